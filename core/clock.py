@@ -1,0 +1,57 @@
+"""Time, passed in: rules take a `Clock`, so that tests decide what time it is.
+
+Redis decides the expiry of everything it keeps and PostgreSQL of everything it keeps; this clock is for what
+lives in a process only (deadlines of tasks, breaker windows, caches).
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """`now` is wall time (aware, UTC); `monotonic` is seconds that only grow."""
+
+    def now(self) -> datetime: ...
+
+    def monotonic(self) -> float: ...
+
+
+class SystemClock:
+    """The machine's clocks."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
+@dataclass
+class ManualClock:
+    """A clock that tests move by hand."""
+
+    seconds: float = 0.0
+    epoch: float = 1_700_000_000.0
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self.epoch + self.seconds, UTC)
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def advance(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
+def iso(moment: datetime) -> str:
+    """ISO 8601 in UTC with milliseconds and a `Z`: the one form in which times leave the system."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def from_millis(milliseconds: int | float) -> datetime:
+    """A Redis time (milliseconds since 1970) as an aware datetime."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)

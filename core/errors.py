@@ -1,0 +1,129 @@
+"""One error tree. Whatever a caller can cause is an `OnsaleError` with a stable `code`, an HTTP `status`, a
+sentence that says what to do, and data. `web/problems.py` turns it into an RFC 9457 problem response and
+`realtime` into a `refused` or `problem` message; nothing else needs to know of either.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class OnsaleError(Exception):
+    """Base of all errors that a caller is told of.
+
+    `detail` is one plain sentence for the reader; `data` is merged into the problem response as members of its own.
+    """
+
+    code: ClassVar[str] = "internal_error"
+    status: ClassVar[int] = 500
+    title: ClassVar[str] = "Something went wrong"
+
+    def __init__(self, detail: str | None = None, *, retry_after: float | None = None, **data: Any) -> None:
+        self.detail = detail or self.title
+        self.retry_after = retry_after
+        self.data = data
+        super().__init__(self.detail)
+
+
+class InvalidRequest(OnsaleError):
+    code, status, title = "invalid_request", 422, "The request is not valid"
+
+
+class NoVisitor(OnsaleError):
+    code, status, title = "no_visitor", 401, "Open the sale page, or POST /api/visitors, first"
+
+
+class Forbidden(OnsaleError):
+    code, status, title = "forbidden", 403, "This call needs the operator token"
+
+
+class NotFound(OnsaleError):
+    code, status, title = "not_found", 404, "There is nothing here"
+
+
+class EventNotFound(NotFound):
+    code, title = "event_not_found", "There is no such event"
+
+
+class ReservationNotFound(NotFound):
+    code, title = "reservation_not_found", "There is no such reservation"
+
+
+class EventExists(OnsaleError):
+    code, status, title = "event_exists", 409, "An event with this slug exists already"
+
+
+class SaleNotOpen(OnsaleError):
+    code, status, title = "sale_not_open", 403, "The sale has not opened yet"
+
+
+class SaleClosed(OnsaleError):
+    code, status, title = "sale_closed", 410, "The sale is closed"
+
+
+class NotInQueue(OnsaleError):
+    code, status, title = "not_in_queue", 404, "You are not in the queue: join it first"
+
+
+class NotActive(OnsaleError):
+    code, status, title = "not_active", 403, "It is not your turn: join the queue and wait to be let in"
+
+
+class SeatTaken(OnsaleError):
+    """Carries `seats`: the ordinals that were refused."""
+
+    code, status, title = "seat_taken", 409, "Just taken by somebody else: pick another seat"
+
+    def __init__(self, seats: list[int], detail: str | None = None) -> None:
+        super().__init__(detail, seats=seats)
+        self.seats = seats
+
+
+class TooManySeats(OnsaleError):
+    code, status, title = "too_many_seats", 422, "More seats than one visitor may hold"
+
+
+class NoSuchSeat(OnsaleError):
+    code, status, title = "no_such_seat", 422, "There is no such seat in this event"
+
+
+class HoldNotExtendable(OnsaleError):
+    code, status, title = "hold_not_extendable", 409, "The time for these seats was extended already"
+
+
+class HoldExpired(OnsaleError):
+    code, status, title = "hold_expired", 409, "The time for these seats ran out: pick seats again"
+
+
+class NoSeatsHeld(OnsaleError):
+    code, status, title = "no_seats_held", 422, "You hold no seats: pick seats first"
+
+
+class KeyReused(OnsaleError):
+    code, status, title = "idempotency_key_reused", 409, "This Idempotency-Key was used for a different request"
+
+
+class NotCancellable(OnsaleError):
+    code, status, title = "not_cancellable", 409, "This reservation cannot be cancelled any more"
+
+
+class PaymentUnavailable(OnsaleError):
+    code, status, title = "payment_unavailable", 503, "Payment is not available at the moment: your seats are kept, try again"
+
+
+class TooManyRequests(OnsaleError):
+    code, status, title = "too_many_requests", 429, "Too many requests: wait a moment"
+
+
+class StoreUnavailable(OnsaleError):
+    code, status, title = "store_unavailable", 503, "The sale is interrupted for a moment: nothing was lost, try again"
+
+
+class PlanInvalid(OnsaleError):
+    """Carries `errors`: a list of {"at": JSON path, "message": sentence}."""
+
+    code, status, title = "plan_invalid", 422, "The seat plan is not valid"
+
+
+class StartupError(Exception):
+    """The process cannot start; the message is the one line that an operator reads."""

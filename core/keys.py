@@ -1,0 +1,134 @@
+"""Every Redis key, channel and Kafka topic name is built here and nowhere else.
+
+`slug` is the event's slug. All keys of one event share the hash tag `{slug}`, so that one script may touch them
+all on a Redis Cluster (https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags).
+"""
+
+from __future__ import annotations
+
+
+def waiting_queue(slug: str) -> str:
+    """zset visitor -> ticket number: the queue."""
+    return f"ticket:waiting:queue:{{{slug}}}"
+
+
+def waiting_beats(slug: str) -> str:
+    """zset visitor -> last beat, milliseconds."""
+    return f"ticket:waiting:beats:{{{slug}}}"
+
+
+def waiting_number(slug: str) -> str:
+    """string: the last ticket number given."""
+    return f"ticket:waiting:number:{{{slug}}}"
+
+
+def waiting_spent(slug: str) -> str:
+    """zset visitor -> the ticket number that was used up by being admitted or by leaving."""
+    return f"ticket:waiting:spent:{{{slug}}}"
+
+
+def queue_version(slug: str) -> str:
+    """string: grows by one with each departure from, or return into, the middle of the queue."""
+    return f"ticket:waiting:version:{{{slug}}}"
+
+
+def active_users(slug: str) -> str:
+    """zset visitor -> last beat, milliseconds."""
+    return f"ticket:active:users:{{{slug}}}"
+
+
+def active_until(slug: str) -> str:
+    """zset visitor -> end of session, milliseconds."""
+    return f"ticket:active:until:{{{slug}}}"
+
+
+def active_paying(slug: str) -> str:
+    """zset visitor -> until when a payment under way keeps the visitor in, milliseconds."""
+    return f"ticket:active:paying:{{{slug}}}"
+
+
+def seat_state(slug: str, ordinal: int) -> str:
+    """string with TTL `visitor|fence|held` or `visitor|fence|paying`: who holds the seat."""
+    return f"state:seat:{{{slug}}}:{ordinal}"
+
+
+def seat_state_prefix(slug: str) -> str:
+    return f"state:seat:{{{slug}}}:"
+
+
+def holds(slug: str) -> str:
+    """zset ordinal -> deadline, milliseconds: what the sweep frees."""
+    return f"ticket:holds:{{{slug}}}"
+
+
+def baskets(slug: str) -> str:
+    """hash visitor -> `fence|until|extensions|ordinal,ordinal,...`: each visitor's held seats."""
+    return f"ticket:baskets:{{{slug}}}"
+
+
+def board(slug: str) -> str:
+    """string: one byte a seat."""
+    return f"board:{{{slug}}}"
+
+
+def board_version(slug: str) -> str:
+    """hash: epoch, counter."""
+    return f"board:version:{{{slug}}}"
+
+
+def fence(slug: str) -> str:
+    """string: the last fence given."""
+    return f"fence:{{{slug}}}"
+
+
+def seat_lock(slug: str, ordinal: int) -> str:
+    """string with TTL: the seat lock's owner token."""
+    return f"lock:seat:{{{slug}}}:{ordinal}"
+
+
+def board_lock(slug: str) -> str:
+    """string with TTL: who rebuilds the board."""
+    return f"lock:board:{{{slug}}}"
+
+
+def seats_channel(slug: str) -> str:
+    """pub/sub: seat changes with their board version."""
+    return f"seats:{{{slug}}}"
+
+
+def queue_channel(slug: str) -> str:
+    """pub/sub: admissions, departures, notices."""
+    return f"queue:{{{slug}}}"
+
+
+def reservations_channel(slug: str) -> str:
+    """pub/sub: reservation results, for the one visitor's browser."""
+    return f"reservations:{{{slug}}}"
+
+
+def job_lease(job: str) -> str:
+    """string with TTL: which process runs the periodic job."""
+    return f"lock:job:{job}"
+
+
+def rate_limit(scope: str, who: str) -> str:
+    """string with TTL: calls left for a caller."""
+    return f"limit:{scope}:{who}"
+
+
+def breaker(provider: str) -> str:
+    """hash with TTL: what the processes learnt of a payment provider."""
+    return f"breaker:{{{provider}}}"
+
+
+RESERVATIONS_TOPIC = "ticket.reservations"
+DEAD_LETTER_TOPIC = "ticket.reservations.dlq"
+
+
+def event_keys(slug: str) -> tuple[str, ...]:
+    """All keys of one event but the single seats' ones: what is deleted, or given a TTL, when the event ends."""
+    return (
+        waiting_queue(slug), waiting_beats(slug), waiting_number(slug), waiting_spent(slug), queue_version(slug),
+        active_users(slug), active_until(slug), active_paying(slug),
+        holds(slug), baskets(slug), board(slug), board_version(slug), fence(slug),
+    )  # fmt: skip

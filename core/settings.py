@@ -1,0 +1,146 @@
+"""The only reader of the environment. Every setting has a unit, a default and the row it comes from.
+
+`docs/settings.md` is generated from this file (`make docs`); a test fails when they differ.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from core.errors import StartupError
+
+
+def _setting(
+    default: Any, about: str, *, unit: str = "", row: str = "", env: str | None = None, **constraints: Any
+) -> Any:
+    """One setting: `env` is the variable's name when it does not start with `ONSALE_`."""
+    alias = AliasChoices(env) if env else None
+    return Field(
+        default, description=about, validation_alias=alias, json_schema_extra={"unit": unit, "row": row}, **constraints
+    )
+
+
+class Settings(BaseSettings):
+    """All settings of an installation; `Settings()` reads the environment, keyword arguments override it."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ONSALE_", extra="ignore", frozen=True, populate_by_name=True, env_ignore_empty=True
+    )
+
+    # Where it runs
+    host: str = _setting("127.0.0.1", "address that `onsale serve` listens on")
+    port: int = _setting(8080, "port that `onsale serve` listens on", env="PORT", ge=0, le=65535)
+    workers: int = _setting(1, "web server processes", env="WORKERS", ge=1, le=64, row="D5")
+    data: Path = _setting(Path(".onsale"), "data folder: embedded engines, secrets, e-mail files, logs")
+    base_url: str = _setting("", "address that buyers use, for links in e-mails; empty: the address served")
+    database_url: str = _setting("", "PostgreSQL; empty: an embedded one under the data folder", env="DATABASE_URL")
+    database_replica_url: str = _setting(
+        "", "read replica for the consistency job; empty: the primary", env="DATABASE_REPLICA_URL", row="S14"
+    )
+    redis_url: str = _setting("", "Redis or Valkey; empty: an embedded one", env="REDIS_URL", row="S12")
+    kafka_bootstrap_servers: str = _setting(
+        "", "Kafka; empty: outbox rows go to the consumers in-process", env="KAFKA_BOOTSTRAP_SERVERS", row="S18"
+    )
+    schema_registry_url: str = _setting("", "Confluent-compatible schema registry", env="SCHEMA_REGISTRY_URL", row="S21")
+    slack_webhook_url: SecretStr = _setting(SecretStr(""), "Slack webhook for alerts", env="SLACK_WEBHOOK_URL", row="S31")
+    smtp_url: SecretStr = _setting(
+        SecretStr(""),
+        "smtp://user:password@host:port (smtps:// for TLS); empty: e-mails are written as .eml files to the data folder",
+        env="SMTP_URL", row="S22",
+    )  # fmt: skip
+    mail_from: str = _setting("Onsale <tickets@onsale.example>", "sender of e-mails", row="S22")
+    database_pool: int = _setting(10, "PostgreSQL connections of one process", unit="connections", ge=2)
+    redis_pool: int = _setting(64, "Redis connections of one process, at most", unit="connections", ge=4)
+    log_format: Literal["text", "json"] = _setting("text", "log lines for a terminal, or as JSON", row="S34")
+    log_level: Literal["debug", "info", "warning", "error"] = _setting("info", "least severe log lines written", row="S34")
+
+    # Secrets and safety
+    operator_token: SecretStr = _setting(SecretStr(""), "token for operator pages and calls; empty: made and printed")
+    secret_key: SecretStr = _setting(SecretStr(""), "signs cookies and tickets; empty: made and kept in the data folder")
+    allowed_origins: str = _setting(
+        "", "further origins that may open the live channel, comma separated; the served address always may"
+    )
+    secure_cookies: Literal["auto", "always"] = _setting("auto", "`auto`: Secure when the request came by https")
+    rate_limits: Literal["on", "off"] = _setting("on", "`off` for load runs from one address")
+    calls_per_minute: int = _setting(300, "API calls of one visitor", unit="calls/min", ge=1)
+    visitors_per_minute: int = _setting(120, "new visitors from one address", unit="visitors/min", ge=1)
+    channel_messages_per_minute: int = _setting(100, "messages of one channel", unit="messages/min", ge=1)
+    channels_per_visitor: int = _setting(5, "open channels of one visitor in one process", ge=1)
+    forwarded_allow_ips: str = _setting("127.0.0.1", "proxies whose X-Forwarded-* headers are believed")
+
+    # Waiting room
+    active_limit: int = _setting(100, "active visitors when an event names no limit", unit="visitors", row="S8", ge=1)
+    beat_seconds: float = _setting(10, "pause between two heartbeats of a browser", unit="s", row="S9", gt=0)
+    active_grace_seconds: float = _setting(30, "without a beat for this long an active visitor is out", unit="s", row="S9", gt=0)
+    waiting_grace_seconds: float = _setting(
+        120, "without a beat for this long a waiting visitor loses the queue entry (the ticket keeps the place)",
+        unit="s", row="S9", gt=0,
+    )  # fmt: skip
+    session_seconds: float = _setting(600, "an active visitor's session, at most", unit="s", row="S9", gt=0)
+    session_warning_seconds: float = _setting(60, "warning before a session ends", unit="s", ge=0)
+    sweep_seconds: float = _setting(1, "pause between two sweeps", unit="s", row="S8", gt=0)
+    ticket_hours: float = _setting(24, "how long a signed queue ticket is good for", unit="h", gt=0)
+
+    # Seats
+    seat_guard: Literal["atomic", "lock", "optimistic"] = _setting("atomic", "which guard grants holds", row="S4")
+    hold_seconds: float = _setting(300, "a hold's length when an event names none", unit="s", row="S3", gt=0)
+    hold_extensions: int = _setting(1, "how often a visitor may extend a hold", unit="times", ge=0)
+    max_seats: int = _setting(4, "seats of one visitor when an event names no number", unit="seats", ge=1)
+    lock_wait_seconds: float = _setting(1, "a seat lock is waited for this long", unit="s", row="S1", gt=0, le=3)
+    lock_lease_seconds: float = _setting(2, "a seat lock frees itself after this long", unit="s", row="S1", gt=0)
+    optimistic_attempts: int = _setting(5, "tries of the optimistic guard before it says `taken`", row="S4", ge=1)
+    board_coalesce_ms: float = _setting(50, "seat changes are gathered for this long before they are sent", unit="ms", row="D5", gt=0)
+
+    # Payment
+    payment_providers: str = _setting("simulator", "providers in order of preference, comma separated: simulator, toss", row="S23")
+    payment_url: str = _setting("", "the provider's base URL; empty: the simulator that `onsale serve` starts", row="S23")
+    payment_secret: SecretStr = _setting(SecretStr("test_sk_onsale"), "the provider's secret key", row="S23")
+    payment_connect_seconds: float = _setting(3, "connect timeout to a provider", unit="s", row="S23", gt=0)
+    payment_read_seconds: float = _setting(10, "read timeout of a provider", unit="s", row="S23", gt=0)
+    payment_concurrency: int = _setting(200, "payments under way in one process, at most", unit="calls", ge=1)
+    payment_deadline_seconds: float = _setting(
+        600, "an outcome still unknown after this long is settled by cancelling at the provider", unit="s", row="S27", gt=0
+    )
+    resolver_seconds: float = _setting(5, "first pause before a provider is asked about an unknown outcome", unit="s", row="S27", gt=0)
+    claim_seconds: float = _setting(30, "a process's lease on a payment; then another process may finish it", unit="s", row="S27", gt=0)
+
+    # Events
+    outbox_batch: int = _setting(200, "outbox rows claimed at once", unit="rows", row="S18", ge=1)
+    outbox_seconds: float = _setting(0.5, "pause between two looks at an empty outbox", unit="s", row="S18", gt=0)
+    processed_days: float = _setting(7, "how long `processed_events` are kept", unit="days", row="S19", gt=0)
+    consumer_retries: int = _setting(5, "tries of one message before it is a dead letter", row="S19", ge=1)
+
+    @classmethod
+    def load(cls, **overrides: Any) -> Settings:
+        """Settings from the environment; a wrong value is one clear line (`StartupError`), not a trace."""
+        try:
+            return cls(**overrides)
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = str(first["loc"][0]) if first["loc"] else "settings"
+            name = variable_name(field) if field in cls.model_fields else field
+            raise StartupError(f"{name} is not valid: {first['msg']} (given: {first.get('input')!r})") from None
+
+    @property
+    def embedded_postgres(self) -> bool:
+        return not self.database_url
+
+    @property
+    def embedded_redis(self) -> bool:
+        return not self.redis_url
+
+    @property
+    def simulated_payment(self) -> bool:
+        return not self.payment_url
+
+
+def variable_name(field: str) -> str:
+    """The environment variable of a setting: `port` -> `PORT`, `seat_guard` -> `ONSALE_SEAT_GUARD`."""
+    alias = Settings.model_fields[field].validation_alias
+    if isinstance(alias, AliasChoices):
+        return str(alias.choices[0])
+    return f"ONSALE_{field.upper()}"

@@ -1,0 +1,67 @@
+"""An event: one performance whose seats are sold, and the rules of its sale."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from core.errors import SaleClosed, SaleNotOpen
+
+
+class SaleStatus(StrEnum):
+    """What the organiser said; times may open or close the sale by themselves (`Event.sale_state`)."""
+
+    SCHEDULED = "SCHEDULED"
+    OPEN = "OPEN"
+    CLOSED = "CLOSED"
+
+
+class SaleState(StrEnum):
+    """What a buyer meets at a given moment."""
+
+    BEFORE = "before"
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Immutable; a changed sale is a new `Event` from the store.
+
+    `prices` maps a category's name to an amount in the currency's minor unit (KRW has none: 15000 is 15,000 won).
+    `hold_seconds` is in seconds, `active_limit` in visitors, `max_seats` in seats of one visitor.
+    """
+
+    id: int
+    slug: str
+    name: str
+    status: SaleStatus
+    paused: bool
+    opens_at: datetime | None
+    closes_at: datetime | None
+    starts_at: datetime | None
+    currency: str
+    prices: Mapping[str, int]
+    active_limit: int
+    hold_seconds: int
+    max_seats: int
+    seat_count: int
+    plan_digest: str
+
+    def sale_state(self, now: datetime) -> SaleState:
+        """OPEN by hand opens at once; SCHEDULED opens at `opens_at`, when it has one; either ends at `closes_at`."""
+        if self.status is SaleStatus.CLOSED or (self.closes_at is not None and now >= self.closes_at):
+            return SaleState.CLOSED
+        if self.status is SaleStatus.OPEN or (self.opens_at is not None and now >= self.opens_at):
+            return SaleState.OPEN
+        return SaleState.BEFORE
+
+    def require_open(self, now: datetime) -> None:
+        """Raises SaleNotOpen or SaleClosed."""
+        state = self.sale_state(now)
+        if state is SaleState.CLOSED:
+            raise SaleClosed()
+        if state is SaleState.BEFORE:
+            raise SaleNotOpen(opens_at=self.opens_at.isoformat() if self.opens_at else None)

@@ -1,0 +1,69 @@
+"""A seat plan in the form that the rest of the system uses: seats in ordinal order, positions absolute."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    name: str
+    color: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """`x`, `y` are plan units from the plan's origin; the ordinal is the seat's index in `SeatPlan.seats`."""
+
+    guid: str
+    zone: str
+    row: str
+    number: str
+    category: str
+    x: float
+    y: float
+    radius: float
+    accessible: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """Something drawn that is not a seat: a stage, a bar, a wall. Positions are absolute, rotation in degrees.
+
+    `shape`: rectangle (width, height), circle (radius), ellipse (rx, ry), polygon (points [[x, y], ...]), text.
+    """
+
+    shape: str
+    x: float
+    y: float
+    geometry: dict[str, Any] = field(default_factory=dict)
+    rotation: float = 0.0
+    color: str = ""
+    border_color: str = ""
+    text: str = ""
+    text_x: float = 0.0
+    text_y: float = 0.0
+    text_size: float = 16.0
+    text_color: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RowLabel:
+    """The row's name drawn at one end of the row."""
+
+    text: str
+    x: float
+    y: float
+
+
+@dataclass(frozen=True, slots=True)
+class SeatPlan:
+    name: str
+    width: float
+    height: float
+    categories: tuple[Category, ...]
+    zones: tuple[str, ...]
+    seats: tuple[Seat, ...]
+    areas: tuple[Area, ...] = ()
+    row_labels: tuple[RowLabel, ...] = ()

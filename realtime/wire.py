@@ -1,0 +1,153 @@
+"""Every message between browser and server on `/ws/events/{slug}`, and the close codes.
+
+JSON text frames with a `type`. Times are ISO 8601 in UTC; seats are ordinals; money is in minor units. The same is
+described for other implementers in `docs/asyncapi.yaml`; a test keeps the two in step.
+
+Browser -> server
+    join {ticket?}           take a place, or the same place again
+    beat                     a sign of life
+    hold {id, seats}         hold these seats as well, all or nothing; answered `held` or `refused` with the same id
+    release {id, seats}      let these go; answered `held` with what is left
+    extend {id}              more time for the basket, once; answered `held` or `refused`
+    sync {epoch, version}    "this is what I have": answered with `board` if it is not current; subscribes to `seats`
+    leave                    give up the place and the seats
+
+Server -> browser
+    welcome {event, visitor, state, now, beat_seconds, grace_seconds}        state: none, waiting, active
+    queue {number, ahead, waiting, eta, ticket?}                             eta in seconds or null
+    admitted {until, number, warning_seconds}
+    board {epoch, version, states}                                           states: base64, one byte a seat
+    seats {epoch, version, changes}                                          changes: [[ordinal, state], ...]
+    held {id, seats, until, fence, extensions_left}                          the whole basket; until null when empty
+    refused {id, code, detail, seats}
+    reservation {id, status, reason?, seats, amount, currency}
+    expired {reason}                       reason: session, heartbeat, left, closed, hold (the basket only)
+    problem {code, detail}
+
+The counter (`version`) grows by one with each change of one seat, so a `seats` message with `n` changes follows on
+from a board of version `version - n`; anything else is a gap and the browser asks with `sync`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import IntEnum, StrEnum
+from typing import Any, Literal
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from core.clock import iso
+
+#: A browser's message is at most this long, in bytes.
+MAX_MESSAGE = 4096
+
+
+class CloseCode(IntEnum):
+    """4000-4099: come back (with a pause of your own); 4100-4199: do not."""
+
+    RECONNECT = 4000
+    SLOW = 4001
+    GOING_AWAY = 4002
+    STORE_LOST = 4003
+    TOO_MANY_CHANNELS = 4100
+    NOT_ALLOWED = 4101
+    NO_SUCH_EVENT = 4102
+    TOO_MANY_MESSAGES = 4103
+    BAD_MESSAGE = 4104
+    SALE_CLOSED = 4105
+
+
+class ExpiredReason(StrEnum):
+    SESSION = "session"
+    HEARTBEAT = "heartbeat"
+    LEFT = "left"
+    CLOSED = "closed"
+    HOLD = "hold"
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class Join(_Message):
+    type: Literal["join"]
+    ticket: str | None = Field(default=None, max_length=1024)
+
+
+class Beat(_Message):
+    type: Literal["beat"]
+
+
+class HoldSeats(_Message):
+    type: Literal["hold"]
+    id: str = Field(default="", max_length=64)
+    seats: list[int] = Field(min_length=1, max_length=100)
+
+
+class ReleaseSeats(_Message):
+    type: Literal["release"]
+    id: str = Field(default="", max_length=64)
+    seats: list[int] = Field(min_length=1, max_length=100)
+
+
+class Extend(_Message):
+    type: Literal["extend"]
+    id: str = Field(default="", max_length=64)
+
+
+class Sync(_Message):
+    type: Literal["sync"]
+    epoch: int = -1
+    version: int = -1
+
+
+class Leave(_Message):
+    type: Literal["leave"]
+
+
+Command = Join | Beat | HoldSeats | ReleaseSeats | Extend | Sync | Leave
+
+
+class BadMessage(ValueError):
+    """A message that is not of the protocol; the text says what is wrong with it."""
+
+
+def parse(text: str | bytes) -> Command:
+    """Raises BadMessage."""
+    try:
+        raw = orjson.loads(text)
+    except ValueError:
+        raise BadMessage("the message is not JSON") from None
+    if not isinstance(raw, dict) or not isinstance(raw.get("type"), str):
+        raise BadMessage("the message has no `type`")
+    model = _BY_TYPE.get(raw["type"])
+    if model is None:
+        raise BadMessage(f"there is no message of type {raw['type'][:40]!r}")
+    try:
+        return model.model_validate(raw, strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise BadMessage(f"{raw['type']}: {where}: {first['msg']}") from None
+
+
+_BY_TYPE: dict[str, type[Command]] = {
+    "join": Join, "beat": Beat, "hold": HoldSeats, "release": ReleaseSeats, "extend": Extend, "sync": Sync, "leave": Leave,
+}  # fmt: skip
+
+
+def encode(kind: str, **fields: Any) -> bytes:
+    """One message as the bytes of a text frame; datetimes become ISO 8601."""
+    return orjson.dumps({"type": kind, **fields}, default=_plain, option=orjson.OPT_PASSTHROUGH_DATETIME)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return iso(value)
+    raise TypeError(type(value).__name__)
+
+
+def seats(epoch: int, version: int, changes: Sequence[tuple[int, int]]) -> bytes:
+    return encode("seats", epoch=epoch, version=version, changes=changes)
