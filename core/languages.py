@@ -1,0 +1,130 @@
+"""The words that people read, in their language: English and Korean.
+
+One source: `core/locale/<language>.po`. The files are read into memory when they are first needed, so there is no
+compile step. Keys are stable dotted names (`queue.title`), and each language has its own text for each of them, so
+that a missing translation is a failing test and not an English sentence in a Korean page. Placeholders are
+`%(name)s` everywhere: in `text`, in the Jinja pages and in the browser, which gets the same catalogue as JSON
+(`static/i18n/<language>.json`, written by `python -m core.languages`; a test keeps it in step).
+"""
+
+from __future__ import annotations
+
+import functools
+import gettext
+import io
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import orjson
+from babel import Locale, negotiate_locale
+from babel.dates import format_datetime
+from babel.messages.catalog import Catalog
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.numbers import format_currency, get_currency_precision
+
+#: Code -> the language's name in itself. The first one is spoken when nothing better is known.
+LANGUAGES: Final[Mapping[str, str]] = {"en": "English", "ko": "한국어"}
+DEFAULT: Final = "en"
+
+_LOCALE = Path(__file__).parent / "locale"
+_BROWSER = Path(__file__).parent.parent / "static" / "i18n"
+
+
+def choose(chosen: str | None, accept_language: str | None) -> str:
+    """The language of a page: what the visitor chose (a cookie, `?lang=`), else what the browser prefers.
+
+    `accept_language` is the header as sent (RFC 9110 section 12.5.4); nonsense in either is ignored.
+    """
+    if chosen in LANGUAGES:
+        return str(chosen)
+    ranked: list[tuple[float, int, str]] = []
+    for position, part in enumerate((accept_language or "")[:500].split(",")):
+        tag, _, parameter = part.strip().partition(";")
+        name, _, value = parameter.strip().partition("=")
+        try:
+            quality = float(value) if name.strip() == "q" else 1.0
+        except ValueError:
+            quality = 0.0
+        if tag and quality > 0:
+            ranked.append((-quality, position, tag.strip()))
+    preferred = [tag for _, _, tag in sorted(ranked)]
+    return negotiate_locale(preferred, list(LANGUAGES), sep="-") or DEFAULT
+
+
+@functools.cache
+def catalog(language: str) -> Catalog:
+    """The parsed .po file of a language; raises KeyError when there is no such language."""
+    if language not in LANGUAGES:
+        raise KeyError(language)
+    with (_LOCALE / f"{language}.po").open("rb") as file:
+        return read_po(file, locale=language, abort_invalid=True)
+
+
+@functools.cache
+def translations(language: str) -> gettext.GNUTranslations:
+    """`gettext` and `ngettext` of a language, as `jinja2.ext.i18n` takes them."""
+    compiled = io.BytesIO()
+    write_mo(compiled, catalog(language))
+    compiled.seek(0)
+    return gettext.GNUTranslations(compiled)
+
+
+def text(language: str, key: str, **values: object) -> str:
+    """The text of `key` with its placeholders filled; the key itself when there is none."""
+    message = translations(language).gettext(key)
+    return message % values if values else message.replace("%%", "%")
+
+
+def plural(language: str, key: str, number: int, **values: object) -> str:
+    """Like `text`, in the form that goes with `number`, which is also the placeholder `count`."""
+    message = translations(language).ngettext(key, key, number)
+    return message % {"count": number, **values}
+
+
+def reason(language: str, code: str | None) -> str:
+    """Plain words for an error code or a reservation's reason; a general sentence for one that has none."""
+    key = f"code.{code}"
+    return text(language, key if code and catalog(language).get(key) else "code.internal_error")
+
+
+def money(language: str, amount: int, currency: str) -> str:
+    """`amount` in the currency's minor unit as people write it: 1500, EUR -> €15.00; 15000, KRW -> ₩15,000."""
+    return format_currency(amount / 10 ** get_currency_precision(currency), currency, locale=language)
+
+
+def moment(language: str, when: datetime) -> str:
+    """A date and time, in UTC and saying so: pages put the reader's own time in its place."""
+    return f"{format_datetime(when, 'full' if language == 'ko' else 'long', locale=Locale.parse(language))}"
+
+
+def browser_messages(language: str) -> dict[str, str]:
+    """The catalogue in i18next's JSON form: plural forms are `key_one`, `key_other` after CLDR's names."""
+    locale = Locale.parse(language)
+    forms = [*sorted(locale.plural_form.tags, key=_FORM_ORDER.index), "other"]
+    messages: dict[str, str] = {}
+    for message in catalog(language):
+        if not message.id:
+            continue
+        if isinstance(message.id, (tuple, list)):
+            for form, translated in zip(forms, message.string, strict=True):
+                messages[f"{message.id[0]}_{form}"] = translated
+        else:
+            messages[message.id] = str(message.string).replace("%%", "%")
+    return dict(sorted(messages.items()))
+
+
+_FORM_ORDER = ("zero", "one", "two", "few", "many")
+
+
+def write_browser_catalogues(folder: Path = _BROWSER) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for language in LANGUAGES:
+        body = orjson.dumps(browser_messages(language), option=orjson.OPT_INDENT_2)
+        (folder / f"{language}.json").write_bytes(body + b"\n")
+
+
+if __name__ == "__main__":
+    write_browser_catalogues()
