@@ -1,0 +1,224 @@
+"""Events in PostgreSQL, read through a small cache, because nearly every request needs its event."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+import databases
+
+from core.clock import Clock
+from core.database import raw
+from core.errors import EventExists, EventNotFound, InvalidRequest, StoreUnavailable
+from core.venue.event import Event, SaleStatus
+from core.venue.new_event import NewEvent, check_new_event, check_sale
+from core.venue.plan_body import digest, plan_body
+from core.venue.plan_document import parse_document
+from core.venue.plan_import import build_plan
+from core.venue.seat_plan import SeatPlan
+
+#: What an operator does to a sale reaches every process within this many seconds.
+CACHE_SECONDS = 1.0
+
+# How long a request waits for a fresh event when an older one is at hand: PostgreSQL away or slow must not stop
+# the waiting room and the holds, which need it for nothing else.
+_PATIENCE_SECONDS = 0.5
+
+_COLUMNS = (
+    "id, slug, name, status, paused, opens_at, closes_at, starts_at, currency, prices, active_limit, hold_seconds, "
+    "max_seats, seat_count, plan_digest"
+)
+_CHANGEABLE = frozenset(
+    {"name", "active_limit", "paused", "hold_seconds", "max_seats", "opens_at", "closes_at", "starts_at"}
+)
+
+
+@dataclass(slots=True)
+class _Cached:
+    event: Event
+    until: float
+
+
+class EventStore:
+    """Reads are at most `CACHE_SECONDS` old. Raises StoreUnavailable when PostgreSQL is away and nothing is cached."""
+
+    def __init__(self, database: databases.Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._cache: dict[str, _Cached] = {}
+        self._slugs: dict[int, str] = {}
+        self._reads: dict[str, asyncio.Task[Event]] = {}
+        self._plans: dict[str, SeatPlan] = {}
+        self._bodies: dict[str, bytes] = {}
+        self._building = asyncio.Lock()
+
+    async def get(self, slug: str) -> Event:
+        """Raises EventNotFound. While PostgreSQL is away or slow, the last known event is given."""
+        cached = self._cache.get(slug)
+        if cached is not None and self._clock.monotonic() < cached.until:
+            return cached.event
+        read = self._reads.get(slug)
+        if read is None:
+            read = asyncio.create_task(self._read(slug), name=f"event {slug[:64]}")
+            self._reads[slug] = read
+            read.add_done_callback(lambda task: self._finished(slug, task))
+        if cached is None:
+            return await asyncio.shield(read)
+        try:
+            return await asyncio.wait_for(asyncio.shield(read), _PATIENCE_SECONDS)
+        except (TimeoutError, StoreUnavailable):
+            cached.until = self._clock.monotonic() + CACHE_SECONDS
+            return cached.event
+
+    async def by_id(self, event_id: int) -> Event:
+        """Raises EventNotFound."""
+        slug = self._slugs.get(event_id)
+        if slug is None:
+            async with raw(self._database) as connection:
+                slug = await connection.fetchval("SELECT slug FROM events WHERE id = $1", event_id)
+            if slug is None:
+                raise EventNotFound()
+            self._slugs[event_id] = slug
+        return await self.get(slug)
+
+    async def create(self, new: NewEvent, plan_document: bytes) -> Event:
+        """Writes the event and its seats in one transaction.
+
+        `plan_document` is a seating plan file's content. Raises PlanInvalid, InvalidRequest, EventExists.
+        """
+        document, plan, body = await asyncio.to_thread(_prepare_plan, new, plan_document)
+        async with raw(self._database) as connection, connection.transaction():
+            try:
+                row = await connection.fetchrow(
+                    "INSERT INTO events (slug, name, status, opens_at, closes_at, starts_at, currency, prices, "  # noqa: S608
+                    "active_limit, hold_seconds, max_seats, seat_count, plan_digest, plan) "
+                    f"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) RETURNING {_COLUMNS}",
+                    new.slug, new.name.strip(), new.status.value, new.opens_at, new.closes_at, new.starts_at,
+                    new.currency, dict(new.prices), new.active_limit, new.hold_seconds, new.max_seats,
+                    len(plan.seats), digest(body), document, timeout=60,
+                )  # fmt: skip
+            except asyncpg.UniqueViolationError:
+                raise EventExists(f"the event {new.slug!r} exists already: choose another slug") from None
+            event = _event(row)
+            await connection.copy_records_to_table(
+                "seats",
+                columns=["event_id", "ordinal", "seat_guid", "zone", "row_label", "seat_number", "category", "price"],
+                records=[
+                    (event.id, n, seat.guid, seat.zone, seat.row, seat.number, seat.category, new.prices[seat.category])
+                    for n, seat in enumerate(plan.seats)
+                ],
+                timeout=120,
+            )
+        return event
+
+    async def set_status(self, slug: str, status: SaleStatus) -> Event:
+        """Opens, closes or schedules the sale. Raises EventNotFound."""
+        return await self._change(slug, {"status": status.value})
+
+    async def update(self, slug: str, /, **changes: Any) -> Event:
+        """Changes name, active_limit, paused, hold_seconds, max_seats, opens_at, closes_at, starts_at.
+
+        Raises EventNotFound, InvalidRequest.
+        """
+        unknown = sorted(changes.keys() - _CHANGEABLE)
+        if unknown:
+            raise InvalidRequest(f"an event has no {unknown[0]!r} that can be changed")
+        if not changes:
+            return await self._read(slug)
+        return await self._change(slug, changes)
+
+    async def plan(self, event: Event) -> SeatPlan:
+        """The event's seats in ordinal order; kept for as long as the process lives."""
+        await self._load_plan(event)
+        return self._plans[event.plan_digest]
+
+    async def plan_json(self, event: Event) -> bytes:
+        """The body of `GET /api/events/{slug}/plan`; `event.plan_digest` is its ETag."""
+        await self._load_plan(event)
+        return self._bodies[event.plan_digest]
+
+    async def prices(self, event: Event) -> Sequence[int]:
+        """Each seat's price by ordinal, in the currency's minor unit."""
+        plan = await self.plan(event)
+        return [event.prices[seat.category] for seat in plan.seats]
+
+    def forget(self, slug: str) -> None:
+        """The next `get` reads PostgreSQL."""
+        self._cache.pop(slug, None)
+
+    async def list(self) -> Sequence[Event]:
+        """All events, by the time they start, then by age."""
+        async with raw(self._database) as connection:
+            rows = await connection.fetch(f"SELECT {_COLUMNS} FROM events ORDER BY starts_at NULLS LAST, id")  # noqa: S608
+        return [self._keep(_event(row)) for row in rows]
+
+    async def _read(self, slug: str) -> Event:
+        async with raw(self._database) as connection:
+            row = await connection.fetchrow(f"SELECT {_COLUMNS} FROM events WHERE slug = $1", slug)  # noqa: S608
+        if row is None:
+            self.forget(slug)
+            raise EventNotFound()
+        return self._keep(_event(row))
+
+    async def _change(self, slug: str, changes: dict[str, Any]) -> Event:
+        async with raw(self._database) as connection, connection.transaction():
+            row = await connection.fetchrow(f"SELECT {_COLUMNS} FROM events WHERE slug = $1 FOR UPDATE", slug)  # noqa: S608
+            if row is None:
+                raise EventNotFound()
+            merged = {**row, **changes}
+            check_sale(
+                **{name: merged[name] for name in (
+                    "name", "opens_at", "closes_at", "starts_at", "active_limit", "hold_seconds", "max_seats",
+                )}
+            )  # fmt: skip
+            # The names come from `_CHANGEABLE` and from this module, never from a caller.
+            assigned = ", ".join(f"{name} = ${index}" for index, name in enumerate(changes, start=2))
+            row = await connection.fetchrow(
+                f"UPDATE events SET {assigned}, updated_at = now() WHERE slug = $1 RETURNING {_COLUMNS}",  # noqa: S608
+                slug,
+                *changes.values(),
+            )
+        return self._keep(_event(row))
+
+    def _keep(self, event: Event) -> Event:
+        self._cache[event.slug] = _Cached(event, self._clock.monotonic() + CACHE_SECONDS)
+        self._slugs[event.id] = event.slug
+        return event
+
+    def _finished(self, slug: str, read: asyncio.Task[Event]) -> None:
+        self._reads.pop(slug, None)
+        # Retrieved here, so that a failure nobody waits for any more is not reported as "never retrieved".
+        with contextlib.suppress(asyncio.CancelledError):
+            read.exception()
+
+    async def _load_plan(self, event: Event) -> None:
+        if event.plan_digest in self._plans:
+            return
+        async with self._building:  # one builds, the others find it done
+            if event.plan_digest in self._plans:
+                return
+            async with raw(self._database) as connection:
+                document = await connection.fetchval("SELECT plan FROM events WHERE id = $1", event.id, timeout=60)
+            if document is None:
+                raise EventNotFound()
+            plan = await asyncio.to_thread(build_plan, document)
+            self._bodies[event.plan_digest] = await asyncio.to_thread(plan_body, plan, event.prices)
+            self._plans[event.plan_digest] = plan
+
+
+def _prepare_plan(new: NewEvent, data: bytes) -> tuple[dict[str, Any], SeatPlan, bytes]:
+    document = parse_document(data)
+    plan = build_plan(document)
+    check_new_event(new, plan)
+    return document, plan, plan_body(plan, new.prices)
+
+
+def _event(row: asyncpg.Record | None) -> Event:
+    assert row is not None  # noqa: S101 - statements with RETURNING, and rows just locked
+    values = dict(row)
+    values["status"] = SaleStatus(values["status"])
+    return Event(**values)

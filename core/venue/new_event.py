@@ -1,0 +1,116 @@
+"""What an organiser asks for when a sale is made, and the rules that it must meet before anything is written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from babel.numbers import get_currency_precision, list_currencies
+
+from core.errors import InvalidRequest
+from core.venue.event import SaleStatus
+from core.venue.seat_plan import SeatPlan
+
+#: A slug is part of addresses and of Redis keys (inside a hash tag, so no braces).
+SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
+
+#: 10^12 minor units: far above any ticket, far below what 100 seats could overflow in a bigint.
+MAX_PRICE = 10**12
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """`prices` maps a category's name to an amount in the currency's minor unit; times are aware datetimes."""
+
+    slug: str
+    name: str
+    prices: Mapping[str, int]
+    currency: str = "KRW"
+    status: SaleStatus = SaleStatus.SCHEDULED
+    opens_at: datetime | None = None
+    closes_at: datetime | None = None
+    starts_at: datetime | None = None
+    active_limit: int = 100
+    hold_seconds: int = 300
+    max_seats: int = 4
+
+
+def check_slug(slug: str) -> None:
+    """Raises InvalidRequest."""
+    if not SLUG.fullmatch(slug):
+        raise InvalidRequest(
+            f"{slug[:80]!r} is not a slug: small letters, digits and inner hyphens, at most 64 characters"
+        )
+
+
+def check_currency(currency: str) -> None:
+    """Raises InvalidRequest unless it is an ISO 4217 code that Babel knows."""
+    if currency not in list_currencies():
+        hint = f": did you mean {currency.upper()}?" if currency.upper() in list_currencies() else ""
+        raise InvalidRequest(f"{currency[:20]!r} is not an ISO 4217 currency code such as KRW or EUR{hint}")
+
+
+def check_sale(
+    *,
+    name: str,
+    opens_at: datetime | None,
+    closes_at: datetime | None,
+    starts_at: datetime | None,
+    active_limit: int,
+    hold_seconds: int,
+    max_seats: int,
+) -> None:
+    """The rules for what may be changed later as well. Raises InvalidRequest."""
+    if not name.strip() or len(name) > 200 or not name.isprintable():
+        raise InvalidRequest("the event needs a name of 1 to 200 printable characters")
+    for what, moment in (("opens_at", opens_at), ("closes_at", closes_at), ("starts_at", starts_at)):
+        if moment is not None and moment.tzinfo is None:
+            raise InvalidRequest(f"{what} has no time zone")
+    if opens_at is not None and closes_at is not None and closes_at <= opens_at:
+        raise InvalidRequest("the sale must close after it opens: closes_at is not later than opens_at")
+    limits = {
+        "active_limit": (active_limit, 1_000_000),
+        "hold_seconds": (hold_seconds, 86_400),
+        "max_seats": (max_seats, 100),
+    }
+    for what, (value, most) in limits.items():
+        if not 1 <= value <= most:
+            raise InvalidRequest(f"{what} must be between 1 and {most}, not {value}")
+
+
+def check_prices(prices: Mapping[str, int], plan: SeatPlan, currency: str) -> None:
+    """Every category that has seats needs a price, and every price a category. Raises InvalidRequest."""
+    known = [category.name for category in plan.categories]
+    unknown = sorted(name for name in prices if name not in known)
+    if unknown:
+        raise InvalidRequest(
+            f"the seat plan has no category {_named(unknown)}; its categories are {_named(known)}", categories=unknown
+        )
+    used = {seat.category for seat in plan.seats}
+    missing = [name for name in known if name in used and name not in prices]
+    if missing:
+        raise InvalidRequest(f"no price for {_named(missing)}", categories=missing)
+    for name, amount in prices.items():
+        if not 0 <= amount <= MAX_PRICE:
+            digits = get_currency_precision(currency)
+            raise InvalidRequest(
+                f"the price of {name!r} must be between 0 and {MAX_PRICE} "
+                f"(in {currency}'s minor unit, {digits} decimal places), not {amount}"
+            )
+
+
+def check_new_event(new: NewEvent, plan: SeatPlan) -> None:
+    """Raises InvalidRequest with one sentence that says what to change."""
+    check_slug(new.slug)
+    check_currency(new.currency)
+    check_sale(
+        name=new.name, opens_at=new.opens_at, closes_at=new.closes_at, starts_at=new.starts_at,
+        active_limit=new.active_limit, hold_seconds=new.hold_seconds, max_seats=new.max_seats,
+    )  # fmt: skip
+    check_prices(new.prices, plan, new.currency)
+
+
+def _named(names: list[str]) -> str:
+    return ", ".join(repr(name) for name in names)

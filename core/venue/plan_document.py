@@ -1,0 +1,117 @@
+"""From bytes to a JSON document that is safe to walk: bounded size, bounded depth, no key twice.
+
+A plan comes from outside. orjson goes first, because it refuses deep nesting by itself at 1,024 levels; only a
+document known to be shallow reaches the standard library's recursive parser, which can see keys that occur twice.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any
+
+import orjson
+
+from core.venue.plan_problems import Path, Problems
+
+#: 100,000 seats, written out with indentation, take about 40 MB.
+MAX_BYTES = 64 * 1024 * 1024
+
+#: Objects and lists in one plan; a seat is two. Parsed, each takes 50 to 250 bytes.
+MAX_CONTAINERS = 1_000_000
+
+#: A plan needs 7 (zones, zone, areas, area, ellipse, radius).
+MAX_DEPTH = 32
+
+_BOM = b"\xef\xbb\xbf"
+
+
+class _Object(dict[str, Any]):
+    """A JSON object that remembers which keys it was given twice."""
+
+    twice: tuple[str, ...] = ()
+
+
+def parse_document(data: bytes) -> dict[str, Any]:
+    """Raises PlanInvalid; never RecursionError, and never works long on what is not a plan."""
+    problems = Problems()
+    if len(data) > MAX_BYTES:
+        problems.add((), f"the file has {len(data) / 1e6:.0f} MB: a seat plan has at most {MAX_BYTES / 1e6:.0f} MB")
+        problems.stop_if_any()
+    text = data.removeprefix(_BOM)
+    containers = text.count(b"{") + text.count(b"[")
+    if containers > MAX_CONTAINERS:
+        problems.add((), f"the file has {containers} opening brackets: a seat plan has at most {MAX_CONTAINERS}")
+        problems.stop_if_any()
+    try:
+        shallow = _is_shallow(orjson.loads(text))
+    except orjson.JSONDecodeError as error:
+        if "depth limit" in error.msg or "ecursion" in error.msg:
+            shallow = False
+        else:
+            problems.add(f"line {error.lineno}, column {error.colno}", f"not JSON: {error.msg}")
+            problems.stop_if_any()
+    if not shallow:
+        problems.add((), f"nested deeper than {MAX_DEPTH} levels: this is not a seat plan")
+        problems.stop_if_any()
+    given_twice: list[_Object] = []
+    document: Any = json.loads(text, object_pairs_hook=lambda pairs: _object(pairs, given_twice))
+    if not isinstance(document, dict):
+        problems.add((), f"a seat plan is a JSON object, not {_kind(document)}")
+        problems.stop_if_any()
+    if given_twice or b"\\u0000" in text:
+        _check_keys_and_text(document, problems)
+    problems.stop_if_any()
+    checked: dict[str, Any] = document
+    return checked
+
+
+def _object(pairs: list[tuple[str, Any]], given_twice: list[_Object]) -> _Object:
+    made = _Object(pairs)
+    if len(made) != len(pairs):
+        made.twice = tuple(key for key, times in Counter(key for key, _ in pairs).items() if times > 1)
+        given_twice.append(made)
+    return made
+
+
+def _is_shallow(document: Any) -> bool:
+    level = [document]
+    for _ in range(MAX_DEPTH):
+        below: list[Any] = []
+        for value in level:
+            if isinstance(value, dict):
+                below.extend(child for child in value.values() if isinstance(child, (dict, list)))
+            elif isinstance(value, list):
+                below.extend(child for child in value if isinstance(child, (dict, list)))
+        if not below:
+            return True
+        level = below
+    return False
+
+
+def _check_keys_and_text(document: Any, problems: Problems) -> None:
+    """Keys given twice, and NUL characters, which PostgreSQL cannot keep."""
+    pending: list[tuple[Path, Any]] = [((), document)]
+    while pending:
+        path, value = pending.pop()
+        if isinstance(value, dict):
+            for key in getattr(value, "twice", ()):
+                problems.add((*path, key), "this key occurs twice in the same object")
+            if any("\0" in key for key in value):
+                problems.add(path, "a key contains a NUL character")
+            pending.extend(
+                ((*path, key), child) for key, child in reversed(value.items()) if isinstance(child, (str, dict, list))
+            )
+        elif isinstance(value, list):
+            pending.extend(
+                ((*path, index), child)
+                for index, child in reversed(list(enumerate(value)))
+                if isinstance(child, (str, dict, list))
+            )
+        elif "\0" in value:
+            problems.add(path, "contains a NUL character")
+
+
+def _kind(value: Any) -> str:
+    names = {type(None): "null", bool: "true or false", str: "text", int: "a number", float: "a number", list: "a list"}
+    return names.get(type(value), "something else")

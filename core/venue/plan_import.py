@@ -1,0 +1,152 @@
+"""Seating plan files -> `SeatPlan`: every error with its place, positions made absolute.
+
+A row's position is relative to its zone, a seat's and an area's to its row or zone. Ordinals follow the file: zone by
+zone, row by row, seat by seat. The format has no field for accessible places; a seat is accessible when its
+category's name says so (`ACCESSIBLE`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import ValidationError
+
+from core.venue.plan_document import parse_document
+from core.venue.plan_geometry import areas_of, fit, row_labels_of
+from core.venue.plan_problems import Path, Problems, json_path
+from core.venue.plan_schema import PlanPart
+from core.venue.seat_plan import Category, Seat, SeatPlan
+
+#: The board is one byte a seat and is sent whole; the largest halls sold with numbered seats have about 100,000.
+MAX_SEATS = 100_000
+
+#: The editors' size of a seat without `radius`, in plan units.
+DEFAULT_RADIUS = 10.0
+
+#: Category names of places for wheelchair users, in the languages that the plans at hand use.
+ACCESSIBLE = re.compile(
+    r"wheelchair|accessib|rollstuhl|rolstoel|fauteuil roulant|silla de ruedas|휠체어|車椅子|轮椅", re.IGNORECASE
+)
+
+# For categories without a colour: distinguishable pairs first (Okabe and Ito's palette).
+_COLORS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#f0e442", "#666666")
+
+
+def load_plan(data: bytes) -> SeatPlan:
+    """Raises PlanInvalid with all errors: `[{"at": "zones[0].rows[3].seats[2].category", "message": ...}]`."""
+    return build_plan(parse_document(data))
+
+
+def build_plan(document: dict[str, Any]) -> SeatPlan:
+    """The plan of a parsed document (`parse_document`, or one that was stored). Raises PlanInvalid."""
+    problems = Problems()
+    seat_count = sum(1 for _ in _raw_seats(document))
+    if seat_count > MAX_SEATS:
+        problems.add("zones", f"the plan has {seat_count} seats: at most {MAX_SEATS} can be sold in one event")
+        problems.stop_if_any()
+    part = _validated(document, problems)
+    _check_categories(document, problems)
+    _check_seats(document, problems)
+    problems.stop_if_any()
+    assert part is not None  # noqa: S101 - `_validated` gives None only together with a problem
+    return _assemble(part)
+
+
+def _validated(document: dict[str, Any], problems: Problems) -> PlanPart | None:
+    try:
+        return PlanPart.model_validate(document)
+    except ValidationError as error:
+        for found in error.errors(include_url=False, include_context=False, include_input=False):
+            problems.add(found["loc"], _message(found["type"], found["msg"]))
+        return None
+
+
+def _message(kind: str, text: str) -> str:
+    """Pydantic's finding in an organiser's words."""
+    plain = {"missing": "is missing", "model_type": "must be an object", "string_type": "must be text"}
+    return plain.get(kind) or text.removeprefix("Value error, ").replace("Input should be", "must be", 1)
+
+
+def _raw_seats(document: dict[str, Any]) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """What looks like a seat, with its path, in a document that may be wrong in any way."""
+    for z, zone in enumerate(_list(document, "zones")):
+        for r, row in enumerate(_list(zone, "rows")):
+            for s, seat in enumerate(_list(row, "seats")):
+                if isinstance(seat, dict):
+                    yield ("zones", z, "rows", r, "seats", s), seat
+
+
+def _list(value: Any, key: str) -> list[Any]:
+    found = value.get(key) if isinstance(value, dict) else None
+    return found if isinstance(found, list) else []
+
+
+def _check_categories(document: dict[str, Any], problems: Problems) -> None:
+    first: dict[str, int] = {}
+    for index, category in enumerate(_list(document, "categories")):
+        name = category.get("name") if isinstance(category, dict) else None
+        if isinstance(name, str) and first.setdefault(name, index) != index:
+            problems.add(("categories", index, "name"), f"{_shown(name)} is also the name of categories[{first[name]}]")
+
+
+def _check_seats(document: dict[str, Any], problems: Problems) -> None:
+    names = [category.get("name") for category in _list(document, "categories") if isinstance(category, dict)]
+    categories = {name for name in names if isinstance(name, str)}
+    first: dict[str, Path] = {}
+    seats = 0
+    for path, seat in _raw_seats(document):
+        seats += 1
+        category = seat.get("category")
+        if isinstance(category, str) and category not in categories:
+            known = ", ".join(_shown(name) for name in sorted(categories)[:20]) or "none"
+            problems.add((*path, "category"), f"there is no category {_shown(category)} (there are: {known})")
+        guid = seat.get("seat_guid")
+        if isinstance(guid, str) and guid:
+            earlier = first.setdefault(guid, path)
+            if earlier is not path:
+                problems.add((*path, "seat_guid"), f"{_shown(guid)} is also the seat_guid of {json_path(earlier)}")
+    if not seats:
+        problems.add("zones", "the plan has no seats")
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= 60 else text[:60] + "…")
+
+
+def _assemble(part: PlanPart) -> SeatPlan:
+    seats: list[Seat] = []
+    for zone in part.zones:
+        for row in zone.rows:
+            x, y = zone.position.x + row.position.x, zone.position.y + row.position.y
+            name = row.row_number or row.row_label.replace("%s", "").strip()
+            seats.extend(
+                Seat(
+                    guid=seat.seat_guid, zone=zone.name or zone.zone_id, row=name, number=seat.seat_number,
+                    category=seat.category, x=x + seat.position.x, y=y + seat.position.y,
+                    radius=seat.radius or DEFAULT_RADIUS, accessible=bool(ACCESSIBLE.search(seat.category)),
+                )
+                for seat in row.seats
+            )  # fmt: skip
+    plan = SeatPlan(
+        name=part.name,
+        width=part.size.width if part.size else 0.0,
+        height=part.size.height if part.size else 0.0,
+        categories=tuple(
+            Category(category.name, category.color or _COLORS[index % len(_COLORS)])
+            for index, category in enumerate(part.categories)
+        ),
+        zones=tuple(dict.fromkeys(seat.zone for seat in seats)),
+        seats=tuple(seats),
+        areas=tuple(areas_of(part)),
+        row_labels=tuple(row_labels_of(part)),
+    )
+    return fit(plan)
+
+
+def seats_by_category(plan: SeatPlan) -> dict[str, int]:
+    """Category -> number of its seats, in the plan's order of categories."""
+    counts = Counter(seat.category for seat in plan.seats)
+    return {category.name: counts[category.name] for category in plan.categories}

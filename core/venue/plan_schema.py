@@ -1,0 +1,158 @@
+"""pretix's published seating-plan format, as far as Onsale draws and sells it.
+
+Fields that are not named here (`uuid`, `displayed`, `number_of_seats`, ...) are allowed and ignored. Positions are
+integers in the published schema; the editors in use write floats, so both are accepted. The older schema gives an
+area `width`, `height` and a `text` that is a string; newer editors give it a `shape` with a nested object of the
+same name, and a `text` object. Both are accepted.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+#: Plan units. A hall is a few thousand wide; beyond this a browser's canvas has no precision left.
+MAX_COORDINATE = 1_000_000
+
+_COLOR = re.compile(r"#[0-9a-fA-F]{3,8}|[a-zA-Z]{3,30}|(?:rgb|hsl)a?\([0-9.,%/ a-z]{1,60}\)")
+
+
+def _number_as_text(value: Any) -> Any:
+    """Some editors write `"seat_number": 12`."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return str(value)
+    return value
+
+
+def _printable(value: str) -> str:
+    if not value.replace("\n", " ").isprintable():
+        raise ValueError("contains characters that cannot be printed")
+    return value
+
+
+def _color(value: str) -> str:
+    if value and not _COLOR.fullmatch(value):
+        raise ValueError("is not a colour such as #7f4a91, rgb(127, 74, 145) or purple")
+    return value
+
+
+Text = Annotated[str, BeforeValidator(_number_as_text), Field(max_length=200), AfterValidator(_printable)]
+OptionalText = Annotated[Text, BeforeValidator(lambda value: "" if value is None else value)]
+Color = Annotated[OptionalText, AfterValidator(_color)]
+Coordinate = Annotated[float, Field(ge=-MAX_COORDINATE, le=MAX_COORDINATE, allow_inf_nan=False)]
+Length = Annotated[float, Field(gt=0, le=MAX_COORDINATE, allow_inf_nan=False)]
+# Editors leave half-drawn areas of no extent in the file; they are kept and not seen.
+Extent = Annotated[float, Field(ge=0, le=MAX_COORDINATE, allow_inf_nan=False)]
+Rotation = Annotated[float, Field(ge=-36_000, le=36_000, allow_inf_nan=False)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+
+class Position(_Part):
+    x: Coordinate
+    y: Coordinate
+
+
+class CategoryPart(_Part):
+    name: Annotated[Text, Field(min_length=1)]
+    color: Color = ""
+
+
+class SeatPart(_Part):
+    seat_guid: Annotated[Text, Field(min_length=1)]
+    seat_number: OptionalText
+    position: Position
+    category: Text
+    radius: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)] | None = None
+
+
+class RowPart(_Part):
+    row_number: OptionalText = ""
+    row_label: OptionalText = ""
+    row_number_position: Literal["start", "end", "both", "left", "right", ""] | None = None
+    position: Position = Position(x=0, y=0)
+    seats: list[SeatPart]
+
+
+class Circle(_Part):
+    radius: Extent
+
+
+class EllipseRadius(_Part):
+    x: Extent
+    y: Extent
+
+
+class Ellipse(_Part):
+    radius: EllipseRadius
+
+
+class Rectangle(_Part):
+    width: Extent
+    height: Extent
+
+
+class Polygon(_Part):
+    points: Annotated[list[Position], Field(max_length=1000)]
+
+
+def _string_as_text_object(value: Any) -> Any:
+    return {"text": value} if isinstance(value, str) else value
+
+
+class TextPart(_Part):
+    text: OptionalText = ""
+    position: Position = Position(x=0, y=0)
+    color: Color = ""
+    size: Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False)] | None = None
+
+
+class AreaPart(_Part):
+    """After validation `shape` is set, and so is the part of the same name."""
+
+    position: Position
+    shape: Literal["rectangle", "circle", "ellipse", "polygon", "text"] | None = None
+    rotation: Rotation | None = None
+    color: Color = ""
+    border_color: Color = ""
+    rectangle: Rectangle | None = None
+    circle: Circle | None = None
+    ellipse: Ellipse | None = None
+    polygon: Polygon | None = None
+    text: Annotated[TextPart | None, BeforeValidator(_string_as_text_object)] = None
+    width: Extent | None = None
+    height: Extent | None = None
+
+    @model_validator(mode="after")
+    def _shape_is_described(self) -> AreaPart:
+        if self.shape is None and self.width is not None and self.height is not None:
+            self.shape, self.rectangle = "rectangle", Rectangle(width=self.width, height=self.height)
+        if self.shape is None:
+            raise ValueError("an area needs a `shape`, or `width` and `height`")
+        if getattr(self, self.shape) is None:
+            raise ValueError(f"an area of shape {self.shape} needs `{self.shape}`")
+        return self
+
+
+class ZonePart(_Part):
+    name: OptionalText = ""
+    zone_id: OptionalText = ""
+    position: Position
+    rows: list[RowPart]
+    areas: list[AreaPart] | None = None
+
+
+class Size(_Part):
+    width: Length
+    height: Length
+
+
+class PlanPart(_Part):
+    name: Text
+    size: Size | None = None
+    categories: list[CategoryPart]
+    zones: list[ZonePart]
