@@ -96,17 +96,56 @@ class Settings(BaseSettings):
     board_coalesce_ms: float = _setting(50, "seat changes are gathered for this long before they are sent", unit="ms", row="D5", gt=0)
 
     # Payment
-    payment_providers: str = _setting("simulator", "providers in order of preference, comma separated: simulator, toss", row="S23")
-    payment_url: str = _setting("", "the provider's base URL; empty: the simulator that `onsale serve` starts", row="S23")
-    payment_secret: SecretStr = _setting(SecretStr("test_sk_onsale"), "the provider's secret key", row="S23")
+    payment_providers: str = _setting(
+        "", "providers in order of preference, comma separated: toss, kcp; empty: those with a URL, or both simulated",
+        row="S25",
+    )  # fmt: skip
+    payment_when_open: Literal["fail_fast", "fallback", "park"] = _setting(
+        "fail_fast", "the first provider's circuit is open, or it refuses to connect: say so at once, take the next "
+        "provider, or keep the reservation until it answers again", row="S25",
+    )  # fmt: skip
+    payment_alternative: str = _setting(
+        "the box office", "what buyers are told to use while card payment is away", row="S25"
+    )
+    payment_url: str = _setting(
+        "", "Toss Payments' base URL (https://api.tosspayments.com); empty: the simulator, unless another provider has a URL",
+        row="S23",
+    )  # fmt: skip
+    simulator_url: str = _setting(
+        "", "where the payment simulator answers; empty: `http://127.0.0.1:<PORT>/paysim`", row="S23"
+    )
+    payment_secret: SecretStr = _setting(SecretStr("test_sk_onsale"), "Toss Payments' secret key", row="S23")
+    kcp_url: str = _setting("", "NHN KCP's base URL (https://spl.kcp.co.kr)", row="S25")
+    kcp_site_code: str = _setting("T0000", "NHN KCP's `site_cd`; T0000 is its public test site", row="S25")
+    kcp_certificate: str = _setting("", "file with the service certificate that NHN KCP issued (PEM)", row="S25")
+    kcp_private_key: str = _setting("", "file with its private key (PEM, PKCS #8)", row="S25")
+    kcp_private_key_password: SecretStr = _setting(SecretStr(""), "that private key's password", row="S25")
     payment_connect_seconds: float = _setting(3, "connect timeout to a provider", unit="s", row="S23", gt=0)
     payment_read_seconds: float = _setting(10, "read timeout of a provider", unit="s", row="S23", gt=0)
+    payment_retries: int = _setting(
+        1, "further tries of one payment after a temporary error that is proven not to have charged", unit="tries", row="S23",
+        ge=0, le=5,
+    )  # fmt: skip
     payment_concurrency: int = _setting(200, "payments under way in one process, at most", unit="calls", ge=1)
     payment_deadline_seconds: float = _setting(
         600, "an outcome still unknown after this long is settled by cancelling at the provider", unit="s", row="S27", gt=0
     )
     resolver_seconds: float = _setting(5, "first pause before a provider is asked about an unknown outcome", unit="s", row="S27", gt=0)
     claim_seconds: float = _setting(30, "a process's lease on a payment; then another process may finish it", unit="s", row="S27", gt=0)
+
+    # The circuit of each payment provider (names and meaning are Resilience4j's)
+    breaker_window: int = _setting(10, "calls that the failure rate is taken from", unit="calls", row="S24", ge=1, le=1000)
+    breaker_minimum_calls: int = _setting(10, "calls before the rates count", unit="calls", row="S24", ge=1)
+    breaker_failure_rate: float = _setting(50, "the circuit opens at this share of failed calls", unit="%", row="S24", gt=0, le=100)
+    breaker_slow_seconds: float = _setting(8, "a call that takes longer is slow", unit="s", row="S24", gt=0)
+    breaker_slow_rate: float = _setting(100, "the circuit opens at this share of slow calls", unit="%", row="S24", gt=0, le=100)
+    breaker_timeouts: int = _setting(3, "the circuit opens at this many timeouts ...", unit="timeouts", row="S24", ge=1)
+    breaker_timeouts_seconds: float = _setting(300, "... within this long", unit="s", row="S24", gt=0)
+    breaker_open_seconds: float = _setting(30, "an open circuit lets nothing through for this long", unit="s", row="S24", gt=0)
+    breaker_probes: int = _setting(3, "calls let through to see whether the provider is well again", unit="calls", row="S24", ge=1)
+    breaker_probe_seconds: float = _setting(
+        30, "probes that have not all been answered after this long count as failed", unit="s", row="S24", gt=0
+    )
 
     # Events
     outbox_batch: int = _setting(200, "outbox rows claimed at once", unit="rows", row="S18", ge=1)
@@ -135,7 +174,8 @@ class Settings(BaseSettings):
 
     @property
     def simulated_payment(self) -> bool:
-        return not self.payment_url
+        """No provider has a URL: `onsale serve` plays them all itself, under `/paysim`."""
+        return not (self.payment_url or self.kcp_url)
 
 
 def variable_name(field: str) -> str:
