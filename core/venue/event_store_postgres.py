@@ -113,7 +113,7 @@ class EventStore:
                 ],
                 timeout=120,
             )
-        return event
+        return self._keep(event)
 
     async def set_status(self, slug: str, status: SaleStatus) -> Event:
         """Opens, closes or schedules the sale. Raises EventNotFound."""

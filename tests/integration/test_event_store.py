@@ -147,7 +147,7 @@ async def test_a_failing_seat_copy_leaves_no_event(store: EventStore, database: 
         ({"active_limit": 0}, "active_limit"),
         ({"hold_seconds": 0}, "hold_seconds"),
         ({"max_seats": 101}, "max_seats"),
-        ({"opens_at": datetime(2030, 1, 1)}, "time zone"),  # noqa: DTZ001
+        ({"opens_at": datetime(2030, 1, 1)}, "time zone"),
         (
             {"opens_at": datetime(2030, 1, 2, tzinfo=UTC), "closes_at": datetime(2030, 1, 2, tzinfo=UTC)},
             "close after it opens",
