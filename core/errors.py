@@ -29,6 +29,20 @@ class InvalidRequest(OnsaleError):
     code, status, title = "invalid_request", 422, "The request is not valid"
 
 
+class Malformed(InvalidRequest):
+    """Not even the form is right: no JSON, no `Idempotency-Key`, not `application/json`."""
+
+    status = 400
+
+
+class TooLarge(OnsaleError):
+    code, status, title = "too_large", 413, "The request's body is too large"
+
+
+class CrossSite(OnsaleError):
+    code, status, title = "cross_site", 403, "This call came from another site: open the sale page itself"
+
+
 class NoVisitor(OnsaleError):
     code, status, title = "no_visitor", 401, "Open the sale page, or POST /api/visitors, first"
 
@@ -97,6 +111,10 @@ class HoldExpired(OnsaleError):
 
 class NoSeatsHeld(OnsaleError):
     code, status, title = "no_seats_held", 422, "You hold no seats: pick seats first"
+
+
+class PaymentInProgress(OnsaleError):
+    code, status, title = "payment_in_progress", 409, "Your payment is under way: wait for its result"
 
 
 class KeyReused(OnsaleError):
