@@ -62,8 +62,18 @@ def holds(slug: str) -> str:
 
 
 def baskets(slug: str) -> str:
-    """hash visitor -> `fence|until|extensions|ordinal,ordinal,...`: each visitor's held seats."""
+    """hash visitor -> `fence|until|extensions left|held, paying or lapsed|ordinal,ordinal,...`."""
     return f"ticket:baskets:{{{slug}}}"
+
+
+def basket_deadlines(slug: str) -> str:
+    """zset visitor -> deadline of the visitor's basket, milliseconds."""
+    return f"ticket:baskets:until:{{{slug}}}"
+
+
+def pace(slug: str) -> str:
+    """hash: at (milliseconds), departures (a minute): how fast active visitors make room."""
+    return f"ticket:waiting:pace:{{{slug}}}"
 
 
 def board(slug: str) -> str:
@@ -130,5 +140,5 @@ def event_keys(slug: str) -> tuple[str, ...]:
     return (
         waiting_queue(slug), waiting_beats(slug), waiting_number(slug), waiting_spent(slug), queue_version(slug),
         active_users(slug), active_until(slug), active_paying(slug),
-        holds(slug), baskets(slug), board(slug), board_version(slug), fence(slug),
+        holds(slug), baskets(slug), basket_deadlines(slug), pace(slug), board(slug), board_version(slug), fence(slug),
     )  # fmt: skip

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import secrets
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from core.database import migrate
 from core.embedded import Engines, engines
+from core.runtime import Runtime, open_runtime
 from core.settings import Settings
+from core.venue.event import Event, SaleStatus
+from core.venue.new_event import NewEvent
 
 
 @pytest.fixture(scope="session")
@@ -40,3 +46,48 @@ def settings(stores: Engines, data_folder: Path) -> Settings:
         data=data_folder, database_url=stores.database_url, redis_url=stores.redis_url,
         secret_key="test-secret", operator_token="operator",
     )  # fmt: skip
+
+
+@pytest.fixture
+async def runtime(settings: Settings, stores: Engines) -> AsyncIterator[Runtime]:
+    """A process's parts on the test engines; jobs do not run by themselves."""
+    async with open_runtime(settings, stores) as opened:
+        yield opened
+
+
+def small_plan(seats: int = 20, row: int = 10) -> bytes:
+    """A seat plan document of one zone and one category `Standard`."""
+    rows = [
+        {
+            "row_number": str(first // row + 1), "position": {"x": 0, "y": 30 * (first // row)},
+            "seats": [
+                {
+                    "seat_guid": f"S-{i}", "seat_number": str(i - first + 1), "category": "Standard",
+                    "position": {"x": 30 * (i - first), "y": 0},
+                }
+                for i in range(first, min(first + row, seats))
+            ],
+        }
+        for first in range(0, seats, row)
+    ]  # fmt: skip
+    return json.dumps({
+        "name": "Small", "categories": [{"name": "Standard", "color": "#336699"}],
+        "zones": [{"name": "Stalls", "position": {"x": 0, "y": 0}, "rows": rows}],
+    }).encode()  # fmt: skip
+
+
+MakeEvent = Callable[..., Awaitable[Event]]
+
+
+@pytest.fixture
+async def make_event(runtime: Runtime) -> MakeEvent:
+    """`await make_event(seats=20, active_limit=100, ...)`: an open event with a slug of its own."""
+
+    async def make(*, seats: int = 20, **changes: Any) -> Event:
+        fields: dict[str, Any] = {
+            "slug": f"t-{secrets.token_hex(5)}", "name": "Test night", "currency": "KRW", "prices": {"Standard": 15000},
+            "active_limit": 100, "hold_seconds": 300, "max_seats": 4, "status": SaleStatus.OPEN,
+        }  # fmt: skip
+        return await runtime.events.create(NewEvent(**(fields | changes)), small_plan(seats))
+
+    return make

@@ -1,0 +1,102 @@
+"""The board in Redis: read it, and build it anew from PostgreSQL when Redis has lost it (S13)."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Sequence
+from typing import Any
+
+import databases
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from core import keys
+from core.database import raw
+from core.errors import StoreUnavailable
+from core.seats.board import BoardSnapshot, SeatState
+from core.seats.scripts_redis import SeatScripts
+from core.venue.event import Event
+
+_STATE_OF = {"AVAILABLE": SeatState.AVAILABLE, "PAYING": SeatState.HELD, "SOLD": SeatState.SOLD, "BLOCKED": SeatState.BLOCKED}
+
+# The lease of a rebuild: longer than reading 100,000 rows takes, short enough that a dead builder is replaced soon.
+_REBUILD_LEASE_MS = 10_000
+_REBUILD_WAIT_SECONDS = 12.0
+
+_RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
+
+_SEATS = "SELECT ordinal, status FROM seats WHERE event_id = $1 ORDER BY ordinal"
+_PAYING = """
+SELECT r.visitor, r.fence, array_agg(s.ordinal ORDER BY s.ordinal) AS ordinals
+FROM reservations r JOIN reservation_seats s ON s.reservation_id = r.id AND s.live
+WHERE r.event_id = $1 AND r.status = 'PAYING' GROUP BY r.id
+"""
+_BLOCK = """
+UPDATE seats SET status = $3, version = version + 1, updated_at = now()
+WHERE event_id = $1 AND ordinal = ANY($2::int[]) AND status = $4 RETURNING ordinal
+"""
+
+
+class BoardStore:
+    """Reads and rebuilds boards. Raises StoreUnavailable."""
+
+    def __init__(self, *, redis: Redis, database: databases.Database, scripts: SeatScripts) -> None:
+        self._redis = redis
+        self._database = database
+        self._scripts = scripts
+
+    async def snapshot(self, event: Event) -> BoardSnapshot:
+        """The board and its version, read together."""
+        for _ in range(3):
+            try:
+                async with self._redis.pipeline(transaction=True) as pipeline:
+                    pipeline.get(keys.board(event.slug))
+                    pipeline.hmget(keys.board_version(event.slug), ["epoch", "counter"])
+                    states, (epoch, counter) = await pipeline.execute()
+            except (RedisError, OSError, TimeoutError) as error:
+                raise StoreUnavailable(retry_after=2) from error
+            if states is not None and epoch is not None:
+                return BoardSnapshot(int(epoch), int(counter), bytes(states))
+            await self.ensure(event)
+        raise StoreUnavailable(retry_after=2)
+
+    async def ensure(self, event: Event) -> None:
+        """Makes sure that Redis has a board: one process builds it, the others wait for it."""
+        lock, token = keys.board_lock(event.slug), secrets.token_hex(16)
+        deadline = asyncio.get_running_loop().time() + _REBUILD_WAIT_SECONDS
+        try:
+            while not await self._redis.exists(keys.board_version(event.slug)):
+                if await self._redis.set(lock, token, nx=True, px=_REBUILD_LEASE_MS):
+                    try:
+                        await self._rebuild(event)
+                    finally:
+                        await self._redis.eval(_RELEASE, 1, lock, token)  # type: ignore[misc]
+                    return
+                if asyncio.get_running_loop().time() > deadline:
+                    raise StoreUnavailable(retry_after=2)
+                await asyncio.sleep(0.05)
+        except (RedisError, OSError, TimeoutError) as error:
+            raise StoreUnavailable(retry_after=2) from error
+
+    async def _rebuild(self, event: Event) -> None:
+        # What a checkout commits after this read reaches the board by its own `settle`, which finds either no board
+        # (and waits for this one) or this one.
+        async with raw(self._database) as connection, connection.transaction(isolation="repeatable_read"):
+            epoch = await connection.fetchval(
+                "UPDATE events SET epoch = epoch + 1 WHERE id = $1 RETURNING epoch", event.id
+            )
+            rows = await connection.fetch(_SEATS, event.id)
+            paying = await connection.fetch(_PAYING, event.id)
+            fence = await connection.fetchval("SELECT coalesce(max(fence), 0) FROM seats WHERE event_id = $1", event.id)
+        states = bytes(_STATE_OF[row["status"]] for row in rows)
+        await self._scripts.rebuild(
+            event.slug, epoch, states, fence, [(row["visitor"], row["fence"], row["ordinals"]) for row in paying]
+        )
+
+    async def block_rows(self, event: Event, ordinals: Sequence[int], blocked: bool) -> list[int]:
+        """The seats that PostgreSQL blocked, or opened."""
+        new, old = ("BLOCKED", "AVAILABLE") if blocked else ("AVAILABLE", "BLOCKED")
+        async with raw(self._database) as connection:
+            rows: list[Any] = await connection.fetch(_BLOCK, event.id, list(ordinals), new, old)
+        return sorted(row["ordinal"] for row in rows)

@@ -1,0 +1,25 @@
+-- Puts the board that was read from PostgreSQL in place of a lost one. Does nothing when one is there.
+-- KEYS 1 board  2 board version  3 baskets  4 basket deadlines  5 active paying  6 fence  7 holds
+-- ARGV 1 epoch  2 states, one byte a seat  3 state key prefix  4 seats channel  5 protection of a payment, ms
+--      6 highest fence that PostgreSQL has seen
+--      7... for each visitor who is paying: visitor, fence, 'ordinal,ordinal'
+-- Returns {'ok'} or {'there'}
+--#include seats.lua
+
+if redis.call('EXISTS', KEYS[2]) == 1 then return { 'there' } end
+redis.call('DEL', KEYS[3], KEYS[4], KEYS[7])
+redis.call('SET', KEYS[1], ARGV[2])
+redis.call('HSET', KEYS[2], 'epoch', ARGV[1], 'counter', 0)
+if tonumber(redis.call('GET', KEYS[6]) or '0') < tonumber(ARGV[6]) then redis.call('SET', KEYS[6], ARGV[6]) end
+local till = clock_ms() + tonumber(ARGV[5])
+for i = 7, #ARGV, 3 do
+  local visitor, fence, list = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+  for ordinal in string.gmatch(list, '%d+') do
+    redis.call('SET', ARGV[3] .. ordinal, visitor .. '|' .. fence .. '|paying', 'PX', ARGV[5])
+  end
+  redis.call('HSET', KEYS[3], visitor, fence .. '|' .. integer(till) .. '|0|paying|' .. list)
+  redis.call('ZADD', KEYS[5], integer(till), visitor)
+end
+-- Every feed meets a new epoch and asks for the snapshot.
+redis.call('PUBLISH', ARGV[4], '{"epoch":' .. ARGV[1] .. ',"version":0,"changes":[]}')
+return { 'ok' }

@@ -1,0 +1,34 @@
+-- Lets a visitor's held seats go: those named, or all.
+-- KEYS 1 board  2 board version  3 holds  4 baskets  5 basket deadlines
+-- ARGV 1 visitor  2 state key prefix  3 seats channel  4... ordinals; none: all
+-- Returns {'ok', fence, until ms, extensions left, mode, ordinal...} with what is left, {'empty'}, {'paying'}
+--#include seats.lua
+
+local board, version, holds, baskets, deadlines = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local visitor, prefix, channel = ARGV[1], ARGV[2], ARGV[3]
+local basket = read_basket(baskets, visitor)
+if not basket then return { 'empty' } end
+if basket.mode == 'paying' then return { 'paying' } end
+local changes = {}
+if #ARGV == 3 then
+  free_basket(board, holds, baskets, deadlines, prefix, visitor, changes)
+  publish_changes(version, channel, changes)
+  return { 'empty' }
+end
+local going, kept = {}, {}
+for i = 4, #ARGV do going[ARGV[i]] = true end
+for _, ordinal in ipairs(basket.seats) do
+  if going[ordinal] then
+    free_seat(board, holds, prefix, ordinal, changes)
+  else
+    kept[#kept + 1] = ordinal
+  end
+end
+basket.seats = kept
+publish_changes(version, channel, changes)
+if #kept == 0 then
+  drop_basket(baskets, deadlines, visitor)
+  return { 'empty' }
+end
+write_basket(baskets, deadlines, visitor, basket)
+return basket_reply(basket)

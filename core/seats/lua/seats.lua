@@ -1,0 +1,81 @@
+-- Prelude of every script that touches seats. Not run by itself.
+-- A seat's state key is built from a prefix (it shares the event's hash tag, so it lives in the same slot): which seats a
+-- sweep frees is only known inside the script.
+
+local AVAILABLE, HELD, SOLD, BLOCKED = 0, 1, 2, 3
+
+local function clock_ms()
+  local t = redis.call('TIME')
+  return t[1] * 1000 + math.floor(t[2] / 1000)
+end
+
+-- Doubles hold integers exactly up to 2^53, but Lua prints 14 digits only: fences have 16.
+local function integer(n)
+  return string.format('%.0f', n)
+end
+
+local function seat_byte(board, ordinal)
+  return string.byte(redis.call('GETRANGE', board, ordinal, ordinal)) or BLOCKED
+end
+
+-- Adds a change to `changes` unless the board says so already.
+local function put_byte(board, ordinal, byte, changes)
+  if seat_byte(board, ordinal) ~= byte then
+    redis.call('SETRANGE', board, ordinal, string.char(byte))
+    changes[#changes + 1] = '[' .. ordinal .. ',' .. byte .. ']'
+  end
+end
+
+-- One message for all changes of this script. The counter grows by one for each change.
+local function publish_changes(version, channel, changes)
+  if #changes == 0 then return end
+  local counter = redis.call('HINCRBY', version, 'counter', #changes)
+  redis.call('PUBLISH', channel, '{"epoch":' .. redis.call('HGET', version, 'epoch') .. ',"version":' .. integer(counter)
+    .. ',"changes":[' .. table.concat(changes, ',') .. ']}')
+end
+
+-- A basket is 'fence|until|extensions left|mode|ordinal,ordinal'; mode: held, paying, lapsed.
+local function read_basket(baskets, visitor)
+  local text = redis.call('HGET', baskets, visitor)
+  if not text then return nil end
+  local fence, till, extensions, mode, list = string.match(text, '^(%d+)|(%d+)|(%d+)|(%a+)|(.*)$')
+  local basket = { fence = fence, till = tonumber(till), extensions = tonumber(extensions), mode = mode, seats = {} }
+  for ordinal in string.gmatch(list, '%d+') do basket.seats[#basket.seats + 1] = ordinal end
+  return basket
+end
+
+local function write_basket(baskets, deadlines, visitor, basket)
+  redis.call('HSET', baskets, visitor, basket.fence .. '|' .. integer(basket.till) .. '|' .. basket.extensions .. '|'
+    .. basket.mode .. '|' .. table.concat(basket.seats, ','))
+  if basket.mode == 'held' then
+    redis.call('ZADD', deadlines, integer(basket.till), visitor)
+  else
+    redis.call('ZREM', deadlines, visitor)
+  end
+end
+
+local function drop_basket(baskets, deadlines, visitor)
+  redis.call('HDEL', baskets, visitor)
+  redis.call('ZREM', deadlines, visitor)
+end
+
+local function basket_reply(basket)
+  local reply = { 'ok', basket.fence, integer(basket.till), basket.extensions, basket.mode }
+  for _, ordinal in ipairs(basket.seats) do reply[#reply + 1] = ordinal end
+  return reply
+end
+
+local function free_seat(board, holds, prefix, ordinal, changes)
+  redis.call('DEL', prefix .. ordinal)
+  redis.call('ZREM', holds, ordinal)
+  if seat_byte(board, ordinal) == HELD then put_byte(board, ordinal, AVAILABLE, changes) end
+end
+
+-- Frees all that a visitor holds. Seats being paid for stay: a payment under way is never cut off.
+local function free_basket(board, holds, baskets, deadlines, prefix, visitor, changes)
+  local basket = read_basket(baskets, visitor)
+  if not basket or basket.mode == 'paying' then return false end
+  for _, ordinal in ipairs(basket.seats) do free_seat(board, holds, prefix, ordinal, changes) end
+  drop_basket(baskets, deadlines, visitor)
+  return #basket.seats > 0
+end

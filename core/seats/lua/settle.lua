@@ -1,0 +1,43 @@
+-- What PostgreSQL decided about seats, written to the board: sold, or available again. Safe to repeat.
+-- KEYS 1 board  2 board version  3 holds  4 baskets  5 basket deadlines  6 active paying
+-- ARGV 1 visitor  2 state key prefix  3 seats channel  4 fence  5 new byte (0 or 2)  6... ordinals
+-- Returns {'ok'} or {'no_board'}
+--#include seats.lua
+
+local board, holds, baskets, deadlines = KEYS[1], KEYS[3], KEYS[4], KEYS[5]
+local visitor, prefix, fence, byte = ARGV[1], ARGV[2], ARGV[4], tonumber(ARGV[5])
+if redis.call('EXISTS', KEYS[2]) == 0 then return { 'no_board' } end
+local changes = {}
+
+local function take_from(other, ordinal)
+  local theirs = read_basket(baskets, other)
+  if not theirs then return end
+  local kept = {}
+  for _, seat in ipairs(theirs.seats) do
+    if seat ~= ordinal then kept[#kept + 1] = seat end
+  end
+  theirs.seats = kept
+  if #kept == 0 then drop_basket(baskets, deadlines, other) else write_basket(baskets, deadlines, other, theirs) end
+end
+
+for i = 6, #ARGV do
+  local ordinal = ARGV[i]
+  local state = redis.call('GET', prefix .. ordinal)
+  local owner, held_by_fence
+  if state then owner, held_by_fence = string.match(state, '^(.-)|(%d+)|') end
+  local own = not state or held_by_fence == fence
+  if own or byte == SOLD then
+    if not own then take_from(owner, ordinal) end
+    redis.call('DEL', prefix .. ordinal)
+    redis.call('ZREM', holds, ordinal)
+    local current = seat_byte(board, ordinal)
+    -- A late "available again" must not open a seat that was sold or blocked meanwhile.
+    if byte == SOLD or current == HELD then put_byte(board, ordinal, byte, changes) end
+  end
+end
+local basket = read_basket(baskets, visitor)
+if basket and basket.fence == fence then drop_basket(baskets, deadlines, visitor) end
+basket = read_basket(baskets, visitor)
+if not basket or basket.mode ~= 'paying' then redis.call('ZREM', KEYS[6], visitor) end
+publish_changes(KEYS[2], ARGV[3], changes)
+return { 'ok' }

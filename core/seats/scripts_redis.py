@@ -1,0 +1,222 @@
+"""The seat scripts of `lua/`, with their keys, and their answers as values and typed errors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from core import keys
+from core.clock import from_millis
+from core.errors import (
+    HoldExpired,
+    HoldNotExtendable,
+    NoSeatsHeld,
+    NoSuchSeat,
+    NotActive,
+    PaymentInProgress,
+    SeatTaken,
+    TooManySeats,
+)
+from core.lua_redis import Script, ScriptRunner
+from core.seats.basket import Basket
+from core.seats.board import SeatState
+from core.settings import Settings
+from core.venue.event import Event
+
+_LUA = Path(__file__).parent / "lua"
+_SCRIPTS = {path.stem: Script(path) for path in _LUA.glob("*.lua") if path.stem != "seats"}
+
+#: A payment protects its seats and its visitor for this long at most; PostgreSQL keeps the seats guarded beyond it.
+PAYMENT_PROTECTION_MS = 24 * 3600 * 1000
+
+
+class BoardLost(Exception):
+    """Redis has no board for the event: rebuild it from PostgreSQL and try again."""
+
+
+class SeatScripts:
+    """One method a script. `hold_seconds` of an event is in seconds, `ordinals` are ints without duplicates."""
+
+    def __init__(self, run: ScriptRunner, settings: Settings) -> None:
+        self._run = run
+        self._settings = settings
+
+    async def hold(self, event: Event, visitor: str, ordinals: Sequence[int], *, check: bool = True) -> Basket:
+        """`check=False` only where the caller has made sure by other means that nobody holds the seats."""
+        slug = event.slug
+        answer = await self._call(
+            "hold",
+            [
+                keys.board(slug), keys.board_version(slug), keys.holds(slug), keys.baskets(slug),
+                keys.basket_deadlines(slug), keys.active_users(slug), keys.active_until(slug), keys.fence(slug),
+            ],
+            [
+                visitor, keys.seat_state_prefix(slug), event.hold_seconds * 1000, event.max_seats,
+                self._settings.hold_extensions, keys.seats_channel(slug), "check" if check else "trust", *ordinals,
+            ],
+        )  # fmt: skip
+        match answer[0]:
+            case b"ok":
+                return _basket(answer)
+            case b"not_active":
+                raise NotActive()
+            case b"paying":
+                raise PaymentInProgress()
+            case b"too_many":
+                raise TooManySeats(
+                    f"At most {event.max_seats} seats for one visitor: you hold {int(answer[1])}", max_seats=event.max_seats
+                )
+            case b"no_such_seat":
+                raise NoSuchSeat(seats=_ints(answer[1:]))
+            case b"taken":
+                raise SeatTaken(_ints(answer[1:]))
+        raise AssertionError(answer)
+
+    async def release(self, event: Event, visitor: str, ordinals: Sequence[int] | None) -> Basket | None:
+        slug = event.slug
+        if ordinals is not None and not ordinals:
+            return await self.basket(event, visitor)
+        answer = await self._call(
+            "release",
+            [
+                keys.board(slug), keys.board_version(slug), keys.holds(slug), keys.baskets(slug),
+                keys.basket_deadlines(slug),
+            ],
+            [visitor, keys.seat_state_prefix(slug), keys.seats_channel(slug), *(ordinals or ())],
+        )  # fmt: skip
+        match answer[0]:
+            case b"ok":
+                return _basket(answer)
+            case b"empty":
+                return None
+            case b"paying":
+                raise PaymentInProgress()
+        raise AssertionError(answer)
+
+    async def extend(self, event: Event, visitor: str) -> Basket:
+        slug = event.slug
+        answer = await self._call(
+            "extend",
+            [keys.holds(slug), keys.baskets(slug), keys.basket_deadlines(slug), keys.active_until(slug)],
+            [visitor, keys.seat_state_prefix(slug), event.hold_seconds * 1000],
+        )
+        if answer[0] == b"refused":
+            raise HoldNotExtendable()
+        return _basket_or_refusal(answer)
+
+    async def basket(self, event: Event, visitor: str) -> Basket | None:
+        answer = await self._call("basket", [keys.baskets(event.slug)], [visitor])
+        return None if answer[0] == b"empty" else _basket(answer)
+
+    async def begin_payment(self, event: Event, visitor: str) -> Basket:
+        slug = event.slug
+        answer = await self._call(
+            "begin_payment",
+            [
+                keys.holds(slug), keys.baskets(slug), keys.basket_deadlines(slug), keys.active_paying(slug),
+                keys.board_version(slug),
+            ],
+            [visitor, keys.seat_state_prefix(slug), PAYMENT_PROTECTION_MS],
+        )  # fmt: skip
+        return _basket_or_refusal(answer)
+
+    async def abort_payment(self, event: Event, visitor: str, fence: int) -> str:
+        """`held`: the basket is back; `freed`: its time was over; `gone`: there was nothing to abort."""
+        slug = event.slug
+        answer = await self._call(
+            "abort_payment",
+            [
+                keys.board(slug), keys.board_version(slug), keys.holds(slug), keys.baskets(slug),
+                keys.basket_deadlines(slug), keys.active_paying(slug), keys.active_users(slug),
+            ],
+            [visitor, keys.seat_state_prefix(slug), keys.seats_channel(slug), fence],
+        )  # fmt: skip
+        return bytes(answer[0]).decode()
+
+    async def settle(
+        self, event: Event, visitor: str, fence: int, ordinals: Sequence[int], state: SeatState
+    ) -> None:
+        slug = event.slug
+        await self._call(
+            "settle",
+            [
+                keys.board(slug), keys.board_version(slug), keys.holds(slug), keys.baskets(slug),
+                keys.basket_deadlines(slug), keys.active_paying(slug),
+            ],
+            [visitor, keys.seat_state_prefix(slug), keys.seats_channel(slug), fence, int(state), *ordinals],
+        )  # fmt: skip
+
+    async def reopen(self, event: Event, ordinals: Sequence[int]) -> None:
+        slug = event.slug
+        await self._call(
+            "reopen",
+            [keys.board(slug), keys.board_version(slug)],
+            [keys.seat_state_prefix(slug), keys.seats_channel(slug), *ordinals],
+        )
+
+    async def block(self, event: Event, ordinals: Sequence[int], blocked: bool) -> int:
+        """How many bytes changed."""
+        slug = event.slug
+        old, new = (SeatState.AVAILABLE, SeatState.BLOCKED) if blocked else (SeatState.BLOCKED, SeatState.AVAILABLE)
+        answer = await self._call(
+            "block",
+            [keys.board(slug), keys.board_version(slug)],
+            [keys.seats_channel(slug), int(old), int(new), *ordinals],
+        )
+        return int(answer[1])
+
+    async def rebuild(
+        self,
+        slug: str,
+        epoch: int,
+        states: bytes,
+        highest_fence: int,
+        paying: Sequence[tuple[str, int, Sequence[int]]],
+    ) -> bool:
+        """`paying`: (visitor, fence, ordinals) of reservations under way. False when a board was there already."""
+        flat: list[str | int] = []
+        for visitor, fence, ordinals in paying:
+            flat += [visitor, fence, ",".join(map(str, ordinals))]
+        answer = await self._run(
+            _SCRIPTS["rebuild"],
+            [
+                keys.board(slug), keys.board_version(slug), keys.baskets(slug), keys.basket_deadlines(slug),
+                keys.active_paying(slug), keys.fence(slug), keys.holds(slug),
+            ],
+            [
+                epoch, states, keys.seat_state_prefix(slug), keys.seats_channel(slug), PAYMENT_PROTECTION_MS,
+                highest_fence, *flat,
+            ],
+        )  # fmt: skip
+        return bool(answer[0] == b"ok")
+
+    async def _call(self, name: str, key_names: Sequence[str], arguments: Sequence[str | bytes | int]) -> Any:
+        answer = await self._run(_SCRIPTS[name], key_names, arguments)
+        if answer[0] == b"no_board":
+            raise BoardLost
+        return answer
+
+
+def _ints(values: Sequence[Any]) -> list[int]:
+    return [int(value) for value in values]
+
+
+def _basket(answer: Sequence[Any]) -> Basket:
+    return Basket(
+        seats=tuple(_ints(answer[5:])), fence=int(answer[1]), until=from_millis(int(answer[2])),
+        extensions_left=int(answer[3]), paying=answer[4] == b"paying",
+    )  # fmt: skip
+
+
+def _basket_or_refusal(answer: Sequence[Any]) -> Basket:
+    match answer[0]:
+        case b"ok":
+            return _basket(answer)
+        case b"empty":
+            raise NoSeatsHeld()
+        case b"lapsed":
+            raise HoldExpired()
+        case b"paying":
+            raise PaymentInProgress()
+    raise AssertionError(answer)

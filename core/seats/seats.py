@@ -1,0 +1,96 @@
+"""Everything that can be done to an event's seats in Redis, with the board put back when Redis has lost it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+from core.errors import NoSuchSeat
+from core.seats.basket import Basket
+from core.seats.board import BoardSnapshot, SeatState
+from core.seats.board_redis import BoardStore
+from core.seats.guard import SeatGuard
+from core.seats.scripts_redis import BoardLost, SeatScripts
+from core.venue.event import Event
+
+T = TypeVar("T")
+
+
+class Seats:
+    """All calls raise StoreUnavailable when Redis (or, for a rebuild, PostgreSQL) is away; nothing is half done then."""
+
+    def __init__(self, *, scripts: SeatScripts, boards: BoardStore, guard: SeatGuard) -> None:
+        self._scripts = scripts
+        self._boards = boards
+        self._guard = guard
+
+    async def board(self, event: Event) -> BoardSnapshot:
+        return await self._boards.snapshot(event)
+
+    async def hold(self, event: Event, visitor: str, ordinals: Sequence[int]) -> Basket:
+        """Adds seats to the basket, all or nothing; the deadline is that of the basket's first hold.
+
+        Seats that are in the basket already are no error. Raises NotActive, SeatTaken, TooManySeats, NoSuchSeat,
+        PaymentInProgress, StoreUnavailable.
+        """
+        wanted = list(dict.fromkeys(ordinals))
+        unknown = [ordinal for ordinal in wanted if not 0 <= ordinal < event.seat_count]
+        if unknown or not wanted:
+            raise NoSuchSeat(seats=unknown)
+        return await self._with_board(event, lambda: self._guard.hold(event, visitor, wanted))
+
+    async def basket(self, event: Event, visitor: str) -> Basket | None:
+        return await self._scripts.basket(event, visitor)
+
+    async def release(self, event: Event, visitor: str, ordinals: Sequence[int] | None = None) -> Basket | None:
+        """Lets seats go, or the whole basket; returns what is left. Seats of others are ignored."""
+        return await self._scripts.release(event, visitor, ordinals)
+
+    async def extend(self, event: Event, visitor: str) -> Basket:
+        """More time, once. Raises HoldNotExtendable, NoSeatsHeld, HoldExpired, PaymentInProgress."""
+        return await self._scripts.extend(event, visitor)
+
+    async def begin_payment(self, event: Event, visitor: str) -> Basket:
+        """Held -> paying: the seats outlive the hold and the visitor cannot be cut off until `settle` or `abort_payment`.
+
+        Raises NoSeatsHeld, HoldExpired, PaymentInProgress.
+        """
+        return await self._with_board(event, lambda: self._scripts.begin_payment(event, visitor))
+
+    async def abort_payment(self, event: Event, visitor: str, fence: int, ordinals: Sequence[int] = ()) -> None:
+        """The payment did not begin: held again for the time that is left, or free. Safe to repeat."""
+        await self._scripts.abort_payment(event, visitor, fence)
+
+    async def settle(
+        self, event: Event, visitor: str, fence: int, ordinals: Sequence[int], state: SeatState
+    ) -> None:
+        """Paying -> SOLD or AVAILABLE, as PostgreSQL has decided. Safe to repeat; works after Redis lost everything.
+
+        For seats that were SOLD and are cancelled use `reopen`: a late AVAILABLE never opens a sold seat.
+        """
+        await self._with_board(event, lambda: self._scripts.settle(event, visitor, fence, ordinals, state))
+
+    async def reopen(self, event: Event, ordinals: Sequence[int]) -> None:
+        """SOLD -> AVAILABLE, after PostgreSQL has cancelled the reservation."""
+        await self._with_board(event, lambda: self._scripts.reopen(event, ordinals))
+
+    async def block(self, event: Event, ordinals: Sequence[int], blocked: bool) -> list[int]:
+        """Blocks available seats, or opens blocked ones: PostgreSQL first, then the board.
+
+        Returns the ordinals that PostgreSQL changed: seats held at this moment are changed too and stay guarded by it.
+        """
+        changed = await self._boards.block_rows(event, ordinals, blocked)
+        if changed:
+            await self._with_board(event, lambda: self._scripts.block(event, changed, blocked))
+        return changed
+
+    async def ensure_board(self, event: Event) -> None:
+        """Rebuilds the board when Redis has none."""
+        await self._boards.ensure(event)
+
+    async def _with_board(self, event: Event, call: Callable[[], Awaitable[T]]) -> T:
+        try:
+            return await call()
+        except BoardLost:
+            await self._boards.ensure(event)
+            return await call()

@@ -1,0 +1,94 @@
+"""Periodic jobs: one list, one loop for each, the same rules for all.
+
+A job that fails is logged, counted and tried again after a growing pause; one that hangs is cancelled at its time
+limit; each round begins with a jitter, so that processes that were started together do not march in step.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import structlog
+from prometheus_client import Counter, Gauge, Histogram
+
+from core.errors import StoreUnavailable
+from core.upkeep.lease_redis import Leases
+from core.upkeep.supervisor import Supervisor
+
+log = structlog.get_logger(__name__)
+
+RUNS = Counter("onsale_job_runs", "Runs of periodic jobs by result", ["job", "result"])
+DURATION = Histogram("onsale_job_duration_seconds", "How long a run of a periodic job takes", ["job"])
+LAST_SUCCESS = Gauge(
+    "onsale_job_last_success_timestamp_seconds", "When a periodic job last succeeded", ["job"], multiprocess_mode="max"
+)
+
+# A failing job's pause doubles up to this many of its periods.
+_SLOWEST = 16
+_LONGEST_PAUSE_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """`every` and `limit` in seconds; with `lease` one process of the installation runs it at a time."""
+
+    name: str
+    every: float
+    run: Callable[[], Awaitable[object]]
+    lease: bool = True
+    limit: float = 30.0
+
+
+class Jobs:
+    """Runs a list of jobs under the supervisor until `stop`."""
+
+    def __init__(self, *, supervisor: Supervisor, leases: Leases) -> None:
+        self._supervisor = supervisor
+        self._leases = leases
+        self._loops: list[tuple[Job, asyncio.Task[None]]] = []
+
+    def start(self, *jobs: Job) -> None:
+        for job in jobs:
+            self._loops.append((job, self._supervisor.spawn(f"job:{job.name}", self._loop(job))))
+
+    async def stop(self) -> None:
+        """Ends the loops and gives their leases back."""
+        for _, task in self._loops:
+            task.cancel()
+        await asyncio.gather(*(task for _, task in self._loops), return_exceptions=True)
+        for job, _ in self._loops:
+            if job.lease:
+                await self._leases.give(job.name)
+        self._loops.clear()
+
+    async def _loop(self, job: Job) -> None:
+        failures = 0
+        while True:
+            pause = min(job.every * min(2**failures, _SLOWEST), max(job.every, _LONGEST_PAUSE_SECONDS))
+            await asyncio.sleep(pause * random.uniform(0.9, 1.1))
+            # Three periods: a round may be late, but a dead process is replaced soon.
+            if job.lease and not await self._leases.take(job.name, max(3 * job.every, 3.0)):
+                continue
+            failures = 0 if await self._once(job) else failures + 1
+
+    async def _once(self, job: Job) -> bool:
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(job.limit):
+                await job.run()
+        except StoreUnavailable as error:
+            RUNS.labels(job.name, "store_unavailable").inc()
+            log.warning("job postponed", job=job.name, cause=repr(error.__cause__))
+            return False
+        except Exception:
+            RUNS.labels(job.name, "failed").inc()
+            log.exception("job failed", job=job.name)
+            return False
+        RUNS.labels(job.name, "ok").inc()
+        LAST_SUCCESS.labels(job.name).set_to_current_time()
+        DURATION.labels(job.name).observe(time.monotonic() - began)
+        return True

@@ -1,0 +1,35 @@
+-- Gives a visitor a place at the tail, or the same place again, or the place that a signed ticket names (S7).
+-- KEYS, ARGV 1-5: see queue.lua
+-- ARGV 6 visitor  7 number on the visitor's ticket, 0 without one  8 numbers of one epoch
+-- Returns {'waiting' or 'active', number, ahead, waiting, active, queue version, until ms, pace} or {'no_board'}
+--#include queue.lua
+
+local visitor, claimed = ARGV[6], tonumber(ARGV[7])
+local epoch = redis.call('HGET', BOARD_VERSION, 'epoch')
+if not epoch then return { 'no_board' } end
+
+if redis.call('ZSCORE', ACTIVE, visitor) then
+  redis.call('ZADD', ACTIVE, integer(now), visitor)
+elseif redis.call('ZSCORE', QUEUE, visitor) then
+  redis.call('ZADD', BEATS, integer(now), visitor)
+else
+  -- A Redis that lost everything counts on above all numbers of the epoch before, so that tickets keep their order.
+  local last = math.max(tonumber(redis.call('GET', NUMBER) or '0'), (tonumber(epoch) - 1) * tonumber(ARGV[8]))
+  local spent = tonumber(redis.call('ZSCORE', SPENT, visitor) or '0')
+  local number
+  if claimed > spent then
+    number = claimed
+    local tail = redis.call('ZRANGE', QUEUE, -1, -1, 'WITHSCORES')
+    if tail[2] and tonumber(tail[2]) > number then returned[1] = number end
+    last = math.max(last, number)
+  else
+    last = last + 1
+    number = last
+  end
+  redis.call('SET', NUMBER, integer(last))
+  redis.call('ZADD', QUEUE, integer(number), visitor)
+  redis.call('ZADD', BEATS, integer(now), visitor)
+  admit()
+  publish_queue(false)
+end
+return place_reply(visitor)

@@ -1,0 +1,22 @@
+-- A visitor gives up the place, or is removed: holds are freed, the ticket is spent, the next one comes in.
+-- KEYS, ARGV 1-5: see queue.lua
+-- ARGV 6 visitor  7 reason
+-- Returns 1, or 0 when the visitor was neither waiting nor active
+--#include queue.lua
+
+local visitor, reason = ARGV[6], ARGV[7]
+local gone = 0
+local number = leave_queue(visitor)
+if number then
+  redis.call('ZADD', SPENT, number, visitor)
+  out[#out + 1] = { visitor, reason }
+  gone = 1
+elseif redis.call('ZSCORE', ACTIVE, visitor) then
+  end_session(visitor, reason)
+  gone = 1
+end
+if gone == 1 then
+  admit()
+  publish_queue(true)
+end
+return gone

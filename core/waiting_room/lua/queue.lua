@@ -1,0 +1,86 @@
+-- Prelude of the scripts that move visitors through the waiting room. Not run by itself.
+-- All of them take the same keys, in the order of `core/waiting_room/queue_redis.py:_KEYS`:
+-- KEYS 1 queue  2 beats of the waiting  3 last number  4 spent tickets  5 queue version
+--      6 active users  7 active until  8 active paying  9 pace
+--      10 board  11 board version  12 holds  13 baskets  14 basket deadlines
+-- and begin with
+-- ARGV 1 state key prefix  2 seats channel  3 queue channel  4 active limit now  5 session length, ms
+--#include ../../seats/lua/seats.lua
+
+local QUEUE, BEATS, NUMBER, SPENT, VERSION = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local ACTIVE, UNTIL, PAYING, PACE = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
+local BOARD, BOARD_VERSION, HOLDS, BASKETS, DEADLINES = KEYS[10], KEYS[11], KEYS[12], KEYS[13], KEYS[14]
+local PREFIX, SEATS_CHANNEL, QUEUE_CHANNEL = ARGV[1], ARGV[2], ARGV[3]
+local LIMIT, SESSION_MS = tonumber(ARGV[4]), tonumber(ARGV[5])
+
+local now = clock_ms()
+local seat_changes = {}
+local left, returned, admitted, out, lapsed = {}, {}, {}, {}, {}
+
+-- Moves visitors from the head of the queue to active while there is room: the only way in.
+local function admit()
+  local room = LIMIT - redis.call('ZCARD', ACTIVE)
+  if room <= 0 then return end
+  local head = redis.call('ZPOPMIN', QUEUE, room)
+  for i = 1, #head, 2 do
+    local visitor, number = head[i], head[i + 1]
+    redis.call('ZREM', BEATS, visitor)
+    redis.call('ZADD', ACTIVE, integer(now), visitor)
+    redis.call('ZADD', UNTIL, integer(now + SESSION_MS), visitor)
+    redis.call('ZADD', SPENT, number, visitor)
+    left[#left + 1] = tonumber(number)
+    admitted[#admitted + 1] = { visitor, tonumber(number), now + SESSION_MS }
+  end
+end
+
+-- Takes an active visitor out and frees the holds. The ticket was spent on the way in.
+local function end_session(visitor, reason)
+  redis.call('ZREM', ACTIVE, visitor)
+  redis.call('ZREM', UNTIL, visitor)
+  free_basket(BOARD, HOLDS, BASKETS, DEADLINES, PREFIX, visitor, seat_changes)
+  redis.call('HINCRBY', PACE, 'gone', 1)
+  out[#out + 1] = { visitor, reason }
+end
+
+-- Takes a waiting visitor out of the queue. Returns the number, or nil.
+local function leave_queue(visitor)
+  local number = redis.call('ZSCORE', QUEUE, visitor)
+  if not number then return nil end
+  redis.call('ZREM', QUEUE, visitor)
+  redis.call('ZREM', BEATS, visitor)
+  left[#left + 1] = tonumber(number)
+  return number
+end
+
+-- Says what happened, once. `always`: also when nothing did, so that browsers' figures stay fresh.
+local function publish_queue(always)
+  publish_changes(BOARD_VERSION, SEATS_CHANNEL, seat_changes)
+  local moved = #left > 0 or #returned > 0
+  if not (always or moved or #out > 0 or #lapsed > 0) then return end
+  local message = {
+    v = moved and redis.call('INCR', VERSION) or tonumber(redis.call('GET', VERSION) or '0'),
+    waiting = redis.call('ZCARD', QUEUE), active = redis.call('ZCARD', ACTIVE),
+  }
+  local pace = redis.call('HGET', PACE, 'departures')
+  if pace then message.pace = tonumber(pace) end
+  -- cjson writes an empty table as an object: empty lists are left out.
+  if #left > 0 then message.left = left end
+  if #returned > 0 then message.returned = returned end
+  if #admitted > 0 then message.admitted = admitted end
+  if #out > 0 then message.out = out end
+  if #lapsed > 0 then message.lapsed = lapsed end
+  redis.call('PUBLISH', QUEUE_CHANNEL, cjson.encode(message))
+end
+
+local function place_reply(visitor)
+  local version = tonumber(redis.call('GET', VERSION) or '0')
+  local waiting, active = redis.call('ZCARD', QUEUE), redis.call('ZCARD', ACTIVE)
+  local pace = redis.call('HGET', PACE, 'departures') or ''
+  local till = redis.call('ZSCORE', UNTIL, visitor)
+  if till and redis.call('ZSCORE', ACTIVE, visitor) then
+    return { 'active', redis.call('ZSCORE', SPENT, visitor) or '0', 0, waiting, active, version, till, pace }
+  end
+  local number = redis.call('ZSCORE', QUEUE, visitor)
+  if not number then return { 'none' } end
+  return { 'waiting', number, redis.call('ZRANK', QUEUE, visitor), waiting, active, version, '0', pace }
+end

@@ -1,0 +1,69 @@
+-- Once a second: sessions and baskets that ended, visitors who went silent, then the head of the queue comes in (S8, S9).
+-- One script, so that the active limit holds whatever dies between two sweeps.
+-- KEYS, ARGV 1-5: see queue.lua
+-- ARGV 6 grace of the active, ms  7 grace of the waiting, ms  8 most visitors or baskets of each kind in one sweep
+--      9 memory of the pace, ms
+-- Returns {expired sessions, silent active, silent waiting, lapsed baskets, admitted, waiting, active} or {'no_board'}
+--#include queue.lua
+
+if redis.call('EXISTS', BOARD_VERSION) == 0 then return { 'no_board' } end
+local most = tonumber(ARGV[8])
+
+-- A payment under way keeps its visitor in (rule 5); its own deadline bounds that.
+redis.call('ZREMRANGEBYSCORE', PAYING, '-inf', integer(now))
+local function not_paying(visitors)
+  local free = {}
+  for _, visitor in ipairs(visitors) do
+    if not redis.call('ZSCORE', PAYING, visitor) then free[#free + 1] = visitor end
+  end
+  return free
+end
+
+local ended = not_paying(redis.call('ZRANGEBYSCORE', UNTIL, '-inf', integer(now), 'LIMIT', 0, most))
+for _, visitor in ipairs(ended) do end_session(visitor, 'session') end
+
+local silent = not_paying(redis.call('ZRANGEBYSCORE', ACTIVE, '-inf', '(' .. integer(now - tonumber(ARGV[6])), 'LIMIT', 0, most))
+for _, visitor in ipairs(silent) do end_session(visitor, 'heartbeat') end
+
+local ghosts = redis.call('ZRANGEBYSCORE', BEATS, '-inf', '(' .. integer(now - tonumber(ARGV[7])), 'LIMIT', 0, most)
+for _, visitor in ipairs(ghosts) do
+  -- The ticket is not spent: a phone that slept comes back to its place with it.
+  if leave_queue(visitor) then out[#out + 1] = { visitor, 'heartbeat' } else redis.call('ZREM', BEATS, visitor) end
+end
+
+local late = redis.call('ZRANGEBYSCORE', DEADLINES, '-inf', integer(now), 'LIMIT', 0, most)
+for _, visitor in ipairs(late) do
+  local basket = read_basket(BASKETS, visitor)
+  if basket and free_basket(BOARD, HOLDS, BASKETS, DEADLINES, PREFIX, visitor, seat_changes) then
+    -- Remembered, so that a buyer who pays too late reads "the time ran out" and not "you hold no seats".
+    basket.mode, basket.seats = 'lapsed', {}
+    write_basket(BASKETS, DEADLINES, visitor, basket)
+    lapsed[#lapsed + 1] = visitor
+  else
+    redis.call('ZREM', DEADLINES, visitor)
+  end
+end
+-- Second net: a seat whose hold is over but that no basket names.
+for _, ordinal in ipairs(redis.call('ZRANGEBYSCORE', HOLDS, '-inf', integer(now), 'LIMIT', 0, most)) do
+  if redis.call('EXISTS', PREFIX .. ordinal) == 0 then
+    free_seat(BOARD, HOLDS, PREFIX, ordinal, seat_changes)
+  end
+end
+
+-- How fast the active make room, a minute: an exponential average over ARGV[9], corrected for its young age.
+local pace = redis.call('HMGET', PACE, 'at', 'gone', 'counted', 'sum', 'minutes')
+local at, gone, counted = tonumber(pace[1] or '0'), tonumber(pace[2] or '0'), tonumber(pace[3] or '0')
+if at > 0 and now > at then
+  local keep = math.exp((at - now) / tonumber(ARGV[9]))
+  local sum = tonumber(pace[4] or '0') * keep + gone - counted
+  local minutes = tonumber(pace[5] or '0') * keep + (now - at) / 60000
+  redis.call('HSET', PACE, 'at', integer(now), 'counted', gone, 'sum', sum, 'minutes', minutes)
+  -- Ten seconds of history at least, before a figure is worth showing.
+  if minutes > 1 / 6 then redis.call('HSET', PACE, 'departures', string.format('%.3f', sum / minutes)) end
+elseif at == 0 then
+  redis.call('HSET', PACE, 'at', integer(now), 'counted', gone)
+end
+
+admit()
+publish_queue(true)
+return { #ended, #silent, #ghosts, #lapsed, #admitted, redis.call('ZCARD', QUEUE), redis.call('ZCARD', ACTIVE) }
