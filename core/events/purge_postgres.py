@@ -1,0 +1,48 @@
+"""Forgetting: marks, sent rows and old dead letters go after their time (rule 8)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import databases
+
+from core.database import raw
+
+# A statement deletes so many rows at most: short locks, and a vacuum that keeps up.
+_CHUNK = 5000
+
+# Letters that nobody sent again for this long are of interest to nobody.
+_DEAD_LETTER_DAYS = 90.0
+
+# A mark must outlive the last delivery of its event: sent rows and the topic are kept no longer than marks.
+_STATEMENTS = {
+    "processed_events": "SELECT ctid FROM processed_events WHERE processed_at < now() - $1::interval LIMIT $2",
+    "outbox": "SELECT ctid FROM outbox WHERE sent_at < now() - $1::interval LIMIT $2",
+    "dead_letters": """
+        SELECT ctid FROM dead_letters
+        WHERE retried_at < now() - $1::interval OR (retried_at IS NULL AND failed_at < now() - $3::interval)
+        LIMIT $2""",
+}
+
+
+async def purge(database: databases.Database, *, days: float) -> dict[str, int]:
+    """Deletes what is older than `days`; returns rows deleted by table. Raises StoreUnavailable."""
+    deleted: dict[str, int] = {}
+    for table, chosen in _STATEMENTS.items():
+        values: list[object] = [timedelta(days=days), _CHUNK]
+        if "$3" in chosen:
+            values.append(timedelta(days=max(days, _DEAD_LETTER_DAYS)))
+        total = 0
+        while True:
+            # A connection for each chunk: others may have theirs in between.
+            async with raw(database) as connection:
+                status = await connection.execute(
+                    f"DELETE FROM {table} WHERE ctid = ANY(ARRAY({chosen}))",  # noqa: S608 - constants
+                    *values,
+                )
+            count = int(status.rpartition(" ")[2])
+            total += count
+            if count < _CHUNK:
+                break
+        deleted[table] = total
+    return deleted

@@ -1,0 +1,39 @@
+"""The consumer that tells buyers by e-mail how their reservation ended (S22)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import asyncpg
+
+from core.events.reservation_event import ReservationEvent
+from core.notifications.mailer import Mailer
+from core.notifications.messages import compose, tells
+
+
+class EmailConsumer:
+    """One e-mail for each confirmed, failed or cancelled reservation.
+
+    The mark in `processed_events` is inserted, the e-mail handed over, and the mark committed, in this
+    order: an e-mail is never lost, and is repeated only when the process dies between the server's "250
+    OK" and the commit. Such a repetition has the same Message-ID. A second process with the same event
+    waits at the mark until the first has committed, so that two never send at the same time.
+    """
+
+    name: Final = "email"
+    batch: Final = 1
+    concurrency: Final = 4
+
+    def __init__(self, *, mailer: Mailer, base_url: str, sender: str) -> None:
+        self._mailer = mailer
+        self._base_url = base_url.rstrip("/")
+        self._sender = sender
+
+    def wants(self, event: ReservationEvent) -> bool:
+        return tells(event)
+
+    async def handle(self, connection: asyncpg.Connection, events: Sequence[ReservationEvent]) -> None:
+        for event in events:
+            starts_at = await connection.fetchval("SELECT starts_at FROM events WHERE id = $1", event.event_id)
+            await self._mailer.send(compose(event, base_url=self._base_url, sender=self._sender, starts_at=starts_at))
