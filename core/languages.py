@@ -60,7 +60,13 @@ def catalog(language: str) -> Catalog:
     if language not in LANGUAGES:
         raise KeyError(language)
     with (_LOCALE / f"{language}.po").open("rb") as file:
-        return read_po(file, locale=language, abort_invalid=True)
+        book = read_po(file, locale=language, abort_invalid=True)
+    # E-mails have a file of their own (`mail.<language>.po`): the browser is not sent what it never shows.
+    with (_LOCALE / f"mail.{language}.po").open("rb") as file:
+        for message in read_po(file, locale=language, abort_invalid=True):
+            if message.id:
+                book[message.id] = message
+    return book
 
 
 @functools.cache
@@ -106,7 +112,7 @@ def browser_messages(language: str) -> dict[str, str]:
     forms = [*sorted(locale.plural_form.tags, key=_FORM_ORDER.index), "other"]
     messages: dict[str, str] = {}
     for message in catalog(language):
-        if not message.id:
+        if not message.id or str(message.id).startswith("mail."):
             continue
         if isinstance(message.id, (tuple, list)):
             for form, translated in zip(forms, message.string, strict=True):

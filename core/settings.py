@@ -150,6 +150,9 @@ class Settings(BaseSettings):
     # Events
     outbox_batch: int = _setting(200, "outbox rows claimed at once", unit="rows", row="S18", ge=1)
     outbox_seconds: float = _setting(0.5, "pause between two looks at an empty outbox", unit="s", row="S18", gt=0)
+    outbox_lease_seconds: float = _setting(
+        15, "a relay's lease on rows, renewed while it works: how long rows wait after a relay died", unit="s", row="S18", gt=0
+    )
     processed_days: float = _setting(7, "how long `processed_events` are kept", unit="days", row="S19", gt=0)
     consumer_retries: int = _setting(5, "tries of one message before it is a dead letter", row="S19", ge=1)
 
