@@ -67,7 +67,8 @@ def compose(event: ReservationEvent, *, base_url: str, sender: str, starts_at: d
         "amount": languages.money(language, event.amount, event.currency),
         "starts_at": languages.moment(language, starts_at) if starts_at else None,
         "why": languages.reason(language, event.reason),
-        "charged_back": event.type == EventType.CANCELLED and event.amount > 0,
+        # A reservation that was given up while it was being paid for has no ticket, and was never charged.
+        "charged_back": event.type == EventType.CANCELLED and event.ticket_code is not None and event.amount > 0,
         "ticket_url": ticket,
         "sale_url": f"{base_url}/events/{event.event}",
         "image": f"cid:{image_id}",

@@ -1,0 +1,206 @@
+"""The outbox and its relay on a real PostgreSQL (S18, rule 7): claims, leases, order, laggards, pauses."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import uuid
+from collections.abc import AsyncIterator, Mapping, Sequence
+from uuid import UUID
+
+import databases
+import pytest
+
+from core.database import open_database
+from core.events.bus import BusUnavailable, Deferral
+from core.events.dead_letters_postgres import DeadLetters
+from core.events.outbox_postgres import Outbox, OutboxRow
+from core.events.relay import Relay
+from core.events.retry import RetryPlan
+from core.settings import Settings
+from tests.outbox_rows import fetch, write
+
+
+@pytest.fixture
+async def database(settings: Settings) -> AsyncIterator[databases.Database]:
+    opened = await open_database(settings.database_url, 10)
+    for table in ("outbox", "processed_events", "dead_letters"):
+        await fetch(opened, f"DELETE FROM {table}")
+    yield opened
+    await opened.disconnect()
+
+
+@pytest.fixture
+def outbox(database: databases.Database) -> Outbox:
+    return Outbox(database, process="test")
+
+
+class RecordingBus:
+    """Takes rows, or does to them what a test says."""
+
+    name = "recording"
+
+    def __init__(self) -> None:
+        self.taken: list[OutboxRow] = []
+        self.away = False
+        self.refuse: dict[int, Deferral] = {}
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+    async def publish(self, rows: Sequence[OutboxRow]) -> Mapping[int, Deferral]:
+        if self.away:
+            raise BusUnavailable("away")
+        refused = {row.id: self.refuse[row.id] for row in rows if row.id in self.refuse}
+        self.taken += [row for row in rows if row.id not in refused]
+        return refused
+
+
+def relay(outbox: Outbox, bus: RecordingBus, *, batch: int = 100, lease: float = 15, tries: int = 3) -> Relay:
+    return Relay(
+        outbox=outbox, bus=bus, retries=RetryPlan(tries, first_pause=0.0), batch=batch, idle_seconds=0.01, lease_seconds=lease
+    )
+
+
+async def test_a_claimed_row_is_nobody_elses_until_its_lease_ends(database: databases.Database, outbox: Outbox) -> None:
+    id_, uid = await write(database)
+    first = await outbox.claim(10, 30)
+    assert [(row.id, row.event_uid, row.attempts) for row in first.rows] == [(id_, uid, 1)]
+    assert (await outbox.claim(10, 30)).rows == ()
+    await fetch(database, "UPDATE outbox SET claimed_until = now() - interval '1 second'")
+    second = await outbox.claim(10, 30)
+    assert [row.attempts for row in second.rows] == [2]
+    # The first relay was only slow: what it says now is about a lease that is gone.
+    assert await outbox.mark_sent(first, [id_]) == 0
+    await outbox.defer(first, [(id_, 0.0, "late", True)])
+    await outbox.bury(first, first.rows[0], consumer="relay", error="late")
+    assert (await outbox.lag()).unsent == 1
+    assert await DeadLetters(database).count() == 0
+    assert await outbox.mark_sent(second, [id_]) == 1
+    assert (await outbox.lag()).unsent == 0
+
+
+async def test_a_later_row_waits_for_the_earlier_one_of_its_reservation(
+    database: databases.Database, outbox: Outbox
+) -> None:
+    one, other = uuid.uuid4(), uuid.uuid4()
+    first, _ = await write(database, "reservation.paying", reservation=one)
+    second, _ = await write(database, "reservation.confirmed", reservation=one)
+    stranger, _ = await write(database, "reservation.paying", reservation=other)
+    claim = await outbox.claim(10, 30)
+    assert [row.id for row in claim.rows] == [first, stranger]
+    # Given back for later: the second still waits, though the first is not claimed by anybody.
+    await outbox.defer(claim, [(first, 60.0, "not now", True)])
+    assert (await outbox.claim(10, 30)).rows == ()
+    await fetch(database, "UPDATE outbox SET claimed_until = NULL WHERE id = $1", first)
+    claim = await outbox.claim(10, 30)
+    assert [row.id for row in claim.rows] == [first]
+    await outbox.mark_sent(claim, [first])
+    assert [row.id for row in (await outbox.claim(10, 30)).rows] == [second]
+
+
+async def test_many_relays_send_each_row_once_and_each_reservation_in_order(database: databases.Database) -> None:
+    """Rule 7 with five relays at once: without the earlier-row condition the order breaks, without SKIP LOCKED or the
+    lease rows are sent twice."""
+    reservations = [uuid.uuid4() for _ in range(40)]
+    written: dict[UUID, list[int]] = {one: [] for one in reservations}
+    for step in ("paying", "confirmed", "cancelled"):
+        for one in random.sample(reservations, len(reservations)):
+            written[one].append((await write(database, f"reservation.{step}", reservation=one))[0])
+    bus = RecordingBus()
+    relays = [relay(Outbox(database, process=f"p{number}"), bus, batch=7) for number in range(5)]
+    tasks = [asyncio.create_task(each.run()) for each in relays]
+    async with asyncio.timeout(60):
+        while len(bus.taken) < 120 or (await Outbox(database, process="eye").lag()).unsent:
+            await asyncio.sleep(0.01)
+    for each in relays:
+        each.stop()
+    await asyncio.gather(*tasks)
+    assert len(bus.taken) == 120
+    for one in reservations:
+        assert [row.id for row in bus.taken if row.reservation_id == one] == written[one]
+
+
+async def test_a_bus_that_is_away_costs_a_row_nothing(database: databases.Database, outbox: Outbox) -> None:
+    """Kafka away for an hour: rows keep their tries, and go when it is back."""
+    id_, _ = await write(database)
+    bus = RecordingBus()
+    bus.away = True
+    one = relay(outbox, bus, tries=2)
+    for _ in range(5):
+        with pytest.raises(BusUnavailable):
+            await one.step()
+    bus.away = False
+    assert await one.step() == 1
+    assert [(row.id, row.attempts) for row in bus.taken] == [(id_, 1)]
+
+
+async def test_a_row_that_nobody_can_take_becomes_a_dead_letter_and_lets_the_next_go(
+    database: databases.Database, outbox: Outbox
+) -> None:
+    one = uuid.uuid4()
+    bad, uid = await write(database, "reservation.paying", reservation=one)
+    good, _ = await write(database, "reservation.confirmed", reservation=one)
+    bus = RecordingBus()
+    bus.refuse[bad] = Deferral(0.0, "cannot be encoded")
+    mover = relay(outbox, bus, tries=3)
+    for _ in range(3):
+        assert bus.taken == []
+        await mover.step()
+    letters = await DeadLetters(database).list()
+    assert [(letter.consumer, letter.event_uid, letter.attempts) for letter in letters] == [("relay", uid, 3)]
+    assert letters[0].error == "cannot be encoded"
+    await mover.step()
+    assert [row.id for row in bus.taken] == [good]
+    # Sent again once it can be encoded: to everybody, under the same uid.
+    bus.refuse.clear()
+    assert await DeadLetters(database).retry() == 1
+    await mover.step()
+    assert [(row.event_uid, row.only_for) for row in bus.taken[1:]] == [(uid, None)]
+    assert await DeadLetters(database).count() == 0
+
+
+async def test_the_lease_is_renewed_while_a_batch_takes_long(database: databases.Database, outbox: Outbox) -> None:
+    await write(database)
+    renewed = asyncio.Event()
+
+    class SlowBus(RecordingBus):
+        async def publish(self, rows: Sequence[OutboxRow]) -> Mapping[int, Deferral]:
+            (before,) = await fetch(database, "SELECT claimed_until FROM outbox")
+            while (await fetch(database, "SELECT claimed_until FROM outbox"))[0] == before:
+                await asyncio.sleep(0.01)
+            renewed.set()
+            return await super().publish(rows)
+
+    bus = SlowBus()
+    async with asyncio.timeout(20):
+        assert await relay(outbox, bus, lease=1.5).step() == 1
+    assert renewed.is_set()
+    assert (await outbox.lag()).unsent == 0
+
+
+async def test_a_hint_saves_the_wait(database: databases.Database, outbox: Outbox) -> None:
+    bus = RecordingBus()
+    lazy = Relay(
+        outbox=outbox, bus=bus, retries=RetryPlan(3), batch=10, idle_seconds=3600, lease_seconds=15
+    )  # fmt: skip
+    task = asyncio.create_task(lazy.run())
+    await write(database)
+    async with asyncio.timeout(20):
+        while not bus.taken:
+            lazy.wake()
+            await asyncio.sleep(0.01)
+    lazy.stop()
+    async with asyncio.timeout(5):
+        await task
+
+
+async def test_lag_is_rows_and_the_age_of_the_oldest(database: databases.Database, outbox: Outbox) -> None:
+    assert await outbox.lag() == type(await outbox.lag())(0, 0.0)
+    old, _ = await write(database)
+    await write(database)
+    await fetch(database, "UPDATE outbox SET created_at = now() - interval '90 seconds' WHERE id = $1", old)
+    lag = await outbox.lag()
+    assert lag.unsent == 2
+    assert 90 <= lag.seconds < 100
