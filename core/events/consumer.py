@@ -39,6 +39,10 @@ class DependencyAway(Exception):
     is tried again without limit and never becomes a dead letter for it."""
 
 
+class EffectFailed(Exception):
+    """A consumer's own files or servers failed it."""
+
+
 class Consumer(Protocol):
     """`name` is the consumer group and the key in `processed_events`: changing it delivers everything again.
 
@@ -153,7 +157,13 @@ async def _once(database: databases.Database, consumer: Consumer, events: Sequen
         fresh = await connection.fetch(_CLAIM, consumer.name, sorted(by_uid))
         new = {record["event_uid"] for record in fresh}
         if new:
-            await consumer.handle(connection, [event for uid, event in by_uid.items() if uid in new])
+            try:
+                await consumer.handle(connection, [event for uid, event in by_uid.items() if uid in new])
+            except OSError as error:
+                # `raw` reads an OSError as a lost PostgreSQL; this one is about a file or another server.
+                if isinstance(error, TimeoutError) or connection.is_closed():
+                    raise
+                raise EffectFailed(f"{type(error).__name__}: {error}") from error
     now = datetime.now(UTC)
     for uid in new:
         measures.LATENESS.labels(consumer.name).observe(max(0.0, (now - by_uid[uid].at).total_seconds()))

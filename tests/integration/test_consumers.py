@@ -1,0 +1,235 @@
+"""Consumers behind the local bus (S19, S22, rule 7): the effect once, failures apart, dead letters and back."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import asyncpg
+import databases
+import pytest
+
+from core.database import open_database, raw
+from core.events.bus_local import LocalBus
+from core.events.consumer import Consumer, DependencyAway, deliver
+from core.events.dead_letters_postgres import DeadLetters
+from core.events.outbox_postgres import Outbox
+from core.events.pipeline import EventPipeline
+from core.events.purge_postgres import purge
+from core.events.relay import Relay
+from core.events.reservation_event import ReservationEvent, parse
+from core.events.retry import RetryPlan
+from core.settings import Settings
+from core.upkeep.supervisor import Supervisor
+from tests.outbox_rows import fetch, payload, write
+
+
+@pytest.fixture
+async def database(settings: Settings) -> AsyncIterator[databases.Database]:
+    opened = await open_database(settings.database_url, 10)
+    for table in ("outbox", "processed_events", "dead_letters"):
+        await fetch(opened, f"DELETE FROM {table}")
+    await fetch(opened, "CREATE TABLE IF NOT EXISTS test_effects (consumer text, event_uid uuid)")
+    await fetch(opened, "DELETE FROM test_effects")
+    yield opened
+    await opened.disconnect()
+
+
+class Ledger:
+    """A consumer whose effect is a row in PostgreSQL; `spoiled` events raise after the effect was written."""
+
+    def __init__(self, name: str = "ledger", *, batch: int = 1, concurrency: int = 4) -> None:
+        self.name, self.batch, self.concurrency = name, batch, concurrency
+        self.spoiled: set[uuid.UUID] = set()
+        self.away = False
+        self.calls: list[list[uuid.UUID]] = []
+
+    def wants(self, event: ReservationEvent) -> bool:
+        return event.type != "reservation.paying"
+
+    async def handle(self, connection: asyncpg.Connection, events: Sequence[ReservationEvent]) -> None:
+        self.calls.append([event.uid for event in events])
+        for event in events:
+            await connection.execute("INSERT INTO test_effects VALUES ($1, $2)", self.name, event.uid)
+        if self.away:
+            raise DependencyAway("mail server")
+        if self.spoiled & {event.uid for event in events}:
+            raise RuntimeError("spoiled")
+
+
+async def effects(database: databases.Database, consumer: str = "ledger") -> Counter[uuid.UUID]:
+    rows = await fetch(database, "SELECT event_uid FROM test_effects WHERE consumer = $1", consumer)
+    return Counter(row["event_uid"] for row in rows)
+
+
+def event(reservation: uuid.UUID | None = None, type_: str = "reservation.confirmed") -> ReservationEvent:
+    return parse(uuid.uuid4(), type_, payload(reservation or uuid.uuid4()))
+
+
+def relay(database: databases.Database, *consumers: Consumer, tries: int = 3) -> Relay:
+    retries = RetryPlan(tries, first_pause=0.0, away_seconds=0.0)
+    return Relay(
+        outbox=Outbox(database, process="test"), bus=LocalBus(database=database, consumers=consumers, retries=retries),
+        retries=retries, batch=100, idle_seconds=0.01, lease_seconds=15,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("batch", [1, 50])
+async def test_the_same_event_many_times_at_once_has_one_effect(database: databases.Database, batch: int) -> None:
+    events = [event() for _ in range(10)]
+    consumers = [Ledger(batch=batch) for _ in range(6)]
+    await asyncio.gather(*(deliver(database, consumer, events) for consumer in consumers))
+    assert await effects(database) == Counter(event.uid for event in events)
+    repeated = await deliver(database, consumers[0], [*events, *events])
+    assert not repeated.failed
+    assert sum((await effects(database)).values()) == 10
+
+
+async def test_an_effect_that_fails_leaves_neither_effect_nor_mark(database: databases.Database) -> None:
+    one = event()
+    ledger = Ledger()
+    ledger.spoiled = {one.uid}
+    delivery = await deliver(database, ledger, [one])
+    assert list(delivery.failed) == [one.uid]
+    assert await effects(database) == Counter()
+    ledger.spoiled.clear()
+    assert not (await deliver(database, ledger, [one])).failed
+    assert await effects(database) == Counter([one.uid])
+
+
+async def test_a_spoiled_event_in_a_batch_does_not_take_the_others_with_it(database: databases.Database) -> None:
+    reservation = uuid.uuid4()
+    events = [event(), event(reservation), event(reservation), event()]
+    ledger = Ledger(batch=50)
+    ledger.spoiled = {events[1].uid}
+    delivery = await deliver(database, ledger, events)
+    assert list(delivery.failed) == [events[1].uid]
+    # The next event of the same reservation keeps its place behind the failed one.
+    assert delivery.held == {events[2].uid}
+    assert await effects(database) == Counter([events[0].uid, events[3].uid])
+
+
+async def test_events_that_a_consumer_does_not_want_cost_it_nothing(database: databases.Database) -> None:
+    ledger = Ledger()
+    await deliver(database, ledger, [event(type_="reservation.paying")])
+    assert ledger.calls == []
+    assert await fetch(database, "SELECT * FROM processed_events") == []
+
+
+async def test_one_consumers_failure_is_not_the_others(database: databases.Database) -> None:
+    _, uid = await write(database)
+    good, bad = Ledger("good"), Ledger("bad")
+    bad.spoiled = {uid}
+    mover = relay(database, good, bad, tries=3)
+    for _ in range(3):
+        assert await effects(database, "bad") == Counter()
+        assert await mover.step() == 1
+    assert await mover.step() == 0
+    assert good.calls == [[uid]]
+    assert bad.calls == [[uid]] * 3
+    (letter,) = await DeadLetters(database).list()
+    assert (letter.consumer, letter.event_uid, letter.attempts) == ("bad", uid, 3)
+    assert "spoiled" in letter.error
+
+    # Mended and sent again: for the one that failed, and not for the other, whatever became of its mark.
+    bad.spoiled.clear()
+    await fetch(database, "DELETE FROM processed_events")
+    assert await DeadLetters(database).retry([letter.id]) == 1
+    assert await DeadLetters(database).retry([letter.id]) == 0
+    assert await mover.step() == 1
+    assert await effects(database, "bad") == Counter([uid])
+    assert await effects(database, "good") == Counter([uid])
+
+
+async def test_a_dependency_that_is_away_never_makes_a_dead_letter(database: databases.Database) -> None:
+    _, uid = await write(database)
+    ledger = Ledger()
+    ledger.away = True
+    mover = relay(database, ledger, tries=2)
+    for _ in range(10):
+        assert await mover.step() == 1
+    assert await DeadLetters(database).count() == 0
+    ledger.away = False
+    assert await mover.step() == 1
+    assert await effects(database) == Counter([uid])
+
+
+async def test_an_unreadable_row_becomes_a_dead_letter_of_the_relay(database: databases.Database) -> None:
+    await write(database, amount="a lot")
+    mover = relay(database, Ledger(), tries=2)
+    for _ in range(2):
+        await mover.step()
+    (letter,) = await DeadLetters(database).list()
+    assert letter.consumer == "relay"
+    assert letter.error.startswith("unreadable: amount")
+
+
+async def test_marks_and_sent_rows_are_purged_after_their_time_and_nothing_else(database: databases.Database) -> None:
+    old, _ = await write(database)
+    young, _ = await write(database)
+    unsent, _ = await write(database)
+    await fetch(
+        database,
+        "UPDATE outbox SET sent_at = CASE WHEN id = $1 THEN now() - interval '8 days' ELSE now() - interval '6 days' END "
+        "WHERE id = ANY($2::bigint[])",
+        old, [old, young],
+    )  # fmt: skip
+    await fetch(database, "UPDATE outbox SET created_at = now() - interval '30 days'")
+    await fetch(
+        database,
+        "INSERT INTO processed_events SELECT 'x', gen_random_uuid(), now() - n * interval '1 day' FROM generate_series(1, 10) n",
+    )
+    deleted = await purge(database, days=7)
+    assert deleted == {"processed_events": 4, "outbox": 1, "dead_letters": 0}
+    left = await fetch(database, "SELECT id FROM outbox ORDER BY id")
+    assert [row["id"] for row in left] == [young, unsent]
+
+
+async def test_the_pipeline_writes_one_e_mail_file_for_each_event(
+    database: databases.Database, settings: Settings, tmp_path: Path
+) -> None:
+    """The embedded default, end to end: outbox -> local bus -> e-mail, once, with two processes at it."""
+    uids = {str((await write(database))[1]) for _ in range(10)}
+    await write(database, "reservation.paying")
+    mine = settings.model_copy(update={"data": tmp_path, "outbox_seconds": 0.01})
+    supervisor = Supervisor()
+    pipelines = [
+        EventPipeline(database=database, settings=mine, supervisor=supervisor, process=name) for name in ("a", "b")
+    ]
+    for pipeline in pipelines:
+        await pipeline.start()
+    async with asyncio.timeout(30):
+        while (await pipelines[0].lag()).unsent:
+            await asyncio.sleep(0.01)
+    for pipeline in pipelines:
+        await pipeline.stop()
+    assert {file.stem for file in (tmp_path / "mail").iterdir()} == uids
+    assert await supervisor.drain(1) == 0
+
+
+async def test_a_killed_transaction_gives_the_event_back(database: databases.Database) -> None:
+    """What a process that dies between effect and commit leaves behind: nothing."""
+    one = event()
+    started = asyncio.Event()
+
+    class Hanging(Ledger):
+        async def handle(self, connection: asyncpg.Connection, events: Sequence[ReservationEvent]) -> None:
+            await super().handle(connection, events)
+            started.set()
+            await asyncio.Event().wait()
+
+    dying = asyncio.create_task(deliver(database, Hanging(), [one]))
+    async with asyncio.timeout(10):
+        await started.wait()
+    async with raw(database) as connection:
+        await connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE state = 'idle in transaction' AND query LIKE 'INSERT INTO test_effects%'"
+        )
+    dying.cancel()
+    await asyncio.gather(dying, return_exceptions=True)
+    assert not (await deliver(database, Ledger(), [one])).failed
+    assert await effects(database) == Counter([one.uid])
