@@ -1,0 +1,175 @@
+"""E-mails leave by a real SMTP server or as files (S22)."""
+
+from __future__ import annotations
+
+import asyncio
+import email
+import email.policy
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+
+from core.errors import StartupError
+from core.notifications.email_files import FileMailer
+from core.notifications.email_smtp import MailServer, SmtpMailer
+from core.notifications.mailer import MailAway, MailRefused
+
+
+class Inbox:
+    """What the server got; `answer` is its reply to DATA."""
+
+    def __init__(self) -> None:
+        self.messages: list[EmailMessage] = []
+        self.answer = "250 OK"
+        self.connections = 0
+        self.logins: list[str] = []
+
+    async def handle_RCPT(self, server: Any, session: Session, envelope: Envelope, address: str, options: Any) -> str:
+        if address.startswith("gone@"):
+            return "550 no such mailbox"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server: Any, session: Session, envelope: Envelope) -> str:
+        if self.answer.startswith("250"):
+            content = envelope.original_content
+            assert content is not None
+            self.messages.append(email.message_from_bytes(content, policy=email.policy.default))
+        return self.answer
+
+    def login(self, server: Any, session: Any, envelope: Any, mechanism: str, data: LoginPassword) -> AuthResult:
+        self.logins.append(f"{data.login.decode()}:{data.password.decode()}")
+        return AuthResult(success=data.password == b"p@ss")
+
+
+@asynccontextmanager
+async def mail_server(inbox: Inbox, port: int = 0, **options: Any) -> AsyncIterator[int]:
+    def protocol() -> SMTP:
+        inbox.connections += 1
+        return SMTP(inbox, enable_SMTPUTF8=False, **options)
+
+    server = await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", port)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        await server.wait_closed()
+
+
+def message(to: str = "kim@example.org") -> EmailMessage:
+    made = EmailMessage()
+    made["From"], made["To"], made["Subject"] = "Onsale <tickets@onsale.example>", to, "예매 완료"
+    made["Message-ID"] = f"<{uuid.uuid4()}@onsale.example>"
+    made.set_content("좌석")
+    return made
+
+
+async def test_an_e_mail_arrives_and_connections_are_used_again() -> None:
+    inbox = Inbox()
+    async with mail_server(inbox) as port:
+        mailer = SmtpMailer(f"smtp://127.0.0.1:{port}", connections=3)
+        sent = [message() for _ in range(20)]
+        await asyncio.gather(*(mailer.send(each) for each in sent))
+        await mailer.close()
+    assert {each["Message-ID"] for each in inbox.messages} == {each["Message-ID"] for each in sent}
+    assert inbox.messages[0]["Subject"] == "예매 완료"
+    assert inbox.messages[0].get_content().strip() == "좌석"
+    assert inbox.connections <= 3
+
+
+async def test_a_password_is_used() -> None:
+    inbox = Inbox()
+    options = {"authenticator": inbox.login, "auth_require_tls": False, "auth_required": True}
+    async with mail_server(inbox, **options) as port:
+        mailer = SmtpMailer(f"smtp://user:p%40ss@127.0.0.1:{port}")
+        await mailer.send(message())
+        await mailer.close()
+        wrong = SmtpMailer(f"smtp://user:no@127.0.0.1:{port}")
+        with pytest.raises(MailAway):
+            await wrong.send(message())
+    assert inbox.logins[0] == "user:p@ss"
+    assert len(inbox.messages) == 1
+
+
+async def test_a_refused_recipient_is_the_e_mails_fault_and_the_next_one_passes() -> None:
+    inbox = Inbox()
+    async with mail_server(inbox) as port:
+        mailer = SmtpMailer(f"smtp://127.0.0.1:{port}")
+        with pytest.raises(MailRefused):
+            await mailer.send(message("gone@example.org"))
+        inbox.answer = "552 too large"
+        with pytest.raises(MailRefused, match="552"):
+            await mailer.send(message())
+        inbox.answer = "250 OK"
+        await mailer.send(message())
+        await mailer.close()
+    assert len(inbox.messages) == 1
+
+
+async def test_a_server_that_is_away_is_not_the_e_mails_fault() -> None:
+    inbox = Inbox()
+    async with mail_server(inbox) as port:
+        mailer = SmtpMailer(f"smtp://127.0.0.1:{port}")
+        await mailer.send(message())
+        inbox.answer = "421 closing"
+        with pytest.raises(MailAway):
+            await mailer.send(message())
+        await mailer.close()
+    with pytest.raises(MailAway):
+        await mailer.send(message())
+    # Back on the same port, it takes what it missed; the broken connections are forgotten.
+    inbox.answer = "250 OK"
+    async with mail_server(inbox, port):
+        await mailer.send(message())
+        await mailer.close()
+    assert len(inbox.messages) == 2
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "port", "tls"),
+    [
+        ("smtp://mail", "mail", 25, False),
+        ("smtp://u:p@mail", "mail", 587, False),
+        ("smtps://u:p@mail", "mail", 465, True),
+        ("smtp://mail:2525", "mail", 2525, False),
+    ],
+)
+def test_addresses(url: str, host: str, port: int, tls: bool) -> None:
+    server = MailServer.parse(url)
+    assert (server.host, server.port, server.tls) == (host, port, tls)
+    assert "p@" not in repr(server)
+
+
+@pytest.mark.parametrize("url", ["mail:25", "http://mail", "smtp://", "smtp://mail:99999"])
+def test_a_wrong_address_is_one_clear_line_without_the_password(url: str) -> None:
+    with pytest.raises(StartupError, match="SMTP_URL"):
+        MailServer.parse(url)
+
+
+async def test_files_are_complete_and_the_same_event_replaces_its_file(tmp_path: Path) -> None:
+    mailer = FileMailer(tmp_path / "mail")
+    one = message()
+    await asyncio.gather(*(mailer.send(one) for _ in range(5)))
+    (file,) = (tmp_path / "mail").iterdir()
+    assert file.suffix == ".eml"
+    assert email.message_from_bytes(file.read_bytes(), policy=email.policy.default)["Subject"] == "예매 완료"
+
+
+async def test_a_message_id_cannot_choose_another_folder(tmp_path: Path) -> None:
+    one = message()
+    del one["Message-ID"]
+    one["Message-ID"] = "<../../escape@x>"
+    await FileMailer(tmp_path / "mail").send(one)
+    assert [file.parent for file in tmp_path.rglob("*.eml")] == [tmp_path / "mail"]
+
+
+async def test_a_folder_that_cannot_be_written_is_not_the_e_mails_fault(tmp_path: Path) -> None:
+    (tmp_path / "mail").write_text("a file is in the way")
+    with pytest.raises(MailAway):
+        await FileMailer(tmp_path / "mail").send(message())

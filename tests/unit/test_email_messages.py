@@ -1,0 +1,111 @@
+"""The e-mails (S22): their words in both languages, their parts, and headers that cannot be injected."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from email.message import EmailMessage
+
+import pytest
+
+from core import languages
+from core.booking.reservation import Reason
+from core.events.reservation_event import EventType, parse
+from core.notifications.mailer import MailRefused
+from core.notifications.messages import compose
+from tests.outbox_rows import payload
+
+RESERVATION = uuid.UUID("7d9c8c0e-0000-4000-8000-000000000001")
+UID = uuid.UUID("11111111-0000-4000-8000-000000000002")
+
+
+def email(type_: EventType = EventType.CONFIRMED, **fields: object) -> EmailMessage:
+    event = parse(UID, type_, payload(RESERVATION, **fields))
+    return compose(
+        event, base_url="https://sale.example", sender="Onsale <tickets@onsale.example>",
+        starts_at=datetime(2026, 5, 1, 19, 30, tzinfo=UTC),
+    )  # fmt: skip
+
+
+def part(message: EmailMessage, kind: str) -> str:
+    body = message.get_body((kind,))
+    assert isinstance(body, EmailMessage)
+    return str(body.get_content())
+
+
+def test_a_confirmation_says_what_was_bought_and_carries_the_ticket() -> None:
+    message = email()
+    text, html = part(message, "plain"), part(message, "html")
+    assert message["Subject"] == "Your tickets for An evening"
+    assert message["To"] == "kim@example.org"
+    assert message["From"] == "Onsale <tickets@onsale.example>"
+    for words in ("Parkett · row 3 · seat 12 (R)", "Parkett · row 3 · seat 13 (R)", "₩30,000", "T-1234567890", "May 1, 2026"):
+        assert words in text
+        assert words in html
+    assert f"https://sale.example/reservations/{RESERVATION}/ticket?code=T-1234567890" in text
+    (image,) = [each for each in message.walk() if each.get_content_type() == "image/png"]
+    assert f'src="cid:{image["Content-ID"].strip("<>")}"' in html
+    assert image.get_payload(decode=True)[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+def test_the_same_event_always_gives_the_same_message_id() -> None:
+    """A repetition after a crash can be recognised."""
+    assert email()["Message-ID"] == email()["Message-ID"] == f"<{UID}@onsale.example>"
+
+
+def test_korean() -> None:
+    message = email(language="ko", event_name="봄밤 음악회")
+    text = part(message, "plain")
+    assert message["Subject"] == "예매 완료: 봄밤 음악회"
+    assert "3열 · 12번" in text
+    assert "₩30,000" in text
+    assert message["Content-Language"] == "ko"
+    assert '<html lang="ko">' in part(message, "html")
+    # What goes over the wire is ASCII headers, and comes back as it was.
+    assert b"=?utf-8?" in message.as_bytes().split(b"\n\n")[0]
+
+
+def test_money_with_a_minor_unit() -> None:
+    assert "€15.00" in part(email(amount=1500, currency="EUR"), "plain")
+
+
+@pytest.mark.parametrize("language", list(languages.LANGUAGES))
+@pytest.mark.parametrize("reason", [reason for reason in Reason if not reason.startswith("cancelled")])
+def test_each_reason_for_a_failure_has_words_of_its_own(language: str, reason: Reason) -> None:
+    message = email(EventType.FAILED, status="FAILED", reason=reason, language=language, ticket_code=None)
+    words = languages.reason(language, reason)
+    assert words != languages.reason(language, None)
+    assert words in part(message, "plain")
+    assert [each.get_content_type() for each in message.walk()].count("image/png") == 0
+
+
+def test_an_unknown_reason_gets_general_words() -> None:
+    assert languages.reason("en", None) in part(email(EventType.FAILED, reason="from_the_future"), "plain")
+
+
+def test_a_cancellation_speaks_of_a_refund_only_when_there_was_a_charge() -> None:
+    refunded = part(email(EventType.CANCELLED, status="CANCELLED", reason="cancelled_by_buyer"), "plain")
+    given_up = part(
+        email(EventType.CANCELLED, status="CANCELLED", reason="cancelled_by_buyer", ticket_code=None), "plain"
+    )
+    assert "₩30,000 is refunded" in refunded
+    assert "refunded" not in given_up
+
+
+@pytest.mark.parametrize("address", ["kim@example.org\nBcc: all@example.org", "kim@example.org\r\nX: y", "a@b, c@d", "nobody", ""])
+def test_an_address_cannot_add_headers_or_recipients(address: str) -> None:
+    with pytest.raises(MailRefused):
+        email(email=address)
+
+
+def test_names_are_escaped_and_stay_on_one_line() -> None:
+    message = email(event_name="<script>x</script>\r\nBcc: all@example.org")
+    assert "<script>" not in part(message, "html")
+    assert message["Bcc"] is None
+    assert message["Subject"] == "Your tickets for <script>x</script> Bcc: all@example.org"
+
+
+def test_every_text_is_there_in_every_language() -> None:
+    keys = [{str(message.id) for message in languages.catalog(code) if str(message.id).startswith("mail.")} for code in languages.LANGUAGES]
+    assert keys[0]
+    assert all(each == keys[0] for each in keys)
