@@ -1,0 +1,26 @@
+"""How many wait and how many are in, of several events in one round trip: for health and metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from core import keys
+from core.errors import StoreUnavailable
+
+
+async def sizes(redis: Redis, slugs: Sequence[str]) -> list[tuple[int, int]]:
+    """(waiting, active) of each event. Raises StoreUnavailable."""
+    if not slugs:
+        return []
+    try:
+        async with redis.pipeline(transaction=False) as pipeline:
+            for slug in slugs:
+                pipeline.zcard(keys.waiting_queue(slug))
+                pipeline.zcard(keys.active_users(slug))
+            counts = await pipeline.execute()
+    except (RedisError, OSError, TimeoutError) as error:
+        raise StoreUnavailable(retry_after=2) from error
+    return list(zip(counts[::2], counts[1::2], strict=True))

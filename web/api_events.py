@@ -1,0 +1,87 @@
+"""Events, their seat plans and their boards: what anybody may read."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from starlette.responses import Response
+
+from core.errors import EventNotFound
+from core.settings import Settings
+from core.venue.event import Event
+from core.venue.seat_plan import SeatPlan
+from web.caching import respond
+from web.endpoint import Call, Endpoint, Parameter, answer
+from web.schemas import BoardStates, CategoryPrice, EventDetails, EventList, EventSummary, Plan
+
+_TEXT = {"type": "string"}
+_IF_NONE_MATCH = Parameter("If-None-Match", "header", "the ETag of the copy at hand: 304 when it is current", _TEXT)
+
+
+def summary(event: Event, now: datetime) -> EventSummary:
+    return EventSummary(
+        slug=event.slug, name=event.name, status=event.sale_state(now).value, paused=event.paused,
+        opens_at=event.opens_at, closes_at=event.closes_at, starts_at=event.starts_at, currency=event.currency,
+        seats=event.seat_count,
+    )  # fmt: skip
+
+
+def details(event: Event, plan: SeatPlan, settings: Settings, now: datetime) -> EventDetails:
+    return EventDetails(
+        **summary(event, now).model_dump(), now=now, active_limit=event.active_limit, hold_seconds=event.hold_seconds,
+        hold_extensions=settings.hold_extensions, max_seats=event.max_seats, session_seconds=settings.session_seconds,
+        session_warning_seconds=settings.session_warning_seconds, beat_seconds=settings.beat_seconds,
+        active_grace_seconds=settings.active_grace_seconds, waiting_grace_seconds=settings.waiting_grace_seconds,
+        categories=[
+            CategoryPrice(name=category.name, color=category.color, price=event.prices[category.name])
+            for category in plan.categories
+            if category.name in event.prices
+        ],
+        plan_version=event.plan_digest,
+    )  # fmt: skip
+
+
+async def list_events(call: Call[None]) -> Response:
+    now = call.runtime.clock.now()
+    return answer(EventList(events=[summary(event, now) for event in await call.runtime.events.list()]))
+
+
+async def get_event(call: Call[None]) -> Response:
+    event = await call.event()
+    plan = await call.runtime.events.plan(event)
+    return answer(details(event, plan, call.runtime.settings, call.runtime.clock.now()))
+
+
+async def get_plan(call: Call[None]) -> Response:
+    event = await call.event()
+    body = await call.parts.plans.body(event)
+    # Asked for by its version, the plan is the same for ever.
+    pinned = call.request.query_params.get("v") == event.plan_digest
+    return respond(
+        call.request, body, cache_control="public, max-age=31536000, immutable" if pinned else "public, max-age=60"
+    )
+
+
+async def get_board(call: Call[None]) -> Response:
+    return respond(call.request, await call.parts.boards.body(await call.event()), cache_control="no-cache")
+
+
+ENDPOINTS = (
+    Endpoint("GET", "/api/events", list_events, "All events", "events", answer=EventList),
+    Endpoint(
+        "GET", "/api/events/{slug}", get_event, "An event with its sale's settings", "events", answer=EventDetails,
+        refusals=(EventNotFound,),
+    ),
+    Endpoint(
+        "GET", "/api/events/{slug}/plan", get_plan, "The seat plan", "events", answer=Plan, refusals=(EventNotFound,),
+        not_modified=True,
+        parameters=(
+            Parameter("v", "query", "the event's `plan_version`: makes the answer cacheable for ever", _TEXT),
+            _IF_NONE_MATCH,
+        ),
+    ),
+    Endpoint(
+        "GET", "/api/events/{slug}/board", get_board, "The state of every seat", "events", answer=BoardStates,
+        refusals=(EventNotFound,), not_modified=True, parameters=(_IF_NONE_MATCH,),
+    ),
+)  # fmt: skip

@@ -1,0 +1,94 @@
+"""Seats held for the visitor: hold, look, let go, extend."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from core.errors import (
+    EventNotFound,
+    HoldExpired,
+    HoldNotExtendable,
+    InvalidRequest,
+    NoSeatsHeld,
+    NoSuchSeat,
+    NotActive,
+    PaymentInProgress,
+    SeatTaken,
+    TooManySeats,
+)  # fmt: skip
+from core.seats.basket import Basket
+from web.endpoint import Call, Caller, Endpoint, Parameter, answer, nothing
+from web.schemas import MOST_SEATS, HeldSeats, HoldSeats
+
+
+def _answer(basket: Basket | None, status: int = 200) -> Response:
+    if basket is None:
+        return answer(HeldSeats(seats=[], fence=None, until=None, extensions_left=0), status=status)
+    return answer(
+        HeldSeats(
+            seats=list(basket.seats), fence=basket.fence, until=basket.until, extensions_left=basket.extensions_left,
+            paying=basket.paying,
+        ),
+        status=status,
+    )  # fmt: skip
+
+
+async def hold(call: Call[HoldSeats]) -> Response:
+    event = await call.event()
+    return _answer(await call.runtime.seats.hold(event, call.visitor, call.body.seats), 201)
+
+
+async def held(call: Call[None]) -> Response:
+    event = await call.event()
+    return _answer(await call.runtime.seats.basket(event, call.visitor))
+
+
+async def release(call: Call[None]) -> Response:
+    event = await call.event()
+    await call.runtime.seats.release(event, call.visitor, _named(call.request.query_params.get("seats")))
+    return nothing()
+
+
+async def extend(call: Call[None]) -> Response:
+    event = await call.event()
+    return _answer(await call.runtime.seats.extend(event, call.visitor))
+
+
+def _named(seats: str | None) -> list[int] | None:
+    """The ordinals of `?seats=4,5`; None when all are meant. Raises InvalidRequest."""
+    if seats is None:
+        return None
+    parts = seats.split(",")
+    if len(parts) > MOST_SEATS or not all(part.isascii() and part.isdigit() and len(part) <= 9 for part in parts):
+        raise InvalidRequest("seats: name ordinals, separated by commas")
+    return sorted({int(part) for part in parts})
+
+
+_HOLDS = "/api/events/{slug}/holds"
+
+ENDPOINTS = (
+    Endpoint(
+        "POST", _HOLDS, hold, "Hold these seats as well, all or nothing", "seats", success=201, answer=HeldSeats,
+        body=HoldSeats, caller=Caller.VISITOR,
+        refusals=(EventNotFound, NotActive, SeatTaken, TooManySeats, NoSuchSeat, PaymentInProgress),
+    ),
+    Endpoint(
+        "GET", _HOLDS, held, "The seats I hold", "seats", answer=HeldSeats, caller=Caller.VISITOR,
+        refusals=(EventNotFound,),
+    ),
+    Endpoint(
+        "DELETE", _HOLDS, release, "Let go of these seats, or of all", "seats", success=204, caller=Caller.VISITOR,
+        refusals=(EventNotFound, InvalidRequest),
+        parameters=(
+            Parameter(
+                "seats", "query", "ordinals separated by commas; without it, all",
+                {"type": "string", "pattern": r"^\d{1,9}(,\d{1,9})*$"},
+            ),
+        ),
+    ),
+    Endpoint(
+        "POST", "/api/events/{slug}/holds/extend", extend, "More time for the held seats", "seats", answer=HeldSeats,
+        caller=Caller.VISITOR,
+        refusals=(EventNotFound, NoSeatsHeld, HoldExpired, HoldNotExtendable, PaymentInProgress),
+    ),
+)  # fmt: skip

@@ -1,0 +1,71 @@
+"""What operators do to a sale over HTTP. Each call that changed something leaves a row in `audit`."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from starlette.responses import Response
+
+from core import audit_postgres as audit
+from core.errors import EventNotFound, NoSuchSeat
+from core.runtime import Runtime
+from core.venue.event import Event, SaleStatus
+from web.endpoint import Call, Caller, Endpoint, answer
+from web.schemas import BlockedSeats, BlockSeats, SaleControl
+
+Control = Callable[[Runtime, Event], Awaitable[Event]]
+
+
+async def _open(runtime: Runtime, event: Event) -> Event:
+    return await runtime.events.set_status(event.slug, SaleStatus.OPEN)
+
+
+async def _close(runtime: Runtime, event: Event) -> Event:
+    return await runtime.events.set_status(event.slug, SaleStatus.CLOSED)
+
+
+async def _pause(runtime: Runtime, event: Event) -> Event:
+    return await runtime.events.update(event.slug, paused=True)
+
+
+async def _resume(runtime: Runtime, event: Event) -> Event:
+    return await runtime.events.update(event.slug, paused=False)
+
+
+def _control(name: str, change: Control, summary: str) -> Endpoint:
+    async def handle(call: Call[None]) -> Response:
+        event = await call.event()
+        changed = await change(call.runtime, event)
+        await audit.record(call.runtime.database, actor=call.actor, action=f"sale.{name}", subject=event.slug)
+        state = changed.sale_state(call.runtime.clock.now()).value
+        return answer(SaleControl(slug=changed.slug, status=state, paused=changed.paused))
+
+    return Endpoint(
+        "POST", f"/api/operator/events/{{slug}}/{name}", handle, summary, "operator", answer=SaleControl,
+        caller=Caller.OPERATOR, refusals=(EventNotFound,),
+    )  # fmt: skip
+
+
+async def block(call: Call[BlockSeats]) -> Response:
+    event = await call.event()
+    unknown = [ordinal for ordinal in call.body.seats if ordinal >= event.seat_count]
+    if unknown:
+        raise NoSuchSeat(seats=unknown)
+    changed = await call.runtime.seats.block(event, call.body.seats, call.body.blocked)
+    await audit.record(
+        call.runtime.database, actor=call.actor, action="seats.block" if call.body.blocked else "seats.unblock",
+        subject=event.slug, seats=changed,
+    )  # fmt: skip
+    return answer(BlockedSeats(slug=event.slug, seats=sorted(changed), blocked=call.body.blocked))
+
+
+ENDPOINTS = (
+    _control("open", _open, "Open the sale now"),
+    _control("close", _close, "Close the sale for good"),
+    _control("pause", _pause, "Let nobody in from the queue"),
+    _control("resume", _resume, "Let visitors in again"),
+    Endpoint(
+        "POST", "/api/operator/events/{slug}/blocks", block, "Take seats out of the sale, or put them back", "operator",
+        answer=BlockedSeats, body=BlockSeats, caller=Caller.OPERATOR, refusals=(EventNotFound, NoSuchSeat),
+    ),
+)  # fmt: skip

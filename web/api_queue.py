@@ -1,0 +1,75 @@
+"""The waiting room over HTTP: join, ask, beat, leave. The live channel does the same with less."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from core.errors import EventNotFound, NotInQueue, SaleClosed, SaleNotOpen
+from core.runtime import Runtime
+from core.venue.event import Event
+from core.waiting_room.place import Place
+from web.endpoint import Call, Caller, Endpoint, answer, nothing
+from web.schemas import JoinQueue, QueuePlace
+
+
+def _answer(runtime: Runtime, event: Event, visitor: str, place: Place) -> Response:
+    return answer(
+        QueuePlace(
+            state=place.state.value, number=place.number, ahead=place.ahead, waiting=place.waiting,
+            eta_seconds=place.eta_seconds, until=place.until,
+            ticket=runtime.waiting_room.ticket(event, visitor, place.number),
+        )
+    )  # fmt: skip
+
+
+async def join(call: Call[JoinQueue]) -> Response:
+    event = await call.event()
+    place = await call.runtime.waiting_room.join(event, call.visitor, call.body.ticket)
+    return _answer(call.runtime, event, call.visitor, place)
+
+
+async def get_place(call: Call[None]) -> Response:
+    event = await call.event()
+    return await _current_place(call.runtime, event, call.visitor)
+
+
+async def beat(call: Call[None]) -> Response:
+    event = await call.event()
+    if await call.runtime.waiting_room.beat(event, [call.visitor]):
+        raise NotInQueue()
+    return await _current_place(call.runtime, event, call.visitor)
+
+
+async def leave(call: Call[None]) -> Response:
+    event = await call.event()
+    await call.runtime.waiting_room.leave(event, call.visitor)
+    return nothing()
+
+
+async def _current_place(runtime: Runtime, event: Event, visitor: str) -> Response:
+    place = await runtime.waiting_room.place(event, visitor)
+    if place is None:
+        raise NotInQueue()
+    return _answer(runtime, event, visitor, place)
+
+
+_QUEUE = "/api/events/{slug}/queue"
+
+ENDPOINTS = (
+    Endpoint(
+        "POST", _QUEUE, join, "Take a place in the queue, or the same place again", "waiting room", answer=QueuePlace,
+        body=JoinQueue, body_required=False, caller=Caller.VISITOR, refusals=(EventNotFound, SaleNotOpen, SaleClosed),
+    ),
+    Endpoint(
+        "GET", _QUEUE, get_place, "My place; asking changes nothing", "waiting room", answer=QueuePlace,
+        caller=Caller.VISITOR, refusals=(EventNotFound, NotInQueue),
+    ),
+    Endpoint(
+        "DELETE", _QUEUE, leave, "Give up the place and the seats", "waiting room", success=204, caller=Caller.VISITOR,
+        refusals=(EventNotFound,),
+    ),
+    Endpoint(
+        "POST", "/api/events/{slug}/heartbeat", beat, "A sign of life", "waiting room", answer=QueuePlace,
+        caller=Caller.VISITOR, refusals=(EventNotFound, NotInQueue),
+    ),
+)  # fmt: skip

@@ -1,0 +1,69 @@
+"""The Starlette application of one process: every route, and the order of what surrounds them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.routing import BaseRoute, Route
+
+from core.errors import OnsaleError
+from core.runtime import Runtime
+from web import api_events, api_holds, api_meta, api_operator, api_queue, api_reservations, api_visitors, health
+from web.assets import Assets
+from web.boards import Boards
+from web.endpoint import Endpoint, routes
+from web.pages import Pages
+from web.parts import Parts
+from web.plans import Plans
+from web.problems import Problems
+from web.rate_limits import RateLimits
+from web.requests import Requests
+from web.security import Operators, Origins, Visitors
+
+if TYPE_CHECKING:
+    from realtime.live import Live
+
+#: Every call of the HTTP API but `/openapi.json`, which is made from them.
+ENDPOINTS: Final[tuple[Endpoint, ...]] = (
+    *api_visitors.ENDPOINTS, *api_events.ENDPOINTS, *api_queue.ENDPOINTS, *api_holds.ENDPOINTS,
+    *api_reservations.ENDPOINTS, *api_operator.ENDPOINTS, *health.ENDPOINTS, api_meta.METRICS,
+)  # fmt: skip
+
+
+def create_app(runtime: Runtime, live: Live | None) -> Starlette:
+    """`live` is None where no live channel is served. The caller has opened `runtime` and closes it."""
+    settings = runtime.settings
+    assets = Assets()
+    pages = Pages(assets, simulated_payment=settings.simulated_payment)
+    problems = Problems(pages.error)
+    app = Starlette(
+        routes=_routes(runtime, live, assets, pages),
+        middleware=[
+            Middleware(Requests, problems=problems),
+            Middleware(GZipMiddleware, minimum_size=1024, compresslevel=5),
+        ],
+        exception_handlers={OnsaleError: problems.refused, HTTPException: problems.framework},
+    )
+    # `/api/events/` is not `/api/events`: an answer in the wrong place is a fault that nobody finds.
+    app.router.redirect_slashes = False
+    app.state.parts = Parts(
+        runtime=runtime, live=live, visitors=Visitors(runtime.secret, secure=settings.secure_cookies),
+        operators=Operators(settings.operator_token.get_secret_value()), origins=Origins(settings),
+        limits=RateLimits(settings, runtime.clock),
+        boards=Boards(runtime.seats.board, runtime.clock, pause_seconds=settings.board_coalesce_ms / 1000),
+        plans=Plans(runtime.events), assets=assets,
+    )  # fmt: skip
+    return app
+
+
+def _routes(runtime: Runtime, live: Live | None, assets: Assets, pages: Pages) -> list[BaseRoute]:
+    described = api_meta.description_of(ENDPOINTS)
+    return [
+        *routes([*ENDPOINTS, described]),
+        *pages.routes(),
+        Route("/static/{path:path}", assets.serve, methods=["GET"], name="static"),
+    ]

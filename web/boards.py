@@ -1,0 +1,85 @@
+"""The board for callers without a live channel: few reads of the store, and never an answer older than the question.
+
+Whoever asks gets a board that was read after they asked, so a caller always sees their own hold. All who ask while a
+read is under way, or within the pause after it began, share the next one: at most one read for each event and pause,
+however many ask.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Awaitable, Callable
+
+import orjson
+
+from core.clock import Clock
+from core.seats.board import BoardSnapshot
+from core.venue.event import Event
+from web.caching import Body
+
+Read = Callable[[Event], Awaitable[BoardSnapshot]]
+
+
+class Boards:
+    """`read` is `Seats.board`; `pause_seconds` is between the beginnings of two reads of one event."""
+
+    def __init__(self, read: Read, clock: Clock, *, pause_seconds: float) -> None:
+        self._read = read
+        self._clock = clock
+        self._pause = pause_seconds
+        self._events: dict[str, _Shared] = {}
+
+    async def body(self, event: Event) -> Body:
+        """The answer of `GET /api/events/{slug}/board`. Raises StoreUnavailable."""
+        shared = self._events.get(event.slug)
+        if shared is None:
+            shared = self._events[event.slug] = _Shared(self._read, self._clock, self._pause)
+        return await shared.fresh(event)
+
+
+class _Shared:
+    """The reads of one event."""
+
+    def __init__(self, read: Read, clock: Clock, pause: float) -> None:
+        self._read = read
+        self._clock = clock
+        self._pause = pause
+        self._turn = asyncio.Lock()
+        self._began = float("-inf")
+        self._next: asyncio.Task[Body] | None = None
+        self._snapshot: BoardSnapshot | None = None
+        self._body: Body | None = None
+
+    async def fresh(self, event: Event) -> Body:
+        if self._next is None:
+            self._next = asyncio.create_task(self._when_due(event), name=f"board {event.slug}")
+            self._next.add_done_callback(_retrieved)
+        # Shielded: one caller that goes away must not take the others' answer with it.
+        return await asyncio.shield(self._next)
+
+    async def _when_due(self, event: Event) -> Body:
+        async with self._turn:
+            wait = self._began + self._pause - self._clock.monotonic()
+            if wait > 0:
+                await asyncio.sleep(wait)
+            # From here on the read may miss what happens: who asks now needs the next one.
+            self._next = None
+            self._began = self._clock.monotonic()
+            snapshot = await self._read(event)
+            if self._body is None or snapshot != self._snapshot:
+                self._snapshot, self._body = snapshot, encode(snapshot)
+            return self._body
+
+
+def encode(snapshot: BoardSnapshot) -> Body:
+    content = orjson.dumps({
+        "epoch": snapshot.epoch, "version": snapshot.version, "states": base64.b64encode(snapshot.states).decode(),
+    })  # fmt: skip
+    return Body(content, f"{snapshot.epoch}-{snapshot.version}", "application/json", level=1)
+
+
+def _retrieved(task: asyncio.Task[Body]) -> None:
+    """A failure is told to whoever still waits; nobody waiting is no fault."""
+    if not task.cancelled():
+        task.exception()

@@ -1,0 +1,234 @@
+"""One call of the HTTP API: declared once, and served, checked and documented from that declaration.
+
+An `Endpoint` names its method, path, body, answer, who may call and every refusal. `respond` does what all calls have
+in common, in this order: who calls, is it one of our pages, not too often, is the body what was declared. The handler
+then gets a `Call` and nothing that was not checked. `web/openapi.py` reads the same declaration.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from itertools import groupby
+from typing import Any, Final, Generic, TypeVar
+
+import orjson
+from pydantic import BaseModel, ValidationError
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from core.errors import (
+    CrossSite,
+    EventNotFound,
+    Forbidden,
+    InvalidRequest,
+    Malformed,
+    NoVisitor,
+    OnsaleError,
+    StoreUnavailable,
+    TooLarge,
+    TooManyRequests,
+)  # fmt: skip
+from core.runtime import Runtime
+from core.venue.event import Event
+from web import problems
+from web.parts import Parts, parts_of
+from web.security import require_same_site
+
+B = TypeVar("B")
+
+#: A request's body, at most, in bytes; and how long it may take to arrive, in seconds.
+MOST_BODY: Final = 16 * 1024
+_BODY_SECONDS: Final = 10.0
+
+_SLUG: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_CHANGES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+
+class Caller(Enum):
+    """Who may make a call."""
+
+    ANYONE = "anyone"
+    VISITOR = "visitor"
+    OPERATOR = "operator"
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A header or query parameter, as OpenAPI describes it."""
+
+    name: str
+    where: str
+    about: str
+    schema: Mapping[str, Any]
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[B]):
+    """One checked call. `visitor` is empty when the endpoint is not a visitor's."""
+
+    request: Request
+    parts: Parts
+    body: B
+    visitor: str = ""
+    actor: str = ""
+
+    @property
+    def runtime(self) -> Runtime:
+        return self.parts.runtime
+
+    async def event(self) -> Event:
+        """The event that the path names. Raises EventNotFound."""
+        slug = self.request.path_params["slug"]
+        self.request.scope["state"]["event"] = slug[:100]
+        return await event_of(self.runtime, slug)
+
+
+async def event_of(runtime: Runtime, slug: str) -> Event:
+    """Raises EventNotFound; what cannot be a slug costs no store call."""
+    if not _SLUG.fullmatch(slug):
+        raise EventNotFound()
+    return await runtime.events.get(slug)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """`path` is Starlette's. `refusals` are this call's own; `all_refusals` adds the common ones.
+
+    `answer` is the model of the success body, None when there is none (204) or it is no JSON (`media_type`); `also`
+    gives the models of other statuses that are no problem responses. `body_required` is False where an empty body means
+    the model's defaults.
+    """
+
+    method: str
+    path: str
+    handle: Callable[[Call[Any]], Awaitable[Response]]
+    summary: str
+    tag: str
+    success: int = 200
+    answer: type[BaseModel] | None = None
+    body: type[BaseModel] | None = None
+    body_required: bool = True
+    caller: Caller = Caller.ANYONE
+    refusals: tuple[type[OnsaleError], ...] = ()
+    parameters: tuple[Parameter, ...] = ()
+    answer_headers: Mapping[str, str] = field(default_factory=dict)
+    media_type: str = "application/json"
+    not_modified: bool = False
+    uses_stores: bool = True
+    also: Mapping[int, type[BaseModel]] = field(default_factory=dict)
+
+    @property
+    def changes(self) -> bool:
+        return self.method in _CHANGES
+
+    def all_refusals(self) -> tuple[type[OnsaleError], ...]:
+        """Every error that this call may answer with, but 500."""
+        common: list[type[OnsaleError]] = [StoreUnavailable] if self.uses_stores else []
+        if self.caller is Caller.VISITOR:
+            common += [NoVisitor, TooManyRequests]
+        if self.caller is Caller.OPERATOR:
+            common += [Forbidden, TooManyRequests]
+        if self.caller is not Caller.ANYONE and self.changes:
+            common.append(CrossSite)
+        if self.body is not None:
+            common += [Malformed, TooLarge, InvalidRequest]
+        return tuple(dict.fromkeys((*self.refusals, *common)))
+
+    async def respond(self, request: Request) -> Response:
+        """Raises the OnsaleError that the call deserves."""
+        parts = parts_of(request)
+        state = request.scope["state"]
+        state["route"] = self.path
+        visitor, actor, by = "", "", ""
+        if self.caller is Caller.VISITOR:
+            caller = parts.visitors.require(request.headers)
+            visitor, by = caller.id, caller.by
+            state["visitor"] = visitor
+            parts.limits.call(visitor)
+        elif self.caller is Caller.OPERATOR:
+            by = _operator(parts, request)
+            actor = f"operator@{address_of(request)}"
+        if by == "cookie":
+            require_same_site(request, request.method, parts.origins)
+        body = await read_body(request, self.body, required=self.body_required) if self.body else None
+        return await self.handle(Call(request, parts, body, visitor, actor))
+
+
+def _operator(parts: Parts, request: Request) -> str:
+    address = address_of(request)
+    parts.limits.operator_call(address)
+    by = parts.operators.allowed(request.headers)
+    if by is None:
+        parts.limits.wrong_token(address)
+        raise Forbidden()
+    return by
+
+
+def address_of(request: Request) -> str:
+    """The caller's address; uvicorn has applied X-Forwarded-For of the proxies that the settings name."""
+    return request.client.host if request.client else "unknown"
+
+
+async def read_body(request: Request, model: type[BaseModel], *, required: bool) -> BaseModel:
+    """Raises TooLarge, Malformed (no JSON) or InvalidRequest (of another shape)."""
+    raw = await _bytes_of(request)
+    if not raw and not required:
+        return model()
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise Malformed("send a JSON body with Content-Type: application/json")
+    try:
+        value = orjson.loads(raw)
+    except ValueError:
+        raise Malformed("the body is not JSON") from None
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise problems.of_validation(error) from None
+
+
+async def _bytes_of(request: Request) -> bytes:
+    """The body, never more than the limit in memory, whatever Content-Length says."""
+    declared = request.headers.get("content-length", "0")
+    if declared.isdigit() and int(declared[:12]) > MOST_BODY:
+        raise TooLarge(limit=MOST_BODY)
+    received = bytearray()
+    try:
+        async with asyncio.timeout(_BODY_SECONDS):
+            async for chunk in request.stream():
+                received += chunk
+                if len(received) > MOST_BODY:
+                    raise TooLarge(limit=MOST_BODY)
+    except TimeoutError:
+        raise Malformed("the body did not arrive in time") from None
+    return bytes(received)
+
+
+def answer(model: BaseModel, *, status: int = 200, headers: Mapping[str, str] | None = None, **dump: Any) -> Response:
+    """A JSON response of a declared answer."""
+    return Response(
+        model.model_dump_json(**dump), status_code=status, headers=dict(headers or {}), media_type="application/json"
+    )
+
+
+def nothing() -> Response:
+    return Response(status_code=204)
+
+
+def routes(endpoints: Sequence[Endpoint]) -> list[Route]:
+    """One Starlette route for each path, so that a wrong method's `Allow` names all methods of the path."""
+    by_path = groupby(sorted(endpoints, key=lambda one: one.path), key=lambda one: one.path)
+    return [_route(path, {one.method: one for one in group}) for path, group in by_path]
+
+
+def _route(path: str, methods: Mapping[str, Endpoint]) -> Route:
+    async def dispatch(request: Request) -> Response:
+        method = "GET" if request.method == "HEAD" else request.method
+        return await methods[method].respond(request)
+
+    return Route(path, dispatch, methods=sorted(methods), name=path)

@@ -1,0 +1,162 @@
+"""The pages that people open: events, one sale, a reservation, its ticket; and what they see when something is wrong.
+
+A page's first load makes its browser a visitor (a cookie). What the templates are given is in `templates/README.md`;
+everything that changes while a page is open is read by its scripts from the API and the live channel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import segno
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from core import languages
+from core.booking.reservation import Reservation, ReservationStatus
+from core.errors import OnsaleError
+from core.venue.event import Event
+from web import problems
+from web.api_reservations import LANGUAGE_COOKIE, reservation_id
+from web.assets import Assets
+from web.endpoint import address_of, event_of
+from web.parts import Parts, parts_of
+from web.security import is_https
+
+TEMPLATES: Final = Path(__file__).parent.parent / "templates"
+
+_LANGUAGE_SECONDS: Final = 365 * 24 * 3600
+#: A page may be shown again from the back button, but not kept by a proxy; a ticket is not kept at all.
+_ASK_AGAIN: Final = "private, no-cache"
+_KEEP_NOTHING: Final = "private, no-store"
+
+Page = Callable[[Request, Parts, str], Awaitable[Response]]
+
+
+class Pages:
+    """Draws the pages: one Jinja environment for each language, because texts are bound to it."""
+
+    def __init__(self, assets: Assets, *, folder: Path = TEMPLATES, simulated_payment: bool = False) -> None:
+        self._assets = assets
+        self._simulated = simulated_payment
+        loader = FileSystemLoader(folder)
+        self._environments = {language: _environment(loader, language) for language in languages.LANGUAGES}
+
+    def routes(self) -> list[Route]:
+        pages: dict[str, Page] = {
+            "/": self.events,
+            "/events/{slug}": self.sale,
+            "/reservations/{id}": self.reservation,
+            "/reservations/{id}/ticket": self.ticket,
+        }
+        return [Route(path, self._served(path, page), methods=["GET"], name=path) for path, page in pages.items()]
+
+    async def events(self, request: Request, parts: Parts, visitor: str) -> Response:
+        now = parts.runtime.clock.now()
+        events = [(event, event.sale_state(now)) for event in await parts.runtime.events.list()]
+        return self._page(request, "events.html", events=events)
+
+    async def sale(self, request: Request, parts: Parts, visitor: str) -> Response:
+        event = await event_of(parts.runtime, request.path_params["slug"])
+        request.scope["state"]["event"] = event.slug
+        return self._page(
+            request, "sale.html", event=event, sale_state=event.sale_state(parts.runtime.clock.now()),
+            simulated_payment=self._simulated,
+        )  # fmt: skip
+
+    async def reservation(self, request: Request, parts: Parts, visitor: str) -> Response:
+        event, reservation, seats = await self._bought(request, parts, visitor)
+        return self._page(
+            request, "reservation.html", cache=_KEEP_NOTHING, event=event, reservation=reservation, seats=seats
+        )
+
+    async def ticket(self, request: Request, parts: Parts, visitor: str) -> Response:
+        event, reservation, seats = await self._bought(request, parts, visitor)
+        if reservation.status is not ReservationStatus.CONFIRMED or reservation.ticket_code is None:
+            return RedirectResponse(f"/reservations/{reservation.id}", status_code=303)
+        return self._page(
+            request, "ticket.html", cache=_KEEP_NOTHING, event=event, reservation=reservation, seats=seats,
+            qr_svg=qr_svg(reservation.ticket_code),
+        )  # fmt: skip
+
+    def error(self, request: Request, error: OnsaleError) -> Response:
+        """The page for an error that was met on the way to another page."""
+        status = problems.status_of(error)
+        return self._page(
+            request, "error.html", http_status=status, cache=_KEEP_NOTHING, status=status, code=error.code
+        )
+
+    def _served(self, path: str, page: Page) -> Callable[[Request], Awaitable[Response]]:
+        async def serve(request: Request) -> Response:
+            request.scope["state"]["route"] = path
+            parts = parts_of(request)
+            known = parts.visitors.of(request.headers)
+            if known is None:
+                parts.limits.new_visitor(address_of(request))
+            else:
+                parts.limits.call(known.id)
+            visitor = known.id if known else parts.visitors.new()
+            request.scope["state"]["visitor"] = visitor
+            response = await page(request, parts, visitor)
+            if known is None:
+                parts.visitors.set_cookie(response, request, visitor)
+            return response
+
+        return serve
+
+    async def _bought(
+        self, request: Request, parts: Parts, visitor: str
+    ) -> tuple[Event, Reservation, list[dict[str, Any]]]:
+        """Raises ReservationNotFound, also when it is another visitor's."""
+        runtime = parts.runtime
+        reservation = await runtime.checkout.get(reservation_id(request.path_params["id"]), visitor)
+        event = await runtime.events.by_id(reservation.event_id)
+        plan = await runtime.events.plan(event)
+        seats = [
+            {"zone": seat.zone, "row": seat.row, "number": seat.number, "category": seat.category,
+             "price": event.prices[seat.category]}
+            for seat in (plan.seats[ordinal] for ordinal in reservation.seats)
+        ]  # fmt: skip
+        return event, reservation, seats
+
+    def _page(
+        self, request: Request, template: str, *, http_status: int = 200, cache: str = _ASK_AGAIN, **context: Any
+    ) -> Response:
+        wanted = request.query_params.get("lang")
+        chosen = wanted if wanted in languages.LANGUAGES else request.cookies.get(LANGUAGE_COOKIE)
+        language = languages.choose(chosen, request.headers.get("accept-language"))
+        html = self._environments[language].get_template(template).render(
+            lang=language, languages=languages.LANGUAGES, path=request.url.path, static=self._assets.base, **context
+        )  # fmt: skip
+        headers = {"Cache-Control": cache, "Content-Language": language, "Vary": "Cookie, Accept-Language"}
+        response = HTMLResponse(html, status_code=http_status, headers=headers)
+        if wanted == language:
+            response.set_cookie(
+                LANGUAGE_COOKIE, language, max_age=_LANGUAGE_SECONDS, path="/", samesite="lax", secure=is_https(request)
+            )
+        return response
+
+
+def _environment(loader: FileSystemLoader, language: str) -> Environment:
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )  # fmt: skip
+    environment.install_gettext_translations(languages.translations(language), newstyle=True)  # type: ignore[attr-defined]
+    environment.globals.update(
+        money=partial(languages.money, language), moment=partial(languages.moment, language),
+        reason=partial(languages.reason, language),
+    )  # fmt: skip
+    return environment
+
+
+def qr_svg(code: str) -> Markup:
+    """The ticket's code as an inline SVG image; error correction Q survives a crumpled print-out."""
+    image = segno.make(code, error="q", micro=False).svg_inline(omitsize=True, border=0, dark="currentColor")
+    return Markup(image)  # noqa: S704 - made by segno from modules of the QR code, with no text of anybody's in it

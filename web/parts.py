@@ -1,0 +1,38 @@
+"""What one web process works with: made once by `web/app.py`, reached by handlers through `Call.parts`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from starlette.requests import HTTPConnection
+
+from web.assets import Assets
+from web.boards import Boards
+from web.plans import Plans
+from web.rate_limits import RateLimits
+from web.security import Operators, Origins, Visitors
+
+if TYPE_CHECKING:
+    from realtime.live import Live
+
+    from core.runtime import Runtime
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    runtime: Runtime
+    live: Live | None
+    visitors: Visitors
+    operators: Operators
+    origins: Origins
+    limits: RateLimits
+    boards: Boards
+    plans: Plans
+    assets: Assets
+
+
+def parts_of(connection: HTTPConnection) -> Parts:
+    """The parts of the application that this request or channel came to."""
+    parts: Parts = connection.app.state.parts
+    return parts

@@ -1,0 +1,103 @@
+"""How often a caller may call: so many API calls a visitor, so many new visitors an address, so many wrong tokens.
+
+A caller's allowance is kept in the process, as one number (the "theoretical arrival time" of the generic cell rate
+algorithm: a token bucket without a timer), in a table of bounded size. No store is asked: the limits keep a single
+visitor from crowding out others, they are no guard that correctness rests on, and a call to Redis for each API call
+would cost as much as the call itself. What that means with several processes is in
+`docs/decisions/rate-limits.md`.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import OrderedDict
+from typing import Final
+
+from core.clock import Clock
+from core.errors import TooManyRequests
+from core.settings import Settings
+
+#: Callers remembered at once by one limit; the one not seen for longest is forgotten first. About 10 MB when full.
+_MOST_CALLERS: Final = 100_000
+
+#: Wrong operator tokens from one address: enough for typing errors, too few for guessing.
+_WRONG_TOKENS_PER_MINUTE: Final = 10
+
+
+class Limit:
+    """`per_minute` calls a minute for each caller, all of which may come at once after a quiet minute."""
+
+    def __init__(self, per_minute: int, clock: Clock, *, most_callers: int = _MOST_CALLERS) -> None:
+        self._pause = 60.0 / per_minute
+        self._clock = clock
+        self._most = most_callers
+        self._due: OrderedDict[str, float] = OrderedDict()
+
+    def take(self, who: str) -> None:
+        """Counts one call. Raises TooManyRequests, which says when the next one would be accepted."""
+        now = self._clock.monotonic()
+        due = max(self._due.get(who, 0.0), now) + self._pause
+        wait = due - now - 60.0
+        if wait > 1e-6:
+            # A refused call is not counted: who waits as told is served.
+            raise TooManyRequests(retry_after=wait)
+        self._remember(who, due)
+
+    def require(self, who: str) -> None:
+        """Like `take`, but counts nothing."""
+        now = self._clock.monotonic()
+        wait = self._due.get(who, 0.0) + self._pause - now - 60.0
+        if wait > 1e-6:
+            raise TooManyRequests(retry_after=wait)
+
+    def _remember(self, who: str, due: float) -> None:
+        self._due[who] = due
+        self._due.move_to_end(who)
+        if len(self._due) > self._most:
+            self._due.popitem(last=False)
+
+    def __len__(self) -> int:
+        return len(self._due)
+
+
+class RateLimits:
+    """The limits of one process; all of them let everything pass when `settings.rate_limits` is `off`."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self._on = settings.rate_limits == "on"
+        self._calls = Limit(settings.calls_per_minute, clock)
+        self._visitors = Limit(settings.visitors_per_minute, clock)
+        self._wrong_tokens = Limit(_WRONG_TOKENS_PER_MINUTE, clock)
+
+    def call(self, visitor: str) -> None:
+        """One API call of a visitor. Raises TooManyRequests."""
+        if self._on:
+            self._calls.take(visitor)
+
+    def new_visitor(self, address: str) -> None:
+        """One new visitor from an address. Raises TooManyRequests."""
+        if self._on:
+            self._visitors.take(network(address))
+
+    def operator_call(self, address: str) -> None:
+        """Before an operator token is looked at: raises TooManyRequests after too many wrong ones."""
+        if self._on:
+            self._wrong_tokens.require(network(address))
+
+    def wrong_token(self, address: str) -> None:
+        """One wrong operator token from an address. Raises TooManyRequests."""
+        if self._on:
+            self._wrong_tokens.take(network(address))
+
+
+def network(address: str) -> str:
+    """What counts as one address: an IPv4 address, or an IPv6 /64, which is what one subscriber is given."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address[:64]
+    if isinstance(parsed, ipaddress.IPv6Address):
+        if parsed.ipv4_mapped is not None:
+            return str(parsed.ipv4_mapped)
+        return str(ipaddress.IPv6Network((parsed, 64), strict=False).network_address)
+    return str(parsed)

@@ -1,0 +1,97 @@
+"""What happens around every request: its id, its log line, its metrics, the security headers, and the last catch.
+
+The id is the proxy's (`X-Request-ID`) when it looks like one, else ours; it is in every log line written while the
+request runs, in the answer's header and in problem responses. Reads are logged at `debug`, what changes something
+or was refused at `info`, faults at `error`: a rush of reads must not cost a line each (S34).
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from typing import Final
+
+import structlog
+from starlette.datastructures import MutableHeaders
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from web import metrics
+from web.problems import Problems
+from web.security import SECURITY_HEADERS, STRICT_TRANSPORT
+
+log = structlog.get_logger("web")
+
+_GIVEN_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,64}")
+_READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def request_id(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            given: str = value.decode("latin-1")
+            if _GIVEN_ID.fullmatch(given):
+                return given
+    return secrets.token_hex(8)
+
+
+class Requests:
+    """ASGI middleware, outermost. `scope["state"]` collects what the log line tells: visitor, event, code, route."""
+
+    def __init__(self, app: ASGIApp, problems: Problems) -> None:
+        self._app = app
+        self._problems = problems
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            with structlog.contextvars.bound_contextvars(request_id=request_id(scope)):
+                await self._app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        await self._http(scope, receive, send)
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        given = request_id(scope)
+        state = scope["state"] = {**scope.get("state", {}), "request_id": given}
+        status = 0
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-ID"] = given
+                for name, value in SECURITY_HEADERS.items():
+                    headers.setdefault(name, value)
+                if scope.get("scheme") == "https":
+                    headers["Strict-Transport-Security"] = STRICT_TRANSPORT
+                if str(scope["path"]).startswith("/api/"):
+                    headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=given):
+            try:
+                await self._app(scope, receive, send_with_headers)
+            except ClientDisconnect:
+                state["code"] = "client_gone"
+            except Exception as error:
+                response = self._problems.unexpected(Request(scope), error)
+                if status == 0:
+                    await response(scope, receive, send_with_headers)
+                # A started answer cannot be mended: the server closes the connection, and the client sees it cut.
+            finally:
+                self._told(scope, status, time.perf_counter() - started)
+
+    def _told(self, scope: Scope, status: int, seconds: float) -> None:
+        state = scope["state"]
+        method, route = scope["method"], state.get("route", "-")
+        metrics.request_seen(method, route, status, seconds)
+        level = log.error if status >= 500 else log.debug if method in _READS and status < 400 else log.info
+        level(
+            "request", method=method, path=scope["path"], status=status, ms=round(seconds * 1000, 1),
+            **{name: state[name] for name in ("visitor", "event", "code") if name in state},
+        )  # fmt: skip

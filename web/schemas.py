@@ -1,0 +1,215 @@
+"""Every body of the HTTP API, asked and answered. `web/openapi.py` describes the API from these same classes.
+
+Times are ISO 8601 in UTC, money is an integer in the currency's minor unit, seats are ordinals.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from email_validator import EmailNotValidError, validate_email
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
+
+from core.clock import iso
+
+#: A call's seats, at most: far above any event's `max_seats`, low enough to cost nothing.
+MOST_SEATS = 100
+
+#: PostgreSQL's `integer`; whether an event has the seat is for the event to say (`no_such_seat`).
+_LARGEST_ORDINAL = 2**31 - 1
+
+UtcTime = Annotated[datetime, PlainSerializer(iso, return_type=str, when_used="json")]
+Ordinal = Annotated[int, Field(ge=0, le=_LARGEST_ORDINAL)]
+
+
+def _distinct(seats: list[int]) -> list[int]:
+    if len(set(seats)) != len(seats):
+        raise ValueError("the same seat is named twice")
+    return seats
+
+
+def _address(email: str) -> str:
+    try:
+        return validate_email(email, check_deliverability=False).normalized
+    except EmailNotValidError as error:
+        raise ValueError(str(error)) from None
+
+
+class Asked(BaseModel):
+    """A request body: exactly these members, of exactly these types."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class JoinQueue(Asked):
+    ticket: str | None = Field(
+        None, max_length=1024, pattern=r"^[!-~]*$", description="the ticket of an earlier answer: keeps the place"
+    )
+
+
+class HoldSeats(Asked):
+    seats: Annotated[list[Ordinal], AfterValidator(_distinct)] = Field(
+        min_length=1, max_length=MOST_SEATS, json_schema_extra={"uniqueItems": True}
+    )
+
+
+class Reserve(Asked):
+    email: Annotated[str, AfterValidator(_address)] = Field(
+        max_length=254, description="where the ticket goes", json_schema_extra={"format": "email"}
+    )
+    payment_key: str = Field(
+        min_length=1, max_length=200, pattern=r"^[!-~]+$", description="the payment provider's key of this payment"
+    )
+    language: Literal["en", "ko"] | None = Field(None, description="of e-mails; else the caller's Accept-Language")
+
+
+class BlockSeats(Asked):
+    seats: Annotated[list[Ordinal], AfterValidator(_distinct)] = Field(
+        min_length=1, max_length=10_000, json_schema_extra={"uniqueItems": True}
+    )
+    blocked: bool
+
+
+class Answer(BaseModel):
+    """A response body."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class NewVisitor(Answer):
+    visitor: str = Field(description="128 random bits, `v_...`")
+    token: str = Field(description="proves the visitor: `Authorization: Bearer <token>`")
+
+
+class CategoryPrice(Answer):
+    name: str
+    color: str
+    price: int = Field(ge=0, description="in the currency's minor unit")
+
+
+class EventSummary(Answer):
+    slug: str
+    name: str
+    status: Literal["before", "open", "closed"]
+    paused: bool = Field(description="nobody is let in from the queue at the moment")
+    opens_at: UtcTime | None
+    closes_at: UtcTime | None
+    starts_at: UtcTime | None
+    currency: str = Field(description="ISO 4217")
+    seats: int = Field(ge=0, description="how many seats the plan has")
+
+
+class EventList(Answer):
+    events: list[EventSummary]
+
+
+class EventDetails(EventSummary):
+    now: UtcTime = Field(description="the server's time, for countdowns on machines whose clock is wrong")
+    active_limit: int
+    hold_seconds: int
+    hold_extensions: int = Field(description="how often the time of held seats can be extended")
+    max_seats: int
+    session_seconds: float = Field(description="how long an active visitor may stay")
+    session_warning_seconds: float
+    beat_seconds: float = Field(description="pause between two heartbeats")
+    active_grace_seconds: float = Field(description="without a heartbeat for this long an active visitor is out")
+    waiting_grace_seconds: float
+    categories: list[CategoryPrice]
+    plan_version: str = Field(description="names the plan: `GET ./plan?v=<plan_version>` can be kept for ever")
+
+
+class PlanSeat(Answer):
+    ordinal: int
+    guid: str
+    zone: str
+    row: str
+    number: str
+    category: str
+    x: float
+    y: float
+    r: float
+    accessible: bool = False
+
+
+class PlanLabel(Answer):
+    text: str
+    x: float
+    y: float
+
+
+class Plan(Answer):
+    name: str
+    width: float
+    height: float
+    categories: list[CategoryPrice]
+    zones: list[str]
+    seats: list[PlanSeat] = Field(description="in ordinal order")
+    areas: list[dict[str, Any]]
+    row_labels: list[PlanLabel]
+
+
+class BoardStates(Answer):
+    epoch: int
+    version: int
+    states: str = Field(
+        description="base64 of one byte a seat: 0 available, 1 held, 2 sold, 3 blocked",
+        json_schema_extra={"contentEncoding": "base64"},
+    )
+
+
+class QueuePlace(Answer):
+    state: Literal["waiting", "active"]
+    number: int = Field(description="the visitor's number in this queue")
+    ahead: int = Field(ge=0)
+    waiting: int = Field(ge=0)
+    eta_seconds: int | None = Field(description="expected wait; null when nothing is known")
+    until: UtcTime | None = Field(description="end of the session of an active visitor")
+    ticket: str = Field(description="signed: gives the place back to a browser that lost it")
+
+
+class HeldSeats(Answer):
+    seats: list[int] = Field(description="the whole basket")
+    fence: int | None
+    until: UtcTime | None = Field(description="when the seats come free by themselves; null when there are none")
+    extensions_left: int
+    paying: bool = Field(False, description="a payment for these seats is under way: they neither lapse nor change")
+
+
+class ReservationState(Answer):
+    id: UUID
+    event: str
+    status: Literal["PAYING", "CONFIRMED", "FAILED", "CANCELLED"]
+    reason: str | None = Field(None, description="why it failed or was cancelled")
+    seats: list[int]
+    amount: int = Field(ge=0, description="in the currency's minor unit")
+    currency: str
+    ticket_code: str | None = Field(None, description="what the ticket's QR code says, once confirmed")
+    created_at: UtcTime
+    updated_at: UtcTime
+
+
+class SaleControl(Answer):
+    """What an operator's call left behind."""
+
+    slug: str
+    status: Literal["before", "open", "closed"]
+    paused: bool
+
+
+class BlockedSeats(Answer):
+    slug: str
+    seats: list[int] = Field(description="those that changed: sold ones do not, blocked ones are blocked already")
+    blocked: bool
+
+
+class ComponentHealth(Answer):
+    status: Literal["UP", "DEGRADED", "DOWN"]
+    latency_ms: float | None = None
+    detail: dict[str, Any] = Field(default_factory=dict)
+
+
+class Health(Answer):
+    status: Literal["UP", "DEGRADED", "DOWN"]
+    components: dict[str, ComponentHealth] = Field(default_factory=dict)

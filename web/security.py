@@ -1,0 +1,200 @@
+"""Who calls, and whether to believe it: visitors, operators, cross-site calls, security headers.
+
+A visitor is a random 128-bit id, signed, in a cookie (browsers) or in `Authorization: Bearer` (API clients).
+Nothing in a request's body or address ever names a visitor. A cookie travels with requests that other sites make
+a browser send, so a call that changes something and is authenticated by cookie must also prove that one of our own
+pages made it (`require_same_site`); a bearer token is not sent by itself and needs no such proof.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+from urllib.parse import urlsplit
+
+from itsdangerous import BadSignature, Signer
+from starlette.requests import HTTPConnection, cookie_parser
+from starlette.responses import Response
+
+from core.errors import CrossSite, Forbidden, NoVisitor
+from core.settings import Settings
+
+COOKIE: Final = "onsale_visitor"
+OPERATOR_COOKIE: Final = "onsale_operator"
+
+#: Browsers keep a cookie for 400 days at most (RFC 6265bis section 5.5).
+_COOKIE_SECONDS: Final = 400 * 24 * 3600
+_VISITOR: Final = re.compile(r"v_[A-Za-z0-9_-]{22}")
+_SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+#: Everything comes from our own origin; nothing inline; nobody may frame us. `data:` images are the ticket's QR code
+#: and icons in style sheets. `connect-src 'self'` covers the live channel: CSP 3 matches ws and wss to the page's host.
+CONTENT_SECURITY_POLICY: Final = "; ".join((
+    "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' data:", "font-src 'self'",
+    "connect-src 'self'", "worker-src 'self'", "manifest-src 'self'", "media-src 'self'", "base-uri 'none'",
+    "form-action 'self'", "frame-ancestors 'none'",
+))  # fmt: skip
+
+SECURITY_HEADERS: Final[Mapping[str, str]] = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "strict-origin-when-cross-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+#: Only sent over https: a browser that has seen it will not speak http to this host again.
+STRICT_TRANSPORT: Final = "max-age=31536000"
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """A caller that we gave the id to; `by` says how the proof came."""
+
+    id: str
+    by: Literal["cookie", "bearer"]
+
+
+class Visitors:
+    """Makes and checks visitor tokens: `v_<22 characters>.<signature>`."""
+
+    def __init__(self, secret: str, *, secure: Literal["auto", "always"] = "auto") -> None:
+        self._signer = Signer(secret, salt="onsale.visitor", key_derivation="hmac", digest_method=hashlib.sha256)
+        self._secure = secure
+
+    def new(self) -> str:
+        """A visitor id that nobody has: 128 random bits."""
+        return f"v_{secrets.token_urlsafe(16)}"
+
+    def token(self, visitor: str) -> str:
+        return self._signer.sign(visitor).decode()
+
+    def check(self, token: str) -> str | None:
+        """The visitor of a token; None when we did not sign it."""
+        try:
+            visitor = self._signer.unsign(token).decode()
+        except (BadSignature, UnicodeError):
+            return None
+        return visitor if _VISITOR.fullmatch(visitor) else None
+
+    def of(self, headers: Mapping[str, str]) -> Visitor | None:
+        """The caller that these headers prove (names in lower case), for HTTP and for the live channel.
+
+        Who sends a bearer token means it: a wrong one is not made good by a cookie.
+        """
+        bearer = bearer_of(headers)
+        if bearer is not None:
+            visitor = self.check(bearer)
+            return Visitor(visitor, "bearer") if visitor else None
+        cookie = cookie_parser(headers.get("cookie", "")).get(COOKIE)
+        visitor = self.check(cookie) if cookie else None
+        return Visitor(visitor, "cookie") if visitor else None
+
+    def require(self, headers: Mapping[str, str]) -> Visitor:
+        """Raises NoVisitor."""
+        visitor = self.of(headers)
+        if visitor is None:
+            raise NoVisitor()
+        return visitor
+
+    def set_cookie(self, response: Response, connection: HTTPConnection, visitor: str) -> None:
+        response.set_cookie(
+            COOKIE, self.token(visitor), max_age=_COOKIE_SECONDS, path="/", httponly=True, samesite="lax",
+            secure=self._secure == "always" or is_https(connection),
+        )  # fmt: skip
+
+
+class Operators:
+    """Checks the operator token, in a bearer header or in the operator console's cookie."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token.encode()
+
+    def allowed(self, headers: Mapping[str, str]) -> Literal["bearer", "cookie"] | None:
+        bearer = bearer_of(headers)
+        if bearer is not None:
+            return "bearer" if self._is(bearer) else None
+        cookie = cookie_parser(headers.get("cookie", "")).get(OPERATOR_COOKIE)
+        return "cookie" if cookie and self._is(cookie) else None
+
+    def require(self, headers: Mapping[str, str]) -> Literal["bearer", "cookie"]:
+        """Raises Forbidden. An installation without a token has no operators."""
+        by = self.allowed(headers)
+        if by is None:
+            raise Forbidden()
+        return by
+
+    def _is(self, token: str) -> bool:
+        # Constant time: how long it takes says nothing about how much of the token was right.
+        return bool(self._token) and hmac.compare_digest(token.encode(), self._token)
+
+
+def bearer_of(headers: Mapping[str, str]) -> str | None:
+    """The token of `Authorization: Bearer <token>`; None when the header is missing or of another scheme."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
+def is_https(connection: HTTPConnection) -> bool:
+    return connection.url.scheme in ("https", "wss")
+
+
+def own_origin(connection: HTTPConnection) -> str:
+    """`https://host[:port]` as the browser sees it: uvicorn has applied X-Forwarded-* of the proxies we believe."""
+    scheme = "https" if is_https(connection) else "http"
+    return f"{scheme}://{connection.headers.get('host', '')}"
+
+
+class Origins:
+    """The origins whose pages may call us: the served address, `base_url`, and those of `allowed_origins`."""
+
+    def __init__(self, settings: Settings) -> None:
+        named = [settings.base_url, *settings.allowed_origins.split(",")]
+        self._further = {normal for one in named if (normal := normal_origin(one))}
+
+    def allows(self, connection: HTTPConnection) -> bool:
+        """For the live channel. A program that is no browser sends no Origin, and has no cookie to steal."""
+        origin = connection.headers.get("origin")
+        return origin is None or self.is_ours(origin, connection)
+
+    def is_ours(self, origin: str, connection: HTTPConnection) -> bool:
+        normal = normal_origin(origin)
+        return bool(normal) and (normal == normal_origin(own_origin(connection)) or normal in self._further)
+
+
+def normal_origin(origin: str) -> str:
+    """`HTTPS://Host:443/` -> `https://host`; empty when it is none (`null`, nonsense)."""
+    try:
+        parts = urlsplit(origin.strip())
+        port = parts.port
+    except ValueError:
+        return ""
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        return ""
+    default = 443 if parts.scheme == "https" else 80
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{host}" if port in (None, default) else f"{parts.scheme}://{host}:{port}"
+
+
+def require_same_site(connection: HTTPConnection, method: str, origins: Origins) -> None:
+    """For calls authenticated by cookie that change something. Raises CrossSite.
+
+    Every browser since 2023 says in `Sec-Fetch-Site` where a request comes from, and no script can forge it; older
+    ones send `Origin` with every such request. One that proves neither is refused: programs use a bearer token.
+    """
+    if method in _SAFE_METHODS:
+        return
+    site = connection.headers.get("sec-fetch-site")
+    if site is not None:
+        if site not in ("same-origin", "none"):
+            raise CrossSite()
+        return
+    origin = connection.headers.get("origin")
+    if origin is None or not origins.is_ours(origin, connection):
+        raise CrossSite()

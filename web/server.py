@@ -1,0 +1,92 @@
+"""What uvicorn runs: `uvicorn --factory web.server:create`. Opens everything when the server starts, drains when it stops.
+
+The application needs the runtime, and the runtime an event loop, so the application is made in the ASGI lifespan.
+A `StartupError` is one line on the log and an exit code, never a trace.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Final
+
+import structlog
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from core.embedded import Engines, engines
+from core.errors import StartupError
+from core.runtime import open_runtime
+from core.settings import Settings
+from web.app import create_app
+
+log = structlog.get_logger("web")
+
+#: What is under way when the server stops (payments above all) is given this long to end, in seconds. A payment that
+#: does not is finished by another process: its row is the durable job.
+DRAIN_SECONDS: Final = 15.0
+
+Opened = AbstractAsyncContextManager[ASGIApp]
+
+
+class Server:
+    """An ASGI application that is there from startup to shutdown. `open_app` opens what it needs and closes it."""
+
+    def __init__(self, open_app: Callable[[], Opened]) -> None:
+        self._open_app = open_app
+        self._app: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+            return
+        assert self._app is not None, "the server got a request before it was started"  # noqa: S101
+        await self._app(scope, receive, send)
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        """The ASGI lifespan protocol, with our own errors told in one line."""
+        await receive()
+        async with contextlib.AsyncExitStack() as stack:
+            try:
+                self._app = await stack.enter_async_context(self._open_app())
+            except StartupError as error:
+                await send({"type": "lifespan.startup.failed", "message": str(error)})
+                return
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+def create() -> ASGIApp:
+    """The factory that uvicorn calls in each server process."""
+    return Server(open_application)
+
+
+@contextlib.asynccontextmanager
+async def open_application() -> AsyncIterator[ASGIApp]:
+    """Settings, engines, runtime, live channel and jobs of one server process. Raises StartupError."""
+    settings = Settings.load()
+    async with _engines(settings) as started, open_runtime(settings, started) as runtime:
+        live = await open_live(runtime)
+        try:
+            yield create_app(runtime, live)
+        finally:
+            # New work is refused first (readiness says so), then what runs may end, then the feeds and stores close.
+            await live.stop()
+            await runtime.jobs.stop()
+            left = await runtime.supervisor.drain(DRAIN_SECONDS)
+            if left:
+                log.warning("tasks_cut_off", tasks=left)
+
+
+@contextlib.asynccontextmanager
+async def _engines(settings: Settings) -> AsyncIterator[Engines]:
+    """The engines, started and stopped in a thread: other connections' events must not wait for PostgreSQL."""
+    with contextlib.ExitStack() as stack:
+        started = await asyncio.to_thread(stack.enter_context, engines(settings))
+        closing = stack.pop_all()
+        try:
+            yield started
+        finally:
+            await asyncio.to_thread(closing.close)
