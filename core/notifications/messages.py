@@ -82,11 +82,12 @@ def compose(event: ReservationEvent, *, base_url: str, sender: str, starts_at: d
     message["Subject"] = say(f"{template}.subject", event=" ".join(event.event_name.split()))
     message["Date"] = format_datetime(event.at)
     message["Message-ID"] = f"<{event.uid}@{_domain(sender_address)}>"
-    message["Content-Language"] = language
     # RFC 3834: out-of-office answers and the like stay away.
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(_jinja.get_template(f"{template}.txt").render(values))
     message.add_alternative(_jinja.get_template(f"{template}.html").render(values), subtype="html")
+    # Last: making a message of parts moves the Content-* headers that it has by then into the first part.
+    message["Content-Language"] = language
     if event.type == EventType.CONFIRMED and event.ticket_code:
         html = message.get_body(("html",))
         assert isinstance(html, EmailMessage)  # noqa: S101 - added two lines above
