@@ -122,6 +122,10 @@ class Settings(BaseSettings):
     kcp_private_key_password: SecretStr = _setting(SecretStr(""), "that private key's password", row="S25")
     payment_connect_seconds: float = _setting(3, "connect timeout to a provider", unit="s", row="S23", gt=0)
     payment_read_seconds: float = _setting(10, "read timeout of a provider", unit="s", row="S23", gt=0)
+    kcp_not_found_codes: str = _setting(
+        "SIM404", "`res_cd` of NHN KCP for the net-cancel of an order that it does not know, comma separated (agreed with "
+        "NHN KCP; the default is the simulator's)", row="S25",
+    )  # fmt: skip
     payment_retries: int = _setting(
         1, "further tries of one payment after a temporary error that is proven not to have charged", unit="tries", row="S23",
         ge=0, le=5,

@@ -1,0 +1,49 @@
+"""What Toss Payments' error codes prove. The code decides, never the HTTP status: PROVIDER_ERROR is a 400 as well.
+
+Sources, read for this table: https://docs.tosspayments.com/reference/error-codes (confirm, look-up, cancel) and
+https://docs.tosspayments.com/guides/using-api/idempotency-key (the last two). A code that is in no set here is
+treated as "unknown": Toss Payments adds codes without notice, and a new one must never lose anybody's money.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+#: The card, the account or their issuer said no, or the payment window's key is not good. No money was taken.
+DECLINED: Final = frozenset({
+    "REJECT_CARD_PAYMENT", "REJECT_CARD_COMPANY", "REJECT_ACCOUNT_PAYMENT", "REJECT_TOSSPAY_INVALID_ACCOUNT",
+    "INVALID_REJECT_CARD", "INVALID_STOPPED_CARD", "INVALID_CARD_LOST_OR_STOLEN", "INVALID_CARD_NUMBER",
+    "INVALID_CARD_EXPIRATION", "INVALID_PASSWORD", "INVALID_ACCOUNT_INFO_RE_REGISTER", "RESTRICTED_TRANSFER_ACCOUNT",
+    "BELOW_MINIMUM_AMOUNT", "EXCEED_MAX_AMOUNT", "EXCEED_MAX_PAYMENT_AMOUNT", "EXCEED_MAX_DAILY_PAYMENT_COUNT",
+    "EXCEED_MAX_ONE_DAY_AMOUNT", "EXCEED_MAX_MONTHLY_PAYMENT_AMOUNT", "EXCEED_MAX_AUTH_COUNT",
+    "EXCEED_MAX_ONE_DAY_WITHDRAW_AMOUNT", "EXCEED_MAX_ONE_TIME_WITHDRAW_AMOUNT", "EXCEED_MAX_CARD_INSTALLMENT_PLAN",
+    "INVALID_CARD_INSTALLMENT_PLAN", "NOT_SUPPORTED_INSTALLMENT_PLAN_CARD_OR_MERCHANT",
+    "NOT_SUPPORTED_MONTHLY_INSTALLMENT_PLAN", "NOT_ALLOWED_POINT_USE", "NOT_AVAILABLE_BANK", "NOT_AVAILABLE_PAYMENT",
+    "FDS_ERROR", "PAY_PROCESS_CANCELED", "PAY_PROCESS_ABORTED", "NOT_FOUND_PAYMENT", "NOT_FOUND_PAYMENT_SESSION",
+    # What a visitor can bring about by sending nonsense for a payment key: nobody's fault but theirs.
+    "INVALID_REQUEST", "FORBIDDEN_REQUEST", "UNAPPROVED_ORDER_ID",
+})  # fmt: skip
+
+#: "Try again in a moment." Nothing says whether money was taken, so the order is asked for before anything else.
+TEMPORARY: Final = frozenset({
+    "PROVIDER_ERROR", "CARD_PROCESSING_ERROR", "FAILED_INTERNAL_SYSTEM_PROCESSING", "COMMON_ERROR",
+    "FAILED_PAYMENT_INTERNAL_SYSTEM_PROCESSING", "UNKNOWN_PAYMENT_ERROR",
+})  # fmt: skip
+
+#: Refused at the door for a mistake in our installation: no charge was tried, and an operator must act.
+MISCONFIGURED: Final = frozenset({
+    "INVALID_API_KEY", "UNAUTHORIZED_KEY", "INCORRECT_BASIC_AUTH_FORMAT", "INVALID_AUTHORIZE_AUTH", "NOT_FOUND_TERMINAL_ID",
+    "INVALID_UNREGISTERED_SUBMALL", "NOT_REGISTERED_BUSINESS", "INVALID_IDEMPOTENCY_KEY",
+})  # fmt: skip
+
+#: The order was confirmed before (perhaps by us, and the answer was lost): the look-up has the truth.
+ALREADY_PROCESSED: Final = "ALREADY_PROCESSED_PAYMENT"
+
+#: The same idempotency key is being worked on right now. The outcome is that one's, and not known yet.
+IN_PROGRESS: Final = "IDEMPOTENT_REQUEST_PROCESSING"
+
+#: A refund that was made before.
+ALREADY_CANCELLED: Final = frozenset({"ALREADY_CANCELED_PAYMENT", "ALREADY_REFUND_PAYMENT"})
+
+#: There is no such order.
+NOT_FOUND: Final = frozenset({"NOT_FOUND_PAYMENT", "NOT_FOUND"})

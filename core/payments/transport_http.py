@@ -1,0 +1,127 @@
+"""One HTTP call to a payment provider, and what is proven about the charge when it fails.
+
+| what happens | the request | outcome |
+|---|---|---|
+| no connection (refused, DNS, TLS, connect timeout), no free connection in our pool | never left | proven not sent |
+| read timeout, write timeout, connection broken after sending | may have arrived | unknown |
+| an answer that is no JSON object | arrived | unknown |
+| a JSON object, whatever its HTTP status | arrived | the adapter judges by the provider's code |
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import httpx
+import orjson
+import structlog
+
+from core.payments import metrics
+from core.payments.gateway import CallHealth, ChargeOutcome, ChargeResult
+
+log = structlog.get_logger("payments")
+
+#: Connections beyond the charges: look-ups and refunds get through when every charge hangs.
+_SPARE_CONNECTIONS: Final = 50
+#: An answer of a payment provider is a few KiB; more than this is not one.
+_LONGEST_ANSWER: Final = 1 << 20
+
+_NOT_SENT: Final = (
+    httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol, httpx.InvalidURL,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A JSON object that the provider sent."""
+
+    status: int
+    body: Mapping[str, Any]
+
+    def text(self, name: str) -> str | None:
+        """A member as text; None when it is missing or is something else."""
+        value = self.body.get(name)
+        return value if isinstance(value, str) and value else None
+
+
+@dataclass(frozen=True, slots=True)
+class NoAnswer:
+    """There is no answer to judge. `sent` False is proof that the provider never got the request."""
+
+    sent: bool
+    code: str
+    health: CallHealth
+
+    def result(self, provider: str, provider_key: str | None = None) -> ChargeResult:
+        outcome = ChargeOutcome.UNKNOWN if self.sent else ChargeOutcome.NOT_CHARGED
+        return ChargeResult(outcome, provider, provider_key, self.code, self.health, temporary=not self.sent)
+
+
+class ProviderHttp:
+    """A provider's HTTP client: one for a process, with a bounded pool. Times in seconds, `charges` in calls."""
+
+    def __init__(
+        self, *, provider: str, url: str, connect: float, read: float, charges: int, auth: httpx.Auth | None = None
+    ) -> None:
+        self._provider = provider
+        # httpx' read timeout starts anew with each piece of an answer; the whole call has an end too.
+        self._longest = 2 * (connect + read)
+        size = charges + _SPARE_CONNECTIONS
+        self._client = httpx.AsyncClient(
+            base_url=url.rstrip("/"), auth=auth, follow_redirects=False,
+            timeout=httpx.Timeout(connect=connect, read=read, write=read, pool=connect),
+            limits=httpx.Limits(max_connections=size, max_keepalive_connections=size, keepalive_expiry=15),
+            # A proxy of the environment is for the world outside, not for the simulator on this machine.
+            trust_env=urlsplit(url).hostname not in ("127.0.0.1", "localhost", "::1"),
+        )  # fmt: skip
+
+    async def call(
+        self, operation: str, method: str, path: str, *, json: Any = None, headers: Mapping[str, str] | None = None
+    ) -> Answer | NoAnswer:
+        """`operation` names the call in metrics: charge, look_up, cancel."""
+        started = time.perf_counter()
+        answer = await self._call(method, path, json, headers)
+        metrics.SECONDS.labels(self._provider, operation).observe(time.perf_counter() - started)
+        if isinstance(answer, NoAnswer):
+            metrics.ERRORS.labels(self._provider, answer.code).inc()
+            if answer.health is CallHealth.TIMEOUT:
+                metrics.TIMEOUTS.labels(self._provider).inc()
+        return answer
+
+    async def _call(self, method: str, path: str, json: Any, headers: Mapping[str, str] | None) -> Answer | NoAnswer:
+        content = None if json is None else orjson.dumps(json)
+        sent = {"Accept": "application/json", "Content-Type": "application/json", **(headers or {})}
+        try:
+            async with asyncio.timeout(self._longest):
+                response = await self._client.request(method, path, content=content, headers=sent)
+        except httpx.PoolTimeout:
+            return NoAnswer(sent=False, code="pool_full", health=CallHealth.IGNORED)
+        except _NOT_SENT as error:
+            log.warning("payment_not_sent", provider=self._provider, path=path, error=repr(error))
+            code = "connect_timeout" if isinstance(error, httpx.ConnectTimeout) else "connect_failed"
+            return NoAnswer(sent=False, code=code, health=CallHealth.FAILURE)
+        except (httpx.TimeoutException, TimeoutError) as error:
+            log.warning("payment_timeout", provider=self._provider, path=path, error=repr(error))
+            return NoAnswer(sent=True, code="read_timeout", health=CallHealth.TIMEOUT)
+        except (httpx.HTTPError, httpx.StreamError, OSError) as error:
+            log.warning("payment_connection_lost", provider=self._provider, path=path, error=repr(error))
+            return NoAnswer(sent=True, code="connection_lost", health=CallHealth.FAILURE)
+        return self._parsed(response, path)
+
+    def _parsed(self, response: httpx.Response, path: str) -> Answer | NoAnswer:
+        try:
+            body = orjson.loads(response.content) if len(response.content) <= _LONGEST_ANSWER else None
+        except orjson.JSONDecodeError:
+            body = None
+        if not isinstance(body, dict):
+            log.warning("payment_bad_answer", provider=self._provider, path=path, status=response.status_code)
+            return NoAnswer(sent=True, code="bad_answer", health=CallHealth.FAILURE)
+        return Answer(response.status_code, body)
+
+    async def aclose(self) -> None:
+        await self._client.aclose()
