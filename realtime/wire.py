@@ -22,7 +22,7 @@ Server -> browser
     refused {id, code, detail, seats}
     reservation {id, status, reason?, seats, amount, currency}
     expired {reason}                       reason: session, heartbeat, left, closed, hold (the basket only)
-    problem {code, detail}
+    problem {code, detail, id?}            id: of the command that it answers
 
 The counter (`version`) grows by one with each change of one seat, so a `seats` message with `n` changes follows on
 from a board of version `version - n`; anything else is a gap and the browser asks with `sync`.

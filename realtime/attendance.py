@@ -1,0 +1,80 @@
+"""What this process knows of one visitor at one event, and the visitor's open tabs.
+
+News of a visitor comes by two ways: answers to the visitor's own calls, and the queue channel. Each fact carries the
+queue's version, so that the older of two is recognised; `revision` counts the news, so that whoever waits for an
+answer sees that news came meanwhile.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Protocol
+
+from core.waiting_room.place import PlaceState
+from realtime.wire import ExpiredReason
+
+
+class Tab(Protocol):
+    """One open channel of the visitor, as far as news go. Nothing here waits."""
+
+    def told_waiting(self) -> None: ...
+
+    def told_admitted(self) -> None: ...
+
+    def told_expired(self, reason: ExpiredReason) -> None: ...
+
+    def told(self, message: bytes) -> None: ...
+
+
+class Attendance:
+    """`state` None: neither waiting nor active. `version`: the queue's version at which that was so."""
+
+    __slots__ = ("number", "revision", "state", "tabs", "told_place", "until", "version", "visitor")
+
+    def __init__(self, visitor: str) -> None:
+        self.visitor = visitor
+        self.tabs: list[Tab] = []
+        self.state: PlaceState | None = None
+        self.number = 0
+        self.until: datetime | None = None
+        self.version = -1
+        self.revision = 0
+        #: (ahead, eta) that the tabs were told last.
+        self.told_place: tuple[int, int | None] | None = None
+
+    def waits(self, number: int, version: int) -> bool:
+        """True when that is news, and the tabs were told."""
+        news = self.state is not PlaceState.WAITING or self.number != number
+        self.state, self.number, self.until, self.version = PlaceState.WAITING, number, None, version
+        self.revision += 1
+        if news:
+            for tab in self.tabs:
+                tab.told_waiting()
+        return news
+
+    def admitted(self, number: int, until: datetime, version: int) -> bool:
+        """True when that is news, and the tabs were told."""
+        news = self.state is not PlaceState.ACTIVE or self.until != until
+        self.state, self.number, self.until, self.version = PlaceState.ACTIVE, number, until, version
+        self.told_place = None
+        self.revision += 1
+        if news:
+            for tab in self.tabs:
+                tab.told_admitted()
+        return news
+
+    def expired(self, reason: ExpiredReason, version: int) -> bool:
+        """True when that is news, and the tabs were told."""
+        news = self.state is not None
+        self.state, self.number, self.until = None, 0, None
+        self.version = max(self.version, version)
+        self.told_place = None
+        self.revision += 1
+        if news:
+            for tab in self.tabs:
+                tab.told_expired(reason)
+        return news
+
+    def tell(self, message: bytes) -> None:
+        for tab in self.tabs:
+            tab.told(message)

@@ -1,0 +1,244 @@
+"""One browser's live channel: reads its commands, answers them, and passes on the news of its visitor.
+
+Commands are handled one after the other. Each is checked again where it is done (rule 4): nothing here decides who
+may hold a seat. A store that is away costs an answer (`problem`), never the channel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import Any, Final, assert_never
+
+import structlog
+
+from core.clock import Clock
+from core.errors import OnsaleError, StoreUnavailable
+from core.seats.basket import Basket
+from core.seats.seats import Seats
+from core.settings import Settings
+from core.venue.event import Event
+from core.waiting_room.place import PlaceState
+from core.waiting_room.queue_redis import WaitingRoom
+from realtime import metrics, wire
+from realtime.allowance import Allowance
+from realtime.attendance import Attendance
+from realtime.connection import Connection
+from realtime.frames import text_frame
+from realtime.live_event import LiveEvent
+from realtime.presence import Presence
+from realtime.wire import CloseCode, ExpiredReason
+
+log = structlog.get_logger(__name__)
+
+#: Messages that are not of the protocol, before the channel is closed.
+_BAD_MESSAGES: Final = 5
+
+
+class Channel:
+    """`run` returns when the connection is over. Implements `attendance.Tab`."""
+
+    def __init__(
+        self, connection: Connection, live: LiveEvent, visitor: str, *,
+        settings: Settings, clock: Clock, presence: Presence, waiting_room: WaitingRoom, seats: Seats,
+    ) -> None:  # fmt: skip
+        self._connection = connection
+        self._live = live
+        self._settings = settings
+        self._clock = clock
+        self._presence = presence
+        self._waiting_room = waiting_room
+        self._seats = seats
+        self._allowance = Allowance(settings.channel_messages_per_minute, clock.monotonic())
+        self._bad_messages = 0
+        self._open = False
+        self._attendance: Attendance = live.attend(visitor, self)
+
+    async def run(self) -> None:
+        try:
+            if not await self._welcome():
+                return
+            self._connection.on_pong(self._alive)
+            while (message := await self._connection.receive()) is not None:
+                if not await self._take(message):
+                    return
+        finally:
+            self._open = False
+            self._live.seat_feed.unwatch(self._connection)
+            self._live.part(self._attendance, self)
+
+    # News of the visitor.
+
+    def told_waiting(self) -> None:
+        if self._open:
+            self._live.seat_feed.unwatch(self._connection)
+            self._send_place()
+
+    def told_admitted(self) -> None:
+        if self._open:
+            self._send_admitted()
+            self._live.seat_feed.watch(self._connection)
+
+    def told_expired(self, reason: ExpiredReason) -> None:
+        self.told(wire.encode("expired", reason=reason))
+
+    def told(self, message: bytes) -> None:
+        if self._open:
+            self._live.hub.send(self._connection, text_frame(message))
+
+    # The start.
+
+    async def _welcome(self) -> bool:
+        """Says where the visitor stands, with all that a browser needs to go on. False: the channel is closed."""
+        try:
+            await self._learn(self._waiting_room.place(self._event, self._attendance.visitor))
+            active = self._attendance.state is PlaceState.ACTIVE
+            basket = await self._seats.basket(self._event, self._attendance.visitor) if active else None
+        except OnsaleError as error:
+            self._open = True
+            self._problem(error)
+            self._connection.close(CloseCode.STORE_LOST, "the sale is interrupted: reconnect")
+            return False
+        state = self._attendance.state
+        settings = self._settings
+        waits = state is PlaceState.WAITING
+        self._open = True
+        self._send(
+            "welcome", event=self._event.slug, visitor=self._attendance.visitor, state=state or "none",
+            now=self._clock.now(), beat_seconds=settings.beat_seconds,
+            grace_seconds=settings.waiting_grace_seconds if waits else settings.active_grace_seconds,
+        )  # fmt: skip
+        self._alive()
+        if waits:
+            self._send_place()
+            return True
+        if state is PlaceState.ACTIVE:
+            self._send_admitted()
+            if basket is not None:
+                self._send_basket(basket)
+        self._live.seat_feed.watch(self._connection)
+        return True
+
+    # Messages of the browser.
+
+    async def _take(self, message: str | bytes) -> bool:
+        """False: the channel was closed."""
+        limited = self._settings.rate_limits == "on"
+        if limited and not self._allowance.take(self._clock.monotonic()):
+            self._connection.close(CloseCode.TOO_MANY_MESSAGES, "too many messages")
+            return False
+        try:
+            if isinstance(message, bytes):
+                raise wire.BadMessage("messages are text, not binary")
+            if len(message) > wire.MAX_MESSAGE or len(message.encode()) > wire.MAX_MESSAGE:
+                raise wire.BadMessage(f"a message has at most {wire.MAX_MESSAGE} bytes")
+            command = wire.parse(message)
+        except wire.BadMessage as error:
+            return self._bad(str(error))
+        metrics.MESSAGES.labels(command.type).inc()
+        self._alive()
+        try:
+            await self._do(command)
+        except StoreUnavailable as error:
+            self._problem(error, command)
+        except OnsaleError as error:
+            self._refuse(error, command)
+        except Exception:
+            log.exception("command failed", command=command.type, visitor=self._attendance.visitor)
+            self._problem(OnsaleError(), command)
+        return True
+
+    async def _do(self, command: wire.Command) -> None:
+        event, visitor = self._event, self._attendance.visitor
+        match command:
+            case wire.Beat():
+                pass  # noted, like any message
+            case wire.Join(ticket=ticket):
+                if not await self._learn(self._waiting_room.join(event, visitor, ticket)):
+                    self._send_state()
+            case wire.HoldSeats(seats=seats, id=id_):
+                self._answer(await self._seats.hold(event, visitor, seats), id_)
+            case wire.ReleaseSeats(seats=seats, id=id_):
+                self._answer(await self._seats.release(event, visitor, seats), id_)
+            case wire.Extend(id=id_):
+                self._answer(await self._seats.extend(event, visitor), id_)
+            case wire.Sync(epoch=epoch, version=version):
+                self._live.seat_feed.sync(self._connection, epoch, version)
+            case wire.Leave():
+                await self._waiting_room.leave(event, visitor)
+                if not self._attendance.expired(ExpiredReason.LEFT, self._attendance.version):
+                    self.told_expired(ExpiredReason.LEFT)
+            case _:
+                assert_never(command)
+
+    def _bad(self, detail: str) -> bool:
+        self._bad_messages += 1
+        self._send("problem", code="invalid_request", detail=detail)
+        if self._bad_messages < _BAD_MESSAGES:
+            return True
+        self._connection.close(CloseCode.BAD_MESSAGE, "messages that are not of the protocol")
+        return False
+
+    # Answers.
+
+    @property
+    def _event(self) -> Event:
+        return self._live.event
+
+    async def _learn(self, call: Awaitable[Any]) -> bool:
+        return await self._live.queue_feed.learn(self._attendance, call)
+
+    def _alive(self) -> None:
+        self._presence.alive(self._event, self._attendance)
+
+    def _send(self, kind: str, **fields: Any) -> None:
+        self.told(wire.encode(kind, **fields))
+
+    def _send_state(self) -> None:
+        """The answer to a `join` that changed nothing."""
+        if self._attendance.state is PlaceState.WAITING:
+            self._send_place()
+        elif self._attendance.state is PlaceState.ACTIVE:
+            self._send_admitted()
+
+    def _send_place(self) -> None:
+        if message := self._live.queue_feed.queue_message(self._attendance, ticket=True):
+            self.told(message)
+
+    def _send_admitted(self) -> None:
+        self._send(
+            "admitted", until=self._attendance.until, number=self._attendance.number,
+            warning_seconds=self._settings.session_warning_seconds,
+        )  # fmt: skip
+
+    def _send_basket(self, basket: Basket | None, **id_: str) -> None:
+        self.told(_held(basket, **id_))
+
+    def _answer(self, basket: Basket | None, id_: str) -> None:
+        """The basket, with the command's id to who asked and without to the visitor's other tabs."""
+        self._send_basket(basket, id=id_)
+        others = [tab for tab in self._attendance.tabs if tab is not self]
+        if others:
+            message = _held(basket)
+            for tab in others:
+                tab.told(message)
+
+    def _refuse(self, error: OnsaleError, command: wire.Command) -> None:
+        match command:
+            case wire.HoldSeats(id=id_) | wire.ReleaseSeats(id=id_) | wire.Extend(id=id_):
+                seats = error.data.get("seats", [])
+                self._send("refused", id=id_, code=error.code, detail=error.detail, seats=seats)
+            case _:
+                self._problem(error)
+
+    def _problem(self, error: OnsaleError, command: wire.Command | None = None) -> None:
+        id_ = getattr(command, "id", "")
+        self._send("problem", code=error.code, detail=error.detail, **({"id": id_} if id_ else {}))
+
+
+def _held(basket: Basket | None, **id_: str) -> bytes:
+    if basket is None:
+        return wire.encode("held", **id_, seats=[], until=None, fence=None, extensions_left=0)
+    return wire.encode(
+        "held", **id_, seats=basket.seats, until=basket.until, fence=basket.fence,
+        extensions_left=basket.extensions_left,
+    )  # fmt: skip

@@ -1,0 +1,140 @@
+"""The live channels of one server process: what the web room starts, stops, and hands each accepted socket to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import Final
+
+import structlog
+from redis.asyncio import Redis
+
+from core.clock import Clock
+from core.errors import StoreUnavailable
+from core.seats.seats import Seats
+from core.settings import Settings
+from core.venue.event import Event
+from core.venue.event_store_postgres import EventStore
+from core.waiting_room.queue_redis import WaitingRoom
+from realtime import wire
+from realtime.channel import Channel
+from realtime.connection import Connection
+from realtime.frames import text_frame
+from realtime.live_event import LiveEvent
+from realtime.presence import Presence
+from realtime.subscriptions import Subscriptions
+from realtime.tasks import end, watched
+from realtime.wire import CloseCode
+
+log = structlog.get_logger(__name__)
+
+#: An event without channels is let go after this long: a reload of the last browser finds it warm.
+_LINGER_SECONDS: Final = 30.0
+#: A new channel waits this long for the event's first snapshot.
+_READY_SECONDS: Final = 5.0
+#: Goodbyes of a stopping process are spread over this long, so that the browsers do not come back all at once.
+_GOODBYE_SECONDS: Final = 1.0
+
+
+class Live:
+    """`start`, `serve` for each socket, `stop`."""
+
+    def __init__(
+        self, *, settings: Settings, clock: Clock, redis: Redis,
+        events: EventStore, waiting_room: WaitingRoom, seats: Seats,
+    ) -> None:  # fmt: skip
+        self._settings = settings
+        self._clock = clock
+        self._events = events
+        self._waiting_room = waiting_room
+        self._seats = seats
+        self._subscriptions = Subscriptions(redis)
+        self._presence = Presence(waiting_room)
+        self._live: dict[str, LiveEvent] = {}
+        self._connections: dict[Connection, None] = {}
+        self._of_visitor: Counter[str] = Counter()
+        self._stopping = False
+        self._lingering: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        self._subscriptions.start()
+        self._presence.start()
+        self._lingering = watched(self._let_go(), name="realtime.linger")
+
+    async def stop(self) -> None:
+        """Says GOING_AWAY to everybody, keeps the last beats, and returns when all is ended."""
+        self._stopping = True
+        connections = list(self._connections)
+        for connection in connections:
+            connection.close(CloseCode.GOING_AWAY, "the server restarts: reconnect")
+            await asyncio.sleep(_GOODBYE_SECONDS / len(connections))
+        await end(self._lingering)
+        await self._presence.stop()
+        for live in list(self._live.values()):
+            await live.close()
+        self._live.clear()
+        await self._subscriptions.stop()
+
+    @property
+    def channels(self) -> int:
+        """Open channels of this process."""
+        return len(self._connections)
+
+    @property
+    def in_step(self) -> bool:
+        """Whether the feeds hear Redis at this moment; with no channel open there is nothing to hear."""
+        return not self._live or self._subscriptions.connected
+
+    async def serve(self, connection: Connection, event: Event, visitor: str) -> None:
+        """Runs one accepted channel to its end."""
+        if self._stopping:
+            connection.close(CloseCode.GOING_AWAY, "the server restarts: reconnect")
+            return
+        if self._settings.rate_limits == "on" and self._of_visitor[visitor] >= self._settings.channels_per_visitor:
+            connection.close(CloseCode.TOO_MANY_CHANNELS, "too many open pages: close one of them")
+            return
+        self._of_visitor[visitor] += 1
+        self._connections[connection] = None
+        try:
+            await self._serve(connection, event, visitor)
+        finally:
+            del self._connections[connection]
+            self._of_visitor[visitor] -= 1
+            if not self._of_visitor[visitor]:
+                del self._of_visitor[visitor]
+
+    async def _serve(self, connection: Connection, event: Event, visitor: str) -> None:
+        live = await self._event(event)
+        try:
+            async with asyncio.timeout(_READY_SECONDS):
+                await live.ready()
+        except TimeoutError:
+            error = StoreUnavailable()
+            connection.send(text_frame(wire.encode("problem", code=error.code, detail=error.detail)))
+            connection.close(CloseCode.STORE_LOST, "the sale is interrupted: reconnect")
+            return
+        channel = Channel(
+            connection, live, visitor, settings=self._settings, clock=self._clock, presence=self._presence,
+            waiting_room=self._waiting_room, seats=self._seats,
+        )  # fmt: skip
+        await channel.run()
+
+    async def _event(self, event: Event) -> LiveEvent:
+        live = self._live.get(event.slug)
+        if live is None:
+            live = self._live[event.slug] = LiveEvent(
+                event, settings=self._settings, subscriptions=self._subscriptions, events=self._events,
+                waiting_room=self._waiting_room, seats=self._seats, buffer_limit=self._settings.channel_buffer_bytes,
+            )  # fmt: skip
+            await live.open()
+        return live
+
+    async def _let_go(self) -> None:
+        """Closes events that nobody has watched for a while."""
+        empty: set[str] = set()
+        while True:
+            await asyncio.sleep(_LINGER_SECONDS)
+            for slug in [slug for slug in empty if slug in self._live and self._live[slug].empty]:
+                live = self._live.pop(slug)
+                await live.close()
+            empty = {slug for slug, live in self._live.items() if live.empty}

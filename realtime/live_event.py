@@ -1,0 +1,125 @@
+"""One event's live side in this process: its hub, its feeds, and its visitors. Lives while somebody is connected."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+import orjson
+import structlog
+
+from core import keys
+from core.errors import OnsaleError
+from core.seats.seats import Seats
+from core.settings import Settings
+from core.venue.event import Event
+from core.venue.event_store_postgres import EventStore
+from core.waiting_room.queue_redis import WaitingRoom
+from realtime import metrics, wire
+from realtime.attendance import Attendance, Tab
+from realtime.hub import Hub
+from realtime.queue_feed import QueueFeed
+from realtime.seat_feed import SeatFeed
+from realtime.subscriptions import Listener, Subscriptions
+from realtime.tasks import end, watched
+from realtime.wire import ExpiredReason
+
+log = structlog.get_logger(__name__)
+
+#: How soon a changed sale (paused, another limit) is noticed.
+_LOOK_SECONDS: Final = 2.0
+
+
+class LiveEvent:
+    """`open`, then `attend` and `part` for each channel, then `close`."""
+
+    def __init__(
+        self, event: Event, *, settings: Settings, subscriptions: Subscriptions, events: EventStore,
+        waiting_room: WaitingRoom, seats: Seats, buffer_limit: int,
+    ) -> None:  # fmt: skip
+        self.event = event
+        self.hub = Hub(event.slug, buffer_limit)
+        self._events = events
+        self._seats = seats
+        self._subscriptions = subscriptions
+        self._attendances: dict[str, Attendance] = {}
+        self.seat_feed = SeatFeed(
+            event.slug, self.hub, lambda: seats.board(self.event), coalesce_ms=settings.board_coalesce_ms
+        )
+        self.queue_feed = QueueFeed(
+            lambda: self.event, waiting_room, self._attendances,
+            session_seconds=settings.session_seconds, lapsed=self._basket_lapsed,
+        )  # fmt: skip
+        self._listeners: dict[str, Listener] = {
+            keys.seats_channel(event.slug): self.seat_feed,
+            keys.queue_channel(event.slug): self.queue_feed,
+            keys.reservations_channel(event.slug): _Reservations(self._attendances),
+        }
+        self._looking: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        self.seat_feed.start()
+        self.queue_feed.start()
+        self._looking = watched(self._look(), name=f"realtime.event.{self.event.slug}")
+        for channel, listener in self._listeners.items():
+            await self._subscriptions.add(channel, listener)
+
+    async def close(self) -> None:
+        for channel, listener in self._listeners.items():
+            await self._subscriptions.remove(channel, listener)
+        await end(self._looking)
+        await self.queue_feed.stop()
+        await self.seat_feed.stop()
+
+    async def ready(self) -> None:
+        """Returns once both feeds know their state."""
+        await self.seat_feed.ready.wait()
+        await self.queue_feed.ready.wait()
+
+    def attend(self, visitor: str, tab: Tab) -> Attendance:
+        attendance = self._attendances.get(visitor)
+        if attendance is None:
+            attendance = self._attendances[visitor] = Attendance(visitor)
+        attendance.tabs.append(tab)
+        metrics.CHANNELS.labels(self.event.slug).inc()
+        return attendance
+
+    def part(self, attendance: Attendance, tab: Tab) -> None:
+        attendance.tabs.remove(tab)
+        metrics.CHANNELS.labels(self.event.slug).dec()
+        if not attendance.tabs:
+            del self._attendances[attendance.visitor]
+            self.queue_feed.forget(attendance)
+
+    @property
+    def empty(self) -> bool:
+        return not self._attendances
+
+    async def _basket_lapsed(self, attendance: Attendance) -> None:
+        # By the time that the news is here the visitor may hold other seats: then it is old news.
+        if await self._seats.basket(self.event, attendance.visitor) is None:
+            attendance.tell(wire.encode("expired", reason=ExpiredReason.HOLD))
+
+    async def _look(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            try:
+                self.event = await self._events.get(self.event.slug)
+            except OnsaleError as error:
+                log.warning("event not looked up", slug=self.event.slug, code=error.code)
+
+
+class _Reservations:
+    """Results of payments, for the one visitor's browser."""
+
+    def __init__(self, attendances: dict[str, Attendance]) -> None:
+        self._attendances = attendances
+
+    def subscribed(self) -> None:
+        """What was missed, the browser asks by HTTP when it comes back to its reservation."""
+
+    def message(self, data: bytes) -> None:
+        told: dict[str, Any] = orjson.loads(data)
+        attendance = self._attendances.get(told.pop("visitor", ""))
+        if attendance is not None:
+            attendance.tell(wire.encode("reservation", **told))

@@ -1,0 +1,185 @@
+"""`/ws/events/{slug}`: who may open the live channel, and the connection that `realtime` works with.
+
+The handshake is accepted before it is judged: browsers hide the reason of a refused handshake, but not a close code.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from starlette.requests import HTTPConnection
+from starlette.routing import WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+
+from core.errors import EventNotFound, OnsaleError
+from core.settings import Settings
+from core.venue.event_store_postgres import EventStore
+from realtime.connection import Connection
+from realtime.frames import Frame
+from realtime.live import Live
+from realtime.wire import CloseCode
+from web.ws_protocol import EXTENSION, FrameProtocol
+
+#: The visitor of a request by cookie or bearer token, or None. Given by the web room's security.
+VisitorOf = Callable[[HTTPConnection], str | None]
+
+
+def socket_route(*, live: Live, events: EventStore, settings: Settings, visitor_of: VisitorOf) -> WebSocketRoute:
+    """The route of the live channel."""
+    named = [settings.base_url, *settings.allowed_origins.split(",")]
+    further = frozenset(_origin(url) for url in named if url.strip())
+
+    async def channel(websocket: WebSocket) -> None:
+        await websocket.accept()
+        connection = _connection(websocket)
+        try:
+            if not _origin_allowed(websocket, further):
+                connection.close(CloseCode.NOT_ALLOWED, "this page may not open the channel")
+                return
+            visitor = visitor_of(websocket)
+            if visitor is None:
+                connection.close(CloseCode.NOT_ALLOWED, "no visitor: open the sale page first")
+                return
+            try:
+                event = await events.get(websocket.path_params["slug"])
+            except EventNotFound:
+                connection.close(CloseCode.NO_SUCH_EVENT, "there is no such event")
+                return
+            except OnsaleError:
+                connection.close(CloseCode.STORE_LOST, "the sale is interrupted: reconnect")
+                return
+            await live.serve(connection, event, visitor)
+        finally:
+            if isinstance(connection, AsgiConnection):
+                await connection.finish()
+
+    return WebSocketRoute("/ws/events/{slug}", channel, name="channel")
+
+
+def _origin(url: str) -> str:
+    """`https://host[:port]` of a URL, without a default port, in lower case: what browsers send as `Origin`."""
+    parts = urlsplit(url.strip().lower())
+    port = parts.port
+    if port is None or (parts.scheme, port) in {("http", 80), ("https", 443)}:
+        return f"{parts.scheme}://{parts.hostname}"
+    return f"{parts.scheme}://{parts.hostname}:{port}"
+
+
+def _origin_allowed(websocket: WebSocket, further: frozenset[str]) -> bool:
+    """Browsers always send an Origin and cannot forge it, so a foreign page cannot use the visitor's cookie.
+
+    Programs that send none need a bearer token, which no browser adds by itself.
+    """
+    given = websocket.headers.get("origin")
+    if given is None:
+        return websocket.headers.get("authorization", "").lower().startswith("bearer ")
+    scheme = "https" if websocket.url.scheme == "wss" else "http"
+    try:
+        origin = _origin(given)
+        served = _origin(f"{scheme}://{websocket.headers.get('host', '')}")
+    except ValueError:
+        return False
+    return origin == served or origin in further
+
+
+def _connection(websocket: WebSocket) -> Connection:
+    extension = websocket.scope.get("extensions", {}).get(EXTENSION)
+    if extension is not None:
+        return FrameConnection(websocket, extension["protocol"])
+    return AsgiConnection(websocket)
+
+
+async def _receive(websocket: WebSocket) -> str | bytes | None:
+    if websocket.client_state is not WebSocketState.CONNECTED:
+        return None
+    message = await websocket.receive()
+    if message["type"] == "websocket.disconnect":
+        return None
+    text: str | None = message.get("text")
+    return text if text is not None else bytes(message.get("bytes") or b"")
+
+
+class FrameConnection:
+    """Over `FrameProtocol`: a frame goes straight into the transport's buffer."""
+
+    __slots__ = ("_websocket", "_write", "buffered", "close", "on_pong")
+
+    def __init__(self, websocket: WebSocket, protocol: FrameProtocol) -> None:
+        self._websocket = websocket
+        self._write = protocol.write_frame
+        self.buffered = protocol.buffered
+        self.close = protocol.close_with
+        self.on_pong = protocol.on_pong
+
+    def send(self, frame: Frame) -> None:
+        self._write(frame.wire)
+
+    async def receive(self) -> str | bytes | None:
+        return await _receive(self._websocket)
+
+
+class AsgiConnection:
+    """Over any ASGI server: messages wait in a queue of this connection's own. No pongs are seen."""
+
+    #: The last messages have this long to leave before the server cuts the connection.
+    _FINISH_SECONDS = 1.0
+
+    def __init__(self, websocket: WebSocket) -> None:
+        self._websocket = websocket
+        self._queue: asyncio.Queue[Frame | tuple[int, str]] = asyncio.Queue()
+        self._bytes = 0
+        self._closed = asyncio.Event()
+        self._closing = False
+        self._writer = asyncio.create_task(self._write())
+
+    def send(self, frame: Frame) -> None:
+        if not self._closing:
+            self._bytes += len(frame.wire)
+            self._queue.put_nowait(frame)
+
+    def buffered(self) -> int:
+        return self._bytes
+
+    def close(self, code: int, reason: str) -> None:
+        if not self._closing:
+            self._closing = True
+            self._queue.put_nowait((code, reason))
+            self._closed.set()
+
+    def on_pong(self, callback: Callable[[], None]) -> None:
+        pass
+
+    async def receive(self) -> str | bytes | None:
+        if self._closing:
+            return None
+        message = asyncio.ensure_future(_receive(self._websocket))
+        closed = asyncio.ensure_future(self._closed.wait())
+        try:
+            done, _ = await asyncio.wait({message, closed}, return_when=asyncio.FIRST_COMPLETED)
+            return message.result() if message in done else None
+        finally:
+            message.cancel()
+            closed.cancel()
+
+    async def finish(self) -> None:
+        """Gives the last messages a moment."""
+        if self._closing:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._FINISH_SECONDS):
+                    await asyncio.shield(self._writer)
+        self._writer.cancel()
+
+    async def _write(self) -> None:
+        # A socket that is gone is met by `receive` as well.
+        with contextlib.suppress(WebSocketDisconnect, RuntimeError, OSError):
+            while True:
+                item = await self._queue.get()
+                if isinstance(item, Frame):
+                    await self._websocket.send_text(item.payload.decode())
+                    self._bytes -= len(item.wire)
+                else:
+                    await self._websocket.close(*item)
+                    return
