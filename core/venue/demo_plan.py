@@ -151,8 +151,8 @@ def _row(
         guid = f"{zone}-{number.replace(' ', '')}-{index}"
         seats.append(
             {
-                "seat_guid": guid, "uuid": _uuid(guid), "seat_number": str(index), "category": category, "radius": radius,
-                "position": {"x": round(place[0] - x, 1), "y": round(place[1] - y, 1)},
+                "seat_guid": guid, "uuid": _uuid(guid), "seat_number": str(index), "category": category,
+                "radius": radius, "position": {"x": round(place[0] - x, 1), "y": round(place[1] - y, 1)},
             }
         )  # fmt: skip
     return {

@@ -15,7 +15,7 @@ import orjson
 from core.venue.plan_problems import Path, Problems
 
 #: 100,000 seats, written out with indentation, take about 40 MB.
-MAX_BYTES = 64 * 1024 * 1024
+MAX_BYTES = 64_000_000
 
 #: Objects and lists in one plan; a seat is two. Parsed, each takes 50 to 250 bytes.
 MAX_CONTAINERS = 1_000_000
@@ -36,7 +36,7 @@ def parse_document(data: bytes) -> dict[str, Any]:
     """Raises PlanInvalid; never RecursionError, and never works long on what is not a plan."""
     problems = Problems()
     if len(data) > MAX_BYTES:
-        problems.add((), f"the file has {len(data) / 1e6:.0f} MB: a seat plan has at most {MAX_BYTES / 1e6:.0f} MB")
+        problems.add((), f"the file is larger than {MAX_BYTES // 1_000_000} MB: this is not a seat plan")
         problems.stop_if_any()
     text = data.removeprefix(_BOM)
     containers = text.count(b"{") + text.count(b"[")

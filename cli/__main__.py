@@ -1,0 +1,5 @@
+"""`python -m cli` is `onsale`."""
+
+from cli.main import run
+
+run()

@@ -1,0 +1,192 @@
+"""`onsale event`: make, open, close and list sales. Works on PostgreSQL directly, whether a server runs or not."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import typer
+from babel.numbers import format_currency, get_currency_precision
+
+from cli.files import read_plan
+from cli.plan import print_errors
+from cli.stores import with_events
+from core.clock import SystemClock, iso
+from core.errors import PlanInvalid
+from core.settings import Settings
+from core.venue.event import Event, SaleStatus
+from core.venue.event_store_postgres import EventStore
+from core.venue.new_event import NewEvent, check_new_event
+from core.venue.plan_import import load_plan
+
+app = typer.Typer(help="Sales of one performance each.", no_args_is_help=True)
+
+Slug = Annotated[str, typer.Argument(help="The event's name in addresses: small letters, digits, hyphens.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+@app.command()
+def create(
+    slug: Slug,
+    plan: Annotated[Path, typer.Option(help="Seat plan file (see `onsale plan check`).", show_default=False)],
+    price: Annotated[
+        list[str] | None,
+        typer.Option(
+            help='"Category=amount", once for each category; the amount is in the currency\'s minor unit: '
+            "15000 is 15,000 won, or 150.00 euro.",
+            show_default=False,
+        ),
+    ] = None,
+    name: Annotated[str, typer.Option(help="What buyers read; the slug when not given.")] = "",
+    currency: Annotated[str, typer.Option(help="ISO 4217 code.")] = "KRW",
+    active_limit: Annotated[
+        int | None, typer.Option(min=1, help="Visitors let in at the same time (ONSALE_ACTIVE_LIMIT).")
+    ] = None,
+    hold_seconds: Annotated[
+        int | None, typer.Option(min=1, help="How long picked seats are kept, in seconds (ONSALE_HOLD_SECONDS).")
+    ] = None,
+    max_seats: Annotated[int | None, typer.Option(min=1, help="Seats of one visitor (ONSALE_MAX_SEATS).")] = None,
+    opens_at: Annotated[str, typer.Option(help="When the sale opens by itself, ISO 8601.", metavar="TIME")] = "",
+    closes_at: Annotated[str, typer.Option(help="When the sale ends by itself, ISO 8601.", metavar="TIME")] = "",
+    starts_at: Annotated[str, typer.Option(help="When the performance starts, ISO 8601.", metavar="TIME")] = "",
+    open_now: Annotated[bool, typer.Option("--open", help="Open the sale at once.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Create an event from a seat plan file.
+
+    Example: onsale event create gala --plan hall.json --price "Stalls=45000" --price "VIP=90000" --open
+    """
+    settings = Settings.load()
+    new = NewEvent(
+        slug=slug, name=name or slug, prices=_prices(price or []), currency=currency,
+        status=SaleStatus.OPEN if open_now else SaleStatus.SCHEDULED,
+        opens_at=_time(opens_at, "--opens-at"), closes_at=_time(closes_at, "--closes-at"),
+        starts_at=_time(starts_at, "--starts-at"),
+        active_limit=settings.active_limit if active_limit is None else active_limit,
+        hold_seconds=round(settings.hold_seconds) if hold_seconds is None else hold_seconds,
+        max_seats=settings.max_seats if max_seats is None else max_seats,
+    )  # fmt: skip
+    document = read_plan(plan)
+    try:
+        check_new_event(new, load_plan(document))  # before engines are started for nothing
+    except PlanInvalid as error:
+        print_errors(plan, error)
+        raise typer.Exit(2) from None
+    event = with_events(lambda events: events.create(new, document))
+    _print_event(event, as_json, f"created {event.slug}: {event.seat_count} seats")
+
+
+@app.command("open")
+def open_sale(slug: Slug, as_json: AsJson = False) -> None:
+    """Open a sale now; servers notice within a second."""
+    event = with_events(lambda events: events.set_status(slug, SaleStatus.OPEN))
+    _print_event(event, as_json, f"{event.slug} is {_state(event)}")
+
+
+@app.command()
+def close(slug: Slug, as_json: AsJson = False) -> None:
+    """Close a sale now; servers notice within a second. What is being paid for is still finished."""
+    event = with_events(lambda events: events.set_status(slug, SaleStatus.CLOSED))
+    _print_event(event, as_json, f"{event.slug} is {_state(event)}")
+
+
+@app.command("list")
+def list_events(as_json: AsJson = False) -> None:
+    """List all events."""
+    events = with_events(lambda store: store.list())
+    if as_json:
+        print(orjson.dumps({"events": [_as_dict(event) for event in events]}, option=orjson.OPT_INDENT_2).decode())
+        return
+    if not events:
+        print("no events yet: `onsale event create --help`")
+        return
+    width = max(len(event.slug) for event in events)
+    for event in events:
+        print(f"{event.slug:<{width}}  {_state(event):<7} {event.seat_count:>6} seats  {event.name}")
+
+
+@app.command()
+def show(slug: Slug, as_json: AsJson = False) -> None:
+    """Show one event: its times, limits and prices."""
+
+    async def read(events: EventStore) -> Event:
+        return await events.get(slug)
+
+    event = with_events(read)
+    if as_json:
+        _print_event(event, True, "")
+        return
+    print(f"{event.slug}: {event.name}")
+    for label, value in (
+        ("state", _state(event)),
+        ("opens", iso(event.opens_at) if event.opens_at else "by hand"),
+        ("closes", iso(event.closes_at) if event.closes_at else "by hand"),
+        ("starts", iso(event.starts_at) if event.starts_at else "not said"),
+        ("seats", f"{event.seat_count}, at most {event.max_seats} for one visitor, kept for {event.hold_seconds} s"),
+        ("let in", f"{event.active_limit} visitors at the same time"),
+    ):
+        print(f"  {label:<8}{value}")
+    for category, amount in event.prices.items():
+        print(f"  price   {category}: {_money(amount, event.currency)}")
+
+
+def _prices(given: list[str]) -> dict[str, int]:
+    prices: dict[str, int] = {}
+    for text in given:
+        category, equals, amount = text.rpartition("=")
+        if not equals or not category.strip() or not amount.strip().isascii() or not amount.strip().isdigit():
+            raise typer.BadParameter(
+                f'{text!r} is not "Category=amount" with a whole number in the currency\'s minor unit',
+                param_hint="--price",
+            )
+        if category.strip() in prices:
+            raise typer.BadParameter(f"{category.strip()!r} has two prices", param_hint="--price")
+        # More digits than any price has: cut, `check_prices` refuses it all the same; int() of thousands would raise.
+        prices[category.strip()] = int(amount.strip().lstrip("0")[:20] or "0")
+    return prices
+
+
+def _time(text: str, option: str) -> datetime | None:
+    """A time without a zone is local time, as the person at the terminal means it."""
+    if not text:
+        return None
+    try:
+        return datetime.fromisoformat(text).astimezone()
+    except (ValueError, OverflowError):
+        raise typer.BadParameter(f"{text!r} is not a time such as 2026-05-01T20:00+09:00", param_hint=option) from None
+
+
+def _state(event: Event) -> str:
+    """Before, open or closed at this moment."""
+    state = event.sale_state(SystemClock().now()).value
+    return f"{state} (paused)" if event.paused and state == "open" else state
+
+
+def _money(amount: int, currency: str) -> str:
+    return format_currency(Decimal(amount).scaleb(-get_currency_precision(currency)), currency, locale="en")
+
+
+def _as_dict(event: Event) -> dict[str, Any]:
+    return {
+        "slug": event.slug,
+        "name": event.name,
+        "state": event.sale_state(SystemClock().now()).value,
+        "status": event.status.value,
+        "paused": event.paused,
+        "opens_at": iso(event.opens_at) if event.opens_at else None,
+        "closes_at": iso(event.closes_at) if event.closes_at else None,
+        "starts_at": iso(event.starts_at) if event.starts_at else None,
+        "currency": event.currency,
+        "prices": dict(event.prices),
+        "active_limit": event.active_limit,
+        "hold_seconds": event.hold_seconds,
+        "max_seats": event.max_seats,
+        "seats": event.seat_count,
+    }
+
+
+def _print_event(event: Event, as_json: bool, line: str) -> None:
+    print(orjson.dumps(_as_dict(event), option=orjson.OPT_INDENT_2).decode() if as_json else line)

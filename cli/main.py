@@ -1,0 +1,62 @@
+"""`onsale`: the command line. Each command has a module of its own; this one gathers them and reports errors.
+
+Exit codes: 0 done; 1 the command could not run, or its check failed; 2 wrong usage or a request that was refused;
+130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from cli import event, plan, serve
+from core.errors import OnsaleError, StartupError
+
+app = typer.Typer(
+    name="onsale",
+    help="Sells numbered seats in the minute when everybody wants them.\n\n"
+    "Settings come from the environment (DATABASE_URL, REDIS_URL, PORT, ONSALE_DATA, ...): see docs/settings.md. "
+    "Without DATABASE_URL and REDIS_URL a PostgreSQL and a Valkey are started in the data folder.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(event.app, name="event")
+app.add_typer(plan.app, name="plan")
+app.command("serve")(serve.serve)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"onsale {version('onsale')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Options of every command."""
+
+
+def run() -> None:
+    """The `onsale` program: whatever a user can cause ends as one clear line on stderr, never as a trace."""
+    try:
+        app(prog_name="onsale")
+    except StartupError as error:
+        _say(str(error))
+        sys.exit(1)
+    except OnsaleError as error:
+        _say(error.detail)
+        sys.exit(2)
+    except BrokenPipeError:
+        sys.exit(1)
+
+
+def _say(text: str) -> None:
+    print(f"onsale: {' '.join(text.split())}", file=sys.stderr)

@@ -1,0 +1,31 @@
+"""The stores, for commands that work on them directly and then end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from core.clock import SystemClock
+from core.database import migrate, open_database
+from core.embedded import engines
+from core.settings import Settings
+from core.venue.event_store_postgres import EventStore
+
+T = TypeVar("T")
+
+
+def with_events(work: Callable[[EventStore], Awaitable[T]]) -> T:
+    """Runs `work` on the stores that the settings name, or on the embedded ones, migrated. Raises StartupError."""
+    settings = Settings.load()
+
+    async def connected(database_url: str) -> T:
+        await migrate(database_url)
+        database = await open_database(database_url, 2)
+        try:
+            return await work(EventStore(database, SystemClock()))
+        finally:
+            await database.disconnect()
+
+    with engines(settings) as started:
+        return asyncio.run(connected(started.database_url))

@@ -1,0 +1,147 @@
+"""The web server processes of `onsale serve`: started on one listening socket, watched, restarted, ended in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from prometheus_client import multiprocess
+
+from core.errors import StartupError
+
+# A process that has not answered after this long will not: migrations are done before it starts.
+_START_SECONDS = 60.0
+
+# uvicorn's grace for requests, then the runtime's drain; a process still there after this is killed.
+_STOP_SECONDS = 40.0
+
+# A process that lived shorter than this is started again only after a pause that doubles each time.
+_SHORT_LIFE_SECONDS = 10.0
+_LONGEST_PAUSE_SECONDS = 15.0
+
+
+#: What a web process writes to its `ready` pipe when it answers requests; anything else is why it cannot.
+READY = "ready"
+
+
+class WebProcesses:
+    """`start` waits until all answer; then `watch` runs until cancelled; `stop` ends them all, whatever happened.
+
+    `environment` is what the processes get; `say` prints one line for the operator.
+    """
+
+    def __init__(
+        self, count: int, listening: socket.socket, environment: Mapping[str, str], say: Callable[[str], None]
+    ) -> None:
+        self._count = count
+        self._listening = listening
+        self._environment = dict(environment)
+        self._say = say
+        self._processes: dict[int, asyncio.subprocess.Process] = {}
+        # Never written to: a process reads end of file from it when this one is gone, however it went.
+        self._alive_read, self._alive_write = os.pipe()
+
+    @property
+    def pids(self) -> list[int]:
+        return [process.pid for process in self._processes.values()]
+
+    async def start(self) -> None:
+        """Raises StartupError when one of them ends, or does not answer in time."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                for index in range(self._count):
+                    group.create_task(self._start_one(index))
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from None
+
+    async def watch(self) -> None:
+        """Starts again what ends."""
+        await asyncio.gather(*(self._keep_running(index) for index in range(self._count)))
+
+    async def stop(self) -> None:
+        """Asks all to end, waits for requests and payments under way, kills what is left."""
+        for process in self._processes.values():
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
+        waiting = [asyncio.create_task(process.wait()) for process in self._processes.values()]
+        try:
+            if waiting:
+                await asyncio.wait(waiting, timeout=_STOP_SECONDS)
+        finally:
+            for process in self._processes.values():
+                if process.returncode is None:
+                    with contextlib.suppress(ProcessLookupError):
+                        process.kill()
+                    await process.wait()
+            os.close(self._alive_read)
+            os.close(self._alive_write)
+
+    async def _start_one(self, index: int) -> None:
+        ready_read, ready_write = os.pipe()
+        try:
+            inherited = (self._listening.fileno(), ready_write, self._alive_read)
+            # A session of its own: Ctrl-C in the terminal reaches `onsale serve` only, which ends them in order.
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "cli.web_worker", *map(str, inherited),
+                env=self._environment, pass_fds=inherited, start_new_session=True, stdin=asyncio.subprocess.DEVNULL,
+            )  # fmt: skip
+        except BaseException:
+            os.close(ready_read)
+            raise
+        finally:
+            os.close(ready_write)
+        self._processes[index] = process
+        try:
+            async with asyncio.timeout(_START_SECONDS):
+                said = await _read_all(ready_read)
+        except TimeoutError:
+            process.kill()
+            raise StartupError(f"web process {index + 1} did not start within {_START_SECONDS:.0f} s") from None
+        if said != READY:
+            code = await process.wait()
+            raise StartupError(said or f"web process {index + 1} could not start ({_ending(code)})")
+
+    async def _keep_running(self, index: int) -> None:
+        pause = 0.0
+        while True:
+            process, began = self._processes[index], time.monotonic()
+            code = await process.wait()
+            self._forget_metrics(process.pid)
+            short = time.monotonic() - began < _SHORT_LIFE_SECONDS
+            pause = min(max(1.0, pause * 2), _LONGEST_PAUSE_SECONDS) if short else 0.0
+            again = f"again in {pause:.0f} s" if pause else "started again"
+            self._say(f"web process {index + 1} (pid {process.pid}) ended ({_ending(code)}): {again}")
+            await asyncio.sleep(pause)
+            # Its end is noticed by the next turn of the loop.
+            with contextlib.suppress(StartupError):
+                await self._start_one(index)
+
+    def _forget_metrics(self, pid: int) -> None:
+        folder = self._environment.get("PROMETHEUS_MULTIPROC_DIR")
+        if folder and Path(folder).is_dir():
+            multiprocess.mark_process_dead(pid, folder)  # type: ignore[no-untyped-call]
+
+
+async def _read_all(descriptor: int) -> str:
+    """What is written to a pipe before its last writer closes it; closes it as well."""
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader()
+    with os.fdopen(descriptor, "rb", buffering=0) as file:
+        transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), file)
+        try:
+            return (await reader.read()).decode(errors="replace")
+        finally:
+            transport.close()
+
+
+def _ending(code: int) -> str:
+    if code < 0:
+        return f"signal {signal.Signals(-code).name}"
+    return f"exit code {code}"

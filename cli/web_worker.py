@@ -1,0 +1,111 @@
+"""One web server process: `python -m cli.web_worker LISTEN_FD READY_FD ALIVE_FD`, started by `onsale serve` only.
+
+Settings come from the environment that `onsale serve` prepares (URLs of the engines, secrets, the real port).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import socket
+import sys
+import threading
+from importlib.util import find_spec
+
+import uvicorn
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.importer import import_from_string
+
+from cli.web_processes import READY
+from core.settings import Settings
+
+#: The ASGI application factory, without arguments; it opens the runtime in its lifespan.
+APP = "web.server:create"
+
+#: Buyers' channels are at most this long quiet, in seconds (S9: pongs count as life).
+_PING_SECONDS = 20.0
+_WS_MAX_BYTES = 4096
+
+# How long requests under way may take after the signal to stop; then the runtime drains (payments) on its own time.
+_GRACE_SECONDS = 10
+
+
+class _Server(uvicorn.Server):
+    """Tells `onsale serve` when the application has started."""
+
+    def __init__(self, config: uvicorn.Config, ready_fd: int) -> None:
+        super().__init__(config)
+        self._ready_fd = ready_fd
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if not self.should_exit:
+            os.write(self._ready_fd, READY.encode())
+            os.close(self._ready_fd)
+
+
+class _ReasonForServe:
+    """An ASGI wrapper: the one line that says why the application cannot start goes to `onsale serve`, which prints it.
+
+    A trace stays a trace on stderr: that is a defect, not something an operator can mend.
+    """
+
+    def __init__(self, app: ASGIApp, ready_fd: int) -> None:
+        self._app = app
+        self._ready_fd = ready_fd
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app(scope, receive, self._passed_on(send) if scope["type"] == "lifespan" else send)
+
+    def _passed_on(self, send: Send) -> Send:
+        async def passed_on(message: Message) -> None:
+            reason = message.get("message", "")
+            if message["type"] == "lifespan.startup.failed" and reason and "\n" not in reason:
+                os.write(self._ready_fd, reason.encode())
+                logging.getLogger("uvicorn.error").disabled = True  # it would say the same again
+            await send(message)
+
+        return passed_on
+
+
+def _config(settings: Settings, ready_fd: int) -> uvicorn.Config:
+    return uvicorn.Config(
+        lambda: _ReasonForServe(import_from_string(APP)(), ready_fd),
+        factory=True,
+        loop="uvloop" if find_spec("uvloop") else "asyncio",
+        http="httptools",
+        ws="web.ws_protocol:FrameProtocol" if find_spec("web.ws_protocol") else "websockets-sansio",
+        ws_max_size=_WS_MAX_BYTES,
+        ws_ping_interval=_PING_SECONDS,
+        ws_ping_timeout=_PING_SECONDS,
+        ws_per_message_deflate=False,
+        lifespan="on",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=True,
+        forwarded_allow_ips=settings.forwarded_allow_ips,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
+
+
+def _stop_with_parent(server: uvicorn.Server, alive_fd: int) -> None:
+    """The pipe's other end is open in `onsale serve` only: end of file means that it was killed."""
+    while os.read(alive_fd, 1):
+        pass
+    server.should_exit = True
+
+
+def main() -> None:
+    listen_fd, ready_fd, alive_fd = (int(argument) for argument in sys.argv[1:4])
+    server = _Server(_config(Settings.load(), ready_fd), ready_fd)
+    threading.Thread(target=_stop_with_parent, args=(server, alive_fd), daemon=True).start()
+    # uvicorn raises the signal again after its orderly end.
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run(sockets=[socket.socket(fileno=listen_fd)])
+
+
+if __name__ == "__main__":
+    main()

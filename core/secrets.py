@@ -1,0 +1,68 @@
+"""The secret key and the operator token: given by settings, or made once and kept in the data folder (mode 0600)."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from core.errors import StartupError
+from core.settings import Settings
+
+SECRET_KEY_FILE = "secret_key"  # noqa: S105 - a file's name
+OPERATOR_TOKEN_FILE = "operator_token"  # noqa: S105 - a file's name
+
+
+def resolve_secrets(settings: Settings) -> Settings:
+    """A copy with `secret_key` and `operator_token` filled in. Raises StartupError when they cannot be kept.
+
+    Processes on several machines must be given the same two settings: files are not shared between them.
+    """
+    return settings.model_copy(
+        update={
+            "secret_key": settings.secret_key
+            if settings.secret_key.get_secret_value()
+            else SecretStr(_kept(settings.data, SECRET_KEY_FILE, 48)),
+            "operator_token": settings.operator_token
+            if settings.operator_token.get_secret_value()
+            else SecretStr(_kept(settings.data, OPERATOR_TOKEN_FILE, 24)),
+        }
+    )
+
+
+def _kept(folder: Path, name: str, random_bytes: int) -> str:
+    """The file's content; a missing file is made. Two processes that start together end with the same value."""
+    path = folder.expanduser().absolute() / name
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            _make(path, secrets.token_urlsafe(random_bytes))
+        value = path.read_text("ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise StartupError(
+            f"{path} cannot be read or made ({getattr(error, 'strerror', None) or 'not text'}): "
+            f"mend it, or set ONSALE_{name.upper()}"
+        ) from None
+    if len(value) < 16:
+        raise StartupError(f"{path} holds no secret of 16 characters or more: delete it, or set ONSALE_{name.upper()}")
+    return value
+
+
+def _make(path: Path, value: str) -> None:
+    """Whole or not at all: written beside, then linked into place unless another process was first."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    with contextlib.suppress(FileNotFoundError):
+        draft.unlink()
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(value + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, path)
+    finally:
+        draft.unlink()
