@@ -1,0 +1,54 @@
+# Needs make and Python 3.11 or later; everything else is put under .venv and .cache. `make help` lists the targets.
+
+PYTHON ?= python3
+BIN := .venv/bin
+LOCK := uv.lock pyproject.toml
+CROWD ?= 300
+
+.DEFAULT_GOAL := help
+.PHONY: run demo test check bench chaos docs clean help
+
+# What the program needs, and what working on it needs as well; done again only when the lock changes.
+.venv/onsale-run: $(LOCK) scripts/uv.sh
+	@uv=$$(scripts/uv.sh $(PYTHON)) && UV_PROJECT_ENVIRONMENT=.venv $$uv sync --frozen --no-dev --inexact --quiet
+	@touch $@
+
+.venv/onsale-dev: $(LOCK) scripts/uv.sh
+	@uv=$$(scripts/uv.sh $(PYTHON)) && UV_PROJECT_ENVIRONMENT=.venv $$uv sync --frozen --quiet
+	@touch .venv/onsale-run $@
+
+run: .venv/onsale-run ## serve a demonstration sale on PORT (8080) with embedded stores; Ctrl-C ends it
+	@exec $(BIN)/onsale serve --demo
+
+demo: .venv/onsale-run ## the same with a simulated crowd of CROWD visitors (300)
+	@exec $(BIN)/onsale serve --demo --crowd $(CROWD)
+
+test: .venv/onsale-dev ## all tests, on real stores and in a real browser
+	@chromium=$$(scripts/chromium.sh $(BIN)/python) && CHROMIUM=$$chromium $(BIN)/python -m pytest -m "not chaos"
+
+check: .venv/onsale-dev ## ruff, mypy --strict, import rules, settings and their documentation
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest tests/unit/test_imports.py tests/unit/test_settings.py
+
+chaos: .venv/onsale-dev ## the long fault-injection draws
+	$(BIN)/python -m pytest -m chaos tests/chaos
+
+bench: .venv/onsale-dev ## fan-out, holds and reservations against their limits on this machine
+	$(BIN)/python -m bench
+
+docs: .venv/onsale-dev | .cache ## write what is generated: docs/settings.md, the demonstration plan
+	$(BIN)/python -m core.settings_docs docs/settings.md
+	$(BIN)/python -m core.venue.demo_plan > .cache/demo_plan.json
+	mv .cache/demo_plan.json core/venue/demo_plan.json
+
+.cache:
+	@mkdir -p $@
+
+clean: ## remove environment and caches; the data folder (.onsale) stays
+	rm -rf .venv .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find cli core realtime web tests bench -name __pycache__ -prune -exec rm -rf {} +
+
+help:
+	@echo "make targets:"
+	@sed -n 's/^\([a-z]*\):.*## /  \1\t/p' Makefile | expand -t 12
