@@ -1,6 +1,7 @@
 """NHN KCP: approval, inquiry by transaction number, cancellation, net-cancel (https://developer.kcp.co.kr).
 
-    approval   POST /gw/enc/v1/payment   {tran_cd, site_cd, kcp_cert_info, enc_data, enc_info, ordr_mony, ordr_no, pay_type}
+    approval   POST /gw/enc/v1/payment   {tran_cd, site_cd, kcp_cert_info, enc_data, enc_info, pay_type, ordr_mony,
+                                          ordr_no}
     inquiry    POST /std/inquery         {site_cd, kcp_cert_info, kcp_sign_data, tno, pay_type}
     cancel     POST /gw/mod/v1/cancel    {site_cd, kcp_cert_info, kcp_sign_data, mod_type: "STSC", mod_desc, tno}
     net-cancel the same, with `ordr_no` and `ordr_mony` in place of `tno`
@@ -38,7 +39,8 @@ class NhnKcp:
     name = "kcp"
 
     def __init__(
-        self, *, url: str, site_code: str, signer: Signer, not_found: frozenset[str], connect: float, read: float, charges: int
+        self, *, url: str, site_code: str, signer: Signer, not_found: frozenset[str], connect: float, read: float,
+        charges: int,
     ) -> None:  # fmt: skip
         self._http = ProviderHttp(provider=self.name, url=url, connect=connect, read=read, charges=charges)
         self._site = site_code

@@ -1,7 +1,7 @@
 """NHN KCP's proof of who calls: the service certificate in each request, and a signature on look-ups and refunds.
 
-`kcp_sign_data` is SHA256withRSA over `site_cd^tno^mod_type` (refund) or `site_cd^tno^pay_type` (look-up), in base64, made
-with the private key that belongs to the certificate (https://developer.kcp.co.kr/page/refer/server).
+`kcp_sign_data` is SHA256withRSA over `site_cd^tno^mod_type` (refund) or `site_cd^tno^pay_type` (look-up), in base64,
+made with the private key that belongs to the certificate (https://developer.kcp.co.kr/page/refer/server).
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ class Provider:
 
 
 class Payments:
-    """Charges, asks and refunds. Never raises for what a provider does (the outcome says it); `before_call` may raise."""
+    """Charges, asks and refunds. Never raises for what a provider does: the outcome says it."""
 
     def __init__(
         self, *, providers: Sequence[Provider], when_open: WhenOpen, concurrency: int, retries: int, alternative: str
@@ -110,8 +110,8 @@ class Payments:
     async def force_circuit(self, provider: str, mode: Mode) -> None:
         """FORCED_OPEN keeps every charge back, DISABLED lets every one through, CLOSED ends either.
 
-        Raises ValueError for another mode or an unknown provider, StoreUnavailable when the other processes could not be
-        told.
+        Raises ValueError for another mode or an unknown provider, StoreUnavailable when the other processes could not
+        be told.
         """
         if provider not in self._by_name:
             raise ValueError(f"there is no payment provider {provider!r}: {', '.join(self._by_name)}")

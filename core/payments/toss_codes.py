@@ -32,8 +32,8 @@ TEMPORARY: Final = frozenset({
 
 #: Refused at the door for a mistake in our installation: no charge was tried, and an operator must act.
 MISCONFIGURED: Final = frozenset({
-    "INVALID_API_KEY", "UNAUTHORIZED_KEY", "INCORRECT_BASIC_AUTH_FORMAT", "INVALID_AUTHORIZE_AUTH", "NOT_FOUND_TERMINAL_ID",
-    "INVALID_UNREGISTERED_SUBMALL", "NOT_REGISTERED_BUSINESS", "INVALID_IDEMPOTENCY_KEY",
+    "INVALID_API_KEY", "UNAUTHORIZED_KEY", "INCORRECT_BASIC_AUTH_FORMAT", "INVALID_AUTHORIZE_AUTH",
+    "NOT_FOUND_TERMINAL_ID", "INVALID_UNREGISTERED_SUBMALL", "NOT_REGISTERED_BUSINESS", "INVALID_IDEMPOTENCY_KEY",
 })  # fmt: skip
 
 #: The order was confirmed before (perhaps by us, and the answer was lost): the look-up has the truth.

@@ -68,7 +68,9 @@ class TossPayments:
         if answer.status < 300:
             result = self._payment(answer, charge)
             done = result.outcome is ChargeOutcome.CANCELLED
-            return result if done else replace(result, outcome=ChargeOutcome.UNKNOWN, code=result.code or "not_cancelled")
+            return (
+                result if done else replace(result, outcome=ChargeOutcome.UNKNOWN, code=result.code or "not_cancelled")
+            )
         code = answer.text("code")
         if code in toss_codes.ALREADY_CANCELLED:
             return ChargeResult(ChargeOutcome.CANCELLED, self.name, provider_key, code)
