@@ -160,6 +160,19 @@ class Settings(BaseSettings):
     outbox_lease_seconds: float = _setting(
         15, "a relay's lease on rows, renewed while it works: how long rows wait after a relay died", unit="s", row="S18", gt=0
     )
+    kafka_partitions: int = _setting(3, "partitions of the topic, when it is made", unit="partitions", row="S20", ge=1)
+    kafka_replication: int = _setting(-1, "copies of each partition, when the topic is made; -1: the broker's default", ge=-1)
+    kafka_heartbeat_seconds: float = _setting(3, "pause between two heartbeats of a consumer", unit="s", row="S20", gt=0)
+    kafka_session_seconds: float = _setting(
+        10, "without a heartbeat for this long a consumer's partitions go to others", unit="s", row="S20", gt=0
+    )
+    kafka_max_poll_seconds: float = _setting(
+        300, "a consumer that has not asked for messages for this long is stuck: others take over", unit="s", row="S20", gt=0
+    )
+    kafka_security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = _setting("PLAINTEXT", "how brokers are spoken to")
+    kafka_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = _setting("PLAIN", "SASL mechanism, where SASL is used")
+    kafka_user: str = _setting("", "SASL user")
+    kafka_password: SecretStr = _setting(SecretStr(""), "SASL password")
     processed_days: float = _setting(7, "how long `processed_events` are kept", unit="days", row="S19", gt=0)
     consumer_retries: int = _setting(5, "tries of one message before it is a dead letter", row="S19", ge=1)
 
