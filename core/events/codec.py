@@ -1,0 +1,179 @@
+"""The reservation event as bytes on a topic.
+
+Written: Avro's single-object encoding (two marker bytes, the schema's CRC-64-AVRO fingerprint, the data:
+https://avro.apache.org/docs/1.12.0/specification/#single-object-encoding), or, with a schema registry, Confluent's
+framing (a zero byte, the schema's id in the registry as 4 bytes, the data).
+Read: both, in every schema version that is kept, and the JSON form that came before Avro.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import re
+import struct
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any, Protocol
+from uuid import UUID
+
+import fastavro
+import orjson
+from fastavro.schema import fingerprint, to_parsing_canonical_form
+
+from core.events.reservation_event import EventInvalid, ReservationEvent, parse
+
+_SINGLE_OBJECT = b"\xc3\x01"
+_CONFLUENT = b"\x00"
+_FILE = re.compile(r"reservation_event\.v(\d+)\.avsc")
+
+#: What the unreadable bytes of a broken message can make the Avro reader raise.
+_UNREADABLE = (EOFError, ValueError, TypeError, IndexError, KeyError, StopIteration, struct.error, OverflowError)
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaVersion:
+    """`text` is the file as it is, `mark` the fingerprint in the byte order of the wire."""
+
+    number: int
+    text: str
+    parsed: dict[str, Any]
+    mark: bytes
+
+
+@functools.cache
+def versions() -> tuple[SchemaVersion, ...]:
+    """Every schema ever written with, the oldest first; the last one is written with now."""
+    found = []
+    for file in resources.files("core.events").joinpath("schemas").iterdir():
+        match = _FILE.fullmatch(file.name)
+        if match:
+            found.append(schema_version(int(match[1]), file.read_text(encoding="utf-8")))
+    return tuple(sorted(found, key=lambda version: version.number))
+
+
+def schema_version(number: int, text: str) -> SchemaVersion:
+    raw = orjson.loads(text)
+    parsed = parsed_schema(text)
+    # fastavro gives the 8 bytes as hex digits in the order in which the wire has them: little-endian.
+    mark = bytes.fromhex(fingerprint(to_parsing_canonical_form(raw), "CRC-64-AVRO"))
+    return SchemaVersion(number, text, parsed, mark)
+
+
+def parsed_schema(text: str) -> dict[str, Any]:
+    """Raises EventInvalid for a schema that is not a record's."""
+    parsed = fastavro.parse_schema(orjson.loads(text))
+    if not isinstance(parsed, dict):
+        raise EventInvalid("not the schema of a record")
+    return parsed
+
+
+class Registry(Protocol):
+    """A schema registry."""
+
+    async def register(self, text: str) -> int:
+        """The schema's id, new or known. Raises RegistryAway or RegistryRefused."""
+        ...
+
+    async def schema(self, id_: int) -> dict[str, Any]:
+        """The parsed schema of an id. Raises RegistryAway, or EventInvalid when there is none."""
+        ...
+
+
+class Encoder:
+    """Writes the newest version. Without a registry `start` does nothing."""
+
+    def __init__(self, registry: Registry | None = None) -> None:
+        self._registry = registry
+        self._newest = versions()[-1]
+        self._head = b"" if registry else _SINGLE_OBJECT + self._newest.mark
+
+    async def start(self) -> None:
+        """Makes every version known to the registry. Raises RegistryAway or RegistryRefused."""
+        if self._registry is None or self._head:
+            return
+        id_ = 0
+        for version in versions():
+            id_ = await self._registry.register(version.text)
+        self._head = _CONFLUENT + struct.pack(">I", id_)
+
+    def encode(self, event: ReservationEvent) -> bytes:
+        """Raises EventInvalid for values that the schema has no room for."""
+        return self._head + encode_body(event, self._newest)
+
+
+def encode_body(event: ReservationEvent, version: SchemaVersion) -> bytes:
+    """The Avro data alone."""
+    buffer = io.BytesIO()
+    try:
+        fastavro.schemaless_writer(buffer, version.parsed, _record(event))
+    except _UNREADABLE as error:
+        raise EventInvalid(f"cannot be encoded: {error}") from error
+    return buffer.getvalue()
+
+
+class Decoder:
+    """Reads all forms."""
+
+    def __init__(self, registry: Registry | None = None) -> None:
+        self._registry = registry
+        self._newest = versions()[-1]
+        self._by_mark = {version.mark: version for version in versions()}
+
+    async def decode(self, value: bytes | None, *, only_for: str = "") -> ReservationEvent:
+        """Raises EventInvalid for a message that can never be read, RegistryAway when the registry must be asked."""
+        if not value:
+            raise EventInvalid("an empty message")
+        if value.startswith(_SINGLE_OBJECT):
+            writer = self._by_mark.get(value[2:10])
+            if writer is None:
+                raise EventInvalid(f"a schema that this release does not know: {value[2:10].hex()}")
+            return self._read(value[10:], writer.parsed, only_for)
+        if value.startswith(_CONFLUENT):
+            if self._registry is None:
+                raise EventInvalid("a registry's schema, and no SCHEMA_REGISTRY_URL is set")
+            if len(value) < 5:
+                raise EventInvalid("a frame that ends before its schema's id")
+            (id_,) = struct.unpack(">I", value[1:5])
+            return self._read(value[5:], await self._registry.schema(id_), only_for)
+        if value.startswith(b"{"):
+            return _read_json(value, only_for)
+        raise EventInvalid(f"neither Avro nor JSON: it begins with {value[:4].hex()}")
+
+    def _read(self, body: bytes, writer: dict[str, Any], only_for: str) -> ReservationEvent:
+        record = resolve(body, writer, self._newest.parsed)
+        return parse(record["uid"], record["type"], record, only_for=only_for)
+
+
+def resolve(body: bytes, writer: dict[str, Any], reader: dict[str, Any]) -> dict[str, Any]:
+    """A record written with one schema as the other one sees it. Raises EventInvalid."""
+    buffer = io.BytesIO(body)
+    try:
+        record = fastavro.schemaless_reader(buffer, writer, reader)
+    except (*_UNREADABLE, fastavro.read.SchemaResolutionError) as error:
+        raise EventInvalid(f"not readable as Avro: {type(error).__name__}: {error}") from error
+    if not isinstance(record, dict) or buffer.read(1):
+        raise EventInvalid("not readable as Avro: the data does not end where the schema does")
+    return record
+
+
+def _record(event: ReservationEvent) -> dict[str, Any]:
+    record = {name: getattr(event, name) for name in _FIELDS}
+    record["seats"] = [{name: getattr(seat, name) for name in seat.__slots__} for seat in event.seats]
+    return record
+
+
+_FIELDS = tuple(name for name in ReservationEvent.__slots__ if name not in ("seats", "only_for"))
+
+
+def _read_json(value: bytes, only_for: str) -> ReservationEvent:
+    """Version 1, the only one: `{"version": 1, "uid", "type", ...}` with the members of the outbox's payload."""
+    try:
+        body = orjson.loads(value)
+        if body.get("version") != 1:
+            raise EventInvalid(f"JSON of a version that nobody wrote: {body.get('version')!r}")
+        return parse(UUID(body["uid"]), body["type"], body, only_for=only_for)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        if isinstance(error, EventInvalid):
+            raise
+        raise EventInvalid(f"not readable as JSON: {type(error).__name__}: {error}") from error
