@@ -67,10 +67,9 @@ class TossPayments:
             return replace(answer.result(self.name, provider_key), outcome=ChargeOutcome.UNKNOWN)
         if answer.status < 300:
             result = self._payment(answer, charge)
-            done = result.outcome is ChargeOutcome.CANCELLED
-            return (
-                result if done else replace(result, outcome=ChargeOutcome.UNKNOWN, code=result.code or "not_cancelled")
-            )
+            if result.outcome is not ChargeOutcome.CANCELLED:
+                result = replace(result, outcome=ChargeOutcome.UNKNOWN, code=result.code or "not_cancelled")
+            return result
         code = answer.text("code")
         if code in toss_codes.ALREADY_CANCELLED:
             return ChargeResult(ChargeOutcome.CANCELLED, self.name, provider_key, code)

@@ -1,7 +1,7 @@
 """How a simulated provider behaves, and what that means for one order.
 
-The draws are independent for each order. With a `seed` they depend on nothing but the seed, the order's id and how often
-it was tried, so that a run can be repeated; without one they are random.
+The draws are independent for each order. With a `seed` they depend on nothing but the seed, the order's id and how
+often it was tried, so that a run can be repeated; without one they are random.
 
 A payment key that begins `pk_ok`, `pk_declined`, `pk_hang` or `pk_error` decides by itself, as test cards do: only the
 simulator knows these, and only it is asked with them.
@@ -22,8 +22,8 @@ Rate = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 class Behaviour(BaseModel):
     """Rates are shares of all charges; `latency_seconds` passes before a charge is answered.
 
-    `hang_rate`: charges, then never answers. `error_rate`: a temporary provider error, without a charge. What is left is
-    approved with `success_rate`, else declined.
+    `hang_rate`: charges, then never answers. `error_rate`: a temporary provider error, without a charge. What is left
+    is approved with `success_rate`, else declined.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)

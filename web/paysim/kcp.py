@@ -1,8 +1,8 @@
 """NHN KCP as far as Onsale uses it: approval, inquiry by transaction number, cancellation, net-cancel by order number.
 
 Names are those of https://developer.kcp.co.kr; answers are HTTP 200 with `res_cd`. As at the real one there is no
-idempotency key: **the same approval sent twice charges twice**, and the ledger shows both. Codes that begin `SIM` are the
-simulator's own. Signatures and certificates are not checked, only there.
+idempotency key: **the same approval sent twice charges twice**, and the ledger shows both. Codes that begin `SIM` are
+the simulator's own. Signatures and certificates are not checked, only there.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """For operators of a demonstration and for tests: how each simulated provider behaves, and what it charged.
 
-    GET, PUT /paysim/behaviour    {success_rate, latency_seconds, hang_rate, error_rate, seed}; a PUT may name some of them
-    GET      /paysim/ledger       [{order_id, amount, charged, cancelled}, ...], in the order of charging
+    GET, PUT /paysim/behaviour  {success_rate, latency_seconds, hang_rate, error_rate, seed}; a PUT may name some
+    GET      /paysim/ledger     [{order_id, amount, charged, cancelled}, ...], in the order of charging
 
 `charged` and `cancelled` are booleans: money was taken; it was given back (then both are true). A declined order is
 there with `charged` false. `/paysim/{provider}/...` is the same for one provider, the short paths speak of the first.

@@ -117,7 +117,8 @@ class Books:
 
     def give_back(self, order: Order, reason: str) -> Order:
         row = self._db.execute(
-            f"UPDATE orders SET status = 'CANCELED', reason = ?, cancelled_at = ? WHERE id = ? RETURNING {_COLUMNS}",  # noqa: S608
+            "UPDATE orders SET status = 'CANCELED', reason = ?, cancelled_at = ?"  # noqa: S608
+            f" WHERE id = ? RETURNING {_COLUMNS}",
             (reason, time.time(), order.id),
         ).fetchone()
         return Order(*row)
@@ -140,7 +141,8 @@ class Books:
 
     def remember(self, idempotency_key: str, answer: Remembered) -> None:
         self._db.execute(
-            "INSERT INTO answers (provider, idempotency_key, request, status, body, ready_at) VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO answers (provider, idempotency_key, request, status, body, ready_at)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
             (self._provider, idempotency_key, answer.request, answer.status, answer.body, answer.ready_at),
         )
 

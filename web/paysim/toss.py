@@ -4,7 +4,7 @@ Names, statuses and codes are those of https://docs.tosspayments.com/reference. 
 
 * any secret key is good but a live one: nobody should send that to a simulator;
 * the answer's `paymentKey` is made from the order, so that test keys may be used for many orders;
-* a temporary `PROVIDER_ERROR` is not remembered for its idempotency key: nothing happened, so the same may be tried again.
+* a temporary `PROVIDER_ERROR` is not remembered for its key: nothing happened, so the same may be tried again.
 """
 
 from __future__ import annotations
@@ -67,8 +67,9 @@ class TossSimulator:
         def decide(books: Books, body: Mapping[str, Any]) -> Reply:
             payment_key, order_id = text(body, "paymentKey", 4096), text(body, "orderId", 64)
             amount = body.get("amount")
-            good = type(amount) is int and 0 < amount <= _LARGEST_AMOUNT
-            if payment_key is None or order_id is None or not _ORDER_ID.fullmatch(order_id) or not good:
+            if payment_key is None or order_id is None or not _ORDER_ID.fullmatch(order_id):
+                return _error("INVALID_REQUEST")
+            if not isinstance(amount, int) or isinstance(amount, bool) or not 0 < amount <= _LARGEST_AMOUNT:
                 return _error("INVALID_REQUEST")
             if books.orders(order_id):
                 return _error("ALREADY_PROCESSED_PAYMENT")
