@@ -29,8 +29,12 @@ class Script:
 
     def __init__(self, path: Path) -> None:
         self.name = path.stem
-        self.text = _INCLUDE.sub(lambda match: (path.parent / match[1]).resolve().read_text(), path.read_text())
+        self.text = _joined(path)
         self.digest = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
+
+
+def _joined(path: Path) -> str:
+    return _INCLUDE.sub(lambda match: _joined((path.parent / match[1]).resolve()), path.read_text())
 
 
 class _Call:
@@ -56,18 +60,27 @@ class ScriptRunner:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._waiting: deque[_Call] = deque()
-        self._senders: set[asyncio.Task[None]] = set()
+        self._senders = 0
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def __call__(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Call(script, keys, arguments, future))
-        if not self._senders or (len(self._senders) < self.PIPELINES and len(self._waiting) >= self.BATCH):
+        if not self._senders or (self._senders < self.PIPELINES and len(self._waiting) >= self.BATCH):
+            self._senders += 1
             sender = asyncio.create_task(self._send())
-            self._senders.add(sender)
-            sender.add_done_callback(self._senders.discard)
+            self._tasks.add(sender)
+            sender.add_done_callback(self._tasks.discard)
         return await future
 
     async def _send(self) -> None:
+        try:
+            await self._send_all()
+        finally:
+            # Counted here and not when the task is reaped: a call that comes in between must start a new sender.
+            self._senders -= 1
+
+    async def _send_all(self) -> None:
         while self._waiting:
             batch = [self._waiting.popleft() for _ in range(min(self.BATCH, len(self._waiting)))]
             try:

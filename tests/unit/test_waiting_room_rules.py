@@ -1,0 +1,42 @@
+"""S7: tickets that cannot be forged, estimates that keep their promise."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.waiting_room.pace import eta_seconds
+from core.waiting_room.ticket import Tickets
+
+
+def test_a_ticket_is_good_for_its_visitor_and_event_only() -> None:
+    tickets = Tickets("secret", 1)
+    token = tickets.issue("gala", "v_1", 7)
+    assert tickets.read(token, "gala", "v_1") == 7
+    assert tickets.read(token, "other", "v_1") is None
+    assert tickets.read(token, "gala", "v_2") is None
+    assert Tickets("another secret", 1).read(token, "gala", "v_1") is None
+
+
+@pytest.mark.parametrize("token", [None, "", "x", "a.b.c", "é", "." * 500])
+def test_what_is_no_ticket_is_no_place(token: str | None) -> None:
+    assert Tickets("secret", 1).read(token, "gala", "v_1") is None
+
+
+def test_an_old_ticket_is_no_place() -> None:
+    assert Tickets("secret", -1).read(Tickets("secret", -1).issue("gala", "v", 3), "gala", "v") is None
+
+
+@given(st.integers(0, 200_000), st.one_of(st.none(), st.floats(0, 10_000)), st.integers(1, 1000))
+def test_the_estimate_grows_with_the_place(ahead: int, pace: float | None, limit: int) -> None:
+    here, behind = eta_seconds(ahead, pace, limit, 600), eta_seconds(ahead + 1, pace, limit, 600)
+    assert here is not None
+    assert behind is not None
+    assert 0 < here <= behind
+
+
+def test_the_measured_pace_is_used() -> None:
+    assert eta_seconds(59, 60.0, 100, 600) == 60
+    assert eta_seconds(250, None, 100, 600) == 1800
+    assert eta_seconds(0, None, 0, 600) is None
