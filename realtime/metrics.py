@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from prometheus_client import Counter, Gauge, Histogram
 
-CHANNELS = Gauge("onsale_channels", "Open live channels", ["event"])
-WATCHERS = Gauge("onsale_channels_watching", "Live channels that get the seat changes", ["event"])
+CHANNELS = Gauge("onsale_channels", "Open live channels", ["event"], multiprocess_mode="livesum")
+WATCHERS = Gauge(
+    "onsale_channels_watching", "Live channels that get the seat changes", ["event"], multiprocess_mode="livesum"
+)
 MESSAGES = Counter("onsale_channel_messages_total", "Messages received from browsers", ["type"])
 DELIVERIES = Counter("onsale_channel_deliveries_total", "Frames written to browsers by a broadcast")
 PLACES_SENT = Counter("onsale_queue_places_sent_total", "`queue` messages sent to waiting browsers")

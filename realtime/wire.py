@@ -134,7 +134,8 @@ def parse(text: str | bytes) -> Command:
 
 
 _BY_TYPE: dict[str, type[Command]] = {
-    "join": Join, "beat": Beat, "hold": HoldSeats, "release": ReleaseSeats, "extend": Extend, "sync": Sync, "leave": Leave,
+    "join": Join, "beat": Beat, "hold": HoldSeats, "release": ReleaseSeats, "extend": Extend, "sync": Sync,
+    "leave": Leave,
 }  # fmt: skip
 
 

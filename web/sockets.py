@@ -8,81 +8,59 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
-from urllib.parse import urlsplit
+from typing import Final
 
-from starlette.requests import HTTPConnection
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from core.errors import EventNotFound, OnsaleError
-from core.settings import Settings
-from core.venue.event_store_postgres import EventStore
 from realtime.connection import Connection
 from realtime.frames import Frame
-from realtime.live import Live
 from realtime.wire import CloseCode
+from web.parts import parts_of
 from web.ws_protocol import EXTENSION, FrameProtocol
 
-#: The visitor of a request by cookie or bearer token, or None. Given by the web room's security.
-VisitorOf = Callable[[HTTPConnection], str | None]
 
-
-def socket_route(*, live: Live, events: EventStore, settings: Settings, visitor_of: VisitorOf) -> WebSocketRoute:
-    """The route of the live channel."""
-    named = [settings.base_url, *settings.allowed_origins.split(",")]
-    further = frozenset(_origin(url) for url in named if url.strip())
-
-    async def channel(websocket: WebSocket) -> None:
-        await websocket.accept()
-        connection = _connection(websocket)
-        try:
-            if not _origin_allowed(websocket, further):
-                connection.close(CloseCode.NOT_ALLOWED, "this page may not open the channel")
-                return
-            visitor = visitor_of(websocket)
-            if visitor is None:
-                connection.close(CloseCode.NOT_ALLOWED, "no visitor: open the sale page first")
-                return
-            try:
-                event = await events.get(websocket.path_params["slug"])
-            except EventNotFound:
-                connection.close(CloseCode.NO_SUCH_EVENT, "there is no such event")
-                return
-            except OnsaleError:
-                connection.close(CloseCode.STORE_LOST, "the sale is interrupted: reconnect")
-                return
-            await live.serve(connection, event, visitor)
-        finally:
-            if isinstance(connection, AsgiConnection):
-                await connection.finish()
-
-    return WebSocketRoute("/ws/events/{slug}", channel, name="channel")
-
-
-def _origin(url: str) -> str:
-    """`https://host[:port]` of a URL, without a default port, in lower case: what browsers send as `Origin`."""
-    parts = urlsplit(url.strip().lower())
-    port = parts.port
-    if port is None or (parts.scheme, port) in {("http", 80), ("https", 443)}:
-        return f"{parts.scheme}://{parts.hostname}"
-    return f"{parts.scheme}://{parts.hostname}:{port}"
-
-
-def _origin_allowed(websocket: WebSocket, further: frozenset[str]) -> bool:
-    """Browsers always send an Origin and cannot forge it, so a foreign page cannot use the visitor's cookie.
-
-    Programs that send none need a bearer token, which no browser adds by itself.
-    """
-    given = websocket.headers.get("origin")
-    if given is None:
-        return websocket.headers.get("authorization", "").lower().startswith("bearer ")
-    scheme = "https" if websocket.url.scheme == "wss" else "http"
+async def channel(websocket: WebSocket) -> None:
+    """The endpoint."""
+    await websocket.accept()
+    connection = _connection(websocket)
     try:
-        origin = _origin(given)
-        served = _origin(f"{scheme}://{websocket.headers.get('host', '')}")
-    except ValueError:
-        return False
-    return origin == served or origin in further
+        await _admit(websocket, connection)
+    finally:
+        if isinstance(connection, AsgiConnection):
+            await connection.finish()
+
+
+#: Added to the application's routes when a live channel is served.
+ROUTE: Final = WebSocketRoute("/ws/events/{slug}", channel, name="channel")
+
+
+async def _admit(websocket: WebSocket, connection: Connection) -> None:
+    """Serves who may open the channel; tells the others why not."""
+    parts = parts_of(websocket)
+    visitor = parts.visitors.of(websocket.headers)
+    if visitor is None:
+        connection.close(CloseCode.NOT_ALLOWED, "no visitor: open the sale page first")
+        return
+    # Browsers always send an Origin and no page can forge it: another site cannot use a visitor's cookie. Programs
+    # send none, and need a bearer token, which no browser adds by itself.
+    origin = websocket.headers.get("origin")
+    if (origin is None and visitor.by == "cookie") or (
+        origin is not None and not parts.origins.is_ours(origin, websocket)
+    ):
+        connection.close(CloseCode.NOT_ALLOWED, "this page may not open the channel")
+        return
+    try:
+        event = await parts.runtime.events.get(websocket.path_params["slug"])
+    except EventNotFound:
+        connection.close(CloseCode.NO_SUCH_EVENT, "there is no such event")
+        return
+    except OnsaleError:
+        connection.close(CloseCode.STORE_LOST, "the sale is interrupted: reconnect")
+        return
+    if parts.live is not None:
+        await parts.live.serve(connection, event, visitor.id)
 
 
 def _connection(websocket: WebSocket) -> Connection:

@@ -1,0 +1,19 @@
+"""The rate limit of one channel (issue 2, section 7)."""
+
+from __future__ import annotations
+
+from realtime.allowance import Allowance
+
+
+def test_a_minutes_worth_may_come_at_once_and_then_one_for_each_share_of_it() -> None:
+    allowance = Allowance(60, now=0.0)
+    assert all(allowance.take(0.0) for _ in range(60))
+    assert not allowance.take(0.0)
+    assert not allowance.take(0.9)
+    assert allowance.take(1.9)
+    assert not allowance.take(1.95)
+
+
+def test_a_long_silence_saves_up_no_more_than_a_minute() -> None:
+    allowance = Allowance(60, now=0.0)
+    assert sum(allowance.take(10_000.0) for _ in range(200)) == 60
