@@ -15,10 +15,14 @@ from dataclasses import dataclass
 import databases
 from redis.asyncio import Redis
 
+from core.booking.checkout import Checkout
 from core.clock import Clock, SystemClock
 from core.database import open_database
 from core.embedded import Engines
+from core.events.pipeline import EventPipeline
 from core.lua_redis import ScriptRunner
+from core.payments.composition import open_payments
+from core.payments.payments import Payments
 from core.seats.board_redis import BoardStore
 from core.seats.guard import SeatGuard
 from core.seats.guard_atomic_redis import AtomicGuard
@@ -29,9 +33,10 @@ from core.seats.seat_lock_redis import SeatLocks
 from core.seats.seats import Seats
 from core.settings import Settings
 from core.store_redis import open_redis
-from core.upkeep.jobs import Jobs
+from core.upkeep.jobs import Job, Jobs
 from core.upkeep.lease_redis import Leases
 from core.upkeep.supervisor import Supervisor
+from core.upkeep.sweeping import Sweeping
 from core.venue.event_store_postgres import EventStore
 from core.waiting_room.queue_redis import WaitingRoom
 
@@ -50,9 +55,35 @@ class Runtime:
     events: EventStore
     waiting_room: WaitingRoom
     seats: Seats
+    payments: Payments
+    checkout: Checkout
+    pipeline: EventPipeline
     supervisor: Supervisor
     leases: Leases
     jobs: Jobs
+
+    async def start_jobs(self) -> None:
+        """Begins the periodic work of this process: the one list of jobs, and the event pipeline."""
+        settings = self.settings
+        sweeping = Sweeping(events=self.events, waiting_room=self.waiting_room, clock=self.clock)
+        await self.pipeline.start()
+        self.jobs.start(
+            Job("sweep", every=settings.sweep_seconds, run=sweeping.run, limit=10.0),
+            Job("payments", every=1.0, run=self._finish_payments, lease=False),
+            *self.pipeline.jobs(),
+        )
+
+    async def stop_jobs(self, drain_seconds: float) -> int:
+        """Takes on nothing new and lets what is under way end; returns how many tasks had to be cut off.
+
+        Payments that are cut off are finished by another process, or by the next start.
+        """
+        await self.jobs.stop()
+        await self.pipeline.stop()
+        return await self.supervisor.drain(drain_seconds)
+
+    async def _finish_payments(self) -> None:
+        await self.checkout.finish_due(wait=False)
 
 
 @contextlib.asynccontextmanager
@@ -73,11 +104,19 @@ async def open_runtime(
         scripts = SeatScripts(run, settings)
         boards = BoardStore(redis=redis, database=database, scripts=scripts)
         leases = Leases(redis, process)
+        events = EventStore(database, clock)
+        seats = Seats(scripts=scripts, boards=boards, guard=seat_guard(settings, scripts, run, database, redis))
+        payments = open_payments(settings=settings, redis=redis, clock=clock)
+        stack.push_async_callback(payments.aclose)
         yield Runtime(
             settings=settings, clock=clock, secret=secret, process=process, database=database, redis=redis, run=run,
-            events=EventStore(database, clock),
+            events=events, seats=seats, payments=payments,
             waiting_room=WaitingRoom(run=run, boards=boards, settings=settings, secret=secret, clock=clock),
-            seats=Seats(scripts=scripts, boards=boards, guard=seat_guard(settings, scripts, run, database, redis)),
+            checkout=Checkout(
+                database=database, redis=redis, seats=seats, events=events, payments=payments, supervisor=supervisor,
+                settings=settings, clock=clock, process=process,
+            ),
+            pipeline=EventPipeline(database=database, settings=settings, supervisor=supervisor, process=process),
             supervisor=supervisor, leases=leases, jobs=Jobs(supervisor=supervisor, leases=leases),
         )  # fmt: skip
 

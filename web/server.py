@@ -1,4 +1,4 @@
-"""What uvicorn runs: `uvicorn --factory web.server:create`. Opens everything when the server starts, drains when it stops.
+"""What uvicorn runs: `uvicorn --factory web.server:create`. Opens everything at the start, drains at the end.
 
 The application needs the runtime, and the runtime an event loop, so the application is made in the ASGI lifespan.
 A `StartupError` is one line on the log and an exit code, never a trace.
@@ -17,8 +17,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core.embedded import Engines, engines
 from core.errors import StartupError
-from core.runtime import open_runtime
+from core.runtime import Runtime, open_runtime
 from core.settings import Settings
+from realtime.live import Live
 from web.app import create_app
 
 log = structlog.get_logger("web")
@@ -68,16 +69,28 @@ async def open_application() -> AsyncIterator[ASGIApp]:
     """Settings, engines, runtime, live channel and jobs of one server process. Raises StartupError."""
     settings = Settings.load()
     async with _engines(settings) as started, open_runtime(settings, started) as runtime:
-        live = await open_live(runtime)
         try:
-            yield create_app(runtime, live)
+            await runtime.start_jobs()
+            async with _live(runtime) as live:
+                yield create_app(runtime, live)
         finally:
-            # New work is refused first (readiness says so), then what runs may end, then the feeds and stores close.
-            await live.stop()
-            await runtime.jobs.stop()
-            left = await runtime.supervisor.drain(DRAIN_SECONDS)
+            # Browsers are told to come back before this; then no new work begins, and what is under way may end.
+            left = await runtime.stop_jobs(DRAIN_SECONDS)
             if left:
                 log.warning("tasks_cut_off", tasks=left)
+
+
+@contextlib.asynccontextmanager
+async def _live(runtime: Runtime) -> AsyncIterator[Live]:
+    live = Live(
+        settings=runtime.settings, clock=runtime.clock, redis=runtime.redis, events=runtime.events,
+        waiting_room=runtime.waiting_room, seats=runtime.seats,
+    )  # fmt: skip
+    await live.start()
+    try:
+        yield live
+    finally:
+        await live.stop()
 
 
 @contextlib.asynccontextmanager

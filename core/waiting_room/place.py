@@ -37,6 +37,7 @@ class SweepReport:
     active_silent: int
     waiting_silent: int
     lapsed: int
+    closed: int
     admitted: int
     waiting: int
     active: int

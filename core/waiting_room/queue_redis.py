@@ -30,6 +30,8 @@ NUMBERS_OF_AN_EPOCH = 10_000_000
 _SWEEP_BATCH = 2_000
 # The pace is an average over this long.
 _PACE_MEMORY_MS = 60_000
+# A closed sale's keys are kept for a day: browsers still look at the board, payments under way still settle.
+_CLOSED_KEPT_MS = 24 * 3600 * 1000
 
 
 class WaitingRoom:
@@ -83,7 +85,7 @@ class WaitingRoom:
         settings = self._settings
         arguments = [
             int(settings.active_grace_seconds * 1000), int(settings.waiting_grace_seconds * 1000),
-            _SWEEP_BATCH, _PACE_MEMORY_MS,
+            _SWEEP_BATCH, _PACE_MEMORY_MS, int(event.sale_state(self._clock.now()) is SaleState.CLOSED), _CLOSED_KEPT_MS,
         ]  # fmt: skip
         answer = await self._call("sweep", event, arguments)
         if answer[0] == b"no_board":

@@ -2,8 +2,10 @@
 -- One script, so that the active limit holds whatever dies between two sweeps.
 -- KEYS, ARGV 1-5: see queue.lua
 -- ARGV 6 grace of the active, ms  7 grace of the waiting, ms  8 most visitors or baskets of each kind in one sweep
---      9 memory of the pace, ms
--- Returns {expired sessions, silent active, silent waiting, lapsed baskets, admitted, waiting, active} or {'no_board'}
+--      9 memory of the pace, ms  10 '1' when the sale is closed: everybody is out, but those who are paying
+--      11 how long a closed sale's keys are kept, ms
+-- Returns {expired sessions, silent active, silent waiting, lapsed baskets, out because closed, admitted, waiting, active}
+--         or {'no_board'}
 --#include queue.lua
 
 if redis.call('EXISTS', BOARD_VERSION) == 0 then return { 'no_board' } end
@@ -29,6 +31,19 @@ local ghosts = redis.call('ZRANGEBYSCORE', BEATS, '-inf', '(' .. integer(now - t
 for _, visitor in ipairs(ghosts) do
   -- The ticket is not spent: a phone that slept comes back to its place with it.
   if leave_queue(visitor) then out[#out + 1] = { visitor, 'heartbeat' } else redis.call('ZREM', BEATS, visitor) end
+end
+
+local shut = 0
+if ARGV[10] == '1' then
+  for _, visitor in ipairs(not_paying(redis.call('ZRANGE', ACTIVE, 0, most - 1))) do
+    end_session(visitor, 'closed')
+    shut = shut + 1
+  end
+  for _, visitor in ipairs(redis.call('ZRANGE', QUEUE, 0, most - 1)) do
+    leave_queue(visitor)
+    out[#out + 1] = { visitor, 'closed' }
+    shut = shut + 1
+  end
 end
 
 local late = redis.call('ZRANGEBYSCORE', DEADLINES, '-inf', integer(now), 'LIMIT', 0, most)
@@ -66,4 +81,10 @@ end
 
 admit()
 publish_queue(true)
-return { #ended, #silent, #ghosts, #lapsed, #admitted, redis.call('ZCARD', QUEUE), redis.call('ZCARD', ACTIVE) }
+-- Nothing grows without bound (rule 8): a closed sale's keys die, unless it opens again before they do.
+if ARGV[10] == '1' then
+  for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ARGV[11], 'NX') end
+elseif redis.call('TTL', BOARD_VERSION) >= 0 then
+  for _, key in ipairs(KEYS) do redis.call('PERSIST', key) end
+end
+return { #ended, #silent, #ghosts, #lapsed, shut, #admitted, redis.call('ZCARD', QUEUE), redis.call('ZCARD', ACTIVE) }
