@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Mount, Route
 
 from core.errors import OnsaleError
 from core.runtime import Runtime
-from web import api_events, api_holds, api_meta, api_operator, api_queue, api_reservations, api_visitors, health
+from realtime.live import Live
+from web import api_events, api_holds, api_meta, api_operator, api_queue, api_reservations, api_visitors, health, sockets
 from web.assets import Assets
 from web.boards import Boards
 from web.endpoint import Endpoint, routes
 from web.pages import Pages
 from web.parts import Parts
+from web.paysim import SimulatorStore, paysim_routes
 from web.plans import Plans
 from web.problems import Problems
 from web.rate_limits import RateLimits
 from web.requests import Requests
 from web.security import Operators, Origins, Visitors
-
-if TYPE_CHECKING:
-    from realtime.live import Live
 
 #: Every call of the HTTP API but `/openapi.json`, which is made from them.
 ENDPOINTS: Final[tuple[Endpoint, ...]] = (
@@ -34,14 +33,17 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
 )  # fmt: skip
 
 
-def create_app(runtime: Runtime, live: Live | None) -> Starlette:
-    """`live` is None where no live channel is served. The caller has opened `runtime` and closes it."""
+def create_app(runtime: Runtime, live: Live | None, simulator: SimulatorStore | None = None) -> Starlette:
+    """`live` is None where no live channel is served, `simulator` where real providers are paid with.
+
+    The caller has opened all three and closes them.
+    """
     settings = runtime.settings
     assets = Assets()
     pages = Pages(assets, simulated_payment=settings.simulated_payment)
     problems = Problems(pages.error)
     app = Starlette(
-        routes=_routes(runtime, live, assets, pages),
+        routes=_routes(runtime, live, assets, pages, simulator),
         middleware=[
             Middleware(Requests, problems=problems),
             Middleware(GZipMiddleware, minimum_size=1024, compresslevel=5),
@@ -60,10 +62,15 @@ def create_app(runtime: Runtime, live: Live | None) -> Starlette:
     return app
 
 
-def _routes(runtime: Runtime, live: Live | None, assets: Assets, pages: Pages) -> list[BaseRoute]:
+def _routes(
+    runtime: Runtime, live: Live | None, assets: Assets, pages: Pages, simulator: SimulatorStore | None
+) -> list[BaseRoute]:
+    operator_token = runtime.settings.operator_token.get_secret_value()
     described = api_meta.description_of(ENDPOINTS)
     return [
         *routes([*ENDPOINTS, described]),
         *pages.routes(),
+        *([sockets.ROUTE] if live is not None else []),
+        *([Mount("/paysim", routes=paysim_routes(simulator, operator_token))] if simulator is not None else []),
         Route("/static/{path:path}", assets.serve, methods=["GET"], name="static"),
     ]

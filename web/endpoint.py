@@ -8,7 +8,6 @@ then gets a `Call` and nothing that was not checked. `web/openapi.py` reads the 
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -35,6 +34,7 @@ from core.errors import (
 )  # fmt: skip
 from core.runtime import Runtime
 from core.venue.event import Event
+from core.venue.new_event import SLUG
 from web import problems
 from web.parts import Parts, parts_of
 from web.security import require_same_site
@@ -45,7 +45,6 @@ B = TypeVar("B")
 MOST_BODY: Final = 16 * 1024
 _BODY_SECONDS: Final = 10.0
 
-_SLUG: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _CHANGES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
@@ -85,13 +84,13 @@ class Call(Generic[B]):
     async def event(self) -> Event:
         """The event that the path names. Raises EventNotFound."""
         slug = self.request.path_params["slug"]
-        self.request.scope["state"]["event"] = slug[:100]
+        self.request.scope["state"]["slug"] = slug[:100]
         return await event_of(self.runtime, slug)
 
 
 async def event_of(runtime: Runtime, slug: str) -> Event:
     """Raises EventNotFound; what cannot be a slug costs no store call."""
-    if not _SLUG.fullmatch(slug):
+    if not SLUG.fullmatch(slug):
         raise EventNotFound()
     return await runtime.events.get(slug)
 

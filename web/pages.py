@@ -45,8 +45,8 @@ class Pages:
     def __init__(self, assets: Assets, *, folder: Path = TEMPLATES, simulated_payment: bool = False) -> None:
         self._assets = assets
         self._simulated = simulated_payment
-        loader = FileSystemLoader(folder)
-        self._environments = {language: _environment(loader, language) for language in languages.LANGUAGES}
+        self._loader = FileSystemLoader(folder)
+        self._environments: dict[str, Environment] = {}
 
     def routes(self) -> list[Route]:
         pages: dict[str, Page] = {
@@ -64,7 +64,7 @@ class Pages:
 
     async def sale(self, request: Request, parts: Parts, visitor: str) -> Response:
         event = await event_of(parts.runtime, request.path_params["slug"])
-        request.scope["state"]["event"] = event.slug
+        request.scope["state"]["slug"] = event.slug
         return self._page(
             request, "sale.html", event=event, sale_state=event.sale_state(parts.runtime.clock.now()),
             simulated_payment=self._simulated,
@@ -131,7 +131,7 @@ class Pages:
         wanted = request.query_params.get("lang")
         chosen = wanted if wanted in languages.LANGUAGES else request.cookies.get(LANGUAGE_COOKIE)
         language = languages.choose(chosen, request.headers.get("accept-language"))
-        html = self._environments[language].get_template(template).render(
+        html = self._environment(language).get_template(template).render(
             lang=language, languages=languages.LANGUAGES, path=request.url.path, static=self._assets.base, **context
         )  # fmt: skip
         headers = {"Cache-Control": cache, "Content-Language": language, "Vary": "Cookie, Accept-Language"}
@@ -141,6 +141,11 @@ class Pages:
                 LANGUAGE_COOKIE, language, max_age=_LANGUAGE_SECONDS, path="/", samesite="lax", secure=is_https(request)
             )
         return response
+
+    def _environment(self, language: str) -> Environment:
+        if language not in self._environments:
+            self._environments[language] = _environment(self._loader, language)
+        return self._environments[language]
 
 
 def _environment(loader: FileSystemLoader, language: str) -> Environment:

@@ -93,5 +93,5 @@ class Requests:
         level = log.error if status >= 500 else log.debug if method in _READS and status < 400 else log.info
         level(
             "request", method=method, path=scope["path"], status=status, ms=round(seconds * 1000, 1),
-            **{name: state[name] for name in ("visitor", "event", "code") if name in state},
+            **{name: state[name] for name in ("visitor", "slug", "code") if name in state},
         )  # fmt: skip

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from typing import Final
 
@@ -21,6 +21,7 @@ from core.runtime import Runtime, open_runtime
 from core.settings import Settings
 from realtime.live import Live
 from web.app import create_app
+from web.paysim import SimulatorStore
 
 log = structlog.get_logger("web")
 
@@ -72,7 +73,8 @@ async def open_application() -> AsyncIterator[ASGIApp]:
         try:
             await runtime.start_jobs()
             async with _live(runtime) as live:
-                yield create_app(runtime, live)
+                with _simulator(settings) as simulator:
+                    yield create_app(runtime, live, simulator)
         finally:
             # Browsers are told to come back before this; then no new work begins, and what is under way may end.
             left = await runtime.stop_jobs(DRAIN_SECONDS)
@@ -91,6 +93,21 @@ async def _live(runtime: Runtime) -> AsyncIterator[Live]:
         yield live
     finally:
         await live.stop()
+
+
+@contextlib.contextmanager
+def _simulator(settings: Settings) -> Iterator[SimulatorStore | None]:
+    """The payment simulator's books, when no real provider is configured."""
+    if not settings.simulated_payment:
+        yield None
+        return
+    folder = settings.data.expanduser()
+    folder.mkdir(parents=True, exist_ok=True)
+    store = SimulatorStore(folder / "paysim.sqlite3")
+    try:
+        yield store
+    finally:
+        store.close()
 
 
 @contextlib.asynccontextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import structlog
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter
 
 from core.clock import Clock
 from core.errors import StoreUnavailable
@@ -16,8 +16,6 @@ from core.waiting_room.queue_redis import WaitingRoom
 
 log = structlog.get_logger(__name__)
 
-WAITING = Gauge("onsale_queue_waiting", "Visitors waiting", ["event"], multiprocess_mode="mostrecent")
-ACTIVE = Gauge("onsale_active_visitors", "Active visitors", ["event"], multiprocess_mode="mostrecent")
 ENDED = Counter("onsale_visitors_out", "Visitors who are out, by reason", ["event", "reason"])
 ADMITTED = Counter("onsale_visitors_admitted", "Visitors let in by a sweep", ["event"])
 LAPSED = Counter("onsale_baskets_lapsed", "Baskets whose time ran out", ["event"])
@@ -58,8 +56,6 @@ class Sweeping:
             self._finished.add(event.id)
 
     def _measure(self, event: Event, report: SweepReport) -> None:
-        WAITING.labels(event.slug).set(report.waiting)
-        ACTIVE.labels(event.slug).set(report.active)
         ADMITTED.labels(event.slug).inc(report.admitted)
         LAPSED.labels(event.slug).inc(report.lapsed)
         for reason, count in (
