@@ -16,6 +16,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 #: Plan units. A hall is a few thousand wide; beyond this a browser's canvas has no precision left.
 MAX_COORDINATE = 1_000_000
 
+#: Characters of a name or a number.
+MAX_TEXT = 200
+
 _COLOR = re.compile(r"#[0-9a-fA-F]{3,8}|[a-zA-Z]{3,30}|(?:rgb|hsl)a?\([0-9.,%/ a-z]{1,60}\)")
 
 
@@ -26,9 +29,17 @@ def _number_as_text(value: Any) -> Any:
     return value
 
 
-def _printable(value: str) -> str:
+def _readable(value: str) -> str:
+    if len(value) > MAX_TEXT:
+        raise ValueError(f"is longer than {MAX_TEXT} characters")
     if not value.replace("\n", " ").isprintable():
         raise ValueError("contains characters that cannot be printed")
+    return value
+
+
+def _not_empty(value: str) -> str:
+    if not value.strip():
+        raise ValueError("is empty")
     return value
 
 
@@ -38,7 +49,8 @@ def _color(value: str) -> str:
     return value
 
 
-Text = Annotated[str, BeforeValidator(_number_as_text), Field(max_length=200), AfterValidator(_printable)]
+Text = Annotated[str, BeforeValidator(_number_as_text), AfterValidator(_readable)]
+Name = Annotated[Text, AfterValidator(_not_empty)]
 OptionalText = Annotated[Text, BeforeValidator(lambda value: "" if value is None else value)]
 Color = Annotated[OptionalText, AfterValidator(_color)]
 Coordinate = Annotated[float, Field(ge=-MAX_COORDINATE, le=MAX_COORDINATE, allow_inf_nan=False)]
@@ -58,12 +70,12 @@ class Position(_Part):
 
 
 class CategoryPart(_Part):
-    name: Annotated[Text, Field(min_length=1)]
+    name: Name
     color: Color = ""
 
 
 class SeatPart(_Part):
-    seat_guid: Annotated[Text, Field(min_length=1)]
+    seat_guid: Name
     seat_number: OptionalText
     position: Position
     category: Text

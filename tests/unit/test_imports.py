@@ -1,0 +1,113 @@
+"""The rooms' import rules: `core <- realtime <- web <- cli`; in core, I/O only where the module's name says so."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+#: A package may import those before it and itself.
+LAYERS = ("core", "realtime", "web", "cli")
+
+#: Libraries that talk to a server, and what the name of a core module that imports one at run time must end in.
+IO_LIBRARIES = {"redis", "asyncpg", "databases", "sqlalchemy", "alembic", "aiokafka", "httpx", "aiosmtplib"}
+IO_SUFFIXES = ("_redis", "_postgres", "_kafka", "_http", "_smtp")
+
+#: Those that open connections and hand them on, and the schema.
+COMPOSITION = {
+    "core.runtime", "core.database", "core.embedded", "core.events.pipeline", "core.payments.composition",
+}  # fmt: skip
+COMPOSITION_PREFIX = "core.migrations."
+
+#: Libraries that belong to one room: nothing in `core` knows that it is served over HTTP.
+SERVER_LIBRARIES = {"starlette", "uvicorn", "websockets", "jinja2", "typer"}
+
+
+def modules(package: str) -> Iterator[tuple[str, ast.Module]]:
+    for path in sorted((ROOT / package).rglob("*.py")):
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        yield name, ast.parse(path.read_text(), filename=str(path))
+
+
+def imported(tree: ast.Module, *, for_types_too: bool = True) -> Iterator[tuple[str, int]]:
+    """Full names of imported modules with their lines; imports inside functions count as well."""
+    skipped: set[ast.AST] = set()
+    if not for_types_too:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+                skipped.update(child for statement in node.body for child in ast.walk(statement))
+    for node in ast.walk(tree):
+        if node in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute here"
+            yield node.module or "", node.lineno
+
+
+def layer_breaches(name: str, tree: ast.Module) -> list[str]:
+    own = LAYERS.index(name.split(".")[0])
+    return [
+        f"{name}:{line} imports {other}"
+        for other, line in imported(tree)
+        if other.split(".")[0] in LAYERS[own + 1 :]
+    ]
+
+
+def io_breaches(name: str, tree: ast.Module) -> list[str]:
+    if name in COMPOSITION or name.startswith(COMPOSITION_PREFIX) or name.endswith(IO_SUFFIXES):
+        return []
+    return [
+        f"{name}:{line} imports {other}: end its name in one of {IO_SUFFIXES}, or import it `if TYPE_CHECKING`"
+        for other, line in imported(tree, for_types_too=False)
+        if other.split(".")[0] in IO_LIBRARIES
+    ]
+
+
+@pytest.mark.parametrize("package", LAYERS)
+def test_a_room_imports_only_the_rooms_below_it(package: str) -> None:
+    breaches = [breach for name, tree in modules(package) for breach in layer_breaches(name, tree)]
+    assert not breaches, "\n".join(breaches)
+
+
+def test_core_does_io_only_in_modules_named_for_it() -> None:
+    breaches = [breach for name, tree in modules("core") for breach in io_breaches(name, tree)]
+    assert not breaches, "\n".join(breaches)
+
+
+def test_core_and_realtime_know_no_web_framework() -> None:
+    breaches = [
+        f"{name}:{line} imports {other}"
+        for package in ("core", "realtime")
+        for name, tree in modules(package)
+        for other, line in imported(tree)
+        if other.split(".")[0] in SERVER_LIBRARIES - ({"jinja2"} if name.startswith("core.notifications") else set())
+    ]
+    assert not breaches, "\n".join(breaches)
+
+
+def test_only_settings_reads_the_environment_in_core() -> None:
+    """`os.environ` and `os.getenv` elsewhere would be settings that no document knows."""
+    breaches = [
+        f"{name}:{node.lineno}"
+        for name, tree in modules("core")
+        if name != "core.settings"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv") and ast.unparse(node.value) == "os"
+    ]
+    assert not breaches, "\n".join(breaches)
+
+
+def test_the_rules_see_a_breach() -> None:
+    """The checks above can fail."""
+    tree = ast.parse("def f():\n    from web.app import create_app\nimport redis.asyncio\n")
+    assert layer_breaches("core.seats.board", tree) == ["core.seats.board:2 imports web.app"]
+    assert len(io_breaches("core.seats.board", tree)) == 1
+    assert not io_breaches("core.seats.board_redis", tree)
+    typed = ast.parse("if TYPE_CHECKING:\n    import redis\n")
+    assert not io_breaches("core.seats.board", typed)
