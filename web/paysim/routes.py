@@ -16,7 +16,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 
 def paysim_routes(store: SimulatorStore, operator_token: str) -> list[Route]:
-    """`store` is the caller's to close. Refusals of operator calls are `OnsaleError`s, for the application to answer."""
+    """`store` is the caller's to close. Refused operator calls raise an `OnsaleError`; the application answers it."""
     operators = OperatorPages(store, operator_token)
     tosser, kcper = toss.TossSimulator(store), kcp.KcpSimulator(store)
     return [

@@ -1,0 +1,172 @@
+"""Payment providers to talk to over real HTTP: the simulator served by uvicorn, and a server that answers nonsense."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount
+
+from core.clock import Clock, SystemClock
+from core.errors import OnsaleError
+from core.payments.composition import open_payments
+from core.payments.gateway import Charge
+from core.payments.payments import Payments
+from core.settings import Settings
+from web import problems
+from web.paysim import SimulatorStore, paysim_routes
+
+TOKEN = "operator-of-tests"
+
+
+def a_charge(payment_key: str = "pk_ok", *, amount: int = 15_000) -> Charge:
+    return Charge(str(uuid.uuid4()), payment_key, amount, "KRW", "Test night")
+
+
+def free_port() -> int:
+    """A port on which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@dataclass
+class Simulator:
+    """A running simulator; `url` is what `ONSALE_SIMULATOR_URL` takes."""
+
+    url: str
+    client: httpx.AsyncClient
+
+    async def behave(self, provider: str = "toss", **changes: Any) -> None:
+        answer = await self.client.put(f"/{provider}/behaviour", json=changes)
+        assert answer.status_code == 200, answer.text
+
+    async def ledger(self, provider: str = "toss") -> list[dict[str, Any]]:
+        answer = await self.client.get(f"/{provider}/ledger")
+        assert answer.status_code == 200, answer.text
+        entries: list[dict[str, Any]] = answer.json()
+        return entries
+
+    async def charged(self, charge: Charge, provider: str = "toss") -> list[tuple[bool, bool]]:
+        """(charged, cancelled) of each line that the ledger has for the order."""
+        lines = await self.ledger(provider)
+        return [(line["charged"], line["cancelled"]) for line in lines if line["order_id"] == charge.order_id]
+
+
+def simulator_app(store: SimulatorStore) -> Starlette:
+    def refused(request: Request, error: Exception) -> Response:
+        assert isinstance(error, OnsaleError)
+        return problems.response(error, request.scope)
+
+    routes = [Mount("/paysim", routes=paysim_routes(store, TOKEN))]
+    return Starlette(routes=routes, exception_handlers={OnsaleError: refused})
+
+
+@contextlib.asynccontextmanager
+async def serve(app: Starlette) -> AsyncIterator[str]:
+    """The application on a free port; yields its address."""
+    config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        running = asyncio.create_task(server.serve(sockets=[listening]))
+        async with asyncio.timeout(20):
+            while not server.started:
+                await asyncio.sleep(0.01)
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            await running
+
+
+@contextlib.asynccontextmanager
+async def simulator(path: Path) -> AsyncIterator[Simulator]:
+    """The simulator with its books in `path`; nothing delayed, every card good."""
+    store = SimulatorStore(path)
+    try:
+        async with (
+            serve(simulator_app(store)) as address,
+            httpx.AsyncClient(
+                base_url=f"{address}/paysim", headers={"Authorization": f"Bearer {TOKEN}"}, trust_env=False
+            ) as client,
+        ):
+            running = Simulator(f"{address}/paysim", client)
+            for provider in ("toss", "kcp"):
+                await running.behave(provider, success_rate=1.0, latency_seconds=0)
+            yield running
+    finally:
+        store.close()
+
+
+@dataclass
+class Scripted:
+    """A TCP server that answers every request with the same bytes (None: breaks the connection without a word)."""
+
+    url: str = ""
+    answer: bytes | None = b""
+    requests: list[bytes] = field(default_factory=list)
+
+    def says(self, body: bytes, *, status: str = "200 OK", kind: str = "application/json") -> None:
+        head = f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        self.answer = head.encode() + body
+
+
+@contextlib.asynccontextmanager
+async def scripted() -> AsyncIterator[Scripted]:
+    script = Scripted()
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = next(
+                (
+                    int(line.split(b":")[1])
+                    for line in head.lower().split(b"\r\n")
+                    if line.startswith(b"content-length")
+                ),
+                0,
+            )
+            script.requests.append(head + await reader.readexactly(length))
+            if script.answer is not None:
+                writer.write(script.answer)
+                await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    script.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with server:
+        yield script
+
+
+@contextlib.asynccontextmanager
+async def payments_with(*, redis: Any = None, clock: Clock | None = None, **settings: Any) -> AsyncIterator[Payments]:
+    """`Payments` as a process has it; impatient, and by default with circuits of its own."""
+    settings = {"payment_connect_seconds": 1, "payment_read_seconds": 5, "payment_retries": 0, **settings}
+    payments = open_payments(settings=Settings(**settings), redis=redis, clock=clock or SystemClock())
+    try:
+        yield payments
+    finally:
+        await payments.aclose()
+
+
+class Asked:
+    """A `before_call` that remembers which providers were about to be asked."""
+
+    def __init__(self) -> None:
+        self.providers: list[str] = []
+
+    async def __call__(self, provider: str) -> None:
+        self.providers.append(provider)
