@@ -127,19 +127,22 @@ class SeatFeed:
             self._work.clear()
             began = time.monotonic()
             try:
-                await self._send_what_is_due()
+                sent = await self._send_what_is_due()
             except Exception:
                 log.exception("changes not sent", slug=self._slug)
                 self._resync("error")
-            await asyncio.sleep(max(0.0, self._coalesce - (time.monotonic() - began)))
+                sent = True
+            if sent:
+                await asyncio.sleep(max(0.0, self._coalesce - (time.monotonic() - began)))
 
-    async def _send_what_is_due(self) -> None:
-        if self._board_due:
-            self._board_due = False
+    async def _send_what_is_due(self) -> bool:
+        board_due, self._board_due = self._board_due, False
+        if board_due:
             await self._hub.broadcast(self._board())
         batch = self._mirror.flush()
         if batch is not None:
             await self._hub.broadcast(text_frame(wire.seats(*batch)))
+        return board_due or batch is not None
 
     def _resync(self, cause: str) -> None:
         metrics.RESYNCS.labels("seats", cause).inc()
@@ -164,11 +167,12 @@ class SeatFeed:
             if self._fetch_again:
                 continue
             had = self.version if self._mirror.loaded else None
-            if self._mirror.load(snapshot):
-                self._board_due = self._board_due or self.version != had
+            whole = self._mirror.load(snapshot)
+            # Who comes from here on gets this board at once; who watched already, by broadcast.
+            if len(self._hub) and self.version != had:
+                self._board_due = True
+            if whole:
                 break
-            # What was held back does not follow on from this snapshot: the next one is sent in any case.
-            self._board_due = True
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))
         self._board_frame = None
         self._work.set()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import settings, strategies as st
+from hypothesis import settings
+from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from realtime.places import Heard, Places, Tracked
@@ -34,7 +35,7 @@ class Queue:
 
 
 class PlacesMachine(RuleBasedStateMachine):
-    """Joins, departures and returns; answers and messages arrive late and independently of each other; some get lost."""
+    """Joins, departures and returns; answers and messages arrive late, each in its own time; some get lost."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,0 +1,394 @@
+"""The live channel over a real server, real Valkey and real WebSocket clients (D3-D6, S7-S9, issue 2 section 5)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import orjson
+import pytest
+from websockets.asyncio.client import connect
+
+from core import keys
+from core.embedded import Engines
+from core.runtime import Runtime, open_runtime
+from core.settings import Settings
+from core.venue.event import Event
+from tests.conftest import MakeEvent
+from tests.live_server import Browser, LiveServer, live_server, sweeping
+
+HELD, FREE = 1, 0
+
+
+@pytest.fixture
+async def server(runtime: Runtime) -> AsyncIterator[LiveServer]:
+    async with live_server(runtime) as started:
+        yield started
+
+
+@pytest.fixture
+async def quick(settings: Settings, stores: Engines) -> AsyncIterator[LiveServer]:
+    """Beats twice a second and graces of two seconds, so that what takes half a minute takes two seconds."""
+    changed = settings.model_copy(
+        update={"beat_seconds": 0.5, "active_grace_seconds": 2.0, "waiting_grace_seconds": 4.0, "rate_limits": "off"}
+    )
+    async with open_runtime(changed, stores) as runtime, live_server(runtime) as started:
+        yield started
+
+
+async def test_two_browsers_see_each_others_holds(server: LiveServer, make_event: MakeEvent) -> None:
+    """D5: what one holds, the other sees taken, and free again when it is released."""
+    event = await make_event()
+    async with server.browser(event.slug) as one, server.browser(event.slug) as two:
+        await one.entered()
+        await two.entered()
+        answer = await one.ask("hold", seats=[3, 4])
+        assert answer["type"] == "held"
+        assert answer["seats"] == [3, 4]
+        assert answer["fence"] > 0
+        await two.until_seat(3, HELD)
+        await two.until_seat(4, HELD)
+        refusal = await two.ask("hold", seats=[4, 5])
+        assert (refusal["type"], refusal["code"], refusal["seats"]) == ("refused", "seat_taken", [4])
+        assert two.states[5] == FREE
+        answer = await one.ask("release", seats=[3])
+        assert answer["seats"] == [4]
+        await two.until_seat(3, FREE)
+        await one.until_seat(3, FREE)
+        assert one.states == two.states
+
+
+async def test_a_change_reaches_every_browser_within_a_tenth_of_a_second(
+    server: LiveServer, make_event: MakeEvent
+) -> None:
+    """DESIGN section 5: the median of a few, because the machine is shared."""
+    event = await make_event()
+    loop = asyncio.get_running_loop()
+    async with server.browser(event.slug) as one, server.browser(event.slug) as two:
+        await one.entered()
+        await two.until("board")
+        took = []
+        for turn in range(7):
+            began = loop.time()
+            await one.send("hold" if turn % 2 == 0 else "release", id="x", seats=[0])
+            await two.until_seat(0, HELD if turn % 2 == 0 else FREE)
+            took.append(loop.time() - began)
+            await asyncio.sleep(0.06)
+        assert sorted(took)[3] < 0.1, took
+
+
+async def test_who_waits_gets_places_and_no_seats_until_admitted(server: LiveServer, make_event: MakeEvent) -> None:
+    """S7, S8: an exact live place; the map comes with the admission."""
+    event = await make_event(active_limit=1)
+    async with contextlib.AsyncExitStack() as stack:
+        inside, first, second = [await stack.enter_async_context(server.browser(event.slug)) for _ in range(3)]
+        await inside.entered()
+        for browser, ahead in ((first, 0), (second, 1)):
+            welcome = await browser.until("welcome")
+            assert (welcome["state"], welcome["visitor"], welcome["event"]) == ("none", browser.visitor, event.slug)
+            await browser.until("board")
+            await browser.send("join")
+            place = await browser.until("queue")
+            assert place["ahead"] == ahead
+            assert place["ticket"]
+        await inside.ask("hold", seats=[0])
+        await first.silence(0.5, "seats", "board")
+        assert (await first.ask("hold", seats=[1]))["code"] == "not_active"
+        await inside.send("leave")
+        assert (await inside.until("expired"))["reason"] == "left"
+        admitted = await first.until("admitted")
+        assert admitted["number"] == 2
+        await first.until_seat(0, FREE)
+        place = await second.until("queue", lambda message: message["ahead"] == 0)
+        assert place["waiting"] == 1
+        assert not [m for m in second.seen if m["type"] == "admitted"]
+
+
+async def test_reload_and_second_tab_find_place_and_basket(server: LiveServer, make_event: MakeEvent) -> None:
+    """S7: asking never changes the place; all tabs of a visitor get the news."""
+    event = await make_event(active_limit=1)
+    async with server.browser(event.slug) as holder, server.browser(event.slug) as waiter:
+        await holder.entered()
+        await holder.ask("hold", seats=[2])
+        await waiter.send("join")
+        place = await waiter.until("queue")
+        async with (
+            server.browser(event.slug, holder.visitor) as holder_again,
+            server.browser(event.slug, waiter.visitor) as waiter_again,
+        ):
+            assert (await waiter_again.until("welcome"))["state"] == "waiting"
+            again = await waiter_again.until("queue")
+            assert (again["number"], again["ahead"]) == (place["number"], 0)
+            assert (await holder_again.until("welcome"))["state"] == "active"
+            await holder_again.until("admitted")
+            basket = await holder_again.until("held")
+            assert basket["seats"] == [2]
+            assert "id" not in basket
+            await holder_again.until("board")
+            assert holder_again.states[2] == HELD
+            await holder.ask("hold", seats=[3])
+            other_tab = await holder_again.until("held")
+            assert other_tab["seats"] == [2, 3]
+            assert "id" not in other_tab
+            await waiter.send("join")
+            assert (await waiter.until("queue"))["number"] == place["number"]
+
+
+async def test_ticket_of_an_earlier_place_is_taken_by_join(quick: LiveServer, make_event: MakeEvent) -> None:
+    """A phone that slept comes back to its place with the signed ticket."""
+    event = await make_event(active_limit=1)
+    async with (
+        quick.browser(event.slug) as holder,
+        quick.browser(event.slug) as other,
+        sweeping(quick.runtime, event.slug),
+    ):
+        await holder.entered()
+        async with quick.browser(event.slug, ping_interval=None) as sleeper:
+            await sleeper.send("join")
+            mine = await sleeper.until("queue")
+        await other.send("join")
+        await other.until("queue", lambda m: m["ahead"] == 1)
+        # The tab is closed: after the grace its entry is gone, and the next one moves up.
+        await other.until("queue", lambda m: m["ahead"] == 0)
+        async with quick.browser(event.slug, sleeper.visitor) as back:
+            assert (await back.until("welcome"))["state"] == "none"
+            await back.send("join", ticket=mine["ticket"])
+            again = await back.until("queue")
+            assert (again["number"], again["ahead"]) == (mine["number"], 0)
+            await other.until("queue", lambda m: m["ahead"] == 1)
+
+
+async def test_closed_browser_is_out_after_the_grace_and_its_seats_are_free(
+    quick: LiveServer, make_event: MakeEvent
+) -> None:
+    """Rule 5, S9."""
+    event = await make_event()
+    loop = asyncio.get_running_loop()
+    async with quick.browser(event.slug) as watcher, sweeping(quick.runtime, event.slug):
+        async with quick.browser(event.slug) as gone:
+            await gone.entered()
+            await gone.ask("hold", seats=[7])
+            await watcher.until_seat(7, HELD)
+        left = loop.time()
+        await watcher.until_seat(7, FREE)
+        assert 1.0 < loop.time() - left < 8.0
+        assert await quick.runtime.waiting_room.place(event, gone.visitor) is None
+
+
+async def test_pongs_alone_keep_a_visitor_in(quick: LiveServer, make_event: MakeEvent) -> None:
+    """S9: a background tab whose timers sleep still answers pings. `websockets` answers them, and sends no beat."""
+    event = await make_event()
+    async with quick.browser(event.slug, ping_interval=None) as browser, sweeping(quick.runtime, event.slug):
+        await browser.entered()
+        await browser.ask("hold", seats=[1])
+        # Twice the grace, without a message.
+        await browser.silence(4.5, "expired")
+        place = await quick.runtime.waiting_room.place(event, browser.visitor)
+        assert place is not None
+        assert browser.states[1] == HELD
+
+
+async def test_open_socket_without_pongs_or_beats_is_out(
+    settings: Settings, stores: Engines, make_event: MakeEvent
+) -> None:
+    """S9, the other half: a connection that is open and silent is no sign of life, and its page is told."""
+    changed = settings.model_copy(update={"beat_seconds": 0.5, "active_grace_seconds": 1.5})
+    event = await make_event()
+    async with (
+        open_runtime(changed, stores) as runtime,
+        live_server(runtime, ws_ping_interval=None) as server,
+        server.browser(event.slug, ping_interval=None) as silent,
+        server.browser(event.slug, ping_interval=None) as beating,
+        sweeping(runtime, event.slug),
+    ):
+        await silent.entered()
+        await beating.entered()
+
+        async def beat() -> None:
+            while True:
+                await beating.send("beat")
+                await asyncio.sleep(0.4)
+
+        beats = asyncio.create_task(beat())
+        assert (await silent.until("expired"))["reason"] == "heartbeat"
+        beats.cancel()
+        await beating.silence(0.01, "expired")
+        assert not [m for m in beating.seen if m["type"] == "expired"]
+
+
+async def test_lapsed_basket_is_told_and_its_seats_come_free(server: LiveServer, make_event: MakeEvent) -> None:
+    """S3: the hold has its own deadline; the session goes on."""
+    event = await make_event(hold_seconds=1)
+    async with (
+        server.browser(event.slug) as one,
+        server.browser(event.slug) as two,
+        sweeping(server.runtime, event.slug),
+    ):
+        await one.entered()
+        await two.entered()
+        await one.ask("hold", seats=[6])
+        await two.until_seat(6, HELD)
+        assert (await one.until("expired"))["reason"] == "hold"
+        await two.until_seat(6, FREE)
+        assert (await one.ask("hold", seats=[6]))["type"] == "held"
+
+
+async def test_extend_once(server: LiveServer, make_event: MakeEvent) -> None:
+    event = await make_event(hold_seconds=60)
+    async with server.browser(event.slug) as one:
+        await one.entered()
+        first = await one.ask("hold", seats=[6])
+        more = await one.ask("extend")
+        assert more["until"] > first["until"]
+        assert more["extensions_left"] == 0
+        assert (await one.ask("extend"))["code"] == "hold_not_extendable"
+
+
+async def test_sync_answers_with_a_board_only_when_it_is_needed(server: LiveServer, make_event: MakeEvent) -> None:
+    event = await make_event()
+    async with server.browser(event.slug) as one:
+        await one.entered()
+        boards = one.boards
+        await one.send("sync", epoch=one.epoch, version=one.version)
+        await one.silence(0.3, "board")
+        await one.send("sync", epoch=one.epoch, version=one.version + 5)
+        await one.until("board")
+        assert one.boards == boards + 1
+
+
+async def test_who_waits_may_watch_by_sync(server: LiveServer, make_event: MakeEvent) -> None:
+    event = await make_event(active_limit=1)
+    async with server.browser(event.slug) as inside, server.browser(event.slug) as waiter:
+        await inside.entered()
+        await waiter.send("join")
+        await waiter.until("queue")
+        await waiter.send("sync", epoch=-1, version=-1)
+        await waiter.until("board")
+        await inside.ask("hold", seats=[9])
+        await waiter.until_seat(9, HELD)
+
+
+async def test_result_of_a_payment_reaches_its_visitor_only(server: LiveServer, make_event: MakeEvent) -> None:
+    """S26: pushed to the browser."""
+    event = await make_event()
+    async with server.browser(event.slug) as buyer, server.browser(event.slug) as other:
+        await buyer.until("board")
+        await other.until("board")
+        result = {"id": "r1", "status": "CONFIRMED", "reason": None, "seats": [1], "amount": 15000, "currency": "KRW"}
+        message = orjson.dumps({"visitor": buyer.visitor, **result})
+        await server.runtime.redis.publish(keys.reservations_channel(event.slug), message)
+        assert await buyer.until("reservation") == {"type": "reservation", **result}
+        await other.silence(0.3, "reservation")
+
+
+Refusal = Callable[[LiveServer, Event], Awaitable[tuple[str, dict[str, str]]]]
+
+
+async def _no_visitor(server: LiveServer, event: Event) -> tuple[str, dict[str, str]]:
+    return event.slug, {}
+
+
+async def _forged(server: LiveServer, event: Event) -> tuple[str, dict[str, str]]:
+    return event.slug, {"Authorization": f"Bearer {server.visitor()}.forged"}
+
+
+async def _no_event(server: LiveServer, event: Event) -> tuple[str, dict[str, str]]:
+    return "no-such-event", {"Authorization": f"Bearer {server.token(server.visitor())}"}
+
+
+async def _other_site(server: LiveServer, event: Event) -> tuple[str, dict[str, str]]:
+    return event.slug, {
+        "Cookie": f"onsale_visitor={server.token(server.visitor())}", "Origin": "https://evil.example",
+    }  # fmt: skip
+
+
+async def _cookie_without_origin(server: LiveServer, event: Event) -> tuple[str, dict[str, str]]:
+    return event.slug, {"Cookie": f"onsale_visitor={server.token(server.visitor())}"}
+
+
+async def _own_page(server: LiveServer, event: Event) -> tuple[str, dict[str, str]]:
+    return event.slug, {
+        "Cookie": f"onsale_visitor={server.token(server.visitor())}", "Origin": f"http://127.0.0.1:{server.port}",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("refusal", "code"),
+    [
+        (_no_visitor, 4101), (_forged, 4101), (_no_event, 4102), (_other_site, 4101), (_cookie_without_origin, 4101),
+        (_own_page, None),
+    ],
+)  # fmt: skip
+async def test_who_may_open_the_channel(
+    server: LiveServer, make_event: MakeEvent, refusal: Refusal, code: int | None
+) -> None:
+    """Accepted first, then closed: a browser can read a close code, but not why a handshake was refused."""
+    slug, headers = await refusal(server, await make_event())
+    url = f"ws://127.0.0.1:{server.port}/ws/events/{slug}"
+    async with connect(url, additional_headers=headers, proxy=None) as connection:
+        browser = Browser(connection, "")
+        if code is None:
+            await browser.until("welcome")
+        else:
+            assert await browser.close_code() == code
+
+
+async def test_sixth_tab_of_one_visitor_is_refused_and_a_closed_one_makes_room(
+    server: LiveServer, make_event: MakeEvent
+) -> None:
+    event = await make_event()
+    visitor = server.visitor()
+    async with contextlib.AsyncExitStack() as stack:
+        tabs = [await stack.enter_async_context(server.browser(event.slug, visitor)) for _ in range(5)]
+        for tab in tabs:
+            await tab.until("welcome")
+        async with server.browser(event.slug, visitor) as sixth:
+            assert await sixth.close_code() == 4100
+        await tabs[0].connection.close()
+        async with asyncio.timeout(10):
+            while server.live.channels > 4:
+                await asyncio.sleep(0.01)
+        async with server.browser(event.slug, visitor) as again:
+            await again.until("welcome")
+
+
+async def test_too_many_messages_close_the_channel(server: LiveServer, make_event: MakeEvent) -> None:
+    event = await make_event()
+    async with server.browser(event.slug) as browser:
+        await browser.until("welcome")
+        for _ in range(server.runtime.settings.channel_messages_per_minute + 5):
+            await browser.send("beat")
+        assert await browser.close_code() == 4103
+
+
+async def test_bad_messages_are_answered_and_then_end_the_channel(server: LiveServer, make_event: MakeEvent) -> None:
+    """Rule 9: bad input changes nothing and gets one clear answer."""
+    event = await make_event()
+    async with server.browser(event.slug) as browser:
+        await browser.until("welcome")
+        for bad in ("{", '{"type":"fly"}', '{"type":"hold","seats":["1"]}', b"binary"):
+            await browser.connection.send(bad)
+            assert (await browser.until("problem"))["code"] == "invalid_request"
+        await browser.connection.send('{"type":"hold","seats":[]}')
+        assert await browser.close_code() == 4104
+
+
+async def test_message_above_the_limit_is_refused_by_the_protocol(server: LiveServer, make_event: MakeEvent) -> None:
+    event = await make_event()
+    async with server.browser(event.slug) as browser:
+        await browser.until("welcome")
+        await browser.connection.send('{"type":"join","ticket":"' + "x" * 5000 + '"}')
+        assert await browser.close_code() == 1009
+
+
+async def test_refusals_of_join_are_problems_and_the_channel_stays(server: LiveServer, make_event: MakeEvent) -> None:
+    from core.venue.event import SaleStatus
+
+    event = await make_event(status=SaleStatus.SCHEDULED)
+    async with server.browser(event.slug) as browser:
+        await browser.until("welcome")
+        await browser.send("join")
+        assert (await browser.until("problem"))["code"] == "sale_not_open"
+        await browser.send("sync", epoch=-1, version=-1)
+        await browser.until("board")

@@ -1,0 +1,190 @@
+"""A real server for tests of the live channel: uvicorn with our WebSocket protocol, and real `websockets` clients."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Self
+
+import orjson
+import uvicorn
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+from core.runtime import Runtime
+from realtime.live import Live
+from web.app import create_app
+from web.security import Visitors
+from web.ws_protocol import socket_options
+
+#: Generous: a test waits for what must happen, on a machine that others use as well.
+PATIENCE = 20.0
+
+
+class LiveServer:
+    """One server process's worth: an application with its live channel, on a port of its own."""
+
+    def __init__(self, runtime: Runtime, live: Live, port: int) -> None:
+        self.runtime = runtime
+        self.live = live
+        self.port = port
+        self._visitors = Visitors(runtime.secret)
+
+    def visitor(self) -> str:
+        return self._visitors.new()
+
+    def token(self, visitor: str) -> str:
+        return self._visitors.token(visitor)
+
+    @contextlib.asynccontextmanager
+    async def browser(self, slug: str, visitor: str | None = None, **options: Any) -> AsyncIterator[Browser]:
+        """An open channel, with the bearer token of `visitor` (a new one when None)."""
+        visitor = visitor or self.visitor()
+        headers = {"Authorization": f"Bearer {self.token(visitor)}"}
+        url = f"ws://127.0.0.1:{self.port}/ws/events/{slug}"
+        async with connect(url, additional_headers=headers, proxy=None, **options) as connection:
+            yield Browser(connection, visitor)
+
+
+class Browser:
+    """What a page does: takes the messages in order and keeps a board by the rules of `realtime/wire.py`."""
+
+    def __init__(self, connection: ClientConnection, visitor: str) -> None:
+        self.connection = connection
+        self.visitor = visitor
+        self.epoch, self.version = -1, -1
+        self.states = bytearray()
+        self.boards = 0
+        self.seen: list[dict[str, Any]] = []
+
+    async def send(self, kind: str, **fields: Any) -> None:
+        await self.connection.send(orjson.dumps({"type": kind, **fields}).decode())
+
+    async def next(self, patience: float = PATIENCE) -> dict[str, Any]:
+        """The next message, with the board kept."""
+        async with asyncio.timeout(patience):
+            message: dict[str, Any] = orjson.loads(await self.connection.recv())
+        self._keep(message)
+        self.seen.append(message)
+        return message
+
+    async def until(
+        self, kind: str, condition: Callable[[dict[str, Any]], bool] = lambda message: True, patience: float = PATIENCE
+    ) -> dict[str, Any]:
+        """The next message of this kind for which the condition holds."""
+        try:
+            async with asyncio.timeout(patience):
+                while True:
+                    message = await self.next(patience)
+                    if message["type"] == kind and condition(message):
+                        return message
+        except TimeoutError:
+            raise AssertionError(f"no {kind} came; the last messages: {self.seen[-5:]}") from None
+
+    async def until_seat(self, ordinal: int, state: int, patience: float = PATIENCE) -> None:
+        """Until the board shows it."""
+        try:
+            async with asyncio.timeout(patience):
+                while not self.states or self.states[ordinal] != state:
+                    await self.next(patience)
+        except TimeoutError:
+            raise AssertionError(f"seat {ordinal} is not {state}: {self.states[:20].hex()}, {self.seen[-5:]}") from None
+
+    async def ask(self, kind: str, **fields: Any) -> dict[str, Any]:
+        """Sends a command with an id and waits for its answer."""
+        id_ = f"c{len(self.seen)}"
+        await self.send(kind, id=id_, **fields)
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                message = await self.next()
+                if message["type"] in ("held", "refused", "problem") and message.get("id") == id_:
+                    return message
+
+    async def entered(self, **fields: Any) -> Self:
+        """Joins and waits to be let in with a board."""
+        await self.until("welcome")
+        await self.send("join", **fields)
+        await self.until("admitted")
+        await self.until("board")
+        return self
+
+    async def close_code(self, patience: float = PATIENCE) -> int | None:
+        """Reads to the end."""
+        async with asyncio.timeout(patience):
+            with contextlib.suppress(ConnectionClosed):
+                while True:
+                    await self.next(patience)
+            await self.connection.wait_closed()
+        return self.connection.close_code
+
+    async def silence(self, seconds: float, *kinds: str) -> None:
+        """Fails when one of these kinds comes within this time."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while True:
+                    message = await self.next(seconds + 1)
+                    assert message["type"] not in kinds, message
+
+    def _keep(self, message: dict[str, Any]) -> None:
+        if message["type"] == "board":
+            self.epoch, self.version = message["epoch"], message["version"]
+            self.states = bytearray(base64.b64decode(message["states"]))
+            self.boards += 1
+        elif message["type"] == "seats" and self.boards:
+            if message["epoch"] < self.epoch or (message["epoch"], message["version"]) <= (self.epoch, self.version):
+                return
+            assert message["epoch"] == self.epoch, "changes of a board that never came"
+            assert message["version"] - len(message["changes"]) == self.version, f"a gap at {self.version}: {message}"
+            for ordinal, state in message["changes"]:
+                self.states[ordinal] = state
+            self.version = message["version"]
+
+
+@contextlib.asynccontextmanager
+async def live_server(runtime: Runtime, **options: Any) -> AsyncIterator[LiveServer]:
+    """Serves `runtime` until the block ends, then as an orderly server stops. `options` go to uvicorn."""
+    live = Live(
+        settings=runtime.settings, clock=runtime.clock, redis=runtime.redis, events=runtime.events,
+        waiting_room=runtime.waiting_room, seats=runtime.seats,
+    )  # fmt: skip
+    await live.start()
+    app = create_app(runtime, live)
+    listening = socket.socket()
+    listening.bind(("127.0.0.1", 0))
+    config = uvicorn.Config(
+        app, lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=5,
+        **(socket_options(runtime.settings) | options),
+    )  # fmt: skip
+    server = uvicorn.Server(config)
+    serving = asyncio.create_task(server._serve([listening]))
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while not server.started:
+                await asyncio.sleep(0.01)
+        yield LiveServer(runtime, live, listening.getsockname()[1])
+    finally:
+        server.should_exit = True
+        await serving
+        await live.stop()
+        listening.close()
+
+
+@contextlib.asynccontextmanager
+async def sweeping(runtime: Runtime, slug: str, every: float = 0.1) -> AsyncIterator[None]:
+    """Sweeps one event, as the job of a server process does."""
+
+    async def run() -> None:
+        while True:
+            await runtime.waiting_room.sweep(await runtime.events.get(slug))
+            await asyncio.sleep(every)
+
+    task = asyncio.create_task(run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
