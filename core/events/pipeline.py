@@ -9,13 +9,21 @@ import databases
 
 from core.events import measures
 from core.events.bus import Bus
+from core.events.bus_kafka import KafkaBus
 from core.events.bus_local import LocalBus
+from core.events.codec import Decoder, Encoder
 from core.events.consumer import Consumer
+from core.events.consumer_kafka import EventHandler
+from core.events.dead_letters_kafka import KEEPER, DeadLetterKeeper, DeadLetterTopic
 from core.events.dead_letters_postgres import DeadLetters
+from core.events.group_kafka import Handler, KafkaGroup
 from core.events.outbox_postgres import Lag, Outbox
 from core.events.purge_postgres import purge
 from core.events.relay import Relay
 from core.events.retry import RetryPlan
+from core.events.sales_projection_postgres import SalesProjection
+from core.events.schema_registry_http import SchemaRegistry
+from core.events.topics_kafka import Topics
 from core.notifications.email_consumer import EmailConsumer
 from core.notifications.email_files import FileMailer
 from core.notifications.email_smtp import SmtpMailer
@@ -26,51 +34,113 @@ from core.upkeep.supervisor import Supervisor
 
 _LAG_SECONDS = 5.0
 _PURGE_SECONDS = 600.0
+_STOP_SECONDS = 20.0
 
 
 class EventPipeline:
-    """`await start()`, then `jobs()` for the process's job list, `wake()` after an outbox row was written
-    here, and `await stop()`, which waits for the batch in hand.
+    """`await start()`, then `jobs()` for the process's job list, `wake()` after an outbox row was written here, and
+    `await stop()`, which waits for the batch in hand.
 
-    `process` is the process's unique name; `base_url` is where buyers reach the site (empty: what settings
-    say). `consumers`, `mailer` and `bus` are the product's own unless a test brings others.
+    Without Kafka the relay runs the consumers, in every process that has a pipeline. With Kafka every pipeline relays,
+    and those with `consume` (the workers) are members of the consumer groups.
+    `process` is the process's unique name; `base_url` is where buyers reach the site (empty: what settings say).
+    `consumers`, `mailer`, `bus` and `topics` are the product's own unless a test brings others.
     """
 
     def __init__(
         self, *, database: databases.Database, settings: Settings, supervisor: Supervisor, process: str,
-        base_url: str = "", consumers: Sequence[Consumer] | None = None, mailer: Mailer | None = None,
-        bus: Bus | None = None,
+        base_url: str = "", consume: bool = True, consumers: Sequence[Consumer] | None = None,
+        mailer: Mailer | None = None, bus: Bus | None = None, topics: Topics | None = None,
+        retries: RetryPlan | None = None,
     ) -> None:  # fmt: skip
         self._database = database
         self._settings = settings
         self._supervisor = supervisor
+        self._process = process
+        self._topics = topics or Topics()
         self._mailer = mailer or open_mailer(settings)
+        self._retries = retries or RetryPlan(settings.consumer_retries)
+        self._registry = open_registry(settings, self._topics)
         address = base_url or settings.base_url or f"http://{settings.host}:{settings.port}"
         if consumers is None:
-            consumers = [EmailConsumer(mailer=self._mailer, base_url=address, sender=settings.mail_from)]
-        retries = RetryPlan(settings.consumer_retries)
-        self._bus = bus or LocalBus(database=database, consumers=consumers, retries=retries)
-        self._outbox = Outbox(database, process=process)
+            # In PostgreSQL first: what is written there should not wait for a mail server.
+            consumers = [
+                SalesProjection(),
+                EmailConsumer(mailer=self._mailer, base_url=address, sender=settings.mail_from),
+            ]
         self.dead_letters = DeadLetters(database)
+        kafka = bool(settings.kafka_bootstrap_servers)
+        self._members = self._join(consumers) if kafka and consume else ()
+        self._bus = bus or (
+            KafkaBus(
+                settings=settings, encoder=Encoder(self._registry), retries=self._retries, process=process,
+                topics=self._topics,
+            )
+            if kafka
+            else LocalBus(database=database, consumers=consumers, retries=self._retries)
+        )  # fmt: skip
+        self._outbox = Outbox(database, process=process)
         self.relay = Relay(
-            outbox=self._outbox, bus=self._bus, retries=retries, batch=settings.outbox_batch,
+            outbox=self._outbox, bus=self._bus, retries=self._retries, batch=settings.outbox_batch,
             idle_seconds=settings.outbox_seconds, lease_seconds=settings.outbox_lease_seconds,
         )  # fmt: skip
-        self._running: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def _join(self, consumers: Sequence[Consumer]) -> tuple[KafkaGroup, ...]:
+        """A member of each consumer's group, and of the one that keeps the dead letters."""
+        decoder = Decoder(self._registry)
+        self._dead_topic = DeadLetterTopic(settings=self._settings, topics=self._topics, process=self._process)
+        members = [
+            self._member(
+                consumer.name, self._topics.reservations,
+                EventHandler(
+                    database=self._database, consumer=consumer, decoder=decoder, dead=self._dead_topic,
+                    retries=self._retries,
+                ),
+                # One transaction for each message: so many are done well within the longest pause between two polls.
+                records=500 if consumer.batch > 1 else 100,
+            )
+            for consumer in consumers
+        ]  # fmt: skip
+        keeper = DeadLetterKeeper(letters=self.dead_letters, decoder=decoder)
+        return (*members, self._member(KEEPER, self._topics.dead_letters, keeper, records=100))
+
+    def _member(self, name: str, topic: str, handler: Handler, *, records: int) -> KafkaGroup:
+        return KafkaGroup(
+            settings=self._settings, topic=topic, group=self._topics.group(name), process=f"{self._process}-{name}",
+            handler=handler, retries=self._retries, records=records,
+        )  # fmt: skip
+
+    @property
+    def assigned(self) -> dict[str, frozenset[int]]:
+        """Kafka group -> the partitions that this process has at the moment."""
+        return {member.group: member.assigned for member in self._members}
 
     async def start(self) -> None:
         await self._bus.start()
-        self._running = self._supervisor.spawn("relay", self.relay.run())
+        self._tasks.append(self._supervisor.spawn("relay", self.relay.run()))
+        for member in self._members:
+            self._tasks.append(self._supervisor.spawn(f"consumer {member.group}", member.run()))
 
     async def stop(self) -> None:
-        """Ends after the batch in hand; cancelling it loses nothing, the rows are claimed again."""
+        """Ends after what is in hand; what takes too long is cut off, which loses nothing: it is claimed again."""
         self.relay.stop()
-        if self._running is not None:
-            await asyncio.gather(self._running, return_exceptions=True)
+        for member in self._members:
+            member.stop()
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=_STOP_SECONDS)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._bus.stop()
+        if self._members:
+            await self._dead_topic.stop()
         await self._mailer.close()
+        if self._registry is not None:
+            await self._registry.aclose()
 
     def wake(self) -> None:
+        """An outbox row was written by this process: no need to wait for the next look."""
         self.relay.wake()
 
     async def lag(self) -> Lag:
@@ -90,6 +160,13 @@ class EventPipeline:
 
     async def _purge(self) -> dict[str, int]:
         return await purge(self._database, days=self._settings.processed_days)
+
+
+def open_registry(settings: Settings, topics: Topics) -> SchemaRegistry | None:
+    """The schema registry, where one is named."""
+    if not settings.schema_registry_url:
+        return None
+    return SchemaRegistry(settings.schema_registry_url, subject=f"{topics.reservations}-value")
 
 
 def open_mailer(settings: Settings) -> Mailer:

@@ -82,3 +82,9 @@ def parse(uid: UUID, type_: str, payload: Mapping[str, Any], *, only_for: str = 
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise EventInvalid(f"{where}: {first['msg']}") from None
+
+
+def payload_of(event: ReservationEvent) -> dict[str, Any]:
+    """The outbox payload that `parse` would make this event of."""
+    body: dict[str, Any] = _ADAPTER.dump_python(event, mode="json", exclude={"uid", "type", "only_for"})
+    return body

@@ -1,0 +1,99 @@
+"""The dead-letter topic: what a consumer on Kafka gave up, as it was, with the reason in headers.
+
+A consumer group of its own copies the topic into the table `dead_letters`, from which operators list and send again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from aiokafka import ConsumerRecord
+
+from core.events.bus_kafka import ONLY_FOR, Producer
+from core.events.codec import Decoder
+from core.events.dead_letters_postgres import DeadLetters
+from core.events.group_kafka import Progress
+from core.events.reservation_event import EventInvalid, ReservationEvent, payload_of
+from core.events.topics_kafka import Topics
+from core.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+#: Headers of a dead letter: whose it is, where it was, why, how often it was tried.
+CONSUMER = "onsale-dead-consumer"
+SOURCE = "onsale-dead-source"
+ERROR = "onsale-dead-error"
+TRIED = "onsale-dead-tries"
+_OWN = {CONSUMER, SOURCE, ERROR, TRIED, ONLY_FOR}
+
+#: The group that copies the topic into the table.
+KEEPER = "dead-letters"
+_ACK_SECONDS = 30.0
+
+
+class DeadLetterTopic:
+    """Shared by the consumers of a process."""
+
+    def __init__(self, *, settings: Settings, topics: Topics, process: str) -> None:
+        self._topic = topics.dead_letters
+        self._producer = Producer(settings, f"{process}-dead")
+        self._gate = asyncio.Lock()
+
+    async def send(self, record: ConsumerRecord, *, consumer: str, error: Exception, tried: int) -> None:
+        """Returns when the brokers have it; the message may then be passed over. Raises KafkaError or TimeoutError."""
+        headers: list[tuple[str, Any]] = [(key, value) for key, value in record.headers if key not in _OWN]
+        headers += [
+            (CONSUMER, consumer.encode()),
+            (SOURCE, f"{record.topic}/{record.partition}/{record.offset}".encode()),
+            (ERROR, f"{type(error).__name__}: {error}"[:2000].encode()),
+            (TRIED, str(tried).encode()),
+        ]
+        async with self._gate:
+            try:
+                async with asyncio.timeout(_ACK_SECONDS):
+                    producer = await self._producer.open()
+                    await producer.send_and_wait(self._topic, record.value, key=record.key, headers=headers)
+            except BaseException:
+                await self._producer.discard()
+                raise
+        log.error(
+            "dead_letter", consumer=consumer, source=f"{record.topic}/{record.partition}/{record.offset}",
+            tried=tried, error=repr(error),
+        )  # fmt: skip
+
+    async def stop(self) -> None:
+        await self._producer.stop()
+
+
+class DeadLetterKeeper:
+    """Writes dead letters into the table; the same one again changes nothing."""
+
+    def __init__(self, *, letters: DeadLetters, decoder: Decoder) -> None:
+        self._letters = letters
+        self._decoder = decoder
+
+    async def __call__(self, records: Sequence[ConsumerRecord]) -> Progress:
+        for record in records:
+            headers = {key: (value or b"").decode(errors="replace") for key, value in record.headers}
+            event = await self._event(record)
+            await self._letters.bury(
+                consumer=headers.get(CONSUMER, "unknown"),
+                source=headers.get(SOURCE, f"{record.topic}/{record.partition}/{record.offset}"),
+                error=headers.get(ERROR, ""),
+                attempts=int(headers[TRIED]) if headers.get(TRIED, "").isdigit() else 0,
+                event_uid=event.uid if event else None,
+                reservation_id=event.reservation_id if event else None,
+                type_=event.type if event else None,
+                payload=payload_of(event) if event else None,
+                raw_message=None if event else record.value,
+            )
+        return Progress()
+
+    async def _event(self, record: ConsumerRecord) -> ReservationEvent | None:
+        try:
+            return await self._decoder.decode(record.value)
+        except EventInvalid:
+            return None

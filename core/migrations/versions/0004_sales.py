@@ -1,0 +1,34 @@
+"""Live sales figures, kept by a consumer of the reservation events."""
+
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+
+_SCHEMA = """
+-- What is sold at this moment: a cancellation takes away what its confirmation brought. Money in minor units.
+CREATE TABLE sales_by_category (
+    event_id bigint NOT NULL REFERENCES events (id) ON DELETE CASCADE,
+    category text NOT NULL,
+    sold     integer NOT NULL,
+    revenue  bigint NOT NULL,
+    PRIMARY KEY (event_id, category)
+) WITH (fillfactor = 50);
+
+-- What happened in each minute (UTC) of the sale.
+CREATE TABLE sales_by_minute (
+    event_id bigint NOT NULL REFERENCES events (id) ON DELETE CASCADE,
+    minute   timestamptz NOT NULL,
+    sold     integer NOT NULL,
+    revenue  bigint NOT NULL,
+    returned integer NOT NULL,
+    refunded bigint NOT NULL,
+    PRIMARY KEY (event_id, minute)
+) WITH (fillfactor = 50);
+"""
+
+
+def upgrade() -> None:
+    for statement in _SCHEMA.split(";\n"):
+        if statement.strip():
+            op.execute(statement)
