@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.importer import import_from_string
 
 from cli.web_processes import READY
+from core.logs import configure_logs
 from core.settings import Settings
 
 #: The ASGI application factory, without arguments; it opens the runtime in its lifespan.
@@ -100,7 +101,9 @@ def _stop_with_parent(server: uvicorn.Server, alive_fd: int) -> None:
 
 def main() -> None:
     listen_fd, ready_fd, alive_fd = (int(argument) for argument in sys.argv[1:4])
-    server = _Server(_config(Settings.load(), ready_fd), ready_fd)
+    settings = Settings.load()
+    configure_logs(settings)
+    server = _Server(_config(settings, ready_fd), ready_fd)
     threading.Thread(target=_stop_with_parent, args=(server, alive_fd), daemon=True).start()
     # uvicorn raises the signal again after its orderly end.
     with contextlib.suppress(KeyboardInterrupt):

@@ -185,7 +185,8 @@ class Settings(BaseSettings):
             first = error.errors()[0]
             field = str(first["loc"][0]) if first["loc"] else "settings"
             name = variable_name(field) if field in cls.model_fields else field
-            raise StartupError(f"{name} is not valid: {first['msg']} (given: {first.get('input')!r})") from None
+            given = "" if _is_secret(name) else f" (given: {first.get('input')!r})"
+            raise StartupError(f"{name} is not valid: {first['msg']}{given}") from None
 
     @property
     def embedded_postgres(self) -> bool:
@@ -199,6 +200,11 @@ class Settings(BaseSettings):
     def simulated_payment(self) -> bool:
         """No provider has a URL: `onsale serve` plays them all itself, under `/paysim`."""
         return not (self.payment_url or self.kcp_url)
+
+
+def _is_secret(variable: str) -> bool:
+    secrets = [name for name, field in Settings.model_fields.items() if isinstance(field.default, SecretStr)]
+    return variable in map(variable_name, secrets)
 
 
 def variable_name(field: str) -> str:
