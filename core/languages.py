@@ -23,7 +23,7 @@ from babel.dates import format_datetime
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
-from babel.numbers import format_currency, get_currency_precision
+from babel.numbers import format_currency, format_decimal, get_currency_precision
 
 #: Code -> the language's name in itself. The first one is spoken when nothing better is known.
 LANGUAGES: Final[Mapping[str, str]] = {"en": "English", "ko": "한국어"}
@@ -84,10 +84,10 @@ def text(language: str, key: str, **values: object) -> str:
     return message % values if values else message.replace("%%", "%")
 
 
-def plural(language: str, key: str, number: int, **values: object) -> str:
-    """Like `text`, in the form that goes with `number`, which is also the placeholder `count`."""
-    message = translations(language).ngettext(key, key, number)
-    return message % {"count": number, **values}
+def plural(language: str, key: str, count: int, /, **values: object) -> str:
+    """Like `text`, in the form that goes with `count`; the placeholder `number` is it as the language writes it."""
+    message = translations(language).ngettext(key, key, count)
+    return message % {"number": format_decimal(count, locale=language), **values}
 
 
 def reason(language: str, code: str | None) -> str:
@@ -103,7 +103,7 @@ def money(language: str, amount: int, currency: str) -> str:
 
 def moment(language: str, when: datetime) -> str:
     """A date and time, in UTC and saying so: pages put the reader's own time in its place."""
-    return f"{format_datetime(when, 'full' if language == 'ko' else 'long', locale=Locale.parse(language))}"
+    return str(format_datetime(when, "long", locale=Locale.parse(language)))
 
 
 def browser_messages(language: str) -> dict[str, str]:
@@ -115,7 +115,7 @@ def browser_messages(language: str) -> dict[str, str]:
         if not message.id or str(message.id).startswith("mail."):
             continue
         if isinstance(message.id, (tuple, list)):
-            for form, translated in zip(forms, message.string, strict=True):
+            for form, translated in zip(forms, message.string or (), strict=True):
                 messages[f"{message.id[0]}_{form}"] = translated
         else:
             messages[message.id] = str(message.string).replace("%%", "%")

@@ -1,0 +1,78 @@
+// The HTTP side: every call of the product's API that a page makes, and what can come back.
+
+/** The server refused: `code` is one of core/errors.py, `data` the problem's further members. */
+export class Refusal extends Error {
+  constructor(status, body, retryAfter) {
+    super(body.detail ?? body.title ?? `HTTP ${status}`);
+    this.status = status;
+    this.code = body.code ?? "internal_error";
+    this.detail = body.detail ?? "";
+    this.data = body;
+    this.retryAfter = retryAfter;
+  }
+}
+
+/** No answer: offline, a refused connection, or the time ran out. Says nothing about what the server did. */
+export class NoAnswer extends Error {}
+
+const TIMEOUT = 15000; // milliseconds: longer than any call may take on the server
+
+/**
+ * One call. Resolves to {status, body, at}; `at` is the server's clock as its Date header tells it (whole seconds), or null.
+ * Rejects with Refusal or NoAnswer.
+ */
+export async function call(method, path, { body, headers = {}, timeout = TIMEOUT } = {}) {
+  let response;
+  try {
+    response = await fetch(path, {
+      method,
+      credentials: "same-origin",
+      headers: { Accept: "application/json", ...(body === undefined ? {} : { "Content-Type": "application/json" }), ...headers },
+      body: body === undefined ? undefined : JSON.stringify(body),
+      signal: AbortSignal.timeout(timeout),
+    });
+  } catch (error) {
+    throw new NoAnswer(error.message);
+  }
+  let parsed = {};
+  try {
+    const text = await response.text();
+    parsed = text ? JSON.parse(text) : {};
+  } catch {
+    // A proxy's page instead of JSON, or a body that was cut off: nothing that can be relied on.
+    if (response.ok) throw new NoAnswer("the answer could not be read");
+  }
+  if (!response.ok) {
+    throw new Refusal(response.status, parsed, Number(response.headers.get("Retry-After")) || null);
+  }
+  const date = response.headers.get("Date");
+  return { status: response.status, body: parsed, at: date ? Date.parse(date) : null };
+}
+
+/** The calls of one event. */
+export class EventApi {
+  constructor(slug) {
+    this.base = `/api/events/${encodeURIComponent(slug)}`;
+  }
+
+  event = () => call("GET", this.base);
+  plan = () => call("GET", `${this.base}/plan`, { timeout: 60000 });
+  board = () => call("GET", `${this.base}/board`);
+  join = (ticket) => call("POST", `${this.base}/queue`, { body: ticket ? { ticket } : {} });
+  place = () => call("GET", `${this.base}/queue`);
+  beat = () => call("POST", `${this.base}/heartbeat`);
+  leave = () => call("DELETE", `${this.base}/queue`);
+  hold = (seats) => call("POST", `${this.base}/holds`, { body: { seats } });
+  basket = () => call("GET", `${this.base}/holds`);
+  release = (seats) => call("DELETE", `${this.base}/holds?seats=${seats.join(",")}`);
+  extend = () => call("POST", `${this.base}/holds/extend`);
+  reserve = (key, { email, payment_key }) =>
+    call("POST", `${this.base}/reservations`, {
+      body: { email, payment_key },
+      headers: { "Idempotency-Key": key },
+      timeout: 20000,
+    });
+}
+
+export const reservation = (id) => call("GET", `/api/reservations/${encodeURIComponent(id)}`);
+export const cancel = (id) => call("POST", `/api/reservations/${encodeURIComponent(id)}/cancel`, { timeout: 30000 });

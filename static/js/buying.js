@@ -1,0 +1,153 @@
+// From the pay button to the result, whatever happens to the network or the page in between.
+import { NoAnswer, Refusal, reservation as look } from "./api.js";
+import { attemptFor, forget, provesNothing } from "./attempt.js";
+import { delay } from "./backoff.js";
+
+const LOOK_EVERY = [2000, 2000, 3000, 4000, 6000, 10000]; // milliseconds: the channel pushes the result, this is the net below
+const TRIES = 6; // of one submit whose answer gets lost
+
+const LOOKS_LIKE_EMAIL = /^[^\s@]+@[^\s@]+\.[^\s@]+$/; // the server judges; this only catches slips before the round trip
+
+export class Buying {
+  constructor({ slug, api, store, ui, storage }) {
+    this.slug = slug;
+    this.api = api;
+    this.store = store;
+    this.ui = ui;
+    this.storage = storage;
+    this.busy = false;
+    this.looks = 0;
+    this.timer = null;
+    this.redraw = () => {};
+    this.actions = {
+      checkout: () => store.dispatch({ type: "step", step: "checkout" }),
+      back: () => store.dispatch({ type: "step", step: "map" }),
+      email: (event) => this.#email(event.target.value),
+      card: (card) => {
+        ui.card = card;
+        this.redraw();
+      },
+      submit: (event) => {
+        event.preventDefault();
+        this.submit();
+      },
+    };
+  }
+
+  get #name() {
+    return `onsale.reservation.${this.slug}`;
+  }
+
+  /** After a reload: a payment that was under way is shown again. */
+  async resume() {
+    const id = this.storage.getItem(this.#name);
+    if (!id) return;
+    try {
+      const { body } = await look(id);
+      if (body.status === "PAYING") this.#under(body);
+      else if (body.status === "CONFIRMED") this.store.dispatch({ type: "reservation", asked: true, ...body });
+      if (body.status !== "PAYING") this.#over();
+    } catch (error) {
+      if (error instanceof Refusal && error.status === 404) this.#over();
+    }
+  }
+
+  async submit() {
+    const { store, ui } = this;
+    const { basket } = store.state;
+    if (this.busy || basket.seats.length === 0) return;
+    const email = ui.email.trim();
+    ui.emailWrong = !LOOKS_LIKE_EMAIL.test(email);
+    if (ui.emailWrong) {
+      this.redraw();
+      document.getElementById("email")?.focus();
+      return;
+    }
+    this.busy = true;
+    store.dispatch({ type: "submitting" });
+    const attempt = attemptFor(this.storage, this.slug, basket.fence, { email, card: ui.card });
+    try {
+      this.#under(await this.#send(attempt));
+    } catch (error) {
+      if (error instanceof Refusal && provesNothing(error.status)) forget(this.storage, this.slug);
+      const code = error instanceof Refusal ? error.code : "no_answer";
+      ui.emailWrong = code === "invalid_request";
+      store.dispatch({ type: "submit-failed", code: ui.emailWrong ? null : code });
+    } finally {
+      this.busy = false;
+      this.redraw();
+    }
+  }
+
+  /** The same request until there is an answer: the key makes that harmless. */
+  async #send(attempt) {
+    for (let tried = 0; ; tried += 1) {
+      try {
+        return (await this.api.reserve(attempt.key, attempt.body)).body;
+      } catch (error) {
+        if (error instanceof Refusal && error.code === "idempotency_key_reused" && attempt.earlier) {
+          // The first form of this attempt had arrived after all: its reservation is the one.
+          return (await this.api.reserve(attempt.key, attempt.earlier)).body;
+        }
+        if (!(error instanceof NoAnswer) || tried + 1 >= TRIES) throw error;
+        await new Promise((resolve) => setTimeout(resolve, delay(tried)));
+        // The channel may have told the result meanwhile.
+        const { reservation } = this.store.state;
+        if (reservation) return reservation;
+      }
+    }
+  }
+
+  /** News came by the channel. */
+  told() {
+    const { reservation } = this.store.state;
+    if (reservation && reservation.status !== "PAYING") this.#over();
+    else if (reservation) this.#under(reservation);
+  }
+
+  #under(body) {
+    this.storage.setItem(this.#name, body.id);
+    this.store.dispatch({ type: "reservation", asked: true, ...body });
+    this.looks = 0;
+    if (this.store.state.reservation?.status === "PAYING") this.#lookLater();
+    else this.#over();
+  }
+
+  #over() {
+    clearTimeout(this.timer);
+    this.storage.removeItem(this.#name);
+    forget(this.storage, this.slug);
+  }
+
+  #lookLater() {
+    clearTimeout(this.timer);
+    const pause = LOOK_EVERY[Math.min(this.looks, LOOK_EVERY.length - 1)];
+    this.timer = setTimeout(() => this.#look(), pause);
+  }
+
+  async #look() {
+    const { reservation } = this.store.state;
+    if (reservation?.status !== "PAYING") return;
+    this.looks += 1;
+    try {
+      const { body } = await look(reservation.id);
+      this.store.dispatch({ type: "reservation", asked: true, ...body });
+      if (body.status !== "PAYING") {
+        this.#over();
+        return;
+      }
+    } catch {
+      // Asked again below; the banner tells about the connection.
+    }
+    this.#lookLater();
+  }
+
+  #email(value) {
+    this.ui.email = value;
+    this.storage.setItem("onsale.email", value);
+    if (this.ui.emailWrong) {
+      this.ui.emailWrong = false;
+      this.redraw();
+    }
+  }
+}

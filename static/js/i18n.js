@@ -1,0 +1,69 @@
+// Texts, numbers, money and times in the page's language. The catalogue is the server's own (core/locale/*.po as
+// JSON), so `t("code.seat_taken")` here and `_("code.seat_taken")` in a template are the same sentence.
+import "../vendor/i18next/i18next.min.js";
+
+const i18next = globalThis.i18next;
+let language = "en";
+
+/** Loads the catalogue of `code` ("en", "ko") from `base`/i18n. Rejects when it cannot be fetched. */
+export async function load(code, base) {
+  const response = await fetch(`${base}/i18n/${code}.json`);
+  if (!response.ok) throw new Error(`catalogue ${code}: HTTP ${response.status}`);
+  await use(code, await response.json());
+}
+
+/** Installs a catalogue that is at hand already. */
+export async function use(code, messages) {
+  language = code;
+  await i18next.init({
+    lng: code,
+    resources: { [code]: { translation: messages } },
+    keySeparator: false,
+    nsSeparator: false,
+    returnEmptyString: false,
+    // gettext's placeholders. lit-html escapes what it renders, so escaping here would do it twice.
+    interpolation: { prefix: "%(", suffix: ")s", escapeValue: false },
+  });
+}
+
+/** The text of `key`; with `count` in `values` the plural form that goes with it. */
+export const t = (key, values) => i18next.t(key, values);
+
+/** Plain words for an error code or a reservation's reason; a general sentence for an unknown one. */
+export const reason = (code) => t(i18next.exists(`code.${code}`) ? `code.${code}` : "code.internal_error");
+
+/** Text with a count: `number` is the count as the language writes it. */
+export const counted = (key, count, values = {}) => t(key, { count, number: number(count), ...values });
+
+export const number = (value) => new Intl.NumberFormat(language).format(value);
+
+/** `amount` in the currency's minor unit: 1500, "EUR" -> "€15.00"; 15000, "KRW" -> "₩15,000". */
+export function money(amount, currency) {
+  const format = new Intl.NumberFormat(language, { style: "currency", currency, currencyDisplay: "narrowSymbol" });
+  return format.format(amount / 10 ** format.resolvedOptions().maximumFractionDigits);
+}
+
+/** A moment (Date or ISO string) in the reader's own time zone. */
+export function moment(value) {
+  return new Intl.DateTimeFormat(language, { dateStyle: "full", timeStyle: "short" }).format(new Date(value));
+}
+
+export const dayOf = (value) => new Intl.DateTimeFormat(language, { dateStyle: "long" }).format(new Date(value));
+export const timeOf = (value) => new Intl.DateTimeFormat(language, { timeStyle: "short" }).format(new Date(value));
+
+/** Seconds as a clock: 65 -> "1:05". */
+export function clock(seconds) {
+  const whole = Math.max(0, Math.ceil(seconds));
+  const minutes = Math.floor(whole / 60);
+  return `${minutes}:${String(whole % 60).padStart(2, "0")}`;
+}
+
+/** Seconds in words, for live regions: 65 -> "1 minute 5 seconds". */
+export function spokenClock(seconds) {
+  const whole = Math.max(0, Math.ceil(seconds));
+  const minutes = Math.floor(whole / 60);
+  const parts = [];
+  if (minutes) parts.push(counted("time.minutes", minutes));
+  if (whole % 60 || !minutes) parts.push(counted("time.seconds", whole % 60));
+  return parts.join(" ");
+}

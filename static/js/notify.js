@@ -1,0 +1,56 @@
+// Calls the visitor when it is their turn: a sound and, where allowed, a notification. Both need a press of a button first.
+
+let audio = null;
+
+/** After a press: asks for what can be asked for. Resolves to true when at least the sound will come. */
+export async function allow() {
+  try {
+    audio ??= new AudioContext();
+    await audio.resume();
+  } catch {
+    audio = null;
+  }
+  let told = false;
+  if ("Notification" in globalThis) {
+    try {
+      told = (await Notification.requestPermission()) === "granted";
+    } catch {
+      told = false;
+    }
+  }
+  return audio !== null || told;
+}
+
+/** It is your turn. */
+export function call(title, body) {
+  chime();
+  if (document.hidden && "Notification" in globalThis && Notification.permission === "granted") {
+    try {
+      const note = new Notification(title, { body, tag: "onsale-turn", requireInteraction: true });
+      note.addEventListener("click", () => {
+        focus();
+        note.close();
+      });
+    } catch {
+      // Some phones allow notifications from service workers only; the sound and the title must do there.
+    }
+  }
+}
+
+function chime() {
+  if (audio?.state !== "running") return;
+  const start = audio.currentTime + 0.02;
+  // A rising fifth, twice: heard in a café, not mistaken for an alarm.
+  for (const [at, hertz] of [[0, 587.33], [0.18, 880], [0.7, 587.33], [0.88, 880]]) {
+    const tone = audio.createOscillator();
+    const gain = audio.createGain();
+    tone.frequency.value = hertz;
+    tone.type = "sine";
+    gain.gain.setValueAtTime(0, start + at);
+    gain.gain.linearRampToValueAtTime(0.22, start + at + 0.02);
+    gain.gain.exponentialRampToValueAtTime(0.001, start + at + 0.5);
+    tone.connect(gain).connect(audio.destination);
+    tone.start(start + at);
+    tone.stop(start + at + 0.55);
+  }
+}

@@ -1,0 +1,114 @@
+// The reservation's page: follows its status (pushed by the channel, looked at as well) and gives it back on request.
+import { announce } from "./announce.js";
+import { cancel, EventApi, Refusal, reservation as look } from "./api.js";
+import { load, reason, t } from "./i18n.js";
+import { Channel } from "./socket.js";
+import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
+
+const LOOK_EVERY = 5000; // milliseconds, while something may still change
+
+const element = document.getElementById("status");
+const { id, slug, language, assets } = element.dataset;
+const banner = document.getElementById("banner");
+
+const page = { status: element.dataset.status, reason: null, asking: false, busy: false, failure: null };
+
+await load(language, assets);
+await learn();
+
+if (page.status === "PAYING") {
+  const channel = new Channel({
+    slug,
+    api: new EventApi(slug),
+    onMessage: (message) => message.type === "reservation" && message.id === id && take(message),
+    onStatus: (status) => {
+      const lost = status === "offline" || status === "reconnecting";
+      banner.hidden = !lost;
+      banner.dataset.kind = lost ? status : "";
+      banner.textContent = lost ? t(`banner.${status}`) : "";
+    },
+  });
+  channel.start();
+  const timer = setInterval(async () => {
+    await learn();
+    if (page.status !== "PAYING") {
+      clearInterval(timer);
+      channel.stop();
+      banner.hidden = true;
+    }
+  }, LOOK_EVERY);
+}
+
+async function learn() {
+  try {
+    take((await look(id)).body);
+  } catch {
+    draw();
+  }
+}
+
+function take({ status, reason: why }) {
+  const news = status !== page.status;
+  page.status = status;
+  page.reason = why ?? null;
+  draw();
+  if (news) announce(t(`reservation.status.${status}`), { urgent: true });
+}
+
+async function giveBack() {
+  page.busy = true;
+  page.failure = null;
+  draw();
+  try {
+    take((await cancel(id)).body);
+    page.asking = false;
+  } catch (error) {
+    page.failure = error instanceof Refusal ? reason(error.code) : t("code.no_answer");
+    await learn();
+  }
+  page.busy = false;
+  draw();
+}
+
+function ask(asking) {
+  page.asking = asking;
+  draw();
+  element.querySelector(asking ? "[data-confirm]" : "[data-ask]")?.focus();
+}
+
+function draw() {
+  const { status } = page;
+  element.dataset.status = status;
+  // What the server drew made way for what follows changes.
+  if (!page.drawn) element.replaceChildren();
+  page.drawn = true;
+  render(
+    html`
+      <p class="status-name">${t(`reservation.status.${status}`)}</p>
+      <p class="status-text">${page.reason ? reason(page.reason) : t(`reservation.text.${status}`)}</p>
+      ${page.failure ? html`<p class="callout" data-kind="bad" role="alert">${page.failure}</p>` : nothing}
+      <div class="actions">
+        ${status === "CONFIRMED" ? html`<a class="button primary" href="/reservations/${id}/ticket">${t("confirmed.ticket")}</a>` : nothing}
+        ${status === "FAILED" || status === "CANCELLED" ? html`<a class="button primary" href="/events/${slug}">${t("reservation.sale")}</a>` : nothing}
+        ${mayCancel() && !page.asking ? html`<button type="button" class="button secondary" data-ask @click=${() => ask(true)}>${t("reservation.cancel")}</button>` : nothing}
+      </div>
+      ${page.asking && mayCancel() ? confirmation() : nothing}
+    `,
+    element,
+  );
+}
+
+const mayCancel = () => page.status === "CONFIRMED" || (page.status === "PAYING" && page.reason === "payment_parked");
+
+function confirmation() {
+  return html`<div class="confirm" role="group" aria-labelledby="confirm-title">
+    <p id="confirm-title"><strong>${t("reservation.cancel_sure")}</strong></p>
+    <p>${t("reservation.cancel_text")}</p>
+    <div class="actions">
+      <button type="button" class="button danger" data-confirm aria-disabled=${page.busy ? "true" : nothing} @click=${() => page.busy || giveBack()}>
+        ${page.busy ? t("reservation.cancelling") : t("reservation.cancel_yes")}
+      </button>
+      <button type="button" class="button secondary" ?disabled=${page.busy} @click=${() => ask(false)}>${t("reservation.cancel_no")}</button>
+    </div>
+  </div>`;
+}

@@ -1,0 +1,153 @@
+// The sale page: wires state, channel, map, list and views. One page from the countdown to the ticket, no reload.
+import { announce } from "./announce.js";
+import { EventApi } from "./api.js";
+import { Board } from "./board.js";
+import { Buying } from "./buying.js";
+import * as i18n from "./i18n.js";
+import { Hall } from "./hall.js";
+import * as notify from "./notify.js";
+import { Channel } from "./socket.js";
+import { initial, saleState } from "./state.js";
+import { lasting, session } from "./storage.js";
+import { createStore } from "./store.js";
+import { Page } from "./page.js";
+
+const EVENT_EVERY = 20000; // milliseconds between two looks at what the organiser changed (paused, closed, times)
+const ASK_AGAIN = 3000; // milliseconds until a `join` without an answer is sent again
+
+const root = document.getElementById("sale");
+const { slug, language, assets } = root.dataset;
+const ticketName = `onsale.ticket.${slug}`;
+
+const api = new EventApi(slug);
+const board = new Board();
+const store = createStore(initial({ slug, ticket: lasting.getItem(ticketName) }));
+const { dispatch } = store;
+const ui = {
+  mode: "map",
+  filter: null,
+  sheet: false,
+  email: session.getItem("onsale.email") ?? "",
+  emailWrong: false,
+  card: "approved",
+  simulated: root.dataset.simulated === "yes",
+  notify: "off",
+  closeCode: null,
+  broken: null,
+};
+
+let requests = 0;
+let askedAt = -Infinity;
+
+const tick = () => dispatch({ type: "tick", local: Date.now() });
+
+const channel = new Channel({
+  slug,
+  api,
+  onMessage(message) {
+    if (message.type === "board") hall.boardCame(board.load(message));
+    else if (message.type === "seats") seatsCame(message);
+    if (message.type === "welcome") {
+      tick();
+      askedAt = -Infinity;
+      beat(message.beat_seconds);
+    }
+    if (message.type !== "seats") dispatch(message);
+    if (message.type === "reservation") buying.told();
+  },
+  onStatus(status, code) {
+    ui.closeCode = code ?? null;
+    dispatch({ type: "connection", status });
+    if (status === "stopped") page.draw();
+  },
+});
+
+const hall = new Hall({ api, board, store, ui, channel, newId: () => `r${(requests += 1)}` });
+const buying = new Buying({ slug, api, store, ui, storage: session });
+
+const act = {
+  ...hall.actions,
+  ...buying.actions,
+  leave() {
+    if (!channel.send({ type: "leave" })) return;
+    lasting.removeItem(ticketName);
+  },
+  rejoin() {
+    dispatch({ type: "rejoin" });
+    askedAt = -Infinity;
+    ask();
+  },
+  dismiss: () => dispatch({ type: "dismiss" }),
+  async notify() {
+    ui.notify = (await notify.allow()) ? "on" : "off";
+    page.draw();
+  },
+};
+
+const page = new Page({ root, store, ui, board, hall, act });
+buying.redraw = () => page.draw();
+
+// The heartbeat's timer lives in a worker: background tabs throttle their own (beat_worker.js).
+const worker = new Worker(`${assets}/js/beat_worker.js`);
+worker.addEventListener("message", () => channel.send({ type: "beat" }));
+const beat = (seconds) => worker.postMessage({ every: (seconds ?? 10) * 1000 });
+
+function seatsCame(message) {
+  const touched = board.apply(message);
+  if (touched === null) channel.send({ type: "sync", epoch: board.epoch, version: board.version });
+  else if (touched.length) hall.seatsChanged(touched);
+}
+
+/** Asks for a place whenever one is wanted and none is known; the ticket of an earlier one brings it back. */
+function ask() {
+  const { state } = store;
+  if (state.presence !== "joining" || saleState(state) !== "open" || state.reservation?.status === "PAYING") return;
+  if (performance.now() - askedAt < ASK_AGAIN) return;
+  if (channel.send({ type: "join", ...(state.ticket ? { ticket: state.ticket } : {}) })) askedAt = performance.now();
+}
+
+async function learnEvent() {
+  try {
+    const { body } = await api.event();
+    tick();
+    dispatch({ type: "event", event: body });
+    if (store.state.connection !== "online") {
+      // Before the first welcome: the answer's own clock is good enough to count down with.
+      dispatch({ type: "offset", now: body.now });
+    }
+  } catch (error) {
+    if (store.state.event === null) {
+      ui.broken = error.code ?? "store_unavailable";
+      page.draw();
+    }
+  }
+}
+
+let before = store.state;
+store.subscribe((state) => {
+  if (state.ticket && state.ticket !== before.ticket) lasting.setItem(ticketName, state.ticket);
+  if (state.presence === "out" && before.presence !== "out") lasting.removeItem(ticketName);
+  if (state.presence === "active" && before.presence !== "active") {
+    if (before.presence === "waiting") notify.call(i18n.t("turn.title"), i18n.t("turn.text", { event: state.event?.name ?? "" }));
+    announce(i18n.t("turn.title"), { urgent: true });
+  }
+  hall.follow(before, state);
+  before = state;
+  ask();
+  page.draw();
+});
+
+try {
+  await i18n.load(language, assets);
+} catch {
+  location.reload();
+}
+tick();
+await learnEvent();
+await buying.resume();
+channel.start();
+setInterval(() => {
+  tick();
+  ask();
+}, 1000);
+setInterval(learnEvent, EVENT_EVERY);

@@ -1,0 +1,155 @@
+// The way to a seat without the map: area -> row -> seat, for keyboards and screen readers, and for whoever likes lists.
+// It shows the same board, holds and lets go the same seats, and follows changes as they happen.
+import { AVAILABLE, HELD, SOLD } from "../board.js";
+import { counted, money, t } from "../i18n.js";
+import { html, nothing, render } from "../../vendor/lit-html/lit-html.js";
+import { repeat } from "../../vendor/lit-html/directives/repeat.js";
+
+export class SeatList {
+  /** `model()` -> {own: Set, asked: Set, filter: Set or null, currency}; `onPick(ordinal)` when a seat is chosen or let go. */
+  constructor({ plan, board, model, onPick }) {
+    this.plan = plan;
+    this.board = board;
+    this.model = model;
+    this.onPick = onPick;
+    this.zone = plan.zones.length === 1 ? plan.zones[0] : null;
+    this.row = null;
+    this.element = document.createElement("div");
+    this.element.className = "seat-list";
+  }
+
+  /** Draws again; cheap enough for every batch of changes, because only one level is in the page. */
+  update() {
+    render(this.#step(), this.element);
+  }
+
+  /** Puts the focus on the heading of the present step. */
+  focus() {
+    this.update();
+    this.element.querySelector("[data-heading]")?.focus();
+  }
+
+  #go(zone, row) {
+    this.zone = zone;
+    this.row = row;
+    this.focus();
+  }
+
+  #step() {
+    if (this.row !== null) return this.#seats();
+    if (this.zone !== null) return this.#rows();
+    return this.#zones();
+  }
+
+  #zones() {
+    const free = this.#countBy((ordinal) => this.plan.zoneOf[ordinal]);
+    return html`
+      ${this.#heading(t("list.choose_zone"))}
+      <ul class="list-choices">
+        ${this.plan.zones.map(
+          (zone) => html`<li>
+            <button type="button" class="list-choice" @click=${() => this.#go(zone, null)}>
+              <span class="list-name">${zone.name || t("list.hall")}</span>
+              <span class="list-free">${counted("seats.free", free.get(zone.index) ?? 0)}</span>
+            </button>
+          </li>`,
+        )}
+      </ul>
+    `;
+  }
+
+  #rows() {
+    const free = this.#countBy((ordinal) => this.plan.rowOf[ordinal]);
+    const { zone } = this;
+    return html`
+      ${this.plan.zones.length > 1 ? this.#back(t("list.all_zones"), () => this.#go(null, null)) : nothing}
+      ${this.#heading(t("list.choose_row", { zone: zone.name || t("list.hall") }))}
+      <ul class="list-choices list-rows">
+        ${zone.rows.map((index) => {
+          const row = this.plan.rows[index];
+          const count = free.get(index) ?? 0;
+          return html`<li>
+            <button type="button" class="list-choice" data-none=${count === 0 ? "" : nothing} @click=${() => this.#go(zone, row)}>
+              <span class="list-name">${t("seat.row", { row: row.name })}</span>
+              <span class="list-free">${counted("seats.free", count)}</span>
+            </button>
+          </li>`;
+        })}
+      </ul>
+    `;
+  }
+
+  #seats() {
+    const { row, zone } = this;
+    const model = this.model();
+    return html`
+      ${this.#back(t("list.rows_of", { zone: zone.name || t("list.hall") }), () => this.#go(zone, null))}
+      ${this.#heading(t("list.choose_seat", { zone: zone.name || t("list.hall"), row: row.name }))}
+      <ul class="list-seats">
+        ${repeat(
+          row.seats.filter((ordinal) => this.#passes(ordinal, model)),
+          (ordinal) => ordinal,
+          (ordinal) => this.#seat(ordinal, model),
+        )}
+      </ul>
+    `;
+  }
+
+  #seat(ordinal, { own, asked, currency }) {
+    const seat = this.plan.seat(ordinal);
+    const look = lookOf(ordinal, this.board, own, asked);
+    const taken = look === "held" || look === "sold" || look === "blocked";
+    return html`<li>
+      <button
+        type="button"
+        class="list-seat"
+        data-look=${look}
+        data-ordinal=${ordinal}
+        aria-pressed=${look === "own" ? "true" : "false"}
+        aria-disabled=${taken ? "true" : nothing}
+        @click=${() => this.onPick(ordinal)}
+      >
+        <span class="glyph" data-look=${look} aria-hidden="true"></span>
+        <span class="list-seat-name">${t("seat.number", { number: seat.number })}</span>
+        <span class="list-seat-more">
+          ${seat.category}${seat.accessible ? html`, ${t("seat.accessible")}` : nothing}
+        </span>
+        <span class="list-seat-price">${money(seat.price, currency)}</span>
+        <span class="list-seat-state">${t(`state.${look}`)}</span>
+      </button>
+    </li>`;
+  }
+
+  #passes(ordinal, { filter, own }) {
+    return filter === null || filter.has(this.plan.category[ordinal]) || own.has(ordinal);
+  }
+
+  #heading(text) {
+    return html`<h2 class="list-heading" tabindex="-1" data-heading>${text}</h2>`;
+  }
+
+  #back(text, go) {
+    return html`<button type="button" class="list-back" @click=${go}><span aria-hidden="true">←</span> ${text}</button>`;
+  }
+
+  #countBy(group) {
+    const { filter } = this.model();
+    const counts = new Map();
+    const { states } = this.board;
+    for (let i = 0; i < states.length; i += 1) {
+      if (states[i] !== AVAILABLE || (filter !== null && !filter.has(this.plan.category[i]))) continue;
+      counts.set(group(i), (counts.get(group(i)) ?? 0) + 1);
+    }
+    return counts;
+  }
+}
+
+/** free, own, asked, held, sold, blocked: the names of a seat's looks. */
+export function lookOf(ordinal, board, own, asked) {
+  if (own.has(ordinal)) return "own";
+  if (asked.has(ordinal)) return "asked";
+  const state = board.states[ordinal];
+  if (state === AVAILABLE) return "free";
+  if (state === HELD) return "held";
+  return state === SOLD ? "sold" : "blocked";
+}

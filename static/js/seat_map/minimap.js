@@ -1,0 +1,52 @@
+// A small picture of the whole hall with a frame around what is in sight; a press or a drag in it goes there.
+
+const SIDE = 132; // CSS pixels: its longer side
+
+export class Minimap {
+  constructor(plan, onMove) {
+    const { minX, minY, maxX, maxY } = plan.box;
+    this.box = plan.box;
+    this.k = SIDE / Math.max(maxX - minX, maxY - minY, 1);
+    this.width = Math.max(24, (maxX - minX) * this.k);
+    this.height = Math.max(24, (maxY - minY) * this.k);
+    this.element = document.createElement("canvas");
+    this.element.className = "minimap";
+    this.element.setAttribute("aria-hidden", "true");
+    this.element.style.width = `${this.width}px`;
+    this.element.style.height = `${this.height}px`;
+    this.ctx = this.element.getContext("2d");
+    const move = (event) => {
+      const at = this.element.getBoundingClientRect();
+      onMove(minX + (event.clientX - at.left) / this.k, minY + (event.clientY - at.top) / this.k);
+    };
+    this.element.addEventListener("pointerdown", (event) => {
+      event.stopPropagation();
+      this.element.setPointerCapture(event.pointerId);
+      move(event);
+    });
+    this.element.addEventListener("pointermove", (event) => this.element.hasPointerCapture(event.pointerId) && move(event));
+  }
+
+  draw(overview, viewport, theme, ratio) {
+    const { element, ctx, k, box } = this;
+    const width = Math.round(this.width * ratio);
+    const height = Math.round(this.height * ratio);
+    if (element.width !== width || element.height !== height) {
+      element.width = width;
+      element.height = height;
+    }
+    ctx.setTransform(1, 0, 0, 1, 0, 0);
+    ctx.clearRect(0, 0, width, height);
+    ctx.imageSmoothingQuality = "high";
+    ctx.drawImage(overview.canvas, 0, 0, width, height);
+    ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
+    const { minX, minY, maxX, maxY } = viewport.sight;
+    const left = Math.max(0, (minX - box.minX) * k);
+    const top = Math.max(0, (minY - box.minY) * k);
+    const right = Math.min(this.width, (maxX - box.minX) * k);
+    const bottom = Math.min(this.height, (maxY - box.minY) * k);
+    ctx.strokeStyle = theme.accent;
+    ctx.lineWidth = 2;
+    ctx.strokeRect(left + 1, top + 1, Math.max(4, right - left - 2), Math.max(4, bottom - top - 2));
+  }
+}

@@ -1,0 +1,326 @@
+// The seat map: a canvas that is drawn only when something changed, above tiles that are drawn once (tiles.js).
+import { AVAILABLE } from "../board.js";
+import { readTheme } from "./colors.js";
+import { listen } from "./gestures.js";
+import { Minimap } from "./minimap.js";
+import { Overlay } from "./overlay.js";
+import { Painter } from "./painter.js";
+import { SeatIndex } from "./seat_index.js";
+import { Tiles } from "./tiles.js";
+import { Viewport } from "./viewport.js";
+
+const TILE_BUDGET = 7; // milliseconds of a frame for drawing tiles
+const PATCH_BUDGET = 5; // milliseconds of a frame for seats that changed
+const PICKABLE = { touch: 7, mouse: 3.5 }; // CSS pixels of seat radius from which a tap picks, and does not zoom
+const SLACK = { touch: 12, mouse: 3 }; // CSS pixels beside a seat that still count as the seat
+const SETTLED = 130; // milliseconds without zooming until tiles of the new scale are drawn
+
+export class SeatMap {
+  /**
+   * `words`: {label, zoomIn, zoomOut, whole, zone(zone, free) -> {name, free}, hint(ordinal) -> [line, ...]}
+   * `onPick(ordinal)` when a seat is tapped.
+   */
+  constructor({ plan, board, words, onPick }) {
+    this.plan = plan;
+    this.board = board;
+    this.words = words;
+    this.onPick = onPick;
+    this.looks = { board, own: new Set(), asked: new Set(), filter: null };
+    this.index = new SeatIndex(plan);
+    this.painter = new Painter(plan, this.index, this.looks);
+    this.tiles = new Tiles(this.painter, plan.box);
+    this.overlay = new Overlay(plan);
+    this.viewport = new Viewport(plan.box, median(plan.r));
+    this.waiting = new Set(); // ordinals to be drawn anew
+    this.zoomedAt = 0;
+    this.frame = null;
+    this.theme = null;
+    this.bubble = null;
+    this.motion = matchMedia("(prefers-reduced-motion: reduce)");
+    this.#build();
+  }
+
+  get still() {
+    return this.motion.matches;
+  }
+
+  /** Call when the element is in the page and visible. */
+  show() {
+    this.#measure();
+    if (!this.theme) this.#retheme();
+    this.redraw();
+  }
+
+  /** Seats whose state on the board changed; null when all may have. */
+  changed(ordinals) {
+    this.overlay.count(this.board.states, this.looks.filter);
+    if (ordinals === null) {
+      this.waiting.clear();
+      if (this.theme) this.tiles.reset();
+    } else {
+      const now = performance.now();
+      for (const ordinal of ordinals) {
+        this.waiting.add(ordinal);
+        if (!document.hidden) this.overlay.pulse(ordinal, this.board.states[ordinal] === AVAILABLE ? "free" : "gone", now);
+      }
+    }
+    this.redraw();
+  }
+
+  /** The visitor's own seats and those a request is under way for. */
+  setMine(own, asked) {
+    for (const [name, fresh] of [["own", own], ["asked", asked]]) {
+      const old = this.looks[name];
+      for (const ordinal of old) if (!fresh.has(ordinal)) this.waiting.add(ordinal);
+      for (const ordinal of fresh) if (!old.has(ordinal)) this.waiting.add(ordinal);
+      this.looks[name] = fresh;
+    }
+    if (this.waiting.size) this.redraw();
+  }
+
+  /** Shows only the free seats of these categories (indices) in full; null for all. */
+  setFilter(categories) {
+    this.looks.filter = categories;
+    this.overlay.count(this.board.states, categories);
+    if (this.theme) this.tiles.reset();
+    this.redraw();
+  }
+
+  /** Says at the seat why it could not be had. */
+  refuse(ordinal, text) {
+    this.overlay.pulse(ordinal, "bad", performance.now());
+    this.#bubble(ordinal, [text], "refusal", 3200);
+  }
+
+  showSeat(ordinal) {
+    this.viewport.showSeat(this.plan.x[ordinal], this.plan.y[ordinal], performance.now(), this.still);
+    this.#zooming();
+  }
+
+  showZone(zone) {
+    this.viewport.showBox(zone.box, performance.now(), this.still);
+    this.#zooming();
+  }
+
+  redraw() {
+    if (this.frame === null && this.theme && this.element.isConnected) this.frame = requestAnimationFrame((now) => this.#draw(now));
+  }
+
+  #build() {
+    const element = document.createElement("div");
+    element.className = "map";
+    element.tabIndex = 0;
+    element.setAttribute("role", "group");
+    element.setAttribute("aria-label", this.words.label);
+    this.canvas = document.createElement("canvas");
+    this.canvas.className = "map-canvas";
+    this.canvas.setAttribute("aria-hidden", "true");
+    this.ctx = this.canvas.getContext("2d");
+    this.hint = document.createElement("div");
+    this.hint.className = "map-hint";
+    this.hint.hidden = true;
+    this.minimap = new Minimap(this.plan, (x, y) => {
+      const { viewport } = this;
+      const at = viewport.toScreen(x, y);
+      viewport.pan(viewport.width / 2 - at.x, viewport.height / 2 - at.y);
+      this.redraw();
+    });
+    const controls = document.createElement("div");
+    controls.className = "map-controls";
+    this.element = element;
+    const middle = () => [this.viewport.width / 2, this.viewport.height / 2];
+    const zoomed = (factor) => () => this.#softly(factor, ...middle());
+    this.fitButton = control("fit", this.words.whole, () => this.#fit());
+    controls.append(control("plus", this.words.zoomIn, zoomed(1.8)), control("minus", this.words.zoomOut, zoomed(1 / 1.8)), this.fitButton);
+    element.append(this.canvas, this.minimap.element, this.hint, controls);
+    listen(this.canvas, this.#actions());
+    element.addEventListener("keydown", (event) => {
+      // Keys reach the canvas' listener as if it had the focus, which its frame has.
+      if (event.target === element) this.canvas.dispatchEvent(new KeyboardEvent("keydown", event));
+    });
+    new ResizeObserver(() => this.#measure()).observe(element);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.theme && this.#retheme());
+    document.fonts?.ready.then(() => this.theme && this.#retheme());
+  }
+
+  #actions() {
+    const { viewport } = this;
+    return {
+      isStill: () => this.still,
+      pan: (dx, dy) => {
+        viewport.pan(dx, dy);
+        this.redraw();
+      },
+      zoom: (factor, x, y) => {
+        viewport.zoom(factor, x, y);
+        this.#zooming();
+      },
+      zoomSoftly: (factor, x, y) => this.#softly(factor, x, y),
+      fit: () => this.#fit(),
+      tap: (x, y, touch) => this.#tap(x, y, touch ? "touch" : "mouse"),
+      hover: (x, y) => this.#hover(x, y),
+      leave: () => this.#hover(null),
+    };
+  }
+
+  #fit() {
+    this.viewport.fit(performance.now(), this.still);
+    this.#zooming();
+  }
+
+  #softly(factor, x, y) {
+    this.viewport.zoomSoftly(factor, x, y, performance.now(), this.still);
+    this.#zooming();
+  }
+
+  #tap(x, y, kind) {
+    const { viewport, overlay } = this;
+    const at = viewport.toPlan(x, y);
+    const seat = this.index.nearest(at.x, at.y, SLACK[kind] / viewport.scale);
+    if (seat >= 0 && viewport.seatPixels >= PICKABLE[kind] && !overlay.namesZones(viewport)) {
+      if (kind === "touch") this.#bubble(seat, this.words.hint(seat), "hint", 2600);
+      this.onPick(seat);
+      return true;
+    }
+    if (overlay.namesZones(viewport)) {
+      const zone = this.plan.zones.find(({ box }) => at.x >= box.minX && at.x <= box.maxX && at.y >= box.minY && at.y <= box.maxY);
+      if (zone) {
+        this.showZone(zone);
+        return true;
+      }
+    }
+    if (seat >= 0) {
+      this.#softly(13 / viewport.seatPixels, x, y);
+      return true;
+    }
+    return false;
+  }
+
+  #hover(x, y) {
+    const { viewport, overlay } = this;
+    let seat = -1;
+    if (x !== null && !overlay.namesZones(viewport)) {
+      const at = viewport.toPlan(x, y);
+      seat = this.index.nearest(at.x, at.y, 2 / viewport.scale);
+    }
+    this.canvas.dataset.over = seat >= 0 ? "seat" : "";
+    if (seat === overlay.hovered) return;
+    overlay.hovered = seat;
+    if (seat >= 0 && this.bubble?.kind !== "refusal") this.#bubble(seat, this.words.hint(seat), "hint", Infinity);
+    else if (seat < 0 && this.bubble?.kind === "hint") this.#unbubble();
+    this.redraw();
+  }
+
+  #bubble(ordinal, lines, kind, length) {
+    this.bubble = { ordinal, kind, until: performance.now() + length };
+    this.hint.replaceChildren(
+      ...lines.map((line) => {
+        const row = document.createElement("span");
+        row.textContent = line;
+        return row;
+      }),
+    );
+    this.hint.dataset.kind = kind;
+    this.hint.hidden = false;
+    this.redraw();
+    if (Number.isFinite(length)) setTimeout(() => this.redraw(), length + 20);
+  }
+
+  #unbubble() {
+    this.bubble = null;
+    this.hint.hidden = true;
+  }
+
+  #placeBubble(now) {
+    const { bubble, hint, viewport, plan } = this;
+    if (!bubble) return;
+    if (now > bubble.until) {
+      this.#unbubble();
+      return;
+    }
+    const { x, y } = viewport.toScreen(plan.x[bubble.ordinal], plan.y[bubble.ordinal]);
+    const gap = Math.max(4, plan.r[bubble.ordinal] * viewport.scale) + 8;
+    const half = hint.offsetWidth / 2;
+    const left = Math.min(viewport.width - half - 8, Math.max(half + 8, x));
+    const above = y - gap - hint.offsetHeight > 4;
+    const top = above ? y - gap - hint.offsetHeight : y + gap;
+    hint.style.transform = `translate(${Math.round(left - half)}px, ${Math.round(top)}px)`;
+  }
+
+  #zooming() {
+    this.zoomedAt = performance.now();
+    this.redraw();
+  }
+
+  #measure() {
+    const { clientWidth: width, clientHeight: height } = this.element;
+    if (!width || !height) return;
+    this.ratio = Math.min(3, devicePixelRatio || 1);
+    this.canvas.width = Math.round(width * this.ratio);
+    this.canvas.height = Math.round(height * this.ratio);
+    const compact = width < 640;
+    this.viewport.inset = { top: compact ? 4 : 8, right: 0, bottom: compact ? 8 : 8, left: 0 };
+    this.viewport.resize(width, height);
+    if (this.theme && this.painter.ratio !== this.ratio) this.#retheme();
+    this.redraw();
+  }
+
+  #retheme() {
+    this.theme = readTheme(this.element, this.plan.categories);
+    this.painter.setTheme(this.theme, this.ratio);
+    this.overlay.count(this.board.states, this.looks.filter);
+    this.tiles.reset();
+    this.redraw();
+  }
+
+  #draw(now) {
+    this.frame = null;
+    const { viewport, ctx, ratio, theme, tiles } = this;
+    const moving = viewport.step(now);
+    if (moving) this.zoomedAt = now;
+    const more = this.#patch();
+    const k = viewport.scale * ratio;
+    const settled = !moving && now - this.zoomedAt > SETTLED;
+    const far = tiles.scale === 0 || k / tiles.scale > 1.9 || k / tiles.scale < 0.55;
+    if (settled || far) tiles.setScale(k);
+    // Whole device pixels while nothing zooms: tiles are copied, not resampled.
+    const x = settled ? Math.round(viewport.x * ratio) : viewport.x * ratio;
+    const y = settled ? Math.round(viewport.y * ratio) : viewport.y * ratio;
+    ctx.setTransform(1, 0, 0, 1, 0, 0);
+    ctx.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    const missing = tiles.draw(ctx, k, x, y, this.canvas.width, this.canvas.height, TILE_BUDGET);
+    ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
+    this.overlay.draw(ctx, viewport, theme, now, this.still, this.words.zone);
+    this.#placeBubble(now);
+    const close = viewport.scale > viewport.fitScale * 1.3;
+    this.minimap.element.hidden = !close;
+    this.fitButton.disabled = viewport.fitted && !moving;
+    if (close) this.minimap.draw(tiles.overview, viewport, theme, ratio);
+    if (moving || more || this.overlay.moving || missing || !settled) this.redraw();
+  }
+
+  #patch() {
+    const end = performance.now() + PATCH_BUDGET;
+    for (const ordinal of this.waiting) {
+      this.tiles.patch([ordinal]);
+      this.waiting.delete(ordinal);
+      if (performance.now() > end) break;
+    }
+    return this.waiting.size > 0;
+  }
+}
+
+function control(icon, label, onClick) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = `map-control icon-${icon}`;
+  button.setAttribute("aria-label", label);
+  button.title = label;
+  button.addEventListener("click", onClick);
+  return button;
+}
+
+function median(values) {
+  const sorted = Float32Array.from(values).sort();
+  return sorted[sorted.length >> 1] || 10;
+}

@@ -1,0 +1,188 @@
+// The drawn plan, cut into bitmaps: a frame copies a dozen tiles however many seats there are. Tiles are drawn at
+// exactly the scale that is looked at, a few milliseconds' worth a frame; until they are there a coarse picture of the
+// whole plan (which is also the minimap) and the tiles of the last zoom stand in.
+
+const SIDE = 512; // device pixels
+const MOST_TILES = 160;
+const OVERVIEW_SIDE = 1400; // device pixels: the longer side of the coarse picture
+
+class Layer {
+  constructor(k) {
+    this.k = k;
+    this.tiles = new Map(); // "i,j" -> {canvas, ctx, i, j, used}
+  }
+}
+
+export class Tiles {
+  constructor(painter, box) {
+    this.painter = painter;
+    this.box = box;
+    this.current = null;
+    this.previous = null;
+    this.overview = null;
+    this.clock = 0;
+    // Bitmaps are expensive to make and to collect: what one zoom no longer needs the next one draws on.
+    this.spare = [];
+  }
+
+  /** Forgets everything drawn: another theme, filter, board. */
+  reset() {
+    for (const layer of [this.current, this.previous]) if (layer) this.#drop(layer);
+    this.current = null;
+    this.previous = null;
+    this.#drawOverview();
+  }
+
+  /** `k` is device pixels a plan unit. */
+  setScale(k) {
+    if (this.current && Math.abs(this.current.k - k) < 1e-6) return;
+    if (this.current?.tiles.size) {
+      if (this.previous) this.#drop(this.previous);
+      this.previous = this.current;
+    }
+    this.current = new Layer(k);
+  }
+
+  get scale() {
+    return this.current?.k ?? 0;
+  }
+
+  /** Draws the seats anew, in place, wherever they are drawn already. */
+  patch(ordinals) {
+    for (const ordinal of ordinals) {
+      const box = this.painter.boxOf(ordinal);
+      const { overview } = this;
+      if (overview) this.painter.paint(overview.ctx, box, overview.k, overview.ox, overview.oy);
+      for (const layer of [this.current, this.previous]) {
+        if (!layer) continue;
+        const { k } = layer;
+        for (let j = Math.floor((box.minY * k) / SIDE); j <= Math.floor((box.maxY * k) / SIDE); j += 1) {
+          for (let i = Math.floor((box.minX * k) / SIDE); i <= Math.floor((box.maxX * k) / SIDE); i += 1) {
+            const tile = layer.tiles.get(`${i},${j}`);
+            if (tile) this.painter.paint(tile.ctx, cut(box, i, j, k), k, -i * SIDE, -j * SIDE);
+          }
+        }
+      }
+    }
+  }
+
+  /**
+   * Copies what is in sight into `ctx`; (x, y) is the plan's origin and `k` the scale, device pixels. Spends at most
+   * `budget` milliseconds on tiles that are missing. True when some still are.
+   */
+  draw(ctx, k, x, y, width, height, budget) {
+    this.clock += 1;
+    const { overview, previous, current } = this;
+    if (overview) {
+      const part = k / overview.k;
+      ctx.imageSmoothingQuality = "high";
+      ctx.drawImage(overview.canvas, x - overview.ox * part, y - overview.oy * part, overview.canvas.width * part, overview.canvas.height * part);
+    }
+    const complete = current ? this.#ensure(current, k, x, y, width, height, budget) : true;
+    if (previous && !complete) this.#copy(ctx, previous, k, x, y, width, height);
+    if (current) this.#copy(ctx, current, k, x, y, width, height);
+    if (previous && complete) {
+      this.#drop(previous);
+      this.previous = null;
+    }
+    return !complete;
+  }
+
+  #ensure(layer, k, x, y, width, height, budget) {
+    // In the middle of a zoom nothing is drawn for a scale that will be gone with the next frame.
+    if (Math.abs(layer.k - k) > 1e-6) return false;
+    const missing = [];
+    const { box } = this;
+    const from = { i: Math.floor(Math.max(-x, box.minX * k) / SIDE), j: Math.floor(Math.max(-y, box.minY * k) / SIDE) };
+    const to = { i: Math.floor(Math.min(width - x, box.maxX * k) / SIDE), j: Math.floor(Math.min(height - y, box.maxY * k) / SIDE) };
+    const centre = { i: (width / 2 - x) / SIDE - 0.5, j: (height / 2 - y) / SIDE - 0.5 };
+    for (let j = from.j; j <= to.j; j += 1) {
+      for (let i = from.i; i <= to.i; i += 1) {
+        const tile = layer.tiles.get(`${i},${j}`);
+        if (tile) tile.used = this.clock;
+        else missing.push({ i, j, far: Math.hypot(i - centre.i, j - centre.j) });
+      }
+    }
+    missing.sort((a, b) => a.far - b.far);
+    const end = performance.now() + budget;
+    let done = 0;
+    for (const { i, j } of missing) {
+      if (done > 0 && performance.now() > end) break;
+      this.#make(layer, i, j);
+      done += 1;
+    }
+    if (layer.tiles.size > MOST_TILES) this.#trim(layer);
+    return done === missing.length;
+  }
+
+  #make(layer, i, j) {
+    const { k } = layer;
+    const canvas = this.spare.pop() ?? bitmap(SIDE, SIDE);
+    const ctx = canvas.getContext("2d");
+    const box = { minX: (i * SIDE) / k, minY: (j * SIDE) / k, maxX: ((i + 1) * SIDE) / k, maxY: ((j + 1) * SIDE) / k };
+    ctx.clearRect(0, 0, SIDE, SIDE);
+    this.painter.paint(ctx, box, k, -i * SIDE, -j * SIDE);
+    layer.tiles.set(`${i},${j}`, { canvas, ctx, i, j, used: this.clock });
+  }
+
+  #copy(ctx, layer, k, x, y, width, height) {
+    const part = k / layer.k;
+    const side = SIDE * part;
+    for (const { canvas, i, j } of layer.tiles.values()) {
+      // Edges on whole pixels: neighbours meet without a seam.
+      const left = Math.round(i * side + x);
+      const top = Math.round(j * side + y);
+      const right = Math.round((i + 1) * side + x);
+      const bottom = Math.round((j + 1) * side + y);
+      if (left > width || top > height || right < 0 || bottom < 0) continue;
+      ctx.clearRect(left, top, right - left, bottom - top);
+      ctx.drawImage(canvas, left, top, right - left, bottom - top);
+    }
+  }
+
+  #trim(layer) {
+    const tiles = [...layer.tiles.entries()].sort((a, b) => a[1].used - b[1].used);
+    for (const [key, tile] of tiles.slice(0, layer.tiles.size - MOST_TILES)) {
+      if (tile.used === this.clock) break;
+      layer.tiles.delete(key);
+      this.#save(tile.canvas);
+    }
+  }
+
+  #drop(layer) {
+    for (const { canvas } of layer.tiles.values()) this.#save(canvas);
+    layer.tiles.clear();
+  }
+
+  #save(canvas) {
+    if (this.spare.length < 32) this.spare.push(canvas);
+  }
+
+  #drawOverview() {
+    const { box } = this;
+    const k = OVERVIEW_SIDE / Math.max(1, box.maxX - box.minX, box.maxY - box.minY);
+    const canvas = this.overview?.canvas ?? bitmap(Math.ceil((box.maxX - box.minX) * k) + 4, Math.ceil((box.maxY - box.minY) * k) + 4);
+    const ctx = canvas.getContext("2d");
+    const ox = 2 - box.minX * k;
+    const oy = 2 - box.minY * k;
+    ctx.clearRect(0, 0, canvas.width, canvas.height);
+    this.painter.paint(ctx, box, k, ox, oy);
+    this.overview = { canvas, ctx, k, ox, oy };
+  }
+}
+
+function cut(box, i, j, k) {
+  return {
+    minX: Math.max(box.minX, (i * SIDE) / k),
+    minY: Math.max(box.minY, (j * SIDE) / k),
+    maxX: Math.min(box.maxX, ((i + 1) * SIDE) / k),
+    maxY: Math.min(box.maxY, ((j + 1) * SIDE) / k),
+  };
+}
+
+function bitmap(width, height) {
+  const canvas = document.createElement("canvas");
+  canvas.width = width;
+  canvas.height = height;
+  return canvas;
+}

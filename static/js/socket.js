@@ -1,0 +1,159 @@
+// The live channel of a browser: a WebSocket that comes back by itself, or, where WebSockets do not get through, the
+// same messages gathered by polling the HTTP twins (poll_channel.js). Views and state cannot tell the difference.
+import { delay, mayReturn } from "./backoff.js";
+import { PollChannel } from "./poll_channel.js";
+
+const OPEN_WITHIN = 8000; // milliseconds until an opening socket is given up
+const TRIES_BEFORE_POLLING = 3; // sockets in a row that never said welcome
+const RETRY_SOCKET_EVERY = 60000; // milliseconds, while polling
+const STALE_AFTER = 45000; // milliseconds asleep after which an open socket is not believed
+
+/**
+ * `onMessage(message)` gets every message of realtime/wire.py; `onStatus(status)` one of connecting, online,
+ * reconnecting, offline, polling, stopped, with the close code for the last. `onReady()` runs after each welcome.
+ */
+export class Channel {
+  constructor({ slug, api, onMessage, onStatus, random = Math.random }) {
+    this.slug = slug;
+    this.api = api;
+    this.onMessage = onMessage;
+    this.onStatus = onStatus;
+    this.random = random;
+    this.socket = null;
+    this.poll = null;
+    this.attempt = 0;
+    this.unwelcome = 0; // sockets in a row that failed before their welcome
+    this.welcomed = false;
+    this.timer = null;
+    this.stopped = false;
+    this.hiddenAt = null;
+  }
+
+  start() {
+    addEventListener("online", () => this.#comeBackNow());
+    addEventListener("offline", () => this.#lost("offline"));
+    document.addEventListener("visibilitychange", () => this.#wake());
+    addEventListener("pageshow", (event) => event.persisted && this.#comeBackNow());
+    if (navigator.onLine) this.#open();
+    else this.#lost("offline");
+  }
+
+  /** False when there is nobody to send to: the caller tells the visitor, nothing is queued behind their back. */
+  send(message) {
+    if (this.poll) return this.poll.send(message);
+    if (!this.welcomed || this.socket?.readyState !== WebSocket.OPEN) return false;
+    this.socket.send(JSON.stringify(message));
+    return true;
+  }
+
+  stop() {
+    this.stopped = true;
+    this.#clear();
+    this.poll?.stop();
+    this.poll = null;
+  }
+
+  #open() {
+    if (this.stopped) return;
+    this.#clear();
+    let socket;
+    try {
+      const scheme = location.protocol === "https:" ? "wss" : "ws";
+      socket = new WebSocket(`${scheme}://${location.host}/ws/events/${encodeURIComponent(this.slug)}`);
+    } catch {
+      // No WebSocket in this browser, or forbidden by policy.
+      this.#startPolling();
+      return;
+    }
+    this.socket = socket;
+    this.welcomed = false;
+    this.timer = setTimeout(() => socket === this.socket && this.#closed({ code: 1006 }), OPEN_WITHIN);
+    socket.addEventListener("message", ({ data }) => {
+      if (socket !== this.socket) return;
+      const message = JSON.parse(data);
+      if (message.type === "welcome") this.#welcome();
+      this.onMessage(message);
+    });
+    socket.addEventListener("close", (event) => socket === this.socket && this.#closed(event));
+  }
+
+  #welcome() {
+    clearTimeout(this.timer);
+    this.welcomed = true;
+    this.attempt = 0;
+    this.unwelcome = 0;
+    if (this.poll) {
+      this.poll.stop();
+      this.poll = null;
+    }
+    this.onStatus("online");
+  }
+
+  #closed({ code }) {
+    const wasWelcome = this.welcomed;
+    this.#clear();
+    if (!mayReturn(code)) {
+      this.stop();
+      this.onStatus("stopped", code);
+      return;
+    }
+    if (!navigator.onLine) {
+      this.#lost("offline");
+      return;
+    }
+    if (!wasWelcome) this.unwelcome += 1;
+    if (this.poll) {
+      this.timer = setTimeout(() => this.#open(), RETRY_SOCKET_EVERY);
+      return;
+    }
+    if (this.unwelcome >= TRIES_BEFORE_POLLING) {
+      this.#startPolling();
+      return;
+    }
+    this.onStatus("reconnecting");
+    this.timer = setTimeout(() => this.#open(), delay(this.attempt, this.random));
+    this.attempt += 1;
+  }
+
+  #startPolling() {
+    if (this.poll || this.stopped) return;
+    this.poll = new PollChannel({ api: this.api, onMessage: this.onMessage, onStatus: this.onStatus });
+    this.poll.start();
+    if (typeof WebSocket === "function") this.timer = setTimeout(() => this.#open(), RETRY_SOCKET_EVERY);
+  }
+
+  #lost(status) {
+    if (this.stopped) return;
+    this.#clear();
+    this.onStatus(status);
+  }
+
+  #comeBackNow() {
+    if (this.stopped || (this.welcomed && this.socket?.readyState === WebSocket.OPEN && navigator.onLine && !this.asleep)) return;
+    this.asleep = false;
+    this.attempt = 0;
+    this.onStatus("reconnecting");
+    this.#open();
+  }
+
+  #wake() {
+    if (document.hidden) {
+      this.hiddenAt = Date.now();
+      return;
+    }
+    // A phone that slept has lost its socket without being told.
+    if (this.hiddenAt !== null && Date.now() - this.hiddenAt > STALE_AFTER && !this.poll) {
+      this.asleep = true;
+      this.#comeBackNow();
+    }
+    this.hiddenAt = null;
+  }
+
+  #clear() {
+    clearTimeout(this.timer);
+    const socket = this.socket;
+    this.socket = null;
+    this.welcomed = false;
+    if (socket && socket.readyState <= 1) socket.close(1000);
+  }
+}

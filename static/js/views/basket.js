@@ -1,0 +1,76 @@
+// The visitor's own seats: what they are, what they cost, how long they are kept.
+import { html, nothing } from "../../vendor/lit-html/lit-html.js";
+import { repeat } from "../../vendor/lit-html/directives/repeat.js";
+import { clock, counted, money, t } from "../i18n.js";
+import { secondsLeft } from "../state.js";
+import { seatName } from "./parts.js";
+
+export function basket({ state, plan, act, asked, swatches }) {
+  const { seats, until } = state.basket;
+  const { currency } = state.event;
+  return html`<section class="basket" aria-labelledby="basket-title">
+    <header class="basket-head">
+      <h2 id="basket-title">${t("basket.title")}</h2>
+      ${until && seats.length ? holdClock(state) : nothing}
+    </header>
+    ${seats.length === 0 ? empty(state, asked) : nothing}
+    <ul class="basket-seats">
+      ${repeat(
+        seats,
+        (ordinal) => ordinal,
+        (ordinal) => line(plan.seat(ordinal), currency, act, swatches),
+      )}
+    </ul>
+    ${seats.length ? warning(state, act) : nothing}
+    ${seats.length
+      ? html`<footer class="basket-foot">
+          <p class="total"><span>${counted("seats.count", seats.length)}</span> <strong>${money(plan.total(seats), currency)}</strong></p>
+          <button type="button" class="button primary wide" data-testid="continue" @click=${act.checkout}>${t("basket.continue")}</button>
+        </footer>`
+      : nothing}
+  </section>`;
+}
+
+function empty(state, asked) {
+  if (state.basketExpired) return html`<p class="callout" data-kind="warn">${t("basket.expired")}</p>`;
+  if (asked.size) return html`<p class="basket-empty">${t("basket.asking")}</p>`;
+  return html`<p class="basket-empty">${counted("basket.empty", state.event.max_seats)}</p>`;
+}
+
+function line(seat, currency, act, swatches) {
+  return html`<li class="basket-seat">
+    <span class="swatch" .style=${`--swatch: ${swatches.get(seat.category)}`} aria-hidden="true"></span>
+    <span class="basket-seat-name">
+      ${seatName(seat)}
+      <small>${seat.category}${seat.accessible ? html` · ${t("seat.accessible")}` : nothing}</small>
+    </span>
+    <span class="basket-seat-price">${money(seat.price, currency)}</span>
+    <button type="button" class="remove" aria-label=${t("basket.remove", { seat: seatName(seat) })} @click=${() => act.release([seat.ordinal])}>
+      <span aria-hidden="true">×</span>
+    </button>
+  </li>`;
+}
+
+/** The time for which the seats are kept, with a bar that runs down. */
+export function holdClock(state) {
+  const left = secondsLeft(state, state.basket.until);
+  return html`<span class="hold-clock" data-urgent=${left <= 60 ? "" : nothing} data-testid="hold-clock">
+    <span class="visually-hidden">${t("basket.kept_for")}</span>
+    <svg viewBox="0 0 20 20" aria-hidden="true">
+      <circle cx="10" cy="10" r="8" pathLength="100" class="ring-back"></circle>
+      <circle cx="10" cy="10" r="8" pathLength="100" class="ring" stroke-dasharray="${Math.min(100, (left / state.event.hold_seconds) * 100).toFixed(1)} 100"></circle>
+    </svg>
+    <span role="timer">${clock(left)}</span>
+  </span>`;
+}
+
+/** Below a minute: says so, and offers more time when there is some left to give. */
+export function warning(state, act) {
+  const left = secondsLeft(state, state.basket.until);
+  if (left > 60) return nothing;
+  const more = state.basket.extensionsLeft > 0;
+  return html`<div class="callout" data-kind="warn" data-testid="hold-warning">
+    <p>${more ? t("basket.soon_over") : t("basket.soon_over_last")}</p>
+    ${more ? html`<button type="button" class="button small" @click=${act.extend}>${t("basket.extend")}</button>` : nothing}
+  </div>`;
+}

@@ -1,0 +1,102 @@
+// Picking seats: map or list, legend and filter, basket.
+import { html, nothing } from "../../vendor/lit-html/lit-html.js";
+import { clock, counted, money, t } from "../i18n.js";
+import { secondsLeft } from "../state.js";
+import { basket } from "./basket.js";
+import { glyph, LOOKS } from "./parts.js";
+
+export function hall(model) {
+  const { state, ui, plan, board, act, seatMap, seatList } = model;
+  if (!plan || !board.ready) return loadingHall(state);
+  const { seats } = state.basket;
+  return html`<section class="hall" data-mode=${ui.mode} data-sheet=${ui.sheet ? "open" : "closed"} data-has-seats=${seats.length ? "" : nothing}>
+    <h1 class="visually-hidden" tabindex="-1" data-focus>${t("hall.title", { event: state.event.name })}</h1>
+    <div class="hall-top">
+      <div class="segmented" role="group" aria-label=${t("hall.view")}>
+        ${["map", "list"].map(
+          (mode) => html`<button type="button" aria-pressed=${ui.mode === mode ? "true" : "false"} @click=${() => act.mode(mode)}>
+            ${t(`hall.${mode}`)}
+          </button>`,
+        )}
+      </div>
+      ${legend(model)}
+    </div>
+    ${sessionWarning(state, act)}
+    <div class="hall-main">
+      <div class="map-host" ?hidden=${ui.mode !== "map"}>${seatMap.element}${key()}</div>
+      <div class="list-host" ?hidden=${ui.mode !== "list"}>${seatList.element}</div>
+      ${board.soldOut ? html`<p class="sold-out callout" data-kind="warn" role="status">${t("hall.sold_out")}</p>` : nothing}
+    </div>
+    <aside class="side" aria-label=${t("basket.title")}>
+      ${sheetHandle(model)}
+      <div class="sheet-body">
+        ${basket(model)} ${sessionLine(state)}
+        <p class="quiet"><button type="button" class="link" @click=${act.leave}>${t("hall.leave")}</button></p>
+      </div>
+    </aside>
+  </section>`;
+}
+
+function loadingHall(state) {
+  return html`<section class="notice">
+    <h1 tabindex="-1" data-focus>${t("hall.loading")}</h1>
+    <progress class="bar" aria-label=${t("hall.loading")}></progress>
+    <p class="lead">${state.event.name}</p>
+  </section>`;
+}
+
+function legend({ state, ui, plan, board, act, free, swatches }) {
+  const { currency } = state.event;
+  return html`<div class="legend" role="group" aria-label=${t("hall.filter")}>
+    ${plan.categories.map((category, index) => {
+      const on = ui.filter?.has(index) ?? false;
+      return html`<button type="button" class="chip" aria-pressed=${on ? "true" : "false"} @click=${() => act.filter(index)}>
+        <span class="swatch" .style=${`--swatch: ${swatches.get(category.name)}`} aria-hidden="true"></span>
+        <span class="chip-name">${category.name}</span>
+        <span class="chip-price">${money(category.price, currency)}</span>
+        <span class="chip-free">${board.ready ? counted("seats.free", free[index] ?? 0) : nothing}</span>
+      </button>`;
+    })}
+  </div>`;
+}
+
+function key() {
+  return html`<ul class="key" aria-label=${t("hall.key")}>
+    ${LOOKS.map((look) => html`<li>${glyph(look)} ${t(`state.${look}`)}</li>`)}
+  </ul>`;
+}
+
+// On a phone the basket is a sheet: a bar with what matters, the rest one tap away.
+function sheetHandle({ state, ui, plan, act }) {
+  const { seats, until } = state.basket;
+  const text = seats.length ? counted("seats.count", seats.length) : t("basket.none");
+  return html`<div class="sheet-bar">
+    <button type="button" class="sheet-toggle" aria-expanded=${ui.sheet ? "true" : "false"} aria-label=${t("basket.show")} @click=${act.sheet}>
+      <span class="sheet-grip" aria-hidden="true"></span>
+      <span class="sheet-text">
+        <strong>${text}${seats.length ? html` · ${money(plan.total(seats), state.event.currency)}` : nothing}</strong>
+        ${until && seats.length
+          ? html`<span class="sheet-time" data-urgent=${secondsLeft(state, until) <= 60 ? "" : nothing}>${t("basket.kept", { time: clock(secondsLeft(state, until)) })}</span>`
+          : html`<span class="sheet-time">${t("basket.pick")}</span>`}
+      </span>
+    </button>
+    ${seats.length ? html`<button type="button" class="button primary" @click=${act.checkout}>${t("basket.continue_short")}</button>` : nothing}
+  </div>`;
+}
+
+function sessionLine(state) {
+  if (!state.session) return nothing;
+  const left = secondsLeft(state, state.session.until);
+  return html`<p class="session" data-urgent=${left <= state.session.warningSeconds ? "" : nothing}>
+    ${t("session.left")} <span role="timer">${clock(left)}</span>
+  </p>`;
+}
+
+export function sessionWarning(state) {
+  if (!state.session) return nothing;
+  const left = secondsLeft(state, state.session.until);
+  if (left > state.session.warningSeconds) return nothing;
+  return html`<p class="callout session-warning" data-kind="warn" data-testid="session-warning">
+    ${t("session.warning", { time: clock(left) })}
+  </p>`;
+}

@@ -1,0 +1,49 @@
+// Pages of one message: out, closed, not allowed, loading.
+import { html } from "../../vendor/lit-html/lit-html.js";
+import { t } from "../i18n.js";
+import { notice } from "./parts.js";
+
+export function loading() {
+  return html`<section class="notice"><h1 tabindex="-1" data-focus>${t("loading.title")}</h1><progress class="bar" aria-label=${t("loading.title")}></progress></section>`;
+}
+
+/** Why the visitor is no longer in: session, heartbeat, left. */
+export function out({ state, act }) {
+  const known = ["session", "heartbeat", "left"].includes(state.outReason) ? state.outReason : "heartbeat";
+  return notice({
+    kind: known === "left" ? "plain" : "warn",
+    eyebrow: state.event.name,
+    title: t(`out.${known}.title`),
+    text: t(`out.${known}.text`),
+    actions: html`<button type="button" class="button primary" @click=${act.rejoin}>${t("out.again")}</button>`,
+  });
+}
+
+export function closed({ state }) {
+  return notice({
+    eyebrow: state.event.name,
+    title: t("closed.title"),
+    text: t("closed.text"),
+    actions: html`<a class="button secondary" href="/">${t("closed.others")}</a>`,
+  });
+}
+
+/** The channel was closed with a code that says: do not come back by yourself. */
+export function stopped({ state, ui }) {
+  return notice({
+    kind: "warn",
+    eyebrow: state.event?.name ?? "",
+    title: t("stopped.title"),
+    text: t(ui.closeCode === 4100 ? "stopped.channels" : ui.closeCode === 4103 ? "stopped.messages" : "stopped.text"),
+    actions: html`<button type="button" class="button primary" @click=${() => location.reload()}>${t("stopped.reload")}</button>`,
+  });
+}
+
+export function broken({ ui }) {
+  return notice({
+    kind: "warn",
+    title: t("broken.title"),
+    text: t(`code.${ui.broken}`),
+    actions: html`<button type="button" class="button primary" @click=${() => location.reload()}>${t("stopped.reload")}</button>`,
+  });
+}

@@ -1,0 +1,34 @@
+// Small pieces that several views share.
+import { html, nothing } from "../../vendor/lit-html/lit-html.js";
+import { clock, t } from "../i18n.js";
+import { secondsLeft } from "../state.js";
+
+/** A centred page of one message: `actions` are buttons, `extra` anything below them. */
+export function notice({ kind = "plain", eyebrow, title, text, actions = nothing, extra = nothing }) {
+  return html`<section class="notice" data-kind=${kind}>
+    ${eyebrow ? html`<p class="eyebrow">${eyebrow}</p>` : nothing}
+    <h1 tabindex="-1" data-focus>${title}</h1>
+    ${text ? html`<p class="lead">${text}</p>` : nothing}
+    <div class="actions">${actions}</div>
+    ${extra}
+  </section>`;
+}
+
+/** The name of a seat in one line. */
+export function seatName(seat) {
+  return t("seat.full", { zone: seat.zone, row: seat.row, number: seat.number });
+}
+
+export function countdown(state, moment, label) {
+  const left = secondsLeft(state, moment);
+  return html`<span class="countdown" data-urgent=${left <= 60 ? "" : nothing}>
+    <span class="countdown-label">${label}</span>
+    <span class="countdown-time" role="timer">${clock(left)}</span>
+  </span>`;
+}
+
+/** The shapes of the map's seats, for a legend in the page. */
+export const LOOKS = ["free", "own", "held", "sold"];
+export const glyph = (look) => html`<span class="glyph" data-look=${look} aria-hidden="true"></span>`;
+
+export const spinner = () => html`<span class="spinner" aria-hidden="true"></span>`;

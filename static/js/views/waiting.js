@@ -1,0 +1,88 @@
+// Before the sale, and in the queue.
+import { html, nothing } from "../../vendor/lit-html/lit-html.js";
+import { counted, moment, number, t } from "../i18n.js";
+import { secondsLeft } from "../state.js";
+import { band, progress } from "../wait.js";
+
+export function before({ state, ui, act }) {
+  const { event } = state;
+  const left = event.opens_at ? secondsLeft(state, Date.parse(event.opens_at)) : null;
+  return html`<section class="waiting">
+    <p class="eyebrow">${event.name}</p>
+    <h1 tabindex="-1" data-focus>${left === null ? t("before.soon") : t("before.title")}</h1>
+    ${left === null ? nothing : clockFace(left)}
+    ${event.opens_at ? html`<p class="lead"><time datetime=${event.opens_at}>${moment(event.opens_at)}</time></p>` : nothing}
+    ${nextSteps([t("before.next.1"), t("before.next.2"), t("before.next.3")])} ${notify(ui, act)}
+  </section>`;
+}
+
+function clockFace(left) {
+  const whole = Math.ceil(left);
+  const parts = [
+    ["time.unit.days", Math.floor(whole / 86400)],
+    ["time.unit.hours", Math.floor(whole / 3600) % 24],
+    ["time.unit.minutes", Math.floor(whole / 60) % 60],
+    ["time.unit.seconds", whole % 60],
+  ];
+  const shown = parts[0][1] ? parts : parts.slice(1);
+  return html`<div class="clock-face" role="timer" aria-label=${t("before.title")}>
+    ${shown.map(
+      ([unit, value]) => html`<div class="clock-part">
+        <span class="clock-value">${String(value).padStart(2, "0")}</span>
+        <span class="clock-unit">${t(unit)}</span>
+      </div>`,
+    )}
+  </div>`;
+}
+
+export function waiting({ state, ui, act }) {
+  const { queue, event } = state;
+  if (!queue) return joining({ state });
+  const part = progress(queue.firstAhead, queue.ahead);
+  return html`<section class="waiting">
+    <p class="eyebrow">${event.name}</p>
+    <h1 tabindex="-1" data-focus>${t("queue.title")}</h1>
+    <p class="place" data-testid="place">
+      <span class="place-number">${number(queue.ahead + 1)}</span>
+      <span class="place-label">${t("queue.place")}</span>
+    </p>
+    <progress class="bar" max="1" .value=${part} aria-label=${t("queue.progress")}></progress>
+    <dl class="facts">
+      <div><dt>${t("queue.ahead_label")}</dt><dd>${counted("queue.ahead", queue.ahead)}</dd></div>
+      <div><dt>${t("queue.wait_label")}</dt><dd>${event.paused ? t("queue.paused_short") : waitWords(queue.eta)}</dd></div>
+      <div><dt>${t("queue.behind_label")}</dt><dd>${counted("queue.behind", Math.max(0, queue.waiting - queue.ahead - 1))}</dd></div>
+      <div><dt>${t("queue.number_label")}</dt><dd>${number(queue.number)}</dd></div>
+    </dl>
+    ${event.paused ? html`<p class="callout" data-kind="warn">${t("queue.paused")}</p>` : nothing}
+    ${nextSteps([t("queue.next.1"), t("queue.next.2"), t("queue.next.3")])} ${notify(ui, act)}
+    <p class="quiet"><button type="button" class="link" @click=${act.leave}>${t("queue.leave")}</button></p>
+  </section>`;
+}
+
+export function waitWords(eta) {
+  const wait = band(eta);
+  if (wait === null) return t("queue.wait.unknown");
+  if (wait.kind === "soon") return t("queue.wait.soon");
+  return t(`queue.wait.${wait.kind}`, { from: number(wait.from), to: number(wait.to) });
+}
+
+export function joining({ state }) {
+  return html`<section class="waiting">
+    <p class="eyebrow">${state.event?.name ?? ""}</p>
+    <h1 tabindex="-1" data-focus>${t("joining.title")}</h1>
+    <progress class="bar" aria-label=${t("joining.title")}></progress>
+    ${state.problem ? html`<p class="callout" data-kind="warn">${t(`code.${state.problem.code}`)}</p>` : html`<p class="lead">${t("joining.text")}</p>`}
+  </section>`;
+}
+
+function nextSteps(steps) {
+  return html`<section class="next">
+    <h2>${t("queue.next")}</h2>
+    <ol>${steps.map((step) => html`<li>${step}</li>`)}</ol>
+  </section>`;
+}
+
+function notify(ui, act) {
+  if (ui.notify === "on") return html`<p class="notify-on"><span aria-hidden="true">✓</span> ${t("notify.on")}</p>`;
+  return html`<button type="button" class="button secondary" @click=${act.notify}>${t("notify.ask")}</button>`;
+}

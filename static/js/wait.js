@@ -1,0 +1,23 @@
+// How long it may still take, told as a band: one figure reads like a promise.
+
+/**
+ * @param {number|null} eta seconds until admission as the server estimates it
+ * @returns {null | {kind: "soon"} | {kind: "minutes", from: number, to: number} | {kind: "hours", from: number, to: number}}
+ */
+export function band(eta) {
+  if (eta === null || eta === undefined || !Number.isFinite(eta)) return null;
+  if (eta < 45) return { kind: "soon" };
+  const from = (eta * 0.75) / 60;
+  const to = (eta * 1.35) / 60;
+  if (to >= 90) return { kind: "hours", from: Math.max(1, Math.round(from / 60)), to: Math.max(2, Math.ceil(to / 60)) };
+  const step = to > 20 ? 5 : 1;
+  const low = Math.max(1, Math.floor(from / step) * step);
+  const high = Math.max(low + step, Math.ceil(to / step) * step);
+  return { kind: "minutes", from: low, to: high };
+}
+
+/** How far the visitor has come, 0..1, measured from the place of the first look. */
+export function progress(firstAhead, ahead) {
+  if (!(firstAhead > 0)) return ahead > 0 ? 0 : 1;
+  return Math.min(1, Math.max(0, 1 - ahead / firstAhead));
+}
