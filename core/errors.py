@@ -126,7 +126,11 @@ class NotCancellable(OnsaleError):
 
 
 class PaymentUnavailable(OnsaleError):
-    code, status, title = "payment_unavailable", 503, "Payment is not available at the moment: your seats are kept, try again"
+    code, status, title = (
+        "payment_unavailable",
+        503,
+        "Payment is not available at the moment: your seats are kept, try again",
+    )
 
 
 class TooManyRequests(OnsaleError):

@@ -21,6 +21,11 @@ from core.errors import StoreUnavailable
 
 Argument = str | bytes | int | float
 
+# How Redis says that it cannot serve just now: https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors
+_REFUSALS = (
+    "READONLY", "OOM", "MISCONF", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "NOREPLICAS", "BUSY", "UNBLOCKED",
+)  # fmt: skip
+
 _INCLUDE = re.compile(r"^--#include (\S+)$", re.MULTILINE)
 
 
@@ -109,7 +114,7 @@ class ScriptRunner:
         if len(batch) == 1:
             call = batch[0]
             try:
-                return [await self._redis.evalsha(call.script.digest, len(call.keys), *call.keys, *call.arguments)]  # type: ignore[misc, arg-type]
+                return [await self._redis.evalsha(call.script.digest, len(call.keys), *call.keys, *call.arguments)]
             except NoScriptError as error:
                 return [error]
         async with self._redis.pipeline(transaction=False) as pipeline:
@@ -120,12 +125,12 @@ class ScriptRunner:
 
     async def _eval(self, call: _Call) -> Any:
         try:
-            return await self._redis.eval(call.script.text, len(call.keys), *call.keys, *call.arguments)  # type: ignore[misc, arg-type]
+            return await self._redis.eval(call.script.text, len(call.keys), *call.keys, *call.arguments)
         except (RedisError, OSError, TimeoutError) as error:
             return error
 
 
 def _is_a_bug(error: ResponseError) -> bool:
-    """A script that fails for its own reasons, as opposed to a store that refuses (read-only, out of memory, loading)."""
+    """A script that fails for its own reasons; a store that refuses (read-only, out of memory, loading) is none."""
     text = str(error)
-    return not any(word in text for word in ("READONLY", "OOM", "MISCONF", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "NOREPLICAS", "BUSY", "UNBLOCKED"))  # fmt: skip
+    return not any(word in text for word in _REFUSALS)

@@ -87,9 +87,7 @@ class Runtime:
 
 
 @contextlib.asynccontextmanager
-async def open_runtime(
-    settings: Settings, engines: Engines, *, clock: Clock | None = None
-) -> AsyncIterator[Runtime]:
+async def open_runtime(settings: Settings, engines: Engines, *, clock: Clock | None = None) -> AsyncIterator[Runtime]:
     """Opens the stores and builds the parts. Jobs do not run until `start_jobs`. Raises StartupError."""
     clock = clock or SystemClock()
     secret = settings.secret_key.get_secret_value()

@@ -28,7 +28,7 @@ async def open_redis(url: str, connections: int) -> Redis:
     """A client that has answered once. Raises StartupError."""
     try:
         redis = redis_client(url, connections)
-        await redis.ping()  # type: ignore[misc]
+        await redis.ping()
     except (RedisError, OSError, TimeoutError, ValueError) as error:
         raise StartupError(f"Redis at {_without_password(url)} cannot be reached: {error}: check REDIS_URL") from None
     return redis

@@ -18,7 +18,12 @@ from core.seats.board import BoardSnapshot, SeatState
 from core.seats.scripts_redis import SeatScripts
 from core.venue.event import Event
 
-_STATE_OF = {"AVAILABLE": SeatState.AVAILABLE, "PAYING": SeatState.HELD, "SOLD": SeatState.SOLD, "BLOCKED": SeatState.BLOCKED}
+_STATE_OF = {
+    "AVAILABLE": SeatState.AVAILABLE,
+    "PAYING": SeatState.HELD,
+    "SOLD": SeatState.SOLD,
+    "BLOCKED": SeatState.BLOCKED,
+}
 
 # The lease of a rebuild: longer than reading 100,000 rows takes, short enough that a dead builder is replaced soon.
 _REBUILD_LEASE_MS = 10_000
@@ -71,7 +76,7 @@ class BoardStore:
                     try:
                         await self._rebuild(event)
                     finally:
-                        await self._redis.eval(_RELEASE, 1, lock, token)  # type: ignore[misc]
+                        await self._redis.eval(_RELEASE, 1, lock, token)
                     return
                 if asyncio.get_running_loop().time() > deadline:
                     raise StoreUnavailable(retry_after=2)

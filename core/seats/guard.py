@@ -4,7 +4,7 @@ Whatever the guard, PostgreSQL judges again at checkout (rule 1): a guard keeps 
 
 atomic      check and set are one Lua script. The default: one round trip, no waiting, no retry.
 lock        a seat lock for each seat (S1), then check, then set: what the source's system did, kept for comparison.
-optimistic  the seats' version column in PostgreSQL: read, check, compare-and-set; the losers retry. Kept for comparison.
+optimistic  the seats' version column in PostgreSQL: read, check, compare-and-set; losers retry. Kept for comparison.
 """
 
 from __future__ import annotations

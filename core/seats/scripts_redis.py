@@ -65,7 +65,8 @@ class SeatScripts:
                 raise PaymentInProgress()
             case b"too_many":
                 raise TooManySeats(
-                    f"At most {event.max_seats} seats for one visitor: you hold {int(answer[1])}", max_seats=event.max_seats
+                    f"At most {event.max_seats} seats for one visitor: you hold {int(answer[1])}",
+                    max_seats=event.max_seats,
                 )
             case b"no_such_seat":
                 raise NoSuchSeat(seats=_ints(answer[1:]))
@@ -134,9 +135,7 @@ class SeatScripts:
         )  # fmt: skip
         return bytes(answer[0]).decode()
 
-    async def settle(
-        self, event: Event, visitor: str, fence: int, ordinals: Sequence[int], state: SeatState
-    ) -> None:
+    async def settle(self, event: Event, visitor: str, fence: int, ordinals: Sequence[int], state: SeatState) -> None:
         slug = event.slug
         await self._call(
             "settle",

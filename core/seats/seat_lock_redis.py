@@ -21,7 +21,7 @@ _LUA = Path(__file__).parent / "lua"
 _ACQUIRE = Script(_LUA / "lock_acquire.lua")
 _RELEASE = Script(_LUA / "lock_release.lua")
 
-# Between two tries: short against a critical section of a few milliseconds, jittered so that waiters do not march in step.
+# Between two tries: short against a critical section of a few milliseconds, jittered so that waiters spread out.
 _PAUSE_SECONDS = (0.002, 0.010)
 
 ACQUISITIONS = Counter("onsale_seat_lock_acquisitions", "Seat lock acquisitions by result", ["result"])

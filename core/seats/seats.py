@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class Seats:
-    """All calls raise StoreUnavailable when Redis (or, for a rebuild, PostgreSQL) is away; nothing is half done then."""
+    """All calls raise StoreUnavailable when Redis (or, for a rebuild, PostgreSQL) is away; nothing is half done."""
 
     def __init__(self, *, scripts: SeatScripts, boards: BoardStore, guard: SeatGuard) -> None:
         self._scripts = scripts
@@ -51,7 +51,7 @@ class Seats:
         return await self._scripts.extend(event, visitor)
 
     async def begin_payment(self, event: Event, visitor: str) -> Basket:
-        """Held -> paying: the seats outlive the hold and the visitor cannot be cut off until `settle` or `abort_payment`.
+        """Held -> paying: seats outlive the hold and the visitor cannot be cut off, until `settle` or `abort_payment`.
 
         Raises NoSeatsHeld, HoldExpired, PaymentInProgress.
         """
@@ -61,9 +61,7 @@ class Seats:
         """The payment did not begin: held again for the time that is left, or free. Safe to repeat."""
         await self._scripts.abort_payment(event, visitor, fence)
 
-    async def settle(
-        self, event: Event, visitor: str, fence: int, ordinals: Sequence[int], state: SeatState
-    ) -> None:
+    async def settle(self, event: Event, visitor: str, fence: int, ordinals: Sequence[int], state: SeatState) -> None:
         """Paying -> SOLD or AVAILABLE, as PostgreSQL has decided. Safe to repeat; works after Redis lost everything.
 
         For seats that were SOLD and are cancelled use `reopen`: a late AVAILABLE never opens a sold seat.

@@ -26,12 +26,12 @@ class Leases:
     async def take(self, job: str, seconds: float) -> bool:
         """Takes or renews."""
         try:
-            return bool(await self._redis.eval(_TAKE, 1, keys.job_lease(job), self._owner, int(seconds * 1000)))  # type: ignore[misc, arg-type]
+            return bool(await self._redis.eval(_TAKE, 1, keys.job_lease(job), self._owner, int(seconds * 1000)))
         except (RedisError, OSError, TimeoutError):
             return False
 
     async def give(self, job: str) -> None:
         try:
-            await self._redis.eval(_GIVE, 1, keys.job_lease(job), self._owner)  # type: ignore[misc]
+            await self._redis.eval(_GIVE, 1, keys.job_lease(job), self._owner)
         except (RedisError, OSError, TimeoutError):
             return  # it ends by itself

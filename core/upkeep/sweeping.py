@@ -59,8 +59,8 @@ class Sweeping:
         ADMITTED.labels(event.slug).inc(report.admitted)
         LAPSED.labels(event.slug).inc(report.lapsed)
         for reason, count in (
-            ("session", report.sessions_ended), ("silent", report.active_silent), ("silent_waiting", report.waiting_silent),
-            ("closed", report.closed),
+            ("session", report.sessions_ended), ("silent", report.active_silent),
+            ("silent_waiting", report.waiting_silent), ("closed", report.closed),
         ):  # fmt: skip
             if count:
                 ENDED.labels(event.slug, reason).inc(count)

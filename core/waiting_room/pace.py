@@ -8,9 +8,7 @@ import math
 _SLOWEST_PACE = 0.5
 
 
-def eta_seconds(
-    ahead: int, pace_per_minute: float | None, active_limit: int, session_seconds: float
-) -> int | None:
+def eta_seconds(ahead: int, pace_per_minute: float | None, active_limit: int, session_seconds: float) -> int | None:
     """Seconds until the visitor with `ahead` others before is let in, rounded up.
 
     With no measured pace: the longest it can take when every session lasts its full time, which is a promise that can

@@ -37,9 +37,7 @@ _CLOSED_KEPT_MS = 24 * 3600 * 1000
 class WaitingRoom:
     """Raises StoreUnavailable when Redis is away; nothing is half done then."""
 
-    def __init__(
-        self, *, run: ScriptRunner, boards: BoardStore, settings: Settings, secret: str, clock: Clock
-    ) -> None:
+    def __init__(self, *, run: ScriptRunner, boards: BoardStore, settings: Settings, secret: str, clock: Clock) -> None:
         self._run = run
         self._boards = boards
         self._settings = settings
@@ -58,7 +56,7 @@ class WaitingRoom:
             await self._boards.ensure(event)
             answer = await self._call("join", event, [visitor, claimed, NUMBERS_OF_AN_EPOCH])
         place = self._place(event, answer)
-        assert place is not None, answer
+        assert place is not None, answer  # noqa: S101 - the script answers `none` for strangers only
         return place
 
     async def place(self, event: Event, visitor: str) -> Place | None:
@@ -85,7 +83,8 @@ class WaitingRoom:
         settings = self._settings
         arguments = [
             int(settings.active_grace_seconds * 1000), int(settings.waiting_grace_seconds * 1000),
-            _SWEEP_BATCH, _PACE_MEMORY_MS, int(event.sale_state(self._clock.now()) is SaleState.CLOSED), _CLOSED_KEPT_MS,
+            _SWEEP_BATCH, _PACE_MEMORY_MS,
+            int(event.sale_state(self._clock.now()) is SaleState.CLOSED), _CLOSED_KEPT_MS,
         ]  # fmt: skip
         answer = await self._call("sweep", event, arguments)
         if answer[0] == b"no_board":
@@ -120,10 +119,11 @@ class WaitingRoom:
         number, ahead, waiting, active, version = (int(float(figure)) for figure in answer[1:6])
         pace = float(answer[7]) if answer[7] else None
         is_active = state is PlaceState.ACTIVE
+        session = self._settings.session_seconds
         return Place(
             state=state, number=number, ahead=ahead, waiting=waiting, active=active, version=version,
             until=from_millis(float(answer[6])) if is_active else None,
-            eta_seconds=0 if is_active else eta_seconds(ahead, pace, event.active_limit, self._settings.session_seconds),
+            eta_seconds=0 if is_active else eta_seconds(ahead, pace, event.active_limit, session),
         )  # fmt: skip
 
 

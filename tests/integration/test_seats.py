@@ -122,9 +122,7 @@ async def test_release_gives_back_only_ones_own(runtime: Runtime, make_event: Ma
     assert await runtime.redis.exists(keys.seat_state(event.slug, 0)) == 0
 
 
-async def test_a_basket_is_extended_once_and_never_past_the_session(
-    runtime: Runtime, make_event: MakeEvent
-) -> None:
+async def test_a_basket_is_extended_once_and_never_past_the_session(runtime: Runtime, make_event: MakeEvent) -> None:
     event = await make_event(hold_seconds=200)
     await _enter(runtime, event, "a")
     with pytest.raises(NoSeatsHeld):

@@ -33,7 +33,7 @@ async def test_one_of_a_crowd_gets_the_seat(guard: str, settings: Any, stores: A
 
 
 async def test_control_check_then_set_sells_twice(runtime: Runtime, make_event: MakeEvent) -> None:
-    """Without a guard two visitors hold one seat: were this to pass with one winner, the test above would prove nothing."""
+    """Without a guard two visitors hold one seat: else the test above would prove nothing."""
     event = await make_event(active_limit=CROWD)
     visitors = [f"v{i}" for i in range(CROWD)]
     for visitor in visitors:
@@ -69,5 +69,3 @@ async def _crowd(visitors: list[str], hold: Any) -> list[str]:
         return visitor
 
     return [winner for winner in await asyncio.gather(*map(one, visitors)) if winner]
-
-

@@ -1,0 +1,207 @@
+"""The waiting room on a real Redis: S7, S8, S9; rules 4, 5 and 8."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from core import keys
+from core.errors import SaleClosed, SaleNotOpen
+from core.runtime import Runtime, open_runtime
+from core.upkeep.sweeping import Sweeping
+from core.venue.event import SaleStatus
+from core.waiting_room.place import PlaceState
+from tests.conftest import MakeEvent
+
+
+async def test_places_are_exact_and_in_order_of_arrival(runtime: Runtime, make_event: MakeEvent) -> None:
+    event = await make_event(active_limit=2)
+    places = [await runtime.waiting_room.join(event, f"v{i}") for i in range(6)]
+    assert [place.state for place in places] == [PlaceState.ACTIVE] * 2 + [PlaceState.WAITING] * 4
+    assert [place.number for place in places] == [1, 2, 3, 4, 5, 6]
+    assert [place.ahead for place in places] == [0, 0, 0, 1, 2, 3]
+    assert places[0].until is not None
+    assert places[2].eta_seconds is not None
+
+
+async def test_asking_and_joining_again_change_nothing(runtime: Runtime, make_event: MakeEvent) -> None:
+    """Rule 4: asking for one's place never changes it."""
+    event = await make_event(active_limit=1)
+    for visitor in "abc":
+        await runtime.waiting_room.join(event, visitor)
+    before = await runtime.redis.zrange(keys.waiting_queue(event.slug), 0, -1, withscores=True)
+    for _ in range(3):
+        assert (await runtime.waiting_room.place(event, "c")).ahead == 1  # type: ignore[union-attr]
+        assert (await runtime.waiting_room.join(event, "c")).ahead == 1
+        assert await runtime.waiting_room.place(event, "stranger") is None
+    assert await runtime.redis.zrange(keys.waiting_queue(event.slug), 0, -1, withscores=True) == before
+
+
+async def test_leaving_lets_the_head_in_at_once_and_spends_the_ticket(runtime: Runtime, make_event: MakeEvent) -> None:
+    event = await make_event(active_limit=1)
+    room = runtime.waiting_room
+    first = await room.join(event, "a")
+    await room.join(event, "b")
+    await room.join(event, "c")
+    await runtime.seats.hold(event, "a", [0])
+    ticket = room.ticket(event, "a", first.number)
+    assert await room.leave(event, "a")
+    assert not await room.leave(event, "a")
+    assert (await room.place(event, "b")).state is PlaceState.ACTIVE  # type: ignore[union-attr]
+    assert not any((await runtime.seats.board(event)).states)
+    back = await room.join(event, "a", ticket)
+    assert back.state is PlaceState.WAITING
+    assert back.number == 4
+
+
+async def test_a_ghost_goes_and_comes_back_to_its_place(settings: Any, stores: Any, make_event: MakeEvent) -> None:
+    """S9: a phone that slept past the grace has its place back with the signed ticket, in front of later comers."""
+    event = await make_event(active_limit=1)
+    quick = settings.model_copy(update={"waiting_grace_seconds": 0.5})
+    async with open_runtime(quick, stores) as runtime:
+        room = runtime.waiting_room
+        await room.join(event, "in")
+        sleeper = await room.join(event, "sleeper")
+        await room.join(event, "awake")
+        ticket = room.ticket(event, "sleeper", sleeper.number)
+        async with asyncio.timeout(20):
+            while await room.place(event, "sleeper") is not None:
+                await room.beat(event, ["awake", "in"])
+                await room.sweep(event)
+                await asyncio.sleep(0.05)
+        assert (await room.place(event, "awake")).ahead == 0  # type: ignore[union-attr]
+        assert (await room.join(event, "late")).ahead == 1
+        back = await room.join(event, "sleeper", ticket)
+        assert (back.number, back.ahead) == (sleeper.number, 0)
+        assert (await room.place(event, "awake")).ahead == 1  # type: ignore[union-attr]
+
+
+async def test_anothers_ticket_is_no_place(runtime: Runtime, make_event: MakeEvent) -> None:
+    event = await make_event(active_limit=1)
+    room = runtime.waiting_room
+    for visitor in ("a", "b", "c"):
+        await room.join(event, visitor)
+    stolen = room.ticket(event, "b", 2)
+    assert (await room.join(event, "thief", stolen)).number == 4
+
+
+async def test_silent_active_visitors_are_out_and_their_seats_free(
+    settings: Any, stores: Any, make_event: MakeEvent
+) -> None:
+    """Rule 5, S9, D4."""
+    event = await make_event(active_limit=2)
+    quick = settings.model_copy(update={"active_grace_seconds": 0.4})
+    async with open_runtime(quick, stores) as runtime:
+        room = runtime.waiting_room
+        for visitor in ("silent", "beating", "next"):
+            await room.join(event, visitor)
+        await runtime.seats.hold(event, "silent", [0])
+        await runtime.seats.hold(event, "beating", [1])
+        async with asyncio.timeout(20):
+            while await room.place(event, "silent") is not None:
+                assert await room.beat(event, ["beating", "next", "stranger"]) == {"stranger"}
+                await room.sweep(event)
+                await asyncio.sleep(0.05)
+        assert (await runtime.seats.board(event)).states[:2] == bytes([0, 1])
+        assert (await room.place(event, "next")).state is PlaceState.ACTIVE  # type: ignore[union-attr]
+
+
+async def test_a_session_ends_however_much_it_beats(settings: Any, stores: Any, make_event: MakeEvent) -> None:
+    event = await make_event(active_limit=1)
+    async with open_runtime(settings.model_copy(update={"session_seconds": 0.5}), stores) as runtime:
+        room = runtime.waiting_room
+        place = await room.join(event, "a")
+        ticket = room.ticket(event, "a", place.number)
+        async with asyncio.timeout(20):
+            while await room.place(event, "a") is not None:
+                await room.beat(event, ["a"])
+                await room.sweep(event)
+                await asyncio.sleep(0.05)
+        await room.join(event, "b")
+        # The ticket was spent on the way in: the session cannot be had twice before others.
+        assert (await room.join(event, "a", ticket)).number == 3
+
+
+async def test_sale_state_and_pause_are_obeyed(runtime: Runtime, make_event: MakeEvent) -> None:
+    room = runtime.waiting_room
+    later = datetime.now(UTC) + timedelta(hours=1)
+    with pytest.raises(SaleNotOpen):
+        await room.join(await make_event(status=SaleStatus.SCHEDULED, opens_at=later), "a")
+    with pytest.raises(SaleClosed):
+        await room.join(await make_event(status=SaleStatus.CLOSED), "a")
+    event = await make_event()
+    paused = await runtime.events.update(event.slug, paused=True)
+    assert (await room.join(paused, "a")).state is PlaceState.WAITING
+    await room.sweep(paused)
+    assert (await room.place(paused, "a")).state is PlaceState.WAITING  # type: ignore[union-attr]
+    await room.sweep(event)
+    assert (await room.place(event, "a")).state is PlaceState.ACTIVE  # type: ignore[union-attr]
+
+
+async def test_a_closed_sale_empties_itself_and_its_keys_die(runtime: Runtime, make_event: MakeEvent) -> None:
+    """Rule 8; a payment under way is not cut off (rule 5)."""
+    event = await make_event(active_limit=2)
+    room = runtime.waiting_room
+    for visitor in ("payer", "idler", "waiting"):
+        await room.join(event, visitor)
+    await runtime.seats.hold(event, "payer", [0])
+    await runtime.seats.hold(event, "idler", [1])
+    await runtime.seats.begin_payment(event, "payer")
+    await runtime.events.set_status(event.slug, SaleStatus.CLOSED)
+    sweeping = Sweeping(events=runtime.events, waiting_room=room, clock=runtime.clock)
+    await sweeping.run()
+    closed = await runtime.events.get(event.slug)
+    assert await room.place(closed, "payer") is not None
+    assert await room.place(closed, "idler") is None
+    assert await room.place(closed, "waiting") is None
+    assert (await runtime.seats.board(closed)).states[:2] == bytes([1, 0])
+    for key in (keys.board(event.slug), keys.board_version(event.slug), keys.waiting_spent(event.slug)):
+        assert 0 < await runtime.redis.ttl(key) <= 24 * 3600
+    await runtime.events.set_status(event.slug, SaleStatus.OPEN)
+    await sweeping.run()
+    assert await runtime.redis.ttl(keys.board(event.slug)) == -1
+
+
+async def test_numbers_go_on_after_redis_lost_everything(runtime: Runtime, make_event: MakeEvent) -> None:
+    """S13: a ticket from before the loss stands before everybody who came after it."""
+    event = await make_event(active_limit=1)
+    room = runtime.waiting_room
+    await room.join(event, "in")
+    old = await room.join(event, "old")
+    older = await room.join(event, "older still")
+    tickets = {v: room.ticket(event, v, p.number) for v, p in (("old", old), ("older still", older))}
+    await runtime.redis.delete(*keys.event_keys(event.slug))
+    await room.join(event, "first after")
+    newcomer = await room.join(event, "newcomer")
+    assert newcomer.number > older.number
+    assert (await room.join(event, "older still", tickets["older still"])).ahead == 0
+    assert (await room.join(event, "old", tickets["old"])).ahead == 0
+    assert (await room.place(event, "newcomer")).ahead == 2  # type: ignore[union-attr]
+
+
+async def test_messages_carry_every_departure(runtime: Runtime, make_event: MakeEvent) -> None:
+    """D4: `ahead` at a version, minus the published departures before it, is the place: no call for each browser."""
+    event = await make_event(active_limit=1)
+    room = runtime.waiting_room
+    pubsub = runtime.redis.pubsub()
+    await pubsub.subscribe(keys.queue_channel(event.slug))
+    places = {f"v{i}": await room.join(event, f"v{i}") for i in range(8)}
+    for leaver in ("v3", "v0", "v5"):
+        await room.leave(event, leaver)
+    version, want = await room.places(event, list(places))
+    messages: list[dict[str, Any]] = []
+    async with asyncio.timeout(20):
+        while not messages or messages[-1]["v"] < version:
+            message = await pubsub.get_message(ignore_subscribe_messages=True, timeout=5)
+            if message:
+                messages.append(json.loads(message["data"]))
+    await pubsub.aclose()
+    for visitor, ahead in want.items():
+        place = places[visitor]
+        left = [n for m in messages if m["v"] > place.version for n in m.get("left", []) if n < place.number]
+        assert place.ahead - len(left) == ahead
+    assert [m["v"] for m in messages if "left" in m] == list(range(1, version + 1))
