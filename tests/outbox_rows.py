@@ -29,8 +29,9 @@ def payload(reservation: UUID, **fields: Any) -> dict[str, Any]:
 
 
 async def write(
-    database: databases.Database, type_: str = "reservation.confirmed", *, reservation: UUID | None = None, **fields: Any
-) -> tuple[int, UUID]:
+    database: databases.Database, type_: str = "reservation.confirmed", *, reservation: UUID | None = None,
+    **fields: Any,
+) -> tuple[int, UUID]:  # fmt: skip
     """One outbox row; returns its id and the event's uid."""
     reservation = reservation or uuid.uuid4()
     async with raw(database) as connection:

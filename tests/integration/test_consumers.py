@@ -13,8 +13,9 @@ import databases
 import pytest
 
 from core.database import open_database, raw
+from core.embedded import Engines
 from core.events.bus_local import LocalBus
-from core.events.consumer import Consumer, DependencyAway, deliver
+from core.events.consumer import Consumer, deliver
 from core.events.dead_letters_postgres import DeadLetters
 from core.events.outbox_postgres import Outbox
 from core.events.pipeline import EventPipeline
@@ -24,49 +25,27 @@ from core.events.reservation_event import ReservationEvent, parse
 from core.events.retry import RetryPlan
 from core.settings import Settings
 from core.upkeep.supervisor import Supervisor
+from tests.ledger_consumer import Ledger, effects, prepare
 from tests.outbox_rows import fetch, payload, write
+from tests.own_database import own_database
+
+
+@pytest.fixture(scope="module")
+async def url(stores: Engines) -> AsyncIterator[str]:
+    async with own_database(stores.database_url) as mine:
+        yield mine
 
 
 @pytest.fixture
-async def database(settings: Settings) -> AsyncIterator[databases.Database]:
-    opened = await open_database(settings.database_url, 10)
-    for table in ("outbox", "processed_events", "dead_letters"):
-        await fetch(opened, f"DELETE FROM {table}")
-    await fetch(opened, "CREATE TABLE IF NOT EXISTS test_effects (consumer text, event_uid uuid)")
-    await fetch(opened, "DELETE FROM test_effects")
+async def database(url: str) -> AsyncIterator[databases.Database]:
+    opened = await open_database(url, 10)
+    await prepare(opened)
     yield opened
     await opened.disconnect()
 
 
-class Ledger:
-    """A consumer whose effect is a row in PostgreSQL; `spoiled` events raise after the effect was written."""
-
-    def __init__(self, name: str = "ledger", *, batch: int = 1, concurrency: int = 4) -> None:
-        self.name, self.batch, self.concurrency = name, batch, concurrency
-        self.spoiled: set[uuid.UUID] = set()
-        self.away = False
-        self.calls: list[list[uuid.UUID]] = []
-
-    def wants(self, event: ReservationEvent) -> bool:
-        return event.type != "reservation.paying"
-
-    async def handle(self, connection: asyncpg.Connection, events: Sequence[ReservationEvent]) -> None:
-        self.calls.append([event.uid for event in events])
-        for event in events:
-            await connection.execute("INSERT INTO test_effects VALUES ($1, $2)", self.name, event.uid)
-        if self.away:
-            raise DependencyAway("mail server")
-        if self.spoiled & {event.uid for event in events}:
-            raise RuntimeError("spoiled")
-
-
-async def effects(database: databases.Database, consumer: str = "ledger") -> Counter[uuid.UUID]:
-    rows = await fetch(database, "SELECT event_uid FROM test_effects WHERE consumer = $1", consumer)
-    return Counter(row["event_uid"] for row in rows)
-
-
-def event(reservation: uuid.UUID | None = None, type_: str = "reservation.confirmed") -> ReservationEvent:
-    return parse(uuid.uuid4(), type_, payload(reservation or uuid.uuid4()))
+def event(reservation: uuid.UUID | None = None, **fields: object) -> ReservationEvent:
+    return parse(uuid.uuid4(), "reservation.confirmed", payload(reservation or uuid.uuid4(), **fields))
 
 
 def relay(database: databases.Database, *consumers: Consumer, tries: int = 3) -> Relay:
@@ -114,7 +93,7 @@ async def test_a_spoiled_event_in_a_batch_does_not_take_the_others_with_it(datab
 
 async def test_events_that_a_consumer_does_not_want_cost_it_nothing(database: databases.Database) -> None:
     ledger = Ledger()
-    await deliver(database, ledger, [event(type_="reservation.paying")])
+    await deliver(database, ledger, [event(visitor="unwanted")])
     assert ledger.calls == []
     assert await fetch(database, "SELECT * FROM processed_events") == []
 
@@ -173,14 +152,15 @@ async def test_marks_and_sent_rows_are_purged_after_their_time_and_nothing_else(
     unsent, _ = await write(database)
     await fetch(
         database,
-        "UPDATE outbox SET sent_at = CASE WHEN id = $1 THEN now() - interval '8 days' ELSE now() - interval '6 days' END "
+        "UPDATE outbox SET sent_at = now() - CASE WHEN id = $1 THEN interval '8 days' ELSE interval '6 days' END "
         "WHERE id = ANY($2::bigint[])",
         old, [old, young],
     )  # fmt: skip
     await fetch(database, "UPDATE outbox SET created_at = now() - interval '30 days'")
     await fetch(
         database,
-        "INSERT INTO processed_events SELECT 'x', gen_random_uuid(), now() - n * interval '1 day' FROM generate_series(1, 10) n",
+        "INSERT INTO processed_events "
+        "SELECT 'x', gen_random_uuid(), now() - n * interval '1 day' FROM generate_series(1, 10) n",
     )
     deleted = await purge(database, days=7)
     assert deleted == {"processed_events": 4, "outbox": 1, "dead_letters": 0}

@@ -12,20 +12,27 @@ import databases
 import pytest
 
 from core.database import open_database
+from core.embedded import Engines
 from core.events.bus import BusUnavailable, Deferral
 from core.events.dead_letters_postgres import DeadLetters
 from core.events.outbox_postgres import Outbox, OutboxRow
 from core.events.relay import Relay
 from core.events.retry import RetryPlan
-from core.settings import Settings
+from tests.ledger_consumer import prepare
 from tests.outbox_rows import fetch, write
+from tests.own_database import own_database
+
+
+@pytest.fixture(scope="module")
+async def url(stores: Engines) -> AsyncIterator[str]:
+    async with own_database(stores.database_url) as mine:
+        yield mine
 
 
 @pytest.fixture
-async def database(settings: Settings) -> AsyncIterator[databases.Database]:
-    opened = await open_database(settings.database_url, 10)
-    for table in ("outbox", "processed_events", "dead_letters"):
-        await fetch(opened, f"DELETE FROM {table}")
+async def database(url: str) -> AsyncIterator[databases.Database]:
+    opened = await open_database(url, 10)
+    await prepare(opened)
     yield opened
     await opened.disconnect()
 
@@ -59,8 +66,9 @@ class RecordingBus:
 
 def relay(outbox: Outbox, bus: RecordingBus, *, batch: int = 100, lease: float = 15, tries: int = 3) -> Relay:
     return Relay(
-        outbox=outbox, bus=bus, retries=RetryPlan(tries, first_pause=0.0), batch=batch, idle_seconds=0.01, lease_seconds=lease
-    )
+        outbox=outbox, bus=bus, retries=RetryPlan(tries, first_pause=0.0), batch=batch, idle_seconds=0.01,
+        lease_seconds=lease,
+    )  # fmt: skip
 
 
 async def test_a_claimed_row_is_nobody_elses_until_its_lease_ends(database: databases.Database, outbox: Outbox) -> None:

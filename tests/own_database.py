@@ -1,0 +1,27 @@
+"""A database of a test module's own on the test server: nobody else's relay takes its outbox rows."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+from sqlalchemy.engine import make_url
+
+from core.database import migrate
+
+
+@asynccontextmanager
+async def own_database(url: str) -> AsyncIterator[str]:
+    """The URL of a new, migrated database, which is dropped afterwards."""
+    name = f"test_{secrets.token_hex(4)}"
+    admin = await asyncpg.connect(url)
+    try:
+        await admin.execute(f"CREATE DATABASE {name}")
+        mine = make_url(url).set(database=name).render_as_string(hide_password=False)
+        await migrate(mine)
+        yield mine
+        await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    finally:
+        await admin.close()
