@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from starlette.requests import HTTPConnection
 
+from core.runtime import Runtime
+from realtime.live import Live
 from web.assets import Assets
 from web.boards import Boards
 from web.plans import Plans
 from web.rate_limits import RateLimits
 from web.security import Operators, Origins, Visitors
-
-if TYPE_CHECKING:
-    from realtime.live import Live
-
-    from core.runtime import Runtime
 
 
 @dataclass(frozen=True, slots=True)
