@@ -6,7 +6,7 @@ import asyncio
 import base64
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Self
 
 import orjson
@@ -25,13 +25,15 @@ PATIENCE = 20.0
 
 
 class LiveServer:
-    """One server process's worth: an application with its live channel, on a port of its own."""
+    """One server with its live channel, on a port of its own; `runtime`, `live`, `stop` only of one in this process."""
 
-    def __init__(self, runtime: Runtime, live: Live, port: int) -> None:
-        self.runtime = runtime
-        self.live = live
+    runtime: Runtime
+    live: Live
+    stop: Callable[[], Awaitable[None]]
+
+    def __init__(self, port: int, visitors: Visitors) -> None:
         self.port = port
-        self._visitors = Visitors(runtime.secret)
+        self._visitors = visitors
 
     def visitor(self) -> str:
         return self._visitors.new()
@@ -160,14 +162,20 @@ async def live_server(runtime: Runtime, **options: Any) -> AsyncIterator[LiveSer
     )  # fmt: skip
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server._serve([listening]))
+
+    async def stop() -> None:
+        server.should_exit = True
+        await serving
+
     try:
         async with asyncio.timeout(PATIENCE):
             while not server.started:
                 await asyncio.sleep(0.01)
-        yield LiveServer(runtime, live, listening.getsockname()[1])
+        started = LiveServer(listening.getsockname()[1], Visitors(runtime.secret))
+        started.runtime, started.live, started.stop = runtime, live, stop
+        yield started
     finally:
-        server.should_exit = True
-        await serving
+        await stop()
         await live.stop()
         listening.close()
 

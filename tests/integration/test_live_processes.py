@@ -1,0 +1,165 @@
+"""Several server processes behave as one (D5), and a slow browser costs the others nothing (issue 2, section 5)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator
+
+from websockets.exceptions import ConnectionClosed
+
+from core.embedded import Engines
+from core.runtime import Runtime, open_runtime
+from core.settings import Settings
+from core.waiting_room.place import PlaceState
+from tests.conftest import MakeEvent
+from tests.live_server import Browser, LiveServer, live_server, sweeping
+from web.security import Visitors
+
+HELD, FREE = 1, 0
+
+
+@contextlib.asynccontextmanager
+async def server_process(settings: Settings) -> AsyncIterator[int]:
+    """A server process of its own on a free port; gives the port, ends the process."""
+    listening = socket.socket()
+    listening.bind(("127.0.0.1", 0))
+    listening.listen()
+    fd = listening.fileno()
+    os.set_inheritable(fd, True)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "uvicorn", "--factory", "web.server:create", "--fd", str(fd),
+        "--ws", "web.ws_protocol:FrameProtocol", "--log-level", "warning",
+        pass_fds=[fd],
+        env={
+            **os.environ, "DATABASE_URL": settings.database_url, "REDIS_URL": settings.redis_url,
+            "ONSALE_DATA": str(settings.data), "ONSALE_SECRET_KEY": settings.secret_key.get_secret_value(),
+            "ONSALE_OPERATOR_TOKEN": "operator",
+        },
+    )  # fmt: skip
+    try:
+        yield listening.getsockname()[1]
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        await process.wait()
+        listening.close()
+
+
+async def test_two_processes_behave_as_one(runtime: Runtime, make_event: MakeEvent) -> None:
+    """Seats, places and admissions cross from the browsers of one process to those of another."""
+    event = await make_event(active_limit=1)
+    settings = runtime.settings
+    async with server_process(settings) as port_a, server_process(settings) as port_b:
+        here, there = (LiveServer(port, Visitors("test-secret")) for port in (port_a, port_b))
+        async with (
+            here.browser(event.slug) as inside,
+            here.browser(event.slug) as waits_here,
+            there.browser(event.slug) as waits_there,
+            there.browser(event.slug) as watches_there,
+            sweeping(runtime, event.slug),
+        ):
+            await inside.entered()
+            await waits_there.send("join")
+            assert (await waits_there.until("queue"))["ahead"] == 0
+            await waits_here.send("join")
+            assert (await waits_here.until("queue"))["ahead"] == 1
+            await inside.ask("hold", seats=[2, 3])
+            await watches_there.until_seat(3, HELD)
+            # The same visitor, connected to both processes.
+            async with there.browser(event.slug, inside.visitor) as inside_there:
+                assert (await inside_there.until("held"))["seats"] == [2, 3]
+            await inside.send("leave")
+            await waits_there.until("admitted")
+            await waits_here.until("queue", lambda message: message["ahead"] == 0)
+            await watches_there.until_seat(3, FREE)
+            await waits_there.until_seat(3, FREE)
+
+
+async def test_a_process_that_stops_sends_its_browsers_to_another(runtime: Runtime, make_event: MakeEvent) -> None:
+    """Code 4002, and nobody loses a place."""
+    event = await make_event(active_limit=1)
+    async with live_server(runtime) as other:
+        async with live_server(runtime) as stopping:
+            visitors = [stopping.visitor() for _ in range(3)]
+            async with contextlib.AsyncExitStack() as stack:
+                browsers = [await stack.enter_async_context(stopping.browser(event.slug, v)) for v in visitors]
+                for browser in browsers:
+                    await browser.until("welcome")
+                    await browser.send("join")
+                    await browser.until("admitted" if browser is browsers[0] else "queue")
+                stop = asyncio.create_task(stopping.stop())
+                assert [await browser.close_code() for browser in browsers] == [4002] * 3
+                await stop
+        for visitor, state in zip(visitors, ("active", "waiting", "waiting"), strict=True):
+            async with other.browser(event.slug, visitor) as again:
+                assert (await again.until("welcome"))["state"] == state
+
+
+async def test_slow_browser_is_sent_away_and_the_others_get_everything(
+    settings: Settings, stores: Engines, make_event: MakeEvent
+) -> None:
+    """4001 "reconnect" to who does not read; what it costs is bounded; nobody waits for it."""
+    event = await make_event(seats=3000)
+    changed = settings.model_copy(update={"rate_limits": "off", "channel_buffer_bytes": 65_536})
+    async with open_runtime(changed, stores) as runtime, live_server(runtime) as server:
+        small = socket.socket()
+        small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        small.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(small, ("127.0.0.1", server.port))
+        # `max_queue=1`: the client stops reading from its socket as soon as one message waits.
+        async with (
+            server.browser(event.slug, sock=small, max_queue=1, ping_interval=None) as slow,
+            server.browser(event.slug) as one,
+            server.browser(event.slug) as two,
+        ):
+            await one.entered()
+            await two.until("board")
+            for seat in range(200):
+                await one.ask("hold" if seat % 2 == 0 else "release", seats=[0])
+                for _ in range(10):
+                    with contextlib.suppress(ConnectionClosed):
+                        await slow.send("sync", epoch=-1, version=-1)
+                if server.live.channels < 3:
+                    break
+            assert server.live.channels == 2, "the slow one was not sent away"
+            await one.ask("hold", seats=[1])
+            for browser in (one, two):
+                await browser.until_seat(1, HELD)
+            assert one.states == two.states
+            assert await slow.close_code() == 4001
+
+
+async def test_places_of_many_waiting_browsers_cost_no_redis_call_each(runtime: Runtime, make_event: MakeEvent) -> None:
+    """S7, DESIGN section 5: Valkey's own count of scripts run, while 150 browsers follow 20 departures."""
+    event = await make_event(active_limit=1)
+    redis = runtime.redis
+    async with live_server(runtime) as server, contextlib.AsyncExitStack() as stack:
+        ahead = [server.visitor() for _ in range(21)]
+        for visitor in ahead:
+            await runtime.waiting_room.join(event, visitor)
+        browsers: list[Browser] = []
+        for _ in range(150):
+            browser = await stack.enter_async_context(server.browser(event.slug, ping_interval=None))
+            await browser.until("welcome")
+            await browser.send("join")
+            await browser.until("queue")
+            browsers.append(browser)
+        await asyncio.sleep(1.5)  # the beats that the joins were
+        before = await _scripts_run(redis)
+        for visitor in ahead[:20]:
+            await runtime.waiting_room.leave(event, visitor)
+        for place, browser in enumerate(browsers):
+            await browser.until("queue", lambda message, place=place: message["ahead"] == place)
+        assert await _scripts_run(redis) - before <= 20 + 15, "the 20 departures, and a few beats"
+        last = await runtime.waiting_room.place(event, browsers[-1].visitor)
+        assert last is not None
+        assert (last.state, last.ahead) == (PlaceState.WAITING, 149)
+
+
+async def _scripts_run(redis: object) -> int:
+    stats = await redis.info("commandstats")  # type: ignore[attr-defined]
+    return sum(stats.get(f"cmdstat_{name}", {}).get("calls", 0) for name in ("eval", "evalsha"))
