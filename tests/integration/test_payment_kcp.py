@@ -34,8 +34,8 @@ async def script() -> AsyncIterator[Scripted]:
 
 def kcp(url: str, **changes: Any) -> NhnKcp:
     fields = {
-        "site_code": "T0000", "signer": SimulatorSigner(), "not_found": frozenset({"SIM404"}), "connect": 1.0, "read": 5.0,
-        "charges": 20,
+        "site_code": "T0000", "signer": SimulatorSigner(), "not_found": frozenset({"SIM404"}),
+        "connect": 1.0, "read": 5.0, "charges": 20,
     }  # fmt: skip
     return NhnKcp(url=url, **{**fields, **changes})
 
@@ -152,9 +152,9 @@ async def test_anything_but_a_clear_approval_is_unknown(script: Scripted, body: 
 
 async def test_requests_are_shaped_and_signed_as_nhn_kcp_documents(script: Scripted, tmp_path: Path) -> None:
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    (tmp_path / "key.pem").write_bytes(key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.BestAvailableEncryption(b"changeit"),
-    ))  # fmt: skip
+    encrypted = serialization.BestAvailableEncryption(b"changeit")
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encrypted)
+    (tmp_path / "key.pem").write_bytes(pem)
     (tmp_path / "cert.pem").write_text("-----BEGIN CERTIFICATE-----\nMIID\nabcd\n-----END CERTIFICATE-----\n")
     signer = RsaSigner(certificate=tmp_path / "cert.pem", private_key=tmp_path / "key.pem", password="changeit")
     gateway, charge = kcp(script.url, signer=signer), a_charge("toss=tviva1;kcp=ENC_DATA.ENC_INFO")

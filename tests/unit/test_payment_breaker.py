@@ -141,7 +141,7 @@ def test_a_state_survives_json() -> None:
 
 
 class AgainstModel(RuleBasedStateMachine):
-    """Any interleaving of asking, answering (in any order, also late), waiting and forcing, against lists and counters."""
+    """Any interleaving of asking, answering (in any order, also late), waiting and forcing, against plain lists."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,0 +1,236 @@
+"""Processes share a provider's circuit through Redis, and do without it while it is away (S24)."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+
+import pytest
+from prometheus_client import REGISTRY
+from redis.asyncio import Redis
+
+from core import keys
+from core.clock import ManualClock, SystemClock
+from core.embedded import Engines
+from core.errors import StoreUnavailable
+from core.payments.breaker import BreakerConfig, Mode
+from core.payments.breaker_redis import SharedBreaker
+from core.payments.gateway import CallHealth
+from core.store_redis import redis_client
+
+CONFIG = BreakerConfig(wait_duration_in_open_state=0.3, max_wait_duration_in_half_open_state=0.3)
+OK, BAD, LATE = CallHealth.SUCCESS, CallHealth.FAILURE, CallHealth.TIMEOUT
+
+
+@pytest.fixture
+async def redis(stores: Engines) -> AsyncIterator[Redis]:
+    client = redis_client(stores.redis_url, 16)
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+def provider() -> str:
+    """A provider of its own for each test, so that circuits do not meet."""
+    return f"test{secrets.token_hex(4)}"
+
+
+def process(provider: str, redis: Redis | None, config: BreakerConfig = CONFIG) -> SharedBreaker:
+    """What one server process has."""
+    return SharedBreaker(provider=provider, config=config, redis=redis, clock=SystemClock())
+
+
+async def call(breaker: SharedBreaker, health: CallHealth) -> bool:
+    permit = await breaker.admit()
+    if permit is not None:
+        await breaker.record(permit, health, 0.1)
+    return permit is not None
+
+
+async def test_failures_of_all_processes_add_up(provider: str, redis: Redis) -> None:
+    """Four workers do not each need ten failures: the tenth call of any of them opens the circuit for all."""
+    processes = [process(provider, redis) for _ in range(4)]
+    for number in range(10):
+        assert await call(processes[number % 4], BAD)
+    for one in processes:
+        assert await one.admit() is None
+        assert one.view().mode is Mode.OPEN
+
+
+async def test_without_sharing_each_needs_ten(provider: str) -> None:
+    """The negative control: the same calls to circuits that are not shared open none."""
+    processes = [process(provider, None) for _ in range(4)]
+    for number in range(10):
+        await call(processes[number % 4], BAD)
+    assert [one.view().mode for one in processes] == [Mode.CLOSED] * 4
+
+
+async def test_no_outcome_is_lost_when_all_tell_at_once(provider: str, redis: Redis) -> None:
+    """Swaps that lose the race are computed again from the winner's state."""
+    config = BreakerConfig(sliding_window_size=200, minimum_number_of_calls=200)
+    processes = [process(provider, redis, config) for _ in range(4)]
+    await asyncio.gather(*(call(one, BAD if number % 4 == 0 else OK) for number in range(40) for one in processes))
+    await processes[0].refresh()
+    view = processes[0].view()
+    assert (view.calls, view.failure_rate) == (160, 25.0)
+
+
+async def test_probes_are_counted_across_processes(provider: str, redis: Redis) -> None:
+    """Half open lets three calls through in the installation, not three in each process."""
+    processes = [process(provider, redis) for _ in range(4)]
+    await asyncio.gather(*(call(processes[0], LATE) for _ in range(3)))
+    await asyncio.sleep(CONFIG.wait_duration_in_open_state)
+    permits = await asyncio.gather(*(one.admit() for one in processes for _ in range(3)))
+    granted = [permit for permit in permits if permit is not None]
+    assert len(granted) == 3
+    for one, permit in zip(processes, granted, strict=False):
+        await one.record(permit, OK, 0.1)
+    assert await processes[3].admit() is not None
+    assert processes[3].view().mode is Mode.CLOSED
+
+
+async def test_probes_of_a_process_that_died_do_not_block_the_rest(provider: str, redis: Redis) -> None:
+    dead, alive = process(provider, redis), process(provider, redis)
+    for _ in range(3):
+        await call(dead, LATE)
+    await asyncio.sleep(0.3)
+    assert [await dead.admit() is not None for _ in range(3)] == [True] * 3
+    assert await alive.admit() is None
+    async with asyncio.timeout(20):
+        while await alive.admit() is None:
+            await asyncio.sleep(0.05)
+
+
+async def test_an_operator_forces_it_for_all(provider: str, redis: Redis) -> None:
+    first, second = process(provider, redis), process(provider, redis)
+    await first.force(Mode.FORCED_OPEN)
+    assert await second.admit() is None
+    await second.force(Mode.DISABLED)
+    for _ in range(20):
+        assert await call(first, LATE)
+    await first.force(Mode.CLOSED)
+    assert await call(second, OK)
+
+
+async def test_available_learns_behind_the_caller(provider: str, redis: Redis) -> None:
+    """`require_available` is synchronous: it answers from a copy at most a second old."""
+    clock = ManualClock()
+    watching = SharedBreaker(provider=provider, config=BreakerConfig(), redis=redis, clock=clock)
+    other = process(provider, redis, BreakerConfig())
+    assert watching.available()
+    async with asyncio.timeout(20):
+        while watching._read_at < 0:
+            await asyncio.sleep(0.01)
+    await other.force(Mode.FORCED_OPEN)
+    assert watching.available(), "the copy is fresh: Redis is not asked again"
+    clock.advance(1.5)
+    async with asyncio.timeout(20):
+        while watching.available():
+            await asyncio.sleep(0.01)
+    await watching.aclose()
+
+
+async def test_nothing_is_kept_for_ever(provider: str, redis: Redis) -> None:
+    """Rule 8: the key has a TTL, renewed by looking."""
+    breaker = process(provider, redis)
+    await call(breaker, BAD)
+    assert 0 < await redis.ttl(keys.breaker(provider)) <= 7 * 24 * 3600
+    await redis.expire(keys.breaker(provider), 5)
+    await breaker.refresh()
+    assert await redis.ttl(keys.breaker(provider)) > 3600
+
+
+async def test_what_cannot_be_read_is_started_afresh(provider: str, redis: Redis) -> None:
+    await redis.hset(keys.breaker(provider), mapping={"version": "7", "state": "from another world"})  # type: ignore[misc]
+    breaker = process(provider, redis)
+    assert await call(breaker, OK)
+    assert breaker.view().calls == 1
+
+
+class Switch:
+    """A Redis client that can be away: calls fail as they do when the server is gone."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self.away = False
+
+    async def evalsha(self, *arguments: object) -> object:
+        if self.away:
+            raise ConnectionError("Redis is away")
+        return await self._redis.evalsha(*arguments)  # type: ignore[arg-type, misc]
+
+    async def eval(self, *arguments: object) -> object:
+        return await self._redis.eval(*arguments)  # type: ignore[arg-type, misc]
+
+
+async def test_without_redis_a_process_goes_on_by_itself_and_tells_later(provider: str, redis: Redis) -> None:
+    """A lost Redis must not stop payments, nor make a process forget what it learnt meanwhile."""
+    switch = Switch(redis)
+    lonely = process(provider, switch)  # type: ignore[arg-type]
+    other = process(provider, redis)
+    await call(lonely, BAD)
+    switch.away = True
+    for _ in range(6):
+        assert await call(lonely, BAD)
+    assert not lonely.view().shared
+    assert REGISTRY.get_sample_value("onsale_payment_circuit_shared", {"provider": provider}) == 0
+    for _ in range(2):
+        assert await call(other, BAD)
+    switch.away = False
+    lonely._away_until = float("-inf")
+    await lonely.refresh()
+    assert lonely.view().shared
+    # One before, six alone, two of the other: nine. The tenth opens it, whoever makes it.
+    assert lonely.view().calls == 9
+    assert await call(other, BAD)
+    assert await lonely.admit() is None
+
+
+async def test_alone_it_opens_by_its_own_window(provider: str, redis: Redis) -> None:
+    switch = Switch(redis)
+    switch.away = True
+    lonely = process(provider, switch)  # type: ignore[arg-type]
+    for _ in range(10):
+        assert await call(lonely, BAD)
+    assert await lonely.admit() is None
+    with pytest.raises(StoreUnavailable):
+        await lonely.force(Mode.CLOSED)
+    assert await lonely.admit() is not None, "it does as it was told, although it could not tell the others"
+
+
+async def test_a_redis_that_lost_everything_is_told_again(provider: str, redis: Redis) -> None:
+    breaker, other = process(provider, redis), process(provider, redis)
+    for _ in range(3):
+        await call(breaker, LATE)
+    await redis.delete(keys.breaker(provider))
+    assert await breaker.admit() is None
+    assert await other.admit() is None
+
+
+async def test_a_hanging_redis_delays_a_payment_once(provider: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.payments.breaker_redis._PATIENCE_SECONDS", 0.2)
+
+    class Hanging:
+        async def evalsha(self, *arguments: object) -> object:
+            return await asyncio.get_running_loop().create_future()
+
+    breaker = process(provider, Hanging())  # type: ignore[arg-type]
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+    for _ in range(10):
+        assert await breaker.admit() is not None
+    assert 0.2 <= loop.time() - started < 1.0
+
+
+async def test_changes_are_counted_once_and_the_state_is_shown(provider: str, redis: Redis) -> None:
+    """S30: the process that moves the circuit counts the change; every process shows the state it sees."""
+    first, second = process(provider, redis), process(provider, redis)
+    for _ in range(3):
+        await call(first, LATE)
+    await second.refresh()
+    labels = {"provider": provider, "from_state": "CLOSED", "to_state": "OPEN"}
+    assert REGISTRY.get_sample_value("onsale_payment_circuit_changes_total", labels) == 1
+    for mode, shown in ((Mode.OPEN, 1), (Mode.CLOSED, 0)):
+        value = REGISTRY.get_sample_value("onsale_payment_circuit_state", {"provider": provider, "state": mode})
+        assert value == shown
