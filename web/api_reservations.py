@@ -21,6 +21,7 @@ from core.errors import (
     PaymentInProgress,
     PaymentUnavailable,
     ReservationNotFound,
+    SeatTaken,
 )  # fmt: skip
 from web.endpoint import Call, Caller, Endpoint, Parameter, answer
 from web.schemas import ReservationState, Reserve
@@ -87,7 +88,9 @@ ENDPOINTS = (
     Endpoint(
         "POST", "/api/events/{slug}/reservations", submit, "Buy the held seats", "reservations", success=202,
         answer=ReservationState, body=Reserve, caller=Caller.VISITOR,
-        refusals=(EventNotFound, NoSeatsHeld, HoldExpired, KeyReused, PaymentInProgress, PaymentUnavailable),
+        refusals=(
+            EventNotFound, NoSeatsHeld, HoldExpired, SeatTaken, KeyReused, PaymentInProgress, PaymentUnavailable,
+        ),
         parameters=(
             Parameter(
                 "Idempotency-Key", "header", "the same key gives the same reservation, however often it is sent",
@@ -102,6 +105,7 @@ ENDPOINTS = (
     ),
     Endpoint(
         "POST", "/api/reservations/{id}/cancel", cancel, "Give the tickets back for the money", "reservations",
-        answer=ReservationState, caller=Caller.VISITOR, refusals=(ReservationNotFound, NotCancellable),
+        answer=ReservationState, caller=Caller.VISITOR,
+        refusals=(ReservationNotFound, NotCancellable, PaymentInProgress),
     ),
 )  # fmt: skip

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from core.embedded import Engines, engines
 from core.errors import StartupError
 from core.runtime import Runtime, open_runtime
+from core.secrets import resolve_secrets
 from core.settings import Settings
 from realtime.live import Live
 from web.app import create_app
@@ -68,7 +69,7 @@ def create() -> ASGIApp:
 @contextlib.asynccontextmanager
 async def open_application() -> AsyncIterator[ASGIApp]:
     """Settings, engines, runtime, live channel and jobs of one server process. Raises StartupError."""
-    settings = Settings.load()
+    settings = resolve_secrets(Settings.load())
     async with _engines(settings) as started, open_runtime(settings, started) as runtime:
         try:
             await runtime.start_jobs()
