@@ -1,0 +1,78 @@
+"""Tells Redis and the buyer's browser what PostgreSQL has decided. Everything here may be repeated.
+
+PostgreSQL is the truth (S13): when Redis is away the result stands, is told later by whoever claims the payment next
+(`payments.untold`), and the reconcile job is the second net.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import orjson
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from core import keys
+from core.booking.reservation import Reservation, ReservationStatus
+from core.errors import StoreUnavailable
+from core.seats.basket import Basket
+from core.seats.board import SeatState
+from core.venue.event import Event
+
+
+class Seats(Protocol):
+    """What checkout needs of `core.seats.seats.Seats`."""
+
+    async def basket(self, event: Event, visitor: str) -> Basket | None: ...
+
+    async def begin_payment(self, event: Event, visitor: str) -> Basket: ...
+
+    async def abort_payment(self, event: Event, visitor: str, fence: int, ordinals: Sequence[int] = ()) -> None: ...
+
+    async def settle(
+        self, event: Event, visitor: str, fence: int, ordinals: Sequence[int], state: SeatState
+    ) -> None: ...
+
+    async def reopen(self, event: Event, ordinals: Sequence[int]) -> None: ...
+
+
+class Events(Protocol):
+    """What checkout needs of `core.venue.event_store_postgres.EventStore`."""
+
+    async def by_id(self, event_id: int) -> Event: ...
+
+
+class Results:
+    """Raises StoreUnavailable; some of it may then have been told."""
+
+    def __init__(self, *, redis: Redis, seats: Seats, events: Events) -> None:
+        self._redis = redis
+        self._seats = seats
+        self._events = events
+
+    async def tell(self, reservation: Reservation, settled: Sequence[int]) -> None:
+        """Puts an ended reservation's seats on the board, ends the visitor's payment, and pushes the result.
+
+        `settled`: the ordinals whose seats are now as this reservation's end left them.
+        """
+        event = await self._events.by_id(reservation.event_id)
+        state = SeatState.SOLD if reservation.status is ReservationStatus.CONFIRMED else SeatState.AVAILABLE
+        await self._seats.settle(event, reservation.visitor, reservation.fence, settled, state)
+        if reservation.status is ReservationStatus.CANCELLED and settled:
+            await self._seats.reopen(event, settled)
+        await self.push(reservation)
+
+    async def push(self, reservation: Reservation) -> None:
+        """The reservation as it is, to the one visitor's browser, through whichever process has it."""
+        message = orjson.dumps(
+            {
+                "visitor": reservation.visitor, "id": str(reservation.id), "status": reservation.status,
+                "reason": reservation.reason, "seats": reservation.seats, "amount": reservation.amount,
+                "currency": reservation.currency,
+            }
+        )  # fmt: skip
+        try:
+            await self._redis.publish(keys.reservations_channel(reservation.slug), message)
+        except (RedisError, OSError, TimeoutError) as error:
+            raise StoreUnavailable(retry_after=2) from error

@@ -1,0 +1,442 @@
+"""Checkout on the real stores: S15, S26-S28, D6; rules 1, 2, 3 and 9."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from core.booking.reservation import ReservationStatus
+from core.database import raw
+from core.errors import (
+    HoldExpired,
+    KeyReused,
+    NoSeatsHeld,
+    NotCancellable,
+    PaymentUnavailable,
+    ReservationNotFound,
+    SeatTaken,
+)
+from core.runtime import Runtime
+from core.seats.board import SeatState
+from tests.booking import Bank, check_books, desk, finish_all, open_payments, results, rows, until
+from tests.conftest import MakeEvent
+
+
+async def test_approved(runtime: Runtime, make_event: MakeEvent) -> None:
+    """S26: accepted at once, confirmed later, pushed, on the board, in the outbox."""
+    event, bank = await make_event(), Bank()
+    at = desk(runtime, bank)
+    async with results(runtime, event) as pushed:
+        begun = await at.buy(event, "v", 3, 1)
+        assert (begun.status, begun.seats, begun.amount, begun.currency) == ("PAYING", (1, 3), 30000, "KRW")
+        assert await pushed() == {
+            "visitor": "v", "id": str(begun.id), "status": "CONFIRMED", "reason": None, "seats": [1, 3],
+            "amount": 30000, "currency": "KRW",
+        }  # fmt: skip
+    confirmed = await at.checkout.get(str(begun.id), "v")
+    assert confirmed.status is ReservationStatus.CONFIRMED
+    assert confirmed.ticket_code is not None and len(confirmed.ticket_code) >= 20
+    await until(lambda: _none_open(runtime, event))
+    assert await check_books(runtime, event, bank) == {"CONFIRMED": 1}
+    assert await runtime.seats.basket(event, "v") is None
+
+
+async def test_the_outbox_tells_all_that_consumers_need(runtime: Runtime, make_event: MakeEvent) -> None:
+    """S17, S18: the payload carries each seat with its version."""
+    event = await make_event()
+    at = desk(runtime, Bank())
+    begun = await at.ended(await at.buy(event, "v", 12))
+    payloads = [
+        row["payload"]
+        for row in await rows(runtime, "SELECT payload FROM outbox WHERE reservation_id = $1 ORDER BY id", begun.id)
+    ]
+    at_time = payloads[1].pop("at")
+    assert abs(datetime.fromisoformat(at_time) - datetime.now(UTC)) < timedelta(minutes=1)
+    assert at_time.endswith("Z")
+    assert payloads[1] == {
+        "event": event.slug, "event_id": event.id, "event_name": "Test night", "reservation_id": str(begun.id),
+        "visitor": "v", "status": "CONFIRMED", "reason": None, "email": "kim@example.org", "language": "en",
+        "amount": 15000, "currency": "KRW", "ticket_code": begun.ticket_code,
+        "seats": [{"ordinal": 12, "version": 2, "status": "SOLD", "price": 15000, "category": "Standard",
+                   "zone": "Stalls", "row": "2", "number": "3"}],
+    }  # fmt: skip
+    assert payloads[0]["status"] == "PAYING"
+    assert payloads[0]["seats"][0]["version"] == 1
+    assert payloads[0]["ticket_code"] is None
+
+
+async def test_declined_frees_the_seats_at_once(runtime: Runtime, make_event: MakeEvent) -> None:
+    """S28: on every screen, and the buyer may pick again."""
+    event, bank = await make_event(), Bank(says="decline")
+    at = desk(runtime, bank)
+    async with results(runtime, event) as pushed:
+        begun = await at.buy(event, "v", 0, 1)
+        told = await pushed()
+    assert (told["status"], told["reason"]) == ("FAILED", "declined")
+    # The push comes after the board: whoever reads the result finds the seats free.
+    assert not any((await runtime.seats.board(event)).states)
+    bank.says = "approve"
+    again = await at.ended(await at.buy(event, "v", 0, 1, key="second"))
+    assert again.status == "CONFIRMED"
+    assert again.id != begun.id
+    await until(lambda: _none_open(runtime, event))
+    assert await check_books(runtime, event, bank) == {"FAILED": 1, "CONFIRMED": 1}
+
+
+async def test_unknown_keeps_the_seats_until_it_is_known(runtime: Runtime, make_event: MakeEvent) -> None:
+    """S27: a timeout is not a failure."""
+    event, bank = await make_event(), Bank(says="hang", reachable=False)
+    at = desk(runtime, bank)
+    async with results(runtime, event) as pushed:
+        begun = await at.buy(event, "v", 7)
+        told = await pushed()
+        assert (told["status"], told["reason"]) == ("PAYING", "payment_checking")
+        for _ in range(3):
+            await at.checkout.finish_due()
+        assert (await runtime.seats.board(event)).states[7] == SeatState.HELD
+        assert (await at.checkout.get(begun.id, "v")).status == "PAYING"
+        bank.reachable = True
+        await finish_all(at, event)
+        assert (await pushed())["status"] == "CONFIRMED"
+    assert await check_books(runtime, event, bank) == {"CONFIRMED": 1}
+
+
+async def test_unknown_that_never_reached_the_provider_fails(runtime: Runtime, make_event: MakeEvent) -> None:
+    event, bank = await make_event(), Bank(says="lost")
+    at = desk(runtime, bank)
+    begun = await at.buy(event, "v", 7)
+    await finish_all(at, event)
+    ended = await at.checkout.get(begun.id, "v")
+    assert (ended.status, ended.reason) == ("FAILED", "not_charged")
+    assert await check_books(runtime, event, bank) == {"FAILED": 1}
+
+
+async def test_a_charge_that_arrives_after_it_was_asked_about_is_given_back(
+    runtime: Runtime, make_event: MakeEvent
+) -> None:
+    """Rule 2: "no such order" said a moment before the order came."""
+    event, bank = await make_event(), Bank(says="lost")
+    at = desk(runtime, bank)
+    begun = await at.buy(event, "v", 7)
+
+    async def failed() -> bool:
+        await at.checkout.finish_due()
+        return (await at.checkout.get(begun.id, "v")).status == "FAILED"
+
+    await until(failed)
+    bank.ledger[str(begun.id)].charged += 1
+    await finish_all(at, event)
+    assert bank.ledger[str(begun.id)].cancelled == 1
+    assert await check_books(runtime, event, bank) == {"FAILED": 1}
+
+
+async def test_past_the_deadline_it_is_cancelled_at_the_provider(runtime: Runtime, make_event: MakeEvent) -> None:
+    """S27: confirmed, or failed with the charge cancelled, however long the provider is away."""
+    event, bank = await make_event(), Bank(says="hang", reachable=False)
+    at = desk(runtime, bank, payment_deadline_seconds=0.5)
+    begun = await at.buy(event, "v", 7)
+
+    async def failed() -> bool:
+        await at.checkout.finish_due()
+        return (await at.checkout.get(begun.id, "v")).status == "FAILED"
+
+    await until(failed)
+    assert (await at.checkout.get(begun.id, "v")).reason == "payment_unknown_cancelled"
+    assert not any((await runtime.seats.board(event)).states)
+    assert bank.ledger[str(begun.id)].cancelled == 0
+    assert [row["status"] for row in await open_payments(runtime, event)] == ["REFUNDING"]
+    bank.reachable = True
+    await finish_all(at, event)
+    assert await check_books(runtime, event, bank) == {"FAILED": 1}
+
+
+async def test_no_provider_could_be_reached(runtime: Runtime, make_event: MakeEvent) -> None:
+    event, bank = await make_event(), Bank(says="unavailable")
+    at = desk(runtime, bank)
+    ended = await at.ended(await at.buy(event, "v", 7))
+    assert (ended.status, ended.reason) == ("FAILED", "provider_unavailable")
+
+
+async def test_payment_unavailable_keeps_the_hold(runtime: Runtime, make_event: MakeEvent) -> None:
+    """S25, rule 9: refused before anything changed."""
+    event = await make_event()
+    at = desk(runtime, Bank(open=False))
+    await at.basket(event, "v", 5)
+    with pytest.raises(PaymentUnavailable):
+        await at.submit(event, "v")
+    basket = await runtime.seats.basket(event, "v")
+    assert basket is not None and basket.seats == (5,) and not basket.paying
+
+
+async def test_nothing_held(runtime: Runtime, make_event: MakeEvent) -> None:
+    event = await make_event()
+    with pytest.raises(NoSeatsHeld):
+        await desk(runtime, Bank()).submit(event, "v")
+
+
+async def test_free_seats_need_no_provider(runtime: Runtime, make_event: MakeEvent) -> None:
+    event, bank = await make_event(prices={"Standard": 0}), Bank()
+    at = desk(runtime, bank)
+    ended = await at.ended(await at.buy(event, "v", 5))
+    assert (ended.status, ended.amount, bank.calls) == ("CONFIRMED", 0, 0)
+    await until(lambda: _none_open(runtime, event))
+    cancelled = await at.checkout.cancel(ended.id, "v")
+    assert cancelled.status == "CANCELLED"
+    await until(lambda: _none_open(runtime, event))
+
+
+# Idempotency
+
+
+async def test_twenty_submits_with_one_key_are_one_reservation(runtime: Runtime, make_event: MakeEvent) -> None:
+    """One reservation and one charge, from one process and from five."""
+    event, bank = await make_event(), Bank()
+    desks = [desk(runtime, bank) for _ in range(5)]
+    await desks[0].basket(event, "v", 3, 4)
+    begun = await asyncio.gather(*(desks[i % 5].submit(event, "v") for i in range(20)))
+    assert len({reservation.id for reservation in begun}) == 1
+    await desks[0].ended(begun[0])
+    await until(lambda: _none_open(runtime, event))
+    assert bank.calls == 1
+    assert await check_books(runtime, event, bank) == {"CONFIRMED": 1}
+
+
+async def test_a_repeat_after_success_gives_the_same_reservation(runtime: Runtime, make_event: MakeEvent) -> None:
+    """Though the hold is long gone."""
+    event, bank = await make_event(), Bank()
+    at = desk(runtime, bank)
+    first = await at.ended(await at.buy(event, "v", 3))
+    again = await desk(runtime, bank).submit(event, "v")
+    assert (again.id, again.status, bank.calls) == (first.id, "CONFIRMED", 1)
+
+
+async def test_a_key_is_not_good_for_another_body(runtime: Runtime, make_event: MakeEvent) -> None:
+    event, bank = await make_event(), Bank()
+    at = desk(runtime, bank)
+    await at.basket(event, "v", 3)
+    both = await asyncio.gather(
+        at.submit(event, "v"), at.submit(event, "v", payment_key="pay-2"), return_exceptions=True
+    )
+    assert sorted(type(one).__name__ for one in both) == ["KeyReused", "Reservation"]
+    with pytest.raises(KeyReused):
+        await at.submit(event, "v", email="lee@example.org")
+    assert bank.calls <= 1
+
+
+async def test_one_key_of_two_visitors_is_two_keys(runtime: Runtime, make_event: MakeEvent) -> None:
+    event, bank = await make_event(), Bank()
+    at = desk(runtime, bank)
+    first, second = await at.buy(event, "a", 0), await at.buy(event, "b", 1)
+    assert first.id != second.id
+
+
+async def test_the_same_basket_under_two_keys_is_paid_once(runtime: Runtime, make_event: MakeEvent) -> None:
+    """A double click in two tabs: the second is told that the payment is under way."""
+    event, bank = await make_event(), Bank()
+    desks = [desk(runtime, bank) for _ in range(4)]
+    await desks[0].basket(event, "v", 3)
+    bank.gate = asyncio.Event()
+    outcomes = await asyncio.gather(
+        *(one.submit(event, "v", key=f"k{i}") for i, one in enumerate(desks)), return_exceptions=True
+    )
+    bank.gate.set()
+    assert sorted(type(one).__name__ for one in outcomes) == ["PaymentInProgress"] * 3 + ["Reservation"]
+    # None of the refused has put the seats back on sale.
+    states = (await runtime.seats.board(event)).states
+    assert states[3] in (SeatState.HELD, SeatState.SOLD)
+    await finish_all(desks[0], event)
+    assert bank.calls == 1
+    assert await check_books(runtime, event, bank) == {"CONFIRMED": 1}
+
+
+# PostgreSQL judges (rule 1)
+
+
+async def test_the_guard_refuses_what_redis_gave_away(runtime: Runtime, make_event: MakeEvent) -> None:
+    """A Redis that came back with an old state lets a sold seat be held: it is not sold twice, and the board learns."""
+    event, bank = await make_event(), Bank()
+    at = desk(runtime, bank)
+    await at.ended(await at.buy(event, "a", 3))
+    await until(lambda: _none_open(runtime, event))
+    await runtime.seats.reopen(event, [3])
+    await at.basket(event, "b", 3, 4)
+    with pytest.raises(SeatTaken) as refusal:
+        await at.submit(event, "b")
+    assert refusal.value.seats == [3]
+    assert await check_books(runtime, event, bank) == {"CONFIRMED": 1}
+    assert bank.calls == 1
+    assert await runtime.seats.basket(event, "b") is None
+
+
+async def test_an_older_fence_is_refused(runtime: Runtime, make_event: MakeEvent) -> None:
+    event, bank = await make_event(), Bank()
+    at = desk(runtime, bank)
+    await at.basket(event, "v", 3)
+    async with raw(runtime.database) as connection:
+        await connection.execute("UPDATE seats SET fence = 9007199254740991 WHERE event_id = $1", event.id)
+    with pytest.raises(HoldExpired):
+        await at.submit(event, "v")
+    assert bank.calls == 0
+    assert not any((await runtime.seats.board(event)).states)
+
+
+async def test_freeing_moves_the_fence_on(runtime: Runtime, make_event: MakeEvent) -> None:
+    event = await make_event()
+    at = desk(runtime, Bank(says="decline"))
+    ended = await at.ended(await at.buy(event, "v", 3))
+    (seat,) = await rows(runtime, "SELECT * FROM seats WHERE event_id = $1 AND ordinal = 3", event.id)
+    assert (seat["status"], seat["fence"], seat["version"]) == ("AVAILABLE", ended.fence + 1, 2)
+
+
+async def test_a_basket_left_paying_by_a_dead_process_is_gone_on_with(runtime: Runtime, make_event: MakeEvent) -> None:
+    """S15: a process that died between Redis and PostgreSQL; the buyer's next try goes through."""
+    event, bank = await make_event(), Bank()
+    at = desk(runtime, bank)
+    await at.basket(event, "v", 3)
+    await runtime.seats.begin_payment(event, "v")
+    ended = await at.ended(await at.submit(event, "v"))
+    assert ended.status == "CONFIRMED"
+
+
+# The buyer's own
+
+
+async def test_only_the_owner_sees_a_reservation(runtime: Runtime, make_event: MakeEvent) -> None:
+    event = await make_event()
+    at = desk(runtime, Bank())
+    begun = await at.ended(await at.buy(event, "v", 3))
+    for id, visitor in [(begun.id, "other"), ("no-id", "v"), ("00000000-0000-0000-0000-000000000000", "v")]:
+        with pytest.raises(ReservationNotFound):
+            await at.checkout.get(id, visitor)
+        with pytest.raises(ReservationNotFound):
+            await at.checkout.cancel(id, visitor)
+
+
+async def test_cancel_gives_money_and_seats_back(runtime: Runtime, make_event: MakeEvent) -> None:
+    event, bank = await make_event(), Bank()
+    at = desk(runtime, bank)
+    begun = await at.ended(await at.buy(event, "v", 3))
+    bank.reachable = False
+    first, second = await asyncio.gather(at.checkout.cancel(begun.id, "v"), at.checkout.cancel(begun.id, "v"))
+    assert (first.status, first.reason, second.status) == ("CANCELLED", "cancelled_by_buyer", "CANCELLED")
+
+    async def free() -> bool:
+        return not any((await runtime.seats.board(event)).states)
+
+    await until(free)
+    assert [row["status"] for row in await open_payments(runtime, event)] == ["REFUNDING"]
+    bank.reachable = True
+    await finish_all(desk(runtime, bank), event)
+    assert await check_books(runtime, event, bank) == {"CANCELLED": 1}
+    # The seat can be bought again, and a late repeat of the cancellation takes nothing from its new owner.
+    await at.ended(await at.buy(event, "w", 3))
+    assert (await at.checkout.cancel(begun.id, "v")).status == "CANCELLED"
+    await until(lambda: _none_open(runtime, event))
+    assert await check_books(runtime, event, bank) == {"CANCELLED": 1, "CONFIRMED": 1}
+
+
+async def test_what_cannot_be_cancelled(runtime: Runtime, make_event: MakeEvent) -> None:
+    begun_already = await make_event(starts_at=datetime.now(UTC) - timedelta(minutes=1))
+    event, bank = await make_event(starts_at=datetime.now(UTC) + timedelta(hours=1)), Bank()
+    at = desk(runtime, bank)
+    late = await at.ended(await at.buy(begun_already, "v", 3))
+    with pytest.raises(NotCancellable):
+        await at.checkout.cancel(late.id, "v")
+    bank.gate = asyncio.Event()
+    paying = await at.buy(event, "v", 3)
+    with pytest.raises(NotCancellable):
+        await at.checkout.cancel(paying.id, "v")
+    bank.gate.set()
+    paid = await at.ended(paying)
+    assert (await at.checkout.cancel(paid.id, "v")).status == "CANCELLED"
+    bank.says = "decline"
+    failed = await at.ended(await at.buy(event, "v", 4, key="other"))
+    with pytest.raises(NotCancellable):
+        await at.checkout.cancel(failed.id, "v")
+
+
+async def test_a_parked_payment_waits_and_goes_on(runtime: Runtime, make_event: MakeEvent) -> None:
+    """S25: the seats stay; paid when a provider can be reached."""
+    event, bank = await make_event(), Bank(says="parked")
+    at = desk(runtime, bank)
+    async with results(runtime, event) as pushed:
+        begun = await at.buy(event, "v", 3)
+        assert (await pushed())["reason"] == "payment_parked"
+    await at.checkout.finish_due()
+    assert (await at.checkout.get(begun.id, "v")).status == "PAYING"
+    assert (await runtime.seats.board(event)).states[3] == SeatState.HELD
+    bank.says = "approve"
+    await finish_all(at, event)
+    assert await check_books(runtime, event, bank) == {"CONFIRMED": 1}
+
+
+async def test_a_parked_payment_can_be_taken_back(runtime: Runtime, make_event: MakeEvent) -> None:
+    event, bank = await make_event(), Bank(says="parked")
+    at = desk(runtime, bank)
+    begun = await at.buy(event, "v", 3)
+
+    async def parked() -> bool:
+        return (await at.checkout.get(begun.id, "v")).reason == "payment_parked"
+
+    await until(parked)
+    assert (await at.checkout.cancel(begun.id, "v")).status == "CANCELLED"
+    bank.says = "approve"
+    await finish_all(at, event)
+    assert bank.calls == 0
+    assert await check_books(runtime, event, bank) == {"CANCELLED": 1}
+
+
+async def test_a_parked_payment_ends_at_its_deadline(runtime: Runtime, make_event: MakeEvent) -> None:
+    event, bank = await make_event(), Bank(says="parked")
+    at = desk(runtime, bank, payment_deadline_seconds=0.4)
+    begun = await at.buy(event, "v", 3)
+    await finish_all(at, event)
+    ended = await at.checkout.get(begun.id, "v")
+    assert (ended.status, ended.reason) == ("FAILED", "provider_unavailable")
+
+
+# Bounds
+
+
+async def test_payments_under_way_are_bounded(runtime: Runtime, make_event: MakeEvent) -> None:
+    """What has no room waits as a row, and begins as soon as there is room."""
+    event, bank = await make_event(), Bank()
+    at = desk(runtime, bank, payment_concurrency=3, claim_seconds=30.0)
+    bank.gate = asyncio.Event()
+    begun = [await at.buy(event, f"v{i}", i) for i in range(10)]
+
+    async def three_at_work() -> bool:
+        return bank.calls == 3
+
+    await until(three_at_work)
+    assert await at.checkout.finish_due() == 0
+    bank.gate.set()
+    for reservation in begun:
+        assert (await at.ended(reservation)).status == "CONFIRMED"
+    assert bank.most_at_once == 3
+    await until(lambda: _none_open(runtime, event))
+    assert await check_books(runtime, event, bank) == {"CONFIRMED": 10}
+
+
+async def test_two_processes_share_what_is_due(runtime: Runtime, make_event: MakeEvent) -> None:
+    """A payment is claimed by one of them."""
+    event, bank = await make_event(), Bank()
+    idle = desk(runtime, bank, payment_concurrency=1, claim_seconds=30.0)
+    bank.gate = asyncio.Event()
+    for i in range(12):
+        await idle.buy(event, f"v{i}", i)
+    others = [desk(runtime, bank, claim_seconds=30.0) for _ in range(3)]
+    taking = asyncio.gather(*(other.checkout.finish_due() for other in others))
+    bank.gate.set()
+    taken = await taking
+    await finish_all(idle, event)
+    assert sum(taken) <= 12
+    assert bank.calls == 12
+    assert await check_books(runtime, event, bank) == {"CONFIRMED": 12}
+
+
+async def _none_open(runtime: Runtime, event: Any) -> bool:
+    return not await open_payments(runtime, event)
