@@ -52,13 +52,7 @@ async def make_topics(settings: Settings, topics: Topics, process: str) -> None:
     await admin.start()
     try:
         there = set(await admin.list_topics())
-        missing = [
-            NewTopic(
-                name, settings.kafka_partitions, settings.kafka_replication, topic_configs={"retention.ms": _FOREVER}
-            )
-            for name in (topics.reservations, topics.dead_letters)
-            if name not in there
-        ]
+        missing = [_new(name, settings) for name in (topics.reservations, topics.dead_letters) if name not in there]
         # Not asked for when there is nothing to make: many installations may not make topics.
         response = await admin.create_topics(missing) if missing else None
         for name, code, *_ in response.topic_errors if response else ():
@@ -68,3 +62,12 @@ async def make_topics(settings: Settings, topics: Topics, process: str) -> None:
                 raise error(f"the topic {name} is missing and cannot be made")
     finally:
         await admin.close()
+
+
+def _new(name: str, settings: Settings) -> NewTopic:
+    # -1 is the broker's default; aiokafka takes it only beside an assignment of replicas, which may be empty.
+    assignments: dict[int, list[int]] | None = {} if settings.kafka_replication == -1 else None
+    return NewTopic(
+        name, settings.kafka_partitions, settings.kafka_replication, assignments,
+        topic_configs={"retention.ms": _FOREVER},
+    )  # fmt: skip
