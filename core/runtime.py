@@ -87,8 +87,13 @@ class Runtime:
 
 
 @contextlib.asynccontextmanager
-async def open_runtime(settings: Settings, engines: Engines, *, clock: Clock | None = None) -> AsyncIterator[Runtime]:
-    """Opens the stores and builds the parts. Jobs do not run until `start_jobs`. Raises StartupError."""
+async def open_runtime(
+    settings: Settings, engines: Engines, *, clock: Clock | None = None, consume: bool = False
+) -> AsyncIterator[Runtime]:
+    """Opens the stores and builds the parts. Jobs do not run until `start_jobs`. Raises StartupError.
+
+    `consume`: with Kafka, this process is a member of the consumer groups (a worker); without Kafka all are.
+    """
     clock = clock or SystemClock()
     secret = settings.secret_key.get_secret_value()
     process = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
@@ -114,7 +119,9 @@ async def open_runtime(settings: Settings, engines: Engines, *, clock: Clock | N
                 database=database, redis=redis, seats=seats, events=events, payments=payments, supervisor=supervisor,
                 settings=settings, clock=clock, process=process,
             ),
-            pipeline=EventPipeline(database=database, settings=settings, supervisor=supervisor, process=process),
+            pipeline=EventPipeline(
+                database=database, settings=settings, supervisor=supervisor, process=process, consume=consume
+            ),
             supervisor=supervisor, leases=leases, jobs=Jobs(supervisor=supervisor, leases=leases),
         )  # fmt: skip
 

@@ -22,7 +22,7 @@ async def main(settings: Settings, topics: Topics) -> None:
     ledger = Ledger(after_effect=lambda: print("in hand", flush=True))
     pipeline = EventPipeline(
         database=database, settings=settings, supervisor=Supervisor(), process="dying", consumers=[ledger],
-        topics=topics,
+        topics=topics, consume=True,
     )  # fmt: skip
     await pipeline.start()
     await asyncio.Event().wait()

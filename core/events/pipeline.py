@@ -22,7 +22,7 @@ from core.events.purge_postgres import purge
 from core.events.relay import Relay
 from core.events.retry import RetryPlan
 from core.events.sales_projection_postgres import SalesProjection
-from core.events.schema_registry_http import SchemaRegistry
+from core.events.schema_registry_http import open_registry
 from core.events.topics_kafka import Topics
 from core.notifications.email_consumer import EmailConsumer
 from core.notifications.email_files import FileMailer
@@ -49,7 +49,7 @@ class EventPipeline:
 
     def __init__(
         self, *, database: databases.Database, settings: Settings, supervisor: Supervisor, process: str,
-        base_url: str = "", consume: bool = True, consumers: Sequence[Consumer] | None = None,
+        base_url: str = "", consume: bool = False, consumers: Sequence[Consumer] | None = None,
         mailer: Mailer | None = None, bus: Bus | None = None, topics: Topics | None = None,
         retries: RetryPlan | None = None,
     ) -> None:  # fmt: skip
@@ -160,13 +160,6 @@ class EventPipeline:
 
     async def _purge(self) -> dict[str, int]:
         return await purge(self._database, days=self._settings.processed_days)
-
-
-def open_registry(settings: Settings, topics: Topics) -> SchemaRegistry | None:
-    """The schema registry, where one is named."""
-    if not settings.schema_registry_url:
-        return None
-    return SchemaRegistry(settings.schema_registry_url, subject=f"{topics.reservations}-value")
 
 
 def open_mailer(settings: Settings) -> Mailer:

@@ -13,6 +13,7 @@ from core.errors import StartupError
 from core.events.codec import Decoder
 from core.events.replay import Difference, SeatLog, SeatRow
 from core.events.reservation_event import EventInvalid
+from core.events.schema_registry_http import RegistryAway, open_registry
 from core.events.topics_kafka import Topics, client_options
 from core.settings import Settings
 
@@ -47,9 +48,8 @@ class ReplayReport:
 
 
 async def replay(
-    *, settings: Settings, database: databases.Database, decoder: Decoder, process: str, slug: str | None = None,
-    topics: Topics | None = None,
-) -> ReplayReport:  # fmt: skip
+    *, settings: Settings, database: databases.Database, slug: str | None = None, topics: Topics | None = None
+) -> ReplayReport:
     """Changes nothing. `slug` limits the comparison to one event. Raises StartupError without a reachable Kafka."""
     if not settings.kafka_bootstrap_servers:
         raise StartupError("replay reads the event log in Kafka: set KAFKA_BOOTSTRAP_SERVERS")
@@ -58,10 +58,14 @@ async def replay(
     # outbox has it; and what is in the log by then must be in PostgreSQL afterwards.
     before = await _seats(database, slug)
     log, report = SeatLog(), ReplayReport()
+    registry = open_registry(settings, topics)
     try:
-        await _read(settings, topics, decoder, process, log, report)
-    except (KafkaError, OSError) as error:
-        raise StartupError(f"Kafka cannot be read: {type(error).__name__}: {error}") from error
+        await _read(settings, topics, Decoder(registry), log, report)
+    except (KafkaError, OSError, RegistryAway) as error:
+        raise StartupError(f"the event log cannot be read: {type(error).__name__}: {error}") from error
+    finally:
+        if registry is not None:
+            await registry.aclose()
     after = await _seats(database, slug)
     compared = log.compare(before, complete=slug is None)
     report.seats, report.behind = compared.seats, compared.behind
@@ -74,11 +78,9 @@ async def _seats(database: databases.Database, slug: str | None) -> list[SeatRow
         return [SeatRow(*record.values()) for record in await connection.fetch(_SNAPSHOT, slug, timeout=120)]
 
 
-async def _read(
-    settings: Settings, topics: Topics, decoder: Decoder, process: str, log: SeatLog, report: ReplayReport
-) -> None:
+async def _read(settings: Settings, topics: Topics, decoder: Decoder, log: SeatLog, report: ReplayReport) -> None:
     consumer = AIOKafkaConsumer(
-        **client_options(settings, process), enable_auto_commit=False, auto_offset_reset="earliest",
+        **client_options(settings, "replay"), enable_auto_commit=False, auto_offset_reset="earliest",
         isolation_level="read_committed",
     )  # fmt: skip
     await consumer.start()

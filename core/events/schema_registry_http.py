@@ -13,6 +13,8 @@ import orjson
 from core.events.codec import parsed_schema
 from core.events.consumer import DependencyAway
 from core.events.reservation_event import EventInvalid
+from core.events.topics_kafka import Topics
+from core.settings import Settings
 
 _CONTENT_TYPE = "application/vnd.schemaregistry.v1+json"
 _TIMEOUT = httpx.Timeout(5.0, connect=3.0)
@@ -72,3 +74,10 @@ class SchemaRegistry:
         if not isinstance(body, dict):
             raise RegistryAway("the schema registry answered something else than an object")
         return body
+
+
+def open_registry(settings: Settings, topics: Topics) -> SchemaRegistry | None:
+    """The registry that the settings name, if any."""
+    if not settings.schema_registry_url:
+        return None
+    return SchemaRegistry(settings.schema_registry_url, subject=f"{topics.reservations}-value")
