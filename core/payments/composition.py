@@ -80,7 +80,7 @@ def _gateway(settings: Settings, name: str) -> PaymentGateway:
     if name == "toss":
         return TossPayments(
             url=settings.payment_url or f"{simulator_url(settings)}/toss",
-            secret=settings.payment_secret.get_secret_value(), connect=connect, read=read, charges=charges,
+            secret=settings.payment_secret.get_secret_value().strip(), connect=connect, read=read, charges=charges,
         )  # fmt: skip
     codes = frozenset(code.strip() for code in settings.kcp_not_found_codes.split(",") if code.strip())
     return NhnKcp(
