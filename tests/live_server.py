@@ -16,6 +16,7 @@ from websockets.exceptions import ConnectionClosed
 
 from core.runtime import Runtime
 from realtime.live import Live
+from tests.channel_schema import check_news
 from web.app import create_app
 from web.security import Visitors
 from web.ws_protocol import socket_options
@@ -69,6 +70,7 @@ class Browser:
         """The next message, with the board kept."""
         async with asyncio.timeout(patience):
             message: dict[str, Any] = orjson.loads(await self.connection.recv())
+        check_news(message)
         self._keep(message)
         self.seen.append(message)
         return message
