@@ -163,5 +163,5 @@ def _environment(loader: FileSystemLoader, language: str) -> Environment:
 
 def qr_svg(code: str) -> Markup:
     """The ticket's code as an inline SVG image; error correction Q survives a crumpled print-out."""
-    image = segno.make(code, error="q", micro=False).svg_inline(omitsize=True, border=0, dark="currentColor")
+    image = segno.make(code, error="q", micro=False).svg_inline(omitsize=True, border=0)
     return Markup(image)  # noqa: S704 - made by segno from modules of the QR code, with no text of anybody's in it

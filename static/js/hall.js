@@ -40,15 +40,13 @@ export class Hall {
 
   /** Loads the plan once; again after a failure, when it is asked for again. */
   need() {
-    this.loading ??= this.api
-      .plan()
-      .then(({ body }) => this.#build(body))
-      .catch(() => {
-        setTimeout(() => {
-          this.loading = null;
-          this.redraw();
-        }, 2000);
-      });
+    this.loading ??= this.api.plan().then(
+      ({ body }) => this.#build(body),
+      () => setTimeout(() => {
+        this.loading = null;
+        this.need();
+      }, 2000),
+    );
   }
 
   boardCame(changed) {
@@ -109,12 +107,10 @@ export class Hall {
   }
 
   #build(body) {
-    this.plan = new Plan(body);
-    this.#recolour();
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#recolour());
+    const plan = new Plan(body);
     const currency = () => this.store.state.event.currency;
     this.map = new SeatMap({
-      plan: this.plan,
+      plan,
       board: this.board,
       onPick: (ordinal) => this.pick(ordinal),
       words: {
@@ -133,13 +129,16 @@ export class Hall {
       },
     });
     this.list = new SeatList({
-      plan: this.plan,
+      plan,
       board: this.board,
       model: () => ({ own: this.own, asked: this.asked, filter: this.ui.filter, currency: currency() }),
       onPick: (ordinal) => this.pick(ordinal),
     });
+    this.plan = plan;
     this.map.setMine(this.own, this.asked);
     if (this.board.ready) this.map.changed(null);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#recolour());
+    this.#recolour();
     this.#count();
   }
 

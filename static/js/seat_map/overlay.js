@@ -36,7 +36,7 @@ export class Overlay {
   draw(ctx, viewport, theme, now, still, words) {
     this.#rings(ctx, viewport, theme, now, still);
     if (this.hovered >= 0) this.#ring(ctx, viewport, this.hovered, 1.28, theme.ink, 2, 1);
-    if (this.namesZones(viewport)) for (const zone of this.plan.zones) this.#name(ctx, viewport, theme, zone, words(zone, this.free[zone.index]));
+    if (this.namesZones(viewport)) this.#names(ctx, viewport, theme, words);
   }
 
   #rings(ctx, viewport, theme, now, still) {
@@ -64,37 +64,78 @@ export class Overlay {
     ctx.globalAlpha = 1;
   }
 
-  #name(ctx, viewport, theme, zone, { name, free }) {
+  // The biggest areas are named first; a name that would lie on another one is left out.
+  #names(ctx, viewport, theme, words) {
+    const placed = [];
+    const zones = [...this.plan.zones].sort((a, b) => b.count - a.count);
+    for (const zone of zones) {
+      const label = this.#measure(ctx, viewport, theme, zone, words(zone, this.free[zone.index]));
+      if (label === null || placed.some((other) => overlap(label, other) > 0.12)) continue;
+      placed.push(label);
+      this.#label(ctx, theme, label);
+    }
+  }
+
+  #measure(ctx, viewport, theme, zone, { name, free }) {
     const { minX, minY, maxX, maxY } = zone.box;
     const room = (maxX - minX) * viewport.scale;
+    if (room < 22) return null;
+    const size = room > 120 ? 14 : 11;
+    const width = (text, weight, px) => {
+      ctx.font = `${weight} ${px}px ${theme.font}`;
+      return ctx.measureText(text).width;
+    };
+    let lines = [name];
+    if (width(name, 600, size) > room * 0.9 && name.includes(" ")) lines = halves(name);
+    const more = room > 90 ? free : null;
+    const widest = Math.max(...lines.map((line) => width(line, 600, size)), more ? width(more, 450, size - 2) : 0);
+    const height = lines.length * size * 1.2 + (more ? size * 1.15 : 0) + 12;
     const { x, y } = viewport.toScreen((minX + maxX) / 2, (minY + maxY) / 2);
-    if (room < 26) return;
-    const big = room > 120;
-    const size = big ? 14 : 12;
-    ctx.textAlign = "center";
-    ctx.textBaseline = "middle";
-    ctx.font = `600 ${size}px ${theme.font}`;
-    const nameWidth = ctx.measureText(name).width;
-    ctx.font = `450 ${size - 2}px ${theme.font}`;
-    const freeWidth = big ? ctx.measureText(free).width : 0;
-    const width = Math.max(nameWidth, freeWidth) + 22;
-    const height = big ? 42 : 24;
-    ctx.globalAlpha = 0.92;
+    return { x, y, width: widest + 20, height, lines, more, size };
+  }
+
+  #label(ctx, theme, { x, y, width, height, lines, more, size }) {
+    ctx.globalAlpha = 0.93;
     ctx.fillStyle = theme.surface;
     ctx.beginPath();
-    ctx.roundRect(x - width / 2, y - height / 2, width, height, height / 2.6);
+    ctx.roundRect(x - width / 2, y - height / 2, width, height, 11);
     ctx.fill();
     ctx.globalAlpha = 1;
     ctx.strokeStyle = theme.line;
     ctx.lineWidth = 1;
     ctx.stroke();
+    ctx.textAlign = "center";
+    ctx.textBaseline = "middle";
     ctx.fillStyle = theme.ink;
     ctx.font = `600 ${size}px ${theme.font}`;
-    ctx.fillText(name, x, big ? y - 8 : y + 0.5);
-    if (big) {
+    let top = y - height / 2 + 6 + size * 0.62;
+    for (const line of lines) {
+      ctx.fillText(line, x, top);
+      top += size * 1.2;
+    }
+    if (more) {
       ctx.fillStyle = theme["ink-2"];
       ctx.font = `450 ${size - 2}px ${theme.font}`;
-      ctx.fillText(free, x, y + 10);
+      ctx.fillText(more, x, top - size * 0.03);
     }
   }
+}
+
+/** A name in two lines of about the same length. */
+function halves(name) {
+  const words = name.split(" ");
+  let best = 1;
+  for (let i = 1; i < words.length; i += 1) {
+    const uneven = (at) => Math.abs(words.slice(0, at).join(" ").length - words.slice(at).join(" ").length);
+    if (uneven(i) < uneven(best)) best = i;
+  }
+  return [words.slice(0, best).join(" "), words.slice(best).join(" ")];
+}
+
+/** The part of the smaller label that lies under the other. */
+function overlap(a, b) {
+  const width = Math.min(a.x + a.width / 2, b.x + b.width / 2) - Math.max(a.x - a.width / 2, b.x - b.width / 2);
+  const height = Math.min(a.y + a.height / 2, b.y + b.height / 2) - Math.max(a.y - a.height / 2, b.y - b.height / 2);
+  if (width <= 0 || height <= 0) return 0;
+  return (width * height) / Math.min(a.width * a.height, b.width * b.height);
 }

@@ -128,6 +128,8 @@ export class SeatMap {
     const controls = document.createElement("div");
     controls.className = "map-controls";
     this.element = element;
+    // Reachable from the element, as with any custom control: the browser tests find seats on the canvas by it.
+    element.seatMap = this;
     const middle = () => [this.viewport.width / 2, this.viewport.height / 2];
     const zoomed = (factor) => () => this.#softly(factor, ...middle());
     this.fitButton = control("fit", this.words.whole, () => this.#fit());
@@ -259,7 +261,8 @@ export class SeatMap {
     this.canvas.width = Math.round(width * this.ratio);
     this.canvas.height = Math.round(height * this.ratio);
     const compact = width < 640;
-    this.viewport.inset = { top: compact ? 4 : 8, right: 0, bottom: compact ? 8 : 8, left: 0 };
+    // The key of marks lies at the bottom, the controls at the right.
+    this.viewport.inset = compact ? { top: 8, right: 0, bottom: 76, left: 0 } : { top: 16, right: 24, bottom: 56, left: 24 };
     this.viewport.resize(width, height);
     if (this.theme && this.painter.ratio !== this.ratio) this.#retheme();
     this.redraw();

@@ -1,6 +1,6 @@
 // Where the visitor looks: plan units <-> CSS pixels, with zoom limits, fitting, and motion between two looks.
 
-const MARGIN = 28; // CSS pixels kept around a fitted box
+const MARGIN = 12; // CSS pixels kept around a fitted box
 const LARGEST_SEAT = 34; // CSS pixels: a seat's radius at the deepest zoom
 const KEEP = 80; // CSS pixels of the plan that always stay in sight
 

@@ -40,7 +40,7 @@ export function hall(model) {
 function loadingHall(state) {
   return html`<section class="notice">
     <h1 tabindex="-1" data-focus>${t("hall.loading")}</h1>
-    <progress class="bar" aria-label=${t("hall.loading")}></progress>
+    <progress class="meter" aria-label=${t("hall.loading")}></progress>
     <p class="lead">${state.event.name}</p>
   </section>`;
 }

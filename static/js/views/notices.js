@@ -4,7 +4,7 @@ import { t } from "../i18n.js";
 import { notice } from "./parts.js";
 
 export function loading() {
-  return html`<section class="notice"><h1 tabindex="-1" data-focus>${t("loading.title")}</h1><progress class="bar" aria-label=${t("loading.title")}></progress></section>`;
+  return html`<section class="notice"><h1 tabindex="-1" data-focus>${t("loading.title")}</h1><progress class="meter" aria-label=${t("loading.title")}></progress></section>`;
 }
 
 /** Why the visitor is no longer in: session, heartbeat, left. */

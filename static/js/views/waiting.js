@@ -46,7 +46,7 @@ export function waiting({ state, ui, act }) {
       <span class="place-number">${number(queue.ahead + 1)}</span>
       <span class="place-label">${t("queue.place")}</span>
     </p>
-    <progress class="bar" max="1" .value=${part} aria-label=${t("queue.progress")}></progress>
+    <progress class="meter" max="1" .value=${part} aria-label=${t("queue.progress")}></progress>
     <dl class="facts">
       <div><dt>${t("queue.ahead_label")}</dt><dd>${counted("queue.ahead", queue.ahead)}</dd></div>
       <div><dt>${t("queue.wait_label")}</dt><dd>${event.paused ? t("queue.paused_short") : waitWords(queue.eta)}</dd></div>
@@ -70,7 +70,7 @@ export function joining({ state }) {
   return html`<section class="waiting">
     <p class="eyebrow">${state.event?.name ?? ""}</p>
     <h1 tabindex="-1" data-focus>${t("joining.title")}</h1>
-    <progress class="bar" aria-label=${t("joining.title")}></progress>
+    <progress class="meter" aria-label=${t("joining.title")}></progress>
     ${state.problem ? html`<p class="callout" data-kind="warn">${t(`code.${state.problem.code}`)}</p>` : html`<p class="lead">${t("joining.text")}</p>`}
   </section>`;
 }
