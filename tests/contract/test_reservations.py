@@ -1,0 +1,235 @@
+"""Checkout over HTTP: DESIGN.md section 6; S25-S28; rules 2 and 9."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from starlette.applications import Starlette
+
+from core.runtime import Runtime
+from core.venue.event import Event
+from tests.booking import Bank, desk, rows, until
+from tests.conftest import MakeEvent
+from tests.contract.api_client import Api
+from web.app import create_app
+
+BODY = {"email": "kim@example.org", "payment_key": "pay-1"}
+
+
+@pytest.fixture
+def bank(runtime: Runtime) -> Bank:
+    bank = Bank()
+    runtime.checkout = desk(runtime, bank).checkout
+    return bank
+
+
+@pytest.fixture
+def app(runtime: Runtime, bank: Bank) -> Starlette:
+    return create_app(runtime, None)
+
+
+async def hold(api: Api, event: Event, *seats: int) -> None:
+    await api.call("POST", f"/api/events/{event.slug}/queue", expect=200)
+    await api.call("POST", f"/api/events/{event.slug}/holds", json={"seats": list(seats)}, expect=201)
+
+
+async def submit(api: Api, event: Event, key: str = "key-1", **sent: Any) -> Any:
+    return await api.call(
+        "POST", f"/api/events/{event.slug}/reservations",
+        **{"json": BODY, "headers": {"idempotency-key": key}, "expect": 202, **sent},
+    )  # fmt: skip
+
+
+async def ended(api: Api, path: str) -> dict[str, Any]:
+    async def over() -> dict[str, Any] | None:
+        state: dict[str, Any] = (await api.call("GET", path, expect=200)).json()
+        return state if state["status"] != "PAYING" else None
+
+    return await until(over)
+
+
+async def test_bought_seats_are_confirmed_and_have_a_ticket(visitor: Api, bank: Bank, make_event: MakeEvent) -> None:
+    event = await make_event()
+    await hold(visitor, event, 3, 4)
+    accepted = await submit(visitor, event)
+    body = accepted.json()
+    assert body["status"] == "PAYING"
+    assert body["seats"] == [3, 4]
+    assert body["amount"] == 2 * 15000
+    assert body["currency"] == "KRW"
+    assert "ticket_code" not in body
+    assert accepted.headers["location"] == f"/api/reservations/{body['id']}"
+    final = await ended(visitor, accepted.headers["location"])
+    assert final["status"] == "CONFIRMED"
+    assert final["ticket_code"]
+    assert "reason" not in final
+    board = (await visitor.call("GET", f"/api/events/{event.slug}/board")).json()
+    assert board["states"].startswith("AAAAAgI")  # base64 of 0 0 0 2 2
+
+
+async def test_a_declined_payment_says_why_and_frees_the_seats(
+    visitor: Api, other: Api, bank: Bank, make_event: MakeEvent
+) -> None:
+    """S28."""
+    bank.says = "decline"
+    event = await make_event()
+    await hold(visitor, event, 3)
+    final = await ended(visitor, (await submit(visitor, event)).headers["location"])
+    assert (final["status"], final["reason"]) == ("FAILED", "declined")
+    await hold(other, event, 3)
+
+
+async def test_the_same_key_is_the_same_reservation(visitor: Api, bank: Bank, make_event: MakeEvent) -> None:
+    event = await make_event()
+    await hold(visitor, event, 1)
+    answers = await asyncio.gather(*(submit(visitor, event) for _ in range(8)))
+    assert len({answer.json()["id"] for answer in answers}) == 1
+    await ended(visitor, answers[0].headers["location"])
+    assert (await submit(visitor, event)).json()["id"] == answers[0].json()["id"]
+    assert bank.calls == 1
+    other_body = {**BODY, "email": "lee@example.org"}
+    await submit(visitor, event, json=other_body, expect=409, code="idempotency_key_reused")
+
+
+@pytest.mark.parametrize("key", [None, "", " ", "a b", "k" * 256, "ключ".encode(), "a\tb"])
+async def test_an_idempotency_key_is_required(visitor: Api, bank: Bank, make_event: MakeEvent, key: Any) -> None:
+    event = await make_event()
+    await hold(visitor, event, 1)
+    headers = {} if key is None else {"idempotency-key": key}
+    await submit(visitor, event, headers=headers, expect=400, code="invalid_request")
+    assert (await visitor.call("GET", f"/api/events/{event.slug}/holds")).json()["paying"] is False
+
+
+async def test_two_idempotency_keys_are_none(visitor: Api, bank: Bank, make_event: MakeEvent) -> None:
+    event = await make_event()
+    await hold(visitor, event, 1)
+    response = await visitor.client.post(
+        f"/api/events/{event.slug}/reservations", json=BODY,
+        headers=[("authorization", f"Bearer {visitor.token}"), ("idempotency-key", "a"), ("idempotency-key", "b")],
+    )  # fmt: skip
+    assert response.status_code == 400
+
+
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"email": "nobody"}, "email"),
+    ({"email": "a@b@example.org"}, "email"),
+    ({"email": "a@example.org\r\nBcc: x@example.org"}, "email"),
+    ({"email": "kim\u0000@example.org"}, "email"),
+    ({"email": "a b@example.org"}, "email"),
+    ({"email": f"{'a' * 250}@example.org"}, "email"),
+    ({"email": ""}, "email"),
+    ({"email": None}, "email"),
+    ({"email": 7}, "email"),
+    ({"payment_key": ""}, "payment_key"),
+    ({"payment_key": "k" * 201}, "payment_key"),
+    ({"payment_key": "a\u0000b"}, "payment_key"),
+    ({"payment_key": "a b"}, "payment_key"),
+    ({"payment_key": 5}, "payment_key"),
+    ({"language": "tlh"}, "language"),
+    ({"amount": 1}, "amount"),
+    ({"visitor": "v_other"}, "visitor"),
+    ({"seats": [1]}, "seats"),
+]
+
+
+@pytest.mark.parametrize(("changed", "at"), WRONG, ids=[str(changed)[:30] for changed, _ in WRONG])
+async def test_what_is_wrong_with_a_reservation_is_said(
+    visitor: Api, bank: Bank, make_event: MakeEvent, changed: dict[str, Any], at: str
+) -> None:
+    event = await make_event()
+    await hold(visitor, event, 1)
+    refused = await submit(visitor, event, json={**BODY, **changed}, expect=422, code="invalid_request")
+    assert refused.json()["errors"][0]["at"] == at
+    assert bank.calls == 0
+    assert (await visitor.call("GET", f"/api/events/{event.slug}/holds")).json()["paying"] is False
+
+
+async def test_an_address_beyond_ascii_is_an_address(
+    visitor: Api, bank: Bank, make_event: MakeEvent, runtime: Runtime
+) -> None:
+    event = await make_event()
+    await hold(visitor, event, 1)
+    body = (await submit(visitor, event, json={**BODY, "email": "김@예.한국"})).json()
+    stored = await rows(runtime, "SELECT email FROM reservations WHERE id = $1", UUID(body["id"]))
+    assert stored[0]["email"] == "김@예.한국"
+
+
+@pytest.mark.parametrize(
+    ("sent", "language"),
+    [({}, "en"), ({"accept-language": "ko-KR,ko;q=0.9,en;q=0.1"}, "ko"), ({"cookie": "onsale_language=ko"}, "ko")],
+)
+async def test_e_mails_are_in_the_buyers_language(
+    visitor: Api, bank: Bank, make_event: MakeEvent, runtime: Runtime, sent: dict[str, str], language: str
+) -> None:
+    event = await make_event()
+    await hold(visitor, event, 1)
+    body = (await submit(visitor, event, headers={"idempotency-key": "k", **sent})).json()
+    stored = await rows(runtime, "SELECT language FROM reservations WHERE id = $1", UUID(body["id"]))
+    assert stored[0]["language"] == language
+
+
+async def test_no_seats_held_is_refused(visitor: Api, bank: Bank, make_event: MakeEvent) -> None:
+    event = await make_event()
+    await visitor.call("POST", f"/api/events/{event.slug}/queue")
+    await submit(visitor, event, expect=422, code="no_seats_held")
+
+
+async def test_payment_that_is_away_is_said_before_anything_happens(
+    visitor: Api, bank: Bank, make_event: MakeEvent
+) -> None:
+    """S25: the seats stay held, and the answer says when to try again."""
+    bank.open = False
+    event = await make_event()
+    await hold(visitor, event, 1)
+    refused = await submit(visitor, event, expect=503, code="payment_unavailable")
+    assert int(refused.headers["retry-after"]) >= 1
+    assert (await visitor.call("GET", f"/api/events/{event.slug}/holds")).json()["seats"] == [1]
+
+
+async def test_another_visitors_reservation_is_not_there(
+    nobody: Api, visitor: Api, other: Api, bank: Bank, make_event: MakeEvent
+) -> None:
+    """Nobody can see or cancel as another: the answer is that of a reservation that does not exist."""
+    event = await make_event()
+    await hold(visitor, event, 1)
+    path = (await submit(visitor, event)).headers["location"]
+    await ended(visitor, path)
+    missing = f"/api/reservations/{uuid4()}"
+    for method, suffix in (("GET", ""), ("POST", "/cancel")):
+        anothers = await other.refused(method, path + suffix, 404, "reservation_not_found")
+        nothing = await other.refused(method, missing + suffix, 404, "reservation_not_found")
+        assert {**anothers, "instance": "", "request_id": ""} == {**nothing, "instance": "", "request_id": ""}
+        await nobody.refused(method, path + suffix, 401, "no_visitor")
+    assert (await visitor.call("GET", path)).json()["status"] == "CONFIRMED"
+
+
+@pytest.mark.parametrize("wrong", ["x", "1", "%00", "00000000-0000-0000-0000-00000000000g"])
+async def test_what_is_no_id_is_no_reservation(visitor: Api, bank: Bank, wrong: str) -> None:
+    response = await visitor.client.get(
+        f"/api/reservations/{wrong}", headers={"authorization": f"Bearer {visitor.token}"}
+    )
+    assert response.status_code == 404
+
+
+async def test_a_ticket_is_given_back_once(visitor: Api, other: Api, bank: Bank, make_event: MakeEvent) -> None:
+    event = await make_event()
+    await hold(visitor, event, 1)
+    path = (await submit(visitor, event)).headers["location"]
+    await ended(visitor, path)
+    cancelled = (await visitor.call("POST", f"{path}/cancel", expect=200)).json()
+    assert cancelled["status"] == "CANCELLED"
+    assert "ticket_code" not in cancelled
+    await visitor.call("POST", f"{path}/cancel", expect=200)
+    await hold(other, event, 1)
+
+
+async def test_what_failed_cannot_be_cancelled(visitor: Api, bank: Bank, make_event: MakeEvent) -> None:
+    bank.says = "decline"
+    event = await make_event()
+    await hold(visitor, event, 1)
+    path = (await submit(visitor, event)).headers["location"]
+    await ended(visitor, path)
+    await visitor.refused("POST", f"{path}/cancel", 409, "not_cancellable")
