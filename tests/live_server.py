@@ -22,7 +22,7 @@ from web.security import Visitors
 from web.ws_protocol import socket_options
 
 #: Generous: a test waits for what must happen, on a machine that others use as well.
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 class LiveServer:
@@ -48,6 +48,7 @@ class LiveServer:
         visitor = visitor or self.visitor()
         headers = {"Authorization": f"Bearer {self.token(visitor)}"}
         url = f"ws://127.0.0.1:{self.port}/ws/events/{slug}"
+        options = {"open_timeout": PATIENCE} | options
         async with connect(url, additional_headers=headers, proxy=None, **options) as connection:
             yield Browser(connection, visitor)
 
