@@ -1,30 +1,30 @@
-"""The bus of an installation without Kafka: the relay's own process runs the consumers, under the same
-rule of once.
-"""
+"""The bus of an installation without Kafka: the relay's own process runs the consumers, each event once."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 from uuid import UUID
-
-import databases
 
 from core.errors import StoreUnavailable
 from core.events.bus import BusUnavailable, Deferral
-from core.events.consumer import Consumer, Delivery, deliver
+from core.events.consumer import Consumer
 from core.events.dead_letters_postgres import DeadLetters
+from core.events.delivery_postgres import Delivery, deliver
 from core.events.outbox_postgres import OutboxRow
 from core.events.reservation_event import EventInvalid, ReservationEvent, parse
 from core.events.retry import RetryPlan
+
+if TYPE_CHECKING:
+    import databases
 
 
 class LocalBus:
     """Takes a row when each consumer has either had its effect or given the event up as a dead letter.
 
-    A consumer that fails does not keep the others from theirs: on the next try they pass the event over. A
-    consumer that was added later gets the events from then on, as a Kafka group with `latest` would; use a
-    dead letter's way (`only_for`) to repeat older ones.
+    A consumer that fails does not keep the others from theirs: on the next try they pass the event over. A consumer
+    that a later release adds gets the events from then on.
     """
 
     name = "local"

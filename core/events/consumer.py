@@ -1,37 +1,14 @@
-"""Consumers: who they are, and how an event reaches one of them once.
-
-The bus delivers at least once. `deliver` inserts (consumer, event uid) into `processed_events` and runs
-the consumer's effect in one transaction: an effect in PostgreSQL happens exactly once, because both commit
-or neither does. An effect outside (an e-mail) happens at least once, and twice only when this process dies
-between the effect and the commit.
-"""
+"""Consumers: who they are, and what they promise. `delivery_postgres` brings them each event once."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Protocol
-from uuid import UUID
+from typing import TYPE_CHECKING, Protocol
 
-import asyncpg
-import databases
-import structlog
-
-from core.database import raw
-from core.errors import StoreUnavailable
-from core.events import measures
 from core.events.reservation_event import ReservationEvent
 
-log = structlog.get_logger(__name__)
-
-# The rows of a concurrent delivery of the same event are waited for (the unique index sees to it), not
-# skipped: only after the other transaction has ended is it known whether the effect happened.
-_CLAIM = """
-INSERT INTO processed_events (consumer, event_uid) SELECT $1, unnest($2::uuid[])
-ON CONFLICT DO NOTHING RETURNING event_uid
-"""
+if TYPE_CHECKING:
+    import asyncpg
 
 
 class DependencyAway(Exception):
@@ -68,104 +45,3 @@ class Consumer(Protocol):
         to this consumer. Raises DependencyAway; any other exception blames the event and rolls back.
         """
         ...
-
-
-@dataclass(slots=True)
-class Delivery:
-    """What became of a batch: `failed` blames the event, `away` does not; `held` wait behind an earlier
-    one of their reservation. All others are done.
-    """
-
-    failed: dict[UUID, Exception] = field(default_factory=dict)
-    away: dict[UUID, DependencyAway] = field(default_factory=dict)
-    held: set[UUID] = field(default_factory=set)
-
-
-async def deliver(database: databases.Database, consumer: Consumer, events: Sequence[ReservationEvent]) -> Delivery:
-    """Gives `events` (in order) to the consumer, once each; raises StoreUnavailable when PostgreSQL is
-    away.
-    """
-    result = Delivery()
-    wanted = [event for event in events if event.only_for in ("", consumer.name) and consumer.wants(event)]
-    measures.CONSUMED.labels(consumer.name, "passed").inc(len(events) - len(wanted))
-    if consumer.batch > 1:
-        for start in range(0, len(wanted), consumer.batch):
-            await _shared(database, consumer, wanted[start : start + consumer.batch], result)
-        return result
-    chains: dict[UUID, list[ReservationEvent]] = {}
-    for event in wanted:
-        chains.setdefault(event.reservation_id, []).append(event)
-    gate = asyncio.Semaphore(consumer.concurrency)
-
-    async def chain(members: list[ReservationEvent]) -> None:
-        async with gate:
-            await _one_by_one(database, consumer, members, result)
-
-    try:
-        async with asyncio.TaskGroup() as group:
-            for members in chains.values():
-                group.create_task(chain(members))
-    except* StoreUnavailable as lost:
-        raise StoreUnavailable(retry_after=2) from lost
-    return result
-
-
-async def _shared(
-    database: databases.Database, consumer: Consumer, events: Sequence[ReservationEvent], result: Delivery
-) -> None:
-    try:
-        await _once(database, consumer, events)
-    except StoreUnavailable:
-        raise
-    except Exception as error:
-        if len(events) > 1:
-            # One of them spoils the transaction for all: one by one shows which.
-            log.info("events_split", consumer=consumer.name, events=len(events), error=repr(error))
-        await _one_by_one(database, consumer, events, result)
-
-
-async def _one_by_one(
-    database: databases.Database, consumer: Consumer, events: Sequence[ReservationEvent], result: Delivery
-) -> None:
-    stuck: set[UUID] = set()
-    for event in events:
-        if event.reservation_id in stuck:
-            result.held.add(event.uid)
-            continue
-        try:
-            await _once(database, consumer, [event])
-        except StoreUnavailable:
-            raise
-        except DependencyAway as error:
-            result.away[event.uid] = error
-            stuck.add(event.reservation_id)
-            measures.CONSUMED.labels(consumer.name, "away").inc()
-        except Exception as error:
-            result.failed[event.uid] = error
-            stuck.add(event.reservation_id)
-            measures.CONSUMED.labels(consumer.name, "failed").inc()
-            log.warning(
-                "event_failed", consumer=consumer.name, event_uid=str(event.uid), type=event.type,
-                reservation=str(event.reservation_id), error=repr(error),
-            )  # fmt: skip
-
-
-async def _once(database: databases.Database, consumer: Consumer, events: Sequence[ReservationEvent]) -> None:
-    by_uid = {event.uid: event for event in events}
-    async with raw(database) as connection, connection.transaction():
-        # Sorted, so that two deliveries of overlapping batches wait for each other and do not deadlock.
-        fresh = await connection.fetch(_CLAIM, consumer.name, sorted(by_uid))
-        new = {record["event_uid"] for record in fresh}
-        if new:
-            try:
-                await consumer.handle(connection, [event for uid, event in by_uid.items() if uid in new])
-            except OSError as error:
-                # `raw` reads an OSError as a lost PostgreSQL; this one is about a file or another server.
-                if isinstance(error, TimeoutError) or connection.is_closed():
-                    raise
-                raise EffectFailed(f"{type(error).__name__}: {error}") from error
-    now = datetime.now(UTC)
-    for uid in new:
-        measures.LATENESS.labels(consumer.name).observe(max(0.0, (now - by_uid[uid].at).total_seconds()))
-    measures.CONSUMED.labels(consumer.name, "done").inc(len(new))
-    measures.CONSUMED.labels(consumer.name, "repeated").inc(len(by_uid) - len(new))

@@ -10,8 +10,9 @@ from aiokafka import ConsumerRecord
 
 from core.events.bus_kafka import ONLY_FOR
 from core.events.codec import Decoder
-from core.events.consumer import Consumer, DependencyAway, deliver
+from core.events.consumer import Consumer, DependencyAway
 from core.events.dead_letters_kafka import DeadLetterTopic
+from core.events.delivery_postgres import deliver
 from core.events.group_kafka import Progress
 from core.events.reservation_event import EventInvalid, ReservationEvent
 from core.events.retry import RetryPlan

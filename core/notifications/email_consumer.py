@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
-
-import asyncpg
+from typing import TYPE_CHECKING, Final
 
 from core.events.reservation_event import ReservationEvent
 from core.notifications.mailer import Mailer
 from core.notifications.messages import compose, tells
+
+if TYPE_CHECKING:
+    import asyncpg
 
 
 class EmailConsumer:

@@ -15,8 +15,9 @@ import pytest
 from core.database import open_database, raw
 from core.embedded import Engines
 from core.events.bus_local import LocalBus
-from core.events.consumer import Consumer, deliver
+from core.events.consumer import Consumer
 from core.events.dead_letters_postgres import DeadLetters
+from core.events.delivery_postgres import deliver
 from core.events.outbox_postgres import Outbox
 from core.events.pipeline import EventPipeline
 from core.events.purge_postgres import purge
