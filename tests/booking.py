@@ -45,7 +45,8 @@ class Bank:
     """A payment provider that keeps its books whatever happens to its answers.
 
     `says`: approve, decline, hang (charges, the answer is lost), lost (does not charge, the answer is lost),
-    unavailable, parked. `reachable=False`: nothing that it is asked afterwards is answered. `gate`: charges wait for it.
+    unavailable, parked. `reachable=False`: nothing that it is asked afterwards is answered. `gate`: charges wait
+    for it.
     """
 
     says: str = "approve"
@@ -55,6 +56,7 @@ class Bank:
     gate: asyncio.Event | None = None
     after_charge: Callable[[], None] | None = None
     calls: int = 0
+    asked: list[str] = field(default_factory=list)
     most_at_once: int = 0
     _at_once: int = 0
 
@@ -90,6 +92,7 @@ class Bank:
 
     async def look_up(self, provider: str, charge: Charge) -> ChargeResult:
         assert provider == "bank"
+        self.asked.append(charge.order_id)
         entry = self.ledger.get(charge.order_id)
         if not self.reachable:
             return ChargeResult(ChargeOutcome.UNKNOWN, provider, code="read_timeout")
@@ -147,7 +150,25 @@ def desk(runtime: Runtime, payments: Any, *, name: str = "", seats: Any = None, 
         payments=payments, supervisor=supervisor, settings=runtime.settings.model_copy(update=fast),
         clock=runtime.clock, process=name or f"desk-{secrets.token_hex(3)}",
     )  # fmt: skip
+    _supervisors.append(supervisor)
     return Desk(runtime, checkout, supervisor)
+
+
+_supervisors: list[Supervisor] = []
+
+
+async def retire(runtime: Runtime) -> None:
+    """What earlier tests have left to do is nobody's business any more."""
+    await rows(
+        runtime,
+        "UPDATE payments SET next_attempt_at = 'infinity' WHERE status IN ('NEW', 'CALLED', 'REFUNDING') OR untold",
+    )
+
+
+async def close_desks() -> None:
+    """Ends all that desks still do."""
+    while _supervisors:
+        await _supervisors.pop().drain(0)
 
 
 async def until(check: Callable[[], Awaitable[T | None]], seconds: float = 20.0) -> T:

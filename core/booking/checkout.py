@@ -234,6 +234,7 @@ class Checkout:
             claim = await self._reservations.begin(new, token)
         except StoreUnavailable:
             self._busy -= token is not None
+            self._backlog = self._backlog or token is None
             # The statement may have been carried out. Nothing is undone before that is known.
             self._supervisor.spawn(f"find-out {new.id}", self._find_out(submit, new, token))
             raise

@@ -11,13 +11,13 @@ from typing import Protocol
 
 import orjson
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from core import keys
 from core.booking.reservation import Reservation, ReservationStatus
 from core.errors import StoreUnavailable
 from core.seats.basket import Basket
 from core.seats.board import SeatState
+from core.store_redis import REDIS_LOST
 from core.venue.event import Event
 
 
@@ -74,5 +74,5 @@ class Results:
         )  # fmt: skip
         try:
             await self._redis.publish(keys.reservations_channel(reservation.slug), message)
-        except (RedisError, OSError, TimeoutError) as error:
+        except REDIS_LOST as error:
             raise StoreUnavailable(retry_after=2) from error

@@ -48,8 +48,11 @@ class Supervisor:
     async def drain(self, seconds: float) -> int:
         """Waits for all tasks, then cancels what is left; returns how many had to be cancelled."""
         self._closing = True
-        if self._tasks:
-            await asyncio.wait(set(self._tasks), timeout=seconds)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        # A task may spawn another one while it ends (a submit spawns its payment): all of them are waited for.
+        while self._tasks and loop.time() < deadline:
+            await asyncio.wait(set(self._tasks), timeout=deadline - loop.time())
         left = set(self._tasks)
         for task in left:
             task.cancel()

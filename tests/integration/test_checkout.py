@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,8 +22,26 @@ from core.errors import (
 )
 from core.runtime import Runtime
 from core.seats.board import SeatState
-from tests.booking import Bank, check_books, desk, finish_all, open_payments, results, rows, until
+from tests.booking import (
+    Bank,
+    check_books,
+    close_desks,
+    desk,
+    finish_all,
+    open_payments,
+    results,
+    retire,
+    rows,
+    until,
+)
 from tests.conftest import MakeEvent
+
+
+@pytest.fixture(autouse=True)
+async def _alone(runtime: Runtime) -> AsyncIterator[None]:
+    await retire(runtime)
+    yield
+    await close_desks()
 
 
 async def test_approved(runtime: Runtime, make_event: MakeEvent) -> None:
@@ -38,7 +57,7 @@ async def test_approved(runtime: Runtime, make_event: MakeEvent) -> None:
         }  # fmt: skip
     confirmed = await at.checkout.get(str(begun.id), "v")
     assert confirmed.status is ReservationStatus.CONFIRMED
-    assert confirmed.ticket_code is not None and len(confirmed.ticket_code) >= 20
+    assert len(confirmed.ticket_code or "") >= 20
     await until(lambda: _none_open(runtime, event))
     assert await check_books(runtime, event, bank) == {"CONFIRMED": 1}
     assert await runtime.seats.basket(event, "v") is None
@@ -168,7 +187,8 @@ async def test_payment_unavailable_keeps_the_hold(runtime: Runtime, make_event: 
     with pytest.raises(PaymentUnavailable):
         await at.submit(event, "v")
     basket = await runtime.seats.basket(event, "v")
-    assert basket is not None and basket.seats == (5,) and not basket.paying
+    assert basket is not None
+    assert (basket.seats, basket.paying) == ((5,), False)
 
 
 async def test_nothing_held(runtime: Runtime, make_event: MakeEvent) -> None:
