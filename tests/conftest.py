@@ -17,6 +17,7 @@ from core.runtime import Runtime, open_runtime
 from core.settings import Settings
 from core.venue.event import Event, SaleStatus
 from core.venue.new_event import NewEvent
+from tests.kafka_broker import Broker, kafka
 
 
 @pytest.fixture(scope="session")
@@ -53,6 +54,13 @@ async def runtime(settings: Settings, stores: Engines) -> AsyncIterator[Runtime]
     """A process's parts on the test engines; jobs do not run by themselves."""
     async with open_runtime(settings, stores) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def running_kafka() -> Iterator[tuple[str, Broker | None]]:
+    """Bootstrap servers of a real Kafka, started once a run; and the broker, where it is ours to stop and start."""
+    with kafka() as running:
+        yield running
 
 
 def small_plan(seats: int = 20, row: int = 10) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import databases
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
 from core.database import raw
@@ -14,7 +14,7 @@ from core.events.codec import Decoder
 from core.events.replay import Difference, SeatLog, SeatRow
 from core.events.reservation_event import EventInvalid
 from core.events.schema_registry_http import RegistryAway, open_registry
-from core.events.topics_kafka import Topics, client_options
+from core.events.topics_kafka import Topics, client_options, partitions_of
 from core.settings import Settings
 
 # Statuses and the outbox at one moment: one statement is one snapshot.
@@ -79,18 +79,15 @@ async def _seats(database: databases.Database, slug: str | None) -> list[SeatRow
 
 
 async def _read(settings: Settings, topics: Topics, decoder: Decoder, log: SeatLog, report: ReplayReport) -> None:
+    partitions = await partitions_of(settings, topics.reservations)
+    if not partitions:
+        raise StartupError(f"Kafka has no topic {topics.reservations}: nothing was ever sent")
     consumer = AIOKafkaConsumer(
         **client_options(settings, "replay"), enable_auto_commit=False, auto_offset_reset="earliest",
         isolation_level="read_committed",
     )  # fmt: skip
     await consumer.start()
     try:
-        if topics.reservations not in await consumer.topics():
-            raise StartupError(f"Kafka has no topic {topics.reservations}: nothing was ever sent")
-        partitions = [
-            TopicPartition(topics.reservations, number)
-            for number in consumer.partitions_for_topic(topics.reservations) or ()
-        ]
         consumer.assign(partitions)
         ends = await consumer.end_offsets(partitions)
         left = {partition for partition in partitions if ends[partition] > 0}

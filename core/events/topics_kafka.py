@@ -6,6 +6,7 @@ import ssl
 from dataclasses import dataclass
 from typing import Any
 
+from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
@@ -60,6 +61,17 @@ async def make_topics(settings: Settings, topics: Topics, process: str) -> None:
             # Another process may have been quicker.
             if code and error is not TopicAlreadyExistsError:
                 raise error(f"the topic {name} is missing and cannot be made")
+    finally:
+        await admin.close()
+
+
+async def partitions_of(settings: Settings, topic: str) -> list[TopicPartition]:
+    """Empty when there is no such topic. Raises KafkaError."""
+    admin = AIOKafkaAdminClient(**client_options(settings, "lookup"))
+    await admin.start()
+    try:
+        (described,) = await admin.describe_topics([topic])
+        return [TopicPartition(topic, each["partition"]) for each in described["partitions"]]
     finally:
         await admin.close()
 

@@ -9,7 +9,7 @@ import signal
 import sys
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 
@@ -29,18 +29,12 @@ from core.events.retry import RetryPlan
 from core.events.topics_kafka import Topics, make_topics
 from core.settings import Settings
 from core.upkeep.supervisor import Supervisor
-from tests.kafka_broker import Broker, kafka
+from tests.kafka_broker import Broker
 from tests.ledger_consumer import Ledger, effects, prepare
 from tests.outbox_rows import write
 from tests.own_database import own_database
 
 QUICK = RetryPlan(3, first_pause=0.05, away_seconds=0.2)
-
-
-@pytest.fixture(scope="module")
-def running_kafka() -> Iterator[tuple[str, Broker | None]]:
-    with kafka() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")
