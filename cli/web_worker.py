@@ -20,13 +20,10 @@ from uvicorn.importer import import_from_string
 from cli.web_processes import READY
 from core.logs import configure_logs
 from core.settings import Settings
+from web.ws_protocol import socket_options
 
 #: The ASGI application factory, without arguments; it opens the runtime in its lifespan.
 APP = "web.server:create"
-
-#: Buyers' channels are at most this long quiet, in seconds (S9: pongs count as life).
-_PING_SECONDS = 20.0
-_WS_MAX_BYTES = 4096
 
 # How long requests under way may take after the signal to stop; then the runtime drains (payments) on its own time.
 _GRACE_SECONDS = 10
@@ -76,11 +73,7 @@ def _config(settings: Settings, ready_fd: int) -> uvicorn.Config:
         factory=True,
         loop="uvloop" if find_spec("uvloop") else "asyncio",
         http="httptools",
-        ws="web.ws_protocol:FrameProtocol" if find_spec("web.ws_protocol") else "websockets-sansio",
-        ws_max_size=_WS_MAX_BYTES,
-        ws_ping_interval=_PING_SECONDS,
-        ws_ping_timeout=_PING_SECONDS,
-        ws_per_message_deflate=False,
+        **socket_options(settings),
         lifespan="on",
         log_config=None,
         log_level="warning",
