@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
 import typer
@@ -18,9 +18,11 @@ from core.clock import SystemClock, iso
 from core.errors import PlanInvalid
 from core.settings import Settings
 from core.venue.event import Event, SaleStatus
-from core.venue.event_store_postgres import EventStore
 from core.venue.new_event import NewEvent, check_new_event
 from core.venue.plan_import import load_plan
+
+if TYPE_CHECKING:
+    from core.venue.event_store_postgres import EventStore
 
 app = typer.Typer(help="Sales of one performance each.", no_args_is_help=True)
 

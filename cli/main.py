@@ -6,8 +6,10 @@ Exit codes: 0 done; 1 the command could not run, or its check failed; 2 wrong us
 
 from __future__ import annotations
 
+import signal
 import sys
 from importlib.metadata import version
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -46,6 +48,9 @@ def _options(
 
 def run() -> None:
     """The `onsale` program: whatever a user can cause ends as one clear line on stderr, never as a trace."""
+    # As Ctrl-C does: the command unwinds, and engines that it started are stopped.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
     try:
         app(prog_name="onsale")
     except StartupError as error:
@@ -56,6 +61,10 @@ def run() -> None:
         sys.exit(2)
     except BrokenPipeError:
         sys.exit(1)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 def _say(text: str) -> None:

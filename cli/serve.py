@@ -1,35 +1,20 @@
-"""`onsale serve`: the engines, the web server processes, and their orderly end."""
+"""`onsale serve`: the port, the secrets, the engines; then `cli/serving.py` takes over."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import errno
-import os
-import signal
 import socket
-import sys
-import tempfile
-from collections.abc import Awaitable, Iterator
+from collections.abc import Iterator
 from typing import Annotated
-from urllib.parse import quote
 
 import typer
 
-from cli.web_processes import WebProcesses
-from core.clock import SystemClock
-from core.database import migrate, open_database
-from core.embedded import Engines, engines
-from core.errors import EventExists, StartupError
+from core.embedded import engines
+from core.errors import StartupError
 from core.secrets import resolve_secrets
 from core.settings import Settings
-from core.store_redis import open_redis
-from core.venue.demo_plan import DEMO_PLAN, DEMO_PRICES
-from core.venue.event import SaleStatus
-from core.venue.event_store_postgres import EventStore
-from core.venue.new_event import NewEvent
-
-DEMO_SLUG = "demo"
 
 _BACKLOG = 2048
 
@@ -50,71 +35,12 @@ def serve(
     settings = Settings.load()
     if crowd and not demo:
         raise typer.BadParameter("a crowd needs --demo", param_hint="--crowd")
-    with _signals_as_interrupts(), _listen(settings) as listening:
+    from cli.serving import serve_until_signalled  # here: other commands need not load all of it
+
+    with _listen(settings) as listening:
         settings = resolve_secrets(settings)
-        with engines(settings) as started, contextlib.suppress(KeyboardInterrupt):
-            asyncio.run(_serve(settings, started, listening, demo=demo, crowd=crowd))
-
-
-async def _serve(settings: Settings, started: Engines, listening: socket.socket, *, demo: bool, crowd: int) -> None:
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, stopping.set)
-    await migrate(started.database_url)
-    redis = await open_redis(started.redis_url, 4)
-    await redis.aclose()
-    if demo:
-        await _make_demo_event(started.database_url, settings)
-    port = listening.getsockname()[1]
-    with tempfile.TemporaryDirectory(prefix="onsale-metrics-") as metrics:
-        environment = _environment(settings, started, port, metrics, crowd)
-        processes = WebProcesses(settings.workers, listening, environment, _say)
-        running: list[asyncio.Task[None]] = []
-        try:
-            if not await _unless(stopping, processes.start()):
-                return
-            _print_addresses(settings, port, demo)
-            running.append(asyncio.create_task(processes.watch()))
-            if crowd:
-                running.append(asyncio.create_task(_crowd(crowd, _local_url(settings, port), environment)))
-            await _unless(stopping, asyncio.gather(*running))
-        finally:
-            for task in running:
-                task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
-            await processes.stop()
-
-
-async def _unless(stopping: asyncio.Event, work: Awaitable[object]) -> bool:
-    """Runs `work` to its end, or until it is time to stop; True when it came to its end. Its errors are raised."""
-    task = asyncio.ensure_future(work)
-    stop = asyncio.create_task(stopping.wait())
-    try:
-        await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
-        if task.done():
-            task.result()
-            return True
-        return False
-    finally:
-        for pending in (task, stop):
-            pending.cancel()
-        await asyncio.gather(task, stop, return_exceptions=True)
-
-
-@contextlib.contextmanager
-def _signals_as_interrupts() -> Iterator[None]:
-    """SIGTERM and SIGHUP while the engines start or stop unwind like Ctrl-C, so that nothing is left running."""
-
-    def interrupt(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    earlier = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in earlier.items():
-            signal.signal(number, handler)
+        with engines(settings) as started:
+            asyncio.run(serve_until_signalled(settings, started, listening, demo=demo, crowd=crowd))
 
 
 @contextlib.contextmanager
@@ -141,84 +67,3 @@ def _listen(settings: Settings) -> Iterator[socket.socket]:
         raise StartupError(f"{host}:{port} cannot be listened on ({error.strerror}): set ONSALE_HOST or PORT") from None
     with listening:
         yield listening
-
-
-def _environment(settings: Settings, started: Engines, port: int, metrics: str, crowd: int) -> dict[str, str]:
-    """What the web processes get: this environment, with everything decided here filled in."""
-    environment = {
-        **os.environ,
-        "DATABASE_URL": started.database_url,
-        "REDIS_URL": started.redis_url,
-        "PORT": str(port),
-        "WORKERS": str(settings.workers),
-        "ONSALE_DATA": str(settings.data.expanduser().absolute()),
-        "ONSALE_SECRET_KEY": settings.secret_key.get_secret_value(),
-        "ONSALE_OPERATOR_TOKEN": settings.operator_token.get_secret_value(),
-        "ONSALE_SIMULATOR_URL": settings.simulator_url or f"{_local_url(settings, port)}/paysim",
-    }
-    if settings.workers > 1:
-        environment["PROMETHEUS_MULTIPROC_DIR"] = metrics
-    if crowd:
-        # All of the crowd comes from one address.
-        environment.setdefault("ONSALE_RATE_LIMITS", "off")
-    return environment
-
-
-def _local_url(settings: Settings, port: int) -> str:
-    """Where this machine reaches the server: the loopback address when it listens on all."""
-    host = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "[::1]"}.get(settings.host)  # noqa: S104
-    if host is None:
-        host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    return f"http://{host}:{port}"
-
-
-async def _make_demo_event(database_url: str, settings: Settings) -> None:
-    database = await open_database(database_url, 2)
-    try:
-        events = EventStore(database, SystemClock())
-        if await events.list():
-            return
-        new = NewEvent(
-            slug=DEMO_SLUG, name="Opening night at Onsale Hall", prices=DEMO_PRICES, status=SaleStatus.OPEN,
-            active_limit=settings.active_limit, hold_seconds=round(settings.hold_seconds), max_seats=settings.max_seats,
-        )  # fmt: skip
-        with contextlib.suppress(EventExists):  # another process was first
-            await events.create(new, DEMO_PLAN.read_bytes())
-    finally:
-        await database.disconnect()
-
-
-def _print_addresses(settings: Settings, port: int, demo: bool) -> None:
-    url = settings.base_url.rstrip("/") or _local_url(settings, port)
-    lines = [
-        f"Onsale runs at {url}",
-        *([f"  sale page       {url}/events/{DEMO_SLUG}"] if demo else [f"  events          {url}/"]),
-        f"  operator token  {settings.operator_token.get_secret_value()}",
-        f"  data folder     {settings.data.expanduser().absolute()}",
-        "Ctrl-C ends it.",
-    ]
-    print("\n".join(lines), flush=True)
-
-
-async def _crowd(visitors: int, url: str, environment: dict[str, str]) -> None:
-    """`onsale crowd` against this server; it ends with it."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "cli", "crowd", quote(DEMO_SLUG), "--visitors", str(visitors), "--url", url,
-        env=environment, start_new_session=True, stdin=asyncio.subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        code = await process.wait()
-        _say(f"the crowd has gone home (exit code {code}); the server goes on")
-        await asyncio.Event().wait()
-    finally:
-        if process.returncode is None:
-            process.terminate()
-            try:
-                await asyncio.wait_for(process.wait(), 10)
-            except TimeoutError:
-                process.kill()
-                await process.wait()
-
-
-def _say(text: str) -> None:
-    print(f"onsale: {text}", file=sys.stderr, flush=True)

