@@ -15,16 +15,16 @@ from pathlib import Path
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import NoScriptError, ResponseError
 
 from core.errors import StoreUnavailable
+from core.store_redis import ANSWER_SECONDS, REDIS_LOST
 
 Argument = str | bytes | int | float
 
-# How Redis says that it cannot serve just now: https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors
-_REFUSALS = (
-    "READONLY", "OOM", "MISCONF", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "NOREPLICAS", "BUSY", "UNBLOCKED",
-)  # fmt: skip
+# How Redis says that it cannot serve just now, where the client library has no exception of its own for it:
+# https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors
+_REFUSALS = ("MISCONF", "CLUSTERDOWN", "MASTERDOWN", "NOREPLICAS", "BUSY", "UNBLOCKED")
 
 _INCLUDE = re.compile(r"^--#include (\S+)$", re.MULTILINE)
 
@@ -32,8 +32,10 @@ _INCLUDE = re.compile(r"^--#include (\S+)$", re.MULTILINE)
 class Script:
     """One Lua file; `--#include name.lua` lines are replaced by that file of the same folder or of a sister's."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, repeatable: bool = True) -> None:
+        """`repeatable`: doing it twice is the same as once, so a call whose answer was lost may be made again."""
         self.name = path.stem
+        self.repeatable = repeatable
         self.text = _joined(path)
         self.digest = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
@@ -43,7 +45,7 @@ def _joined(path: Path) -> str:
 
 
 class _Call:
-    __slots__ = ("arguments", "future", "keys", "script")
+    __slots__ = ("arguments", "future", "keys", "script", "since")
 
     def __init__(
         self, script: Script, keys: Sequence[str], arguments: Sequence[Argument], future: asyncio.Future[Any]
@@ -52,6 +54,7 @@ class _Call:
         self.keys = keys
         self.arguments = arguments
         self.future = future
+        self.since = future.get_loop().time()
 
 
 class ScriptRunner:
@@ -61,6 +64,10 @@ class ScriptRunner:
     BATCH = 64
     #: Pipelines under way at once: a second one fills while the first is on its way.
     PIPELINES = 4
+    #: A lost Redis is tried this often, this many seconds apart (S16), and all of it takes `LONGEST` seconds at most.
+    ATTEMPTS = 3
+    PAUSE = 1.0
+    LONGEST = 3.0
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
@@ -69,6 +76,22 @@ class ScriptRunner:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __call__(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        for attempt in range(1, self.ATTEMPTS + 1):
+            try:
+                call = self._enqueue(script, keys, arguments)
+                if attempt == 1:
+                    return await call
+                return await asyncio.wait_for(call, began + self.LONGEST - loop.time())
+            except (StoreUnavailable, TimeoutError) as error:
+                time_left = began + self.LONGEST - loop.time() - self.PAUSE
+                if attempt == self.ATTEMPTS or not script.repeatable or time_left <= 0:
+                    raise _refused(error) from error
+                await asyncio.sleep(self.PAUSE)
+        raise AssertionError
+
+    def _enqueue(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]) -> asyncio.Future[Any]:
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Call(script, keys, arguments, future))
         if not self._senders or (self._senders < self.PIPELINES and len(self._waiting) >= self.BATCH):
@@ -76,7 +99,7 @@ class ScriptRunner:
             sender = asyncio.create_task(self._send())
             self._tasks.add(sender)
             sender.add_done_callback(self._tasks.discard)
-        return await future
+        return future
 
     async def _send(self) -> None:
         try:
@@ -87,10 +110,10 @@ class ScriptRunner:
 
     async def _send_all(self) -> None:
         while self._waiting:
-            batch = [self._waiting.popleft() for _ in range(min(self.BATCH, len(self._waiting)))]
+            batch = self._take()
             try:
                 answers = await self._pipeline(batch)
-            except (RedisError, OSError, TimeoutError) as error:
+            except REDIS_LOST as error:
                 answers = [error] * len(batch)
             except asyncio.CancelledError:
                 for call in batch:
@@ -104,13 +127,27 @@ class ScriptRunner:
                 if isinstance(answer, ResponseError) and _is_a_bug(answer):
                     call.future.set_exception(answer)
                 elif isinstance(answer, Exception):
-                    refused = StoreUnavailable(retry_after=2)
-                    refused.__cause__ = answer
-                    call.future.set_exception(refused)
+                    call.future.set_exception(_refused(answer))
                 else:
                     call.future.set_result(answer)
 
+    def _take(self) -> list[_Call]:
+        """The next batch. What has waited too long behind a slow Redis is refused, so that nobody hangs (S16)."""
+        batch: list[_Call] = []
+        oldest = asyncio.get_running_loop().time() - (self.LONGEST - ANSWER_SECONDS)
+        while self._waiting and len(batch) < self.BATCH:
+            call = self._waiting.popleft()
+            if call.future.done():
+                continue
+            if call.since < oldest:
+                call.future.set_exception(_refused(TimeoutError("waited too long for Redis")))
+            else:
+                batch.append(call)
+        return batch
+
     async def _pipeline(self, batch: list[_Call]) -> list[Any]:
+        if not batch:
+            return []
         if len(batch) == 1:
             call = batch[0]
             try:
@@ -126,11 +163,19 @@ class ScriptRunner:
     async def _eval(self, call: _Call) -> Any:
         try:
             return await self._redis.eval(call.script.text, len(call.keys), *call.keys, *call.arguments)
-        except (RedisError, OSError, TimeoutError) as error:
+        except REDIS_LOST as error:
             return error
+
+
+def _refused(cause: BaseException) -> StoreUnavailable:
+    if isinstance(cause, StoreUnavailable):
+        return cause
+    refused = StoreUnavailable(retry_after=2)
+    refused.__cause__ = cause
+    return refused
 
 
 def _is_a_bug(error: ResponseError) -> bool:
     """A script that fails for its own reasons; a store that refuses (read-only, out of memory, loading) is none."""
     text = str(error)
-    return not any(word in text for word in _REFUSALS)
+    return type(error) is ResponseError and not any(word in text for word in _REFUSALS)

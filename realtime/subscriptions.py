@@ -17,8 +17,8 @@ import structlog
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
 
+from core.store_redis import REDIS_LOST
 from realtime import metrics
 
 #: Silence for this long is answered with a ping; silence for twice as long is a lost connection.
@@ -83,7 +83,7 @@ class Subscriptions:
             async with self._asking:  # in the order in which they were wanted
                 if self._pubsub is not None:  # else the next connection asks for all that is wanted
                     await getattr(self._pubsub, what)(channel)
-        except (RedisError, OSError, TimeoutError):
+        except REDIS_LOST:
             # The client may connect again by itself, without this channel: only a new session asks for all of them.
             self._broken = True
 
@@ -101,7 +101,7 @@ class Subscriptions:
                     await pubsub.subscribe(*added)
                 pause = _FIRST_PAUSE_SECONDS
                 await self._read(pubsub)
-            except (RedisError, OSError, TimeoutError) as error:
+            except REDIS_LOST as error:
                 metrics.SUBSCRIPTION_DROPS.inc()
                 log.warning("pub/sub connection lost", error=str(error), retry_in=pause)
             except Exception:
@@ -143,7 +143,7 @@ class Subscriptions:
 
     @staticmethod
     async def _discard(pubsub: PubSub) -> None:
-        with contextlib.suppress(RedisError, OSError, TimeoutError):
+        with contextlib.suppress(*REDIS_LOST):
             await pubsub.aclose()  # type: ignore[no-untyped-call]
 
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import databases
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from core import keys
 from core.database import raw
 from core.errors import StoreUnavailable
 from core.seats.board import BoardSnapshot, SeatState
 from core.seats.scripts_redis import SeatScripts
+from core.store_redis import REDIS_LOST
 from core.venue.event import Event
 
 _STATE_OF = {
@@ -52,19 +52,26 @@ class BoardStore:
         self._scripts = scripts
 
     async def snapshot(self, event: Event) -> BoardSnapshot:
-        """The board and its version, read together."""
-        for _ in range(3):
-            try:
-                async with self._redis.pipeline(transaction=True) as pipeline:
-                    pipeline.get(keys.board(event.slug))
-                    pipeline.hmget(keys.board_version(event.slug), ["epoch", "counter"])
-                    states, (epoch, counter) = await pipeline.execute()
-            except (RedisError, OSError, TimeoutError) as error:
-                raise StoreUnavailable(retry_after=2) from error
-            if states is not None and epoch is not None:
-                return BoardSnapshot(int(epoch), int(counter), bytes(states))
-            await self.ensure(event)
+        """The board and its version. With Redis away: what PostgreSQL knows, under version 0 (S16).
+
+        Holds are missing from such a board; nobody can make one meanwhile either, and whoever has it meets a gap with
+        the first change after Redis is back, and resyncs.
+        """
+        try:
+            for _ in range(3):
+                snapshot = await self._scripts.snapshot(event.slug)
+                if snapshot is not None:
+                    return snapshot
+                await self.ensure(event)
+        except StoreUnavailable:
+            return await self._from_postgres(event)
         raise StoreUnavailable(retry_after=2)
+
+    async def _from_postgres(self, event: Event) -> BoardSnapshot:
+        async with raw(self._database) as connection:
+            epoch = await connection.fetchval("SELECT epoch FROM events WHERE id = $1", event.id)
+            rows = await connection.fetch(_SEATS, event.id)
+        return BoardSnapshot(epoch, 0, bytes(_STATE_OF[row["status"]] for row in rows))
 
     async def ensure(self, event: Event) -> None:
         """Makes sure that Redis has a board: one process builds it, the others wait for it."""
@@ -81,7 +88,7 @@ class BoardStore:
                 if asyncio.get_running_loop().time() > deadline:
                     raise StoreUnavailable(retry_after=2)
                 await asyncio.sleep(0.05)
-        except (RedisError, OSError, TimeoutError) as error:
+        except REDIS_LOST as error:
             raise StoreUnavailable(retry_after=2) from error
 
     async def _rebuild(self, event: Event) -> None:

