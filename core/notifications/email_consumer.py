@@ -24,7 +24,8 @@ class EmailConsumer:
 
     name: Final = "email"
     batch: Final = 1
-    concurrency: Final = 4
+    # Each holds a database connection while a mail server takes its time.
+    concurrency: Final = 2
 
     def __init__(self, *, mailer: Mailer, base_url: str, sender: str) -> None:
         self._mailer = mailer

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import asdict
+from pathlib import Path
 
 import databases
 import pytest
@@ -27,6 +28,8 @@ from core.events.outbox_postgres import Outbox
 from core.events.pipeline import EventPipeline
 from core.events.retry import RetryPlan
 from core.events.topics_kafka import Topics, make_topics
+from core.events.worker import run_worker
+from core.runtime import open_runtime
 from core.settings import Settings
 from core.upkeep.supervisor import Supervisor
 from tests.kafka_broker import Broker
@@ -324,3 +327,31 @@ async def test_a_dependency_that_is_away_holds_the_partition_back_and_loses_noth
     assert await DeadLetters(database).count() == 0
     ledger.away = False
     await had_effect(database, uids)
+
+
+async def test_a_worker_tells_buyers_and_counts_sales(
+    database: databases.Database, mine: Settings, stores: Engines, tmp_path: Path
+) -> None:
+    """`onsale worker` with the product's own consumers and topics; a web process only relays."""
+    with_files = mine.model_copy(update={"data": tmp_path})
+    engines = Engines(mine.database_url, stores.redis_url)
+    async with open_runtime(with_files, engines) as web:
+        assert web.pipeline.assigned == {}
+        await web.pipeline.start()
+        uids = {str((await write(database))[1]) for _ in range(5)}
+
+        async def relayed() -> bool:
+            return (await web.pipeline.lag()).unsent == 0
+
+        await until(relayed)
+        assert not (tmp_path / "mail").exists()
+        stop = asyncio.Event()
+        worker = asyncio.create_task(run_worker(with_files, engines, stop=stop))
+
+        async def told() -> bool:
+            return (tmp_path / "mail").exists() and {each.stem for each in (tmp_path / "mail").glob("*.eml")} == uids
+
+        await until(told)
+        stop.set()
+        assert await worker == 0
+        await web.pipeline.stop()
