@@ -13,7 +13,17 @@ from starlette.routing import BaseRoute, Mount, Route
 from core.errors import OnsaleError
 from core.runtime import Runtime
 from realtime.live import Live
-from web import api_events, api_holds, api_meta, api_operator, api_queue, api_reservations, api_visitors, health, sockets
+from web import (
+    api_events,
+    api_holds,
+    api_meta,
+    api_operator,
+    api_queue,
+    api_reservations,
+    api_visitors,
+    health,
+    sockets,
+)
 from web.assets import Assets
 from web.boards import Boards
 from web.endpoint import Endpoint, routes

@@ -1,0 +1,82 @@
+"""A store that can be taken away: a TCP port that passes everything on to the real store, until it is cut."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from urllib.parse import parse_qs, urlsplit
+
+from core.embedded import Engines
+
+
+class StoreProxy:
+    """`await cut()` drops every connection and refuses new ones; `hang()` takes them and says nothing."""
+
+    def __init__(self, unix_socket: str) -> None:
+        self._path = unix_socket
+        self._server: asyncio.Server | None = None
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._talks = asyncio.Event()
+        self._talks.set()
+        self.port = 0
+
+    async def open(self) -> None:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def cut(self) -> None:
+        assert self._server is not None
+        self._server.close()
+        for writer in list(self._writers):
+            writer.transport.abort()
+        self._talks.set()
+
+    def hang(self) -> None:
+        """From now on nothing is passed on, and nothing is refused."""
+        self._talks.clear()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            there, to_there = await asyncio.open_unix_connection(self._path)
+        except OSError:
+            writer.close()
+            return
+        self._writers |= {writer, to_there}
+        try:
+            await asyncio.gather(self._pass_on(reader, to_there), self._pass_on(there, writer))
+        finally:
+            self._writers -= {writer, to_there}
+            writer.close()
+            to_there.close()
+
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65536):
+                await self._talks.wait()
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+
+
+@contextlib.asynccontextmanager
+async def behind_proxies(engines: Engines) -> AsyncIterator[tuple[Engines, StoreProxy, StoreProxy]]:
+    """(the same engines, PostgreSQL's proxy, Redis' proxy)."""
+    folder = parse_qs(urlsplit(engines.database_url).query)["host"][0]
+    name = urlsplit(engines.database_url).path
+    postgres = StoreProxy(f"{folder}/.s.PGSQL.5432")
+    redis = StoreProxy(urlsplit(engines.redis_url).path)
+    await postgres.open()
+    await redis.open()
+    try:
+        yield (
+            Engines(
+                database_url=f"postgresql://postgres@127.0.0.1:{postgres.port}{name}",
+                redis_url=f"redis://127.0.0.1:{redis.port}/0",
+            ),
+            postgres,
+            redis,
+        )
+    finally:
+        await postgres.cut()
+        await redis.cut()
