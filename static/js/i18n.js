@@ -51,11 +51,13 @@ export function moment(value) {
 export const dayOf = (value) => new Intl.DateTimeFormat(language, { dateStyle: "long" }).format(new Date(value));
 export const timeOf = (value) => new Intl.DateTimeFormat(language, { timeStyle: "short" }).format(new Date(value));
 
-/** Seconds as a clock: 65 -> "1:05". */
+/** Seconds as a clock: 65 -> "1:05", 3700 -> "1:01:40". */
 export function clock(seconds) {
   const whole = Math.max(0, Math.ceil(seconds));
-  const minutes = Math.floor(whole / 60);
-  return `${minutes}:${String(whole % 60).padStart(2, "0")}`;
+  const hours = Math.floor(whole / 3600);
+  const minutes = Math.floor(whole / 60) % 60;
+  const two = (value) => String(value).padStart(2, "0");
+  return hours ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
 }
 
 /** Seconds in words, for live regions: 65 -> "1 minute 5 seconds". */

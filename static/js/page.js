@@ -29,6 +29,8 @@ export class Page {
     this.skip = document.getElementById("skip");
     this.toast = document.getElementById("toast");
     hall.redraw = () => this.draw();
+    // The words for "offline" need their letters before the network goes: type comes in pieces.
+    document.fonts?.load('560 1rem "Pretendard Variable"', t("banner.offline") + t("banner.reconnecting"));
   }
 
   draw() {

@@ -98,7 +98,9 @@ function draw() {
   );
 }
 
-const mayCancel = () => page.status === "CONFIRMED" || (page.status === "PAYING" && page.reason === "payment_parked");
+function mayCancel() {
+  return page.status === "CONFIRMED" || (page.status === "PAYING" && page.reason === "payment_parked");
+}
 
 function confirmation() {
   return html`<div class="confirm" role="group" aria-labelledby="confirm-title">

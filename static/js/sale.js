@@ -19,6 +19,12 @@ const root = document.getElementById("sale");
 const { slug, language, assets } = root.dataset;
 const ticketName = `onsale.ticket.${slug}`;
 
+try {
+  await i18n.load(language, assets);
+} catch {
+  location.reload();
+}
+
 const api = new EventApi(slug);
 const board = new Board();
 const store = createStore(initial({ slug, ticket: lasting.getItem(ticketName) }));
@@ -47,8 +53,8 @@ const channel = new Channel({
   onMessage(message) {
     if (message.type === "board") hall.boardCame(board.load(message));
     else if (message.type === "seats") seatsCame(message);
+    if (message.type !== "seats") tick();
     if (message.type === "welcome") {
-      tick();
       askedAt = -Infinity;
       beat(message.beat_seconds);
     }
@@ -137,11 +143,6 @@ store.subscribe((state) => {
   page.draw();
 });
 
-try {
-  await i18n.load(language, assets);
-} catch {
-  location.reload();
-}
 tick();
 await learnEvent();
 await buying.resume();

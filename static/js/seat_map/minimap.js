@@ -1,12 +1,11 @@
 // A small picture of the whole hall with a frame around what is in sight; a press or a drag in it goes there.
 
-const SIDE = 132; // CSS pixels: its longer side
-
 export class Minimap {
-  constructor(plan, onMove) {
+  /** `side`: its longer side in CSS pixels; `onMove(x, y)` with the place in the plan that was pressed. */
+  constructor(plan, side, onMove) {
     const { minX, minY, maxX, maxY } = plan.box;
     this.box = plan.box;
-    this.k = SIDE / Math.max(maxX - minX, maxY - minY, 1);
+    this.k = side / Math.max(maxX - minX, maxY - minY, 1);
     this.width = Math.max(24, (maxX - minX) * this.k);
     this.height = Math.max(24, (maxY - minY) * this.k);
     this.element = document.createElement("canvas");

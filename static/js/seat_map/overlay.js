@@ -8,6 +8,7 @@ export class Overlay {
     this.plan = plan;
     this.pulses = new Map(); // ordinal -> {start, kind}
     this.hovered = -1;
+    this.labels = []; // the names of areas as they were drawn last
     this.free = new Int32Array(Math.max(1, ...plan.zones.map((zone) => zone.index + 1)));
   }
 
@@ -32,10 +33,17 @@ export class Overlay {
     return this.plan.zones.length > 1 && viewport.seatPixels < NAMED_BELOW;
   }
 
+  /** The area that a tap at (x, y), CSS pixels, means: by its name there; null when no name is. */
+  zoneAt(x, y) {
+    const label = this.labels.find((one) => Math.abs(x - one.x) <= one.width / 2 && Math.abs(y - one.y) <= one.height / 2);
+    return label?.zone ?? null;
+  }
+
   /** `words(zone, free)` -> {name, free}; the context's unit is CSS pixels. */
   draw(ctx, viewport, theme, now, still, words) {
     this.#rings(ctx, viewport, theme, now, still);
     if (this.hovered >= 0) this.#ring(ctx, viewport, this.hovered, 1.28, theme.ink, 2, 1);
+    this.labels = [];
     if (this.namesZones(viewport)) this.#names(ctx, viewport, theme, words);
   }
 
@@ -66,7 +74,7 @@ export class Overlay {
 
   // The biggest areas are named first; a name that would lie on another one is left out.
   #names(ctx, viewport, theme, words) {
-    const placed = [];
+    const placed = this.labels;
     const zones = [...this.plan.zones].sort((a, b) => b.count - a.count);
     for (const zone of zones) {
       const label = this.#measure(ctx, viewport, theme, zone, words(zone, this.free[zone.index]));
@@ -91,7 +99,7 @@ export class Overlay {
     const widest = Math.max(...lines.map((line) => width(line, 600, size)), more ? width(more, 450, size - 2) : 0);
     const height = lines.length * size * 1.2 + (more ? size * 1.15 : 0) + 12;
     const { x, y } = viewport.toScreen((minX + maxX) / 2, (minY + maxY) / 2);
-    return { x, y, width: widest + 20, height, lines, more, size };
+    return { zone, x, y, width: widest + 20, height, lines, more, size };
   }
 
   #label(ctx, theme, { x, y, width, height, lines, more, size }) {

@@ -13,6 +13,7 @@ const TILE_BUDGET = 7; // milliseconds of a frame for drawing tiles
 const PATCH_BUDGET = 5; // milliseconds of a frame for seats that changed
 const PICKABLE = { touch: 7, mouse: 3.5 }; // CSS pixels of seat radius from which a tap picks, and does not zoom
 const SLACK = { touch: 12, mouse: 3 }; // CSS pixels beside a seat that still count as the seat
+const FAR = 30; // CSS pixels beside an area that still count as the area, seen from far away
 const SETTLED = 130; // milliseconds without zooming until tiles of the new scale are drawn
 
 export class SeatMap {
@@ -59,6 +60,7 @@ export class SeatMap {
       if (this.theme) this.tiles.reset();
     } else {
       const now = performance.now();
+      if (this.bubble && ordinals.includes(this.bubble.ordinal)) this.#write();
       for (const ordinal of ordinals) {
         this.waiting.add(ordinal);
         if (!document.hidden) this.overlay.pulse(ordinal, this.board.states[ordinal] === AVAILABLE ? "free" : "gone", now);
@@ -75,6 +77,7 @@ export class SeatMap {
       for (const ordinal of fresh) if (!old.has(ordinal)) this.waiting.add(ordinal);
       this.looks[name] = fresh;
     }
+    this.#write();
     if (this.waiting.size) this.redraw();
   }
 
@@ -89,7 +92,7 @@ export class SeatMap {
   /** Says at the seat why it could not be had. */
   refuse(ordinal, text) {
     this.overlay.pulse(ordinal, "bad", performance.now());
-    this.#bubble(ordinal, [text], "refusal", 3200);
+    this.#bubble(ordinal, () => [text], "refusal", 3200);
   }
 
   showSeat(ordinal) {
@@ -119,7 +122,7 @@ export class SeatMap {
     this.hint = document.createElement("div");
     this.hint.className = "map-hint";
     this.hint.hidden = true;
-    this.minimap = new Minimap(this.plan, (x, y) => {
+    this.minimap = new Minimap(this.plan, innerWidth < 640 ? 92 : 132, (x, y) => {
       const { viewport } = this;
       const at = viewport.toScreen(x, y);
       viewport.pan(viewport.width / 2 - at.x, viewport.height / 2 - at.y);
@@ -134,7 +137,7 @@ export class SeatMap {
     const zoomed = (factor) => () => this.#softly(factor, ...middle());
     this.fitButton = control("fit", this.words.whole, () => this.#fit());
     controls.append(control("plus", this.words.zoomIn, zoomed(1.8)), control("minus", this.words.zoomOut, zoomed(1 / 1.8)), this.fitButton);
-    element.append(this.canvas, this.minimap.element, this.hint, controls);
+    element.append(this.canvas, this.minimap.element, controls, this.hint);
     listen(this.canvas, this.#actions());
     element.addEventListener("keydown", (event) => {
       // Keys reach the canvas' listener as if it had the focus, which its frame has.
@@ -180,12 +183,13 @@ export class SeatMap {
     const at = viewport.toPlan(x, y);
     const seat = this.index.nearest(at.x, at.y, SLACK[kind] / viewport.scale);
     if (seat >= 0 && viewport.seatPixels >= PICKABLE[kind] && !overlay.namesZones(viewport)) {
-      if (kind === "touch") this.#bubble(seat, this.words.hint(seat), "hint", 2600);
+      if (kind === "touch") this.#bubble(seat, () => this.words.hint(seat), "hint", 2600);
       this.onPick(seat);
       return true;
     }
     if (overlay.namesZones(viewport)) {
-      const zone = this.plan.zones.find(({ box }) => at.x >= box.minX && at.x <= box.maxX && at.y >= box.minY && at.y <= box.maxY);
+      const near = this.index.nearest(at.x, at.y, FAR / viewport.scale);
+      const zone = overlay.zoneAt(x, y) ?? (near >= 0 ? this.plan.zoneByIndex.get(this.plan.zoneOf[near]) : null);
       if (zone) {
         this.showZone(zone);
         return true;
@@ -208,24 +212,30 @@ export class SeatMap {
     this.canvas.dataset.over = seat >= 0 ? "seat" : "";
     if (seat === overlay.hovered) return;
     overlay.hovered = seat;
-    if (seat >= 0 && this.bubble?.kind !== "refusal") this.#bubble(seat, this.words.hint(seat), "hint", Infinity);
+    if (seat >= 0 && this.bubble?.kind !== "refusal") this.#bubble(seat, () => this.words.hint(seat), "hint", Infinity);
     else if (seat < 0 && this.bubble?.kind === "hint") this.#unbubble();
     this.redraw();
   }
 
-  #bubble(ordinal, lines, kind, length) {
-    this.bubble = { ordinal, kind, until: performance.now() + length };
+  #bubble(ordinal, words, kind, length) {
+    this.bubble = { ordinal, words, kind, until: performance.now() + length };
+    this.#write();
+    this.redraw();
+    if (Number.isFinite(length)) setTimeout(() => this.redraw(), length + 20);
+  }
+
+  // What is said at a seat follows the seat: free becomes yours while the hint is still there.
+  #write() {
+    if (!this.bubble) return;
     this.hint.replaceChildren(
-      ...lines.map((line) => {
+      ...this.bubble.words().map((line) => {
         const row = document.createElement("span");
         row.textContent = line;
         return row;
       }),
     );
-    this.hint.dataset.kind = kind;
+    this.hint.dataset.kind = this.bubble.kind;
     this.hint.hidden = false;
-    this.redraw();
-    if (Number.isFinite(length)) setTimeout(() => this.redraw(), length + 20);
   }
 
   #unbubble() {

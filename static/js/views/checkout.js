@@ -16,6 +16,7 @@ export function checkout({ state, ui, plan, act }) {
     <div class="checkout-main">
       <button type="button" class="list-back" @click=${act.back} ?disabled=${submitting}><span aria-hidden="true">←</span> ${t("checkout.back")}</button>
       <h1 tabindex="-1" data-focus>${t("checkout.title")}</h1>
+      <p class="checkout-strip"><span>${counted("seats.count", seats.length)} · <strong>${total}</strong></span> ${holdClock(state)}</p>
       ${sessionWarning(state)} ${warning(state, act)}
       <form class="form" novalidate @submit=${act.submit}>
         <div class="field">
