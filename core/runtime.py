@@ -13,12 +13,14 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import databases
+import structlog
 from redis.asyncio import Redis
 
 from core.booking.checkout import Checkout
 from core.clock import Clock, SystemClock
 from core.database import open_database
 from core.embedded import Engines
+from core.errors import StartupError
 from core.events.pipeline import EventPipeline
 from core.lua_redis import ScriptRunner
 from core.payments.composition import open_payments
@@ -33,12 +35,18 @@ from core.seats.seat_lock_redis import SeatLocks
 from core.seats.seats import Seats
 from core.settings import Settings
 from core.store_redis import open_redis
+from core.upkeep.janitor_redis import delete_locks_without_ttl
 from core.upkeep.jobs import Job, Jobs
 from core.upkeep.lease_redis import Leases
+from core.upkeep.reconcile import Reconcile
+from core.upkeep.reconcile_rounds import ReconcileRounds
+from core.upkeep.seat_rows_postgres import SeatRows
 from core.upkeep.supervisor import Supervisor
 from core.upkeep.sweeping import Sweeping
 from core.venue.event_store_postgres import EventStore
 from core.waiting_room.queue_redis import WaitingRoom
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -58,6 +66,7 @@ class Runtime:
     payments: Payments
     checkout: Checkout
     pipeline: EventPipeline
+    reconcile: Reconcile
     supervisor: Supervisor
     leases: Leases
     jobs: Jobs
@@ -66,10 +75,13 @@ class Runtime:
         """Begins the periodic work of this process: the one list of jobs, and the event pipeline."""
         settings = self.settings
         sweeping = Sweeping(events=self.events, waiting_room=self.waiting_room, clock=self.clock)
+        rounds = ReconcileRounds(events=self.events, reconcile=self.reconcile, settings=settings, clock=self.clock)
         await self.pipeline.start()
         self.jobs.start(
             Job("sweep", every=settings.sweep_seconds, run=sweeping.run, limit=10.0),
             Job("payments", every=1.0, run=self._finish_payments, lease=False),
+            Job("reconcile", every=settings.reconcile_minutes * 60, run=rounds.run, limit=1800.0),
+            Job("janitor", every=settings.janitor_seconds, run=self._delete_stray_locks, limit=60.0),
             *self.pipeline.jobs(),
         )
 
@@ -81,6 +93,9 @@ class Runtime:
         await self.jobs.stop()
         await self.pipeline.stop()
         return await self.supervisor.drain(drain_seconds)
+
+    async def _delete_stray_locks(self) -> None:
+        await delete_locks_without_ttl(self.redis)
 
     async def _finish_payments(self) -> None:
         await self.checkout.finish_due(wait=False)
@@ -100,6 +115,14 @@ async def open_runtime(
     async with contextlib.AsyncExitStack() as stack:
         database = await open_database(engines.database_url, settings.database_pool)
         stack.push_async_callback(database.disconnect)
+        replica = None
+        if settings.database_replica_url:
+            try:
+                replica = await open_database(settings.database_replica_url, 2)
+                stack.push_async_callback(replica.disconnect)
+            except StartupError as error:
+                # Only the consistency job reads from it: a sale does not stop for that.
+                log.warning("the read replica is not used", cause=str(error))
         redis = await open_redis(engines.redis_url, settings.redis_pool)
         stack.push_async_callback(redis.aclose)
         supervisor = Supervisor()
@@ -108,7 +131,8 @@ async def open_runtime(
         boards = BoardStore(redis=redis, database=database, scripts=scripts)
         leases = Leases(redis, process)
         events = EventStore(database, clock)
-        seats = Seats(scripts=scripts, boards=boards, guard=seat_guard(settings, scripts, run, database, redis))
+        locks = SeatLocks(run, wait=settings.lock_wait_seconds, lease=settings.lock_lease_seconds)
+        seats = Seats(scripts=scripts, boards=boards, guard=seat_guard(settings, scripts, locks, database, redis))
         payments = open_payments(settings=settings, redis=redis, clock=clock)
         stack.push_async_callback(payments.aclose)
         yield Runtime(
@@ -122,17 +146,20 @@ async def open_runtime(
             pipeline=EventPipeline(
                 database=database, settings=settings, supervisor=supervisor, process=process, consume=consume
             ),
+            reconcile=Reconcile(
+                rows=SeatRows(database=database, replica=replica), scripts=scripts, seats=seats, locks=locks,
+                page=settings.reconcile_page, pause=settings.reconcile_pause_ms / 1000,
+            ),
             supervisor=supervisor, leases=leases, jobs=Jobs(supervisor=supervisor, leases=leases),
         )  # fmt: skip
 
 
 def seat_guard(
-    settings: Settings, scripts: SeatScripts, run: ScriptRunner, database: databases.Database, redis: Redis
+    settings: Settings, scripts: SeatScripts, locks: SeatLocks, database: databases.Database, redis: Redis
 ) -> SeatGuard:
     """The guard that the setting names (S4)."""
     match settings.seat_guard:
         case "lock":
-            locks = SeatLocks(run, wait=settings.lock_wait_seconds, lease=settings.lock_lease_seconds)
             return LockGuard(scripts, locks, redis)
         case "optimistic":
             return OptimisticGuard(scripts, database, redis, settings.optimistic_attempts)

@@ -176,6 +176,18 @@ class Settings(BaseSettings):
     processed_days: float = _setting(7, "how long `processed_events` are kept", unit="days", row="S19", gt=0)
     consumer_retries: int = _setting(5, "tries of one message before it is a dead letter", row="S19", ge=1)
 
+    # Upkeep
+    reconcile_minutes: float = _setting(10, "pause between two runs of the consistency job", unit="min", row="S14", gt=0)
+    reconcile_page: int = _setting(100, "seats that the consistency job reads at once", unit="seats", row="S14", ge=1)
+    reconcile_pause_ms: float = _setting(
+        50, "pause between two pages of the consistency job", unit="ms", row="S14", ge=0
+    )
+    reconcile_full_every: int = _setting(
+        6, "in one of so many runs the consistency job looks at all seats, else at those changed lately", unit="runs",
+        row="S14", ge=1,
+    )  # fmt: skip
+    janitor_seconds: float = _setting(60, "pause between two searches for locks without a TTL", unit="s", row="S32", gt=0)
+
     @classmethod
     def load(cls, **overrides: Any) -> Settings:
         """Settings from the environment; a wrong value is one clear line (`StartupError`), not a trace."""

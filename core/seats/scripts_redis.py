@@ -26,7 +26,7 @@ from core.venue.event import Event
 
 _LUA = Path(__file__).parent / "lua"
 # A second time these would say something else: used up, or under way.
-_ONCE = {"extend", "begin_payment"}
+_ONCE = {"extend", "begin_payment", "mend"}
 _SCRIPTS = {
     path.stem: Script(path, repeatable=path.stem not in _ONCE) for path in _LUA.glob("*.lua") if path.stem != "seats"
 }
@@ -162,6 +162,29 @@ class SeatScripts:
         """The board and its version, read together; None when Redis has none."""
         answer = await self._run(_SCRIPTS["snapshot"], [keys.board(slug), keys.board_version(slug)], [])
         return BoardSnapshot(int(answer[0]), int(answer[1]), bytes(answer[2])) if answer else None
+
+    async def inspect(self, slug: str, ordinals: Sequence[int]) -> list[tuple[int, str, int]]:
+        """(byte or -1 without a board, state or '', its TTL in ms: -2 absent, -1 none) of each seat."""
+        answer = await self._run(_SCRIPTS["inspect"], [keys.board(slug)], [keys.seat_state_prefix(slug), *ordinals])
+        return [
+            (int(byte), bytes(state).decode(), int(ttl))
+            for byte, state, ttl in zip(answer[::3], answer[1::3], answer[2::3], strict=True)
+        ]
+
+    async def mend(self, slug: str, ordinal: int, *, seen: tuple[int, str], byte: SeatState, state: str) -> bool:
+        """Writes `byte` and `state` where the seat is still as `seen`; False when it has changed since."""
+        answer = await self._run(
+            _SCRIPTS["mend"],
+            [
+                keys.board(slug), keys.board_version(slug), keys.holds(slug), keys.baskets(slug),
+                keys.basket_deadlines(slug), keys.active_paying(slug),
+            ],
+            [
+                ordinal, keys.seat_state_prefix(slug), keys.seats_channel(slug), *seen, int(byte), state,
+                PAYMENT_PROTECTION_MS,
+            ],
+        )  # fmt: skip
+        return bool(answer)
 
     async def block(self, event: Event, ordinals: Sequence[int], blocked: bool) -> int:
         """How many bytes changed."""

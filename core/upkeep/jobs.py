@@ -70,8 +70,8 @@ class Jobs:
         while True:
             pause = min(job.every * min(2**failures, _SLOWEST), max(job.every, _LONGEST_PAUSE_SECONDS))
             await asyncio.sleep(pause * random.uniform(0.9, 1.1))
-            # Three periods: a round may be late, but a dead process is replaced soon.
-            if job.lease and not await self._leases.take(job.name, max(3 * job.every, 3.0)):
+            # Longer than a period: a round may be late, but a dead process is replaced in the next one.
+            if job.lease and not await self._leases.take(job.name, max(1.5 * job.every, 3.0)):
                 continue
             failures = 0 if await self._once(job) else failures + 1
 

@@ -1,0 +1,41 @@
+"""Locks without a TTL: nobody will ever release them. They are deleted and reported (S32).
+
+Every lock of ours is set with its TTL in one command, so one without was written by a hand, by another program, or by
+a version with a bug. Holds without a TTL are the consistency job's: it knows what the seat ought to be.
+"""
+
+from __future__ import annotations
+
+import structlog
+from prometheus_client import Counter
+from redis.asyncio import Redis
+
+from core.errors import StoreUnavailable
+from core.store_redis import REDIS_LOST
+
+log = structlog.get_logger(__name__)
+
+DELETED = Counter("onsale_locks_without_ttl_deleted", "Locks without a TTL that the janitor deleted")
+
+_PATTERN = "lock:*"
+_PAGE = 500
+# Deletes only what still has no TTL: a lock that was taken properly meanwhile is left alone.
+_DELETE = "if redis.call('PTTL', KEYS[1]) == -1 then return redis.call('DEL', KEYS[1]) end return 0"
+
+
+async def delete_locks_without_ttl(redis: Redis, *, dry_run: bool = False) -> list[str]:
+    """The names of the locks found, deleted unless `dry_run`. Raises StoreUnavailable."""
+    found = []
+    try:
+        async for key in redis.scan_iter(match=_PATTERN, count=_PAGE):
+            name = key.decode()
+            if await redis.pttl(name) != -1:
+                continue
+            if dry_run or await redis.eval(_DELETE, 1, name):
+                found.append(name)
+                if not dry_run:
+                    DELETED.inc()
+                    log.warning("lock without TTL deleted", key=name)
+    except REDIS_LOST as error:
+        raise StoreUnavailable(retry_after=2) from error
+    return found

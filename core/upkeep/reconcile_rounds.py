@@ -1,0 +1,44 @@
+"""When the consistency job looks at what: what changed lately in most runs, everything now and then (S14)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import structlog
+
+from core.clock import Clock
+from core.settings import Settings
+from core.upkeep.reconcile import Reconcile
+from core.venue.event import SaleState
+from core.venue.event_store_postgres import EventStore
+
+log = structlog.get_logger(__name__)
+
+# Beyond the pause between two runs, so that nothing falls between them, whatever a run takes.
+_OVERLAP = timedelta(minutes=2)
+
+
+class ReconcileRounds:
+    """The body of the `reconcile` job. The first run of a process is a full one."""
+
+    def __init__(self, *, events: EventStore, reconcile: Reconcile, settings: Settings, clock: Clock) -> None:
+        self._events = events
+        self._reconcile = reconcile
+        self._clock = clock
+        self._recent = timedelta(minutes=settings.reconcile_minutes) + _OVERLAP
+        self._full_every = settings.reconcile_full_every
+        self._runs = 0
+
+    async def run(self) -> None:
+        full = self._runs % self._full_every == 0
+        self._runs += 1
+        for event in await self._events.list():
+            if event.sale_state(self._clock.now()) is not SaleState.OPEN:
+                continue
+            report = await self._reconcile.run(event, changed_within=self._recent)
+            if full:
+                report = await self._reconcile.run(event)
+            log.info(
+                "reconciled", event_slug=event.slug, seats=report.seats, found=len(report.found), mended=report.mended,
+                full=full,
+            )  # fmt: skip
