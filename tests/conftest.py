@@ -17,7 +17,7 @@ from core.runtime import Runtime, open_runtime
 from core.settings import Settings
 from core.venue.event import Event, SaleStatus
 from core.venue.new_event import NewEvent
-from tests.kafka_broker import Broker, kafka
+from tests.kafka_broker import RunningKafka, kafka
 
 
 @pytest.fixture(scope="session")
@@ -57,8 +57,8 @@ async def runtime(settings: Settings, stores: Engines) -> AsyncIterator[Runtime]
 
 
 @pytest.fixture(scope="session")
-def running_kafka() -> Iterator[tuple[str, Broker | None]]:
-    """Bootstrap servers of a real Kafka, started once a run; and the broker, where it is ours to stop and start."""
+def running_kafka() -> Iterator[RunningKafka]:
+    """A real Kafka, started once a run."""
     with kafka() as running:
         yield running
 

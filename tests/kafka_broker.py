@@ -17,6 +17,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from confluent_kafka import KafkaException, Producer
@@ -51,11 +52,12 @@ class BrokerUnavailable(Exception):
 
 def jars() -> Path:
     """The folder with the broker's jars; fetched when it is not there. Raises BrokerUnavailable."""
+    if shutil.which("java") is None:
+        raise BrokerUnavailable("Java is not installed")
     if _CACHE.is_dir():
         return _CACHE
-    for program in ("java", "mvn"):
-        if shutil.which(program) is None:
-            raise BrokerUnavailable(f"{program} is not installed")
+    if shutil.which("mvn") is None:
+        raise BrokerUnavailable("Maven is not installed")
     _CACHE.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=_CACHE.parent) as folder:
         (Path(folder) / "pom.xml").write_text(_POM)
@@ -170,12 +172,28 @@ class Broker:
         return (self._folder / "kafka.log").read_text(errors="replace")[-2000:]
 
 
+@dataclass(frozen=True, slots=True)
+class RunningKafka:
+    """`broker` where it is ours to stop and start; `mock` when it is librdkafka's."""
+
+    bootstrap_servers: str
+    broker: Broker | None = None
+    mock: bool = False
+
+    def prepare(self, *topics: str) -> None:
+        """The mock knows no call that makes topics; it makes those that it is asked about."""
+        if self.mock:
+            client = AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0})
+            for topic in topics:
+                client.list_topics(topic, timeout=10)
+
+
 @contextmanager
-def kafka() -> Iterator[tuple[str, Broker | None]]:
-    """The bootstrap servers of a broker, and the broker itself where it is ours to stop and start."""
+def kafka() -> Iterator[RunningKafka]:
+    """A broker until the block ends."""
     given = os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
     if given:
-        yield given, None
+        yield RunningKafka(given)
         return
     with tempfile.TemporaryDirectory(prefix="onsale-kafka-") as folder:
         try:
@@ -187,10 +205,10 @@ def kafka() -> Iterator[tuple[str, Broker | None]]:
             )
             mock = Producer({"test.mock.num.brokers": 1, "bootstrap.servers": "mock", "log_level": 0})
             brokers = mock.list_topics(timeout=10).brokers.values()
-            yield ",".join(f"{each.host}:{each.port}" for each in brokers), None
+            yield RunningKafka(",".join(f"{each.host}:{each.port}" for each in brokers), mock=True)
             return
         broker.start()
         try:
-            yield broker.bootstrap_servers, broker
+            yield RunningKafka(broker.bootstrap_servers, broker)
         finally:
             broker.stop()
