@@ -92,11 +92,18 @@ async def _prepare(connection: Any) -> None:
         )
 
 
+async def _nothing_to_reset(connection: Any) -> None:
+    """asyncpg rolls an open transaction back by itself; no code here leaves anything else behind in a session.
+
+    Its own reset is one more statement after each use of a connection: measured, half of what a small one costs.
+    """
+
+
 async def open_database(database_url: str, pool: int) -> databases.Database:
     """A connected pool. jsonb columns are Python values on both sides."""
     database = databases.Database(
         database_url, min_size=min(2, pool), max_size=pool, command_timeout=15, timeout=5, init=_prepare,
-        server_settings={"application_name": "onsale"},
+        reset=_nothing_to_reset, server_settings={"application_name": "onsale"},
     )  # fmt: skip
     try:
         await database.connect()
