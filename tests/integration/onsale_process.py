@@ -1,0 +1,139 @@
+"""`onsale` as a user runs it: a process of its own, with an environment of its own."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
+from unittest import mock
+
+import psutil
+
+from cli.main import run
+from core.settings import Settings, variable_name
+
+# Generous: the machine may be busy with other things.
+PATIENCE_SECONDS = 120.0
+
+
+def environment(**settings: str) -> dict[str, str]:
+    """This process's environment without any setting of Onsale, and the given ones."""
+    ours = {variable_name(name) for name in Settings.model_fields}
+    kept = {name: value for name, value in os.environ.items() if name not in ours}
+    return {**kept, "COLUMNS": "200", "NO_COLOR": "1", **settings}
+
+
+def onsale(*arguments: str | Path, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Runs a command to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "cli", *map(str, arguments)],
+        env=environment(**settings), capture_output=True, text=True, timeout=PATIENCE_SECONDS,
+    )  # fmt: skip
+
+
+def onsale_here(*arguments: str | Path, **settings: str) -> subprocess.CompletedProcess[str]:
+    """The same within this process: a process of its own spends seconds on loading when the machine is busy."""
+    output, errors = io.StringIO(), io.StringIO()
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    with (
+        mock.patch.dict(os.environ, environment(**settings), clear=True),
+        mock.patch.object(sys, "argv", ["onsale", *map(str, arguments)]),
+        redirect_stdout(output),
+        redirect_stderr(errors),
+    ):
+        code: str | int | None = 0
+        try:
+            run()
+        except SystemExit as ended:
+            code = ended.code
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+    assert code is None or isinstance(code, int)
+    return subprocess.CompletedProcess(arguments, code or 0, output.getvalue(), errors.getvalue())
+
+
+def until(condition: Callable[[], bool], what: str) -> None:
+    """Waits for a condition; fails with `what` was awaited."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {PATIENCE_SECONDS:.0f} s in vain: {what}"
+        time.sleep(0.05)
+
+
+class Serving:
+    """A running `onsale serve`, its output in files."""
+
+    def __init__(self, process: subprocess.Popen[bytes], output: Path, errors: Path) -> None:
+        self.process = process
+        self._output = output
+        self._errors = errors
+
+    @property
+    def output(self) -> str:
+        return self._output.read_text()
+
+    @property
+    def errors(self) -> str:
+        return self._errors.read_text()
+
+    @property
+    def url(self) -> str:
+        found = re.search(r"runs at (http://\S+)", self.output)
+        assert found, self.output
+        return found[1]
+
+    @property
+    def token(self) -> str:
+        found = re.search(r"operator token\s+(\S+)", self.output)
+        assert found, self.output
+        return found[1]
+
+    def web_processes(self) -> list[psutil.Process]:
+        children = psutil.Process(self.process.pid).children()
+        return [child for child in children if "cli.web_worker" in child.cmdline()]
+
+    def end(self, number: signal.Signals = signal.SIGINT) -> int:
+        """Sends the signal and waits; the exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(PATIENCE_SECONDS)
+
+
+@contextmanager
+def serving(folder: Path, *arguments: str, **settings: str) -> Iterator[Serving]:
+    """Starts `onsale serve` on a free port and waits until it has said where; it ends with the block."""
+    output, errors = folder / f"out-{time.monotonic_ns()}", folder / f"err-{time.monotonic_ns()}"
+    with output.open("wb") as out, errors.open("wb") as err:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "cli", "serve", *arguments],
+            env=environment(**{"PORT": "0", **settings}), stdout=out, stderr=err, start_new_session=True,
+        )  # fmt: skip
+    running = Serving(process, output, errors)
+    try:
+        until(lambda: "Ctrl-C" in running.output or process.poll() is not None, "the address of the server")
+        assert process.poll() is None, running.errors
+        yield running
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(60)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def processes_with(text: str) -> list[psutil.Process]:
+    """Processes whose command line contains the text, such as a data folder."""
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        if any(text in part for part in process.info["cmdline"] or ()):
+            found.append(process)
+    return found
