@@ -31,6 +31,7 @@ from web.pages import Pages
 from web.parts import Parts
 from web.paysim import SimulatorStore, paysim_routes
 from web.plans import Plans
+from web.probes import Probes
 from web.problems import Problems
 from web.rate_limits import RateLimits
 from web.requests import Requests
@@ -67,7 +68,7 @@ def create_app(runtime: Runtime, live: Live | None, simulator: SimulatorStore | 
         operators=Operators(settings.operator_token.get_secret_value()), origins=Origins(settings),
         limits=RateLimits(settings, runtime.clock),
         boards=Boards(runtime.seats.board, runtime.clock, pause_seconds=settings.board_coalesce_ms / 1000),
-        plans=Plans(runtime.events), assets=assets,
+        plans=Plans(runtime.events), assets=assets, probes=Probes(),
     )  # fmt: skip
     return app
 

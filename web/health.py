@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Final, Literal
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from functools import partial
+from typing import Any, Final, Literal
 
 from redis.exceptions import RedisError
 from starlette.responses import Response
@@ -23,10 +24,11 @@ from core.runtime import Runtime
 from core.venue.event import SaleState
 from core.waiting_room.sizes_redis import sizes
 from web.endpoint import Call, Endpoint, answer
+from web.probes import Probes
 from web.schemas import ComponentHealth, Health
 
 Status = Literal["UP", "DEGRADED", "DOWN"]
-Check = Callable[[Runtime], Awaitable[ComponentHealth]]
+Check = Callable[[Runtime], Coroutine[Any, Any, ComponentHealth]]
 
 #: What one check may take, in seconds.
 LIMIT: Final = 1.0
@@ -78,9 +80,12 @@ async def queue(runtime: Runtime) -> ComponentHealth:
 CHECKS: Final[Mapping[str, Check]] = {"database": database, "redis": redis, "kafka": kafka, "queue": queue}
 
 
-async def examine(runtime: Runtime, checks: Mapping[str, Check] = CHECKS, *, limit: float = LIMIT) -> Health:
+async def examine(
+    runtime: Runtime, probes: Probes, checks: Mapping[str, Check] = CHECKS, *, limit: float = LIMIT
+) -> Health:
     """All checks at once; one that fails or takes too long is DOWN and says why."""
-    found = await asyncio.gather(*(_timed(check, runtime, limit) for check in checks.values()))
+    asked = [_timed(partial(probes.ask, name, partial(check, runtime), limit), limit) for name, check in checks.items()]
+    found = await asyncio.gather(*asked)
     components = dict(zip(checks, found, strict=True))
     return Health(status=overall(components), components=components)
 
@@ -91,11 +96,10 @@ def overall(components: Mapping[str, ComponentHealth]) -> Status:
     return "UP" if all(one.status == "UP" for one in components.values()) else "DEGRADED"
 
 
-async def _timed(check: Check, runtime: Runtime, limit: float) -> ComponentHealth:
+async def _timed(ask: Callable[[], Awaitable[ComponentHealth]], limit: float) -> ComponentHealth:
     began = time.perf_counter()
     try:
-        async with asyncio.timeout(limit):
-            found = await check(runtime)
+        found = await ask()
     except TimeoutError:
         found = ComponentHealth(status="DOWN", detail={"error": f"no answer within {limit:g} s"})
     except (OnsaleError, RedisError, OSError) as error:
@@ -129,7 +133,7 @@ _UNCACHED: Final = {"Cache-Control": "no-store"}
 
 
 async def health(call: Call[None]) -> Response:
-    found = await examine(call.runtime)
+    found = await examine(call.runtime, call.parts.probes)
     return answer(found, status=503 if found.status == "DOWN" else 200, headers=_UNCACHED)
 
 

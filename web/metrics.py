@@ -11,9 +11,9 @@ whichever process answers.
 
 from __future__ import annotations
 
-import asyncio
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Final
 
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
@@ -24,8 +24,10 @@ from starlette.responses import Response
 
 from core.errors import OnsaleError
 from core.runtime import Runtime
-from core.seats.board import SeatState
+from core.seats.board import BoardSnapshot, SeatState
+from core.venue.event import Event
 from core.waiting_room.sizes_redis import sizes
+from web.probes import Probes
 
 REQUESTS = Counter("onsale_http_requests_total", "Requests answered", ["method", "route", "status"])
 SECONDS = Histogram(
@@ -44,9 +46,9 @@ def request_seen(method: str, route: str, status: int, seconds: float) -> None:
     SECONDS.labels(route).observe(seconds)
 
 
-async def exposition(runtime: Runtime) -> Response:
+async def exposition(runtime: Runtime, probes: Probes) -> Response:
     """All figures of the installation."""
-    figures = await _of_stores(runtime)
+    figures = await _of_stores(runtime, probes)
     registry = CollectorRegistry()
     registry.register(figures)
     text = generate_latest(_of_processes()) + generate_latest(registry)
@@ -75,19 +77,25 @@ class _Figures(Collector):
         return (self.up, self.waiting, self.active, self.limit, self.seats)
 
 
-async def _of_stores(runtime: Runtime) -> _Figures:
+async def _events(runtime: Runtime) -> Sequence[Event]:
+    return await runtime.events.list()
+
+
+async def _counts(runtime: Runtime, events: Sequence[Event]) -> tuple[list[tuple[int, int]], list[BoardSnapshot]]:
+    counts = await sizes(runtime.redis, [event.slug for event in events])
+    return counts, [await runtime.seats.board(event) for event in events]
+
+
+async def _of_stores(runtime: Runtime, probes: Probes) -> _Figures:
     figures = _Figures()
     try:
-        async with asyncio.timeout(_PATIENCE):
-            events = await runtime.events.list()
+        events = await probes.ask("metrics events", partial(_events, runtime), _PATIENCE)
         figures.up.add_metric(["database"], 1)
     except (OnsaleError, TimeoutError):
         figures.up.add_metric(["database"], 0)
         return figures
     try:
-        async with asyncio.timeout(_PATIENCE):
-            counts = await sizes(runtime.redis, [event.slug for event in events])
-            boards = [await runtime.seats.board(event) for event in events]
+        counts, boards = await probes.ask("metrics seats", partial(_counts, runtime, events), _PATIENCE)
         figures.up.add_metric(["redis"], 1)
     except (OnsaleError, TimeoutError):
         figures.up.add_metric(["redis"], 0)

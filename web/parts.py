@@ -11,6 +11,7 @@ from realtime.live import Live
 from web.assets import Assets
 from web.boards import Boards
 from web.plans import Plans
+from web.probes import Probes
 from web.rate_limits import RateLimits
 from web.security import Operators, Origins, Visitors
 
@@ -26,6 +27,7 @@ class Parts:
     boards: Boards
     plans: Plans
     assets: Assets
+    probes: Probes
 
 
 def parts_of(connection: HTTPConnection) -> Parts:

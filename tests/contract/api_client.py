@@ -57,7 +57,9 @@ class Api:
     ) -> httpx.Response:
         """One call; the answer must be what the description says, and `expect` (a status) and `code`, when given."""
         sent = {"authorization": f"Bearer {self.token}"} if self.token else {}
-        extra: dict[str, Any] = {"content": content} if content is not None else {"json": json} if json is not None else {}
+        extra: dict[str, Any] = (
+            {"content": content} if content is not None else {"json": json} if json is not None else {}
+        )
         response = await self.client.request(method, path, headers={**sent, **(headers or {})}, **extra)
         check(self._document, method, path, response)
         if expect is not None:
@@ -84,7 +86,9 @@ def check(document: dict[str, Any], method: str, path: str, response: httpx.Resp
     media_type = response.headers["content-type"].partition(";")[0]
     assert media_type in described["content"], f"{method} {path} answers {media_type}"
     if media_type.endswith("json"):
-        errors = list(_validator(_key(document), described["content"][media_type]["schema"]).iter_errors(response.json()))
+        errors = list(
+            _validator(_key(document), described["content"][media_type]["schema"]).iter_errors(response.json())
+        )
         assert not errors, f"{method} {path} -> {response.status_code}: {errors[0].message} in {response.text[:300]}"
 
 

@@ -77,7 +77,9 @@ class Scene:
 
     async def submit(self, by: Api, event: Event, key: str = "a-key", **sent: Any) -> httpx.Response:
         path = f"/api/events/{event.slug}/reservations"
-        return await by.call("POST", path, **{"json": GOOD_BODIES["Reserve"], "headers": {"idempotency-key": key}, **sent})
+        return await by.call(
+            "POST", path, **{"json": GOOD_BODIES["Reserve"], "headers": {"idempotency-key": key}, **sent}
+        )
 
     async def ended(self, by: Api, location: str) -> None:
         async def over() -> bool:
@@ -339,9 +341,7 @@ async def test_every_api_route_is_described(description: dict[str, Any], app: St
         if isinstance(route, Route) and route.path.startswith(("/api", "/actuator", "/metrics", "/openapi.json"))
         for method in (route.methods or set()) - {"HEAD"}
     }
-    described = {
-        (path, method.upper()) for path, operations in description["paths"].items() for method in operations
-    }
+    described = {(path, method.upper()) for path, operations in description["paths"].items() for method in operations}
     assert described == served
 
 

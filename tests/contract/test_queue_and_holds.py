@@ -300,9 +300,7 @@ async def test_a_body_past_16_kib_is_not_read(visitor: Api, client: httpx.AsyncC
 
 async def test_a_compressed_board_is_the_same_board(client: httpx.AsyncClient, make_event: MakeEvent) -> None:
     event = await make_event(seats=3000)
-    async with client.stream(
-        "GET", f"/api/events/{event.slug}/board", headers={"accept-encoding": "gzip"}
-    ) as response:
+    async with client.stream("GET", f"/api/events/{event.slug}/board", headers={"accept-encoding": "gzip"}) as response:
         raw = b"".join([chunk async for chunk in response.aiter_raw()])
     assert response.headers["content-encoding"] == "gzip"
     assert len(base64.b64decode(json.loads(gzip.decompress(raw))["states"])) == 3000

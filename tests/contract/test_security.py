@@ -168,9 +168,17 @@ async def test_the_channels_origins(runtime: Runtime) -> None:
             {"type": "websocket", "scheme": "wss", "path": "/", "query_string": b"", "headers": headers}
         )
 
-    further = {"allowed_origins": "https://shop.example, https://app.example:8443", "base_url": "https://www.sale.example/"}
+    further = {
+        "allowed_origins": "https://shop.example, https://app.example:8443",
+        "base_url": "https://www.sale.example/",
+    }
     origins = Origins(runtime.settings.model_copy(update=further))
-    for ours in ("https://sale.example", "https://shop.example", "https://app.example:8443", "https://www.sale.example"):
+    for ours in (
+        "https://sale.example",
+        "https://shop.example",
+        "https://app.example:8443",
+        "https://www.sale.example",
+    ):
         assert origins.allows(connection(ours)), ours
     assert origins.allows(connection(None)), "no browser"
     for foreign in ("http://sale.example", "https://app.example", "https://evil.example", "null", ""):

@@ -1,0 +1,300 @@
+"""Health and metrics (S29, S30), and what operators do to a sale."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from core.embedded import Engines
+from core.runtime import Runtime, open_runtime
+from core.settings import Settings
+from tests.booking import rows
+from tests.conftest import MakeEvent
+from tests.contract.api_client import Api, open_client
+from tests.contract.store_proxy import behind_proxies
+from web import health
+from web.app import create_app
+from web.probes import Probes
+from web.schemas import ComponentHealth
+
+
+async def test_health_in_one_call(nobody: Api, visitor: Api, other: Api, make_event: MakeEvent) -> None:
+    """S29: database, Redis, Kafka or the local bus, queue size."""
+    event = await make_event(active_limit=1)
+    for api in (visitor, other):
+        await api.call("POST", f"/api/events/{event.slug}/queue")
+    body = (await nobody.call("GET", "/actuator/health", expect=200)).json()
+    components = body["components"]
+    assert set(components) == {"database", "redis", "kafka", "queue"}
+    assert components["database"]["status"] == components["redis"]["status"] == "UP"
+    assert all(one["latency_ms"] >= 0 for one in components.values())
+    assert components["kafka"]["detail"]["bus"] == "local"
+    assert components["queue"]["detail"]["events"][event.slug] == {"waiting": 1, "active": 1}
+    assert components["queue"]["detail"]["waiting"] >= 1
+
+
+@pytest.mark.parametrize("hanging", ["postgres", "redis", "both"])
+async def test_health_answers_soon_when_a_store_hangs(hanging: str, settings: Settings, stores: Engines) -> None:
+    """Issue 4 section 3: within 2 s."""
+    async with behind_proxies(stores) as (engines, postgres, redis), open_runtime(settings, engines) as runtime:
+        app = create_app(runtime, None)
+        async with open_client(app) as client:
+            assert (await client.get("/actuator/health")).json()["status"] in ("UP", "DEGRADED")
+            for proxy, name in ((postgres, "postgres"), (redis, "redis")):
+                if hanging in (name, "both"):
+                    proxy.hang()
+            began = time.monotonic()
+            response = await client.get("/actuator/health")
+            assert time.monotonic() - began < 2
+            body = response.json()
+            assert (response.status_code, body["status"]) == (503, "DOWN")
+            down = {name for name, one in body["components"].items() if one["status"] == "DOWN"}
+            assert ("database" in down) == (hanging != "redis")
+            assert ("redis" in down) == (hanging != "postgres")
+            assert (await client.get("/actuator/health/liveness")).json() == {"status": "UP"}
+            assert (await client.get("/actuator/health/readiness")).json() == {"status": "UP"}
+            await postgres.cut()
+            await redis.cut()
+
+
+async def test_what_fails_says_the_kind_of_fault_only(runtime: Runtime) -> None:
+    async def refused(_: Runtime) -> ComponentHealth:
+        raise ConnectionRefusedError("postgresql://admin:hunter2@10.0.0.7/")
+
+    found = await health.examine(runtime, Probes(), {"database": refused})
+    assert found.components["database"].detail == {"error": "ConnectionRefusedError"}
+
+
+async def test_checks_run_at_once_and_have_a_limit(runtime: Runtime) -> None:
+    async def never(_: Runtime) -> ComponentHealth:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    began = time.monotonic()
+    found = await health.examine(runtime, Probes(), dict.fromkeys("abcdefgh", never), limit=0.2)
+    assert time.monotonic() - began < 1
+    assert {one.status for one in found.components.values()} == {"DOWN"}
+
+
+async def test_a_store_that_hangs_is_asked_once(runtime: Runtime) -> None:
+    """Health calls during a hang must not use up the connections that the sale needs when it is over."""
+    asked = 0
+    answers = asyncio.Event()
+
+    async def slow(_: Runtime) -> ComponentHealth:
+        nonlocal asked
+        asked += 1
+        await answers.wait()
+        return ComponentHealth(status="UP")
+
+    probes = Probes()
+    for _ in range(3):
+        assert (await health.examine(runtime, probes, {"database": slow}, limit=0.05)).status == "DOWN"
+    assert asked == 1
+    answers.set()
+    assert (await health.examine(runtime, probes, {"database": slow}, limit=5)).status == "UP"
+    assert (await health.examine(runtime, probes, {"database": slow}, limit=5)).status == "UP"
+    assert asked == 2
+
+
+@pytest.mark.parametrize(
+    ("database", "kafka", "expected"),
+    [("UP", "UP", "UP"), ("UP", "DEGRADED", "DEGRADED"), ("UP", "DOWN", "DEGRADED"), ("DOWN", "UP", "DOWN")],
+)
+def test_only_what_is_vital_brings_all_down(database: Any, kafka: Any, expected: str) -> None:
+    """Events that wait in the outbox cost nobody a ticket; without PostgreSQL nobody can buy."""
+    components = {"database": ComponentHealth(status=database), "kafka": ComponentHealth(status=kafka)}
+    assert health.overall(components) == expected
+
+
+async def test_an_old_event_in_the_outbox_is_said(nobody: Api, runtime: Runtime) -> None:
+    await runtime.database.execute(
+        "INSERT INTO outbox (reservation_id, type, payload, created_at) "
+        "VALUES (gen_random_uuid(), 'reservation.paying', '{}', now() - interval '1 hour')"
+    )
+    try:
+        kafka = (await nobody.call("GET", "/actuator/health")).json()["components"]["kafka"]
+        assert kafka["status"] == "DEGRADED"
+        assert kafka["detail"]["oldest_seconds"] >= 3600
+    finally:
+        await runtime.database.execute("DELETE FROM outbox WHERE created_at < now() - interval '50 minutes'")
+
+
+async def test_a_kafka_that_is_away_is_said(runtime: Runtime) -> None:
+    listener = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+    port = listener.sockets[0].getsockname()[1]
+    runtime.settings = runtime.settings.model_copy(update={"kafka_bootstrap_servers": f"127.0.0.1:1,127.0.0.1:{port}"})
+    assert (await health.kafka(runtime)).status != "DOWN", "one broker of two is enough to begin with"
+    listener.close()
+    await listener.wait_closed()
+    assert (await health.kafka(runtime)).status == "DOWN"
+
+
+async def test_a_closing_process_is_not_ready(nobody: Api, runtime: Runtime) -> None:
+    await nobody.call("GET", "/actuator/health/readiness", expect=200)
+    await runtime.supervisor.drain(0)
+    await nobody.call("GET", "/actuator/health/readiness", expect=503)
+    await nobody.call("GET", "/actuator/health/liveness", expect=200)
+
+
+def figures(text: str) -> dict[str, list[tuple[dict[str, str], float]]]:
+    found: dict[str, list[tuple[dict[str, str], float]]] = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            found.setdefault(sample.name, []).append((sample.labels, sample.value))
+    return found
+
+
+async def test_metrics_tell_what_is_in_the_stores(
+    client: httpx.AsyncClient, visitor: Api, other: Api, make_event: MakeEvent
+) -> None:
+    event = await make_event(seats=20, active_limit=1)
+    for api in (visitor, other):
+        await api.call("POST", f"/api/events/{event.slug}/queue")
+    await visitor.call("POST", f"/api/events/{event.slug}/holds", json={"seats": [1, 2]}, expect=201)
+    response = await client.get("/metrics")
+    assert response.status_code == 200
+    assert response.headers["content-type"].startswith("text/plain")
+    found = figures(response.text)
+
+    def of(name: str, **labels: str) -> float:
+        wanted = {"event": event.slug, **labels}
+        return next(value for got, value in found[name] if got == wanted)
+
+    assert of("onsale_queue_waiting") == 1
+    assert of("onsale_active_visitors") == 1
+    assert of("onsale_active_limit") == 1
+    assert of("onsale_seats", state="held") == 2
+    assert of("onsale_seats", state="available") == 18
+    assert visitor.visitor not in response.text
+
+
+async def test_requests_are_counted_by_route_and_not_by_address(
+    client: httpx.AsyncClient, make_event: MakeEvent
+) -> None:
+    """A label with as many values as there are addresses would fill the memory of whoever keeps them."""
+    event = await make_event()
+    before = figures((await client.get("/metrics")).text)
+    for path in (f"/api/events/{event.slug}", "/api/events/nowhere", "/nowhere/1", "/nowhere/2"):
+        await client.get(path)
+    await client.request("BREW", "/api/events")
+    text = (await client.get("/metrics")).text
+    assert "/nowhere/1" not in text
+    assert "BREW" not in text
+    after = figures(text)
+
+    def count(found: Any, route: str, status: str, method: str = "GET") -> float:
+        labels = {"method": method, "route": route, "status": status}
+        return next((v for got, v in found["onsale_http_requests_total"] if got == labels), 0.0)
+
+    for route, status, more in (
+        ("/api/events/{slug}", "200", 1), ("/api/events/{slug}", "404", 1), ("-", "404", 2),
+    ):  # fmt: skip
+        assert count(after, route, status) - count(before, route, status) == more
+
+
+async def test_metrics_without_a_store(settings: Settings, stores: Engines) -> None:
+    async with behind_proxies(stores) as (engines, postgres, redis), open_runtime(settings, engines) as runtime:
+        app = create_app(runtime, None)
+        async with open_client(app) as client:
+            await redis.cut()
+            up = figures((await client.get("/metrics")).text)["onsale_store_up"]
+            assert sorted((labels["store"], value) for labels, value in up) == [("database", 1), ("redis", 0)]
+            await postgres.cut()
+            response = await client.get("/metrics")
+            assert response.status_code == 200
+            assert ({"store": "database"}, 0) in figures(response.text)["onsale_store_up"]
+
+
+async def test_metrics_of_several_processes_are_added_up(tmp_path: Path) -> None:
+    """S30: whichever process Prometheus asks, it gets the figures of all."""
+    import os
+    import subprocess
+    import sys
+
+    code = (
+        "from web.metrics import request_seen, _of_processes\n"
+        "from prometheus_client import generate_latest\n"
+        "request_seen('GET', '/api/events', 200, 0.01)\n"
+        "print(generate_latest(_of_processes()).decode())\n"
+    )
+    environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    for process in (1, 2, 3):
+        ran = await asyncio.to_thread(
+            subprocess.run, [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        found = figures(ran.stdout)["onsale_http_requests_total"]
+        assert found == [({"method": "GET", "route": "/api/events", "status": "200"}, process)]
+
+
+class TestOperator:
+    """Behind the operator token; each thing done leaves a row in `audit`."""
+
+    async def test_a_sale_is_opened_paused_and_closed(
+        self, operator: Api, visitor: Api, make_event: MakeEvent, runtime: Runtime
+    ) -> None:
+        from core.venue.event import SaleStatus
+
+        event = await make_event(status=SaleStatus.SCHEDULED, active_limit=1)
+        base, queue = f"/api/operator/events/{event.slug}", f"/api/events/{event.slug}/queue"
+        await visitor.refused("POST", queue, 403, "sale_not_open")
+        opened = (await operator.call("POST", f"{base}/open", expect=200)).json()
+        assert opened == {"slug": event.slug, "status": "open", "paused": False}
+        assert (await operator.call("POST", f"{base}/pause", expect=200)).json()["paused"] is True
+        assert (await visitor.call("POST", queue, expect=200)).json()["state"] == "waiting", "nobody is let in"
+        assert (await operator.call("POST", f"{base}/resume", expect=200)).json()["paused"] is False
+        await runtime.waiting_room.sweep(await runtime.events.get(event.slug))
+        assert (await visitor.call("GET", queue)).json()["state"] == "active"
+        assert (await operator.call("POST", f"{base}/close", expect=200)).json()["status"] == "closed"
+        await visitor.refused("POST", queue, 410, "sale_closed")
+        done = await rows(runtime, "SELECT action, actor FROM audit WHERE subject = $1 ORDER BY id", event.slug)
+        assert [row["action"] for row in done] == ["sale.open", "sale.pause", "sale.resume", "sale.close"]
+        assert done[0]["actor"] == "operator@203.0.113.7"
+
+    async def test_seats_are_blocked_and_opened(
+        self, operator: Api, visitor: Api, make_event: MakeEvent, runtime: Runtime
+    ) -> None:
+        event = await make_event()
+        blocks = f"/api/operator/events/{event.slug}/blocks"
+        body = (await operator.call("POST", blocks, json={"seats": [2, 1], "blocked": True}, expect=200)).json()
+        assert body == {"slug": event.slug, "seats": [1, 2], "blocked": True}
+        await visitor.call("POST", f"/api/events/{event.slug}/queue")
+        await visitor.refused("POST", f"/api/events/{event.slug}/holds", 409, "seat_taken", json={"seats": [1]})
+        assert list((await runtime.seats.board(event)).states[:4]) == [0, 3, 3, 0]
+        await operator.call("POST", blocks, json={"seats": [1], "blocked": False}, expect=200)
+        await visitor.call("POST", f"/api/events/{event.slug}/holds", json={"seats": [1]}, expect=201)
+        done = await rows(runtime, "SELECT action, detail FROM audit WHERE subject = $1 ORDER BY id", event.slug)
+        assert [(row["action"], row["detail"]["seats"]) for row in done] == [
+            ("seats.block", [1, 2]), ("seats.unblock", [1]),
+        ]  # fmt: skip
+
+    @pytest.mark.parametrize("token", ["", "wrong", "operato", "operatorr", "Operator", "öperator"])
+    async def test_only_the_operator_may(
+        self, nobody: Api, make_event: MakeEvent, runtime: Runtime, token: str
+    ) -> None:
+        event = await make_event()
+        headers = {b"authorization": f"Bearer {token}".encode()} if token else {}
+        for what in ("open", "close", "pause", "resume", "blocks"):
+            response = await nobody.client.post(f"/api/operator/events/{event.slug}/{what}", headers=headers)
+            assert (response.status_code, response.json()["code"]) == (403, "forbidden")
+        assert not await rows(runtime, "SELECT 1 FROM audit WHERE subject = $1", event.slug)
+
+    async def test_an_installation_without_a_token_has_no_operator(
+        self, runtime: Runtime, make_event: MakeEvent
+    ) -> None:
+        event = await make_event()
+        runtime.settings = runtime.settings.model_copy(
+            update={"operator_token": type(runtime.settings.operator_token)("")}
+        )
+        async with open_client(create_app(runtime, None)) as client:
+            for value in ("Bearer ", "Bearer", ""):
+                response = await client.post(
+                    f"/api/operator/events/{event.slug}/close", headers={"authorization": value}
+                )
+                assert response.status_code == 403

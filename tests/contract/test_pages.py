@@ -1,0 +1,235 @@
+"""Pages and static files as served: D3, issue 2 section 6 (what browsers make of them is tested in `tests/e2e`)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+
+from core.runtime import Runtime
+from tests.booking import Bank, desk, until
+from tests.conftest import MakeEvent
+from tests.contract.api_client import OWN_PAGE, open_client
+from web.app import create_app
+from web.assets import Assets
+from web.pages import TEMPLATES
+
+HTML = {"accept": "text/html"}
+
+
+@pytest.fixture
+def bank(runtime: Runtime) -> Bank:
+    bank = Bank()
+    runtime.checkout = desk(runtime, bank).checkout
+    return bank
+
+
+@pytest.fixture
+def app(runtime: Runtime, bank: Bank) -> Starlette:
+    return create_app(runtime, None)
+
+
+class Browser:
+    """Keeps cookies and says what browsers say."""
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self.client = client
+
+    async def open(self, path: str, **headers: str) -> httpx.Response:
+        return await self.client.get(path, headers={**HTML, **headers})
+
+    async def post(self, path: str, json: object = None, **headers: str) -> httpx.Response:
+        return await self.client.post(path, json=json, headers={**OWN_PAGE, **headers})
+
+    async def buy(self, slug: str, *seats: int) -> str:
+        await self.open(f"/events/{slug}")
+        assert (await self.post(f"/api/events/{slug}/queue", {})).status_code == 200
+        assert (await self.post(f"/api/events/{slug}/holds", {"seats": list(seats)})).status_code == 201
+        body = {"email": "kim@example.org", "payment_key": "pay"}
+        bought = await self.post(f"/api/events/{slug}/reservations", body, **{"idempotency-key": "k"})
+        assert bought.status_code == 202, bought.text
+        path = f"/api/reservations/{bought.json()['id']}"
+
+        async def over() -> bool:
+            return bool((await self.client.get(path)).json()["status"] != "PAYING")
+
+        await until(over)
+        return str(bought.json()["id"])
+
+
+@pytest.fixture
+async def browser(client: httpx.AsyncClient) -> Browser:
+    return Browser(client)
+
+
+class Tags(HTMLParser):
+    """Every tag of a page."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.scripts_with_text = 0
+        self._in_script = False
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self._in_script = tag == "script" and dict(attrs).get("type") != "application/json"
+
+    def handle_data(self, data: str) -> None:
+        self.scripts_with_text += bool(self._in_script and data.strip())
+        self._in_script = False
+
+
+async def pages(browser: Browser, make_event: MakeEvent) -> AsyncIterator[tuple[str, httpx.Response]]:
+    event = await make_event(starts_at=datetime.now(UTC) + timedelta(days=9))
+    bought = await browser.buy(event.slug, 1, 2)
+    for path in ("/", f"/events/{event.slug}", f"/reservations/{bought}", f"/reservations/{bought}/ticket", "/nowhere"):
+        yield path, await browser.open(path)
+
+
+async def test_pages_work_under_the_content_security_policy(
+    browser: Browser, client: httpx.AsyncClient, make_event: MakeEvent
+) -> None:
+    """No inline script or style, no foreign address; every file that a page names is there and cached for ever."""
+    async for path, page in pages(browser, make_event):
+        assert page.headers["content-type"] == "text/html; charset=utf-8", path
+        found = Tags(page.text)
+        assert found.scripts_with_text == 0, path
+        for tag, attributes in found.tags:
+            assert tag != "style", path
+            assert not [name for name in attributes if name == "style" or name.startswith("on")], (path, tag)
+            address = attributes.get("src") or (attributes.get("href") if tag == "link" else None)
+            if address and not address.startswith("data:"):
+                assert address.startswith("/static/~"), (path, tag, address)
+                file = await client.get(address)
+                assert file.status_code == 200, address
+                assert "immutable" in file.headers["cache-control"]
+
+
+async def test_every_page_speaks_both_languages(browser: Browser, make_event: MakeEvent) -> None:
+    event = await make_event()
+    for language in ("en", "ko"):
+        for path in ("/", f"/events/{event.slug}", "/nowhere"):
+            page = await browser.open(path, **{"accept-language": language})
+            assert f'<html lang="{language}"' in page.text
+            assert page.headers["content-language"] == language
+            assert "Accept-Language" in page.headers["vary"]
+    assert (await browser.open("/", **{"accept-language": "fr"})).headers["content-language"] == "en"
+
+
+async def test_a_chosen_language_is_kept(browser: Browser) -> None:
+    chosen = await browser.open("/?lang=ko", **{"accept-language": "en"})
+    assert chosen.headers["content-language"] == "ko"
+    assert (await browser.open("/", **{"accept-language": "en"})).headers["content-language"] == "ko"
+    assert (await browser.open("/?lang=xx", **{"accept-language": "en"})).headers["content-language"] == "ko"
+    assert "onsale_language=xx" not in str((await browser.open("/?lang=xx")).headers)
+
+
+async def test_the_event_page_knows_its_event(browser: Browser, make_event: MakeEvent) -> None:
+    event = await make_event(name='<script>alert("x")</script> & Söhne')
+    page = await browser.open(f"/events/{event.slug}")
+    assert page.status_code == 200
+    assert "<script>alert" not in page.text
+    assert "&amp; Söhne" in page.text
+    assert event.slug in page.text
+    assert event.slug in (await browser.open("/")).text
+
+
+async def test_a_reservation_page_is_its_owners(browser: Browser, app: Starlette, make_event: MakeEvent) -> None:
+    event = await make_event()
+    bought = await browser.buy(event.slug, 3)
+    async with open_client(app) as others:
+        stranger = Browser(others)
+        await stranger.open("/")
+        for path in (f"/reservations/{bought}", f"/reservations/{bought}/ticket"):
+            mine = await browser.open(path)
+            assert mine.status_code == 200
+            assert mine.headers["cache-control"] == "private, no-store"
+            assert (await stranger.open(path)).status_code == 404
+    assert (await browser.open(f"/reservations/{uuid4()}")).status_code == 404
+
+
+async def test_the_ticket_link_of_the_e_mail_works_on_another_device(
+    browser: Browser, app: Starlette, make_event: MakeEvent
+) -> None:
+    event = await make_event()
+    bought = await browser.buy(event.slug, 3)
+    code = (await browser.client.get(f"/api/reservations/{bought}")).json()["ticket_code"]
+    async with open_client(app) as others:
+        stranger = Browser(others)
+        assert code in (await stranger.open(f"/reservations/{bought}/ticket?code={code}")).text
+        for wrong in ("", "x", f"{code}x", code.swapcase(), "%00", "%ff"):
+            assert (await stranger.open(f"/reservations/{bought}/ticket?code={wrong}")).status_code == 404
+        # Seeing the ticket is not owning the reservation.
+        assert (await stranger.open(f"/reservations/{bought}?code={code}")).status_code == 404
+        assert (await stranger.post(f"/api/reservations/{bought}/cancel")).status_code == 404
+
+
+async def test_the_ticket_has_its_code_as_a_qr_image(
+    browser: Browser, runtime: Runtime, make_event: MakeEvent, bank: Bank
+) -> None:
+    event = await make_event()
+    bought = await browser.buy(event.slug, 3)
+    state = (await browser.client.get(f"/api/reservations/{bought}")).json()
+    ticket = await browser.open(f"/reservations/{bought}/ticket")
+    assert state["ticket_code"] in ticket.text, "readable for a person when the scanner is broken"
+    drawn = re.search(r'<svg[^>]*class="segno".*?</svg>', ticket.text, re.S)
+    assert drawn is not None
+    from web.pages import qr_svg
+
+    assert str(qr_svg(state["ticket_code"])) == drawn[0]
+    assert str(qr_svg(state["ticket_code"] + "x")) != drawn[0]
+
+
+async def test_there_is_no_ticket_before_it_is_paid(browser: Browser, bank: Bank, make_event: MakeEvent) -> None:
+    bank.says = "decline"
+    event = await make_event()
+    bought = await browser.buy(event.slug, 3)
+    ticket = await browser.open(f"/reservations/{bought}/ticket")
+    assert ticket.status_code == 303
+    assert ticket.headers["location"] == f"/reservations/{bought}"
+
+
+async def test_static_files_are_compressed_and_known_again(client: httpx.AsyncClient) -> None:
+    names = Assets().names()
+    script = next(name for name in names if name.endswith(".js"))
+    plain = await client.get(f"/static/{script}", headers={"accept-encoding": "identity"})
+    assert plain.status_code == 200
+    assert plain.headers["content-type"].startswith("text/javascript")
+    assert "no-cache" in plain.headers["cache-control"], "without its digest it may change"
+    known = await client.get(f"/static/{script}", headers={"if-none-match": plain.headers["etag"]})
+    assert known.status_code == 304
+    older = await client.get(f"/static/~0123456789ab/{script}")
+    assert older.content == plain.content
+    assert "immutable" not in older.headers["cache-control"]
+    assert (await client.head(f"/static/{script}")).status_code == 200
+
+
+async def test_a_changed_file_has_a_new_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import web.assets
+
+    monkeypatch.setattr(web.assets, "_LOOK_PAUSE", 0.0)
+    (tmp_path / "js").mkdir()
+    (tmp_path / "js" / "a.js").write_text("1")
+    (tmp_path / ".secret").write_text("hidden")
+    assets = Assets(tmp_path)
+    first = assets.base
+    assert assets.base == first
+    assert assets.names() == ["js/a.js"], "hidden files are not served"
+    (tmp_path / "js" / "a.js").write_text("22")
+    assert assets.base != first
+
+
+def test_templates_name_no_file_that_is_not_there() -> None:
+    names = set(Assets().names())
+    for template in TEMPLATES.rglob("*.html"):
+        for file in re.findall(r"{{ static }}/([\w./-]+)", template.read_text()):
+            assert file in names or file.endswith("/"), f"{template.name}: {file}"
