@@ -31,8 +31,11 @@ export function provesNothing(status) {
   return status >= 400 && status < 500 && status !== 409 && status !== 408 && status !== 429;
 }
 
+// The simulator's test cards (web/paysim/behaviour.py): the key's beginning decides what the bank says.
+const TEST_KEYS = { approved: "pk_ok", declined: "pk_declined", unknown: "pk_hang" };
+
 function paymentKey(card, newId) {
-  return `sim_${card}_${newId()}`;
+  return `${TEST_KEYS[card] ?? "pk"}_${newId()}`;
 }
 
 function read(storage, slug) {

@@ -28,6 +28,7 @@ export class Page {
     this.banner = document.getElementById("banner");
     this.skip = document.getElementById("skip");
     this.toast = document.getElementById("toast");
+    document.getElementById("opening")?.remove();
     hall.redraw = () => this.draw();
     // The words for "offline" need their letters before the network goes: type comes in pieces.
     document.fonts?.load('560 1rem "Pretendard Variable"', t("banner.offline") + t("banner.reconnecting"));
@@ -61,7 +62,7 @@ export class Page {
   }
 
   #changed(view) {
-    const first = this.shown === null || this.shown === "loading";
+    const first = [null, "loading", "joining"].includes(this.shown) && document.activeElement === document.body;
     this.shown = view;
     scrollTo(0, 0);
     // A new view is a new page to whoever cannot see it: its heading gets the focus. Not on arrival, where the

@@ -1,6 +1,7 @@
 // The sale page: wires state, channel, map, list and views. One page from the countdown to the ticket, no reload.
 import { announce } from "./announce.js";
 import { EventApi } from "./api.js";
+import { delay } from "./backoff.js";
 import { Board } from "./board.js";
 import { Buying } from "./buying.js";
 import * as i18n from "./i18n.js";
@@ -19,10 +20,14 @@ const root = document.getElementById("sale");
 const { slug, language, assets } = root.dataset;
 const ticketName = `onsale.ticket.${slug}`;
 
-try {
-  await i18n.load(language, assets);
-} catch {
-  location.reload();
+for (let tried = 0; ; tried += 1) {
+  try {
+    await i18n.load(language, assets);
+    break;
+  } catch {
+    // Without words there is nothing to show; the page says "one moment" meanwhile.
+    await new Promise((resolve) => setTimeout(resolve, delay(tried)));
+  }
 }
 
 const api = new EventApi(slug);

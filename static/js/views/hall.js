@@ -11,6 +11,7 @@ export function hall(model) {
   const { seats } = state.basket;
   return html`<section class="hall" data-mode=${ui.mode} data-sheet=${ui.sheet ? "open" : "closed"} data-has-seats=${seats.length ? "" : nothing}>
     <h1 class="visually-hidden" tabindex="-1" data-focus>${t("hall.title", { event: state.event.name })}</h1>
+    ${ui.mode === "map" ? html`<button type="button" class="skip" @click=${() => act.mode("list")}>${t("skip.list")}</button>` : nothing}
     <div class="hall-top">
       <div class="segmented" role="group" aria-label=${t("hall.view")}>
         ${["map", "list"].map(

@@ -1,0 +1,174 @@
+"""`onsale serve` as its users run it, in a process of its own, and a real Chromium in front of it."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.async_api import Browser, async_playwright
+
+from core.clock import SystemClock
+from core.database import open_database
+from core.embedded import engines
+from core.settings import Settings
+from core.venue.event import SaleStatus
+from core.venue.event_store_postgres import EventStore
+from core.venue.new_event import NewEvent
+from tests.conftest import small_plan
+from tests.e2e.sale_page import PATIENCE, SalePage
+
+HALL = Path(__file__).parent.parent / "data" / "riethsporthalle.json"
+
+#: Short enough to wait for, long enough for a busy machine: a browser beats every second.
+SETTINGS = {
+    "ONSALE_BEAT_SECONDS": "1", "ONSALE_ACTIVE_GRACE_SECONDS": "8", "ONSALE_WAITING_GRACE_SECONDS": "60",
+    "ONSALE_SWEEP_SECONDS": "0.3", "ONSALE_RATE_LIMITS": "off", "ONSALE_OPERATOR_TOKEN": "operator",
+    "ONSALE_SECRET_KEY": "browser-tests", "ONSALE_PAYMENT_READ_SECONDS": "2", "ONSALE_RESOLVER_SECONDS": "1",
+    "PORT": "0",
+}  # fmt: skip
+
+CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running `onsale serve`."""
+
+    url: str
+    database_url: str
+
+    def operator(self, method: str, path: str, **options: Any) -> Any:
+        """An operator's call; the answer's body."""
+        headers = {"Authorization": "Bearer operator"}
+        response = httpx.request(method, self.url + path, headers=headers, timeout=PATIENCE, **options)
+        response.raise_for_status()
+        return response.json() if response.content else None
+
+    def bank(self, **behaviour: float) -> None:
+        """How the simulated payment provider behaves from now on."""
+        calm = {"success_rate": 1.0, "latency_seconds": 0.2, "hang_rate": 0.0, "error_rate": 0.0}
+        self.operator("PUT", "/paysim/behaviour", json=calm | behaviour)
+
+    def charges(self) -> list[dict[str, Any]]:
+        """What the provider has charged and not given back."""
+        ledger = self.operator("GET", "/paysim/ledger")
+        return [entry for entry in ledger if entry["charged"] and not entry["cancelled"]]
+
+
+@pytest.fixture(scope="package")
+def server() -> Iterator[Server]:
+    with tempfile.TemporaryDirectory(prefix="onsale-pages-") as folder:
+        with engines(Settings.load(data=Path(folder)), durable=False) as started:
+            stores = {"DATABASE_URL": started.database_url, "REDIS_URL": started.redis_url, "ONSALE_DATA": folder}
+            log = Path(folder) / "serve.log"
+            with log.open("wb") as output:
+                process = subprocess.Popen(
+                    [sys.executable, "-m", "cli", "serve"], cwd=Path(__file__).parents[2],
+                    env=os.environ | SETTINGS | stores, stdout=output, stderr=subprocess.STDOUT,
+                )  # fmt: skip
+                try:
+                    yield Server(_address(process, log), started.database_url)
+                finally:
+                    process.send_signal(signal.SIGTERM)
+                    process.wait(60)
+
+
+def _address(process: subprocess.Popen[bytes], log: Path) -> str:
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        said = re.search(r"runs at (http://\S+)", log.read_text())
+        if said:
+            return said[1]
+        assert process.poll() is None, log.read_text()
+        time.sleep(0.05)
+    raise AssertionError(f"the server did not start: {log.read_text()}")
+
+
+@pytest.fixture(scope="package")
+async def chromium() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        path = os.environ.get("CHROMIUM") or "/usr/bin/chromium"
+        browser = await playwright.chromium.launch(executable_path=path, args=CHROMIUM)
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture(scope="package")
+async def events(server: Server) -> AsyncIterator[EventStore]:
+    database = await open_database(server.database_url, 2)
+    yield EventStore(database, SystemClock())
+    await database.disconnect()
+
+
+MakeSale = Callable[..., Awaitable[str]]
+
+
+@pytest.fixture
+async def make_sale(events: EventStore) -> MakeSale:
+    """`await make_sale(seats=40, active_limit=100, ...)` -> slug of an open sale; `plan=` for another hall."""
+
+    async def make(*, seats: int = 40, plan: bytes | None = None, **changes: Any) -> str:
+        fields: dict[str, Any] = {
+            "slug": f"e-{secrets.token_hex(5)}", "name": "Test night", "currency": "KRW", "prices": {"Standard": 15000},
+            "active_limit": 100, "hold_seconds": 300, "max_seats": 4, "status": SaleStatus.OPEN,
+        }  # fmt: skip
+        event = NewEvent(**(fields | changes))
+        await events.create(event, plan or small_plan(seats))
+        return event.slug
+
+    return make
+
+
+OpenPage = Callable[..., Awaitable[SalePage]]
+
+
+@pytest.fixture
+async def open_page(server: Server, chromium: Browser) -> AsyncIterator[OpenPage]:
+    """`await open_page(slug, **context options)`: a browser of its own on the sale page.
+
+    A script that fails, or that the Content-Security-Policy stops, fails the test.
+    """
+    wrong: list[str] = []
+    async with AsyncExitStack() as stack:
+
+        async def open_one(slug: str = "", *, path: str = "", before: str = "", **options: Any) -> SalePage:
+            context = await chromium.new_context(locale=options.pop("locale", "en-GB"), **options)
+            stack.push_async_callback(context.close)
+            page = await context.new_page()
+            page.set_default_timeout(PATIENCE * 1000)
+            page.on("pageerror", lambda error: wrong.append(f"{error}\n{error.stack}"))
+            page.on(
+                "console",
+                lambda said: wrong.append(said.text) if "Content Security Policy" in said.text else None,
+            )
+            if before:
+                await page.add_init_script(before)
+            await page.goto(server.url + (path or f"/events/{slug}"))
+            return SalePage(page)
+
+        yield open_one
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.fixture(autouse=True)
+def calm_bank(server: Server) -> None:
+    server.bank()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "e2e" in item.path.parts:
+            item.add_marker(pytest.mark.e2e)

@@ -1,0 +1,100 @@
+"""What a buyer does on the sale page, for tests to read like a buyer's day."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from playwright.async_api import Locator, Page, expect
+
+#: Seconds until a test gives up; generous, because the machine has other work as well.
+PATIENCE = 60.0
+
+expect.set_options(timeout=PATIENCE * 1000)
+
+#: static/js/seat_map/glyphs.js
+LOOKS = ("free", "held", "sold", "blocked", "own", "asked")
+
+
+class SalePage:
+    """One browser on the sale page."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.page, name)
+
+    async def reaches(self, *stages: str) -> str:
+        """Waits until the page shows one of these views (static/js/state.js, `stage`)."""
+        await self.page.wait_for_selector(", ".join(f'html[data-stage="{stage}"]' for stage in stages))
+        return str(await self.page.evaluate("() => document.documentElement.dataset.stage"))
+
+    async def map_ready(self) -> None:
+        await self.reaches("map")
+        await self.page.wait_for_selector(".map-canvas", state="visible")
+
+    async def look(self, ordinal: int) -> str:
+        """How the map draws a seat: free, held, sold, blocked, own, asked."""
+        code = await self.page.evaluate(
+            "(ordinal) => document.querySelector('.map').seatMap.painter.look(ordinal)", ordinal
+        )
+        return LOOKS[code]
+
+    async def sees(self, ordinal: int, look: str) -> None:
+        """Waits until the map draws the seat so."""
+        await self.page.evaluate(
+            """async ([ordinal, wanted, patience]) => {
+                const end = performance.now() + patience;
+                const { painter } = document.querySelector(".map").seatMap;
+                while (painter.look(ordinal) !== wanted) {
+                    if (performance.now() > end) throw new Error(`seat ${ordinal} looks ${painter.look(ordinal)}`);
+                    await new Promise((resolve) => setTimeout(resolve, 25));
+                }
+            }""",
+            [ordinal, LOOKS.index(look), PATIENCE * 1000],
+        )
+
+    async def place_of(self, ordinal: int) -> tuple[float, float]:
+        """Where the seat is on the screen, zoomed in to a size at which it can be picked."""
+        x, y = await self.page.evaluate(
+            """async (ordinal) => {
+                const { seatMap } = document.querySelector(".map");
+                const { viewport, plan, canvas } = seatMap;
+                if (viewport.seatPixels < 9) seatMap.showSeat(ordinal);
+                while (viewport.motion) await new Promise((resolve) => requestAnimationFrame(resolve));
+                const at = viewport.toScreen(plan.x[ordinal], plan.y[ordinal]);
+                const box = canvas.getBoundingClientRect();
+                return [box.left + at.x, box.top + at.y];
+            }""",
+            ordinal,
+        )
+        return x, y
+
+    async def click_seat(self, ordinal: int) -> None:
+        await self.page.mouse.click(*await self.place_of(ordinal))
+
+    async def tap_seat(self, ordinal: int) -> None:
+        await self.page.touchscreen.tap(*await self.place_of(ordinal))
+
+    @property
+    def basket(self) -> Locator:
+        return self.page.locator(".basket-seat")
+
+    async def pick(self, *ordinals: int) -> None:
+        """Clicks seats on the map one after the other and waits until each is held."""
+        await self.map_ready()
+        for ordinal in ordinals:
+            await self.click_seat(ordinal)
+            await self.sees(ordinal, "own")
+
+    async def check_out(self, email: str = "buyer@example.com", card: str = "approved") -> None:
+        """From the basket to the pressed pay button."""
+        await self.page.get_by_test_id("continue").click()
+        await self.page.fill("#email", email)
+        await self.page.check(f"input[name=card][value={card}]")
+        await self.page.get_by_test_id("pay").click()
+
+    async def place(self) -> int:
+        """The place in the queue that the page shows."""
+        shown = await self.page.locator(".place-number").inner_text()
+        return int(shown.replace(",", ""))

@@ -1,0 +1,196 @@
+"""From a seat to a ticket, with mouse, finger and keyboard; and what a declined or repeated payment leaves (S26-S28)."""
+
+from __future__ import annotations
+
+from playwright.async_api import expect
+
+from tests.e2e.conftest import HALL, MakeSale, OpenPage, Server
+
+PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "has_touch": True, "is_mobile": True}
+
+
+async def test_buying_on_the_map_ends_with_a_ticket(server: Server, make_sale: MakeSale, open_page: OpenPage) -> None:
+    """D3, S26: hold, pay, result pushed, ticket with its code; the provider charged once."""
+    page = await open_page(await make_sale())
+    await page.pick(4, 5)
+    await expect(page.basket).to_have_count(2)
+    await expect(page.locator(".basket .total strong")).to_have_text("₩30,000")
+    before = len(server.charges())
+    await page.check_out()
+    assert await page.reaches("confirmed", "failed") == "confirmed"
+    assert len(server.charges()) == before + 1
+    await page.get_by_test_id("ticket").click()
+    await expect(page.locator(".ticket-seats li")).to_have_count(2)
+    await expect(page.locator(".qr svg")).to_be_visible()
+
+
+async def test_a_phone_buys_by_tapping(make_sale: MakeSale, open_page: OpenPage) -> None:
+    """D6: area, seat, basket sheet and checkout by finger, on the real hall, in Korean."""
+    prices = {"Kategorie I": 90000, "Kategorie II": 60000, "VIP": 150000}
+    slug = await make_sale(plan=HALL.read_bytes(), prices=prices)
+    page = await open_page(slug, locale="ko-KR", **PHONE)
+    await page.map_ready()
+    # From far away a tap on an area's name goes there; only then seats can be picked.
+    name = await page.evaluate(
+        """async () => {
+            const { seatMap } = document.querySelector(".map");
+            while (!seatMap.overlay.labels.length) await new Promise((resolve) => requestAnimationFrame(resolve));
+            const box = seatMap.canvas.getBoundingClientRect();
+            const { x, y } = seatMap.overlay.labels[0];
+            return [box.left + x, box.top + y];
+        }"""
+    )
+    await page.touchscreen.tap(*name)
+    await page.wait_for_selector(".minimap", state="visible")
+    await page.tap_seat(100)
+    await page.sees(100, "own")
+    await expect(page.locator(".sheet-text strong")).to_contain_text("1석")
+    await page.locator(".sheet-bar .button").tap()
+    await page.fill("#email", "mina@example.com")
+    await page.get_by_test_id("pay").tap()
+    assert await page.reaches("confirmed", "failed") == "confirmed"
+    await expect(page.locator("h1")).to_have_text("예매가 완료되었습니다")
+
+
+async def test_the_keyboard_alone_buys(make_sale: MakeSale, open_page: OpenPage) -> None:
+    """D6: the first Tab stop leads to the list; area, row, seat, payment and ticket with Tab, Enter and Space only."""
+    page = await open_page(await make_sale(seats=24))
+    await page.map_ready()
+    await expect(page.locator("#skip .skip")).to_contain_text("list")
+    await page.keyboard.press("Tab")
+    await expect(page.locator("#skip .skip")).to_be_focused()
+    await page.keyboard.press("Enter")
+    # One area only: the list starts with its rows, the focus is on the heading.
+    await expect(page.locator("[data-heading]")).to_be_focused()
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("[data-heading]")).to_contain_text("row 2")
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Space")
+    seat = page.locator('.list-seat[data-ordinal="10"]')
+    await expect(seat).to_have_attribute("aria-pressed", "true")
+    await expect(seat).to_be_focused()
+    await expect(page.locator("#live-polite")).to_contain_text("held for you")
+    await _tab_to(page, '[data-testid="continue"]')
+    await page.keyboard.press("Enter")
+    await page.reaches("checkout")
+    await expect(page.locator("h1")).to_be_focused()
+    await _tab_to(page, "#email")
+    await page.keyboard.type("keys@example.com")
+    await page.keyboard.press("Enter")
+    assert await page.reaches("confirmed", "failed") == "confirmed"
+    await expect(page.locator("h1")).to_be_focused()
+    await _tab_to(page, '[data-testid="ticket"]')
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".ticket")).to_be_visible()
+
+
+async def _tab_to(page: object, selector: str) -> None:
+    for _ in range(60):
+        if await page.evaluate("(selector) => document.activeElement?.matches(selector) ?? false", selector):  # type: ignore[attr-defined]
+            return
+        await page.keyboard.press("Tab")  # type: ignore[attr-defined]
+    raise AssertionError(f"Tab never reached {selector}")
+
+
+async def test_a_declined_payment_frees_the_seats_on_every_screen(make_sale: MakeSale, open_page: OpenPage) -> None:
+    """S28: plain words why, the seats free on the other screen, and picking again works."""
+    slug = await make_sale()
+    page, other = await open_page(slug), await open_page(slug)
+    await other.map_ready()
+    await page.pick(7)
+    await other.sees(7, "held")
+    await page.check_out(card="declined")
+    assert await page.reaches("confirmed", "failed") == "failed"
+    await expect(page.locator(".lead")).to_contain_text("declined")
+    await other.sees(7, "free")
+    await page.get_by_test_id("again").click()
+    await page.pick(7)
+    await other.sees(7, "held")
+
+
+async def test_paying_twice_charges_once(server: Server, make_sale: MakeSale, open_page: OpenPage) -> None:
+    """Rule 2: a double click, and a reload while the payment is under way, repeat one attempt."""
+    server.bank(latency_seconds=2.0)
+    page = await open_page(await make_sale())
+    await page.pick(3)
+    before = len(server.charges())
+    await page.get_by_test_id("continue").click()
+    await page.fill("#email", "twice@example.com")
+    await page.get_by_test_id("pay").dblclick()
+    await page.reaches("paying")
+    await page.reload()
+    await page.reaches("paying")
+    assert await page.reaches("confirmed", "failed") == "confirmed"
+    assert len(server.charges()) == before + 1
+
+
+async def test_a_lost_answer_is_asked_for_again_with_the_same_key(
+    server: Server, make_sale: MakeSale, open_page: OpenPage
+) -> None:
+    """Rule 2: the request arrives, its answer does not: the page sends the same attempt again, and pays once."""
+    page = await open_page(await make_sale())
+    keys: list[str] = []
+
+    async def lose_the_first(route, request) -> None:  # type: ignore[no-untyped-def]
+        keys.append(request.headers["idempotency-key"])
+        if len(keys) == 1:
+            await route.fetch()
+            await route.abort()
+        else:
+            await route.continue_()
+
+    await page.page.route("**/reservations", lose_the_first)
+    await page.pick(1)
+    before = len(server.charges())
+    await page.check_out()
+    assert await page.reaches("confirmed", "failed") == "confirmed"
+    assert len(set(keys)) == 1
+    assert len(server.charges()) == before + 1
+
+
+async def test_a_bank_that_never_answers_is_followed_to_the_end(make_sale: MakeSale, open_page: OpenPage) -> None:
+    """S27: the page says that the bank is being asked; the resolver finds the charge and confirms."""
+    page = await open_page(await make_sale())
+    await page.pick(2)
+    await page.check_out(card="unknown")
+    await page.reaches("paying")
+    await expect(page.locator(".lead")).to_contain_text("not answered yet")
+    assert await page.reaches("confirmed", "failed") == "confirmed"
+
+
+async def test_a_wrong_address_is_said_at_its_field(make_sale: MakeSale, open_page: OpenPage) -> None:
+    page = await open_page(await make_sale())
+    await page.pick(0)
+    await page.check_out(email="not-an-address")
+    await expect(page.locator("#email")).to_have_attribute("aria-invalid", "true")
+    await expect(page.locator("#email")).to_be_focused()
+    await page.fill("#email", "right@example.com")
+    await page.get_by_test_id("pay").click()
+    assert await page.reaches("confirmed", "failed") == "confirmed"
+
+
+async def test_a_reservation_is_given_back_only_after_a_second_yes(
+    server: Server, make_sale: MakeSale, open_page: OpenPage
+) -> None:
+    """S28: cancelling asks first, refunds, and frees the seat on other screens."""
+    slug = await make_sale()
+    page, other = await open_page(slug), await open_page(slug)
+    await other.map_ready()
+    await page.pick(6)
+    before = len(server.charges())
+    await page.check_out()
+    await page.reaches("confirmed")
+    await other.sees(6, "sold")
+    await page.get_by_role("link", name="Reservation").click()
+    await page.locator("[data-ask]").click()
+    await page.get_by_role("button", name="Keep it").click()
+    await expect(page.locator("[data-confirm]")).to_have_count(0)
+    assert len(server.charges()) == before + 1
+    await page.locator("[data-ask]").click()
+    await expect(page.locator("[data-confirm]")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".status-name")).to_have_text("Cancelled")
+    assert len(server.charges()) == before
+    await other.sees(6, "free")
