@@ -42,6 +42,11 @@ def active_until(slug: str) -> str:
     return f"ticket:active:until:{{{slug}}}"
 
 
+def active_cap(slug: str) -> str:
+    """string with TTL: the active limit that the load allows now; absent: the event's own."""
+    return f"ticket:active:cap:{{{slug}}}"
+
+
 def active_paying(slug: str) -> str:
     """zset visitor -> until when a payment under way keeps the visitor in, milliseconds."""
     return f"ticket:active:paying:{{{slug}}}"
@@ -114,6 +119,10 @@ def queue_channel(slug: str) -> str:
 def reservations_channel(slug: str) -> str:
     """pub/sub: reservation results, for the one visitor's browser."""
     return f"reservations:{{{slug}}}"
+
+
+LOAD = "ticket:load"
+"""hash process -> JSON of its last reading of the load."""
 
 
 def job_lease(job: str) -> str:

@@ -38,6 +38,8 @@ from core.store_redis import open_redis
 from core.upkeep.janitor_redis import delete_locks_without_ttl
 from core.upkeep.jobs import Job, Jobs
 from core.upkeep.lease_redis import Leases
+from core.upkeep.limits_redis import Limits
+from core.upkeep.load_redis import LoadReadings
 from core.upkeep.reconcile import Reconcile
 from core.upkeep.reconcile_rounds import ReconcileRounds
 from core.upkeep.seat_rows_postgres import SeatRows
@@ -76,12 +78,19 @@ class Runtime:
         settings = self.settings
         sweeping = Sweeping(events=self.events, waiting_room=self.waiting_room, clock=self.clock)
         rounds = ReconcileRounds(events=self.events, reconcile=self.reconcile, settings=settings, clock=self.clock)
+        readings = LoadReadings(
+            redis=self.redis, database=self.database, clock=self.clock, process=self.process,
+            pool_size=settings.database_pool, require_payment=self.payments.require_available,
+        )  # fmt: skip
+        limits = Limits(redis=self.redis, readings=readings, events=self.events, settings=settings, clock=self.clock)
         await self.pipeline.start()
         self.jobs.start(
             Job("sweep", every=settings.sweep_seconds, run=sweeping.run, limit=10.0),
             Job("payments", every=1.0, run=self._finish_payments, lease=False),
             Job("reconcile", every=settings.reconcile_minutes * 60, run=rounds.run, limit=1800.0),
             Job("janitor", every=settings.janitor_seconds, run=self._delete_stray_locks, limit=60.0),
+            Job("load", every=settings.limits_seconds, run=readings.publish, lease=False, limit=5.0),
+            Job("limits", every=settings.limits_seconds, run=limits.run, limit=10.0),
             *self.pipeline.jobs(),
         )
 

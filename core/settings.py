@@ -77,6 +77,18 @@ class Settings(BaseSettings):
 
     # Waiting room
     active_limit: int = _setting(100, "active visitors when an event names no limit", unit="visitors", row="S8", ge=1)
+    active_limit_mode: Literal["fixed", "computed", "load"] = _setting(
+        "fixed",
+        "`fixed`: each event's own limit; `computed`: at most what the machines bear by the arithmetic of S10; `load`: that "
+        "times a share that follows CPU, memory, database pool and payment",
+        row="S10",
+    )  # fmt: skip
+    capacity_per_core: float = _setting(20, "active visitors that one core bears", unit="visitors", row="S10", gt=0)
+    capacity_safety: float = _setting(2, "what the computed limit is divided by", row="S10", ge=1)
+    capacity_per_connection: float = _setting(
+        10, "active visitors that one database connection bears", unit="visitors", row="S10", gt=0
+    )
+    limits_seconds: float = _setting(5, "pause between two looks at the load", unit="s", row="S10", gt=0)
     beat_seconds: float = _setting(10, "pause between two heartbeats of a browser", unit="s", row="S9", gt=0)
     active_grace_seconds: float = _setting(30, "without a beat for this long an active visitor is out", unit="s", row="S9", gt=0)
     waiting_grace_seconds: float = _setting(

@@ -63,10 +63,11 @@ class WaitingRoom:
         """None for who is neither waiting nor active. Changes nothing."""
         return self._place(event, await self._call("place", event, [visitor]))
 
-    async def places(self, event: Event, visitors: Sequence[str]) -> tuple[int, dict[str, int]]:
-        """(queue version, visitor -> visitors ahead) of those who wait, in one call."""
-        version, *ranks = await self._call("places", event, visitors)
-        return int(version), {v: int(rank) for v, rank in zip(visitors, ranks, strict=True) if int(rank) >= 0}
+    async def places(self, event: Event, visitors: Sequence[str]) -> tuple[int, dict[str, tuple[int, int]]]:
+        """(queue version, visitor -> (number, visitors ahead)) of those who wait, in one call."""
+        version, *figures = await self._call("places", event, visitors)
+        standing = zip(visitors, figures[::2], figures[1::2], strict=True)
+        return int(version), {v: (int(float(number)), int(ahead)) for v, number, ahead in standing if int(ahead) >= 0}
 
     async def beat(self, event: Event, visitors: Sequence[str]) -> set[str]:
         """Notes a sign of life of each; returns those who are neither waiting nor active."""
@@ -133,5 +134,5 @@ def _keys(slug: str) -> list[str]:
         keys.waiting_queue(slug), keys.waiting_beats(slug), keys.waiting_number(slug), keys.waiting_spent(slug),
         keys.queue_version(slug), keys.active_users(slug), keys.active_until(slug), keys.active_paying(slug),
         keys.pace(slug), keys.board(slug), keys.board_version(slug), keys.holds(slug), keys.baskets(slug),
-        keys.basket_deadlines(slug),
+        keys.basket_deadlines(slug), keys.active_cap(slug),
     ]  # fmt: skip

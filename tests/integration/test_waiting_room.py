@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,8 @@ import pytest
 from core import keys
 from core.errors import SaleClosed, SaleNotOpen
 from core.runtime import Runtime, open_runtime
+from core.upkeep.limits_redis import Limits
+from core.upkeep.load_redis import LoadReadings
 from core.upkeep.sweeping import Sweeping
 from core.venue.event import SaleStatus
 from core.waiting_room.place import PlaceState
@@ -200,8 +203,38 @@ async def test_messages_carry_every_departure(runtime: Runtime, make_event: Make
             if message:
                 messages.append(json.loads(message["data"]))
     await pubsub.aclose()
-    for visitor, ahead in want.items():
+    for visitor, (number, ahead) in want.items():
         place = places[visitor]
+        assert number == place.number
         left = [n for m in messages if m["v"] > place.version for n in m.get("left", []) if n < place.number]
         assert place.ahead - len(left) == ahead
     assert [m["v"] for m in messages if "left" in m] == list(range(1, version + 1))
+
+
+async def test_the_limit_follows_the_machines(settings: Any, stores: Any, make_event: MakeEvent) -> None:
+    """S10: computed from cores and pool, never above the event's own; a cap that nobody renews ends by itself."""
+    event = await make_event(active_limit=50)
+    modest = settings.model_copy(
+        update={"active_limit_mode": "computed", "capacity_per_core": 0.5, "capacity_safety": 1.0, "limits_seconds": 60}
+    )
+    async with open_runtime(modest, stores) as runtime:
+        await runtime.redis.delete(keys.LOAD)
+        readings = LoadReadings(
+            redis=runtime.redis, database=runtime.database, clock=runtime.clock, process="p1", pool_size=10,
+            require_payment=runtime.payments.require_available,
+        )  # fmt: skip
+        limits = Limits(
+            redis=runtime.redis, readings=readings, events=runtime.events, settings=modest, clock=runtime.clock
+        )
+        await limits.run()
+        assert await runtime.redis.get(keys.active_cap(event.slug)) is None
+        await readings.publish()
+        await limits.run()
+        want = max(1, int((os.cpu_count() or 1) * 0.5))
+        assert int(await runtime.redis.get(keys.active_cap(event.slug))) == want
+        assert 0 < await runtime.redis.ttl(keys.active_cap(event.slug)) <= 360
+        places = [await runtime.waiting_room.join(event, f"v{i}") for i in range(want + 3)]
+        assert [p.state for p in places].count(PlaceState.ACTIVE) == want
+        await runtime.redis.delete(keys.active_cap(event.slug), keys.LOAD)
+        report = await runtime.waiting_room.sweep(event)
+        assert report.active == want + 3

@@ -2,7 +2,7 @@
 -- All of them take the same keys, in the order of `core/waiting_room/queue_redis.py:_KEYS`:
 -- KEYS 1 queue  2 beats of the waiting  3 last number  4 spent tickets  5 queue version
 --      6 active users  7 active until  8 active paying  9 pace
---      10 board  11 board version  12 holds  13 baskets  14 basket deadlines
+--      10 board  11 board version  12 holds  13 baskets  14 basket deadlines  15 active cap
 -- and begin with
 -- ARGV 1 state key prefix  2 seats channel  3 queue channel  4 active limit now  5 session length, ms
 --#include ../../seats/lua/seats.lua
@@ -11,7 +11,9 @@ local QUEUE, BEATS, NUMBER, SPENT, VERSION = KEYS[1], KEYS[2], KEYS[3], KEYS[4],
 local ACTIVE, UNTIL, PAYING, PACE = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 local BOARD, BOARD_VERSION, HOLDS, BASKETS, DEADLINES = KEYS[10], KEYS[11], KEYS[12], KEYS[13], KEYS[14]
 local PREFIX, SEATS_CHANNEL, QUEUE_CHANNEL = ARGV[1], ARGV[2], ARGV[3]
-local LIMIT, SESSION_MS = tonumber(ARGV[4]), tonumber(ARGV[5])
+-- The event's own limit, or less while the load asks for it (S10).
+local LIMIT = math.min(tonumber(ARGV[4]), tonumber(redis.call('GET', KEYS[15]) or 'inf'))
+local SESSION_MS = tonumber(ARGV[5])
 
 local now = clock_ms()
 local seat_changes = {}

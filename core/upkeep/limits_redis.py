@@ -1,0 +1,74 @@
+"""The job that keeps the active limit within what the machines bear (S10)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import structlog
+from prometheus_client import Gauge
+from redis.asyncio import Redis
+
+from core import keys
+from core.clock import Clock
+from core.errors import StoreUnavailable
+from core.settings import Settings
+from core.store_redis import REDIS_LOST
+from core.upkeep.load_redis import LoadReadings, Reading, worst
+from core.venue.event import SaleState
+from core.venue.event_store_postgres import EventStore
+from core.waiting_room.limit import Capacity, LoadFollower
+
+log = structlog.get_logger(__name__)
+
+CAPACITY = Gauge("onsale_active_capacity", "Active visitors that the machines bear", multiprocess_mode="mostrecent")
+SHARE = Gauge("onsale_active_limit_share", "Share of the capacity that the load allows", multiprocess_mode="mostrecent")
+
+
+class Limits:
+    """One round reads the load of all processes and writes each open event's cap; a cap nobody renews ends by itself."""
+
+    def __init__(
+        self, *, redis: Redis, readings: LoadReadings, events: EventStore, settings: Settings, clock: Clock
+    ) -> None:
+        self._redis = redis
+        self._readings = readings
+        self._events = events
+        self._settings = settings
+        self._clock = clock
+        self._follower = LoadFollower()
+        self._last: int | None = None
+
+    async def run(self) -> None:
+        """Raises StoreUnavailable."""
+        mode = self._settings.active_limit_mode
+        readings = await self._readings.fresh()
+        if mode == "fixed" or not readings:
+            return
+        capacity = self._capacity(readings)
+        share, reason = 1.0, ""
+        if mode == "load":
+            decision = self._follower.decide(worst(readings), self._clock.monotonic())
+            share, reason = decision.share, decision.reason
+        cap = max(1, round(capacity * share)) if share else 0
+        CAPACITY.set(capacity)
+        SHARE.set(share)
+        if cap != self._last:
+            log.info("active limit changed", cap=cap, before=self._last, reason=reason or "capacity", capacity=capacity)
+            self._last = cap
+        try:
+            for event in await self._events.list():
+                if event.sale_state(self._clock.now()) is SaleState.OPEN:
+                    await self._redis.set(
+                        keys.active_cap(event.slug), cap, px=int(self._settings.limits_seconds * 6000)
+                    )
+        except REDIS_LOST as error:
+            raise StoreUnavailable(retry_after=2) from error
+
+    def _capacity(self, readings: Sequence[Reading]) -> int:
+        settings = self._settings
+        cores = {reading.host: reading.cores for reading in readings}
+        return Capacity(
+            cores=sum(cores.values()), per_core=settings.capacity_per_core, safety=settings.capacity_safety,
+            pool=min(reading.pool_size for reading in readings), per_connection=settings.capacity_per_connection,
+            instances=len(readings),
+        ).limit()  # fmt: skip
