@@ -21,7 +21,9 @@ from core.waiting_room.limit import Capacity, LoadFollower
 log = structlog.get_logger(__name__)
 
 CAPACITY = Gauge("onsale_active_capacity", "Active visitors that the machines bear", multiprocess_mode="mostrecent")
-SHARE = Gauge("onsale_active_limit_share", "Share of the capacity that the load allows", multiprocess_mode="mostrecent")
+SHARE = Gauge(
+    "onsale_active_limit_share", "Share of the capacity that the load allows", multiprocess_mode="mostrecent"
+)
 
 
 class Limits:

@@ -56,7 +56,7 @@ class LoadReadings:
     def read(self) -> Reading:
         """This process's reading. CPU is the machine's average since the last call."""
         return Reading(
-            process=self._process, host=socket.gethostname(), cores=os.cpu_count() or 1, 
+            process=self._process, host=socket.gethostname(), cores=os.cpu_count() or 1,
             at=self._clock.now().timestamp(),
             cpu=psutil.cpu_percent(None) / 100, memory=psutil.virtual_memory().percent / 100, pool=self._pool_use(),
             pool_size=self._pool_size, payment_away=self._payment_away(),
