@@ -77,7 +77,8 @@ class Pages:
         )
 
     async def ticket(self, request: Request, parts: Parts, visitor: str) -> Response:
-        event, reservation, seats = await self._bought(request, parts, visitor)
+        # The link in the e-mail carries the code, and is opened on whatever device is at hand.
+        event, reservation, seats = await self._bought(request, parts, visitor, request.query_params.get("code"))
         if reservation.status is not ReservationStatus.CONFIRMED or reservation.ticket_code is None:
             return RedirectResponse(f"/reservations/{reservation.id}", status_code=303)
         return self._page(
@@ -111,11 +112,14 @@ class Pages:
         return serve
 
     async def _bought(
-        self, request: Request, parts: Parts, visitor: str
+        self, request: Request, parts: Parts, visitor: str, ticket_code: str | None = None
     ) -> tuple[Event, Reservation, list[dict[str, Any]]]:
-        """Raises ReservationNotFound, also when it is another visitor's."""
-        runtime = parts.runtime
-        reservation = await runtime.checkout.get(reservation_id(request.path_params["id"]), visitor)
+        """Raises ReservationNotFound, also when it is another visitor's and the ticket's code is not given."""
+        runtime, id = parts.runtime, reservation_id(request.path_params["id"])
+        if ticket_code:
+            reservation = await runtime.checkout.by_ticket(id, ticket_code)
+        else:
+            reservation = await runtime.checkout.get(id, visitor)
         event = await runtime.events.by_id(reservation.event_id)
         plan = await runtime.events.plan(event)
         seats = [

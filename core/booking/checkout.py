@@ -138,6 +138,16 @@ class Checkout:
         """Raises ReservationNotFound, also when it is another visitor's."""
         return (await self._own(id, visitor)).reservation
 
+    async def by_ticket(self, id: UUID | str, ticket_code: str) -> Reservation:
+        """The reservation of a ticket that the caller has: the link in the e-mail works on every device, because nobody
+        can guess the code. To be shown only; cancelling stays with the visitor who bought. Raises ReservationNotFound.
+        """
+        reservation = (await self._stored(id)).reservation
+        known = reservation.ticket_code
+        if known is None or not secrets.compare_digest(known.encode(), ticket_code.encode()):
+            raise ReservationNotFound()
+        return reservation
+
     async def cancel(self, id: UUID | str, visitor: str) -> Reservation:
         """Gives a paid reservation back: CANCELLED and its seats free at once, the refund durable, and tried at once.
 
@@ -308,11 +318,17 @@ class Checkout:
         raise NotCancellable()
 
     async def _own(self, id: UUID | str, visitor: str) -> Stored:
+        stored = await self._stored(id)
+        if not secrets.compare_digest(stored.reservation.visitor.encode(), visitor.encode()):
+            raise ReservationNotFound()
+        return stored
+
+    async def _stored(self, id: UUID | str) -> Stored:
         try:
             stored = await self._reservations.get(id if isinstance(id, UUID) else UUID(id))
         except ValueError:
             raise ReservationNotFound() from None
-        if stored is None or not secrets.compare_digest(stored.reservation.visitor.encode(), visitor.encode()):
+        if stored is None:
             raise ReservationNotFound()
         return stored
 
