@@ -36,6 +36,7 @@ def open_payments(*, settings: Settings, redis: Redis | None, clock: Clock) -> P
         concurrency=settings.payment_concurrency,
         retries=settings.payment_retries,
         alternative=settings.payment_alternative,
+        patience=settings.payment_connect_seconds + settings.payment_read_seconds,
     )
 
 

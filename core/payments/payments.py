@@ -41,6 +41,9 @@ NO_KEY: Final = "no_key_for_provider"
 #: Toss Payments asks for "a moment" before the same is tried again; a buyer looks at the screen meanwhile.
 _RETRY_SECONDS: Final = 1.0
 
+#: How often a charge that waits for the probes looks for their verdict.
+_LOOK_SECONDS: Final = 0.5
+
 
 @dataclass(frozen=True, slots=True)
 class Provider:
@@ -54,14 +57,17 @@ class Payments:
     """Charges, asks and refunds. Never raises for what a provider does: the outcome says it."""
 
     def __init__(
-        self, *, providers: Sequence[Provider], when_open: WhenOpen, concurrency: int, retries: int, alternative: str
-    ) -> None:
+        self, *, providers: Sequence[Provider], when_open: WhenOpen, concurrency: int, retries: int, alternative: str,
+        patience: float,
+    ) -> None:  # fmt: skip
+        """`patience`: seconds that an accepted charge waits for a half-open circuit's probes (`fail_fast` only)."""
         self._providers = tuple(providers)
         self._by_name = {provider.gateway.name: provider for provider in providers}
         self._when_open = when_open
         self._places = asyncio.Semaphore(concurrency)
         self._retries = retries
         self._alternative = alternative
+        self._patience = patience
 
     def require_available(self) -> None:
         """Raises PaymentUnavailable when a charge made now would be kept back, and is not to be parked."""
@@ -144,13 +150,23 @@ class Payments:
         for attempt in range(self._retries + 1):
             if attempt:
                 await asyncio.sleep(_RETRY_SECONDS)
-            permit = await provider.circuit.admit()
+            permit = await self._permit(provider)
             if permit is None:
                 return ChargeResult(ChargeOutcome.NOT_CHARGED, name, code=CIRCUIT_OPEN)
             result = await self._call(provider, permit, charge, before_call)
             if result.outcome is not ChargeOutcome.NOT_CHARGED or not result.temporary:
                 break
         return result
+
+    async def _permit(self, provider: Provider) -> int | None:
+        """A permit, or None. A buyer who was let in just before the probes went out is not failed for their sake."""
+        until = time.monotonic() + self._patience
+        while True:
+            permit = await provider.circuit.admit()
+            probing = permit is None and provider.circuit.view().mode is Mode.HALF_OPEN
+            if not probing or self._when_open != "fail_fast" or time.monotonic() > until:
+                return permit
+            await asyncio.sleep(_LOOK_SECONDS)
 
     async def _call(self, provider: Provider, permit: int, charge: Charge, before_call: BeforeCall) -> ChargeResult:
         """One request under one permit, which is always given back or accounted for."""

@@ -205,6 +205,26 @@ async def test_a_cancelled_task_gives_its_permit_back(paysim: Simulator) -> None
         assert (await payments.charge(a_charge("pk_ok"), before_call=Asked())).outcome is ChargeOutcome.APPROVED
 
 
+@pytest.mark.parametrize("well", [True, False])
+async def test_who_was_accepted_waits_for_the_probes(
+    paysim: Simulator, monkeypatch: pytest.MonkeyPatch, well: bool
+) -> None:
+    """When an open circuit's wait is over everybody is let in at once, but only three calls are probes."""
+    monkeypatch.setattr("core.payments.payments._LOOK_SECONDS", 0.02)
+    async with payments_with(simulator_url=paysim.url, breaker_open_seconds=0.3) as payments:
+        await _open(payments, paysim)
+        await asyncio.sleep(0.3)
+        await paysim.behave(latency_seconds=0.2, error_rate=0 if well else 1)
+        payments.require_available()
+        charges = (payments.charge(a_charge("tviva1"), before_call=Asked()) for _ in range(8))
+        results = await asyncio.gather(*charges)
+        if well:
+            assert [result.outcome for result in results] == [ChargeOutcome.APPROVED] * 8
+        else:
+            codes = sorted(str(result.code) for result in results)
+            assert codes == ["PROVIDER_ERROR"] * 3 + ["circuit_open"] * 5
+
+
 async def test_no_more_charges_than_allowed_are_under_way(paysim: Simulator) -> None:
     await paysim.behave(latency_seconds=0.2)
     under_way, most = 0, 0
