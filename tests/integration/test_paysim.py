@@ -219,9 +219,11 @@ async def test_several_processes_share_the_books(tmp_path: Path) -> None:
         await first.behave(success_rate=1)
         for _ in range(20):
             order = a_charge().order_id
-            answers = await asyncio.gather(
-                *(confirm(one, order, paymentKey="tviva", key=f"{order}-{n}") for n, one in enumerate((first, second) * 3))
-            )
+            tries = [
+                confirm(one, order, paymentKey="tviva", key=f"{order}-{number}")
+                for number, one in enumerate((first, second) * 3)
+            ]
+            answers = await asyncio.gather(*tries)
             assert sorted(answer.status_code for answer in answers) == [200, *[400] * 5]
         assert await first.ledger() == await second.ledger()
         assert len(await first.ledger()) == 21
