@@ -61,8 +61,9 @@ class Reserve(Asked):
         max_length=254, description="where the ticket goes", json_schema_extra={"format": "email"}
     )
     payment_key: str = Field(
-        min_length=1, max_length=200, pattern=r"^[!-~]+$", description="the payment provider's key of this payment"
-    )
+        min_length=1, max_length=8192, pattern=r"^[!-~]+$",
+        description="the payment window's key, or one for each provider: `toss=KEY;kcp=ENC_DATA.ENC_INFO`",
+    )  # fmt: skip
     language: Literal["en", "ko"] | None = Field(None, description="of e-mails; else the caller's Accept-Language")
 
 
