@@ -8,7 +8,7 @@ answer sees that news came meanwhile.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from core.waiting_room.place import PlaceState
 from realtime.wire import ExpiredReason
@@ -26,6 +26,14 @@ class Tab(Protocol):
     def told(self, message: bytes) -> None: ...
 
 
+class ToldPlace(NamedTuple):
+    """What a `queue` message said: visitors ahead, all who wait, seconds to go."""
+
+    ahead: int
+    waiting: int
+    eta: int | None
+
+
 class Attendance:
     """`state` None: neither waiting nor active. `version`: the queue's version at which that was so."""
 
@@ -39,8 +47,8 @@ class Attendance:
         self.until: datetime | None = None
         self.version = -1
         self.revision = 0
-        #: (ahead, eta) that the tabs were told last.
-        self.told_place: tuple[int, int | None] | None = None
+        #: What the tabs were told last.
+        self.told_place: ToldPlace | None = None
 
     def waits(self, number: int, version: int) -> bool:
         """True when that is news, and the tabs were told."""

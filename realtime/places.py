@@ -44,6 +44,14 @@ class Entry:
     version: int
 
 
+class Base(NamedTuple):
+    """A place as Redis gave it."""
+
+    number: int
+    ahead: int
+    version: int
+
+
 class _Departures(NamedTuple):
     version: int
     left: list[int]
@@ -81,8 +89,9 @@ class Places:
         for past in missed:
             ahead += bisect_left(past.returned, number) - bisect_left(past.left, number)
         # A base from the future of the channel keeps its version, and skips the messages up to there.
-        self._entries[visitor] = Entry(visitor, number, ahead, max(version, self.version))
-        self._changed.pop(visitor, None)
+        entry = self._entries[visitor] = Entry(visitor, number, ahead, max(version, self.version))
+        # One tab has asked; the others may not have heard of this place.
+        self._changed[visitor] = entry
         return Tracked.TRACKED
 
     def forget(self, visitor: str) -> None:
@@ -118,14 +127,14 @@ class Places:
         return self._entries.get(visitor)
 
     def changed(self) -> list[Entry]:
-        """The visitors whose `ahead` is not what it was when this was last asked."""
+        """The visitors whose place may not be what it was when this was last asked."""
         self._settle()
         changed = list(self._changed.values())
         self._changed.clear()
         return changed
 
-    def reset(self, version: int, bases: Mapping[str, tuple[int, int]]) -> list[str]:
-        """Fresh places after a gap, or after the queue was started anew: visitor -> (ahead, version of that answer).
+    def reset(self, version: int, bases: Mapping[str, Base]) -> list[str]:
+        """Fresh places after a gap, or after the queue was started anew.
 
         `version` is the least of them. Returns (and forgets) the visitors that are not among them. Bases newer than
         these stay as they are, unless the version went back: then Redis lost the queue, and they mean nothing.
@@ -137,15 +146,14 @@ class Places:
         missing = []
         for visitor, entry in self._entries.items():
             base = bases.get(visitor)
-            if not anew and entry.version > (version if base is None else base[1]):
+            if not anew and entry.version > (version if base is None else base.version):
                 continue
             if base is None:
                 missing.append(visitor)
                 continue
-            ahead, entry.version = base
-            if entry.ahead != ahead:
-                entry.ahead = ahead
+            if (entry.number, entry.ahead) != (base.number, base.ahead):
                 self._changed[visitor] = entry
+            entry.number, entry.ahead, entry.version = base
         for visitor in missing:
             self.forget(visitor)
         return missing

@@ -25,8 +25,8 @@ from core.waiting_room.pace import eta_seconds
 from core.waiting_room.place import Place, PlaceState
 from core.waiting_room.queue_redis import WaitingRoom
 from realtime import metrics, wire
-from realtime.attendance import Attendance
-from realtime.places import Entry, Heard, Places, Tracked
+from realtime.attendance import Attendance, ToldPlace
+from realtime.places import Base, Entry, Heard, Places, Tracked
 from realtime.tasks import end, watched
 from realtime.wire import ExpiredReason
 
@@ -188,8 +188,7 @@ class QueueFeed:
         if version > attendance.version:
             return attendance
         if version == attendance.version:
-            self._doubted[visitor] = None
-            self._doubts.set()
+            self._doubt(visitor)
         return None
 
     async def _tell_lapsed(self, attendance: Attendance) -> None:
@@ -234,12 +233,10 @@ class QueueFeed:
         while True:
             self._fetch_again = False
             self._held = self._held if self._held is not None else []
-            visitors = self._places.visitors()
-            active = [a.visitor for a in self._attendances.values() if a.state is PlaceState.ACTIVE]
+            visitors = list(self._attendances)
             try:
                 version, bases = await self._bases(visitors)
-                unsure = [visitor for visitor in visitors if visitor not in bases] + active
-                gone = await self._gone(unsure)
+                gone = await self._gone([visitor for visitor in visitors if visitor not in bases])
             except OnsaleError as error:
                 log.warning("places not fetched", slug=self._event().slug, code=error.code)
                 await asyncio.sleep(pause * random.uniform(0.5, 1.0))
@@ -247,19 +244,19 @@ class QueueFeed:
                 continue
             if self._fetch_again:
                 continue
-            self._reset(version, bases, gone, unsure)
+            self._reset(version, bases, gone)
             self._fetched_at = time.monotonic()
             if self._catch_up():
                 break
         self.ready.set()
 
-    async def _bases(self, visitors: list[str]) -> tuple[int, dict[str, tuple[int, int]]]:
-        """The least queue version of the answers, and visitor -> (ahead, version) of those who wait."""
+    async def _bases(self, visitors: list[str]) -> tuple[int, dict[str, Base]]:
+        """The least queue version of the answers, and the places of those who wait."""
         versions, bases = [], {}
         for chunk in _chunks(visitors) or [[]]:
-            version, aheads = await self._waiting_room.places(self._event(), chunk)
+            version, standing = await self._waiting_room.places(self._event(), chunk)
             versions.append(version)
-            bases.update({visitor: (ahead, version) for visitor, ahead in aheads.items()})
+            bases.update({visitor: Base(*place, version) for visitor, place in standing.items()})
         return min(versions), bases
 
     async def _gone(self, visitors: list[str]) -> set[str]:
@@ -269,23 +266,26 @@ class QueueFeed:
             gone |= await self._waiting_room.beat(self._event(), chunk)
         return gone
 
-    def _reset(self, version: int, bases: dict[str, tuple[int, int]], gone: set[str], unsure: list[str]) -> None:
+    def _reset(self, version: int, bases: dict[str, Base], gone: set[str]) -> None:
+        """Takes in what was fetched; whom it leaves in doubt (let in meanwhile, above all) is asked about singly."""
         anew = version < self._places.version
-        missing = self._places.reset(version, bases)
-        for attendance in self._attendances.values():
-            base = bases.get(attendance.visitor)
-            if anew or (base is not None and base[1] > attendance.version):
-                attendance.version = version if base is None else base[1]
-        for visitor in {*missing, *unsure}:
-            unsure_one = self._attendances.get(visitor)
-            if unsure_one is None:
-                continue
-            if visitor in gone and unsure_one.version <= version:
-                unsure_one.expired(ExpiredReason.HEARTBEAT, version)
-            elif visitor in missing:
-                # Let in while nobody listened.
-                self._doubted[visitor] = None
-                self._doubts.set()
+        self._places.reset(version, bases)
+        for visitor, attendance in self._attendances.items():
+            if anew:
+                attendance.version = -1
+            base = bases.get(visitor)
+            if base is None and visitor in gone and attendance.version <= version:
+                attendance.expired(ExpiredReason.HEARTBEAT, version)
+            elif base is not None and base.version > attendance.version:
+                if self._places.track(visitor, *base) is Tracked.TRACKED:
+                    # With another number for who left and came back by another process.
+                    attendance.waits(base.number, base.version)
+            elif base is None or attendance.state is not PlaceState.WAITING:
+                self._doubt(visitor)
+
+    def _doubt(self, visitor: str) -> None:
+        self._doubted[visitor] = None
+        self._doubts.set()
 
     def _catch_up(self) -> bool:
         """Takes what was held back. False: there is a gap in it."""
@@ -315,7 +315,7 @@ class QueueFeed:
         event = self._event()
         for entry in entries:
             attendance = self._attendances.get(entry.visitor)
-            if attendance is None or not _worth_telling(attendance.told_place, entry.ahead, self._eta(event, entry)):
+            if attendance is None or not _worth_telling(attendance.told_place, self._place(event, entry)):
                 continue
             if entry.ahead <= _NEAR:
                 self._far.pop(entry.visitor, None)
@@ -339,13 +339,14 @@ class QueueFeed:
             metrics.PLACES_SENT.inc(len(attendance.tabs))
 
     def _encode(self, event: Event, attendance: Attendance, entry: Entry, **fields: Any) -> bytes:
-        eta = self._eta(event, entry)
-        attendance.told_place = (entry.ahead, eta)
-        waiting = max(self._waiting, entry.ahead + 1)
-        return wire.encode("queue", number=entry.number, ahead=entry.ahead, waiting=waiting, eta=eta, **fields)
+        place = attendance.told_place = self._place(event, entry)
+        return wire.encode(
+            "queue", number=entry.number, ahead=place.ahead, waiting=place.waiting, eta=place.eta, **fields
+        )
 
-    def _eta(self, event: Event, entry: Entry) -> int | None:
-        return eta_seconds(entry.ahead, self._pace, event.active_limit, self._session_seconds)
+    def _place(self, event: Event, entry: Entry) -> ToldPlace:
+        eta = eta_seconds(entry.ahead, self._pace, event.active_limit, self._session_seconds)
+        return ToldPlace(entry.ahead, max(self._waiting, entry.ahead + 1), eta)
 
     def _spawn(self, coroutine: Any) -> None:
         task = watched(coroutine, name="realtime.news")
@@ -353,13 +354,13 @@ class QueueFeed:
         task.add_done_callback(self._small.discard)
 
 
-def _worth_telling(told: tuple[int, int | None] | None, ahead: int, eta: int | None) -> bool:
-    """A place that moved; or an estimate that is off by more than a tenth and five seconds."""
-    if told is None or told[0] != ahead:
+def _worth_telling(told: ToldPlace | None, now: ToldPlace) -> bool:
+    """A place that moved; or another figure that is off by more than a tenth and five."""
+    if told is None or told.ahead != now.ahead:
         return True
-    if told[1] is None or eta is None:
-        return told[1] is not eta
-    return abs(told[1] - eta) > max(5, told[1] // 10)
+    if told.eta is None or now.eta is None:
+        return told.eta is not now.eta
+    return any(abs(old - new) > max(5, old // 10) for old, new in ((told.eta, now.eta), (told.waiting, now.waiting)))
 
 
 def _reason(name: str) -> ExpiredReason:

@@ -53,15 +53,42 @@ class LiveServer:
             yield Browser(connection, visitor)
 
 
-class Browser:
-    """What a page does: takes the messages in order and keeps a board by the rules of `realtime/wire.py`."""
+class BoardCopy:
+    """The board as a page keeps it, by the rules of `realtime/wire.py`; every message is checked on the way."""
 
-    def __init__(self, connection: ClientConnection, visitor: str) -> None:
-        self.connection = connection
-        self.visitor = visitor
+    def __init__(self) -> None:
         self.epoch, self.version = -1, -1
         self.states = bytearray()
         self.boards = 0
+
+    def take(self, payload: str | bytes) -> dict[str, Any]:
+        message: dict[str, Any] = orjson.loads(payload)
+        check_news(message)
+        if message["type"] == "board":
+            self.epoch, self.version = message["epoch"], message["version"]
+            self.states = bytearray(base64.b64decode(message["states"]))
+            self.boards += 1
+        elif message["type"] == "seats" and self.boards:
+            self._apply(message["epoch"], message["version"], message["changes"])
+        return message
+
+    def _apply(self, epoch: int, version: int, changes: list[list[int]]) -> None:
+        if (epoch, version) <= (self.epoch, self.version):
+            return
+        assert epoch == self.epoch, "changes of a board that never came"
+        assert version - len(changes) == self.version, f"a gap between {self.version} and {version}: {changes}"
+        for ordinal, state in changes:
+            self.states[ordinal] = state
+        self.version = version
+
+
+class Browser(BoardCopy):
+    """What a page does: takes the messages in order and keeps the board."""
+
+    def __init__(self, connection: ClientConnection, visitor: str) -> None:
+        super().__init__()
+        self.connection = connection
+        self.visitor = visitor
         self.seen: list[dict[str, Any]] = []
 
     async def send(self, kind: str, **fields: Any) -> None:
@@ -70,9 +97,7 @@ class Browser:
     async def next(self, patience: float = PATIENCE) -> dict[str, Any]:
         """The next message, with the board kept."""
         async with asyncio.timeout(patience):
-            message: dict[str, Any] = orjson.loads(await self.connection.recv())
-        check_news(message)
-        self._keep(message)
+            message = self.take(await self.connection.recv())
         self.seen.append(message)
         return message
 
@@ -132,20 +157,6 @@ class Browser:
                 while True:
                     message = await self.next(seconds + 1)
                     assert message["type"] not in kinds, message
-
-    def _keep(self, message: dict[str, Any]) -> None:
-        if message["type"] == "board":
-            self.epoch, self.version = message["epoch"], message["version"]
-            self.states = bytearray(base64.b64decode(message["states"]))
-            self.boards += 1
-        elif message["type"] == "seats" and self.boards:
-            if message["epoch"] < self.epoch or (message["epoch"], message["version"]) <= (self.epoch, self.version):
-                return
-            assert message["epoch"] == self.epoch, "changes of a board that never came"
-            assert message["version"] - len(message["changes"]) == self.version, f"a gap at {self.version}: {message}"
-            for ordinal, state in message["changes"]:
-                self.states[ordinal] = state
-            self.version = message["version"]
 
 
 @contextlib.asynccontextmanager

@@ -23,7 +23,10 @@ from web.ws_protocol import EXTENSION, FrameProtocol
 
 async def channel(websocket: WebSocket) -> None:
     """The endpoint."""
-    await websocket.accept()
+    try:
+        await websocket.accept()
+    except WebSocketDisconnect:
+        return  # gone before it was answered
     connection = _connection(websocket)
     try:
         await _admit(websocket, connection)

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import orjson
 import pytest
 from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
 
 from core import keys
 from core.embedded import Engines
 from core.runtime import Runtime, open_runtime
 from core.settings import Settings
-from core.venue.event import Event
+from core.venue.event import Event, SaleStatus
 from tests.conftest import MakeEvent
-from tests.live_server import Browser, LiveServer, live_server, sweeping
+from tests.live_server import PATIENCE, Browser, LiveServer, live_server, sweeping
 
 HELD, FREE = 1, 0
 
@@ -24,6 +26,14 @@ HELD, FREE = 1, 0
 @pytest.fixture
 async def server(runtime: Runtime) -> AsyncIterator[LiveServer]:
     async with live_server(runtime) as started:
+        yield started
+
+
+@pytest.fixture
+async def plain(settings: Settings, stores: Engines) -> AsyncIterator[LiveServer]:
+    """The application under a server that knows nothing of shared frames."""
+    changed = settings.model_copy(update={"rate_limits": "off", "channel_buffer_bytes": 65_536})
+    async with open_runtime(changed, stores) as runtime, live_server(runtime, ws="websockets-sansio") as started:
         yield started
 
 
@@ -282,6 +292,46 @@ async def test_result_of_a_payment_reaches_its_visitor_only(server: LiveServer, 
         await other.silence(0.3, "reservation")
 
 
+async def test_any_asgi_server_will_do(plain: LiveServer, make_event: MakeEvent) -> None:
+    event = await make_event()
+    async with plain.browser(event.slug) as one, plain.browser(event.slug) as two:
+        await one.entered()
+        await two.until("board")
+        assert (await one.ask("hold", seats=[3]))["type"] == "held"
+        await two.until_seat(3, HELD)
+        for _ in range(5):
+            await one.connection.send("nonsense")
+        assert await one.close_code() == 4104
+        async with plain.browser("no-such-event") as lost:
+            assert await lost.close_code() == 4102
+        async with asyncio.timeout(PATIENCE):
+            while plain.live.channels > 1:
+                await asyncio.sleep(0.01)
+
+
+async def test_slow_browser_is_sent_away_by_any_asgi_server(plain: LiveServer, make_event: MakeEvent) -> None:
+    """Without the shared frames the same bound holds, for a queue of the connection's own."""
+    event = await make_event(seats=3000)
+    small = socket.socket()
+    small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    small.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(small, ("127.0.0.1", plain.port))
+    async with (
+        plain.browser(event.slug, sock=small, max_queue=1, ping_interval=None) as slow,
+        plain.browser(event.slug) as one,
+    ):
+        await one.until("board")
+        async with asyncio.timeout(PATIENCE):
+            while plain.live.channels > 1:
+                with contextlib.suppress(ConnectionClosed):
+                    await slow.send("sync", epoch=-1, version=-1)
+                await asyncio.sleep(0)
+        await one.send("join")
+        await one.until("admitted")
+        await one.ask("hold", seats=[0])
+        await one.until_seat(0, HELD)
+
+
 Refusal = Callable[[LiveServer, Event], Awaitable[tuple[str, dict[str, str]]]]
 
 
@@ -383,8 +433,6 @@ async def test_message_above_the_limit_is_refused_by_the_protocol(server: LiveSe
 
 
 async def test_refusals_of_join_are_problems_and_the_channel_stays(server: LiveServer, make_event: MakeEvent) -> None:
-    from core.venue.event import SaleStatus
-
     event = await make_event(status=SaleStatus.SCHEDULED)
     async with server.browser(event.slug) as browser:
         await browser.until("welcome")

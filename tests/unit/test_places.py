@@ -7,7 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from realtime.places import Heard, Places, Tracked
+from realtime.places import Base, Heard, Places, Tracked
 
 
 class Queue:
@@ -147,7 +147,7 @@ class PlacesMachine(RuleBasedStateMachine):
     def _fetch(self) -> None:
         self.arrived = len(self.queue.published)
         bases = {
-            visitor: (self.queue.ahead(int(visitor[1:])), self.queue.version)
+            visitor: Base(int(visitor[1:]), self.queue.ahead(int(visitor[1:])), self.queue.version)
             for visitor in self.places.visitors()
             if int(visitor[1:]) in self.queue.numbers
         }
@@ -217,7 +217,7 @@ def test_a_queue_begun_anew_makes_newer_looking_places_void() -> None:
     places = Places(500)
     places.track("stays", number=50, ahead=4, version=500)
     places.track("gone", number=51, ahead=5, version=501)
-    assert places.reset(3, {"stays": (0, 3)}) == ["gone"]
+    assert places.reset(3, {"stays": Base(50, 0, 3)}) == ["gone"]
     entry = places.entry("stays")
     assert entry is not None
     assert (entry.ahead, entry.version) == (0, 3)
@@ -227,7 +227,7 @@ def test_who_joined_while_all_places_were_fetched_keeps_the_newer_answer() -> No
     places = Places(7)
     places.track("before", number=50, ahead=4, version=7)
     places.track("after", number=51, ahead=4, version=10)
-    assert places.reset(9, {"before": (3, 9)}) == []
+    assert places.reset(9, {"before": Base(50, 3, 9)}) == []
     places.hear(10, [1], [])
     before, after = places.entry("before"), places.entry("after")
     assert before is not None

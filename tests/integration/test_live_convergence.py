@@ -1,0 +1,169 @@
+"""Whatever happens in whatever order, in the end every browser of every process knows what Redis knows.
+
+Two processes' worth of live events on one real Valkey; joins, leaves, sweeps, holds and releases at random and at the
+same time, pub/sub connections cut in the middle of it. Rules 4 and 6, S7.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from core.errors import OnsaleError
+from core.runtime import Runtime
+from core.venue.event import Event
+from core.waiting_room.place import Place
+from realtime.attendance import Attendance
+from realtime.connection import Connection
+from realtime.frames import Frame
+from realtime.live_event import LiveEvent
+from realtime.subscriptions import Subscriptions
+from realtime.wire import ExpiredReason
+from tests.conftest import MakeEvent
+from tests.live_server import PATIENCE, BoardCopy
+
+SEATS = 30
+WHAT_HAPPENS = ("join", "join", "stranger", "place", "leave", "away", "sweep", "hold", "release", "cut")
+REFUSALS = {"not_active", "seat_taken", "too_many_seats"}
+
+
+class Tab:
+    """A browser's memory: what it was told last, as a page would show it. Also a connection that watches the board."""
+
+    def __init__(self, live: LiveEvent, visitor: str) -> None:
+        self.live = live
+        self.shows: tuple[Any, ...] = ("none",)
+        self.board = BoardCopy()
+        self.attendance = live.attend(visitor, self)
+
+    def told_waiting(self) -> None:
+        self.told(self.live.queue_feed.queue_message(self.attendance, ticket=False) or b"{}")
+
+    def told_admitted(self) -> None:
+        self.shows = ("active",)
+
+    def told_expired(self, reason: ExpiredReason) -> None:
+        self.shows = ("none",)
+
+    def told(self, message: bytes) -> None:
+        self._take(message)
+
+    def send(self, frame: Frame) -> None:
+        self._take(frame.payload)
+
+    def buffered(self) -> int:
+        return 0
+
+    async def receive(self) -> str | bytes | None:
+        return None
+
+    def close(self, code: int, reason: str) -> None:
+        raise AssertionError(f"closed: {code} {reason}")
+
+    def on_pong(self, callback: Callable[[], None]) -> None: ...
+
+    def _take(self, payload: bytes) -> None:
+        message = self.board.take(payload)
+        if message["type"] == "queue":
+            self.shows = ("waiting", message["number"], message["ahead"])
+        elif message["type"] == "expired" and message["reason"] != "hold":
+            self.shows = ("none",)
+
+
+@asynccontextmanager
+async def process(runtime: Runtime, event: Event) -> AsyncIterator[LiveEvent]:
+    subscriptions = Subscriptions(runtime.redis)
+    subscriptions.start()
+    live = LiveEvent(
+        event, settings=runtime.settings, subscriptions=subscriptions, events=runtime.events,
+        waiting_room=runtime.waiting_room, seats=runtime.seats, buffer_limit=1 << 20,
+    )  # fmt: skip
+    try:
+        await live.open()
+        await live.ready()
+        yield live
+    finally:
+        await live.close()
+        await subscriptions.stop()
+
+
+def truth(place: Place | None) -> tuple[Any, ...]:
+    if place is None:
+        return ("none",)
+    return ("waiting", place.number, place.ahead) if place.state == "waiting" else ("active",)
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_every_browser_ends_up_with_what_redis_knows(runtime: Runtime, make_event: MakeEvent, seed: int) -> None:
+    chance = random.Random(seed)
+    event = await make_event(seats=SEATS, active_limit=3)
+    room, seats = runtime.waiting_room, runtime.seats
+    async with process(runtime, event) as one, process(runtime, event) as two:
+        tabs = [Tab(live, f"visitor-{i}") for i in range(12) for live in (one, two)]
+        for tab in tabs:
+            connection: Connection = tab
+            tab.live.seat_feed.watch(connection)
+        strangers = [f"stranger-{i}" for i in range(10)]
+
+        async def learn(attendance: Attendance, live: LiveEvent, join: bool) -> None:
+            call = room.join if join else room.place
+            await live.queue_feed.learn(attendance, call(event, attendance.visitor))
+
+        async def step() -> None:
+            tab, stranger = chance.choice(tabs), chance.choice(strangers)
+            visitor = tab.attendance.visitor
+            match chance.choice(WHAT_HAPPENS):
+                case "join":
+                    await learn(tab.attendance, tab.live, join=True)
+                case "place":
+                    await learn(tab.attendance, tab.live, join=False)
+                case "stranger":
+                    await room.join(event, stranger)
+                case "leave":
+                    await room.leave(event, visitor)
+                case "away":
+                    await room.leave(event, stranger)
+                case "sweep":
+                    await room.sweep(event)
+                case "hold":
+                    await seats.hold(event, visitor, [chance.randrange(SEATS)])
+                case "release":
+                    await seats.release(event, visitor, None)
+                case "cut" if chance.random() < 0.15:
+                    await runtime.redis.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+
+        async def tolerant() -> None:
+            try:
+                await step()
+            except OnsaleError as error:
+                if error.code not in REFUSALS:
+                    raise
+
+        for _ in range(60):
+            await asyncio.gather(*(tolerant() for _ in range(chance.randint(1, 8))))
+
+        async def settled() -> list[str]:
+            """What differs: the sweeps go on, as they do in a running system."""
+            await room.sweep(event)
+            await asyncio.sleep(0.3)
+            board = await seats.board(event)
+            wrong = []
+            for tab in tabs:
+                place = truth(await room.place(event, tab.attendance.visitor))
+                # A second tab of a visitor who joined in another process learns of it when it next asks.
+                if tab.shows != place and not (tab.shows == ("none",) and place[0] == "waiting"):
+                    wrong.append(f"{tab.attendance.visitor} shows {tab.shows}, is {place}")
+                if (tab.board.epoch, tab.board.version) != (board.epoch, board.version):
+                    wrong.append(f"{tab.attendance.visitor} has board {tab.board.version}, is {board.version}")
+                elif bytes(tab.board.states) != board.states:
+                    wrong.append(f"{tab.attendance.visitor} has another board of the same version")
+            return wrong
+
+        deadline = asyncio.get_running_loop().time() + PATIENCE
+        while wrong := await settled():
+            assert asyncio.get_running_loop().time() < deadline, wrong
