@@ -11,10 +11,15 @@ from core.embedded import Engines
 
 
 class StoreProxy:
-    """`await cut()` drops every connection and refuses new ones; `hang()` takes them and says nothing."""
+    """`await cut()` drops every connection and refuses new ones; `hang()` takes them and says nothing.
 
-    def __init__(self, unix_socket: str) -> None:
-        self._path = unix_socket
+    `address`: a Unix socket's path, or (host, port). `mute()` passes everything on, but no answer back.
+    After `restore()` all is as before, on the same port; what was kept back meanwhile is lost.
+    """
+
+    def __init__(self, address: str | tuple[str, int]) -> None:
+        self._address = address
+        self._muted = False
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._talks = asyncio.Event()
@@ -22,7 +27,7 @@ class StoreProxy:
         self.port = 0
 
     async def open(self) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def cut(self) -> None:
@@ -32,28 +37,46 @@ class StoreProxy:
             writer.transport.abort()
         self._talks.set()
 
+    def mute(self) -> None:
+        self._muted = True
+
+    async def restore(self) -> None:
+        if self._muted:
+            await self.cut()
+        self._muted = False
+        self._talks.set()
+        if self._server is None or not self._server.is_serving():
+            await self.open()
+
     def hang(self) -> None:
         """From now on nothing is passed on, and nothing is refused."""
         self._talks.clear()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            there, to_there = await asyncio.open_unix_connection(self._path)
+            if isinstance(self._address, str):
+                there, to_there = await asyncio.open_unix_connection(self._address)
+            else:
+                there, to_there = await asyncio.open_connection(*self._address)
         except OSError:
             writer.close()
             return
         self._writers |= {writer, to_there}
         try:
-            await asyncio.gather(self._pass_on(reader, to_there), self._pass_on(there, writer))
+            await asyncio.gather(self._pass_on(reader, to_there), self._pass_on(there, writer, answers=True))
         finally:
             self._writers -= {writer, to_there}
             writer.close()
             to_there.close()
 
-    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pass_on(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, answers: bool = False
+    ) -> None:
         with contextlib.suppress(OSError):
             while data := await reader.read(65536):
                 await self._talks.wait()
+                if answers and self._muted:
+                    continue
                 writer.write(data)
                 await writer.drain()
         writer.close()

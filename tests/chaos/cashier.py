@@ -1,0 +1,165 @@
+"""A server process with one buyer, for the fault test to disturb: `python -m tests.chaos.cashier JSON`.
+
+JSON: settings, engines (database_url, redis_url), slug, visitor, step (a name of `STEPS`, or ""), cancels (the buyer
+gives the reservation back once it is confirmed). It prints `at STEP` when it gets there for the first time, and waits
+for a line on its standard input; it prints `answered ID` when the buyer has got an answer, `refused CODE` when the
+answer was no. Then it goes on like any server, finishing payments that are due, until it is killed or its input ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import json
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import UUID
+
+from core.booking.checkout import Checkout
+from core.booking.reservation import Change
+from core.embedded import Engines
+from core.errors import OnsaleError, PaymentInProgress, PaymentUnavailable, StoreUnavailable
+from core.runtime import Runtime, open_runtime
+from core.settings import Settings
+from core.venue.event import Event
+
+#: What a buyer who reads "try again" does.
+AGAIN = (StoreUnavailable, PaymentUnavailable, PaymentInProgress)
+AGAIN_SECONDS = 0.15
+
+Part = Callable[[Checkout], Any]
+
+
+def _rows(checkout: Checkout) -> Any:
+    return checkout._reservations
+
+
+def _seats(checkout: Checkout) -> Any:
+    return checkout._seats
+
+
+def _payments(checkout: Checkout) -> Any:
+    return checkout._payments
+
+
+#: step -> (whose method, the method, before or after it, only for this change)
+STEPS: dict[str, tuple[Part, str, str, Change | None]] = {
+    "key looked up": (_rows, "find", "after", None),
+    "basket paying in Redis": (_seats, "begin_payment", "after", None),
+    "row written": (_rows, "begin", "after", None),
+    "call to be noted": (_rows, "called", "before", None),
+    "call noted": (_rows, "called", "after", None),
+    "answer heard": (_payments, "charge", "after", None),
+    "end to be written": (_rows, "change", "before", None),
+    "end written": (_rows, "change", "after", None),
+    "board told": (_seats, "settle", "after", None),
+    "browser told": (_rows, "leave", "before", None),
+    "claim given back": (_rows, "leave", "after", None),
+    "cancel to be written": (_rows, "change", "before", Change.CANCEL),
+    "cancel written": (_rows, "change", "after", Change.CANCEL),
+    "refund to be asked for": (_payments, "cancel", "before", None),
+    "refund heard": (_payments, "cancel", "after", None),
+    "refund written": (_rows, "refunded", "after", None),
+}
+
+
+class Pause:
+    """Stops the process's work at one step, once."""
+
+    def __init__(self, name: str) -> None:
+        self.go_on = asyncio.Event()
+        self._name = name
+        self._met = False
+
+    def set_in(self, checkout: Checkout) -> None:
+        part, method, when, change = STEPS[self._name]
+        owner = part(checkout)
+        real: Callable[..., Awaitable[Any]] = getattr(owner, method)
+
+        @functools.wraps(real)
+        async def paused(*arguments: Any, **named: Any) -> Any:
+            ours = change is None or change in arguments
+            if ours and when == "before":
+                await self._here()
+            answer = await real(*arguments, **named)
+            if ours and when == "after":
+                await self._here()
+            return answer
+
+        setattr(owner, method, paused)
+
+    async def _here(self) -> None:
+        if not self._met:
+            self._met = True
+            say(f"at {self._name}")
+            await self.go_on.wait()
+
+
+def say(line: str) -> None:
+    print(line, flush=True)
+
+
+async def buy(checkout: Checkout, event: Event, visitor: str) -> UUID | None:
+    """Submits until there is an answer, always with the same key."""
+    while True:
+        try:
+            begun = await checkout.submit(
+                event, visitor, email="kim@example.org", payment_key="pay", idempotency_key="key", language="ko"
+            )
+        except AGAIN:
+            await asyncio.sleep(AGAIN_SECONDS)
+        except OnsaleError as refusal:
+            say(f"refused {refusal.code}")
+            return None
+        else:
+            return begun.id
+
+
+async def give_back(checkout: Checkout, id: UUID, visitor: str) -> None:
+    """Waits for the confirmation, then cancels until there is an answer."""
+    while True:
+        try:
+            if (await checkout.get(id, visitor)).status != "PAYING":
+                await checkout.cancel(id, visitor)
+                return
+        except AGAIN:
+            pass
+        await asyncio.sleep(AGAIN_SECONDS)
+
+
+async def work(runtime: Runtime) -> None:
+    """The job that finishes what is due."""
+    while True:
+        with contextlib.suppress(StoreUnavailable):
+            await runtime.checkout.finish_due(wait=False)
+        await asyncio.sleep(0.2)
+
+
+async def main(task: dict[str, Any]) -> None:
+    lines = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
+    async with open_runtime(Settings.load(**task["settings"]), Engines(**task["engines"])) as runtime:
+        event = await runtime.events.get(task["slug"])
+        pause = Pause(task["step"])
+        if task["step"]:
+            pause.set_in(runtime.checkout)
+        buying = asyncio.create_task(_be_the_buyer(runtime, event, task))
+        working = asyncio.create_task(work(runtime))
+        while await lines.readline():
+            pause.go_on.set()
+        working.cancel()
+        buying.cancel()
+
+
+async def _be_the_buyer(runtime: Runtime, event: Event, task: dict[str, Any]) -> None:
+    id = await buy(runtime.checkout, event, task["visitor"])
+    if id is not None:
+        if task["cancels"]:
+            await give_back(runtime.checkout, id, task["visitor"])
+        say(f"answered {id}")
+
+
+if __name__ == "__main__":
+    asyncio.run(main(json.loads(sys.argv[1])))
