@@ -1,0 +1,103 @@
+"""`sql/transition.sql` does what `reservation.transition` says, for every state and change; and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+from uuid import uuid4
+
+import pytest
+
+from core.booking.payment import PaymentStatus
+from core.booking.reservation import (
+    TRANSITIONS,
+    Change,
+    Reason,
+    Reservation,
+    ReservationStatus,
+    TransitionRefused,
+    transition,
+)
+from core.booking.reservations_postgres import NewReservation, PaymentChange, Reservations
+from core.runtime import Runtime
+from core.venue.event import Event
+from tests.booking import rows
+from tests.conftest import MakeEvent
+
+#: How a reservation gets into each state.
+WAYS: dict[ReservationStatus, list[Change]] = {
+    ReservationStatus.PAYING: [],
+    ReservationStatus.CONFIRMED: [Change.CONFIRM],
+    ReservationStatus.FAILED: [Change.FAIL],
+    ReservationStatus.CANCELLED: [Change.CONFIRM, Change.CANCEL],
+}
+ANY = PaymentChange(tuple(PaymentStatus), PaymentStatus.APPROVED)
+
+
+async def _do(reservations: Reservations, id: object, change: Change) -> Reservation | None:
+    confirms = change is Change.CONFIRM
+    claim = await reservations.change(
+        id, change, ANY, expected_token="t", token="t",  # type: ignore[arg-type]
+        reason=None if confirms else Reason.DECLINED, ticket_code="code" if confirms else None,
+    )  # fmt: skip
+    return claim.reservation if claim is not None else None
+
+
+async def _all(runtime: Runtime, event: Event) -> list[list[tuple[object, ...]]]:
+    queries = (
+        "SELECT * FROM seats WHERE event_id = $1 ORDER BY ordinal",
+        "SELECT * FROM reservations WHERE event_id = $1",
+        "SELECT l.* FROM reservation_seats l WHERE event_id = $1 ORDER BY ordinal",
+        "SELECT p.* FROM payments p JOIN reservations r ON r.id = p.reservation_id WHERE r.event_id = $1",
+        "SELECT o.id FROM outbox o JOIN reservations r ON r.id = o.reservation_id WHERE r.event_id = $1 ORDER BY 1",
+    )
+    return [[tuple(row) for row in await rows(runtime, query, event.id)] for query in queries]
+
+
+@pytest.mark.parametrize(("state", "change"), list(product(ReservationStatus, Change)))
+async def test_the_statement_follows_the_table(
+    state: ReservationStatus, change: Change, runtime: Runtime, make_event: MakeEvent
+) -> None:
+    event = await make_event()
+    reservations = Reservations(runtime.database, lease_seconds=60, deadline_seconds=600)
+    new = NewReservation(
+        id=uuid4(), event_id=event.id, visitor="v", idempotency_key="k", request_digest="d", email="a@example.org",
+        language="en", payment_key="p", seats=[2, 1], fence=7,
+    )  # fmt: skip
+    claim = await reservations.begin(new, "t")
+    assert claim is not None
+    before = claim.reservation
+    for step in WAYS[state]:
+        ended = await _do(reservations, new.id, step)
+        assert ended is not None
+        before = ended
+    assert before.status is state
+
+    everything = await _all(runtime, event)
+    confirms = change is Change.CONFIRM
+    try:
+        expected = transition(
+            before, change, reason=None if confirms else Reason.DECLINED, ticket_code="code" if confirms else None
+        )
+    except TransitionRefused:
+        assert await _do(reservations, new.id, change) is None
+        assert await _all(runtime, event) == everything
+        return
+    after = await _do(reservations, new.id, change)
+    assert after is not None
+    assert replace(after, updated_at=before.updated_at) == expected
+    stored = await reservations.get(new.id)
+    assert stored is not None
+    assert stored.reservation == after
+    row = TRANSITIONS[change]
+    seats = await rows(
+        runtime,
+        "SELECT s.status, s.fence, l.live FROM seats s JOIN reservation_seats l USING (event_id, ordinal) "
+        "WHERE s.event_id = $1 ORDER BY s.ordinal",
+        event.id,
+    )
+    assert [tuple(seat) for seat in seats] == [(row.seats_after, 8 if row.frees else 7, not row.frees)] * 2
+    others = await rows(
+        runtime, "SELECT DISTINCT status, version FROM seats WHERE event_id = $1 AND ordinal > 2", event.id
+    )
+    assert [tuple(other) for other in others] == [("AVAILABLE", 0)]
