@@ -11,7 +11,7 @@ import asyncpg
 import databases
 
 from core.events.consumer import DependencyAway
-from core.events.reservation_event import ReservationEvent
+from core.events.reservation_event import EventType, ReservationEvent
 from tests.outbox_rows import fetch
 
 
@@ -24,13 +24,11 @@ class Ledger:
         after_effect: Callable[[], None] | None = None,
     ) -> None:  # fmt: skip
         self.name, self.batch, self.concurrency = name, batch, concurrency
+        self.types = set(EventType)
         self.spoiled: set[uuid.UUID] = set()
         self.away = False
         self.calls: list[list[uuid.UUID]] = []
         self._after_effect = after_effect
-
-    def wants(self, event: ReservationEvent) -> bool:
-        return event.visitor != "unwanted"
 
     async def handle(self, connection: asyncpg.Connection, events: Sequence[ReservationEvent]) -> None:
         self.calls.append([event.uid for event in events])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from core.events.reservation_event import ReservationEvent
@@ -36,8 +36,10 @@ class Consumer(Protocol):
     @property
     def concurrency(self) -> int: ...
 
-    def wants(self, event: ReservationEvent) -> bool:
-        """False: the event is passed over, unmarked."""
+    @property
+    def types(self) -> Collection[str]:
+        """The values of `ReservationEvent.type` that it wants; the others are passed over, unmarked and, on Kafka,
+        unread."""
         ...
 
     async def handle(self, connection: asyncpg.Connection, events: Sequence[ReservationEvent]) -> None:

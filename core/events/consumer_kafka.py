@@ -8,7 +8,7 @@ from uuid import UUID
 import databases
 from aiokafka import ConsumerRecord
 
-from core.events.bus_kafka import ONLY_FOR
+from core.events.bus_kafka import ONLY_FOR, TYPE
 from core.events.codec import Decoder
 from core.events.consumer import Consumer, DependencyAway
 from core.events.dead_letters_kafka import DeadLetterTopic
@@ -41,6 +41,9 @@ class EventHandler:
         where: dict[UUID, ConsumerRecord] = {}
         stuck: dict[int, float] = {}
         for record in records:
+            type_ = header(record, TYPE)
+            if type_ and type_ not in self._consumer.types:
+                continue
             try:
                 event = await self._decoder.decode(record.value, only_for=header(record, ONLY_FOR))
             except DependencyAway:

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from operator import attrgetter
 from uuid import UUID
 
 import databases
@@ -48,7 +49,7 @@ async def deliver(database: databases.Database, consumer: Consumer, events: Sequ
     away.
     """
     result = Delivery()
-    wanted = [event for event in events if event.only_for in ("", consumer.name) and consumer.wants(event)]
+    wanted = [event for event in events if event.only_for in ("", consumer.name) and event.type in consumer.types]
     measures.CONSUMED.labels(consumer.name, "passed").inc(len(events) - len(wanted))
     if consumer.batch > 1:
         for start in range(0, len(wanted), consumer.batch):
@@ -112,11 +113,14 @@ async def _one_by_one(
             )  # fmt: skip
 
 
+_number = attrgetter("int")
+
+
 async def _once(database: databases.Database, consumer: Consumer, events: Sequence[ReservationEvent]) -> None:
     by_uid = {event.uid: event for event in events}
     async with raw(database) as connection, connection.transaction():
         # Sorted, so that two deliveries of overlapping batches wait for each other and do not deadlock.
-        fresh = await connection.fetch(_CLAIM, consumer.name, sorted(by_uid))
+        fresh = await connection.fetch(_CLAIM, consumer.name, sorted(by_uid, key=_number))
         new = {record["event_uid"] for record in fresh}
         if new:
             try:
@@ -126,8 +130,8 @@ async def _once(database: databases.Database, consumer: Consumer, events: Sequen
                 if isinstance(error, TimeoutError) or connection.is_closed():
                     raise
                 raise EffectFailed(f"{type(error).__name__}: {error}") from error
-    now = datetime.now(UTC)
+    now, lateness = datetime.now(UTC), measures.LATENESS.labels(consumer.name)
     for uid in new:
-        measures.LATENESS.labels(consumer.name).observe(max(0.0, (now - by_uid[uid].at).total_seconds()))
+        lateness.observe(max(0.0, (now - by_uid[uid].at).total_seconds()))
     measures.CONSUMED.labels(consumer.name, "done").inc(len(new))
     measures.CONSUMED.labels(consumer.name, "repeated").inc(len(by_uid) - len(new))

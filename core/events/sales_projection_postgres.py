@@ -90,9 +90,7 @@ class SalesProjection:
     name: Final = "sales"
     batch: Final = 500
     concurrency: Final = 1
-
-    def wants(self, event: ReservationEvent) -> bool:
-        return counts(event)
+    types: Final = frozenset({EventType.CONFIRMED, EventType.CANCELLED})
 
     async def handle(self, connection: asyncpg.Connection, events: Sequence[ReservationEvent]) -> None:
         change = changes(events)

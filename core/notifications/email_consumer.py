@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from core.events.reservation_event import ReservationEvent
 from core.notifications.mailer import Mailer
-from core.notifications.messages import compose, tells
+from core.notifications.messages import TOLD, compose
 
 if TYPE_CHECKING:
     import asyncpg
@@ -26,14 +26,12 @@ class EmailConsumer:
     batch: Final = 1
     # Each holds a database connection while a mail server takes its time.
     concurrency: Final = 2
+    types: Final = TOLD
 
     def __init__(self, *, mailer: Mailer, base_url: str, sender: str) -> None:
         self._mailer = mailer
         self._base_url = base_url.rstrip("/")
         self._sender = sender
-
-    def wants(self, event: ReservationEvent) -> bool:
-        return tells(event)
 
     async def handle(self, connection: asyncpg.Connection, events: Sequence[ReservationEvent]) -> None:
         for event in events:

@@ -26,6 +26,9 @@ _TEMPLATES: Final = {
     EventType.CANCELLED: "cancelled",
 }
 
+#: The types of event that there is an e-mail about.
+TOLD: Final = frozenset(_TEMPLATES)
+
 _jinja = jinja2.Environment(
     loader=jinja2.PackageLoader("core.notifications"), autoescape=jinja2.select_autoescape(["html"]),
     undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
@@ -38,13 +41,8 @@ class _Say(Protocol):
     def __call__(self, key: str, **values: object) -> str: ...
 
 
-def tells(event: ReservationEvent) -> bool:
-    """Whether there is an e-mail about this event."""
-    return event.type in _TEMPLATES
-
-
 def compose(event: ReservationEvent, *, base_url: str, sender: str, starts_at: datetime | None = None) -> EmailMessage:
-    """The e-mail about an event for which `tells` is true.
+    """The e-mail about an event of a type in `TOLD`.
 
     `sender` is `Name <address>`; `starts_at` is when the doors matter, where that is known. Raises
     MailRefused when the buyer's address cannot stand in a header (it was checked at checkout; this is the
