@@ -4,13 +4,13 @@ import { announce } from "./announce.js";
 import { clock, number, t } from "./i18n.js";
 import { secondsLeft, stage } from "./state.js";
 import { checkout } from "./views/checkout.js";
-import { hall as hallView } from "./views/hall.js";
+import { hall as hallView, opening } from "./views/hall.js";
 import { broken, closed, loading, out, stopped } from "./views/notices.js";
 import { confirmed, failed, paying } from "./views/result.js";
 import { before, joining, waiting } from "./views/waiting.js";
 
 const VIEWS = {
-  loading, before, joining, waiting, map: hallView, checkout, paying, confirmed, failed, cancelled: failed, out, closed, stopped, broken,
+  loading, before, joining, waiting, opening, map: hallView, checkout, paying, confirmed, failed, cancelled: failed, out, closed, stopped, broken,
 };
 const BACK_FOR = 2500; // milliseconds that the banner says "back"
 
@@ -23,6 +23,7 @@ export class Page {
     this.hall = hall;
     this.act = act;
     this.shown = null;
+    this.arrived = false;
     this.backUntil = 0;
     this.connection = "connecting";
     this.banner = document.getElementById("banner");
@@ -37,7 +38,7 @@ export class Page {
   draw() {
     const { store, ui, hall } = this;
     const { state } = store;
-    const view = ui.broken && !state.event ? "broken" : state.connection === "stopped" && stage(state) !== "closed" ? "stopped" : stage(state);
+    const view = this.#view(state);
     document.documentElement.dataset.stage = view;
     render(VIEWS[view](this.#model(state)), this.root);
     this.#title(view, state);
@@ -53,6 +54,14 @@ export class Page {
     if (view !== "map") this.mapShown = false;
   }
 
+  #view(state) {
+    const { ui, hall, board } = this;
+    const wanted = stage(state);
+    if (ui.broken && !state.event) return "broken";
+    if (state.connection === "stopped" && wanted !== "closed") return "stopped";
+    return wanted === "map" && !(hall.plan && board.ready) ? "opening" : wanted;
+  }
+
   #model(state) {
     const { ui, board, hall, act } = this;
     return {
@@ -62,13 +71,13 @@ export class Page {
   }
 
   #changed(view) {
-    const first = [null, "loading", "joining"].includes(this.shown) && document.activeElement === document.body;
     this.shown = view;
     scrollTo(0, 0);
     // A new view is a new page to whoever cannot see it: its heading gets the focus. Not on arrival, where the
     // browser's own order (skip link first) is right.
     const heading = this.root.querySelector("[data-focus]");
-    if (!first && heading) heading.focus({ preventScroll: true });
+    if (this.arrived && heading) heading.focus({ preventScroll: true });
+    this.arrived ||= !["loading", "joining", "opening"].includes(view);
     if (heading && view !== "map") announce(heading.textContent);
   }
 

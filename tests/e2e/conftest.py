@@ -49,6 +49,7 @@ class Server:
 
     url: str
     database_url: str
+    redis_url: str
 
     def operator(self, method: str, path: str, **options: Any) -> Any:
         """An operator's call; the answer's body."""
@@ -80,7 +81,7 @@ def server() -> Iterator[Server]:
                     env=os.environ | SETTINGS | stores, stdout=output, stderr=subprocess.STDOUT,
                 )  # fmt: skip
                 try:
-                    yield Server(_address(process, log), started.database_url)
+                    yield Server(_address(process, log), started.database_url, started.redis_url)
                 finally:
                     process.send_signal(signal.SIGTERM)
                     process.wait(60)

@@ -7,7 +7,6 @@ import { glyph, LOOKS } from "./parts.js";
 
 export function hall(model) {
   const { state, ui, plan, board, act, seatMap, seatList } = model;
-  if (!plan || !board.ready) return loadingHall(state);
   const { seats } = state.basket;
   return html`<section class="hall" data-mode=${ui.mode} data-sheet=${ui.sheet ? "open" : "closed"} data-has-seats=${seats.length ? "" : nothing}>
     <h1 class="visually-hidden" tabindex="-1" data-focus>${t("hall.title", { event: state.event.name })}</h1>
@@ -38,7 +37,8 @@ export function hall(model) {
   </section>`;
 }
 
-function loadingHall(state) {
+/** Until plan and board are there. */
+export function opening({ state }) {
   return html`<section class="notice">
     <h1 tabindex="-1" data-focus>${t("hall.loading")}</h1>
     <progress class="meter" aria-label=${t("hall.loading")}></progress>

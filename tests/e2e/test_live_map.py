@@ -1,0 +1,168 @@
+"""The map as others pick: their holds, refusals at the seat, seats that come free (D5, D6, S28)."""
+
+from __future__ import annotations
+
+import time
+
+from playwright.async_api import expect
+
+from tests.e2e.conftest import MakeSale, OpenPage, Server
+from tests.e2e.sale_page import PATIENCE, SalePage
+
+
+async def test_two_browsers_see_each_others_holds(make_sale: MakeSale, open_page: OpenPage) -> None:
+    """D5: on the map and in the list; letting go is seen as well."""
+    slug = await make_sale()
+    one, two = await open_page(slug), await open_page(slug)
+    await two.map_ready()
+    await one.pick(12)
+    await two.sees(12, "held")
+    await two.pick(13)
+    await one.sees(13, "held")
+    await one.get_by_role("button", name="List", exact=True).click()
+    await one.locator(".list-choice", has_text="Row 2").click()
+    await expect(one.locator('.list-seat[data-ordinal="13"]')).to_have_attribute("data-look", "held")
+    await two.click_seat(13)
+    await expect(one.locator('.list-seat[data-ordinal="13"]')).to_have_attribute("data-look", "free")
+    await one.locator('.list-seat[data-ordinal="12"]').click()
+    await two.sees(12, "free")
+    await expect(one.basket).to_have_count(0)
+
+
+async def test_the_canvas_shows_the_change(make_sale: MakeSale, open_page: OpenPage) -> None:
+    """D6: what is drawn at the seat is not what was drawn before; without a reload or a move of the map."""
+    slug = await make_sale()
+    one, two = await open_page(slug), await open_page(slug)
+    await two.map_ready()
+    at = await two.place_of(5)
+    clip = {"x": at[0] - 8, "y": at[1] - 8, "width": 16, "height": 16}
+    await two.page.mouse.move(0, 0)
+    free = await _calm(two, clip)
+    await one.pick(5)
+    await two.sees(5, "held")
+    held = await _calm(two, clip)
+    assert held != free
+    await one.click_seat(5)
+    await two.sees(5, "free")
+    assert await _calm(two, clip) == free
+
+
+async def _calm(page: SalePage, clip: dict[str, float]) -> bytes:
+    """The seat's picture after rings and zooming have ended: two in a row are the same."""
+    deadline = time.monotonic() + PATIENCE
+    last = b""
+    while time.monotonic() < deadline:
+        still = await page.evaluate(
+            """() => new Promise((resolve) => setTimeout(() => {
+                const { seatMap } = document.querySelector(".map");
+                resolve(seatMap.frame === null && !seatMap.overlay.moving);
+            }, 150))"""
+        )
+        picture = await page.page.screenshot(clip=clip)  # type: ignore[arg-type]
+        if still and picture == last:
+            return picture
+        last = picture
+    raise AssertionError("the map never came to rest")
+
+
+async def test_a_refusal_is_said_at_the_seat(make_sale: MakeSale, open_page: OpenPage) -> None:
+    """D6: the board of the second browser is a moment behind: it asks, is refused, and says so at the seat."""
+    slug = await make_sale()
+    one, two = await open_page(slug), await open_page(slug)
+    await two.map_ready()
+    # What the second one knows stands still, as on a slow network.
+    await two.evaluate("() => { document.querySelector('.map').seatMap.board.apply = () => []; }")
+    await one.pick(9)
+    await two.click_seat(9)
+    hint = two.locator(".map-hint")
+    await expect(hint).to_have_text("Just taken")
+    await expect(hint).to_have_attribute("data-kind", "refusal")
+    await expect(two.locator("#live-urgent")).to_contain_text("Just taken")
+    await expect(two.basket).to_have_count(0)
+
+
+async def test_seats_that_are_gone_and_too_many_are_refused_without_asking(
+    make_sale: MakeSale, open_page: OpenPage
+) -> None:
+    slug = await make_sale(max_seats=2)
+    one, two = await open_page(slug), await open_page(slug)
+    await two.map_ready()
+    await one.pick(0, 1)
+    await two.sees(1, "held")
+    await two.click_seat(1)
+    await expect(two.locator(".map-hint")).to_have_text("Somebody is buying this one")
+    await one.click_seat(2)
+    await expect(one.locator(".map-hint")).to_have_text("You can have 2 seats at most")
+    await expect(one.basket).to_have_count(2)
+
+
+async def test_a_closed_browsers_seats_come_free(make_sale: MakeSale, open_page: OpenPage) -> None:
+    """D4, S9, rule 5: the tab is closed; after the grace period its seat is free on the other screen."""
+    slug = await make_sale()
+    one, two = await open_page(slug), await open_page(slug)
+    await two.map_ready()
+    await one.pick(20)
+    await two.sees(20, "held")
+    await one.page.context.close()
+    await two.sees(20, "free")
+
+
+async def test_time_that_runs_out_frees_the_seats_and_can_be_extended_once(
+    make_sale: MakeSale, open_page: OpenPage
+) -> None:
+    """S3: a warning with more time, once; then the seats are free for everybody and the page says so."""
+    slug = await make_sale(hold_seconds=8)
+    one, two = await open_page(slug), await open_page(slug)
+    await two.map_ready()
+    await one.pick(30)
+    await expect(one.get_by_test_id("hold-warning")).to_contain_text("more time once")
+    first = await one.evaluate("() => document.querySelector('.hold-clock [role=timer]').textContent")
+    await one.get_by_role("button", name="More time").click()
+    await expect(one.get_by_test_id("hold-warning")).not_to_contain_text("once")
+    assert first
+    await expect(one.get_by_role("button", name="More time")).to_have_count(0)
+    await expect(one.locator(".basket")).to_contain_text("ran out")
+    await two.sees(30, "free")
+    await expect(one.basket).to_have_count(0)
+
+
+async def test_the_basket_survives_a_reload(make_sale: MakeSale, open_page: OpenPage) -> None:
+    page = await open_page(await make_sale())
+    await page.pick(14, 15)
+    await page.reload()
+    await page.map_ready()
+    await expect(page.basket).to_have_count(2)
+    await page.sees(15, "own")
+
+
+async def test_a_second_tab_of_the_same_buyer_follows(make_sale: MakeSale, open_page: OpenPage) -> None:
+    page = await open_page(await make_sale())
+    await page.map_ready()
+    tab = SalePage(await page.page.context.new_page())
+    await tab.goto(page.page.url)
+    await tab.map_ready()
+    await page.pick(8)
+    await tab.sees(8, "own")
+    await expect(tab.basket).to_have_count(1)
+
+
+async def test_sold_out_is_said(make_sale: MakeSale, open_page: OpenPage) -> None:
+    slug = await make_sale(seats=2)
+    page, other = await open_page(slug), await open_page(slug)
+    await other.map_ready()
+    await page.pick(0, 1)
+    await page.check_out()
+    await page.reaches("confirmed")
+    await expect(other.locator(".sold-out")).to_be_visible()
+
+
+async def test_blocked_seats_are_taken_off_the_map_at_once(
+    server: Server, make_sale: MakeSale, open_page: OpenPage
+) -> None:
+    slug = await make_sale()
+    page = await open_page(slug)
+    await page.map_ready()
+    server.operator("POST", f"/api/operator/events/{slug}/blocks", json={"seats": [3], "blocked": True})
+    await page.sees(3, "blocked")
+    await page.click_seat(3)
+    await expect(page.locator(".map-hint")).to_have_text("Not for sale")

@@ -1,0 +1,182 @@
+"""Before the sale and in the queue: places that move and survive, connections that come back (D4, S7-S9)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import httpx
+from playwright.async_api import expect
+from redis.asyncio import from_url
+
+from core import keys
+from core.venue.event import SaleStatus
+from core.venue.event_store_postgres import EventStore
+from tests.e2e.conftest import MakeSale, OpenPage, Server
+
+
+class Guest:
+    """A visitor without a browser, who holds a place in the queue."""
+
+    def __init__(self, server: Server, slug: str) -> None:
+        token = httpx.post(f"{server.url}/api/visitors").json()["token"]
+        self._queue = f"{server.url}/api/events/{slug}/queue"
+        self._headers = {"Authorization": f"Bearer {token}"}
+
+    def join(self) -> str:
+        return str(httpx.post(self._queue, json={}, headers=self._headers).json()["state"])
+
+    def leave(self) -> None:
+        httpx.delete(self._queue, headers=self._headers).raise_for_status()
+
+
+async def _behind(server: Server, slug: str, guests: int) -> list[Guest]:
+    """One guest in, the others waiting."""
+    crowd = [Guest(server, slug) for _ in range(guests)]
+    for guest in crowd:
+        guest.join()
+    return crowd
+
+
+async def test_the_place_moves_survives_a_reload_and_ends_on_the_map(
+    server: Server, make_sale: MakeSale, open_page: OpenPage
+) -> None:
+    """S7: exact place, pushed; in the tab's title; the same after a reload; the map opens by itself."""
+    slug = await make_sale(active_limit=1)
+    crowd = await _behind(server, slug, 3)
+    page = await open_page(slug)
+    await page.reaches("waiting")
+    await expect(page.locator(".place-number")).to_have_text("3")
+    assert (await page.title()).startswith("Place 3")
+    await page.reload()
+    await page.reaches("waiting")
+    assert await page.place() == 3
+    crowd[1].leave()
+    await expect(page.locator(".place-number")).to_have_text("2")
+    await expect(page.locator(".facts")).to_contain_text("1 person")
+    crowd[2].leave()
+    crowd[0].leave()
+    await page.map_ready()
+    await expect(page.locator("h1")).to_be_focused()
+    await expect(page.locator("#live-urgent")).to_contain_text("your turn")
+
+
+async def test_a_lost_browser_gets_its_place_back_by_ticket(
+    server: Server, make_sale: MakeSale, open_page: OpenPage
+) -> None:
+    """S7, ANCHORS: the entry is gone from the queue, the signed ticket in the browser brings the place back."""
+    slug = await make_sale(active_limit=1)
+    await _behind(server, slug, 2)
+    page = await open_page(slug)
+    await page.reaches("waiting")
+    last = Guest(server, slug)
+    last.join()
+    assert await page.place() == 2
+    # The entry goes as after a long silence, or with a Redis that was lost; what stays is the browser's ticket.
+    redis = from_url(server.redis_url)
+    (visitor,) = await redis.zrange(keys.waiting_queue(slug), 3, 3, byscore=True)
+    await redis.zrem(keys.waiting_queue(slug), visitor)
+    await redis.aclose()
+    await page.reload()
+    await page.reaches("waiting")
+    await expect(page.locator(".facts dd").last).to_have_text("3")
+    assert await page.place() == 2
+
+
+async def test_a_lost_connection_is_said_and_comes_back(
+    server: Server, make_sale: MakeSale, open_page: OpenPage
+) -> None:
+    """D6: offline, reconnecting, back; the place is kept and moves on."""
+    slug = await make_sale(active_limit=1)
+    crowd = await _behind(server, slug, 2)
+    page = await open_page(slug)
+    await page.reaches("waiting")
+    banner = page.locator("#banner")
+    await expect(banner).to_be_hidden()
+    await page.page.context.set_offline(True)
+    await expect(banner).to_have_attribute("data-kind", "offline")
+    await expect(banner).to_contain_text("Your place is kept")
+    crowd[1].leave()
+    await page.page.context.set_offline(False)
+    await expect(banner).to_have_attribute("data-kind", "back")
+    await expect(page.locator(".place-number")).to_have_text("1")
+    await expect(banner).to_be_hidden()
+
+
+async def test_without_websockets_the_page_polls_and_can_buy(make_sale: MakeSale, open_page: OpenPage) -> None:
+    """Section 6: every command has an HTTP twin."""
+    slug = await make_sale()
+    page = await open_page(slug, before="delete globalThis.WebSocket;")
+    other = await open_page(slug)
+    await other.map_ready()
+    await page.map_ready()
+    await expect(page.locator("#banner")).to_have_attribute("data-kind", "polling")
+    await other.pick(1)
+    await page.sees(1, "held")
+    await page.pick(0)
+    await other.sees(0, "held")
+    await page.click_seat(0)
+    await other.sees(0, "free")
+    await page.pick(2)
+    await page.check_out()
+    assert await page.reaches("confirmed", "failed") == "confirmed"
+
+
+async def test_the_countdown_ends_in_the_sale_without_a_reload(make_sale: MakeSale, open_page: OpenPage) -> None:
+    opens_at = datetime.now(UTC) + timedelta(seconds=6)
+    slug = await make_sale(status=SaleStatus.SCHEDULED, opens_at=opens_at)
+    page = await open_page(slug)
+    await page.reaches("before")
+    await expect(page.locator(".clock-face")).to_be_visible()
+    await page.map_ready()
+    assert datetime.now(UTC) >= opens_at
+
+
+async def test_leaving_and_coming_back(server: Server, make_sale: MakeSale, open_page: OpenPage) -> None:
+    slug = await make_sale(active_limit=1)
+    await _behind(server, slug, 1)
+    page = await open_page(slug)
+    await page.reaches("waiting")
+    await page.get_by_role("button", name="Leave the queue").click()
+    await page.reaches("out")
+    await page.get_by_role("button", name="Join the queue again").click()
+    await page.reaches("waiting")
+
+
+async def test_a_pause_and_the_end_of_the_sale_are_said(
+    server: Server, make_sale: MakeSale, open_page: OpenPage, events: EventStore
+) -> None:
+    slug = await make_sale(active_limit=1)
+    await _behind(server, slug, 1)
+    await events.update(slug, paused=True)
+    page = await open_page(slug)
+    await page.reaches("waiting")
+    await expect(page.locator(".callout")).to_contain_text("paused")
+    server.operator("POST", f"/api/operator/events/{slug}/close")
+    await page.reaches("closed")
+    await expect(page.locator("h1")).to_have_text("This sale is closed")
+
+
+async def test_the_turn_ends_with_a_warning(server: Server, make_sale: MakeSale, open_page: OpenPage) -> None:
+    """S9: the session's end is announced before it comes (here the whole session lies inside the warning)."""
+    slug = await make_sale()
+    page = await open_page(slug)
+    await page.map_ready()
+    await page.evaluate(
+        """() => { const real = Date.now; const jump = real() + 9.5 * 60 * 1000 - real(); Date.now = () => real() + jump; }"""
+    )
+    await expect(page.get_by_test_id("session-warning")).to_be_visible()
+    await expect(page.locator("#live-urgent")).to_contain_text("ends soon")
+
+
+async def test_the_buyer_may_ask_to_be_called(
+    server: Server, make_sale: MakeSale, open_page: OpenPage
+) -> None:
+    """D6: the button asks for sound and notification, and says that they are on."""
+    slug = await make_sale(active_limit=1)
+    crowd = await _behind(server, slug, 1)
+    page = await open_page(slug, permissions=["notifications"])
+    await page.reaches("waiting")
+    await page.get_by_role("button", name="Call me").click()
+    await expect(page.locator(".notify-on")).to_be_visible()
+    crowd[0].leave()
+    await page.map_ready()
