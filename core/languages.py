@@ -62,10 +62,12 @@ def catalog(language: str) -> Catalog:
     with (_LOCALE / f"{language}.po").open("rb") as file:
         book = read_po(file, locale=language, abort_invalid=True)
     # E-mails have a file of their own (`mail.<language>.po`): the browser is not sent what it never shows.
-    with (_LOCALE / f"mail.{language}.po").open("rb") as file:
-        for message in read_po(file, locale=language, abort_invalid=True):
-            if message.id:
-                book[message.id] = message
+    # So have the replies of the support desk.
+    for other in ("mail", "support"):
+        with (_LOCALE / f"{other}.{language}.po").open("rb") as file:
+            for message in read_po(file, locale=language, abort_invalid=True):
+                if message.id:
+                    book[message.id] = message
     return book
 
 
@@ -112,7 +114,7 @@ def browser_messages(language: str) -> dict[str, str]:
     forms = [*sorted(locale.plural_form.tags, key=_FORM_ORDER.index), "other"]
     messages: dict[str, str] = {}
     for message in catalog(language):
-        if not message.id or str(message.id).startswith("mail."):
+        if not message.id or str(message.id).startswith(("mail.", "support.")):
             continue
         if isinstance(message.id, (tuple, list)):
             for form, translated in zip(forms, message.string or (), strict=True):

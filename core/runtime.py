@@ -19,6 +19,7 @@ from redis.asyncio import Redis
 from core.booking.checkout import Checkout
 from core.clock import Clock, SystemClock
 from core.database import open_database
+from core.diagnosis.diagnose import Diagnose
 from core.embedded import Engines
 from core.errors import StartupError
 from core.events.pipeline import EventPipeline
@@ -69,6 +70,7 @@ class Runtime:
     checkout: Checkout
     pipeline: EventPipeline
     reconcile: Reconcile
+    diagnose: Diagnose
     supervisor: Supervisor
     leases: Leases
     jobs: Jobs
@@ -144,20 +146,26 @@ async def open_runtime(
         seats = Seats(scripts=scripts, boards=boards, guard=seat_guard(settings, scripts, locks, database, redis))
         payments = open_payments(settings=settings, redis=redis, clock=clock)
         stack.push_async_callback(payments.aclose)
+        rows = SeatRows(database=database, replica=replica)
+        waiting_room = WaitingRoom(run=run, boards=boards, settings=settings, secret=secret, clock=clock)
+        checkout = Checkout(
+            database=database, redis=redis, seats=seats, events=events, payments=payments, supervisor=supervisor,
+            settings=settings, clock=clock, process=process,
+        )  # fmt: skip
+        reconcile = Reconcile(
+            rows=rows, scripts=scripts, seats=seats, locks=locks, page=settings.reconcile_page,
+            pause=settings.reconcile_pause_ms / 1000,
+        )  # fmt: skip
         yield Runtime(
             settings=settings, clock=clock, secret=secret, process=process, database=database, redis=redis, run=run,
             events=events, seats=seats, payments=payments,
-            waiting_room=WaitingRoom(run=run, boards=boards, settings=settings, secret=secret, clock=clock),
-            checkout=Checkout(
-                database=database, redis=redis, seats=seats, events=events, payments=payments, supervisor=supervisor,
-                settings=settings, clock=clock, process=process,
-            ),
+            waiting_room=waiting_room, checkout=checkout, reconcile=reconcile,
             pipeline=EventPipeline(
                 database=database, settings=settings, supervisor=supervisor, process=process, consume=consume
             ),
-            reconcile=Reconcile(
-                rows=SeatRows(database=database, replica=replica), scripts=scripts, seats=seats, locks=locks,
-                page=settings.reconcile_page, pause=settings.reconcile_pause_ms / 1000,
+            diagnose=Diagnose(
+                database=database, redis=redis, settings=settings, clock=clock, events=events,
+                waiting_room=waiting_room, seats=seats, scripts=scripts, rows=rows, reconcile=reconcile, payments=payments, checkout=checkout,
             ),
             supervisor=supervisor, leases=leases, jobs=Jobs(supervisor=supervisor, leases=leases),
         )  # fmt: skip

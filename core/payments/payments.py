@@ -113,6 +113,11 @@ class Payments:
         """Each provider's circuit as this process sees it, in order of preference."""
         return [provider.circuit.view() for provider in self._providers]
 
+    async def refresh(self) -> None:
+        """Reads what the other processes know of the circuits, so that `circuits` is true of this moment."""
+        for provider in self._providers:
+            await provider.circuit.refresh()
+
     async def force_circuit(self, provider: str, mode: Mode) -> None:
         """FORCED_OPEN keeps every charge back, DISABLED lets every one through, CLOSED ends either.
 

@@ -31,11 +31,17 @@ async def delete_locks_without_ttl(redis: Redis, *, dry_run: bool = False) -> li
             name = key.decode()
             if await redis.pttl(name) != -1:
                 continue
-            if dry_run or await redis.eval(_DELETE, 1, name):
+            if dry_run or await delete_lock_without_ttl(redis, name):
                 found.append(name)
-                if not dry_run:
-                    DELETED.inc()
-                    log.warning("lock without TTL deleted", key=name)
     except REDIS_LOST as error:
         raise StoreUnavailable(retry_after=2) from error
     return found
+
+
+async def delete_lock_without_ttl(redis: Redis, name: str) -> bool:
+    """False when it is gone, or has a TTL by now. Raises what Redis raises."""
+    deleted = bool(await redis.eval(_DELETE, 1, name))
+    if deleted:
+        DELETED.inc()
+        log.warning("lock without TTL deleted", key=name)
+    return deleted

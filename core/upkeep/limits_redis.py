@@ -21,13 +21,11 @@ from core.waiting_room.limit import Capacity, LoadFollower
 log = structlog.get_logger(__name__)
 
 CAPACITY = Gauge("onsale_active_capacity", "Active visitors that the machines bear", multiprocess_mode="mostrecent")
-SHARE = Gauge(
-    "onsale_active_limit_share", "Share of the capacity that the load allows", multiprocess_mode="mostrecent"
-)
+SHARE = Gauge("onsale_active_limit_share", "Share of the capacity that the load allows", multiprocess_mode="mostrecent")
 
 
 class Limits:
-    """One round reads the load of all processes and writes each open event's cap; a cap nobody renews ends by itself."""
+    """One round reads the load of all processes and writes each open event's cap; a cap not renewed ends by itself."""
 
     def __init__(
         self, *, redis: Redis, readings: LoadReadings, events: EventStore, settings: Settings, clock: Clock

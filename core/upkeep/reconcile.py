@@ -80,6 +80,13 @@ class Reconcile:
             await asyncio.sleep(self._pause)
         return report
 
+    async def check_seat(self, event: Event, ordinal: int) -> Report:
+        """One seat, at once. Raises StoreUnavailable."""
+        report = Report(event.slug, seats=1)
+        await self._seats.ensure_board(event)
+        await self._check(event, ordinal, report, dry_run=False)
+        return report
+
     async def _look(self, event: Event, ordinals: Sequence[int]) -> list[Seen]:
         return [Seen(*values) for values in await self._scripts.inspect(event.slug, ordinals)]
 

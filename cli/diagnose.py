@@ -1,0 +1,70 @@
+"""`onsale diagnose`: "I can't book", walked step by step (S33)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
+
+import orjson
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.text import Text
+
+from cli.runtime import with_runtime
+
+if TYPE_CHECKING:
+    from core.diagnosis.diagnose import Diagnosis
+    from core.runtime import Runtime
+
+_COLOURS = {"pass": "green", "warn": "yellow", "fail": "red"}
+
+
+def diagnose(
+    visitor: Annotated[str, typer.Option(help="The visitor's id (v_...).", show_default=False)] = "",
+    reservation: Annotated[str, typer.Option(help="The reservation's id.", show_default=False)] = "",
+    event: Annotated[str, typer.Option(help="The event.", metavar="SLUG", show_default=False)] = "",
+    seat: Annotated[int | None, typer.Option(help="The seat's ordinal; with --event.", show_default=False)] = None,
+    fix: Annotated[bool, typer.Option("--fix", help="Make the mends that are safe while a sale runs.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Walk "I can't book": dependencies, sale, queue, visitor, seat, lock, payment, e-mail.
+
+    Names the likeliest cause, what to do about it, and the reply to the customer.
+
+    Exit code 0 when nothing failed, 1 when a step failed and was not mended.
+    """
+    from core.diagnosis.diagnose import Question
+
+    if seat is not None and not event:
+        raise typer.BadParameter("a seat needs --event", param_hint="--seat")
+    if visitor and not event and not reservation:
+        raise typer.BadParameter("a visitor needs --event", param_hint="--visitor")
+    try:
+        id = UUID(reservation) if reservation else None
+    except ValueError:
+        raise typer.BadParameter(f"{reservation!r} is no reservation id", param_hint="--reservation") from None
+    question = Question(visitor or None, id, event or None, seat)
+
+    async def work(runtime: Runtime) -> Diagnosis:
+        return await runtime.diagnose.run(question, fix=fix)
+
+    found = with_runtime(work)
+    if as_json:
+        print(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
+    else:
+        _show(found)
+    if any(finding.level == "fail" and not finding.fixed for finding in found.findings):
+        raise typer.Exit(1)
+
+
+def _show(found: Diagnosis) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    for finding in found.findings:
+        level = Text(f"{finding.level:<4}", style=_COLOURS[finding.level])
+        console.print(level, f" {finding.step:<16} {escape(finding.detail)}", sep="")
+    console.print()
+    console.print(f"[bold]likeliest cause[/bold]  {found.cause}")
+    console.print(f"[bold]what to do[/bold]       {escape(found.action)}")
+    for language, reply in found.reply.items():
+        console.print(f"[bold]reply ({language})[/bold]       {escape(reply)}")

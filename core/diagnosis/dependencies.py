@@ -1,0 +1,104 @@
+"""What everything stands on: PostgreSQL, Redis, the sale itself, the periodic work."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from datetime import datetime
+
+import databases
+from redis.asyncio import Redis
+
+from core import keys
+from core.database import raw
+from core.diagnosis.finding import Cause, Finding, fail, passed, warn
+from core.errors import StoreUnavailable
+from core.store_redis import REDIS_LOST
+from core.venue.event import Event, SaleState
+
+_FULL = 0.8
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode() if isinstance(value, bytes) else value
+
+
+async def postgres(database: databases.Database) -> AsyncIterator[Finding]:
+    began = time.monotonic()
+    try:
+        async with raw(database) as connection:
+            used = await connection.fetchval(
+                "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
+            )
+            most = int(await connection.fetchval("SHOW max_connections"))
+    except StoreUnavailable as error:
+        yield fail("postgresql", Cause.POSTGRES_AWAY, f"does not answer: {type(error.__cause__).__name__}")
+        return
+    milliseconds = (time.monotonic() - began) * 1000
+    detail = f"answers in {milliseconds:.0f} ms, {used} of {most} connections"
+    yield warn("postgresql", Cause.POSTGRES_FULL, detail) if used > most * _FULL else passed("postgresql", detail)
+
+
+async def redis(client: Redis) -> AsyncIterator[Finding]:
+    began = time.monotonic()
+    try:
+        await client.ping()
+        memory = await client.info("memory")
+        role = (await client.info("replication")).get("role", "master")
+    except REDIS_LOST as error:
+        yield fail("redis", Cause.REDIS_AWAY, f"does not answer: {type(error).__name__}")
+        return
+    milliseconds = (time.monotonic() - began) * 1000
+    used, most = int(memory.get("used_memory", 0)), int(memory.get("maxmemory", 0))
+    policy = str(memory.get("maxmemory_policy", "noeviction"))
+    share = f"{used / 2**20:.0f} MiB" + (f" of {most / 2**20:.0f} MiB" if most else ", no maxmemory")
+    detail = f"answers in {milliseconds:.0f} ms, {share}, policy {policy}"
+    if role != "master":
+        yield fail("redis", Cause.REDIS_READ_ONLY, f"this is a {role}")
+    elif most and used >= most:
+        yield fail("redis", Cause.REDIS_FULL, detail)
+    elif most and used > most * _FULL:
+        yield warn("redis", Cause.REDIS_MEMORY, detail)
+    elif most and policy != "noeviction":
+        yield warn("redis", Cause.REDIS_EVICTS, detail)
+    else:
+        yield passed("redis", detail)
+
+
+async def sale(event: Event, now: datetime) -> AsyncIterator[Finding]:
+    state = event.sale_state(now)
+    if state is SaleState.BEFORE:
+        when = f" before {event.opens_at:%Y-%m-%d %H:%M %Z}" if event.opens_at else ": nobody has opened it"
+        yield fail("sale", Cause.SALE_NOT_OPEN, f"{event.slug} is not open{when}")
+    elif state is SaleState.CLOSED:
+        yield fail("sale", Cause.SALE_CLOSED, f"{event.slug} is closed")
+    elif event.paused:
+        yield warn("sale", Cause.SALE_PAUSED, f"{event.slug} is open, admission is paused")
+    else:
+        yield passed("sale", f"{event.slug} is open")
+
+
+async def work(client: Redis, event: Event, now: datetime) -> AsyncIterator[Finding]:
+    """The board, and whether any process sweeps."""
+    if await client.exists(keys.board_version(event.slug)):
+        epoch, counter = await client.hmget(keys.board_version(event.slug), ["epoch", "counter"])
+        yield passed("board", f"epoch {int(epoch or 0)}, version {int(counter or 0)}")
+    else:
+        yield fail("board", Cause.BOARD_LOST, "Redis has no board of this event", fix="board")
+    owner = await client.get(keys.job_lease("sweep"))
+    if owner is not None:
+        yield passed("sweep", f"done by {_text(owner)}")
+    elif event.sale_state(now) is SaleState.OPEN:
+        yield fail("sweep", Cause.SWEEP_STOPPED, "no process has the sweep's lease")
+    limit, active = event.active_limit, await client.zcard(keys.active_users(event.slug))
+    waiting, cap = await client.zcard(keys.waiting_queue(event.slug)), await client.get(keys.active_cap(event.slug))
+    detail = f"{active} active of {limit}, {waiting} waiting"
+    if cap is not None and int(cap) < limit:
+        capped = f"{detail}; the load allows {int(cap)}"
+        yield warn("queue", Cause.ADMISSION_CAPPED, capped) if waiting else passed("queue", capped)
+    elif active >= limit and waiting:
+        yield warn("queue", Cause.QUEUE_FULL, detail)
+    elif waiting and not event.paused and event.sale_state(now) is SaleState.OPEN:
+        yield fail("queue", Cause.ADMISSION_STALLED, f"{detail}: there is room, and nobody is let in", fix="sweep")
+    else:
+        yield passed("queue", detail)

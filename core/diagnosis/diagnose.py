@@ -1,0 +1,186 @@
+"""The walk through S33, and the mends that are safe to make while a sale runs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+import databases
+from redis.asyncio import Redis
+
+from core import keys
+from core.booking.checkout import Checkout
+from core.clock import Clock
+from core.diagnosis import dependencies, messages, money, people, seats
+from core.diagnosis.finding import ADVICE, Cause, Finding, Level, fail, likeliest
+from core.errors import EventNotFound, StoreUnavailable
+from core.languages import LANGUAGES, translations
+from core.payments.payments import Payments
+from core.seats.scripts_redis import SeatScripts
+from core.seats.seats import Seats
+from core.settings import Settings
+from core.store_redis import REDIS_LOST
+from core.upkeep.janitor_redis import delete_lock_without_ttl
+from core.upkeep.reconcile import Reconcile
+from core.upkeep.seat_rows_postgres import SeatRows
+from core.venue.event import Event
+from core.venue.event_store_postgres import EventStore
+from core.waiting_room.queue_redis import WaitingRoom
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Whom or what it is about; whatever is missing is found from the reservation, or left out."""
+
+    visitor: str | None = None
+    reservation: UUID | None = None
+    event: str | None = None
+    seat: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """Every step's finding, the likeliest cause, what to do, and the reply to the customer by language."""
+
+    findings: tuple[Finding, ...]
+    cause: Cause
+    action: str
+    reply: dict[str, str]
+
+
+class Diagnose:
+    """Never raises for a store that is away: that is a finding."""
+
+    def __init__(
+        self, *, database: databases.Database, redis: Redis, settings: Settings, clock: Clock, events: EventStore,
+        waiting_room: WaitingRoom, seats: Seats, scripts: SeatScripts, rows: SeatRows, reconcile: Reconcile,
+        payments: Payments, checkout: Checkout, consumer_lag: messages.ConsumerLag | None = None,
+    ) -> None:  # fmt: skip
+        self._database = database
+        self._redis = redis
+        self._settings = settings
+        self._clock = clock
+        self._events = events
+        self._waiting_room = waiting_room
+        self._seats = seats
+        self._scripts = scripts
+        self._rows = rows
+        self._reconcile = reconcile
+        self._payments = payments
+        self._checkout = checkout
+        self._consumer_lag = consumer_lag
+
+    async def run(self, question: Question, *, fix: bool = False) -> Diagnosis:
+        found = [finding async for finding in self._walk(question)]
+        if fix and any(finding.fix for finding in found):
+            found = [await self._mend(question, finding) for finding in found]
+        cause = likeliest(found)
+        reply = {language: translations(language).gettext(f"support.reply.{cause}") for language in LANGUAGES}
+        return Diagnosis(tuple(found), cause, ADVICE[cause], reply)
+
+    async def _walk(self, question: Question) -> AsyncIterator[Finding]:
+        away = False
+        for check in (dependencies.postgres(self._database), dependencies.redis(self._redis)):
+            async for finding in check:
+                away = away or finding.level is Level.FAIL
+                yield finding
+        if away:
+            return  # everything further would only say the same again
+        try:
+            async for finding in self._details(question):
+                yield finding
+        except StoreUnavailable as error:
+            yield fail("walk", Cause.REDIS_AWAY, f"a store went away on the way: {type(error.__cause__).__name__}")
+        except REDIS_LOST as error:
+            yield fail("walk", Cause.REDIS_AWAY, f"Redis went away on the way: {type(error).__name__}")
+
+    async def _details(self, question: Question) -> AsyncIterator[Finding]:
+        row = None
+        if question.reservation is not None:
+            row = await money.find_reservation(self._database, question.reservation)
+            if row is None:
+                yield fail(
+                    "reservation", Cause.RESERVATION_NOT_FOUND, f"there is no reservation {question.reservation}"
+                )
+        event, problem = await self._event(row["slug"] if row else question.event)
+        if problem is not None:
+            yield problem
+        visitor = row["visitor"] if row else question.visitor
+        if event is not None:
+            if row is None and visitor is not None:
+                latest = await money.latest_reservation(self._database, event.id, visitor)
+                row = await money.find_reservation(self._database, latest) if latest else None
+            async for finding in self._in_event(event, visitor, question.seat):
+                yield finding
+        if row is not None:
+            async for finding in money.reservation(row):
+                yield finding
+            async for finding in messages.email(self._database, row["id"]):
+                yield finding
+        await self._payments.refresh()
+        async for finding in money.circuits(self._payments.circuits()):
+            yield finding
+        async for finding in messages.pipeline(self._database, self._consumer_lag):
+            yield finding
+
+    async def _event(self, slug: str | None) -> tuple[Event | None, Finding | None]:
+        if slug is None:
+            return None, None
+        try:
+            return await self._events.get(slug), None
+        except EventNotFound:
+            return None, fail("sale", Cause.EVENT_NOT_FOUND, f"there is no event {slug!r}")
+
+    async def _in_event(self, event: Event, visitor: str | None, ordinal: int | None) -> AsyncIterator[Finding]:
+        now = self._clock.now()
+        async for finding in dependencies.sale(event, now):
+            yield finding
+        async for finding in dependencies.work(self._redis, event, now):
+            yield finding
+        if visitor is not None:
+            async for finding in people.visitor(
+                self._redis, self._waiting_room, self._seats, self._settings, self._clock, event, visitor
+            ):
+                yield finding
+        if ordinal is not None:
+            async for finding in seats.seat(self._redis, self._scripts, self._rows, event, ordinal, visitor):
+                yield finding
+
+    async def _mend(self, question: Question, finding: Finding) -> Finding:
+        mend = self._mends().get(finding.fix or "")
+        if mend is None:
+            return finding
+        event, _ = await self._event(question.event)
+        try:
+            done = await mend(event, question.seat)
+        except (StoreUnavailable, *REDIS_LOST) as error:
+            return replace(finding, detail=f"{finding.detail}; not mended: {type(error).__name__}")
+        return replace(
+            finding, detail=f"{finding.detail}; {'mended' if done else 'nothing was left to mend'}", fixed=done
+        )
+
+    def _mends(self) -> dict[str, Callable[[Event | None, int | None], Awaitable[bool]]]:
+        async def board(event: Event | None, _: int | None) -> bool:
+            if event is None:
+                return False
+            await self._seats.ensure_board(event)
+            return True
+
+        async def seat(event: Event | None, ordinal: int | None) -> bool:
+            if event is None or ordinal is None:
+                return False
+            return (await self._reconcile.check_seat(event, ordinal)).mended > 0
+
+        async def lock(event: Event | None, ordinal: int | None) -> bool:
+            if event is None or ordinal is None:
+                return False
+            return await delete_lock_without_ttl(self._redis, keys.seat_lock(event.slug, ordinal))
+
+        async def sweep(event: Event | None, _: int | None) -> bool:
+            return event is not None and (await self._waiting_room.sweep(event)).admitted > 0
+
+        async def payments(_: Event | None, __: int | None) -> bool:
+            return await self._checkout.finish_due() > 0
+
+        return {"board": board, "seat": seat, "lock": lock, "sweep": sweep, "payments": payments}

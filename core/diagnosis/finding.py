@@ -1,0 +1,144 @@
+"""What a diagnosis finds: steps that pass, warn or fail, causes by name, and the likeliest of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Level(StrEnum):
+    PASS = "pass"  # noqa: S105 - the word of the report
+    WARN = "warn"
+    FAIL = "fail"
+
+
+class Cause(StrEnum):
+    """Every cause that can be named, the one that explains most first: the likeliest is the first one found.
+
+    The values are stable; the reply to the customer is `support.reply.<value>` in the catalogues.
+    """
+
+    POSTGRES_AWAY = "postgres_away"
+    REDIS_AWAY = "redis_away"
+    REDIS_READ_ONLY = "redis_read_only"
+    REDIS_FULL = "redis_full"
+    EVENT_NOT_FOUND = "event_not_found"
+    SALE_NOT_OPEN = "sale_not_open"
+    SALE_CLOSED = "sale_closed"
+    BOARD_LOST = "board_lost"
+    SWEEP_STOPPED = "sweep_stopped"
+    RESERVATION_NOT_FOUND = "reservation_not_found"
+    PAYMENT_STUCK = "payment_stuck"
+    PAYMENT_UNKNOWN = "payment_unknown"
+    PAYMENT_PARKED = "payment_parked"
+    PAYMENT_UNDER_WAY = "payment_under_way"
+    REFUND_PENDING = "refund_pending"
+    PAYMENT_DECLINED = "payment_declined"
+    PAYMENT_FAILED = "payment_failed"
+    RESERVATION_CANCELLED = "reservation_cancelled"
+    MISMATCH = "mismatch"
+    LOCK_WITHOUT_TTL = "lock_without_ttl"
+    NO_SUCH_SEAT = "no_such_seat"
+    SEAT_SOLD = "seat_sold"
+    SEAT_BLOCKED = "seat_blocked"
+    SEAT_HELD = "seat_held"
+    CIRCUIT_OPEN = "circuit_open"
+    SALE_PAUSED = "sale_paused"
+    ADMISSION_CAPPED = "admission_capped"
+    ADMISSION_STALLED = "admission_stalled"
+    QUEUE_FULL = "queue_full"
+    VISITOR_OUT = "visitor_out"
+    HEARTBEAT_LATE = "heartbeat_late"
+    VISITOR_WAITING = "visitor_waiting"
+    BASKET_LAPSED = "basket_lapsed"
+    RELAY_STUCK = "relay_stuck"
+    EMAIL_DEAD = "email_dead"
+    CONSUMER_LAG = "consumer_lag"
+    EMAIL_PENDING = "email_pending"
+    DEAD_LETTERS = "dead_letters"
+    POSTGRES_FULL = "postgres_full"
+    REDIS_MEMORY = "redis_memory"
+    REDIS_EVICTS = "redis_evicts"
+    NOTHING_FOUND = "nothing_found"
+
+
+#: What the engineer does about it.
+ADVICE: dict[Cause, str] = {
+    Cause.POSTGRES_AWAY: "Bring PostgreSQL back (DATABASE_URL); checkout is refused meanwhile, nothing is charged.",
+    Cause.REDIS_AWAY: "Bring Redis back (REDIS_URL); the boards are rebuilt and browsers come back by themselves.",
+    Cause.REDIS_READ_ONLY: "REDIS_URL points at a replica, or the master lacks replicas: point it at the master.",
+    Cause.REDIS_FULL: "Redis refuses writes, out of memory: raise maxmemory now, then look for what grew.",
+    Cause.EVENT_NOT_FOUND: "Check the event's slug: `onsale event list`.",
+    Cause.SALE_NOT_OPEN: "Open the sale with `onsale event open SLUG`, or tell the customer when it opens.",
+    Cause.SALE_CLOSED: "The sale is over. If that is wrong: `onsale event open SLUG`, and check closes_at.",
+    Cause.BOARD_LOST: "Redis lost the board: `--fix` rebuilds it from PostgreSQL, as does the next buyer's call.",
+    Cause.SWEEP_STOPPED: "No process sweeps: nobody is let in or put out. Restart a web process or `onsale worker`.",
+    Cause.RESERVATION_NOT_FOUND: "Ask for the reservation number in the e-mail or in the page's address.",
+    Cause.PAYMENT_STUCK: "No process works on a payment that is due: `--fix` takes it over; check the web processes.",
+    Cause.PAYMENT_UNKNOWN: "The provider has not told the outcome; it is being asked until the deadline. Wait.",
+    Cause.PAYMENT_PARKED: "Payment waits for the provider. It goes on by itself when the circuit closes.",
+    Cause.PAYMENT_UNDER_WAY: "The payment is at work. Wait for its result, a minute at most.",
+    Cause.REFUND_PENDING: "The refund is repeated until the provider confirms it. If it lasts, look at the provider.",
+    Cause.PAYMENT_DECLINED: "The card was declined and nothing was charged. The customer may try another card.",
+    Cause.PAYMENT_FAILED: "The payment failed and whatever was charged was given back. The customer may try again.",
+    Cause.RESERVATION_CANCELLED: "The reservation was cancelled. Nothing to do.",
+    Cause.MISMATCH: "Redis and PostgreSQL disagree about the seat: `--fix`, or `onsale reconcile`, mends Redis.",
+    Cause.LOCK_WITHOUT_TTL: "A lock that nobody will release: `--fix` deletes it. Find out who wrote it.",
+    Cause.NO_SUCH_SEAT: "Check the seat's ordinal: `GET /api/events/SLUG/plan` lists them.",
+    Cause.SEAT_SOLD: "Somebody else has bought the seat. The customer picks another.",
+    Cause.SEAT_BLOCKED: "The organiser blocked the seat. Unblock it on the operator's page if that is wrong.",
+    Cause.SEAT_HELD: "Somebody else holds the seat until the time shown. It may come free.",
+    Cause.CIRCUIT_OPEN: "The provider's circuit is open. Check the provider; it is probed again by itself.",
+    Cause.SALE_PAUSED: "Admission is paused by an operator: resume it on the operator's page.",
+    Cause.ADMISSION_CAPPED: "The load, or payment being away, holds admission back: look at CPU, pool and provider.",
+    Cause.ADMISSION_STALLED: "There is room and the queue does not move: `--fix` sweeps once; check the sweep job.",
+    Cause.QUEUE_FULL: "All places are taken: normal at the peak. Raise the active limit if the machines bear it.",
+    Cause.VISITOR_OUT: "Neither waiting nor in: the browser was silent, the session ended, or it never joined.",
+    Cause.HEARTBEAT_LATE: "The browser has gone silent and will be put out: the network or a sleeping phone.",
+    Cause.VISITOR_WAITING: "The visitor is in the queue. Nothing is wrong.",
+    Cause.BASKET_LAPSED: "The hold ran out before payment. The customer picks seats again.",
+    Cause.RELAY_STUCK: "Outbox rows are not leaving: check Kafka, and that a web process or worker runs.",
+    Cause.EMAIL_DEAD: "The e-mail was given up: read the error, mend it, `onsale events dead retry`.",
+    Cause.CONSUMER_LAG: "The consumers are behind: start another `onsale worker`, look at their log.",
+    Cause.EMAIL_PENDING: "The e-mail has not been sent yet. The ticket is on the reservation's page already.",
+    Cause.DEAD_LETTERS: "Messages were given up: `onsale events dead list`, then `retry`.",
+    Cause.POSTGRES_FULL: "PostgreSQL is nearly out of connections: lower ONSALE_DATABASE_POOL or add a pooler.",
+    Cause.REDIS_MEMORY: "Redis is above 80% of maxmemory: raise it before writes are refused.",
+    Cause.REDIS_EVICTS: "Set `maxmemory-policy noeviction`: an evicted hold or board is a lie (docs/memory.md).",
+    Cause.NOTHING_FOUND: "Nothing is wrong that can be seen from here. Ask for a screenshot and the time.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One step's result. `fix` names a safe mend that `--fix` may make."""
+
+    step: str
+    level: Level
+    detail: str
+    cause: Cause | None = None
+    fix: str | None = None
+    fixed: bool = False
+
+
+def passed(step: str, detail: str) -> Finding:
+    return Finding(step, Level.PASS, detail)
+
+
+def warn(step: str, cause: Cause, detail: str, fix: str | None = None) -> Finding:
+    return Finding(step, Level.WARN, detail, cause, fix)
+
+
+def fail(step: str, cause: Cause, detail: str, fix: str | None = None) -> Finding:
+    return Finding(step, Level.FAIL, detail, cause, fix)
+
+
+def likeliest(findings: Sequence[Finding]) -> Cause:
+    """A failure explains more than a warning; among equals the earlier cause of `Cause` does."""
+    order = {cause: index for index, cause in enumerate(Cause)}
+    for level in (Level.FAIL, Level.WARN):
+        causes = [finding.cause for finding in findings if finding.level is level and finding.cause]
+        if causes:
+            return min(causes, key=lambda cause: order[cause])
+    return Cause.NOTHING_FOUND

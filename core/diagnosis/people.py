@@ -1,0 +1,56 @@
+"""The visitor: in the queue, in, or out; heard of lately or not; with a basket or without."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from redis.asyncio import Redis
+
+from core import keys
+from core.clock import Clock, iso
+from core.diagnosis.finding import Cause, Finding, passed, warn
+from core.seats.seats import Seats
+from core.settings import Settings
+from core.venue.event import Event
+from core.waiting_room.place import PlaceState
+from core.waiting_room.queue_redis import WaitingRoom
+
+
+async def visitor(
+    client: Redis, waiting_room: WaitingRoom, seats: Seats, settings: Settings, clock: Clock, event: Event, name: str
+) -> AsyncIterator[Finding]:
+    place = await waiting_room.place(event, name)
+    if place is None:
+        spent = await client.zscore(keys.waiting_spent(event.slug), name)
+        was = f"had number {int(spent)}, which was used" if spent else "has no number"
+        yield warn("visitor", Cause.VISITOR_OUT, f"{name} is neither waiting nor in; {was}")
+    elif place.state is PlaceState.WAITING:
+        eta = f", about {place.eta_seconds} s" if place.eta_seconds is not None else ""
+        yield warn("visitor", Cause.VISITOR_WAITING, f"{name} waits: number {place.number}, {place.ahead} ahead{eta}")
+        yield await _heard(
+            client, settings, clock, keys.waiting_beats(event.slug), name, settings.waiting_grace_seconds
+        )
+    else:
+        until = iso(place.until) if place.until else "?"
+        yield passed("visitor", f"{name} is in until {until}")
+        yield await _heard(client, settings, clock, keys.active_users(event.slug), name, settings.active_grace_seconds)
+    text = await client.hget(keys.baskets(event.slug), name)
+    basket = await seats.basket(event, name)
+    if basket is not None:
+        what = "is paying for" if basket.paying else "holds"
+        yield passed("basket", f"{what} {list(basket.seats)} until {iso(basket.until)}, fence {basket.fence}")
+    elif text is not None:
+        yield warn("basket", Cause.BASKET_LAPSED, "the hold ran out")
+    else:
+        yield passed("basket", "holds nothing")
+
+
+async def _heard(client: Redis, settings: Settings, clock: Clock, key: str, name: str, grace: float) -> Finding:
+    score = await client.zscore(key, name)
+    if score is None:
+        return passed("heartbeat", "none needed")
+    age = max(0.0, clock.now().timestamp() - score / 1000)
+    detail = f"last heard {age:.0f} s ago, out after {grace:.0f} s"
+    # Two beats missed: a browser that is well would have been heard.
+    late = age > min(2.5 * settings.beat_seconds, grace)
+    return warn("heartbeat", Cause.HEARTBEAT_LATE, detail) if late else passed("heartbeat", detail)

@@ -1,0 +1,62 @@
+"""The seat: what Redis and PostgreSQL say of it, who has it, and its lock."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from redis.asyncio import Redis
+
+from core import keys
+from core.clock import iso
+from core.diagnosis.finding import Cause, Finding, fail, passed, warn
+from core.seats.board import SeatState
+from core.seats.scripts_redis import PAYMENT_PROTECTION_MS, SeatScripts
+from core.upkeep.mismatch import Seen, judge
+from core.upkeep.seat_rows_postgres import SeatRows
+from core.venue.event import Event
+
+
+async def seat(
+    client: Redis, scripts: SeatScripts, rows: SeatRows, event: Event, ordinal: int, visitor: str | None
+) -> AsyncIterator[Finding]:
+    row = await rows.one(event.id, ordinal)
+    if row is None:
+        yield fail("seat", Cause.NO_SUCH_SEAT, f"{event.slug} has seats 0 to {event.seat_count - 1}, not {ordinal}")
+        return
+    [values] = await scripts.inspect(event.slug, [ordinal])
+    seen = Seen(*values)
+    mismatch = judge(row, seen, PAYMENT_PROTECTION_MS) if seen.byte >= 0 else None
+    holder = seen.state.partition("|")[0]
+    truth = f"PostgreSQL: {row.status} since {iso(row.updated_at)}, fence {row.fence}"
+    if mismatch is not None:
+        yield fail(
+            "seat",
+            Cause.MISMATCH,
+            f"{mismatch.kind}: Redis says {mismatch.redis}; PostgreSQL says {row.status}",
+            fix="seat",
+        )
+    elif row.status == "SOLD":
+        yield warn("seat", Cause.SEAT_SOLD, truth)
+    elif row.status == "BLOCKED":
+        yield warn("seat", Cause.SEAT_BLOCKED, truth)
+    elif row.status == "PAYING":
+        own = row.payer == visitor
+        yield (
+            passed("seat", f"{truth}, being paid for by this visitor")
+            if own
+            else warn("seat", Cause.SEAT_HELD, f"{truth}, being paid for by {row.payer}")
+        )
+    elif seen.byte == SeatState.HELD:
+        detail = f"{truth}; held by {holder} for {max(seen.ttl_ms, 0) / 1000:.0f} s more"
+        yield passed("seat", detail) if holder == visitor else warn("seat", Cause.SEAT_HELD, detail)
+    else:
+        yield passed("seat", f"{truth}; free in Redis as well")
+    yield await _lock(client, event, ordinal)
+
+
+async def _lock(client: Redis, event: Event, ordinal: int) -> Finding:
+    name = keys.seat_lock(event.slug, ordinal)
+    ttl = await client.pttl(name)
+    if ttl == -1:
+        return fail("seat lock", Cause.LOCK_WITHOUT_TTL, f"{name} has no TTL", fix="lock")
+    return passed("seat lock", "not locked" if ttl < 0 else f"locked for {ttl} ms more")

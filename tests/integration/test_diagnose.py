@@ -1,0 +1,272 @@
+"""S33: each seeded fault is named, with what to do and a reply in both languages; the safe mends mend."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from uuid import UUID, uuid4
+
+import pytest
+
+from core import keys
+from core.diagnosis.diagnose import Diagnosis, Question
+from core.diagnosis.finding import ADVICE, Cause, Level, likeliest, warn
+from core.embedded import Engines
+from core.languages import LANGUAGES, translations
+from core.payments.breaker import Mode
+from core.runtime import Runtime, open_runtime
+from core.settings import Settings
+from core.venue.event import Event, SaleStatus
+from tests import topologies
+from tests.booking import Bank, Desk, desk
+from tests.conftest import MakeEvent
+
+
+@dataclass
+class Scene:
+    """A sale in which the `sweep` lease is taken, as it is while a server runs."""
+
+    runtime: Runtime
+    event: Event
+    bank: Bank
+    shop: Desk
+
+    async def sql(self, statement: str, **values: object) -> None:
+        await self.runtime.database.execute(statement, values)
+
+    async def ask(self, fix: bool = False, **question: object) -> Diagnosis:
+        return await self.runtime.diagnose.run(Question(event=self.event.slug, **question), fix=fix)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+async def scene(runtime: Runtime, make_event: MakeEvent) -> Scene:
+    event = await make_event(active_limit=2)
+    await runtime.seats.ensure_board(event)
+    await runtime.redis.set(keys.job_lease("sweep"), "a process", px=600_000)
+    # Other tests leave events in the outbox and letters unread: they are not this customer's fault.
+    await runtime.database.execute("UPDATE outbox SET sent_at = now() WHERE sent_at IS NULL")
+    await runtime.database.execute("UPDATE dead_letters SET retried_at = now() WHERE retried_at IS NULL")
+    bank = Bank()
+    return Scene(runtime, event, bank, desk(runtime, bank))
+
+
+def test_every_cause_has_advice_and_a_reply_in_every_language() -> None:
+    assert set(ADVICE) == set(Cause)
+    for cause in Cause:
+        for language in LANGUAGES:
+            key = f"support.reply.{cause}"
+            assert translations(language).gettext(key) != key, (language, cause)
+
+
+def test_a_failure_explains_more_than_a_warning() -> None:
+    found = [warn("a", Cause.SEAT_SOLD, ""), replace(warn("b", Cause.CIRCUIT_OPEN, ""), level=Level.FAIL)]
+    assert likeliest(found) is Cause.CIRCUIT_OPEN
+    assert likeliest(found[:1]) is Cause.SEAT_SOLD
+    assert likeliest([]) is Cause.NOTHING_FOUND
+
+
+async def test_a_sound_sale_has_nothing_wrong(scene: Scene) -> None:
+    await scene.runtime.waiting_room.join(scene.event, "a")
+    found = await scene.ask(visitor="a", seat=1)
+    assert [f for f in found.findings if f.level is not Level.PASS] == []
+    assert found.cause is Cause.NOTHING_FOUND
+
+
+async def _board_lost(scene: Scene) -> None:
+    await scene.runtime.redis.delete(*keys.event_keys(scene.event.slug))
+
+
+async def _no_sweep(scene: Scene) -> None:
+    await scene.runtime.redis.delete(keys.job_lease("sweep"))
+
+
+async def _full(scene: Scene) -> None:
+    for visitor in ("x", "y", "a"):
+        await scene.runtime.waiting_room.join(scene.event, visitor)
+
+
+async def _stalled(scene: Scene) -> None:
+    await _full(scene)
+    await scene.runtime.redis.zrem(keys.active_users(scene.event.slug), "x")
+
+
+async def _capped(scene: Scene) -> None:
+    await scene.runtime.redis.set(keys.active_cap(scene.event.slug), 0, px=600_000)
+    await scene.runtime.waiting_room.join(scene.event, "a")
+
+
+async def _out(scene: Scene) -> None: ...
+
+
+async def _paused(scene: Scene) -> None:
+    await scene.runtime.waiting_room.join(scene.event, "a")
+    await scene.runtime.events.update(scene.event.slug, paused=True)
+
+
+async def _closed(scene: Scene) -> None:
+    await scene.runtime.events.set_status(scene.event.slug, SaleStatus.CLOSED)
+
+
+async def _sold_only_in_postgres(scene: Scene) -> None:
+    await scene.runtime.waiting_room.join(scene.event, "a")
+    await scene.sql("UPDATE seats SET status = 'SOLD' WHERE event_id = :id AND ordinal = 1", id=scene.event.id)
+
+
+async def _held_without_ttl(scene: Scene) -> None:
+    await scene.runtime.waiting_room.join(scene.event, "a")
+    await scene.runtime.waiting_room.join(scene.event, "b")
+    await scene.runtime.seats.hold(scene.event, "b", [1])
+    await scene.runtime.redis.persist(keys.seat_state(scene.event.slug, 1))
+
+
+async def _lock_without_ttl(scene: Scene) -> None:
+    await scene.runtime.waiting_room.join(scene.event, "a")
+    await scene.runtime.redis.set(keys.seat_lock(scene.event.slug, 1), "somebody")
+
+
+async def _held_by_other(scene: Scene) -> None:
+    await scene.runtime.waiting_room.join(scene.event, "a")
+    await scene.runtime.waiting_room.join(scene.event, "b")
+    await scene.runtime.seats.hold(scene.event, "b", [1])
+
+
+async def _sold(scene: Scene) -> None:
+    await scene.runtime.waiting_room.join(scene.event, "a")
+    await scene.shop.ended(await scene.shop.buy(scene.event, "b", 1))
+    await scene.sql("UPDATE outbox SET sent_at = now() WHERE sent_at IS NULL")
+
+
+async def _blocked(scene: Scene) -> None:
+    await scene.runtime.waiting_room.join(scene.event, "a")
+    await scene.runtime.seats.block(scene.event, [1], True)
+
+
+async def _silent(scene: Scene) -> None:
+    await scene.runtime.waiting_room.join(scene.event, "a")
+    now = scene.runtime.clock.now().timestamp() * 1000
+    await scene.runtime.redis.zadd(keys.active_users(scene.event.slug), {"a": now - 28_000})
+
+
+async def _relay_stuck(scene: Scene) -> None:
+    await scene.runtime.waiting_room.join(scene.event, "a")
+    await scene.sql(
+        "INSERT INTO outbox (reservation_id, type, payload, created_at) "
+        "VALUES (gen_random_uuid(), 'reservation.confirmed', '{}', now() - interval '1 hour')"
+    )
+
+
+async def _dead_letter(scene: Scene) -> None:
+    await scene.runtime.waiting_room.join(scene.event, "a")
+    await scene.sql(
+        "INSERT INTO dead_letters (consumer, source, error, attempts) VALUES ('email', :source, 'boom', 5)",
+        source=f"outbox/{uuid4()}",
+    )
+
+
+async def _circuit(scene: Scene) -> None:
+    await scene.runtime.waiting_room.join(scene.event, "a")
+    for view in scene.runtime.payments.circuits():
+        await scene.runtime.payments.force_circuit(view.provider, Mode.FORCED_OPEN)
+
+
+async def _lapsed(scene: Scene) -> None:
+    await scene.runtime.waiting_room.join(scene.event, "a")
+    await scene.runtime.seats.hold(scene.event, "a", [1])
+    await scene.runtime.redis.zadd(keys.basket_deadlines(scene.event.slug), {"a": 1})
+    text = (await scene.runtime.redis.hget(keys.baskets(scene.event.slug), "a")).decode()
+    fence, _, rest = text.partition("|")
+    await scene.runtime.redis.hset(keys.baskets(scene.event.slug), "a", f"{fence}|1|{rest.partition('|')[2]}")
+    await scene.runtime.waiting_room.sweep(scene.event)
+
+
+FAULTS: dict[Cause, Callable[[Scene], Awaitable[None]]] = {
+    Cause.BOARD_LOST: _board_lost, Cause.SWEEP_STOPPED: _no_sweep, Cause.QUEUE_FULL: _full,
+    Cause.ADMISSION_STALLED: _stalled, Cause.ADMISSION_CAPPED: _capped, Cause.VISITOR_OUT: _out,
+    Cause.SALE_PAUSED: _paused, Cause.SALE_CLOSED: _closed, Cause.MISMATCH: _sold_only_in_postgres,
+    Cause.LOCK_WITHOUT_TTL: _lock_without_ttl, Cause.SEAT_HELD: _held_by_other, Cause.SEAT_SOLD: _sold,
+    Cause.SEAT_BLOCKED: _blocked, Cause.HEARTBEAT_LATE: _silent, Cause.RELAY_STUCK: _relay_stuck,
+    Cause.DEAD_LETTERS: _dead_letter, Cause.CIRCUIT_OPEN: _circuit, Cause.BASKET_LAPSED: _lapsed,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("cause", FAULTS, ids=str)
+async def test_each_fault_is_named(cause: Cause, scene: Scene) -> None:
+    try:
+        await FAULTS[cause](scene)
+        found = await scene.ask(visitor="a", seat=1)
+        assert found.cause is cause, found.findings
+        assert found.action == ADVICE[cause]
+        assert set(found.reply) == {"en", "ko"}
+        assert [f for f in found.findings if f.cause is cause and f.level is not Level.PASS]
+    finally:
+        for view in scene.runtime.payments.circuits():
+            await scene.runtime.payments.force_circuit(view.provider, Mode.CLOSED)
+        await scene.sql("UPDATE outbox SET sent_at = now() WHERE sent_at IS NULL")
+        await scene.shop.supervisor.drain(10)
+
+
+async def test_a_hold_without_a_ttl_is_a_mismatch(scene: Scene) -> None:
+    await _held_without_ttl(scene)
+    found = await scene.ask(visitor="a", seat=1)
+    assert found.cause is Cause.MISMATCH
+    assert "hold_without_ttl" in next(f.detail for f in found.findings if f.cause is Cause.MISMATCH)
+
+
+@pytest.mark.parametrize(
+    "cause", [Cause.BOARD_LOST, Cause.ADMISSION_STALLED, Cause.MISMATCH, Cause.LOCK_WITHOUT_TTL], ids=str
+)
+async def test_the_safe_mends_mend(cause: Cause, scene: Scene) -> None:
+    await FAULTS[cause](scene)
+    fixed = await scene.ask(fix=True, visitor="a", seat=1)
+    assert [f.fixed for f in fixed.findings if f.cause is cause] == [True]
+    again = await scene.ask(visitor="a", seat=1)
+    assert cause not in {f.cause for f in again.findings}
+
+
+async def test_the_stages_of_a_payment_are_told_apart(scene: Scene) -> None:
+    scene.bank.gate = asyncio.Event()
+    paying = await scene.shop.buy(scene.event, "a", 1)
+
+    async def cause() -> Cause:
+        await scene.sql("UPDATE outbox SET sent_at = now() WHERE sent_at IS NULL")
+        return (await scene.runtime.diagnose.run(Question(reservation=paying.id))).cause
+
+    assert await cause() is Cause.PAYMENT_UNDER_WAY
+    await scene.sql(
+        "UPDATE payments SET next_attempt_at = now() - interval '5 min', claimed_until = now() - interval '5 min' "
+        "WHERE reservation_id = :id", id=paying.id,
+    )  # fmt: skip
+    assert await cause() is Cause.PAYMENT_STUCK
+    scene.bank.gate.set()
+    await scene.shop.ended(paying)
+    assert await cause() is Cause.EMAIL_PENDING
+    scene.bank.says = "decline"
+    declined = await scene.shop.ended(await scene.shop.buy(scene.event, "b", 2))
+    found = await scene.runtime.diagnose.run(Question(reservation=declined.id))
+    assert found.cause is Cause.PAYMENT_DECLINED
+    assert "declined" in found.reply["en"]
+    await scene.shop.supervisor.drain(10)
+
+
+async def test_what_does_not_exist_is_said(scene: Scene) -> None:
+    unknown = await scene.runtime.diagnose.run(Question(reservation=UUID(int=0)))
+    assert unknown.cause is Cause.RESERVATION_NOT_FOUND
+    assert (await scene.runtime.diagnose.run(Question(event="nowhere"))).cause is Cause.EVENT_NOT_FOUND
+    assert (await scene.ask(seat=10_000)).cause is Cause.NO_SUCH_SEAT
+
+
+async def test_a_store_that_is_away_is_a_finding(settings: Settings, stores: Engines, make_event: MakeEvent) -> None:
+    event = await make_event()
+    with contextlib.ExitStack() as stack:
+        server = await asyncio.to_thread(stack.enter_context, topologies.single("--maxmemory-policy", "allkeys-lru"))
+        url = f"redis://127.0.0.1:{server.port}/0"
+        async with open_runtime(settings, Engines(stores.database_url, url)) as runtime:
+            server.client().config_set("maxmemory", "200mb")
+            found = await runtime.diagnose.run(Question(event=event.slug))
+            assert Cause.REDIS_EVICTS in {f.cause for f in found.findings}
+            server.kill()
+            found = await runtime.diagnose.run(Question(event=event.slug, visitor="a", seat=1))
+            assert found.cause is Cause.REDIS_AWAY
+            assert len(found.findings) == 2
