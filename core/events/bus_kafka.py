@@ -142,7 +142,10 @@ class KafkaBus:
 
 
 def _headers(row: OutboxRow) -> list[tuple[str, Any]]:
-    headers = [(UID, str(row.event_uid).encode()), (TYPE, row.type.encode())]
+    headers: list[tuple[str, Any]] = []
+    if row.raw is None:
+        # Nobody knows the uid and the type of a message that could not be read.
+        headers += [(UID, str(row.event_uid).encode()), (TYPE, row.type.encode())]
     if row.only_for:
         headers.append((ONLY_FOR, row.only_for.encode()))
     return headers

@@ -41,11 +41,11 @@ class EventHandler:
         where: dict[UUID, ConsumerRecord] = {}
         stuck: dict[int, float] = {}
         for record in records:
-            type_ = header(record, TYPE)
-            if type_ and type_ not in self._consumer.types:
+            type_, only_for = header(record, TYPE), header(record, ONLY_FOR)
+            if (type_ and type_ not in self._consumer.types) or only_for not in ("", self._consumer.name):
                 continue
             try:
-                event = await self._decoder.decode(record.value, only_for=header(record, ONLY_FOR))
+                event = await self._decoder.decode(record.value, only_for=only_for)
             except DependencyAway:
                 # The registry: what comes behind this message waits with it, to keep the order.
                 stuck[record.offset] = self._retries.away_seconds

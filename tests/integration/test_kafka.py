@@ -313,6 +313,8 @@ async def test_a_poison_message_goes_to_the_dead_letter_topic_and_the_others_pas
         return [each.raw for each in await letters.list() if each.consumer == "other"] == [raw_letter.raw]
 
     await until(failed_again)
+    # For the one that it was sent to; the ledger has its first letter about it, and no second one.
+    assert [each.raw for each in await letters.list() if each.consumer == "ledger"] == [raw_letter.raw]
 
 
 async def test_a_dependency_that_is_away_holds_the_partition_back_and_loses_nothing(
