@@ -17,7 +17,7 @@ from prometheus_client import multiprocess
 from core.errors import StartupError
 
 # A process that has not answered after this long will not: migrations are done before it starts.
-_START_SECONDS = 60.0
+_START_SECONDS = 120.0
 
 # uvicorn's grace for requests, then the runtime's drain; a process still there after this is killed.
 _STOP_SECONDS = 40.0

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from unittest import mock
 
@@ -97,8 +97,12 @@ class Serving:
         return found[1]
 
     def web_processes(self) -> list[psutil.Process]:
-        children = psutil.Process(self.process.pid).children()
-        return [child for child in children if "cli.web_worker" in child.cmdline()]
+        found = []
+        for child in psutil.Process(self.process.pid).children():
+            with suppress(psutil.NoSuchProcess):  # ended just now
+                if "cli.web_worker" in child.cmdline():
+                    found.append(child)
+        return found
 
     def end(self, number: signal.Signals = signal.SIGINT) -> int:
         """Sends the signal and waits; the exit code."""

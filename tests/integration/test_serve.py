@@ -1,0 +1,171 @@
+"""`onsale serve`: start, several processes, restart, orderly end; each thing that can be wrong is one line."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import httpx
+import psutil
+import pytest
+
+from core.settings import Settings
+from tests.integration.onsale_process import Serving, onsale, onsale_here, processes_with, serving, until
+
+HALL = Path(__file__).parents[1] / "data" / "riethsporthalle.json"
+
+
+@pytest.fixture
+def addresses(settings: Settings) -> dict[str, str]:
+    return {"DATABASE_URL": settings.database_url, "REDIS_URL": settings.redis_url}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Short: the path of PostgreSQL's socket may have 107 bytes."""
+    return tmp_path_factory.mktemp("serve")
+
+
+def events_of(server: Serving) -> list[str]:
+    body = httpx.get(f"{server.url}/api/events", timeout=30).raise_for_status().json()
+    return [event["slug"] for event in body["events"]]
+
+
+def answers(server: Serving) -> bool:
+    try:
+        return httpx.get(f"{server.url}/api/events", timeout=5).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
+    return [process for process in processes if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_the_whole_life_of_an_embedded_installation(home: Path) -> None:
+    """As `make run`: demonstration sale, two web processes, one killed and replaced, Ctrl-C; then again on its data."""
+    data = home / "data"
+    settings = {"ONSALE_DATA": str(data), "WORKERS": "2"}
+    with serving(home, "--demo", **settings) as server:
+        assert events_of(server) == ["demo"]
+        assert f"{server.url}/events/demo" in server.output
+        page = httpx.get(f"{server.url}/events/demo", timeout=30)
+        assert page.status_code == 200
+        assert "server" not in page.headers
+        for name in ("secret_key", "operator_token"):
+            assert stat.S_IMODE((data / name).stat().st_mode) == 0o600
+        assert server.token == (data / "operator_token").read_text().strip()
+
+        # A command beside the running server works on the same engines.
+        prices = ("--price", "Kategorie I=1", "--price", "Kategorie II=2", "--price", "VIP=3")
+        made = onsale("event", "create", "hall", "--plan", HALL, *prices, **settings)
+        assert made.returncode == 0, made.stderr
+        assert sorted(events_of(server)) == ["demo", "hall"]
+
+        first, second = server.web_processes()
+        first.kill()
+        until(lambda: first.pid not in [one.pid for one in server.web_processes()], "the end of the killed process")
+        until(lambda: len(server.web_processes()) == 2, "a new web process")
+        assert second.is_running()
+        until(lambda: answers(server), "an answer after the restart")
+        assert "SIGKILL" in server.errors
+
+        children = psutil.Process(server.process.pid).children(recursive=True)
+        engines = processes_with(str(data))
+        assert len(engines) >= 2
+        token = server.token
+        assert server.end(signal.SIGINT) == 0
+        assert "Traceback" not in server.errors
+    assert alive([*children, *engines, *processes_with(str(data))]) == []
+
+    with serving(home, "--demo", **settings) as again:
+        assert sorted(events_of(again)) == ["demo", "hall"]
+        assert again.token == token
+        assert again.end(signal.SIGTERM) == 0
+    assert alive(processes_with(str(data))) == []
+
+
+@pytest.fixture
+def server(home: Path, addresses: dict[str, str]) -> Iterator[Serving]:
+    with serving(home, **addresses, ONSALE_DATA=str(home / "other")) as running:
+        yield running
+
+
+def test_web_processes_end_with_a_serve_that_was_killed(server: Serving) -> None:
+    """`kill -9` of the parent leaves no orphan that holds the port."""
+    web = server.web_processes()
+    assert len(web) == 1
+    server.process.kill()
+    server.process.wait()
+    until(lambda: alive(web) == [], "the end of the web process")
+
+
+def test_a_second_signal_ends_at_once(server: Serving) -> None:
+    """A web process that does not end by itself (stopped here) does not keep the operator waiting."""
+    (web,) = server.web_processes()
+    web.suspend()
+    server.process.send_signal(signal.SIGINT)
+    until(lambda: "once more" in server.errors, "the announcement of the end")
+    assert server.end(signal.SIGINT) == 0
+    assert alive([web]) == []
+
+
+def one_line(run: Callable[..., CompletedProcess[str]] = onsale_here, **settings: str) -> str:
+    done = run("serve", **settings)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("onsale: ")
+    return line
+
+
+def test_a_port_in_use_is_named(home: Path, addresses: dict[str, str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        line = one_line(PORT=port, ONSALE_DATA=str(home / "unused"), **addresses)
+    assert f"port {port} is in use" in line
+    assert "PORT" in line
+    assert not (home / "unused").exists()
+
+
+def test_a_broken_data_folder_is_named(home: Path) -> None:
+    file = home / "file"
+    file.write_text("")
+    line = one_line(PORT="0", ONSALE_DATA=str(file))
+    assert f"data folder {file}" in line
+    assert "ONSALE_DATA" in line
+
+
+def test_a_broken_secret_is_named(home: Path, addresses: dict[str, str]) -> None:
+    data = home / "broken-secret"
+    data.mkdir()
+    (data / "secret_key").write_text("\n")
+    assert "secret_key" in one_line(PORT="0", ONSALE_DATA=str(data), **addresses)
+
+
+def test_unreachable_stores_are_named(home: Path, addresses: dict[str, str]) -> None:
+    data = str(home / "unused-too")
+    line = one_line(PORT="0", ONSALE_DATA=data, **{**addresses, "DATABASE_URL": "postgresql://u:secret@127.0.0.1:1/x"})
+    assert "check DATABASE_URL" in line
+    assert "secret" not in line
+    line = one_line(PORT="0", ONSALE_DATA=data, **{**addresses, "REDIS_URL": "redis://:secret@127.0.0.1:1/0"})
+    assert "check REDIS_URL" in line
+    assert "secret" not in line
+
+
+def test_an_address_of_another_machine_is_named(home: Path, addresses: dict[str, str]) -> None:
+    line = one_line(PORT="0", ONSALE_HOST="203.0.113.9", ONSALE_DATA=str(home / "unused"), **addresses)
+    assert "ONSALE_HOST" in line
+
+
+def test_what_the_application_refuses_at_start_is_one_line(home: Path, addresses: dict[str, str]) -> None:
+    """A reason that only a web process finds comes out of `onsale serve`."""
+    line = one_line(
+        onsale, PORT="0", WORKERS="2", ONSALE_DATA=str(home / "other"), ONSALE_PAYMENT_PROVIDERS="piggybank",
+        **addresses,
+    )
+    assert "piggybank" in line
