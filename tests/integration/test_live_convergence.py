@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import orjson
 import pytest
 
 from core.errors import OnsaleError
@@ -167,3 +168,41 @@ async def test_every_browser_ends_up_with_what_redis_knows(runtime: Runtime, mak
         deadline = asyncio.get_running_loop().time() + PATIENCE
         while wrong := await settled():
             assert asyncio.get_running_loop().time() < deadline, wrong
+
+
+async def test_late_news_of_an_earlier_session_does_not_end_this_one(runtime: Runtime, make_event: MakeEvent) -> None:
+    """The same queue version says nothing about which came first: the visitor is looked up, and never told wrongly."""
+    event = await make_event()
+    room = runtime.waiting_room
+    live = LiveEvent(
+        event, settings=runtime.settings, subscriptions=Subscriptions(runtime.redis), events=runtime.events,
+        waiting_room=room, seats=runtime.seats, buffer_limit=1 << 20,
+    )  # fmt: skip
+    feed = live.queue_feed
+    feed.start()
+    feed.subscribed()
+    try:
+        await feed.ready.wait()
+        tab = Tab(live, "visitor")
+        told: list[ExpiredReason] = []
+        tab.told_expired = told.append  # type: ignore[method-assign]
+        await room.join(event, "visitor")
+        await room.leave(event, "visitor")
+        await feed.learn(tab.attendance, room.join(event, "visitor"))
+        version = tab.attendance.version
+        assert tab.shows == ("active",)
+        looked_up = tab.attendance.revision
+        feed.message(orjson.dumps({"v": version, "out": [["visitor", "left"]], "waiting": 0, "active": 0}))
+        async with asyncio.timeout(PATIENCE):
+            while tab.attendance.revision < looked_up + 2:  # the news, and the answer that settles it
+                await asyncio.sleep(0.01)
+        assert told == []
+        assert tab.attendance.state == "active"
+        # And when it is true, it is told.
+        await room.leave(event, "visitor")
+        feed.message(orjson.dumps({"v": version, "out": [["visitor", "left"]], "waiting": 0, "active": 0}))
+        async with asyncio.timeout(PATIENCE):
+            while not told:
+                await asyncio.sleep(0.01)
+    finally:
+        await feed.stop()
