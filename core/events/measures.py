@@ -20,3 +20,9 @@ LATENESS = Histogram(
     "onsale_event_delivery_seconds", "From a reservation's change to a consumer's effect", ["consumer"],
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600),
 )  # fmt: skip
+CONSUMER_LAG = Gauge(
+    "onsale_consumer_lag_messages",
+    "Messages on the topic that a consumer group has not done yet",
+    ["consumer"],
+    multiprocess_mode="mostrecent",
+)

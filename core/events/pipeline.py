@@ -17,6 +17,7 @@ from core.events.consumer_kafka import EventHandler
 from core.events.dead_letters_kafka import KEEPER, DeadLetterKeeper, DeadLetterTopic
 from core.events.dead_letters_postgres import DeadLetters
 from core.events.group_kafka import Handler, KafkaGroup
+from core.events.lag_kafka import consumer_lag
 from core.events.outbox_postgres import Lag, Outbox
 from core.events.purge_postgres import purge
 from core.events.relay import Relay
@@ -33,6 +34,7 @@ from core.upkeep.jobs import Job
 from core.upkeep.supervisor import Supervisor
 
 _LAG_SECONDS = 5.0
+_CONSUMER_LAG_SECONDS = 15.0
 _PURGE_SECONDS = 600.0
 _STOP_SECONDS = 20.0
 
@@ -68,6 +70,7 @@ class EventPipeline:
                 SalesProjection(),
                 EmailConsumer(mailer=self._mailer, base_url=address, sender=settings.mail_from),
             ]
+        self._consumers = [consumer.name for consumer in consumers]
         self.dead_letters = DeadLetters(database)
         kafka = bool(settings.kafka_bootstrap_servers)
         self._members = self._join(consumers) if kafka and consume else ()
@@ -148,15 +151,22 @@ class EventPipeline:
         return await self._outbox.lag()
 
     def jobs(self) -> list[Job]:
-        return [
+        jobs = [
             Job("outbox_lag", every=_LAG_SECONDS, run=self._measure_lag, lease=False, limit=5.0),
             Job("purge_events", every=_PURGE_SECONDS, run=self._purge, limit=300.0),
         ]
+        if self._members:
+            jobs.append(Job("consumer_lag", every=_CONSUMER_LAG_SECONDS, run=self._measure_consumers, lease=False))
+        return jobs
 
     async def _measure_lag(self) -> None:
         lag = await self.lag()
         measures.OUTBOX_UNSENT.set(lag.unsent)
         measures.OUTBOX_AGE.set(lag.seconds)
+
+    async def _measure_consumers(self) -> None:
+        for name, messages in (await consumer_lag(self._settings, self._consumers, topics=self._topics)).items():
+            measures.CONSUMER_LAG.labels(name).set(messages)
 
     async def _purge(self) -> dict[str, int]:
         return await purge(self._database, days=self._settings.processed_days)

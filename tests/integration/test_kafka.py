@@ -24,6 +24,7 @@ from core.events import dead_letters_kafka as dead
 from core.events.bus_kafka import KafkaBus
 from core.events.codec import Encoder
 from core.events.dead_letters_postgres import DeadLetters
+from core.events.lag_kafka import consumer_lag
 from core.events.outbox_postgres import Outbox
 from core.events.pipeline import EventPipeline
 from core.events.retry import RetryPlan
@@ -318,7 +319,7 @@ async def test_a_poison_message_goes_to_the_dead_letter_topic_and_the_others_pas
 
 
 async def test_a_dependency_that_is_away_holds_the_partition_back_and_loses_nothing(
-    database: databases.Database, real_kafka: RunningKafka, start: Start
+    database: databases.Database, real_kafka: RunningKafka, mine: Settings, topics: Topics, start: Start
 ) -> None:
     """A mail server that is away for long: the member stays in its group, and nothing becomes a dead letter."""
     ledger, other = Ledger(), Ledger("other", batch=100)
@@ -327,6 +328,10 @@ async def test_a_dependency_that_is_away_holds_the_partition_back_and_loses_noth
     worker = await start(ledger, other)
     await had_effect(database, uids, "other")
     (group,) = [name for name in worker.assigned if name.endswith(".ledger")]
+
+    # The brokers know who is behind, and by how much.
+    lag = await consumer_lag(mine, ["ledger", "other", "never-ran"], topics=topics)
+    assert (lag["ledger"], lag["never-ran"]) == (5, 5)
 
     async def tried_often() -> bool:
         return len(ledger.calls) > 10 * QUICK.tries
@@ -337,6 +342,11 @@ async def test_a_dependency_that_is_away_holds_the_partition_back_and_loses_noth
     assert await DeadLetters(database).count() == 0
     ledger.away = False
     await had_effect(database, uids)
+
+    async def level() -> bool:
+        return set((await consumer_lag(mine, ["ledger", "other"], topics=topics)).values()) == {0}
+
+    await until(level)
 
 
 async def test_a_worker_tells_buyers_and_counts_sales(
