@@ -165,7 +165,8 @@ async def open_runtime(
             ),
             diagnose=Diagnose(
                 database=database, redis=redis, settings=settings, clock=clock, events=events,
-                waiting_room=waiting_room, seats=seats, scripts=scripts, rows=rows, reconcile=reconcile, payments=payments, checkout=checkout,
+                waiting_room=waiting_room, seats=seats, scripts=scripts, rows=rows, reconcile=reconcile,
+                payments=payments, checkout=checkout,
             ),
             supervisor=supervisor, leases=leases, jobs=Jobs(supervisor=supervisor, leases=leases),
         )  # fmt: skip
