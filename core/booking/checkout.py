@@ -17,11 +17,10 @@ import hashlib
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
-import databases
 import structlog
-from redis.asyncio import Redis
 
 from core.booking import measures
 from core.booking.payment import Claim, PaymentStatus
@@ -45,6 +44,10 @@ from core.seats.board import SeatState
 from core.settings import Settings
 from core.upkeep.supervisor import Supervisor
 from core.venue.event import Event
+
+if TYPE_CHECKING:
+    import databases
+    from redis.asyncio import Redis
 
 log = structlog.get_logger(__name__)
 

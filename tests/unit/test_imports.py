@@ -15,13 +15,15 @@ LAYERS = ("core", "realtime", "web", "cli")
 
 #: Libraries that talk to a server, and what the name of a core module that imports one at run time must end in.
 IO_LIBRARIES = {"redis", "asyncpg", "databases", "sqlalchemy", "alembic", "aiokafka", "httpx", "aiosmtplib"}
+IO_MODULES = {"core.database", "core.lua_redis"}
 IO_SUFFIXES = ("_redis", "_postgres", "_kafka", "_http", "_smtp")
 
-#: Those that open connections and hand them on, and the schema.
+#: Those that open connections and hand them on.
 COMPOSITION = {
     "core.runtime", "core.database", "core.embedded", "core.events.pipeline", "core.payments.composition",
 }  # fmt: skip
-COMPOSITION_PREFIX = "core.migrations."
+# The schema; and the runbook, which is nothing but questions to the stores, one after the other.
+IO_PACKAGES = ("core.migrations.", "core.diagnosis.")
 
 #: Libraries that belong to one room: nothing in `core` knows that it is served over HTTP.
 SERVER_LIBRARIES = {"starlette", "uvicorn", "websockets", "jinja2", "typer"}
@@ -60,12 +62,12 @@ def layer_breaches(name: str, tree: ast.Module) -> list[str]:
 
 
 def io_breaches(name: str, tree: ast.Module) -> list[str]:
-    if name in COMPOSITION or name.startswith(COMPOSITION_PREFIX) or name.endswith(IO_SUFFIXES):
+    if name in COMPOSITION or name.startswith(IO_PACKAGES) or name.endswith(IO_SUFFIXES):
         return []
     return [
         f"{name}:{line} imports {other}: end its name in one of {IO_SUFFIXES}, or import it `if TYPE_CHECKING`"
         for other, line in imported(tree, for_types_too=False)
-        if other.split(".")[0] in IO_LIBRARIES
+        if other.split(".")[0] in IO_LIBRARIES or other in IO_MODULES
     ]
 
 

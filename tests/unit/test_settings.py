@@ -106,7 +106,7 @@ def test_secrets_are_never_shown() -> None:
 
 
 #: Rooms that are not built yet will read these; a setting that is used must leave this list.
-NOT_YET = {"database_replica_url", "slack_webhook_url"}
+NOT_YET = {"slack_webhook_url"}
 
 
 def test_every_setting_is_used() -> None:
