@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from cli import event, plan, serve
+from cli import crowd, diagnose, event, plan, reconcile, rush, serve
 from core.errors import OnsaleError, StartupError
 
 app = typer.Typer(
@@ -29,6 +29,10 @@ app = typer.Typer(
 app.add_typer(event.app, name="event")
 app.add_typer(plan.app, name="plan")
 app.command("serve")(serve.serve)
+app.command("rush")(rush.rush_command)
+app.command("diagnose")(diagnose.diagnose)
+app.command("reconcile")(reconcile.reconcile)
+app.command("crowd")(crowd.crowd_command)
 
 
 def _print_version(wanted: bool) -> None:

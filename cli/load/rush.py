@@ -14,7 +14,7 @@ import databases
 from prometheus_client.parser import text_string_to_metric_families
 
 from cli.load.channel import ChannelVisitor, LiveChannel
-from cli.load.client import Client, Failed, RateLimited, Refused
+from cli.load.client import Client, Failed, Refused, together
 from cli.load.funnel import End, Funnel, Outcome, funnel, paid_outcome
 from cli.load.journey import Patience, journey
 from cli.load.measures import Calls, Durations
@@ -129,11 +129,9 @@ async def _all(
 
     teller = asyncio.create_task(tell())
     try:
-        async with asyncio.TaskGroup() as group:
+        async with together() as group:
             for _ in range(plan.visitors):
                 group.create_task(one())
-    except* RateLimited:
-        raise RateLimited() from None
     finally:
         teller.cancel()
         with contextlib.suppress(asyncio.CancelledError):

@@ -89,12 +89,13 @@ class Visitor(Protocol):
 class HttpVisitor:
     """Implements `Visitor` with nothing but HTTP calls."""
 
-    def __init__(self, client: Client, sale: Sale, steps: Durations) -> None:
+    def __init__(self, client: Client, sale: Sale, steps: Durations, *, mail: str = "rush.example") -> None:
         self.id = ""
         self.token = ""
         self._client = client
         self._sale = sale
         self._steps = steps
+        self._mail = mail
         self._ticket: str | None = None
         self._beat_at = 0.0
 
@@ -128,13 +129,20 @@ class HttpVisitor:
     async def hold(self, seats: list[int]) -> None:
         await persistent(lambda: self._of_event("POST", "/holds", {"seats": seats}))
 
-    async def release(self, seats: list[int]) -> None:
-        query = f"?seats={','.join(map(str, seats))}"
-        await persistent(lambda: self._of_event("DELETE", "/holds", query=query))
+    async def release(self) -> None:
+        """Lets go of all that is held."""
+        await persistent(lambda: self._of_event("DELETE", "/holds"))
+
+    async def stay(self, seconds: float) -> None:
+        """Does nothing for a while but give signs of life."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            await asyncio.sleep(min(left, self._sale.beat_seconds))
+            await self._alive()
 
     async def reserve(self, key: str) -> dict[str, Any]:
         # A payment key as a provider's page would give it: new for each payment, and no test key of the simulator.
-        body = {"email": f"{self.id.replace('_', '-').lower()}@rush.example", "payment_key": f"rush-{key}"}
+        body = {"email": f"{self.id.replace('_', '-').lower()}@{self._mail}", "payment_key": f"rush-{key}"}
         answer: dict[str, Any] = await persistent(
             lambda: self._of_event("POST", "/reservations", body, {"Idempotency-Key": key})
         )
@@ -190,11 +198,9 @@ class HttpVisitor:
         except Refused:
             self._beat_at = time.monotonic()
 
-    async def _of_event(
-        self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None, *, query: str = ""
-    ) -> Any:
+    async def _of_event(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Any:
         return await self._client.call(
-            method, f"/api/events/{{slug}}{path}", f"/api/events/{self._sale.slug}{path}{query}",
+            method, f"/api/events/{{slug}}{path}", f"/api/events/{self._sale.slug}{path}",
             token=self.token, body=body, headers=headers,
         )  # fmt: skip
 
