@@ -7,7 +7,6 @@ from typing import Final
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import BaseRoute, Mount, Route
 
 from core.errors import OnsaleError
@@ -55,10 +54,7 @@ def create_app(runtime: Runtime, live: Live | None, simulator: SimulatorStore | 
     problems = Problems(pages.error)
     app = Starlette(
         routes=_routes(runtime, live, assets, pages, simulator),
-        middleware=[
-            Middleware(Requests, problems=problems),
-            Middleware(GZipMiddleware, minimum_size=1024, compresslevel=5),
-        ],
+        middleware=[Middleware(Requests, problems=problems)],
         exception_handlers={OnsaleError: problems.refused, HTTPException: problems.framework},
     )
     # `/api/events/` is not `/api/events`: an answer in the wrong place is a fault that nobody finds.

@@ -14,6 +14,8 @@ from typing import Any, Final
 import segno
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
@@ -55,7 +57,12 @@ class Pages:
             "/reservations/{id}": self.reservation,
             "/reservations/{id}/ticket": self.ticket,
         }
-        return [Route(path, self._served(path, page), methods=["GET"], name=path) for path, page in pages.items()]
+        # Answers of the API are too short to gain by it, or are kept compressed (`caching.py`).
+        zipped = [Middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)]
+        return [
+            Route(path, self._served(path, page), methods=["GET"], name=path, middleware=zipped)
+            for path, page in pages.items()
+        ]
 
     async def events(self, request: Request, parts: Parts, visitor: str) -> Response:
         now = parts.runtime.clock.now()

@@ -13,7 +13,6 @@ import time
 from typing import Final
 
 import structlog
-from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -34,6 +33,23 @@ def request_id(scope: Scope) -> str:
             if _GIVEN_ID.fullmatch(given):
                 return given
     return secrets.token_hex(8)
+
+
+# On every answer, so in the form in which they are sent: the names are in lower case, as in ASGI messages.
+_ALWAYS: Final = [(name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
+_HTTPS: Final = (b"strict-transport-security", STRICT_TRANSPORT.encode())
+_NOT_KEPT: Final = (b"cache-control", b"no-store")
+
+
+def _complete(headers: list[tuple[bytes, bytes]], scope: Scope, given: str) -> None:
+    """Adds what an answer must have and has not said itself."""
+    said = {name for name, _ in headers}
+    headers.append((b"x-request-id", given.encode()))
+    headers.extend(header for header in _ALWAYS if header[0] not in said)
+    if scope.get("scheme") == "https":
+        headers.append(_HTTPS)
+    if _NOT_KEPT[0] not in said and scope["path"].startswith("/api/"):
+        headers.append(_NOT_KEPT)
 
 
 class Requests:
@@ -63,14 +79,7 @@ class Requests:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-ID"] = given
-                for name, value in SECURITY_HEADERS.items():
-                    headers.setdefault(name, value)
-                if scope.get("scheme") == "https":
-                    headers["Strict-Transport-Security"] = STRICT_TRANSPORT
-                if str(scope["path"]).startswith("/api/"):
-                    headers.setdefault("Cache-Control", "no-store")
+                _complete(message["headers"], scope, given)
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=given):

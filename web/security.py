@@ -8,6 +8,7 @@ pages made it (`require_same_site`); a bearer token is not sent by itself and ne
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import hmac
 import re
@@ -30,6 +31,8 @@ OPERATOR_COOKIE: Final = "onsale_operator"
 #: Browsers keep a cookie for 400 days at most (RFC 6265bis section 5.5).
 _COOKIE_SECONDS: Final = 400 * 24 * 3600
 _VISITOR: Final = re.compile(r"v_[A-Za-z0-9_-]{22}")
+#: Checked tokens kept by a process: some 10 MB when full.
+_TOKENS_REMEMBERED: Final = 32_768
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 #: Everything comes from our own origin; nothing inline; nobody may frame us. `data:` images are the ticket's QR code
@@ -67,6 +70,8 @@ class Visitors:
     def __init__(self, secret: str, *, secure: Literal["auto", "always"] = "auto") -> None:
         self._signer = Signer(secret, salt="onsale.visitor", key_derivation="hmac", digest_method=hashlib.sha256)
         self._secure = secure
+        # A visitor's every call proves the same token: the signatures of those seen last are remembered.
+        self.check = functools.lru_cache(_TOKENS_REMEMBERED)(self._check)
 
     def new(self) -> str:
         """A visitor id that nobody has: 128 random bits."""
@@ -75,7 +80,7 @@ class Visitors:
     def token(self, visitor: str) -> str:
         return self._signer.sign(visitor).decode()
 
-    def check(self, token: str) -> str | None:
+    def _check(self, token: str) -> str | None:
         """The visitor of a token; None when we did not sign it."""
         try:
             visitor = self._signer.unsign(token).decode()
