@@ -1,0 +1,120 @@
+"""axe-core on every page and every view of the sale page, light and dark, wide and narrow (ANCHORS: WCAG 2.2 AA)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import expect
+
+from core.venue.event import SaleStatus
+from tests.e2e.conftest import MakeSale, OpenPage, Server
+from tests.e2e.sale_page import SalePage
+from tests.e2e.test_purchase import PHONE
+from tests.e2e.test_waiting_room import Guest
+
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+
+LOOKS = [
+    pytest.param({"color_scheme": "light"}, id="light"),
+    pytest.param({"color_scheme": "dark"}, id="dark"),
+    pytest.param({"color_scheme": "dark", "locale": "ko-KR"} | PHONE, id="dark-phone-ko"),
+]
+
+
+async def _clean(page: SalePage) -> None:
+    """Nothing that axe calls serious or critical; all of it is printed when there is."""
+    # Colours are measured when nothing moves any more.
+    await page.page.emulate_media(reduced_motion="reduce")
+    results = await Axe().run(page.page, options=RULES)
+    assert results.response["passes"], "axe looked at nothing"
+    serious = [found for found in results.response["violations"] if found["impact"] in ("serious", "critical")]
+    told = [
+        f"{found['id']}: {found['help']}: {[node['html'][:160] + ' ' + node['failureSummary'] for node in found['nodes']]}"
+        for found in serious
+    ]
+    assert not told, "\n".join(told)
+
+
+@pytest.mark.parametrize("look", LOOKS)
+async def test_the_whole_purchase_is_accessible(
+    server: Server, make_sale: MakeSale, open_page: OpenPage, look: dict[str, object]
+) -> None:
+    """Map, list, basket, checkout, paying, result, reservation, ticket."""
+    slug = await make_sale(seats=24)
+    page = await open_page(slug, **look)
+    await page.map_ready()
+    await _clean(page)
+    await page.pick(3)
+    await _clean(page)
+    if "viewport" in look:
+        await page.locator(".sheet-toggle").click()
+        await _clean(page)
+    await page.locator(".segmented button").nth(1).click()
+    await _clean(page)
+    await page.locator(".list-choice").first.click()
+    await _clean(page)
+    server.bank(latency_seconds=4.0)
+    await page.check_out(email="wrong")
+    await _clean(page)
+    await page.fill("#email", "axe@example.com")
+    await page.get_by_test_id("pay").click()
+    await page.reaches("paying")
+    await _clean(page)
+    await page.reaches("confirmed")
+    await _clean(page)
+    await page.get_by_test_id("ticket").click()
+    await expect(page.locator(".ticket")).to_be_visible()
+    await _clean(page)
+    await page.locator(".actions a").click()
+    await page.locator("[data-ask]").click()
+    await _clean(page)
+
+
+@pytest.mark.parametrize("look", LOOKS)
+async def test_waiting_and_the_other_pages_are_accessible(
+    server: Server, make_sale: MakeSale, open_page: OpenPage, look: dict[str, object]
+) -> None:
+    """Events, countdown, queue, offline banner, left, closed, error."""
+    later = await make_sale(
+        status=SaleStatus.SCHEDULED, opens_at=datetime.now(UTC) + timedelta(hours=30),
+        starts_at=datetime.now(UTC) + timedelta(days=9),
+    )  # fmt: skip
+    page = await open_page(path="/", **look)
+    await expect(page.locator(".event").first).to_be_visible()
+    await _clean(page)
+    await page.goto(f"{server.url}/events/{later}")
+    await page.reaches("before")
+    await _clean(page)
+    slug = await make_sale(active_limit=1)
+    Guest(server, slug).join()
+    await page.goto(f"{server.url}/events/{slug}")
+    await page.reaches("waiting")
+    await _clean(page)
+    await page.page.context.set_offline(True)
+    await expect(page.locator("#banner")).to_be_visible()
+    await _clean(page)
+    await page.page.context.set_offline(False)
+    await expect(page.locator("#banner")).to_be_hidden()
+    await page.locator("button.link").click()
+    await page.reaches("out")
+    await _clean(page)
+    server.operator("POST", f"/api/operator/events/{slug}/close")
+    await page.reload()
+    await page.reaches("closed")
+    await _clean(page)
+    await page.goto(f"{server.url}/events/no-such-event")
+    await expect(page.locator("h1")).to_be_visible()
+    await _clean(page)
+
+
+async def test_the_page_fits_narrow_screens_and_large_type(make_sale: MakeSale, open_page: OpenPage) -> None:
+    """WCAG 1.4.10: 320 CSS pixels wide, nothing to be scrolled sideways."""
+    page = await open_page(await make_sale(), viewport={"width": 320, "height": 640})
+    await page.map_ready()
+    await page.pick(1)
+    assert await page.evaluate("() => document.documentElement.scrollWidth") <= 320
+    await page.locator(".sheet-bar .button").click()
+    await page.reaches("checkout")
+    assert await page.evaluate("() => document.documentElement.scrollWidth") <= 320
