@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from cli import crowd, diagnose, event, plan, reconcile, rush, serve
+from cli import crowd, diagnose, event, events, plan, reconcile, replay, rush, serve, worker
 from core.errors import OnsaleError, StartupError
 
 app = typer.Typer(
@@ -28,10 +28,13 @@ app = typer.Typer(
 )
 app.add_typer(event.app, name="event")
 app.add_typer(plan.app, name="plan")
+app.add_typer(events.app, name="events")
 app.command("serve")(serve.serve)
+app.command("worker")(worker.worker)
 app.command("rush")(rush.rush_command)
 app.command("diagnose")(diagnose.diagnose)
 app.command("reconcile")(reconcile.reconcile)
+app.command("replay")(replay.replay)
 app.command("crowd")(crowd.crowd_command)
 
 

@@ -156,17 +156,17 @@ async def open_runtime(
             rows=rows, scripts=scripts, seats=seats, locks=locks, page=settings.reconcile_page,
             pause=settings.reconcile_pause_ms / 1000,
         )  # fmt: skip
+        pipeline = EventPipeline(
+            database=database, settings=settings, supervisor=supervisor, process=process, consume=consume
+        )
         yield Runtime(
             settings=settings, clock=clock, secret=secret, process=process, database=database, redis=redis, run=run,
             events=events, seats=seats, payments=payments,
-            waiting_room=waiting_room, checkout=checkout, reconcile=reconcile,
-            pipeline=EventPipeline(
-                database=database, settings=settings, supervisor=supervisor, process=process, consume=consume
-            ),
+            waiting_room=waiting_room, checkout=checkout, reconcile=reconcile, pipeline=pipeline,
             diagnose=Diagnose(
                 database=database, redis=redis, settings=settings, clock=clock, events=events,
                 waiting_room=waiting_room, seats=seats, scripts=scripts, rows=rows, reconcile=reconcile,
-                payments=payments, checkout=checkout,
+                payments=payments, checkout=checkout, consumer_lag=pipeline.consumer_lag,
             ),
             supervisor=supervisor, leases=leases, jobs=Jobs(supervisor=supervisor, leases=leases),
         )  # fmt: skip

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 import databases
+from aiokafka.errors import KafkaError
 
 from core.events import measures
 from core.events.bus import Bus
@@ -149,6 +150,16 @@ class EventPipeline:
     async def lag(self) -> Lag:
         """Raises StoreUnavailable."""
         return await self._outbox.lag()
+
+    async def consumer_lag(self) -> int | None:
+        """Messages that the slowest consumer group has not committed; None without Kafka, or when it does not tell."""
+        if not self._settings.kafka_bootstrap_servers:
+            return None
+        try:
+            groups = await consumer_lag(self._settings, self._consumers, topics=self._topics)
+        except (KafkaError, OSError):
+            return None
+        return max(groups.values(), default=0)
 
     def jobs(self) -> list[Job]:
         jobs = [

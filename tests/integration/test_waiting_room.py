@@ -238,3 +238,24 @@ async def test_the_limit_follows_the_machines(settings: Any, stores: Any, make_e
         await runtime.redis.delete(keys.active_cap(event.slug), keys.LOAD)
         report = await runtime.waiting_room.sweep(event)
         assert report.active == want + 3
+
+
+async def test_nobody_is_put_out_for_silence_while_nobody_listened(runtime: Runtime, make_event: MakeEvent) -> None:
+    """After an outage of Redis or of all processes everyone has one grace to be heard again (rule 5)."""
+    event = await make_event(active_limit=1)
+    room, slug = runtime.waiting_room, event.slug
+    await room.join(event, "in")
+    await room.join(event, "waiting")
+    await room.sweep(event)
+    now = runtime.clock.now().timestamp() * 1000
+    # The outage: last swept and last heard a minute ago.
+    await runtime.redis.hset(keys.pace(slug), "at", f"{now - 60_000:.0f}")
+    await runtime.redis.zadd(keys.active_users(slug), {"in": now - 60_000})
+    await runtime.redis.zadd(keys.waiting_beats(slug), {"waiting": now - 600_000})
+    for _ in range(3):
+        report = await room.sweep(event)
+        assert (report.active_silent, report.waiting_silent) == (0, 0)
+    # Who is still silent after that grace is out.
+    await runtime.redis.hset(keys.pace(slug), "amnesty", "1")
+    report = await room.sweep(event)
+    assert (report.active_silent, report.waiting_silent) == (1, 1)

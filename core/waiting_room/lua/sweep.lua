@@ -21,13 +21,21 @@ local function not_paying(visitors)
   return free
 end
 
+-- After a time in which nobody swept (Redis or all processes were away) nobody's beats could be heard either: everyone
+-- is given one grace to be heard again, before silence counts.
+local last = tonumber(redis.call('HGET', PACE, 'at') or '0')
+if last > 0 and now - last > tonumber(ARGV[6]) then
+  redis.call('HSET', PACE, 'amnesty', integer(now + tonumber(ARGV[6])))
+end
+local heard = now >= tonumber(redis.call('HGET', PACE, 'amnesty') or '0')
+
 local ended = not_paying(redis.call('ZRANGEBYSCORE', UNTIL, '-inf', integer(now), 'LIMIT', 0, most))
 for _, visitor in ipairs(ended) do end_session(visitor, 'session') end
 
-local silent = not_paying(redis.call('ZRANGEBYSCORE', ACTIVE, '-inf', '(' .. integer(now - tonumber(ARGV[6])), 'LIMIT', 0, most))
+local silent = heard and not_paying(redis.call('ZRANGEBYSCORE', ACTIVE, '-inf', '(' .. integer(now - tonumber(ARGV[6])), 'LIMIT', 0, most)) or {}
 for _, visitor in ipairs(silent) do end_session(visitor, 'heartbeat') end
 
-local ghosts = redis.call('ZRANGEBYSCORE', BEATS, '-inf', '(' .. integer(now - tonumber(ARGV[7])), 'LIMIT', 0, most)
+local ghosts = heard and redis.call('ZRANGEBYSCORE', BEATS, '-inf', '(' .. integer(now - tonumber(ARGV[7])), 'LIMIT', 0, most) or {}
 for _, visitor in ipairs(ghosts) do
   -- The ticket is not spent: a phone that slept comes back to its place with it.
   if leave_queue(visitor) then out[#out + 1] = { visitor, 'heartbeat' } else redis.call('ZREM', BEATS, visitor) end

@@ -1,0 +1,34 @@
+"""`onsale worker`: a process without a web server, for the background work of a larger installation."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+
+from core.embedded import Engines, engines
+from core.secrets import resolve_secrets
+from core.settings import Settings
+
+
+def worker() -> None:
+    """Relay, consumers, payments left over and periodic jobs, without a web server; Ctrl-C ends it in order.
+
+    Start as many as there are partitions to consume (3). Set KAFKA_BOOTSTRAP_SERVERS, DATABASE_URL and REDIS_URL as for
+    the web servers, and the same ONSALE_SECRET_KEY.
+    """
+    settings = resolve_secrets(Settings.load())
+    with engines(settings) as started:
+        asyncio.run(_work(settings, started))
+
+
+async def _work(settings: Settings, started: Engines) -> None:
+    from core.database import migrate
+    from core.events.worker import run_worker
+
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await migrate(started.database_url)
+    left = await run_worker(settings, started, stop=stop)
+    if left:
+        print(f"{left} tasks were cut off; another process takes them over")
