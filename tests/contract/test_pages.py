@@ -233,3 +233,22 @@ def test_templates_name_no_file_that_is_not_there() -> None:
     for template in TEMPLATES.rglob("*.html"):
         for file in re.findall(r"{{ static }}/([\w./-]+)", template.read_text()):
             assert file in names or file.endswith("/"), f"{template.name}: {file}"
+
+
+async def test_the_link_of_the_e_mail_opens_the_ticket_anywhere(
+    browser: Browser, app: Starlette, make_event: MakeEvent
+) -> None:
+    """Its code is the key: nothing but that ticket opens, and nothing without the right code."""
+    event = await make_event()
+    bought = await browser.buy(event.slug, 3)
+    code = (await browser.client.get(f"/api/reservations/{bought}")).json()["ticket_code"]
+    async with open_client(app) as others:
+        phone = Browser(others)
+        opened = await phone.open(f"/reservations/{bought}/ticket?code={code}")
+        assert opened.status_code == 200
+        assert code in opened.text
+        assert opened.headers["cache-control"] == "private, no-store"
+        for wrong in ("x", code[:-1], code + "x", code.swapcase(), "%00", ""):
+            assert (await phone.open(f"/reservations/{bought}/ticket?code={wrong}")).status_code == 404
+        assert (await phone.open(f"/reservations/{bought}?code={code}")).status_code == 404, "the ticket, no more"
+        assert (await phone.open(f"/reservations/{uuid4()}/ticket?code={code}")).status_code == 404
