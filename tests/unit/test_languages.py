@@ -1,0 +1,157 @@
+"""Every text exists in every language, is used, and says the same with the same placeholders; S22, S25 in plain words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import orjson
+import pytest
+
+from core import errors, languages
+from core.booking.reservation import Reason, ReservationStatus
+from core.venue.event import SaleState
+from realtime.wire import ExpiredReason
+
+ROOT = Path(__file__).parents[2]
+PAGES = [*ROOT.glob("templates/*.html"), *ROOT.glob("static/js/**/*.js")]
+
+#: Keys that are put together from a prefix and something that the program knows.
+COMPOSED = (
+    "code.", "state.", "refused.", "banner.", "out.", "events.state.", "reservation.status.", "reservation.text.",
+    "queue.wait.", "checkout.card.", "hall.", "time.unit.", "stopped.", "mail.", "support.",
+)  # fmt: skip
+
+
+def keys(language: str) -> set[str]:
+    return {
+        message.id[0] if isinstance(message.id, (tuple, list)) else str(message.id)
+        for message in languages.catalog(language)
+        if message.id
+    }
+
+
+def used() -> Iterator[tuple[str, str]]:
+    """(file, key) of every text that a page or a script asks for by its whole name."""
+    call = re.compile(r"""(?:\b_|\bt|\bcounted|\bngettext)\(\s*["']([a-z_0-9.A-Z]+[a-z_0-9A-Z])["']""")
+    for file in PAGES:
+        for key in call.findall(file.read_text()):
+            yield file.name, key
+
+
+def error_codes() -> set[str]:
+    codes = set()
+    waiting: list[type[errors.OnsaleError]] = [errors.OnsaleError]
+    while waiting:
+        kind = waiting.pop()
+        codes.add(kind.code)
+        waiting += kind.__subclasses__()
+    return codes
+
+
+def test_languages_have_the_same_keys() -> None:
+    english = keys("en")
+    for language in languages.LANGUAGES:
+        assert keys(language) == english
+
+
+@pytest.mark.parametrize("language", languages.LANGUAGES)
+def test_no_text_is_empty_and_placeholders_agree(language: str) -> None:
+    placeholder = re.compile(r"%\((\w+)\)s")
+    english = languages.catalog("en")
+    for message in languages.catalog(language):
+        if not message.id:
+            continue
+        texts = message.string if isinstance(message.string, (tuple, list)) else [message.string or ""]
+        assert all(text.strip() for text in texts), message.id
+        theirs = english.get(message.id if isinstance(message.id, str) else message.id[0])
+        assert theirs is not None
+        originals = theirs.string if isinstance(theirs.string, (tuple, list)) else [theirs.string or ""]
+        wanted = set().union(*(placeholder.findall(text) for text in originals))
+        for text in texts:
+            found = set(placeholder.findall(text))
+            # "one person" may leave its number out; nothing may ask for what is not given.
+            assert found <= wanted, message.id
+            if len(texts) == 1 and len(originals) == 1:
+                assert found == wanted, message.id
+
+
+@pytest.mark.parametrize("language", languages.LANGUAGES)
+def test_every_code_and_reason_has_plain_words(language: str) -> None:
+    known = keys(language)
+    codes = error_codes() | {reason.value for reason in Reason}
+    assert {f"code.{code}" for code in codes} <= known, "add the missing ones to core/locale/*.po"
+    assert {f"reservation.{part}.{status}" for status in ReservationStatus for part in ("status", "text")} <= known
+    assert {f"events.state.{state}" for state in SaleState} <= known
+    told = {ExpiredReason.CLOSED: "closed.title", ExpiredReason.HOLD: "basket.expired"}
+    assert {told.get(reason, f"out.{reason}.title") for reason in ExpiredReason} <= known
+
+
+def test_codes_that_nobody_can_meet_any_more_are_taken_out() -> None:
+    made_here = {"no_answer"}  # the browser's own: static/js/buying.js
+    known = {key.removeprefix("code.") for key in keys("en") if key.startswith("code.")}
+    assert known - error_codes() - {reason.value for reason in Reason} == made_here
+
+
+def test_pages_ask_for_texts_that_exist() -> None:
+    known = keys("en")
+    assert [(file, key) for file, key in used() if key not in known] == []
+
+
+def test_every_text_is_used() -> None:
+    asked = {key for _, key in used()}
+    assert [key for key in sorted(keys("en")) if key not in asked and not key.startswith(COMPOSED)] == []
+
+
+@pytest.mark.parametrize("language", languages.LANGUAGES)
+def test_the_browsers_catalogue_is_in_step(language: str) -> None:
+    """`python -m core.languages` writes them anew."""
+    written = orjson.loads((ROOT / "static" / "i18n" / f"{language}.json").read_bytes())
+    assert written == languages.browser_messages(language)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "header", "language"),
+    [
+        (None, None, "en"), (None, "", "en"), (None, "ko", "ko"), (None, "ko-KR,ko;q=0.9,en;q=0.8", "ko"),
+        (None, "en-GB,ko;q=0.5", "en"), (None, "fr;q=0.9,ko;q=0.8,en;q=0.1", "ko"), (None, "de", "en"),
+        (None, "ko;q=0,en", "en"), (None, ";;;q=x,,ko;q=banana", "en"), ("ko", "en", "ko"), ("xx", "ko", "ko"),
+        ("", "ko", "ko"), (None, "ko;q=0.2," * 400, "ko"),
+    ],
+)  # fmt: skip
+def test_the_language_is_chosen_by_the_visitor_then_by_the_browser(
+    chosen: str | None, header: str | None, language: str
+) -> None:
+    assert languages.choose(chosen, header) == language
+
+
+def test_texts_are_filled_and_counted() -> None:
+    assert languages.plural("en", "seats.count", 1) == "1 seat"
+    assert languages.plural("en", "seats.count", 1200) == "1,200 seats"
+    assert languages.plural("ko", "seats.count", 2) == "2석"
+    assert languages.text("en", "seat.full", zone="A", row="3", number="12") == "A, row 3, seat 12"
+    assert languages.reason("en", "seat_taken") == languages.text("en", "code.seat_taken")
+    assert languages.reason("ko", "never heard of") == languages.text("ko", "code.internal_error")
+    assert languages.reason("ko", None) == languages.text("ko", "code.internal_error")
+
+
+def test_money_knows_its_minor_unit() -> None:
+    assert languages.money("ko", 15000, "KRW") == "₩15,000"
+    assert languages.money("en", 1500, "EUR") == "€15.00"
+
+
+def test_vendored_libraries_are_listed_with_version_and_licence() -> None:
+    vendor = ROOT / "static" / "vendor"
+    listed = dict(re.findall(r"^\| `([\w-]+)/` \| \[[^\]]+\]\([^)]+\) \| (\d+\.\d+\.\d+) \|", (vendor / "README.md").read_text(), re.M))
+    assert set(listed) == {folder.name for folder in vendor.iterdir() if folder.is_dir()}
+    for folder in listed:
+        assert (vendor / folder / "LICENSE").stat().st_size > 300
+
+
+def test_pages_have_nothing_inline() -> None:
+    """The Content-Security-Policy allows neither inline scripts nor style attributes."""
+    for template in ROOT.glob("templates/*.html"):
+        text = template.read_text()
+        assert not re.search(r"\sstyle\s*=|\son[a-z]+\s*=|<style", text), template.name
+        assert all("src=" in tag for tag in re.findall(r"<script[^>]*>", text)), template.name
