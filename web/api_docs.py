@@ -1,0 +1,95 @@
+"""`python -m web.api_docs docs/http-api.md`: the page about the HTTP API, from the declarations that serve it."""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+from core.errors import OnsaleError
+from web.app import ENDPOINTS
+from web.endpoint import MOST_BODY, Caller, Endpoint
+
+_INTRODUCTION = f"""# The HTTP API
+
+Everything that a browser does over the live channel can be done by these calls. The exact shapes of bodies are in the
+OpenAPI 3.1 description that each installation serves at `/openapi.json`. Generated from the declarations in `web/` by
+`make docs`: change it there.
+
+Times are ISO 8601 in UTC; money is an integer in the currency's minor unit; a seat is its ordinal, its index in the
+plan. Bodies are JSON (`Content-Type: application/json`) of {MOST_BODY // 1024} KiB at most, with exactly the members that are described.
+
+## Who calls
+
+A program becomes a visitor with `POST /api/visitors` and sends the token with every call. A browser has the same
+identity in the cookie that its first page gave it; a call that changes something must then come from one of our own
+pages (`Sec-Fetch-Site` or `Origin`), or it is refused as `cross_site`. No body and no address names who the caller is.
+
+```sh
+BASE=http://127.0.0.1:8080
+TOKEN=$(curl -s -X POST $BASE/api/visitors | jq -r .token)
+AUTH="Authorization: Bearer $TOKEN"; JSON="Content-Type: application/json"
+curl -s -X POST -H "$AUTH" $BASE/api/events/demo/queue                       # until "state" is "active"
+curl -s -X POST -H "$AUTH" $BASE/api/events/demo/heartbeat                   # every 10 seconds, or the place is lost
+curl -s -X POST -H "$AUTH" -H "$JSON" -d '{{"seats": [7, 8]}}' $BASE/api/events/demo/holds
+curl -s -X POST -H "$AUTH" -H "$JSON" -H "Idempotency-Key: $(uuidgen)" \\
+     -d '{{"email": "kim@example.org", "payment_key": "a-key"}}' $BASE/api/events/demo/reservations
+curl -s -H "$AUTH" $BASE/api/reservations/RESERVATION_ID                     # until "status" is not "PAYING"
+```
+
+## When something is refused
+
+Every refusal is an RFC 9457 problem response (`application/problem+json`): `type`, `title`, `status`, `detail`, `code`,
+`instance`, `request_id`, and what belongs to the code (`seats`, `errors`). Programs read `code`, which does not change.
+429 and 503 carry `Retry-After`. Repeating a refused call is safe: a refusal has changed nothing. A reservation is
+repeated with the same `Idempotency-Key`, and is then the same reservation.
+"""
+
+
+def document() -> str:
+    """The whole page."""
+    return "\n".join([_INTRODUCTION, *_calls(), *_codes()])
+
+
+def _calls() -> list[str]:
+    by_tag: dict[str, list[Endpoint]] = defaultdict(list)
+    for endpoint in ENDPOINTS:
+        by_tag[endpoint.tag].append(endpoint)
+    parts = ["## Calls\n"]
+    for tag, endpoints in by_tag.items():
+        parts.append(
+            f"### {tag.capitalize()}\n\n| call | who | what | answer | refusals of its own |\n|---|---|---|---|---|"
+        )
+        parts += [_call(endpoint) for endpoint in endpoints]
+        parts.append("")
+    return parts
+
+
+def _call(endpoint: Endpoint) -> str:
+    body = f" `{{{', '.join(endpoint.body.model_fields)}}}`" if endpoint.body else ""
+    own = ", ".join(f"{refusal.status} `{refusal.code}`" for refusal in endpoint.refusals)
+    who = "" if endpoint.caller is Caller.ANYONE else endpoint.caller.value
+    model = f" {endpoint.answer.__name__}" if endpoint.answer else ""
+    return f"| `{endpoint.method} {endpoint.path}`{body} | {who} | {endpoint.summary} | {endpoint.success}{model} | {own} |"
+
+
+def _codes() -> list[str]:
+    met: dict[tuple[str, int], tuple[type[OnsaleError], set[str]]] = {}
+    for endpoint in ENDPOINTS:
+        for refusal in endpoint.all_refusals():
+            met.setdefault((refusal.code, refusal.status), (refusal, set()))[1].add(endpoint.tag)
+    parts = ["## Codes\n", "| code | status | meaning | met at |", "|---|---|---|---|"]
+    parts += [
+        f"| `{code}` | {status} | {refusal.title} | {', '.join(sorted(tags))} |"
+        for (code, status), (refusal, tags) in sorted(met.items())
+    ]
+    return [*parts, ""]
+
+
+def main(arguments: Sequence[str]) -> None:
+    Path(arguments[0]).write_text(document())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
