@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import tempfile
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -52,11 +53,8 @@ def _kept(folder: Path, name: str, random_bytes: int) -> str:
 
 
 def _make(path: Path, value: str) -> None:
-    """Whole or not at all: written beside, then linked into place unless another process was first."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    with contextlib.suppress(FileNotFoundError):
-        draft.unlink()
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    """Whole or not at all: written beside (mkstemp's mode is 0600), linked into place unless another was first."""
+    descriptor, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(descriptor, "w") as file:
             file.write(value + "\n")
@@ -65,4 +63,4 @@ def _make(path: Path, value: str) -> None:
         with contextlib.suppress(FileExistsError):
             os.link(draft, path)
     finally:
-        draft.unlink()
+        os.unlink(draft)

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import stat
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from subprocess import CompletedProcess
 
 import httpx
 import psutil
 import pytest
 
 from core.settings import Settings
-from tests.integration.onsale_process import Serving, onsale, onsale_here, processes_with, serving, until
+from tests.integration.onsale_process import (
+    PATIENCE_SECONDS,
+    Serving,
+    environment,
+    onsale,
+    onsale_here,
+    processes_with,
+    serving,
+    until,
+)
 
 HALL = Path(__file__).parents[1] / "data" / "riethsporthalle.json"
 
@@ -114,7 +125,7 @@ def test_a_second_signal_ends_at_once(server: Serving) -> None:
     assert alive([web]) == []
 
 
-def one_line(run: Callable[..., CompletedProcess[str]] = onsale_here, **settings: str) -> str:
+def one_line(run: Callable[..., subprocess.CompletedProcess[str]] = onsale_here, **settings: str) -> str:
     done = run("serve", **settings)
     assert done.returncode == 1
     assert done.stdout == ""
@@ -169,3 +180,21 @@ def test_what_the_application_refuses_at_start_is_one_line(home: Path, addresses
         **addresses,
     )
     assert "piggybank" in line
+
+
+@pytest.mark.parametrize("moment", ["postgres", "postgres/postmaster.pid", "valkey"])
+def test_a_start_that_is_interrupted_leaves_nothing_behind(home: Path, moment: str) -> None:
+    """Ctrl-C in the terminal reaches initdb and pg_ctl too: no stray server, no half-made data folder."""
+    data = home / f"interrupted-{moment.replace('/', '-')}"
+    with (home / "interrupted.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "cli", "serve"], env=environment(PORT="0", ONSALE_DATA=str(data)),
+            stdout=log, stderr=log, start_new_session=True,
+        )  # fmt: skip
+    until(lambda: (data / moment).exists(), f"{moment} in the data folder")
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.wait(PATIENCE_SECONDS) in (0, 130)
+    assert "Traceback" not in (home / "interrupted.log").read_text()
+    assert alive(processes_with(str(data))) == []
+    listed = onsale("event", "list", ONSALE_DATA=str(data))
+    assert (listed.returncode, listed.stdout[:13]) == (0, "no events yet"), listed.stderr
