@@ -37,8 +37,9 @@ chaos: .venv/onsale-dev ## the long fault-injection draws
 bench: .venv/onsale-dev ## fan-out, holds and reservations against their limits on this machine
 	$(BIN)/python -m bench
 
-docs: .venv/onsale-dev | .cache ## write what is generated: docs/settings.md, the demonstration plan
+docs: .venv/onsale-dev | .cache ## write what is generated: docs/settings.md, docs/http-api.md, the demonstration plan
 	$(BIN)/python -m core.settings_docs docs/settings.md
+	$(BIN)/python -m web.api_docs docs/http-api.md
 	$(BIN)/python -m core.venue.demo_plan > .cache/demo_plan.json
 	mv .cache/demo_plan.json core/venue/demo_plan.json
 

@@ -18,7 +18,8 @@ OpenAPI 3.1 description that each installation serves at `/openapi.json`. Genera
 `make docs`: change it there.
 
 Times are ISO 8601 in UTC; money is an integer in the currency's minor unit; a seat is its ordinal, its index in the
-plan. Bodies are JSON (`Content-Type: application/json`) of {MOST_BODY // 1024} KiB at most, with exactly the members that are described.
+plan. Bodies are JSON (`Content-Type: application/json`) of {MOST_BODY // 1024} KiB at most, with exactly the members
+that are described.
 
 ## Who calls
 
@@ -71,7 +72,8 @@ def _call(endpoint: Endpoint) -> str:
     own = ", ".join(f"{refusal.status} `{refusal.code}`" for refusal in endpoint.refusals)
     who = "" if endpoint.caller is Caller.ANYONE else endpoint.caller.value
     model = f" {endpoint.answer.__name__}" if endpoint.answer else ""
-    return f"| `{endpoint.method} {endpoint.path}`{body} | {who} | {endpoint.summary} | {endpoint.success}{model} | {own} |"
+    call = f"`{endpoint.method} {endpoint.path}`{body}"
+    return f"| {call} | {who} | {endpoint.summary} | {endpoint.success}{model} | {own} |"
 
 
 def _codes() -> list[str]:

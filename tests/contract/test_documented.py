@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -23,6 +24,7 @@ from tests.booking import Bank, desk, until
 from tests.conftest import MakeEvent
 from tests.contract.api_client import Api, open_client
 from tests.contract.store_proxy import behind_proxies
+from web import api_docs
 from web.app import ENDPOINTS, create_app
 from web.endpoint import Caller, Endpoint
 from web.openapi import operation_id
@@ -348,6 +350,11 @@ async def test_every_api_route_is_described(description: dict[str, Any], app: St
 async def test_operations_have_names_of_their_own(description: dict[str, Any]) -> None:
     names = [one["operationId"] for operations in description["paths"].values() for one in operations.values()]
     assert len(names) == len(set(names))
+
+
+def test_the_page_about_the_api_is_current() -> None:
+    """`make docs` writes it."""
+    assert Path("docs/http-api.md").read_text() == api_docs.document()
 
 
 def test_the_table_of_the_design_is_there() -> None:
