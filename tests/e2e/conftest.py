@@ -71,20 +71,21 @@ class Server:
 
 @pytest.fixture(scope="package")
 def server() -> Iterator[Server]:
-    with tempfile.TemporaryDirectory(prefix="onsale-pages-") as folder:
-        with engines(Settings.load(data=Path(folder)), durable=False) as started:
-            stores = {"DATABASE_URL": started.database_url, "REDIS_URL": started.redis_url, "ONSALE_DATA": folder}
-            log = Path(folder) / "serve.log"
-            with log.open("wb") as output:
-                process = subprocess.Popen(
-                    [sys.executable, "-m", "cli", "serve"], cwd=Path(__file__).parents[2],
-                    env=os.environ | SETTINGS | stores, stdout=output, stderr=subprocess.STDOUT,
-                )  # fmt: skip
-                try:
-                    yield Server(_address(process, log), started.database_url, started.redis_url)
-                finally:
-                    process.send_signal(signal.SIGTERM)
-                    process.wait(60)
+    with (
+        tempfile.TemporaryDirectory(prefix="onsale-pages-") as folder,
+        engines(Settings.load(data=Path(folder)), durable=False) as started,
+        (Path(folder) / "serve.log").open("wb") as output,
+    ):
+        stores = {"DATABASE_URL": started.database_url, "REDIS_URL": started.redis_url, "ONSALE_DATA": folder}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "cli", "serve"], cwd=Path(__file__).parents[2],
+            env=os.environ | SETTINGS | stores, stdout=output, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        try:
+            yield Server(_address(process, Path(output.name)), started.database_url, started.redis_url)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(60)
 
 
 def _address(process: subprocess.Popen[bytes], log: Path) -> str:

@@ -31,8 +31,9 @@ async def _clean(page: SalePage) -> None:
     assert results.response["passes"], "axe looked at nothing"
     serious = [found for found in results.response["violations"] if found["impact"] in ("serious", "critical")]
     told = [
-        f"{found['id']}: {found['help']}: {[node['html'][:160] + ' ' + node['failureSummary'] for node in found['nodes']]}"
+        f"{found['id']}: {found['help']}: {node['html'][:160]} {node['failureSummary']}"
         for found in serious
+        for node in found["nodes"]
     ]
     assert not told, "\n".join(told)
 

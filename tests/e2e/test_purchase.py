@@ -1,4 +1,4 @@
-"""From a seat to a ticket, with mouse, finger and keyboard; and what a declined or repeated payment leaves (S26-S28)."""
+"""From a seat to a ticket by mouse, finger and keyboard; declined, repeated and unanswered payments (S26-S28)."""
 
 from __future__ import annotations
 

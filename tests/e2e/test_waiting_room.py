@@ -161,16 +161,12 @@ async def test_the_turn_ends_with_a_warning(server: Server, make_sale: MakeSale,
     slug = await make_sale()
     page = await open_page(slug)
     await page.map_ready()
-    await page.evaluate(
-        """() => { const real = Date.now; const jump = real() + 9.5 * 60 * 1000 - real(); Date.now = () => real() + jump; }"""
-    )
+    await page.evaluate("() => { const real = Date.now; Date.now = () => real() + 9.5 * 60 * 1000; }")
     await expect(page.get_by_test_id("session-warning")).to_be_visible()
     await expect(page.locator("#live-urgent")).to_contain_text("ends soon")
 
 
-async def test_the_buyer_may_ask_to_be_called(
-    server: Server, make_sale: MakeSale, open_page: OpenPage
-) -> None:
+async def test_the_buyer_may_ask_to_be_called(server: Server, make_sale: MakeSale, open_page: OpenPage) -> None:
     """D6: the button asks for sound and notification, and says that they are on."""
     slug = await make_sale(active_limit=1)
     crowd = await _behind(server, slug, 1)

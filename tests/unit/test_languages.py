@@ -1,4 +1,4 @@
-"""Every text exists in every language, is used, and says the same with the same placeholders; S22, S25 in plain words."""
+"""Every text exists in every language, is used, and has the same placeholders (S22, S25: plain words)."""
 
 from __future__ import annotations
 
@@ -143,7 +143,8 @@ def test_money_knows_its_minor_unit() -> None:
 
 def test_vendored_libraries_are_listed_with_version_and_licence() -> None:
     vendor = ROOT / "static" / "vendor"
-    listed = dict(re.findall(r"^\| `([\w-]+)/` \| \[[^\]]+\]\([^)]+\) \| (\d+\.\d+\.\d+) \|", (vendor / "README.md").read_text(), re.M))
+    line = re.compile(r"^\| `([\w-]+)/` \| \[[^\]]+\]\([^)]+\) \| (\d+\.\d+\.\d+) \|", re.MULTILINE)
+    listed = dict(line.findall((vendor / "README.md").read_text()))
     assert set(listed) == {folder.name for folder in vendor.iterdir() if folder.is_dir()}
     for folder in listed:
         assert (vendor / folder / "LICENSE").stat().st_size > 300

@@ -1,0 +1,19 @@
+import { delay, mayReturn } from "/static/js/backoff.js";
+import { same, that } from "./same.js";
+
+export function closeCodesSayWhetherToComeBack() {
+  same([1000, 1006, 4000, 4003, 4099, 4200].map(mayReturn), [true, true, true, true, true, true]);
+  same([4100, 4105, 4199].map(mayReturn), [false, false, false]);
+}
+
+export function pausesGrowAndAreBounded() {
+  same([0, 1, 2, 3, 10, 60].map((n) => delay(n, () => 0)), [250, 250, 250, 250, 250, 250]);
+  same([0, 1, 2, 3, 10, 60].map((n) => delay(n, () => 0.999999)), [750, 1250, 2250, 4250, 15250, 15250]);
+}
+
+// A thousand browsers that lost one server do not come back in one wave.
+export function aCrowdSpreadsOut() {
+  const pauses = Array.from({ length: 1000 }, () => delay(3));
+  const seconds = new Set(pauses.map((pause) => Math.floor(pause / 500)));
+  that(seconds.size >= 8, `spread over ${seconds.size} half seconds`);
+}

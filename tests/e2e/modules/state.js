@@ -1,0 +1,109 @@
+import { initial, pendingSeats, reduce, saleState, secondsLeft, stage } from "/static/js/state.js";
+import { same } from "./same.js";
+
+const at = (milliseconds) => new Date(milliseconds).toISOString();
+const run = (...actions) => actions.reduce(reduce, initial({ slug: "x" }));
+const EVENT = { status: "open", opens_at: null, closes_at: null, max_seats: 4 };
+const OPEN = [{ type: "tick", local: 1000 }, { type: "event", event: EVENT }];
+const WELCOME = { type: "welcome", state: "active", now: at(1000) };
+const ADMITTED = { type: "admitted", until: at(600000), warning_seconds: 60 };
+const INSIDE = [...OPEN, WELCOME, ADMITTED, { type: "board" }];
+const HELD = { type: "held", id: "", seats: [4, 2], until: at(300000), fence: 7, extensions_left: 1 };
+const CHECKOUT = { type: "step", step: "checkout" };
+const told = (id, status, more = {}) => ({ type: "reservation", id, status, ...more });
+
+export function theWayThroughTheSale() {
+  const story = [
+    ...OPEN,
+    { type: "welcome", state: "none", now: at(1000) },
+    { type: "queue", number: 9, ahead: 3, waiting: 8, eta: 60, ticket: "T" },
+    ADMITTED,
+    HELD,
+    CHECKOUT,
+    { type: "submitting" },
+    told("r", "PAYING"),
+    told("r", "CONFIRMED"),
+    told("r", "PAYING"),
+    { type: "dismiss" },
+    { type: "expired", reason: "session" },
+    { type: "rejoin" },
+  ];
+  let state = initial({ slug: "x" });
+  const stages = story.map((action) => stage((state = reduce(state, action))));
+  same(stages, [
+    "loading", "joining", "joining", "waiting", "map", "map", "checkout", "checkout",
+    "paying", "confirmed", "confirmed", "map", "out", "joining",
+  ]);
+}
+
+export function theQueueRemembersWhereItBegan() {
+  const place = (ahead) => ({ type: "queue", number: 9, ahead, waiting: 20, eta: null });
+  same(run(...OPEN, place(8), place(5)).queue.firstAhead, 8);
+  same(run(...OPEN, place(8), place(11)).queue.firstAhead, 11);
+  same(run(...OPEN, { ...place(3), ticket: "T" }, place(2)).ticket, "T");
+}
+
+// A reconnect in the middle of typing an address does not flicker back to the map.
+export function aReconnectKeepsTheBasketUntilTheServerHasTold() {
+  let state = run(...INSIDE, HELD, CHECKOUT);
+  for (const message of [WELCOME, ADMITTED, HELD, { type: "board" }]) {
+    state = reduce(state, message);
+    same([stage(state), state.basket.seats], ["checkout", [2, 4]]);
+  }
+  const gone = run(...INSIDE, HELD, CHECKOUT, WELCOME, ADMITTED, { type: "board" });
+  same([stage(gone), gone.basket.seats], ["map", []]);
+}
+
+export function requestsArePendingUntilAnswered() {
+  const sent = (id, seat) => ({ type: "sent", id, kind: "hold", seats: [seat] });
+  const asked = run(...INSIDE, sent("a", 4), sent("b", 5));
+  same([...pendingSeats(asked, "hold")], [4, 5]);
+  const answered = reduce(asked, { ...HELD, id: "a", seats: [4] });
+  same([...pendingSeats(answered, "hold")], [5]);
+  const refused = reduce(answered, { type: "refused", id: "b", code: "seat_taken", seats: [5] });
+  same([[...pendingSeats(refused, "hold")], refused.refusal.seats], [[], [5]]);
+  const broken = reduce(answered, { type: "problem", id: "b", code: "store_unavailable" });
+  same([[...pendingSeats(broken, "hold")], broken.refusal.code], [[], "store_unavailable"]);
+}
+
+export function theSameRefusalTwiceIsToldTwice() {
+  const refused = { type: "refused", id: "b", code: "seat_taken", seats: [5] };
+  same(run(...INSIDE, refused, refused).refusal.count, 2);
+}
+
+export function anotherPurchaseDoesNotTakeThePageOver() {
+  same(stage(run(...INSIDE, told("old", "CANCELLED"))), "map");
+  const mine = run(...INSIDE, { type: "submitting" }, told("new", "FAILED", { reason: "declined" }), told("new", "PAYING"));
+  same([stage(mine), mine.reservation.reason], ["failed", "declined"]);
+}
+
+export function aBasketThatRanOutEndsTheCheckout() {
+  const state = run(...INSIDE, HELD, CHECKOUT, { type: "expired", reason: "hold" });
+  same([stage(state), state.basketExpired, state.basket.seats], ["map", true, []]);
+  const late = run(...INSIDE, HELD, CHECKOUT, { type: "submitting" }, { type: "submit-failed", code: "hold_expired" });
+  same([stage(late), late.basketExpired], ["map", true]);
+  const down = run(...INSIDE, HELD, CHECKOUT, { type: "submitting" }, { type: "submit-failed", code: "payment_unavailable" });
+  same([stage(down), down.checkout.code, down.basket.seats], ["checkout", "payment_unavailable", [2, 4]]);
+}
+
+export function timesOpenAndCloseTheSaleByTheServersClock() {
+  const event = { ...EVENT, status: "before", opens_at: at(50000), closes_at: at(90000) };
+  const states = [0, 49000, 50000, 89000, 90000].map((now) =>
+    saleState(run({ type: "tick", local: 0 }, { type: "event", event }, { type: "offset", now: at(now) })),
+  );
+  same(states, ["before", "before", "open", "open", "closed"]);
+}
+
+export function countdownsFollowTheServersClock() {
+  // This machine is a minute slow.
+  const state = run({ type: "tick", local: 0 }, { type: "welcome", state: "none", now: at(60000) });
+  same(secondsLeft(state, 90000), 30);
+  same(secondsLeft(reduce(state, { type: "tick", local: 40000 }), 90000), 0);
+}
+
+export function whoIsInWhenTheSaleClosesMayFinish() {
+  const closing = { type: "event", event: { ...EVENT, status: "closed" } };
+  same(stage(run(...INSIDE, HELD, closing)), "map");
+  same(stage(run(...INSIDE, closing, { type: "expired", reason: "closed" })), "closed");
+  same(stage(run(...OPEN, { type: "queue", number: 1, ahead: 0, waiting: 1 }, closing)), "closed");
+}
