@@ -91,6 +91,17 @@ async def test_the_stored_plan_is_the_plan_of_the_file(store: EventStore, databa
     assert {category["name"]: category["price"] for category in body["categories"]} == HALL_PRICES
 
 
+async def test_a_process_keeps_a_bounded_number_of_plans(
+    store: EventStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.venue.event_store_postgres.KEPT_PLANS", 2)
+    events = [await store.create(new_event(prices={"A": price}), small_plan()) for price in (1, 2, 3)]
+    for event in [*events, *events]:
+        assert (await store.plan(event)).seats
+        assert json.loads(await store.plan_json(event))["categories"][0]["price"] == event.prices["A"]
+    assert len(store._plans) == 2
+
+
 async def test_other_prices_make_another_digest(store: EventStore) -> None:
     """The digest is the plan body's ETag, and the body has the prices in it."""
     first = await store.create(new_event(), small_plan())
