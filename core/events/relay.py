@@ -1,8 +1,7 @@
 """The relay: moves outbox rows to the bus, for ever.
 
-Any number of relays may run; the outbox gives each row to one of them at a time. A relay holds one batch in
-its hands and claims the next only when the bus is done with it, so a slow bus slows the relay down and rows
-pile up where they are safe: in PostgreSQL.
+Any number of relays may run; the outbox gives each row to one of them at a time. A relay has one batch on its way and
+at most one more in its hands, so a slow bus slows the relay down and rows pile up where they are safe: in PostgreSQL.
 
 Relays look every `outbox_seconds`; `wake` (called by the process that has just written a row) saves that
 wait. There is no NOTIFY in the checkout's statement: PostgreSQL takes one lock for the whole cluster at
@@ -60,36 +59,66 @@ class Relay:
 
     async def run(self) -> None:
         """Until `stop`. Stores that go away are waited for."""
-        lost = 0
-        while not self._stop.is_set():
-            self._wake.clear()
-            try:
-                claimed = await self.step()
-            except (BusUnavailable, StoreUnavailable) as error:
-                lost += 1
-                if lost == 1:
-                    log.warning("relay_waiting", bus=self._bus.name, error=str(error))
-                await self._pause(min(_LONGEST_PAUSE_SECONDS, 0.25 * 2 ** min(lost, 10)), hints=False)
-                continue
-            except Exception:
-                # A mistake in here must not end the relay of a process that goes on selling.
-                lost += 1
-                log.exception("relay_failed", bus=self._bus.name)
-                await self._pause(min(_LONGEST_PAUSE_SECONDS, 0.25 * 2 ** min(lost, 10)), hints=False)
-                continue
-            if lost:
-                log.info("relay_resumed", bus=self._bus.name)
-                lost = 0
-            # Not only after a full batch: a reservation's next row can be claimed now that its last one is
-            # sent.
-            if not claimed:
-                await self._pause(self._idle_seconds, hints=True)
+        lost, claimed_at = 0, 0.0
+        ahead: asyncio.Task[Claim] | None = None
+        now = asyncio.get_running_loop().time
+        try:
+            while not self._stop.is_set():
+                self._wake.clear()
+                try:
+                    if now() - claimed_at > self._lease_seconds / 2:
+                        # The batch before took long, and nobody renewed this one's lease meanwhile.
+                        await self._give_back(ahead)
+                        ahead = None
+                    task, ahead = ahead, None
+                    claim = await (task or self._claim())
+                    if len(claim.rows) == self._batch:
+                        # There is more than one batch: the next one is claimed while this one is on its way.
+                        ahead, claimed_at = asyncio.create_task(self._claim(), name="relay claim"), now()
+                    await self._move(claim)
+                except Exception as error:
+                    await self._give_back(ahead)
+                    ahead = None
+                    lost += 1
+                    self._report(error, lost)
+                    await self._pause(min(_LONGEST_PAUSE_SECONDS, 0.25 * 2 ** min(lost, 10)), hints=False)
+                    continue
+                if lost:
+                    log.info("relay_resumed", bus=self._bus.name)
+                    lost = 0
+                # Not only after a full batch: a reservation's next row can be claimed now that its last one is sent.
+                if not claim.rows:
+                    await self._pause(self._idle_seconds, hints=True)
+        finally:
+            await self._give_back(ahead)
 
     async def step(self) -> int:
         """One batch; returns how many rows were claimed. Raises BusUnavailable, StoreUnavailable."""
-        claim = await self._outbox.claim(self._batch, self._lease_seconds)
+        claim = await self._claim()
+        await self._move(claim)
+        return len(claim.rows)
+
+    async def _claim(self) -> Claim:
+        return await self._outbox.claim(self._batch, self._lease_seconds)
+
+    async def _give_back(self, ahead: asyncio.Task[Claim] | None) -> None:
+        """Rows that were claimed ahead and are not sent from here: anybody may have them at once."""
+        if ahead is not None:
+            # Where this fails, the end of the lease does the same.
+            with contextlib.suppress(Exception):
+                claim = await ahead
+                await self._outbox.defer(claim, [(row.id, 0.0, "given back", False) for row in claim.rows])
+
+    def _report(self, error: Exception, lost: int) -> None:
+        if not isinstance(error, (BusUnavailable, StoreUnavailable)):
+            # A mistake in here must not end the relay of a process that goes on selling.
+            log.exception("relay_failed", bus=self._bus.name, exc_info=error)
+        elif lost == 1:
+            log.warning("relay_waiting", bus=self._bus.name, error=str(error))
+
+    async def _move(self, claim: Claim) -> None:
         if not claim.rows:
-            return 0
+            return
         try:
             async with self._kept(claim):
                 deferred = await self._bus.publish(claim.rows)
@@ -113,7 +142,6 @@ class Relay:
                 back.append((row.id, deferral.seconds, deferral.error, deferral.counted))
         measures.DEFERRED.labels(self._bus.name).inc(len(back))
         await self._outbox.defer(claim, back)
-        return len(claim.rows)
 
     @contextlib.asynccontextmanager
     async def _kept(self, claim: Claim) -> AsyncIterator[None]:

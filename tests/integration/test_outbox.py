@@ -204,6 +204,59 @@ async def test_a_hint_saves_the_wait(database: databases.Database, outbox: Outbo
         await task
 
 
+async def test_what_was_claimed_ahead_is_given_back_when_the_bus_goes_away(
+    database: databases.Database, outbox: Outbox
+) -> None:
+    """Two full batches are in hand when the bus fails: both are free for any relay at once, and cost no try."""
+    for _ in range(6):
+        await write(database)
+    bus = RecordingBus()
+    bus.away = True
+    mover = relay(outbox, bus, batch=2)
+    task = asyncio.create_task(mover.run())
+
+    async with asyncio.timeout(20):
+        while not await fetch(database, "SELECT 1 FROM outbox WHERE error = 'given back'"):
+            await asyncio.sleep(0.01)
+    mover.stop()
+    async with asyncio.timeout(20):
+        await task
+    assert await fetch(database, "SELECT id FROM outbox WHERE claimed_by IS NOT NULL") == []
+    assert [row["attempts"] for row in await fetch(database, "SELECT attempts FROM outbox")] == [0] * 6
+    bus.away = False
+    await relay(outbox, bus, batch=100).step()
+    assert len(bus.taken) == 6
+
+
+async def test_a_claim_ahead_whose_lease_grew_old_is_not_used(database: databases.Database, outbox: Outbox) -> None:
+    """A batch that takes longer than half a lease: the next one is claimed anew, and nothing is sent twice."""
+    for _ in range(4):
+        await write(database)
+    one_second = asyncio.Event()
+
+    class SlowBus(RecordingBus):
+        async def publish(self, rows: Sequence[OutboxRow]) -> Mapping[int, Deferral]:
+            if not self.taken:
+                asyncio.get_running_loop().call_later(1.2, one_second.set)
+                await one_second.wait()
+            return await super().publish(rows)
+
+    bus = SlowBus()
+    mover = relay(outbox, bus, batch=2, lease=1.0)
+    other = RecordingBus()
+    task = asyncio.create_task(mover.run())
+    rival = relay(outbox, other, batch=2, lease=1.0)
+    async with asyncio.timeout(20):
+        while (await outbox.lag()).unsent:
+            if one_second.is_set():
+                await rival.step()
+            await asyncio.sleep(0.01)
+    mover.stop()
+    await task
+    assert sorted(row.id for row in bus.taken + other.taken) == sorted({row.id for row in bus.taken + other.taken})
+    assert len(bus.taken + other.taken) == 4
+
+
 async def test_lag_is_rows_and_the_age_of_the_oldest(database: databases.Database, outbox: Outbox) -> None:
     assert await outbox.lag() == type(await outbox.lag())(0, 0.0)
     old, _ = await write(database)
