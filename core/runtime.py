@@ -43,6 +43,7 @@ from core.upkeep.limits_redis import Limits
 from core.upkeep.load_redis import LoadReadings
 from core.upkeep.reconcile import Reconcile
 from core.upkeep.reconcile_rounds import ReconcileRounds
+from core.upkeep.redis_watch_redis import RedisWatch
 from core.upkeep.seat_rows_postgres import SeatRows
 from core.upkeep.supervisor import Supervisor
 from core.upkeep.sweeping import Sweeping
@@ -50,6 +51,8 @@ from core.venue.event_store_postgres import EventStore
 from core.waiting_room.queue_redis import WaitingRoom
 
 log = structlog.get_logger(__name__)
+
+_REDIS_WATCH_SECONDS = 3.0
 
 
 @dataclass(slots=True)
@@ -84,12 +87,14 @@ class Runtime:
             redis=self.redis, database=self.database, clock=self.clock, process=self.process,
             pool_size=settings.database_pool, require_payment=self.payments.require_available,
         )  # fmt: skip
+        watch = RedisWatch(redis=self.redis, mend=rounds.everything)
         limits = Limits(redis=self.redis, readings=readings, events=self.events, settings=settings, clock=self.clock)
         await self.pipeline.start()
         self.jobs.start(
             Job("sweep", every=settings.sweep_seconds, run=sweeping.run, limit=10.0),
             Job("payments", every=1.0, run=self._finish_payments, lease=False),
             Job("reconcile", every=settings.reconcile_minutes * 60, run=rounds.run, limit=1800.0),
+            Job("redis_watch", every=_REDIS_WATCH_SECONDS, run=watch.run, limit=600.0),
             Job("janitor", every=settings.janitor_seconds, run=self._delete_stray_locks, limit=60.0),
             Job("load", every=settings.limits_seconds, run=readings.publish, lease=False, limit=5.0),
             Job("limits", every=settings.limits_seconds, run=limits.run, limit=10.0),

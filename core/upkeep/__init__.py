@@ -1,10 +1,10 @@
 """What keeps an installation well while nobody looks.
 
-    supervisor.py      background tasks: watched, drained, never lost
-    jobs.py            periodic jobs: jitter, time limit, back-off, metrics; lease_redis.py one process at a time
-    sweeping.py        the sweep of every event, once a second
-    mismatch.py        where Redis and PostgreSQL may differ and where not: the rules of the consistency job
-    reconcile.py       the consistency job; reconcile_rounds.py when it looks at what
-    janitor_redis.py   locks without a TTL
-    limits_redis.py    the active limit within what the machines bear; load_redis.py what they bear now
+supervisor.py      background tasks: watched, drained, never lost
+jobs.py            periodic jobs: jitter, time limit, back-off, metrics; lease_redis.py one process at a time
+sweeping.py        the sweep of every event, once a second
+mismatch.py        where Redis and PostgreSQL may differ and where not: the rules of the consistency job
+reconcile.py       the consistency job; reconcile_rounds.py when it looks at what
+janitor_redis.py   locks without a TTL
+limits_redis.py    the active limit within what the machines bear; load_redis.py what they bear now
 """

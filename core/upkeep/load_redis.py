@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import databases
 import orjson
 import psutil
+from prometheus_client import Gauge
 from redis.asyncio import Redis
 
 from core import keys
@@ -17,6 +18,11 @@ from core.clock import Clock
 from core.errors import PaymentUnavailable, StoreUnavailable
 from core.store_redis import REDIS_LOST
 from core.waiting_room.limit import Load
+
+POOL_IN_USE = Gauge(
+    "onsale_database_pool_in_use", "PostgreSQL connections in use when last looked at", multiprocess_mode="livesum"
+)
+POOL_SIZE = Gauge("onsale_database_pool_size", "PostgreSQL connections, at most", multiprocess_mode="livesum")
 
 # A reading older than this is of a process that is gone.
 _FRESH_SECONDS = 20.0
@@ -87,7 +93,10 @@ class LoadReadings:
         pool = getattr(self._database._backend, "_pool", None)
         if pool is None:
             return 0.0
-        return float((pool.get_size() - pool.get_idle_size()) / self._pool_size)
+        in_use = pool.get_size() - pool.get_idle_size()
+        POOL_IN_USE.set(in_use)
+        POOL_SIZE.set(self._pool_size)
+        return float(in_use / self._pool_size)
 
     def _payment_away(self) -> bool:
         try:

@@ -32,6 +32,13 @@ class ReconcileRounds:
     async def run(self) -> None:
         full = self._runs % self._full_every == 0
         self._runs += 1
+        await self._compare(full=full)
+
+    async def everything(self) -> None:
+        """All seats of all open sales, now."""
+        await self._compare(full=True)
+
+    async def _compare(self, *, full: bool) -> None:
         for event in await self._events.list():
             if event.sale_state(self._clock.now()) is not SaleState.OPEN:
                 continue
