@@ -87,11 +87,15 @@ async def relay(settings: Settings, database: databases.Database, topics: Topics
         outbox=Outbox(database, process="bench"), bus=bus, retries=_RETRIES, batch=settings.outbox_batch,
         idle_seconds=1, lease_seconds=settings.outbox_lease_seconds,
     )  # fmt: skip
-    await one.step()
-    moved, began = 0, time.perf_counter()
-    while step := await one.step():
-        moved += step
-    rate = moved / (time.perf_counter() - began)
+    first = await one.step()
+    began = time.perf_counter()
+    running = asyncio.create_task(one.run())
+    outbox = Outbox(database, process="bench")
+    while (await outbox.lag()).unsent:
+        await asyncio.sleep(0.02)
+    rate = (count - first) / (time.perf_counter() - began)
+    one.stop()
+    await running
     await bus.stop()
     return rate
 
