@@ -106,8 +106,9 @@ def _environment(settings: Settings, started: Engines, port: int, metrics: str, 
     if settings.workers > 1:
         environment["PROMETHEUS_MULTIPROC_DIR"] = metrics
     if crowd:
-        # All of the crowd comes from one address.
+        # All of the crowd comes from one address; and what it does is to be seen in the browser, not in log lines.
         environment.setdefault("ONSALE_RATE_LIMITS", "off")
+        environment.setdefault("ONSALE_LOG_LEVEL", "warning")
     return environment
 
 
