@@ -14,7 +14,7 @@ def worker() -> None:
     """Relay, consumers, payments left over and periodic jobs, without a web server; Ctrl-C ends it in order.
 
     Start as many as there are partitions to consume (3). Set KAFKA_BOOTSTRAP_SERVERS, DATABASE_URL and REDIS_URL as for
-    the web servers, and the same ONSALE_SECRET_KEY.
+    the web servers, and the same ONSALE_SECRET_KEY. With ONSALE_WORKER_PORT it answers /metrics and /actuator/health.
     """
     settings = resolve_secrets(Settings.load())
     with engines(settings) as started:
@@ -24,11 +24,12 @@ def worker() -> None:
 async def _work(settings: Settings, started: Engines) -> None:
     from core.database import migrate
     from core.events.worker import run_worker
+    from web.worker_endpoint import worker_endpoint
 
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     await migrate(started.database_url)
-    left = await run_worker(settings, started, stop=stop)
+    left = await run_worker(settings, started, stop=stop, beside=lambda runtime: worker_endpoint(runtime, settings))
     if left:
         print(f"{left} tasks were cut off; another process takes them over")

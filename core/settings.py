@@ -34,6 +34,9 @@ class Settings(BaseSettings):
     # Where it runs
     host: str = _setting("127.0.0.1", "address that `onsale serve` listens on")
     port: int = _setting(8080, "port that `onsale serve` listens on", env="PORT", ge=0, le=65535)
+    worker_port: int = _setting(
+        0, "port on which `onsale worker` answers /metrics and /actuator/health; 0: none", ge=0, le=65535, row="S30"
+    )
     workers: int = _setting(1, "web server processes", env="WORKERS", ge=1, le=64, row="D5")
     data: Path = _setting(Path(".onsale"), "data folder: embedded engines, secrets, e-mail files, logs")
     base_url: str = _setting("", "address that buyers use, for links in e-mails; empty: the address served")

@@ -12,19 +12,22 @@ whichever process answers.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 from starlette.responses import Response
 
+from core.database import raw
 from core.errors import OnsaleError
 from core.runtime import Runtime
 from core.seats.board import BoardSnapshot, SeatState
+from core.upkeep.memory_redis import NodeMemory, memory
 from core.venue.event import Event
 from core.waiting_room.sizes_redis import sizes
 from web.probes import Probes
@@ -37,6 +40,14 @@ SECONDS = Histogram(
 
 #: A store that does not answer must not stop the figures that need none, in seconds.
 _PATIENCE: Final = 1.0
+
+# What a person has to look at when it grows: payments whose end is not known or not told, messages given up.
+_UNFINISHED = """
+SELECT (SELECT count(*) FROM dead_letters WHERE retried_at IS NULL) AS dead_letters,
+       count(*) AS payments, coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8 AS oldest
+FROM payments WHERE status IN ('NEW', 'CALLED', 'REFUNDING') OR untold
+"""
+
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -70,40 +81,69 @@ class _Figures(Collector):
         self.up = GaugeMetricFamily("onsale_store_up", "1 when the store answered this scrape", labels=["store"])
         self.waiting = GaugeMetricFamily("onsale_queue_waiting", "Visitors waiting", labels=["event"])
         self.active = GaugeMetricFamily("onsale_active_visitors", "Visitors let in", labels=["event"])
-        self.limit = GaugeMetricFamily("onsale_active_limit", "Visitors that may be in at once", labels=["event"])
+        self.limit = GaugeMetricFamily(
+            "onsale_active_limit", "Visitors that may be in at once; 0 while the sale is paused or not open",
+            labels=["event"],
+        )  # fmt: skip
         self.seats = GaugeMetricFamily("onsale_seats", "Seats by state", labels=["event", "state"])
+        self.unfinished = GaugeMetricFamily(
+            "onsale_payments_unfinished", "Payments whose end is not known, or not told"
+        )
+        self.oldest = GaugeMetricFamily("onsale_payments_oldest_seconds", "Age of the oldest of them")
+        self.dead = GaugeMetricFamily("onsale_dead_letters_open", "Messages given up and not sent again yet")
+        self.used = GaugeMetricFamily("onsale_redis_memory_used_bytes", "Memory that Redis uses", labels=["node"])
+        self.most = GaugeMetricFamily("onsale_redis_memory_max_bytes", "Redis' maxmemory; 0: none", labels=["node"])
+        self.keeps = GaugeMetricFamily("onsale_redis_noeviction", "1 when Redis throws no keys away", labels=["node"])
+        self.evicted = CounterMetricFamily("onsale_redis_evicted_keys", "Keys that Redis threw away", labels=["node"])
 
-    def collect(self) -> Iterable[GaugeMetricFamily]:
-        return (self.up, self.waiting, self.active, self.limit, self.seats)
+    def collect(self) -> Iterable[Metric]:
+        return (
+            self.up, self.waiting, self.active, self.limit, self.seats, self.unfinished, self.oldest, self.dead,
+            self.used, self.most, self.keeps, self.evicted,
+        )  # fmt: skip
 
 
-async def _events(runtime: Runtime) -> Sequence[Event]:
-    return await runtime.events.list()
+async def _events(runtime: Runtime) -> tuple[Sequence[Event], Mapping[str, Any]]:
+    async with raw(runtime.database) as connection:
+        unfinished = await connection.fetchrow(_UNFINISHED)
+    assert unfinished is not None  # noqa: S101 - an aggregate always has a row
+    return await runtime.events.list(), dict(unfinished)
 
 
-async def _counts(runtime: Runtime, events: Sequence[Event]) -> tuple[list[tuple[int, int]], list[BoardSnapshot]]:
+async def _counts(
+    runtime: Runtime, events: Sequence[Event]
+) -> tuple[list[tuple[int, int]], list[BoardSnapshot], Sequence[NodeMemory]]:
+    nodes = await memory(runtime.redis)
     counts = await sizes(runtime.redis, [event.slug for event in events])
-    return counts, [await runtime.seats.board(event) for event in events]
+    return counts, [await runtime.seats.board(event) for event in events], nodes
 
 
 async def _of_stores(runtime: Runtime, probes: Probes) -> _Figures:
     figures = _Figures()
     try:
-        events = await probes.ask("metrics events", partial(_events, runtime), _PATIENCE)
+        events, unfinished = await probes.ask("metrics events", partial(_events, runtime), _PATIENCE)
         figures.up.add_metric(["database"], 1)
     except (OnsaleError, TimeoutError):
         figures.up.add_metric(["database"], 0)
         return figures
+    figures.unfinished.add_metric([], unfinished["payments"])
+    figures.oldest.add_metric([], unfinished["oldest"])
+    figures.dead.add_metric([], unfinished["dead_letters"])
     try:
-        counts, boards = await probes.ask("metrics seats", partial(_counts, runtime, events), _PATIENCE)
+        counts, boards, nodes = await probes.ask("metrics seats", partial(_counts, runtime, events), _PATIENCE)
         figures.up.add_metric(["redis"], 1)
     except (OnsaleError, TimeoutError):
         figures.up.add_metric(["redis"], 0)
         return figures
+    for node in nodes:
+        figures.used.add_metric([node.node], node.used)
+        figures.most.add_metric([node.node], node.most)
+        figures.keeps.add_metric([node.node], node.keeps_keys)
+        figures.evicted.add_metric([node.node], node.evicted)
     for event, (waiting, active), board in zip(events, counts, boards, strict=True):
         figures.waiting.add_metric([event.slug], waiting)
         figures.active.add_metric([event.slug], active)
-        figures.limit.add_metric([event.slug], event.active_limit)
+        figures.limit.add_metric([event.slug], runtime.waiting_room.limit(event))
         for state in SeatState:
             figures.seats.add_metric([event.slug, state.name.lower()], board.states.count(state))
     return figures

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 
 import structlog
 
 from core.embedded import Engines
-from core.runtime import open_runtime
+from core.runtime import Runtime, open_runtime
 from core.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -16,12 +19,13 @@ _DRAIN_SECONDS = 20.0
 
 
 async def run_worker(
-    settings: Settings, engines: Engines, *, stop: asyncio.Event, drain_seconds: float = _DRAIN_SECONDS
-) -> int:
+    settings: Settings, engines: Engines, *, stop: asyncio.Event, drain_seconds: float = _DRAIN_SECONDS,
+    beside: Callable[[Runtime], AbstractAsyncContextManager[None]] = lambda runtime: contextlib.nullcontext(),
+) -> int:  # fmt: skip
     """Works until `stop` is set, then ends what is in hand; returns how many tasks had to be cut off (their work is
-    claimed again by another process). The schema must be up to date. Raises StartupError.
+    claimed again by another process). The schema must be up to date. `beside` is open meanwhile. Raises StartupError.
     """
-    async with open_runtime(settings, engines, consume=True) as runtime:
+    async with open_runtime(settings, engines, consume=True) as runtime, beside(runtime):
         await runtime.start_jobs()
         log.info("worker_started", process=runtime.process, kafka=settings.kafka_bootstrap_servers or "local bus")
         await stop.wait()
