@@ -272,7 +272,7 @@ export class SeatMap {
     this.canvas.height = Math.round(height * this.ratio);
     const compact = width < 640;
     // The key of marks lies at the bottom, the controls at the right.
-    this.viewport.inset = compact ? { top: 8, right: 0, bottom: 76, left: 0 } : { top: 16, right: 24, bottom: 56, left: 24 };
+    this.viewport.inset = compact ? { top: 8, right: 0, bottom: 76, left: 0 } : { top: 16, right: 56, bottom: 56, left: 56 };
     this.viewport.resize(width, height);
     if (this.theme && this.painter.ratio !== this.ratio) this.#retheme();
     this.redraw();

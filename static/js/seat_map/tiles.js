@@ -73,19 +73,32 @@ export class Tiles {
   draw(ctx, k, x, y, width, height, budget) {
     this.clock += 1;
     const { overview, previous, current } = this;
-    if (overview) {
-      const part = k / overview.k;
-      ctx.imageSmoothingQuality = "high";
-      ctx.drawImage(overview.canvas, x - overview.ox * part, y - overview.oy * part, overview.canvas.width * part, overview.canvas.height * part);
+    const complete = current !== null && this.#ensure(current, k, x, y, width, height, budget);
+    if (!complete) {
+      // Stand-ins that are gone in a moment: quickly is better than finely.
+      ctx.imageSmoothingQuality = "low";
+      if (overview) this.#copyOverview(ctx, overview, k, x, y, width, height);
+      if (previous) this.#copy(ctx, previous, k, x, y, width, height);
     }
-    const complete = current ? this.#ensure(current, k, x, y, width, height, budget) : true;
-    if (previous && !complete) this.#copy(ctx, previous, k, x, y, width, height);
     if (current) this.#copy(ctx, current, k, x, y, width, height);
     if (previous && complete) {
       this.#drop(previous);
       this.previous = null;
     }
     return !complete;
+  }
+
+  // Only the part that is in sight: enlarging all of it to throw most away is what would cost.
+  #copyOverview(ctx, { canvas, k: own, ox, oy }, k, x, y, width, height) {
+    const part = k / own;
+    const left = Math.max(0, Math.floor(ox - x / part));
+    const top = Math.max(0, Math.floor(oy - y / part));
+    const right = Math.min(canvas.width, Math.ceil((width - x) / part + ox));
+    const bottom = Math.min(canvas.height, Math.ceil((height - y) / part + oy));
+    if (right <= left || bottom <= top) return;
+    const w = right - left;
+    const h = bottom - top;
+    ctx.drawImage(canvas, left, top, w, h, x + (left - ox) * part, y + (top - oy) * part, w * part, h * part);
   }
 
   #ensure(layer, k, x, y, width, height, budget) {

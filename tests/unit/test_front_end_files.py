@@ -1,0 +1,58 @@
+"""Templates and front-end files: nothing inline, modules fetched at once, vendored libraries with their licence."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+STATIC = ROOT / "static"
+IMPORT = re.compile(r"""(?:^|[;}])(?:import|export)\b[^;'"]*["'](\.[^"']+)["']""", re.MULTILINE)
+
+
+def modules(start: str) -> set[str]:
+    """Every module that `start` brings along, as paths below static/."""
+    found: set[str] = set()
+    waiting = [start]
+    while waiting:
+        name = waiting.pop()
+        if name in found:
+            continue
+        found.add(name)
+        file = STATIC / name
+        waiting += [str((file.parent / to).resolve().relative_to(STATIC)) for to in IMPORT.findall(file.read_text())]
+    return found
+
+
+def test_the_sale_page_asks_for_all_its_modules_at_once() -> None:
+    """Otherwise a browser learns of each level of imports only when the one above has come: a round trip a level."""
+    page = (ROOT / "templates" / "sale.html").read_text()
+    preloaded = set(re.findall(r'rel="modulepreload" href="\{\{ static \}\}/([^"]+)"', page))
+    assert preloaded == modules("js/sale.js")
+
+
+def test_no_module_is_left_over() -> None:
+    reached = {"js/beat_worker.js", *modules("js/sale.js"), *modules("js/reservation.js"), *modules("js/site.js")}
+    for page in ROOT.glob("templates/**/*.html"):
+        for script in re.findall(r'src="\{\{ static \}\}/([^"]+\.js)"', page.read_text()):
+            reached |= modules(script)
+    assert {str(file.relative_to(STATIC)) for file in STATIC.glob("js/**/*.js")} - reached == set()
+
+
+def test_pages_have_nothing_inline() -> None:
+    """The Content-Security-Policy allows neither inline scripts nor style attributes."""
+    for template in ROOT.glob("templates/**/*.html"):
+        text = template.read_text()
+        assert not re.search(r"\sstyle\s*=|\son[a-z]+\s*=|<style", text), template.name
+        assert all("src=" in tag for tag in re.findall(r"<script[^>]*>", text)), template.name
+    for script in STATIC.glob("js/**/*.js"):
+        assert not re.search(r"""<[^>]*\sstyle=|setAttribute\(["']style""", script.read_text()), script.name
+
+
+def test_vendored_libraries_are_listed_with_version_and_licence() -> None:
+    vendor = STATIC / "vendor"
+    line = re.compile(r"^\| `([\w-]+)/` \| \[[^\]]+\]\([^)]+\) \| (\d+\.\d+\.\d+) \|", re.MULTILINE)
+    listed = dict(line.findall((vendor / "README.md").read_text()))
+    assert set(listed) == {folder.name for folder in vendor.iterdir() if folder.is_dir()}
+    for folder in listed:
+        assert (vendor / folder / "LICENSE").stat().st_size > 300
