@@ -249,7 +249,16 @@ async def test_the_broker_goes_and_comes_back_while_sales_go_on(
     worker = await start(Ledger())
     uids = {(await write(database))[1] for _ in range(5)}
     await had_effect(database, uids)
+    leaver = await start(Ledger())
+
+    async def both_have_some() -> bool:
+        return all(any(each.assigned.values()) for each in (worker, leaver))
+
+    await until(both_have_some)
     broker.stop(kill=True)
+    # A process that is told to end while the brokers are away does not wait for them.
+    async with asyncio.timeout(40):
+        await leaver.stop()
     # Sales do not notice: rows pile up where they are safe.
     for _ in range(20):
         worker.wake()
