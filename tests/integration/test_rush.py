@@ -40,6 +40,11 @@ class Installation:
         result: dict[str, Any] = json.loads(done.stdout)
         return result
 
+    def until_closed(self, slug: str) -> None:
+        """A rush closes its own event: nobody buys there any more. Servers notice within a second."""
+        address = f"{self.server.url}/api/events/{slug}"
+        until(lambda: httpx.get(address, timeout=30).json()["status"] == "closed", "the end of the sale")
+
 
 @pytest.fixture(scope="module")
 async def installation(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Installation]:
@@ -51,11 +56,6 @@ async def installation(settings: Settings, tmp_path_factory: pytest.TempPathFact
         }  # fmt: skip
         with serving(home, **variables) as server:
             yield Installation(server, variables)
-
-    def until_closed(self, slug: str) -> None:
-        """A rush closes its own event: nobody buys there any more. Servers notice within a second."""
-        address = f"{self.server.url}/api/events/{slug}"
-        until(lambda: httpx.get(address, timeout=30).json()["status"] == "closed", "the end of the sale")
 
 
 def kinds(result: dict[str, Any]) -> set[str]:
