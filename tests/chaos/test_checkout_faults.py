@@ -21,7 +21,7 @@ from core.runtime import open_runtime
 from core.settings import Settings
 from core.venue.event import SaleStatus
 from core.venue.new_event import NewEvent
-from tests.chaos.fault_case import CASES, Fault, Told, play, stage, table
+from tests.chaos.fault_case import CASES, REFUND_STEPS, SALE_STEPS, Fault, Told, play, stage, table
 from tests.conftest import small_plan
 from tests.own_database import own_database
 
@@ -75,8 +75,9 @@ async def test_a_draw_of_the_faults(stores: Engines, settings: Any, tmp_path: Pa
 
 
 @pytest.mark.chaos
-@pytest.mark.timeout(1800)
-async def test_all_faults(stores: Engines, settings: Any, tmp_path: Path, capsys: Any) -> None:
-    """S15, S27; rules 1, 2, 3: every pair of step and fault."""
-    lines = await _play_all(list(CASES), stores, settings, tmp_path)
-    _report(capsys, f"checkout faults, all {len(CASES)} cases", lines)
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("step", [*SALE_STEPS, *REFUND_STEPS])
+async def test_all_faults(step: str, stores: Engines, settings: Any, tmp_path: Path, capsys: Any) -> None:
+    """S15, S27; rules 1, 2, 3: every pair of step and fault. `-k "end written"` plays one step."""
+    lines = await _play_all([case for case in CASES if case[0] == step], stores, settings, tmp_path)
+    _report(capsys, f"checkout faults at: {step}", lines)

@@ -208,6 +208,28 @@ async def test_free_seats_need_no_provider(runtime: Runtime, make_event: MakeEve
     await until(lambda: _none_open(runtime, event))
 
 
+async def test_the_books_are_really_compared(runtime: Runtime, make_event: MakeEvent) -> None:
+    """Control of `check_books`, on which these tests, the killed ones and the fault test rest."""
+    event, bank = await make_event(), Bank()
+    at = desk(runtime, bank)
+    begun = await at.ended(await at.buy(event, "v", 3))
+    await until(lambda: _none_open(runtime, event))
+    entry = bank.ledger[str(begun.id)]
+    for charged, cancelled, wrong in [(2, 0, "charged twice"), (1, 1, "assert"), (0, 0, "assert")]:
+        entry.charged, entry.cancelled = charged, cancelled
+        with pytest.raises(AssertionError, match=wrong):
+            await check_books(runtime, event, bank)
+    entry.charged, entry.cancelled = 1, 0
+    await runtime.seats.reopen(event, [3])
+    with pytest.raises(AssertionError, match="the board tells something else"):
+        await check_books(runtime, event, bank)
+    await runtime.seats.settle(event, "v", begun.fence, [3], SeatState.SOLD)
+    await check_books(runtime, event, bank)
+    await rows(runtime, "UPDATE seats SET status = 'AVAILABLE' WHERE event_id = $1 AND ordinal = 3", event.id)
+    with pytest.raises(AssertionError):
+        await check_books(runtime, event, bank)
+
+
 # Idempotency
 
 
