@@ -28,7 +28,7 @@ from core.errors import OnsaleError
 from core.runtime import Runtime
 from core.seats.board import BoardSnapshot, SeatState
 from core.upkeep.memory_redis import NodeMemory, memory
-from core.venue.event import Event
+from core.venue.event import Event, SaleState
 from core.waiting_room.sizes_redis import sizes
 from web.probes import Probes
 
@@ -107,7 +107,10 @@ async def _events(runtime: Runtime) -> tuple[Sequence[Event], Mapping[str, Any]]
     async with raw(runtime.database) as connection:
         unfinished = await connection.fetchrow(_UNFINISHED)
     assert unfinished is not None  # noqa: S101 - an aggregate always has a row
-    return await runtime.events.list(), dict(unfinished)
+    now = runtime.clock.now()
+    # Not of closed sales: to look at a board that Redis has forgotten brings it back, and scraping never ends.
+    going_on = [event for event in await runtime.events.list() if event.sale_state(now) is not SaleState.CLOSED]
+    return going_on, dict(unfinished)
 
 
 async def _counts(

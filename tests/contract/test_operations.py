@@ -11,9 +11,11 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from core import keys
 from core.embedded import Engines
 from core.runtime import Runtime, open_runtime
 from core.settings import Settings
+from core.venue.event import SaleStatus
 from tests.booking import rows
 from tests.conftest import MakeEvent
 from tests.contract.api_client import Api, open_client
@@ -175,6 +177,15 @@ async def test_metrics_tell_what_is_in_the_stores(
     assert visitor.visitor not in response.text
 
 
+async def test_looking_at_figures_brings_no_closed_sale_back(
+    client: httpx.AsyncClient, make_event: MakeEvent, runtime: Runtime
+) -> None:
+    """Rule 8: a closed sale's keys end; a scrape every few seconds must not renew them."""
+    closed = await make_event(status=SaleStatus.CLOSED)
+    assert closed.slug not in (await client.get("/metrics")).text
+    assert not await runtime.redis.exists(keys.board(closed.slug))
+
+
 async def test_requests_are_counted_by_route_and_not_by_address(
     client: httpx.AsyncClient, make_event: MakeEvent
 ) -> None:
@@ -239,8 +250,6 @@ class TestOperator:
     async def test_a_sale_is_opened_paused_and_closed(
         self, operator: Api, visitor: Api, make_event: MakeEvent, runtime: Runtime
     ) -> None:
-        from core.venue.event import SaleStatus
-
         event = await make_event(status=SaleStatus.SCHEDULED, active_limit=1)
         base, queue = f"/api/operator/events/{event.slug}", f"/api/events/{event.slug}/queue"
         await visitor.refused("POST", queue, 403, "sale_not_open")
