@@ -44,9 +44,7 @@ export class Buying {
     if (!id) return;
     try {
       const { body } = await look(id);
-      if (body.status === "PAYING") this.#under(body);
-      else if (body.status === "CONFIRMED") this.store.dispatch({ type: "reservation", asked: true, ...body });
-      if (body.status !== "PAYING") this.#over();
+      this.#under(body);
     } catch (error) {
       if (error instanceof Refusal && error.status === 404) this.#over();
     }

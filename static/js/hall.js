@@ -10,6 +10,7 @@ import { SeatMap } from "./seat_map/seat_map.js";
 import { EMPTY_BASKET, pendingSeats, stage } from "./state.js";
 import { seatName } from "./views/parts.js";
 
+const TOAST = 4000; // milliseconds
 const LIST_EVERY = 250; // milliseconds between two drawings of list and counts while the crowd picks
 
 export class Hall {
@@ -186,13 +187,13 @@ export class Hall {
     const text = code === "seat_taken" ? t("refused.taken") : reason(code);
     announce(text, { urgent: true });
     if (this.plan && seats.length) this.map.refuse(seats[0], text);
-    this.ui.toast = { text, until: Date.now() + 4000 };
+    if (this.ui.mode === "list" || !seats.length) this.ui.toast = { text, until: Date.now() + TOAST };
   }
 
   #tell(ordinal, text) {
     announce(text, { urgent: true });
     this.map?.refuse(ordinal, text);
-    this.ui.toast = { text, until: Date.now() + 4000 };
+    if (this.ui.mode === "list") this.ui.toast = { text, until: Date.now() + TOAST };
     this.redraw();
   }
 

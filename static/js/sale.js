@@ -13,8 +13,11 @@ import { lasting, session } from "./storage.js";
 import { createStore } from "./store.js";
 import { Page } from "./page.js";
 
-const EVENT_EVERY = 20000; // milliseconds between two looks at what the organiser changed (paused, closed, times)
+// Milliseconds between two looks at what the organiser changed (paused, times): ten thousand wait, and all of them look.
+const EVENT_EVERY = 60000;
 const ASK_AGAIN = 3000; // milliseconds until a `join` without an answer is sent again
+
+const SALE_CLOSED = 4105; // realtime/wire.py
 
 const root = document.getElementById("sale");
 const { slug, language, assets } = root.dataset;
@@ -69,6 +72,7 @@ const channel = new Channel({
   onStatus(status, code) {
     ui.closeCode = code ?? null;
     dispatch({ type: "connection", status });
+    if (code === SALE_CLOSED) dispatch({ type: "problem", code: "sale_closed" });
     if (status === "stopped") page.draw();
   },
 });
@@ -156,4 +160,6 @@ setInterval(() => {
   tick();
   ask();
 }, 1000);
-setInterval(learnEvent, EVENT_EVERY);
+(function learnAgain() {
+  setTimeout(() => learnEvent().finally(learnAgain), EVENT_EVERY * (0.75 + Math.random() / 2));
+})();

@@ -16,6 +16,7 @@ export function initial(boot) {
     local: 0, // this machine's clock at the last tick, milliseconds
     presence: "unknown", // unknown, joining, waiting, active, out
     outReason: null,
+    lapsed: false, // the turn passed while the connection was gone
     queue: null, // {number, ahead, waiting, eta, firstAhead}
     session: null, // {until, warningSeconds}
     basket: EMPTY_BASKET,
@@ -42,8 +43,9 @@ const HANDLERS = {
     const next = { ...state, offset: Date.parse(message.now) - state.local, problem: null, pending: {}, basketUnsure: true };
     if (message.state === "active") return { ...next, presence: "active", outReason: null };
     if (message.state === "waiting") return { ...next, presence: "waiting", outReason: null };
-    // The server does not know us (any more): whoever was in must ask again, and so must be seen as asking.
-    return state.presence === "out" ? next : { ...next, presence: "joining" };
+    // The server does not know us (any more). The ticket brings a waiting place back, and after a lost Redis that of
+    // who was in as well; who was away for too long is told so in the queue.
+    return state.presence === "out" ? next : { ...next, presence: "joining", lapsed: state.presence === "active" };
   },
 
   queue(state, message) {
@@ -62,6 +64,7 @@ const HANDLERS = {
       ...state,
       presence: "active",
       outReason: null,
+      lapsed: false,
       queue: null,
       problem: null,
       session: { until: Date.parse(message.until), warningSeconds: message.warning_seconds ?? 60 },
@@ -95,8 +98,10 @@ const HANDLERS = {
   },
 
   refused(state, message) {
+    const lapsed = message.code === "not_active" && state.presence === "active";
     return {
       ...state,
+      ...(lapsed ? { presence: "joining", lapsed, session: null, basket: EMPTY_BASKET, step: "map" } : {}),
       pending: without(state.pending, message.id),
       refusal: {
         code: message.code,
@@ -127,6 +132,8 @@ const HANDLERS = {
     if (message.reason === "hold") {
       return { ...state, basket: EMPTY_BASKET, basketExpired: true, step: "map", pending: {} };
     }
+    // Silence in the queue costs the entry, not the place: the ticket brings it back.
+    if (message.reason === "heartbeat" && state.presence === "waiting") return { ...state, presence: "joining" };
     if (message.reason === "closed") {
       return { ...state, basket: EMPTY_BASKET, pending: {}, presence: "out", outReason: "closed", session: null, queue: null };
     }
@@ -198,7 +205,7 @@ const HANDLERS = {
   },
 
   rejoin(state) {
-    return { ...state, presence: "joining", outReason: null, queue: null, basketExpired: false, reservation: null, ticket: null };
+    return { ...state, presence: "joining", outReason: null, lapsed: false, queue: null, basketExpired: false, reservation: null, ticket: null };
   },
 };
 

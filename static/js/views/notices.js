@@ -28,13 +28,16 @@ export function closed({ state }) {
   });
 }
 
+// realtime/wire.py, CloseCode
+const STOPPED = { 4100: "stopped.channels", 4101: "code.no_visitor", 4102: "code.event_not_found", 4103: "stopped.messages" };
+
 /** The channel was closed with a code that says: do not come back by yourself. */
 export function stopped({ state, ui }) {
   return notice({
     kind: "warn",
     eyebrow: state.event?.name ?? "",
     title: t("stopped.title"),
-    text: t(ui.closeCode === 4100 ? "stopped.channels" : ui.closeCode === 4103 ? "stopped.messages" : "stopped.text"),
+    text: t(STOPPED[ui.closeCode] ?? "stopped.text"),
     actions: html`<button type="button" class="button primary" @click=${() => location.reload()}>${t("stopped.reload")}</button>`,
   });
 }

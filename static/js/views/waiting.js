@@ -53,6 +53,7 @@ export function waiting({ state, ui, act }) {
       <div><dt>${t("queue.behind_label")}</dt><dd>${counted("queue.behind", Math.max(0, queue.waiting - queue.ahead - 1))}</dd></div>
       <div><dt>${t("queue.number_label")}</dt><dd>${number(queue.number)}</dd></div>
     </dl>
+    ${state.lapsed ? html`<p class="callout" data-kind="warn">${t("queue.lapsed")}</p>` : nothing}
     ${event.paused ? html`<p class="callout" data-kind="warn">${t("queue.paused")}</p>` : nothing}
     ${nextSteps([t("queue.next.1"), t("queue.next.2"), t("queue.next.3")])} ${notify(ui, act)}
     <p class="quiet"><button type="button" class="link" @click=${act.leave}>${t("queue.leave")}</button></p>

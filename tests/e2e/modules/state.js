@@ -107,3 +107,19 @@ export function whoIsInWhenTheSaleClosesMayFinish() {
   same(stage(run(...INSIDE, closing, { type: "expired", reason: "closed" })), "closed");
   same(stage(run(...OPEN, { type: "queue", number: 1, ahead: 0, waiting: 1 }, closing)), "closed");
 }
+
+export function whoWasAwayTooLongIsToldSoInTheQueue() {
+  const lost = run(...INSIDE, HELD, { type: "welcome", state: "none", now: at(90000) });
+  same([stage(lost), lost.lapsed], ["joining", true]);
+  const queued = reduce(lost, { type: "queue", number: 9, ahead: 3, waiting: 8, eta: null });
+  same([stage(queued), queued.lapsed], ["waiting", true]);
+  same(reduce(queued, ADMITTED).lapsed, false);
+  const refused = run(...INSIDE, { type: "refused", id: "a", code: "not_active", seats: [] });
+  same([stage(refused), refused.lapsed], ["joining", true]);
+}
+
+export function silenceInTheQueueKeepsTheTicket() {
+  const waiting = run(...OPEN, { type: "queue", number: 9, ahead: 3, waiting: 8, eta: null, ticket: "T" });
+  const silent = reduce(waiting, { type: "expired", reason: "heartbeat" });
+  same([stage(silent), silent.ticket], ["joining", "T"]);
+}
