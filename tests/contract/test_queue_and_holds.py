@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.applications import Starlette
 
 from core.runtime import Runtime
 from core.venue.event import SaleStatus
@@ -296,6 +297,29 @@ async def test_a_body_past_16_kib_is_not_read(visitor: Api, client: httpx.AsyncC
     response = await client.post(path, content=endless(), headers=headers)
     assert response.status_code == 413
     assert sent <= 18 * 1024, "no Content-Length: reading stops at the limit"
+
+
+async def test_a_body_that_says_it_is_too_long_is_not_waited_for(
+    app: Starlette, visitor: Api, make_event: MakeEvent
+) -> None:
+    event = await make_event()
+    statuses: list[int] = []
+
+    async def receive() -> Any:
+        raise AssertionError("the body was asked for")
+
+    async def send(message: Any) -> None:
+        statuses.append(message.get("status", 0))
+
+    path = f"/api/events/{event.slug}/holds"
+    headers = {"host": "onsale.test", "authorization": f"Bearer {visitor.token}", "content-length": "100000000"}
+    scope = {
+        "type": "http", "http_version": "1.1", "method": "POST", "scheme": "http", "path": path,
+        "raw_path": path.encode(), "root_path": "", "query_string": b"", "client": ("203.0.113.9", 1),
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+    }  # fmt: skip
+    await app(scope, receive, send)
+    assert statuses[0] == 413
 
 
 async def test_a_compressed_board_is_the_same_board(client: httpx.AsyncClient, make_event: MakeEvent) -> None:
