@@ -34,10 +34,11 @@ LOST = (
     asyncio.TimeoutError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
+    # Classes 53 (out of connections, memory, disk) and 57 (shut down, starting, cancelled because it took too long).
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    # A failover has left this connection with what is now a replica.
+    asyncpg.ReadOnlySQLTransactionError,
 )
 
 

@@ -16,14 +16,22 @@ import databases
 import structlog
 from redis.asyncio import Redis
 
+from core import audit_postgres as audit
 from core.booking.checkout import Checkout
 from core.clock import Clock, SystemClock
 from core.database import open_database
 from core.diagnosis.diagnose import Diagnose
+from core.diagnosis.standing import Look
 from core.embedded import Engines
 from core.errors import StartupError
 from core.events.pipeline import EventPipeline
+from core.figures.history_redis import EVERY_SECONDS as HISTORY_SECONDS
+from core.figures.history_redis import History
+from core.figures.vitals_redis import EVERY_SECONDS as VITALS_SECONDS
+from core.figures.vitals_redis import VitalsBoard
 from core.lua_redis import ScriptRunner
+from core.notifications.alert_messages import Messenger, NoMessenger
+from core.notifications.slack_http import SlackMessenger
 from core.payments.composition import open_payments
 from core.payments.payments import Payments
 from core.seats.board_redis import BoardStore
@@ -36,6 +44,8 @@ from core.seats.seat_lock_redis import SeatLocks
 from core.seats.seats import Seats
 from core.settings import Settings
 from core.store_redis import open_redis
+from core.upkeep.eviction_redis import warn_of_eviction
+from core.upkeep.health_watch import HealthWatch
 from core.upkeep.janitor_redis import delete_locks_without_ttl
 from core.upkeep.jobs import Job, Jobs
 from core.upkeep.lease_redis import Leases
@@ -74,6 +84,10 @@ class Runtime:
     pipeline: EventPipeline
     reconcile: Reconcile
     diagnose: Diagnose
+    load: LoadReadings
+    vitals: VitalsBoard
+    history: History
+    watch: HealthWatch
     supervisor: Supervisor
     leases: Leases
     jobs: Jobs
@@ -82,22 +96,25 @@ class Runtime:
         """Begins the periodic work of this process: the one list of jobs, and the event pipeline."""
         settings = self.settings
         sweeping = Sweeping(events=self.events, waiting_room=self.waiting_room, clock=self.clock)
-        rounds = ReconcileRounds(events=self.events, reconcile=self.reconcile, settings=settings, clock=self.clock)
-        readings = LoadReadings(
-            redis=self.redis, database=self.database, clock=self.clock, process=self.process,
-            pool_size=settings.database_pool, require_payment=self.payments.require_available,
-        )  # fmt: skip
+        rounds = ReconcileRounds(
+            events=self.events, reconcile=self.reconcile, settings=settings, clock=self.clock, database=self.database
+        )
         watch = RedisWatch(redis=self.redis, mend=rounds.everything)
-        limits = Limits(redis=self.redis, readings=readings, events=self.events, settings=settings, clock=self.clock)
+        limits = Limits(redis=self.redis, readings=self.load, events=self.events, settings=settings, clock=self.clock)
         await self.pipeline.start()
         self.jobs.start(
             Job("sweep", every=settings.sweep_seconds, run=sweeping.run, limit=10.0),
             Job("payments", every=1.0, run=self._finish_payments, lease=False),
             Job("reconcile", every=settings.reconcile_minutes * 60, run=rounds.run, limit=1800.0),
             Job("redis_watch", every=_REDIS_WATCH_SECONDS, run=watch.run, limit=600.0),
+            Job("paying", every=settings.janitor_seconds, run=rounds.paying, limit=60.0),
             Job("janitor", every=settings.janitor_seconds, run=self._delete_stray_locks, limit=60.0),
-            Job("load", every=settings.limits_seconds, run=readings.publish, lease=False, limit=5.0),
+            Job("load", every=settings.limits_seconds, run=self.load.publish, lease=False, limit=5.0),
             Job("limits", every=settings.limits_seconds, run=limits.run, limit=10.0),
+            Job("vitals", every=VITALS_SECONDS, run=self.vitals.publish, lease=False, limit=5.0),
+            Job("history", every=HISTORY_SECONDS, run=self.history.run, limit=10.0),
+            # In every process: it has a lease of its own, and goes on without one while Redis is away.
+            Job("health_watch", every=settings.watch_seconds, run=self.watch.run, lease=False, limit=60.0),
             *self.pipeline.jobs(),
         )
 
@@ -111,7 +128,12 @@ class Runtime:
         return await self.supervisor.drain(drain_seconds)
 
     async def _delete_stray_locks(self) -> None:
-        await delete_locks_without_ttl(self.redis)
+        deleted = await delete_locks_without_ttl(self.redis)
+        if deleted:
+            await audit.record(
+                self.database, actor=audit.SYSTEM, action="heal.locks", subject="-", count=len(deleted),
+                locks=deleted[:20],
+            )  # fmt: skip
 
     async def _finish_payments(self) -> None:
         await self.checkout.finish_due(wait=False)
@@ -141,6 +163,7 @@ async def open_runtime(
                 log.warning("the read replica is not used", cause=str(error))
         redis = await open_redis(engines.redis_url, settings.redis_pool)
         stack.push_async_callback(redis.aclose)
+        await warn_of_eviction(redis)
         supervisor = Supervisor()
         run = ScriptRunner(redis)
         scripts = SeatScripts(run, settings)
@@ -164,6 +187,19 @@ async def open_runtime(
         pipeline = EventPipeline(
             database=database, settings=settings, supervisor=supervisor, process=process, consume=consume
         )
+        load = LoadReadings(
+            redis=redis, database=database, clock=clock, process=process, pool_size=settings.database_pool,
+            require_payment=payments.require_available,
+        )  # fmt: skip
+        vitals = VitalsBoard(redis=redis, clock=clock, process=process, locks=locks)
+        messenger = open_messenger(settings)
+        stack.push_async_callback(messenger.aclose)
+        watch = HealthWatch(
+            look=Look(database=database, redis=redis, events=events, payments=payments, clock=clock),
+            redis=redis, database=database, leases=leases, messenger=messenger, clock=clock,
+            every_seconds=settings.watch_seconds,
+            console_url=f"{settings.base_url.rstrip('/')}/ops" if settings.base_url else "",
+        )  # fmt: skip
         yield Runtime(
             settings=settings, clock=clock, secret=secret, process=process, database=database, redis=redis, run=run,
             events=events, seats=seats, payments=payments,
@@ -173,6 +209,8 @@ async def open_runtime(
                 waiting_room=waiting_room, seats=seats, scripts=scripts, rows=rows, reconcile=reconcile,
                 payments=payments, checkout=checkout, consumer_lag=pipeline.consumer_lag,
             ),
+            load=load, vitals=vitals, watch=watch,
+            history=History(redis=redis, database=database, events=events, seats=seats, vitals=vitals, clock=clock),
             supervisor=supervisor, leases=leases, jobs=Jobs(supervisor=supervisor, leases=leases),
         )  # fmt: skip
 
@@ -188,3 +226,9 @@ def seat_guard(
             return OptimisticGuard(scripts, database, redis, settings.optimistic_attempts)
         case _:
             return AtomicGuard(scripts)
+
+
+def open_messenger(settings: Settings) -> Messenger:
+    """To Slack when a webhook is named."""
+    url = settings.slack_webhook_url.get_secret_value()
+    return SlackMessenger(url) if url else NoMessenger()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import Sequence
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import databases
 from redis.asyncio import Redis
 
+from core import audit_postgres as audit
 from core import keys
 from core.database import raw
 from core.errors import StoreUnavailable
@@ -37,9 +39,14 @@ SELECT r.visitor, r.fence, array_agg(s.ordinal ORDER BY s.ordinal) AS ordinals
 FROM reservations r JOIN reservation_seats s ON s.reservation_id = r.id AND s.live
 WHERE r.event_id = $1 AND r.status = 'PAYING' GROUP BY r.id
 """
+# Locked in ordinal order, as checkout does: the two can then never wait for each other.
 _BLOCK = """
-UPDATE seats SET status = $3, version = version + 1, updated_at = now()
-WHERE event_id = $1 AND ordinal = ANY($2::int[]) AND status = $4 RETURNING ordinal
+WITH locked AS (
+    SELECT ordinal FROM seats WHERE event_id = $1 AND ordinal = ANY($2::int[]) AND status = $4
+    ORDER BY ordinal FOR UPDATE
+)
+UPDATE seats s SET status = $3, version = version + 1, updated_at = now()
+FROM locked l WHERE s.event_id = $1 AND s.ordinal = l.ordinal RETURNING s.ordinal
 """
 
 
@@ -105,6 +112,11 @@ class BoardStore:
         await self._scripts.rebuild(
             event.slug, epoch, states, fence, [(row["visitor"], row["fence"], row["ordinals"]) for row in paying]
         )
+        if epoch > 1:  # the first one is no loss
+            with contextlib.suppress(StoreUnavailable):
+                await audit.record(
+                    self._database, actor=audit.SYSTEM, action="heal.board", subject=event.slug, epoch=epoch
+                )
 
     async def block_rows(self, event: Event, ordinals: Sequence[int], blocked: bool) -> list[int]:
         """The seats that PostgreSQL blocked, or opened."""

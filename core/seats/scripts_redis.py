@@ -163,6 +163,10 @@ class SeatScripts:
         answer = await self._run(_SCRIPTS["snapshot"], [keys.board(slug), keys.board_version(slug)], [])
         return BoardSnapshot(int(answer[0]), int(answer[1]), bytes(answer[2])) if answer else None
 
+    async def paying(self, slug: str) -> list[int]:
+        """Ordinals of the seats that are being paid for, by Redis' account."""
+        return _ints(await self._run(_SCRIPTS["paying"], [keys.baskets(slug), keys.active_paying(slug)], []))
+
     async def inspect(self, slug: str, ordinals: Sequence[int]) -> list[tuple[int, str, int]]:
         """(byte or -1 without a board, state or '', its TTL in ms: -2 absent, -1 none) of each seat."""
         answer = await self._run(_SCRIPTS["inspect"], [keys.board(slug)], [keys.seat_state_prefix(slug), *ordinals])

@@ -18,7 +18,7 @@ from core.clock import iso
 from core.seats.scripts_redis import PAYMENT_PROTECTION_MS, SeatScripts
 from core.seats.seat_lock_redis import LockBusy, SeatLocks
 from core.seats.seats import Seats
-from core.upkeep.mismatch import Mismatch, Seen, judge
+from core.upkeep.mismatch import Mismatch, Row, Seen, judge
 from core.upkeep.seat_rows_postgres import SeatRows
 from core.venue.event import Event
 
@@ -66,19 +66,31 @@ class Reconcile:
         report = Report(event.slug)
         await self._seats.ensure_board(event)
         async for page in self._rows.pages(event.id, size=self._page, changed_within=changed_within):
-            report.seats += len(page)
-            seen = await self._look(event, [row.ordinal for row in page])
-            suspects = [
-                row.ordinal
-                for row, s in zip(page, seen, strict=True)
-                if judge(row, s, PAYMENT_PROTECTION_MS) is not None
-            ]
-            if suspects:
-                await asyncio.sleep(_SETTLING_SECONDS)
-            for ordinal in suspects:
-                await self._check(event, ordinal, report, dry_run=dry_run)
+            await self._compare(event, page, report, dry_run=dry_run)
             await asyncio.sleep(self._pause)
         return report
+
+    async def run_paying(self, event: Event) -> Report:
+        """Only the seats that Redis says are being paid for: a process that died between Redis and PostgreSQL leaves
+        such seats behind, and PostgreSQL has not changed them, so nothing else would look at them soon.
+        """
+        report = Report(event.slug)
+        ordinals = await self._scripts.paying(event.slug)
+        for first in range(0, len(ordinals), self._page):
+            page = await self._rows.some(event.id, ordinals[first : first + self._page])
+            await self._compare(event, page, report, dry_run=False)
+        return report
+
+    async def _compare(self, event: Event, page: Sequence[Row], report: Report, *, dry_run: bool) -> None:
+        report.seats += len(page)
+        seen = await self._look(event, [row.ordinal for row in page])
+        suspects = [
+            row.ordinal for row, s in zip(page, seen, strict=True) if judge(row, s, PAYMENT_PROTECTION_MS) is not None
+        ]
+        if suspects:
+            await asyncio.sleep(_SETTLING_SECONDS)
+        for ordinal in suspects:
+            await self._check(event, ordinal, report, dry_run=dry_run)
 
     async def check_seat(self, event: Event, ordinal: int) -> Report:
         """One seat, at once. Raises StoreUnavailable."""

@@ -21,6 +21,7 @@ _RECENT = (
     _COLUMNS
     + "WHERE s.event_id = $1 AND s.ordinal > $2 AND s.updated_at > now() - $4::interval ORDER BY s.ordinal LIMIT $3"
 )
+_SOME = _COLUMNS + "WHERE s.event_id = $1 AND s.ordinal = ANY($2::int[]) ORDER BY s.ordinal"
 _ONE = _COLUMNS + "WHERE s.event_id = $1 AND s.ordinal = $2"
 
 
@@ -46,6 +47,11 @@ class SeatRows:
                 return
             yield [Row(**record) for record in records]
             last = records[-1]["ordinal"]
+
+    async def some(self, event_id: int, ordinals: Sequence[int]) -> Sequence[Row]:
+        """The seats named, in ordinal order, from the replica."""
+        async with raw(self._replica) as connection:
+            return [Row(**record) for record in await connection.fetch(_SOME, event_id, list(ordinals))]
 
     async def one(self, event_id: int, ordinal: int) -> Row | None:
         """One seat, from the primary."""

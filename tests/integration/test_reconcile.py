@@ -178,6 +178,19 @@ async def test_it_does_not_fight_holds_and_payments(runtime: Runtime, make_event
     await shop.supervisor.drain(10)
 
 
+async def test_a_payment_that_never_began_is_found_soon(runtime: Runtime, make_event: MakeEvent) -> None:
+    """S15: the process died between Redis and PostgreSQL; PostgreSQL has not changed the seat for a day."""
+    event = await make_event()
+    await _orphaned_payment(runtime, event)
+    await runtime.waiting_room.join(event, "b")
+    await runtime.seats.hold(event, "b", [4])
+    await runtime.seats.begin_payment(event, "b")  # a young one: left alone
+    report = await runtime.reconcile.run_paying(event)
+    assert (report.seats, [m.ordinal for m in report.found], report.mended) == (2, [3], 1)
+    assert (await runtime.seats.board(event)).states[3:5] == bytes([0, 1])
+    assert await runtime.seats.basket(event, "a") is None
+
+
 async def test_locks_without_a_ttl_are_deleted(runtime: Runtime) -> None:
     stray, good = keys.seat_lock("janitor-test", 1), keys.seat_lock("janitor-test", 2)
     await runtime.redis.set(stray, "somebody")
