@@ -1,0 +1,100 @@
+"""A figure, its limit, and how they are taken."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """`count` things in `wall` seconds, for which this process spent `cpu` seconds of processor time."""
+
+    count: int
+    wall: float
+    cpu: float
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """`aim`: the ratio that the product wants to reach; None where there is no limit to compare with."""
+
+    name: str
+    value: float
+    unit: str
+    limit: float | None = None
+    limit_is: str = ""
+    aim: float | None = None
+    detail: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def ratio(self) -> float | None:
+        return self.value / self.limit if self.limit else None
+
+    @property
+    def met(self) -> bool:
+        return self.aim is None or (self.ratio or 0.0) >= self.aim
+
+    def as_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "ratio": self.ratio, "met": self.met}
+
+
+class Stopwatch:
+    """`with Stopwatch() as watch: ...`, then `watch.round(count)`. The garbage of before is not counted."""
+
+    def __enter__(self) -> Stopwatch:
+        gc.collect()
+        self._wall, self._cpu = time.perf_counter(), time.process_time()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.wall, self.cpu = time.perf_counter() - self._wall, time.process_time() - self._cpu
+
+    def round(self, count: int) -> Round:
+        return Round(count, self.wall, self.cpu)
+
+
+async def alternate(rounds: int, *kinds: Callable[[], Awaitable[Round]]) -> list[list[Round]]:
+    """`rounds` rounds of each kind, in turns, so that what else the machine does meets all of them alike."""
+    taken: list[list[Round]] = [[] for _ in kinds]
+    for _ in range(rounds):
+        for rounds_of, kind in zip(taken, kinds, strict=True):
+            rounds_of.append(await kind())
+    return taken
+
+
+def best_wall(rounds: list[Round]) -> float:
+    """Things a second in the round that was disturbed least."""
+    return max(one.count / one.wall for one in rounds)
+
+
+def best_cpu(rounds: list[Round]) -> float:
+    """Things a second of this process's processor time, in the best round: what one core could do."""
+    return max(one.count / one.cpu for one in rounds)
+
+
+def table(figures: list[Figure]) -> str:
+    """The figures as a Markdown table, which is readable on a terminal as well."""
+    rows = [("figure", "value", "limit", "ratio", "aim", "")]
+    for one in figures:
+        ratio = f"{one.ratio:.2f}" if one.ratio is not None else ""
+        aim = f"{one.aim:.2f}" if one.aim is not None else ""
+        met = "" if one.aim is None else "met" if one.met else "MISSED"
+        limit = f"{_number(one.limit)} ({one.limit_is})" if one.limit is not None else ""
+        rows.append((one.name, f"{_number(one.value)} {one.unit}", limit, ratio, aim, met))
+    return markdown(rows)
+
+
+def markdown(rows: Sequence[Sequence[str]]) -> str:
+    """The first row is the head; columns are aligned."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    padded = [[cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in rows]
+    padded.insert(1, ["-" * width for width in widths])
+    return "\n".join(f"| {' | '.join(row)} |" for row in padded)
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:,.2f}"

@@ -1,0 +1,93 @@
+"""What a waiting connection costs: resident memory of a real serving process before and with idle live channels."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+from bench.fan_out import _tokens
+from bench.measure import Figure
+from bench.sink import sink
+from bench.stores import event_of
+from core.runtime import Runtime
+from core.settings import variable_name
+
+_PATIENCE: Final = 180.0
+
+
+async def memory(runtime: Runtime, *, counts: tuple[int, ...] = (1000, 5000)) -> list[Figure]:
+    """Each count in a process of its own, after a first channel has loaded what all of them share."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 200
+    return [
+        await asyncio.to_thread(_measure, runtime, await _event(runtime), count) for count in counts if count <= most
+    ]
+
+
+async def _event(runtime: Runtime) -> str:
+    return (await event_of(runtime, 2000)).slug
+
+
+def _measure(runtime: Runtime, slug: str, count: int) -> Figure:
+    tokens = _tokens(runtime, count + 1)
+    with _serving(runtime) as (port, process):
+        path = f"/ws/events/{slug}"
+        with sink(port, 1, path=path, tokens=tokens[:1]) as first:
+            first.wait_until_open()
+            before = _settled(process)
+            with sink(port, count, path=path, tokens=tokens[1:]) as others:
+                others.wait_until_open()
+                after = _settled(process)
+    detail = {"before_mb": before / 1e6, "after_mb": after / 1e6}
+    return Figure(f"memory of a channel ({count:,} idle)", (after - before) / count / 1024, "KiB", detail=detail)
+
+
+def _settled(process: psutil.Process) -> int:
+    """Resident bytes once they have stopped growing."""
+    until, seen = time.monotonic() + _PATIENCE, -1
+    while time.monotonic() < until:
+        now = process.memory_info().rss
+        if abs(now - seen) < 64 * 1024:
+            return now
+        seen = now
+        time.sleep(2.0)
+    return seen
+
+
+@contextmanager
+def _serving(runtime: Runtime) -> Iterator[tuple[int, psutil.Process]]:
+    """`onsale serve` on the run's stores; its port and its one web process."""
+    settings = runtime.settings
+    ours = {
+        "database_url": settings.database_url, "redis_url": settings.redis_url, "data": str(settings.data),
+        "secret_key": runtime.secret, "rate_limits": "off", "port": "0", "log_level": "warning",
+    }  # fmt: skip
+    environment = {**os.environ, **{variable_name(name): value for name, value in ours.items()}}
+    with tempfile.TemporaryDirectory(prefix="onsale-serve-") as folder:
+        output = Path(folder) / "output"
+        with output.open("wb") as out:
+            server = subprocess.Popen(
+                [sys.executable, "-m", "cli", "serve"], env=environment, stdout=out, start_new_session=True
+            )
+        try:
+            until = time.monotonic() + _PATIENCE
+            while not (found := re.search(r"runs at http://127\.0\.0\.1:(\d+)", output.read_text())):
+                if server.poll() is not None or time.monotonic() > until:
+                    raise RuntimeError("the server did not start")
+                time.sleep(0.1)
+            (web,) = (child for child in psutil.Process(server.pid).children() if "cli.web_worker" in child.cmdline())
+            yield int(found[1]), web
+        finally:
+            server.terminate()
+            server.wait(60)
