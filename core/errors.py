@@ -101,6 +101,14 @@ class NoSuchSeat(OnsaleError):
     code, status, title = "no_such_seat", 422, "There is no such seat in this event"
 
 
+class SeatNotHeld(OnsaleError):
+    code, status, title = "seat_not_held", 409, "Nobody holds this seat"
+
+
+class NoSuchProvider(OnsaleError):
+    code, status, title = "no_such_provider", 422, "There is no payment provider of this name"
+
+
 class HoldNotExtendable(OnsaleError):
     code, status, title = "hold_not_extendable", 409, "The time for these seats was extended already"
 

@@ -124,6 +124,17 @@ def reservations_channel(slug: str) -> str:
 LOAD = "ticket:load"
 """hash process -> JSON of its last reading of the load."""
 
+VITALS = "ticket:vitals"
+"""hash with TTL: process -> JSON of what it measured of itself."""
+
+ALERTS = "ticket:alerts"
+"""string with TTL: JSON of the health watch's book of alerts."""
+
+
+def history(slug: str) -> str:
+    """list with TTL: JSON samples of a sale, the newest first; bounded."""
+    return f"ticket:history:{{{slug}}}"
+
 
 def job_lease(job: str) -> str:
     """string with TTL: which process runs the periodic job."""
@@ -150,4 +161,5 @@ def event_keys(slug: str) -> tuple[str, ...]:
         waiting_queue(slug), waiting_beats(slug), waiting_number(slug), waiting_spent(slug), queue_version(slug),
         active_users(slug), active_until(slug), active_paying(slug),
         holds(slug), baskets(slug), basket_deadlines(slug), pace(slug), board(slug), board_version(slug), fence(slug),
+        history(slug),
     )  # fmt: skip

@@ -202,6 +202,7 @@ class Settings(BaseSettings):
         row="S14", ge=1,
     )  # fmt: skip
     janitor_seconds: float = _setting(60, "pause between two searches for locks without a TTL", unit="s", row="S32", gt=0)
+    watch_seconds: float = _setting(10, "pause between two looks of the health watch, which alerts", unit="s", row="S31", gt=0)
 
     @classmethod
     def load(cls, **overrides: Any) -> Settings:

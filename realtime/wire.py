@@ -21,7 +21,8 @@ Server -> browser
     held {id, seats, until, fence, extensions_left}                          the whole basket; until null when empty
     refused {id, code, detail, seats}
     reservation {id, status, reason?, seats, amount, currency}
-    expired {reason}                       reason: session, heartbeat, left, closed, hold (the basket only)
+    expired {reason}                       reason: session, heartbeat, left, removed (by an operator), closed,
+                                          hold (the basket only)
     problem {code, detail, id?}            id: of the command that it answers
 
 The counter (`version`) grows by one with each change of one seat, so a `seats` message with `n` changes follows on
@@ -63,6 +64,7 @@ class ExpiredReason(StrEnum):
     SESSION = "session"
     HEARTBEAT = "heartbeat"
     LEFT = "left"
+    REMOVED = "removed"
     CLOSED = "closed"
     HOLD = "hold"
 

@@ -26,6 +26,8 @@ from web import (
 from web.assets import Assets
 from web.boards import Boards
 from web.endpoint import Endpoint, routes
+from web.ops import circuits, figures, inspect, records, sales
+from web.ops.kept import KeptAnswers
 from web.pages import Pages
 from web.parts import Parts
 from web.paysim import SimulatorStore, paysim_routes
@@ -39,7 +41,8 @@ from web.security import Operators, Origins, Visitors
 #: Every call of the HTTP API but `/openapi.json`, which is made from them.
 ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *api_visitors.ENDPOINTS, *api_events.ENDPOINTS, *api_queue.ENDPOINTS, *api_holds.ENDPOINTS,
-    *api_reservations.ENDPOINTS, *api_operator.ENDPOINTS, *health.ENDPOINTS, api_meta.METRICS,
+    *api_reservations.ENDPOINTS, *api_operator.ENDPOINTS, *sales.ENDPOINTS, *figures.ENDPOINTS,
+    *inspect.ENDPOINTS, *records.ENDPOINTS, *circuits.ENDPOINTS, *health.ENDPOINTS, api_meta.METRICS,
 )  # fmt: skip
 
 
@@ -61,10 +64,13 @@ def create_app(runtime: Runtime, live: Live | None, simulator: SimulatorStore | 
     app.router.redirect_slashes = False
     app.state.parts = Parts(
         runtime=runtime, live=live, visitors=Visitors(runtime.secret, secure=settings.secure_cookies),
-        operators=Operators(settings.operator_token.get_secret_value()), origins=Origins(settings),
+        operators=Operators(
+            settings.operator_token.get_secret_value(), runtime.secret, secure=settings.secure_cookies
+        ), origins=Origins(settings),
         limits=RateLimits(settings, runtime.clock),
         boards=Boards(runtime.seats.board, runtime.clock, pause_seconds=settings.board_coalesce_ms / 1000),
         plans=Plans(runtime.events), assets=assets, probes=Probes(),
+        kept=KeptAnswers(runtime.clock),
     )  # fmt: skip
     return app
 

@@ -10,6 +10,7 @@ from core.runtime import Runtime
 from realtime.live import Live
 from web.assets import Assets
 from web.boards import Boards
+from web.ops.kept import KeptAnswers
 from web.plans import Plans
 from web.probes import Probes
 from web.rate_limits import RateLimits
@@ -28,6 +29,7 @@ class Parts:
     plans: Plans
     assets: Assets
     probes: Probes
+    kept: KeptAnswers
 
 
 def parts_of(connection: HTTPConnection) -> Parts:

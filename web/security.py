@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
-from itsdangerous import BadSignature, Signer
+from itsdangerous import BadData, BadSignature, Signer, URLSafeTimedSerializer
 from starlette.requests import HTTPConnection, cookie_parser
 from starlette.responses import Response
 
@@ -27,6 +27,9 @@ from core.settings import Settings
 
 COOKIE: Final = "onsale_visitor"
 OPERATOR_COOKIE: Final = "onsale_operator"
+
+#: A shift: who is on call signs in once.
+OPERATOR_SESSION_SECONDS: Final = 12 * 3600
 
 #: Browsers keep a cookie for 400 days at most (RFC 6265bis section 5.5).
 _COOKIE_SECONDS: Final = 400 * 24 * 3600
@@ -115,29 +118,81 @@ class Visitors:
         )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """Somebody with the operator token; `name` is what they call themselves, for the audit trail."""
+
+    name: str
+    by: Literal["cookie", "bearer"]
+
+
 class Operators:
-    """Checks the operator token, in a bearer header or in the operator console's cookie."""
+    """Checks the operator token in a bearer header, and the sessions of the console, which are opened with it.
 
-    def __init__(self, token: str) -> None:
+    A session is a signed cookie with the operator's name, good for `OPERATOR_SESSION_SECONDS`. Its signature is made
+    with the token as well: a new token ends every session. The cookie never holds the token.
+    """
+
+    def __init__(self, token: str, secret: str = "", *, secure: Literal["auto", "always"] = "auto") -> None:
+        """Without `secret` there are no sessions: only the bearer token is taken."""
         self._token = token.encode()
+        self._secure = secure
+        self._sessions = (
+            URLSafeTimedSerializer(
+                f"{secret}\0{token}", salt="onsale.operator",
+                signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha256},
+            )
+            if secret and token
+            else None
+        )  # fmt: skip
 
-    def allowed(self, headers: Mapping[str, str]) -> Literal["bearer", "cookie"] | None:
+    def allowed(self, headers: Mapping[str, str]) -> Operator | None:
         bearer = bearer_of(headers)
         if bearer is not None:
-            return "bearer" if self._is(bearer) else None
+            return Operator(_operator_name(headers.get("x-operator", "")), "bearer") if self.is_token(bearer) else None
         cookie = cookie_parser(headers.get("cookie", "")).get(OPERATOR_COOKIE)
-        return "cookie" if cookie and self._is(cookie) else None
+        name = self._check(cookie) if cookie else None
+        return Operator(name, "cookie") if name else None
 
-    def require(self, headers: Mapping[str, str]) -> Literal["bearer", "cookie"]:
+    def require(self, headers: Mapping[str, str]) -> Operator:
         """Raises Forbidden. An installation without a token has no operators."""
-        by = self.allowed(headers)
-        if by is None:
+        operator = self.allowed(headers)
+        if operator is None:
             raise Forbidden()
-        return by
+        return operator
 
-    def _is(self, token: str) -> bool:
+    def is_token(self, token: str) -> bool:
         # Constant time: how long it takes says nothing about how much of the token was right.
         return bool(self._token) and hmac.compare_digest(token.encode(), self._token)
+
+    def session(self, name: str) -> str:
+        """A new session's cookie value."""
+        assert self._sessions is not None, "sessions need a secret"  # noqa: S101
+        value = self._sessions.dumps(_operator_name(name))
+        return value if isinstance(value, str) else value.decode()
+
+    def set_cookie(self, response: Response, connection: HTTPConnection, name: str) -> None:
+        response.set_cookie(
+            OPERATOR_COOKIE, self.session(name), max_age=OPERATOR_SESSION_SECONDS, path="/", httponly=True,
+            samesite="strict", secure=self._secure == "always" or is_https(connection),
+        )  # fmt: skip
+
+    def delete_cookie(self, response: Response) -> None:
+        response.delete_cookie(OPERATOR_COOKIE, path="/", httponly=True, samesite="strict")
+
+    def _check(self, cookie: str) -> str | None:
+        if self._sessions is None:
+            return None
+        try:
+            name = self._sessions.loads(cookie, max_age=OPERATOR_SESSION_SECONDS)
+        except BadData:
+            return None
+        return name if isinstance(name, str) else None
+
+
+def _operator_name(given: str) -> str:
+    """What may stand in the audit trail: letters, figures and a few signs; `operator` when nothing is left."""
+    return "".join(char for char in given if char.isalnum() or char in " ._-")[:40].strip() or "operator"
 
 
 def bearer_of(headers: Mapping[str, str]) -> str | None:

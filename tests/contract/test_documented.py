@@ -28,12 +28,21 @@ from web import api_docs
 from web.app import ENDPOINTS, create_app
 from web.endpoint import Caller, Endpoint
 from web.openapi import operation_id
+from web.security import Operators
 
 GOOD_BODIES: dict[str, Any] = {
     "JoinQueue": {},
     "HoldSeats": {"seats": [0]},
     "Reserve": {"email": "kim@example.org", "payment_key": "pay"},
     "BlockSeats": {"seats": [19], "blocked": True},
+    "ChangeLimit": {"active_limit": 50},
+    "ReleaseSeat": {"seat": 0},
+    "RemoveVisitor": {"visitor": "v_" + "a" * 22},
+    "Reconcile": {"dry_run": True},
+    "ForceCircuit": {"provider": "toss", "state": "automatic"},
+    "Inspect": {},
+    "Find": {"text": "kim@example.org"},
+    "RetryDeadLetters": {"ids": [1]},
 }
 
 
@@ -106,8 +115,8 @@ async def not_found(scene: Scene, endpoint: Endpoint) -> httpx.Response:
 
 
 async def cross_site(scene: Scene, endpoint: Endpoint) -> httpx.Response:
-    token = scene.nobody.as_operator().token
-    cookie = f"onsale_operator={token}"
+    operators = Operators(scene.nobody.as_operator().token, scene.runtime.secret)
+    cookie = f"onsale_operator={operators.session('kim')}"
     if endpoint.caller is Caller.VISITOR:
         cookie = f"onsale_visitor={(await scene.nobody.as_visitor()).token}"
     return await scene.call(endpoint, by=scene.nobody, headers={"cookie": cookie, "sec-fetch-site": "cross-site"})
@@ -124,7 +133,7 @@ async def too_large(scene: Scene, endpoint: Endpoint) -> httpx.Response:
 async def invalid(scene: Scene, endpoint: Endpoint) -> httpx.Response:
     if endpoint.body is None:
         event = await scene.make_event()
-        return await scene.call(endpoint, slug=event.slug, query="?seats=x")
+        return await scene.call(endpoint, slug=event.slug, query="?seats=x&seat=x&before=x")
     return await scene.call(endpoint, json={"unknown": 1})
 
 
@@ -160,12 +169,24 @@ async def too_many_seats(scene: Scene, endpoint: Endpoint) -> httpx.Response:
 async def no_such_seat(scene: Scene, endpoint: Endpoint) -> httpx.Response:
     by, event = await scene.holding()
     by = scene.nobody.as_operator() if endpoint.caller is Caller.OPERATOR else by
-    return await scene.call(endpoint, by=by, slug=event.slug, json={**good_body(endpoint), "seats": [500]})
+    if endpoint.body is None:
+        return await scene.call(endpoint, by=by, slug=event.slug, query="?seat=500")
+    name = "seat" if "seat" in endpoint.body.model_fields else "seats"
+    wrong = {**good_body(endpoint), name: 500 if name == "seat" else [500]}
+    return await scene.call(endpoint, by=by, slug=event.slug, json=wrong)
 
 
 async def no_seats(scene: Scene, endpoint: Endpoint) -> httpx.Response:
     by, event = await scene.holding()
     return await scene.call(endpoint, by=by, slug=event.slug)
+
+
+async def not_held(scene: Scene, endpoint: Endpoint) -> httpx.Response:
+    return await scene.call(endpoint, slug=(await scene.make_event()).slug)
+
+
+async def no_provider(scene: Scene, endpoint: Endpoint) -> httpx.Response:
+    return await scene.call(endpoint, json={**good_body(endpoint), "provider": "nobody"})
 
 
 async def not_extendable(scene: Scene, endpoint: Endpoint) -> httpx.Response:
@@ -194,6 +215,9 @@ async def paying(scene: Scene, endpoint: Endpoint) -> httpx.Response:
     try:
         by, event = await scene.holding(1)
         location = (await scene.submit(by, event, "another-key", expect=202)).headers["location"]
+        if endpoint.caller is Caller.OPERATOR:
+            sent = {"seat": 1} if endpoint.path.endswith("/releases") else {"visitor": by.visitor}
+            return await scene.call(endpoint, slug=event.slug, json=sent)
         return await scene.call(endpoint, by=by, slug=event.slug, id=location.rpartition("/")[2])
     finally:
         scene.bank.gate.set()
@@ -254,6 +278,7 @@ MEET: dict[str, Meet] = {
     "not_in_queue": outside, "not_active": outside, "seat_taken": seat_taken, "too_many_seats": too_many_seats,
     "no_such_seat": no_such_seat, "no_seats_held": no_seats, "hold_not_extendable": not_extendable,
     "hold_expired": hold_expired, "payment_in_progress": paying, "idempotency_key_reused": key_reused,
+    "seat_not_held": not_held, "no_such_provider": no_provider,
     "not_cancellable": not_cancellable, "payment_unavailable": payment_away, "too_many_requests": too_many_requests,
 }  # fmt: skip
 

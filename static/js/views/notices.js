@@ -7,9 +7,9 @@ export function loading() {
   return html`<section class="notice"><h1 tabindex="-1" data-focus>${t("loading.title")}</h1><progress class="meter" aria-label=${t("loading.title")}></progress></section>`;
 }
 
-/** Why the visitor is no longer in: session, heartbeat, left. */
+/** Why the visitor is no longer in: session, heartbeat, left, removed. */
 export function out({ state, act }) {
-  const known = ["session", "heartbeat", "left"].includes(state.outReason) ? state.outReason : "heartbeat";
+  const known = ["session", "heartbeat", "left", "removed"].includes(state.outReason) ? state.outReason : "heartbeat";
   return notice({
     kind: known === "left" ? "plain" : "warn",
     eyebrow: state.event.name,

@@ -1,0 +1,46 @@
+"""One sale's queue and holds at this moment, in one round trip."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from redis.asyncio import Redis
+
+from core import keys
+from core.errors import StoreUnavailable
+from core.store_redis import REDIS_LOST
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Visitors waiting, active and paying; baskets with their seats; `cap`: what the load allows, None when it does not
+    say; `pace`: active visitors who make room in a minute, None when not measured yet.
+    """
+
+    waiting: int
+    active: int
+    paying: int
+    baskets: int
+    seats_held: int
+    cap: int | None
+    pace: float | None
+
+
+async def admission(redis: Redis, slug: str) -> Admission:
+    """Raises StoreUnavailable."""
+    try:
+        async with redis.pipeline(transaction=False) as pipeline:
+            pipeline.zcard(keys.waiting_queue(slug))
+            pipeline.zcard(keys.active_users(slug))
+            pipeline.zcard(keys.active_paying(slug))
+            pipeline.zcard(keys.basket_deadlines(slug))
+            pipeline.zcard(keys.holds(slug))
+            pipeline.get(keys.active_cap(slug))
+            pipeline.hget(keys.pace(slug), "departures")
+            waiting, active, paying, baskets, held, cap, pace = await pipeline.execute()
+    except REDIS_LOST as error:
+        raise StoreUnavailable(retry_after=2) from error
+    return Admission(
+        waiting=waiting, active=active, paying=paying, baskets=baskets, seats_held=held,
+        cap=None if cap is None else int(cap), pace=None if pace is None else round(float(pace), 1),
+    )  # fmt: skip

@@ -1,0 +1,149 @@
+"""What each process measures of itself, shared through Redis: any of them can then show all of them."""
+
+from __future__ import annotations
+
+import math
+import os
+import socket
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import orjson
+import structlog
+from prometheus_client import REGISTRY
+from redis.asyncio import Redis
+
+from core import keys
+from core.clock import Clock
+from core.errors import StoreUnavailable
+from core.figures.windows import Window
+from core.seats.seat_lock_redis import SeatLocks
+from core.store_redis import REDIS_LOST
+
+log = structlog.get_logger(__name__)
+
+EVERY_SECONDS = 5.0
+# Vitals older than this are of a process that is gone.
+_FRESH_SECONDS = 20.0
+_WINDOW_SECONDS = 60.0
+_TTL_SECONDS = 3600
+
+# Of rooms that `core` does not import; a process without them (a worker) has no such figures.
+_FANOUT = "onsale_fanout_seconds_bucket"
+_CHANNELS = "onsale_channels"
+_JOBS = "onsale_job_last_success_timestamp_seconds"
+
+
+@dataclass(frozen=True, slots=True)
+class LockFigures:
+    """S5, S6 as one process sees them; recommended times in seconds, None before there is enough to judge from."""
+
+    wait_seconds: float
+    lease_seconds: float
+    failed_share: float
+    advised_wait_seconds: float | None
+    advised_lease_seconds: float | None
+    critical_section_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """`at` is wall time in seconds. `fanout_p95_ms` is of `broadcasts` in the last minute; `jobs`: when each periodic
+    job last succeeded here (wall time, seconds).
+    """
+
+    process: str
+    host: str
+    pid: int
+    at: float
+    channels: int
+    broadcasts: int
+    fanout_p95_ms: float | None
+    locks: LockFigures
+    jobs: dict[str, float]
+
+
+class VitalsBoard:
+    """Raises StoreUnavailable."""
+
+    def __init__(self, *, redis: Redis, clock: Clock, process: str, locks: SeatLocks) -> None:
+        self._redis = redis
+        self._clock = clock
+        self._process = process
+        self._locks = locks
+        self._fanout = Window(_WINDOW_SECONDS, 0.95)
+
+    def read(self) -> Vitals:
+        """This process's own."""
+        buckets: dict[float, float] = {}
+        channels, jobs = 0.0, {}
+        # In a process of several these are this process's own figures: only the served ones are added up.
+        for family in REGISTRY.restricted_registry([_FANOUT, _CHANNELS, _JOBS]).collect():
+            for sample in family.samples:
+                if sample.name == _FANOUT:
+                    buckets[float(sample.labels["le"])] = sample.value
+                elif sample.name == _CHANNELS:
+                    channels += sample.value
+                elif sample.value:
+                    jobs[sample.labels["job"]] = sample.value
+        fanout = self._fanout.look(buckets, self._clock.monotonic())
+        return Vitals(
+            process=self._process, host=socket.gethostname(), pid=os.getpid(), at=self._clock.now().timestamp(),
+            channels=round(channels), broadcasts=fanout.count,
+            fanout_p95_ms=None if fanout.quantile is None else round(fanout.quantile * 1000, 2),
+            locks=self._lock_figures(), jobs=jobs,
+        )  # fmt: skip
+
+    async def publish(self) -> None:
+        body = orjson.dumps(asdict(self.read()))
+        try:
+            await self._redis.hset(keys.VITALS, self._process, body)
+            await self._redis.expire(keys.VITALS, _TTL_SECONDS)
+        except REDIS_LOST as error:
+            raise StoreUnavailable(retry_after=2) from error
+
+    async def all(self) -> Sequence[Vitals]:
+        """The latest of each process that lives, by name; those of dead ones are removed."""
+        oldest = self._clock.now().timestamp() - _FRESH_SECONDS
+        try:
+            found = [_parse(body) for body in (await self._redis.hvals(keys.VITALS))]
+            known = [vitals for vitals in found if vitals is not None]
+            stale = [vitals.process for vitals in known if vitals.at < oldest]
+            if stale:
+                await self._redis.hdel(keys.VITALS, *stale)
+        except REDIS_LOST as error:
+            raise StoreUnavailable(retry_after=2) from error
+        return sorted((vitals for vitals in known if vitals.at >= oldest), key=lambda vitals: vitals.process)
+
+    def _lock_figures(self) -> LockFigures:
+        advice = self._locks.advice()
+        return LockFigures(
+            wait_seconds=self._locks.wait, lease_seconds=self._locks.lease,
+            failed_share=round(self._locks.failed_share(), 4),
+            advised_wait_seconds=round(advice.wait_seconds, 3) if advice else None,
+            advised_lease_seconds=round(advice.lease_seconds, 3) if advice else None,
+            critical_section_seconds=round(advice.critical_section_seconds, 5) if advice else None,
+        )  # fmt: skip
+
+
+def _parse(body: bytes | str) -> Vitals | None:
+    """None for what a process of another version wrote: it is shown by its own kind."""
+    try:
+        values = orjson.loads(body)
+        return Vitals(**{**values, "locks": LockFigures(**values["locks"])})
+    except (TypeError, KeyError, ValueError):
+        return None
+
+
+def worst_fanout(vitals: Sequence[Vitals]) -> float | None:
+    """The slowest process's 95th percentile, in milliseconds."""
+    return max((v.fanout_p95_ms for v in vitals if v.fanout_p95_ms is not None), default=None)
+
+
+def last_successes(vitals: Sequence[Vitals]) -> dict[str, float]:
+    """Job -> when any process last did it (wall time, seconds)."""
+    latest: dict[str, float] = {}
+    for one in vitals:
+        for job, at in one.jobs.items():
+            latest[job] = max(at, latest.get(job, -math.inf))
+    return latest

@@ -1,0 +1,34 @@
+"""Who holds one seat, for operators."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from redis.asyncio import Redis
+
+from core import keys
+from core.errors import StoreUnavailable
+from core.store_redis import REDIS_LOST
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """`ttl_seconds` until the seat comes free by itself; None when it never does."""
+
+    visitor: str
+    fence: int
+    paying: bool
+    ttl_seconds: float | None
+
+
+async def holder_of(redis: Redis, slug: str, ordinal: int) -> Holder | None:
+    """None when nobody holds the seat. Raises StoreUnavailable."""
+    key = keys.seat_state(slug, ordinal)
+    try:
+        state, ttl = await redis.get(key), await redis.pttl(key)
+    except REDIS_LOST as error:
+        raise StoreUnavailable(retry_after=2) from error
+    if state is None:
+        return None
+    visitor, fence, mode = (state.decode() if isinstance(state, bytes) else state).split("|")
+    return Holder(visitor, int(fence), mode == "paying", ttl / 1000 if ttl >= 0 else None)

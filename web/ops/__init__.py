@@ -1,0 +1,10 @@
+"""What operators see and do beyond `web/api_operator.py`: further calls behind the operator token, and the console.
+
+    schemas.py   bodies
+    sales.py     the limit, releasing a seat, removing a visitor, reconcile
+    circuits.py  payment circuits
+    inspect.py   a seat, a visitor, a reservation; the diagnosis
+    records.py   audit trail, dead letters
+    figures.py   everything that the live page shows, in one body
+    pages.py     the console's pages, signing in and out
+"""

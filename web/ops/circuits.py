@@ -1,0 +1,53 @@
+"""The payment providers' circuits: seen, and forced."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Final
+
+from starlette.responses import Response
+
+from core import audit_postgres as audit
+from core.errors import NoSuchProvider
+from core.payments.breaker import Mode
+from core.runtime import Runtime
+from web.endpoint import Call, Caller, Endpoint, answer
+from web.ops.schemas import Circuit, Circuits, ForceCircuit
+
+#: What an operator says, and the state that it is.
+STATES: Final[Mapping[str, Mode]] = {"open": Mode.FORCED_OPEN, "closed": Mode.DISABLED, "automatic": Mode.CLOSED}
+
+
+def circuits_of(runtime: Runtime) -> list[Circuit]:
+    return [Circuit(**asdict(view)) for view in runtime.payments.circuits()]
+
+
+async def circuits(call: Call[None]) -> Response:
+    await call.runtime.payments.refresh()
+    return answer(Circuits(circuits=circuits_of(call.runtime)))
+
+
+async def force(call: Call[ForceCircuit]) -> Response:
+    provider, state = call.body.provider, call.body.state
+    known = {view.provider: view for view in call.runtime.payments.circuits()}
+    if provider not in known:
+        raise NoSuchProvider(f"There is no payment provider of this name: {', '.join(known)}")
+    await call.runtime.payments.force_circuit(provider, STATES[state])
+    await audit.record(
+        call.runtime.database, actor=call.actor, action=f"circuit.{state}", subject=provider,
+        before=known[provider].mode,
+    )  # fmt: skip
+    return answer(Circuits(circuits=circuits_of(call.runtime)))
+
+
+ENDPOINTS = (
+    Endpoint(
+        "GET", "/api/operator/circuits", circuits, "The payment providers' circuits", "operator", answer=Circuits,
+        caller=Caller.OPERATOR, uses_stores=False,
+    ),
+    Endpoint(
+        "POST", "/api/operator/circuits", force, "Force a circuit open or closed, or let it work by itself", "operator",
+        answer=Circuits, body=ForceCircuit, caller=Caller.OPERATOR, refusals=(NoSuchProvider,),
+    ),
+)  # fmt: skip

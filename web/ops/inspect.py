@@ -1,0 +1,140 @@
+"""One seat, one visitor, one reservation: what is known, and why it does not work (S33)."""
+
+from __future__ import annotations
+
+import re
+from uuid import UUID
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from core import audit_postgres as audit
+from core import keys
+from core.diagnosis.diagnose import Question
+from core.errors import EventNotFound, InvalidRequest, NoSuchSeat, StoreUnavailable
+from core.figures.inspection_postgres import find_reservations, reservations_of_seat, seat_row
+from core.runtime import Runtime
+from core.seats.board import SeatState
+from core.seats.holder_redis import holder_of
+from core.store_redis import REDIS_LOST
+from core.venue.event import Event
+from web.endpoint import Call, Caller, Endpoint, Parameter, answer
+from web.ops.schemas import (
+    DiagnosisAnswer,
+    Find,
+    FoundReservation,
+    FoundReservations,
+    Inspect,
+    SeatFacts,
+    SeatHolder,
+    SeatReservation,
+    Step,
+)
+
+_VISITOR = re.compile(r"v_[A-Za-z0-9_-]{22}")
+
+
+async def diagnose(call: Call[Inspect]) -> Response:
+    asked = call.body
+    question = Question(
+        asked.visitor, UUID(asked.reservation) if asked.reservation else None, asked.event, asked.seat
+    )  # fmt: skip
+    found = await call.runtime.diagnose.run(question, fix=asked.fix)
+    fixed = [finding.step for finding in found.findings if finding.fixed]
+    if asked.fix:
+        await audit.record(
+            call.runtime.database, actor=call.actor, action="diagnosis.fix", subject=asked.event or "-",
+            fixed=fixed, cause=found.cause,
+            **asked.model_dump(include={"visitor", "reservation", "seat"}, exclude_none=True),
+        )  # fmt: skip
+    return answer(
+        DiagnosisAnswer(
+            steps=[
+                Step(
+                    step=one.step, level=one.level.value, detail=one.detail, cause=one.cause, fixable=bool(one.fix),
+                    fixed=one.fixed,
+                )
+                for one in found.findings
+            ],
+            cause=found.cause, action=found.action, reply=found.reply,
+        )
+    )  # fmt: skip
+
+
+async def seat(call: Call[None]) -> Response:
+    event, ordinal = await call.event(), number(call.request, "seat")
+    if ordinal is None or ordinal >= event.seat_count:
+        raise NoSuchSeat(f"This event has seats 0 to {event.seat_count - 1}")
+    runtime = call.runtime
+    row = await seat_row(runtime.database, event.id, ordinal)
+    if row is None:
+        raise NoSuchSeat()
+    holder = await holder_of(runtime.redis, event.slug, ordinal)
+    shown, lock = await _in_redis(runtime, event, ordinal)
+    return answer(
+        SeatFacts(
+            slug=event.slug, seat=ordinal, zone=row["zone"], row=row["row_label"], number=row["seat_number"],
+            category=row["category"], price=row["price"], currency=event.currency, status=row["status"],
+            since=row["updated_at"], fence=row["fence"], version=row["version"], shown=shown, lock_seconds=lock,
+            holder=SeatHolder(
+                visitor=holder.visitor, fence=holder.fence, paying=holder.paying, seconds_left=holder.ttl_seconds
+            ) if holder else None,
+            reservations=[
+                SeatReservation(**one) for one in await reservations_of_seat(runtime.database, event.id, ordinal)
+            ],
+        )
+    )  # fmt: skip
+
+
+async def _in_redis(runtime: Runtime, event: Event, ordinal: int) -> tuple[str | None, float | None]:
+    """What the board shows, and how long the seat's lock lasts."""
+    try:
+        byte = await runtime.redis.getrange(keys.board(event.slug), ordinal, ordinal)
+        ttl = await runtime.redis.pttl(keys.seat_lock(event.slug, ordinal))
+    except REDIS_LOST as error:
+        raise StoreUnavailable(retry_after=2) from error
+    lock = None if ttl == -2 else -1.0 if ttl == -1 else ttl / 1000
+    value = byte[0] if isinstance(byte, bytes) and byte else None
+    return (SeatState(value).name.lower() if value in tuple(SeatState) else None), lock
+
+
+async def find(call: Call[Find]) -> Response:
+    text = call.body.text.strip()
+    by, value = "email", text
+    if _VISITOR.fullmatch(text):
+        by = "visitor"
+    else:
+        try:
+            value, by = str(UUID(text)), "id"
+        except ValueError:
+            if "@" not in text or not text.isprintable():
+                raise InvalidRequest("Give an e-mail address, a visitor (v_...) or a reservation") from None
+    rows = await find_reservations(call.runtime.database, by, value)
+    return answer(FoundReservations(reservations=[FoundReservation(**row) for row in rows]))
+
+
+def number(request: Request, name: str, *, most: int = 2**31 - 1) -> int | None:
+    """A query parameter as a whole number from 0; None when it is not given. Raises InvalidRequest."""
+    text = request.query_params.get(name)
+    if text is None:
+        return None
+    if not text.isascii() or not text.isdigit() or len(text) > 19 or int(text) > most:
+        raise InvalidRequest(f"{name}: a whole number", errors=[{"at": name, "message": "a whole number"}])
+    return int(text)
+
+
+ENDPOINTS = (
+    Endpoint(
+        "POST", "/api/operator/diagnosis", diagnose, "Walk \"I can't book\" for a visitor, a seat or a reservation",
+        "operator", answer=DiagnosisAnswer, body=Inspect, caller=Caller.OPERATOR,
+    ),
+    Endpoint(
+        "POST", "/api/operator/reservations", find, "Find reservations by e-mail address, visitor or id", "operator",
+        answer=FoundReservations, body=Find, caller=Caller.OPERATOR,
+    ),
+    Endpoint(
+        "GET", "/api/operator/events/{slug}/seat", seat, "What both stores know of a seat", "operator",
+        answer=SeatFacts, caller=Caller.OPERATOR, refusals=(EventNotFound, NoSuchSeat, InvalidRequest),
+        parameters=(Parameter("seat", "query", "the seat's ordinal", {"type": "integer", "minimum": 0}),),
+    ),
+)  # fmt: skip

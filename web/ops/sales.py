@@ -1,0 +1,112 @@
+"""What an operator does to a running sale, beyond opening, closing, pausing and blocking (`web/api_operator.py`)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from starlette.responses import Response
+
+from core import audit_postgres as audit
+from core.errors import EventNotFound, NoSuchSeat, PaymentInProgress, SeatNotHeld
+from core.seats.holder_redis import holder_of
+from web.endpoint import Call, Caller, Endpoint, answer
+from web.ops.schemas import (
+    ChangeLimit,
+    NewLimit,
+    Reconcile,
+    Reconciled,
+    ReleasedSeat,
+    ReleaseSeat,
+    RemovedVisitor,
+    RemoveVisitor,
+    SeatMismatch,
+)
+
+#: The reason that a removed visitor's browser is given.
+REMOVED = "removed"
+
+
+async def limit(call: Call[ChangeLimit]) -> Response:
+    event = await call.event()
+    changed = await call.runtime.events.update(event.slug, active_limit=call.body.active_limit)
+    await audit.record(
+        call.runtime.database, actor=call.actor, action="sale.limit", subject=event.slug, before=event.active_limit,
+        after=changed.active_limit,
+    )  # fmt: skip
+    return answer(NewLimit(slug=event.slug, active_limit=changed.active_limit, before=event.active_limit))
+
+
+async def release(call: Call[ReleaseSeat]) -> Response:
+    """A seat that is being paid for is not released: its money may be on the way."""
+    event, ordinal = await call.event(), call.body.seat
+    if ordinal >= event.seat_count:
+        raise NoSuchSeat(seats=[ordinal])
+    holder = await holder_of(call.runtime.redis, event.slug, ordinal)
+    if holder is None:
+        raise SeatNotHeld()
+    if holder.paying:
+        raise PaymentInProgress("The seat is being paid for: it comes free by itself when that fails")
+    left = await call.runtime.seats.release(event, holder.visitor, [ordinal])
+    await audit.record(
+        call.runtime.database, actor=call.actor, action="seat.release", subject=event.slug, seat=ordinal,
+        visitor=holder.visitor,
+    )  # fmt: skip
+    return answer(
+        ReleasedSeat(slug=event.slug, seat=ordinal, visitor=holder.visitor, left=list(left.seats) if left else [])
+    )
+
+
+async def remove(call: Call[RemoveVisitor]) -> Response:
+    """Rule 5: who is paying is not cut off."""
+    event, visitor = await call.event(), call.body.visitor
+    basket = await call.runtime.seats.basket(event, visitor)
+    if basket is not None and basket.paying:
+        raise PaymentInProgress("This visitor is paying: wait for the result")
+    removed = await call.runtime.waiting_room.leave(event, visitor, REMOVED)
+    await audit.record(
+        call.runtime.database, actor=call.actor, action="visitor.remove", subject=event.slug, visitor=visitor,
+        removed=removed, seats=list(basket.seats) if basket else [],
+    )  # fmt: skip
+    return answer(RemovedVisitor(slug=event.slug, visitor=visitor, removed=removed))
+
+
+async def reconcile(call: Call[Reconcile]) -> Response:
+    """Answers when it is done: a large hall takes half a minute, in pages with pauses between."""
+    event, dry_run = await call.event(), call.body.dry_run
+    within = timedelta(minutes=call.body.minutes) if call.body.minutes else None
+    report = await call.runtime.reconcile.run(event, changed_within=within, dry_run=dry_run)
+    await audit.record(
+        call.runtime.database, actor=call.actor, action="sale.reconcile", subject=event.slug, dry_run=dry_run,
+        seats=report.seats, found=len(report.found), mended=report.mended,
+    )  # fmt: skip
+    return answer(
+        Reconciled(
+            slug=event.slug, dry_run=dry_run, seats=report.seats, mended=report.mended,
+            found=[
+                SeatMismatch(seat=m.ordinal, kind=m.kind, redis=m.redis, database=m.database, since=m.since)
+                for m in report.found
+            ],
+        )
+    )  # fmt: skip
+
+
+ENDPOINTS = (
+    Endpoint(
+        "POST", "/api/operator/events/{slug}/limit", limit, "Change how many visitors may be in at once", "operator",
+        answer=NewLimit, body=ChangeLimit, caller=Caller.OPERATOR, refusals=(EventNotFound,),
+    ),
+    Endpoint(
+        "POST", "/api/operator/events/{slug}/releases", release, "Free a seat that somebody holds", "operator",
+        answer=ReleasedSeat, body=ReleaseSeat, caller=Caller.OPERATOR,
+        refusals=(EventNotFound, NoSuchSeat, SeatNotHeld, PaymentInProgress),
+    ),
+    Endpoint(
+        "POST", "/api/operator/events/{slug}/removals", remove, "Put a visitor out; held seats come free", "operator",
+        answer=RemovedVisitor, body=RemoveVisitor, caller=Caller.OPERATOR, refusals=(EventNotFound, PaymentInProgress),
+    ),
+    Endpoint(
+        "POST", "/api/operator/events/{slug}/reconcile", reconcile, "Compare Redis with PostgreSQL now, and mend Redis",
+        "operator", answer=Reconciled, body=Reconcile, body_required=False, caller=Caller.OPERATOR,
+        refusals=(EventNotFound,),
+    ),
+)  # fmt: skip

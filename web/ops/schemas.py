@@ -1,0 +1,366 @@
+"""Bodies of the operator's calls; `web/schemas.py` says how such classes are read."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from core.venue.new_event import SLUG
+from web.schemas import Answer, Asked, ComponentHealth, Ordinal, UtcTime
+
+_Slug = Annotated[str, Field(pattern=f"^{SLUG.pattern}$", description="an event's slug")]
+_VisitorId = Annotated[str, Field(pattern=r"^v_[A-Za-z0-9_-]{22}$")]
+_Uuid = Annotated[str, Field(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")]
+
+CircuitMode = Literal["CLOSED", "OPEN", "HALF_OPEN", "FORCED_OPEN", "DISABLED"]
+
+
+class ChangeLimit(Asked):
+    active_limit: int = Field(ge=1, le=1_000_000, description="visitors that may be in at once")
+
+
+class ReleaseSeat(Asked):
+    seat: Ordinal
+
+
+class RemoveVisitor(Asked):
+    visitor: _VisitorId
+
+
+class Reconcile(Asked):
+    dry_run: bool = Field(False, description="say what is wrong and change nothing")
+    minutes: int | None = Field(None, ge=1, le=10_080, description="only seats changed in the last so many minutes")
+
+
+class ForceCircuit(Asked):
+    provider: str = Field(max_length=40)
+    state: Literal["open", "closed", "automatic"] = Field(
+        description="`open` keeps every charge back, `closed` lets every one through, `automatic` ends either"
+    )
+
+
+class Inspect(Asked):
+    """Whom or what it is about; whatever is missing is found from the reservation, or left out."""
+
+    event: _Slug | None = None
+    visitor: _VisitorId | None = None
+    reservation: _Uuid | None = None
+    seat: Ordinal | None = None
+    fix: bool = Field(False, description="make the mends that are safe while a sale runs")
+
+
+class Find(Asked):
+    text: str = Field(min_length=3, max_length=254, description="an e-mail address, a visitor or a reservation")
+
+
+class RetryDeadLetters(Asked):
+    ids: list[Annotated[int, Field(ge=1, le=2**63 - 1)]] | None = Field(
+        None, max_length=1000, description="none: all of them"
+    )
+
+
+class NewLimit(Answer):
+    slug: str
+    active_limit: int
+    before: int
+
+
+class ReleasedSeat(Answer):
+    slug: str
+    seat: int
+    visitor: str
+    left: list[int] = Field(description="what this visitor still holds")
+
+
+class RemovedVisitor(Answer):
+    slug: str
+    visitor: str
+    removed: bool = Field(description="false: neither waiting nor in")
+
+
+class SeatMismatch(Answer):
+    seat: int
+    kind: str
+    redis: str
+    database: str
+    since: UtcTime
+
+
+class Reconciled(Answer):
+    slug: str
+    dry_run: bool
+    seats: int = Field(description="how many were compared")
+    mended: int
+    found: list[SeatMismatch]
+
+
+class Circuit(Answer):
+    provider: str
+    mode: CircuitMode
+    failure_rate: float | None = Field(description="per cent of the last calls")
+    slow_call_rate: float | None
+    calls: int = Field(description="calls that the rates are taken from")
+    seconds_until_probe: float | None
+    shared: bool = Field(description="false: Redis is away, and this is what one process knows")
+
+
+class Circuits(Answer):
+    circuits: list[Circuit]
+
+
+class Step(Answer):
+    step: str
+    level: Literal["pass", "warn", "fail"]
+    detail: str
+    cause: str | None
+    fixable: bool
+    fixed: bool
+
+
+class DiagnosisAnswer(Answer):
+    steps: list[Step]
+    cause: str = Field(description="the likeliest one")
+    action: str = Field(description="what to do about it")
+    reply: dict[str, str] = Field(description="the reply to the customer by language")
+
+
+class SeatHolder(Answer):
+    visitor: str
+    fence: int
+    paying: bool
+    seconds_left: float | None = Field(description="null: it never comes free by itself")
+
+
+class SeatReservation(Answer):
+    id: UUID
+    visitor: str
+    status: str
+    reason: str | None
+    email: str
+    created_at: UtcTime
+    live: bool = Field(description="this reservation has the seat")
+
+
+class SeatFacts(Answer):
+    slug: str
+    seat: int
+    zone: str
+    row: str
+    number: str
+    category: str
+    price: int
+    currency: str
+    status: str = Field(description="what PostgreSQL says")
+    since: UtcTime
+    fence: int
+    version: int
+    shown: Literal["available", "held", "sold", "blocked"] | None = Field(description="what browsers draw")
+    holder: SeatHolder | None
+    lock_seconds: float | None = Field(description="of the seat's lock; null: not locked; -1: for ever")
+    reservations: list[SeatReservation] = Field(description="the newest first")
+
+
+class FoundReservation(Answer):
+    id: UUID
+    event: str
+    visitor: str
+    status: str
+    reason: str | None
+    email: str
+    amount: int
+    currency: str
+    seats: list[int]
+    created_at: UtcTime
+
+
+class FoundReservations(Answer):
+    reservations: list[FoundReservation] = Field(description="the newest first, 20 at most")
+
+
+class AuditEntry(Answer):
+    id: int
+    at: UtcTime
+    actor: str
+    action: str
+    subject: str
+    detail: dict[str, Any]
+
+
+class AuditPage(Answer):
+    entries: list[AuditEntry]
+    next: int | None = Field(description="`before` of the next page; null on the last one")
+
+
+class DeadLetterAnswer(Answer):
+    id: int
+    consumer: str
+    source: str
+    reservation: UUID | None
+    type: str | None
+    event: str | None
+    error: str
+    attempts: int
+    failed_at: UtcTime
+    retried_at: UtcTime | None
+
+
+class DeadLetterList(Answer):
+    letters: list[DeadLetterAnswer]
+    waiting: int = Field(description="how many nobody has sent again")
+
+
+class Retried(Answer):
+    retried: int
+
+
+class Session(Answer):
+    name: str
+    by: Literal["cookie", "bearer"]
+
+
+class Admission(Answer):
+    waiting: int
+    active: int
+    paying: int = Field(description="visitors whose payment is under way")
+    baskets: int
+    seats_held: int
+    cap: int | None = Field(description="what the load allows; null: the event's own limit")
+    pace: float | None = Field(description="active visitors who make room in a minute")
+
+
+class SeatCounts(Answer):
+    available: int
+    held: int
+    sold: int
+    blocked: int
+
+
+class SalesMinute(Answer):
+    at: UtcTime
+    sold: int
+    returned: int
+    revenue: int
+
+
+class CategorySales(Answer):
+    category: str
+    sold: int
+    revenue: int
+
+
+class Sales(Answer):
+    """From the sales projection: it follows the sale by the time that events take."""
+
+    sold: int
+    revenue: int
+    last_minute: int = Field(description="seats sold in the last whole minute")
+    by_minute: list[SalesMinute]
+    by_category: list[CategorySales]
+
+
+class CheckoutFigures(Answer):
+    seconds: float = Field(description="the window that the figures are of")
+    confirmed: int
+    failed: int
+    reasons: dict[str, int]
+    median_seconds: float | None
+    p95_seconds: float | None
+    under_way: int
+
+
+class EventsLag(Answer):
+    unsent: int
+    oldest_seconds: float
+    dead_letters: int
+
+
+class LockState(Answer):
+    wait_seconds: float
+    lease_seconds: float
+    failed_share: float
+    advised_wait_seconds: float | None
+    advised_lease_seconds: float | None
+    critical_section_seconds: float | None
+
+
+class ProcessFigures(Answer):
+    process: str
+    host: str
+    pid: int
+    channels: int
+    broadcasts: int
+    fanout_p95_ms: float | None
+    cpu: float | None = Field(description="share of the machine, 0 to 1")
+    memory: float | None
+    pool: float | None = Field(description="share of the database connections in use")
+    locks: LockState
+
+
+class JobFigures(Answer):
+    name: str
+    seconds_ago: float = Field(description="since its last success in any process")
+
+
+class AlertFigures(Answer):
+    name: str
+    subject: str
+    severity: Literal["warn", "fail"]
+    since: UtcTime
+    detail: str
+    action: str
+
+
+class SaleFigures(Answer):
+    """A part is null when the store that it comes from does not answer; `away` names those stores."""
+
+    slug: str
+    name: str
+    status: Literal["before", "open", "closed"]
+    paused: bool
+    currency: str
+    seats: int
+    active_limit: int
+    seat_guard: str
+    now: UtcTime
+    away: list[str]
+    admission: Admission | None
+    board: SeatCounts | None
+    sales: Sales | None
+    checkouts: CheckoutFigures | None
+    circuits: list[Circuit]
+    events: EventsLag | None
+    fanout_p95_ms: float | None = Field(description="of the slowest process in the last minute")
+    channels: int | None
+    processes: list[ProcessFigures] | None
+    jobs: list[JobFigures] | None
+    alerts: list[AlertFigures]
+
+
+class SaleHistory(Answer):
+    fields: list[str]
+    samples: list[list[float | None]] = Field(description="the oldest first; `at` is wall time in seconds")
+
+
+class SaleSummary(Answer):
+    slug: str
+    name: str
+    status: Literal["before", "open", "closed"]
+    paused: bool
+    starts_at: UtcTime | None
+    seats: int
+    active_limit: int
+    waiting: int | None
+    active: int | None
+    sold: int | None
+
+
+class Overview(Answer):
+    now: UtcTime
+    status: Literal["UP", "DEGRADED", "DOWN"]
+    components: dict[str, ComponentHealth]
+    sales: list[SaleSummary] | None
+    circuits: list[Circuit]
+    alerts: list[AlertFigures]
+    dead_letters: int | None
