@@ -1,6 +1,7 @@
 // Plan, map and list of the sale page: loads the plan when it is needed, keeps both drawings in step with board and
 // basket, and turns a chosen seat into commands.
 import { announce } from "./announce.js";
+import { bestSeats } from "./best_seats.js";
 import { AVAILABLE } from "./board.js";
 import { counted, money, reason, t } from "./i18n.js";
 import { Plan } from "./plan.js";
@@ -10,6 +11,7 @@ import { SeatMap } from "./seat_map/seat_map.js";
 import { EMPTY_BASKET, pendingSeats, stage } from "./state.js";
 import { seatName } from "./views/parts.js";
 
+const BEST_TRIES = 3; // when others are quicker
 const TOAST = 4000; // milliseconds
 const LIST_EVERY = 250; // milliseconds between two drawings of list and counts while the crowd picks
 
@@ -23,6 +25,7 @@ export class Hall {
     this.newId = newId;
     this.plan = null;
     this.loading = null;
+    this.again = new Map(); // request id -> what to try when its seats were taken
     this.own = new Set();
     this.asked = new Set();
     this.free = [];
@@ -33,6 +36,7 @@ export class Hall {
       pick: (ordinal) => this.pick(ordinal),
       release: (seats) => this.#command("release", seats),
       extend: () => this.#command("extend", []),
+      best: (count) => this.#best(count),
       filter: (category) => this.#filter(category),
       mode: (mode) => this.#mode(mode),
       sheet: () => this.#sheet(),
@@ -97,14 +101,28 @@ export class Hall {
     this.#command("hold", [ordinal], ordinal);
   }
 
+  // All or nothing on the server; when somebody was quicker the next best places are asked for, a few times.
+  #best(count, gone = new Set(), tried = 0) {
+    const seats = bestSeats(this.plan, this.board.states, count, this.ui.filter, gone);
+    if (seats === null) {
+      this.#note(counted("best.none", count));
+      return;
+    }
+    const id = this.#command("hold", seats);
+    if (id === null) return;
+    if (tried < BEST_TRIES) this.again.set(id, (taken) => this.#best(count, new Set([...gone, ...taken]), tried + 1));
+    this.map.showSeat(seats[seats.length >> 1]);
+  }
+
   #command(type, seats, at = seats[0]) {
     const id = this.newId();
     if (!this.channel.send({ type, id, ...(type === "extend" ? {} : { seats }) })) {
       if (at === undefined) announce(t("refused.offline"), { urgent: true });
       else this.#tell(at, t("refused.offline"));
-      return;
+      return null;
     }
     this.store.dispatch({ type: "sent", id, kind: type, seats });
+    return id;
   }
 
   #build(body) {
@@ -183,11 +201,23 @@ export class Hall {
     this.redraw();
   }
 
-  #refused({ code, seats }) {
+  #refused({ id, code, seats }) {
+    const again = this.again.get(id);
+    this.again.clear();
+    if (again && code === "seat_taken") {
+      again(seats);
+      return;
+    }
     const text = code === "seat_taken" ? t("refused.taken") : reason(code);
     announce(text, { urgent: true });
     if (this.plan && seats.length) this.map.refuse(seats[0], text);
     if (this.ui.mode === "list" || !seats.length) this.ui.toast = { text, until: Date.now() + TOAST };
+  }
+
+  #note(text) {
+    announce(text, { urgent: true });
+    this.ui.toast = { text, until: Date.now() + TOAST };
+    this.redraw();
   }
 
   #tell(ordinal, text) {

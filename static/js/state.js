@@ -104,6 +104,7 @@ const HANDLERS = {
       ...(lapsed ? { presence: "joining", lapsed, session: null, basket: EMPTY_BASKET, step: "map" } : {}),
       pending: without(state.pending, message.id),
       refusal: {
+        id: message.id ?? "",
         code: message.code,
         seats: message.seats ?? [],
         detail: message.detail ?? "",

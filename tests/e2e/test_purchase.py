@@ -194,3 +194,19 @@ async def test_a_reservation_is_given_back_only_after_a_second_yes(
     await expect(page.locator(".status-name")).to_have_text("Cancelled")
     assert len(server.charges()) == before
     await other.sees(6, "free")
+
+
+async def test_best_seats_together_by_one_press(make_sale: MakeSale, open_page: OpenPage) -> None:
+    """ANCHORS: one click picks N; when somebody is quicker the next best are taken, without the buyer noticing."""
+    slug = await make_sale()
+    page, other = await open_page(slug), await open_page(slug)
+    await page.map_ready()
+    # This browser does not hear of what the other one picks.
+    await page.evaluate("() => { document.querySelector('.map').seatMap.board.apply = () => []; }")
+    await other.pick(4)
+    await page.get_by_role("button", name="3 seats together").click()
+    await expect(page.basket).to_have_count(3)
+    own = await page.evaluate("() => [...document.querySelector('.map').seatMap.looks.own]")
+    assert 4 not in own
+    assert own == list(range(own[0], own[0] + 3))
+    await other.sees(own[0], "held")

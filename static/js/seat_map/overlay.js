@@ -6,6 +6,7 @@ const NAMED_BELOW = 5.5; // CSS pixels of seat radius: from farther away zones a
 export class Overlay {
   constructor(plan) {
     this.plan = plan;
+    this.widest = Math.max(...plan.zones.map(({ box }) => box.maxX - box.minX));
     this.pulses = new Map(); // ordinal -> {start, kind}
     this.hovered = -1;
     this.labels = []; // the names of areas as they were drawn last
@@ -30,7 +31,9 @@ export class Overlay {
   }
 
   namesZones(viewport) {
-    return this.plan.zones.length > 1 && viewport.seatPixels < NAMED_BELOW;
+    if (this.plan.zones.length < 2 || viewport.seatPixels >= NAMED_BELOW) return false;
+    // An area that fills the screen needs no name on top of its seats.
+    return this.widest * viewport.scale < viewport.width * 0.7 || viewport.fitted;
   }
 
   /** The area that a tap at (x, y), CSS pixels, means: by its name there; null when no name is. */

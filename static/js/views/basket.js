@@ -22,6 +22,7 @@ export function basket({ state, plan, act, asked, swatches }) {
       )}
     </ul>
     ${seats.length ? warning(state, act) : nothing}
+    ${best(state, asked, act)}
     ${seats.length
       ? html`<footer class="basket-foot">
           <p class="total"><span>${counted("seats.count", seats.length)}</span> <strong>${money(plan.total(seats), currency)}</strong></p>
@@ -35,6 +36,22 @@ function empty(state, asked) {
   if (state.basketExpired) return html`<p class="callout" data-kind="warn">${t("basket.expired")}</p>`;
   if (asked.size) return html`<p class="basket-empty">${t("basket.asking")}</p>`;
   return html`<p class="basket-empty">${counted("basket.empty", state.event.max_seats)}</p>`;
+}
+
+// Seats together by one press, for a rush and for whoever cannot see the map.
+function best(state, asked, act) {
+  const left = state.event.max_seats - state.basket.seats.length;
+  if (left < 1 || state.basket.seats.length > 0) return nothing;
+  return html`<div class="best" role="group" aria-labelledby="best-title">
+    <p id="best-title">${t("best.title")}</p>
+    <div class="best-counts">
+      ${Array.from({ length: Math.min(left, 8) }, (_, i) => i + 1).map(
+        (count) => html`<button type="button" class="best-count" ?disabled=${asked.size > 0} aria-label=${counted("best.pick", count)} @click=${() => act.best(count)}>
+          ${count}
+        </button>`,
+      )}
+    </div>
+  </div>`;
 }
 
 function line(seat, currency, act, swatches) {
