@@ -1,4 +1,4 @@
-"""What a waiting connection costs: resident memory of a real serving process before and with idle live channels."""
+"""What a waiting browser costs: resident memory of a real serving process before and with channels that wait."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+import httpx
 import psutil
 
 from bench.fan_out import _tokens
@@ -36,21 +37,35 @@ async def memory(runtime: Runtime, *, counts: tuple[int, ...] = (1000, 5000)) ->
 
 
 async def _event(runtime: Runtime) -> str:
-    return (await event_of(runtime, 2000)).slug
+    """Nobody is let in but the first."""
+    return (await event_of(runtime, 2000, active_limit=1)).slug
 
 
 def _measure(runtime: Runtime, slug: str, count: int) -> Figure:
     tokens = _tokens(runtime, count + 1)
     with _serving(runtime) as (port, process):
         path = f"/ws/events/{slug}"
-        with sink(port, 1, path=path, tokens=tokens[:1]) as first:
+        with sink(port, 1, path=path, tokens=tokens[:1], join=True) as first:
             first.wait_until_open()
             before = _settled(process)
-            with sink(port, count, path=path, tokens=tokens[1:]) as others:
+            with sink(port, count, path=path, tokens=tokens[1:], join=True) as others:
                 others.wait_until_open()
+                _until_waiting(port, slug, count)
                 after = _settled(process)
     detail = {"before_mb": before / 1e6, "after_mb": after / 1e6}
-    return Figure(f"memory of a channel ({count:,} idle)", (after - before) / count / 1024, "KiB", detail=detail)
+    return Figure(
+        f"memory of a waiting channel ({count:,} of them)", (after - before) / count / 1024, "KiB", detail=detail
+    )
+
+
+def _until_waiting(port: int, slug: str, count: int) -> None:
+    """A channel that is open but not in the queue yet has not cost all that it will."""
+    wanted = f'onsale_queue_waiting{{event="{slug}"}} {count:.1f}'
+    until = time.monotonic() + _PATIENCE
+    while wanted not in httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=60).text:
+        if time.monotonic() > until:
+            raise RuntimeError(f"not all of {count} visitors wait")
+        time.sleep(0.5)
 
 
 def _settled(process: psutil.Process) -> int:
@@ -78,7 +93,11 @@ def _serving(runtime: Runtime) -> Iterator[tuple[int, psutil.Process]]:
         output = Path(folder) / "output"
         with output.open("wb") as out:
             server = subprocess.Popen(
-                [sys.executable, "-m", "cli", "serve"], env=environment, stdout=out, start_new_session=True
+                [sys.executable, "-m", "cli", "serve"],
+                env=environment,
+                stdout=out,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
             )
         try:
             until = time.monotonic() + _PATIENCE

@@ -1,7 +1,8 @@
 """A process that opens many sockets and throws away what comes: browsers that are never slow.
 
-`python -m bench.sink COUNTS PORT PATH TOKEN CONNECTIONS` opens the connections, each with a WebSocket handshake when
-PATH is not `-`, says `open` on stdout, and adds up the bytes it gets in COUNTS, a shared file of one 64-bit number.
+`python -m bench.sink COUNTS PORT PATH TOKENS CONNECTIONS [join]` opens the connections, each with a WebSocket handshake
+when PATH is not `-`, asks to be let in when told so, says `open` on stdout, and adds up the bytes it gets in COUNTS, a
+shared file of one 64-bit number.
 """
 
 from __future__ import annotations
@@ -28,14 +29,15 @@ _HANDSHAKE = (
 
 def main() -> None:
     counts, port, path, tokens, connections = sys.argv[1:6]
+    first = _frame(b'{"type":"join"}') if "join" in sys.argv[6:] else b""
     with open(counts, "r+b") as file, mmap.mmap(file.fileno(), 8) as shared:
         named = Path(tokens).read_text().split() if tokens != "-" else []
-        opened = [_open(int(port), path, named[n] if named else "") for n in range(int(connections))]
+        opened = [_open(int(port), path, named[n] if named else "", first) for n in range(int(connections))]
         print("open", flush=True)
         _drain(opened, shared)
 
 
-def _open(port: int, path: str, token: str) -> socket.socket:
+def _open(port: int, path: str, token: str, first: bytes) -> socket.socket:
     connection = socket.create_connection(("127.0.0.1", port))
     if path != "-":
         connection.sendall(_HANDSHAKE.format(path=path, port=port, token=token).encode())
@@ -44,8 +46,14 @@ def _open(port: int, path: str, token: str) -> socket.socket:
             head += connection.recv(4096)
         if not head.startswith(b"HTTP/1.1 101"):
             raise SystemExit(head.decode(errors="replace"))
+        connection.sendall(first)
     connection.setblocking(False)
     return connection
+
+
+def _frame(payload: bytes) -> bytes:
+    """A browser's text frame of less than 126 bytes; its mask is all zeros, so that the payload stays as it is."""
+    return bytes([0x81, 0x80 | len(payload), 0, 0, 0, 0]) + payload
 
 
 def _drain(connections: list[socket.socket], shared: mmap.mmap) -> None:
@@ -85,14 +93,17 @@ class Sink:
 
 
 @contextlib.contextmanager
-def sink(port: int, connections: int, *, path: str = "-", tokens: list[str] | None = None) -> Iterator[Sink]:
+def sink(
+    port: int, connections: int, *, path: str = "-", tokens: list[str] | None = None, join: bool = False
+) -> Iterator[Sink]:
     """Starts it; wait for `wait_until_open`. It ends with the block."""
     with tempfile.TemporaryDirectory(prefix="onsale-sink-") as folder:
         counts, names = Path(folder) / "counts", Path(folder) / "tokens"
         counts.write_bytes(bytes(8))
         names.write_text("\n".join(tokens or []))
         process = subprocess.Popen(
-            [sys.executable, "-m", "bench.sink", counts, str(port), path, names if tokens else "-", str(connections)],
+            [sys.executable, "-m", "bench.sink", counts, str(port), path, names if tokens else "-", str(connections),
+             *(["join"] if join else [])],
             stdout=subprocess.PIPE, env={**os.environ, "PYTHONUNBUFFERED": "1"},
         )  # fmt: skip
         try:

@@ -6,14 +6,14 @@ import asyncio
 import contextlib
 import secrets
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from cli.load.event import CATEGORY, PRICE, generated_plan
 from core import keys
 from core.database import migrate
 from core.embedded import Engines, engines
-from core.runtime import Runtime, open_runtime
+from core.runtime import Runtime
 from core.settings import Settings
 from core.venue.event import Event, SaleStatus
 from core.venue.new_event import NewEvent
@@ -31,13 +31,6 @@ def stores() -> Iterator[tuple[Settings, Engines]]:
             asyncio.run(migrate(started.database_url))
             given = {"database_url": started.database_url, "redis_url": started.redis_url}
             yield settings.model_copy(update=given), started
-
-
-@contextlib.asynccontextmanager
-async def runtime_on(settings: Settings, started: Engines) -> AsyncIterator[Runtime]:
-    """One process's parts; jobs do not run."""
-    async with open_runtime(settings, started) as runtime:
-        yield runtime
 
 
 async def event_of(runtime: Runtime, seats: int, *, active_limit: int = 100_000) -> Event:

@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from cli import crowd, diagnose, event, events, plan, reconcile, replay, rush, serve, worker
+from cli import bench, crowd, diagnose, event, events, plan, reconcile, replay, rush, serve, worker
 from core.errors import OnsaleError, StartupError
 
 app = typer.Typer(
@@ -36,6 +36,7 @@ app.command("diagnose")(diagnose.diagnose)
 app.command("reconcile")(reconcile.reconcile)
 app.command("replay")(replay.replay)
 app.command("crowd")(crowd.crowd_command)
+app.command("bench")(bench.bench_command)
 
 
 def _print_version(wanted: bool) -> None:
