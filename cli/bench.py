@@ -1,4 +1,4 @@
-"""`onsale bench`: the benchmarks of `bench/`, which are loaded when they are asked for: they need all of the product."""
+"""`onsale bench`: the benchmarks of `bench/`, loaded when they are asked for: they need all of the product."""
 
 from __future__ import annotations
 
