@@ -8,7 +8,7 @@ import * as i18n from "./i18n.js";
 import { Hall } from "./hall.js";
 import * as notify from "./notify.js";
 import { Channel } from "./socket.js";
-import { initial, saleState } from "./state.js";
+import { initial, saleState, stage } from "./state.js";
 import { lasting, session } from "./storage.js";
 import { createStore } from "./store.js";
 import { Page } from "./page.js";
@@ -126,6 +126,7 @@ async function learnEvent() {
     const { body } = await api.event();
     tick();
     dispatch({ type: "event", event: body });
+    await learnBoard();
     if (store.state.connection !== "online") {
       // Before the first welcome: the answer's own clock is good enough to count down with.
       dispatch({ type: "offset", now: body.now });
@@ -138,6 +139,15 @@ async function learnEvent() {
   }
 }
 
+// Who waits gets no seat traffic; whether anything is left is worth a look now and then.
+async function learnBoard() {
+  if (stage(store.state) !== "waiting") return;
+  const { body } = await api.board();
+  if (stage(store.state) !== "waiting") return;
+  hall.boardCame(board.load(body));
+  page.draw();
+}
+
 let before = store.state;
 store.subscribe((state) => {
   if (state.ticket && state.ticket !== before.ticket) lasting.setItem(ticketName, state.ticket);
@@ -146,6 +156,7 @@ store.subscribe((state) => {
     if (before.presence === "waiting") notify.call(i18n.t("turn.title"), i18n.t("turn.text", { event: state.event?.name ?? "" }));
     announce(i18n.t("turn.title"), { urgent: true });
   }
+  if (state.presence === "waiting" && before.presence !== "waiting") learnBoard().catch(() => {});
   hall.follow(before, state);
   before = state;
   ask();

@@ -146,6 +146,17 @@ async def test_a_second_tab_of_the_same_buyer_follows(make_sale: MakeSale, open_
     await expect(tab.basket).to_have_count(1)
 
 
+async def test_who_waits_for_nothing_is_told(make_sale: MakeSale, open_page: OpenPage) -> None:
+    slug = await make_sale(seats=1, active_limit=1)
+    page = await open_page(slug)
+    await page.pick(0)
+    await page.check_out()
+    await page.reaches("confirmed")
+    waits = await open_page(slug)
+    await waits.reaches("waiting")
+    await expect(waits.get_by_test_id("sold-out")).to_be_visible()
+
+
 async def test_sold_out_is_said(make_sale: MakeSale, open_page: OpenPage) -> None:
     slug = await make_sale(seats=2)
     page, other = await open_page(slug), await open_page(slug)

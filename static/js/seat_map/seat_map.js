@@ -100,8 +100,12 @@ export class SeatMap {
     this.#zooming();
   }
 
-  showZone(zone) {
-    this.viewport.showBox(zone.box, performance.now(), this.still);
+  /** Shows an area whole, or, where its seats would be too small to pick, as much of it around (x, y) as can be used. */
+  showZone(zone, x, y, kind = "mouse") {
+    const { viewport } = this;
+    const whole = viewport.scaleOf(zone.box) * viewport.seatRadius;
+    if (x !== undefined && whole < PICKABLE[kind]) this.#softly((PICKABLE[kind] * 1.25) / viewport.seatPixels, x, y);
+    else viewport.showBox(zone.box, performance.now(), this.still);
     this.#zooming();
   }
 
@@ -191,7 +195,7 @@ export class SeatMap {
       const near = this.index.nearest(at.x, at.y, FAR / viewport.scale);
       const zone = overlay.zoneAt(x, y) ?? (near >= 0 ? this.plan.zoneByIndex.get(this.plan.zoneOf[near]) : null);
       if (zone) {
-        this.showZone(zone);
+        this.showZone(zone, x, y, kind);
         return true;
       }
     }

@@ -128,7 +128,8 @@ export class Viewport {
     return Math.min(this.largest, Math.max(this.fitScale * 0.8, scale));
   }
 
-  #scaleFor(box) {
+  /** The zoom at which `box` fills the view. */
+  scaleOf(box) {
     const { top, right, bottom, left } = this.inset;
     const width = Math.max(40, this.width - left - right - 2 * MARGIN);
     const height = Math.max(40, this.height - top - bottom - 2 * MARGIN);
@@ -137,7 +138,7 @@ export class Viewport {
 
   #lookAt(box, most = Infinity) {
     const { top, right, bottom, left } = this.inset;
-    const scale = Math.min(this.#scaleFor(box), Math.max(most, this.fitScale), this.largest);
+    const scale = Math.min(this.scaleOf(box), Math.max(most, this.fitScale), this.largest);
     return {
       scale,
       x: left + (this.width - left - right) / 2 - ((box.minX + box.maxX) / 2) * scale,

@@ -35,7 +35,7 @@ function clockFace(left) {
   </div>`;
 }
 
-export function waiting({ state, ui, act }) {
+export function waiting({ state, ui, board, act }) {
   const { queue, event } = state;
   if (!queue) return joining({ state });
   const part = progress(queue.firstAhead, queue.ahead);
@@ -54,6 +54,7 @@ export function waiting({ state, ui, act }) {
       <div><dt>${t("queue.number_label")}</dt><dd>${number(queue.number)}</dd></div>
     </dl>
     ${state.lapsed ? html`<p class="callout" data-kind="warn">${t("queue.lapsed")}</p>` : nothing}
+    ${board.soldOut ? html`<p class="callout" data-kind="warn" data-testid="sold-out">${t("queue.sold_out")}</p>` : nothing}
     ${event.paused ? html`<p class="callout" data-kind="warn">${t("queue.paused")}</p>` : nothing}
     ${nextSteps([t("queue.next.1"), t("queue.next.2"), t("queue.next.3")])} ${notify(ui, act)}
     <p class="quiet"><button type="button" class="link" @click=${act.leave}>${t("queue.leave")}</button></p>

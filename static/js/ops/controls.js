@@ -1,0 +1,66 @@
+// What can be turned: the active limit, the circuits, the comparison of the stores.
+import { html, nothing } from "../../vendor/lit-html/lit-html.js";
+import { live } from "../../vendor/lit-html/directives/live.js";
+import { t } from "../i18n.js";
+import { force } from "./actions.js";
+import { figure } from "./format.js";
+import { circuitList } from "./parts.js";
+
+/** The slider's end: twice what is set, rounded up to a figure that ends in zeros. */
+function most(limit) {
+  const step = 10 ** Math.max(2, Math.floor(Math.log10(limit * 2)));
+  return Math.ceil((limit * 2) / step) * step;
+}
+
+export function controls(news, page) {
+  const { draft } = page;
+  const value = draft.limit ?? news.active_limit;
+  const set = (event) => {
+    const wanted = Number.parseInt(event.target.value, 10);
+    draft.limit = Number.isFinite(wanted) && wanted > 0 ? wanted : null;
+    page.draw();
+  };
+  const apply = async (event) => {
+    event.preventDefault();
+    if (draft.limit === null) return;
+    await page.actions.limit(draft.limit);
+    draft.limit = null;
+    page.draw();
+  };
+  return html`
+    <h2 id="controls-title">${t("ops.controls")}</h2>
+    <form class="limit" @submit=${apply}>
+      <label for="limit">${t("ops.limit.label")}</label>
+      <input id="limit-range" type="range" min="1" max=${most(news.active_limit)} .value=${live(String(value))} aria-label=${t("ops.limit.label")} @input=${set} />
+      <input id="limit" type="number" inputmode="numeric" min="1" max="1000000" .value=${live(String(value))} @change=${set} />
+      <button class="button small primary" type="submit" ?disabled=${draft.limit === null || draft.limit === news.active_limit}>${t("ops.limit.go")}</button>
+    </form>
+    <p class="hint">${t("ops.limit.hint", { number: figure(news.active_limit) })}${news.admission?.cap != null ? ` ${t("ops.limit.cap", { number: figure(news.admission.cap) })}` : nothing}</p>
+    <h3>${t("ops.circuit.title")}</h3>
+    ${circuitList(news.circuits, (provider, state) => force(provider, state, () => page.poll.now()))}
+    <h3>${t("ops.reconcile.title")}</h3>
+    <p class="hint">${t("ops.reconcile.hint")}</p>
+    <div class="actions">
+      <button type="button" class="button small secondary" aria-disabled=${draft.reconciling} @click=${() => draft.reconciling || page.reconcile(true)}>${t("ops.reconcile.check")}</button>
+      <button type="button" class="button small secondary" aria-disabled=${draft.reconciling} @click=${() => draft.reconciling || page.reconcile(false)}>${t("ops.reconcile.mend")}</button>
+      ${draft.reconciling ? html`<span class="spinner" role="status" aria-label=${t("ops.reconcile.busy")}></span>` : nothing}
+    </div>
+    ${draft.reconcile ? reconciled(draft.reconcile, page) : nothing}
+  `;
+}
+
+function reconciled(report, page) {
+  if (report.error) return html`<p class="callout" data-kind="bad" role="alert">${report.error}</p>`;
+  return html`
+    <p class="callout" data-kind=${report.found.length > report.mended ? "warn" : "good"} role="status">
+      ${t("ops.reconcile.done", { seats: figure(report.seats), found: figure(report.found.length), mended: figure(report.mended) })}
+    </p>
+    ${report.found.length
+      ? html`<ul class="mismatches">
+          ${report.found.slice(0, 50).map(
+            (one) => html`<li><button type="button" class="link" @click=${() => page.inspector.seat(one.seat)}>#${one.seat}</button> <code>${one.kind}</code> <small>Redis: ${one.redis} · PostgreSQL: ${one.database}</small></li>`,
+          )}
+        </ul>`
+      : nothing}
+  `;
+}

@@ -1,0 +1,43 @@
+// Messages that a consumer gave up: read the error, mend the cause, send them again.
+import { html, nothing, render } from "../../vendor/lit-html/lit-html.js";
+import { t } from "../i18n.js";
+import * as api from "./api.js";
+import { at, figure } from "./format.js";
+import { attempt, confirm } from "./notice.js";
+
+export function deadLetters(root) {
+  const show = async () => {
+    const list = await attempt(api.deadLetters);
+    if (list) render(page(list, retry), root);
+  };
+  const retry = async (ids) => {
+    const sure = ids || (await confirm({ title: t("ops.dead.all_title"), text: t("ops.dead.all_text"), go: t("ops.dead.all") }));
+    if (!sure) return;
+    await attempt(() => api.retryDeadLetters(ids), (done) => t("ops.dead.done", { number: figure(done.retried) }));
+    await show();
+  };
+  show();
+}
+
+const page = (list, retry) => html`
+  <div class="head">
+    <h1>${t("ops.dead.title")}</h1>
+    ${list.waiting ? html`<button type="button" class="button small secondary" @click=${() => retry(null)}>${t("ops.dead.all")}</button>` : nothing}
+  </div>
+  <p class="quiet">${list.waiting ? t("ops.dead.waiting", { number: figure(list.waiting) }) : t("ops.dead.none")}</p>
+  <ul class="letters">
+    ${list.letters.map(
+      (letter) => html`<li class="card">
+        <div class="head">
+          <h2>${letter.consumer}: ${letter.type ?? t("ops.dead.unreadable")}</h2>
+          <button type="button" class="button small secondary" @click=${() => retry([letter.id])}>${t("ops.dead.retry")}</button>
+        </div>
+        <p class="error">${letter.error}</p>
+        <p class="quiet">
+          ${at(letter.failed_at)} · ${t("ops.dead.tries", { number: figure(letter.attempts) })} · <code>${letter.source}</code>
+          ${letter.event ? html`· <a href=${`/ops/events/${letter.event}#find=${letter.reservation}`}>${letter.reservation}</a>` : nothing}
+        </p>
+      </li>`,
+    )}
+  </ul>
+`;

@@ -1,0 +1,56 @@
+// The figures of a sale: what is good is quiet, what is not is coloured.
+import { html } from "../../vendor/lit-html/lit-html.js";
+import { money, t } from "../i18n.js";
+import { figure, NONE, percent, span } from "./format.js";
+import { tile } from "./parts.js";
+
+const LATE_SECONDS = 60;
+const SLOW_FANOUT_MS = 100; // what a browser may wait for a seat's change
+
+export function tiles(news) {
+  const { admission, board, sales, checkouts, events } = news;
+  const cap = admission?.cap ?? null;
+  const limit = cap === null ? news.active_limit : Math.min(cap, news.active_limit);
+  const capped = cap !== null && cap < news.active_limit;
+  const ended = checkouts ? checkouts.confirmed + checkouts.failed : 0;
+  const failing = ended >= 5 && checkouts.failed / ended >= 0.5;
+  return html`<dl class="tiles">
+    ${tile(t("ops.waiting"), figure(admission?.waiting), {
+      note: admission?.pace ? t("ops.pace", { number: figure(admission.pace) }) : "",
+    })}
+    ${tile(t("ops.active"), html`${figure(admission?.active)}<i>/ ${figure(limit)}</i>`, {
+      note: news.paused ? t("ops.state.paused") : capped ? t("ops.capped", { number: figure(news.active_limit) }) : "",
+      level: news.paused || capped ? "warn" : "",
+    })}
+    ${tile(t("ops.held"), figure(board?.held), { note: t("ops.paying_number", { number: figure(checkouts?.under_way) }) })}
+    ${tile(t("ops.sold"), html`${figure(board?.sold)}<i>${board ? percent(board.sold / Math.max(1, news.seats)) : NONE}</i>`, {
+      note: t("ops.free", { number: figure(board?.available) }) + (board?.blocked ? ` · ${t("ops.blocked", { number: figure(board.blocked) })}` : ""),
+    })}
+    ${tile(t("ops.revenue"), sales ? money(sales.revenue, news.currency) : NONE, {
+      note: t("ops.per_minute", { number: figure(sales?.last_minute) }),
+    })}
+    ${tile(t("ops.checkouts"), html`${figure(checkouts?.confirmed)}<i>${t("ops.failed_number", { number: figure(checkouts?.failed) })}</i>`, {
+      note: checkouts ? reasons(checkouts) : "",
+      level: failing ? "fail" : "",
+    })}
+    ${tile(t("ops.checkout_p95"), span(checkouts?.p95_seconds), {
+      note: t("ops.median", { time: span(checkouts?.median_seconds) }),
+      level: checkouts?.p95_seconds > 10 ? "warn" : "",
+    })}
+    ${tile(t("ops.fanout"), span(news.fanout_p95_ms === null ? null : news.fanout_p95_ms / 1000), {
+      note: t("ops.channels", { number: figure(news.channels) }),
+      level: news.fanout_p95_ms > SLOW_FANOUT_MS ? "warn" : "",
+    })}
+    ${tile(t("ops.relay"), events ? span(events.oldest_seconds) : NONE, {
+      note: t("ops.unsent", { number: figure(events?.unsent) }),
+      level: events?.oldest_seconds > LATE_SECONDS ? "fail" : "",
+    })}
+    ${tile(t("ops.nav.dead"), html`<a href="/ops/dead-letters">${figure(events?.dead_letters)}</a>`, {
+      level: events?.dead_letters ? "warn" : "",
+    })}
+  </dl>`;
+}
+
+const reasons = (checkouts) =>
+  Object.entries(checkouts.reasons).sort(([, a], [, b]) => b - a).slice(0, 2)
+    .map(([reason, count]) => `${reason.replaceAll("_", " ")} ${figure(count)}`).join(", ") || t("ops.window", { time: span(checkouts.seconds) });

@@ -1,0 +1,206 @@
+// One box for whatever the customer gave: an e-mail address, a reservation, a visitor, a seat. Finds it, and says why it
+// does not work, what to do, and what to answer.
+import { html, nothing, render } from "../../vendor/lit-html/lit-html.js";
+import { money, t } from "../i18n.js";
+import * as api from "./api.js";
+import { at, figure, seatName, span } from "./format.js";
+import { attempt, tell } from "./notice.js";
+import { pill } from "./parts.js";
+import { MOST, SeatFinder } from "./seat_finder.js";
+
+const VISITOR = /^v_[A-Za-z0-9_-]{22}$/;
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+const SEAT_KIND = { available: "good", held: "warn", sold: "plain", blocked: "bad" };
+
+export class Inspector {
+  constructor({ sale, actions, host }) {
+    Object.assign(this, { sale, actions, host });
+    this.finder = new SeatFinder(sale);
+    this.chosen = new Set();
+    this.result = null; // {kind: seats|reservations|subject, ...}
+    this.busy = false;
+    this.text = "";
+    addEventListener("hashchange", () => this.#fromAddress());
+    this.draw();
+    this.#fromAddress();
+  }
+
+  // A reservation or visitor in the fragment is looked up: fragments are not sent to any server or log.
+  #fromAddress() {
+    const text = new URLSearchParams(location.hash.slice(1)).get("find");
+    if (text) this.look(text);
+  }
+
+  async look(text) {
+    this.text = text.trim();
+    if (!this.text) return;
+    const input = this.host.querySelector("#find");
+    if (input) input.value = this.text;
+    await this.#work(async () => {
+      if (VISITOR.test(this.text)) return this.#subject({ event: this.sale.slug, visitor: this.text });
+      if (UUID.test(this.text)) return this.#subject({ reservation: this.text });
+      if (this.text.includes("@")) return { kind: "reservations", ...(await api.findReservations(this.text)) };
+      await this.finder.load();
+      this.chosen.clear();
+      return { kind: "seats", ...this.finder.find(this.text) };
+    });
+  }
+
+  seat = (ordinal) => this.#work(() => this.#subject({ event: this.sale.slug, seat: ordinal }));
+
+  async #work(action) {
+    this.busy = true;
+    this.draw();
+    const result = await attempt(action);
+    this.busy = false;
+    if (result) this.result = result;
+    this.draw();
+    this.host.querySelector("[data-result]")?.focus({ preventScroll: true });
+  }
+
+  async #subject(question) {
+    const [diagnosis, seat, found] = await Promise.all([
+      api.diagnose(question),
+      question.seat === undefined ? null : this.sale.seat(question.seat),
+      question.visitor ? api.findReservations(question.visitor) : question.reservation ? api.findReservations(question.reservation) : null,
+    ]);
+    return { kind: "subject", question, diagnosis, seat, reservations: found?.reservations ?? [] };
+  }
+
+  #again = async (fix = false) => {
+    const { question } = this.result;
+    if (fix) await attempt(() => api.diagnose({ ...question, fix: true }), () => t("ops.find.mended"));
+    await this.#work(() => this.#subject(question));
+  };
+
+  #act = async (action) => {
+    if (await action) await this.#again();
+  };
+
+  draw() {
+    const submit = (event) => {
+      event.preventDefault();
+      this.look(event.target.elements.find.value);
+    };
+    render(
+      html`<h2 id="find-title">${t("ops.find.title")}</h2>
+        <form class="find" role="search" @submit=${submit}>
+          <label class="visually-hidden" for="find">${t("ops.find.label")}</label>
+          <input id="find" type="search" autocomplete="off" autocapitalize="off" spellcheck="false" placeholder=${t("ops.find.placeholder")} />
+          <button class="button small primary" type="submit" aria-disabled=${this.busy}>${t("ops.find.go")}</button>
+        </form>
+        <p class="hint">${t("ops.find.hint")}</p>
+        <div class="result" data-result tabindex="-1" aria-busy=${this.busy}>${this.#result()}</div>`,
+      this.host,
+    );
+  }
+
+  #result() {
+    const { result } = this;
+    if (!result) return nothing;
+    if (result.kind === "seats") return this.#seats(result);
+    if (result.kind === "reservations") return result.reservations.length ? this.#reservations(result.reservations) : html`<p class="quiet">${t("ops.find.nothing")}</p>`;
+    return this.#inspected(result);
+  }
+
+  #seats({ found, total }) {
+    if (!total) return html`<p class="quiet">${t("ops.find.nothing")}</p>`;
+    const { chosen } = this;
+    const all = found.length > 0 && found.every((seat) => chosen.has(seat.ordinal));
+    const toggle = (ordinal) => {
+      if (!chosen.delete(ordinal)) chosen.add(ordinal);
+      this.draw();
+    };
+    const toggleAll = () => {
+      for (const seat of found) {
+        if (all) chosen.delete(seat.ordinal);
+        else chosen.add(seat.ordinal);
+      }
+      this.draw();
+    };
+    const block = async (blocked) => {
+      if (await this.actions.block([...chosen], blocked)) await this.look(this.text);
+    };
+    return html`
+      <div class="seat-tools">
+        <label><input type="checkbox" .checked=${all} @change=${toggleAll} /> ${t("ops.find.all", { number: figure(found.length) })}</label>
+        ${total > MOST ? html`<small>${t("ops.find.more", { number: figure(total) })}</small>` : nothing}
+        <button type="button" class="button small secondary" ?disabled=${!chosen.size} @click=${() => block(true)}>${t("ops.block.go")}</button>
+        <button type="button" class="button small secondary" ?disabled=${!chosen.size} @click=${() => block(false)}>${t("ops.unblock.go")}</button>
+      </div>
+      <ul class="seats">
+        ${found.map(
+          (seat) => html`<li>
+            <input type="checkbox" aria-label=${seat.name} .checked=${chosen.has(seat.ordinal)} @change=${() => toggle(seat.ordinal)} />
+            <button type="button" class="link" @click=${() => this.seat(seat.ordinal)}>${seat.name}</button>
+            ${pill(SEAT_KIND[seat.state], t(`ops.seat.${seat.state}`))}
+          </li>`,
+        )}
+      </ul>
+    `;
+  }
+
+  #reservations = (reservations) => html`<ul class="found">
+    ${reservations.map(
+      (one) => html`<li>
+        <button type="button" class="link" @click=${() => this.look(one.id)}>${at(one.created_at)} · ${one.email}</button>
+        ${pill(one.status === "CONFIRMED" ? "good" : one.status === "PAYING" ? "warn" : "plain", t(`reservation.status.${one.status}`))}
+        <small>${one.event ?? ""} ${one.seats ? one.seats.map((seat) => `#${seat}`).join(" ") : ""} ${one.amount === undefined ? "" : money(one.amount, one.currency)}${one.reason ? ` · ${one.reason}` : ""}</small>
+      </li>`,
+    )}
+  </ul>`;
+
+  #inspected({ question, diagnosis, seat, reservations }) {
+    const title = seat ? seatName(seat) : (question.visitor ?? question.reservation);
+    const visitor = question.visitor ?? reservations[0]?.visitor ?? null;
+    return html`
+      <h3 class="subject">${title}</h3>
+      ${seat ? this.#seatFacts(seat) : nothing}
+      <p class="cause"><strong>${t("ops.find.cause")}</strong> <code>${diagnosis.cause}</code></p>
+      <p class="advice">${diagnosis.action}</p>
+      <div class="actions">
+        ${diagnosis.steps.some((step) => step.fixable && !step.fixed) ? html`<button type="button" class="button small primary" @click=${() => this.#again(true)}>${t("ops.find.mend")}</button>` : nothing}
+        ${seat?.holder && !seat.holder.paying ? html`<button type="button" class="button small secondary" @click=${() => this.#act(this.actions.release(seat.seat, seat.holder.visitor))}>${t("ops.release.go")}</button>` : nothing}
+        ${seat ? html`<button type="button" class="button small secondary" @click=${() => this.#act(this.actions.block([seat.seat], seat.status !== "BLOCKED"))}>${t(seat.status === "BLOCKED" ? "ops.unblock.go" : "ops.block.go")}</button>` : nothing}
+        ${visitor && !seat ? html`<button type="button" class="button small secondary" @click=${() => this.#act(this.actions.remove(visitor))}>${t("ops.remove.go")}</button>` : nothing}
+        <button type="button" class="button small secondary" @click=${() => this.#again()}>${t("ops.find.again")}</button>
+      </div>
+      <ol class="steps">
+        ${diagnosis.steps.map(
+          (step) => html`<li data-level=${step.level}><span class="level">${t(`ops.level.${step.level}`)}</span> <strong>${step.step}</strong> <span>${step.detail}</span></li>`,
+        )}
+      </ol>
+      <h4>${t("ops.find.reply")}</h4>
+      ${Object.entries(diagnosis.reply).map(
+        ([language, reply]) => html`<div class="reply" lang=${language}>
+          <p>${reply}</p>
+          <button type="button" class="button small secondary" @click=${() => copy(reply)}>${t("ops.find.copy", { language })}</button>
+        </div>`,
+      )}
+      ${visitor && !seat && question.reservation
+        ? html`<p class="quiet">${t("ops.find.visitor")} <button type="button" class="link" @click=${() => this.look(visitor)}><code>${visitor}</code></button></p>`
+        : nothing}
+      ${seat?.reservations.length ? html`<h4>${t("ops.find.reservations")}</h4>${this.#reservations(seat.reservations)}` : nothing}
+      ${!seat && reservations.length ? html`<h4>${t("ops.find.reservations")}</h4>${this.#reservations(reservations)}` : nothing}
+    `;
+  }
+
+  #seatFacts = (seat) => html`<dl class="seat-facts">
+    <div><dt>${t("ops.seat.ordinal")}</dt><dd>#${seat.seat} · ${seat.category} · ${money(seat.price, seat.currency)}</dd></div>
+    <div><dt>PostgreSQL</dt><dd>${seat.status} · ${t("ops.since", { time: at(seat.since) })}</dd></div>
+    <div><dt>Redis</dt><dd>${seat.shown ? t(`ops.seat.${seat.shown}`) : t("ops.seat.no_board")}</dd></div>
+    ${seat.holder
+      ? html`<div><dt>${t("ops.seat.holder")}</dt><dd><button type="button" class="link" @click=${() => this.look(seat.holder.visitor)}><code>${seat.holder.visitor}</code></button> ${seat.holder.paying ? t("ops.paying") : seat.holder.seconds_left === null ? t("ops.seat.forever") : span(seat.holder.seconds_left)}</dd></div>`
+      : nothing}
+    ${seat.lock_seconds === null ? nothing : html`<div><dt>${t("ops.seat.lock")}</dt><dd>${seat.lock_seconds < 0 ? t("ops.seat.forever") : span(seat.lock_seconds)}</dd></div>`}
+  </dl>`;
+}
+
+async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    tell(t("ops.find.copied"));
+  } catch {
+    tell(t("ops.find.not_copied"), { bad: true });
+  }
+}

@@ -1,0 +1,75 @@
+// All sales at a glance, and what they stand on.
+import { html, nothing, render } from "../../vendor/lit-html/lit-html.js";
+import { t } from "../i18n.js";
+import * as api from "./api.js";
+import { force } from "./actions.js";
+import { figure, percent, span } from "./format.js";
+import { why } from "./notice.js";
+import { alertList, circuitList, pill, salePill } from "./parts.js";
+import { Poll } from "./poll.js";
+
+const KIND = { UP: "good", DEGRADED: "warn", DOWN: "bad" };
+
+export function overview(root) {
+  let news = null;
+  let lost = null;
+  const draw = () => render(page(news, lost, () => poll.now()), root);
+  const poll = new Poll({
+    ask: api.overview,
+    every: 2000,
+    got: (body) => {
+      news = body;
+      lost = null;
+      document.title = `${body.alerts.length ? `(${body.alerts.length}) ` : ""}${t("ops.title")} · Onsale`;
+      draw();
+    },
+    lost: (error) => {
+      lost = error;
+      draw();
+    },
+  });
+  poll.now();
+}
+
+function page(news, lost, refresh) {
+  if (!news) return html`<h1>${t("ops.title")}</h1>${lost ? html`<p class="callout" data-kind="bad" role="alert">${why(lost)}</p>` : nothing}`;
+  return html`
+    <div class="head"><h1>${t("ops.title")}</h1> ${pill(KIND[news.status], t(`ops.health.${news.status}`))}</div>
+    ${lost ? html`<p class="callout" data-kind="bad" role="alert">${t("ops.stale")} ${why(lost)}</p>` : nothing}
+    ${alertList(news.alerts)}
+    <section aria-labelledby="sales-title">
+      <h2 id="sales-title">${t("ops.nav.sales")}</h2>
+      ${news.sales === null
+        ? html`<p class="callout" data-kind="bad">${t("ops.away.postgresql")}</p>`
+        : news.sales.length
+          ? html`<ul class="sale-list">${news.sales.map(saleRow)}</ul>`
+          : html`<p class="quiet">${t("ops.no_sales")}</p>`}
+    </section>
+    <div class="columns">
+      <section class="card" aria-labelledby="health-title">
+        <h2 id="health-title">${t("ops.health.title")}</h2>
+        <ul class="components">${Object.entries(news.components).map(([name, one]) => component(name, one))}</ul>
+      </section>
+      <section class="card" aria-labelledby="circuits-title">
+        <h2 id="circuits-title">${t("ops.circuit.title")}</h2>
+        ${circuitList(news.circuits, (provider, state) => force(provider, state, refresh))}
+      </section>
+    </div>
+    ${news.dead_letters ? html`<p><a href="/ops/dead-letters">${t("ops.dead.waiting", { number: figure(news.dead_letters) })}</a></p>` : nothing}
+  `;
+}
+
+const saleRow = (sale) => html`<li>
+  <a href=${`/ops/events/${sale.slug}`}>
+    <span class="name">${sale.name} <small>${sale.slug}</small></span>
+    ${salePill(sale)}
+    <span class="number"><b>${figure(sale.waiting)}</b> ${t("ops.waiting")}</span>
+    <span class="number"><b>${figure(sale.active)}</b> / ${figure(sale.active_limit)} ${t("ops.active")}</span>
+    <span class="number"><b>${sale.sold === null ? "–" : percent(sale.sold / Math.max(1, sale.seats))}</b> ${t("ops.sold")}</span>
+  </a>
+</li>`;
+
+const component = (name, one) => html`<li>
+  <strong>${name}</strong> ${pill(KIND[one.status], t(`ops.health.${one.status}`))}
+  <small>${one.latency_ms === null ? nothing : span(one.latency_ms / 1000)} ${one.detail.error ?? nothing}</small>
+</li>`;

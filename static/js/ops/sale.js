@@ -1,0 +1,217 @@
+// The live page of one sale: figures, charts, controls, inspector. Drawn each second from one body.
+import { html, nothing, render } from "../../vendor/lit-html/lit-html.js";
+import { t } from "../i18n.js";
+import { SaleActions } from "./actions.js";
+import * as api from "./api.js";
+import { Chart, Series } from "./charts.js";
+import { controls } from "./controls.js";
+import { figure, span } from "./format.js";
+import { tiles } from "./figures.js";
+import { Inspector } from "./inspector.js";
+import { why } from "./notice.js";
+import { alertList, auditTable, salePill } from "./parts.js";
+import { Poll } from "./poll.js";
+import { workings } from "./workings.js";
+
+const RANGES = [[300, "ops.range.5"], [900, "ops.range.15"], [3600, "ops.range.60"]];
+const AUDIT_EVERY = 15; // looks at the figures
+
+const FIELDS = ["at", "waiting", "active", "limit", "held", "sold", "confirmed", "failed", "checkout_p95_seconds", "fanout_p95_ms"];
+
+export function sale(root, slug) {
+  new SalePage(root, slug);
+}
+
+class SalePage {
+  constructor(root, slug) {
+    this.root = root;
+    this.api = new api.SaleApi(slug);
+    this.slug = slug;
+    this.news = null;
+    this.lost = null;
+    this.seconds = 900;
+    this.trail = [];
+    this.looks = 0;
+    this.draft = { limit: null, reconcile: null, reconciling: false };
+    this.actions = new SaleActions(this.api, () => this.#changed());
+    this.series = new Series(FIELDS);
+    this.charts = charts();
+    this.chartHost = element("div", "charts", ...this.charts.map((chart) => chart.element));
+    this.poll = new Poll({ ask: this.api.figures, got: (body) => this.#got(body), lost: (error) => this.#failed(error) });
+    this.draw();
+    this.#history();
+    this.poll.now();
+    this.inspector = new Inspector({ sale: this.api, actions: this.actions, host: this.root.querySelector("#inspector") });
+  }
+
+  async #history() {
+    try {
+      const history = await this.api.history();
+      const order = FIELDS.map((field) => history.fields.indexOf(field));
+      const live = this.series.columns[0].map((_, row) => this.series.columns.map((column) => column[row]));
+      this.series.load(history.samples.map((sample) => order.map((index) => sample[index] ?? null)));
+      for (const sample of live) this.series.add(sample);
+      this.#plot();
+    } catch {
+      // The charts begin now, then.
+    }
+  }
+
+  #got(news) {
+    this.news = news;
+    this.lost = null;
+    this.series.add(sampleOf(news));
+    const alarm = news.alerts.length ? `(${news.alerts.length}) ` : "";
+    document.title = `${alarm}${figure(news.admission?.waiting)} · ${news.name}`;
+    if (this.looks % AUDIT_EVERY === 0) this.#audit();
+    this.looks += 1;
+    this.draw();
+    this.#plot();
+  }
+
+  #failed(error) {
+    this.lost = error;
+    this.draw();
+  }
+
+  #changed() {
+    this.looks = 0;
+    this.poll.now();
+  }
+
+  async #audit() {
+    try {
+      this.trail = (await api.audit({ subject: this.slug })).entries.slice(0, 12);
+      this.draw();
+    } catch {
+      // Asked again with a later look.
+    }
+  }
+
+  #plot() {
+    for (const chart of this.charts) chart.show(this.series, this.seconds);
+  }
+
+  reconcile = async (dryRun) => {
+    this.draft.reconciling = true;
+    this.draw();
+    try {
+      this.draft.reconcile = await this.api.reconcile(dryRun);
+    } catch (error) {
+      this.draft.reconcile = { error: why(error) };
+    }
+    this.draft.reconciling = false;
+    this.#changed();
+    this.draw();
+  };
+
+  draw() {
+    const { news, lost } = this;
+    render(
+      html`
+        <div class="head">
+          <h1>${news?.name ?? this.slug}</h1>
+          ${news ? salePill(news) : nothing}
+          ${news ? this.#switches(news) : nothing}
+        </div>
+        ${lost ? html`<p class="callout" data-kind="bad" role="alert">${news ? t("ops.stale") : nothing} ${why(lost)}</p>` : nothing}
+        ${news?.away.map((store) => html`<p class="callout" data-kind="bad" role="alert">${t(`ops.away.${store}`)}</p>`)}
+        ${news ? alertList(news.alerts) : nothing}
+        ${news ? tiles(news) : nothing}
+        <section aria-labelledby="charts-title">
+          <div class="head">
+            <h2 id="charts-title">${t("ops.charts")}</h2>
+            <div class="segments" role="group" aria-label=${t("ops.range.label")}>
+              ${RANGES.map(([seconds, key]) => html`<button type="button" aria-pressed=${this.seconds === seconds} @click=${() => this.#range(seconds)}>${t(key)}</button>`)}
+            </div>
+          </div>
+          ${this.chartHost}
+        </section>
+        <div class="columns">
+          <div class="column">
+            <section class="card" aria-labelledby="controls-title">${news ? controls(news, this) : nothing}</section>
+            ${news ? workings(news) : nothing}
+          </div>
+          <section class="card" id="inspector" aria-labelledby="find-title"></section>
+        </div>
+        <section aria-labelledby="trail-title">
+          <h2 id="trail-title">${t("ops.audit.title")}</h2>
+          ${this.trail.length ? auditTable(this.trail, { subject: false }) : html`<p class="quiet">${t("ops.audit.none")}</p>`}
+        </section>
+      `,
+      this.root,
+    );
+  }
+
+  #switches(news) {
+    const { actions } = this;
+    const button = (kind, action, text) => html`<button type="button" class="button small ${kind}" @click=${action}>${text}</button>`;
+    return html`<div class="switches">
+      ${news.status === "open" && !news.paused ? button("secondary", actions.pause, t("ops.pause.go")) : nothing}
+      ${news.status === "open" && news.paused ? button("primary", actions.resume, t("ops.resume.go")) : nothing}
+      ${news.status === "open" ? nothing : button(news.status === "before" ? "primary" : "secondary", actions.open, t("ops.open.go"))}
+      ${news.status === "closed" ? nothing : button("secondary", actions.close, t("ops.close.go"))}
+      <a class="button small secondary" href=${`/events/${news.slug}`}>${t("ops.sale_page")}</a>
+    </div>`;
+  }
+
+  #range(seconds) {
+    this.seconds = seconds;
+    this.draw();
+    this.#plot();
+  }
+}
+
+function sampleOf(news) {
+  const { admission, board, checkouts } = news;
+  const limit = admission?.cap === null || admission?.cap === undefined ? news.active_limit : Math.min(admission.cap, news.active_limit);
+  return [
+    Date.parse(news.now) / 1000,
+    admission?.waiting ?? null, admission?.active ?? null, news.paused ? 0 : limit,
+    board?.held ?? null, board?.sold ?? null,
+    checkouts?.confirmed ?? null, checkouts?.failed ?? null, checkouts?.p95_seconds ?? null, news.fanout_p95_ms,
+  ];
+}
+
+function charts() {
+  const milliseconds = (value) => span(value === null ? null : value / 1000);
+  return [
+    new Chart({
+      title: t("ops.chart.queue"),
+      lines: [
+        { field: "waiting", label: t("ops.waiting"), color: "--chart-1" },
+        { field: "active", label: t("ops.active"), color: "--chart-2" },
+        { field: "limit", label: t("ops.limit.name"), color: "--ink-3", dash: [4, 4] },
+      ],
+    }),
+    new Chart({
+      title: t("ops.chart.seats"),
+      lines: [
+        { field: "sold", label: t("ops.sold"), color: "--chart-2" },
+        { field: "held", label: t("ops.held"), color: "--chart-3" },
+      ],
+    }),
+    new Chart({
+      title: t("ops.chart.checkouts"),
+      lines: [
+        { field: "confirmed", label: t("ops.confirmed"), color: "--chart-2" },
+        { field: "failed", label: t("ops.failed"), color: "--chart-4" },
+      ],
+    }),
+    new Chart({
+      title: t("ops.chart.checkout_time"),
+      lines: [{ field: "checkout_p95_seconds", label: t("ops.checkout_p95"), color: "--chart-1", format: span }],
+    }),
+    new Chart({
+      title: t("ops.chart.fanout"),
+      lines: [{ field: "fanout_p95_ms", label: t("ops.fanout"), color: "--chart-3", format: milliseconds }],
+    }),
+  ];
+}
+
+function element(name, className, ...children) {
+  const made = document.createElement(name);
+  made.className = className;
+  made.append(...children);
+  return made;
+}

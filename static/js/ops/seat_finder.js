@@ -1,0 +1,47 @@
+// Finds seats by what people call them: "Stalls 3 12", "3-12", "#17", "Standard".
+import { seatName } from "./format.js";
+
+export const STATES = ["available", "held", "sold", "blocked"];
+export const MOST = 200;
+
+export class SeatFinder {
+  constructor(sale) {
+    this.sale = sale;
+    this.plan = null;
+    this.states = null;
+  }
+
+  /** Loads the plan once, and the board each time. */
+  async load() {
+    const [plan, board] = await Promise.all([this.plan ?? this.sale.plan(), this.sale.board()]);
+    this.plan = plan;
+    this.states = Uint8Array.from(atob(board.states), (char) => char.charCodeAt(0));
+  }
+
+  /** Seats that every word of `text` fits, in plan order, `MOST` at most; `total` is how many there are. */
+  find(text) {
+    const words = text.toLowerCase().trim().split(/[\s,]+/).filter(Boolean);
+    const found = [];
+    let total = 0;
+    if (!words.length) return { found, total };
+    for (const seat of this.plan.seats) {
+      if (!words.every((word) => fits(seat, word))) continue;
+      total += 1;
+      if (found.length < MOST) found.push(this.describe(seat.ordinal));
+    }
+    return { found, total };
+  }
+
+  describe(ordinal) {
+    const seat = this.plan.seats[ordinal];
+    return { ...seat, name: seatName(seat), state: STATES[this.states[ordinal]] };
+  }
+}
+
+function fits(seat, word) {
+  if (word.startsWith("#")) return String(seat.ordinal) === word.slice(1);
+  const row = seat.row.toLowerCase();
+  const number = seat.number.toLowerCase();
+  if (`${row}-${number}` === word || row === word || number === word) return true;
+  return word.length > 1 && !/^\d+$/.test(word) && `${seat.zone} ${seat.category}`.toLowerCase().includes(word);
+}

@@ -1,0 +1,11 @@
+// A link from an alert comes from another site, so the browser keeps the strict cookie back on the way here. Asked from
+// our own page it sends it: whoever is signed in already goes straight on, once.
+const KEY = "onsale.ops.passed";
+
+if (sessionStorage.getItem(KEY) !== location.pathname) {
+  const response = await fetch("/api/operator/session", { credentials: "same-origin" });
+  if (response.ok) {
+    sessionStorage.setItem(KEY, location.pathname);
+    location.replace(location.href);
+  }
+}
