@@ -34,10 +34,10 @@ def started_engines(data_folder: Path) -> Iterator[Engines]:
 
 
 @pytest.fixture(scope="session")
-async def stores(started_engines: Engines) -> AsyncIterator[Engines]:
+async def stores(started_engines: Engines) -> Engines:
     """The engines with the schema up to date."""
     await migrate(started_engines.database_url)
-    yield started_engines
+    return started_engines
 
 
 @pytest.fixture(scope="session")

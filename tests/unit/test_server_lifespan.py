@@ -1,4 +1,4 @@
-"""The ASGI lifespan of a server process: opened before the first request, closed after the last, plain words on failure."""
+"""The ASGI lifespan of a server process: opened before the first request, closed after the last, plain words."""
 
 from __future__ import annotations
 
