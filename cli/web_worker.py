@@ -28,6 +28,10 @@ APP = "web.server:create"
 # How long requests under way may take after the signal to stop; then the runtime drains (payments) on its own time.
 _GRACE_SECONDS = 10
 
+# A quiet connection is kept longer than proxies and clients keep theirs (60 s is common): whoever closes first must be
+# the one who sends, or a request meets a connection that is just going away.
+_KEPT_SECONDS = 75
+
 
 class _Server(uvicorn.Server):
     """Tells `onsale serve` when the application has started."""
@@ -81,6 +85,7 @@ def _config(settings: Settings, ready_fd: int) -> uvicorn.Config:
         server_header=False,
         proxy_headers=True,
         forwarded_allow_ips=settings.forwarded_allow_ips,
+        timeout_keep_alive=_KEPT_SECONDS,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
 

@@ -2,7 +2,7 @@
 
 The id is the proxy's (`X-Request-ID`) when it looks like one, else ours; it is in every log line written while the
 request runs, in the answer's header and in problem responses. Reads are logged at `debug`, what changes something
-or was refused at `info`, faults at `error`: a rush of reads must not cost a line each (S34).
+or was refused at `info`, faults at `error`: a rush of reads or of beats must not cost a line each (S34).
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ log = structlog.get_logger("web")
 
 _GIVEN_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+#: Every visitor, every few seconds: no news.
+_BEATS: Final = frozenset({"/api/events/{slug}/heartbeat"})
 
 
 def request_id(scope: Scope) -> str:
@@ -99,7 +101,8 @@ class Requests:
         state = scope["state"]
         method, route = scope["method"], state.get("route", "-")
         metrics.request_seen(method, route, status, seconds)
-        level = log.error if status >= 500 else log.debug if method in _READS and status < 400 else log.info
+        quiet = status < 400 and (method in _READS or route in _BEATS)
+        level = log.error if status >= 500 else log.debug if quiet else log.info
         level(
             "request", method=method, path=scope["path"], status=status, ms=round(seconds * 1000, 1),
             **{name: state[name] for name in ("visitor", "slug", "code") if name in state},

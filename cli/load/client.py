@@ -68,7 +68,7 @@ class Client:
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
             base_url=self.base,
-            # Shorter than the server keeps a quiet connection (5 s): else a call meets one that is just being closed.
+            # Shorter than any server keeps a quiet connection: else a call meets one that is just being closed.
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=3),
             timeout=aiohttp.ClientTimeout(total=_ANSWER_SECONDS, connect=_CONNECT_SECONDS),
             cookie_jar=aiohttp.DummyCookieJar(),
