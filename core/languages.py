@@ -62,8 +62,8 @@ def catalog(language: str) -> Catalog:
     with (_LOCALE / f"{language}.po").open("rb") as file:
         book = read_po(file, locale=language, abort_invalid=True)
     # E-mails have a file of their own (`mail.<language>.po`): the browser is not sent what it never shows.
-    # So have the replies of the support desk.
-    for other in ("mail", "support"):
+    # So have the replies of the support desk, and the operators' console.
+    for other in ("mail", "support", "ops"):
         with (_LOCALE / f"{other}.{language}.po").open("rb") as file:
             for message in read_po(file, locale=language, abort_invalid=True):
                 if message.id:
@@ -108,13 +108,17 @@ def moment(language: str, when: datetime) -> str:
     return str(format_datetime(when, "long", locale=Locale.parse(language)))
 
 
-def browser_messages(language: str) -> dict[str, str]:
-    """The catalogue in i18next's JSON form: plural forms are `key_one`, `key_other` after CLDR's names."""
+def browser_messages(language: str, *, console: bool = False) -> dict[str, str]:
+    """The catalogue in i18next's JSON form: plural forms are `key_one`, `key_other` after CLDR's names.
+
+    `console`: what the operators' console has beyond the buyers' catalogue.
+    """
     locale = Locale.parse(language)
     forms = [*sorted(locale.plural_form.tags, key=_FORM_ORDER.index), "other"]
     messages: dict[str, str] = {}
     for message in catalog(language):
-        if not message.id or str(message.id).startswith(("mail.", "support.")):
+        key = str(message.id[0] if isinstance(message.id, (tuple, list)) else message.id)
+        if not key or key.startswith(("mail.", "support.")) or key.startswith("ops.") is not console:
             continue
         if isinstance(message.id, (tuple, list)):
             for form, translated in zip(forms, message.string or (), strict=True):
@@ -130,8 +134,9 @@ _FORM_ORDER = ("zero", "one", "two", "few", "many")
 def write_browser_catalogues(folder: Path = _BROWSER) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for language in LANGUAGES:
-        body = orjson.dumps(browser_messages(language), option=orjson.OPT_INDENT_2)
-        (folder / f"{language}.json").write_bytes(body + b"\n")
+        for name, console in ((language, False), (f"ops.{language}", True)):
+            body = orjson.dumps(browser_messages(language, console=console), option=orjson.OPT_INDENT_2)
+            (folder / f"{name}.json").write_bytes(body + b"\n")
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ from web.boards import Boards
 from web.endpoint import Endpoint, routes
 from web.ops import circuits, figures, inspect, records, sales
 from web.ops.kept import KeptAnswers
+from web.ops.pages import Console
 from web.pages import Pages
 from web.parts import Parts
 from web.paysim import SimulatorStore, paysim_routes
@@ -83,6 +84,7 @@ def _routes(
     return [
         *routes([*ENDPOINTS, described]),
         *pages.routes(),
+        *Console(pages).routes(),
         *([sockets.ROUTE] if live is not None else []),
         *([Mount("/paysim", routes=paysim_routes(simulator, operator_token))] if simulator is not None else []),
         Route("/static/{path:path}", assets.serve, methods=["GET"], name="static"),

@@ -178,7 +178,7 @@ def address_of(request: Request) -> str:
 
 async def read_body(request: Request, model: type[BaseModel], *, required: bool) -> BaseModel:
     """Raises TooLarge, Malformed (no JSON) or InvalidRequest (of another shape)."""
-    raw = await _bytes_of(request)
+    raw = await bytes_of(request)
     if not raw and not required:
         return model()
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
@@ -193,7 +193,7 @@ async def read_body(request: Request, model: type[BaseModel], *, required: bool)
         raise problems.of_validation(error) from None
 
 
-async def _bytes_of(request: Request) -> bytes:
+async def bytes_of(request: Request) -> bytes:
     """The body, never more than the limit in memory, whatever Content-Length says."""
     declared = request.headers.get("content-length", "0")
     if declared.isdigit() and int(declared[:12]) > MOST_BODY:

@@ -67,19 +67,19 @@ class Pages:
     async def events(self, request: Request, parts: Parts, visitor: str) -> Response:
         now = parts.runtime.clock.now()
         events = [(event, event.sale_state(now)) for event in await parts.runtime.events.list()]
-        return self._page(request, "events.html", events=events)
+        return self.page(request, "events.html", events=events)
 
     async def sale(self, request: Request, parts: Parts, visitor: str) -> Response:
         event = await event_of(parts.runtime, request.path_params["slug"])
         request.scope["state"]["slug"] = event.slug
-        return self._page(
+        return self.page(
             request, "sale.html", event=event, sale_state=event.sale_state(parts.runtime.clock.now()),
             simulated_payment=self._simulated,
         )  # fmt: skip
 
     async def reservation(self, request: Request, parts: Parts, visitor: str) -> Response:
         event, reservation, seats = await self._bought(request, parts, visitor)
-        return self._page(
+        return self.page(
             request, "reservation.html", cache=_KEEP_NOTHING, event=event, reservation=reservation, seats=seats
         )
 
@@ -88,7 +88,7 @@ class Pages:
         event, reservation, seats = await self._bought(request, parts, visitor, request.query_params.get("code"))
         if reservation.status is not ReservationStatus.CONFIRMED or reservation.ticket_code is None:
             return RedirectResponse(f"/reservations/{reservation.id}", status_code=303)
-        return self._page(
+        return self.page(
             request, "ticket.html", cache=_KEEP_NOTHING, event=event, reservation=reservation, seats=seats,
             qr_svg=qr_svg(reservation.ticket_code),
         )  # fmt: skip
@@ -96,7 +96,7 @@ class Pages:
     def error(self, request: Request, error: OnsaleError) -> Response:
         """The page for an error that was met on the way to another page."""
         status = problems.status_of(error)
-        return self._page(
+        return self.page(
             request, "error.html", http_status=status, cache=_KEEP_NOTHING, status=status, code=error.code
         )
 
@@ -136,7 +136,7 @@ class Pages:
         ]  # fmt: skip
         return event, reservation, seats
 
-    def _page(
+    def page(
         self, request: Request, template: str, *, http_status: int = 200, cache: str = _ASK_AGAIN, **context: Any
     ) -> Response:
         wanted = request.query_params.get("lang")

@@ -171,11 +171,13 @@ class Operators:
         value = self._sessions.dumps(_operator_name(name))
         return value if isinstance(value, str) else value.decode()
 
-    def set_cookie(self, response: Response, connection: HTTPConnection, name: str) -> None:
+    def set_cookie(self, response: Response, connection: HTTPConnection, name: str) -> str:
+        """Opens a session; returns the name that it goes by."""
         response.set_cookie(
             OPERATOR_COOKIE, self.session(name), max_age=OPERATOR_SESSION_SECONDS, path="/", httponly=True,
             samesite="strict", secure=self._secure == "always" or is_https(connection),
         )  # fmt: skip
+        return _operator_name(name)
 
     def delete_cookie(self, response: Response) -> None:
         response.delete_cookie(OPERATOR_COOKIE, path="/", httponly=True, samesite="strict")

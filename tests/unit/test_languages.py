@@ -21,6 +21,7 @@ PAGES = [*ROOT.glob("templates/*.html"), *ROOT.glob("static/js/**/*.js")]
 COMPOSED = (
     "code.", "state.", "refused.", "banner.", "out.", "events.state.", "reservation.status.", "reservation.text.",
     "queue.wait.", "checkout.card.", "hall.", "time.unit.", "stopped.", "mail.", "support.",
+    "ops.state.", "ops.health.", "ops.circuit.", "ops.force.", "ops.away.", "ops.level.", "ops.seat.", "ops.range.",
 )  # fmt: skip
 
 
@@ -109,6 +110,10 @@ def test_the_browsers_catalogue_is_in_step(language: str) -> None:
     """`python -m core.languages` writes them anew."""
     written = orjson.loads((ROOT / "static" / "i18n" / f"{language}.json").read_bytes())
     assert written == languages.browser_messages(language)
+    console = orjson.loads((ROOT / "static" / "i18n" / f"ops.{language}.json").read_bytes())
+    assert console == languages.browser_messages(language, console=True)
+    assert all(key.startswith("ops.") for key in console)
+    assert not any(key.startswith("ops.") for key in written), "buyers are not sent the console's texts"
 
 
 @pytest.mark.parametrize(

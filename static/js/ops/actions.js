@@ -32,9 +32,9 @@ export class SaleActions {
 
   async block(seats, blocked) {
     const sure = await confirm({
-      title: t(blocked ? "ops.block.title" : "ops.unblock.title", { number: figure(seats.length) }),
-      text: t(blocked ? "ops.block.text" : "ops.unblock.text"),
-      go: t(blocked ? "ops.block.go" : "ops.unblock.go"),
+      title: blocked ? t("ops.block.title", { number: figure(seats.length) }) : t("ops.unblock.title", { number: figure(seats.length) }),
+      text: blocked ? t("ops.block.text") : t("ops.unblock.text"),
+      go: blocked ? t("ops.block.go") : t("ops.unblock.go"),
     });
     return sure && this.#do(() => this.sale.block(seats, blocked), (done) => t("ops.block.done", { number: figure(done.seats.length) }));
   }
@@ -46,7 +46,7 @@ export class SaleActions {
 
   async remove(visitor) {
     const sure = await confirm({ title: t("ops.remove.title"), text: t("ops.remove.text", { visitor }), go: t("ops.remove.go") });
-    return sure && this.#do(() => this.sale.remove(visitor), (done) => t(done.removed ? "ops.done" : "ops.remove.nobody"));
+    return sure && this.#do(() => this.sale.remove(visitor), (done) => done.removed ? t("ops.done") : t("ops.remove.nobody"));
   }
 
   async #control(name, question) {

@@ -1,0 +1,127 @@
+"""The operators' console: its pages, signing in and out.
+
+The pages ask no store: they are there when everything else is away, and their scripts say what is. Who is not signed
+in gets the sign-in page under the address that was asked for, so that a link from an alert leads to where it points.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import Final
+from urllib.parse import parse_qs
+
+import structlog
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from core import audit_postgres as audit
+from core.errors import EventNotFound, Malformed, StoreUnavailable
+from core.venue.new_event import SLUG
+from web.endpoint import address_of, bytes_of
+from web.pages import Pages
+from web.parts import Parts, parts_of
+from web.security import Operator, require_same_site
+
+log = structlog.get_logger("web")
+
+_NEXT: Final = re.compile(r"/ops(/[a-z0-9-]+)*")
+_KEEP_NOTHING: Final = "private, no-store"
+
+Page = Callable[[Request, Operator], Awaitable[Response]]
+
+
+class Console:
+    """Draws with the product's own `Pages`."""
+
+    def __init__(self, pages: Pages) -> None:
+        self._pages = pages
+
+    def routes(self) -> list[Route]:
+        pages: dict[str, Page] = {
+            "/ops": self.view("overview"),
+            "/ops/events/{slug}": self.view("sale"),
+            "/ops/dead-letters": self.view("dead_letters"),
+            "/ops/audit": self.view("audit"),
+        }
+        return [
+            *(Route(path, self._signed_in(path, page), methods=["GET"], name=path) for path, page in pages.items()),
+            Route("/ops/login", self.sign_in, methods=["POST"], name="/ops/login"),
+            Route("/ops/logout", self.sign_out, methods=["POST"], name="/ops/logout"),
+        ]
+
+    def view(self, name: str) -> Page:
+        async def draw(request: Request, operator: Operator) -> Response:
+            slug = request.path_params.get("slug", "")
+            if slug and not SLUG.fullmatch(slug):
+                raise EventNotFound()
+            return self._pages.page(
+                request, "ops.html", cache=_KEEP_NOTHING, view=name, slug=slug, operator=operator.name
+            )
+
+        return draw
+
+    async def sign_in(self, request: Request) -> Response:
+        """Token right: a session, and on to the page that was asked for. Raises CrossSite, TooManyRequests."""
+        request.scope["state"]["route"] = "/ops/login"
+        parts, address = parts_of(request), address_of(request)
+        require_same_site(request, "POST", parts.origins)
+        parts.limits.operator_call(address)
+        form = await _form(request)
+        target = form.get("next", "")
+        target = target if _NEXT.fullmatch(target) else "/ops"
+        if not parts.operators.is_token(form.get("token", "").strip()):
+            parts.limits.wrong_token(address)
+            return self._sign_in_page(request, target, wrong=True, name=form.get("name", "")[:40])
+        response = RedirectResponse(target, status_code=303)
+        name = parts.operators.set_cookie(response, request, form.get("name", ""))
+        await _note(parts, f"{name}@{address}", "session.open")
+        return response
+
+    async def sign_out(self, request: Request) -> Response:
+        request.scope["state"]["route"] = "/ops/logout"
+        parts = parts_of(request)
+        require_same_site(request, "POST", parts.origins)
+        operator = parts.operators.allowed(request.headers)
+        response = RedirectResponse("/ops", status_code=303)
+        parts.operators.delete_cookie(response)
+        if operator is not None:
+            await _note(parts, f"{operator.name}@{address_of(request)}", "session.close")
+        return response
+
+    def _signed_in(self, path: str, page: Page) -> Callable[[Request], Awaitable[Response]]:
+        async def serve(request: Request) -> Response:
+            request.scope["state"]["route"] = path
+            operator = parts_of(request).operators.allowed(request.headers)
+            if operator is None:
+                return self._sign_in_page(request, request.url.path)
+            return await page(request, operator)
+
+        return serve
+
+    def _sign_in_page(self, request: Request, target: str, *, wrong: bool = False, name: str = "") -> Response:
+        response = self._pages.page(
+            request, "ops_login.html", http_status=401, cache=_KEEP_NOTHING, next=target, wrong=wrong, name=name
+        )
+        response.headers["WWW-Authenticate"] = 'Bearer realm="onsale operators"'
+        return response
+
+
+async def _form(request: Request) -> dict[str, str]:
+    """The fields of a plain HTML form, each once. Raises TooLarge, Malformed."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/x-www-form-urlencoded":
+        raise Malformed("send the form of the sign-in page")
+    try:
+        fields = parse_qs((await bytes_of(request)).decode(), keep_blank_values=True, max_num_fields=10)
+    except ValueError:
+        raise Malformed("the form cannot be read") from None
+    return {name: values[0] for name, values in fields.items()}
+
+
+async def _note(parts: Parts, actor: str, action: str) -> None:
+    """With PostgreSQL away operators get in all the more."""
+    try:
+        await audit.record(parts.runtime.database, actor=actor, action=action, subject="-")
+    except StoreUnavailable:
+        log.warning("audit entry lost", actor=actor, action=action)
