@@ -30,7 +30,7 @@ log = structlog.get_logger("payments")
 _SPARE_CONNECTIONS: Final = 50
 
 #: A quiet connection is closed by us, before the provider does: a charge that leaves on one that is just being closed
-#: at the other end is lost, and its outcome unknown. Many servers keep one for 5 s; under load it is used again at once.
+#: at the other end is lost, and its outcome unknown. Many servers keep theirs for 5 s.
 _KEPT_SECONDS: Final = 3.0
 #: An answer of a payment provider is a few KiB; more than this is not one.
 _LONGEST_ANSWER: Final = 1 << 20
