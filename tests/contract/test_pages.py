@@ -231,8 +231,8 @@ async def test_a_changed_file_has_a_new_address(tmp_path: Path, monkeypatch: pyt
 def test_templates_name_no_file_that_is_not_there() -> None:
     names = set(Assets().names())
     for template in TEMPLATES.rglob("*.html"):
-        for file in re.findall(r"{{ static }}/([\w./-]+)", template.read_text()):
-            assert file in names or file.endswith("/"), f"{template.name}: {file}"
+        for file in re.findall(r"{{ static }}/([\w./-]+)[\"']", template.read_text()):
+            assert file in names, f"{template.name}: {file}"
 
 
 async def test_the_link_of_the_e_mail_opens_the_ticket_anywhere(

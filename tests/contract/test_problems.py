@@ -174,7 +174,7 @@ async def test_a_broken_error_page_does_not_hide_the_error(
     def fail(*_: Any, **__: Any) -> Any:
         raise RuntimeError("no template")
 
-    monkeypatch.setattr(Pages, "_page", fail)
+    monkeypatch.setattr(Pages, "_environment", fail)
     response = await client.get("/nowhere", headers=HTML)
     assert (response.status_code, response.json()["code"]) == (404, "not_found")
 
