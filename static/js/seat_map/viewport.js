@@ -21,7 +21,7 @@ export class Viewport {
   }
 
   get fitScale() {
-    return this.#scaleFor(this.box);
+    return this.scaleOf(this.box);
   }
 
   get largest() {
