@@ -141,6 +141,7 @@ def _print_addresses(settings: Settings, port: int, demo: bool) -> None:
     lines = [
         f"Onsale runs at {url}",
         *([f"  sale page       {url}/events/{DEMO_SLUG}"] if demo else [f"  events          {url}/"]),
+        f"  operators       {url}/ops",
         f"  operator token  {settings.operator_token.get_secret_value()}",
         f"  data folder     {settings.data.expanduser().absolute()}",
         "Ctrl-C ends it.",

@@ -1,5 +1,6 @@
 // The live page's charts: uPlot on the samples of the last hour and the figures of each second.
 import uPlot from "../../vendor/uplot/uPlot.esm.js";
+import { t } from "../i18n.js";
 import { figure } from "./format.js";
 
 const HOUR = 3600;
@@ -34,6 +35,15 @@ export class Series {
   }
 }
 
+const two = (value) => String(value).padStart(2, "0");
+
+/** A time of day of the reader, from seconds since 1970. */
+function clock(seconds, exact) {
+  const date = new Date(seconds * 1000);
+  const minutes = `${two(date.getHours())}:${two(date.getMinutes())}`;
+  return exact ? `${minutes}:${two(date.getSeconds())}` : minutes;
+}
+
 const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 /** One chart: `lines` are {field, label, color (a token), format?, dash?}. */
@@ -57,11 +67,18 @@ export class Chart {
   show(series, seconds) {
     this.data = series.view(this.lines.map((line) => line.field), seconds);
     this.plot?.setData(this.data);
+    this.#idle();
     const last = this.lines.map((line, index) => {
       const value = this.data[index + 1].at(-1);
       return `${line.label} ${(line.format ?? figure)(value ?? null)}`;
     });
     this.plotHost.setAttribute("aria-label", `${this.title}: ${last.join(", ")}`);
+  }
+
+  // Nobody points at a moment: the legend says what is true now.
+  #idle() {
+    const { plot, data } = this;
+    if (plot && data[0].length && (plot.cursor.left ?? -1) < 0) plot.setLegend({ idx: data[0].length - 1 }, false);
   }
 
   #resized() {
@@ -87,13 +104,14 @@ export class Chart {
         padding: [8, 4, 0, 0],
         cursor: { y: false, points: { size: 6 } },
         legend: { live: true, markers: { width: 2 } },
+        hooks: { setCursor: [() => this.#idle()] },
         scales: { x: { time: true }, y: { range: (_, low, high) => [0, Math.max(high ?? 0, 1) * 1.08] } },
         axes: [
-          { ...axis, size: 26, space: 80, values: "{HH}:{mm}" },
+          { ...axis, size: 26, space: 80, values: (_, ticks, axisIndex, space, step) => ticks.map((tick) => clock(tick, step < 60)) },
           { ...axis, size: 52, space: 36, values: (_, ticks) => ticks.map((tick) => format(tick)) },
         ],
         series: [
-          { value: "{HH}:{mm}:{ss}", label: "" },
+          { value: (_, value) => (value === null ? "" : clock(value, true)), label: t("ops.audit.when") },
           ...this.lines.map((line) => ({
             label: line.label,
             stroke: token(line.color),
@@ -108,5 +126,6 @@ export class Chart {
       this.data,
       this.plotHost,
     );
+    this.#idle();
   }
 }
