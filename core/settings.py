@@ -99,6 +99,9 @@ class Settings(BaseSettings):
         unit="s", row="S9", gt=0,
     )  # fmt: skip
     session_seconds: float = _setting(600, "an active visitor's session, at most", unit="s", row="S9", gt=0)
+    session_after_purchase_seconds: float = _setting(
+        120, "what is left of the session after a purchase, at most: who has bought makes room", unit="s", row="S8", ge=0
+    )
     session_warning_seconds: float = _setting(60, "warning before a session ends", unit="s", ge=0)
     sweep_seconds: float = _setting(1, "pause between two sweeps", unit="s", row="S8", gt=0)
     ticket_hours: float = _setting(24, "how long a signed queue ticket is good for", unit="h", gt=0)

@@ -145,9 +145,13 @@ class SeatScripts:
             "settle",
             [
                 keys.board(slug), keys.board_version(slug), keys.holds(slug), keys.baskets(slug),
-                keys.basket_deadlines(slug), keys.active_paying(slug),
+                keys.basket_deadlines(slug), keys.active_paying(slug), keys.active_until(slug),
+                keys.waiting_spent(slug), keys.queue_version(slug),
             ],
-            [visitor, keys.seat_state_prefix(slug), keys.seats_channel(slug), fence, int(state), *ordinals],
+            [
+                visitor, keys.seat_state_prefix(slug), keys.seats_channel(slug), fence, int(state),
+                keys.queue_channel(slug), int(self._settings.session_after_purchase_seconds * 1000), *ordinals,
+            ],
         )  # fmt: skip
 
     async def reopen(self, event: Event, ordinals: Sequence[int]) -> None:

@@ -275,3 +275,26 @@ async def _listen(runtime: Runtime, event: Event) -> Callable[[], Any]:
         return found
 
     return drain
+
+
+async def test_who_has_bought_makes_room_soon(runtime: Runtime, make_event: MakeEvent) -> None:
+    """S8: the session ends two minutes after a purchase, and the browser hears of it; other ends change nothing."""
+    event = await make_event()
+    await _enter(runtime, event, "a")
+    before = await runtime.waiting_room.place(event, "a")
+    assert before is not None
+    assert before.until is not None
+    await runtime.seats.hold(event, "a", [0])
+    declined = await runtime.seats.begin_payment(event, "a")
+    await runtime.seats.settle(event, "a", declined.fence, [0], SeatState.AVAILABLE)
+    assert (await runtime.waiting_room.place(event, "a")).until == before.until  # type: ignore[union-attr]
+    messages = await _listen(runtime, event)
+    await runtime.seats.hold(event, "a", [0])
+    paid = await runtime.seats.begin_payment(event, "a")
+    await runtime.seats.settle(event, "a", paid.fence, [0], SeatState.SOLD)
+    after = await runtime.waiting_room.place(event, "a")
+    assert after is not None
+    assert after.until is not None
+    assert 400 < (before.until - after.until).total_seconds() < 490
+    told = [entry for message in await messages() for entry in message.get("admitted", [])]
+    assert [(visitor, number) for visitor, number, _ in told] == [("a", before.number)]

@@ -1,6 +1,9 @@
 -- What PostgreSQL decided about seats, written to the board: sold, or available again. Safe to repeat.
+-- A visitor who has bought makes room soon: the session ends a while after the purchase, if not before.
 -- KEYS 1 board  2 board version  3 holds  4 baskets  5 basket deadlines  6 active paying
--- ARGV 1 visitor  2 state key prefix  3 seats channel  4 fence  5 new byte (0 or 2)  6... ordinals
+--      7 active until  8 spent tickets  9 queue version
+-- ARGV 1 visitor  2 state key prefix  3 seats channel  4 fence  5 new byte (0 or 2)  6 queue channel
+--      7 session left after a purchase, ms  8... ordinals
 -- Returns {'ok'} or {'no_board'}
 --#include seats.lua
 
@@ -20,7 +23,7 @@ local function take_from(other, ordinal)
   if #kept == 0 then drop_basket(baskets, deadlines, other) else write_basket(baskets, deadlines, other, theirs) end
 end
 
-for i = 6, #ARGV do
+for i = 8, #ARGV do
   local ordinal = ARGV[i]
   local state = redis.call('GET', prefix .. ordinal)
   local owner, held_by_fence
@@ -36,7 +39,19 @@ for i = 6, #ARGV do
   end
 end
 local basket = read_basket(baskets, visitor)
-if basket and basket.fence == fence then drop_basket(baskets, deadlines, visitor) end
+if basket and basket.fence == fence then
+  drop_basket(baskets, deadlines, visitor)
+  local session_end = tonumber(redis.call('ZSCORE', KEYS[7], visitor) or '0')
+  local soon = clock_ms() + tonumber(ARGV[7])
+  if byte == SOLD and session_end > soon then
+    redis.call('ZADD', KEYS[7], integer(soon), visitor)
+    -- Browsers are told as they are told of an admission: active, until then.
+    redis.call('PUBLISH', ARGV[6], cjson.encode({
+      v = tonumber(redis.call('GET', KEYS[9]) or '0'),
+      admitted = { { visitor, tonumber(redis.call('ZSCORE', KEYS[8], visitor) or '0'), soon } },
+    }))
+  end
+end
 basket = read_basket(baskets, visitor)
 if not basket or basket.mode ~= 'paying' then redis.call('ZREM', KEYS[6], visitor) end
 publish_changes(KEYS[2], ARGV[3], changes)
