@@ -79,8 +79,10 @@ async def _round(runtime: Runtime, workers: list[Callable[[NewReservation], Awai
     async with raw(runtime.database) as connection:
         made = await connection.fetchval("SELECT count(*) FROM reservations WHERE event_id = $1", event.id)
         # What one round wrote is nothing that the next one has to wade through.
+        await connection.execute(
+            "DELETE FROM outbox WHERE reservation_id IN (SELECT id FROM reservations WHERE event_id = $1)", event.id
+        )
         await connection.execute("DELETE FROM reservations WHERE event_id = $1", event.id)
-        await connection.execute("TRUNCATE outbox")
     if made != _RESERVATIONS:
         raise RuntimeError(f"{made} reservations were made, not {_RESERVATIONS}")
     return watch.round(made)

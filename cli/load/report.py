@@ -12,7 +12,7 @@ _STEPS = {"queue": "waited in the queue", "payment": "waited for the payment's r
 
 
 def as_text(result: Result) -> str:
-    parts = [_funnel(result), _totals(result), _calls(result), [*_errors(result), *verdict(result)]]
+    parts = [_head(result), _funnel(result), _totals(result), _calls(result), [*_errors(result), *verdict(result)]]
     return "\n\n".join("\n".join(part) for part in parts)
 
 
@@ -34,6 +34,7 @@ def as_dict(result: Result) -> dict[str, Any]:
         "active_limit": result.event.active_limit,
         "visitors": tunnel.visitors,
         "channel": result.plan.channel,
+        "simulator": result.behaviour,
         "seconds": round(result.seconds, 3),
         "funnel": {outcome.value: count for outcome, count in tunnel.stopped.items()},
         "details": [
@@ -82,6 +83,22 @@ def ledger_counts(result: Result) -> dict[str, int] | None:
     return {"orders": len(orders), "charged": len(charged), "cancelled": sum(charge.cancelled for charge in charged)}
 
 
+def _head(result: Result) -> list[str]:
+    event, behaviour = result.event, result.behaviour
+    way = "the live channel" if result.plan.channel == "ws" else "HTTP"
+    lines = [
+        f"{event.slug}: {result.funnel.visitors:,} visitors over {way}, {event.seat_count:,} seats, "
+        f"{event.active_limit:,} let in at once"
+    ]
+    if behaviour is not None:
+        approved = (1 - behaviour["hang_rate"] - behaviour["error_rate"]) * behaviour["success_rate"]
+        lines.append(
+            f"payment simulator: {approved:.1%} approved, {behaviour['hang_rate']:.1%} never answered, "
+            f"after {behaviour['latency_seconds']:g} s"
+        )
+    return lines
+
+
 def _funnel(result: Result) -> list[str]:
     tunnel = result.funnel
     width = max(len(label) for label in LABELS.values())
@@ -113,7 +130,10 @@ def _totals(result: Result) -> list[str]:
             f"ledger: {ledger['orders']:,} orders, {ledger['charged']:,} charged, {ledger['cancelled']:,} cancelled"
         )
     if result.guard:
-        lines.append("guard: " + ", ".join(f"{value:,.6g} {label}" for label, value in result.guard.items()))
+        lines.append(
+            "server's locks and versions: "
+            + ", ".join(f"{value:,.6g} {label}" for label, value in result.guard.items())
+        )
     if result.gaps:
         lines.append(f"watching browser: {result.gaps} gaps in the board's changes, each mended by a resync")
     return lines

@@ -8,7 +8,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import databases
 from prometheus_client.parser import text_string_to_metric_families
@@ -47,7 +47,9 @@ class Plan:
 
 @dataclass(slots=True)
 class Result:
-    """`seconds`: from the first visitor's arrival to the last one's leaving. `left`: reservations still under way."""
+    """`seconds`: from the first visitor's arrival to the last one's leaving. `left`: reservations still under way.
+    `behaviour`: the payment simulator's, None where it cannot be asked.
+    """
 
     event: Event
     plan: Plan
@@ -61,6 +63,7 @@ class Result:
     guard: dict[str, float]
     gaps: int | None
     left: int
+    behaviour: dict[str, Any] | None
     ends: Sequence[End] = field(repr=False)
 
     @property
@@ -87,6 +90,7 @@ async def rush(
     """Raises RateLimited when the server limits the rate, Refused or Failed when it does not even tell of the event."""
     sale = await sale_of(client, event.slug)
     before = await _guard_figures(client)
+    behaviour = await simulator.behaviour() if simulator is not None else None
     steps = Durations()
     async with observer(client, sale) as watcher:
         # What is measured is the visitors' calls: the preparations are not, nor what is asked afterwards.
@@ -104,7 +108,7 @@ async def rush(
         return Result(
             event=event, plan=plan, calls=calls, steps=steps, waits=waits, funnel=funnel(seen.ended), seconds=seconds,
             truth=truth, differences=judge(seen.ended, truth), guard=_moved(before, after), gaps=_gaps(watcher),
-            left=left, ends=seen.ended,
+            left=left, behaviour=behaviour, ends=seen.ended,
         )  # fmt: skip
 
 
