@@ -7,7 +7,7 @@ missing says which store is away.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from functools import partial
@@ -202,15 +202,12 @@ async def overview(call: Call[None]) -> Response:
 
 async def _overview(call: Call[None]) -> Overview:
     runtime, parts = call.runtime, _Parts(call, "all")
-    components, events, sold, lag = await asyncio.gather(
+    components, (events, standing), sold, lag = await asyncio.gather(
         health.examine(runtime, call.parts.probes),
-        parts.get("events", partial(_events, runtime)),
+        _standing(runtime, parts),
         parts.get("sold", partial(_sold, runtime)),
         parts.get("lag", partial(_lag, runtime)),
     )
-    slugs = [event.slug for event in events or ()]
-    counts = await parts.get("sizes", partial(_sizes, runtime, slugs))
-    standing = dict(zip(slugs, counts, strict=True)) if counts is not None else {}
     now = runtime.clock.now()
     return Overview(
         now=now, status=components.status, components=components.components,
@@ -225,6 +222,16 @@ async def _overview(call: Call[None]) -> Overview:
         ],
         circuits=circuits_of(runtime), alerts=alerts_of(runtime), dead_letters=lag.dead_letters if lag else None,
     )  # fmt: skip
+
+
+async def _standing(
+    runtime: Runtime, parts: _Parts
+) -> tuple[Sequence[Event] | None, Mapping[str, tuple[int, int]]]:
+    """The events; (waiting, active) of each by slug."""
+    events = await parts.get("events", partial(_events, runtime))
+    slugs = [event.slug for event in events or ()]
+    counts = await parts.get("sizes", partial(_sizes, runtime, slugs))
+    return events, dict(zip(slugs, counts, strict=True)) if counts is not None else {}
 
 
 async def _events(runtime: Runtime) -> Sequence[Event]:
