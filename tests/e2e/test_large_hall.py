@@ -62,9 +62,7 @@ def stadium(seats: int) -> bytes:
     return json.dumps({"name": "Stadium", "categories": [category], "zones": zones}).encode()
 
 
-async def test_moving_a_large_hall_copies_pictures_and_draws_no_seats(
-    make_sale: MakeSale, open_page: OpenPage
-) -> None:
+async def test_moving_a_large_hall_copies_pictures_and_draws_no_seats(make_sale: MakeSale, open_page: OpenPage) -> None:
     page = await open_page(await make_sale(plan=stadium(SEATS)))
     await page.map_ready()
     whole = await page.evaluate(MEASURE, 40)

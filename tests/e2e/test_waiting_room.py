@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -12,6 +13,7 @@ from core import keys
 from core.venue.event import SaleStatus
 from core.venue.event_store_postgres import EventStore
 from tests.e2e.conftest import MakeSale, OpenPage, Server
+from tests.e2e.sale_page import PATIENCE
 
 
 class Guest:
@@ -176,3 +178,34 @@ async def test_the_buyer_may_ask_to_be_called(server: Server, make_sale: MakeSal
     await expect(page.locator(".notify-on")).to_be_visible()
     crowd[0].leave()
     await page.map_ready()
+
+
+async def test_heartbeats_do_not_need_the_pages_timers(
+    make_sale: MakeSale, open_page: OpenPage, server: Server
+) -> None:
+    """D4: a background tab's timers are throttled; here they do nothing at all, and the beats come from the worker."""
+    slug = await make_sale()
+    page = await open_page(path="/", before="globalThis.setInterval = () => 0;")
+    beats: list[str] = []
+    page.page.on("websocket", lambda socket: socket.on("framesent", lambda frame: beats.append(str(frame))))
+    await page.goto(f"{server.url}/events/{slug}")
+    await page.map_ready()
+    async with asyncio.timeout(PATIENCE):
+        while sum('"beat"' in beat for beat in beats) < 3:
+            await page.wait_for_timeout(100)
+
+
+async def test_the_basket_survives_a_lost_connection(make_sale: MakeSale, open_page: OpenPage) -> None:
+    slug = await make_sale()
+    page, other = await open_page(slug), await open_page(slug)
+    await other.map_ready()
+    await page.pick(5)
+    await page.page.context.set_offline(True)
+    await expect(page.locator("#banner")).to_have_attribute("data-kind", "offline")
+    await page.click_seat(6)
+    await expect(page.locator(".map-hint")).to_contain_text("Not connected")
+    await page.page.context.set_offline(False)
+    await expect(page.locator("#banner")).to_be_hidden()
+    await expect(page.basket).to_have_count(1)
+    await page.pick(6)
+    await other.sees(6, "held")
