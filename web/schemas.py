@@ -32,10 +32,13 @@ def _distinct(seats: list[int]) -> list[int]:
 
 def _address(email: str) -> str:
     try:
-        # `.test` is reserved for rehearsals (RFC 2606): its addresses are as good as any, they just reach nobody.
-        return validate_email(email, check_deliverability=False, test_environment=True).normalized
+        # Reserved domains (`.test`, `.local`: RFC 6761) are for rehearsals and houses of their own: as good as any.
+        checked = validate_email(email, check_deliverability=False, globally_deliverable=False)
     except EmailNotValidError as error:
         raise ValueError(str(error)) from None
+    if "." not in checked.domain:
+        raise ValueError(f"the part after the @-sign is not complete: {checked.domain} has no period")
+    return checked.normalized
 
 
 class Asked(BaseModel):

@@ -115,6 +115,7 @@ async def test_two_idempotency_keys_are_none(visitor: Api, bank: Bank, make_even
 
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"email": "nobody"}, "email"),
+    ({"email": "kim@gmail"}, "email"),
     ({"email": "a@b@example.org"}, "email"),
     ({"email": "a@example.org\r\nBcc: x@example.org"}, "email"),
     ({"email": "kim\u0000@example.org"}, "email"),
