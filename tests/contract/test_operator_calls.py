@@ -1,14 +1,12 @@
-"""Issue 4 section 3: what operators see and do over HTTP. Refused without the token, done as it says, and written down."""
+"""Issue 4 section 3: what operators see and do over HTTP: refused without the token, done as said, written down."""
 
 from __future__ import annotations
 
 import asyncio
-import re
 from typing import Any
 
 import httpx
 import pytest
-from starlette.applications import Starlette
 
 from core import keys
 from core.embedded import Engines
@@ -19,11 +17,11 @@ from core.settings import Settings
 from core.venue.event import Event
 from tests.booking import Bank, Desk, close_desks, desk, rows, until
 from tests.conftest import MakeEvent
-from tests.contract.api_client import OWN_PAGE, Api, open_client
+from tests.contract.api_client import Api, open_client
 from tests.contract.store_proxy import behind_proxies
 from web.app import ENDPOINTS, create_app
 from web.endpoint import Caller
-from web.security import OPERATOR_COOKIE, OPERATOR_SESSION_SECONDS
+from web.security import OPERATOR_COOKIE
 
 OPERATOR_ENDPOINTS = [one for one in ENDPOINTS if one.caller is Caller.OPERATOR]
 
@@ -198,7 +196,8 @@ async def test_reservations_are_found_by_what_the_customer_gives(
     for text in (f"kim@{event.slug}.EXAMPLE", str(bought.id), f"  {str(bought.id).upper()} "):
         found = (await operator.call("POST", "/api/operator/reservations", json={"text": text}, expect=200)).json()
         [one] = found["reservations"]
-        assert (one["id"], one["visitor"], one["seats"], one["status"]) == (str(bought.id), visitor, [1, 2], "CONFIRMED")
+        assert (one["id"], one["visitor"], one["seats"]) == (str(bought.id), visitor, [1, 2])
+        assert one["status"] == "CONFIRMED"
     nobody = {"text": "v_" + "d" * 22}
     found = (await operator.call("POST", "/api/operator/reservations", json=nobody, expect=200)).json()
     assert found == {"reservations": []}
@@ -252,7 +251,7 @@ async def test_dead_letters_are_listed_and_sent_again(operator: Api, runtime: Ru
     assert letter["id"] not in [one["id"] for one in after["letters"]]
     found = await rows(runtime, "SELECT detail FROM audit WHERE action = 'dead_letters.retry' ORDER BY id DESC LIMIT 2")
     assert [row["detail"]["retried"] for row in found] == [0, 1]
-    await runtime.database.execute("DELETE FROM outbox WHERE type = 'reservation.confirmed' AND payload->>'event' = 'summer'")
+    await runtime.database.execute("DELETE FROM outbox WHERE payload->>'event' = 'summer'")
 
 
 async def test_the_audit_trail_comes_in_pages(operator: Api, make_event: MakeEvent) -> None:
@@ -386,120 +385,3 @@ class TestFigures:
 
         found = await until(listed)
         assert (found["active"], found["waiting"], found["sold"], found["status"]) == (1, 0, 0, "open")
-
-
-class TestConsole:
-    """Signing in: a signed, strict cookie that ends; never the token in an address."""
-
-    async def _sign_in(self, client: httpx.AsyncClient, **form: str) -> httpx.Response:
-        fields = {"token": "operator", "name": "Kim", "next": "/ops/audit"} | form
-        return await client.post("/ops/login", data=fields, headers=OWN_PAGE)
-
-    async def test_the_session_opens_the_pages_and_the_calls(self, client: httpx.AsyncClient, runtime: Runtime) -> None:
-        page = await client.get("/ops/events/summer", headers={"accept": "text/html"})
-        assert (page.status_code, page.headers["cache-control"]) == (401, "private, no-store")
-        assert 'value="/ops/events/summer"' in page.text
-        signed_in = await self._sign_in(client)
-        assert (signed_in.status_code, signed_in.headers["location"]) == (303, "/ops/audit")
-        cookie = signed_in.headers["set-cookie"]
-        assert all(word in cookie.lower() for word in ("httponly", "samesite=strict", "path=/"))
-        assert f"Max-Age={OPERATOR_SESSION_SECONDS}" in cookie
-        assert "operator" not in cookie.replace(OPERATOR_COOKIE, ""), "the cookie does not hold the token"
-        page = await client.get("/ops/audit")
-        assert page.status_code == 200
-        assert 'data-view="audit"' in page.text
-        assert "Kim" in page.text
-        assert (await client.get("/api/operator/session")).json() == {"name": "Kim", "by": "cookie"}
-        [opened] = await rows(runtime, "SELECT actor, action FROM audit WHERE action = 'session.open' ORDER BY id DESC LIMIT 1")
-        assert opened["actor"] == "Kim@203.0.113.7"
-
-    async def test_pages_keep_to_the_content_security_policy(self, client: httpx.AsyncClient) -> None:
-        """No inline script, style or handler; nothing from elsewhere."""
-        await self._sign_in(client)
-        for path in ("/ops", "/ops/events/summer", "/ops/dead-letters", "/ops/audit"):
-            page = await client.get(path)
-            assert "script-src 'self'" in page.headers["content-security-policy"]
-            assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son\w+=|https?://(?!www\.w3\.org)", page.text)
-
-    async def test_calls_by_cookie_must_come_from_our_own_page(
-        self, client: httpx.AsyncClient, make_event: MakeEvent
-    ) -> None:
-        event = await make_event()
-        await self._sign_in(client)
-        path = f"/api/operator/events/{event.slug}/pause"
-        for headers in ({}, {"sec-fetch-site": "cross-site"}, {"origin": "https://evil.example"}):
-            response = await client.post(path, headers=headers)
-            assert (response.status_code, response.json()["code"]) == (403, "cross_site")
-        assert (await client.post(path, headers=OWN_PAGE)).json()["paused"] is True
-
-    @pytest.mark.parametrize("headers", [{}, {"sec-fetch-site": "cross-site"}])
-    async def test_nobody_is_signed_in_or_out_by_another_site(
-        self, client: httpx.AsyncClient, headers: dict[str, str]
-    ) -> None:
-        response = await client.post("/ops/login", data={"token": "operator"}, headers=headers)
-        assert (response.status_code, "set-cookie" in response.headers) == (403, False)
-        await self._sign_in(client)
-        assert (await client.post("/ops/logout", headers=headers)).status_code == 403
-        assert (await client.get("/ops")).status_code == 200
-
-    async def test_signing_out_ends_it(self, client: httpx.AsyncClient) -> None:
-        await self._sign_in(client)
-        assert (await client.post("/ops/logout", headers=OWN_PAGE)).status_code == 303
-        assert (await client.get("/ops")).status_code == 401
-
-    @pytest.mark.parametrize(
-        "next", ["https://evil.example/", "//evil.example", "/ops//evil.example", "/ops/../", "/events", "", "/ops?x"]
-    )
-    async def test_nobody_is_sent_elsewhere(self, client: httpx.AsyncClient, next: str) -> None:
-        assert (await self._sign_in(client, next=next)).headers["location"] == "/ops"
-
-    async def test_a_wrong_token_is_said_and_guessing_is_limited(
-        self, client: httpx.AsyncClient, runtime: Runtime
-    ) -> None:
-        response = await self._sign_in(client, token="wrong")
-        assert (response.status_code, "set-cookie" in response.headers) == (401, False)
-        assert "This is not the operator token." in response.text
-        statuses = [(await self._sign_in(client, token="wrong")).status_code for _ in range(12)]
-        assert 429 in statuses
-        assert (await self._sign_in(client)).status_code == 429, "also the right one, for a while"
-
-    async def test_an_old_console_does_not_lock_its_operator_out(self, client: httpx.AsyncClient) -> None:
-        """A page that is left open asks each second with a session that has ended."""
-        client.cookies.set(OPERATOR_COOKIE, "ended")
-        for _ in range(30):
-            assert (await client.get("/api/operator/overview")).status_code == 403
-        assert (await self._sign_in(client)).status_code == 303
-
-    async def test_a_session_ends_by_time_by_tampering_and_with_the_token(
-        self, runtime: Runtime, app: Starlette, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        async with open_client(app) as client:
-            await self._sign_in(client)
-            value = client.cookies[OPERATOR_COOKIE]
-            assert (await client.get("/ops")).status_code == 200
-            tampered = value[:-2] + ("AA" if not value.endswith("AA") else "BB")
-            assert await self._opens(app, tampered) == 401
-            changed = runtime.settings.operator_token
-            runtime.settings = runtime.settings.model_copy(update={"operator_token": type(changed)("another")})
-            assert await self._opens(create_app(runtime, None), value) == 401
-            import itsdangerous.timed
-
-            late = itsdangerous.timed.time.time() + OPERATOR_SESSION_SECONDS + 5
-            monkeypatch.setattr(itsdangerous.timed.time, "time", lambda: late)
-            assert await self._opens(app, value) == 401
-
-    @staticmethod
-    async def _opens(app: Starlette, cookie: str) -> int:
-        async with open_client(app) as client:
-            return (await client.get("/ops", headers={"cookie": f"{OPERATOR_COOKIE}={cookie}"})).status_code
-
-    async def test_the_cookie_is_secure_over_https(self, app: Starlette) -> None:
-        async with open_client(app, https=True) as client:
-            assert "Secure" in (await self._sign_in(client)).headers["set-cookie"]
-
-    async def test_operators_get_in_while_postgresql_is_away(self, settings: Settings, stores: Engines) -> None:
-        async with behind_proxies(stores) as (engines, postgres, _), open_runtime(settings, engines) as runtime:
-            async with open_client(create_app(runtime, None)) as client:
-                await postgres.cut()
-                assert (await self._sign_in(client)).status_code == 303
-                assert (await client.get("/ops/events/summer")).status_code == 200
