@@ -15,7 +15,7 @@ from cli.web_processes import WebProcesses
 from core.clock import SystemClock
 from core.database import migrate, open_database
 from core.embedded import Engines
-from core.errors import EventExists
+from core.errors import EventExists, StartupError
 from core.settings import Settings
 from core.store_redis import open_redis
 from core.venue.demo_plan import DEMO_PLAN, DEMO_PRICES
@@ -24,6 +24,8 @@ from core.venue.event_store_postgres import EventStore
 from core.venue.new_event import NewEvent
 
 DEMO_SLUG = "demo"
+
+_ENGINES_CHECK_SECONDS = 5.0
 
 
 async def serve_until_signalled(
@@ -48,6 +50,7 @@ async def serve_until_signalled(
                 return
             _print_addresses(settings, port, demo)
             running.append(asyncio.create_task(processes.watch()))
+            running.append(asyncio.create_task(_keep_engines(started)))
             if crowd:
                 running.append(asyncio.create_task(_crowd(crowd, _local_url(settings, port), environment)))
             await _unless(stopping, asyncio.gather(*running))
@@ -147,6 +150,17 @@ def _print_addresses(settings: Settings, port: int, demo: bool) -> None:
         "Ctrl-C ends it.",
     ]
     print("\n".join(lines), flush=True)
+
+
+async def _keep_engines(started: Engines) -> None:
+    """An embedded engine that died (out of memory, killed) comes back by itself, as a web process does."""
+    while True:
+        await asyncio.sleep(_ENGINES_CHECK_SECONDS)
+        try:
+            for name in await asyncio.to_thread(started.revive):
+                _say(f"the embedded {name} had ended: started again")
+        except (StartupError, OSError) as error:
+            _say(f"{error}; trying again in {_ENGINES_CHECK_SECONDS:.0f} s")
 
 
 async def _crowd(visitors: int, url: str, environment: dict[str, str]) -> None:

@@ -18,10 +18,12 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from core.data_folder import data_folder
 from core.errors import StartupError
@@ -45,10 +47,32 @@ class Engines:
 
     database_url: str
     redis_url: str
+    #: Starts again what has died of the embedded engines, and returns the names; blocks. Raises StartupError.
+    revive: Callable[[], list[str]] = field(default=list, compare=False, repr=False)
 
 
 def _first_line(error: BaseException) -> str:
     return (str(error) or type(error).__name__).splitlines()[0][:160]
+
+
+def _is_ours(pid: int, word: str) -> bool | None:
+    """Whether the process with this number is the server that names `word` on its command line; None: there is none.
+
+    A number in a file that outlived a power cut may be any program's by now: it is neither waited for nor signalled.
+    """
+    if pid <= 0:
+        return None
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)  # a child of ours that has died is gone, not a zombie
+    try:
+        process = psutil.Process(pid)
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return None
+        return word in " ".join(process.cmdline())
+    except psutil.AccessDenied:
+        return True
+    except psutil.Error:
+        return None
 
 
 class _Users:
@@ -131,8 +155,11 @@ class EmbeddedPostgres:
             server._lock = InterProcessLock(self._folder.parent / "postgres.lock")
             server.ensure_pgdata_inited()
             self._configure()
+            self._forget_another()
             with server._lock:
                 server.ensure_postgres_running()
+            if not self.running():  # a killed server that nobody has collected yet passes for one that runs
+                raise RuntimeError("the killed server is not gone yet: try again")
         except (subprocess.SubprocessError, OSError, RuntimeError, AssertionError) as error:
             raise StartupError(
                 f"the embedded PostgreSQL did not start from {self._folder}: see {self._folder / 'log'}, "
@@ -143,10 +170,31 @@ class EmbeddedPostgres:
     def stop(self) -> None:
         if self._server is None:
             return
-        if self._server._postmaster_info is None:  # interrupted while it was starting
+        if self.running():
+            # Read again: it may have been interrupted while it was starting, or another command started it anew.
             self._server._postmaster_info = self._postmaster()
-        self._server.stop()
+            self._server.stop()
         type(self._server)._instances.pop(self._folder.resolve(), None)
+
+    def running(self) -> bool:
+        pid = self._pid()
+        return pid is not None and bool(_is_ours(pid, str(self._folder.resolve())))
+
+    def _pid(self, lock_file: str = "postmaster.pid") -> int | None:
+        try:
+            return int((self._folder / lock_file).read_text().split(maxsplit=1)[0])
+        except (OSError, ValueError, IndexError):
+            return None
+
+    def _forget_another(self) -> None:
+        """A lock file that names another program's process, or nothing, would pass for a running server.
+
+        One whose process is gone is left to PostgreSQL, which looks for survivors of that server first.
+        """
+        for lock_file in ("postmaster.pid", ".s.PGSQL.5432.lock"):
+            pid = self._pid(lock_file)
+            if pid is None or _is_ours(pid, str(self._folder.resolve())) is False:
+                (self._folder / lock_file).unlink(missing_ok=True)
 
     def _postmaster(self) -> Any:
         """What the lock file says; it is written line by line while the server starts."""
@@ -219,11 +267,11 @@ class EmbeddedValkey:
         return f"unix://{self.socket}?db=0"
 
     def stop(self) -> None:
-        try:
-            pid = int(self._pid_file.read_text())
-            os.kill(pid, signal.SIGTERM)
-        except (OSError, ValueError):
+        pid = self._pid()
+        if pid is None or not _is_ours(pid, str(self.socket)):
             return
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline:
             with contextlib.suppress(ChildProcessError):
@@ -234,6 +282,17 @@ class EmbeddedValkey:
                 break
             time.sleep(0.02)
         self._pid_file.unlink(missing_ok=True)
+
+    def running(self) -> bool:
+        """Also when it is too busy, or stopped, to answer."""
+        pid = self._pid()
+        return (pid is not None and bool(_is_ours(pid, str(self.socket)))) or self._answers()
+
+    def _pid(self) -> int | None:
+        try:
+            return int(self._pid_file.read_text())
+        except (OSError, ValueError):
+            return None
 
     def _answers(self) -> bool:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
@@ -266,7 +325,7 @@ def engines(settings: Settings, *, durable: bool = True) -> Iterator[Engines]:
                 users.enter()
                 database_url = postgres.start() if postgres else settings.database_url
                 redis_url = valkey.start() if valkey else settings.redis_url
-            yield Engines(database_url, redis_url)
+            yield Engines(database_url, redis_url, lambda: _revive(users, postgres, valkey))
         finally:
             # Also when the start failed half way: nothing is left running without a user.
             with _undisturbed(), users.gate():
@@ -277,3 +336,14 @@ def engines(settings: Settings, *, durable: bool = True) -> Iterator[Engines]:
                         postgres.stop()
     finally:
         users.close()
+
+
+def _revive(users: _Users, postgres: EmbeddedPostgres | None, valkey: EmbeddedValkey | None) -> list[str]:
+    """The gate keeps it from meeting another command's start or stop."""
+    servers = {"PostgreSQL": postgres, "Valkey": valkey}
+    dead = {name: server for name, server in servers.items() if server is not None and not server.running()}
+    if dead:
+        with users.gate():
+            for server in dead.values():
+                server.start()
+    return list(dead)
