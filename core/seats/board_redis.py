@@ -57,6 +57,7 @@ class BoardStore:
         self._redis = redis
         self._database = database
         self._scripts = scripts
+        self._building: dict[str, asyncio.Task[None]] = {}
 
     async def snapshot(self, event: Event) -> BoardSnapshot:
         """The board and its version. With Redis away: what PostgreSQL knows, under version 0 (S16).
@@ -81,7 +82,23 @@ class BoardStore:
         return BoardSnapshot(epoch, 0, bytes(_STATE_OF[row["status"]] for row in rows))
 
     async def ensure(self, event: Event) -> None:
-        """Makes sure that Redis has a board: one process builds it, the others wait for it."""
+        """Makes sure that Redis has a board: one process builds it, the others wait for it.
+
+        One task of this process asks for all who wait: a crowd that meets a lost board makes few calls, not a crowd's.
+        """
+        building = self._building.get(event.slug)
+        if building is None:
+            building = self._building[event.slug] = asyncio.create_task(self._ensure(event), name=f"board {event.slug}")
+            building.add_done_callback(lambda done: self._built(event.slug, done))
+        # Shielded: who goes away does not stop it for the others.
+        await asyncio.shield(building)
+
+    def _built(self, slug: str, done: asyncio.Task[None]) -> None:
+        del self._building[slug]
+        if not done.cancelled():
+            done.exception()  # told to those who wait; nobody waiting is no fault
+
+    async def _ensure(self, event: Event) -> None:
         lock, token = keys.board_lock(event.slug), secrets.token_hex(16)
         deadline = asyncio.get_running_loop().time() + _REBUILD_WAIT_SECONDS
         try:

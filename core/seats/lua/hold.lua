@@ -61,7 +61,7 @@ if #wanted > 0 then
   local t = redis.call('TIME')
   local fence = math.max(tonumber(redis.call('GET', KEYS[8]) or '0') + 1, t[1] * 1000000 + t[2])
   basket.fence = integer(fence)
-  redis.call('SET', KEYS[8], basket.fence)
+  redis.call('SET', KEYS[8], basket.fence, 'PX', KEPT_MS)
   for _, ordinal in ipairs(wanted) do
     basket.seats[#basket.seats + 1] = ordinal
     put_byte(board, ordinal, HELD, changes)

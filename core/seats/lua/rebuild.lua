@@ -10,7 +10,9 @@ if redis.call('EXISTS', KEYS[2]) == 1 then return { 'there' } end
 redis.call('DEL', KEYS[3], KEYS[4], KEYS[7])
 redis.call('SET', KEYS[1], ARGV[2])
 redis.call('HSET', KEYS[2], 'epoch', ARGV[1], 'counter', 0)
-if tonumber(redis.call('GET', KEYS[6]) or '0') < tonumber(ARGV[6]) then redis.call('SET', KEYS[6], ARGV[6]) end
+if tonumber(redis.call('GET', KEYS[6]) or '0') < tonumber(ARGV[6]) then
+  redis.call('SET', KEYS[6], ARGV[6], 'PX', KEPT_MS)
+end
 local till = clock_ms() + tonumber(ARGV[5])
 for i = 7, #ARGV, 3 do
   local visitor, fence, list = ARGV[i], ARGV[i + 1], ARGV[i + 2]
@@ -20,6 +22,8 @@ for i = 7, #ARGV, 3 do
   redis.call('HSET', KEYS[3], visitor, fence .. '|' .. integer(till) .. '|0|paying|' .. list)
   redis.call('ZADD', KEYS[5], integer(till), visitor)
 end
+-- Whoever looks at a closed sale makes a board that dies again; the first sweep of an open sale makes it stay.
+for i = 1, 5 do redis.call('PEXPIRE', KEYS[i], KEPT_MS, 'NX') end
 -- Every feed meets a new epoch and asks for the snapshot.
 redis.call('PUBLISH', ARGV[4], '{"epoch":' .. ARGV[1] .. ',"version":0,"changes":[]}')
 return { 'ok' }

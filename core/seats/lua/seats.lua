@@ -2,6 +2,10 @@
 -- A seat's state key is built from a prefix (it shares the event's hash tag, so it lives in the same slot): which seats a
 -- sweep frees is only known inside the script.
 
+-- How long a key is kept that no sweep has met: a fence, a board built after its sale was closed. A fence that is gone
+-- is no harm: the next one is Redis' time in microseconds.
+local KEPT_MS = 24 * 3600 * 1000
+
 local AVAILABLE, HELD, SOLD, BLOCKED = 0, 1, 2, 3
 
 local function clock_ms()

@@ -10,9 +10,10 @@
 local QUEUE, BEATS, NUMBER, SPENT, VERSION = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local ACTIVE, UNTIL, PAYING, PACE = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 local BOARD, BOARD_VERSION, HOLDS, BASKETS, DEADLINES = KEYS[10], KEYS[11], KEYS[12], KEYS[13], KEYS[14]
+local CAP = KEYS[15]
 local PREFIX, SEATS_CHANNEL, QUEUE_CHANNEL = ARGV[1], ARGV[2], ARGV[3]
 -- The event's own limit, or less while the load asks for it (S10).
-local LIMIT = math.min(tonumber(ARGV[4]), tonumber(redis.call('GET', KEYS[15]) or 'inf'))
+local LIMIT = math.min(tonumber(ARGV[4]), tonumber(redis.call('GET', CAP) or 'inf'))
 local SESSION_MS = tonumber(ARGV[5])
 
 local now = clock_ms()

@@ -8,7 +8,9 @@
 --         or {'no_board'}
 --#include queue.lua
 
-if redis.call('EXISTS', BOARD_VERSION) == 0 then return { 'no_board' } end
+local closed = ARGV[10] == '1'
+-- A closed sale needs no board to be emptied: none is built for it, day after day.
+if redis.call('EXISTS', BOARD_VERSION) == 0 and not closed then return { 'no_board' } end
 local most = tonumber(ARGV[8])
 
 -- A payment under way keeps its visitor in (rule 5); its own deadline bounds that.
@@ -42,7 +44,7 @@ for _, visitor in ipairs(ghosts) do
 end
 
 local shut = 0
-if ARGV[10] == '1' then
+if closed then
   for _, visitor in ipairs(not_paying(redis.call('ZRANGE', ACTIVE, 0, most - 1))) do
     end_session(visitor, 'closed')
     shut = shut + 1
@@ -83,16 +85,19 @@ if at > 0 and now > at then
   redis.call('HSET', PACE, 'at', integer(now), 'counted', gone, 'sum', sum, 'minutes', minutes)
   -- Ten seconds of history at least, before a figure is worth showing.
   if minutes > 1 / 6 then redis.call('HSET', PACE, 'departures', string.format('%.3f', sum / minutes)) end
-elseif at == 0 then
+elseif at == 0 and not closed then
   redis.call('HSET', PACE, 'at', integer(now), 'counted', gone)
 end
 
 admit()
 publish_queue(true)
 -- Nothing grows without bound (rule 8): a closed sale's keys die, unless it opens again before they do.
-if ARGV[10] == '1' then
+-- A board that was built anew has an end as well until the first sweep of an open sale (rebuild.lua).
+if closed then
   for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ARGV[11], 'NX') end
 elseif redis.call('TTL', BOARD_VERSION) >= 0 then
-  for _, key in ipairs(KEYS) do redis.call('PERSIST', key) end
+  for _, key in ipairs(KEYS) do
+    if key ~= CAP then redis.call('PERSIST', key) end
+  end
 end
 return { #ended, #silent, #ghosts, #lapsed, shut, #admitted, redis.call('ZCARD', QUEUE), redis.call('ZCARD', ACTIVE) }
