@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from core.clock import iso
 from core.errors import SaleClosed, SaleNotOpen
 
 
@@ -64,4 +65,4 @@ class Event:
         if state is SaleState.CLOSED:
             raise SaleClosed()
         if state is SaleState.BEFORE:
-            raise SaleNotOpen(opens_at=self.opens_at.isoformat() if self.opens_at else None)
+            raise SaleNotOpen(opens_at=iso(self.opens_at) if self.opens_at else None)

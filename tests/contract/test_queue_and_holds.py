@@ -143,8 +143,12 @@ async def test_a_ticket_gives_the_place_back_to_its_owner_only(
 
 async def test_a_sale_that_is_not_open_lets_nobody_join(visitor: Api, make_event: MakeEvent) -> None:
     before = await make_event(status=SaleStatus.SCHEDULED)
+    later = await make_event(status=SaleStatus.SCHEDULED, opens_at=datetime(2100, 1, 2, 3, 4, tzinfo=UTC))
     closed = await make_event(status=SaleStatus.CLOSED)
-    await visitor.refused("POST", f"/api/events/{before.slug}/queue", 403, "sale_not_open")
+    refused = await visitor.refused("POST", f"/api/events/{before.slug}/queue", 403, "sale_not_open")
+    assert refused["opens_at"] is None
+    refused = await visitor.refused("POST", f"/api/events/{later.slug}/queue", 403, "sale_not_open")
+    assert refused["opens_at"] == "2100-01-02T03:04:00.000Z"
     await visitor.refused("POST", f"/api/events/{closed.slug}/queue", 410, "sale_closed")
 
 
