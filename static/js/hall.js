@@ -13,6 +13,7 @@ import { seatName } from "./views/parts.js";
 
 const BEST_TRIES = 3; // when others are quicker
 const TOAST = 4000; // milliseconds
+const LOST_AFTER = 1000; // milliseconds
 const LIST_EVERY = 250; // milliseconds between two drawings of list and counts while the crowd picks
 
 export class Hall {
@@ -64,6 +65,18 @@ export class Hall {
     if (!this.plan) return;
     this.map.changed(ordinals);
     this.#countSoon();
+    const letting = pendingSeats(this.store.state, "release");
+    this.#lost(ordinals.filter((ordinal) => this.own.has(ordinal) && this.board.states[ordinal] === AVAILABLE && !letting.has(ordinal)));
+  }
+
+  // A seat of ours came free and it was not us: an operator, or another tab. When no news of the basket follows, the
+  // answer to letting it go says what is left.
+  #lost(seats) {
+    if (!seats.length) return;
+    setTimeout(() => {
+      const still = seats.filter((ordinal) => this.own.has(ordinal));
+      if (still.length) this.#command("release", still);
+    }, LOST_AFTER);
   }
 
   /** What changed in the state and concerns seats. */

@@ -1,4 +1,4 @@
-"""S31, S32: the watch on real stores: what it notices, whom it tells, how it goes on when a process or Redis is gone."""
+"""S31, S32: the watch on real stores: what it notices, whom it tells, how it goes on when something is gone."""
 
 from __future__ import annotations
 

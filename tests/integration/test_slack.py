@@ -59,13 +59,16 @@ def alert(name: str = "redis_away", news: Any = "fired", **changes: Any) -> Aler
     return Alert(**(fields | changes))
 
 
-def message(*alerts: Alert, healed: tuple[Healed, ...] = (), console: str = "https://tickets.example/ops") -> AlertMessage:
+def message(
+    *alerts: Alert, healed: tuple[Healed, ...] = (), console: str = "https://tickets.example/ops"
+) -> AlertMessage:
     return AlertMessage(alerts, healed, NOW, console)
 
 
 def text_of(body: dict[str, Any]) -> str:
     return "\n".join(
-        block["text"]["text"] if block["type"] == "section" else block["elements"][0]["text"] for block in body["blocks"]
+        block["text"]["text"] if block["type"] == "section" else block["elements"][0]["text"]
+        for block in body["blocks"]
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -73,7 +74,7 @@ def test_what_people_were_told_is_what_is_true_once_all_is_told(looks: list[tupl
 
 @given(looks=st.lists(st.sets(st.sampled_from(NAMES)), max_size=30))
 def test_the_book_is_bounded_and_survives_being_written_down(looks: list[set[str]]) -> None:
-    """Another process goes on from the JSON as if it had been there all the time; what is over and told is forgotten."""
+    """Another process goes on from the JSON as if it had always been there; what is over and told is forgotten."""
     adapter, book, other = TypeAdapter(Book), Book(), Book()
     for at, names in enumerate(looks):
         seen = [sighting(name) for name in sorted(names)]
@@ -98,7 +99,7 @@ def test_messages_are_a_minute_apart_and_few_in_an_hour(pauses: list[float]) -> 
         else:
             recent = [at for at in sent if now - at < 3600]
             assert now - recent[-1] < GROUP_SECONDS or len(recent) >= MOST_AN_HOUR, "kept back without a reason"
-    assert all(later - earlier >= GROUP_SECONDS for earlier, later in zip(sent, sent[1:], strict=False))
+    assert all(later - earlier >= GROUP_SECONDS for earlier, later in itertools.pairwise(sent))
     assert all(sum(1 for at in sent if 0 <= last - at < 3600) <= MOST_AN_HOUR for last in sent)
     assert len(book.sent) <= MOST_AN_HOUR
 

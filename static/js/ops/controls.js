@@ -14,16 +14,17 @@ function most(limit) {
 
 export function controls(news, page) {
   const { draft } = page;
-  const value = draft.limit ?? news.active_limit;
+  // What is typed, as it is typed: an empty box is on the way to something.
+  const value = draft.limit ?? String(news.active_limit);
+  const wanted = /^[1-9]\d{0,5}$/.test(value) ? Number(value) : null;
   const set = (event) => {
-    const wanted = Number.parseInt(event.target.value, 10);
-    draft.limit = Number.isFinite(wanted) && wanted > 0 ? wanted : null;
+    draft.limit = event.target.value;
     page.draw();
   };
   const apply = async (event) => {
     event.preventDefault();
-    if (draft.limit === null) return;
-    await page.actions.limit(draft.limit);
+    if (wanted === null || wanted === news.active_limit) return;
+    await page.actions.limit(wanted);
     draft.limit = null;
     page.draw();
   };
@@ -31,9 +32,9 @@ export function controls(news, page) {
     <h2 id="controls-title">${t("ops.controls")}</h2>
     <form class="limit" @submit=${apply}>
       <label for="limit">${t("ops.limit.label")}</label>
-      <input id="limit-range" type="range" min="1" max=${most(news.active_limit)} .value=${live(String(value))} aria-label=${t("ops.limit.label")} @input=${set} />
-      <input id="limit" type="number" inputmode="numeric" min="1" max="1000000" .value=${live(String(value))} @change=${set} />
-      <button class="button small primary" type="submit" ?disabled=${draft.limit === null || draft.limit === news.active_limit}>${t("ops.limit.go")}</button>
+      <input id="limit-range" type="range" min="1" max=${most(news.active_limit)} .value=${live(String(wanted ?? news.active_limit))} aria-label=${t("ops.limit.label")} @input=${set} />
+      <input id="limit" type="number" inputmode="numeric" min="1" max="999999" .value=${live(value)} @input=${set} />
+      <button class="button small primary" type="submit" ?disabled=${wanted === null || wanted === news.active_limit}>${t("ops.limit.go")}</button>
     </form>
     <p class="hint">${t("ops.limit.hint", { number: figure(news.active_limit) })}${news.admission?.cap != null ? ` ${t("ops.limit.cap", { number: figure(news.admission.cap) })}` : nothing}</p>
     <h3>${t("ops.circuit.title")}</h3>

@@ -1,0 +1,260 @@
+"""The operators' console in a browser: signing in, steering a sale, answering a customer (issue 4 section 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from tests.e2e.conftest import MakeSale, OpenPage, Server
+from tests.e2e.sale_page import PATIENCE
+from tests.e2e.test_accessibility import LOOKS, _clean
+from tests.e2e.test_waiting_room import Guest
+
+OpenConsole = Callable[..., Awaitable[Page]]
+
+
+@pytest.fixture
+async def open_console(open_page: OpenPage) -> OpenConsole:
+    """`await open_console("/ops/events/SLUG", **context options)`: signed in as Kim."""
+
+    async def open_one(path: str = "/ops", **options: object) -> Page:
+        sale_page = await open_page(path=path, **options)
+        page: Page = sale_page.page
+        await page.fill("#name", "Kim")
+        await page.fill("#token", "operator")
+        await page.press("#token", "Enter")
+        await page.wait_for_selector("#content[data-view]")
+        return page
+
+    return open_one
+
+
+@pytest.fixture
+def guests(server: Server) -> Callable[[str, int], list[Guest]]:
+    def arrive(slug: str, count: int) -> list[Guest]:
+        crowd = [Guest(server, slug) for _ in range(count)]
+        for guest in crowd:
+            guest.join()
+        return crowd
+
+    return arrive
+
+
+def tile(page: Page, name: str) -> object:
+    return page.locator(".tile", has=page.get_by_text(name, exact=True)).locator("dd")
+
+
+async def test_an_operator_pauses_admission_and_the_buyer_waits(
+    server: Server, make_sale: MakeSale, open_page: OpenPage, open_console: OpenConsole
+) -> None:
+    """Wrong token first; then pause, seen on the buyer's page; resume lets the buyer in."""
+    slug = await make_sale(active_limit=5)
+    sign_in = (await open_page(path=f"/ops/events/{slug}")).page
+    await sign_in.fill("#token", "guess")
+    await sign_in.press("#token", "Enter")
+    await expect(sign_in.locator(".callout[role=alert]")).to_be_visible()
+    console = await open_console(f"/ops/events/{slug}")
+    await expect(console.get_by_role("heading", level=1)).to_have_text("Test night")
+    await console.get_by_role("button", name="Pause admission").click()
+    await console.get_by_role("dialog").get_by_role("button", name="Pause admission").click()
+    await expect(console.locator(".head .pill")).to_have_text("admission paused")
+    buyer = await open_page(slug)
+    await buyer.reaches("waiting")
+    await expect(tile(console, "waiting")).to_contain_text("1")
+    await console.get_by_role("button", name="Resume admission").click()
+    await buyer.map_ready()
+    await expect(tile(console, "active")).to_contain_text("1")
+    trail = console.locator("[aria-labelledby=trail-title] tbody")
+    await expect(trail).to_contain_text("sale.resume")
+    await expect(trail).to_contain_text("Kim@")
+
+
+async def test_dangerous_things_are_asked_about(
+    server: Server, make_sale: MakeSale, open_console: OpenConsole
+) -> None:
+    """Closing needs the sale's name typed; Escape changes nothing; the focus comes back."""
+    slug = await make_sale()
+    page = await open_console(f"/ops/events/{slug}")
+    close = page.get_by_role("button", name="Close the sale")
+    await close.click()
+    dialog = page.get_by_role("dialog")
+    await expect(dialog.locator("[type=submit]")).to_be_disabled()
+    await page.keyboard.press("Escape")
+    await expect(dialog).to_be_hidden()
+    await expect(close).to_be_focused()
+    assert server.operator("GET", f"/api/events/{slug}")["status"] == "open"
+    await close.click()
+    await dialog.locator("input").fill(slug)
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".head .pill")).to_have_text("closed")
+    assert server.operator("GET", f"/api/events/{slug}")["status"] == "closed"
+
+
+async def test_the_limit_is_turned_by_keyboard(
+    server: Server, make_sale: MakeSale, open_console: OpenConsole, guests: Callable[[str, int], list[Guest]]
+) -> None:
+    slug = await make_sale(active_limit=1)
+    guests(slug, 3)
+    page = await open_console(f"/ops/events/{slug}")
+    await expect(tile(page, "waiting")).to_contain_text("2")
+    await page.locator("#limit").fill("3")
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#toast")).to_contain_text("The limit is 3 now.")
+    await expect(tile(page, "waiting")).to_contain_text("0")
+    assert server.operator("GET", f"/api/events/{slug}")["active_limit"] == 3
+
+
+async def test_i_cannot_book_is_answered(
+    server: Server, make_sale: MakeSale, open_page: OpenPage, open_console: OpenConsole
+) -> None:
+    """A customer names a seat: who holds it is seen, released, and the seat is free on the holder's own map."""
+    slug = await make_sale(seats=24)
+    buyer = await open_page(slug)
+    await buyer.pick(3)
+    page = await open_console(f"/ops/events/{slug}", permissions=["clipboard-write", "clipboard-read"])
+    await page.fill("#find", "1-4")
+    await page.keyboard.press("Enter")
+    await page.get_by_role("button", name="Stalls, row 1, seat 4").click()
+    await expect(page.locator(".cause")).to_contain_text("seat_held")
+    await expect(page.locator(".seat-facts")).to_contain_text("v_")
+    reply = page.locator(".reply[lang=ko]")
+    await reply.get_by_role("button").click()
+    await expect(page.locator("#toast")).to_contain_text("Copied")
+    assert await page.evaluate("() => navigator.clipboard.readText()") == await reply.locator("p").inner_text()
+    await page.get_by_role("button", name="Release the hold").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Release the hold").click()
+    await buyer.sees(3, "free")
+    await expect(page.locator(".seat-facts")).not_to_contain_text("v_")
+
+
+async def test_seats_are_blocked_and_every_browser_sees_it(
+    make_sale: MakeSale, open_page: OpenPage, open_console: OpenConsole
+) -> None:
+    slug = await make_sale(seats=24)
+    buyer = await open_page(slug)
+    await buyer.map_ready()
+    page = await open_console(f"/ops/events/{slug}")
+    await page.fill("#find", "#7")
+    await page.keyboard.press("Enter")
+    await page.get_by_label("Stalls, row 1, seat 8").check()
+    await page.get_by_role("button", name="Block", exact=True).click()
+    await page.get_by_role("dialog").get_by_role("button", name="Block").click()
+    await buyer.sees(7, "blocked")
+    await expect(page.locator(".seats .pill")).to_have_text("blocked")
+
+
+async def test_a_removed_visitor_is_told_and_the_next_comes_in(
+    server: Server, make_sale: MakeSale, open_page: OpenPage, open_console: OpenConsole
+) -> None:
+    slug = await make_sale(active_limit=1)
+    buyer = await open_page(slug)
+    await buyer.map_ready()
+    following = await open_page(slug)
+    await following.reaches("waiting")
+    await buyer.pick(2)
+    page = await open_console(f"/ops/events/{slug}")
+    await page.fill("#find", "#2")
+    await page.keyboard.press("Enter")
+    await page.get_by_role("button", name="Stalls, row 1, seat 3").click()
+    await page.locator(".seat-facts .link").click()
+    await page.get_by_role("button", name="Remove the visitor").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Remove the visitor").click()
+    await buyer.reaches("out")
+    await expect(buyer.page.locator("h1")).to_have_text("Your place was taken back")
+    await following.map_ready()
+    await following.sees(2, "free")
+
+
+async def test_a_server_that_is_gone_is_said_and_figures_come_back(
+    make_sale: MakeSale, open_console: OpenConsole
+) -> None:
+    """Old figures are never shown as if they were new."""
+    slug = await make_sale()
+    page = await open_console(f"/ops/events/{slug}")
+    await expect(tile(page, "active")).to_contain_text("0")
+    await page.context.set_offline(True)
+    await expect(page.locator(".callout[role=alert]")).to_contain_text("These figures are old.")
+    await page.context.set_offline(False)
+    await expect(page.locator(".callout[role=alert]")).to_have_count(0)
+
+
+async def test_a_hidden_page_asks_nothing(make_sale: MakeSale, open_console: OpenConsole) -> None:
+    slug = await make_sale()
+    page = await open_console(f"/ops/events/{slug}")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/figures" in request.url else None)
+    await page.wait_for_event("request", lambda request: "/figures" in request.url)
+    await page.evaluate(
+        """() => {
+            Object.defineProperty(document, "hidden", { configurable: true, get: () => globalThis.away !== false });
+            document.dispatchEvent(new Event("visibilitychange"));
+        }"""
+    )
+    await page.wait_for_timeout(1500)  # the look that was under way, and the timer after it
+    asked.clear()
+    await page.wait_for_timeout(2500)
+    assert asked == []
+    await page.evaluate("() => { globalThis.away = false; document.dispatchEvent(new Event('visibilitychange')); }")
+    await page.wait_for_event("request", lambda request: "/figures" in request.url, timeout=PATIENCE * 1000)
+
+
+async def test_a_link_from_an_alert_opens_for_who_is_signed_in(
+    server: Server, open_console: OpenConsole, chromium: Browser
+) -> None:
+    """It comes from another site, so the strict cookie is kept back at first; the page goes on by itself."""
+    page = await open_console()
+    other_site = server.url.replace("127.0.0.1", "localhost")
+    await page.goto(f"{other_site}/")
+    await page.evaluate("(target) => { location.href = target; }", f"{server.url}/ops/audit")
+    await expect(page.get_by_role("heading", level=1, name="Audit trail")).to_be_visible()
+
+
+async def test_signing_out_ends_the_session(open_console: OpenConsole) -> None:
+    page = await open_console()
+    await page.get_by_role("button", name="Sign out").click()
+    await expect(page.locator("#token")).to_be_visible()
+    assert await page.evaluate("async () => (await fetch('/api/operator/overview')).status") == 403
+
+
+@pytest.mark.parametrize("look", LOOKS)
+async def test_the_console_is_accessible_and_fits(
+    server: Server, make_sale: MakeSale, open_page: OpenPage, open_console: OpenConsole, look: dict[str, object],
+    guests: Callable[[str, int], list[Guest]],
+) -> None:  # fmt: skip
+    """axe finds nothing serious; no page is wider than its screen."""
+    slug = await make_sale(seats=24, active_limit=1)
+    guests(slug, 3)
+    page = await open_page(path="/ops", **look)
+
+    async def checked() -> None:
+        await _clean(page)
+        assert await page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+
+    await checked()
+    await page.fill("#token", "operator")
+    await page.press("#token", "Enter")
+    await page.wait_for_selector(".sale-list")
+    await checked()
+    await page.goto(f"{server.url}/ops/events/{slug}")
+    await page.wait_for_selector(".tiles")
+    await page.wait_for_selector(".u-legend")
+    await page.locator("summary").click()
+    await checked()
+    await page.fill("#find", "1")
+    await page.press("#find", "Enter")
+    await page.wait_for_selector(".seats")
+    await checked()
+    await page.locator(".seats .link").first.click()
+    await page.wait_for_selector(".steps")
+    await checked()
+    await page.locator(".switches button").nth(1).click()
+    await page.wait_for_selector("dialog[open]")
+    await checked()
+    await page.keyboard.press("Escape")
+    for path in ("/ops/dead-letters", "/ops/audit"):
+        await page.goto(server.url + path)
+        await page.wait_for_selector("h1:not(.visually-hidden)")
+        await checked()
