@@ -1,130 +1,112 @@
-"""What a sale costs Redis: bytes for each waiting visitor and each seat, measured on a Valkey of its own (S11).
-
-    python -m bench.memory [--visitors 200000] [--seats 50000]
-
-Everything is made through the product's own scripts; `docs/memory.md` keeps the figures of one run.
-"""
+"""What a waiting browser costs: resident memory of a real serving process before and with channels that wait."""
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import secrets
+import os
+import re
+import resource
+import subprocess
+import sys
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
-from redis.asyncio import Redis
+import httpx
+import psutil
 
-from core import keys
-from core.embedded import Engines, engines
-from core.runtime import Runtime, open_runtime
-from core.settings import Settings
-from core.venue.event import Event, SaleStatus
-from core.venue.new_event import NewEvent
-from tests.conftest import small_plan
+from bench.fan_out import _tokens
+from bench.measure import Figure
+from bench.sink import sink
+from bench.stores import event_of
+from core.runtime import Runtime
+from core.settings import variable_name
 
-_BATCH = 2_000
-
-
-@asynccontextmanager
-async def _installation(folder: Path) -> AsyncIterator[Runtime]:
-    from core.database import migrate
-
-    settings = Settings.load(data=folder, secret_key="memory-bench-secret", waiting_grace_seconds=3600)
-    with engines(settings, durable=False) as started:
-        await migrate(started.database_url)
-        async with open_runtime(settings, Engines(started.database_url, started.redis_url)) as runtime:
-            yield runtime
+_PATIENCE: Final = 180.0
 
 
-async def _used(redis: Redis) -> int:
-    return int((await redis.info("memory"))["used_memory"])
+async def memory(runtime: Runtime, *, counts: tuple[int, ...] = (1000, 5000)) -> list[Figure]:
+    """Each count in a process of its own, after a first channel has loaded what all of them share."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 200
+    return [
+        await asyncio.to_thread(_measure, runtime, await _event(runtime), count) for count in counts if count <= most
+    ]
 
 
-async def _joined(runtime: Runtime, event: Event, count: int) -> list[str]:
-    visitors = [f"v_{secrets.token_urlsafe(16)}" for _ in range(count)]
-    for first in range(0, count, _BATCH):
-        await asyncio.gather(
-            *(runtime.waiting_room.join(event, visitor) for visitor in visitors[first : first + _BATCH])
-        )
-    return visitors
+async def _event(runtime: Runtime) -> str:
+    """Nobody is let in but the first."""
+    return (await event_of(runtime, 2000, active_limit=1)).slug
 
 
-async def _each_key(redis: Redis, slug: str) -> dict[str, int]:
-    """Bytes of each key of the event; those of single seats as one line."""
-    found: dict[str, int] = {}
-    async for key in redis.scan_iter(match=f"*{{{slug}}}*", count=1000):
-        name = key.decode()
-        line = name.partition("{")[0].rstrip(":") + (":<seat>" if name.startswith("state:seat:") else "")
-        found[line] = found.get(line, 0) + int(await redis.memory_usage(name, samples=0) or 0)
-    return dict(sorted(found.items(), key=lambda each: -each[1]))
+def _measure(runtime: Runtime, slug: str, count: int) -> Figure:
+    tokens = _tokens(runtime, count + 1)
+    with _serving(runtime) as (port, process):
+        path = f"/ws/events/{slug}"
+        with sink(port, 1, path=path, tokens=tokens[:1], join=True) as first:
+            first.wait_until_open()
+            before = _settled(process)
+            with sink(port, count, path=path, tokens=tokens[1:], join=True) as others:
+                others.wait_until_open()
+                _until_waiting(port, slug, count)
+                after = _settled(process)
+    detail = {"before_mb": before / 1e6, "after_mb": after / 1e6}
+    return Figure(
+        f"memory of a waiting channel ({count:,} of them)", (after - before) / count / 1024, "KiB", detail=detail
+    )
 
 
-async def _event(runtime: Runtime, slug: str, seats: int) -> Event:
-    new = NewEvent(
-        slug=slug, name="Hall", prices={"Standard": 1}, status=SaleStatus.OPEN, active_limit=1, hold_seconds=3600,
-        max_seats=10,
-    )  # fmt: skip
-    return await runtime.events.create(new, small_plan(seats, row=50))
+def _until_waiting(port: int, slug: str, count: int) -> None:
+    """A channel that is open but not in the queue yet has not cost all that it will."""
+    wanted = f'onsale_queue_waiting{{event="{slug}"}} {count:.1f}'
+    until = time.monotonic() + _PATIENCE
+    while wanted not in httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=60).text:
+        if time.monotonic() > until:
+            raise RuntimeError(f"not all of {count} visitors wait")
+        time.sleep(0.5)
 
 
-async def measure(visitors: int, seats: int) -> None:
-    with tempfile.TemporaryDirectory(prefix="onsale-memory-") as folder:
-        async with _installation(Path(folder)) as runtime:
-            redis = runtime.redis
-            warm = await _event(runtime, "warm", 10)  # scripts and connections are there before anything is counted
-            await _joined(runtime, warm, _BATCH)
-            await runtime.waiting_room.sweep(warm)
-            (inside,) = await redis.zrange(keys.active_users("warm"), 0, -1)
-            await runtime.seats.hold(warm, inside.decode(), [1])
-            event = await _event(runtime, "hall", seats)
-            empty = await _used(redis)
-            await runtime.seats.board(event)
-            board = await _used(redis) - empty
-            print(f"empty                        {empty:>12,} bytes")
-            print(f"board of {seats:,} seats        {board:>12,} bytes, {board / seats:.2f} a seat")
-
-            before = await _used(redis)
-            await _joined(runtime, event, visitors)
-            queue = await _used(redis) - before
-            print(f"{visitors:,} waiting            {queue:>12,} bytes, {queue / visitors:.0f} a visitor")
-            for name, size in (await _each_key(redis, "hall")).items():
-                print(f"    {name:<28}{size:>12,}")
-
-            full = await runtime.events.update("hall", active_limit=visitors)
-            before = await _used(redis)
-            while True:
-                report = await runtime.waiting_room.sweep(full)
-                if not report.waiting:
-                    break
-            active = await _used(redis) - before
-            print(f"the same, all let in         {active:>+12,} bytes, {(queue + active) / visitors:.0f} a visitor")
-
-            before = await _used(redis)
-            buyers = [v.decode() for v in await redis.zrange(keys.active_users("hall"), 0, seats // 10 - 1)]
-            for first in range(0, len(buyers), 500):
-                await asyncio.gather(
-                    *(
-                        runtime.seats.hold(full, visitor, range(10 * i, 10 * i + 10))
-                        for i, visitor in enumerate(buyers[first : first + 500], first)
-                    )
-                )
-            held = await _used(redis) - before
-            print(f"every seat held              {held:>12,} bytes, {held / seats:.0f} a seat")
-            for name, size in (await _each_key(redis, "hall")).items():
-                print(f"    {name:<28}{size:>12,}")
-            print(f"in all                       {await _used(redis):>12,} bytes")
+def _settled(process: psutil.Process) -> int:
+    """Resident bytes once they have stopped growing."""
+    until, seen = time.monotonic() + _PATIENCE, -1
+    while time.monotonic() < until:
+        now = process.memory_info().rss
+        if abs(now - seen) < 64 * 1024:
+            return now
+        seen = now
+        time.sleep(2.0)
+    return seen
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--visitors", type=int, default=200_000)
-    parser.add_argument("--seats", type=int, default=50_000)
-    given = parser.parse_args()
-    asyncio.run(measure(given.visitors, given.seats))
-
-
-if __name__ == "__main__":
-    main()
+@contextmanager
+def _serving(runtime: Runtime) -> Iterator[tuple[int, psutil.Process]]:
+    """`onsale serve` on the run's stores; its port and its one web process."""
+    settings = runtime.settings
+    ours = {
+        "database_url": settings.database_url, "redis_url": settings.redis_url, "data": str(settings.data),
+        "secret_key": runtime.secret, "rate_limits": "off", "port": "0", "log_level": "warning",
+    }  # fmt: skip
+    environment = {**os.environ, **{variable_name(name): value for name, value in ours.items()}}
+    with tempfile.TemporaryDirectory(prefix="onsale-serve-") as folder:
+        output = Path(folder) / "output"
+        with output.open("wb") as out:
+            server = subprocess.Popen(
+                [sys.executable, "-m", "cli", "serve"],
+                env=environment,
+                stdout=out,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        try:
+            until = time.monotonic() + _PATIENCE
+            while not (found := re.search(r"runs at http://127\.0\.0\.1:(\d+)", output.read_text())):
+                if server.poll() is not None or time.monotonic() > until:
+                    raise RuntimeError("the server did not start")
+                time.sleep(0.1)
+            (web,) = (child for child in psutil.Process(server.pid).children() if "cli.web_worker" in child.cmdline())
+            yield int(found[1]), web
+        finally:
+            server.terminate()
+            server.wait(60)
