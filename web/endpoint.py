@@ -154,7 +154,8 @@ class Endpoint:
             operator = _operator(parts, request)
             by, actor = operator.by, f"{operator.name}@{address_of(request)}"
         if by == "cookie":
-            require_same_site(request, request.method, parts.origins)
+            programs = self.caller is Caller.VISITOR
+            require_same_site(request, request.method, parts.origins, programs=programs)
         body = await read_body(request, self.body, required=self.body_required) if self.body else None
         return await self.handle(Call(request, parts, body, visitor, actor))
 
