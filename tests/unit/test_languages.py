@@ -9,6 +9,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+import web.problems  # noqa: F401 - has errors of its own
 from core import errors, languages
 from core.booking.reservation import Reason, ReservationStatus
 from core.venue.event import SaleState
