@@ -21,7 +21,7 @@ import psutil
 from bench.fan_out import _tokens
 from bench.measure import Figure
 from bench.sink import sink
-from bench.stores import event_of
+from bench.stores import UNHURRIED, event_of
 from core.runtime import Runtime
 from core.settings import variable_name
 
@@ -87,6 +87,7 @@ def _serving(runtime: Runtime) -> Iterator[tuple[int, psutil.Process]]:
     ours = {
         "database_url": settings.database_url, "redis_url": settings.redis_url, "data": str(settings.data),
         "secret_key": runtime.secret, "rate_limits": "off", "port": "0", "log_level": "warning",
+        **{name: str(seconds) for name, seconds in UNHURRIED.items()},
     }  # fmt: skip
     environment = {**os.environ, **{variable_name(name): value for name, value in ours.items()}}
     with tempfile.TemporaryDirectory(prefix="onsale-serve-") as folder:

@@ -8,6 +8,7 @@ import secrets
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Final
 
 from cli.load.event import CATEGORY, PRICE, generated_plan
 from core import keys
@@ -18,6 +19,9 @@ from core.settings import Settings
 from core.venue.event import Event, SaleStatus
 from core.venue.new_event import NewEvent
 
+#: The sockets of `sink.py` only listen: nobody asks them for signs of life, in seconds.
+UNHURRIED: Final = {"beat_seconds": 3600.0, "active_grace_seconds": 7200.0, "waiting_grace_seconds": 7200.0}
+
 
 @contextlib.contextmanager
 def stores() -> Iterator[tuple[Settings, Engines]]:
@@ -25,7 +29,7 @@ def stores() -> Iterator[tuple[Settings, Engines]]:
     with tempfile.TemporaryDirectory(prefix="onsale-bench-") as folder:
         settings = Settings.load(
             data=Path(folder), database_url="", redis_url="", kafka_bootstrap_servers="", rate_limits="off",
-            secret_key=secrets.token_hex(16), operator_token=secrets.token_hex(16),
+            secret_key=secrets.token_hex(16), operator_token=secrets.token_hex(16), **UNHURRIED,
         )  # fmt: skip
         with engines(settings, durable=False) as started:
             asyncio.run(migrate(started.database_url))
