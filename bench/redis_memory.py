@@ -14,16 +14,17 @@ import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from redis.asyncio import Redis
 
+from cli.load.event import generated_plan
 from core import keys
 from core.embedded import Engines, engines
 from core.runtime import Runtime, open_runtime
 from core.settings import Settings
 from core.venue.event import Event, SaleStatus
 from core.venue.new_event import NewEvent
-from tests.conftest import small_plan
 
 _BATCH = 500
 
@@ -67,13 +68,13 @@ async def _event(runtime: Runtime, slug: str, seats: int) -> Event:
         slug=slug, name="Hall", prices={"Standard": 1}, status=SaleStatus.OPEN, active_limit=1, hold_seconds=3600,
         max_seats=10,
     )  # fmt: skip
-    return await runtime.events.create(new, small_plan(seats, row=50))
+    return await runtime.events.create(new, generated_plan(seats))
 
 
 async def measure(visitors: int, seats: int) -> None:
     with tempfile.TemporaryDirectory(prefix="onsale-memory-") as folder:
         async with _installation(Path(folder)) as runtime:
-            redis = runtime.redis
+            redis: Any = runtime.redis
             warm = await _event(runtime, "warm", 10)  # scripts and connections are there before anything is counted
             await _joined(runtime, warm, _BATCH)
             await runtime.waiting_room.sweep(warm)
