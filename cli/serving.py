@@ -15,9 +15,10 @@ from cli.web_processes import WebProcesses
 from core.clock import SystemClock
 from core.database import migrate, open_database
 from core.embedded import Engines
-from core.errors import EventExists, StartupError
+from core.errors import EventExists, StartupError, StoreUnavailable
 from core.settings import Settings
 from core.store_redis import open_redis
+from core.upkeep.memory_redis import memory
 from core.venue.demo_plan import DEMO_PLAN, DEMO_PRICES
 from core.venue.event import SaleStatus
 from core.venue.event_store_postgres import EventStore
@@ -36,8 +37,7 @@ async def serve_until_signalled(
     """
     stopping, hurry = _stop_signals()
     await migrate(started.database_url)
-    redis = await open_redis(started.redis_url, 4)
-    await redis.aclose()
+    await _check_redis(started.redis_url)
     if demo:
         await _make_demo_event(started.database_url, settings)
     port = listening.getsockname()[1]
@@ -121,6 +121,22 @@ def _local_url(settings: Settings, port: int) -> str:
     if host is None:
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
     return f"http://{host}:{port}"
+
+
+async def _check_redis(url: str) -> None:
+    """Raises StartupError when it cannot be reached; warns of one that would lose holds (S11)."""
+    redis = await open_redis(url, 4)
+    try:
+        for node in await memory(redis):
+            if node.most and not node.keeps_keys:
+                _say(
+                    f"warning: when Redis is full it throws holds and boards away (maxmemory-policy {node.policy}): "
+                    "set maxmemory-policy to noeviction, see docs/memory.md"
+                )
+    except StoreUnavailable:
+        pass  # it answers, but may not be asked about itself
+    finally:
+        await redis.aclose()
 
 
 async def _make_demo_event(database_url: str, settings: Settings) -> None:

@@ -24,7 +24,7 @@ from prometheus_client.registry import Collector
 from starlette.responses import Response
 
 from core.database import raw
-from core.errors import OnsaleError
+from core.errors import OnsaleError, StoreUnavailable
 from core.runtime import Runtime
 from core.seats.board import BoardSnapshot, SeatState
 from core.upkeep.memory_redis import NodeMemory, memory
@@ -116,9 +116,13 @@ async def _events(runtime: Runtime) -> tuple[Sequence[Event], Mapping[str, Any]]
 async def _counts(
     runtime: Runtime, events: Sequence[Event]
 ) -> tuple[list[tuple[int, int]], list[BoardSnapshot], Sequence[NodeMemory]]:
-    nodes = await memory(runtime.redis)
     counts = await sizes(runtime.redis, [event.slug for event in events])
-    return counts, [await runtime.seats.board(event) for event in events], nodes
+    boards = [await runtime.seats.board(event) for event in events]
+    try:
+        nodes = await memory(runtime.redis)
+    except StoreUnavailable:  # a Redis that answers but may not be asked about itself
+        nodes = ()
+    return counts, boards, nodes
 
 
 async def _of_stores(runtime: Runtime, probes: Probes) -> _Figures:
