@@ -18,7 +18,7 @@ from core.settings import Settings
 from core.store_redis import open_redis, redis_client
 from core.venue.event import Event
 from tests import topologies
-from tests.booking import Bank, Desk, check_books, desk, finish_all
+from tests.booking import Bank, Desk, check_books, desk, finish_all, until
 from tests.conftest import MakeEvent
 
 PATIENCE = 90
@@ -179,5 +179,9 @@ async def test_a_flushed_redis_sells_nothing_twice(settings: Settings, stores: E
             assert bank.gate is not None
             bank.gate.set()
             assert (await shop.ended(paying)).status is ReservationStatus.CONFIRMED
-            assert (await lost.seats.board(event)).states[0] == SeatState.SOLD
+
+            async def shown() -> bool:  # Redis is told after PostgreSQL
+                return (await lost.seats.board(event)).states[0] == SeatState.SOLD
+
+            assert await until(shown)
             await shop.supervisor.drain(10)
