@@ -183,3 +183,30 @@ def test_grafana_finds_its_dashboard_and_its_figures(compose: dict[str, Any]) ->
     assert len(set(ids)) == len(ids)
     places = [(p["gridPos"]["x"], p["gridPos"]["y"]) for p in dashboard["panels"]]
     assert len(set(places)) == len(places)
+
+
+def test_the_pages_about_operating_name_files_and_settings_that_there_are() -> None:
+    known = {variable_name(field) for field in Settings.model_fields}
+    for name in ("scaling", "memory", "runbook"):
+        text = (ROOT / "docs" / f"{name}.md").read_text()
+        for path in re.findall(r"`((?:tests|deploy|core|docs|bench)/[\w./-]+)`", text):
+            assert (ROOT / path).exists(), f"{name}: {path}"
+        for path in re.findall(r"\]\(([\w./-]+)\)", text):
+            assert (ROOT / "docs" / path).exists(), f"{name}: {path}"
+        settings = set(re.findall(r"\bONSALE_[A-Z_]+[A-Z]\b|\bWORKERS\b|\b[A-Z]+_REPLICA_URL\b", text))
+        assert settings <= known, f"{name}: {settings - known}"
+
+
+def test_every_key_of_redis_is_in_its_table() -> None:
+    """docs/memory.md: what `core/keys.py` can build has a bound and an end there."""
+    text = (ROOT / "docs" / "memory.md").read_text()
+    built = set(
+        re.findall(
+            r'"((?:ticket|state|board|lock|limit|breaker|fence)[a-z:]*)', (ROOT / "core" / "keys.py").read_text()
+        )
+    )
+    assert len(built) > 15
+    named = {name.rstrip(":") for name in re.findall(r"`([a-z:]+)", text)}
+    for key in sorted(built - {"ticket"}):  # Kafka's topics
+        name = key.rstrip(":")
+        assert name in named or f":{name.rpartition(':')[2]}" in named, name
