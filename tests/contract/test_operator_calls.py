@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+import structlog
 
 from core import keys
 from core.embedded import Engines
@@ -139,6 +140,24 @@ async def test_a_circuit_is_forced_and_let_go(operator: Api, runtime: Runtime) -
     assert [one["provider"] for one in (await operator.call("GET", circuits)).json()["circuits"]] == ["toss", "kcp"]
     done = [row["action"] for row in await trail(runtime, "toss")][-3:]
     assert done == ["circuit.open", "circuit.closed", "circuit.automatic"]
+
+
+async def test_a_circuit_is_forced_while_postgresql_is_away(settings: Settings, stores: Engines) -> None:
+    """What was done is not answered with a refusal, and the log keeps what the trail could not."""
+    async with (
+        behind_proxies(stores) as (engines, postgres, _),
+        open_runtime(settings, engines) as runtime,
+        open_client(create_app(runtime, None)) as client,
+    ):
+        api = Api(client, (await client.get("/openapi.json")).json()).as_operator()
+        await postgres.cut()
+        sent = {"provider": "kcp", "state": "open"}
+        with structlog.testing.capture_logs() as lines:
+            await api.call("POST", "/api/operator/circuits", json=sent, expect=200)
+        assert runtime.payments.circuits()[1].mode is Mode.FORCED_OPEN
+        lost = [line for line in lines if line["event"].startswith("audit entry lost")]
+        assert [(line["action"], line["actor"]) for line in lost] == [("circuit.open", "operator@203.0.113.7")]
+        await api.call("POST", "/api/operator/circuits", json={**sent, "state": "automatic"}, expect=200)
 
 
 def _engines_of(runtime: Runtime) -> Engines:

@@ -6,5 +6,6 @@
     inspect.py   a seat, a visitor, a reservation; the diagnosis
     records.py   audit trail, dead letters
     figures.py   everything that the live page shows, in one body
+    trail.py     what was done, written down
     pages.py     the console's pages, signing in and out
 """

@@ -8,12 +8,12 @@ from typing import Final
 
 from starlette.responses import Response
 
-from core import audit_postgres as audit
 from core.errors import NoSuchProvider
 from core.payments.breaker import Mode
 from core.runtime import Runtime
 from web.endpoint import Call, Caller, Endpoint, answer
 from web.ops.schemas import Circuit, Circuits, ForceCircuit
+from web.ops.trail import note
 
 #: What an operator says, and the state that it is.
 STATES: Final[Mapping[str, Mode]] = {"open": Mode.FORCED_OPEN, "closed": Mode.DISABLED, "automatic": Mode.CLOSED}
@@ -34,10 +34,7 @@ async def force(call: Call[ForceCircuit]) -> Response:
     if provider not in known:
         raise NoSuchProvider(f"There is no payment provider of this name: {', '.join(known)}")
     await call.runtime.payments.force_circuit(provider, STATES[state])
-    await audit.record(
-        call.runtime.database, actor=call.actor, action=f"circuit.{state}", subject=provider,
-        before=known[provider].mode,
-    )  # fmt: skip
+    await note(call.parts, call.actor, f"circuit.{state}", provider, before=known[provider].mode)
     return answer(Circuits(circuits=circuits_of(call.runtime)))
 
 

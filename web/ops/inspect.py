@@ -8,7 +8,6 @@ from uuid import UUID
 from starlette.requests import Request
 from starlette.responses import Response
 
-from core import audit_postgres as audit
 from core import keys
 from core.diagnosis.diagnose import Question
 from core.errors import EventNotFound, InvalidRequest, NoSuchSeat, StoreUnavailable
@@ -30,6 +29,7 @@ from web.ops.schemas import (
     SeatReservation,
     Step,
 )
+from web.ops.trail import note
 
 _VISITOR = re.compile(r"v_[A-Za-z0-9_-]{22}")
 
@@ -42,11 +42,15 @@ async def diagnose(call: Call[Inspect]) -> Response:
     found = await call.runtime.diagnose.run(question, fix=asked.fix)
     fixed = [finding.step for finding in found.findings if finding.fixed]
     if asked.fix:
-        await audit.record(
-            call.runtime.database, actor=call.actor, action="diagnosis.fix", subject=asked.event or "-",
-            fixed=fixed, cause=found.cause,
+        await note(
+            call.parts,
+            call.actor,
+            "diagnosis.fix",
+            asked.event or "-",
+            fixed=fixed,
+            cause=found.cause,
             **asked.model_dump(include={"visitor", "reservation", "seat"}, exclude_none=True),
-        )  # fmt: skip
+        )
     return answer(
         DiagnosisAnswer(
             steps=[

@@ -11,20 +11,17 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 from urllib.parse import parse_qs
 
-import structlog
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from core import audit_postgres as audit
-from core.errors import EventNotFound, Malformed, StoreUnavailable
+from core.errors import EventNotFound, Malformed
 from core.venue.new_event import SLUG
 from web.endpoint import address_of, bytes_of
+from web.ops.trail import note
 from web.pages import Pages
-from web.parts import Parts, parts_of
+from web.parts import parts_of
 from web.security import Operator, require_same_site
-
-log = structlog.get_logger("web")
 
 _NEXT: Final = re.compile(r"/ops(/[a-z0-9-]+)*")
 _KEEP_NOTHING: Final = "private, no-store"
@@ -76,7 +73,7 @@ class Console:
             return self._sign_in_page(request, target, wrong=True, name=form.get("name", "")[:40])
         response = RedirectResponse(target, status_code=303)
         name = parts.operators.set_cookie(response, request, form.get("name", ""))
-        await _note(parts, f"{name}@{address}", "session.open")
+        await note(parts, f"{name}@{address}", "session.open", "-")
         return response
 
     async def sign_out(self, request: Request) -> Response:
@@ -87,7 +84,7 @@ class Console:
         response = RedirectResponse("/ops", status_code=303)
         parts.operators.delete_cookie(response)
         if operator is not None:
-            await _note(parts, f"{operator.name}@{address_of(request)}", "session.close")
+            await note(parts, f"{operator.name}@{address_of(request)}", "session.close", "-")
         return response
 
     def _signed_in(self, path: str, page: Page) -> Callable[[Request], Awaitable[Response]]:
@@ -117,11 +114,3 @@ async def _form(request: Request) -> dict[str, str]:
     except ValueError:
         raise Malformed("the form cannot be read") from None
     return {name: values[0] for name, values in fields.items()}
-
-
-async def _note(parts: Parts, actor: str, action: str) -> None:
-    """With PostgreSQL away operators get in all the more."""
-    try:
-        await audit.record(parts.runtime.database, actor=actor, action=action, subject="-")
-    except StoreUnavailable:
-        log.warning("audit entry lost", actor=actor, action=action)

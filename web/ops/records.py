@@ -17,6 +17,7 @@ from web.ops.schemas import (
     Retried,
     RetryDeadLetters,
 )
+from web.ops.trail import note
 
 _PAGE = 50
 _LETTERS = 200
@@ -58,10 +59,7 @@ def _letter(one: DeadLetter) -> DeadLetterAnswer:
 async def retry(call: Call[RetryDeadLetters]) -> Response:
     retried = await call.runtime.pipeline.dead_letters.retry(call.body.ids)
     call.runtime.pipeline.wake()
-    await audit.record(
-        call.runtime.database, actor=call.actor, action="dead_letters.retry", subject="-", ids=call.body.ids,
-        retried=retried,
-    )  # fmt: skip
+    await note(call.parts, call.actor, "dead_letters.retry", "-", ids=call.body.ids, retried=retried)
     return answer(Retried(retried=retried))
 
 

@@ -6,7 +6,6 @@ from datetime import timedelta
 
 from starlette.responses import Response
 
-from core import audit_postgres as audit
 from core.errors import EventNotFound, NoSuchSeat, PaymentInProgress, SeatNotHeld
 from core.seats.holder_redis import holder_of
 from web.endpoint import Call, Caller, Endpoint, answer
@@ -21,6 +20,7 @@ from web.ops.schemas import (
     RemoveVisitor,
     SeatMismatch,
 )
+from web.ops.trail import note
 
 #: The reason that a removed visitor's browser is given.
 REMOVED = "removed"
@@ -29,10 +29,7 @@ REMOVED = "removed"
 async def limit(call: Call[ChangeLimit]) -> Response:
     event = await call.event()
     changed = await call.runtime.events.update(event.slug, active_limit=call.body.active_limit)
-    await audit.record(
-        call.runtime.database, actor=call.actor, action="sale.limit", subject=event.slug, before=event.active_limit,
-        after=changed.active_limit,
-    )  # fmt: skip
+    await note(call.parts, call.actor, "sale.limit", event.slug, before=event.active_limit, after=changed.active_limit)
     return answer(NewLimit(slug=event.slug, active_limit=changed.active_limit, before=event.active_limit))
 
 
@@ -47,10 +44,7 @@ async def release(call: Call[ReleaseSeat]) -> Response:
     if holder.paying:
         raise PaymentInProgress("The seat is being paid for: it comes free by itself when that fails")
     left = await call.runtime.seats.release(event, holder.visitor, [ordinal])
-    await audit.record(
-        call.runtime.database, actor=call.actor, action="seat.release", subject=event.slug, seat=ordinal,
-        visitor=holder.visitor,
-    )  # fmt: skip
+    await note(call.parts, call.actor, "seat.release", event.slug, seat=ordinal, visitor=holder.visitor)
     return answer(
         ReleasedSeat(slug=event.slug, seat=ordinal, visitor=holder.visitor, left=list(left.seats) if left else [])
     )
@@ -63,10 +57,15 @@ async def remove(call: Call[RemoveVisitor]) -> Response:
     if basket is not None and basket.paying:
         raise PaymentInProgress("This visitor is paying: wait for the result")
     removed = await call.runtime.waiting_room.leave(event, visitor, REMOVED)
-    await audit.record(
-        call.runtime.database, actor=call.actor, action="visitor.remove", subject=event.slug, visitor=visitor,
-        removed=removed, seats=list(basket.seats) if basket else [],
-    )  # fmt: skip
+    await note(
+        call.parts,
+        call.actor,
+        "visitor.remove",
+        event.slug,
+        visitor=visitor,
+        removed=removed,
+        seats=list(basket.seats) if basket else [],
+    )
     return answer(RemovedVisitor(slug=event.slug, visitor=visitor, removed=removed))
 
 
@@ -75,10 +74,16 @@ async def reconcile(call: Call[Reconcile]) -> Response:
     event, dry_run = await call.event(), call.body.dry_run
     within = timedelta(minutes=call.body.minutes) if call.body.minutes else None
     report = await call.runtime.reconcile.run(event, changed_within=within, dry_run=dry_run)
-    await audit.record(
-        call.runtime.database, actor=call.actor, action="sale.reconcile", subject=event.slug, dry_run=dry_run,
-        seats=report.seats, found=len(report.found), mended=report.mended,
-    )  # fmt: skip
+    await note(
+        call.parts,
+        call.actor,
+        "sale.reconcile",
+        event.slug,
+        dry_run=dry_run,
+        seats=report.seats,
+        found=len(report.found),
+        mended=report.mended,
+    )
     return answer(
         Reconciled(
             slug=event.slug, dry_run=dry_run, seats=report.seats, mended=report.mended,

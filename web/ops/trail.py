@@ -1,0 +1,21 @@
+"""What an operator did is written down: in `audit`, or, while PostgreSQL is away, in the log at least."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+
+from core import audit_postgres as audit
+from core.errors import StoreUnavailable
+from web.parts import Parts
+
+log = structlog.get_logger("web")
+
+
+async def note(parts: Parts, actor: str, action: str, subject: str, **detail: Any) -> None:
+    """For what has been done already and does not need PostgreSQL: it must not be answered with a refusal."""
+    try:
+        await audit.record(parts.runtime.database, actor=actor, action=action, subject=subject, **detail)
+    except StoreUnavailable:
+        log.error("audit entry lost: PostgreSQL is away", actor=actor, action=action, subject=subject, detail=detail)
