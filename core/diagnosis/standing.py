@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import databases
 from redis.asyncio import Redis
@@ -11,7 +11,8 @@ from redis.asyncio import Redis
 from core.clock import Clock
 from core.diagnosis import dependencies, messages, money
 from core.diagnosis.finding import Cause, Finding, Level, fail
-from core.errors import StoreUnavailable
+from core.errors import PaymentUnavailable, StoreUnavailable
+from core.payments.breaker import Mode
 from core.payments.payments import Payments
 from core.store_redis import REDIS_LOST
 from core.upkeep.probes import Probes
@@ -69,14 +70,29 @@ class Look:
                 if not await self._all(found, event.slug, "redis", Cause.REDIS_AWAY, self._of_sale(event)):
                     unknown |= _OF_REDIS
                     break
-        async for finding in money.circuits(self._payments.circuits()):
-            found.append(("-", finding))
+        found += [("-", finding) async for finding in self._circuits()]
         wrong = [
             ("-" if finding.cause in _GENERAL else subject, finding)
             for subject, finding in found
             if finding.level is not Level.PASS and finding.cause in WATCHED
         ]
         return Standing(wrong, frozenset(unknown))
+
+    async def _circuits(self) -> AsyncIterator[Finding]:
+        """Graver when no charge would leave, whatever other providers there are."""
+        views = self._payments.circuits()
+        async for finding in money.circuits(views):
+            if finding.level is Level.PASS:
+                continue
+            detail = finding.detail.partition(";")[0]
+            if any(view.provider == detail.partition(":")[0] and view.mode is Mode.FORCED_OPEN for view in views):
+                detail += " by an operator, until it is set back to automatic"
+            try:
+                self._payments.require_available()
+            except PaymentUnavailable:
+                yield fail(finding.step, Cause.CIRCUIT_OPEN, f"{detail}; nobody can pay")
+            else:
+                yield replace(finding, detail=detail)
 
     def _of_postgres(self) -> AsyncIterator[Finding]:
         async def steps() -> AsyncIterator[Finding]:

@@ -109,7 +109,10 @@ async def test_an_alert_is_told_once_and_its_end_once(scene: Scene, runtime: Run
     assert scene.channel.told == [("fired", "circuit_open", "-")]
     assert [line["alert"] for line in lines if line["event"] == "alert"] == ["circuit_open"]
     [firing] = watch.firing()
-    assert "toss: FORCED_OPEN" in firing.detail
+    # The setting is `fail_fast`: another provider that is well helps nobody.
+    assert (firing.severity, firing.detail) == (
+        "fail", "toss: FORCED_OPEN by an operator, until it is set back to automatic; nobody can pay",
+    )  # fmt: skip
     await runtime.payments.force_circuit("toss", Mode.CLOSED)
     await scene.runtime.payments.refresh()
     await scene.looks(watch, times=3)

@@ -145,7 +145,7 @@ export class Inspector {
       (one) => html`<li>
         <button type="button" class="link" @click=${() => this.look(one.id)}>${at(one.created_at)} · ${one.email}</button>
         ${pill(one.status === "CONFIRMED" ? "good" : one.status === "PAYING" ? "warn" : "plain", t(`reservation.status.${one.status}`))}
-        <small>${one.event ?? ""} ${one.seats ? one.seats.map((seat) => `#${seat}`).join(" ") : ""} ${one.amount === undefined ? "" : money(one.amount, one.currency)}${one.reason ? ` · ${one.reason}` : ""}</small>
+        <small>${[one.event, one.seats?.map((seat) => `#${seat}`).join(" "), one.amount === undefined ? null : money(one.amount, one.currency), one.reason].filter(Boolean).join(" · ")}</small>
       </li>`,
     )}
   </ul>`;
@@ -161,7 +161,7 @@ export class Inspector {
       <div class="actions">
         ${diagnosis.steps.some((step) => step.fixable && !step.fixed) ? html`<button type="button" class="button small primary" @click=${() => this.#again(true)}>${t("ops.find.mend")}</button>` : nothing}
         ${seat?.holder && !seat.holder.paying ? html`<button type="button" class="button small secondary" @click=${() => this.#act(this.actions.release(seat.seat, seat.holder.visitor))}>${t("ops.release.go")}</button>` : nothing}
-        ${seat ? html`<button type="button" class="button small secondary" @click=${() => this.#act(this.actions.block([seat.seat], seat.status !== "BLOCKED"))}>${t(seat.status === "BLOCKED" ? "ops.unblock.go" : "ops.block.go")}</button>` : nothing}
+        ${["AVAILABLE", "BLOCKED"].includes(seat?.status) ? html`<button type="button" class="button small secondary" @click=${() => this.#act(this.actions.block([seat.seat], seat.status !== "BLOCKED"))}>${t(seat.status === "BLOCKED" ? "ops.unblock.go" : "ops.block.go")}</button>` : nothing}
         ${visitor && !seat ? html`<button type="button" class="button small secondary" @click=${() => this.#act(this.actions.remove(visitor))}>${t("ops.remove.go")}</button>` : nothing}
         <button type="button" class="button small secondary" @click=${() => this.#again()}>${t("ops.find.again")}</button>
       </div>

@@ -3,7 +3,8 @@ import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { t } from "../i18n.js";
 import { figure, percent, span } from "./format.js";
 
-const STALE_SECONDS = { sweep: 10, load: 60, vitals: 60, history: 60, health_watch: 120, limits: 60, payments: 30 };
+// Each process tells of its jobs every 5 seconds.
+const STALE_SECONDS = { sweep: 20, load: 60, vitals: 60, history: 60, health_watch: 120, limits: 60, payments: 30 };
 
 export function workings(news) {
   const late = (news.jobs ?? []).filter((job) => job.seconds_ago > (STALE_SECONDS[job.name] ?? Infinity));
