@@ -189,7 +189,7 @@ async def open_runtime(
         )
         load = LoadReadings(
             redis=redis, database=database, clock=clock, process=process, pool_size=settings.database_pool,
-            require_payment=payments.require_available,
+            require_payment=payments.require_available, payment_seconds=payments.recent_seconds,
         )  # fmt: skip
         vitals = VitalsBoard(redis=redis, clock=clock, process=process, locks=locks)
         messenger = open_messenger(settings)

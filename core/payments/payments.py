@@ -15,7 +15,9 @@ asked: two providers that both charged is the one mistake that cannot be told fr
 from __future__ import annotations
 
 import asyncio
+import statistics
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
@@ -40,6 +42,10 @@ NO_KEY: Final = "no_key_for_provider"
 
 #: Toss Payments asks for "a moment" before the same is tried again; a buyer looks at the screen meanwhile.
 _RETRY_SECONDS: Final = 1.0
+
+# What the active limit is told of payment's latency (S10): enough charges to mean something, none that is old news.
+_LATEST: Final = 200
+_RECENT_SECONDS: Final = 60.0
 
 #: How often a charge that waits for the probes looks for their verdict.
 _LOOK_SECONDS: Final = 0.5
@@ -68,6 +74,7 @@ class Payments:
         self._retries = retries
         self._alternative = alternative
         self._patience = patience
+        self._latest: deque[tuple[float, float]] = deque(maxlen=_LATEST)
 
     def require_available(self) -> None:
         """Raises PaymentUnavailable when a charge made now would be kept back, and is not to be parked."""
@@ -89,12 +96,20 @@ class Payments:
         goes to the caller and nothing is sent; after a `CancelledError` the outcome is unknown.
         """
         async with self._places:
+            began = time.monotonic()
             with metrics.UNDER_WAY.track_inprogress():
                 result = await self._charge(charge, before_call)
+            self._latest.append((time.monotonic(), time.monotonic() - began))
         log.info(
             "payment", reservation=charge.order_id, outcome=result.outcome, provider=result.provider, code=result.code
         )
         return result
+
+    def recent_seconds(self) -> float | None:
+        """How long this process's charges of the last minute took: their median; None when there were none."""
+        oldest = time.monotonic() - _RECENT_SECONDS
+        recent = [seconds for at, seconds in self._latest if at >= oldest]
+        return statistics.median(recent) if recent else None
 
     async def look_up(self, provider: str, charge: Charge, provider_key: str | None = None) -> ChargeResult:
         """What `provider` says of a charge that it was asked for and whose outcome is not known.

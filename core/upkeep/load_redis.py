@@ -41,6 +41,7 @@ class Reading:
     pool: float
     pool_size: int
     payment_away: bool
+    payment_seconds: float | None = None
 
 
 class LoadReadings:
@@ -48,7 +49,7 @@ class LoadReadings:
 
     def __init__(
         self, *, redis: Redis, database: databases.Database, clock: Clock, process: str, pool_size: int,
-        require_payment: Callable[[], None],
+        require_payment: Callable[[], None], payment_seconds: Callable[[], float | None],
     ) -> None:  # fmt: skip
         self._redis = redis
         self._database = database
@@ -56,6 +57,7 @@ class LoadReadings:
         self._process = process
         self._pool_size = pool_size
         self._require_payment = require_payment
+        self._payment_seconds = payment_seconds
         # The first call of psutil only begins to measure.
         psutil.cpu_percent(None)
 
@@ -66,6 +68,7 @@ class LoadReadings:
             at=self._clock.now().timestamp(),
             cpu=psutil.cpu_percent(None) / 100, memory=psutil.virtual_memory().percent / 100, pool=self._pool_use(),
             pool_size=self._pool_size, payment_away=self._payment_away(),
+            payment_seconds=self._payment_seconds(),
         )  # fmt: skip
 
     async def publish(self) -> None:
@@ -111,4 +114,5 @@ def worst(readings: Sequence[Reading]) -> Load:
     return Load(
         cpu=max(reading.cpu for reading in readings), memory=max(reading.memory for reading in readings),
         pool=max(reading.pool for reading in readings), payment_away=all(reading.payment_away for reading in readings),
+        payment_seconds=max((r.payment_seconds for r in readings if r.payment_seconds is not None), default=None),
     )  # fmt: skip

@@ -14,7 +14,7 @@ from core import keys
 from core.errors import SaleClosed, SaleNotOpen
 from core.runtime import Runtime, open_runtime
 from core.upkeep.limits_redis import Limits
-from core.upkeep.load_redis import LoadReadings
+from core.upkeep.load_redis import LoadReadings, worst
 from core.upkeep.sweeping import Sweeping
 from core.venue.event import SaleStatus
 from core.waiting_room.place import PlaceState
@@ -221,7 +221,7 @@ async def test_the_limit_follows_the_machines(settings: Any, stores: Any, make_e
         await runtime.redis.delete(keys.LOAD)
         readings = LoadReadings(
             redis=runtime.redis, database=runtime.database, clock=runtime.clock, process="p1", pool_size=10,
-            require_payment=runtime.payments.require_available,
+            require_payment=runtime.payments.require_available, payment_seconds=lambda: 7.5,
         )  # fmt: skip
         limits = Limits(
             redis=runtime.redis, readings=readings, events=runtime.events, settings=modest, clock=runtime.clock
@@ -229,6 +229,9 @@ async def test_the_limit_follows_the_machines(settings: Any, stores: Any, make_e
         await limits.run()
         assert await runtime.redis.get(keys.active_cap(event.slug)) is None
         await readings.publish()
+        load = worst(await readings.fresh())
+        assert (load.payment_seconds, load.payment_away) == (7.5, False)
+        assert load.cpu is not None
         await limits.run()
         want = max(1, int((os.cpu_count() or 1) * 0.5))
         assert int(await runtime.redis.get(keys.active_cap(event.slug))) == want
