@@ -73,6 +73,7 @@ class ScriptRunner:
         self._redis = redis
         self._waiting: deque[_Call] = deque()
         self._senders = 0
+        self._failing = False
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __call__(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
@@ -113,8 +114,10 @@ class ScriptRunner:
             batch = self._take()
             try:
                 answers = await self._pipeline(batch)
+                self._failing = False
             except REDIS_LOST as error:
                 answers = [error] * len(batch)
+                self._failing = True
             except asyncio.CancelledError:
                 for call in batch:
                     call.future.cancel()
@@ -132,14 +135,17 @@ class ScriptRunner:
                     call.future.set_result(answer)
 
     def _take(self) -> list[_Call]:
-        """The next batch. What has waited too long behind a slow Redis is refused, so that nobody hangs (S16)."""
+        """The next batch. What has waited too long behind a lost Redis is refused, so that nobody hangs (S16).
+
+        While Redis answers, a long wait is this process's own lack of time: refusing would only bring the call back.
+        """
         batch: list[_Call] = []
         oldest = asyncio.get_running_loop().time() - (self.LONGEST - ANSWER_SECONDS)
         while self._waiting and len(batch) < self.BATCH:
             call = self._waiting.popleft()
             if call.future.done():
                 continue
-            if call.since < oldest:
+            if self._failing and call.since < oldest:
                 call.future.set_exception(_refused(TimeoutError("waited too long for Redis")))
             else:
                 batch.append(call)
