@@ -29,7 +29,8 @@ test: .venv/onsale-dev ## all tests, on real stores and in a real browser
 check: .venv/onsale-dev ## ruff, mypy --strict, import rules, settings and their documentation
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest tests/unit/test_imports.py tests/unit/test_settings.py
+	$(BIN)/python -m pytest tests/unit/test_imports.py tests/unit/test_settings.py tests/unit/test_docs.py \
+		tests/unit/test_languages.py
 
 chaos: .venv/onsale-dev ## the long fault-injection draws
 	$(BIN)/python -m pytest -m chaos tests/chaos
