@@ -292,6 +292,16 @@ async def _is_there(found: Callable[[str], Awaitable[list[dict[str, Any]]]], que
     return bool(await found(query))
 
 
+async def test_a_workers_port_in_use_is_named(installation: Installation, stores: Engines, tmp_path: Path) -> None:
+    done = await asyncio.to_thread(
+        onsale, "worker", ONSALE_DATA=str(tmp_path), ONSALE_WORKER_PORT=str(installation.worker_port),
+        DATABASE_URL=stores.database_url, REDIS_URL=stores.redis_url,
+    )  # fmt: skip
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert "ONSALE_WORKER_PORT" in line
+
+
 async def test_a_sale_behind_a_balancer_survives_a_web_server(installation: Installation) -> None:
     """D5, S26, rules 2, 3 and 7: hold, pay and mail across processes; the process that takes the payment is killed."""
     at_once = httpx.Limits(max_keepalive_connections=0)

@@ -1,0 +1,76 @@
+"""Figures that `GET /metrics` reads from the stores for the alerts: messages given up, open payments, Redis' memory."""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from datetime import timedelta
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from redis.exceptions import NoPermissionError
+
+from core.database import raw
+from core.runtime import Runtime
+from tests.conftest import MakeEvent
+
+_PAYING = """
+WITH r AS (
+    INSERT INTO reservations (id, event_id, visitor, status, amount, currency, email, fence, payment_key,
+                              idempotency_key, request_digest)
+    VALUES ($1, $2, 'v', 'PAYING', 1, 'KRW', 'a@example.com', 1, 'pk', $3, '') RETURNING id)
+INSERT INTO payments (reservation_id, status, deadline, created_at)
+SELECT id, 'CALLED', now(), now() - $4::interval FROM r
+"""
+
+
+async def figures(client: httpx.AsyncClient) -> dict[str, float]:
+    text = (await client.get("/metrics")).text
+    return {
+        sample.name: sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if not set(sample.labels) - {"node"}
+    }
+
+
+async def test_messages_given_up_count_until_they_are_sent_again(client: httpx.AsyncClient, runtime: Runtime) -> None:
+    before = (await figures(client))["onsale_dead_letters_open"]
+    source = f"outbox/{secrets.token_hex(8)}"
+    await runtime.pipeline.dead_letters.bury(consumer="email", source=source, error="test", attempts=5)
+    assert (await figures(client))["onsale_dead_letters_open"] == before + 1
+    (letter,) = [each for each in await runtime.pipeline.dead_letters.list(limit=1000) if each.source == source]
+    await runtime.pipeline.dead_letters.retry([letter.id])
+    assert (await figures(client))["onsale_dead_letters_open"] == before
+
+
+async def test_an_open_payment_is_seen_with_its_age(
+    client: httpx.AsyncClient, runtime: Runtime, make_event: MakeEvent
+) -> None:
+    event = await make_event()
+    before = (await figures(client))["onsale_payments_unfinished"]
+    id = uuid.uuid4()
+    async with raw(runtime.database) as connection:
+        await connection.execute(_PAYING, id, event.id, secrets.token_hex(8), timedelta(days=30))
+    try:
+        found = await figures(client)
+        assert found["onsale_payments_unfinished"] == before + 1
+        assert found["onsale_payments_oldest_seconds"] >= 30 * 86400
+    finally:
+        async with raw(runtime.database) as connection:
+            await connection.execute("DELETE FROM reservations WHERE id = $1", id)
+
+
+async def test_a_redis_that_may_not_be_asked_about_itself_is_not_down(
+    client: httpx.AsyncClient, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (await figures(client))["onsale_redis_memory_used_bytes"] > 0
+
+    async def refused(*arguments: object) -> None:
+        raise NoPermissionError("this user has no permissions to run the 'info' command")
+
+    monkeypatch.setattr(runtime.redis, "info", refused)
+    text = (await client.get("/metrics")).text
+    assert 'onsale_store_up{store="redis"} 1.0' in text
+    assert "onsale_redis_memory_used_bytes{" not in text
