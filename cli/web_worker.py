@@ -43,8 +43,14 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if not self.should_exit:
-            os.write(self._ready_fd, READY.encode())
+            _tell_serve(self._ready_fd, READY)
             os.close(self._ready_fd)
+
+
+def _tell_serve(ready_fd: int, text: str) -> None:
+    # It has stopped reading when another web process could not start: that reason is told, this one is not needed.
+    with contextlib.suppress(BrokenPipeError):
+        os.write(ready_fd, text.encode())
 
 
 class _ReasonForServe:
@@ -64,7 +70,7 @@ class _ReasonForServe:
         async def passed_on(message: Message) -> None:
             reason = message.get("message", "")
             if message["type"] == "lifespan.startup.failed" and reason and "\n" not in reason:
-                os.write(self._ready_fd, reason.encode())
+                _tell_serve(self._ready_fd, reason)
                 logging.getLogger("uvicorn.error").disabled = True  # it would say the same again
             await send(message)
 
