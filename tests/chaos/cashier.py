@@ -1,9 +1,8 @@
-"""A server process with one buyer, for the fault test to disturb: `python -m tests.chaos.cashier JSON`.
+"""A server process with one buyer, for the fault test to disturb: `run(task, socket, log)` in a process of its own.
 
-JSON: settings, engines (database_url, redis_url), slug, visitor, step (a name of `STEPS`, or ""), cancels (the buyer
-gives the reservation back once it is confirmed). It prints `at STEP` when it gets there for the first time, and waits
-for a line on its standard input; it prints `answered ID` when the buyer has got an answer, `refused CODE` when the
-answer was no. Then it goes on like any server, finishing payments that are due, until it is killed or its input ends.
+It talks in lines over the socket: `at STEP` when it gets there for the first time, and then it waits for a line;
+`answered ID` when the buyer has got an answer, `refused CODE` when the answer was no. Then it goes on like any server,
+finishing payments that are due, until it is killed or the socket is closed.
 """
 
 from __future__ import annotations
@@ -11,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import json
-import sys
+import os
+import socket
 from collections.abc import Awaitable, Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, TypedDict
 from uuid import UUID
 
 from core.booking.checkout import Checkout
@@ -30,6 +30,18 @@ AGAIN = (StoreUnavailable, PaymentUnavailable, PaymentInProgress)
 AGAIN_SECONDS = 0.15
 
 Part = Callable[[Checkout], Any]
+Say = Callable[[str], None]
+
+
+class Task(TypedDict):
+    """`step`: a name of `STEPS`, or ""; `cancels`: the buyer gives the reservation back once it is confirmed."""
+
+    settings: dict[str, Any]
+    engines: dict[str, str]
+    slug: str
+    visitor: str
+    step: str
+    cancels: bool
 
 
 def _rows(checkout: Checkout) -> Any:
@@ -68,9 +80,10 @@ STEPS: dict[str, tuple[Part, str, str, Change | None]] = {
 class Pause:
     """Stops the process's work at one step, once."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, say: Say) -> None:
         self.go_on = asyncio.Event()
         self._name = name
+        self._say = say
         self._met = False
 
     def set_in(self, checkout: Checkout) -> None:
@@ -93,16 +106,12 @@ class Pause:
     async def _here(self) -> None:
         if not self._met:
             self._met = True
-            say(f"at {self._name}")
+            self._say(f"at {self._name}")
             await self.go_on.wait()
 
 
-def say(line: str) -> None:
-    print(line, flush=True)
-
-
-async def buy(checkout: Checkout, event: Event, visitor: str) -> UUID | None:
-    """Submits until there is an answer, always with the same key."""
+async def buy(checkout: Checkout, event: Event, visitor: str, say: Say) -> UUID | None:
+    """Submits until there is an answer, always with the same key. None: refused, and said so."""
     while True:
         try:
             begun = await checkout.submit(
@@ -137,15 +146,18 @@ async def work(runtime: Runtime) -> None:
         await asyncio.sleep(0.2)
 
 
-async def main(task: dict[str, Any]) -> None:
-    lines = asyncio.StreamReader()
-    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
+async def main(task: Task, talk: socket.socket) -> None:
+    lines, answers = await asyncio.open_connection(sock=talk)
+
+    def say(line: str) -> None:
+        answers.write(f"{line}\n".encode())
+
     async with open_runtime(Settings.load(**task["settings"]), Engines(**task["engines"])) as runtime:
         event = await runtime.events.get(task["slug"])
-        pause = Pause(task["step"])
+        pause = Pause(task["step"], say)
         if task["step"]:
             pause.set_in(runtime.checkout)
-        buying = asyncio.create_task(_be_the_buyer(runtime, event, task))
+        buying = asyncio.create_task(_be_the_buyer(runtime, event, task, say))
         working = asyncio.create_task(work(runtime))
         while await lines.readline():
             pause.go_on.set()
@@ -153,13 +165,17 @@ async def main(task: dict[str, Any]) -> None:
         buying.cancel()
 
 
-async def _be_the_buyer(runtime: Runtime, event: Event, task: dict[str, Any]) -> None:
-    id = await buy(runtime.checkout, event, task["visitor"])
+async def _be_the_buyer(runtime: Runtime, event: Event, task: Task, say: Say) -> None:
+    id = await buy(runtime.checkout, event, task["visitor"], say)
     if id is not None:
         if task["cancels"]:
             await give_back(runtime.checkout, id, task["visitor"])
         say(f"answered {id}")
 
 
-if __name__ == "__main__":
-    asyncio.run(main(json.loads(sys.argv[1])))
+def run(task: Task, talk: socket.socket, log: Path) -> None:
+    """The process's whole life. What it would print goes to `log`."""
+    with log.open("ab") as file:
+        for stream in (1, 2):
+            os.dup2(file.fileno(), stream)
+    asyncio.run(main(task, talk))

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
+import multiprocessing
 import secrets
-import signal
-import sys
+import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from core.booking.checkout import Checkout
+from core.booking.reservation import Reason
 from core.embedded import Engines
 from core.errors import OnsaleError
 from core.payments.composition import open_payments
@@ -30,8 +31,8 @@ from tests.chaos import cashier
 from tests.contract.store_proxy import StoreProxy, behind_proxies
 from tests.payment_servers import Simulator, simulator
 
-#: How long a store or a provider is away.
-AWAY_SECONDS = 1.5
+#: How long a store or a provider is away: longer than the process waits for an answer.
+AWAY_SECONDS = 1.0
 PATIENCE_SECONDS = 60.0
 
 #: The provider has charged, and its answer is on the way: seen in its ledger, not in the process.
@@ -50,15 +51,38 @@ class Fault(StrEnum):
     REFUSES = "provider says no"
 
 
-CASES = [(step, fault) for step in (*SALE_STEPS, *REFUND_STEPS) for fault in Fault]
+PROVIDERS = ("toss", "kcp")
+
+
+@dataclass(frozen=True)
+class Case:
+    provider: str
+    step: str
+    fault: Fault
+
+    @property
+    def cancels(self) -> bool:
+        """The buyer gives the reservation back once it is confirmed."""
+        return self.step in REFUND_STEPS
+
+    def __str__(self) -> str:
+        return f"{self.provider}, {self.step}, {self.fault}"
+
+
+CASES = [
+    Case(provider, step, fault) for provider in PROVIDERS for step in (*SALE_STEPS, *REFUND_STEPS) for fault in Fault
+]
+
+#: A server is a fork of one process that has everything imported: it begins at once, and can be killed like any other.
+_SERVERS = multiprocessing.get_context("forkserver")
+_SERVERS.set_forkserver_preload([cashier.__name__])
 
 
 @dataclass
 class Told:
     """One line of the table."""
 
-    step: str
-    fault: Fault
+    case: Case
     end: str = "?"
     reason: str = ""
     charged: int = 0
@@ -81,37 +105,33 @@ class Ledger:
 class Process:
     """The cashier: a real process, that can be killed."""
 
-    def __init__(self, child: asyncio.subprocess.Process) -> None:
+    def __init__(self, child: BaseProcess, lines: asyncio.StreamReader, orders: asyncio.StreamWriter) -> None:
         self._child = child
+        self._lines = lines
+        self._orders = orders
         self._said: list[str] = []
 
     async def says(self, beginning: str) -> None:
         """Waits until it has said a line that begins so; `refused` is a failure of the test."""
-        assert self._child.stdout is not None
         async with asyncio.timeout(PATIENCE_SECONDS):
             while not any(line.startswith(beginning) for line in self._said):
-                line = (await self._child.stdout.readline()).decode().strip()
+                line = (await self._lines.readline()).decode().strip()
                 if line.startswith("refused ") or not line:
                     raise AssertionError(f"the buyer was {line or 'left by a dead process'}")
                 self._said.append(line)
 
     def go(self) -> None:
-        assert self._child.stdin is not None
-        self._child.stdin.write(b"go\n")
+        self._orders.write(b"go\n")
 
     async def kill(self) -> None:
-        self._child.send_signal(signal.SIGKILL)
-        await self._child.wait()
+        self._child.kill()
+        await asyncio.to_thread(self._child.join)
 
     async def end(self) -> None:
-        if self._child.returncode is None:
-            assert self._child.stdin is not None
-            self._child.stdin.close()
-            try:
-                async with asyncio.timeout(15):
-                    await self._child.wait()
-            except TimeoutError:
-                await self.kill()
+        self._orders.close()
+        await asyncio.to_thread(self._child.join, 15)
+        if self._child.is_alive():
+            await self.kill()
 
 
 @dataclass
@@ -126,32 +146,30 @@ class Stage:
     provider: StoreProxy
     books: Simulator
 
-    async def start(self, event: Event, step: str, *, cancels: bool, log: Path) -> Process:
-        task = {
-            "settings": self.settings, "slug": event.slug, "visitor": "buyer", "cancels": cancels,
-            "step": "" if step == CHARGING else step,
+    async def start(self, event: Event, case: Case, log: Path) -> Process:
+        task: cashier.Task = {
+            "settings": self.settings, "slug": event.slug, "visitor": "buyer", "cancels": case.cancels,
+            "step": "" if case.step == CHARGING else case.step,
             "engines": {"database_url": self.engines.database_url, "redis_url": self.engines.redis_url},
         }  # fmt: skip
-        with log.open("ab") as errors:
-            return Process(
-                await asyncio.create_subprocess_exec(
-                    sys.executable, "-m", "tests.chaos.cashier", json.dumps(task), stdin=asyncio.subprocess.PIPE,
-                    stdout=asyncio.subprocess.PIPE, stderr=errors,
-                )
-            )  # fmt: skip
+        ours, theirs = socket.socketpair()
+        with theirs:
+            child = _SERVERS.Process(target=cashier.run, args=(task, theirs, log), daemon=True)
+            child.start()
+        return Process(child, *await asyncio.open_connection(sock=ours))
 
 
 @contextlib.asynccontextmanager
-async def stage(runtime: Runtime, database_url: str, folder: Path) -> AsyncIterator[Stage]:
+async def stage(runtime: Runtime, database_url: str, case: Case, folder: Path) -> AsyncIterator[Stage]:
     engines = Engines(database_url, runtime.settings.redis_url)
     async with behind_proxies(engines) as (proxied, postgres, redis), simulator(folder / "books.sqlite") as books:
         address = urlsplit(books.url)
         provider = StoreProxy((address.hostname or "", address.port or 0))
         await provider.open()
         settings = {
-            "data": str(folder), "secret_key": "chaos", "operator_token": "chaos", "payment_providers": "toss",
-            "simulator_url": f"http://127.0.0.1:{provider.port}/paysim", "payment_read_seconds": 0.8,
-            "payment_connect_seconds": 1, "claim_seconds": 1.5, "resolver_seconds": 0.2, "payment_deadline_seconds": 40,
+            "data": str(folder), "secret_key": "chaos", "operator_token": "chaos", "payment_providers": case.provider,
+            "simulator_url": f"http://127.0.0.1:{provider.port}/paysim", "payment_read_seconds": 0.6,
+            "payment_connect_seconds": 1, "claim_seconds": 1.2, "resolver_seconds": 0.2, "payment_deadline_seconds": 40,
             "payment_retries": 0, "breaker_timeouts": 1000, "breaker_window": 1000, "breaker_minimum_calls": 1000,
             "log_level": "warning",
         }  # fmt: skip
@@ -161,14 +179,13 @@ async def stage(runtime: Runtime, database_url: str, folder: Path) -> AsyncItera
             await provider.cut()
 
 
-async def play(at: Stage, event: Event, step: str, fault: Fault, folder: Path) -> Told:
+async def play(at: Stage, event: Event, case: Case, folder: Path) -> Told:
     """Plays one case on an open event of its own and returns what came of it; `wrong` says what must not be."""
-    told, began = Told(step, fault), time.monotonic()
-    cancels = step in REFUND_STEPS
-    await at.books.behave(latency_seconds=0.4 if step == CHARGING else 0.0)
+    told, began, fault = Told(case), time.monotonic(), case.fault
+    await at.books.behave(case.provider, latency_seconds=0.3 if case.step == CHARGING else 0.0)
     await at.runtime.waiting_room.join(event, "buyer")
     await at.runtime.seats.hold(event, "buyer", [3, 4])
-    process = await at.start(event, step, cancels=cancels, log=folder / "cashier.log")
+    process = await at.start(event, case, folder / "cashier.log")
     supervisor = Supervisor()
     payments = open_payments(settings=Settings.load(**at.settings), redis=None, clock=at.runtime.clock)
     other = Checkout(
@@ -177,15 +194,16 @@ async def play(at: Stage, event: Event, step: str, fault: Fault, folder: Path) -
         process=f"other-{secrets.token_hex(3)}",
     )  # fmt: skip
     try:
-        if step == CHARGING:
-            await until(at.books.ledger, PATIENCE_SECONDS)
+        if case.step == CHARGING:
+            await until(lambda: at.books.ledger(case.provider), PATIENCE_SECONDS)
         else:
-            await process.says(f"at {step}")
-        away = await _break(at, fault, process)
+            await process.says(f"at {case.step}")
+        away = await _break(at, case, process)
         if fault is Fault.KILLED:
             # The buyer's browser repeats the call, and another server answers.
-            id = await cashier.buy(other, event, "buyer")
-            assert id is not None
+            refusals: list[str] = []
+            id = await cashier.buy(other, event, "buyer", refusals.append)
+            assert id is not None, refusals
         else:
             process.go()
             answer = asyncio.create_task(process.says("answered"))
@@ -198,11 +216,11 @@ async def play(at: Stage, event: Event, step: str, fault: Fault, folder: Path) -
             return not await payments_left(at.runtime, event)
 
         await until(nothing_left, PATIENCE_SECONDS)
-        if fault is Fault.KILLED and cancels:
+        if fault is Fault.KILLED and case.cancels:
             (row,) = await rows(at.runtime, "SELECT id FROM reservations WHERE event_id = $1", event.id)
             await other.cancel(row["id"], "buyer")
             await until(nothing_left, PATIENCE_SECONDS)
-        await _examine(at, event, told, cancels=cancels)
+        await _examine(at, event, told)
     except (AssertionError, TimeoutError, OnsaleError) as error:
         told.wrong = f"{type(error).__name__}: {error}".splitlines()[0]
     finally:
@@ -213,9 +231,9 @@ async def play(at: Stage, event: Event, step: str, fault: Fault, folder: Path) -
     return told
 
 
-async def _break(at: Stage, fault: Fault, process: Process) -> Any:
+async def _break(at: Stage, case: Case, process: Process) -> Any:
     """Makes the fault happen; returns what ends it."""
-    match fault:
+    match case.fault:
         case Fault.KILLED:
             await process.kill()
         case Fault.POSTGRES:
@@ -228,7 +246,7 @@ async def _break(at: Stage, fault: Fault, process: Process) -> Any:
             at.provider.mute()
             return at.provider.restore
         case Fault.REFUSES:
-            await at.books.behave(success_rate=0.0)
+            await at.books.behave(case.provider, success_rate=0.0)
 
     async def nothing() -> None:
         return None
@@ -236,32 +254,35 @@ async def _break(at: Stage, fault: Fault, process: Process) -> Any:
     return nothing
 
 
-async def _examine(at: Stage, event: Event, told: Told, *, cancels: bool) -> None:
+async def _examine(at: Stage, event: Event, told: Told) -> None:
     """Rules 1, 2 and 3 on the books of both sides."""
+    case = told.case
     reservations = await rows(at.runtime, "SELECT id, status, reason FROM reservations WHERE event_id = $1", event.id)
     assert len(reservations) == 1, f"{len(reservations)} reservations"
     told.end, told.reason = reservations[0]["status"], reservations[0]["reason"] or ""
-    books = Ledger(await at.books.ledger())
+    books = Ledger(await at.books.ledger(case.provider))
     told.charged = sum(entry.charged for entry in books.ledger.values())
     told.cancelled = sum(entry.cancelled for entry in books.ledger.values())
     counts = await check_books(at.runtime, event, books)
     # The equation of the money side.
     assert told.charged == counts.get("CONFIRMED", 0) + told.cancelled
     assert set(books.ledger) <= {str(reservations[0]["id"])}, "an order that no reservation knows"
-    if cancels:
+    if case.cancels:
         assert told.end == "CANCELLED"
-    elif told.fault in (Fault.POSTGRES, Fault.REDIS):
-        assert told.end == "CONFIRMED", "a store's absence must not lose a sale"
+    elif case.fault in (Fault.POSTGRES, Fault.REDIS):
+        # NHN KCP cannot be asked for an order by its number: a charge whose answer outlives the lease is net-cancelled.
+        lost = case.provider == "kcp" and told.reason == Reason.CANCELLED_AT_PROVIDER
+        assert told.end == "CONFIRMED" or lost, "a store's absence must not lose a sale"
 
 
-def table(lines: list[Told]) -> str:
+def table(lines: Sequence[Told]) -> str:
     """The cases as text, in the order of checkout."""
     order = {case: number for number, case in enumerate(CASES)}
-    lines = sorted(lines, key=lambda told: order[told.step, told.fault])
-    out = [f"{'step':<24}{'fault':<18}{'end':<11}{'reason':<27}{'charged':>8}{'given back':>11}{'s':>6}"]
-    for told in lines:
+    head = f"{'':<6}{'step':<24}{'fault':<18}{'end':<11}{'reason':<27}{'charged':>8}{'given back':>11}{'s':>6}"
+    out = [head]
+    for told in sorted(lines, key=lambda told: order[told.case]):
         out.append(
-            f"{told.step:<24}{told.fault:<18}{told.end:<11}{told.reason:<27}{told.charged:>8}{told.cancelled:>11}"
-            f"{told.seconds:>6.1f}{'  WRONG: ' + told.wrong if told.wrong else ''}"
+            f"{told.case.provider:<6}{told.case.step:<24}{told.case.fault:<18}{told.end:<11}{told.reason:<27}"
+            f"{told.charged:>8}{told.cancelled:>11}{told.seconds:>6.1f}{'  WRONG: ' + told.wrong if told.wrong else ''}"
         )
     return "\n".join(out)
