@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-import segno
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.middleware import Middleware
@@ -23,6 +22,7 @@ from starlette.routing import Route
 from core import languages
 from core.booking.reservation import Reservation, ReservationStatus
 from core.errors import OnsaleError
+from core.notifications import ticket_qr
 from core.venue.event import Event
 from web import problems
 from web.api_reservations import LANGUAGE_COOKIE, reservation_id
@@ -173,6 +173,4 @@ def _environment(loader: FileSystemLoader, language: str) -> Environment:
 
 
 def qr_svg(code: str) -> Markup:
-    """The ticket's code as an inline SVG image; error correction Q survives a crumpled print-out."""
-    image = segno.make(code, error="q", micro=False).svg_inline(omitsize=True, border=0)
-    return Markup(image)  # noqa: S704 - made by segno from modules of the QR code, with no text of anybody's in it
+    return Markup(ticket_qr.qr_svg(code))  # noqa: S704 - modules of the QR code, with no text of anybody's in it

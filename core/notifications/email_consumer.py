@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -36,4 +37,8 @@ class EmailConsumer:
     async def handle(self, connection: asyncpg.Connection, events: Sequence[ReservationEvent]) -> None:
         for event in events:
             starts_at = await connection.fetchval("SELECT starts_at FROM events WHERE id = $1", event.event_id)
-            await self._mailer.send(compose(event, base_url=self._base_url, sender=self._sender, starts_at=starts_at))
+            # In a thread: it is a few milliseconds of work, and live channels share the loop.
+            message = await asyncio.to_thread(
+                compose, event, base_url=self._base_url, sender=self._sender, starts_at=starts_at
+            )
+            await self._mailer.send(message)

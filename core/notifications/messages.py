@@ -4,7 +4,6 @@ language.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from datetime import datetime
 from email.headerregistry import Address
@@ -14,11 +13,11 @@ from typing import Final, Protocol
 from urllib.parse import urlencode
 
 import jinja2
-import segno
 
 from core import languages
 from core.events.reservation_event import EventType, ReservationEvent, SeatChange
 from core.notifications.mailer import MailRefused
+from core.notifications.ticket_qr import qr_png
 
 _TEMPLATES: Final = {
     EventType.CONFIRMED: "confirmed",
@@ -99,15 +98,6 @@ def compose(event: ReservationEvent, *, base_url: str, sender: str, starts_at: d
 def ticket_text(code: str) -> str:
     """What the QR code on a ticket says."""
     return code
-
-
-def qr_png(content: str) -> bytes:
-    """A QR code that a scanner at a door reads off a scratched phone: error correction Q, quiet zone of 4
-    modules.
-    """
-    buffer = io.BytesIO()
-    segno.make(content, error="q", micro=False).save(buffer, kind="png", scale=6, border=4)
-    return buffer.getvalue()
 
 
 def _domain(address: str) -> str:
