@@ -33,11 +33,16 @@ Part = Callable[[Checkout], Any]
 Say = Callable[[str], None]
 
 
+class Addresses(TypedDict):
+    database_url: str
+    redis_url: str
+
+
 class Task(TypedDict):
     """`step`: a name of `STEPS`, or ""; `cancels`: the buyer gives the reservation back once it is confirmed."""
 
     settings: dict[str, Any]
-    engines: dict[str, str]
+    engines: Addresses
     slug: str
     visitor: str
     step: str
