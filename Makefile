@@ -4,6 +4,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 LOCK := uv.lock pyproject.toml
 CROWD ?= 300
+# Test files are shared out among so many processes, each with stores of its own.
+TESTERS ?= logical
 
 .DEFAULT_GOAL := help
 .PHONY: run demo test check bench chaos docs clean help
@@ -24,7 +26,8 @@ demo: .venv/onsale-run ## the same with a simulated crowd of CROWD visitors (300
 	@exec $(BIN)/onsale serve --demo --crowd $(CROWD)
 
 test: .venv/onsale-dev ## all tests, on real stores and in a real browser
-	@chromium=$$(scripts/chromium.sh $(BIN)/python) && CHROMIUM=$$chromium $(BIN)/python -m pytest -m "not chaos"
+	@chromium=$$(scripts/chromium.sh $(BIN)/python) && CHROMIUM=$$chromium $(BIN)/python -m pytest -m "not chaos" \
+		-n $(TESTERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 check: .venv/onsale-dev ## ruff, mypy --strict, import rules, settings and their documentation
 	$(BIN)/ruff check .
