@@ -19,7 +19,7 @@ from redis.asyncio import Redis
 from core import audit_postgres as audit
 from core.booking.checkout import Checkout
 from core.clock import Clock, SystemClock
-from core.database import open_database
+from core.database import close_database, open_database
 from core.diagnosis.diagnose import Diagnose
 from core.diagnosis.standing import Look
 from core.embedded import Engines
@@ -152,12 +152,12 @@ async def open_runtime(
     process = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
     async with contextlib.AsyncExitStack() as stack:
         database = await open_database(engines.database_url, settings.database_pool)
-        stack.push_async_callback(database.disconnect)
+        stack.push_async_callback(close_database, database)
         replica = None
         if settings.database_replica_url:
             try:
                 replica = await open_database(settings.database_replica_url, 2)
-                stack.push_async_callback(replica.disconnect)
+                stack.push_async_callback(close_database, replica)
             except StartupError as error:
                 # Only the consistency job reads from it: a sale does not stop for that.
                 log.warning("the read replica is not used", cause=str(error))
@@ -195,7 +195,9 @@ async def open_runtime(
         messenger = open_messenger(settings)
         stack.push_async_callback(messenger.aclose)
         watch = HealthWatch(
-            look=Look(database=database, redis=redis, events=events, payments=payments, clock=clock),
+            look=Look(
+                database=database, redis=redis, events=events, payments=payments, clock=clock, groups=pipeline.groups
+            ),
             redis=redis, database=database, leases=leases, messenger=messenger, clock=clock,
             every_seconds=settings.watch_seconds,
             console_url=f"{settings.base_url.rstrip('/')}/ops" if settings.base_url else "",
@@ -207,7 +209,7 @@ async def open_runtime(
             diagnose=Diagnose(
                 database=database, redis=redis, settings=settings, clock=clock, events=events,
                 waiting_room=waiting_room, seats=seats, scripts=scripts, rows=rows, reconcile=reconcile,
-                payments=payments, checkout=checkout, consumer_lag=pipeline.consumer_lag,
+                payments=payments, checkout=checkout, groups=pipeline.groups,
             ),
             load=load, vitals=vitals, watch=watch,
             history=History(redis=redis, database=database, events=events, seats=seats, vitals=vitals, clock=clock),

@@ -1,10 +1,13 @@
 """The runbook as a call: "I can't book", walked step by step for a visitor, a reservation or a seat (S33).
 
 finding.py            what a step found; every cause that can be named, with what to do; which one is the likeliest
-dependencies.py       PostgreSQL, Redis, the sale, the periodic work
-people.py             the visitor: place, session, basket
-seats.py              the seat: Redis against PostgreSQL, who holds it, its lock
-money.py              the reservation, its payment, the circuits
-messages.py           outbox, dead letters, the buyer's e-mail
+dependencies_*.py     PostgreSQL; Redis, with a sale's board, sweep and queue
+sale.py               the sale: open, closed, paused
+people_redis.py       the visitor: place, session, basket
+seats_redis.py        the seat: Redis against PostgreSQL, who holds it, its lock
+money*.py             the reservation, its payment, the circuits
+messages_postgres.py  outbox, dead letters, the buyer's e-mail
+consumers.py          Kafka: its brokers, who consumes, how far behind
 diagnose.py           the walk, and the safe mends
+standing.py           the part of it that is about nobody in particular: what the health watch looks at
 """

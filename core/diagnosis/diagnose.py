@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 from uuid import UUID
-
-import databases
-from redis.asyncio import Redis
 
 from core import keys
 from core.booking.checkout import Checkout
 from core.clock import Clock
-from core.diagnosis import dependencies, messages, money, people, seats
+from core.diagnosis import (
+    consumers,
+    dependencies_postgres,
+    dependencies_redis,
+    messages_postgres,
+    money,
+    money_postgres,
+    people_redis,
+    sale,
+    seats_redis,
+)
 from core.diagnosis.finding import ADVICE, Cause, Finding, Level, fail, likeliest
 from core.errors import EventNotFound, StoreUnavailable
 from core.languages import LANGUAGES, translations
@@ -27,6 +35,10 @@ from core.upkeep.seat_rows_postgres import SeatRows
 from core.venue.event import Event
 from core.venue.event_store_postgres import EventStore
 from core.waiting_room.queue_redis import WaitingRoom
+
+if TYPE_CHECKING:
+    import databases
+    from redis.asyncio import Redis
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +67,7 @@ class Diagnose:
     def __init__(
         self, *, database: databases.Database, redis: Redis, settings: Settings, clock: Clock, events: EventStore,
         waiting_room: WaitingRoom, seats: Seats, scripts: SeatScripts, rows: SeatRows, reconcile: Reconcile,
-        payments: Payments, checkout: Checkout, consumer_lag: messages.ConsumerLag | None = None,
+        payments: Payments, checkout: Checkout, groups: consumers.Groups,
     ) -> None:  # fmt: skip
         self._database = database
         self._redis = redis
@@ -69,7 +81,7 @@ class Diagnose:
         self._reconcile = reconcile
         self._payments = payments
         self._checkout = checkout
-        self._consumer_lag = consumer_lag
+        self._groups = groups
 
     async def run(self, question: Question, *, fix: bool = False) -> Diagnosis:
         found = [finding async for finding in self._walk(question)]
@@ -81,7 +93,7 @@ class Diagnose:
 
     async def _walk(self, question: Question) -> AsyncIterator[Finding]:
         away = False
-        for check in (dependencies.postgres(self._database), dependencies.redis(self._redis)):
+        for check in (dependencies_postgres.postgres(self._database), dependencies_redis.redis(self._redis)):
             async for finding in check:
                 away = away or finding.level is Level.FAIL
                 yield finding
@@ -98,7 +110,7 @@ class Diagnose:
     async def _details(self, question: Question) -> AsyncIterator[Finding]:
         row = None
         if question.reservation is not None:
-            row = await money.find_reservation(self._database, question.reservation)
+            row = await money_postgres.find_reservation(self._database, question.reservation)
             if row is None:
                 yield fail(
                     "reservation", Cause.RESERVATION_NOT_FOUND, f"there is no reservation {question.reservation}"
@@ -109,19 +121,21 @@ class Diagnose:
         visitor = row["visitor"] if row else question.visitor
         if event is not None:
             if row is None and visitor is not None:
-                latest = await money.latest_reservation(self._database, event.id, visitor)
-                row = await money.find_reservation(self._database, latest) if latest else None
+                latest = await money_postgres.latest_reservation(self._database, event.id, visitor)
+                row = await money_postgres.find_reservation(self._database, latest) if latest else None
             async for finding in self._in_event(event, visitor, question.seat):
                 yield finding
         if row is not None:
             async for finding in money.reservation(row):
                 yield finding
-            async for finding in messages.email(self._database, row["id"]):
+            async for finding in messages_postgres.email(self._database, row["id"]):
                 yield finding
         await self._payments.refresh()
-        async for finding in money.circuits(self._payments.circuits()):
+        async for finding in money.circuits(self._payments.circuits(), self._payments.when_open):
             yield finding
-        async for finding in messages.pipeline(self._database, self._consumer_lag):
+        async for finding in messages_postgres.pipeline(self._database):
+            yield finding
+        async for finding in consumers.consumers(self._groups):
             yield finding
 
     async def _event(self, slug: str | None) -> tuple[Event | None, Finding | None]:
@@ -134,17 +148,17 @@ class Diagnose:
 
     async def _in_event(self, event: Event, visitor: str | None, ordinal: int | None) -> AsyncIterator[Finding]:
         now = self._clock.now()
-        async for finding in dependencies.sale(event, now):
+        async for finding in sale.sale(event, now):
             yield finding
-        async for finding in dependencies.work(self._redis, event, now):
+        async for finding in dependencies_redis.work(self._redis, event, now):
             yield finding
         if visitor is not None:
-            async for finding in people.visitor(
+            async for finding in people_redis.visitor(
                 self._redis, self._waiting_room, self._seats, self._settings, self._clock, event, visitor
             ):
                 yield finding
         if ordinal is not None:
-            async for finding in seats.seat(self._redis, self._scripts, self._rows, event, ordinal, visitor):
+            async for finding in seats_redis.seat(self._redis, self._scripts, self._rows, event, ordinal, visitor):
                 yield finding
 
     async def _mend(self, question: Question, finding: Finding) -> Finding:

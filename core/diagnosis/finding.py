@@ -52,6 +52,7 @@ class Cause(StrEnum):
     HEARTBEAT_LATE = "heartbeat_late"
     VISITOR_WAITING = "visitor_waiting"
     BASKET_LAPSED = "basket_lapsed"
+    KAFKA_AWAY = "kafka_away"
     RELAY_STUCK = "relay_stuck"
     EMAIL_DEAD = "email_dead"
     CONSUMER_LAG = "consumer_lag"
@@ -89,7 +90,7 @@ ADVICE: dict[Cause, str] = {
     Cause.SEAT_SOLD: "Somebody else has bought the seat. The customer picks another.",
     Cause.SEAT_BLOCKED: "The organiser blocked the seat. Unblock it on the operator's page if that is wrong.",
     Cause.SEAT_HELD: "Somebody else holds the seat until the time shown. It may come free.",
-    Cause.CIRCUIT_OPEN: "The provider's circuit is open. Check the provider; it is probed again by itself.",
+    Cause.CIRCUIT_OPEN: "The provider's circuit is open: check the provider. It is probed by itself, unless forced.",
     Cause.SALE_PAUSED: "Admission is paused by an operator: resume it on the operator's page.",
     Cause.ADMISSION_CAPPED: "The load, or payment being away, holds admission back: look at CPU, pool and provider.",
     Cause.ADMISSION_STALLED: "There is room and the queue does not move: `--fix` sweeps once; check the sweep job.",
@@ -98,9 +99,10 @@ ADVICE: dict[Cause, str] = {
     Cause.HEARTBEAT_LATE: "The browser has gone silent and will be put out: the network or a sleeping phone.",
     Cause.VISITOR_WAITING: "The visitor is in the queue. Nothing is wrong.",
     Cause.BASKET_LAPSED: "The hold ran out before payment. The customer picks seats again.",
-    Cause.RELAY_STUCK: "Outbox rows are not leaving: check Kafka, and that a web process or worker runs.",
+    Cause.KAFKA_AWAY: "Bring Kafka back (KAFKA_BOOTSTRAP_SERVERS). Sales go on; e-mails wait in the outbox.",
+    Cause.RELAY_STUCK: "Events do not leave the outbox: see that a web process or worker runs, and its log (`relay`).",
     Cause.EMAIL_DEAD: "The e-mail was given up: read the error, mend it, `onsale events dead retry`.",
-    Cause.CONSUMER_LAG: "The consumers are behind: start another `onsale worker`, look at their log.",
+    Cause.CONSUMER_LAG: "The consumers are behind, or none runs: start another `onsale worker`, look at its log.",
     Cause.EMAIL_PENDING: "The e-mail has not been sent yet. The ticket is on the reservation's page already.",
     Cause.DEAD_LETTERS: "Messages were given up: `onsale events dead list`, then `retry`.",
     Cause.POSTGRES_FULL: "PostgreSQL is nearly out of connections: lower ONSALE_DATABASE_POOL or add a pooler.",

@@ -1,47 +1,18 @@
-"""The reservation, its payment, and the circuits of the providers."""
+"""The reservation, its payment, and the circuits of the providers: judged from what was read."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
-from uuid import UUID
-
-import databases
 
 from core.booking.reservation import Reason
 from core.clock import iso
-from core.database import raw
 from core.diagnosis.finding import Cause, Finding, fail, passed, warn
 from core.payments.breaker import Mode
 from core.payments.breaker_redis import CircuitView
+from core.payments.payments import WhenOpen
 
-# A due payment is claimed within a second or two; nobody working on it after this long is a fault.
-_STUCK_SECONDS = 30
-
-_RESERVATION = """
-SELECT r.id, r.visitor, r.status, r.reason, r.amount, r.currency, r.created_at, r.updated_at, e.slug,
-       p.status AS payment, p.provider, p.error_code, p.attempts, p.deadline, p.untold,
-       p.next_attempt_at < now() - make_interval(secs => $2)
-           AND (p.claimed_until IS NULL OR p.claimed_until < now() - make_interval(secs => $2)) AS overdue,
-       array(SELECT ordinal FROM reservation_seats s WHERE s.reservation_id = r.id ORDER BY ordinal) AS seats
-FROM reservations r JOIN events e ON e.id = r.event_id LEFT JOIN payments p ON p.reservation_id = r.id
-WHERE r.id = $1
-"""
-_LATEST = """
-SELECT r.id FROM reservations r WHERE r.event_id = $1 AND r.visitor = $2 ORDER BY r.created_at DESC LIMIT 1
-"""
-
-
-async def find_reservation(database: databases.Database, id: UUID) -> Any | None:
-    """The row with its payment, its event's slug and its seats. Raises StoreUnavailable."""
-    async with raw(database) as connection:
-        return await connection.fetchrow(_RESERVATION, id, float(_STUCK_SECONDS))
-
-
-async def latest_reservation(database: databases.Database, event_id: int, visitor: str) -> UUID | None:
-    async with raw(database) as connection:
-        id: UUID | None = await connection.fetchval(_LATEST, event_id, visitor)
-    return id
+_SHUT = frozenset({Mode.OPEN, Mode.FORCED_OPEN})
 
 
 async def reservation(row: Any) -> AsyncIterator[Finding]:
@@ -77,14 +48,23 @@ async def reservation(row: Any) -> AsyncIterator[Finding]:
             yield warn(step, Cause.RESERVATION_CANCELLED, f"{detail}; reason {row['reason']}")
 
 
-async def circuits(views: Sequence[CircuitView]) -> AsyncIterator[Finding]:
-    shut = {Mode.OPEN, Mode.FORCED_OPEN}
+async def circuits(views: Sequence[CircuitView], when_open: WhenOpen) -> AsyncIterator[Finding]:
+    """`views` in the order in which providers are asked; what an open circuit means depends on the setting."""
+    # Without `fallback` no new payment goes to any but the first.
+    asked = views if when_open == "fallback" else views[:1]
+    instead = next((view.provider for view in asked if view.mode not in _SHUT), None)
     for view in views:
         rate = "" if view.failure_rate is None else f", {view.failure_rate:.0f}% of {view.calls} calls failed"
         detail = f"{view.provider}: {view.mode}{rate}"
-        if view.mode not in shut:
+        if view.mode is Mode.FORCED_OPEN:
+            detail += " by an operator, until it is set back to automatic"
+        if view.mode not in _SHUT:
             yield passed("payment circuit", detail)
-        elif all(other.mode in shut for other in views):
-            yield fail("payment circuit", Cause.CIRCUIT_OPEN, detail)
+        elif view not in asked:
+            yield warn("payment circuit", Cause.CIRCUIT_OPEN, f"{detail}; new payments do not go there ({when_open})")
+        elif instead is not None:
+            yield warn("payment circuit", Cause.CIRCUIT_OPEN, f"{detail}; {instead} is asked instead (fallback)")
+        elif when_open == "park":
+            yield warn("payment circuit", Cause.CIRCUIT_OPEN, f"{detail}; payments wait with their seats (park)")
         else:
-            yield warn("payment circuit", Cause.CIRCUIT_OPEN, f"{detail}; another provider is asked")
+            yield fail("payment circuit", Cause.CIRCUIT_OPEN, f"{detail}; nobody can pay")

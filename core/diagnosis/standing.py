@@ -2,35 +2,42 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, replace
-
-import databases
-from redis.asyncio import Redis
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from core.clock import Clock
-from core.diagnosis import dependencies, messages, money
+from core.diagnosis import consumers, dependencies_postgres, dependencies_redis, messages_postgres, money
 from core.diagnosis.finding import Cause, Finding, Level, fail
-from core.errors import PaymentUnavailable, StoreUnavailable
-from core.payments.breaker import Mode
+from core.errors import StoreUnavailable
 from core.payments.payments import Payments
 from core.store_redis import REDIS_LOST
 from core.upkeep.probes import Probes
 from core.venue.event import Event, SaleState
 from core.venue.event_store_postgres import EventStore
 
+if TYPE_CHECKING:
+    import databases
+    from redis.asyncio import Redis
+
 #: A store that has not answered after this long is away, in seconds.
 PATIENCE_SECONDS = 3.0
+#: Kafka takes several connections to say how its groups stand, and gives up by itself before this.
+_KAFKA_PATIENCE_SECONDS = 10.0
 #: Sales looked at in one round, at most: the general checks find what is wrong with all of them.
 _MOST_SALES = 50
 
-_OF_POSTGRES = frozenset({Cause.POSTGRES_FULL, Cause.RELAY_STUCK, Cause.CONSUMER_LAG, Cause.DEAD_LETTERS})
+_OF_POSTGRES = frozenset({Cause.POSTGRES_FULL, Cause.RELAY_STUCK, Cause.DEAD_LETTERS})
 _OF_REDIS = frozenset({
     Cause.REDIS_READ_ONLY, Cause.REDIS_FULL, Cause.REDIS_MEMORY, Cause.REDIS_EVICTS, Cause.BOARD_LOST,
     Cause.SWEEP_STOPPED, Cause.ADMISSION_STALLED,
 })  # fmt: skip
+_OF_KAFKA = frozenset({Cause.CONSUMER_LAG})
 #: All that a look can find; other findings of the same steps (a full queue, a paused sale) are no fault.
-WATCHED = _OF_POSTGRES | _OF_REDIS | {Cause.POSTGRES_AWAY, Cause.REDIS_AWAY, Cause.CIRCUIT_OPEN}
+WATCHED = _OF_POSTGRES | _OF_REDIS | _OF_KAFKA | {
+    Cause.POSTGRES_AWAY, Cause.REDIS_AWAY, Cause.KAFKA_AWAY, Cause.CIRCUIT_OPEN,
+}  # fmt: skip
 #: Found in one event's steps, but true of all of them.
 _GENERAL = frozenset({Cause.SWEEP_STOPPED})
 
@@ -48,29 +55,37 @@ class Look:
 
     def __init__(
         self, *, database: databases.Database, redis: Redis, events: EventStore, payments: Payments, clock: Clock,
-        consumer_lag: messages.ConsumerLag | None = None,
+        groups: consumers.Groups,
     ) -> None:  # fmt: skip
         self._database = database
         self._redis = redis
         self._events = events
         self._payments = payments
         self._clock = clock
-        self._consumer_lag = consumer_lag
+        self._groups = groups
         self._probes = Probes()
 
     async def run(self) -> Standing:
         found: list[tuple[str, Finding]] = []
         unknown: set[Cause] = set()
+        # Meanwhile: it takes longer than the others, away above all.
+        of_kafka = asyncio.create_task(
+            self._all(found, "-", "kafka", Cause.KAFKA_AWAY, self._of_kafka, _KAFKA_PATIENCE_SECONDS)
+        )
         if not await self._all(found, "-", "postgresql", Cause.POSTGRES_AWAY, self._of_postgres):
             unknown |= _OF_POSTGRES
-        if not await self._all(found, "-", "redis", Cause.REDIS_AWAY, lambda: dependencies.redis(self._redis)):
+        if not await self._all(found, "-", "redis", Cause.REDIS_AWAY, lambda: dependencies_redis.redis(self._redis)):
             unknown |= _OF_REDIS
         else:
             for event in await self._open():
                 if not await self._all(found, event.slug, "redis", Cause.REDIS_AWAY, self._of_sale(event)):
                     unknown |= _OF_REDIS
                     break
-        found += [("-", finding) async for finding in self._circuits()]
+        if not await of_kafka:
+            unknown |= _OF_KAFKA
+        found += [
+            ("-", finding) async for finding in money.circuits(self._payments.circuits(), self._payments.when_open)
+        ]
         wrong = [
             ("-" if finding.cause in _GENERAL else subject, finding)
             for subject, finding in found
@@ -78,35 +93,22 @@ class Look:
         ]
         return Standing(wrong, frozenset(unknown))
 
-    async def _circuits(self) -> AsyncIterator[Finding]:
-        """Graver when no charge would leave, whatever other providers there are."""
-        views = self._payments.circuits()
-        async for finding in money.circuits(views):
-            if finding.level is Level.PASS:
-                continue
-            detail = finding.detail.partition(";")[0]
-            if any(view.provider == detail.partition(":")[0] and view.mode is Mode.FORCED_OPEN for view in views):
-                detail += " by an operator, until it is set back to automatic"
-            try:
-                self._payments.require_available()
-            except PaymentUnavailable:
-                yield fail(finding.step, Cause.CIRCUIT_OPEN, f"{detail}; nobody can pay")
-            else:
-                yield replace(finding, detail=detail)
-
     def _of_postgres(self) -> AsyncIterator[Finding]:
         async def steps() -> AsyncIterator[Finding]:
-            async for finding in dependencies.postgres(self._database):
+            async for finding in dependencies_postgres.postgres(self._database):
                 yield finding
                 if finding.cause is Cause.POSTGRES_AWAY:
                     return
-            async for finding in messages.pipeline(self._database, self._consumer_lag):
+            async for finding in messages_postgres.pipeline(self._database):
                 yield finding
 
         return steps()
 
+    def _of_kafka(self) -> AsyncIterator[Finding]:
+        return consumers.consumers(self._groups)
+
     def _of_sale(self, event: Event) -> Callable[[], AsyncIterator[Finding]]:
-        return lambda: dependencies.work(self._redis, event, self._clock.now())
+        return lambda: dependencies_redis.work(self._redis, event, self._clock.now())
 
     async def _open(self) -> Sequence[Event]:
         """The open sales; with PostgreSQL away none: what is known of it is told already."""
@@ -122,7 +124,7 @@ class Look:
 
     async def _all(
         self, found: list[tuple[str, Finding]], subject: str, store: str, away: Cause,
-        steps: Callable[[], AsyncIterator[Finding]],
+        steps: Callable[[], AsyncIterator[Finding]], patience: float = PATIENCE_SECONDS,
     ) -> bool:  # fmt: skip
         """Adds what the steps find; False when the store is away."""
 
@@ -130,9 +132,9 @@ class Look:
             return [finding async for finding in steps()]
 
         try:
-            findings = await self._probes.ask(f"{store} {subject}", walk, PATIENCE_SECONDS)
+            findings = await self._probes.ask(f"{store} {subject}", walk, patience)
         except TimeoutError:
-            findings = [fail(store, away, f"does not answer within {PATIENCE_SECONDS:g} s")]
+            findings = [fail(store, away, f"does not answer within {patience:g} s")]
         except StoreUnavailable as error:
             findings = [fail(store, away, f"went away: {type(error.__cause__ or error).__name__}")]
         except REDIS_LOST as error:
@@ -140,4 +142,3 @@ class Look:
         # A store that is away is so whatever was asked about.
         found.extend(("-" if finding.cause is away else subject, finding) for finding in findings)
         return not any(finding.cause is away for finding in findings)
-

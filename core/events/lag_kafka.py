@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import AsyncIterator, Sequence
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import GroupIdNotFound, for_code
 
+from core.events.group_standing import GroupStanding
 from core.events.topics_kafka import Topics, client_options, partitions_of
 from core.settings import Settings
 
@@ -18,15 +21,11 @@ async def consumer_lag(settings: Settings, consumers: Sequence[str], *, topics: 
     """
     topics = topics or Topics()
     partitions = await partitions_of(settings, topics.reservations)
-    reader = AIOKafkaConsumer(**client_options(settings, "lag"))
-    await reader.start()
-    try:
+    if not partitions:
+        return dict.fromkeys(consumers, 0)  # nothing was ever sent
+    async with _reader(settings) as reader:
         begins, ends = await reader.beginning_offsets(partitions), await reader.end_offsets(partitions)
-    finally:
-        await reader.stop()
-    admin = AIOKafkaAdminClient(**client_options(settings, "lag"))
-    await admin.start()
-    try:
+    async with _admin(settings) as admin:
         lag: dict[str, int] = {}
         for name in consumers:
             committed = await admin.list_consumer_group_offsets(topics.group(name), partitions=partitions)
@@ -34,5 +33,44 @@ async def consumer_lag(settings: Settings, consumers: Sequence[str], *, topics: 
             done = {each: offset.offset for each, offset in committed.items() if offset.offset >= 0}
             lag[name] = sum(ends[each] - done.get(each, begins[each]) for each in partitions)
         return lag
+
+
+async def group_standings(
+    settings: Settings, consumers: Sequence[str], *, topics: Topics | None = None
+) -> dict[str, GroupStanding]:
+    """Consumer's name -> how its group stands; no members for a group that never ran. Raises KafkaError."""
+    topics = topics or Topics()
+    lag = await consumer_lag(settings, consumers, topics=topics)
+    members = dict.fromkeys(consumers, 0)
+    async with _admin(settings) as admin:
+        for name in consumers:
+            # One at a time: aiokafka 0.14 misreads what follows the first group of an answer.
+            (response,) = await admin.describe_consumer_groups([topics.group(name)])
+            ((code, _, _, _, _, present, *_),) = response.groups
+            if code and for_code(code) is not GroupIdNotFound:
+                raise for_code(code)(name)
+            members[name] = len(present)
+    return {name: GroupStanding(lag[name], members[name]) for name in consumers}
+
+
+# Closed also when they could not start: a broker that is away is asked again and again, and must not pile up clients.
+
+
+@contextlib.asynccontextmanager
+async def _reader(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
+    reader = AIOKafkaConsumer(**client_options(settings, "lag"))
+    try:
+        await reader.start()
+        yield reader
+    finally:
+        await reader.stop()
+
+
+@contextlib.asynccontextmanager
+async def _admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(**client_options(settings, "lag"))
+    try:
+        await admin.start()
+        yield admin
     finally:
         await admin.close()

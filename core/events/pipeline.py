@@ -9,7 +9,7 @@ import databases
 from aiokafka.errors import KafkaError
 
 from core.events import measures
-from core.events.bus import Bus
+from core.events.bus import Bus, BusUnavailable
 from core.events.bus_kafka import KafkaBus
 from core.events.bus_local import LocalBus
 from core.events.codec import Decoder, Encoder
@@ -18,7 +18,8 @@ from core.events.consumer_kafka import EventHandler
 from core.events.dead_letters_kafka import KEEPER, DeadLetterKeeper, DeadLetterTopic
 from core.events.dead_letters_postgres import DeadLetters
 from core.events.group_kafka import Handler, KafkaGroup
-from core.events.lag_kafka import consumer_lag
+from core.events.group_standing import GroupStanding
+from core.events.lag_kafka import consumer_lag, group_standings
 from core.events.outbox_postgres import Lag, Outbox
 from core.events.purge_postgres import purge
 from core.events.relay import Relay
@@ -36,6 +37,8 @@ from core.upkeep.supervisor import Supervisor
 
 _LAG_SECONDS = 5.0
 _CONSUMER_LAG_SECONDS = 15.0
+# Five connections in a row, on a machine that may be busy.
+_KAFKA_PATIENCE_SECONDS = 8.0
 _PURGE_SECONDS = 600.0
 _STOP_SECONDS = 20.0
 
@@ -151,15 +154,20 @@ class EventPipeline:
         """Raises StoreUnavailable."""
         return await self._outbox.lag()
 
-    async def consumer_lag(self) -> int | None:
-        """Messages that the slowest consumer group has not committed; None without Kafka, or when it does not tell."""
+    async def groups(self) -> dict[str, GroupStanding] | None:
+        """Consumer's name -> how its group stands; None without Kafka, where the relay runs the consumers.
+
+        Raises BusUnavailable, after `_KAFKA_PATIENCE_SECONDS` at the latest.
+        """
         if not self._settings.kafka_bootstrap_servers:
             return None
         try:
-            groups = await consumer_lag(self._settings, self._consumers, topics=self._topics)
-        except (KafkaError, OSError):
-            return None
-        return max(groups.values(), default=0)
+            async with asyncio.timeout(_KAFKA_PATIENCE_SECONDS):
+                return await group_standings(self._settings, self._consumers, topics=self._topics)
+        except TimeoutError:
+            raise BusUnavailable(f"no answer within {_KAFKA_PATIENCE_SECONDS:g} s") from None
+        except (KafkaError, OSError) as error:
+            raise BusUnavailable(type(error).__name__) from error
 
     def jobs(self) -> list[Job]:
         jobs = [

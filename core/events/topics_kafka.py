@@ -68,8 +68,8 @@ async def make_topics(settings: Settings, topics: Topics, process: str) -> None:
 async def partitions_of(settings: Settings, topic: str) -> list[TopicPartition]:
     """Empty when there is no such topic. Raises KafkaError."""
     admin = AIOKafkaAdminClient(**client_options(settings, "lookup"))
-    await admin.start()
     try:
+        await admin.start()
         (described,) = await admin.describe_topics([topic])
         return [TopicPartition(topic, each["partition"]) for each in described["partitions"]]
     finally:

@@ -124,6 +124,10 @@ class Payments:
 
     # For operators
 
+    @property
+    def when_open(self) -> WhenOpen:
+        return self._when_open
+
     def circuits(self) -> list[CircuitView]:
         """Each provider's circuit as this process sees it, in order of preference."""
         return [provider.circuit.view() for provider in self._providers]
@@ -209,7 +213,7 @@ class Payments:
         provider = self._by_name.get(name)
         if provider is None:
             log.error("payment_provider_missing", provider=name, configured=list(self._by_name))
-            return ChargeResult(ChargeOutcome.UNKNOWN, name, code="provider_not_configured")
+            return ChargeResult(ChargeOutcome.UNKNOWN, name, code="provider_not_configured", refused=True)
         result = await ask(provider.gateway)
         metrics.CALLS.labels(name, operation, result.outcome).inc()
         return result

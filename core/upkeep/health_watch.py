@@ -45,6 +45,7 @@ TOLD = Counter("onsale_alert_messages", "Messages to the people on call by resul
 RULES: Mapping[str, Rule] = {
     Cause.REDIS_FULL: Rule(bad=1), Cause.CIRCUIT_OPEN: Rule(bad=1), Cause.DEAD_LETTERS: Rule(bad=1, good=1),
     Cause.REDIS_MEMORY: Rule(good=4), Cause.POSTGRES_FULL: Rule(good=4),
+    Cause.KAFKA_AWAY: Rule(bad=3),
     # A visitor may well be between two sweeps.
     Cause.ADMISSION_STALLED: Rule(bad=3), Cause.CONSUMER_LAG: Rule(bad=3, good=3),
 }  # fmt: skip

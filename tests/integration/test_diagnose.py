@@ -11,17 +11,25 @@ from uuid import UUID, uuid4
 import pytest
 
 from core import keys
+from core.diagnosis import money
+from core.diagnosis.consumers import consumers
 from core.diagnosis.diagnose import Diagnosis, Question
-from core.diagnosis.finding import ADVICE, Cause, Level, likeliest, warn
+from core.diagnosis.finding import ADVICE, Cause, Finding, Level, likeliest, warn
 from core.embedded import Engines
+from core.events.group_standing import GroupStanding
 from core.languages import LANGUAGES, translations
 from core.payments.breaker import Mode
+from core.payments.breaker_redis import CircuitView
+from core.payments.payments import WhenOpen
 from core.runtime import Runtime, open_runtime
 from core.settings import Settings
 from core.venue.event import Event, SaleStatus
 from tests import topologies
 from tests.booking import Bank, Desk, desk
 from tests.conftest import MakeEvent
+from tests.kafka_broker import RunningKafka
+from tests.outbox_rows import write
+from tests.own_database import own_database
 
 
 @dataclass
@@ -270,3 +278,85 @@ async def test_a_store_that_is_away_is_a_finding(settings: Settings, stores: Eng
             found = await runtime.diagnose.run(Question(event=event.slug, visitor="a", seat=1))
             assert found.cause is Cause.REDIS_AWAY
             assert len(found.findings) == 2
+
+
+async def test_faults_of_kafka_are_named(settings: Settings, stores: Engines, running_kafka: RunningKafka) -> None:
+    """S18, S20: nobody consumes; then somebody does; brokers that are away."""
+    if running_kafka.mock:
+        pytest.skip("librdkafka's mock does not know who is in a group")
+    async with own_database(stores.database_url) as url:
+        mine = settings.model_copy(
+            update={"kafka_bootstrap_servers": running_kafka.bootstrap_servers, "outbox_seconds": 0.05}
+        )
+        engines = Engines(url, stores.redis_url)
+
+        async def found(runtime: Runtime) -> Diagnosis:
+            return await runtime.diagnose.run(Question())
+
+        async def until(runtime: Runtime, cause: Cause) -> Diagnosis:
+            async with asyncio.timeout(90):
+                while (last := await found(runtime)).cause is not cause:
+                    await asyncio.sleep(0.1)
+            return last
+
+        async with open_runtime(mine, engines) as web:
+            await write(web.database)
+            await web.pipeline.start()
+            alone = await until(web, Cause.CONSUMER_LAG)
+            assert any("no `onsale worker` runs" in finding.detail for finding in alone.findings)
+            assert alone.action == ADVICE[Cause.CONSUMER_LAG]
+            async with open_runtime(mine, engines, consume=True) as worker:
+                await worker.pipeline.start()
+                await until(web, Cause.NOTHING_FOUND)
+                await worker.stop_jobs(10)
+            await web.stop_jobs(10)
+        away = mine.model_copy(update={"kafka_bootstrap_servers": "127.0.0.1:9"})
+        async with open_runtime(away, engines) as runtime:
+            named = await found(runtime)
+            assert (named.cause, named.reply["en"]) == (
+                Cause.KAFKA_AWAY, translations("en").gettext("support.reply.kafka_away")
+            )  # fmt: skip
+            # The events that it keeps back are its doing.
+            await write(runtime.database)
+            await runtime.database.execute("UPDATE outbox SET created_at = now() - interval '1 hour'")
+            named = await found(runtime)
+            assert Cause.RELAY_STUCK in {finding.cause for finding in named.findings}
+            assert named.cause is Cause.KAFKA_AWAY
+
+
+async def test_a_group_that_keeps_up_is_well() -> None:
+    async def judged(lag: int, members: int) -> Finding:
+        async def groups() -> dict[str, GroupStanding]:
+            return {"email": GroupStanding(lag, members)}
+
+        return [finding async for finding in consumers(groups)][-1]
+
+    assert (await judged(1000, 1)).level is Level.PASS
+    assert (await judged(1001, 3)).level is Level.WARN
+    # Nothing waits: a worker that is not needed is not missed.
+    assert (await judged(0, 0)).level is Level.PASS
+    assert (await judged(1, 0)).level is Level.FAIL
+
+
+@pytest.mark.parametrize(
+    ("when_open", "shut", "said"),
+    [
+        ("fail_fast", "toss", (Level.FAIL, "nobody can pay")),
+        ("fail_fast", "kcp", (Level.WARN, "new payments do not go there (fail_fast)")),
+        ("park", "toss", (Level.WARN, "payments wait with their seats (park)")),
+        ("fallback", "toss", (Level.WARN, "kcp is asked instead (fallback)")),
+        ("fallback", "toss kcp", (Level.FAIL, "nobody can pay")),
+    ],
+)
+async def test_an_open_circuit_means_what_the_setting_makes_of_it(
+    when_open: WhenOpen, shut: str, said: tuple[Level, str]
+) -> None:
+    """S22."""
+    views = [
+        CircuitView(name, Mode.OPEN if name in shut else Mode.CLOSED, 80.0, None, 10, 5.0, True)
+        for name in ("toss", "kcp")
+    ]
+    found = [finding async for finding in money.circuits(views, when_open)]
+    bad = [finding for finding in found if finding.level is not Level.PASS]
+    assert {finding.step for finding in bad} == {"payment circuit"}
+    assert {(finding.level, finding.detail.partition("; ")[2]) for finding in bad} == {said}

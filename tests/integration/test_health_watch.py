@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import socket
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 
 import pytest
@@ -14,6 +15,9 @@ from core import keys
 from core.clock import ManualClock
 from core.diagnosis.standing import Look
 from core.embedded import Engines
+from core.events import pipeline as event_pipeline
+from core.events.bus import BusUnavailable
+from core.events.group_standing import GroupStanding
 from core.notifications.alert_messages import AlertMessage, MessengerAway
 from core.payments.breaker import Mode
 from core.runtime import Runtime, open_runtime
@@ -54,12 +58,13 @@ class Scene:
         self.runtime, self.postgres, self.redis = runtime, postgres, redis
         self.clock = ManualClock()
         self.channel = Channel()
+        self.groups = runtime.pipeline.groups
 
     def process(self, name: str = "one") -> HealthWatch:
         runtime = self.runtime
         look = Look(
             database=runtime.database, redis=runtime.redis, events=runtime.events, payments=runtime.payments,
-            clock=runtime.clock,
+            clock=runtime.clock, groups=lambda: self.groups(),
         )  # fmt: skip
         return HealthWatch(
             look=look, redis=runtime.redis, database=runtime.database, leases=Leases(runtime.redis, name),
@@ -71,6 +76,11 @@ class Scene:
             self.clock.advance(90)
             for watch in watches:
                 await watch.run()
+
+    async def look_at_once(self, *watches: HealthWatch, times: int) -> None:
+        for _ in range(times):
+            self.clock.advance(90)
+            await asyncio.gather(*(watch.run() for watch in watches))
 
     def told(self, name: str) -> list[str]:
         return [news for news, told, _ in self.channel.told if told == name]
@@ -165,7 +175,7 @@ async def test_redis_away_is_told_once_by_all_processes_together(scene: Scene, h
         await scene.redis.cut()
     else:
         scene.redis.hang()
-    await scene.looks(*watches, times=3)
+    await scene.look_at_once(*watches, times=3)
     assert scene.channel.told == [("fired", "redis_away", "-")]
     assert all([alert.name for alert in watch.firing()] == ["redis_away"] for watch in watches)
     await scene.redis.restore()
@@ -182,6 +192,53 @@ async def test_with_both_stores_away_somebody_still_speaks(scene: Scene) -> None
     await scene.postgres.cut()
     await scene.looks(watch, times=3)
     assert {name for _, name, _ in scene.channel.told} == {"redis_away", "postgres_away"}
+
+
+async def test_consumers_that_are_behind_are_told(scene: Scene) -> None:
+    """S20: from the brokers' own figures; a Kafka that does not tell them resolves nothing."""
+    standing: Mapping[str, GroupStanding] | None = {"email": GroupStanding(1500, 1), "sales": GroupStanding(3, 1)}
+
+    async def groups() -> Mapping[str, GroupStanding]:
+        if standing is None:
+            raise BusUnavailable("no answer")
+        return standing
+
+    scene.groups = groups  # type: ignore[assignment]
+    watch = scene.process()
+    await scene.looks(watch, times=3)
+    [alert] = watch.firing()
+    assert (alert.name, alert.severity) == ("consumer_lag", "warn")
+    assert alert.detail == "email is 1500 messages behind, 1 members in its group"
+    standing = None
+    await scene.looks(watch, times=3)
+    assert {alert.name for alert in watch.firing()} == {"consumer_lag", "kafka_away"}
+    standing = {"email": GroupStanding(0, 1), "sales": GroupStanding(0, 1)}
+    await scene.looks(watch, times=3)
+    assert watch.firing() == []
+    assert scene.channel.told == [
+        ("fired", "consumer_lag", "-"), ("fired", "kafka_away", "-"), ("resolved", "kafka_away", "-"),
+        ("resolved", "consumer_lag", "-"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("how", ["refuses", "hangs"])
+async def test_kafka_away_does_not_hold_the_watch_up(
+    scene: Scene, settings: Settings, stores: Engines, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The product's own wiring: `runtime.watch` asks the brokers that the settings name."""
+    monkeypatch.setattr(event_pipeline, "_KAFKA_PATIENCE_SECONDS", 0.2)
+    # A port that takes connections and says nothing, or that nobody has any more.
+    listening = socket.create_server(("127.0.0.1", 0))
+    port = listening.getsockname()[1]
+    if how == "refuses":
+        listening.close()
+    named = settings.model_copy(update={"kafka_bootstrap_servers": f"127.0.0.1:{port}"})
+    async with open_runtime(named, stores) as runtime, asyncio.timeout(60):
+        for _ in range(3):
+            await runtime.watch.run()
+        [alert] = runtime.watch.firing()
+    assert (alert.name, alert.severity) == ("kafka_away", "fail")
+    listening.close()
 
 
 async def test_postgresql_away_says_nothing_of_what_it_knew(scene: Scene, runtime: Runtime) -> None:

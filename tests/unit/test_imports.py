@@ -22,8 +22,7 @@ IO_SUFFIXES = ("_redis", "_postgres", "_kafka", "_http", "_smtp")
 COMPOSITION = {
     "core.runtime", "core.database", "core.embedded", "core.events.pipeline", "core.payments.composition",
 }  # fmt: skip
-# The schema; and the runbook, which is nothing but questions to the stores, one after the other.
-IO_PACKAGES = ("core.migrations.", "core.diagnosis.")
+IO_PACKAGES = ("core.migrations.",)
 
 #: Libraries that belong to one room: nothing in `core` knows that it is served over HTTP.
 SERVER_LIBRARIES = {"starlette", "uvicorn", "websockets", "jinja2", "typer"}

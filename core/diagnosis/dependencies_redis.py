@@ -1,4 +1,4 @@
-"""What everything stands on: PostgreSQL, Redis, the sale itself, the periodic work."""
+"""Redis, and what a sale needs of it: its board, a process that sweeps, a queue that moves."""
 
 from __future__ import annotations
 
@@ -6,13 +6,10 @@ import time
 from collections.abc import AsyncIterator
 from datetime import datetime
 
-import databases
 from redis.asyncio import Redis
 
 from core import keys
-from core.database import raw
 from core.diagnosis.finding import Cause, Finding, fail, passed, warn
-from core.errors import StoreUnavailable
 from core.store_redis import REDIS_LOST
 from core.venue.event import Event, SaleState
 
@@ -21,22 +18,6 @@ _FULL = 0.8
 
 def _text(value: bytes | str) -> str:
     return value.decode() if isinstance(value, bytes) else value
-
-
-async def postgres(database: databases.Database) -> AsyncIterator[Finding]:
-    began = time.monotonic()
-    try:
-        async with raw(database) as connection:
-            used = await connection.fetchval(
-                "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
-            )
-            most = int(await connection.fetchval("SHOW max_connections"))
-    except StoreUnavailable as error:
-        yield fail("postgresql", Cause.POSTGRES_AWAY, f"does not answer: {type(error.__cause__).__name__}")
-        return
-    milliseconds = (time.monotonic() - began) * 1000
-    detail = f"answers in {milliseconds:.0f} ms, {used} of {most} connections"
-    yield warn("postgresql", Cause.POSTGRES_FULL, detail) if used > most * _FULL else passed("postgresql", detail)
 
 
 async def redis(client: Redis) -> AsyncIterator[Finding]:
@@ -63,19 +44,6 @@ async def redis(client: Redis) -> AsyncIterator[Finding]:
         yield warn("redis", Cause.REDIS_EVICTS, detail)
     else:
         yield passed("redis", detail)
-
-
-async def sale(event: Event, now: datetime) -> AsyncIterator[Finding]:
-    state = event.sale_state(now)
-    if state is SaleState.BEFORE:
-        when = f" before {event.opens_at:%Y-%m-%d %H:%M %Z}" if event.opens_at else ": nobody has opened it"
-        yield fail("sale", Cause.SALE_NOT_OPEN, f"{event.slug} is not open{when}")
-    elif state is SaleState.CLOSED:
-        yield fail("sale", Cause.SALE_CLOSED, f"{event.slug} is closed")
-    elif event.paused:
-        yield warn("sale", Cause.SALE_PAUSED, f"{event.slug} is open, admission is paused")
-    else:
-        yield passed("sale", f"{event.slug} is open")
 
 
 async def work(client: Redis, event: Event, now: datetime) -> AsyncIterator[Finding]:

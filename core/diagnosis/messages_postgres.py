@@ -1,8 +1,8 @@
-"""What a buyer should have been told: outbox, dead letters, consumers, this reservation's e-mail."""
+"""What a buyer should have been told: outbox, dead letters, this reservation's e-mail."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from uuid import UUID
 
 import databases
@@ -11,7 +11,6 @@ from core.database import raw
 from core.diagnosis.finding import Cause, Finding, fail, passed, warn
 
 _LATE_SECONDS = 60
-_LAG_MESSAGES = 1_000
 
 _OUTBOX = """
 SELECT count(*) AS unsent, coalesce(extract(epoch FROM now() - min(created_at)), 0)::float AS seconds
@@ -26,11 +25,8 @@ SELECT o.type, o.sent_at IS NOT NULL AS sent,
 FROM outbox o WHERE o.reservation_id = $1 AND o.type <> 'reservation.paying' ORDER BY o.id DESC LIMIT 1
 """
 
-ConsumerLag = Callable[[], Awaitable[int | None]]
 
-
-async def pipeline(database: databases.Database, consumer_lag: ConsumerLag | None) -> AsyncIterator[Finding]:
-    """`consumer_lag` gives the messages that the consumers are behind; None: there is no Kafka, or it says nothing."""
+async def pipeline(database: databases.Database) -> AsyncIterator[Finding]:
     async with raw(database) as connection:
         outbox = await connection.fetchrow(_OUTBOX)
         dead = await connection.fetchval(_DEAD)
@@ -38,10 +34,6 @@ async def pipeline(database: databases.Database, consumer_lag: ConsumerLag | Non
     detail = f"{outbox['unsent']} events not handed over, the oldest {outbox['seconds']:.0f} s old"
     late = outbox["seconds"] > _LATE_SECONDS
     yield fail("outbox", Cause.RELAY_STUCK, detail) if late else passed("outbox", detail)
-    lag = await consumer_lag() if consumer_lag else None
-    if lag is not None:
-        behind = f"{lag} messages behind"
-        yield warn("consumers", Cause.CONSUMER_LAG, behind) if lag > _LAG_MESSAGES else passed("consumers", behind)
     yield warn("dead letters", Cause.DEAD_LETTERS, f"{dead} waiting") if dead else passed("dead letters", "none")
 
 

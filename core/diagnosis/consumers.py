@@ -1,0 +1,35 @@
+"""Kafka as far as buyers feel it: are the brokers there, does somebody consume, and how far behind?"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+
+from core.diagnosis.finding import Cause, Finding, fail, passed, warn
+from core.events.bus import BusUnavailable
+from core.events.group_standing import GroupStanding
+
+#: Messages that a group may be behind: at the peak of a rush a few hundred are under way.
+_LAG_MESSAGES = 1_000
+
+#: Consumer's name -> how its group stands; None without Kafka. Raises BusUnavailable.
+Groups = Callable[[], Awaitable[Mapping[str, GroupStanding] | None]]
+
+
+async def consumers(groups: Groups) -> AsyncIterator[Finding]:
+    """Nothing at all without Kafka: then the relay itself runs the consumers."""
+    try:
+        standings = await groups()
+    except BusUnavailable as error:
+        yield fail("kafka", Cause.KAFKA_AWAY, f"does not answer: {error}")
+        return
+    if standings is None:
+        return
+    yield passed("kafka", "answers")
+    for name, group in standings.items():
+        behind = f"{name} is {group.lag} messages behind, {group.members} members in its group"
+        if group.lag and not group.members:
+            yield fail("consumers", Cause.CONSUMER_LAG, f"{behind}: no `onsale worker` runs")
+        elif group.lag > _LAG_MESSAGES:
+            yield warn("consumers", Cause.CONSUMER_LAG, behind)
+        else:
+            yield passed("consumers", behind)

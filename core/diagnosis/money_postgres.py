@@ -1,0 +1,38 @@
+"""The reservation that a question is about, with its payment."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import databases
+
+from core.database import raw
+
+# A due payment is claimed within a second or two; nobody working on it after this long is a fault.
+_STUCK_SECONDS = 30
+
+_RESERVATION = """
+SELECT r.id, r.visitor, r.status, r.reason, r.amount, r.currency, r.created_at, r.updated_at, e.slug,
+       p.status AS payment, p.provider, p.error_code, p.attempts, p.deadline, p.untold,
+       p.next_attempt_at < now() - make_interval(secs => $2)
+           AND (p.claimed_until IS NULL OR p.claimed_until < now() - make_interval(secs => $2)) AS overdue,
+       array(SELECT ordinal FROM reservation_seats s WHERE s.reservation_id = r.id ORDER BY ordinal) AS seats
+FROM reservations r JOIN events e ON e.id = r.event_id LEFT JOIN payments p ON p.reservation_id = r.id
+WHERE r.id = $1
+"""
+_LATEST = """
+SELECT r.id FROM reservations r WHERE r.event_id = $1 AND r.visitor = $2 ORDER BY r.created_at DESC LIMIT 1
+"""
+
+
+async def find_reservation(database: databases.Database, id: UUID) -> Any | None:
+    """The row with its payment, its event's slug and its seats. Raises StoreUnavailable."""
+    async with raw(database) as connection:
+        return await connection.fetchrow(_RESERVATION, id, float(_STUCK_SECONDS))
+
+
+async def latest_reservation(database: databases.Database, event_id: int, visitor: str) -> UUID | None:
+    async with raw(database) as connection:
+        id: UUID | None = await connection.fetchval(_LATEST, event_id, visitor)
+    return id
