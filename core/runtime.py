@@ -63,6 +63,7 @@ from core.waiting_room.queue_redis import WaitingRoom
 log = structlog.get_logger(__name__)
 
 _REDIS_WATCH_SECONDS = 3.0
+_REFUNDS_SECONDS = 60.0
 
 
 @dataclass(slots=True)
@@ -105,6 +106,7 @@ class Runtime:
         self.jobs.start(
             Job("sweep", every=settings.sweep_seconds, run=sweeping.run, limit=10.0),
             Job("payments", every=1.0, run=self._finish_payments, lease=False),
+            Job("refunds", every=_REFUNDS_SECONDS, run=self.checkout.measure, lease=False, limit=5.0),
             Job("reconcile", every=settings.reconcile_minutes * 60, run=rounds.run, limit=1800.0),
             Job("redis_watch", every=_REDIS_WATCH_SECONDS, run=watch.run, limit=600.0),
             Job("paying", every=settings.janitor_seconds, run=rounds.paying, limit=60.0),
@@ -176,17 +178,17 @@ async def open_runtime(
         stack.push_async_callback(payments.aclose)
         rows = SeatRows(database=database, replica=replica)
         waiting_room = WaitingRoom(run=run, boards=boards, settings=settings, secret=secret, clock=clock)
+        pipeline = EventPipeline(
+            database=database, settings=settings, supervisor=supervisor, process=process, consume=consume
+        )
         checkout = Checkout(
             database=database, redis=redis, seats=seats, events=events, payments=payments, supervisor=supervisor,
-            settings=settings, clock=clock, process=process,
+            settings=settings, clock=clock, process=process, wake=pipeline.wake,
         )  # fmt: skip
         reconcile = Reconcile(
             rows=rows, scripts=scripts, seats=seats, locks=locks, page=settings.reconcile_page,
             pause=settings.reconcile_pause_ms / 1000,
         )  # fmt: skip
-        pipeline = EventPipeline(
-            database=database, settings=settings, supervisor=supervisor, process=process, consume=consume
-        )
         load = LoadReadings(
             redis=redis, database=database, clock=clock, process=process, pool_size=settings.database_pool,
             require_payment=payments.require_available, payment_seconds=payments.recent_seconds,

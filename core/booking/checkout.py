@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
@@ -25,7 +25,7 @@ import structlog
 from core.booking import measures
 from core.booking.payment import Claim, PaymentStatus
 from core.booking.reservation import Change, Reason, Reservation, ReservationStatus, SeatStatus
-from core.booking.reservations_postgres import NewReservation, PaymentChange, Reservations, Stored
+from core.booking.reservations_postgres import NewReservation, PaymentChange, RefundState, Reservations, Stored
 from core.booking.results_redis import Events, Results, Seats
 from core.booking.settlement import Payments, Settlement
 from core.clock import Clock
@@ -55,6 +55,8 @@ log = structlog.get_logger(__name__)
 _CANCEL_TRIES = 30
 _CANCEL_PAUSE_SECONDS = 0.1
 _FIND_OUT_SECONDS = 300.0
+# An operator waits for the provider's answer, as long as a page waits for ours.
+_REFUND_SECONDS = 12.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +91,18 @@ class Checkout:
         settings: Settings,
         clock: Clock,
         process: str,
+        wake: Callable[[], None] = lambda: None,
     ) -> None:
+        """`wake` tells who sends events that one was written by this process."""
         self._seats = seats
         self._payments = payments
         self._supervisor = supervisor
         self._clock = clock
         self._process = process
         self._reservations = Reservations(
-            database, lease_seconds=settings.claim_seconds, deadline_seconds=settings.payment_deadline_seconds
-        )
+            database, lease_seconds=settings.claim_seconds, deadline_seconds=settings.payment_deadline_seconds,
+            wake=wake,
+        )  # fmt: skip
         self._settlement = Settlement(
             reservations=self._reservations,
             payments=payments,
@@ -174,6 +179,22 @@ class Checkout:
                 return ended.reservation
             await asyncio.sleep(_CANCEL_PAUSE_SECONDS)
         raise PaymentInProgress()
+
+    async def refund_now(self, id: UUID) -> RefundState:
+        """For operators: a refund that is owed is tried at once, whenever its next try would have been; how it stands
+        after that. Nothing is tried where none is owed, or where a process is at it. Raises ReservationNotFound.
+        """
+        claim = await self._reservations.refund_now(id, self._token())
+        if claim is not None:
+            await asyncio.wait([self._work_on(claim)], timeout=_REFUND_SECONDS)
+        state = await self._reservations.refund_state(id)
+        if state is None:
+            raise ReservationNotFound()
+        return state
+
+    async def measure(self) -> None:
+        """What only PostgreSQL knows, for Prometheus; the body of a job."""
+        measures.REFUNDS_FOR_PEOPLE.set(await self._reservations.refunds_for_people())
 
     async def finish_due(self, *, wait: bool = True) -> int:
         """Takes over the payments whose time has come and that nobody works on; returns how many.
@@ -287,9 +308,9 @@ class Checkout:
         if found is not None:
             return found
         event, visitor = submit.event, submit.visitor
-        paying = await self._reservations.paying(visitor, event.id, basket.fence)
-        if paying is not None:
-            raise PaymentInProgress(reservation=str(paying.reservation.id))
+        earlier = await self._reservations.of_basket(visitor, event.id, basket.fence)
+        if earlier is not None:
+            raise _led_to(earlier.reservation)
         truth = await self._reservations.seat_truth(event.id, basket.seats)
         log.warning("the guard refused what Redis had granted", visitor=visitor, seats=basket.seats, truth=truth)
         sold = _with(truth, SeatStatus.SOLD)
@@ -362,3 +383,14 @@ class Checkout:
 
 def _with(truth: Mapping[int, SeatStatus], status: SeatStatus) -> list[int]:
     return [ordinal for ordinal, found in truth.items() if found is status]
+
+
+def _led_to(earlier: Reservation) -> OnsaleError:
+    """Another submit made a reservation of this basket, and it may have ended since: the answer names it."""
+    id = str(earlier.id)
+    match earlier.status:
+        case ReservationStatus.PAYING:
+            return PaymentInProgress(reservation=id)
+        case ReservationStatus.CONFIRMED:
+            return PaymentInProgress("These seats are yours already: your payment went through", reservation=id)
+    return HoldExpired("The payment for these seats is over: see its result, then pick seats again", reservation=id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 RESERVATIONS = Counter("onsale_reservations_total", "Reservations by the state they came to", ["status", "reason"])
 CHECKOUT_SECONDS = Histogram(
@@ -12,4 +12,12 @@ CHECKOUT_SECONDS = Histogram(
 REFUSED = Counter("onsale_checkout_refused_total", "Submits that made no reservation, by code", ["code"])
 UNSURE = Counter("onsale_checkout_unsure_total", "Unknown payment outcomes: left to wait, asked about", ["step"])
 UNTOLD = Counter("onsale_results_untold_total", "Ended reservations that Redis could not be told of at once")
-REFUNDS = Counter("onsale_refunds_total", "Refund attempts by result: done, again", ["result"])
+REFUNDS = Counter(
+    "onsale_refunds_total",
+    "Refund attempts by result: done, again (the provider is away), refused; person: operators were asked to look",
+    ["result"],
+)
+REFUNDS_FOR_PEOPLE = Gauge(
+    "onsale_refunds_need_person", "Refunds that a provider refuses and that a person has to look at",
+    multiprocess_mode="mostrecent",
+)  # fmt: skip

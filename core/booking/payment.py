@@ -44,7 +44,8 @@ class Claim:
 
     `token` is written in the row: every write is filtered by it, so a process whose lease was taken over writes
     nothing. `settled` are the ordinals whose seat still is as this reservation's end left it: only those are told.
-    `untold`: Redis and the browser have not been told of the reservation's end yet.
+    `untold`: Redis and the browser have not been told of the reservation's end yet. `needs_person`: its refund is
+    refused, and operators know.
     """
 
     token: str
@@ -58,6 +59,7 @@ class Claim:
     past_deadline: bool
     untold: bool
     settled: tuple[int, ...]
+    needs_person: bool = False
 
 
 class Step(StrEnum):
@@ -119,3 +121,32 @@ def judge(question: Question, outcome: ChargeOutcome, *, past_deadline: bool, pa
 def pause_seconds(first: float, attempts: int, longest: float) -> float:
     """Growing pauses between two attempts: `first`, twice that, and so on up to `longest` seconds."""
     return min(longest, first * 2.0 ** min(max(attempts, 0), 30))
+
+
+#: Money that is owed back: tries in quick succession, before a person is asked to look at a refund that the provider
+#: refuses; the same while the provider is only away (about ten hours); and all there are.
+REFUND_TRIES = 8
+REFUND_TRIES_AWAY = 120
+MOST_REFUND_TRIES = 160
+_LONGEST_REFUND_PAUSE = 300.0
+_SLOW_REFUND_PAUSE = 6 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class NextRefund:
+    """When a refund that did not work is tried again: in `pause` seconds, or, None, when an operator says so."""
+
+    pause: float | None
+    needs_person: bool
+
+
+def next_refund(first: float, attempts: int, *, refused: bool, marked: bool) -> NextRefund:
+    """After the try number `attempts` (from 0). `refused`: the provider was reached and would not; `marked`: a person
+    has been asked to look already.
+
+    The pauses grow from `first` to five minutes, and are six hours once a person was asked: a refusal may still be of
+    today (the provider's account is empty until tomorrow's sales), but nobody hammers on a closed door.
+    """
+    if marked or (refused and attempts + 1 >= REFUND_TRIES) or attempts + 1 >= REFUND_TRIES_AWAY:
+        return NextRefund(_SLOW_REFUND_PAUSE if attempts + 1 < MOST_REFUND_TRIES else None, needs_person=True)
+    return NextRefund(pause_seconds(first, attempts, _LONGEST_REFUND_PAUSE), needs_person=False)

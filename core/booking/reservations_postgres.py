@@ -7,8 +7,9 @@ dies: there is no transaction to leave open. The statements say in their headers
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -46,12 +47,14 @@ _WAIT = _statement("wait")
 _LEAVE = _statement("leave")
 _REFUNDED = _statement("refunded")
 _OWE = _statement("owe")
+_REFUND_LATER = _statement("refund_later")
+_REFUND_NOW = _statement("refund_now")
+_REFUND_STATE = _statement("refund_state")
+_REFUNDS_FOR_PEOPLE = _statement("refunds_for_people")
 _SEAT_TRUTH = _statement("seat_truth")
 _OF_KEY = _statement("reservation") + "WHERE r.visitor = $1 AND r.event_id = $2 AND r.idempotency_key = $3"
 _OF_ID = _statement("reservation") + "WHERE r.id = $1"
-_OF_FENCE = (
-    _statement("reservation") + "WHERE r.visitor = $1 AND r.event_id = $2 AND r.fence = $3 AND r.status = 'PAYING'"
-)
+_OF_FENCE = _statement("reservation") + "WHERE r.visitor = $1 AND r.event_id = $2 AND r.fence = $3"
 
 
 class ClaimLost(Exception):
@@ -101,11 +104,31 @@ class PaymentChange:
     pause: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class RefundState:
+    """The money side of a reservation, for operators. `busy`: a process is at it; `next_try_at` is None when no refund
+    is owed, or none is tried before an operator says so.
+    """
+
+    payment: PaymentStatus
+    provider: str | None
+    code: str | None
+    attempts: int
+    needs_person_at: datetime | None
+    next_try_at: datetime | None
+    busy: bool
+
+
 class Reservations:
     """All calls raise StoreUnavailable when PostgreSQL is away; a write may then have happened or not."""
 
-    def __init__(self, database: databases.Database, *, lease_seconds: float, deadline_seconds: float) -> None:
+    def __init__(
+        self, database: databases.Database, *, lease_seconds: float, deadline_seconds: float,
+        wake: Callable[[], None] = lambda: None,
+    ) -> None:  # fmt: skip
+        """`wake` is called after an event was written that somebody waits for."""
         self._database = database
+        self._wake = wake
         self._lease = lease_seconds
         self._deadline = deadline_seconds
 
@@ -152,7 +175,11 @@ class Reservations:
             rule.whole, list(payment.before), payment.after, expected_token, token, self._lease, payment.provider,
             payment.provider_key, payment.error_code, payment.pause,
         )  # fmt: skip
-        return _claim(row, token) if row is not None else None
+        if row is None:
+            return None
+        # Only for ends, of which people and figures are told; "paying" goes along with the next look.
+        self._wake()
+        return _claim(row, token)
 
     async def find(self, visitor: str, event_id: int, idempotency_key: str) -> Stored | None:
         """The reservation that this visitor's key made."""
@@ -161,8 +188,8 @@ class Reservations:
     async def get(self, id: UUID) -> Stored | None:
         return _stored(await self._row(_OF_ID, id))
 
-    async def paying(self, visitor: str, event_id: int, fence: int) -> Stored | None:
-        """The visitor's reservation under way for the basket with this fence."""
+    async def of_basket(self, visitor: str, event_id: int, fence: int) -> Stored | None:
+        """The visitor's reservation of the basket with this fence, under way or over."""
         return _stored(await self._row(_OF_FENCE, visitor, event_id, fence))
 
     async def seat_truth(self, event_id: int, ordinals: Sequence[int]) -> Mapping[int, SeatStatus]:
@@ -207,6 +234,35 @@ class Reservations:
         """A charge was found for a reservation that is over: REFUNDING, claimed. False: it is not over."""
         return await self._row(_OWE, id, token, self._lease, provider, provider_key) is not None
 
+    async def refund_later(
+        self, id: UUID, token: str, *, told: bool, pause: float | None, needs_person: bool, code: str | None
+    ) -> bool:
+        """Gives the claim back; the next try is in `pause` seconds (None: when an operator says so). True when a person
+        is needed from now on.
+        """
+        row = await self._row(_REFUND_LATER, id, token, told, pause, needs_person, code)
+        return bool(row and row["newly"])
+
+    async def refund_now(self, id: UUID, token: str) -> Claim | None:
+        """A refund that is owed, claimed whenever its next try would have been; None: not owed, or at work already."""
+        row = await self._row(_REFUND_NOW, id, token, self._lease)
+        return _claim(row, token) if row is not None else None
+
+    async def refund_state(self, id: UUID) -> RefundState | None:
+        row = await self._row(_REFUND_STATE, id)
+        if row is None:
+            return None
+        return RefundState(
+            payment=PaymentStatus(row["status"]), provider=row["provider"], code=row["error_code"],
+            attempts=row["attempts"], needs_person_at=row["needs_person_at"], next_try_at=row["next_try_at"],
+            busy=bool(row["busy"]),
+        )  # fmt: skip
+
+    async def refunds_for_people(self) -> int:
+        """How many refunds a person has to look at."""
+        row = await self._row(_REFUNDS_FOR_PEOPLE)
+        return int(row["count"])
+
     async def leave(self, id: UUID, token: str, *, told: bool, pause: float | None = None) -> None:
         """Gives the claim back, if it is still `token`'s; the next attempt is in `pause` seconds (None: as it was)."""
         async with raw(self._database) as connection:
@@ -241,5 +297,5 @@ def _claim(row: Any, token: str) -> Claim:
         token=token, reservation=_reservation(row), payment_key=row["payment_key"], event_name=row["event_name"],
         status=PaymentStatus(row["payment_status"]), provider=row["provider"], provider_key=row["provider_key"],
         attempts=row["attempts"], past_deadline=row["past_deadline"], untold=row["untold"],
-        settled=tuple(row["settled"] or ()),
+        settled=tuple(row["settled"] or ()), needs_person=row["needs_person"],
     )  # fmt: skip

@@ -20,6 +20,7 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Protocol, TypeVar
@@ -28,7 +29,7 @@ from uuid import UUID
 import structlog
 
 from core.booking import measures
-from core.booking.payment import Claim, PaymentStatus, Question, Step, Verdict, judge, pause_seconds
+from core.booking.payment import Claim, PaymentStatus, Question, Step, Verdict, judge, next_refund, pause_seconds
 from core.booking.reservation import TRANSITIONS, Change, Reason
 from core.booking.reservations_postgres import ClaimLost, PaymentChange, Reservations
 from core.booking.results_redis import Results
@@ -40,11 +41,10 @@ log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
-#: Pauses between two attempts grow up to this many seconds: while an outcome is unknown, while a payment waits for a
-#: provider to be reachable (asking costs nothing then), and while money is to be given back.
+#: Pauses between two attempts grow up to this many seconds: while an outcome is unknown, and while a payment waits for
+#: a provider to be reachable (asking costs nothing then). Refunds have their own rule, `next_refund`.
 LONGEST_PAUSE = 60.0
 LONGEST_PARKED_PAUSE = 10.0
-LONGEST_REFUND_PAUSE = 300.0
 
 _UNSETTLED = (PaymentStatus.NEW, PaymentStatus.CALLED)
 
@@ -144,8 +144,11 @@ class Settlement:
             return
         id, token = claim.reservation.id, claim.token
         if await self._persist(lambda: self._reservations.owe(id, token, result.provider, result.provider_key)):
-            done = await self._refund(claim, result.provider or claim.provider, result.provider_key)
-            await self._reservations.leave(id, token, told=False, pause=None if done else self._first_pause)
+            refused = await self._refund(claim, result.provider or claim.provider, result.provider_key)
+            if refused is None:
+                await self._reservations.leave(id, token, told=False)
+            else:
+                await self._refund_later(replace(claim, attempts=0), refused, told=False)
 
     async def _fail(self, claim: Claim, verdict: Verdict, result: ChargeResult) -> None:
         payment = PaymentChange(
@@ -179,16 +182,16 @@ class Settlement:
                 told = False
                 measures.UNTOLD.inc()
                 log.warning("the result stands, Redis is told later", cause=repr(error.__cause__))
-        pause: float | None = None
-        if claim.status is PaymentStatus.REFUNDING:
-            if not recheck and not await self._refund(claim, claim.provider, claim.provider_key):
-                pause = pause_seconds(self._first_pause, claim.attempts, LONGEST_REFUND_PAUSE)
-        elif not told:
-            pause = pause_seconds(self._first_pause, claim.attempts, LONGEST_PAUSE)
+        if claim.status is PaymentStatus.REFUNDING and not recheck:
+            refused = await self._refund(claim, claim.provider, claim.provider_key)
+            if refused is not None:
+                await self._refund_later(claim, refused, told=told)
+                return
+        pause = None if told else pause_seconds(self._first_pause, claim.attempts, LONGEST_PAUSE)
         await self._reservations.leave(claim.reservation.id, claim.token, told=told, pause=pause)
 
-    async def _refund(self, claim: Claim, provider: str | None, provider_key: str | None) -> bool:
-        """True once the provider says that nothing is charged."""
+    async def _refund(self, claim: Claim, provider: str | None, provider_key: str | None) -> ChargeResult | None:
+        """None once the provider says that nothing is charged; else why it has to be tried again."""
         code: str | None = None
         if provider is not None:
             await self._reservations.renew(claim.reservation.id, claim.token)
@@ -197,12 +200,29 @@ class Settlement:
             verdict = judge(Question.CANCEL, result.outcome, past_deadline=False, parks=False)
             code = result.code
             if verdict.step is not Step.REFUNDED:
-                measures.REFUNDS.labels("again").inc()
+                measures.REFUNDS.labels("refused" if result.refused else "again").inc()
                 log.warning("refund has to be tried again", provider=provider, code=code, attempts=claim.attempts)
-                return False
+                return result
         await self._persist(lambda: self._reservations.refunded(claim.reservation.id, claim.token, code))
         measures.REFUNDS.labels("done").inc()
-        return True
+        return None
+
+    async def _refund_later(self, claim: Claim, refused: ChargeResult, *, told: bool) -> None:
+        after = next_refund(
+            self._first_pause, claim.attempts, refused=refused.refused, marked=claim.needs_person
+        )  # fmt: skip
+        pause = after.pause
+        if not told:
+            untold = pause_seconds(self._first_pause, claim.attempts, LONGEST_PAUSE)
+            pause = untold if pause is None else min(pause, untold)
+        newly = await self._reservations.refund_later(
+            claim.reservation.id, claim.token, told=told, pause=pause, needs_person=after.needs_person,
+            code=refused.code,
+        )  # fmt: skip
+        if newly:
+            measures.REFUNDS.labels("person").inc()
+            log.error("a person has to look at this refund", provider=refused.provider, code=refused.code,
+                      attempts=claim.attempts + 1, amount=claim.reservation.amount)  # fmt: skip
 
     async def _end(
         self,
@@ -249,9 +269,10 @@ class Settlement:
             try:
                 return await write()
             except StoreUnavailable:
-                if loop.time() + pause > until:
+                left = until - loop.time()
+                if left <= 0:
                     raise
-                await asyncio.sleep(pause)
+                await asyncio.sleep(min(pause, left))
                 pause = min(2 * pause, 2.0)
 
     @contextlib.asynccontextmanager

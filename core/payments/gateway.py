@@ -70,7 +70,8 @@ class CallHealth(StrEnum):
 class ChargeResult:
     """`provider_key` is the provider's name for the charge (needed to cancel it); `code` its error code, or one of ours
     in lower case (`connect_failed`, `read_timeout`, `connection_lost`, `bad_answer`, `circuit_open`, `parked`, ...).
-    `temporary` says that the provider asks to try the same again.
+    `temporary` says that the provider asks to try the same again; `refused`, of a refund, that the provider was reached
+    and would not, so that more of the same may never help.
     """
 
     outcome: ChargeOutcome
@@ -79,6 +80,7 @@ class ChargeResult:
     code: str | None = None
     health: CallHealth = CallHealth.SUCCESS
     temporary: bool = False
+    refused: bool = False
 
 
 class PaymentGateway(Protocol):

@@ -138,4 +138,7 @@ class NhnKcp:
     def _unsettled(self, answer: Answer, provider_key: str | None) -> ChargeResult:
         code = answer.text("res_cd") or f"http_{answer.status}"
         log.warning("payment_code_unknown", provider=self.name, code=code)
-        return ChargeResult(ChargeOutcome.UNKNOWN, self.name, provider_key, code, CallHealth.FAILURE)
+        refused = answer.status < 500
+        return ChargeResult(
+            ChargeOutcome.UNKNOWN, self.name, provider_key, code, CallHealth.FAILURE, refused=refused
+        )

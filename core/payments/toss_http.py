@@ -131,7 +131,10 @@ class TossPayments:
     def _unknown(self, answer: Answer) -> ChargeResult:
         code = answer.text("code") or f"http_{answer.status}"
         log.warning("payment_code_unknown", provider=self.name, code=code, status=answer.status)
-        return ChargeResult(ChargeOutcome.UNKNOWN, self.name, code=code, health=CallHealth.FAILURE)
+        refused = code not in toss_codes.TEMPORARY and answer.status < 500
+        return ChargeResult(
+            ChargeOutcome.UNKNOWN, self.name, code=code, health=CallHealth.FAILURE, refused=refused
+        )
 
     def _nothing_to_cancel(self, found: ChargeResult) -> ChargeResult:
         """CANCELLED stays; a charge that was declined or never made has nothing to give back; unknown stays unknown."""

@@ -1,5 +1,5 @@
 SELECT r.*, e.slug, e.name AS event_name, c.status AS payment_status, c.provider, c.provider_key, c.attempts, c.untold,
-       c.deadline <= now() AS past_deadline, line.seats, line.settled
+       c.needs_person_at IS NOT NULL AS needs_person, c.deadline <= now() AS past_deadline, line.seats, line.settled
 FROM claimed c
 JOIN reservations r ON r.id = c.reservation_id
 JOIN events e ON e.id = r.event_id

@@ -55,7 +55,7 @@ WITH held AS MATERIALIZED (
     ) AS changes
 )
 SELECT made.*, sale.slug, sale.name AS event_name, payment.status AS payment_status, payment.provider,
-       payment.provider_key, 0 AS attempts, false AS past_deadline, true AS untold,
+       payment.provider_key, 0 AS attempts, false AS past_deadline, true AS untold, false AS needs_person,
        (SELECT array_agg(ordinal ORDER BY ordinal) FROM reservation_seats WHERE reservation_id = $1) AS seats,
        (SELECT array_agg(ordinal ORDER BY ordinal) FROM changed) AS settled
 FROM made, sale, payment

@@ -1,0 +1,17 @@
+"""Refunds that a provider refuses: since when a person has to look at one."""
+
+from alembic import op
+
+revision = "0005"
+down_revision = "0004"
+
+_SCHEMA = """
+ALTER TABLE payments ADD COLUMN needs_person_at timestamptz;
+CREATE INDEX payments_for_people ON payments (needs_person_at) WHERE needs_person_at IS NOT NULL;
+"""
+
+
+def upgrade() -> None:
+    for statement in _SCHEMA.split(";\n"):
+        if statement.strip():
+            op.execute(statement)
