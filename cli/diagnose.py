@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
@@ -12,6 +13,8 @@ from rich.markup import escape
 from rich.text import Text
 
 from cli.runtime import with_runtime
+from cli.trail import note
+from core.errors import StoreUnavailable
 
 if TYPE_CHECKING:
     from core.diagnosis.diagnose import Diagnosis
@@ -47,7 +50,17 @@ def diagnose(
     question = Question(visitor or None, id, event or None, seat)
 
     async def work(runtime: Runtime) -> Diagnosis:
-        return await runtime.diagnose.run(question, fix=fix)
+        found = await runtime.diagnose.run(question, fix=fix)
+        if fix:
+            # With PostgreSQL away the diagnosis says so, and there was nothing that could be mended.
+            with contextlib.suppress(StoreUnavailable):
+                asked = {"visitor": question.visitor, "reservation": reservation, "seat": seat}
+                await note(
+                    runtime.database, "diagnosis.fix", event or "-",
+                    fixed=[finding.step for finding in found.findings if finding.fixed], cause=found.cause,
+                    **{name: value for name, value in asked.items() if value not in (None, "")},
+                )  # fmt: skip
+        return found
 
     found = with_runtime(work)
     if as_json:

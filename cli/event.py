@@ -13,7 +13,7 @@ from babel.numbers import format_currency, get_currency_precision
 
 from cli.files import read_plan
 from cli.plan import print_errors
-from cli.stores import with_events
+from cli.stores import change_event, with_events
 from core.clock import SystemClock, iso
 from core.errors import PlanInvalid
 from core.settings import Settings
@@ -77,21 +77,23 @@ def create(
     except PlanInvalid as error:
         print_errors(plan, error)
         raise typer.Exit(2) from None
-    event = with_events(lambda events: events.create(new, document))
+    event = change_event(
+        lambda events: events.create(new, document), "sale.create", slug, plan=plan.name, status=new.status.value
+    )
     _print_event(event, as_json, f"created {event.slug}: {event.seat_count} seats")
 
 
 @app.command("open")
 def open_sale(slug: Slug, as_json: AsJson = False) -> None:
     """Open a sale now; servers notice within a second."""
-    event = with_events(lambda events: events.set_status(slug, SaleStatus.OPEN))
+    event = change_event(lambda events: events.set_status(slug, SaleStatus.OPEN), "sale.open", slug)
     _print_event(event, as_json, f"{event.slug} is {_state(event)}")
 
 
 @app.command()
 def close(slug: Slug, as_json: AsJson = False) -> None:
     """Close a sale now; servers notice within a second. What is being paid for is still finished."""
-    event = with_events(lambda events: events.set_status(slug, SaleStatus.CLOSED))
+    event = change_event(lambda events: events.set_status(slug, SaleStatus.CLOSED), "sale.close", slug)
     _print_event(event, as_json, f"{event.slug} is {_state(event)}")
 
 

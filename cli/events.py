@@ -9,6 +9,7 @@ import orjson
 import typer
 
 from cli.runtime import with_runtime
+from cli.trail import note
 from core.clock import iso
 
 if TYPE_CHECKING:
@@ -56,7 +57,9 @@ def retry_letters(
     """Send dead letters to their consumer again, through the outbox. Its effect still happens once."""
 
     async def work(runtime: Runtime) -> int:
-        return await runtime.pipeline.dead_letters.retry(ids or None)
+        retried = await runtime.pipeline.dead_letters.retry(ids or None)
+        await note(runtime.database, "dead_letters.retry", "-", ids=ids or None, retried=retried)
+        return retried
 
     count = with_runtime(work)
     print(f"{count} sent again")

@@ -9,6 +9,7 @@ import orjson
 import typer
 
 from cli.runtime import with_runtime
+from cli.trail import note
 
 if TYPE_CHECKING:
     from core.runtime import Runtime
@@ -26,7 +27,15 @@ def reconcile(
     async def work(runtime: Runtime) -> list[Report]:
         events = [await runtime.events.get(event)] if event else await runtime.events.list()
         within = timedelta(minutes=recent) if recent else None
-        return [await runtime.reconcile.run(each, changed_within=within, dry_run=dry_run) for each in events]
+        reports = []
+        for each in events:
+            report = await runtime.reconcile.run(each, changed_within=within, dry_run=dry_run)
+            await note(
+                runtime.database, "sale.reconcile", each.slug, dry_run=dry_run, seats=report.seats,
+                found=len(report.found), mended=report.mended,
+            )  # fmt: skip
+            reports.append(report)
+        return reports
 
     reports = with_runtime(work)
     if as_json:

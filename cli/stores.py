@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from cli.trail import note
 from core.clock import SystemClock
 from core.embedded import engines
 from core.settings import Settings
 
 if TYPE_CHECKING:
+    import databases
+
     from core.venue.event_store_postgres import EventStore
 
 T = TypeVar("T")
@@ -18,6 +21,21 @@ T = TypeVar("T")
 
 def with_events(work: Callable[[EventStore], Awaitable[T]]) -> T:
     """Runs `work` on the stores that the settings name, or on the embedded ones, migrated. Raises StartupError."""
+    return _connected(lambda events, _: work(events))
+
+
+def change_event(work: Callable[[EventStore], Awaitable[T]], action: str, slug: str, **detail: Any) -> T:
+    """`with_events` for what changes a sale: it is in the audit trail afterwards."""
+
+    async def noted(events: EventStore, database: databases.Database) -> T:
+        done = await work(events)
+        await note(database, action, slug, **detail)
+        return done
+
+    return _connected(noted)
+
+
+def _connected(work: Callable[[EventStore, databases.Database], Awaitable[T]]) -> T:
     # Here: `onsale --help` and `onsale plan check` need none of it, and it takes most of a second to load.
     from core.database import migrate, open_database
     from core.venue.event_store_postgres import EventStore
@@ -28,7 +46,7 @@ def with_events(work: Callable[[EventStore], Awaitable[T]]) -> T:
         await migrate(database_url)
         database = await open_database(database_url, 2)
         try:
-            return await work(EventStore(database, SystemClock()))
+            return await work(EventStore(database, SystemClock()), database)
         finally:
             await database.disconnect()
 

@@ -7,10 +7,11 @@ from collections.abc import Awaitable, Callable
 from starlette.responses import Response
 
 from core import audit_postgres as audit
-from core.errors import EventNotFound, NoSuchSeat
+from core.errors import EventNotFound, NoSuchSeat, StoreUnavailable
 from core.runtime import Runtime
 from core.venue.event import Event, SaleStatus
 from web.endpoint import Call, Caller, Endpoint, answer
+from web.ops.trail import note
 from web.schemas import BlockedSeats, BlockSeats, SaleControl
 
 Control = Callable[[Runtime, Event], Awaitable[Event]]
@@ -51,11 +52,14 @@ async def block(call: Call[BlockSeats]) -> Response:
     unknown = [ordinal for ordinal in call.body.seats if ordinal >= event.seat_count]
     if unknown:
         raise NoSuchSeat(seats=unknown)
-    changed = await call.runtime.seats.block(event, call.body.seats, call.body.blocked)
-    await audit.record(
-        call.runtime.database, actor=call.actor, action="seats.block" if call.body.blocked else "seats.unblock",
-        subject=event.slug, seats=changed,
-    )  # fmt: skip
+    action = "seats.block" if call.body.blocked else "seats.unblock"
+    try:
+        changed = await call.runtime.seats.block(event, call.body.seats, call.body.blocked)
+    except StoreUnavailable:
+        # PostgreSQL may have taken it before Redis went away; the consistency job then shows it on the board.
+        await note(call.parts, call.actor, action, event.slug, seats=call.body.seats, finished=False)
+        raise
+    await note(call.parts, call.actor, action, event.slug, seats=changed)
     return answer(BlockedSeats(slug=event.slug, seats=sorted(changed), blocked=call.body.blocked))
 
 

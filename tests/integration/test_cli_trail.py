@@ -1,0 +1,62 @@
+"""S30: what an operator does on the command line stands in the audit trail, as what the console does."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+from uuid import uuid4
+
+import pytest
+
+from cli import trail
+from core import audit_postgres as audit
+from core.database import open_database
+from core.settings import Settings
+from tests.integration.onsale_process import onsale_here
+from tests.integration.test_cli import HALL, PRICES
+
+
+def entries(settings: Settings, subject: str) -> list[audit.Entry]:
+    """The oldest first."""
+
+    async def read() -> list[audit.Entry]:
+        database = await open_database(settings.database_url, 2)
+        try:
+            return list(reversed(await audit.page(database, subject=subject)))
+        finally:
+            await database.disconnect()
+
+    return asyncio.run(read())
+
+
+def test_what_the_command_line_does_is_written_down(settings: Settings) -> None:
+    slug = f"cli-{uuid4().hex[:10]}"
+    stores = {"DATABASE_URL": settings.database_url, "REDIS_URL": settings.redis_url}
+    for command in (
+        ("event", "create", slug, "--plan", str(HALL), *PRICES),
+        ("event", "open", slug),
+        ("event", "show", slug),
+        ("reconcile", "--event", slug),
+        ("diagnose", "--event", slug, "--seat", "1"),
+        ("diagnose", "--event", slug, "--seat", "1", "--fix"),
+        ("event", "close", slug),
+        ("event", "close", "nowhere"),
+        ("events", "dead", "retry", "1"),
+    ):
+        onsale_here(*command, **stores)
+    done = entries(settings, slug)
+    assert [entry.action for entry in done if entry.actor != audit.SYSTEM] == [
+        "sale.create", "sale.open", "sale.reconcile", "diagnosis.fix", "sale.close",
+    ]  # fmt: skip
+    assert {entry.actor for entry in done} - {audit.SYSTEM} == {f"cli:{getpass.getuser()}"}
+    assert (done[0].detail["plan"], done[0].detail["status"]) == (HALL.name, "SCHEDULED")
+    assert entries(settings, "nowhere") == []
+    assert entries(settings, "-")[-1].action == "dead_letters.retry"
+
+
+def test_a_user_without_a_name_has_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nameless() -> str:
+        raise KeyError("getpwuid(): uid not found")
+
+    monkeypatch.setattr(getpass, "getuser", nameless)
+    assert trail.operator().removeprefix("cli:").isdigit()
