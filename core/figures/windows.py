@@ -33,7 +33,8 @@ def quantile(buckets: Mapping[float, float], share: float) -> float | None:
         if count >= wanted and count > below:
             if math.isinf(bound):
                 return lower
-            return lower + (bound - lower) * (wanted - below) / (count - below)
+            # Rounding must not carry it out of its bucket.
+            return min(bound, lower + (bound - lower) * ((wanted - below) / (count - below)))
         if not math.isinf(bound):
             below, lower = count, bound
     return lower

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from core.figures.windows import Window, quantile
@@ -19,6 +19,7 @@ def buckets(values: list[float]) -> dict[float, float]:
 
 
 @given(values=st.lists(st.floats(0, 0.99), min_size=1, max_size=100), share=st.sampled_from([0.5, 0.95, 1.0]))
+@example(values=[0.5] * 13, share=1.0)
 def test_the_quantile_is_in_the_bucket_of_the_true_one(values: list[float], share: float) -> None:
     true = sorted(values)[math.ceil(share * len(values)) - 1]
     found = quantile(buckets(values), share)
