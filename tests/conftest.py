@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from core.database import migrate
@@ -18,6 +19,10 @@ from core.settings import Settings
 from core.venue.event import Event, SaleStatus
 from core.venue.new_event import NewEvent
 from tests.kafka_broker import RunningKafka, kafka
+
+# An example that took long says that the machine is busy, not that the rule is wrong.
+hypothesis.settings.register_profile("onsale", hypothesis.settings(), deadline=None)
+hypothesis.settings.load_profile("onsale")
 
 
 @pytest.fixture(scope="session")
