@@ -2,12 +2,16 @@
 
 Everything goes through `databases`; hot paths take its `raw_connection` (asyncpg), which was measured at twice the
 statements a second (DESIGN.md section 7).
+
+Nobody waits long for a PostgreSQL that hangs, is full or is slow: `ANSWER_SECONDS` for a statement, `POOL_SECONDS` for
+a connection. Statements of background work that may take longer pass `timeout=BACKGROUND_SECONDS` themselves.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +28,18 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from core.errors import StartupError, StoreUnavailable
+from core.waits import Patience
+
+#: A statement that is not answered after this long is cancelled, and its caller told.
+ANSWER_SECONDS = 2.0
+#: What a statement that nobody waits for may take: comparing, sending, deleting in pages.
+BACKGROUND_SECONDS = 15.0
+#: For a connection, when PostgreSQL keeps us waiting; the longest when it is this process that has no time.
+POOL_SECONDS = 3.0
+_POOL_SECONDS_LONGEST = 15.0
+# How long PostgreSQL has to agree that a statement is cancelled. One that hangs does not: the connection is given up.
+_CANCEL_SECONDS = 0.5
+_DISCONNECT_SECONDS = 5.0
 
 # One number for the whole product: processes that start at the same time migrate one after the other.
 _MIGRATION_LOCK = 7_310_001
@@ -100,11 +116,24 @@ async def _nothing_to_reset(connection: Any) -> None:
     """
 
 
+class _OneLine(logging.Filter):
+    """asyncpg tells of each try to reach a lost PostgreSQL with a trace: for an operator, one line says as much."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.exc_info and isinstance(record.exc_info[1], LOST):
+            record.msg, record.args = "PostgreSQL cannot be reached: %s", (_first_line(record.exc_info[1]),)
+            record.exc_info = None
+        return True
+
+
+logging.getLogger("asyncpg.pool").addFilter(_OneLine())
+
+
 async def open_database(database_url: str, pool: int) -> databases.Database:
-    """A connected pool. jsonb columns are Python values on both sides."""
+    """A connected pool. jsonb columns are Python values on both sides. To be closed with `close_database`."""
     database = databases.Database(
-        database_url, min_size=min(2, pool), max_size=pool, command_timeout=15, timeout=5, init=_prepare,
-        reset=_nothing_to_reset, server_settings={"application_name": "onsale"},
+        database_url, min_size=min(2, pool), max_size=pool, command_timeout=ANSWER_SECONDS, timeout=ANSWER_SECONDS,
+        init=_prepare, reset=_nothing_to_reset, server_settings={"application_name": "onsale"},
     )  # fmt: skip
     try:
         await database.connect()
@@ -113,11 +142,42 @@ async def open_database(database_url: str, pool: int) -> databases.Database:
     return database
 
 
+async def close_database(database: databases.Database) -> None:
+    """Politely, but a PostgreSQL that hangs does not keep a process from ending."""
+    with contextlib.suppress(*LOST):
+        async with asyncio.timeout(_DISCONNECT_SECONDS):
+            await database.disconnect()
+
+
 @contextlib.asynccontextmanager
 async def raw(database: databases.Database) -> AsyncIterator[asyncpg.Connection]:
-    """asyncpg's connection of this task; a lost PostgreSQL is `StoreUnavailable`."""
+    """asyncpg's connection of this task; a lost, hanging, full or read-only PostgreSQL is `StoreUnavailable`."""
+    giving_up: asyncio.TimerHandle | None = None
+    held = database.connection()
     try:
-        async with database.connection() as connection:
-            yield connection.raw_connection
+        async with Patience(POOL_SECONDS, _POOL_SECONDS_LONGEST):
+            await held.__aenter__()
+        try:
+            yield held.raw_connection
+        except (TimeoutError, asyncio.CancelledError):
+            # On its way back into the pool it waits for PostgreSQL to agree.
+            giving_up = asyncio.get_running_loop().call_later(_CANCEL_SECONDS, held.raw_connection.terminate)
+            raise
+        finally:
+            await held.__aexit__()
+    except asyncpg.ReadOnlySQLTransactionError as error:
+        # Who answers has become a replica, or is one until it is promoted. All connections are made anew, so that the
+        # primary is found as soon as it is at our address.
+        await _expire(database)
+        raise StoreUnavailable(retry_after=2) from error
     except LOST as error:
         raise StoreUnavailable(retry_after=2) from error
+    finally:
+        if giving_up is not None:
+            giving_up.cancel()
+
+
+async def _expire(database: databases.Database) -> None:
+    pool = getattr(database._backend, "_pool", None)
+    if pool is not None:
+        await pool.expire_connections()

@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import re
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from redis.exceptions import NoScriptError, ResponseError
 
 from core.errors import StoreUnavailable
 from core.store_redis import ANSWER_SECONDS, REDIS_LOST
+from core.waits import Patience, Wait
 
 Argument = str | bytes | int | float
 
@@ -45,7 +46,7 @@ def _joined(path: Path) -> str:
 
 
 class _Call:
-    __slots__ = ("arguments", "future", "keys", "script", "since")
+    __slots__ = ("arguments", "future", "keys", "script", "wait")
 
     def __init__(
         self, script: Script, keys: Sequence[str], arguments: Sequence[Argument], future: asyncio.Future[Any]
@@ -54,7 +55,7 @@ class _Call:
         self.keys = keys
         self.arguments = arguments
         self.future = future
-        self.since = future.get_loop().time()
+        self.wait = Wait()
 
 
 class ScriptRunner:
@@ -68,6 +69,8 @@ class ScriptRunner:
     ATTEMPTS = 3
     PAUSE = 1.0
     LONGEST = 3.0
+    #: What a call may take when it is this process that has no time.
+    LONGEST_BUSY = 15.0
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
@@ -83,7 +86,8 @@ class ScriptRunner:
             try:
                 call = self._enqueue(script, keys, arguments)
                 if attempt == 1:
-                    return await call
+                    async with Patience(self.LONGEST, self.LONGEST_BUSY):
+                        return await call
                 return await asyncio.wait_for(call, began + self.LONGEST - loop.time())
             except (StoreUnavailable, TimeoutError) as error:
                 time_left = began + self.LONGEST - loop.time() - self.PAUSE
@@ -122,11 +126,10 @@ class ScriptRunner:
                 for call in batch:
                     call.future.cancel()
                 raise
+            await self._load_missing(batch, answers)
             for call, answer in zip(batch, answers, strict=True):
                 if call.future.done():
                     continue
-                if isinstance(answer, NoScriptError):
-                    answer = await self._eval(call)
                 if isinstance(answer, ResponseError) and _is_a_bug(answer):
                     call.future.set_exception(answer)
                 elif isinstance(answer, Exception):
@@ -137,15 +140,15 @@ class ScriptRunner:
     def _take(self) -> list[_Call]:
         """The next batch. What has waited too long behind a lost Redis is refused, so that nobody hangs (S16).
 
-        While Redis answers, a long wait is this process's own lack of time: refusing would only bring the call back.
+        A long wait that is this process's own lack of time is no reason: refusing would only bring the call back.
         """
         batch: list[_Call] = []
-        oldest = asyncio.get_running_loop().time() - (self.LONGEST - ANSWER_SECONDS)
         while self._waiting and len(batch) < self.BATCH:
             call = self._waiting.popleft()
             if call.future.done():
                 continue
-            if self._failing and call.since < oldest:
+            too_long = call.wait.seconds() > self.LONGEST - ANSWER_SECONDS
+            if too_long and (self._failing or not call.wait.is_our_own_fault()):
                 call.future.set_exception(_refused(TimeoutError("waited too long for Redis")))
             else:
                 batch.append(call)
@@ -160,17 +163,30 @@ class ScriptRunner:
                 return [await self._redis.evalsha(call.script.digest, len(call.keys), *call.keys, *call.arguments)]
             except NoScriptError as error:
                 return [error]
-        async with self._redis.pipeline(transaction=False) as pipeline:
+        return await self._commands(("EVALSHA", call.script.digest, call) for call in batch)
+
+    async def _load_missing(self, batch: list[_Call], answers: list[Any]) -> None:
+        """Calls whose script Redis does not know (it was restarted) are made again with the script's text, together."""
+        missing = [n for n, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
+        if not missing:
+            return
+        try:
+            again = await self._commands(("EVAL", batch[n].script.text, batch[n]) for n in missing)
+        except REDIS_LOST as error:
+            again = [error] * len(missing)
+        except asyncio.CancelledError:
             for call in batch:
-                pipeline.execute_command("EVALSHA", call.script.digest, len(call.keys), *call.keys, *call.arguments)
+                call.future.cancel()
+            raise
+        for n, answer in zip(missing, again, strict=True):
+            answers[n] = answer
+
+    async def _commands(self, commands: Iterable[tuple[str, str, _Call]]) -> list[Any]:
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for command, script, call in commands:
+                pipeline.execute_command(command, script, len(call.keys), *call.keys, *call.arguments)
             answers: list[Any] = await pipeline.execute(raise_on_error=False)
             return answers
-
-    async def _eval(self, call: _Call) -> Any:
-        try:
-            return await self._redis.eval(call.script.text, len(call.keys), *call.keys, *call.arguments)
-        except REDIS_LOST as error:
-            return error
 
 
 def _refused(cause: BaseException) -> StoreUnavailable:

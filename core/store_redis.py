@@ -27,6 +27,8 @@ REDIS_LOST = (RedisError, RedisClusterException, OSError, TimeoutError)
 # A call that has not been answered after this long is lost: the caller is told, and never waits more than 3 s (S16).
 ANSWER_SECONDS = 2.0
 _CONNECT_SECONDS = 1.0
+# For one of our own connections, when all are in use.
+_POOL_SECONDS = 1.0
 _SENTINEL_PORT = 26379
 _CLUSTER_PORT = 6379
 
@@ -42,7 +44,7 @@ def redis_client(url: str, connections: int) -> Redis:
     if scheme == "redis+cluster":
         return _cluster(url, connections)
     pool = BlockingConnectionPool.from_url(
-        url, max_connections=connections, timeout=ANSWER_SECONDS, client_name="onsale", **_limits()
+        url, max_connections=connections, timeout=_POOL_SECONDS, client_name="onsale", **_limits()
     )
     return Redis(connection_pool=pool)
 

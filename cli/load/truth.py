@@ -14,7 +14,7 @@ import databases
 from cli.load.channel import LiveChannel
 from cli.load.client import Client, Failed, Refused
 from cli.load.verdict import Charge, Row, Truth, board_differences
-from core.database import raw
+from core.database import BACKGROUND_SECONDS, raw
 from core.venue.event import Event
 
 PROVIDERS: Final = ("toss", "kcp")
@@ -110,8 +110,8 @@ async def read_truth(
 
 async def _of_database(database: databases.Database, event: Event) -> tuple[list[str], list[Row]]:
     async with raw(database) as connection, connection.transaction(isolation="repeatable_read", readonly=True):
-        seats = [row["status"] for row in await connection.fetch(_SEATS, event.id)]
-        rows = await connection.fetch(_RESERVATIONS, event.id)
+        seats = [row["status"] for row in await connection.fetch(_SEATS, event.id, timeout=BACKGROUND_SECONDS)]
+        rows = await connection.fetch(_RESERVATIONS, event.id, timeout=BACKGROUND_SECONDS)
     return seats, [
         Row(
             id=str(row["id"]), visitor=row["visitor"], status=row["status"], amount=row["amount"],

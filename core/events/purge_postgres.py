@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import databases
 
-from core.database import raw
+from core.database import BACKGROUND_SECONDS, raw
 
 # A statement deletes so many rows at most: short locks, and a vacuum that keeps up.
 _CHUNK = 5000
@@ -41,6 +41,7 @@ async def purge(database: databases.Database, *, days: float) -> dict[str, int]:
                 status = await connection.execute(
                     f"DELETE FROM {table} WHERE ctid = ANY(ARRAY({chosen}))",  # noqa: S608 - constants
                     *values,
+                    timeout=BACKGROUND_SECONDS,
                 )
             count = int(status.rpartition(" ")[2])
             total += count

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 
 from core import audit_postgres as audit
 from core import keys
-from core.database import raw
+from core.database import BACKGROUND_SECONDS, raw
 from core.errors import StoreUnavailable
 from core.seats.board import BoardSnapshot, SeatState
 from core.seats.scripts_redis import SeatScripts
@@ -30,6 +30,8 @@ _STATE_OF = {
 # The lease of a rebuild: longer than reading 100,000 rows takes, short enough that a dead builder is replaced soon.
 _REBUILD_LEASE_MS = 10_000
 _REBUILD_WAIT_SECONDS = 12.0
+# How long a caller waits for it.
+_PATIENCE_SECONDS = 3.0
 
 _RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
 
@@ -85,13 +87,17 @@ class BoardStore:
         """Makes sure that Redis has a board: one process builds it, the others wait for it.
 
         One task of this process asks for all who wait: a crowd that meets a lost board makes few calls, not a crowd's.
+        Who waits is refused in time (S16); the task goes on, and who comes again finds the board.
         """
         building = self._building.get(event.slug)
         if building is None:
             building = self._building[event.slug] = asyncio.create_task(self._ensure(event), name=f"board {event.slug}")
             building.add_done_callback(lambda done: self._built(event.slug, done))
         # Shielded: who goes away does not stop it for the others.
-        await asyncio.shield(building)
+        try:
+            await asyncio.wait_for(asyncio.shield(building), _PATIENCE_SECONDS)
+        except TimeoutError as error:
+            raise StoreUnavailable(retry_after=2) from error
 
     def _built(self, slug: str, done: asyncio.Task[None]) -> None:
         del self._building[slug]
@@ -122,8 +128,8 @@ class BoardStore:
             epoch = await connection.fetchval(
                 "UPDATE events SET epoch = epoch + 1 WHERE id = $1 RETURNING epoch", event.id
             )
-            rows = await connection.fetch(_SEATS, event.id)
-            paying = await connection.fetch(_PAYING, event.id)
+            rows = await connection.fetch(_SEATS, event.id, timeout=BACKGROUND_SECONDS)
+            paying = await connection.fetch(_PAYING, event.id, timeout=BACKGROUND_SECONDS)
             fence = await connection.fetchval("SELECT coalesce(max(fence), 0) FROM seats WHERE event_id = $1", event.id)
         states = bytes(_STATE_OF[row["status"]] for row in rows)
         await self._scripts.rebuild(

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import databases
 
-from core.database import raw
+from core.database import BACKGROUND_SECONDS, raw
 from core.upkeep.mismatch import Row
 
 _COLUMNS = """
@@ -40,9 +40,11 @@ class SeatRows:
         while True:
             async with raw(self._replica) as connection:
                 if changed_within is None:
-                    records = await connection.fetch(_ALL, event_id, last, size)
+                    records = await connection.fetch(_ALL, event_id, last, size, timeout=BACKGROUND_SECONDS)
                 else:
-                    records = await connection.fetch(_RECENT, event_id, last, size, changed_within)
+                    records = await connection.fetch(
+                        _RECENT, event_id, last, size, changed_within, timeout=BACKGROUND_SECONDS
+                    )
             if not records:
                 return
             yield [Row(**record) for record in records]

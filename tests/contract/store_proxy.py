@@ -13,13 +13,15 @@ from core.embedded import Engines
 class StoreProxy:
     """`await cut()` drops every connection and refuses new ones; `hang()` takes them and says nothing.
 
-    `address`: a Unix socket's path, or (host, port). `mute()` passes everything on, but no answer back.
+    `address`: a Unix socket's path, or (host, port). `mute()` passes everything on, but no answer back; `slow(seconds)`
+    keeps each answer back for so long.
     After `restore()` all is as before, on the same port; what was kept back meanwhile is lost.
     """
 
     def __init__(self, address: str | tuple[str, int]) -> None:
         self._address = address
         self._muted = False
+        self._late = 0.0
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._talks = asyncio.Event()
@@ -40,10 +42,13 @@ class StoreProxy:
     def mute(self) -> None:
         self._muted = True
 
+    def slow(self, seconds: float) -> None:
+        self._late = seconds
+
     async def restore(self) -> None:
         if self._muted:
             await self.cut()
-        self._muted = False
+        self._muted, self._late = False, 0.0
         self._talks.set()
         if self._server is None or not self._server.is_serving():
             await self.open()
@@ -75,6 +80,8 @@ class StoreProxy:
         with contextlib.suppress(OSError):
             while data := await reader.read(65536):
                 await self._talks.wait()
+                if answers and self._late:
+                    await asyncio.sleep(self._late)
                 if answers and self._muted:
                     continue
                 writer.write(data)
