@@ -45,12 +45,13 @@ class Bank:
     """A payment provider that keeps its books whatever happens to its answers.
 
     `says`: approve, decline, hang (charges, the answer is lost), lost (does not charge, the answer is lost),
-    unavailable, parked. `reachable=False`: nothing that it is asked afterwards is answered. `gate`: charges wait
-    for it.
+    unavailable, parked. `reachable=False`: nothing that it is asked afterwards is answered. `refunds=False`: asked
+    to give money back, it says no. `gate`: charges wait for it.
     """
 
     says: str = "approve"
     reachable: bool = True
+    refunds: bool = True
     open: bool = True
     ledger: dict[str, Entry] = field(default_factory=dict)
     gate: asyncio.Event | None = None
@@ -104,6 +105,8 @@ class Bank:
     async def cancel(self, provider: str, charge: Charge, provider_key: str | None, reason: str) -> ChargeResult:
         if not self.reachable:
             return ChargeResult(ChargeOutcome.UNKNOWN, provider, code="read_timeout")
+        if not self.refunds:
+            return ChargeResult(ChargeOutcome.UNKNOWN, provider, code="NOT_CANCELABLE_PAYMENT", refused=True)
         entry = self.ledger.get(charge.order_id)
         if entry is None or not entry.charged:
             return ChargeResult(ChargeOutcome.NOT_CHARGED, provider)
@@ -141,14 +144,17 @@ class Desk:
         return await until(over)
 
 
-def desk(runtime: Runtime, payments: Any, *, name: str = "", seats: Any = None, **settings: Any) -> Desk:
+def desk(
+    runtime: Runtime, payments: Any, *, name: str = "", seats: Any = None, wake: Callable[[], None] = lambda: None,
+    **settings: Any,
+) -> Desk:  # fmt: skip
     """A process of its own on the runtime's stores; lease 0.6 s, first pause 0.05 s unless `settings` say otherwise."""
     fast = {"claim_seconds": 0.6, "resolver_seconds": 0.05, "payment_deadline_seconds": 60.0} | settings
     supervisor = Supervisor()
     checkout = Checkout(
         database=runtime.database, redis=runtime.redis, seats=seats or runtime.seats, events=runtime.events,
         payments=payments, supervisor=supervisor, settings=runtime.settings.model_copy(update=fast),
-        clock=runtime.clock, process=name or f"desk-{secrets.token_hex(3)}",
+        clock=runtime.clock, process=name or f"desk-{secrets.token_hex(3)}", wake=wake,
     )  # fmt: skip
     _supervisors.append(supervisor)
     return Desk(runtime, checkout, supervisor)

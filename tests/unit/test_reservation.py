@@ -11,7 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from core.booking.payment import PaymentStatus, Question, Step, judge, pause_seconds
+from core.booking.payment import (
+    MOST_REFUND_TRIES,
+    REFUND_TRIES,
+    NextRefund,
+    PaymentStatus,
+    Question,
+    Step,
+    judge,
+    next_refund,
+    pause_seconds,
+)
 from core.booking.reservation import (
     TRANSITIONS,
     WAITING_REASONS,
@@ -163,3 +173,25 @@ def test_unknown_is_never_a_refusal() -> None:
 def test_pauses_grow_up_to_a_limit(first: float, attempts: int, longest: float) -> None:
     here, next_one = pause_seconds(first, attempts, longest), pause_seconds(first, attempts + 1, longest)
     assert first <= here <= next_one <= longest
+
+
+@given(st.floats(0.01, 60), st.integers(0, 10_000), st.booleans(), st.booleans())
+def test_a_refund_is_tried_ever_more_seldom_and_then_by_people(
+    first: float, attempts: int, refused: bool, marked: bool
+) -> None:
+    """S27: it is never given up without a person having been asked."""
+    after = next_refund(first, attempts, refused=refused, marked=marked)
+    if after.pause is None or after.pause > 300:
+        assert after.needs_person
+    assert not marked or after.needs_person, "the mark stays until the money is back"
+    if refused and attempts + 1 >= REFUND_TRIES:
+        assert after.needs_person
+    if not marked and attempts + 1 < REFUND_TRIES:
+        assert not after.needs_person
+    assert after.pause is None or after.pause >= first
+    assert (after.pause is None) == (after.needs_person and attempts + 1 >= MOST_REFUND_TRIES)
+
+
+def test_the_last_refund_but_one_asks_for_a_person() -> None:
+    """Whatever the provider does, the tries end, and not unseen."""
+    assert next_refund(5, MOST_REFUND_TRIES, refused=False, marked=False) == NextRefund(None, needs_person=True)

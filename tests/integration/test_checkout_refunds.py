@@ -1,0 +1,121 @@
+"""Money that is owed back and that the provider will not take: S27, rule 2."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from core.booking import measures
+from core.booking.payment import REFUND_TRIES, PaymentStatus
+from core.errors import ReservationNotFound
+from core.runtime import Runtime
+from core.venue.event import Event
+from tests.booking import Bank, Desk, check_books, close_desks, desk, open_payments, retire, rows, until
+from tests.conftest import MakeEvent
+
+
+@pytest.fixture(autouse=True)
+async def _alone(runtime: Runtime) -> AsyncIterator[None]:
+    await retire(runtime)
+    yield
+    await rows(runtime, "UPDATE payments SET needs_person_at = NULL")
+    await close_desks()
+
+
+async def bought(at: Desk, event: Event) -> Any:
+    begun = await at.buy(event, "v", 3)
+    return await at.ended(begun)
+
+
+async def asked_for_a_person(at: Desk, event: Event) -> Any:
+    """The payment's row, once operators are asked to look at its refund; other processes try it meanwhile."""
+
+    async def marked() -> Any:
+        await at.checkout.finish_due()
+        (row,) = await open_payments(at.runtime, event)
+        return row if row["needs_person_at"] and not row["claimed_by"] else None
+
+    return await until(marked)
+
+
+async def test_a_refused_refund_asks_for_a_person_and_an_operator_ends_it(
+    runtime: Runtime, make_event: MakeEvent
+) -> None:
+    """Tried a few times, then marked and tried slowly; an operator's word tries it at once, and success clears it."""
+    event, bank = await make_event(), Bank(refunds=False)
+    at = desk(runtime, bank, resolver_seconds=0.001)
+    reservation = await bought(at, event)
+    await at.checkout.cancel(reservation.id, "v")
+    row = await asked_for_a_person(at, event)
+    assert row["error_code"] == "NOT_CANCELABLE_PAYMENT"
+    assert REFUND_TRIES - 1 <= row["attempts"] <= REFUND_TRIES
+    assert row["next_attempt_at"] - row["needs_person_at"] > timedelta(hours=5), "a closed door is hammered on"
+    await at.checkout.measure()
+    assert measures.REFUNDS_FOR_PEOPLE._value.get() == 1
+    # The buyer reads that the money is given back, and nothing of our trouble.
+    shown = await at.checkout.get(reservation.id, "v")
+    assert (shown.status, shown.reason) == ("CANCELLED", "cancelled_by_buyer")
+
+    still = await at.checkout.refund_now(reservation.id)
+    assert (still.payment, still.code) == (PaymentStatus.REFUNDING, "NOT_CANCELABLE_PAYMENT")
+    assert still.needs_person_at == row["needs_person_at"], "since when is kept"
+    assert still.next_try_at is not None
+
+    bank.refunds = True
+    done = await at.checkout.refund_now(reservation.id)
+    assert (done.payment, done.needs_person_at, done.next_try_at) == (PaymentStatus.REFUNDED, None, None)
+    await at.checkout.measure()
+    assert measures.REFUNDS_FOR_PEOPLE._value.get() == 0
+    assert await check_books(runtime, event, bank) == {"CANCELLED": 1}
+
+
+async def test_a_provider_that_is_away_is_no_refusal(runtime: Runtime, make_event: MakeEvent) -> None:
+    """It is tried on, minutes apart, without asking for anybody."""
+    event, bank = await make_event(), Bank()
+    at = desk(runtime, bank, resolver_seconds=0.001)
+    reservation = await bought(at, event)
+    bank.reachable = False
+    await at.checkout.cancel(reservation.id, "v")
+
+    async def tried() -> Any:
+        await at.checkout.finish_due()
+        (row,) = await open_payments(runtime, event)
+        return row if row["attempts"] > REFUND_TRIES else None
+
+    assert (await until(tried))["needs_person_at"] is None
+    bank.reachable = True
+    assert (await at.checkout.refund_now(reservation.id)).payment is PaymentStatus.REFUNDED
+
+
+async def test_a_charge_that_turned_up_late_is_refused_back(runtime: Runtime, make_event: MakeEvent) -> None:
+    """The refund of an unknown charge, without the provider's key for it, is marked like any other."""
+    event, bank = await make_event(), Bank(says="hang", reachable=False, refunds=False)
+    at = desk(runtime, bank, resolver_seconds=0.001, payment_deadline_seconds=0.2)
+    begun = await at.buy(event, "v", 3)
+
+    async def failed() -> bool:
+        await at.checkout.finish_due()
+        return (await at.checkout.get(begun.id, "v")).status == "FAILED"
+
+    await until(failed)
+    bank.reachable = True
+    row = await asked_for_a_person(at, event)
+    assert (row["status"], row["provider_key"]) == ("REFUNDING", None)
+    bank.refunds = True
+    assert (await at.checkout.refund_now(begun.id)).payment is PaymentStatus.REFUNDED
+    assert await check_books(runtime, event, bank) == {"FAILED": 1}
+
+
+async def test_nothing_is_tried_where_nothing_is_owed(runtime: Runtime, make_event: MakeEvent) -> None:
+    event, bank = await make_event(), Bank()
+    at = desk(runtime, bank)
+    reservation = await bought(at, event)
+    state = await at.checkout.refund_now(reservation.id)
+    assert (state.payment, state.next_try_at) == (PaymentStatus.APPROVED, None)
+    assert bank.ledger[str(reservation.id)].cancelled == 0, "a confirmed reservation was given back"
+    with pytest.raises(ReservationNotFound):
+        await at.checkout.refund_now(uuid4())
