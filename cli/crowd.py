@@ -2,24 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
-import sys
 from typing import Annotated
 
 import typer
-
-from cli.load.client import Client, Failed, RateLimited, Refused, require_server
-from cli.load.crowd import Crowd, ServerGone
-from cli.load.measures import Calls
-from cli.load.neighbours import benches
-from cli.load.observer import observer
-from cli.load.rush import sale_of
-from core.errors import EventNotFound, StartupError
-from core.settings import Settings
-
-#: HTTP calls of the whole crowd under way at once: a demonstration, not a load run.
-_CONNECTIONS = 50
 
 
 def crowd_command(
@@ -34,42 +19,6 @@ def crowd_command(
 
     Example: onsale crowd demo --visitors 300
     """
-    address = url or f"http://127.0.0.1:{Settings.load().port}"
-    try:
-        asyncio.run(_run(slug, visitors, address))
-    except RateLimited:
-        raise StartupError(
-            "the server limits how often one address may call: start it with ONSALE_RATE_LIMITS=off for a crowd"
-        ) from None
-    except ServerGone:
-        raise StartupError(f"the server at {address} has not answered for a minute: the crowd goes home") from None
-    except Failed as failed:
-        raise StartupError(f"the server at {address} does not work: {failed}") from None
+    from cli.load.crowd_command import run_crowd  # here: other commands, and `--help`, need not load all of it
 
-
-async def _run(slug: str, visitors: int, address: str) -> None:
-    """Until SIGINT or SIGTERM; everybody leaves the queue first."""
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, stopping.set)
-    async with Client(address, connections=_CONNECTIONS, calls=Calls()) as client:
-        await require_server(client)
-        try:
-            sale = await sale_of(client, slug)
-            plan = await client.call("GET", "/api/events/{slug}/plan", f"/api/events/{slug}/plan")
-        except Refused:
-            raise EventNotFound(f"the server at {address} has no event {slug!r}") from None
-        async with observer(client, sale) as watcher:
-            if watcher is None:
-                raise StartupError(f"the live channel of {address} cannot be opened")
-            crowd = Crowd(client, sale, benches(plan["seats"]), watcher, visitors)
-            queue = "" if visitors > sale.active_limit else f" (no queue: {sale.active_limit} are let in at once)"
-            print(f"onsale: {visitors} simulated visitors come to {client.base}events/{slug}{queue}", file=sys.stderr)
-            running = asyncio.create_task(crowd.run())
-            stop = asyncio.create_task(stopping.wait())
-            await asyncio.wait({running, stop}, return_when=asyncio.FIRST_COMPLETED)
-            stop.cancel()
-            if not running.done():
-                running.cancel()
-            await asyncio.gather(running, return_exceptions=stopping.is_set())
+    run_crowd(slug, visitors, url)
