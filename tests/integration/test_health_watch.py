@@ -175,7 +175,7 @@ async def test_redis_away_is_told_once_by_all_processes_together(scene: Scene, h
         await scene.redis.cut()
     else:
         scene.redis.hang()
-    await scene.look_at_once(*watches, times=3)
+    await scene.look_at_once(*watches, times=2)
     assert scene.channel.told == [("fired", "redis_away", "-")]
     assert all([alert.name for alert in watch.firing()] == ["redis_away"] for watch in watches)
     await scene.redis.restore()
