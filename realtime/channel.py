@@ -107,6 +107,7 @@ class Channel:
             now=self._clock.now(), beat_seconds=settings.beat_seconds,
             grace_seconds=settings.waiting_grace_seconds if waits else settings.active_grace_seconds,
         )  # fmt: skip
+        self.told(self._live.sale_message())
         self._alive()
         if waits:
             self._send_place()

@@ -16,7 +16,7 @@ from core.settings import Settings
 from core.venue.event import Event
 from core.venue.event_store_postgres import EventStore
 from core.waiting_room.queue_redis import WaitingRoom
-from realtime import wire
+from realtime import metrics, wire
 from realtime.channel import Channel
 from realtime.connection import Connection
 from realtime.frames import text_frame
@@ -90,6 +90,10 @@ class Live:
         if self._stopping:
             connection.close(CloseCode.GOING_AWAY, "the server restarts: reconnect")
             return
+        if len(self._connections) >= self._settings.channels_per_process:
+            metrics.REFUSED_FULL.inc()
+            connection.close(CloseCode.FULL, "the server is full: reconnect")
+            return
         if self._settings.rate_limits == "on" and self._of_visitor[visitor] >= self._settings.channels_per_visitor:
             connection.close(CloseCode.TOO_MANY_CHANNELS, "too many open pages: close one of them")
             return
@@ -123,8 +127,9 @@ class Live:
         live = self._live.get(event.slug)
         if live is None:
             live = self._live[event.slug] = LiveEvent(
-                event, settings=self._settings, subscriptions=self._subscriptions, events=self._events,
-                waiting_room=self._waiting_room, seats=self._seats, buffer_limit=self._settings.channel_buffer_bytes,
+                event, settings=self._settings, clock=self._clock, subscriptions=self._subscriptions,
+                events=self._events, waiting_room=self._waiting_room, seats=self._seats,
+                buffer_limit=self._settings.channel_buffer_bytes,
             )  # fmt: skip
             await live.open()
         return live

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any, Final
 
 import orjson
 import structlog
 
 from core import keys
+from core.clock import Clock
 from core.errors import OnsaleError
 from core.seats.seats import Seats
 from core.settings import Settings
@@ -26,19 +28,23 @@ from realtime.wire import ExpiredReason
 
 log = structlog.get_logger(__name__)
 
-#: How soon a changed sale (paused, another limit) is noticed.
+#: How soon a changed sale (opened, paused, another limit) is noticed that nobody told of: a time that came, a message
+#: that was lost, the command line.
 _LOOK_SECONDS: Final = 2.0
+#: Tabs told before other work of the process gets a turn.
+_TURN: Final = 500
 
 
 class LiveEvent:
     """`open`, then `attend` and `part` for each channel, then `close`."""
 
     def __init__(
-        self, event: Event, *, settings: Settings, subscriptions: Subscriptions, events: EventStore,
+        self, event: Event, *, settings: Settings, clock: Clock, subscriptions: Subscriptions, events: EventStore,
         waiting_room: WaitingRoom, seats: Seats, buffer_limit: int,
     ) -> None:  # fmt: skip
         self.event = event
         self.hub = Hub(event.slug, buffer_limit)
+        self._clock = clock
         self._events = events
         self._seats = seats
         self._subscriptions = subscriptions
@@ -48,7 +54,7 @@ class LiveEvent:
         )
         self.queue_feed = QueueFeed(
             lambda: self.event, waiting_room, self._attendances,
-            session_seconds=settings.session_seconds, lapsed=self._basket_lapsed,
+            session_seconds=settings.session_seconds, lapsed=self._basket_lapsed, sale_changed=self._sale_changed,
         )  # fmt: skip
         self._listeners: dict[str, Listener] = {
             keys.seats_channel(event.slug): self.seat_feed,
@@ -56,6 +62,8 @@ class LiveEvent:
             keys.reservations_channel(event.slug): _Reservations(self._attendances),
         }
         self._looking: asyncio.Task[None] | None = None
+        self._changed = asyncio.Event()
+        self._told_sale = self.sale_message()
 
     async def open(self) -> None:
         self.seat_feed.start()
@@ -100,13 +108,39 @@ class LiveEvent:
         if await self._seats.basket(self.event, attendance.visitor) is None:
             attendance.tell(wire.encode("expired", reason=ExpiredReason.HOLD))
 
+    def sale_message(self) -> bytes:
+        """The `sale` message now."""
+        event = self.event
+        return wire.encode(
+            "sale", status=event.sale_state(self._clock.now()), paused=event.paused, opens_at=event.opens_at,
+            closes_at=event.closes_at,
+        )  # fmt: skip
+
+    def _sale_changed(self) -> None:
+        # By another process, maybe: what this one remembers of the event is old.
+        self._events.forget(self.event.slug)
+        self._changed.set()
+
     async def _look(self) -> None:
         while True:
-            await asyncio.sleep(_LOOK_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_SECONDS):
+                    await self._changed.wait()
+            self._changed.clear()
             try:
                 self.event = await self._events.get(self.event.slug)
             except OnsaleError as error:
                 log.warning("event not looked up", slug=self.event.slug, code=error.code)
+            message = self.sale_message()
+            if message != self._told_sale:
+                self._told_sale = message
+                await self._tell_everybody(message)
+
+    async def _tell_everybody(self, message: bytes) -> None:
+        for told, attendance in enumerate(list(self._attendances.values())):
+            if told % _TURN == 0:
+                await asyncio.sleep(0)
+            attendance.tell(message)
 
 
 class _Reservations:

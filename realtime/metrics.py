@@ -16,6 +16,7 @@ FANOUT = Histogram(
     buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
 )  # fmt: skip
 SLOW_CLOSED = Counter("onsale_channels_closed_slow_total", "Channels closed because the browser did not keep up")
+REFUSED_FULL = Counter("onsale_channels_refused_full_total", "Channels refused because the process has all it may have")
 RESYNCS = Counter("onsale_feed_resyncs_total", "Times that a feed fetched its state anew", ["feed", "cause"])
 SUBSCRIPTION_DROPS = Counter("onsale_subscription_drops_total", "Lost Redis pub/sub connections")
 BEATS = Counter("onsale_beats_written_total", "Signs of life written to Redis")

@@ -53,13 +53,15 @@ class QueueFeed:
 
     def __init__(
         self, event: Callable[[], Event], waiting_room: WaitingRoom, attendances: dict[str, Attendance], *,
-        session_seconds: float, lapsed: Callable[[Attendance], Awaitable[None]], tick_seconds: float = _TICK_SECONDS,
+        session_seconds: float, lapsed: Callable[[Attendance], Awaitable[None]],
+        sale_changed: Callable[[], None] = lambda: None, tick_seconds: float = _TICK_SECONDS,
     ) -> None:  # fmt: skip
         self._event = event
         self._waiting_room = waiting_room
         self._attendances = attendances
         self._session_seconds = session_seconds
         self._lapsed = lapsed
+        self._sale_changed = sale_changed
         self._tick_seconds = tick_seconds
         self._places = Places(0)
         self._held: list[dict[str, Any]] | None = []
@@ -166,6 +168,8 @@ class QueueFeed:
             self._resync("anew")
         self._waiting = told.get("waiting", self._waiting)
         self._pace = told.get("pace", self._pace)
+        if told.get("sale"):
+            self._sale_changed()
         for visitor, number, until_ms in told.get("admitted", ()):
             if attendance := self._newer(visitor, version):
                 self._drop(visitor)

@@ -14,6 +14,8 @@ Browser -> server
 
 Server -> browser
     welcome {event, visitor, state, now, beat_seconds, grace_seconds}        state: none, waiting, active
+    sale {status, paused, opens_at, closes_at}                               status: before, open, closed; comes
+                                                                             after welcome and at each change
     queue {number, ahead, waiting, eta, ticket?}                             eta in seconds or null
     admitted {until, number, warning_seconds}
     board {epoch, version, states}                                           states: base64, one byte a seat
@@ -52,12 +54,12 @@ class CloseCode(IntEnum):
     SLOW = 4001
     GOING_AWAY = 4002
     STORE_LOST = 4003
+    FULL = 4004
     TOO_MANY_CHANNELS = 4100
     NOT_ALLOWED = 4101
     NO_SUCH_EVENT = 4102
     TOO_MANY_MESSAGES = 4103
     BAD_MESSAGE = 4104
-    SALE_CLOSED = 4105
 
 
 class ExpiredReason(StrEnum):

@@ -11,7 +11,7 @@ from core.errors import EventNotFound, NoSuchSeat, StoreUnavailable
 from core.runtime import Runtime
 from core.venue.event import Event, SaleStatus
 from web.endpoint import Call, Caller, Endpoint, answer
-from web.ops.trail import note
+from web.ops.trail import note, tell_sale_changed
 from web.schemas import BlockedSeats, BlockSeats, SaleControl
 
 Control = Callable[[Runtime, Event], Awaitable[Event]]
@@ -37,6 +37,7 @@ def _control(name: str, change: Control, summary: str) -> Endpoint:
     async def handle(call: Call[None]) -> Response:
         event = await call.event()
         changed = await change(call.runtime, event)
+        await tell_sale_changed(call.parts, changed)
         await audit.record(call.runtime.database, actor=call.actor, action=f"sale.{name}", subject=event.slug)
         state = changed.sale_state(call.runtime.clock.now()).value
         return answer(SaleControl(slug=changed.slug, status=state, paused=changed.paused))

@@ -13,11 +13,9 @@ import { lasting, session } from "./storage.js";
 import { createStore } from "./store.js";
 import { Page } from "./page.js";
 
-// Milliseconds between two looks at what the organiser changed (paused, times): ten thousand wait, and all of them look.
+// Milliseconds between two looks at the event: the channel tells what changes (`sale`); this is for browsers without one.
 const EVENT_EVERY = 60000;
 const ASK_AGAIN = 3000; // milliseconds until a `join` without an answer is sent again
-
-const SALE_CLOSED = 4105; // realtime/wire.py
 
 const root = document.getElementById("sale");
 const { slug, language, assets } = root.dataset;
@@ -72,7 +70,6 @@ const channel = new Channel({
   onStatus(status, code) {
     ui.closeCode = code ?? null;
     dispatch({ type: "connection", status });
-    if (code === SALE_CLOSED) dispatch({ type: "problem", code: "sale_closed" });
     if (status === "stopped") page.draw();
   },
 });

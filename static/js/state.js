@@ -48,6 +48,14 @@ const HANDLERS = {
     return state.presence === "out" ? next : { ...next, presence: "joining", lapsed: state.presence === "active" };
   },
 
+  // What the organiser changed, at once. Before the event was read there is nothing that it could change.
+  sale(state, { status, paused, opens_at, closes_at }) {
+    if (!state.event) return state;
+    // Closed by mistake, and open again: whoever was sent out by that comes back in by the ticket.
+    const again = status === "open" && state.outReason === "closed" ? { presence: "joining", outReason: null } : {};
+    return { ...state, ...again, event: { ...state.event, status, paused, opens_at, closes_at } };
+  },
+
   queue(state, message) {
     const firstAhead = Math.max(state.queue?.firstAhead ?? 0, message.ahead);
     return {

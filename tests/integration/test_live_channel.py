@@ -403,6 +403,27 @@ async def test_sixth_tab_of_one_visitor_is_refused_and_a_closed_one_makes_room(
             await again.until("welcome")
 
 
+async def test_a_full_process_sends_the_next_one_away_for_now(
+    settings: Settings, stores: Engines, make_event: MakeEvent
+) -> None:
+    """Rule 8: "come back", not "go away"; also where nothing else is limited."""
+    event = await make_event()
+    changed = settings.model_copy(update={"rate_limits": "off", "channels_per_process": 2})
+    async with (
+        open_runtime(changed, stores) as runtime, live_server(runtime) as full, full.browser(event.slug) as one,
+        full.browser(event.slug) as two, full.browser(event.slug) as third,
+    ):  # fmt: skip
+        await one.until("welcome")
+        await two.until("welcome")
+        assert await third.close_code() == 4004
+        await one.connection.close()
+        async with asyncio.timeout(10):
+            while full.live.channels > 1:
+                await asyncio.sleep(0.01)
+        async with full.browser(event.slug) as again:
+            await again.until("welcome")
+
+
 async def test_too_many_messages_close_the_channel(server: LiveServer, make_event: MakeEvent) -> None:
     event = await make_event()
     async with server.browser(event.slug) as browser:

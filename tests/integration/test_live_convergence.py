@@ -81,7 +81,7 @@ async def process(runtime: Runtime, event: Event) -> AsyncIterator[LiveEvent]:
     subscriptions = Subscriptions(runtime.redis)
     subscriptions.start()
     live = LiveEvent(
-        event, settings=runtime.settings, subscriptions=subscriptions, events=runtime.events,
+        event, settings=runtime.settings, clock=runtime.clock, subscriptions=subscriptions, events=runtime.events,
         waiting_room=runtime.waiting_room, seats=runtime.seats, buffer_limit=1 << 20,
     )  # fmt: skip
     try:
@@ -175,8 +175,8 @@ async def test_late_news_of_an_earlier_session_does_not_end_this_one(runtime: Ru
     event = await make_event()
     room = runtime.waiting_room
     live = LiveEvent(
-        event, settings=runtime.settings, subscriptions=Subscriptions(runtime.redis), events=runtime.events,
-        waiting_room=room, seats=runtime.seats, buffer_limit=1 << 20,
+        event, settings=runtime.settings, clock=runtime.clock, subscriptions=Subscriptions(runtime.redis),
+        events=runtime.events, waiting_room=room, seats=runtime.seats, buffer_limit=1 << 20,
     )  # fmt: skip
     feed = live.queue_feed
     feed.start()

@@ -9,12 +9,15 @@ import socket
 import sys
 from collections.abc import AsyncIterator
 
+import httpx
+import pytest
 from websockets.exceptions import ConnectionClosed
 
 from core.embedded import Engines
 from core.runtime import Runtime, open_runtime
 from core.settings import Settings
 from core.waiting_room.place import PlaceState
+from realtime import live_event
 from tests.conftest import MakeEvent
 from tests.live_server import Browser, LiveServer, live_server, sweeping
 from web.security import Visitors
@@ -97,6 +100,47 @@ async def test_a_process_that_stops_sends_its_browsers_to_another(runtime: Runti
         for visitor, state in zip(visitors, ("active", "waiting", "waiting"), strict=True):
             async with other.browser(event.slug, visitor) as again:
                 assert (await again.until("welcome"))["state"] == state
+
+
+async def test_what_an_operator_does_to_the_sale_is_told_by_every_process(
+    runtime: Runtime, settings: Settings, stores: Engines, make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pause, close and open again reach pages that wait, whichever process they are at; nobody waits for a look."""
+    monkeypatch.setattr(live_event, "_LOOK_SECONDS", 3600.0)
+    event = await make_event(active_limit=1)
+    async with contextlib.AsyncExitStack() as stack:
+        second = await stack.enter_async_context(open_runtime(settings, stores))
+        servers = [await stack.enter_async_context(live_server(each)) for each in (runtime, second)]
+        browsers = [await stack.enter_async_context(server.browser(event.slug)) for server in servers]
+        operator = await stack.enter_async_context(
+            httpx.AsyncClient(
+                base_url=f"http://127.0.0.1:{servers[0].port}/api/operator/events/{event.slug}", timeout=60,
+                headers={"Authorization": "Bearer operator"},
+            )
+        )  # fmt: skip
+        for browser in browsers:
+            first = await browser.until("sale")
+            assert (first["status"], first["paused"], first["opens_at"]) == ("open", False, None)
+        for call, said in (
+            ("pause", ("open", True)), ("resume", ("open", False)), ("close", ("closed", False)),
+            ("open", ("open", False)),
+        ):  # fmt: skip
+            (await operator.post(f"/{call}")).raise_for_status()
+            for browser in browsers:
+                told = await browser.until("sale")
+                assert (told["status"], told["paused"]) == said
+
+
+async def test_a_sale_that_changes_by_itself_is_told(
+    runtime: Runtime, make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The clock, the command line, a message that was lost: the process looks by itself."""
+    monkeypatch.setattr(live_event, "_LOOK_SECONDS", 0.05)
+    event = await make_event()
+    async with live_server(runtime) as server, server.browser(event.slug) as browser:
+        assert (await browser.until("sale"))["paused"] is False
+        await runtime.events.update(event.slug, paused=True)
+        assert (await browser.until("sale"))["paused"] is True
 
 
 async def test_slow_browser_is_sent_away_and_the_others_get_everything(

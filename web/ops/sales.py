@@ -20,7 +20,7 @@ from web.ops.schemas import (
     RemoveVisitor,
     SeatMismatch,
 )
-from web.ops.trail import note
+from web.ops.trail import note, tell_sale_changed
 
 #: The reason that a removed visitor's browser is given.
 REMOVED = "removed"
@@ -29,6 +29,7 @@ REMOVED = "removed"
 async def limit(call: Call[ChangeLimit]) -> Response:
     event = await call.event()
     changed = await call.runtime.events.update(event.slug, active_limit=call.body.active_limit)
+    await tell_sale_changed(call.parts, changed)
     await note(call.parts, call.actor, "sale.limit", event.slug, before=event.active_limit, after=changed.active_limit)
     return answer(NewLimit(slug=event.slug, active_limit=changed.active_limit, before=event.active_limit))
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import structlog
 
 from core import audit_postgres as audit
 from core.errors import StoreUnavailable
+from core.venue.event import Event
 from web.parts import Parts
 
 log = structlog.get_logger("web")
@@ -19,3 +21,9 @@ async def note(parts: Parts, actor: str, action: str, subject: str, **detail: An
         await audit.record(parts.runtime.database, actor=actor, action=action, subject=subject, **detail)
     except StoreUnavailable:
         log.error("audit entry lost: PostgreSQL is away", actor=actor, action=action, subject=subject, detail=detail)
+
+
+async def tell_sale_changed(parts: Parts, event: Event) -> None:
+    """Browsers see it at once. With Redis away they see it within seconds, when their process looks by itself."""
+    with contextlib.suppress(StoreUnavailable):
+        await parts.runtime.waiting_room.tell_sale_changed(event)

@@ -29,7 +29,7 @@ else
   redis.call('SET', NUMBER, integer(last))
   redis.call('ZADD', QUEUE, integer(number), visitor)
   redis.call('ZADD', BEATS, integer(now), visitor)
-  admit()
+  admit(AT_ONCE)
   publish_queue(false)
 end
 return place_reply(visitor)

@@ -16,7 +16,7 @@ elseif redis.call('ZSCORE', ACTIVE, visitor) then
   gone = 1
 end
 if gone == 1 then
-  admit()
+  admit(AT_ONCE)
   publish_queue(true)
 end
 return gone

@@ -15,14 +15,18 @@ local PREFIX, SEATS_CHANNEL, QUEUE_CHANNEL = ARGV[1], ARGV[2], ARGV[3]
 -- The event's own limit, or less while the load asks for it (S10).
 local LIMIT = math.min(tonumber(ARGV[4]), tonumber(redis.call('GET', CAP) or 'inf'))
 local SESSION_MS = tonumber(ARGV[5])
+-- Visitors whom a join or a departure lets in, at most; more only wait where a sweep is under way.
+local AT_ONCE = 100
 
 local now = clock_ms()
 local seat_changes = {}
 local left, returned, admitted, out, lapsed = {}, {}, {}, {}, {}
+local sale = false
 
--- Moves visitors from the head of the queue to active while there is room: the only way in.
-local function admit()
-  local room = LIMIT - redis.call('ZCARD', ACTIVE)
+-- Moves visitors from the head of the queue to active while there is room, `most` at once: the only way in.
+-- A limit that was raised by a hundred thousand must not keep Redis to itself: the sweep goes on with the rest.
+local function admit(most)
+  local room = math.min(LIMIT - redis.call('ZCARD', ACTIVE), most)
   if room <= 0 then return end
   local head = redis.call('ZPOPMIN', QUEUE, room)
   for i = 1, #head, 2 do
@@ -72,6 +76,7 @@ local function publish_queue(always)
   if #admitted > 0 then message.admitted = admitted end
   if #out > 0 then message.out = out end
   if #lapsed > 0 then message.lapsed = lapsed end
+  if sale then message.sale = true end
   redis.call('PUBLISH', QUEUE_CHANNEL, cjson.encode(message))
 end
 

@@ -1,24 +1,34 @@
 -- Once a second: sessions and baskets that ended, visitors who went silent, then the head of the queue comes in (S8, S9).
 -- One script, so that the active limit holds whatever dies between two sweeps.
 -- KEYS, ARGV 1-5: see queue.lua
--- ARGV 6 grace of the active, ms  7 grace of the waiting, ms  8 most visitors or baskets of each kind in one sweep
+-- ARGV 6 grace of the active, ms  7 grace of the waiting, ms  8 visitors and baskets handled, at most, of all kinds together
 --      9 memory of the pace, ms  10 '1' when the sale is closed: everybody is out, but those who are paying
 --      11 how long a closed sale's keys are kept, ms
--- Returns {expired sessions, silent active, silent waiting, lapsed baskets, out because closed, admitted, waiting, active}
---         or {'no_board'}
+-- Returns {expired sessions, silent active, silent waiting, lapsed baskets, out because closed, admitted, waiting, active,
+--          1 when it had to stop before everything was done} or {'no_board'}
 --#include queue.lua
 
 local closed = ARGV[10] == '1'
 -- A closed sale needs no board to be emptied: none is built for it, day after day.
 if redis.call('EXISTS', BOARD_VERSION) == 0 and not closed then return { 'no_board' } end
-local most = tonumber(ARGV[8])
+local left_to_do = tonumber(ARGV[8])
+local function looked_at(found)
+  left_to_do = left_to_do - #found
+  return found
+end
 
 -- A payment under way keeps its visitor in (rule 5); its own deadline bounds that.
 redis.call('ZREMRANGEBYSCORE', PAYING, '-inf', integer(now))
-local function not_paying(visitors)
+-- Those who are paying come up again a little later: however many they are, others get their turn.
+local AGAIN_MS = 5000
+local function not_paying(visitors, key, score)
   local free = {}
-  for _, visitor in ipairs(visitors) do
-    if not redis.call('ZSCORE', PAYING, visitor) then free[#free + 1] = visitor end
+  for _, visitor in ipairs(looked_at(visitors)) do
+    if redis.call('ZSCORE', PAYING, visitor) then
+      redis.call('ZADD', key, integer(score), visitor)
+    else
+      free[#free + 1] = visitor
+    end
   end
   return free
 end
@@ -31,13 +41,18 @@ if last > 0 and now - last > tonumber(ARGV[6]) then
 end
 local heard = now >= tonumber(redis.call('HGET', PACE, 'amnesty') or '0')
 
-local ended = not_paying(redis.call('ZRANGEBYSCORE', UNTIL, '-inf', integer(now), 'LIMIT', 0, most))
+local ended = not_paying(
+  redis.call('ZRANGEBYSCORE', UNTIL, '-inf', integer(now), 'LIMIT', 0, left_to_do), UNTIL, now + AGAIN_MS)
 for _, visitor in ipairs(ended) do end_session(visitor, 'session') end
 
-local silent = heard and not_paying(redis.call('ZRANGEBYSCORE', ACTIVE, '-inf', '(' .. integer(now - tonumber(ARGV[6])), 'LIMIT', 0, most)) or {}
+local active_since, waiting_since = now - tonumber(ARGV[6]), now - tonumber(ARGV[7])
+local silent = heard and not_paying(
+  redis.call('ZRANGEBYSCORE', ACTIVE, '-inf', '(' .. integer(active_since), 'LIMIT', 0, left_to_do),
+  ACTIVE, active_since + AGAIN_MS) or {}
 for _, visitor in ipairs(silent) do end_session(visitor, 'heartbeat') end
 
-local ghosts = heard and redis.call('ZRANGEBYSCORE', BEATS, '-inf', '(' .. integer(now - tonumber(ARGV[7])), 'LIMIT', 0, most) or {}
+local ghosts = heard and looked_at(
+  redis.call('ZRANGEBYSCORE', BEATS, '-inf', '(' .. integer(waiting_since), 'LIMIT', 0, left_to_do)) or {}
 for _, visitor in ipairs(ghosts) do
   -- The ticket is not spent: a phone that slept comes back to its place with it.
   if leave_queue(visitor) then out[#out + 1] = { visitor, 'heartbeat' } else redis.call('ZREM', BEATS, visitor) end
@@ -45,18 +60,19 @@ end
 
 local shut = 0
 if closed then
-  for _, visitor in ipairs(not_paying(redis.call('ZRANGE', ACTIVE, 0, most - 1))) do
+  for _, visitor in ipairs(not_paying(
+    redis.call('ZRANGEBYSCORE', ACTIVE, '-inf', '+inf', 'LIMIT', 0, left_to_do), ACTIVE, now)) do
     end_session(visitor, 'closed')
     shut = shut + 1
   end
-  for _, visitor in ipairs(redis.call('ZRANGE', QUEUE, 0, most - 1)) do
+  for _, visitor in ipairs(looked_at(redis.call('ZRANGEBYSCORE', QUEUE, '-inf', '+inf', 'LIMIT', 0, left_to_do))) do
     leave_queue(visitor)
     out[#out + 1] = { visitor, 'closed' }
     shut = shut + 1
   end
 end
 
-local late = redis.call('ZRANGEBYSCORE', DEADLINES, '-inf', integer(now), 'LIMIT', 0, most)
+local late = looked_at(redis.call('ZRANGEBYSCORE', DEADLINES, '-inf', integer(now), 'LIMIT', 0, left_to_do))
 for _, visitor in ipairs(late) do
   local basket = read_basket(BASKETS, visitor)
   if basket and free_basket(BOARD, HOLDS, BASKETS, DEADLINES, PREFIX, visitor, seat_changes) then
@@ -69,7 +85,7 @@ for _, visitor in ipairs(late) do
   end
 end
 -- Second net: a seat whose hold is over but that no basket names.
-for _, ordinal in ipairs(redis.call('ZRANGEBYSCORE', HOLDS, '-inf', integer(now), 'LIMIT', 0, most)) do
+for _, ordinal in ipairs(looked_at(redis.call('ZRANGEBYSCORE', HOLDS, '-inf', integer(now), 'LIMIT', 0, left_to_do))) do
   if redis.call('EXISTS', PREFIX .. ordinal) == 0 then
     free_seat(BOARD, HOLDS, PREFIX, ordinal, seat_changes)
   end
@@ -89,7 +105,8 @@ elseif at == 0 and not closed then
   redis.call('HSET', PACE, 'at', integer(now), 'counted', gone)
 end
 
-admit()
+admit(left_to_do)
+left_to_do = left_to_do - #admitted
 publish_queue(true)
 -- Nothing grows without bound (rule 8): a closed sale's keys die, unless it opens again before they do.
 -- A board that was built anew has an end as well until the first sweep of an open sale (rebuild.lua).
@@ -100,4 +117,7 @@ elseif redis.call('TTL', BOARD_VERSION) >= 0 then
     if key ~= CAP then redis.call('PERSIST', key) end
   end
 end
-return { #ended, #silent, #ghosts, #lapsed, shut, #admitted, redis.call('ZCARD', QUEUE), redis.call('ZCARD', ACTIVE) }
+return {
+  #ended, #silent, #ghosts, #lapsed, shut, #admitted, redis.call('ZCARD', QUEUE), redis.call('ZCARD', ACTIVE),
+  left_to_do <= 0 and 1 or 0,
+}

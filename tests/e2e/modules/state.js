@@ -123,3 +123,13 @@ export function silenceInTheQueueKeepsTheTicket() {
   const silent = reduce(waiting, { type: "expired", reason: "heartbeat" });
   same([stage(silent), silent.ticket], ["joining", "T"]);
 }
+
+export function whatTheOrganiserChangesIsShownAtOnce() {
+  const sale = { type: "sale", status: "open", paused: true, opens_at: null, closes_at: null };
+  const waiting = [...OPEN, { type: "queue", number: 1, ahead: 0, waiting: 1 }];
+  same(run(...waiting, sale).event.paused, true);
+  same(stage(run(...waiting, { ...sale, status: "closed" })), "closed");
+  // Opened again: whoever had no place asks for one.
+  same(stage(run(...waiting, { ...sale, status: "closed" }, { type: "expired", reason: "closed" }, { ...sale, paused: false })), "joining");
+  same(run(sale).event, null);
+}
