@@ -63,7 +63,6 @@ from core.waiting_room.queue_redis import WaitingRoom
 log = structlog.get_logger(__name__)
 
 _REDIS_WATCH_SECONDS = 3.0
-_REFUNDS_SECONDS = 60.0
 
 
 @dataclass(slots=True)
@@ -106,7 +105,6 @@ class Runtime:
         self.jobs.start(
             Job("sweep", every=settings.sweep_seconds, run=sweeping.run, limit=10.0),
             Job("payments", every=1.0, run=self._finish_payments, lease=False),
-            Job("refunds", every=_REFUNDS_SECONDS, run=self.checkout.measure, lease=False, limit=5.0),
             Job("reconcile", every=settings.reconcile_minutes * 60, run=rounds.run, limit=1800.0),
             Job("redis_watch", every=_REDIS_WATCH_SECONDS, run=watch.run, limit=600.0),
             Job("paying", every=settings.janitor_seconds, run=rounds.paying, limit=60.0),

@@ -44,7 +44,9 @@ _PATIENCE: Final = 1.0
 # What a person has to look at when it grows: payments whose end is not known or not told, messages given up.
 _UNFINISHED = """
 SELECT (SELECT count(*) FROM dead_letters WHERE retried_at IS NULL) AS dead_letters,
-       count(*) AS payments, coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8 AS oldest
+       (SELECT count(*) FROM payments WHERE needs_person_at IS NOT NULL) AS refunds,
+       count(*) AS payments,
+       coalesce(extract(epoch FROM now() - min(created_at) FILTER (WHERE needs_person_at IS NULL)), 0)::float8 AS oldest
 FROM payments WHERE status IN ('NEW', 'CALLED', 'REFUNDING') OR untold
 """
 
@@ -89,7 +91,12 @@ class _Figures(Collector):
         self.unfinished = GaugeMetricFamily(
             "onsale_payments_unfinished", "Payments whose end is not known, or not told"
         )
-        self.oldest = GaugeMetricFamily("onsale_payments_oldest_seconds", "Age of the oldest of them")
+        self.oldest = GaugeMetricFamily(
+            "onsale_payments_oldest_seconds", "Age of the oldest of them, without refunds that need a person"
+        )
+        self.refunds = GaugeMetricFamily(
+            "onsale_refunds_need_person", "Refunds that the provider refuses and that a person has to look at"
+        )
         self.dead = GaugeMetricFamily("onsale_dead_letters_open", "Messages given up and not sent again yet")
         self.used = GaugeMetricFamily("onsale_redis_memory_used_bytes", "Memory that Redis uses", labels=["node"])
         self.most = GaugeMetricFamily("onsale_redis_memory_max_bytes", "Redis' maxmemory; 0: none", labels=["node"])
@@ -98,8 +105,8 @@ class _Figures(Collector):
 
     def collect(self) -> Iterable[Metric]:
         return (
-            self.up, self.waiting, self.active, self.limit, self.seats, self.unfinished, self.oldest, self.dead,
-            self.used, self.most, self.keeps, self.evicted,
+            self.up, self.waiting, self.active, self.limit, self.seats, self.unfinished, self.oldest, self.refunds,
+            self.dead, self.used, self.most, self.keeps, self.evicted,
         )  # fmt: skip
 
 
@@ -135,6 +142,7 @@ async def _of_stores(runtime: Runtime, probes: Probes) -> _Figures:
         return figures
     figures.unfinished.add_metric([], unfinished["payments"])
     figures.oldest.add_metric([], unfinished["oldest"])
+    figures.refunds.add_metric([], unfinished["refunds"])
     figures.dead.add_metric([], unfinished["dead_letters"])
     try:
         counts, boards, nodes = await probes.ask("metrics seats", partial(_counts, runtime, events), _PATIENCE)

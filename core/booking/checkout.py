@@ -192,10 +192,6 @@ class Checkout:
             raise ReservationNotFound()
         return state
 
-    async def measure(self) -> None:
-        """What only PostgreSQL knows, for Prometheus; the body of a job."""
-        measures.REFUNDS_FOR_PEOPLE.set(await self._reservations.refunds_for_people())
-
     async def finish_due(self, *, wait: bool = True) -> int:
         """Takes over the payments whose time has come and that nobody works on; returns how many.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Histogram
 
 RESERVATIONS = Counter("onsale_reservations_total", "Reservations by the state they came to", ["status", "reason"])
 CHECKOUT_SECONDS = Histogram(
@@ -17,7 +17,3 @@ REFUNDS = Counter(
     "Refund attempts by result: done, again (the provider is away), refused; person: operators were asked to look",
     ["result"],
 )
-REFUNDS_FOR_PEOPLE = Gauge(
-    "onsale_refunds_need_person", "Refunds that a provider refuses and that a person has to look at",
-    multiprocess_mode="mostrecent",
-)  # fmt: skip

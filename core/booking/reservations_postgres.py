@@ -50,7 +50,6 @@ _OWE = _statement("owe")
 _REFUND_LATER = _statement("refund_later")
 _REFUND_NOW = _statement("refund_now")
 _REFUND_STATE = _statement("refund_state")
-_REFUNDS_FOR_PEOPLE = _statement("refunds_for_people")
 _SEAT_TRUTH = _statement("seat_truth")
 _OF_KEY = _statement("reservation") + "WHERE r.visitor = $1 AND r.event_id = $2 AND r.idempotency_key = $3"
 _OF_ID = _statement("reservation") + "WHERE r.id = $1"
@@ -257,11 +256,6 @@ class Reservations:
             attempts=row["attempts"], needs_person_at=row["needs_person_at"], next_try_at=row["next_try_at"],
             busy=bool(row["busy"]),
         )  # fmt: skip
-
-    async def refunds_for_people(self) -> int:
-        """How many refunds a person has to look at."""
-        row = await self._row(_REFUNDS_FOR_PEOPLE)
-        return int(row["count"])
 
     async def leave(self, id: UUID, token: str, *, told: bool, pause: float | None = None) -> None:
         """Gives the claim back, if it is still `token`'s; the next attempt is in `pause` seconds (None: as it was)."""

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from core import keys
 from core.booking.checkout import Checkout
+from core.booking.payment import PaymentStatus
 from core.clock import Clock
 from core.diagnosis import (
     consumers,
@@ -133,6 +134,8 @@ class Diagnose:
         await self._payments.refresh()
         async for finding in money.circuits(self._payments.circuits(), self._payments.when_open):
             yield finding
+        async for finding in money_postgres.refunds(self._database):
+            yield finding
         async for finding in messages_postgres.pipeline(self._database):
             yield finding
         async for finding in consumers.consumers(self._groups):
@@ -163,16 +166,27 @@ class Diagnose:
 
     async def _mend(self, question: Question, finding: Finding) -> Finding:
         mend = self._mends().get(finding.fix or "")
-        if mend is None:
+        refund = finding.reservation if finding.fix == "refund" else None
+        if mend is None and refund is None:
             return finding
         event, _ = await self._event(question.event)
         try:
-            done = await mend(event, question.seat)
+            if refund is not None:
+                return await self._refund(finding, refund)
+            done = mend is not None and await mend(event, question.seat)
         except (StoreUnavailable, *REDIS_LOST) as error:
             return replace(finding, detail=f"{finding.detail}; not mended: {type(error).__name__}")
         return replace(
             finding, detail=f"{finding.detail}; {'mended' if done else 'nothing was left to mend'}", fixed=done
         )
+
+    async def _refund(self, finding: Finding, reservation: UUID) -> Finding:
+        """Tries a refused refund again, now."""
+        state = await self._checkout.refund_now(reservation)
+        if state.payment is PaymentStatus.REFUNDED:
+            return replace(finding, detail=f"{finding.detail}; tried again: given back", fixed=True)
+        still = "another process is at it" if state.busy else f"refused again, code {state.code or 'none'}"
+        return replace(finding, detail=f"{finding.detail}; tried again: {still}")
 
     def _mends(self) -> dict[str, Callable[[Event | None, int | None], Awaitable[bool]]]:
         async def board(event: Event | None, _: int | None) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from uuid import UUID
 
 
 class Level(StrEnum):
@@ -33,6 +34,7 @@ class Cause(StrEnum):
     PAYMENT_UNKNOWN = "payment_unknown"
     PAYMENT_PARKED = "payment_parked"
     PAYMENT_UNDER_WAY = "payment_under_way"
+    REFUND_REFUSED = "refund_refused"
     REFUND_PENDING = "refund_pending"
     PAYMENT_DECLINED = "payment_declined"
     PAYMENT_FAILED = "payment_failed"
@@ -58,6 +60,7 @@ class Cause(StrEnum):
     CONSUMER_LAG = "consumer_lag"
     EMAIL_PENDING = "email_pending"
     DEAD_LETTERS = "dead_letters"
+    REFUNDS_REFUSED = "refunds_refused"
     POSTGRES_FULL = "postgres_full"
     REDIS_MEMORY = "redis_memory"
     REDIS_EVICTS = "redis_evicts"
@@ -80,6 +83,7 @@ ADVICE: dict[Cause, str] = {
     Cause.PAYMENT_UNKNOWN: "The provider has not told the outcome; it is being asked until the deadline. Wait.",
     Cause.PAYMENT_PARKED: "Payment waits for the provider. It goes on by itself when the circuit closes.",
     Cause.PAYMENT_UNDER_WAY: "The payment is at work. Wait for its result, a minute at most.",
+    Cause.REFUND_REFUSED: "The provider refuses the refund: mend what its code says, then `--fix` tries again at once.",
     Cause.REFUND_PENDING: "The refund is repeated until the provider confirms it. If it lasts, look at the provider.",
     Cause.PAYMENT_DECLINED: "The card was declined and nothing was charged. The customer may try another card.",
     Cause.PAYMENT_FAILED: "The payment failed and whatever was charged was given back. The customer may try again.",
@@ -105,6 +109,7 @@ ADVICE: dict[Cause, str] = {
     Cause.CONSUMER_LAG: "The consumers are behind, or none runs: start another `onsale worker`, look at its log.",
     Cause.EMAIL_PENDING: "The e-mail has not been sent yet. The ticket is on the reservation's page already.",
     Cause.DEAD_LETTERS: "Messages were given up: `onsale events dead list`, then `retry`.",
+    Cause.REFUNDS_REFUSED: "Refunds are refused: `onsale diagnose --reservation ID` says by whom and why.",
     Cause.POSTGRES_FULL: "PostgreSQL is nearly out of connections: lower ONSALE_DATABASE_POOL or add a pooler.",
     Cause.REDIS_MEMORY: "Redis is above 80% of maxmemory: raise it before writes are refused.",
     Cause.REDIS_EVICTS: "Set `maxmemory-policy noeviction`: an evicted hold or board is a lie (docs/memory.md).",
@@ -114,7 +119,7 @@ ADVICE: dict[Cause, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One step's result. `fix` names a safe mend that `--fix` may make."""
+    """One step's result. `fix` names a safe mend that `--fix` may make; `reservation` is the one that it is for."""
 
     step: str
     level: Level
@@ -122,6 +127,7 @@ class Finding:
     cause: Cause | None = None
     fix: str | None = None
     fixed: bool = False
+    reservation: UUID | None = None
 
 
 def passed(step: str, detail: str) -> Finding:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from core.booking.reservation import Reason
@@ -28,6 +29,10 @@ async def reservation(row: Any) -> AsyncIterator[Finding]:
     open_payment = row["payment"] in ("NEW", "CALLED", "REFUNDING") or row["untold"]
     if open_payment and row["overdue"]:
         yield fail(step, Cause.PAYMENT_STUCK, f"{detail}; due, and no process works on it", fix="payments")
+        return
+    if row["payment"] == "REFUNDING" and row["needs_person_at"]:
+        refused = f"{detail}; refused, a person is needed since {iso(row['needs_person_at'])}"
+        yield replace(fail(step, Cause.REFUND_REFUSED, refused, fix="refund"), reservation=row["id"])
         return
     match row["status"], row["reason"]:
         case "PAYING", Reason.PARKED:

@@ -1,13 +1,16 @@
-"""The reservation that a question is about, with its payment."""
+"""The reservation that a question is about, with its payment; and the refunds that wait for a person."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
 import databases
 
+from core.clock import iso
 from core.database import raw
+from core.diagnosis.finding import Cause, Finding, passed, warn
 
 # A due payment is claimed within a second or two; nobody working on it after this long is a fault.
 _STUCK_SECONDS = 30
@@ -15,11 +18,17 @@ _STUCK_SECONDS = 30
 _RESERVATION = """
 SELECT r.id, r.visitor, r.status, r.reason, r.amount, r.currency, r.created_at, r.updated_at, e.slug,
        p.status AS payment, p.provider, p.error_code, p.attempts, p.deadline, p.untold,
+       p.needs_person_at,
        p.next_attempt_at < now() - make_interval(secs => $2)
            AND (p.claimed_until IS NULL OR p.claimed_until < now() - make_interval(secs => $2)) AS overdue,
        array(SELECT ordinal FROM reservation_seats s WHERE s.reservation_id = r.id ORDER BY ordinal) AS seats
 FROM reservations r JOIN events e ON e.id = r.event_id LEFT JOIN payments p ON p.reservation_id = r.id
 WHERE r.id = $1
+"""
+_REFUSED = """
+SELECT count(*) AS refunds, min(p.needs_person_at) AS since, (array_agg(r.id ORDER BY p.needs_person_at))[1:5] AS ids,
+       sum(r.amount)::bigint AS amount, min(r.currency) AS currency, count(DISTINCT r.currency) AS currencies
+FROM payments p JOIN reservations r ON r.id = p.reservation_id WHERE p.needs_person_at IS NOT NULL
 """
 _LATEST = """
 SELECT r.id FROM reservations r WHERE r.event_id = $1 AND r.visitor = $2 ORDER BY r.created_at DESC LIMIT 1
@@ -36,3 +45,17 @@ async def latest_reservation(database: databases.Database, event_id: int, visito
     async with raw(database) as connection:
         id: UUID | None = await connection.fetchval(_LATEST, event_id, visitor)
     return id
+
+
+async def refunds(database: databases.Database) -> AsyncIterator[Finding]:
+    """Refunds that wait for a person, of everybody. Raises StoreUnavailable."""
+    async with raw(database) as connection:
+        row = await connection.fetchrow(_REFUSED)
+    assert row is not None  # noqa: S101 - an aggregate always has its row
+    if not row["refunds"]:
+        yield passed("refunds", "none is refused")
+        return
+    amount = f", {row['amount']} {row['currency']}" if row["currencies"] == 1 else ""
+    ids = " ".join(str(id) for id in row["ids"])
+    detail = f"{row['refunds']} refused{amount}, the oldest since {iso(row['since'])}: reservations {ids}"
+    yield warn("refunds", Cause.REFUNDS_REFUSED, detail)

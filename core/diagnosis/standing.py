@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from core.clock import Clock
-from core.diagnosis import consumers, dependencies_postgres, dependencies_redis, messages_postgres, money
+from core.diagnosis import (
+    consumers,
+    dependencies_postgres,
+    dependencies_redis,
+    messages_postgres,
+    money,
+    money_postgres,
+)
 from core.diagnosis.finding import Cause, Finding, Level, fail
 from core.errors import StoreUnavailable
 from core.payments.payments import Payments
@@ -28,7 +35,7 @@ _KAFKA_PATIENCE_SECONDS = 10.0
 #: Sales looked at in one round, at most: the general checks find what is wrong with all of them.
 _MOST_SALES = 50
 
-_OF_POSTGRES = frozenset({Cause.POSTGRES_FULL, Cause.RELAY_STUCK, Cause.DEAD_LETTERS})
+_OF_POSTGRES = frozenset({Cause.POSTGRES_FULL, Cause.RELAY_STUCK, Cause.DEAD_LETTERS, Cause.REFUNDS_REFUSED})
 _OF_REDIS = frozenset({
     Cause.REDIS_READ_ONLY, Cause.REDIS_FULL, Cause.REDIS_MEMORY, Cause.REDIS_EVICTS, Cause.BOARD_LOST,
     Cause.SWEEP_STOPPED, Cause.ADMISSION_STALLED,
@@ -100,6 +107,8 @@ class Look:
                 if finding.cause is Cause.POSTGRES_AWAY:
                     return
             async for finding in messages_postgres.pipeline(self._database):
+                yield finding
+            async for finding in money_postgres.refunds(self._database):
                 yield finding
 
         return steps()

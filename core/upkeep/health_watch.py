@@ -44,6 +44,7 @@ TOLD = Counter("onsale_alert_messages", "Messages to the people on call by resul
 #: What needs another patience than two looks either way.
 RULES: Mapping[str, Rule] = {
     Cause.REDIS_FULL: Rule(bad=1), Cause.CIRCUIT_OPEN: Rule(bad=1), Cause.DEAD_LETTERS: Rule(bad=1, good=1),
+    Cause.REFUNDS_REFUSED: Rule(bad=1, good=1),
     Cause.REDIS_MEMORY: Rule(good=4), Cause.POSTGRES_FULL: Rule(good=4),
     Cause.KAFKA_AWAY: Rule(bad=3),
     # A visitor may well be between two sweeps.
@@ -162,6 +163,8 @@ class HealthWatch:
                 await audit.record(self._database, actor=audit.SYSTEM, action=action, subject=subject, **detail)
 
     async def _save(self) -> None:
+        if not self._shared:
+            return  # Redis is away: the first round that finds it again saves
         with contextlib.suppress(*REDIS_LOST):
             await self._redis.set(keys.ALERTS, _BOOK.dump_json(self._book), ex=_BOOK_SECONDS)
 

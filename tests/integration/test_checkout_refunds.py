@@ -9,13 +9,18 @@ from uuid import uuid4
 
 import pytest
 
-from core.booking import measures
+from core import keys
 from core.booking.payment import REFUND_TRIES, PaymentStatus
+from core.diagnosis.diagnose import Question
+from core.diagnosis.finding import Cause
+from core.diagnosis.standing import Look
 from core.errors import ReservationNotFound
 from core.runtime import Runtime
 from core.venue.event import Event
 from tests.booking import Bank, Desk, check_books, close_desks, desk, open_payments, retire, rows, until
 from tests.conftest import MakeEvent
+from web.metrics import exposition
+from web.probes import Probes
 
 
 @pytest.fixture(autouse=True)
@@ -29,6 +34,12 @@ async def _alone(runtime: Runtime) -> AsyncIterator[None]:
 async def bought(at: Desk, event: Event) -> Any:
     begun = await at.buy(event, "v", 3)
     return await at.ended(begun)
+
+
+async def figure(runtime: Runtime) -> float:
+    """What Prometheus reads."""
+    text = bytes((await exposition(runtime, Probes())).body).decode()
+    return float(text.split("\nonsale_refunds_need_person ")[1].split()[0])
 
 
 async def asked_for_a_person(at: Desk, event: Event) -> Any:
@@ -54,8 +65,7 @@ async def test_a_refused_refund_asks_for_a_person_and_an_operator_ends_it(
     assert row["error_code"] == "NOT_CANCELABLE_PAYMENT"
     assert REFUND_TRIES - 1 <= row["attempts"] <= REFUND_TRIES
     assert row["next_attempt_at"] - row["needs_person_at"] > timedelta(hours=5), "a closed door is hammered on"
-    await at.checkout.measure()
-    assert measures.REFUNDS_FOR_PEOPLE._value.get() == 1
+    assert await figure(runtime) == 1
     # The buyer reads that the money is given back, and nothing of our trouble.
     shown = await at.checkout.get(reservation.id, "v")
     assert (shown.status, shown.reason) == ("CANCELLED", "cancelled_by_buyer")
@@ -68,9 +78,46 @@ async def test_a_refused_refund_asks_for_a_person_and_an_operator_ends_it(
     bank.refunds = True
     done = await at.checkout.refund_now(reservation.id)
     assert (done.payment, done.needs_person_at, done.next_try_at) == (PaymentStatus.REFUNDED, None, None)
-    await at.checkout.measure()
-    assert measures.REFUNDS_FOR_PEOPLE._value.get() == 0
+    assert await figure(runtime) == 0
     assert await check_books(runtime, event, bank) == {"CANCELLED": 1}
+
+
+async def test_operators_see_it_and_try_it_again(
+    runtime: Runtime, make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S31, S33: the watch tells, the diagnosis names it, and its mend is to try at once."""
+    event, bank = await make_event(), Bank(refunds=False)
+    at = desk(runtime, bank, resolver_seconds=0.001)
+    monkeypatch.setattr(runtime.diagnose, "_checkout", at.checkout)
+    reservation = await bought(at, event)
+    await at.checkout.cancel(reservation.id, "v")
+    await asked_for_a_person(at, event)
+
+    standing = await Look(
+        database=runtime.database, redis=runtime.redis, events=runtime.events, payments=runtime.payments,
+        clock=runtime.clock, groups=runtime.pipeline.groups,
+    ).run()  # fmt: skip
+    (told,) = [finding for _, finding in standing.wrong if finding.cause is Cause.REFUNDS_REFUSED]
+    assert "1 refused, 15000 KRW, the oldest since " in told.detail
+    assert str(reservation.id) in told.detail
+
+    await runtime.redis.set(keys.job_lease("sweep"), "a process", px=600_000)
+    asked = Question(reservation=reservation.id)
+    found = await runtime.diagnose.run(asked)
+    assert found.cause is Cause.REFUND_REFUSED
+    assert "NOT_CANCELABLE_PAYMENT" in next(one.detail for one in found.findings if one.cause is found.cause)
+    assert "looking after it" in found.reply["en"]
+    found = await runtime.diagnose.run(asked, fix=True)
+    (step,) = [one for one in found.findings if one.cause is Cause.REFUND_REFUSED]
+    assert (step.fixed, step.detail.split("; ")[-1]) == (
+        False, "tried again: refused again, code NOT_CANCELABLE_PAYMENT",
+    )  # fmt: skip
+
+    bank.refunds = True
+    found = await runtime.diagnose.run(asked, fix=True)
+    (step,) = [one for one in found.findings if one.cause is Cause.REFUND_REFUSED]
+    assert (step.fixed, step.detail.split("; ")[-1]) == (True, "tried again: given back")
+    assert (await runtime.diagnose.run(asked)).cause is Cause.RESERVATION_CANCELLED
 
 
 async def test_a_provider_that_is_away_is_no_refusal(runtime: Runtime, make_event: MakeEvent) -> None:
