@@ -366,3 +366,34 @@ async def _is_charged(provider: httpx.AsyncClient, id: str) -> bool:
 
 async def _mail_names(folder: Path, id: str) -> bool:
     return folder.is_dir() and any(id in file.read_text(errors="replace") for file in folder.glob("*.eml"))
+
+
+async def test_a_web_server_that_is_stopped_says_where_to_go_on(installation: Installation) -> None:
+    """D5, S9: SIGTERM, as at every deployment: each browser hears 4002, and keeps its place and its seats elsewhere."""
+    stopping = next(web for web in installation.webs if web.serving.process.poll() is None)
+    here, there = (LiveServer(web.port, Visitors(SECRET)) for web in (stopping, installation.provider))
+    operator = httpx.AsyncClient(headers={"Authorization": f"Bearer {OPERATOR}"}, timeout=30)
+    async with contextlib.AsyncExitStack() as stack:
+        await stack.enter_async_context(operator)
+        holder, *waiting = [await stack.enter_async_context(here.browser(SLUG)) for _ in range(4)]
+        await holder.entered()
+        held = await holder.ask("hold", seats=[11, 12])
+        limit = await operator.post(f"{stopping.url}/api/operator/events/{SLUG}/limit", json={"active_limit": 1})
+        limit.raise_for_status()
+        numbers = []
+        for browser in waiting:
+            await browser.until("welcome")
+            await browser.send("join")
+            numbers.append((await browser.until("queue"))["number"])
+        stopping.serving.process.send_signal(signal.SIGTERM)
+        assert [await browser.close_code() for browser in (holder, *waiting)] == [4002] * 4
+
+        async with there.browser(SLUG, holder.visitor) as again:
+            assert (await again.until("welcome"))["state"] == "active"
+            basket = await again.until("held")
+            assert (basket["seats"], basket["fence"]) == ([11, 12], held["fence"])
+        for browser, number in zip(waiting, numbers, strict=True):
+            async with there.browser(SLUG, browser.visitor) as again:
+                assert (await again.until("welcome"))["state"] == "waiting"
+                assert (await again.until("queue"))["number"] == number
+        assert await asyncio.to_thread(stopping.serving.process.wait, PATIENCE) == 0
