@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 import structlog
@@ -20,40 +21,68 @@ ENDED = Counter("onsale_visitors_out", "Visitors who are out, by reason", ["even
 ADMITTED = Counter("onsale_visitors_admitted", "Visitors let in by a sweep", ["event"])
 LAPSED = Counter("onsale_baskets_lapsed", "Baskets whose time ran out", ["event"])
 
+# How long a sweep waits for PostgreSQL: silence and deadlines are judged once a second, whatever it does.
+_PATIENCE_SECONDS = 0.5
+
 
 class Sweeping:
-    """The body of the `sweep` job. One round sweeps every event that has anything to sweep."""
+    """The body of the `sweep` job. One round sweeps every event that has anything to sweep.
 
-    def __init__(self, *, events: EventStore, waiting_room: WaitingRoom, clock: Clock) -> None:
+    Events that have more to do than one script may take get another turn, one after the other, while the round has time
+    (`seconds`): one large crowd delays nobody else's.
+    """
+
+    def __init__(self, *, events: EventStore, waiting_room: WaitingRoom, clock: Clock, seconds: float = 1.0) -> None:
         self._events = events
         self._waiting_room = waiting_room
         self._clock = clock
+        self._seconds = seconds
         self._known: Sequence[Event] = ()
+        self._reading: asyncio.Task[Sequence[Event]] | None = None
         # Closed sales that have been emptied: nothing happens to them until they open again.
         self._finished: set[int] = set()
 
     async def run(self) -> None:
-        """Raises StoreUnavailable when Redis is away. PostgreSQL away: the events known last are swept."""
+        """Raises StoreUnavailable when Redis is away. PostgreSQL away or slow: the events known last are swept."""
+        ends = self._clock.monotonic() + self._seconds
+        await self._look()
+        turn = list(self._known)
+        while turn:
+            turn = [event for event in turn if await self._sweep(event)]
+            if self._clock.monotonic() >= ends:
+                return
+
+    async def _look(self) -> None:
+        """Which events there are. A read that takes long goes on while the events known before are swept."""
+        if self._reading is None:
+            self._reading = asyncio.create_task(self._read(), name="events to sweep")
+        done, _ = await asyncio.wait({self._reading}, timeout=_PATIENCE_SECONDS)
+        if not done:
+            return
+        reading, self._reading = self._reading, None
         try:
-            self._known = await self._events.list()
+            self._known = reading.result()
         except StoreUnavailable:
             log.warning("sweeping the events known last: PostgreSQL is away")
-        for event in self._known:
-            await self._sweep(event)
 
-    async def _sweep(self, event: Event) -> None:
+    async def _read(self) -> Sequence[Event]:
+        return await self._events.list()
+
+    async def _sweep(self, event: Event) -> bool:
+        """True when there is more to do."""
         state = event.sale_state(self._clock.now())
         if state is SaleState.BEFORE:
-            return
+            return False
         closed = state is SaleState.CLOSED
         if not closed:
             self._finished.discard(event.id)
         elif event.id in self._finished:
-            return
-        report = await self._waiting_room.sweep(event)
+            return False
+        report = await self._waiting_room.sweep(event, batches=1)
         self._measure(event, report)
         if closed and not report.waiting and not report.active:
             self._finished.add(event.id)
+        return report.more
 
     def _measure(self, event: Event, report: SweepReport) -> None:
         ADMITTED.labels(event.slug).inc(report.admitted)

@@ -31,7 +31,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class SweepReport:
-    """What one sweep did, in visitors (`lapsed`: baskets), and the totals after it."""
+    """What one sweep did, in visitors (`lapsed`: baskets), and the totals after it.
+
+    `more`: it had to stop before everything was done.
+    """
 
     sessions_ended: int
     active_silent: int
@@ -41,3 +44,12 @@ class SweepReport:
     admitted: int
     waiting: int
     active: int
+    more: bool = False
+
+    def __add__(self, later: SweepReport) -> SweepReport:
+        """Both together: what they did, and how things stand after `later`."""
+        return SweepReport(
+            self.sessions_ended + later.sessions_ended, self.active_silent + later.active_silent,
+            self.waiting_silent + later.waiting_silent, self.lapsed + later.lapsed, self.closed + later.closed,
+            self.admitted + later.admitted, later.waiting, later.active, later.more,
+        )  # fmt: skip

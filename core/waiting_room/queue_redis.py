@@ -26,8 +26,8 @@ _SCRIPTS = {path.stem: Script(path) for path in _LUA.glob("*.lua") if path.stem 
 #: Queue numbers of one epoch of the board: after a loss of Redis the numbers go on above the old ones.
 NUMBERS_OF_AN_EPOCH = 10_000_000
 
-#: Visitors and baskets that one sweep script handles, at most, of all kinds together: bounds how long Redis is kept from
-#: everybody else (measured: 10 us to let a visitor in, 45 us to end a session with four seats held).
+#: Visitors and baskets that one sweep script handles, at most, of all kinds together: bounds how long Redis is kept
+#: from everybody else (measured: 10 us to let a visitor in, 45 us to end a session with four seats held).
 SWEEP_BATCH = 1_000
 # The pace is an average over this long.
 _PACE_MEMORY_MS = 60_000
@@ -104,8 +104,12 @@ class WaitingRoom:
         if answer[0] == b"no_board":
             await self._boards.ensure(event)
             answer = await self._call("sweep", event, arguments)
-        *figures, more = (int(figure) for figure in answer)
-        return SweepReport(*figures, more=bool(more))
+        *done, waiting, active, stopped = (int(figure) for figure in answer)
+        # Nothing done means that only those are left who must stay for now: another turn would change nothing.
+        ended, silent, ghosts, lapsed, closed, admitted = done
+        return SweepReport(
+            ended, silent, ghosts, lapsed, closed, admitted, waiting, active, more=stopped > 0 and any(done)
+        )
 
     def ticket(self, event: Event, visitor: str, number: int) -> str:
         return self._tickets.issue(event.slug, visitor, number)

@@ -16,9 +16,12 @@ from core.runtime import Runtime, open_runtime
 from core.upkeep.limits_redis import Limits
 from core.upkeep.load_redis import LoadReadings, worst
 from core.upkeep.sweeping import Sweeping
-from core.venue.event import SaleStatus
+from core.venue.event import Event, SaleStatus
 from core.waiting_room.place import PlaceState
+from core.waiting_room.queue_redis import SWEEP_BATCH
 from tests.conftest import MakeEvent
+
+PATIENCE = 90
 
 
 async def test_places_are_exact_and_in_order_of_arrival(runtime: Runtime, make_event: MakeEvent) -> None:
@@ -262,3 +265,69 @@ async def test_nobody_is_put_out_for_silence_while_nobody_listened(runtime: Runt
     await runtime.redis.hset(keys.pace(slug), "amnesty", "1")
     report = await room.sweep(event)
     assert (report.active_silent, report.waiting_silent) == (1, 1)
+
+
+async def _waits(runtime: Runtime, event: Event, visitors: int) -> list[str]:
+    """A queue of so many, written at once: who they are, in order."""
+    names = [f"v{number:05}" for number in range(visitors)]
+    now = runtime.clock.now().timestamp() * 1000
+    await runtime.seats.board(event)
+    await runtime.redis.zadd(keys.waiting_queue(event.slug), {name: n for n, name in enumerate(names, 1)})
+    await runtime.redis.zadd(keys.waiting_beats(event.slug), dict.fromkeys(names, now))
+    await runtime.redis.set(keys.waiting_number(event.slug), visitors)
+    return names
+
+
+async def test_a_limit_raised_by_far_lets_all_in_by_batches(runtime: Runtime, make_event: MakeEvent) -> None:
+    """No script keeps Redis to itself: so many a script, in order, all of them in one round of the job."""
+    event = await make_event(active_limit=1)
+    names = await _waits(runtime, event, 20_000)
+    sizes: list[int] = []
+    entered: list[str] = []
+    async with runtime.redis.pubsub() as pubsub:
+        await pubsub.subscribe(keys.queue_channel(event.slug))
+        raised = await runtime.events.update(event.slug, active_limit=25_000)
+        # Who joins meanwhile lets some in, not all.
+        place = await runtime.waiting_room.join(raised, "late")
+        assert (place.state, place.number, place.active) == (PlaceState.WAITING, 20_001, 100)
+        sweeping = Sweeping(
+            events=runtime.events, waiting_room=runtime.waiting_room, clock=runtime.clock, seconds=PATIENCE
+        )
+        await sweeping.run()
+        async with asyncio.timeout(PATIENCE):
+            while len(entered) < len(names) + 1:
+                message = await pubsub.get_message(ignore_subscribe_messages=True, timeout=1)
+                admitted = json.loads(message["data"]).get("admitted", []) if message else []
+                sizes.append(len(admitted))
+                entered += [visitor for visitor, _, _ in admitted]
+    assert entered == [*names, "late"]
+    assert max(sizes) == SWEEP_BATCH
+    assert await runtime.redis.zcard(keys.waiting_queue(event.slug)) == 0
+    # All of them end at once as well, and a crowd of payments under way at the head keeps nobody in.
+    paying = names[:1500]
+    await runtime.redis.zadd(keys.active_until(event.slug), dict.fromkeys(names, 1000.0))
+    await runtime.redis.zadd(keys.active_paying(event.slug), dict.fromkeys(paying, 1e15))
+    first = await runtime.waiting_room.sweep(raised, batches=1)
+    assert (first.sessions_ended, first.more) == (SWEEP_BATCH, True)
+    rest = await runtime.waiting_room.sweep(raised)
+    assert (rest.sessions_ended, rest.active, rest.more) == (len(names) - len(paying) - SWEEP_BATCH, 1501, False)
+
+
+async def test_one_large_crowd_delays_no_other_sale(runtime: Runtime, make_event: MakeEvent) -> None:
+    """Events take turns, a batch each; and a PostgreSQL that does not answer stops no sweep."""
+    large, small = await make_event(active_limit=25_000), await make_event(active_limit=10)
+    await _waits(runtime, large, 3 * SWEEP_BATCH)
+    await _waits(runtime, small, 5)
+    sweeping = Sweeping(events=runtime.events, waiting_room=runtime.waiting_room, clock=runtime.clock, seconds=0.0)
+    await sweeping.run()
+    active = [await runtime.redis.zcard(keys.active_users(event.slug)) for event in (large, small)]
+    assert active == [SWEEP_BATCH, 5], "one turn of each"
+    answers = asyncio.Event()
+
+    async def never() -> None:
+        await answers.wait()
+
+    runtime.events.list = never  # type: ignore[assignment, method-assign]
+    await sweeping.run()
+    assert await runtime.redis.zcard(keys.active_users(large.slug)) == 2 * SWEEP_BATCH
+    answers.set()

@@ -19,18 +19,19 @@ end
 
 -- A payment under way keeps its visitor in (rule 5); its own deadline bounds that.
 redis.call('ZREMRANGEBYSCORE', PAYING, '-inf', integer(now))
--- Those who are paying come up again a little later: however many they are, others get their turn.
-local AGAIN_MS = 5000
-local function not_paying(visitors, key, score)
-  local free = {}
-  for _, visitor in ipairs(looked_at(visitors)) do
-    if redis.call('ZSCORE', PAYING, visitor) then
-      redis.call('ZADD', key, integer(score), visitor)
-    else
-      free[#free + 1] = visitor
+local PAGE, LOOKS = 1000, 10000
+-- Those of a set up to a score who are not paying. Those who are stay where they are, and cost a look each time.
+local function not_paying(key, till)
+  local free, offset = {}, 0
+  while #free < left_to_do and offset < LOOKS do
+    local page = redis.call('ZRANGEBYSCORE', key, '-inf', till, 'LIMIT', offset, math.min(PAGE, left_to_do - #free))
+    if #page == 0 then break end
+    offset = offset + #page
+    for _, visitor in ipairs(page) do
+      if not redis.call('ZSCORE', PAYING, visitor) then free[#free + 1] = visitor end
     end
   end
-  return free
+  return looked_at(free)
 end
 
 -- After a time in which nobody swept (Redis or all processes were away) nobody's beats could be heard either: everyone
@@ -41,18 +42,14 @@ if last > 0 and now - last > tonumber(ARGV[6]) then
 end
 local heard = now >= tonumber(redis.call('HGET', PACE, 'amnesty') or '0')
 
-local ended = not_paying(
-  redis.call('ZRANGEBYSCORE', UNTIL, '-inf', integer(now), 'LIMIT', 0, left_to_do), UNTIL, now + AGAIN_MS)
+local ended = not_paying(UNTIL, integer(now))
 for _, visitor in ipairs(ended) do end_session(visitor, 'session') end
 
-local active_since, waiting_since = now - tonumber(ARGV[6]), now - tonumber(ARGV[7])
-local silent = heard and not_paying(
-  redis.call('ZRANGEBYSCORE', ACTIVE, '-inf', '(' .. integer(active_since), 'LIMIT', 0, left_to_do),
-  ACTIVE, active_since + AGAIN_MS) or {}
+local silent = heard and not_paying(ACTIVE, '(' .. integer(now - tonumber(ARGV[6]))) or {}
 for _, visitor in ipairs(silent) do end_session(visitor, 'heartbeat') end
 
 local ghosts = heard and looked_at(
-  redis.call('ZRANGEBYSCORE', BEATS, '-inf', '(' .. integer(waiting_since), 'LIMIT', 0, left_to_do)) or {}
+  redis.call('ZRANGEBYSCORE', BEATS, '-inf', '(' .. integer(now - tonumber(ARGV[7])), 'LIMIT', 0, left_to_do)) or {}
 for _, visitor in ipairs(ghosts) do
   -- The ticket is not spent: a phone that slept comes back to its place with it.
   if leave_queue(visitor) then out[#out + 1] = { visitor, 'heartbeat' } else redis.call('ZREM', BEATS, visitor) end
@@ -60,8 +57,7 @@ end
 
 local shut = 0
 if closed then
-  for _, visitor in ipairs(not_paying(
-    redis.call('ZRANGEBYSCORE', ACTIVE, '-inf', '+inf', 'LIMIT', 0, left_to_do), ACTIVE, now)) do
+  for _, visitor in ipairs(not_paying(ACTIVE, '+inf')) do
     end_session(visitor, 'closed')
     shut = shut + 1
   end
@@ -86,8 +82,11 @@ for _, visitor in ipairs(late) do
 end
 -- Second net: a seat whose hold is over but that no basket names.
 for _, ordinal in ipairs(looked_at(redis.call('ZRANGEBYSCORE', HOLDS, '-inf', integer(now), 'LIMIT', 0, left_to_do))) do
-  if redis.call('EXISTS', PREFIX .. ordinal) == 0 then
+  local keeps = redis.call('PTTL', PREFIX .. ordinal)
+  if keeps == -2 then
     free_seat(BOARD, HOLDS, PREFIX, ordinal, seat_changes)
+  else
+    redis.call('ZADD', HOLDS, integer(now + math.max(keeps, 1000)), ordinal)
   end
 end
 
