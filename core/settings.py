@@ -129,8 +129,9 @@ class Settings(BaseSettings):
         "provider, or keep the reservation until it answers again", row="S25",
     )  # fmt: skip
     payment_alternative: str = _setting(
-        "the box office", "what buyers are told to use while card payment is away", row="S25"
-    )
+        "en=the box office;ko=현장 매표소", "what buyers are told to use while card payment is away, by language; or one text "
+        "for all", row="S25",
+    )  # fmt: skip
     payment_url: str = _setting(
         "", "Toss Payments' base URL (https://api.tosspayments.com); empty: the simulator, unless another provider has a URL",
         row="S23",

@@ -61,7 +61,7 @@ class Bank:
     most_at_once: int = 0
     _at_once: int = 0
 
-    def require_available(self) -> None:
+    def require_available(self, payment_key: str | None = None) -> None:
         if not self.open:
             raise PaymentUnavailable()
 

@@ -10,6 +10,8 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Mount, Route
 
 from core.errors import OnsaleError
+from core.languages import LANGUAGES
+from core.payments.composition import alternative, asked_providers
 from core.runtime import Runtime
 from realtime.live import Live
 from web import (
@@ -54,7 +56,10 @@ def create_app(runtime: Runtime, live: Live | None, simulator: SimulatorStore | 
     """
     settings = runtime.settings
     assets = Assets()
-    pages = Pages(assets, simulated_payment=settings.simulated_payment)
+    pages = Pages(
+        assets, simulated_payment=settings.simulated_payment, providers=asked_providers(settings),
+        alternatives={language: alternative(settings, language) for language in LANGUAGES},
+    )  # fmt: skip
     problems = Problems(pages.error)
     app = Starlette(
         routes=_routes(runtime, live, assets, pages, simulator),

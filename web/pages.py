@@ -6,7 +6,7 @@ everything that changes while a page is open is read by its scripts from the API
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -44,9 +44,15 @@ Page = Callable[[Request, Parts, str], Awaitable[Response]]
 class Pages:
     """Draws the pages: one Jinja environment for each language, because texts are bound to it."""
 
-    def __init__(self, assets: Assets, *, folder: Path = TEMPLATES, simulated_payment: bool = False) -> None:
+    def __init__(
+        self, assets: Assets, *, folder: Path = TEMPLATES, simulated_payment: bool = False,
+        providers: Sequence[str] = (), alternatives: Mapping[str, str] | None = None,
+    ) -> None:  # fmt: skip
+        """`providers`: whose payment windows the page opens; `alternatives`: what else to pay by, in each language."""
         self._assets = assets
         self._simulated = simulated_payment
+        self._providers = providers
+        self._alternatives = alternatives or {}
         self._loader = FileSystemLoader(folder)
         self._environments: dict[str, Environment] = {}
 
@@ -74,7 +80,7 @@ class Pages:
         request.scope["state"]["slug"] = event.slug
         return self.page(
             request, "sale.html", event=event, sale_state=event.sale_state(parts.runtime.clock.now()),
-            simulated_payment=self._simulated,
+            simulated_payment=self._simulated, providers=self._providers,
         )  # fmt: skip
 
     async def reservation(self, request: Request, parts: Parts, visitor: str) -> Response:
@@ -143,7 +149,8 @@ class Pages:
         chosen = wanted if wanted in languages.LANGUAGES else request.cookies.get(LANGUAGE_COOKIE)
         language = languages.choose(chosen, request.headers.get("accept-language"))
         html = self._environment(language).get_template(template).render(
-            lang=language, languages=languages.LANGUAGES, path=request.url.path, static=self._assets.base, **context
+            lang=language, languages=languages.LANGUAGES, path=request.url.path, static=self._assets.base,
+            alternative=self._alternatives.get(language, ""), **context,
         )  # fmt: skip
         headers = {"Cache-Control": cache, "Content-Language": language, "Vary": "Cookie, Accept-Language"}
         response = HTMLResponse(html, status_code=http_status, headers=headers)

@@ -141,8 +141,9 @@ class HttpVisitor:
             await self._alive()
 
     async def reserve(self, key: str) -> dict[str, Any]:
-        # A payment key as a provider's page would give it: new for each payment, and no test key of the simulator.
-        body = {"email": f"{self.id.replace('_', '-').lower()}@{self._mail}", "payment_key": f"rush-{key}"}
+        # Payment keys as the providers' pages would give them: new for each payment, and no test keys of the simulator.
+        payment_key = f"toss=rush-{key};kcp=rush-{key}"
+        body = {"email": f"{self.id.replace('_', '-').lower()}@{self._mail}", "payment_key": payment_key}
         answer: dict[str, Any] = await persistent(
             lambda: self._of_event("POST", "/reservations", body, {"Idempotency-Key": key})
         )

@@ -221,7 +221,7 @@ class Checkout:
         found = await self._repeated(submit)
         if found is not None:
             return found
-        self._payments.require_available()
+        self._payments.require_available(submit.payment_key)
         basket = await self._take_basket(submit)
         new = NewReservation(
             id=uuid4(), event_id=submit.event.id, visitor=submit.visitor, idempotency_key=submit.key,

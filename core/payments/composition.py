@@ -6,6 +6,7 @@ from pathlib import Path
 
 from redis.asyncio import Redis
 
+from core import languages
 from core.clock import Clock
 from core.errors import StartupError
 from core.payments.breaker import BreakerConfig
@@ -35,7 +36,7 @@ def open_payments(*, settings: Settings, redis: Redis | None, clock: Clock) -> P
         when_open=settings.payment_when_open,
         concurrency=settings.payment_concurrency,
         retries=settings.payment_retries,
-        alternative=settings.payment_alternative,
+        alternative=alternative(settings, languages.DEFAULT),
         patience=settings.payment_connect_seconds + settings.payment_read_seconds,
     )
 
@@ -68,6 +69,21 @@ def provider_names(settings: Settings) -> tuple[str, ...]:
             variable = "ONSALE_PAYMENT_URL" if name == "toss" else "ONSALE_KCP_URL"
             raise StartupError(f"ONSALE_PAYMENT_PROVIDERS names {name}, but {variable} is empty")
     return names or tuple(name for name in PROVIDERS if urls[name]) or PROVIDERS
+
+
+def asked_providers(settings: Settings) -> tuple[str, ...]:
+    """The providers that a new payment may go to: the page needs the buyer's authorisation at each of them."""
+    names = provider_names(settings)
+    return names if settings.payment_when_open == "fallback" else names[:1]
+
+
+def alternative(settings: Settings, language: str) -> str:
+    """What buyers are told to use while card payment is away: `en=TEXT;ko=TEXT`, or one text for all languages."""
+    text = settings.payment_alternative
+    named = dict(part.strip().split("=", 1) for part in text.split(";") if "=" in part)
+    if not named.keys() & languages.LANGUAGES.keys():
+        return text
+    return named.get(language) or named.get(languages.DEFAULT) or next(iter(named.values()))
 
 
 def simulator_url(settings: Settings) -> str:

@@ -20,8 +20,9 @@ class Charge:
     """One payment to be made.
 
     `order_id` is the reservation's id and, at providers that know the word, the idempotency key: a charge is never
-    made twice for it. `payment_key` is what the buyer's payment window returned; a page that got one from several
-    providers sends `toss=KEY;kcp=KEY`. `amount` is in the currency's minor unit (KRW has none).
+    made twice for it. `payment_key` is what the buyer's payment window returned, as `toss=KEY`; a page that opened the
+    windows of several providers sends `toss=KEY;kcp=KEY`, and a plain key is the first provider's. `amount` is in the
+    currency's minor unit (KRW has none).
     """
 
     order_id: str
@@ -31,11 +32,16 @@ class Charge:
     name: str
 
     def key_for(self, provider: str) -> str | None:
-        """The buyer's authorisation at this provider; None when there is none. A plain key is good at each."""
-        if not _NAMED_KEYS.match(self.payment_key):
-            return self.payment_key
-        named = dict(part.split("=", 1) for part in self.payment_key.split(";") if "=" in part)
-        return named.get(provider) or None
+        """The buyer's authorisation at this provider; None when it is for others only."""
+        named = named_keys(self.payment_key)
+        return self.payment_key if named is None else named.get(provider) or None
+
+
+def named_keys(payment_key: str) -> dict[str, str] | None:
+    """Provider -> key of a `payment_key` that names them; None for a plain one."""
+    if not _NAMED_KEYS.match(payment_key):
+        return None
+    return dict(part.split("=", 1) for part in payment_key.split(";") if "=" in part)
 
 
 class ChargeOutcome(StrEnum):

@@ -28,7 +28,7 @@ from core.errors import PaymentUnavailable
 from core.payments import metrics
 from core.payments.breaker import Mode
 from core.payments.breaker_redis import CircuitView, SharedBreaker
-from core.payments.gateway import CallHealth, Charge, ChargeOutcome, ChargeResult, PaymentGateway
+from core.payments.gateway import CallHealth, Charge, ChargeOutcome, ChargeResult, PaymentGateway, named_keys
 
 log = structlog.get_logger("payments")
 
@@ -76,11 +76,16 @@ class Payments:
         self._patience = patience
         self._latest: deque[tuple[float, float]] = deque(maxlen=_LATEST)
 
-    def require_available(self) -> None:
-        """Raises PaymentUnavailable when a charge made now would be kept back, and is not to be parked."""
-        if self._when_open == "park" or any(provider.circuit.available() for provider in self._candidates()):
+    def require_available(self, payment_key: str | None = None) -> None:
+        """Raises PaymentUnavailable when a charge made now would be kept back, and is not to be parked.
+
+        With `payment_key` only providers that the buyer has authorised count.
+        """
+        asked = [one for one in self._candidates() if payment_key is None or self._has_key(one, payment_key)]
+        # A key for nobody that is asked is the charge's to refuse: no waiting would help.
+        if self._when_open == "park" or not asked or any(one.circuit.available() for one in asked):
             return
-        waits = [provider.circuit.view().seconds_until_probe for provider in self._candidates()]
+        waits = [one.circuit.view().seconds_until_probe for one in asked]
         seconds = min((wait for wait in waits if wait is not None), default=None)
         when = "Try again in a while" if seconds is None else f"Try again in {max(1, round(seconds))} seconds"
         raise PaymentUnavailable(
@@ -157,19 +162,26 @@ class Payments:
     def _candidates(self) -> tuple[Provider, ...]:
         return self._providers if self._when_open == "fallback" else self._providers[:1]
 
+    def _has_key(self, provider: Provider, payment_key: str) -> bool:
+        """What one provider's payment window returned means nothing to another: a plain key is the first one's."""
+        named = named_keys(payment_key)
+        return provider is self._providers[0] if named is None else bool(named.get(provider.gateway.name))
+
     async def _charge(self, charge: Charge, before_call: BeforeCall) -> ChargeResult:
         result = ChargeResult(ChargeOutcome.NOT_CHARGED, code=CIRCUIT_OPEN)
         for provider in self._candidates():
-            result = await self._charge_with(provider, charge, before_call)
-            if result.outcome is not ChargeOutcome.NOT_CHARGED:
-                return result
+            tried = await self._charge_with(provider, charge, before_call)
+            if tried.outcome is not ChargeOutcome.NOT_CHARGED:
+                return tried
+            # Why the provider that could have been paid with was not, says more than that another had no key.
+            result = tried if tried.code != NO_KEY or provider is self._providers[0] else result
         away = result.temporary or result.code == CIRCUIT_OPEN
         return replace(result, code=PARKED) if away and self._when_open == "park" else result
 
     async def _charge_with(self, provider: Provider, charge: Charge, before_call: BeforeCall) -> ChargeResult:
         """One provider, again after a temporary error that is proven not to have charged."""
         name = provider.gateway.name
-        if charge.key_for(name) is None:
+        if not self._has_key(provider, charge.payment_key):
             return ChargeResult(ChargeOutcome.NOT_CHARGED, name, code=NO_KEY)
         for attempt in range(self._retries + 1):
             if attempt:

@@ -8,7 +8,7 @@ import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
 const LOOK_EVERY = 5000; // milliseconds, while something may still change
 
 const element = document.getElementById("status");
-const { id, slug, language, assets } = element.dataset;
+const { id, slug, language, assets, alternative } = element.dataset;
 const banner = document.getElementById("banner");
 
 const page = { status: element.dataset.status, reason: null, asking: false, busy: false, failure: null };
@@ -86,6 +86,7 @@ function draw() {
     html`
       <p class="status-name">${t(`reservation.status.${status}`)}</p>
       <p class="status-text">${page.reason ? reason(page.reason) : t(`reservation.text.${status}`)}</p>
+      ${page.reason === "provider_unavailable" && alternative ? html`<p class="status-text">${t("payment.instead", { alternative })}</p>` : nothing}
       ${page.failure ? html`<p class="callout" data-kind="bad" role="alert">${page.failure}</p>` : nothing}
       <div class="actions">
         ${status === "CONFIRMED" ? html`<a class="button primary" href="/reservations/${id}/ticket">${t("confirmed.ticket")}</a>` : nothing}

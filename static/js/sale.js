@@ -43,6 +43,8 @@ const ui = {
   emailWrong: false,
   card: "approved",
   simulated: root.dataset.simulated === "yes",
+  providers: root.dataset.providers.split(" ").filter(Boolean),
+  alternative: root.dataset.alternative,
   notify: "off",
   closeCode: null,
   broken: null,

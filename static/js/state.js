@@ -2,7 +2,7 @@
 //
 // Actions are the server's messages as they come (realtime/wire.py), and what happens in the page itself:
 //   connection {status}   event {event, now, local}   failed {code}   sent {id, kind, seats}   tick {local}
-//   reservation (also from HTTP)   submitting / submitted / submit-failed {code}   step {step}   dismiss   rejoin
+//   reservation (also from HTTP)   submitting / submitted / submit-failed {code, retryAfter}   step {step}   dismiss   rejoin
 
 /** `boot`: {slug, ticket} */
 export function initial(boot) {
@@ -198,11 +198,11 @@ const HANDLERS = {
     return { ...state, checkout: { submitting: true, code: null } };
   },
 
-  "submit-failed"(state, { code }) {
+  "submit-failed"(state, { code, retryAfter = null }) {
     const gone = code === "hold_expired" || code === "no_seats_held";
     return {
       ...state,
-      checkout: { submitting: false, code },
+      checkout: { submitting: false, code, retryAfter },
       basket: gone ? EMPTY_BASKET : state.basket,
       basketExpired: gone || state.basketExpired,
       step: gone ? "map" : state.step,

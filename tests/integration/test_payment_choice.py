@@ -15,10 +15,13 @@ from prometheus_client import REGISTRY
 from core.clock import SystemClock
 from core.errors import PaymentUnavailable, StartupError, StoreUnavailable
 from core.payments.breaker import Mode
-from core.payments.composition import open_payments, provider_names
+from core.payments.composition import alternative, open_payments, provider_names
 from core.payments.gateway import ChargeOutcome
 from core.settings import Settings
 from tests.payment_servers import Asked, Simulator, a_charge, free_port, payments_with, scripted, simulator
+
+#: What a page returns that opened the payment windows of both: a key of each, good at no other.
+BOTH = "toss=pk_ok_toss_1;kcp=pk_ok_kcp_1"
 
 
 @pytest.fixture
@@ -29,7 +32,7 @@ async def paysim(tmp_path: Path) -> AsyncIterator[Simulator]:
 
 async def test_an_approved_charge_asks_the_first_provider_only(paysim: Simulator) -> None:
     async with payments_with(simulator_url=paysim.url, payment_when_open="fallback") as payments:
-        charge, asked = a_charge("pk_ok"), Asked()
+        charge, asked = a_charge(BOTH), Asked()
         result = await payments.charge(charge, before_call=asked)
         assert (result.outcome, result.provider) == (ChargeOutcome.APPROVED, "toss")
         assert asked.providers == ["toss"]
@@ -43,7 +46,7 @@ async def test_a_read_timeout_never_falls_back(paysim: Simulator, when_open: str
     async with payments_with(
         simulator_url=paysim.url, payment_when_open=when_open, payment_read_seconds=0.5, payment_retries=2
     ) as payments:
-        charge, asked = a_charge("pk_hang"), Asked()
+        charge, asked = a_charge("toss=pk_hang_toss_1;kcp=pk_ok_kcp_1"), Asked()
         result = await payments.charge(charge, before_call=asked)
         assert (result.outcome, result.provider, result.code) == (ChargeOutcome.UNKNOWN, "toss", "read_timeout")
         assert asked.providers == ["toss"]
@@ -52,8 +55,8 @@ async def test_a_read_timeout_never_falls_back(paysim: Simulator, when_open: str
 
 async def test_a_declined_card_never_falls_back(paysim: Simulator) -> None:
     async with payments_with(simulator_url=paysim.url, payment_when_open="fallback") as payments:
-        asked = Asked()
-        assert (await payments.charge(a_charge("pk_declined"), before_call=asked)).outcome is ChargeOutcome.DECLINED
+        asked, declined = Asked(), "toss=pk_declined_toss_1;kcp=pk_ok_kcp_1"
+        assert (await payments.charge(a_charge(declined), before_call=asked)).outcome is ChargeOutcome.DECLINED
         assert asked.providers == ["toss"]
 
 
@@ -64,7 +67,7 @@ async def test_a_broken_connection_never_falls_back(paysim: Simulator, tmp_path:
             payment_url=script.url, kcp_url=f"{paysim.url}/kcp", payment_when_open="fallback", **_kcp_key(tmp_path)
         ) as payments:
             asked = Asked()
-            result = await payments.charge(a_charge("pk_ok"), before_call=asked)
+            result = await payments.charge(a_charge(BOTH), before_call=asked)
             assert (result.outcome, asked.providers) == (ChargeOutcome.UNKNOWN, ["toss"])
 
 
@@ -73,7 +76,7 @@ async def test_fallback_after_a_refused_connection(paysim: Simulator, tmp_path: 
         payment_url=f"http://127.0.0.1:{free_port()}", kcp_url=f"{paysim.url}/kcp", payment_when_open="fallback",
         **_kcp_key(tmp_path),
     ) as payments:  # fmt: skip
-        charge, asked = a_charge("pk_ok"), Asked()
+        charge, asked = a_charge(BOTH), Asked()
         result = await payments.charge(charge, before_call=asked)
         assert (result.outcome, result.provider) == (ChargeOutcome.APPROVED, "kcp")
         assert asked.providers == ["toss", "kcp"]
@@ -83,23 +86,67 @@ async def test_fallback_after_a_refused_connection(paysim: Simulator, tmp_path: 
 async def test_fallback_while_the_first_circuit_is_open_does_not_touch_the_first(paysim: Simulator) -> None:
     async with payments_with(simulator_url=paysim.url, payment_when_open="fallback") as payments:
         await payments.force_circuit("toss", Mode.FORCED_OPEN)
-        charge, asked = a_charge("pk_ok"), Asked()
+        charge, asked = a_charge(BOTH), Asked()
         assert (await payments.charge(charge, before_call=asked)).provider == "kcp"
         assert asked.providers == ["kcp"]
         payments.require_available()
         await payments.force_circuit("kcp", Mode.FORCED_OPEN)
         with pytest.raises(PaymentUnavailable):
             payments.require_available()
-        result = await payments.charge(a_charge("pk_ok"), before_call=asked)
+        result = await payments.charge(a_charge(BOTH), before_call=asked)
         assert (result.outcome, result.code) == (ChargeOutcome.NOT_CHARGED, "circuit_open")
 
 
 async def test_fallback_after_a_temporary_error_that_is_proven_not_to_have_charged(paysim: Simulator) -> None:
     await paysim.behave(error_rate=1)
     async with payments_with(simulator_url=paysim.url, payment_when_open="fallback") as payments:
-        charge = a_charge("tviva1")
+        charge = a_charge("toss=tviva1;kcp=tviva1")
         assert (await payments.charge(charge, before_call=Asked())).provider == "kcp"
         assert await paysim.charged(charge) == []
+
+
+async def test_fallback_charges_with_the_second_providers_own_key(paysim: Simulator) -> None:
+    """S25: a key of the first provider's window buys nothing at the second, and is not shown to it."""
+    async with payments_with(simulator_url=paysim.url, payment_when_open="fallback") as payments:
+        await payments.force_circuit("toss", Mode.FORCED_OPEN)
+        for key in ("pk_ok_toss_1", "toss=pk_ok_toss_1"):
+            charge, asked = a_charge(key), Asked()
+            with pytest.raises(PaymentUnavailable):
+                payments.require_available(key)
+            result = await payments.charge(charge, before_call=asked)
+            assert (result.outcome, result.code) == (ChargeOutcome.NOT_CHARGED, "circuit_open")
+            assert asked.providers == []
+        payments.require_available(BOTH)
+        charge = a_charge(BOTH)
+        result = await payments.charge(charge, before_call=Asked())
+        assert (result.outcome, result.provider) == (ChargeOutcome.APPROVED, "kcp")
+        assert await paysim.charged(charge, "kcp") == [(True, False)]
+        assert await paysim.ledger("toss") == []
+
+
+@pytest.mark.parametrize("provider", ["toss", "kcp"])
+async def test_the_simulator_takes_no_key_of_another_window(paysim: Simulator, provider: str) -> None:
+    """Control of the test above: were a key handed on, the second provider would refuse it."""
+    other = {"toss": "kcp", "kcp": "toss"}[provider]
+    async with payments_with(simulator_url=paysim.url, payment_providers=provider) as payments:
+        charge = a_charge(f"pk_ok_{other}_1")
+        result = await payments.charge(charge, before_call=Asked())
+        assert result.outcome in (ChargeOutcome.DECLINED, ChargeOutcome.NOT_CHARGED)
+        assert await paysim.charged(charge, provider) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "english", "korean"),
+    [
+        ("en=the box office;ko=현장 매표소", "the box office", "현장 매표소"),
+        ("gate 3", "gate 3", "gate 3"),
+        ("ko=3번 게이트", "3번 게이트", "3번 게이트"),
+        ("a=b", "a=b", "a=b"),
+    ],
+)
+def test_the_alternative_is_in_the_buyers_language(text: str, english: str, korean: str) -> None:
+    settings = Settings(payment_alternative=text)
+    assert (alternative(settings, "en"), alternative(settings, "ko")) == (english, korean)
 
 
 async def test_fail_fast_says_so_with_an_alternative(paysim: Simulator) -> None:
@@ -168,7 +215,7 @@ async def test_a_provider_without_the_buyers_authorisation_is_passed_over(paysim
         assert (await payments.charge(a_charge("kcp=pk_ok"), before_call=asked)).provider == "kcp"
         await payments.force_circuit("toss", Mode.FORCED_OPEN)
         result = await payments.charge(a_charge("toss=pk_ok"), before_call=asked)
-        assert (result.outcome, result.code) == (ChargeOutcome.NOT_CHARGED, "no_key_for_provider")
+        assert (result.outcome, result.code) == (ChargeOutcome.NOT_CHARGED, "circuit_open")
         assert asked.providers == ["kcp"]
 
 

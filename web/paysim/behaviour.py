@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import re
 from enum import StrEnum
 from typing import Annotated, Final
 
@@ -53,6 +54,15 @@ class Fate(StrEnum):
 _TEST_KEYS: Final = {
     "pk_ok": Fate.APPROVED, "pk_declined": Fate.DECLINED, "pk_hang": Fate.HANG, "pk_error": Fate.ERROR,
 }  # fmt: skip
+
+
+_OF_PROVIDER: Final = re.compile(r"pk_(?:[a-z]+_)??(toss|kcp)_")
+
+
+def is_foreign(payment_key: str, provider: str) -> bool:
+    """Whether the key says that it comes from another provider's payment window, as `pk_kcp_1` and `pk_ok_kcp_1` do."""
+    named = _OF_PROVIDER.match(payment_key)
+    return named is not None and named[1] != provider
 
 
 def draw(behaviour: Behaviour, order_id: str, tries: int, payment_key: str) -> tuple[Fate, float]:

@@ -14,7 +14,7 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from web.paysim.behaviour import Fate, draw
+from web.paysim.behaviour import Fate, draw, is_foreign
 from web.paysim.exchange import Reply, read_object, send, text
 from web.paysim.store_sqlite import Books, Order, SimulatorStore
 
@@ -25,6 +25,7 @@ _ERRORS: Final[Mapping[str, str]] = {
     "CC10": "Insufficient funds in the account.",
     "8186": "The card holder has exceeded the daily credit limit.",
     "SIM400": "A required parameter is missing or not valid.",
+    "SIM401": "The authentication data are not ours.",
     "SIM404": "There is no such transaction.",
     "SIM409": "The transaction was cancelled before.",
     "SIM500": "Temporary error. Please try again in a few minutes.",
@@ -45,6 +46,8 @@ class KcpSimulator:
             card = text(body, "enc_data", 32_768)
             if order_id is None or card is None or amount is None or not amount.isdecimal() or int(amount) == 0:
                 return _error("SIM400")
+            if is_foreign(card, PROVIDER):
+                return _error("SIM401")
             return _charge(books, order_id, int(amount), card)
 
         return await self._post(request, ("tran_cd", "site_cd", "kcp_cert_info", "enc_info", "pay_type"), decide)

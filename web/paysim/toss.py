@@ -22,7 +22,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from web.paysim.behaviour import Fate, draw
+from web.paysim.behaviour import Fate, draw, is_foreign
 from web.paysim.exchange import Reply, read_object, send, text
 from web.paysim.store_sqlite import Books, Order, Remembered, SimulatorStore
 
@@ -41,6 +41,7 @@ _ERRORS: Final[Mapping[str, tuple[int, str]]] = {
     "INVALID_IDEMPOTENCY_KEY": (400, "An idempotency key has at most 300 characters."),
     "IDEMPOTENT_REQUEST_PROCESSING": (409, "The previous request with this idempotency key is being processed."),
     "UNAUTHORIZED_KEY": (401, "Unauthorized secretKey or clientKey."),
+    "NOT_FOUND_PAYMENT_SESSION": (404, "There is no payment under way with this key."),
     "NOT_FOUND_PAYMENT": (404, "Not found payment."),
     "ALREADY_CANCELED_PAYMENT": (400, "This is a payment that has already been canceled."),
     "NOT_CANCELABLE_PAYMENT": (403, "This payment cannot be canceled."),
@@ -71,6 +72,8 @@ class TossSimulator:
                 return _error("INVALID_REQUEST")
             if not isinstance(amount, int) or isinstance(amount, bool) or not 0 < amount <= _LARGEST_AMOUNT:
                 return _error("INVALID_REQUEST")
+            if is_foreign(payment_key, PROVIDER):
+                return _error("NOT_FOUND_PAYMENT_SESSION")
             if books.orders(order_id):
                 return _error("ALREADY_PROCESSED_PAYMENT")
             return _charge(books, order_id, amount, payment_key)

@@ -1,6 +1,6 @@
 // Paying: one field, one button, and the seats' time in sight.
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
-import { counted, money, reason, t } from "../i18n.js";
+import { counted, money, reason, spokenClock, t } from "../i18n.js";
 import { holdClock, warning } from "./basket.js";
 import { sessionWarning } from "./hall.js";
 import { seatName, spinner } from "./parts.js";
@@ -10,7 +10,7 @@ export const TEST_CARDS = ["approved", "declined", "unknown"];
 export function checkout({ state, ui, plan, act }) {
   const { seats } = state.basket;
   const { currency } = state.event;
-  const { submitting, code } = state.checkout;
+  const { submitting, code, retryAfter } = state.checkout;
   const total = money(plan.total(seats), currency);
   return html`<section class="checkout">
     <div class="checkout-main">
@@ -34,7 +34,7 @@ export function checkout({ state, ui, plan, act }) {
             : html`<p class="field-hint" id="email-hint">${t("checkout.email_hint")}</p>`}
         </div>
         ${ui.simulated ? testCards(ui, act, submitting) : nothing}
-        ${code ? html`<p class="callout" data-kind="bad" role="alert">${reason(code)}</p>` : nothing}
+        ${code ? html`<p class="callout" data-kind="bad" role="alert">${reason(code)} ${code === "payment_unavailable" ? whatElse(retryAfter, ui.alternative) : nothing}</p>` : nothing}
         <button type="submit" class="button primary wide" data-testid="pay" aria-disabled=${submitting ? "true" : nothing}>
           ${submitting ? html`${spinner()} ${t("checkout.sending")}` : t("checkout.pay", { amount: total })}
         </button>
@@ -56,6 +56,12 @@ export function checkout({ state, ui, plan, act }) {
       <p class="total"><span>${counted("seats.count", seats.length)}</span> <strong>${total}</strong></p>
     </aside>
   </section>`;
+}
+
+/** When to come back, and what to use instead. */
+function whatElse(retryAfter, alternative) {
+  const when = retryAfter ? t("payment.again_in", { time: spokenClock(retryAfter) }) : t("payment.again");
+  return alternative ? `${when} ${t("payment.instead", { alternative })}` : when;
 }
 
 function testCards(ui, act, submitting) {

@@ -34,13 +34,14 @@ export function confirmed({ state, plan, act }) {
   </section>`;
 }
 
-export function failed({ state, act }) {
+export function failed({ state, ui, act }) {
   const { reservation } = state;
   const cancelled = reservation.status === "CANCELLED";
   const active = state.presence === "active";
   return html`<section class="notice" data-kind="bad">
     <h1 tabindex="-1" data-focus>${cancelled ? t("cancelled.title") : t("failed.title")}</h1>
     <p class="lead">${reason(reservation.reason)}</p>
+    ${reservation.reason === "provider_unavailable" && ui.alternative ? html`<p>${t("payment.instead", { alternative: ui.alternative })}</p>` : nothing}
     <p class="quiet">${cancelled ? t("cancelled.text") : t("failed.text")}</p>
     <div class="actions">
       <button type="button" class="button primary" data-testid="again" @click=${active ? act.dismiss : act.rejoin}>
