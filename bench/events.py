@@ -1,189 +1,237 @@
-"""Relay and consumer as ratios to a bare aiokafka producer and consumer, on one real Kafka in one run.
+"""Relay and consumer against a bare aiokafka producer and consumer, on one real Kafka in one run.
 
-`python -m bench.events [--events N]`. Compare ratios, not figures: both sides share the machine with the broker and,
-on the Onsale side, with PostgreSQL.
-
-    producer  `send` of encoded messages in batches of the relay's size, idempotent, acks from all
+    producer  `send` in batches of the relay's size, all of a batch awaited: idempotent, acks from all replicas
     relay     claim, encode, send, mark, on the outbox of a sale: each reservation is being paid for, then confirmed
-    consumer  `getmany` and a commit for each batch
-    sales     the same through a group, with marks and figures in PostgreSQL
+    consumer  `getmany`, and a commit for each batch; the messages themselves are not looked at
+    sales     the same messages through a group: decoded, marked as processed and counted in PostgreSQL, committed
+
+Both sides of a pair are one process on one event loop, send or read the same bytes (key, value and headers of the
+same outbox rows; the bare producer has them encoded beforehand) with the same batch sizes, and take turns; the median
+of each side's rounds counts. The broker and, on our side, PostgreSQL work on the same machine. A round begins when all
+are connected and joined, and ends when the last message is acknowledged and marked, or its effect is committed.
+
+`python -m bench.events` is `onsale bench events`. `KAFKA_BOOTSTRAP_SERVERS` names a broker; without it one is started.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import json
 import secrets
-import tempfile
-import time
 import uuid
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import dataclass
+from typing import Any, Final
 
-import databases
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 
-from core.database import migrate, open_database, raw
-from core.embedded import engines
-from core.events.bus_kafka import KafkaBus
+from bench.measure import Figure, Round, Stopwatch, alternate, median_cpu, median_wall
+from core.database import raw
+from core.events.bus_kafka import KafkaBus, headers_of
 from core.events.codec import Decoder, Encoder
 from core.events.consumer_kafka import EventHandler
 from core.events.dead_letters_kafka import DeadLetterTopic
 from core.events.group_kafka import KafkaGroup, Progress
-from core.events.outbox_postgres import Outbox
+from core.events.outbox_postgres import Claim, Outbox, OutboxRow
 from core.events.relay import Relay
 from core.events.reservation_event import parse
 from core.events.retry import RetryPlan
 from core.events.sales_projection_postgres import SalesProjection
 from core.events.topics_kafka import Topics, make_topics
+from core.runtime import Runtime
 from core.settings import Settings
-from tests.kafka_broker import kafka
-from tests.outbox_rows import payload
 
-_RETRIES = RetryPlan(3)
-
-
-def _topics(name: str) -> Topics:
-    unique = f"{name}-{secrets.token_hex(3)}"
-    return Topics(f"{unique}.reservations", f"{unique}.dlq", unique)
+_EVENTS: Final = 10_000
+_RETRIES: Final = RetryPlan(3)
+_RECORDS: Final = 500
+_PATIENCE: Final = 60.0
 
 
-async def bare_producer(settings: Settings, count: int) -> float:
-    """Messages a second."""
-    topics = _topics("bare")
-    await make_topics(settings, topics, "bench")
-    encoder = Encoder()
-    ids = [uuid.uuid4() for _ in range(count)]
-    values = [encoder.encode(parse(uuid.uuid4(), "reservation.confirmed", payload(each))) for each in ids]
-    producer = AIOKafkaProducer(
-        bootstrap_servers=settings.kafka_bootstrap_servers, enable_idempotence=True, acks="all", linger_ms=2,
-        max_batch_size=256 * 1024,
-    )  # fmt: skip
-    async with producer:
-        await producer.send_and_wait(topics.reservations, values[0])
-        began = time.perf_counter()
-        for start in range(0, count, settings.outbox_batch):
-            end = start + settings.outbox_batch
-            await asyncio.gather(*[
-                await producer.send(topics.reservations, value, key=str(id_).encode())
-                for id_, value in zip(ids[start:end], values[start:end], strict=True)
-            ])  # fmt: skip
-        return count / (time.perf_counter() - began)
+@dataclass(frozen=True, slots=True)
+class _Message:
+    key: bytes
+    value: bytes
+    headers: list[tuple[str, bytes]]
 
 
-async def relay(settings: Settings, database: databases.Database, topics: Topics, event_id: int, count: int) -> float:
-    """Outbox rows a second; the first batch, which looks up topics and connects, is not counted."""
-    async with raw(database) as connection:
+async def events(runtime: Runtime, *, rounds: int = 7) -> list[Figure]:
+    """Relay and sales consumer, each beside its limit."""
+    # Needed here alone, and only by those who have the packages of development.
+    from tests.kafka_broker import kafka
+
+    with kafka() as broker:
+        settings = runtime.settings.model_copy(update={"kafka_bootstrap_servers": broker.bootstrap_servers})
+        return await _Comparison(runtime, settings, await _event_id(runtime)).figures(rounds)
+
+
+class _Comparison:
+    """Each round of the relay fills a topic, from which both consumers of that round read."""
+
+    def __init__(self, runtime: Runtime, settings: Settings, event_id: int) -> None:
+        self._database, self._settings, self._event_id = runtime.database, settings, event_id
+
+    async def figures(self, rounds: int) -> list[Figure]:
+        self._bare_topics = await self._topics("bare")
+        await self._relayed()  # warms caches and plans, and is what the consumers read
+        limit, ours = await alternate(rounds, self._bare_producer, self._relayed)
+        reading_limit, reading = await alternate(rounds, self._bare_consumer, self._sales)
+        return [
+            _figure("outbox rows relayed to Kafka", ours, limit, "a bare producer, the same messages"),
+            _figure("messages consumed (sales figures)", reading, reading_limit, "a bare consumer, the same messages"),
+        ]
+
+    async def _topics(self, name: str) -> Topics:
+        unique = f"{name}-{secrets.token_hex(3)}"
+        topics = Topics(f"{unique}.reservations", f"{unique}.dlq", unique)
+        await make_topics(self._settings, topics, "bench")
+        return topics
+
+    async def _bare_producer(self) -> Round:
+        topic, batch = self._bare_topics.reservations, self._settings.outbox_batch
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self._settings.kafka_bootstrap_servers, enable_idempotence=True, acks="all", linger_ms=2,
+            max_batch_size=256 * 1024,
+        )  # fmt: skip
+        async with producer:
+            first, *others = self._messages
+            await producer.send_and_wait(topic, first.value, key=first.key, headers=first.headers)
+            with Stopwatch() as watch:
+                for start in range(0, len(others), batch):
+                    await asyncio.gather(*[
+                        await producer.send(topic, one.value, key=one.key, headers=one.headers)
+                        for one in others[start : start + batch]
+                    ])  # fmt: skip
+        return watch.round(len(others))
+
+    async def _relayed(self) -> Round:
+        self._relayed_topics = topics = await self._topics("relayed")
+        self._messages = await self._write_rows()
+        outbox = _CountedOutbox(self._database, _EVENTS)
+        bus = KafkaBus(settings=self._settings, encoder=Encoder(), retries=_RETRIES, process="bench", topics=topics)
+        relay = Relay(
+            outbox=outbox, bus=bus, retries=_RETRIES, batch=self._settings.outbox_batch, idle_seconds=1,
+            lease_seconds=self._settings.outbox_lease_seconds,
+        )  # fmt: skip
+        first = await relay.step()
+        with Stopwatch() as watch:
+            running = asyncio.create_task(relay.run())
+            await outbox.all_sent.wait()
+        relay.stop()
+        await running
+        await bus.stop()
+        return watch.round(_EVENTS - first)
+
+    async def _write_rows(self) -> list[_Message]:
+        """An outbox as checkout leaves it behind, and its rows as messages."""
+        from tests.outbox_rows import payload
+
         rows = [
-            (each, f"reservation.{step}", payload(each, event_id=event_id))
-            for each in (uuid.uuid4() for _ in range(count // 2))
+            (each, f"reservation.{step}", payload(each, event_id=self._event_id))
+            for each in (uuid.uuid4() for _ in range(_EVENTS // 2))
             for step in ("paying", "confirmed")
         ]
-        await connection.executemany("INSERT INTO outbox (reservation_id, type, payload) VALUES ($1, $2, $3)", rows)
-        await connection.execute("ANALYZE outbox")
-    bus = KafkaBus(settings=settings, encoder=Encoder(), retries=_RETRIES, process="bench", topics=topics)
-    one = Relay(
-        outbox=Outbox(database, process="bench"), bus=bus, retries=_RETRIES, batch=settings.outbox_batch,
-        idle_seconds=1, lease_seconds=settings.outbox_lease_seconds,
-    )  # fmt: skip
-    first = await one.step()
-    began = time.perf_counter()
-    running = asyncio.create_task(one.run())
-    outbox = Outbox(database, process="bench")
-    while (await outbox.lag()).unsent:
-        await asyncio.sleep(0.02)
-    rate = (count - first) / (time.perf_counter() - began)
-    one.stop()
-    await running
-    await bus.stop()
-    return rate
+        async with raw(self._database) as connection:
+            await connection.executemany(
+                "INSERT INTO outbox (reservation_id, type, payload) VALUES ($1, $2, $3)", rows, timeout=_PATIENCE
+            )
+            # What autovacuum would have done by the time that a real table has grown to this.
+            await connection.execute("VACUUM ANALYZE outbox", timeout=_PATIENCE)
+            await connection.execute("VACUUM ANALYZE processed_events", timeout=_PATIENCE)
+            unsent = await connection.fetch(
+                "SELECT id, event_uid, reservation_id, type, payload, attempts, only_for, raw FROM outbox "
+                "WHERE sent_at IS NULL ORDER BY id",
+                timeout=_PATIENCE,
+            )
+        encoder = Encoder()
+        return [
+            _Message(
+                str(row.reservation_id).encode(),
+                encoder.encode(parse(row.event_uid, row.type, row.payload)),
+                headers_of(row),
+            )
+            for row in (OutboxRow(*record.values()) for record in unsent)
+        ]
 
-
-async def bare_consumer(settings: Settings, topics: Topics, count: int) -> float:
-    """Messages a second, from the first one on."""
-    consumer = AIOKafkaConsumer(
-        topics.reservations, bootstrap_servers=settings.kafka_bootstrap_servers, group_id=topics.group("bare"),
-        enable_auto_commit=False, auto_offset_reset="earliest", max_poll_records=500,
-    )  # fmt: skip
-    async with consumer:
-        seen, began = 0, 0.0
-        while seen < count:
-            batches = await consumer.getmany(timeout_ms=500, max_records=500)
-            began = began or (time.perf_counter() if batches else 0.0)
-            seen += sum(map(len, batches.values()))
-            if batches:
+    async def _bare_consumer(self) -> Round:
+        consumer = AIOKafkaConsumer(
+            self._relayed_topics.reservations, bootstrap_servers=self._settings.kafka_bootstrap_servers,
+            group_id=f"bare-{secrets.token_hex(3)}", enable_auto_commit=False, auto_offset_reset="earliest",
+            max_poll_records=_RECORDS,
+        )  # fmt: skip
+        async with consumer:
+            seen, watch = 0, Stopwatch()
+            while seen < _EVENTS:
+                batches = await consumer.getmany(timeout_ms=500, max_records=_RECORDS)
+                if not batches:
+                    continue
+                if not seen:
+                    watch.__enter__()
+                seen += sum(map(len, batches.values()))
                 await consumer.commit()
-        return seen / (time.perf_counter() - began)
+            watch.__exit__()
+        return watch.round(_EVENTS)
+
+    async def _sales(self) -> Round:
+        topics = self._relayed_topics
+        await self._forget()
+        handler = EventHandler(
+            database=self._database, consumer=SalesProjection(), decoder=Decoder(), retries=_RETRIES,
+            dead=DeadLetterTopic(settings=self._settings, topics=topics, process="bench"),
+        )  # fmt: skip
+        finished = asyncio.Event()
+        seen, watch = 0, Stopwatch()
+
+        async def counted(records: Sequence[ConsumerRecord]) -> Progress:
+            nonlocal seen
+            if not seen:
+                watch.__enter__()
+            progress = await handler(records)
+            seen += len(records)
+            if seen >= _EVENTS:
+                finished.set()
+            return progress
+
+        group = KafkaGroup(
+            settings=self._settings, topic=topics.reservations, group=f"sales-{secrets.token_hex(3)}", process="bench",
+            handler=counted, retries=_RETRIES, records=_RECORDS,
+        )  # fmt: skip
+        running = asyncio.create_task(group.run())
+        await finished.wait()
+        watch.__exit__()
+        group.stop()
+        await running
+        return watch.round(_EVENTS)
+
+    async def _forget(self) -> None:
+        async with raw(self._database) as connection:
+            await connection.execute("TRUNCATE processed_events", timeout=_PATIENCE)
 
 
-async def sales_consumer(settings: Settings, database: databases.Database, topics: Topics, count: int) -> float:
-    """Messages a second, from the first one on, until their effect is committed."""
-    handler = EventHandler(
-        database=database, consumer=SalesProjection(), decoder=Decoder(), retries=_RETRIES,
-        dead=DeadLetterTopic(settings=settings, topics=topics, process="bench"),
+class _CountedOutbox(Outbox):
+    def __init__(self, database: Any, rows: int) -> None:
+        super().__init__(database, process="bench")
+        self._left = rows
+        self.all_sent = asyncio.Event()
+
+    async def mark_sent(self, claim: Claim, ids: Sequence[int]) -> int:
+        marked = await super().mark_sent(claim, ids)
+        self._left -= marked
+        if self._left <= 0:
+            self.all_sent.set()
+        return marked
+
+
+def _figure(name: str, ours: list[Round], limit: list[Round], limit_is: str) -> Figure:
+    return Figure(
+        name, median_wall(ours), "/s", median_wall(limit), limit_is, aim=0.5,
+        detail={
+            "cpu_us_each": 1e6 / median_cpu(ours), "limit_cpu_us_each": 1e6 / median_cpu(limit),
+            "rounds": [round(one.count / one.wall) for one in ours],
+            "limit_rounds": [round(one.count / one.wall) for one in limit],
+        },
     )  # fmt: skip
-    finished = asyncio.Event()
-    seen, began = 0, 0.0
-
-    async def counted(records: Sequence[ConsumerRecord]) -> Progress:
-        nonlocal seen, began
-        began = began or time.perf_counter()
-        progress = await handler(records)
-        seen += len(records)
-        if seen >= count:
-            finished.set()
-        return progress
-
-    group = KafkaGroup(
-        settings=settings, topic=topics.reservations, group=topics.group("sales"), process="bench", handler=counted,
-        retries=_RETRIES,
-    )  # fmt: skip
-    running = asyncio.create_task(group.run())
-    await finished.wait()
-    rate = seen / (time.perf_counter() - began)
-    group.stop()
-    await running
-    return rate
 
 
-async def measure(settings: Settings, count: int) -> dict[str, float]:
-    """Rates a second, and the two ratios."""
-    await migrate(settings.database_url)
-    database = await open_database(settings.database_url, 10)
-    async with raw(database) as connection:
-        event_id = await connection.fetchval(
-            "INSERT INTO events (slug, name, currency, prices, active_limit, hold_seconds, max_seats, plan, "
-            "plan_digest, seat_count) VALUES ($1, 'bench', 'KRW', '{}', 1, 1, 1, '{}', '', 0) RETURNING id",
-            f"bench-{secrets.token_hex(4)}",
-        )
-    topics = _topics("bench")
-    try:
-        result = {
-            "producer": await bare_producer(settings, count),
-            "relay": await relay(settings, database, topics, event_id, count),
-            "consumer": await bare_consumer(settings, topics, count),
-            "sales": await sales_consumer(settings, database, topics, count),
-        }
-    finally:
-        await database.disconnect()
-    ratios = {"relay_ratio": result["relay"] / result["producer"], "sales_ratio": result["sales"] / result["consumer"]}
-    return result | ratios
+async def _event_id(runtime: Runtime) -> int:
+    from bench.stores import event_of
 
-
-def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--events", type=int, default=10_000)
-    count = arguments.parse_args().events
-    with tempfile.TemporaryDirectory() as folder, kafka() as broker:
-        given = Settings.load(data=Path(folder), database_url="", redis_url="")
-        with engines(given, durable=False) as started:
-            settings = Settings.load(
-                data=Path(folder), database_url=started.database_url,
-                kafka_bootstrap_servers=broker.bootstrap_servers,
-            )  # fmt: skip
-            print(json.dumps({name: round(value, 2) for name, value in asyncio.run(measure(settings, count)).items()}))
-
-
-if __name__ == "__main__":
-    main()
+    return (await event_of(runtime, 10)).id

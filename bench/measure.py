@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import statistics
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -74,6 +75,16 @@ def best_wall(rounds: list[Round]) -> float:
 def best_cpu(rounds: list[Round]) -> float:
     """Things a second of this process's processor time, in the best round: what one core could do."""
     return max(one.count / one.cpu for one in rounds)
+
+
+def median_wall(rounds: list[Round]) -> float:
+    """Things a second in the round in the middle."""
+    return statistics.median(one.count / one.wall for one in rounds)
+
+
+def median_cpu(rounds: list[Round]) -> float:
+    """Things a second of this process's processor time, in the round in the middle."""
+    return statistics.median(one.count / one.cpu for one in rounds)
 
 
 def table(figures: list[Figure]) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 import uvloop
 
+from bench.events import events
 from bench.fan_out import fan_out
 from bench.guards import guards, guards_table
 from bench.holds import holds
@@ -21,7 +22,7 @@ from core.embedded import Engines
 from core.runtime import open_runtime
 from core.settings import Settings
 
-RATIOS = {"fan-out": fan_out, "holds": holds, "reservations": reservations}
+RATIOS = {"fan-out": fan_out, "holds": holds, "reservations": reservations, "events": events}
 DEFAULT = (*RATIOS, "memory")
 NAMES = (*DEFAULT, "guards")
 

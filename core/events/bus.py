@@ -35,6 +35,8 @@ class Bus(Protocol):
     """
 
     name: str
+    #: How many calls of `publish` may be under way at the same time, never about the same reservation.
+    at_once: int
 
     async def start(self) -> None: ...
 

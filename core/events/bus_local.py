@@ -28,6 +28,8 @@ class LocalBus:
     """
 
     name = "local"
+    # More would be more transactions of a consumer than it asks for.
+    at_once = 1
 
     def __init__(self, *, database: databases.Database, consumers: Sequence[Consumer], retries: RetryPlan) -> None:
         self._database = database

@@ -11,16 +11,16 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from operator import itemgetter
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import databases
 
-from core.database import raw
+from core.database import BACKGROUND_SECONDS, raw
 
 
-@dataclass(frozen=True, slots=True)
-class OutboxRow:
+class OutboxRow(NamedTuple):
     """A claimed row. `attempts` counts this claim as well; `raw` is set instead of a payload for an
     unreadable message.
     """
@@ -76,7 +76,6 @@ RETURNING o.id, o.event_uid, o.reservation_id, o.type, o.payload, o.attempts, o.
 _MARK_SENT = """
 UPDATE outbox SET sent_at = now(), claimed_by = NULL, claimed_until = NULL, error = NULL
 WHERE id = ANY($1::bigint[]) AND claimed_by = $2 AND sent_at IS NULL
-RETURNING id
 """
 
 _DEFER = """
@@ -123,9 +122,11 @@ class Outbox:
         """Up to `limit` rows that nobody else gets for `lease_seconds`: at most one of each reservation."""
         lease = f"{self._process}:{uuid.uuid4()}"
         async with raw(self._database) as connection:
-            records = await connection.fetch(_CLAIM, limit, lease, timedelta(seconds=lease_seconds))
-        rows = (OutboxRow(*record.values()) for record in records)
-        return Claim(lease, tuple(sorted(rows, key=lambda row: row.id)))
+            records = await connection.fetch(
+                _CLAIM, limit, lease, timedelta(seconds=lease_seconds), timeout=BACKGROUND_SECONDS
+            )
+        # By the first column, the id.
+        return Claim(lease, tuple(sorted(map(OutboxRow._make, records), key=itemgetter(0))))
 
     async def renew(self, claim: Claim, lease_seconds: float) -> None:
         """Keeps the claim while a long batch is under way."""
@@ -141,7 +142,8 @@ class Outbox:
         if not ids:
             return 0
         async with raw(self._database) as connection:
-            return len(await connection.fetch(_MARK_SENT, list(ids), claim.lease))
+            done = await connection.execute(_MARK_SENT, list(ids), claim.lease, timeout=BACKGROUND_SECONDS)
+        return int(done.rpartition(" ")[2])  # `UPDATE n`
 
     async def defer(self, claim: Claim, rows: Sequence[tuple[int, float, str, bool]]) -> None:
         """Gives rows back: (id, seconds until anybody may claim it, error, whether the try counts)."""
@@ -149,7 +151,9 @@ class Outbox:
             return
         ids, seconds, errors, counted = (list(column) for column in zip(*rows, strict=True))
         async with raw(self._database) as connection:
-            await connection.execute(_DEFER, ids, claim.lease, seconds, errors, counted)
+            await connection.execute(
+                _DEFER, ids, claim.lease, seconds, errors, counted, timeout=BACKGROUND_SECONDS
+            )
 
     async def bury(self, claim: Claim, row: OutboxRow, *, consumer: str, error: str) -> None:
         """The row becomes a dead letter of `consumer`, and counts as sent."""

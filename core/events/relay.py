@@ -1,7 +1,8 @@
 """The relay: moves outbox rows to the bus, for ever.
 
-Any number of relays may run; the outbox gives each row to one of them at a time. A relay has one batch on its way and
-at most one more in its hands, so a slow bus slows the relay down and rows pile up where they are safe: in PostgreSQL.
+Any number of relays may run; the outbox gives each row to one of them at a time. A busy relay has as
+many batches on their way as the bus can take at once, and one more that is claimed or marked meanwhile; so a slow bus
+slows the relay down and rows pile up where they are safe: in PostgreSQL.
 
 Relays look every `outbox_seconds`; `wake` (called by the process that has just written a row) saves that
 wait. There is no NOTIFY in the checkout's statement: PostgreSQL takes one lock for the whole cluster at
@@ -12,13 +13,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
 import structlog
 
 from core.errors import StoreUnavailable
 from core.events import measures
-from core.events.bus import Bus, BusUnavailable
+from core.events.bus import Bus, BusUnavailable, Deferral
 from core.events.outbox_postgres import Claim, Outbox
 from core.events.retry import RetryPlan
 
@@ -33,7 +34,7 @@ _LONGEST_PAUSE_SECONDS = 10.0
 
 class Relay:
     """`batch` rows a claim; `idle_seconds` between two looks at an empty outbox; `lease_seconds` of a
-    claim, renewed while a batch is under way, so it is how long rows wait after a relay died.
+    claim, renewed while a batch is in hand, so it is how long rows wait after a relay died.
     """
 
     def __init__(
@@ -45,6 +46,8 @@ class Relay:
         self._batch = batch
         self._idle_seconds = idle_seconds
         self._lease_seconds = lease_seconds
+        self._gate = asyncio.Semaphore(bus.at_once)
+        self._away = False
         self._wake = asyncio.Event()
         self._stop = asyncio.Event()
 
@@ -59,55 +62,57 @@ class Relay:
 
     async def run(self) -> None:
         """Until `stop`. Stores that go away are waited for."""
-        lost, claimed_at = 0, 0.0
-        ahead: asyncio.Task[Claim] | None = None
-        now = asyncio.get_running_loop().time
+        lost = 0
+        moving: set[asyncio.Task[None]] = set()
         try:
             while not self._stop.is_set():
                 self._wake.clear()
                 try:
-                    if now() - claimed_at > self._lease_seconds / 2:
-                        # The batch before took long, and nobody renewed this one's lease meanwhile.
-                        await self._give_back(ahead)
-                        ahead = None
-                    task, ahead = ahead, None
-                    claim = await (task or self._claim())
-                    if len(claim.rows) == self._batch:
-                        # There is more than one batch: the next one is claimed while this one is on its way.
-                        ahead, claimed_at = asyncio.create_task(self._claim(), name="relay claim"), now()
-                    await self._move(claim)
+                    claim = await self._claim()
+                    if claim.rows:
+                        moving.add(asyncio.create_task(self._move(claim), name="relay batch"))
+                    # A claim that is not full has taken all there was: what these batches set free comes after them.
+                    full = len(claim.rows) == self._batch
+                    waited = await self._wait_for(moving, leave=self._bus.at_once if full else 0)
                 except Exception as error:
-                    await self._give_back(ahead)
-                    ahead = None
+                    self._away = True
+                    await asyncio.gather(*moving, return_exceptions=True)
+                    moving.clear()
                     lost += 1
                     self._report(error, lost)
                     await self._pause(min(_LONGEST_PAUSE_SECONDS, 0.25 * 2 ** min(lost, 10)), hints=False)
+                    self._away = False
                     continue
                 if lost:
                     log.info("relay_resumed", bus=self._bus.name)
                     lost = 0
                 # Not only after a full batch: a reservation's next row can be claimed now that its last one is sent.
-                if not claim.rows:
+                if not waited:
                     await self._pause(self._idle_seconds, hints=True)
         finally:
-            await self._give_back(ahead)
+            await asyncio.gather(*moving, return_exceptions=True)
+
+    @staticmethod
+    async def _wait_for(moving: set[asyncio.Task[None]], *, leave: int) -> bool:
+        """Until at most `leave` batches are under way; False when there were none. Raises what a batch met."""
+        waited = bool(moving)
+        while len(moving) > leave:
+            done, _ = await asyncio.wait(moving, return_when=asyncio.FIRST_COMPLETED)
+            moving -= done
+            for error in [task.exception() for task in done]:
+                if error is not None:
+                    raise error
+        return waited
 
     async def step(self) -> int:
         """One batch; returns how many rows were claimed. Raises BusUnavailable, StoreUnavailable."""
+        self._away = False
         claim = await self._claim()
         await self._move(claim)
         return len(claim.rows)
 
     async def _claim(self) -> Claim:
         return await self._outbox.claim(self._batch, self._lease_seconds)
-
-    async def _give_back(self, ahead: asyncio.Task[Claim] | None) -> None:
-        """Rows that were claimed ahead and are not sent from here: anybody may have them at once."""
-        if ahead is not None:
-            # Where this fails, the end of the lease does the same.
-            with contextlib.suppress(Exception):
-                claim = await ahead
-                await self._outbox.defer(claim, [(row.id, 0.0, "given back", False) for row in claim.rows])
 
     def _report(self, error: Exception, lost: int) -> None:
         if not isinstance(error, (BusUnavailable, StoreUnavailable)):
@@ -120,8 +125,8 @@ class Relay:
         if not claim.rows:
             return
         try:
-            async with self._kept(claim):
-                deferred = await self._bus.publish(claim.rows)
+            async with self._kept(claim), self._gate:
+                deferred = await self._publish(claim)
         except BusUnavailable as error:
             await self._outbox.defer(claim, [(row.id, 0.0, str(error), False) for row in claim.rows])
             raise
@@ -142,6 +147,15 @@ class Relay:
                 back.append((row.id, deferral.seconds, deferral.error, deferral.counted))
         measures.DEFERRED.labels(self._bus.name).inc(len(back))
         await self._outbox.defer(claim, back)
+
+    async def _publish(self, claim: Claim) -> Mapping[int, Deferral]:
+        if self._away:
+            raise BusUnavailable("it failed a moment ago")
+        try:
+            return await self._bus.publish(claim.rows)
+        except BusUnavailable:
+            self._away = True
+            raise
 
     @contextlib.asynccontextmanager
     async def _kept(self, claim: Claim) -> AsyncIterator[None]:
