@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import uuid
 from datetime import timedelta
+from pathlib import Path
 
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from redis.exceptions import NoPermissionError
 
+from core.booking.reservation import WAITING_REASONS, Reason
 from core.database import raw
+from core.languages import LANGUAGES
 from core.runtime import Runtime
 from tests.conftest import MakeEvent
 
+STATIC = Path(__file__).parents[2] / "static"
 _PAYING = """
 WITH r AS (
     INSERT INTO reservations (id, event_id, visitor, status, amount, currency, email, fence, payment_key,
@@ -74,3 +79,9 @@ async def test_a_redis_that_may_not_be_asked_about_itself_is_not_down(
     text = (await client.get("/metrics")).text
     assert 'onsale_store_up{store="redis"} 1.0' in text
     assert "onsale_redis_memory_used_bytes{" not in text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_why_checkouts_failed_is_said_in_words(language: str) -> None:
+    texts = json.loads((STATIC / "i18n" / f"ops.{language}.json").read_text())
+    assert {f"ops.reason.{reason}" for reason in Reason if reason not in WAITING_REASONS} <= texts.keys()

@@ -71,9 +71,7 @@ async def test_an_operator_pauses_admission_and_the_buyer_waits(
     await expect(trail).to_contain_text("Kim@")
 
 
-async def test_dangerous_things_are_asked_about(
-    server: Server, make_sale: MakeSale, open_console: OpenConsole
-) -> None:
+async def test_dangerous_things_are_asked_about(server: Server, make_sale: MakeSale, open_console: OpenConsole) -> None:
     """Closing needs the sale's name typed; Escape changes nothing; the focus comes back."""
     slug = await make_sale()
     page = await open_console(f"/ops/events/{slug}")
@@ -258,3 +256,20 @@ async def test_the_console_is_accessible_and_fits(
         await page.goto(server.url + path)
         await page.wait_for_selector("h1:not(.visually-hidden)")
         await checked()
+
+
+async def test_what_others_do_is_seen_without_a_reload(
+    server: Server, make_sale: MakeSale, open_page: OpenPage, open_console: OpenConsole
+) -> None:
+    """The trail and an inspected seat follow what somebody else does."""
+    slug = await make_sale(seats=24)
+    trail = await open_console("/ops/audit")
+    page = await open_console(f"/ops/events/{slug}")
+    await page.fill("#find", "#5")
+    await page.keyboard.press("Enter")
+    await page.get_by_role("button", name="Stalls, row 1, seat 6").click()
+    await expect(page.locator(".seat-facts")).to_contain_text("free")
+    server.operator("POST", f"/api/operator/events/{slug}/blocks", json={"seats": [5], "blocked": True})
+    await expect(page.locator(".seat-facts")).to_contain_text("BLOCKED", timeout=PATIENCE * 1000)
+    await expect(page.locator(".cause")).to_contain_text("seat_blocked")
+    await expect(trail.locator("tbody")).to_contain_text(slug, timeout=PATIENCE * 1000)

@@ -1,24 +1,48 @@
-// Who did what, the newest first, page by page.
+// Who did what, the newest first: what is new comes by itself, what is older page by page.
 import { html, nothing, render } from "../../vendor/lit-html/lit-html.js";
 import { t } from "../i18n.js";
 import * as api from "./api.js";
-import { attempt } from "./notice.js";
+import { attempt, why } from "./notice.js";
 import { auditTable } from "./parts.js";
+import { Poll } from "./poll.js";
+
+const EVERY = 5000; // milliseconds
 
 export function audit(root) {
-  let entries = [];
+  let entries = null;
   let next = null;
+  let lost = null;
+  const draw = () =>
+    render(
+      html`<div class="head"><h1>${t("ops.audit.title")}</h1></div>
+        ${lost ? html`<p class="callout" data-kind="bad" role="alert">${entries ? t("ops.stale") : nothing} ${why(lost)}</p>` : nothing}
+        ${entries?.length ? auditTable(entries) : entries ? html`<p class="quiet">${t("ops.audit.none")}</p>` : nothing}
+        ${next ? html`<button type="button" class="button secondary" @click=${more}>${t("ops.more")}</button>` : nothing}`,
+      root,
+    );
   const more = async () => {
     const page = await attempt(() => api.audit({ before: next }));
     if (!page) return;
     entries = [...entries, ...page.entries];
     next = page.next;
-    render(
-      html`<div class="head"><h1>${t("ops.audit.title")}</h1></div>
-        ${entries.length ? auditTable(entries) : html`<p class="quiet">${t("ops.audit.none")}</p>`}
-        ${next ? html`<button type="button" class="button secondary" @click=${more}>${t("ops.more")}</button>` : nothing}`,
-      root,
-    );
+    draw();
   };
-  more();
+  const poll = new Poll({
+    ask: () => api.audit({}),
+    every: EVERY,
+    got: (page) => {
+      lost = null;
+      const oldest = page.entries.at(-1)?.id ?? Infinity;
+      // Older pages that are open stay, unless so much happened meanwhile that there would be a gap.
+      const follows = entries?.length && entries[0].id >= oldest;
+      if (!follows) next = page.next;
+      entries = follows ? [...page.entries, ...entries.filter((entry) => entry.id < oldest)] : page.entries;
+      draw();
+    },
+    lost: (error) => {
+      lost = error;
+      draw();
+    },
+  });
+  poll.now();
 }

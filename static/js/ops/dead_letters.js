@@ -3,30 +3,41 @@ import { html, nothing, render } from "../../vendor/lit-html/lit-html.js";
 import { t } from "../i18n.js";
 import * as api from "./api.js";
 import { at, figure } from "./format.js";
-import { attempt, confirm } from "./notice.js";
+import { attempt, confirm, why } from "./notice.js";
+import { Poll } from "./poll.js";
+
+const EVERY = 5000; // milliseconds
 
 export function deadLetters(root) {
-  const show = async () => {
-    const list = await attempt(api.deadLetters);
-    if (list) render(page(list, retry), root);
-  };
+  let list = null;
+  const draw = (lost) => render(page(list, lost, retry), root);
+  const poll = new Poll({
+    ask: api.deadLetters,
+    every: EVERY,
+    got: (news) => {
+      list = news;
+      draw(null);
+    },
+    lost: draw,
+  });
   const retry = async (ids) => {
     const sure = ids || (await confirm({ title: t("ops.dead.all_title"), text: t("ops.dead.all_text"), go: t("ops.dead.all") }));
     if (!sure) return;
     await attempt(() => api.retryDeadLetters(ids), (done) => t("ops.dead.done", { number: figure(done.retried) }));
-    await show();
+    await poll.now();
   };
-  show();
+  poll.now();
 }
 
-const page = (list, retry) => html`
+const page = (list, lost, retry) => html`
   <div class="head">
     <h1>${t("ops.dead.title")}</h1>
-    ${list.waiting ? html`<button type="button" class="button small secondary" @click=${() => retry(null)}>${t("ops.dead.all")}</button>` : nothing}
+    ${list?.waiting ? html`<button type="button" class="button small secondary" @click=${() => retry(null)}>${t("ops.dead.all")}</button>` : nothing}
   </div>
-  <p class="quiet">${list.waiting ? t("ops.dead.waiting", { number: figure(list.waiting) }) : t("ops.dead.none")}</p>
+  ${lost ? html`<p class="callout" data-kind="bad" role="alert">${list ? t("ops.stale") : nothing} ${why(lost)}</p>` : nothing}
+  ${list ? html`<p class="quiet">${list.waiting ? t("ops.dead.waiting", { number: figure(list.waiting) }) : t("ops.dead.none")}</p>` : nothing}
   <ul class="letters">
-    ${list.letters.map(
+    ${(list?.letters ?? []).map(
       (letter) => html`<li class="card">
         <div class="head">
           <h2>${letter.consumer}: ${letter.type ?? t("ops.dead.unreadable")}</h2>

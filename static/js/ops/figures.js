@@ -53,4 +53,4 @@ export function tiles(news) {
 
 const reasons = (checkouts) =>
   Object.entries(checkouts.reasons).sort(([, a], [, b]) => b - a).slice(0, 2)
-    .map(([reason, count]) => `${reason.replaceAll("_", " ")} ${figure(count)}`).join(", ") || t("ops.window", { time: span(checkouts.seconds) });
+    .map(([reason, count]) => `${t(`ops.reason.${reason}`, { defaultValue: reason })} ${figure(count)}`).join(", ") || t("ops.window", { time: span(checkouts.seconds) });

@@ -11,7 +11,7 @@ export function percent(share, digits = 0) {
   return new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: digits }).format(share);
 }
 
-/** Seconds: 0.23 -> "230 ms", 4.2 -> "4.2 s", 150 -> "2.5 min", 9000 -> "2.5 h". */
+/** Seconds: 0.0004 -> "0.4 ms", 0.23 -> "230 ms", 4.2 -> "4.2 s", 150 -> "2.5 min", 9000 -> "2.5 h". */
 export function span(seconds) {
   if (seconds === null || seconds === undefined) return NONE;
   const [value, unit] =
@@ -19,7 +19,7 @@ export function span(seconds) {
     : seconds < 100 ? [seconds, "second"]
     : seconds < 5400 ? [seconds / 60, "minute"]
     : [seconds / 3600, "hour"];
-  const digits = value < 10 && unit !== "millisecond" ? 1 : 0;
+  const digits = value < 10 ? 1 : 0;
   const format = { style: "unit", unit, unitDisplay: "short", maximumFractionDigits: digits };
   return new Intl.NumberFormat(language, format).format(value);
 }

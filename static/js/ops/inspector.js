@@ -58,6 +58,25 @@ export class Inspector {
     this.host.querySelector("[data-result]")?.focus({ preventScroll: true });
   }
 
+  /** What is shown, as it is now: quietly, and not while something is being done with it. */
+  async refresh() {
+    const { result } = this;
+    if (!result || this.busy || document.querySelector("dialog[open]")) return;
+    try {
+      let fresh = result;
+      if (result.kind === "subject") fresh = await this.#subject(result.question);
+      if (result.kind === "seats") {
+        await this.finder.load();
+        fresh = { kind: "seats", ...this.finder.find(this.text) };
+      }
+      if (this.busy || this.result !== result) return;
+      this.result = fresh;
+      this.draw();
+    } catch {
+      // The figures above say that nothing answers; asked again with a later look.
+    }
+  }
+
   async #subject(question) {
     const [diagnosis, seat, found] = await Promise.all([
       api.diagnose(question),

@@ -71,5 +71,5 @@ const saleRow = (sale) => html`<li>
 
 const component = (name, one) => html`<li>
   <strong>${name}</strong> ${pill(KIND[one.status], t(`ops.health.${one.status}`))}
-  <small>${one.latency_ms === null ? nothing : span(one.latency_ms / 1000)} ${one.detail.error ?? nothing}</small>
+  <small>${one.latency_ms === null ? nothing : span(one.latency_ms / 1000)} ${one.detail.bus === "local" ? t("ops.health.local_bus") : nothing} ${one.detail.error ?? nothing}</small>
 </li>`;

@@ -14,7 +14,7 @@ import { Poll } from "./poll.js";
 import { workings } from "./workings.js";
 
 const RANGES = [[300, "ops.range.5"], [900, "ops.range.15"], [3600, "ops.range.60"]];
-const AUDIT_EVERY = 15; // looks at the figures
+const AUDIT_EVERY = 5; // looks at the figures; what is inspected is looked at as often
 
 const FIELDS = ["at", "waiting", "active", "limit", "held", "sold", "confirmed", "failed", "checkout_p95_seconds", "fanout_p95_ms"];
 
@@ -63,7 +63,10 @@ class SalePage {
     this.series.add(sampleOf(news));
     const alarm = news.alerts.length ? `(${news.alerts.length}) ` : "";
     document.title = `${alarm}${figure(news.admission?.waiting)} · ${news.name}`;
-    if (this.looks % AUDIT_EVERY === 0) this.#audit();
+    if (this.looks % AUDIT_EVERY === 0) {
+      this.#audit();
+      if (this.looks) this.inspector?.refresh();
+    }
     this.looks += 1;
     this.draw();
     this.#plot();
