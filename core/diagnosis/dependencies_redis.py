@@ -33,6 +33,7 @@ async def redis(client: Redis) -> AsyncIterator[Finding]:
     used, most = int(memory.get("used_memory", 0)), int(memory.get("maxmemory", 0))
     policy = str(memory.get("maxmemory_policy", "noeviction"))
     share = f"{used / 2**20:.0f} MiB" + (f" of {most / 2**20:.0f} MiB" if most else ", no maxmemory")
+    may_evict = most > 0 and policy != "noeviction"
     detail = f"answers in {milliseconds:.0f} ms, {share}, policy {policy}"
     if role != "master":
         yield fail("redis", Cause.REDIS_READ_ONLY, f"this is a {role}")
@@ -40,16 +41,18 @@ async def redis(client: Redis) -> AsyncIterator[Finding]:
         yield fail("redis", Cause.REDIS_FULL, detail)
     elif most and used > most * _FULL:
         yield warn("redis", Cause.REDIS_MEMORY, detail)
-    elif most and policy != "noeviction":
-        yield warn("redis", Cause.REDIS_EVICTS, detail)
-    else:
+    elif not may_evict:
         yield passed("redis", detail)
+    # Said besides the rest: a Redis that throws keys away is a full one.
+    if may_evict:
+        yield warn("redis", Cause.REDIS_EVICTS, detail)
 
 
 async def work(client: Redis, event: Event, now: datetime) -> AsyncIterator[Finding]:
     """The board, and whether any process sweeps."""
-    if await client.exists(keys.board_version(event.slug)):
-        epoch, counter = await client.hmget(keys.board_version(event.slug), ["epoch", "counter"])
+    board, version = keys.board(event.slug), keys.board_version(event.slug)
+    if await client.exists(board) and await client.hexists(version, "epoch"):
+        epoch, counter = await client.hmget(version, ["epoch", "counter"])
         yield passed("board", f"epoch {int(epoch or 0)}, version {int(counter or 0)}")
     else:
         yield fail("board", Cause.BOARD_LOST, "Redis has no board of this event", fix="board")

@@ -108,7 +108,7 @@ class BoardStore:
         lock, token = keys.board_lock(event.slug), secrets.token_hex(16)
         deadline = asyncio.get_running_loop().time() + _REBUILD_WAIT_SECONDS
         try:
-            while not await self._redis.exists(keys.board_version(event.slug)):
+            while not await self._is_there(event):
                 if await self._redis.set(lock, token, nx=True, px=_REBUILD_LEASE_MS):
                     try:
                         await self._rebuild(event)
@@ -120,6 +120,11 @@ class BoardStore:
                 await asyncio.sleep(0.05)
         except REDIS_LOST as error:
             raise StoreUnavailable(retry_after=2) from error
+
+    async def _is_there(self, event: Event) -> bool:
+        """Both keys: a Redis that evicts may have thrown away one of them."""
+        version = keys.board_version(event.slug)
+        return bool(await self._redis.exists(keys.board(event.slug)) and await self._redis.hexists(version, "epoch"))
 
     async def _rebuild(self, event: Event) -> None:
         # What a checkout commits after this read reaches the board by its own `settle`, which finds either no board

@@ -1,4 +1,5 @@
-"""S12: single, Sentinel, Cluster by URL alone; rules 1 and 3 when a master dies in the middle."""
+"""S12: single, Sentinel, Cluster by URL alone; rules 1 and 3 when a master dies in the middle. Other ways in which Redis
+fails: `test_redis_faults.py`."""
 
 from __future__ import annotations
 
@@ -13,12 +14,11 @@ from core.booking.reservation import ReservationStatus
 from core.embedded import Engines
 from core.errors import OnsaleError, SeatTaken, StartupError, StoreUnavailable
 from core.runtime import open_runtime
-from core.seats.board import SeatState
 from core.settings import Settings
 from core.store_redis import open_redis, redis_client
 from core.venue.event import Event
 from tests import topologies
-from tests.booking import Bank, Desk, check_books, desk, finish_all, until
+from tests.booking import Bank, Desk, check_books, desk, finish_all
 from tests.conftest import MakeEvent
 
 PATIENCE = 90
@@ -133,55 +133,3 @@ async def test_an_unreachable_redis_says_no_in_time(settings: Settings, stores: 
             basket = await runtime.seats.basket(event, "a")
             assert basket is not None
             assert basket.seats == (0,)
-
-
-@pytest.mark.parametrize(
-    "configure",
-    [("maxmemory", "1mb"), ("min-replicas-to-write", "1")],
-    ids=["out of memory", "read-only"],
-)
-async def test_a_refusing_redis_is_a_store_that_is_away(
-    configure: tuple[str, str], settings: Settings, stores: Engines, make_event: MakeEvent
-) -> None:
-    event = await make_event()
-    with contextlib.ExitStack() as stack:
-        server = await asyncio.to_thread(stack.enter_context, topologies.single())
-        async with open_runtime(
-            settings, Engines(stores.database_url, f"redis://127.0.0.1:{server.port}/0")
-        ) as runtime:
-            await runtime.waiting_room.join(event, "a")
-            server.client().config_set(*configure)
-            with pytest.raises(StoreUnavailable):
-                await runtime.seats.hold(event, "a", [0])
-            server.client().config_set(configure[0], "0")
-            async with asyncio.timeout(PATIENCE):
-                while True:
-                    with contextlib.suppress(StoreUnavailable):
-                        assert (await runtime.seats.hold(event, "a", [0])).seats == (0,)
-                        break
-
-
-async def test_a_flushed_redis_sells_nothing_twice(settings: Settings, stores: Engines, make_event: MakeEvent) -> None:
-    """FLUSHALL between the hold and the payment: the buyer is told, the seat is still sold once only."""
-    event = await make_event()
-    with contextlib.ExitStack() as stack:
-        server = await asyncio.to_thread(stack.enter_context, topologies.single())
-        async with open_runtime(settings, Engines(stores.database_url, f"redis://127.0.0.1:{server.port}/0")) as lost:
-            await lost.waiting_room.join(event, "a")
-            await lost.seats.hold(event, "a", [0])
-            bank = Bank(gate=asyncio.Event())
-            shop = desk(lost, bank)
-            paying = await shop.submit(event, "a")
-            server.client().flushall()
-            await lost.waiting_room.join(event, "b")
-            with pytest.raises(SeatTaken):
-                await lost.seats.hold(event, "b", [0])
-            assert bank.gate is not None
-            bank.gate.set()
-            assert (await shop.ended(paying)).status is ReservationStatus.CONFIRMED
-
-            async def shown() -> bool:  # Redis is told after PostgreSQL
-                return (await lost.seats.board(event)).states[0] == SeatState.SOLD
-
-            assert await until(shown)
-            await shop.supervisor.drain(10)

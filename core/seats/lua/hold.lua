@@ -10,7 +10,7 @@
 local board, version, holds, baskets, deadlines = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local visitor, prefix = ARGV[1], ARGV[2]
 
-if redis.call('EXISTS', version) == 0 then return { 'no_board' } end
+if is_lost(board, version) then return { 'no_board' } end
 local now = clock_ms()
 local session_end = tonumber(redis.call('ZSCORE', KEYS[7], visitor) or '0')
 if not redis.call('ZSCORE', KEYS[6], visitor) or session_end <= now then return { 'not_active' } end

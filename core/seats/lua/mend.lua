@@ -7,7 +7,7 @@
 
 local ordinal, key = ARGV[1], ARGV[2] .. ARGV[1]
 local byte = tonumber(ARGV[6])
-if redis.call('EXISTS', KEYS[2]) == 0 then return 0 end
+if is_lost(KEYS[1], KEYS[2]) then return 0 end
 if seat_byte(KEYS[1], ordinal) ~= tonumber(ARGV[4]) then return 0 end
 local state = redis.call('GET', key) or ''
 if state ~= ARGV[5] then return 0 end

@@ -1,4 +1,5 @@
 -- Puts the board that was read from PostgreSQL in place of a lost one. Does nothing when one is there.
+-- Where Redis lost the board alone, what is held stays held.
 -- KEYS 1 board  2 board version  3 baskets  4 basket deadlines  5 active paying  6 fence  7 holds
 -- ARGV 1 epoch  2 states, one byte a seat  3 state key prefix  4 seats channel  5 protection of a payment, ms
 --      6 highest fence that PostgreSQL has seen
@@ -6,8 +7,7 @@
 -- Returns {'ok'} or {'there'}
 --#include seats.lua
 
-if redis.call('EXISTS', KEYS[2]) == 1 then return { 'there' } end
-redis.call('DEL', KEYS[3], KEYS[4], KEYS[7])
+if not is_lost(KEYS[1], KEYS[2]) then return { 'there' } end
 redis.call('SET', KEYS[1], ARGV[2])
 redis.call('HSET', KEYS[2], 'epoch', ARGV[1], 'counter', 0)
 if tonumber(redis.call('GET', KEYS[6]) or '0') < tonumber(ARGV[6]) then
@@ -21,6 +21,12 @@ for i = 7, #ARGV, 3 do
   end
   redis.call('HSET', KEYS[3], visitor, fence .. '|' .. integer(till) .. '|0|paying|' .. list)
   redis.call('ZADD', KEYS[5], integer(till), visitor)
+end
+for _, ordinal in ipairs(redis.call('ZRANGE', KEYS[7], 0, -1)) do
+  local state = redis.call('GET', ARGV[3] .. ordinal)
+  if state and string.find(state, '|held', 1, true) and seat_byte(KEYS[1], ordinal) == AVAILABLE then
+    redis.call('SETRANGE', KEYS[1], ordinal, string.char(HELD))
+  end
 end
 -- Whoever looks at a closed sale makes a board that dies again; the first sweep of an open sale makes it stay.
 for i = 1, 5 do redis.call('PEXPIRE', KEYS[i], KEPT_MS, 'NX') end

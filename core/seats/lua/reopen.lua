@@ -4,7 +4,7 @@
 -- Returns {'ok'} or {'no_board'}
 --#include seats.lua
 
-if redis.call('EXISTS', KEYS[2]) == 0 then return { 'no_board' } end
+if is_lost(KEYS[1], KEYS[2]) then return { 'no_board' } end
 local changes = {}
 for i = 3, #ARGV do
   if seat_byte(KEYS[1], ARGV[i]) == SOLD then put_byte(KEYS[1], ARGV[i], AVAILABLE, changes) end

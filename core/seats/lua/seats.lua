@@ -32,10 +32,16 @@ end
 
 -- One message for all changes of this script. The counter grows by one for each change.
 local function publish_changes(version, channel, changes)
-  if #changes == 0 then return end
+  -- Without an epoch the board is about to be built anew, and everybody asks for it then.
+  if #changes == 0 or redis.call('HEXISTS', version, 'epoch') == 0 then return end
   local counter = redis.call('HINCRBY', version, 'counter', #changes)
   redis.call('PUBLISH', channel, '{"epoch":' .. redis.call('HGET', version, 'epoch') .. ',"version":' .. integer(counter)
     .. ',"changes":[' .. table.concat(changes, ',') .. ']}')
+end
+
+-- A board is there when both of its keys are: a Redis that evicts may have thrown away one of them.
+local function is_lost(board, version)
+  return redis.call('EXISTS', board) == 0 or redis.call('HEXISTS', version, 'epoch') == 0
 end
 
 -- A basket is 'fence|until|extensions left|mode|ordinal,ordinal'; mode: held, paying, lapsed.

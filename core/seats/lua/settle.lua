@@ -9,7 +9,7 @@
 
 local board, holds, baskets, deadlines = KEYS[1], KEYS[3], KEYS[4], KEYS[5]
 local visitor, prefix, fence, byte = ARGV[1], ARGV[2], ARGV[4], tonumber(ARGV[5])
-if redis.call('EXISTS', KEYS[2]) == 0 then return { 'no_board' } end
+if is_lost(KEYS[1], KEYS[2]) then return { 'no_board' } end
 local changes = {}
 
 local function take_from(other, ordinal)

@@ -6,15 +6,19 @@
 
 local visitor, claimed = ARGV[6], tonumber(ARGV[7])
 local epoch = redis.call('HGET', BOARD_VERSION, 'epoch')
-if not epoch then return { 'no_board' } end
+if not epoch or is_lost(BOARD, BOARD_VERSION) then return { 'no_board' } end
 
-if redis.call('ZSCORE', ACTIVE, visitor) then
+-- A session that has not ended, of a visitor who is not inside: Redis threw away who is.
+local session_end = tonumber(redis.call('ZSCORE', UNTIL, visitor) or '0')
+local was_inside = session_end > now and redis.call('ZCARD', ACTIVE) < LIMIT
+if redis.call('ZSCORE', ACTIVE, visitor) or was_inside then
   redis.call('ZADD', ACTIVE, integer(now), visitor)
+  keep_session(visitor)
 elseif redis.call('ZSCORE', QUEUE, visitor) then
   redis.call('ZADD', BEATS, integer(now), visitor)
 else
   -- A Redis that lost everything counts on above all numbers of the epoch before, so that tickets keep their order.
-  local last = math.max(tonumber(redis.call('GET', NUMBER) or '0'), (tonumber(epoch) - 1) * tonumber(ARGV[8]))
+  local last = math.max(last_number(), (tonumber(epoch) - 1) * tonumber(ARGV[8]))
   local spent = tonumber(redis.call('ZSCORE', SPENT, visitor) or '0')
   local number
   if claimed > spent then

@@ -40,6 +40,19 @@ local function admit(most)
   end
 end
 
+-- An active visitor has an end of the session, also after Redis threw it away.
+local function keep_session(visitor)
+  if not redis.call('ZSCORE', UNTIL, visitor) then redis.call('ZADD', UNTIL, integer(now + SESSION_MS), visitor) end
+end
+
+-- The last number given; when Redis threw it away, the highest that anybody has or had.
+local function last_number()
+  local known = redis.call('GET', NUMBER)
+  if known then return tonumber(known) end
+  local waits, was_in = redis.call('ZRANGE', QUEUE, -1, -1, 'WITHSCORES'), redis.call('ZRANGE', SPENT, -1, -1, 'WITHSCORES')
+  return math.max(tonumber(waits[2] or '0'), tonumber(was_in[2] or '0'))
+end
+
 -- Takes an active visitor out and frees the holds. The ticket was spent on the way in.
 local function end_session(visitor, reason)
   redis.call('ZREM', ACTIVE, visitor)

@@ -10,7 +10,7 @@
 
 local closed = ARGV[10] == '1'
 -- A closed sale needs no board to be emptied: none is built for it, day after day.
-if redis.call('EXISTS', BOARD_VERSION) == 0 and not closed then return { 'no_board' } end
+if is_lost(BOARD, BOARD_VERSION) and not closed then return { 'no_board' } end
 local left_to_do = tonumber(ARGV[8])
 local function looked_at(found)
   left_to_do = left_to_do - #found
@@ -32,6 +32,11 @@ local function not_paying(key, till)
     end
   end
   return looked_at(free)
+end
+
+-- A Redis that evicts may have thrown the ends of the sessions away: everyone inside gets a new one.
+if redis.call('ZCARD', ACTIVE) > redis.call('ZCARD', UNTIL) then
+  for _, visitor in ipairs(redis.call('ZRANGE', ACTIVE, 0, LOOKS - 1)) do keep_session(visitor) end
 end
 
 -- After a time in which nobody swept (Redis or all processes were away) nobody's beats could be heard either: everyone
