@@ -106,7 +106,7 @@ function mayCancel() {
 function confirmation() {
   return html`<div class="confirm" role="group" aria-labelledby="confirm-title">
     <p id="confirm-title"><strong>${t("reservation.cancel_sure")}</strong></p>
-    <p>${t("reservation.cancel_text")}</p>
+    <p>${page.status === "CONFIRMED" ? t("reservation.cancel_text") : t("reservation.cancel_unpaid")}</p>
     <div class="actions">
       <button type="button" class="button danger" data-confirm aria-disabled=${page.busy ? "true" : nothing} @click=${() => page.busy || giveBack()}>
         ${page.busy ? t("reservation.cancelling") : t("reservation.cancel_yes")}

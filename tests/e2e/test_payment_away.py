@@ -61,3 +61,24 @@ async def test_a_payment_that_met_no_provider_names_the_alternative(
     await expect(page.locator(".notice")).to_contain_text("다른 방법: 현장 매표소")
     await page.goto(f"{circuit.url}/reservations/{made[0]}")
     await expect(page.locator("#status")).to_contain_text("다른 방법: 현장 매표소")
+
+
+async def test_a_parked_payment_says_so_and_how_to_cancel(make_sale: MakeSale, open_page: OpenPage) -> None:
+    """`park`: nothing is charged, it goes on by itself, and the way to cancel is in sight."""
+    page = await open_page(await make_sale())
+    await page.pick(3)
+    parked = {
+        "id": "7d9c8c0e-0000-4000-8000-000000000001", "status": "PAYING", "reason": "payment_parked", "seats": [3],
+        "amount": 15000, "currency": "KRW",
+    }  # fmt: skip
+
+    async def answer(route: Route) -> None:
+        await route.fulfill(status=202, json=parked)
+
+    await page.page.route("**/reservations", answer)
+    await page.page.route("**/api/reservations/*", answer)
+    await page.check_out()
+    await page.reaches("paying")
+    await expect(page.locator("h1")).to_have_text("Your payment waits")
+    await expect(page.locator(".lead")).to_contain_text("you were not charged")
+    await expect(page.get_by_role("link", name="cancel")).to_have_attribute("href", f"/reservations/{parked['id']}")

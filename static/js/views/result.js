@@ -5,13 +5,14 @@ import { seatName } from "./parts.js";
 
 export function paying({ state, plan }) {
   const { reservation } = state;
+  const parked = reservation.reason === "payment_parked";
   return html`<section class="notice" data-kind="paying">
     <div class="pulse" aria-hidden="true"><i></i><i></i><i></i></div>
-    <h1 tabindex="-1" data-focus>${t("paying.title")}</h1>
+    <h1 tabindex="-1" data-focus>${parked ? t("paying.parked") : t("paying.title")}</h1>
     <p class="lead">${reservation.reason ? reason(reservation.reason) : t("paying.text")}</p>
     ${seats(state, plan)}
     <p class="quiet">${t("paying.leave")}</p>
-    <div class="actions"><a class="button secondary" href="/reservations/${reservation.id}">${t("paying.page")}</a></div>
+    <div class="actions"><a class="button secondary" href="/reservations/${reservation.id}">${parked ? t("paying.page_cancel") : t("paying.page")}</a></div>
   </section>`;
 }
 
