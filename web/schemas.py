@@ -65,7 +65,7 @@ class Reserve(Asked):
     )
     payment_key: str = Field(
         min_length=1, max_length=8192, pattern=r"^[!-~]+$",
-        description="the payment window's key, or one for each provider: `toss=KEY;kcp=ENC_DATA.ENC_INFO`",
+        description="one payment window's key for each provider: `toss=KEY;kcp=ENC_DATA.ENC_INFO`; plain: the first's",
     )  # fmt: skip
     language: Literal["en", "ko"] | None = Field(None, description="of e-mails; else the caller's Accept-Language")
 
