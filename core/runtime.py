@@ -95,12 +95,17 @@ class Runtime:
     async def start_jobs(self) -> None:
         """Begins the periodic work of this process: the one list of jobs, and the event pipeline."""
         settings = self.settings
-        sweeping = Sweeping(events=self.events, waiting_room=self.waiting_room, clock=self.clock)
+        sweeping = Sweeping(
+            events=self.events, waiting_room=self.waiting_room, clock=self.clock, seconds=settings.sweep_seconds
+        )
         rounds = ReconcileRounds(
             events=self.events, reconcile=self.reconcile, settings=settings, clock=self.clock, database=self.database
         )
         watch = RedisWatch(redis=self.redis, mend=rounds.everything)
-        limits = Limits(redis=self.redis, readings=self.load, events=self.events, settings=settings, clock=self.clock)
+        limits = Limits(
+            redis=self.redis, readings=self.load, events=self.events, settings=settings, clock=self.clock,
+            database=self.database,
+        )  # fmt: skip
         await self.pipeline.start()
         self.jobs.start(
             Job("sweep", every=settings.sweep_seconds, run=sweeping.run, limit=10.0),

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import structlog
 from prometheus_client import Gauge
 from redis.asyncio import Redis
 
+from core import audit_postgres as audit
 from core import keys
 from core.clock import Clock
 from core.errors import StoreUnavailable
 from core.settings import Settings
 from core.store_redis import REDIS_LOST
 from core.upkeep.load_redis import LoadReadings, Reading, worst
-from core.venue.event import SaleState
+from core.venue.event import Event, SaleState
 from core.venue.event_store_postgres import EventStore
 from core.waiting_room.limit import Capacity, LoadFollower
+
+if TYPE_CHECKING:
+    import databases
 
 log = structlog.get_logger(__name__)
 
@@ -28,14 +34,16 @@ class Limits:
     """One round reads the load of all processes and writes each open event's cap; a cap not renewed ends by itself."""
 
     def __init__(
-        self, *, redis: Redis, readings: LoadReadings, events: EventStore, settings: Settings, clock: Clock
-    ) -> None:
+        self, *, redis: Redis, readings: LoadReadings, events: EventStore, settings: Settings, clock: Clock,
+        database: databases.Database, follower: LoadFollower | None = None,
+    ) -> None:  # fmt: skip
         self._redis = redis
         self._readings = readings
         self._events = events
         self._settings = settings
         self._clock = clock
-        self._follower = LoadFollower()
+        self._database = database
+        self._follower = follower or LoadFollower()
         self._last: int | None = None
 
     async def run(self) -> None:
@@ -45,6 +53,10 @@ class Limits:
         if mode == "fixed" or not readings:
             return
         capacity = self._capacity(readings)
+        now = self._clock.now()
+        on_sale = [event for event in await self._events.list() if event.sale_state(now) is SaleState.OPEN]
+        if self._last is None and mode == "load":
+            await self._go_on(on_sale, capacity)
         share, reason = 1.0, ""
         if mode == "load":
             decision = self._follower.decide(worst(readings), self._clock.monotonic())
@@ -52,17 +64,37 @@ class Limits:
         cap = max(1, round(capacity * share)) if share else 0
         CAPACITY.set(capacity)
         SHARE.set(share)
-        if cap != self._last:
-            log.info("active limit changed", cap=cap, before=self._last, reason=reason or "capacity", capacity=capacity)
-            self._last = cap
         try:
-            for event in await self._events.list():
-                if event.sale_state(self._clock.now()) is SaleState.OPEN:
-                    await self._redis.set(
-                        keys.active_cap(event.slug), cap, px=int(self._settings.limits_seconds * 6000)
-                    )
+            for event in on_sale:
+                await self._redis.set(keys.active_cap(event.slug), cap, px=int(self._settings.limits_seconds * 6000))
         except REDIS_LOST as error:
             raise StoreUnavailable(retry_after=2) from error
+        if cap != self._last:
+            await self._tell(cap, reason or "capacity", capacity)
+            self._last = cap
+
+    async def _go_on(self, on_sale: Sequence[Event], capacity: int) -> None:
+        """Another process did this until now: what it had found still holds, a new leader does not begin at full."""
+        if not on_sale:
+            return
+        try:
+            cap = await self._redis.get(keys.active_cap(on_sale[0].slug))
+        except REDIS_LOST as error:
+            raise StoreUnavailable(retry_after=2) from error
+        if cap is not None:
+            self._last = int(cap)
+            self._follower.begin_at(self._last / capacity)
+
+    async def _tell(self, cap: int, reason: str, capacity: int) -> None:
+        """Into the log, and for whoever asks later why so few were let in, into the audit trail."""
+        log.info("active limit changed", cap=cap, before=self._last, reason=reason, capacity=capacity)
+        if self._last is None:
+            return  # the first figure of an installation is no change
+        with contextlib.suppress(StoreUnavailable):
+            await audit.record(
+                self._database, actor=audit.SYSTEM, action="limit.changed", subject="-", cap=cap, before=self._last,
+                reason=reason, capacity=capacity,
+            )  # fmt: skip
 
     def _capacity(self, readings: Sequence[Reading]) -> int:
         settings = self._settings

@@ -82,6 +82,10 @@ class LoadFollower:
     _calm_since: float | None = None
     _away: bool = False
 
+    def begin_at(self, share: float) -> None:
+        """Goes on from what another follower had decided."""
+        self.share = min(1.0, max(_LEAST_SHARE, share))
+
     def decide(self, load: Load, now: float) -> Decision:
         """`now` in seconds, only growing. With payment away the share is 0: who came in could not buy."""
         if load.payment_away:

@@ -1,5 +1,7 @@
-"""S12: single, Sentinel, Cluster by URL alone; rules 1 and 3 when a master dies in the middle. Other ways in which Redis
-fails: `test_redis_faults.py`."""
+"""S12: single, Sentinel, Cluster by URL alone; rules 1 and 3 when a master dies in the middle.
+
+Other ways in which Redis fails: `test_redis_faults.py`.
+"""
 
 from __future__ import annotations
 

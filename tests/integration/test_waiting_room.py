@@ -227,8 +227,9 @@ async def test_the_limit_follows_the_machines(settings: Any, stores: Any, make_e
             require_payment=runtime.payments.require_available, payment_seconds=lambda: 7.5,
         )  # fmt: skip
         limits = Limits(
-            redis=runtime.redis, readings=readings, events=runtime.events, settings=modest, clock=runtime.clock
-        )
+            redis=runtime.redis, readings=readings, events=runtime.events, settings=modest, clock=runtime.clock,
+            database=runtime.database,
+        )  # fmt: skip
         await limits.run()
         assert await runtime.redis.get(keys.active_cap(event.slug)) is None
         await readings.publish()
