@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from bench.measure import Figure, Round, Stopwatch, alternate, median_cpu, median_wall
 from core.database import raw
@@ -30,7 +30,8 @@ from core.events.bus_kafka import KafkaBus, headers_of
 from core.events.codec import Decoder, Encoder
 from core.events.consumer_kafka import EventHandler
 from core.events.dead_letters_kafka import DeadLetterTopic
-from core.events.group_kafka import KafkaGroup, Progress
+from core.events.group_kafka import Batches, KafkaGroup, Progress
+from core.events.in_hand_postgres import InHand
 from core.events.outbox_postgres import Claim, Outbox, OutboxRow
 from core.events.relay import Relay
 from core.events.reservation_event import parse
@@ -173,25 +174,27 @@ class _Comparison:
     async def _sales(self) -> Round:
         topics = self._relayed_topics
         await self._forget()
+        group_name = f"sales-{secrets.token_hex(3)}"
         handler = EventHandler(
             database=self._database, consumer=SalesProjection(), decoder=Decoder(), retries=_RETRIES,
             dead=DeadLetterTopic(settings=self._settings, topics=topics, process="bench"),
+            in_hand=InHand(self._database, group=group_name),
         )  # fmt: skip
         finished = asyncio.Event()
         seen, watch = 0, Stopwatch()
 
-        async def counted(records: Sequence[ConsumerRecord]) -> Progress:
+        async def counted(batches: Batches) -> dict[TopicPartition, Progress]:
             nonlocal seen
             if not seen:
                 watch.__enter__()
-            progress = await handler(records)
-            seen += len(records)
+            progress = await handler(batches)
+            seen += sum(map(len, batches.values()))
             if seen >= _EVENTS:
                 finished.set()
             return progress
 
         group = KafkaGroup(
-            settings=self._settings, topic=topics.reservations, group=f"sales-{secrets.token_hex(3)}", process="bench",
+            settings=self._settings, topic=topics.reservations, group=group_name, process="bench",
             handler=counted, retries=_RETRIES, records=_RECORDS,
         )  # fmt: skip
         running = asyncio.create_task(group.run())

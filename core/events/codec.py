@@ -172,6 +172,8 @@ class Decoder:
             writer = self._by_mark.get(value[2:10])
             if writer is None:
                 raise EventInvalid(f"a schema that this release does not know: {value[2:10].hex()}")
+            if writer is self._newest:
+                return _read_newest(value[10:], writer, only_for)
             return self._read(value[10:], writer.parsed, only_for)
         if value.startswith(_CONFLUENT):
             if self._registry is None:
@@ -191,8 +193,20 @@ class Decoder:
         return ReservationEvent(**record, only_for=only_for)
 
 
-def resolve(body: bytes, writer: dict[str, Any], reader: dict[str, Any]) -> dict[str, Any]:
-    """A record written with one schema as the other one sees it. Raises EventInvalid."""
+def _read_newest(body: bytes, version: SchemaVersion, only_for: str) -> ReservationEvent:
+    """What `_read` does, in half the time: nearly every message is of the version that this release writes."""
+    record = resolve(body, version.plain, None)
+    try:
+        record["uid"], record["reservation_id"] = UUID(record["uid"]), UUID(record["reservation_id"])
+        record["at"] = _EPOCH + timedelta(milliseconds=record["at"])
+        record["seats"] = tuple([SeatChange(**seat) for seat in record["seats"]])
+        return ReservationEvent(**record, only_for=only_for)
+    except _UNREADABLE as error:
+        raise EventInvalid(f"not readable as Avro: {type(error).__name__}: {error}") from error
+
+
+def resolve(body: bytes, writer: dict[str, Any], reader: dict[str, Any] | None) -> dict[str, Any]:
+    """A record written with one schema as the other one (None: the same) sees it. Raises EventInvalid."""
     buffer = io.BytesIO(body)
     try:
         record = fastavro.schemaless_reader(buffer, writer, reader)

@@ -6,16 +6,16 @@ A consumer group of its own copies the topic into the table `dead_letters`, from
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 import structlog
-from aiokafka import ConsumerRecord
+from aiokafka import ConsumerRecord, TopicPartition
 
-from core.events.bus_kafka import ONLY_FOR, Producer
+from core.events.bus_kafka import ONLY_FOR, TYPE, UID, Producer
 from core.events.codec import Decoder
 from core.events.dead_letters_postgres import DeadLetters
-from core.events.group_kafka import Progress
+from core.events.group_kafka import Batches, Progress
 from core.events.reservation_event import EventInvalid, ReservationEvent, payload_of
 from core.events.topics_kafka import Topics
 from core.settings import Settings
@@ -27,7 +27,9 @@ CONSUMER = "onsale-dead-consumer"
 SOURCE = "onsale-dead-source"
 ERROR = "onsale-dead-error"
 TRIED = "onsale-dead-tries"
-_OWN = {CONSUMER, SOURCE, ERROR, TRIED, ONLY_FOR}
+#: On a message that killed those who handled it: whoever lists dead letters does not look into it.
+UNREAD = "onsale-dead-unread"
+_OWN = {CONSUMER, SOURCE, ERROR, TRIED, UNREAD, ONLY_FOR}
 
 #: The group that copies the topic into the table.
 KEEPER = "dead-letters"
@@ -42,7 +44,9 @@ class DeadLetterTopic:
         self._producer = Producer(settings, f"{process}-dead")
         self._gate = asyncio.Lock()
 
-    async def send(self, record: ConsumerRecord, *, consumer: str, error: Exception, tried: int) -> None:
+    async def send(
+        self, record: ConsumerRecord, *, consumer: str, error: Exception, tried: int, unread: bool = False
+    ) -> None:
         """Returns when the brokers have it; the message may then be passed over. Raises KafkaError or TimeoutError."""
         headers: list[tuple[str, Any]] = [(key, value) for key, value in record.headers if key not in _OWN]
         headers += [
@@ -51,6 +55,8 @@ class DeadLetterTopic:
             (ERROR, f"{type(error).__name__}: {error}"[:2000].encode()),
             (TRIED, str(tried).encode()),
         ]
+        if unread:
+            headers.append((UNREAD, b"1"))
         async with self._gate:
             try:
                 async with asyncio.timeout(_ACK_SECONDS):
@@ -75,25 +81,36 @@ class DeadLetterKeeper:
         self._letters = letters
         self._decoder = decoder
 
-    async def __call__(self, records: Sequence[ConsumerRecord]) -> Progress:
-        for record in records:
-            headers = {key: (value or b"").decode(errors="replace") for key, value in record.headers}
-            event = await self._event(record)
-            await self._letters.bury(
-                consumer=headers.get(CONSUMER, "unknown"),
-                source=headers.get(SOURCE, f"{record.topic}/{record.partition}/{record.offset}"),
-                error=headers.get(ERROR, ""),
-                attempts=int(headers[TRIED]) if headers.get(TRIED, "").isdigit() else 0,
-                event_uid=event.uid if event else None,
-                reservation_id=event.reservation_id if event else None,
-                type_=event.type if event else None,
-                payload=payload_of(event) if event else None,
-                raw_message=None if event else record.value,
-            )
-        return Progress()
+    async def __call__(self, batches: Batches) -> dict[TopicPartition, Progress]:
+        for records in batches.values():
+            for record in records:
+                await self._keep(record)
+        return {}
+
+    async def _keep(self, record: ConsumerRecord) -> None:
+        headers = {key: (value or b"").decode(errors="replace") for key, value in record.headers}
+        event = None if UNREAD in headers else await self._event(record)
+        await self._letters.bury(
+            consumer=headers.get(CONSUMER, "unknown"),
+            source=headers.get(SOURCE, f"{record.topic}/{record.partition}/{record.offset}"),
+            error=headers.get(ERROR, ""),
+            attempts=int(headers[TRIED]) if headers.get(TRIED, "").isdigit() else 0,
+            event_uid=event.uid if event else _uuid(headers.get(UID)),
+            reservation_id=event.reservation_id if event else _uuid((record.key or b"").decode(errors="replace")),
+            type_=event.type if event else headers.get(TYPE),
+            payload=payload_of(event) if event else None,
+            raw_message=None if event else record.value,
+        )
 
     async def _event(self, record: ConsumerRecord) -> ReservationEvent | None:
         try:
             return await self._decoder.decode(record.value)
         except EventInvalid:
             return None
+
+
+def _uuid(text: str | None) -> UUID | None:
+    try:
+        return UUID(text)
+    except (ValueError, TypeError):
+        return None

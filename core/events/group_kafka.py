@@ -28,19 +28,23 @@ _POLL_MS = 500
 _LONGEST_PAUSE_SECONDS = 10.0
 
 
+#: Messages of each partition, in order.
+Batches = Mapping[TopicPartition, Sequence[ConsumerRecord]]
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """All records are done, or those before `stuck_at` (an offset), which is to be tried again in `seconds`."""
+    """The records before `stuck_at` (an offset) are done; the others are to be tried again in `seconds`."""
 
-    stuck_at: int | None = None
+    stuck_at: int
     seconds: float = 0.0
 
 
 class Handler(Protocol):
     """What a group does with its messages."""
 
-    async def __call__(self, records: Sequence[ConsumerRecord]) -> Progress:
-        """Records of one partition in order; some may have been handled before. When it raises, none is done."""
+    async def __call__(self, batches: Batches) -> Mapping[TopicPartition, Progress]:
+        """Some may have been handled before. Returns the partitions that are not done; when it raises, none is."""
         ...
 
 
@@ -112,34 +116,38 @@ class KafkaGroup:
                 continue
             async with self._handling:
                 # A rebalance may have been waiting for the lock with these messages already fetched.
-                mine = consumer.assignment()
-                await asyncio.gather(
-                    *(self._partition(consumer, tp, records) for tp, records in batches.items() if tp in mine)
-                )
+                assigned = consumer.assignment()
+                mine = {tp: records for tp, records in batches.items() if tp in assigned}
+                if mine:
+                    await self._handle(consumer, mine)
 
-    async def _partition(
-        self, consumer: AIOKafkaConsumer, partition: TopicPartition, records: Sequence[ConsumerRecord]
-    ) -> None:
+    async def _handle(self, consumer: AIOKafkaConsumer, batches: Batches) -> None:
+        stuck: Mapping[TopicPartition, Progress]
         try:
-            progress = await self._handler(records)
-        except (StoreUnavailable, DependencyAway, KafkaError, OSError) as error:
-            log.warning("group_away", group=self.group, partition=partition.partition, error=repr(error))
-            progress = Progress(records[0].offset, self._retries.away_seconds)
-        except Exception:
-            # A mistake in a handler must not end the group: the messages stay, and the log says why.
-            log.exception("group_handler_failed", group=self.group, partition=partition.partition)
-            progress = Progress(records[0].offset, self._retries.away_seconds)
-        upto = records[-1].offset + 1 if progress.stuck_at is None else progress.stuck_at
+            stuck = await self._handler(batches)
+        except Exception as error:
+            if isinstance(error, (StoreUnavailable, DependencyAway, KafkaError, OSError)):
+                log.warning("group_away", group=self.group, error=repr(error))
+            else:
+                # A mistake in a handler must not end the group: the messages stay, and the log says why.
+                log.exception("group_handler_failed", group=self.group)
+            seconds = self._retries.away_seconds
+            stuck = {tp: Progress(records[0].offset, seconds) for tp, records in batches.items()}
+        upto = {
+            tp: stuck[tp].stuck_at if tp in stuck else records[-1].offset + 1 for tp, records in batches.items()
+        }  # fmt: skip
         try:
-            if upto > records[0].offset:
-                await consumer.commit({partition: upto})
-            if progress.stuck_at is not None:
-                consumer.seek(partition, progress.stuck_at)
-                consumer.pause(partition)
-                self._resume[partition] = asyncio.get_running_loop().time() + progress.seconds
+            done = {tp: offset for tp, offset in upto.items() if offset > batches[tp][0].offset}
+            if done:
+                await consumer.commit(done)
+            for tp, progress in stuck.items():
+                consumer.seek(tp, progress.stuck_at)
+                if progress.seconds:
+                    consumer.pause(tp)
+                    self._resume[tp] = asyncio.get_running_loop().time() + progress.seconds
         except (KafkaError, IllegalStateError) as error:
             # Not ours any more, or the coordinator moved: whoever reads on gets the messages again.
-            log.info("commit_refused", group=self.group, partition=partition.partition, error=repr(error))
+            log.info("commit_refused", group=self.group, error=repr(error))
 
     def _unpause(self, consumer: AIOKafkaConsumer) -> None:
         now = asyncio.get_running_loop().time()

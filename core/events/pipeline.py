@@ -19,6 +19,7 @@ from core.events.dead_letters_kafka import KEEPER, DeadLetterKeeper, DeadLetterT
 from core.events.dead_letters_postgres import DeadLetters
 from core.events.group_kafka import Handler, KafkaGroup
 from core.events.group_standing import GroupStanding
+from core.events.in_hand_postgres import InHand
 from core.events.lag_kafka import consumer_lag, group_standings
 from core.events.outbox_postgres import Lag, Outbox
 from core.events.purge_postgres import purge
@@ -102,7 +103,7 @@ class EventPipeline:
                 consumer.name, self._topics.reservations,
                 EventHandler(
                     database=self._database, consumer=consumer, decoder=decoder, dead=self._dead_topic,
-                    retries=self._retries,
+                    retries=self._retries, in_hand=InHand(self._database, group=self._topics.group(consumer.name)),
                 ),
                 # One transaction for each message: so many are done well within the longest pause between two polls.
                 records=500 if consumer.batch > 1 else 100,

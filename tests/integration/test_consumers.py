@@ -165,7 +165,7 @@ async def test_marks_and_sent_rows_are_purged_after_their_time_and_nothing_else(
         "SELECT 'x', gen_random_uuid(), now() - n * interval '1 day' FROM generate_series(1, 10) n",
     )
     deleted = await purge(database, days=7)
-    assert deleted == {"processed_events": 4, "outbox": 1, "dead_letters": 0, "audit": 0}
+    assert deleted == {"processed_events": 4, "outbox": 1, "dead_letters": 0, "in_hand": 0, "audit": 0}
     left = await fetch(database, "SELECT id FROM outbox ORDER BY id")
     assert [row["id"] for row in left] == [young, unsent]
 

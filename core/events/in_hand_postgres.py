@@ -1,0 +1,71 @@
+"""What consumers on Kafka have in hand, written down before they begin: so a message that kills its process is found.
+
+A process that raises counts its tries itself. One that is killed by a message (out of memory, a crash in C) counts
+nothing, and so does its successor, which dies of the same message. The row that it leaves behind tells the successor.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import databases
+from aiokafka import ConsumerRecord, TopicPartition
+
+from core.database import raw
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """`deaths` of processes with the first message in hand; up to `last` (an offset) they had taken others with it."""
+
+    deaths: int
+    last: int
+
+
+# Another owner's row about the same message: that process did not come to an end with it. The same owner's: it tries
+# again, and is alive. No owner: it was put down.
+_TAKE = """
+INSERT INTO in_hand AS h (consumer_group, topic, partition, first_offset, last_offset, owner)
+SELECT $1, topic, partition, first_offset, last_offset, $6
+FROM unnest($2::text[], $3::int[], $4::bigint[], $5::bigint[]) AS taken (topic, partition, first_offset, last_offset)
+ORDER BY topic, partition
+ON CONFLICT (consumer_group, topic, partition) DO UPDATE SET
+    first_offset = EXCLUDED.first_offset, owner = EXCLUDED.owner, taken_at = now(),
+    last_offset = CASE WHEN h.first_offset = EXCLUDED.first_offset AND (h.owner <> EXCLUDED.owner OR h.deaths > 0)
+                       THEN h.last_offset ELSE EXCLUDED.last_offset END,
+    deaths = CASE WHEN h.first_offset = EXCLUDED.first_offset
+                  THEN h.deaths + CASE WHEN h.owner <> EXCLUDED.owner THEN 1 ELSE 0 END ELSE 0 END
+RETURNING topic, partition, deaths, last_offset
+"""
+
+_PUT_DOWN = """
+UPDATE in_hand SET owner = NULL
+WHERE consumer_group = $1 AND owner = $4 AND (topic, partition) IN (SELECT * FROM unnest($2::text[], $3::int[]))
+"""
+
+
+class InHand:
+    """Of one consumer in this process. Every method raises StoreUnavailable when PostgreSQL is away."""
+
+    def __init__(self, database: databases.Database, *, group: str) -> None:
+        self._database = database
+        self._group = group
+        # Not the process's name, which its successor may have as well.
+        self._owner = uuid.uuid4().hex
+
+    async def take(self, batches: Mapping[TopicPartition, Sequence[ConsumerRecord]]) -> dict[TopicPartition, Past]:
+        """Writes down that these are in hand from now on; returns what became of those who had them before."""
+        rows = [(tp.topic, tp.partition, records[0].offset, records[-1].offset) for tp, records in batches.items()]
+        async with raw(self._database) as connection:
+            found = await connection.fetch(_TAKE, self._group, *map(list, zip(*rows, strict=True)), self._owner)
+        return {TopicPartition(topic, partition): Past(deaths, last) for topic, partition, deaths, last in found}
+
+    async def put_down(self, partitions: Sequence[TopicPartition]) -> None:
+        """They are not done, and this process has come to no harm: nothing counts against them."""
+        async with raw(self._database) as connection:
+            await connection.execute(
+                _PUT_DOWN, self._group, [each.topic for each in partitions], [each.partition for each in partitions],
+                self._owner,
+            )  # fmt: skip

@@ -1,0 +1,31 @@
+"""Events: what consumers have in hand, so that a message that kills its process is found; room for an outbox's claims."""
+
+from alembic import op
+
+revision = "0006"
+down_revision = "0005"
+
+_SCHEMA = """
+-- One row for each partition that a consumer group reads. `owner`: the process that has these offsets in hand, NULL when
+-- none has. `deaths`: processes that had the first of them in hand and are gone.
+CREATE TABLE in_hand (
+    consumer_group text NOT NULL,
+    topic          text NOT NULL,
+    partition      integer NOT NULL,
+    first_offset   bigint NOT NULL,
+    last_offset    bigint NOT NULL,
+    owner          text,
+    deaths         integer NOT NULL DEFAULT 0,
+    taken_at       timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (consumer_group, topic, partition)
+) WITH (fillfactor = 20);
+
+-- A claim copies a row. With room for the copy on the same page no index is touched: measured, half of what it costs.
+ALTER TABLE outbox SET (fillfactor = 50);
+"""
+
+
+def upgrade() -> None:
+    for statement in _SCHEMA.split(";\n"):
+        if statement.strip():
+            op.execute(statement)
