@@ -13,7 +13,7 @@ import base64
 import contextlib
 import secrets
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -23,7 +23,7 @@ from core import runtime as composition
 from core.booking.reservation import Reservation, ReservationStatus
 from core.diagnosis.finding import Cause
 from core.embedded import Engines
-from core.errors import OnsaleError, SeatTaken, StoreUnavailable
+from core.errors import HoldExpired, OnsaleError, SeatTaken, StoreUnavailable
 from core.lua_redis import ScriptRunner
 from core.runtime import Runtime, open_runtime
 from core.seats.board import SeatState
@@ -41,6 +41,7 @@ from web.app import create_app
 
 PATIENCE = 90.0
 PAID, HELD, SOLD = (0, 1), 2, 7
+GRACE = 30.0
 ORDER = {"email": "kim@example.org", "payment_key": "pay-1"}
 
 
@@ -238,9 +239,7 @@ async def scene(
     proxy = StoreProxy(("127.0.0.1", valkey.port))
     await proxy.open()
     broken = Broken(valkey, proxy)
-    quick = settings.model_copy(
-        update={"sweep_seconds": 0.2, "active_grace_seconds": 600.0, "waiting_grace_seconds": 600.0}
-    )
+    quick = settings.model_copy(update={"sweep_seconds": 0.2, "waiting_grace_seconds": GRACE})
     async with open_runtime(quick, Engines(own_url, f"redis://127.0.0.1:{proxy.port}/0")) as runtime:
         event = await runtime.events.create(_new_event(), small_plan(8))
         bank = Bank(gate=asyncio.Event())
@@ -338,6 +337,105 @@ async def test_a_redis_that_evicts(scene: Scene) -> None:
     assert [entry.charged for entry in sale.bank.ledger.values()] == [1]
     await sale.is_well()
     redis.flushall()
+
+
+_AGE = """
+local by = tonumber(ARGV[1])
+for i = 1, 5 do
+  for _, member in ipairs(redis.call('ZRANGE', KEYS[i], 0, -1)) do redis.call('ZINCRBY', KEYS[i], -by, member) end
+end
+for visitor, text in string.gmatch(table.concat(redis.call('HGETALL', KEYS[6]), '\\n'), '([^\\n]+)\\n([^\\n]+)') do
+  local fence, till, rest = string.match(text, '^(%d+)|(%d+)|(.*)$')
+  redis.call('HSET', KEYS[6], visitor, fence .. '|' .. string.format('%.0f', tonumber(till) - by) .. '|' .. rest)
+end
+if redis.call('HEXISTS', KEYS[7], 'amnesty') == 1 then redis.call('HINCRBY', KEYS[7], 'amnesty', -by) end
+if ARGV[2] == 'unswept' then redis.call('HINCRBY', KEYS[7], 'at', -by) end
+for i = 8, #KEYS do
+  local left = redis.call('PTTL', KEYS[i])
+  if left > 0 then redis.call('PEXPIRE', KEYS[i], math.max(left - by, 1)) end
+end
+"""
+
+
+def time_passes(server: topologies.ValkeyProcess, slug: str, seconds: float, *, swept: bool) -> None:
+    """All that Redis has written down of an event becomes so much older, at once: the same as waiting."""
+    names = [
+        keys.active_users(slug), keys.active_until(slug), keys.waiting_beats(slug), keys.holds(slug),
+        keys.basket_deadlines(slug), keys.baskets(slug), keys.pace(slug),
+        *(keys.seat_state(slug, seat) for seat in range(8)),
+    ]  # fmt: skip
+    server.client().eval(_AGE, len(names), *names, int(seconds * 1000), "swept" if swept else "unswept")
+
+
+async def test_a_minute_without_redis(scene: Scene) -> None:
+    """What was promised for longer is kept, what ended meanwhile has ended, and silence counts only after one more
+    grace in which everybody can be heard (S9, rule 5)."""
+    sale = scene.sale
+    runtime, room, seats = sale.runtime, sale.runtime.waiting_room, sale.runtime.seats
+    await runtime.jobs.stop()
+    # Holds of 45 s: one is extended and outlasts the minute, the other does not; and one session ends within it.
+    event = await runtime.events.create(
+        replace(_new_event(), active_limit=4, hold_seconds=45), small_plan(8)
+    )  # fmt: skip
+    others = Sale(runtime, event, sale.desk, sale.bank, holder="holder")
+    await runtime.redis.flushdb()
+    for visitor in ("buyer", "holder", "loser", "over", "w1", "w2", "w3"):
+        await others.join(visitor)
+    await seats.hold(event, "buyer", PAID)
+    paying = await sale.desk.submit(event, "buyer")
+    await seats.hold(event, "holder", [HELD])
+    await seats.extend(event, "holder")
+    await seats.hold(event, "loser", [4])
+    soon = runtime.clock.now().timestamp() * 1000 + 40_000
+    await runtime.redis.zadd(keys.active_until(event.slug), {"over": soon})
+    await room.sweep(event)
+
+    await scene.broken.unreachable()
+    with pytest.raises(StoreUnavailable):
+        await room.sweep(event)
+    assert (await seats.board(event)).version == 0, "PostgreSQL's"
+    time_passes(scene.broken.server, event.slug, 60, swept=False)
+    await scene.broken.well()
+
+    # Another process sweeps now. Nobody was heard for twice the grace, and nobody is out for it.
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            with contextlib.suppress(StoreUnavailable):
+                report = await room.sweep(event)
+                break
+            await asyncio.sleep(0.05)
+    assert (report.sessions_ended, report.lapsed, report.admitted) == (1, 1, 1)
+    assert (report.active_silent, report.waiting_silent, report.active, report.waiting) == (0, 0, 4, 2)
+    assert await room.place(event, "over") is None
+    w1, w2, w3 = [await room.place(event, visitor) for visitor in ("w1", "w2", "w3")]
+    assert w1 is not None
+    assert w2 is not None
+    assert w3 is not None
+    assert (w1.state, w2.ahead, w3.ahead) == (PlaceState.ACTIVE, 0, 1)
+    board = await seats.board(event)
+    assert [board.states[seat] for seat in (*PAID, HELD, 4)] == [1, 1, 1, 0]
+    with pytest.raises(HoldExpired):
+        await sale.desk.submit(event, "loser")
+    assert (await seats.hold(event, "w1", [4])).seats == (4,), "free for the next one"
+    basket = await seats.basket(event, "holder")
+    assert basket is not None
+    assert basket.seats == (HELD,)
+
+    # Half of that grace later still nobody is out; after it, who is still silent is: but not who is paying.
+    time_passes(scene.broken.server, event.slug, GRACE / 2, swept=True)
+    report = await room.sweep(event)
+    assert (report.active_silent, report.waiting_silent) == (0, 0)
+    assert await room.beat(event, ["w1", "w2"]) == set()
+    time_passes(scene.broken.server, event.slug, GRACE / 2 + 1, swept=True)
+    report = await room.sweep(event)
+    assert report.active_silent == 2, "holder and loser"
+    assert report.waiting_silent == 1, "w3"
+    assert await room.place(event, "buyer") is not None
+    # With the ticket the place is there again.
+    assert await others.join("w3") is PlaceState.ACTIVE
+    assert sale.bank.gate is not None
+    sale.bank.gate.set()
+    assert (await sale.desk.ended(paying)).status is ReservationStatus.CONFIRMED
 
 
 def test_nobody_is_kept_waiting_for_longer_than_three_seconds() -> None:
