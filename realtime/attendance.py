@@ -7,9 +7,11 @@ answer sees that news came meanwhile.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
+from core.seats.board import SeatState
 from core.waiting_room.place import PlaceState
 from realtime.wire import ExpiredReason
 
@@ -37,7 +39,7 @@ class ToldPlace(NamedTuple):
 class Attendance:
     """`state` None: neither waiting nor active. `version`: the queue's version at which that was so."""
 
-    __slots__ = ("number", "revision", "state", "tabs", "told_place", "until", "version", "visitor")
+    __slots__ = ("number", "revision", "state", "tabs", "told_basket", "told_place", "until", "version", "visitor")
 
     def __init__(self, visitor: str) -> None:
         self.visitor = visitor
@@ -49,6 +51,13 @@ class Attendance:
         self.revision = 0
         #: What the tabs were told last.
         self.told_place: ToldPlace | None = None
+        #: The seats of the basket as the tabs were told last; None: not known here.
+        self.told_basket: frozenset[int] | None = None
+
+    def knows(self, changes: Iterable[tuple[int, int]]) -> bool:
+        """Whether the tabs were told a basket in which these changes to it, [(ordinal, state)], are done."""
+        told = self.told_basket
+        return told is not None and all((state == SeatState.HELD) == (ordinal in told) for ordinal, state in changes)
 
     def waits(self, number: int, version: int) -> bool:
         """True when that is news, and the tabs were told."""
@@ -75,6 +84,7 @@ class Attendance:
         """True when that is news, and the tabs were told."""
         news = self.state is not None
         self.state, self.number, self.until = None, 0, None
+        self.told_basket = None
         self.version = max(self.version, version)
         self.told_place = None
         self.revision += 1

@@ -212,14 +212,15 @@ class Channel:
         )  # fmt: skip
 
     def _send_basket(self, basket: Basket | None, **id_: str) -> None:
-        self.told(_held(basket, **id_))
+        self._attendance.told_basket = _seats_of(basket)
+        self.told(wire.held(basket, **id_))
 
     def _answer(self, basket: Basket | None, id_: str) -> None:
         """The basket, with the command's id to who asked and without to the visitor's other tabs."""
         self._send_basket(basket, id=id_)
         others = [tab for tab in self._attendance.tabs if tab is not self]
         if others:
-            message = _held(basket)
+            message = wire.held(basket)
             for tab in others:
                 tab.told(message)
 
@@ -236,10 +237,5 @@ class Channel:
         self._send("problem", code=error.code, detail=error.detail, **({"id": id_} if id_ else {}))
 
 
-def _held(basket: Basket | None, **id_: str) -> bytes:
-    if basket is None:
-        return wire.encode("held", **id_, seats=[], until=None, fence=None, extensions_left=0)
-    return wire.encode(
-        "held", **id_, seats=basket.seats, until=basket.until, fence=basket.fence,
-        extensions_left=basket.extensions_left,
-    )  # fmt: skip
+def _seats_of(basket: Basket | None) -> frozenset[int]:
+    return frozenset(basket.seats) if basket else frozenset()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from typing import Any, Final
 
 import orjson
@@ -33,6 +34,8 @@ log = structlog.get_logger(__name__)
 _LOOK_SECONDS: Final = 2.0
 #: Tabs told before other work of the process gets a turn.
 _TURN: Final = 500
+#: A change to a basket that its own channel has answered by then is no news.
+_ANSWER_SECONDS: Final = 0.1
 
 
 class LiveEvent:
@@ -50,8 +53,9 @@ class LiveEvent:
         self._subscriptions = subscriptions
         self._attendances: dict[str, Attendance] = {}
         self.seat_feed = SeatFeed(
-            event.slug, self.hub, lambda: seats.board(self.event), coalesce_ms=settings.board_coalesce_ms
-        )
+            event.slug, self.hub, lambda: seats.board(self.event), coalesce_ms=settings.board_coalesce_ms,
+            basket_changed=self._basket_changed,
+        )  # fmt: skip
         self.queue_feed = QueueFeed(
             lambda: self.event, waiting_room, self._attendances,
             session_seconds=settings.session_seconds, lapsed=self._basket_lapsed, sale_changed=self._sale_changed,
@@ -62,6 +66,9 @@ class LiveEvent:
             keys.reservations_channel(event.slug): _Reservations(self._attendances),
         }
         self._looking: asyncio.Task[None] | None = None
+        #: What changed in visitors' baskets, until it is known whether their tabs know it: visitor -> ordinal -> state.
+        self._unsure: dict[str, dict[int, int]] = {}
+        self._telling: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
         self._told_sale = self.sale_message()
 
@@ -75,7 +82,7 @@ class LiveEvent:
     async def close(self) -> None:
         for channel, listener in self._listeners.items():
             await self._subscriptions.remove(channel, listener)
-        await end(self._looking)
+        await end(self._looking, *self._telling)
         await self.queue_feed.stop()
         await self.seat_feed.stop()
 
@@ -103,9 +110,40 @@ class LiveEvent:
     def empty(self) -> bool:
         return not self._attendances
 
+    def _basket_changed(self, visitor: str, changes: Sequence[tuple[int, int]]) -> None:
+        """Seats were held or let go, on whatever way: by this process' channel, another one's, or by HTTP."""
+        attendance = self._attendances.get(visitor)
+        if attendance is None:
+            return
+        if (unsure := self._unsure.get(visitor)) is not None:
+            unsure.update(changes)
+        elif not attendance.knows(changes):
+            self._unsure[visitor] = dict(changes)
+            task = watched(self._tell_basket(attendance), name="realtime.basket")
+            self._telling.add(task)
+            task.add_done_callback(self._telling.discard)
+
+    async def _tell_basket(self, attendance: Attendance) -> None:
+        # The news is often faster than the answer to the channel that asked.
+        await asyncio.sleep(_ANSWER_SECONDS)
+        if attendance.knows(self._unsure.pop(attendance.visitor).items()):
+            return
+        told: object = ()
+        try:
+            # Again when a channel was answered meanwhile: its answer may be the newer one.
+            while told is not attendance.told_basket:
+                told = attendance.told_basket
+                basket = await self._seats.basket(self.event, attendance.visitor)
+        except OnsaleError as error:
+            log.warning("basket not looked up", visitor=attendance.visitor, code=error.code)
+            return
+        attendance.told_basket = frozenset(basket.seats) if basket else frozenset()
+        attendance.tell(wire.held(basket))
+
     async def _basket_lapsed(self, attendance: Attendance) -> None:
         # By the time that the news is here the visitor may hold other seats: then it is old news.
         if await self._seats.basket(self.event, attendance.visitor) is None:
+            attendance.told_basket = None
             attendance.tell(wire.encode("expired", reason=ExpiredReason.HOLD))
 
     def sale_message(self) -> bytes:
@@ -156,4 +194,5 @@ class _Reservations:
         told: dict[str, Any] = orjson.loads(data)
         attendance = self._attendances.get(told.pop("visitor", ""))
         if attendance is not None:
+            attendance.told_basket = None
             attendance.tell(wire.encode("reservation", **told))

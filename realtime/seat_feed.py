@@ -11,7 +11,7 @@ import asyncio
 import base64
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import orjson
@@ -35,19 +35,23 @@ _AUDIT_SECONDS: Final = 15.0
 _AUDIT_PATIENCE_SECONDS: Final = 2.0
 
 Fetch = Callable[[], Awaitable[BoardSnapshot]]
+#: The visitor, and what changed in the basket: [(ordinal, state)].
+BasketChanged = Callable[[str, Sequence[tuple[int, int]]], None]
 
 
 class SeatFeed:
     """`fetch` gives the event's snapshot; `start`, then wait for `ready`."""
 
     def __init__(
-        self, slug: str, hub: Hub, fetch: Fetch, *, coalesce_ms: float, audit_seconds: float = _AUDIT_SECONDS
-    ) -> None:
+        self, slug: str, hub: Hub, fetch: Fetch, *, coalesce_ms: float, audit_seconds: float = _AUDIT_SECONDS,
+        basket_changed: BasketChanged = lambda visitor, changes: None,
+    ) -> None:  # fmt: skip
         self._slug = slug
         self._hub = hub
         self._fetch = fetch
         self._coalesce = coalesce_ms / 1000
         self._audit_seconds = audit_seconds
+        self._basket_changed = basket_changed
         self._mirror = BoardMirror()
         self._board_frame: tuple[tuple[int, int], Frame] | None = None
         self._work = asyncio.Event()
@@ -76,6 +80,8 @@ class SeatFeed:
         if not self._mirror.receive(told["epoch"], told["version"], told["changes"]):
             self._resync("gap")
         self._work.set()
+        if by := told.get("by"):
+            self._basket_changed(by, told["changes"])
 
     # What a browser asks.
 

@@ -42,6 +42,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from core.clock import iso
+from core.seats.basket import Basket
 
 #: A browser's message is at most this long, in bytes.
 MAX_MESSAGE = 4096
@@ -152,6 +153,16 @@ def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return iso(value)
     raise TypeError(type(value).__name__)
+
+
+def held(basket: Basket | None, **id_: str) -> bytes:
+    """The `held` message of a basket; None: it is empty."""
+    if basket is None:
+        return encode("held", **id_, seats=[], until=None, fence=None, extensions_left=0)
+    return encode(
+        "held", **id_, seats=basket.seats, until=basket.until, fence=basket.fence,
+        extensions_left=basket.extensions_left,
+    )  # fmt: skip
 
 
 def seats(epoch: int, version: int, changes: Sequence[tuple[int, int]]) -> bytes:

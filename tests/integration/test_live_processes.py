@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import os
 import socket
 import sys
@@ -129,6 +130,45 @@ async def test_what_an_operator_does_to_the_sale_is_told_by_every_process(
             for browser in browsers:
                 told = await browser.until("sale")
                 assert (told["status"], told["paused"]) == said
+
+
+async def test_every_page_of_a_visitor_sees_the_basket_whoever_changed_it(
+    runtime: Runtime, settings: Settings, stores: Engines, make_event: MakeEvent
+) -> None:
+    """A hold made by HTTP, or by a tab at another process, comes to the visitor's other tabs; and to nobody else."""
+    event = await make_event()
+    async with contextlib.AsyncExitStack() as stack:
+        second = await stack.enter_async_context(open_runtime(settings, stores))
+        here, there = [await stack.enter_async_context(live_server(each)) for each in (runtime, second)]
+        tab = await stack.enter_async_context(here.browser(event.slug))
+        await tab.entered()
+        other_tab = await stack.enter_async_context(there.browser(event.slug, tab.visitor))
+        await other_tab.until("board")
+        stranger = await stack.enter_async_context(there.browser(event.slug))
+        await stranger.entered()
+        client = await stack.enter_async_context(
+            httpx.AsyncClient(
+                base_url=f"http://127.0.0.1:{here.port}/api/events/{event.slug}", timeout=60,
+                headers={"Authorization": f"Bearer {here.token(tab.visitor)}"},
+            )
+        )  # fmt: skip
+
+        async def shown(*seats: int, on: tuple[Browser, ...] = (tab, other_tab)) -> None:
+            for browser in on:
+                assert "id" not in await browser.until("held", lambda told: told["seats"] == list(seats))
+
+        (await client.post("/holds", json={"seats": [1, 2]})).raise_for_status()
+        await shown(1, 2)
+        await other_tab.ask("release", seats=[1])
+        await shown(2, on=(tab,))
+        await tab.ask("hold", seats=[3])
+        await shown(2, 3, on=(other_tab,))
+        (await client.delete("/holds")).raise_for_status()
+        await shown()
+        # In order, and nothing else; more than once only where an answer took its time.
+        told = [message["seats"] for message in tab.seen if message["type"] == "held"]
+        assert [seats for seats, _ in itertools.groupby(told)] == [[1, 2], [2], [2, 3], []]
+        assert not [message for message in stranger.seen if message["type"] == "held"]
 
 
 async def test_a_sale_that_changes_by_itself_is_told(

@@ -73,5 +73,5 @@ if #wanted > 0 then
   end
   write_basket(baskets, deadlines, visitor, basket)
 end
-publish_changes(version, ARGV[6], changes)
+publish_changes(version, ARGV[6], changes, visitor)
 return basket_reply(basket)

@@ -12,7 +12,7 @@ if basket.mode == 'paying' then return { 'paying' } end
 local changes = {}
 if #ARGV == 3 then
   free_basket(board, holds, baskets, deadlines, prefix, visitor, changes)
-  publish_changes(version, channel, changes)
+  publish_changes(version, channel, changes, visitor)
   return { 'empty' }
 end
 local going, kept = {}, {}
@@ -25,7 +25,7 @@ for _, ordinal in ipairs(basket.seats) do
   end
 end
 basket.seats = kept
-publish_changes(version, channel, changes)
+publish_changes(version, channel, changes, visitor)
 if #kept == 0 then
   drop_basket(baskets, deadlines, visitor)
   return { 'empty' }

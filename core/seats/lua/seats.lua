@@ -30,13 +30,14 @@ local function put_byte(board, ordinal, byte, changes)
   end
 end
 
--- One message for all changes of this script. The counter grows by one for each change.
-local function publish_changes(version, channel, changes)
+-- One message for all changes of this script. The counter grows by one for each change. `by`: the visitor whose basket
+-- changed at the visitor's own wish, so that the other pages of this visitor can show it; may be nil.
+local function publish_changes(version, channel, changes, by)
   -- Without an epoch the board is about to be built anew, and everybody asks for it then.
   if #changes == 0 or redis.call('HEXISTS', version, 'epoch') == 0 then return end
   local counter = redis.call('HINCRBY', version, 'counter', #changes)
   redis.call('PUBLISH', channel, '{"epoch":' .. redis.call('HGET', version, 'epoch') .. ',"version":' .. integer(counter)
-    .. ',"changes":[' .. table.concat(changes, ',') .. ']}')
+    .. ',"changes":[' .. table.concat(changes, ',') .. ']' .. (by and ',"by":' .. cjson.encode(by) or '') .. '}')
 end
 
 -- A board is there when both of its keys are: a Redis that evicts may have thrown away one of them.
