@@ -63,10 +63,17 @@ class Server:
         calm = {"success_rate": 1.0, "latency_seconds": 0.2, "hang_rate": 0.0, "error_rate": 0.0}
         self.operator("PUT", "/paysim/behaviour", json=calm | behaviour)
 
-    def charges(self) -> list[dict[str, Any]]:
-        """What the provider has charged and not given back."""
-        ledger = self.operator("GET", "/paysim/ledger")
-        return [entry for entry in ledger if entry["charged"] and not entry["cancelled"]]
+    def orders(self) -> set[str]:
+        """All that the provider has ever been asked about, by this and earlier tests."""
+        return {entry["order_id"] for entry in self.operator("GET", "/paysim/ledger")}
+
+    def charges(self, *, but: set[str]) -> list[str]:
+        """The orders besides those `but` that the provider has charged and not given back."""
+        return [
+            entry["order_id"]
+            for entry in self.operator("GET", "/paysim/ledger")
+            if entry["charged"] and not entry["cancelled"] and entry["order_id"] not in but
+        ]
 
 
 @pytest.fixture(scope="package")
