@@ -23,6 +23,10 @@ log = structlog.get_logger(__name__)
 
 RUNS = Counter("onsale_job_runs", "Runs of periodic jobs by result", ["job", "result"])
 DURATION = Histogram("onsale_job_duration_seconds", "How long a run of a periodic job takes", ["job"])
+LAST_RUN = Gauge(
+    "onsale_job_last_run_timestamp_seconds", "When a run of a periodic job last ended, however", ["job"],
+    multiprocess_mode="max",
+)  # fmt: skip
 LAST_SUCCESS = Gauge(
     "onsale_job_last_success_timestamp_seconds", "When a periodic job last succeeded", ["job"], multiprocess_mode="max"
 )
@@ -77,18 +81,23 @@ class Jobs:
 
     async def _once(self, job: Job) -> bool:
         began = time.monotonic()
+        result = await self._result(job)
+        # Runs that failed count as well: one that hangs until its limit is the longest of all.
+        DURATION.labels(job.name).observe(time.monotonic() - began)
+        RUNS.labels(job.name, result).inc()
+        LAST_RUN.labels(job.name).set_to_current_time()
+        if result == "ok":
+            LAST_SUCCESS.labels(job.name).set_to_current_time()
+        return result == "ok"
+
+    async def _result(self, job: Job) -> str:
         try:
             async with asyncio.timeout(job.limit):
                 await job.run()
         except StoreUnavailable as error:
-            RUNS.labels(job.name, "store_unavailable").inc()
             log.warning("job postponed", job=job.name, cause=repr(error.__cause__))
-            return False
+            return "store_unavailable"
         except Exception:
-            RUNS.labels(job.name, "failed").inc()
             log.exception("job failed", job=job.name)
-            return False
-        RUNS.labels(job.name, "ok").inc()
-        LAST_SUCCESS.labels(job.name).set_to_current_time()
-        DURATION.labels(job.name).observe(time.monotonic() - began)
-        return True
+            return "failed"
+        return "ok"

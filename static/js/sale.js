@@ -13,8 +13,9 @@ import { lasting, session } from "./storage.js";
 import { createStore } from "./store.js";
 import { Page } from "./page.js";
 
-// Milliseconds between two looks at the event: the channel tells what changes (`sale`); this is for browsers without one.
+// Milliseconds between two looks at the event. The channel tells what changes (`sale`); a browser without one has to look.
 const EVENT_EVERY = 60000;
+const EVENT_EVERY_POLLING = 15000;
 const ASK_AGAIN = 3000; // milliseconds until a `join` without an answer is sent again
 
 const root = document.getElementById("sale");
@@ -171,5 +172,6 @@ setInterval(() => {
   ask();
 }, 1000);
 (function learnAgain() {
-  setTimeout(() => learnEvent().finally(learnAgain), EVENT_EVERY * (0.75 + Math.random() / 2));
+  const every = store.state.connection === "polling" ? EVENT_EVERY_POLLING : EVENT_EVERY;
+  setTimeout(() => learnEvent().finally(learnAgain), every * (0.75 + Math.random() / 2));
 })();

@@ -1,0 +1,53 @@
+"""Issue 4, section 4: what is known of a periodic job's runs, whichever way they end."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+import pytest
+from prometheus_client import REGISTRY
+
+from core.errors import StoreUnavailable
+from core.upkeep.jobs import Job, Jobs
+from core.upkeep.supervisor import Supervisor
+
+
+async def _well() -> None: ...
+
+
+async def _away() -> None:
+    raise StoreUnavailable()
+
+
+async def _broken() -> None:
+    raise RuntimeError("a defect")
+
+
+async def _hangs() -> None:
+    await asyncio.Event().wait()
+
+
+def sample(name: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(name, labels) or 0.0
+
+
+@pytest.mark.parametrize(
+    ("run", "result"), [(_well, "ok"), (_away, "store_unavailable"), (_broken, "failed"), (_hangs, "failed")]
+)
+async def test_each_run_is_counted_and_measured(run: Callable[[], Awaitable[None]], result: str) -> None:
+    name = f"test_{run.__name__}"
+    supervisor, began = Supervisor(), time.time()
+    jobs = Jobs(supervisor=supervisor, leases=None)  # type: ignore[arg-type]
+    jobs.start(Job(name, every=0.01, run=run, lease=False, limit=0.05))
+    async with asyncio.timeout(60):
+        while not sample("onsale_job_runs_total", job=name, result=result):
+            await asyncio.sleep(0.01)
+    await jobs.stop()
+    await supervisor.drain(1)
+    assert sample("onsale_job_duration_seconds_count", job=name) >= 1
+    assert sample("onsale_job_last_run_timestamp_seconds", job=name) >= began
+    assert (sample("onsale_job_last_success_timestamp_seconds", job=name) >= began) == (result == "ok")
+    if run is _hangs:
+        assert sample("onsale_job_duration_seconds_sum", job=name) >= 0.05
