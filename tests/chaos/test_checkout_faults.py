@@ -23,7 +23,19 @@ from core.runtime import open_runtime
 from core.settings import Settings
 from core.venue.event import SaleStatus
 from core.venue.new_event import NewEvent
-from tests.chaos.fault_case import CASES, PROVIDERS, REFUND_STEPS, SALE_STEPS, Case, Fault, Told, play, stage, table
+from tests.chaos.fault_case import (
+    CASES,
+    PROVIDERS,
+    REFUND_STEPS,
+    SALE_STEPS,
+    Case,
+    Fault,
+    Told,
+    play,
+    stage,
+    start_servers,
+    table,
+)
 from tests.conftest import small_plan
 from tests.own_database import copy_of, own_database
 
@@ -33,7 +45,8 @@ AT_ONCE = 4
 
 @pytest.fixture(scope="module")
 async def empty(stores: Engines) -> AsyncIterator[Engines]:
-    """The engines with a database that is migrated, for `copy_of`."""
+    """The engines with a database that is migrated, for `copy_of`; and the process that servers are forked from."""
+    await asyncio.to_thread(start_servers)
     async with own_database(stores.database_url) as url:
         yield Engines(url, stores.redis_url)
 
