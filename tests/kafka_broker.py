@@ -151,6 +151,7 @@ class Broker:
             "share.coordinator.state.topic.replication.factor": "1",
             "share.coordinator.state.topic.min.isr": "1",
             "group.initial.rebalance.delay.ms": "0",
+            "group.min.session.timeout.ms": "500",
             "num.network.threads": "2",
             "num.io.threads": "2",
             "background.threads": "2",

@@ -12,7 +12,11 @@ import databases
 
 from core.events.consumer import DependencyAway
 from core.events.reservation_event import EventType, ReservationEvent
+from core.events.retry import RetryPlan
 from tests.outbox_rows import fetch
+
+#: Tries and pauses of a test.
+QUICK = RetryPlan(3, first_pause=0.05, away_seconds=0.2)
 
 
 class Ledger:
@@ -48,7 +52,7 @@ class Ledger:
 
 async def prepare(database: databases.Database) -> None:
     """Empty event tables, and the ledger's."""
-    for table in ("outbox", "processed_events", "dead_letters"):
+    for table in ("outbox", "processed_events", "dead_letters", "in_hand", "events"):
         await fetch(database, f"DELETE FROM {table}")
     await fetch(
         database,

@@ -50,8 +50,10 @@ class EventHandler:
 
     async def __call__(self, batches: Batches) -> dict[TopicPartition, Progress]:
         past = await self._in_hand.take(batches)
-        if self._suspect or any(each.deaths for each in past.values()):
-            self._suspect |= {tp: each.last for tp, each in past.items() if each.deaths}
+        if self._suspect or any(each.suspect for each in past.values()):
+            for tp, each in past.items():
+                if each.suspect:
+                    self._suspect.setdefault(tp, each.last)
             behind = [tp for tp, records in batches.items() if records[0].offset > self._suspect.get(tp, -1)]
             for tp in behind:
                 self._suspect.pop(tp, None)

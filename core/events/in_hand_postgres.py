@@ -18,8 +18,10 @@ from core.database import raw
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """`deaths` of processes with the first message in hand; up to `last` (an offset) they had taken others with it."""
+    """Of the first message: `suspect` when a process is gone that had it in hand, `deaths` of those that had it alone.
+    `last`: up to this offset they are in hand now."""
 
+    suspect: bool
     deaths: int
     last: int
 
@@ -32,12 +34,12 @@ SELECT $1, topic, partition, first_offset, last_offset, $6
 FROM unnest($2::text[], $3::int[], $4::bigint[], $5::bigint[]) AS taken (topic, partition, first_offset, last_offset)
 ORDER BY topic, partition
 ON CONFLICT (consumer_group, topic, partition) DO UPDATE SET
-    first_offset = EXCLUDED.first_offset, owner = EXCLUDED.owner, taken_at = now(),
-    last_offset = CASE WHEN h.first_offset = EXCLUDED.first_offset AND (h.owner <> EXCLUDED.owner OR h.deaths > 0)
-                       THEN h.last_offset ELSE EXCLUDED.last_offset END,
-    deaths = CASE WHEN h.first_offset = EXCLUDED.first_offset
-                  THEN h.deaths + CASE WHEN h.owner <> EXCLUDED.owner THEN 1 ELSE 0 END ELSE 0 END
-RETURNING topic, partition, deaths, last_offset
+    first_offset = EXCLUDED.first_offset, last_offset = EXCLUDED.last_offset, owner = EXCLUDED.owner, taken_at = now(),
+    suspect = h.first_offset = EXCLUDED.first_offset AND (h.suspect OR coalesce(h.owner <> EXCLUDED.owner, false)),
+    deaths = CASE WHEN h.first_offset <> EXCLUDED.first_offset THEN 0
+                  WHEN h.owner <> EXCLUDED.owner AND h.last_offset = h.first_offset THEN h.deaths + 1
+                  ELSE h.deaths END
+RETURNING topic, partition, suspect, deaths, last_offset
 """
 
 _PUT_DOWN = """
@@ -60,7 +62,7 @@ class InHand:
         rows = [(tp.topic, tp.partition, records[0].offset, records[-1].offset) for tp, records in batches.items()]
         async with raw(self._database) as connection:
             found = await connection.fetch(_TAKE, self._group, *map(list, zip(*rows, strict=True)), self._owner)
-        return {TopicPartition(topic, partition): Past(deaths, last) for topic, partition, deaths, last in found}
+        return {TopicPartition(topic, partition): Past(*past) for topic, partition, *past in found}
 
     async def put_down(self, partitions: Sequence[TopicPartition]) -> None:
         """They are not done, and this process has come to no harm: nothing counts against them."""

@@ -23,7 +23,7 @@ _STATEMENTS = {
         WHERE retried_at < now() - $1::interval OR (retried_at IS NULL AND failed_at < now() - $3::interval)
         LIMIT $2""",
     # Of groups and topics that are gone, or partitions without messages: a row is written with each batch.
-    "in_hand": "SELECT ctid FROM in_hand WHERE taken_at < now() - $1::interval AND deaths = 0 LIMIT $2",
+    "in_hand": "SELECT ctid FROM in_hand WHERE taken_at < now() - $1::interval AND NOT suspect LIMIT $2",
     # Who did what is asked for long afterwards.
     "audit": "SELECT ctid FROM audit WHERE at < now() - greatest($1::interval, interval '400 days') LIMIT $2",
 }

@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import asyncpg
 import databases
 import pytest
 
-from core.database import open_database, raw
-from core.embedded import Engines
+from core.database import raw
 from core.events.bus_local import LocalBus
 from core.events.consumer import Consumer
 from core.events.dead_letters_postgres import DeadLetters
@@ -26,23 +25,8 @@ from core.events.reservation_event import EventType, ReservationEvent, parse
 from core.events.retry import RetryPlan
 from core.settings import Settings
 from core.upkeep.supervisor import Supervisor
-from tests.ledger_consumer import Ledger, effects, prepare
+from tests.ledger_consumer import Ledger, effects
 from tests.outbox_rows import fetch, payload, write
-from tests.own_database import own_database
-
-
-@pytest.fixture(scope="module")
-async def url(stores: Engines) -> AsyncIterator[str]:
-    async with own_database(stores.database_url) as mine:
-        yield mine
-
-
-@pytest.fixture
-async def database(url: str) -> AsyncIterator[databases.Database]:
-    opened = await open_database(url, 10)
-    await prepare(opened)
-    yield opened
-    await opened.disconnect()
 
 
 def event(reservation: uuid.UUID | None = None, **fields: object) -> ReservationEvent:

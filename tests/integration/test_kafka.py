@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import secrets
 import signal
 import sys
 import uuid
@@ -17,8 +16,9 @@ from pathlib import Path
 import databases
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
+from typer.testing import CliRunner
 
-from core.database import open_database
+from cli import events as events_cli
 from core.embedded import Engines
 from core.events import dead_letters_kafka as dead
 from core.events.bus_kafka import KafkaBus
@@ -26,80 +26,15 @@ from core.events.codec import Encoder
 from core.events.dead_letters_postgres import DeadLetters
 from core.events.lag_kafka import consumer_lag
 from core.events.outbox_postgres import Outbox
-from core.events.pipeline import EventPipeline
 from core.events.retry import RetryPlan
-from core.events.topics_kafka import Topics, make_topics
+from core.events.topics_kafka import Topics
 from core.events.worker import run_worker
 from core.runtime import open_runtime
 from core.settings import Settings
-from core.upkeep.supervisor import Supervisor
+from tests.integration.conftest import Start
 from tests.kafka_broker import RunningKafka
-from tests.ledger_consumer import Ledger, effects, prepare
+from tests.ledger_consumer import QUICK, Ledger, effects
 from tests.outbox_rows import write
-from tests.own_database import own_database
-
-QUICK = RetryPlan(3, first_pause=0.05, away_seconds=0.2)
-
-
-@pytest.fixture(scope="module")
-async def url(stores: Engines) -> AsyncIterator[str]:
-    async with own_database(stores.database_url) as mine:
-        yield mine
-
-
-@pytest.fixture
-async def database(url: str) -> AsyncIterator[databases.Database]:
-    opened = await open_database(url, 20)
-    await prepare(opened)
-    yield opened
-    await opened.disconnect()
-
-
-@pytest.fixture
-def mine(settings: Settings, running_kafka: RunningKafka, url: str) -> Settings:
-    return settings.model_copy(
-        update={"kafka_bootstrap_servers": running_kafka.bootstrap_servers, "database_url": url, "outbox_seconds": 0.05}
-    )
-
-
-@pytest.fixture
-async def topics(mine: Settings, running_kafka: RunningKafka) -> Topics:
-    """Topics and groups of this test's own, already there."""
-    name = f"t{secrets.token_hex(4)}"
-    made = Topics(reservations=f"{name}.reservations", dead_letters=f"{name}.dlq", group_prefix=name)
-    running_kafka.prepare(made.reservations, made.dead_letters)
-    await make_topics(mine, made, "test")
-    return made
-
-
-@pytest.fixture
-def real_kafka(running_kafka: RunningKafka) -> RunningKafka:
-    if running_kafka.mock:
-        pytest.skip("librdkafka's mock has other partitions than asked for, and makes every topic that is named")
-    return running_kafka
-
-
-Start = Callable[..., Awaitable[EventPipeline]]
-
-
-@pytest.fixture
-async def start(database: databases.Database, mine: Settings, topics: Topics) -> AsyncIterator[Start]:
-    """`await start(Ledger(), ...)`: a worker with these consumers; all are stopped at the end."""
-    supervisor = Supervisor()
-    running: list[EventPipeline] = []
-
-    async def begin(*consumers: Ledger, consume: bool = True, process: str = "") -> EventPipeline:
-        pipeline = EventPipeline(
-            database=database, settings=mine, supervisor=supervisor, process=process or f"w{len(running)}",
-            consumers=consumers, consume=consume, topics=topics, retries=QUICK,
-        )  # fmt: skip
-        await pipeline.start()
-        running.append(pipeline)
-        return pipeline
-
-    yield begin
-    await asyncio.gather(*(pipeline.stop() for pipeline in running))
-    assert await supervisor.drain(5) == 0
 
 
 async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 60) -> None:
@@ -164,12 +99,12 @@ async def test_every_group_gets_every_event_once_and_each_reservation_in_order(
 
 
 async def test_a_relay_that_dies_between_send_and_mark_repeats_the_message_and_not_the_effect(
-    database: databases.Database, mine: Settings, topics: Topics, start: Start
+    database: databases.Database, kafka_settings: Settings, topics: Topics, start: Start
 ) -> None:
     one = uuid.uuid4()
     uids = {(await write(database, f"reservation.{step}", reservation=one))[1] for step in ("paying", "confirmed")}
     outbox = Outbox(database, process="dying")
-    bus = KafkaBus(settings=mine, encoder=Encoder(), retries=QUICK, process="dying", topics=topics)
+    bus = KafkaBus(settings=kafka_settings, encoder=Encoder(), retries=QUICK, process="dying", topics=topics)
     claim = await outbox.claim(10, 0.1)
     assert await bus.publish(claim.rows) == {}
     # It dies here: the brokers have the message, the outbox does not know, and the lease runs out.
@@ -177,32 +112,85 @@ async def test_a_relay_that_dies_between_send_and_mark_repeats_the_message_and_n
     await start(Ledger(), Ledger("projection", batch=100))
     await had_effect(database, uids)
     await had_effect(database, uids, "projection")
-    sent = Counter(dict(record.headers)["onsale-event-uid"] for record in await messages(mine, topics.reservations, 3))
+    found = await messages(kafka_settings, topics.reservations, 3)
+    sent = Counter(dict(record.headers)["onsale-event-uid"] for record in found)
     assert sorted(sent.values()) == [1, 2]
 
 
-async def test_a_consumer_killed_in_the_middle_of_a_message_loses_nothing_and_repeats_nothing(
-    database: databases.Database, mine: Settings, topics: Topics, start: Start
-) -> None:
-    """S20: kill -9 with the effect written and not committed; the next member has it after the session's 10 s."""
-    uids = {(await write(database))[1] for _ in range(9)}
+@asynccontextmanager
+async def dying_worker(settings: Settings, topics: Topics, *killer: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A worker process, killed at the end when nothing else did it."""
     given = {
-        "database_url": mine.database_url, "kafka_bootstrap_servers": mine.kafka_bootstrap_servers,
-        "data": str(mine.data), "outbox_seconds": 0.05,
+        "database_url": settings.database_url, "kafka_bootstrap_servers": settings.kafka_bootstrap_servers,
+        "data": str(settings.data), "outbox_seconds": settings.outbox_seconds,
+        "kafka_session_seconds": settings.kafka_session_seconds,
+        "kafka_heartbeat_seconds": settings.kafka_heartbeat_seconds,
     }  # fmt: skip
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.dying_worker", json.dumps(given), json.dumps(asdict(topics)),
+        sys.executable, "-m", "tests.dying_worker", json.dumps(given), json.dumps(asdict(topics)), *killer,
         stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
-    assert process.stdout is not None
-    async with asyncio.timeout(60):
+    try:
+        async with asyncio.timeout(60):
+            yield process
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGKILL)
+        await process.wait()
+
+
+async def test_a_consumer_killed_in_the_middle_of_a_message_loses_nothing_and_repeats_nothing(
+    database: databases.Database, kafka_settings: Settings, topics: Topics, start: Start
+) -> None:
+    """S20: kill -9 with the effect written and not committed; the next member has it when the session has ended."""
+    uids = {(await write(database))[1] for _ in range(9)}
+    async with dying_worker(kafka_settings, topics) as process:
+        assert process.stdout is not None
         while b"in hand" not in await process.stdout.readline():
             assert process.returncode is None
-    process.send_signal(signal.SIGKILL)
-    await process.wait()
     assert await effects(database) == Counter()
     await start(Ledger())
     await had_effect(database, uids)
+
+
+async def test_a_message_that_kills_its_process_becomes_a_dead_letter_and_the_others_are_handled(
+    database: databases.Database, real_kafka: RunningKafka, kafka_settings: Settings, topics: Topics, start: Start
+) -> None:
+    """S19: nobody is left to count such a try; what the process had in hand tells its successors."""
+    reservation = uuid.uuid4()
+    uids = {(await write(database))[1] for _ in range(6)}
+    _, killer = await write(database, reservation=reservation)
+    _, later = await write(database, "reservation.cancelled", reservation=reservation)
+    uids |= {later} | {(await write(database))[1] for _ in range(3)}
+    relay = await start(consume=False)
+
+    async def sent() -> bool:
+        return (await relay.lag()).unsent == 0
+
+    await until(sent)
+    # The first dies with a batch in hand, the second with one message: that is the one try of its plan.
+    for _ in range(2):
+        async with dying_worker(kafka_settings, topics, str(killer)) as process:
+            assert await process.wait() == -signal.SIGKILL
+    await start(Ledger(batch=100), retries=RetryPlan(1, away_seconds=0.2))
+    await had_effect(database, uids)
+    letters = DeadLetters(database)
+
+    async def kept() -> bool:
+        return await letters.count() == 1
+
+    await until(kept)
+    (letter,) = await letters.list()
+    assert (letter.consumer, letter.event_uid, letter.reservation_id) == ("ledger", killer, reservation)
+    assert (letter.type, letter.payload, letter.attempts) == ("reservation.confirmed", None, 1)
+    (record,) = await messages(kafka_settings, topics.dead_letters, 1)
+    assert b"died with this message in hand" in dict(record.headers)[dead.ERROR]
+    stores = {"DATABASE_URL": kafka_settings.database_url, "REDIS_URL": kafka_settings.redis_url}
+    listed = await asyncio.to_thread(CliRunner().invoke, events_cli.app, ["dead", "list"], env=stores)
+    assert "died with this message in hand" in listed.output
+    # Mended, and sent again byte by byte.
+    assert await letters.retry([letter.id]) == 1
+    await had_effect(database, uids | {killer})
 
 
 async def test_three_consumers_share_three_partitions_and_one_that_leaves_is_replaced(
@@ -275,13 +263,13 @@ async def test_the_broker_goes_and_comes_back_while_sales_go_on(
 
 
 async def test_a_poison_message_goes_to_the_dead_letter_topic_and_the_others_pass(
-    database: databases.Database, mine: Settings, topics: Topics, start: Start
+    database: databases.Database, kafka_settings: Settings, topics: Topics, start: Start
 ) -> None:
     """S19: unreadable bytes, and an event whose effect always fails; then mended and sent again by the operator."""
     ledger, other = Ledger(), Ledger("other", batch=100)
     (_, spoiled), (_, later) = await write(database), await write(database)
     ledger.spoiled = {spoiled}
-    garbage = await produce(mine, topics.reservations, b"\xc3\x01not avro at all")
+    garbage = await produce(kafka_settings, topics.reservations, b"\xc3\x01not avro at all")
     await start(ledger, other)
     await had_effect(database, {later})
     await had_effect(database, {spoiled, later}, "other")
@@ -298,7 +286,7 @@ async def test_a_poison_message_goes_to_the_dead_letter_topic_and_the_others_pas
     (letter,) = [each for each in await letters.list() if each.event_uid]
     assert letter.attempts == QUICK.tries
     assert "spoiled" in letter.error
-    dead_messages = await messages(mine, topics.dead_letters, 3)
+    dead_messages = await messages(kafka_settings, topics.dead_letters, 3)
     (record,) = [each for each in dead_messages if not each.value.startswith(b"\xc3\x01not avro")]
     headers = dict(record.headers)
     assert headers[dead.ERROR] == b"RuntimeError: spoiled"
@@ -328,7 +316,7 @@ async def test_a_poison_message_goes_to_the_dead_letter_topic_and_the_others_pas
 
 
 async def test_a_dependency_that_is_away_holds_the_partition_back_and_loses_nothing(
-    database: databases.Database, real_kafka: RunningKafka, mine: Settings, topics: Topics, start: Start
+    database: databases.Database, real_kafka: RunningKafka, kafka_settings: Settings, topics: Topics, start: Start
 ) -> None:
     """A mail server that is away for long: the member stays in its group, and nothing becomes a dead letter."""
     ledger, other = Ledger(), Ledger("other", batch=100)
@@ -339,7 +327,7 @@ async def test_a_dependency_that_is_away_holds_the_partition_back_and_loses_noth
     (group,) = [name for name in worker.assigned if name.endswith(".ledger")]
 
     # The brokers know who is behind, and by how much.
-    lag = await consumer_lag(mine, ["ledger", "other", "never-ran"], topics=topics)
+    lag = await consumer_lag(kafka_settings, ["ledger", "other", "never-ran"], topics=topics)
     assert (lag["ledger"], lag["never-ran"]) == (5, 5)
 
     async def tried_often() -> bool:
@@ -353,17 +341,17 @@ async def test_a_dependency_that_is_away_holds_the_partition_back_and_loses_noth
     await had_effect(database, uids)
 
     async def level() -> bool:
-        return set((await consumer_lag(mine, ["ledger", "other"], topics=topics)).values()) == {0}
+        return set((await consumer_lag(kafka_settings, ["ledger", "other"], topics=topics)).values()) == {0}
 
     await until(level)
 
 
 async def test_a_worker_tells_buyers_and_counts_sales(
-    database: databases.Database, real_kafka: RunningKafka, mine: Settings, stores: Engines, tmp_path: Path
+    database: databases.Database, real_kafka: RunningKafka, kafka_settings: Settings, stores: Engines, tmp_path: Path
 ) -> None:
     """`onsale worker` with the product's own consumers and topics; a web process only relays."""
-    with_files = mine.model_copy(update={"data": tmp_path})
-    engines = Engines(mine.database_url, stores.redis_url)
+    with_files = kafka_settings.model_copy(update={"data": tmp_path})
+    engines = Engines(kafka_settings.database_url, stores.redis_url)
     async with open_runtime(with_files, engines) as web:
         assert web.pipeline.assigned == {}
         await web.pipeline.start()

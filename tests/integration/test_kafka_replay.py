@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from collections.abc import AsyncIterator
 
 import databases
 import pytest
 
-from core.database import open_database
-from core.embedded import Engines
 from core.errors import StartupError
 from core.events.bus_kafka import KafkaBus
 from core.events.codec import Encoder
@@ -18,36 +15,10 @@ from core.events.outbox_postgres import Outbox
 from core.events.replay import Kind
 from core.events.replay_kafka import replay
 from core.events.retry import RetryPlan
-from core.events.topics_kafka import Topics, make_topics
+from core.events.topics_kafka import Topics
 from core.settings import Settings
 from tests.kafka_broker import RunningKafka
 from tests.outbox_rows import fetch, write
-from tests.own_database import own_database
-
-
-@pytest.fixture
-async def mine(
-    settings: Settings, stores: Engines, running_kafka: RunningKafka
-) -> AsyncIterator[Settings]:
-    async with own_database(stores.database_url) as url:
-        servers = running_kafka.bootstrap_servers
-        yield settings.model_copy(update={"kafka_bootstrap_servers": servers, "database_url": url})
-
-
-@pytest.fixture
-async def database(mine: Settings) -> AsyncIterator[databases.Database]:
-    opened = await open_database(mine.database_url, 5)
-    yield opened
-    await opened.disconnect()
-
-
-@pytest.fixture
-async def topics(mine: Settings, running_kafka: RunningKafka) -> Topics:
-    name = f"r{secrets.token_hex(4)}"
-    made = Topics(reservations=f"{name}.reservations", dead_letters=f"{name}.dlq", group_prefix=name)
-    running_kafka.prepare(made.reservations, made.dead_letters)
-    await make_topics(mine, made, "test")
-    return made
 
 
 class Sale:
@@ -100,7 +71,7 @@ async def send(database: databases.Database, settings: Settings, topics: Topics,
 
 
 async def test_the_topic_and_postgresql_agree_and_each_kind_of_difference_is_named(
-    database: databases.Database, mine: Settings, topics: Topics
+    database: databases.Database, kafka_settings: Settings, topics: Topics
 ) -> None:
     sale = await Sale.open(database)
     for ordinal in range(20):
@@ -109,34 +80,35 @@ async def test_the_topic_and_postgresql_agree_and_each_kind_of_difference_is_nam
         if ordinal % 3 == 0:
             await sale.change([ordinal, ordinal + 1], "PAYING")
     await sale.change([25], "BLOCKED", told=False)
-    await send(database, mine, topics, twice=True)
-    report = await replay(settings=mine, database=database, topics=topics)
+    await send(database, kafka_settings, topics, twice=True)
+    report = await replay(settings=kafka_settings, database=database, topics=topics)
     assert report.agrees, report.differences
     assert (report.seats, report.behind, report.unreadable) == (30, 0, [])
     assert report.messages == 2 * len(await fetch(database, "SELECT id FROM outbox"))
 
     # The newest change has not left the outbox: not judged.
     await sale.change([26], "PAYING")
-    report = await replay(settings=mine, database=database, topics=topics, slug=sale.slug)
+    report = await replay(settings=kafka_settings, database=database, topics=topics, slug=sale.slug)
     assert report.agrees
     assert report.behind == 1
-    await send(database, mine, topics)
+    await send(database, kafka_settings, topics)
 
     # Sold behind the log's back, and set back behind it.
     await sale.change([27], "SOLD", told=False)
     await fetch(database, "UPDATE seats SET status = 'AVAILABLE', version = 0 WHERE ordinal = 26")
-    report = await replay(settings=mine, database=database, topics=topics, slug=sale.slug)
+    report = await replay(settings=kafka_settings, database=database, topics=topics, slug=sale.slug)
     assert {(each.ordinal, each.kind) for each in report.differences} == {(27, Kind.STATUS), (26, Kind.AHEAD)}
     assert not report.agrees
 
 
 async def test_without_kafka_or_without_a_topic_there_is_one_clear_line(
-    database: databases.Database, mine: Settings, running_kafka: RunningKafka
+    database: databases.Database, kafka_settings: Settings, running_kafka: RunningKafka
 ) -> None:
     with pytest.raises(StartupError, match="KAFKA_BOOTSTRAP_SERVERS"):
-        await replay(settings=mine.model_copy(update={"kafka_bootstrap_servers": ""}), database=database)
+        await replay(settings=kafka_settings.model_copy(update={"kafka_bootstrap_servers": ""}), database=database)
     if not running_kafka.mock:
         with pytest.raises(StartupError, match="no topic"):
-            await replay(settings=mine, database=database, topics=Topics(reservations="never-made"))
+            await replay(settings=kafka_settings, database=database, topics=Topics(reservations="never-made"))
+    nowhere = kafka_settings.model_copy(update={"kafka_bootstrap_servers": "127.0.0.1:1"})
     with pytest.raises(StartupError, match="cannot be read"):
-        await replay(settings=mine.model_copy(update={"kafka_bootstrap_servers": "127.0.0.1:1"}), database=database)
+        await replay(settings=nowhere, database=database)

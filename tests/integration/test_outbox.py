@@ -5,37 +5,19 @@ from __future__ import annotations
 import asyncio
 import random
 import uuid
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 import databases
 import pytest
 
-from core.database import open_database
-from core.embedded import Engines
 from core.events import outbox_postgres
 from core.events.bus import BusUnavailable, Deferral
 from core.events.dead_letters_postgres import DeadLetters
 from core.events.outbox_postgres import Outbox, OutboxRow
 from core.events.relay import Relay
 from core.events.retry import RetryPlan
-from tests.ledger_consumer import prepare
 from tests.outbox_rows import fetch, write
-from tests.own_database import own_database
-
-
-@pytest.fixture(scope="module")
-async def url(stores: Engines) -> AsyncIterator[str]:
-    async with own_database(stores.database_url) as mine:
-        yield mine
-
-
-@pytest.fixture
-async def database(url: str) -> AsyncIterator[databases.Database]:
-    opened = await open_database(url, 10)
-    await prepare(opened)
-    yield opened
-    await opened.disconnect()
 
 
 @pytest.fixture

@@ -5,28 +5,16 @@ from __future__ import annotations
 import asyncio
 import random
 import uuid
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
 import databases
 import pytest
 
-from core.database import open_database
-from core.embedded import Engines
 from core.events.delivery_postgres import deliver
 from core.events.reservation_event import ReservationEvent, parse
 from core.events.sales_projection_postgres import SalesProjection, Tally, sales_figures
 from tests.outbox_rows import fetch, payload
-from tests.own_database import own_database
-
-
-@pytest.fixture(scope="module")
-async def database(stores: Engines) -> AsyncIterator[databases.Database]:
-    async with own_database(stores.database_url) as url:
-        opened = await open_database(url, 10)
-        yield opened
-        await opened.disconnect()
 
 
 @pytest.fixture

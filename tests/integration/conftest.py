@@ -1,0 +1,94 @@
+"""What the tests of the event side share: a database of their own, topics of each test's own, workers."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import databases
+import pytest
+
+from core.database import open_database
+from core.embedded import Engines
+from core.events.pipeline import EventPipeline
+from core.events.retry import RetryPlan
+from core.events.topics_kafka import Topics, make_topics
+from core.settings import Settings
+from core.upkeep.supervisor import Supervisor
+from tests.kafka_broker import RunningKafka
+from tests.ledger_consumer import QUICK, Ledger, prepare
+from tests.own_database import own_database
+
+
+@pytest.fixture(scope="session")
+async def events_url(stores: Engines) -> AsyncIterator[str]:
+    """No other test's relay takes its outbox rows."""
+    async with own_database(stores.database_url) as mine:
+        yield mine
+
+
+@pytest.fixture(scope="session")
+async def events_database(events_url: str) -> AsyncIterator[databases.Database]:
+    opened = await open_database(events_url, 20)
+    yield opened
+    await opened.disconnect()
+
+
+@pytest.fixture
+async def database(events_database: databases.Database) -> databases.Database:
+    """With empty event tables."""
+    await prepare(events_database)
+    return events_database
+
+
+@pytest.fixture
+def kafka_settings(settings: Settings, running_kafka: RunningKafka, events_url: str) -> Settings:
+    """A member of a group that dies is missed after a second and a half, not after ten."""
+    servers = running_kafka.bootstrap_servers
+    return settings.model_copy(
+        update={
+            "kafka_bootstrap_servers": servers, "database_url": events_url, "outbox_seconds": 0.05,
+            "kafka_session_seconds": 10 if running_kafka.broker is None else 1.5, "kafka_heartbeat_seconds": 0.3,
+        }
+    )  # fmt: skip
+
+
+@pytest.fixture
+async def topics(kafka_settings: Settings, running_kafka: RunningKafka) -> Topics:
+    """Topics and groups of this test's own, already there."""
+    name = f"t{secrets.token_hex(4)}"
+    made = Topics(reservations=f"{name}.reservations", dead_letters=f"{name}.dlq", group_prefix=name)
+    running_kafka.prepare(made.reservations, made.dead_letters)
+    await make_topics(kafka_settings, made, "test")
+    return made
+
+
+@pytest.fixture
+def real_kafka(running_kafka: RunningKafka) -> RunningKafka:
+    if running_kafka.mock:
+        pytest.skip("librdkafka's mock has other partitions than asked for, and makes every topic that is named")
+    return running_kafka
+
+
+Start = Callable[..., Awaitable[EventPipeline]]
+
+
+@pytest.fixture
+async def start(database: databases.Database, kafka_settings: Settings, topics: Topics) -> AsyncIterator[Start]:
+    """`await start(Ledger(), ...)`: a worker with these consumers; all are stopped at the end."""
+    supervisor = Supervisor()
+    running: list[EventPipeline] = []
+
+    async def begin(*consumers: Ledger, consume: bool = True, retries: RetryPlan = QUICK) -> EventPipeline:
+        pipeline = EventPipeline(
+            database=database, settings=kafka_settings, supervisor=supervisor, process=f"w{len(running)}",
+            consumers=consumers, consume=consume, topics=topics, retries=retries,
+        )  # fmt: skip
+        await pipeline.start()
+        running.append(pipeline)
+        return pipeline
+
+    yield begin
+    await asyncio.gather(*(pipeline.stop() for pipeline in running))
+    assert await supervisor.drain(5) == 0
