@@ -19,6 +19,7 @@ export class Inspector {
     this.chosen = new Set();
     this.result = null; // {kind: seats|reservations|subject, ...}
     this.busy = false;
+    this.refreshing = false;
     this.text = "";
     addEventListener("hashchange", () => this.#fromAddress());
     this.draw();
@@ -61,7 +62,8 @@ export class Inspector {
   /** What is shown, as it is now: quietly, and not while something is being done with it. */
   async refresh() {
     const { result } = this;
-    if (!result || this.busy || document.querySelector("dialog[open]")) return;
+    if (!result || this.busy || this.refreshing || document.querySelector("dialog[open]")) return;
+    this.refreshing = true;
     try {
       let fresh = result;
       if (result.kind === "subject") fresh = await this.#subject(result.question);
@@ -74,6 +76,8 @@ export class Inspector {
       this.draw();
     } catch {
       // The figures above say that nothing answers; asked again with a later look.
+    } finally {
+      this.refreshing = false;
     }
   }
 
