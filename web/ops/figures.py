@@ -224,9 +224,7 @@ async def _overview(call: Call[None]) -> Overview:
     )  # fmt: skip
 
 
-async def _standing(
-    runtime: Runtime, parts: _Parts
-) -> tuple[Sequence[Event] | None, Mapping[str, tuple[int, int]]]:
+async def _standing(runtime: Runtime, parts: _Parts) -> tuple[Sequence[Event] | None, Mapping[str, tuple[int, int]]]:
     """The events; (waiting, active) of each by slug."""
     events = await parts.get("events", partial(_events, runtime))
     slugs = [event.slug for event in events or ()]
