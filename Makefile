@@ -38,7 +38,7 @@ check: .venv/onsale-dev ## ruff, mypy --strict, import rules, settings and their
 chaos: .venv/onsale-dev ## the long fault-injection draws
 	$(BIN)/python -m pytest -m chaos tests/chaos
 
-bench: .venv/onsale-dev ## fan-out, holds and reservations against their limits on this machine
+bench: .venv/onsale-dev ## fan-out, holds, reservations and events against their limits on this machine
 	$(BIN)/python -m bench
 
 docs: .venv/onsale-dev | .cache ## write what is generated: docs/settings.md, docs/http-api.md, the demonstration plan

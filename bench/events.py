@@ -238,3 +238,9 @@ async def _event_id(runtime: Runtime) -> int:
     from bench.stores import event_of
 
     return (await event_of(runtime, 10)).id
+
+
+if __name__ == "__main__":
+    from bench.run import run
+
+    run(["events"], rounds=7, json_file=None)

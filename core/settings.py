@@ -195,6 +195,9 @@ class Settings(BaseSettings):
     kafka_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = _setting("PLAIN", "SASL mechanism, where SASL is used")
     kafka_user: str = _setting("", "SASL user")
     kafka_password: SecretStr = _setting(SecretStr(""), "SASL password")
+    kafka_ca_file: str = _setting(
+        "", "file of the certificates (PEM) that vouch for the brokers, where SSL is used; empty: the system's"
+    )
     processed_days: float = _setting(7, "how long `processed_events` are kept", unit="days", row="S19", gt=0)
     consumer_retries: int = _setting(5, "tries of one message before it is a dead letter", row="S19", ge=1)
 

@@ -25,6 +25,8 @@ from confluent_kafka.admin import AdminClient
 
 #: The version that `docker-compose.yml` names as well.
 KAFKA_VERSION = "4.1.1"
+#: Of the listener that asks for a password.
+SASL_USER, SASL_PASSWORD = "onsale", "letmein"
 _LOG4J_VERSION = "2.24.3"
 _CACHE = Path(__file__).parent.parent / ".cache" / "kafka" / KAFKA_VERSION
 
@@ -91,13 +93,18 @@ class Broker:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._jars = jars()
-        self._port, self._controller = _free_port(), _free_port()
+        self._port, self._controller, self._sasl = _free_port(), _free_port(), _free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._configure()
 
     @property
     def bootstrap_servers(self) -> str:
         return f"127.0.0.1:{self._port}"
+
+    @property
+    def sasl_servers(self) -> str:
+        """Where only `SASL_USER` is let in."""
+        return f"127.0.0.1:{self._sasl}"
 
     def start(self) -> None:
         """Returns when the broker answers."""
@@ -138,10 +145,20 @@ class Broker:
             "process.roles": "broker,controller",
             "node.id": "1",
             "controller.quorum.voters": f"1@127.0.0.1:{self._controller}",
-            "listeners": f"PLAINTEXT://127.0.0.1:{self._port},CONTROLLER://127.0.0.1:{self._controller}",
-            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self._port}",
+            "listeners": (
+                f"PLAINTEXT://127.0.0.1:{self._port},SASL_PLAINTEXT://127.0.0.1:{self._sasl},"
+                f"CONTROLLER://127.0.0.1:{self._controller}"
+            ),
+            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self._port},SASL_PLAINTEXT://127.0.0.1:{self._sasl}",
+            "sasl.enabled.mechanisms": "PLAIN",
+            "listener.name.sasl_plaintext.plain.sasl.jaas.config": (
+                "org.apache.kafka.common.security.plain.PlainLoginModule required "
+                f'user_{SASL_USER}="{SASL_PASSWORD}";'
+            ),
             "controller.listener.names": "CONTROLLER",
-            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "listener.security.protocol.map": (
+                "PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT"
+            ),
             "log.dirs": str(self._folder / "data"),
             "auto.create.topics.enable": "false",
             "offsets.topic.replication.factor": "1",

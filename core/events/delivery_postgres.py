@@ -27,9 +27,12 @@ log = structlog.get_logger(__name__)
 
 # The rows of a concurrent delivery of the same event are waited for (the unique index sees to it), not
 # skipped: only after the other transaction has ended is it known whether the effect happened.
+# Nearly always all are new: then NULL says so.
 _CLAIM = """
-INSERT INTO processed_events (consumer, event_uid) SELECT $1, unnest($2::uuid[])
-ON CONFLICT DO NOTHING RETURNING event_uid
+WITH fresh AS (
+    INSERT INTO processed_events (consumer, event_uid) SELECT $1, unnest($2::uuid[])
+    ON CONFLICT DO NOTHING RETURNING event_uid)
+SELECT CASE WHEN count(*) < cardinality($2::uuid[]) THEN coalesce(array_agg(event_uid), '{}') END FROM fresh
 """
 
 
@@ -120,18 +123,19 @@ async def _once(database: databases.Database, consumer: Consumer, events: Sequen
     by_uid = {event.uid: event for event in events}
     async with raw(database) as connection, connection.transaction():
         # Sorted, so that two deliveries of overlapping batches wait for each other and do not deadlock.
-        fresh = await connection.fetch(_CLAIM, consumer.name, sorted(by_uid, key=_number))
-        new = {record["event_uid"] for record in fresh}
+        fresh = await connection.fetchval(_CLAIM, consumer.name, sorted(by_uid, key=_number))
+        repeated = set() if fresh is None else by_uid.keys() - set(fresh)
+        new = {uid: event for uid, event in by_uid.items() if uid not in repeated} if repeated else by_uid
         if new:
             try:
-                await consumer.handle(connection, [event for uid, event in by_uid.items() if uid in new])
+                await consumer.handle(connection, list(new.values()))
             except OSError as error:
                 # `raw` reads an OSError as a lost PostgreSQL; this one is about a file or another server.
                 if isinstance(error, TimeoutError) or connection.is_closed():
                     raise
                 raise EffectFailed(f"{type(error).__name__}: {error}") from error
     now, lateness = datetime.now(UTC), measures.LATENESS.labels(consumer.name)
-    for uid in new:
-        lateness.observe(max(0.0, (now - by_uid[uid].at).total_seconds()))
+    for event in new.values():
+        lateness.observe(max(0.0, (now - event.at).total_seconds()))
     measures.CONSUMED.labels(consumer.name, "done").inc(len(new))
     measures.CONSUMED.labels(consumer.name, "repeated").inc(len(by_uid) - len(new))

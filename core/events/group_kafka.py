@@ -1,6 +1,7 @@
 """One member of a Kafka consumer group: reads, hands over, commits what is done, and holds back what is not.
 
-Offsets are committed by hand, after success, and never past a message that is not done. A partition whose next message
+Offsets are committed by hand, after success, and never past a message that is not done; once for all partitions, while
+the next messages are handled. A partition whose next message
 must wait is paused and read again from that message later; the member goes on asking for messages meanwhile, so it
 stays in the group however long a store is away.
 """
@@ -26,6 +27,7 @@ log = structlog.get_logger(__name__)
 
 _POLL_MS = 500
 _LONGEST_PAUSE_SECONDS = 10.0
+_LEAVE_SECONDS = 5.0
 
 
 #: Messages of each partition, in order.
@@ -66,6 +68,7 @@ class KafkaGroup:
         # Held while messages are handled: a rebalance waits until they are done and committed.
         self._handling = asyncio.Lock()
         self._resume: dict[TopicPartition, float] = {}
+        self._committing: asyncio.Task[None] | None = None
         #: Partitions that are this member's at the moment.
         self.assigned: frozenset[int] = frozenset()
 
@@ -136,18 +139,33 @@ class KafkaGroup:
         upto = {
             tp: stuck[tp].stuck_at if tp in stuck else records[-1].offset + 1 for tp, records in batches.items()
         }  # fmt: skip
+        done = {tp: offset for tp, offset in upto.items() if offset > batches[tp][0].offset}
+        await self._committed()
+        if done:
+            # The next messages are handled meanwhile.
+            self._committing = asyncio.create_task(self._commit(consumer, done), name=f"commit {self.group}")
         try:
-            done = {tp: offset for tp, offset in upto.items() if offset > batches[tp][0].offset}
-            if done:
-                await consumer.commit(done)
             for tp, progress in stuck.items():
                 consumer.seek(tp, progress.stuck_at)
                 if progress.seconds:
                     consumer.pause(tp)
                     self._resume[tp] = asyncio.get_running_loop().time() + progress.seconds
+        except IllegalStateError as error:
+            # Not ours any more: whoever reads on gets the messages again.
+            log.info("partition_lost", group=self.group, error=repr(error))
+
+    async def _commit(self, consumer: AIOKafkaConsumer, done: Mapping[TopicPartition, int]) -> None:
+        try:
+            await consumer.commit(done)
         except (KafkaError, IllegalStateError) as error:
             # Not ours any more, or the coordinator moved: whoever reads on gets the messages again.
             log.info("commit_refused", group=self.group, error=repr(error))
+
+    async def _committed(self) -> None:
+        """Waits for the commit that is under way."""
+        committing, self._committing = self._committing, None
+        if committing is not None:
+            await committing
 
     def _unpause(self, consumer: AIOKafkaConsumer) -> None:
         now = asyncio.get_running_loop().time()
@@ -160,8 +178,10 @@ class KafkaGroup:
         self._resume.clear()
         self.assigned = frozenset()
         try:
-            # Leaves the group, so that others need not wait for the session to end.
-            await asyncio.wait_for(consumer.stop(), 10)
+            async with asyncio.timeout(_LEAVE_SECONDS):
+                await self._committed()
+                # Leaves the group, so that others need not wait for the session to end.
+                await consumer.stop()
         except (KafkaError, OSError) as error:
             log.info("group_left_late", group=self.group, error=repr(error))
 
@@ -172,6 +192,7 @@ class KafkaGroup:
 
     async def revoked(self) -> None:
         async with self._handling:
+            await self._committed()
             self._resume.clear()
             self.assigned = frozenset()
 

@@ -27,7 +27,7 @@ from core.events.relay import Relay
 from core.events.retry import RetryPlan
 from core.events.sales_projection_postgres import SalesProjection
 from core.events.schema_registry_http import open_registry
-from core.events.topics_kafka import Topics
+from core.events.topics_kafka import Topics, client_options
 from core.notifications.email_consumer import EmailConsumer
 from core.notifications.email_files import FileMailer
 from core.notifications.email_smtp import SmtpMailer
@@ -78,6 +78,9 @@ class EventPipeline:
         self._consumers = [consumer.name for consumer in consumers]
         self.dead_letters = DeadLetters(database)
         kafka = bool(settings.kafka_bootstrap_servers)
+        if kafka:
+            # What can be wrong with these is told at the start, not each time that brokers are asked.
+            client_options(settings, process)
         self._members = self._join(consumers) if kafka and consume else ()
         self._bus = bus or (
             KafkaBus(

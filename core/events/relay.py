@@ -1,8 +1,11 @@
 """The relay: moves outbox rows to the bus, for ever.
 
 Any number of relays may run; the outbox gives each row to one of them at a time. A busy relay has as
-many batches on their way as the bus can take at once, and one more that is claimed or marked meanwhile; so a slow bus
+many batches on their way as the bus can take at once, and two more that are claimed or marked meanwhile; so a slow bus
 slows the relay down and rows pile up where they are safe: in PostgreSQL.
+
+A claim counts as a try, and only a relay that comes to an end with a row gives it back or marks it. So the tries of a
+row that kills its process (the local bus runs consumers) grow as well: it is handed over alone, and then given up.
 
 Relays look every `outbox_seconds`; `wake` (called by the process that has just written a row) saves that
 wait. There is no NOTIFY in the checkout's statement: PostgreSQL takes one lock for the whole cluster at
@@ -28,6 +31,9 @@ log = structlog.get_logger(__name__)
 #: A row that no bus can take (it cannot be encoded, or not be read) is a dead letter of this name.
 RELAY = "relay"
 
+# Rows with more tries than this are handed over alone: processes also end with a batch in hand for reasons of theirs.
+_SUSPECT = 2
+
 # While the bus or PostgreSQL is away the relay asks again after pauses that grow up to this.
 _LONGEST_PAUSE_SECONDS = 10.0
 
@@ -48,6 +54,8 @@ class Relay:
         self._lease_seconds = lease_seconds
         self._gate = asyncio.Semaphore(bus.at_once)
         self._away = False
+        # So many rows are still to be handed over alone.
+        self._careful = 0
         self._wake = asyncio.Event()
         self._stop = asyncio.Event()
 
@@ -69,11 +77,14 @@ class Relay:
                 self._wake.clear()
                 try:
                     claim = await self._claim()
+                    full = len(claim.rows) == self._batch
+                    if any(row.attempts > _SUSPECT for row in claim.rows):
+                        await self._wait_for(moving, leave=0)
+                        claim = await self._set_apart(claim)
                     if claim.rows:
                         moving.add(asyncio.create_task(self._move(claim), name="relay batch"))
                     # A claim that is not full has taken all there was: what these batches set free comes after them.
-                    full = len(claim.rows) == self._batch
-                    waited = await self._wait_for(moving, leave=self._bus.at_once if full else 0)
+                    waited = await self._wait_for(moving, leave=self._bus.at_once + 1 if full else 0)
                 except Exception as error:
                     self._away = True
                     await asyncio.gather(*moving, return_exceptions=True)
@@ -87,7 +98,7 @@ class Relay:
                     log.info("relay_resumed", bus=self._bus.name)
                     lost = 0
                 # Not only after a full batch: a reservation's next row can be claimed now that its last one is sent.
-                if not waited:
+                if not waited and not full and not self._careful:
                     await self._pause(self._idle_seconds, hints=True)
         finally:
             await asyncio.gather(*moving, return_exceptions=True)
@@ -108,11 +119,30 @@ class Relay:
         """One batch; returns how many rows were claimed. Raises BusUnavailable, StoreUnavailable."""
         self._away = False
         claim = await self._claim()
+        claimed = len(claim.rows)
+        if any(row.attempts > _SUSPECT for row in claim.rows):
+            claim = await self._set_apart(claim)
         await self._move(claim)
-        return len(claim.rows)
+        return claimed
 
     async def _claim(self) -> Claim:
-        return await self._outbox.claim(self._batch, self._lease_seconds)
+        limit = 1 if self._careful else self._batch
+        self._careful = max(0, self._careful - 1)
+        return await self._outbox.claim(limit, self._lease_seconds)
+
+    async def _set_apart(self, claim: Claim) -> Claim:
+        """The first suspect alone, or nothing when it is given up now; all others are given back."""
+        suspects = [row for row in claim.rows if row.attempts > _SUSPECT]
+        first = suspects[0]
+        self._careful += len(suspects) - 1
+        back = [(row.id, 0.0, "given back", False) for row in claim.rows if row is not first]
+        await self._outbox.defer(claim, back)
+        if first.attempts <= max(self._retries.tries, _SUSPECT + 1):
+            return Claim(claim.lease, (first,))
+        error = f"{first.attempts - 1} processes did not come to an end with it"
+        log.error("relay_gave_up", row=first.id, event_uid=str(first.event_uid), error=error)
+        await self._outbox.bury(claim, first, consumer=RELAY, error=error)
+        return Claim(claim.lease, ())
 
     def _report(self, error: Exception, lost: int) -> None:
         if not isinstance(error, (BusUnavailable, StoreUnavailable)):

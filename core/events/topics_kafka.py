@@ -11,6 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from core import keys
+from core.errors import StartupError
 from core.settings import Settings
 
 # The topic is what seats can be rebuilt from (S17): it keeps everything.
@@ -30,14 +31,21 @@ class Topics:
 
 
 def client_options(settings: Settings, process: str) -> dict[str, Any]:
-    """What every aiokafka client is given."""
+    """What every aiokafka client is given. Raises StartupError for certificates that cannot be read."""
     options: dict[str, Any] = {
         "bootstrap_servers": settings.kafka_bootstrap_servers,
         "client_id": f"onsale-{process}",
         "security_protocol": settings.kafka_security,
     }
     if settings.kafka_security.endswith("SSL"):
-        options["ssl_context"] = ssl.create_default_context()
+        try:
+            options["ssl_context"] = ssl.create_default_context(cafile=settings.kafka_ca_file or None)
+        except OSError as error:
+            # `ssl.SSLError` is one.
+            raise StartupError(
+                f"ONSALE_KAFKA_CA_FILE: {settings.kafka_ca_file} has no certificates that can be read "
+                f"({error.strerror}): name a file of PEM certificates, or nothing to use the system's"
+            ) from None
     if settings.kafka_security.startswith("SASL"):
         options |= {
             "sasl_mechanism": settings.kafka_mechanism,

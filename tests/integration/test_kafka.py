@@ -16,10 +16,13 @@ from pathlib import Path
 import databases
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
+from aiokafka.errors import KafkaError
+from pydantic import SecretStr
 from typer.testing import CliRunner
 
 from cli import events as events_cli
 from core.embedded import Engines
+from core.errors import StartupError
 from core.events import dead_letters_kafka as dead
 from core.events.bus_kafka import KafkaBus
 from core.events.codec import Encoder
@@ -27,12 +30,12 @@ from core.events.dead_letters_postgres import DeadLetters
 from core.events.lag_kafka import consumer_lag
 from core.events.outbox_postgres import Outbox
 from core.events.retry import RetryPlan
-from core.events.topics_kafka import Topics
+from core.events.topics_kafka import Topics, client_options
 from core.events.worker import run_worker
 from core.runtime import open_runtime
 from core.settings import Settings
 from tests.integration.conftest import Start
-from tests.kafka_broker import RunningKafka
+from tests.kafka_broker import SASL_PASSWORD, SASL_USER, RunningKafka
 from tests.ledger_consumer import QUICK, Ledger, effects
 from tests.outbox_rows import write
 
@@ -372,3 +375,30 @@ async def test_a_worker_tells_buyers_and_counts_sales(
         stop.set()
         assert await worker == 0
         await web.pipeline.stop()
+
+
+async def test_brokers_that_ask_for_a_password(
+    kafka_settings: Settings, running_kafka: RunningKafka, topics: Topics
+) -> None:
+    """As managed ones do: the same settings reach producers, consumers and administration."""
+    if running_kafka.broker is None:
+        pytest.skip("this broker has no such listener")
+    asked = kafka_settings.model_copy(
+        update={
+            "kafka_bootstrap_servers": running_kafka.broker.sasl_servers, "kafka_security": "SASL_PLAINTEXT",
+            "kafka_mechanism": "PLAIN", "kafka_user": SASL_USER, "kafka_password": SecretStr(SASL_PASSWORD),
+        }
+    )  # fmt: skip
+    assert await consumer_lag(asked, ["ledger"], topics=topics) == {"ledger": 0}
+    refused = asked.model_copy(update={"kafka_password": SecretStr("wrong")})
+    with pytest.raises(KafkaError):
+        await consumer_lag(refused, ["ledger"], topics=topics)
+
+
+def test_certificates_that_cannot_be_read_are_told_in_one_line(kafka_settings: Settings, tmp_path: Path) -> None:
+    empty = tmp_path / "empty.pem"
+    empty.touch()
+    for name in (empty, tmp_path / "missing.pem"):
+        wrong = kafka_settings.model_copy(update={"kafka_security": "SASL_SSL", "kafka_ca_file": str(name)})
+        with pytest.raises(StartupError, match=f"ONSALE_KAFKA_CA_FILE: {name}"):
+            client_options(wrong, "test")

@@ -269,6 +269,36 @@ async def test_the_lease_of_a_batch_that_waits_for_its_turn_is_renewed(
     assert other.taken == []
 
 
+async def test_a_row_that_kills_its_process_is_handed_over_alone_and_given_up(
+    database: databases.Database, outbox: Outbox
+) -> None:
+    """S19 on the local bus: nobody is left to count such a try. Its companions go, and are not blamed."""
+    ids = [(await write(database))[0] for _ in range(5)]
+    killer = ids[2]
+
+    class DeadlyBus(RecordingBus):
+        async def publish(self, rows: Sequence[OutboxRow]) -> Mapping[int, Deferral]:
+            if killer in [row.id for row in rows]:
+                # As a process that is gone leaves it: neither marked nor given back.
+                raise asyncio.CancelledError
+            return await super().publish(rows)
+
+    bus, died = DeadlyBus(), 0
+    while (await outbox.lag()).unsent:
+        try:
+            await relay(outbox, bus, tries=3).step()
+        except asyncio.CancelledError:
+            died += 1
+            assert died <= 3
+            await fetch(database, "UPDATE outbox SET claimed_until = now() WHERE claimed_by IS NOT NULL")
+    # Twice with a batch in hand, once alone.
+    assert died == 3
+    assert sorted(row.id for row in bus.taken) == sorted(set(ids) - {killer})
+    (letter,) = await DeadLetters(database).list()
+    assert (letter.consumer, letter.source) == ("relay", f"outbox/{killer}")
+    assert letter.error == "3 processes did not come to an end with it"
+
+
 async def test_lag_is_rows_and_the_age_of_the_oldest(database: databases.Database, outbox: Outbox) -> None:
     assert await outbox.lag() == type(await outbox.lag())(0, 0.0)
     old, _ = await write(database)
