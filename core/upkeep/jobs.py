@@ -1,5 +1,6 @@
 """Periodic jobs: one list, one loop for each, the same rules for all.
 
+A leased job keeps its lease for as long as a run takes, so that no other process begins a second run beside it.
 A job that fails is logged, counted and tried again after a growing pause; one that hangs is cancelled at its time
 limit; each round begins with a jitter, so that processes that were started together do not march in step.
 """
@@ -7,9 +8,10 @@ limit; each round begins with a jitter, so that processes that were started toge
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
 import structlog
@@ -47,6 +49,11 @@ class Job:
     limit: float = 30.0
 
 
+def _lease_seconds(job: Job) -> float:
+    """Longer than a period: a round may be late, but a dead process is replaced in the next one."""
+    return max(1.5 * job.every, 3.0)
+
+
 class Jobs:
     """Runs a list of jobs under the supervisor until `stop`."""
 
@@ -74,10 +81,25 @@ class Jobs:
         while True:
             pause = min(job.every * min(2**failures, _SLOWEST), max(job.every, _LONGEST_PAUSE_SECONDS))
             await asyncio.sleep(pause * random.uniform(0.9, 1.1))
-            # Longer than a period: a round may be late, but a dead process is replaced in the next one.
-            if job.lease and not await self._leases.take(job.name, max(1.5 * job.every, 3.0)):
+            if job.lease and not await self._leases.take(job.name, _lease_seconds(job)):
                 continue
-            failures = 0 if await self._once(job) else failures + 1
+            async with self._kept(job):
+                failures = 0 if await self._once(job) else failures + 1
+
+    @contextlib.asynccontextmanager
+    async def _kept(self, job: Job) -> AsyncIterator[None]:
+        async def renew() -> None:
+            while True:
+                await asyncio.sleep(_lease_seconds(job) / 3)
+                await self._leases.take(job.name, _lease_seconds(job))
+
+        keeper = asyncio.create_task(renew(), name=f"lease:{job.name}") if job.lease else None
+        try:
+            yield
+        finally:
+            if keeper is not None:
+                keeper.cancel()
+                await asyncio.gather(keeper, return_exceptions=True)
 
     async def _once(self, job: Job) -> bool:
         began = time.monotonic()

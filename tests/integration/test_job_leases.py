@@ -1,0 +1,38 @@
+"""Issue 4, section 4: one process of all runs a leased job, also when a run takes longer than the lease."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+
+from core import keys
+from core.runtime import Runtime
+from core.upkeep.jobs import Job, Jobs
+from core.upkeep.lease_redis import Leases
+from core.upkeep.supervisor import Supervisor
+
+
+async def test_a_long_run_keeps_its_lease(runtime: Runtime) -> None:
+    name = f"long-{secrets.token_hex(3)}"
+    lease = keys.job_lease(name)
+    began, end = asyncio.Event(), asyncio.Event()
+
+    async def long() -> None:
+        began.set()
+        await end.wait()
+
+    supervisor = Supervisor()
+    jobs = Jobs(supervisor=supervisor, leases=Leases(runtime.redis, "one"))
+    other = Leases(runtime.redis, "other")
+    jobs.start(Job(name, every=0.01, run=long))
+    async with asyncio.timeout(60):
+        await began.wait()
+        given = await runtime.redis.pttl(lease)
+        await runtime.redis.pexpire(lease, given * 2 // 3)  # as if most of a period had gone by
+        while await runtime.redis.pttl(lease) <= given * 2 // 3:
+            assert not await other.take(name, 1)
+            await asyncio.sleep(0.02)
+    end.set()
+    await jobs.stop()
+    await supervisor.drain(1)
+    assert await other.take(name, 1), "given back at the end"
