@@ -78,7 +78,10 @@ class Jobs:
 
     async def _loop(self, job: Job) -> None:
         failures = 0
-        while True:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - a coroutine that runs
+        # Asked each time: a library may swallow a cancel that comes with its answer, and the end would wait for ever.
+        while not task.cancelling():
             pause = min(job.every * min(2**failures, _SLOWEST), max(job.every, _LONGEST_PAUSE_SECONDS))
             await asyncio.sleep(pause * random.uniform(0.9, 1.1))
             if job.lease and not await self._leases.take(job.name, _lease_seconds(job)):
