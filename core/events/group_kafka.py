@@ -147,9 +147,8 @@ class KafkaGroup:
         try:
             for tp, progress in stuck.items():
                 consumer.seek(tp, progress.stuck_at)
-                if progress.seconds:
-                    consumer.pause(tp)
-                    self._resume[tp] = asyncio.get_running_loop().time() + progress.seconds
+                consumer.pause(tp)
+                self._resume[tp] = asyncio.get_running_loop().time() + progress.seconds
         except IllegalStateError as error:
             # Not ours any more: whoever reads on gets the messages again.
             log.info("partition_lost", group=self.group, error=repr(error))
