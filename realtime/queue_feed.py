@@ -43,6 +43,8 @@ _WAITS_SECONDS: Final = 10.0
 _CHUNK: Final = 1_000
 _LOOK_UPS_AT_ONCE: Final = 32
 _ASKS: Final = 4
+#: Messages kept back while places are fetched, at most: a sale tells a few a second.
+_MOST_HELD: Final = 2_000
 _RETRY_SECONDS: Final = (0.1, 2.0)
 #: Late messages of before the last fetch come within this long; an old version later than that is a queue begun anew.
 _LATE_SECONDS: Final = 1.0
@@ -96,6 +98,9 @@ class QueueFeed:
     def message(self, data: bytes) -> None:
         told: dict[str, Any] = orjson.loads(data)
         if self._held is not None:
+            if len(self._held) >= _MOST_HELD:
+                # Redis tells, but has not answered for long: the answer that comes is newer than these.
+                del self._held[: _MOST_HELD // 2]
             self._held.append(told)
         elif not self._take(told):
             self._held = [told]
