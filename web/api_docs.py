@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from core.errors import OnsaleError
+from core.venue.plan_document import MAX_BYTES
 from web.app import ENDPOINTS
 from web.endpoint import MOST_BODY, Caller, Endpoint
 
@@ -18,8 +19,8 @@ OpenAPI 3.1 description that each installation serves at `/openapi.json`. Genera
 `make docs`: change it there.
 
 Times are ISO 8601 in UTC; money is an integer in the currency's minor unit; a seat is its ordinal, its index in the
-plan. Bodies are JSON (`Content-Type: application/json`) of {MOST_BODY // 1024} KiB at most, with exactly the members
-that are described.
+plan. Bodies are JSON (`Content-Type: application/json`) with exactly the members that are described, of
+{MOST_BODY // 1024} KiB at most, or {MAX_BYTES // 1_000_000} MB where a seat plan is part of them.
 
 ## Who calls
 

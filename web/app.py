@@ -28,7 +28,7 @@ from web import (
 from web.assets import Assets
 from web.boards import Boards
 from web.endpoint import Endpoint, routes
-from web.ops import circuits, figures, inspect, records, sales
+from web.ops import circuits, figures, inspect, new_sale, records, sales
 from web.ops.kept import KeptAnswers
 from web.ops.pages import Console
 from web.pages import Pages
@@ -44,8 +44,9 @@ from web.security import Operators, Origins, Visitors
 #: Every call of the HTTP API but `/openapi.json`, which is made from them.
 ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *api_visitors.ENDPOINTS, *api_events.ENDPOINTS, *api_queue.ENDPOINTS, *api_holds.ENDPOINTS,
-    *api_reservations.ENDPOINTS, *api_operator.ENDPOINTS, *sales.ENDPOINTS, *figures.ENDPOINTS,
-    *inspect.ENDPOINTS, *records.ENDPOINTS, *circuits.ENDPOINTS, *health.ENDPOINTS, api_meta.METRICS,
+    *api_reservations.ENDPOINTS, *api_operator.ENDPOINTS, *new_sale.ENDPOINTS, *sales.ENDPOINTS,
+    *figures.ENDPOINTS, *inspect.ENDPOINTS, *records.ENDPOINTS, *circuits.ENDPOINTS, *health.ENDPOINTS,
+    api_meta.METRICS,
 )  # fmt: skip
 
 

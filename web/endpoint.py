@@ -40,10 +40,13 @@ from web.parts import Parts, parts_of
 from web.security import Operator, bearer_of, require_same_site
 
 B = TypeVar("B")
+M = TypeVar("M", bound=BaseModel)
 
-#: A request's body, at most, in bytes; and how long it may take to arrive, in seconds.
+#: A request's body, at most, in bytes, where its endpoint says nothing else.
 MOST_BODY: Final = 16 * 1024
+#: How long a body may take to arrive: so many seconds, and as many more as the largest takes at a slow line's pace.
 _BODY_SECONDS: Final = 10.0
+_SLOW_LINE: Final = 500_000  # bytes a second
 
 _CHANGES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
@@ -101,7 +104,7 @@ class Endpoint:
 
     `answer` is the model of the success body, None when there is none (204) or it is no JSON (`media_type`); `also`
     gives the models of other statuses that are no problem responses. `body_required` is False where an empty body means
-    the model's defaults.
+    the model's defaults; `most_body` is the largest body in bytes.
     """
 
     method: str
@@ -113,6 +116,7 @@ class Endpoint:
     answer: type[BaseModel] | None = None
     body: type[BaseModel] | None = None
     body_required: bool = True
+    most_body: int = MOST_BODY
     caller: Caller = Caller.ANYONE
     refusals: tuple[type[OnsaleError], ...] = ()
     parameters: tuple[Parameter, ...] = ()
@@ -156,7 +160,7 @@ class Endpoint:
         if by == "cookie":
             programs = self.caller is Caller.VISITOR
             require_same_site(request, request.method, parts.origins, programs=programs)
-        body = await read_body(request, self.body, required=self.body_required) if self.body else None
+        body = await read_body(request, self.body, self.body_required, self.most_body) if self.body else None
         return await self.handle(Call(request, parts, body, visitor, actor))
 
 
@@ -177,13 +181,19 @@ def address_of(request: Request) -> str:
     return request.client.host if request.client else "unknown"
 
 
-async def read_body(request: Request, model: type[BaseModel], *, required: bool) -> BaseModel:
+async def read_body(request: Request, model: type[M], required: bool, most: int) -> M:
     """Raises TooLarge, Malformed (no JSON) or InvalidRequest (of another shape)."""
-    raw = await bytes_of(request)
+    raw = await bytes_of(request, most)
     if not raw and not required:
         return model()
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise Malformed("send a JSON body with Content-Type: application/json")
+    if len(raw) <= MOST_BODY:
+        return _parsed(raw, model)
+    return await asyncio.to_thread(_parsed, raw, model)  # a large one keeps the others waiting
+
+
+def _parsed(raw: bytes, model: type[M]) -> M:
     try:
         value = orjson.loads(raw)
     except ValueError:
@@ -194,18 +204,18 @@ async def read_body(request: Request, model: type[BaseModel], *, required: bool)
         raise problems.of_validation(error) from None
 
 
-async def bytes_of(request: Request) -> bytes:
-    """The body, never more than the limit in memory, whatever Content-Length says."""
+async def bytes_of(request: Request, most: int = MOST_BODY) -> bytes:
+    """The body, never more than `most` bytes in memory, whatever Content-Length says. Raises TooLarge, Malformed."""
     declared = request.headers.get("content-length", "0")
-    if declared.isdigit() and int(declared[:12]) > MOST_BODY:
-        raise TooLarge(limit=MOST_BODY)
+    if declared.isdigit() and int(declared[:12]) > most:
+        raise TooLarge(limit=most)
     received = bytearray()
     try:
-        async with asyncio.timeout(_BODY_SECONDS):
+        async with asyncio.timeout(_BODY_SECONDS + most / _SLOW_LINE):
             async for chunk in request.stream():
                 received += chunk
-                if len(received) > MOST_BODY:
-                    raise TooLarge(limit=MOST_BODY)
+                if len(received) > most:
+                    raise TooLarge(limit=most)
     except TimeoutError:
         raise Malformed("the body did not arrive in time") from None
     return bytes(received)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from babel.numbers import get_currency_precision, list_currencies
 
@@ -40,8 +41,8 @@ class NewEvent:
 def check_slug(slug: str) -> None:
     """Raises InvalidRequest."""
     if not SLUG.fullmatch(slug):
-        raise InvalidRequest(
-            f"{slug[:80]!r} is not a slug: small letters, digits and inner hyphens, at most 64 characters"
+        raise _wrong(
+            "slug", f"{slug[:80]!r} is not a slug: small letters, digits and inner hyphens, at most 64 characters"
         )
 
 
@@ -49,7 +50,7 @@ def check_currency(currency: str) -> None:
     """Raises InvalidRequest unless it is an ISO 4217 code that Babel knows."""
     if currency not in list_currencies():
         hint = f": did you mean {currency.upper()}?" if currency.upper() in list_currencies() else ""
-        raise InvalidRequest(f"{currency[:20]!r} is not an ISO 4217 currency code such as KRW or EUR{hint}")
+        raise _wrong("currency", f"{currency[:20]!r} is not an ISO 4217 currency code such as KRW or EUR{hint}")
 
 
 def check_sale(
@@ -64,12 +65,12 @@ def check_sale(
 ) -> None:
     """The rules for what may be changed later as well. Raises InvalidRequest."""
     if not name.strip() or len(name) > 200 or not name.isprintable():
-        raise InvalidRequest("the event needs a name of 1 to 200 printable characters")
+        raise _wrong("name", "the event needs a name of 1 to 200 printable characters")
     for what, moment in (("opens_at", opens_at), ("closes_at", closes_at), ("starts_at", starts_at)):
         if moment is not None and moment.tzinfo is None:
-            raise InvalidRequest(f"{what} has no time zone")
+            raise _wrong(what, f"{what} has no time zone")
     if opens_at is not None and closes_at is not None and closes_at <= opens_at:
-        raise InvalidRequest("the sale must close after it opens: closes_at is not later than opens_at")
+        raise _wrong("closes_at", "the sale must close after it opens: closes_at is not later than opens_at")
     limits = {
         "active_limit": (active_limit, 1_000_000),
         "hold_seconds": (hold_seconds, 86_400),
@@ -77,7 +78,7 @@ def check_sale(
     }
     for what, (value, most) in limits.items():
         if not 1 <= value <= most:
-            raise InvalidRequest(f"{what} must be between 1 and {most}, not {value}")
+            raise _wrong(what, f"{what} must be between 1 and {most}, not {value}")
 
 
 def check_prices(prices: Mapping[str, int], plan: SeatPlan, currency: str) -> None:
@@ -85,19 +86,19 @@ def check_prices(prices: Mapping[str, int], plan: SeatPlan, currency: str) -> No
     known = [category.name for category in plan.categories]
     unknown = sorted(name for name in prices if name not in known)
     if unknown:
-        raise InvalidRequest(
-            f"the seat plan has no category {_named(unknown)}; its categories are {_named(known)}", categories=unknown
-        )
+        message = f"the seat plan has no category {_named(unknown)}; its categories are {_named(known)}"
+        raise _wrong([f"prices.{name}" for name in unknown], message, categories=unknown)
     used = {seat.category for seat in plan.seats}
     missing = [name for name in known if name in used and name not in prices]
     if missing:
-        raise InvalidRequest(f"no price for {_named(missing)}", categories=missing)
+        raise _wrong([f"prices.{name}" for name in missing], f"no price for {_named(missing)}", categories=missing)
     for name, amount in prices.items():
         if not 0 <= amount <= MAX_PRICE:
             digits = get_currency_precision(currency)
-            raise InvalidRequest(
+            raise _wrong(
+                f"prices.{name}",
                 f"the price of {name!r} must be between 0 and {MAX_PRICE} "
-                f"(in {currency}'s minor unit, {digits} decimal places), not {amount}"
+                f"(in {currency}'s minor unit, {digits} decimal places), not {amount}",
             )
 
 
@@ -110,6 +111,12 @@ def check_new_event(new: NewEvent, plan: SeatPlan) -> None:
         active_limit=new.active_limit, hold_seconds=new.hold_seconds, max_seats=new.max_seats,
     )  # fmt: skip
     check_prices(new.prices, plan, new.currency)
+
+
+def _wrong(at: str | list[str], message: str, **data: Any) -> InvalidRequest:
+    """`errors` say where, as for a request's shape, so that a form can show each at its field."""
+    places = [at] if isinstance(at, str) else at
+    return InvalidRequest(message, errors=[{"at": place, "message": message} for place in places], **data)
 
 
 def _named(names: list[str]) -> str:

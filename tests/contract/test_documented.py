@@ -21,7 +21,7 @@ from core.runtime import Runtime, open_runtime
 from core.settings import Settings
 from core.venue.event import Event, SaleStatus
 from tests.booking import Bank, desk, until
-from tests.conftest import MakeEvent
+from tests.conftest import MakeEvent, small_plan
 from tests.contract.api_client import Api, open_client
 from tests.contract.store_proxy import behind_proxies
 from web import api_docs
@@ -43,6 +43,9 @@ GOOD_BODIES: dict[str, Any] = {
     "Inspect": {},
     "Find": {"text": "kim@example.org"},
     "RetryDeadLetters": {"ids": [1]},
+    "NewSale": {"slug": "exists", "name": "Gala", "plan": small_plan().decode(), "prices": {"Standard": 15000}},
+    "ChangeSale": {"hold_seconds": 120},
+    "CheckPlan": {"plan": small_plan().decode()},
 }
 
 
@@ -127,7 +130,8 @@ async def malformed(scene: Scene, endpoint: Endpoint) -> httpx.Response:
 
 
 async def too_large(scene: Scene, endpoint: Endpoint) -> httpx.Response:
-    return await scene.call(endpoint, content=b" " * 20_000, headers={"content-type": "application/json"})
+    content = b" " * (endpoint.most_body + 1)
+    return await scene.call(endpoint, content=content, headers={"content-type": "application/json"})
 
 
 async def invalid(scene: Scene, endpoint: Endpoint) -> httpx.Response:
@@ -135,6 +139,14 @@ async def invalid(scene: Scene, endpoint: Endpoint) -> httpx.Response:
         event = await scene.make_event()
         return await scene.call(endpoint, slug=event.slug, query="?seats=x&seat=x&before=x")
     return await scene.call(endpoint, json={"unknown": 1})
+
+
+async def event_exists(scene: Scene, endpoint: Endpoint) -> httpx.Response:
+    return await scene.call(endpoint, json={**good_body(endpoint), "slug": (await scene.make_event()).slug})
+
+
+async def plan_invalid(scene: Scene, endpoint: Endpoint) -> httpx.Response:
+    return await scene.call(endpoint, json={**good_body(endpoint), "plan": {"zones": []}})
 
 
 async def not_open(scene: Scene, endpoint: Endpoint) -> httpx.Response:
@@ -278,7 +290,8 @@ MEET: dict[str, Meet] = {
     "not_in_queue": outside, "not_active": outside, "seat_taken": seat_taken, "too_many_seats": too_many_seats,
     "no_such_seat": no_such_seat, "no_seats_held": no_seats, "hold_not_extendable": not_extendable,
     "hold_expired": hold_expired, "payment_in_progress": paying, "idempotency_key_reused": key_reused,
-    "seat_not_held": not_held, "no_such_provider": no_provider,
+    "event_exists": event_exists, "plan_invalid": plan_invalid, "seat_not_held": not_held,
+    "no_such_provider": no_provider,
     "not_cancellable": not_cancellable, "payment_unavailable": payment_away, "too_many_requests": too_many_requests,
 }  # fmt: skip
 

@@ -1,6 +1,7 @@
 """What operators see and do beyond `web/api_operator.py`: further calls behind the operator token, and the console.
 
-    schemas.py   bodies
+    schemas.py   bodies; sale_schemas.py those of new_sale.py
+    new_sale.py  checking a seat plan, creating a sale, changing its times and limits
     sales.py     the limit, releasing a seat, removing a visitor, reconcile
     circuits.py  payment circuits
     inspect.py   a seat, a visitor, a reservation; the diagnosis

@@ -1,0 +1,214 @@
+"""A sale made and changed over HTTP: the command line's rules, a plan's errors with their places (S30)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.runtime import Runtime
+from core.venue.demo_plan import DEMO_PRICES
+from tests.booking import rows
+from tests.conftest import MakeEvent, small_plan
+from tests.contract.api_client import Api
+
+HALL = Path(__file__).parent.parent / "data" / "riethsporthalle.json"
+EVENTS, CHECK = "/api/operator/events", "/api/operator/plans/check"
+
+
+def sale(**changes: Any) -> dict[str, Any]:
+    made = {"slug": f"t-{secrets.token_hex(5)}", "name": "Gala", "plan": small_plan().decode(),
+            "prices": {"Standard": 15000}}  # fmt: skip
+    return made | changes
+
+
+async def trail(runtime: Runtime, subject: str) -> list[Any]:
+    return list(await rows(runtime, "SELECT actor, action, detail FROM audit WHERE subject = $1 ORDER BY id", subject))
+
+
+async def test_a_sale_is_made_from_a_plan_and_bought_from(operator: Api, visitor: Api, runtime: Runtime) -> None:
+    """The plan as a document; times of any zone; the settings' limits where nothing is said."""
+    asked = sale(
+        plan=json.loads(small_plan()), currency="EUR", opens_at="2026-05-01T20:00:00+09:00",
+        closes_at="2030-01-01T00:00:00Z", starts_at="2030-02-01T19:30:00+01:00", max_seats=2, open=True,
+    )  # fmt: skip
+    response = await operator.call("POST", EVENTS, json=asked, expect=201)
+    settings = runtime.settings
+    assert response.json() == {
+        "slug": asked["slug"], "name": "Gala", "status": "OPEN", "opens_at": "2026-05-01T11:00:00.000Z",
+        "closes_at": "2030-01-01T00:00:00.000Z", "starts_at": "2030-02-01T18:30:00.000Z", "currency": "EUR",
+        "prices": {"Standard": 15000}, "active_limit": settings.active_limit,
+        "hold_seconds": round(settings.hold_seconds), "max_seats": 2, "seats": 20,
+    }  # fmt: skip
+    path = response.headers["location"]
+    assert (await visitor.call("GET", path, expect=200)).json()["status"] == "open"
+    await visitor.call("POST", f"{path}/queue", expect=200)
+    await visitor.call("POST", f"{path}/holds", json={"seats": [3, 4]}, expect=201)
+    [entry] = await trail(runtime, asked["slug"])
+    assert (entry["actor"], entry["action"]) == ("operator@203.0.113.7", "sale.create")
+    assert entry["detail"] == {"status": "OPEN", "seats": 20}
+
+
+async def test_without_open_it_waits_for_its_time(operator: Api) -> None:
+    asked = sale()
+    assert (await operator.call("POST", EVENTS, json=asked, expect=201)).json()["status"] == "SCHEDULED"
+    assert (await operator.call("GET", f"/api/events/{asked['slug']}")).json()["status"] == "before"
+
+
+async def test_the_demonstration_hall_is_a_plan_like_any_other(operator: Api) -> None:
+    plan = (await operator.call("GET", "/api/operator/plans/demonstration", expect=200)).text
+    body = (await operator.call("POST", CHECK, json={"plan": plan}, expect=200)).json()
+    assert {one["name"] for one in body["categories"]} == set(DEMO_PRICES)
+    assert sum(one["seats"] for one in body["categories"]) == body["seats"] == len(body["plan"]["seats"])
+
+
+async def test_a_real_hall_is_checked_with_what_the_form_needs(operator: Api) -> None:
+    """More than an ordinary call's body; the picture's plan is the one that buyers will get."""
+    asked = {"plan": HALL.read_text()}
+    assert len(asked["plan"]) > 16 * 1024
+    body = (await operator.call("POST", CHECK, json=asked, expect=200)).json()
+    prices = {one["name"]: 1000 for one in body["categories"]}
+    made = sale(plan=asked["plan"], prices=prices)
+    assert (await operator.call("POST", EVENTS, json=made, expect=201)).json()["seats"] == body["seats"]
+    plan = (await operator.call("GET", f"/api/events/{made['slug']}/plan")).json()
+    assert body["zones"] == len(plan["zones"])
+    assert body["plan"]["seats"] == plan["seats"]
+    assert [one["price"] for one in body["plan"]["categories"]] == [0] * len(prices)
+
+
+@pytest.mark.parametrize("path", [CHECK, EVENTS])
+async def test_all_errors_of_a_plan_are_told_with_their_places(operator: Api, runtime: Runtime, path: str) -> None:
+    plan = json.loads(small_plan())
+    seats = plan["zones"][0]["rows"][0]["seats"]
+    seats[2]["category"] = "Balcony"
+    seats[3]["seat_guid"] = seats[0]["seat_guid"]
+    asked = {"plan": plan} if path == CHECK else sale(plan=plan)
+    body = await operator.refused("POST", path, 422, "plan_invalid", json=asked)
+    assert [one["at"] for one in body["errors"]] == [
+        "zones[0].rows[0].seats[2].category", "zones[0].rows[0].seats[3].seat_guid",
+    ]  # fmt: skip
+    assert not await rows(runtime, "SELECT 1 FROM events WHERE slug = $1", asked.get("slug", ""))
+
+
+async def test_a_file_that_is_no_json_is_told_by_line(operator: Api) -> None:
+    """And a key given twice, which a parsed document can no longer show."""
+    body = await operator.refused("POST", CHECK, 422, "plan_invalid", json={"plan": '{\n  "zones": [,]\n}'})
+    assert body["errors"][0]["at"].startswith("line 2,")
+    twice = small_plan().decode().replace('{"', '{"name": "first", "', 1)
+    body = await operator.refused("POST", CHECK, 422, "plan_invalid", json={"plan": twice})
+    assert [(one["at"], one["message"]) for one in body["errors"]] == [
+        ("name", "this key occurs twice in the same object")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "at"),
+    [
+        ({"slug": "Big Night"}, ["slug"]),
+        ({"slug": "x" * 65}, ["slug"]),
+        ({"name": " "}, ["name"]),
+        ({"name": "a\nb"}, ["name"]),
+        ({"currency": "krw"}, ["currency"]),
+        ({"prices": {}}, ["prices.Standard"]),
+        ({"prices": {"Standard": 1, "VIP": 2, "Box": 3}}, ["prices.Box", "prices.VIP"]),
+        ({"prices": {"Standard": -1}}, ["prices.Standard"]),
+        ({"prices": {"Standard": "15000"}}, ["prices.Standard"]),
+        ({"opens_at": "2026-05-01T20:00"}, ["opens_at"]),
+        ({"opens_at": 1777600800}, ["opens_at"]),
+        ({"starts_at": "0001-01-01T00:00:00+14:00"}, ["starts_at"]),
+        ({"opens_at": "2026-05-01T20:00Z", "closes_at": "2026-05-01T20:00Z"}, ["closes_at"]),
+        ({"active_limit": 0, "hold_seconds": 86_401, "max_seats": 101}, ["active_limit", "hold_seconds", "max_seats"]),
+        ({"open": "yes"}, ["open"]),
+        ({"plan": 7}, ["plan"]),
+        ({"colour": "red"}, ["colour"]),
+    ],
+)
+async def test_what_is_wrong_is_told_with_its_field(
+    operator: Api, runtime: Runtime, changes: dict[str, Any], at: list[str]
+) -> None:
+    asked = sale(**changes)
+    body = await operator.refused("POST", EVENTS, 422, "invalid_request", json=asked)
+    assert sorted({one["at"].partition(".dict")[0].partition(".str")[0] for one in body["errors"]}) == at
+    assert not await rows(runtime, "SELECT 1 FROM events WHERE slug = $1", asked["slug"])
+
+
+async def test_a_slug_that_is_taken_is_refused_and_changes_nothing(
+    operator: Api, make_event: MakeEvent, runtime: Runtime
+) -> None:
+    event = await make_event()
+    body = await operator.refused("POST", EVENTS, 409, "event_exists", json=sale(slug=event.slug, name="Other"))
+    assert event.slug in body["detail"]
+    assert (await operator.call("GET", f"/api/events/{event.slug}")).json()["name"] == "Test night"
+    assert not await trail(runtime, event.slug)
+
+
+async def test_two_who_create_the_same_sale_at_once_make_one(operator: Api, runtime: Runtime) -> None:
+    asked = sale()
+    answers = await asyncio.gather(*(operator.call("POST", EVENTS, json=asked) for _ in range(4)))
+    assert sorted(one.status_code for one in answers) == [201, 409, 409, 409]
+    assert len(await trail(runtime, asked["slug"])) == 1
+
+
+async def test_who_is_no_operator_is_refused_before_the_body_is_taken(visitor: Api, nobody: Api) -> None:
+    for api in (visitor, nobody):
+        for path in (EVENTS, CHECK):
+            await api.refused("POST", path, 403, "forbidden", content=b" " * 70_000_000)
+
+
+async def test_only_these_calls_take_large_bodies(operator: Api, make_event: MakeEvent) -> None:
+    event = await make_event()
+    sent: dict[str, Any] = {"content": b" " * 20_000, "headers": {"content-type": "application/json"}}
+    await operator.refused("PATCH", f"{EVENTS}/{event.slug}", 413, "too_large", **sent)
+    await operator.refused("POST", EVENTS, 400, "invalid_request", **sent)
+    sent["content"] = b" " * 64_000_001
+    assert (await operator.refused("POST", EVENTS, 413, "too_large", **sent))["limit"] == 64_000_000
+
+
+async def test_a_sale_is_changed_and_the_trail_says_from_what_to_what(
+    operator: Api, visitor: Api, make_event: MakeEvent, runtime: Runtime
+) -> None:
+    """Held seats keep their end; what is picked from then on has the new time and the new most."""
+    event = await make_event()
+    holds = f"/api/events/{event.slug}/holds"
+    await visitor.call("POST", f"/api/events/{event.slug}/queue", expect=200)
+    held = (await visitor.call("POST", holds, json={"seats": [0, 1]}, expect=201)).json()
+    asked = {"name": " New name ", "hold_seconds": 900, "max_seats": 1, "starts_at": "2030-05-01T20:00:00+09:00"}
+    body = (await operator.call("PATCH", f"{EVENTS}/{event.slug}", json=asked, expect=200)).json()
+    assert (body["name"], body["hold_seconds"], body["max_seats"]) == ("New name", 900, 1)
+    assert body["starts_at"] == "2030-05-01T11:00:00.000Z"
+    assert (await visitor.call("GET", holds)).json()["until"] == held["until"]
+    await visitor.refused("POST", holds, 422, "too_many_seats", json={"seats": [2]})
+    [entry] = await trail(runtime, event.slug)
+    assert (entry["action"], entry["detail"]) == (
+        "sale.change",
+        {"name": ["Test night", "New name"], "hold_seconds": [300, 900], "max_seats": [4, 1],
+         "starts_at": [None, "2030-05-01T11:00:00.000Z"]},
+    )  # fmt: skip
+    cleared = (await operator.call("PATCH", f"{EVENTS}/{event.slug}", json={"starts_at": None}, expect=200)).json()
+    assert cleared["starts_at"] is None
+    await operator.call("PATCH", f"{EVENTS}/{event.slug}", json={"max_seats": 1}, expect=200)
+    assert len(await trail(runtime, event.slug)) == 2, "what changes nothing leaves no entry"
+
+
+@pytest.mark.parametrize(
+    ("changes", "at"),
+    [
+        ({"name": ""}, "name"), ({"hold_seconds": 0}, "hold_seconds"), ({"max_seats": None}, "max_seats"),
+        ({"closes_at": "2020-01-01T00:00Z"}, "closes_at"), ({"currency": "EUR"}, "currency"),
+    ],
+)  # fmt: skip
+async def test_a_change_that_breaks_a_rule_is_refused(
+    operator: Api, make_event: MakeEvent, runtime: Runtime, changes: dict[str, Any], at: str
+) -> None:
+    """The rules are those of the whole sale: a sale must close after it opens."""
+    event = await make_event()
+    path = f"{EVENTS}/{event.slug}"
+    await operator.call("PATCH", path, json={"opens_at": "2026-05-01T20:00:00Z"}, expect=200)
+    body = await operator.refused("PATCH", path, 422, "invalid_request", json=changes)
+    assert [one["at"] for one in body["errors"]] == [at]
+    assert (await runtime.events.get(event.slug)).name == "Test night"
+    assert len(await trail(runtime, event.slug)) == 1

@@ -1,0 +1,124 @@
+"""Making a sale over HTTP, and changing what can be changed of one: the same rules as `onsale event create`.
+
+A plan can have 64 MB, so these calls have a body limit of their own, and nothing that reads a plan runs on the event
+loop. Who calls is known before the first byte of the body is taken (`web/endpoint.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import orjson
+from starlette.responses import Response
+
+from core.clock import iso
+from core.errors import EventExists, EventNotFound, PlanInvalid
+from core.venue.demo_plan import DEMO_PLAN
+from core.venue.event import Event, SaleStatus
+from core.venue.new_event import NewEvent
+from core.venue.plan_body import plan_body
+from core.venue.plan_document import MAX_BYTES
+from core.venue.plan_import import load_plan, seats_by_category
+from web.endpoint import Call, Caller, Endpoint, answer
+from web.ops.sale_schemas import ChangeSale, CheckedPlan, CheckPlan, NewSale, SaleSettings
+from web.ops.trail import note, tell_sale_changed
+
+
+async def check(call: Call[CheckPlan]) -> Response:
+    # Up to 100,000 seats: checked and written by us, so not copied through the answer's model again.
+    content = await asyncio.to_thread(_checked, call.body.plan)
+    return Response(content, media_type="application/json")
+
+
+def _checked(plan: dict[str, Any] | str) -> bytes:
+    loaded = load_plan(_file(plan))
+    counts = {name: count for name, count in seats_by_category(loaded).items() if count}
+    return orjson.dumps(
+        {
+            "name": loaded.name,
+            "seats": len(loaded.seats),
+            "zones": len(loaded.zones),
+            "categories": [
+                {"name": one.name, "color": one.color, "seats": counts[one.name]}
+                for one in loaded.categories
+                if one.name in counts
+            ],
+            "plan": orjson.Fragment(plan_body(loaded, dict.fromkeys(counts, 0))),
+        }
+    )
+
+
+def _file(plan: dict[str, Any] | str) -> bytes:
+    return plan.encode() if isinstance(plan, str) else orjson.dumps(plan)
+
+
+async def demonstration(call: Call[None]) -> Response:
+    content = await asyncio.to_thread(DEMO_PLAN.read_bytes)
+    headers = {"Content-Disposition": 'attachment; filename="demonstration-hall.json"'}
+    return Response(content, headers=headers, media_type="application/json")
+
+
+async def create(call: Call[NewSale]) -> Response:
+    asked, settings = call.body, call.runtime.settings
+    new = NewEvent(
+        slug=asked.slug, name=asked.name, prices=asked.prices, currency=asked.currency,
+        status=SaleStatus.OPEN if asked.open else SaleStatus.SCHEDULED,
+        opens_at=asked.opens_at, closes_at=asked.closes_at, starts_at=asked.starts_at,
+        active_limit=settings.active_limit if asked.active_limit is None else asked.active_limit,
+        hold_seconds=round(settings.hold_seconds) if asked.hold_seconds is None else asked.hold_seconds,
+        max_seats=settings.max_seats if asked.max_seats is None else asked.max_seats,
+    )  # fmt: skip
+    event = await call.runtime.events.create(new, await asyncio.to_thread(_file, asked.plan))
+    await note(call.parts, call.actor, "sale.create", event.slug, status=event.status.value, seats=event.seat_count)
+    return answer(_settings(event), status=201, headers={"Location": f"/api/events/{event.slug}"})
+
+
+async def change(call: Call[ChangeSale]) -> Response:
+    before = await call.event()
+    asked = {name: getattr(call.body, name) for name in call.body.model_fields_set}
+    if "name" in asked:
+        asked["name"] = asked["name"].strip()  # as when it was made
+    changes = {name: value for name, value in asked.items() if value != getattr(before, name)}
+    if not changes:
+        return answer(_settings(before))
+    event = await call.runtime.events.update(before.slug, **changes)
+    await tell_sale_changed(call.parts, event)
+    trail = {name: [_plain(getattr(before, name)), _plain(getattr(event, name))] for name in sorted(changes)}
+    await note(call.parts, call.actor, "sale.change", event.slug, **trail)
+    return answer(_settings(event))
+
+
+def _plain(value: Any) -> Any:
+    return iso(value) if hasattr(value, "tzinfo") else value
+
+
+def _settings(event: Event) -> SaleSettings:
+    return SaleSettings(
+        slug=event.slug, name=event.name, status=event.status, opens_at=event.opens_at, closes_at=event.closes_at,
+        starts_at=event.starts_at, currency=event.currency, prices=dict(event.prices),
+        active_limit=event.active_limit, hold_seconds=event.hold_seconds, max_seats=event.max_seats,
+        seats=event.seat_count,
+    )  # fmt: skip
+
+
+ENDPOINTS = (
+    Endpoint(
+        "POST", "/api/operator/events", create, "Create a sale from a seat plan", "operator", success=201,
+        answer=SaleSettings, body=NewSale, most_body=MAX_BYTES, caller=Caller.OPERATOR,
+        refusals=(EventExists, PlanInvalid), answer_headers={"Location": "the new event"},
+    ),
+    Endpoint(
+        "PATCH", "/api/operator/events/{slug}", change, "Change a sale's name, times, hold time, seats of a visitor",
+        "operator", answer=SaleSettings, body=ChangeSale, caller=Caller.OPERATOR, refusals=(EventNotFound,),
+    ),
+    Endpoint(
+        "POST", "/api/operator/plans/check", check, "Check a seat plan, and say what is in it", "operator",
+        answer=CheckedPlan, body=CheckPlan, most_body=MAX_BYTES, caller=Caller.OPERATOR, refusals=(PlanInvalid,),
+        uses_stores=False,
+    ),
+    Endpoint(
+        "GET", "/api/operator/plans/demonstration", demonstration, "The demonstration hall's seat plan file",
+        "operator", caller=Caller.OPERATOR, uses_stores=False,
+    ),
+)  # fmt: skip

@@ -1,0 +1,104 @@
+"""Bodies of the calls that make a sale and change it; `web/schemas.py` says how such classes are read."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final
+
+from pydantic import BeforeValidator, Field
+
+from core.venue.event import SaleStatus
+from core.venue.new_event import MAX_PRICE
+from web.schemas import Answer, Asked, Plan, UtcTime
+
+
+def _moment(value: Any) -> datetime:
+    try:
+        moment = datetime.fromisoformat(value)
+        # Without a zone it would be the server's local time, which is nobody's.
+        if moment.tzinfo is None:
+            raise ValueError("no zone")
+        return moment.astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError("must be a time with its zone, such as 2026-05-01T20:00:00+09:00") from None
+
+
+_Moment = Annotated[datetime, BeforeValidator(_moment)]
+_Currency = Annotated[str, Field(max_length=20, description="ISO 4217")]
+_ActiveLimit = Annotated[int, Field(ge=1, le=1_000_000, description="visitors that may be in at once")]
+_HoldSeconds = Annotated[int, Field(ge=1, le=86_400, description="how long picked seats are kept")]
+_MaxSeats = Annotated[int, Field(ge=1, le=100, description="seats of one visitor")]
+_Price = Annotated[int, Field(ge=0, le=MAX_PRICE)]
+_Name = Annotated[str, Field(description="what buyers read: 1 to 200 printable characters")]
+
+_OPENS: Final = "when the sale opens by itself; null: by hand"
+_CLOSES: Final = "when the sale ends by itself; null: by hand"
+_STARTS: Final = "when the performance starts"
+_DOCUMENT: Final = (
+    "pretix's seating plan: the document itself, or its file's text, whose errors are then told by line and column"
+)
+
+
+class CheckPlan(Asked):
+    plan: dict[str, Any] | str = Field(description=_DOCUMENT)
+
+
+class NewSale(Asked):
+    slug: str = Field(description="the name in addresses: small letters, digits and inner hyphens, 64 at most")
+    name: _Name
+    plan: dict[str, Any] | str = Field(description=_DOCUMENT)
+    prices: dict[str, _Price] = Field(
+        description="category -> price in the currency's minor unit; every category that has seats needs one"
+    )
+    currency: _Currency = "KRW"
+    opens_at: _Moment | None = Field(None, description=_OPENS)
+    closes_at: _Moment | None = Field(None, description=_CLOSES)
+    starts_at: _Moment | None = Field(None, description=_STARTS)
+    active_limit: _ActiveLimit | None = Field(None, description="visitors that may be in at once; the setting's")
+    hold_seconds: _HoldSeconds | None = Field(None, description="how long picked seats are kept; the setting's")
+    max_seats: _MaxSeats | None = Field(None, description="seats of one visitor; the setting's")
+    open: bool = Field(False, description="open the sale at once")
+
+
+class ChangeSale(Asked):
+    """Members that are missing stay as they are; their defaults are never read. A time of null is no time."""
+
+    name: _Name = Field(default_factory=str)
+    opens_at: _Moment | None = Field(default_factory=lambda: None, description=_OPENS)
+    closes_at: _Moment | None = Field(default_factory=lambda: None, description=_CLOSES)
+    starts_at: _Moment | None = Field(default_factory=lambda: None, description=_STARTS)
+    hold_seconds: _HoldSeconds = Field(
+        default_factory=int, description="counts for seats picked or extended from now on; held ones keep their end"
+    )
+    max_seats: _MaxSeats = Field(
+        default_factory=int, description="counts for seats picked from now on; nobody loses seats"
+    )
+
+
+class SaleSettings(Answer):
+    slug: str
+    name: str
+    status: SaleStatus = Field(description="what the organiser said; times may open or close the sale by themselves")
+    opens_at: UtcTime | None
+    closes_at: UtcTime | None
+    starts_at: UtcTime | None
+    currency: str
+    prices: dict[str, int]
+    active_limit: int
+    hold_seconds: int
+    max_seats: int
+    seats: int
+
+
+class CategoryCount(Answer):
+    name: str
+    color: str
+    seats: int
+
+
+class CheckedPlan(Answer):
+    name: str
+    seats: int
+    zones: int
+    categories: list[CategoryCount] = Field(description="those that have seats, and so need a price")
+    plan: Plan = Field(description="for drawing: what `GET /api/events/{slug}/plan` will answer, with prices of 0")
