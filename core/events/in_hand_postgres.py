@@ -29,15 +29,16 @@ class Past:
 # Another owner's row about the same message: that process did not come to an end with it. The same owner's: it tries
 # again, and is alive. No owner: it was put down.
 _TAKE = """
-INSERT INTO in_hand AS h (consumer_group, topic, partition, first_offset, last_offset, owner)
-SELECT $1, topic, partition, first_offset, last_offset, $6
+INSERT INTO in_hand AS h (consumer_group, topic, partition, first_offset, last_offset, owner, alone)
+SELECT $1, topic, partition, first_offset, last_offset, $6, $7
 FROM unnest($2::text[], $3::int[], $4::bigint[], $5::bigint[]) AS taken (topic, partition, first_offset, last_offset)
 ORDER BY topic, partition
 ON CONFLICT (consumer_group, topic, partition) DO UPDATE SET
-    first_offset = EXCLUDED.first_offset, last_offset = EXCLUDED.last_offset, owner = EXCLUDED.owner, taken_at = now(),
+    first_offset = EXCLUDED.first_offset, last_offset = EXCLUDED.last_offset, owner = EXCLUDED.owner,
+    alone = EXCLUDED.alone, taken_at = now(),
     suspect = h.first_offset = EXCLUDED.first_offset AND (h.suspect OR coalesce(h.owner <> EXCLUDED.owner, false)),
     deaths = CASE WHEN h.first_offset <> EXCLUDED.first_offset THEN 0
-                  WHEN h.owner <> EXCLUDED.owner AND h.last_offset = h.first_offset THEN h.deaths + 1
+                  WHEN h.owner <> EXCLUDED.owner AND h.alone THEN h.deaths + 1
                   ELSE h.deaths END
 RETURNING topic, partition, suspect, deaths, last_offset
 """
@@ -60,8 +61,9 @@ class InHand:
     async def take(self, batches: Mapping[TopicPartition, Sequence[ConsumerRecord]]) -> dict[TopicPartition, Past]:
         """Writes down that these are in hand from now on; returns what became of those who had them before."""
         rows = [(tp.topic, tp.partition, records[0].offset, records[-1].offset) for tp, records in batches.items()]
+        alone = sum(map(len, batches.values())) == 1
         async with raw(self._database) as connection:
-            found = await connection.fetch(_TAKE, self._group, *map(list, zip(*rows, strict=True)), self._owner)
+            found = await connection.fetch(_TAKE, self._group, *map(list, zip(*rows, strict=True)), self._owner, alone)
         return {TopicPartition(topic, partition): Past(*past) for topic, partition, *past in found}
 
     async def put_down(self, partitions: Sequence[TopicPartition]) -> None:

@@ -7,7 +7,8 @@ down_revision = "0005"
 
 _SCHEMA = """
 -- One row for each partition that a consumer group reads. `owner`: the process that has these offsets in hand, NULL when
--- none has. `suspect`: a process had the first of them in hand and is gone; `deaths`: so many had it alone.
+-- none has. `alone`: it has one message and no other, of any partition, in hand. `suspect`: a process had the first of
+-- them in hand and is gone; `deaths`: so many had it alone.
 CREATE TABLE in_hand (
     consumer_group text NOT NULL,
     topic          text NOT NULL,
@@ -15,6 +16,7 @@ CREATE TABLE in_hand (
     first_offset   bigint NOT NULL,
     last_offset    bigint NOT NULL,
     owner          text,
+    alone          boolean NOT NULL,
     suspect        boolean NOT NULL DEFAULT false,
     deaths         integer NOT NULL DEFAULT 0,
     taken_at       timestamptz NOT NULL DEFAULT now(),
