@@ -51,21 +51,24 @@ class Producer:
         self._settings = settings
         self._process = process
         self._producer: AIOKafkaProducer | None = None
+        # Batches that come at the same time get the same one: a second one would be nobody's to close.
+        self._opening = asyncio.Lock()
 
     async def open(self) -> AIOKafkaProducer:
         """Raises KafkaError."""
-        if self._producer is None:
-            producer = AIOKafkaProducer(
-                **client_options(self._settings, self._process), enable_idempotence=True, acks="all", linger_ms=2,
-                request_timeout_ms=_REQUEST_MS, max_batch_size=256 * 1024,
-            )  # fmt: skip
-            try:
-                await producer.start()
-            except BaseException:
-                await _abandon(producer)
-                raise
-            self._producer = producer
-        return self._producer
+        async with self._opening:
+            if self._producer is None:
+                producer = AIOKafkaProducer(
+                    **client_options(self._settings, self._process), enable_idempotence=True, acks="all", linger_ms=2,
+                    request_timeout_ms=_REQUEST_MS, max_batch_size=256 * 1024,
+                )  # fmt: skip
+                try:
+                    await producer.start()
+                except BaseException:
+                    await _abandon(producer)
+                    raise
+                self._producer = producer
+            return self._producer
 
     async def discard(self) -> None:
         """After a failure: what this producer still has in its hands must not be sent behind the outbox's back, and

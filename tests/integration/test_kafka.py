@@ -24,7 +24,7 @@ from cli import events as events_cli
 from core.embedded import Engines
 from core.errors import StartupError
 from core.events import dead_letters_kafka as dead
-from core.events.bus_kafka import KafkaBus
+from core.events.bus_kafka import KafkaBus, Producer
 from core.events.codec import Encoder
 from core.events.dead_letters_postgres import DeadLetters
 from core.events.lag_kafka import consumer_lag
@@ -118,6 +118,16 @@ async def test_a_relay_that_dies_between_send_and_mark_repeats_the_message_and_n
     found = await messages(kafka_settings, topics.reservations, 3)
     sent = Counter(dict(record.headers)["onsale-event-uid"] for record in found)
     assert sorted(sent.values()) == [1, 2]
+
+
+async def test_batches_that_come_at_the_same_time_share_one_producer(kafka_settings: Settings) -> None:
+    """A second one would never be closed, and would go on sending what was given back to the outbox (rule 7)."""
+    producer = Producer(kafka_settings, "shared")
+    one, other = await asyncio.gather(producer.open(), producer.open())
+    await producer.stop()
+    if one is not other:
+        await asyncio.gather(one.stop(), other.stop())
+    assert one is other
 
 
 @asynccontextmanager
