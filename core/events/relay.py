@@ -100,6 +100,11 @@ class Relay:
                 # Not only after a full batch: a reservation's next row can be claimed now that its last one is sent.
                 if not waited and not full and not self._careful:
                     await self._pause(self._idle_seconds, hints=True)
+        except asyncio.CancelledError:
+            # Cut off: what is in hand is claimed again when its lease is over.
+            for batch in moving:
+                batch.cancel()
+            raise
         finally:
             await asyncio.gather(*moving, return_exceptions=True)
 

@@ -269,6 +269,30 @@ async def test_the_lease_of_a_batch_that_waits_for_its_turn_is_renewed(
     assert other.taken == []
 
 
+async def test_a_relay_that_is_cut_off_cuts_its_batches_off(database: databases.Database, outbox: Outbox) -> None:
+    """A process that must end now does not wait for a bus that hangs; the rows are claimed again after their lease."""
+    await write(database)
+    reached, cut = asyncio.Event(), asyncio.Event()
+
+    class HangingBus(RecordingBus):
+        async def publish(self, rows: Sequence[OutboxRow]) -> Mapping[int, Deferral]:
+            reached.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                cut.set()
+            return {}
+
+    task = asyncio.create_task(relay(outbox, HangingBus()).run())
+    async with asyncio.timeout(20):
+        await reached.wait()
+        task.cancel()
+        await asyncio.wait([task])
+    assert task.cancelled()
+    assert cut.is_set()
+    assert (await outbox.lag()).unsent == 1
+
+
 async def test_a_row_that_kills_its_process_is_handed_over_alone_and_given_up(
     database: databases.Database, outbox: Outbox
 ) -> None:
