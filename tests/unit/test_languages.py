@@ -23,7 +23,7 @@ COMPOSED = (
     "code.", "state.", "refused.", "banner.", "out.", "events.state.", "reservation.status.", "reservation.text.",
     "queue.wait.", "checkout.card.", "hall.", "time.unit.", "stopped.", "mail.", "support.",
     "ops.state.", "ops.health.", "ops.circuit.", "ops.force.", "ops.away.", "ops.level.", "ops.seat.", "ops.range.",
-    "ops.reason.",
+    "ops.reason.", "ops.field.",
 )  # fmt: skip
 
 

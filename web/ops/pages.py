@@ -38,6 +38,7 @@ class Console:
     def routes(self) -> list[Route]:
         pages: dict[str, Page] = {
             "/ops": self.view("overview"),
+            "/ops/new": self.view("new_sale"),
             "/ops/events/{slug}": self.view("sale"),
             "/ops/dead-letters": self.view("dead_letters"),
             "/ops/audit": self.view("audit"),
@@ -54,8 +55,9 @@ class Console:
             if slug and not SLUG.fullmatch(slug):
                 raise EventNotFound()
             return self._pages.page(
-                request, "ops.html", cache=_KEEP_NOTHING, view=name, slug=slug, operator=operator.name
-            )
+                request, "ops.html", cache=_KEEP_NOTHING, view=name, slug=slug, operator=operator.name,
+                settings=parts_of(request).runtime.settings,
+            )  # fmt: skip
 
         return draw
 

@@ -11,7 +11,7 @@ async function call(method, path, options) {
 }
 
 const BASE = "/api/operator";
-const LONG = 180000; // milliseconds: a whole hall is compared in pages with pauses
+const LONG = 180000; // milliseconds: a whole hall is compared in pages with pauses, a plan may have 64 MB
 
 export const overview = () => call("GET", `${BASE}/overview`, { timeout: 5000 });
 export const audit = ({ before, subject } = {}) => {
@@ -24,6 +24,9 @@ export const deadLetters = () => call("GET", `${BASE}/dead-letters`);
 export const retryDeadLetters = (ids) => call("POST", `${BASE}/dead-letters/retries`, { body: ids ? { ids } : {} });
 export const forceCircuit = (provider, state) => call("POST", `${BASE}/circuits`, { body: { provider, state } });
 export const diagnose = (question) => call("POST", `${BASE}/diagnosis`, { body: question, timeout: 30000 });
+export const checkPlan = (plan) => call("POST", `${BASE}/plans/check`, { body: { plan }, timeout: LONG });
+export const demonstrationPlan = async () => JSON.stringify(await call("GET", `${BASE}/plans/demonstration`));
+export const createSale = (sale) => call("POST", `${BASE}/events`, { body: sale, timeout: LONG });
 export const findReservations = (text) => call("POST", `${BASE}/reservations`, { body: { text } });
 
 /** The calls about one sale. */
@@ -36,6 +39,8 @@ export class SaleApi {
 
   figures = () => call("GET", `${this.base}/figures`, { timeout: 5000 });
   history = () => call("GET", `${this.base}/history`);
+  event = () => call("GET", this.public);
+  change = (changes) => call("PATCH", this.base, { body: changes });
   plan = () => call("GET", `${this.public}/plan`, { timeout: 60000 });
   board = () => call("GET", `${this.public}/board`);
   control = (name) => call("POST", `${this.base}/${name}`);

@@ -2,10 +2,11 @@
 import { use } from "../i18n.js";
 import { audit } from "./audit.js";
 import { deadLetters } from "./dead_letters.js";
+import { newSale } from "./new_sale.js";
 import { overview } from "./overview.js";
 import { sale } from "./sale.js";
 
-const VIEWS = { overview, sale, audit, dead_letters: deadLetters };
+const VIEWS = { overview, sale, new_sale: newSale, audit, dead_letters: deadLetters };
 
 const root = document.getElementById("content");
 const { view, slug, language, assets } = root.dataset;

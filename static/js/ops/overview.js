@@ -38,7 +38,7 @@ function page(news, lost, refresh) {
     ${lost ? html`<p class="callout" data-kind="bad" role="alert">${t("ops.stale")} ${why(lost)}</p>` : nothing}
     ${alertList(news.alerts)}
     <section aria-labelledby="sales-title">
-      <h2 id="sales-title">${t("ops.nav.sales")}</h2>
+      <div class="head"><h2 id="sales-title">${t("ops.nav.sales")}</h2> <a class="button small secondary new-sale" href="/ops/new">${t("ops.new.title")}</a></div>
       ${news.sales === null
         ? html`<p class="callout" data-kind="bad">${t("ops.away.postgresql")}</p>`
         : news.sales.length

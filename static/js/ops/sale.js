@@ -11,6 +11,7 @@ import { Inspector } from "./inspector.js";
 import { why } from "./notice.js";
 import { alertList, auditTable, salePill } from "./parts.js";
 import { Poll } from "./poll.js";
+import { SaleSettings } from "./sale_settings.js";
 import { workings } from "./workings.js";
 
 const RANGES = [[300, "ops.range.5"], [900, "ops.range.15"], [3600, "ops.range.60"]];
@@ -42,6 +43,7 @@ class SalePage {
     this.#history();
     this.poll.now();
     this.inspector = new Inspector({ sale: this.api, actions: this.actions, host: this.root.querySelector("#inspector") });
+    this.settings = new SaleSettings({ sale: this.api, host: this.root.querySelector("#settings"), changed: () => this.#changed() });
   }
 
   async #history() {
@@ -65,7 +67,10 @@ class SalePage {
     document.title = `${alarm}${figure(news.admission?.waiting)} · ${news.name}`;
     if (this.looks % AUDIT_EVERY === 0) {
       this.#audit();
-      if (this.looks) this.inspector?.refresh();
+      if (this.looks) {
+        this.inspector?.refresh();
+        this.settings?.refresh();
+      }
     }
     this.looks += 1;
     this.draw();
@@ -133,6 +138,7 @@ class SalePage {
         <div class="columns">
           <div class="column">
             <section class="card" aria-labelledby="controls-title">${news ? controls(news, this) : nothing}</section>
+            <details class="card" id="settings"></details>
             ${news ? workings(news) : nothing}
           </div>
           <section class="card" id="inspector" aria-labelledby="find-title"></section>

@@ -1,0 +1,40 @@
+// One field of a form: label, hint, input, and what is wrong with it, tied together for who hears the page.
+import { html, nothing } from "../../vendor/lit-html/lit-html.js";
+import { live } from "../../vendor/lit-html/directives/live.js";
+import { number, t } from "../i18n.js";
+import { LIMITS } from "./sale_fields.js";
+
+/** The sentence for a fault of `sale_fields.js`. */
+export const sentence = (key) => t(`ops.field.wrong.${key}`, { most: number(LIMITS[key] ?? 0) });
+
+/**
+ * `form` has `id` (a prefix for ids), `fields` (texts by name), `wrong` (field -> key of what is wrong), and
+ * `typed(name, input)`. `attributes`: type, inputmode, list, placeholder.
+ */
+export function field(form, name, { type = "text", mode, list, hint = nothing, note = nothing, max, lower = false } = {}) {
+  const id = `${form.id}-${name}`;
+  const wrong = form.wrong.get(name);
+  const described = [hint === nothing ? "" : `${id}-hint`, wrong ? `${id}-wrong` : ""].filter(Boolean).join(" ");
+  return html`<div class="field" data-field=${name}>
+    <label for=${id}>${t(`ops.field.${name}`)}</label>
+    <input
+      id=${id} name=${name} type=${type} inputmode=${mode ?? nothing} list=${list ?? nothing} max=${max ?? nothing}
+      autocomplete="off" spellcheck=${lower ? "false" : nothing} autocapitalize=${lower ? "none" : nothing}
+      aria-invalid=${wrong ? "true" : "false"} aria-describedby=${described || nothing}
+      .value=${live(form.fields[name])} @input=${(event) => form.typed(name, event.target)}
+    />
+    ${wrong ? html`<p class="wrong" id="${id}-wrong">${sentence(wrong)}</p>` : nothing}
+    ${hint === nothing ? nothing : html`<p class="hint" id="${id}-hint">${hint}</p>`}
+    ${note}
+  </div>`;
+}
+
+/** A time of the reader's own zone. */
+export const timeField = (form, name, options = {}) =>
+  // A year of more than four digits is a slip that the field would take.
+  field(form, name, { type: "datetime-local", max: "9999-12-30T23:59", ...options });
+
+/** Draws anew and goes to the first field that is wrong. */
+export function goToFirst(root) {
+  root.querySelector('[aria-invalid="true"]')?.focus();
+}

@@ -1,0 +1,202 @@
+// "New sale": a seat plan, what its categories cost, a name, times and limits; then the sale's own page.
+import { html, nothing, render } from "../../vendor/lit-html/lit-html.js";
+import { live } from "../../vendor/lit-html/directives/live.js";
+import { counted, money, t } from "../i18n.js";
+import * as api from "./api.js";
+import { field, goToFirst, sentence, timeField } from "./field.js";
+import { figure, span } from "./format.js";
+import { why } from "./notice.js";
+import { PlanChooser } from "./plan_chooser.js";
+import { CURRENCIES, faults, fieldOf, LIMITS, minorOf, momentOf, refused, slugOf, TIMES, zone } from "./sale_fields.js";
+
+const LANGUAGE = document.documentElement.lang;
+
+export function newSale(root) {
+  new NewSale(root);
+}
+
+class NewSale {
+  constructor(root) {
+    this.root = root;
+    this.id = "sale";
+    const { activeLimit, holdSeconds, maxSeats } = root.dataset;
+    this.fields = {
+      name: "", slug: "", currency: "KRW", opens_at: "", closes_at: "", starts_at: "",
+      active_limit: activeLimit, hold_seconds: holdSeconds, max_seats: maxSeats,
+    };
+    this.prices = {}; // category -> text; kept when another plan has a category of the same name
+    this.open = false;
+    this.ownSlug = false; // typed, not proposed
+    this.incomplete = new Set();
+    this.wrong = new Map();
+    this.tried = false; // what is wrong is told when the form was sent, then as it is typed
+    this.taken = new Set(); // slugs that the server has refused
+    this.busy = false;
+    this.failure = "";
+    this.chooser = new PlanChooser(() => this.#checked());
+    document.title = `${t("ops.new.title")} · Onsale`;
+    this.draw();
+  }
+
+  get categories() {
+    return this.chooser.plan?.categories ?? [];
+  }
+
+  typed = (name, input) => {
+    this.fields[name] = name === "currency" ? input.value.toUpperCase() : input.value;
+    if (input.validity.badInput) this.incomplete.add(name);
+    else this.incomplete.delete(name);
+    if (name === "slug") this.ownSlug = input.value !== "";
+    if (!this.ownSlug && ["name", "slug", "starts_at"].includes(name)) this.fields.slug = proposed(this.fields);
+    this.#checked();
+  };
+
+  #checked() {
+    if (this.tried) this.#check();
+    this.draw();
+  }
+
+  #check() {
+    const { fields, prices, incomplete } = this;
+    this.wrong = faults(fields, { prices, incomplete, categories: this.categories.map(({ name }) => name) });
+    if (this.taken.has(fields.slug)) this.wrong.set("slug", "taken");
+    this.chooser.missing = !this.chooser.plan && !this.chooser.problem && !this.chooser.busy;
+    return this.wrong.size === 0 && this.chooser.plan !== null;
+  }
+
+  submit = async (event) => {
+    event.preventDefault();
+    if (this.busy) return;
+    this.tried = true;
+    this.failure = "";
+    if (!this.#check()) {
+      this.draw();
+      goToFirst(this.root);
+      return;
+    }
+    this.busy = true;
+    this.draw();
+    try {
+      const made = await api.createSale(this.#asked());
+      location.assign(`/ops/events/${encodeURIComponent(made.slug)}`);
+    } catch (error) {
+      this.busy = false;
+      this.#refused(error);
+    }
+  };
+
+  #asked() {
+    const { fields, open, chooser } = this;
+    const prices = Object.fromEntries(this.categories.map(({ name }) => [name, minorOf(this.prices[name], fields.currency)]));
+    return {
+      name: fields.name.trim(), slug: fields.slug, currency: fields.currency, prices, open, plan: chooser.text,
+      ...Object.fromEntries(TIMES.map((time) => [time, momentOf(fields[time])])),
+      ...Object.fromEntries(Object.keys(LIMITS).map((limit) => [limit, Number(fields[limit])])),
+    };
+  }
+
+  #refused(error) {
+    if (error.code === "event_exists") this.taken.add(this.fields.slug);
+    const known = new Set([...Object.keys(this.fields), ...this.categories.map(({ name }) => `prices.${name}`)]);
+    const wrong = refused(error, known);
+    if (wrong) this.wrong = wrong;
+    else if (error.code === "plan_invalid") this.chooser.refuse(error);
+    else this.failure = why(error);
+    this.draw();
+    if (wrong) goToFirst(this.root);
+  }
+
+  draw() {
+    const { fields, wrong } = this;
+    const bad = wrong.size + (this.chooser.missing || this.chooser.problem ? 1 : 0);
+    render(
+      html`
+        <div class="head"><h1>${t("ops.new.title")}</h1></div>
+        <form class="sale-form" novalidate @submit=${this.submit}>
+          <section class="card" aria-labelledby="plan-title">
+            <h2 id="plan-title">${t("ops.plan.title")}</h2>
+            ${this.chooser.draw()}
+            ${this.chooser.plan ? this.#prices() : nothing}
+          </section>
+          <section class="card" aria-labelledby="words-title">
+            <h2 id="words-title">${t("ops.new.words")}</h2>
+            ${field(this, "name")}
+            ${field(this, "slug", { lower: true, hint: html`${t("ops.field.slug_hint")} <span class="mono">${location.origin}/events/${fields.slug || "…"}</span>` })}
+          </section>
+          <section class="card" aria-labelledby="times-title">
+            <h2 id="times-title">${t("ops.new.times")}</h2>
+            <p class="hint">${t("ops.field.zone", { zone: zone(LANGUAGE) })}</p>
+            <div class="fields">
+              ${timeField(this, "opens_at", { hint: t("ops.field.opens_hint") })}
+              ${timeField(this, "closes_at", { hint: t("ops.field.closes_hint"), note: isPast(fields.closes_at) ? html`<p class="note">${t("ops.field.closes_past")}</p>` : nothing })}
+              ${timeField(this, "starts_at", { hint: t("ops.field.starts_hint") })}
+            </div>
+          </section>
+          <section class="card" aria-labelledby="limits-title">
+            <h2 id="limits-title">${t("ops.new.limits")}</h2>
+            <div class="fields">
+              ${field(this, "active_limit", { mode: "numeric", hint: t("ops.field.active_hint") })}
+              ${field(this, "hold_seconds", { mode: "numeric", hint: t("ops.field.hold_hint", { time: span(Number(fields.hold_seconds) || null) }) })}
+              ${field(this, "max_seats", { mode: "numeric" })}
+            </div>
+          </section>
+          <div class="send">
+            <label class="check"><input type="checkbox" id="sale-open" .checked=${live(this.open)} @change=${this.#opened} /> <span>${t("ops.new.open")}</span></label>
+            <p class="hint">${t(this.open ? "ops.new.open_now" : fields.opens_at ? "ops.new.open_then" : "ops.new.open_by_hand")}</p>
+            ${bad && this.tried ? html`<p class="callout" data-kind="bad" role="alert">${counted("ops.new.wrong", bad)}</p>` : nothing}
+            ${this.failure ? html`<p class="callout" data-kind="bad" role="alert">${this.failure}</p>` : nothing}
+            <div class="actions">
+              <button class="button primary" type="submit" aria-disabled=${this.busy}>${this.busy ? html`<span class="spinner" aria-hidden="true"></span>` : nothing}${t(this.busy ? "ops.new.busy" : "ops.new.go")}</button>
+              <a class="button secondary" href="/ops">${t("ops.confirm.no")}</a>
+            </div>
+          </div>
+        </form>
+        <datalist id="currencies">${CURRENCIES.map((code) => html`<option value=${code}></option>`)}</datalist>
+      `,
+      this.root,
+    );
+  }
+
+  #opened = (event) => {
+    this.open = event.target.checked;
+    this.draw();
+  };
+
+  #prices() {
+    const swatches = this.chooser.picture.swatches;
+    return html`
+      <h3>${t("ops.new.prices")}</h3>
+      ${field(this, "currency", { list: "currencies", lower: true })}
+      <ul class="prices">${this.categories.map((one, index) => this.#price(one, index, swatches.get(one.name)))}</ul>
+    `;
+  }
+
+  #price({ name, seats }, index, color) {
+    const id = `price-${index}`;
+    const wrong = this.wrong.get(`prices.${name}`);
+    const text = this.prices[name] ?? "";
+    const amount = minorOf(text, this.fields.currency);
+    const typed = (event) => {
+      this.prices[name] = event.target.value;
+      this.#checked();
+    };
+    return html`<li>
+      <span class="swatch" .style=${`--swatch: ${color}`} aria-hidden="true"></span>
+      <label for=${id}>${name} <small>${counted("ops.plan.seats", seats)}</small></label>
+      <span class="read" id="${id}-read">${Number.isNaN(amount) ? nothing : money(amount, this.fields.currency)}</span>
+      <input
+        id=${id} type="text" inputmode="decimal" autocomplete="off" aria-invalid=${wrong ? "true" : "false"}
+        aria-describedby="${id}-read ${wrong ? `${id}-wrong` : ""}" .value=${live(text)} @input=${typed}
+      />
+      ${wrong ? html`<p class="wrong" id="${id}-wrong">${sentence(wrong)}</p>` : nothing}
+    </li>`;
+  }
+}
+
+// A name of which nothing can stand in an address (공연) has the day of the performance instead.
+function proposed({ name, starts_at }) {
+  if (!name.trim()) return "";
+  return slugOf(name) || `sale-${(starts_at || fieldOf(new Date())).slice(0, 10)}`;
+}
+
+const isPast = (value) => value !== "" && new Date(value) < new Date();

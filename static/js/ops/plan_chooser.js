@@ -1,0 +1,128 @@
+// Choosing a seat plan: a file, dropped or picked, or the demonstration hall. It is checked at once by the server, which
+// tells all that is wrong with it, or what is in it.
+import { html, nothing } from "../../vendor/lit-html/lit-html.js";
+import { counted, t } from "../i18n.js";
+import * as api from "./api.js";
+import { figure } from "./format.js";
+import { why } from "./notice.js";
+import { PlanPicture } from "./plan_picture.js";
+
+const MOST_BYTES = 64_000_000; // core/venue/plan_document.py
+
+export class PlanChooser {
+  /** `changed()` is told of every news; `plan` is then null or what the check answered. */
+  constructor(changed) {
+    this.changed = changed;
+    this.text = null;
+    this.plan = null;
+    this.picture = null;
+    this.name = "";
+    this.problem = null; // {text, errors: [{at, message}], more}
+    this.busy = false;
+    this.over = false;
+    this.missing = false;
+    this.turn = 0;
+  }
+
+  file = (file) => file && this.#take(file.name, async () => {
+    if (file.size > MOST_BYTES) throw new Error(t("ops.plan.too_large", { most: figure(MOST_BYTES / 1e6) }));
+    return file.text();
+  });
+
+  demonstration = () => this.#take(t("ops.plan.demonstration"), api.demonstrationPlan);
+
+  async #take(name, read) {
+    const turn = (this.turn += 1);
+    this.picture?.gone();
+    Object.assign(this, { name, text: null, plan: null, picture: null, problem: null, busy: true, missing: false });
+    this.changed();
+    try {
+      const text = await read();
+      const plan = await api.checkPlan(text);
+      if (turn !== this.turn) return; // another one was chosen meanwhile
+      const label = t("ops.plan.picture", { name: plan.name || name, seats: figure(plan.seats) });
+      const picture = new PlanPicture(plan.plan, label, this.changed);
+      Object.assign(this, { text, plan, picture });
+    } catch (error) {
+      if (turn !== this.turn) return;
+      this.#refused(error);
+    }
+    this.busy = false;
+    this.changed();
+  }
+
+  #refused(error) {
+    const { errors = [], more = 0 } = error.code === "plan_invalid" ? error.data : {};
+    const text = errors.length ? counted("ops.plan.errors", errors.length + more) : error.code ? why(error) : error.message || why(error);
+    this.problem = { text, errors, more };
+  }
+
+  /** The server found something when the sale was created. */
+  refuse(error) {
+    this.#refused(error);
+    this.changed();
+  }
+
+  draw() {
+    const invalid = this.problem || this.missing;
+    return html`
+      <div
+        class="drop" ?data-over=${this.over} ?data-chosen=${this.plan !== null}
+        @dragover=${this.#over} @dragleave=${this.#left} @drop=${this.#dropped}
+      >
+        <input
+          id="plan-file" class="visually-hidden" type="file" accept=".json,application/json"
+          aria-invalid=${invalid ? "true" : "false"} aria-describedby="plan-hint${invalid ? " plan-wrong" : ""}"
+          @change=${this.#picked}
+        />
+        <label class="button small secondary" for="plan-file">${t(this.name ? "ops.plan.other" : "ops.plan.file")}</label>
+        <button type="button" class="link" @click=${this.demonstration}>${t("ops.plan.use_demonstration")}</button>
+        <p class="hint" id="plan-hint">${t("ops.plan.hint")}</p>
+      </div>
+      <div role="status">
+        ${this.busy ? html`<p class="checking"><span class="spinner" aria-hidden="true"></span> ${t("ops.plan.checking", { name: this.name })}</p>` : nothing}
+        ${this.plan ? html`<p class="plan-summary"><strong>${this.plan.name || this.name}</strong> ${t("ops.plan.has", { seats: counted("ops.plan.seats", this.plan.seats), zones: counted("ops.plan.zones", this.plan.zones) })}</p>` : nothing}
+      </div>
+      ${invalid ? this.#wrong() : nothing}
+      ${this.picture ? this.picture.element : nothing}
+    `;
+  }
+
+  #wrong() {
+    if (!this.problem) return html`<p class="wrong" id="plan-wrong">${t("ops.field.wrong.plan")}</p>`;
+    const { text, errors, more } = this.problem;
+    return html`<div class="callout plan-errors" data-kind="bad" role="alert">
+      <p id="plan-wrong"><strong>${this.name}</strong>: ${text}</p>
+      ${errors.length
+        ? html`<ul tabindex="0" aria-label=${text}>${errors.map((one) => html`<li><code>${one.at}</code> <span lang="en">${one.message}</span></li>`)}</ul>`
+        : nothing}
+      ${more ? html`<p>${t("ops.plan.more", { number: figure(more) })}</p>` : nothing}
+    </div>`;
+  }
+
+  #picked = (event) => {
+    this.file(event.target.files[0]);
+    event.target.value = ""; // the same file, mended, is news again
+  };
+
+  #over = (event) => {
+    event.preventDefault();
+    if (!this.over) {
+      this.over = true;
+      this.changed();
+    }
+  };
+
+  #left = (event) => {
+    if (event.currentTarget.contains(event.relatedTarget)) return;
+    this.over = false;
+    this.changed();
+  };
+
+  #dropped = (event) => {
+    event.preventDefault();
+    this.over = false;
+    this.changed();
+    this.file(event.dataTransfer.files[0]);
+  };
+}
