@@ -161,10 +161,18 @@ async def raw(database: databases.Database) -> AsyncIterator[asyncpg.Connection]
             yield held.raw_connection
         except (TimeoutError, asyncio.CancelledError):
             # On its way back into the pool it waits for PostgreSQL to agree.
-            giving_up = asyncio.get_running_loop().call_later(_CANCEL_SECONDS, held.raw_connection.terminate)
+            giving_up = asyncio.get_running_loop().call_later(_CANCEL_SECONDS, _give_up, held.raw_connection)
             raise
         finally:
-            await held.__aexit__()
+            try:
+                await held.__aexit__()
+            except BaseException:
+                # Cancelled again on that way, which it goes without us: the library would never let this task have
+                # another one.
+                database._connection = None
+                raise
+            if giving_up is not None:
+                giving_up.cancel()
     except asyncpg.ReadOnlySQLTransactionError as error:
         # Who answers has become a replica, or is one until it is promoted. All connections are made anew, so that the
         # primary is found as soon as it is at our address.
@@ -172,9 +180,12 @@ async def raw(database: databases.Database) -> AsyncIterator[asyncpg.Connection]
         raise StoreUnavailable(retry_after=2) from error
     except LOST as error:
         raise StoreUnavailable(retry_after=2) from error
-    finally:
-        if giving_up is not None:
-            giving_up.cancel()
+
+
+def _give_up(connection: Any) -> None:
+    # Says so when it is back in the pool by now.
+    with contextlib.suppress(asyncpg.InterfaceError):
+        connection.terminate()
 
 
 async def _expire(database: databases.Database) -> None:

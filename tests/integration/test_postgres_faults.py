@@ -230,6 +230,46 @@ async def test_a_statement_is_cancelled_and_its_connection_used_again(shop: Shop
     assert pool.get_size() == 2
 
 
+async def test_a_task_that_is_cancelled_twice_has_a_connection_afterwards(faulty: Faulty) -> None:
+    """Two time limits that end at about the same moment: the task goes on, as a periodic job's does, and asks again."""
+    small = await database.open_database(faulty.url, 1)
+    try:
+        async with database.raw(small) as connection:
+            await connection.execute("SELECT 1")
+        faulty.proxy.hang()
+        task, asked = asyncio.current_task(), asyncio.Event()
+        assert task is not None
+
+        async def cancel_twice() -> None:
+            await asked.wait()
+            for _ in range(2):
+                await asyncio.sleep(0.05)
+                task.cancel()
+
+        async def ask() -> None:
+            async with database.raw(small) as connection:
+                asked.set()
+                await connection.execute("SELECT 1")
+
+        cancelling = asyncio.create_task(cancel_twice())
+        with pytest.raises(asyncio.CancelledError):
+            await ask()
+        await cancelling
+        assert task.uncancel() + task.uncancel() == 1
+        await faulty.well()
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                try:
+                    async with database.raw(small) as connection:
+                        assert await connection.fetchval("SELECT 1") == 1
+                    break
+                except StoreUnavailable:
+                    await asyncio.sleep(0.05)
+    finally:
+        await faulty.well()
+        await database.close_database(small)
+
+
 async def test_an_end_does_not_wait_for_a_hanging_server(
     settings: Settings, stores: Engines, faulty: Faulty, monkeypatch: pytest.MonkeyPatch
 ) -> None:
