@@ -18,7 +18,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, Page, async_playwright
 
 from core.clock import SystemClock
 from core.database import open_database
@@ -170,6 +170,25 @@ async def open_page(server: Server, chromium: Browser) -> AsyncIterator[OpenPage
 
         yield open_one
     assert not wrong, "\n".join(wrong)
+
+
+OpenConsole = Callable[..., Awaitable[Page]]
+
+
+@pytest.fixture
+async def open_console(open_page: OpenPage) -> OpenConsole:
+    """`await open_console("/ops/events/SLUG", **context options)`: signed in as Kim."""
+
+    async def open_one(path: str = "/ops", **options: object) -> Page:
+        sale_page = await open_page(path=path, **options)
+        page: Page = sale_page.page
+        await page.fill("#name", "Kim")
+        await page.fill("#token", "operator")
+        await page.press("#token", "Enter")
+        await page.wait_for_selector("#content[data-view]")
+        return page
+
+    return open_one
 
 
 @pytest.fixture(autouse=True)

@@ -2,33 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from tests.e2e.conftest import MakeSale, OpenPage, Server
+from tests.e2e.conftest import MakeSale, OpenConsole, OpenPage, Server
 from tests.e2e.sale_page import PATIENCE
 from tests.e2e.test_accessibility import LOOKS, _clean
 from tests.e2e.test_waiting_room import Guest
-
-OpenConsole = Callable[..., Awaitable[Page]]
-
-
-@pytest.fixture
-async def open_console(open_page: OpenPage) -> OpenConsole:
-    """`await open_console("/ops/events/SLUG", **context options)`: signed in as Kim."""
-
-    async def open_one(path: str = "/ops", **options: object) -> Page:
-        sale_page = await open_page(path=path, **options)
-        page: Page = sale_page.page
-        await page.fill("#name", "Kim")
-        await page.fill("#token", "operator")
-        await page.press("#token", "Enter")
-        await page.wait_for_selector("#content[data-view]")
-        return page
-
-    return open_one
 
 
 @pytest.fixture
@@ -245,7 +227,8 @@ async def test_the_console_is_accessible_and_fits(
     await page.goto(f"{server.url}/ops/events/{slug}")
     await page.wait_for_selector(".tiles")
     await page.wait_for_selector(".u-legend")
-    await page.locator("summary").click()
+    await page.locator("#settings summary").click()
+    await page.locator("details:not(#settings) summary").click()
     await checked()
     await page.fill("#find", "1")
     await page.press("#find", "Enter")

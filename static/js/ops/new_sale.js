@@ -142,11 +142,11 @@ class NewSale {
           </section>
           <div class="send">
             <label class="check"><input type="checkbox" id="sale-open" .checked=${live(this.open)} @change=${this.#opened} /> <span>${t("ops.new.open")}</span></label>
-            <p class="hint">${t(this.open ? "ops.new.open_now" : fields.opens_at ? "ops.new.open_then" : "ops.new.open_by_hand")}</p>
+            <p class="hint">${this.open ? t("ops.new.open_now") : fields.opens_at ? t("ops.new.open_then") : t("ops.new.open_by_hand")}</p>
             ${bad && this.tried ? html`<p class="callout" data-kind="bad" role="alert">${counted("ops.new.wrong", bad)}</p>` : nothing}
             ${this.failure ? html`<p class="callout" data-kind="bad" role="alert">${this.failure}</p>` : nothing}
             <div class="actions">
-              <button class="button primary" type="submit" aria-disabled=${this.busy}>${this.busy ? html`<span class="spinner" aria-hidden="true"></span>` : nothing}${t(this.busy ? "ops.new.busy" : "ops.new.go")}</button>
+              <button class="button primary" type="submit" aria-disabled=${this.busy}>${this.busy ? html`<span class="spinner" aria-hidden="true"></span>` : nothing}${this.busy ? t("ops.new.busy") : t("ops.new.go")}</button>
               <a class="button secondary" href="/ops">${t("ops.confirm.no")}</a>
             </div>
           </div>

@@ -75,7 +75,7 @@ export class PlanChooser {
           aria-invalid=${invalid ? "true" : "false"} aria-describedby="plan-hint${invalid ? " plan-wrong" : ""}"
           @change=${this.#picked}
         />
-        <label class="button small secondary" for="plan-file">${t(this.name ? "ops.plan.other" : "ops.plan.file")}</label>
+        <label class="button small secondary" for="plan-file">${this.name ? t("ops.plan.other") : t("ops.plan.file")}</label>
         <button type="button" class="link" @click=${this.demonstration}>${t("ops.plan.use_demonstration")}</button>
         <p class="hint" id="plan-hint">${t("ops.plan.hint")}</p>
       </div>

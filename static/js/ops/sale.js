@@ -138,7 +138,7 @@ class SalePage {
         <div class="columns">
           <div class="column">
             <section class="card" aria-labelledby="controls-title">${news ? controls(news, this) : nothing}</section>
-            <details class="card" id="settings"></details>
+            <details class="card" id="settings" hidden></details>
             ${news ? workings(news) : nothing}
           </div>
           <section class="card" id="inspector" aria-labelledby="find-title"></section>

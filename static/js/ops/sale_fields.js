@@ -10,7 +10,7 @@ export const TIMES = ["opens_at", "closes_at", "starts_at"];
 
 /** "Nacht der Bücher 2026!" -> "nacht-der-bucher-2026"; empty when nothing of it can stand in an address. */
 export function slugOf(name) {
-  const plain = name.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
+  const plain = name.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase().replaceAll("ß", "ss");
   return plain.replace(/[^a-z0-9]+/g, "-").slice(0, 64).replace(/^-+|-+$/g, "");
 }
 

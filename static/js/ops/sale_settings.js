@@ -40,6 +40,7 @@ export class SaleSettings {
     );
     this.fields = { ...this.known };
     this.draw();
+    this.host.hidden = false;
   }
 
   #changes() {
