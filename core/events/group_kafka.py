@@ -176,13 +176,13 @@ class KafkaGroup:
     async def _close(self, consumer: AIOKafkaConsumer) -> None:
         self._resume.clear()
         self.assigned = frozenset()
-        try:
-            async with asyncio.timeout(_LEAVE_SECONDS):
-                await self._committed()
-                # Leaves the group, so that others need not wait for the session to end.
-                await consumer.stop()
-        except (KafkaError, OSError) as error:
-            log.info("group_left_late", group=self.group, error=repr(error))
+        # Leaving, so that others need not wait for the session to end, and also when that commit gets no answer.
+        for step in (self._committed, consumer.stop):
+            try:
+                async with asyncio.timeout(_LEAVE_SECONDS):
+                    await step()
+            except (KafkaError, OSError) as error:
+                log.info("group_left_late", group=self.group, error=repr(error))
 
     async def _wait(self, seconds: float) -> None:
         waiting = asyncio.create_task(self._stop.wait())

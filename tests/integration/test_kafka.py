@@ -15,8 +15,8 @@ from pathlib import Path
 
 import databases
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
-from aiokafka.errors import KafkaError
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.errors import ConsumerStoppedError, KafkaError
 from pydantic import SecretStr
 from typer.testing import CliRunner
 
@@ -24,9 +24,11 @@ from cli import events as events_cli
 from core.embedded import Engines
 from core.errors import StartupError
 from core.events import dead_letters_kafka as dead
+from core.events import group_kafka
 from core.events.bus_kafka import KafkaBus, Producer
 from core.events.codec import Encoder
 from core.events.dead_letters_postgres import DeadLetters
+from core.events.group_kafka import Batches, Progress
 from core.events.lag_kafka import consumer_lag
 from core.events.outbox_postgres import Outbox
 from core.events.retry import RetryPlan
@@ -128,6 +130,30 @@ async def test_batches_that_come_at_the_same_time_share_one_producer(kafka_setti
     if one is not other:
         await asyncio.gather(one.stop(), other.stop())
     assert one is other
+
+
+async def test_a_member_leaves_its_group_also_while_a_commit_hangs(
+    kafka_settings: Settings, topics: Topics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it keeps its partitions beside the one that takes its place."""
+
+    async def nothing(batches: Batches) -> dict[TopicPartition, Progress]:
+        return {}
+
+    monkeypatch.setattr(group_kafka, "_LEAVE_SECONDS", 0.5)
+    member = group_kafka.KafkaGroup(
+        settings=kafka_settings, topic=topics.reservations, group=topics.group("leaving"), process="leaving",
+        handler=nothing, retries=QUICK,
+    )  # fmt: skip
+    consumer = member._consumer()
+    await consumer.start()
+    member._committing = asyncio.create_task(asyncio.sleep(3600))
+    try:
+        await member._close(consumer)
+        with pytest.raises(ConsumerStoppedError):
+            await asyncio.wait_for(consumer.getmany(timeout_ms=0), 10)
+    finally:
+        await consumer.stop()
 
 
 @asynccontextmanager
