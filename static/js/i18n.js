@@ -37,10 +37,18 @@ export const counted = (key, count, values = {}) => t(key, { count, number: numb
 
 export const number = (value) => new Intl.NumberFormat(language).format(value);
 
+// Currencies that browsers write without the decimals which ISO 4217, and so the server, counts their minor unit in.
+const DECIMALS = { COP: 2, HUF: 2, IDR: 2, PKR: 2 };
+
+/** Decimal places of a currency's minor unit: 2 for EUR, 0 for KRW. */
+export const decimals = (currency) =>
+  DECIMALS[currency] ?? new Intl.NumberFormat("en", { style: "currency", currency }).resolvedOptions().maximumFractionDigits;
+
 /** `amount` in the currency's minor unit: 1500, "EUR" -> "€15.00"; 15000, "KRW" -> "₩15,000". */
 export function money(amount, currency) {
-  const format = new Intl.NumberFormat(language, { style: "currency", currency, currencyDisplay: "narrowSymbol" });
-  return format.format(amount / 10 ** format.resolvedOptions().maximumFractionDigits);
+  const digits = decimals(currency);
+  const format = { style: "currency", currency, currencyDisplay: "narrowSymbol", minimumFractionDigits: digits, maximumFractionDigits: digits };
+  return new Intl.NumberFormat(language, format).format(amount / 10 ** digits);
 }
 
 /** A moment (Date or ISO string) in the reader's own time zone. */

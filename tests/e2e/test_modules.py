@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from babel.numbers import get_currency_precision, list_currencies
 from playwright.async_api import Browser, Page, Route
 
 from tests.e2e.conftest import Server
@@ -47,3 +48,17 @@ async def test_module(page: Page, file: str, name: str) -> None:
         }""",
         [file, name],
     )
+
+
+async def test_money_has_the_servers_decimals_in_every_currency(page: Page) -> None:
+    """What a buyer reads in the browser is what the e-mail says: both count the same minor unit."""
+    ours = await page.evaluate(
+        """async () => {
+            const { decimals } = await import("/static/js/i18n.js");
+            return Object.fromEntries(Intl.supportedValuesOf("currency").map((code) => [code, decimals(code)]));
+        }"""
+    )
+    known = list_currencies()
+    assert {code: digits for code, digits in ours.items() if code in known} == {
+        code: get_currency_precision(code) for code in ours if code in known
+    }

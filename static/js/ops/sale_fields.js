@@ -1,4 +1,5 @@
 // What the form of a sale asks for: how texts become what the API takes, and what is wrong with them. No page in here.
+import { decimals } from "../i18n.js";
 
 const SLUG = /^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$/;
 const GROUPED = /^\d{1,3}(,\d{3})+(\.\d+)?$/;
@@ -17,16 +18,13 @@ export function slugOf(name) {
 /** The names of all currencies that the browser knows. */
 export const CURRENCIES = Intl.supportedValuesOf("currency");
 
-const digitsOf = (currency) =>
-  new Intl.NumberFormat("en", { style: "currency", currency }).resolvedOptions().maximumFractionDigits;
-
 /** A price as it is typed -> the currency's minor unit: "15,000", "KRW" -> 15000; "12.5", "EUR" -> 1250. NaN: no price. */
 export function minorOf(text, currency) {
   if (!CURRENCIES.includes(currency)) return NaN;
   const typed = text.trim();
   const plain = GROUPED.test(typed) ? typed.replaceAll(",", "") : typed;
   const [, whole, part = ""] = /^(\d{1,13})(?:\.(\d+))?$/.exec(plain) ?? [];
-  const digits = digitsOf(currency);
+  const digits = decimals(currency);
   if (whole === undefined || part.length > digits) return NaN;
   const amount = Number(whole + part.padEnd(digits, "0"));
   return amount <= MOST_PRICE ? amount : NaN;

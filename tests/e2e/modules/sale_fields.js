@@ -5,7 +5,7 @@ export function aPriceIsReadInTheCurrencysMinorUnit() {
   const read = (text, currency) => String(minorOf(text, currency));
   same(["15000", "15,000", " 0 "].map((text) => read(text, "KRW")), ["15000", "15000", "0"]);
   same(["12", "12.5", "1,234.56"].map((text) => read(text, "EUR")), ["1200", "1250", "123456"]);
-  same(read("1.234", "BHD"), "1234");
+  same([read("1.234", "BHD"), read("5000", "HUF")], ["1234", "500000"]);
 }
 
 export function whatIsNoPriceIsNone() {
