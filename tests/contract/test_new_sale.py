@@ -12,6 +12,7 @@ import pytest
 
 from core.runtime import Runtime
 from core.venue.demo_plan import DEMO_PRICES
+from core.venue.event_store_postgres import EventStore
 from tests.booking import rows
 from tests.conftest import MakeEvent, small_plan
 from tests.contract.api_client import Api
@@ -212,3 +213,17 @@ async def test_a_change_that_breaks_a_rule_is_refused(
     assert [one["at"] for one in body["errors"]] == [at]
     assert (await runtime.events.get(event.slug)).name == "Test night"
     assert len(await trail(runtime, event.slug)) == 1
+
+
+async def test_a_change_is_compared_with_what_is_true_now(
+    operator: Api, runtime: Runtime, make_event: MakeEvent
+) -> None:
+    """Another process changed the sale a moment ago, and the operator takes that back here."""
+    event = await make_event(max_seats=4)
+    other = EventStore(runtime.database, runtime.clock)
+    await runtime.events.get(event.slug)
+    await other.update(event.slug, max_seats=6)
+    await operator.call("PATCH", f"{EVENTS}/{event.slug}", json={"max_seats": 4}, expect=200)
+    other.forget(event.slug)
+    assert (await other.get(event.slug)).max_seats == 4
+    assert (await trail(runtime, event.slug))[-1]["detail"] == {"max_seats": [6, 4]}

@@ -75,6 +75,8 @@ async def create(call: Call[NewSale]) -> Response:
 
 
 async def change(call: Call[ChangeSale]) -> Response:
+    # What this process remembers may be a second old, and another one may have changed the sale since.
+    call.runtime.events.forget(call.request.path_params["slug"])
     before = await call.event()
     asked = {name: getattr(call.body, name) for name in call.body.model_fields_set}
     if "name" in asked:
