@@ -87,7 +87,7 @@ class _Comparison:
         return topics
 
     async def _bare_producer(self) -> Round:
-        topic, batch = self._bare_topics.reservations, self._settings.outbox_batch
+        topic, batch = self._bare_topics.reservations, self._settings.kafka_batch
         producer = AIOKafkaProducer(
             bootstrap_servers=self._settings.kafka_bootstrap_servers, enable_idempotence=True, acks="all", linger_ms=2,
             max_batch_size=256 * 1024,
@@ -109,7 +109,7 @@ class _Comparison:
         outbox = _CountedOutbox(self._database, _EVENTS)
         bus = KafkaBus(settings=self._settings, encoder=Encoder(), retries=_RETRIES, process="bench", topics=topics)
         relay = Relay(
-            outbox=outbox, bus=bus, retries=_RETRIES, batch=self._settings.outbox_batch, idle_seconds=1,
+            outbox=outbox, bus=bus, retries=_RETRIES, batch=self._settings.kafka_batch, idle_seconds=1,
             lease_seconds=self._settings.outbox_lease_seconds,
         )  # fmt: skip
         first = await relay.step()

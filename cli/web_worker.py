@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.importer import import_from_string
 
 from cli.web_processes import READY
+from core.garbage import settle
 from core.logs import configure_logs
 from core.settings import Settings
 from web.ws_protocol import socket_options
@@ -42,6 +43,7 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        settle()
         if not self.should_exit:
             _tell_serve(self._ready_fd, READY)
             os.close(self._ready_fd)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Coroutine
+from importlib.util import find_spec
+from typing import Any
 
 from core.embedded import Engines, engines
+from core.garbage import settle
 from core.secrets import resolve_secrets
 from core.settings import Settings
 
@@ -18,7 +22,17 @@ def worker() -> None:
     """
     settings = resolve_secrets(Settings.load())
     with engines(settings) as started:
-        asyncio.run(_work(settings, started))
+        _run(_work(settings, started))
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    """On the loop that web processes run on, where there is one for this platform."""
+    if find_spec("uvloop"):
+        import uvloop
+
+        uvloop.run(work)
+    else:
+        asyncio.run(work)
 
 
 async def _work(settings: Settings, started: Engines) -> None:
@@ -30,6 +44,7 @@ async def _work(settings: Settings, started: Engines) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     await migrate(started.database_url)
+    settle()
     left = await run_worker(settings, started, stop=stop, beside=lambda runtime: worker_endpoint(runtime, settings))
     if left:
         print(f"{left} tasks were cut off; another process takes them over")

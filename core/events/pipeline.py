@@ -92,8 +92,9 @@ class EventPipeline:
         )  # fmt: skip
         self._outbox = Outbox(database, process=process)
         self.relay = Relay(
-            outbox=self._outbox, bus=self._bus, retries=self._retries, batch=settings.outbox_batch,
-            idle_seconds=settings.outbox_seconds, lease_seconds=settings.outbox_lease_seconds,
+            outbox=self._outbox, bus=self._bus, retries=self._retries,
+            batch=settings.kafka_batch if kafka else settings.outbox_batch, idle_seconds=settings.outbox_seconds,
+            lease_seconds=settings.outbox_lease_seconds,
         )  # fmt: skip
         self._tasks: list[asyncio.Task[None]] = []
 
