@@ -55,7 +55,7 @@ class Limits:
         capacity = self._capacity(readings)
         now = self._clock.now()
         on_sale = [event for event in await self._events.list() if event.sale_state(now) is SaleState.OPEN]
-        if self._last is None and mode == "load":
+        if mode == "load":
             await self._go_on(on_sale, capacity)
         share, reason = 1.0, ""
         if mode == "load":
@@ -74,14 +74,16 @@ class Limits:
             self._last = cap
 
     async def _go_on(self, on_sale: Sequence[Event], capacity: int) -> None:
-        """Another process did this until now: what it had found still holds, a new leader does not begin at full."""
+        """Where another process did this until now, what it had found still holds: a new leader does not begin at full,
+        and one that comes back not where it was.
+        """
         if not on_sale:
             return
         try:
             cap = await self._redis.get(keys.active_cap(on_sale[0].slug))
         except REDIS_LOST as error:
             raise StoreUnavailable(retry_after=2) from error
-        if cap is not None:
+        if cap is not None and int(cap) != self._last:
             self._last = int(cap)
             self._follower.begin_at(self._last / capacity)
 

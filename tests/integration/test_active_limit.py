@@ -160,6 +160,14 @@ async def test_load_of_each_kind(scene: Scene) -> None:
     assert FULL // 2 <= await scene.cap() < FULL
     await scene.until_full()
 
+    # And the one before, which was only cut off for a while, goes on from where that one is.
+    before = scene.limits
+    scene.follow(memory=runtime.load.read().memory - 0.02)
+    assert await scene.cap() == round(FULL * 0.8)
+    scene.limits = before
+    assert round(FULL * 0.8) <= await scene.cap() < FULL
+    await scene.until_full()
+
 
 async def _nothing(provider: str) -> None:
     """Before the provider is called."""
