@@ -162,7 +162,8 @@ class Relay:
         try:
             async with self._kept(claim), self._gate:
                 deferred = await self._publish(claim)
-        except BusUnavailable as error:
+        except (BusUnavailable, StoreUnavailable) as error:
+            # Also where the local bus' consumers find PostgreSQL too slow: this process is alive, no row is to blame.
             await self._outbox.defer(claim, [(row.id, 0.0, str(error), False) for row in claim.rows])
             raise
         sent = [row.id for row in claim.rows if row.id not in deferred]

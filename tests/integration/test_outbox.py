@@ -11,6 +11,7 @@ from uuid import UUID
 import databases
 import pytest
 
+from core.errors import StoreUnavailable
 from core.events import outbox_postgres
 from core.events.bus import BusUnavailable, Deferral
 from core.events.dead_letters_postgres import DeadLetters
@@ -144,6 +145,30 @@ async def test_a_bus_that_is_away_costs_a_row_nothing(database: databases.Databa
     for _ in range(5):
         with pytest.raises(BusUnavailable):
             await one.step()
+    bus.away = False
+    assert await one.step() == 1
+    assert [(row.id, row.attempts) for row in bus.taken] == [(id_, 1)]
+
+
+async def test_a_postgresql_that_is_slow_costs_a_row_nothing(database: databases.Database, outbox: Outbox) -> None:
+    """Relaying has more patience than the consumers of the local bus: their refusals are no death of a process."""
+    id_, _ = await write(database)
+
+    class SlowBus(RecordingBus):
+        async def publish(self, rows: Sequence[OutboxRow]) -> Mapping[int, Deferral]:
+            if self.away:
+                raise StoreUnavailable
+            return await super().publish(rows)
+
+    bus = SlowBus()
+    bus.away = True
+    one = relay(outbox, bus, lease=0.01, tries=3)
+    for _ in range(5):
+        with pytest.raises(StoreUnavailable):
+            await one.step()
+        async with asyncio.timeout(20):
+            while await fetch(database, "SELECT 1 FROM outbox WHERE claimed_until > now()"):
+                await asyncio.sleep(0.01)
     bus.away = False
     assert await one.step() == 1
     assert [(row.id, row.attempts) for row in bus.taken] == [(id_, 1)]
