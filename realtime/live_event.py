@@ -156,7 +156,7 @@ class LiveEvent:
 
     def _sale_changed(self) -> None:
         # By another process, maybe: what this one remembers of the event is old.
-        self._events.forget(self.event.slug)
+        self._events.doubt(self.event.slug)
         self._changed.set()
 
     async def _look(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -76,6 +77,10 @@ class EventStore:
             cached.until = self._clock.monotonic() + CACHE_SECONDS
             return cached.event
 
+    async def fresh(self, slug: str) -> Event:
+        """As it is in PostgreSQL now. Raises EventNotFound."""
+        return await self._read(slug)
+
     async def by_id(self, event_id: int) -> Event:
         """Raises EventNotFound."""
         slug = self._slugs.get(event_id)
@@ -146,8 +151,13 @@ class EventStore:
         plan = await self.plan(event)
         return [event.prices[seat.category] for seat in plan.seats]
 
+    def doubt(self, slug: str) -> None:
+        """The next `get` reads PostgreSQL, and gives what was known when that is away or slow."""
+        if (cached := self._cache.get(slug)) is not None:
+            cached.until = -math.inf
+
     def forget(self, slug: str) -> None:
-        """The next `get` reads PostgreSQL."""
+        """The next `get` reads PostgreSQL, or fails."""
         self._cache.pop(slug, None)
 
     async def list(self) -> Sequence[Event]:

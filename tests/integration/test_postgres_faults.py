@@ -22,6 +22,8 @@ from core.runtime import Runtime, open_runtime
 from core.settings import Settings
 from core.venue.event import Event, SaleStatus
 from core.venue.new_event import NewEvent
+from realtime.live_event import LiveEvent
+from realtime.subscriptions import Subscriptions
 from tests.booking import Bank, Desk, check_books, desk, finish_all
 from tests.conftest import small_plan
 from tests.contract.api_client import Api, open_client
@@ -201,6 +203,22 @@ async def test_an_answer_that_is_lost_is_looked_up(shop: Shop, faulty: Faulty) -
     await eventually(lambda: shop.order(buyer), 202)
     await finish_all(shop.desk, shop.event, PATIENCE)
     assert (await check_books(shop.runtime, shop.event, shop.bank)) == {"CONFIRMED": 1}
+
+
+async def test_news_of_a_sale_makes_no_process_forget_it(shop: Shop, faulty: Faulty) -> None:
+    """An operator pauses the sale because PostgreSQL is in trouble: who hears of that goes on with what was known."""
+    runtime = shop.runtime
+    live = LiveEvent(
+        shop.event, settings=runtime.settings, clock=runtime.clock, subscriptions=Subscriptions(runtime.redis),
+        events=runtime.events, waiting_room=runtime.waiting_room, seats=runtime.seats, buffer_limit=1,
+    )  # fmt: skip
+    await runtime.events.update(shop.event.slug, paused=True)
+    faulty.proxy.hang()
+    live._sale_changed()
+    assert (await runtime.events.get(shop.event.slug)).paused
+    await faulty.well()
+    live._sale_changed()
+    assert (await runtime.events.get(shop.event.slug)).paused
 
 
 async def test_a_crowd_that_meets_a_hanging_server_is_told(shop: Shop, faulty: Faulty) -> None:

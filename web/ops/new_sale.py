@@ -76,8 +76,7 @@ async def create(call: Call[NewSale]) -> Response:
 
 async def change(call: Call[ChangeSale]) -> Response:
     # What this process remembers may be a second old, and another one may have changed the sale since.
-    call.runtime.events.forget(call.request.path_params["slug"])
-    before = await call.event()
+    before = await call.runtime.events.fresh((await call.event()).slug)
     asked = {name: getattr(call.body, name) for name in call.body.model_fields_set}
     if "name" in asked:
         asked["name"] = asked["name"].strip()  # as when it was made
