@@ -145,7 +145,7 @@ def _whole_numbers(payload: Mapping[str, Any]) -> bool:
 def encode_body(event: ReservationEvent, version: SchemaVersion) -> bytes:
     """The Avro data alone."""
     try:
-        return _write(_record(event), version.parsed)
+        return _write(record_of(event), version.parsed)
     except _UNREADABLE as error:
         raise EventInvalid(f"cannot be encoded: {error}") from error
 
@@ -217,7 +217,8 @@ def resolve(body: bytes, writer: dict[str, Any], reader: dict[str, Any] | None) 
     return record
 
 
-def _record(event: ReservationEvent) -> dict[str, Any]:
+def record_of(event: ReservationEvent) -> dict[str, Any]:
+    """The event as the Avro writer takes it."""
     record = dict(zip(_FIELDS, _values(event), strict=True))
     record["seats"] = [dict(zip(_SEAT_FIELDS, _seat_values(seat), strict=True)) for seat in event.seats]
     return record

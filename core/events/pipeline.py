@@ -110,7 +110,7 @@ class EventPipeline:
                     retries=self._retries, in_hand=InHand(self._database, group=self._topics.group(consumer.name)),
                 ),
                 # One transaction for each message: so many are done well within the longest pause between two polls.
-                records=500 if consumer.batch > 1 else 100,
+                records=2000 if consumer.batch > 1 else 100,
             )
             for consumer in consumers
         ]  # fmt: skip

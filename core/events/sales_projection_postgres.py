@@ -88,7 +88,7 @@ class SalesProjection:
     """The consumer. Its transactions may hold many events."""
 
     name: Final = "sales"
-    batch: Final = 500
+    batch: Final = 2000
     concurrency: Final = 1
     types: Final = frozenset({EventType.CONFIRMED, EventType.CANCELLED})
 
