@@ -52,6 +52,7 @@ class LiveEvent:
         self._seats = seats
         self._subscriptions = subscriptions
         self._attendances: dict[str, Attendance] = {}
+        self._arriving = 0
         self.seat_feed = SeatFeed(
             event.slug, self.hub, lambda: seats.board(self.event), coalesce_ms=settings.board_coalesce_ms,
             basket_changed=self._basket_changed,
@@ -87,9 +88,13 @@ class LiveEvent:
         await self.seat_feed.stop()
 
     async def ready(self) -> None:
-        """Returns once both feeds know their state."""
-        await self.seat_feed.ready.wait()
-        await self.queue_feed.ready.wait()
+        """Returns once both feeds know their state. Who waits for that is somebody who watches."""
+        self._arriving += 1
+        try:
+            await self.seat_feed.ready.wait()
+            await self.queue_feed.ready.wait()
+        finally:
+            self._arriving -= 1
 
     def attend(self, visitor: str, tab: Tab) -> Attendance:
         attendance = self._attendances.get(visitor)
@@ -108,7 +113,7 @@ class LiveEvent:
 
     @property
     def empty(self) -> bool:
-        return not self._attendances
+        return not (self._attendances or self._arriving)
 
     def _basket_changed(self, visitor: str, changes: Sequence[tuple[int, int]]) -> None:
         """Seats were held or let go, on whatever way: by this process' channel, another one's, or by HTTP."""

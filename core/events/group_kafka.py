@@ -144,6 +144,9 @@ class KafkaGroup:
         if done:
             # The next messages are handled meanwhile.
             self._committing = asyncio.create_task(self._commit(consumer, done), name=f"commit {self.group}")
+        if stuck:
+            # What is tried again may end this process: what came before it is done with by then.
+            await self._committed()
         try:
             for tp, progress in stuck.items():
                 consumer.seek(tp, progress.stuck_at)

@@ -162,6 +162,7 @@ class Outbox:
 
     async def lag(self) -> Lag:
         async with raw(self._database) as connection:
-            record = await connection.fetchrow(_LAG)
+            # Whoever waits for this has a patience of its own; an hour of Kafka away is many rows.
+            record = await connection.fetchrow(_LAG, timeout=BACKGROUND_SECONDS)
         assert record is not None  # noqa: S101 - an aggregate without GROUP BY has one row
         return Lag(record["unsent"], record["seconds"])

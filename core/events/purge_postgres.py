@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import databases
 
+from core.audit_postgres import SYSTEM
 from core.database import BACKGROUND_SECONDS, raw
 
 # A statement deletes so many rows at most: short locks, and a vacuum that keeps up.
@@ -24,8 +25,12 @@ _STATEMENTS = {
         LIMIT $2""",
     # Of groups and topics that are gone, or partitions without messages: a row is written with each batch.
     "in_hand": "SELECT ctid FROM in_hand WHERE taken_at < now() - $1::interval AND NOT suspect LIMIT $2",
-    # Who did what is asked for long afterwards.
-    "audit": "SELECT ctid FROM audit WHERE at < now() - greatest($1::interval, interval '400 days') LIMIT $2",
+    # Who did what is asked for long afterwards; what the system did by itself is much more, and of no interest by then.
+    "audit": f"""
+        SELECT ctid FROM audit
+        WHERE at < now() - greatest($1::interval, CASE WHEN actor = '{SYSTEM}' THEN interval '30 days'
+                                                       ELSE interval '400 days' END)
+        LIMIT $2""",  # noqa: S608 - a constant
 }
 
 

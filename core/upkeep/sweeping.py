@@ -80,7 +80,7 @@ class Sweeping:
             return False
         report = await self._waiting_room.sweep(event, batches=1)
         self._measure(event, report)
-        if closed and not report.waiting and not report.active:
+        if closed and not (report.more or report.waiting or report.active):
             self._finished.add(event.id)
         return report.more
 
