@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import orjson
 import pytest
 from playwright.async_api import Route, expect
 
 from tests.e2e.conftest import MakeSale, OpenPage, Server
-
-
-@pytest.fixture
-def circuit(server: Server) -> Iterator[Server]:
-    """Its circuit works by itself again afterwards, counting afresh."""
-    yield server
-    server.operator("POST", "/api/operator/circuits", json={"provider": "toss", "state": "automatic"})
 
 
 @pytest.mark.parametrize(
@@ -26,23 +17,23 @@ def circuit(server: Server) -> Iterator[Server]:
     ],
 )
 async def test_a_refused_payment_says_when_and_what_else(
-    circuit: Server, make_sale: MakeSale, open_page: OpenPage, locale: str, words: list[str]
+    server: Server, make_sale: MakeSale, open_page: OpenPage, locale: str, words: list[str]
 ) -> None:
     """`fail_fast`: nothing is begun, the seats stay, and the same button works once payment is back."""
     page = await open_page(await make_sale(), locale=locale)
     await page.pick(3)
-    circuit.operator("POST", "/api/operator/circuits", json={"provider": "toss", "state": "open"})
+    server.operator("POST", "/api/operator/circuits", json={"provider": "toss", "state": "open"})
     await page.check_out()
     for said in words:
         await expect(page.locator(".checkout .callout")).to_contain_text(said)
     await page.reaches("checkout")
-    circuit.operator("POST", "/api/operator/circuits", json={"provider": "toss", "state": "automatic"})
+    server.operator("POST", "/api/operator/circuits", json={"provider": "toss", "state": "automatic"})
     await page.get_by_test_id("pay").click()
     assert await page.reaches("confirmed", "failed") == "confirmed"
 
 
 async def test_a_payment_that_met_no_provider_names_the_alternative(
-    circuit: Server, make_sale: MakeSale, open_page: OpenPage
+    server: Server, make_sale: MakeSale, open_page: OpenPage
 ) -> None:
     """Accepted, and then the provider says "try again later": the result and the reservation's page say what else."""
     page = await open_page(await make_sale(), locale="ko-KR")
@@ -59,7 +50,7 @@ async def test_a_payment_that_met_no_provider_names_the_alternative(
     await page.check_out()
     assert await page.reaches("confirmed", "failed") == "failed"
     await expect(page.locator(".notice")).to_contain_text("다른 방법: 현장 매표소")
-    await page.goto(f"{circuit.url}/reservations/{made[0]}")
+    await page.goto(f"{server.url}/reservations/{made[0]}")
     await expect(page.locator("#status")).to_contain_text("다른 방법: 현장 매표소")
 
 
