@@ -17,7 +17,7 @@ from core.upkeep.limits_redis import Limits
 from core.upkeep.load_redis import LoadReadings, worst
 from core.upkeep.sweeping import Sweeping
 from core.venue.event import Event, SaleStatus
-from core.waiting_room.place import PlaceState
+from core.waiting_room.place import PlaceState, SweepReport
 from core.waiting_room.queue_redis import SWEEP_BATCH
 from tests.conftest import MakeEvent
 
@@ -170,6 +170,26 @@ async def test_a_closed_sale_empties_itself_and_its_keys_die(runtime: Runtime, m
     await runtime.events.set_status(event.slug, SaleStatus.OPEN)
     await sweeping.run()
     assert await runtime.redis.ttl(keys.board(event.slug)) == -1
+
+
+async def test_a_closed_sale_is_swept_to_its_end(
+    runtime: Runtime, make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody is in any more, but one script could not free all holds: the next round goes on."""
+    event = await make_event()
+    await runtime.events.set_status(event.slug, SaleStatus.CLOSED)
+    rounds = 0
+
+    async def sweep(swept: Event, *, batches: int) -> SweepReport:
+        nonlocal rounds
+        rounds += swept.slug == event.slug
+        return SweepReport(0, 0, 0, 0, 0, 0, 0, 0, more=swept.slug == event.slug and rounds == 1)
+
+    monkeypatch.setattr(runtime.waiting_room, "sweep", sweep)
+    sweeping = Sweeping(events=runtime.events, waiting_room=runtime.waiting_room, clock=runtime.clock, seconds=0)
+    for _ in range(3):
+        await sweeping.run()
+    assert rounds == 2
 
 
 async def test_numbers_go_on_after_redis_lost_everything(runtime: Runtime, make_event: MakeEvent) -> None:
