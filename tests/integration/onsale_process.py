@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import psutil
@@ -125,13 +126,7 @@ def serving(folder: Path, *arguments: str, **settings: str) -> Iterator[Serving]
         assert process.poll() is None, running.errors
         yield running
     finally:
-        if process.poll() is None:
-            process.terminate()
-            try:
-                process.wait(60)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        see_off(process)
 
 
 def processes_with(text: str) -> list[psutil.Process]:
@@ -141,3 +136,14 @@ def processes_with(text: str) -> list[psutil.Process]:
         if any(text in part for part in process.info["cmdline"] or ()):
             found.append(process)
     return found
+
+
+def see_off(process: subprocess.Popen[Any]) -> None:
+    """Ends it in order, or not; gone when this returns."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()

@@ -26,7 +26,7 @@ from core.embedded import Engines
 from core.seats.board import SeatState
 from tests.conftest import small_plan
 from tests.debian_tools import ROOT, tool
-from tests.integration.onsale_process import Serving, environment, onsale, serving, until
+from tests.integration.onsale_process import Serving, environment, onsale, see_off, serving, until
 from tests.kafka_broker import RunningKafka
 from tests.live_server import LiveServer
 from tests.own_database import own_database
@@ -78,12 +78,7 @@ def program(command: list[str], log: Path, env: dict[str, str]) -> Iterator[subp
     try:
         yield process
     finally:
-        process.terminate()
-        try:
-            process.wait(60)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        see_off(process)
 
 
 def answers(url: str) -> bool:
