@@ -31,18 +31,18 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from bench.measure import Figure, Round, Stopwatch, alternate, median_cpu, median_wall
 from core.database import raw
-from core.events.bus_kafka import KafkaBus, headers_of
-from core.events.codec import Decoder, Encoder, record_of, versions
-from core.events.consumer_kafka import EventHandler
-from core.events.dead_letters_kafka import DeadLetterTopic
-from core.events.group_kafka import Batches, KafkaGroup, Progress
-from core.events.in_hand_postgres import InHand
-from core.events.outbox_postgres import Claim, Outbox, OutboxRow
-from core.events.relay import Relay
-from core.events.reservation_event import parse
-from core.events.retry import RetryPlan
-from core.events.sales_projection_postgres import SalesProjection
-from core.events.topics_kafka import Topics, make_topics
+from core.messaging.bus_kafka import KafkaBus, headers_of
+from core.messaging.codec import Decoder, Encoder, record_of, versions
+from core.messaging.consumer_kafka import EventHandler
+from core.messaging.dead_letters_kafka import DeadLetterTopic
+from core.messaging.group_kafka import Batches, KafkaGroup, Progress
+from core.messaging.in_hand_postgres import InHand
+from core.messaging.outbox_postgres import Outbox, OutboxClaim, OutboxRow
+from core.messaging.relay import Relay
+from core.messaging.reservation_message import parse
+from core.messaging.retry import RetryPlan
+from core.messaging.sales_projection_postgres import SalesProjection
+from core.messaging.topics_kafka import Topics, make_topics
 from core.runtime import Runtime
 from core.settings import Settings
 
@@ -113,19 +113,24 @@ class _Comparison:
     async def _produced(self, value: Callable[[_Message], bytes]) -> Round:
         topic, batch = self._bare_topics.reservations, self._settings.kafka_batch
         producer = AIOKafkaProducer(
-            bootstrap_servers=self._settings.kafka_bootstrap_servers, enable_idempotence=True, acks="all", linger_ms=2,
+            bootstrap_servers=self._settings.kafka_bootstrap_servers,
+            enable_idempotence=True,
+            acks="all",
+            linger_ms=2,
             max_batch_size=256 * 1024,
-        )  # fmt: skip
+        )
         async with producer:
             first, *others = self._messages
             assert first.encoded() == first.value
             await producer.send_and_wait(topic, first.value, key=first.key, headers=first.headers)
             with Stopwatch() as watch:
                 for start in range(0, len(others), batch):
-                    await asyncio.gather(*[
-                        await producer.send(topic, value(one), key=one.key, headers=one.headers)
-                        for one in others[start : start + batch]
-                    ])  # fmt: skip
+                    await asyncio.gather(
+                        *[
+                            await producer.send(topic, value(one), key=one.key, headers=one.headers)
+                            for one in others[start : start + batch]
+                        ]
+                    )
         return watch.round(len(others))
 
     async def _relayed(self) -> Round:
@@ -134,9 +139,13 @@ class _Comparison:
         outbox = _CountedOutbox(self._database, _EVENTS)
         bus = KafkaBus(settings=self._settings, encoder=Encoder(), retries=_RETRIES, process="bench", topics=topics)
         relay = Relay(
-            outbox=outbox, bus=bus, retries=_RETRIES, batch=self._settings.kafka_batch, idle_seconds=1,
+            outbox=outbox,
+            bus=bus,
+            retries=_RETRIES,
+            batch=self._settings.kafka_batch,
+            idle_seconds=1,
             lease_seconds=self._settings.outbox_lease_seconds,
-        )  # fmt: skip
+        )
         first = await relay.step()
         with Stopwatch() as watch:
             running = asyncio.create_task(relay.run())
@@ -187,10 +196,13 @@ class _Comparison:
 
     async def _consumed(self, take: Callable[[bytes], None]) -> Round:
         consumer = AIOKafkaConsumer(
-            self._relayed_topics.reservations, bootstrap_servers=self._settings.kafka_bootstrap_servers,
-            group_id=f"bare-{secrets.token_hex(3)}", enable_auto_commit=False, auto_offset_reset="earliest",
+            self._relayed_topics.reservations,
+            bootstrap_servers=self._settings.kafka_bootstrap_servers,
+            group_id=f"bare-{secrets.token_hex(3)}",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
             max_poll_records=_RECORDS,
-        )  # fmt: skip
+        )
         async with consumer:
             seen, watch = 0, Stopwatch()
             while seen < _EVENTS:
@@ -212,10 +224,13 @@ class _Comparison:
         await self._forget()
         group_name = f"sales-{secrets.token_hex(3)}"
         handler = EventHandler(
-            database=self._database, consumer=SalesProjection(), decoder=Decoder(), retries=_RETRIES,
+            database=self._database,
+            consumer=SalesProjection(),
+            decoder=Decoder(),
+            retries=_RETRIES,
             dead=DeadLetterTopic(settings=self._settings, topics=topics, process="bench"),
             in_hand=InHand(self._database, group=group_name),
-        )  # fmt: skip
+        )
         finished = asyncio.Event()
         seen, watch = 0, Stopwatch()
 
@@ -230,9 +245,14 @@ class _Comparison:
             return progress
 
         group = KafkaGroup(
-            settings=self._settings, topic=topics.reservations, group=group_name, process="bench",
-            handler=counted, retries=_RETRIES, records=_RECORDS,
-        )  # fmt: skip
+            settings=self._settings,
+            topic=topics.reservations,
+            group=group_name,
+            process="bench",
+            handler=counted,
+            retries=_RETRIES,
+            records=_RECORDS,
+        )
         running = asyncio.create_task(group.run())
         await finished.wait()
         watch.__exit__()
@@ -251,7 +271,7 @@ class _CountedOutbox(Outbox):
         self._left = rows
         self.all_sent = asyncio.Event()
 
-    async def mark_sent(self, claim: Claim, ids: Sequence[int]) -> int:
+    async def mark_sent(self, claim: OutboxClaim, ids: Sequence[int]) -> int:
         marked = await super().mark_sent(claim, ids)
         self._left -= marked
         if self._left <= 0:
@@ -261,13 +281,19 @@ class _CountedOutbox(Outbox):
 
 def _figure(name: str, ours: list[Round], limit: list[Round], limit_is: str, aim: float | None = 0.5) -> Figure:
     return Figure(
-        name, median_wall(ours), "/s", median_wall(limit), limit_is, aim=aim,
+        name,
+        median_wall(ours),
+        "/s",
+        median_wall(limit),
+        limit_is,
+        aim=aim,
         detail={
-            "cpu_us_each": 1e6 / median_cpu(ours), "limit_cpu_us_each": 1e6 / median_cpu(limit),
+            "cpu_us_each": 1e6 / median_cpu(ours),
+            "limit_cpu_us_each": 1e6 / median_cpu(limit),
             "rounds": [round(one.count / one.wall) for one in ours],
             "limit_rounds": [round(one.count / one.wall) for one in limit],
         },
-    )  # fmt: skip
+    )
 
 
 async def _event_id(runtime: Runtime) -> int:

@@ -60,10 +60,15 @@ async def fan_out(runtime: Runtime, *, sockets: int = 1000, rounds: int = 7) -> 
             bare, ours = await alternate(rounds, through_transports, through_hub)
     return [
         Figure(
-            f"fan-out to {sockets:,} channels", best_cpu(ours), "deliveries/s a core", best_cpu(bare),
-            "bare transport writes", 0.5, {"value_wall": best_wall(ours), "limit_wall": best_wall(bare)},
+            f"fan-out to {sockets:,} channels",
+            best_cpu(ours),
+            "deliveries/s a core",
+            best_cpu(bare),
+            "bare transport writes",
+            0.5,
+            {"value_wall": best_wall(ours), "limit_wall": best_wall(bare)},
         )
-    ]  # fmt: skip
+    ]
 
 
 async def _round(to: Sink, sockets: int, broadcast: Any) -> Round:
@@ -107,17 +112,25 @@ def _tokens(runtime: Runtime, count: int) -> list[str]:
 async def _served(runtime: Runtime) -> AsyncIterator[tuple[Live, int]]:
     """The application with its live channel in this process, on a port of its own."""
     live = Live(
-        settings=runtime.settings, clock=runtime.clock, redis=runtime.redis, events=runtime.events,
-        waiting_room=runtime.waiting_room, seats=runtime.seats,
-    )  # fmt: skip
+        settings=runtime.settings,
+        clock=runtime.clock,
+        redis=runtime.redis,
+        events=runtime.events,
+        waiting_room=runtime.waiting_room,
+        seats=runtime.seats,
+    )
     await live.start()
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen(4096)
         config = uvicorn.Config(
-            create_app(runtime, live), lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=1,
+            create_app(runtime, live),
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=1,
             **socket_options(runtime.settings),
-        )  # fmt: skip
+        )
         server = uvicorn.Server(config)
         serving = asyncio.create_task(server._serve([listening]))
         while not server.started:

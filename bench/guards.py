@@ -141,30 +141,53 @@ def _row(guard: str, load: str, took: Durations, wall: float, before: dict[str, 
     moved = {name: value - before[name] for name, value in _figures().items()}
     waits = moved.pop("lock_waits")
     return {
-        "guard": guard, "load": load, "granted": granted.count, "refused": refused.count,
+        "guard": guard,
+        "load": load,
+        "granted": granted.count,
+        "refused": refused.count,
         "answers_per_second": (granted.count + refused.count) / wall,
         "granted_ms": {"mean": granted.mean * 1000, "p95": granted.p95 * 1000, "max": granted.max * 1000},
         "refused_ms": {"mean": refused.mean * 1000, "p95": refused.p95 * 1000, "max": refused.max * 1000},
-        "conflicts": int(moved["conflicts"]), "lock_busy": int(moved["lock_busy"]),
+        "conflicts": int(moved["conflicts"]),
+        "lock_busy": int(moved["lock_busy"]),
         "lock_wait_ms": 1000 * moved["lock_wait_seconds"] / waits if waits else 0.0,
         "lock_held_ms": 1000 * moved["lock_held_seconds"] / waits if waits else 0.0,
-    }  # fmt: skip
+    }
 
 
 def guards_table(rows: list[dict[str, Any]]) -> str:
     """As Markdown; times in milliseconds."""
     head = (
-        "guard", "load", "answers/s", "granted", "mean", "p95", "refused", "mean", "p95", "conflicts", "lock wait",
-        "lock held", "lock not had",
-    )  # fmt: skip
+        "guard",
+        "load",
+        "answers/s",
+        "granted",
+        "mean",
+        "p95",
+        "refused",
+        "mean",
+        "p95",
+        "conflicts",
+        "lock wait",
+        "lock held",
+        "lock not had",
+    )
     lines = [
         (
-            row["guard"], row["load"], f"{row['answers_per_second']:,.0f}",
-            f"{row['granted']:,}", f"{row['granted_ms']['mean']:,.1f}", f"{row['granted_ms']['p95']:,.1f}",
-            f"{row['refused']:,}", f"{row['refused_ms']['mean']:,.1f}", f"{row['refused_ms']['p95']:,.1f}",
-            f"{row['conflicts']:,}", f"{row['lock_wait_ms']:,.1f}", f"{row['lock_held_ms']:,.1f}",
+            row["guard"],
+            row["load"],
+            f"{row['answers_per_second']:,.0f}",
+            f"{row['granted']:,}",
+            f"{row['granted_ms']['mean']:,.1f}",
+            f"{row['granted_ms']['p95']:,.1f}",
+            f"{row['refused']:,}",
+            f"{row['refused_ms']['mean']:,.1f}",
+            f"{row['refused_ms']['p95']:,.1f}",
+            f"{row['conflicts']:,}",
+            f"{row['lock_wait_ms']:,.1f}",
+            f"{row['lock_held_ms']:,.1f}",
             f"{row['lock_busy']:,}",
         )
         for row in rows
-    ]  # fmt: skip
+    ]
     return markdown([head, *lines])

@@ -53,13 +53,13 @@ async def holds(runtime: Runtime, *, rounds: int = 7) -> list[Figure]:
         return watch.round(_HOLDS)
 
     await through_seats()  # warms the script cache and the pool
-    plain, pipelined, ours = await alternate(
-        rounds, lambda: bare(_CONNECTIONS, 1), lambda: bare(4, 16), through_seats
-    )  # fmt: skip
+    plain, pipelined, ours = await alternate(rounds, lambda: bare(_CONNECTIONS, 1), lambda: bare(4, 16), through_seats)
     detail = {
-        "client_cpu_ms": 1000 / best_cpu(ours), "limit_client_cpu_ms": 1000 / best_cpu(plain),
-        "tasks": _TASKS, "connections": _CONNECTIONS,
-    }  # fmt: skip
+        "client_cpu_ms": 1000 / best_cpu(ours),
+        "limit_client_cpu_ms": 1000 / best_cpu(plain),
+        "tasks": _TASKS,
+        "connections": _CONNECTIONS,
+    }
     value = best_wall(ours)
     one_by_one, sixteen = f"same script, bare client, {_CONNECTIONS} connections", "same, 4 connections, 16 pipelined"
     return [
@@ -72,13 +72,25 @@ def _command(runtime: Runtime, event: Event, visitor: str, seat: int) -> bytes:
     """What `SeatScripts.hold` sends."""
     slug = event.slug
     names = [
-        keys.board(slug), keys.board_version(slug), keys.holds(slug), keys.baskets(slug), keys.basket_deadlines(slug),
-        keys.active_users(slug), keys.active_until(slug), keys.fence(slug),
-    ]  # fmt: skip
+        keys.board(slug),
+        keys.board_version(slug),
+        keys.holds(slug),
+        keys.baskets(slug),
+        keys.basket_deadlines(slug),
+        keys.active_users(slug),
+        keys.active_until(slug),
+        keys.fence(slug),
+    ]
     arguments: list[str | int] = [
-        visitor, keys.seat_state_prefix(slug), event.hold_seconds * 1000, event.max_seats,
-        runtime.settings.hold_extensions, keys.seats_channel(slug), "check", seat,
-    ]  # fmt: skip
+        visitor,
+        keys.seat_state_prefix(slug),
+        event.hold_seconds * 1000,
+        event.max_seats,
+        runtime.settings.hold_extensions,
+        keys.seats_channel(slug),
+        "check",
+        seat,
+    ]
     return command("EVALSHA", _SCRIPTS["hold"].digest, len(names), *names, *arguments)
 
 

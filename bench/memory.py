@@ -85,10 +85,15 @@ def _serving(runtime: Runtime) -> Iterator[tuple[int, psutil.Process]]:
     """`onsale serve` on the run's stores; its port and its one web process."""
     settings = runtime.settings
     ours = {
-        "database_url": settings.database_url, "redis_url": settings.redis_url, "data": str(settings.data),
-        "secret_key": runtime.secret, "rate_limits": "off", "port": "0", "log_level": "warning",
+        "database_url": settings.database_url,
+        "redis_url": settings.redis_url,
+        "data": str(settings.data),
+        "secret_key": runtime.secret,
+        "rate_limits": "off",
+        "port": "0",
+        "log_level": "warning",
         **{name: str(seconds) for name, seconds in UNHURRIED.items()},
-    }  # fmt: skip
+    }
     environment = {**os.environ, **{variable_name(name): value for name, value in ours.items()}}
     with tempfile.TemporaryDirectory(prefix="onsale-serve-") as folder:
         output = Path(folder) / "output"

@@ -65,9 +65,14 @@ async def _each_key(redis: Redis, slug: str) -> dict[str, int]:
 
 async def _event(runtime: Runtime, slug: str, seats: int) -> Event:
     new = NewEvent(
-        slug=slug, name="Hall", prices={"Standard": 1}, status=SaleStatus.OPEN, active_limit=1, hold_seconds=3600,
+        slug=slug,
+        name="Hall",
+        prices={"Standard": 1},
+        status=SaleStatus.OPEN,
+        active_limit=1,
+        hold_seconds=3600,
         max_seats=10,
-    )  # fmt: skip
+    )
     return await runtime.events.create(new, generated_plan(seats))
 
 

@@ -41,10 +41,20 @@ async def reservations(runtime: Runtime, *, rounds: int = 7) -> list[Figure]:
         def of(statement: Any) -> Callable[[NewReservation], Awaitable[None]]:
             async def begin(new: NewReservation) -> None:
                 row = await statement.fetchrow(
-                    new.id, new.event_id, new.visitor, new.idempotency_key, new.request_digest, new.email, new.language,
-                    new.payment_key, new.seats, new.fence, settings.payment_deadline_seconds, "token",
+                    new.id,
+                    new.event_id,
+                    new.visitor,
+                    new.idempotency_key,
+                    new.request_digest,
+                    new.email,
+                    new.language,
+                    new.payment_key,
+                    new.seats,
+                    new.fence,
+                    settings.payment_deadline_seconds,
+                    "token",
                     settings.claim_seconds,
-                )  # fmt: skip
+                )
                 if row is None:
                     raise RuntimeError("the reservation was refused")
 
@@ -59,9 +69,10 @@ async def reservations(runtime: Runtime, *, rounds: int = 7) -> list[Figure]:
         for connection in pool:
             await connection.close()
     detail = {
-        "client_cpu_ms": 1000 / best_cpu(ours), "limit_client_cpu_ms": 1000 / best_cpu(limit),
+        "client_cpu_ms": 1000 / best_cpu(ours),
+        "limit_client_cpu_ms": 1000 / best_cpu(limit),
         "connections": connections,
-    }  # fmt: skip
+    }
     name = f"the statement alone, asyncpg, {connections} connections"
     return [Figure("reservations begun", best_wall(ours), "/s", best_wall(limit), name, 0.4, detail)]
 
@@ -91,6 +102,14 @@ async def _round(runtime: Runtime, workers: list[Callable[[NewReservation], Awai
 def _new(event: Event) -> Iterator[NewReservation]:
     for seat in range(_RESERVATIONS):
         yield NewReservation(
-            id=uuid4(), event_id=event.id, visitor=f"v_{seat:022d}", idempotency_key="key", request_digest="0" * 64,
-            email="kim@example.org", language="en", payment_key="pay", seats=[seat], fence=_FENCE,
-        )  # fmt: skip
+            id=uuid4(),
+            event_id=event.id,
+            visitor=f"v_{seat:022d}",
+            idempotency_key="key",
+            request_digest="0" * 64,
+            email="kim@example.org",
+            language="en",
+            payment_key="pay",
+            seats=[seat],
+            fence=_FENCE,
+        )

@@ -19,7 +19,7 @@ from bench.memory import memory
 from bench.reservations import reservations
 from bench.stores import stores
 from core.embedded import Engines
-from core.garbage import settle
+from core.process.cycle_collector import freeze_startup_objects
 from core.runtime import open_runtime
 from core.settings import Settings
 
@@ -46,7 +46,7 @@ async def _run(
     figures: list[Figure] = []
     comparison: list[dict[str, Any]] = []
     async with open_runtime(settings, started) as runtime:
-        settle()  # as every process that serves
+        freeze_startup_objects()  # as every process that serves
         for name in names:
             print(f"{name} ...", file=sys.stderr, flush=True)
             if name in RATIOS:

@@ -102,10 +102,20 @@ def sink(
         counts.write_bytes(bytes(8))
         names.write_text("\n".join(tokens or []))
         process = subprocess.Popen(
-            [sys.executable, "-m", "bench.sink", counts, str(port), path, names if tokens else "-", str(connections),
-             *(["join"] if join else [])],
-            stdout=subprocess.PIPE, env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        )  # fmt: skip
+            [
+                sys.executable,
+                "-m",
+                "bench.sink",
+                counts,
+                str(port),
+                path,
+                names if tokens else "-",
+                str(connections),
+                *(["join"] if join else []),
+            ],
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )
         try:
             with counts.open("r+b") as file, mmap.mmap(file.fileno(), 8) as shared:
                 yield Sink(process, shared)

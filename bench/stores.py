@@ -28,9 +28,15 @@ def stores() -> Iterator[tuple[Settings, Engines]]:
     """Started for the run, removed after it. A disk that is waited for would be the same limit for both sides."""
     with tempfile.TemporaryDirectory(prefix="onsale-bench-") as folder:
         settings = Settings.load(
-            data=Path(folder), database_url="", redis_url="", kafka_bootstrap_servers="", rate_limits="off",
-            secret_key=secrets.token_hex(16), operator_token=secrets.token_hex(16), **UNHURRIED,
-        )  # fmt: skip
+            data=Path(folder),
+            database_url="",
+            redis_url="",
+            kafka_bootstrap_servers="",
+            rate_limits="off",
+            secret_key=secrets.token_hex(16),
+            operator_token=secrets.token_hex(16),
+            **UNHURRIED,
+        )
         with engines(settings, durable=False) as started:
             asyncio.run(migrate(started.database_url))
             given = {"database_url": started.database_url, "redis_url": started.redis_url}
@@ -41,11 +47,15 @@ async def event_of(runtime: Runtime, seats: int, *, active_limit: int = 100_000)
     """An open event with its board in Redis."""
     event = await runtime.events.create(
         NewEvent(
-            slug=f"bench-{secrets.token_hex(5)}", name="Bench", prices={CATEGORY: PRICE}, status=SaleStatus.OPEN,
-            active_limit=active_limit, max_seats=4,
+            slug=f"bench-{secrets.token_hex(5)}",
+            name="Bench",
+            prices={CATEGORY: PRICE},
+            status=SaleStatus.OPEN,
+            active_limit=active_limit,
+            max_seats=4,
         ),
         generated_plan(seats),
-    )  # fmt: skip
+    )
     await runtime.seats.ensure_board(event)
     return event
 

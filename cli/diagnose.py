@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
 
+from cli.audit import note
 from cli.runtime import with_runtime
-from cli.trail import note
 from core.errors import StoreUnavailable
 
 if TYPE_CHECKING:
@@ -56,10 +56,13 @@ def diagnose(
             with contextlib.suppress(StoreUnavailable):
                 asked = {"visitor": question.visitor, "reservation": reservation, "seat": seat}
                 await note(
-                    runtime.database, "diagnosis.fix", event or "-",
-                    fixed=[finding.step for finding in found.findings if finding.fixed], cause=found.cause,
+                    runtime.database,
+                    "diagnosis.fix",
+                    event or "-",
+                    fixed=[finding.step for finding in found.findings if finding.fixed],
+                    cause=found.cause,
                     **{name: value for name, value in asked.items() if value not in (None, "")},
-                )  # fmt: skip
+                )
         return found
 
     found = with_runtime(work)

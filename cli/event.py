@@ -63,14 +63,18 @@ def create(
     """
     settings = Settings.load()
     new = NewEvent(
-        slug=slug, name=name or slug, prices=_prices(price or []), currency=currency,
+        slug=slug,
+        name=name or slug,
+        prices=_prices(price or []),
+        currency=currency,
         status=SaleStatus.OPEN if open_now else SaleStatus.SCHEDULED,
-        opens_at=_time(opens_at, "--opens-at"), closes_at=_time(closes_at, "--closes-at"),
+        opens_at=_time(opens_at, "--opens-at"),
+        closes_at=_time(closes_at, "--closes-at"),
         starts_at=_time(starts_at, "--starts-at"),
         active_limit=settings.active_limit if active_limit is None else active_limit,
         hold_seconds=round(settings.hold_seconds) if hold_seconds is None else hold_seconds,
         max_seats=settings.max_seats if max_seats is None else max_seats,
-    )  # fmt: skip
+    )
     document = read_plan(plan)
     try:
         check_new_event(new, load_plan(document))  # before engines are started for nothing

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import orjson
 import typer
 
+from cli.audit import note
 from cli.runtime import with_runtime
-from cli.trail import note
 from core.clock import iso
 
 if TYPE_CHECKING:
-    from core.events.dead_letters_postgres import DeadLetter
+    from core.messaging.dead_letters_postgres import DeadLetter
     from core.runtime import Runtime
 
 app = typer.Typer(help="Events and those who listen to them.", no_args_is_help=True)
@@ -70,7 +70,14 @@ def retry_letters(
 
 def _plain(letter: DeadLetter) -> dict[str, object]:
     return {
-        "id": letter.id, "consumer": letter.consumer, "source": letter.source, "type": letter.type,
-        "event_uid": letter.event_uid, "reservation": letter.reservation_id, "error": letter.error,
-        "attempts": letter.attempts, "failed_at": letter.failed_at, "retried_at": letter.retried_at,
-    }  # fmt: skip
+        "id": letter.id,
+        "consumer": letter.consumer,
+        "source": letter.source,
+        "type": letter.type,
+        "event_uid": letter.event_uid,
+        "reservation": letter.reservation_id,
+        "error": letter.error,
+        "attempts": letter.attempts,
+        "failed_at": letter.failed_at,
+        "retried_at": letter.retried_at,
+    }

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import orjson
 import typer
 
+from cli.audit import note
 from cli.runtime import with_runtime
-from cli.trail import note
 
 if TYPE_CHECKING:
     from core.runtime import Runtime
@@ -31,9 +31,14 @@ def reconcile(
         for each in events:
             report = await runtime.reconcile.run(each, changed_within=within, dry_run=dry_run)
             await note(
-                runtime.database, "sale.reconcile", each.slug, dry_run=dry_run, seats=report.seats,
-                found=len(report.found), mended=report.mended,
-            )  # fmt: skip
+                runtime.database,
+                "sale.reconcile",
+                each.slug,
+                dry_run=dry_run,
+                seats=report.seats,
+                found=len(report.found),
+                mended=report.mended,
+            )
             reports.append(report)
         return reports
 
@@ -51,9 +56,11 @@ def reconcile(
 
 def _plain(report: Report) -> dict[str, object]:
     return {
-        "event": report.event, "seats": report.seats, "mended": report.mended,
+        "event": report.event,
+        "seats": report.seats,
+        "mended": report.mended,
         "found": [
             {"seat": m.ordinal, "kind": m.kind, "redis": m.redis, "database": m.database, "since": m.since}
             for m in report.found
         ],
-    }  # fmt: skip
+    }

@@ -10,7 +10,7 @@ import typer
 from cli.runtime import with_runtime
 
 if TYPE_CHECKING:
-    from core.events.replay_kafka import ReplayReport
+    from core.messaging.replay_kafka import ReplayReport
     from core.runtime import Runtime
 
 
@@ -24,7 +24,7 @@ def replay(
     """
 
     async def work(runtime: Runtime) -> ReplayReport:
-        from core.events.replay_kafka import replay as read_log
+        from core.messaging.replay_kafka import replay as read_log
 
         if event:
             await runtime.events.get(event)

@@ -59,27 +59,40 @@ def rush_command(
     """
     # Here: other commands, and `--help`, need not load all of it.
     from cli.load import report
-    from cli.load.journey import Patience
+    from cli.load.journey import Timeouts
     from cli.load.rush import Plan
     from cli.load.rush_command import RushOrder, run_rush
 
     plan = Plan(
-        visitors=visitors, channel=channel.value, arrive_seconds=arrive, settle_seconds=settle, own_event=not event,
-        patience=Patience(tries=tries, queue=patience, linger=linger, payment=60.0),
-    )  # fmt: skip
+        visitors=visitors,
+        channel=channel.value,
+        arrive_seconds=arrive,
+        settle_seconds=settle,
+        own_event=not event,
+        patience=Timeouts(tries=tries, queue=patience, linger=linger, payment=60.0),
+    )
     behaviour = {
         name: value
         for name, value in (
-            ("success_rate", success_rate), ("hang_rate", hang_rate), ("latency_seconds", latency),
+            ("success_rate", success_rate),
+            ("hang_rate", hang_rate),
+            ("latency_seconds", latency),
         )
         if value is not None
-    }  # fmt: skip
+    }
     result = run_rush(
         RushOrder(
-            plan=plan, url=url, event=event, seats=seats, active_limit=active_limit, connections=connections,
-            behaviour=behaviour, operator_token=operator_token, quiet=as_json,
+            plan=plan,
+            url=url,
+            event=event,
+            seats=seats,
+            active_limit=active_limit,
+            connections=connections,
+            behaviour=behaviour,
+            operator_token=operator_token,
+            quiet=as_json,
         )
-    )  # fmt: skip
+    )
     if as_json:
         print(orjson.dumps(report.as_dict(result), option=orjson.OPT_INDENT_2).decode())
     else:

@@ -16,8 +16,8 @@ from core.clock import SystemClock
 from core.database import migrate, open_database
 from core.embedded import Engines
 from core.errors import EventExists, StartupError, StoreUnavailable
+from core.process.store_redis import open_redis
 from core.settings import Settings
-from core.store_redis import open_redis
 from core.upkeep.memory_redis import memory
 from core.venue.demo_plan import DEMO_PLAN, DEMO_PRICES
 from core.venue.event import SaleStatus
@@ -146,9 +146,14 @@ async def _make_demo_event(database_url: str, settings: Settings) -> None:
         if await events.list():
             return
         new = NewEvent(
-            slug=DEMO_SLUG, name="Opening night at Onsale Hall", prices=DEMO_PRICES, status=SaleStatus.OPEN,
-            active_limit=settings.active_limit, hold_seconds=round(settings.hold_seconds), max_seats=settings.max_seats,
-        )  # fmt: skip
+            slug=DEMO_SLUG,
+            name="Opening night at Onsale Hall",
+            prices=DEMO_PRICES,
+            status=SaleStatus.OPEN,
+            active_limit=settings.active_limit,
+            hold_seconds=round(settings.hold_seconds),
+            max_seats=settings.max_seats,
+        )
         with contextlib.suppress(EventExists):  # another process was first
             await events.create(new, DEMO_PLAN.read_bytes())
     finally:
@@ -182,9 +187,19 @@ async def _keep_engines(started: Engines) -> None:
 async def _crowd(visitors: int, url: str, environment: dict[str, str]) -> None:
     """`onsale crowd` against this server; it ends with it."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "cli", "crowd", DEMO_SLUG, "--visitors", str(visitors), "--url", url,
-        env=environment, start_new_session=True, stdin=asyncio.subprocess.DEVNULL,
-    )  # fmt: skip
+        sys.executable,
+        "-m",
+        "cli",
+        "crowd",
+        DEMO_SLUG,
+        "--visitors",
+        str(visitors),
+        "--url",
+        url,
+        env=environment,
+        start_new_session=True,
+        stdin=asyncio.subprocess.DEVNULL,
+    )
     try:
         code = await process.wait()
         _say(f"the crowd has gone home (exit code {code}); the server goes on")

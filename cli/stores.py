@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from cli.trail import note
+from cli.audit import note
 from core.clock import SystemClock
 from core.embedded import engines
 from core.settings import Settings

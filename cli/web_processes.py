@@ -95,9 +95,15 @@ class WebProcesses:
             inherited = (self._listening.fileno(), ready_write, self._alive_read)
             # A session of its own: Ctrl-C in the terminal reaches `onsale serve` only, which ends them in order.
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "cli.web_worker", *map(str, inherited),
-                env=self._environment, pass_fds=inherited, start_new_session=True, stdin=asyncio.subprocess.DEVNULL,
-            )  # fmt: skip
+                sys.executable,
+                "-m",
+                "cli.web_worker",
+                *map(str, inherited),
+                env=self._environment,
+                pass_fds=inherited,
+                start_new_session=True,
+                stdin=asyncio.subprocess.DEVNULL,
+            )
         except BaseException:
             os.close(ready_read)
             raise

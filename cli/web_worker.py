@@ -18,8 +18,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.importer import import_from_string
 
 from cli.web_processes import READY
-from core.garbage import settle
 from core.logs import configure_logs
+from core.process.cycle_collector import freeze_startup_objects
 from core.settings import Settings
 from web.ws_protocol import socket_options
 
@@ -43,7 +43,7 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        settle()
+        freeze_startup_objects()
         if not self.should_exit:
             _tell_serve(self._ready_fd, READY)
             os.close(self._ready_fd)

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from core.embedded import Engines, engines
-from core.garbage import settle
+from core.process.cycle_collector import freeze_startup_objects
 from core.secrets import resolve_secrets
 from core.settings import Settings
 
@@ -37,14 +37,14 @@ def _run(work: Coroutine[Any, Any, None]) -> None:
 
 async def _work(settings: Settings, started: Engines) -> None:
     from core.database import migrate
-    from core.events.worker import run_worker
+    from core.messaging.worker import run_worker
     from web.worker_endpoint import worker_endpoint
 
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     await migrate(started.database_url)
-    settle()
+    freeze_startup_objects()
     left = await run_worker(settings, started, stop=stop, beside=lambda runtime: worker_endpoint(runtime, settings))
     if left:
         print(f"{left} tasks were cut off; another process takes them over")

@@ -28,7 +28,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from core.errors import StartupError, StoreUnavailable
-from core.waits import Patience
+from core.process.waits import AnswerTimeout
 
 #: A statement that is not answered after this long is cancelled, and its caller told.
 ANSWER_SECONDS = 2.0
@@ -132,9 +132,15 @@ logging.getLogger("asyncpg.pool").addFilter(_OneLine())
 async def open_database(database_url: str, pool: int) -> databases.Database:
     """A connected pool. jsonb columns are Python values on both sides. To be closed with `close_database`."""
     database = databases.Database(
-        database_url, min_size=min(2, pool), max_size=pool, command_timeout=ANSWER_SECONDS, timeout=ANSWER_SECONDS,
-        init=_prepare, reset=_nothing_to_reset, server_settings={"application_name": "onsale"},
-    )  # fmt: skip
+        database_url,
+        min_size=min(2, pool),
+        max_size=pool,
+        command_timeout=ANSWER_SECONDS,
+        timeout=ANSWER_SECONDS,
+        init=_prepare,
+        reset=_nothing_to_reset,
+        server_settings={"application_name": "onsale"},
+    )
     try:
         await database.connect()
     except (*LOST, asyncpg.PostgresError) as error:
@@ -155,7 +161,7 @@ async def raw(database: databases.Database) -> AsyncIterator[asyncpg.Connection]
     giving_up: asyncio.TimerHandle | None = None
     held = database.connection()
     try:
-        async with Patience(POOL_SECONDS, _POOL_SECONDS_LONGEST):
+        async with AnswerTimeout(POOL_SECONDS, _POOL_SECONDS_LONGEST):
             await held.__aenter__()
         try:
             yield held.raw_connection

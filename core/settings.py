@@ -48,22 +48,31 @@ class Settings(BaseSettings):
     kafka_bootstrap_servers: str = _setting(
         "", "Kafka; empty: outbox rows go to the consumers in-process", env="KAFKA_BOOTSTRAP_SERVERS", row="S18"
     )
-    schema_registry_url: str = _setting("", "Confluent-compatible schema registry", env="SCHEMA_REGISTRY_URL", row="S21")
-    slack_webhook_url: SecretStr = _setting(SecretStr(""), "Slack webhook for alerts", env="SLACK_WEBHOOK_URL", row="S31")
+    schema_registry_url: str = _setting(
+        "", "Confluent-compatible schema registry", env="SCHEMA_REGISTRY_URL", row="S21"
+    )
+    slack_webhook_url: SecretStr = _setting(
+        SecretStr(""), "Slack webhook for alerts", env="SLACK_WEBHOOK_URL", row="S31"
+    )
     smtp_url: SecretStr = _setting(
         SecretStr(""),
         "smtp://user:password@host:port (smtps:// for TLS); empty: e-mails are written as .eml files to the data folder",
-        env="SMTP_URL", row="S22",
-    )  # fmt: skip
+        env="SMTP_URL",
+        row="S22",
+    )
     mail_from: str = _setting("Onsale <tickets@onsale.example>", "sender of e-mails", row="S22")
     database_pool: int = _setting(10, "PostgreSQL connections of one process", unit="connections", ge=2)
     redis_pool: int = _setting(64, "Redis connections of one process, at most", unit="connections", ge=4)
     log_format: Literal["text", "json"] = _setting("text", "log lines for a terminal, or as JSON", row="S34")
-    log_level: Literal["debug", "info", "warning", "error"] = _setting("info", "least severe log lines written", row="S34")
+    log_level: Literal["debug", "info", "warning", "error"] = _setting(
+        "info", "least severe log lines written", row="S34"
+    )
 
     # Secrets and safety
     operator_token: SecretStr = _setting(SecretStr(""), "token for operator pages and calls; empty: made and printed")
-    secret_key: SecretStr = _setting(SecretStr(""), "signs cookies and tickets; empty: made and kept in the data folder")
+    secret_key: SecretStr = _setting(
+        SecretStr(""), "signs cookies and tickets; empty: made and kept in the data folder"
+    )
     allowed_origins: str = _setting(
         "", "further origins that may open the live channel, comma separated; the served address always may"
     )
@@ -88,7 +97,7 @@ class Settings(BaseSettings):
         "`fixed`: each event's own limit; `computed`: at most what the machines bear by the arithmetic of S10; `load`: that "
         "times a share that follows CPU, memory, database pool and payment",
         row="S10",
-    )  # fmt: skip
+    )
     capacity_per_core: float = _setting(20, "active visitors that one core bears", unit="visitors", row="S10", gt=0)
     capacity_safety: float = _setting(2, "what the computed limit is divided by", row="S10", ge=1)
     capacity_per_connection: float = _setting(
@@ -96,14 +105,23 @@ class Settings(BaseSettings):
     )
     limits_seconds: float = _setting(5, "pause between two looks at the load", unit="s", row="S10", gt=0)
     beat_seconds: float = _setting(10, "pause between two heartbeats of a browser", unit="s", row="S9", gt=0)
-    active_grace_seconds: float = _setting(30, "without a beat for this long an active visitor is out", unit="s", row="S9", gt=0)
+    active_grace_seconds: float = _setting(
+        30, "without a beat for this long an active visitor is out", unit="s", row="S9", gt=0
+    )
     waiting_grace_seconds: float = _setting(
-        120, "without a beat for this long a waiting visitor loses the queue entry (the ticket keeps the place)",
-        unit="s", row="S9", gt=0,
-    )  # fmt: skip
+        120,
+        "without a beat for this long a waiting visitor loses the queue entry (the ticket keeps the place)",
+        unit="s",
+        row="S9",
+        gt=0,
+    )
     session_seconds: float = _setting(600, "an active visitor's session, at most", unit="s", row="S9", gt=0)
     session_after_purchase_seconds: float = _setting(
-        120, "what is left of the session after a purchase, at most: who has bought makes room", unit="s", row="S8", ge=0
+        120,
+        "what is left of the session after a purchase, at most: who has bought makes room",
+        unit="s",
+        row="S8",
+        ge=0,
     )
     session_warning_seconds: float = _setting(60, "warning before a session ends", unit="s", ge=0)
     sweep_seconds: float = _setting(1, "pause between two sweeps", unit="s", row="S8", gt=0)
@@ -117,25 +135,32 @@ class Settings(BaseSettings):
     lock_wait_seconds: float = _setting(1, "a seat lock is waited for this long", unit="s", row="S1", gt=0, le=3)
     lock_lease_seconds: float = _setting(2, "a seat lock frees itself after this long", unit="s", row="S1", gt=0)
     optimistic_attempts: int = _setting(5, "tries of the optimistic guard before it says `taken`", row="S4", ge=1)
-    board_coalesce_ms: float = _setting(50, "seat changes are gathered for this long before they are sent", unit="ms", row="D5", gt=0)
+    board_coalesce_ms: float = _setting(
+        50, "seat changes are gathered for this long before they are sent", unit="ms", row="D5", gt=0
+    )
 
     # Payment
     payment_providers: str = _setting(
-        "", "providers in order of preference, comma separated: toss, kcp; empty: those with a URL, or both simulated",
+        "",
+        "providers in order of preference, comma separated: toss, kcp; empty: those with a URL, or both simulated",
         row="S25",
-    )  # fmt: skip
+    )
     payment_when_open: Literal["fail_fast", "fallback", "park"] = _setting(
-        "fail_fast", "the first provider's circuit is open, or it refuses to connect: say so at once, take the next "
-        "provider, or keep the reservation until it answers again", row="S25",
-    )  # fmt: skip
+        "fail_fast",
+        "the first provider's circuit is open, or it refuses to connect: say so at once, take the next "
+        "provider, or keep the reservation until it answers again",
+        row="S25",
+    )
     payment_alternative: str = _setting(
-        "en=the box office;ko=현장 매표소", "what buyers are told to use while card payment is away, by language; or one text "
-        "for all", row="S25",
-    )  # fmt: skip
+        "en=the box office;ko=현장 매표소",
+        "what buyers are told to use while card payment is away, by language; or one text for all",
+        row="S25",
+    )
     payment_url: str = _setting(
-        "", "Toss Payments' base URL (https://api.tosspayments.com); empty: the simulator, unless another provider has a URL",
+        "",
+        "Toss Payments' base URL (https://api.tosspayments.com); empty: the simulator, unless another provider has a URL",
         row="S23",
-    )  # fmt: skip
+    )
     simulator_url: str = _setting(
         "", "where the payment simulator answers; empty: `http://127.0.0.1:<PORT>/paysim`", row="S23"
     )
@@ -148,52 +173,94 @@ class Settings(BaseSettings):
     payment_connect_seconds: float = _setting(3, "connect timeout to a provider", unit="s", row="S23", gt=0)
     payment_read_seconds: float = _setting(10, "read timeout of a provider", unit="s", row="S23", gt=0)
     kcp_not_found_codes: str = _setting(
-        "SIM404", "`res_cd` of NHN KCP for the net-cancel of an order that it does not know, comma separated (agreed with "
-        "NHN KCP; the default is the simulator's)", row="S25",
-    )  # fmt: skip
+        "SIM404",
+        "`res_cd` of NHN KCP for the net-cancel of an order that it does not know, comma separated (agreed with "
+        "NHN KCP; the default is the simulator's)",
+        row="S25",
+    )
     payment_retries: int = _setting(
-        1, "further tries of one payment after a temporary error that is proven not to have charged", unit="tries", row="S23",
-        ge=0, le=5,
-    )  # fmt: skip
+        1,
+        "further tries of one payment after a temporary error that is proven not to have charged",
+        unit="tries",
+        row="S23",
+        ge=0,
+        le=5,
+    )
     payment_concurrency: int = _setting(200, "payments under way in one process, at most", unit="calls", ge=1)
     payment_deadline_seconds: float = _setting(
-        600, "an outcome still unknown after this long is settled by cancelling at the provider", unit="s", row="S27", gt=0
+        600,
+        "an outcome still unknown after this long is settled by cancelling at the provider",
+        unit="s",
+        row="S27",
+        gt=0,
     )
-    resolver_seconds: float = _setting(5, "first pause before a provider is asked about an unknown outcome", unit="s", row="S27", gt=0)
-    claim_seconds: float = _setting(30, "a process's lease on a payment; then another process may finish it", unit="s", row="S27", gt=0)
+    resolver_seconds: float = _setting(
+        5, "first pause before a provider is asked about an unknown outcome", unit="s", row="S27", gt=0
+    )
+    claim_seconds: float = _setting(
+        30, "a process's lease on a payment; then another process may finish it", unit="s", row="S27", gt=0
+    )
 
     # The circuit of each payment provider (names and meaning are Resilience4j's)
-    breaker_window: int = _setting(10, "calls that the failure rate is taken from", unit="calls", row="S24", ge=1, le=1000)
+    breaker_window: int = _setting(
+        10, "calls that the failure rate is taken from", unit="calls", row="S24", ge=1, le=1000
+    )
     breaker_minimum_calls: int = _setting(10, "calls before the rates count", unit="calls", row="S24", ge=1)
-    breaker_failure_rate: float = _setting(50, "the circuit opens at this share of failed calls", unit="%", row="S24", gt=0, le=100)
+    breaker_failure_rate: float = _setting(
+        50, "the circuit opens at this share of failed calls", unit="%", row="S24", gt=0, le=100
+    )
     breaker_slow_seconds: float = _setting(8, "a call that takes longer is slow", unit="s", row="S24", gt=0)
-    breaker_slow_rate: float = _setting(100, "the circuit opens at this share of slow calls", unit="%", row="S24", gt=0, le=100)
+    breaker_slow_rate: float = _setting(
+        100, "the circuit opens at this share of slow calls", unit="%", row="S24", gt=0, le=100
+    )
     breaker_timeouts: int = _setting(3, "the circuit opens at this many timeouts ...", unit="timeouts", row="S24", ge=1)
     breaker_timeouts_seconds: float = _setting(300, "... within this long", unit="s", row="S24", gt=0)
-    breaker_open_seconds: float = _setting(30, "an open circuit lets nothing through for this long", unit="s", row="S24", gt=0)
-    breaker_probes: int = _setting(3, "calls let through to see whether the provider is well again", unit="calls", row="S24", ge=1)
+    breaker_open_seconds: float = _setting(
+        30, "an open circuit lets nothing through for this long", unit="s", row="S24", gt=0
+    )
+    breaker_probes: int = _setting(
+        3, "calls let through to see whether the provider is well again", unit="calls", row="S24", ge=1
+    )
     breaker_probe_seconds: float = _setting(
         30, "probes that have not all been answered after this long count as failed", unit="s", row="S24", gt=0
     )
 
     # Events
     outbox_batch: int = _setting(500, "outbox rows claimed at once", unit="rows", row="S18", ge=1)
-    kafka_batch: int = _setting(2000, "the same with Kafka, which takes many as easily as few", unit="rows", row="S18", ge=1)
+    kafka_batch: int = _setting(
+        2000, "the same with Kafka, which takes many as easily as few", unit="rows", row="S18", ge=1
+    )
     outbox_seconds: float = _setting(0.5, "pause between two looks at an empty outbox", unit="s", row="S18", gt=0)
     outbox_lease_seconds: float = _setting(
-        15, "a relay's lease on rows, renewed while it works: how long rows wait after a relay died", unit="s", row="S18", gt=0
+        15,
+        "a relay's lease on rows, renewed while it works: how long rows wait after a relay died",
+        unit="s",
+        row="S18",
+        gt=0,
     )
     kafka_partitions: int = _setting(3, "partitions of the topic, when it is made", unit="partitions", row="S20", ge=1)
-    kafka_replication: int = _setting(-1, "copies of each partition, when the topic is made; -1: the broker's default", ge=-1)
-    kafka_heartbeat_seconds: float = _setting(3, "pause between two heartbeats of a consumer", unit="s", row="S20", gt=0)
+    kafka_replication: int = _setting(
+        -1, "copies of each partition, when the topic is made; -1: the broker's default", ge=-1
+    )
+    kafka_heartbeat_seconds: float = _setting(
+        3, "pause between two heartbeats of a consumer", unit="s", row="S20", gt=0
+    )
     kafka_session_seconds: float = _setting(
         10, "without a heartbeat for this long a consumer's partitions go to others", unit="s", row="S20", gt=0
     )
     kafka_max_poll_seconds: float = _setting(
-        300, "a consumer that has not asked for messages for this long is stuck: others take over", unit="s", row="S20", gt=0
+        300,
+        "a consumer that has not asked for messages for this long is stuck: others take over",
+        unit="s",
+        row="S20",
+        gt=0,
     )
-    kafka_security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = _setting("PLAINTEXT", "how brokers are spoken to")
-    kafka_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = _setting("PLAIN", "SASL mechanism, where SASL is used")
+    kafka_security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = _setting(
+        "PLAINTEXT", "how brokers are spoken to"
+    )
+    kafka_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = _setting(
+        "PLAIN", "SASL mechanism, where SASL is used"
+    )
     kafka_user: str = _setting("", "SASL user")
     kafka_password: SecretStr = _setting(SecretStr(""), "SASL password")
     kafka_ca_file: str = _setting(
@@ -203,17 +270,26 @@ class Settings(BaseSettings):
     consumer_retries: int = _setting(5, "tries of one message before it is a dead letter", row="S19", ge=1)
 
     # Upkeep
-    reconcile_minutes: float = _setting(10, "pause between two runs of the consistency job", unit="min", row="S14", gt=0)
+    reconcile_minutes: float = _setting(
+        10, "pause between two runs of the consistency job", unit="min", row="S14", gt=0
+    )
     reconcile_page: int = _setting(100, "seats that the consistency job reads at once", unit="seats", row="S14", ge=1)
     reconcile_pause_ms: float = _setting(
         50, "pause between two pages of the consistency job", unit="ms", row="S14", ge=0
     )
     reconcile_full_every: int = _setting(
-        6, "in one of so many runs the consistency job looks at all seats, else at those changed lately", unit="runs",
-        row="S14", ge=1,
-    )  # fmt: skip
-    janitor_seconds: float = _setting(60, "pause between two searches for locks without a TTL", unit="s", row="S32", gt=0)
-    watch_seconds: float = _setting(10, "pause between two looks of the health watch, which alerts", unit="s", row="S31", gt=0)
+        6,
+        "in one of so many runs the consistency job looks at all seats, else at those changed lately",
+        unit="runs",
+        row="S14",
+        ge=1,
+    )
+    janitor_seconds: float = _setting(
+        60, "pause between two searches for locks without a TTL", unit="s", row="S32", gt=0
+    )
+    watch_seconds: float = _setting(
+        10, "pause between two looks of the health watch, which alerts", unit="s", row="S31", gt=0
+    )
 
     @classmethod
     def load(cls, **overrides: Any) -> Settings:

@@ -34,9 +34,12 @@ def document() -> str:
 def _line(name: str, field: FieldInfo) -> str:
     extra: dict[str, Any] = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
     cells = (
-        f"`{variable_name(name)}`", _default(field.default), str(extra.get("unit", "")),
-        (field.description or "").replace("|", "\\|"), str(extra.get("row", "")),
-    )  # fmt: skip
+        f"`{variable_name(name)}`",
+        _default(field.default),
+        str(extra.get("unit", "")),
+        (field.description or "").replace("|", "\\|"),
+        str(extra.get("row", "")),
+    )
     return f"| {' | '.join(cells)} |"
 
 

@@ -38,9 +38,17 @@ class Channel:
     """`run` returns when the connection is over. Implements `attendance.Tab`."""
 
     def __init__(
-        self, connection: Connection, live: LiveEvent, visitor: str, *,
-        settings: Settings, clock: Clock, presence: Presence, waiting_room: WaitingRoom, seats: Seats,
-    ) -> None:  # fmt: skip
+        self,
+        connection: Connection,
+        live: LiveEvent,
+        visitor: str,
+        *,
+        settings: Settings,
+        clock: Clock,
+        presence: Presence,
+        waiting_room: WaitingRoom,
+        seats: Seats,
+    ) -> None:
         self._connection = connection
         self._live = live
         self._settings = settings
@@ -103,10 +111,14 @@ class Channel:
         waits = state is PlaceState.WAITING
         self._open = True
         self._send(
-            "welcome", event=self._event.slug, visitor=self._attendance.visitor, state=state or "none",
-            now=self._clock.now(), beat_seconds=settings.beat_seconds,
+            "welcome",
+            event=self._event.slug,
+            visitor=self._attendance.visitor,
+            state=state or "none",
+            now=self._clock.now(),
+            beat_seconds=settings.beat_seconds,
             grace_seconds=settings.waiting_grace_seconds if waits else settings.active_grace_seconds,
-        )  # fmt: skip
+        )
         self.told(self._live.sale_message())
         self._alive()
         if waits:
@@ -207,9 +219,11 @@ class Channel:
 
     def _send_admitted(self) -> None:
         self._send(
-            "admitted", until=self._attendance.until, number=self._attendance.number,
+            "admitted",
+            until=self._attendance.until,
+            number=self._attendance.number,
             warning_seconds=self._settings.session_warning_seconds,
-        )  # fmt: skip
+        )
 
     def _send_basket(self, basket: Basket | None, **id_: str) -> None:
         self._attendance.told_basket = _seats_of(basket)

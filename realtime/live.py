@@ -40,9 +40,15 @@ class Live:
     """`start`, `serve` for each socket, `stop`."""
 
     def __init__(
-        self, *, settings: Settings, clock: Clock, redis: Redis,
-        events: EventStore, waiting_room: WaitingRoom, seats: Seats,
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        settings: Settings,
+        clock: Clock,
+        redis: Redis,
+        events: EventStore,
+        waiting_room: WaitingRoom,
+        seats: Seats,
+    ) -> None:
         self._settings = settings
         self._clock = clock
         self._events = events
@@ -118,19 +124,30 @@ class Live:
             connection.close(CloseCode.STORE_LOST, "the sale is interrupted: reconnect")
             return
         channel = Channel(
-            connection, live, visitor, settings=self._settings, clock=self._clock, presence=self._presence,
-            waiting_room=self._waiting_room, seats=self._seats,
-        )  # fmt: skip
+            connection,
+            live,
+            visitor,
+            settings=self._settings,
+            clock=self._clock,
+            presence=self._presence,
+            waiting_room=self._waiting_room,
+            seats=self._seats,
+        )
         await channel.run()
 
     async def _event(self, event: Event) -> LiveEvent:
         live = self._live.get(event.slug)
         if live is None:
             live = self._live[event.slug] = LiveEvent(
-                event, settings=self._settings, clock=self._clock, subscriptions=self._subscriptions,
-                events=self._events, waiting_room=self._waiting_room, seats=self._seats,
+                event,
+                settings=self._settings,
+                clock=self._clock,
+                subscriptions=self._subscriptions,
+                events=self._events,
+                waiting_room=self._waiting_room,
+                seats=self._seats,
                 buffer_limit=self._settings.channel_buffer_bytes,
-            )  # fmt: skip
+            )
             await live.open()
         return live
 

@@ -42,9 +42,17 @@ class LiveEvent:
     """`open`, then `attend` and `part` for each channel, then `close`."""
 
     def __init__(
-        self, event: Event, *, settings: Settings, clock: Clock, subscriptions: Subscriptions, events: EventStore,
-        waiting_room: WaitingRoom, seats: Seats, buffer_limit: int,
-    ) -> None:  # fmt: skip
+        self,
+        event: Event,
+        *,
+        settings: Settings,
+        clock: Clock,
+        subscriptions: Subscriptions,
+        events: EventStore,
+        waiting_room: WaitingRoom,
+        seats: Seats,
+        buffer_limit: int,
+    ) -> None:
         self.event = event
         self.hub = Hub(event.slug, buffer_limit)
         self._clock = clock
@@ -54,13 +62,20 @@ class LiveEvent:
         self._attendances: dict[str, Attendance] = {}
         self._arriving = 0
         self.seat_feed = SeatFeed(
-            event.slug, self.hub, lambda: seats.board(self.event), coalesce_ms=settings.board_coalesce_ms,
+            event.slug,
+            self.hub,
+            lambda: seats.board(self.event),
+            coalesce_ms=settings.board_coalesce_ms,
             basket_changed=self._basket_changed,
-        )  # fmt: skip
+        )
         self.queue_feed = QueueFeed(
-            lambda: self.event, waiting_room, self._attendances,
-            session_seconds=settings.session_seconds, lapsed=self._basket_lapsed, sale_changed=self._sale_changed,
-        )  # fmt: skip
+            lambda: self.event,
+            waiting_room,
+            self._attendances,
+            session_seconds=settings.session_seconds,
+            lapsed=self._basket_lapsed,
+            sale_changed=self._sale_changed,
+        )
         self._listeners: dict[str, Listener] = {
             keys.seats_channel(event.slug): self.seat_feed,
             keys.queue_channel(event.slug): self.queue_feed,
@@ -155,9 +170,12 @@ class LiveEvent:
         """The `sale` message now."""
         event = self.event
         return wire.encode(
-            "sale", status=event.sale_state(self._clock.now()), paused=event.paused, opens_at=event.opens_at,
+            "sale",
+            status=event.sale_state(self._clock.now()),
+            paused=event.paused,
+            opens_at=event.opens_at,
             closes_at=event.closes_at,
-        )  # fmt: skip
+        )
 
     def _sale_changed(self) -> None:
         # By another process, maybe: what this one remembers of the event is old.

@@ -112,23 +112,23 @@ class Places:
         self._log.append(_Departures(version, sorted(left), sorted(returned)))
         if len(self._log) > self._remember:
             if self._log[0].version > self._settled:
-                self._settle()
+                self._bound()
             self._log.popleft()
         return Heard.APPLIED
 
     def entries(self) -> list[Entry]:
         """All, as of `version`."""
-        self._settle()
+        self._bound()
         return list(self._entries.values())
 
     def entry(self, visitor: str) -> Entry | None:
         """As of `version`."""
-        self._settle()
+        self._bound()
         return self._entries.get(visitor)
 
     def changed(self) -> list[Entry]:
         """The visitors whose place may not be what it was when this was last asked."""
-        self._settle()
+        self._bound()
         changed = list(self._changed.values())
         self._changed.clear()
         return changed
@@ -139,7 +139,7 @@ class Places:
         `version` is the least of them. Returns (and forgets) the visitors that are not among them. Bases newer than
         these stay as they are, unless the version went back: then Redis lost the queue, and they mean nothing.
         """
-        self._settle()
+        self._bound()
         anew = version < self.version
         self.version = self._settled = version
         self._log.clear()
@@ -158,7 +158,7 @@ class Places:
             self.forget(visitor)
         return missing
 
-    def _settle(self) -> None:
+    def _bound(self) -> None:
         """Brings every entry up to `version`. All messages since the last time go in one pass over the entries."""
         if self._settled == self.version:
             return

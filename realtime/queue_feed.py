@@ -54,10 +54,16 @@ class QueueFeed:
     """`event` gives the event as it is now. `attendances` are kept by the owner; `start`, then wait for `ready`."""
 
     def __init__(
-        self, event: Callable[[], Event], waiting_room: WaitingRoom, attendances: dict[str, Attendance], *,
-        session_seconds: float, lapsed: Callable[[Attendance], Awaitable[None]],
-        sale_changed: Callable[[], None] = lambda: None, tick_seconds: float = _TICK_SECONDS,
-    ) -> None:  # fmt: skip
+        self,
+        event: Callable[[], Event],
+        waiting_room: WaitingRoom,
+        attendances: dict[str, Attendance],
+        *,
+        session_seconds: float,
+        lapsed: Callable[[Attendance], Awaitable[None]],
+        sale_changed: Callable[[], None] = lambda: None,
+        tick_seconds: float = _TICK_SECONDS,
+    ) -> None:
         self._event = event
         self._waiting_room = waiting_room
         self._attendances = attendances
@@ -84,7 +90,7 @@ class QueueFeed:
         slug = self._event().slug
         self._tasks = [
             watched(self._push(), name=f"realtime.places.{slug}"),
-            watched(self._settle_doubts(), name=f"realtime.doubts.{slug}"),
+            watched(self._resolve_doubts(), name=f"realtime.doubts.{slug}"),
         ]
 
     async def stop(self) -> None:
@@ -211,7 +217,7 @@ class QueueFeed:
         self._near.pop(visitor, None)
         self._far.pop(visitor, None)
 
-    async def _settle_doubts(self) -> None:
+    async def _resolve_doubts(self) -> None:
         while True:
             await self._doubts.wait()
             self._doubts.clear()

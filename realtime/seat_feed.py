@@ -43,9 +43,15 @@ class SeatFeed:
     """`fetch` gives the event's snapshot; `start`, then wait for `ready`."""
 
     def __init__(
-        self, slug: str, hub: Hub, fetch: Fetch, *, coalesce_ms: float, audit_seconds: float = _AUDIT_SECONDS,
+        self,
+        slug: str,
+        hub: Hub,
+        fetch: Fetch,
+        *,
+        coalesce_ms: float,
+        audit_seconds: float = _AUDIT_SECONDS,
         basket_changed: BasketChanged = lambda visitor, changes: None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._slug = slug
         self._hub = hub
         self._fetch = fetch

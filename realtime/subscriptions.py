@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from core.store_redis import REDIS_LOST
+from core.process.store_redis import REDIS_LOST
 from realtime import metrics
 
 #: Silence for this long is answered with a ping; silence for twice as long is a lost connection.

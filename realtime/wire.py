@@ -139,9 +139,14 @@ def parse(text: str | bytes) -> Command:
 
 
 _BY_TYPE: dict[str, type[Command]] = {
-    "join": Join, "beat": Beat, "hold": HoldSeats, "release": ReleaseSeats, "extend": Extend, "sync": Sync,
+    "join": Join,
+    "beat": Beat,
+    "hold": HoldSeats,
+    "release": ReleaseSeats,
+    "extend": Extend,
+    "sync": Sync,
     "leave": Leave,
-}  # fmt: skip
+}
 
 
 def encode(kind: str, **fields: Any) -> bytes:
@@ -160,9 +165,13 @@ def held(basket: Basket | None, **id_: str) -> bytes:
     if basket is None:
         return encode("held", **id_, seats=[], until=None, fence=None, extensions_left=0)
     return encode(
-        "held", **id_, seats=basket.seats, until=basket.until, fence=basket.fence,
+        "held",
+        **id_,
+        seats=basket.seats,
+        until=basket.until,
+        fence=basket.fence,
         extensions_left=basket.extensions_left,
-    )  # fmt: skip
+    )
 
 
 def seats(epoch: int, version: int, changes: Sequence[tuple[int, int]]) -> bytes:

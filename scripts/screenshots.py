@@ -25,9 +25,12 @@ from playwright.sync_api import Browser, Page, sync_playwright
 ROOT = Path(__file__).parent.parent
 IMAGES = ROOT / "docs" / "images"
 SETTINGS = {
-    "PORT": "0", "ONSALE_OPERATOR_TOKEN": "screenshots", "ONSALE_RATE_LIMITS": "off",
-    "ONSALE_WAITING_GRACE_SECONDS": "3600", "ONSALE_ACTIVE_GRACE_SECONDS": "3600",
-}  # fmt: skip
+    "PORT": "0",
+    "ONSALE_OPERATOR_TOKEN": "screenshots",
+    "ONSALE_RATE_LIMITS": "off",
+    "ONSALE_WAITING_GRACE_SECONDS": "3600",
+    "ONSALE_ACTIVE_GRACE_SECONDS": "3600",
+}
 WIDE = {"width": 1280, "height": 800}
 PATIENCE = 60.0
 
@@ -41,9 +44,12 @@ def serving(folder: str) -> Iterator[str]:
     log = Path(folder) / "serve.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "cli", "serve", "--demo"], cwd=ROOT,
-            env=os.environ | SETTINGS | {"ONSALE_DATA": folder}, stdout=output, stderr=subprocess.STDOUT,
-        )  # fmt: skip
+            [sys.executable, "-m", "cli", "serve", "--demo"],
+            cwd=ROOT,
+            env=os.environ | SETTINGS | {"ONSALE_DATA": folder},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
         try:
             deadline = time.monotonic() + PATIENCE
             while not (said := re.search(r"runs at (http://\S+)", log.read_text())):
@@ -76,9 +82,10 @@ class Crowd:
         headers = self.comes(slug)
         if self._http.post(f"/api/events/{slug}/holds", json={"seats": seats}, headers=headers).is_success and buys:
             self._http.post(
-                f"/api/events/{slug}/reservations", headers=headers | {"Idempotency-Key": f"k{seats[0]}"},
+                f"/api/events/{slug}/reservations",
+                headers=headers | {"Idempotency-Key": f"k{seats[0]}"},
                 json={"email": "crowd@example.com", "payment_key": f"pk_ok_{seats[0]}"},
-            ).raise_for_status()  # fmt: skip
+            ).raise_for_status()
 
     def behaviour(self, **values: float) -> None:
         self._http.put("/paysim/behaviour", json=values, headers={"Authorization": "Bearer screenshots"})
@@ -156,10 +163,26 @@ def main() -> None:
         plan = str(ROOT / "core" / "venue" / "demo_plan.json")
         prices = [f"--price={category}=90000" for category in ("VIP", "Standard", "Balcony", "Wheelchair")]
         subprocess.run(  # noqa: S603
-            [sys.executable, "-m", "cli", "event", "create", "premiere", "--plan", plan, "--name", "Premiere week",
-             *prices, "--active-limit", "60", "--open"],
-            cwd=ROOT, env=os.environ | SETTINGS | {"ONSALE_DATA": folder}, check=True,
-        )  # fmt: skip
+            [
+                sys.executable,
+                "-m",
+                "cli",
+                "event",
+                "create",
+                "premiere",
+                "--plan",
+                plan,
+                "--name",
+                "Premiere week",
+                *prices,
+                "--active-limit",
+                "60",
+                "--open",
+            ],
+            cwd=ROOT,
+            env=os.environ | SETTINGS | {"ONSALE_DATA": folder},
+            check=True,
+        )
         ahead = [crowd.comes("premiere") for _ in range(60 + 184)][60:]
         fill(crowd, "demo", 90)
         with sync_playwright() as playwright:

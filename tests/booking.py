@@ -17,8 +17,8 @@ from core.booking.reservation import Reservation, ReservationStatus
 from core.database import raw
 from core.errors import PaymentUnavailable
 from core.payments.gateway import Charge, ChargeOutcome, ChargeResult
+from core.process.supervisor import Supervisor
 from core.runtime import Runtime
-from core.upkeep.supervisor import Supervisor
 from core.venue.event import Event
 
 T = TypeVar("T")
@@ -145,17 +145,29 @@ class Desk:
 
 
 def desk(
-    runtime: Runtime, payments: Any, *, name: str = "", seats: Any = None, wake: Callable[[], None] = lambda: None,
+    runtime: Runtime,
+    payments: Any,
+    *,
+    name: str = "",
+    seats: Any = None,
+    wake: Callable[[], None] = lambda: None,
     **settings: Any,
-) -> Desk:  # fmt: skip
+) -> Desk:
     """A process of its own on the runtime's stores; lease 0.6 s, first pause 0.05 s unless `settings` say otherwise."""
     fast = {"claim_seconds": 0.6, "resolver_seconds": 0.05, "payment_deadline_seconds": 60.0} | settings
     supervisor = Supervisor()
     checkout = Checkout(
-        database=runtime.database, redis=runtime.redis, seats=seats or runtime.seats, events=runtime.events,
-        payments=payments, supervisor=supervisor, settings=runtime.settings.model_copy(update=fast),
-        clock=runtime.clock, process=name or f"desk-{secrets.token_hex(3)}", wake=wake,
-    )  # fmt: skip
+        database=runtime.database,
+        redis=runtime.redis,
+        seats=seats or runtime.seats,
+        events=runtime.events,
+        payments=payments,
+        supervisor=supervisor,
+        settings=runtime.settings.model_copy(update=fast),
+        clock=runtime.clock,
+        process=name or f"desk-{secrets.token_hex(3)}",
+        wake=wake,
+    )
     _supervisors.append(supervisor)
     return Desk(runtime, checkout, supervisor)
 

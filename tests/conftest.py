@@ -49,9 +49,12 @@ async def stores(started_engines: Engines) -> Engines:
 def settings(stores: Engines, data_folder: Path) -> Settings:
     """Settings that point at the test engines; `settings.model_copy(update={...})` for a test of its own."""
     return Settings.load(
-        data=data_folder, database_url=stores.database_url, redis_url=stores.redis_url,
-        secret_key="test-secret", operator_token="operator",
-    )  # fmt: skip
+        data=data_folder,
+        database_url=stores.database_url,
+        redis_url=stores.redis_url,
+        secret_key="test-secret",
+        operator_token="operator",
+    )
 
 
 @pytest.fixture
@@ -72,21 +75,27 @@ def small_plan(seats: int = 20, row: int = 10) -> bytes:
     """A seat plan document of one zone and one category `Standard`."""
     rows = [
         {
-            "row_number": str(first // row + 1), "position": {"x": 0, "y": 30 * (first // row)},
+            "row_number": str(first // row + 1),
+            "position": {"x": 0, "y": 30 * (first // row)},
             "seats": [
                 {
-                    "seat_guid": f"S-{i}", "seat_number": str(i - first + 1), "category": "Standard",
+                    "seat_guid": f"S-{i}",
+                    "seat_number": str(i - first + 1),
+                    "category": "Standard",
                     "position": {"x": 30 * (i - first), "y": 0},
                 }
                 for i in range(first, min(first + row, seats))
             ],
         }
         for first in range(0, seats, row)
-    ]  # fmt: skip
-    return json.dumps({
-        "name": "Small", "categories": [{"name": "Standard", "color": "#336699"}],
-        "zones": [{"name": "Stalls", "position": {"x": 0, "y": 0}, "rows": rows}],
-    }).encode()  # fmt: skip
+    ]
+    return json.dumps(
+        {
+            "name": "Small",
+            "categories": [{"name": "Standard", "color": "#336699"}],
+            "zones": [{"name": "Stalls", "position": {"x": 0, "y": 0}, "rows": rows}],
+        }
+    ).encode()
 
 
 MakeEvent = Callable[..., Awaitable[Event]]
@@ -98,9 +107,15 @@ async def make_event(runtime: Runtime) -> MakeEvent:
 
     async def make(*, seats: int = 20, **changes: Any) -> Event:
         fields: dict[str, Any] = {
-            "slug": f"t-{secrets.token_hex(5)}", "name": "Test night", "currency": "KRW", "prices": {"Standard": 15000},
-            "active_limit": 100, "hold_seconds": 300, "max_seats": 4, "status": SaleStatus.OPEN,
-        }  # fmt: skip
+            "slug": f"t-{secrets.token_hex(5)}",
+            "name": "Test night",
+            "currency": "KRW",
+            "prices": {"Standard": 15000},
+            "active_limit": 100,
+            "hold_seconds": 300,
+            "max_seats": 4,
+            "status": SaleStatus.OPEN,
+        }
         return await runtime.events.create(NewEvent(**(fields | changes)), small_plan(seats))
 
     return make

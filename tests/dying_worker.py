@@ -17,12 +17,12 @@ from collections.abc import Sequence
 import asyncpg
 
 from core.database import open_database
-from core.events.pipeline import EventPipeline
-from core.events.reservation_event import ReservationEvent
-from core.events.retry import RetryPlan
-from core.events.topics_kafka import Topics
+from core.messaging.pipeline import EventPipeline
+from core.messaging.reservation_message import ReservationMessage
+from core.messaging.retry import RetryPlan
+from core.messaging.topics_kafka import Topics
+from core.process.supervisor import Supervisor
 from core.settings import Settings
-from core.upkeep.supervisor import Supervisor
 from tests.ledger_consumer import Ledger
 
 
@@ -31,7 +31,7 @@ class Killed(Ledger):
         super().__init__(batch=100)
         self._killer = killer
 
-    async def handle(self, connection: asyncpg.Connection, events: Sequence[ReservationEvent]) -> None:
+    async def handle(self, connection: asyncpg.Connection, events: Sequence[ReservationMessage]) -> None:
         if self._killer in {str(event.uid) for event in events}:
             os.kill(os.getpid(), signal.SIGKILL)
         await super().handle(connection, events)
@@ -41,9 +41,15 @@ async def main(settings: Settings, topics: Topics, killer: str) -> None:
     database = await open_database(settings.database_url, 5)
     ledger = Killed(killer) if killer else Ledger(after_effect=lambda: print("in hand", flush=True))
     pipeline = EventPipeline(
-        database=database, settings=settings, supervisor=Supervisor(), process="dying", consumers=[ledger],
-        topics=topics, consume=True, retries=RetryPlan(1),
-    )  # fmt: skip
+        database=database,
+        settings=settings,
+        supervisor=Supervisor(),
+        process="dying",
+        consumers=[ledger],
+        topics=topics,
+        consume=True,
+        retries=RetryPlan(1),
+    )
     await pipeline.start()
     await asyncio.Event().wait()
 

@@ -111,8 +111,11 @@ class Broker:
         with (self._folder / "kafka.log").open("ab") as log:
             self._process = subprocess.Popen(
                 self._java("kafka.Kafka", str(self._folder / "server.properties")),
-                stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=self._folder,
-            )  # fmt: skip
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                cwd=self._folder,
+            )
         client = AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0})
         deadline = time.monotonic() + 120
         while True:
@@ -136,9 +139,17 @@ class Broker:
 
     def _java(self, *arguments: str) -> list[str]:
         return [
-            "java", "-Xmx384m", "-Xms128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.awt.headless=true",
-            f"-Dlog4j2.configurationFile={self._folder / 'log4j2.properties'}", "-cp", f"{self._jars}/*", *arguments,
-        ]  # fmt: skip
+            "java",
+            "-Xmx384m",
+            "-Xms128m",
+            "-XX:+UseSerialGC",
+            "-XX:TieredStopAtLevel=1",
+            "-Djava.awt.headless=true",
+            f"-Dlog4j2.configurationFile={self._folder / 'log4j2.properties'}",
+            "-cp",
+            f"{self._jars}/*",
+            *arguments,
+        ]
 
     def _configure(self) -> None:
         settings = {
@@ -152,8 +163,7 @@ class Broker:
             "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self._port},SASL_PLAINTEXT://127.0.0.1:{self._sasl}",
             "sasl.enabled.mechanisms": "PLAIN",
             "listener.name.sasl_plaintext.plain.sasl.jaas.config": (
-                "org.apache.kafka.common.security.plain.PlainLoginModule required "
-                f'user_{SASL_USER}="{SASL_PASSWORD}";'
+                f'org.apache.kafka.common.security.plain.PlainLoginModule required user_{SASL_USER}="{SASL_PASSWORD}";'
             ),
             "controller.listener.names": "CONTROLLER",
             "listener.security.protocol.map": (
@@ -178,11 +188,17 @@ class Broker:
         (self._folder / "log4j2.properties").write_text(_LOG4J)
         done = subprocess.run(
             self._java(
-                "kafka.tools.StorageTool", "format", "-t", "b25zYWxlLXRlc3RzLTAwMQ", "-c",
+                "kafka.tools.StorageTool",
+                "format",
+                "-t",
+                "b25zYWxlLXRlc3RzLTAwMQ",
+                "-c",
                 str(self._folder / "server.properties"),
             ),
-            capture_output=True, text=True, timeout=120,
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
         if done.returncode:
             raise RuntimeError(f"Kafka's storage was not made: {done.stdout}{done.stderr}")
 

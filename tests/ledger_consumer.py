@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 import asyncpg
 import databases
 
-from core.events.consumer import DependencyAway
-from core.events.reservation_event import EventType, ReservationEvent
-from core.events.retry import RetryPlan
+from core.messaging.consumer import DependencyAway
+from core.messaging.reservation_message import EventType, ReservationMessage
+from core.messaging.retry import RetryPlan
 from tests.outbox_rows import fetch
 
 #: Tries and pauses of a test.
@@ -24,9 +24,13 @@ class Ledger:
     server, `after_effect` is called with the transaction still open."""
 
     def __init__(
-        self, name: str = "ledger", *, batch: int = 1, concurrency: int = 4,
+        self,
+        name: str = "ledger",
+        *,
+        batch: int = 1,
+        concurrency: int = 4,
         after_effect: Callable[[], None] | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.name, self.batch, self.concurrency = name, batch, concurrency
         self.types = set(EventType)
         self.spoiled: set[uuid.UUID] = set()
@@ -34,13 +38,16 @@ class Ledger:
         self.calls: list[list[uuid.UUID]] = []
         self._after_effect = after_effect
 
-    async def handle(self, connection: asyncpg.Connection, events: Sequence[ReservationEvent]) -> None:
+    async def handle(self, connection: asyncpg.Connection, events: Sequence[ReservationMessage]) -> None:
         self.calls.append([event.uid for event in events])
         for event in events:
             await connection.execute(
                 "INSERT INTO test_effects (consumer, event_uid, reservation_id, type) VALUES ($1, $2, $3, $4)",
-                self.name, event.uid, event.reservation_id, event.type,
-            )  # fmt: skip
+                self.name,
+                event.uid,
+                event.reservation_id,
+                event.type,
+            )
         if self._after_effect is not None:
             self._after_effect()
             await asyncio.Event().wait()

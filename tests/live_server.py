@@ -163,17 +163,25 @@ class Browser(BoardCopy):
 async def live_server(runtime: Runtime, **options: Any) -> AsyncIterator[LiveServer]:
     """Serves `runtime` until the block ends, then as an orderly server stops. `options` go to uvicorn."""
     live = Live(
-        settings=runtime.settings, clock=runtime.clock, redis=runtime.redis, events=runtime.events,
-        waiting_room=runtime.waiting_room, seats=runtime.seats,
-    )  # fmt: skip
+        settings=runtime.settings,
+        clock=runtime.clock,
+        redis=runtime.redis,
+        events=runtime.events,
+        waiting_room=runtime.waiting_room,
+        seats=runtime.seats,
+    )
     await live.start()
     app = create_app(runtime, live)
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
     config = uvicorn.Config(
-        app, lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=5,
+        app,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=5,
         **(socket_options(runtime.settings) | options),
-    )  # fmt: skip
+    )
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server._serve([listening]))
 

@@ -15,30 +15,61 @@ from core.database import raw
 def payload(reservation: UUID, **fields: Any) -> dict[str, Any]:
     """What `core/booking/sql/payload.sql` makes; `fields` replace members."""
     body: dict[str, Any] = {
-        "event": "hall", "event_id": 0, "event_name": "An evening", "reservation_id": str(reservation),
-        "visitor": "visitor-1", "status": "CONFIRMED", "reason": None, "email": "kim@example.org", "language": "en",
-        "amount": 30000, "currency": "KRW", "ticket_code": "T-1234567890", "at": "2026-03-01T09:00:00.123Z",
+        "event": "hall",
+        "event_id": 0,
+        "event_name": "An evening",
+        "reservation_id": str(reservation),
+        "visitor": "visitor-1",
+        "status": "CONFIRMED",
+        "reason": None,
+        "email": "kim@example.org",
+        "language": "en",
+        "amount": 30000,
+        "currency": "KRW",
+        "ticket_code": "T-1234567890",
+        "at": "2026-03-01T09:00:00.123Z",
         "seats": [
-            {"ordinal": 4, "version": 2, "status": "SOLD", "price": 15000, "category": "R", "zone": "Parkett",
-             "row": "3", "number": "12"},
-            {"ordinal": 5, "version": 2, "status": "SOLD", "price": 15000, "category": "R", "zone": "Parkett",
-             "row": "3", "number": "13"},
+            {
+                "ordinal": 4,
+                "version": 2,
+                "status": "SOLD",
+                "price": 15000,
+                "category": "R",
+                "zone": "Parkett",
+                "row": "3",
+                "number": "12",
+            },
+            {
+                "ordinal": 5,
+                "version": 2,
+                "status": "SOLD",
+                "price": 15000,
+                "category": "R",
+                "zone": "Parkett",
+                "row": "3",
+                "number": "13",
+            },
         ],
-    }  # fmt: skip
+    }
     return body | fields
 
 
 async def write(
-    database: databases.Database, type_: str = "reservation.confirmed", *, reservation: UUID | None = None,
+    database: databases.Database,
+    type_: str = "reservation.confirmed",
+    *,
+    reservation: UUID | None = None,
     **fields: Any,
-) -> tuple[int, UUID]:  # fmt: skip
+) -> tuple[int, UUID]:
     """One outbox row; returns its id and the event's uid."""
     reservation = reservation or uuid.uuid4()
     async with raw(database) as connection:
         record = await connection.fetchrow(
             "INSERT INTO outbox (reservation_id, type, payload) VALUES ($1, $2, $3) RETURNING id, event_uid",
-            reservation, type_, payload(reservation, **fields),
-        )  # fmt: skip
+            reservation,
+            type_,
+            payload(reservation, **fields),
+        )
     assert record is not None
     return record["id"], record["event_uid"]
 

@@ -24,8 +24,13 @@ _MASKS: Sequence[Callable[[int, int], bool]] = (
 )
 #: (version, level) -> data codewords of each block.
 _BLOCKS = {
-    (1, "Q"): (13,), (1, "H"): (9,), (2, "Q"): (22,), (2, "H"): (16,), (3, "Q"): (17, 17), (3, "H"): (13, 13),
-}  # fmt: skip
+    (1, "Q"): (13,),
+    (1, "H"): (9,),
+    (2, "Q"): (22,),
+    (2, "H"): (16,),
+    (3, "Q"): (17, 17),
+    (3, "H"): (13, 13),
+}
 
 
 def modules_of_png(image: bytes, scale: int = 6, border: int = 4) -> Modules:

@@ -60,11 +60,23 @@ class ValkeyProcess:
             head += [str(self.folder / "sentinel.conf"), "--sentinel"]
         self.process = subprocess.Popen(
             [
-                *head, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder), "--save", "",
-                "--logfile", str(self.folder / "log"), *self.arguments,
+                *head,
+                "--port",
+                str(self.port),
+                "--bind",
+                "127.0.0.1",
+                "--dir",
+                str(self.folder),
+                "--save",
+                "",
+                "--logfile",
+                str(self.folder / "log"),
+                *self.arguments,
             ],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-        )  # fmt: skip
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
         eventually(f"a Valkey on port {self.port}", lambda: bool(self.client().ping()))
 
     def client(self) -> Redis:
@@ -99,11 +111,20 @@ def cluster() -> Iterator[tuple[str, list[ValkeyProcess]]]:
     with tempfile.TemporaryDirectory(prefix="onsale-cluster-") as folder, contextlib.ExitStack() as stack:
         nodes = [
             ValkeyProcess(
-                Path(folder) / str(i), "--cluster-enabled", "yes", "--cluster-node-timeout", "2000",
-                "--cluster-replica-validity-factor", "0", "--cluster-config-file", "nodes.conf", "--appendonly", "no",
+                Path(folder) / str(i),
+                "--cluster-enabled",
+                "yes",
+                "--cluster-node-timeout",
+                "2000",
+                "--cluster-replica-validity-factor",
+                "0",
+                "--cluster-config-file",
+                "nodes.conf",
+                "--appendonly",
+                "no",
             )
             for i in range(6)
-        ]  # fmt: skip
+        ]
         for node in nodes:
             stack.callback(node.kill)
             node.start()
@@ -167,7 +188,7 @@ def sentinels() -> Iterator[tuple[str, list[ValkeyProcess]]]:
                 ),
             )
             for i in range(3)
-        ]  # fmt: skip
+        ]
         for watcher in watchers:
             stack.callback(watcher.kill)
             watcher.start()

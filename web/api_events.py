@@ -20,25 +20,38 @@ _IF_NONE_MATCH = Parameter("If-None-Match", "header", "the ETag of the copy at h
 
 def summary(event: Event, now: datetime) -> EventSummary:
     return EventSummary(
-        slug=event.slug, name=event.name, status=event.sale_state(now).value, paused=event.paused,
-        opens_at=event.opens_at, closes_at=event.closes_at, starts_at=event.starts_at, currency=event.currency,
+        slug=event.slug,
+        name=event.name,
+        status=event.sale_state(now).value,
+        paused=event.paused,
+        opens_at=event.opens_at,
+        closes_at=event.closes_at,
+        starts_at=event.starts_at,
+        currency=event.currency,
         seats=event.seat_count,
-    )  # fmt: skip
+    )
 
 
 def details(event: Event, plan: SeatPlan, settings: Settings, now: datetime) -> EventDetails:
     return EventDetails(
-        **summary(event, now).model_dump(), now=now, active_limit=event.active_limit, hold_seconds=event.hold_seconds,
-        hold_extensions=settings.hold_extensions, max_seats=event.max_seats, session_seconds=settings.session_seconds,
-        session_warning_seconds=settings.session_warning_seconds, beat_seconds=settings.beat_seconds,
-        active_grace_seconds=settings.active_grace_seconds, waiting_grace_seconds=settings.waiting_grace_seconds,
+        **summary(event, now).model_dump(),
+        now=now,
+        active_limit=event.active_limit,
+        hold_seconds=event.hold_seconds,
+        hold_extensions=settings.hold_extensions,
+        max_seats=event.max_seats,
+        session_seconds=settings.session_seconds,
+        session_warning_seconds=settings.session_warning_seconds,
+        beat_seconds=settings.beat_seconds,
+        active_grace_seconds=settings.active_grace_seconds,
+        waiting_grace_seconds=settings.waiting_grace_seconds,
         categories=[
             CategoryPrice(name=category.name, color=category.color, price=event.prices[category.name])
             for category in plan.categories
             if category.name in event.prices
         ],
         plan_version=event.plan_digest,
-    )  # fmt: skip
+    )
 
 
 async def list_events(call: Call[None]) -> Response:
@@ -69,11 +82,22 @@ async def get_board(call: Call[None]) -> Response:
 ENDPOINTS = (
     Endpoint("GET", "/api/events", list_events, "All events", "events", answer=EventList),
     Endpoint(
-        "GET", "/api/events/{slug}", get_event, "An event with its sale's settings", "events", answer=EventDetails,
+        "GET",
+        "/api/events/{slug}",
+        get_event,
+        "An event with its sale's settings",
+        "events",
+        answer=EventDetails,
         refusals=(EventNotFound,),
     ),
     Endpoint(
-        "GET", "/api/events/{slug}/plan", get_plan, "The seat plan", "events", answer=Plan, refusals=(EventNotFound,),
+        "GET",
+        "/api/events/{slug}/plan",
+        get_plan,
+        "The seat plan",
+        "events",
+        answer=Plan,
+        refusals=(EventNotFound,),
         not_modified=True,
         parameters=(
             Parameter("v", "query", "the event's `plan_version`: makes the answer cacheable for ever", _TEXT),
@@ -81,7 +105,14 @@ ENDPOINTS = (
         ),
     ),
     Endpoint(
-        "GET", "/api/events/{slug}/board", get_board, "The state of every seat", "events", answer=BoardStates,
-        refusals=(EventNotFound,), not_modified=True, parameters=(_IF_NONE_MATCH,),
+        "GET",
+        "/api/events/{slug}/board",
+        get_board,
+        "The state of every seat",
+        "events",
+        answer=BoardStates,
+        refusals=(EventNotFound,),
+        not_modified=True,
+        parameters=(_IF_NONE_MATCH,),
     ),
-)  # fmt: skip
+)

@@ -15,7 +15,7 @@ from core.errors import (
     PaymentInProgress,
     SeatTaken,
     TooManySeats,
-)  # fmt: skip
+)
 from core.seats.basket import Basket
 from web.endpoint import Call, Caller, Endpoint, Parameter, answer, nothing
 from web.schemas import MOST_SEATS, HeldSeats, HoldSeats
@@ -26,11 +26,14 @@ def _answer(basket: Basket | None, status: int = 200) -> Response:
         return answer(HeldSeats(seats=[], fence=None, until=None, extensions_left=0), status=status)
     return answer(
         HeldSeats(
-            seats=list(basket.seats), fence=basket.fence, until=basket.until, extensions_left=basket.extensions_left,
+            seats=list(basket.seats),
+            fence=basket.fence,
+            until=basket.until,
+            extensions_left=basket.extensions_left,
             paying=basket.paying,
         ),
         status=status,
-    )  # fmt: skip
+    )
 
 
 async def hold(call: Call[HoldSeats]) -> Response:
@@ -68,27 +71,53 @@ _HOLDS = "/api/events/{slug}/holds"
 
 ENDPOINTS = (
     Endpoint(
-        "POST", _HOLDS, hold, "Hold these seats as well, all or nothing", "seats", success=201, answer=HeldSeats,
-        body=HoldSeats, caller=Caller.VISITOR,
+        "POST",
+        _HOLDS,
+        hold,
+        "Hold these seats as well, all or nothing",
+        "seats",
+        success=201,
+        answer=HeldSeats,
+        body=HoldSeats,
+        caller=Caller.VISITOR,
         refusals=(EventNotFound, NotActive, SeatTaken, TooManySeats, NoSuchSeat, PaymentInProgress),
     ),
     Endpoint(
-        "GET", _HOLDS, held, "The seats I hold", "seats", answer=HeldSeats, caller=Caller.VISITOR,
+        "GET",
+        _HOLDS,
+        held,
+        "The seats I hold",
+        "seats",
+        answer=HeldSeats,
+        caller=Caller.VISITOR,
         refusals=(EventNotFound,),
     ),
     Endpoint(
-        "DELETE", _HOLDS, release, "Let go of these seats, or of all", "seats", success=204, caller=Caller.VISITOR,
+        "DELETE",
+        _HOLDS,
+        release,
+        "Let go of these seats, or of all",
+        "seats",
+        success=204,
+        caller=Caller.VISITOR,
         refusals=(EventNotFound, InvalidRequest),
         parameters=(
             Parameter(
-                "seats", "query", "ordinals separated by commas; without it, all",
+                "seats",
+                "query",
+                "ordinals separated by commas; without it, all",
                 {"type": "string", "pattern": r"^\d{1,9}(,\d{1,9})*$"},
             ),
         ),
     ),
     Endpoint(
-        "POST", "/api/events/{slug}/holds/extend", extend, "More time for the held seats", "seats", answer=HeldSeats,
+        "POST",
+        "/api/events/{slug}/holds/extend",
+        extend,
+        "More time for the held seats",
+        "seats",
+        answer=HeldSeats,
         caller=Caller.VISITOR,
         refusals=(EventNotFound, NoSeatsHeld, HoldExpired, HoldNotExtendable, PaymentInProgress),
     ),
-)  # fmt: skip
+)

@@ -19,7 +19,7 @@ async def get_metrics(call: Call[None]) -> Response:
 
 METRICS = Endpoint(
     "GET", "/metrics", get_metrics, "Figures for Prometheus", "operations", media_type="text/plain", uses_stores=False
-)  # fmt: skip
+)
 
 
 def description_of(endpoints: Sequence[Endpoint]) -> Endpoint:
@@ -30,9 +30,15 @@ def description_of(endpoints: Sequence[Endpoint]) -> Endpoint:
         return respond(call.request, bodies[0], cache_control="public, max-age=60")
 
     described = Endpoint(
-        "GET", "/openapi.json", get_description, "This description", "operations", media_type="application/json",
-        not_modified=True, uses_stores=False,
-    )  # fmt: skip
+        "GET",
+        "/openapi.json",
+        get_description,
+        "This description",
+        "operations",
+        media_type="application/json",
+        not_modified=True,
+        uses_stores=False,
+    )
     document = openapi.document([*endpoints, described], version=version("onsale"))
     content = orjson.dumps(document)
     bodies.append(Body(content, openapi.digest(content), "application/json"))

@@ -11,7 +11,7 @@ from core.errors import EventNotFound, NoSuchSeat, StoreUnavailable
 from core.runtime import Runtime
 from core.venue.event import Event, SaleStatus
 from web.endpoint import Call, Caller, Endpoint, answer
-from web.ops.trail import note, tell_sale_changed
+from web.ops.audit import note, tell_sale_changed
 from web.schemas import BlockedSeats, BlockSeats, SaleControl
 
 Control = Callable[[Runtime, Event], Awaitable[Event]]
@@ -43,9 +43,15 @@ def _control(name: str, change: Control, summary: str) -> Endpoint:
         return answer(SaleControl(slug=changed.slug, status=state, paused=changed.paused))
 
     return Endpoint(
-        "POST", f"/api/operator/events/{{slug}}/{name}", handle, summary, "operator", answer=SaleControl,
-        caller=Caller.OPERATOR, refusals=(EventNotFound,),
-    )  # fmt: skip
+        "POST",
+        f"/api/operator/events/{{slug}}/{name}",
+        handle,
+        summary,
+        "operator",
+        answer=SaleControl,
+        caller=Caller.OPERATOR,
+        refusals=(EventNotFound,),
+    )
 
 
 async def block(call: Call[BlockSeats]) -> Response:
@@ -70,7 +76,14 @@ ENDPOINTS = (
     _control("pause", _pause, "Let nobody in from the queue"),
     _control("resume", _resume, "Let visitors in again"),
     Endpoint(
-        "POST", "/api/operator/events/{slug}/blocks", block, "Take seats out of the sale, or put them back", "operator",
-        answer=BlockedSeats, body=BlockSeats, caller=Caller.OPERATOR, refusals=(EventNotFound, NoSuchSeat),
+        "POST",
+        "/api/operator/events/{slug}/blocks",
+        block,
+        "Take seats out of the sale, or put them back",
+        "operator",
+        answer=BlockedSeats,
+        body=BlockSeats,
+        caller=Caller.OPERATOR,
+        refusals=(EventNotFound, NoSuchSeat),
     ),
-)  # fmt: skip
+)

@@ -15,11 +15,15 @@ from web.schemas import JoinQueue, QueuePlace
 def _answer(runtime: Runtime, event: Event, visitor: str, place: Place) -> Response:
     return answer(
         QueuePlace(
-            state=place.state.value, number=place.number, ahead=place.ahead, waiting=place.waiting,
-            eta_seconds=place.eta_seconds, until=place.until,
+            state=place.state.value,
+            number=place.number,
+            ahead=place.ahead,
+            waiting=place.waiting,
+            eta_seconds=place.eta_seconds,
+            until=place.until,
             ticket=runtime.waiting_room.ticket(event, visitor, place.number),
         )
-    )  # fmt: skip
+    )
 
 
 async def join(call: Call[JoinQueue]) -> Response:
@@ -57,19 +61,45 @@ _QUEUE = "/api/events/{slug}/queue"
 
 ENDPOINTS = (
     Endpoint(
-        "POST", _QUEUE, join, "Take a place in the queue, or the same place again", "waiting room", answer=QueuePlace,
-        body=JoinQueue, body_required=False, caller=Caller.VISITOR, refusals=(EventNotFound, SaleNotOpen, SaleClosed),
+        "POST",
+        _QUEUE,
+        join,
+        "Take a place in the queue, or the same place again",
+        "waiting room",
+        answer=QueuePlace,
+        body=JoinQueue,
+        body_required=False,
+        caller=Caller.VISITOR,
+        refusals=(EventNotFound, SaleNotOpen, SaleClosed),
     ),
     Endpoint(
-        "GET", _QUEUE, get_place, "My place; asking changes nothing", "waiting room", answer=QueuePlace,
-        caller=Caller.VISITOR, refusals=(EventNotFound, NotInQueue),
+        "GET",
+        _QUEUE,
+        get_place,
+        "My place; asking changes nothing",
+        "waiting room",
+        answer=QueuePlace,
+        caller=Caller.VISITOR,
+        refusals=(EventNotFound, NotInQueue),
     ),
     Endpoint(
-        "DELETE", _QUEUE, leave, "Give up the place and the seats", "waiting room", success=204, caller=Caller.VISITOR,
+        "DELETE",
+        _QUEUE,
+        leave,
+        "Give up the place and the seats",
+        "waiting room",
+        success=204,
+        caller=Caller.VISITOR,
         refusals=(EventNotFound,),
     ),
     Endpoint(
-        "POST", "/api/events/{slug}/heartbeat", beat, "A sign of life", "waiting room", answer=QueuePlace,
-        caller=Caller.VISITOR, refusals=(EventNotFound, NotInQueue),
+        "POST",
+        "/api/events/{slug}/heartbeat",
+        beat,
+        "A sign of life",
+        "waiting room",
+        answer=QueuePlace,
+        caller=Caller.VISITOR,
+        refusals=(EventNotFound, NotInQueue),
     ),
-)  # fmt: skip
+)

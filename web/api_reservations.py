@@ -22,7 +22,7 @@ from core.errors import (
     PaymentUnavailable,
     ReservationNotFound,
     SeatTaken,
-)  # fmt: skip
+)
 from web.endpoint import Call, Caller, Endpoint, Parameter, answer
 from web.schemas import ReservationState, Reserve
 
@@ -34,11 +34,17 @@ _IDEMPOTENCY_KEY: Final = r"^[!-~]{1,255}$"
 
 def reservation_state(reservation: Reservation) -> ReservationState:
     return ReservationState(
-        id=reservation.id, event=reservation.slug, status=reservation.status.value, reason=reservation.reason,
-        seats=list(reservation.seats), amount=reservation.amount, currency=reservation.currency,
+        id=reservation.id,
+        event=reservation.slug,
+        status=reservation.status.value,
+        reason=reservation.reason,
+        seats=list(reservation.seats),
+        amount=reservation.amount,
+        currency=reservation.currency,
         ticket_code=reservation.ticket_code if reservation.status is ReservationStatus.CONFIRMED else None,
-        created_at=reservation.created_at, updated_at=reservation.updated_at,
-    )  # fmt: skip
+        created_at=reservation.created_at,
+        updated_at=reservation.updated_at,
+    )
 
 
 def reservation_id(text: str) -> UUID:
@@ -53,9 +59,13 @@ async def submit(call: Call[Reserve]) -> Response:
     key = _idempotency_key(call.request)
     event = await call.event()
     reservation = await call.runtime.checkout.submit(
-        event, call.visitor, email=call.body.email, payment_key=call.body.payment_key, idempotency_key=key,
+        event,
+        call.visitor,
+        email=call.body.email,
+        payment_key=call.body.payment_key,
+        idempotency_key=key,
         language=call.body.language or language_of(call.request),
-    )  # fmt: skip
+    )
     location = f"/api/reservations/{reservation.id}"
     return answer(reservation_state(reservation), status=202, headers={"Location": location}, exclude_none=True)
 
@@ -86,26 +96,53 @@ def _idempotency_key(request: Request) -> str:
 
 ENDPOINTS = (
     Endpoint(
-        "POST", "/api/events/{slug}/reservations", submit, "Buy the held seats", "reservations", success=202,
-        answer=ReservationState, body=Reserve, caller=Caller.VISITOR,
+        "POST",
+        "/api/events/{slug}/reservations",
+        submit,
+        "Buy the held seats",
+        "reservations",
+        success=202,
+        answer=ReservationState,
+        body=Reserve,
+        caller=Caller.VISITOR,
         refusals=(
-            EventNotFound, NoSeatsHeld, HoldExpired, SeatTaken, KeyReused, PaymentInProgress, PaymentUnavailable,
+            EventNotFound,
+            NoSeatsHeld,
+            HoldExpired,
+            SeatTaken,
+            KeyReused,
+            PaymentInProgress,
+            PaymentUnavailable,
         ),
         parameters=(
             Parameter(
-                "Idempotency-Key", "header", "the same key gives the same reservation, however often it is sent",
-                {"type": "string", "pattern": _IDEMPOTENCY_KEY}, required=True,
+                "Idempotency-Key",
+                "header",
+                "the same key gives the same reservation, however often it is sent",
+                {"type": "string", "pattern": _IDEMPOTENCY_KEY},
+                required=True,
             ),
         ),
         answer_headers={"Location": "where to ask for the result"},
     ),
     Endpoint(
-        "GET", "/api/reservations/{id}", get_reservation, "My reservation", "reservations", answer=ReservationState,
-        caller=Caller.VISITOR, refusals=(ReservationNotFound,),
+        "GET",
+        "/api/reservations/{id}",
+        get_reservation,
+        "My reservation",
+        "reservations",
+        answer=ReservationState,
+        caller=Caller.VISITOR,
+        refusals=(ReservationNotFound,),
     ),
     Endpoint(
-        "POST", "/api/reservations/{id}/cancel", cancel, "Give the tickets back for the money", "reservations",
-        answer=ReservationState, caller=Caller.VISITOR,
+        "POST",
+        "/api/reservations/{id}/cancel",
+        cancel,
+        "Give the tickets back for the money",
+        "reservations",
+        answer=ReservationState,
+        caller=Caller.VISITOR,
         refusals=(ReservationNotFound, NotCancellable, PaymentInProgress),
     ),
-)  # fmt: skip
+)

@@ -18,7 +18,14 @@ async def new_visitor(call: Call[None]) -> Response:
 
 ENDPOINTS = (
     Endpoint(
-        "POST", "/api/visitors", new_visitor, "Become a visitor", "visitors", success=201, answer=NewVisitor,
-        refusals=(TooManyRequests,), uses_stores=False,
+        "POST",
+        "/api/visitors",
+        new_visitor,
+        "Become a visitor",
+        "visitors",
+        success=201,
+        answer=NewVisitor,
+        refusals=(TooManyRequests,),
+        uses_stores=False,
     ),
-)  # fmt: skip
+)

@@ -25,14 +25,14 @@ from web import (
     health,
     sockets,
 )
+from web.app_state import AppState
 from web.assets import Assets
 from web.boards import Boards
 from web.endpoint import Endpoint, routes
 from web.ops import circuits, figures, inspect, new_sale, records, sales
-from web.ops.kept import KeptAnswers
 from web.ops.pages import Console
+from web.ops.response_cache import ResponseCache
 from web.pages import Pages
-from web.parts import Parts
 from web.paysim import SimulatorStore, paysim_routes
 from web.plans import Plans
 from web.probes import Probes
@@ -43,11 +43,21 @@ from web.security import Operators, Origins, Visitors
 
 #: Every call of the HTTP API but `/openapi.json`, which is made from them.
 ENDPOINTS: Final[tuple[Endpoint, ...]] = (
-    *api_visitors.ENDPOINTS, *api_events.ENDPOINTS, *api_queue.ENDPOINTS, *api_holds.ENDPOINTS,
-    *api_reservations.ENDPOINTS, *api_operator.ENDPOINTS, *new_sale.ENDPOINTS, *sales.ENDPOINTS,
-    *figures.ENDPOINTS, *inspect.ENDPOINTS, *records.ENDPOINTS, *circuits.ENDPOINTS, *health.ENDPOINTS,
+    *api_visitors.ENDPOINTS,
+    *api_events.ENDPOINTS,
+    *api_queue.ENDPOINTS,
+    *api_holds.ENDPOINTS,
+    *api_reservations.ENDPOINTS,
+    *api_operator.ENDPOINTS,
+    *new_sale.ENDPOINTS,
+    *sales.ENDPOINTS,
+    *figures.ENDPOINTS,
+    *inspect.ENDPOINTS,
+    *records.ENDPOINTS,
+    *circuits.ENDPOINTS,
+    *health.ENDPOINTS,
     api_meta.METRICS,
-)  # fmt: skip
+)
 
 
 def create_app(runtime: Runtime, live: Live | None, simulator: SimulatorStore | None = None) -> Starlette:
@@ -58,9 +68,11 @@ def create_app(runtime: Runtime, live: Live | None, simulator: SimulatorStore | 
     settings = runtime.settings
     assets = Assets()
     pages = Pages(
-        assets, simulated_payment=settings.simulated_payment, providers=asked_providers(settings),
+        assets,
+        simulated_payment=settings.simulated_payment,
+        providers=asked_providers(settings),
         alternatives={language: alternative(settings, language) for language in LANGUAGES},
-    )  # fmt: skip
+    )
     problems = Problems(pages.error)
     app = Starlette(
         routes=_routes(runtime, live, assets, pages, simulator),
@@ -69,16 +81,19 @@ def create_app(runtime: Runtime, live: Live | None, simulator: SimulatorStore | 
     )
     # `/api/events/` is not `/api/events`: an answer in the wrong place is a fault that nobody finds.
     app.router.redirect_slashes = False
-    app.state.parts = Parts(
-        runtime=runtime, live=live, visitors=Visitors(runtime.secret, secure=settings.secure_cookies),
-        operators=Operators(
-            settings.operator_token.get_secret_value(), runtime.secret, secure=settings.secure_cookies
-        ), origins=Origins(settings),
+    app.state.parts = AppState(
+        runtime=runtime,
+        live=live,
+        visitors=Visitors(runtime.secret, secure=settings.secure_cookies),
+        operators=Operators(settings.operator_token.get_secret_value(), runtime.secret, secure=settings.secure_cookies),
+        origins=Origins(settings),
         limits=RateLimits(settings, runtime.clock),
         boards=Boards(runtime.seats.board, runtime.clock, pause_seconds=settings.board_coalesce_ms / 1000),
-        plans=Plans(runtime.events), assets=assets, probes=Probes(),
-        kept=KeptAnswers(runtime.clock),
-    )  # fmt: skip
+        plans=Plans(runtime.events),
+        assets=assets,
+        probes=Probes(),
+        kept=ResponseCache(runtime.clock),
+    )
     return app
 
 

@@ -30,10 +30,15 @@ _LOOK_PAUSE: Final = 1.0
 
 # What the machine's own table may not know, or may know wrongly.
 _TYPES: Final = {
-    ".js": "text/javascript", ".mjs": "text/javascript", ".css": "text/css", ".json": "application/json",
-    ".svg": "image/svg+xml", ".woff2": "font/woff2", ".ico": "image/x-icon",
+    ".js": "text/javascript",
+    ".mjs": "text/javascript",
+    ".css": "text/css",
+    ".json": "application/json",
+    ".svg": "image/svg+xml",
+    ".woff2": "font/woff2",
+    ".ico": "image/x-icon",
     ".webmanifest": "application/manifest+json",
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True, slots=True)

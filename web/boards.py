@@ -73,9 +73,13 @@ class _Shared:
 
 
 def encode(snapshot: BoardSnapshot) -> Body:
-    content = orjson.dumps({
-        "epoch": snapshot.epoch, "version": snapshot.version, "states": base64.b64encode(snapshot.states).decode(),
-    })  # fmt: skip
+    content = orjson.dumps(
+        {
+            "epoch": snapshot.epoch,
+            "version": snapshot.version,
+            "states": base64.b64encode(snapshot.states).decode(),
+        }
+    )
     return Body(content, f"{snapshot.epoch}-{snapshot.version}", "application/json", level=1)
 
 

@@ -31,12 +31,12 @@ from core.errors import (
     StoreUnavailable,
     TooLarge,
     TooManyRequests,
-)  # fmt: skip
+)
 from core.runtime import Runtime
 from core.venue.event import Event
 from core.venue.new_event import SLUG
 from web import problems
-from web.parts import Parts, parts_of
+from web.app_state import AppState, app_state_of
 from web.security import Operator, bearer_of, require_same_site
 
 B = TypeVar("B")
@@ -75,7 +75,7 @@ class Call(Generic[B]):
     """One checked call. `visitor` is empty when the endpoint is not a visitor's."""
 
     request: Request
-    parts: Parts
+    parts: AppState
     body: B
     visitor: str = ""
     actor: str = ""
@@ -145,7 +145,7 @@ class Endpoint:
 
     async def respond(self, request: Request) -> Response:
         """Raises the OnsaleError that the call deserves."""
-        parts = parts_of(request)
+        parts = app_state_of(request)
         state = request.scope["state"]
         state["route"] = self.path
         visitor, actor, by = "", "", ""
@@ -164,7 +164,7 @@ class Endpoint:
         return await self.handle(Call(request, parts, body, visitor, actor))
 
 
-def _operator(parts: Parts, request: Request) -> Operator:
+def _operator(parts: AppState, request: Request) -> Operator:
     address = address_of(request)
     parts.limits.operator_call(address)
     operator = parts.operators.allowed(request.headers)

@@ -19,7 +19,7 @@ from starlette.responses import Response
 
 from core.database import raw
 from core.errors import OnsaleError
-from core.events.outbox_postgres import Lag, Outbox
+from core.messaging.outbox_postgres import Lag, Outbox
 from core.runtime import Runtime
 from core.venue.event import SaleState
 from core.waiting_room.sizes_redis import sizes
@@ -151,15 +151,32 @@ async def readiness(call: Call[None]) -> Response:
 
 ENDPOINTS = (
     Endpoint(
-        "GET", "/actuator/health", health, "Every store and the queue", "operations", answer=Health, also={503: Health},
+        "GET",
+        "/actuator/health",
+        health,
+        "Every store and the queue",
+        "operations",
+        answer=Health,
+        also={503: Health},
         uses_stores=False,
     ),
     Endpoint(
-        "GET", "/actuator/health/liveness", liveness, "Is the process alive?", "operations", answer=Health,
+        "GET",
+        "/actuator/health/liveness",
+        liveness,
+        "Is the process alive?",
+        "operations",
+        answer=Health,
         uses_stores=False,
     ),
     Endpoint(
-        "GET", "/actuator/health/readiness", readiness, "Should this process get requests?", "operations",
-        answer=Health, also={503: Health}, uses_stores=False,
+        "GET",
+        "/actuator/health/readiness",
+        readiness,
+        "Should this process get requests?",
+        "operations",
+        answer=Health,
+        also={503: Health},
+        uses_stores=False,
     ),
-)  # fmt: skip
+)

@@ -34,9 +34,11 @@ from web.probes import Probes
 
 REQUESTS = Counter("onsale_http_requests_total", "Requests answered", ["method", "route", "status"])
 SECONDS = Histogram(
-    "onsale_http_request_duration_seconds", "Time from a request's headers to the end of its answer", ["route"],
+    "onsale_http_request_duration_seconds",
+    "Time from a request's headers to the end of its answer",
+    ["route"],
     buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
-)  # fmt: skip
+)
 
 #: A store that does not answer must not stop the figures that need none, in seconds.
 _PATIENCE: Final = 1.0
@@ -84,9 +86,10 @@ class _Figures(Collector):
         self.waiting = GaugeMetricFamily("onsale_queue_waiting", "Visitors waiting", labels=["event"])
         self.active = GaugeMetricFamily("onsale_active_visitors", "Visitors let in", labels=["event"])
         self.limit = GaugeMetricFamily(
-            "onsale_active_limit", "Visitors that may be in at once; 0 while the sale is paused or not open",
+            "onsale_active_limit",
+            "Visitors that may be in at once; 0 while the sale is paused or not open",
             labels=["event"],
-        )  # fmt: skip
+        )
         self.seats = GaugeMetricFamily("onsale_seats", "Seats by state", labels=["event", "state"])
         self.unfinished = GaugeMetricFamily(
             "onsale_payments_unfinished", "Payments whose end is not known, or not told"
@@ -105,9 +108,20 @@ class _Figures(Collector):
 
     def collect(self) -> Iterable[Metric]:
         return (
-            self.up, self.waiting, self.active, self.limit, self.seats, self.unfinished, self.oldest, self.refunds,
-            self.dead, self.used, self.most, self.keeps, self.evicted,
-        )  # fmt: skip
+            self.up,
+            self.waiting,
+            self.active,
+            self.limit,
+            self.seats,
+            self.unfinished,
+            self.oldest,
+            self.refunds,
+            self.dead,
+            self.used,
+            self.most,
+            self.keeps,
+            self.evicted,
+        )
 
 
 async def _events(runtime: Runtime) -> tuple[Sequence[Event], Mapping[str, Any]]:

@@ -123,9 +123,12 @@ def _of_path(path: str) -> list[dict[str, Any]]:
 
 def _parameter(parameter: Parameter) -> dict[str, Any]:
     return {
-        "name": parameter.name, "in": parameter.where, "required": parameter.required, "description": parameter.about,
+        "name": parameter.name,
+        "in": parameter.where,
+        "required": parameter.required,
+        "description": parameter.about,
         "schema": dict(parameter.schema),
-    }  # fmt: skip
+    }
 
 
 def _json(model: type[BaseModel]) -> dict[str, Any]:

@@ -26,9 +26,9 @@ from core.notifications import ticket_qr
 from core.venue.event import Event
 from web import problems
 from web.api_reservations import LANGUAGE_COOKIE, reservation_id
+from web.app_state import AppState, app_state_of
 from web.assets import Assets
 from web.endpoint import address_of, event_of
-from web.parts import Parts, parts_of
 from web.security import is_https
 
 TEMPLATES: Final = Path(__file__).parent.parent / "templates"
@@ -38,16 +38,21 @@ _LANGUAGE_SECONDS: Final = 365 * 24 * 3600
 _ASK_AGAIN: Final = "private, no-cache"
 _KEEP_NOTHING: Final = "private, no-store"
 
-Page = Callable[[Request, Parts, str], Awaitable[Response]]
+Page = Callable[[Request, AppState, str], Awaitable[Response]]
 
 
 class Pages:
     """Draws the pages: one Jinja environment for each language, because texts are bound to it."""
 
     def __init__(
-        self, assets: Assets, *, folder: Path = TEMPLATES, simulated_payment: bool = False,
-        providers: Sequence[str] = (), alternatives: Mapping[str, str] | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        assets: Assets,
+        *,
+        folder: Path = TEMPLATES,
+        simulated_payment: bool = False,
+        providers: Sequence[str] = (),
+        alternatives: Mapping[str, str] | None = None,
+    ) -> None:
         """`providers`: whose payment windows the page opens; `alternatives`: what else to pay by, in each language."""
         self._assets = assets
         self._simulated = simulated_payment
@@ -70,46 +75,53 @@ class Pages:
             for path, page in pages.items()
         ]
 
-    async def events(self, request: Request, parts: Parts, visitor: str) -> Response:
+    async def events(self, request: Request, parts: AppState, visitor: str) -> Response:
         now = parts.runtime.clock.now()
         events = [(event, event.sale_state(now)) for event in await parts.runtime.events.list()]
         return self.page(request, "events.html", events=events)
 
-    async def sale(self, request: Request, parts: Parts, visitor: str) -> Response:
+    async def sale(self, request: Request, parts: AppState, visitor: str) -> Response:
         event = await event_of(parts.runtime, request.path_params["slug"])
         request.scope["state"]["slug"] = event.slug
         return self.page(
-            request, "sale.html", event=event, sale_state=event.sale_state(parts.runtime.clock.now()),
-            simulated_payment=self._simulated, providers=self._providers,
-        )  # fmt: skip
+            request,
+            "sale.html",
+            event=event,
+            sale_state=event.sale_state(parts.runtime.clock.now()),
+            simulated_payment=self._simulated,
+            providers=self._providers,
+        )
 
-    async def reservation(self, request: Request, parts: Parts, visitor: str) -> Response:
+    async def reservation(self, request: Request, parts: AppState, visitor: str) -> Response:
         event, reservation, seats = await self._bought(request, parts, visitor)
         return self.page(
             request, "reservation.html", cache=_KEEP_NOTHING, event=event, reservation=reservation, seats=seats
         )
 
-    async def ticket(self, request: Request, parts: Parts, visitor: str) -> Response:
+    async def ticket(self, request: Request, parts: AppState, visitor: str) -> Response:
         # The link in the e-mail carries the code, and is opened on whatever device is at hand.
         event, reservation, seats = await self._bought(request, parts, visitor, request.query_params.get("code"))
         if reservation.status is not ReservationStatus.CONFIRMED or reservation.ticket_code is None:
             return RedirectResponse(f"/reservations/{reservation.id}", status_code=303)
         return self.page(
-            request, "ticket.html", cache=_KEEP_NOTHING, event=event, reservation=reservation, seats=seats,
+            request,
+            "ticket.html",
+            cache=_KEEP_NOTHING,
+            event=event,
+            reservation=reservation,
+            seats=seats,
             qr_svg=qr_svg(reservation.ticket_code),
-        )  # fmt: skip
+        )
 
     def error(self, request: Request, error: OnsaleError) -> Response:
         """The page for an error that was met on the way to another page."""
         status = problems.status_of(error)
-        return self.page(
-            request, "error.html", http_status=status, cache=_KEEP_NOTHING, status=status, code=error.code
-        )
+        return self.page(request, "error.html", http_status=status, cache=_KEEP_NOTHING, status=status, code=error.code)
 
     def _served(self, path: str, page: Page) -> Callable[[Request], Awaitable[Response]]:
         async def serve(request: Request) -> Response:
             request.scope["state"]["route"] = path
-            parts = parts_of(request)
+            parts = app_state_of(request)
             known = parts.visitors.of(request.headers)
             if known is None:
                 parts.limits.new_visitor(address_of(request))
@@ -125,7 +137,7 @@ class Pages:
         return serve
 
     async def _bought(
-        self, request: Request, parts: Parts, visitor: str, ticket_code: str | None = None
+        self, request: Request, parts: AppState, visitor: str, ticket_code: str | None = None
     ) -> tuple[Event, Reservation, list[dict[str, Any]]]:
         """Raises ReservationNotFound, also when it is another visitor's and the ticket's code is not given."""
         runtime, id = parts.runtime, reservation_id(request.path_params["id"])
@@ -136,10 +148,15 @@ class Pages:
         event = await runtime.events.by_id(reservation.event_id)
         plan = await runtime.events.plan(event)
         seats = [
-            {"zone": seat.zone, "row": seat.row, "number": seat.number, "category": seat.category,
-             "price": event.prices[seat.category]}
+            {
+                "zone": seat.zone,
+                "row": seat.row,
+                "number": seat.number,
+                "category": seat.category,
+                "price": event.prices[seat.category],
+            }
             for seat in (plan.seats[ordinal] for ordinal in reservation.seats)
-        ]  # fmt: skip
+        ]
         return event, reservation, seats
 
     def page(
@@ -148,10 +165,18 @@ class Pages:
         wanted = request.query_params.get("lang")
         chosen = wanted if wanted in languages.LANGUAGES else request.cookies.get(LANGUAGE_COOKIE)
         language = languages.choose(chosen, request.headers.get("accept-language"))
-        html = self._environment(language).get_template(template).render(
-            lang=language, languages=languages.LANGUAGES, path=request.url.path, static=self._assets.base,
-            alternative=self._alternatives.get(language, ""), **context,
-        )  # fmt: skip
+        html = (
+            self._environment(language)
+            .get_template(template)
+            .render(
+                lang=language,
+                languages=languages.LANGUAGES,
+                path=request.url.path,
+                static=self._assets.base,
+                alternative=self._alternatives.get(language, ""),
+                **context,
+            )
+        )
         headers = {"Cache-Control": cache, "Content-Language": language, "Vary": "Cookie, Accept-Language"}
         response = HTMLResponse(html, status_code=http_status, headers=headers)
         if wanted == language:
@@ -168,14 +193,19 @@ class Pages:
 
 def _environment(loader: FileSystemLoader, language: str) -> Environment:
     environment = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+        loader=loader,
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
         extensions=["jinja2.ext.i18n"],
-    )  # fmt: skip
+    )
     environment.install_gettext_translations(languages.translations(language), newstyle=True)  # type: ignore[attr-defined]
     environment.globals.update(
-        money=partial(languages.money, language), moment=partial(languages.moment, language),
+        money=partial(languages.money, language),
+        moment=partial(languages.moment, language),
         reason=partial(languages.reason, language),
-    )  # fmt: skip
+    )
     return environment
 
 

@@ -24,7 +24,7 @@ _MOST_CALLERS: Final = 100_000
 _WRONG_TOKENS_PER_MINUTE: Final = 10
 
 
-class Limit:
+class RateLimit:
     """`per_minute` calls a minute for each caller, all of which may come at once after a quiet minute."""
 
     def __init__(self, per_minute: int, clock: Clock, *, most_callers: int = _MOST_CALLERS) -> None:
@@ -65,9 +65,9 @@ class RateLimits:
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self._on = settings.rate_limits == "on"
-        self._calls = Limit(settings.calls_per_minute, clock)
-        self._visitors = Limit(settings.visitors_per_minute, clock)
-        self._wrong_tokens = Limit(_WRONG_TOKENS_PER_MINUTE, clock)
+        self._calls = RateLimit(settings.calls_per_minute, clock)
+        self._visitors = RateLimit(settings.visitors_per_minute, clock)
+        self._wrong_tokens = RateLimit(_WRONG_TOKENS_PER_MINUTE, clock)
 
     def call(self, visitor: str) -> None:
         """One API call of a visitor. Raises TooManyRequests."""

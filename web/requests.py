@@ -104,6 +104,10 @@ class Requests:
         quiet = status < 400 and (method in _READS or route in _BEATS)
         level = log.error if status >= 500 else log.debug if quiet else log.info
         level(
-            "request", method=method, path=scope["path"], status=status, ms=round(seconds * 1000, 1),
+            "request",
+            method=method,
+            path=scope["path"],
+            status=status,
+            ms=round(seconds * 1000, 1),
             **{name: state[name] for name in ("visitor", "slug", "code") if name in state},
-        )  # fmt: skip
+        )

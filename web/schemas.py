@@ -64,9 +64,11 @@ class Reserve(Asked):
         max_length=254, description="where the ticket goes", json_schema_extra={"format": "email"}
     )
     payment_key: str = Field(
-        min_length=1, max_length=8192, pattern=r"^[!-~]+$",
+        min_length=1,
+        max_length=8192,
+        pattern=r"^[!-~]+$",
         description="one payment window's key for each provider: `toss=KEY;kcp=ENC_DATA.ENC_INFO`; plain: the first's",
-    )  # fmt: skip
+    )
     language: Literal["en", "ko"] | None = Field(None, description="of e-mails; else the caller's Accept-Language")
 
 
@@ -77,24 +79,24 @@ class BlockSeats(Asked):
     blocked: bool
 
 
-class Answer(BaseModel):
+class ResponseBody(BaseModel):
     """A response body."""
 
     model_config = ConfigDict(frozen=True)
 
 
-class NewVisitor(Answer):
+class NewVisitor(ResponseBody):
     visitor: str = Field(description="128 random bits, `v_...`")
     token: str = Field(description="proves the visitor: `Authorization: Bearer <token>`")
 
 
-class CategoryPrice(Answer):
+class CategoryPrice(ResponseBody):
     name: str
     color: str
     price: int = Field(ge=0, description="in the currency's minor unit")
 
 
-class EventSummary(Answer):
+class EventSummary(ResponseBody):
     slug: str
     name: str
     status: Literal["before", "open", "closed"]
@@ -106,7 +108,7 @@ class EventSummary(Answer):
     seats: int = Field(ge=0, description="how many seats the plan has")
 
 
-class EventList(Answer):
+class EventList(ResponseBody):
     events: list[EventSummary]
 
 
@@ -125,7 +127,7 @@ class EventDetails(EventSummary):
     plan_version: str = Field(description="names the plan: `GET ./plan?v=<plan_version>` can be kept for ever")
 
 
-class PlanSeat(Answer):
+class PlanSeat(ResponseBody):
     ordinal: int
     guid: str
     zone: str
@@ -138,13 +140,13 @@ class PlanSeat(Answer):
     accessible: bool = False
 
 
-class PlanLabel(Answer):
+class PlanLabel(ResponseBody):
     text: str
     x: float
     y: float
 
 
-class Plan(Answer):
+class Plan(ResponseBody):
     name: str
     width: float
     height: float
@@ -155,7 +157,7 @@ class Plan(Answer):
     row_labels: list[PlanLabel]
 
 
-class BoardStates(Answer):
+class BoardStates(ResponseBody):
     epoch: int
     version: int
     states: str = Field(
@@ -164,7 +166,7 @@ class BoardStates(Answer):
     )
 
 
-class QueuePlace(Answer):
+class QueuePlace(ResponseBody):
     state: Literal["waiting", "active"]
     number: int = Field(description="the visitor's number in this queue")
     ahead: int = Field(ge=0)
@@ -174,7 +176,7 @@ class QueuePlace(Answer):
     ticket: str = Field(description="signed: gives the place back to a browser that lost it")
 
 
-class HeldSeats(Answer):
+class HeldSeats(ResponseBody):
     seats: list[int] = Field(description="the whole basket")
     fence: int | None
     until: UtcTime | None = Field(description="when the seats come free by themselves; null when there are none")
@@ -182,7 +184,7 @@ class HeldSeats(Answer):
     paying: bool = Field(False, description="a payment for these seats is under way: they neither lapse nor change")
 
 
-class ReservationState(Answer):
+class ReservationState(ResponseBody):
     id: UUID
     event: str
     status: Literal["PAYING", "CONFIRMED", "FAILED", "CANCELLED"]
@@ -195,7 +197,7 @@ class ReservationState(Answer):
     updated_at: UtcTime
 
 
-class SaleControl(Answer):
+class SaleControl(ResponseBody):
     """What an operator's call left behind."""
 
     slug: str
@@ -203,18 +205,18 @@ class SaleControl(Answer):
     paused: bool
 
 
-class BlockedSeats(Answer):
+class BlockedSeats(ResponseBody):
     slug: str
     seats: list[int] = Field(description="those that changed: sold ones do not, blocked ones are blocked already")
     blocked: bool
 
 
-class ComponentHealth(Answer):
+class ComponentHealth(ResponseBody):
     status: Literal["UP", "DEGRADED", "DOWN"]
     latency_ms: float | None = None
     detail: dict[str, Any] = Field(default_factory=dict)
 
 
-class Health(Answer):
+class Health(ResponseBody):
     status: Literal["UP", "DEGRADED", "DOWN"]
     components: dict[str, ComponentHealth] = Field(default_factory=dict)

@@ -40,11 +40,22 @@ _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 #: Everything comes from our own origin; nothing inline; nobody may frame us. `data:` images are the ticket's QR code
 #: and icons in style sheets. `connect-src 'self'` covers the live channel: CSP 3 matches ws and wss to the page's host.
-CONTENT_SECURITY_POLICY: Final = "; ".join((
-    "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' data:", "font-src 'self'",
-    "connect-src 'self'", "worker-src 'self'", "manifest-src 'self'", "media-src 'self'", "base-uri 'none'",
-    "form-action 'self'", "frame-ancestors 'none'",
-))  # fmt: skip
+CONTENT_SECURITY_POLICY: Final = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data:",
+        "font-src 'self'",
+        "connect-src 'self'",
+        "worker-src 'self'",
+        "manifest-src 'self'",
+        "media-src 'self'",
+        "base-uri 'none'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+    )
+)
 
 SECURITY_HEADERS: Final[Mapping[str, str]] = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
@@ -113,9 +124,14 @@ class Visitors:
 
     def set_cookie(self, response: Response, connection: HTTPConnection, visitor: str) -> None:
         response.set_cookie(
-            COOKIE, self.token(visitor), max_age=_COOKIE_SECONDS, path="/", httponly=True, samesite="lax",
+            COOKIE,
+            self.token(visitor),
+            max_age=_COOKIE_SECONDS,
+            path="/",
+            httponly=True,
+            samesite="lax",
             secure=self._secure == "always" or is_https(connection),
-        )  # fmt: skip
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,12 +155,13 @@ class Operators:
         self._secure = secure
         self._sessions = (
             URLSafeTimedSerializer(
-                f"{secret}\0{token}", salt="onsale.operator",
+                f"{secret}\0{token}",
+                salt="onsale.operator",
                 signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha256},
             )
             if secret and token
             else None
-        )  # fmt: skip
+        )
 
     def allowed(self, headers: Mapping[str, str]) -> Operator | None:
         bearer = bearer_of(headers)
@@ -174,9 +191,14 @@ class Operators:
     def set_cookie(self, response: Response, connection: HTTPConnection, name: str) -> str:
         """Opens a session; returns the name that it goes by."""
         response.set_cookie(
-            OPERATOR_COOKIE, self.session(name), max_age=OPERATOR_SESSION_SECONDS, path="/", httponly=True,
-            samesite="strict", secure=self._secure == "always" or is_https(connection),
-        )  # fmt: skip
+            OPERATOR_COOKIE,
+            self.session(name),
+            max_age=OPERATOR_SESSION_SECONDS,
+            path="/",
+            httponly=True,
+            samesite="strict",
+            secure=self._secure == "always" or is_https(connection),
+        )
         return _operator_name(name)
 
     def delete_cookie(self, response: Response) -> None:
@@ -244,9 +266,7 @@ def normal_origin(origin: str) -> str:
     return f"{parts.scheme}://{host}" if port in (None, default) else f"{parts.scheme}://{host}:{port}"
 
 
-def require_same_site(
-    connection: HTTPConnection, method: str, origins: Origins, *, programs: bool = False
-) -> None:
+def require_same_site(connection: HTTPConnection, method: str, origins: Origins, *, programs: bool = False) -> None:
     """For calls authenticated by cookie that change something. Raises CrossSite.
 
     Every browser since 2023 says in `Sec-Fetch-Site` where a request comes from, and no script can forge it; older

@@ -86,9 +86,13 @@ async def open_application() -> AsyncIterator[ASGIApp]:
 @contextlib.asynccontextmanager
 async def _live(runtime: Runtime) -> AsyncIterator[Live]:
     live = Live(
-        settings=runtime.settings, clock=runtime.clock, redis=runtime.redis, events=runtime.events,
-        waiting_room=runtime.waiting_room, seats=runtime.seats,
-    )  # fmt: skip
+        settings=runtime.settings,
+        clock=runtime.clock,
+        redis=runtime.redis,
+        events=runtime.events,
+        waiting_room=runtime.waiting_room,
+        seats=runtime.seats,
+    )
     await live.start()
     try:
         yield live

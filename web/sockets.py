@@ -17,7 +17,7 @@ from core.errors import EventNotFound, OnsaleError
 from realtime.connection import Connection
 from realtime.frames import Frame
 from realtime.wire import CloseCode
-from web.parts import parts_of
+from web.app_state import app_state_of
 from web.ws_protocol import EXTENSION, FrameProtocol
 
 
@@ -41,7 +41,7 @@ ROUTE: Final = WebSocketRoute("/ws/events/{slug}", channel, name="channel")
 
 async def _admit(websocket: WebSocket, connection: Connection) -> None:
     """Serves who may open the channel; tells the others why not."""
-    parts = parts_of(websocket)
+    parts = app_state_of(websocket)
     visitor = parts.visitors.of(websocket.headers)
     if visitor is None:
         connection.close(CloseCode.NOT_ALLOWED, "no visitor: open the sale page first")

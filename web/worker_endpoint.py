@@ -68,10 +68,14 @@ async def worker_endpoint(runtime: Runtime, settings: Settings) -> AsyncIterator
     with listening:
         server = uvicorn.Server(
             uvicorn.Config(
-                worker_app(runtime), lifespan="off", log_config=None, access_log=False, server_header=False,
+                worker_app(runtime),
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
                 timeout_graceful_shutdown=2,
             )
-        )  # fmt: skip
+        )
         # Not `serve`: the worker's own signal handlers stay in place.
         serving = asyncio.create_task(server._serve([listening]))
         try:

@@ -138,9 +138,12 @@ class LiveChannel:
         url = self._client.base.join(URL(f"ws/events/{self._sale.slug}"))
         try:
             socket = await self._client.session.ws_connect(
-                url, headers={"Authorization": f"Bearer {self._token}"}, max_msg_size=0, compress=0,
+                url,
+                headers={"Authorization": f"Bearer {self._token}"},
+                max_msg_size=0,
+                compress=0,
                 timeout=aiohttp.ClientWSTimeout(ws_close=5.0),
-            )  # fmt: skip
+            )
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise self._failed(_OPEN, _shake_kind(error)) from error
         self._client.calls.answered(_OPEN, time.perf_counter() - began)

@@ -28,25 +28,35 @@ def generated_plan(seats: int) -> bytes:
             "position": {"x": 0, "y": _PITCH * (first // _ROW)},
             "seats": [
                 {
-                    "seat_guid": f"R-{number}", "seat_number": str(number - first + 1), "category": CATEGORY,
+                    "seat_guid": f"R-{number}",
+                    "seat_number": str(number - first + 1),
+                    "category": CATEGORY,
                     "position": {"x": _PITCH * (number - first), "y": 0},
                 }
                 for number in range(first, min(first + _ROW, seats))
             ],
         }
         for first in range(0, seats, _ROW)
-    ]  # fmt: skip
-    return orjson.dumps({
-        "name": "Rush", "categories": [{"name": CATEGORY, "color": "#1f77b4"}],
-        "zones": [{"name": "Hall", "position": {"x": 0, "y": 0}, "rows": rows}],
-    })  # fmt: skip
+    ]
+    return orjson.dumps(
+        {
+            "name": "Rush",
+            "categories": [{"name": CATEGORY, "color": "#1f77b4"}],
+            "zones": [{"name": "Hall", "position": {"x": 0, "y": 0}, "rows": rows}],
+        }
+    )
 
 
 async def make_event(events: EventStore, settings: Settings, *, seats: int, active_limit: int, now: datetime) -> Event:
     """An open event `rush-<date>-<time>-<two letters>`: two rushes may begin in the same second."""
     slug = f"rush-{now:%Y%m%d-%H%M%S}-{secrets.token_hex(1)}"
     new = NewEvent(
-        slug=slug, name=f"Rush of {now:%Y-%m-%d %H:%M:%S}", prices={CATEGORY: PRICE}, status=SaleStatus.OPEN,
-        active_limit=active_limit, hold_seconds=round(settings.hold_seconds), max_seats=settings.max_seats,
-    )  # fmt: skip
+        slug=slug,
+        name=f"Rush of {now:%Y-%m-%d %H:%M:%S}",
+        prices={CATEGORY: PRICE},
+        status=SaleStatus.OPEN,
+        active_limit=active_limit,
+        hold_seconds=round(settings.hold_seconds),
+        max_seats=settings.max_seats,
+    )
     return await events.create(new, generated_plan(seats))

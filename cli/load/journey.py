@@ -21,7 +21,7 @@ _UNAVAILABLE_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class Timeouts:
     """`tries`: refused holds before a visitor gives up. The others are seconds: in the queue, before a board without a
     free seat while some are only held, and for the result of a payment."""
 
@@ -40,7 +40,7 @@ class _Stop(Exception):
         self.detail = detail
 
 
-async def journey(visitor: Visitor, patience: Patience) -> End:
+async def journey(visitor: Visitor, patience: Timeouts) -> End:
     """Join, wait, pick, hold, pay, leave. Raises RateLimited; whatever else happens is an end."""
     end = End(Outcome.ERROR)
     try:
@@ -55,7 +55,7 @@ async def journey(visitor: Visitor, patience: Patience) -> End:
     return end
 
 
-async def _journey(visitor: Visitor, patience: Patience, end: End) -> None:
+async def _journey(visitor: Visitor, patience: Timeouts, end: End) -> None:
     await visitor.arrive()
     try:
         await _enter(visitor, patience)
@@ -71,7 +71,7 @@ async def _journey(visitor: Visitor, patience: Patience, end: End) -> None:
             await visitor.leave()
 
 
-async def _enter(visitor: Visitor, patience: Patience) -> None:
+async def _enter(visitor: Visitor, patience: Timeouts) -> None:
     try:
         await visitor.enter(patience.queue)
     except NotLetIn:
@@ -80,7 +80,7 @@ async def _enter(visitor: Visitor, patience: Patience) -> None:
         raise _Stop(Outcome.QUEUE, refused.code) from None
 
 
-async def _hold(visitor: Visitor, patience: Patience) -> None:
+async def _hold(visitor: Visitor, patience: Timeouts) -> None:
     """Picks free seats until one is held."""
     refused = 0
     until = time.monotonic() + patience.linger
@@ -108,7 +108,7 @@ async def _hold(visitor: Visitor, patience: Patience) -> None:
     raise _Stop(Outcome.GUARD, f"{patience.tries} tries")
 
 
-async def _reserve(visitor: Visitor, patience: Patience) -> dict[str, Any]:
+async def _reserve(visitor: Visitor, patience: Timeouts) -> dict[str, Any]:
     key = new_key()
     until = time.monotonic() + patience.payment
     while True:

@@ -115,8 +115,14 @@ def _funnel(result: Result) -> list[str]:
 
 #: Rows of the funnel that are shown even when nobody was stopped there (S35).
 _ALWAYS = (
-    Outcome.QUEUE, Outcome.TAKEN, Outcome.GUARD, Outcome.DECLINED, Outcome.UNKNOWN, Outcome.ERROR, Outcome.TICKET,
-)  # fmt: skip
+    Outcome.QUEUE,
+    Outcome.TAKEN,
+    Outcome.GUARD,
+    Outcome.DECLINED,
+    Outcome.UNKNOWN,
+    Outcome.ERROR,
+    Outcome.TICKET,
+)
 
 
 def _totals(result: Result) -> list[str]:
@@ -178,9 +184,11 @@ def _ms(one: Summary) -> str:
 
 def _seconds(one: Summary) -> dict[str, float]:
     return {
-        "count": one.count, "mean_ms": round(one.mean * 1000, 3), "p95_ms": round(one.p95 * 1000, 3),
+        "count": one.count,
+        "mean_ms": round(one.mean * 1000, 3),
+        "p95_ms": round(one.p95 * 1000, 3),
         "max_ms": round(one.max * 1000, 3),
-    }  # fmt: skip
+    }
 
 
 def _rate(count: int, seconds: float) -> float:

@@ -16,11 +16,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from cli.load.channel import ChannelVisitor, LiveChannel
 from cli.load.client import Client, Failed, Refused, together
 from cli.load.funnel import End, Funnel, Outcome, funnel, paid_outcome
-from cli.load.journey import Patience, journey
+from cli.load.journey import Timeouts, journey
 from cli.load.measures import Calls, Durations
 from cli.load.observer import observer
 from cli.load.truth import Simulator, read_truth, settled
-from cli.load.verdict import Difference, Truth, judge
+from cli.load.verdict import Difference, Truth, differences
 from cli.load.visitor import HttpVisitor, Sale
 from core.venue.event import Event
 
@@ -39,7 +39,7 @@ class Plan:
 
     visitors: int
     channel: Literal["http", "ws"]
-    patience: Patience
+    patience: Timeouts
     arrive_seconds: float
     settle_seconds: float
     own_event: bool
@@ -84,9 +84,13 @@ class Progress:
 
 
 async def rush(
-    client: Client, database: databases.Database, event: Event, plan: Plan, simulator: Simulator | None,
+    client: Client,
+    database: databases.Database,
+    event: Event,
+    plan: Plan,
+    simulator: Simulator | None,
     progress: Callable[[Progress], None],
-) -> Result:  # fmt: skip
+) -> Result:
     """Raises RateLimited when the server limits the rate, Refused or Failed when it does not even tell of the event."""
     sale = await sale_of(client, event.slug)
     before = await _guard_figures(client)
@@ -106,10 +110,21 @@ async def rush(
         truth = await read_truth(database, event, client, watcher, simulator, own_event=plan.own_event)
         after = await _guard_figures(client)
         return Result(
-            event=event, plan=plan, calls=calls, steps=steps, waits=waits, funnel=funnel(seen.ended), seconds=seconds,
-            truth=truth, differences=judge(seen.ended, truth), guard=_moved(before, after), gaps=_gaps(watcher),
-            left=left, behaviour=behaviour, ends=seen.ended,
-        )  # fmt: skip
+            event=event,
+            plan=plan,
+            calls=calls,
+            steps=steps,
+            waits=waits,
+            funnel=funnel(seen.ended),
+            seconds=seconds,
+            truth=truth,
+            differences=differences(seen.ended, truth),
+            guard=_moved(before, after),
+            gaps=_gaps(watcher),
+            left=left,
+            behaviour=behaviour,
+            ends=seen.ended,
+        )
 
 
 async def sale_of(client: Client, slug: str) -> Sale:

@@ -114,12 +114,16 @@ async def _of_database(database: databases.Database, event: Event) -> tuple[list
         rows = await connection.fetch(_RESERVATIONS, event.id, timeout=BACKGROUND_SECONDS)
     return seats, [
         Row(
-            id=str(row["id"]), visitor=row["visitor"], status=row["status"], amount=row["amount"],
-            seats=tuple(seat for seat in row["seats"] if seat is not None), live=tuple(row["live"] or ()),
+            id=str(row["id"]),
+            visitor=row["visitor"],
+            status=row["status"],
+            amount=row["amount"],
+            seats=tuple(seat for seat in row["seats"] if seat is not None),
+            live=tuple(row["live"] or ()),
             settled=row["payment"] not in _OPEN,
         )
         for row in rows
-    ]  # fmt: skip
+    ]
 
 
 async def _boards(client: Client, event: Event, watcher: LiveChannel | None) -> Mapping[str, bytes]:

@@ -1,7 +1,7 @@
 """Do the API, PostgreSQL, the boards and the payment simulator tell the same story? Pure.
 
-`judge` names every difference. A run without differences has shown rules 1, 2 and 6 for its visitors: no seat sold
-twice, no charge without a ticket or its cancellation, and boards that are the truth.
+`differences` names every difference. A run without any has shown rules 1, 2 and 6 for its visitors: no seat sold twice,
+no charge without a ticket or its cancellation, and boards that are the truth.
 """
 
 from __future__ import annotations
@@ -65,13 +65,16 @@ class Truth:
 
 
 _BYTE = {
-    "AVAILABLE": SeatState.AVAILABLE, "PAYING": SeatState.HELD, "SOLD": SeatState.SOLD, "BLOCKED": SeatState.BLOCKED,
-}  # fmt: skip
+    "AVAILABLE": SeatState.AVAILABLE,
+    "PAYING": SeatState.HELD,
+    "SOLD": SeatState.SOLD,
+    "BLOCKED": SeatState.BLOCKED,
+}
 #: Ordinals or ids named in one line, at most.
 _NAMED = 5
 
 
-def judge(ends: Sequence[End], truth: Truth) -> list[Difference]:
+def differences(ends: Sequence[End], truth: Truth) -> list[Difference]:
     """Every difference, the worst first; none when all agree."""
     return [
         *_sold_once(truth),

@@ -46,9 +46,12 @@ class Sale:
     def of(cls, details: dict[str, Any]) -> Sale:
         """From `GET /api/events/{slug}`."""
         return cls(
-            slug=details["slug"], seats=details["seats"], active_limit=details["active_limit"],
-            max_seats=details["max_seats"], beat_seconds=details["beat_seconds"],
-        )  # fmt: skip
+            slug=details["slug"],
+            seats=details["seats"],
+            active_limit=details["active_limit"],
+            max_seats=details["max_seats"],
+            beat_seconds=details["beat_seconds"],
+        )
 
 
 class Visitor(Protocol):
@@ -201,9 +204,13 @@ class HttpVisitor:
 
     async def _of_event(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Any:
         return await self._client.call(
-            method, f"/api/events/{{slug}}{path}", f"/api/events/{self._sale.slug}{path}",
-            token=self.token, body=body, headers=headers,
-        )  # fmt: skip
+            method,
+            f"/api/events/{{slug}}{path}",
+            f"/api/events/{self._sale.slug}{path}",
+            token=self.token,
+            body=body,
+            headers=headers,
+        )
 
 
 def new_key() -> str:

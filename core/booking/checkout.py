@@ -39,10 +39,10 @@ from core.errors import (
     SeatTaken,
     StoreUnavailable,
 )
+from core.process.supervisor import Supervisor
 from core.seats.basket import Basket
 from core.seats.board import SeatState
 from core.settings import Settings
-from core.upkeep.supervisor import Supervisor
 from core.venue.event import Event
 
 if TYPE_CHECKING:
@@ -100,9 +100,11 @@ class Checkout:
         self._clock = clock
         self._process = process
         self._reservations = Reservations(
-            database, lease_seconds=settings.claim_seconds, deadline_seconds=settings.payment_deadline_seconds,
+            database,
+            lease_seconds=settings.claim_seconds,
+            deadline_seconds=settings.payment_deadline_seconds,
             wake=wake,
-        )  # fmt: skip
+        )
         self._settlement = Settlement(
             reservations=self._reservations,
             payments=payments,
@@ -170,9 +172,13 @@ class Checkout:
             if change is None:
                 return stored.reservation
             ended = await self._reservations.change(
-                stored.reservation.id, change, payment, expected_token=None, token=token,
+                stored.reservation.id,
+                change,
+                payment,
+                expected_token=None,
+                token=token,
                 reason=Reason.CANCELLED_BY_BUYER,
-            )  # fmt: skip
+            )
             if ended is not None:
                 measures.RESERVATIONS.labels(ended.reservation.status, Reason.CANCELLED_BY_BUYER).inc()
                 self._work_on(ended)
@@ -224,10 +230,17 @@ class Checkout:
         self._payments.require_available(submit.payment_key)
         basket = await self._take_basket(submit)
         new = NewReservation(
-            id=uuid4(), event_id=submit.event.id, visitor=submit.visitor, idempotency_key=submit.key,
-            request_digest=submit.digest, email=submit.email, language=submit.language, payment_key=submit.payment_key,
-            seats=basket.seats, fence=basket.fence,
-        )  # fmt: skip
+            id=uuid4(),
+            event_id=submit.event.id,
+            visitor=submit.visitor,
+            idempotency_key=submit.key,
+            request_digest=submit.digest,
+            email=submit.email,
+            language=submit.language,
+            payment_key=submit.payment_key,
+            seats=basket.seats,
+            fence=basket.fence,
+        )
         claim = await self._begin(submit, new)
         if claim is None:
             return await self._refused(submit, basket)

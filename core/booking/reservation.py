@@ -100,7 +100,7 @@ TRANSITIONS: Mapping[Change, Transition] = {
     Change.CANCEL: Transition(
         ReservationStatus.CONFIRMED, ReservationStatus.CANCELLED, SeatStatus.SOLD, SeatStatus.AVAILABLE, whole=False
     ),
-}  # fmt: skip
+}
 
 
 class TransitionRefused(Exception):

@@ -122,9 +122,13 @@ class Reservations:
     """All calls raise StoreUnavailable when PostgreSQL is away; a write may then have happened or not."""
 
     def __init__(
-        self, database: databases.Database, *, lease_seconds: float, deadline_seconds: float,
+        self,
+        database: databases.Database,
+        *,
+        lease_seconds: float,
+        deadline_seconds: float,
         wake: Callable[[], None] = lambda: None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """`wake` is called after an event was written that somebody waits for."""
         self._database = database
         self._wake = wake
@@ -138,18 +142,38 @@ class Reservations:
         """
         try:
             row = await self._row(
-                _BEGIN, new.id, new.event_id, new.visitor, new.idempotency_key, new.request_digest, new.email,
-                new.language, new.payment_key, sorted(new.seats), new.fence, self._deadline, token, self._lease,
-            )  # fmt: skip
+                _BEGIN,
+                new.id,
+                new.event_id,
+                new.visitor,
+                new.idempotency_key,
+                new.request_digest,
+                new.email,
+                new.language,
+                new.payment_key,
+                sorted(new.seats),
+                new.fence,
+                self._deadline,
+                token,
+                self._lease,
+            )
         except asyncpg.UniqueViolationError:
             return None
         if row is None:
             return None
         return Claim(
-            token=token or "", reservation=_reservation(row), payment_key=row["payment_key"],
-            event_name=row["event_name"], status=PaymentStatus.NEW, provider=None, provider_key=None, attempts=0,
-            past_deadline=False, untold=False, settled=(),
-        )  # fmt: skip
+            token=token or "",
+            reservation=_reservation(row),
+            payment_key=row["payment_key"],
+            event_name=row["event_name"],
+            status=PaymentStatus.NEW,
+            provider=None,
+            provider_key=None,
+            attempts=0,
+            past_deadline=False,
+            untold=False,
+            settled=(),
+        )
 
     async def change(
         self,
@@ -170,10 +194,25 @@ class Reservations:
         check_arguments(change, reason, ticket_code)
         rule = TRANSITIONS[change]
         row = await self._row(
-            _TRANSITION, id, rule.before, rule.after, reason, ticket_code, rule.seats_before, rule.seats_after,
-            rule.whole, list(payment.before), payment.after, expected_token, token, self._lease, payment.provider,
-            payment.provider_key, payment.error_code, payment.pause,
-        )  # fmt: skip
+            _TRANSITION,
+            id,
+            rule.before,
+            rule.after,
+            reason,
+            ticket_code,
+            rule.seats_before,
+            rule.seats_after,
+            rule.whole,
+            list(payment.before),
+            payment.after,
+            expected_token,
+            token,
+            self._lease,
+            payment.provider,
+            payment.provider_key,
+            payment.error_code,
+            payment.pause,
+        )
         if row is None:
             return None
         # Only for ends, of which people and figures are told; "paying" goes along with the next look.
@@ -252,10 +291,14 @@ class Reservations:
         if row is None:
             return None
         return RefundState(
-            payment=PaymentStatus(row["status"]), provider=row["provider"], code=row["error_code"],
-            attempts=row["attempts"], needs_person_at=row["needs_person_at"], next_try_at=row["next_try_at"],
+            payment=PaymentStatus(row["status"]),
+            provider=row["provider"],
+            code=row["error_code"],
+            attempts=row["attempts"],
+            needs_person_at=row["needs_person_at"],
+            next_try_at=row["next_try_at"],
             busy=bool(row["busy"]),
-        )  # fmt: skip
+        )
 
     async def leave(self, id: UUID, token: str, *, told: bool, pause: float | None = None) -> None:
         """Gives the claim back, if it is still `token`'s; the next attempt is in `pause` seconds (None: as it was)."""
@@ -273,11 +316,22 @@ class Reservations:
 
 def _reservation(row: Any) -> Reservation:
     return Reservation(
-        id=row["id"], event_id=row["event_id"], slug=row["slug"], visitor=row["visitor"],
-        status=ReservationStatus(row["status"]), reason=row["reason"], seats=tuple(row["seats"]),
-        amount=row["amount"], currency=row["currency"], email=row["email"], language=row["language"],
-        ticket_code=row["ticket_code"], created_at=row["created_at"], updated_at=row["updated_at"], fence=row["fence"],
-    )  # fmt: skip
+        id=row["id"],
+        event_id=row["event_id"],
+        slug=row["slug"],
+        visitor=row["visitor"],
+        status=ReservationStatus(row["status"]),
+        reason=row["reason"],
+        seats=tuple(row["seats"]),
+        amount=row["amount"],
+        currency=row["currency"],
+        email=row["email"],
+        language=row["language"],
+        ticket_code=row["ticket_code"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        fence=row["fence"],
+    )
 
 
 def _stored(row: Any) -> Stored | None:
@@ -288,8 +342,16 @@ def _stored(row: Any) -> Stored | None:
 
 def _claim(row: Any, token: str) -> Claim:
     return Claim(
-        token=token, reservation=_reservation(row), payment_key=row["payment_key"], event_name=row["event_name"],
-        status=PaymentStatus(row["payment_status"]), provider=row["provider"], provider_key=row["provider_key"],
-        attempts=row["attempts"], past_deadline=row["past_deadline"], untold=row["untold"],
-        settled=tuple(row["settled"] or ()), needs_person=row["needs_person"],
-    )  # fmt: skip
+        token=token,
+        reservation=_reservation(row),
+        payment_key=row["payment_key"],
+        event_name=row["event_name"],
+        status=PaymentStatus(row["payment_status"]),
+        provider=row["provider"],
+        provider_key=row["provider_key"],
+        attempts=row["attempts"],
+        past_deadline=row["past_deadline"],
+        untold=row["untold"],
+        settled=tuple(row["settled"] or ()),
+        needs_person=row["needs_person"],
+    )

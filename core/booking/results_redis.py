@@ -15,9 +15,9 @@ from redis.asyncio import Redis
 from core import keys
 from core.booking.reservation import Reservation, ReservationStatus
 from core.errors import StoreUnavailable
+from core.process.store_redis import REDIS_LOST
 from core.seats.basket import Basket
 from core.seats.board import SeatState
-from core.store_redis import REDIS_LOST
 from core.venue.event import Event
 
 
@@ -67,11 +67,15 @@ class Results:
         """The reservation as it is, to the one visitor's browser, through whichever process has it."""
         message = orjson.dumps(
             {
-                "visitor": reservation.visitor, "id": str(reservation.id), "status": reservation.status,
-                "reason": reservation.reason, "seats": reservation.seats, "amount": reservation.amount,
+                "visitor": reservation.visitor,
+                "id": str(reservation.id),
+                "status": reservation.status,
+                "reason": reservation.reason,
+                "seats": reservation.seats,
+                "amount": reservation.amount,
                 "currency": reservation.currency,
             }
-        )  # fmt: skip
+        )
         try:
             await self._redis.publish(keys.reservations_channel(reservation.slug), message)
         except REDIS_LOST as error:

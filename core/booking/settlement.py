@@ -118,8 +118,14 @@ class Settlement:
 
     async def _answer(self, claim: Claim, question: Question, result: ChargeResult) -> None:
         verdict = judge(question, result.outcome, past_deadline=claim.past_deadline, parks=result.code == PARKED)
-        log.info("provider answered", asked=question, provider=result.provider or claim.provider,
-                 outcome=result.outcome, code=result.code, step=verdict.step)  # fmt: skip
+        log.info(
+            "provider answered",
+            asked=question,
+            provider=result.provider or claim.provider,
+            outcome=result.outcome,
+            code=result.code,
+            step=verdict.step,
+        )
         match verdict.step:
             case Step.CONFIRM:
                 await self._confirm(claim, result)
@@ -152,9 +158,13 @@ class Settlement:
 
     async def _fail(self, claim: Claim, verdict: Verdict, result: ChargeResult) -> None:
         payment = PaymentChange(
-            _UNSETTLED, verdict.payment, result.provider, result.provider_key, result.code,
+            _UNSETTLED,
+            verdict.payment,
+            result.provider,
+            result.provider_key,
+            result.code,
             pause=2 * self._lease if verdict.recheck else 0.0,
-        )  # fmt: skip
+        )
         ended = await self._end(claim, Change.FAIL, payment, reason=verdict.reason)
         if ended is None:
             raise ClaimLost
@@ -208,21 +218,28 @@ class Settlement:
         return None
 
     async def _refund_later(self, claim: Claim, refused: ChargeResult, *, told: bool) -> None:
-        after = next_refund(
-            self._first_pause, claim.attempts, refused=refused.refused, marked=claim.needs_person
-        )  # fmt: skip
+        after = next_refund(self._first_pause, claim.attempts, refused=refused.refused, marked=claim.needs_person)
         pause = after.pause
         if not told:
             untold = pause_seconds(self._first_pause, claim.attempts, LONGEST_PAUSE)
             pause = untold if pause is None else min(pause, untold)
         newly = await self._reservations.refund_later(
-            claim.reservation.id, claim.token, told=told, pause=pause, needs_person=after.needs_person,
+            claim.reservation.id,
+            claim.token,
+            told=told,
+            pause=pause,
+            needs_person=after.needs_person,
             code=refused.code,
-        )  # fmt: skip
+        )
         if newly:
             measures.REFUNDS.labels("person").inc()
-            log.error("a person has to look at this refund", provider=refused.provider, code=refused.code,
-                      attempts=claim.attempts + 1, amount=claim.reservation.amount)  # fmt: skip
+            log.error(
+                "a person has to look at this refund",
+                provider=refused.provider,
+                code=refused.code,
+                attempts=claim.attempts + 1,
+                amount=claim.reservation.amount,
+            )
 
     async def _end(
         self,
@@ -240,9 +257,14 @@ class Settlement:
             nonlocal repeated
             try:
                 return await self._reservations.change(
-                    claim.reservation.id, change, payment, expected_token=claim.token, token=claim.token,
-                    reason=reason, ticket_code=ticket_code,
-                )  # fmt: skip
+                    claim.reservation.id,
+                    change,
+                    payment,
+                    expected_token=claim.token,
+                    token=claim.token,
+                    reason=reason,
+                    ticket_code=ticket_code,
+                )
             except StoreUnavailable:
                 repeated = True
                 raise
@@ -257,8 +279,12 @@ class Settlement:
             measures.RESERVATIONS.labels(ended.reservation.status, ended.reservation.reason or "").inc()
             seconds = (datetime.now(UTC) - ended.reservation.created_at).total_seconds()
             measures.CHECKOUT_SECONDS.labels(ended.reservation.status).observe(seconds)
-            log.info("reservation ended", status=ended.reservation.status, reason=ended.reservation.reason,
-                     seats=ended.reservation.seats)  # fmt: skip
+            log.info(
+                "reservation ended",
+                status=ended.reservation.status,
+                reason=ended.reservation.reason,
+                seats=ended.reservation.seats,
+            )
         return ended
 
     async def _persist(self, write: Callable[[], Awaitable[T]]) -> T:
@@ -298,9 +324,12 @@ class Settlement:
 
 def _charge(claim: Claim) -> Charge:
     return Charge(
-        order_id=str(claim.reservation.id), payment_key=claim.payment_key, amount=claim.reservation.amount,
-        currency=claim.reservation.currency, name=claim.event_name[:100],
-    )  # fmt: skip
+        order_id=str(claim.reservation.id),
+        payment_key=claim.payment_key,
+        amount=claim.reservation.amount,
+        currency=claim.reservation.currency,
+        name=claim.event_name[:100],
+    )
 
 
 def _provider(claim: Claim) -> str:

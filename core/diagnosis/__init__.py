@@ -9,5 +9,5 @@ money*.py             the reservation, its payment, the circuits
 messages_postgres.py  outbox, dead letters, the buyer's e-mail
 consumers.py          Kafka: its brokers, who consumes, how far behind
 diagnose.py           the walk, and the safe mends
-standing.py           the part of it that is about nobody in particular: what the health watch looks at
+health_check.py       the part of it that is about nobody in particular: what the health watch looks at
 """

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 from core.diagnosis.finding import Cause, Finding, fail, passed, warn
-from core.events.bus import BusUnavailable
-from core.events.group_standing import GroupStanding
+from core.messaging.bus import BusUnavailable
+from core.messaging.group_standing import GroupStanding
 
 #: Messages that a group may be behind: at the peak of a rush a few hundred are under way.
 _LAG_MESSAGES = 1_000

@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 
 from core import keys
 from core.diagnosis.finding import Cause, Finding, fail, passed, warn
-from core.store_redis import REDIS_LOST
+from core.process.store_redis import REDIS_LOST
 from core.venue.event import Event, SaleState
 
 _FULL = 0.8

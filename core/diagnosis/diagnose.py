@@ -26,10 +26,10 @@ from core.diagnosis.finding import ADVICE, Cause, Finding, Level, fail, likelies
 from core.errors import EventNotFound, StoreUnavailable
 from core.languages import LANGUAGES, translations
 from core.payments.payments import Payments
+from core.process.store_redis import REDIS_LOST
 from core.seats.scripts_redis import SeatScripts
 from core.seats.seats import Seats
 from core.settings import Settings
-from core.store_redis import REDIS_LOST
 from core.upkeep.janitor_redis import delete_lock_without_ttl
 from core.upkeep.reconcile import Reconcile
 from core.upkeep.seat_rows_postgres import SeatRows
@@ -66,10 +66,22 @@ class Diagnose:
     """Never raises for a store that is away: that is a finding."""
 
     def __init__(
-        self, *, database: databases.Database, redis: Redis, settings: Settings, clock: Clock, events: EventStore,
-        waiting_room: WaitingRoom, seats: Seats, scripts: SeatScripts, rows: SeatRows, reconcile: Reconcile,
-        payments: Payments, checkout: Checkout, groups: consumers.Groups,
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        database: databases.Database,
+        redis: Redis,
+        settings: Settings,
+        clock: Clock,
+        events: EventStore,
+        waiting_room: WaitingRoom,
+        seats: Seats,
+        scripts: SeatScripts,
+        rows: SeatRows,
+        reconcile: Reconcile,
+        payments: Payments,
+        checkout: Checkout,
+        groups: consumers.Groups,
+    ) -> None:
         self._database = database
         self._redis = redis
         self._settings = settings

@@ -11,7 +11,7 @@ from core.clock import iso
 from core.diagnosis.finding import Cause, Finding, fail, passed, warn
 from core.seats.board import SeatState
 from core.seats.scripts_redis import PAYMENT_PROTECTION_MS, SeatScripts
-from core.upkeep.mismatch import Seen, judge
+from core.upkeep.mismatch import Seen, mismatch_of
 from core.upkeep.seat_rows_postgres import SeatRows
 from core.venue.event import Event
 
@@ -25,7 +25,7 @@ async def seat(
         return
     [values] = await scripts.inspect(event.slug, [ordinal])
     seen = Seen(*values)
-    mismatch = judge(row, seen, PAYMENT_PROTECTION_MS) if seen.byte >= 0 else None
+    mismatch = mismatch_of(row, seen, PAYMENT_PROTECTION_MS) if seen.byte >= 0 else None
     holder = seen.state.partition("|")[0]
     truth = f"PostgreSQL: {row.status} since {iso(row.updated_at)}, fence {row.fence}"
     if mismatch is not None:

@@ -54,9 +54,13 @@ async def checkouts(database: databases.Database, event_id: int) -> Checkouts:
     full = len(rows) * 2 >= _NEWEST_ROWS
     return Checkouts(
         seconds=max(row["age"] for row in rows) if full else WINDOW_SECONDS,
-        confirmed=len(rows) - failed.total(), failed=failed.total(), reasons=dict(failed),
-        median_seconds=_quantile(lengths, 0.5), p95_seconds=_quantile(lengths, 0.95), under_way=under_way,
-    )  # fmt: skip
+        confirmed=len(rows) - failed.total(),
+        failed=failed.total(),
+        reasons=dict(failed),
+        median_seconds=_quantile(lengths, 0.5),
+        p95_seconds=_quantile(lengths, 0.95),
+        under_way=under_way,
+    )
 
 
 def _quantile(ordered: Sequence[float], share: float) -> float | None:

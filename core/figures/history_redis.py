@@ -15,9 +15,9 @@ from core.errors import StoreUnavailable
 from core.figures.checkouts_postgres import checkouts
 from core.figures.sale_redis import admission
 from core.figures.vitals_redis import VitalsBoard, worst_fanout
+from core.process.store_redis import REDIS_LOST
 from core.seats.board import SeatState
 from core.seats.seats import Seats
-from core.store_redis import REDIS_LOST
 from core.venue.event import Event, SaleState
 from core.venue.event_store_postgres import EventStore
 
@@ -49,9 +49,15 @@ class History:
     """Raises StoreUnavailable."""
 
     def __init__(
-        self, *, redis: Redis, database: databases.Database, events: EventStore, seats: Seats, vitals: VitalsBoard,
+        self,
+        *,
+        redis: Redis,
+        database: databases.Database,
+        events: EventStore,
+        seats: Seats,
+        vitals: VitalsBoard,
         clock: Clock,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._redis = redis
         self._database = database
         self._events = events
@@ -82,11 +88,17 @@ class History:
         board = await self._seats.board(event)
         limit = event.active_limit if standing.cap is None else min(event.active_limit, standing.cap)
         return Sample(
-            at=round(self._clock.now().timestamp(), 1), waiting=standing.waiting, active=standing.active,
-            limit=0 if event.paused else limit, held=board.states.count(SeatState.HELD),
-            sold=board.states.count(SeatState.SOLD), confirmed=ended.confirmed, failed=ended.failed,
-            checkout_p95_seconds=ended.p95_seconds, fanout_p95_ms=fanout,
-        )  # fmt: skip
+            at=round(self._clock.now().timestamp(), 1),
+            waiting=standing.waiting,
+            active=standing.active,
+            limit=0 if event.paused else limit,
+            held=board.states.count(SeatState.HELD),
+            sold=board.states.count(SeatState.SOLD),
+            confirmed=ended.confirmed,
+            failed=ended.failed,
+            checkout_p95_seconds=ended.p95_seconds,
+            fanout_p95_ms=fanout,
+        )
 
     async def _keep(self, event: Event, sample: Sample) -> None:
         key = keys.history(event.slug)

@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 
 from core import keys
 from core.errors import StoreUnavailable
-from core.store_redis import REDIS_LOST
+from core.process.store_redis import REDIS_LOST
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,11 @@ async def admission(redis: Redis, slug: str) -> Admission:
     except REDIS_LOST as error:
         raise StoreUnavailable(retry_after=2) from error
     return Admission(
-        waiting=waiting, active=active, paying=paying, baskets=baskets, seats_held=held,
-        cap=None if cap is None else int(cap), pace=None if pace is None else round(float(pace), 1),
-    )  # fmt: skip
+        waiting=waiting,
+        active=active,
+        paying=paying,
+        baskets=baskets,
+        seats_held=held,
+        cap=None if cap is None else int(cap),
+        pace=None if pace is None else round(float(pace), 1),
+    )

@@ -17,8 +17,8 @@ from core import keys
 from core.clock import Clock
 from core.errors import StoreUnavailable
 from core.figures.windows import Window
+from core.process.store_redis import REDIS_LOST
 from core.seats.seat_lock_redis import SeatLocks
-from core.store_redis import REDIS_LOST
 
 log = structlog.get_logger(__name__)
 
@@ -88,11 +88,16 @@ class VitalsBoard:
                     jobs[sample.labels["job"]] = sample.value
         fanout = self._fanout.look(buckets, self._clock.monotonic())
         return Vitals(
-            process=self._process, host=socket.gethostname(), pid=os.getpid(), at=self._clock.now().timestamp(),
-            channels=round(channels), broadcasts=fanout.count,
+            process=self._process,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            at=self._clock.now().timestamp(),
+            channels=round(channels),
+            broadcasts=fanout.count,
             fanout_p95_ms=None if fanout.quantile is None else round(fanout.quantile * 1000, 2),
-            locks=self._lock_figures(), jobs=jobs,
-        )  # fmt: skip
+            locks=self._lock_figures(),
+            jobs=jobs,
+        )
 
     async def publish(self) -> None:
         body = orjson.dumps(asdict(self.read()))
@@ -118,12 +123,13 @@ class VitalsBoard:
     def _lock_figures(self) -> LockFigures:
         advice = self._locks.advice()
         return LockFigures(
-            wait_seconds=self._locks.wait, lease_seconds=self._locks.lease,
+            wait_seconds=self._locks.wait,
+            lease_seconds=self._locks.lease,
             failed_share=round(self._locks.failed_share(), 4),
             advised_wait_seconds=round(advice.wait_seconds, 3) if advice else None,
             advised_lease_seconds=round(advice.lease_seconds, 3) if advice else None,
             critical_section_seconds=round(advice.critical_section_seconds, 5) if advice else None,
-        )  # fmt: skip
+        )
 
 
 def _parse(body: bytes | str) -> Vitals | None:

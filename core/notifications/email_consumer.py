@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from core.events.reservation_event import ReservationEvent
+from core.messaging.reservation_message import ReservationMessage
 from core.notifications.mailer import Mailer
 from core.notifications.messages import TOLD, compose
 
@@ -34,7 +34,7 @@ class EmailConsumer:
         self._base_url = base_url.rstrip("/")
         self._sender = sender
 
-    async def handle(self, connection: asyncpg.Connection, events: Sequence[ReservationEvent]) -> None:
+    async def handle(self, connection: asyncpg.Connection, events: Sequence[ReservationMessage]) -> None:
         for event in events:
             starts_at = await connection.fetchval("SELECT starts_at FROM events WHERE id = $1", event.event_id)
             # In a thread: it is a few milliseconds of work, and live channels share the loop.

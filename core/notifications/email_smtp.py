@@ -46,9 +46,12 @@ class MailServer:
         username = unquote(parts.username) if parts.username else None
         default = 465 if parts.scheme == "smtps" else 587 if username else 25
         return cls(
-            parts.hostname, port or default, username,
-            unquote(parts.password) if parts.password else None, parts.scheme == "smtps",
-        )  # fmt: skip
+            parts.hostname,
+            port or default,
+            username,
+            unquote(parts.password) if parts.password else None,
+            parts.scheme == "smtps",
+        )
 
 
 class SmtpMailer:
@@ -104,10 +107,13 @@ class SmtpMailer:
                 client.close()
         server = self._server
         client = aiosmtplib.SMTP(
-            hostname=server.host, port=server.port, use_tls=server.tls, timeout=_TIMEOUT_SECONDS,
+            hostname=server.host,
+            port=server.port,
+            use_tls=server.tls,
+            timeout=_TIMEOUT_SECONDS,
             # A password never travels in the clear, unless the server is this machine.
             start_tls=_start_tls(server),
-        )  # fmt: skip
+        )
         try:
             await client.connect()
             if server.username:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from email.message import EmailMessage
 from typing import Protocol
 
-from core.events.consumer import DependencyAway
+from core.messaging.consumer import DependencyAway
 
 
 class MailAway(DependencyAway):

@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 import jinja2
 
 from core import languages
-from core.events.reservation_event import EventType, ReservationEvent, SeatChange
+from core.messaging.reservation_message import EventType, ReservationMessage, SeatChange
 from core.notifications.mailer import MailRefused
 from core.notifications.ticket_qr import qr_png
 
@@ -29,9 +29,12 @@ _TEMPLATES: Final = {
 TOLD: Final = frozenset(_TEMPLATES)
 
 _jinja = jinja2.Environment(
-    loader=jinja2.PackageLoader("core.notifications"), autoescape=jinja2.select_autoescape(["html"]),
-    undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-)  # fmt: skip
+    loader=jinja2.PackageLoader("core.notifications"),
+    autoescape=jinja2.select_autoescape(["html"]),
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
 
 
 class _Say(Protocol):
@@ -40,7 +43,9 @@ class _Say(Protocol):
     def __call__(self, key: str, **values: object) -> str: ...
 
 
-def compose(event: ReservationEvent, *, base_url: str, sender: str, starts_at: datetime | None = None) -> EmailMessage:
+def compose(
+    event: ReservationMessage, *, base_url: str, sender: str, starts_at: datetime | None = None
+) -> EmailMessage:
     """The e-mail about an event of a type in `TOLD`.
 
     `sender` is `Name <address>`; `starts_at` is when the doors matter, where that is known. Raises
@@ -89,9 +94,13 @@ def compose(event: ReservationEvent, *, base_url: str, sender: str, starts_at: d
         html = message.get_body(("html",))
         assert isinstance(html, EmailMessage)  # noqa: S101 - added two lines above
         html.add_related(
-            qr_png(ticket_text(event.ticket_code)), "image", "png", cid=f"<{image_id}>",
-            disposition="inline", filename="ticket.png",
-        )  # fmt: skip
+            qr_png(ticket_text(event.ticket_code)),
+            "image",
+            "png",
+            cid=f"<{image_id}>",
+            disposition="inline",
+            filename="ticket.png",
+        )
     return message
 
 

@@ -58,7 +58,7 @@ class BreakerConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class CallRecord:
     """One answered call, as the window keeps it."""
 
     failed: bool
@@ -76,7 +76,7 @@ class BreakerState:
     mode: Mode = Mode.CLOSED
     generation: Annotated[int, Field(ge=0)] = 0
     since: float = 0.0
-    window: tuple[Call, ...] = ()
+    window: tuple[CallRecord, ...] = ()
     timeouts: tuple[float, ...] = ()
     permits: Annotated[int, Field(ge=0)] = 0
 
@@ -119,7 +119,7 @@ def record(
     timeouts = tuple(moment for moment in state.timeouts if moment > now - config.timeout_period)
     if health is CallHealth.TIMEOUT:
         timeouts = (*timeouts, now)[-config.timeout_limit :]
-    call = Call(failed=health is not CallHealth.SUCCESS, slow=seconds > config.slow_call_duration_threshold)
+    call = CallRecord(failed=health is not CallHealth.SUCCESS, slow=seconds > config.slow_call_duration_threshold)
     state = replace(state, window=(*state.window, call)[-_window_size(state, config) :], timeouts=timeouts)
     if state.mode is Mode.CLOSED and len(timeouts) >= config.timeout_limit:
         return _to(state, Mode.OPEN, now)
@@ -174,10 +174,9 @@ def _judge(state: BreakerState, now: float, config: BreakerConfig) -> BreakerSta
     size = _window_size(state, config)
     if len(state.window) < (size if state.mode is Mode.HALF_OPEN else min(config.minimum_number_of_calls, size)):
         return state
-    bad = (
-        (failure_rate(state) or 0) >= config.failure_rate_threshold
-        or (slow_call_rate(state) or 0) >= config.slow_call_rate_threshold
-    )  # fmt: skip
+    bad = (failure_rate(state) or 0) >= config.failure_rate_threshold or (
+        slow_call_rate(state) or 0
+    ) >= config.slow_call_rate_threshold
     if bad:
         return _to(state, Mode.OPEN, now)
     return _to(state, Mode.CLOSED, now) if state.mode is Mode.HALF_OPEN else state

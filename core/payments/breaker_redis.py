@@ -24,10 +24,10 @@ from redis.asyncio import Redis
 from core import keys
 from core.clock import Clock
 from core.errors import StoreUnavailable
-from core.lua_redis import Script, ScriptRunner
 from core.payments import breaker, metrics
 from core.payments.breaker import BreakerConfig, BreakerState, Mode
 from core.payments.gateway import CallHealth
+from core.process.lua_redis import Script, ScriptRunner
 
 log = structlog.get_logger("payments")
 
@@ -100,9 +100,14 @@ class SharedBreaker:
         self._refresh_behind()
         state, now = self._state, self._now()
         return CircuitView(
-            self.provider, state.mode, breaker.failure_rate(state), breaker.slow_call_rate(state), len(state.window),
-            breaker.seconds_until_probe(state, now, self._config), self._shared,
-        )  # fmt: skip
+            self.provider,
+            state.mode,
+            breaker.failure_rate(state),
+            breaker.slow_call_rate(state),
+            len(state.window),
+            breaker.seconds_until_probe(state, now, self._config),
+            self._shared,
+        )
 
     async def refresh(self) -> None:
         """Reads what the others learnt, and tells what could not be told before."""
@@ -227,9 +232,13 @@ class SharedBreaker:
             metrics.CHANGES.labels(self.provider, before.mode, after.mode).inc()
             level = log.warning if after.mode in (Mode.OPEN, Mode.FORCED_OPEN) else log.info
             level(
-                "circuit_changed", provider=self.provider, was=before.mode, now=after.mode,
-                failure_rate=breaker.failure_rate(before), shared=self._shared,
-            )  # fmt: skip
+                "circuit_changed",
+                provider=self.provider,
+                was=before.mode,
+                now=after.mode,
+                failure_rate=breaker.failure_rate(before),
+                shared=self._shared,
+            )
 
     def _show(self, before: BreakerState | None) -> None:
         if before is None or before.mode is not self._state.mode:

@@ -97,13 +97,21 @@ def _gateway(settings: Settings, name: str) -> PaymentGateway:
     if name == "toss":
         return TossPayments(
             url=settings.payment_url or f"{simulator_url(settings)}/toss",
-            secret=settings.payment_secret.get_secret_value().strip(), connect=connect, read=read, charges=charges,
-        )  # fmt: skip
+            secret=settings.payment_secret.get_secret_value().strip(),
+            connect=connect,
+            read=read,
+            charges=charges,
+        )
     codes = frozenset(code.strip() for code in settings.kcp_not_found_codes.split(",") if code.strip())
     return NhnKcp(
-        url=settings.kcp_url or f"{simulator_url(settings)}/kcp", site_code=settings.kcp_site_code,
-        signer=_signer(settings), not_found=codes, connect=connect, read=read, charges=charges,
-    )  # fmt: skip
+        url=settings.kcp_url or f"{simulator_url(settings)}/kcp",
+        site_code=settings.kcp_site_code,
+        signer=_signer(settings),
+        not_found=codes,
+        connect=connect,
+        read=read,
+        charges=charges,
+    )
 
 
 def _signer(settings: Settings) -> Signer:
@@ -112,6 +120,7 @@ def _signer(settings: Settings) -> Signer:
     if not (settings.kcp_certificate and settings.kcp_private_key):
         raise StartupError("ONSALE_KCP_URL is set, so ONSALE_KCP_CERTIFICATE and ONSALE_KCP_PRIVATE_KEY are needed too")
     return RsaSigner(
-        certificate=Path(settings.kcp_certificate), private_key=Path(settings.kcp_private_key),
+        certificate=Path(settings.kcp_certificate),
+        private_key=Path(settings.kcp_private_key),
         password=settings.kcp_private_key_password.get_secret_value(),
-    )  # fmt: skip
+    )

@@ -12,6 +12,16 @@ from typing import Final
 APPROVED: Final = "0000"
 
 #: The card or its issuer said no: limits, balance.
-DECLINED: Final = frozenset({
-    "AC25", "CC07", "CC08", "CC09", "CC10", "CC61", "CC88", "8186", "8188",
-})  # fmt: skip
+DECLINED: Final = frozenset(
+    {
+        "AC25",
+        "CC07",
+        "CC08",
+        "CC09",
+        "CC10",
+        "CC61",
+        "CC88",
+        "8186",
+        "8188",
+    }
+)

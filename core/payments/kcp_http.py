@@ -24,7 +24,7 @@ import structlog
 from core.payments import kcp_codes
 from core.payments.gateway import CallHealth, Charge, ChargeOutcome, ChargeResult
 from core.payments.kcp_signature import Signer
-from core.payments.transport_http import Answer, NoAnswer, ProviderHttp
+from core.payments.transport_http import NoAnswer, ProviderHttp, ProviderResponse
 
 log = structlog.get_logger("payments")
 
@@ -39,9 +39,16 @@ class NhnKcp:
     name = "kcp"
 
     def __init__(
-        self, *, url: str, site_code: str, signer: Signer, not_found: frozenset[str], connect: float, read: float,
+        self,
+        *,
+        url: str,
+        site_code: str,
+        signer: Signer,
+        not_found: frozenset[str],
+        connect: float,
+        read: float,
         charges: int,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._http = ProviderHttp(provider=self.name, url=url, connect=connect, read=read, charges=charges)
         self._site = site_code
         self._signer = signer
@@ -49,11 +56,21 @@ class NhnKcp:
 
     async def charge(self, charge: Charge) -> ChargeResult:
         enc_data, _, enc_info = (charge.key_for(self.name) or "").partition(".")
-        answer = await self._http.call("charge", "POST", "/gw/enc/v1/payment", json={
-            "tran_cd": _APPROVAL, "site_cd": self._site, "kcp_cert_info": self._signer.certificate,
-            "enc_data": enc_data, "enc_info": enc_info or enc_data, "ordr_mony": str(charge.amount),
-            "ordr_no": charge.order_id, "pay_type": _CARD,
-        })  # fmt: skip
+        answer = await self._http.call(
+            "charge",
+            "POST",
+            "/gw/enc/v1/payment",
+            json={
+                "tran_cd": _APPROVAL,
+                "site_cd": self._site,
+                "kcp_cert_info": self._signer.certificate,
+                "enc_data": enc_data,
+                "enc_info": enc_info or enc_data,
+                "ordr_mony": str(charge.amount),
+                "ordr_no": charge.order_id,
+                "pay_type": _CARD,
+            },
+        )
         if isinstance(answer, NoAnswer):
             failed = answer.result(self.name)
             return await self._made_sure(charge, failed, answered=False) if answer.sent else failed
@@ -68,9 +85,16 @@ class NhnKcp:
     async def look_up(self, charge: Charge, provider_key: str | None = None) -> ChargeResult:
         if provider_key is None:
             return await self._net_cancel(charge)
-        answer = await self._http.call("look_up", "POST", "/std/inquery", json={
-            **self._signed(provider_key, _CARD), "tno": provider_key, "pay_type": _CARD,
-        })  # fmt: skip
+        answer = await self._http.call(
+            "look_up",
+            "POST",
+            "/std/inquery",
+            json={
+                **self._signed(provider_key, _CARD),
+                "tno": provider_key,
+                "pay_type": _CARD,
+            },
+        )
         if isinstance(answer, NoAnswer):
             return replace(answer.result(self.name, provider_key), outcome=ChargeOutcome.UNKNOWN)
         left = str(answer.body.get("rem_mny", ""))
@@ -123,10 +147,18 @@ class NhnKcp:
             return ChargeResult(ChargeOutcome.NOT_CHARGED, self.name, code=code)
         return self._unsettled(answer, None)
 
-    async def _cancel(self, what: str, named: dict[str, str], reason: str) -> Answer | NoAnswer:
-        return await self._http.call("cancel", "POST", "/gw/mod/v1/cancel", json={
-            **self._signed(what, _FULL_CANCEL), "mod_type": _FULL_CANCEL, "mod_desc": reason[:100], **named,
-        })  # fmt: skip
+    async def _cancel(self, what: str, named: dict[str, str], reason: str) -> ProviderResponse | NoAnswer:
+        return await self._http.call(
+            "cancel",
+            "POST",
+            "/gw/mod/v1/cancel",
+            json={
+                **self._signed(what, _FULL_CANCEL),
+                "mod_type": _FULL_CANCEL,
+                "mod_desc": reason[:100],
+                **named,
+            },
+        )
 
     def _signed(self, what: str, kind: str) -> dict[str, Any]:
         return {
@@ -135,10 +167,8 @@ class NhnKcp:
             "kcp_sign_data": self._signer.sign(f"{self._site}^{what}^{kind}"),
         }
 
-    def _unsettled(self, answer: Answer, provider_key: str | None) -> ChargeResult:
+    def _unsettled(self, answer: ProviderResponse, provider_key: str | None) -> ChargeResult:
         code = answer.text("res_cd") or f"http_{answer.status}"
         log.warning("payment_code_unknown", provider=self.name, code=code)
         refused = answer.status < 500
-        return ChargeResult(
-            ChargeOutcome.UNKNOWN, self.name, provider_key, code, CallHealth.FAILURE, refused=refused
-        )
+        return ChargeResult(ChargeOutcome.UNKNOWN, self.name, provider_key, code, CallHealth.FAILURE, refused=refused)

@@ -10,9 +10,11 @@ CALLS = Counter(
     ["provider", "operation", "outcome"],
 )
 SECONDS = Histogram(
-    "onsale_payment_call_seconds", "How long calls to payment providers take", ["provider", "operation"],
+    "onsale_payment_call_seconds",
+    "How long calls to payment providers take",
+    ["provider", "operation"],
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 8, 10, 15),
-)  # fmt: skip
+)
 TIMEOUTS = Counter(
     "onsale_payment_timeouts_total", "Calls that a payment provider did not answer in time", ["provider"]
 )
@@ -21,15 +23,20 @@ ERRORS = Counter(
 )
 UNDER_WAY = Gauge("onsale_payments_under_way", "Charges being made by this process", multiprocess_mode="livesum")
 CIRCUIT = Gauge(
-    "onsale_payment_circuit_state", "1 for the state that this process sees a provider's circuit in",
-    ["provider", "state"], multiprocess_mode="livemax",
-)  # fmt: skip
+    "onsale_payment_circuit_state",
+    "1 for the state that this process sees a provider's circuit in",
+    ["provider", "state"],
+    multiprocess_mode="livemax",
+)
 CHANGES = Counter(
-    "onsale_payment_circuit_changes_total", "Changes of a provider's circuit that this process made",
+    "onsale_payment_circuit_changes_total",
+    "Changes of a provider's circuit that this process made",
     ["provider", "from_state", "to_state"],
-)  # fmt: skip
+)
 NOT_PERMITTED = Counter("onsale_payment_not_permitted_total", "Charges that an open circuit kept back", ["provider"])
 SHARED = Gauge(
-    "onsale_payment_circuit_shared", "1 while the processes share what they learn of a provider, 0 while Redis is away",
-    ["provider"], multiprocess_mode="livemin",
-)  # fmt: skip
+    "onsale_payment_circuit_shared",
+    "1 while the processes share what they learn of a provider, 0 while Redis is away",
+    ["provider"],
+    multiprocess_mode="livemin",
+)

@@ -63,9 +63,15 @@ class Payments:
     """Charges, asks and refunds. Never raises for what a provider does: the outcome says it."""
 
     def __init__(
-        self, *, providers: Sequence[Provider], when_open: WhenOpen, concurrency: int, retries: int, alternative: str,
+        self,
+        *,
+        providers: Sequence[Provider],
+        when_open: WhenOpen,
+        concurrency: int,
+        retries: int,
+        alternative: str,
         patience: float,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """`patience`: seconds that an accepted charge waits for a half-open circuit's probes (`fail_fast` only)."""
         self._providers = tuple(providers)
         self._by_name = {provider.gateway.name: provider for provider in providers}
@@ -91,8 +97,9 @@ class Payments:
         raise PaymentUnavailable(
             f"Card payment does not work at the moment. Nothing was charged, and your seats are kept. {when}, or use "
             f"{self._alternative}.",
-            retry_after=seconds or 30, alternative=self._alternative,
-        )  # fmt: skip
+            retry_after=seconds or 30,
+            alternative=self._alternative,
+        )
 
     async def charge(self, charge: Charge, *, before_call: BeforeCall) -> ChargeResult:
         """Tries to take the money, with the providers and in the way that the settings say.
@@ -121,11 +128,13 @@ class Payments:
 
         Meant for outcomes that nobody was told of: NHN KCP cannot be asked by order number and cancels instead.
         """
-        return await self._settle("look_up", provider, lambda gateway: gateway.look_up(charge, provider_key))
+        return await self._ask_provider("look_up", provider, lambda gateway: gateway.look_up(charge, provider_key))
 
     async def cancel(self, provider: str, charge: Charge, provider_key: str | None, reason: str) -> ChargeResult:
         """Gives the money back: CANCELLED (also the second time), NOT_CHARGED (nothing to give back), or UNKNOWN."""
-        return await self._settle("cancel", provider, lambda gateway: gateway.cancel(charge, provider_key, reason))
+        return await self._ask_provider(
+            "cancel", provider, lambda gateway: gateway.cancel(charge, provider_key, reason)
+        )
 
     # For operators
 
@@ -218,7 +227,7 @@ class Payments:
         metrics.CALLS.labels(provider.gateway.name, "charge", result.outcome).inc()
         return result
 
-    async def _settle(
+    async def _ask_provider(
         self, operation: str, name: str, ask: Callable[[PaymentGateway], Awaitable[ChargeResult]]
     ) -> ChargeResult:
         """Look-ups and refunds pass by the circuit: they are how unknown outcomes end, and the caller paces them."""

@@ -15,7 +15,7 @@ import structlog
 
 from core.payments import toss_codes
 from core.payments.gateway import CallHealth, Charge, ChargeOutcome, ChargeResult
-from core.payments.transport_http import Answer, NoAnswer, ProviderHttp
+from core.payments.transport_http import NoAnswer, ProviderHttp, ProviderResponse
 
 log = structlog.get_logger("payments")
 
@@ -32,10 +32,12 @@ class TossPayments:
 
     async def charge(self, charge: Charge) -> ChargeResult:
         answer = await self._http.call(
-            "charge", "POST", "/v1/payments/confirm",
+            "charge",
+            "POST",
+            "/v1/payments/confirm",
             json={"paymentKey": charge.key_for(self.name), "orderId": charge.order_id, "amount": charge.amount},
             headers={"Idempotency-Key": charge.order_id},
-        )  # fmt: skip
+        )
         if isinstance(answer, NoAnswer):
             return answer.result(self.name)
         if answer.status < 300:
@@ -81,7 +83,7 @@ class TossPayments:
     async def aclose(self) -> None:
         await self._http.aclose()
 
-    def _payment(self, answer: Answer, charge: Charge) -> ChargeResult:
+    def _payment(self, answer: ProviderResponse, charge: Charge) -> ChargeResult:
         """A Payment object: its `status` is the outcome, if it is this order's and this amount's."""
         key, status = answer.text("paymentKey"), answer.text("status")
         if answer.text("orderId") != charge.order_id or key is None:
@@ -102,7 +104,7 @@ class TossPayments:
                 # READY, IN_PROGRESS, WAITING_FOR_DEPOSIT, PARTIAL_CANCELED: nothing final.
                 return ChargeResult(ChargeOutcome.UNKNOWN, self.name, key, status or "bad_answer")
 
-    async def _refused(self, answer: Answer, charge: Charge) -> ChargeResult:
+    async def _refused(self, answer: ProviderResponse, charge: Charge) -> ChargeResult:
         code = answer.text("code")
         if code in toss_codes.DECLINED:
             return ChargeResult(ChargeOutcome.DECLINED, self.name, code=code)
@@ -128,13 +130,11 @@ class TossPayments:
         known = found.outcome is not ChargeOutcome.UNKNOWN
         return replace(found, code=found.code if known else code, health=CallHealth.FAILURE)
 
-    def _unknown(self, answer: Answer) -> ChargeResult:
+    def _unknown(self, answer: ProviderResponse) -> ChargeResult:
         code = answer.text("code") or f"http_{answer.status}"
         log.warning("payment_code_unknown", provider=self.name, code=code, status=answer.status)
         refused = code not in toss_codes.TEMPORARY and answer.status < 500
-        return ChargeResult(
-            ChargeOutcome.UNKNOWN, self.name, code=code, health=CallHealth.FAILURE, refused=refused
-        )
+        return ChargeResult(ChargeOutcome.UNKNOWN, self.name, code=code, health=CallHealth.FAILURE, refused=refused)
 
     def _nothing_to_cancel(self, found: ChargeResult) -> ChargeResult:
         """CANCELLED stays; a charge that was declined or never made has nothing to give back; unknown stays unknown."""

@@ -36,12 +36,15 @@ _KEPT_SECONDS: Final = 3.0
 _LONGEST_ANSWER: Final = 1 << 20
 
 _NOT_SENT: Final = (
-    httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol, httpx.InvalidURL,
-)  # fmt: skip
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.UnsupportedProtocol,
+    httpx.InvalidURL,
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ProviderResponse:
     """A JSON object that the provider sent."""
 
     status: int
@@ -77,16 +80,18 @@ class ProviderHttp:
         self._longest = 2 * (connect + read)
         size = charges + _SPARE_CONNECTIONS
         self._client = httpx.AsyncClient(
-            base_url=url.rstrip("/"), auth=auth, follow_redirects=False,
+            base_url=url.rstrip("/"),
+            auth=auth,
+            follow_redirects=False,
             timeout=httpx.Timeout(connect=connect, read=read, write=read, pool=connect),
             limits=httpx.Limits(max_connections=size, max_keepalive_connections=size, keepalive_expiry=_KEPT_SECONDS),
             # A proxy of the environment is for the world outside, not for the simulator on this machine.
             trust_env=urlsplit(url).hostname not in ("127.0.0.1", "localhost", "::1"),
-        )  # fmt: skip
+        )
 
     async def call(
         self, operation: str, method: str, path: str, *, json: Any = None, headers: Mapping[str, str] | None = None
-    ) -> Answer | NoAnswer:
+    ) -> ProviderResponse | NoAnswer:
         """`operation` names the call in metrics: charge, look_up, cancel."""
         started = time.perf_counter()
         answer = await self._call(method, path, json, headers)
@@ -97,7 +102,9 @@ class ProviderHttp:
                 metrics.TIMEOUTS.labels(self._provider).inc()
         return answer
 
-    async def _call(self, method: str, path: str, json: Any, headers: Mapping[str, str] | None) -> Answer | NoAnswer:
+    async def _call(
+        self, method: str, path: str, json: Any, headers: Mapping[str, str] | None
+    ) -> ProviderResponse | NoAnswer:
         content = None if json is None else orjson.dumps(json)
         sent = {"Accept": "application/json", "Content-Type": "application/json", **(headers or {})}
         try:
@@ -117,7 +124,7 @@ class ProviderHttp:
             return NoAnswer(sent=True, code="connection_lost", health=CallHealth.FAILURE)
         return self._parsed(response, path)
 
-    def _parsed(self, response: httpx.Response, path: str) -> Answer | NoAnswer:
+    def _parsed(self, response: httpx.Response, path: str) -> ProviderResponse | NoAnswer:
         try:
             body = orjson.loads(response.content) if len(response.content) <= _LONGEST_ANSWER else None
         except orjson.JSONDecodeError:
@@ -125,7 +132,7 @@ class ProviderHttp:
         if not isinstance(body, dict):
             log.warning("payment_bad_answer", provider=self._provider, path=path, status=response.status_code)
             return NoAnswer(sent=True, code="bad_answer", health=CallHealth.FAILURE)
-        return Answer(response.status_code, body)
+        return ProviderResponse(response.status_code, body)
 
     async def aclose(self) -> None:
         await self._client.aclose()

@@ -15,9 +15,9 @@ from core import audit_postgres as audit
 from core import keys
 from core.database import BACKGROUND_SECONDS, raw
 from core.errors import StoreUnavailable
+from core.process.store_redis import REDIS_LOST
 from core.seats.board import BoardSnapshot, SeatState
 from core.seats.scripts_redis import SeatScripts
-from core.store_redis import REDIS_LOST
 from core.venue.event import Event
 
 _STATE_OF = {

@@ -8,11 +8,11 @@ from redis.asyncio import Redis
 
 from core import keys
 from core.errors import SeatTaken, StoreUnavailable
+from core.process.store_redis import REDIS_LOST
 from core.seats.basket import Basket
 from core.seats.board import SeatState
 from core.seats.scripts_redis import SeatScripts
 from core.seats.seat_lock_redis import LockBusy, SeatLocks
-from core.store_redis import REDIS_LOST
 from core.venue.event import Event
 
 

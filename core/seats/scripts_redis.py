@@ -18,7 +18,7 @@ from core.errors import (
     SeatTaken,
     TooManySeats,
 )
-from core.lua_redis import Script, ScriptRunner
+from core.process.lua_redis import Script, ScriptRunner
 from core.seats.basket import Basket
 from core.seats.board import BoardSnapshot, SeatState
 from core.settings import Settings
@@ -52,14 +52,26 @@ class SeatScripts:
         answer = await self._call(
             "hold",
             [
-                keys.board(slug), keys.board_version(slug), keys.holds(slug), keys.baskets(slug),
-                keys.basket_deadlines(slug), keys.active_users(slug), keys.active_until(slug), keys.fence(slug),
+                keys.board(slug),
+                keys.board_version(slug),
+                keys.holds(slug),
+                keys.baskets(slug),
+                keys.basket_deadlines(slug),
+                keys.active_users(slug),
+                keys.active_until(slug),
+                keys.fence(slug),
             ],
             [
-                visitor, keys.seat_state_prefix(slug), event.hold_seconds * 1000, event.max_seats,
-                self._settings.hold_extensions, keys.seats_channel(slug), "check" if check else "trust", *ordinals,
+                visitor,
+                keys.seat_state_prefix(slug),
+                event.hold_seconds * 1000,
+                event.max_seats,
+                self._settings.hold_extensions,
+                keys.seats_channel(slug),
+                "check" if check else "trust",
+                *ordinals,
             ],
-        )  # fmt: skip
+        )
         match answer[0]:
             case b"ok":
                 return _basket(answer)
@@ -85,11 +97,14 @@ class SeatScripts:
         answer = await self._call(
             "release",
             [
-                keys.board(slug), keys.board_version(slug), keys.holds(slug), keys.baskets(slug),
+                keys.board(slug),
+                keys.board_version(slug),
+                keys.holds(slug),
+                keys.baskets(slug),
                 keys.basket_deadlines(slug),
             ],
             [visitor, keys.seat_state_prefix(slug), keys.seats_channel(slug), *(ordinals or ())],
-        )  # fmt: skip
+        )
         match answer[0]:
             case b"ok":
                 return _basket(answer)
@@ -119,11 +134,14 @@ class SeatScripts:
         answer = await self._call(
             "begin_payment",
             [
-                keys.holds(slug), keys.baskets(slug), keys.basket_deadlines(slug), keys.active_paying(slug),
+                keys.holds(slug),
+                keys.baskets(slug),
+                keys.basket_deadlines(slug),
+                keys.active_paying(slug),
                 keys.board_version(slug),
             ],
             [visitor, keys.seat_state_prefix(slug), PAYMENT_PROTECTION_MS],
-        )  # fmt: skip
+        )
         return _basket_or_refusal(answer)
 
     async def abort_payment(self, event: Event, visitor: str, fence: int) -> str:
@@ -132,11 +150,16 @@ class SeatScripts:
         answer = await self._call(
             "abort_payment",
             [
-                keys.board(slug), keys.board_version(slug), keys.holds(slug), keys.baskets(slug),
-                keys.basket_deadlines(slug), keys.active_paying(slug), keys.active_users(slug),
+                keys.board(slug),
+                keys.board_version(slug),
+                keys.holds(slug),
+                keys.baskets(slug),
+                keys.basket_deadlines(slug),
+                keys.active_paying(slug),
+                keys.active_users(slug),
             ],
             [visitor, keys.seat_state_prefix(slug), keys.seats_channel(slug), fence],
-        )  # fmt: skip
+        )
         return bytes(answer[0]).decode()
 
     async def settle(self, event: Event, visitor: str, fence: int, ordinals: Sequence[int], state: SeatState) -> None:
@@ -144,15 +167,27 @@ class SeatScripts:
         await self._call(
             "settle",
             [
-                keys.board(slug), keys.board_version(slug), keys.holds(slug), keys.baskets(slug),
-                keys.basket_deadlines(slug), keys.active_paying(slug), keys.active_until(slug),
-                keys.waiting_spent(slug), keys.queue_version(slug),
+                keys.board(slug),
+                keys.board_version(slug),
+                keys.holds(slug),
+                keys.baskets(slug),
+                keys.basket_deadlines(slug),
+                keys.active_paying(slug),
+                keys.active_until(slug),
+                keys.waiting_spent(slug),
+                keys.queue_version(slug),
             ],
             [
-                visitor, keys.seat_state_prefix(slug), keys.seats_channel(slug), fence, int(state),
-                keys.queue_channel(slug), int(self._settings.session_after_purchase_seconds * 1000), *ordinals,
+                visitor,
+                keys.seat_state_prefix(slug),
+                keys.seats_channel(slug),
+                fence,
+                int(state),
+                keys.queue_channel(slug),
+                int(self._settings.session_after_purchase_seconds * 1000),
+                *ordinals,
             ],
-        )  # fmt: skip
+        )
 
     async def reopen(self, event: Event, ordinals: Sequence[int]) -> None:
         slug = event.slug
@@ -184,14 +219,23 @@ class SeatScripts:
         answer = await self._run(
             _SCRIPTS["mend"],
             [
-                keys.board(slug), keys.board_version(slug), keys.holds(slug), keys.baskets(slug),
-                keys.basket_deadlines(slug), keys.active_paying(slug),
+                keys.board(slug),
+                keys.board_version(slug),
+                keys.holds(slug),
+                keys.baskets(slug),
+                keys.basket_deadlines(slug),
+                keys.active_paying(slug),
             ],
             [
-                ordinal, keys.seat_state_prefix(slug), keys.seats_channel(slug), *seen, int(byte), state,
+                ordinal,
+                keys.seat_state_prefix(slug),
+                keys.seats_channel(slug),
+                *seen,
+                int(byte),
+                state,
                 PAYMENT_PROTECTION_MS,
             ],
-        )  # fmt: skip
+        )
         return bool(answer)
 
     async def block(self, event: Event, ordinals: Sequence[int], blocked: bool) -> int:
@@ -220,14 +264,24 @@ class SeatScripts:
         answer = await self._run(
             _SCRIPTS["rebuild"],
             [
-                keys.board(slug), keys.board_version(slug), keys.baskets(slug), keys.basket_deadlines(slug),
-                keys.active_paying(slug), keys.fence(slug), keys.holds(slug),
+                keys.board(slug),
+                keys.board_version(slug),
+                keys.baskets(slug),
+                keys.basket_deadlines(slug),
+                keys.active_paying(slug),
+                keys.fence(slug),
+                keys.holds(slug),
             ],
             [
-                epoch, states, keys.seat_state_prefix(slug), keys.seats_channel(slug), PAYMENT_PROTECTION_MS,
-                highest_fence, *flat,
+                epoch,
+                states,
+                keys.seat_state_prefix(slug),
+                keys.seats_channel(slug),
+                PAYMENT_PROTECTION_MS,
+                highest_fence,
+                *flat,
             ],
-        )  # fmt: skip
+        )
         return bool(answer[0] == b"ok")
 
     async def _call(self, name: str, key_names: Sequence[str], arguments: Sequence[str | bytes | int]) -> Any:
@@ -243,9 +297,12 @@ def _ints(values: Sequence[Any]) -> list[int]:
 
 def _basket(answer: Sequence[Any]) -> Basket:
     return Basket(
-        seats=tuple(_ints(answer[5:])), fence=int(answer[1]), until=from_millis(int(answer[2])),
-        extensions_left=int(answer[3]), paying=answer[4] == b"paying",
-    )  # fmt: skip
+        seats=tuple(_ints(answer[5:])),
+        fence=int(answer[1]),
+        until=from_millis(int(answer[2])),
+        extensions_left=int(answer[3]),
+        paying=answer[4] == b"paying",
+    )
 
 
 def _basket_or_refusal(answer: Sequence[Any]) -> Basket:

@@ -16,7 +16,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from core import keys
 from core.errors import StoreUnavailable
-from core.lua_redis import Script, ScriptRunner
+from core.process.lua_redis import Script, ScriptRunner
 from core.seats.lock_times import LONGEST_WAIT_SECONDS, AdaptiveWait, LockAdvice, LockMeasurements, WaitRules
 
 log = structlog.get_logger(__name__)

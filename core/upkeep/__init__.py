@@ -1,7 +1,5 @@
 """What keeps an installation well while nobody looks.
 
-supervisor.py      background tasks: watched, drained, never lost
-jobs.py            periodic jobs: jitter, time limit, back-off, metrics; lease_redis.py one process at a time
 sweeping.py        the sweep of every event, once a second
 mismatch.py        where Redis and PostgreSQL may differ and where not: the rules of the consistency job
 reconcile.py       the consistency job; reconcile_rounds.py when it looks at what

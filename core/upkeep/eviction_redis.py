@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 from redis.asyncio import Redis
 
-from core.store_redis import REDIS_LOST
+from core.process.store_redis import REDIS_LOST
 
 log = structlog.get_logger(__name__)
 

@@ -21,10 +21,10 @@ from core import audit_postgres as audit
 from core import keys
 from core.clock import Clock, from_millis
 from core.diagnosis.finding import ADVICE, Cause, Level
-from core.diagnosis.standing import Standing
+from core.diagnosis.health_check import HealthReport
 from core.errors import StoreUnavailable
 from core.notifications.alert_messages import AlertMessage, Healed, Messenger, MessengerAway
-from core.store_redis import REDIS_LOST
+from core.process.store_redis import REDIS_LOST
 from core.upkeep import alerts
 from core.upkeep.alerts import Alert, Book, Rule, Severity, Sighting
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import databases
     from redis.asyncio import Redis
 
-    from core.upkeep.lease_redis import Leases
+    from core.process.lease_redis import Leases
 
 log = structlog.get_logger(__name__)
 
@@ -43,28 +43,33 @@ TOLD = Counter("onsale_alert_messages", "Messages to the people on call by resul
 
 #: What needs another patience than two looks either way.
 RULES: Mapping[str, Rule] = {
-    Cause.REDIS_FULL: Rule(bad=1), Cause.CIRCUIT_OPEN: Rule(bad=1), Cause.DEAD_LETTERS: Rule(bad=1, good=1),
+    Cause.REDIS_FULL: Rule(bad=1),
+    Cause.CIRCUIT_OPEN: Rule(bad=1),
+    Cause.DEAD_LETTERS: Rule(bad=1, good=1),
     Cause.REFUNDS_REFUSED: Rule(bad=1, good=1),
-    Cause.REDIS_MEMORY: Rule(good=4), Cause.POSTGRES_FULL: Rule(good=4),
+    Cause.REDIS_MEMORY: Rule(good=4),
+    Cause.POSTGRES_FULL: Rule(good=4),
     Cause.KAFKA_AWAY: Rule(bad=3),
     # A visitor may well be between two sweeps.
-    Cause.ADMISSION_STALLED: Rule(bad=3), Cause.CONSUMER_LAG: Rule(bad=3, good=3),
-}  # fmt: skip
+    Cause.ADMISSION_STALLED: Rule(bad=3),
+    Cause.CONSUMER_LAG: Rule(bad=3, good=3),
+}
 
 _LEASE = "health_watch"
 _BOOK_SECONDS = 24 * 3600
 _BOOK = TypeAdapter(Book)
 #: How the system's own entries in the audit trail are told.
 HEALED = {
-    "heal.seats": "seats mended in Redis", "heal.locks": "locks without a TTL deleted",
+    "heal.seats": "seats mended in Redis",
+    "heal.locks": "locks without a TTL deleted",
     "heal.board": "boards rebuilt from PostgreSQL",
-}  # fmt: skip
+}
 
 
 class Looking(Protocol):
-    """`core.diagnosis.standing.Look`."""
+    """`core.diagnosis.health_check.HealthCheck`."""
 
-    async def run(self) -> Standing: ...
+    async def run(self) -> HealthReport: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +88,17 @@ class HealthWatch:
     """The body of the `health_watch` job, which every process runs; `firing` is what the last look knew."""
 
     def __init__(
-        self, *, look: Looking, redis: Redis, database: databases.Database, leases: Leases, messenger: Messenger,
-        clock: Clock, every_seconds: float, console_url: str = "",
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        look: Looking,
+        redis: Redis,
+        database: databases.Database,
+        leases: Leases,
+        messenger: Messenger,
+        clock: Clock,
+        every_seconds: float,
+        console_url: str = "",
+    ) -> None:
         self._look = look
         self._redis = redis
         self._database = database
@@ -156,9 +169,13 @@ class HealthWatch:
         with contextlib.suppress(StoreUnavailable):
             if alone:
                 await audit.record_once(
-                    self._database, actor=audit.SYSTEM, action=action, subject=subject,
-                    seconds=alerts.GROUP_SECONDS, **detail,
-                )  # fmt: skip
+                    self._database,
+                    actor=audit.SYSTEM,
+                    action=action,
+                    subject=subject,
+                    seconds=alerts.GROUP_SECONDS,
+                    **detail,
+                )
             else:
                 await audit.record(self._database, actor=audit.SYSTEM, action=action, subject=subject, **detail)
 
@@ -202,22 +219,28 @@ class HealthWatch:
     async def _may_speak(self) -> bool:
         try:
             return await audit.record_once(
-                self._database, actor=audit.SYSTEM, action="alert.told", subject="-",
+                self._database,
+                actor=audit.SYSTEM,
+                action="alert.told",
+                subject="-",
                 seconds=alerts.GROUP_SECONDS * 0.9,
-            )  # fmt: skip
+            )
         except StoreUnavailable:
             return True
 
 
-def _sightings(standing: Standing) -> list[Sighting]:
+def _sightings(standing: HealthReport) -> list[Sighting]:
     return [
         Sighting(
-            name=str(finding.cause), subject=subject, severity="fail" if finding.level is Level.FAIL else "warn",
-            detail=finding.detail, action=ADVICE[finding.cause],
+            name=str(finding.cause),
+            subject=subject,
+            severity="fail" if finding.level is Level.FAIL else "warn",
+            detail=finding.detail,
+            action=ADVICE[finding.cause],
         )
         for subject, finding in standing.wrong
         if finding.cause is not None
-    ]  # fmt: skip
+    ]
 
 
 def _parse(body: bytes | str) -> Book | None:

@@ -14,8 +14,8 @@ from core import audit_postgres as audit
 from core import keys
 from core.clock import Clock
 from core.errors import StoreUnavailable
+from core.process.store_redis import REDIS_LOST
 from core.settings import Settings
-from core.store_redis import REDIS_LOST
 from core.upkeep.load_redis import LoadReadings, Reading, worst
 from core.venue.event import Event, SaleState
 from core.venue.event_store_postgres import EventStore
@@ -34,9 +34,16 @@ class Limits:
     """One round reads the load of all processes and writes each open event's cap; a cap not renewed ends by itself."""
 
     def __init__(
-        self, *, redis: Redis, readings: LoadReadings, events: EventStore, settings: Settings, clock: Clock,
-        database: databases.Database, follower: LoadFollower | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        redis: Redis,
+        readings: LoadReadings,
+        events: EventStore,
+        settings: Settings,
+        clock: Clock,
+        database: databases.Database,
+        follower: LoadFollower | None = None,
+    ) -> None:
         self._redis = redis
         self._readings = readings
         self._events = events
@@ -94,15 +101,24 @@ class Limits:
             return  # the first figure of an installation is no change
         with contextlib.suppress(StoreUnavailable):
             await audit.record(
-                self._database, actor=audit.SYSTEM, action="limit.changed", subject="-", cap=cap, before=self._last,
-                reason=reason, capacity=capacity,
-            )  # fmt: skip
+                self._database,
+                actor=audit.SYSTEM,
+                action="limit.changed",
+                subject="-",
+                cap=cap,
+                before=self._last,
+                reason=reason,
+                capacity=capacity,
+            )
 
     def _capacity(self, readings: Sequence[Reading]) -> int:
         settings = self._settings
         cores = {reading.host: reading.cores for reading in readings}
         return Capacity(
-            cores=sum(cores.values()), per_core=settings.capacity_per_core, safety=settings.capacity_safety,
-            pool=min(reading.pool_size for reading in readings), per_connection=settings.capacity_per_connection,
+            cores=sum(cores.values()),
+            per_core=settings.capacity_per_core,
+            safety=settings.capacity_safety,
+            pool=min(reading.pool_size for reading in readings),
+            per_connection=settings.capacity_per_connection,
             instances=len(readings),
-        ).limit()  # fmt: skip
+        ).limit()

@@ -16,7 +16,7 @@ from redis.asyncio import Redis
 from core import keys
 from core.clock import Clock
 from core.errors import PaymentUnavailable, StoreUnavailable
-from core.store_redis import REDIS_LOST
+from core.process.store_redis import REDIS_LOST
 from core.waiting_room.limit import Load
 
 POOL_IN_USE = Gauge(
@@ -48,9 +48,16 @@ class LoadReadings:
     """Raises StoreUnavailable."""
 
     def __init__(
-        self, *, redis: Redis, database: databases.Database, clock: Clock, process: str, pool_size: int,
-        require_payment: Callable[[], None], payment_seconds: Callable[[], float | None],
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        redis: Redis,
+        database: databases.Database,
+        clock: Clock,
+        process: str,
+        pool_size: int,
+        require_payment: Callable[[], None],
+        payment_seconds: Callable[[], float | None],
+    ) -> None:
         self._redis = redis
         self._database = database
         self._clock = clock
@@ -64,12 +71,17 @@ class LoadReadings:
     def read(self) -> Reading:
         """This process's reading. CPU is the machine's average since the last call."""
         return Reading(
-            process=self._process, host=socket.gethostname(), cores=os.cpu_count() or 1,
+            process=self._process,
+            host=socket.gethostname(),
+            cores=os.cpu_count() or 1,
             at=self._clock.now().timestamp(),
-            cpu=psutil.cpu_percent(None) / 100, memory=psutil.virtual_memory().percent / 100, pool=self._pool_use(),
-            pool_size=self._pool_size, payment_away=self._payment_away(),
+            cpu=psutil.cpu_percent(None) / 100,
+            memory=psutil.virtual_memory().percent / 100,
+            pool=self._pool_use(),
+            pool_size=self._pool_size,
+            payment_away=self._payment_away(),
             payment_seconds=self._payment_seconds(),
-        )  # fmt: skip
+        )
 
     async def publish(self) -> None:
         reading = self.read()
@@ -112,7 +124,9 @@ class LoadReadings:
 def worst(readings: Sequence[Reading]) -> Load:
     """The busiest machine and the fullest pool count: admission must not drown any of them."""
     return Load(
-        cpu=max(reading.cpu for reading in readings), memory=max(reading.memory for reading in readings),
-        pool=max(reading.pool for reading in readings), payment_away=all(reading.payment_away for reading in readings),
+        cpu=max(reading.cpu for reading in readings),
+        memory=max(reading.memory for reading in readings),
+        pool=max(reading.pool for reading in readings),
+        payment_away=all(reading.payment_away for reading in readings),
         payment_seconds=max((r.payment_seconds for r in readings if r.payment_seconds is not None), default=None),
-    )  # fmt: skip
+    )

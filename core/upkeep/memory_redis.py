@@ -9,7 +9,7 @@ from typing import Any
 from redis.asyncio import Redis, RedisCluster
 
 from core.errors import StoreUnavailable
-from core.store_redis import REDIS_LOST
+from core.process.store_redis import REDIS_LOST
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,9 @@ async def memory(redis: Redis) -> Sequence[NodeMemory]:
 
 def _of(node: str, answer: Mapping[str, Any]) -> NodeMemory:
     return NodeMemory(
-        node=node, used=int(answer["used_memory"]), most=int(answer.get("maxmemory", 0)),
-        policy=str(answer.get("maxmemory_policy", "")), evicted=int(answer.get("evicted_keys", 0)),
-    )  # fmt: skip
+        node=node,
+        used=int(answer["used_memory"]),
+        most=int(answer.get("maxmemory", 0)),
+        policy=str(answer.get("maxmemory_policy", "")),
+        evicted=int(answer.get("evicted_keys", 0)),
+    )

@@ -75,7 +75,7 @@ class Mismatch:
     mend: Mend
 
 
-def judge(row: Row, seen: Seen, payment_protection_ms: int) -> Mismatch | None:
+def mismatch_of(row: Row, seen: Seen, payment_protection_ms: int) -> Mismatch | None:
     """None when the two agree, or differ only as they may."""
 
     def wrong(kind: Kind, byte: SeatState, state: str = "") -> Mismatch:

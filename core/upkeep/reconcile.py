@@ -18,7 +18,7 @@ from core.clock import iso
 from core.seats.scripts_redis import PAYMENT_PROTECTION_MS, SeatScripts
 from core.seats.seat_lock_redis import LockBusy, SeatLocks
 from core.seats.seats import Seats
-from core.upkeep.mismatch import Mismatch, Row, Seen, judge
+from core.upkeep.mismatch import Mismatch, Row, Seen, mismatch_of
 from core.upkeep.seat_rows_postgres import SeatRows
 from core.venue.event import Event
 
@@ -85,7 +85,9 @@ class Reconcile:
         report.seats += len(page)
         seen = await self._look(event, [row.ordinal for row in page])
         suspects = [
-            row.ordinal for row, s in zip(page, seen, strict=True) if judge(row, s, PAYMENT_PROTECTION_MS) is not None
+            row.ordinal
+            for row, s in zip(page, seen, strict=True)
+            if mismatch_of(row, s, PAYMENT_PROTECTION_MS) is not None
         ]
         if suspects:
             await asyncio.sleep(_SETTLING_SECONDS)
@@ -107,7 +109,7 @@ class Reconcile:
             async with self._locks.hold(event.slug, [ordinal]):
                 row = await self._rows.one(event.id, ordinal)
                 [seen] = await self._look(event, [ordinal])
-                mismatch = judge(row, seen, PAYMENT_PROTECTION_MS) if row else None
+                mismatch = mismatch_of(row, seen, PAYMENT_PROTECTION_MS) if row else None
                 if mismatch is None:
                     return
                 report.found.append(mismatch)
@@ -122,9 +124,15 @@ class Reconcile:
         except LockBusy:
             return  # somebody works on the seat at this moment: the next run looks again
         log.warning(
-            "seat mended" if done else "seat mismatch", event_slug=event.slug, seat=ordinal, kind=mismatch.kind,
-            redis=mismatch.redis, database=mismatch.database, since=iso(mismatch.since), dry_run=dry_run,
-        )  # fmt: skip
+            "seat mended" if done else "seat mismatch",
+            event_slug=event.slug,
+            seat=ordinal,
+            kind=mismatch.kind,
+            redis=mismatch.redis,
+            database=mismatch.database,
+            since=iso(mismatch.since),
+            dry_run=dry_run,
+        )
         if done:
             REPAIRS.labels(mismatch.kind).inc()
             report.mended += 1

@@ -27,9 +27,14 @@ class ReconcileRounds:
     """The body of the `reconcile` job. The first run of a process is a full one."""
 
     def __init__(
-        self, *, events: EventStore, reconcile: Reconcile, settings: Settings, clock: Clock,
+        self,
+        *,
+        events: EventStore,
+        reconcile: Reconcile,
+        settings: Settings,
+        clock: Clock,
         database: databases.Database,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._events = events
         self._reconcile = reconcile
         self._clock = clock
@@ -63,14 +68,22 @@ class ReconcileRounds:
                 report = await self._reconcile.run(event)
                 await self._note(report)
             log.info(
-                "reconciled", event_slug=event.slug, seats=report.seats, found=len(report.found), mended=report.mended,
+                "reconciled",
+                event_slug=event.slug,
+                seats=report.seats,
+                found=len(report.found),
+                mended=report.mended,
                 full=full,
-            )  # fmt: skip
+            )
 
     async def _note(self, report: Report) -> None:
         """Into the audit trail: people are told what was mended (S32)."""
         if report.mended:
             await audit.record(
-                self._database, actor=audit.SYSTEM, action="heal.seats", subject=report.event, count=report.mended,
+                self._database,
+                actor=audit.SYSTEM,
+                action="heal.seats",
+                subject=report.event,
+                count=report.mended,
                 seats=[{"seat": m.ordinal, "kind": m.kind} for m in report.found[:50]],
-            )  # fmt: skip
+            )

@@ -12,7 +12,7 @@ import structlog
 from prometheus_client import Counter
 from redis.asyncio import Redis
 
-from core.store_redis import REDIS_LOST
+from core.process.store_redis import REDIS_LOST
 
 log = structlog.get_logger(__name__)
 

@@ -88,8 +88,10 @@ class Sweeping:
         ADMITTED.labels(event.slug).inc(report.admitted)
         LAPSED.labels(event.slug).inc(report.lapsed)
         for reason, count in (
-            ("session", report.sessions_ended), ("silent", report.active_silent),
-            ("silent_waiting", report.waiting_silent), ("closed", report.closed),
-        ):  # fmt: skip
+            ("session", report.sessions_ended),
+            ("silent", report.active_silent),
+            ("silent_waiting", report.waiting_silent),
+            ("closed", report.closed),
+        ):
             if count:
                 ENDED.labels(event.slug, reason).inc(count)

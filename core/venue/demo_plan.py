@@ -84,19 +84,26 @@ def demo_plan_json() -> bytes:
 
 def _zone(block: _Block, rows: list[dict[str, Any]], areas: list[dict[str, Any]]) -> dict[str, Any]:
     return {
-        "name": block.name, "zone_id": block.key, "uuid": _uuid(block.key), "position": {"x": 0, "y": 0},
-        "rows": rows, "areas": areas,
-    }  # fmt: skip
+        "name": block.name,
+        "zone_id": block.key,
+        "uuid": _uuid(block.key),
+        "position": {"x": 0, "y": 0},
+        "rows": rows,
+        "areas": areas,
+    }
 
 
 def _stalls_rows(block: _Block) -> list[dict[str, Any]]:
     rows = [
         _row(
-            block.key, str(index + 1), _arc(block, block.first_radius + index * _ROW_PITCH, _PITCH),
-            category="VIP" if index < _VIP_ROWS else "Standard", labels=block.labels,
+            block.key,
+            str(index + 1),
+            _arc(block, block.first_radius + index * _ROW_PITCH, _PITCH),
+            category="VIP" if index < _VIP_ROWS else "Standard",
+            labels=block.labels,
         )
         for index in range(block.rows)
-    ]  # fmt: skip
+    ]
     places = _centred(list(_arc(block, _WHEELCHAIR_RADIUS, _WHEELCHAIR_PITCH)), _WHEELCHAIR_PLACES)
     rows.append(_row(block.key, "W", places, category="Wheelchair", labels="", radius=14.0))
     return rows
@@ -105,11 +112,14 @@ def _stalls_rows(block: _Block) -> list[dict[str, Any]]:
 def _balcony_rows(block: _Block) -> list[dict[str, Any]]:
     return [
         _row(
-            block.key, str(index + 1), _arc(block, block.first_radius + index * _ROW_PITCH, _PITCH),
-            category="Balcony", labels=block.labels,
+            block.key,
+            str(index + 1),
+            _arc(block, block.first_radius + index * _ROW_PITCH, _PITCH),
+            category="Balcony",
+            labels=block.labels,
         )
         for index in range(block.rows)
-    ]  # fmt: skip
+    ]
 
 
 def _boxes(side: int) -> dict[str, Any]:
@@ -123,15 +133,24 @@ def _boxes(side: int) -> dict[str, Any]:
         rows.append(_row(key, f"Box {box + 1}", places, category="VIP", labels=""))
         areas.append(
             {
-                "uuid": _uuid(f"{key}-box-{box}"), "shape": "rectangle", "color": "#efe9f4", "border_color": "#b79fc6",
-                "rotation": 0, "position": {"x": round(x - 46, 1), "y": round(y - 22, 1)},
+                "uuid": _uuid(f"{key}-box-{box}"),
+                "shape": "rectangle",
+                "color": "#efe9f4",
+                "border_color": "#b79fc6",
+                "rotation": 0,
+                "position": {"x": round(x - 46, 1), "y": round(y - 22, 1)},
                 "rectangle": {"width": 92, "height": 74},
                 "text": {"text": "", "color": "#5b4668", "size": 14, "position": {"x": 46, "y": 37}},
             }
-        )  # fmt: skip
+        )
     return {
-        "name": name, "zone_id": key, "uuid": _uuid(key), "position": {"x": 0, "y": 0}, "rows": rows, "areas": areas,
-    }  # fmt: skip
+        "name": name,
+        "zone_id": key,
+        "uuid": _uuid(key),
+        "position": {"x": 0, "y": 0},
+        "rows": rows,
+        "areas": areas,
+    }
 
 
 def _row(
@@ -151,14 +170,21 @@ def _row(
         guid = f"{zone}-{number.replace(' ', '')}-{index}"
         seats.append(
             {
-                "seat_guid": guid, "uuid": _uuid(guid), "seat_number": str(index), "category": category,
-                "radius": radius, "position": {"x": round(place[0] - x, 1), "y": round(place[1] - y, 1)},
+                "seat_guid": guid,
+                "uuid": _uuid(guid),
+                "seat_number": str(index),
+                "category": category,
+                "radius": radius,
+                "position": {"x": round(place[0] - x, 1), "y": round(place[1] - y, 1)},
             }
-        )  # fmt: skip
+        )
     return {
-        "uuid": _uuid(f"{zone}-{number}"), "row_number": number, "row_number_position": labels,
-        "position": {"x": x, "y": y}, "seats": seats,
-    }  # fmt: skip
+        "uuid": _uuid(f"{zone}-{number}"),
+        "row_number": number,
+        "row_number_position": labels,
+        "position": {"x": x, "y": y},
+        "seats": seats,
+    }
 
 
 def _arc(block: _Block, radius: float, pitch: float) -> Iterator[tuple[float, float]]:
@@ -182,17 +208,26 @@ def _stage() -> list[dict[str, Any]]:
     back = [(x + 234, 40.0), (x - 234, 40.0)]
     return [
         {
-            "uuid": _uuid("stage"), "shape": "polygon", "color": "#e8e4dc", "border_color": "#9a9182", "rotation": 0,
+            "uuid": _uuid("stage"),
+            "shape": "polygon",
+            "color": "#e8e4dc",
+            "border_color": "#9a9182",
+            "rotation": 0,
             "position": {"x": 0, "y": 0},
             "polygon": {"points": [{"x": round(px, 1), "y": round(py, 1)} for px, py in front + back]},
             "text": {"text": "STAGE · 무대", "color": "#4a453c", "size": 36, "position": {"x": x, "y": 200}},
         },
         {
-            "uuid": _uuid("desk"), "shape": "rectangle", "color": "#dddddd", "border_color": "#999999", "rotation": 0,
-            "position": {"x": x - 90, "y": y + _WHEELCHAIR_RADIUS + 32}, "rectangle": {"width": 180, "height": 40},
+            "uuid": _uuid("desk"),
+            "shape": "rectangle",
+            "color": "#dddddd",
+            "border_color": "#999999",
+            "rotation": 0,
+            "position": {"x": x - 90, "y": y + _WHEELCHAIR_RADIUS + 32},
+            "rectangle": {"width": 180, "height": 40},
             "text": {"text": "Sound", "color": "#555555", "size": 18, "position": {"x": 90, "y": 20}},
         },
-    ]  # fmt: skip
+    ]
 
 
 def _balcony_front() -> list[dict[str, Any]]:
@@ -205,12 +240,16 @@ def _balcony_front() -> list[dict[str, Any]]:
     outline = rail(1108, range(-56, 57, 4)) + rail(1100, range(56, -57, -4))
     return [
         {
-            "uuid": _uuid("rail"), "shape": "polygon", "color": "#c9c2b4", "border_color": "#9a9182", "rotation": 0,
+            "uuid": _uuid("rail"),
+            "shape": "polygon",
+            "color": "#c9c2b4",
+            "border_color": "#9a9182",
+            "rotation": 0,
             "position": {"x": 0, "y": 0},
             "polygon": {"points": [{"x": round(px, 1), "y": round(py, 1)} for px, py in outline]},
             "text": {"text": "", "color": "#4a453c", "size": 16, "position": {"x": 0, "y": 0}},
         },
-    ]  # fmt: skip
+    ]
 
 
 def _uuid(name: str) -> str:

@@ -104,10 +104,22 @@ class EventStore:
                     "INSERT INTO events (slug, name, status, opens_at, closes_at, starts_at, currency, prices, "  # noqa: S608
                     "active_limit, hold_seconds, max_seats, seat_count, plan_digest, plan) "
                     f"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) RETURNING {_COLUMNS}",
-                    new.slug, new.name.strip(), new.status.value, new.opens_at, new.closes_at, new.starts_at,
-                    new.currency, dict(new.prices), new.active_limit, new.hold_seconds, new.max_seats,
-                    len(plan.seats), digest(body), document, timeout=60,
-                )  # fmt: skip
+                    new.slug,
+                    new.name.strip(),
+                    new.status.value,
+                    new.opens_at,
+                    new.closes_at,
+                    new.starts_at,
+                    new.currency,
+                    dict(new.prices),
+                    new.active_limit,
+                    new.hold_seconds,
+                    new.max_seats,
+                    len(plan.seats),
+                    digest(body),
+                    document,
+                    timeout=60,
+                )
             except asyncpg.UniqueViolationError:
                 raise EventExists(f"the event {new.slug!r} exists already: choose another slug") from None
             event = _event(row)
@@ -181,10 +193,19 @@ class EventStore:
                 raise EventNotFound()
             merged = {**row, **changes}
             check_sale(
-                **{name: merged[name] for name in (
-                    "name", "opens_at", "closes_at", "starts_at", "active_limit", "hold_seconds", "max_seats",
-                )}
-            )  # fmt: skip
+                **{
+                    name: merged[name]
+                    for name in (
+                        "name",
+                        "opens_at",
+                        "closes_at",
+                        "starts_at",
+                        "active_limit",
+                        "hold_seconds",
+                        "max_seats",
+                    )
+                }
+            )
             # The names come from `_CHANGEABLE` and from this module, never from a caller.
             assigned = ", ".join(f"{name} = ${index}" for index, name in enumerate(changes, start=2))
             row = await connection.fetchrow(

@@ -107,9 +107,14 @@ def check_new_event(new: NewEvent, plan: SeatPlan) -> None:
     check_slug(new.slug)
     check_currency(new.currency)
     check_sale(
-        name=new.name, opens_at=new.opens_at, closes_at=new.closes_at, starts_at=new.starts_at,
-        active_limit=new.active_limit, hold_seconds=new.hold_seconds, max_seats=new.max_seats,
-    )  # fmt: skip
+        name=new.name,
+        opens_at=new.opens_at,
+        closes_at=new.closes_at,
+        starts_at=new.starts_at,
+        active_limit=new.active_limit,
+        hold_seconds=new.hold_seconds,
+        max_seats=new.max_seats,
+    )
     check_prices(new.prices, plan, new.currency)
 
 

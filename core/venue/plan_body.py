@@ -44,9 +44,16 @@ def digest(body: bytes) -> str:
 
 def _seat(ordinal: int, seat: Seat) -> dict[str, Any]:
     body: dict[str, Any] = {
-        "ordinal": ordinal, "guid": seat.guid, "zone": seat.zone, "row": seat.row, "number": seat.number,
-        "category": seat.category, "x": round(seat.x, 2), "y": round(seat.y, 2), "r": seat.radius,
-    }  # fmt: skip
+        "ordinal": ordinal,
+        "guid": seat.guid,
+        "zone": seat.zone,
+        "row": seat.row,
+        "number": seat.number,
+        "category": seat.category,
+        "x": round(seat.x, 2),
+        "y": round(seat.y, 2),
+        "r": seat.radius,
+    }
     if seat.accessible:
         body["accessible"] = True
     return body
@@ -54,8 +61,16 @@ def _seat(ordinal: int, seat: Seat) -> dict[str, Any]:
 
 def _area(area: Area) -> dict[str, Any]:
     return {
-        "shape": area.shape, "x": round(area.x, 2), "y": round(area.y, 2), "geometry": area.geometry,
-        "rotation": area.rotation, "color": area.color, "border_color": area.border_color,
-        "text": area.text, "text_x": round(area.text_x, 2), "text_y": round(area.text_y, 2),
-        "text_size": area.text_size, "text_color": area.text_color,
-    }  # fmt: skip
+        "shape": area.shape,
+        "x": round(area.x, 2),
+        "y": round(area.y, 2),
+        "geometry": area.geometry,
+        "rotation": area.rotation,
+        "color": area.color,
+        "border_color": area.border_color,
+        "text": area.text,
+        "text_x": round(area.text_x, 2),
+        "text_y": round(area.text_y, 2),
+        "text_size": area.text_size,
+        "text_color": area.text_color,
+    }

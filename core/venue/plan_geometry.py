@@ -30,12 +30,19 @@ def _area(zone: ZonePart, area: AreaPart) -> Area:
     x, y = zone.position.x + area.position.x, zone.position.y + area.position.y
     text = area.text
     return Area(
-        shape=area.shape or "rectangle", x=x, y=y, geometry=_geometry(area), rotation=area.rotation or 0.0,
-        color=area.color, border_color=area.border_color,
+        shape=area.shape or "rectangle",
+        x=x,
+        y=y,
+        geometry=_geometry(area),
+        rotation=area.rotation or 0.0,
+        color=area.color,
+        border_color=area.border_color,
         text=text.text if text else "",
-        text_x=x + (text.position.x if text else 0.0), text_y=y + (text.position.y if text else 0.0),
-        text_size=(text.size if text else None) or _DEFAULT_TEXT_SIZE, text_color=text.color if text else "",
-    )  # fmt: skip
+        text_x=x + (text.position.x if text else 0.0),
+        text_y=y + (text.position.y if text else 0.0),
+        text_size=(text.size if text else None) or _DEFAULT_TEXT_SIZE,
+        text_color=text.color if text else "",
+    )
 
 
 def _geometry(area: AreaPart) -> dict[str, Any]:

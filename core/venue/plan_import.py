@@ -124,12 +124,18 @@ def _assemble(part: PlanPart) -> SeatPlan:
             name = row.row_number or row.row_label.replace("%s", "").strip()
             seats.extend(
                 Seat(
-                    guid=seat.seat_guid, zone=zone.name or zone.zone_id, row=name, number=seat.seat_number,
-                    category=seat.category, x=x + seat.position.x, y=y + seat.position.y,
-                    radius=seat.radius or DEFAULT_RADIUS, accessible=bool(ACCESSIBLE.search(seat.category)),
+                    guid=seat.seat_guid,
+                    zone=zone.name or zone.zone_id,
+                    row=name,
+                    number=seat.seat_number,
+                    category=seat.category,
+                    x=x + seat.position.x,
+                    y=y + seat.position.y,
+                    radius=seat.radius or DEFAULT_RADIUS,
+                    accessible=bool(ACCESSIBLE.search(seat.category)),
                 )
                 for seat in row.seats
-            )  # fmt: skip
+            )
     plan = SeatPlan(
         name=part.name,
         width=part.size.width if part.size else 0.0,

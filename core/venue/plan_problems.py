@@ -48,5 +48,6 @@ class Problems:
         and_others = f" (and {others} more {'error' if others == 1 else 'errors'})" if others else ""
         raise PlanInvalid(
             f"the seat plan is not valid: {first['at']}: {first['message']}{and_others}",
-            errors=self._errors, more=self._more,
-        )  # fmt: skip
+            errors=self._errors,
+            more=self._more,
+        )

@@ -120,9 +120,10 @@ class LoadFollower:
         """Which reading is above its threshold times `factor`, in words; empty when none is."""
         limits = self.thresholds
         for name, value, limit in (
-            ("CPU", load.cpu, limits.cpu), ("memory", load.memory, limits.memory),
+            ("CPU", load.cpu, limits.cpu),
+            ("memory", load.memory, limits.memory),
             ("database pool use", load.pool, limits.pool),
-        ):  # fmt: skip
+        ):
             if value is not None and value >= limit * factor:
                 return f"{name} {value:.0%} (threshold {limit:.0%})"
         if load.payment_seconds is not None and load.payment_seconds >= limits.payment_seconds * factor:

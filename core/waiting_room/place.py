@@ -49,7 +49,13 @@ class SweepReport:
     def __add__(self, later: SweepReport) -> SweepReport:
         """Both together: what they did, and how things stand after `later`."""
         return SweepReport(
-            self.sessions_ended + later.sessions_ended, self.active_silent + later.active_silent,
-            self.waiting_silent + later.waiting_silent, self.lapsed + later.lapsed, self.closed + later.closed,
-            self.admitted + later.admitted, later.waiting, later.active, later.more,
-        )  # fmt: skip
+            self.sessions_ended + later.sessions_ended,
+            self.active_silent + later.active_silent,
+            self.waiting_silent + later.waiting_silent,
+            self.lapsed + later.lapsed,
+            self.closed + later.closed,
+            self.admitted + later.admitted,
+            later.waiting,
+            later.active,
+            later.more,
+        )

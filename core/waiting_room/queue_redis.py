@@ -12,7 +12,7 @@ from typing import Any
 
 from core import keys
 from core.clock import Clock, from_millis
-from core.lua_redis import Script, ScriptRunner
+from core.process.lua_redis import Script, ScriptRunner
 from core.seats.board_redis import BoardStore
 from core.settings import Settings
 from core.venue.event import Event, SaleState
@@ -96,10 +96,13 @@ class WaitingRoom:
     async def _sweep_batch(self, event: Event) -> SweepReport:
         settings = self._settings
         arguments = [
-            int(settings.active_grace_seconds * 1000), int(settings.waiting_grace_seconds * 1000),
-            SWEEP_BATCH, _PACE_MEMORY_MS,
-            int(event.sale_state(self._clock.now()) is SaleState.CLOSED), _CLOSED_KEPT_MS,
-        ]  # fmt: skip
+            int(settings.active_grace_seconds * 1000),
+            int(settings.waiting_grace_seconds * 1000),
+            SWEEP_BATCH,
+            _PACE_MEMORY_MS,
+            int(event.sale_state(self._clock.now()) is SaleState.CLOSED),
+            _CLOSED_KEPT_MS,
+        ]
         answer = await self._call("sweep", event, arguments)
         if answer[0] == b"no_board":
             await self._boards.ensure(event)
@@ -126,10 +129,14 @@ class WaitingRoom:
             _SCRIPTS[name],
             _keys(slug),
             [
-                keys.seat_state_prefix(slug), keys.seats_channel(slug), keys.queue_channel(slug),
-                self.limit(event), int(self._settings.session_seconds * 1000), *arguments,
+                keys.seat_state_prefix(slug),
+                keys.seats_channel(slug),
+                keys.queue_channel(slug),
+                self.limit(event),
+                int(self._settings.session_seconds * 1000),
+                *arguments,
             ],
-        )  # fmt: skip
+        )
 
     def _place(self, event: Event, answer: Sequence[Any]) -> Place | None:
         if answer[0] == b"none":
@@ -140,17 +147,33 @@ class WaitingRoom:
         is_active = state is PlaceState.ACTIVE
         session = self._settings.session_seconds
         return Place(
-            state=state, number=number, ahead=ahead, waiting=waiting, active=active, version=version,
+            state=state,
+            number=number,
+            ahead=ahead,
+            waiting=waiting,
+            active=active,
+            version=version,
             until=from_millis(float(answer[6])) if is_active else None,
             eta_seconds=0 if is_active else eta_seconds(ahead, pace, event.active_limit, session),
-        )  # fmt: skip
+        )
 
 
 def _keys(slug: str) -> list[str]:
     """The order that `lua/queue.lua` names."""
     return [
-        keys.waiting_queue(slug), keys.waiting_beats(slug), keys.waiting_number(slug), keys.waiting_spent(slug),
-        keys.queue_version(slug), keys.active_users(slug), keys.active_until(slug), keys.active_paying(slug),
-        keys.pace(slug), keys.board(slug), keys.board_version(slug), keys.holds(slug), keys.baskets(slug),
-        keys.basket_deadlines(slug), keys.active_cap(slug),
-    ]  # fmt: skip
+        keys.waiting_queue(slug),
+        keys.waiting_beats(slug),
+        keys.waiting_number(slug),
+        keys.waiting_spent(slug),
+        keys.queue_version(slug),
+        keys.active_users(slug),
+        keys.active_until(slug),
+        keys.active_paying(slug),
+        keys.pace(slug),
+        keys.board(slug),
+        keys.board_version(slug),
+        keys.holds(slug),
+        keys.baskets(slug),
+        keys.basket_deadlines(slug),
+        keys.active_cap(slug),
+    ]

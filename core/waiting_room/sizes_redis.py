@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 
 from core import keys
 from core.errors import StoreUnavailable
-from core.store_redis import REDIS_LOST
+from core.process.store_redis import REDIS_LOST
 
 
 async def sizes(redis: Redis, slugs: Sequence[str]) -> list[tuple[int, int]]:

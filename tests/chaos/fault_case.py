@@ -21,9 +21,9 @@ from core.booking.reservation import Reason
 from core.embedded import Engines
 from core.errors import OnsaleError
 from core.payments.composition import open_payments
+from core.process.supervisor import Supervisor
 from core.runtime import Runtime
 from core.settings import Settings
-from core.upkeep.supervisor import Supervisor
 from core.venue.event import Event
 from tests.booking import Entry, check_books, rows, until
 from tests.booking import open_payments as payments_left
@@ -155,10 +155,13 @@ class Stage:
 
     async def start(self, event: Event, case: Case, log: Path) -> Process:
         task: cashier.Task = {
-            "settings": self.settings, "slug": event.slug, "visitor": "buyer", "cancels": case.cancels,
+            "settings": self.settings,
+            "slug": event.slug,
+            "visitor": "buyer",
+            "cancels": case.cancels,
             "step": "" if case.step == CHARGING else case.step,
             "engines": {"database_url": self.engines.database_url, "redis_url": self.engines.redis_url},
-        }  # fmt: skip
+        }
         ours, theirs = socket.socketpair()
         with theirs:
             child = _SERVERS.Process(target=cashier.run, args=(task, theirs, log), daemon=True)
@@ -174,12 +177,22 @@ async def stage(runtime: Runtime, database_url: str, case: Case, folder: Path) -
         provider = StoreProxy((address.hostname or "", address.port or 0))
         await provider.open()
         settings = {
-            "data": str(folder), "secret_key": "chaos", "operator_token": "chaos", "payment_providers": case.provider,
-            "simulator_url": f"http://127.0.0.1:{provider.port}/paysim", "payment_read_seconds": 0.6,
-            "payment_connect_seconds": 1, "claim_seconds": 1.2, "resolver_seconds": 0.2, "payment_deadline_seconds": 40,
-            "payment_retries": 0, "breaker_timeouts": 1000, "breaker_window": 1000, "breaker_minimum_calls": 1000,
+            "data": str(folder),
+            "secret_key": "chaos",
+            "operator_token": "chaos",
+            "payment_providers": case.provider,
+            "simulator_url": f"http://127.0.0.1:{provider.port}/paysim",
+            "payment_read_seconds": 0.6,
+            "payment_connect_seconds": 1,
+            "claim_seconds": 1.2,
+            "resolver_seconds": 0.2,
+            "payment_deadline_seconds": 40,
+            "payment_retries": 0,
+            "breaker_timeouts": 1000,
+            "breaker_window": 1000,
+            "breaker_minimum_calls": 1000,
             "log_level": "warning",
-        }  # fmt: skip
+        }
         try:
             yield Stage(runtime, settings, proxied, postgres, redis, provider, books)
         finally:
@@ -196,10 +209,16 @@ async def play(at: Stage, event: Event, case: Case, folder: Path) -> Told:
     supervisor = Supervisor()
     payments = open_payments(settings=Settings.load(**at.settings), redis=None, clock=at.runtime.clock)
     other = Checkout(
-        database=at.runtime.database, redis=at.runtime.redis, seats=at.runtime.seats, events=at.runtime.events,
-        payments=payments, supervisor=supervisor, settings=Settings.load(**at.settings), clock=at.runtime.clock,
+        database=at.runtime.database,
+        redis=at.runtime.redis,
+        seats=at.runtime.seats,
+        events=at.runtime.events,
+        payments=payments,
+        supervisor=supervisor,
+        settings=Settings.load(**at.settings),
+        clock=at.runtime.clock,
         process=f"other-{secrets.token_hex(3)}",
-    )  # fmt: skip
+    )
     try:
         if case.step == CHARGING:
             await until(lambda: at.books.ledger(case.provider), PATIENCE_SECONDS)

@@ -75,11 +75,17 @@ async def _play_all(cases: Sequence[Case], empty: Engines, settings: Settings, f
             at = await stack.enter_async_context(stage(runtime, url, case, mine))
             event = await runtime.events.create(
                 NewEvent(
-                    slug=f"c-{secrets.token_hex(5)}", name="Test night", currency="KRW", prices={"Standard": 15000},
-                    active_limit=10, hold_seconds=300, max_seats=4, status=SaleStatus.OPEN,
+                    slug=f"c-{secrets.token_hex(5)}",
+                    name="Test night",
+                    currency="KRW",
+                    prices={"Standard": 15000},
+                    active_limit=10,
+                    hold_seconds=300,
+                    max_seats=4,
+                    status=SaleStatus.OPEN,
                 ),
                 small_plan(),
-            )  # fmt: skip
+            )
             told = await play(at, event, case, mine)
             if told.wrong:
                 told.wrong += "\n" + (mine / "cashier.log").read_text()[-2000:]
@@ -120,7 +126,8 @@ async def test_all_faults(
     provider: str, step: str, empty: Engines, settings: Settings, tmp_path: Path, played: list[Told]
 ) -> None:
     """S15, S27; rules 1, 2, 3: every pair of step and fault. `-k "kcp and answer"` plays one step."""
-    lines = await _play_all([case for case in CASES if (case.provider, case.step) == (provider, step)], empty,
-                            settings, tmp_path)  # fmt: skip
+    lines = await _play_all(
+        [case for case in CASES if (case.provider, case.step) == (provider, step)], empty, settings, tmp_path
+    )
     played += lines
     assert [told for told in lines if told.wrong] == []

@@ -72,14 +72,30 @@ def test_a_command_has_the_same_fields_and_bounds(name: str) -> None:
 
 
 COMMAND_EXAMPLES = [
-    {"type": "join"}, {"type": "join", "ticket": None}, {"type": "join", "ticket": "t"}, {"type": "join", "ticket": 1},
-    {"type": "join", "ticket": "x" * 1025}, {"type": "beat"}, {"type": "hold", "seats": [1]}, {"type": "hold"},
-    {"type": "hold", "id": "c1", "seats": [1, 2]}, {"type": "hold", "seats": []}, {"type": "hold", "seats": ["1"]},
-    {"type": "hold", "seats": list(range(101))}, {"type": "hold", "id": 7, "seats": [1]},
-    {"type": "hold", "id": "x" * 65, "seats": [1]}, {"type": "release", "seats": [0]}, {"type": "extend", "id": "e"},
-    {"type": "sync", "epoch": 1, "version": 2}, {"type": "sync"}, {"type": "sync", "epoch": "1"}, {"type": "leave"},
-    {"type": "beat", "of": "a later version"}, {"type": "hold", "seats": [1.5]}, {"type": "hold", "seats": [True]},
-]  # fmt: skip
+    {"type": "join"},
+    {"type": "join", "ticket": None},
+    {"type": "join", "ticket": "t"},
+    {"type": "join", "ticket": 1},
+    {"type": "join", "ticket": "x" * 1025},
+    {"type": "beat"},
+    {"type": "hold", "seats": [1]},
+    {"type": "hold"},
+    {"type": "hold", "id": "c1", "seats": [1, 2]},
+    {"type": "hold", "seats": []},
+    {"type": "hold", "seats": ["1"]},
+    {"type": "hold", "seats": list(range(101))},
+    {"type": "hold", "id": 7, "seats": [1]},
+    {"type": "hold", "id": "x" * 65, "seats": [1]},
+    {"type": "release", "seats": [0]},
+    {"type": "extend", "id": "e"},
+    {"type": "sync", "epoch": 1, "version": 2},
+    {"type": "sync"},
+    {"type": "sync", "epoch": "1"},
+    {"type": "leave"},
+    {"type": "beat", "of": "a later version"},
+    {"type": "hold", "seats": [1.5]},
+    {"type": "hold", "seats": [True]},
+]
 
 
 @pytest.mark.parametrize("command", COMMAND_EXAMPLES, ids=lambda command: json.dumps(command)[:60])

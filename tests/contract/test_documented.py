@@ -285,15 +285,32 @@ async def too_many_requests(scene: Scene, endpoint: Endpoint) -> httpx.Response:
 
 #: How each code is met. `store_unavailable` has tests of its own below.
 MEET: dict[str, Meet] = {
-    "no_visitor": no_visitor, "forbidden": forbidden, "event_not_found": not_found, "reservation_not_found": not_found,
-    "cross_site": cross_site, "too_large": too_large, "sale_not_open": not_open, "sale_closed": closed,
-    "not_in_queue": outside, "not_active": outside, "seat_taken": seat_taken, "too_many_seats": too_many_seats,
-    "no_such_seat": no_such_seat, "no_seats_held": no_seats, "hold_not_extendable": not_extendable,
-    "hold_expired": hold_expired, "payment_in_progress": paying, "idempotency_key_reused": key_reused,
-    "event_exists": event_exists, "plan_invalid": plan_invalid, "seat_not_held": not_held,
+    "no_visitor": no_visitor,
+    "forbidden": forbidden,
+    "event_not_found": not_found,
+    "reservation_not_found": not_found,
+    "cross_site": cross_site,
+    "too_large": too_large,
+    "sale_not_open": not_open,
+    "sale_closed": closed,
+    "not_in_queue": outside,
+    "not_active": outside,
+    "seat_taken": seat_taken,
+    "too_many_seats": too_many_seats,
+    "no_such_seat": no_such_seat,
+    "no_seats_held": no_seats,
+    "hold_not_extendable": not_extendable,
+    "hold_expired": hold_expired,
+    "payment_in_progress": paying,
+    "idempotency_key_reused": key_reused,
+    "event_exists": event_exists,
+    "plan_invalid": plan_invalid,
+    "seat_not_held": not_held,
     "no_such_provider": no_provider,
-    "not_cancellable": not_cancellable, "payment_unavailable": payment_away, "too_many_requests": too_many_requests,
-}  # fmt: skip
+    "not_cancellable": not_cancellable,
+    "payment_unavailable": payment_away,
+    "too_many_requests": too_many_requests,
+}
 
 REFUSALS = [
     pytest.param(endpoint, refusal, id=f"{operation_id(endpoint)}-{refusal.status}-{refusal.code}")
@@ -349,9 +366,11 @@ async def test_a_store_that_is_away_is_said_plainly(
                 # S16's 3 s, and some for a machine that is busy with other tests.
                 async with asyncio.timeout(5):
                     response = await by.call(
-                        endpoint.method, filled(endpoint.path, slug=event.slug), headers=headers_of(endpoint),
+                        endpoint.method,
+                        filled(endpoint.path, slug=event.slug),
+                        headers=headers_of(endpoint),
                         json=good_body(endpoint),
-                    )  # fmt: skip
+                    )
                 met[operation_id(endpoint)] = response.status_code
                 assert response.status_code != 500, (operation_id(endpoint), response.text)
                 if response.status_code == 503 and endpoint.uses_stores:

@@ -19,9 +19,9 @@ import orjson
 import pytest
 from fastavro.utils import generate_many
 
-from core.events import codec
-from core.events.codec import Decoder, Encoder, SchemaVersion, encode_body, resolve, schema_version, versions
-from core.events.reservation_event import EventInvalid, ReservationEvent, parse, payload_of
+from core.messaging import codec
+from core.messaging.codec import Decoder, Encoder, SchemaVersion, encode_body, resolve, schema_version, versions
+from core.messaging.reservation_message import EventInvalid, ReservationMessage, parse, payload_of
 from tests.outbox_rows import payload
 
 #: Version -> fingerprint of the wire. A released line is never changed: messages with it are in topics for ever.
@@ -67,7 +67,7 @@ def _branches(version: SchemaVersion) -> list[dict[str, Any]]:
     ]
 
 
-def event(**fields: Any) -> ReservationEvent:
+def event(**fields: Any) -> ReservationMessage:
     return parse(uuid.uuid4(), "reservation.confirmed", payload(uuid.uuid4(), **fields))
 
 
@@ -138,8 +138,12 @@ async def test_messages_of_every_version_are_read(version: SchemaVersion) -> Non
     sent = event()
     read = await Decoder().decode(b"\xc3\x01" + version.mark + encode_body(sent, version), only_for="email")
     assert (read.uid, read.type, read.amount, read.at, read.only_for) == (
-        sent.uid, sent.type, sent.amount, sent.at, "email",
-    )  # fmt: skip
+        sent.uid,
+        sent.type,
+        sent.amount,
+        sent.at,
+        "email",
+    )
     assert [(seat.ordinal, seat.version, seat.status) for seat in read.seats] == [(4, 2, "SOLD"), (5, 2, "SOLD")]
     assert read.language == "en"
     assert read.seats[0].row == ("" if version.number == 1 else "3")
@@ -194,8 +198,9 @@ async def test_no_cut_of_a_message_is_read_as_another_or_breaks_the_reader() -> 
 def test_a_payload_survives_the_event() -> None:
     reservation = uuid.uuid4()
     assert payload_of(parse(uuid.uuid4(), "reservation.confirmed", payload(reservation))) == {
-        **payload(reservation), "at": payload_of(event())["at"],
-    }  # fmt: skip
+        **payload(reservation),
+        "at": payload_of(event())["at"],
+    }
 
 
 class FakeIds:

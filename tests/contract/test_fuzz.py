@@ -61,12 +61,15 @@ async def test_any_body_to_any_call(
     token = "operator" if endpoint.caller is Caller.OPERATOR else visitor.token
     content = data.draw(raw_bodies)
     response = await client.request(
-        endpoint.method, endpoint.path.replace("{slug}", slug), content=content,
+        endpoint.method,
+        endpoint.path.replace("{slug}", slug),
+        content=content,
         headers={
-            "authorization": f"Bearer {token}", "content-type": "application/json",
+            "authorization": f"Bearer {token}",
+            "content-type": "application/json",
             "idempotency-key": data.draw(st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=8)),
         },
-    )  # fmt: skip
+    )
     assert response.status_code < 500, (content, response.text)
     check(description, endpoint.method, endpoint.path.replace("{slug}", slug), response)
 
@@ -93,11 +96,25 @@ header_text = st.text(st.characters(min_codepoint=1, max_codepoint=255, exclude_
     part=st.text(max_size=20),
     query=st.text(max_size=20),
     headers=st.dictionaries(
-        st.sampled_from(["authorization", "cookie", "origin", "sec-fetch-site", "accept", "accept-language",
-                         "if-none-match", "content-type", "x-request-id", "accept-encoding", "content-length"]),
-        header_text, max_size=4,
+        st.sampled_from(
+            [
+                "authorization",
+                "cookie",
+                "origin",
+                "sec-fetch-site",
+                "accept",
+                "accept-language",
+                "if-none-match",
+                "content-type",
+                "x-request-id",
+                "accept-encoding",
+                "content-length",
+            ]
+        ),
+        header_text,
+        max_size=4,
     ),
-)  # fmt: skip
+)
 async def test_any_address_and_header(
     app: Starlette, method: str, path: str, part: str, query: str, headers: dict[str, str]
 ) -> None:
@@ -119,11 +136,18 @@ async def _asgi(app: Starlette, method: str, path: str, query: str, headers: dic
             statuses.append(message["status"])
 
     scope = {
-        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method, "scheme": "http",
-        "path": path, "raw_path": path.encode("utf-8", "surrogatepass"), "root_path": "",
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode("utf-8", "surrogatepass"),
+        "root_path": "",
         "query_string": query.encode("utf-8", "surrogatepass"),
         "headers": [(b"host", b"onsale.test")] + [(k.encode(), v.encode("latin-1")) for k, v in headers.items()],
-        "client": ("203.0.113.9", 1), "server": ("onsale.test", 80),
-    }  # fmt: skip
+        "client": ("203.0.113.9", 1),
+        "server": ("onsale.test", 80),
+    }
     await app(scope, receive, send)
     return statuses[0]

@@ -22,8 +22,12 @@ EVENTS, CHECK = "/api/operator/events", "/api/operator/plans/check"
 
 
 def sale(**changes: Any) -> dict[str, Any]:
-    made = {"slug": f"t-{secrets.token_hex(5)}", "name": "Gala", "plan": small_plan().decode(),
-            "prices": {"Standard": 15000}}  # fmt: skip
+    made = {
+        "slug": f"t-{secrets.token_hex(5)}",
+        "name": "Gala",
+        "plan": small_plan().decode(),
+        "prices": {"Standard": 15000},
+    }
     return made | changes
 
 
@@ -34,17 +38,30 @@ async def trail(runtime: Runtime, subject: str) -> list[Any]:
 async def test_a_sale_is_made_from_a_plan_and_bought_from(operator: Api, visitor: Api, runtime: Runtime) -> None:
     """The plan as a document; times of any zone; the settings' limits where nothing is said."""
     asked = sale(
-        plan=json.loads(small_plan()), currency="EUR", opens_at="2026-05-01T20:00:00+09:00",
-        closes_at="2030-01-01T00:00:00Z", starts_at="2030-02-01T19:30:00+01:00", max_seats=2, open=True,
-    )  # fmt: skip
+        plan=json.loads(small_plan()),
+        currency="EUR",
+        opens_at="2026-05-01T20:00:00+09:00",
+        closes_at="2030-01-01T00:00:00Z",
+        starts_at="2030-02-01T19:30:00+01:00",
+        max_seats=2,
+        open=True,
+    )
     response = await operator.call("POST", EVENTS, json=asked, expect=201)
     settings = runtime.settings
     assert response.json() == {
-        "slug": asked["slug"], "name": "Gala", "status": "OPEN", "opens_at": "2026-05-01T11:00:00.000Z",
-        "closes_at": "2030-01-01T00:00:00.000Z", "starts_at": "2030-02-01T18:30:00.000Z", "currency": "EUR",
-        "prices": {"Standard": 15000}, "active_limit": settings.active_limit,
-        "hold_seconds": round(settings.hold_seconds), "max_seats": 2, "seats": 20,
-    }  # fmt: skip
+        "slug": asked["slug"],
+        "name": "Gala",
+        "status": "OPEN",
+        "opens_at": "2026-05-01T11:00:00.000Z",
+        "closes_at": "2030-01-01T00:00:00.000Z",
+        "starts_at": "2030-02-01T18:30:00.000Z",
+        "currency": "EUR",
+        "prices": {"Standard": 15000},
+        "active_limit": settings.active_limit,
+        "hold_seconds": round(settings.hold_seconds),
+        "max_seats": 2,
+        "seats": 20,
+    }
     path = response.headers["location"]
     assert (await visitor.call("GET", path, expect=200)).json()["status"] == "open"
     await visitor.call("POST", f"{path}/queue", expect=200)
@@ -90,8 +107,9 @@ async def test_all_errors_of_a_plan_are_told_with_their_places(operator: Api, ru
     asked = {"plan": plan} if path == CHECK else sale(plan=plan)
     body = await operator.refused("POST", path, 422, "plan_invalid", json=asked)
     assert [one["at"] for one in body["errors"]] == [
-        "zones[0].rows[0].seats[2].category", "zones[0].rows[0].seats[3].seat_guid",
-    ]  # fmt: skip
+        "zones[0].rows[0].seats[2].category",
+        "zones[0].rows[0].seats[3].seat_guid",
+    ]
     assert not await rows(runtime, "SELECT 1 FROM events WHERE slug = $1", asked.get("slug", ""))
 
 
@@ -186,9 +204,13 @@ async def test_a_sale_is_changed_and_the_trail_says_from_what_to_what(
     [entry] = await trail(runtime, event.slug)
     assert (entry["action"], entry["detail"]) == (
         "sale.change",
-        {"name": ["Test night", "New name"], "hold_seconds": [300, 900], "max_seats": [4, 1],
-         "starts_at": [None, "2030-05-01T11:00:00.000Z"]},
-    )  # fmt: skip
+        {
+            "name": ["Test night", "New name"],
+            "hold_seconds": [300, 900],
+            "max_seats": [4, 1],
+            "starts_at": [None, "2030-05-01T11:00:00.000Z"],
+        },
+    )
     cleared = (await operator.call("PATCH", f"{EVENTS}/{event.slug}", json={"starts_at": None}, expect=200)).json()
     assert cleared["starts_at"] is None
     await operator.call("PATCH", f"{EVENTS}/{event.slug}", json={"max_seats": 1}, expect=200)
@@ -198,10 +220,13 @@ async def test_a_sale_is_changed_and_the_trail_says_from_what_to_what(
 @pytest.mark.parametrize(
     ("changes", "at"),
     [
-        ({"name": ""}, "name"), ({"hold_seconds": 0}, "hold_seconds"), ({"max_seats": None}, "max_seats"),
-        ({"closes_at": "2020-01-01T00:00Z"}, "closes_at"), ({"currency": "EUR"}, "currency"),
+        ({"name": ""}, "name"),
+        ({"hold_seconds": 0}, "hold_seconds"),
+        ({"max_seats": None}, "max_seats"),
+        ({"closes_at": "2020-01-01T00:00Z"}, "closes_at"),
+        ({"currency": "EUR"}, "currency"),
     ],
-)  # fmt: skip
+)
 async def test_a_change_that_breaks_a_rule_is_refused(
     operator: Api, make_event: MakeEvent, runtime: Runtime, changes: dict[str, Any], at: str
 ) -> None:

@@ -209,8 +209,10 @@ async def test_requests_are_counted_by_route_and_not_by_address(
         return next((v for got, v in found["onsale_http_requests_total"] if got == labels), 0.0)
 
     for route, status, more in (
-        ("/api/events/{slug}", "200", 1), ("/api/events/{slug}", "404", 1), ("-", "404", 2),
-    ):  # fmt: skip
+        ("/api/events/{slug}", "200", 1),
+        ("/api/events/{slug}", "404", 1),
+        ("-", "404", 2),
+    ):
         assert count(after, route, status) - count(before, route, status) == more
 
 
@@ -243,8 +245,13 @@ async def test_metrics_of_several_processes_are_added_up(tmp_path: Path) -> None
     )
     environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
     ran = await asyncio.to_thread(
-        subprocess.run, [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        subprocess.run,
+        [sys.executable, "-c", code],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     found = figures(ran.stdout)["onsale_http_requests_total"]
     assert found == [({"method": "GET", "route": "/api/events", "status": "200"}, 3)]
 
@@ -285,8 +292,9 @@ class TestOperator:
         await visitor.call("POST", f"/api/events/{event.slug}/holds", json={"seats": [1]}, expect=201)
         done = await rows(runtime, "SELECT action, detail FROM audit WHERE subject = $1 ORDER BY id", event.slug)
         assert [(row["action"], row["detail"]["seats"]) for row in done] == [
-            ("seats.block", [1, 2]), ("seats.unblock", [1]),
-        ]  # fmt: skip
+            ("seats.block", [1, 2]),
+            ("seats.unblock", [1]),
+        ]
 
     @pytest.mark.parametrize("token", ["", "wrong", "operato", "operatorr", "Operator", "öperator"])
     async def test_only_the_operator_may(

@@ -11,7 +11,7 @@ import structlog
 
 from core import keys
 from core.embedded import Engines
-from core.events.pipeline import EventPipeline
+from core.messaging.pipeline import EventPipeline
 from core.payments.breaker import Mode
 from core.runtime import Runtime, open_runtime
 from core.settings import Settings
@@ -247,8 +247,9 @@ async def test_the_diagnosis_names_the_cause_and_the_reply(
     question = {"event": event.slug, "seat": 3}
     body = (await operator.call("POST", "/api/operator/diagnosis", json=question, expect=200)).json()
     assert (body["cause"], [one["fixable"] for one in body["steps"] if one["step"] == "seat lock"]) == (
-        "lock_without_ttl", [True],
-    )  # fmt: skip
+        "lock_without_ttl",
+        [True],
+    )
     body = (await operator.call("POST", "/api/operator/diagnosis", json={**question, "fix": True}, expect=200)).json()
     assert [one["fixed"] for one in body["steps"] if one["step"] == "seat lock"] == [True]
     assert not await runtime.redis.exists(keys.seat_lock(event.slug, 3))
@@ -258,9 +259,13 @@ async def test_the_diagnosis_names_the_cause_and_the_reply(
 
 async def test_dead_letters_are_listed_and_sent_again(operator: Api, runtime: Runtime) -> None:
     await runtime.pipeline.dead_letters.bury(
-        consumer="email", source="outbox/test-operator", error="MailRefused: 550 no such user", attempts=5,
-        type_="reservation.confirmed", payload={"event": "summer"},
-    )  # fmt: skip
+        consumer="email",
+        source="outbox/test-operator",
+        error="MailRefused: 550 no such user",
+        attempts=5,
+        type_="reservation.confirmed",
+        payload={"event": "summer"},
+    )
     body = (await operator.call("GET", "/api/operator/dead-letters", expect=200)).json()
     letter = next(one for one in body["letters"] if one["source"] == "outbox/test-operator")
     assert (letter["consumer"], letter["event"], letter["attempts"]) == ("email", "summer", 5)
@@ -309,8 +314,14 @@ class TestFigures:
         body = (await operator.call("GET", f"/api/operator/events/{event.slug}/figures", expect=200)).json()
         assert body["away"] == []
         assert body["admission"] | {"pace": None} == {
-            "waiting": 1, "active": 2, "paying": 0, "baskets": 1, "seats_held": 3, "cap": None, "pace": None,
-        }  # fmt: skip
+            "waiting": 1,
+            "active": 2,
+            "paying": 0,
+            "baskets": 1,
+            "seats_held": 3,
+            "cap": None,
+            "pace": None,
+        }
         assert body["board"] == {"available": 14, "held": 3, "sold": 2, "blocked": 1}
         assert (body["sales"]["sold"], body["sales"]["revenue"]) == (2, 30000)
         assert body["sales"]["by_category"] == [{"category": "Standard", "sold": 2, "revenue": 30000}]
@@ -394,9 +405,7 @@ class TestFigures:
         assert 0 < await runtime.redis.ttl(keys.history(event.slug)) <= 7200
         await runtime.redis.delete(keys.history(event.slug))
 
-    async def test_the_overview_lists_the_sales(
-        self, operator: Api, visitor: Api, make_event: MakeEvent
-    ) -> None:
+    async def test_the_overview_lists_the_sales(self, operator: Api, visitor: Api, make_event: MakeEvent) -> None:
         event = await make_event()
         await visitor.call("POST", f"/api/events/{event.slug}/queue", expect=200)
 

@@ -258,9 +258,13 @@ async def test_a_body_of_the_wrong_shape_says_what_is_wrong(
     event = await make_event()
     await visitor.call("POST", f"/api/events/{event.slug}/queue")
     problem = await visitor.refused(
-        "POST", f"/api/events/{event.slug}/holds", 422, "invalid_request",
-        content=json.dumps(body).encode(), headers={"content-type": "application/json"},
-    )  # fmt: skip
+        "POST",
+        f"/api/events/{event.slug}/holds",
+        422,
+        "invalid_request",
+        content=json.dumps(body).encode(),
+        headers={"content-type": "application/json"},
+    )
     assert problem["errors"][0]["at"] == at
     assert problem["errors"][0]["message"]
     assert set(await states(visitor, event.slug)) == {0}
@@ -318,10 +322,17 @@ async def test_a_body_that_says_it_is_too_long_is_not_waited_for(
     path = f"/api/events/{event.slug}/holds"
     headers = {"host": "onsale.test", "authorization": f"Bearer {visitor.token}", "content-length": "100000000"}
     scope = {
-        "type": "http", "http_version": "1.1", "method": "POST", "scheme": "http", "path": path,
-        "raw_path": path.encode(), "root_path": "", "query_string": b"", "client": ("203.0.113.9", 1),
+        "type": "http",
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "root_path": "",
+        "query_string": b"",
+        "client": ("203.0.113.9", 1),
         "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
-    }  # fmt: skip
+    }
     await app(scope, receive, send)
     assert statuses[0] == 413
 

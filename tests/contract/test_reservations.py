@@ -38,9 +38,10 @@ async def hold(api: Api, event: Event, *seats: int) -> None:
 
 async def submit(api: Api, event: Event, key: str = "key-1", **sent: Any) -> Any:
     return await api.call(
-        "POST", f"/api/events/{event.slug}/reservations",
+        "POST",
+        f"/api/events/{event.slug}/reservations",
         **{"json": BODY, "headers": {"idempotency-key": key}, "expect": 202, **sent},
-    )  # fmt: skip
+    )
 
 
 async def ended(api: Api, path: str) -> dict[str, Any]:
@@ -107,9 +108,10 @@ async def test_two_idempotency_keys_are_none(visitor: Api, bank: Bank, make_even
     event = await make_event()
     await hold(visitor, event, 1)
     response = await visitor.client.post(
-        f"/api/events/{event.slug}/reservations", json=BODY,
+        f"/api/events/{event.slug}/reservations",
+        json=BODY,
         headers=[("authorization", f"Bearer {visitor.token}"), ("idempotency-key", "a"), ("idempotency-key", "b")],
-    )  # fmt: skip
+    )
     assert response.status_code == 400
 
 

@@ -72,10 +72,16 @@ async def test_a_cookie_and_a_token_are_the_same_identity(
 @pytest.mark.parametrize(
     "credential",
     [
-        "", "Bearer", "Bearer ", "Bearer x", "Bearer v_AAAAAAAAAAAAAAAAAAAAAA", "Bearer v_AAAAAAAAAAAAAAAAAAAAAA.xyz",
-        "Basic dmlzaXRvcjo=", "Bearer operator",
+        "",
+        "Bearer",
+        "Bearer ",
+        "Bearer x",
+        "Bearer v_AAAAAAAAAAAAAAAAAAAAAA",
+        "Bearer v_AAAAAAAAAAAAAAAAAAAAAA.xyz",
+        "Basic dmlzaXRvcjo=",
+        "Bearer operator",
     ],
-)  # fmt: skip
+)
 async def test_what_we_did_not_sign_is_nobody(nobody: Api, make_event: MakeEvent, credential: str) -> None:
     event = await make_event()
     sent = {"headers": {"authorization": credential}}

@@ -34,11 +34,17 @@ HALL = Path(__file__).parent.parent / "data" / "riethsporthalle.json"
 
 #: Short enough to wait for, long enough for a busy machine: a browser beats every second.
 SETTINGS = {
-    "ONSALE_BEAT_SECONDS": "1", "ONSALE_ACTIVE_GRACE_SECONDS": "8", "ONSALE_WAITING_GRACE_SECONDS": "60",
-    "ONSALE_SWEEP_SECONDS": "0.3", "ONSALE_RATE_LIMITS": "off", "ONSALE_OPERATOR_TOKEN": "operator",
-    "ONSALE_SECRET_KEY": "browser-tests", "ONSALE_PAYMENT_READ_SECONDS": "2", "ONSALE_RESOLVER_SECONDS": "1",
+    "ONSALE_BEAT_SECONDS": "1",
+    "ONSALE_ACTIVE_GRACE_SECONDS": "8",
+    "ONSALE_WAITING_GRACE_SECONDS": "60",
+    "ONSALE_SWEEP_SECONDS": "0.3",
+    "ONSALE_RATE_LIMITS": "off",
+    "ONSALE_OPERATOR_TOKEN": "operator",
+    "ONSALE_SECRET_KEY": "browser-tests",
+    "ONSALE_PAYMENT_READ_SECONDS": "2",
+    "ONSALE_RESOLVER_SECONDS": "1",
     "PORT": "0",
-}  # fmt: skip
+}
 
 CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 
@@ -85,9 +91,12 @@ def server() -> Iterator[Server]:
     ):
         stores = {"DATABASE_URL": started.database_url, "REDIS_URL": started.redis_url, "ONSALE_DATA": folder}
         process = subprocess.Popen(
-            [sys.executable, "-m", "cli", "serve"], cwd=Path(__file__).parents[2],
-            env=os.environ | SETTINGS | stores, stdout=output, stderr=subprocess.STDOUT,
-        )  # fmt: skip
+            [sys.executable, "-m", "cli", "serve"],
+            cwd=Path(__file__).parents[2],
+            env=os.environ | SETTINGS | stores,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
         try:
             yield Server(_address(process, Path(output.name)), started.database_url, started.redis_url)
         finally:
@@ -131,9 +140,15 @@ async def make_sale(events: EventStore) -> MakeSale:
 
     async def make(*, seats: int = 40, plan: bytes | None = None, **changes: Any) -> str:
         fields: dict[str, Any] = {
-            "slug": f"e-{secrets.token_hex(5)}", "name": "Test night", "currency": "KRW", "prices": {"Standard": 15000},
-            "active_limit": 100, "hold_seconds": 300, "max_seats": 4, "status": SaleStatus.OPEN,
-        }  # fmt: skip
+            "slug": f"e-{secrets.token_hex(5)}",
+            "name": "Test night",
+            "currency": "KRW",
+            "prices": {"Standard": 15000},
+            "active_limit": 100,
+            "hold_seconds": 300,
+            "max_seats": 4,
+            "status": SaleStatus.OPEN,
+        }
         event = NewEvent(**(fields | changes))
         await events.create(event, plan or small_plan(seats))
         return event.slug

@@ -79,9 +79,10 @@ async def test_waiting_and_the_other_pages_are_accessible(
 ) -> None:
     """Events, countdown, queue, offline banner, left, closed, error."""
     later = await make_sale(
-        status=SaleStatus.SCHEDULED, opens_at=datetime.now(UTC) + timedelta(hours=30),
+        status=SaleStatus.SCHEDULED,
+        opens_at=datetime.now(UTC) + timedelta(hours=30),
         starts_at=datetime.now(UTC) + timedelta(days=9),
-    )  # fmt: skip
+    )
     page = await open_page(path="/", **look)
     await expect(page.locator(".event").first).to_be_visible()
     await _clean(page)

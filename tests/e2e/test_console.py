@@ -207,9 +207,13 @@ async def test_signing_out_ends_the_session(open_console: OpenConsole) -> None:
 
 @pytest.mark.parametrize("look", LOOKS)
 async def test_the_console_is_accessible_and_fits(
-    server: Server, make_sale: MakeSale, open_page: OpenPage, open_console: OpenConsole, look: dict[str, object],
+    server: Server,
+    make_sale: MakeSale,
+    open_page: OpenPage,
+    open_console: OpenConsole,
+    look: dict[str, object],
     guests: Callable[[str, int], list[Guest]],
-) -> None:  # fmt: skip
+) -> None:
     """axe finds nothing serious; no page is wider than its screen."""
     slug = await make_sale(seats=24, active_limit=1)
     guests(slug, 3)

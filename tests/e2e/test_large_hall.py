@@ -43,21 +43,27 @@ def stadium(seats: int) -> bytes:
     for block in range(seats // 1000):
         rows = [
             {
-                "row_number": str(row + 1), "position": {"x": 0, "y": 28 * row},
+                "row_number": str(row + 1),
+                "position": {"x": 0, "y": 28 * row},
                 "seats": [
                     {
-                        "seat_guid": f"{block}-{row}-{seat}", "seat_number": str(seat + 1), "category": "Standard",
+                        "seat_guid": f"{block}-{row}-{seat}",
+                        "seat_number": str(seat + 1),
+                        "category": "Standard",
                         "position": {"x": 24 * seat, "y": 0},
                     }
                     for seat in range(40)
                 ],
             }
             for row in range(25)
-        ]  # fmt: skip
-        zones.append({
-            "name": f"Block {block + 1}", "rows": rows,
-            "position": {"x": 1100 * (block % 5), "y": 800 * (block // 5)},
-        })  # fmt: skip
+        ]
+        zones.append(
+            {
+                "name": f"Block {block + 1}",
+                "rows": rows,
+                "position": {"x": 1100 * (block % 5), "y": 800 * (block // 5)},
+            }
+        )
     category = {"name": "Standard", "color": "#336699"}
     return json.dumps({"name": "Stadium", "categories": [category], "zones": zones}).encode()
 

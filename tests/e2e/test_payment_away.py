@@ -59,9 +59,13 @@ async def test_a_parked_payment_says_so_and_how_to_cancel(make_sale: MakeSale, o
     page = await open_page(await make_sale())
     await page.pick(3)
     parked = {
-        "id": "7d9c8c0e-0000-4000-8000-000000000001", "status": "PAYING", "reason": "payment_parked", "seats": [3],
-        "amount": 15000, "currency": "KRW",
-    }  # fmt: skip
+        "id": "7d9c8c0e-0000-4000-8000-000000000001",
+        "status": "PAYING",
+        "reason": "payment_parked",
+        "seats": [3],
+        "amount": 15000,
+        "currency": "KRW",
+    }
 
     async def answer(route: Route) -> None:
         await route.fulfill(status=202, json=parked)

@@ -11,11 +11,11 @@ import pytest
 
 from core.database import open_database
 from core.embedded import Engines
-from core.events.pipeline import EventPipeline
-from core.events.retry import RetryPlan
-from core.events.topics_kafka import Topics, make_topics
+from core.messaging.pipeline import EventPipeline
+from core.messaging.retry import RetryPlan
+from core.messaging.topics_kafka import Topics, make_topics
+from core.process.supervisor import Supervisor
 from core.settings import Settings
-from core.upkeep.supervisor import Supervisor
 from tests.kafka_broker import RunningKafka
 from tests.ledger_consumer import QUICK, Ledger, prepare
 from tests.own_database import own_database
@@ -48,10 +48,13 @@ def kafka_settings(settings: Settings, running_kafka: RunningKafka, events_url: 
     servers = running_kafka.bootstrap_servers
     return settings.model_copy(
         update={
-            "kafka_bootstrap_servers": servers, "database_url": events_url, "outbox_seconds": 0.05,
-            "kafka_session_seconds": 10 if running_kafka.broker is None else 1.5, "kafka_heartbeat_seconds": 0.3,
+            "kafka_bootstrap_servers": servers,
+            "database_url": events_url,
+            "outbox_seconds": 0.05,
+            "kafka_session_seconds": 10 if running_kafka.broker is None else 1.5,
+            "kafka_heartbeat_seconds": 0.3,
         }
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture
@@ -82,9 +85,15 @@ async def start(database: databases.Database, kafka_settings: Settings, topics: 
 
     async def begin(*consumers: Ledger, consume: bool = True, retries: RetryPlan = QUICK) -> EventPipeline:
         pipeline = EventPipeline(
-            database=database, settings=kafka_settings, supervisor=supervisor, process=f"w{len(running)}",
-            consumers=consumers, consume=consume, topics=topics, retries=retries,
-        )  # fmt: skip
+            database=database,
+            settings=kafka_settings,
+            supervisor=supervisor,
+            process=f"w{len(running)}",
+            consumers=consumers,
+            consume=consume,
+            topics=topics,
+            retries=retries,
+        )
         await pipeline.start()
         running.append(pipeline)
         return pipeline

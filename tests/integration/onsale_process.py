@@ -35,8 +35,11 @@ def onsale(*arguments: str | Path, **settings: str) -> subprocess.CompletedProce
     """Runs a command to its end."""
     return subprocess.run(
         [sys.executable, "-m", "cli", *map(str, arguments)],
-        env=environment(**settings), capture_output=True, text=True, timeout=PATIENCE_SECONDS,
-    )  # fmt: skip
+        env=environment(**settings),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+    )
 
 
 def onsale_here(*arguments: str | Path, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -118,8 +121,11 @@ def serving(folder: Path, *arguments: str, **settings: str) -> Iterator[Serving]
     with output.open("wb") as out, errors.open("wb") as err:
         process = subprocess.Popen(
             [sys.executable, "-m", "cli", "serve", *arguments],
-            env=environment(**{"PORT": "0", **settings}), stdout=out, stderr=err, start_new_session=True,
-        )  # fmt: skip
+            env=environment(**{"PORT": "0", **settings}),
+            stdout=out,
+            stderr=err,
+            start_new_session=True,
+        )
     running = Serving(process, output, errors)
     try:
         until(lambda: "Ctrl-C" in running.output or process.poll() is not None, "the address of the server")

@@ -49,10 +49,14 @@ class Scene:
         values = {name: getattr(NEVER, name) for name in ("cpu", "memory", "pool", "payment_seconds")} | thresholds
         runtime = self.runtime
         self.limits = Limits(
-            redis=runtime.redis, readings=runtime.load, events=runtime.events, settings=runtime.settings,
-            clock=runtime.clock, database=runtime.database,
+            redis=runtime.redis,
+            readings=runtime.load,
+            events=runtime.events,
+            settings=runtime.settings,
+            clock=runtime.clock,
+            database=runtime.database,
             follower=LoadFollower(Thresholds(**values), pause=0.0, patience=0.0),
-        )  # fmt: skip
+        )
 
     async def cap(self) -> int:
         """After one look at the load."""
@@ -77,11 +81,15 @@ async def scene(settings: Settings, stores: Engines, tmp_path: Path) -> AsyncIte
         async with own_database(stores.database_url) as url, simulator(tmp_path / "books") as provider:
             quick = settings.model_copy(
                 update={
-                    "active_limit_mode": "load", "limits_seconds": 60.0, "database_pool": POOL,
-                    "capacity_per_core": FULL / (os.cpu_count() or 1), "capacity_safety": 1.0,
-                    "capacity_per_connection": 100.0, "simulator_url": provider.url,
+                    "active_limit_mode": "load",
+                    "limits_seconds": 60.0,
+                    "database_pool": POOL,
+                    "capacity_per_core": FULL / (os.cpu_count() or 1),
+                    "capacity_safety": 1.0,
+                    "capacity_per_connection": 100.0,
+                    "simulator_url": provider.url,
                 }
-            )  # fmt: skip
+            )
             async with open_runtime(quick, Engines(url, f"redis://127.0.0.1:{valkey.port}/0")) as runtime:
                 new = NewEvent(
                     slug=f"l-{secrets.token_hex(4)}", name="Load", prices={"Standard": 1}, status=SaleStatus.OPEN

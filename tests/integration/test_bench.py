@@ -28,9 +28,12 @@ async def test_the_bare_client_makes_each_call_once(settings: Settings, runtime:
     for connections, pipelined in ((3, 1), (2, 16), (1, 7)):
         await runtime.redis.delete("bench:counter")
         client = await BareClient.connect(
-            settings.redis_url, [command("INCR", "bench:counter")] * 100, connections=connections, pipelined=pipelined,
+            settings.redis_url,
+            [command("INCR", "bench:counter")] * 100,
+            connections=connections,
+            pipelined=pipelined,
             check=lambda reply: isinstance(reply, int),
-        )  # fmt: skip
+        )
         await client.run()
         client.close()
         assert int(await runtime.redis.get("bench:counter")) == 100
@@ -76,10 +79,15 @@ async def test_guards(settings: Settings, stores: Engines, monkeypatch: pytest.M
         monkeypatch.setattr(guards, name, value)
     rows = await guards.guards(settings, stores)
     assert [(row["guard"], row["load"]) for row in rows] == [
-        ("atomic", "uncontended"), ("atomic", "contended"), ("lock", "uncontended"), ("lock", "contended"),
-        ("optimistic", "uncontended"), ("optimistic", "contended"), ("lock", "released early"),
+        ("atomic", "uncontended"),
+        ("atomic", "contended"),
+        ("lock", "uncontended"),
+        ("lock", "contended"),
+        ("optimistic", "uncontended"),
+        ("optimistic", "contended"),
+        ("lock", "released early"),
         ("lock", "held while paying"),
-    ]  # fmt: skip
+    ]
     for row in rows[:6]:
         expected = (40, 0) if row["load"] == "uncontended" else (3, 27)
         assert (row["granted"], row["refused"]) == expected

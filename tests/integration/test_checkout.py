@@ -52,9 +52,14 @@ async def test_approved(runtime: Runtime, make_event: MakeEvent) -> None:
         begun = await at.buy(event, "v", 3, 1)
         assert (begun.status, begun.seats, begun.amount, begun.currency) == ("PAYING", (1, 3), 30000, "KRW")
         assert await pushed() == {
-            "visitor": "v", "id": str(begun.id), "status": "CONFIRMED", "reason": None, "seats": [1, 3],
-            "amount": 30000, "currency": "KRW",
-        }  # fmt: skip
+            "visitor": "v",
+            "id": str(begun.id),
+            "status": "CONFIRMED",
+            "reason": None,
+            "seats": [1, 3],
+            "amount": 30000,
+            "currency": "KRW",
+        }
     confirmed = await at.checkout.get(str(begun.id), "v")
     assert confirmed.status is ReservationStatus.CONFIRMED
     assert len(confirmed.ticket_code or "") >= 20
@@ -76,12 +81,31 @@ async def test_the_outbox_tells_all_that_consumers_need(runtime: Runtime, make_e
     assert abs(datetime.fromisoformat(at_time) - datetime.now(UTC)) < timedelta(minutes=1)
     assert at_time.endswith("Z")
     assert payloads[1] == {
-        "event": event.slug, "event_id": event.id, "event_name": "Test night", "reservation_id": str(begun.id),
-        "visitor": "v", "status": "CONFIRMED", "reason": None, "email": "kim@example.org", "language": "en",
-        "amount": 15000, "currency": "KRW", "ticket_code": begun.ticket_code,
-        "seats": [{"ordinal": 12, "version": 2, "status": "SOLD", "price": 15000, "category": "Standard",
-                   "zone": "Stalls", "row": "2", "number": "3"}],
-    }  # fmt: skip
+        "event": event.slug,
+        "event_id": event.id,
+        "event_name": "Test night",
+        "reservation_id": str(begun.id),
+        "visitor": "v",
+        "status": "CONFIRMED",
+        "reason": None,
+        "email": "kim@example.org",
+        "language": "en",
+        "amount": 15000,
+        "currency": "KRW",
+        "ticket_code": begun.ticket_code,
+        "seats": [
+            {
+                "ordinal": 12,
+                "version": 2,
+                "status": "SOLD",
+                "price": 15000,
+                "category": "Standard",
+                "zone": "Stalls",
+                "row": "2",
+                "number": "3",
+            }
+        ],
+    }
     assert payloads[0]["status"] == "PAYING"
     assert payloads[0]["seats"][0]["version"] == 1
     assert payloads[0]["ticket_code"] is None

@@ -54,7 +54,7 @@ def parts(checkout: Checkout) -> dict[str, Any]:
 @pytest.fixture(autouse=True)
 def _expected_failures(monkeypatch: pytest.MonkeyPatch) -> None:
     """The killed task's exception is the test's own doing."""
-    monkeypatch.setattr("core.upkeep.supervisor.log.error", lambda *_, **__: None)
+    monkeypatch.setattr("core.process.supervisor.log.error", lambda *_, **__: None)
 
 
 @pytest.fixture(autouse=True)

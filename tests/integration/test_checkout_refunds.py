@@ -13,7 +13,7 @@ from core import keys
 from core.booking.payment import REFUND_TRIES, PaymentStatus
 from core.diagnosis.diagnose import Question
 from core.diagnosis.finding import Cause
-from core.diagnosis.standing import Look
+from core.diagnosis.health_check import HealthCheck
 from core.errors import ReservationNotFound
 from core.runtime import Runtime
 from core.venue.event import Event
@@ -93,10 +93,14 @@ async def test_operators_see_it_and_try_it_again(
     await at.checkout.cancel(reservation.id, "v")
     await asked_for_a_person(at, event)
 
-    standing = await Look(
-        database=runtime.database, redis=runtime.redis, events=runtime.events, payments=runtime.payments,
-        clock=runtime.clock, groups=runtime.pipeline.groups,
-    ).run()  # fmt: skip
+    standing = await HealthCheck(
+        database=runtime.database,
+        redis=runtime.redis,
+        events=runtime.events,
+        payments=runtime.payments,
+        clock=runtime.clock,
+        groups=runtime.pipeline.groups,
+    ).run()
     (told,) = [finding for _, finding in standing.wrong if finding.cause is Cause.REFUNDS_REFUSED]
     assert "1 refused, 15000 KRW, the oldest since " in told.detail
     assert str(reservation.id) in told.detail
@@ -110,8 +114,9 @@ async def test_operators_see_it_and_try_it_again(
     found = await runtime.diagnose.run(asked, fix=True)
     (step,) = [one for one in found.findings if one.cause is Cause.REFUND_REFUSED]
     assert (step.fixed, step.detail.split("; ")[-1]) == (
-        False, "tried again: refused again, code NOT_CANCELABLE_PAYMENT",
-    )  # fmt: skip
+        False,
+        "tried again: refused again, code NOT_CANCELABLE_PAYMENT",
+    )
 
     bank.refunds = True
     found = await runtime.diagnose.run(asked, fix=True)

@@ -54,20 +54,48 @@ def refused(done: subprocess.CompletedProcess[str]) -> str:
 
 def test_a_sale_from_creation_to_its_end(command: Command, slug: str) -> None:
     made = command(
-        "event", "create", slug, "--plan", HALL, "--name", "Handball", *PRICES, "--currency", "EUR",
-        "--active-limit", "50", "--hold-seconds", "120", "--max-seats", "6", "--opens-at", "2031-05-01T10:00+09:00",
-        "--closes-at", "2031-05-02T10:00:00Z", "--starts-at", "2031-05-03T20:00Z",
-    )  # fmt: skip
+        "event",
+        "create",
+        slug,
+        "--plan",
+        HALL,
+        "--name",
+        "Handball",
+        *PRICES,
+        "--currency",
+        "EUR",
+        "--active-limit",
+        "50",
+        "--hold-seconds",
+        "120",
+        "--max-seats",
+        "6",
+        "--opens-at",
+        "2031-05-01T10:00+09:00",
+        "--closes-at",
+        "2031-05-02T10:00:00Z",
+        "--starts-at",
+        "2031-05-03T20:00Z",
+    )
     assert (made.returncode, made.stdout) == (0, f"created {slug}: 1231 seats\n"), made.stderr
 
     shown = command.json("event", "show", slug)
     assert shown == {
-        "slug": slug, "name": "Handball", "state": "before", "status": "SCHEDULED", "paused": False,
-        "opens_at": "2031-05-01T01:00:00.000Z", "closes_at": "2031-05-02T10:00:00.000Z",
-        "starts_at": "2031-05-03T20:00:00.000Z", "currency": "EUR",
+        "slug": slug,
+        "name": "Handball",
+        "state": "before",
+        "status": "SCHEDULED",
+        "paused": False,
+        "opens_at": "2031-05-01T01:00:00.000Z",
+        "closes_at": "2031-05-02T10:00:00.000Z",
+        "starts_at": "2031-05-03T20:00:00.000Z",
+        "currency": "EUR",
         "prices": {"Kategorie I": 4500, "Kategorie II": 3000, "VIP": 12000},
-        "active_limit": 50, "hold_seconds": 120, "max_seats": 6, "seats": 1231,
-    }  # fmt: skip
+        "active_limit": 50,
+        "hold_seconds": 120,
+        "max_seats": 6,
+        "seats": 1231,
+    }
     assert "VIP: €120.00" in command("event", "show", slug).stdout
 
     assert command("event", "open", slug).stdout == f"{slug} is open\n"
@@ -81,9 +109,18 @@ def test_a_sale_from_creation_to_its_end(command: Command, slug: str) -> None:
 
 def test_open_at_once_with_the_settings_as_defaults(command: Command, slug: str) -> None:
     done = command(
-        "event", "create", slug, "--plan", HALL, *PRICES, "--open", "--json",
-        ONSALE_ACTIVE_LIMIT="7", ONSALE_HOLD_SECONDS="45", ONSALE_MAX_SEATS="2",
-    )  # fmt: skip
+        "event",
+        "create",
+        slug,
+        "--plan",
+        HALL,
+        *PRICES,
+        "--open",
+        "--json",
+        ONSALE_ACTIVE_LIMIT="7",
+        ONSALE_HOLD_SECONDS="45",
+        ONSALE_MAX_SEATS="2",
+    )
     made = json.loads(done.stdout)
     assert (made["state"], made["name"], made["currency"]) == ("open", slug, "KRW")
     assert (made["active_limit"], made["hold_seconds"], made["max_seats"]) == (7, 45, 2)

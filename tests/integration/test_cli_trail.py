@@ -46,8 +46,12 @@ def test_what_the_command_line_does_is_written_down(settings: Settings) -> None:
         onsale_here(*command, **stores)
     done = entries(settings, slug)
     assert [entry.action for entry in done if entry.actor != audit.SYSTEM] == [
-        "sale.create", "sale.open", "sale.reconcile", "diagnosis.fix", "sale.close",
-    ]  # fmt: skip
+        "sale.create",
+        "sale.open",
+        "sale.reconcile",
+        "diagnosis.fix",
+        "sale.close",
+    ]
     assert {entry.actor for entry in done} - {audit.SYSTEM} == {f"cli:{getpass.getuser()}"}
     assert (done[0].detail["plan"], done[0].detail["status"]) == (HALL.name, "SCHEDULED")
     assert entries(settings, "nowhere") == []

@@ -13,32 +13,36 @@ import databases
 import pytest
 
 from core.database import raw
-from core.events.bus_local import LocalBus
-from core.events.consumer import Consumer
-from core.events.dead_letters_postgres import DeadLetters
-from core.events.delivery_postgres import deliver
-from core.events.outbox_postgres import Outbox
-from core.events.pipeline import EventPipeline
-from core.events.purge_postgres import purge
-from core.events.relay import Relay
-from core.events.reservation_event import EventType, ReservationEvent, parse
-from core.events.retry import RetryPlan
+from core.messaging.bus_local import LocalBus
+from core.messaging.consumer import Consumer
+from core.messaging.dead_letters_postgres import DeadLetters
+from core.messaging.delivery_postgres import deliver
+from core.messaging.outbox_postgres import Outbox
+from core.messaging.pipeline import EventPipeline
+from core.messaging.purge_postgres import purge
+from core.messaging.relay import Relay
+from core.messaging.reservation_message import EventType, ReservationMessage, parse
+from core.messaging.retry import RetryPlan
+from core.process.supervisor import Supervisor
 from core.settings import Settings
-from core.upkeep.supervisor import Supervisor
 from tests.ledger_consumer import Ledger, effects
 from tests.outbox_rows import fetch, payload, write
 
 
-def event(reservation: uuid.UUID | None = None, **fields: object) -> ReservationEvent:
+def event(reservation: uuid.UUID | None = None, **fields: object) -> ReservationMessage:
     return parse(uuid.uuid4(), "reservation.confirmed", payload(reservation or uuid.uuid4(), **fields))
 
 
 def relay(database: databases.Database, *consumers: Consumer, tries: int = 3) -> Relay:
     retries = RetryPlan(tries, first_pause=0.0, away_seconds=0.0)
     return Relay(
-        outbox=Outbox(database, process="test"), bus=LocalBus(database=database, consumers=consumers, retries=retries),
-        retries=retries, batch=100, idle_seconds=0.01, lease_seconds=15,
-    )  # fmt: skip
+        outbox=Outbox(database, process="test"),
+        bus=LocalBus(database=database, consumers=consumers, retries=retries),
+        retries=retries,
+        batch=100,
+        idle_seconds=0.01,
+        lease_seconds=15,
+    )
 
 
 @pytest.mark.parametrize("batch", [1, 50])
@@ -140,8 +144,9 @@ async def test_marks_and_sent_rows_are_purged_after_their_time_and_nothing_else(
         database,
         "UPDATE outbox SET sent_at = now() - CASE WHEN id = $1 THEN interval '8 days' ELSE interval '6 days' END "
         "WHERE id = ANY($2::bigint[])",
-        old, [old, young],
-    )  # fmt: skip
+        old,
+        [old, young],
+    )
     await fetch(database, "UPDATE outbox SET created_at = now() - interval '30 days'")
     await fetch(
         database,
@@ -189,7 +194,7 @@ async def test_a_killed_transaction_gives_the_event_back(database: databases.Dat
     started = asyncio.Event()
 
     class Hanging(Ledger):
-        async def handle(self, connection: asyncpg.Connection, events: Sequence[ReservationEvent]) -> None:
+        async def handle(self, connection: asyncpg.Connection, events: Sequence[ReservationMessage]) -> None:
             await super().handle(connection, events)
             started.set()
             await asyncio.Event().wait()

@@ -99,18 +99,35 @@ async def installation(
         with contextlib.ExitStack() as stack:
             valkey = stack.enter_context(single("--maxmemory", "256mb", "--maxmemory-policy", "noeviction"))
             settings = {
-                "DATABASE_URL": database_url, "REDIS_URL": f"redis://127.0.0.1:{valkey.port}/0",
-                "KAFKA_BOOTSTRAP_SERVERS": running_kafka.bootstrap_servers, "ONSALE_KAFKA_REPLICATION": "1",
-                "ONSALE_SECRET_KEY": SECRET, "ONSALE_OPERATOR_TOKEN": OPERATOR, "ONSALE_BASE_URL": f"http://127.0.0.1:{port}",
+                "DATABASE_URL": database_url,
+                "REDIS_URL": f"redis://127.0.0.1:{valkey.port}/0",
+                "KAFKA_BOOTSTRAP_SERVERS": running_kafka.bootstrap_servers,
+                "ONSALE_KAFKA_REPLICATION": "1",
+                "ONSALE_SECRET_KEY": SECRET,
+                "ONSALE_OPERATOR_TOKEN": OPERATOR,
+                "ONSALE_BASE_URL": f"http://127.0.0.1:{port}",
                 # A dead process's payments are taken over sooner than in 30 s, so that nobody waits for the test.
-                "ONSALE_CLAIM_SECONDS": "3", "ONSALE_RESOLVER_SECONDS": "1",
-            }  # fmt: skip
+                "ONSALE_CLAIM_SECONDS": "3",
+                "ONSALE_RESOLVER_SECONDS": "1",
+            }
             (tmp_path / "plan.json").write_bytes(small_plan(20))
             made = await asyncio.to_thread(
-                onsale, "event", "create", SLUG, "--plan", tmp_path / "plan.json", "--name", "Gala",
-                "--price", "Standard=15000", "--currency", "KRW", "--open",
-                ONSALE_DATA=str(tmp_path / "cli"), **settings,
-            )  # fmt: skip
+                onsale,
+                "event",
+                "create",
+                SLUG,
+                "--plan",
+                tmp_path / "plan.json",
+                "--name",
+                "Gala",
+                "--price",
+                "Standard=15000",
+                "--currency",
+                "KRW",
+                "--open",
+                ONSALE_DATA=str(tmp_path / "cli"),
+                **settings,
+            )
             assert made.returncode == 0, made.stderr
 
             def serve(name: str) -> Web:
@@ -132,9 +149,11 @@ async def installation(
                 ),
             }
             places = {
-                "ONSALE_LISTEN": f"127.0.0.1:{port}", "ONSALE_STATUS": f"127.0.0.1:{status}",
-                "ONSALE_WEB1": webs[0].address, "ONSALE_WEB2": webs[1].address,
-            }  # fmt: skip
+                "ONSALE_LISTEN": f"127.0.0.1:{port}",
+                "ONSALE_STATUS": f"127.0.0.1:{status}",
+                "ONSALE_WEB1": webs[0].address,
+                "ONSALE_WEB2": webs[1].address,
+            }
             config = str(ROOT / "deploy" / "haproxy.cfg")
             starting[f"http://127.0.0.1:{status}/healthz"] = stack.enter_context(
                 program([haproxy, "-db", "-f", config], tmp_path / "haproxy.log", places)
@@ -143,9 +162,13 @@ async def installation(
                 await asyncio.to_thread(until, lambda u=url, p=process: p.poll() is not None or answers(u), url)  # type: ignore[misc]
                 assert process.poll() is None, [log.read_text() for log in tmp_path.glob("*.log")]
             yield Installation(
-                port=port, webs=list(webs), provider=provider, worker_port=worker_port,
-                worker_mail=tmp_path / "worker" / "mail", buyers=LiveServer(port, Visitors(SECRET)),
-            )  # fmt: skip
+                port=port,
+                webs=list(webs),
+                provider=provider,
+                worker_port=worker_port,
+                worker_mail=tmp_path / "worker" / "mail",
+                buyers=LiveServer(port, Visitors(SECRET)),
+            )
 
 
 def figure(url: str, name: str, **labels: str) -> float:
@@ -153,9 +176,10 @@ def figure(url: str, name: str, **labels: str) -> float:
     text = httpx.get(f"{url}/metrics", timeout=30).raise_for_status().text
     return sum(
         sample.value
-        for family in text_string_to_metric_families(text) for sample in family.samples
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
         if sample.name == name and labels.items() <= sample.labels.items()
-    )  # fmt: skip
+    )
 
 
 async def eventually(what: str, condition: Callable[[], Awaitable[bool]]) -> None:
@@ -176,9 +200,10 @@ class Buyer:
 
     async def pay(self, key: str, at: str = "") -> dict[str, Any]:
         response = await self._client.post(
-            f"{at}/api/events/{SLUG}/reservations", json={"email": "buyer@example.com", "payment_key": "pk_ok"},
+            f"{at}/api/events/{SLUG}/reservations",
+            json={"email": "buyer@example.com", "payment_key": "pk_ok"},
             headers={**self._headers, "Idempotency-Key": key},
-        )  # fmt: skip
+        )
         assert response.status_code == 202, response.text
         body: dict[str, Any] = response.json()
         return body
@@ -234,7 +259,7 @@ async def test_prometheus_sees_this_installation_with_its_own_rules(installation
         "web2:8080": installation.webs[1].address,
         "provider:8080": installation.provider.address,
         "worker:8081": f"127.0.0.1:{installation.worker_port}",
-    }  # fmt: skip
+    }
     port = free_port()
     for scrape in config["scrape_configs"]:
         for each in scrape["static_configs"]:
@@ -244,9 +269,11 @@ async def test_prometheus_sees_this_installation_with_its_own_rules(installation
     del config["alerting"]
     (tmp_path / "prometheus.yml").write_text(yaml.safe_dump(config))
     command = [
-        prometheus, f"--config.file={tmp_path / 'prometheus.yml'}", f"--storage.tsdb.path={tmp_path / 'tsdb'}",
+        prometheus,
+        f"--config.file={tmp_path / 'prometheus.yml'}",
+        f"--storage.tsdb.path={tmp_path / 'tsdb'}",
         f"--web.listen-address=127.0.0.1:{port}",
-    ]  # fmt: skip
+    ]
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}/api/v1", timeout=30) as client:
 
         async def found(query: str) -> list[dict[str, Any]]:
@@ -289,9 +316,13 @@ async def _is_there(found: Callable[[str], Awaitable[list[dict[str, Any]]]], que
 
 async def test_a_workers_port_in_use_is_named(installation: Installation, stores: Engines, tmp_path: Path) -> None:
     done = await asyncio.to_thread(
-        onsale, "worker", ONSALE_DATA=str(tmp_path), ONSALE_WORKER_PORT=str(installation.worker_port),
-        DATABASE_URL=stores.database_url, REDIS_URL=stores.redis_url,
-    )  # fmt: skip
+        onsale,
+        "worker",
+        ONSALE_DATA=str(tmp_path),
+        ONSALE_WORKER_PORT=str(installation.worker_port),
+        DATABASE_URL=stores.database_url,
+        REDIS_URL=stores.redis_url,
+    )
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert "ONSALE_WORKER_PORT" in line

@@ -16,8 +16,8 @@ from core.diagnosis.consumers import consumers
 from core.diagnosis.diagnose import Diagnosis, Question
 from core.diagnosis.finding import ADVICE, Cause, Finding, Level, likeliest, warn
 from core.embedded import Engines
-from core.events.group_standing import GroupStanding
 from core.languages import LANGUAGES, translations
+from core.messaging.group_standing import GroupStanding
 from core.payments.breaker import Mode
 from core.payments.breaker_redis import CircuitView
 from core.payments.payments import WhenOpen
@@ -190,13 +190,25 @@ async def _lapsed(scene: Scene) -> None:
 
 
 FAULTS: dict[Cause, Callable[[Scene], Awaitable[None]]] = {
-    Cause.BOARD_LOST: _board_lost, Cause.SWEEP_STOPPED: _no_sweep, Cause.QUEUE_FULL: _full,
-    Cause.ADMISSION_STALLED: _stalled, Cause.ADMISSION_CAPPED: _capped, Cause.VISITOR_OUT: _out,
-    Cause.SALE_PAUSED: _paused, Cause.SALE_CLOSED: _closed, Cause.MISMATCH: _sold_only_in_postgres,
-    Cause.LOCK_WITHOUT_TTL: _lock_without_ttl, Cause.SEAT_HELD: _held_by_other, Cause.SEAT_SOLD: _sold,
-    Cause.SEAT_BLOCKED: _blocked, Cause.HEARTBEAT_LATE: _silent, Cause.RELAY_STUCK: _relay_stuck,
-    Cause.DEAD_LETTERS: _dead_letter, Cause.CIRCUIT_OPEN: _circuit, Cause.BASKET_LAPSED: _lapsed,
-}  # fmt: skip
+    Cause.BOARD_LOST: _board_lost,
+    Cause.SWEEP_STOPPED: _no_sweep,
+    Cause.QUEUE_FULL: _full,
+    Cause.ADMISSION_STALLED: _stalled,
+    Cause.ADMISSION_CAPPED: _capped,
+    Cause.VISITOR_OUT: _out,
+    Cause.SALE_PAUSED: _paused,
+    Cause.SALE_CLOSED: _closed,
+    Cause.MISMATCH: _sold_only_in_postgres,
+    Cause.LOCK_WITHOUT_TTL: _lock_without_ttl,
+    Cause.SEAT_HELD: _held_by_other,
+    Cause.SEAT_SOLD: _sold,
+    Cause.SEAT_BLOCKED: _blocked,
+    Cause.HEARTBEAT_LATE: _silent,
+    Cause.RELAY_STUCK: _relay_stuck,
+    Cause.DEAD_LETTERS: _dead_letter,
+    Cause.CIRCUIT_OPEN: _circuit,
+    Cause.BASKET_LAPSED: _lapsed,
+}
 
 
 @pytest.mark.parametrize("cause", FAULTS, ids=str)
@@ -244,8 +256,9 @@ async def test_the_stages_of_a_payment_are_told_apart(scene: Scene) -> None:
     assert await cause() is Cause.PAYMENT_UNDER_WAY
     await scene.sql(
         "UPDATE payments SET next_attempt_at = now() - interval '5 min', claimed_until = now() - interval '5 min' "
-        "WHERE reservation_id = :id", id=paying.id,
-    )  # fmt: skip
+        "WHERE reservation_id = :id",
+        id=paying.id,
+    )
     assert await cause() is Cause.PAYMENT_STUCK
     scene.bank.gate.set()
     await scene.shop.ended(paying)
@@ -314,8 +327,9 @@ async def test_faults_of_kafka_are_named(settings: Settings, stores: Engines, ru
         async with open_runtime(away, engines) as runtime:
             named = await found(runtime)
             assert (named.cause, named.reply["en"]) == (
-                Cause.KAFKA_AWAY, translations("en").gettext("support.reply.kafka_away")
-            )  # fmt: skip
+                Cause.KAFKA_AWAY,
+                translations("en").gettext("support.reply.kafka_away"),
+            )
             # The events that it keeps back are its doing.
             await write(runtime.database)
             await runtime.database.execute("UPDATE outbox SET created_at = now() - interval '1 hour'")

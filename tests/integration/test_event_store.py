@@ -64,9 +64,15 @@ def store(database: databases.Database, clock: ManualClock) -> EventStore:
 async def test_an_event_and_its_seats_are_written_as_asked(store: EventStore, database: databases.Database) -> None:
     opens = datetime(2030, 1, 2, 3, 4, tzinfo=UTC)
     new = new_event(
-        prices=HALL_PRICES, currency="EUR", opens_at=opens, closes_at=opens + timedelta(days=1),
-        starts_at=opens + timedelta(days=2), active_limit=7, hold_seconds=60, max_seats=2,
-    )  # fmt: skip
+        prices=HALL_PRICES,
+        currency="EUR",
+        opens_at=opens,
+        closes_at=opens + timedelta(days=1),
+        starts_at=opens + timedelta(days=2),
+        active_limit=7,
+        hold_seconds=60,
+        max_seats=2,
+    )
     made = await store.create(new, HALL)
     assert made == await store.get(new.slug) == await store.by_id(made.id)
     assert (made.seat_count, made.currency, made.status) == (1231, "EUR", SaleStatus.SCHEDULED)
@@ -91,9 +97,7 @@ async def test_the_stored_plan_is_the_plan_of_the_file(store: EventStore, databa
     assert {category["name"]: category["price"] for category in body["categories"]} == HALL_PRICES
 
 
-async def test_a_process_keeps_a_bounded_number_of_plans(
-    store: EventStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_process_keeps_a_bounded_number_of_plans(store: EventStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("core.venue.event_store_postgres.KEPT_PLANS", 2)
     events = [await store.create(new_event(prices={"A": price}), small_plan()) for price in (1, 2, 3)]
     for event in [*events, *events]:

@@ -13,17 +13,17 @@ import structlog
 from core import audit_postgres as audit
 from core import keys
 from core.clock import ManualClock
-from core.diagnosis.standing import Look
+from core.diagnosis.health_check import HealthCheck
 from core.embedded import Engines
-from core.events import pipeline as event_pipeline
-from core.events.bus import BusUnavailable
-from core.events.group_standing import GroupStanding
+from core.messaging import pipeline as event_pipeline
+from core.messaging.bus import BusUnavailable
+from core.messaging.group_standing import GroupStanding
 from core.notifications.alert_messages import AlertMessage, MessengerAway
 from core.payments.breaker import Mode
+from core.process.lease_redis import Leases
 from core.runtime import Runtime, open_runtime
 from core.settings import Settings
 from core.upkeep.health_watch import HealthWatch
-from core.upkeep.lease_redis import Leases
 from core.upkeep.reconcile_rounds import ReconcileRounds
 from core.waiting_room.queue_redis import WaitingRoom
 from tests.booking import rows
@@ -62,14 +62,23 @@ class Scene:
 
     def process(self, name: str = "one") -> HealthWatch:
         runtime = self.runtime
-        look = Look(
-            database=runtime.database, redis=runtime.redis, events=runtime.events, payments=runtime.payments,
-            clock=runtime.clock, groups=lambda: self.groups(),
-        )  # fmt: skip
+        look = HealthCheck(
+            database=runtime.database,
+            redis=runtime.redis,
+            events=runtime.events,
+            payments=runtime.payments,
+            clock=runtime.clock,
+            groups=lambda: self.groups(),
+        )
         return HealthWatch(
-            look=look, redis=runtime.redis, database=runtime.database, leases=Leases(runtime.redis, name),
-            messenger=self.channel, clock=self.clock, every_seconds=0.1,
-        )  # fmt: skip
+            look=look,
+            redis=runtime.redis,
+            database=runtime.database,
+            leases=Leases(runtime.redis, name),
+            messenger=self.channel,
+            clock=self.clock,
+            every_seconds=0.1,
+        )
 
     async def looks(self, *watches: HealthWatch, times: int = 1) -> None:
         for _ in range(times):
@@ -121,16 +130,18 @@ async def test_an_alert_is_told_once_and_its_end_once(scene: Scene, runtime: Run
     [firing] = watch.firing()
     # The setting is `fail_fast`: another provider that is well helps nobody.
     assert (firing.severity, firing.detail) == (
-        "fail", "toss: FORCED_OPEN by an operator, until it is set back to automatic; nobody can pay",
-    )  # fmt: skip
+        "fail",
+        "toss: FORCED_OPEN by an operator, until it is set back to automatic; nobody can pay",
+    )
     await runtime.payments.force_circuit("toss", Mode.CLOSED)
     await scene.runtime.payments.refresh()
     await scene.looks(watch, times=3)
     assert scene.told("circuit_open") == ["fired", "resolved"]
     found = await rows(runtime, "SELECT action, subject, actor FROM audit WHERE action LIKE 'alert.%' ORDER BY id")
     assert [tuple(row) for row in found] == [
-        ("alert.fired", "circuit_open", "onsale"), ("alert.resolved", "circuit_open", "onsale"),
-    ]  # fmt: skip
+        ("alert.fired", "circuit_open", "onsale"),
+        ("alert.resolved", "circuit_open", "onsale"),
+    ]
 
 
 async def test_each_fault_is_noticed(scene: Scene, runtime: Runtime, make_event: MakeEvent) -> None:
@@ -150,9 +161,12 @@ async def test_each_fault_is_noticed(scene: Scene, runtime: Runtime, make_event:
     await runtime.pipeline.dead_letters.bury(consumer="email", source="outbox/watch", error="x", attempts=1)
     await scene.looks(watch, times=4)
     assert {(alert.name, alert.subject) for alert in watch.firing()} == {
-        ("board_lost", other.slug), ("sweep_stopped", "-"), ("admission_stalled", event.slug), ("relay_stuck", "-"),
+        ("board_lost", other.slug),
+        ("sweep_stopped", "-"),
+        ("admission_stalled", event.slug),
+        ("relay_stuck", "-"),
         ("dead_letters", "-"),
-    }  # fmt: skip
+    }
     await runtime.redis.set(keys.job_lease("sweep"), "somebody", px=600_000)
     await runtime.seats.ensure_board(other)
     await room.sweep(event)
@@ -162,8 +176,12 @@ async def test_each_fault_is_noticed(scene: Scene, runtime: Runtime, make_event:
     assert watch.firing() == []
     await runtime.redis.delete(keys.job_lease("sweep"))
     assert sorted(name for news, name, _ in scene.channel.told if news == "resolved") == [
-        "admission_stalled", "board_lost", "dead_letters", "relay_stuck", "sweep_stopped",
-    ]  # fmt: skip
+        "admission_stalled",
+        "board_lost",
+        "dead_letters",
+        "relay_stuck",
+        "sweep_stopped",
+    ]
 
 
 @pytest.mark.parametrize("how", ["cut", "hang"])
@@ -216,9 +234,11 @@ async def test_consumers_that_are_behind_are_told(scene: Scene) -> None:
     await scene.looks(watch, times=3)
     assert watch.firing() == []
     assert scene.channel.told == [
-        ("fired", "consumer_lag", "-"), ("fired", "kafka_away", "-"), ("resolved", "kafka_away", "-"),
+        ("fired", "consumer_lag", "-"),
+        ("fired", "kafka_away", "-"),
+        ("resolved", "kafka_away", "-"),
         ("resolved", "consumer_lag", "-"),
-    ]  # fmt: skip
+    ]
 
 
 @pytest.mark.parametrize("how", ["refuses", "hangs"])
@@ -297,9 +317,12 @@ async def test_it_says_what_was_mended_by_itself(scene: Scene, runtime: Runtime,
         {"id": event.id},
     )
     rounds = ReconcileRounds(
-        events=runtime.events, reconcile=runtime.reconcile, settings=runtime.settings, clock=runtime.clock,
+        events=runtime.events,
+        reconcile=runtime.reconcile,
+        settings=runtime.settings,
+        clock=runtime.clock,
         database=runtime.database,
-    )  # fmt: skip
+    )
     await rounds.run()
     await runtime.redis.delete(keys.board_version(event.slug))
     await runtime.seats.ensure_board(event)
@@ -307,9 +330,10 @@ async def test_it_says_what_was_mended_by_itself(scene: Scene, runtime: Runtime,
     await runtime._delete_stray_locks()
     await scene.looks(watch, times=3)
     assert sorted(scene.channel.healed) == [
-        ("boards rebuilt from PostgreSQL", event.slug, 1), ("locks without a TTL deleted", "-", 1),
+        ("boards rebuilt from PostgreSQL", event.slug, 1),
+        ("locks without a TTL deleted", "-", 1),
         ("seats mended in Redis", event.slug, 2),
-    ]  # fmt: skip
+    ]
 
 
 async def test_the_startup_warns_of_an_eviction_policy(settings: Settings, stores: Engines, runtime: Runtime) -> None:

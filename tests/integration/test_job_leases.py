@@ -6,10 +6,10 @@ import asyncio
 import secrets
 
 from core import keys
+from core.process.jobs import Job, Jobs
+from core.process.lease_redis import Leases
+from core.process.supervisor import Supervisor
 from core.runtime import Runtime
-from core.upkeep.jobs import Job, Jobs
-from core.upkeep.lease_redis import Leases
-from core.upkeep.supervisor import Supervisor
 
 
 async def test_a_long_run_keeps_its_lease(runtime: Runtime) -> None:

@@ -23,17 +23,17 @@ from typer.testing import CliRunner
 from cli import events as events_cli
 from core.embedded import Engines
 from core.errors import StartupError
-from core.events import dead_letters_kafka as dead
-from core.events import group_kafka
-from core.events.bus_kafka import KafkaBus, Producer
-from core.events.codec import Encoder
-from core.events.dead_letters_postgres import DeadLetters
-from core.events.group_kafka import Batches, Progress
-from core.events.lag_kafka import consumer_lag
-from core.events.outbox_postgres import Outbox
-from core.events.retry import RetryPlan
-from core.events.topics_kafka import Topics, client_options
-from core.events.worker import run_worker
+from core.messaging import dead_letters_kafka as dead
+from core.messaging import group_kafka
+from core.messaging.bus_kafka import KafkaBus, Producer
+from core.messaging.codec import Encoder
+from core.messaging.dead_letters_postgres import DeadLetters
+from core.messaging.group_kafka import Batches, Progress
+from core.messaging.lag_kafka import consumer_lag
+from core.messaging.outbox_postgres import Outbox
+from core.messaging.retry import RetryPlan
+from core.messaging.topics_kafka import Topics, client_options
+from core.messaging.worker import run_worker
 from core.runtime import open_runtime
 from core.settings import Settings
 from tests.integration.conftest import Start
@@ -142,9 +142,13 @@ async def test_a_member_leaves_its_group_also_while_a_commit_hangs(
 
     monkeypatch.setattr(group_kafka, "_LEAVE_SECONDS", 0.5)
     member = group_kafka.KafkaGroup(
-        settings=kafka_settings, topic=topics.reservations, group=topics.group("leaving"), process="leaving",
-        handler=nothing, retries=QUICK,
-    )  # fmt: skip
+        settings=kafka_settings,
+        topic=topics.reservations,
+        group=topics.group("leaving"),
+        process="leaving",
+        handler=nothing,
+        retries=QUICK,
+    )
     consumer = member._consumer()
     await consumer.start()
     member._committing = asyncio.create_task(asyncio.sleep(3600))
@@ -160,15 +164,22 @@ async def test_a_member_leaves_its_group_also_while_a_commit_hangs(
 async def dying_worker(settings: Settings, topics: Topics, *killer: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """A worker process, killed at the end when nothing else did it."""
     given = {
-        "database_url": settings.database_url, "kafka_bootstrap_servers": settings.kafka_bootstrap_servers,
-        "data": str(settings.data), "outbox_seconds": settings.outbox_seconds,
+        "database_url": settings.database_url,
+        "kafka_bootstrap_servers": settings.kafka_bootstrap_servers,
+        "data": str(settings.data),
+        "outbox_seconds": settings.outbox_seconds,
         "kafka_session_seconds": settings.kafka_session_seconds,
         "kafka_heartbeat_seconds": settings.kafka_heartbeat_seconds,
-    }  # fmt: skip
+    }
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.dying_worker", json.dumps(given), json.dumps(asdict(topics)), *killer,
+        sys.executable,
+        "-m",
+        "tests.dying_worker",
+        json.dumps(given),
+        json.dumps(asdict(topics)),
+        *killer,
         stdout=asyncio.subprocess.PIPE,
-    )  # fmt: skip
+    )
     try:
         async with asyncio.timeout(60):
             yield process
@@ -421,10 +432,13 @@ async def test_brokers_that_ask_for_a_password(
         pytest.skip("this broker has no such listener")
     asked = kafka_settings.model_copy(
         update={
-            "kafka_bootstrap_servers": running_kafka.broker.sasl_servers, "kafka_security": "SASL_PLAINTEXT",
-            "kafka_mechanism": "PLAIN", "kafka_user": SASL_USER, "kafka_password": SecretStr(SASL_PASSWORD),
+            "kafka_bootstrap_servers": running_kafka.broker.sasl_servers,
+            "kafka_security": "SASL_PLAINTEXT",
+            "kafka_mechanism": "PLAIN",
+            "kafka_user": SASL_USER,
+            "kafka_password": SecretStr(SASL_PASSWORD),
         }
-    )  # fmt: skip
+    )
     assert await consumer_lag(asked, ["ledger"], topics=topics) == {"ledger": 0}
     refused = asked.model_copy(update={"kafka_password": SecretStr("wrong")})
     with pytest.raises(KafkaError):

@@ -9,13 +9,13 @@ import databases
 import pytest
 
 from core.errors import StartupError
-from core.events.bus_kafka import KafkaBus
-from core.events.codec import Encoder
-from core.events.outbox_postgres import Outbox
-from core.events.replay import Kind
-from core.events.replay_kafka import replay
-from core.events.retry import RetryPlan
-from core.events.topics_kafka import Topics
+from core.messaging.bus_kafka import KafkaBus
+from core.messaging.codec import Encoder
+from core.messaging.outbox_postgres import Outbox
+from core.messaging.replay import Kind
+from core.messaging.replay_kafka import replay
+from core.messaging.retry import RetryPlan
+from core.messaging.topics_kafka import Topics
 from core.settings import Settings
 from tests.kafka_broker import RunningKafka
 from tests.outbox_rows import fetch, write
@@ -49,13 +49,19 @@ class Sale:
             self._database,
             "UPDATE seats SET status = $3, version = version + 1 WHERE event_id = $1 AND ordinal = ANY($2::int[]) "
             "RETURNING ordinal, version, status, price, category",
-            self.event_id, ordinals, status,
-        )  # fmt: skip
+            self.event_id,
+            ordinals,
+            status,
+        )
         if told:
             await write(
-                self._database, f"reservation.{status.lower()}", reservation=uuid.uuid4(), event=self.slug,
-                event_id=self.event_id, seats=[dict(row) for row in rows],
-            )  # fmt: skip
+                self._database,
+                f"reservation.{status.lower()}",
+                reservation=uuid.uuid4(),
+                event=self.slug,
+                event_id=self.event_id,
+                seats=[dict(row) for row in rows],
+            )
 
 
 async def send(database: databases.Database, settings: Settings, topics: Topics, *, twice: bool = False) -> None:

@@ -349,8 +349,9 @@ async def _no_event(server: LiveServer, event: Event) -> tuple[str, dict[str, st
 
 async def _other_site(server: LiveServer, event: Event) -> tuple[str, dict[str, str]]:
     return event.slug, {
-        "Cookie": f"onsale_visitor={server.token(server.visitor())}", "Origin": "https://evil.example",
-    }  # fmt: skip
+        "Cookie": f"onsale_visitor={server.token(server.visitor())}",
+        "Origin": "https://evil.example",
+    }
 
 
 async def _cookie_without_origin(server: LiveServer, event: Event) -> tuple[str, dict[str, str]]:
@@ -359,17 +360,22 @@ async def _cookie_without_origin(server: LiveServer, event: Event) -> tuple[str,
 
 async def _own_page(server: LiveServer, event: Event) -> tuple[str, dict[str, str]]:
     return event.slug, {
-        "Cookie": f"onsale_visitor={server.token(server.visitor())}", "Origin": f"http://127.0.0.1:{server.port}",
-    }  # fmt: skip
+        "Cookie": f"onsale_visitor={server.token(server.visitor())}",
+        "Origin": f"http://127.0.0.1:{server.port}",
+    }
 
 
 @pytest.mark.parametrize(
     ("refusal", "code"),
     [
-        (_no_visitor, 4101), (_forged, 4101), (_no_event, 4102), (_other_site, 4101), (_cookie_without_origin, 4101),
+        (_no_visitor, 4101),
+        (_forged, 4101),
+        (_no_event, 4102),
+        (_other_site, 4101),
+        (_cookie_without_origin, 4101),
         (_own_page, None),
     ],
-)  # fmt: skip
+)
 async def test_who_may_open_the_channel(
     server: LiveServer, make_event: MakeEvent, refusal: Refusal, code: int | None
 ) -> None:
@@ -410,9 +416,12 @@ async def test_a_full_process_sends_the_next_one_away_for_now(
     event = await make_event()
     changed = settings.model_copy(update={"rate_limits": "off", "channels_per_process": 2})
     async with (
-        open_runtime(changed, stores) as runtime, live_server(runtime) as full, full.browser(event.slug) as one,
-        full.browser(event.slug) as two, full.browser(event.slug) as third,
-    ):  # fmt: skip
+        open_runtime(changed, stores) as runtime,
+        live_server(runtime) as full,
+        full.browser(event.slug) as one,
+        full.browser(event.slug) as two,
+        full.browser(event.slug) as third,
+    ):
         await one.until("welcome")
         await two.until("welcome")
         assert await third.close_code() == 4004

@@ -81,9 +81,15 @@ async def process(runtime: Runtime, event: Event) -> AsyncIterator[LiveEvent]:
     subscriptions = Subscriptions(runtime.redis)
     subscriptions.start()
     live = LiveEvent(
-        event, settings=runtime.settings, clock=runtime.clock, subscriptions=subscriptions, events=runtime.events,
-        waiting_room=runtime.waiting_room, seats=runtime.seats, buffer_limit=1 << 20,
-    )  # fmt: skip
+        event,
+        settings=runtime.settings,
+        clock=runtime.clock,
+        subscriptions=subscriptions,
+        events=runtime.events,
+        waiting_room=runtime.waiting_room,
+        seats=runtime.seats,
+        buffer_limit=1 << 20,
+    )
     try:
         await live.open()
         await live.ready()
@@ -175,9 +181,15 @@ async def test_late_news_of_an_earlier_session_does_not_end_this_one(runtime: Ru
     event = await make_event()
     room = runtime.waiting_room
     live = LiveEvent(
-        event, settings=runtime.settings, clock=runtime.clock, subscriptions=Subscriptions(runtime.redis),
-        events=runtime.events, waiting_room=room, seats=runtime.seats, buffer_limit=1 << 20,
-    )  # fmt: skip
+        event,
+        settings=runtime.settings,
+        clock=runtime.clock,
+        subscriptions=Subscriptions(runtime.redis),
+        events=runtime.events,
+        waiting_room=room,
+        seats=runtime.seats,
+        buffer_limit=1 << 20,
+    )
     feed = live.queue_feed
     feed.start()
     feed.subscribed()

@@ -13,9 +13,15 @@ from tests.conftest import MakeEvent
 async def test_who_waits_for_the_feeds_watches_the_event(runtime: Runtime, make_event: MakeEvent) -> None:
     """An event that nobody watches is let go; a channel that waits for its board is somebody."""
     live = LiveEvent(
-        await make_event(), settings=runtime.settings, clock=runtime.clock, subscriptions=cast(Any, None),
-        events=runtime.events, waiting_room=runtime.waiting_room, seats=runtime.seats, buffer_limit=1,
-    )  # fmt: skip
+        await make_event(),
+        settings=runtime.settings,
+        clock=runtime.clock,
+        subscriptions=cast(Any, None),
+        events=runtime.events,
+        waiting_room=runtime.waiting_room,
+        seats=runtime.seats,
+        buffer_limit=1,
+    )
     assert live.empty
     waiting = asyncio.create_task(live.ready())
     await asyncio.sleep(0)

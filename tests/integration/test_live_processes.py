@@ -35,15 +35,27 @@ async def server_process(settings: Settings) -> AsyncIterator[int]:
     fd = listening.fileno()
     os.set_inheritable(fd, True)
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "uvicorn", "--factory", "web.server:create", "--fd", str(fd),
-        "--ws", "web.ws_protocol:FrameProtocol", "--log-level", "warning",
+        sys.executable,
+        "-m",
+        "uvicorn",
+        "--factory",
+        "web.server:create",
+        "--fd",
+        str(fd),
+        "--ws",
+        "web.ws_protocol:FrameProtocol",
+        "--log-level",
+        "warning",
         pass_fds=[fd],
         env={
-            **os.environ, "DATABASE_URL": settings.database_url, "REDIS_URL": settings.redis_url,
-            "ONSALE_DATA": str(settings.data), "ONSALE_SECRET_KEY": settings.secret_key.get_secret_value(),
+            **os.environ,
+            "DATABASE_URL": settings.database_url,
+            "REDIS_URL": settings.redis_url,
+            "ONSALE_DATA": str(settings.data),
+            "ONSALE_SECRET_KEY": settings.secret_key.get_secret_value(),
             "ONSALE_OPERATOR_TOKEN": "operator",
         },
-    )  # fmt: skip
+    )
     try:
         yield listening.getsockname()[1]
     finally:
@@ -115,17 +127,20 @@ async def test_what_an_operator_does_to_the_sale_is_told_by_every_process(
         browsers = [await stack.enter_async_context(server.browser(event.slug)) for server in servers]
         operator = await stack.enter_async_context(
             httpx.AsyncClient(
-                base_url=f"http://127.0.0.1:{servers[0].port}/api/operator/events/{event.slug}", timeout=60,
+                base_url=f"http://127.0.0.1:{servers[0].port}/api/operator/events/{event.slug}",
+                timeout=60,
                 headers={"Authorization": "Bearer operator"},
             )
-        )  # fmt: skip
+        )
         for browser in browsers:
             first = await browser.until("sale")
             assert (first["status"], first["paused"], first["opens_at"]) == ("open", False, None)
         for call, said in (
-            ("pause", ("open", True)), ("resume", ("open", False)), ("close", ("closed", False)),
+            ("pause", ("open", True)),
+            ("resume", ("open", False)),
+            ("close", ("closed", False)),
             ("open", ("open", False)),
-        ):  # fmt: skip
+        ):
             (await operator.post(f"/{call}")).raise_for_status()
             for browser in browsers:
                 told = await browser.until("sale")
@@ -148,10 +163,11 @@ async def test_every_page_of_a_visitor_sees_the_basket_whoever_changed_it(
         await stranger.entered()
         client = await stack.enter_async_context(
             httpx.AsyncClient(
-                base_url=f"http://127.0.0.1:{here.port}/api/events/{event.slug}", timeout=60,
+                base_url=f"http://127.0.0.1:{here.port}/api/events/{event.slug}",
+                timeout=60,
                 headers={"Authorization": f"Bearer {here.token(tab.visitor)}"},
             )
-        )  # fmt: skip
+        )
 
         async def shown(*seats: int, on: tuple[Browser, ...] = (tab, other_tab)) -> None:
             for browser in on:

@@ -14,10 +14,10 @@ from redis.asyncio import Redis
 
 from core import keys
 from core.embedded import EmbeddedValkey, Engines
+from core.process.store_redis import redis_client
 from core.runtime import Runtime, open_runtime
 from core.seats.board import SeatState
 from core.settings import Settings
-from core.store_redis import redis_client
 from core.venue.event import Event
 from realtime.hub import Hub
 from realtime.seat_feed import SeatFeed
@@ -87,7 +87,8 @@ async def test_valkey_that_lost_everything(
     """S13: the board is built anew and every browser gets it; who waited re-enters at the number on the ticket."""
     event = await make_event(active_limit=1)
     async with (
-        own_valkey(settings, stores, tmp_path, durable=False) as (server, valkey), server.browser(event.slug) as inside,
+        own_valkey(settings, stores, tmp_path, durable=False) as (server, valkey),
+        server.browser(event.slug) as inside,
         server.browser(event.slug) as first,
         server.browser(event.slug) as second,
         server.browser(event.slug) as watcher,
@@ -278,9 +279,7 @@ async def test_each_reconnection_is_told_to_every_listener(runtime: Runtime) -> 
         await subscriptions.stop()
 
 
-async def test_connection_that_is_open_but_dead_is_noticed(
-    settings: Settings, stores: Engines, tmp_path: Path
-) -> None:
+async def test_connection_that_is_open_but_dead_is_noticed(settings: Settings, stores: Engines, tmp_path: Path) -> None:
     """No end of file, no error, only silence: a process that is stopped looks like a cable that was pulled."""
     valkey = EmbeddedValkey(tmp_path, durable=False)
     url = await asyncio.to_thread(valkey.start)

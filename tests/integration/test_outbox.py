@@ -12,12 +12,12 @@ import databases
 import pytest
 
 from core.errors import StoreUnavailable
-from core.events import outbox_postgres
-from core.events.bus import BusUnavailable, Deferral
-from core.events.dead_letters_postgres import DeadLetters
-from core.events.outbox_postgres import Outbox, OutboxRow
-from core.events.relay import Relay
-from core.events.retry import RetryPlan
+from core.messaging import outbox_postgres
+from core.messaging.bus import BusUnavailable, Deferral
+from core.messaging.dead_letters_postgres import DeadLetters
+from core.messaging.outbox_postgres import Outbox, OutboxRow
+from core.messaging.relay import Relay
+from core.messaging.retry import RetryPlan
 from tests.outbox_rows import fetch, write
 
 
@@ -51,9 +51,13 @@ class RecordingBus:
 
 def relay(outbox: Outbox, bus: RecordingBus, *, batch: int = 100, lease: float = 15, tries: int = 3) -> Relay:
     return Relay(
-        outbox=outbox, bus=bus, retries=RetryPlan(tries, first_pause=0.0), batch=batch, idle_seconds=0.01,
+        outbox=outbox,
+        bus=bus,
+        retries=RetryPlan(tries, first_pause=0.0),
+        batch=batch,
+        idle_seconds=0.01,
         lease_seconds=lease,
-    )  # fmt: skip
+    )
 
 
 async def test_a_claimed_row_is_nobody_elses_until_its_lease_ends(database: databases.Database, outbox: Outbox) -> None:
@@ -220,9 +224,7 @@ async def test_the_lease_is_renewed_while_a_batch_takes_long(database: databases
 
 async def test_a_hint_saves_the_wait(database: databases.Database, outbox: Outbox) -> None:
     bus = RecordingBus()
-    lazy = Relay(
-        outbox=outbox, bus=bus, retries=RetryPlan(3), batch=10, idle_seconds=3600, lease_seconds=15
-    )  # fmt: skip
+    lazy = Relay(outbox=outbox, bus=bus, retries=RetryPlan(3), batch=10, idle_seconds=3600, lease_seconds=15)
     task = asyncio.create_task(lazy.run())
     await write(database)
     async with asyncio.timeout(20):

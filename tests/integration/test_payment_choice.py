@@ -73,9 +73,11 @@ async def test_a_broken_connection_never_falls_back(paysim: Simulator, tmp_path:
 
 async def test_fallback_after_a_refused_connection(paysim: Simulator, tmp_path: Path) -> None:
     async with payments_with(
-        payment_url=f"http://127.0.0.1:{free_port()}", kcp_url=f"{paysim.url}/kcp", payment_when_open="fallback",
+        payment_url=f"http://127.0.0.1:{free_port()}",
+        kcp_url=f"{paysim.url}/kcp",
+        payment_when_open="fallback",
         **_kcp_key(tmp_path),
-    ) as payments:  # fmt: skip
+    ) as payments:
         charge, asked = a_charge(BOTH), Asked()
         result = await payments.charge(charge, before_call=asked)
         assert (result.outcome, result.provider) == (ChargeOutcome.APPROVED, "kcp")
@@ -177,9 +179,7 @@ async def test_park_keeps_the_reservation_for_later(paysim: Simulator) -> None:
         assert (result.outcome, result.code, asked.providers) == (ChargeOutcome.NOT_CHARGED, "parked", [])
         await payments.force_circuit("toss", Mode.CLOSED)
         assert (await payments.charge(charge, before_call=asked)).outcome is ChargeOutcome.APPROVED
-    async with payments_with(
-        payment_url=f"http://127.0.0.1:{free_port()}", payment_when_open="park"
-    ) as payments:  # fmt: skip
+    async with payments_with(payment_url=f"http://127.0.0.1:{free_port()}", payment_when_open="park") as payments:
         assert (await payments.charge(a_charge(), before_call=Asked())).code == "parked"
 
 

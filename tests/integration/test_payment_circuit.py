@@ -17,7 +17,7 @@ from core.errors import StoreUnavailable
 from core.payments.breaker import BreakerConfig, Mode
 from core.payments.breaker_redis import SharedBreaker
 from core.payments.gateway import CallHealth
-from core.store_redis import redis_client
+from core.process.store_redis import redis_client
 
 CONFIG = BreakerConfig(wait_duration_in_open_state=0.3, max_wait_duration_in_half_open_state=0.3)
 OK, BAD, LATE = CallHealth.SUCCESS, CallHealth.FAILURE, CallHealth.TIMEOUT

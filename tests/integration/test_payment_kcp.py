@@ -34,9 +34,13 @@ async def script() -> AsyncIterator[Scripted]:
 
 def kcp(url: str, **changes: Any) -> NhnKcp:
     fields = {
-        "site_code": "T0000", "signer": SimulatorSigner(), "not_found": frozenset({"SIM404"}),
-        "connect": 1.0, "read": 5.0, "charges": 20,
-    }  # fmt: skip
+        "site_code": "T0000",
+        "signer": SimulatorSigner(),
+        "not_found": frozenset({"SIM404"}),
+        "connect": 1.0,
+        "read": 5.0,
+        "charges": 20,
+    }
     return NhnKcp(url=url, **{**fields, **changes})
 
 
@@ -67,8 +71,10 @@ async def test_a_lost_answer_is_net_cancelled(paysim: Simulator) -> None:
     gateway, charge = kcp(f"{paysim.url}/kcp", read=0.5), a_charge("pk_hang")
     result = await gateway.charge(charge)
     assert (result.outcome, result.code, result.health) == (
-        ChargeOutcome.CANCELLED, "read_timeout", CallHealth.TIMEOUT,
-    )  # fmt: skip
+        ChargeOutcome.CANCELLED,
+        "read_timeout",
+        CallHealth.TIMEOUT,
+    )
     assert await paysim.charged(charge, "kcp") == [(True, True)]
     await gateway.aclose()
 
@@ -133,10 +139,14 @@ async def test_connection_refused_is_proven_not_charged() -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        b"<html>maintenance</html>", b"{}", b'{"res_cd": "0000"}', b'{"res_cd": "0000", "tno": "1", "amount": "1"}',
-        b'{"res_cd": "9999", "res_msg": "?"}', b'{"res_cd": 0}',
+        b"<html>maintenance</html>",
+        b"{}",
+        b'{"res_cd": "0000"}',
+        b'{"res_cd": "0000", "tno": "1", "amount": "1"}',
+        b'{"res_cd": "9999", "res_msg": "?"}',
+        b'{"res_cd": 0}',
     ],
-)  # fmt: skip
+)
 async def test_anything_but_a_clear_approval_is_unknown(script: Scripted, body: bytes) -> None:
     """And an answer to the net-cancel that nobody understands does not make it any clearer."""
     gateway, charge = kcp(script.url), a_charge()
@@ -161,10 +171,15 @@ async def test_requests_are_shaped_and_signed_as_nhn_kcp_documents(script: Scrip
     script.says(orjson.dumps({"res_cd": "0000", "tno": "22379123456789", "amount": "15000"}))
     assert (await gateway.charge(charge)).outcome is ChargeOutcome.APPROVED
     assert _body(script.requests[0]) == {
-        "tran_cd": "00100000", "site_cd": "T0000", "pay_type": "PACA", "ordr_mony": "15000", "ordr_no": charge.order_id,
+        "tran_cd": "00100000",
+        "site_cd": "T0000",
+        "pay_type": "PACA",
+        "ordr_mony": "15000",
+        "ordr_no": charge.order_id,
         "kcp_cert_info": "-----BEGIN CERTIFICATE-----MIIDabcd-----END CERTIFICATE-----",
-        "enc_data": "ENC_DATA", "enc_info": "ENC_INFO",
-    }  # fmt: skip
+        "enc_data": "ENC_DATA",
+        "enc_info": "ENC_INFO",
+    }
     await gateway.cancel(charge, "22379123456789", "buyer cancelled")
     sent = _body(script.requests[1])
     assert (sent["tno"], sent["mod_type"], sent["mod_desc"]) == ("22379123456789", "STSC", "buyer cancelled")

@@ -133,8 +133,10 @@ async def test_connection_refused_is_proven_not_charged() -> None:
     gateway, charge = toss(f"http://127.0.0.1:{free_port()}"), a_charge()
     result = await gateway.charge(charge)
     assert (result.outcome, result.code, result.health) == (
-        ChargeOutcome.NOT_CHARGED, "connect_failed", CallHealth.FAILURE,
-    )  # fmt: skip
+        ChargeOutcome.NOT_CHARGED,
+        "connect_failed",
+        CallHealth.FAILURE,
+    )
     # Not having been able to ask proves nothing.
     assert (await gateway.look_up(charge)).outcome is ChargeOutcome.UNKNOWN
     assert (await gateway.cancel(charge, "key", "x")).outcome is ChargeOutcome.UNKNOWN
@@ -164,8 +166,10 @@ async def test_a_connection_broken_after_sending_is_unknown(script: Scripted) ->
     gateway = toss(script.url)
     result = await gateway.charge(a_charge())
     assert (result.outcome, result.code, result.health) == (
-        ChargeOutcome.UNKNOWN, "connection_lost", CallHealth.FAILURE,
-    )  # fmt: skip
+        ChargeOutcome.UNKNOWN,
+        "connection_lost",
+        CallHealth.FAILURE,
+    )
     assert len(script.requests) == 1, "what may have charged is never sent again by itself"
     await gateway.aclose()
 
@@ -197,11 +201,16 @@ async def test_an_answer_that_cannot_be_read_is_unknown(script: Scripted, status
 @pytest.mark.parametrize(
     ("status", "outcome"),
     [
-        ("DONE", ChargeOutcome.APPROVED), ("CANCELED", ChargeOutcome.CANCELLED), ("ABORTED", ChargeOutcome.DECLINED),
-        ("EXPIRED", ChargeOutcome.DECLINED), ("IN_PROGRESS", ChargeOutcome.UNKNOWN), ("READY", ChargeOutcome.UNKNOWN),
-        ("WAITING_FOR_DEPOSIT", ChargeOutcome.UNKNOWN), ("PARTIAL_CANCELED", ChargeOutcome.UNKNOWN),
+        ("DONE", ChargeOutcome.APPROVED),
+        ("CANCELED", ChargeOutcome.CANCELLED),
+        ("ABORTED", ChargeOutcome.DECLINED),
+        ("EXPIRED", ChargeOutcome.DECLINED),
+        ("IN_PROGRESS", ChargeOutcome.UNKNOWN),
+        ("READY", ChargeOutcome.UNKNOWN),
+        ("WAITING_FOR_DEPOSIT", ChargeOutcome.UNKNOWN),
+        ("PARTIAL_CANCELED", ChargeOutcome.UNKNOWN),
     ],
-)  # fmt: skip
+)
 async def test_only_final_statuses_are_final(script: Scripted, status: str, outcome: ChargeOutcome) -> None:
     gateway, charge = toss(script.url), a_charge()
     payment = {"status": status, "paymentKey": "k", "orderId": charge.order_id, "totalAmount": charge.amount}
@@ -260,8 +269,10 @@ async def test_a_full_pool_is_not_the_providers_fault(paysim: Simulator, monkeyp
             await asyncio.sleep(0.01)
     result = await gateway.charge(a_charge("pk_ok"))
     assert (result.outcome, result.code, result.health) == (
-        ChargeOutcome.NOT_CHARGED, "pool_full", CallHealth.IGNORED,
-    )  # fmt: skip
+        ChargeOutcome.NOT_CHARGED,
+        "pool_full",
+        CallHealth.IGNORED,
+    )
     hanging.cancel()
     await asyncio.gather(hanging, return_exceptions=True)
     await gateway.aclose()

@@ -54,11 +54,18 @@ async def test_defaults_and_partial_changes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"success_rate": 1.1}, {"success_rate": -0.1}, {"success_rate": "1"}, {"success_rate": True},
-        {"success_rate": None}, {"latency_seconds": 121}, {"latency_seconds": -1}, {"latency": 1}, {"seed": -1},
+        {"success_rate": 1.1},
+        {"success_rate": -0.1},
+        {"success_rate": "1"},
+        {"success_rate": True},
+        {"success_rate": None},
+        {"latency_seconds": 121},
+        {"latency_seconds": -1},
+        {"latency": 1},
+        {"seed": -1},
         {"hang_rate": 0.6, "error_rate": 0.5},
     ],
-)  # fmt: skip
+)
 async def test_a_wrong_behaviour_changes_nothing(paysim: Simulator, wrong: dict[str, Any]) -> None:
     """Rule 9: one clear problem response."""
     before = (await paysim.client.get("/behaviour")).json()
@@ -151,11 +158,20 @@ async def test_a_hundred_at_once_charge_once(paysim: Simulator) -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"amount": 0}, {"amount": -5}, {"amount": "15000"}, {"amount": 1.5}, {"amount": True}, {"amount": 10**20},
-        {"orderId": "x"}, {"orderId": "a" * 65}, {"orderId": "no spaces"}, {"orderId": 7}, {"paymentKey": ""},
+        {"amount": 0},
+        {"amount": -5},
+        {"amount": "15000"},
+        {"amount": 1.5},
+        {"amount": True},
+        {"amount": 10**20},
+        {"orderId": "x"},
+        {"orderId": "a" * 65},
+        {"orderId": "no spaces"},
+        {"orderId": 7},
+        {"paymentKey": ""},
         {"paymentKey": None},
     ],
-)  # fmt: skip
+)
 async def test_a_bad_request_charges_nothing(paysim: Simulator, wrong: dict[str, Any]) -> None:
     answer = await confirm(paysim, a_charge().order_id, **wrong)
     assert (answer.status_code, answer.json()["code"]) == (400, "INVALID_REQUEST")
@@ -245,9 +261,7 @@ async def test_the_books_survive_a_killed_process(tmp_path: Path) -> None:
     child = await asyncio.create_subprocess_exec(sys.executable, "-c", code, env={**os.environ, "PYTHONPATH": "."})
     assert await child.wait() == -signal.SIGKILL
     async with simulator(path) as paysim:
-        assert await paysim.ledger() == [
-            {"order_id": "killed-order", "amount": 5, "charged": True, "cancelled": False}
-        ]  # fmt: skip
+        assert await paysim.ledger() == [{"order_id": "killed-order", "amount": 5, "charged": True, "cancelled": False}]
 
 
 async def test_a_failed_piece_of_work_leaves_nothing(tmp_path: Path) -> None:
@@ -316,6 +330,12 @@ def _bearer(token: str) -> dict[str, str]:
 
 def _approval(order_id: str) -> dict[str, str]:
     return {
-        "tran_cd": "00100000", "site_cd": "T0000", "kcp_cert_info": "x", "enc_data": "pk_ok", "enc_info": "x",
-        "ordr_mony": "15000", "ordr_no": order_id, "pay_type": "PACA",
-    }  # fmt: skip
+        "tran_cd": "00100000",
+        "site_cd": "T0000",
+        "kcp_cert_info": "x",
+        "enc_data": "pk_ok",
+        "enc_info": "x",
+        "ordr_mony": "15000",
+        "ordr_no": order_id,
+        "pay_type": "PACA",
+    }

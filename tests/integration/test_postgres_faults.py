@@ -209,9 +209,15 @@ async def test_news_of_a_sale_makes_no_process_forget_it(shop: Shop, faulty: Fau
     """An operator pauses the sale because PostgreSQL is in trouble: who hears of that goes on with what was known."""
     runtime = shop.runtime
     live = LiveEvent(
-        shop.event, settings=runtime.settings, clock=runtime.clock, subscriptions=Subscriptions(runtime.redis),
-        events=runtime.events, waiting_room=runtime.waiting_room, seats=runtime.seats, buffer_limit=1,
-    )  # fmt: skip
+        shop.event,
+        settings=runtime.settings,
+        clock=runtime.clock,
+        subscriptions=Subscriptions(runtime.redis),
+        events=runtime.events,
+        waiting_room=runtime.waiting_room,
+        seats=runtime.seats,
+        buffer_limit=1,
+    )
     await runtime.events.update(shop.event.slug, paused=True)
     faulty.proxy.hang()
     live._sale_changed()

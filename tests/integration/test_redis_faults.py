@@ -24,7 +24,7 @@ from core.booking.reservation import Reservation, ReservationStatus
 from core.diagnosis.finding import Cause
 from core.embedded import Engines
 from core.errors import HoldExpired, OnsaleError, SeatTaken, StoreUnavailable
-from core.lua_redis import ScriptRunner
+from core.process.lua_redis import ScriptRunner
 from core.runtime import Runtime, open_runtime
 from core.seats.board import SeatState
 from core.settings import Settings
@@ -116,9 +116,12 @@ class Sale:
 
 def _new_event() -> NewEvent:
     return NewEvent(
-        slug=f"r-{secrets.token_hex(5)}", name="Faults", prices={"Standard": 1000}, status=SaleStatus.OPEN,
+        slug=f"r-{secrets.token_hex(5)}",
+        name="Faults",
+        prices={"Standard": 1000},
+        status=SaleStatus.OPEN,
         active_limit=3,
-    )  # fmt: skip
+    )
 
 
 # One key gone: what an eviction leaves behind. On the engines that all tests share.
@@ -127,11 +130,27 @@ def _new_event() -> NewEvent:
 @pytest.mark.parametrize(
     "name",
     [
-        "waiting_queue", "waiting_beats", "waiting_number", "waiting_spent", "queue_version", "active_users",
-        "active_until", "active_paying", "holds", "baskets", "basket_deadlines", "pace", "board", "board_version",
-        "fence", "epoch alone", "state of the held seat", "states of the paid seats", "everything",
+        "waiting_queue",
+        "waiting_beats",
+        "waiting_number",
+        "waiting_spent",
+        "queue_version",
+        "active_users",
+        "active_until",
+        "active_paying",
+        "holds",
+        "baskets",
+        "basket_deadlines",
+        "pace",
+        "board",
+        "board_version",
+        "fence",
+        "epoch alone",
+        "state of the held seat",
+        "states of the paid seats",
+        "everything",
     ],
-)  # fmt: skip
+)
 async def test_whatever_is_evicted(name: str, runtime: Runtime, make_event: MakeEvent) -> None:
     event = await make_event(seats=8, active_limit=3)
     bank = Bank(gate=asyncio.Event())
@@ -360,10 +379,15 @@ end
 def time_passes(server: topologies.ValkeyProcess, slug: str, seconds: float, *, swept: bool) -> None:
     """All that Redis has written down of an event becomes so much older, at once: the same as waiting."""
     names = [
-        keys.active_users(slug), keys.active_until(slug), keys.waiting_beats(slug), keys.holds(slug),
-        keys.basket_deadlines(slug), keys.baskets(slug), keys.pace(slug),
+        keys.active_users(slug),
+        keys.active_until(slug),
+        keys.waiting_beats(slug),
+        keys.holds(slug),
+        keys.basket_deadlines(slug),
+        keys.baskets(slug),
+        keys.pace(slug),
         *(keys.seat_state(slug, seat) for seat in range(8)),
-    ]  # fmt: skip
+    ]
     server.client().eval(_AGE, len(names), *names, int(seconds * 1000), "swept" if swept else "unswept")
 
 
@@ -374,9 +398,7 @@ async def test_a_minute_without_redis(scene: Scene) -> None:
     runtime, room, seats = sale.runtime, sale.runtime.waiting_room, sale.runtime.seats
     await runtime.jobs.stop()
     # Holds of 45 s: one is extended and outlasts the minute, the other does not; and one session ends within it.
-    event = await runtime.events.create(
-        replace(_new_event(), active_limit=4, hold_seconds=45), small_plan(8)
-    )  # fmt: skip
+    event = await runtime.events.create(replace(_new_event(), active_limit=4, hold_seconds=45), small_plan(8))
     others = Sale(runtime, event, sale.desk, sale.bank, holder="holder")
     await runtime.redis.flushdb()
     for visitor in ("buyer", "holder", "loser", "over", "w1", "w2", "w3"):

@@ -13,10 +13,10 @@ from redis.asyncio import Redis
 
 from core import keys
 from core.embedded import Engines
+from core.process.store_redis import redis_client
 from core.runtime import Runtime, open_runtime
 from core.seats.board import SeatState
 from core.settings import Settings
-from core.store_redis import redis_client
 from core.upkeep.memory_redis import memory
 from core.upkeep.sweeping import Sweeping
 from core.venue.event import Event, SaleStatus
@@ -40,11 +40,17 @@ async def sale(settings: Settings, stores: Engines, tmp_path: Path) -> AsyncIter
             engines = Engines(database_url, f"redis://127.0.0.1:{valkey.port}/0")
             changed = settings.model_copy(
                 update={
-                    "redis_url": engines.redis_url, "database_url": database_url, "simulator_url": provider.url,
-                    "active_limit_mode": "load", "limits_seconds": 0.2, "sweep_seconds": 0.2, "janitor_seconds": 0.2,
-                    "seat_guard": "lock", "data": tmp_path / "data",
+                    "redis_url": engines.redis_url,
+                    "database_url": database_url,
+                    "simulator_url": provider.url,
+                    "active_limit_mode": "load",
+                    "limits_seconds": 0.2,
+                    "sweep_seconds": 0.2,
+                    "janitor_seconds": 0.2,
+                    "seat_guard": "lock",
+                    "data": tmp_path / "data",
                 }
-            )  # fmt: skip
+            )
             async with open_runtime(changed, engines) as runtime:
                 await runtime.start_jobs()
                 try:
@@ -93,9 +99,10 @@ async def sell(runtime: Runtime, server: LiveServer) -> None:
         await buyer.send("beat")
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{server.port}", timeout=PATIENCE) as client:
             paid = await client.post(
-                f"/api/events/{SLUG}/reservations", json={"email": "b@example.com", "payment_key": "pk_ok"},
+                f"/api/events/{SLUG}/reservations",
+                json={"email": "b@example.com", "payment_key": "pk_ok"},
                 headers={"Authorization": f"Bearer {server.token(buyer.visitor)}", "Idempotency-Key": "one"},
-            )  # fmt: skip
+            )
             assert paid.status_code == 202, paid.text
         await buyer.until_seat(0, SeatState.SOLD)
         await inside[2].send("leave")
@@ -122,9 +129,14 @@ async def test_every_key_has_a_ttl_or_dies_with_its_event(sale: tuple[Runtime, L
     # While it is open only the event's own keys may be without a TTL, and the single seats' keys never are.
     assert await unbounded(redis) <= set(keys.event_keys(SLUG))
     expected = {
-        keys.board(SLUG), keys.fence(SLUG), keys.LOAD, keys.job_lease("sweep"), keys.active_cap(SLUG),
-        keys.seat_state(SLUG, 2), keys.breaker("toss"),
-    }  # fmt: skip
+        keys.board(SLUG),
+        keys.fence(SLUG),
+        keys.LOAD,
+        keys.job_lease("sweep"),
+        keys.active_cap(SLUG),
+        keys.seat_state(SLUG, 2),
+        keys.breaker("toss"),
+    }
     missing = set(expected)
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(PATIENCE):

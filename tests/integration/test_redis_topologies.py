@@ -15,9 +15,9 @@ from core import keys
 from core.booking.reservation import ReservationStatus
 from core.embedded import Engines
 from core.errors import OnsaleError, SeatTaken, StartupError, StoreUnavailable
+from core.process.store_redis import open_redis, redis_client
 from core.runtime import open_runtime
 from core.settings import Settings
-from core.store_redis import open_redis, redis_client
 from core.venue.event import Event
 from tests import topologies
 from tests.booking import Bank, Desk, check_books, desk, finish_all
@@ -89,10 +89,15 @@ async def _server_of(event: Event, servers: list[topologies.ValkeyProcess]) -> A
 @pytest.mark.parametrize(
     "url",
     [
-        "redis://127.0.0.1:1", "redis+sentinel://127.0.0.1:1/mymaster", "redis+sentinel://127.0.0.1:1",
-        "redis+cluster://127.0.0.1:1", "nonsense", "redis+cluster://", "unix:///nowhere/valkey.sock",
+        "redis://127.0.0.1:1",
+        "redis+sentinel://127.0.0.1:1/mymaster",
+        "redis+sentinel://127.0.0.1:1",
+        "redis+cluster://127.0.0.1:1",
+        "nonsense",
+        "redis+cluster://",
+        "unix:///nowhere/valkey.sock",
     ],
-)  # fmt: skip
+)
 async def test_a_wrong_url_is_one_clear_line(url: str) -> None:
     with pytest.raises(StartupError, match="check REDIS_URL") as error:
         await open_redis(url, 4)

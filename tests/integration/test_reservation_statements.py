@@ -37,9 +37,14 @@ ANY = PaymentChange(tuple(PaymentStatus), PaymentStatus.APPROVED)
 async def _do(reservations: Reservations, id: object, change: Change) -> Reservation | None:
     confirms = change is Change.CONFIRM
     claim = await reservations.change(
-        id, change, ANY, expected_token="t", token="t",  # type: ignore[arg-type]
-        reason=None if confirms else Reason.DECLINED, ticket_code="code" if confirms else None,
-    )  # fmt: skip
+        id,
+        change,
+        ANY,
+        expected_token="t",
+        token="t",  # type: ignore[arg-type]
+        reason=None if confirms else Reason.DECLINED,
+        ticket_code="code" if confirms else None,
+    )
     return claim.reservation if claim is not None else None
 
 
@@ -61,9 +66,17 @@ async def test_the_statement_follows_the_table(
     event = await make_event()
     reservations = Reservations(runtime.database, lease_seconds=60, deadline_seconds=600)
     new = NewReservation(
-        id=uuid4(), event_id=event.id, visitor="v", idempotency_key="k", request_digest="d", email="a@example.org",
-        language="en", payment_key="p", seats=[2, 1], fence=7,
-    )  # fmt: skip
+        id=uuid4(),
+        event_id=event.id,
+        visitor="v",
+        idempotency_key="k",
+        request_digest="d",
+        email="a@example.org",
+        language="en",
+        payment_key="p",
+        seats=[2, 1],
+        fence=7,
+    )
     claim = await reservations.begin(new, "t")
     assert claim is not None
     before = claim.reservation

@@ -52,10 +52,16 @@ def case(server: Serving, folder: Path) -> dict[str, str]:
         holder = enter(client)
         client.post(f"{at}/holds", json={"seats": [12]}).raise_for_status()
     return environment(
-        ONSALE_DATA=str(folder / "data"), URL=server.url, EVENT="demo", TOKEN=server.token, VISITOR=holder,
-        SEAT="12", RESERVATION=ended["id"], EMAIL=EMAIL,
+        ONSALE_DATA=str(folder / "data"),
+        URL=server.url,
+        EVENT="demo",
+        TOKEN=server.token,
+        VISITOR=holder,
+        SEAT="12",
+        RESERVATION=ended["id"],
+        EMAIL=EMAIL,
         PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-    )  # fmt: skip
+    )
 
 
 def enter(client: httpx.Client) -> str:

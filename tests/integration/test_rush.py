@@ -51,9 +51,12 @@ async def installation(settings: Settings, tmp_path_factory: pytest.TempPathFact
     home = tmp_path_factory.mktemp("rush")
     async with own_database(settings.database_url) as database_url:
         variables = {
-            "DATABASE_URL": database_url, "REDIS_URL": settings.redis_url, "ONSALE_DATA": str(home / "data"),
-            "ONSALE_RATE_LIMITS": "off", "ONSALE_LOG_LEVEL": "warning",
-        }  # fmt: skip
+            "DATABASE_URL": database_url,
+            "REDIS_URL": settings.redis_url,
+            "ONSALE_DATA": str(home / "data"),
+            "ONSALE_RATE_LIMITS": "off",
+            "ONSALE_LOG_LEVEL": "warning",
+        }
         with serving(home, **variables) as server:
             yield Installation(server, variables)
 
@@ -82,7 +85,7 @@ def test_declined_seats_go_to_somebody_else(installation: Installation) -> None:
     """S28: with patient visitors the hall is full in the end, however many cards are refused."""
     result = installation.rush(
         "--visitors", "40", "--seats", "10", "--success-rate", "0.7", "--tries", "1000", "--linger", "120"
-    )  # fmt: skip
+    )
     assert result["verdict"]["ok"]
     assert result["sold"] == result["confirmed"] == 10
     ledger = result["ledger"]
@@ -94,7 +97,7 @@ def test_few_are_let_in_at_once(installation: Installation) -> None:
     """S8: the queue is part of the way, over HTTP."""
     result = installation.rush(
         "--visitors", "12", "--seats", "12", "--active-limit", "3", "--success-rate", "1", "--tries", "100"
-    )  # fmt: skip
+    )
     assert result["verdict"]["ok"]
     assert result["active_limit"] == 3
     assert result["sold"] == 12
@@ -212,8 +215,10 @@ def test_a_crowd_waits_picks_and_goes_home(installation: Installation, tmp_path:
     with errors.open("wb") as stderr:
         crowd = subprocess.Popen(
             [sys.executable, "-m", "cli", "crowd", "night", "--visitors", "30", "--url", url],
-            env=environment(**settings), stderr=stderr, start_new_session=True,
-        )  # fmt: skip
+            env=environment(**settings),
+            stderr=stderr,
+            start_new_session=True,
+        )
     try:
         until(lambda: figure("onsale_queue_waiting") > 0, "somebody who waits")
         until(lambda: figure("onsale_seats", state="held") > 1, "seats that are held")

@@ -11,9 +11,9 @@ from typing import Any
 import databases
 import pytest
 
-from core.events.delivery_postgres import deliver
-from core.events.reservation_event import ReservationEvent, parse
-from core.events.sales_projection_postgres import SalesProjection, Tally, sales_figures
+from core.messaging.delivery_postgres import deliver
+from core.messaging.reservation_message import ReservationMessage, parse
+from core.messaging.sales_projection_postgres import SalesProjection, Tally, sales_figures
 from tests.outbox_rows import fetch, payload
 
 
@@ -30,7 +30,7 @@ async def event_id(database: databases.Database) -> int:
 
 def event(
     event_id: int, type_: str, seats: dict[str, int], *, at: str = "2026-03-01T09:00:10Z", **fields: Any
-) -> ReservationEvent:
+) -> ReservationMessage:
     lines = [
         {"ordinal": number, "version": 2, "status": "SOLD", "price": price, "category": category}
         for number, (category, price) in enumerate(seats.items())

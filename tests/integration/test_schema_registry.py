@@ -12,9 +12,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from core.events.codec import Decoder, Encoder, versions
-from core.events.reservation_event import EventInvalid, ReservationEvent, parse
-from core.events.schema_registry_http import RegistryAway, RegistryRefused, SchemaRegistry
+from core.messaging.codec import Decoder, Encoder, versions
+from core.messaging.reservation_message import EventInvalid, ReservationMessage, parse
+from core.messaging.schema_registry_http import RegistryAway, RegistryRefused, SchemaRegistry
 from tests.outbox_rows import payload
 from tests.payment_servers import serve
 
@@ -62,7 +62,7 @@ async def server() -> AsyncIterator[tuple[RegistryServer, str]]:
         yield registry, f"{url}/base"
 
 
-def event() -> ReservationEvent:
+def event() -> ReservationMessage:
     return parse(uuid.uuid4(), "reservation.confirmed", payload(uuid.uuid4()))
 
 

@@ -176,7 +176,11 @@ def test_an_address_of_another_machine_is_named(home: Path, addresses: dict[str,
 def test_what_the_application_refuses_at_start_is_one_line(home: Path, addresses: dict[str, str]) -> None:
     """A reason that only a web process finds comes out of `onsale serve`."""
     line = one_line(
-        onsale, PORT="0", WORKERS="2", ONSALE_DATA=str(home / "other"), ONSALE_PAYMENT_PROVIDERS="piggybank",
+        onsale,
+        PORT="0",
+        WORKERS="2",
+        ONSALE_DATA=str(home / "other"),
+        ONSALE_PAYMENT_PROVIDERS="piggybank",
         **addresses,
     )
     assert "piggybank" in line
@@ -188,9 +192,12 @@ def test_a_start_that_is_interrupted_leaves_nothing_behind(home: Path, moment: s
     data = home / f"interrupted-{moment.replace('/', '-')}"
     with (home / "interrupted.log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "cli", "serve"], env=environment(PORT="0", ONSALE_DATA=str(data)),
-            stdout=log, stderr=log, start_new_session=True,
-        )  # fmt: skip
+            [sys.executable, "-m", "cli", "serve"],
+            env=environment(PORT="0", ONSALE_DATA=str(data)),
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
     until(lambda: (data / moment).exists(), f"{moment} in the data folder")
     os.killpg(process.pid, signal.SIGINT)
     assert process.wait(PATIENCE_SECONDS) in (0, 130)

@@ -53,9 +53,16 @@ async def slack() -> AsyncIterator[Slack]:
 
 def alert(name: str = "redis_away", news: Any = "fired", **changes: Any) -> Alert:
     fields: dict[str, Any] = {
-        "name": name, "subject": "-", "severity": "fail", "detail": "does not answer", "action": "Bring Redis back.",
-        "since": NOW - 65, "firing": news == "fired", "news": news, "ended": None if news == "fired" else NOW,
-    }  # fmt: skip
+        "name": name,
+        "subject": "-",
+        "severity": "fail",
+        "detail": "does not answer",
+        "action": "Bring Redis back.",
+        "since": NOW - 65,
+        "firing": news == "fired",
+        "news": news,
+        "ended": None if news == "fired" else NOW,
+    }
     return Alert(**(fields | changes))
 
 
@@ -76,10 +83,13 @@ async def test_alerts_of_a_minute_are_one_message(slack: Slack) -> None:
     messenger = SlackMessenger(slack.url)
     await messenger.send(
         message(
-            alert(), alert("board_lost", subject="summer"), alert("circuit_open", news="resolved"),
-            alert("relay_stuck", news="brief"), healed=(Healed("seats mended in Redis", "summer", 3),),
+            alert(),
+            alert("board_lost", subject="summer"),
+            alert("circuit_open", news="resolved"),
+            alert("relay_stuck", news="brief"),
+            healed=(Healed("seats mended in Redis", "summer", 3),),
         )
-    )  # fmt: skip
+    )
     await messenger.aclose()
     [body] = slack.got
     assert body["text"] == "Onsale: redis away, board lost (summer); 2 resolved; self-healing was at work"

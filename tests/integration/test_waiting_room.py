@@ -243,13 +243,22 @@ async def test_the_limit_follows_the_machines(settings: Any, stores: Any, make_e
     async with open_runtime(modest, stores) as runtime:
         await runtime.redis.delete(keys.LOAD)
         readings = LoadReadings(
-            redis=runtime.redis, database=runtime.database, clock=runtime.clock, process="p1", pool_size=10,
-            require_payment=runtime.payments.require_available, payment_seconds=lambda: 7.5,
-        )  # fmt: skip
-        limits = Limits(
-            redis=runtime.redis, readings=readings, events=runtime.events, settings=modest, clock=runtime.clock,
+            redis=runtime.redis,
             database=runtime.database,
-        )  # fmt: skip
+            clock=runtime.clock,
+            process="p1",
+            pool_size=10,
+            require_payment=runtime.payments.require_available,
+            payment_seconds=lambda: 7.5,
+        )
+        limits = Limits(
+            redis=runtime.redis,
+            readings=readings,
+            events=runtime.events,
+            settings=modest,
+            clock=runtime.clock,
+            database=runtime.database,
+        )
         await limits.run()
         assert await runtime.redis.get(keys.active_cap(event.slug)) is None
         await readings.publish()

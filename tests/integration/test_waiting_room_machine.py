@@ -74,12 +74,15 @@ class Queue(RuleBasedStateMachine):
         self.event: Event = self.world.run(
             self.world.runtime.events.create(
                 NewEvent(
-                    slug=f"m-{secrets.token_hex(6)}", name="Machine", prices={"Standard": 1}, status=SaleStatus.OPEN,
+                    slug=f"m-{secrets.token_hex(6)}",
+                    name="Machine",
+                    prices={"Standard": 1},
+                    status=SaleStatus.OPEN,
                     active_limit=2,
                 ),
                 small_plan(4),
             )
-        )  # fmt: skip
+        )
 
     @property
     def room(self) -> Any:
@@ -179,7 +182,9 @@ def test_the_queue_keeps_order_and_limit(world: World) -> None:
         run_state_machine_as_test,
         Machine,
         settings=settings(
-            max_examples=40, stateful_step_count=25, deadline=timedelta(seconds=60),
+            max_examples=40,
+            stateful_step_count=25,
+            deadline=timedelta(seconds=60),
             suppress_health_check=list(HealthCheck),
         ),
-    ).result()  # fmt: skip
+    ).result()

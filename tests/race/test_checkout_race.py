@@ -35,9 +35,17 @@ async def many(runtime: Runtime, stores: Any) -> Any:
 
 def _new(event: Event, visitor: str, seats: Sequence[int], fence: int = 10, key: str = "k") -> NewReservation:
     return NewReservation(
-        id=uuid4(), event_id=event.id, visitor=visitor, idempotency_key=key, request_digest="d",
-        email="a@example.org", language="en", payment_key="p", seats=seats, fence=fence,
-    )  # fmt: skip
+        id=uuid4(),
+        event_id=event.id,
+        visitor=visitor,
+        idempotency_key=key,
+        request_digest="d",
+        email="a@example.org",
+        language="en",
+        payment_key="p",
+        seats=seats,
+        fence=fence,
+    )
 
 
 async def _live(runtime: Runtime, event: Event) -> list[int]:
@@ -66,8 +74,11 @@ async def test_overlapping_seats_are_given_once(seed: int, many: Any, runtime: R
     assert sorted(await _live(runtime, event)) == given
     paying = await rows(runtime, "SELECT ordinal FROM seats WHERE event_id = $1 AND status = 'PAYING'", event.id)
     assert sorted(row["ordinal"] for row in paying) == given
-    for table in ("payments p JOIN reservations r ON r.id = p.reservation_id", "reservations r",
-                  "outbox o JOIN reservations r ON r.id = o.reservation_id"):  # fmt: skip
+    for table in (
+        "payments p JOIN reservations r ON r.id = p.reservation_id",
+        "reservations r",
+        "outbox o JOIN reservations r ON r.id = o.reservation_id",
+    ):
         (count,) = await rows(runtime, f"SELECT count(*) FROM {table} WHERE r.event_id = $1", event.id)
         assert count[0] == len(winners), table
     # Nobody was refused for nothing: each loser's seats meet a winner's.
@@ -123,17 +134,25 @@ async def test_one_end_for_each(many: Any, runtime: Runtime, make_event: MakeEve
         id = claim.reservation.id
         ways = [
             reservations.change(
-                id, Change.CONFIRM, PaymentChange((PaymentStatus.NEW,), PaymentStatus.APPROVED),
-                expected_token="t", token="t", ticket_code="c",
+                id,
+                Change.CONFIRM,
+                PaymentChange((PaymentStatus.NEW,), PaymentStatus.APPROVED),
+                expected_token="t",
+                token="t",
+                ticket_code="c",
             ),
             *(
                 reservations.change(
-                    id, change, PaymentChange((PaymentStatus.NEW,), PaymentStatus.DECLINED), expected_token="t",
-                    token="t", reason=Reason.DECLINED,
+                    id,
+                    change,
+                    PaymentChange((PaymentStatus.NEW,), PaymentStatus.DECLINED),
+                    expected_token="t",
+                    token="t",
+                    reason=Reason.DECLINED,
                 )
                 for change in (Change.FAIL, Change.GIVE_UP)
             ),
-        ]  # fmt: skip
+        ]
         random.Random(seat).shuffle(ways)
         ended = [end for end in await asyncio.gather(*ways) if end is not None]
         assert len(ended) == 1
@@ -142,8 +161,9 @@ async def test_one_end_for_each(many: Any, runtime: Runtime, make_event: MakeEve
             "SELECT r.status, s.status AS seat, p.status AS payment, (SELECT array_agg(type ORDER BY id) FROM outbox "
             "WHERE reservation_id = r.id) AS told FROM reservations r JOIN payments p ON p.reservation_id = r.id "
             "JOIN seats s ON s.event_id = r.event_id AND s.ordinal = $2 WHERE r.id = $1",
-            id, seat,
-        )  # fmt: skip
+            id,
+            seat,
+        )
         status = ended[0].reservation.status
         assert row["status"] == status
         assert row["seat"] == ("SOLD" if status == "CONFIRMED" else "AVAILABLE")
@@ -192,8 +212,10 @@ async def test_control_check_then_set_sells_twice(many: Any, runtime: Runtime, m
             await connection.execute(
                 "INSERT INTO reservations (id, event_id, visitor, idempotency_key, request_digest, email, payment_key, "
                 "status, amount, currency, fence) VALUES ($1, $2, $3, 'k', '', '', '', 'PAYING', 1, 'KRW', 1)",
-                uuid4(), event.id, visitor,
-            )  # fmt: skip
+                uuid4(),
+                event.id,
+                visitor,
+            )
         return True
 
     sold = await asyncio.gather(*(unguarded(f"v{i}") for i in range(CROWD)))

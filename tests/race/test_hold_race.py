@@ -9,7 +9,7 @@ import pytest
 
 from core import keys
 from core.errors import SeatTaken
-from core.lua_redis import ScriptRunner
+from core.process.lua_redis import ScriptRunner
 from core.runtime import Runtime, open_runtime
 from core.seats.basket import Basket
 from core.seats.guard_lock_redis import require_free

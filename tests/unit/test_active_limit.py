@@ -9,9 +9,13 @@ from core.waiting_room.limit import Capacity, Load, LoadFollower
 
 share = st.one_of(st.none(), st.floats(0, 1))
 loads = st.builds(
-    Load, cpu=share, memory=share, pool=share, payment_seconds=st.one_of(st.none(), st.floats(0, 20)),
+    Load,
+    cpu=share,
+    memory=share,
+    pool=share,
+    payment_seconds=st.one_of(st.none(), st.floats(0, 20)),
     payment_away=st.booleans(),
-)  # fmt: skip
+)
 
 
 def test_the_sources_example() -> None:

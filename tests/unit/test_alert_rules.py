@@ -46,7 +46,9 @@ WORKER = 'job="onsale-worker",instance="worker:8081"'
 
 #: A sale that goes well, as Prometheus sees it.
 HEALTHY: Series = {
-    f"up{{{WEB1}}}": steady(1), f"up{{{WEB2}}}": steady(1), f"up{{{WORKER}}}": steady(1),
+    f"up{{{WEB1}}}": steady(1),
+    f"up{{{WEB2}}}": steady(1),
+    f"up{{{WORKER}}}": steady(1),
     f'onsale_http_requests_total{{{WEB1},route="/x",status="200"}}': growing(100),
     f'onsale_http_requests_total{{{WEB1},route="/x",status="503"}}': growing(1),
     f'onsale_http_requests_total{{{WEB1},route="/actuator/health",status="503"}}': growing(50),
@@ -78,9 +80,12 @@ HEALTHY: Series = {
     f"onsale_payments_oldest_seconds{{{WEB1}}}": steady(30),
     f'onsale_refunds_total{{{WEB1},result="again"}}': steady(2),
     f"onsale_refunds_need_person{{{WEB1}}}": steady(0),
-    f'onsale_store_up{{{WEB1},store="database"}}': steady(1), f'onsale_store_up{{{WEB2},store="database"}}': steady(1),
-    f'onsale_store_up{{{WEB1},store="redis"}}': steady(1), f'onsale_store_up{{{WEB2},store="redis"}}': steady(1),
-    f"onsale_database_pool_in_use{{{WEB1}}}": steady(8), f"onsale_database_pool_size{{{WEB1}}}": steady(10),
+    f'onsale_store_up{{{WEB1},store="database"}}': steady(1),
+    f'onsale_store_up{{{WEB2},store="database"}}': steady(1),
+    f'onsale_store_up{{{WEB1},store="redis"}}': steady(1),
+    f'onsale_store_up{{{WEB2},store="redis"}}': steady(1),
+    f"onsale_database_pool_in_use{{{WEB1}}}": steady(8),
+    f"onsale_database_pool_size{{{WEB1}}}": steady(10),
     f'onsale_redis_memory_used_bytes{{{WEB1},node="redis"}}': steady(700),
     f'onsale_redis_memory_max_bytes{{{WEB1},node="redis"}}': steady(1000),
     f'onsale_redis_noeviction{{{WEB1},node="redis"}}': steady(1),
@@ -97,7 +102,7 @@ HEALTHY: Series = {
     f'onsale_seat_lock_acquisitions_total{{{WEB1},result="taken"}}': growing(97),
     f'onsale_seat_lock_acquisitions_total{{{WEB1},result="busy"}}': growing(3),
     f"onsale_results_untold_total{{{WEB1}}}": steady(5),
-}  # fmt: skip
+}
 
 GONE = "_x240"
 
@@ -108,14 +113,18 @@ CASES: Mapping[str, Series] = {
     "ProcessDown": {f"up{{{WORKER}}}": steady(0)},
     "ErrorRate": {f'onsale_http_requests_total{{{WEB1},route="/x",status="500"}}': growing(2)},
     "SlowAnswers": {f'onsale_http_request_duration_seconds_bucket{{{WEB1},le="0.1"}}': growing(90)},
-    "SlowFanout": {f'onsale_fanout_seconds_bucket{{{WEB1},le="0.05"}}': growing(10),
-                   f'onsale_fanout_seconds_bucket{{{WEB1},le="0.25"}}': growing(20)},
+    "SlowFanout": {
+        f'onsale_fanout_seconds_bucket{{{WEB1},le="0.05"}}': growing(10),
+        f'onsale_fanout_seconds_bucket{{{WEB1},le="0.25"}}': growing(20),
+    },
     "SlowBrowsersClosed": {f"onsale_channels_closed_slow_total{{{WEB1}}}": growing(2)},
     "TaskFailed": {f'onsale_task_failures_total{{{WEB1},task="relay"}}': f"0x150 1{FLAT}"},
     "QueueStuck": {f'onsale_visitors_admitted_total{{{WEB2},event="gala"}}': steady(100)},
     "SweepNotRunning": {f'onsale_job_last_success_timestamp_seconds{{{WORKER},exported_job="sweep"}}': steady(60)},
-    "SweepNotRunning, ": {f'onsale_job_last_success_timestamp_seconds{{{WEB1},exported_job="sweep"}}': GONE,
-                          f'onsale_job_last_success_timestamp_seconds{{{WORKER},exported_job="sweep"}}': GONE},
+    "SweepNotRunning, ": {
+        f'onsale_job_last_success_timestamp_seconds{{{WEB1},exported_job="sweep"}}': GONE,
+        f'onsale_job_last_success_timestamp_seconds{{{WORKER},exported_job="sweep"}}': GONE,
+    },
     "PaymentTimeouts": {f'onsale_payment_timeouts_total{{{WEB2},provider="toss"}}': growing(0.06)},
     "PaymentCircuitOpen": {f'onsale_payment_circuit_state{{{WEB2},provider="toss",state="OPEN"}}': steady(1)},
     "PaymentCircuitOpen, ": {f'onsale_payment_circuit_state{{{WEB2},provider="kcp",state="FORCED_OPEN"}}': steady(1)},
@@ -124,10 +133,14 @@ CASES: Mapping[str, Series] = {
     "RefundsRefused": {f'onsale_refunds_total{{{WEB1},result="again"}}': growing(0.05)},
     "RefundsRefused, ": {f'onsale_refunds_total{{{WEB1},result="refused"}}': growing(0.05)},
     "RefundNeedsPerson": {f"onsale_refunds_need_person{{{WEB2}}}": steady(1)},
-    "DatabaseDown": {f'onsale_store_up{{{WEB1},store="database"}}': steady(0),
-                     f'onsale_store_up{{{WEB2},store="database"}}': steady(0)},
-    "RedisDown": {f'onsale_store_up{{{WEB1},store="redis"}}': steady(0),
-                  f'onsale_store_up{{{WEB2},store="redis"}}': steady(0)},
+    "DatabaseDown": {
+        f'onsale_store_up{{{WEB1},store="database"}}': steady(0),
+        f'onsale_store_up{{{WEB2},store="database"}}': steady(0),
+    },
+    "RedisDown": {
+        f'onsale_store_up{{{WEB1},store="redis"}}': steady(0),
+        f'onsale_store_up{{{WEB2},store="redis"}}': steady(0),
+    },
     "StoreUnreachableFromOne": {f'onsale_store_up{{{WEB1},store="redis"}}': steady(0)},
     "DatabasePoolFull": {f"onsale_database_pool_in_use{{{WEB1}}}": steady(10)},
     "RedisMemory": {f'onsale_redis_memory_used_bytes{{{WEB1},node="redis"}}': steady(801)},
@@ -139,25 +152,31 @@ CASES: Mapping[str, Series] = {
     "DeadLetters": {f"onsale_dead_letters_open{{{WEB2}}}": steady(1)},
     "LateEmails": {f'onsale_event_delivery_seconds_bucket{{{WORKER},consumer="email",le="10"}}': growing(2)},
     "ReconcileNotRunning": {
-        f'onsale_job_last_success_timestamp_seconds{{{WORKER},exported_job="reconcile"}}': steady(200)},
+        f'onsale_job_last_success_timestamp_seconds{{{WORKER},exported_job="reconcile"}}': steady(200)
+    },
     "RepairsSpike": {f'onsale_reconcile_repairs_total{{{WORKER},kind="lost"}}': growing(0.02)},
     "LocksWithoutTtl": {f"onsale_locks_without_ttl_deleted_total{{{WORKER}}}": f"0x150 1{FLAT}"},
     "SeatLockFailures": {f'onsale_seat_lock_acquisitions_total{{{WEB1},result="busy"}}': growing(6)},
     "ResultsUntold": {f"onsale_results_untold_total{{{WEB1}}}": growing(0.05)},
-}  # fmt: skip
+}
 
 #: Nothing is wrong with these either.
 QUIET: Mapping[str, Series] = {
-    "nobody uses seat locks": {f'onsale_seat_lock_acquisitions_total{{{WEB1},result="{result}"}}': growing(0.1)
-                               for result in ("busy", "taken")},
-    "no maxmemory is set": {f'onsale_redis_memory_max_bytes{{{WEB1},node="redis"}}': steady(0),
-                            f'onsale_redis_noeviction{{{WEB1},node="redis"}}': steady(0)},
+    "nobody uses seat locks": {
+        f'onsale_seat_lock_acquisitions_total{{{WEB1},result="{result}"}}': growing(0.1) for result in ("busy", "taken")
+    },
+    "no maxmemory is set": {
+        f'onsale_redis_memory_max_bytes{{{WEB1},node="redis"}}': steady(0),
+        f'onsale_redis_noeviction{{{WEB1},node="redis"}}': steady(0),
+    },
     "the queue is full and nobody leaves": {
         f'onsale_active_visitors{{{WEB1},event="gala"}}': steady(100),
-        f'onsale_visitors_admitted_total{{{WEB2},event="gala"}}': steady(100)},
+        f'onsale_visitors_admitted_total{{{WEB2},event="gala"}}': steady(100),
+    },
     "the simulator's circuit is closed by hand": {
-        f'onsale_payment_circuit_state{{{WEB1},provider="toss",state="DISABLED"}}': steady(1)},
-}  # fmt: skip
+        f'onsale_payment_circuit_state{{{WEB1},provider="toss",state="DISABLED"}}': steady(1)
+    },
+}
 
 
 def rules() -> Iterator[dict[str, Any]]:
@@ -172,11 +191,12 @@ def promtool_test(series: Series, expected: list[str], at: str) -> dict[str, Any
         "input_series": [{"series": name, "values": values} for name, values in series.items()],
         "promql_expr_test": [
             {
-                "expr": 'count by (alertname) (ALERTS{alertstate="firing"}) > bool 0', "eval_time": at,
+                "expr": 'count by (alertname) (ALERTS{alertstate="firing"}) > bool 0',
+                "eval_time": at,
                 "exp_samples": [{"labels": f'{{alertname="{name}"}}', "value": 1} for name in sorted(expected)],
             }
         ],
-    }  # fmt: skip
+    }
 
 
 def run_promtool(tmp_path: Path, tests: list[dict[str, Any]]) -> subprocess.CompletedProcess[str]:
@@ -219,16 +239,18 @@ def test_what_the_message_says(tmp_path: Path) -> None:
     (rule,) = (rule for rule in rules() if rule["alert"] == "PaymentTimeouts")
     expected = {
         "summary": "toss does not answer: 0.11 timeouts a second over 5 minutes",
-        "description": rule["annotations"]["description"], "runbook": "docs/runbook.md#payment",
-    }  # fmt: skip
+        "description": rule["annotations"]["description"],
+        "runbook": "docs/runbook.md#payment",
+    }
     series = {**HEALTHY, f'onsale_payment_timeouts_total{{{WEB2},provider="toss"}}': growing(0.06)}
     test = promtool_test(series, ["PaymentTimeouts"], "45m")
     test["alert_rule_test"] = [
         {
-            "eval_time": "45m", "alertname": "PaymentTimeouts",
+            "eval_time": "45m",
+            "alertname": "PaymentTimeouts",
             "exp_alerts": [{"exp_labels": labels, "exp_annotations": expected}],
         }
-    ]  # fmt: skip
+    ]
     done = run_promtool(tmp_path, [test])
     assert done.returncode == 0, done.stdout + done.stderr
 

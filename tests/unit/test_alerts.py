@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from core.diagnosis.finding import ADVICE, Cause
-from core.diagnosis.standing import WATCHED
+from core.diagnosis.health_check import WATCHED
 from core.upkeep import alerts
 from core.upkeep.alerts import GROUP_SECONDS, MOST_AN_HOUR, Book, Rule, Sighting
 from core.upkeep.health_watch import RULES
@@ -120,8 +120,9 @@ def test_the_first_alert_leaves_at_once_and_those_of_the_next_minute_together() 
         assert not alerts.may_send(book, at)
     assert alerts.may_send(book, 60.0)
     assert {(alert.name, alert.subject) for alert in alerts.news(book)} == {
-        ("relay_stuck", "-"), ("board_lost", "summer"),
-    }  # fmt: skip
+        ("relay_stuck", "-"),
+        ("board_lost", "summer"),
+    }
 
 
 def test_a_refused_message_waits_as_it_was_asked_to() -> None:

@@ -142,8 +142,10 @@ def test_what_the_balancer_and_prometheus_ask_is_there(compose: dict[str, Any]) 
     config = yaml.safe_load((ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text())
     targets = [
         target.partition(":")
-        for scrape in config["scrape_configs"] for each in scrape["static_configs"] for target in each["targets"]
-    ]  # fmt: skip
+        for scrape in config["scrape_configs"]
+        for each in scrape["static_configs"]
+        for target in each["targets"]
+    ]
     for host, _, port in targets:
         if host == "worker":
             assert compose["services"]["worker"]["environment"]["ONSALE_WORKER_PORT"] == port

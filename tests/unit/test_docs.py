@@ -23,10 +23,25 @@ def test_every_link_leads_somewhere(page: Path) -> None:
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
-@pytest.mark.parametrize("command", [
-    "serve", "worker", "event create", "event open", "event close", "event list", "plan check", "rush", "crowd",
-    "diagnose", "reconcile", "replay", "events dead list", "events dead retry",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "command",
+    [
+        "serve",
+        "worker",
+        "event create",
+        "event open",
+        "event close",
+        "event list",
+        "plan check",
+        "rush",
+        "crowd",
+        "diagnose",
+        "reconcile",
+        "replay",
+        "events dead list",
+        "events dead retry",
+    ],
+)
 def test_every_command_has_a_help_page(command: str) -> None:
     result = CliRunner().invoke(app, [*command.split(), "--help"])
     assert result.exit_code == 0

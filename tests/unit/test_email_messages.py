@@ -10,7 +10,7 @@ import pytest
 
 from core import languages
 from core.booking.reservation import Reason
-from core.events.reservation_event import EventType, parse
+from core.messaging.reservation_message import EventType, parse
 from core.notifications.mailer import MailRefused
 from core.notifications.messages import compose
 from core.notifications.ticket_qr import qr_png
@@ -24,9 +24,11 @@ UID = uuid.UUID("11111111-0000-4000-8000-000000000002")
 def email(type_: EventType = EventType.CONFIRMED, **fields: object) -> EmailMessage:
     event = parse(UID, type_, payload(RESERVATION, **fields))
     return compose(
-        event, base_url="https://sale.example", sender="Onsale <tickets@onsale.example>",
+        event,
+        base_url="https://sale.example",
+        sender="Onsale <tickets@onsale.example>",
         starts_at=datetime(2026, 5, 1, 19, 30, tzinfo=UTC),
-    )  # fmt: skip
+    )
 
 
 def part(message: EmailMessage, kind: str) -> str:

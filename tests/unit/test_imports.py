@@ -15,13 +15,17 @@ LAYERS = ("core", "realtime", "web", "cli")
 
 #: Libraries that talk to a server, and what the name of a core module that imports one at run time must end in.
 IO_LIBRARIES = {"redis", "asyncpg", "databases", "sqlalchemy", "alembic", "aiokafka", "httpx", "aiosmtplib"}
-IO_MODULES = {"core.database", "core.lua_redis"}
+IO_MODULES = {"core.database", "core.process.lua_redis"}
 IO_SUFFIXES = ("_redis", "_postgres", "_kafka", "_http", "_smtp")
 
 #: Those that open connections and hand them on.
 COMPOSITION = {
-    "core.runtime", "core.database", "core.embedded", "core.events.pipeline", "core.payments.composition",
-}  # fmt: skip
+    "core.runtime",
+    "core.database",
+    "core.embedded",
+    "core.messaging.pipeline",
+    "core.payments.composition",
+}
 IO_PACKAGES = ("core.migrations.",)
 
 #: Libraries that belong to one room: nothing in `core` knows that it is served over HTTP.
@@ -54,9 +58,7 @@ def imported(tree: ast.Module, *, for_types_too: bool = True) -> Iterator[tuple[
 def layer_breaches(name: str, tree: ast.Module) -> list[str]:
     own = LAYERS.index(name.split(".")[0])
     return [
-        f"{name}:{line} imports {other}"
-        for other, line in imported(tree)
-        if other.split(".")[0] in LAYERS[own + 1 :]
+        f"{name}:{line} imports {other}" for other, line in imported(tree) if other.split(".")[0] in LAYERS[own + 1 :]
     ]
 
 

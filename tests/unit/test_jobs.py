@@ -10,8 +10,8 @@ import pytest
 from prometheus_client import REGISTRY
 
 from core.errors import StoreUnavailable
-from core.upkeep.jobs import Job, Jobs
-from core.upkeep.supervisor import Supervisor
+from core.process.jobs import Job, Jobs
+from core.process.supervisor import Supervisor
 
 
 async def _well() -> None: ...

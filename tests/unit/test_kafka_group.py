@@ -7,8 +7,8 @@ from typing import Any
 
 from aiokafka import ConsumerRecord, TopicPartition
 
-from core.events.group_kafka import Batches, KafkaGroup, Progress
-from core.events.retry import RetryPlan
+from core.messaging.group_kafka import Batches, KafkaGroup, Progress
+from core.messaging.retry import RetryPlan
 from core.settings import Settings
 
 PARTITION = TopicPartition("topic", 0)

@@ -20,11 +20,32 @@ PAGES = [*ROOT.glob("templates/*.html"), *ROOT.glob("static/js/**/*.js")]
 
 #: Keys that are put together from a prefix and something that the program knows.
 COMPOSED = (
-    "code.", "state.", "refused.", "banner.", "out.", "events.state.", "reservation.status.", "reservation.text.",
-    "queue.wait.", "checkout.card.", "hall.", "time.unit.", "stopped.", "mail.", "support.",
-    "ops.state.", "ops.health.", "ops.circuit.", "ops.force.", "ops.away.", "ops.level.", "ops.seat.", "ops.range.",
-    "ops.reason.", "ops.field.",
-)  # fmt: skip
+    "code.",
+    "state.",
+    "refused.",
+    "banner.",
+    "out.",
+    "events.state.",
+    "reservation.status.",
+    "reservation.text.",
+    "queue.wait.",
+    "checkout.card.",
+    "hall.",
+    "time.unit.",
+    "stopped.",
+    "mail.",
+    "support.",
+    "ops.state.",
+    "ops.health.",
+    "ops.circuit.",
+    "ops.force.",
+    "ops.away.",
+    "ops.level.",
+    "ops.seat.",
+    "ops.range.",
+    "ops.reason.",
+    "ops.field.",
+)
 
 
 def keys(language: str) -> set[str]:
@@ -121,12 +142,21 @@ def test_the_browsers_catalogue_is_in_step(language: str) -> None:
 @pytest.mark.parametrize(
     ("chosen", "header", "language"),
     [
-        (None, None, "en"), (None, "", "en"), (None, "ko", "ko"), (None, "ko-KR,ko;q=0.9,en;q=0.8", "ko"),
-        (None, "en-GB,ko;q=0.5", "en"), (None, "fr;q=0.9,ko;q=0.8,en;q=0.1", "ko"), (None, "de", "en"),
-        (None, "ko;q=0,en", "en"), (None, ";;;q=x,,ko;q=banana", "en"), ("ko", "en", "ko"), ("xx", "ko", "ko"),
-        ("", "ko", "ko"), (None, "ko;q=0.2," * 400, "ko"),
+        (None, None, "en"),
+        (None, "", "en"),
+        (None, "ko", "ko"),
+        (None, "ko-KR,ko;q=0.9,en;q=0.8", "ko"),
+        (None, "en-GB,ko;q=0.5", "en"),
+        (None, "fr;q=0.9,ko;q=0.8,en;q=0.1", "ko"),
+        (None, "de", "en"),
+        (None, "ko;q=0,en", "en"),
+        (None, ";;;q=x,,ko;q=banana", "en"),
+        ("ko", "en", "ko"),
+        ("xx", "ko", "ko"),
+        ("", "ko", "ko"),
+        (None, "ko;q=0.2," * 400, "ko"),
     ],
-)  # fmt: skip
+)
 def test_the_language_is_chosen_by_the_visitor_then_by_the_browser(
     chosen: str | None, header: str | None, language: str
 ) -> None:

@@ -55,10 +55,14 @@ def test_the_funnel_loses_nobody(outcomes: list[Outcome]) -> None:
 
 
 def test_details_are_counted_within_their_outcome() -> None:
-    tunnel = funnel([
-        End(Outcome.ERROR, "POST /holds: timeout"), End(Outcome.ERROR, "POST /holds: timeout"),
-        End(Outcome.QUEUE, "late"), End(Outcome.TICKET),
-    ])  # fmt: skip
+    tunnel = funnel(
+        [
+            End(Outcome.ERROR, "POST /holds: timeout"),
+            End(Outcome.ERROR, "POST /holds: timeout"),
+            End(Outcome.QUEUE, "late"),
+            End(Outcome.TICKET),
+        ]
+    )
     assert tunnel.details == {(Outcome.ERROR, "POST /holds: timeout"): 2, (Outcome.QUEUE, "late"): 1}
 
 

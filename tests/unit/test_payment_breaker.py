@@ -146,10 +146,15 @@ class AgainstModel(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.config = BreakerConfig(
-            sliding_window_size=4, minimum_number_of_calls=3, permitted_number_of_calls_in_half_open_state=2,
-            wait_duration_in_open_state=10, max_wait_duration_in_half_open_state=15, timeout_limit=2, timeout_period=20,
+            sliding_window_size=4,
+            minimum_number_of_calls=3,
+            permitted_number_of_calls_in_half_open_state=2,
+            wait_duration_in_open_state=10,
+            max_wait_duration_in_half_open_state=15,
+            timeout_limit=2,
+            timeout_period=20,
             slow_call_duration_threshold=5,
-        )  # fmt: skip
+        )
         self.state = BreakerState()
         self.now = 0.0
         # The model: what a person would keep on paper.

@@ -39,7 +39,9 @@ def plan(**changes: Any) -> dict[str, Any]:
                 "position": {"x": 100, "y": 50},
                 "rows": [
                     {
-                        "row_number": "1", "row_number_position": "both", "position": {"x": 10, "y": 5},
+                        "row_number": "1",
+                        "row_number_position": "both",
+                        "position": {"x": 10, "y": 5},
                         "seats": [seat("s1"), seat("s2", position={"x": 25, "y": 0.5})],
                     },
                     {"row_number": "2", "position": {"x": 10, "y": 35}, "seats": [seat("s3", category="B", radius=8)]},
@@ -54,7 +56,7 @@ def plan(**changes: Any) -> dict[str, Any]:
             },
         ],
         **changes,
-    }  # fmt: skip
+    }
 
 
 def data(document: Any) -> bytes:
@@ -83,11 +85,17 @@ def test_a_real_hall_loads() -> None:
 def test_positions_add_up_along_zone_row_and_seat() -> None:
     loaded = load_plan(data(plan()))
     assert [(one.guid, one.x, one.y) for one in loaded.seats] == [
-        ("s1", 110, 55), ("s2", 135, 55.5), ("s3", 110, 85), ("b1", 100, 200), ("b2", 100, 200),
-    ]  # fmt: skip
+        ("s1", 110, 55),
+        ("s2", 135, 55.5),
+        ("s3", 110, 85),
+        ("b1", 100, 200),
+        ("b2", 100, 200),
+    ]
     assert [(one.zone, one.row, one.number) for one in loaded.seats][:3] == [
-        ("Stalls", "1", "1"), ("Stalls", "1", "2"), ("Stalls", "2", "3"),
-    ]  # fmt: skip
+        ("Stalls", "1", "1"),
+        ("Stalls", "1", "2"),
+        ("Stalls", "2", "3"),
+    ]
     assert [one.radius for one in loaded.seats] == [10, 10, 8, 10, 10]
     assert (loaded.width, loaded.height) == (500, 400)
 
@@ -101,9 +109,16 @@ def test_row_labels_stand_one_seat_beyond_the_ends() -> None:
 def test_the_older_form_of_areas_loads() -> None:
     old = plan()
     old["zones"][0]["areas"] = [
-        {"color": "#eee", "border_color": "#333", "width": 80, "height": 20, "position": {"x": 1, "y": 2},
-         "rotation": 0, "text": "Stage"}
-    ]  # fmt: skip
+        {
+            "color": "#eee",
+            "border_color": "#333",
+            "width": 80,
+            "height": 20,
+            "position": {"x": 1, "y": 2},
+            "rotation": 0,
+            "text": "Stage",
+        }
+    ]
     (area,) = load_plan(data(old)).areas
     assert (area.shape, area.x, area.y, area.geometry) == ("rectangle", 101, 52, {"width": 80, "height": 20})
     assert (area.text, area.color, area.border_color) == ("Stage", "#eee", "#333")
@@ -112,9 +127,14 @@ def test_the_older_form_of_areas_loads() -> None:
 def test_the_editors_newer_shapes_load() -> None:
     def area(shape: str, **part: Any) -> dict[str, Any]:
         return {
-            "shape": shape, "position": {"x": 10, "y": 20}, "color": "purple", "rotation": 45, "uuid": "u",
-            "text": {"text": shape, "color": "#111", "size": 24, "position": {"x": 3, "y": 4}}, **part,
-        }  # fmt: skip
+            "shape": shape,
+            "position": {"x": 10, "y": 20},
+            "color": "purple",
+            "rotation": 45,
+            "uuid": "u",
+            "text": {"text": shape, "color": "#111", "size": 24, "position": {"x": 3, "y": 4}},
+            **part,
+        }
 
     new = plan()
     new["zones"][0]["areas"] = [
@@ -126,9 +146,12 @@ def test_the_editors_newer_shapes_load() -> None:
     ]
     areas = load_plan(data(new)).areas
     assert [one.geometry for one in areas] == [
-        {"width": 50, "height": 20}, {"radius": 30}, {"rx": 40, "ry": 20}, {"points": [[0, 0], [50, 0], [25, 40.5]]},
+        {"width": 50, "height": 20},
+        {"radius": 30},
+        {"rx": 40, "ry": 20},
+        {"points": [[0, 0], [50, 0], [25, 40.5]]},
         {},
-    ]  # fmt: skip
+    ]
     assert {(one.x, one.y, one.rotation, one.text_x, one.text_y, one.text_size) for one in areas} == {
         (110, 70, 45, 113, 74, 24)
     }
@@ -289,8 +312,11 @@ def test_all_errors_are_told_at_once() -> None:
     broken["zones"][1]["position"]["x"] = None
     broken["name"] = ["Hall"]
     assert [place for place, _ in errors_of(broken)] == [
-        "name", "zones[1].position.x", "zones[0].rows[0].seats[0].category", "zones[1].rows[0].seats[0].seat_guid",
-    ]  # fmt: skip
+        "name",
+        "zones[1].position.x",
+        "zones[0].rows[0].seats[0].category",
+        "zones[1].rows[0].seats[0].seat_guid",
+    ]
 
 
 def test_a_file_with_thousands_of_errors_lists_the_first_hundred() -> None:

@@ -15,10 +15,22 @@ from realtime.wire import ExpiredReason
 
 UNTIL = datetime(2026, 5, 1, tzinfo=UTC)
 EVENT = Event(
-    id=1, slug="night", name="Night", status=SaleStatus.OPEN, paused=False, opens_at=None, closes_at=None,
-    starts_at=None, currency="KRW", prices={}, active_limit=10, hold_seconds=300, max_seats=4, seat_count=20,
+    id=1,
+    slug="night",
+    name="Night",
+    status=SaleStatus.OPEN,
+    paused=False,
+    opens_at=None,
+    closes_at=None,
+    starts_at=None,
+    currency="KRW",
+    prices={},
+    active_limit=10,
+    hold_seconds=300,
+    max_seats=4,
+    seat_count=20,
     plan_digest="d",
-)  # fmt: skip
+)
 
 
 class Beats:

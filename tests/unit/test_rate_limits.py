@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from core.clock import ManualClock
 from core.errors import TooManyRequests
-from web.rate_limits import Limit, network
+from web.rate_limits import RateLimit, network
 
 
-def accepted(limit: Limit, who: str) -> bool:
+def accepted(limit: RateLimit, who: str) -> bool:
     try:
         limit.take(who)
     except TooManyRequests:
@@ -20,14 +20,14 @@ def accepted(limit: Limit, who: str) -> bool:
 
 
 def test_a_minutes_calls_may_come_at_once() -> None:
-    limit = Limit(30, ManualClock())
+    limit = RateLimit(30, ManualClock())
     assert [accepted(limit, "a") for _ in range(31)] == [True] * 30 + [False]
     assert accepted(limit, "b"), "each caller has an allowance of its own"
 
 
 def test_who_waits_as_told_is_served() -> None:
     clock = ManualClock()
-    limit = Limit(30, clock)
+    limit = RateLimit(30, clock)
     for _ in range(30):
         limit.take("a")
     for _ in range(5):
@@ -39,7 +39,7 @@ def test_who_waits_as_told_is_served() -> None:
 
 
 def test_asking_counts_nothing() -> None:
-    limit = Limit(3, ManualClock())
+    limit = RateLimit(3, ManualClock())
     for _ in range(10):
         limit.require("a")
     for _ in range(3):
@@ -56,7 +56,7 @@ def test_no_minute_has_more_than_twice_the_limit_and_the_long_run_has_the_limit(
     per_minute: int, pauses: list[float]
 ) -> None:
     clock = ManualClock()
-    limit = Limit(per_minute, clock)
+    limit = RateLimit(per_minute, clock)
     times: list[float] = []
     for pause in pauses:
         clock.advance(pause)
@@ -68,7 +68,7 @@ def test_no_minute_has_more_than_twice_the_limit_and_the_long_run_has_the_limit(
 
 
 def test_memory_is_bounded_and_the_quiet_are_forgotten_first() -> None:
-    limit = Limit(2, ManualClock(), most_callers=3)
+    limit = RateLimit(2, ManualClock(), most_callers=3)
     for who in ("a", "b", "c", "a", "d"):
         limit.take(who)
     assert len(limit) == 3

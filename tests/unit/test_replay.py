@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.events.replay import Kind, SeatLog, SeatRow
-from core.events.reservation_event import ReservationEvent, parse
+from core.messaging.replay import Kind, SeatLog, SeatRow
+from core.messaging.reservation_message import ReservationMessage, parse
 from tests.outbox_rows import payload
 
 
-def event(*seats: tuple[int, int, str], event_id: int = 1) -> ReservationEvent:
+def event(*seats: tuple[int, int, str], event_id: int = 1) -> ReservationMessage:
     """An event about (ordinal, version, status) seats."""
     lines = [
         {"ordinal": ordinal, "version": version, "status": status, "price": 1, "category": "R"}
@@ -27,7 +27,7 @@ def row(ordinal: int, status: str, version: int, *, waiting: bool = False) -> Se
     return SeatRow("hall", 1, ordinal, status, version, waiting)
 
 
-def log(*events: ReservationEvent) -> SeatLog:
+def log(*events: ReservationMessage) -> SeatLog:
     made = SeatLog()
     for each in events:
         made.apply(each)
@@ -59,11 +59,12 @@ def test_a_lost_event_is_a_difference() -> None:
     replayed = log(event((3, 1, "PAYING")))
     (difference,) = replayed.compare([row(3, "SOLD", 2)]).differences
     assert (difference.kind, difference.ordinal, difference.log_status, difference.status) == (
-        Kind.STATUS, 3, "PAYING", "SOLD",
-    )  # fmt: skip
-    assert str(difference) == (
-        "hall seat 3: status: the log says PAYING (version 1), PostgreSQL says SOLD (version 2)"
+        Kind.STATUS,
+        3,
+        "PAYING",
+        "SOLD",
     )
+    assert str(difference) == ("hall seat 3: status: the log says PAYING (version 1), PostgreSQL says SOLD (version 2)")
 
 
 def test_a_seat_whose_change_is_still_in_the_outbox_is_not_judged() -> None:

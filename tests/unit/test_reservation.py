@@ -42,10 +42,22 @@ END_REASONS = sorted(set(Reason) - WAITING_REASONS)
 
 def begun() -> Reservation:
     return Reservation(
-        id=uuid4(), event_id=1, slug="e", visitor="v", status=ReservationStatus.PAYING, reason=None, seats=(1, 2),
-        amount=100, currency="KRW", email="a@example.org", language="en", ticket_code=None, created_at=NOW,
-        updated_at=NOW, fence=5,
-    )  # fmt: skip
+        id=uuid4(),
+        event_id=1,
+        slug="e",
+        visitor="v",
+        status=ReservationStatus.PAYING,
+        reason=None,
+        seats=(1, 2),
+        amount=100,
+        currency="KRW",
+        email="a@example.org",
+        language="en",
+        ticket_code=None,
+        created_at=NOW,
+        updated_at=NOW,
+        fence=5,
+    )
 
 
 class Life(RuleBasedStateMachine):

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from cli.load.funnel import End, Outcome
-from cli.load.verdict import Charge, Row, Truth, judge
+from cli.load.verdict import Charge, Row, Truth, differences
 
 ANNA, BELA, CHEN = "v_anna", "v_bela", "v_chen"
 
@@ -36,7 +36,7 @@ def truth() -> Truth:
 
 
 def kinds(told: Sequence[End], known: Truth) -> set[str]:
-    return {difference.kind for difference in judge(told, known)}
+    return {difference.kind for difference in differences(told, known)}
 
 
 def with_row(number: int, **changes: object) -> Truth:
@@ -46,7 +46,7 @@ def with_row(number: int, **changes: object) -> Truth:
 
 
 def test_agreement_has_no_differences() -> None:
-    assert judge(ends(), truth()) == []
+    assert differences(ends(), truth()) == []
 
 
 def test_a_seat_in_two_confirmed_reservations_is_oversold() -> None:
@@ -104,21 +104,24 @@ def test_each_disagreement_with_the_ledger_is_named(ledger: list[Charge], kind: 
 
 def test_a_cancelled_charge_of_a_failed_reservation_is_right() -> None:
     ledger = [Charge("toss", "r-1", 100, True, False), Charge("toss", "r-2", 100, True, True)]
-    assert judge(ends(), replace(truth(), ledger=ledger)) == []
+    assert differences(ends(), replace(truth(), ledger=ledger)) == []
 
 
 def test_a_ledger_that_cannot_be_read_is_not_judged() -> None:
-    assert judge(ends(), replace(truth(), ledger=None)) == []
+    assert differences(ends(), replace(truth(), ledger=None)) == []
 
 
 def test_orders_of_others_are_not_judged() -> None:
     """The ledger is the installation's; the event may have other buyers."""
     other = Row("r-9", "v_other", "CONFIRMED", 100, (1,), (1,), True)
     shared = replace(
-        truth(), own_event=False, reservations=[*truth().reservations, other], seats=["SOLD", "SOLD", "BLOCKED"],
+        truth(),
+        own_event=False,
+        reservations=[*truth().reservations, other],
+        seats=["SOLD", "SOLD", "BLOCKED"],
         boards={"api": bytes([2, 2, 3])},
-    )  # fmt: skip
-    assert judge(ends(), shared) == []
+    )
+    assert differences(ends(), shared) == []
 
 
 @pytest.mark.parametrize(("own_event", "expected"), [(True, {"board"}), (False, set())])
@@ -136,12 +139,12 @@ def test_a_sold_seat_shown_as_held_is_a_difference_on_any_event() -> None:
 def test_many_seats_are_named_in_a_short_line() -> None:
     seats = ["AVAILABLE"] * 2000
     nothing = Truth(seats=seats, reservations=[], boards={"api": bytes([2] * 2000)}, ledger=None, own_event=True)
-    (only,) = judge([], nothing)
+    (only,) = differences([], nothing)
     assert "seats 0, 1, 2, 3, 4 and 1995 more" in only.text
 
 
 def test_the_worst_comes_first() -> None:
     bad: Callable[[Truth], Truth] = lambda known: replace(known, boards={"api": bytes([0, 0, 0])})  # noqa: E731
-    found = judge(ends(), bad(with_row(1, status="CONFIRMED", seats=(0,), live=(0,))))
+    found = differences(ends(), bad(with_row(1, status="CONFIRMED", seats=(0,), live=(0,))))
     assert found[0].kind == "oversold"
     assert found[-1].kind == "board"

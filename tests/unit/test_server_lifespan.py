@@ -52,9 +52,13 @@ async def test_the_application_is_there_from_startup_to_shutdown() -> None:
     lifespan = Lifespan(server)
     await lifespan.run()
     assert lifespan.events == [
-        "lifespan.startup", "opened", "lifespan.startup.complete", "lifespan.shutdown", "closed",
+        "lifespan.startup",
+        "opened",
+        "lifespan.startup.complete",
+        "lifespan.shutdown",
+        "closed",
         "lifespan.shutdown.complete",
-    ]  # fmt: skip
+    ]
     await server({"type": "http"}, None, None)  # type: ignore[arg-type]
     assert events == ["http"]
 

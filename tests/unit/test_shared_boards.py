@@ -136,10 +136,16 @@ async def test_an_answer_is_never_older_than_its_question(steps: list[str]) -> N
 @pytest.mark.parametrize(
     ("header", "known"),
     [
-        (None, False), ("", False), ('"x"', False), ('"tag"', True), ('W/"tag"', True), ('"a", W/"tag"', True),
-        ("*", True), ('"tagged"', False),
+        (None, False),
+        ("", False),
+        ('"x"', False),
+        ('"tag"', True),
+        ('W/"tag"', True),
+        ('"a", W/"tag"', True),
+        ("*", True),
+        ('"tagged"', False),
     ],
-)  # fmt: skip
+)
 def test_tags_are_compared_weakly(header: str | None, known: bool) -> None:
     assert is_known(header, "tag") is known
 

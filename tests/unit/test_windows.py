@@ -60,7 +60,7 @@ def test_a_window_counts_what_was_added_within_it(batches: list[list[float]]) ->
         ({"maxmemory": 1 << 30, "maxmemory_policy": "volatile-ttl"}, "volatile-ttl"),
         ({}, None),
     ],
-)  # fmt: skip
+)
 def test_a_policy_that_throws_holds_away_is_named(memory: dict[str, object], policy: str | None) -> None:
     """S11: a hold and a lock have a TTL, so that `volatile-*` evicts them first of all."""
     assert evicts(memory) == policy

@@ -12,8 +12,8 @@ from core.errors import NoSuchProvider
 from core.payments.breaker import Mode
 from core.runtime import Runtime
 from web.endpoint import Call, Caller, Endpoint, answer
+from web.ops.audit import note
 from web.ops.schemas import Circuit, Circuits, ForceCircuit
-from web.ops.trail import note
 
 #: What an operator says, and the state that it is.
 STATES: Final[Mapping[str, Mode]] = {"open": Mode.FORCED_OPEN, "closed": Mode.DISABLED, "automatic": Mode.CLOSED}
@@ -40,11 +40,24 @@ async def force(call: Call[ForceCircuit]) -> Response:
 
 ENDPOINTS = (
     Endpoint(
-        "GET", "/api/operator/circuits", circuits, "The payment providers' circuits", "operator", answer=Circuits,
-        caller=Caller.OPERATOR, uses_stores=False,
+        "GET",
+        "/api/operator/circuits",
+        circuits,
+        "The payment providers' circuits",
+        "operator",
+        answer=Circuits,
+        caller=Caller.OPERATOR,
+        uses_stores=False,
     ),
     Endpoint(
-        "POST", "/api/operator/circuits", force, "Force a circuit open or closed, or let it work by itself", "operator",
-        answer=Circuits, body=ForceCircuit, caller=Caller.OPERATOR, refusals=(NoSuchProvider,),
+        "POST",
+        "/api/operator/circuits",
+        force,
+        "Force a circuit open or closed, or let it work by itself",
+        "operator",
+        answer=Circuits,
+        body=ForceCircuit,
+        caller=Caller.OPERATOR,
+        refusals=(NoSuchProvider,),
     ),
-)  # fmt: skip
+)

@@ -17,15 +17,15 @@ from starlette.responses import Response
 
 from core.database import raw
 from core.errors import EventNotFound, OnsaleError, StoreUnavailable
-from core.events.sales_projection_postgres import SalesFigures, sales_figures
 from core.figures.checkouts_postgres import Checkouts, checkouts
 from core.figures.history_redis import FIELDS
 from core.figures.sale_redis import Admission as Standing
 from core.figures.sale_redis import admission
 from core.figures.vitals_redis import Vitals, last_successes, worst_fanout
+from core.messaging.sales_projection_postgres import SalesFigures, sales_figures
+from core.process.store_redis import REDIS_LOST
 from core.runtime import Runtime
 from core.seats.board import BoardSnapshot, SeatState
-from core.store_redis import REDIS_LOST
 from core.upkeep.load_redis import Reading
 from core.venue.event import Event
 from core.waiting_room.sizes_redis import sizes
@@ -58,10 +58,17 @@ PATIENCE: Final = 1.0
 
 #: Which store a part comes from.
 _STORE: Final = {
-    "admission": "redis", "board": "redis", "vitals": "redis", "load": "redis",
-    "sales": "postgresql", "checkouts": "postgresql", "lag": "postgresql", "sold": "postgresql", "events": "postgresql",
+    "admission": "redis",
+    "board": "redis",
+    "vitals": "redis",
+    "load": "redis",
+    "sales": "postgresql",
+    "checkouts": "postgresql",
+    "lag": "postgresql",
+    "sold": "postgresql",
+    "events": "postgresql",
     "sizes": "redis",
-}  # fmt: skip
+}
 
 _LAG = """
 SELECT count(*) AS unsent, coalesce(extract(epoch FROM now() - min(created_at)), 0)::float AS seconds,
@@ -72,7 +79,7 @@ _SOLD = "SELECT event_id, sum(sold)::bigint AS sold FROM sales_by_category GROUP
 
 
 class _Parts:
-    """Parts asked for at once, each with its limit; those that did not come are None, and their stores in `away`."""
+    """AppState asked for at once, each with its limit; those that did not come are None, and their stores in `away`."""
 
     def __init__(self, call: Call[None], about: str) -> None:
         self._probes = call.parts.probes
@@ -105,15 +112,28 @@ async def _figures(call: Call[None], event: Event) -> SaleFigures:
     vitals = vitals_task.result()
     now = runtime.clock.now()
     return SaleFigures(
-        slug=event.slug, name=event.name, status=event.sale_state(now).value, paused=event.paused,
-        currency=event.currency, seats=event.seat_count, active_limit=event.active_limit,
-        seat_guard=runtime.settings.seat_guard, now=now, away=sorted(parts.away),
-        admission=_admission(standing.result()), board=_counts(board.result()), sales=_sales(sales.result(), runtime),
-        checkouts=_ended(ended.result()), circuits=circuits_of(runtime), events=lag.result(),
+        slug=event.slug,
+        name=event.name,
+        status=event.sale_state(now).value,
+        paused=event.paused,
+        currency=event.currency,
+        seats=event.seat_count,
+        active_limit=event.active_limit,
+        seat_guard=runtime.settings.seat_guard,
+        now=now,
+        away=sorted(parts.away),
+        admission=_admission(standing.result()),
+        board=_counts(board.result()),
+        sales=_sales(sales.result(), runtime),
+        checkouts=_ended(ended.result()),
+        circuits=circuits_of(runtime),
+        events=lag.result(),
         fanout_p95_ms=worst_fanout(vitals) if vitals else None,
         channels=sum(one.channels for one in vitals) if vitals is not None else None,
-        processes=_processes(vitals, load.result()), jobs=_jobs(vitals, now.timestamp()), alerts=alerts_of(runtime),
-    )  # fmt: skip
+        processes=_processes(vitals, load.result()),
+        jobs=_jobs(vitals, now.timestamp()),
+        alerts=alerts_of(runtime),
+    )
 
 
 async def _board(runtime: Runtime, event: Event) -> BoardSnapshot:
@@ -146,7 +166,8 @@ def _sales(found: SalesFigures | None, runtime: Runtime) -> Sales | None:
         return None
     last = runtime.clock.now().replace(second=0, microsecond=0) - timedelta(minutes=1)
     return Sales(
-        sold=found.sold, revenue=found.revenue,
+        sold=found.sold,
+        revenue=found.revenue,
         last_minute=found.by_minute[last].sold if last in found.by_minute else 0,
         by_minute=[
             SalesMinute(at=at, sold=tally.sold, returned=tally.returned, revenue=tally.revenue - tally.refunded)
@@ -156,7 +177,7 @@ def _sales(found: SalesFigures | None, runtime: Runtime) -> Sales | None:
             CategorySales(category=name, sold=sold, revenue=revenue)
             for name, (sold, revenue) in found.by_category.items()
         ],
-    )  # fmt: skip
+    )
 
 
 def _processes(vitals: Sequence[Vitals] | None, load: Sequence[Reading] | None) -> list[ProcessFigures] | None:
@@ -168,12 +189,18 @@ def _processes(vitals: Sequence[Vitals] | None, load: Sequence[Reading] | None) 
         reading = loads.get(one.process)
         found.append(
             ProcessFigures(
-                process=one.process, host=one.host, pid=one.pid, channels=one.channels, broadcasts=one.broadcasts,
-                fanout_p95_ms=one.fanout_p95_ms, cpu=reading.cpu if reading else None,
-                memory=reading.memory if reading else None, pool=reading.pool if reading else None,
+                process=one.process,
+                host=one.host,
+                pid=one.pid,
+                channels=one.channels,
+                broadcasts=one.broadcasts,
+                fanout_p95_ms=one.fanout_p95_ms,
+                cpu=reading.cpu if reading else None,
+                memory=reading.memory if reading else None,
+                pool=reading.pool if reading else None,
                 locks=LockState(**asdict(one.locks)),
             )
-        )  # fmt: skip
+        )
     return found
 
 
@@ -189,11 +216,15 @@ def _jobs(vitals: Sequence[Vitals] | None, now: float) -> list[JobFigures] | Non
 def alerts_of(runtime: Runtime) -> list[AlertFigures]:
     return [
         AlertFigures(
-            name=alert.name, subject=alert.subject, severity=alert.severity, since=alert.since, detail=alert.detail,
+            name=alert.name,
+            subject=alert.subject,
+            severity=alert.severity,
+            since=alert.since,
+            detail=alert.detail,
             action=alert.action,
         )
         for alert in runtime.watch.firing()
-    ]  # fmt: skip
+    ]
 
 
 async def overview(call: Call[None]) -> Response:
@@ -210,18 +241,30 @@ async def _overview(call: Call[None]) -> Overview:
     )
     now = runtime.clock.now()
     return Overview(
-        now=now, status=components.status, components=components.components,
-        sales=None if events is None else [
+        now=now,
+        status=components.status,
+        components=components.components,
+        sales=None
+        if events is None
+        else [
             SaleSummary(
-                slug=event.slug, name=event.name, status=event.sale_state(now).value, paused=event.paused,
-                starts_at=event.starts_at, seats=event.seat_count, active_limit=event.active_limit,
-                waiting=standing.get(event.slug, (None, None))[0], active=standing.get(event.slug, (None, None))[1],
+                slug=event.slug,
+                name=event.name,
+                status=event.sale_state(now).value,
+                paused=event.paused,
+                starts_at=event.starts_at,
+                seats=event.seat_count,
+                active_limit=event.active_limit,
+                waiting=standing.get(event.slug, (None, None))[0],
+                active=standing.get(event.slug, (None, None))[1],
                 sold=None if sold is None else sold.get(event.id, 0),
             )
             for event in events
         ],
-        circuits=circuits_of(runtime), alerts=alerts_of(runtime), dead_letters=lag.dead_letters if lag else None,
-    )  # fmt: skip
+        circuits=circuits_of(runtime),
+        alerts=alerts_of(runtime),
+        dead_letters=lag.dead_letters if lag else None,
+    )
 
 
 async def _standing(runtime: Runtime, parts: _Parts) -> tuple[Sequence[Event] | None, Mapping[str, tuple[int, int]]]:
@@ -275,19 +318,43 @@ async def session(call: Call[None]) -> Response:
 
 ENDPOINTS = (
     Endpoint(
-        "GET", "/api/operator/session", session, "Who the caller is", "operator", answer=Session,
-        caller=Caller.OPERATOR, uses_stores=False,
+        "GET",
+        "/api/operator/session",
+        session,
+        "Who the caller is",
+        "operator",
+        answer=Session,
+        caller=Caller.OPERATOR,
+        uses_stores=False,
     ),
     Endpoint(
-        "GET", "/api/operator/overview", overview, "All sales, health, circuits and alerts", "operator",
-        answer=Overview, caller=Caller.OPERATOR, uses_stores=False,
+        "GET",
+        "/api/operator/overview",
+        overview,
+        "All sales, health, circuits and alerts",
+        "operator",
+        answer=Overview,
+        caller=Caller.OPERATOR,
+        uses_stores=False,
     ),
     Endpoint(
-        "GET", "/api/operator/events/{slug}/figures", figures, "Everything that the live page of a sale shows",
-        "operator", answer=SaleFigures, caller=Caller.OPERATOR, refusals=(EventNotFound,),
+        "GET",
+        "/api/operator/events/{slug}/figures",
+        figures,
+        "Everything that the live page of a sale shows",
+        "operator",
+        answer=SaleFigures,
+        caller=Caller.OPERATOR,
+        refusals=(EventNotFound,),
     ),
     Endpoint(
-        "GET", "/api/operator/events/{slug}/history", history, "The last hour of a sale, for charts", "operator",
-        answer=SaleHistory, caller=Caller.OPERATOR, refusals=(EventNotFound,),
+        "GET",
+        "/api/operator/events/{slug}/history",
+        history,
+        "The last hour of a sale, for charts",
+        "operator",
+        answer=SaleHistory,
+        caller=Caller.OPERATOR,
+        refusals=(EventNotFound,),
     ),
-)  # fmt: skip
+)

@@ -12,12 +12,13 @@ from core import keys
 from core.diagnosis.diagnose import Question
 from core.errors import EventNotFound, InvalidRequest, NoSuchSeat, StoreUnavailable
 from core.figures.inspection_postgres import find_reservations, reservations_of_seat, seat_row
+from core.process.store_redis import REDIS_LOST
 from core.runtime import Runtime
 from core.seats.board import SeatState
 from core.seats.holder_redis import holder_of
-from core.store_redis import REDIS_LOST
 from core.venue.event import Event
 from web.endpoint import Call, Caller, Endpoint, Parameter, answer
+from web.ops.audit import note
 from web.ops.schemas import (
     DiagnosisAnswer,
     Find,
@@ -29,16 +30,13 @@ from web.ops.schemas import (
     SeatReservation,
     Step,
 )
-from web.ops.trail import note
 
 _VISITOR = re.compile(r"v_[A-Za-z0-9_-]{22}")
 
 
 async def diagnose(call: Call[Inspect]) -> Response:
     asked = call.body
-    question = Question(
-        asked.visitor, UUID(asked.reservation) if asked.reservation else None, asked.event, asked.seat
-    )  # fmt: skip
+    question = Question(asked.visitor, UUID(asked.reservation) if asked.reservation else None, asked.event, asked.seat)
     found = await call.runtime.diagnose.run(question, fix=asked.fix)
     fixed = [finding.step for finding in found.findings if finding.fixed]
     if asked.fix:
@@ -55,14 +53,20 @@ async def diagnose(call: Call[Inspect]) -> Response:
         DiagnosisAnswer(
             steps=[
                 Step(
-                    step=one.step, level=one.level.value, detail=one.detail, cause=one.cause, fixable=bool(one.fix),
+                    step=one.step,
+                    level=one.level.value,
+                    detail=one.detail,
+                    cause=one.cause,
+                    fixable=bool(one.fix),
                     fixed=one.fixed,
                 )
                 for one in found.findings
             ],
-            cause=found.cause, action=found.action, reply=found.reply,
+            cause=found.cause,
+            action=found.action,
+            reply=found.reply,
         )
-    )  # fmt: skip
+    )
 
 
 async def seat(call: Call[None]) -> Response:
@@ -77,17 +81,30 @@ async def seat(call: Call[None]) -> Response:
     shown, lock = await _in_redis(runtime, event, ordinal)
     return answer(
         SeatFacts(
-            slug=event.slug, seat=ordinal, zone=row["zone"], row=row["row_label"], number=row["seat_number"],
-            category=row["category"], price=row["price"], currency=event.currency, status=row["status"],
-            since=row["updated_at"], fence=row["fence"], version=row["version"], shown=shown, lock_seconds=lock,
+            slug=event.slug,
+            seat=ordinal,
+            zone=row["zone"],
+            row=row["row_label"],
+            number=row["seat_number"],
+            category=row["category"],
+            price=row["price"],
+            currency=event.currency,
+            status=row["status"],
+            since=row["updated_at"],
+            fence=row["fence"],
+            version=row["version"],
+            shown=shown,
+            lock_seconds=lock,
             holder=SeatHolder(
                 visitor=holder.visitor, fence=holder.fence, paying=holder.paying, seconds_left=holder.ttl_seconds
-            ) if holder else None,
+            )
+            if holder
+            else None,
             reservations=[
                 SeatReservation(**one) for one in await reservations_of_seat(runtime.database, event.id, ordinal)
             ],
         )
-    )  # fmt: skip
+    )
 
 
 async def _in_redis(runtime: Runtime, event: Event, ordinal: int) -> tuple[str | None, float | None]:
@@ -129,16 +146,34 @@ def number(request: Request, name: str, *, most: int = 2**31 - 1) -> int | None:
 
 ENDPOINTS = (
     Endpoint(
-        "POST", "/api/operator/diagnosis", diagnose, "Walk \"I can't book\" for a visitor, a seat or a reservation",
-        "operator", answer=DiagnosisAnswer, body=Inspect, caller=Caller.OPERATOR,
+        "POST",
+        "/api/operator/diagnosis",
+        diagnose,
+        'Walk "I can\'t book" for a visitor, a seat or a reservation',
+        "operator",
+        answer=DiagnosisAnswer,
+        body=Inspect,
+        caller=Caller.OPERATOR,
     ),
     Endpoint(
-        "POST", "/api/operator/reservations", find, "Find reservations by e-mail address, visitor or id", "operator",
-        answer=FoundReservations, body=Find, caller=Caller.OPERATOR,
+        "POST",
+        "/api/operator/reservations",
+        find,
+        "Find reservations by e-mail address, visitor or id",
+        "operator",
+        answer=FoundReservations,
+        body=Find,
+        caller=Caller.OPERATOR,
     ),
     Endpoint(
-        "GET", "/api/operator/events/{slug}/seat", seat, "What both stores know of a seat", "operator",
-        answer=SeatFacts, caller=Caller.OPERATOR, refusals=(EventNotFound, NoSuchSeat, InvalidRequest),
+        "GET",
+        "/api/operator/events/{slug}/seat",
+        seat,
+        "What both stores know of a seat",
+        "operator",
+        answer=SeatFacts,
+        caller=Caller.OPERATOR,
+        refusals=(EventNotFound, NoSuchSeat, InvalidRequest),
         parameters=(Parameter("seat", "query", "the seat's ordinal", {"type": "integer", "minimum": 0}),),
     ),
-)  # fmt: skip
+)

@@ -21,8 +21,8 @@ from core.venue.plan_body import plan_body
 from core.venue.plan_document import MAX_BYTES
 from core.venue.plan_import import load_plan, seats_by_category
 from web.endpoint import Call, Caller, Endpoint, answer
+from web.ops.audit import note, tell_sale_changed
 from web.ops.sale_schemas import ChangeSale, CheckedPlan, CheckPlan, NewSale, SaleSettings
-from web.ops.trail import note, tell_sale_changed
 
 
 async def check(call: Call[CheckPlan]) -> Response:
@@ -62,13 +62,18 @@ async def demonstration(call: Call[None]) -> Response:
 async def create(call: Call[NewSale]) -> Response:
     asked, settings = call.body, call.runtime.settings
     new = NewEvent(
-        slug=asked.slug, name=asked.name, prices=asked.prices, currency=asked.currency,
+        slug=asked.slug,
+        name=asked.name,
+        prices=asked.prices,
+        currency=asked.currency,
         status=SaleStatus.OPEN if asked.open else SaleStatus.SCHEDULED,
-        opens_at=asked.opens_at, closes_at=asked.closes_at, starts_at=asked.starts_at,
+        opens_at=asked.opens_at,
+        closes_at=asked.closes_at,
+        starts_at=asked.starts_at,
         active_limit=settings.active_limit if asked.active_limit is None else asked.active_limit,
         hold_seconds=round(settings.hold_seconds) if asked.hold_seconds is None else asked.hold_seconds,
         max_seats=settings.max_seats if asked.max_seats is None else asked.max_seats,
-    )  # fmt: skip
+    )
     event = await call.runtime.events.create(new, await asyncio.to_thread(_file, asked.plan))
     await note(call.parts, call.actor, "sale.create", event.slug, status=event.status.value, seats=event.seat_count)
     return answer(_settings(event), status=201, headers={"Location": f"/api/events/{event.slug}"})
@@ -96,30 +101,67 @@ def _plain(value: Any) -> Any:
 
 def _settings(event: Event) -> SaleSettings:
     return SaleSettings(
-        slug=event.slug, name=event.name, status=event.status, opens_at=event.opens_at, closes_at=event.closes_at,
-        starts_at=event.starts_at, currency=event.currency, prices=dict(event.prices),
-        active_limit=event.active_limit, hold_seconds=event.hold_seconds, max_seats=event.max_seats,
+        slug=event.slug,
+        name=event.name,
+        status=event.status,
+        opens_at=event.opens_at,
+        closes_at=event.closes_at,
+        starts_at=event.starts_at,
+        currency=event.currency,
+        prices=dict(event.prices),
+        active_limit=event.active_limit,
+        hold_seconds=event.hold_seconds,
+        max_seats=event.max_seats,
         seats=event.seat_count,
-    )  # fmt: skip
+    )
 
 
 ENDPOINTS = (
     Endpoint(
-        "POST", "/api/operator/events", create, "Create a sale from a seat plan", "operator", success=201,
-        answer=SaleSettings, body=NewSale, most_body=MAX_BYTES, caller=Caller.OPERATOR,
-        refusals=(EventExists, PlanInvalid), answer_headers={"Location": "the new event"},
+        "POST",
+        "/api/operator/events",
+        create,
+        "Create a sale from a seat plan",
+        "operator",
+        success=201,
+        answer=SaleSettings,
+        body=NewSale,
+        most_body=MAX_BYTES,
+        caller=Caller.OPERATOR,
+        refusals=(EventExists, PlanInvalid),
+        answer_headers={"Location": "the new event"},
     ),
     Endpoint(
-        "PATCH", "/api/operator/events/{slug}", change, "Change a sale's name, times, hold time, seats of a visitor",
-        "operator", answer=SaleSettings, body=ChangeSale, caller=Caller.OPERATOR, refusals=(EventNotFound,),
+        "PATCH",
+        "/api/operator/events/{slug}",
+        change,
+        "Change a sale's name, times, hold time, seats of a visitor",
+        "operator",
+        answer=SaleSettings,
+        body=ChangeSale,
+        caller=Caller.OPERATOR,
+        refusals=(EventNotFound,),
     ),
     Endpoint(
-        "POST", "/api/operator/plans/check", check, "Check a seat plan, and say what is in it", "operator",
-        answer=CheckedPlan, body=CheckPlan, most_body=MAX_BYTES, caller=Caller.OPERATOR, refusals=(PlanInvalid,),
+        "POST",
+        "/api/operator/plans/check",
+        check,
+        "Check a seat plan, and say what is in it",
+        "operator",
+        answer=CheckedPlan,
+        body=CheckPlan,
+        most_body=MAX_BYTES,
+        caller=Caller.OPERATOR,
+        refusals=(PlanInvalid,),
         uses_stores=False,
     ),
     Endpoint(
-        "GET", "/api/operator/plans/demonstration", demonstration, "The demonstration hall's seat plan file",
-        "operator", caller=Caller.OPERATOR, uses_stores=False,
+        "GET",
+        "/api/operator/plans/demonstration",
+        demonstration,
+        "The demonstration hall's seat plan file",
+        "operator",
+        caller=Caller.OPERATOR,
+        uses_stores=False,
     ),
-)  # fmt: skip
+)

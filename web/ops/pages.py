@@ -17,10 +17,10 @@ from starlette.routing import Route
 
 from core.errors import EventNotFound, Malformed
 from core.venue.new_event import SLUG
+from web.app_state import app_state_of
 from web.endpoint import address_of, bytes_of
-from web.ops.trail import note
+from web.ops.audit import note
 from web.pages import Pages
-from web.parts import parts_of
 from web.security import Operator, require_same_site
 
 _NEXT: Final = re.compile(r"/ops(/[a-z0-9-]+)*")
@@ -55,16 +55,21 @@ class Console:
             if slug and not SLUG.fullmatch(slug):
                 raise EventNotFound()
             return self._pages.page(
-                request, "ops.html", cache=_KEEP_NOTHING, view=name, slug=slug, operator=operator.name,
-                settings=parts_of(request).runtime.settings,
-            )  # fmt: skip
+                request,
+                "ops.html",
+                cache=_KEEP_NOTHING,
+                view=name,
+                slug=slug,
+                operator=operator.name,
+                settings=app_state_of(request).runtime.settings,
+            )
 
         return draw
 
     async def sign_in(self, request: Request) -> Response:
         """Token right: a session, and on to the page that was asked for. Raises CrossSite, TooManyRequests."""
         request.scope["state"]["route"] = "/ops/login"
-        parts, address = parts_of(request), address_of(request)
+        parts, address = app_state_of(request), address_of(request)
         require_same_site(request, "POST", parts.origins)
         parts.limits.operator_call(address)
         form = await _form(request)
@@ -80,7 +85,7 @@ class Console:
 
     async def sign_out(self, request: Request) -> Response:
         request.scope["state"]["route"] = "/ops/logout"
-        parts = parts_of(request)
+        parts = app_state_of(request)
         require_same_site(request, "POST", parts.origins)
         operator = parts.operators.allowed(request.headers)
         response = RedirectResponse("/ops", status_code=303)
@@ -92,7 +97,7 @@ class Console:
     def _signed_in(self, path: str, page: Page) -> Callable[[Request], Awaitable[Response]]:
         async def serve(request: Request) -> Response:
             request.scope["state"]["route"] = path
-            operator = parts_of(request).operators.allowed(request.headers)
+            operator = app_state_of(request).operators.allowed(request.headers)
             if operator is None:
                 return self._sign_in_page(request, request.url.path)
             return await page(request, operator)

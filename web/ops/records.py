@@ -6,8 +6,9 @@ from starlette.responses import Response
 
 from core import audit_postgres as audit
 from core.errors import InvalidRequest
-from core.events.dead_letters_postgres import DeadLetter
+from core.messaging.dead_letters_postgres import DeadLetter
 from web.endpoint import Call, Caller, Endpoint, Parameter, answer
+from web.ops.audit import note
 from web.ops.inspect import number
 from web.ops.schemas import (
     AuditEntry,
@@ -17,7 +18,6 @@ from web.ops.schemas import (
     Retried,
     RetryDeadLetters,
 )
-from web.ops.trail import note
 
 _PAGE = 50
 _LETTERS = 200
@@ -50,10 +50,17 @@ async def letters(call: Call[None]) -> Response:
 def _letter(one: DeadLetter) -> DeadLetterAnswer:
     payload = one.payload or {}
     return DeadLetterAnswer(
-        id=one.id, consumer=one.consumer, source=one.source, reservation=one.reservation_id, type=one.type,
-        event=payload.get("event") if isinstance(payload.get("event"), str) else None, error=one.error,
-        attempts=one.attempts, failed_at=one.failed_at, retried_at=one.retried_at,
-    )  # fmt: skip
+        id=one.id,
+        consumer=one.consumer,
+        source=one.source,
+        reservation=one.reservation_id,
+        type=one.type,
+        event=payload.get("event") if isinstance(payload.get("event"), str) else None,
+        error=one.error,
+        attempts=one.attempts,
+        failed_at=one.failed_at,
+        retried_at=one.retried_at,
+    )
 
 
 async def retry(call: Call[RetryDeadLetters]) -> Response:
@@ -65,19 +72,37 @@ async def retry(call: Call[RetryDeadLetters]) -> Response:
 
 ENDPOINTS = (
     Endpoint(
-        "GET", "/api/operator/audit", trail, "Who did what, the newest first", "operator", answer=AuditPage,
-        caller=Caller.OPERATOR, refusals=(InvalidRequest,),
+        "GET",
+        "/api/operator/audit",
+        trail,
+        "Who did what, the newest first",
+        "operator",
+        answer=AuditPage,
+        caller=Caller.OPERATOR,
+        refusals=(InvalidRequest,),
         parameters=(
             Parameter("before", "query", "`next` of the page before", {"type": "integer", "minimum": 0}),
             Parameter("subject", "query", "only what was done to this (an event's slug)", {"type": "string"}),
         ),
     ),
     Endpoint(
-        "GET", "/api/operator/dead-letters", letters, "Messages that were given up", "operator", answer=DeadLetterList,
+        "GET",
+        "/api/operator/dead-letters",
+        letters,
+        "Messages that were given up",
+        "operator",
+        answer=DeadLetterList,
         caller=Caller.OPERATOR,
     ),
     Endpoint(
-        "POST", "/api/operator/dead-letters/retries", retry, "Send messages that were given up again", "operator",
-        answer=Retried, body=RetryDeadLetters, body_required=False, caller=Caller.OPERATOR,
+        "POST",
+        "/api/operator/dead-letters/retries",
+        retry,
+        "Send messages that were given up again",
+        "operator",
+        answer=Retried,
+        body=RetryDeadLetters,
+        body_required=False,
+        caller=Caller.OPERATOR,
     ),
-)  # fmt: skip
+)

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field
 
 from core.venue.event import SaleStatus
 from core.venue.new_event import MAX_PRICE
-from web.schemas import Answer, Asked, Plan, UtcTime
+from web.schemas import Asked, Plan, ResponseBody, UtcTime
 
 
 def _moment(value: Any) -> datetime:
@@ -75,7 +75,7 @@ class ChangeSale(Asked):
     )
 
 
-class SaleSettings(Answer):
+class SaleSettings(ResponseBody):
     slug: str
     name: str
     status: SaleStatus = Field(description="what the organiser said; times may open or close the sale by themselves")
@@ -90,13 +90,13 @@ class SaleSettings(Answer):
     seats: int
 
 
-class CategoryCount(Answer):
+class CategoryCount(ResponseBody):
     name: str
     color: str
     seats: int
 
 
-class CheckedPlan(Answer):
+class CheckedPlan(ResponseBody):
     name: str
     seats: int
     zones: int

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from core.errors import EventNotFound, NoSuchSeat, PaymentInProgress, SeatNotHeld
 from core.seats.holder_redis import holder_of
 from web.endpoint import Call, Caller, Endpoint, answer
+from web.ops.audit import note, tell_sale_changed
 from web.ops.schemas import (
     ChangeLimit,
     NewLimit,
@@ -20,7 +21,6 @@ from web.ops.schemas import (
     RemoveVisitor,
     SeatMismatch,
 )
-from web.ops.trail import note, tell_sale_changed
 
 #: The reason that a removed visitor's browser is given.
 REMOVED = "removed"
@@ -87,32 +87,62 @@ async def reconcile(call: Call[Reconcile]) -> Response:
     )
     return answer(
         Reconciled(
-            slug=event.slug, dry_run=dry_run, seats=report.seats, mended=report.mended,
+            slug=event.slug,
+            dry_run=dry_run,
+            seats=report.seats,
+            mended=report.mended,
             found=[
                 SeatMismatch(seat=m.ordinal, kind=m.kind, redis=m.redis, database=m.database, since=m.since)
                 for m in report.found
             ],
         )
-    )  # fmt: skip
+    )
 
 
 ENDPOINTS = (
     Endpoint(
-        "POST", "/api/operator/events/{slug}/limit", limit, "Change how many visitors may be in at once", "operator",
-        answer=NewLimit, body=ChangeLimit, caller=Caller.OPERATOR, refusals=(EventNotFound,),
+        "POST",
+        "/api/operator/events/{slug}/limit",
+        limit,
+        "Change how many visitors may be in at once",
+        "operator",
+        answer=NewLimit,
+        body=ChangeLimit,
+        caller=Caller.OPERATOR,
+        refusals=(EventNotFound,),
     ),
     Endpoint(
-        "POST", "/api/operator/events/{slug}/releases", release, "Free a seat that somebody holds", "operator",
-        answer=ReleasedSeat, body=ReleaseSeat, caller=Caller.OPERATOR,
+        "POST",
+        "/api/operator/events/{slug}/releases",
+        release,
+        "Free a seat that somebody holds",
+        "operator",
+        answer=ReleasedSeat,
+        body=ReleaseSeat,
+        caller=Caller.OPERATOR,
         refusals=(EventNotFound, NoSuchSeat, SeatNotHeld, PaymentInProgress),
     ),
     Endpoint(
-        "POST", "/api/operator/events/{slug}/removals", remove, "Put a visitor out; held seats come free", "operator",
-        answer=RemovedVisitor, body=RemoveVisitor, caller=Caller.OPERATOR, refusals=(EventNotFound, PaymentInProgress),
+        "POST",
+        "/api/operator/events/{slug}/removals",
+        remove,
+        "Put a visitor out; held seats come free",
+        "operator",
+        answer=RemovedVisitor,
+        body=RemoveVisitor,
+        caller=Caller.OPERATOR,
+        refusals=(EventNotFound, PaymentInProgress),
     ),
     Endpoint(
-        "POST", "/api/operator/events/{slug}/reconcile", reconcile, "Compare Redis with PostgreSQL now, and mend Redis",
-        "operator", answer=Reconciled, body=Reconcile, body_required=False, caller=Caller.OPERATOR,
+        "POST",
+        "/api/operator/events/{slug}/reconcile",
+        reconcile,
+        "Compare Redis with PostgreSQL now, and mend Redis",
+        "operator",
+        answer=Reconciled,
+        body=Reconcile,
+        body_required=False,
+        caller=Caller.OPERATOR,
         refusals=(EventNotFound,),
     ),
-)  # fmt: skip
+)

@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import Field
 
 from core.venue.new_event import SLUG
-from web.schemas import Answer, Asked, ComponentHealth, Ordinal, UtcTime
+from web.schemas import Asked, ComponentHealth, Ordinal, ResponseBody, UtcTime
 
 _Slug = Annotated[str, Field(pattern=f"^{SLUG.pattern}$", description="an event's slug")]
 _VisitorId = Annotated[str, Field(pattern=r"^v_[A-Za-z0-9_-]{22}$")]
@@ -61,26 +61,26 @@ class RetryDeadLetters(Asked):
     )
 
 
-class NewLimit(Answer):
+class NewLimit(ResponseBody):
     slug: str
     active_limit: int
     before: int
 
 
-class ReleasedSeat(Answer):
+class ReleasedSeat(ResponseBody):
     slug: str
     seat: int
     visitor: str
     left: list[int] = Field(description="what this visitor still holds")
 
 
-class RemovedVisitor(Answer):
+class RemovedVisitor(ResponseBody):
     slug: str
     visitor: str
     removed: bool = Field(description="false: neither waiting nor in")
 
 
-class SeatMismatch(Answer):
+class SeatMismatch(ResponseBody):
     seat: int
     kind: str
     redis: str
@@ -88,7 +88,7 @@ class SeatMismatch(Answer):
     since: UtcTime
 
 
-class Reconciled(Answer):
+class Reconciled(ResponseBody):
     slug: str
     dry_run: bool
     seats: int = Field(description="how many were compared")
@@ -96,7 +96,7 @@ class Reconciled(Answer):
     found: list[SeatMismatch]
 
 
-class Circuit(Answer):
+class Circuit(ResponseBody):
     provider: str
     mode: CircuitMode
     failure_rate: float | None = Field(description="per cent of the last calls")
@@ -106,11 +106,11 @@ class Circuit(Answer):
     shared: bool = Field(description="false: Redis is away, and this is what one process knows")
 
 
-class Circuits(Answer):
+class Circuits(ResponseBody):
     circuits: list[Circuit]
 
 
-class Step(Answer):
+class Step(ResponseBody):
     step: str
     level: Literal["pass", "warn", "fail"]
     detail: str
@@ -119,21 +119,21 @@ class Step(Answer):
     fixed: bool
 
 
-class DiagnosisAnswer(Answer):
+class DiagnosisAnswer(ResponseBody):
     steps: list[Step]
     cause: str = Field(description="the likeliest one")
     action: str = Field(description="what to do about it")
     reply: dict[str, str] = Field(description="the reply to the customer by language")
 
 
-class SeatHolder(Answer):
+class SeatHolder(ResponseBody):
     visitor: str
     fence: int
     paying: bool
     seconds_left: float | None = Field(description="null: it never comes free by itself")
 
 
-class SeatReservation(Answer):
+class SeatReservation(ResponseBody):
     id: UUID
     visitor: str
     status: str
@@ -143,7 +143,7 @@ class SeatReservation(Answer):
     live: bool = Field(description="this reservation has the seat")
 
 
-class SeatFacts(Answer):
+class SeatFacts(ResponseBody):
     slug: str
     seat: int
     zone: str
@@ -162,7 +162,7 @@ class SeatFacts(Answer):
     reservations: list[SeatReservation] = Field(description="the newest first")
 
 
-class FoundReservation(Answer):
+class FoundReservation(ResponseBody):
     id: UUID
     event: str
     visitor: str
@@ -175,11 +175,11 @@ class FoundReservation(Answer):
     created_at: UtcTime
 
 
-class FoundReservations(Answer):
+class FoundReservations(ResponseBody):
     reservations: list[FoundReservation] = Field(description="the newest first, 20 at most")
 
 
-class AuditEntry(Answer):
+class AuditEntry(ResponseBody):
     id: int
     at: UtcTime
     actor: str
@@ -188,12 +188,12 @@ class AuditEntry(Answer):
     detail: dict[str, Any]
 
 
-class AuditPage(Answer):
+class AuditPage(ResponseBody):
     entries: list[AuditEntry]
     next: int | None = Field(description="`before` of the next page; null on the last one")
 
 
-class DeadLetterAnswer(Answer):
+class DeadLetterAnswer(ResponseBody):
     id: int
     consumer: str
     source: str
@@ -206,21 +206,21 @@ class DeadLetterAnswer(Answer):
     retried_at: UtcTime | None
 
 
-class DeadLetterList(Answer):
+class DeadLetterList(ResponseBody):
     letters: list[DeadLetterAnswer]
     waiting: int = Field(description="how many nobody has sent again")
 
 
-class Retried(Answer):
+class Retried(ResponseBody):
     retried: int
 
 
-class Session(Answer):
+class Session(ResponseBody):
     name: str
     by: Literal["cookie", "bearer"]
 
 
-class Admission(Answer):
+class Admission(ResponseBody):
     waiting: int
     active: int
     paying: int = Field(description="visitors whose payment is under way")
@@ -230,27 +230,27 @@ class Admission(Answer):
     pace: float | None = Field(description="active visitors who make room in a minute")
 
 
-class SeatCounts(Answer):
+class SeatCounts(ResponseBody):
     available: int
     held: int
     sold: int
     blocked: int
 
 
-class SalesMinute(Answer):
+class SalesMinute(ResponseBody):
     at: UtcTime
     sold: int
     returned: int
     revenue: int
 
 
-class CategorySales(Answer):
+class CategorySales(ResponseBody):
     category: str
     sold: int
     revenue: int
 
 
-class Sales(Answer):
+class Sales(ResponseBody):
     """From the sales projection: it follows the sale by the time that events take."""
 
     sold: int
@@ -260,7 +260,7 @@ class Sales(Answer):
     by_category: list[CategorySales]
 
 
-class CheckoutFigures(Answer):
+class CheckoutFigures(ResponseBody):
     seconds: float = Field(description="the window that the figures are of")
     confirmed: int
     failed: int
@@ -270,13 +270,13 @@ class CheckoutFigures(Answer):
     under_way: int
 
 
-class EventsLag(Answer):
+class EventsLag(ResponseBody):
     unsent: int
     oldest_seconds: float
     dead_letters: int
 
 
-class LockState(Answer):
+class LockState(ResponseBody):
     wait_seconds: float
     lease_seconds: float
     failed_share: float
@@ -285,7 +285,7 @@ class LockState(Answer):
     critical_section_seconds: float | None
 
 
-class ProcessFigures(Answer):
+class ProcessFigures(ResponseBody):
     process: str
     host: str
     pid: int
@@ -298,12 +298,12 @@ class ProcessFigures(Answer):
     locks: LockState
 
 
-class JobFigures(Answer):
+class JobFigures(ResponseBody):
     name: str
     seconds_ago: float = Field(description="since its last success in any process")
 
 
-class AlertFigures(Answer):
+class AlertFigures(ResponseBody):
     name: str
     subject: str
     severity: Literal["warn", "fail"]
@@ -312,7 +312,7 @@ class AlertFigures(Answer):
     action: str
 
 
-class SaleFigures(Answer):
+class SaleFigures(ResponseBody):
     """A part is null when the store that it comes from does not answer; `away` names those stores."""
 
     slug: str
@@ -338,12 +338,12 @@ class SaleFigures(Answer):
     alerts: list[AlertFigures]
 
 
-class SaleHistory(Answer):
+class SaleHistory(ResponseBody):
     fields: list[str]
     samples: list[list[float | None]] = Field(description="the oldest first; `at` is wall time in seconds")
 
 
-class SaleSummary(Answer):
+class SaleSummary(ResponseBody):
     slug: str
     name: str
     status: Literal["before", "open", "closed"]
@@ -356,7 +356,7 @@ class SaleSummary(Answer):
     sold: int | None
 
 
-class Overview(Answer):
+class Overview(ResponseBody):
     now: UtcTime
     status: Literal["UP", "DEGRADED", "DOWN"]
     components: dict[str, ComponentHealth]

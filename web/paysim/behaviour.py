@@ -52,8 +52,11 @@ class Fate(StrEnum):
 
 
 _TEST_KEYS: Final = {
-    "pk_ok": Fate.APPROVED, "pk_declined": Fate.DECLINED, "pk_hang": Fate.HANG, "pk_error": Fate.ERROR,
-}  # fmt: skip
+    "pk_ok": Fate.APPROVED,
+    "pk_declined": Fate.DECLINED,
+    "pk_hang": Fate.HANG,
+    "pk_error": Fate.ERROR,
+}
 
 
 _OF_PROVIDER: Final = re.compile(r"pk_(?:[a-z]+_)??(toss|kcp)_")

@@ -62,13 +62,17 @@ class OperatorPages:
             """Raises Forbidden."""
             self._require(request)
             orders = await self._store.work(provider, Books.all_orders)
-            return _json([
-                {
-                    "order_id": order.order_id, "amount": order.amount,
-                    "charged": order.status != "ABORTED", "cancelled": order.status == "CANCELED",
-                }
-                for order in orders
-            ])  # fmt: skip
+            return _json(
+                [
+                    {
+                        "order_id": order.order_id,
+                        "amount": order.amount,
+                        "charged": order.status != "ABORTED",
+                        "cancelled": order.status == "CANCELED",
+                    }
+                    for order in orders
+                ]
+            )
 
         return handle
 

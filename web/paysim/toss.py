@@ -53,9 +53,13 @@ _ERRORS: Final[Mapping[str, tuple[int, str]]] = {
     "EXCEED_MAX_DAILY_PAYMENT_COUNT": (400, "The number of payments a day is exceeded."),
 }
 _REFUSALS: Final = (
-    "REJECT_CARD_PAYMENT", "REJECT_CARD_PAYMENT", "REJECT_CARD_COMPANY", "INVALID_REJECT_CARD",
-    "INVALID_STOPPED_CARD", "EXCEED_MAX_DAILY_PAYMENT_COUNT",
-)  # fmt: skip
+    "REJECT_CARD_PAYMENT",
+    "REJECT_CARD_PAYMENT",
+    "REJECT_CARD_COMPANY",
+    "INVALID_REJECT_CARD",
+    "INVALID_STOPPED_CARD",
+    "EXCEED_MAX_DAILY_PAYMENT_COUNT",
+)
 
 
 class TossSimulator:
@@ -194,12 +198,17 @@ def _payment(order: Order) -> dict[str, Any]:
         "balanceAmount": order.amount if order.status == "DONE" else 0,
         "cancels": [
             {
-                "cancelReason": order.reason, "cancelAmount": order.amount, "refundableAmount": 0,
-                "canceledAt": _when(order.cancelled_at), "cancelStatus": "DONE",
+                "cancelReason": order.reason,
+                "cancelAmount": order.amount,
+                "refundableAmount": 0,
+                "canceledAt": _when(order.cancelled_at),
+                "cancelStatus": "DONE",
             }
-        ] if cancelled else None,
+        ]
+        if cancelled
+        else None,
         "failure": {"code": order.code, "message": _ERRORS[order.code][1]} if order.code else None,
-    }  # fmt: skip
+    }
 
 
 def _when(seconds: float | None) -> str | None:

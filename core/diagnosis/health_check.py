@@ -1,0 +1,179 @@
+"""How the installation stands: the part of the walk that is about nobody in particular, looked at over and over."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from core.clock import Clock
+from core.diagnosis import (
+    consumers,
+    dependencies_postgres,
+    dependencies_redis,
+    messages_postgres,
+    money,
+    money_postgres,
+)
+from core.diagnosis.finding import Cause, Finding, Level, fail
+from core.errors import StoreUnavailable
+from core.payments.payments import Payments
+from core.process.store_redis import REDIS_LOST
+from core.upkeep.probes import Probes
+from core.venue.event import Event, SaleState
+from core.venue.event_store_postgres import EventStore
+
+if TYPE_CHECKING:
+    import databases
+    from redis.asyncio import Redis
+
+#: A store that has not answered after this long is away, in seconds.
+PATIENCE_SECONDS = 3.0
+#: Kafka takes several connections to say how its groups stand, and gives up by itself before this.
+_KAFKA_PATIENCE_SECONDS = 10.0
+#: Sales looked at in one round, at most: the general checks find what is wrong with all of them.
+_MOST_SALES = 50
+
+_OF_POSTGRES = frozenset({Cause.POSTGRES_FULL, Cause.RELAY_STUCK, Cause.DEAD_LETTERS, Cause.REFUNDS_REFUSED})
+_OF_REDIS = frozenset(
+    {
+        Cause.REDIS_READ_ONLY,
+        Cause.REDIS_FULL,
+        Cause.REDIS_MEMORY,
+        Cause.REDIS_EVICTS,
+        Cause.BOARD_LOST,
+        Cause.SWEEP_STOPPED,
+        Cause.ADMISSION_STALLED,
+    }
+)
+_OF_KAFKA = frozenset({Cause.CONSUMER_LAG})
+#: All that a look can find; other findings of the same steps (a full queue, a paused sale) are no fault.
+WATCHED = (
+    _OF_POSTGRES
+    | _OF_REDIS
+    | _OF_KAFKA
+    | {
+        Cause.POSTGRES_AWAY,
+        Cause.REDIS_AWAY,
+        Cause.KAFKA_AWAY,
+        Cause.CIRCUIT_OPEN,
+    }
+)
+#: Found in one event's steps, but true of all of them.
+_GENERAL = frozenset({Cause.SWEEP_STOPPED})
+
+
+@dataclass(frozen=True, slots=True)
+class HealthReport:
+    """What is wrong, with the event's slug or `-`; and what could not be looked at."""
+
+    wrong: Sequence[tuple[str, Finding]]
+    unknown: frozenset[Cause]
+
+
+class HealthCheck:
+    """Never raises for a store that is away, and takes `PATIENCE_SECONDS` a store at most: one that hangs is away."""
+
+    def __init__(
+        self,
+        *,
+        database: databases.Database,
+        redis: Redis,
+        events: EventStore,
+        payments: Payments,
+        clock: Clock,
+        groups: consumers.Groups,
+    ) -> None:
+        self._database = database
+        self._redis = redis
+        self._events = events
+        self._payments = payments
+        self._clock = clock
+        self._groups = groups
+        self._probes = Probes()
+
+    async def run(self) -> HealthReport:
+        found: list[tuple[str, Finding]] = []
+        unknown: set[Cause] = set()
+        # Meanwhile: it takes longer than the others, away above all.
+        of_kafka = asyncio.create_task(
+            self._all(found, "-", "kafka", Cause.KAFKA_AWAY, self._of_kafka, _KAFKA_PATIENCE_SECONDS)
+        )
+        if not await self._all(found, "-", "postgresql", Cause.POSTGRES_AWAY, self._of_postgres):
+            unknown |= _OF_POSTGRES
+        if not await self._all(found, "-", "redis", Cause.REDIS_AWAY, lambda: dependencies_redis.redis(self._redis)):
+            unknown |= _OF_REDIS
+        else:
+            for event in await self._open():
+                if not await self._all(found, event.slug, "redis", Cause.REDIS_AWAY, self._of_sale(event)):
+                    unknown |= _OF_REDIS
+                    break
+        if not await of_kafka:
+            unknown |= _OF_KAFKA
+        found += [
+            ("-", finding) async for finding in money.circuits(self._payments.circuits(), self._payments.when_open)
+        ]
+        wrong = [
+            ("-" if finding.cause in _GENERAL else subject, finding)
+            for subject, finding in found
+            if finding.level is not Level.PASS and finding.cause in WATCHED
+        ]
+        return HealthReport(wrong, frozenset(unknown))
+
+    def _of_postgres(self) -> AsyncIterator[Finding]:
+        async def steps() -> AsyncIterator[Finding]:
+            async for finding in dependencies_postgres.postgres(self._database):
+                yield finding
+                if finding.cause is Cause.POSTGRES_AWAY:
+                    return
+            async for finding in messages_postgres.pipeline(self._database):
+                yield finding
+            async for finding in money_postgres.refunds(self._database):
+                yield finding
+
+        return steps()
+
+    def _of_kafka(self) -> AsyncIterator[Finding]:
+        return consumers.consumers(self._groups)
+
+    def _of_sale(self, event: Event) -> Callable[[], AsyncIterator[Finding]]:
+        return lambda: dependencies_redis.work(self._redis, event, self._clock.now())
+
+    async def _open(self) -> Sequence[Event]:
+        """The open sales; with PostgreSQL away none: what is known of it is told already."""
+        try:
+            events = await self._probes.ask("events", self._list, PATIENCE_SECONDS)
+        except (StoreUnavailable, TimeoutError):
+            return []
+        now = self._clock.now()
+        return [event for event in events if event.sale_state(now) is SaleState.OPEN][:_MOST_SALES]
+
+    async def _list(self) -> Sequence[Event]:
+        return await self._events.list()
+
+    async def _all(
+        self,
+        found: list[tuple[str, Finding]],
+        subject: str,
+        store: str,
+        away: Cause,
+        steps: Callable[[], AsyncIterator[Finding]],
+        patience: float = PATIENCE_SECONDS,
+    ) -> bool:
+        """Adds what the steps find; False when the store is away."""
+
+        async def walk() -> list[Finding]:
+            return [finding async for finding in steps()]
+
+        try:
+            findings = await self._probes.ask(f"{store} {subject}", walk, patience)
+        except TimeoutError:
+            findings = [fail(store, away, f"does not answer within {patience:g} s")]
+        except StoreUnavailable as error:
+            findings = [fail(store, away, f"went away: {type(error.__cause__ or error).__name__}")]
+        except REDIS_LOST as error:
+            findings = [fail(store, away, f"went away: {type(error).__name__}")]
+        # A store that is away is so whatever was asked about.
+        found.extend(("-" if finding.cause is away else subject, finding) for finding in findings)
+        return not any(finding.cause is away for finding in findings)

@@ -1,0 +1,229 @@
+"""The event side of a process as one object: relay, bus, consumers and their periodic jobs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import databases
+from aiokafka.errors import KafkaError
+
+from core.messaging import measures
+from core.messaging.bus import Bus, BusUnavailable
+from core.messaging.bus_kafka import KafkaBus
+from core.messaging.bus_local import LocalBus
+from core.messaging.codec import Decoder, Encoder
+from core.messaging.consumer import Consumer
+from core.messaging.consumer_kafka import EventHandler
+from core.messaging.dead_letters_kafka import KEEPER, DeadLetterKeeper, DeadLetterTopic
+from core.messaging.dead_letters_postgres import DeadLetters
+from core.messaging.group_kafka import Handler, KafkaGroup
+from core.messaging.group_standing import GroupStanding
+from core.messaging.in_hand_postgres import InHand
+from core.messaging.lag_kafka import consumer_lag, group_standings
+from core.messaging.outbox_postgres import Lag, Outbox
+from core.messaging.purge_postgres import purge
+from core.messaging.relay import Relay
+from core.messaging.retry import RetryPlan
+from core.messaging.sales_projection_postgres import SalesProjection
+from core.messaging.schema_registry_http import open_registry
+from core.messaging.topics_kafka import Topics, client_options
+from core.notifications.email_consumer import EmailConsumer
+from core.notifications.email_files import FileMailer
+from core.notifications.email_smtp import SmtpMailer
+from core.notifications.mailer import Mailer
+from core.process.jobs import Job
+from core.process.supervisor import Supervisor
+from core.settings import Settings
+
+_LAG_SECONDS = 5.0
+_CONSUMER_LAG_SECONDS = 15.0
+# Five connections in a row, on a machine that may be busy.
+_KAFKA_PATIENCE_SECONDS = 8.0
+_PURGE_SECONDS = 600.0
+_STOP_SECONDS = 20.0
+
+
+class EventPipeline:
+    """`await start()`, then `jobs()` for the process's job list, `wake()` after an outbox row was written here, and
+    `await stop()`, which waits for the batch in hand.
+
+    Without Kafka the relay runs the consumers, in every process that has a pipeline. With Kafka every pipeline relays,
+    and those with `consume` (the workers) are members of the consumer groups.
+    `process` is the process's unique name; `base_url` is where buyers reach the site (empty: what settings say).
+    `consumers`, `mailer`, `bus` and `topics` are the product's own unless a test brings others.
+    """
+
+    def __init__(
+        self,
+        *,
+        database: databases.Database,
+        settings: Settings,
+        supervisor: Supervisor,
+        process: str,
+        base_url: str = "",
+        consume: bool = False,
+        consumers: Sequence[Consumer] | None = None,
+        mailer: Mailer | None = None,
+        bus: Bus | None = None,
+        topics: Topics | None = None,
+        retries: RetryPlan | None = None,
+    ) -> None:
+        self._database = database
+        self._settings = settings
+        self._supervisor = supervisor
+        self._process = process
+        self._topics = topics or Topics()
+        self._mailer = mailer or open_mailer(settings)
+        self._retries = retries or RetryPlan(settings.consumer_retries)
+        self._registry = open_registry(settings, self._topics)
+        address = base_url or settings.base_url or f"http://{settings.host}:{settings.port}"
+        if consumers is None:
+            # In PostgreSQL first: what is written there should not wait for a mail server.
+            consumers = [
+                SalesProjection(),
+                EmailConsumer(mailer=self._mailer, base_url=address, sender=settings.mail_from),
+            ]
+        self._consumers = [consumer.name for consumer in consumers]
+        self.dead_letters = DeadLetters(database)
+        kafka = bool(settings.kafka_bootstrap_servers)
+        if kafka:
+            # What can be wrong with these is told at the start, not each time that brokers are asked.
+            client_options(settings, process)
+        self._members = self._join(consumers) if kafka and consume else ()
+        self._bus = bus or (
+            KafkaBus(
+                settings=settings,
+                encoder=Encoder(self._registry),
+                retries=self._retries,
+                process=process,
+                topics=self._topics,
+            )
+            if kafka
+            else LocalBus(database=database, consumers=consumers, retries=self._retries)
+        )
+        self._outbox = Outbox(database, process=process)
+        self.relay = Relay(
+            outbox=self._outbox,
+            bus=self._bus,
+            retries=self._retries,
+            batch=settings.kafka_batch if kafka else settings.outbox_batch,
+            idle_seconds=settings.outbox_seconds,
+            lease_seconds=settings.outbox_lease_seconds,
+        )
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def _join(self, consumers: Sequence[Consumer]) -> tuple[KafkaGroup, ...]:
+        """A member of each consumer's group, and of the one that keeps the dead letters."""
+        decoder = Decoder(self._registry)
+        self._dead_topic = DeadLetterTopic(settings=self._settings, topics=self._topics, process=self._process)
+        members = [
+            self._member(
+                consumer.name,
+                self._topics.reservations,
+                EventHandler(
+                    database=self._database,
+                    consumer=consumer,
+                    decoder=decoder,
+                    dead=self._dead_topic,
+                    retries=self._retries,
+                    in_hand=InHand(self._database, group=self._topics.group(consumer.name)),
+                ),
+                # One transaction for each message: so many are done well within the longest pause between two polls.
+                records=2000 if consumer.batch > 1 else 100,
+            )
+            for consumer in consumers
+        ]
+        keeper = DeadLetterKeeper(letters=self.dead_letters, decoder=decoder)
+        return (*members, self._member(KEEPER, self._topics.dead_letters, keeper, records=100))
+
+    def _member(self, name: str, topic: str, handler: Handler, *, records: int) -> KafkaGroup:
+        return KafkaGroup(
+            settings=self._settings,
+            topic=topic,
+            group=self._topics.group(name),
+            process=f"{self._process}-{name}",
+            handler=handler,
+            retries=self._retries,
+            records=records,
+        )
+
+    @property
+    def assigned(self) -> dict[str, frozenset[int]]:
+        """Kafka group -> the partitions that this process has at the moment."""
+        return {member.group: member.assigned for member in self._members}
+
+    async def start(self) -> None:
+        await self._bus.start()
+        self._tasks.append(self._supervisor.spawn("relay", self.relay.run()))
+        for member in self._members:
+            self._tasks.append(self._supervisor.spawn(f"consumer {member.group}", member.run()))
+
+    async def stop(self) -> None:
+        """Ends after what is in hand; what takes too long is cut off, which loses nothing: it is claimed again."""
+        self.relay.stop()
+        for member in self._members:
+            member.stop()
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=_STOP_SECONDS)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._bus.stop()
+        if self._members:
+            await self._dead_topic.stop()
+        await self._mailer.close()
+        if self._registry is not None:
+            await self._registry.aclose()
+
+    def wake(self) -> None:
+        """An outbox row was written by this process: no need to wait for the next look."""
+        self.relay.wake()
+
+    async def lag(self) -> Lag:
+        """Raises StoreUnavailable."""
+        return await self._outbox.lag()
+
+    async def groups(self) -> dict[str, GroupStanding] | None:
+        """Consumer's name -> how its group stands; None without Kafka, where the relay runs the consumers.
+
+        Raises BusUnavailable, after `_KAFKA_PATIENCE_SECONDS` at the latest.
+        """
+        if not self._settings.kafka_bootstrap_servers:
+            return None
+        try:
+            async with asyncio.timeout(_KAFKA_PATIENCE_SECONDS):
+                return await group_standings(self._settings, self._consumers, topics=self._topics)
+        except TimeoutError:
+            raise BusUnavailable(f"no answer within {_KAFKA_PATIENCE_SECONDS:g} s") from None
+        except (KafkaError, OSError) as error:
+            raise BusUnavailable(type(error).__name__) from error
+
+    def jobs(self) -> list[Job]:
+        jobs = [
+            Job("outbox_lag", every=_LAG_SECONDS, run=self._measure_lag, lease=False, limit=5.0),
+            Job("purge_events", every=_PURGE_SECONDS, run=self._purge, limit=300.0),
+        ]
+        if self._members:
+            jobs.append(Job("consumer_lag", every=_CONSUMER_LAG_SECONDS, run=self._measure_consumers, lease=False))
+        return jobs
+
+    async def _measure_lag(self) -> None:
+        lag = await self.lag()
+        measures.OUTBOX_UNSENT.set(lag.unsent)
+        measures.OUTBOX_AGE.set(lag.seconds)
+
+    async def _measure_consumers(self) -> None:
+        for name, messages in (await consumer_lag(self._settings, self._consumers, topics=self._topics)).items():
+            measures.CONSUMER_LAG.labels(name).set(messages)
+
+    async def _purge(self) -> dict[str, int]:
+        return await purge(self._database, days=self._settings.processed_days)
+
+
+def open_mailer(settings: Settings) -> Mailer:
+    """By SMTP when a server is named, else files under the data folder. Raises StartupError for a bad
+    SMTP_URL.
+    """
+    url = settings.smtp_url.get_secret_value()
+    return SmtpMailer(url) if url else FileMailer(settings.data / "mail")

@@ -1,0 +1,217 @@
+"""The relay: moves outbox rows to the bus, for ever.
+
+Any number of relays may run; the outbox gives each row to one of them at a time. A busy relay has as
+many batches on their way as the bus can take at once, and two more that are claimed or marked meanwhile; so a slow bus
+slows the relay down and rows pile up where they are safe: in PostgreSQL.
+
+A claim counts as a try, and only a relay that comes to an end with a row gives it back or marks it. So the tries of a
+row that kills its process (the local bus runs consumers) grow as well: it is handed over alone, and then given up.
+
+Relays look every `outbox_seconds`; `wake` (called by the process that has just written a row) saves that
+wait. There is no NOTIFY in the checkout's statement: PostgreSQL takes one lock for the whole cluster at
+the commit of every transaction that notifies, which would line up all checkouts behind each other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+
+import structlog
+
+from core.errors import StoreUnavailable
+from core.messaging import measures
+from core.messaging.bus import Bus, BusUnavailable, Deferral
+from core.messaging.outbox_postgres import Outbox, OutboxClaim
+from core.messaging.retry import RetryPlan
+
+log = structlog.get_logger(__name__)
+
+#: A row that no bus can take (it cannot be encoded, or not be read) is a dead letter of this name.
+RELAY = "relay"
+
+# Rows with more tries than this are handed over alone: processes also end with a batch in hand for reasons of theirs.
+_SUSPECT = 2
+
+# While the bus or PostgreSQL is away the relay asks again after pauses that grow up to this.
+_LONGEST_PAUSE_SECONDS = 10.0
+
+
+class Relay:
+    """`batch` rows a claim; `idle_seconds` between two looks at an empty outbox; `lease_seconds` of a
+    claim, renewed while a batch is in hand, so it is how long rows wait after a relay died.
+    """
+
+    def __init__(
+        self, *, outbox: Outbox, bus: Bus, retries: RetryPlan, batch: int, idle_seconds: float, lease_seconds: float
+    ) -> None:
+        self._outbox = outbox
+        self._bus = bus
+        self._retries = retries
+        self._batch = batch
+        self._idle_seconds = idle_seconds
+        self._lease_seconds = lease_seconds
+        self._gate = asyncio.Semaphore(bus.at_once)
+        self._away = False
+        # So many rows are still to be handed over alone.
+        self._careful = 0
+        self._wake = asyncio.Event()
+        self._stop = asyncio.Event()
+
+    def wake(self) -> None:
+        """A hint that there is a new row; costs nothing when there is none."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """`run` returns after the batch in hand."""
+        self._stop.set()
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Until `stop`. Stores that go away are waited for."""
+        lost = 0
+        moving: set[asyncio.Task[None]] = set()
+        try:
+            while not self._stop.is_set():
+                self._wake.clear()
+                try:
+                    claim = await self._claim()
+                    full = len(claim.rows) == self._batch
+                    if any(row.attempts > _SUSPECT for row in claim.rows):
+                        await self._wait_for(moving, leave=0)
+                        claim = await self._set_apart(claim)
+                    if claim.rows:
+                        moving.add(asyncio.create_task(self._move(claim), name="relay batch"))
+                    # A claim that is not full has taken all there was: what these batches set free comes after them.
+                    waited = await self._wait_for(moving, leave=self._bus.at_once + 1 if full else 0)
+                except Exception as error:
+                    self._away = True
+                    await asyncio.gather(*moving, return_exceptions=True)
+                    moving.clear()
+                    lost += 1
+                    self._report(error, lost)
+                    await self._pause(min(_LONGEST_PAUSE_SECONDS, 0.25 * 2 ** min(lost, 10)), hints=False)
+                    self._away = False
+                    continue
+                if lost:
+                    log.info("relay_resumed", bus=self._bus.name)
+                    lost = 0
+                # Not only after a full batch: a reservation's next row can be claimed now that its last one is sent.
+                if not waited and not full and not self._careful:
+                    await self._pause(self._idle_seconds, hints=True)
+        except asyncio.CancelledError:
+            # Cut off: what is in hand is claimed again when its lease is over.
+            for batch in moving:
+                batch.cancel()
+            raise
+        finally:
+            await asyncio.gather(*moving, return_exceptions=True)
+
+    @staticmethod
+    async def _wait_for(moving: set[asyncio.Task[None]], *, leave: int) -> bool:
+        """Until at most `leave` batches are under way; False when there were none. Raises what a batch met."""
+        waited = bool(moving)
+        while len(moving) > leave:
+            done, _ = await asyncio.wait(moving, return_when=asyncio.FIRST_COMPLETED)
+            moving -= done
+            for error in [task.exception() for task in done]:
+                if error is not None:
+                    raise error
+        return waited
+
+    async def step(self) -> int:
+        """One batch; returns how many rows were claimed. Raises BusUnavailable, StoreUnavailable."""
+        self._away = False
+        claim = await self._claim()
+        claimed = len(claim.rows)
+        if any(row.attempts > _SUSPECT for row in claim.rows):
+            claim = await self._set_apart(claim)
+        await self._move(claim)
+        return claimed
+
+    async def _claim(self) -> OutboxClaim:
+        limit = 1 if self._careful else self._batch
+        self._careful = max(0, self._careful - 1)
+        return await self._outbox.claim(limit, self._lease_seconds)
+
+    async def _set_apart(self, claim: OutboxClaim) -> OutboxClaim:
+        """The first suspect alone, or nothing when it is given up now; all others are given back."""
+        suspects = [row for row in claim.rows if row.attempts > _SUSPECT]
+        first = suspects[0]
+        self._careful += len(suspects) - 1
+        back = [(row.id, 0.0, "given back", False) for row in claim.rows if row is not first]
+        await self._outbox.defer(claim, back)
+        if first.attempts <= max(self._retries.tries, _SUSPECT + 1):
+            return OutboxClaim(claim.lease, (first,))
+        error = f"{first.attempts - 1} processes did not come to an end with it"
+        log.error("relay_gave_up", row=first.id, event_uid=str(first.event_uid), error=error)
+        await self._outbox.bury(claim, first, consumer=RELAY, error=error)
+        return OutboxClaim(claim.lease, ())
+
+    def _report(self, error: Exception, lost: int) -> None:
+        if not isinstance(error, (BusUnavailable, StoreUnavailable)):
+            # A mistake in here must not end the relay of a process that goes on selling.
+            log.exception("relay_failed", bus=self._bus.name, exc_info=error)
+        elif lost == 1:
+            log.warning("relay_waiting", bus=self._bus.name, error=str(error))
+
+    async def _move(self, claim: OutboxClaim) -> None:
+        if not claim.rows:
+            return
+        try:
+            async with self._kept(claim), self._gate:
+                deferred = await self._publish(claim)
+        except (BusUnavailable, StoreUnavailable) as error:
+            # Also where the local bus' consumers find PostgreSQL too slow: this process is alive, no row is to blame.
+            await self._outbox.defer(claim, [(row.id, 0.0, str(error), False) for row in claim.rows])
+            raise
+        sent = [row.id for row in claim.rows if row.id not in deferred]
+        kept = await self._outbox.mark_sent(claim, sent)
+        if kept < len(sent):
+            log.warning("relay_lease_lost", rows=len(sent) - kept)
+        measures.RELAYED.labels(self._bus.name).inc(kept)
+        back = []
+        for row in claim.rows:
+            deferral = deferred.get(row.id)
+            if deferral is None:
+                continue
+            if deferral.counted and self._retries.exhausted(row.attempts):
+                log.error("relay_gave_up", row=row.id, event_uid=str(row.event_uid), error=deferral.error)
+                await self._outbox.bury(claim, row, consumer=RELAY, error=deferral.error)
+            else:
+                back.append((row.id, deferral.seconds, deferral.error, deferral.counted))
+        measures.DEFERRED.labels(self._bus.name).inc(len(back))
+        await self._outbox.defer(claim, back)
+
+    async def _publish(self, claim: OutboxClaim) -> Mapping[int, Deferral]:
+        if self._away:
+            raise BusUnavailable("it failed a moment ago")
+        try:
+            return await self._bus.publish(claim.rows)
+        except BusUnavailable:
+            self._away = True
+            raise
+
+    @contextlib.asynccontextmanager
+    async def _kept(self, claim: OutboxClaim) -> AsyncIterator[None]:
+        async def renew() -> None:
+            while True:
+                await asyncio.sleep(self._lease_seconds / 3)
+                # A lease that cannot be renewed lapses; then the rows are sent twice, which consumers make
+                # once.
+                with contextlib.suppress(StoreUnavailable):
+                    await self._outbox.renew(claim, self._lease_seconds)
+
+        task = asyncio.create_task(renew(), name="relay lease")
+        try:
+            yield
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def _pause(self, seconds: float, *, hints: bool) -> None:
+        """Until `stop`, until a hint when those count, or for `seconds`."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for((self._wake if hints else self._stop).wait(), seconds)

@@ -1,0 +1,37 @@
+"""A lease on a job: one process of all runs it; when that one dies another does, after the lease."""
+
+from __future__ import annotations
+
+from redis.asyncio import Redis
+
+from core import keys
+from core.process.store_redis import REDIS_LOST
+
+_TAKE = """
+local owner = redis.call('GET', KEYS[1])
+if owner and owner ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+"""
+_GIVE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
+
+
+class Leases:
+    """`owner` is this process's unique name. With Redis away nobody has a lease."""
+
+    def __init__(self, redis: Redis, owner: str) -> None:
+        self._redis = redis
+        self._owner = owner
+
+    async def take(self, job: str, seconds: float) -> bool:
+        """Takes or renews."""
+        try:
+            return bool(await self._redis.eval(_TAKE, 1, keys.job_lease(job), self._owner, int(seconds * 1000)))
+        except REDIS_LOST:
+            return False
+
+    async def give(self, job: str) -> None:
+        try:
+            await self._redis.eval(_GIVE, 1, keys.job_lease(job), self._owner)
+        except REDIS_LOST:
+            return  # it ends by itself

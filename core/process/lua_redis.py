@@ -1,0 +1,203 @@
+"""Lua scripts as files: loaded once, joined with the preludes they include, run by digest, batched.
+
+Calls that many tasks make in the same turn of the event loop leave in one pipeline: measured, that is twice the
+scripts a second of one call after the other over a connection pool (`bench/`), and no caller sees a difference.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+from collections import deque
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import NoScriptError, ResponseError
+
+from core.errors import StoreUnavailable
+from core.process.store_redis import ANSWER_SECONDS, REDIS_LOST
+from core.process.waits import AnswerTimeout, Wait
+
+Argument = str | bytes | int | float
+
+# How Redis says that it cannot serve just now, where the client library has no exception of its own for it:
+# https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors
+_REFUSALS = ("MISCONF", "CLUSTERDOWN", "MASTERDOWN", "NOREPLICAS", "BUSY", "UNBLOCKED")
+
+_INCLUDE = re.compile(r"^--#include (\S+)$", re.MULTILINE)
+
+
+class Script:
+    """One Lua file; `--#include name.lua` lines are replaced by that file of the same folder or of a sister's."""
+
+    def __init__(self, path: Path, *, repeatable: bool = True) -> None:
+        """`repeatable`: doing it twice is the same as once, so a call whose answer was lost may be made again."""
+        self.name = path.stem
+        self.repeatable = repeatable
+        self.text = _joined(path)
+        self.digest = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
+
+
+def _joined(path: Path) -> str:
+    return _INCLUDE.sub(lambda match: _joined((path.parent / match[1]).resolve()), path.read_text())
+
+
+class _Call:
+    __slots__ = ("arguments", "future", "keys", "script", "wait")
+
+    def __init__(
+        self, script: Script, keys: Sequence[str], arguments: Sequence[Argument], future: asyncio.Future[Any]
+    ) -> None:
+        self.script = script
+        self.keys = keys
+        self.arguments = arguments
+        self.future = future
+        self.wait = Wait()
+
+
+class ScriptRunner:
+    """Runs scripts. A lost, hanging or refusing Redis is `StoreUnavailable`; the call may then have happened or not."""
+
+    #: Calls of one pipeline, at most: bounds what one slow answer delays.
+    BATCH = 64
+    #: Pipelines under way at once: a second one fills while the first is on its way.
+    PIPELINES = 4
+    #: A lost Redis is tried this often, this many seconds apart (S16), and all of it takes `LONGEST` seconds at most.
+    ATTEMPTS = 3
+    PAUSE = 1.0
+    LONGEST = 3.0
+    #: What a call may take when it is this process that has no time.
+    LONGEST_BUSY = 15.0
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._waiting: deque[_Call] = deque()
+        self._senders = 0
+        self._failing = False
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def __call__(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        for attempt in range(1, self.ATTEMPTS + 1):
+            try:
+                call = self._enqueue(script, keys, arguments)
+                if attempt == 1:
+                    async with AnswerTimeout(self.LONGEST, self.LONGEST_BUSY):
+                        return await call
+                return await asyncio.wait_for(call, began + self.LONGEST - loop.time())
+            except (StoreUnavailable, TimeoutError) as error:
+                time_left = began + self.LONGEST - loop.time() - self.PAUSE
+                if attempt == self.ATTEMPTS or not script.repeatable or time_left <= 0:
+                    raise _refused(error) from error
+                await asyncio.sleep(self.PAUSE)
+        raise AssertionError
+
+    def _enqueue(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]) -> asyncio.Future[Any]:
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Call(script, keys, arguments, future))
+        if not self._senders or (self._senders < self.PIPELINES and len(self._waiting) >= self.BATCH):
+            self._senders += 1
+            sender = asyncio.create_task(self._send())
+            self._tasks.add(sender)
+            sender.add_done_callback(self._tasks.discard)
+        return future
+
+    async def _send(self) -> None:
+        try:
+            await self._send_all()
+        finally:
+            # Counted here and not when the task is reaped: a call that comes in between must start a new sender.
+            self._senders -= 1
+
+    async def _send_all(self) -> None:
+        while self._waiting:
+            batch = self._take()
+            try:
+                answers = await self._pipeline(batch)
+                self._failing = False
+            except REDIS_LOST as error:
+                answers = [error] * len(batch)
+                self._failing = True
+            except asyncio.CancelledError:
+                for call in batch:
+                    call.future.cancel()
+                raise
+            await self._load_missing(batch, answers)
+            for call, answer in zip(batch, answers, strict=True):
+                if call.future.done():
+                    continue
+                if isinstance(answer, ResponseError) and _is_a_bug(answer):
+                    call.future.set_exception(answer)
+                elif isinstance(answer, Exception):
+                    call.future.set_exception(_refused(answer))
+                else:
+                    call.future.set_result(answer)
+
+    def _take(self) -> list[_Call]:
+        """The next batch. What has waited too long behind a lost Redis is refused, so that nobody hangs (S16).
+
+        A long wait that is this process's own lack of time is no reason: refusing would only bring the call back.
+        """
+        batch: list[_Call] = []
+        while self._waiting and len(batch) < self.BATCH:
+            call = self._waiting.popleft()
+            if call.future.done():
+                continue
+            too_long = call.wait.seconds() > self.LONGEST - ANSWER_SECONDS
+            if too_long and (self._failing or not call.wait.is_our_own_fault()):
+                call.future.set_exception(_refused(TimeoutError("waited too long for Redis")))
+            else:
+                batch.append(call)
+        return batch
+
+    async def _pipeline(self, batch: list[_Call]) -> list[Any]:
+        if not batch:
+            return []
+        if len(batch) == 1:
+            call = batch[0]
+            try:
+                return [await self._redis.evalsha(call.script.digest, len(call.keys), *call.keys, *call.arguments)]
+            except NoScriptError as error:
+                return [error]
+        return await self._commands(("EVALSHA", call.script.digest, call) for call in batch)
+
+    async def _load_missing(self, batch: list[_Call], answers: list[Any]) -> None:
+        """Calls whose script Redis does not know (it was restarted) are made again with the script's text, together."""
+        missing = [n for n, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
+        if not missing:
+            return
+        try:
+            again = await self._commands(("EVAL", batch[n].script.text, batch[n]) for n in missing)
+        except REDIS_LOST as error:
+            again = [error] * len(missing)
+        except asyncio.CancelledError:
+            for call in batch:
+                call.future.cancel()
+            raise
+        for n, answer in zip(missing, again, strict=True):
+            answers[n] = answer
+
+    async def _commands(self, commands: Iterable[tuple[str, str, _Call]]) -> list[Any]:
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for command, script, call in commands:
+                pipeline.execute_command(command, script, len(call.keys), *call.keys, *call.arguments)
+            answers: list[Any] = await pipeline.execute(raise_on_error=False)
+            return answers
+
+
+def _refused(cause: BaseException) -> StoreUnavailable:
+    if isinstance(cause, StoreUnavailable):
+        return cause
+    refused = StoreUnavailable(retry_after=2)
+    refused.__cause__ = cause
+    return refused
+
+
+def _is_a_bug(error: ResponseError) -> bool:
+    """A script that fails for its own reasons; a store that refuses (read-only, out of memory, loading) is none."""
+    text = str(error)
+    return type(error) is ResponseError and not any(word in text for word in _REFUSALS)

@@ -1,0 +1,38 @@
+"""What one web process works with: made once by `web/app.py`, reached by handlers through `Call.parts`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from starlette.requests import HTTPConnection
+
+from core.runtime import Runtime
+from realtime.live import Live
+from web.assets import Assets
+from web.boards import Boards
+from web.ops.response_cache import ResponseCache
+from web.plans import Plans
+from web.probes import Probes
+from web.rate_limits import RateLimits
+from web.security import Operators, Origins, Visitors
+
+
+@dataclass(frozen=True, slots=True)
+class AppState:
+    runtime: Runtime
+    live: Live | None
+    visitors: Visitors
+    operators: Operators
+    origins: Origins
+    limits: RateLimits
+    boards: Boards
+    plans: Plans
+    assets: Assets
+    probes: Probes
+    kept: ResponseCache
+
+
+def app_state_of(connection: HTTPConnection) -> AppState:
+    """The parts of the application that this request or channel came to."""
+    parts: AppState = connection.app.state.parts
+    return parts
