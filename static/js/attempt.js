@@ -13,7 +13,12 @@ export function attemptFor(storage, slug, fence, { email, card, providers = [] }
   if (begun && begun.fence === fence) {
     if (begun.body.email === email && begun.card === card) return begun;
     // The buyer corrected something: the key stays, so that the server can tell whether the first one had arrived.
-    const corrected = { ...begun, card, earlier: begun.earlier ?? begun.body, body: { email, payment_key: paymentKey(card, providers, newId) } };
+    const corrected = {
+      ...begun,
+      card,
+      earlier: begun.earlier ?? begun.body,
+      body: { email, payment_key: paymentKey(card, providers, newId) },
+    };
     write(storage, slug, corrected);
     return corrected;
   }

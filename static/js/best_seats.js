@@ -41,7 +41,10 @@ function lonely(states, run, at, beyond) {
 /** The parts of a row between aisles, from one end to the other. */
 function runs(plan, seats) {
   const far = (a, b) => Math.hypot(plan.x[a] - plan.x[b], plan.y[a] - plan.y[b]);
-  const gaps = seats.slice(1).map((seat, i) => far(seats[i], seat)).sort((a, b) => a - b);
+  const gaps = seats
+    .slice(1)
+    .map((seat, i) => far(seats[i], seat))
+    .sort((a, b) => a - b);
   const usual = gaps.length ? gaps[gaps.length >> 1] : 0;
   const parts = [];
   let part = [];

@@ -63,14 +63,22 @@ export class Buying {
     }
     this.busy = true;
     store.dispatch({ type: "submitting" });
-    const attempt = attemptFor(this.storage, this.slug, basket.fence, { email, card: ui.card, providers: ui.providers });
+    const attempt = attemptFor(this.storage, this.slug, basket.fence, {
+      email,
+      card: ui.card,
+      providers: ui.providers,
+    });
     try {
       this.#under(await this.#send(attempt));
     } catch (error) {
       if (error instanceof Refusal && provesNothing(error.status)) forget(this.storage, this.slug);
       const code = error instanceof Refusal ? error.code : "no_answer";
       ui.emailWrong = code === "invalid_request";
-      store.dispatch({ type: "submit-failed", code: ui.emailWrong ? null : code, retryAfter: error.retryAfter ?? null });
+      store.dispatch({
+        type: "submit-failed",
+        code: ui.emailWrong ? null : code,
+        retryAfter: error.retryAfter ?? null,
+      });
       // Another tab's attempt had these seats: its reservation is the answer.
       if (error instanceof Refusal && error.data.reservation) await this.#lead(error.data.reservation);
     } finally {

@@ -48,10 +48,11 @@ export class Hall {
   need() {
     this.loading ??= this.api.plan().then(
       ({ body }) => this.#build(body),
-      () => setTimeout(() => {
-        this.loading = null;
-        this.need();
-      }, 2000),
+      () =>
+        setTimeout(() => {
+          this.loading = null;
+          this.need();
+        }, 2000),
     );
   }
 
@@ -66,7 +67,11 @@ export class Hall {
     this.map.changed(ordinals);
     this.#countSoon();
     const letting = pendingSeats(this.store.state, "release");
-    this.#lost(ordinals.filter((ordinal) => this.own.has(ordinal) && this.board.states[ordinal] === AVAILABLE && !letting.has(ordinal)));
+    this.#lost(
+      ordinals.filter(
+        (ordinal) => this.own.has(ordinal) && this.board.states[ordinal] === AVAILABLE && !letting.has(ordinal),
+      ),
+    );
   }
 
   // A seat of ours came free and it was not us: an operator, or another tab. When no news of the basket follows, the
@@ -175,7 +180,9 @@ export class Hall {
   }
 
   #recolour() {
-    this.swatches = new Map(this.plan.categories.map(({ name, color }) => [name, swatch(color, document.documentElement)]));
+    this.swatches = new Map(
+      this.plan.categories.map(({ name, color }) => [name, swatch(color, document.documentElement)]),
+    );
     this.redraw();
   }
 

@@ -42,12 +42,19 @@ const DECIMALS = { COP: 2, HUF: 2, IDR: 2, PKR: 2 };
 
 /** Decimal places of a currency's minor unit: 2 for EUR, 0 for KRW. */
 export const decimals = (currency) =>
-  DECIMALS[currency] ?? new Intl.NumberFormat("en", { style: "currency", currency }).resolvedOptions().maximumFractionDigits;
+  DECIMALS[currency] ??
+  new Intl.NumberFormat("en", { style: "currency", currency }).resolvedOptions().maximumFractionDigits;
 
 /** `amount` in the currency's minor unit: 1500, "EUR" -> "€15.00"; 15000, "KRW" -> "₩15,000". */
 export function money(amount, currency) {
   const digits = decimals(currency);
-  const format = { style: "currency", currency, currencyDisplay: "narrowSymbol", minimumFractionDigits: digits, maximumFractionDigits: digits };
+  const format = {
+    style: "currency",
+    currency,
+    currencyDisplay: "narrowSymbol",
+    minimumFractionDigits: digits,
+    maximumFractionDigits: digits,
+  };
   return new Intl.NumberFormat(language, format).format(amount / 10 ** digits);
 }
 

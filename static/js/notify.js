@@ -41,7 +41,12 @@ function chime() {
   if (audio?.state !== "running") return;
   const start = audio.currentTime + 0.02;
   // A rising fifth, twice: heard in a café, not mistaken for an alarm.
-  for (const [at, hertz] of [[0, 587.33], [0.18, 880], [0.7, 587.33], [0.88, 880]]) {
+  for (const [at, hertz] of [
+    [0, 587.33],
+    [0.18, 880],
+    [0.7, 587.33],
+    [0.88, 880],
+  ]) {
     const tone = audio.createOscillator();
     const gain = audio.createGain();
     tone.frequency.value = hertz;

@@ -10,7 +10,21 @@ import { confirmed, failed, paying } from "./views/result.js";
 import { before, joining, waiting } from "./views/waiting.js";
 
 const VIEWS = {
-  loading, before, joining, waiting, opening, map: hallView, checkout, paying, confirmed, failed, cancelled: failed, out, closed, stopped, broken,
+  loading,
+  before,
+  joining,
+  waiting,
+  opening,
+  map: hallView,
+  checkout,
+  paying,
+  confirmed,
+  failed,
+  cancelled: failed,
+  out,
+  closed,
+  stopped,
+  broken,
 };
 const BACK_FOR = 2500; // milliseconds that the banner says "back"
 
@@ -65,8 +79,17 @@ export class Page {
   #model(state) {
     const { ui, board, hall, act } = this;
     return {
-      state, ui, board, act,
-      plan: hall.plan, seatMap: hall.map, seatList: hall.list, own: hall.own, asked: hall.asked, free: hall.free, swatches: hall.swatches,
+      state,
+      ui,
+      board,
+      act,
+      plan: hall.plan,
+      seatMap: hall.map,
+      seatList: hall.list,
+      own: hall.own,
+      asked: hall.asked,
+      free: hall.free,
+      swatches: hall.swatches,
     };
   }
 

@@ -100,12 +100,23 @@ function boundsOf(plan) {
 /** Corners of a box around an area, turned with it; absolute. Its geometry is relative to its position. */
 function outline({ shape, x, y, rotation = 0, geometry: g = {} }) {
   let corners = [[0, 0]];
-  if (shape === "rectangle") corners = [[0, 0], [g.width ?? 0, 0], [g.width ?? 0, g.height ?? 0], [0, g.height ?? 0]];
+  if (shape === "rectangle")
+    corners = [
+      [0, 0],
+      [g.width ?? 0, 0],
+      [g.width ?? 0, g.height ?? 0],
+      [0, g.height ?? 0],
+    ];
   else if (shape === "polygon") corners = g.points ?? corners;
   else if (shape === "circle" || shape === "ellipse") {
     const rx = g.rx ?? g.radius ?? 0;
     const ry = g.ry ?? g.radius ?? 0;
-    corners = [[-rx, -ry], [rx, -ry], [rx, ry], [-rx, ry]];
+    corners = [
+      [-rx, -ry],
+      [rx, -ry],
+      [rx, ry],
+      [-rx, ry],
+    ];
   }
   const angle = (rotation * Math.PI) / 180;
   const cos = Math.cos(angle);

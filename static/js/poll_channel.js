@@ -54,13 +54,26 @@ export class PollChannel {
       if (error instanceof NoAnswer) this.#unreached();
       if (this.stopped) return;
       const code = error instanceof Refusal ? error.code : "store_unavailable";
-      if (message.id) this.onMessage({ type: "refused", id: message.id, code, detail: error.message, seats: error.data?.seats ?? message.seats ?? [] });
+      if (message.id)
+        this.onMessage({
+          type: "refused",
+          id: message.id,
+          code,
+          detail: error.message,
+          seats: error.data?.seats ?? message.seats ?? [],
+        });
       else this.onMessage({ type: "problem", code, detail: error.message });
     }
   }
 
   #hello(state, at) {
-    this.onMessage({ type: "welcome", state, now: new Date(at ?? Date.now()).toISOString(), beat_seconds: 10, grace_seconds: 30 });
+    this.onMessage({
+      type: "welcome",
+      state,
+      now: new Date(at ?? Date.now()).toISOString(),
+      beat_seconds: 10,
+      grace_seconds: 30,
+    });
   }
 
   placed(body) {
@@ -74,7 +87,13 @@ export class PollChannel {
       const news = this.state !== "active" || this.until !== body.until;
       this.until = body.until;
       this.state = "active";
-      if (news) this.onMessage({ type: "admitted", until: body.until, number: body.number, warning_seconds: body.warning_seconds });
+      if (news)
+        this.onMessage({
+          type: "admitted",
+          until: body.until,
+          number: body.number,
+          warning_seconds: body.warning_seconds,
+        });
     } else {
       this.state = "waiting";
       const { number, ahead, waiting, eta_seconds: eta, ticket } = body;

@@ -108,10 +108,18 @@ function confirmation() {
     <p id="confirm-title"><strong>${t("reservation.cancel_sure")}</strong></p>
     <p>${page.status === "CONFIRMED" ? t("reservation.cancel_text") : t("reservation.cancel_unpaid")}</p>
     <div class="actions">
-      <button type="button" class="button danger" data-confirm aria-disabled=${page.busy ? "true" : nothing} @click=${() => page.busy || giveBack()}>
+      <button
+        type="button"
+        class="button danger"
+        data-confirm
+        aria-disabled=${page.busy ? "true" : nothing}
+        @click=${() => page.busy || giveBack()}
+      >
         ${page.busy ? t("reservation.cancelling") : t("reservation.cancel_yes")}
       </button>
-      <button type="button" class="button secondary" ?disabled=${page.busy} @click=${() => ask(false)}>${t("reservation.cancel_no")}</button>
+      <button type="button" class="button secondary" ?disabled=${page.busy} @click=${() => ask(false)}>
+        ${t("reservation.cancel_no")}
+      </button>
     </div>
   </div>`;
 }

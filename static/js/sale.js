@@ -153,7 +153,8 @@ store.subscribe((state) => {
   if (state.ticket && state.ticket !== before.ticket) lasting.setItem(ticketName, state.ticket);
   if (state.presence === "out" && before.presence !== "out") lasting.removeItem(ticketName);
   if (state.presence === "active" && before.presence !== "active") {
-    if (before.presence === "waiting") notify.call(i18n.t("turn.title"), i18n.t("turn.text", { event: state.event?.name ?? "" }));
+    if (before.presence === "waiting")
+      notify.call(i18n.t("turn.title"), i18n.t("turn.text", { event: state.event?.name ?? "" }));
     announce(i18n.t("turn.title"), { urgent: true });
   }
   if (state.presence === "waiting" && before.presence !== "waiting") learnBoard().catch(() => {});

@@ -7,7 +7,9 @@ const FORMATS = {
 };
 
 for (const element of document.querySelectorAll("time[data-local]")) {
-  element.textContent = new Intl.DateTimeFormat(language, FORMATS[element.dataset.local]).format(new Date(element.dateTime));
+  element.textContent = new Intl.DateTimeFormat(language, FORMATS[element.dataset.local]).format(
+    new Date(element.dateTime),
+  );
 }
 for (const element of document.querySelectorAll("time[data-part]")) {
   const part = { [element.dataset.part]: element.dataset.part === "day" ? "numeric" : "short" };

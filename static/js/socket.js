@@ -129,7 +129,11 @@ export class Channel {
   }
 
   #comeBackNow() {
-    if (this.stopped || (this.welcomed && this.socket?.readyState === WebSocket.OPEN && navigator.onLine && !this.asleep)) return;
+    if (
+      this.stopped ||
+      (this.welcomed && this.socket?.readyState === WebSocket.OPEN && navigator.onLine && !this.asleep)
+    )
+      return;
     this.asleep = false;
     this.attempt = 0;
     this.onStatus("reconnecting");

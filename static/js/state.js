@@ -40,7 +40,13 @@ export function reduce(state, action) {
 
 const HANDLERS = {
   welcome(state, message) {
-    const next = { ...state, offset: Date.parse(message.now) - state.local, problem: null, pending: {}, basketUnsure: true };
+    const next = {
+      ...state,
+      offset: Date.parse(message.now) - state.local,
+      problem: null,
+      pending: {},
+      basketUnsure: true,
+    };
     if (message.state === "active") return { ...next, presence: "active", outReason: null };
     if (message.state === "waiting") return { ...next, presence: "waiting", outReason: null };
     // The server does not know us (any more). The ticket brings a waiting place back, and after a lost Redis that of
@@ -63,7 +69,13 @@ const HANDLERS = {
       presence: "waiting",
       outReason: null,
       ticket: message.ticket ?? state.ticket,
-      queue: { number: message.number, ahead: message.ahead, waiting: message.waiting, eta: message.eta ?? null, firstAhead },
+      queue: {
+        number: message.number,
+        ahead: message.ahead,
+        waiting: message.waiting,
+        eta: message.eta ?? null,
+        firstAhead,
+      },
     };
   },
 
@@ -144,7 +156,15 @@ const HANDLERS = {
     // Silence in the queue costs the entry, not the place: the ticket brings it back.
     if (message.reason === "heartbeat" && state.presence === "waiting") return { ...state, presence: "joining" };
     if (message.reason === "closed") {
-      return { ...state, basket: EMPTY_BASKET, pending: {}, presence: "out", outReason: "closed", session: null, queue: null };
+      return {
+        ...state,
+        basket: EMPTY_BASKET,
+        pending: {},
+        presence: "out",
+        outReason: "closed",
+        session: null,
+        queue: null,
+      };
     }
     return {
       ...state,
@@ -159,8 +179,10 @@ const HANDLERS = {
   },
 
   problem(state, message) {
-    if (message.code === "sale_closed") return { ...state, presence: "out", outReason: "closed", session: null, queue: null };
-    if (message.code === "not_in_queue" || message.code === "not_active") return { ...state, presence: "joining", session: null };
+    if (message.code === "sale_closed")
+      return { ...state, presence: "out", outReason: "closed", session: null, queue: null };
+    if (message.code === "not_in_queue" || message.code === "not_active")
+      return { ...state, presence: "joining", session: null };
     if (message.id) return HANDLERS.refused(state, message);
     return { ...state, problem: { code: message.code, detail: message.detail ?? "" } };
   },
@@ -214,7 +236,16 @@ const HANDLERS = {
   },
 
   rejoin(state) {
-    return { ...state, presence: "joining", outReason: null, lapsed: false, queue: null, basketExpired: false, reservation: null, ticket: null };
+    return {
+      ...state,
+      presence: "joining",
+      outReason: null,
+      lapsed: false,
+      queue: null,
+      basketExpired: false,
+      reservation: null,
+      ticket: null,
+    };
   },
 };
 
@@ -251,7 +282,8 @@ export function saleState(state) {
 /** Which of the page's views is shown. */
 export function stage(state) {
   const { reservation } = state;
-  if (reservation) return { PAYING: "paying", CONFIRMED: "confirmed", FAILED: "failed", CANCELLED: "cancelled" }[reservation.status];
+  if (reservation)
+    return { PAYING: "paying", CONFIRMED: "confirmed", FAILED: "failed", CANCELLED: "cancelled" }[reservation.status];
   const sale = saleState(state);
   if (sale === "unknown") return "loading";
   if (sale === "before") return "before";

@@ -8,9 +8,16 @@ import { attempt, confirm } from "./notice.js";
 export async function force(provider, state, after) {
   const sure =
     state === "automatic" ||
-    (await confirm({ title: t("ops.force.title", { provider }), text: t(`ops.force.${state}`), go: t(`ops.circuit.to_${state}`) }));
+    (await confirm({
+      title: t("ops.force.title", { provider }),
+      text: t(`ops.force.${state}`),
+      go: t(`ops.circuit.to_${state}`),
+    }));
   if (!sure) return;
-  await attempt(() => api.forceCircuit(provider, state), () => t("ops.done"));
+  await attempt(
+    () => api.forceCircuit(provider, state),
+    () => t("ops.done"),
+  );
   after();
 }
 
@@ -21,37 +28,77 @@ export class SaleActions {
     this.after = after;
   }
 
-  open = () =>
-    this.#control("open", { title: t("ops.open.title"), text: t("ops.open.text"), go: t("ops.open.go") });
+  open = () => this.#control("open", { title: t("ops.open.title"), text: t("ops.open.text"), go: t("ops.open.go") });
   close = () =>
-    this.#control("close", { title: t("ops.close.title"), text: t("ops.close.text"), go: t("ops.close.go"), word: this.sale.slug });
-  pause = () => this.#control("pause", { title: t("ops.pause.title"), text: t("ops.pause.text"), go: t("ops.pause.go") });
+    this.#control("close", {
+      title: t("ops.close.title"),
+      text: t("ops.close.text"),
+      go: t("ops.close.go"),
+      word: this.sale.slug,
+    });
+  pause = () =>
+    this.#control("pause", { title: t("ops.pause.title"), text: t("ops.pause.text"), go: t("ops.pause.go") });
   resume = () => this.#control("resume", null);
 
-  limit = (value) => this.#do(() => this.sale.limit(value), () => t("ops.limit.done", { number: figure(value) }));
+  limit = (value) =>
+    this.#do(
+      () => this.sale.limit(value),
+      () => t("ops.limit.done", { number: figure(value) }),
+    );
 
   async block(seats, blocked) {
     const sure = await confirm({
-      title: blocked ? t("ops.block.title", { number: figure(seats.length) }) : t("ops.unblock.title", { number: figure(seats.length) }),
+      title: blocked
+        ? t("ops.block.title", { number: figure(seats.length) })
+        : t("ops.unblock.title", { number: figure(seats.length) }),
       text: blocked ? t("ops.block.text") : t("ops.unblock.text"),
       go: blocked ? t("ops.block.go") : t("ops.unblock.go"),
     });
-    return sure && this.#do(() => this.sale.block(seats, blocked), (done) => t("ops.block.done", { number: figure(done.seats.length) }));
+    return (
+      sure &&
+      this.#do(
+        () => this.sale.block(seats, blocked),
+        (done) => t("ops.block.done", { number: figure(done.seats.length) }),
+      )
+    );
   }
 
   async release(seat, visitor) {
-    const sure = await confirm({ title: t("ops.release.title"), text: t("ops.release.text", { visitor }), go: t("ops.release.go") });
-    return sure && this.#do(() => this.sale.release(seat), () => t("ops.done"));
+    const sure = await confirm({
+      title: t("ops.release.title"),
+      text: t("ops.release.text", { visitor }),
+      go: t("ops.release.go"),
+    });
+    return (
+      sure &&
+      this.#do(
+        () => this.sale.release(seat),
+        () => t("ops.done"),
+      )
+    );
   }
 
   async remove(visitor) {
-    const sure = await confirm({ title: t("ops.remove.title"), text: t("ops.remove.text", { visitor }), go: t("ops.remove.go") });
-    return sure && this.#do(() => this.sale.remove(visitor), (done) => done.removed ? t("ops.done") : t("ops.remove.nobody"));
+    const sure = await confirm({
+      title: t("ops.remove.title"),
+      text: t("ops.remove.text", { visitor }),
+      go: t("ops.remove.go"),
+    });
+    return (
+      sure &&
+      this.#do(
+        () => this.sale.remove(visitor),
+        (done) => (done.removed ? t("ops.done") : t("ops.remove.nobody")),
+      )
+    );
   }
 
   async #control(name, question) {
     if (question && !(await confirm(question))) return;
-    await this.#do(() => this.sale.control(name), () => t("ops.done"));
+    await this.#do(
+      () => this.sale.control(name),
+      () => t("ops.done"),
+    );
   }
 
   async #do(action, done) {

@@ -65,7 +65,10 @@ export class Chart {
   }
 
   show(series, seconds) {
-    this.data = series.view(this.lines.map((line) => line.field), seconds);
+    this.data = series.view(
+      this.lines.map((line) => line.field),
+      seconds,
+    );
     this.plot?.setData(this.data);
     this.#idle();
     const last = this.lines.map((line, index) => {
@@ -107,7 +110,12 @@ export class Chart {
         hooks: { setCursor: [() => this.#idle()] },
         scales: { x: { time: true }, y: { range: (_, low, high) => [0, Math.max(high ?? 0, 1) * 1.08] } },
         axes: [
-          { ...axis, size: 26, space: 80, values: (_, ticks, axisIndex, space, step) => ticks.map((tick) => clock(tick, step < 60)) },
+          {
+            ...axis,
+            size: 26,
+            space: 80,
+            values: (_, ticks, axisIndex, space, step) => ticks.map((tick) => clock(tick, step < 60)),
+          },
           { ...axis, size: 52, space: 36, values: (_, ticks) => ticks.map((tick) => format(tick)) },
         ],
         series: [

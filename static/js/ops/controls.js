@@ -32,18 +32,44 @@ export function controls(news, page) {
     <h2 id="controls-title">${t("ops.controls")}</h2>
     <form class="limit" @submit=${apply}>
       <label for="limit">${t("ops.limit.label")}</label>
-      <input id="limit-range" type="range" min="1" max=${most(news.active_limit)} .value=${live(String(wanted ?? news.active_limit))} aria-label=${t("ops.limit.label")} @input=${set} />
+      <input
+        id="limit-range"
+        type="range"
+        min="1"
+        max=${most(news.active_limit)}
+        .value=${live(String(wanted ?? news.active_limit))}
+        aria-label=${t("ops.limit.label")}
+        @input=${set}
+      />
       <input id="limit" type="number" inputmode="numeric" min="1" max="999999" .value=${live(value)} @input=${set} />
-      <button class="button small primary" type="submit" ?disabled=${wanted === null || wanted === news.active_limit}>${t("ops.limit.go")}</button>
+      <button class="button small primary" type="submit" ?disabled=${wanted === null || wanted === news.active_limit}>
+        ${t("ops.limit.go")}
+      </button>
     </form>
-    <p class="hint">${t("ops.limit.hint", { number: figure(news.active_limit) })}${news.admission?.cap != null ? ` ${t("ops.limit.cap", { number: figure(news.admission.cap) })}` : nothing}</p>
+    <p class="hint">
+      ${t("ops.limit.hint", { number: figure(news.active_limit) })}${news.admission?.cap != null ? ` ${t("ops.limit.cap", { number: figure(news.admission.cap) })}` : nothing}
+    </p>
     <h3>${t("ops.circuit.title")}</h3>
     ${circuitList(news.circuits, (provider, state) => force(provider, state, () => page.poll.now()))}
     <h3>${t("ops.reconcile.title")}</h3>
     <p class="hint">${t("ops.reconcile.hint")}</p>
     <div class="actions">
-      <button type="button" class="button small secondary" aria-disabled=${draft.reconciling} @click=${() => draft.reconciling || page.reconcile(true)}>${t("ops.reconcile.check")}</button>
-      <button type="button" class="button small secondary" aria-disabled=${draft.reconciling} @click=${() => draft.reconciling || page.reconcile(false)}>${t("ops.reconcile.mend")}</button>
+      <button
+        type="button"
+        class="button small secondary"
+        aria-disabled=${draft.reconciling}
+        @click=${() => draft.reconciling || page.reconcile(true)}
+      >
+        ${t("ops.reconcile.check")}
+      </button>
+      <button
+        type="button"
+        class="button small secondary"
+        aria-disabled=${draft.reconciling}
+        @click=${() => draft.reconciling || page.reconcile(false)}
+      >
+        ${t("ops.reconcile.mend")}
+      </button>
       ${draft.reconciling ? html`<span class="spinner" role="status" aria-label=${t("ops.reconcile.busy")}></span>` : nothing}
     </div>
     ${draft.reconcile ? reconciled(draft.reconcile, page) : nothing}
@@ -56,12 +82,22 @@ function reconciled(report, page) {
     <p class="callout" data-kind=${report.found.length > report.mended ? "warn" : "good"} role="status">
       ${t("ops.reconcile.done", { seats: figure(report.seats), found: figure(report.found.length), mended: figure(report.mended) })}
     </p>
-    ${report.found.length
-      ? html`<ul class="mismatches">
-          ${report.found.slice(0, 50).map(
-            (one) => html`<li><button type="button" class="link" @click=${() => page.inspector.seat(one.seat)}>#${one.seat}</button> <code>${one.kind}</code> <small>Redis: ${one.redis} · PostgreSQL: ${one.database}</small></li>`,
-          )}
-        </ul>`
-      : nothing}
+    ${
+      report.found.length
+        ? html`<ul class="mismatches">
+            ${report.found
+              .slice(0, 50)
+              .map(
+                (one) =>
+                  html`<li>
+                    <button type="button" class="link" @click=${() => page.inspector.seat(one.seat)}>
+                      #${one.seat}
+                    </button>
+                    <code>${one.kind}</code> <small>Redis: ${one.redis} · PostgreSQL: ${one.database}</small>
+                  </li>`,
+              )}
+          </ul>`
+        : nothing
+    }
   `;
 }

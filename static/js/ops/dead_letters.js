@@ -21,9 +21,13 @@ export function deadLetters(root) {
     lost: draw,
   });
   const retry = async (ids) => {
-    const sure = ids || (await confirm({ title: t("ops.dead.all_title"), text: t("ops.dead.all_text"), go: t("ops.dead.all") }));
+    const sure =
+      ids || (await confirm({ title: t("ops.dead.all_title"), text: t("ops.dead.all_text"), go: t("ops.dead.all") }));
     if (!sure) return;
-    await attempt(() => api.retryDeadLetters(ids), (done) => t("ops.dead.done", { number: figure(done.retried) }));
+    await attempt(
+      () => api.retryDeadLetters(ids),
+      (done) => t("ops.dead.done", { number: figure(done.retried) }),
+    );
     await poll.now();
   };
   poll.now();
@@ -38,17 +42,21 @@ const page = (list, lost, retry) => html`
   ${list ? html`<p class="quiet">${list.waiting ? t("ops.dead.waiting", { number: figure(list.waiting) }) : t("ops.dead.none")}</p>` : nothing}
   <ul class="letters">
     ${(list?.letters ?? []).map(
-      (letter) => html`<li class="card">
-        <div class="head">
-          <h2>${letter.consumer}: ${letter.type ?? t("ops.dead.unreadable")}</h2>
-          <button type="button" class="button small secondary" @click=${() => retry([letter.id])}>${t("ops.dead.retry")}</button>
-        </div>
-        <p class="error">${letter.error}</p>
-        <p class="quiet">
-          ${at(letter.failed_at)} · ${t("ops.dead.tries", { number: figure(letter.attempts) })} · <code>${letter.source}</code>
-          ${letter.event ? html`· <a href=${`/ops/events/${letter.event}#find=${letter.reservation}`}>${letter.reservation}</a>` : nothing}
-        </p>
-      </li>`,
+      (letter) =>
+        html`<li class="card">
+          <div class="head">
+            <h2>${letter.consumer}: ${letter.type ?? t("ops.dead.unreadable")}</h2>
+            <button type="button" class="button small secondary" @click=${() => retry([letter.id])}>
+              ${t("ops.dead.retry")}
+            </button>
+          </div>
+          <p class="error">${letter.error}</p>
+          <p class="quiet">
+            ${at(letter.failed_at)} · ${t("ops.dead.tries", { number: figure(letter.attempts) })} ·
+            <code>${letter.source}</code>
+            ${letter.event ? html`· <a href=${`/ops/events/${letter.event}#find=${letter.reservation}`}>${letter.reservation}</a>` : nothing}
+          </p>
+        </li>`,
     )}
   </ul>
 `;

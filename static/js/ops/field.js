@@ -11,21 +11,33 @@ export const sentence = (key) => t(`ops.field.wrong.${key}`, { most: number(LIMI
  * `form` has `id` (a prefix for ids), `fields` (texts by name), `wrong` (field -> key of what is wrong), and
  * `typed(name, input)`. `attributes`: type, inputmode, list, placeholder.
  */
-export function field(form, name, { type = "text", mode, list, hint = nothing, note = nothing, max, lower = false } = {}) {
+export function field(
+  form,
+  name,
+  { type = "text", mode, list, hint = nothing, note = nothing, max, lower = false } = {},
+) {
   const id = `${form.id}-${name}`;
   const wrong = form.wrong.get(name);
   const described = [hint === nothing ? "" : `${id}-hint`, wrong ? `${id}-wrong` : ""].filter(Boolean).join(" ");
   return html`<div class="field" data-field=${name}>
     <label for=${id}>${t(`ops.field.${name}`)}</label>
     <input
-      id=${id} name=${name} type=${type} inputmode=${mode ?? nothing} list=${list ?? nothing} max=${max ?? nothing}
-      autocomplete="off" spellcheck=${lower ? "false" : nothing} autocapitalize=${lower ? "none" : nothing}
-      aria-invalid=${wrong ? "true" : "false"} aria-describedby=${described || nothing}
-      .value=${live(form.fields[name])} @input=${(event) => form.typed(name, event.target)}
+      id=${id}
+      name=${name}
+      type=${type}
+      inputmode=${mode ?? nothing}
+      list=${list ?? nothing}
+      max=${max ?? nothing}
+      autocomplete="off"
+      spellcheck=${lower ? "false" : nothing}
+      autocapitalize=${lower ? "none" : nothing}
+      aria-invalid=${wrong ? "true" : "false"}
+      aria-describedby=${described || nothing}
+      .value=${live(form.fields[name])}
+      @input=${(event) => form.typed(name, event.target)}
     />
     ${wrong ? html`<p class="wrong" id="${id}-wrong">${sentence(wrong)}</p>` : nothing}
-    ${hint === nothing ? nothing : html`<p class="hint" id="${id}-hint">${hint}</p>`}
-    ${note}
+    ${hint === nothing ? nothing : html`<p class="hint" id="${id}-hint">${hint}</p>`} ${note}
   </div>`;
 }
 

@@ -23,16 +23,26 @@ export function tiles(news) {
       level: news.paused || capped ? "warn" : "",
     })}
     ${tile(t("ops.held"), figure(board?.held), { note: t("ops.paying_number", { number: figure(checkouts?.under_way) }) })}
-    ${tile(t("ops.sold"), html`${figure(board?.sold)}<i>${board ? percent(board.sold / Math.max(1, news.seats)) : NONE}</i>`, {
-      note: t("ops.free", { number: figure(board?.available) }) + (board?.blocked ? ` · ${t("ops.blocked", { number: figure(board.blocked) })}` : ""),
-    })}
+    ${tile(
+      t("ops.sold"),
+      html`${figure(board?.sold)}<i>${board ? percent(board.sold / Math.max(1, news.seats)) : NONE}</i>`,
+      {
+        note:
+          t("ops.free", { number: figure(board?.available) }) +
+          (board?.blocked ? ` · ${t("ops.blocked", { number: figure(board.blocked) })}` : ""),
+      },
+    )}
     ${tile(t("ops.revenue"), sales ? money(sales.revenue, news.currency) : NONE, {
       note: t("ops.per_minute", { number: figure(sales?.last_minute) }),
     })}
-    ${tile(t("ops.checkouts"), html`${figure(checkouts?.confirmed)}<i>${t("ops.failed_number", { number: figure(checkouts?.failed) })}</i>`, {
-      note: checkouts ? reasons(checkouts) : "",
-      level: failing ? "fail" : "",
-    })}
+    ${tile(
+      t("ops.checkouts"),
+      html`${figure(checkouts?.confirmed)}<i>${t("ops.failed_number", { number: figure(checkouts?.failed) })}</i>`,
+      {
+        note: checkouts ? reasons(checkouts) : "",
+        level: failing ? "fail" : "",
+      },
+    )}
     ${tile(t("ops.checkout_p95"), span(checkouts?.p95_seconds), {
       note: t("ops.median", { time: span(checkouts?.median_seconds) }),
       level: checkouts?.p95_seconds > 10 ? "warn" : "",
@@ -52,5 +62,8 @@ export function tiles(news) {
 }
 
 const reasons = (checkouts) =>
-  Object.entries(checkouts.reasons).sort(([, a], [, b]) => b - a).slice(0, 2)
-    .map(([reason, count]) => `${t(`ops.reason.${reason}`, { defaultValue: reason })} ${figure(count)}`).join(", ") || t("ops.window", { time: span(checkouts.seconds) });
+  Object.entries(checkouts.reasons)
+    .sort(([, a], [, b]) => b - a)
+    .slice(0, 2)
+    .map(([reason, count]) => `${t(`ops.reason.${reason}`, { defaultValue: reason })} ${figure(count)}`)
+    .join(", ") || t("ops.window", { time: span(checkouts.seconds) });

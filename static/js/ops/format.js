@@ -15,16 +15,24 @@ export function percent(share, digits = 0) {
 export function span(seconds) {
   if (seconds === null || seconds === undefined) return NONE;
   const [value, unit] =
-    seconds < 1 ? [seconds * 1000, "millisecond"]
-    : seconds < 100 ? [seconds, "second"]
-    : seconds < 5400 ? [seconds / 60, "minute"]
-    : [seconds / 3600, "hour"];
+    seconds < 1
+      ? [seconds * 1000, "millisecond"]
+      : seconds < 100
+        ? [seconds, "second"]
+        : seconds < 5400
+          ? [seconds / 60, "minute"]
+          : [seconds / 3600, "hour"];
   const digits = value < 10 ? 1 : 0;
   const format = { style: "unit", unit, unitDisplay: "short", maximumFractionDigits: digits };
   return new Intl.NumberFormat(language, format).format(value);
 }
 
-const CLOCK = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+const CLOCK = new Intl.DateTimeFormat(language, {
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+  hourCycle: "h23",
+});
 const DAY = new Intl.DateTimeFormat(language, { month: "short", day: "numeric" });
 
 /** The time of day; with the day when it is not today's. */

@@ -85,14 +85,22 @@ export class Inspector {
     const [diagnosis, seat, found] = await Promise.all([
       api.diagnose(question),
       question.seat === undefined ? null : this.sale.seat(question.seat),
-      question.visitor ? api.findReservations(question.visitor) : question.reservation ? api.findReservations(question.reservation) : null,
+      question.visitor
+        ? api.findReservations(question.visitor)
+        : question.reservation
+          ? api.findReservations(question.reservation)
+          : null,
     ]);
     return { kind: "subject", question, diagnosis, seat, reservations: found?.reservations ?? [] };
   }
 
   #again = async (fix = false) => {
     const { question } = this.result;
-    if (fix) await attempt(() => api.diagnose({ ...question, fix: true }), () => t("ops.find.mended"));
+    if (fix)
+      await attempt(
+        () => api.diagnose({ ...question, fix: true }),
+        () => t("ops.find.mended"),
+      );
     await this.#work(() => this.#subject(question));
   };
 
@@ -109,7 +117,14 @@ export class Inspector {
       html`<h2 id="find-title">${t("ops.find.title")}</h2>
         <form class="find" role="search" @submit=${submit}>
           <label class="visually-hidden" for="find">${t("ops.find.label")}</label>
-          <input id="find" type="search" autocomplete="off" autocapitalize="off" spellcheck="false" placeholder=${t("ops.find.placeholder")} />
+          <input
+            id="find"
+            type="search"
+            autocomplete="off"
+            autocapitalize="off"
+            spellcheck="false"
+            placeholder=${t("ops.find.placeholder")}
+          />
           <button class="button small primary" type="submit" aria-disabled=${this.busy}>${t("ops.find.go")}</button>
         </form>
         <p class="hint">${t("ops.find.hint")}</p>
@@ -122,7 +137,10 @@ export class Inspector {
     const { result } = this;
     if (!result) return nothing;
     if (result.kind === "seats") return this.#seats(result);
-    if (result.kind === "reservations") return result.reservations.length ? this.#reservations(result.reservations) : html`<p class="quiet">${t("ops.find.nothing")}</p>`;
+    if (result.kind === "reservations")
+      return result.reservations.length
+        ? this.#reservations(result.reservations)
+        : html`<p class="quiet">${t("ops.find.nothing")}</p>`;
     return this.#inspected(result);
   }
 
@@ -146,32 +164,51 @@ export class Inspector {
     };
     return html`
       <div class="seat-tools">
-        <label><input type="checkbox" .checked=${all} @change=${toggleAll} /> ${t("ops.find.all", { number: figure(found.length) })}</label>
+        <label
+          ><input type="checkbox" .checked=${all} @change=${toggleAll} />
+          ${t("ops.find.all", { number: figure(found.length) })}</label
+        >
         ${total > MOST ? html`<small>${t("ops.find.more", { number: figure(total) })}</small>` : nothing}
-        <button type="button" class="button small secondary" ?disabled=${!chosen.size} @click=${() => block(true)}>${t("ops.block.go")}</button>
-        <button type="button" class="button small secondary" ?disabled=${!chosen.size} @click=${() => block(false)}>${t("ops.unblock.go")}</button>
+        <button type="button" class="button small secondary" ?disabled=${!chosen.size} @click=${() => block(true)}>
+          ${t("ops.block.go")}
+        </button>
+        <button type="button" class="button small secondary" ?disabled=${!chosen.size} @click=${() => block(false)}>
+          ${t("ops.unblock.go")}
+        </button>
       </div>
       <ul class="seats">
         ${found.map(
-          (seat) => html`<li>
-            <input type="checkbox" aria-label=${seat.name} .checked=${chosen.has(seat.ordinal)} @change=${() => toggle(seat.ordinal)} />
-            <button type="button" class="link" @click=${() => this.seat(seat.ordinal)}>${seat.name}</button>
-            ${pill(SEAT_KIND[seat.state], t(`ops.seat.${seat.state}`))}
-          </li>`,
+          (seat) =>
+            html`<li>
+              <input
+                type="checkbox"
+                aria-label=${seat.name}
+                .checked=${chosen.has(seat.ordinal)}
+                @change=${() => toggle(seat.ordinal)}
+              />
+              <button type="button" class="link" @click=${() => this.seat(seat.ordinal)}>${seat.name}</button>
+              ${pill(SEAT_KIND[seat.state], t(`ops.seat.${seat.state}`))}
+            </li>`,
         )}
       </ul>
     `;
   }
 
-  #reservations = (reservations) => html`<ul class="found">
-    ${reservations.map(
-      (one) => html`<li>
-        <button type="button" class="link" @click=${() => this.look(one.id)}>${at(one.created_at)} · ${one.email}</button>
-        ${pill(one.status === "CONFIRMED" ? "good" : one.status === "PAYING" ? "warn" : "plain", t(`reservation.status.${one.status}`))}
-        <small>${[one.event, one.seats?.map((seat) => `#${seat}`).join(" "), one.amount === undefined ? null : money(one.amount, one.currency), one.reason].filter(Boolean).join(" · ")}</small>
-      </li>`,
-    )}
-  </ul>`;
+  #reservations = (reservations) =>
+    html`<ul class="found">
+      ${reservations.map(
+        (one) =>
+          html`<li>
+            <button type="button" class="link" @click=${() => this.look(one.id)}>
+              ${at(one.created_at)} · ${one.email}
+            </button>
+            ${pill(one.status === "CONFIRMED" ? "good" : one.status === "PAYING" ? "warn" : "plain", t(`reservation.status.${one.status}`))}
+            <small
+              >${[one.event, one.seats?.map((seat) => `#${seat}`).join(" "), one.amount === undefined ? null : money(one.amount, one.currency), one.reason].filter(Boolean).join(" · ")}</small
+            >
+          </li>`,
+      )}
+    </ul>`;
 
   #inspected({ question, diagnosis, seat, reservations }) {
     const title = seat ? seatName(seat) : (question.visitor ?? question.reservation);
@@ -186,37 +223,88 @@ export class Inspector {
         ${seat?.holder && !seat.holder.paying ? html`<button type="button" class="button small secondary" @click=${() => this.#act(this.actions.release(seat.seat, seat.holder.visitor))}>${t("ops.release.go")}</button>` : nothing}
         ${["AVAILABLE", "BLOCKED"].includes(seat?.status) ? html`<button type="button" class="button small secondary" @click=${() => this.#act(this.actions.block([seat.seat], seat.status !== "BLOCKED"))}>${t(seat.status === "BLOCKED" ? "ops.unblock.go" : "ops.block.go")}</button>` : nothing}
         ${visitor && !seat ? html`<button type="button" class="button small secondary" @click=${() => this.#act(this.actions.remove(visitor))}>${t("ops.remove.go")}</button>` : nothing}
-        <button type="button" class="button small secondary" @click=${() => this.#again()}>${t("ops.find.again")}</button>
+        <button type="button" class="button small secondary" @click=${() => this.#again()}>
+          ${t("ops.find.again")}
+        </button>
       </div>
       <ol class="steps">
         ${diagnosis.steps.map(
-          (step) => html`<li data-level=${step.level}><span class="level">${t(`ops.level.${step.level}`)}</span> <strong>${step.step}</strong> <span>${step.detail}</span></li>`,
+          (step) =>
+            html`<li data-level=${step.level}>
+              <span class="level">${t(`ops.level.${step.level}`)}</span> <strong>${step.step}</strong>
+              <span>${step.detail}</span>
+            </li>`,
         )}
       </ol>
       <h4>${t("ops.find.reply")}</h4>
       ${Object.entries(diagnosis.reply).map(
-        ([language, reply]) => html`<div class="reply" lang=${language}>
-          <p>${reply}</p>
-          <button type="button" class="button small secondary" @click=${() => copy(reply)}>${t("ops.find.copy", { language })}</button>
-        </div>`,
+        ([language, reply]) =>
+          html`<div class="reply" lang=${language}>
+            <p>${reply}</p>
+            <button type="button" class="button small secondary" @click=${() => copy(reply)}>
+              ${t("ops.find.copy", { language })}
+            </button>
+          </div>`,
       )}
-      ${visitor && !seat && question.reservation
-        ? html`<p class="quiet">${t("ops.find.visitor")} <button type="button" class="link" @click=${() => this.look(visitor)}><code>${visitor}</code></button></p>`
-        : nothing}
-      ${seat?.reservations.length ? html`<h4>${t("ops.find.reservations")}</h4>${this.#reservations(seat.reservations)}` : nothing}
-      ${!seat && reservations.length ? html`<h4>${t("ops.find.reservations")}</h4>${this.#reservations(reservations)}` : nothing}
+      ${
+        visitor && !seat && question.reservation
+          ? html`<p class="quiet">
+              ${t("ops.find.visitor")}
+              <button type="button" class="link" @click=${() => this.look(visitor)}><code>${visitor}</code></button>
+            </p>`
+          : nothing
+      }
+      ${
+        seat?.reservations.length
+          ? html`<h4>${t("ops.find.reservations")}</h4>
+              ${this.#reservations(seat.reservations)}`
+          : nothing
+      }
+      ${
+        !seat && reservations.length
+          ? html`<h4>${t("ops.find.reservations")}</h4>
+              ${this.#reservations(reservations)}`
+          : nothing
+      }
     `;
   }
 
-  #seatFacts = (seat) => html`<dl class="seat-facts">
-    <div><dt>${t("ops.seat.ordinal")}</dt><dd>#${seat.seat} · ${seat.category} · ${money(seat.price, seat.currency)}</dd></div>
-    <div><dt>PostgreSQL</dt><dd>${seat.status} · ${t("ops.since", { time: at(seat.since) })}</dd></div>
-    <div><dt>Redis</dt><dd>${seat.shown ? t(`ops.seat.${seat.shown}`) : t("ops.seat.no_board")}</dd></div>
-    ${seat.holder
-      ? html`<div><dt>${t("ops.seat.holder")}</dt><dd><button type="button" class="link" @click=${() => this.look(seat.holder.visitor)}><code>${seat.holder.visitor}</code></button> ${seat.holder.paying ? t("ops.paying") : seat.holder.seconds_left === null ? t("ops.seat.forever") : span(seat.holder.seconds_left)}</dd></div>`
-      : nothing}
-    ${seat.lock_seconds === null ? nothing : html`<div><dt>${t("ops.seat.lock")}</dt><dd>${seat.lock_seconds < 0 ? t("ops.seat.forever") : span(seat.lock_seconds)}</dd></div>`}
-  </dl>`;
+  #seatFacts = (seat) =>
+    html`<dl class="seat-facts">
+      <div>
+        <dt>${t("ops.seat.ordinal")}</dt>
+        <dd>#${seat.seat} · ${seat.category} · ${money(seat.price, seat.currency)}</dd>
+      </div>
+      <div>
+        <dt>PostgreSQL</dt>
+        <dd>${seat.status} · ${t("ops.since", { time: at(seat.since) })}</dd>
+      </div>
+      <div>
+        <dt>Redis</dt>
+        <dd>${seat.shown ? t(`ops.seat.${seat.shown}`) : t("ops.seat.no_board")}</dd>
+      </div>
+      ${
+        seat.holder
+          ? html`<div>
+              <dt>${t("ops.seat.holder")}</dt>
+              <dd>
+                <button type="button" class="link" @click=${() => this.look(seat.holder.visitor)}>
+                  <code>${seat.holder.visitor}</code>
+                </button>
+                ${seat.holder.paying ? t("ops.paying") : seat.holder.seconds_left === null ? t("ops.seat.forever") : span(seat.holder.seconds_left)}
+              </dd>
+            </div>`
+          : nothing
+      }
+      ${
+        seat.lock_seconds === null
+          ? nothing
+          : html`<div>
+              <dt>${t("ops.seat.lock")}</dt>
+              <dd>${seat.lock_seconds < 0 ? t("ops.seat.forever") : span(seat.lock_seconds)}</dd>
+            </div>`
+      }
+    </dl>`;
 }
 
 async function copy(text) {

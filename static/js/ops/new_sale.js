@@ -21,8 +21,15 @@ class NewSale {
     this.id = "sale";
     const { activeLimit, holdSeconds, maxSeats } = root.dataset;
     this.fields = {
-      name: "", slug: "", currency: "KRW", opens_at: "", closes_at: "", starts_at: "",
-      active_limit: activeLimit, hold_seconds: holdSeconds, max_seats: maxSeats,
+      name: "",
+      slug: "",
+      currency: "KRW",
+      opens_at: "",
+      closes_at: "",
+      starts_at: "",
+      active_limit: activeLimit,
+      hold_seconds: holdSeconds,
+      max_seats: maxSeats,
     };
     this.prices = {}; // category -> text; kept when another plan has a category of the same name
     this.open = false;
@@ -87,9 +94,16 @@ class NewSale {
 
   #asked() {
     const { fields, open, chooser } = this;
-    const prices = Object.fromEntries(this.categories.map(({ name }) => [name, minorOf(this.prices[name], fields.currency)]));
+    const prices = Object.fromEntries(
+      this.categories.map(({ name }) => [name, minorOf(this.prices[name], fields.currency)]),
+    );
     return {
-      name: fields.name.trim(), slug: fields.slug, currency: fields.currency, prices, open, plan: chooser.text,
+      name: fields.name.trim(),
+      slug: fields.slug,
+      currency: fields.currency,
+      prices,
+      open,
+      plan: chooser.text,
       ...Object.fromEntries(TIMES.map((time) => [time, momentOf(fields[time])])),
       ...Object.fromEntries(Object.keys(LIMITS).map((limit) => [limit, Number(fields[limit])])),
     };
@@ -115,8 +129,7 @@ class NewSale {
         <form class="sale-form" novalidate @submit=${this.submit}>
           <section class="card" aria-labelledby="plan-title">
             <h2 id="plan-title">${t("ops.plan.title")}</h2>
-            ${this.chooser.draw()}
-            ${this.chooser.plan ? this.#prices() : nothing}
+            ${this.chooser.draw()} ${this.chooser.plan ? this.#prices() : nothing}
           </section>
           <section class="card" aria-labelledby="words-title">
             <h2 id="words-title">${t("ops.new.words")}</h2>
@@ -141,12 +154,19 @@ class NewSale {
             </div>
           </section>
           <div class="send">
-            <label class="check"><input type="checkbox" id="sale-open" .checked=${live(this.open)} @change=${this.#opened} /> <span>${t("ops.new.open")}</span></label>
-            <p class="hint">${this.open ? t("ops.new.open_now") : fields.opens_at ? t("ops.new.open_then") : t("ops.new.open_by_hand")}</p>
+            <label class="check"
+              ><input type="checkbox" id="sale-open" .checked=${live(this.open)} @change=${this.#opened} />
+              <span>${t("ops.new.open")}</span></label
+            >
+            <p class="hint">
+              ${this.open ? t("ops.new.open_now") : fields.opens_at ? t("ops.new.open_then") : t("ops.new.open_by_hand")}
+            </p>
             ${bad && this.tried ? html`<p class="callout" data-kind="bad" role="alert">${counted("ops.new.wrong", bad)}</p>` : nothing}
             ${this.failure ? html`<p class="callout" data-kind="bad" role="alert">${this.failure}</p>` : nothing}
             <div class="actions">
-              <button class="button primary" type="submit" aria-disabled=${this.busy}>${this.busy ? html`<span class="spinner" aria-hidden="true"></span>` : nothing}${this.busy ? t("ops.new.busy") : t("ops.new.go")}</button>
+              <button class="button primary" type="submit" aria-disabled=${this.busy}>
+                ${this.busy ? html`<span class="spinner" aria-hidden="true"></span>` : nothing}${this.busy ? t("ops.new.busy") : t("ops.new.go")}
+              </button>
               <a class="button secondary" href="/ops">${t("ops.confirm.no")}</a>
             </div>
           </div>
@@ -167,7 +187,9 @@ class NewSale {
     return html`
       <h3>${t("ops.new.prices")}</h3>
       ${field(this, "currency", { list: "currencies", lower: true })}
-      <ul class="prices">${this.categories.map((one, index) => this.#price(one, index, swatches.get(one.name)))}</ul>
+      <ul class="prices">
+        ${this.categories.map((one, index) => this.#price(one, index, swatches.get(one.name)))}
+      </ul>
     `;
   }
 
@@ -185,8 +207,14 @@ class NewSale {
       <label for=${id}>${name} <small>${counted("ops.plan.seats", seats)}</small></label>
       <span class="read" id="${id}-read">${Number.isNaN(amount) ? nothing : money(amount, this.fields.currency)}</span>
       <input
-        id=${id} type="text" inputmode="decimal" autocomplete="off" aria-invalid=${wrong ? "true" : "false"}
-        aria-describedby="${id}-read ${wrong ? `${id}-wrong` : ""}" .value=${live(text)} @input=${typed}
+        id=${id}
+        type="text"
+        inputmode="decimal"
+        autocomplete="off"
+        aria-invalid=${wrong ? "true" : "false"}
+        aria-describedby="${id}-read ${wrong ? `${id}-wrong` : ""}"
+        .value=${live(text)}
+        @input=${typed}
       />
       ${wrong ? html`<p class="wrong" id="${id}-wrong">${sentence(wrong)}</p>` : nothing}
     </li>`;

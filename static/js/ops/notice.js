@@ -19,7 +19,8 @@ export function tell(text, { bad = false } = {}) {
 }
 
 /** Why a call failed, in plain words. */
-export const why = (error) => (error.code ? `${reason(error.code)}${error.detail ? ` (${error.detail})` : ""}` : t("ops.no_answer"));
+export const why = (error) =>
+  error.code ? `${reason(error.code)}${error.detail ? ` (${error.detail})` : ""}` : t("ops.no_answer");
 
 /** Runs `action`, tells `done(result)` or why not; resolves to the result, or undefined. */
 export async function attempt(action, done) {
@@ -55,10 +56,12 @@ export function confirm({ title, text, go, word = null }) {
       html`<form @submit=${submit}>
         <h2 id="confirm-title">${title}</h2>
         <p>${text}</p>
-        ${word
-          ? html`<label for="confirm-word">${t("ops.confirm.type", { word })}</label>
-              <input id="confirm-word" type="text" autocomplete="off" spellcheck="false" @input=${typed} />`
-          : null}
+        ${
+          word
+            ? html`<label for="confirm-word">${t("ops.confirm.type", { word })}</label>
+                <input id="confirm-word" type="text" autocomplete="off" spellcheck="false" @input=${typed} />`
+            : null
+        }
         <div class="actions">
           <button type="button" class="button secondary" @click=${() => end(false)}>${t("ops.confirm.no")}</button>
           <button type="submit" class="button danger" ?disabled=${Boolean(word)}>${go}</button>

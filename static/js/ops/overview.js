@@ -13,7 +13,11 @@ const KIND = { UP: "good", DEGRADED: "warn", DOWN: "bad" };
 export function overview(root) {
   let news = null;
   let lost = null;
-  const draw = () => render(page(news, lost, () => poll.now()), root);
+  const draw = () =>
+    render(
+      page(news, lost, () => poll.now()),
+      root,
+    );
   const poll = new Poll({
     ask: api.overview,
     every: 2000,
@@ -32,23 +36,37 @@ export function overview(root) {
 }
 
 function page(news, lost, refresh) {
-  if (!news) return html`<h1>${t("ops.title")}</h1>${lost ? html`<p class="callout" data-kind="bad" role="alert">${why(lost)}</p>` : nothing}`;
+  if (!news)
+    return html`<h1>${t("ops.title")}</h1>
+      ${lost ? html`<p class="callout" data-kind="bad" role="alert">${why(lost)}</p>` : nothing}`;
   return html`
-    <div class="head"><h1>${t("ops.title")}</h1> ${pill(KIND[news.status], t(`ops.health.${news.status}`))}</div>
+    <div class="head">
+      <h1>${t("ops.title")}</h1>
+      ${pill(KIND[news.status], t(`ops.health.${news.status}`))}
+    </div>
     ${lost ? html`<p class="callout" data-kind="bad" role="alert">${t("ops.stale")} ${why(lost)}</p>` : nothing}
     ${alertList(news.alerts)}
     <section aria-labelledby="sales-title">
-      <div class="head"><h2 id="sales-title">${t("ops.nav.sales")}</h2> <a class="button small secondary new-sale" href="/ops/new">${t("ops.new.title")}</a></div>
-      ${news.sales === null
-        ? html`<p class="callout" data-kind="bad">${t("ops.away.postgresql")}</p>`
-        : news.sales.length
-          ? html`<ul class="sale-list">${news.sales.map(saleRow)}</ul>`
-          : html`<p class="quiet">${t("ops.no_sales")}</p>`}
+      <div class="head">
+        <h2 id="sales-title">${t("ops.nav.sales")}</h2>
+        <a class="button small secondary new-sale" href="/ops/new">${t("ops.new.title")}</a>
+      </div>
+      ${
+        news.sales === null
+          ? html`<p class="callout" data-kind="bad">${t("ops.away.postgresql")}</p>`
+          : news.sales.length
+            ? html`<ul class="sale-list">
+                ${news.sales.map(saleRow)}
+              </ul>`
+            : html`<p class="quiet">${t("ops.no_sales")}</p>`
+      }
     </section>
     <div class="columns">
       <section class="card" aria-labelledby="health-title">
         <h2 id="health-title">${t("ops.health.title")}</h2>
-        <ul class="components">${Object.entries(news.components).map(([name, one]) => component(name, one))}</ul>
+        <ul class="components">
+          ${Object.entries(news.components).map(([name, one]) => component(name, one))}
+        </ul>
       </section>
       <section class="card" aria-labelledby="circuits-title">
         <h2 id="circuits-title">${t("ops.circuit.title")}</h2>
@@ -59,17 +77,24 @@ function page(news, lost, refresh) {
   `;
 }
 
-const saleRow = (sale) => html`<li>
-  <a href=${`/ops/events/${sale.slug}`}>
-    <span class="name">${sale.name} <small>${sale.slug}</small></span>
-    ${salePill(sale)}
-    <span class="number"><b>${figure(sale.waiting)}</b> ${t("ops.waiting")}</span>
-    <span class="number"><b>${figure(sale.active)}</b> / ${figure(sale.active_limit)} ${t("ops.active")}</span>
-    <span class="number"><b>${sale.sold === null ? "–" : percent(sale.sold / Math.max(1, sale.seats))}</b> ${t("ops.sold")}</span>
-  </a>
-</li>`;
+const saleRow = (sale) =>
+  html`<li>
+    <a href=${`/ops/events/${sale.slug}`}>
+      <span class="name">${sale.name} <small>${sale.slug}</small></span>
+      ${salePill(sale)}
+      <span class="number"><b>${figure(sale.waiting)}</b> ${t("ops.waiting")}</span>
+      <span class="number"><b>${figure(sale.active)}</b> / ${figure(sale.active_limit)} ${t("ops.active")}</span>
+      <span class="number"
+        ><b>${sale.sold === null ? "–" : percent(sale.sold / Math.max(1, sale.seats))}</b> ${t("ops.sold")}</span
+      >
+    </a>
+  </li>`;
 
-const component = (name, one) => html`<li>
-  <strong>${name}</strong> ${pill(KIND[one.status], t(`ops.health.${one.status}`))}
-  <small>${one.latency_ms === null ? nothing : span(one.latency_ms / 1000)} ${one.detail.bus === "local" ? t("ops.health.local_bus") : nothing} ${one.detail.error ?? nothing}</small>
-</li>`;
+const component = (name, one) =>
+  html`<li>
+    <strong>${name}</strong> ${pill(KIND[one.status], t(`ops.health.${one.status}`))}
+    <small
+      >${one.latency_ms === null ? nothing : span(one.latency_ms / 1000)}
+      ${one.detail.bus === "local" ? t("ops.health.local_bus") : nothing} ${one.detail.error ?? nothing}</small
+    >
+  </li>`;

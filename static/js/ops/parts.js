@@ -5,49 +5,69 @@ import { at, figure, percent, span } from "./format.js";
 
 /** One figure with its name; `note` below it, `level` warn or fail colours it. */
 export const tile = (name, value, { note = nothing, level = "", wide = false } = {}) =>
-  html`<div class="tile" data-level=${level} ?data-wide=${wide}><dt>${name}</dt><dd>${value}<small>${note}</small></dd></div>`;
+  html`<div class="tile" data-level=${level} ?data-wide=${wide}>
+    <dt>${name}</dt>
+    <dd>${value}<small>${note}</small></dd>
+  </div>`;
 
 export const pill = (kind, text) => html`<span class="pill" data-kind=${kind}>${text}</span>`;
 
 export const salePill = (sale) =>
-  sale.status === "open" && sale.paused ? pill("warn", t("ops.state.paused")) : pill(sale.status === "open" ? "good" : "plain", t(`ops.state.${sale.status}`));
+  sale.status === "open" && sale.paused
+    ? pill("warn", t("ops.state.paused"))
+    : pill(sale.status === "open" ? "good" : "plain", t(`ops.state.${sale.status}`));
 
 export const alertList = (alerts) =>
   alerts.length
     ? html`<ul class="alerts" aria-label=${t("ops.alerts")}>
         ${alerts.map(
-          (alert) => html`<li data-level=${alert.severity}>
-            <strong>${alert.name.replaceAll("_", " ")}${alert.subject === "-" ? "" : ` · ${alert.subject}`}</strong>
-            <span class="since">${t("ops.since", { time: at(alert.since) })}</span>
-            <p>${alert.detail}</p>
-            <p class="advice">${alert.action}</p>
-          </li>`,
+          (alert) =>
+            html`<li data-level=${alert.severity}>
+              <strong>${alert.name.replaceAll("_", " ")}${alert.subject === "-" ? "" : ` · ${alert.subject}`}</strong>
+              <span class="since">${t("ops.since", { time: at(alert.since) })}</span>
+              <p>${alert.detail}</p>
+              <p class="advice">${alert.action}</p>
+            </li>`,
         )}
       </ul>`
     : nothing;
 
-export const circuitLevel = (mode) => ({ OPEN: "bad", FORCED_OPEN: "bad", HALF_OPEN: "warn", DISABLED: "warn" })[mode] ?? "good";
+export const circuitLevel = (mode) =>
+  ({ OPEN: "bad", FORCED_OPEN: "bad", HALF_OPEN: "warn", DISABLED: "warn" })[mode] ?? "good";
 
 /** The payment providers with their circuits; `force(provider, state)` is asked for a change. */
-export const circuitList = (circuits, force) => html`<ul class="circuits">
-  ${circuits.map(
-    (circuit) => html`<li>
-      <div>
-        <strong>${circuit.provider}</strong> ${pill(circuitLevel(circuit.mode), t(`ops.circuit.${circuit.mode}`))}
-        <small>
-          ${circuit.failure_rate === null ? t("ops.circuit.calm") : t("ops.circuit.rate", { rate: percent(circuit.failure_rate / 100), calls: figure(circuit.calls) })}
-          ${circuit.seconds_until_probe ? ` · ${t("ops.circuit.probe", { time: span(circuit.seconds_until_probe) })}` : nothing}
-          ${circuit.shared ? nothing : ` · ${t("ops.circuit.alone")}`}
-        </small>
-      </div>
-      <div class="segments" role="group" aria-label=${circuit.provider}>
-        ${[["automatic", ["CLOSED", "OPEN", "HALF_OPEN"]], ["open", ["FORCED_OPEN"]], ["closed", ["DISABLED"]]].map(
-          ([state, modes]) => html`<button type="button" aria-pressed=${modes.includes(circuit.mode)} @click=${() => modes.includes(circuit.mode) || force(circuit.provider, state)}>${t(`ops.circuit.to_${state}`)}</button>`,
-        )}
-      </div>
-    </li>`,
-  )}
-</ul>`;
+export const circuitList = (circuits, force) =>
+  html`<ul class="circuits">
+    ${circuits.map(
+      (circuit) =>
+        html`<li>
+          <div>
+            <strong>${circuit.provider}</strong> ${pill(circuitLevel(circuit.mode), t(`ops.circuit.${circuit.mode}`))}
+            <small>
+              ${circuit.failure_rate === null ? t("ops.circuit.calm") : t("ops.circuit.rate", { rate: percent(circuit.failure_rate / 100), calls: figure(circuit.calls) })}
+              ${circuit.seconds_until_probe ? ` · ${t("ops.circuit.probe", { time: span(circuit.seconds_until_probe) })}` : nothing}
+              ${circuit.shared ? nothing : ` · ${t("ops.circuit.alone")}`}
+            </small>
+          </div>
+          <div class="segments" role="group" aria-label=${circuit.provider}>
+            ${[
+              ["automatic", ["CLOSED", "OPEN", "HALF_OPEN"]],
+              ["open", ["FORCED_OPEN"]],
+              ["closed", ["DISABLED"]],
+            ].map(
+              ([state, modes]) =>
+                html`<button
+                  type="button"
+                  aria-pressed=${modes.includes(circuit.mode)}
+                  @click=${() => modes.includes(circuit.mode) || force(circuit.provider, state)}
+                >
+                  ${t(`ops.circuit.to_${state}`)}
+                </button>`,
+            )}
+          </div>
+        </li>`,
+    )}
+  </ul>`;
 
 /** `detail` of an audit entry in one line. */
 const detailOf = (detail) =>
@@ -56,18 +76,29 @@ const detailOf = (detail) =>
     .map(([name, value]) => `${name}: ${typeof value === "object" ? JSON.stringify(value) : value}`)
     .join(" · ");
 
-export const auditTable = (entries, { subject = true } = {}) => html`<div class="scroll" tabindex="0" role="region" aria-label=${t("ops.audit.title")}>
-  <table>
-    <thead>
-      <tr><th scope="col">${t("ops.audit.when")}</th><th scope="col">${t("ops.audit.who")}</th><th scope="col">${t("ops.audit.what")}</th>${subject ? html`<th scope="col">${t("ops.audit.subject")}</th>` : nothing}<th scope="col">${t("ops.audit.detail")}</th></tr>
-    </thead>
-    <tbody>
-      ${entries.map(
-        (entry) => html`<tr>
-          <td class="time">${at(entry.at)}</td><td>${entry.actor}</td><td><code>${entry.action}</code></td>
-          ${subject ? html`<td>${entry.subject === "-" ? "" : entry.subject}</td>` : nothing}<td class="detail">${detailOf(entry.detail)}</td>
-        </tr>`,
-      )}
-    </tbody>
-  </table>
-</div>`;
+export const auditTable = (entries, { subject = true } = {}) =>
+  html`<div class="scroll" tabindex="0" role="region" aria-label=${t("ops.audit.title")}>
+    <table>
+      <thead>
+        <tr>
+          <th scope="col">${t("ops.audit.when")}</th>
+          <th scope="col">${t("ops.audit.who")}</th>
+          <th scope="col">${t("ops.audit.what")}</th>
+          ${subject ? html`<th scope="col">${t("ops.audit.subject")}</th>` : nothing}
+          <th scope="col">${t("ops.audit.detail")}</th>
+        </tr>
+      </thead>
+      <tbody>
+        ${entries.map(
+          (entry) =>
+            html`<tr>
+              <td class="time">${at(entry.at)}</td>
+              <td>${entry.actor}</td>
+              <td><code>${entry.action}</code></td>
+              ${subject ? html`<td>${entry.subject === "-" ? "" : entry.subject}</td>` : nothing}
+              <td class="detail">${detailOf(entry.detail)}</td>
+            </tr>`,
+        )}
+      </tbody>
+    </table>
+  </div>`;

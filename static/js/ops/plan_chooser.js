@@ -24,10 +24,12 @@ export class PlanChooser {
     this.turn = 0;
   }
 
-  file = (file) => file && this.#take(file.name, async () => {
-    if (file.size > MOST_BYTES) throw new Error(t("ops.plan.too_large", { most: figure(MOST_BYTES / 1e6) }));
-    return file.text();
-  });
+  file = (file) =>
+    file &&
+    this.#take(file.name, async () => {
+      if (file.size > MOST_BYTES) throw new Error(t("ops.plan.too_large", { most: figure(MOST_BYTES / 1e6) }));
+      return file.text();
+    });
 
   demonstration = () => this.#take(t("ops.plan.demonstration"), api.demonstrationPlan);
 
@@ -53,7 +55,11 @@ export class PlanChooser {
 
   #refused(error) {
     const { errors = [], more = 0 } = error.code === "plan_invalid" ? error.data : {};
-    const text = errors.length ? counted("ops.plan.errors", errors.length + more) : error.code ? why(error) : error.message || why(error);
+    const text = errors.length
+      ? counted("ops.plan.errors", errors.length + more)
+      : error.code
+        ? why(error)
+        : error.message || why(error);
     this.problem = { text, errors, more };
   }
 
@@ -67,15 +73,25 @@ export class PlanChooser {
     const invalid = this.problem || this.missing;
     return html`
       <div
-        class="drop" ?data-over=${this.over} ?data-chosen=${this.plan !== null}
-        @dragover=${this.#over} @dragleave=${this.#left} @drop=${this.#dropped}
+        class="drop"
+        ?data-over=${this.over}
+        ?data-chosen=${this.plan !== null}
+        @dragover=${this.#over}
+        @dragleave=${this.#left}
+        @drop=${this.#dropped}
       >
         <input
-          id="plan-file" class="visually-hidden" type="file" accept=".json,application/json"
-          aria-invalid=${invalid ? "true" : "false"} aria-describedby="plan-hint${invalid ? " plan-wrong" : ""}"
+          id="plan-file"
+          class="visually-hidden"
+          type="file"
+          accept=".json,application/json"
+          aria-invalid=${invalid ? "true" : "false"}
+          aria-describedby="plan-hint${invalid ? " plan-wrong" : ""}"
           @change=${this.#picked}
         />
-        <label class="button small secondary" for="plan-file">${this.name ? t("ops.plan.other") : t("ops.plan.file")}</label>
+        <label class="button small secondary" for="plan-file"
+          >${this.name ? t("ops.plan.other") : t("ops.plan.file")}</label
+        >
         <button type="button" class="link" @click=${this.demonstration}>${t("ops.plan.use_demonstration")}</button>
         <p class="hint" id="plan-hint">${t("ops.plan.hint")}</p>
       </div>
@@ -83,8 +99,7 @@ export class PlanChooser {
         ${this.busy ? html`<p class="checking"><span class="spinner" aria-hidden="true"></span> ${t("ops.plan.checking", { name: this.name })}</p>` : nothing}
         ${this.plan ? html`<p class="plan-summary"><strong>${this.plan.name || this.name}</strong> ${t("ops.plan.has", { seats: counted("ops.plan.seats", this.plan.seats), zones: counted("ops.plan.zones", this.plan.zones) })}</p>` : nothing}
       </div>
-      ${invalid ? this.#wrong() : nothing}
-      ${this.picture ? this.picture.element : nothing}
+      ${invalid ? this.#wrong() : nothing} ${this.picture ? this.picture.element : nothing}
     `;
   }
 
@@ -93,9 +108,13 @@ export class PlanChooser {
     const { text, errors, more } = this.problem;
     return html`<div class="callout plan-errors" data-kind="bad" role="alert">
       <p id="plan-wrong"><strong>${this.name}</strong>: ${text}</p>
-      ${errors.length
-        ? html`<ul tabindex="0" aria-label=${text}>${errors.map((one) => html`<li><code>${one.at}</code> <span lang="en">${one.message}</span></li>`)}</ul>`
-        : nothing}
+      ${
+        errors.length
+          ? html`<ul tabindex="0" aria-label=${text}>
+              ${errors.map((one) => html`<li><code>${one.at}</code> <span lang="en">${one.message}</span></li>`)}
+            </ul>`
+          : nothing
+      }
       ${more ? html`<p>${t("ops.plan.more", { number: figure(more) })}</p>` : nothing}
     </div>`;
   }

@@ -11,7 +11,10 @@ export class PlanPicture {
   /** `body`: as of GET /api/events/{slug}/plan. `recoloured()` is told when the page turned dark or light. */
   constructor(body, label, recoloured) {
     this.plan = new Plan(body);
-    this.painter = new Painter(this.plan, new SeatIndex(this.plan), { ...NOBODYS, board: { states: new Uint8Array(this.plan.size) } });
+    this.painter = new Painter(this.plan, new SeatIndex(this.plan), {
+      ...NOBODYS,
+      board: { states: new Uint8Array(this.plan.size) },
+    });
     this.element = document.createElement("canvas");
     this.element.className = "plan-picture";
     this.element.setAttribute("role", "img");
@@ -45,7 +48,13 @@ export class PlanPicture {
     const room = MARGIN * 2 * ratio;
     const k = Math.min((width - room) / Math.max(1, maxX - minX), (height - room) / Math.max(1, maxY - minY));
     painter.setTheme(readTheme(document.body, plan.categories), ratio);
-    painter.paint(element.getContext("2d"), plan.box, k, (width - (minX + maxX) * k) / 2, (height - (minY + maxY) * k) / 2);
+    painter.paint(
+      element.getContext("2d"),
+      plan.box,
+      k,
+      (width - (minX + maxX) * k) / 2,
+      (height - (minY + maxY) * k) / 2,
+    );
   }
 
   gone() {

@@ -14,10 +14,25 @@ import { Poll } from "./poll.js";
 import { SaleSettings } from "./sale_settings.js";
 import { workings } from "./workings.js";
 
-const RANGES = [[300, "ops.range.5"], [900, "ops.range.15"], [3600, "ops.range.60"]];
+const RANGES = [
+  [300, "ops.range.5"],
+  [900, "ops.range.15"],
+  [3600, "ops.range.60"],
+];
 const AUDIT_EVERY = 5; // looks at the figures; what is inspected is looked at as often
 
-const FIELDS = ["at", "waiting", "active", "limit", "held", "sold", "confirmed", "failed", "checkout_p95_seconds", "fanout_p95_ms"];
+const FIELDS = [
+  "at",
+  "waiting",
+  "active",
+  "limit",
+  "held",
+  "sold",
+  "confirmed",
+  "failed",
+  "checkout_p95_seconds",
+  "fanout_p95_ms",
+];
 
 export function sale(root, slug) {
   new SalePage(root, slug);
@@ -38,12 +53,24 @@ class SalePage {
     this.series = new Series(FIELDS);
     this.charts = charts();
     this.chartHost = element("div", "charts", ...this.charts.map((chart) => chart.element));
-    this.poll = new Poll({ ask: this.api.figures, got: (body) => this.#got(body), lost: (error) => this.#failed(error) });
+    this.poll = new Poll({
+      ask: this.api.figures,
+      got: (body) => this.#got(body),
+      lost: (error) => this.#failed(error),
+    });
     this.draw();
     this.#history();
     this.poll.now();
-    this.inspector = new Inspector({ sale: this.api, actions: this.actions, host: this.root.querySelector("#inspector") });
-    this.settings = new SaleSettings({ sale: this.api, host: this.root.querySelector("#settings"), changed: () => this.#changed() });
+    this.inspector = new Inspector({
+      sale: this.api,
+      actions: this.actions,
+      host: this.root.querySelector("#inspector"),
+    });
+    this.settings = new SaleSettings({
+      sale: this.api,
+      host: this.root.querySelector("#settings"),
+      changed: () => this.#changed(),
+    });
   }
 
   async #history() {
@@ -119,13 +146,11 @@ class SalePage {
       html`
         <div class="head">
           <h1>${news?.name ?? this.slug}</h1>
-          ${news ? salePill(news) : nothing}
-          ${news ? this.#switches(news) : nothing}
+          ${news ? salePill(news) : nothing} ${news ? this.#switches(news) : nothing}
         </div>
         ${lost ? html`<p class="callout" data-kind="bad" role="alert">${news ? t("ops.stale") : nothing} ${why(lost)}</p>` : nothing}
         ${news?.away.map((store) => html`<p class="callout" data-kind="bad" role="alert">${t(`ops.away.${store}`)}</p>`)}
-        ${news ? alertList(news.alerts) : nothing}
-        ${news ? tiles(news) : nothing}
+        ${news ? alertList(news.alerts) : nothing} ${news ? tiles(news) : nothing}
         <section aria-labelledby="charts-title">
           <div class="head">
             <h2 id="charts-title">${t("ops.charts")}</h2>
@@ -154,7 +179,8 @@ class SalePage {
 
   #switches(news) {
     const { actions } = this;
-    const button = (kind, action, text) => html`<button type="button" class="button small ${kind}" @click=${action}>${text}</button>`;
+    const button = (kind, action, text) =>
+      html`<button type="button" class="button small ${kind}" @click=${action}>${text}</button>`;
     return html`<div class="switches">
       ${news.status === "open" && !news.paused ? button("secondary", actions.pause, t("ops.pause.go")) : nothing}
       ${news.status === "open" && news.paused ? button("primary", actions.resume, t("ops.resume.go")) : nothing}
@@ -173,12 +199,21 @@ class SalePage {
 
 function sampleOf(news) {
   const { admission, board, checkouts } = news;
-  const limit = admission?.cap === null || admission?.cap === undefined ? news.active_limit : Math.min(admission.cap, news.active_limit);
+  const limit =
+    admission?.cap === null || admission?.cap === undefined
+      ? news.active_limit
+      : Math.min(admission.cap, news.active_limit);
   return [
     Date.parse(news.now) / 1000,
-    admission?.waiting ?? null, admission?.active ?? null, news.paused ? 0 : limit,
-    board?.held ?? null, board?.sold ?? null,
-    checkouts?.confirmed ?? null, checkouts?.failed ?? null, checkouts?.p95_seconds ?? null, news.fanout_p95_ms,
+    admission?.waiting ?? null,
+    admission?.active ?? null,
+    news.paused ? 0 : limit,
+    board?.held ?? null,
+    board?.sold ?? null,
+    checkouts?.confirmed ?? null,
+    checkouts?.failed ?? null,
+    checkouts?.p95_seconds ?? null,
+    news.fanout_p95_ms,
   ];
 }
 

@@ -12,7 +12,10 @@ export const TIMES = ["opens_at", "closes_at", "starts_at"];
 /** "Nacht der Bücher 2026!" -> "nacht-der-bucher-2026"; empty when nothing of it can stand in an address. */
 export function slugOf(name) {
   const plain = name.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase().replaceAll("ß", "ss");
-  return plain.replace(/[^a-z0-9]+/g, "-").slice(0, 64).replace(/^-+|-+$/g, "");
+  return plain
+    .replace(/[^a-z0-9]+/g, "-")
+    .slice(0, 64)
+    .replace(/^-+|-+$/g, "");
 }
 
 /** The names of all currencies that the browser knows. */
@@ -77,7 +80,9 @@ export function refused(error, known) {
   if (error.code === "event_exists") return new Map([["slug", "taken"]]);
   const places = (error.data?.errors ?? []).map(({ at }) => at);
   const wrong = new Map(
-    places.filter((at) => known.has(at)).map((at) => [at, at.startsWith("prices.") ? "price" : TIMES.includes(at) && at !== "closes_at" ? "time" : at]),
+    places
+      .filter((at) => known.has(at))
+      .map((at) => [at, at.startsWith("prices.") ? "price" : TIMES.includes(at) && at !== "closes_at" ? "time" : at]),
   );
   return wrong.size ? wrong : null;
 }

@@ -69,7 +69,12 @@ export class SaleSettings {
   async #save(names) {
     this.busy = true;
     this.draw();
-    const value = (name) => (TIMES.includes(name) ? momentOf(this.fields[name]) : name === "name" ? this.fields.name.trim() : Number(this.fields[name]));
+    const value = (name) =>
+      TIMES.includes(name)
+        ? momentOf(this.fields[name])
+        : name === "name"
+          ? this.fields.name.trim()
+          : Number(this.fields[name]);
     try {
       this.#learn(await this.sale.change(Object.fromEntries(names.map((name) => [name, value(name)]))));
       tell(t("ops.settings.done"));
@@ -95,7 +100,10 @@ export class SaleSettings {
     const changed = this.#changes().length > 0;
     render(
       html`
-        <summary><h2>${t("ops.settings.title")}</h2> <small>${t("ops.settings.lead")}</small></summary>
+        <summary>
+          <h2>${t("ops.settings.title")}</h2>
+          <small>${t("ops.settings.lead")}</small>
+        </summary>
         <form class="sale-form" novalidate @submit=${this.#submit}>
           ${field(this, "name")}
           <p class="hint">${t("ops.field.zone", { zone: zone(LANGUAGE) })}</p>
@@ -109,7 +117,9 @@ export class SaleSettings {
           <p class="hint">${t("ops.settings.effect")}</p>
           ${this.failure ? html`<p class="callout" data-kind="bad" role="alert">${this.failure}</p>` : nothing}
           <div class="actions">
-            <button class="button small primary" type="submit" ?disabled=${!changed || this.busy}>${t("ops.settings.go")}</button>
+            <button class="button small primary" type="submit" ?disabled=${!changed || this.busy}>
+              ${t("ops.settings.go")}
+            </button>
             ${changed ? html`<button class="button small secondary" type="button" @click=${this.#undo}>${t("ops.settings.undo")}</button>` : nothing}
           </div>
         </form>

@@ -20,7 +20,11 @@ export class SeatFinder {
 
   /** Seats that every word of `text` fits, in plan order, `MOST` at most; `total` is how many there are. */
   find(text) {
-    const words = text.toLowerCase().trim().split(/[\s,]+/).filter(Boolean);
+    const words = text
+      .toLowerCase()
+      .trim()
+      .split(/[\s,]+/)
+      .filter(Boolean);
     const found = [];
     let total = 0;
     if (!words.length) return { found, total };

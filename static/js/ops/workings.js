@@ -9,15 +9,35 @@ const STALE_SECONDS = { sweep: 20, load: 60, vitals: 60, history: 60, health_wat
 export function workings(news) {
   const late = (news.jobs ?? []).filter((job) => job.seconds_ago > (STALE_SECONDS[job.name] ?? Infinity));
   return html`<details class="card" ?open=${late.length > 0}>
-    <summary><h2>${t("ops.workings")}</h2> <small>${t("ops.processes", { number: figure(news.processes?.length) })}${late.length ? ` · ${t("ops.jobs.late", { names: late.map((job) => job.name).join(", ") })}` : nothing}</small></summary>
+    <summary>
+      <h2>${t("ops.workings")}</h2>
+      <small
+        >${t("ops.processes", { number: figure(news.processes?.length) })}${late.length ? ` · ${t("ops.jobs.late", { names: late.map((job) => job.name).join(", ") })}` : nothing}</small
+      >
+    </summary>
     <div class="scroll" tabindex="0" role="region" aria-label=${t("ops.process")}>
       <table>
         <thead>
-          <tr><th scope="col">${t("ops.process")}</th><th scope="col">CPU</th><th scope="col">${t("ops.memory")}</th><th scope="col">${t("ops.pool")}</th><th scope="col">${t("ops.channels_short")}</th><th scope="col">${t("ops.fanout")}</th></tr>
+          <tr>
+            <th scope="col">${t("ops.process")}</th>
+            <th scope="col">CPU</th>
+            <th scope="col">${t("ops.memory")}</th>
+            <th scope="col">${t("ops.pool")}</th>
+            <th scope="col">${t("ops.channels_short")}</th>
+            <th scope="col">${t("ops.fanout")}</th>
+          </tr>
         </thead>
         <tbody>
           ${(news.processes ?? []).map(
-            (one) => html`<tr><td>${one.host}:${one.pid}</td><td>${percent(one.cpu)}</td><td>${percent(one.memory)}</td><td>${percent(one.pool)}</td><td>${figure(one.channels)}</td><td>${span(one.fanout_p95_ms === null ? null : one.fanout_p95_ms / 1000)}</td></tr>`,
+            (one) =>
+              html`<tr>
+                <td>${one.host}:${one.pid}</td>
+                <td>${percent(one.cpu)}</td>
+                <td>${percent(one.memory)}</td>
+                <td>${percent(one.pool)}</td>
+                <td>${figure(one.channels)}</td>
+                <td>${span(one.fanout_p95_ms === null ? null : one.fanout_p95_ms / 1000)}</td>
+              </tr>`,
           )}
         </tbody>
       </table>
@@ -37,6 +57,10 @@ function locks(news) {
   const worst = all.reduce((a, b) => (b.failed_share > a.failed_share ? b : a));
   const advice = all.find((one) => one.advised_wait_seconds !== null);
   return html`<h3>${t("ops.locks.title")}</h3>
-    <p>${t("ops.locks.now", { guard: news.seat_guard, wait: span(worst.wait_seconds), lease: span(worst.lease_seconds), share: percent(worst.failed_share, 1) })}</p>
-    <p class="hint">${advice ? t("ops.locks.advice", { wait: span(advice.advised_wait_seconds), lease: span(advice.advised_lease_seconds), section: span(advice.critical_section_seconds) }) : t("ops.locks.none")}</p>`;
+    <p>
+      ${t("ops.locks.now", { guard: news.seat_guard, wait: span(worst.wait_seconds), lease: span(worst.lease_seconds), share: percent(worst.failed_share, 1) })}
+    </p>
+    <p class="hint">
+      ${advice ? t("ops.locks.advice", { wait: span(advice.advised_wait_seconds), lease: span(advice.advised_lease_seconds), section: span(advice.critical_section_seconds) }) : t("ops.locks.none")}
+    </p>`;
 }

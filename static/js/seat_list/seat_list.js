@@ -47,12 +47,13 @@ export class SeatList {
       ${this.#heading(t("list.choose_zone"))}
       <ul class="list-choices">
         ${this.plan.zones.map(
-          (zone) => html`<li>
-            <button type="button" class="list-choice" @click=${() => this.#go(zone, null)}>
-              <span class="list-name">${zone.name || t("list.hall")}</span>
-              <span class="list-free">${counted("seats.free", free.get(zone.index) ?? 0)}</span>
-            </button>
-          </li>`,
+          (zone) =>
+            html`<li>
+              <button type="button" class="list-choice" @click=${() => this.#go(zone, null)}>
+                <span class="list-name">${zone.name || t("list.hall")}</span>
+                <span class="list-free">${counted("seats.free", free.get(zone.index) ?? 0)}</span>
+              </button>
+            </li>`,
         )}
       </ul>
     `;
@@ -69,7 +70,12 @@ export class SeatList {
           const row = this.plan.rows[index];
           const count = free.get(index) ?? 0;
           return html`<li>
-            <button type="button" class="list-choice" data-none=${count === 0 ? "" : nothing} @click=${() => this.#go(zone, row)}>
+            <button
+              type="button"
+              class="list-choice"
+              data-none=${count === 0 ? "" : nothing}
+              @click=${() => this.#go(zone, row)}
+            >
               <span class="list-name">${t("seat.row", { row: row.name })}</span>
               <span class="list-free">${counted("seats.free", count)}</span>
             </button>
@@ -129,7 +135,9 @@ export class SeatList {
   }
 
   #back(text, go) {
-    return html`<button type="button" class="list-back" @click=${go}><span aria-hidden="true">←</span> ${text}</button>`;
+    return html`<button type="button" class="list-back" @click=${go}>
+      <span aria-hidden="true">←</span> ${text}
+    </button>`;
   }
 
   #countBy(group) {

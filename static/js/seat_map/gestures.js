@@ -91,7 +91,11 @@ export function listen(element, on) {
       lastTap = null;
       return;
     }
-    if (lastTap && time - lastTap.time < DOUBLE.within && Math.hypot(at.x - lastTap.x, at.y - lastTap.y) < DOUBLE.apart) {
+    if (
+      lastTap &&
+      time - lastTap.time < DOUBLE.within &&
+      Math.hypot(at.x - lastTap.x, at.y - lastTap.y) < DOUBLE.apart
+    ) {
       on.zoomSoftly(2.2, at.x, at.y);
       lastTap = null;
     } else {

@@ -23,7 +23,10 @@ export class Minimap {
       this.element.setPointerCapture(event.pointerId);
       move(event);
     });
-    this.element.addEventListener("pointermove", (event) => this.element.hasPointerCapture(event.pointerId) && move(event));
+    this.element.addEventListener(
+      "pointermove",
+      (event) => this.element.hasPointerCapture(event.pointerId) && move(event),
+    );
   }
 
   draw(overview, viewport, theme, ratio) {

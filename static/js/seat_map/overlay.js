@@ -17,7 +17,8 @@ export class Overlay {
   count(states, filter) {
     this.free.fill(0);
     for (let i = 0; i < states.length; i += 1) {
-      if (states[i] === 0 && (filter === null || filter.has(this.plan.category[i]))) this.free[this.plan.zoneOf[i]] += 1;
+      if (states[i] === 0 && (filter === null || filter.has(this.plan.category[i])))
+        this.free[this.plan.zoneOf[i]] += 1;
     }
   }
 
@@ -38,7 +39,9 @@ export class Overlay {
 
   /** The area that a tap at (x, y), CSS pixels, means: by its name there; null when no name is. */
   zoneAt(x, y) {
-    const label = this.labels.find((one) => Math.abs(x - one.x) <= one.width / 2 && Math.abs(y - one.y) <= one.height / 2);
+    const label = this.labels.find(
+      (one) => Math.abs(x - one.x) <= one.width / 2 && Math.abs(y - one.y) <= one.height / 2,
+    );
     return label?.zone ?? null;
   }
 

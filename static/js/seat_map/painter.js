@@ -93,7 +93,16 @@ export class Painter {
       const side = Math.ceil(size * 2.6) + 2;
       sprite.width = side;
       sprite.height = side;
-      drawSeat(sprite.getContext("2d"), look, side / 2, side / 2, size, this.theme.categories[category], this.theme, accessible);
+      drawSeat(
+        sprite.getContext("2d"),
+        look,
+        side / 2,
+        side / 2,
+        size,
+        this.theme.categories[category],
+        this.theme,
+        accessible,
+      );
       this.sprites.set(key, sprite);
     }
     return sprite;

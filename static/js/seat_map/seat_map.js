@@ -63,7 +63,8 @@ export class SeatMap {
       if (this.bubble && ordinals.includes(this.bubble.ordinal)) this.#write();
       for (const ordinal of ordinals) {
         this.waiting.add(ordinal);
-        if (!document.hidden) this.overlay.pulse(ordinal, this.board.states[ordinal] === AVAILABLE ? "free" : "gone", now);
+        if (!document.hidden)
+          this.overlay.pulse(ordinal, this.board.states[ordinal] === AVAILABLE ? "free" : "gone", now);
       }
     }
     this.redraw();
@@ -71,7 +72,10 @@ export class SeatMap {
 
   /** The visitor's own seats and those a request is under way for. */
   setMine(own, asked) {
-    for (const [name, fresh] of [["own", own], ["asked", asked]]) {
+    for (const [name, fresh] of [
+      ["own", own],
+      ["asked", asked],
+    ]) {
       const old = this.looks[name];
       for (const ordinal of old) if (!fresh.has(ordinal)) this.waiting.add(ordinal);
       for (const ordinal of fresh) if (!old.has(ordinal)) this.waiting.add(ordinal);
@@ -110,7 +114,8 @@ export class SeatMap {
   }
 
   redraw() {
-    if (this.frame === null && this.theme && this.element.isConnected) this.frame = requestAnimationFrame((now) => this.#draw(now));
+    if (this.frame === null && this.theme && this.element.isConnected)
+      this.frame = requestAnimationFrame((now) => this.#draw(now));
   }
 
   #build() {
@@ -140,7 +145,11 @@ export class SeatMap {
     const middle = () => [this.viewport.width / 2, this.viewport.height / 2];
     const zoomed = (factor) => () => this.#softly(factor, ...middle());
     this.fitButton = control("fit", this.words.whole, () => this.#fit());
-    controls.append(control("plus", this.words.zoomIn, zoomed(1.8)), control("minus", this.words.zoomOut, zoomed(1 / 1.8)), this.fitButton);
+    controls.append(
+      control("plus", this.words.zoomIn, zoomed(1.8)),
+      control("minus", this.words.zoomOut, zoomed(1 / 1.8)),
+      this.fitButton,
+    );
     element.append(this.canvas, this.minimap.element, controls, this.hint);
     listen(this.canvas, this.#actions());
     element.addEventListener("keydown", (event) => {
@@ -276,7 +285,9 @@ export class SeatMap {
     this.canvas.height = Math.round(height * this.ratio);
     const compact = width < 640;
     // The key of marks lies at the bottom, the controls at the right.
-    this.viewport.inset = compact ? { top: 8, right: 0, bottom: 76, left: 0 } : { top: 16, right: 56, bottom: 56, left: 56 };
+    this.viewport.inset = compact
+      ? { top: 8, right: 0, bottom: 76, left: 0 }
+      : { top: 16, right: 56, bottom: 56, left: 56 };
     this.viewport.resize(width, height);
     if (this.theme && this.painter.ratio !== this.ratio) this.#retheme();
     this.redraw();

@@ -107,7 +107,10 @@ export class Tiles {
     const missing = [];
     const { box } = this;
     const from = { i: Math.floor(Math.max(-x, box.minX * k) / SIDE), j: Math.floor(Math.max(-y, box.minY * k) / SIDE) };
-    const to = { i: Math.floor(Math.min(width - x, box.maxX * k) / SIDE), j: Math.floor(Math.min(height - y, box.maxY * k) / SIDE) };
+    const to = {
+      i: Math.floor(Math.min(width - x, box.maxX * k) / SIDE),
+      j: Math.floor(Math.min(height - y, box.maxY * k) / SIDE),
+    };
     const centre = { i: (width / 2 - x) / SIDE - 0.5, j: (height / 2 - y) / SIDE - 0.5 };
     for (let j = from.j; j <= to.j; j += 1) {
       for (let i = from.i; i <= to.i; i += 1) {
@@ -174,7 +177,9 @@ export class Tiles {
   #drawOverview() {
     const { box } = this;
     const k = OVERVIEW_SIDE / Math.max(1, box.maxX - box.minX, box.maxY - box.minY);
-    const canvas = this.overview?.canvas ?? bitmap(Math.ceil((box.maxX - box.minX) * k) + 4, Math.ceil((box.maxY - box.minY) * k) + 4);
+    const canvas =
+      this.overview?.canvas ??
+      bitmap(Math.ceil((box.maxX - box.minX) * k) + 4, Math.ceil((box.maxY - box.minY) * k) + 4);
     const ctx = canvas.getContext("2d");
     const ox = 2 - box.minX * k;
     const oy = 2 - box.minY * k;

@@ -39,7 +39,8 @@ export class Viewport {
     this.width = width;
     this.height = height;
     if (this.fitted) this.#apply(this.#lookAt(this.box));
-    else this.#apply({ scale: this.scale, x: width / 2 - centre.x * this.scale, y: height / 2 - centre.y * this.scale });
+    else
+      this.#apply({ scale: this.scale, x: width / 2 - centre.x * this.scale, y: height / 2 - centre.y * this.scale });
     return true;
   }
 
@@ -98,8 +99,15 @@ export class Viewport {
     const eased = 1 - (1 - t) ** 3;
     // Zooming by equal factors, not equal steps, is what looks even.
     const scale = motion.from.scale * (motion.to.scale / motion.from.scale) ** eased;
-    const part = motion.to.scale === motion.from.scale ? eased : (scale - motion.from.scale) / (motion.to.scale - motion.from.scale);
-    this.#apply({ scale, x: motion.from.x + (motion.to.x - motion.from.x) * part, y: motion.from.y + (motion.to.y - motion.from.y) * part });
+    const part =
+      motion.to.scale === motion.from.scale
+        ? eased
+        : (scale - motion.from.scale) / (motion.to.scale - motion.from.scale);
+    this.#apply({
+      scale,
+      x: motion.from.x + (motion.to.x - motion.from.x) * part,
+      y: motion.from.y + (motion.to.y - motion.from.y) * part,
+    });
     if (t >= 1) this.motion = null;
     return true;
   }

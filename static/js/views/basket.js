@@ -21,14 +21,20 @@ export function basket({ state, plan, act, asked, swatches }) {
         (ordinal) => line(plan.seat(ordinal), currency, act, swatches),
       )}
     </ul>
-    ${seats.length ? warning(state, act) : nothing}
-    ${best(state, asked, act)}
-    ${seats.length
-      ? html`<footer class="basket-foot">
-          <p class="total"><span>${counted("seats.count", seats.length)}</span> <strong>${money(plan.total(seats), currency)}</strong></p>
-          <button type="button" class="button primary wide" data-testid="continue" @click=${act.checkout}>${t("basket.continue")}</button>
-        </footer>`
-      : nothing}
+    ${seats.length ? warning(state, act) : nothing} ${best(state, asked, act)}
+    ${
+      seats.length
+        ? html`<footer class="basket-foot">
+            <p class="total">
+              <span>${counted("seats.count", seats.length)}</span>
+              <strong>${money(plan.total(seats), currency)}</strong>
+            </p>
+            <button type="button" class="button primary wide" data-testid="continue" @click=${act.checkout}>
+              ${t("basket.continue")}
+            </button>
+          </footer>`
+        : nothing
+    }
   </section>`;
 }
 
@@ -46,9 +52,16 @@ function best(state, asked, act) {
     <p id="best-title">${t("best.title")}</p>
     <div class="best-counts">
       ${Array.from({ length: Math.min(left, 8) }, (_, i) => i + 1).map(
-        (count) => html`<button type="button" class="best-count" ?disabled=${asked.size > 0} aria-label=${counted("best.pick", count)} @click=${() => act.best(count)}>
-          ${count}
-        </button>`,
+        (count) =>
+          html`<button
+            type="button"
+            class="best-count"
+            ?disabled=${asked.size > 0}
+            aria-label=${counted("best.pick", count)}
+            @click=${() => act.best(count)}
+          >
+            ${count}
+          </button>`,
       )}
     </div>
   </div>`;
@@ -62,7 +75,12 @@ function line(seat, currency, act, swatches) {
       <small>${seat.category}${seat.accessible ? html` · ${t("seat.accessible")}` : nothing}</small>
     </span>
     <span class="basket-seat-price">${money(seat.price, currency)}</span>
-    <button type="button" class="remove" aria-label=${t("basket.remove", { seat: seatName(seat) })} @click=${() => act.release([seat.ordinal])}>
+    <button
+      type="button"
+      class="remove"
+      aria-label=${t("basket.remove", { seat: seatName(seat) })}
+      @click=${() => act.release([seat.ordinal])}
+    >
       <span aria-hidden="true">×</span>
     </button>
   </li>`;
@@ -75,7 +93,14 @@ export function holdClock(state) {
     <span class="visually-hidden">${t("basket.kept_for")}</span>
     <svg viewBox="0 0 20 20" aria-hidden="true">
       <circle cx="10" cy="10" r="8" pathLength="100" class="ring-back"></circle>
-      <circle cx="10" cy="10" r="8" pathLength="100" class="ring" stroke-dasharray="${Math.min(100, (left / state.event.hold_seconds) * 100).toFixed(1)} 100"></circle>
+      <circle
+        cx="10"
+        cy="10"
+        r="8"
+        pathLength="100"
+        class="ring"
+        stroke-dasharray="${Math.min(100, (left / state.event.hold_seconds) * 100).toFixed(1)} 100"
+      ></circle>
     </svg>
     <span role="timer">${clock(left)}</span>
   </span>`;

@@ -14,28 +14,45 @@ export function checkout({ state, ui, plan, act }) {
   const total = money(plan.total(seats), currency);
   return html`<section class="checkout">
     <div class="checkout-main">
-      <button type="button" class="list-back" @click=${act.back} ?disabled=${submitting}><span aria-hidden="true">←</span> ${t("checkout.back")}</button>
+      <button type="button" class="list-back" @click=${act.back} ?disabled=${submitting}>
+        <span aria-hidden="true">←</span> ${t("checkout.back")}
+      </button>
       <h1 tabindex="-1" data-focus>${t("checkout.title")}</h1>
-      <p class="checkout-strip"><span>${counted("seats.count", seats.length)} · <strong>${total}</strong></span> ${holdClock(state)}</p>
+      <p class="checkout-strip">
+        <span>${counted("seats.count", seats.length)} · <strong>${total}</strong></span> ${holdClock(state)}
+      </p>
       ${sessionWarning(state)} ${warning(state, act)}
       <form class="form" novalidate @submit=${act.submit}>
         <div class="field">
           <label for="email">${t("checkout.email")}</label>
           <input
-            id="email" name="email" type="email" inputmode="email" autocomplete="email" required maxlength="254"
+            id="email"
+            name="email"
+            type="email"
+            inputmode="email"
+            autocomplete="email"
+            required
+            maxlength="254"
             .value=${ui.email}
             aria-describedby=${ui.emailWrong ? "email-wrong" : "email-hint"}
             aria-invalid=${ui.emailWrong ? "true" : nothing}
             ?disabled=${submitting}
             @input=${act.email}
           />
-          ${ui.emailWrong
-            ? html`<p class="field-wrong" id="email-wrong">${t("checkout.email_wrong")}</p>`
-            : html`<p class="field-hint" id="email-hint">${t("checkout.email_hint")}</p>`}
+          ${
+            ui.emailWrong
+              ? html`<p class="field-wrong" id="email-wrong">${t("checkout.email_wrong")}</p>`
+              : html`<p class="field-hint" id="email-hint">${t("checkout.email_hint")}</p>`
+          }
         </div>
         ${ui.simulated ? testCards(ui, act, submitting) : nothing}
         ${code ? html`<p class="callout" data-kind="bad" role="alert">${reason(code)} ${code === "payment_unavailable" ? whatElse(retryAfter, ui.alternative) : nothing}</p>` : nothing}
-        <button type="submit" class="button primary wide" data-testid="pay" aria-disabled=${submitting ? "true" : nothing}>
+        <button
+          type="submit"
+          class="button primary wide"
+          data-testid="pay"
+          aria-disabled=${submitting ? "true" : nothing}
+        >
           ${submitting ? html`${spinner()} ${t("checkout.sending")}` : t("checkout.pay", { amount: total })}
         </button>
         <p class="field-hint">${t("checkout.once")}</p>
@@ -50,7 +67,9 @@ export function checkout({ state, ui, plan, act }) {
       <ul class="summary-seats">
         ${seats.map((ordinal) => {
           const seat = plan.seat(ordinal);
-          return html`<li><span>${seatName(seat)}<small>${seat.category}</small></span> <span>${money(seat.price, currency)}</span></li>`;
+          return html`<li>
+            <span>${seatName(seat)}<small>${seat.category}</small></span> <span>${money(seat.price, currency)}</span>
+          </li>`;
         })}
       </ul>
       <p class="total"><span>${counted("seats.count", seats.length)}</span> <strong>${total}</strong></p>
@@ -69,11 +88,12 @@ function testCards(ui, act, submitting) {
     <legend>${t("checkout.test_card")}</legend>
     <p class="field-hint">${t("checkout.test_hint")}</p>
     ${TEST_CARDS.map(
-      (card) => html`<label class="card">
-        <input type="radio" name="card" value=${card} .checked=${ui.card === card} @change=${() => act.card(card)} />
-        <span class="card-name">${t(`checkout.card.${card}`)}</span>
-        <span class="card-text">${t(`checkout.card.${card}_text`)}</span>
-      </label>`,
+      (card) =>
+        html`<label class="card">
+          <input type="radio" name="card" value=${card} .checked=${ui.card === card} @change=${() => act.card(card)} />
+          <span class="card-name">${t(`checkout.card.${card}`)}</span>
+          <span class="card-text">${t(`checkout.card.${card}_text`)}</span>
+        </label>`,
     )}
   </fieldset>`;
 }

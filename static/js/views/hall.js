@@ -8,15 +8,25 @@ import { glyph, LOOKS } from "./parts.js";
 export function hall(model) {
   const { state, ui, plan, board, act, seatMap, seatList } = model;
   const { seats } = state.basket;
-  return html`<section class="hall" data-mode=${ui.mode} data-sheet=${ui.sheet ? "open" : "closed"} data-has-seats=${seats.length ? "" : nothing}>
+  return html`<section
+    class="hall"
+    data-mode=${ui.mode}
+    data-sheet=${ui.sheet ? "open" : "closed"}
+    data-has-seats=${seats.length ? "" : nothing}
+  >
     <h1 class="visually-hidden" tabindex="-1" data-focus>${t("hall.title", { event: state.event.name })}</h1>
     ${ui.mode === "map" ? html`<button type="button" class="skip" @click=${() => act.mode("list")}>${t("skip.list")}</button>` : nothing}
     <div class="hall-top">
       <div class="segmented" role="group" aria-label=${t("hall.view")}>
         ${["map", "list"].map(
-          (mode) => html`<button type="button" aria-pressed=${ui.mode === mode ? "true" : "false"} @click=${() => act.mode(mode)}>
-            ${t(`hall.${mode}`)}
-          </button>`,
+          (mode) =>
+            html`<button
+              type="button"
+              aria-pressed=${ui.mode === mode ? "true" : "false"}
+              @click=${() => act.mode(mode)}
+            >
+              ${t(`hall.${mode}`)}
+            </button>`,
         )}
       </div>
       ${legend(model)}
@@ -51,7 +61,12 @@ function legend({ state, ui, plan, board, act, free, swatches }) {
   return html`<div class="legend" role="group" aria-label=${t("hall.filter")}>
     ${plan.categories.map((category, index) => {
       const on = ui.filter?.has(index) ?? false;
-      return html`<button type="button" class="chip" aria-pressed=${on ? "true" : "false"} @click=${() => act.filter(index)}>
+      return html`<button
+        type="button"
+        class="chip"
+        aria-pressed=${on ? "true" : "false"}
+        @click=${() => act.filter(index)}
+      >
         <span class="swatch" .style=${`--swatch: ${swatches.get(category.name)}`} aria-hidden="true"></span>
         <span class="chip-name">${category.name}</span>
         <span class="chip-price">${money(category.price, currency)}</span>
@@ -72,13 +87,23 @@ function sheetHandle({ state, ui, plan, act }) {
   const { seats, until } = state.basket;
   const text = seats.length ? counted("seats.count", seats.length) : t("basket.none");
   return html`<div class="sheet-bar">
-    <button type="button" class="sheet-toggle" aria-expanded=${ui.sheet ? "true" : "false"} aria-label=${t("basket.show")} @click=${act.sheet}>
+    <button
+      type="button"
+      class="sheet-toggle"
+      aria-expanded=${ui.sheet ? "true" : "false"}
+      aria-label=${t("basket.show")}
+      @click=${act.sheet}
+    >
       <span class="sheet-grip" aria-hidden="true"></span>
       <span class="sheet-text">
         <strong>${text}${seats.length ? html` · ${money(plan.total(seats), state.event.currency)}` : nothing}</strong>
-        ${until && seats.length
-          ? html`<span class="sheet-time" data-urgent=${secondsLeft(state, until) <= 60 ? "" : nothing}>${t("basket.kept", { time: clock(secondsLeft(state, until)) })}</span>`
-          : html`<span class="sheet-time">${t("basket.pick")}</span>`}
+        ${
+          until && seats.length
+            ? html`<span class="sheet-time" data-urgent=${secondsLeft(state, until) <= 60 ? "" : nothing}
+                >${t("basket.kept", { time: clock(secondsLeft(state, until)) })}</span
+              >`
+            : html`<span class="sheet-time">${t("basket.pick")}</span>`
+        }
       </span>
     </button>
     ${seats.length ? html`<button type="button" class="button primary" @click=${act.checkout}>${t("basket.continue_short")}</button>` : nothing}

@@ -4,7 +4,10 @@ import { t } from "../i18n.js";
 import { notice } from "./parts.js";
 
 export function loading() {
-  return html`<section class="notice"><h1 tabindex="-1" data-focus>${t("loading.title")}</h1><progress class="meter" aria-label=${t("loading.title")}></progress></section>`;
+  return html`<section class="notice">
+    <h1 tabindex="-1" data-focus>${t("loading.title")}</h1>
+    <progress class="meter" aria-label=${t("loading.title")}></progress>
+  </section>`;
 }
 
 /** Why the visitor is no longer in: session, heartbeat, left, removed. */
@@ -29,7 +32,12 @@ export function closed({ state }) {
 }
 
 // realtime/wire.py, CloseCode
-const STOPPED = { 4100: "stopped.channels", 4101: "code.no_visitor", 4102: "code.event_not_found", 4103: "stopped.messages" };
+const STOPPED = {
+  4100: "stopped.channels",
+  4101: "code.no_visitor",
+  4102: "code.event_not_found",
+  4103: "stopped.messages",
+};
 
 /** The channel was closed with a code that says: do not come back by yourself. */
 export function stopped({ state, ui }) {
@@ -38,7 +46,9 @@ export function stopped({ state, ui }) {
     eyebrow: state.event?.name ?? "",
     title: t("stopped.title"),
     text: t(STOPPED[ui.closeCode] ?? "stopped.text"),
-    actions: html`<button type="button" class="button primary" @click=${() => location.reload()}>${t("stopped.reload")}</button>`,
+    actions: html`<button type="button" class="button primary" @click=${() => location.reload()}>
+      ${t("stopped.reload")}
+    </button>`,
   });
 }
 
@@ -47,6 +57,8 @@ export function broken({ ui }) {
     kind: "warn",
     title: t("broken.title"),
     text: t(`code.${ui.broken}`),
-    actions: html`<button type="button" class="button primary" @click=${() => location.reload()}>${t("stopped.reload")}</button>`,
+    actions: html`<button type="button" class="button primary" @click=${() => location.reload()}>
+      ${t("stopped.reload")}
+    </button>`,
   });
 }

@@ -12,7 +12,11 @@ export function paying({ state, plan }) {
     <p class="lead">${reservation.reason ? reason(reservation.reason) : t("paying.text")}</p>
     ${seats(state, plan)}
     <p class="quiet">${t("paying.leave")}</p>
-    <div class="actions"><a class="button secondary" href="/reservations/${reservation.id}">${parked ? t("paying.page_cancel") : t("paying.page")}</a></div>
+    <div class="actions">
+      <a class="button secondary" href="/reservations/${reservation.id}"
+        >${parked ? t("paying.page_cancel") : t("paying.page")}</a
+      >
+    </div>
   </section>`;
 }
 
@@ -20,18 +24,27 @@ export function confirmed({ state, plan, act }) {
   const { reservation } = state;
   return html`<section class="notice" data-kind="good">
     <div class="seal" aria-hidden="true">
-      <svg viewBox="0 0 48 48"><circle cx="24" cy="24" r="22"></circle><path d="M14 25l7 7 14-15"></path></svg>
+      <svg viewBox="0 0 48 48">
+        <circle cx="24" cy="24" r="22"></circle>
+        <path d="M14 25l7 7 14-15"></path>
+      </svg>
     </div>
     <h1 tabindex="-1" data-focus>${t("confirmed.title")}</h1>
     <p class="lead">${t("confirmed.text")}</p>
     ${seats(state, plan)}
     <div class="actions">
-      <a class="button primary" data-testid="ticket" href="/reservations/${reservation.id}/ticket">${t("confirmed.ticket")}</a>
+      <a class="button primary" data-testid="ticket" href="/reservations/${reservation.id}/ticket"
+        >${t("confirmed.ticket")}</a
+      >
       <a class="button secondary" href="/reservations/${reservation.id}">${t("confirmed.manage")}</a>
     </div>
-    ${state.presence === "active"
-      ? html`<p class="quiet"><button type="button" class="link" @click=${act.dismiss}>${t("confirmed.more")}</button></p>`
-      : nothing}
+    ${
+      state.presence === "active"
+        ? html`<p class="quiet">
+            <button type="button" class="link" @click=${act.dismiss}>${t("confirmed.more")}</button>
+          </p>`
+        : nothing
+    }
   </section>`;
 }
 
@@ -58,7 +71,9 @@ function seats({ reservation, event }, plan) {
     <ul class="summary-seats">
       ${reservation.seats.map((ordinal) => {
         const seat = plan.seat(ordinal);
-        return html`<li><span>${seatName(seat)}<small>${seat.category}</small></span></li>`;
+        return html`<li>
+          <span>${seatName(seat)}<small>${seat.category}</small></span>
+        </li>`;
       })}
     </ul>
     <p class="total">

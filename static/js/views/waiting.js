@@ -27,10 +27,11 @@ function clockFace(left) {
   const shown = parts[0][1] ? parts : parts.slice(1);
   return html`<div class="clock-face" role="timer" aria-label=${t("before.title")}>
     ${shown.map(
-      ([unit, value]) => html`<div class="clock-part">
-        <span class="clock-value">${String(value).padStart(2, "0")}</span>
-        <span class="clock-unit">${t(unit)}</span>
-      </div>`,
+      ([unit, value]) =>
+        html`<div class="clock-part">
+          <span class="clock-value">${String(value).padStart(2, "0")}</span>
+          <span class="clock-unit">${t(unit)}</span>
+        </div>`,
     )}
   </div>`;
 }
@@ -48,10 +49,22 @@ export function waiting({ state, ui, board, act }) {
     </p>
     <progress class="meter" max="1" .value=${part} aria-label=${t("queue.progress")}></progress>
     <dl class="facts">
-      <div><dt>${t("queue.ahead_label")}</dt><dd>${counted("queue.ahead", queue.ahead)}</dd></div>
-      <div><dt>${t("queue.wait_label")}</dt><dd>${event.paused ? t("queue.paused_short") : waitWords(queue.eta)}</dd></div>
-      <div><dt>${t("queue.behind_label")}</dt><dd>${counted("queue.behind", Math.max(0, queue.waiting - queue.ahead - 1))}</dd></div>
-      <div><dt>${t("queue.number_label")}</dt><dd>${number(queue.number)}</dd></div>
+      <div>
+        <dt>${t("queue.ahead_label")}</dt>
+        <dd>${counted("queue.ahead", queue.ahead)}</dd>
+      </div>
+      <div>
+        <dt>${t("queue.wait_label")}</dt>
+        <dd>${event.paused ? t("queue.paused_short") : waitWords(queue.eta)}</dd>
+      </div>
+      <div>
+        <dt>${t("queue.behind_label")}</dt>
+        <dd>${counted("queue.behind", Math.max(0, queue.waiting - queue.ahead - 1))}</dd>
+      </div>
+      <div>
+        <dt>${t("queue.number_label")}</dt>
+        <dd>${number(queue.number)}</dd>
+      </div>
     </dl>
     ${state.lapsed ? html`<p class="callout" data-kind="warn">${t("queue.lapsed")}</p>` : nothing}
     ${board.soldOut ? html`<p class="callout" data-kind="warn" data-testid="sold-out">${t("queue.sold_out")}</p>` : nothing}
@@ -80,7 +93,9 @@ export function joining({ state }) {
 function nextSteps(steps) {
   return html`<section class="next">
     <h2>${t("queue.next")}</h2>
-    <ol>${steps.map((step) => html`<li>${step}</li>`)}</ol>
+    <ol>
+      ${steps.map((step) => html`<li>${step}</li>`)}
+    </ol>
   </section>`;
 }
 
