@@ -62,8 +62,8 @@ def catalog(language: str) -> Catalog:
     with (_LOCALE / f"{language}.po").open("rb") as file:
         book = read_po(file, locale=language, abort_invalid=True)
     # E-mails have a file of their own (`mail.<language>.po`): the browser is not sent what it never shows.
-    # So have the replies of the support desk, and the operators' console.
-    for other in ("mail", "support", "ops"):
+    # So have the replies of the support desk, the operators' console, and the payment page, which the server draws.
+    for other in ("mail", "support", "ops", "pay"):
         with (_LOCALE / f"{other}.{language}.po").open("rb") as file:
             for message in read_po(file, locale=language, abort_invalid=True):
                 if message.id:
@@ -118,7 +118,7 @@ def browser_messages(language: str, *, console: bool = False) -> dict[str, str]:
     messages: dict[str, str] = {}
     for message in catalog(language):
         key = str(message.id[0] if isinstance(message.id, (tuple, list)) else message.id)
-        if not key or key.startswith(("mail.", "support.")) or key.startswith("ops.") is not console:
+        if not key or key.startswith(("mail.", "support.", "pay.")) or key.startswith("ops.") is not console:
             continue
         if isinstance(message.id, (tuple, list)):
             for form, translated in zip(forms, message.string or (), strict=True):

@@ -23,6 +23,7 @@ from core import languages
 from core.booking.reservation import Reservation, ReservationStatus
 from core.errors import OnsaleError
 from core.notifications import ticket_qr
+from core.runtime import Runtime
 from core.venue.event import Event
 from web import problems
 from web.api_reservations import LANGUAGE_COOKIE, reservation_id
@@ -146,18 +147,7 @@ class Pages:
         else:
             reservation = await runtime.checkout.get(id, visitor)
         event = await runtime.events.by_id(reservation.event_id)
-        plan = await runtime.events.plan(event)
-        seats = [
-            {
-                "zone": seat.zone,
-                "row": seat.row,
-                "number": seat.number,
-                "category": seat.category,
-                "price": event.prices[seat.category],
-            }
-            for seat in (plan.seats[ordinal] for ordinal in reservation.seats)
-        ]
-        return event, reservation, seats
+        return event, reservation, await seats_bought(runtime, event, reservation)
 
     def page(
         self, request: Request, template: str, *, http_status: int = 200, cache: str = _ASK_AGAIN, **context: Any
@@ -207,6 +197,21 @@ def _environment(loader: FileSystemLoader, language: str) -> Environment:
         reason=partial(languages.reason, language),
     )
     return environment
+
+
+async def seats_bought(runtime: Runtime, event: Event, reservation: Reservation) -> list[dict[str, Any]]:
+    """A reservation's seats in words: zone, row, number, category, and the price in minor units."""
+    plan = await runtime.events.plan(event)
+    return [
+        {
+            "zone": seat.zone,
+            "row": seat.row,
+            "number": seat.number,
+            "category": seat.category,
+            "price": event.prices[seat.category],
+        }
+        for seat in (plan.seats[ordinal] for ordinal in reservation.seats)
+    ]
 
 
 def qr_svg(code: str) -> Markup:

@@ -22,8 +22,8 @@ from typing import Any, Literal, Protocol
 class Order:
     """One attempt to pay, as the provider knows it.
 
-    `number` is the attempt's order number (the reservation's id without hyphens, and `a1`, `a2`, ...). `amount` is in the
-    currency's minor unit; each adapter converts. `name` is what the buyer reads in the window.
+    `number` is the attempt's order number (the reservation's id without hyphens, and `a1`, `a2`, ...). `amount` is in
+    the currency's minor unit; each adapter converts. `name` is what the buyer reads in the window.
     """
 
     number: str
@@ -109,7 +109,7 @@ class ChargeOutcome(StrEnum):
     WRONG_KEY = "wrong_key"
     #: Nobody knows yet: ask again with `look_up`.
     UNKNOWN = "unknown"
-    #: The buyer has authorised, nobody has confirmed (Toss IN_PROGRESS, Stripe requires_capture). No money was taken yet.
+    #: The buyer has authorised, nobody has confirmed (Toss IN_PROGRESS, Stripe requires_capture): no money was taken.
     AUTHORISED = "authorised"
     #: A virtual account was issued: not paid, and it may be paid later unless it is cancelled (WAITING_FOR_DEPOSIT).
     AWAITING_DEPOSIT = "awaiting_deposit"
@@ -145,10 +145,10 @@ class Receipt:
 @dataclass(frozen=True, slots=True)
 class ChargeResult:
     """`provider_key` is the provider's name for the charge (needed to cancel it); `code` its error code, or one of ours
-    in lower case (`connect_failed`, `read_timeout`, `connection_lost`, `bad_answer`, `circuit_open`, `amount_differs`, ...).
-    `temporary`: the provider asks to try the same again. `refused`, of a refund: the provider was reached and would not,
-    so that more of the same may never help. `shops_fault`: for the shop to mend (wrong key, another account): never told
-    to a buyer as "declined" (P9). `balance`: what is left of the charge in minor units, where the answer says it;
+    in lower case (`connect_failed`, `read_timeout`, `connection_lost`, `bad_answer`, `circuit_open`, `amount_differs`).
+    `temporary`: the provider asks to try the same again. `refused`, of a refund: the provider was reached and would
+    not, so that more of the same may never help. `shops_fault`: for the shop to mend (wrong key, another account), never
+    told to a buyer as "declined" (P9). `balance`: what is left of the charge in minor units, where the answer says it;
     `refund_key`: the provider's name for a refund that it just made.
     """
 
@@ -230,7 +230,10 @@ class PaymentGateway(Protocol):
     def sources(self) -> ContentSources: ...
 
     async def open_window(self, order: Order, buyer: Buyer, urls: WindowUrls) -> Window:
-        """What the page needs. May call the provider (NHN KCP on a phone, Stripe). Safe to repeat. Raises WindowFailed."""
+        """What the page needs. May call the provider (NHN KCP on a phone, Stripe). Safe to repeat.
+
+        Raises WindowFailed.
+        """
         ...
 
     def read_return(self, order: Order, query: Mapping[str, str], form: Mapping[str, str]) -> Authorisation:
@@ -242,8 +245,8 @@ class PaymentGateway(Protocol):
         ...
 
     async def look_up(self, order: Order, provider_key: str | None = None) -> ChargeResult:
-        """The truth about an order. A provider that cannot be asked by order number settles it instead (net-cancel): the
-        answer is then CANCELLED or NOT_CHARGED. So this is for orders whose outcome nobody was told of.
+        """The truth about an order. A provider that cannot be asked by order number settles it instead (net-cancel):
+        the answer is then CANCELLED or NOT_CHARGED. So this is for orders whose outcome nobody was told of.
         """
         ...
 

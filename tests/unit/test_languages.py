@@ -45,6 +45,7 @@ COMPOSED = (
     "ops.range.",
     "ops.reason.",
     "ops.field.",
+    "pay.provider.",
 )
 
 

@@ -1,0 +1,59 @@
+"""The addresses of a payment that need no cookie: each carries `s`, a signature of its purpose and its order (P3).
+
+A buyer may come back from the provider's window in another browser, where nothing of ours is known. Each purpose has a
+signature of its own, so that the address of the return, which the provider learns, opens nothing else. `s` is never
+written to a log.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from enum import StrEnum
+from typing import Final
+
+from itsdangerous import Signer
+
+#: An attempt's order number: the reservation's id without hyphens, and which attempt it is.
+ORDER: Final = re.compile(r"[0-9a-f]{32}a[1-9][0-9]{0,2}")
+
+
+class Purpose(StrEnum):
+    PAGE = "page"
+    RETURN = "return"
+    CLOSED = "closed"
+    RESULT = "result"
+
+
+class PaymentLinks:
+    """Signs and checks; paths are relative to the shop's own address."""
+
+    def __init__(self, secret: str) -> None:
+        self._signers = {
+            purpose: Signer(
+                secret, salt=f"onsale.payment.{purpose}", key_derivation="hmac", digest_method=hashlib.sha256
+            )
+            for purpose in Purpose
+        }
+
+    def sign(self, purpose: Purpose, order: str) -> str:
+        """`s` of this purpose and order, base64url."""
+        return self._signers[purpose].get_signature(order).decode()
+
+    def check(self, purpose: Purpose, order: str, s: str) -> bool:
+        """Whether we signed it; what is no order number was never signed."""
+        if not ORDER.fullmatch(order) or not s.isascii():
+            return False
+        return self._signers[purpose].verify_signature(order.encode(), s.encode())
+
+    def page(self, order: str) -> str:
+        return f"/pay/{order}?s={self.sign(Purpose.PAGE, order)}"
+
+    def result(self, order: str) -> str:
+        return f"/pay/{order}/result?s={self.sign(Purpose.RESULT, order)}"
+
+    def returned(self, provider: str, order: str) -> str:
+        return f"/pay/{provider}/return/{order}?s={self.sign(Purpose.RETURN, order)}"
+
+    def closed(self, provider: str, order: str) -> str:
+        return f"/pay/{provider}/closed/{order}?s={self.sign(Purpose.CLOSED, order)}"

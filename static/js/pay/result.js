@@ -1,0 +1,24 @@
+// Looks until the payment has ended; then the page is drawn anew by the server, in words and with the right buttons.
+const LOOK_EVERY = [1000, 1000, 2000, 3000, 5000]; // milliseconds
+
+const { again, status, state } = document.getElementById("content").dataset;
+let looks = 0;
+
+async function look() {
+  try {
+    const answer = await fetch(again, { headers: { Accept: "application/json" } });
+    if (answer.ok) {
+      const body = await answer.json();
+      if (body.status !== status || body.state !== state) {
+        location.replace(again);
+        return;
+      }
+    }
+  } catch {
+    // Asked again below.
+  }
+  looks += 1;
+  setTimeout(look, LOOK_EVERY[Math.min(looks, LOOK_EVERY.length - 1)]);
+}
+
+setTimeout(look, LOOK_EVERY[0]);
