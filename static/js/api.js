@@ -70,9 +70,9 @@ export class EventApi {
   basket = () => call("GET", `${this.base}/holds`);
   release = (seats) => call("DELETE", `${this.base}/holds?seats=${seats.join(",")}`);
   extend = () => call("POST", `${this.base}/holds/extend`);
-  reserve = (key, { email, payment_key }) =>
+  reserve = (key, body) =>
     call("POST", `${this.base}/reservations`, {
-      body: { email, payment_key },
+      body,
       headers: { "Idempotency-Key": key },
       timeout: 20000,
     });

@@ -1,5 +1,5 @@
 // From the pay button to the result, whatever happens to the network or the page in between.
-import { NoAnswer, Refusal, reservation as look } from "./api.js";
+import { cancel, NoAnswer, Refusal, reservation as look } from "./api.js";
 import { attemptFor, forget, provesNothing } from "./attempt.js";
 import { delay } from "./backoff.js";
 
@@ -19,14 +19,16 @@ export class Buying {
     this.looks = 0;
     this.timer = null;
     this.redraw = () => {};
+    this.go = (path) => location.assign(path);
     this.actions = {
       checkout: () => store.dispatch({ type: "step", step: "checkout" }),
       back: () => store.dispatch({ type: "step", step: "map" }),
       email: (event) => this.#email(event.target.value),
-      card: (card) => {
-        ui.card = card;
+      provider: (provider) => {
+        ui.provider = provider;
         this.redraw();
       },
+      giveBack: () => this.giveBack(),
       submit: (event) => {
         event.preventDefault();
         this.submit();
@@ -63,13 +65,12 @@ export class Buying {
     }
     this.busy = true;
     store.dispatch({ type: "submitting" });
-    const attempt = attemptFor(this.storage, this.slug, basket.fence, {
-      email,
-      card: ui.card,
-      providers: ui.providers,
-    });
+    const attempt = attemptFor(this.storage, this.slug, basket.fence, { email, provider: ui.provider });
     try {
-      this.#under(await this.#send(attempt));
+      const body = await this.#send(attempt);
+      this.#under(body);
+      // The order is made and the seats are kept: the money's part is a page of its own.
+      if (body.status === "PAYING" && body.payment) this.go(body.payment.page);
     } catch (error) {
       if (error instanceof Refusal && provesNothing(error.status)) forget(this.storage, this.slug);
       const code = error instanceof Refusal ? error.code : "no_answer";
@@ -103,6 +104,27 @@ export class Buying {
         const { reservation } = this.store.state;
         if (reservation) return reservation;
       }
+    }
+  }
+
+  /** The buyer changed their mind before any money moved: the seats are free again at once. */
+  async giveBack() {
+    const { reservation } = this.store.state;
+    if (this.busy || reservation?.status !== "PAYING") return;
+    this.busy = true;
+    this.ui.givingBack = true;
+    this.ui.giveBackFailed = null;
+    this.redraw();
+    try {
+      this.#under((await cancel(reservation.id)).body);
+      this.store.dispatch({ type: "dismiss" });
+    } catch (error) {
+      this.ui.giveBackFailed = error instanceof Refusal ? error.code : "no_answer";
+      await this.#look();
+    } finally {
+      this.busy = false;
+      this.ui.givingBack = false;
+      this.redraw();
     }
   }
 

@@ -11,7 +11,17 @@ const element = document.getElementById("status");
 const { id, slug, language, assets, alternative } = element.dataset;
 const banner = document.getElementById("banner");
 
-const page = { status: element.dataset.status, reason: null, asking: false, busy: false, failure: null };
+// States of an attempt in which the buyer has something to do (views/result.js has the same on the sale page).
+const WAITS_FOR_BUYER = new Set(["OPEN", "CLOSED", "DECLINED"]);
+
+const page = {
+  status: element.dataset.status,
+  reason: null,
+  payment: null,
+  asking: false,
+  busy: false,
+  failure: null,
+};
 
 await load(language, assets);
 await learn();
@@ -20,7 +30,10 @@ if (page.status === "PAYING") {
   const channel = new Channel({
     slug,
     api: new EventApi(slug),
-    onMessage: (message) => message.type === "reservation" && message.id === id && take(message),
+    onMessage: (message) => {
+      // A push says that something changed; what the payment needs now is in the answer of the API.
+      if (message.type === "reservation" && message.id === id) learn();
+    },
     onStatus: (status) => {
       const lost = status === "offline" || status === "reconnecting";
       banner.hidden = !lost;
@@ -47,10 +60,11 @@ async function learn() {
   }
 }
 
-function take({ status, reason: why }) {
+function take({ status, reason: why, payment }) {
   const news = status !== page.status;
   page.status = status;
   page.reason = why ?? null;
+  page.payment = payment ?? null;
   draw();
   if (news) announce(t(`reservation.status.${status}`), { urgent: true });
 }
@@ -85,10 +99,11 @@ function draw() {
   render(
     html`
       <p class="status-name">${t(`reservation.status.${status}`)}</p>
-      <p class="status-text">${page.reason ? reason(page.reason) : t(`reservation.text.${status}`)}</p>
+      <p class="status-text">${page.reason ? reason(page.reason) : t(waitsForBuyer() ? "paying.waiting_text" : `reservation.text.${status}`)}</p>
       ${page.reason === "provider_unavailable" && alternative ? html`<p class="status-text">${t("payment.instead", { alternative })}</p>` : nothing}
       ${page.failure ? html`<p class="callout" data-kind="bad" role="alert">${page.failure}</p>` : nothing}
       <div class="actions">
+        ${waitsForBuyer() ? html`<a class="button primary" data-testid="continue-paying" href=${page.payment.page}>${t("paying.continue")}</a>` : nothing}
         ${status === "CONFIRMED" ? html`<a class="button primary" href="/reservations/${id}/ticket">${t("confirmed.ticket")}</a>` : nothing}
         ${status === "FAILED" || status === "CANCELLED" ? html`<a class="button primary" href="/events/${slug}">${t("reservation.sale")}</a>` : nothing}
         ${mayCancel() && !page.asking ? html`<button type="button" class="button secondary" data-ask @click=${() => ask(true)}>${t("reservation.cancel")}</button>` : nothing}
@@ -100,7 +115,14 @@ function draw() {
 }
 
 function mayCancel() {
-  return page.status === "CONFIRMED" || (page.status === "PAYING" && page.reason === "payment_parked");
+  return (
+    page.status === "CONFIRMED" ||
+    (page.status === "PAYING" && (page.reason === "payment_parked" || waitsForBuyer()))
+  );
+}
+
+function waitsForBuyer() {
+  return page.status === "PAYING" && page.payment !== null && WAITS_FOR_BUYER.has(page.payment.state);
 }
 
 function confirmation() {

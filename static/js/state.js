@@ -26,7 +26,7 @@ export function initial(boot) {
     basketExpired: false,
     step: "map", // map, checkout
     checkout: { submitting: false, code: null },
-    reservation: null, // {id, status, reason, seats, amount, currency}
+    reservation: null, // {id, status, reason, seats, amount, currency, payment?: {order, provider, state, page, until}}
     problem: null,
   };
 }
@@ -249,7 +249,7 @@ const HANDLERS = {
   },
 };
 
-const RESERVATION_FIELDS = ["id", "status", "reason", "seats", "amount", "currency"];
+const RESERVATION_FIELDS = ["id", "status", "reason", "seats", "amount", "currency", "payment"];
 
 function pick(source, names) {
   const picked = {};

@@ -29,7 +29,7 @@ COMPOSED = (
     "reservation.status.",
     "reservation.text.",
     "queue.wait.",
-    "checkout.card.",
+    "checkout.provider.",
     "hall.",
     "time.unit.",
     "stopped.",

@@ -5,8 +5,6 @@ import { holdClock, warning } from "./basket.js";
 import { sessionWarning } from "./hall.js";
 import { seatName, spinner } from "./parts.js";
 
-export const TEST_CARDS = ["approved", "declined", "unknown"];
-
 export function checkout({ state, ui, plan, act }) {
   const { seats } = state.basket;
   const { currency } = state.event;
@@ -45,7 +43,7 @@ export function checkout({ state, ui, plan, act }) {
               : html`<p class="field-hint" id="email-hint">${t("checkout.email_hint")}</p>`
           }
         </div>
-        ${ui.simulated ? testCards(ui, act, submitting) : nothing}
+        ${ui.providers.length > 1 ? providers(ui, act, submitting) : nothing}
         ${code ? html`<p class="callout" data-kind="bad" role="alert">${reason(code)} ${code === "payment_unavailable" ? whatElse(retryAfter, ui.alternative) : nothing}</p>` : nothing}
         <button
           type="submit"
@@ -83,16 +81,22 @@ function whatElse(retryAfter, alternative) {
   return alternative ? `${when} ${t("payment.instead", { alternative })}` : when;
 }
 
-function testCards(ui, act, submitting) {
+/** Which provider to pay with, where there is a choice. */
+function providers(ui, act, submitting) {
+  const chosen = ui.provider ?? ui.providers[0];
   return html`<fieldset class="cards" ?disabled=${submitting}>
-    <legend>${t("checkout.test_card")}</legend>
-    <p class="field-hint">${t("checkout.test_hint")}</p>
-    ${TEST_CARDS.map(
-      (card) =>
+    <legend>${t("checkout.provider")}</legend>
+    ${ui.providers.map(
+      (provider) =>
         html`<label class="card">
-          <input type="radio" name="card" value=${card} .checked=${ui.card === card} @change=${() => act.card(card)} />
-          <span class="card-name">${t(`checkout.card.${card}`)}</span>
-          <span class="card-text">${t(`checkout.card.${card}_text`)}</span>
+          <input
+            type="radio"
+            name="provider"
+            value=${provider}
+            .checked=${chosen === provider}
+            @change=${() => act.provider(provider)}
+          />
+          <span class="card-name">${t(`checkout.provider.${provider}`)}</span>
         </label>`,
     )}
   </fieldset>`;

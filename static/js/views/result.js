@@ -1,10 +1,17 @@
 // After paying: under way, paid, or why not.
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
-import { counted, money, reason, t } from "../i18n.js";
+import { clock, counted, money, reason, t } from "../i18n.js";
+import { secondsLeft } from "../state.js";
 import { seatName } from "./parts.js";
 
-export function paying({ state, plan }) {
+/** States of an attempt in which the buyer has something to do. */
+const WAITS_FOR_BUYER = new Set(["OPEN", "CLOSED", "DECLINED"]);
+
+export function paying({ state, ui, plan, act }) {
   const { reservation } = state;
+  if (reservation.payment && WAITS_FOR_BUYER.has(reservation.payment.state)) {
+    return waitingForBuyer({ state, ui, plan, act });
+  }
   const parked = reservation.reason === "payment_parked";
   return html`<section class="notice" data-kind="paying">
     <div class="pulse" aria-hidden="true"><i></i><i></i><i></i></div>
@@ -16,6 +23,33 @@ export function paying({ state, plan }) {
       <a class="button secondary" href="/reservations/${reservation.id}"
         >${parked ? t("paying.page_cancel") : t("paying.page")}</a
       >
+    </div>
+  </section>`;
+}
+
+// The order stands and the money is not asked for yet: the window is open somewhere, was closed, or said no.
+function waitingForBuyer({ state, ui, plan, act }) {
+  const { reservation } = state;
+  const { payment } = reservation;
+  const left = secondsLeft(state, Date.parse(payment.until));
+  const text = reservation.reason ? reason(reservation.reason) : t("paying.waiting_text");
+  return html`<section class="notice" data-kind="paying" data-testid="waiting-for-payment">
+    <h1 tabindex="-1" data-focus>${t("paying.waiting")}</h1>
+    <p class="lead">${text}</p>
+    <p class="pay-clock">${t("paying.kept")} <strong role="timer">${clock(left)}</strong></p>
+    ${ui.giveBackFailed ? html`<p class="callout" data-kind="bad" role="alert">${reason(ui.giveBackFailed)}</p>` : nothing}
+    ${seats(state, plan)}
+    <div class="actions">
+      <a class="button primary" data-testid="continue-paying" href=${payment.page}>${t("paying.continue")}</a>
+      <button
+        type="button"
+        class="button secondary"
+        data-testid="give-back"
+        aria-disabled=${ui.givingBack ? "true" : nothing}
+        @click=${act.giveBack}
+      >
+        ${ui.givingBack ? t("reservation.cancelling") : t("paying.give_back")}
+      </button>
     </div>
   </section>`;
 }
