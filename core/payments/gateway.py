@@ -148,8 +148,8 @@ class ChargeResult:
     in lower case (`connect_failed`, `read_timeout`, `connection_lost`, `bad_answer`, `circuit_open`, `amount_differs`).
     `temporary`: the provider asks to try the same again. `refused`, of a refund: the provider was reached and would
     not, so that more of the same may never help. `shops_fault`: for the shop to mend (wrong key, another account),
-    never told to a buyer as "declined" (P9). `balance`: what is left of the charge in minor units, where the answer says it;
-    `refund_key`: the provider's name for a refund that it just made.
+    never told to a buyer as "declined" (P9). `balance`: what is left of the charge in minor units, where the answer says
+    it; `refund_key`: the provider's name for a refund that it just made.
     """
 
     outcome: ChargeOutcome
