@@ -15,10 +15,19 @@ from core.errors import StartupError
 
 
 def _setting(
-    default: Any, about: str, *, unit: str = "", row: str = "", env: str | None = None, **constraints: Any
+    default: Any,
+    about: str,
+    *,
+    unit: str = "",
+    row: str = "",
+    env: str | None = None,
+    old: str | None = None,
+    **constraints: Any,
 ) -> Any:
-    """One setting: `env` is the variable's name when it does not start with `ONSALE_`."""
-    alias = AliasChoices(env) if env else None
+    """One setting: `env` is the variable's name when it does not start with `ONSALE_`; `old`: a name of it that is
+    understood for one more release.
+    """
+    alias = AliasChoices(*(name for name in (env, old) if name)) if env else None
     return Field(
         default, description=about, validation_alias=alias, json_schema_extra={"unit": unit, "row": row}, **constraints
     )
@@ -140,15 +149,18 @@ class Settings(BaseSettings):
     )
 
     # Payment
-    payment_providers: str = _setting(
+    payment: str = _setting(
         "",
-        "providers in order of preference, comma separated: toss, kcp; empty: those with a URL, or both simulated",
-        row="S25",
+        "providers in order of preference, comma separated: toss, kcp, portone, stripe; or `simulator`, which plays Toss "
+        "Payments, `simulator:toss,kcp`, which plays both (no money moves). `onsale serve` wants it set",
+        row="P5",
+        env="ONSALE_PAYMENT",
+        old="ONSALE_PAYMENT_PROVIDERS",
     )
     payment_when_open: Literal["fail_fast", "fallback", "park"] = _setting(
         "fail_fast",
-        "the first provider's circuit is open, or it refuses to connect: say so at once, take the next "
-        "provider, or keep the reservation until it answers again",
+        "the first provider's circuit is open, or it refuses to connect: say so at once, offer the next attempt at the "
+        "next provider, or keep the authorisation until it answers again",
         row="S25",
     )
     payment_alternative: str = _setting(
@@ -156,20 +168,67 @@ class Settings(BaseSettings):
         "what buyers are told to use while card payment is away, by language; or one text for all",
         row="S25",
     )
-    payment_url: str = _setting(
-        "",
-        "Toss Payments' base URL (https://api.tosspayments.com); empty: the simulator, unless another provider has a URL",
-        row="S23",
+    payment_window_seconds: float = _setting(
+        420,
+        'from "buy" to the end of the time to pay, whatever happens in the provider\'s window: it never moves',
+        unit="s",
+        row="P1",
+        ge=5,
+        le=540,
+    )
+    retry_seconds: float = _setting(
+        60,
+        "after a card was declined the seats are kept for this long for another try; 0: free at once",
+        unit="s",
+        row="P11",
+        ge=0,
     )
     simulator_url: str = _setting(
-        "", "where the payment simulator answers; empty: `http://127.0.0.1:<PORT>/paysim`", row="S23"
+        "", "where the payment simulator answers the server; empty: `http://127.0.0.1:<PORT>/paysim`", row="P5"
     )
-    payment_secret: SecretStr = _setting(SecretStr("test_sk_onsale"), "Toss Payments' secret key", row="S23")
-    kcp_url: str = _setting("", "NHN KCP's base URL (https://spl.kcp.co.kr)", row="S25")
-    kcp_site_code: str = _setting("T0000", "NHN KCP's `site_cd`; T0000 is its public test site", row="S25")
-    kcp_certificate: str = _setting("", "file with the service certificate that NHN KCP issued (PEM)", row="S25")
-    kcp_private_key: str = _setting("", "file with its private key (PEM, PKCS #8)", row="S25")
-    kcp_private_key_password: SecretStr = _setting(SecretStr(""), "that private key's password", row="S25")
+    simulator_page: str = _setting(
+        "", "where buyers' browsers find the payment simulator; empty: `/paysim` at the shop's own address", row="P5"
+    )
+    toss_url: str = _setting(
+        "",
+        "Toss Payments' API; empty: https://api.tosspayments.com",
+        row="P2",
+        env="ONSALE_TOSS_URL",
+        old="ONSALE_PAYMENT_URL",
+    )
+    toss_script: str = _setting(
+        "", "Toss Payments' window script; empty: https://js.tosspayments.com/v2/standard", row="P2"
+    )
+    toss_client_key: str = _setting("", "Toss Payments' client key (for the window)", row="P2")
+    toss_secret: SecretStr = _setting(
+        SecretStr(""), "Toss Payments' secret key", row="P2", env="ONSALE_TOSS_SECRET", old="ONSALE_PAYMENT_SECRET"
+    )
+    toss_old_url: str = _setting("", "where payments made with the old secret are finished; empty: as now", row="P1")
+    toss_old_secret: SecretStr = _setting(
+        SecretStr(""), "the secret key before this one: payments made with it are finished with it", row="P1"
+    )
+    kcp_url: str = _setting("", "NHN KCP's API; empty: https://spl.kcp.co.kr", row="P4")
+    kcp_script: str = _setting(
+        "", "NHN KCP's window script on a PC; empty: https://spay.kcp.co.kr/plugin/kcp_spay_hub.js", row="P4"
+    )
+    kcp_site_code: str = _setting("T0000", "NHN KCP's `site_cd`; T0000 is its public test site", row="P4")
+    kcp_certificate: str = _setting("", "file with the service certificate that NHN KCP issued (PEM)", row="P4")
+    kcp_private_key: str = _setting("", "file with its private key (PEM, PKCS #8)", row="P4")
+    kcp_private_key_password: SecretStr = _setting(SecretStr(""), "that private key's password", row="P4")
+    kcp_old_site_code: str = _setting("", "the `site_cd` before this one: its payments are finished with it", row="P1")
+    kcp_old_certificate: str = _setting("", "its service certificate (file)", row="P1")
+    kcp_old_private_key: str = _setting("", "its private key (file)", row="P1")
+    portone_url: str = _setting("", "PortOne's API; empty: https://api.portone.io", row="P4")
+    portone_script: str = _setting("", "PortOne's window script; empty: its CDN", row="P4")
+    portone_client_key: str = _setting("", "PortOne's `storeId` (for the window)", row="P4")
+    portone_channel_key: str = _setting("", "PortOne's `channelKey`: which provider behind it is paid with", row="P4")
+    portone_secret: SecretStr = _setting(SecretStr(""), "PortOne's V2 API secret", row="P4")
+    portone_webhook_secret: SecretStr = _setting(SecretStr(""), "what PortOne signs its webhooks with", row="P6")
+    portone_old_secret: SecretStr = _setting(SecretStr(""), "the API secret before this one", row="P1")
+    stripe_url: str = _setting("", "Stripe's API; empty: https://api.stripe.com", row="P4")
+    stripe_secret: SecretStr = _setting(SecretStr(""), "Stripe's secret key", row="P4")
+    stripe_webhook_secret: SecretStr = _setting(SecretStr(""), "what Stripe signs its webhooks with", row="P6")
+    stripe_old_secret: SecretStr = _setting(SecretStr(""), "the secret key before this one", row="P1")
     payment_connect_seconds: float = _setting(3, "connect timeout to a provider", unit="s", row="S23", gt=0)
     payment_read_seconds: float = _setting(10, "read timeout of a provider", unit="s", row="S23", gt=0)
     kcp_not_found_codes: str = _setting(
@@ -313,8 +372,8 @@ class Settings(BaseSettings):
 
     @property
     def simulated_payment(self) -> bool:
-        """No provider has a URL: `onsale serve` plays them all itself, under `/paysim`."""
-        return not (self.payment_url or self.kcp_url)
+        """ONSALE_PAYMENT names the simulator: `onsale serve` plays the providers itself, under `/paysim` (P5)."""
+        return self.payment.split(":")[0].strip() == "simulator"
 
 
 def _is_secret(variable: str) -> bool:

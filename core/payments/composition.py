@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import dataclass
+from typing import Final
 
 from redis.asyncio import Redis
 
@@ -12,14 +13,20 @@ from core.errors import StartupError
 from core.payments.breaker import BreakerConfig
 from core.payments.breaker_redis import SharedBreaker
 from core.payments.gateway import PaymentGateway
-from core.payments.kcp_http import NhnKcp
-from core.payments.kcp_signature import RsaSigner, Signer, SimulatorSigner
 from core.payments.payments import Payments, Provider
-from core.payments.toss_http import TossPayments
+from core.payments.provider_package import Limits, Played, played_keys
+from core.payments.registry import PLAYED, PROVIDERS
 from core.settings import Settings
 
-#: Every provider there is; the first is the one that the simulator's old paths speak of.
-PROVIDERS = ("toss", "kcp")
+SIMULATOR: Final = "simulator"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What ONSALE_PAYMENT says: providers in order of preference, real or played; no names: nothing is set."""
+
+    names: tuple[str, ...]
+    played: bool
 
 
 def open_payments(*, settings: Settings, redis: Redis | None, clock: Clock) -> Payments:
@@ -27,11 +34,8 @@ def open_payments(*, settings: Settings, redis: Redis | None, clock: Clock) -> P
     config = breaker_config(settings)
     return Payments(
         providers=[
-            Provider(
-                _gateway(settings, name),
-                SharedBreaker(provider=name, config=config, redis=redis, clock=clock),
-            )
-            for name in provider_names(settings)
+            Provider(gateway, SharedBreaker(provider=gateway.name, config=config, redis=redis, clock=clock))
+            for gateway in gateways(settings)
         ],
         when_open=settings.payment_when_open,
         concurrency=settings.payment_concurrency,
@@ -56,24 +60,47 @@ def breaker_config(settings: Settings) -> BreakerConfig:
     )
 
 
-def provider_names(settings: Settings) -> tuple[str, ...]:
-    """In order of preference. Raises StartupError for a name that is none, or that has no URL while another has one."""
-    urls = {"toss": settings.payment_url, "kcp": settings.kcp_url}
-    named = [name.strip() for name in settings.payment_providers.split(",") if name.strip()]
-    # "simulator" is what the setting was called while there was one provider.
-    names = tuple(dict.fromkeys("toss" if name == "simulator" else name for name in named))
+def chosen(settings: Settings) -> Choice:
+    """Raises StartupError for a name that is none. What the simulator cannot play is told when it is opened."""
+    text = settings.payment.strip()
+    kind, colon, named = text.partition(":")
+    played = kind.strip() == SIMULATOR
+    if colon and not played:
+        raise StartupError(f"ONSALE_PAYMENT is {text!r}: only `{SIMULATOR}:` takes names after a colon")
+    listed = (named if colon else "") if played else text
+    names = tuple(dict.fromkeys(name.strip() for name in listed.split(",") if name.strip()))
+    if played and not names:
+        names = PLAYED[:1]
+    if not text and settings.toss_url:
+        # How Toss Payments was chosen while there was no ONSALE_PAYMENT: understood for one release.
+        names = ("toss",)
     for name in names:
+        if name == SIMULATOR:
+            raise StartupError("ONSALE_PAYMENT names the simulator beside a real provider: it is one or the other")
         if name not in PROVIDERS:
-            raise StartupError(f"ONSALE_PAYMENT_PROVIDERS: there is no {name!r}; it takes {', '.join(PROVIDERS)}")
-        if not urls[name] and not settings.simulated_payment:
-            variable = "ONSALE_PAYMENT_URL" if name == "toss" else "ONSALE_KCP_URL"
-            raise StartupError(f"ONSALE_PAYMENT_PROVIDERS names {name}, but {variable} is empty")
-    return names or tuple(name for name in PROVIDERS if urls[name]) or PROVIDERS
+            known = ", ".join(PROVIDERS)
+            raise StartupError(f"ONSALE_PAYMENT: there is no provider {name!r}; it takes {known}, or {SIMULATOR}")
+    return Choice(names, played)
+
+
+def gateways(settings: Settings) -> list[PaymentGateway]:
+    """An adapter for each provider chosen, in order of preference. Raises StartupError."""
+    choice = chosen(settings)
+    return [
+        PROVIDERS[name].open(settings, _limits(settings), played_at(settings, name) if choice.played else None)
+        for name in choice.names
+    ]
+
+
+def old_gateways(settings: Settings) -> list[PaymentGateway]:
+    """The accounts before these, whose payments are still to be finished (P1)."""
+    opened = (package.open_old(settings, _limits(settings)) for package in PROVIDERS.values())
+    return [gateway for gateway in opened if gateway is not None]
 
 
 def asked_providers(settings: Settings) -> tuple[str, ...]:
-    """The providers that a new payment may go to: the page needs the buyer's authorisation at each of them."""
-    names = provider_names(settings)
+    """The providers that a new payment may go to."""
+    names = chosen(settings).names
     return names if settings.payment_when_open == "fallback" else names[:1]
 
 
@@ -91,36 +118,12 @@ def simulator_url(settings: Settings) -> str:
     return (settings.simulator_url or f"http://127.0.0.1:{settings.port}/paysim").rstrip("/")
 
 
-def _gateway(settings: Settings, name: str) -> PaymentGateway:
-    connect, read = settings.payment_connect_seconds, settings.payment_read_seconds
-    charges = settings.payment_concurrency
-    if name == "toss":
-        return TossPayments(
-            url=settings.payment_url or f"{simulator_url(settings)}/toss",
-            secret=settings.payment_secret.get_secret_value().strip(),
-            connect=connect,
-            read=read,
-            charges=charges,
-        )
-    codes = frozenset(code.strip() for code in settings.kcp_not_found_codes.split(",") if code.strip())
-    return NhnKcp(
-        url=settings.kcp_url or f"{simulator_url(settings)}/kcp",
-        site_code=settings.kcp_site_code,
-        signer=_signer(settings),
-        not_found=codes,
-        connect=connect,
-        read=read,
-        charges=charges,
-    )
+def played_at(settings: Settings, name: str) -> Played:
+    """Where the simulator plays a provider, and the keys that it takes there."""
+    client_key, secret = played_keys(settings.secret_key.get_secret_value(), name)
+    page = settings.simulator_page.rstrip("/") or "/paysim"
+    return Played(f"{simulator_url(settings)}/{name}", f"{page}/{name}", client_key, secret)
 
 
-def _signer(settings: Settings) -> Signer:
-    if not settings.kcp_url:
-        return SimulatorSigner()
-    if not (settings.kcp_certificate and settings.kcp_private_key):
-        raise StartupError("ONSALE_KCP_URL is set, so ONSALE_KCP_CERTIFICATE and ONSALE_KCP_PRIVATE_KEY are needed too")
-    return RsaSigner(
-        certificate=Path(settings.kcp_certificate),
-        private_key=Path(settings.kcp_private_key),
-        password=settings.kcp_private_key_password.get_secret_value(),
-    )
+def _limits(settings: Settings) -> Limits:
+    return Limits(settings.payment_connect_seconds, settings.payment_read_seconds, settings.payment_concurrency)

@@ -109,7 +109,7 @@ class ChargeOutcome(StrEnum):
     WRONG_KEY = "wrong_key"
     #: Nobody knows yet: ask again with `look_up`.
     UNKNOWN = "unknown"
-    #: The buyer has authorised, nobody has confirmed (Toss IN_PROGRESS, Stripe requires_capture): no money was taken.
+    #: The buyer has authorised, nobody has confirmed (Toss IN_PROGRESS, Stripe requires_capture). No money was taken.
     AUTHORISED = "authorised"
     #: A virtual account was issued: not paid, and it may be paid later unless it is cancelled (WAITING_FOR_DEPOSIT).
     AWAITING_DEPOSIT = "awaiting_deposit"
@@ -146,10 +146,11 @@ class Receipt:
 class ChargeResult:
     """`provider_key` is the provider's name for the charge (needed to cancel it); `code` its error code, or one of ours
     in lower case (`connect_failed`, `read_timeout`, `connection_lost`, `bad_answer`, `circuit_open`, `amount_differs`).
-    `temporary`: the provider asks to try the same again. `refused`, of a refund: the provider was reached and would
-    not, so that more of the same may never help. `shops_fault`: for the shop to mend (wrong key, another account),
-    never told to a buyer as "declined" (P9). `balance`: what is left of the charge in minor units, where the answer says
-    it; `refund_key`: the provider's name for a refund that it just made.
+    `temporary`: the provider asks to try the same again - under another idempotency key, since errors are remembered
+    for the one that they were the answer to. `refused`, of a refund: the provider was reached and would not, so that
+    more of the same may never help. `shops_fault`: for the shop to mend (wrong key, another account): never told to a
+    buyer as "declined" (P9). `balance`: what is left of the charge in minor units, where the answer says it;
+    `refund_key`: the provider's name for a refund that it just made.
     """
 
     outcome: ChargeOutcome
@@ -207,7 +208,7 @@ class PaymentGateway(Protocol):
 
     @property
     def environment(self) -> str:
-        """Hash of merchant account and kind of key (test or live, real or played), not of a URL's spelling."""
+        """Hash of merchant account and kind of key, not of a URL's spelling: `live:...`, `test:...`, `played:...`."""
         ...
 
     @property

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -23,6 +23,7 @@ import structlog
 
 from core.payments import metrics
 from core.payments.gateway import CallHealth, ChargeOutcome, ChargeResult
+from core.payments.provider_package import Limits
 
 log = structlog.get_logger("payments")
 
@@ -45,14 +46,14 @@ _NOT_SENT: Final = (
 
 @dataclass(frozen=True, slots=True)
 class ProviderResponse:
-    """A JSON object that the provider sent."""
+    """A JSON object that the provider sent (of `ProviderHttp.list`: an array)."""
 
     status: int
-    body: Mapping[str, Any]
+    body: Any
 
     def text(self, name: str) -> str | None:
         """A member as text; None when it is missing or is something else."""
-        value = self.body.get(name)
+        value = self.body.get(name) if isinstance(self.body, dict) else None
         return value if isinstance(value, str) and value else None
 
 
@@ -68,17 +69,28 @@ class NoAnswer:
         outcome = ChargeOutcome.UNKNOWN if self.sent else ChargeOutcome.NOT_CHARGED
         return ChargeResult(outcome, provider, provider_key, self.code, self.health, temporary=not self.sent)
 
+    def unknown(self, provider: str, provider_key: str | None = None) -> ChargeResult:
+        """Of a look-up or a refund: not having been able to ask is no proof of anything."""
+        return replace(self.result(provider, provider_key), outcome=ChargeOutcome.UNKNOWN)
+
+
+class ListFailed(Exception):
+    """The provider's list could not be read to its end; `code` as in ChargeResult."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
 
 class ProviderHttp:
-    """A provider's HTTP client: one for a process, with a bounded pool. Times in seconds, `charges` in calls."""
+    """A provider's HTTP client: one for a process, with a bounded pool."""
 
-    def __init__(
-        self, *, provider: str, url: str, connect: float, read: float, charges: int, auth: httpx.Auth | None = None
-    ) -> None:
+    def __init__(self, *, provider: str, url: str, limits: Limits, auth: httpx.Auth | None = None) -> None:
+        connect, read = limits.connect, limits.read
         self._provider = provider
         # httpx' read timeout starts anew with each piece of an answer; the whole call has an end too.
         self._longest = 2 * (connect + read)
-        size = charges + _SPARE_CONNECTIONS
+        size = limits.charges + _SPARE_CONNECTIONS
         self._client = httpx.AsyncClient(
             base_url=url.rstrip("/"),
             auth=auth,
@@ -92,7 +104,25 @@ class ProviderHttp:
     async def call(
         self, operation: str, method: str, path: str, *, json: Any = None, headers: Mapping[str, str] | None = None
     ) -> ProviderResponse | NoAnswer:
-        """`operation` names the call in metrics: charge, look_up, cancel."""
+        """`operation` names the call in metrics: confirm, look_up, cancel, register."""
+        answer = await self._measured(operation, method, path, json, headers)
+        if not isinstance(answer, NoAnswer) and not isinstance(answer.body, dict):
+            return NoAnswer(sent=True, code="bad_answer", health=CallHealth.FAILURE)
+        return answer
+
+    async def list(self, operation: str, path: str) -> list[Mapping[str, Any]]:
+        """A call that is answered with a JSON array of objects. Raises ListFailed."""
+        answer = await self._measured(operation, "GET", path, None, None)
+        if isinstance(answer, NoAnswer):
+            raise ListFailed(answer.code)
+        lines = answer.body
+        if answer.status >= 300 or not isinstance(lines, list) or not all(isinstance(one, dict) for one in lines):
+            raise ListFailed("bad_answer" if answer.status < 300 else answer.text("code") or f"http_{answer.status}")
+        return lines
+
+    async def _measured(
+        self, operation: str, method: str, path: str, json: Any, headers: Mapping[str, str] | None
+    ) -> ProviderResponse | NoAnswer:
         started = time.perf_counter()
         answer = await self._call(method, path, json, headers)
         metrics.SECONDS.labels(self._provider, operation).observe(time.perf_counter() - started)
@@ -129,7 +159,7 @@ class ProviderHttp:
             body = orjson.loads(response.content) if len(response.content) <= _LONGEST_ANSWER else None
         except orjson.JSONDecodeError:
             body = None
-        if not isinstance(body, dict):
+        if not isinstance(body, dict | list):
             log.warning("payment_bad_answer", provider=self._provider, path=path, status=response.status_code)
             return NoAnswer(sent=True, code="bad_answer", health=CallHealth.FAILURE)
         return ProviderResponse(response.status_code, body)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-#: The card, the account or their issuer said no, or the payment window's key is not good. No money was taken.
+#: The card, the account or their issuer said no. No money was taken.
 DECLINED: Final = frozenset(
     {
         "REJECT_CARD_PAYMENT",
@@ -43,9 +43,16 @@ DECLINED: Final = frozenset(
         "FDS_ERROR",
         "PAY_PROCESS_CANCELED",
         "PAY_PROCESS_ABORTED",
-        "NOT_FOUND_PAYMENT",
+    }
+)
+
+#: Of a confirmation: the key is not this order's, or its ten minutes are over. No money was taken, and it is no refusal
+#: of anybody's card. The last three are what nonsense in place of a key can bring about.
+WRONG_KEY: Final = frozenset(
+    {
         "NOT_FOUND_PAYMENT_SESSION",
-        # What a visitor can bring about by sending nonsense for a payment key: nobody's fault but theirs.
+        "NOT_FOUND_PAYMENT",
+        "EXPIRED_PAYMENT",
         "INVALID_REQUEST",
         "FORBIDDEN_REQUEST",
         "UNAPPROVED_ORDER_ID",
@@ -84,8 +91,14 @@ ALREADY_PROCESSED: Final = "ALREADY_PROCESSED_PAYMENT"
 #: The same idempotency key is being worked on right now. The outcome is that one's, and not known yet.
 IN_PROGRESS: Final = "IDEMPOTENT_REQUEST_PROCESSING"
 
-#: A refund that was made before.
+#: A refund of all that was made before.
 ALREADY_CANCELLED: Final = frozenset({"ALREADY_CANCELED_PAYMENT", "ALREADY_REFUND_PAYMENT"})
 
 #: There is no such order.
 NOT_FOUND: Final = frozenset({"NOT_FOUND_PAYMENT", "NOT_FOUND"})
+
+#: There is less left of the charge than is to be given back: a part of it was given back before, perhaps by us.
+MORE_THAN_LEFT: Final = frozenset({"NOT_CANCELABLE_AMOUNT", "EXCEED_CANCEL_AMOUNT"})
+
+#: In the address of a window that ended without an authorisation: the buyer left it. Any other code is a refusal.
+CLOSED_WINDOW: Final = frozenset({"PAY_PROCESS_CANCELED", "USER_CANCEL"})

@@ -20,10 +20,10 @@ from dataclasses import replace
 from typing import Any, Final
 
 import structlog
+from core.payments.kcp_signature import Signer
 
 from core.payments import kcp_codes
 from core.payments.gateway import CallHealth, Charge, ChargeOutcome, ChargeResult
-from core.payments.kcp_signature import Signer
 from core.payments.transport_http import NoAnswer, ProviderHttp, ProviderResponse
 
 log = structlog.get_logger("payments")

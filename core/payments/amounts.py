@@ -1,0 +1,30 @@
+"""Money between our minor units and the units that a provider counts in: 1500 is 15.00 EUR, and 1,500 KRW."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+
+from babel.numbers import get_currency_precision
+
+#: Digits of an amount, at most: what is longer is no price.
+_LONGEST = 16
+
+
+def to_major(amount: int, currency: str) -> int | float:
+    """As a JSON number: 15000 KRW -> 15000, 1550 EUR -> 15.5."""
+    digits = get_currency_precision(currency)
+    return amount if digits == 0 else float(Decimal(amount).scaleb(-digits))
+
+
+def to_minor(value: object, currency: str) -> int | None:
+    """From a JSON number or a text of digits; None for what is no whole number of minor units, or is negative."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    text = str(value)
+    if len(text) > _LONGEST or not text or not (text[0].isdigit() and text.isascii()):
+        return None
+    try:
+        minor = Decimal(text).scaleb(get_currency_precision(currency))
+    except InvalidOperation:
+        return None
+    return int(minor) if minor == minor.to_integral_value() else None

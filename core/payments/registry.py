@@ -1,0 +1,31 @@
+"""Every payment provider there is: one line each (P4). Whatever lists providers reads them here.
+
+A further provider is a package beside `toss` with an `adapter_http` module, a line below, its tests and a section of
+`docs/going-live.md`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from core.payments.provider_package import ProviderPackage
+
+_ALL: Final = (
+    ProviderPackage(
+        "toss", "Toss Payments", "core.payments.toss.adapter_http", ("toss_client_key", "toss_secret"), played=True
+    ),
+    ProviderPackage(
+        "kcp",
+        "NHN KCP",
+        "core.payments.kcp.adapter_http",
+        ("kcp_site_code", "kcp_certificate", "kcp_private_key"),
+        played=True,
+    ),
+)
+
+#: By name, in the order in which they are told of.
+PROVIDERS: Final[Mapping[str, ProviderPackage]] = {one.name: one for one in _ALL}
+
+#: Those that the payment simulator plays; the first is meant where none is named.
+PLAYED: Final = tuple(one.name for one in _ALL if one.played)

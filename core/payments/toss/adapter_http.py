@@ -1,0 +1,391 @@
+"""Toss Payments: the window by its SDK, confirm, look-up by order and key, cancel (https://docs.tosspayments.com).
+
+    window   TossPayments(clientKey).payment({customerKey}).requestPayment(fields), then the buyer's browser is sent to
+             `successUrl?paymentType&orderId&paymentKey&amount`, or to `failUrl?code&message&orderId`
+    confirm  POST /v1/payments/confirm {paymentKey, orderId, amount}, Idempotency-Key: the caller's
+    look-up  GET  /v1/payments/orders/{orderId}, GET /v1/payments/{paymentKey}
+    cancel   POST /v1/payments/{paymentKey}/cancel {cancelReason, cancelAmount?}
+    list     GET  /v1/transactions?startDate&endDate&startingAfter&limit
+
+An idempotency key is good for 15 days for one path; the body is no part of it, and errors are remembered like answers.
+So it is made from order number *and* paymentKey: a forged paymentKey would burn the order's key otherwise (P1).
+
+Only read in documents, never seen at the real service: that errors are remembered; that a look-up by order number finds
+a window that was opened and not finished (READY, IN_PROGRESS); that a forged key is answered with one of
+`codes.WRONG_KEY`; the sign of a cancellation's amount in the list; the origins of `sources`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from typing import Any, Final
+from urllib.parse import quote, urlencode, urlsplit
+
+import httpx
+import orjson
+import structlog
+
+from core.clock import SystemClock
+from core.payments.amounts import to_major, to_minor
+from core.payments.gateway import (
+    Authorisation,
+    Buyer,
+    CallHealth,
+    ChargeOutcome,
+    ChargeResult,
+    ContentSources,
+    ListedCharge,
+    Order,
+    ReturnRefused,
+    Window,
+    WindowUrls,
+)
+from core.payments.provider_package import Limits, Played, environment
+from core.payments.toss import codes
+from core.payments.toss.payment import PROVIDER, moment, outcome_of, refund_of
+from core.payments.transport_http import ListFailed, NoAnswer, ProviderHttp, ProviderResponse
+from core.settings import Settings
+
+log = structlog.get_logger("payments")
+
+API: Final = "https://api.tosspayments.com"
+SCRIPT: Final = "https://js.tosspayments.com/v2/standard"
+
+_SEOUL: Final = timezone(timedelta(hours=9))
+_KEY: Final = re.compile(r"[A-Za-z0-9_=-]{1,200}")
+_ORDER: Final = re.compile(r"[A-Za-z0-9_=-]{6,64}")
+#: Lines of the provider's list in one answer; it allows 10,000.
+_PAGE: Final = 1000
+#: Pages of one comparison, at most: a million charges in the time of one list are not this shop's.
+_PAGES: Final = 1000
+
+
+class TossPayments:
+    """A `PaymentGateway`. `secret` is the secret key; `page` the origin of the script where it is not the real one."""
+
+    name = PROVIDER
+    idempotent = True
+    needs_phone_number = False
+
+    def __init__(
+        self, *, url: str, script: str, client_key: str, secret: str, environment: str, played: bool, limits: Limits
+    ) -> None:
+        self.environment = environment
+        self.currencies: frozenset[str] | None = None if played else frozenset({"KRW"})
+        self.sources = _sources(script, played)
+        self._script = script
+        self._client_key = client_key
+        self._http = ProviderHttp(provider=self.name, url=url, limits=limits, auth=httpx.BasicAuth(secret, ""))
+
+    async def open_window(self, order: Order, buyer: Buyer, urls: WindowUrls) -> Window:
+        """No call: the script makes the session. `self` on a PC too, so that both devices go the same way."""
+        return Window(
+            kind="sdk",
+            script=self._script,
+            client_key=self._client_key,
+            fields={
+                "method": "CARD",
+                "amount": {"currency": order.currency, "value": to_major(order.amount, order.currency)},
+                "orderId": order.number,
+                "orderName": order.name[:100],
+                "successUrl": urls.returned,
+                "failUrl": urls.closed,
+                "windowTarget": "self",
+            },
+        )
+
+    def read_return(self, order: Order, query: Mapping[str, str], form: Mapping[str, str]) -> Authorisation:
+        key, code = query.get("paymentKey", ""), query.get("code")
+        if code and not key:
+            closed = code in codes.CLOSED_WINDOW
+            raise ReturnRefused(code[:64], closed=closed, declined=not closed)
+        if query.get("orderId") != order.number:
+            raise ReturnRefused("order_differs")
+        if to_minor(query.get("amount"), order.currency) != order.amount:
+            raise ReturnRefused("amount_differs")
+        if not _KEY.fullmatch(key):
+            raise ReturnRefused("key_missing")
+        return Authorisation(key)
+
+    async def confirm(self, order: Order, authorisation: Authorisation, idempotency_key: str) -> ChargeResult:
+        """After `temporary` the same may be sent again, under another idempotency key."""
+        amount = to_major(order.amount, order.currency)
+        answer = await self._http.call(
+            "confirm",
+            "POST",
+            "/v1/payments/confirm",
+            json={"paymentKey": authorisation.key, "orderId": order.number, "amount": amount},
+            headers={"Idempotency-Key": idempotency_key},
+        )
+        if isinstance(answer, NoAnswer):
+            return answer.result(self.name)
+        if answer.status < 300:
+            return _told(outcome_of(answer.body, order), order)
+        return await self._refused(answer, order, authorisation.key)
+
+    async def look_up(self, order: Order, provider_key: str | None = None) -> ChargeResult:
+        """By the key, when there is one: of several windows of an order that is the one which could have charged."""
+        if provider_key is not None:
+            answer = await self._http.call("look_up", "GET", f"/v1/payments/{quote(provider_key, safe='')}")
+            if isinstance(answer, NoAnswer):
+                return answer.unknown(self.name, provider_key)
+            if answer.status < 300 and answer.text("orderId") == order.number:
+                return _told(outcome_of(answer.body, order), order)
+            if answer.status >= 300 and answer.text("code") not in codes.NOT_FOUND | codes.WRONG_KEY:
+                return self._unknown(answer)
+        answer = await self._http.call("look_up", "GET", f"/v1/payments/orders/{quote(order.number, safe='')}")
+        if isinstance(answer, NoAnswer):
+            return answer.unknown(self.name)
+        code = answer.text("code")
+        if answer.status >= 300:
+            if code in codes.NOT_FOUND:
+                return ChargeResult(ChargeOutcome.NOT_CHARGED, self.name, code=code)
+            return self._unknown(answer)
+        found = _told(outcome_of(answer.body, order), order)
+        stands = found.outcome in (ChargeOutcome.AUTHORISED, ChargeOutcome.NOT_CHARGED)
+        if provider_key is not None and stands:
+            # The order's own window is still good; the key that was asked for is nobody's, or another order's.
+            return ChargeResult(ChargeOutcome.WRONG_KEY, self.name, provider_key, "NOT_FOUND_PAYMENT")
+        return found
+
+    async def cancel(
+        self,
+        order: Order,
+        provider_key: str | None,
+        *,
+        amount: int | None,
+        refunded_before: int,
+        reason: str,
+        idempotency_key: str,
+    ) -> ChargeResult:
+        """All that is left needs no key: it can be given back only once. A part carries the refund's own key.
+
+        Errors are remembered for that key. So when it has answered with a temporary error - which ends the request that
+        had it - and the balance has not moved, the refund is sent once more under a key of this hour.
+        """
+        if provider_key is None:
+            found = await self.look_up(order)
+            if found.outcome not in (ChargeOutcome.APPROVED, ChargeOutcome.AWAITING_DEPOSIT):
+                return _nothing_to_cancel(found)
+            provider_key = found.provider_key
+        expected = None if amount is None else order.amount - refunded_before - amount
+        result = await self._cancel(order, provider_key, amount, reason, idempotency_key if amount else None)
+        if result.outcome is not ChargeOutcome.UNKNOWN or expected is None:
+            return result
+        again = result.temporary and result.code in codes.TEMPORARY
+        if not again and result.code not in codes.MORE_THAN_LEFT:
+            return result
+        found = await self.look_up(order, provider_key)
+        if found.balance == expected:
+            return replace(found, outcome=ChargeOutcome.CANCELLED, code=None)
+        if not again or found.balance != expected + (amount or 0):
+            return result
+        hour = SystemClock().now().strftime("%Y%m%d%H")
+        return await self._cancel(order, provider_key, amount, reason, f"{idempotency_key}-{hour}")
+
+    async def void(self, order: Order, provider_key: str | None, *, reason: str, idempotency_key: str) -> ChargeResult:
+        """A session that nobody confirms ends by itself: only a charge or a virtual account has to be cancelled."""
+        found = await self.look_up(order, provider_key)
+        match found.outcome:
+            case ChargeOutcome.APPROVED | ChargeOutcome.AWAITING_DEPOSIT:
+                return await self._cancel(order, found.provider_key, None, reason, None)
+            case ChargeOutcome.CANCELLED | ChargeOutcome.UNKNOWN:
+                return found
+            case _:
+                return replace(found, outcome=ChargeOutcome.NOT_CHARGED)
+
+    async def list_charges(self, since: datetime, until: datetime) -> AsyncIterator[ListedCharge]:
+        """Raises ListFailed. What was given back since is read up to now, so that the balances are of now."""
+        charges: dict[str, ListedCharge] = {}
+        back: dict[str, int] = {}
+        async for line in self._transactions(since):
+            key, order, currency = line.get("paymentKey"), line.get("orderId"), str(line.get("currency") or "KRW")
+            amount = to_minor(str(line.get("amount")).lstrip("-"), currency)
+            at = moment(line.get("transactionAt"))
+            if not (isinstance(key, str) and isinstance(order, str)) or amount is None or at is None:
+                raise ListFailed("bad_answer")
+            if line.get("status") == "DONE":
+                charges[key] = ListedCharge(order, key, amount, amount, currency, at)
+            elif line.get("status") in ("CANCELED", "PARTIAL_CANCELED"):
+                back[key] = back.get(key, 0) + amount
+        for key, charge in charges.items():
+            if charge.approved_at < until:
+                yield replace(charge, balance=charge.amount - back.get(key, 0))
+
+    async def _transactions(self, since: datetime) -> AsyncIterator[Mapping[str, Any]]:
+        last = ""
+        for _ in range(_PAGES):
+            asked = {
+                "startDate": _local(since),
+                "endDate": _local(SystemClock().now() + timedelta(minutes=1)),
+                "limit": str(_PAGE),
+                **({"startingAfter": last} if last else {}),
+            }
+            lines = await self._http.list("list", f"/v1/transactions?{urlencode(asked)}")
+            for line in lines:
+                yield line
+            last = str(lines[-1].get("transactionKey") or "") if lines else ""
+            if len(lines) < _PAGE or not last:
+                return
+
+    def read_webhook(self, headers: Mapping[str, str], body: bytes) -> str | None:
+        """`PAYMENT_STATUS_CHANGED` and `CANCEL_STATUS_CHANGED` have the order in `data`, `DEPOSIT_CALLBACK` outside."""
+        try:
+            told = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            return None
+        if not isinstance(told, dict):
+            return None
+        data = told.get("data")
+        order = data.get("orderId") if isinstance(data, dict) else told.get("orderId")
+        return order if isinstance(order, str) and _ORDER.fullmatch(order) else None
+
+    async def aclose(self) -> None:
+        await self._http.aclose()
+
+    async def _cancel(
+        self, order: Order, provider_key: str | None, amount: int | None, reason: str, key: str | None
+    ) -> ChargeResult:
+        sent: dict[str, Any] = {"cancelReason": reason[:200]}
+        if amount is not None:
+            sent["cancelAmount"] = to_major(amount, order.currency)
+        answer = await self._http.call(
+            "cancel",
+            "POST",
+            f"/v1/payments/{quote(provider_key or '', safe='')}/cancel",
+            json=sent,
+            headers={"Idempotency-Key": key} if key else None,
+        )
+        if isinstance(answer, NoAnswer):
+            return answer.unknown(self.name, provider_key)
+        if answer.status < 300:
+            result = _told(refund_of(answer.body, order), order)
+            if result.outcome is not ChargeOutcome.CANCELLED:
+                result = replace(result, outcome=ChargeOutcome.UNKNOWN, code=result.code or "not_cancelled")
+            return result
+        code = answer.text("code")
+        if code in codes.ALREADY_CANCELLED:
+            return ChargeResult(ChargeOutcome.CANCELLED, self.name, provider_key, code, balance=0)
+        if code in codes.NOT_FOUND:
+            return ChargeResult(ChargeOutcome.NOT_CHARGED, self.name, provider_key, code)
+        log.warning("refund_refused", provider=self.name, order=order.number, code=code)
+        return replace(self._unknown(answer), provider_key=provider_key)
+
+    async def _refused(self, answer: ProviderResponse, order: Order, key: str) -> ChargeResult:
+        code = answer.text("code")
+        if code in codes.DECLINED:
+            return ChargeResult(ChargeOutcome.DECLINED, self.name, code=code)
+        if code in codes.WRONG_KEY:
+            return ChargeResult(ChargeOutcome.WRONG_KEY, self.name, key, code)
+        if code in codes.MISCONFIGURED:
+            log.error("payment_misconfigured", provider=self.name, code=code)
+            return ChargeResult(
+                ChargeOutcome.NOT_CHARGED, self.name, code=code, health=CallHealth.FAILURE, shops_fault=True
+            )
+        if code == codes.ALREADY_PROCESSED:
+            return await self.look_up(order, key)
+        if code == codes.IN_PROGRESS:
+            return ChargeResult(ChargeOutcome.UNKNOWN, self.name, code=code, health=CallHealth.IGNORED)
+        if code in codes.TEMPORARY:
+            return await self._after_temporary_error(order, key, code)
+        return self._unknown(answer)
+
+    async def _after_temporary_error(self, order: Order, key: str, code: str) -> ChargeResult:
+        """The provider answered, so nothing of ours is under way any more: what the look-up says now is final."""
+        found = await self.look_up(order, key)
+        if found.outcome in (ChargeOutcome.NOT_CHARGED, ChargeOutcome.AUTHORISED):
+            return ChargeResult(
+                ChargeOutcome.NOT_CHARGED, self.name, key, code, health=CallHealth.FAILURE, temporary=True
+            )
+        known = found.outcome is not ChargeOutcome.UNKNOWN
+        return replace(found, code=found.code if known else code, health=CallHealth.FAILURE)
+
+    def _unknown(self, answer: ProviderResponse) -> ChargeResult:
+        code = answer.text("code") or f"http_{answer.status}"
+        temporary = code in codes.TEMPORARY
+        ours = code in codes.MISCONFIGURED
+        log.warning("payment_code_unknown", provider=self.name, code=code, status=answer.status)
+        return ChargeResult(
+            ChargeOutcome.UNKNOWN,
+            self.name,
+            code=code,
+            health=CallHealth.FAILURE,
+            temporary=temporary,
+            refused=not temporary and answer.status < 500,
+            shops_fault=ours,
+        )
+
+
+def open_gateway(settings: Settings, limits: Limits, played: Played | None) -> TossPayments:
+    secret = settings.toss_secret.get_secret_value().strip()
+    if played is not None:
+        return TossPayments(
+            url=played.api,
+            script=settings.toss_script or f"{played.page}/v2/standard",
+            client_key=settings.toss_client_key or played.client_key,
+            secret=secret or played.secret,
+            environment=environment(PROVIDER, "played", ""),
+            played=True,
+            limits=limits,
+        )
+    return TossPayments(
+        url=settings.toss_url or API,
+        script=settings.toss_script or SCRIPT,
+        client_key=settings.toss_client_key.strip(),
+        secret=secret,
+        environment=_environment(secret),
+        played=False,
+        limits=limits,
+    )
+
+
+def open_old_gateway(settings: Settings, limits: Limits) -> TossPayments | None:
+    secret = settings.toss_old_secret.get_secret_value().strip()
+    if not secret:
+        return None
+    url = settings.toss_old_url or settings.toss_url or API
+    return TossPayments(
+        url=url,
+        script=SCRIPT,
+        client_key="",
+        secret=secret,
+        environment=_environment(secret),
+        played=False,
+        limits=limits,
+    )
+
+
+def _environment(secret: str) -> str:
+    # `live_sk_...` and `live_gsk_...` move money, `test_...` do not; which account it is only the key tells.
+    return environment(PROVIDER, "live" if secret.startswith("live_") else "test", secret)
+
+
+def _sources(script: str, played: bool) -> ContentSources:
+    if not played:
+        ours = ("https://*.tosspayments.com",)
+        return ContentSources(
+            script=ours, connect=ours, frame=ours, form=ours, image=(*ours, "https://*.toss.im"), style=ours
+        )
+    parts = urlsplit(script)
+    origin = (f"{parts.scheme}://{parts.netloc}",) if parts.netloc else ()
+    return ContentSources(script=origin, connect=origin)
+
+
+def _told(result: ChargeResult, order: Order) -> ChargeResult:
+    if result.code == "amount_differs":
+        log.error("payment_amount_differs", provider=PROVIDER, order=order.number)
+    return result
+
+
+def _nothing_to_cancel(found: ChargeResult) -> ChargeResult:
+    """CANCELLED and unknown stay; what was declined, never made or not confirmed has nothing to give back."""
+    if found.outcome in (ChargeOutcome.CANCELLED, ChargeOutcome.UNKNOWN):
+        return found
+    return replace(found, outcome=ChargeOutcome.NOT_CHARGED)
+
+
+def _local(at: datetime) -> str:
+    return at.astimezone(_SEOUL).strftime("%Y-%m-%dT%H:%M:%S")
