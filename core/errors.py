@@ -109,6 +109,45 @@ class NoSuchProvider(OnsaleError):
     code, status, title = "no_such_provider", 422, "There is no payment provider of this name"
 
 
+class CurrencyNotTaken(OnsaleError):
+    code, status, title = "currency_not_taken", 422, "No payment provider of this shop takes this currency"
+
+
+class PaymentOrderFirst(InvalidRequest):
+    """The old way: the browser's key came with the order. No provider works like that."""
+
+    title = (
+        "payment_key is not taken any more: the order comes first. Send the reservation without it, then open the answer's "
+        "payment.page"
+    )
+
+
+class WindowOver(OnsaleError):
+    code, status, title = "window_over", 409, "The time to pay for these seats is over: pick seats again"
+
+
+class NoAttemptsLeft(OnsaleError):
+    code, status, title = "no_attempts_left", 409, "No further try to pay for these seats is left: pick seats again"
+
+
+class PaymentPaused(OnsaleError):
+    code, status, title = "payment_paused", 429, "Several payments failed in a row: wait a minute, then try again"
+
+
+class RefundChanged(OnsaleError):
+    """Carries `refunded`: what was given back by now, in minor units."""
+
+    code, status, title = "refund_changed", 409, "Money was given back since you looked: look again, then decide"
+
+
+class RefundTooLarge(OnsaleError):
+    code, status, title = "refund_too_large", 422, "More than what is left of this payment"
+
+
+class NotRefundable(OnsaleError):
+    code, status, title = "not_refundable", 409, "Nothing was paid for this reservation, or all of it is given back"
+
+
 class HoldNotExtendable(OnsaleError):
     code, status, title = "hold_not_extendable", 409, "The time for these seats was extended already"
 

@@ -273,7 +273,10 @@ class Settings(BaseSettings):
         100, "the circuit opens at this share of slow calls", unit="%", row="S24", gt=0, le=100
     )
     breaker_timeouts: int = _setting(3, "the circuit opens at this many timeouts ...", unit="timeouts", row="S24", ge=1)
-    breaker_timeouts_seconds: float = _setting(300, "... within this long", unit="s", row="S24", gt=0)
+    breaker_timeouts_seconds: float = _setting(300, "... within this long, ...", unit="s", row="S24", gt=0)
+    breaker_timeout_rate: float = _setting(
+        5, "... when they are this share of the calls in that time", unit="%", row="P10", ge=0, le=100
+    )
     breaker_open_seconds: float = _setting(
         30, "an open circuit lets nothing through for this long", unit="s", row="S24", gt=0
     )

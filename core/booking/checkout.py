@@ -3,11 +3,12 @@
 The order of a submit, and what a failure between two steps leaves behind:
 
 1. look the `Idempotency-Key` up: a repeat gets the same reservation, also when the basket is long gone;
-2. `payments.require_available()`: refused here, the seats stay held;
+2. `payments.choose`: refused here, the seats stay held;
 3. Redis: the basket turns to paying, so that neither hold nor visitor expires. A process that dies here leaves a
    paying basket without a reservation: the buyer's next submit goes on from it, else the reconcile job frees it;
-4. PostgreSQL: the guard, one statement. Refused: the board is told the truth. No answer: looked up, never guessed;
-5. the payment, in a task of its own. From here on the row is the job: any process finishes it.
+4. PostgreSQL: the guard, one statement: seats, reservation and its first order. Refused: the board is told the truth.
+   No answer: looked up, never guessed. From here on the attempt's row is the job: any process finishes it;
+5. the buyer goes through the provider's window (`paying.py`); what costs nothing is confirmed at once.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
@@ -23,22 +24,30 @@ from uuid import UUID, uuid4
 import structlog
 
 from core.booking import measures
-from core.booking.payment import Claim, PaymentStatus
+from core.booking.attempt import AttemptState, Owed, order_number
+from core.booking.paying import Paying
+from core.booking.refund import RefundStanding
+from core.booking.refunding import Refunding
+from core.booking.refunds_postgres import RefundRows
 from core.booking.reservation import Change, Reason, Reservation, ReservationStatus, SeatStatus
-from core.booking.reservations_postgres import NewReservation, PaymentChange, RefundState, Reservations, Stored
+from core.booking.reservations_postgres import AttemptChange, NewReservation, Reservations
 from core.booking.results_redis import Events, Results, Seats
-from core.booking.settlement import Payments, Settlement
+from core.booking.settlement import Settlement, count_end
+from core.booking.tasks import PaymentTasks
 from core.clock import Clock
 from core.errors import (
     HoldExpired,
+    InvalidRequest,
     KeyReused,
     NotCancellable,
     OnsaleError,
     PaymentInProgress,
+    PaymentPaused,
     ReservationNotFound,
     SeatTaken,
     StoreUnavailable,
 )
+from core.payments.payments import NO_PROVIDER, Account, Payments, account_of
 from core.process.supervisor import Supervisor
 from core.seats.basket import Basket
 from core.seats.board import SeatState
@@ -55,6 +64,8 @@ log = structlog.get_logger(__name__)
 _CANCEL_TRIES = 30
 _CANCEL_PAUSE_SECONDS = 0.1
 _FIND_OUT_SECONDS = 300.0
+# What costs nothing asks nobody; when PostgreSQL is away in this moment the answer is PAYING.
+_FREE_SECONDS = 5.0
 # An operator waits for the provider's answer, as long as a page waits for ours.
 _REFUND_SECONDS = 12.0
 
@@ -66,17 +77,17 @@ class _Submit:
     event: Event
     visitor: str
     email: str
-    payment_key: str
+    provider: str | None
     key: str
     language: str
 
     @property
     def digest(self) -> str:
         """Of what the body says. The seats are not in it: they are the basket's, which a repeat may find gone."""
-        return hashlib.sha256(f"{self.email}\n{self.payment_key}".encode()).hexdigest()
+        return hashlib.sha256(f"{self.email}\n{self.provider or ''}".encode()).hexdigest()
 
 
-class Checkout:
+class Checkout(Paying):
     """Raises StoreUnavailable besides what each method says."""
 
     def __init__(
@@ -94,38 +105,60 @@ class Checkout:
         wake: Callable[[], None] = lambda: None,
     ) -> None:
         """`wake` tells who sends events that one was written by this process."""
-        self._seats = seats
-        self._payments = payments
-        self._supervisor = supervisor
-        self._clock = clock
-        self._process = process
-        self._reservations = Reservations(
+        lease, first_pause = settings.claim_seconds, settings.resolver_seconds
+        reservations = Reservations(
             database,
-            lease_seconds=settings.claim_seconds,
+            lease_seconds=lease,
             deadline_seconds=settings.payment_deadline_seconds,
+            window_seconds=settings.payment_window_seconds,
             wake=wake,
         )
-        self._settlement = Settlement(
-            reservations=self._reservations,
-            payments=payments,
-            results=Results(redis=redis, seats=seats, events=events),
-            lease_seconds=settings.claim_seconds,
-            first_pause=settings.resolver_seconds,
+        refunds = RefundRows(database, lease_seconds=lease)
+        results = Results(redis=redis, seats=seats, events=events)
+        tasks = PaymentTasks(
+            reservations=reservations,
+            refunds=refunds,
+            supervisor=supervisor,
+            concurrency=settings.payment_concurrency,
+            process=process,
         )
-        self._concurrency = settings.payment_concurrency
-        self._busy = 0
-        self._backlog = False
+        tasks.use(
+            Settlement(
+                reservations=reservations,
+                refunds=refunds,
+                payments=payments,
+                results=results,
+                lease_seconds=lease,
+                first_pause=first_pause,
+                retry_seconds=settings.retry_seconds,
+                owed=tasks.owed,
+            ),
+            Refunding(rows=refunds, payments=payments, lease_seconds=lease, first_pause=first_pause),
+        )
+        super().__init__(
+            reservations=reservations, refunds=refunds, payments=payments, results=results, tasks=tasks, clock=clock
+        )
+        self._seats = seats
+        self._supervisor = supervisor
         self._submits: dict[tuple[int, str, str], tuple[str, asyncio.Task[Reservation | OnsaleError]]] = {}
 
     async def submit(
-        self, event: Event, visitor: str, *, email: str, payment_key: str, idempotency_key: str, language: str
+        self,
+        event: Event,
+        visitor: str,
+        *,
+        email: str,
+        idempotency_key: str,
+        language: str,
+        provider: str | None = None,
     ) -> Reservation:
-        """A reservation that is being paid for; its result is pushed, and sent by e-mail.
+        """A reservation whose order waits to be paid (`payment`), or, when it costs nothing, is confirmed.
 
         The same key gives the same reservation, however often and however parallel. Raises NoSeatsHeld, HoldExpired,
-        SeatTaken, KeyReused, PaymentInProgress (these seats are being paid for under another key), PaymentUnavailable.
+        SeatTaken, KeyReused, PaymentInProgress (these seats are being paid for under another key), PaymentUnavailable,
+        NoSuchProvider, CurrencyNotTaken, PaymentPaused.
         """
-        submit = _Submit(event, visitor, email, payment_key, idempotency_key, language)
+        submit = _Submit(event, visitor, email, provider, idempotency_key, language)
         name = (event.id, visitor, idempotency_key)
         running = self._submits.get(name)
         if running is None:
@@ -158,62 +191,61 @@ class Checkout:
             raise ReservationNotFound()
         return reservation
 
-    async def cancel(self, id: UUID | str, visitor: str) -> Reservation:
-        """Gives a paid reservation back: CANCELLED and its seats free at once, the refund durable, and tried at once.
+    async def cancel(self, id: UUID | str, visitor: str, seats: Sequence[int] | None = None) -> Reservation:
+        """While it is being paid for and no money moves: all seats are given back. Later: CANCELLED and its seats free at
+        once, the refund durable, and tried at once; the buyer does not wait for the provider. Repeating it is no error.
 
-        The buyer does not wait for the provider: once the row says REFUNDING the refund is repeated until the
-        provider confirms it. Also takes back a payment that is parked. Repeating it is no error. Raises
-        ReservationNotFound, NotCancellable (failed, being paid for, or the event has begun), PaymentInProgress.
+        Raises ReservationNotFound, InvalidRequest (single seats of what is not paid yet), NotCancellable (failed, being
+        paid for, or the event has begun), PaymentInProgress.
         """
-        token = self._token()
         for _ in range(_CANCEL_TRIES):
             stored = await self._own(id, visitor)
-            change, payment = self._cancellation(stored)
-            if change is None:
-                return stored.reservation
+            reservation = stored.reservation
+            if reservation.status is ReservationStatus.PAYING:
+                if seats is not None:
+                    raise InvalidRequest("These seats are not paid yet: give all of them back, without naming seats")
+                return await self._give_up(stored)
+            if reservation.status is ReservationStatus.CANCELLED:
+                return reservation
+            if reservation.status is not ReservationStatus.CONFIRMED:
+                raise NotCancellable()
+            if stored.starts_at is not None and self._clock.now() >= stored.starts_at:
+                raise NotCancellable("The event has begun: this reservation cannot be cancelled any more")
+            order = stored.order
             ended = await self._reservations.change(
-                stored.reservation.id,
-                change,
-                payment,
+                order,
+                Change.CANCEL,
+                AttemptChange(
+                    (AttemptState.APPROVED,), AttemptState.APPROVED, owed=Owed.REFUND, asked_by="buyer"
+                ),
                 expected_token=None,
-                token=token,
+                token=self._tasks.token(),
                 reason=Reason.CANCELLED_BY_BUYER,
             )
             if ended is not None:
-                measures.RESERVATIONS.labels(ended.reservation.status, Reason.CANCELLED_BY_BUYER).inc()
-                self._work_on(ended)
+                count_end(ended)
+                self._tasks.owed(order)
+                self._tasks.work_on(ended)
                 return ended.reservation
             await asyncio.sleep(_CANCEL_PAUSE_SECONDS)
         raise PaymentInProgress()
 
-    async def refund_now(self, id: UUID) -> RefundState:
+    async def refund_now(self, id: UUID) -> RefundStanding:
         """For operators: a refund that is owed is tried at once, whenever its next try would have been; how it stands
         after that. Nothing is tried where none is owed, or where a process is at it. Raises ReservationNotFound.
         """
-        claim = await self._reservations.refund_now(id, self._token())
-        if claim is not None:
-            await asyncio.wait([self._work_on(claim)], timeout=_REFUND_SECONDS)
-        state = await self._reservations.refund_state(id)
-        if state is None:
+        stored = await self._stored(id)
+        tasks = await self._tasks.refund_now(stored.order)
+        if tasks:
+            await asyncio.wait(tasks, timeout=_REFUND_SECONDS)
+        standing = await self._refunds.standing(id)
+        if standing is None:
             raise ReservationNotFound()
-        return state
+        return standing
 
     async def finish_due(self, *, wait: bool = True) -> int:
-        """Takes over the payments whose time has come and that nobody works on; returns how many.
-
-        Any number of processes may do so at once. With `wait=False` it does not wait for them to end, so that a slow
-        provider does not delay the next round.
-        """
-        free = self._concurrency - self._busy
-        if free <= 0 or self._supervisor.closing:
-            self._backlog = free <= 0
-            return 0
-        claims = await self._reservations.claim_due(free, self._token())
-        self._backlog = len(claims) == free
-        tasks = [self._work_on(claim) for claim in claims]
-        if tasks and wait:
-            await asyncio.wait(tasks)
-        return len(claims)
+        """Takes over the payments and refunds whose time has come and that nobody works on; returns how many."""
+        return await self._tasks.finish_due(wait=wait)
 
     async def _guarded(self, submit: _Submit) -> Reservation | OnsaleError:
         """A refusal is an answer, not a failure of the task."""
@@ -227,7 +259,7 @@ class Checkout:
         found = await self._repeated(submit)
         if found is not None:
             return found
-        self._payments.require_available(submit.payment_key)
+        account = self._account(submit)
         basket = await self._take_basket(submit)
         new = NewReservation(
             id=uuid4(),
@@ -237,15 +269,21 @@ class Checkout:
             request_digest=submit.digest,
             email=submit.email,
             language=submit.language,
-            payment_key=submit.payment_key,
             seats=basket.seats,
             fence=basket.fence,
+            account=account,
         )
-        claim = await self._begin(submit, new)
-        if claim is None:
+        made = await self._begin(submit, new)
+        if made is None:
             return await self._refused(submit, basket)
         measures.RESERVATIONS.labels(ReservationStatus.PAYING, "").inc()
-        return claim.reservation
+        return made
+
+    def _account(self, submit: _Submit) -> Account:
+        """Where the money is to be taken. Raises PaymentUnavailable, NoSuchProvider, CurrencyNotTaken."""
+        if not any(submit.event.prices.values()):
+            return Account(NO_PROVIDER, NO_PROVIDER)
+        return account_of(self._payments.choose(submit.event.currency, submit.provider))
 
     async def _repeated(self, submit: _Submit) -> Reservation | None:
         """The reservation that this key has made already. Raises KeyReused."""
@@ -267,32 +305,23 @@ class Checkout:
             # Whether there is a reservation for it already is for the guard to say.
             return basket
 
-    async def _begin(self, submit: _Submit, new: NewReservation) -> Claim | None:
-        """The guard; then the payment's task, when there is room for it. None: refused."""
-        token = None
-        if self._busy < self._concurrency:
-            token = self._token()
-            self._busy += 1
+    async def _begin(self, submit: _Submit, new: NewReservation) -> Reservation | None:
+        """The guard. What costs nothing is confirmed before it is answered. None: refused."""
+        token = self._tasks.token()
         try:
-            claim = await self._reservations.begin(new, token)
+            made = await self._reservations.begin(new, token)
         except StoreUnavailable:
-            self._busy -= token is not None
-            self._backlog = self._backlog or token is None
             # The statement may have been carried out. Nothing is undone before that is known.
-            self._supervisor.spawn(f"find-out {new.id}", self._find_out(submit, new, token))
+            self._supervisor.spawn(f"find-out {new.id}", self._find_out(submit, new))
             raise
-        except BaseException:
-            self._busy -= token is not None
-            raise
-        if token is None:
-            self._backlog = True
-            return claim
-        self._busy -= 1
+        if made is None or made.payment is not None:
+            return made
+        claim = await self._reservations.claimed(order_number(new.id, 1), token)
         if claim is not None:
-            self._work_on(claim)
-        return claim
+            await asyncio.wait([self._tasks.work_on(claim)], timeout=_FREE_SECONDS)
+        return (await self._stored(new.id)).reservation
 
-    async def _find_out(self, submit: _Submit, new: NewReservation, token: str | None) -> None:
+    async def _find_out(self, submit: _Submit, new: NewReservation) -> None:
         """PostgreSQL did not answer the guard: asks until it is known whether there is a reservation."""
         loop = asyncio.get_running_loop()
         until, pause = loop.time() + _FIND_OUT_SECONDS, 0.2
@@ -300,10 +329,7 @@ class Checkout:
             await asyncio.sleep(pause)
             pause = min(2 * pause, 5.0)
             try:
-                claim = await self._reservations.claimed(new.id, token) if token is not None else None
-                if claim is not None:
-                    self._work_on(claim)
-                    return
+                # A reservation that is there has its job in its attempt's row.
                 if await self._reservations.get(new.id) is None:
                     await self._seats.abort_payment(submit.event, new.visitor, new.fence, new.seats)
                 return
@@ -320,6 +346,12 @@ class Checkout:
         earlier = await self._reservations.of_basket(visitor, event.id, basket.fence)
         if earlier is not None:
             raise _led_to(earlier.reservation)
+        pause = await self._reservations.pause_left(event.id, visitor)
+        if pause is not None:
+            # Free for others meanwhile: who tries one card after the other does not keep seats with it.
+            await self._seats.abort_payment(event, visitor, basket.fence, basket.seats)
+            await self._seats.release(event, visitor, None)
+            raise PaymentPaused(retry_after=pause)
         truth = await self._reservations.seat_truth(event.id, basket.seats)
         log.warning("the guard refused what Redis had granted", visitor=visitor, seats=basket.seats, truth=truth)
         sold = _with(truth, SeatStatus.SOLD)
@@ -331,63 +363,6 @@ class Checkout:
         if taken:
             raise SeatTaken(taken)
         raise HoldExpired()
-
-    def _cancellation(self, stored: Stored) -> tuple[Change | None, PaymentChange]:
-        """How a reservation is cancelled; None when it is already. Raises NotCancellable."""
-        reservation = stored.reservation
-        match reservation.status:
-            case ReservationStatus.CANCELLED:
-                return None, PaymentChange((), PaymentStatus.REFUNDED)
-            case ReservationStatus.CONFIRMED:
-                if stored.starts_at is not None and self._clock.now() >= stored.starts_at:
-                    raise NotCancellable("The event has begun: this reservation cannot be cancelled any more")
-                return Change.CANCEL, PaymentChange((PaymentStatus.APPROVED,), PaymentStatus.REFUNDING)
-            case ReservationStatus.PAYING if reservation.reason == Reason.PARKED:
-                return Change.GIVE_UP, PaymentChange(
-                    (PaymentStatus.NEW,), PaymentStatus.DECLINED, error_code=Reason.CANCELLED_BY_BUYER
-                )
-            case ReservationStatus.PAYING:
-                raise NotCancellable("The payment is under way: wait for its result, then cancel")
-        raise NotCancellable()
-
-    async def _own(self, id: UUID | str, visitor: str) -> Stored:
-        stored = await self._stored(id)
-        if not secrets.compare_digest(stored.reservation.visitor.encode(), visitor.encode()):
-            raise ReservationNotFound()
-        return stored
-
-    async def _stored(self, id: UUID | str) -> Stored:
-        try:
-            stored = await self._reservations.get(id if isinstance(id, UUID) else UUID(id))
-        except ValueError:
-            raise ReservationNotFound() from None
-        if stored is None:
-            raise ReservationNotFound()
-        return stored
-
-    def _work_on(self, claim: Claim) -> asyncio.Task[None]:
-        self._busy += 1
-        task: asyncio.Task[None] = self._supervisor.spawn(
-            f"payment {claim.reservation.id}", self._settlement.finish(claim)
-        )
-        task.add_done_callback(self._worked)
-        return task
-
-    def _worked(self, _: asyncio.Task[None]) -> None:
-        self._busy -= 1
-        if self._backlog and not self._supervisor.closing:
-            # Reservations wait for room in this process: the next begins at once, not at the job's next round.
-            self._backlog = False
-            self._supervisor.spawn("payment-backlog", self._next_due())
-
-    async def _next_due(self) -> None:
-        try:
-            await self.finish_due(wait=False)
-        except StoreUnavailable:
-            self._backlog = True
-
-    def _token(self) -> str:
-        return f"{self._process}/{secrets.token_hex(8)}"
 
 
 def _with(truth: Mapping[int, SeatStatus], status: SeatStatus) -> list[int]:

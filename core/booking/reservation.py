@@ -2,7 +2,7 @@
 
     PAYING --confirm--> CONFIRMED --cancel--> CANCELLED
        |----fail------> FAILED
-       `----give_up---> CANCELLED      (the buyer takes back a payment that was never sent to a provider)
+       `----give_up---> CANCELLED      (the buyer gives the seats back before the provider was asked for the money)
 
 PostgreSQL carries out a transition in one statement (`sql/transition.sql`) whose guard and effect are the row of
 `TRANSITIONS`; nothing else changes a reservation's status.
@@ -14,7 +14,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 from uuid import UUID
+
+if TYPE_CHECKING:
+    from core.booking.attempt import Attempt
 
 
 class ReservationStatus(StrEnum):
@@ -36,31 +40,44 @@ class SeatStatus(StrEnum):
 class Reason(StrEnum):
     """Why a reservation is as it is: stable codes, which pages and e-mails put into the buyer's language.
 
-    The first two explain a reservation that is still PAYING; the others an end.
+    Those of `WAITING_REASONS` explain a reservation that is still PAYING (no reason: the window is open); the others, and
+    some of them, an end.
     """
 
     CHECKING = "payment_checking"
     """The provider has not answered: it is being asked, the seats stay reserved."""
     PARKED = "payment_parked"
     """Payment is interrupted: it goes on by itself later; the buyer may cancel."""
+    CLOSED = "closed"
+    """The provider's window was closed: nothing was charged, another attempt is possible."""
 
     DECLINED = "declined"
-    """The provider said no; nothing was charged."""
+    """The provider said no; nothing was charged. While PAYING: another attempt is possible."""
     PROVIDER_UNAVAILABLE = "provider_unavailable"
-    """No provider could be reached; nothing was charged."""
+    """No provider could be reached; nothing was charged. While PAYING: another attempt is possible."""
+    SHOPS_FAULT = "shop_payment_fault"
+    """Payment failed for a reason that is the shop's to mend (P9); nothing was charged. While PAYING: as above."""
+    WINDOW_ENDED = "payment_window_ended"
+    """The time to pay was over; nothing was charged."""
     NOT_CHARGED = "not_charged"
     """The call was interrupted, and the provider says that nothing was charged."""
-    NOT_STARTED = "payment_not_started"
-    """The payment could not be begun in time; nothing was charged."""
     UNKNOWN_CANCELLED = "payment_unknown_cancelled"
     """The outcome could not be learnt in time: whatever was charged is given back."""
     CANCELLED_AT_PROVIDER = "payment_cancelled"
     """The charge was cancelled at the provider."""
     CANCELLED_BY_BUYER = "cancelled_by_buyer"
+    CANCELLED_BY_OPERATOR = "cancelled_by_operator"
+    EVENT_CANCELLED = "event_cancelled"
+    """The event does not take place."""
+    TOO_MANY_FAILURES = "too_many_failures"
+    """Five payments of this visitor failed in a row: the seats are free, and there is a minute's pause."""
+
+    NOT_STARTED = "payment_not_started"
+    """Of reservations from before the order was made first: the payment could not be begun in time."""
 
 
-#: Reasons of a reservation that is still being paid for.
-WAITING_REASONS = frozenset({Reason.CHECKING, Reason.PARKED})
+#: Reasons of a reservation that is still being paid for, and that never explain an end.
+WAITING_REASONS = frozenset({Reason.CHECKING, Reason.PARKED, Reason.CLOSED})
 
 
 class Change(StrEnum):
@@ -112,7 +129,9 @@ class Reservation:
     """`seats` are ordinals, ascending; `amount` is in the currency's minor unit; `reason` is a `Reason`'s value.
 
     `fence` is that of the hold the seats came from: freeing them moves the seats' fence on, past this one.
-    `ticket_code` is there from the confirmation on; nobody can guess it.
+    `ticket_code` is there from the confirmation on; nobody can guess it. `until` is the end of the time to pay; it never
+    moves. `payment` is the current attempt (None where nothing is to be paid), `attempts_left` how many may still follow
+    it. `refunded` is what was, or is being, given back, in minor units.
     """
 
     id: UUID
@@ -130,6 +149,10 @@ class Reservation:
     created_at: datetime
     updated_at: datetime
     fence: int
+    until: datetime | None = None
+    payment: Attempt | None = None
+    attempts_left: int = 0
+    refunded: int = 0
 
     @property
     def over(self) -> bool:

@@ -1,4 +1,4 @@
-"""Reservations in PostgreSQL: each step of checkout is one status-guarded statement of `sql/` (rules 1 and 2).
+"""Reservations and their attempts in PostgreSQL: each step of checkout is one guarded statement of `sql/` (rules 1, 2).
 
 A statement either does all that belongs to its step or nothing, whatever runs beside it and wherever the process
 dies: there is no transaction to leave open. The statements say in their headers what they lock and in which order.
@@ -6,18 +6,26 @@ dies: there is no transaction to leave open. The statements say in their headers
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from pathlib import Path
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 import databases
 
-from core.booking.payment import Claim, PaymentStatus
+from core.booking.attempt import (
+    GRACE_SECONDS,
+    LAST_SECONDS,
+    MOST_ATTEMPTS,
+    MOST_ATTEMPTS_IN_ALL,
+    MOST_REFUSED_KEYS,
+    Attempt,
+    AttemptState,
+    Owed,
+    order_number,
+)
 from core.booking.reservation import (
     TRANSITIONS,
     Change,
@@ -27,44 +35,49 @@ from core.booking.reservation import (
     SeatStatus,
     check_arguments,
 )
+from core.booking.statements import fetch_row, statement
 from core.database import raw
+from core.payments.gateway import Authorisation, Receipt
+from core.payments.payments import NO_PROVIDER, Account
 
-_SQL = Path(__file__).parent / "sql"
-_INCLUDE = re.compile(r"^ *--#include (\S+)$", re.MULTILINE)
-
-
-def _statement(name: str) -> str:
-    return _INCLUDE.sub(lambda match: (_SQL / match[1]).read_text(), (_SQL / f"{name}.sql").read_text())
-
-
-_BEGIN = _statement("begin")
-_TRANSITION = _statement("transition")
-_CLAIM_DUE = _statement("claim_due")
-_CLAIMED = _statement("claimed")
-_CALLED = _statement("called")
-_RENEW = _statement("renew")
-_WAIT = _statement("wait")
-_LEAVE = _statement("leave")
-_REFUNDED = _statement("refunded")
-_OWE = _statement("owe")
-_REFUND_LATER = _statement("refund_later")
-_REFUND_NOW = _statement("refund_now")
-_REFUND_STATE = _statement("refund_state")
-_SEAT_TRUTH = _statement("seat_truth")
-_OF_KEY = _statement("reservation") + "WHERE r.visitor = $1 AND r.event_id = $2 AND r.idempotency_key = $3"
-_OF_ID = _statement("reservation") + "WHERE r.id = $1"
-_OF_FENCE = _statement("reservation") + "WHERE r.visitor = $1 AND r.event_id = $2 AND r.fence = $3"
+_BEGIN = statement("begin")
+_TRANSITION = statement("transition")
+_CLAIM_DUE = statement("claim_due")
+_CLAIMED = statement("claimed")
+_BIND = statement("bind")
+_CALLED = statement("called")
+_REOPEN = statement("reopen")
+_END_ATTEMPT = statement("end_attempt")
+_NEXT_ATTEMPT = statement("next_attempt")
+_RENEW = statement("renew")
+_WAIT = statement("wait")
+_LEAVE = statement("leave")
+_HINT = statement("hint")
+_FAULT = statement("fault")
+_SEAT_TRUTH = statement("seat_truth")
+_RESERVATION = statement("reservation")
+_OF_KEY = _RESERVATION + "WHERE r.visitor = $1 AND r.event_id = $2 AND r.idempotency_key = $3"
+_OF_ID = _RESERVATION + "WHERE r.id = $1"
+_OF_FENCE = _RESERVATION + "WHERE r.visitor = $1 AND r.event_id = $2 AND r.fence = $3"
+_OF_ORDER = _RESERVATION + "WHERE r.id = (SELECT reservation_id FROM payment_attempts WHERE order_no = $1)"
+_KEY_REFUSED = f"""
+SELECT FROM payment_attempts
+WHERE order_no = $1 AND ($2 = ANY (refused_keys) OR cardinality(refused_keys) >= {MOST_REFUSED_KEYS})
+"""
+_ATTEMPT = """
+SELECT a.*, r.until FROM payment_attempts a JOIN reservations r ON r.id = a.reservation_id WHERE a.order_no = $1
+"""
+_PAUSED = statement("failures")
 
 
 class ClaimLost(Exception):
-    """Another process works on this payment, or it has ended: stop, and write nothing."""
+    """Another process works on this attempt, or it has ended: stop, and write nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewReservation:
-    """What `begin` writes.
-
-    `seats`: ordinals without duplicates; `request_digest` tells a repeat from another request.
+    """What `begin` writes. `seats`: ordinals without duplicates; `request_digest` tells a repeat from another request;
+    `account`: where its first attempt is made.
     """
 
     id: UUID
@@ -74,48 +87,68 @@ class NewReservation:
     request_digest: str
     email: str
     language: str
-    payment_key: str
     seats: Sequence[int]
     fence: int
+    account: Account
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A reservation with what only checkout needs to know of it."""
+    """A reservation with what only checkout needs to know of it. `counted`, `made`: its attempts, see `retry_end`."""
 
     reservation: Reservation
     request_digest: str
-    starts_at: Any
+    starts_at: datetime | None
+    counted: int
+    made: int
+    order: str
 
 
 @dataclass(frozen=True, slots=True)
-class PaymentChange:
-    """What a transition does to the payment: allowed statuses before, the status after, and what is known of it.
+class Claim:
+    """An attempt that this process may work on until its lease ends, with the reservation whose current one it is.
 
-    `pause` is in seconds: until the next attempt, when the payment is not at its end.
+    `token` is written in the row: every write is filtered by it, so a process whose lease was taken over writes nothing.
+    `sold`, `freed`: the ordinals whose seat still is as this reservation left it: only those are told. `untold`: Redis
+    and the browser have not been told of the reservation's end yet. `key_age`: seconds since the buyer authorised.
     """
 
-    before: Sequence[PaymentStatus]
-    after: PaymentStatus
-    provider: str | None = None
+    token: str
+    reservation: Reservation
+    attempt: Attempt
+    event_name: str
+    authorisation: Authorisation | None
+    tries: int
+    past_deadline: bool
+    key_age: float
+    time_left: timedelta
+    counted: int
+    made: int
+    untold: bool
+    sold: tuple[int, ...]
+    freed: tuple[int, ...]
+
+    @property
+    def account(self) -> Account:
+        return Account(self.attempt.provider, self.attempt.environment)
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptChange:
+    """What a transition does to the attempt: its states before, the state after, and what is known of it.
+
+    `owed`: what is written to be given back, tried after `pause` seconds; `asked_by`: for the books.
+    """
+
+    before: Sequence[AttemptState]
+    after: AttemptState
     provider_key: str | None = None
-    error_code: str | None = None
+    code: str | None = None
+    owed: Owed | None = None
     pause: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class RefundState:
-    """The money side of a reservation, for operators. `busy`: a process is at it; `next_try_at` is None when no refund
-    is owed, or none is tried before an operator says so.
-    """
-
-    payment: PaymentStatus
-    provider: str | None
-    code: str | None
-    attempts: int
-    needs_person_at: datetime | None
-    next_try_at: datetime | None
-    busy: bool
+    receipt: Receipt | None = None
+    shops_fault: bool = False
+    asked_by: str = "system"
 
 
 class Reservations:
@@ -127,16 +160,20 @@ class Reservations:
         *,
         lease_seconds: float,
         deadline_seconds: float,
+        window_seconds: float = 420.0,
         wake: Callable[[], None] = lambda: None,
     ) -> None:
-        """`wake` is called after an event was written that somebody waits for."""
+        """`deadline_seconds`: for unknown outcomes, from CALLED. `window_seconds`: the time to pay. `wake` is called after
+        an event was written that somebody waits for.
+        """
         self._database = database
         self._wake = wake
         self._lease = lease_seconds
         self._deadline = deadline_seconds
+        self._window = window_seconds
 
-    async def begin(self, new: NewReservation, token: str | None) -> Claim | None:
-        """PAYING with all that belongs to it, claimed by `token` (or for any process, when None).
+    async def begin(self, new: NewReservation, token: str) -> Reservation | None:
+        """PAYING with all that belongs to it; what costs nothing is claimed by `token`.
 
         None: refused; a seat is not available, its fence is younger, or the idempotency key was used.
         """
@@ -150,52 +187,42 @@ class Reservations:
                 new.request_digest,
                 new.email,
                 new.language,
-                new.payment_key,
                 sorted(new.seats),
                 new.fence,
-                self._deadline,
+                order_number(new.id, 1),
+                new.account.provider,
+                new.account.environment,
+                self._window,
+                GRACE_SECONDS,
                 token,
                 self._lease,
             )
         except asyncpg.UniqueViolationError:
             return None
-        if row is None:
-            return None
-        return Claim(
-            token=token or "",
-            reservation=_reservation(row),
-            payment_key=row["payment_key"],
-            event_name=row["event_name"],
-            status=PaymentStatus.NEW,
-            provider=None,
-            provider_key=None,
-            attempts=0,
-            past_deadline=False,
-            untold=False,
-            settled=(),
-        )
+        return _reservation(row) if row is not None else None
 
     async def change(
         self,
-        id: UUID,
+        order: str,
         change: Change,
-        payment: PaymentChange,
+        attempt: AttemptChange,
         *,
         expected_token: str | None,
         token: str,
         reason: Reason | None = None,
         ticket_code: str | None = None,
     ) -> Claim | None:
-        """Carries out a row of `TRANSITIONS`; returns the payment as it is afterwards, untold, claimed by `token`.
+        """Carries out a row of `TRANSITIONS`; returns the current attempt as it is afterwards, untold, claimed by `token`.
 
-        `expected_token`: the claim that the caller has; None for a payment that nobody works on.
+        `expected_token`: the claim that the caller has; None for an attempt that nobody works on.
         None: not in that state (any more), or claimed by somebody else; nothing happened.
         """
         check_arguments(change, reason, ticket_code)
         rule = TRANSITIONS[change]
+        receipt = attempt.receipt or Receipt()
         row = await self._row(
             _TRANSITION,
-            id,
+            order,
             rule.before,
             rule.after,
             reason,
@@ -203,21 +230,27 @@ class Reservations:
             rule.seats_before,
             rule.seats_after,
             rule.whole,
-            list(payment.before),
-            payment.after,
+            list(attempt.before),
+            attempt.after,
             expected_token,
             token,
             self._lease,
-            payment.provider,
-            payment.provider_key,
-            payment.error_code,
-            payment.pause,
+            attempt.provider_key,
+            attempt.code,
+            attempt.owed,
+            attempt.pause,
+            receipt.method,
+            receipt.approval_number,
+            receipt.url,
+            receipt.approved_at,
+            attempt.shops_fault,
+            attempt.asked_by,
         )
         if row is None:
             return None
         # Only for ends, of which people and figures are told; "paying" goes along with the next look.
         self._wake()
-        return _claim(row, token)
+        return _claim(row)
 
     async def find(self, visitor: str, event_id: int, idempotency_key: str) -> Stored | None:
         """The reservation that this visitor's key made."""
@@ -225,6 +258,11 @@ class Reservations:
 
     async def get(self, id: UUID) -> Stored | None:
         return _stored(await self._row(_OF_ID, id))
+
+    async def attempt(self, order: str) -> Attempt | None:
+        """The attempt with this order number, whether it is the current one or not."""
+        row = await self._row(_ATTEMPT, order)
+        return None if row is None else _plain_attempt(row)
 
     async def of_basket(self, visitor: str, event_id: int, fence: int) -> Stored | None:
         """The visitor's reservation of the basket with this fence, under way or over."""
@@ -235,86 +273,143 @@ class Reservations:
             rows = await connection.fetch(_SEAT_TRUTH, event_id, list(ordinals))
         return {row["ordinal"]: SeatStatus(row["status"]) for row in rows}
 
+    async def pause_left(self, event_id: int, visitor: str) -> float | None:
+        """Seconds for which the visitor's next payment waits, because the last ones failed; None: it does not."""
+        row = await self._row(_PAUSED, event_id, visitor)
+        return float(row["seconds"]) if row is not None and row["seconds"] > 0 else None
+
+    async def of_order(self, order: str) -> Stored | None:
+        """The reservation whose attempt, current or not, has this order number."""
+        return _stored(await self._row(_OF_ORDER, order))
+
+    async def key_refused(self, order: str, key: str) -> bool:
+        """Whether the order takes this key no more, or none at all."""
+        return await self._row(_KEY_REFUSED, order, key) is not None
+
     async def claim_due(self, limit: int, token: str) -> list[Claim]:
-        """Up to `limit` payments whose time has come and that nobody works on; each is claimed by `token`."""
+        """Up to `limit` attempts whose time has come and that nobody works on; each is claimed by `token`."""
         async with raw(self._database) as connection:
             rows = await connection.fetch(_CLAIM_DUE, limit, token, self._lease)
-        return [_claim(row, token) for row in rows]
+        return [_claim(row) for row in rows]
 
-    async def claimed(self, id: UUID, token: str) -> Claim | None:
+    async def claimed(self, order: str, token: str) -> Claim | None:
         """The claim as it is now; None when it is not `token`'s any more."""
-        row = await self._row(_CLAIMED, id, token)
-        return _claim(row, token) if row is not None else None
+        row = await self._row(_CLAIMED, order, token)
+        return _claim(row) if row is not None else None
 
-    async def called(self, id: UUID, token: str, provider: str) -> None:
-        """Writes down that `provider` is about to be asked to charge, and renews the lease. Raises ClaimLost."""
-        if await self._row(_CALLED, id, token, provider, self._lease) is None:
+    async def bind(self, order: str, authorisation: Authorisation, token: str | None) -> Claim | None:
+        """AUTHORISED with this key, claimed by `token` (or for any process, when None). None: see `sql/bind.sql`."""
+        row = await self._row(
+            _BIND,
+            order,
+            authorisation.key,
+            dict(authorisation.data),
+            token,
+            self._lease,
+            GRACE_SECONDS,
+            MOST_REFUSED_KEYS,
+        )
+        return _claim(row) if row is not None else None
+
+    async def called(self, order: str, token: str, idempotency_key: str) -> None:
+        """Writes down that the money is about to be asked for, and renews the lease. Raises ClaimLost."""
+        if await self._row(_CALLED, order, token, idempotency_key, self._deadline, self._lease) is None:
             raise ClaimLost
 
-    async def renew(self, id: UUID, token: str) -> None:
+    async def reopen(self, order: str, token: str, code: str | None, *, shops_fault: bool) -> None:
+        """The key was not this order's. Raises ClaimLost."""
+        if await self._row(_REOPEN, order, token, code, shops_fault, GRACE_SECONDS) is None:
+            raise ClaimLost
+
+    async def end_attempt(
+        self,
+        order: str,
+        before: Sequence[AttemptState],
+        after: AttemptState,
+        *,
+        expected_token: str | None,
+        reason: Reason,
+        code: str | None,
+        retry_until: datetime,
+        owed: Owed | None = None,
+        shops_fault: bool = False,
+        provider_key: str | None = None,
+    ) -> bool:
+        """Another one may follow until `retry_until`. False: not in that state (any more), or claimed by somebody else."""
+        row = await self._row(
+            _END_ATTEMPT,
+            order,
+            list(before),
+            after,
+            expected_token,
+            reason,
+            code,
+            shops_fault,
+            retry_until,
+            owed,
+            provider_key,
+        )
+        return row is not None
+
+    async def next_attempt(self, last: Attempt, account: Account) -> bool:
+        """OPEN, in the place of `last`. False: see `sql/next_attempt.sql`; another process may have been first."""
+        try:
+            row = await self._row(
+                _NEXT_ATTEMPT,
+                last.order,
+                order_number(last.reservation_id, last.number + 1),
+                account.provider,
+                account.environment,
+                LAST_SECONDS,
+                MOST_ATTEMPTS,
+                MOST_ATTEMPTS_IN_ALL,
+                GRACE_SECONDS,
+            )
+        except asyncpg.UniqueViolationError:
+            return False
+        return row is not None
+
+    async def renew(self, order: str, token: str) -> None:
         """Raises ClaimLost."""
-        if await self._row(_RENEW, id, token, self._lease) is None:
+        if await self._row(_RENEW, order, token, self._lease) is None:
             raise ClaimLost
 
     async def wait(
-        self, id: UUID, token: str, status: PaymentStatus, reason: Reason, pause: float, error_code: str | None
+        self,
+        order: str,
+        token: str,
+        state: AttemptState,
+        reason: Reason,
+        pause: float,
+        code: str | None,
+        *,
+        shops_fault: bool = False,
     ) -> None:
-        """Still PAYING; the next attempt is in `pause` seconds. Raises ClaimLost."""
-        if await self._row(_WAIT, id, token, status, reason, pause, error_code) is None:
+        """Still PAYING; the next try is in `pause` seconds. Raises ClaimLost."""
+        if await self._row(_WAIT, order, token, state, reason, pause, code, shops_fault) is None:
             raise ClaimLost
 
-    async def refunded(self, id: UUID, token: str, code: str | None) -> None:
-        """Raises ClaimLost."""
-        if await self._row(_REFUNDED, id, token, code) is None:
-            raise ClaimLost
-
-    async def owe(self, id: UUID, token: str, provider: str | None, provider_key: str | None) -> bool:
-        """A charge was found for a reservation that is over: REFUNDING, claimed. False: it is not over."""
-        return await self._row(_OWE, id, token, self._lease, provider, provider_key) is not None
-
-    async def refund_later(
-        self, id: UUID, token: str, *, told: bool, pause: float | None, needs_person: bool, code: str | None
-    ) -> bool:
-        """Gives the claim back; the next try is in `pause` seconds (None: when an operator says so). True when a person
-        is needed from now on.
-        """
-        row = await self._row(_REFUND_LATER, id, token, told, pause, needs_person, code)
-        return bool(row and row["newly"])
-
-    async def refund_now(self, id: UUID, token: str) -> Claim | None:
-        """A refund that is owed, claimed whenever its next try would have been; None: not owed, or at work already."""
-        row = await self._row(_REFUND_NOW, id, token, self._lease)
-        return _claim(row, token) if row is not None else None
-
-    async def refund_state(self, id: UUID) -> RefundState | None:
-        row = await self._row(_REFUND_STATE, id)
-        if row is None:
-            return None
-        return RefundState(
-            payment=PaymentStatus(row["status"]),
-            provider=row["provider"],
-            code=row["error_code"],
-            attempts=row["attempts"],
-            needs_person_at=row["needs_person_at"],
-            next_try_at=row["next_try_at"],
-            busy=bool(row["busy"]),
-        )
-
-    async def leave(self, id: UUID, token: str, *, told: bool, pause: float | None = None) -> None:
-        """Gives the claim back, if it is still `token`'s; the next attempt is in `pause` seconds (None: as it was)."""
+    async def leave(self, order: str, token: str, *, told: bool, pause: float = 0.0) -> None:
+        """Gives the claim of an ended attempt back, if it is still `token`'s; it is told in `pause` seconds, if it was not."""
         async with raw(self._database) as connection:
-            await connection.execute(_LEAVE, id, token, told, pause)
+            await connection.execute(_LEAVE, order, token, told, pause)
 
-    async def _row(self, statement: str, *arguments: Any) -> Any:
+    async def hint(self, provider: str, order: str) -> bool:
+        """The next try of a CALLED attempt is now; False for every other."""
+        return await self._row(_HINT, order, provider) is not None
+
+    async def fault(self, order: str, code: str) -> None:
+        """Remembers that the window could not be prepared, for a reason that is the shop's to mend."""
         async with raw(self._database) as connection:
-            try:
-                return await connection.fetchrow(statement, *arguments)
-            except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError):
-                # Ours all lock in the same order; somebody else's statement may not. Nothing was written: once more.
-                return await connection.fetchrow(statement, *arguments)
+            await connection.execute(_FAULT, order, code)
+
+    async def _row(self, query: str, *arguments: Any) -> Any:
+        return await fetch_row(self._database, query, *arguments)
 
 
 def _reservation(row: Any) -> Reservation:
+    attempt = _attempt(row)
+    left = min(MOST_ATTEMPTS - row["counted"], MOST_ATTEMPTS_IN_ALL - row["made"])
     return Reservation(
         id=row["id"],
         event_id=row["event_id"],
@@ -331,27 +426,85 @@ def _reservation(row: Any) -> Reservation:
         created_at=row["created_at"],
         updated_at=row["updated_at"],
         fence=row["fence"],
+        until=row["until"],
+        payment=None if attempt is None or attempt.provider == NO_PROVIDER else attempt,
+        attempts_left=max(0, left),
+        refunded=row["refunded"],
+    )
+
+
+def _attempt(row: Any) -> Attempt | None:
+    """The current attempt, from the columns of `sql/attempt_columns.sql`."""
+    if row["order_no"] is None:
+        return None
+    return Attempt(
+        order=row["order_no"],
+        number=row["attempt_number"],
+        reservation_id=row["id"],
+        provider=row["provider"],
+        environment=row["environment"],
+        state=AttemptState(row["attempt_state"]),
+        amount=row["attempt_amount"],
+        currency=row["currency"],
+        until=row["until"],
+        retry_until=row["retry_until"],
+        code=row["attempt_code"],
+        shops_fault=row["shops_fault"],
+        provider_key=row["provider_key"],
+        method=row["method"],
+        approval_number=row["approval_number"],
+        receipt_url=row["receipt_url"],
+        approved_at=row["approved_at"],
+    )
+
+
+def _plain_attempt(row: Any) -> Attempt:
+    """From a row of the table itself."""
+    return Attempt(
+        order=row["order_no"],
+        number=row["number"],
+        reservation_id=row["reservation_id"],
+        provider=row["provider"],
+        environment=row["environment"],
+        state=AttemptState(row["state"]),
+        amount=row["amount"],
+        currency=row["currency"],
+        until=row["until"],
+        retry_until=row["retry_until"],
+        code=row["code"],
+        shops_fault=row["shops_fault"],
+        provider_key=row["provider_key"],
+        method=row["method"],
+        approval_number=row["approval_number"],
+        receipt_url=row["receipt_url"],
+        approved_at=row["approved_at"],
     )
 
 
 def _stored(row: Any) -> Stored | None:
     if row is None:
         return None
-    return Stored(_reservation(row), row["request_digest"], row["starts_at"])
+    return Stored(_reservation(row), row["request_digest"], row["starts_at"], row["counted"], row["made"], row["order_no"])
 
 
-def _claim(row: Any, token: str) -> Claim:
+def _claim(row: Any) -> Claim:
+    attempt = _attempt(row)
+    if attempt is None:
+        raise AssertionError("a claim is of an attempt")
+    key = attempt.provider_key
     return Claim(
-        token=token,
+        token=row["claimed_by"] or "",
         reservation=_reservation(row),
-        payment_key=row["payment_key"],
+        attempt=attempt,
         event_name=row["event_name"],
-        status=PaymentStatus(row["payment_status"]),
-        provider=row["provider"],
-        provider_key=row["provider_key"],
-        attempts=row["attempts"],
+        authorisation=Authorisation(key, row["authorisation"] or {}) if key is not None else None,
+        tries=row["tries"],
         past_deadline=row["past_deadline"],
+        key_age=row["key_age"],
+        time_left=row["time_left"],
+        counted=row["counted"],
+        made=row["made"],
         untold=row["untold"],
-        settled=tuple(row["settled"] or ()),
-        needs_person=row["needs_person"],
+        sold=tuple(row["sold"] or ()),
+        freed=tuple(row["freed"] or ()),
     )

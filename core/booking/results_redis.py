@@ -1,7 +1,7 @@
 """Tells Redis and the buyer's browser what PostgreSQL has decided. Everything here may be repeated.
 
 PostgreSQL is the truth (S13): when Redis is away the result stands, is told later by whoever claims the payment next
-(`payments.untold`), and the reconcile job is the second net.
+(`payment_attempts.untold`), and the reconcile job is the second net.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ class Seats(Protocol):
         self, event: Event, visitor: str, fence: int, ordinals: Sequence[int], state: SeatState
     ) -> None: ...
 
+    async def release(self, event: Event, visitor: str, ordinals: Sequence[int] | None = None) -> Basket | None: ...
+
     async def reopen(self, event: Event, ordinals: Sequence[int]) -> None: ...
 
 
@@ -51,16 +53,23 @@ class Results:
         self._seats = seats
         self._events = events
 
-    async def tell(self, reservation: Reservation, settled: Sequence[int]) -> None:
+    async def event(self, event_id: int) -> Event:
+        """Raises EventNotFound."""
+        return await self._events.by_id(event_id)
+
+    async def tell(self, reservation: Reservation, *, sold: Sequence[int], freed: Sequence[int]) -> None:
         """Puts an ended reservation's seats on the board, ends the visitor's payment, and pushes the result.
 
-        `settled`: the ordinals whose seats are now as this reservation's end left them.
+        `sold`, `freed`: the ordinals whose seats are now as this reservation left them.
         """
         event = await self._events.by_id(reservation.event_id)
-        state = SeatState.SOLD if reservation.status is ReservationStatus.CONFIRMED else SeatState.AVAILABLE
-        await self._seats.settle(event, reservation.visitor, reservation.fence, settled, state)
-        if reservation.status is ReservationStatus.CANCELLED and settled:
-            await self._seats.reopen(event, settled)
+        if reservation.status is ReservationStatus.CONFIRMED:
+            await self._seats.settle(event, reservation.visitor, reservation.fence, sold, SeatState.SOLD)
+        else:
+            await self._seats.settle(event, reservation.visitor, reservation.fence, freed, SeatState.AVAILABLE)
+        # Seats that were sold: a late AVAILABLE never opens those by itself.
+        if freed and reservation.ticket_code is not None or reservation.status is ReservationStatus.CANCELLED and freed:
+            await self._seats.reopen(event, freed)
         await self.push(reservation)
 
     async def push(self, reservation: Reservation) -> None:

@@ -1,11 +1,12 @@
-"""Brings one claimed payment to its end, wherever the process before it stopped.
+"""Brings one claimed attempt to its end, wherever the process before it stopped.
 
 What keeps it right at every point where a process may be killed:
 
-* before a request leaves, CALLED and the provider's name are written; a row that is still NEW was never sent, one
-  that is CALLED is asked about and never sent again;
+* before a request leaves, CALLED and its idempotency key are written; an attempt that is still AUTHORISED was never
+  confirmed, one that is CALLED is asked about;
 * every write is filtered by the claim's token, so a process whose lease was taken over writes nothing;
-* an approved charge that meets a reservation which is over is owed back at once (`owe`), durably, then cancelled;
+* an approved charge that meets a reservation which is over is owed back at once (`owe`), durably;
+* what is owed is written in the statement that ends the attempt, and made by `refunding.py`;
 * the end in PostgreSQL and its telling to Redis are two steps with `untold` in between.
 
 The lease (`claim_seconds`, 30 s) is longer than one request to a provider may take (3 s + 10 s), and is renewed every
@@ -16,112 +17,169 @@ recheck of `judge` and `owe` are for it.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import replace
+from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import partial
-from typing import Protocol, TypeVar
-from uuid import UUID
 
 import structlog
 
 from core.booking import measures
-from core.booking.payment import Claim, PaymentStatus, Question, Step, Verdict, judge, next_refund, pause_seconds
+from core.booking.attempt import (
+    KEY_SECONDS,
+    AttemptState,
+    Owed,
+    Question,
+    Standing,
+    Step,
+    Verdict,
+    confirm_key,
+    judge,
+    pause_seconds,
+    retry_end,
+)
+from core.booking.leases import persist, renewing
+from core.booking.refunds_postgres import RefundRows
 from core.booking.reservation import TRANSITIONS, Change, Reason
-from core.booking.reservations_postgres import ClaimLost, PaymentChange, Reservations
+from core.booking.reservations_postgres import AttemptChange, Claim, ClaimLost, Reservations
 from core.booking.results_redis import Results
 from core.errors import StoreUnavailable
-from core.payments.gateway import Charge, ChargeOutcome, ChargeResult
-from core.payments.payments import PARKED
+from core.payments.gateway import ChargeOutcome, ChargeResult, Order
+from core.payments.payments import NO_PROVIDER, PARKED, Payments
 
 log = structlog.get_logger(__name__)
 
-T = TypeVar("T")
-
-#: Pauses between two attempts grow up to this many seconds: while an outcome is unknown, and while a payment waits for
+#: Pauses between two tries grow up to this many seconds: while an outcome is unknown, and while an authorisation waits for
 #: a provider to be reachable (asking costs nothing then). Refunds have their own rule, `next_refund`.
 LONGEST_PAUSE = 60.0
 LONGEST_PARKED_PAUSE = 10.0
+#: The identical confirm again, at once: after so many within one claim it waits like an unknown outcome.
+_AGAIN = 2
 
-_UNSETTLED = (PaymentStatus.NEW, PaymentStatus.CALLED)
-
-
-class Payments(Protocol):
-    """What checkout needs of `core.payments`. Nothing raises for what a provider does."""
-
-    def require_available(self, payment_key: str | None = None) -> None: ...
-
-    async def charge(self, charge: Charge, *, before_call: Callable[[str], Awaitable[None]]) -> ChargeResult: ...
-
-    async def look_up(self, provider: str, charge: Charge) -> ChargeResult: ...
-
-    async def cancel(self, provider: str, charge: Charge, provider_key: str | None, reason: str) -> ChargeResult: ...
+_AT_WORK = (AttemptState.AUTHORISED, AttemptState.CALLED)
 
 
 class Settlement:
-    """`lease_seconds` and `first_pause` (before an unknown outcome is asked about) are in seconds."""
+    """`lease_seconds`, `first_pause` (before an unknown outcome is asked about) and `retry_seconds` (P11) are in seconds.
+
+    `owed(order)` is called after something was written that is to be given back now.
+    """
 
     def __init__(
         self,
         *,
         reservations: Reservations,
+        refunds: RefundRows,
         payments: Payments,
         results: Results,
         lease_seconds: float,
         first_pause: float,
+        retry_seconds: float,
+        owed: Callable[[str], None] = lambda order: None,
     ) -> None:
         self._reservations = reservations
+        self._refunds = refunds
         self._payments = payments
         self._results = results
         self._lease = lease_seconds
         self._first_pause = first_pause
+        self._retry = retry_seconds
+        self._owed = owed
 
     async def finish(self, claim: Claim) -> None:
         """Does all that can be done now. What is left is in PostgreSQL, for any process, when it returns or dies."""
         structlog.contextvars.bind_contextvars(
-            reservation=str(claim.reservation.id), visitor=claim.reservation.visitor, event=claim.reservation.slug
+            reservation=str(claim.reservation.id),
+            visitor=claim.reservation.visitor,
+            event=claim.reservation.slug,
+            order=claim.attempt.order,
         )
         try:
-            async with self._renewing(claim):
+            async with renewing(lambda: self._reservations.renew(claim.attempt.order, claim.token), self._lease):
                 await self._finish(claim)
         except ClaimLost:
             log.info("payment is with another process")
         except StoreUnavailable as error:
             log.warning("PostgreSQL is away: the payment goes on when its lease is over", cause=repr(error.__cause__))
 
+    async def tell(self, claim: Claim) -> None:
+        """A reservation was ended in PostgreSQL by a statement of the caller's: tells it, and gives the claim back."""
+        try:
+            await self._after_end(claim)
+        except StoreUnavailable as error:
+            log.warning("PostgreSQL is away: the result is told when its lease is over", cause=repr(error.__cause__))
+
     async def _finish(self, claim: Claim) -> None:
-        match claim.status:
-            case PaymentStatus.NEW if claim.past_deadline:
-                parked = claim.reservation.reason == Reason.PARKED
-                reason = Reason.PROVIDER_UNAVAILABLE if parked else Reason.NOT_STARTED
-                verdict = Verdict(Step.FAIL, PaymentStatus.DECLINED, reason)
-                await self._fail(claim, verdict, ChargeResult(ChargeOutcome.NOT_CHARGED))
-            case PaymentStatus.NEW if claim.reservation.amount == 0:
+        if claim.untold:
+            await self._after_end(claim)
+            return
+        match claim.attempt.state:
+            case AttemptState.AUTHORISED if claim.attempt.provider == NO_PROVIDER:
                 # Nothing to charge: no provider is asked.
                 await self._confirm(claim, ChargeResult(ChargeOutcome.APPROVED))
-            case PaymentStatus.NEW:
-                result = await self._payments.charge(_charge(claim), before_call=partial(self._before_call, claim))
-                await self._answer(claim, Question.CHARGE, result)
-            case PaymentStatus.CALLED:
-                await self._reservations.renew(claim.reservation.id, claim.token)
-                measures.UNSURE.labels("asked").inc()
-                result = await self._payments.look_up(_provider(claim), _charge(claim))
-                await self._answer(claim, Question.LOOK_UP, result)
+            case AttemptState.AUTHORISED if claim.key_age > KEY_SECONDS:
+                # Its provider was away all the while (or all our processes were): nothing was ever sent.
+                verdict = Verdict(Step.RETRY, AttemptState.CLOSED, Reason.PROVIDER_UNAVAILABLE, Owed.VOID)
+                await self._retry_or_end(claim, verdict, ChargeResult(ChargeOutcome.NOT_CHARGED, code="key_expired"))
+            case AttemptState.AUTHORISED:
+                await self._ask_for_money(claim, 0)
+            case AttemptState.CALLED:
+                await self._look_up(claim, 0)
+            case AttemptState.OPEN:
+                await self._end(claim, AttemptState.EXPIRED, Reason.WINDOW_ENDED, owed=Owed.VOID, code=claim.attempt.code)
+            case AttemptState.CLOSED | AttemptState.DECLINED as state:
+                await self._end(claim, state, _reason_of_end(claim.reservation.reason), code=claim.attempt.code)
             case _:
                 await self._after_end(claim)
 
-    async def _before_call(self, claim: Claim, provider: str) -> None:
-        await self._persist(lambda: self._reservations.called(claim.reservation.id, claim.token, provider))
+    async def _ask_for_money(self, claim: Claim, again: int) -> None:
+        authorisation = claim.authorisation
+        if authorisation is None:
+            raise AssertionError("AUTHORISED without a key: `bind` writes both in one statement")
+        key = confirm_key(claim.attempt.order, authorisation.key)
 
-    async def _answer(self, claim: Claim, question: Question, result: ChargeResult) -> None:
-        verdict = judge(question, result.outcome, past_deadline=claim.past_deadline, parks=result.code == PARKED)
+        async def note() -> None:
+            await persist(lambda: self._reservations.called(claim.attempt.order, claim.token, key), self._lease)
+
+        try:
+            result = await self._payments.confirm(
+                claim.account, _order(claim), authorisation, key, before_call=note
+            )
+        except ClaimLost:
+            await self._seats_lost(claim)
+            return
+        await self._answer(claim, Question.CONFIRM, result, again)
+
+    async def _seats_lost(self, claim: Claim) -> None:
+        """The note before the call was refused: another process is at it (then nothing happens here), or a seat is not
+        the reservation's own any more (somebody changed it by hand): no money is taken for it.
+        """
+        now = await self._reservations.claimed(claim.attempt.order, claim.token)
+        if now is None or now.attempt.state is not AttemptState.AUTHORISED:
+            raise ClaimLost
+        await self._end(claim, AttemptState.VOIDED, Reason.CANCELLED_AT_PROVIDER, owed=Owed.VOID, code="seats_lost")
+
+    async def _look_up(self, claim: Claim, again: int) -> None:
+        await self._reservations.renew(claim.attempt.order, claim.token)
+        measures.UNSURE.labels("asked").inc()
+        result = await self._payments.look_up(claim.account, _order(claim), claim.attempt.provider_key)
+        await self._answer(claim, Question.LOOK_UP, result, again)
+
+    async def _answer(self, claim: Claim, question: Question, result: ChargeResult, again: int) -> None:
+        verdict = judge(
+            question,
+            result,
+            Standing(
+                past_deadline=claim.past_deadline,
+                fresh=claim.key_age < KEY_SECONDS,
+                idempotent=self._payments.idempotent(claim.account),
+                parks=result.code == PARKED,
+            ),
+        )
         log.info(
             "provider answered",
             asked=question,
-            provider=result.provider or claim.provider,
+            provider=claim.attempt.provider,
             outcome=result.outcome,
             code=result.code,
             step=verdict.step,
@@ -129,123 +187,165 @@ class Settlement:
         match verdict.step:
             case Step.CONFIRM:
                 await self._confirm(claim, result)
-            case Step.FAIL:
-                await self._fail(claim, verdict, result)
-            case _:
+            case Step.RETRY:
+                await self._retry_or_end(claim, verdict, result)
+            case Step.REOPEN:
+                await self._reopen(claim, verdict, result)
+            case Step.SEND_AGAIN if again < _AGAIN and claim.authorisation is not None:
+                await self._ask_for_money(claim, again + 1)
+            case Step.SEND_AGAIN:
+                await self._wait(claim, verdict, result)
+            case Step.END:
+                await self._end(
+                    claim,
+                    verdict.state,
+                    verdict.reason or Reason.NOT_CHARGED,
+                    owed=verdict.owed,
+                    code=result.code,
+                    provider_key=result.provider_key,
+                    pause=2 * self._lease if verdict.recheck else 0.0,
+                    shops_fault=result.shops_fault,
+                )
+            case Step.WAIT:
                 await self._wait(claim, verdict, result)
 
     async def _confirm(self, claim: Claim, result: ChargeResult) -> None:
-        payment = PaymentChange(_UNSETTLED, PaymentStatus.APPROVED, result.provider, result.provider_key, result.code)
-        ended = await self._end(claim, Change.CONFIRM, payment, ticket_code=secrets.token_urlsafe(16))
+        approved = AttemptChange(
+            _AT_WORK, AttemptState.APPROVED, result.provider_key, result.code, receipt=result.receipt
+        )
+        ended = await self._change(claim, Change.CONFIRM, approved, ticket_code=secrets.token_urlsafe(16))
         if ended is not None:
             await self._after_end(ended)
             return
         # The money is taken, but there is no reservation to confirm. Still ours and PAYING: a seat is not its own
         # any more (somebody changed it by hand). Over: it was ended while this charge was on its way.
-        log.warning("approved charge has no reservation to confirm", provider=result.provider)
-        payment = PaymentChange(_UNSETTLED, PaymentStatus.REFUNDING, result.provider, result.provider_key, result.code)
-        ended = await self._end(claim, Change.FAIL, payment, reason=Reason.CANCELLED_AT_PROVIDER)
+        log.warning("approved charge has no reservation to confirm", provider=claim.attempt.provider)
+        owed = AttemptChange(
+            _AT_WORK, AttemptState.VOIDED, result.provider_key, result.code, Owed.REFUND, receipt=result.receipt
+        )
+        ended = await self._change(claim, Change.FAIL, owed, reason=Reason.CANCELLED_AT_PROVIDER)
         if ended is not None:
+            self._owed(claim.attempt.order)
             await self._after_end(ended)
             return
-        id, token = claim.reservation.id, claim.token
-        if await self._persist(lambda: self._reservations.owe(id, token, result.provider, result.provider_key)):
-            refused = await self._refund(claim, result.provider or claim.provider, result.provider_key)
-            if refused is None:
-                await self._reservations.leave(id, token, told=False)
-            else:
-                await self._refund_later(replace(claim, attempts=0), refused, told=False)
+        if await persist(lambda: self._refunds.owe(claim.attempt.order, result.provider_key), self._lease):
+            self._owed(claim.attempt.order)
 
-    async def _fail(self, claim: Claim, verdict: Verdict, result: ChargeResult) -> None:
-        payment = PaymentChange(
-            _UNSETTLED,
-            verdict.payment,
-            result.provider,
-            result.provider_key,
-            result.code,
-            pause=2 * self._lease if verdict.recheck else 0.0,
+    async def _retry_or_end(self, claim: Claim, verdict: Verdict, result: ChargeResult) -> None:
+        """The seats are kept for another attempt, while there can be one."""
+        counted = claim.counted - (1 if verdict.shops_fault and not claim.attempt.shops_fault else 0)
+        reason, order = verdict.reason or Reason.DECLINED, claim.attempt.order
+        now = claim.reservation.until
+        assert now is not None  # noqa: S101 - written by `begin`
+        end = retry_end(
+            verdict.state if verdict.reason is not Reason.PROVIDER_UNAVAILABLE else AttemptState.DECLINED,
+            now=now - claim.time_left,
+            until=now,
+            counted=counted,
+            made=claim.made,
+            retry=self._retry,
         )
-        ended = await self._end(claim, Change.FAIL, payment, reason=verdict.reason)
-        if ended is None:
-            raise ClaimLost
-        await self._after_end(ended, recheck=verdict.recheck)
+        if end is not None:
+            kept = await persist(
+                lambda: self._reservations.end_attempt(
+                    order,
+                    _AT_WORK,
+                    verdict.state,
+                    expected_token=claim.token,
+                    reason=reason,
+                    code=result.code,
+                    retry_until=end,
+                    owed=verdict.owed,
+                    shops_fault=verdict.shops_fault,
+                    provider_key=result.provider_key,
+                ),
+                self._lease,
+            )
+            if not kept:
+                raise ClaimLost
+            if verdict.owed is not None:
+                self._owed(order)
+            await self._push(claim)
+            return
+        await self._end(
+            claim,
+            verdict.state,
+            reason,
+            owed=verdict.owed,
+            code=result.code,
+            provider_key=result.provider_key,
+            shops_fault=verdict.shops_fault,
+        )
+
+    async def _reopen(self, claim: Claim, verdict: Verdict, result: ChargeResult) -> None:
+        order, token = claim.attempt.order, claim.token
+        await persist(
+            lambda: self._reservations.reopen(order, token, result.code, shops_fault=verdict.shops_fault), self._lease
+        )
+        await self._push(claim)
 
     async def _wait(self, claim: Claim, verdict: Verdict, result: ChargeResult) -> None:
         measures.UNSURE.labels("waiting").inc()
         longest = LONGEST_PARKED_PAUSE if verdict.reason is Reason.PARKED else LONGEST_PAUSE
-        pause = pause_seconds(self._first_pause, claim.attempts, longest)
-        reason, status = verdict.reason or Reason.CHECKING, verdict.payment
-        id, token = claim.reservation.id, claim.token
-        await self._persist(lambda: self._reservations.wait(id, token, status, reason, pause, result.code))
-        if claim.reservation.reason != reason:
-            stored = await self._reservations.get(id)
-            with contextlib.suppress(StoreUnavailable):
-                await self._results.push(stored.reservation if stored else claim.reservation)
-
-    async def _after_end(self, claim: Claim, *, recheck: bool = False) -> None:
-        """The reservation is over or confirmed in PostgreSQL: tell it, give back what is owed, give the claim back."""
-        told = True
-        if claim.untold:
-            try:
-                await self._results.tell(claim.reservation, claim.settled)
-            except StoreUnavailable as error:
-                told = False
-                measures.UNTOLD.inc()
-                log.warning("the result stands, Redis is told later", cause=repr(error.__cause__))
-        if claim.status is PaymentStatus.REFUNDING and not recheck:
-            refused = await self._refund(claim, claim.provider, claim.provider_key)
-            if refused is not None:
-                await self._refund_later(claim, refused, told=told)
-                return
-        pause = None if told else pause_seconds(self._first_pause, claim.attempts, LONGEST_PAUSE)
-        await self._reservations.leave(claim.reservation.id, claim.token, told=told, pause=pause)
-
-    async def _refund(self, claim: Claim, provider: str | None, provider_key: str | None) -> ChargeResult | None:
-        """None once the provider says that nothing is charged; else why it has to be tried again."""
-        code: str | None = None
-        if provider is not None:
-            await self._reservations.renew(claim.reservation.id, claim.token)
-            reason = claim.reservation.reason or Reason.CANCELLED_AT_PROVIDER
-            result = await self._payments.cancel(provider, _charge(claim), provider_key, reason)
-            verdict = judge(Question.CANCEL, result.outcome, past_deadline=False, parks=False)
-            code = result.code
-            if verdict.step is not Step.REFUNDED:
-                measures.REFUNDS.labels("refused" if result.refused else "again").inc()
-                log.warning("refund has to be tried again", provider=provider, code=code, attempts=claim.attempts)
-                return result
-        await self._persist(lambda: self._reservations.refunded(claim.reservation.id, claim.token, code))
-        measures.REFUNDS.labels("done").inc()
-        return None
-
-    async def _refund_later(self, claim: Claim, refused: ChargeResult, *, told: bool) -> None:
-        after = next_refund(self._first_pause, claim.attempts, refused=refused.refused, marked=claim.needs_person)
-        pause = after.pause
-        if not told:
-            untold = pause_seconds(self._first_pause, claim.attempts, LONGEST_PAUSE)
-            pause = untold if pause is None else min(pause, untold)
-        newly = await self._reservations.refund_later(
-            claim.reservation.id,
-            claim.token,
-            told=told,
-            pause=pause,
-            needs_person=after.needs_person,
-            code=refused.code,
+        pause = pause_seconds(self._first_pause, claim.tries, longest)
+        reason, state = verdict.reason or Reason.CHECKING, verdict.state
+        order, token = claim.attempt.order, claim.token
+        await persist(
+            lambda: self._reservations.wait(
+                order, token, state, reason, pause, result.code, shops_fault=result.shops_fault
+            ),
+            self._lease,
         )
-        if newly:
-            measures.REFUNDS.labels("person").inc()
-            log.error(
-                "a person has to look at this refund",
-                provider=refused.provider,
-                code=refused.code,
-                attempts=claim.attempts + 1,
-                amount=claim.reservation.amount,
-            )
+        if claim.reservation.reason != reason:
+            await self._push(claim)
+
+    async def _push(self, claim: Claim) -> None:
+        """The reservation as it is now, to the one visitor's browser; who misses it asks."""
+        with contextlib.suppress(StoreUnavailable):
+            stored = await self._reservations.get(claim.reservation.id)
+            if stored is not None:
+                await self._results.push(stored.reservation)
 
     async def _end(
         self,
         claim: Claim,
+        state: AttemptState,
+        reason: Reason,
+        *,
+        owed: Owed | None = None,
+        code: str | None = None,
+        provider_key: str | None = None,
+        pause: float = 0.0,
+        shops_fault: bool = False,
+    ) -> None:
+        """FAILED, and the seats are free. Raises ClaimLost."""
+        before = (claim.attempt.state, AttemptState.CALLED) if claim.attempt.state in _AT_WORK else (claim.attempt.state,)
+        change = AttemptChange(before, state, provider_key, code, owed, pause, shops_fault=shops_fault)
+        ended = await self._change(claim, Change.FAIL, change, reason=reason)
+        if ended is None:
+            raise ClaimLost
+        if owed is not None and not pause:
+            self._owed(claim.attempt.order)
+        await self._after_end(ended)
+
+    async def _after_end(self, claim: Claim) -> None:
+        """The reservation is over or confirmed in PostgreSQL: tells it, and gives the claim back."""
+        told = True
+        if claim.untold:
+            try:
+                await self._results.tell(claim.reservation, sold=claim.sold, freed=claim.freed)
+            except StoreUnavailable as error:
+                told = False
+                measures.UNTOLD.inc()
+                log.warning("the result stands, Redis is told later", cause=repr(error.__cause__))
+        pause = pause_seconds(self._first_pause, claim.tries, LONGEST_PAUSE)
+        await self._reservations.leave(claim.attempt.order, claim.token, told=told, pause=pause)
+
+    async def _change(
+        self,
+        claim: Claim,
         change: Change,
-        payment: PaymentChange,
+        attempt: AttemptChange,
         *,
         reason: Reason | None = None,
         ticket_code: str | None = None,
@@ -257,9 +357,9 @@ class Settlement:
             nonlocal repeated
             try:
                 return await self._reservations.change(
-                    claim.reservation.id,
+                    claim.attempt.order,
                     change,
-                    payment,
+                    attempt,
                     expected_token=claim.token,
                     token=claim.token,
                     reason=reason,
@@ -269,70 +369,29 @@ class Settlement:
                 repeated = True
                 raise
 
-        ended = await self._persist(write)
+        ended = await persist(write, self._lease)
         if ended is None and repeated:
             # The answer to an earlier try was lost: it may have been carried out after all.
-            ended = await self._reservations.claimed(claim.reservation.id, claim.token)
+            ended = await self._reservations.claimed(claim.attempt.order, claim.token)
             if ended is not None and ended.reservation.status is not TRANSITIONS[change].after:
                 ended = None
         if ended is not None:
-            measures.RESERVATIONS.labels(ended.reservation.status, ended.reservation.reason or "").inc()
-            seconds = (datetime.now(UTC) - ended.reservation.created_at).total_seconds()
-            measures.CHECKOUT_SECONDS.labels(ended.reservation.status).observe(seconds)
-            log.info(
-                "reservation ended",
-                status=ended.reservation.status,
-                reason=ended.reservation.reason,
-                seats=ended.reservation.seats,
-            )
+            count_end(ended)
         return ended
 
-    async def _persist(self, write: Callable[[], Awaitable[T]]) -> T:
-        """Repeats a write while PostgreSQL is away, as long as the lease: afterwards another process may be at it."""
-        loop = asyncio.get_running_loop()
-        until, pause = loop.time() + self._lease, 0.1
-        while True:
-            try:
-                return await write()
-            except StoreUnavailable:
-                left = until - loop.time()
-                if left <= 0:
-                    raise
-                await asyncio.sleep(min(pause, left))
-                pause = min(2 * pause, 2.0)
 
-    @contextlib.asynccontextmanager
-    async def _renewing(self, claim: Claim) -> AsyncIterator[None]:
-        keeper = asyncio.create_task(self._renew(claim.reservation.id, claim.token), name="lease")
-        try:
-            yield
-        finally:
-            keeper.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await keeper
-
-    async def _renew(self, id: UUID, token: str) -> None:
-        while True:
-            await asyncio.sleep(self._lease / 3)
-            try:
-                await self._reservations.renew(id, token)
-            except StoreUnavailable:
-                continue  # nobody else can claim it meanwhile either
-            except ClaimLost:
-                return
+def count_end(ended: Claim) -> None:
+    reservation = ended.reservation
+    measures.RESERVATIONS.labels(reservation.status, reservation.reason or "").inc()
+    seconds = (datetime.now(UTC) - reservation.created_at).total_seconds()
+    measures.CHECKOUT_SECONDS.labels(reservation.status).observe(seconds)
+    log.info("reservation ended", status=reservation.status, reason=reservation.reason, seats=reservation.seats)
 
 
-def _charge(claim: Claim) -> Charge:
-    return Charge(
-        order_id=str(claim.reservation.id),
-        payment_key=claim.payment_key,
-        amount=claim.reservation.amount,
-        currency=claim.reservation.currency,
-        name=claim.event_name[:100],
-    )
+def _reason_of_end(reason: str | None) -> Reason:
+    """Why a reservation failed whose last attempt was not followed by another."""
+    return Reason.WINDOW_ENDED if reason in (None, Reason.CLOSED) else Reason(reason)
 
 
-def _provider(claim: Claim) -> str:
-    if claim.provider is None:
-        raise AssertionError("CALLED without a provider: `called` writes both in one statement")
-    return claim.provider
+def _order(claim: Claim) -> Order:
+    return Order(claim.attempt.order, claim.attempt.amount, claim.attempt.currency, claim.event_name[:100])

@@ -2,7 +2,8 @@
 
     CLOSED      every call goes through; the last `sliding_window_size` outcomes are kept. Opens when at least
                 `minimum_number_of_calls` are known and the share of failed, or of slow, calls reaches its threshold;
-                or when `timeout_limit` calls timed out within `timeout_period`.
+                or when `timeout_limit` calls timed out within `timeout_period`, and those that did are `timeout_rate` of
+                all calls in that time (P10): three slow answers of a thousand are not an outage.
     OPEN        no call goes through for `wait_duration_in_open_state`; the next one after that finds it half open.
     HALF_OPEN   `permitted_number_of_calls_in_half_open_state` calls go through as probes. When all are answered, the
                 same thresholds decide between CLOSED and OPEN. Probes not all answered in time count as failed.
@@ -55,6 +56,7 @@ class BreakerConfig:
     max_wait_duration_in_half_open_state: float = 30
     timeout_limit: int = 3
     timeout_period: float = 300
+    timeout_rate: float = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +68,21 @@ class CallRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Tally:
+    """Calls and timeouts of one stretch of time that began at `since` (a tenth of `timeout_period`)."""
+
+    since: float
+    calls: Annotated[int, Field(ge=0)] = 0
+    timeouts: Annotated[int, Field(ge=0)] = 0
+
+
+@dataclass(frozen=True, slots=True)
 class BreakerState:
     """All that is known of a circuit. `since` and `timeouts` are seconds of the clock that is passed in.
 
     `window` holds the outcomes of this generation, oldest first; `permits` is how many probes were let through (only
-    grows in HALF_OPEN, falls when one is given back).
+    grows in HALF_OPEN, falls when one is given back). `timeouts` are the moments of the latest, `tallies` count all calls of
+    the last `timeout_period`.
     """
 
     mode: Mode = Mode.CLOSED
@@ -78,6 +90,7 @@ class BreakerState:
     since: float = 0.0
     window: tuple[CallRecord, ...] = ()
     timeouts: tuple[float, ...] = ()
+    tallies: tuple[Tally, ...] = ()
     permits: Annotated[int, Field(ge=0)] = 0
 
 
@@ -120,8 +133,11 @@ def record(
     if health is CallHealth.TIMEOUT:
         timeouts = (*timeouts, now)[-config.timeout_limit :]
     call = CallRecord(failed=health is not CallHealth.SUCCESS, slow=seconds > config.slow_call_duration_threshold)
-    state = replace(state, window=(*state.window, call)[-_window_size(state, config) :], timeouts=timeouts)
-    if state.mode is Mode.CLOSED and len(timeouts) >= config.timeout_limit:
+    tallies = _counted(state.tallies, health is CallHealth.TIMEOUT, now, config)
+    state = replace(
+        state, window=(*state.window, call)[-_window_size(state, config) :], timeouts=timeouts, tallies=tallies
+    )
+    if state.mode is Mode.CLOSED and len(timeouts) >= config.timeout_limit and _often(tallies, config):
         return _to(state, Mode.OPEN, now)
     return _judge(state, now, config)
 
@@ -180,6 +196,21 @@ def _judge(state: BreakerState, now: float, config: BreakerConfig) -> BreakerSta
     if bad:
         return _to(state, Mode.OPEN, now)
     return _to(state, Mode.CLOSED, now) if state.mode is Mode.HALF_OPEN else state
+
+
+def _counted(tallies: tuple[Tally, ...], timed_out: bool, now: float, config: BreakerConfig) -> tuple[Tally, ...]:
+    """The tallies with one more call; those that began before the period are dropped."""
+    length = config.timeout_period / 10
+    recent = tuple(one for one in tallies if one.since > now - config.timeout_period)
+    if not recent or now >= recent[-1].since + length:
+        recent = (*recent, Tally(now))
+    last = recent[-1]
+    return (*recent[:-1], Tally(last.since, last.calls + 1, last.timeouts + timed_out))
+
+
+def _often(tallies: tuple[Tally, ...], config: BreakerConfig) -> bool:
+    calls = sum(one.calls for one in tallies)
+    return 100 * sum(one.timeouts for one in tallies) >= config.timeout_rate * calls
 
 
 def _window_size(state: BreakerState, config: BreakerConfig) -> int:

@@ -42,6 +42,7 @@ def open_payments(*, settings: Settings, redis: Redis | None, clock: Clock) -> P
         retries=settings.payment_retries,
         alternative=alternative(settings, languages.DEFAULT),
         patience=settings.payment_connect_seconds + settings.payment_read_seconds,
+        former=old_gateways(settings),
     )
 
 
@@ -57,6 +58,7 @@ def breaker_config(settings: Settings) -> BreakerConfig:
         max_wait_duration_in_half_open_state=settings.breaker_probe_seconds,
         timeout_limit=settings.breaker_timeouts,
         timeout_period=settings.breaker_timeouts_seconds,
+        timeout_rate=settings.breaker_timeout_rate,
     )
 
 

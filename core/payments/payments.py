@@ -1,15 +1,16 @@
-"""The one entry to payment: which provider is asked, when, and what happens while it is away.
+"""The one entry to payment: which provider a new attempt goes to, and every call about an attempt that there is.
 
-`payment_when_open` says what follows when the first provider is *proven* not to have charged (its circuit is open, it
-refuses to connect, or it answered with a temporary error and says that there is no such charge):
+A new attempt goes to the provider that the buyer names, else to the first that takes the currency. `payment_when_open`
+says what follows while that one is *proven* not to charge (its circuit is open, it refuses to connect, or it answered
+with a temporary error and says that there is no such charge):
 
-    fail_fast  nothing else; the buyer is told at once, with an alternative (`require_available`)
-    fallback   the next provider is tried
-    park       the result is `NOT_CHARGED` with the code `parked`: the reservation waits, its seats stay, and the caller
-               tries again until the provider is back
+    fail_fast  nothing else; the buyer is told at once, with an alternative (`choose`)
+    fallback   a new attempt is offered at the next provider
+    park       the result is `NOT_CHARGED` with the code `parked`: the authorisation waits, its seats stay, and the caller
+               tries again until the provider is back, or the authorisation is too old
 
-Whatever the setting, an outcome that is not proven (a read timeout above all) is `UNKNOWN` and no other provider is
-asked: two providers that both charged is the one mistake that cannot be told from theft.
+Look-ups, refunds and voids go to the account that the attempt was made in (`Account`), also when it is one that new
+attempts do not go to any more (`ONSALE_TOSS_OLD_SECRET`): P1.
 """
 
 from __future__ import annotations
@@ -18,27 +19,42 @@ import asyncio
 import statistics
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 import structlog
 
-from core.errors import PaymentUnavailable
+from core.errors import CurrencyNotTaken, NoSuchProvider, PaymentUnavailable
 from core.payments import metrics
 from core.payments.breaker import Mode
 from core.payments.breaker_redis import CircuitView, SharedBreaker
-from core.payments.gateway import CallHealth, Charge, ChargeOutcome, ChargeResult, PaymentGateway, named_keys
+from core.payments.gateway import (
+    Authorisation,
+    Buyer,
+    CallHealth,
+    ChargeOutcome,
+    ChargeResult,
+    Order,
+    PaymentGateway,
+    Window,
+    WindowUrls,
+)
 
 log = structlog.get_logger("payments")
 
 WhenOpen = Literal["fail_fast", "fallback", "park"]
-BeforeCall = Callable[[str], Awaitable[None]]
+BeforeCall = Callable[[], Awaitable[None]]
 
 #: Our own codes, in `ChargeResult.code`.
 PARKED: Final = "parked"
 CIRCUIT_OPEN: Final = "circuit_open"
-NO_KEY: Final = "no_key_for_provider"
+NOT_CONFIGURED: Final = "provider_not_configured"
+
+#: `payment_attempts.provider` of a purchase that costs nothing.
+NO_PROVIDER: Final = "none"
+#: In `environment` of attempts that were payments before accounts were written down (migration 0007).
+BEFORE_ACCOUNTS: Final = "before-0007"
 
 #: Toss Payments asks for "a moment" before the same is tried again; a buyer looks at the screen meanwhile.
 _RETRY_SECONDS: Final = 1.0
@@ -59,8 +75,16 @@ class Provider:
     circuit: SharedBreaker
 
 
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Where an attempt was made: the provider's name, and the hash of merchant account and kind of key."""
+
+    provider: str
+    environment: str
+
+
 class Payments:
-    """Charges, asks and refunds. Never raises for what a provider does: the outcome says it."""
+    """Never raises for what a provider does to a charge: the outcome says it."""
 
     def __init__(
         self,
@@ -71,10 +95,17 @@ class Payments:
         retries: int,
         alternative: str,
         patience: float,
+        former: Sequence[PaymentGateway] = (),
     ) -> None:
-        """`patience`: seconds that an accepted charge waits for a half-open circuit's probes (`fail_fast` only)."""
+        """`providers` in order of preference; `former`: accounts whose attempts are only finished.
+
+        `patience`: seconds that a confirm waits for a half-open circuit's probes (`fail_fast` only).
+        """
         self._providers = tuple(providers)
+        self._former = tuple(former)
         self._by_name = {provider.gateway.name: provider for provider in providers}
+        self._by_account = {account_of(gateway): gateway for gateway in former}
+        self._by_account |= {account_of(one.gateway): one.gateway for one in providers}
         self._when_open = when_open
         self._places = asyncio.Semaphore(concurrency)
         self._retries = retries
@@ -82,39 +113,99 @@ class Payments:
         self._patience = patience
         self._latest: deque[tuple[float, float]] = deque(maxlen=_LATEST)
 
-    def require_available(self, payment_key: str | None = None) -> None:
-        """Raises PaymentUnavailable when a charge made now would be kept back, and is not to be parked.
+    # New attempts
 
-        With `payment_key` only providers that the buyer has authorised count.
+    def require_available(self) -> None:
+        """Raises PaymentUnavailable when an attempt begun now would be kept back, and is not to be parked."""
+        self._require(self._candidates(self._providers))
+
+    def choose(self, currency: str, provider: str | None = None, *, failed: str | None = None) -> PaymentGateway:
+        """Where a new attempt goes: the provider that the buyer names, else by order of preference.
+
+        `failed`: where the last attempt met no answer; with `fallback` another one is preferred. Raises NoSuchProvider,
+        CurrencyNotTaken, PaymentUnavailable.
         """
-        asked = [one for one in self._candidates() if payment_key is None or self._has_key(one, payment_key)]
-        # A key for nobody that is asked is the charge's to refuse: no waiting would help.
-        if self._when_open == "park" or not asked or any(one.circuit.available() for one in asked):
-            return
-        waits = [one.circuit.view().seconds_until_probe for one in asked]
-        seconds = min((wait for wait in waits if wait is not None), default=None)
-        when = "Try again in a while" if seconds is None else f"Try again in {max(1, round(seconds))} seconds"
-        raise PaymentUnavailable(
-            f"Card payment does not work at the moment. Nothing was charged, and your seats are kept. {when}, or use "
-            f"{self._alternative}.",
-            retry_after=seconds or 30,
-            alternative=self._alternative,
-        )
+        takes = [one for one in self._providers if _takes(one.gateway, currency)]
+        if provider is not None:
+            if provider not in self._by_name:
+                raise NoSuchProvider(f"There is no payment provider of this name: choose one of {', '.join(self.names)}")
+            takes = [one for one in takes if one.gateway.name == provider]
+        if self._providers and not takes:
+            raise CurrencyNotTaken(f"Nothing can be paid in {currency} {'at ' + provider if provider else 'here'}")
+        asked = takes if provider is not None else self._candidates(takes)
+        self._require(asked)
+        able = [one for one in asked if one.circuit.available()] or asked
+        others = [one for one in able if one.gateway.name != failed]
+        return (others or able)[0].gateway
 
-    async def charge(self, charge: Charge, *, before_call: BeforeCall) -> ChargeResult:
-        """Tries to take the money, with the providers and in the way that the settings say.
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The providers that new attempts go to, in order of preference."""
+        return tuple(self._by_name)
 
-        `before_call(provider)` is awaited right before each request that may charge leaves. An error of `before_call`
-        goes to the caller and nothing is sent; after a `CancelledError` the outcome is unknown.
+    def gateway(self, provider: str) -> PaymentGateway:
+        """The provider's adapter, for what does not depend on the account. Raises PaymentUnavailable."""
+        for gateway in (*(one.gateway for one in self._providers), *self._former):
+            if gateway.name == provider:
+                return gateway
+        raise PaymentUnavailable()
+
+    def takes(self, currency: str) -> bool:
+        """Whether any provider takes it. True where none is configured: then nothing is sold for money at all."""
+        return not self._providers or any(_takes(one.gateway, currency) for one in self._providers)
+
+    def accounts(self) -> frozenset[Account]:
+        """All that attempts can be finished in."""
+        return frozenset(self._by_account)
+
+    def can_finish(self, account: Account) -> bool:
+        return account.provider == NO_PROVIDER or self._of(account) is not None
+
+    # An attempt
+
+    def idempotent(self, account: Account) -> bool:
+        gateway = self._of(account)
+        return gateway is not None and gateway.idempotent
+
+    async def open_window(self, account: Account, order: Order, buyer: Buyer, urls: WindowUrls) -> Window:
+        """Raises WindowFailed, and PaymentUnavailable without keys for that account."""
+        gateway = self._of(account)
+        if gateway is None:
+            raise PaymentUnavailable()
+        return await gateway.open_window(order, buyer, urls)
+
+    def read_return(
+        self, account: Account, order: Order, query: Mapping[str, str], form: Mapping[str, str]
+    ) -> Authorisation:
+        """Raises ReturnRefused, and PaymentUnavailable without keys for that account."""
+        gateway = self._of(account)
+        if gateway is None:
+            raise PaymentUnavailable()
+        return gateway.read_return(order, query, form)
+
+    async def confirm(
+        self,
+        account: Account,
+        order: Order,
+        authorisation: Authorisation,
+        idempotency_key: str,
+        *,
+        before_call: BeforeCall,
+    ) -> ChargeResult:
+        """Takes the money that the buyer has authorised.
+
+        `before_call()` is awaited right before each request that may charge leaves. An error of `before_call` goes to the
+        caller and nothing is sent; after a `CancelledError` the outcome is unknown.
         """
+        gateway = self._of(account)
+        if gateway is None:
+            return _not_configured(account, ChargeOutcome.NOT_CHARGED)
         async with self._places:
             began = time.monotonic()
             with metrics.UNDER_WAY.track_inprogress():
-                result = await self._charge(charge, before_call)
+                result = await self._confirm(gateway, order, authorisation, idempotency_key, before_call)
             self._latest.append((time.monotonic(), time.monotonic() - began))
-        log.info(
-            "payment", reservation=charge.order_id, outcome=result.outcome, provider=result.provider, code=result.code
-        )
+        log.info("payment", order=order.number, outcome=result.outcome, provider=gateway.name, code=result.code)
         return result
 
     def recent_seconds(self) -> float | None:
@@ -123,17 +214,46 @@ class Payments:
         recent = [seconds for at, seconds in self._latest if at >= oldest]
         return statistics.median(recent) if recent else None
 
-    async def look_up(self, provider: str, charge: Charge, provider_key: str | None = None) -> ChargeResult:
-        """What `provider` says of a charge that it was asked for and whose outcome is not known.
+    async def look_up(self, account: Account, order: Order, provider_key: str | None = None) -> ChargeResult:
+        """What the provider says of an order whose outcome is not known.
 
         Meant for outcomes that nobody was told of: NHN KCP cannot be asked by order number and cancels instead.
         """
-        return await self._ask_provider("look_up", provider, lambda gateway: gateway.look_up(charge, provider_key))
+        return await self._ask("look_up", account, lambda gateway: gateway.look_up(order, provider_key))
 
-    async def cancel(self, provider: str, charge: Charge, provider_key: str | None, reason: str) -> ChargeResult:
-        """Gives the money back: CANCELLED (also the second time), NOT_CHARGED (nothing to give back), or UNKNOWN."""
-        return await self._ask_provider(
-            "cancel", provider, lambda gateway: gateway.cancel(charge, provider_key, reason)
+    async def cancel(
+        self,
+        account: Account,
+        order: Order,
+        provider_key: str | None,
+        *,
+        amount: int | None,
+        refunded_before: int,
+        reason: str,
+        idempotency_key: str,
+    ) -> ChargeResult:
+        """Gives the money back, or a part: CANCELLED (also the second time), NOT_CHARGED (nothing to give back), UNKNOWN."""
+        return await self._ask(
+            "cancel",
+            account,
+            lambda gateway: gateway.cancel(
+                order,
+                provider_key,
+                amount=amount,
+                refunded_before=refunded_before,
+                reason=reason,
+                idempotency_key=idempotency_key,
+            ),
+        )
+
+    async def void(
+        self, account: Account, order: Order, provider_key: str | None, *, reason: str, idempotency_key: str
+    ) -> ChargeResult:
+        """Lets go of an authorisation that will not be captured."""
+        return await self._ask(
+            "void",
+            account,
+            lambda gateway: gateway.void(order, provider_key, reason=reason, idempotency_key=idempotency_key),
         )
 
     # For operators
@@ -158,83 +278,134 @@ class Payments:
         be told.
         """
         if provider not in self._by_name:
-            raise ValueError(f"there is no payment provider {provider!r}: {', '.join(self._by_name)}")
+            raise ValueError(f"there is no payment provider {provider!r}: {', '.join(self.names)}")
         await self._by_name[provider].circuit.force(mode)
 
     async def aclose(self) -> None:
         for provider in self._providers:
             await provider.circuit.aclose()
             await provider.gateway.aclose()
+        for gateway in self._former:
+            await gateway.aclose()
 
     # How
 
-    def _candidates(self) -> tuple[Provider, ...]:
-        return self._providers if self._when_open == "fallback" else self._providers[:1]
+    def _candidates(self, providers: Sequence[Provider]) -> Sequence[Provider]:
+        return providers if self._when_open == "fallback" else providers[:1]
 
-    def _has_key(self, provider: Provider, payment_key: str) -> bool:
-        """What one provider's payment window returned means nothing to another: a plain key is the first one's."""
-        named = named_keys(payment_key)
-        return provider is self._providers[0] if named is None else bool(named.get(provider.gateway.name))
+    def _require(self, asked: Sequence[Provider]) -> None:
+        """Raises PaymentUnavailable."""
+        if asked and (self._when_open == "park" or any(one.circuit.available() for one in asked)):
+            return
+        waits = [one.circuit.view().seconds_until_probe for one in asked]
+        seconds = min((wait for wait in waits if wait is not None), default=None)
+        when = "Try again in a while" if seconds is None else f"Try again in {max(1, round(seconds))} seconds"
+        raise PaymentUnavailable(
+            f"Card payment does not work at the moment. Nothing was charged, and your seats are kept. {when}, or use "
+            f"{self._alternative}.",
+            retry_after=seconds or 30,
+            alternative=self._alternative,
+        )
 
-    async def _charge(self, charge: Charge, before_call: BeforeCall) -> ChargeResult:
-        result = ChargeResult(ChargeOutcome.NOT_CHARGED, code=CIRCUIT_OPEN)
-        for provider in self._candidates():
-            tried = await self._charge_with(provider, charge, before_call)
-            if tried.outcome is not ChargeOutcome.NOT_CHARGED:
-                return tried
-            # Why the provider that could have been paid with was not, says more than that another had no key.
-            result = tried if tried.code != NO_KEY or provider is self._providers[0] else result
-        away = result.temporary or result.code == CIRCUIT_OPEN
-        return replace(result, code=PARKED) if away and self._when_open == "park" else result
-
-    async def _charge_with(self, provider: Provider, charge: Charge, before_call: BeforeCall) -> ChargeResult:
-        """One provider, again after a temporary error that is proven not to have charged."""
-        name = provider.gateway.name
-        if not self._has_key(provider, charge.payment_key):
-            return ChargeResult(ChargeOutcome.NOT_CHARGED, name, code=NO_KEY)
+    async def _confirm(
+        self, gateway: PaymentGateway, order: Order, authorisation: Authorisation, key: str, before_call: BeforeCall
+    ) -> ChargeResult:
+        """Again after a temporary error that is proven not to have charged."""
+        circuit = self._circuit(gateway)
         for attempt in range(self._retries + 1):
             if attempt:
                 await asyncio.sleep(_RETRY_SECONDS)
-            permit = await self._permit(provider)
-            if permit is None:
-                return ChargeResult(ChargeOutcome.NOT_CHARGED, name, code=CIRCUIT_OPEN)
-            result = await self._call(provider, permit, charge, before_call)
+            permit = await self._permit(circuit) if circuit is not None else None
+            if circuit is not None and permit is None:
+                result = ChargeResult(ChargeOutcome.NOT_CHARGED, gateway.name, code=CIRCUIT_OPEN)
+                break
+            # A provider remembers the error that it gave under a key; that nothing was charged is proven.
+            own = key if not attempt else f"{key}-{attempt}"
+            result = await self._call(gateway, circuit, permit or 0, order, authorisation, own, before_call)
             if result.outcome is not ChargeOutcome.NOT_CHARGED or not result.temporary:
                 break
-        return result
+        away = result.outcome is ChargeOutcome.NOT_CHARGED and (result.temporary or result.code == CIRCUIT_OPEN)
+        return replace(result, code=PARKED) if away and self._when_open == "park" else result
 
-    async def _permit(self, provider: Provider) -> int | None:
+    def _of(self, account: Account) -> PaymentGateway | None:
+        """None: this installation has no keys for that account (any more)."""
+        found = self._by_account.get(account)
+        if found is not None or BEFORE_ACCOUNTS not in account.environment:
+            return found
+        # Of the time when no account was written down: whoever played (or charged) then is the one that does now.
+        for gateway in (*(one.gateway for one in self._providers), *self._former):
+            played = gateway.environment.startswith("played:") == account.environment.startswith("played:")
+            if gateway.name == account.provider and played:
+                return gateway
+        return None
+
+    def _circuit(self, gateway: PaymentGateway) -> SharedBreaker | None:
+        """None for a former account: what is finished there is finished whatever the new one's circuit says."""
+        provider = self._by_name.get(gateway.name)
+        return provider.circuit if provider is not None and provider.gateway is gateway else None
+
+    async def _permit(self, circuit: SharedBreaker) -> int | None:
         """A permit, or None. A buyer who was let in just before the probes went out is not failed for their sake."""
         until = time.monotonic() + self._patience
         while True:
-            permit = await provider.circuit.admit()
-            probing = permit is None and provider.circuit.view().mode is Mode.HALF_OPEN
+            permit = await circuit.admit()
+            probing = permit is None and circuit.view().mode is Mode.HALF_OPEN
             if not probing or self._when_open != "fail_fast" or time.monotonic() > until:
                 return permit
             await asyncio.sleep(_LOOK_SECONDS)
 
-    async def _call(self, provider: Provider, permit: int, charge: Charge, before_call: BeforeCall) -> ChargeResult:
+    async def _call(
+        self,
+        gateway: PaymentGateway,
+        circuit: SharedBreaker | None,
+        permit: int,
+        order: Order,
+        authorisation: Authorisation,
+        key: str,
+        before_call: BeforeCall,
+    ) -> ChargeResult:
         """One request under one permit, which is always given back or accounted for."""
         health, started = CallHealth.IGNORED, time.perf_counter()
         try:
-            await before_call(provider.gateway.name)
+            await before_call()
             started = time.perf_counter()
-            result = await provider.gateway.charge(charge)
+            result = await gateway.confirm(order, authorisation, key)
             health = result.health
         finally:
             # Also when we are cancelled: a probe's permit must not be lost with its task.
-            await asyncio.shield(provider.circuit.record(permit, health, time.perf_counter() - started))
-        metrics.CALLS.labels(provider.gateway.name, "charge", result.outcome).inc()
+            if circuit is not None:
+                await asyncio.shield(circuit.record(permit, health, time.perf_counter() - started))
+        metrics.CALLS.labels(gateway.name, "confirm", result.outcome).inc()
         return result
 
-    async def _ask_provider(
-        self, operation: str, name: str, ask: Callable[[PaymentGateway], Awaitable[ChargeResult]]
+    async def _ask(
+        self, operation: str, account: Account, ask: Callable[[PaymentGateway], Awaitable[ChargeResult]]
     ) -> ChargeResult:
         """Look-ups and refunds pass by the circuit: they are how unknown outcomes end, and the caller paces them."""
-        provider = self._by_name.get(name)
-        if provider is None:
-            log.error("payment_provider_missing", provider=name, configured=list(self._by_name))
-            return ChargeResult(ChargeOutcome.UNKNOWN, name, code="provider_not_configured", refused=True)
-        result = await ask(provider.gateway)
-        metrics.CALLS.labels(name, operation, result.outcome).inc()
+        gateway = self._of(account)
+        if gateway is None:
+            return _not_configured(account, ChargeOutcome.UNKNOWN)
+        result = await ask(gateway)
+        metrics.CALLS.labels(gateway.name, operation, result.outcome).inc()
         return result
+
+
+def account_of(gateway: PaymentGateway) -> Account:
+    return Account(gateway.name, gateway.environment)
+
+
+def _takes(gateway: PaymentGateway, currency: str) -> bool:
+    return gateway.currencies is None or currency in gateway.currencies
+
+
+def _not_configured(account: Account, outcome: ChargeOutcome) -> ChargeResult:
+    """An attempt of an account that there are no keys for: nothing can have been sent, and nothing can be asked."""
+    log.error("payment_account_missing", provider=account.provider, environment=account.environment)
+    return ChargeResult(
+        outcome,
+        account.provider,
+        code=NOT_CONFIGURED,
+        health=CallHealth.IGNORED,
+        refused=True,
+        shops_fault=outcome is ChargeOutcome.NOT_CHARGED,
+    )

@@ -1,13 +1,12 @@
--- A charge was found for a reservation that is over: it is owed back, whatever the payment's row said until now.
--- $1 reservation id  $2 claim token afterwards  $3 lease, seconds  $4 provider  $5 provider's key
--- One row, or none: the reservation is not over (it is confirmed by this very charge, or still being asked about).
+-- A charge was found for an attempt that is over: it is owed back, also when that was done once.
+-- $1 order  $2 provider's key
+-- One row, or none: the attempt is not over (it is confirmed by this very charge, or still being asked about).
 WITH held AS MATERIALIZED (
-    SELECT reservation_id FROM payments WHERE reservation_id = $1 FOR UPDATE
+    SELECT * FROM payment_attempts WHERE order_no = $1 AND state IN ('DECLINED', 'CLOSED', 'EXPIRED', 'VOIDED') FOR UPDATE
 )
-UPDATE payments p
-SET status = 'REFUNDING', provider = coalesce($4, p.provider), provider_key = coalesce($5, p.provider_key),
-    claimed_by = $2, claimed_until = now() + make_interval(secs => $3::float8), next_attempt_at = now(), attempts = 0,
-    updated_at = now()
-FROM held
-WHERE p.reservation_id = held.reservation_id AND p.status IN ('DECLINED', 'REFUNDING', 'REFUNDED')
-RETURNING p.reservation_id
+INSERT INTO refunds (order_no, reservation_id, kind, cause, provider_key, reason, asked_by)
+SELECT order_no, reservation_id, 'refund', 'owed', coalesce($2, provider_key), 'payment_cancelled', 'system' FROM held
+ON CONFLICT (order_no, cause) DO UPDATE
+SET kind = 'refund', state = 'PENDING', provider_key = coalesce(excluded.provider_key, refunds.provider_key), tries = 0,
+    round = refunds.round + 1, next_attempt_at = now(), done_at = NULL
+RETURNING order_no

@@ -1,0 +1,103 @@
+"""Refunds in PostgreSQL: claimed with a lease, ended or left for later by one statement each."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import databases
+
+from core.booking.attempt import Owed
+from core.booking.refund import RefundClaim, RefundStanding
+from core.booking.reservations_postgres import ClaimLost
+from core.booking.statements import fetch_row, statement
+from core.database import raw
+
+_CLAIM = statement("claim_refunds")
+_DONE = statement("refund_done")
+_LATER = statement("refund_later")
+_RENEW = statement("refund_renew")
+_STANDING = statement("refund_standing")
+_OWE = statement("owe")
+_VOID_LATE = statement("void_late")
+
+#: Returns with further keys that one order's rows are written for; more are nobody's honest doing.
+_MOST_ROWS = 12
+
+
+class RefundRows:
+    """All calls raise StoreUnavailable when PostgreSQL is away; a write may then have happened or not."""
+
+    def __init__(self, database: databases.Database, *, lease_seconds: float) -> None:
+        self._database = database
+        self._lease = lease_seconds
+
+    async def claim(self, limit: int, token: str, *, order: str | None = None, early: bool = False) -> list[RefundClaim]:
+        """Up to `limit` refunds that are due (with `early`: also those whose time has not come), of any attempt or one's."""
+        async with raw(self._database) as connection:
+            rows = await connection.fetch(_CLAIM, limit, token, self._lease, order, early)
+        return [_claim(row, token) for row in rows]
+
+    async def renew(self, id: UUID, token: str) -> None:
+        """Raises ClaimLost."""
+        if await fetch_row(self._database, _RENEW, id, token, self._lease) is None:
+            raise ClaimLost
+
+    async def done(self, id: UUID, token: str, code: str | None, refund_key: str | None) -> None:
+        """Raises ClaimLost."""
+        if await fetch_row(self._database, _DONE, id, token, code, refund_key) is None:
+            raise ClaimLost
+
+    async def later(
+        self, id: UUID, token: str, *, pause: float | None, needs_person: bool, code: str | None, refused: bool
+    ) -> bool:
+        """Gives the claim back; the next try is in `pause` seconds (None: when an operator says so). True when a person
+        is needed from now on.
+        """
+        row = await fetch_row(self._database, _LATER, id, token, pause, needs_person, code, refused)
+        return bool(row and row["newly"])
+
+    async def owe(self, order: str, provider_key: str | None) -> bool:
+        """A charge was found for an attempt that is over: it is owed back. False: it is not over."""
+        return await fetch_row(self._database, _OWE, order, provider_key) is not None
+
+    async def void_late(self, order: str, provider_key: str) -> None:
+        """The authorisation of a return that came too late is let go of, durably and once for each key."""
+        await fetch_row(self._database, _VOID_LATE, order, provider_key, f"void:{provider_key}", _MOST_ROWS)
+
+    async def standing(self, reservation: UUID) -> RefundStanding | None:
+        """None: there is no such reservation."""
+        row = await fetch_row(self._database, _STANDING, reservation)
+        if row is None:
+            return None
+        return RefundStanding(
+            owed=row["owed"],
+            provider=row["provider"],
+            code=row["code"],
+            tries=row["tries"],
+            needs_person_at=row["needs_person_at"],
+            next_try_at=row["next_try_at"],
+            busy=bool(row["busy"]),
+        )
+
+
+def _claim(row: Any, token: str) -> RefundClaim:
+    return RefundClaim(
+        id=row["id"],
+        token=token,
+        kind=Owed(row["kind"]),
+        reservation_id=row["reservation_id"],
+        order=row["order_no"],
+        provider=row["provider"],
+        environment=row["environment"],
+        provider_key=row["key"],
+        charged=row["charged"],
+        currency=row["currency"],
+        event_name=row["event_name"],
+        amount=row["amount"],
+        refunded_before=row["refunded_before"],
+        reason=row["reason"],
+        tries=row["tries"],
+        round=row["round"],
+        marked=row["needs_person_at"] is not None,
+    )

@@ -1,0 +1,14 @@
+CROSS JOIN LATERAL (
+    SELECT coalesce(array_agg(l.ordinal ORDER BY l.ordinal) FILTER (WHERE l.live), array_agg(l.ordinal ORDER BY l.ordinal))
+               AS seats,
+           -- What the board must show is what PostgreSQL says now, not what it said when the reservation ended.
+           array_agg(l.ordinal ORDER BY l.ordinal) FILTER (
+               WHERE l.live AND r.status = 'CONFIRMED' AND s.status = 'SOLD' AND s.fence = r.fence) AS sold,
+           array_agg(l.ordinal ORDER BY l.ordinal) FILTER (
+               WHERE NOT l.live AND s.status = 'AVAILABLE' AND s.fence = r.fence + 1) AS freed
+    FROM reservation_seats l JOIN seats s ON s.event_id = l.event_id AND s.ordinal = l.ordinal
+    WHERE l.reservation_id = r.id
+) AS line
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(amount), 0)::bigint AS refunded FROM refunds WHERE reservation_id = r.id AND kind = 'refund'
+) AS back
