@@ -117,13 +117,23 @@ class PaymentOrderFirst(InvalidRequest):
     """The old way: the browser's key came with the order. No provider works like that."""
 
     title = (
-        "payment_key is not taken any more: the order comes first. Send the reservation without it, then open the answer's "
-        "payment.page"
+        "payment_key is not taken any more: the order comes first. Send the reservation without it, then open the "
+        "payment.page of the answer"
     )
 
 
 class WindowOver(OnsaleError):
     code, status, title = "window_over", 409, "The time to pay for these seats is over: pick seats again"
+
+
+class WindowNotOurs(OnsaleError):
+    """Carries `reason`, and `page`: the payment page's address."""
+
+    code, status, title = (
+        "window_not_ours",
+        409,
+        "What came back from the window is not for this order: nothing was charged, open the payment page again",
+    )
 
 
 class NoAttemptsLeft(OnsaleError):

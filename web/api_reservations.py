@@ -3,28 +3,37 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 from uuid import UUID
 
+import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
 from core import languages
+from core.booking.attempt import Attempt
 from core.booking.reservation import Reservation, ReservationStatus
 from core.errors import (
+    CurrencyNotTaken,
     EventNotFound,
     HoldExpired,
     KeyReused,
     Malformed,
+    NoAttemptsLeft,
     NoSeatsHeld,
+    NoSuchProvider,
     NotCancellable,
     PaymentInProgress,
+    PaymentPaused,
     PaymentUnavailable,
     ReservationNotFound,
     SeatTaken,
+    WindowOver,
 )
-from web.endpoint import Call, Caller, Endpoint, Parameter, answer
-from web.schemas import ReservationState, Reserve
+from core.payments.links import PaymentLinks
+from web.endpoint import Call, Caller, Endpoint, Parameter
+from web.schemas import GiveBack, NextAttempt, PaymentState, ReservationState, Reserve
 
 #: The cookie with the language that a visitor chose on a page.
 LANGUAGE_COOKIE: Final = "onsale_language"
@@ -32,7 +41,9 @@ LANGUAGE_COOKIE: Final = "onsale_language"
 _IDEMPOTENCY_KEY: Final = r"^[!-~]{1,255}$"
 
 
-def reservation_state(reservation: Reservation) -> ReservationState:
+def reservation_state(reservation: Reservation, links: PaymentLinks) -> ReservationState:
+    paying = reservation.status is ReservationStatus.PAYING
+    current = reservation.payment if paying else None
     return ReservationState(
         id=reservation.id,
         event=reservation.slug,
@@ -41,10 +52,33 @@ def reservation_state(reservation: Reservation) -> ReservationState:
         seats=list(reservation.seats),
         amount=reservation.amount,
         currency=reservation.currency,
+        payment=payment_state(current, links) if current is not None else None,
+        attempts_left=reservation.attempts_left if paying else None,
+        refunded=reservation.refunded or None,
         ticket_code=reservation.ticket_code if reservation.status is ReservationStatus.CONFIRMED else None,
         created_at=reservation.created_at,
         updated_at=reservation.updated_at,
     )
+
+
+def payment_state(attempt: Attempt, links: PaymentLinks) -> PaymentState:
+    return PaymentState(
+        order=attempt.order,
+        provider=attempt.provider,
+        state=attempt.state.value,
+        page=links.page(attempt.order),
+        until=attempt.until,
+        retry_until=attempt.retry_until,
+    )
+
+
+def reservation_answer(
+    call: Call[Any], reservation: Reservation, *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """`payment` is there with null where nothing is to be paid; other members without a value are left out."""
+    body = reservation_state(reservation, call.parts.links).model_dump(mode="json", exclude_none=True)
+    body.setdefault("payment", None)
+    return Response(orjson.dumps(body), status, dict(headers or {}), media_type="application/json")
 
 
 def reservation_id(text: str) -> UUID:
@@ -62,22 +96,29 @@ async def submit(call: Call[Reserve]) -> Response:
         event,
         call.visitor,
         email=call.body.email,
-        payment_key=call.body.payment_key,
+        provider=call.body.provider,
         idempotency_key=key,
         language=call.body.language or language_of(call.request),
     )
     location = f"/api/reservations/{reservation.id}"
-    return answer(reservation_state(reservation), status=202, headers={"Location": location}, exclude_none=True)
+    return reservation_answer(call, reservation, status=202, headers={"Location": location})
 
 
 async def get_reservation(call: Call[None]) -> Response:
     wanted = reservation_id(call.request.path_params["id"])
-    return answer(reservation_state(await call.runtime.checkout.get(wanted, call.visitor)), exclude_none=True)
+    return reservation_answer(call, await call.runtime.checkout.get(wanted, call.visitor))
 
 
-async def cancel(call: Call[None]) -> Response:
+async def next_attempt(call: Call[NextAttempt]) -> Response:
+    checkout = call.runtime.checkout
+    own = await checkout.get(reservation_id(call.request.path_params["id"]), call.visitor)
+    reservation, made = await checkout.next_attempt(own.id, provider=call.body.provider)
+    return reservation_answer(call, reservation, status=201 if made else 200)
+
+
+async def cancel(call: Call[GiveBack]) -> Response:
     wanted = reservation_id(call.request.path_params["id"])
-    return answer(reservation_state(await call.runtime.checkout.cancel(wanted, call.visitor)), exclude_none=True)
+    return reservation_answer(call, await call.runtime.checkout.cancel(wanted, call.visitor, call.body.seats))
 
 
 def language_of(request: Request) -> str:
@@ -113,6 +154,9 @@ ENDPOINTS = (
             KeyReused,
             PaymentInProgress,
             PaymentUnavailable,
+            PaymentPaused,
+            NoSuchProvider,
+            CurrencyNotTaken,
         ),
         parameters=(
             Parameter(
@@ -137,11 +181,35 @@ ENDPOINTS = (
     ),
     Endpoint(
         "POST",
+        "/api/reservations/{id}/payments",
+        next_attempt,
+        "Another attempt to pay, after one that was closed or declined; 200 with the one that is open",
+        "reservations",
+        success=201,
+        answer=ReservationState,
+        body=NextAttempt,
+        body_required=False,
+        also={200: ReservationState},
+        caller=Caller.VISITOR,
+        refusals=(
+            ReservationNotFound,
+            PaymentInProgress,
+            WindowOver,
+            NoAttemptsLeft,
+            NoSuchProvider,
+            CurrencyNotTaken,
+            PaymentUnavailable,
+        ),
+    ),
+    Endpoint(
+        "POST",
         "/api/reservations/{id}/cancel",
         cancel,
-        "Give the tickets back for the money",
+        "Give the seats back: before the payment all of them, later the tickets for the money",
         "reservations",
         answer=ReservationState,
+        body=GiveBack,
+        body_required=False,
         caller=Caller.VISITOR,
         refusals=(ReservationNotFound, NotCancellable, PaymentInProgress),
     ),

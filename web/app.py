@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from core.errors import OnsaleError
 from core.languages import LANGUAGES
 from core.payments.composition import alternative, asked_providers
+from core.payments.links import PaymentLinks
 from core.runtime import Runtime
 from realtime.live import Live
 from web import (
@@ -33,6 +34,7 @@ from web.ops import circuits, figures, inspect, new_sale, records, sales
 from web.ops.pages import Console
 from web.ops.response_cache import ResponseCache
 from web.pages import Pages
+from web.pay.routes import payment_routes
 from web.paysim import SimulatorStore, paysim_routes
 from web.plans import Plans
 from web.probes import Probes
@@ -74,8 +76,9 @@ def create_app(runtime: Runtime, live: Live | None, simulator: SimulatorStore | 
         alternatives={language: alternative(settings, language) for language in LANGUAGES},
     )
     problems = Problems(pages.error)
+    links = PaymentLinks(runtime.secret)
     app = Starlette(
-        routes=_routes(runtime, live, assets, pages, simulator),
+        routes=_routes(runtime, live, assets, pages, links, simulator),
         middleware=[Middleware(Requests, problems=problems)],
         exception_handlers={OnsaleError: problems.refused, HTTPException: problems.framework},
     )
@@ -93,12 +96,18 @@ def create_app(runtime: Runtime, live: Live | None, simulator: SimulatorStore | 
         assets=assets,
         probes=Probes(),
         kept=ResponseCache(runtime.clock),
+        links=links,
     )
     return app
 
 
 def _routes(
-    runtime: Runtime, live: Live | None, assets: Assets, pages: Pages, simulator: SimulatorStore | None
+    runtime: Runtime,
+    live: Live | None,
+    assets: Assets,
+    pages: Pages,
+    links: PaymentLinks,
+    simulator: SimulatorStore | None,
 ) -> list[BaseRoute]:
     operator_token = runtime.settings.operator_token.get_secret_value()
     described = api_meta.description_of(ENDPOINTS)
@@ -106,6 +115,7 @@ def _routes(
         *routes([*ENDPOINTS, described]),
         *pages.routes(),
         *Console(pages).routes(),
+        *payment_routes(pages, links),
         *([sockets.ROUTE] if live is not None else []),
         *([Mount("/paysim", routes=paysim_routes(simulator, operator_token))] if simulator is not None else []),
         Route("/static/{path:path}", assets.serve, methods=["GET"], name="static"),

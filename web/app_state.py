@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from starlette.requests import HTTPConnection
 
+from core.payments.links import PaymentLinks
 from core.runtime import Runtime
 from realtime.live import Live
 from web.assets import Assets
@@ -30,6 +31,7 @@ class AppState:
     assets: Assets
     probes: Probes
     kept: ResponseCache
+    links: PaymentLinks
 
 
 def app_state_of(connection: HTTPConnection) -> AppState:

@@ -46,10 +46,15 @@ _PATIENCE: Final = 1.0
 # What a person has to look at when it grows: payments whose end is not known or not told, messages given up.
 _UNFINISHED = """
 SELECT (SELECT count(*) FROM dead_letters WHERE retried_at IS NULL) AS dead_letters,
-       (SELECT count(*) FROM payments WHERE needs_person_at IS NOT NULL) AS refunds,
-       count(*) AS payments,
-       coalesce(extract(epoch FROM now() - min(created_at) FILTER (WHERE needs_person_at IS NULL)), 0)::float8 AS oldest
-FROM payments WHERE status IN ('NEW', 'CALLED', 'REFUNDING') OR untold
+       (SELECT count(*) FROM refunds WHERE needs_person_at IS NOT NULL AND state = 'PENDING') AS refunds,
+       (SELECT count(*) FROM payment_attempts
+        WHERE next_attempt_at < 'infinity' AND (state IN ('AUTHORISED', 'CALLED') OR untold))
+         + (SELECT count(*) FROM refunds WHERE state = 'PENDING') AS payments,
+       greatest(
+           (SELECT extract(epoch FROM now() - min(updated_at)) FROM payment_attempts
+            WHERE next_attempt_at < 'infinity' AND (state IN ('AUTHORISED', 'CALLED') OR untold)),
+           (SELECT extract(epoch FROM now() - min(created_at)) FROM refunds
+            WHERE state = 'PENDING' AND needs_person_at IS NULL), 0)::float8 AS oldest
 """
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})

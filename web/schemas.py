@@ -10,9 +10,10 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from email_validator import EmailNotValidError, validate_email
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, model_validator
 
 from core.clock import iso
+from core.errors import PaymentOrderFirst
 
 #: A call's seats, at most: far above any event's `max_seats`, low enough to cost nothing.
 MOST_SEATS = 100
@@ -63,13 +64,33 @@ class Reserve(Asked):
     email: Annotated[str, AfterValidator(_address)] = Field(
         max_length=254, description="where the ticket goes", json_schema_extra={"format": "email"}
     )
-    payment_key: str = Field(
-        min_length=1,
-        max_length=8192,
-        pattern=r"^[!-~]+$",
-        description="one payment window's key for each provider: `toss=KEY;kcp=ENC_DATA.ENC_INFO`; plain: the first's",
+    provider: str | None = Field(
+        None, max_length=32, pattern=r"^[a-z0-9]+$", description="which payment provider; else the shop's first"
     )
     language: Literal["en", "ko"] | None = Field(None, description="of e-mails; else the caller's Accept-Language")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _order_first(cls, body: Any) -> Any:
+        if isinstance(body, dict) and "payment_key" in body:
+            raise PaymentOrderFirst()
+        return body
+
+
+class NextAttempt(Asked):
+    provider: str | None = Field(
+        None, max_length=32, pattern=r"^[a-z0-9]+$", description="which payment provider; else the shop's choice"
+    )
+
+
+class GiveBack(Asked):
+    seats: Annotated[list[Ordinal], AfterValidator(_distinct)] | None = Field(
+        None,
+        min_length=1,
+        max_length=MOST_SEATS,
+        description="single seats of a paid reservation; without: all of them",
+        json_schema_extra={"uniqueItems": True},
+    )
 
 
 class BlockSeats(Asked):
@@ -184,6 +205,17 @@ class HeldSeats(ResponseBody):
     paying: bool = Field(False, description="a payment for these seats is under way: they neither lapse nor change")
 
 
+class PaymentState(ResponseBody):
+    """The current attempt to pay."""
+
+    order: str = Field(description="the order's number at the provider")
+    provider: str
+    state: Literal["OPEN", "AUTHORISED", "CALLED", "APPROVED", "DECLINED", "CLOSED", "EXPIRED", "VOIDED"]
+    page: str = Field(description="the payment page: `Accept: application/json` says what opens the provider's window")
+    until: UtcTime = Field(description="the end of the time to pay: it never moves")
+    retry_until: UtcTime | None = Field(None, description="another attempt can be begun until then")
+
+
 class ReservationState(ResponseBody):
     id: UUID
     event: str
@@ -192,6 +224,9 @@ class ReservationState(ResponseBody):
     seats: list[int]
     amount: int = Field(ge=0, description="in the currency's minor unit")
     currency: str
+    payment: PaymentState | None = Field(None, description="while PAYING; null when nothing is to be paid")
+    attempts_left: int | None = Field(None, description="while PAYING: attempts that may follow this one")
+    refunded: int | None = Field(None, description="of the amount, what was or is being given back")
     ticket_code: str | None = Field(None, description="what the ticket's QR code says, once confirmed")
     created_at: UtcTime
     updated_at: UtcTime

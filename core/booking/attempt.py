@@ -68,8 +68,9 @@ RETRIABLE: Final = frozenset({AttemptState.CLOSED, AttemptState.DECLINED})
 class Attempt:
     """A row of `payment_attempts`, as pages and calls see it. Money in minor units.
 
-    `until` is the reservation's: it never moves. `retry_until`: another attempt can be begun until then (CLOSED: `until`;
-    DECLINED: the retry time, at most `until`). `shops_fault`: it failed for a reason that is the shop's to mend (P9).
+    `until` is the reservation's: it never moves. `retry_until`: another attempt can be begun until then (CLOSED:
+    `until`; DECLINED: the retry time, at most `until`). `shops_fault`: it failed for a reason that is the shop's to
+    mend (P9).
     """
 
     order: str
@@ -97,7 +98,9 @@ def order_number(reservation: UUID, number: int) -> str:
 
 
 def confirm_key(order: str, provider_key: str) -> str:
-    """The idempotency key of an order's confirm. The provider's key is in it: a forged one burns itself, not the order."""
+    """The idempotency key of an order's confirm. The provider's key is in it: a forged one burns itself, not the
+    order.
+    """
     return hashlib.sha256(f"{order}\n{provider_key}".encode()).hexdigest()
 
 
@@ -200,7 +203,9 @@ def judge(question: Question, result: ChargeResult, at: Standing) -> Verdict:
     raise AssertionError(result.outcome)
 
 
-def retry_end(state: AttemptState, *, now: datetime, until: datetime, counted: int, made: int, retry: float) -> datetime | None:
+def retry_end(
+    state: AttemptState, *, now: datetime, until: datetime, counted: int, made: int, retry: float
+) -> datetime | None:
     """Until when the seats are kept for another attempt after this one ended as `state`; None: there cannot be one.
 
     `counted`: attempts that count against the buyer, this one included; `made`: all of them; `retry`: seconds (P11).

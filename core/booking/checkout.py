@@ -192,8 +192,9 @@ class Checkout(Paying):
         return reservation
 
     async def cancel(self, id: UUID | str, visitor: str, seats: Sequence[int] | None = None) -> Reservation:
-        """While it is being paid for and no money moves: all seats are given back. Later: CANCELLED and its seats free at
-        once, the refund durable, and tried at once; the buyer does not wait for the provider. Repeating it is no error.
+        """While it is being paid for and no money moves: all seats are given back. Later: CANCELLED and its seats free
+        at once, the refund durable, and tried at once; the buyer does not wait for the provider. Repeating it is no
+        error.
 
         Raises ReservationNotFound, InvalidRequest (single seats of what is not paid yet), NotCancellable (failed, being
         paid for, or the event has begun), PaymentInProgress.
@@ -215,9 +216,7 @@ class Checkout(Paying):
             ended = await self._reservations.change(
                 order,
                 Change.CANCEL,
-                AttemptChange(
-                    (AttemptState.APPROVED,), AttemptState.APPROVED, owed=Owed.REFUND, asked_by="buyer"
-                ),
+                AttemptChange((AttemptState.APPROVED,), AttemptState.APPROVED, owed=Owed.REFUND, asked_by="buyer"),
                 expected_token=None,
                 token=self._tasks.token(),
                 reason=Reason.CANCELLED_BY_BUYER,

@@ -24,7 +24,9 @@ class Hints:
         self._at = now()
 
     def wait(self, order: str) -> float | None:
-        """How long from now the order may be looked up, in seconds, which is then taken; None: this hint is one too many."""
+        """How long from now the order may be looked up, in seconds, which is then taken; None: this hint is one too
+        many.
+        """
         now = self._now()
         self._spare = min(float(A_SECOND), self._spare + (now - self._at) * A_SECOND)
         self._at = now

@@ -1,4 +1,6 @@
-"""Working under a lease that is a claim's: writes that outlast a PostgreSQL that is away, and the renewing beside them."""
+"""Working under a lease that is a claim's: writes that outlast a PostgreSQL that is away, and the renewing beside
+them.
+"""
 
 from __future__ import annotations
 

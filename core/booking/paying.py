@@ -124,8 +124,8 @@ class Paying:
         return await self._bind(stored, attempt, authorisation)
 
     async def closed(self, order: str, code: str | None) -> Reservation:
-        """The window was closed: the seats are kept for another attempt, while there can be one. Repeating it is no error;
-        nothing happens to an attempt that is under way or over. Raises ReservationNotFound.
+        """The window was closed: the seats are kept for another attempt, while there can be one. Repeating it is no
+        error; nothing happens to an attempt that is under way or over. Raises ReservationNotFound.
         """
         return await self._close(order, code, Reason.CLOSED)
 

@@ -40,9 +40,7 @@ class Refunding:
     async def _finish(self, claim: RefundClaim) -> None:
         result = await self._ask(claim)
         if is_done(result.outcome):
-            await persist(
-                lambda: self._rows.done(claim.id, claim.token, result.code, result.refund_key), self._lease
-            )
+            await persist(lambda: self._rows.done(claim.id, claim.token, result.code, result.refund_key), self._lease)
             measures.REFUNDS.labels("done").inc()
             log.info("given back", kind=claim.kind, provider=claim.provider, outcome=result.outcome, code=result.code)
             return

@@ -32,8 +32,12 @@ class RefundRows:
         self._database = database
         self._lease = lease_seconds
 
-    async def claim(self, limit: int, token: str, *, order: str | None = None, early: bool = False) -> list[RefundClaim]:
-        """Up to `limit` refunds that are due (with `early`: also those whose time has not come), of any attempt or one's."""
+    async def claim(
+        self, limit: int, token: str, *, order: str | None = None, early: bool = False
+    ) -> list[RefundClaim]:
+        """Up to `limit` refunds that are due (with `early`: also those whose time has not come), of any attempt or
+        one's.
+        """
         async with raw(self._database) as connection:
             rows = await connection.fetch(_CLAIM, limit, token, self._lease, order, early)
         return [_claim(row, token) for row in rows]

@@ -40,8 +40,8 @@ class SeatStatus(StrEnum):
 class Reason(StrEnum):
     """Why a reservation is as it is: stable codes, which pages and e-mails put into the buyer's language.
 
-    Those of `WAITING_REASONS` explain a reservation that is still PAYING (no reason: the window is open); the others, and
-    some of them, an end.
+    Those of `WAITING_REASONS` explain a reservation that is still PAYING (no reason: the window is open); the others,
+    and some of them, an end.
     """
 
     CHECKING = "payment_checking"
@@ -129,9 +129,9 @@ class Reservation:
     """`seats` are ordinals, ascending; `amount` is in the currency's minor unit; `reason` is a `Reason`'s value.
 
     `fence` is that of the hold the seats came from: freeing them moves the seats' fence on, past this one.
-    `ticket_code` is there from the confirmation on; nobody can guess it. `until` is the end of the time to pay; it never
-    moves. `payment` is the current attempt (None where nothing is to be paid), `attempts_left` how many may still follow
-    it. `refunded` is what was, or is being, given back, in minor units.
+    `ticket_code` is there from the confirmation on; nobody can guess it. `until` is the end of the time to pay; it
+    never moves. `payment` is the current attempt (None where nothing is to be paid), `attempts_left` how many may still
+    follow it. `refunded` is what was, or is being, given back, in minor units.
     """
 
     id: UUID

@@ -59,10 +59,9 @@ _RESERVATION = statement("reservation")
 _OF_KEY = _RESERVATION + "WHERE r.visitor = $1 AND r.event_id = $2 AND r.idempotency_key = $3"
 _OF_ID = _RESERVATION + "WHERE r.id = $1"
 _OF_FENCE = _RESERVATION + "WHERE r.visitor = $1 AND r.event_id = $2 AND r.fence = $3"
-_OF_ORDER = _RESERVATION + "WHERE r.id = (SELECT reservation_id FROM payment_attempts WHERE order_no = $1)"
-_KEY_REFUSED = f"""
-SELECT FROM payment_attempts
-WHERE order_no = $1 AND ($2 = ANY (refused_keys) OR cardinality(refused_keys) >= {MOST_REFUSED_KEYS})
+_OF_ORDER = statement("of_order")
+_KEY_REFUSED = """
+SELECT FROM payment_attempts WHERE order_no = $1 AND ($2 = ANY (refused_keys) OR cardinality(refused_keys) >= $3)
 """
 _ATTEMPT = """
 SELECT a.*, r.until FROM payment_attempts a JOIN reservations r ON r.id = a.reservation_id WHERE a.order_no = $1
@@ -108,9 +107,10 @@ class Stored:
 class Claim:
     """An attempt that this process may work on until its lease ends, with the reservation whose current one it is.
 
-    `token` is written in the row: every write is filtered by it, so a process whose lease was taken over writes nothing.
-    `sold`, `freed`: the ordinals whose seat still is as this reservation left it: only those are told. `untold`: Redis
-    and the browser have not been told of the reservation's end yet. `key_age`: seconds since the buyer authorised.
+    `token` is written in the row: every write is filtered by it, so a process whose lease was taken over writes
+    nothing. `sold`, `freed`: the ordinals whose seat still is as this reservation left it: only those are told.
+    `untold`: Redis and the browser have not been told of the reservation's end yet. `key_age`: seconds since the buyer
+    authorised.
     """
 
     token: str
@@ -163,8 +163,8 @@ class Reservations:
         window_seconds: float = 420.0,
         wake: Callable[[], None] = lambda: None,
     ) -> None:
-        """`deadline_seconds`: for unknown outcomes, from CALLED. `window_seconds`: the time to pay. `wake` is called after
-        an event was written that somebody waits for.
+        """`deadline_seconds`: for unknown outcomes, from CALLED. `window_seconds`: the time to pay. `wake` is called
+        after an event was written that somebody waits for.
         """
         self._database = database
         self._wake = wake
@@ -212,7 +212,8 @@ class Reservations:
         reason: Reason | None = None,
         ticket_code: str | None = None,
     ) -> Claim | None:
-        """Carries out a row of `TRANSITIONS`; returns the current attempt as it is afterwards, untold, claimed by `token`.
+        """Carries out a row of `TRANSITIONS`; returns the current attempt as it is afterwards, untold, claimed by
+        `token`.
 
         `expected_token`: the claim that the caller has; None for an attempt that nobody works on.
         None: not in that state (any more), or claimed by somebody else; nothing happened.
@@ -284,7 +285,7 @@ class Reservations:
 
     async def key_refused(self, order: str, key: str) -> bool:
         """Whether the order takes this key no more, or none at all."""
-        return await self._row(_KEY_REFUSED, order, key) is not None
+        return await self._row(_KEY_REFUSED, order, key, MOST_REFUSED_KEYS) is not None
 
     async def claim_due(self, limit: int, token: str) -> list[Claim]:
         """Up to `limit` attempts whose time has come and that nobody works on; each is claimed by `token`."""
@@ -335,7 +336,9 @@ class Reservations:
         shops_fault: bool = False,
         provider_key: str | None = None,
     ) -> bool:
-        """Another one may follow until `retry_until`. False: not in that state (any more), or claimed by somebody else."""
+        """Another one may follow until `retry_until`. False: not in that state (any more), or claimed by somebody
+        else.
+        """
         row = await self._row(
             _END_ATTEMPT,
             order,
@@ -390,7 +393,9 @@ class Reservations:
             raise ClaimLost
 
     async def leave(self, order: str, token: str, *, told: bool, pause: float = 0.0) -> None:
-        """Gives the claim of an ended attempt back, if it is still `token`'s; it is told in `pause` seconds, if it was not."""
+        """Gives the claim of an ended attempt back, if it is still `token`'s; it is told in `pause` seconds, if it was
+        not.
+        """
         async with raw(self._database) as connection:
             await connection.execute(_LEAVE, order, token, told, pause)
 
@@ -484,7 +489,9 @@ def _plain_attempt(row: Any) -> Attempt:
 def _stored(row: Any) -> Stored | None:
     if row is None:
         return None
-    return Stored(_reservation(row), row["request_digest"], row["starts_at"], row["counted"], row["made"], row["order_no"])
+    return Stored(
+        _reservation(row), row["request_digest"], row["starts_at"], row["counted"], row["made"], row["order_no"]
+    )
 
 
 def _claim(row: Any) -> Claim:

@@ -68,7 +68,9 @@ class Results:
         else:
             await self._seats.settle(event, reservation.visitor, reservation.fence, freed, SeatState.AVAILABLE)
         # Seats that were sold: a late AVAILABLE never opens those by itself.
-        if freed and reservation.ticket_code is not None or reservation.status is ReservationStatus.CANCELLED and freed:
+        if (freed and reservation.ticket_code is not None) or (
+            reservation.status is ReservationStatus.CANCELLED and freed
+        ):
             await self._seats.reopen(event, freed)
         await self.push(reservation)
 

@@ -49,8 +49,8 @@ from core.payments.payments import NO_PROVIDER, PARKED, Payments
 
 log = structlog.get_logger(__name__)
 
-#: Pauses between two tries grow up to this many seconds: while an outcome is unknown, and while an authorisation waits for
-#: a provider to be reachable (asking costs nothing then). Refunds have their own rule, `next_refund`.
+#: Pauses between two tries grow up to this many seconds: while an outcome is unknown, and while an authorisation waits
+#: for a provider to be reachable (asking costs nothing then). Refunds have their own rule, `next_refund`.
 LONGEST_PAUSE = 60.0
 LONGEST_PARKED_PAUSE = 10.0
 #: The identical confirm again, at once: after so many within one claim it waits like an unknown outcome.
@@ -60,7 +60,8 @@ _AT_WORK = (AttemptState.AUTHORISED, AttemptState.CALLED)
 
 
 class Settlement:
-    """`lease_seconds`, `first_pause` (before an unknown outcome is asked about) and `retry_seconds` (P11) are in seconds.
+    """`lease_seconds`, `first_pause` (before an unknown outcome is asked about) and `retry_seconds` (P11) are in
+    seconds.
 
     `owed(order)` is called after something was written that is to be given back now.
     """
@@ -126,7 +127,9 @@ class Settlement:
             case AttemptState.CALLED:
                 await self._look_up(claim, 0)
             case AttemptState.OPEN:
-                await self._end(claim, AttemptState.EXPIRED, Reason.WINDOW_ENDED, owed=Owed.VOID, code=claim.attempt.code)
+                await self._end(
+                    claim, AttemptState.EXPIRED, Reason.WINDOW_ENDED, owed=Owed.VOID, code=claim.attempt.code
+                )
             case AttemptState.CLOSED | AttemptState.DECLINED as state:
                 await self._end(claim, state, _reason_of_end(claim.reservation.reason), code=claim.attempt.code)
             case _:
@@ -142,9 +145,7 @@ class Settlement:
             await persist(lambda: self._reservations.called(claim.attempt.order, claim.token, key), self._lease)
 
         try:
-            result = await self._payments.confirm(
-                claim.account, _order(claim), authorisation, key, before_call=note
-            )
+            result = await self._payments.confirm(claim.account, _order(claim), authorisation, key, before_call=note)
         except ClaimLost:
             await self._seats_lost(claim)
             return
@@ -319,7 +320,9 @@ class Settlement:
         shops_fault: bool = False,
     ) -> None:
         """FAILED, and the seats are free. Raises ClaimLost."""
-        before = (claim.attempt.state, AttemptState.CALLED) if claim.attempt.state in _AT_WORK else (claim.attempt.state,)
+        before = (
+            (claim.attempt.state, AttemptState.CALLED) if claim.attempt.state in _AT_WORK else (claim.attempt.state,)
+        )
         change = AttemptChange(before, state, provider_key, code, owed, pause, shops_fault=shops_fault)
         ended = await self._change(claim, Change.FAIL, change, reason=reason)
         if ended is None:

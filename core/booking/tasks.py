@@ -64,9 +64,7 @@ class PaymentTasks:
     def work_on(self, claim: Claim) -> asyncio.Task[None]:
         assert self._settle is not None  # noqa: S101 - `use` is the constructor's second half
         self._busy += 1
-        task: asyncio.Task[None] = self._supervisor.spawn(
-            f"payment {claim.attempt.order}", self._settle.finish(claim)
-        )
+        task: asyncio.Task[None] = self._supervisor.spawn(f"payment {claim.attempt.order}", self._settle.finish(claim))
         task.add_done_callback(self._worked)
         return task
 

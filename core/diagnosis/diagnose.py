@@ -9,7 +9,6 @@ from uuid import UUID
 
 from core import keys
 from core.booking.checkout import Checkout
-from core.booking.payment import PaymentStatus
 from core.clock import Clock
 from core.diagnosis import (
     consumers,
@@ -195,7 +194,7 @@ class Diagnose:
     async def _refund(self, finding: Finding, reservation: UUID) -> Finding:
         """Tries a refused refund again, now."""
         state = await self._checkout.refund_now(reservation)
-        if state.payment is PaymentStatus.REFUNDED:
+        if not state.owed:
             return replace(finding, detail=f"{finding.detail}; tried again: given back", fixed=True)
         still = "another process is at it" if state.busy else f"refused again, code {state.code or 'none'}"
         return replace(finding, detail=f"{finding.detail}; tried again: {still}")

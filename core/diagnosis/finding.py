@@ -34,6 +34,8 @@ class Cause(StrEnum):
     PAYMENT_UNKNOWN = "payment_unknown"
     PAYMENT_PARKED = "payment_parked"
     PAYMENT_UNDER_WAY = "payment_under_way"
+    PAYMENT_AWAITED = "payment_awaited"
+    SHOPS_FAULT = "shop_payment_fault"
     REFUND_REFUSED = "refund_refused"
     REFUND_PENDING = "refund_pending"
     PAYMENT_DECLINED = "payment_declined"
@@ -83,6 +85,8 @@ ADVICE: dict[Cause, str] = {
     Cause.PAYMENT_UNKNOWN: "The provider has not told the outcome; it is being asked until the deadline. Wait.",
     Cause.PAYMENT_PARKED: "Payment waits for the provider. It goes on by itself when the circuit closes.",
     Cause.PAYMENT_UNDER_WAY: "The payment is at work. Wait for its result, a minute at most.",
+    Cause.PAYMENT_AWAITED: "The order waits for the customer in the payment window: `continue` is on the sale page.",
+    Cause.SHOPS_FAULT: "Payments fail for a reason of ours: mend keys or account, see the code and docs/going-live.md.",
     Cause.REFUND_REFUSED: "The provider refuses the refund: mend what its code says, then `--fix` tries again at once.",
     Cause.REFUND_PENDING: "The refund is repeated until the provider confirms it. If it lasts, look at the provider.",
     Cause.PAYMENT_DECLINED: "The card was declined and nothing was charged. The customer may try another card.",

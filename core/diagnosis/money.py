@@ -22,15 +22,15 @@ async def reservation(row: Any) -> AsyncIterator[Finding]:
         f"{row['status']} since {iso(row['updated_at'])}, seats {list(row['seats'])}, {row['amount']} {row['currency']}"
     )
     payment = (
-        f"payment {row['payment']}, {row['attempts']} tries, provider {row['provider'] or 'none yet'}"
+        f"attempt {row['number']} {row['payment']}, {row['tries']} tries, provider {row['provider'] or 'none'}"
         f"{', code ' + row['error_code'] if row['error_code'] else ''}"
     )
-    detail = f"{facts}; {payment}"
-    open_payment = row["payment"] in ("NEW", "CALLED", "REFUNDING") or row["untold"]
-    if open_payment and row["overdue"]:
+    owed = f"; {row['owed']} refunds owed" + (f", code {row['refund_code']}" if row["refund_code"] else "")
+    detail = f"{facts}; {payment}{owed if row['owed'] else ''}"
+    if row["overdue"]:
         yield fail(step, Cause.PAYMENT_STUCK, f"{detail}; due, and no process works on it", fix="payments")
         return
-    if row["payment"] == "REFUNDING" and row["needs_person_at"]:
+    if row["owed"] and row["needs_person_at"]:
         refused = f"{detail}; refused, a person is needed since {iso(row['needs_person_at'])}"
         yield replace(fail(step, Cause.REFUND_REFUSED, refused, fix="refund"), reservation=row["id"])
         return
@@ -39,12 +39,18 @@ async def reservation(row: Any) -> AsyncIterator[Finding]:
             yield warn(step, Cause.PAYMENT_PARKED, detail)
         case "PAYING", Reason.CHECKING:
             yield warn(step, Cause.PAYMENT_UNKNOWN, f"{detail}; settled by {iso(row['deadline'])} at the latest")
+        case "PAYING", Reason.SHOPS_FAULT:
+            yield warn(step, Cause.SHOPS_FAULT, detail)
+        case "PAYING", _ if row["payment"] in ("OPEN", "CLOSED", "DECLINED"):
+            yield warn(step, Cause.PAYMENT_AWAITED, detail)
         case "PAYING", _:
             yield warn(step, Cause.PAYMENT_UNDER_WAY, detail)
         case "CONFIRMED", _:
             yield passed(step, detail)
-        case _, _ if row["payment"] == "REFUNDING":
+        case _, _ if row["owed"]:
             yield warn(step, Cause.REFUND_PENDING, detail)
+        case "FAILED", Reason.SHOPS_FAULT:
+            yield warn(step, Cause.SHOPS_FAULT, detail)
         case "FAILED", Reason.DECLINED:
             yield warn(step, Cause.PAYMENT_DECLINED, detail)
         case "FAILED", _:

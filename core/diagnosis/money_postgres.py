@@ -17,18 +17,32 @@ _STUCK_SECONDS = 30
 
 _RESERVATION = """
 SELECT r.id, r.visitor, r.status, r.reason, r.amount, r.currency, r.created_at, r.updated_at, e.slug,
-       p.status AS payment, p.provider, p.error_code, p.attempts, p.deadline, p.untold,
-       p.needs_person_at,
-       p.next_attempt_at < now() - make_interval(secs => $2)
-           AND (p.claimed_until IS NULL OR p.claimed_until < now() - make_interval(secs => $2)) AS overdue,
+       a.order_no, a.number, a.state AS payment, a.provider, a.code AS error_code, a.tries, a.deadline, a.untold,
+       a.shops_fault, back.needs_person_at, back.owed, back.code AS refund_code,
+       (coalesce(a.next_attempt_at, 'infinity') < now() - make_interval(secs => $2)
+           AND (a.claimed_until IS NULL OR a.claimed_until < now() - make_interval(secs => $2)))
+       OR coalesce(back.overdue, false) AS overdue,
        array(SELECT ordinal FROM reservation_seats s WHERE s.reservation_id = r.id ORDER BY ordinal) AS seats
-FROM reservations r JOIN events e ON e.id = r.event_id LEFT JOIN payments p ON p.reservation_id = r.id
+FROM reservations r
+JOIN events e ON e.id = r.event_id
+LEFT JOIN LATERAL (
+    SELECT * FROM payment_attempts WHERE reservation_id = r.id ORDER BY number DESC LIMIT 1
+) AS a ON true
+CROSS JOIN LATERAL (
+    SELECT count(*) AS owed, min(needs_person_at) AS needs_person_at, min(code) AS code,
+           bool_or(next_attempt_at < now() - make_interval(secs => $2)
+                   AND (claimed_until IS NULL OR claimed_until < now() - make_interval(secs => $2))) AS overdue
+    FROM refunds WHERE reservation_id = r.id AND state = 'PENDING'
+) AS back
 WHERE r.id = $1
 """
 _REFUSED = """
-SELECT count(*) AS refunds, min(p.needs_person_at) AS since, (array_agg(r.id ORDER BY p.needs_person_at))[1:5] AS ids,
-       sum(r.amount)::bigint AS amount, min(r.currency) AS currency, count(DISTINCT r.currency) AS currencies
-FROM payments p JOIN reservations r ON r.id = p.reservation_id WHERE p.needs_person_at IS NOT NULL
+SELECT count(*) AS refunds, min(f.needs_person_at) AS since,
+       (array_agg(r.id ORDER BY f.needs_person_at))[1:5] AS ids,
+       sum(coalesce(f.amount, r.amount))::bigint AS amount, min(r.currency) AS currency,
+       count(DISTINCT r.currency) AS currencies
+FROM refunds f JOIN reservations r ON r.id = f.reservation_id
+WHERE f.needs_person_at IS NOT NULL AND f.state = 'PENDING'
 """
 _LATEST = """
 SELECT r.id FROM reservations r WHERE r.event_id = $1 AND r.visitor = $2 ORDER BY r.created_at DESC LIMIT 1

@@ -2,8 +2,8 @@
 
     CLOSED      every call goes through; the last `sliding_window_size` outcomes are kept. Opens when at least
                 `minimum_number_of_calls` are known and the share of failed, or of slow, calls reaches its threshold;
-                or when `timeout_limit` calls timed out within `timeout_period`, and those that did are `timeout_rate` of
-                all calls in that time (P10): three slow answers of a thousand are not an outage.
+                or when `timeout_limit` calls timed out within `timeout_period`, and those that did are `timeout_rate`
+                of all calls in that time (P10): three slow answers of a thousand are not an outage.
     OPEN        no call goes through for `wait_duration_in_open_state`; the next one after that finds it half open.
     HALF_OPEN   `permitted_number_of_calls_in_half_open_state` calls go through as probes. When all are answered, the
                 same thresholds decide between CLOSED and OPEN. Probes not all answered in time count as failed.
@@ -81,8 +81,8 @@ class BreakerState:
     """All that is known of a circuit. `since` and `timeouts` are seconds of the clock that is passed in.
 
     `window` holds the outcomes of this generation, oldest first; `permits` is how many probes were let through (only
-    grows in HALF_OPEN, falls when one is given back). `timeouts` are the moments of the latest, `tallies` count all calls of
-    the last `timeout_period`.
+    grows in HALF_OPEN, falls when one is given back). `timeouts` are the moments of the latest, `tallies` count all
+    calls of the last `timeout_period`.
     """
 
     mode: Mode = Mode.CLOSED

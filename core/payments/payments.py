@@ -6,8 +6,8 @@ with a temporary error and says that there is no such charge):
 
     fail_fast  nothing else; the buyer is told at once, with an alternative (`choose`)
     fallback   a new attempt is offered at the next provider
-    park       the result is `NOT_CHARGED` with the code `parked`: the authorisation waits, its seats stay, and the caller
-               tries again until the provider is back, or the authorisation is too old
+    park       the result is `NOT_CHARGED` with the code `parked`: the authorisation waits, its seats stay, and the
+               caller tries again until the provider is back, or the authorisation is too old
 
 Look-ups, refunds and voids go to the account that the attempt was made in (`Account`), also when it is one that new
 attempts do not go to any more (`ONSALE_TOSS_OLD_SECRET`): P1.
@@ -128,7 +128,9 @@ class Payments:
         takes = [one for one in self._providers if _takes(one.gateway, currency)]
         if provider is not None:
             if provider not in self._by_name:
-                raise NoSuchProvider(f"There is no payment provider of this name: choose one of {', '.join(self.names)}")
+                raise NoSuchProvider(
+                    f"There is no payment provider of this name: choose one of {', '.join(self.names)}"
+                )
             takes = [one for one in takes if one.gateway.name == provider]
         if self._providers and not takes:
             raise CurrencyNotTaken(f"Nothing can be paid in {currency} {'at ' + provider if provider else 'here'}")
@@ -194,8 +196,8 @@ class Payments:
     ) -> ChargeResult:
         """Takes the money that the buyer has authorised.
 
-        `before_call()` is awaited right before each request that may charge leaves. An error of `before_call` goes to the
-        caller and nothing is sent; after a `CancelledError` the outcome is unknown.
+        `before_call()` is awaited right before each request that may charge leaves. An error of `before_call` goes to
+        the caller and nothing is sent; after a `CancelledError` the outcome is unknown.
         """
         gateway = self._of(account)
         if gateway is None:
@@ -232,7 +234,9 @@ class Payments:
         reason: str,
         idempotency_key: str,
     ) -> ChargeResult:
-        """Gives the money back, or a part: CANCELLED (also the second time), NOT_CHARGED (nothing to give back), UNKNOWN."""
+        """Gives the money back, or a part: CANCELLED (also the second time), NOT_CHARGED (nothing to give back),
+        UNKNOWN.
+        """
         return await self._ask(
             "cancel",
             account,

@@ -11,10 +11,10 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
+from core.booking.payment import PaymentStatus
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from core.booking.checkout import Checkout
-from core.booking.payment import PaymentStatus
 from core.errors import StoreUnavailable
 from core.runtime import Runtime
 from core.seats.board import SeatState

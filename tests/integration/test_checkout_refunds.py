@@ -8,9 +8,9 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from core.booking.payment import REFUND_TRIES, PaymentStatus
 
 from core import keys
-from core.booking.payment import REFUND_TRIES, PaymentStatus
 from core.diagnosis.diagnose import Question
 from core.diagnosis.finding import Cause
 from core.diagnosis.health_check import HealthCheck

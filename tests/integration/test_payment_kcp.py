@@ -10,13 +10,13 @@ from typing import Any
 
 import orjson
 import pytest
+from core.payments.kcp_http import NhnKcp
+from core.payments.kcp_signature import RsaSigner, SimulatorSigner
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from core.errors import StartupError
 from core.payments.gateway import CallHealth, ChargeOutcome
-from core.payments.kcp_http import NhnKcp
-from core.payments.kcp_signature import RsaSigner, SimulatorSigner
 from tests.payment_servers import Scripted, Simulator, a_charge, free_port, scripted, simulator
 
 

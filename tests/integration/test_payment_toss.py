@@ -10,10 +10,10 @@ from typing import Any
 
 import orjson
 import pytest
+from core.payments.toss_http import TossPayments
 
 from core.payments import toss_codes
 from core.payments.gateway import CallHealth, ChargeOutcome
-from core.payments.toss_http import TossPayments
 from tests.payment_servers import Scripted, Simulator, a_charge, free_port, scripted, simulator
 
 

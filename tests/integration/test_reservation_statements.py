@@ -7,8 +7,8 @@ from itertools import product
 from uuid import uuid4
 
 import pytest
-
 from core.booking.payment import PaymentStatus
+
 from core.booking.reservation import (
     TRANSITIONS,
     Change,

@@ -11,9 +11,9 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+from core.booking.payment import Claim, PaymentStatus
 
 import core.booking.reservations_postgres as store
-from core.booking.payment import Claim, PaymentStatus
 from core.booking.reservation import Change, Reason
 from core.booking.reservations_postgres import NewReservation, PaymentChange, Reservations
 from core.database import open_database, raw

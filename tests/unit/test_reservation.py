@@ -7,10 +7,6 @@ from itertools import product
 from uuid import uuid4
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-
 from core.booking.payment import (
     MOST_REFUND_TRIES,
     REFUND_TRIES,
@@ -22,6 +18,10 @@ from core.booking.payment import (
     next_refund,
     pause_seconds,
 )
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
 from core.booking.reservation import (
     TRANSITIONS,
     WAITING_REASONS,

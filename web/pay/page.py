@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from core.booking.attempt import Attempt, AttemptState
 from starlette.responses import Response
 
+from core.booking.attempt import Attempt, AttemptState
 from core.booking.reservation import Reservation, ReservationStatus
 from core.clock import iso
 from core.payments.gateway import WindowUrls

@@ -27,7 +27,7 @@ async def returned(visit: Visit) -> Response:
         if refused.closed or refused.declined:
             await visit.parts.runtime.checkout.closed(visit.order, refused.code)
             return visit.see(visit.links.page(visit.order))
-        raise WindowNotOurs(code=refused.code, page=visit.links.page(visit.order)) from None
+        raise WindowNotOurs(reason=refused.code, page=visit.links.page(visit.order)) from None
     return visit.see(visit.links.result(visit.order))
 
 

@@ -8,10 +8,10 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 
 import orjson
-from core.booking.attempt import Attempt
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from core.booking.attempt import Attempt
 from core.booking.reservation import Reservation
 from core.errors import Malformed, ReservationNotFound
 from core.payments.links import PaymentLinks, Purpose
