@@ -16,7 +16,7 @@ from core.venue.event import SaleState
 from realtime.wire import ExpiredReason
 
 ROOT = Path(__file__).parents[2]
-PAGES = [*ROOT.glob("templates/*.html"), *ROOT.glob("static/js/**/*.js")]
+PAGES = [*ROOT.glob("templates/*.html"), *ROOT.glob("static/js/**/*.js"), *ROOT.glob("web/paysim/pages/*.html")]
 
 #: Keys that are put together from a prefix and something that the program knows.
 COMPOSED = (

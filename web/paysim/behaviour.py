@@ -1,27 +1,25 @@
 """How a simulated provider behaves, and what that means for one order.
 
-The draws are independent for each order. With a `seed` they depend on nothing but the seed, the order's id and how
-often it was tried, so that a run can be repeated; without one they are random.
-
-A payment key that begins `pk_ok`, `pk_declined`, `pk_hang` or `pk_error` decides by itself, as test cards do: only the
-simulator knows these, and only it is asked with them.
+The draws are independent for each order. With a `seed` they depend on nothing but the seed, the order's number and how
+often it was tried, so that a run can be repeated; without one they are random. A test card that the buyer chose in the
+window decides by itself.
 """
 
 from __future__ import annotations
 
 import hashlib
 import random
-import re
 from enum import StrEnum
 from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Rate = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(ge=0, le=7200, allow_inf_nan=False)]
 
 
 class Behaviour(BaseModel):
-    """Rates are shares of all charges; `latency_seconds` passes before a charge is answered.
+    """Rates are shares of all confirmations; `latency_seconds` passes before one is answered.
 
     `hang_rate`: charges, then never answers. `error_rate`: a temporary provider error, without a charge. What is left
     is approved with `success_rate`, else declined.
@@ -42,6 +40,24 @@ class Behaviour(BaseModel):
         return self
 
 
+class Rules(BaseModel):
+    """The provider's own times, and its webhooks.
+
+    `window_seconds`: from opening a window to its end without a confirmation. `session_seconds`: from the buyer's
+    authorisation to the last confirmation. Webhooks go to `/webhooks/{provider}` of the shop whose window it was,
+    `webhook_delay_seconds` late and `webhook_copies` times (0: none); with `webhook_disorder` every second one
+    overtakes the one before.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    window_seconds: Seconds = 1800.0
+    session_seconds: Seconds = 600.0
+    webhook_copies: Annotated[int, Field(ge=0, le=5)] = 0
+    webhook_delay_seconds: Annotated[float, Field(ge=0, le=600, allow_inf_nan=False)] = 0.0
+    webhook_disorder: bool = False
+
+
 class Fate(StrEnum):
     """What becomes of one try to charge."""
 
@@ -51,30 +67,16 @@ class Fate(StrEnum):
     ERROR = "error"
 
 
-_TEST_KEYS: Final = {
-    "pk_ok": Fate.APPROVED,
-    "pk_declined": Fate.DECLINED,
-    "pk_hang": Fate.HANG,
-    "pk_error": Fate.ERROR,
-}
+#: Test cards, as the window offers them; any other card's fate is drawn.
+CARDS: Final = {"good": Fate.APPROVED, "declined": Fate.DECLINED, "hang": Fate.HANG, "error": Fate.ERROR}
 
 
-_OF_PROVIDER: Final = re.compile(r"pk_(?:[a-z]+_)??(toss|kcp)_")
-
-
-def is_foreign(payment_key: str, provider: str) -> bool:
-    """Whether the key says that it comes from another provider's payment window, as `pk_kcp_1` and `pk_ok_kcp_1` do."""
-    named = _OF_PROVIDER.match(payment_key)
-    return named is not None and named[1] != provider
-
-
-def draw(behaviour: Behaviour, order_id: str, tries: int, payment_key: str) -> tuple[Fate, float]:
+def draw(behaviour: Behaviour, order_id: str, tries: int, card: str) -> tuple[Fate, float]:
     """The fate, and a number in [0, 1) to choose a refusal's code by. `tries` counts from 1."""
     source = random.Random() if behaviour.seed is None else random.Random(_digest(behaviour.seed, order_id, tries))
     trouble, success, choice = source.random(), source.random(), source.random()
-    for prefix, fate in _TEST_KEYS.items():
-        if payment_key.startswith(prefix):
-            return fate, choice
+    if card in CARDS:
+        return CARDS[card], choice
     if trouble < behaviour.error_rate:
         return Fate.ERROR, choice
     if trouble < behaviour.error_rate + behaviour.hang_rate:

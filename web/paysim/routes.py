@@ -8,36 +8,62 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from web.paysim import kcp, toss
+from core.payments.provider_package import played_keys
+from core.payments.registry import PLAYED
+from web.paysim import toss
 from web.paysim.operators import OperatorPages
+from web.paysim.page import BankPages, script
+from web.paysim.play import ENDINGS
+from web.paysim.shop import IsOurs
 from web.paysim.store_sqlite import SimulatorStore
+from web.paysim.toss_play import TossPlay
+from web.paysim.webhooks import Webhooks
+from web.paysim.windows import Windows
 
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-def paysim_routes(store: SimulatorStore, operator_token: str) -> list[Route]:
-    """`store` is the caller's to close. Refused operator calls raise an `OnsaleError`; the application answers it."""
-    operators = OperatorPages(store, operator_token)
-    tosser, kcper = toss.TossSimulator(store), kcp.KcpSimulator(store)
+def paysim_routes(store: SimulatorStore, operator_token: str, *, secret_key: str, is_ours: IsOurs) -> list[Route]:
+    """`store` is the caller's to close. `secret_key` is the shop's: its keys at the played providers are made of it.
+
+    Refused operator calls raise an `OnsaleError`; the application answers it.
+    """
+    keys = {provider: played_keys(secret_key, provider) for provider in PLAYED}
+    webhooks = Webhooks(store, {"toss": toss.webhook})
+    operators = OperatorPages(store, operator_token, webhooks)
+    windows = Windows(store, [TossPlay(keys["toss"][0])], is_ours)
+    tosser = toss.TossSimulator(store, keys["toss"][1], webhooks)
     return [
-        _route("/behaviour", operators.behaviour(toss.PROVIDER), "GET", "PUT"),
-        _route("/ledger", operators.ledger(toss.PROVIDER), "GET"),
-        *(
-            route
-            for provider in (toss.PROVIDER, kcp.PROVIDER)
-            for route in (
-                _route(f"/{provider}/behaviour", operators.behaviour(provider), "GET", "PUT"),
-                _route(f"/{provider}/ledger", operators.ledger(provider), "GET"),
-            )
-        ),
+        *_operated(operators, PLAYED[0], ""),
+        *(route for provider in PLAYED for route in _operated(operators, provider, f"/{provider}")),
+        _route("/assets/{file}", BankPages().file, "GET"),
+        _route("/{provider}/windows", windows.open, "POST"),
+        _route("/{provider}/windows", windows.preflight, "OPTIONS"),
+        _route("/{provider}/windows/{window}", windows.show, "GET"),
+        *(_route(f"/{{provider}}/windows/{{window}}/{ending}", windows.end(ending), "POST") for ending in ENDINGS),
+        _route("/{provider}/receipts/{window}", windows.receipt, "GET"),
+        _route("/toss/v2/standard", _toss_script, "GET"),
         _route("/toss/v1/payments/confirm", tosser.confirm, "POST"),
         _route("/toss/v1/payments/orders/{order_id}", tosser.by_order, "GET"),
         _route("/toss/v1/payments/{payment_key}", tosser.by_key, "GET"),
         _route("/toss/v1/payments/{payment_key}/cancel", tosser.cancel, "POST"),
-        _route("/kcp/gw/enc/v1/payment", kcper.approve, "POST"),
-        _route("/kcp/gw/mod/v1/cancel", kcper.cancel, "POST"),
-        _route("/kcp/std/inquery", kcper.inquire, "POST"),
+        _route("/toss/v1/transactions", tosser.transactions, "GET"),
     ]
+
+
+def _operated(operators: OperatorPages, provider: str, prefix: str) -> list[Route]:
+    return [
+        _route(f"{prefix}/behaviour", operators.behaviour(provider), "GET", "PUT"),
+        _route(f"{prefix}/rules", operators.rules(provider), "GET", "PUT"),
+        _route(f"{prefix}/ledger", operators.ledger(provider), "GET"),
+        _route(f"{prefix}/payments", operators.payments(provider), "GET"),
+        _route(f"{prefix}/payments/{{payment_key}}/refund", operators.refund(provider), "POST"),
+        _route(f"{prefix}/payments/{{payment_key}}/deposit", operators.deposit(provider), "POST"),
+    ]
+
+
+async def _toss_script(request: Request) -> Response:
+    return script("toss.js")
 
 
 def _route(path: str, handler: Handler, *methods: str) -> Route:
@@ -46,4 +72,4 @@ def _route(path: str, handler: Handler, *methods: str) -> Route:
         request.scope.setdefault("state", {})["route"] = f"/paysim{path}"
         return await handler(request)
 
-    return Route(path, named, methods=list(methods), name=f"paysim {path}")
+    return Route(path, named, methods=list(methods), name=f"paysim {path} {methods[0]}")
