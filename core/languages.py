@@ -118,7 +118,7 @@ def browser_messages(language: str, *, console: bool = False) -> dict[str, str]:
     messages: dict[str, str] = {}
     for message in catalog(language):
         key = str(message.id[0] if isinstance(message.id, (tuple, list)) else message.id)
-        if not key or key.startswith(("mail.", "support.", "pay.")) or key.startswith("ops.") is not console:
+        if not key or key.startswith(("mail.", "support.", "pay.", "paysim.")) or key.startswith("ops.") is not console:
             continue
         if isinstance(message.id, (tuple, list)):
             for form, translated in zip(forms, message.string or (), strict=True):

@@ -6,32 +6,55 @@ import asyncio
 import contextlib
 import socket
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 import uvicorn
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.routing import Mount
 
 from core.clock import Clock, SystemClock
 from core.errors import OnsaleError
-from core.payments.composition import open_payments
-from core.payments.gateway import Charge
+from core.payments.composition import open_payments, played_at
+from core.payments.gateway import Authorisation, Buyer, Order, PaymentGateway, Window, WindowUrls
 from core.payments.payments import Payments
+from core.payments.provider_package import Limits
+from core.payments.registry import PLAYED, PROVIDERS
 from core.settings import Settings
 from web import problems
 from web.paysim import SimulatorStore, paysim_routes
 
 TOKEN = "operator-of-tests"
+#: The secret key of the tests' shop (`conftest.py`): the keys of its played providers are made of it.
+SECRET_KEY = "test-secret"
+#: Where the tests' shop is, for windows that no browser opens.
+SHOP = "http://shop.test"
 
 
-def a_charge(payment_key: str = "pk_ok", *, amount: int = 15_000) -> Charge:
-    return Charge(str(uuid.uuid4()), payment_key, amount, "KRW", "Test night")
+def an_order(*, amount: int = 15_000, currency: str = "KRW") -> Order:
+    return Order(f"{uuid.uuid4().hex}a1", amount, currency, "Test night")
+
+
+def a_buyer(device: Any = "pc", phone: str = "") -> Buyer:
+    return Buyer(email="buyer@example.com", language="en", device=device, phone=phone)
+
+
+def urls_of(order: Order, provider: str = "toss") -> WindowUrls:
+    return WindowUrls(
+        f"{SHOP}/pay/{provider}/return/{order.number}?s=signed", f"{SHOP}/pay/{provider}/closed/{order.number}?s=signed"
+    )
+
+
+def gateway_at(url: str, provider: str = "toss", *, connect: float = 1, read: float = 5, **settings: Any) -> Any:
+    """A provider's adapter as the registry opens it for the simulator at `url`."""
+    opened = Settings(secret_key=SECRET_KEY, simulator_url=url, **settings)
+    return PROVIDERS[provider].open(opened, Limits(connect, read, 20), played_at(opened, provider))
 
 
 def free_port() -> int:
@@ -59,18 +82,59 @@ class Simulator:
         entries: list[dict[str, Any]] = answer.json()
         return entries
 
-    async def charged(self, charge: Charge, provider: str = "toss") -> list[tuple[bool, bool]]:
+    async def rules(self, provider: str = "toss", **changes: Any) -> None:
+        answer = await self.client.put(f"/{provider}/rules", json=changes)
+        assert answer.status_code == 200, answer.text
+
+    async def payments(self, order: str, provider: str = "toss") -> list[dict[str, Any]]:
+        """Every window of the order, with status, balance and refunds."""
+        answer = await self.client.get(f"/{provider}/payments", params={"order_id": order})
+        assert answer.status_code == 200, answer.text
+        found: list[dict[str, Any]] = answer.json()
+        return found
+
+    async def charged(self, order: str, provider: str = "toss") -> list[tuple[bool, bool]]:
         """(charged, cancelled) of each line that the ledger has for the order."""
         lines = await self.ledger(provider)
-        return [(line["charged"], line["cancelled"]) for line in lines if line["order_id"] == charge.order_id]
+        return [(line["charged"], line["cancelled"]) for line in lines if line["order_id"] == order]
+
+    async def open(self, fields: Mapping[str, Any], provider: str = "toss") -> str:
+        """The window's twin: the name of the window that the payment page's fields open."""
+        answer = await self.client.post(f"/{provider}/windows", json=dict(fields), headers={"Authorization": ""})
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["window"])
+
+    async def end(self, window: str, ending: str = "approve", provider: str = "toss", **chosen: str) -> str:
+        """Approves, declines or closes; the address that the buyer's browser is sent to."""
+        answer = await self.client.post(f"/{provider}/windows/{window}/{ending}", json=chosen)
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["return"])
+
+    async def authorised(
+        self, gateway: PaymentGateway, order: Order, *, device: str = "pc", **chosen: str
+    ) -> Authorisation:
+        """The whole way: window opened, approved, return read by the adapter."""
+        opened = await gateway.open_window(order, a_buyer(device, phone="01012345678"), urls_of(order, gateway.name))
+        return gateway.read_return(order, returned(await self.approved(opened, gateway.name, **chosen)), {})
+
+    async def approved(self, window: Window, provider: str = "toss", **chosen: str) -> str:
+        return await self.end(await self.open(window.fields, provider), "approve", provider, **chosen)
 
 
-def simulator_app(store: SimulatorStore) -> Starlette:
+def returned(url: str) -> dict[str, str]:
+    """What the provider added to the shop's address."""
+    return dict(parse_qsl(urlsplit(url).query))
+
+
+def simulator_app(store: SimulatorStore, secret_key: str = SECRET_KEY) -> Starlette:
     def refused(request: Request, error: Exception) -> Response:
         assert isinstance(error, OnsaleError)
         return problems.response(error, request.scope)
 
-    routes = [Mount("/paysim", routes=paysim_routes(store, TOKEN))]
+    def is_ours(origin: str, connection: HTTPConnection) -> bool:
+        return origin == SHOP or urlsplit(origin).hostname in ("127.0.0.1", "localhost")
+
+    routes = [Mount("/paysim", routes=paysim_routes(store, TOKEN, secret_key=secret_key, is_ours=is_ours))]
     return Starlette(routes=routes, exception_handlers={OnsaleError: refused})
 
 
@@ -93,18 +157,18 @@ async def serve(app: Starlette) -> AsyncIterator[str]:
 
 
 @contextlib.asynccontextmanager
-async def simulator(path: Path) -> AsyncIterator[Simulator]:
-    """The simulator with its books in `path`; nothing delayed, every card good."""
+async def simulator(path: Path, secret_key: str = SECRET_KEY) -> AsyncIterator[Simulator]:
+    """The simulator with its books in `path`; nothing delayed, every card good. `secret_key`: the shop's."""
     store = SimulatorStore(path)
     try:
         async with (
-            serve(simulator_app(store)) as address,
+            serve(simulator_app(store, secret_key)) as address,
             httpx.AsyncClient(
                 base_url=f"{address}/paysim", headers={"Authorization": f"Bearer {TOKEN}"}, trust_env=False
             ) as client,
         ):
             running = Simulator(f"{address}/paysim", client)
-            for provider in ("toss", "kcp"):
+            for provider in PLAYED:
                 await running.behave(provider, success_rate=1.0, latency_seconds=0)
             yield running
     finally:
@@ -154,7 +218,14 @@ async def scripted() -> AsyncIterator[Scripted]:
 @contextlib.asynccontextmanager
 async def payments_with(*, redis: Any = None, clock: Clock | None = None, **settings: Any) -> AsyncIterator[Payments]:
     """`Payments` as a process has it; impatient, and by default with circuits of its own."""
-    settings = {"payment_connect_seconds": 1, "payment_read_seconds": 5, "payment_retries": 0, **settings}
+    settings = {
+        "payment": "simulator",
+        "secret_key": SECRET_KEY,
+        "payment_connect_seconds": 1,
+        "payment_read_seconds": 5,
+        "payment_retries": 0,
+        **settings,
+    }
     payments = open_payments(settings=Settings(**settings), redis=redis, clock=clock or SystemClock())
     try:
         yield payments

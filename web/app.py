@@ -35,7 +35,7 @@ from web.ops.pages import Console
 from web.ops.response_cache import ResponseCache
 from web.pages import Pages
 from web.pay.routes import payment_routes
-from web.paysim import SimulatorStore, paysim_routes
+from web.paysim import SimulatorStore, origins_of, paysim_routes
 from web.plans import Plans
 from web.probes import Probes
 from web.problems import Problems
@@ -109,7 +109,6 @@ def _routes(
     links: PaymentLinks,
     simulator: SimulatorStore | None,
 ) -> list[BaseRoute]:
-    operator_token = runtime.settings.operator_token.get_secret_value()
     described = api_meta.description_of(ENDPOINTS)
     return [
         *routes([*ENDPOINTS, described]),
@@ -117,6 +116,17 @@ def _routes(
         *Console(pages).routes(),
         *payment_routes(pages, links),
         *([sockets.ROUTE] if live is not None else []),
-        *([Mount("/paysim", routes=paysim_routes(simulator, operator_token))] if simulator is not None else []),
+        *([_simulator(runtime, simulator)] if simulator is not None else []),
         Route("/static/{path:path}", assets.serve, methods=["GET"], name="static"),
     ]
+
+
+def _simulator(runtime: Runtime, store: SimulatorStore) -> BaseRoute:
+    settings = runtime.settings
+    routes = paysim_routes(
+        store,
+        settings.operator_token.get_secret_value(),
+        secret_key=runtime.secret,
+        is_ours=origins_of(settings),
+    )
+    return Mount("/paysim", routes=routes)

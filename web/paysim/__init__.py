@@ -1,9 +1,20 @@
-"""The payment simulator: Toss Payments' and NHN KCP's HTTP APIs, played by our own server for demonstrations and tests.
+"""The payment simulator: Toss Payments and NHN KCP played by our own server, for demonstrations and tests.
 
-    store_sqlite.py  behaviour, orders and remembered answers in one SQLite file, shared by all server processes
-    behaviour.py     how a provider behaves, and what is drawn for one order
-    toss.py kcp.py   the two providers' requests, answers and codes
-    operators.py     GET and PUT behaviour, GET ledger; behind the operator token
+It plays the whole of a provider: the script that opens the window, the window "Test bank" with its choices, the API
+that the server calls, the webhooks, the merchant's dashboard. There is no other way to an approved payment than the
+buyer's choice in a window - or its HTTP twin, for programs.
+
+    payment.py       a payment from the opened window to the last refund
+    store_sqlite.py  payments, refunds, rules and remembered answers in one SQLite file, shared by all server processes
+    behaviour.py     how a provider behaves and by which times it goes; what is drawn for one order
+    play.py          what a provider says of its window: the fields that open it, the way back
+    windows.py       opening and ending windows, by a browser or by a program
+    page.py pages/   the page "Test bank" and the scripts of the providers
+    shop.py          which addresses are the shop's own: a window returns to no other
+    toss.py toss_play.py   Toss Payments' API and window
+    kcp.py kcp_play.py     NHN KCP's
+    webhooks.py      late, twice, out of order
+    operators.py     behaviour, rules, ledger, the dashboard; behind the operator token
     routes.py        all routes, to be mounted under /paysim
 
 It keeps its books outside of PostgreSQL and Redis, as a real provider would: they survive a killed server and a lost
@@ -12,6 +23,7 @@ store, so that a test can hold them against the reservations. A charge is writte
 """
 
 from web.paysim.routes import paysim_routes
+from web.paysim.shop import origins_of
 from web.paysim.store_sqlite import SimulatorStore
 
-__all__ = ["SimulatorStore", "paysim_routes"]
+__all__ = ["SimulatorStore", "origins_of", "paysim_routes"]

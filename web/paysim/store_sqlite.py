@@ -75,8 +75,8 @@ CREATE TABLE IF NOT EXISTS remembered (
 _FROM_1: Final = """
 INSERT INTO payments (provider, window, provider_key, order_id, amount, currency, name, status, code, opened_at,
                       decided_at, approved_at, given_back)
-SELECT provider, 'old-' || id, provider_key, order_id, amount, 'KRW', 'Onsale', status, code, created_at,
-       created_at, CASE WHEN status <> 'ABORTED' THEN created_at END, CASE WHEN status = 'CANCELED' THEN amount ELSE 0 END
+SELECT provider, 'old-' || id, provider_key, order_id, amount, 'KRW', 'Onsale', status, code, created_at, created_at,
+       CASE WHEN status <> 'ABORTED' THEN created_at END, CASE WHEN status = 'CANCELED' THEN amount ELSE 0 END
 FROM orders;
 DROP TABLE orders; DROP TABLE tries; DROP TABLE answers;
 """
@@ -164,14 +164,16 @@ class Books:
         status = "PARTIAL_CANCELED" if given_back < payment.amount and payment.approved_at else "CANCELED"
         changed = self.change(payment, status=status, given_back=given_back)
         self._db.execute(
-            "INSERT INTO given_back (payment_id, key, amount, remaining, reason, asked_by, at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO given_back (payment_id, key, amount, remaining, reason, asked_by, at)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
             (payment.id, secrets.token_hex(16), amount, changed.balance, reason, asked_by, self.now),
         )
         return changed
 
     def refunds(self, payment: Payment) -> list[GivenBack]:
         rows = self._db.execute(
-            "SELECT payment_id, key, amount, remaining, reason, asked_by, at FROM given_back WHERE payment_id = ? ORDER BY rowid",
+            "SELECT payment_id, key, amount, remaining, reason, asked_by, at"
+            " FROM given_back WHERE payment_id = ? ORDER BY rowid",
             (payment.id,),
         )
         return [GivenBack(*row) for row in rows]

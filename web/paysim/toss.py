@@ -100,7 +100,7 @@ class TossSimulator:
         def find(books: Books) -> Payment | None:
             payments = books.of_order(request.path_params["order_id"])
             settled = [one for one in payments if one.is_settled]
-            return (settled or payments or [None])[-1]
+            return next(reversed(settled or payments), None)
 
         return await self._get(request, find)
 

@@ -5,7 +5,8 @@
     POST .../approve | decline | close        -> {return: URL}, or, for a browser, the way there
 
 `approve` takes `card` (`good`, `declined`, `hang`, `error`; else the behaviour's rates decide at the confirmation) and
-`method` (`VIRTUAL_ACCOUNT`), as JSON or as a form. A window ends once: ended the same way again, it says the same again.
+`method` (`VIRTUAL_ACCOUNT`), as JSON or as a form. A window ends once; the same choice again
+gets the same answer.
 """
 
 from __future__ import annotations
