@@ -239,7 +239,7 @@ async def test_a_forged_key_burns_nothing(paysim: Simulator, gateway: TossPaymen
 
 
 async def test_one_key_of_the_order_alone_would_burn_it(paysim: Simulator, gateway: TossPayments) -> None:
-    """The negative control of the test above: idempotency knows no body, so the genuine key gets the forged one's answer."""
+    """The test above without its guard: idempotency knows no body, so the genuine key gets the forged one's no."""
     order = an_order()
     authorisation = await paysim.authorised(gateway, order)
     await gateway.confirm(order, Authorisation("tviva_nobodys"), order.number)
