@@ -11,8 +11,10 @@ import asyncpg
 
 from bench.measure import Figure, Round, Stopwatch, alternate, best_cpu, best_wall
 from bench.stores import event_of
+from core.booking.attempt import GRACE_SECONDS, order_number
 from core.booking.reservations_postgres import _BEGIN, NewReservation, Reservations
 from core.database import raw
+from core.payments.payments import Account
 from core.runtime import Runtime
 from core.venue.event import Event
 
@@ -48,10 +50,13 @@ async def reservations(runtime: Runtime, *, rounds: int = 7) -> list[Figure]:
                     new.request_digest,
                     new.email,
                     new.language,
-                    new.payment_key,
                     new.seats,
                     new.fence,
-                    settings.payment_deadline_seconds,
+                    order_number(new.id, 1),
+                    new.account.provider,
+                    new.account.environment,
+                    settings.payment_window_seconds,
+                    GRACE_SECONDS,
                     "token",
                     settings.claim_seconds,
                 )
@@ -109,7 +114,7 @@ def _new(event: Event) -> Iterator[NewReservation]:
             request_digest="0" * 64,
             email="kim@example.org",
             language="en",
-            payment_key="pay",
             seats=[seat],
             fence=_FENCE,
+            account=Account("toss", "test:bench"),
         )

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from core.booking.reservation import ReservationStatus
+from core.booking.attempt import AttemptState
+from core.booking.reservation import Reservation, ReservationStatus
 from core.database import raw
 from core.errors import (
     HoldExpired,
@@ -20,18 +21,23 @@ from core.errors import (
     ReservationNotFound,
     SeatTaken,
 )
+from core.payments.breaker import Mode
 from core.runtime import Runtime
 from core.seats.board import SeatState
 from tests.booking import (
     Bank,
+    Desk,
     check_books,
     close_desks,
     desk,
     finish_all,
-    open_payments,
+    pass_time,
+    payments_of,
+    refunds,
     results,
     retire,
     rows,
+    unfinished,
     until,
 )
 from tests.conftest import MakeEvent
@@ -49,8 +55,13 @@ async def test_approved(runtime: Runtime, make_event: MakeEvent) -> None:
     event, bank = await make_event(), Bank()
     at = desk(runtime, bank)
     async with results(runtime, event) as pushed:
-        begun = await at.buy(event, "v", 3, 1)
+        begun = await at.order(event, "v", 3, 1)
         assert (begun.status, begun.seats, begun.amount, begun.currency) == ("PAYING", (1, 3), 30000, "KRW")
+        assert begun.payment is not None
+        assert (begun.payment.state, begun.payment.order) == ("OPEN", f"{begun.id.hex}a1")
+        assert bank.calls == 0, "money was asked for before the buyer authorised it"
+        await at.pay(begun)
+        assert (await pushed())["status"] == "PAYING", "the other tab is told that the buyer is back"
         assert await pushed() == {
             "visitor": "v",
             "id": str(begun.id),
@@ -117,6 +128,7 @@ async def test_declined_frees_the_seats_at_once(runtime: Runtime, make_event: Ma
     at = desk(runtime, bank)
     async with results(runtime, event) as pushed:
         begun = await at.buy(event, "v", 0, 1)
+        await pushed()
         told = await pushed()
     assert (told["status"], told["reason"]) == ("FAILED", "declined")
     # The push comes after the board: whoever reads the result finds the seats free.
@@ -135,6 +147,7 @@ async def test_unknown_keeps_the_seats_until_it_is_known(runtime: Runtime, make_
     at = desk(runtime, bank)
     async with results(runtime, event) as pushed:
         begun = await at.buy(event, "v", 7)
+        await pushed()
         told = await pushed()
         assert (told["status"], told["reason"]) == ("PAYING", "payment_checking")
         for _ in range(3):
@@ -147,8 +160,40 @@ async def test_unknown_keeps_the_seats_until_it_is_known(runtime: Runtime, make_
     assert await check_books(runtime, event, bank) == {"CONFIRMED": 1}
 
 
-async def test_unknown_that_never_reached_the_provider_fails(runtime: Runtime, make_event: MakeEvent) -> None:
+async def test_a_confirm_that_never_arrived_is_sent_again_identically(runtime: Runtime, make_event: MakeEvent) -> None:
+    """PAYMENTS.md: a look-up that says "authorised", a young key and an idempotent provider."""
     event, bank = await make_event(), Bank(says="lost")
+    at = desk(runtime, bank)
+    begun = await at.buy(event, "v", 7)
+    assert (await at.until(begun, AttemptState.CALLED)).status == "PAYING"
+    bank.says = "approve"
+    await finish_all(at, event)
+    assert bank.calls >= 2
+    assert await check_books(runtime, event, bank) == {"CONFIRMED": 1}
+
+
+async def test_a_key_that_is_too_old_is_not_sent_again(runtime: Runtime, make_event: MakeEvent) -> None:
+    event, bank = await make_event(), Bank(says="lost")
+    at = desk(runtime, bank, resolver_seconds=30.0)
+    begun = await at.buy(event, "v", 7)
+    await at.until(begun, AttemptState.CALLED)
+    await until(lambda: _checking(at, begun))
+    calls = bank.calls
+    await rows(
+        runtime,
+        "UPDATE payment_attempts SET authorised_at = now() - interval '10 minutes', next_attempt_at = now() "
+        "WHERE reservation_id = $1",
+        begun.id,
+    )
+    await finish_all(at, event)
+    assert bank.calls == calls
+    ended = await at.now(begun)
+    assert (ended.status, ended.reason) == ("FAILED", "not_charged")
+    assert bank.voids, "the authorisation was not let go of"
+
+
+async def test_unknown_that_never_reached_the_provider_fails(runtime: Runtime, make_event: MakeEvent) -> None:
+    event, bank = await make_event(), Bank(says="lost", idempotent=False)
     at = desk(runtime, bank)
     begun = await at.buy(event, "v", 7)
     await finish_all(at, event)
@@ -161,18 +206,19 @@ async def test_a_charge_that_arrives_after_it_was_asked_about_is_given_back(
     runtime: Runtime, make_event: MakeEvent
 ) -> None:
     """Rule 2: "no such order" said a moment before the order came."""
-    event, bank = await make_event(), Bank(says="lost")
+    event, bank = await make_event(), Bank(says="lost", idempotent=False)
     at = desk(runtime, bank)
     begun = await at.buy(event, "v", 7)
+    order = begun.payment.order if begun.payment else ""
 
     async def failed() -> bool:
         await at.checkout.finish_due()
         return (await at.checkout.get(begun.id, "v")).status == "FAILED"
 
     await until(failed)
-    bank.ledger[str(begun.id)].charged += 1
+    bank.ledger[order].charged += 1
     await finish_all(at, event)
-    assert bank.ledger[str(begun.id)].cancelled == 1
+    assert bank.ledger[order].left == 0
     assert await check_books(runtime, event, bank) == {"FAILED": 1}
 
 
@@ -189,8 +235,8 @@ async def test_past_the_deadline_it_is_cancelled_at_the_provider(runtime: Runtim
     await until(failed)
     assert (await at.checkout.get(begun.id, "v")).reason == "payment_unknown_cancelled"
     assert not any((await runtime.seats.board(event)).states)
-    assert bank.ledger[str(begun.id)].cancelled == 0
-    assert [row["status"] for row in await open_payments(runtime, event)] == ["REFUNDING"]
+    assert [entry.refunded for entry in bank.ledger.values()] == [0]
+    assert [(row["kind"], row["state"]) for row in await refunds(runtime, event)] == [("refund", "PENDING")]
     bank.reachable = True
     await finish_all(at, event)
     assert await check_books(runtime, event, bank) == {"FAILED": 1}
@@ -205,8 +251,10 @@ async def test_no_provider_could_be_reached(runtime: Runtime, make_event: MakeEv
 
 async def test_payment_unavailable_keeps_the_hold(runtime: Runtime, make_event: MakeEvent) -> None:
     """S25, rule 9: refused before anything changed."""
-    event = await make_event()
-    at = desk(runtime, Bank(open=False))
+    event, bank = await make_event(), Bank()
+    payments = payments_of(runtime, bank)
+    await payments.force_circuit("toss", Mode.FORCED_OPEN)
+    at = desk(runtime, bank, payments=payments)
     await at.basket(event, "v", 5)
     with pytest.raises(PaymentUnavailable):
         await at.submit(event, "v")
@@ -224,8 +272,8 @@ async def test_nothing_held(runtime: Runtime, make_event: MakeEvent) -> None:
 async def test_free_seats_need_no_provider(runtime: Runtime, make_event: MakeEvent) -> None:
     event, bank = await make_event(prices={"Standard": 0}), Bank()
     at = desk(runtime, bank)
-    ended = await at.ended(await at.buy(event, "v", 5))
-    assert (ended.status, ended.amount, bank.calls) == ("CONFIRMED", 0, 0)
+    ended = await at.order(event, "v", 5)
+    assert (ended.status, ended.amount, ended.payment, bank.calls) == ("CONFIRMED", 0, None, 0)
     await until(lambda: _none_open(runtime, event))
     cancelled = await at.checkout.cancel(ended.id, "v")
     assert cancelled.status == "CANCELLED"
@@ -238,12 +286,12 @@ async def test_the_books_are_really_compared(runtime: Runtime, make_event: MakeE
     at = desk(runtime, bank)
     begun = await at.ended(await at.buy(event, "v", 3))
     await until(lambda: _none_open(runtime, event))
-    entry = bank.ledger[str(begun.id)]
-    for charged, cancelled in [(2, 0), (1, 1), (0, 0)]:
-        entry.charged, entry.cancelled = charged, cancelled
+    (entry,) = bank.ledger.values()
+    for charged, refunded in [(2, 0), (1, entry.amount), (1, 1), (0, 0)]:
+        entry.charged, entry.refunded = charged, refunded
         with pytest.raises(AssertionError):
             await check_books(runtime, event, bank)
-    entry.charged, entry.cancelled = 1, 0
+    entry.charged, entry.refunded = 1, 0
     await runtime.seats.reopen(event, [3])
     with pytest.raises(AssertionError, match="the board tells something else"):
         await check_books(runtime, event, bank)
@@ -264,7 +312,7 @@ async def test_twenty_submits_with_one_key_are_one_reservation(runtime: Runtime,
     await desks[0].basket(event, "v", 3, 4)
     begun = await asyncio.gather(*(desks[i % 5].submit(event, "v") for i in range(20)))
     assert len({reservation.id for reservation in begun}) == 1
-    await desks[0].ended(begun[0])
+    await desks[0].ended(await desks[0].pay(begun[0]))
     await until(lambda: _none_open(runtime, event))
     assert bank.calls == 1
     assert await check_books(runtime, event, bank) == {"CONFIRMED": 1}
@@ -283,9 +331,7 @@ async def test_a_key_is_not_good_for_another_body(runtime: Runtime, make_event: 
     event, bank = await make_event(), Bank()
     at = desk(runtime, bank)
     await at.basket(event, "v", 3)
-    both = await asyncio.gather(
-        at.submit(event, "v"), at.submit(event, "v", payment_key="pay-2"), return_exceptions=True
-    )
+    both = await asyncio.gather(at.submit(event, "v"), at.submit(event, "v", provider="toss"), return_exceptions=True)
     assert sorted(type(one).__name__ for one in both) == ["KeyReused", "Reservation"]
     with pytest.raises(KeyReused):
         await at.submit(event, "v", email="lee@example.org")
@@ -304,11 +350,11 @@ async def test_the_same_basket_under_two_keys_is_paid_once(runtime: Runtime, mak
     event, bank = await make_event(), Bank()
     desks = [desk(runtime, bank) for _ in range(4)]
     await desks[0].basket(event, "v", 3)
-    bank.gate = asyncio.Event()
     outcomes = await asyncio.gather(
         *(one.submit(event, "v", key=f"k{i}") for i, one in enumerate(desks)), return_exceptions=True
     )
-    bank.gate.set()
+    (made,) = [one for one in outcomes if isinstance(one, Reservation)]
+    await desks[1].pay(made)
     assert sorted(type(one).__name__ for one in outcomes) == ["PaymentInProgress"] * 3 + ["Reservation"]
     # None of the refused has put the seats back on sale.
     states = (await runtime.seats.board(event)).states
@@ -363,7 +409,7 @@ async def test_a_basket_left_paying_by_a_dead_process_is_gone_on_with(runtime: R
     at = desk(runtime, bank)
     await at.basket(event, "v", 3)
     await runtime.seats.begin_payment(event, "v")
-    ended = await at.ended(await at.submit(event, "v"))
+    ended = await at.ended(await at.pay(await at.submit(event, "v")))
     assert ended.status == "CONFIRMED"
 
 
@@ -393,7 +439,7 @@ async def test_cancel_gives_money_and_seats_back(runtime: Runtime, make_event: M
         return not any((await runtime.seats.board(event)).states)
 
     await until(free)
-    assert [row["status"] for row in await open_payments(runtime, event)] == ["REFUNDING"]
+    assert [(row["kind"], row["state"]) for row in await refunds(runtime, event)] == [("refund", "PENDING")]
     bank.reachable = True
     await finish_all(desk(runtime, bank), event)
     assert await check_books(runtime, event, bank) == {"CANCELLED": 1}
@@ -413,6 +459,7 @@ async def test_what_cannot_be_cancelled(runtime: Runtime, make_event: MakeEvent)
         await at.checkout.cancel(late.id, "v")
     bank.gate = asyncio.Event()
     paying = await at.buy(event, "v", 3)
+    await at.until(paying, AttemptState.CALLED)
     with pytest.raises(NotCancellable):
         await at.checkout.cancel(paying.id, "v")
     bank.gate.set()
@@ -426,10 +473,11 @@ async def test_what_cannot_be_cancelled(runtime: Runtime, make_event: MakeEvent)
 
 async def test_a_parked_payment_waits_and_goes_on(runtime: Runtime, make_event: MakeEvent) -> None:
     """S25: the seats stay; paid when a provider can be reached."""
-    event, bank = await make_event(), Bank(says="parked")
-    at = desk(runtime, bank)
+    event, bank = await make_event(), Bank(says="unavailable")
+    at = desk(runtime, bank, payments=payments_of(runtime, bank, when_open="park"))
     async with results(runtime, event) as pushed:
         begun = await at.buy(event, "v", 3)
+        await pushed()
         assert (await pushed())["reason"] == "payment_parked"
     await at.checkout.finish_due()
     assert (await at.checkout.get(begun.id, "v")).status == "PAYING"
@@ -440,8 +488,8 @@ async def test_a_parked_payment_waits_and_goes_on(runtime: Runtime, make_event: 
 
 
 async def test_a_parked_payment_can_be_taken_back(runtime: Runtime, make_event: MakeEvent) -> None:
-    event, bank = await make_event(), Bank(says="parked")
-    at = desk(runtime, bank)
+    event, bank = await make_event(), Bank(says="unavailable")
+    at = desk(runtime, bank, payments=payments_of(runtime, bank, when_open="park"))
     begun = await at.buy(event, "v", 3)
 
     async def parked() -> bool:
@@ -456,9 +504,11 @@ async def test_a_parked_payment_can_be_taken_back(runtime: Runtime, make_event: 
 
 
 async def test_a_parked_payment_ends_at_its_deadline(runtime: Runtime, make_event: MakeEvent) -> None:
-    event, bank = await make_event(), Bank(says="parked")
-    at = desk(runtime, bank, payment_deadline_seconds=0.4)
+    event, bank = await make_event(), Bank(says="unavailable")
+    at = desk(runtime, bank, payments=payments_of(runtime, bank, when_open="park"))
     begun = await at.buy(event, "v", 3)
+    await until(lambda: _parked(at, begun))
+    await pass_time(runtime, begun.id, 600)
     await finish_all(at, event)
     ended = await at.checkout.get(begun.id, "v")
     assert (ended.status, ended.reason) == ("FAILED", "provider_unavailable")
@@ -505,4 +555,12 @@ async def test_two_processes_share_what_is_due(runtime: Runtime, make_event: Mak
 
 
 async def _none_open(runtime: Runtime, event: Any) -> bool:
-    return not await open_payments(runtime, event)
+    return not await unfinished(runtime, event)
+
+
+async def _checking(at: Desk, reservation: Reservation) -> bool:
+    return (await at.now(reservation)).reason == "payment_checking"
+
+
+async def _parked(at: Desk, reservation: Reservation) -> bool:
+    return (await at.now(reservation)).reason == "payment_parked"

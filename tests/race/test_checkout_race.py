@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import asyncpg
 import pytest
-from core.booking.payment import Claim, PaymentStatus
 
 import core.booking.reservations_postgres as store
-from core.booking.reservation import Change, Reason
-from core.booking.reservations_postgres import NewReservation, PaymentChange, Reservations
+from core.booking.attempt import AttemptState, Owed, order_number
+from core.booking.reservation import Change, Reason, Reservation
+from core.booking.reservations_postgres import AttemptChange, Claim, NewReservation, Reservations
 from core.database import open_database, raw
+from core.payments.gateway import Authorisation
+from core.payments.payments import Account
 from core.runtime import Runtime
 from core.venue.event import Event
 from tests.booking import rows
@@ -42,9 +45,9 @@ def _new(event: Event, visitor: str, seats: Sequence[int], fence: int = 10, key:
         request_digest="d",
         email="a@example.org",
         language="en",
-        payment_key="p",
         seats=seats,
         fence=fence,
+        account=Account("toss", "test:x"),
     )
 
 
@@ -67,7 +70,7 @@ async def test_overlapping_seats_are_given_once(seed: int, many: Any, runtime: R
         *(reservations.begin(_new(event, f"v{i}", seats), "t") for i, seats in enumerate(wanted))
     )
     winners = [sorted(seats) for seats, claim in zip(wanted, claims, strict=True) if claim is not None]
-    assert [sorted(claim.reservation.seats) for claim in claims if claim is not None] == winners
+    assert [sorted(claim.seats) for claim in claims if claim is not None] == winners
     given = sorted(seat for seats in winners for seat in seats)
     assert len(given) == len(set(given))
     # All or nothing: what is PAYING is exactly what the winners asked for, everywhere.
@@ -75,7 +78,7 @@ async def test_overlapping_seats_are_given_once(seed: int, many: Any, runtime: R
     paying = await rows(runtime, "SELECT ordinal FROM seats WHERE event_id = $1 AND status = 'PAYING'", event.id)
     assert sorted(row["ordinal"] for row in paying) == given
     for table in (
-        "payments p JOIN reservations r ON r.id = p.reservation_id",
+        "payment_attempts a JOIN reservations r ON r.id = a.reservation_id",
         "reservations r",
         "outbox o JOIN reservations r ON r.id = o.reservation_id",
     ):
@@ -117,10 +120,10 @@ async def test_begin_against_ends(many: Any, runtime: Runtime, make_event: MakeE
     assert await _deadlocks(runtime) == before
 
 
-async def _fail(reservations: Reservations, claim: Claim) -> Claim | None:
-    payment = PaymentChange((PaymentStatus.NEW,), PaymentStatus.DECLINED)
+async def _fail(reservations: Reservations, begun: Reservation) -> Claim | None:
+    attempt = AttemptChange((AttemptState.OPEN,), AttemptState.EXPIRED)
     return await reservations.change(
-        claim.reservation.id, Change.FAIL, payment, expected_token="t", token="t", reason=Reason.DECLINED
+        order_number(begun.id, 1), Change.FAIL, attempt, expected_token=None, token="t", reason=Reason.WINDOW_ENDED
     )
 
 
@@ -131,22 +134,23 @@ async def test_one_end_for_each(many: Any, runtime: Runtime, make_event: MakeEve
     for seat in range(20):
         claim = await reservations.begin(_new(event, "v", [seat], key=str(seat)), "t")
         assert claim is not None
-        id = claim.reservation.id
+        id = claim.id
+        order, any_state = order_number(id, 1), (AttemptState.OPEN, AttemptState.AUTHORISED)
         ways = [
             reservations.change(
-                id,
+                order,
                 Change.CONFIRM,
-                PaymentChange((PaymentStatus.NEW,), PaymentStatus.APPROVED),
-                expected_token="t",
+                AttemptChange(any_state, AttemptState.APPROVED),
+                expected_token=None,
                 token="t",
                 ticket_code="c",
             ),
             *(
                 reservations.change(
-                    id,
+                    order,
                     change,
-                    PaymentChange((PaymentStatus.NEW,), PaymentStatus.DECLINED),
-                    expected_token="t",
+                    AttemptChange(any_state, AttemptState.CLOSED, owed=Owed.VOID),
+                    expected_token=None,
                     token="t",
                     reason=Reason.DECLINED,
                 )
@@ -158,16 +162,16 @@ async def test_one_end_for_each(many: Any, runtime: Runtime, make_event: MakeEve
         assert len(ended) == 1
         (row,) = await rows(
             runtime,
-            "SELECT r.status, s.status AS seat, p.status AS payment, (SELECT array_agg(type ORDER BY id) FROM outbox "
-            "WHERE reservation_id = r.id) AS told FROM reservations r JOIN payments p ON p.reservation_id = r.id "
-            "JOIN seats s ON s.event_id = r.event_id AND s.ordinal = $2 WHERE r.id = $1",
+            "SELECT r.status, s.status AS seat, a.state AS payment, (SELECT array_agg(type ORDER BY id) FROM outbox "
+            "WHERE reservation_id = r.id) AS told FROM reservations r "
+            "JOIN payment_attempts a ON a.reservation_id = r.id JOIN seats s ON s.event_id = r.event_id AND s.ordinal = $2 WHERE r.id = $1",
             id,
             seat,
         )
         status = ended[0].reservation.status
         assert row["status"] == status
         assert row["seat"] == ("SOLD" if status == "CONFIRMED" else "AVAILABLE")
-        assert row["payment"] == ("APPROVED" if status == "CONFIRMED" else "DECLINED")
+        assert row["payment"] == ("APPROVED" if status == "CONFIRMED" else "CLOSED")
         assert row["told"] == ["reservation.paying", f"reservation.{status.lower()}"]
 
 
@@ -175,25 +179,134 @@ async def test_a_claim_that_was_taken_over_writes_nothing(many: Any, runtime: Ru
     """The lease's end decides, not the process's opinion of it."""
     event = await make_event(seats=20)
     reservations = Reservations(many, lease_seconds=0.01, deadline_seconds=600)
-    claim = await reservations.begin(_new(event, "v", [0]), "old")
-    assert claim is not None
-    id = claim.reservation.id
+    begun = await reservations.begin(_new(event, "v", [0]), "")
+    assert begun is not None
+    order = order_number(begun.id, 1)
+    assert await reservations.bind(order, Authorisation("key"), "old") is not None
     await asyncio.sleep(0.02)
     taken: list[Claim] = []
-    while not any(one.reservation.id == id for one in taken):
+    while not any(one.attempt.order == order for one in taken):
         taken += await reservations.claim_due(100, "new")
-    payment = PaymentChange((PaymentStatus.NEW,), PaymentStatus.DECLINED)
+    states = (AttemptState.AUTHORISED, AttemptState.CALLED)
     with pytest.raises(store.ClaimLost):
-        await reservations.called(id, "old", "bank")
+        await reservations.called(order, "old", "ik")
     with pytest.raises(store.ClaimLost):
-        await reservations.renew(id, "old")
+        await reservations.renew(order, "old")
     with pytest.raises(store.ClaimLost):
-        await reservations.wait(id, "old", PaymentStatus.CALLED, Reason.CHECKING, 1.0, None)
+        await reservations.wait(order, "old", AttemptState.CALLED, Reason.CHECKING, 1.0, None)
+    with pytest.raises(store.ClaimLost):
+        await reservations.reopen(order, "old", None, shops_fault=False)
+    failed = AttemptChange(states, AttemptState.DECLINED)
     assert (
-        await reservations.change(id, Change.FAIL, payment, expected_token="old", token="old", reason=Reason.DECLINED)
+        await reservations.change(order, Change.FAIL, failed, expected_token="old", token="old", reason=Reason.DECLINED)
         is None
     )
-    await reservations.called(id, "new", "bank")
+    ended = await reservations.end_attempt(
+        order,
+        states,
+        AttemptState.DECLINED,
+        expected_token="old",
+        reason=Reason.DECLINED,
+        code=None,
+        retry_until=datetime.now(UTC) + timedelta(minutes=1),
+    )
+    assert not ended
+    await reservations.called(order, "new", "ik")
+
+
+async def test_bind_close_expire_and_give_back_at_once(many: Any, runtime: Runtime, make_event: MakeEvent) -> None:
+    """PAYMENTS.md: binding, closing, expiry and cancel are one guarded statement each: two of them cannot both win."""
+    event = await make_event(seats=20)
+    reservations = Reservations(many, lease_seconds=30, deadline_seconds=600)
+    winners = set()
+    for seat in range(20):
+        begun = await reservations.begin(_new(event, "v", [seat], key=str(seat)), "")
+        assert begun is not None
+        order = order_number(begun.id, 1)
+        later = datetime.now(UTC) + timedelta(minutes=5)
+        ways = {
+            "bind 1": reservations.bind(order, Authorisation("one"), "a"),
+            "bind 2": reservations.bind(order, Authorisation("two"), "b"),
+            "close": reservations.end_attempt(
+                order,
+                (AttemptState.OPEN,),
+                AttemptState.CLOSED,
+                expected_token=None,
+                reason=Reason.CLOSED,
+                code=None,
+                retry_until=later,
+                owed=Owed.VOID,
+            ),
+            "expire": reservations.change(
+                order,
+                Change.FAIL,
+                AttemptChange((AttemptState.OPEN,), AttemptState.EXPIRED, owed=Owed.VOID),
+                expected_token=None,
+                token="c",
+                reason=Reason.WINDOW_ENDED,
+            ),
+            "give back": reservations.change(
+                order,
+                Change.GIVE_UP,
+                AttemptChange((AttemptState.OPEN,), AttemptState.CLOSED, owed=Owed.VOID),
+                expected_token=None,
+                token="d",
+                reason=Reason.CANCELLED_BY_BUYER,
+            ),
+        }
+        names = list(ways)
+        random.Random(seat).shuffle(names)
+        outcomes = await asyncio.gather(*(ways[name] for name in names))
+        (winner,) = [name for name, outcome in zip(names, outcomes, strict=True) if outcome]
+        winners.add(winner)
+        (row,) = await rows(
+            runtime, "SELECT state, provider_key FROM payment_attempts WHERE reservation_id = $1", begun.id
+        )
+        wanted = {"expire": "EXPIRED", "close": "CLOSED", "give back": "CLOSED"}.get(winner, "AUTHORISED")
+        assert row["state"] == wanted
+        assert (row["provider_key"] is not None) == (wanted == "AUTHORISED")
+    assert len(winners) > 1, "the race is not one"
+
+
+async def test_one_next_attempt(many: Any, runtime: Runtime, make_event: MakeEvent) -> None:
+    """Rule 2: twenty pages ask for another try at once, one order is made."""
+    event = await make_event(seats=20)
+    reservations = Reservations(many, lease_seconds=30, deadline_seconds=600)
+    begun = await reservations.begin(_new(event, "v", [0]), "")
+    assert begun is not None
+    assert begun.payment is not None
+    closed = await reservations.end_attempt(
+        begun.payment.order,
+        (AttemptState.OPEN,),
+        AttemptState.CLOSED,
+        expected_token=None,
+        reason=Reason.CLOSED,
+        code=None,
+        retry_until=datetime.now(UTC) + timedelta(minutes=5),
+    )
+    assert closed
+    last = begun.payment
+    made = await asyncio.gather(*(reservations.next_attempt(last, Account("toss", "test:x")) for _ in range(20)))
+    assert sum(made) == 1
+    stored = await reservations.get(begun.id)
+    assert stored is not None
+    assert stored.reservation.payment is not None
+    assert (stored.reservation.payment.number, stored.reservation.attempts_left) == (2, 1)
+
+
+async def test_the_index_allows_one_live_attempt(many: Any, runtime: Runtime, make_event: MakeEvent) -> None:
+    """Were the statement's guard lost, a second order for the same seats could still not be made."""
+    event = await make_event(seats=20)
+    begun = await Reservations(many, lease_seconds=30, deadline_seconds=600).begin(_new(event, "v", [0]), "")
+    assert begun is not None
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await rows(
+            runtime,
+            "INSERT INTO payment_attempts (order_no, reservation_id, number, provider, environment, amount, currency, "
+            "state, next_attempt_at) VALUES ($1, $2, 2, 'toss', 'x', 1, 'KRW', 'OPEN', now())",
+            order_number(begun.id, 2),
+            begun.id,
+        )
 
 
 async def test_control_check_then_set_sells_twice(many: Any, runtime: Runtime, make_event: MakeEvent) -> None:
@@ -210,8 +323,8 @@ async def test_control_check_then_set_sells_twice(many: Any, runtime: Runtime, m
         async with raw(many) as connection, connection.transaction():
             await connection.execute("UPDATE seats SET status = 'PAYING' WHERE event_id = $1 AND ordinal = 0", event.id)
             await connection.execute(
-                "INSERT INTO reservations (id, event_id, visitor, idempotency_key, request_digest, email, payment_key, "
-                "status, amount, currency, fence) VALUES ($1, $2, $3, 'k', '', '', '', 'PAYING', 1, 'KRW', 1)",
+                "INSERT INTO reservations (id, event_id, visitor, idempotency_key, request_digest, email, status, "
+                "amount, currency, fence, until) VALUES ($1, $2, $3, 'k', '', '', 'PAYING', 1, 'KRW', 1, now())",
                 uuid4(),
                 event.id,
                 visitor,
