@@ -164,7 +164,8 @@ async def test_one_end_for_each(many: Any, runtime: Runtime, make_event: MakeEve
             runtime,
             "SELECT r.status, s.status AS seat, a.state AS payment, (SELECT array_agg(type ORDER BY id) FROM outbox "
             "WHERE reservation_id = r.id) AS told FROM reservations r "
-            "JOIN payment_attempts a ON a.reservation_id = r.id JOIN seats s ON s.event_id = r.event_id AND s.ordinal = $2 WHERE r.id = $1",
+            "JOIN payment_attempts a ON a.reservation_id = r.id "
+            "JOIN seats s ON s.event_id = r.event_id AND s.ordinal = $2 WHERE r.id = $1",
             id,
             seat,
         )
