@@ -128,5 +128,6 @@ def _simulator(runtime: Runtime, store: SimulatorStore) -> BaseRoute:
         settings.operator_token.get_secret_value(),
         secret_key=runtime.secret,
         is_ours=origins_of(settings),
+        page=settings.simulator_page,
     )
     return Mount("/paysim", routes=routes)

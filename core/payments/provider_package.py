@@ -10,6 +10,7 @@ import hmac
 import importlib
 from dataclasses import dataclass
 from typing import Protocol, cast
+from urllib.parse import urlsplit
 
 from core.errors import StartupError
 from core.payments.gateway import PaymentGateway
@@ -87,6 +88,12 @@ def environment(provider: str, kind: str, account: str) -> str:
     """`PaymentGateway.environment`: `kind` is test, live or played; of an account nothing can be told from the hash."""
     digest = hashlib.sha256(f"{provider}\n{kind}\n{account}".encode()).hexdigest()
     return f"{kind}:{digest[:16]}"
+
+
+def origin_of(url: str) -> tuple[str, ...]:
+    """As a Content-Security-Policy takes it; nothing for an address at the shop's own origin."""
+    parts = urlsplit(url)
+    return (f"{parts.scheme}://{parts.netloc}",) if parts.netloc else ()
 
 
 def _text(value: object) -> str:

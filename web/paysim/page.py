@@ -38,8 +38,8 @@ _FILES: Final = {
 class BankPages:
     """Draws the pages."""
 
-    def window(self, request: Request, payment: Payment, rules: Rules, leave: str) -> Response:
-        """`leave`: the shop's address, for a window whose time is over."""
+    def window(self, request: Request, payment: Payment, rules: Rules, leave: str, *, framed: bool) -> Response:
+        """`leave`: the shop's address, for a window whose time is over. `framed`: the shop may frame it."""
         now = time.time()
         state = "ended" if payment.left_at else payment.status_at(now, rules).lower()
         own = f"{payment.page}/{payment.provider}/windows/{payment.window}"
@@ -47,6 +47,7 @@ class BankPages:
             request,
             "window.html",
             shop=payment.returned or leave,
+            framed=framed,
             payment=payment,
             state=state,
             price=languages.money(_language(request), payment.amount, payment.currency),
@@ -57,9 +58,9 @@ class BankPages:
             leave=leave,
         )
 
-    def leaving(self, request: Request, leave: Leave) -> Response:
-        """A form that sends itself to the shop; a button where there is no script."""
-        return self._page(request, "leaving.html", shop=leave.url, target=leave.url, fields=leave.form)
+    def leaving(self, request: Request, leave: Leave, *, framed: bool) -> Response:
+        """A form that sends itself to the shop; a button where there is no script. In a frame: a message."""
+        return self._page(request, "leaving.html", shop=leave.url, framed=framed, target=leave.url, fields=leave.form)
 
     def receipt(self, request: Request, payment: Payment) -> Response:
         price = languages.money(_language(request), payment.amount, payment.currency)
@@ -76,12 +77,14 @@ class BankPages:
             return Response(status_code=404)
         return script(name, kind)
 
-    def _page(self, request: Request, name: str, *, shop: str, status: int = 200, **values: object) -> Response:
+    def _page(
+        self, request: Request, name: str, *, shop: str, framed: bool = False, status: int = 200, **values: object
+    ) -> Response:
         language = _language(request)
         page = _environment(language).get_template(name)
         base = page_base(request)
         html = page.render(lang=language, base=base, languages=languages.LANGUAGES, path=request.url.path, **values)
-        return HTMLResponse(html, status_code=status, headers=_headers(shop))
+        return HTMLResponse(html, status_code=status, headers=_headers(shop, framed))
 
 
 def script(name: str, kind: str = _FILES["toss.js"]) -> Response:
@@ -90,7 +93,8 @@ def script(name: str, kind: str = _FILES["toss.js"]) -> Response:
     return Response(_content(name), media_type=kind, headers=headers)
 
 
-def _headers(shop: str) -> dict[str, str]:
+def _headers(shop: str, framed: bool) -> dict[str, str]:
+    nobody = "'none'"
     target = " ".join(("'self'", *([origin] if (origin := _origin(shop)) else [])))
     return {
         "Content-Security-Policy": "; ".join(
@@ -101,7 +105,7 @@ def _headers(shop: str) -> dict[str, str]:
                 "img-src 'self' data:",
                 "base-uri 'none'",
                 f"form-action {target}",
-                "frame-ancestors 'none'",
+                f"frame-ancestors {target if framed else nobody}",
             )
         ),
         "Referrer-Policy": "no-referrer",

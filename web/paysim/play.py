@@ -46,6 +46,11 @@ class Play(Protocol):
     def provider(self) -> str: ...
 
     @property
+    def framed(self) -> bool:
+        """Whether the provider's script shows the window in a frame over the shop's page."""
+        ...
+
+    @property
     def client_key(self) -> str:
         """What the page must show to open a window."""
         ...

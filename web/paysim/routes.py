@@ -10,12 +10,15 @@ from starlette.routing import Route
 
 from core.payments.provider_package import played_keys
 from core.payments.registry import PLAYED
-from web.paysim import toss
+from web.paysim import kcp, toss
+from web.paysim.kcp_play import PROVIDER as KCP
+from web.paysim.kcp_play import KcpPlay
 from web.paysim.operators import OperatorPages
 from web.paysim.page import BankPages, script
 from web.paysim.play import ENDINGS
 from web.paysim.shop import IsOurs
 from web.paysim.store_sqlite import SimulatorStore
+from web.paysim.toss_play import PROVIDER as TOSS
 from web.paysim.toss_play import TossPlay
 from web.paysim.webhooks import Webhooks
 from web.paysim.windows import Windows
@@ -23,16 +26,23 @@ from web.paysim.windows import Windows
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-def paysim_routes(store: SimulatorStore, operator_token: str, *, secret_key: str, is_ours: IsOurs) -> list[Route]:
+def paysim_routes(
+    store: SimulatorStore, operator_token: str, *, secret_key: str, is_ours: IsOurs, page: str = ""
+) -> list[Route]:
     """`store` is the caller's to close. `secret_key` is the shop's: its keys at the played providers are made of it.
 
-    Refused operator calls raise an `OnsaleError`; the application answers it.
+    `page`: where buyers' browsers find the simulator, when that is not `/paysim` beside the shop. Refused operator
+    calls raise an `OnsaleError`; the application answers it.
     """
     keys = {provider: played_keys(secret_key, provider) for provider in PLAYED}
-    webhooks = Webhooks(store, {"toss": toss.webhook})
+    webhooks = Webhooks(store, {TOSS: toss.webhook, KCP: kcp.webhook})
     operators = OperatorPages(store, operator_token, webhooks)
-    windows = Windows(store, [TossPlay(keys["toss"][0])], is_ours)
-    tosser = toss.TossSimulator(store, keys["toss"][1], webhooks)
+    site_code, kcp_secret = keys[KCP]
+    client_key, toss_secret = keys[TOSS]
+    kcp_play = KcpPlay(site_code, kcp_secret)
+    windows = Windows(store, [TossPlay(client_key), kcp_play], is_ours)
+    tosser = toss.TossSimulator(store, toss_secret, webhooks)
+    kcper = kcp.KcpSimulator(store, kcp_play, kcp_secret, windows, webhooks, page)
     return [
         *_operated(operators, PLAYED[0], ""),
         *(route for provider in PLAYED for route in _operated(operators, provider, f"/{provider}")),
@@ -48,6 +58,12 @@ def paysim_routes(store: SimulatorStore, operator_token: str, *, secret_key: str
         _route("/toss/v1/payments/{payment_key}", tosser.by_key, "GET"),
         _route("/toss/v1/payments/{payment_key}/cancel", tosser.cancel, "POST"),
         _route("/toss/v1/transactions", tosser.transactions, "GET"),
+        _route("/kcp/plugin/kcp_spay_hub.js", kcper.hub, "GET"),
+        _route("/kcp/std/tradeReg/register", kcper.register, "POST"),
+        _route("/kcp/pay", kcper.pay, "POST"),
+        _route("/kcp/gw/enc/v1/payment", kcper.approve, "POST"),
+        _route("/kcp/gw/mod/v1/cancel", kcper.cancel, "POST"),
+        _route("/kcp/std/inquery", kcper.inquire, "POST"),
     ]
 
 

@@ -72,6 +72,7 @@ class TossPlay:
     """A `Play`."""
 
     provider = PROVIDER
+    framed = False
 
     def __init__(self, client_key: str) -> None:
         self.client_key = client_key

@@ -61,7 +61,8 @@ class Windows:
         payment, rules = await self._find(request)
         if payment is None:
             return self._pages.gone(request)
-        return self._pages.window(request, payment, rules, play.leave(payment, "close").url)
+        leave = play.leave(payment, "close").program
+        return self._pages.window(request, payment, rules, leave, framed=play.framed)
 
     def end(self, ending: Ending) -> Callable[[Request], Awaitable[Response]]:
         """The handler of one choice."""
@@ -79,7 +80,11 @@ class Windows:
                 # A browser is shown how the window stands.
                 return RedirectResponse("../" + window, 303) if browser else await send(request, play.refuse(ended))
             leave = play.leave(ended, ending)
-            return self._left(request, leave) if browser else await send(request, Reply(200, {"return": leave.program}))
+            return (
+                self._left(request, leave, play)
+                if browser
+                else await send(request, Reply(200, {"return": leave.program}))
+            )
 
         return handle
 
@@ -150,9 +155,9 @@ class Windows:
             return play.refuse("INVALID_CLIENT_KEY")
         return self.asked(request, play, fields)
 
-    def _left(self, request: Request, leave: Leave) -> Response:
+    def _left(self, request: Request, leave: Leave, play: Play) -> Response:
         if leave.form:
-            return self._pages.leaving(request, leave)
+            return self._pages.leaving(request, leave, framed=play.framed)
         return RedirectResponse(leave.url, status_code=303, headers={"Referrer-Policy": "no-referrer"})
 
     async def _find(self, request: Request) -> tuple[Payment | None, Rules]:

@@ -25,3 +25,12 @@ DECLINED: Final = frozenset(
         "8188",
     }
 )
+
+#: The window's data are not this order's, or too old. The simulator's; NHN KCP's own is not published.
+WRONG_KEY: Final = frozenset({"SIM401"})
+
+#: The certificate or the site code is not ours. The simulator's; NHN KCP's own are not published.
+MISCONFIGURED: Final = frozenset({"SIM403"})
+
+#: Of the window: the buyer left it.
+CLOSED_WINDOW: Final = "3001"

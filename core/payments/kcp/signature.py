@@ -7,6 +7,8 @@ made with the private key that belongs to the certificate (https://developer.kcp
 from __future__ import annotations
 
 import base64
+import hashlib
+import hmac
 from pathlib import Path
 from typing import Protocol
 
@@ -44,10 +46,12 @@ class RsaSigner:
         return base64.b64encode(self._key.sign(text.encode(), padding.PKCS1v15(), hashes.SHA256())).decode()
 
 
-class SimulatorSigner:
-    """For the simulator, which knows no certificates."""
+class PlayedSigner:
+    """For the simulator, which knows no certificates: both are made of the played provider's secret."""
 
-    certificate = "-----BEGIN CERTIFICATE-----SIMULATOR-----END CERTIFICATE-----"
+    def __init__(self, secret: str) -> None:
+        self.certificate = f"-----BEGIN CERTIFICATE-----{secret}-----END CERTIFICATE-----"
+        self._secret = secret.encode()
 
     def sign(self, text: str) -> str:
-        return base64.b64encode(b"simulator:" + text.encode()).decode()
+        return base64.b64encode(hmac.new(self._secret, text.encode(), hashlib.sha256).digest()).decode()

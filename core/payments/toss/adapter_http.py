@@ -22,7 +22,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any, Final
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 import httpx
 import orjson
@@ -43,7 +43,7 @@ from core.payments.gateway import (
     Window,
     WindowUrls,
 )
-from core.payments.provider_package import Limits, Played, environment
+from core.payments.provider_package import Limits, Played, environment, origin_of
 from core.payments.toss import codes
 from core.payments.toss.payment import PROVIDER, moment, outcome_of, refund_of
 from core.payments.transport_http import ListFailed, NoAnswer, ProviderHttp, ProviderResponse
@@ -369,8 +369,7 @@ def _sources(script: str, played: bool) -> ContentSources:
         return ContentSources(
             script=ours, connect=ours, frame=ours, form=ours, image=(*ours, "https://*.toss.im"), style=ours
         )
-    parts = urlsplit(script)
-    origin = (f"{parts.scheme}://{parts.netloc}",) if parts.netloc else ()
+    origin = origin_of(script)
     return ContentSources(script=origin, connect=origin)
 
 
