@@ -46,6 +46,7 @@ COMPOSED = (
     "ops.reason.",
     "ops.field.",
     "pay.provider.",
+    "paysim.card.",
 )
 
 
