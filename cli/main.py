@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from cli import bench, crowd, diagnose, event, events, plan, reconcile, replay, rush, serve, worker
+from cli import bench, crowd, diagnose, event, events, migrate, plan, reconcile, replay, rush, serve, worker
 from core.errors import OnsaleError, StartupError
 
 app = typer.Typer(
@@ -31,6 +31,7 @@ app.add_typer(plan.app, name="plan")
 app.add_typer(events.app, name="events")
 app.command("serve")(serve.serve)
 app.command("worker")(worker.worker)
+app.command("migrate")(migrate.migrate)
 app.command("rush")(rush.rush_command)
 app.command("diagnose")(diagnose.diagnose)
 app.command("reconcile")(reconcile.reconcile)

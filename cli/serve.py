@@ -13,6 +13,7 @@ import typer
 
 from core.embedded import engines
 from core.errors import StartupError
+from core.payments.composition import SIMULATOR, chosen, require_payment
 from core.secrets import resolve_secrets
 from core.settings import Settings
 
@@ -37,6 +38,9 @@ def serve(
         raise typer.BadParameter("a crowd needs --demo", param_hint="--crowd")
     from cli.serving import serve_until_signalled  # here: other commands need not load all of it
 
+    if demo and not chosen(settings).names:
+        settings = settings.model_copy(update={"payment": SIMULATOR})
+    require_payment(settings)
     with _listen(settings) as listening:
         settings = resolve_secrets(settings)
         with engines(settings) as started:

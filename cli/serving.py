@@ -10,12 +10,15 @@ import socket
 import sys
 import tempfile
 from collections.abc import Awaitable
+from functools import partial
 
 from cli.web_processes import WebProcesses
 from core.clock import SystemClock
-from core.database import migrate, open_database
+from core.database import close_database, migrate, open_database
 from core.embedded import Engines
 from core.errors import EventExists, StartupError, StoreUnavailable
+from core.payments.composition import open_payments, takes
+from core.payments.environments_postgres import check_environments
 from core.process.store_redis import open_redis
 from core.settings import Settings
 from core.upkeep.memory_redis import memory
@@ -37,6 +40,7 @@ async def serve_until_signalled(
     """
     stopping, hurry = _stop_signals()
     await migrate(started.database_url)
+    await _check_payments(started.database_url, settings)
     await _check_redis(started.redis_url)
     if demo:
         await _make_demo_event(started.database_url, settings)
@@ -104,6 +108,7 @@ def _environment(settings: Settings, started: Engines, port: int, metrics: str, 
         "ONSALE_DATA": str(settings.data.expanduser().absolute()),
         "ONSALE_SECRET_KEY": settings.secret_key.get_secret_value(),
         "ONSALE_OPERATOR_TOKEN": settings.operator_token.get_secret_value(),
+        "ONSALE_PAYMENT": settings.payment,
         "ONSALE_SIMULATOR_URL": settings.simulator_url or f"{_local_url(settings, port)}/paysim",
     }
     if settings.workers > 1:
@@ -121,6 +126,17 @@ def _local_url(settings: Settings, port: int) -> str:
     if host is None:
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
     return f"http://{host}:{port}"
+
+
+async def _check_payments(url: str, settings: Settings) -> None:
+    """Raises StartupError when the books speak of accounts that this installation has no keys for (P1, P5)."""
+    payments = open_payments(settings=settings, redis=None, clock=SystemClock())
+    database = await open_database(url, 2)
+    try:
+        await check_environments(database, payments)
+    finally:
+        await close_database(database)
+        await payments.aclose()
 
 
 async def _check_redis(url: str) -> None:
@@ -142,7 +158,7 @@ async def _check_redis(url: str) -> None:
 async def _make_demo_event(database_url: str, settings: Settings) -> None:
     database = await open_database(database_url, 2)
     try:
-        events = EventStore(database, SystemClock())
+        events = EventStore(database, SystemClock(), partial(takes, settings))
         if await events.list():
             return
         new = NewEvent(
@@ -168,6 +184,7 @@ def _print_addresses(settings: Settings, port: int, demo: bool) -> None:
         f"  operators       {url}/ops",
         f"  operator token  {settings.operator_token.get_secret_value()}",
         f"  data folder     {settings.data.expanduser().absolute()}",
+        *(["  payment         SIMULATED: no money moves (ONSALE_PAYMENT)"] if settings.simulated_payment else []),
         "Ctrl-C ends it.",
     ]
     print("\n".join(lines), flush=True)

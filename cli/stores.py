@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cli.audit import note
@@ -38,6 +39,7 @@ def change_event(work: Callable[[EventStore], Awaitable[T]], action: str, slug: 
 def _connected(work: Callable[[EventStore, databases.Database], Awaitable[T]]) -> T:
     # Here: `onsale --help` and `onsale plan check` need none of it, and it takes most of a second to load.
     from core.database import migrate, open_database
+    from core.payments.composition import takes
     from core.venue.event_store_postgres import EventStore
 
     settings = Settings.load()
@@ -46,7 +48,7 @@ def _connected(work: Callable[[EventStore, databases.Database], Awaitable[T]]) -
         await migrate(database_url)
         database = await open_database(database_url, 2)
         try:
-            return await work(EventStore(database, SystemClock()), database)
+            return await work(EventStore(database, SystemClock(), partial(takes, settings)), database)
         finally:
             await database.disconnect()
 

@@ -58,8 +58,12 @@ LOST = (
 )
 
 
-async def migrate(database_url: str) -> None:
-    """Brings the schema up to date. Safe to call from several processes at once."""
+async def migrate(database_url: str, *, payments_were: str | None = None) -> None:
+    """Brings the schema up to date. Safe to call from several processes at once.
+
+    `payments_were`: `simulator` or `live`, for payments from before migration 0007. Raises StartupError, also when that
+    is not said and there are some.
+    """
     url = _parsed(database_url).set(drivername="postgresql+asyncpg")
     engine = create_async_engine(url, poolclass=NullPool, connect_args={"timeout": 10})
 
@@ -69,6 +73,7 @@ async def migrate(database_url: str) -> None:
         config = Config()
         config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
         config.attributes["connection"] = connection
+        config.attributes["payments_were"] = payments_were
         try:
             command.upgrade(config, "head")
             connection.commit()

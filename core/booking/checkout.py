@@ -111,9 +111,10 @@ class Checkout(Paying):
             lease_seconds=lease,
             deadline_seconds=settings.payment_deadline_seconds,
             window_seconds=settings.payment_window_seconds,
+            accounts=payments.account_names(),
             wake=wake,
         )
-        refunds = RefundRows(database, lease_seconds=lease)
+        refunds = RefundRows(database, lease_seconds=lease, accounts=payments.account_names())
         results = Results(redis=redis, seats=seats, events=events)
         tasks = PaymentTasks(
             reservations=reservations,

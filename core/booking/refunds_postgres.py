@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -28,7 +29,10 @@ _MOST_ROWS = 12
 class RefundRows:
     """All calls raise StoreUnavailable when PostgreSQL is away; a write may then have happened or not."""
 
-    def __init__(self, database: databases.Database, *, lease_seconds: float) -> None:
+    def __init__(
+        self, database: databases.Database, *, lease_seconds: float, accounts: Sequence[str] | None = None
+    ) -> None:
+        self._accounts = list(accounts) if accounts is not None else None
         self._database = database
         self._lease = lease_seconds
 
@@ -39,7 +43,7 @@ class RefundRows:
         one's.
         """
         async with raw(self._database) as connection:
-            rows = await connection.fetch(_CLAIM, limit, token, self._lease, order, early)
+            rows = await connection.fetch(_CLAIM, limit, token, self._lease, order, early, self._accounts)
         return [_claim(row, token) for row in rows]
 
     async def renew(self, id: UUID, token: str) -> None:

@@ -161,11 +161,14 @@ class Reservations:
         lease_seconds: float,
         deadline_seconds: float,
         window_seconds: float = 420.0,
+        accounts: Sequence[str] | None = None,
         wake: Callable[[], None] = lambda: None,
     ) -> None:
         """`deadline_seconds`: for unknown outcomes, from CALLED. `window_seconds`: the time to pay. `wake` is called
-        after an event was written that somebody waits for.
+        after an event was written that somebody waits for. `accounts`: those that `claim_due` takes
+        (`Payments.account_names`).
         """
+        self._accounts = list(accounts) if accounts is not None else None
         self._database = database
         self._wake = wake
         self._lease = lease_seconds
@@ -290,7 +293,7 @@ class Reservations:
     async def claim_due(self, limit: int, token: str) -> list[Claim]:
         """Up to `limit` attempts whose time has come and that nobody works on; each is claimed by `token`."""
         async with raw(self._database) as connection:
-            rows = await connection.fetch(_CLAIM_DUE, limit, token, self._lease)
+            rows = await connection.fetch(_CLAIM_DUE, limit, token, self._lease, self._accounts)
         return [_claim(row) for row in rows]
 
     async def claimed(self, order: str, token: str) -> Claim | None:

@@ -86,6 +86,15 @@ def chosen(settings: Settings) -> Choice:
     return Choice(names, played)
 
 
+def require_payment(settings: Settings) -> None:
+    """Raises StartupError with what to set when nothing says how buyers pay."""
+    if not chosen(settings).names:
+        raise StartupError(
+            "ONSALE_PAYMENT is not set: name the payment provider (docs/going-live.md), or `simulator`, which plays "
+            "one and moves no money (`make run` and `--demo` do)"
+        )
+
+
 def gateways(settings: Settings) -> list[PaymentGateway]:
     """An adapter for each provider chosen, in order of preference. Raises StartupError."""
     choice = chosen(settings)
@@ -93,6 +102,12 @@ def gateways(settings: Settings) -> list[PaymentGateway]:
         PROVIDERS[name].open(settings, _limits(settings), played_at(settings, name) if choice.played else None)
         for name in choice.names
     ]
+
+
+def takes(settings: Settings, currency: str) -> bool:
+    """Whether a provider that is chosen takes it; True where none is. Raises StartupError."""
+    opened = gateways(settings)
+    return not opened or any(one.currencies is None or currency in one.currencies for one in opened)
 
 
 def old_gateways(settings: Settings) -> list[PaymentGateway]:

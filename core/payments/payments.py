@@ -160,6 +160,14 @@ class Payments:
         """All that attempts can be finished in."""
         return frozenset(self._by_account)
 
+    def account_names(self) -> list[str]:
+        """`provider/environment` of all of them, and of the rows from before accounts were written down."""
+        names = {f"{one.provider}/{one.environment}" for one in self._by_account}
+        for one in self._by_account:
+            kind = "played" if one.environment.startswith("played:") else "live"
+            names.add(f"{one.provider}/{kind}:{BEFORE_ACCOUNTS}:{one.provider}")
+        return sorted(names)
+
     def can_finish(self, account: Account) -> bool:
         return account.provider == NO_PROVIDER or self._of(account) is not None
 

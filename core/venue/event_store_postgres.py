@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ import databases
 
 from core.clock import Clock
 from core.database import raw
-from core.errors import EventExists, EventNotFound, InvalidRequest, StoreUnavailable
+from core.errors import CurrencyNotTaken, EventExists, EventNotFound, InvalidRequest, StoreUnavailable
 from core.venue.event import Event, SaleStatus
 from core.venue.new_event import NewEvent, check_new_event, check_sale
 from core.venue.plan_body import digest, plan_body
@@ -50,7 +50,11 @@ class _Cached:
 class EventStore:
     """Reads are at most `CACHE_SECONDS` old. Raises StoreUnavailable when PostgreSQL is away and nothing is cached."""
 
-    def __init__(self, database: databases.Database, clock: Clock) -> None:
+    def __init__(
+        self, database: databases.Database, clock: Clock, takes: Callable[[str], bool] = lambda currency: True
+    ) -> None:
+        """`takes`: whether anybody who is paid with takes a currency: else a sale in it is not made, nor opened."""
+        self._takes = takes
         self._database = database
         self._clock = clock
         self._cache: dict[str, _Cached] = {}
@@ -95,9 +99,11 @@ class EventStore:
     async def create(self, new: NewEvent, plan_document: bytes) -> Event:
         """Writes the event and its seats in one transaction.
 
-        `plan_document` is a seating plan file's content. Raises PlanInvalid, InvalidRequest, EventExists.
+        `plan_document` is a seating plan file's content. Raises PlanInvalid, InvalidRequest, EventExists,
+        CurrencyNotTaken.
         """
         document, plan, body = await asyncio.to_thread(_prepare_plan, new, plan_document)
+        self._check_currency(new.currency, new.prices)
         async with raw(self._database) as connection, connection.transaction():
             try:
                 row = await connection.fetchrow(
@@ -135,7 +141,7 @@ class EventStore:
         return self._keep(event)
 
     async def set_status(self, slug: str, status: SaleStatus) -> Event:
-        """Opens, closes or schedules the sale. Raises EventNotFound."""
+        """Opens, closes or schedules the sale. Raises EventNotFound, CurrencyNotTaken."""
         return await self._change(slug, {"status": status.value})
 
     async def update(self, slug: str, /, **changes: Any) -> Event:
@@ -206,6 +212,8 @@ class EventStore:
                     )
                 }
             )
+            if changes.get("status") == SaleStatus.OPEN or changes.get("opens_at") is not None:
+                self._check_currency(row["currency"], row["prices"])
             # The names come from `_CHANGEABLE` and from this module, never from a caller.
             assigned = ", ".join(f"{name} = ${index}" for index, name in enumerate(changes, start=2))
             row = await connection.fetchrow(
@@ -214,6 +222,11 @@ class EventStore:
                 *changes.values(),
             )
         return self._keep(_event(row))
+
+    def _check_currency(self, currency: str, prices: Mapping[str, int]) -> None:
+        """Raises CurrencyNotTaken."""
+        if any(prices.values()) and not self._takes(currency):
+            raise CurrencyNotTaken(f"No payment provider of this shop takes {currency}: see ONSALE_PAYMENT")
 
     def _keep(self, event: Event) -> Event:
         self._cache[event.slug] = _Cached(event, self._clock.monotonic() + CACHE_SECONDS)

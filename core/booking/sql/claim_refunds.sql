@@ -1,9 +1,14 @@
 -- Refunds and voids that nobody works on and whose time has come, oldest first, those of one attempt one after the other.
 -- $1 how many, at most  $2 claim token  $3 lease, seconds  $4 order, or NULL: of any  $5 also those whose time has not come
+-- $6 accounts that this process has keys for (text[]), or NULL: all
 WITH due AS (
     SELECT id FROM refunds d
     WHERE state = 'PENDING' AND (next_attempt_at <= now() OR $5::boolean) AND ($4::text IS NULL OR order_no = $4)
       AND (claimed_until IS NULL OR claimed_until <= now())
+      AND ($6::text[] IS NULL OR EXISTS (
+          SELECT FROM payment_attempts a
+          WHERE a.order_no = d.order_no AND a.provider || '/' || a.environment = ANY ($6::text[])
+      ))
       AND NOT EXISTS (
           SELECT FROM refunds o WHERE o.order_no = d.order_no AND o.state = 'PENDING' AND o.number < d.number
       )
