@@ -4,6 +4,7 @@ client.py        the HTTP API: one pool of connections, every call measured
 measures.py      latencies, refusals and errors by call (pure)
 visitor.py       one visitor's way through the sale over HTTP: what each step needs
 channel.py       the same over the live channel
+window.py        the payment page as JSON, the window's HTTP twin, and the way back
 journey.py       what a visitor of a rush does, step by step, and where it ended
 funnel.py        where the visitors were stopped (pure)
 rush.py          all visitors at once: the run

@@ -291,12 +291,18 @@ class ChannelVisitor(HttpVisitor):
     async def result(self, reservation: dict[str, Any], patience: float) -> dict[str, Any]:
         channel, began = self._open_channel, time.monotonic()
         id_ = reservation["id"]
+        seen: dict[str, Any] | None = None
         while reservation["status"] == "PAYING" and time.monotonic() - began < patience:
-            pushed = await channel.waited(lambda: _ended(channel.results.get(id_)), _PUSH_SECONDS)
-            if pushed:
-                self._steps.note("payment", time.monotonic() - began)
+            if (moved := await self.pay(reservation)) is not None:
+                reservation = moved
+                continue
+            # Something new, not the news of an attempt before.
+            await channel.waited(lambda: channel.results.get(id_) is not seen, _PUSH_SECONDS)  # noqa: B023
+            seen = channel.results.get(id_)
             # What the push said is what counts here only if the API says the same.
             reservation = await self.reservation(id_)
+        if reservation["status"] != "PAYING":
+            self._steps.note("payment", time.monotonic() - began)
         return reservation
 
     async def leave(self) -> None:
@@ -317,10 +323,6 @@ class ChannelVisitor(HttpVisitor):
 
 def _free(board: Board | None, seats: list[int]) -> bool:
     return board is not None and all(board.states[seat] == SeatState.AVAILABLE for seat in seats)
-
-
-def _ended(message: dict[str, Any] | None) -> bool:
-    return message is not None and message["status"] != "PAYING"
 
 
 def _shake_kind(error: BaseException) -> str:

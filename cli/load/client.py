@@ -109,19 +109,39 @@ class Client:
         if body is not None:
             data = orjson.dumps(body)
             sent["Content-Type"] = "application/json"
+        response, content = await self._ask(name, method, path, data, sent)
+        return self._result(name, response, content)
+
+    async def load(self, method: str, pattern: str, url: str) -> None:
+        """An address that a browser is sent to, whatever it shows; where it leads on to is not followed.
+
+        Raises Refused, Failed, RateLimited.
+        """
+        name = f"{method} {pattern}"
+        response, content = await self._ask(name, method, url, None, {"Accept": "application/json"})
+        if response.status >= 400:
+            self._result(name, response, content)
+
+    async def _ask(
+        self, name: str, method: str, path: str, data: bytes | None, headers: Mapping[str, str]
+    ) -> tuple[aiohttp.ClientResponse, bytes]:
+        """`path` of the server, or an absolute address. Raises Failed."""
         asked = time.perf_counter()
         async with self._turns:
             began = time.perf_counter()
             self.waits.note("turn", began - asked)
             try:
-                async with self.session.request(method, path.lstrip("/"), data=data, headers=sent) as response:
+                url = URL(path, encoded=True) if "://" in path.partition("?")[0] else path.lstrip("/")
+                async with self.session.request(
+                    method, url, data=data, headers=headers, allow_redirects=False
+                ) as response:
                     content = await response.read()
             except (aiohttp.ClientError, OSError, TimeoutError) as error:
                 kind = _kind(error)
                 self.calls.failed(name, kind)
                 raise Failed(name, kind) from error
             self.calls.answered(name, time.perf_counter() - began)
-        return self._result(name, response, content)
+        return response, content
 
     def _result(self, name: str, response: aiohttp.ClientResponse, content: bytes) -> Any:
         if response.status < 300:

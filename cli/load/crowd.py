@@ -19,6 +19,7 @@ from cli.load.client import Client, Failed, Refused, together
 from cli.load.measures import Durations
 from cli.load.neighbours import pick_together
 from cli.load.visitor import HttpVisitor, NotLetIn, Sale, new_key
+from cli.load.window import Ending
 from core.seats.board import SeatState
 
 #: The first wave, and how long a visitor stays away before coming again, in seconds.
@@ -33,6 +34,8 @@ _PARTIES: Final = (1, 2, 2, 2, 2, 3, 3, 4, 4)
 #: Shares of visitors: those who change their mind about seats, and those who pay while the hall is empty.
 _CHANGES_MIND: Final = 0.3
 _PAYS: Final = 0.65
+#: Windows that are approved for one that is closed, and one that is declined.
+_APPROVES: Final = 8
 #: Shares of sold seats. Beyond the first fewer buy and some give their tickets back; at the second nobody buys and
 #: every visit ends with tickets given back.
 _FILLING: Final = 0.5
@@ -43,6 +46,13 @@ _BUYERS: Final = 500
 _GONE_SECONDS: Final = 60.0
 _PATIENCE: Final = 3600.0
 _LEAVE_SECONDS: Final = 3.0
+
+
+class _Hesitant(HttpVisitor):
+    """Somebody who sometimes closes the window, or has a card that the bank declines there; and then tries again."""
+
+    def ending(self) -> Ending:
+        return random.choices(("approve", "close", "decline"), (_APPROVES, 1, 1))[0]
 
 
 class ServerGone(Exception):
@@ -85,7 +95,7 @@ class Crowd:
             await asyncio.sleep(random.uniform(*_AWAY))
 
     async def _visit(self) -> None:
-        visitor = HttpVisitor(self.client, self.sale, self._steps, mail="crowd.example")
+        visitor = _Hesitant(self.client, self.sale, self._steps, mail="crowd.example")
         await visitor.arrive()
         self._answered_at = time.monotonic()
         try:

@@ -15,29 +15,32 @@ from cli.load.channel import LiveChannel
 from cli.load.client import Client, Failed, Refused
 from cli.load.verdict import Charge, Row, Truth, board_differences
 from core.database import BACKGROUND_SECONDS, raw
+from core.payments.registry import PLAYED
 from core.venue.event import Event
 
-PROVIDERS: Final = ("toss", "kcp")
 #: Boards converge within this long after the last change: 100 ms are promised, the machine may be busy.
 _CONVERGE_SECONDS: Final = 10.0
 _PAUSE_SECONDS: Final = 0.25
 
 _SEATS = "SELECT status FROM seats WHERE event_id = $1 ORDER BY ordinal"
 _RESERVATIONS = """
-SELECT r.id, r.visitor, r.status, r.amount, p.status AS payment,
+SELECT r.id, r.visitor, r.status, r.amount,
+       EXISTS (SELECT 1 FROM payment_attempts a WHERE a.reservation_id = r.id AND a.state = ANY ($2::text[])) AS open,
        array_agg(s.ordinal ORDER BY s.ordinal) AS seats, array_agg(s.ordinal) FILTER (WHERE s.live) AS live
 FROM reservations r
 LEFT JOIN reservation_seats s ON s.reservation_id = r.id
-LEFT JOIN payments p ON p.reservation_id = r.id
-WHERE r.event_id = $1 GROUP BY r.id, p.status
+WHERE r.event_id = $1 GROUP BY r.id
 """
 _UNDER_WAY = """
-SELECT count(*) FROM reservations r JOIN payments p ON p.reservation_id = r.id
+SELECT count(*) FROM reservations r
 WHERE r.event_id = $1 AND r.visitor = ANY ($2::text[])
-  AND (r.status = 'PAYING' OR p.status IN ('NEW', 'CALLED', 'REFUNDING') OR p.untold)
+  AND (r.status = 'PAYING'
+       OR EXISTS (SELECT 1 FROM payment_attempts a
+                  WHERE a.reservation_id = r.id AND (a.state = ANY ($3::text[]) OR a.untold))
+       OR EXISTS (SELECT 1 FROM refunds f WHERE f.reservation_id = r.id AND f.state = 'PENDING'))
 """
-#: A payment here has not been decided. REFUNDING has: whether the money is back is the ledger's to say.
-_OPEN: Final = ("NEW", "CALLED")
+#: An attempt here has not been decided. A refund that is owed has: whether the money is back is the ledger's to say.
+_OPEN: Final = ["OPEN", "AUTHORISED", "CALLED"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,7 @@ class Simulator:
     async def ledger(self) -> list[Charge] | None:
         """All charges of all providers; None when it cannot be read."""
         charges = []
-        for provider in PROVIDERS:
+        for provider in PLAYED:
             try:
                 orders = await self._call("GET", f"{provider}/ledger")
             except (Refused, Failed):
@@ -80,7 +83,7 @@ async def settled(database: databases.Database, event: Event, visitors: Collecti
     until = time.monotonic() + patience
     while True:
         async with raw(database) as connection:
-            left = int(await connection.fetchval(_UNDER_WAY, event.id, list(visitors)))
+            left = int(await connection.fetchval(_UNDER_WAY, event.id, list(visitors), _OPEN))
         if not left or time.monotonic() > until:
             return left
         await asyncio.sleep(_PAUSE_SECONDS)
@@ -111,7 +114,7 @@ async def read_truth(
 async def _of_database(database: databases.Database, event: Event) -> tuple[list[str], list[Row]]:
     async with raw(database) as connection, connection.transaction(isolation="repeatable_read", readonly=True):
         seats = [row["status"] for row in await connection.fetch(_SEATS, event.id, timeout=BACKGROUND_SECONDS)]
-        rows = await connection.fetch(_RESERVATIONS, event.id, timeout=BACKGROUND_SECONDS)
+        rows = await connection.fetch(_RESERVATIONS, event.id, _OPEN, timeout=BACKGROUND_SECONDS)
     return seats, [
         Row(
             id=str(row["id"]),
@@ -120,7 +123,7 @@ async def _of_database(database: databases.Database, event: Event) -> tuple[list
             amount=row["amount"],
             seats=tuple(seat for seat in row["seats"] if seat is not None),
             live=tuple(row["live"] or ()),
-            settled=row["payment"] not in _OPEN,
+            settled=not row["open"],
         )
         for row in rows
     ]

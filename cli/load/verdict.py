@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
 
 from cli.load.funnel import End
 from core.seats.board import SeatState
@@ -40,7 +42,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """One order in a payment simulator's ledger."""
+    """One order in a payment simulator's ledger: `order_id` is the order number, `HEX OF THE RESERVATION` + `aN`."""
 
     provider: str
     order_id: str
@@ -70,6 +72,8 @@ _BYTE = {
     "SOLD": SeatState.SOLD,
     "BLOCKED": SeatState.BLOCKED,
 }
+#: Digits of a reservation's id without hyphens.
+_HEX: Final = 32
 #: Ordinals or ids named in one line, at most.
 _NAMED = 5
 
@@ -159,10 +163,10 @@ def _charged(ends: Sequence[End], truth: Truth) -> Iterator[Difference]:
     ours = {row.id: row for row in truth.reservations if truth.own_event or row.visitor in visitors}
     kept: Counter[str] = Counter()
     for charge in truth.ledger:
-        row = ours.get(charge.order_id)
+        row = ours.get(reservation_of(charge.order_id))
         if row is None or not charge.charged or charge.cancelled:
             continue
-        kept[charge.order_id] += 1
+        kept[row.id] += 1
         if row.status != "CONFIRMED":
             yield Difference(
                 "charged_without_ticket",
@@ -178,6 +182,14 @@ def _charged(ends: Sequence[End], truth: Truth) -> Iterator[Difference]:
     free = [row.id for row in ours.values() if row.status == "CONFIRMED" and not kept[row.id]]
     if free:
         yield Difference("ticket_without_charge", f"{_named(free)} confirmed, but nothing is charged")
+
+
+def reservation_of(order: str) -> str:
+    """The reservation's id of an order number; the text itself when it is none of ours."""
+    try:
+        return str(UUID(order[:_HEX]))
+    except ValueError:
+        return order
 
 
 def board_differences(name: str, states: bytes, seats: Sequence[str], *, others: bool) -> Iterator[Difference]:

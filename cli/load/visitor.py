@@ -16,6 +16,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from cli.load.client import Client, Failed, Refused
 from cli.load.measures import Durations
+from cli.load.window import Ending, go_through
 
 T = TypeVar("T")
 
@@ -26,6 +27,10 @@ _PAUSE_SECONDS: Final = (0.2, 3.0)
 _PLACE_SECONDS: Final = (0.5, 5.0)
 _BOARD_SECONDS: Final = 0.5
 _PAYMENT_SECONDS: Final = (0.25, 1.0)
+
+
+#: Windows that one visitor opens, at most: whatever brings them back to an open one must have an end.
+_WINDOWS: Final = 6
 
 
 class NotLetIn(Exception):
@@ -79,11 +84,11 @@ class Visitor(Protocol):
     async def hold(self, seats: list[int]) -> None: ...
 
     async def reserve(self, key: str) -> dict[str, Any]:
-        """Pays for what is held, and tells the reservation as it is at once. `key` makes repeats harmless."""
+        """Begins to pay for what is held, and tells the reservation as it is. `key` makes repeats harmless."""
         ...
 
     async def result(self, reservation: dict[str, Any], patience: float) -> dict[str, Any]:
-        """The reservation once it is not PAYING any more, or as it is after `patience` seconds."""
+        """Pays; the reservation once it is not PAYING any more, or as it is after `patience` seconds."""
         ...
 
     async def leave(self) -> None: ...
@@ -101,6 +106,7 @@ class HttpVisitor:
         self._mail = mail
         self._ticket: str | None = None
         self._beat_at = 0.0
+        self._windows = 0
 
     async def arrive(self) -> None:
         made = await persistent(lambda: self._client.call("POST", "/api/visitors", "/api/visitors"))
@@ -144,9 +150,7 @@ class HttpVisitor:
             await self._alive()
 
     async def reserve(self, key: str) -> dict[str, Any]:
-        # Payment keys as the providers' pages would give them: new for each payment, and no test keys of the simulator.
-        payment_key = f"toss=rush-{key};kcp=rush-{key}"
-        body = {"email": f"{self.id.replace('_', '-').lower()}@{self._mail}", "payment_key": payment_key}
+        body = {"email": f"{self.id.replace('_', '-').lower()}@{self._mail}"}
         answer: dict[str, Any] = await persistent(
             lambda: self._of_event("POST", "/reservations", body, {"Idempotency-Key": key})
         )
@@ -156,6 +160,9 @@ class HttpVisitor:
         began = time.monotonic()
         pause = _PAYMENT_SECONDS[0]
         while reservation["status"] == "PAYING" and time.monotonic() - began < patience:
+            if (moved := await self.pay(reservation)) is not None:
+                reservation = moved
+                continue
             await asyncio.sleep(pause * random.uniform(0.8, 1.2))
             pause = min(1.5 * pause, _PAYMENT_SECONDS[1])
             await self._alive()
@@ -163,6 +170,37 @@ class HttpVisitor:
         if reservation["status"] != "PAYING":
             self._steps.note("payment", time.monotonic() - began)
         return reservation
+
+    async def pay(self, reservation: dict[str, Any]) -> dict[str, Any] | None:
+        """What the buyer has to do now: the window of an open attempt, or another try after a declined or closed one.
+
+        The reservation as it is then; None when there is nothing to do but wait.
+        """
+        payment, call = reservation.get("payment"), self._client.call
+        state = payment["state"] if payment else None
+        id_ = reservation["id"]
+        if payment is not None and state == "OPEN" and self._windows < _WINDOWS:
+            self._windows += 1
+            began = time.monotonic()
+            await persistent(lambda: go_through(self._client, payment, self.ending()))
+            self._steps.note("window", time.monotonic() - began)
+            return await self.reservation(id_)
+        if state in ("DECLINED", "CLOSED") and reservation.get("attempts_left", 0) > 0:
+            try:
+                pattern = "/api/reservations/{id}/payments"
+                again: dict[str, Any] = await persistent(
+                    lambda: call("POST", pattern, f"/api/reservations/{id_}/payments", token=self.token, body={})
+                )
+            except Refused as refused:
+                if refused.code not in ("window_over", "no_attempts_left"):
+                    raise
+                return None
+            return again
+        return None
+
+    def ending(self) -> Ending:
+        """How this visitor ends a window."""
+        return "approve"
 
     async def reservation(self, id: str) -> dict[str, Any]:
         call = self._client.call

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from cli.load.funnel import End, Outcome
-from cli.load.verdict import Charge, Row, Truth, differences
+from cli.load.verdict import Charge, Row, Truth, differences, reservation_of
 
 ANNA, BELA, CHEN = "v_anna", "v_bela", "v_chen"
 
@@ -148,3 +148,25 @@ def test_the_worst_comes_first() -> None:
     found = differences(ends(), bad(with_row(1, status="CONFIRMED", seats=(0,), live=(0,))))
     assert found[0].kind == "oversold"
     assert found[-1].kind == "board"
+
+
+def test_an_order_number_names_its_reservation() -> None:
+    """The reservation's id without hyphens, and which attempt; the id itself before there were attempts."""
+    id_ = "0f8fad5b-d9cb-469f-a165-70867728950e"
+    for order in (f"{id_.replace('-', '')}a1", f"{id_.replace('-', '')}a12", id_):
+        assert reservation_of(order) == id_
+    assert reservation_of("somebody else's order") == "somebody else's order"
+
+
+def test_two_attempts_that_both_kept_money_are_a_double_charge() -> None:
+    id_ = "0f8fad5b-d9cb-469f-a165-70867728950e"
+    truth = agreeing_truth_of(id_)
+    assert not [one for one in differences([], truth) if one.kind == "charged_twice"]
+    again = replace(truth, ledger=[*(truth.ledger or []), Charge("kcp", f"{id_.replace('-', '')}a2", 100, True, False)])
+    assert [one.kind for one in differences([], again)] == ["charged_twice"]
+
+
+def agreeing_truth_of(id_: str) -> Truth:
+    row = Row(id=id_, visitor="v", status="CONFIRMED", amount=100, seats=(0,), live=(0,), settled=True)
+    charge = Charge("toss", f"{id_.replace('-', '')}a1", 100, True, False)
+    return Truth(seats=["SOLD"], reservations=[row], boards={}, ledger=[charge], own_event=True)
