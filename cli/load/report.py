@@ -7,6 +7,7 @@ from typing import Any
 from cli.load.funnel import LABELS, Outcome
 from cli.load.measures import Durations, Summary
 from cli.load.rush import Result
+from cli.load.verdict import reservation_of
 
 _STEPS = {"queue": "waited in the queue", "payment": "waited for the payment's result"}
 
@@ -78,7 +79,7 @@ def ledger_counts(result: Result) -> dict[str, int] | None:
     if result.truth.ledger is None:
         return None
     ids = {row.id for row in result.truth.reservations}
-    orders = [charge for charge in result.truth.ledger if charge.order_id in ids]
+    orders = [charge for charge in result.truth.ledger if reservation_of(charge.order_id) in ids]
     charged = [charge for charge in orders if charge.charged]
     return {"orders": len(orders), "charged": len(charged), "cancelled": sum(charge.cancelled for charge in charged)}
 

@@ -56,6 +56,7 @@ async def installation(settings: Settings, tmp_path_factory: pytest.TempPathFact
             "ONSALE_DATA": str(home / "data"),
             "ONSALE_RATE_LIMITS": "off",
             "ONSALE_LOG_LEVEL": "warning",
+            "ONSALE_PAYMENT": "simulator",
         }
         with serving(home, **variables) as server:
             yield Installation(server, variables)
