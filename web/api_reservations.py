@@ -32,8 +32,8 @@ from core.errors import (
     WindowOver,
 )
 from core.payments.links import PaymentLinks
-from web.endpoint import Call, Caller, Endpoint, Parameter
-from web.schemas import GiveBack, NextAttempt, PaymentState, ReservationState, Reserve
+from web.endpoint import Call, Caller, Endpoint, Parameter, answer
+from web.schemas import GiveBack, NextAttempt, PaymentState, ReservationList, ReservationState, Reserve
 
 #: The cookie with the language that a visitor chose on a page.
 LANGUAGE_COOKIE: Final = "onsale_language"
@@ -109,6 +109,12 @@ async def get_reservation(call: Call[None]) -> Response:
     return reservation_answer(call, await call.runtime.checkout.get(wanted, call.visitor))
 
 
+async def own_reservations(call: Call[None]) -> Response:
+    found = await call.runtime.checkout.of_visitor(call.visitor)
+    shown = [reservation_state(one, call.parts.links) for one in found]
+    return answer(ReservationList(reservations=shown), exclude_none=True)
+
+
 async def next_attempt(call: Call[NextAttempt]) -> Response:
     checkout = call.runtime.checkout
     own = await checkout.get(reservation_id(call.request.path_params["id"]), call.visitor)
@@ -168,6 +174,15 @@ ENDPOINTS = (
             ),
         ),
         answer_headers={"Location": "where to ask for the result"},
+    ),
+    Endpoint(
+        "GET",
+        "/api/reservations",
+        own_reservations,
+        "All that I have ordered, newest first",
+        "reservations",
+        answer=ReservationList,
+        caller=Caller.VISITOR,
     ),
     Endpoint(
         "GET",

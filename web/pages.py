@@ -89,7 +89,6 @@ class Pages:
             "sale.html",
             event=event,
             sale_state=event.sale_state(parts.runtime.clock.now()),
-            simulated_payment=self._simulated,
             providers=self._providers,
         )
 
@@ -163,6 +162,7 @@ class Pages:
                 languages=languages.LANGUAGES,
                 path=request.url.path,
                 static=self._assets.base,
+                simulated=self._simulated,
                 alternative=self._alternatives.get(language, ""),
                 **context,
             )

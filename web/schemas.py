@@ -232,6 +232,10 @@ class ReservationState(ResponseBody):
     updated_at: UtcTime
 
 
+class ReservationList(ResponseBody):
+    reservations: list[ReservationState]
+
+
 class SaleControl(ResponseBody):
     """What an operator's call left behind."""
 

@@ -69,6 +69,9 @@ _FREE_SECONDS = 5.0
 # An operator waits for the provider's answer, as long as a page waits for ours.
 _REFUND_SECONDS = 12.0
 
+#: Reservations of one visitor that are listed, at most.
+MOST_SHOWN = 100
+
 
 @dataclass(frozen=True, slots=True)
 class _Submit:
@@ -181,6 +184,10 @@ class Checkout(Paying):
     async def get(self, id: UUID | str, visitor: str) -> Reservation:
         """Raises ReservationNotFound, also when it is another visitor's."""
         return (await self._own(id, visitor)).reservation
+
+    async def of_visitor(self, visitor: str) -> list[Reservation]:
+        """All that this visitor has ordered, newest first, at most `MOST_SHOWN`: what a browser finds again (T2)."""
+        return await self._reservations.of_visitor(visitor, MOST_SHOWN)
 
     async def by_ticket(self, id: UUID | str, ticket_code: str) -> Reservation:
         """The reservation of a ticket that the caller has: the link in the e-mail works on every device, because nobody

@@ -58,6 +58,7 @@ _SEAT_TRUTH = statement("seat_truth")
 _RESERVATION = statement("reservation")
 _OF_KEY = _RESERVATION + "WHERE r.visitor = $1 AND r.event_id = $2 AND r.idempotency_key = $3"
 _OF_ID = _RESERVATION + "WHERE r.id = $1"
+_OF_VISITOR = _RESERVATION + "WHERE r.visitor = $1 ORDER BY r.created_at DESC LIMIT $2"
 _OF_FENCE = _RESERVATION + "WHERE r.visitor = $1 AND r.event_id = $2 AND r.fence = $3"
 _OF_ORDER = statement("of_order")
 _KEY_REFUSED = """
@@ -262,6 +263,12 @@ class Reservations:
 
     async def get(self, id: UUID) -> Stored | None:
         return _stored(await self._row(_OF_ID, id))
+
+    async def of_visitor(self, visitor: str, most: int) -> list[Reservation]:
+        """The visitor's reservations of all events, newest first."""
+        async with raw(self._database) as connection:
+            rows = await connection.fetch(_OF_VISITOR, visitor, most)
+        return [stored.reservation for row in rows if (stored := _stored(row)) is not None]
 
     async def attempt(self, order: str) -> Attempt | None:
         """The attempt with this order number, whether it is the current one or not."""

@@ -78,5 +78,6 @@ export class EventApi {
     });
 }
 
+export const reservations = () => call("GET", "/api/reservations");
 export const reservation = (id) => call("GET", `/api/reservations/${encodeURIComponent(id)}`);
 export const cancel = (id) => call("POST", `/api/reservations/${encodeURIComponent(id)}/cancel`, { timeout: 30000 });

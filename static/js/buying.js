@@ -1,5 +1,5 @@
 // From the pay button to the result, whatever happens to the network or the page in between.
-import { cancel, NoAnswer, Refusal, reservation as look } from "./api.js";
+import { cancel, NoAnswer, Refusal, reservation as look, reservations } from "./api.js";
 import { attemptFor, forget, provesNothing } from "./attempt.js";
 import { delay } from "./backoff.js";
 
@@ -40,15 +40,28 @@ export class Buying {
     return `onsale.reservation.${this.slug}`;
   }
 
-  /** After a reload: a payment that was under way is shown again. */
+  /** After a reload, and in another tab: an order that waits for its payment, or is being paid for, is shown again. */
   async resume() {
     const id = this.storage.getItem(this.#name);
-    if (!id) return;
+    if (!id) {
+      await this.#find();
+      return;
+    }
     try {
       const { body } = await look(id);
       this.#under(body);
     } catch (error) {
       if (error instanceof Refusal && error.status === 404) this.#over();
+    }
+  }
+
+  async #find() {
+    try {
+      const { body } = await reservations();
+      const mine = body.reservations.find((one) => one.event === this.slug && one.status === "PAYING");
+      if (mine) this.#under(mine);
+    } catch {
+      // A visitor who has not ordered anything, or no answer: the sale goes on, and the channel tells what happens.
     }
   }
 

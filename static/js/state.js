@@ -26,7 +26,7 @@ export function initial(boot) {
     basketExpired: false,
     step: "map", // map, checkout
     checkout: { submitting: false, code: null },
-    reservation: null, // {id, status, reason, seats, amount, currency, payment?: {order, provider, state, page, until}}
+    reservation: null, // {id, status, reason, seats, amount, currency, payment?: {order, provider, state, page, until, retry_until?}}
     problem: null,
   };
 }

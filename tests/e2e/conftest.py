@@ -29,6 +29,7 @@ from core.venue.event_store_postgres import EventStore
 from core.venue.new_event import NewEvent
 from tests.conftest import small_plan
 from tests.e2e.sale_page import PATIENCE, SalePage
+from tests.payment_servers import free_port
 
 HALL = Path(__file__).parent.parent / "data" / "riethsporthalle.json"
 
@@ -43,7 +44,7 @@ SETTINGS = {
     "ONSALE_SECRET_KEY": "browser-tests",
     "ONSALE_PAYMENT_READ_SECONDS": "2",
     "ONSALE_RESOLVER_SECONDS": "1",
-    "PORT": "0",
+    "ONSALE_PAYMENT": "simulator:toss",
 }
 
 CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
@@ -89,7 +90,15 @@ def server() -> Iterator[Server]:
         engines(Settings.load(data=Path(folder)), durable=False) as started,
         (Path(folder) / "serve.log").open("wb") as output,
     ):
-        stores = {"DATABASE_URL": started.database_url, "REDIS_URL": started.redis_url, "ONSALE_DATA": folder}
+        port = free_port()
+        stores = {
+            "DATABASE_URL": started.database_url,
+            "REDIS_URL": started.redis_url,
+            "ONSALE_DATA": folder,
+            "PORT": str(port),
+            # The provider is another *site* than the shop, so that cookies, SameSite and policies are real (P5).
+            "ONSALE_SIMULATOR_PAGE": f"http://localhost:{port}/paysim",
+        }
         process = subprocess.Popen(
             [sys.executable, "-m", "cli", "serve"],
             cwd=Path(__file__).parents[2],
@@ -210,8 +219,7 @@ async def open_console(open_page: OpenPage) -> OpenConsole:
 def calm_bank(server: Server) -> None:
     """Also forgotten: three timeouts of earlier tests would open the circuit for half a minute (S24)."""
     server.bank()
-    for provider in ("toss", "kcp"):
-        server.operator("POST", "/api/operator/circuits", json={"provider": provider, "state": "automatic"})
+    server.operator("POST", "/api/operator/circuits", json={"provider": "toss", "state": "automatic"})
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -20,6 +20,7 @@ class SalePage:
 
     def __init__(self, page: Page) -> None:
         self.page = page
+        self.sale_url = page.url
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.page, name)
@@ -87,12 +88,34 @@ class SalePage:
             await self.click_seat(ordinal)
             await self.sees(ordinal, "own")
 
-    async def check_out(self, email: str = "buyer@example.com", card: str = "approved") -> None:
-        """From the basket to the pressed pay button."""
+    async def order(self, email: str = "buyer@example.com") -> None:
+        """From the basket to the pressed pay button: the order is made, and the browser goes on to its payment page."""
         await self.page.get_by_test_id("continue").click()
         await self.page.fill("#email", email)
-        await self.page.check(f"input[name=card][value={card}]")
         await self.page.get_by_test_id("pay").click()
+
+    async def in_window(self) -> None:
+        """Waits until the provider's window is there: a page of another site."""
+        await self.page.wait_for_url("**/paysim/**")
+        await self.page.wait_for_selector("form[data-pay]")
+
+    async def approve(self, card: str = "") -> None:
+        """The buyer's part in the window; `card` is one of the test bank's."""
+        await self.in_window()
+        if card:
+            await self.page.select_option("select[name=card]", card)
+        await self.page.click("form[data-pay] button.approve")
+        await self.page.wait_for_url("**/pay/*/result?*")
+
+    async def check_out(self, email: str = "buyer@example.com", card: str = "") -> None:
+        """From the basket through the window, and back to the sale page."""
+        await self.order(email)
+        await self.approve(card)
+        await self.to_sale()
+
+    async def to_sale(self) -> None:
+        """Back on the sale page that this browser came from."""
+        await self.page.goto(self.sale_url)
 
     async def place(self) -> int:
         """The place in the queue that the page shows."""

@@ -61,6 +61,8 @@ async def payment_page(visit: Visit) -> Response:
         result=visit.links.result(current.order),
         own=visit.own,
         now=runtime.clock.now(),
+        # After a decline the seats are kept for a while only (P11).
+        kept_until=current.retry_until or current.until,
         needs_phone=runtime.payments.gateway(current.provider).needs_phone_number and _device(visit) == "pc",
         providers=runtime.payments.names,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
+from core.booking.attempt import RETRIABLE
 from core.booking.reservation import ReservationStatus
 from web.pages import seats_bought
 from web.pay.page import is_open
@@ -24,6 +25,9 @@ async def result(visit: Visit) -> Response:
                 "page": visit.links.page(attempt.order) if payable else None,
             }
         )
+    if payable and attempt.state in RETRIABLE:
+        # There is something to do at once: try again, or give the seats back.
+        return visit.see(visit.links.page(attempt.order))
     runtime = visit.parts.runtime
     event = await runtime.events.by_id(reservation.event_id)
     return visit.pages.page(

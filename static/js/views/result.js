@@ -31,7 +31,7 @@ export function paying({ state, ui, plan, act }) {
 function waitingForBuyer({ state, ui, plan, act }) {
   const { reservation } = state;
   const { payment } = reservation;
-  const left = secondsLeft(state, Date.parse(payment.until));
+  const left = secondsLeft(state, Date.parse(payment.retry_until ?? payment.until));
   const text = reservation.reason ? reason(reservation.reason) : t("paying.waiting_text");
   return html`<section class="notice" data-kind="paying" data-testid="waiting-for-payment">
     <h1 tabindex="-1" data-focus>${t("paying.waiting")}</h1>
