@@ -22,6 +22,12 @@ _ALL: Final = (
         ("kcp_site_code", "kcp_certificate", "kcp_private_key"),
         played=True,
     ),
+    ProviderPackage(
+        "portone",
+        "PortOne",
+        "core.payments.portone.adapter_http",
+        ("portone_client_key", "portone_channel_key", "portone_secret"),
+    ),
 )
 
 #: By name, in the order in which they are told of.

@@ -73,6 +73,11 @@ class NoAnswer:
         """Of a look-up or a refund: not having been able to ask is no proof of anything."""
         return replace(self.result(provider, provider_key), outcome=ChargeOutcome.UNKNOWN)
 
+    def count(self, provider: str) -> None:
+        metrics.ERRORS.labels(provider, self.code).inc()
+        if self.health is CallHealth.TIMEOUT:
+            metrics.TIMEOUTS.labels(provider).inc()
+
 
 class ListFailed(Exception):
     """The provider's list could not be read to its end; `code` as in ChargeResult."""
@@ -80,6 +85,21 @@ class ListFailed(Exception):
     def __init__(self, code: str) -> None:
         super().__init__(code)
         self.code = code
+
+
+def failed_call(provider: str, path: str, error: Exception) -> NoAnswer:
+    """What an exception of httpx proves about the request; `TimeoutError` is that of the whole call."""
+    if isinstance(error, httpx.PoolTimeout):
+        return NoAnswer(sent=False, code="pool_full", health=CallHealth.IGNORED)
+    if isinstance(error, _NOT_SENT):
+        log.warning("payment_not_sent", provider=provider, path=path, error=repr(error))
+        code = "connect_timeout" if isinstance(error, httpx.ConnectTimeout) else "connect_failed"
+        return NoAnswer(sent=False, code=code, health=CallHealth.FAILURE)
+    if isinstance(error, httpx.TimeoutException | TimeoutError):
+        log.warning("payment_timeout", provider=provider, path=path, error=repr(error))
+        return NoAnswer(sent=True, code="read_timeout", health=CallHealth.TIMEOUT)
+    log.warning("payment_connection_lost", provider=provider, path=path, error=repr(error))
+    return NoAnswer(sent=True, code="connection_lost", health=CallHealth.FAILURE)
 
 
 class ProviderHttp:
@@ -127,9 +147,7 @@ class ProviderHttp:
         answer = await self._call(method, path, json, headers)
         metrics.SECONDS.labels(self._provider, operation).observe(time.perf_counter() - started)
         if isinstance(answer, NoAnswer):
-            metrics.ERRORS.labels(self._provider, answer.code).inc()
-            if answer.health is CallHealth.TIMEOUT:
-                metrics.TIMEOUTS.labels(self._provider).inc()
+            answer.count(self._provider)
         return answer
 
     async def _call(
@@ -140,18 +158,8 @@ class ProviderHttp:
         try:
             async with asyncio.timeout(self._longest):
                 response = await self._client.request(method, path, content=content, headers=sent)
-        except httpx.PoolTimeout:
-            return NoAnswer(sent=False, code="pool_full", health=CallHealth.IGNORED)
-        except _NOT_SENT as error:
-            log.warning("payment_not_sent", provider=self._provider, path=path, error=repr(error))
-            code = "connect_timeout" if isinstance(error, httpx.ConnectTimeout) else "connect_failed"
-            return NoAnswer(sent=False, code=code, health=CallHealth.FAILURE)
-        except (httpx.TimeoutException, TimeoutError) as error:
-            log.warning("payment_timeout", provider=self._provider, path=path, error=repr(error))
-            return NoAnswer(sent=True, code="read_timeout", health=CallHealth.TIMEOUT)
-        except (httpx.HTTPError, httpx.StreamError, OSError) as error:
-            log.warning("payment_connection_lost", provider=self._provider, path=path, error=repr(error))
-            return NoAnswer(sent=True, code="connection_lost", health=CallHealth.FAILURE)
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError) as error:
+            return failed_call(self._provider, path, error)
         return self._parsed(response, path)
 
     def _parsed(self, response: httpx.Response, path: str) -> ProviderResponse | NoAnswer:

@@ -91,7 +91,8 @@ def test_declined_seats_go_to_somebody_else(installation: Installation) -> None:
     assert result["sold"] == result["confirmed"] == 10
     ledger = result["ledger"]
     assert ledger["charged"] == 10
-    assert ledger["orders"] == 10 + result["funnel"]["payment_declined"]
+    # A visitor whose card is declined tries others: three orders at most, and each is one line (P11).
+    assert ledger["orders"] >= 10 + 3 * result["funnel"]["payment_declined"]
 
 
 def test_few_are_let_in_at_once(installation: Installation) -> None:
