@@ -116,10 +116,11 @@ class CurrencyNotTaken(OnsaleError):
 class PaymentOrderFirst(InvalidRequest):
     """The old way: the browser's key came with the order. No provider works like that."""
 
-    title = (
-        "payment_key is not taken any more: the order comes first. Send the reservation without it, then open the "
-        "payment.page of the answer"
-    )
+    def __init__(self) -> None:
+        super().__init__(
+            "payment_key is not taken any more: the order comes first. Send the reservation without it, then open the "
+            "payment.page of the answer"
+        )
 
 
 class WindowOver(OnsaleError):

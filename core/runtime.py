@@ -18,6 +18,7 @@ from redis.asyncio import Redis
 
 from core import audit_postgres as audit
 from core.booking.checkout import Checkout
+from core.booking.event_refunds_postgres import EventRefunds
 from core.clock import Clock, SystemClock
 from core.database import close_database, open_database
 from core.diagnosis.diagnose import Diagnose
@@ -81,6 +82,7 @@ class Runtime:
     seats: Seats
     payments: Payments
     checkout: Checkout
+    event_refunds: EventRefunds
     pipeline: EventPipeline
     reconcile: Reconcile
     diagnose: Diagnose
@@ -114,6 +116,7 @@ class Runtime:
         self.jobs.start(
             Job("sweep", every=settings.sweep_seconds, run=sweeping.run, limit=10.0),
             Job("payments", every=1.0, run=self._finish_payments, lease=False),
+            Job("event_refunds", every=1.0, run=self.event_refunds.work, lease=False, limit=60.0),
             Job("reconcile", every=settings.reconcile_minutes * 60, run=rounds.run, limit=1800.0),
             Job("redis_watch", every=_REDIS_WATCH_SECONDS, run=watch.run, limit=600.0),
             Job("paying", every=settings.janitor_seconds, run=rounds.paying, limit=60.0),
@@ -249,6 +252,7 @@ async def open_runtime(
             payments=payments,
             waiting_room=waiting_room,
             checkout=checkout,
+            event_refunds=EventRefunds(database, checkout, process),
             reconcile=reconcile,
             pipeline=pipeline,
             diagnose=Diagnose(

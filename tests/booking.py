@@ -466,7 +466,10 @@ async def check_books(runtime: Runtime, event: Event, bank: Any) -> dict[str, in
         "JOIN reservations r ON r.id = o.reservation_id WHERE r.event_id = $1 GROUP BY 1",
         event.id,
     )
-    types = {row["reservation_id"]: [name.removeprefix("reservation.") for name in row["types"]] for row in told}
+    types = {
+        row["reservation_id"]: [name.removeprefix("reservation.") for name in row["types"] if "refunded" not in name]
+        for row in told
+    }
     counts: dict[str, int] = {}
     for row in reservations:
         status = row["status"].lower()

@@ -6,6 +6,7 @@ import json
 import secrets
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,7 @@ async def make_event(runtime: Runtime) -> MakeEvent:
             "hold_seconds": 300,
             "max_seats": 4,
             "status": SaleStatus.OPEN,
+            "starts_at": datetime.now(UTC) + timedelta(days=30),
         }
         return await runtime.events.create(NewEvent(**(fields | changes)), small_plan(seats))
 

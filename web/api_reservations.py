@@ -90,7 +90,7 @@ def reservation_id(text: str) -> UUID:
 
 
 async def submit(call: Call[Reserve]) -> Response:
-    key = _idempotency_key(call.request)
+    key = idempotency_key(call.request)
     event = await call.event()
     reservation = await call.runtime.checkout.submit(
         event,
@@ -131,7 +131,7 @@ def language_of(request: Request) -> str:
     return languages.choose(request.cookies.get(LANGUAGE_COOKIE), request.headers.get("accept-language"))
 
 
-def _idempotency_key(request: Request) -> str:
+def idempotency_key(request: Request) -> str:
     """Raises Malformed. A repeated header would let two servers read two different keys."""
     keys = request.headers.getlist("idempotency-key")
     if len(keys) != 1 or not re.fullmatch(_IDEMPOTENCY_KEY, keys[0]):
@@ -140,6 +140,14 @@ def _idempotency_key(request: Request) -> str:
         )
     return keys[0]
 
+
+IDEMPOTENCY_PARAMETER: Final = Parameter(
+    "Idempotency-Key",
+    "header",
+    "the same key does it once, however often it is sent",
+    {"type": "string", "pattern": _IDEMPOTENCY_KEY},
+    required=True,
+)
 
 ENDPOINTS = (
     Endpoint(

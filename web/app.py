@@ -30,7 +30,7 @@ from web.app_state import AppState
 from web.assets import Assets
 from web.boards import Boards
 from web.endpoint import Endpoint, routes
-from web.ops import circuits, figures, inspect, new_sale, records, sales
+from web.ops import circuits, figures, inspect, new_sale, records, refunds, sales
 from web.ops.pages import Console
 from web.ops.response_cache import ResponseCache
 from web.pages import Pages
@@ -56,6 +56,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *figures.ENDPOINTS,
     *inspect.ENDPOINTS,
     *records.ENDPOINTS,
+    *refunds.ENDPOINTS,
     *circuits.ENDPOINTS,
     *health.ENDPOINTS,
     api_meta.METRICS,

@@ -25,7 +25,7 @@ UtcTime = Annotated[datetime, PlainSerializer(iso, return_type=str, when_used="j
 Ordinal = Annotated[int, Field(ge=0, le=_LARGEST_ORDINAL)]
 
 
-def _distinct(seats: list[int]) -> list[int]:
+def distinct(seats: list[int]) -> list[int]:
     if len(set(seats)) != len(seats):
         raise ValueError("the same seat is named twice")
     return seats
@@ -55,7 +55,7 @@ class JoinQueue(Asked):
 
 
 class HoldSeats(Asked):
-    seats: Annotated[list[Ordinal], AfterValidator(_distinct)] = Field(
+    seats: Annotated[list[Ordinal], AfterValidator(distinct)] = Field(
         min_length=1, max_length=MOST_SEATS, json_schema_extra={"uniqueItems": True}
     )
 
@@ -84,7 +84,7 @@ class NextAttempt(Asked):
 
 
 class GiveBack(Asked):
-    seats: Annotated[list[Ordinal], AfterValidator(_distinct)] | None = Field(
+    seats: Annotated[list[Ordinal], AfterValidator(distinct)] | None = Field(
         None,
         min_length=1,
         max_length=MOST_SEATS,
@@ -94,7 +94,7 @@ class GiveBack(Asked):
 
 
 class BlockSeats(Asked):
-    seats: Annotated[list[Ordinal], AfterValidator(_distinct)] = Field(
+    seats: Annotated[list[Ordinal], AfterValidator(distinct)] = Field(
         min_length=1, max_length=10_000, json_schema_extra={"uniqueItems": True}
     )
     blocked: bool

@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
@@ -24,22 +24,19 @@ from uuid import UUID, uuid4
 import structlog
 
 from core.booking import measures
-from core.booking.attempt import AttemptState, Owed, order_number
-from core.booking.paying import Paying
-from core.booking.refund import RefundStanding
+from core.booking.attempt import order_number
+from core.booking.giving_back import GivingBack
 from core.booking.refunding import Refunding
 from core.booking.refunds_postgres import RefundRows
-from core.booking.reservation import Change, Reason, Reservation, ReservationStatus, SeatStatus
-from core.booking.reservations_postgres import AttemptChange, NewReservation, Reservations
+from core.booking.reservation import Reservation, ReservationStatus, SeatStatus
+from core.booking.reservations_postgres import NewReservation, Reservations
 from core.booking.results_redis import Events, Results, Seats
-from core.booking.settlement import Settlement, count_end
+from core.booking.settlement import Settlement
 from core.booking.tasks import PaymentTasks
 from core.clock import Clock
 from core.errors import (
     HoldExpired,
-    InvalidRequest,
     KeyReused,
-    NotCancellable,
     OnsaleError,
     PaymentInProgress,
     PaymentPaused,
@@ -60,14 +57,9 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-# A cancel that meets a payment at work (its result is being told, or tried again) waits for it this long.
-_CANCEL_TRIES = 30
-_CANCEL_PAUSE_SECONDS = 0.1
 _FIND_OUT_SECONDS = 300.0
 # What costs nothing asks nobody; when PostgreSQL is away in this moment the answer is PAYING.
 _FREE_SECONDS = 5.0
-# An operator waits for the provider's answer, as long as a page waits for ours.
-_REFUND_SECONDS = 12.0
 
 #: Reservations of one visitor that are listed, at most.
 MOST_SHOWN = 100
@@ -90,7 +82,7 @@ class _Submit:
         return hashlib.sha256(f"{self.email}\n{self.provider or ''}".encode()).hexdigest()
 
 
-class Checkout(Paying):
+class Checkout(GivingBack):
     """Raises StoreUnavailable besides what each method says."""
 
     def __init__(
@@ -117,7 +109,7 @@ class Checkout(Paying):
             accounts=payments.account_names(),
             wake=wake,
         )
-        refunds = RefundRows(database, lease_seconds=lease, accounts=payments.account_names())
+        refunds = RefundRows(database, lease_seconds=lease, accounts=payments.account_names(), wake=wake)
         results = Results(redis=redis, seats=seats, events=events)
         tasks = PaymentTasks(
             reservations=reservations,
@@ -198,57 +190,6 @@ class Checkout(Paying):
         if known is None or not secrets.compare_digest(known.encode(), ticket_code.encode()):
             raise ReservationNotFound()
         return reservation
-
-    async def cancel(self, id: UUID | str, visitor: str, seats: Sequence[int] | None = None) -> Reservation:
-        """While it is being paid for and no money moves: all seats are given back. Later: CANCELLED and its seats free
-        at once, the refund durable, and tried at once; the buyer does not wait for the provider. Repeating it is no
-        error.
-
-        Raises ReservationNotFound, InvalidRequest (single seats of what is not paid yet), NotCancellable (failed, being
-        paid for, or the event has begun), PaymentInProgress.
-        """
-        for _ in range(_CANCEL_TRIES):
-            stored = await self._own(id, visitor)
-            reservation = stored.reservation
-            if reservation.status is ReservationStatus.PAYING:
-                if seats is not None:
-                    raise InvalidRequest("These seats are not paid yet: give all of them back, without naming seats")
-                return await self._give_up(stored)
-            if reservation.status is ReservationStatus.CANCELLED:
-                return reservation
-            if reservation.status is not ReservationStatus.CONFIRMED:
-                raise NotCancellable()
-            if stored.starts_at is not None and self._clock.now() >= stored.starts_at:
-                raise NotCancellable("The event has begun: this reservation cannot be cancelled any more")
-            order = stored.order
-            ended = await self._reservations.change(
-                order,
-                Change.CANCEL,
-                AttemptChange((AttemptState.APPROVED,), AttemptState.APPROVED, owed=Owed.REFUND, asked_by="buyer"),
-                expected_token=None,
-                token=self._tasks.token(),
-                reason=Reason.CANCELLED_BY_BUYER,
-            )
-            if ended is not None:
-                count_end(ended)
-                self._tasks.owed(order)
-                self._tasks.work_on(ended)
-                return ended.reservation
-            await asyncio.sleep(_CANCEL_PAUSE_SECONDS)
-        raise PaymentInProgress()
-
-    async def refund_now(self, id: UUID) -> RefundStanding:
-        """For operators: a refund that is owed is tried at once, whenever its next try would have been; how it stands
-        after that. Nothing is tried where none is owed, or where a process is at it. Raises ReservationNotFound.
-        """
-        stored = await self._stored(id)
-        tasks = await self._tasks.refund_now(stored.order)
-        if tasks:
-            await asyncio.wait(tasks, timeout=_REFUND_SECONDS)
-        standing = await self._refunds.standing(id)
-        if standing is None:
-            raise ReservationNotFound()
-        return standing
 
     async def finish_due(self, *, wait: bool = True) -> int:
         """Takes over the payments and refunds whose time has come and that nobody works on; returns how many."""

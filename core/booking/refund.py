@@ -6,12 +6,15 @@ a provider without idempotency keys. What a provider refuses is tried again in g
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Literal
 from uuid import UUID
 
 from core.booking.attempt import Owed, pause_seconds
+from core.booking.reservation import Reason
 from core.payments.gateway import ChargeOutcome
 
 
@@ -67,6 +70,42 @@ class RefundStanding:
     needs_person_at: datetime | None
     next_try_at: datetime | None
     busy: bool
+
+
+#: What becomes of the seats: free again; nobody's and not on sale; the reservation's own still.
+Release = Literal["free", "block", "keep"]
+
+
+@dataclass(frozen=True, slots=True)
+class RefundAsked:
+    """What somebody asks to be given back. `seats` None: all that are left; `amount` None: their prices, less `fee`
+    (minor units) and `fee_percent`. `refunded_before` is what the asker saw. `ends_as`: the reservation's reason, when
+    no seat is left. `key`: asked twice under it, it is made once.
+    """
+
+    key: str
+    reason: str
+    asked_by: str
+    seats: Sequence[int] | None = None
+    amount: int | None = None
+    refunded_before: int | None = None
+    fee: int = 0
+    fee_percent: int = 0
+    release: Release = "free"
+    ends_as: Reason = Reason.CANCELLED_BY_OPERATOR
+    event_refund: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A refund that was written: `amount` goes back, `fee` was kept. `status` is the reservation's."""
+
+    id: UUID
+    amount: int
+    fee: int
+    state: RefundState
+    status: str
+    digest: str = ""
 
 
 def is_done(outcome: ChargeOutcome) -> bool:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import databases
 
 from core.booking.attempt import Owed
-from core.booking.refund import RefundClaim, RefundStanding
+from core.booking.refund import Made, RefundAsked, RefundClaim, RefundStanding, RefundState
 from core.booking.reservations_postgres import ClaimLost
 from core.booking.statements import fetch_row, statement
 from core.database import raw
 
+_ASK = statement("refund")
+_OF_CAUSE = statement("refund_of")
 _CLAIM = statement("claim_refunds")
 _DONE = statement("refund_done")
 _LATER = statement("refund_later")
@@ -30,8 +33,14 @@ class RefundRows:
     """All calls raise StoreUnavailable when PostgreSQL is away; a write may then have happened or not."""
 
     def __init__(
-        self, database: databases.Database, *, lease_seconds: float, accounts: Sequence[str] | None = None
+        self,
+        database: databases.Database,
+        *,
+        lease_seconds: float,
+        accounts: Sequence[str] | None = None,
+        wake: Callable[[], None] = lambda: None,
     ) -> None:
+        self._wake = wake
         self._accounts = list(accounts) if accounts is not None else None
         self._database = database
         self._lease = lease_seconds
@@ -45,6 +54,44 @@ class RefundRows:
         async with raw(self._database) as connection:
             rows = await connection.fetch(_CLAIM, limit, token, self._lease, order, early, self._accounts)
         return [_claim(row, token) for row in rows]
+
+    async def ask(self, order: str, cause: str, digest: str, asked: RefundAsked, token: str) -> Made | None:
+        """Writes a refund with all that belongs to it; the attempt is claimed by `token`, to be told. None: refused,
+        see `sql/refund.sql`; also when there is one for this cause.
+        """
+        try:
+            row = await fetch_row(
+                self._database,
+                _ASK,
+                order,
+                cause,
+                digest,
+                list(asked.seats) if asked.seats is not None else None,
+                asked.amount,
+                asked.refunded_before,
+                asked.fee,
+                asked.fee_percent,
+                asked.reason,
+                asked.asked_by,
+                asked.release,
+                token,
+                self._lease,
+                asked.ends_as,
+                asked.event_refund,
+            )
+        except asyncpg.UniqueViolationError:
+            return None
+        if row is None:
+            return None
+        self._wake()
+        return Made(row["id"], row["amount"], row["fee"], RefundState(row["state"]), row["status"])
+
+    async def of_cause(self, order: str, cause: str) -> Made | None:
+        row = await fetch_row(self._database, _OF_CAUSE, order, cause)
+        if row is None:
+            return None
+        state = RefundState(row["state"])
+        return Made(row["id"], row["amount"], row["fee"], state, row["status"], row["request_digest"])
 
     async def renew(self, id: UUID, token: str) -> None:
         """Raises ClaimLost."""

@@ -444,7 +444,7 @@ def _reservation(row: Any) -> Reservation:
         until=row["until"],
         payment=None if attempt is None or attempt.provider == NO_PROVIDER else attempt,
         attempts_left=max(0, left),
-        refunded=row["refunded"],
+        refunded=row["refunded"] or 0,
     )
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from core.clock import iso
 from core.errors import SaleClosed, SaleNotOpen
+from core.venue.fees import DEFAULT_FEES, FeeLine
 
 
 class SaleStatus(StrEnum):
@@ -32,7 +33,8 @@ class Event:
     """Immutable; a changed sale is a new `Event` from the store.
 
     `prices` maps a category's name to an amount in the currency's minor unit (KRW has none: 15000 is 15,000 won).
-    `hold_seconds` is in seconds, `active_limit` in visitors, `max_seats` in seats of one visitor.
+    `hold_seconds` is in seconds, `active_limit` in visitors, `max_seats` in seats of one visitor;
+    `fees`: what giving tickets back costs.
     """
 
     id: int
@@ -50,6 +52,7 @@ class Event:
     max_seats: int
     seat_count: int
     plan_digest: str
+    fees: Sequence[FeeLine] = DEFAULT_FEES
 
     def sale_state(self, now: datetime) -> SaleState:
         """OPEN by hand opens at once; SCHEDULED opens at `opens_at`, when it has one; either ends at `closes_at`."""

@@ -16,6 +16,7 @@ from core.clock import Clock
 from core.database import raw
 from core.errors import CurrencyNotTaken, EventExists, EventNotFound, InvalidRequest, StoreUnavailable
 from core.venue.event import Event, SaleStatus
+from core.venue.fees import fee_table
 from core.venue.new_event import NewEvent, check_new_event, check_sale
 from core.venue.plan_body import digest, plan_body
 from core.venue.plan_document import parse_document
@@ -34,7 +35,7 @@ _PATIENCE_SECONDS = 0.5
 
 _COLUMNS = (
     "id, slug, name, status, paused, opens_at, closes_at, starts_at, currency, prices, active_limit, hold_seconds, "
-    "max_seats, seat_count, plan_digest"
+    "max_seats, seat_count, plan_digest, fee_table"
 )
 _CHANGEABLE = frozenset(
     {"name", "active_limit", "paused", "hold_seconds", "max_seats", "opens_at", "closes_at", "starts_at"}
@@ -271,4 +272,5 @@ def _event(row: asyncpg.Record | None) -> Event:
     assert row is not None  # noqa: S101 - statements with RETURNING, and rows just locked
     values = dict(row)
     values["status"] = SaleStatus(values["status"])
+    values["fees"] = fee_table(values.pop("fee_table"))
     return Event(**values)

@@ -5,10 +5,19 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from core.venue.new_event import SLUG
-from web.schemas import Asked, ComponentHealth, Ordinal, ResponseBody, UtcTime
+from web.schemas import (
+    MOST_SEATS,
+    Asked,
+    ComponentHealth,
+    Ordinal,
+    ReservationState,
+    ResponseBody,
+    UtcTime,
+    distinct,
+)
 
 _Slug = Annotated[str, Field(pattern=f"^{SLUG.pattern}$", description="an event's slug")]
 _VisitorId = Annotated[str, Field(pattern=r"^v_[A-Za-z0-9_-]{22}$")]
@@ -49,6 +58,25 @@ class Inspect(Asked):
     reservation: _Uuid | None = None
     seat: Ordinal | None = None
     fix: bool = Field(False, description="make the mends that are safe while a sale runs")
+
+
+class RefundReservation(Asked):
+    """Seats or neither: their prices go back, less the fee. An amount: as it is."""
+
+    reason: str = Field(min_length=1, max_length=200, description="why: for the books and the provider")
+    seats: Annotated[list[Ordinal], AfterValidator(distinct)] | None = Field(
+        None, min_length=1, max_length=MOST_SEATS, description="single seats; none: all that are left"
+    )
+    amount: int | None = Field(None, ge=1, le=10**15, description="in minor units; wants `refunded_before`")
+    refunded_before: int | None = Field(None, ge=0, description="`refunded` of the reservation, as it was seen")
+    fee: int = Field(0, ge=0, le=10**15, description="kept, in minor units")
+    release: bool | None = Field(
+        None, description="the seats are free again; default: yes, with `amount` no (they stay the buyer's)"
+    )
+
+
+class RefundEvent(Asked):
+    reason: str = Field(min_length=1, max_length=200, description="why: buyers read it at their bank")
 
 
 class Find(Asked):
@@ -364,3 +392,32 @@ class Overview(ResponseBody):
     circuits: list[Circuit]
     alerts: list[AlertFigures]
     dead_letters: int | None
+
+
+class RefundMade(ResponseBody):
+    id: UUID
+    amount: int = Field(description="what goes back, in minor units")
+    fee: int = Field(description="what was kept of the seats' prices")
+    state: Literal["PENDING", "DONE"]
+    reservation: ReservationState
+
+
+class EventRefundReport(ResponseBody):
+    id: UUID
+    state: str = Field(description="RUNNING; STOPPED: the provider refuses, the same call goes on with it; DONE")
+    reason: str
+    asked_by: str
+    created_at: UtcTime
+    done_at: UtcTime | None
+    done: int = Field(description="refunds that were made")
+    amount: int = Field(description="their sum, in minor units")
+    pending: int = Field(description="refunds under way")
+    refused: int = Field(description="of those: refused at least once")
+    people: int = Field(description="of those: a person has to look")
+    left: int = Field(description="reservations still to be refunded")
+    paying: int = Field(description="reservations whose payment is waited for")
+    code: str | None = Field(description="what the provider says to one that it refuses")
+
+
+class EventRefundReports(ResponseBody):
+    refunds: list[EventRefundReport]

@@ -59,5 +59,5 @@ WITH pause AS (
 )
 SELECT made.*, sale.slug, sale.name AS event_name, (SELECT array_agg(ordinal ORDER BY ordinal) FROM taken) AS seats,
        --#include attempt_columns.sql
-       , 1 AS made, 1 AS counted, 0::bigint AS refunded
+       , 1 AS made, 1 AS counted
 FROM made, sale, a

@@ -9,6 +9,3 @@ CROSS JOIN LATERAL (
     FROM reservation_seats l JOIN seats s ON s.event_id = l.event_id AND s.ordinal = l.ordinal
     WHERE l.reservation_id = r.id
 ) AS line
-CROSS JOIN LATERAL (
-    SELECT coalesce(sum(amount), 0)::bigint AS refunded FROM refunds WHERE reservation_id = r.id AND kind = 'refund'
-) AS back

@@ -1,6 +1,6 @@
 -- Reservations with their event, their seats (those that are left, while there are any) and their current attempt; a
 -- condition follows.
-SELECT r.*, e.slug, e.name AS event_name, e.starts_at, line.seats, attempts.made, attempts.counted, back.refunded,
+SELECT r.*, e.slug, e.name AS event_name, e.starts_at, line.seats, attempts.made, attempts.counted,
        --#include attempt_columns.sql
 FROM reservations r
 JOIN events e ON e.id = r.event_id

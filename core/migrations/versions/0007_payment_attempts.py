@@ -42,6 +42,8 @@ CREATE TABLE payment_attempts (
     approval_number text,
     receipt_url     text,
     approved_at     timestamptz,
+    -- What was, or is being, given back of the amount: judged where it grows, on the row that is locked.
+    refunded        bigint NOT NULL DEFAULT 0 CHECK (refunded BETWEEN 0 AND amount),
     -- The provider's code of its last answer, and since when it says that the shop has something to mend.
     code            text,
     shops_fault     boolean NOT NULL DEFAULT false,
@@ -78,7 +80,7 @@ CREATE TABLE refunds (
     -- What it is for, so that it is written once: 'owed', 'void:KEY', 'asked:IDEMPOTENCY KEY'.
     cause           text NOT NULL,
     provider_key    text,
-    amount          bigint CHECK (amount > 0),
+    amount          bigint CHECK (amount >= 0),
     fee             bigint NOT NULL DEFAULT 0 CHECK (fee >= 0),
     seats           integer[] NOT NULL DEFAULT '{}',
     reason          text NOT NULL,
@@ -105,7 +107,7 @@ CREATE INDEX refunds_for_people ON refunds (needs_person_at) WHERE needs_person_
 
 INSERT INTO payment_attempts (order_no, reservation_id, number, provider, environment, amount, currency, state,
                               provider_key, code, deadline, called_at, approved_at, untold, tries, next_attempt_at,
-                              created_at, updated_at)
+                              refunded, created_at, updated_at)
 SELECT p.reservation_id::text, p.reservation_id, 1, coalesce(p.provider, 'none'), 'ENVIRONMENT:' || coalesce(p.provider, 'none'),
        r.amount, r.currency,
        CASE WHEN p.status = 'NEW' THEN 'OPEN'
@@ -117,6 +119,7 @@ SELECT p.reservation_id::text, p.reservation_id, 1, coalesce(p.provider, 'none')
        CASE WHEN p.status = 'APPROVED' THEN p.updated_at END, p.untold, p.attempts,
        CASE WHEN p.status = 'NEW' THEN r.until + interval '60 seconds'
             WHEN p.status = 'CALLED' OR p.untold THEN p.next_attempt_at ELSE 'infinity' END,
+       CASE WHEN p.status IN ('REFUNDING', 'REFUNDED') THEN r.amount ELSE 0 END,
        p.created_at, p.updated_at
 FROM payments p JOIN reservations r ON r.id = p.reservation_id;
 
@@ -145,8 +148,8 @@ CREATE TABLE event_refunds (
     done_at         timestamptz,
     UNIQUE (event_id, idempotency_key)
 );
--- The table of fees for giving tickets back: [{"until_hours": 24, "percent": 0}, ...] hours before the start; NULL: free until
--- a day before the start, then none.
+-- What giving tickets back costs: [{"hours": 24, "percent": 0}, ...]: so many per cent until so many hours before the start;
+-- later than all of them it is not possible. NULL: free until a day before the start.
 ALTER TABLE events ADD COLUMN fee_table jsonb;
 ALTER TABLE events ADD COLUMN cancelled_at timestamptz;
 """
