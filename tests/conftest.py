@@ -55,6 +55,7 @@ def settings(stores: Engines, data_folder: Path) -> Settings:
         redis_url=stores.redis_url,
         secret_key="test-secret",
         operator_token="operator",
+        payment="simulator:toss,kcp",
     )
 
 

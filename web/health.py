@@ -20,6 +20,7 @@ from starlette.responses import Response
 from core.database import raw
 from core.errors import OnsaleError
 from core.messaging.outbox_postgres import Lag, Outbox
+from core.payments.faults_postgres import shops_faults
 from core.runtime import Runtime
 from core.venue.event import SaleState
 from core.waiting_room.sizes_redis import sizes
@@ -77,7 +78,23 @@ async def queue(runtime: Runtime) -> ComponentHealth:
     )
 
 
-CHECKS: Final[Mapping[str, Check]] = {"database": database, "redis": redis, "kafka": kafka, "queue": queue}
+async def payment(runtime: Runtime) -> ComponentHealth:
+    """DOWN while payments fail for a reason that is the shop's to mend (P9); the sale itself goes on."""
+    found = await shops_faults(runtime.database)
+    detail: dict[str, Any] = {"providers": list(runtime.payments.names)}
+    if not found:
+        return ComponentHealth(status="UP", detail=detail)
+    faults = [{"provider": one.provider, "code": one.code, "failed": one.failed, "of": one.of} for one in found]
+    return ComponentHealth(status="DOWN", detail={**detail, "faults": faults})
+
+
+CHECKS: Final[Mapping[str, Check]] = {
+    "database": database,
+    "redis": redis,
+    "kafka": kafka,
+    "queue": queue,
+    "payment": payment,
+}
 
 
 async def examine(

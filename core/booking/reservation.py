@@ -69,8 +69,6 @@ class Reason(StrEnum):
     CANCELLED_BY_OPERATOR = "cancelled_by_operator"
     EVENT_CANCELLED = "event_cancelled"
     """The event does not take place."""
-    TOO_MANY_FAILURES = "too_many_failures"
-    """Five payments of this visitor failed in a row: the seats are free, and there is a minute's pause."""
 
     NOT_STARTED = "payment_not_started"
     """Of reservations from before the order was made first: the payment could not be begun in time."""

@@ -53,6 +53,8 @@ log = structlog.get_logger(__name__)
 #: for a provider to be reachable (asking costs nothing then). Refunds have their own rule, `next_refund`.
 LONGEST_PAUSE = 60.0
 LONGEST_PARKED_PAUSE = 10.0
+#: An answer in another amount or currency: unknown, and for a person to look at.
+AMOUNT_DIFFERS = "amount_differs"
 #: The identical confirm again, at once: after so many within one claim it waits like an unknown outcome.
 _AGAIN = 2
 
@@ -293,7 +295,13 @@ class Settlement:
         order, token = claim.attempt.order, claim.token
         await persist(
             lambda: self._reservations.wait(
-                order, token, state, reason, pause, result.code, shops_fault=result.shops_fault
+                order,
+                token,
+                state,
+                reason,
+                pause,
+                result.code,
+                shops_fault=result.shops_fault or result.code == AMOUNT_DIFFERS,
             ),
             self._lease,
         )

@@ -47,6 +47,7 @@ class Cause(StrEnum):
     SEAT_SOLD = "seat_sold"
     SEAT_BLOCKED = "seat_blocked"
     SEAT_HELD = "seat_held"
+    PAYMENTS_MISCONFIGURED = "payments_misconfigured"
     CIRCUIT_OPEN = "circuit_open"
     SALE_PAUSED = "sale_paused"
     ADMISSION_CAPPED = "admission_capped"
@@ -98,6 +99,7 @@ ADVICE: dict[Cause, str] = {
     Cause.SEAT_SOLD: "Somebody else has bought the seat. The customer picks another.",
     Cause.SEAT_BLOCKED: "The organiser blocked the seat. Unblock it on the operator's page if that is wrong.",
     Cause.SEAT_HELD: "Somebody else holds the seat until the time shown. It may come free.",
+    Cause.PAYMENTS_MISCONFIGURED: "Payments fail for a reason of ours: check keys, account and clock by the code.",
     Cause.CIRCUIT_OPEN: "The provider's circuit is open: check the provider. It is probed by itself, unless forced.",
     Cause.SALE_PAUSED: "Admission is paused by an operator: resume it on the operator's page.",
     Cause.ADMISSION_CAPPED: "The load, or payment being away, holds admission back: look at CPU, pool and provider.",

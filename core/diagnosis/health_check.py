@@ -35,7 +35,9 @@ _KAFKA_PATIENCE_SECONDS = 10.0
 #: Sales looked at in one round, at most: the general checks find what is wrong with all of them.
 _MOST_SALES = 50
 
-_OF_POSTGRES = frozenset({Cause.POSTGRES_FULL, Cause.RELAY_STUCK, Cause.DEAD_LETTERS, Cause.REFUNDS_REFUSED})
+_OF_POSTGRES = frozenset(
+    {Cause.POSTGRES_FULL, Cause.RELAY_STUCK, Cause.DEAD_LETTERS, Cause.REFUNDS_REFUSED, Cause.PAYMENTS_MISCONFIGURED}
+)
 _OF_REDIS = frozenset(
     {
         Cause.REDIS_READ_ONLY,
@@ -130,6 +132,8 @@ class HealthCheck:
             async for finding in messages_postgres.pipeline(self._database):
                 yield finding
             async for finding in money_postgres.refunds(self._database):
+                yield finding
+            async for finding in money_postgres.misconfigured(self._database):
                 yield finding
 
         return steps()

@@ -10,7 +10,8 @@ import databases
 
 from core.clock import iso
 from core.database import raw
-from core.diagnosis.finding import Cause, Finding, passed, warn
+from core.diagnosis.finding import Cause, Finding, fail, passed, warn
+from core.payments.faults_postgres import shops_faults
 
 # A due payment is claimed within a second or two; nobody working on it after this long is a fault.
 _STUCK_SECONDS = 30
@@ -73,3 +74,12 @@ async def refunds(database: databases.Database) -> AsyncIterator[Finding]:
     ids = " ".join(str(id) for id in row["ids"])
     detail = f"{row['refunds']} refused{amount}, the oldest since {iso(row['since'])}: reservations {ids}"
     yield warn("refunds", Cause.REFUNDS_REFUSED, detail)
+
+
+async def misconfigured(database: databases.Database) -> AsyncIterator[Finding]:
+    """Payments that fail for a reason that is the shop's to mend (P9). Raises StoreUnavailable."""
+    found = await shops_faults(database)
+    for fault in found:
+        yield fail("payments", Cause.PAYMENTS_MISCONFIGURED, fault.detail)
+    if not found:
+        yield passed("payments", "none fails for a reason of ours")

@@ -23,6 +23,8 @@ _STATEMENTS = {
         SELECT ctid FROM dead_letters
         WHERE retried_at < now() - $1::interval OR (retried_at IS NULL AND failed_at < now() - $3::interval)
         LIMIT $2""",
+    # Only the last hour of an address matters.
+    "failure_mails": "SELECT ctid FROM failure_mails WHERE sent_at < now() - $1::interval LIMIT $2",
     # Of groups and topics that are gone, or partitions without messages: a row is written with each batch.
     "in_hand": "SELECT ctid FROM in_hand WHERE taken_at < now() - $1::interval AND NOT suspect LIMIT $2",
     # Who did what is asked for long afterwards; what the system did by itself is much more, and of no interest by then.

@@ -22,6 +22,7 @@ class EventType(StrEnum):
     CONFIRMED = "reservation.confirmed"
     FAILED = "reservation.failed"
     CANCELLED = "reservation.cancelled"
+    REFUNDED = "reservation.refunded"
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ class Changes:
 
 
 def changes(events: Sequence[ReservationMessage]) -> Changes:
-    """A confirmation adds its seats, and the cancellation of a confirmed reservation takes them away."""
+    """A confirmation adds its seats; seats that are given back are taken away again."""
     result = Changes()
     for event in events:
         if not counts(event):
@@ -59,7 +59,9 @@ def changes(events: Sequence[ReservationMessage]) -> Changes:
 
 def counts(event: ReservationMessage) -> bool:
     """A reservation that was given up while it was being paid for has no ticket, and was never counted."""
-    return event.type == EventType.CONFIRMED or (event.type == EventType.CANCELLED and event.ticket_code is not None)
+    return event.type in (EventType.CONFIRMED, EventType.REFUNDED) or (
+        event.type == EventType.CANCELLED and event.ticket_code is not None
+    )
 
 
 # In key order, so that two batches wait for each other and do not deadlock; events that were deleted are passed over.
@@ -90,7 +92,7 @@ class SalesProjection:
     name: Final = "sales"
     batch: Final = 2000
     concurrency: Final = 1
-    types: Final = frozenset({EventType.CONFIRMED, EventType.CANCELLED})
+    types: Final = frozenset({EventType.CONFIRMED, EventType.CANCELLED, EventType.REFUNDED})
 
     async def handle(self, connection: asyncpg.Connection, events: Sequence[ReservationMessage]) -> None:
         change = changes(events)

@@ -6,16 +6,30 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from core.messaging.reservation_message import ReservationMessage
+from core.messaging.reservation_message import EventType, ReservationMessage
 from core.notifications.mailer import Mailer
-from core.notifications.messages import TOLD, compose
+from core.notifications.messages import TOLD, MoneyBack, compose, is_mailed
 
 if TYPE_CHECKING:
     import asyncpg
 
 
+# In the transaction of the mark: an e-mail that did not leave is not counted.
+_FAILURE = """
+INSERT INTO failure_mails AS f (event_id, address, sent_at) VALUES ($1, $2, now())
+ON CONFLICT (event_id, address) DO UPDATE SET sent_at = now() WHERE f.sent_at <= now() - interval '1 hour'
+RETURNING 1
+"""
+# The refund that was written with this event: both are of one statement, and have its time.
+_BACK = """
+SELECT coalesce(f.amount, a.amount) AS amount, f.fee FROM refunds f JOIN payment_attempts a ON a.order_no = f.order_no
+WHERE f.reservation_id = $1 AND f.kind = 'refund' AND date_trunc('milliseconds', f.created_at) = $2
+"""
+
+
 class EmailConsumer:
-    """One e-mail for each confirmed, failed or cancelled reservation.
+    """One e-mail for each confirmed, failed or cancelled reservation, and for seats or money given back; none for what
+    the page has just told.
 
     The mark in `processed_events` is inserted, the e-mail handed over, and the mark committed, in this
     order: an e-mail is never lost, and is repeated only when the process dies between the server's "250
@@ -36,9 +50,24 @@ class EmailConsumer:
 
     async def handle(self, connection: asyncpg.Connection, events: Sequence[ReservationMessage]) -> None:
         for event in events:
+            if not is_mailed(event) or not await _is_due(connection, event):
+                continue
             starts_at = await connection.fetchval("SELECT starts_at FROM events WHERE id = $1", event.event_id)
+            back = await connection.fetchrow(_BACK, event.reservation_id, event.at)
             # In a thread: it is a few milliseconds of work, and live channels share the loop.
             message = await asyncio.to_thread(
-                compose, event, base_url=self._base_url, sender=self._sender, starts_at=starts_at
+                compose,
+                event,
+                base_url=self._base_url,
+                sender=self._sender,
+                starts_at=starts_at,
+                back=MoneyBack(back["amount"], back["fee"]) if back is not None else None,
             )
             await self._mailer.send(message)
+
+
+async def _is_due(connection: asyncpg.Connection, event: ReservationMessage) -> bool:
+    """One failure e-mail an address, event and hour: nobody fills a stranger's box by typing their address in."""
+    if event.type != EventType.FAILED:
+        return True
+    return await connection.fetchval(_FAILURE, event.event_id, event.email.lower()) is not None

@@ -1,10 +1,11 @@
-"""What the e-mails say: one for a confirmed, a failed and a cancelled reservation, in the buyer's
+"""What the e-mails say: one for a confirmed, a failed, a cancelled and a partly refunded reservation, in the buyer's
 language.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -23,6 +24,7 @@ _TEMPLATES: Final = {
     EventType.CONFIRMED: "confirmed",
     EventType.FAILED: "failed",
     EventType.CANCELLED: "cancelled",
+    EventType.REFUNDED: "refunded",
 }
 
 #: The types of event that there is an e-mail about.
@@ -37,6 +39,25 @@ _jinja = jinja2.Environment(
 )
 
 
+#: Ends that the buyer is looking at when they happen: the page tells them, and no e-mail.
+_SHOWN: Final = frozenset({"declined"})
+
+
+@dataclass(frozen=True, slots=True)
+class MoneyBack:
+    """What goes back with this event, and the fee that is kept of it, in minor units."""
+
+    amount: int
+    fee: int
+
+
+def is_mailed(event: ReservationMessage) -> bool:
+    """False for what the page has just told: a card that was declined, seats given back before they were paid for."""
+    if event.type == EventType.FAILED:
+        return event.reason not in _SHOWN
+    return event.type != EventType.CANCELLED or event.ticket_code is not None or event.reason != "cancelled_by_buyer"
+
+
 class _Say(Protocol):
     """A text of the catalogue by its key below `mail.`, in the e-mail's language."""
 
@@ -44,11 +65,17 @@ class _Say(Protocol):
 
 
 def compose(
-    event: ReservationMessage, *, base_url: str, sender: str, starts_at: datetime | None = None
+    event: ReservationMessage,
+    *,
+    base_url: str,
+    sender: str,
+    starts_at: datetime | None = None,
+    back: MoneyBack | None = None,
 ) -> EmailMessage:
     """The e-mail about an event of a type in `TOLD`.
 
-    `sender` is `Name <address>`; `starts_at` is when the doors matter, where that is known. Raises
+    `sender` is `Name <address>`; `starts_at` is when the doors matter, where that is known; `back`: the
+    money that goes back with it. Raises
     MailRefused when the buyer's address cannot stand in a header (it was checked at checkout; this is the
     second lock on that door).
     """
@@ -69,8 +96,8 @@ def compose(
         "amount": languages.money(language, event.amount, event.currency),
         "starts_at": languages.moment(language, starts_at) if starts_at else None,
         "why": languages.reason(language, event.reason),
-        # A reservation that was given up while it was being paid for has no ticket, and was never charged.
-        "charged_back": event.type == EventType.CANCELLED and event.ticket_code is not None and event.amount > 0,
+        "back": languages.money(language, back.amount, event.currency) if back and back.amount else None,
+        "fee": languages.money(language, back.fee, event.currency) if back and back.fee else None,
         "ticket_url": ticket,
         "sale_url": f"{base_url}/events/{event.event}",
         "image": f"cid:{image_id}",

@@ -45,6 +45,7 @@ TOLD = Counter("onsale_alert_messages", "Messages to the people on call by resul
 RULES: Mapping[str, Rule] = {
     Cause.REDIS_FULL: Rule(bad=1),
     Cause.CIRCUIT_OPEN: Rule(bad=1),
+    Cause.PAYMENTS_MISCONFIGURED: Rule(bad=1, good=1),
     Cause.DEAD_LETTERS: Rule(bad=1, good=1),
     Cause.REFUNDS_REFUSED: Rule(bad=1, good=1),
     Cause.REDIS_MEMORY: Rule(good=4),

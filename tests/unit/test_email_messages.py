@@ -12,7 +12,7 @@ from core import languages
 from core.booking.reservation import Reason
 from core.messaging.reservation_message import EventType, parse
 from core.notifications.mailer import MailRefused
-from core.notifications.messages import compose
+from core.notifications.messages import MoneyBack, compose, is_mailed
 from core.notifications.ticket_qr import qr_png
 from tests.outbox_rows import payload
 from tests.qr_reader import modules_of_png, read_qr
@@ -21,13 +21,14 @@ RESERVATION = uuid.UUID("7d9c8c0e-0000-4000-8000-000000000001")
 UID = uuid.UUID("11111111-0000-4000-8000-000000000002")
 
 
-def email(type_: EventType = EventType.CONFIRMED, **fields: object) -> EmailMessage:
+def email(type_: EventType = EventType.CONFIRMED, back: MoneyBack | None = None, **fields: object) -> EmailMessage:
     event = parse(UID, type_, payload(RESERVATION, **fields))
     return compose(
         event,
         base_url="https://sale.example",
         sender="Onsale <tickets@onsale.example>",
         starts_at=datetime(2026, 5, 1, 19, 30, tzinfo=UTC),
+        back=back,
     )
 
 
@@ -95,12 +96,39 @@ def test_an_unknown_reason_gets_general_words() -> None:
 
 
 def test_a_cancellation_speaks_of_a_refund_only_when_there_was_a_charge() -> None:
-    refunded = part(email(EventType.CANCELLED, status="CANCELLED", reason="cancelled_by_buyer"), "plain")
+    cancelled = {"status": "CANCELLED", "reason": "cancelled_by_buyer"}
+    refunded = part(email(EventType.CANCELLED, back=MoneyBack(27000, 3000), **cancelled), "plain")
     given_up = part(
         email(EventType.CANCELLED, status="CANCELLED", reason="cancelled_by_buyer", ticket_code=None), "plain"
     )
-    assert "₩30,000 is refunded" in refunded
+    assert "₩27,000 is refunded" in refunded
+    assert "Kept as a fee: ₩3,000." in refunded
     assert "refunded" not in given_up
+
+
+def test_seats_given_back_are_told_with_what_goes_back() -> None:
+    message = email(EventType.REFUNDED, back=MoneyBack(15000, 0))
+    text = part(message, "plain")
+    assert message["Subject"] == "Money back: An evening"
+    assert "₩15,000 is refunded" in text
+    assert "Your ticket stays valid for the other seats." in text
+
+
+@pytest.mark.parametrize(
+    ("type_", "fields", "mailed"),
+    [
+        (EventType.FAILED, {"reason": "declined"}, False),
+        (EventType.FAILED, {"reason": "payment_window_ended"}, True),
+        (EventType.FAILED, {"reason": "payment_unknown_cancelled"}, True),
+        (EventType.CANCELLED, {"reason": "cancelled_by_buyer", "ticket_code": None}, False),
+        (EventType.CANCELLED, {"reason": "event_cancelled", "ticket_code": None}, True),
+        (EventType.CANCELLED, {"reason": "cancelled_by_buyer"}, True),
+        (EventType.CONFIRMED, {}, True),
+        (EventType.REFUNDED, {}, True),
+    ],
+)
+def test_what_the_page_has_just_told_gets_no_e_mail(type_: EventType, fields: dict[str, object], mailed: bool) -> None:
+    assert is_mailed(parse(UID, type_, payload(RESERVATION, **fields))) == mailed
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,6 @@ _SCHEMA = """
 ALTER TABLE reservations ADD COLUMN until timestamptz;
 UPDATE reservations SET until = created_at + interval '420 seconds';
 ALTER TABLE reservations ALTER COLUMN until SET NOT NULL;
-CREATE INDEX reservations_of_address ON reservations (event_id, email, updated_at) WHERE status = 'FAILED';
 
 CREATE TABLE payment_attempts (
     order_no        text PRIMARY KEY,
@@ -132,6 +131,15 @@ FROM payments p JOIN reservations r ON r.id = p.reservation_id WHERE p.status IN
 
 DROP TABLE payments;
 ALTER TABLE reservations DROP COLUMN payment_key;
+
+-- When an address was last told that it did not work: once an hour and event at most, whoever types it in.
+CREATE TABLE failure_mails (
+    event_id bigint NOT NULL,
+    address  text NOT NULL,
+    sent_at  timestamptz NOT NULL,
+    PRIMARY KEY (event_id, address)
+);
+CREATE INDEX failure_mails_age ON failure_mails (sent_at);
 
 -- A whole event's money goes back: one job, in pages, with a report (P7).
 CREATE TABLE event_refunds (
