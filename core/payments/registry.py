@@ -28,6 +28,7 @@ _ALL: Final = (
         "core.payments.portone.adapter_http",
         ("portone_client_key", "portone_channel_key", "portone_secret"),
     ),
+    ProviderPackage("stripe", "Stripe", "core.payments.stripe.adapter_http", ("stripe_secret",)),
 )
 
 #: By name, in the order in which they are told of.

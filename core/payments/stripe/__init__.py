@@ -1,0 +1,2 @@
+"""Stripe (https://docs.stripe.com) with manual capture: `adapter_http.py` the calls through its SDK, `objects.py` what
+its Checkout Sessions, PaymentIntents and errors prove."""
