@@ -49,7 +49,9 @@ export class Buying {
     }
     try {
       const { body } = await look(id);
-      this.#under(body);
+      // Given back by the buyer, on the payment page perhaps: that is no news, and the map is what is wanted.
+      if (body.status === "CANCELLED") this.#over();
+      else this.#under(body);
     } catch (error) {
       if (error instanceof Refusal && error.status === 404) this.#over();
     }

@@ -1,0 +1,208 @@
+"""The order before the window, in a real browser: shop on 127.0.0.1, provider on localhost (P1 to P3, P5, P11)."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.e2e.conftest import MakeSale, OpenPage, Server
+from tests.e2e.sale_page import PATIENCE, SalePage
+
+
+async def ordered(make_sale: MakeSale, open_page: OpenPage, *, seat: int = 3, **options: object) -> SalePage:
+    """A browser in the provider's window, its seat ordered."""
+    page = await open_page(await make_sale(), **options)
+    await page.pick(seat)
+    await page.order()
+    await page.in_window()
+    return page
+
+
+async def only_charge(server: Server, before: set[str]) -> str:
+    (charge,) = server.charges(but=before)
+    return charge
+
+
+async def test_pay(server: Server, make_sale: MakeSale, open_page: OpenPage) -> None:
+    """P2: to the window and back, one charge, the ticket; the sale page shows it too."""
+    before = server.orders()
+    page = await ordered(make_sale, open_page)
+    assert page.page.url.startswith("http://localhost:")
+    await page.approve()
+    await expect(page.page.get_by_test_id("ticket")).to_be_visible()
+    await only_charge(server, before)
+    await page.to_sale()
+    assert await page.reaches("confirmed", "failed") == "confirmed"
+
+
+async def test_the_window_is_closed_and_another_card_pays_for_the_same_seats(
+    server: Server, make_sale: MakeSale, open_page: OpenPage
+) -> None:
+    """P11: the seats stay through a window that was closed and a card that was declined; the third pays."""
+    before = server.orders()
+    page = await ordered(make_sale, open_page)
+    await page.click("form[action$='/close'] button")
+    await expect(page.page.get_by_test_id("try-again")).to_be_visible()
+    await expect(page.page.locator("h1")).to_have_text("The payment window was closed")
+    await page.page.get_by_test_id("try-again").click()
+    await page.approve("declined")
+    await expect(page.page.get_by_test_id("try-again")).to_be_visible()
+    await expect(page.page.locator("h1")).to_have_text("The payment was declined")
+    await page.page.get_by_test_id("try-again").click()
+    await page.approve("good")
+    await expect(page.page.get_by_test_id("ticket")).to_be_visible()
+    assert (await only_charge(server, before)).endswith("a3")
+
+
+async def test_declined_in_the_window_keeps_the_seats_for_another_card(
+    make_sale: MakeSale, open_page: OpenPage
+) -> None:
+    page = await ordered(make_sale, open_page)
+    await page.click("form[action$='/decline'] button")
+    await expect(page.page.get_by_test_id("try-again")).to_be_visible()
+    await page.page.get_by_test_id("try-again").click()
+    await page.approve("good")
+    await expect(page.page.get_by_test_id("ticket")).to_be_visible()
+
+
+async def test_back_from_the_window_opens_nothing_by_itself(make_sale: MakeSale, open_page: OpenPage) -> None:
+    """P3: Back in the window leads to the payment page, which waits for a press; the order is the same one."""
+    page = await ordered(make_sale, open_page)
+    await page.page.go_back()
+    await expect(page.page.get_by_test_id("open-window")).to_be_visible()
+    await expect(page.page.get_by_test_id("open-window")).to_have_text(re.compile("Open the payment window"))
+    order = page.page.url.split("/pay/")[1][:34]
+    await page.page.get_by_test_id("open-window").click()
+    await page.approve()
+    assert order in page.page.url
+    await expect(page.page.get_by_test_id("ticket")).to_be_visible()
+
+
+async def test_another_browser_finishes(server: Server, make_sale: MakeSale, open_page: OpenPage) -> None:
+    """P3: the return comes in a browser that knows no cookie of ours: it is paid for, and it shows no ticket."""
+    before = server.orders()
+    page = await ordered(make_sale, open_page)
+    other = await open_page(path="/")
+    await other.goto(page.page.url)
+    await other.approve()
+    await expect(other.page.locator("h1")).to_have_text("The seats are yours")
+    await expect(other.page.get_by_test_id("ticket")).to_have_count(0)
+    await expect(other.page.locator(".lead")).to_contain_text("b***@e***.com")
+    await only_charge(server, before)
+    await page.to_sale()
+    assert await page.reaches("confirmed", "failed") == "confirmed"
+
+
+async def test_a_return_that_is_loaded_twice_charges_once(
+    server: Server, make_sale: MakeSale, open_page: OpenPage
+) -> None:
+    """P3: reload, twice, and in another browser at once."""
+    before = server.orders()
+    page = await ordered(make_sale, open_page)
+    returns: list[str] = []
+    page.page.on("request", lambda request: returns.append(request.url) if "/return/" in request.url else None)
+    await page.approve()
+    await expect(page.page.get_by_test_id("ticket")).to_be_visible()
+    other = await open_page(path="/")
+    await asyncio.gather(page.page.goto(returns[0]), other.goto(returns[0]))
+    await expect(page.page.get_by_test_id("ticket")).to_be_visible()
+    await only_charge(server, before)
+
+
+async def test_the_sale_page_says_that_the_payment_waits(make_sale: MakeSale, open_page: OpenPage) -> None:
+    """After a reload, and in another tab: clock, continue, give back."""
+    page = await ordered(make_sale, open_page, seat=5)
+    tab = await page.page.context.new_page()
+    tab.set_default_timeout(PATIENCE * 1000)
+    await tab.goto(page.sale_url)
+    await expect(tab.get_by_test_id("waiting-for-payment")).to_be_visible()
+    await tab.reload()
+    await expect(tab.get_by_test_id("waiting-for-payment")).to_be_visible()
+    await expect(tab.locator("[role=timer]")).to_have_text(re.compile(r"^[0-9]:[0-9]{2}$"))
+    await expect(tab.get_by_test_id("continue-paying")).to_have_attribute("href", re.compile("^/pay/"))
+    await tab.get_by_test_id("give-back").click()
+    await expect(tab.get_by_test_id("waiting-for-payment")).to_have_count(0)
+    watcher = await open_page(page.sale_url.rpartition("/")[2])
+    await watcher.map_ready()
+    await watcher.sees(5, "free")
+
+
+async def test_seats_given_back_in_the_window_are_free_and_a_late_return_charges_nothing(
+    server: Server, make_sale: MakeSale, open_page: OpenPage
+) -> None:
+    """P1: only for an order that is still PAYING: an authorisation that comes too late is let go of."""
+    before = server.orders()
+    page = await ordered(make_sale, open_page, seat=7)
+    tab = await page.page.context.new_page()
+    tab.set_default_timeout(PATIENCE * 1000)
+    await tab.goto(page.sale_url)
+    await tab.get_by_test_id("give-back").click()
+    await expect(tab.get_by_test_id("waiting-for-payment")).to_have_count(0)
+    await page.approve()
+    await expect(page.page.locator("h1")).not_to_have_text("The seats are yours")
+    assert server.charges(but=before) == []
+
+
+async def test_a_tampered_return_is_refused_in_plain_words(
+    server: Server, make_sale: MakeSale, open_page: OpenPage
+) -> None:
+    """P1: another amount in the URL; the genuine return still works afterwards."""
+    before = server.orders()
+    page = await ordered(make_sale, open_page)
+    action = await page.page.get_attribute("form[data-pay]", "action")
+    assert action is not None
+    # The provider says where to go; the browser goes somewhere else.
+    approved = await page.page.context.request.post(
+        page.page.url.split("/paysim/")[0] + action, data={"card": "good"}, headers={"Accept": "application/json"}
+    )
+    genuine = (await approved.json())["return"]
+    refused = await page.page.goto(re.sub(r"amount=[0-9]+", "amount=1", genuine))
+    assert refused is not None
+    assert refused.status == 409
+    await expect(page.page.locator("main")).to_contain_text("not for this order")
+    forged = await page.page.goto(re.sub(r"s=[^&]+", "s=forged", genuine))
+    assert forged is not None
+    assert forged.status == 404
+    assert server.charges(but=before) == []
+    await page.page.goto(genuine)
+    await expect(page.page.get_by_test_id("ticket")).to_be_visible()
+    await only_charge(server, before)
+
+
+async def test_seats_are_given_back_on_the_payment_page(make_sale: MakeSale, open_page: OpenPage) -> None:
+    """The buyer changes their mind: back on the map, the seat free on every screen."""
+    page = await ordered(make_sale, open_page, seat=9)
+    watcher = await open_page(page.sale_url.rpartition("/")[2])
+    await watcher.map_ready()
+    await watcher.sees(9, "held")
+    await page.page.go_back()
+    await expect(page.page.locator("[data-clock]")).to_have_text(re.compile("^[0-9]:"))
+    await page.page.get_by_test_id("give-back").click()
+    await page.reaches("map")
+    await watcher.sees(9, "free")
+
+
+@pytest.mark.parametrize(("locale", "title"), [("en-GB", "Pay for your seats"), ("ko-KR", "좌석 결제")])
+async def test_the_payment_page_on_a_phone(make_sale: MakeSale, open_page: OpenPage, locale: str, title: str) -> None:
+    page = await open_page(
+        await make_sale(), locale=locale, viewport={"width": 360, "height": 740}, is_mobile=True, has_touch=True
+    )
+    await page.map_ready()
+    await page.tap_seat(3)
+    await page.sees(3, "own")
+    await page.page.evaluate("() => document.querySelector('[data-testid=continue]').click()")
+    await page.fill("#email", "phone@example.com")
+    await page.page.get_by_test_id("pay").tap()
+    await page.in_window()
+    await page.page.go_back()
+    await expect(page.page.locator("h1")).to_have_text(title)
+    assert await no_sideways(page.page)
+
+
+async def no_sideways(page: Page) -> bool:
+    return bool(
+        await page.evaluate("() => document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    )
