@@ -24,7 +24,7 @@ from realtime.live import Live
 from web.app import create_app
 from web.paysim import SimulatorStore
 
-log = structlog.get_logger("web")
+log = structlog.get_logger(__name__)
 
 #: What is under way when the server stops (payments above all) is given this long to end, in seconds. A payment that
 #: does not is finished by another process: its row is the durable job.
@@ -80,7 +80,7 @@ async def open_application() -> AsyncIterator[ASGIApp]:
             # Browsers are told to come back before this; then no new work begins, and what is under way may end.
             left = await runtime.stop_jobs(DRAIN_SECONDS)
             if left:
-                log.warning("tasks_cut_off", tasks=left)
+                log.warning("tasks cut off", tasks=left)
 
 
 @contextlib.asynccontextmanager

@@ -95,7 +95,7 @@ class Relay:
                     self._away = False
                     continue
                 if lost:
-                    log.info("relay_resumed", bus=self._bus.name)
+                    log.info("relay resumed", bus=self._bus.name)
                     lost = 0
                 # Not only after a full batch: a reservation's next row can be claimed now that its last one is sent.
                 if not waited and not full and not self._careful:
@@ -145,16 +145,16 @@ class Relay:
         if first.attempts <= max(self._retries.tries, _SUSPECT + 1):
             return OutboxClaim(claim.lease, (first,))
         error = f"{first.attempts - 1} processes did not come to an end with it"
-        log.error("relay_gave_up", row=first.id, event_uid=str(first.event_uid), error=error)
+        log.error("relay gave up", row=first.id, event_uid=str(first.event_uid), error=error)
         await self._outbox.bury(claim, first, consumer=RELAY, error=error)
         return OutboxClaim(claim.lease, ())
 
     def _report(self, error: Exception, lost: int) -> None:
         if not isinstance(error, (BusUnavailable, StoreUnavailable)):
             # A mistake in here must not end the relay of a process that goes on selling.
-            log.exception("relay_failed", bus=self._bus.name, exc_info=error)
+            log.exception("relay failed", bus=self._bus.name, exc_info=error)
         elif lost == 1:
-            log.warning("relay_waiting", bus=self._bus.name, error=str(error))
+            log.warning("relay waiting", bus=self._bus.name, error=str(error))
 
     async def _move(self, claim: OutboxClaim) -> None:
         if not claim.rows:
@@ -169,7 +169,7 @@ class Relay:
         sent = [row.id for row in claim.rows if row.id not in deferred]
         kept = await self._outbox.mark_sent(claim, sent)
         if kept < len(sent):
-            log.warning("relay_lease_lost", rows=len(sent) - kept)
+            log.warning("relay lease lost", rows=len(sent) - kept)
         measures.RELAYED.labels(self._bus.name).inc(kept)
         back = []
         for row in claim.rows:
@@ -177,7 +177,7 @@ class Relay:
             if deferral is None:
                 continue
             if deferral.counted and self._retries.exhausted(row.attempts):
-                log.error("relay_gave_up", row=row.id, event_uid=str(row.event_uid), error=deferral.error)
+                log.error("relay gave up", row=row.id, event_uid=str(row.event_uid), error=deferral.error)
                 await self._outbox.bury(claim, row, consumer=RELAY, error=deferral.error)
             else:
                 back.append((row.id, deferral.seconds, deferral.error, deferral.counted))

@@ -31,6 +31,6 @@ async def run_worker(
     """
     async with open_runtime(settings, engines, consume=True) as runtime, beside(runtime):
         await runtime.start_jobs()
-        log.info("worker_started", process=runtime.process, kafka=settings.kafka_bootstrap_servers or "local bus")
+        log.info("worker started", process=runtime.process, kafka=settings.kafka_bootstrap_servers or "local bus")
         await stop.wait()
         return await runtime.stop_jobs(drain_seconds)

@@ -26,7 +26,7 @@ from core.payments.gateway import CallHealth, Charge, ChargeOutcome, ChargeResul
 from core.payments.kcp_signature import Signer
 from core.payments.transport_http import NoAnswer, ProviderHttp, ProviderResponse
 
-log = structlog.get_logger("payments")
+log = structlog.get_logger(__name__)
 
 _APPROVAL: Final = "00100000"
 _CARD: Final = "PACA"

@@ -30,7 +30,7 @@ from core.payments.breaker import Mode
 from core.payments.breaker_redis import CircuitView, SharedBreaker
 from core.payments.gateway import CallHealth, Charge, ChargeOutcome, ChargeResult, PaymentGateway, named_keys
 
-log = structlog.get_logger("payments")
+log = structlog.get_logger(__name__)
 
 WhenOpen = Literal["fail_fast", "fallback", "park"]
 BeforeCall = Callable[[str], Awaitable[None]]
@@ -233,7 +233,7 @@ class Payments:
         """Look-ups and refunds pass by the circuit: they are how unknown outcomes end, and the caller paces them."""
         provider = self._by_name.get(name)
         if provider is None:
-            log.error("payment_provider_missing", provider=name, configured=list(self._by_name))
+            log.error("payment provider missing", provider=name, configured=list(self._by_name))
             return ChargeResult(ChargeOutcome.UNKNOWN, name, code="provider_not_configured", refused=True)
         result = await ask(provider.gateway)
         metrics.CALLS.labels(name, operation, result.outcome).inc()

@@ -17,7 +17,7 @@ from core.payments import toss_codes
 from core.payments.gateway import CallHealth, Charge, ChargeOutcome, ChargeResult
 from core.payments.transport_http import NoAnswer, ProviderHttp, ProviderResponse
 
-log = structlog.get_logger("payments")
+log = structlog.get_logger(__name__)
 
 
 class TossPayments:
@@ -89,7 +89,7 @@ class TossPayments:
         if answer.text("orderId") != charge.order_id or key is None:
             return ChargeResult(ChargeOutcome.UNKNOWN, self.name, key, "bad_answer", CallHealth.FAILURE)
         if status in ("DONE", "CANCELED") and answer.body.get("totalAmount") != charge.amount:
-            log.error("payment_amount_differs", provider=self.name, reservation=charge.order_id)
+            log.error("payment amount differs", provider=self.name, reservation=charge.order_id)
             return ChargeResult(ChargeOutcome.UNKNOWN, self.name, key, "amount_differs")
         match status:
             case "DONE":

@@ -24,7 +24,7 @@ import structlog
 from core.payments import metrics
 from core.payments.gateway import CallHealth, ChargeOutcome, ChargeResult
 
-log = structlog.get_logger("payments")
+log = structlog.get_logger(__name__)
 
 #: Connections beyond the charges: look-ups and refunds get through when every charge hangs.
 _SPARE_CONNECTIONS: Final = 50
@@ -130,7 +130,7 @@ class ProviderHttp:
         except orjson.JSONDecodeError:
             body = None
         if not isinstance(body, dict):
-            log.warning("payment_bad_answer", provider=self._provider, path=path, status=response.status_code)
+            log.warning("payment bad answer", provider=self._provider, path=path, status=response.status_code)
             return NoAnswer(sent=True, code="bad_answer", health=CallHealth.FAILURE)
         return ProviderResponse(response.status_code, body)
 
