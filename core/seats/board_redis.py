@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import secrets
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
+import asyncpg
 import databases
 from redis.asyncio import Redis
 
@@ -33,6 +35,11 @@ _REBUILD_WAIT_SECONDS = 12.0
 # How long a caller waits for it.
 _PATIENCE_SECONDS = 3.0
 
+# PostgreSQL ends one of two transactions that change the same row of `events`; the one that was ended tries again.
+_CONFLICTS = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
+_TRIES = 8
+_CONFLICT_PAUSE_SECONDS = 0.02
+
 _RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
 
 _SEATS = "SELECT ordinal, status FROM seats WHERE event_id = $1 ORDER BY ordinal"
@@ -50,6 +57,15 @@ WITH locked AS (
 UPDATE seats s SET status = $3, version = version + 1, updated_at = now()
 FROM locked l WHERE s.event_id = $1 AND s.ordinal = l.ordinal RETURNING s.ordinal
 """
+
+
+class _Truth(NamedTuple):
+    """What PostgreSQL knows of an event's seats, as `SeatScripts.rebuild` takes it."""
+
+    epoch: int
+    states: bytes
+    highest_fence: int
+    paying: list[tuple[str, int, list[int]]]
 
 
 class BoardStore:
@@ -127,6 +143,26 @@ class BoardStore:
         return bool(await self._redis.exists(keys.board(event.slug)) and await self._redis.hexists(version, "epoch"))
 
     async def _rebuild(self, event: Event) -> None:
+        truth = await self._read_truth(event)
+        await self._scripts.rebuild(event.slug, *truth)
+        if truth.epoch > 1:  # the first one is no loss
+            with contextlib.suppress(StoreUnavailable):
+                await audit.record(
+                    self._database, actor=audit.SYSTEM, action="heal.board", subject=event.slug, epoch=truth.epoch
+                )
+
+    async def _read_truth(self, event: Event) -> _Truth:
+        """Reads again when an operator changes the event at the same moment (S13)."""
+        for attempt in range(1, _TRIES + 1):
+            try:
+                return await self._read_once(event)
+            except _CONFLICTS as error:
+                if attempt == _TRIES:
+                    raise StoreUnavailable(retry_after=2) from error
+            await asyncio.sleep(_CONFLICT_PAUSE_SECONDS * attempt * random.uniform(0.5, 1.0))
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _read_once(self, event: Event) -> _Truth:
         # What a checkout commits after this read reaches the board by its own `settle`, which finds either no board
         # (and waits for this one) or this one.
         async with raw(self._database) as connection, connection.transaction(isolation="repeatable_read"):
@@ -137,14 +173,7 @@ class BoardStore:
             paying = await connection.fetch(_PAYING, event.id, timeout=BACKGROUND_SECONDS)
             fence = await connection.fetchval("SELECT coalesce(max(fence), 0) FROM seats WHERE event_id = $1", event.id)
         states = bytes(_STATE_OF[row["status"]] for row in rows)
-        await self._scripts.rebuild(
-            event.slug, epoch, states, fence, [(row["visitor"], row["fence"], row["ordinals"]) for row in paying]
-        )
-        if epoch > 1:  # the first one is no loss
-            with contextlib.suppress(StoreUnavailable):
-                await audit.record(
-                    self._database, actor=audit.SYSTEM, action="heal.board", subject=event.slug, epoch=epoch
-                )
+        return _Truth(epoch, states, fence, [(row["visitor"], row["fence"], row["ordinals"]) for row in paying])
 
     async def block_rows(self, event: Event, ordinals: Sequence[int], blocked: bool) -> list[int]:
         """The seats that PostgreSQL blocked, or opened."""
