@@ -1,37 +1,35 @@
 // The channel without a WebSocket: asks the HTTP twins and says what they answer in the channel's own messages.
 import { NoAnswer, Refusal } from "./api.js";
 
-const WAITING_EVERY = 4000; // milliseconds between two looks at the place
-const ACTIVE_EVERY = 2000; // milliseconds between two looks at the board
-const AFTER_FAILURE = 5000; // milliseconds
+// Milliseconds between two looks; each of them is a beat, so a server that wants beats more often is asked more often.
+const WAITING_EVERY = 4000;
+const ACTIVE_EVERY = 2000;
+const AFTER_FAILURE = 5000;
+// The server's own defaults (core/settings.py), until it has told what it wants.
+const RULES = { beat_seconds: 10, active_grace_seconds: 30, waiting_grace_seconds: 120, session_warning_seconds: 60 };
 
 export class PollChannel {
   constructor({ api, onMessage, onStatus }) {
     this.api = api;
     this.onMessage = onMessage;
     this.onStatus = onStatus;
-    this.state = "none";
+    this.rules = RULES;
+    this.welcomed = false;
+    this.state = "none"; // none, waiting, active
+    this.until = null; // the end of the turn, ISO 8601
+    this.offset = 0; // server's clock minus this machine's, milliseconds
     this.ticket = null;
+    this.turn = 0; // grows with each command: a look from before it says nothing about now
+    this.heardAt = performance.now(); // when the server last heard a beat
+    this.looking = false;
     this.timer = null;
     this.stopped = false;
     this.reachable = null;
+    this.said = null; // the basket as it was told last
   }
 
   async start() {
-    try {
-      const { body, at } = await this.api.place();
-      this.#reached();
-      this.#hello(body.state, at);
-      this.#placed(body);
-    } catch (error) {
-      if (error instanceof Refusal) {
-        this.#reached();
-        this.#hello("none", null);
-      } else {
-        this.#unreached();
-      }
-    }
-    this.#again();
+    await this.#look();
   }
 
   stop() {
@@ -47,8 +45,12 @@ export class PollChannel {
   }
 
   async #run(message, work) {
+    const changes = message.type !== "beat" && message.type !== "sync";
     try {
+      // A look that is under way may have been answered before this command or after it.
+      if (changes) this.turn += 1;
       await work.call(this, message);
+      if (changes) this.turn += 1;
       this.#reached();
     } catch (error) {
       if (error instanceof NoAnswer) this.#unreached();
@@ -66,22 +68,66 @@ export class PollChannel {
     }
   }
 
-  #hello(state, at) {
+  // Milliseconds between two looks.
+  get #every() {
+    const usual = this.state === "active" ? ACTIVE_EVERY : WAITING_EVERY;
+    return Math.min(usual, this.rules.beat_seconds * 1000);
+  }
+
+  #again(pause = this.#every) {
+    clearTimeout(this.timer);
+    if (!this.stopped) this.timer = setTimeout(() => this.#look(), pause);
+  }
+
+  async #look() {
+    if (this.stopped || this.looking) return;
+    this.looking = true;
+    try {
+      if (!this.welcomed) await this.#hello();
+      else if (this.state !== "none") await this.#beat();
+      else if (this.reachable === false) await this.#place();
+      if (this.state === "active") await this.#seats();
+      this.#reached();
+      this.#again();
+    } catch (error) {
+      if (error instanceof NoAnswer) this.#unreached();
+      this.#again(AFTER_FAILURE);
+    } finally {
+      this.looking = false;
+    }
+  }
+
+  // What a socket's welcome tells: whether the server knows us, its clock, and how often it wants to hear of us.
+  async #hello() {
+    const [{ body: rules, at }, place] = await Promise.all([this.api.event(), this.#place()]);
+    if (this.stopped) return;
+    this.rules = { ...RULES, ...rules };
+    const now = rules.now ? Date.parse(rules.now) : (at ?? Date.now());
+    this.offset = now - Date.now();
+    this.welcomed = true;
     this.onMessage({
       type: "welcome",
-      state,
-      now: new Date(at ?? Date.now()).toISOString(),
-      beat_seconds: 10,
-      grace_seconds: 30,
+      state: place?.state ?? "none",
+      now: new Date(now).toISOString(),
+      beat_seconds: this.rules.beat_seconds,
+      grace_seconds: place?.state === "waiting" ? this.rules.waiting_grace_seconds : this.rules.active_grace_seconds,
     });
+    if (place) this.placed(place);
+  }
+
+  // The own place, or null when there is none.
+  async #place() {
+    try {
+      return (await this.api.place()).body;
+    } catch (error) {
+      if (error instanceof Refusal && error.status < 500 && error.status !== 429) return null;
+      throw error;
+    }
   }
 
   placed(body) {
-    this.#placed(body);
-  }
-
-  #placed(body) {
     if (this.stopped) return;
+    this.heardAt = performance.now();
     if (body.ticket) this.ticket = body.ticket;
     if (body.state === "active") {
       const news = this.state !== "active" || this.until !== body.until;
@@ -92,7 +138,7 @@ export class PollChannel {
           type: "admitted",
           until: body.until,
           number: body.number,
-          warning_seconds: body.warning_seconds,
+          warning_seconds: this.rules.session_warning_seconds,
         });
     } else {
       this.state = "waiting";
@@ -101,52 +147,50 @@ export class PollChannel {
     }
   }
 
-  #again(pause) {
-    if (this.stopped) return;
-    const usual = this.state === "active" ? ACTIVE_EVERY : WAITING_EVERY;
-    this.timer = setTimeout(() => this.#look(), pause ?? usual);
-  }
-
-  async #look() {
-    try {
-      if (this.state !== "none") await this.#beat();
-      if (this.state === "active") await this.#seats();
-      this.#reached();
-      this.#again();
-    } catch (error) {
-      if (error instanceof NoAnswer) this.#unreached();
-      this.#again(AFTER_FAILURE);
-    }
+  /** A beat is due. The looks are beats, but the browser slows their timer down in a background tab. */
+  async beat() {
+    if (this.state !== "none" && performance.now() - this.heardAt >= this.#every) await this.#look();
   }
 
   async #beat() {
+    const { turn } = this;
     try {
-      this.#placed((await this.api.beat()).body);
+      const { body } = await this.api.beat();
+      if (turn === this.turn) this.placed(body);
     } catch (error) {
       if (!(error instanceof Refusal) || error.code !== "not_in_queue") throw error;
-      const wasActive = this.state === "active";
+      if (this.stopped || turn !== this.turn) return;
+      const reason = this.state === "active" ? await this.#whyOut() : null;
+      if (this.stopped || turn !== this.turn) return;
       this.state = "none";
-      this.onMessage(wasActive ? { type: "expired", reason: "session" } : { type: "problem", code: "not_in_queue" });
+      this.onMessage(reason ? { type: "expired", reason } : { type: "problem", code: "not_in_queue" });
     }
   }
 
-  async #seats() {
-    const [board, basket] = await Promise.all([this.api.board(), this.api.basket()]);
-    if (this.stopped) return;
-    this.onMessage({ type: "board", ...board.body });
-    this.#basket(basket.body);
+  // The answer only says that the visitor is out.
+  async #whyOut() {
+    const silent = (performance.now() - this.heardAt) / 1000;
+    const { body } = await this.api.event();
+    if (body.status === "closed") return "closed";
+    if (Date.now() + this.offset >= Date.parse(this.until)) return "session";
+    return silent >= this.rules.active_grace_seconds ? "heartbeat" : "removed";
   }
 
-  #basket(body, id) {
+  async #seats() {
+    const { turn } = this;
+    const [board, basket] = await Promise.all([this.api.board(), this.api.basket()]);
+    if (this.stopped || turn !== this.turn) return;
+    this.onMessage({ type: "board", ...board.body });
+    this.basket(basket.body);
+  }
+
+  /** Tells the basket: always as the answer to a command `id`, else only when it is news. */
+  basket(body, id) {
     const { seats = [], until = null, fence = null, extensions_left = 0 } = body ?? {};
     const said = JSON.stringify([seats, until]);
     if (id === undefined && said === this.said) return;
     this.said = said;
     this.onMessage({ type: "held", id: id ?? "", seats, until, fence, extensions_left });
-  }
-
-  basket(body, id) {
-    this.#basket(body, id);
   }
 
   #reached() {
@@ -166,7 +210,7 @@ const COMMANDS = {
     this.placed((await this.api.join(ticket ?? this.ticket)).body);
   },
   async beat() {
-    // The look every few seconds beats already.
+    await this.beat();
   },
   async hold({ id, seats }) {
     this.basket((await this.api.hold(seats)).body, id);
@@ -182,8 +226,8 @@ const COMMANDS = {
     this.onMessage({ type: "board", ...(await this.api.board()).body });
   },
   async leave() {
-    this.state = "none";
     await this.api.leave();
+    this.state = "none";
     this.onMessage({ type: "expired", reason: "left" });
   },
 };

@@ -85,17 +85,13 @@ function reconciled(report, page) {
     ${
       report.found.length
         ? html`<ul class="mismatches">
-            ${report.found
-              .slice(0, 50)
-              .map(
-                (one) =>
-                  html`<li>
-                    <button type="button" class="link" @click=${() => page.inspector.seat(one.seat)}>
-                      #${one.seat}
-                    </button>
-                    <code>${one.kind}</code> <small>Redis: ${one.redis} · PostgreSQL: ${one.database}</small>
-                  </li>`,
-              )}
+            ${report.found.slice(0, 50).map(
+              (one) =>
+                html`<li>
+                  <button type="button" class="link" @click=${() => page.inspector.seat(one.seat)}>#${one.seat}</button>
+                  <code>${one.kind}</code> <small>Redis: ${one.redis} · PostgreSQL: ${one.database}</small>
+                </li>`,
+            )}
           </ul>`
         : nothing
     }
