@@ -19,12 +19,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Protocol, TypeVar
-from uuid import UUID
 
 import structlog
 
@@ -36,6 +36,7 @@ from core.booking.results_redis import Results
 from core.errors import StoreUnavailable
 from core.payments.gateway import Charge, ChargeOutcome, ChargeResult
 from core.payments.payments import PARKED
+from core.process.leases import kept
 
 log = structlog.get_logger(__name__)
 
@@ -45,6 +46,10 @@ T = TypeVar("T")
 #: a provider to be reachable (asking costs nothing then). Refunds have their own rule, `next_refund`.
 LONGEST_PAUSE = 60.0
 LONGEST_PARKED_PAUSE = 10.0
+
+#: A run that takes longer than this many leases hangs, and its claim is let go. Two providers asked in turn (13 s
+#: each), and PostgreSQL away for a lease at each of the steps around them, take less.
+_LONGEST_RUN_LEASES = 6
 
 _UNSETTLED = (PaymentStatus.NEW, PaymentStatus.CALLED)
 
@@ -85,7 +90,7 @@ class Settlement:
             reservation=str(claim.reservation.id), visitor=claim.reservation.visitor, event=claim.reservation.slug
         )
         try:
-            async with self._renewing(claim):
+            async with self._kept(claim):
                 await self._finish(claim)
         except ClaimLost:
             log.info("payment is with another process")
@@ -301,25 +306,16 @@ class Settlement:
                 await asyncio.sleep(min(pause, left))
                 pause = min(2 * pause, 2.0)
 
-    @contextlib.asynccontextmanager
-    async def _renewing(self, claim: Claim) -> AsyncIterator[None]:
-        keeper = asyncio.create_task(self._renew(claim.reservation.id, claim.token), name="lease")
-        try:
-            yield
-        finally:
-            keeper.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await keeper
-
-    async def _renew(self, id: UUID, token: str) -> None:
-        while True:
-            await asyncio.sleep(self._lease / 3)
+    def _kept(self, claim: Claim) -> AbstractAsyncContextManager[None]:
+        async def renew() -> bool:
             try:
-                await self._reservations.renew(id, token)
-            except StoreUnavailable:
-                continue  # nobody else can claim it meanwhile either
+                await self._reservations.renew(claim.reservation.id, claim.token)
             except ClaimLost:
-                return
+                return False
+            return True
+
+        name = f"payment {claim.reservation.id}"
+        return kept(name, renew, lease_seconds=self._lease, limit_seconds=_LONGEST_RUN_LEASES * self._lease)
 
 
 def _charge(claim: Claim) -> Charge:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 
 import databases
@@ -33,7 +34,7 @@ from core.notifications.email_files import FileMailer
 from core.notifications.email_smtp import SmtpMailer
 from core.notifications.mailer import Mailer
 from core.process.jobs import Job
-from core.process.supervisor import Supervisor
+from core.process.supervisor import Service, Supervisor
 from core.settings import Settings
 
 _LAG_SECONDS = 5.0
@@ -111,7 +112,7 @@ class EventPipeline:
             idle_seconds=settings.outbox_seconds,
             lease_seconds=settings.outbox_lease_seconds,
         )
-        self._tasks: list[asyncio.Task[None]] = []
+        self._services: list[Service] = []
 
     def _join(self, consumers: Sequence[Consumer]) -> tuple[KafkaGroup, ...]:
         """A member of each consumer's group, and of the one that keeps the dead letters."""
@@ -155,20 +156,21 @@ class EventPipeline:
 
     async def start(self) -> None:
         await self._bus.start()
-        self._tasks.append(self._supervisor.spawn("relay", self.relay.run()))
+        self._services.append(self._supervisor.run_forever("relay", self.relay.run, until_return=True))
         for member in self._members:
-            self._tasks.append(self._supervisor.spawn(f"consumer {member.group}", member.run()))
+            self._services.append(
+                self._supervisor.run_forever(f"consumer {member.group}", member.run, until_return=True)
+            )
 
     async def stop(self) -> None:
         """Ends after what is in hand; what takes too long is cut off, which loses nothing: it is claimed again."""
         self.relay.stop()
         for member in self._members:
             member.stop()
-        if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=_STOP_SECONDS)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_STOP_SECONDS):
+                await asyncio.gather(*(service.finished() for service in self._services))
+        await asyncio.gather(*(service.end() for service in self._services))
         await self._bus.stop()
         if self._members:
             await self._dead_topic.stop()

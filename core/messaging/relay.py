@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 
 import structlog
 
@@ -25,6 +26,7 @@ from core.messaging import measures
 from core.messaging.bus import Bus, BusUnavailable, Deferral
 from core.messaging.outbox_postgres import Outbox, OutboxClaim
 from core.messaging.retry import RetryPlan
+from core.process.leases import kept
 
 log = structlog.get_logger(__name__)
 
@@ -33,6 +35,10 @@ RELAY = "relay"
 
 # Rows with more tries than this are handed over alone: processes also end with a batch in hand for reasons of theirs.
 _SUSPECT = 2
+
+# Handing a batch over ends within this many leases (five minutes by default), or the bus counts as away: five hundred
+# e-mails by a slow server take two of them.
+_LONGEST_PUBLISH_LEASES = 20
 
 # While the bus or PostgreSQL is away the relay asks again after pauses that grow up to this.
 _LONGEST_PAUSE_SECONDS = 10.0
@@ -52,6 +58,7 @@ class Relay:
         self._batch = batch
         self._idle_seconds = idle_seconds
         self._lease_seconds = lease_seconds
+        self._limit_seconds = _LONGEST_PUBLISH_LEASES * lease_seconds
         self._gate = asyncio.Semaphore(bus.at_once)
         self._away = False
         # So many rows are still to be handed over alone.
@@ -188,28 +195,23 @@ class Relay:
         if self._away:
             raise BusUnavailable("it failed a moment ago")
         try:
-            return await self._bus.publish(claim.rows)
+            async with asyncio.timeout(self._limit_seconds):
+                return await self._bus.publish(claim.rows)
+        except TimeoutError as error:
+            self._away = True
+            raise BusUnavailable(f"no end within {self._limit_seconds:g} s") from error
         except BusUnavailable:
             self._away = True
             raise
 
-    @contextlib.asynccontextmanager
-    async def _kept(self, claim: OutboxClaim) -> AsyncIterator[None]:
-        async def renew() -> None:
-            while True:
-                await asyncio.sleep(self._lease_seconds / 3)
-                # A lease that cannot be renewed lapses; then the rows are sent twice, which consumers make
-                # once.
-                with contextlib.suppress(StoreUnavailable):
-                    await self._outbox.renew(claim, self._lease_seconds)
-
-        task = asyncio.create_task(renew(), name="relay lease")
-        try:
-            yield
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+    def _kept(self, claim: OutboxClaim) -> AbstractAsyncContextManager[None]:
+        """A lease that cannot be renewed lapses; then the rows are sent twice, which consumers make once."""
+        return kept(
+            "relay",
+            lambda: self._outbox.renew(claim, self._lease_seconds),
+            lease_seconds=self._lease_seconds,
+            limit_seconds=self._limit_seconds,
+        )
 
     async def _pause(self, seconds: float, *, hints: bool) -> None:
         """Until `stop`, until a hint when those count, or for `seconds`."""

@@ -11,15 +11,20 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
 from core.errors import StoreUnavailable
 from core.process.lease_redis import Leases
-from core.process.supervisor import Supervisor
+from core.process.leases import kept
+from core.process.supervisor import Service, Supervisor
+from core.process.tasks import END_SECONDS, cancelled, within
 
 log = structlog.get_logger(__name__)
 
@@ -46,7 +51,7 @@ class Job:
 
     name: str
     every: float
-    run: Callable[[], Awaitable[object]]
+    run: Callable[[], Coroutine[Any, Any, object]]
     lease: bool = True
     limit: float = 30.0
 
@@ -62,17 +67,15 @@ class Jobs:
     def __init__(self, *, supervisor: Supervisor, leases: Leases) -> None:
         self._supervisor = supervisor
         self._leases = leases
-        self._loops: list[tuple[Job, asyncio.Task[None]]] = []
+        self._loops: list[tuple[Job, Service]] = []
 
     def start(self, *jobs: Job) -> None:
         for job in jobs:
-            self._loops.append((job, self._supervisor.spawn(f"job:{job.name}", self._loop(job))))
+            self._loops.append((job, self._supervisor.run_forever(f"job:{job.name}", partial(self._loop, job))))
 
     async def stop(self) -> None:
         """Ends the loops and gives their leases back."""
-        for _, task in self._loops:
-            task.cancel()
-        await asyncio.gather(*(task for _, task in self._loops), return_exceptions=True)
+        await asyncio.gather(*(loop.end() for _, loop in self._loops))
         for job, _ in self._loops:
             if job.lease:
                 await self._leases.give(job.name)
@@ -80,10 +83,8 @@ class Jobs:
 
     async def _loop(self, job: Job) -> None:
         failures = 0
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - a coroutine that runs
         # Asked each time: a library may swallow a cancel that comes with its answer, and the end would wait for ever.
-        while not task.cancelling():
+        while not cancelled():
             pause = min(job.every * min(2**failures, _SLOWEST), max(job.every, _LONGEST_PAUSE_SECONDS))
             await asyncio.sleep(pause * random.uniform(0.9, 1.1))
             if job.lease and not await self._leases.take(job.name, _lease_seconds(job)):
@@ -91,20 +92,12 @@ class Jobs:
             async with self._kept(job):
                 failures = 0 if await self._once(job) else failures + 1
 
-    @contextlib.asynccontextmanager
-    async def _kept(self, job: Job) -> AsyncIterator[None]:
-        async def renew() -> None:
-            while True:
-                await asyncio.sleep(_lease_seconds(job) / 3)
-                await self._leases.take(job.name, _lease_seconds(job))
-
-        keeper = asyncio.create_task(renew(), name=f"lease:{job.name}") if job.lease else None
-        try:
-            yield
-        finally:
-            if keeper is not None:
-                keeper.cancel()
-                await asyncio.gather(keeper, return_exceptions=True)
+    def _kept(self, job: Job) -> AbstractAsyncContextManager[None]:
+        if not job.lease:
+            return contextlib.nullcontext()
+        seconds = _lease_seconds(job)
+        renew = partial(self._leases.take, job.name, seconds)
+        return kept(job.name, renew, lease_seconds=seconds, limit_seconds=job.limit + END_SECONDS)
 
     async def _once(self, job: Job) -> bool:
         began = time.monotonic()
@@ -119,8 +112,7 @@ class Jobs:
 
     async def _result(self, job: Job) -> str:
         try:
-            async with asyncio.timeout(job.limit):
-                await job.run()
+            await within(job.limit, f"run:{job.name}", job.run())
         except StoreUnavailable as error:
             log.warning("job postponed", job=job.name, cause=repr(error.__cause__))
             return "store_unavailable"
