@@ -29,8 +29,9 @@ test: .venv/onsale-dev ## all tests, on real stores and in a real browser
 	@chromium=$$(scripts/chromium.sh $(BIN)/python) && CHROMIUM=$$chromium $(BIN)/python -m pytest -m "not chaos" \
 		-n $(TESTERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-check: .venv/onsale-dev ## ruff, mypy --strict, import rules, settings and their documentation
+check: .venv/onsale-dev ## ruff, its format, mypy --strict (tests as well), import rules, settings and their documentation
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/unit/test_imports.py tests/unit/test_settings.py tests/unit/test_docs.py \
 		tests/unit/test_languages.py

@@ -144,7 +144,7 @@ class Subscriptions:
     @staticmethod
     async def _discard(pubsub: PubSub) -> None:
         with contextlib.suppress(*REDIS_LOST):
-            await pubsub.aclose()  # type: ignore[no-untyped-call]
+            await pubsub.aclose()
 
 
 def _text(name: str | bytes) -> str:

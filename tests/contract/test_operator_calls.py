@@ -127,7 +127,7 @@ async def test_a_circuit_is_forced_and_let_go(operator: Api, runtime: Runtime) -
     async def force(state: str) -> str:
         sent = {"provider": "toss", "state": state}
         body = (await operator.call("POST", circuits, json=sent, expect=200)).json()
-        return next(one["mode"] for one in body["circuits"] if one["provider"] == "toss")
+        return str(next(one["mode"] for one in body["circuits"] if one["provider"] == "toss"))
 
     try:
         assert await force("open") == "FORCED_OPEN"
@@ -244,13 +244,14 @@ async def test_the_diagnosis_names_the_cause_and_the_reply(
     assert not await trail(runtime, event.slug), "looking changes nothing"
     # A lock that nobody will release: named, and mended on demand.
     await runtime.redis.set(keys.seat_lock(event.slug, 3), "gone")
-    question = {"event": event.slug, "seat": 3}
-    body = (await operator.call("POST", "/api/operator/diagnosis", json=question, expect=200)).json()
+    of_the_seat: dict[str, Any] = {"event": event.slug, "seat": 3}
+    body = (await operator.call("POST", "/api/operator/diagnosis", json=of_the_seat, expect=200)).json()
     assert (body["cause"], [one["fixable"] for one in body["steps"] if one["step"] == "seat lock"]) == (
         "lock_without_ttl",
         [True],
     )
-    body = (await operator.call("POST", "/api/operator/diagnosis", json={**question, "fix": True}, expect=200)).json()
+    of_the_seat["fix"] = True
+    body = (await operator.call("POST", "/api/operator/diagnosis", json=of_the_seat, expect=200)).json()
     assert [one["fixed"] for one in body["steps"] if one["step"] == "seat lock"] == [True]
     assert not await runtime.redis.exists(keys.seat_lock(event.slug, 3))
     [entry] = await trail(runtime, event.slug)

@@ -356,7 +356,7 @@ def _asleep(at: Desk) -> None:
     async def nothing(*_: Any) -> None:
         return None
 
-    at.checkout._settlement._reservations.renew = nothing  # type: ignore[method-assign]
+    at.checkout._settlement._reservations.renew = nothing  # type: ignore[method-assign, assignment]
 
 
 async def _dead(at: Desk) -> bool:

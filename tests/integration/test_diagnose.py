@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -183,7 +184,8 @@ async def _lapsed(scene: Scene) -> None:
     await scene.runtime.waiting_room.join(scene.event, "a")
     await scene.runtime.seats.hold(scene.event, "a", [1])
     await scene.runtime.redis.zadd(keys.basket_deadlines(scene.event.slug), {"a": 1})
-    text = (await scene.runtime.redis.hget(keys.baskets(scene.event.slug), "a")).decode()
+    basket: Any = await scene.runtime.redis.hget(keys.baskets(scene.event.slug), "a")
+    text = basket.decode()
     fence, _, rest = text.partition("|")
     await scene.runtime.redis.hset(keys.baskets(scene.event.slug), "a", f"{fence}|1|{rest.partition('|')[2]}")
     await scene.runtime.waiting_room.sweep(scene.event)

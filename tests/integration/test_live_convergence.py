@@ -197,7 +197,7 @@ async def test_late_news_of_an_earlier_session_does_not_end_this_one(runtime: Ru
         await feed.ready.wait()
         tab = Tab(live, "visitor")
         told: list[ExpiredReason] = []
-        tab.told_expired = told.append  # type: ignore[method-assign]
+        tab.told_expired = told.append  # type: ignore[method-assign, assignment]
         await room.join(event, "visitor")
         await room.leave(event, "visitor")
         await feed.learn(tab.attendance, room.join(event, "visitor"))

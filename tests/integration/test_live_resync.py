@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -252,6 +253,10 @@ async def _until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
+def _both_subscribed(one: _Heard, two: _Heard, times: int) -> bool:
+    return one.times_subscribed >= times and two.times_subscribed >= times
+
+
 async def test_each_reconnection_is_told_to_every_listener(runtime: Runtime) -> None:
     subscriptions = Subscriptions(runtime.redis)
     subscriptions.start()
@@ -260,9 +265,9 @@ async def test_each_reconnection_is_told_to_every_listener(runtime: Runtime) -> 
         await subscriptions.add("t-one", one)
         await subscriptions.add("t-two", two)
         for times in (1, 2, 3):
-            await _until(lambda times=times: one.times_subscribed >= times and two.times_subscribed >= times)
+            await _until(partial(_both_subscribed, one, two, times))
             await runtime.redis.publish("t-one", f"m{times}")
-            await _until(lambda times=times: f"m{times}".encode() in one.messages)
+            await _until(partial(one.messages.__contains__, f"m{times}".encode()))
             await runtime.redis.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
         await _until(lambda: one.times_subscribed >= 4)
         await subscriptions.remove("t-one", two)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import product
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -34,14 +34,14 @@ WAYS: dict[ReservationStatus, list[Change]] = {
 ANY = PaymentChange(tuple(PaymentStatus), PaymentStatus.APPROVED)
 
 
-async def _do(reservations: Reservations, id: object, change: Change) -> Reservation | None:
+async def _do(reservations: Reservations, id: UUID, change: Change) -> Reservation | None:
     confirms = change is Change.CONFIRM
     claim = await reservations.change(
         id,
         change,
         ANY,
         expected_token="t",
-        token="t",  # type: ignore[arg-type]
+        token="t",
         reason=None if confirms else Reason.DECLINED,
         ticket_code="code" if confirms else None,
     )

@@ -267,7 +267,7 @@ async def test_the_limit_follows_the_machines(settings: Any, stores: Any, make_e
         assert load.cpu is not None
         await limits.run()
         want = max(1, int((os.cpu_count() or 1) * 0.5))
-        assert int(await runtime.redis.get(keys.active_cap(event.slug))) == want
+        assert await runtime.redis.get(keys.active_cap(event.slug)) == b"%d" % want
         assert 0 < await runtime.redis.ttl(keys.active_cap(event.slug)) <= 360
         places = [await runtime.waiting_room.join(event, f"v{i}") for i in range(want + 3)]
         assert [p.state for p in places].count(PlaceState.ACTIVE) == want

@@ -164,8 +164,8 @@ class Queue(RuleBasedStateMachine):
     def redis_is_the_model(self) -> None:
         async def read() -> tuple[list[str], set[str]]:
             redis, slug = self.world.runtime.redis, self.event.slug
-            queue = await redis.zrange(keys.waiting_queue(slug), 0, -1)
-            active = await redis.zrange(keys.active_users(slug), 0, -1)
+            queue: Any = await redis.zrange(keys.waiting_queue(slug), 0, -1)
+            active: Any = await redis.zrange(keys.active_users(slug), 0, -1)
             return [v.decode() for v in queue], {v.decode() for v in active}
 
         queue, active = self.world.run(read())

@@ -28,7 +28,7 @@ async def test_one_of_a_crowd_gets_the_seat(guard: str, settings: Any, stores: A
             await runtime.waiting_room.join(event, visitor)
         winners = await _crowd(visitors, lambda visitor: runtime.seats.hold(event, visitor, [0]))
         assert len(winners) == 1
-        owner = await runtime.redis.get(keys.seat_state(event.slug, 0))
+        owner: Any = await runtime.redis.get(keys.seat_state(event.slug, 0))
         assert owner.decode().split("|")[0] == winners[0]
 
 
