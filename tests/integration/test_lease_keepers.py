@@ -66,7 +66,7 @@ async def test_the_race_is_real(runtime: Runtime) -> None:
             for keeper in keepers:
                 keeper.cancel()
             await asyncio.wait(keepers, timeout=0.2)
-            left = [keeper for keeper in keepers if not keeper.done()]
+            left = {keeper for keeper in keepers if not keeper.done()}
             survived += len(left)
             while left:
                 for keeper in left:

@@ -64,9 +64,9 @@ async def test_a_service_is_made_anew_whatever_ends_it(supervisor: Supervisor) -
     assert service.restarts == 3
     assert FAILURES.labels("feed")._value.get() - failed == 3
     assert RESTARTS.labels("feed")._value.get() - anew == 3
-    assert supervisor.services == (service,)
+    assert list(supervisor.services) == [service]
     assert await service.end()
-    assert supervisor.services == ()
+    assert not supervisor.services
     assert not service.failing
 
 
