@@ -15,7 +15,7 @@ from cli.web_processes import WebProcesses
 from core.clock import SystemClock
 from core.database import migrate, open_database
 from core.embedded import Engines
-from core.errors import EventExists, StartupError, StoreUnavailable
+from core.errors import EventExists, StoreUnavailable
 from core.process.store_redis import open_redis
 from core.settings import Settings
 from core.upkeep.memory_redis import memory
@@ -180,8 +180,8 @@ async def _keep_engines(started: Engines) -> None:
         try:
             for name in await asyncio.to_thread(started.revive):
                 _say(f"the embedded {name} had ended: started again")
-        except (StartupError, OSError) as error:
-            _say(f"{error}; trying again in {_ENGINES_CHECK_SECONDS:.0f} s")
+        except Exception as error:  # whatever it is: the server goes on, and so do we
+            _say(f"{str(error) or type(error).__name__}; trying again in {_ENGINES_CHECK_SECONDS:.0f} s")
 
 
 async def _crowd(visitors: int, url: str, environment: dict[str, str]) -> None:

@@ -22,7 +22,6 @@ IO_SUFFIXES = ("_redis", "_postgres", "_kafka", "_http", "_smtp")
 COMPOSITION = {
     "core.runtime",
     "core.database",
-    "core.embedded",
     "core.messaging.pipeline",
     "core.payments.composition",
 }
