@@ -41,7 +41,7 @@ def test_what_the_command_line_does_is_written_down(settings: Settings) -> None:
         ("diagnose", "--event", slug, "--seat", "1", "--fix"),
         ("event", "close", slug),
         ("event", "close", "nowhere"),
-        ("events", "dead", "retry", "1"),
+        ("messages", "dead", "retry", "1"),
     ):
         onsale_here(*command, **stores)
     done = entries(settings, slug)

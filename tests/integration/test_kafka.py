@@ -20,7 +20,7 @@ from aiokafka.errors import ConsumerStoppedError, KafkaError
 from pydantic import SecretStr
 from typer.testing import CliRunner
 
-from cli import events as events_cli
+from cli import messages as messages_cli
 from core.embedded import Engines
 from core.errors import StartupError
 from core.messaging import dead_letters_kafka as dead
@@ -236,7 +236,7 @@ async def test_a_message_that_kills_its_process_becomes_a_dead_letter_and_the_ot
     (record,) = await messages(kafka_settings, topics.dead_letters, 1)
     assert b"died with this message in hand" in dict(record.headers)[dead.ERROR]
     stores = {"DATABASE_URL": kafka_settings.database_url, "REDIS_URL": kafka_settings.redis_url}
-    listed = await asyncio.to_thread(CliRunner().invoke, events_cli.app, ["dead", "list"], env=stores)
+    listed = await asyncio.to_thread(CliRunner().invoke, messages_cli.app, ["dead", "list"], env=stores)
     assert "died with this message in hand" in listed.output
     # Mended, and sent again byte by byte.
     assert await letters.retry([letter.id]) == 1

@@ -38,8 +38,8 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         "diagnose",
         "reconcile",
         "replay",
-        "events dead list",
-        "events dead retry",
+        "messages dead list",
+        "messages dead retry",
     ],
 )
 def test_every_command_has_a_help_page(command: str) -> None:

@@ -13,6 +13,9 @@ ROOT = Path(__file__).parents[2]
 #: A package may import those before it and itself.
 LAYERS = ("core", "realtime", "web", "cli")
 
+#: They stay in the repository: the wheel and the image have none of them.
+NOT_SHIPPED = ("bench", "tests", "scripts")
+
 #: Libraries that talk to a server, and what the name of a core module that imports one at run time must end in.
 IO_LIBRARIES = {"redis", "asyncpg", "databases", "sqlalchemy", "alembic", "aiokafka", "httpx", "aiosmtplib"}
 IO_MODULES = {"core.database", "core.process.lua_redis"}
@@ -55,10 +58,8 @@ def imported(tree: ast.Module, *, for_types_too: bool = True) -> Iterator[tuple[
 
 
 def layer_breaches(name: str, tree: ast.Module) -> list[str]:
-    own = LAYERS.index(name.split(".")[0])
-    return [
-        f"{name}:{line} imports {other}" for other, line in imported(tree) if other.split(".")[0] in LAYERS[own + 1 :]
-    ]
+    forbidden = (*LAYERS[LAYERS.index(name.split(".")[0]) + 1 :], *NOT_SHIPPED)
+    return [f"{name}:{line} imports {other}" for other, line in imported(tree) if other.split(".")[0] in forbidden]
 
 
 def io_breaches(name: str, tree: ast.Module) -> list[str]:
