@@ -8,7 +8,7 @@ CROWD ?= 300
 TESTERS ?= logical
 
 .DEFAULT_GOAL := help
-.PHONY: run demo test check bench chaos docs clean help
+.PHONY: run demo dev quick test check bench chaos docs clean help
 
 # What the program needs, and what working on it needs as well; done again only when the lock changes.
 .venv/onsale-run: $(LOCK) scripts/uv.sh
@@ -24,6 +24,13 @@ run: .venv/onsale-run ## serve a demonstration sale on PORT (8080) with embedded
 
 demo: .venv/onsale-run ## the same with a simulated crowd of CROWD visitors (300)
 	@exec $(BIN)/onsale serve --demo --crowd $(CROWD)
+
+dev: .venv/onsale-dev ## serve the demonstration sale, and again after each change of a file
+	@exec $(BIN)/python -m scripts.dev_server
+
+quick: .venv/onsale-dev ## unit tests and what the change since main touches, under a minute
+	@$(BIN)/ruff check --quiet . && files=$$($(BIN)/python -m scripts.touched_tests) && \
+		$(BIN)/python -m pytest --hypothesis-profile=quick -n 2 --dist loadfile --no-loadscope-reorder $$files
 
 test: .venv/onsale-dev ## all tests, on real stores and in a real browser
 	@chromium=$$(scripts/chromium.sh $(BIN)/python) && CHROMIUM=$$chromium $(BIN)/python -m pytest -m "not chaos" \
