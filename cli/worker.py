@@ -10,6 +10,7 @@ from typing import Any
 
 from core.embedded import Engines, engines
 from core.process.cycle_collector import freeze_startup_objects
+from core.process.ending import FAILED, end_process
 from core.secrets import resolve_secrets
 from core.settings import Settings
 
@@ -45,6 +46,22 @@ async def _work(settings: Settings, started: Engines) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     await migrate(started.database_url)
     freeze_startup_objects()
-    left = await run_worker(settings, started, stop=stop, beside=lambda runtime: worker_endpoint(runtime, settings))
+    given_up = False
+
+    def give_up() -> None:
+        nonlocal given_up
+        given_up = True
+        end_process()
+
+    left = await run_worker(
+        settings,
+        started,
+        stop=stop,
+        end_process=give_up,
+        beside=lambda runtime: worker_endpoint(runtime, settings),
+    )
     if left:
         print(f"{left} tasks were cut off; another process takes them over")
+    if given_up:
+        # So that whoever started it starts another one.
+        raise SystemExit(FAILED)

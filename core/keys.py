@@ -141,6 +141,10 @@ def job_lease(job: str) -> str:
     return f"lock:job:{job}"
 
 
+JOBS = "ticket:jobs"
+"""hash with TTL: periodic job -> `when it last succeeded, seconds|seconds after which it is late`."""
+
+
 def rate_limit(scope: str, who: str) -> str:
     """string with TTL: calls left for a caller."""
     return f"limit:{scope}:{who}"

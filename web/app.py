@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from core.errors import OnsaleError
 from core.languages import LANGUAGES
 from core.payments.composition import alternative, asked_providers
+from core.process.probes import Probes
 from core.runtime import Runtime
 from realtime.live import Live
 from web import (
@@ -35,7 +36,6 @@ from web.ops.response_cache import ResponseCache
 from web.pages import Pages
 from web.paysim import SimulatorStore, paysim_routes
 from web.plans import Plans
-from web.probes import Probes
 from web.problems import Problems
 from web.rate_limits import RateLimits
 from web.requests import Requests

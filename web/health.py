@@ -1,4 +1,4 @@
-"""`GET /actuator/health`: every store and the queue in one call, and what a load balancer asks.
+"""`GET /actuator/health`: every store, the queue and the background work in one call; and what a load balancer asks.
 
 The checks run at once and each is given one second, so the answer comes within two whatever hangs. UP: all is well.
 DEGRADED: sales go on, something waits (e-mails, events). DOWN (503): nobody can buy. Liveness and readiness ask no
@@ -20,11 +20,11 @@ from starlette.responses import Response
 from core.database import raw
 from core.errors import OnsaleError
 from core.messaging.outbox_postgres import Lag, Outbox
+from core.process.probes import Probes
 from core.runtime import Runtime
 from core.venue.event import SaleState
 from core.waiting_room.sizes_redis import sizes
 from web.endpoint import Call, Endpoint, answer
-from web.probes import Probes
 from web.schemas import ComponentHealth, Health
 
 Status = Literal["UP", "DEGRADED", "DOWN"]
@@ -35,7 +35,7 @@ LIMIT: Final = 1.0
 #: The oldest event not handed over may be this old, in seconds, before the installation is called degraded.
 _LATE: Final = 60.0
 #: Components without which nobody can buy; without the others the installation is degraded.
-_VITAL: Final = frozenset({"database", "redis"})
+_VITAL: Final = frozenset({"database", "redis", "jobs"})
 
 
 async def database(runtime: Runtime) -> ComponentHealth:
@@ -77,7 +77,42 @@ async def queue(runtime: Runtime) -> ComponentHealth:
     )
 
 
-CHECKS: Final[Mapping[str, Check]] = {"database": database, "redis": redis, "kafka": kafka, "queue": queue}
+async def jobs(runtime: Runtime) -> ComponentHealth:
+    """Whether the periodic jobs succeed, in whichever process; one that this process only just watches is well."""
+    late = runtime.job_watch.late()
+    if not late:
+        return ComponentHealth(status="UP")
+    return ComponentHealth(
+        status="DOWN" if any(job.vital for job in late) else "DEGRADED",
+        detail={
+            "error": ", ".join(f"{job.name}: no success for {job.seconds:.0f} s" for job in late),
+            "late": {job.name: round(job.seconds, 1) for job in late},
+        },
+    )
+
+
+async def tasks(runtime: Runtime) -> ComponentHealth:
+    """Whether what runs for ever in this process (feeds, relay, consumers, loops of jobs) runs, or ends by itself."""
+    failing = [service for service in runtime.supervisor.services if service.failing]
+    if not failing:
+        return ComponentHealth(status="UP")
+    return ComponentHealth(
+        status="DEGRADED",
+        detail={
+            "error": ", ".join(sorted(service.name for service in failing)),
+            "failing": {service.name: service.failures for service in failing},
+        },
+    )
+
+
+CHECKS: Final[Mapping[str, Check]] = {
+    "database": database,
+    "redis": redis,
+    "kafka": kafka,
+    "queue": queue,
+    "jobs": jobs,
+    "tasks": tasks,
+}
 
 
 async def examine(
@@ -154,7 +189,7 @@ ENDPOINTS = (
         "GET",
         "/actuator/health",
         health,
-        "Every store and the queue",
+        "Every store, the queue and the background work",
         "operations",
         answer=Health,
         also={503: Health},

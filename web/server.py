@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core.embedded import Engines, engines
 from core.errors import StartupError
+from core.process.ending import end_process
 from core.runtime import Runtime, open_runtime
 from core.secrets import resolve_secrets
 from core.settings import Settings
@@ -70,7 +71,7 @@ def create() -> ASGIApp:
 async def open_application() -> AsyncIterator[ASGIApp]:
     """Settings, engines, runtime, live channel and jobs of one server process. Raises StartupError."""
     settings = resolve_secrets(Settings.load())
-    async with _engines(settings) as started, open_runtime(settings, started) as runtime:
+    async with _engines(settings) as started, open_runtime(settings, started, end_process=end_process) as runtime:
         try:
             await runtime.start_jobs()
             async with _live(runtime) as live:

@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 from core import keys
 from core.diagnosis.finding import Cause, Finding, fail, passed, warn
 from core.process.store_redis import REDIS_LOST
+from core.process.successes_redis import Successes
 from core.venue.event import Event, SaleState
 
 _FULL = 0.8
@@ -48,6 +49,18 @@ async def redis(client: Redis) -> AsyncIterator[Finding]:
         yield warn("redis", Cause.REDIS_EVICTS, detail)
 
 
+async def payments_job(client: Redis) -> AsyncIterator[Finding]:
+    """Whether any process finishes the payments that were left over; nothing is said where none ever did."""
+    last = (await Successes(client).read()).get("payments")
+    if last is None:
+        return
+    since = f"{last.seconds:.0f} s"
+    if last.late:
+        yield fail("jobs", Cause.PAYMENTS_STOPPED, f"payments left over: no success for {since}")
+    else:
+        yield passed("jobs", f"payments left over are finished: succeeded {since} ago")
+
+
 async def work(client: Redis, event: Event, now: datetime) -> AsyncIterator[Finding]:
     """The board, and whether any process sweeps."""
     board, version = keys.board(event.slug), keys.board_version(event.slug)
@@ -56,11 +69,14 @@ async def work(client: Redis, event: Event, now: datetime) -> AsyncIterator[Find
         yield passed("board", f"epoch {int(epoch or 0)}, version {int(counter or 0)}")
     else:
         yield fail("board", Cause.BOARD_LOST, "Redis has no board of this event", fix="board")
+    last = (await Successes(client).read()).get("sweep")
     owner = await client.get(keys.job_lease("sweep"))
-    if owner is not None:
-        yield passed("sweep", f"done by {_text(owner)}")
+    by = f"; {_text(owner)} has its lease" if owner is not None else "; no process has its lease"
+    if last is not None and not last.late:
+        yield passed("sweep", f"succeeded {last.seconds:.0f} s ago{by}")
     elif event.sale_state(now) is SaleState.OPEN:
-        yield fail("sweep", Cause.SWEEP_STOPPED, "no process has the sweep's lease")
+        since = f"no success for {last.seconds:.0f} s" if last is not None else "no success is known"
+        yield fail("sweep", Cause.SWEEP_STOPPED, f"{since}{by}")
     limit, active = event.active_limit, await client.zcard(keys.active_users(event.slug))
     waiting, cap = await client.zcard(keys.waiting_queue(event.slug)), await client.get(keys.active_cap(event.slug))
     detail = f"{active} active of {limit}, {waiting} waiting"

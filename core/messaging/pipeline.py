@@ -203,11 +203,26 @@ class EventPipeline:
 
     def jobs(self) -> list[Job]:
         jobs = [
-            Job("outbox_lag", every=_LAG_SECONDS, run=self._measure_lag, lease=False, limit=5.0),
-            Job("purge_events", every=_PURGE_SECONDS, run=self._purge, limit=300.0),
+            Job(
+                "outbox_lag",
+                every=_LAG_SECONDS,
+                run=self._measure_lag,
+                lease=False,
+                limit=5.0,
+                needs=frozenset({"database"}),
+            ),
+            Job("purge_events", every=_PURGE_SECONDS, run=self._purge, limit=300.0, needs=frozenset({"database"})),
         ]
         if self._members:
-            jobs.append(Job("consumer_lag", every=_CONSUMER_LAG_SECONDS, run=self._measure_consumers, lease=False))
+            jobs.append(
+                Job(
+                    "consumer_lag",
+                    every=_CONSUMER_LAG_SECONDS,
+                    run=self._measure_consumers,
+                    lease=False,
+                    needs=frozenset({"kafka"}),
+                )
+            )
         return jobs
 
     async def _measure_lag(self) -> None:

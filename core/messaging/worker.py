@@ -24,12 +24,14 @@ async def run_worker(
     *,
     stop: asyncio.Event,
     drain_seconds: float = _DRAIN_SECONDS,
+    end_process: Callable[[], None] = lambda: None,
     beside: Callable[[Runtime], AbstractAsyncContextManager[None]] = lambda runtime: contextlib.nullcontext(),
 ) -> int:
     """Works until `stop` is set, then ends what is in hand; returns how many tasks had to be cut off (their work is
-    claimed again by another process). The schema must be up to date. `beside` is open meanwhile. Raises StartupError.
+    claimed again by another process). The schema must be up to date. `beside` is open meanwhile. `end_process`: as in
+    `open_runtime`. Raises StartupError.
     """
-    async with open_runtime(settings, engines, consume=True) as runtime, beside(runtime):
+    async with open_runtime(settings, engines, consume=True, end_process=end_process) as runtime, beside(runtime):
         await runtime.start_jobs()
         log.info("worker started", process=runtime.process, kafka=settings.kafka_bootstrap_servers or "local bus")
         await stop.wait()

@@ -104,6 +104,7 @@ class Service:
                 was_well = self._age() >= WELL_SECONDS
                 await end(run)
             if self._anew.is_set():
+                self._count_restart()
                 continue
             error = self._error(run)
             if error is None:
@@ -111,6 +112,10 @@ class Service:
             self.last_error = error
             self.failures = 1 if was_well else self.failures + 1
             await self._report_and_pause(error)
+            self._count_restart()
+
+    def _count_restart(self) -> None:
+        if self._wanted:
             self.restarts += 1
             RESTARTS.labels(first_word(self.name)).inc()
 

@@ -97,6 +97,7 @@ async def within(seconds: float, name: str, coroutine: Coroutine[Any, Any, T]) -
         return task.result()
     finally:
         await end(task)
+        _looked_at(task)
 
 
 @contextlib.asynccontextmanager
@@ -121,5 +122,10 @@ async def first_of(*awaitables: Awaitable[T], timeout: float | None = None) -> a
     finally:
         await end(*racing)
         for one in racing:
-            if one.done() and not one.cancelled():
-                one.exception()  # looked at, so that a loser's exception is no noise
+            _looked_at(one)
+
+
+def _looked_at(task: asyncio.Future[Any]) -> None:
+    """What it raised is nobody's any more: asyncio would complain about an exception that nobody has seen."""
+    if task.done() and not task.cancelled():
+        task.exception()

@@ -15,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from core import keys
 from core.embedded import Engines
+from core.process.probes import Probes
 from core.runtime import Runtime, open_runtime
 from core.settings import Settings
 from core.venue.event import SaleStatus
@@ -24,7 +25,6 @@ from tests.contract.api_client import Api, open_client
 from tests.contract.store_proxy import behind_proxies
 from web import health
 from web.app import create_app
-from web.probes import Probes
 from web.schemas import ComponentHealth
 
 PATIENCE = 90
@@ -37,7 +37,7 @@ async def test_health_in_one_call(nobody: Api, visitor: Api, other: Api, make_ev
         await api.call("POST", f"/api/events/{event.slug}/queue")
     body = (await nobody.call("GET", "/actuator/health", expect=200)).json()
     components = body["components"]
-    assert set(components) == {"database", "redis", "kafka", "queue"}
+    assert set(components) == {"database", "redis", "kafka", "queue", "jobs", "tasks"}
     assert components["database"]["status"] == components["redis"]["status"] == "UP"
     assert all(one["latency_ms"] >= 0 for one in components.values())
     assert components["kafka"]["detail"]["bus"] == "local"

@@ -13,6 +13,7 @@ from core import keys
 from core.embedded import Engines
 from core.messaging.pipeline import EventPipeline
 from core.payments.breaker import Mode
+from core.process.successes_redis import Successes
 from core.runtime import Runtime, open_runtime
 from core.settings import Settings
 from core.venue.event import Event
@@ -232,7 +233,7 @@ async def test_the_diagnosis_names_the_cause_and_the_reply(
     for api in (visitor, other):
         await api.call("POST", f"/api/events/{event.slug}/queue", expect=200)
     await runtime.waiting_room.sweep(event)
-    await runtime.redis.set(keys.job_lease("sweep"), "somebody", px=60_000)
+    await Successes(runtime.redis).note("sweep", 600)
     # Events of other tests wait in the outbox: they are not this visitor's trouble.
     await runtime.database.execute("UPDATE outbox SET sent_at = now() WHERE sent_at IS NULL")
     question = {"event": event.slug, "visitor": other.visitor}
