@@ -376,7 +376,7 @@ async def test_a_sale_whose_sweep_fails_stops_no_other_sale(runtime: Runtime, ma
     async def listed() -> list[Event]:
         return known
 
-    runtime.events.list = listed  # type: ignore[assignment, method-assign]
+    runtime.events.list = listed  # type: ignore[method-assign]
     sweeping = Sweeping(events=runtime.events, waiting_room=runtime.waiting_room, clock=runtime.clock)
     with structlog.testing.capture_logs() as lines:
         await sweeping.run()
