@@ -23,6 +23,7 @@ from core.clock import Clock, SystemClock
 from core.database import close_database, open_database, raw
 from core.diagnosis.diagnose import Diagnose
 from core.diagnosis.health_check import HealthCheck
+from core.diagnosis.health_watch import HealthWatch
 from core.embedded import Engines
 from core.errors import StartupError
 from core.figures.history_redis import EVERY_SECONDS as HISTORY_SECONDS
@@ -30,7 +31,9 @@ from core.figures.history_redis import History
 from core.figures.vitals_redis import EVERY_SECONDS as VITALS_SECONDS
 from core.figures.vitals_redis import VitalsBoard
 from core.messaging.pipeline import EventPipeline
+from core.messaging.sales_projection_postgres import SalesProjection
 from core.notifications.alert_messages import Messenger, NoMessenger
+from core.notifications.composition import email_consumer, open_mailer
 from core.notifications.slack_http import SlackMessenger
 from core.payments.composition import open_payments
 from core.payments.payments import Payments
@@ -51,7 +54,6 @@ from core.seats.seat_lock_redis import SeatLocks
 from core.seats.seats import Seats
 from core.settings import Settings
 from core.upkeep.eviction_redis import warn_of_eviction
-from core.upkeep.health_watch import HealthWatch
 from core.upkeep.janitor_redis import delete_locks_without_ttl
 from core.upkeep.limits_redis import Limits
 from core.upkeep.load_redis import LoadReadings
@@ -214,8 +216,16 @@ async def open_runtime(
         stack.push_async_callback(payments.aclose)
         rows = SeatRows(database=database, replica=replica)
         waiting_room = WaitingRoom(run=run, boards=boards, settings=settings, secret=secret, clock=clock)
+        mailer = open_mailer(settings)
+        stack.push_async_callback(mailer.close)
         pipeline = EventPipeline(
-            database=database, settings=settings, supervisor=supervisor, process=process, consume=consume
+            database=database,
+            settings=settings,
+            supervisor=supervisor,
+            process=process,
+            # In PostgreSQL first: what is written there should not wait for a mail server.
+            consumers=[SalesProjection(), email_consumer(settings, mailer)],
+            consume=consume,
         )
         checkout = Checkout(
             database=database,

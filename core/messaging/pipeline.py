@@ -26,13 +26,8 @@ from core.messaging.outbox_postgres import Lag, Outbox
 from core.messaging.purge_postgres import purge
 from core.messaging.relay import Relay
 from core.messaging.retry import RetryPlan
-from core.messaging.sales_projection_postgres import SalesProjection
 from core.messaging.schema_registry_http import open_registry
 from core.messaging.topics_kafka import Topics, client_options
-from core.notifications.email_consumer import EmailConsumer
-from core.notifications.email_files import FileMailer
-from core.notifications.email_smtp import SmtpMailer
-from core.notifications.mailer import Mailer
 from core.process.jobs import Job
 from core.process.supervisor import Service, Supervisor
 from core.settings import Settings
@@ -51,8 +46,8 @@ class EventPipeline:
 
     Without Kafka the relay runs the consumers, in every process that has a pipeline. With Kafka every pipeline relays,
     and those with `consume` (the workers) are members of the consumer groups.
-    `process` is the process's unique name; `base_url` is where buyers reach the site (empty: what settings say).
-    `consumers`, `mailer`, `bus` and `topics` are the product's own unless a test brings others.
+    `process` is the process's unique name. The local bus serves `consumers` in their order. `bus` and `topics` are the
+    product's own unless a test brings others.
     """
 
     def __init__(
@@ -62,10 +57,8 @@ class EventPipeline:
         settings: Settings,
         supervisor: Supervisor,
         process: str,
-        base_url: str = "",
+        consumers: Sequence[Consumer],
         consume: bool = False,
-        consumers: Sequence[Consumer] | None = None,
-        mailer: Mailer | None = None,
         bus: Bus | None = None,
         topics: Topics | None = None,
         retries: RetryPlan | None = None,
@@ -75,16 +68,8 @@ class EventPipeline:
         self._supervisor = supervisor
         self._process = process
         self._topics = topics or Topics()
-        self._mailer = mailer or open_mailer(settings)
         self._retries = retries or RetryPlan(settings.consumer_retries)
         self._registry = open_registry(settings, self._topics)
-        address = base_url or settings.base_url or f"http://{settings.host}:{settings.port}"
-        if consumers is None:
-            # In PostgreSQL first: what is written there should not wait for a mail server.
-            consumers = [
-                SalesProjection(),
-                EmailConsumer(mailer=self._mailer, base_url=address, sender=settings.mail_from),
-            ]
         self._consumers = [consumer.name for consumer in consumers]
         self.dead_letters = DeadLetters(database)
         kafka = bool(settings.kafka_bootstrap_servers)
@@ -174,7 +159,6 @@ class EventPipeline:
         await self._bus.stop()
         if self._members:
             await self._dead_topic.stop()
-        await self._mailer.close()
         if self._registry is not None:
             await self._registry.aclose()
 
@@ -236,11 +220,3 @@ class EventPipeline:
 
     async def _purge(self) -> dict[str, int]:
         return await purge(self._database, days=self._settings.processed_days)
-
-
-def open_mailer(settings: Settings) -> Mailer:
-    """By SMTP when a server is named, else files under the data folder. Raises StartupError for a bad
-    SMTP_URL.
-    """
-    url = settings.smtp_url.get_secret_value()
-    return SmtpMailer(url) if url else FileMailer(settings.data / "mail")

@@ -12,6 +12,7 @@ import structlog
 from core import keys
 from core.embedded import Engines
 from core.messaging.pipeline import EventPipeline
+from core.messaging.sales_projection_postgres import SalesProjection
 from core.payments.breaker import Mode
 from core.process.successes_redis import Successes
 from core.runtime import Runtime, open_runtime
@@ -339,7 +340,11 @@ class TestFigures:
     async def _project(runtime: Runtime, event: Event) -> None:
         """Lets the sales projection catch up, as the job list of a process does."""
         pipeline = EventPipeline(
-            database=runtime.database, settings=runtime.settings, supervisor=runtime.supervisor, process="figures"
+            database=runtime.database,
+            settings=runtime.settings,
+            supervisor=runtime.supervisor,
+            process="figures",
+            consumers=[SalesProjection()],
         )
         await pipeline.start()
         try:

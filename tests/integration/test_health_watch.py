@@ -14,6 +14,7 @@ from core import audit_postgres as audit
 from core import keys
 from core.clock import ManualClock
 from core.diagnosis.health_check import HealthCheck
+from core.diagnosis.health_watch import HealthWatch
 from core.embedded import Engines
 from core.messaging import pipeline as event_pipeline
 from core.messaging.bus import BusUnavailable
@@ -24,7 +25,6 @@ from core.process.lease_redis import Leases
 from core.process.successes_redis import Successes
 from core.runtime import Runtime, open_runtime
 from core.settings import Settings
-from core.upkeep.health_watch import HealthWatch
 from core.upkeep.reconcile_rounds import ReconcileRounds
 from core.waiting_room.queue_redis import WaitingRoom
 from tests.booking import rows

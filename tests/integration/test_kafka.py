@@ -21,6 +21,7 @@ from pydantic import SecretStr
 from typer.testing import CliRunner
 
 from cli import messages as messages_cli
+from cli.worker import run_worker
 from core.embedded import Engines
 from core.errors import StartupError
 from core.messaging import dead_letters_kafka as dead
@@ -33,7 +34,6 @@ from core.messaging.lag_kafka import consumer_lag
 from core.messaging.outbox_postgres import Outbox
 from core.messaging.retry import RetryPlan
 from core.messaging.topics_kafka import Topics, client_options
-from core.messaging.worker import run_worker
 from core.runtime import open_runtime
 from core.settings import Settings
 from tests.integration.conftest import Start
