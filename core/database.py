@@ -1,7 +1,7 @@
 """PostgreSQL: opening the pool, migrating, and the raw connection of the hot paths.
 
 Everything goes through `databases`; hot paths take its `raw_connection` (asyncpg), which was measured at twice the
-statements a second (DESIGN.md section 7).
+statements a second.
 
 Nobody waits long for a PostgreSQL that hangs, is full or is slow: `ANSWER_SECONDS` for a statement, `POOL_SECONDS` for
 a connection. Statements of background work that may take longer pass `timeout=BACKGROUND_SECONDS` themselves.

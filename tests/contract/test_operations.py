@@ -47,7 +47,7 @@ async def test_health_in_one_call(nobody: Api, visitor: Api, other: Api, make_ev
 
 @pytest.mark.parametrize("hanging", ["postgres", "redis", "both"])
 async def test_health_answers_soon_when_a_store_hangs(hanging: str, settings: Settings, stores: Engines) -> None:
-    """Issue 4 section 3: within 2 s. Each check has a limit of its own below that and they run at once; the rest of the
+    """S29: within 2 s. Each check has a limit of its own below that and they run at once; the rest of the
     time that a call takes here is the machine's that runs the tests."""
     assert health.LIMIT <= 1
     async with behind_proxies(stores) as (engines, postgres, redis), open_runtime(settings, engines) as runtime:

@@ -1,4 +1,4 @@
-"""Issue 4 section 3: what operators see and do over HTTP: refused without the token, done as said, written down."""
+"""What operators see and do over HTTP: refused without the token, done as said, written down."""
 
 from __future__ import annotations
 

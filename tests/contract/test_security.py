@@ -1,4 +1,4 @@
-"""Who calls and whether to believe it: identity, cross-site calls, security headers, limits. Issue 2 section 7."""
+"""Who calls and whether to believe it: identity, cross-site calls, security headers, limits."""
 
 from __future__ import annotations
 
@@ -228,7 +228,7 @@ async def test_no_foreign_page_may_read_an_answer(client: httpx.AsyncClient) -> 
 
 
 class TestLimits:
-    """S-row of issue 2 section 7: rate limits, which say when to come back."""
+    """Rate limits, which say when to come back."""
 
     @pytest.fixture
     def clock(self) -> ManualClock:

@@ -1,4 +1,4 @@
-"""The operators' console in a browser: signing in, steering a sale, answering a customer (issue 4 section 3)."""
+"""The operators' console in a browser: signing in, steering a sale, answering a customer."""
 
 from __future__ import annotations
 

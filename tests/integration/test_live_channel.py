@@ -1,4 +1,4 @@
-"""The live channel over a real server, real Valkey and real WebSocket clients (D3-D6, S7-S9, issue 2 section 5)."""
+"""The live channel over a real server, real Valkey and real WebSocket clients (D3-D6, S7-S9)."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ async def test_two_browsers_see_each_others_holds(server: LiveServer, make_event
 async def test_a_change_reaches_every_browser_within_a_tenth_of_a_second(
     server: LiveServer, make_event: MakeEvent
 ) -> None:
-    """DESIGN section 5: the median of a few, because the machine is shared."""
+    """D5, within 100 ms: the median of a few, because the machine is shared."""
     event = await make_event()
     loop = asyncio.get_running_loop()
     async with server.browser(event.slug) as one, server.browser(event.slug) as two:

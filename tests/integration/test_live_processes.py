@@ -1,4 +1,4 @@
-"""Several server processes behave as one (D5), and a slow browser costs the others nothing (issue 2, section 5)."""
+"""Several server processes behave as one (D5), and a slow browser costs the others nothing."""
 
 from __future__ import annotations
 
@@ -236,7 +236,7 @@ async def test_slow_browser_is_sent_away_and_the_others_get_everything(
 
 
 async def test_places_of_many_waiting_browsers_cost_no_redis_call_each(runtime: Runtime, make_event: MakeEvent) -> None:
-    """S7, DESIGN section 5: Valkey's own count of scripts run, while 150 browsers follow 20 departures."""
+    """S7: Valkey's own count of scripts run, while 150 browsers follow 20 departures."""
     event = await make_event(active_limit=1)
     redis = runtime.redis
     async with live_server(runtime) as server, contextlib.AsyncExitStack() as stack:

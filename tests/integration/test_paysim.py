@@ -37,7 +37,7 @@ async def confirm(paysim: Simulator, order_id: str, *, key: str | None = None, *
 
 
 async def test_defaults_and_partial_changes(tmp_path: Path) -> None:
-    """Issue 2: defaults 0.7, 2, 0, 0; one PUT may name one member, and keeps the others."""
+    """S23: defaults 0.7, 2, 0, 0; one PUT may name one member, and keeps the others."""
     store = SimulatorStore(tmp_path / "new" / "paysim.sqlite3")
     async with serve(simulator_app(store)) as url, httpx.AsyncClient(headers=_bearer(TOKEN), trust_env=False) as client:
         url = f"{url}/paysim/behaviour"
@@ -107,7 +107,7 @@ async def test_an_installation_without_a_token_has_no_operators(tmp_path: Path) 
 
 
 async def test_the_ledger(paysim: Simulator) -> None:
-    """Issue 2: `[{order_id, amount, charged, cancelled}]`, in the order of charging."""
+    """S23: `[{order_id, amount, charged, cancelled}]`, in the order of charging."""
     orders = {key: a_charge(key).order_id for key in ("pk_ok", "pk_declined", "pk_error", "pk_ok2")}
     answers = {key: await confirm(paysim, order, paymentKey=key) for key, order in orders.items()}
     key = answers["pk_ok2"].json()["paymentKey"]

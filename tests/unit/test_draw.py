@@ -29,7 +29,7 @@ def published(receipts: list[str], *, beacon: str = "", seed: bytes = SEED) -> t
 
 
 def test_the_algorithm_is_the_one_that_is_written_down() -> None:
-    """DESIGN section 8, spelled out once more from the text alone."""
+    """`onsale-draw-1`, spelled out once more from its description alone (F2)."""
     receipts = entries(5)
     root = hashlib.sha256("".join(f"{entry}\n" for entry in sorted(receipts)).encode()).hexdigest()
     key = {entry: hmac.new(SEED, f"{root}\nbeacon\n{entry}".encode(), hashlib.sha256).hexdigest() for entry in receipts}

@@ -1,4 +1,4 @@
-"""Issue 4, section 4: what is known of a periodic job's runs, whichever way they end."""
+"""What is known of a periodic job's runs, whichever way they end."""
 
 from __future__ import annotations
 
