@@ -8,7 +8,7 @@ CROWD ?= 300
 TESTERS ?= logical
 
 .DEFAULT_GOAL := help
-.PHONY: run demo dev quick test check bench chaos docs clean help
+.PHONY: run demo dev quick test test-browsers check bench chaos docs clean help
 
 # What the program needs, and what working on it needs as well; done again only when the lock changes.
 .venv/onsale-run: $(LOCK) scripts/uv.sh
@@ -35,6 +35,9 @@ quick: .venv/onsale-dev ## unit tests and what the change since main touches, un
 test: .venv/onsale-dev ## all tests, on real stores and in a real browser
 	@chromium=$$(scripts/chromium.sh $(BIN)/python) && CHROMIUM=$$chromium $(BIN)/python -m pytest -m "not chaos" \
 		-n $(TESTERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
+test-browsers: .venv/onsale-dev ## five journeys in Firefox and WebKitGTK; skipped loudly where there is none
+	$(BIN)/python -m pytest -rs tests/browsers
 
 check: .venv/onsale-dev ## ruff, its format, mypy --strict (tests as well), import rules, settings and their documentation
 	$(BIN)/ruff check .
@@ -64,4 +67,4 @@ clean: ## remove environment and caches; the data folder (.onsale) stays
 
 help:
 	@echo "make targets:"
-	@sed -n 's/^\([a-z]*\):.*## /  \1\t/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 16

@@ -37,13 +37,21 @@ export const counted = (key, count, values = {}) => t(key, { count, number: numb
 
 export const number = (value) => new Intl.NumberFormat(language).format(value);
 
-// Currencies that browsers write without the decimals which ISO 4217, and so the server, counts their minor unit in.
-const DECIMALS = { COP: 2, HUF: 2, IDR: 2, PKR: 2 };
+// Currencies whose minor unit is not a hundredth, as the server counts it (Babel's CLDR). Engines do not agree: Firefox
+// and Safari give the Albanian lek two decimals, Chromium none.
+const DECIMALS = {
+  0:
+    "ADP AFN ALL BIF BYR CLP DJF ESP GNF IQD IRR ISK ITL JPY KMF KPW KRW LAK LBP LUF MGA MGF MMK MRO PYG RSD RWF SLL " +
+    "SOS STD SYP TMM TRL UGX UYI VND VUV XAF XOF XPF YER ZMK ZWD",
+  3: "BHD JOD KWD LYD OMR TND",
+  4: "CLF UYW",
+};
+const DECIMALS_OF = new Map(
+  Object.entries(DECIMALS).flatMap(([digits, codes]) => codes.split(" ").map((code) => [code, Number(digits)])),
+);
 
 /** Decimal places of a currency's minor unit: 2 for EUR, 0 for KRW. */
-export const decimals = (currency) =>
-  DECIMALS[currency] ??
-  new Intl.NumberFormat("en", { style: "currency", currency }).resolvedOptions().maximumFractionDigits;
+export const decimals = (currency) => DECIMALS_OF.get(currency) ?? 2;
 
 /** `amount` in the currency's minor unit: 1500, "EUR" -> "€15.00"; 15000, "KRW" -> "₩15,000". */
 export function money(amount, currency) {

@@ -10,7 +10,7 @@ from playwright.async_api import Browser, Locator, Page, expect
 from tests.e2e.conftest import MakeSale, OpenConsole, OpenPage, Server
 from tests.e2e.sale_page import PATIENCE
 from tests.e2e.test_accessibility import LOOKS, _clean
-from tests.e2e.test_waiting_room import Guest
+from tests.sale_server import Guest
 
 
 @pytest.fixture
