@@ -178,7 +178,7 @@ class Channel:
                 self._live.seat_feed.sync(self._connection, epoch, version)
             case wire.Leave():
                 await self._waiting_room.leave(event, visitor)
-                if not self._attendance.expired(ExpiredReason.LEFT, self._attendance.version):
+                if not self._live.queue_feed.left(self._attendance):
                     self.told_expired(ExpiredReason.LEFT)
             case _:
                 assert_never(command)
@@ -201,7 +201,7 @@ class Channel:
         return await self._live.queue_feed.learn(self._attendance, call)
 
     def _alive(self) -> None:
-        self._presence.alive(self._event, self._attendance)
+        self._presence.alive(self._live, self._attendance)
 
     def _send(self, kind: str, **fields: Any) -> None:
         self.told(wire.encode(kind, **fields))
@@ -214,7 +214,7 @@ class Channel:
             self._send_admitted()
 
     def _send_place(self) -> None:
-        if message := self._live.queue_feed.queue_message(self._attendance, ticket=True):
+        if message := self._live.place_pushes.message(self._attendance, ticket=True):
             self.told(message)
 
     def _send_admitted(self) -> None:
@@ -226,7 +226,7 @@ class Channel:
         )
 
     def _send_basket(self, basket: Basket | None, **id_: str) -> None:
-        self._attendance.told_basket = _seats_of(basket)
+        self._live.baskets.told(self._attendance, basket)
         self.told(wire.held(basket, **id_))
 
     def _answer(self, basket: Basket | None, id_: str) -> None:
@@ -249,7 +249,3 @@ class Channel:
     def _problem(self, error: OnsaleError, command: wire.Command | None = None) -> None:
         id_ = getattr(command, "id", "")
         self._send("problem", code=error.code, detail=error.detail, **({"id": id_} if id_ else {}))
-
-
-def _seats_of(basket: Basket | None) -> frozenset[int]:
-    return frozenset(basket.seats) if basket else frozenset()

@@ -165,6 +165,7 @@ async def live_server(runtime: Runtime, **options: Any) -> AsyncIterator[LiveSer
     live = Live(
         settings=runtime.settings,
         clock=runtime.clock,
+        supervisor=runtime.supervisor,
         redis=runtime.redis,
         events=runtime.events,
         waiting_room=runtime.waiting_room,

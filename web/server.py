@@ -89,6 +89,7 @@ async def _live(runtime: Runtime) -> AsyncIterator[Live]:
     live = Live(
         settings=runtime.settings,
         clock=runtime.clock,
+        supervisor=runtime.supervisor,
         redis=runtime.redis,
         events=runtime.events,
         waiting_room=runtime.waiting_room,
