@@ -2,8 +2,8 @@
 
 A basket changes by this process's channel, by another one's, by HTTP, or because its time is over. The channel that
 asked has its answer; the visitor's other tabs learn of it from the seat feed (seats held or let go by the visitor) and
-from the queue feed (a basket that lapsed). Such news is often faster than the answer, so it waits a moment; if the
-tabs do not know it by then, the basket is looked up and told.
+from the queue feed (a basket that lapsed). News is often faster than the answer, so it waits a moment; if the tabs do
+not know it by then, the basket is looked up and told. When news was lost, all baskets are looked up.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Final
 
 from core.process.supervisor import Service, Supervisor
 from core.seats.basket import Basket
+from core.waiting_room.place import PlaceState
 from realtime import wire
 from realtime.attendance import Attendance, Attendances
 from realtime.look_ups import LookUps
@@ -59,6 +60,12 @@ class Baskets:
             self._unsure[visitor] = dict(changes)
             asyncio.get_running_loop().call_later(_ANSWER_SECONDS, self._judge, visitor)
 
+    def resynced(self) -> None:
+        """News of any visitor may have been lost: those who may hold seats are looked up."""
+        for attendance in self._attendances:
+            if attendance.state is PlaceState.ACTIVE:
+                self._look_ups.doubt(attendance.visitor)
+
     def lapsed(self, visitor: str) -> None:
         """The time of the visitor's basket is over."""
         if self._attendances.get(visitor) is not None:
@@ -90,10 +97,10 @@ class Baskets:
         if lapsed and basket is None:
             attendance.told_basket = None
             attendance.tell(wire.encode("expired", reason=ExpiredReason.HOLD))
-        elif attendance.told_basket != _seats_of(basket):
+        elif (attendance.told_basket or frozenset()) != _seats_of(basket) and not (basket and basket.paying):
             attendance.told_basket = _seats_of(basket)
             attendance.tell(wire.held(basket))
-        # Else the tabs know: by the time that the news is here the visitor may hold other seats.
+        # Else the tabs know: by the time that the news is here the visitor may hold other seats, or pay for these.
 
 
 def _seats_of(basket: Basket | None) -> frozenset[int]:

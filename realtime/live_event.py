@@ -74,6 +74,7 @@ class LiveEvent:
             lambda: seats.board(self.event),
             coalesce_ms=settings.board_coalesce_ms,
             basket_changed=self.baskets.changed,
+            resynced=self.baskets.resynced,
         )
         self.queue_feed = QueueFeed(
             lambda: self.event,

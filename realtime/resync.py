@@ -28,6 +28,7 @@ log = structlog.get_logger(__name__)
 
 State = TypeVar("State")
 Message = TypeVar("Message")
+Fetched = TypeVar("Fetched", contravariant=True)
 
 #: Pauses of a feed whose store does not answer, and of one that failed: browsers wait for it.
 PAUSES: Final = Backoff(first=0.1, longest=2.0, jitter=0.3)
@@ -37,10 +38,10 @@ _FETCH_SECONDS: Final = 15.0
 _AUDIT_PATIENCE_SECONDS: Final = 2.0
 
 
-class Mirror(Protocol[State, Message]):
+class Mirror(Protocol[Fetched, Message]):
     """What is kept in step, as far as nothing waits."""
 
-    def load(self, state: State, /) -> None:
+    def load(self, state: Fetched, /) -> None:
         """Takes a fetched state in place of what was known."""
         ...
 

@@ -46,12 +46,14 @@ class SeatFeed:
         coalesce_ms: float,
         audit_seconds: float = _AUDIT_SECONDS,
         basket_changed: BasketChanged = lambda visitor, changes: None,
+        resynced: Callable[[], None] = lambda: None,
     ) -> None:
         self._slug = slug
         self._hub = hub
         self._fetch_board = board
         self._coalesce = coalesce_ms / 1000
         self._basket_changed = basket_changed
+        self._resynced = resynced
         self._mirror = BoardMirror()
         self._board_frame: tuple[tuple[int, int], Frame] | None = None
         self._work = asyncio.Event()
@@ -124,6 +126,7 @@ class SeatFeed:
         if len(self._hub) and self.version != had:
             self._board_due = True
         self._work.set()
+        self._resynced()
 
     def take(self, message: BoardMessage) -> bool:
         return self._mirror.take(message)

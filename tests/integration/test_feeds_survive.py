@@ -30,6 +30,7 @@ from tests.live_tabs import Tab, process, truth
 
 ROOM = Path(realtime.__file__).parent
 SEATS = 12
+MOST_ROUNDS = 200
 
 #: Where background work of an event waits. Each of these is struck once, at every line at which it does.
 AWAITS = {
@@ -74,6 +75,10 @@ class Strikes:
         self.struck: list[Await] = []
         self.armed = False
 
+    @property
+    def functions(self) -> set[str]:
+        return {place.function for place in self.struck}
+
     def arm(self) -> None:
         self.armed = True
 
@@ -94,7 +99,8 @@ def _waits_at(coroutine: Any) -> Await | None:
     while inspect.iscoroutine(inner) and inspect.getcoroutinestate(inner) == inspect.CORO_SUSPENDED:
         code = inner.cr_code
         if Path(code.co_filename).parent == ROOM:
-            found = Await(f"{Path(code.co_filename).stem}.{code.co_qualname}", inner.cr_frame.f_lineno)
+            line = inner.cr_frame.f_lineno if inner.cr_frame else 0
+            found = Await(f"{Path(code.co_filename).stem}.{code.co_qualname}", line)
         inner = inner.cr_await
     return found
 
@@ -165,6 +171,10 @@ async def test_map_queue_and_baskets_are_true_again_after_an_error_at_any_await(
 
         async def activity() -> None:
             """One of everything, so that every await of every feed is met."""
+            # Before the rest: what a strike has broken later in this round is not mended by a new subscription.
+            if chance.random() < 0.3:
+                await runtime.redis.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+                await asyncio.sleep(0.3)
             for tab in chance.sample(tabs, len(tabs)):
                 await join(tab.attendance)
                 presence.alive(live, tab.attendance)
@@ -178,8 +188,6 @@ async def test_map_queue_and_baskets_are_true_again_after_an_error_at_any_await(
             await runtime.events.update(event.slug, paused=not live.event.paused)
             await room.tell_sale_changed(event)
             live._subscriptions.add(f"t-{len(strikes.struck)}", live.queue_feed)  # as of another event
-            if chance.random() < 0.5:
-                await runtime.redis.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
             await runtime.events.update(event.slug, paused=False)
 
         async def wrong() -> list[str]:
@@ -204,17 +212,17 @@ async def test_map_queue_and_baskets_are_true_again_after_an_error_at_any_await(
             while differences := await wrong():
                 assert asyncio.get_running_loop().time() < deadline, (strikes.struck[-1:], differences)
 
-        fruitless = 0
-        while fruitless < 6:
+        fruitless = rounds = 0
+        while rounds < MOST_ROUNDS and (fruitless < 4 or AWAITS - strikes.functions):
+            rounds += 1
             before = len(strikes.struck)
             strikes.arm()
             await activity()
             await converges()
-            print(asyncio.get_running_loop().time(), strikes.struck[-1:])
             fruitless = fruitless + 1 if len(strikes.struck) == before else 0
         strikes.armed = False
         await presence.stop()
-    missed = AWAITS - {place.function for place in strikes.struck}
+    missed = AWAITS - strikes.functions
     assert not missed, f"not struck: {missed}; struck: {strikes.struck}"
     assert not [service.name for service in runtime.supervisor.services if service.name.startswith("realtime.")]
 

@@ -212,6 +212,7 @@ async def test_news_of_a_sale_makes_no_process_forget_it(shop: Shop, faulty: Fau
         shop.event,
         settings=runtime.settings,
         clock=runtime.clock,
+        supervisor=runtime.supervisor,
         subscriptions=Subscriptions(runtime.redis),
         events=runtime.events,
         waiting_room=runtime.waiting_room,

@@ -74,7 +74,12 @@ async def until(condition: Callable[[], bool]) -> None:
 async def test_what_comes_while_the_state_is_fetched_is_taken_on_top_of_it() -> None:
     counter = Counter()
     async with running(counter) as resync:
-        counter.meanwhile = lambda: [resync.hear(n) for n in (9, 10, 11, 12)] and None
+
+        def hear() -> None:
+            for n in (9, 10, 11, 12):
+                resync.hear(n)
+
+        counter.meanwhile = hear
         resync.begin("start")
         await until(resync.ready.is_set)
     assert (counter.mine, counter.fetches) == (12, 1)
