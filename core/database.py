@@ -194,7 +194,13 @@ def _give_up(connection: Any) -> None:
         connection.terminate()
 
 
+def pool_of(database: databases.Database) -> asyncpg.Pool | None:
+    """asyncpg's pool, which `databases` does not show; None before it is connected and after it is not."""
+    pool: asyncpg.Pool | None = getattr(database._backend, "_pool", None)
+    return pool
+
+
 async def _expire(database: databases.Database) -> None:
-    pool = getattr(database._backend, "_pool", None)
+    pool = pool_of(database)
     if pool is not None:
         await pool.expire_connections()
