@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from cli.load.funnel import End
-from core.seats.board import SeatState
+from core.seats.board import STATE_OF_STATUS, SeatState
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +64,6 @@ class Truth:
     own_event: bool
 
 
-_BYTE = {
-    "AVAILABLE": SeatState.AVAILABLE,
-    "PAYING": SeatState.HELD,
-    "SOLD": SeatState.SOLD,
-    "BLOCKED": SeatState.BLOCKED,
-}
 #: Ordinals or ids named in one line, at most.
 _NAMED = 5
 
@@ -188,7 +182,7 @@ def board_differences(name: str, states: bytes, seats: Sequence[str], *, others:
     wrong = [
         ordinal
         for ordinal, (state, status) in enumerate(zip(states, seats, strict=True))
-        if state != _BYTE[status] and not (others and status == "AVAILABLE" and state == SeatState.HELD)
+        if state != STATE_OF_STATUS[status] and not (others and status == "AVAILABLE" and state == SeatState.HELD)
     ]
     if wrong:
         first = wrong[0]

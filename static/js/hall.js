@@ -2,7 +2,7 @@
 // basket, and turns a chosen seat into commands.
 import { announce } from "./announce.js";
 import { bestSeats } from "./best_seats.js";
-import { AVAILABLE } from "./board.js";
+import { AVAILABLE, BLOCKED } from "./board.js";
 import { counted, money, reason, t } from "./i18n.js";
 import { Plan } from "./plan.js";
 import { SeatList, lookOf } from "./seat_list/seat_list.js";
@@ -13,6 +13,7 @@ import { seatName } from "./views/parts.js";
 
 const BEST_TRIES = 3; // when others are quicker
 const TOAST = 4000; // milliseconds
+const GONE = new Set([AVAILABLE, BLOCKED]);
 const LOST_AFTER = 1000; // milliseconds
 const LIST_EVERY = 250; // milliseconds between two drawings of list and counts while the crowd picks
 
@@ -69,13 +70,13 @@ export class Hall {
     const letting = pendingSeats(this.store.state, "release");
     this.#lost(
       ordinals.filter(
-        (ordinal) => this.own.has(ordinal) && this.board.states[ordinal] === AVAILABLE && !letting.has(ordinal),
+        (ordinal) => this.own.has(ordinal) && GONE.has(this.board.states[ordinal]) && !letting.has(ordinal),
       ),
     );
   }
 
-  // A seat of ours came free and it was not us: an operator, or another tab. When no news of the basket follows, the
-  // answer to letting it go says what is left.
+  // A seat of ours came free or was blocked, and it was not us: an operator, or another tab. When no news of the basket
+  // follows, the answer to letting it go says what is left.
   #lost(seats) {
     if (!seats.length) return;
     setTimeout(() => {
