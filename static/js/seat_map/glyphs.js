@@ -3,10 +3,9 @@
 //   asked: dashed ring (a request is under way)          held: half disc in a ring
 //   sold: small cross                                    blocked: small dash
 
-export const FREE = 0;
-export const HELD = 1;
-export const SOLD = 2;
-export const BLOCKED = 3;
+import { AVAILABLE, BLOCKED, HELD, SOLD } from "../board.js";
+
+// A look is the board's state, or one of these two, which only this page knows.
 export const OWN = 4;
 export const ASKED = 5;
 
@@ -18,7 +17,7 @@ export function drawSeat(ctx, look, x, y, r, fill, theme, accessible) {
   const line = Math.max(1, r * 0.16);
   ctx.lineCap = "round";
   ctx.lineWidth = line;
-  if (look === FREE) {
+  if (look === AVAILABLE) {
     ctx.fillStyle = fill.fill;
     ctx.beginPath();
     if (accessible) ctx.roundRect(x - r * 0.92, y - r * 0.92, r * 1.84, r * 1.84, r * 0.36);
@@ -83,7 +82,7 @@ export function drawSeat(ctx, look, x, y, r, fill, theme, accessible) {
 
 /** Radius of the square that stands for a seat when shapes are too small, as a part of the seat's radius; and its paint. */
 export function smallSeat(look, fill, theme) {
-  if (look === FREE) return { part: 0.92, paint: fill.fill, alpha: 1 };
+  if (look === AVAILABLE) return { part: 0.92, paint: fill.fill, alpha: 1 };
   if (look === OWN || look === ASKED) return { part: 1.25, paint: theme.accent, alpha: 1 };
   if (look === HELD) return { part: 0.62, paint: theme["ink-3"], alpha: 0.8 };
   return { part: 0.34, paint: theme["line-strong"], alpha: 0.6 };

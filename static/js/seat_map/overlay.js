@@ -1,4 +1,5 @@
 // What moves above the tiles: the zones' names from far away, rings where a seat just changed, the seat under the mouse.
+import { AVAILABLE } from "../board.js";
 
 const PULSE = 900; // milliseconds that a changed seat is ringed
 const NAMED_BELOW = 5.5; // CSS pixels of seat radius: from farther away zones are named instead of seats
@@ -17,7 +18,7 @@ export class Overlay {
   count(states, filter) {
     this.free.fill(0);
     for (let i = 0; i < states.length; i += 1) {
-      if (states[i] === 0 && (filter === null || filter.has(this.plan.category[i])))
+      if (states[i] === AVAILABLE && (filter === null || filter.has(this.plan.category[i])))
         this.free[this.plan.zoneOf[i]] += 1;
     }
   }

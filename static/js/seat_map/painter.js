@@ -1,7 +1,8 @@
 // Draws seats into any bitmap: whole tiles, or the spot of one seat that changed. Glyphs are drawn once for each
 // (look, category, size) and copied from then on; numbers are written when they can be read.
+import { AVAILABLE } from "../board.js";
 import { drawBackdrop } from "./backdrop.js";
-import { ASKED, drawNumber, drawSeat, FREE, OWN, SMALLEST_SHAPE, smallSeat } from "./glyphs.js";
+import { ASKED, drawNumber, drawSeat, OWN, SMALLEST_SHAPE, smallSeat } from "./glyphs.js";
 
 const READABLE = 8.5; // CSS pixels of radius from which a seat's number is written
 const MOST_SPRITES = 400;
@@ -27,7 +28,7 @@ export class Painter {
   look(ordinal) {
     if (this.looks.own.has(ordinal)) return OWN;
     if (this.looks.asked.has(ordinal)) return ASKED;
-    return this.looks.board.states[ordinal] ?? FREE;
+    return this.looks.board.states[ordinal] ?? AVAILABLE;
   }
 
   /**
@@ -60,7 +61,7 @@ export class Painter {
       const y = plan.y[i] * k + oy;
       const look = this.look(i);
       const category = plan.category[i];
-      const dim = filter !== null && look === FREE && !filter.has(category);
+      const dim = filter !== null && look === AVAILABLE && !filter.has(category);
       const fill = theme.categories[category];
       if (r < SMALLEST_SHAPE) {
         const small = smallSeat(look, fill, theme);
@@ -76,7 +77,7 @@ export class Painter {
       if (opacity !== alpha) ctx.globalAlpha = alpha = opacity;
       ctx.drawImage(sprite, x - sprite.width / 2, y - sprite.height / 2);
       paint = null;
-      if (look === FREE && !dim && r >= READABLE * this.ratio && !(plan.accessible[i] && r >= 9)) {
+      if (look === AVAILABLE && !dim && r >= READABLE * this.ratio && !(plan.accessible[i] && r >= 9)) {
         drawNumber(ctx, plan.numbers[i], x, y, r, fill, theme);
       }
     }
@@ -85,7 +86,7 @@ export class Painter {
 
   #sprite(look, category, r, accessible) {
     const size = Math.round(r * 4) / 4;
-    const key = `${look}/${look === FREE ? category : ""}/${size}/${look === FREE ? accessible : 0}`;
+    const key = `${look}/${look === AVAILABLE ? category : ""}/${size}/${look === AVAILABLE ? accessible : 0}`;
     let sprite = this.sprites.get(key);
     if (!sprite) {
       if (this.sprites.size >= MOST_SPRITES) this.sprites.clear();
