@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -129,3 +130,19 @@ async def test_a_second_sale_does_not_lengthen_the_session(runtime: Runtime, mak
     await runtime.redis.zadd(keys.active_until(event.slug), {"a": early})
     await runtime.seats.settle(event, "a", first.fence, [0], SeatState.SOLD)
     assert await runtime.redis.zscore(keys.active_until(event.slug), "a") == early
+
+
+async def test_an_old_basket_frees_no_seat_that_is_somebody_elses_now(runtime: Runtime, make_event: MakeEvent) -> None:
+    """Its time was over when Redis lost the board: the seat was free, and is the next buyer's before any sweep."""
+    event = await make_event(hold_seconds=1)
+    patient = replace(event, hold_seconds=600)
+    await _enter(runtime, event, "a", "b")
+    await runtime.seats.hold(event, "a", [0, 1])
+    for seat in (0, 1):
+        await _gone(runtime, event, seat)
+    await runtime.redis.delete(keys.board(event.slug))
+    held = await runtime.seats.hold(patient, "b", [0])
+    await runtime.waiting_room.sweep(event)
+    assert await runtime.seats.release(event, "a") is None
+    assert (await runtime.seats.board(event)).states[:2] == bytes([1, 0])
+    assert await runtime.seats.begin_payment(event, "b") == replace(held, paying=True)
