@@ -8,7 +8,7 @@ CROWD ?= 300
 TESTERS ?= logical
 
 .DEFAULT_GOAL := help
-.PHONY: run demo dev quick test test-browsers check bench chaos docs clean help
+.PHONY: run demo dev quick test test-browsers fuzz coverage check bench chaos docs clean help
 
 # What the program needs, and what working on it needs as well; done again only when the lock changes.
 .venv/onsale-run: $(LOCK) scripts/uv.sh
@@ -38,6 +38,13 @@ test: .venv/onsale-dev ## all tests, on real stores and in a real browser
 
 test-browsers: .venv/onsale-dev ## five journeys in Firefox and WebKitGTK; skipped loudly where there is none
 	$(BIN)/python -m pytest -rs tests/browsers
+
+fuzz: .venv/onsale-dev ## Schemathesis against a running server for FUZZ_SECONDS (120), as visitor and as operator
+	$(BIN)/python -m scripts.fuzz
+
+coverage: .venv/onsale-dev ## unit, integration, race and contract tests with coverage of the product, and its floor
+	$(BIN)/python -m pytest -m "not chaos" -n $(TESTERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder \
+		--cov --cov-report=term:skip-covered tests/integration tests/race tests/contract tests/unit
 
 check: .venv/onsale-dev ## ruff, its format, mypy --strict (tests as well), import rules, settings and their documentation
 	$(BIN)/ruff check .

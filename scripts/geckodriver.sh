@@ -1,9 +1,9 @@
 #!/bin/sh
 # Prints the path of a geckodriver, which speaks WebDriver for Firefox: the machine's own, else one built from Mozilla's
-# crate into .cache/geckodriver (two minutes, once; needs cargo). Usage: scripts/geckodriver.sh
+# crate for all clones of this user (a few minutes, once; needs cargo). Usage: scripts/geckodriver.sh
 set -eu
 version=0.37.1
-own=$(cd "$(dirname "$0")/.." && pwd)/.cache/geckodriver
+own=${XDG_CACHE_HOME:-$HOME/.cache}/onsale/geckodriver
 
 for found in "$(command -v geckodriver || true)" "$own/bin/geckodriver"; do
     if [ -n "$found" ] && "$found" --version >/dev/null 2>&1; then
