@@ -46,10 +46,11 @@ coverage: .venv/onsale-dev ## unit, integration, race and contract tests with co
 	$(BIN)/python -m pytest -m "not chaos" -n $(TESTERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder \
 		--cov --cov-report=term:skip-covered tests/integration tests/race tests/contract tests/unit
 
-check: .venv/onsale-dev ## ruff, its format, mypy --strict (tests as well), import rules, settings and their documentation
+check: .venv/onsale-dev ## ruff, mypy --strict, eslint, prettier and types of static/js, import rules, generated docs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	scripts/check_js.sh $(BIN)/python
 	$(BIN)/python -m pytest tests/unit/test_imports.py tests/unit/test_settings.py tests/unit/test_docs.py \
 		tests/unit/test_languages.py
 

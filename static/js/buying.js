@@ -8,25 +8,26 @@ const TRIES = 6; // of one submit whose answer gets lost
 
 const LOOKS_LIKE_EMAIL = /^[^\s@]+@[^\s@]+\.[^\s@]+$/; // the server judges; this only catches slips before the round trip
 
+/** What `store.state` needs to have of a reservation, whoever tells it. @typedef {Omit<Sale.ReservationNews, "type">} News */
+
 export class Buying {
-  constructor({ slug, api, store, ui, storage }) {
+  /** @param {{slug: string, api: Pick<import("./api.js").EventApi, "reserve">, store: Sale.Store, storage: Sale.Items}} parts */
+  constructor({ slug, api, store, storage }) {
     this.slug = slug;
     this.api = api;
     this.store = store;
-    this.ui = ui;
     this.storage = storage;
     this.busy = false;
     this.looks = 0;
-    this.timer = null;
-    this.redraw = () => {};
+    this.timer = 0;
     this.actions = {
       checkout: () => store.dispatch({ type: "step", step: "checkout" }),
       back: () => store.dispatch({ type: "step", step: "map" }),
+      /** @param {InputOf<HTMLInputElement>} event */
       email: (event) => this.#email(event.target.value),
-      card: (card) => {
-        ui.card = card;
-        this.redraw();
-      },
+      /** @param {Sale.Card} card */
+      card: (card) => store.dispatch({ type: "card", card }),
+      /** @param {Event} event */
       submit: (event) => {
         event.preventDefault();
         this.submit();
@@ -51,43 +52,46 @@ export class Buying {
   }
 
   async submit() {
-    const { store, ui } = this;
-    const { basket } = store.state;
+    const { store } = this;
+    const { basket, shop, ui } = store.state;
     if (this.busy || basket.seats.length === 0) return;
     const email = ui.email.trim();
-    ui.emailWrong = !LOOKS_LIKE_EMAIL.test(email);
-    if (ui.emailWrong) {
-      this.redraw();
+    if (!LOOKS_LIKE_EMAIL.test(email)) {
+      store.dispatch({ type: "email-wrong" });
       document.getElementById("email")?.focus();
       return;
     }
     this.busy = true;
     store.dispatch({ type: "submitting" });
-    const attempt = attemptFor(this.storage, this.slug, basket.fence, {
-      email,
-      card: ui.card,
-      providers: ui.providers,
-    });
     try {
-      this.#under(await this.#send(attempt));
+      const form = { email, card: ui.card, providers: shop.providers };
+      this.#under(await this.#send(attemptFor(this.storage, this.slug, basket.fence, form)));
     } catch (error) {
-      if (error instanceof Refusal && provesNothing(error.status)) forget(this.storage, this.slug);
-      const code = error instanceof Refusal ? error.code : "no_answer";
-      ui.emailWrong = code === "invalid_request";
-      store.dispatch({
-        type: "submit-failed",
-        code: ui.emailWrong ? null : code,
-        retryAfter: error.retryAfter ?? null,
-      });
-      // Another tab's attempt had these seats: its reservation is the answer.
-      if (error instanceof Refusal && error.data.reservation) await this.#lead(error.data.reservation);
+      await this.#failed(error);
     } finally {
       this.busy = false;
-      this.redraw();
     }
   }
 
-  /** The same request until there is an answer: the key makes that harmless. */
+  /** @param {unknown} error */
+  async #failed(error) {
+    const { store } = this;
+    if (!(error instanceof Refusal)) {
+      store.dispatch({ type: "submit-failed", code: "no_answer" });
+      return;
+    }
+    if (provesNothing(error.status)) forget(this.storage, this.slug);
+    if (error.code === "invalid_request") store.dispatch({ type: "email-wrong" });
+    else store.dispatch({ type: "submit-failed", code: error.code, retryAfter: error.retryAfter });
+    // Another tab's attempt had these seats: its reservation is the answer.
+    if (error.data.reservation) await this.#lead(error.data.reservation);
+  }
+
+  /**
+   * The same request until there is an answer: the key makes that harmless.
+   * @param {import("./attempt.js").Attempt} attempt
+   * @returns {Promise<News>}
+   */
   async #send(attempt) {
     for (let tried = 0; ; tried += 1) {
       try {
@@ -106,6 +110,7 @@ export class Buying {
     }
   }
 
+  /** @param {string} id */
   async #lead(id) {
     try {
       this.#under((await look(id)).body);
@@ -121,9 +126,10 @@ export class Buying {
     else if (reservation) this.#under(reservation);
   }
 
+  /** @param {News} body */
   #under(body) {
     this.storage.setItem(this.#name, body.id);
-    this.store.dispatch({ type: "reservation", asked: true, ...body });
+    this.store.dispatch({ ...body, type: "reservation", asked: true });
     this.looks = 0;
     if (this.store.state.reservation?.status === "PAYING") this.#lookLater();
     else this.#over();
@@ -147,7 +153,7 @@ export class Buying {
     this.looks += 1;
     try {
       const { body } = await look(reservation.id);
-      this.store.dispatch({ type: "reservation", asked: true, ...body });
+      this.store.dispatch({ ...body, type: "reservation", asked: true });
       if (body.status !== "PAYING") {
         this.#over();
         return;
@@ -158,12 +164,9 @@ export class Buying {
     this.#lookLater();
   }
 
-  #email(value) {
-    this.ui.email = value;
-    this.storage.setItem("onsale.email", value);
-    if (this.ui.emailWrong) {
-      this.ui.emailWrong = false;
-      this.redraw();
-    }
+  /** @param {string} email */
+  #email(email) {
+    this.store.dispatch({ type: "email", email });
+    this.storage.setItem("onsale.email", email);
   }
 }

@@ -8,24 +8,32 @@ const AFTER_FAILURE = 5000;
 // The server's own defaults (core/settings.py), until it has told what it wants.
 const RULES = { beat_seconds: 10, active_grace_seconds: 30, waiting_grace_seconds: 120, session_warning_seconds: 60 };
 
+/** @typedef {typeof RULES} Rules seconds */
+
 export class PollChannel {
+  /** @param {Sale.ChannelParts} parts */
   constructor({ api, onMessage, onStatus }) {
     this.api = api;
     this.onMessage = onMessage;
     this.onStatus = onStatus;
+    /** @type {Rules} */
     this.rules = RULES;
     this.welcomed = false;
-    this.state = "none"; // none, waiting, active
+    /** @type {"none" | "waiting" | "active"} */
+    this.state = "none";
+    /** @type {string | null} */
     this.until = null; // the end of the turn, ISO 8601
     this.offset = 0; // server's clock minus this machine's, milliseconds
+    /** @type {string | null} */
     this.ticket = null;
     this.turn = 0; // grows with each command: a look from before it says nothing about now
     this.heardAt = performance.now(); // when the server last heard a beat
     this.looking = false;
-    this.timer = null;
+    this.timer = 0;
     this.stopped = false;
+    /** @type {boolean | null} */
     this.reachable = null;
-    this.said = null; // the basket as it was told last
+    this.said = ""; // the basket as it was told last
   }
 
   async start() {
@@ -37,34 +45,68 @@ export class PollChannel {
     clearTimeout(this.timer);
   }
 
+  /**
+   * False when nothing answers.
+   * @param {Wire.Command} message
+   */
   send(message) {
     if (this.stopped || this.reachable === false) return false;
-    const work = COMMANDS[message.type];
-    if (work) this.#run(message, work);
+    this.#run(message);
     return true;
   }
 
-  async #run(message, work) {
+  /** @param {Wire.Command} message */
+  async #run(message) {
     const changes = message.type !== "beat" && message.type !== "sync";
     try {
       // A look that is under way may have been answered before this command or after it.
       if (changes) this.turn += 1;
-      await work.call(this, message);
+      await this.#obey(message);
       if (changes) this.turn += 1;
       this.#reached();
     } catch (error) {
       if (error instanceof NoAnswer) this.#unreached();
       if (this.stopped) return;
       const code = error instanceof Refusal ? error.code : "store_unavailable";
-      if (message.id)
-        this.onMessage({
-          type: "refused",
-          id: message.id,
-          code,
-          detail: error.message,
-          seats: error.data?.seats ?? message.seats ?? [],
-        });
-      else this.onMessage({ type: "problem", code, detail: error.message });
+      const detail = error instanceof Error ? error.message : String(error);
+      const id = "id" in message ? message.id : undefined;
+      const asked = "seats" in message ? message.seats : [];
+      const seats = (error instanceof Refusal && error.data.seats) || asked;
+      this.onMessage(id ? { type: "refused", id, code, detail, seats } : { type: "problem", code, detail });
+    }
+  }
+
+  /**
+   * What it throws is told as `refused` or `problem`.
+   * @param {Wire.Command} message
+   */
+  async #obey(message) {
+    switch (message.type) {
+      case "join":
+        this.placed((await this.api.join(message.ticket ?? this.ticket)).body);
+        break;
+      case "beat":
+        // The looks are beats, but the browser slows their timer down in a background tab.
+        if (this.state !== "none" && performance.now() - this.heardAt >= this.#every) await this.#look();
+        break;
+      case "hold":
+        this.basket((await this.api.hold(message.seats)).body, message.id);
+        break;
+      case "release":
+        await this.api.release(message.seats);
+        this.basket((await this.api.basket()).body, message.id);
+        break;
+      case "extend":
+        this.basket((await this.api.extend()).body, message.id);
+        break;
+      case "sync":
+        this.onMessage({ type: "board", ...(await this.api.board()).body });
+        break;
+      case "leave":
+        await this.api.leave();
+        this.state = "none";
+        this.onMessage({ type: "expired", reason: "left" });
+        break;
     }
   }
 
@@ -99,14 +141,16 @@ export class PollChannel {
 
   // What a socket's welcome tells: whether the server knows us, its clock, and how often it wants to hear of us.
   async #hello() {
-    const [{ body: rules, at }, place] = await Promise.all([this.api.event(), this.#place()]);
+    const [{ body: rules }, place] = await Promise.all([this.api.event(), this.#place()]);
     if (this.stopped) return;
-    this.rules = { ...RULES, ...rules };
-    const now = rules.now ? Date.parse(rules.now) : (at ?? Date.now());
+    this.rules = rules;
+    const now = Date.parse(rules.now);
     this.offset = now - Date.now();
     this.welcomed = true;
     this.onMessage({
       type: "welcome",
+      event: rules.slug,
+      visitor: "",
       state: place?.state ?? "none",
       now: new Date(now).toISOString(),
       beat_seconds: this.rules.beat_seconds,
@@ -125,6 +169,7 @@ export class PollChannel {
     }
   }
 
+  /** @param {Api.QueuePlace} body */
   placed(body) {
     if (this.stopped) return;
     this.heardAt = performance.now();
@@ -133,7 +178,7 @@ export class PollChannel {
       const news = this.state !== "active" || this.until !== body.until;
       this.until = body.until;
       this.state = "active";
-      if (news)
+      if (news && body.until)
         this.onMessage({
           type: "admitted",
           until: body.until,
@@ -147,11 +192,6 @@ export class PollChannel {
     }
   }
 
-  /** A beat is due. The looks are beats, but the browser slows their timer down in a background tab. */
-  async beat() {
-    if (this.state !== "none" && performance.now() - this.heardAt >= this.#every) await this.#look();
-  }
-
   async #beat() {
     const { turn } = this;
     try {
@@ -163,16 +203,21 @@ export class PollChannel {
       const reason = this.state === "active" ? await this.#whyOut() : null;
       if (this.stopped || turn !== this.turn) return;
       this.state = "none";
-      this.onMessage(reason ? { type: "expired", reason } : { type: "problem", code: "not_in_queue" });
+      this.onMessage(
+        reason ? { type: "expired", reason } : { type: "problem", code: "not_in_queue", detail: error.detail },
+      );
     }
   }
 
-  // The answer only says that the visitor is out.
+  /**
+   * The answer only says that the visitor is out.
+   * @returns {Promise<Wire.Expired["reason"]>}
+   */
   async #whyOut() {
     const silent = (performance.now() - this.heardAt) / 1000;
     const { body } = await this.api.event();
     if (body.status === "closed") return "closed";
-    if (Date.now() + this.offset >= Date.parse(this.until)) return "session";
+    if (Date.now() + this.offset >= Date.parse(this.until ?? "")) return "session";
     return silent >= this.rules.active_grace_seconds ? "heartbeat" : "removed";
   }
 
@@ -184,9 +229,12 @@ export class PollChannel {
     this.basket(basket.body);
   }
 
-  /** Tells the basket: always as the answer to a command `id`, else only when it is news. */
-  basket(body, id) {
-    const { seats = [], until = null, fence = null, extensions_left = 0 } = body ?? {};
+  /**
+   * Tells the basket: always as the answer to a command `id`, else only when it is news.
+   * @param {Api.HeldSeats} body
+   * @param {string} [id]
+   */
+  basket({ seats, until, fence, extensions_left }, id) {
     const said = JSON.stringify([seats, until]);
     if (id === undefined && said === this.said) return;
     this.said = said;
@@ -203,31 +251,3 @@ export class PollChannel {
     this.reachable = false;
   }
 }
-
-// Called with the channel as `this`; what they throw is told as `refused` or `problem`.
-const COMMANDS = {
-  async join({ ticket }) {
-    this.placed((await this.api.join(ticket ?? this.ticket)).body);
-  },
-  async beat() {
-    await this.beat();
-  },
-  async hold({ id, seats }) {
-    this.basket((await this.api.hold(seats)).body, id);
-  },
-  async release({ id, seats }) {
-    await this.api.release(seats);
-    this.basket((await this.api.basket()).body, id);
-  },
-  async extend({ id }) {
-    this.basket((await this.api.extend()).body, id);
-  },
-  async sync() {
-    this.onMessage({ type: "board", ...(await this.api.board()).body });
-  },
-  async leave() {
-    await this.api.leave();
-    this.state = "none";
-    this.onMessage({ type: "expired", reason: "left" });
-  },
-};

@@ -1,17 +1,27 @@
 // The reservation's page: follows its status (pushed by the channel, looked at as well) and gives it back on request.
 import { announce } from "./announce.js";
 import { cancel, EventApi, Refusal, reservation as look } from "./api.js";
+import { byId } from "./dom.js";
 import { load, reason, t } from "./i18n.js";
 import { Channel } from "./socket.js";
 import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
 
 const LOOK_EVERY = 5000; // milliseconds, while something may still change
 
-const element = document.getElementById("status");
-const { id, slug, language, assets, alternative } = element.dataset;
-const banner = document.getElementById("banner");
+const element = byId("status");
+const { id = "", slug = "", language = "en", assets = "", alternative = "" } = element.dataset;
+const banner = byId("banner");
 
-const page = { status: element.dataset.status, reason: null, asking: false, busy: false, failure: null };
+const page = {
+  status: /** @type {Wire.Reservation["status"]} */ (element.dataset.status),
+  /** @type {string | null} */
+  reason: null,
+  asking: false,
+  busy: false,
+  /** @type {string | null} */
+  failure: null,
+  drawn: false,
+};
 
 await load(language, assets);
 await learn();
@@ -20,7 +30,9 @@ if (page.status === "PAYING") {
   const channel = new Channel({
     slug,
     api: new EventApi(slug),
-    onMessage: (message) => message.type === "reservation" && message.id === id && take(message),
+    onMessage: (message) => {
+      if (message.type === "reservation" && message.id === id) take(message);
+    },
     onStatus: (status) => {
       const lost = status === "offline" || status === "reconnecting";
       banner.hidden = !lost;
@@ -47,6 +59,7 @@ async function learn() {
   }
 }
 
+/** @param {Pick<Wire.Reservation, "status"> & {reason?: string | null}} news */
 function take({ status, reason: why }) {
   const news = status !== page.status;
   page.status = status;
@@ -56,6 +69,7 @@ function take({ status, reason: why }) {
 }
 
 async function giveBack() {
+  if (page.busy) return;
   page.busy = true;
   page.failure = null;
   draw();
@@ -65,15 +79,19 @@ async function giveBack() {
   } catch (error) {
     page.failure = error instanceof Refusal ? reason(error.code) : t("code.no_answer");
     await learn();
+  } finally {
+    page.busy = false;
+    draw();
   }
-  page.busy = false;
-  draw();
 }
 
+/** @param {boolean} asking */
 function ask(asking) {
   page.asking = asking;
   draw();
-  element.querySelector(asking ? "[data-confirm]" : "[data-ask]")?.focus();
+  /** @type {HTMLElement | null} */
+  const button = element.querySelector(asking ? "[data-confirm]" : "[data-ask]");
+  button?.focus();
 }
 
 function draw() {
@@ -113,7 +131,7 @@ function confirmation() {
         class="button danger"
         data-confirm
         aria-disabled=${page.busy ? "true" : nothing}
-        @click=${() => page.busy || giveBack()}
+        @click=${giveBack}
       >
         ${page.busy ? t("reservation.cancelling") : t("reservation.cancel_yes")}
       </button>

@@ -10,22 +10,27 @@ const STALE_AFTER = 45000; // milliseconds asleep after which an open socket is 
 
 /**
  * `onMessage(message)` gets every message of realtime/wire.py; `onStatus(status)` one of connecting, online,
- * reconnecting, offline, polling, stopped, with the close code for the last. `onReady()` runs after each welcome.
+ * reconnecting, offline, polling, stopped, with the close code for the last.
  */
 export class Channel {
+  /** @param {Sale.ChannelParts & {slug: string, random?: () => number}} parts */
   constructor({ slug, api, onMessage, onStatus, random = Math.random }) {
     this.slug = slug;
     this.api = api;
     this.onMessage = onMessage;
     this.onStatus = onStatus;
     this.random = random;
+    /** @type {WebSocket | null} */
     this.socket = null;
+    /** @type {PollChannel | null} */
     this.poll = null;
     this.attempt = 0;
     this.unwelcome = 0; // sockets in a row that failed before their welcome
     this.welcomed = false;
-    this.timer = null;
+    this.timer = 0;
     this.stopped = false;
+    this.asleep = false;
+    /** @type {number | null} */
     this.hiddenAt = null;
   }
 
@@ -38,10 +43,13 @@ export class Channel {
     else this.#lost("offline");
   }
 
-  /** False when there is nobody to send to: the caller tells the visitor, nothing is queued behind their back. */
+  /**
+   * False when there is nobody to send to: the caller tells the visitor, nothing is queued behind their back.
+   * @param {Wire.Command} message
+   */
   send(message) {
     if (this.poll) return this.poll.send(message);
-    if (!this.welcomed || this.socket?.readyState !== WebSocket.OPEN) return false;
+    if (!this.welcomed || !this.socket || this.socket.readyState !== WebSocket.OPEN) return false;
     this.socket.send(JSON.stringify(message));
     return true;
   }
@@ -89,6 +97,7 @@ export class Channel {
     this.onStatus("online");
   }
 
+  /** @param {{code: number}} event */
   #closed({ code }) {
     const wasWelcome = this.welcomed;
     this.#clear();
@@ -122,6 +131,7 @@ export class Channel {
     if (typeof WebSocket === "function") this.timer = setTimeout(() => this.#open(), RETRY_SOCKET_EVERY);
   }
 
+  /** @param {Sale.Connection} status */
   #lost(status) {
     if (this.stopped) return;
     this.#clear();

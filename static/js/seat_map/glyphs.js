@@ -12,7 +12,20 @@ export const ASKED = 5;
 /** Below this radius, in device pixels, shapes cannot be told from each other: size tells instead. */
 export const SMALLEST_SHAPE = 2.6;
 
-/** Draws one seat centred at (x, y), `r` device pixels in radius. `fill`: the category's {fill, text}. */
+/** @typedef {import("./colors.js").Theme} Theme */
+/** @typedef {import("./colors.js").Fill} Fill */
+
+/**
+ * Draws one seat centred at (x, y), `r` device pixels in radius.
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {number} look
+ * @param {number} x
+ * @param {number} y
+ * @param {number} r
+ * @param {Fill} fill the category's
+ * @param {Theme} theme
+ * @param {boolean} accessible
+ */
 export function drawSeat(ctx, look, x, y, r, fill, theme, accessible) {
   const line = Math.max(1, r * 0.16);
   ctx.lineCap = "round";
@@ -80,7 +93,12 @@ export function drawSeat(ctx, look, x, y, r, fill, theme, accessible) {
   ctx.globalAlpha = 1;
 }
 
-/** Radius of the square that stands for a seat when shapes are too small, as a part of the seat's radius; and its paint. */
+/**
+ * Radius of the square that stands for a seat when shapes are too small, as a part of the seat's radius; and its paint.
+ * @param {number} look
+ * @param {Fill} fill
+ * @param {Theme} theme
+ */
 export function smallSeat(look, fill, theme) {
   if (look === AVAILABLE) return { part: 0.92, paint: fill.fill, alpha: 1 };
   if (look === OWN || look === ASKED) return { part: 1.25, paint: theme.accent, alpha: 1 };
@@ -88,7 +106,16 @@ export function smallSeat(look, fill, theme) {
   return { part: 0.34, paint: theme["line-strong"], alpha: 0.6 };
 }
 
-/** The seat's number, in the disc of a free seat. */
+/**
+ * The seat's number, in the disc of a free seat.
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {string} text
+ * @param {number} x
+ * @param {number} y
+ * @param {number} r
+ * @param {Fill} fill
+ * @param {Theme} theme
+ */
 export function drawNumber(ctx, text, x, y, r, fill, theme) {
   ctx.fillStyle = fill.text;
   const size = r * (text.length > 2 ? 0.74 : 0.94);
@@ -98,6 +125,13 @@ export function drawNumber(ctx, text, x, y, r, fill, theme) {
   ctx.fillText(text, x, y + size * 0.05);
 }
 
+/**
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {number} x
+ * @param {number} y
+ * @param {number} r
+ * @param {string} color
+ */
 function wheelchair(ctx, x, y, r, color) {
   const u = r / 12;
   ctx.strokeStyle = color;

@@ -5,9 +5,12 @@ import { holdClock, warning } from "./basket.js";
 import { sessionWarning } from "./hall.js";
 import { seatName, spinner } from "./parts.js";
 
+/** @type {Sale.Card[]} */
 export const TEST_CARDS = ["approved", "declined", "unknown"];
 
-export function checkout({ state, ui, plan, act }) {
+/** @param {Sale.WithPlan} model */
+export function checkout({ state, plan, act }) {
+  const { shop, ui } = state;
   const { seats } = state.basket;
   const { currency } = state.event;
   const { submitting, code, retryAfter } = state.checkout;
@@ -45,8 +48,8 @@ export function checkout({ state, ui, plan, act }) {
               : html`<p class="field-hint" id="email-hint">${t("checkout.email_hint")}</p>`
           }
         </div>
-        ${ui.simulated ? testCards(ui, act, submitting) : nothing}
-        ${code ? html`<p class="callout" data-kind="bad" role="alert">${reason(code)} ${code === "payment_unavailable" ? whatElse(retryAfter, ui.alternative) : nothing}</p>` : nothing}
+        ${shop.simulated ? testCards(ui, act, submitting) : nothing}
+        ${code ? html`<p class="callout" data-kind="bad" role="alert">${reason(code)} ${code === "payment_unavailable" ? whatElse(retryAfter, shop.alternative) : nothing}</p>` : nothing}
         <button
           type="submit"
           class="button primary wide"
@@ -77,12 +80,21 @@ export function checkout({ state, ui, plan, act }) {
   </section>`;
 }
 
-/** When to come back, and what to use instead. */
+/**
+ * When to come back, and what to use instead.
+ * @param {number | null} retryAfter seconds
+ * @param {string} alternative
+ */
 function whatElse(retryAfter, alternative) {
   const when = retryAfter ? t("payment.again_in", { time: spokenClock(retryAfter) }) : t("payment.again");
   return alternative ? `${when} ${t("payment.instead", { alternative })}` : when;
 }
 
+/**
+ * @param {Sale.Ui} ui
+ * @param {Sale.Act} act
+ * @param {boolean} submitting
+ */
 function testCards(ui, act, submitting) {
   return html`<fieldset class="cards" ?disabled=${submitting}>
     <legend>${t("checkout.test_card")}</legend>

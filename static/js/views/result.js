@@ -3,6 +3,7 @@ import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { counted, money, reason, t } from "../i18n.js";
 import { seatName } from "./parts.js";
 
+/** @param {Sale.WithReservation} model */
 export function paying({ state, plan }) {
   const { reservation } = state;
   const parked = reservation.reason === "payment_parked";
@@ -20,6 +21,7 @@ export function paying({ state, plan }) {
   </section>`;
 }
 
+/** @param {Sale.WithReservation} model */
 export function confirmed({ state, plan, act }) {
   const { reservation } = state;
   return html`<section class="notice" data-kind="good">
@@ -48,14 +50,15 @@ export function confirmed({ state, plan, act }) {
   </section>`;
 }
 
-export function failed({ state, ui, act }) {
-  const { reservation } = state;
+/** @param {Sale.WithReservation} model */
+export function failed({ state, act }) {
+  const { reservation, shop } = state;
   const cancelled = reservation.status === "CANCELLED";
   const active = state.presence === "active";
   return html`<section class="notice" data-kind="bad">
     <h1 tabindex="-1" data-focus>${cancelled ? t("cancelled.title") : t("failed.title")}</h1>
     <p class="lead">${reason(reservation.reason)}</p>
-    ${reservation.reason === "provider_unavailable" && ui.alternative ? html`<p>${t("payment.instead", { alternative: ui.alternative })}</p>` : nothing}
+    ${reservation.reason === "provider_unavailable" && shop.alternative ? html`<p>${t("payment.instead", { alternative: shop.alternative })}</p>` : nothing}
     <p class="quiet">${cancelled ? t("cancelled.text") : t("failed.text")}</p>
     <div class="actions">
       <button type="button" class="button primary" data-testid="again" @click=${active ? act.dismiss : act.rejoin}>
@@ -65,8 +68,13 @@ export function failed({ state, ui, act }) {
   </section>`;
 }
 
+/**
+ * @param {Sale.WithReservation["state"]} state
+ * @param {Sale.Plan | null} plan
+ */
 function seats({ reservation, event }, plan) {
-  if (!plan || !reservation.seats) return nothing;
+  const currency = reservation.currency ?? event?.currency;
+  if (!plan || !reservation.seats || reservation.amount === undefined || !currency) return nothing;
   return html`<div class="receipt">
     <ul class="summary-seats">
       ${reservation.seats.map((ordinal) => {
@@ -78,7 +86,7 @@ function seats({ reservation, event }, plan) {
     </ul>
     <p class="total">
       <span>${counted("seats.count", reservation.seats.length)}</span>
-      <strong>${money(reservation.amount, reservation.currency ?? event.currency)}</strong>
+      <strong>${money(reservation.amount, currency)}</strong>
     </p>
   </div>`;
 }

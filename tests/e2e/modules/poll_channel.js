@@ -3,7 +3,7 @@ import { PollChannel } from "/static/js/poll_channel.js";
 import { same, that, until } from "./same.js";
 
 const RULES = {
-  status: "open", now: "2030-05-01T20:00:00Z", beat_seconds: 0.05, active_grace_seconds: 7, waiting_grace_seconds: 9,
+  slug: "x", status: "open", now: "2030-05-01T20:00:00Z", beat_seconds: 0.05, active_grace_seconds: 7, waiting_grace_seconds: 9,
   session_warning_seconds: 33,
 };
 const WAITING = { state: "waiting", number: 9, ahead: 3, waiting: 8, eta_seconds: 60, ticket: "T" };
@@ -46,7 +46,7 @@ async function during(test, answers) {
 export const theServersSecondsArePassedOn = () =>
   during(async ({ made, of }) => {
     await made.start();
-    same(of("welcome"), [{ type: "welcome", state: "waiting", now: "2030-05-01T20:00:00.000Z", beat_seconds: 0.05, grace_seconds: 9 }]);
+    same(of("welcome"), [{ type: "welcome", event: "x", visitor: "", state: "waiting", now: "2030-05-01T20:00:00.000Z", beat_seconds: 0.05, grace_seconds: 9 }]);
     same(of("queue")[0], { type: "queue", number: 9, ahead: 3, waiting: 8, eta: 60, ticket: "T" });
   });
 
@@ -122,7 +122,7 @@ export const whoWaitsAndIsForgottenAsksAgain = () =>
     served.beat = () => refusal(404, "not_in_queue");
     await made.start();
     await until(() => of("problem").length);
-    same(of("problem"), [{ type: "problem", code: "not_in_queue" }]);
+    same(of("problem"), [{ type: "problem", code: "not_in_queue", detail: "" }]);
   });
 
 export const commandsAreAnsweredUnderTheirId = () =>
