@@ -3,7 +3,7 @@
 //   asked: dashed ring (a request is under way)          held: half disc in a ring
 //   sold: small cross                                    blocked: small dash
 
-import { AVAILABLE, BLOCKED, HELD, SOLD } from "../board.js";
+import { AVAILABLE, HELD, SOLD } from "../board.js";
 
 // A look is the board's state, or one of these two, which only this page knows.
 export const OWN = 4;
