@@ -128,7 +128,7 @@ async def _check_redis(url: str) -> None:
     redis = await open_redis(url, 4)
     try:
         for node in await memory(redis):
-            if node.most and not node.keeps_keys:
+            if node.evicts:
                 _say(
                     f"warning: when Redis is full it throws holds and boards away (maxmemory-policy {node.policy}): "
                     "set maxmemory-policy to noeviction, see docs/memory.md"

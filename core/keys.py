@@ -145,11 +145,6 @@ JOBS = "ticket:jobs"
 """hash with TTL: periodic job -> `when it last succeeded, seconds|seconds after which it is late`."""
 
 
-def rate_limit(scope: str, who: str) -> str:
-    """string with TTL: calls left for a caller."""
-    return f"limit:{scope}:{who}"
-
-
 def breaker(provider: str) -> str:
     """hash with TTL: what the processes learnt of a payment provider."""
     return f"breaker:{{{provider}}}"

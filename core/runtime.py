@@ -53,10 +53,10 @@ from core.seats.scripts_redis import SeatScripts
 from core.seats.seat_lock_redis import SeatLocks
 from core.seats.seats import Seats
 from core.settings import Settings
-from core.upkeep.eviction_redis import warn_of_eviction
 from core.upkeep.janitor_redis import delete_locks_without_ttl
 from core.upkeep.limits_redis import Limits
 from core.upkeep.load_redis import LoadReadings
+from core.upkeep.memory_redis import warn_of_eviction
 from core.upkeep.reconcile import Reconcile
 from core.upkeep.reconcile_rounds import ReconcileRounds
 from core.upkeep.redis_watch_redis import RedisWatch

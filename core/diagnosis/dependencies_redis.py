@@ -12,6 +12,7 @@ from core import keys
 from core.diagnosis.finding import Cause, Finding, fail, passed, warn
 from core.process.store_redis import REDIS_LOST
 from core.process.successes_redis import Successes
+from core.upkeep.memory_redis import node_memory
 from core.venue.event import Event, SaleState
 
 _FULL = 0.8
@@ -25,27 +26,25 @@ async def redis(client: Redis) -> AsyncIterator[Finding]:
     began = time.monotonic()
     try:
         await client.ping()
-        memory = await client.info("memory")
+        node = node_memory("redis", await client.info("memory"))
         role = (await client.info("replication")).get("role", "master")
     except REDIS_LOST as error:
         yield fail("redis", Cause.REDIS_AWAY, f"does not answer: {type(error).__name__}")
         return
     milliseconds = (time.monotonic() - began) * 1000
-    used, most = int(memory.get("used_memory", 0)), int(memory.get("maxmemory", 0))
-    policy = str(memory.get("maxmemory_policy", "noeviction"))
+    used, most = node.used, node.most
     share = f"{used / 2**20:.0f} MiB" + (f" of {most / 2**20:.0f} MiB" if most else ", no maxmemory")
-    may_evict = most > 0 and policy != "noeviction"
-    detail = f"answers in {milliseconds:.0f} ms, {share}, policy {policy}"
+    detail = f"answers in {milliseconds:.0f} ms, {share}, policy {node.policy}"
     if role != "master":
         yield fail("redis", Cause.REDIS_READ_ONLY, f"this is a {role}")
     elif most and used >= most:
         yield fail("redis", Cause.REDIS_FULL, detail)
     elif most and used > most * _FULL:
         yield warn("redis", Cause.REDIS_MEMORY, detail)
-    elif not may_evict:
+    elif not node.evicts:
         yield passed("redis", detail)
     # Said besides the rest: a Redis that throws keys away is a full one.
-    if may_evict:
+    if node.evicts:
         yield warn("redis", Cause.REDIS_EVICTS, detail)
 
 

@@ -10,10 +10,10 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
-from core.clock import ManualClock
 from core.runtime import Runtime
 from tests.conftest import MakeEvent
 from tests.contract.api_client import OWN_PAGE, Api, open_client
+from tests.manual_clock import ManualClock
 from web.app import create_app
 from web.security import COOKIE, Origins, Visitors, normal_origin
 

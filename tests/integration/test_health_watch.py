@@ -12,7 +12,6 @@ import structlog
 
 from core import audit_postgres as audit
 from core import keys
-from core.clock import ManualClock
 from core.diagnosis.health_check import HealthCheck
 from core.diagnosis.health_watch import HealthWatch
 from core.embedded import Engines
@@ -30,6 +29,7 @@ from core.waiting_room.queue_redis import WaitingRoom
 from tests.booking import rows
 from tests.conftest import MakeEvent
 from tests.contract.store_proxy import StoreProxy, behind_proxies
+from tests.manual_clock import ManualClock
 
 
 @dataclass

@@ -11,13 +11,14 @@ from prometheus_client import REGISTRY
 from redis.asyncio import Redis
 
 from core import keys
-from core.clock import ManualClock, SystemClock
+from core.clock import SystemClock
 from core.embedded import Engines
 from core.errors import StoreUnavailable
 from core.payments.breaker import BreakerConfig, Mode
 from core.payments.breaker_redis import SharedBreaker
 from core.payments.gateway import CallHealth
 from core.process.store_redis import redis_client
+from tests.manual_clock import ManualClock
 
 CONFIG = BreakerConfig(wait_duration_in_open_state=0.3, max_wait_duration_in_half_open_state=0.3)
 OK, BAD, LATE = CallHealth.SUCCESS, CallHealth.FAILURE, CallHealth.TIMEOUT
