@@ -7,6 +7,7 @@ import { Buying } from "./buying.js";
 import { byId } from "./dom.js";
 import * as i18n from "./i18n.js";
 import { Hall } from "./hall.js";
+import { Heartbeat } from "./heartbeat.js";
 import * as notify from "./notify.js";
 import { Channel } from "./socket.js";
 import { initial, saleState, stage } from "./state.js";
@@ -60,7 +61,7 @@ const channel = new Channel({
     tick();
     if (message.type === "welcome") {
       askedAt = -Infinity;
-      beat(message.beat_seconds);
+      heartbeat.every(message.beat_seconds ?? 10);
     }
     dispatch(message);
     if (message.type === "reservation") buying.told();
@@ -92,11 +93,7 @@ const act = {
 
 const page = new Page({ root, store, board, hall, act });
 
-// The heartbeat's timer lives in a worker: background tabs throttle their own (beat_worker.js).
-const worker = new Worker(`${assets}/js/beat_worker.js`);
-worker.addEventListener("message", () => channel.send({ type: "beat" }));
-/** @param {number} seconds */
-const beat = (seconds) => worker.postMessage({ every: seconds * 1000 });
+const heartbeat = new Heartbeat(`${assets}/js/beat_worker.js`, () => channel.send({ type: "beat" }));
 
 /** @param {Wire.Seats} message */
 function seatsCame(message) {

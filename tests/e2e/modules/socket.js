@@ -49,6 +49,8 @@ async function during(test) {
 }
 
 const WELCOME = { type: "welcome", state: "none" };
+const QUICK = { ...WELCOME, beat_seconds: 0.2 }; // silent after 0.3 s
+const soon = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 export const aSocketIsOnlineFromItsWelcome = () =>
   during(async ({ made, sockets, messages, statuses }) => {
@@ -140,4 +142,73 @@ export const anOpenSocketIsNotBelievedAfterALongSleep = () =>
     made.hiddenAt = Date.now() - 50000;
     document.dispatchEvent(new Event("visibilitychange"));
     same([sockets.length, sockets[0].closedWith], [2, 1000]);
+  });
+
+export const aSocketThatFallsSilentIsLeftForAnother = () =>
+  during(async ({ made, sockets, statuses }) => {
+    made.start();
+    sockets[0].says(QUICK);
+    await until(() => statuses.at(-1)[0] === "reconnecting");
+    same([sockets[0].closedWith, made.send({ type: "beat" })], [1000, false]);
+    await until(() => sockets.length === 2);
+    sockets[1].says(QUICK);
+    same(statuses.at(-1), ["online"]);
+    await until(() => sockets.length === 3);
+  });
+
+export const anyFrameCountsAndAnswersToBeatsAreNoNews = () =>
+  during(async ({ made, sockets, messages, statuses }) => {
+    made.start();
+    sockets[0].says({ ...WELCOME, beat_seconds: 1 });
+    for (let turn = 0; turn < 10; turn += 1) {
+      await soon(200);
+      sockets[0].says(turn % 2 ? { type: "beat", now: "2030-05-01T20:00:00Z" } : { type: "queue" });
+    }
+    same([sockets.length, statuses], [1, [["online"]]]);
+    same(new Set(messages.map(({ type }) => type)), new Set(["welcome", "queue"]));
+  });
+
+export const aSilenceThatIsThePagesOwnIsNoReason = () =>
+  during(async ({ made, sockets, statuses }) => {
+    made.start();
+    sockets[0].says(QUICK);
+    const end = performance.now() + 1600;
+    while (performance.now() < end); // a page that stands still reads nothing and runs no timers
+    await soon(100);
+    same([sockets.length, statuses], [1, [["online"]]]);
+    sockets[0].says({ type: "queue" });
+    await soon(100);
+    same(statuses, [["online"]]);
+    await until(() => statuses.at(-1)[0] === "reconnecting");
+  });
+
+export const aPageInTheBackForwardCacheHasNoSocket = () =>
+  during(async ({ made, sockets, statuses }) => {
+    made.start();
+    sockets[0].says(WELCOME);
+    dispatchEvent(new PageTransitionEvent("pagehide", { persisted: true }));
+    same([sockets[0].closedWith, sockets[0].sent], [1000, []]); // closed, and not left
+    dispatchEvent(new Event("online"));
+    await soon(600);
+    same(sockets.length, 1);
+    dispatchEvent(new PageTransitionEvent("pageshow", { persisted: true }));
+    same([sockets.length, statuses.at(-1)], [2, ["reconnecting"]]);
+    sockets[1].says(WELCOME);
+    same(statuses.at(-1), ["online"]);
+  });
+
+export const aPageThatPolledGoesOnPollingWhenItComesBack = () =>
+  during(async ({ made, sockets, statuses }) => {
+    made.start();
+    for (const index of [0, 1, 2]) {
+      await until(() => sockets.length === index + 1);
+      sockets[index].ends(1006);
+    }
+    await until(() => statuses.at(-1)[0] === "polling");
+    const { poll } = made;
+    dispatchEvent(new PageTransitionEvent("pagehide", { persisted: true }));
+    same(poll.stopped, true);
+    dispatchEvent(new PageTransitionEvent("pageshow", { persisted: true }));
+    that(made.poll !== null && made.poll !== poll, "another one polls");
+    await until(() => statuses.at(-1)[0] === "polling");
   });
