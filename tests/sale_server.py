@@ -32,9 +32,9 @@ PATIENCE = 60.0
 
 HALL = Path(__file__).parent / "data" / "riethsporthalle.json"
 
-#: Short enough to wait for, long enough for a busy machine: a browser beats every second.
+#: Short enough to wait for, long enough for a busy machine: a browser beats every other second.
 SETTINGS = {
-    "ONSALE_BEAT_SECONDS": "1",
+    "ONSALE_BEAT_SECONDS": "2",
     "ONSALE_ACTIVE_GRACE_SECONDS": "8",
     "ONSALE_WAITING_GRACE_SECONDS": "60",
     "ONSALE_SWEEP_SECONDS": "0.3",
