@@ -61,7 +61,7 @@ const channel = new Channel({
     tick();
     if (message.type === "welcome") {
       askedAt = -Infinity;
-      heartbeat.every(message.beat_seconds ?? 10);
+      heartbeat.every(message.beat_seconds);
     }
     dispatch(message);
     if (message.type === "reservation") buying.told();

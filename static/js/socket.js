@@ -7,14 +7,13 @@ const OPEN_WITHIN = 8000; // milliseconds until an opening socket is given up
 const TRIES_BEFORE_POLLING = 3; // sockets in a row that never said welcome
 const RETRY_SOCKET_EVERY = 60000; // milliseconds, while polling
 const STALE_AFTER = 45000; // milliseconds asleep after which an open socket is not believed
-const USUAL_BEAT = 10; // seconds, where a welcome does not say
 const SILENT_BEATS = 1.5; // beats without any frame after which an open socket is not believed: each beat is answered
 const SILENT_SPREAD = 5000; // milliseconds, at random, on top: pages of a server that hangs do not come back in one wave
 const LATE = 1000; // milliseconds by which a timer comes late only when the page itself stood still
 const TO_READ = 2000; // milliseconds that such a page is given to read what came meanwhile
 
 /**
- * `onMessage(message)` gets every message of realtime/wire.py; `onStatus(status)` one of connecting, online,
+ * `onMessage(message)` gets every message of realtime/wire.py but `beat`; `onStatus(status)` one of connecting, online,
  * reconnecting, offline, polling, stopped, with the close code for the last.
  */
 export class Channel {
@@ -98,7 +97,8 @@ export class Channel {
     socket.addEventListener("close", (event) => socket === this.socket && this.#closed(event));
   }
 
-  #welcome({ beat_seconds: beat = USUAL_BEAT }) {
+  /** @param {Wire.Welcome} message */
+  #welcome({ beat_seconds: beat }) {
     clearTimeout(this.timer);
     this.patience = beat * 1000 * SILENT_BEATS + this.random() * SILENT_SPREAD;
     this.#listen(this.patience);

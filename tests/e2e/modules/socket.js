@@ -48,7 +48,7 @@ async function during(test) {
   }
 }
 
-const WELCOME = { type: "welcome", state: "none" };
+const WELCOME = { type: "welcome", state: "none", beat_seconds: 10 };
 const QUICK = { ...WELCOME, beat_seconds: 0.2 }; // silent after 0.3 s
 const soon = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 

@@ -100,7 +100,7 @@ declare namespace Sale {
 
   /** The server's messages as they come, and what happens in the page itself. */
   type Action =
-    | Exclude<Wire.Message, Wire.Seats | Wire.Reservation>
+    | Exclude<Wire.Message, Wire.Seats | Wire.Reservation | Wire.Beatanswer>
     | ReservationNews
     | { type: "connection"; status: Connection; code?: number }
     | { type: "event"; event: Api.EventDetails }
@@ -183,7 +183,8 @@ declare namespace Sale {
   /** What `Channel` and `PollChannel` are made of. */
   type ChannelParts = {
     api: ChannelApi;
-    onMessage(message: Wire.Message): void;
+    // Every message but the answer to a beat, which is the channel's own.
+    onMessage(message: Exclude<Wire.Message, Wire.Beatanswer>): void;
     onStatus(status: Connection, code?: number): void;
   };
   type Answer<Body> = Promise<{ status?: number; body: Body; at: number | null }>;
