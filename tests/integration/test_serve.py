@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -10,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import psutil
@@ -55,6 +57,24 @@ def answers(server: Serving) -> bool:
 
 def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
     return [process for process in processes if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_a_burst_of_connections_goes_to_all_web_processes(home: Path) -> None:
+    """R2: 300 at once went 287 to 13, and channels stay where they are for the rest of the sale."""
+    with serving(home, WORKERS="2", ONSALE_DATA=str(home / "data")) as server, contextlib.ExitStack() as stack:
+        port = urlsplit(server.url).port
+        processes = server.web_processes()
+        before = [process.num_fds() for process in processes]
+        crowd = [stack.enter_context(socket.socket()) for _ in range(300)]
+        for one in crowd:
+            one.setblocking(False)
+            one.connect_ex(("127.0.0.1", port))
+
+        def taken() -> list[int]:
+            return [process.num_fds() - had for process, had in zip(processes, before, strict=True)]
+
+        until(lambda: sum(taken()) >= 300, "the last connection to be taken")
+        assert min(taken()) >= 75, taken()
 
 
 def test_the_whole_life_of_an_embedded_installation(home: Path) -> None:
