@@ -24,6 +24,7 @@ from core.process.probes import Probes
 from core.runtime import Runtime
 from core.venue.event import SaleState
 from core.waiting_room.sizes_redis import sizes
+from realtime.live import Live
 from web.endpoint import Call, Endpoint, answer
 from web.schemas import ComponentHealth, Health
 
@@ -34,6 +35,8 @@ Check = Callable[[Runtime], Coroutine[Any, Any, ComponentHealth]]
 LIMIT: Final = 1.0
 #: The oldest event not handed over may be this old, in seconds, before the installation is called degraded.
 _LATE: Final = 60.0
+#: A feed that has lost touch with Redis is back in step within two seconds; after this many it stands still.
+_FEED_SECONDS: Final = 5.0
 #: Components without which nobody can buy; without the others the installation is degraded.
 _VITAL: Final = frozenset({"database", "redis", "jobs"})
 
@@ -115,6 +118,25 @@ CHECKS: Final[Mapping[str, Check]] = {
 }
 
 
+def checks_of(live: Live | None) -> Mapping[str, Check]:
+    """All of a process: those of what all processes share, and its own feeds where it serves channels."""
+    return CHECKS if live is None else {**CHECKS, "feeds": partial(feeds, live)}
+
+
+async def feeds(live: Live, _: Runtime) -> ComponentHealth:
+    """Whether the maps and queues that this process shows are those of Redis (R1)."""
+    behind = live.behind(_FEED_SECONDS)
+    if not behind:
+        return ComponentHealth(status="UP")
+    return ComponentHealth(
+        status="DEGRADED",
+        detail={
+            "error": ", ".join(f"{feed}: not in step for {seconds:.0f} s" for feed, seconds in sorted(behind.items())),
+            "behind": {feed: round(seconds, 1) for feed, seconds in behind.items()},
+        },
+    )
+
+
 async def examine(
     runtime: Runtime, probes: Probes, checks: Mapping[str, Check] = CHECKS, *, limit: float = LIMIT
 ) -> Health:
@@ -168,7 +190,7 @@ _UNCACHED: Final = {"Cache-Control": "no-store"}
 
 
 async def health(call: Call[None]) -> Response:
-    found = await examine(call.runtime, call.parts.probes)
+    found = await examine(call.runtime, call.parts.probes, checks_of(call.parts.live))
     return answer(found, status=503 if found.status == "DOWN" else 200, headers=_UNCACHED)
 
 
