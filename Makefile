@@ -8,7 +8,7 @@ CROWD ?= 300
 TESTERS ?= logical
 
 .DEFAULT_GOAL := help
-.PHONY: run demo test check bench chaos docs clean help
+.PHONY: run demo dev quick test test-browsers fuzz coverage check bench chaos docs clean help
 
 # What the program needs, and what working on it needs as well; done again only when the lock changes.
 .venv/onsale-run: $(LOCK) scripts/uv.sh
@@ -25,13 +25,32 @@ run: .venv/onsale-run ## serve a demonstration sale on PORT (8080) with embedded
 demo: .venv/onsale-run ## the same with a simulated crowd of CROWD visitors (300)
 	@exec $(BIN)/onsale serve --demo --crowd $(CROWD)
 
+dev: .venv/onsale-dev ## serve the demonstration sale, and again after each change of a file
+	@exec $(BIN)/python -m scripts.dev_server
+
+quick: .venv/onsale-dev ## unit tests and what the change since main touches, under a minute
+	@$(BIN)/ruff check --quiet . && files=$$($(BIN)/python -m scripts.touched_tests) && \
+		$(BIN)/python -m pytest --hypothesis-profile=quick -n 2 --dist loadfile --no-loadscope-reorder $$files
+
 test: .venv/onsale-dev ## all tests, on real stores and in a real browser
 	@chromium=$$(scripts/chromium.sh $(BIN)/python) && CHROMIUM=$$chromium $(BIN)/python -m pytest -m "not chaos" \
 		-n $(TESTERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-check: .venv/onsale-dev ## ruff, mypy --strict, import rules, settings and their documentation
+test-browsers: .venv/onsale-dev ## five journeys in Firefox and WebKitGTK; skipped loudly where there is none
+	$(BIN)/python -m pytest -rs tests/browsers
+
+fuzz: .venv/onsale-dev ## Schemathesis against a running server for FUZZ_SECONDS (120), as visitor and as operator
+	$(BIN)/python -m scripts.fuzz
+
+coverage: .venv/onsale-dev ## unit, integration, race and contract tests with coverage of the product, and its floor
+	$(BIN)/python -m pytest -m "not chaos" -n $(TESTERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder \
+		--cov --cov-report=term:skip-covered tests/integration tests/race tests/contract tests/unit
+
+check: .venv/onsale-dev ## ruff, mypy --strict, eslint, prettier and types of static/js, import rules, generated docs
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	scripts/check_js.sh $(BIN)/python
 	$(BIN)/python -m pytest tests/unit/test_imports.py tests/unit/test_settings.py tests/unit/test_docs.py \
 		tests/unit/test_languages.py
 
@@ -56,4 +75,4 @@ clean: ## remove environment and caches; the data folder (.onsale) stays
 
 help:
 	@echo "make targets:"
-	@sed -n 's/^\([a-z]*\):.*## /  \1\t/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 16

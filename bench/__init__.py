@@ -1,4 +1,4 @@
-"""Benchmarks: each figure beside its limit on this machine, measured in the same run. `onsale bench --help`.
+"""Benchmarks: each figure beside its limit on this machine, measured in the same run. `python -m bench --help`.
 
 run.py            which are run, on what, and what is printed
 measure.py        a figure, its limit and their ratio; rounds that alternate

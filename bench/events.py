@@ -13,7 +13,8 @@ what it has decoded. The broker and, on our
 side, PostgreSQL work on the same machine. A round begins when all are connected and joined, and ends when the last
 message is acknowledged and marked, or its effect is committed.
 
-`python -m bench.events` is `onsale bench events`. `KAFKA_BOOTSTRAP_SERVERS` names a broker; without it one is started.
+`python -m bench.events` is `python -m bench events`. `KAFKA_BOOTSTRAP_SERVERS` names a broker; without it one is
+started.
 """
 
 from __future__ import annotations

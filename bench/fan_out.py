@@ -114,6 +114,7 @@ async def _served(runtime: Runtime) -> AsyncIterator[tuple[Live, int]]:
     live = Live(
         settings=runtime.settings,
         clock=runtime.clock,
+        supervisor=runtime.supervisor,
         redis=runtime.redis,
         events=runtime.events,
         waiting_room=runtime.waiting_room,

@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from cli import bench, crowd, diagnose, event, events, migrate, plan, reconcile, replay, rush, serve, worker
+from cli import crowd, diagnose, event, messages, migrate, plan, reconcile, replay, rush, serve, worker
 from core.errors import OnsaleError, StartupError
 
 app = typer.Typer(
@@ -28,7 +28,7 @@ app = typer.Typer(
 )
 app.add_typer(event.app, name="event")
 app.add_typer(plan.app, name="plan")
-app.add_typer(events.app, name="events")
+app.add_typer(messages.app, name="messages")
 app.command("serve")(serve.serve)
 app.command("worker")(worker.worker)
 app.command("migrate")(migrate.migrate)
@@ -37,7 +37,6 @@ app.command("diagnose")(diagnose.diagnose)
 app.command("reconcile")(reconcile.reconcile)
 app.command("replay")(replay.replay)
 app.command("crowd")(crowd.crowd_command)
-app.command("bench")(bench.bench_command)
 
 
 def _print_version(wanted: bool) -> None:
@@ -53,6 +52,13 @@ def _options(
     ] = False,
 ) -> None:
     """Options of every command."""
+
+
+@app.command("events", hidden=True, add_help_option=False, context_settings={"ignore_unknown_options": True})
+def _renamed(arguments: Annotated[list[str] | None, typer.Argument()] = None) -> None:
+    """The earlier name of `onsale messages`: an event is a performance."""
+    _say(f"`onsale events` is `onsale messages` now: run `{' '.join(['onsale messages', *(arguments or [])])}`")
+    raise typer.Exit(2)
 
 
 def run() -> None:

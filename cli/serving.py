@@ -16,7 +16,7 @@ from cli.web_processes import WebProcesses
 from core.clock import SystemClock
 from core.database import close_database, migrate, open_database
 from core.embedded import Engines
-from core.errors import EventExists, StartupError, StoreUnavailable
+from core.errors import EventExists, StoreUnavailable
 from core.payments.composition import open_payments, takes
 from core.payments.environments_postgres import check_environments
 from core.process.store_redis import open_redis
@@ -144,7 +144,7 @@ async def _check_redis(url: str) -> None:
     redis = await open_redis(url, 4)
     try:
         for node in await memory(redis):
-            if node.most and not node.keeps_keys:
+            if node.evicts:
                 _say(
                     f"warning: when Redis is full it throws holds and boards away (maxmemory-policy {node.policy}): "
                     "set maxmemory-policy to noeviction, see docs/memory.md"
@@ -197,8 +197,8 @@ async def _keep_engines(started: Engines) -> None:
         try:
             for name in await asyncio.to_thread(started.revive):
                 _say(f"the embedded {name} had ended: started again")
-        except (StartupError, OSError) as error:
-            _say(f"{error}; trying again in {_ENGINES_CHECK_SECONDS:.0f} s")
+        except Exception as error:  # whatever it is: the server goes on, and so do we
+            _say(f"{str(error) or type(error).__name__}; trying again in {_ENGINES_CHECK_SECONDS:.0f} s")
 
 
 async def _crowd(visitors: int, url: str, environment: dict[str, str]) -> None:

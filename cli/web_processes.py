@@ -48,10 +48,6 @@ class WebProcesses:
         # Never written to: a process reads end of file from it when this one is gone, however it went.
         self._alive_read, self._alive_write = os.pipe()
 
-    @property
-    def pids(self) -> list[int]:
-        return [process.pid for process in self._processes.values()]
-
     async def start(self) -> None:
         """Raises StartupError when one of them ends, or does not answer in time."""
         try:

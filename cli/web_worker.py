@@ -5,13 +5,16 @@ Settings come from the environment that `onsale serve` prepares (URLs of the eng
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import os
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from importlib.util import find_spec
+from typing import cast
 
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -21,6 +24,7 @@ from cli.web_processes import READY
 from core.logs import configure_logs
 from core.process.cycle_collector import freeze_startup_objects
 from core.settings import Settings
+from web.acceptor import Acceptor
 from web.ws_protocol import socket_options
 
 #: The ASGI application factory, without arguments; it opens the runtime in its lifespan.
@@ -35,18 +39,27 @@ _KEPT_SECONDS = 75
 
 
 class _Server(uvicorn.Server):
-    """Tells `onsale serve` when the application has started."""
+    """Takes its connections by `Acceptor`, and tells `onsale serve` when the application has started."""
 
     def __init__(self, config: uvicorn.Config, ready_fd: int) -> None:
         super().__init__(config)
         self._ready_fd = ready_fd
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        # Without sockets uvicorn starts the application and listens nowhere; at the end it closes `servers`.
+        await super().startup([])
+        for listening in sockets or ():
+            acceptor = Acceptor(listening, self._protocol)
+            acceptor.start()
+            self.servers.append(cast(asyncio.Server, acceptor))
         freeze_startup_objects()
         if not self.should_exit:
             _tell_serve(self._ready_fd, READY)
             os.close(self._ready_fd)
+
+    def _protocol(self) -> asyncio.Protocol:
+        protocol = cast(Callable[..., asyncio.Protocol], self.config.http_protocol_class)
+        return protocol(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
 
 
 def _tell_serve(ready_fd: int, text: str) -> None:

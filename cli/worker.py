@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import structlog
 
 from core.embedded import Engines, engines
 from core.process.cycle_collector import freeze_startup_objects
+from core.process.ending import FAILED, end_process
 from core.secrets import resolve_secrets
 from core.settings import Settings
+
+if TYPE_CHECKING:
+    from core.runtime import Runtime
+
+log = structlog.get_logger(__name__)
+
+_DRAIN_SECONDS = 20.0
 
 
 def worker() -> None:
@@ -37,7 +49,6 @@ def _run(work: Coroutine[Any, Any, None]) -> None:
 
 async def _work(settings: Settings, started: Engines) -> None:
     from core.database import migrate
-    from core.messaging.worker import run_worker
     from web.worker_endpoint import worker_endpoint
 
     stop = asyncio.Event()
@@ -45,6 +56,44 @@ async def _work(settings: Settings, started: Engines) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     await migrate(started.database_url)
     freeze_startup_objects()
-    left = await run_worker(settings, started, stop=stop, beside=lambda runtime: worker_endpoint(runtime, settings))
+    given_up = False
+
+    def give_up() -> None:
+        nonlocal given_up
+        given_up = True
+        end_process()
+
+    left = await run_worker(
+        settings,
+        started,
+        stop=stop,
+        end_process=give_up,
+        beside=lambda runtime: worker_endpoint(runtime, settings),
+    )
     if left:
         print(f"{left} tasks were cut off; another process takes them over")
+    if given_up:
+        # So that whoever started it starts another one.
+        raise SystemExit(FAILED)
+
+
+async def run_worker(
+    settings: Settings,
+    engines: Engines,
+    *,
+    stop: asyncio.Event,
+    drain_seconds: float = _DRAIN_SECONDS,
+    end_process: Callable[[], None] = lambda: None,
+    beside: Callable[[Runtime], AbstractAsyncContextManager[None]] = lambda runtime: contextlib.nullcontext(),
+) -> int:
+    """Works until `stop` is set, then ends what is in hand; returns how many tasks had to be cut off (their work is
+    claimed again by another process). The schema must be up to date. `beside` is open meanwhile. `end_process`: as in
+    `open_runtime`. Raises StartupError.
+    """
+    from core.runtime import open_runtime
+
+    async with open_runtime(settings, engines, consume=True, end_process=end_process) as runtime, beside(runtime):
+        await runtime.start_jobs()
+        log.info("worker started", process=runtime.process, kafka=settings.kafka_bootstrap_servers or "local bus")
+        await stop.wait()
+        return await runtime.stop_jobs(drain_seconds)

@@ -1,4 +1,5 @@
-"""The booking engine: no HTTP server and no browser in here. Reading this listing in order is reading the flow.
+"""The booking engine: no HTTP server and no browser in here. Reading this listing in order is reading the flow;
+which of these may import which is written in pyproject.toml (import-linter).
 
 venue/         what is sold: events, seat plans, prices
 waiting_room/  (1) queue: join, place, admit, heartbeat, expire
@@ -6,13 +7,13 @@ seats/         (2) board, holds, the three guards, the seat lock
 booking/       (3) reservation, checkout saga, PostgreSQL guard
 payments/      (4) providers over HTTP, circuit breaker, choice of provider
 messaging/     (5) outbox, relay, Kafka or local bus, consumers
-notifications/ (6) e-mail, Slack
+notifications/ (6) e-mail, Slack; when something is an alert
 upkeep/        periodic jobs, consistency, limits
 diagnosis/     "I can't book", step by step
 process/       the ground floor: tasks, jobs, leases, calls to the stores
 
 settings.py errors.py clock.py keys.py   what everything uses
 runtime.py     the composition root: `async with open_runtime(settings, engines) as runtime:`
-embedded.py    PostgreSQL and Valkey as child processes when no URL is configured
+embedded/      PostgreSQL and Valkey as child processes when no URL is configured
 database.py    opening PostgreSQL
 """

@@ -7,7 +7,6 @@ lives in a process only (deadlines of tasks, breaker windows, caches).
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -28,23 +27,6 @@ class SystemClock:
 
     def monotonic(self) -> float:
         return time.monotonic()
-
-
-@dataclass
-class ManualClock:
-    """A clock that tests move by hand."""
-
-    seconds: float = 0.0
-    epoch: float = 1_700_000_000.0
-
-    def now(self) -> datetime:
-        return datetime.fromtimestamp(self.epoch + self.seconds, UTC)
-
-    def monotonic(self) -> float:
-        return self.seconds
-
-    def advance(self, seconds: float) -> None:
-        self.seconds += seconds
 
 
 def iso(moment: datetime) -> str:

@@ -1,7 +1,7 @@
 """PostgreSQL: opening the pool, migrating, and the raw connection of the hot paths.
 
 Everything goes through `databases`; hot paths take its `raw_connection` (asyncpg), which was measured at twice the
-statements a second (DESIGN.md section 7).
+statements a second.
 
 Nobody waits long for a PostgreSQL that hangs, is full or is slow: `ANSWER_SECONDS` for a statement, `POOL_SECONDS` for
 a connection. Statements of background work that may take longer pass `timeout=BACKGROUND_SECONDS` themselves.
@@ -199,7 +199,13 @@ def _give_up(connection: Any) -> None:
         connection.terminate()
 
 
+def pool_of(database: databases.Database) -> asyncpg.Pool | None:
+    """asyncpg's pool, which `databases` does not show; None before it is connected and after it is not."""
+    pool: asyncpg.Pool | None = getattr(database._backend, "_pool", None)
+    return pool
+
+
 async def _expire(database: databases.Database) -> None:
-    pool = getattr(database._backend, "_pool", None)
+    pool = pool_of(database)
     if pool is not None:
         await pool.expire_connections()

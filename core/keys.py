@@ -141,9 +141,8 @@ def job_lease(job: str) -> str:
     return f"lock:job:{job}"
 
 
-def rate_limit(scope: str, who: str) -> str:
-    """string with TTL: calls left for a caller."""
-    return f"limit:{scope}:{who}"
+JOBS = "ticket:jobs"
+"""hash with TTL: periodic job -> `when it last succeeded, seconds|seconds after which it is late`."""
 
 
 def breaker(provider: str) -> str:

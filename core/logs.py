@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import Final
 
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import Processor
 
 from core.settings import Settings
+
+#: The product's packages. Each module's logger is named `__name__`, so that all of them are under one of these.
+ROOTS: Final = ("core", "realtime", "web", "cli")
 
 
 def configure_logs(settings: Settings) -> None:
@@ -46,5 +50,5 @@ def configure_logs(settings: Settings) -> None:
     root.handlers = [handler]
     # Libraries speak of their own affairs at info: only what is out of order is an operator's business.
     root.setLevel(max(level, logging.WARNING))
-    for ours in ("core", "realtime", "web", "cli"):
+    for ours in ROOTS:
         logging.getLogger(ours).setLevel(level)

@@ -9,8 +9,9 @@ import contextlib
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from functools import partial
 
 import databases
 import structlog
@@ -20,9 +21,10 @@ from core import audit_postgres as audit
 from core.booking.checkout import Checkout
 from core.booking.event_refunds_postgres import EventRefunds
 from core.clock import Clock, SystemClock
-from core.database import close_database, open_database
+from core.database import close_database, open_database, raw
 from core.diagnosis.diagnose import Diagnose
 from core.diagnosis.health_check import HealthCheck
+from core.diagnosis.health_watch import HealthWatch
 from core.embedded import Engines
 from core.errors import StartupError
 from core.figures.history_redis import EVERY_SECONDS as HISTORY_SECONDS
@@ -30,14 +32,18 @@ from core.figures.history_redis import History
 from core.figures.vitals_redis import EVERY_SECONDS as VITALS_SECONDS
 from core.figures.vitals_redis import VitalsBoard
 from core.messaging.pipeline import EventPipeline
+from core.messaging.sales_projection_postgres import SalesProjection
 from core.notifications.alert_messages import Messenger, NoMessenger
+from core.notifications.composition import email_consumer, open_mailer
 from core.notifications.slack_http import SlackMessenger
 from core.payments.composition import open_payments
 from core.payments.payments import Payments
+from core.process.job_watch import JobWatch
 from core.process.jobs import Job, Jobs
 from core.process.lease_redis import Leases
 from core.process.lua_redis import ScriptRunner
 from core.process.store_redis import open_redis
+from core.process.successes_redis import Successes
 from core.process.supervisor import Supervisor
 from core.seats.board_redis import BoardStore
 from core.seats.guard import SeatGuard
@@ -48,11 +54,10 @@ from core.seats.scripts_redis import SeatScripts
 from core.seats.seat_lock_redis import SeatLocks
 from core.seats.seats import Seats
 from core.settings import Settings
-from core.upkeep.eviction_redis import warn_of_eviction
-from core.upkeep.health_watch import HealthWatch
 from core.upkeep.janitor_redis import delete_locks_without_ttl
 from core.upkeep.limits_redis import Limits
 from core.upkeep.load_redis import LoadReadings
+from core.upkeep.memory_redis import warn_of_eviction
 from core.upkeep.reconcile import Reconcile
 from core.upkeep.reconcile_rounds import ReconcileRounds
 from core.upkeep.redis_watch_redis import RedisWatch
@@ -93,6 +98,7 @@ class Runtime:
     supervisor: Supervisor
     leases: Leases
     jobs: Jobs
+    job_watch: JobWatch
 
     async def start_jobs(self) -> None:
         """Begins the periodic work of this process: the one list of jobs, and the event pipeline."""
@@ -114,8 +120,22 @@ class Runtime:
         )
         await self.pipeline.start()
         self.jobs.start(
-            Job("sweep", every=settings.sweep_seconds, run=sweeping.run, limit=10.0),
-            Job("payments", every=1.0, run=self._finish_payments, lease=False),
+            Job(
+                "sweep",
+                every=settings.sweep_seconds,
+                run=sweeping.run,
+                limit=10.0,
+                needs=frozenset({"redis"}),
+                vital=True,
+            ),
+            Job(
+                "payments",
+                every=1.0,
+                run=self._finish_payments,
+                lease=False,
+                needs=frozenset({"database"}),
+                vital=True,
+            ),
             Job("event_refunds", every=1.0, run=self.event_refunds.work, lease=False, limit=60.0),
             Job("reconcile", every=settings.reconcile_minutes * 60, run=rounds.run, limit=1800.0),
             Job("redis_watch", every=_REDIS_WATCH_SECONDS, run=watch.run, limit=600.0),
@@ -129,6 +149,7 @@ class Runtime:
             Job("health_watch", every=settings.watch_seconds, run=self.watch.run, lease=False, limit=60.0),
             *self.pipeline.jobs(),
         )
+        self.supervisor.run_forever("job-watch", self.job_watch.run)
 
     async def stop_jobs(self, drain_seconds: float) -> int:
         """Takes on nothing new and lets what is under way end; returns how many tasks had to be cut off.
@@ -157,11 +178,17 @@ class Runtime:
 
 @contextlib.asynccontextmanager
 async def open_runtime(
-    settings: Settings, engines: Engines, *, clock: Clock | None = None, consume: bool = False
+    settings: Settings,
+    engines: Engines,
+    *,
+    clock: Clock | None = None,
+    consume: bool = False,
+    end_process: Callable[[], None] = lambda: None,
 ) -> AsyncIterator[Runtime]:
     """Opens the stores and builds the parts. Jobs do not run until `start_jobs`. Raises StartupError.
 
     `consume`: with Kafka, this process is a member of the consumer groups (a worker); without Kafka all are.
+    `end_process` is called when a job succeeds no more in this process, and nothing has helped (`JobWatch`).
     """
     clock = clock or SystemClock()
     secret = settings.secret_key.get_secret_value()
@@ -192,8 +219,16 @@ async def open_runtime(
         seats = Seats(scripts=scripts, boards=boards, guard=seat_guard(settings, scripts, locks, database, redis))
         rows = SeatRows(database=database, replica=replica)
         waiting_room = WaitingRoom(run=run, boards=boards, settings=settings, secret=secret, clock=clock)
+        mailer = open_mailer(settings)
+        stack.push_async_callback(mailer.close)
         pipeline = EventPipeline(
-            database=database, settings=settings, supervisor=supervisor, process=process, consume=consume
+            database=database,
+            settings=settings,
+            supervisor=supervisor,
+            process=process,
+            # In PostgreSQL first: what is written there should not wait for a mail server.
+            consumers=[SalesProjection(), email_consumer(settings, mailer)],
+            consume=consume,
         )
         checkout = Checkout(
             database=database,
@@ -227,9 +262,24 @@ async def open_runtime(
         vitals = VitalsBoard(redis=redis, clock=clock, process=process, locks=locks)
         messenger = open_messenger(settings)
         stack.push_async_callback(messenger.aclose)
+        successes = Successes(redis)
+        jobs = Jobs(supervisor=supervisor, leases=leases, successes=successes)
+        job_watch = JobWatch(
+            jobs=jobs,
+            leases=leases,
+            successes=successes,
+            stores={"database": partial(_answers, database)},
+            end_process=end_process,
+        )
         watch = HealthWatch(
             look=HealthCheck(
-                database=database, redis=redis, events=events, payments=payments, clock=clock, groups=pipeline.groups
+                database=database,
+                redis=redis,
+                events=events,
+                payments=payments,
+                clock=clock,
+                groups=pipeline.groups,
+                late=job_watch.late,
             ),
             redis=redis,
             database=database,
@@ -276,8 +326,15 @@ async def open_runtime(
             history=History(redis=redis, database=database, events=events, seats=seats, vitals=vitals, clock=clock),
             supervisor=supervisor,
             leases=leases,
-            jobs=Jobs(supervisor=supervisor, leases=leases),
+            jobs=jobs,
+            job_watch=job_watch,
         )
+
+
+async def _answers(database: databases.Database) -> None:
+    """Raises StoreUnavailable when PostgreSQL does not."""
+    async with raw(database) as connection:
+        await connection.fetchval("SELECT 1")
 
 
 def seat_guard(

@@ -124,6 +124,13 @@ class Settings(BaseSettings):
         row="S9",
         gt=0,
     )
+    pong_seconds: float = _setting(
+        120,
+        "for this long after a page's last own message its browser's answers to pings count as beats",
+        unit="s",
+        row="R2",
+        ge=0,
+    )
     session_seconds: float = _setting(600, "an active visitor's session, at most", unit="s", row="S9", gt=0)
     session_after_purchase_seconds: float = _setting(
         120,

@@ -3,16 +3,20 @@
 News of a visitor comes by two ways: answers to the visitor's own calls, and the queue channel. Each fact carries the
 queue's version, so that the older of two is recognised; `revision` counts the news, so that whoever waits for an
 answer sees that news came meanwhile.
+
+`Attendances` alone makes and forgets them. Where the visitor stands is written by the queue feed only, what the tabs
+know of the basket by `realtime/baskets.py` only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from core.seats.board import SeatState
 from core.waiting_room.place import PlaceState
+from realtime.pacing import ToldPlace
 from realtime.wire import ExpiredReason
 
 
@@ -26,14 +30,6 @@ class Tab(Protocol):
     def told_expired(self, reason: ExpiredReason) -> None: ...
 
     def told(self, message: bytes) -> None: ...
-
-
-class ToldPlace(NamedTuple):
-    """What a `queue` message said: visitors ahead, all who wait, seconds to go."""
-
-    ahead: int
-    waiting: int
-    eta: int | None
 
 
 class Attendance:
@@ -96,3 +92,39 @@ class Attendance:
     def tell(self, message: bytes) -> None:
         for tab in self.tabs:
             tab.told(message)
+
+
+class Attendances:
+    """The visitors of one event who have a tab open in this process."""
+
+    def __init__(self) -> None:
+        self._of_visitor: dict[str, Attendance] = {}
+
+    def __len__(self) -> int:
+        return len(self._of_visitor)
+
+    def __iter__(self) -> Iterator[Attendance]:
+        """All as they are now; the caller may wait between two of them."""
+        return iter(list(self._of_visitor.values()))
+
+    def get(self, visitor: str) -> Attendance | None:
+        return self._of_visitor.get(visitor)
+
+    def visitors(self) -> list[str]:
+        return list(self._of_visitor)
+
+    def attend(self, visitor: str, tab: Tab) -> Attendance:
+        """A tab is opened."""
+        attendance = self._of_visitor.get(visitor)
+        if attendance is None:
+            attendance = self._of_visitor[visitor] = Attendance(visitor)
+        attendance.tabs.append(tab)
+        return attendance
+
+    def part(self, attendance: Attendance, tab: Tab) -> bool:
+        """A tab is closed. True when it was the visitor's last one: the attendance is over."""
+        attendance.tabs.remove(tab)
+        if attendance.tabs:
+            return False
+        del self._of_visitor[attendance.visitor]
+        return True

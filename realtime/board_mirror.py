@@ -4,7 +4,7 @@ Changes come numbered (see `realtime/wire.py`). They wait here until they are se
 take them, so that at any moment the mirror is exactly what a watching browser has been sent, and a browser that
 starts to watch gets the mirror and then the same messages as everybody else.
 
-After a gap, or while the first snapshot is on its way, changes are held back: register, fetch, apply.
+After a gap, or while the first snapshot is on its way, changes are held back by `realtime/resync.py`.
 """
 
 from __future__ import annotations
@@ -25,28 +25,22 @@ class Batch(NamedTuple):
     changes: list[tuple[int, int]]
 
 
-class _Message(NamedTuple):
+class BoardMessage(NamedTuple):
+    """What Redis publishes: changes that lead from counter `version - len(changes)` to `version`."""
+
     epoch: int
     version: int
     changes: Changes
 
 
 class BoardMirror:
-    """`behind` is True while a snapshot is needed: at the start, and after a gap until `load`."""
-
-    #: Messages held back, at most; a fetch that takes longer than that many changes starts again.
-    HELD = 20_000
+    """`load` a snapshot, `take` messages, `flush` what is to be sent."""
 
     def __init__(self) -> None:
         self._board: Board | None = None
         self._epoch = -1
         self._head = -1
-        self._waiting: list[_Message] = []
-        self._held: list[_Message] | None = []
-
-    @property
-    def behind(self) -> bool:
-        return self._held is not None
+        self._waiting: list[BoardMessage] = []
 
     @property
     def loaded(self) -> bool:
@@ -63,39 +57,31 @@ class BoardMirror:
             raise LookupError("no snapshot was loaded yet")
         return self._board.snapshot()
 
-    def begin(self) -> None:
-        """A snapshot will be fetched now: whatever comes from here on is applied on top of it."""
-        if self._held is None:
-            # What was heard and not sent yet may be newer than the snapshot that is about to be taken.
-            self._held, self._waiting = self._waiting, []
+    def withdraw(self) -> list[BoardMessage]:
+        """What was taken and not sent yet: it may be newer than the snapshot that is fetched next, so take it again."""
+        waiting, self._waiting = self._waiting, []
+        return waiting
 
-    def receive(self, epoch: int, version: int, changes: Changes) -> bool:
-        """One message of the channel. False: there is a gap, fetch a snapshot (`begin`, `load`)."""
-        message = _Message(epoch, version, changes)
-        if self._held is not None:
-            self._held.append(message)
-            if len(self._held) > self.HELD:
-                # Nothing is lost by forgetting: the gap this makes is found when they are applied.
-                del self._held[: self.HELD // 2]
-            return True
-        if self._take(message):
-            return True
-        self.begin()
-        self._held = [*(self._held or []), message]
-        return False
-
-    def load(self, snapshot: BoardSnapshot) -> bool:
-        """The snapshot that was fetched, and on top of it what came meanwhile. False: still a gap, fetch again.
-
-        Browsers that watch need the board anew (`snapshot()`) unless its version is what they had.
-        """
-        held, self._held, self._waiting = self._held or [], None, []
+    def load(self, snapshot: BoardSnapshot) -> None:
+        """The snapshot that was fetched. Browsers that watch need it, unless its version is what they had."""
+        self._waiting = []
         self._board = Board(snapshot)
         self._epoch, self._head = snapshot.epoch, snapshot.version
-        for at, message in enumerate(held):
-            if not self._take(message):
-                self._held = held[at:]
-                return False
+
+    def take(self, message: BoardMessage) -> bool:
+        """One message. False: there is a gap before it."""
+        epoch, version, changes = message
+        if epoch != self._epoch:
+            # A late message of an earlier board is no news; one of a later board makes this one void.
+            return epoch < self._epoch
+        if version <= self._head:
+            return True
+        first = version - len(changes)
+        if first > self._head:
+            return False
+        # The part that is known already is left out: changes are numbered one by one, in order.
+        self._waiting.append(BoardMessage(epoch, version, changes[self._head - first :]))
+        self._head = version
         return True
 
     def flush(self) -> Batch | None:
@@ -107,18 +93,3 @@ class BoardMirror:
         if not self._board.apply(self._epoch, self._head, changes):
             raise AssertionError("the changes that wait do not follow on from the board")
         return Batch(self._epoch, self._head, changes)
-
-    def _take(self, message: _Message) -> bool:
-        epoch, version, changes = message
-        if epoch != self._epoch:
-            # A late message of an earlier board is no news; one of a later board makes this one void.
-            return epoch < self._epoch
-        if version <= self._head:
-            return True
-        first = version - len(changes)
-        if first > self._head:
-            return False
-        # The part that is known already is left out: changes are numbered one by one, in order.
-        self._waiting.append(_Message(epoch, version, changes[self._head - first :]))
-        self._head = version
-        return True

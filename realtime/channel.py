@@ -58,6 +58,8 @@ class Channel:
         self._seats = seats
         self._allowance = Allowance(settings.channel_messages_per_minute, clock.monotonic())
         self._bad_messages = 0
+        #: When the page itself last sent a message, by the monotonic clock; its browser answers pings without it.
+        self._spoke_at = clock.monotonic()
         self._open = False
         self._attendance: Attendance = live.attend(visitor, self)
 
@@ -65,7 +67,7 @@ class Channel:
         try:
             if not await self._welcome():
                 return
-            self._connection.on_pong(self._alive)
+            self._connection.on_pong(self._ponged)
             while (message := await self._connection.receive()) is not None:
                 if not await self._take(message):
                     return
@@ -148,6 +150,7 @@ class Channel:
         except wire.BadMessage as error:
             return self._bad(str(error))
         metrics.MESSAGES.labels(command.type).inc()
+        self._spoke_at = self._clock.monotonic()
         self._alive()
         try:
             await self._do(command)
@@ -164,7 +167,7 @@ class Channel:
         event, visitor = self._event, self._attendance.visitor
         match command:
             case wire.Beat():
-                pass  # noted, like any message
+                self._send("beat", now=self._clock.now())
             case wire.Join(ticket=ticket):
                 if not await self._learn(self._waiting_room.join(event, visitor, ticket)):
                     self._send_state()
@@ -178,7 +181,7 @@ class Channel:
                 self._live.seat_feed.sync(self._connection, epoch, version)
             case wire.Leave():
                 await self._waiting_room.leave(event, visitor)
-                if not self._attendance.expired(ExpiredReason.LEFT, self._attendance.version):
+                if not self._live.queue_feed.left(self._attendance):
                     self.told_expired(ExpiredReason.LEFT)
             case _:
                 assert_never(command)
@@ -201,7 +204,13 @@ class Channel:
         return await self._live.queue_feed.learn(self._attendance, call)
 
     def _alive(self) -> None:
-        self._presence.alive(self._event, self._attendance)
+        self._presence.alive(self._live, self._attendance)
+
+    def _ponged(self) -> None:
+        """A background tab may run its timers once a minute, but its browser answers pings at once (S9). A page that
+        stands still for longer than that is not there any more (R2)."""
+        if self._clock.monotonic() - self._spoke_at <= self._settings.pong_seconds:
+            self._alive()
 
     def _send(self, kind: str, **fields: Any) -> None:
         self.told(wire.encode(kind, **fields))
@@ -214,7 +223,7 @@ class Channel:
             self._send_admitted()
 
     def _send_place(self) -> None:
-        if message := self._live.queue_feed.queue_message(self._attendance, ticket=True):
+        if message := self._live.place_pushes.message(self._attendance, ticket=True):
             self.told(message)
 
     def _send_admitted(self) -> None:
@@ -226,7 +235,7 @@ class Channel:
         )
 
     def _send_basket(self, basket: Basket | None, **id_: str) -> None:
-        self._attendance.told_basket = _seats_of(basket)
+        self._live.baskets.told(self._attendance, basket)
         self.told(wire.held(basket, **id_))
 
     def _answer(self, basket: Basket | None, id_: str) -> None:
@@ -249,7 +258,3 @@ class Channel:
     def _problem(self, error: OnsaleError, command: wire.Command | None = None) -> None:
         id_ = getattr(command, "id", "")
         self._send("problem", code=error.code, detail=error.detail, **({"id": id_} if id_ else {}))
-
-
-def _seats_of(basket: Basket | None) -> frozenset[int]:
-    return frozenset(basket.seats) if basket else frozenset()

@@ -11,6 +11,8 @@ from redis.asyncio import Redis
 
 from core.clock import Clock
 from core.errors import StoreUnavailable
+from core.process.supervisor import Service, Supervisor
+from core.process.tasks import cancelled
 from core.seats.seats import Seats
 from core.settings import Settings
 from core.venue.event import Event
@@ -22,8 +24,8 @@ from realtime.connection import Connection
 from realtime.frames import text_frame
 from realtime.live_event import LiveEvent
 from realtime.presence import Presence
+from realtime.resync import PAUSES
 from realtime.subscriptions import Subscriptions
-from realtime.tasks import end, watched
 from realtime.wire import CloseCode
 
 log = structlog.get_logger(__name__)
@@ -44,6 +46,7 @@ class Live:
         *,
         settings: Settings,
         clock: Clock,
+        supervisor: Supervisor,
         redis: Redis,
         events: EventStore,
         waiting_room: WaitingRoom,
@@ -51,6 +54,7 @@ class Live:
     ) -> None:
         self._settings = settings
         self._clock = clock
+        self._supervisor = supervisor
         self._events = events
         self._waiting_room = waiting_room
         self._seats = seats
@@ -60,12 +64,12 @@ class Live:
         self._connections: dict[Connection, None] = {}
         self._of_visitor: Counter[str] = Counter()
         self._stopping = False
-        self._lingering: asyncio.Task[None] | None = None
+        self._lingering: Service | None = None
 
     async def start(self) -> None:
-        self._subscriptions.start()
-        self._presence.start()
-        self._lingering = watched(self._let_go(), name="realtime.linger")
+        self._subscriptions.start(self._supervisor)
+        self._presence.start(self._supervisor)
+        self._lingering = self._supervisor.run_forever("realtime.linger", self._let_go, backoff=PAUSES)
 
     async def stop(self) -> None:
         """Says GOING_AWAY to everybody, keeps the last beats, and returns when all is ended."""
@@ -74,10 +78,10 @@ class Live:
         for connection in connections:
             connection.close(CloseCode.GOING_AWAY, "the server restarts: reconnect")
             await asyncio.sleep(_GOODBYE_SECONDS / len(connections))
-        await end(self._lingering)
+        if self._lingering is not None:
+            await self._lingering.end()
         await self._presence.stop()
-        for live in list(self._live.values()):
-            await live.close()
+        await asyncio.gather(*(live.close() for live in self._live.values()))
         self._live.clear()
         await self._subscriptions.stop()
 
@@ -86,10 +90,15 @@ class Live:
         """Open channels of this process."""
         return len(self._connections)
 
-    @property
-    def in_step(self) -> bool:
-        """Whether the feeds hear Redis at this moment; with no channel open there is nothing to hear."""
-        return not self._live or self._subscriptions.connected
+    def behind(self, seconds: float) -> dict[str, float]:
+        """Feeds that have not been in step with Redis for longer than that: `seats` or `queue` and the slug, and for
+        how many seconds. What their browsers see is old."""
+        return {
+            f"{feed} {slug}": behind
+            for slug, live in self._live.items()
+            for feed, behind in live.behind_for().items()
+            if behind > seconds
+        }
 
     async def serve(self, connection: Connection, event: Event, visitor: str) -> None:
         """Runs one accepted channel to its end."""
@@ -114,7 +123,7 @@ class Live:
                 del self._of_visitor[visitor]
 
     async def _serve(self, connection: Connection, event: Event, visitor: str) -> None:
-        live = await self._event(event)
+        live = self._event(event)
         try:
             async with asyncio.timeout(_READY_SECONDS):
                 await live.ready()
@@ -135,26 +144,27 @@ class Live:
         )
         await channel.run()
 
-    async def _event(self, event: Event) -> LiveEvent:
+    def _event(self, event: Event) -> LiveEvent:
         live = self._live.get(event.slug)
         if live is None:
             live = self._live[event.slug] = LiveEvent(
                 event,
                 settings=self._settings,
                 clock=self._clock,
+                supervisor=self._supervisor,
                 subscriptions=self._subscriptions,
                 events=self._events,
                 waiting_room=self._waiting_room,
                 seats=self._seats,
                 buffer_limit=self._settings.channel_buffer_bytes,
             )
-            await live.open()
+            live.open()
         return live
 
     async def _let_go(self) -> None:
         """Closes events that nobody has watched for a while."""
         empty: set[str] = set()
-        while True:
+        while not cancelled():
             await asyncio.sleep(_LINGER_SECONDS)
             for slug in [slug for slug in empty if slug in self._live and self._live[slug].empty]:
                 live = self._live.pop(slug)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
 from typing import Any, Final
 
 import orjson
@@ -13,19 +12,23 @@ import structlog
 from core import keys
 from core.clock import Clock
 from core.errors import OnsaleError
+from core.process.supervisor import Service, Supervisor
+from core.process.tasks import cancelled
 from core.seats.seats import Seats
 from core.settings import Settings
 from core.venue.event import Event
 from core.venue.event_store_postgres import EventStore
 from core.waiting_room.queue_redis import WaitingRoom
 from realtime import metrics, wire
-from realtime.attendance import Attendance, Tab
+from realtime.attendance import Attendance, Attendances, Tab
+from realtime.baskets import Baskets
 from realtime.hub import Hub
+from realtime.place_pushes import PlacePushes
+from realtime.places import Places
 from realtime.queue_feed import QueueFeed
+from realtime.resync import PAUSES
 from realtime.seat_feed import SeatFeed
 from realtime.subscriptions import Listener, Subscriptions
-from realtime.tasks import end, watched
-from realtime.wire import ExpiredReason
 
 log = structlog.get_logger(__name__)
 
@@ -34,8 +37,6 @@ log = structlog.get_logger(__name__)
 _LOOK_SECONDS: Final = 2.0
 #: Tabs told before other work of the process gets a turn.
 _TURN: Final = 500
-#: A change to a basket that its own channel has answered by then is no news.
-_ANSWER_SECONDS: Final = 0.1
 
 
 class LiveEvent:
@@ -47,6 +48,7 @@ class LiveEvent:
         *,
         settings: Settings,
         clock: Clock,
+        supervisor: Supervisor,
         subscriptions: Subscriptions,
         events: EventStore,
         waiting_room: WaitingRoom,
@@ -56,51 +58,58 @@ class LiveEvent:
         self.event = event
         self.hub = Hub(event.slug, buffer_limit)
         self._clock = clock
+        self._supervisor = supervisor
         self._events = events
-        self._seats = seats
         self._subscriptions = subscriptions
-        self._attendances: dict[str, Attendance] = {}
+        self._attendances = Attendances()
         self._arriving = 0
+        self.baskets = Baskets(event.slug, self._attendances, lambda visitor: seats.basket(self.event, visitor))
+        places = Places(0)
+        self.place_pushes = PlacePushes(
+            lambda: self.event, waiting_room, self._attendances, places, session_seconds=settings.session_seconds
+        )
         self.seat_feed = SeatFeed(
             event.slug,
             self.hub,
             lambda: seats.board(self.event),
             coalesce_ms=settings.board_coalesce_ms,
-            basket_changed=self._basket_changed,
+            basket_changed=self.baskets.changed,
+            resynced=self.baskets.resynced,
         )
         self.queue_feed = QueueFeed(
             lambda: self.event,
             waiting_room,
             self._attendances,
-            session_seconds=settings.session_seconds,
-            lapsed=self._basket_lapsed,
+            places,
+            self.place_pushes,
+            lapsed=self.baskets.lapsed,
             sale_changed=self._sale_changed,
         )
         self._listeners: dict[str, Listener] = {
             keys.seats_channel(event.slug): self.seat_feed,
             keys.queue_channel(event.slug): self.queue_feed,
-            keys.reservations_channel(event.slug): _Reservations(self._attendances),
+            keys.reservations_channel(event.slug): _Reservations(self._attendances, self.baskets),
         }
-        self._looking: asyncio.Task[None] | None = None
-        #: What changed in visitors' baskets, until it is known whether their tabs know it: visitor -> ordinal -> state.
-        self._unsure: dict[str, dict[int, int]] = {}
-        self._telling: set[asyncio.Task[None]] = set()
+        self._services: list[Service] = []
         self._changed = asyncio.Event()
         self._told_sale = self.sale_message()
 
-    async def open(self) -> None:
-        self.seat_feed.start()
-        self.queue_feed.start()
-        self._looking = watched(self._look(), name=f"realtime.event.{self.event.slug}")
+    def open(self) -> None:
+        slug, run_forever = self.event.slug, self._supervisor.run_forever
+        self._services = [
+            *self.seat_feed.start(self._supervisor),
+            *self.queue_feed.start(self._supervisor),
+            *self.baskets.start(self._supervisor),
+            run_forever(f"realtime.places {slug}", self.place_pushes.run, backoff=PAUSES),
+            run_forever(f"realtime.event {slug}", self._look, backoff=PAUSES),
+        ]
         for channel, listener in self._listeners.items():
-            await self._subscriptions.add(channel, listener)
+            self._subscriptions.add(channel, listener)
 
     async def close(self) -> None:
         for channel, listener in self._listeners.items():
-            await self._subscriptions.remove(channel, listener)
-        await end(self._looking, *self._telling)
-        await self.queue_feed.stop()
-        await self.seat_feed.stop()
+            self._subscriptions.remove(channel, listener)
+        await asyncio.gather(*(service.end() for service in self._services))
 
     async def ready(self) -> None:
         """Returns once both feeds know their state. Who waits for that is somebody who watches."""
@@ -111,60 +120,30 @@ class LiveEvent:
         finally:
             self._arriving -= 1
 
+    def behind_for(self) -> dict[str, float]:
+        """For each feed: seconds since it was last in step with Redis; 0 while it is."""
+        return {
+            "seats": self.seat_feed.resync.behind_for(),
+            "queue": self.queue_feed.resync.behind_for(),
+        }
+
     def attend(self, visitor: str, tab: Tab) -> Attendance:
-        attendance = self._attendances.get(visitor)
-        if attendance is None:
-            attendance = self._attendances[visitor] = Attendance(visitor)
-        attendance.tabs.append(tab)
         metrics.CHANNELS.labels(self.event.slug).inc()
-        return attendance
+        return self._attendances.attend(visitor, tab)
 
     def part(self, attendance: Attendance, tab: Tab) -> None:
-        attendance.tabs.remove(tab)
         metrics.CHANNELS.labels(self.event.slug).dec()
-        if not attendance.tabs:
-            del self._attendances[attendance.visitor]
-            self.queue_feed.forget(attendance)
+        if self._attendances.part(attendance, tab):
+            self.queue_feed.forget(attendance.visitor)
+            self.baskets.forget(attendance.visitor)
+
+    def absent(self, attendance: Attendance, revision: int) -> None:
+        """See `presence.Attended`."""
+        self.queue_feed.absent(attendance, revision)
 
     @property
     def empty(self) -> bool:
         return not (self._attendances or self._arriving)
-
-    def _basket_changed(self, visitor: str, changes: Sequence[tuple[int, int]]) -> None:
-        """Seats were held or let go, on whatever way: by this process' channel, another one's, or by HTTP."""
-        attendance = self._attendances.get(visitor)
-        if attendance is None:
-            return
-        if (unsure := self._unsure.get(visitor)) is not None:
-            unsure.update(changes)
-        elif not attendance.knows(changes):
-            self._unsure[visitor] = dict(changes)
-            task = watched(self._tell_basket(attendance), name="realtime.basket")
-            self._telling.add(task)
-            task.add_done_callback(self._telling.discard)
-
-    async def _tell_basket(self, attendance: Attendance) -> None:
-        # The news is often faster than the answer to the channel that asked.
-        await asyncio.sleep(_ANSWER_SECONDS)
-        if attendance.knows(self._unsure.pop(attendance.visitor).items()):
-            return
-        told: object = ()
-        try:
-            # Again when a channel was answered meanwhile: its answer may be the newer one.
-            while told is not attendance.told_basket:
-                told = attendance.told_basket
-                basket = await self._seats.basket(self.event, attendance.visitor)
-        except OnsaleError as error:
-            log.warning("basket not looked up", visitor=attendance.visitor, code=error.code)
-            return
-        attendance.told_basket = frozenset(basket.seats) if basket else frozenset()
-        attendance.tell(wire.held(basket))
-
-    async def _basket_lapsed(self, attendance: Attendance) -> None:
-        # By the time that the news is here the visitor may hold other seats: then it is old news.
-        if await self._seats.basket(self.event, attendance.visitor) is None:
-            attendance.told_basket = None
-            attendance.tell(wire.encode("expired", reason=ExpiredReason.HOLD))
 
     def sale_message(self) -> bytes:
         """The `sale` message now."""
@@ -183,7 +162,7 @@ class LiveEvent:
         self._changed.set()
 
     async def _look(self) -> None:
-        while True:
+        while not cancelled():
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK_SECONDS):
                     await self._changed.wait()
@@ -194,11 +173,11 @@ class LiveEvent:
                 log.warning("event not looked up", slug=self.event.slug, code=error.code)
             message = self.sale_message()
             if message != self._told_sale:
-                self._told_sale = message
                 await self._tell_everybody(message)
+                self._told_sale = message
 
     async def _tell_everybody(self, message: bytes) -> None:
-        for told, attendance in enumerate(list(self._attendances.values())):
+        for told, attendance in enumerate(self._attendances):
             if told % _TURN == 0:
                 await asyncio.sleep(0)
             attendance.tell(message)
@@ -207,8 +186,9 @@ class LiveEvent:
 class _Reservations:
     """Results of payments, for the one visitor's browser."""
 
-    def __init__(self, attendances: dict[str, Attendance]) -> None:
+    def __init__(self, attendances: Attendances, baskets: Baskets) -> None:
         self._attendances = attendances
+        self._baskets = baskets
 
     def subscribed(self) -> None:
         """What was missed, the browser asks by HTTP when it comes back to its reservation."""
@@ -217,5 +197,5 @@ class _Reservations:
         told: dict[str, Any] = orjson.loads(data)
         attendance = self._attendances.get(told.pop("visitor", ""))
         if attendance is not None:
-            attendance.told_basket = None
+            self._baskets.paying(attendance.visitor)
             attendance.tell(wire.encode("reservation", **told))

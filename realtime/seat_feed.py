@@ -1,90 +1,82 @@
 """One event's seat changes, from Redis to this process's browsers.
 
-Subscribe, then fetch the snapshot, then apply what came meanwhile. Changes are gathered for `coalesce_ms` and leave
-as one `seats` message; the first one after a calm leaves at once. A gap, a new epoch or a lost connection
-leads to a new snapshot, which every browser gets as one `board` message, encoded once.
+Subscribe, then fetch the snapshot, then apply what came meanwhile (`realtime/resync.py`). Changes are gathered for
+`coalesce_ms` and leave as one `seats` message; the first one after a calm leaves at once. A gap, a new epoch or a lost
+connection leads to a new snapshot, which every browser gets as one `board` message, encoded once.
 """
 
 from __future__ import annotations
 
 import asyncio
 import base64
-import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import orjson
-import structlog
 
-from core.errors import OnsaleError
+from core.process.supervisor import Service, Supervisor
+from core.process.tasks import cancelled
 from core.seats.board import BoardSnapshot
-from realtime import metrics, wire
-from realtime.board_mirror import BoardMirror
+from realtime import wire
+from realtime.board_mirror import BoardMessage, BoardMirror
 from realtime.connection import Connection
 from realtime.frames import Frame, text_frame
 from realtime.hub import Hub
-from realtime.tasks import end, watched
+from realtime.resync import PAUSES, Resync
 
-log = structlog.get_logger(__name__)
-
-_RETRY_SECONDS: Final = (0.1, 2.0)
 #: How often the mirror is compared with Redis: the net under everything above it.
 _AUDIT_SECONDS: Final = 15.0
-#: What was published before the comparison has arrived by then.
-_AUDIT_PATIENCE_SECONDS: Final = 2.0
+#: Messages held back while a snapshot is fetched, at most; a fetch that takes longer than that many is made again.
+MOST_HELD: Final = 20_000
 
-Fetch = Callable[[], Awaitable[BoardSnapshot]]
 #: The visitor, and what changed in the basket: [(ordinal, state)].
 BasketChanged = Callable[[str, Sequence[tuple[int, int]]], None]
 
 
 class SeatFeed:
-    """`fetch` gives the event's snapshot; `start`, then wait for `ready`."""
+    """`board` gives the event's snapshot; `start`, then wait for `ready`. Implements `resync.Replica`."""
 
     def __init__(
         self,
         slug: str,
         hub: Hub,
-        fetch: Fetch,
+        board: Callable[[], Awaitable[BoardSnapshot]],
         *,
         coalesce_ms: float,
         audit_seconds: float = _AUDIT_SECONDS,
         basket_changed: BasketChanged = lambda visitor, changes: None,
+        resynced: Callable[[], None] = lambda: None,
     ) -> None:
         self._slug = slug
         self._hub = hub
-        self._fetch = fetch
+        self._fetch_board = board
         self._coalesce = coalesce_ms / 1000
-        self._audit_seconds = audit_seconds
         self._basket_changed = basket_changed
+        self._resynced = resynced
         self._mirror = BoardMirror()
         self._board_frame: tuple[tuple[int, int], Frame] | None = None
         self._work = asyncio.Event()
         self._board_due = False
-        self._fetching: asyncio.Task[None] | None = None
-        self._fetch_again = False
-        self._tasks: list[asyncio.Task[None]] = []
-        self.ready = asyncio.Event()
+        self.resync: Resync[BoardSnapshot, BoardMessage] = Resync(
+            "seats", slug, self, most_held=MOST_HELD, audit_seconds=audit_seconds
+        )
+        self.ready = self.resync.ready
 
-    def start(self) -> None:
-        self._tasks = [
-            watched(self._send(), name=f"realtime.seats.{self._slug}"),
-            watched(self._audit(), name=f"realtime.audit.{self._slug}"),
+    def start(self, supervisor: Supervisor) -> list[Service]:
+        return [
+            *self.resync.start(supervisor),
+            supervisor.run_forever(f"realtime.seats {self._slug}", self._send, backoff=PAUSES),
         ]
-
-    async def stop(self) -> None:
-        await end(*self._tasks, self._fetching)
 
     # What the subscription tells.
 
     def subscribed(self) -> None:
-        self._resync("subscribed" if self._mirror.loaded else "start")
+        self.resync.begin("subscribed" if self._mirror.loaded else "start")
 
     def message(self, data: bytes) -> None:
         told = orjson.loads(data)
-        if not self._mirror.receive(told["epoch"], told["version"], told["changes"]):
-            self._resync("gap")
+        self.resync.hear(BoardMessage(told["epoch"], told["version"], told["changes"]))
         self._work.set()
         if by := told.get("by"):
             self._basket_changed(by, told["changes"])
@@ -121,6 +113,35 @@ class SeatFeed:
     def states(self) -> bytes:
         return self._mirror.snapshot().states
 
+    # What `Resync` keeps in step.
+
+    async def fetch(self) -> BoardSnapshot:
+        return await self._fetch_board()
+
+    def load(self, state: BoardSnapshot) -> None:
+        had = self.version if self._mirror.loaded else None
+        self._mirror.load(state)
+        self._board_frame = None
+        # Who comes from here on gets this board at once; who watched already, by broadcast.
+        if len(self._hub) and self.version != had:
+            self._board_due = True
+        self._work.set()
+        self._resynced()
+
+    def take(self, message: BoardMessage) -> bool:
+        return self._mirror.take(message)
+
+    def withdraw(self) -> list[BoardMessage]:
+        return self._mirror.withdraw()
+
+    async def current(self) -> tuple[int, ...]:
+        snapshot = await self._fetch_board()
+        return snapshot.epoch, snapshot.version
+
+    @property
+    def head(self) -> tuple[int, ...]:
+        return self._mirror.head
+
     # Inside.
 
     def _board(self) -> Frame:
@@ -134,80 +155,26 @@ class SeatFeed:
 
     async def _send(self) -> None:
         """The only task that broadcasts for this event: messages leave in the order of their counters."""
-        while True:
+        while not cancelled():
             await self._work.wait()
             self._work.clear()
             began = time.monotonic()
+            sent = False
             try:
                 sent = await self._send_what_is_due()
-            except Exception:
-                log.exception("changes not sent", slug=self._slug)
-                self._resync("error")
-                sent = True
+            except BaseException:
+                # Some have got what others have not: all of them get the board of a new snapshot.
+                self._board_due = True
+                self.resync.begin("error")
+                raise
             if sent:
                 await asyncio.sleep(max(0.0, self._coalesce - (time.monotonic() - began)))
 
     async def _send_what_is_due(self) -> bool:
-        board_due, self._board_due = self._board_due, False
+        board_due, self._board_due = self._board_due and self._mirror.loaded, False
         if board_due:
             await self._hub.broadcast(self._board())
         batch = self._mirror.flush()
         if batch is not None:
             await self._hub.broadcast(text_frame(wire.seats(*batch)))
         return board_due or batch is not None
-
-    def _resync(self, cause: str) -> None:
-        metrics.RESYNCS.labels("seats", cause).inc()
-        if self._fetching is not None and not self._fetching.done():
-            # The snapshot under way may be of before this moment.
-            self._fetch_again = True
-            return
-        self._fetching = watched(self._fetch_board(), name=f"realtime.board.{self._slug}")
-
-    async def _fetch_board(self) -> None:
-        pause, longest = _RETRY_SECONDS
-        while True:
-            self._fetch_again = False
-            self._mirror.begin()
-            try:
-                snapshot = await self._fetch()
-            except OnsaleError as error:
-                log.warning("board not fetched", slug=self._slug, code=error.code)
-                await asyncio.sleep(pause * random.uniform(0.5, 1.0))
-                pause = min(pause * 2, longest)
-                continue
-            if self._fetch_again:
-                continue
-            had = self.version if self._mirror.loaded else None
-            whole = self._mirror.load(snapshot)
-            # Who comes from here on gets this board at once; who watched already, by broadcast.
-            if len(self._hub) and self.version != had:
-                self._board_due = True
-            if whole:
-                break
-            await asyncio.sleep(pause * random.uniform(0.5, 1.0))
-        self._board_frame = None
-        self._work.set()
-        self.ready.set()
-
-    async def _audit(self) -> None:
-        while True:
-            await asyncio.sleep(self._audit_seconds * random.uniform(0.8, 1.2))
-            if self._mirror.behind:
-                continue
-            try:
-                snapshot = await self._fetch()
-            except OnsaleError:
-                continue
-            await self._compare(snapshot)
-
-    async def _compare(self, snapshot: BoardSnapshot) -> None:
-        """A message that never came leaves the mirror behind, and nothing else would ever tell."""
-        until = time.monotonic() + _AUDIT_PATIENCE_SECONDS
-        wanted = (snapshot.epoch, snapshot.version)
-        while self._mirror.head < wanted and not self._mirror.behind:
-            if time.monotonic() > until:
-                log.warning("board fell behind", slug=self._slug, has=self._mirror.head, wanted=wanted)
-                self._resync("audit")
-                return
-            await asyncio.sleep(0.05)

@@ -10,21 +10,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
-from typing import Final, Protocol
+from typing import Any, Final, NoReturn, Protocol
 
 import structlog
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from core.process.backoff import Backoff
 from core.process.store_redis import REDIS_LOST
+from core.process.supervisor import Service, Supervisor
+from core.process.tasks import cancelled, first_of
 from realtime import metrics
 
 #: Silence for this long is answered with a ping; silence for twice as long is a lost connection.
 _SILENCE_SECONDS: Final = 5.0
-_FIRST_PAUSE_SECONDS: Final = 0.1
-_LONGEST_PAUSE_SECONDS: Final = 2.0
+_PAUSES: Final = Backoff(first=0.1, longest=2.0, jitter=0.3)
 
 log = structlog.get_logger(__name__)
 
@@ -47,81 +48,81 @@ class Subscriptions:
         self._silence = silence_seconds
         self._wanted: dict[str, Listener] = {}
         self._changed = asyncio.Event()
-        self._asking = asyncio.Lock()
-        self._pubsub: PubSub | None = None
-        self._broken = False
-        self._reader: asyncio.Task[None] | None = None
+        self._connected = False
+        self._service: Service | None = None
 
-    def start(self) -> None:
-        self._reader = asyncio.create_task(self._run(), name="realtime.subscriptions")
+    def start(self, supervisor: Supervisor) -> None:
+        self._service = supervisor.run_forever("realtime.subscriptions", self._run, backoff=_PAUSES)
 
     async def stop(self) -> None:
-        if self._reader is not None:
-            self._reader.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._reader
-            self._reader = None
+        if self._service is not None:
+            await self._service.end()
+            self._service = None
 
     @property
     def connected(self) -> bool:
-        return self._pubsub is not None
+        return self._connected
 
-    async def add(self, channel: str, listener: Listener) -> None:
-        """Returns when Redis was asked, or will be as soon as it can be reached; `subscribed` tells when it is so."""
+    def add(self, channel: str, listener: Listener) -> None:
+        """In place of the channel's last listener. `subscribed` tells when it is so."""
         self._wanted[channel] = listener
         self._changed.set()
-        await self._ask("subscribe", channel)
 
-    async def remove(self, channel: str, listener: Listener) -> None:
+    def remove(self, channel: str, listener: Listener) -> None:
         """Does nothing when the channel has another listener by now."""
         if self._wanted.get(channel) is listener:
             del self._wanted[channel]
-            await self._ask("unsubscribe", channel)
-
-    async def _ask(self, what: str, channel: str) -> None:
-        try:
-            async with self._asking:  # in the order in which they were wanted
-                if self._pubsub is not None:  # else the next connection asks for all that is wanted
-                    await getattr(self._pubsub, what)(channel)
-        except REDIS_LOST:
-            # The client may connect again by itself, without this channel: only a new session asks for all of them.
-            self._broken = True
+            self._changed.set()
 
     async def _run(self) -> None:
-        pause = _FIRST_PAUSE_SECONDS
-        while True:
+        failures = 0
+        while not cancelled():
+            while not self._wanted:
+                self._changed.clear()
+                await self._changed.wait()
             pubsub = self._redis.pubsub()
             try:
-                await self._wait_for_work()
-                asked = list(self._wanted)
-                await pubsub.subscribe(*asked)
-                self._pubsub, self._broken = pubsub, False
-                added = self._wanted.keys() - set(asked)  # while the call was under way
-                if added:
-                    await pubsub.subscribe(*added)
-                pause = _FIRST_PAUSE_SECONDS
-                await self._read(pubsub)
+                asked = await self._ask(pubsub, {})
+                self._connected = True
+                failures = 0
+                ended = await first_of(self._read(pubsub), self._follow(pubsub, asked))
+                if ended is not None:
+                    ended.result()
             except REDIS_LOST as error:
+                failures += 1
                 metrics.SUBSCRIPTION_DROPS.inc()
-                log.warning("pub/sub connection lost", error=str(error), retry_in=pause)
-            except Exception:
-                # A listener's bug must not end the live channel of the whole process.
-                log.exception("pub/sub reader failed")
+                log.warning("pub/sub connection lost", error=str(error), times=failures)
             finally:
-                self._pubsub = None
+                self._connected = False
                 await self._discard(pubsub)
-            await asyncio.sleep(pause * random.uniform(0.5, 1.0))
-            pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+            await asyncio.sleep(_PAUSES.seconds(failures))
 
-    async def _wait_for_work(self) -> None:
-        while not self._wanted:
-            self._changed.clear()
+    async def _follow(self, pubsub: PubSub, asked: dict[str, Listener]) -> NoReturn:
+        """Asks Redis for what is wanted, whenever that changes."""
+        while True:
             await self._changed.wait()
+            if cancelled():
+                raise asyncio.CancelledError
+            asked = await self._ask(pubsub, asked)
 
-    async def _read(self, pubsub: PubSub) -> None:
+    async def _ask(self, pubsub: PubSub, asked: dict[str, Listener]) -> dict[str, Listener]:
+        """One command for all that is new, also for a channel with a new listener, whom Redis is to confirm it to."""
+        self._changed.clear()
+        wanted = dict(self._wanted)
+        old = [channel for channel in asked if channel not in wanted]
+        new = [channel for channel, listener in wanted.items() if asked.get(channel) is not listener]
+        if old:
+            await pubsub.unsubscribe(*old)
+        if new:
+            await pubsub.subscribe(*new)
+        return wanted
+
+    async def _read(self, pubsub: PubSub) -> NoReturn:
         asked = False
-        while not self._broken:
+        while True:
             message = await pubsub.get_message(timeout=self._silence)
+            if cancelled():
+                raise asyncio.CancelledError
             if message is None:
                 if asked:
                     raise RedisConnectionError("no answer to a ping")
@@ -129,22 +130,27 @@ class Subscriptions:
                 await pubsub.ping()
                 continue
             asked = False
-            kind = message["type"]
-            if kind == "pong":
-                continue
-            listener = self._wanted.get(_text(message["channel"]))
-            if listener is None:
-                continue
-            if kind == "message":
-                listener.message(message["data"])
-            elif kind == "subscribe":
-                listener.subscribed()
-        raise RedisConnectionError("a channel could not be subscribed")
+            if message["type"] in ("message", "subscribe"):
+                self._tell(message)
+
+    def _tell(self, message: dict[str, Any]) -> None:
+        listener = self._wanted.get(_text(message["channel"]))
+        if listener is None:
+            return
+        if message["type"] == "subscribe":
+            listener.subscribed()
+            return
+        try:
+            listener.message(message["data"])
+        except Exception:
+            # One listener's bug must not end the live channel of the whole process; it has missed something now.
+            log.exception("message not taken", channel=message["channel"])
+            listener.subscribed()
 
     @staticmethod
     async def _discard(pubsub: PubSub) -> None:
         with contextlib.suppress(*REDIS_LOST):
-            await pubsub.aclose()  # type: ignore[no-untyped-call]
+            await pubsub.aclose()
 
 
 def _text(name: str | bytes) -> str:

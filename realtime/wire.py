@@ -5,7 +5,7 @@ described for other implementers in `docs/asyncapi.yaml`; a test keeps the two i
 
 Browser -> server
     join {ticket?}           take a place, or the same place again
-    beat                     a sign of life
+    beat                     a sign of life; answered `beat`
     hold {id, seats}         hold these seats as well, all or nothing; answered `held` or `refused` with the same id
     release {id, seats}      let these go; answered `held` with what is left
     extend {id}              more time for the basket, once; answered `held` or `refused`
@@ -14,6 +14,7 @@ Browser -> server
 
 Server -> browser
     welcome {event, visitor, state, now, beat_seconds, grace_seconds}        state: none, waiting, active
+    beat {now}                                                               the answer to each `beat`
     sale {status, paused, opens_at, closes_at}                               status: before, open, closed; comes
                                                                              after welcome and at each change
     queue {number, ahead, waiting, eta, ticket?}                             eta in seconds or null

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
 ROOT = Path(__file__).parent.parent
 IMAGES = ROOT / "docs" / "images"
@@ -31,7 +31,7 @@ SETTINGS = {
     "ONSALE_WAITING_GRACE_SECONDS": "3600",
     "ONSALE_ACTIVE_GRACE_SECONDS": "3600",
 }
-WIDE = {"width": 1280, "height": 800}
+WIDE: ViewportSize = {"width": 1280, "height": 800}
 PATIENCE = 60.0
 
 #: Always the same crowd, so that a new picture differs only where the pages do.
@@ -162,7 +162,7 @@ def main() -> None:
         crowd.behaviour(success_rate=1.0, latency_seconds=0.1)
         plan = str(ROOT / "core" / "venue" / "demo_plan.json")
         prices = [f"--price={category}=90000" for category in ("VIP", "Standard", "Balcony", "Wheelchair")]
-        subprocess.run(  # noqa: S603
+        subprocess.run(
             [
                 sys.executable,
                 "-m",

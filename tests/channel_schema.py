@@ -18,21 +18,29 @@ def document() -> dict[str, Any]:
     return described
 
 
+@functools.cache
+def messages(operation: str) -> dict[str, dict[str, Any]]:
+    """The messages of `takeCommands` or `tellNews` by their `type`."""
+    keys = [message["$ref"].rpartition("/")[2] for message in document()["operations"][operation]["messages"]]
+    described = [document()["components"]["messages"][key] for key in keys]
+    return {message["name"]: message for message in described}
+
+
 def names(operation: str) -> set[str]:
-    """The messages of `takeCommands` or `tellNews`."""
-    return {message["$ref"].rpartition("/")[2] for message in document()["operations"][operation]["messages"]}
+    return set(messages(operation))
 
 
-def payload(name: str) -> dict[str, Any]:
-    schema: dict[str, Any] = document()["components"]["messages"][name]["payload"]
+def payload(name: str, operation: str) -> dict[str, Any]:
+    schema: dict[str, Any] = messages(operation)[name]["payload"]
     return schema
 
 
 @functools.cache
-def validator(name: str) -> Draft7Validator:
+def validator(name: str, operation: str) -> Draft7Validator:
     """AsyncAPI's own schema dialect is a superset of JSON Schema draft 7."""
     return Draft7Validator(
-        payload(name) | {"components": document()["components"]}, format_checker=Draft7Validator.FORMAT_CHECKER
+        payload(name, operation) | {"components": document()["components"]},
+        format_checker=Draft7Validator.FORMAT_CHECKER,
     )
 
 
@@ -40,6 +48,6 @@ def check_news(message: dict[str, Any]) -> None:
     """A message of the server: described, and with no field that is not."""
     name = message["type"]
     assert name in names("tellNews"), f"not described: {message}"
-    validator(name).validate(message)
-    surplus = message.keys() - payload(name)["properties"].keys()
+    validator(name, "tellNews").validate(message)
+    surplus = message.keys() - payload(name, "tellNews")["properties"].keys()
     assert not surplus, f"fields of {name} that are not described: {surplus}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import tempfile
+from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,6 +25,25 @@ from tests.kafka_broker import RunningKafka, kafka
 # An example that took long says that the machine is busy, not that the rule is wrong.
 hypothesis.settings.register_profile("onsale", hypothesis.settings(), deadline=None)
 hypothesis.settings.load_profile("onsale")
+hypothesis.settings.register_profile("quick", deadline=None, max_examples=15, stateful_step_count=15)
+
+#: How long each whole test file took the last time it ran here, for `scripts/touched_tests.py`.
+SECONDS = Path(__file__).parent.parent / ".cache" / "test_seconds.json"
+_seconds: dict[str, float] = defaultdict(float)
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    _seconds[report.nodeid.split("::")[0]] += report.duration
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    config = session.config
+    parts_of_files = config.option.keyword or config.option.collectonly or any("::" in name for name in config.args)
+    if hasattr(config, "workerinput") or parts_of_files or not _seconds:
+        return
+    known = json.loads(SECONDS.read_text()) if SECONDS.exists() else {}
+    SECONDS.parent.mkdir(exist_ok=True)
+    SECONDS.write_text(json.dumps(known | {path: round(took, 1) for path, took in _seconds.items()}, indent=1))
 
 
 @pytest.fixture(scope="session")

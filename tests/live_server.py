@@ -6,7 +6,7 @@ import asyncio
 import base64
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Self
 
 import orjson
@@ -30,7 +30,7 @@ class LiveServer:
 
     runtime: Runtime
     live: Live
-    stop: Callable[[], Awaitable[None]]
+    stop: Callable[[], Coroutine[Any, Any, None]]
 
     def __init__(self, port: int, visitors: Visitors) -> None:
         self.port = port
@@ -165,6 +165,7 @@ async def live_server(runtime: Runtime, **options: Any) -> AsyncIterator[LiveSer
     live = Live(
         settings=runtime.settings,
         clock=runtime.clock,
+        supervisor=runtime.supervisor,
         redis=runtime.redis,
         events=runtime.events,
         waiting_room=runtime.waiting_room,

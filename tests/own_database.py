@@ -13,14 +13,15 @@ from core.database import migrate
 
 
 @asynccontextmanager
-async def own_database(url: str) -> AsyncIterator[str]:
-    """The URL of a new, migrated database, which is dropped afterwards."""
+async def own_database(url: str, *, migrated: bool = True) -> AsyncIterator[str]:
+    """The URL of a new database, which is dropped afterwards; empty where it is not `migrated`."""
     name = f"test_{secrets.token_hex(4)}"
     admin = await asyncpg.connect(url)
     try:
         await admin.execute(f"CREATE DATABASE {name}")
         mine = make_url(url).set(database=name).render_as_string(hide_password=False)
-        await migrate(mine)
+        if migrated:
+            await migrate(mine)
         yield mine
         await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
     finally:

@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from redis import Redis
@@ -140,16 +141,18 @@ def cluster() -> Iterator[tuple[str, list[ValkeyProcess]]]:
             name = master.client().execute_command("CLUSTER MYID")
             replica.client().execute_command("CLUSTER REPLICATE", name)
         for node in nodes:
-            eventually("the cluster is whole", lambda node=node: _cluster_ok(node))  # type: ignore[misc]
+            eventually("the cluster is whole", partial(_cluster_ok, node))
         for replica in replicas:
-            eventually(
-                "replicas follow", lambda r=replica: r.client().info("replication")["master_link_status"] == "up"
-            )  # type: ignore[misc]
+            eventually("replicas follow", partial(_follows, replica))
         yield "redis+cluster://" + ",".join(f"127.0.0.1:{node.port}" for node in masters), nodes
 
 
 def _known(node: ValkeyProcess) -> int:
     return int(node.client().execute_command("CLUSTER INFO")["cluster_known_nodes"])
+
+
+def _follows(replica: ValkeyProcess) -> bool:
+    return bool(replica.client().info("replication")["master_link_status"] == "up")
 
 
 def _cluster_ok(node: ValkeyProcess) -> bool:
@@ -174,9 +177,7 @@ def sentinels() -> Iterator[tuple[str, list[ValkeyProcess]]]:
         for replica in replicas:
             stack.callback(replica.kill)
             replica.start()
-            eventually(
-                "replicas follow", lambda r=replica: r.client().info("replication")["master_link_status"] == "up"
-            )  # type: ignore[misc]
+            eventually("replicas follow", partial(_follows, replica))
         watchers = [
             ValkeyProcess(
                 base / f"s{i}",
@@ -193,13 +194,18 @@ def sentinels() -> Iterator[tuple[str, list[ValkeyProcess]]]:
             stack.callback(watcher.kill)
             watcher.start()
         for watcher in watchers:
-            eventually("sentinels know each other", lambda w=watcher: _peers(w) == 2)  # type: ignore[misc]
+            eventually("sentinels know each other", partial(_knows_both, watcher))
         addresses = ",".join(f"127.0.0.1:{watcher.port}" for watcher in watchers)
         yield f"redis+sentinel://{addresses}/mymaster", [master, *replicas]
 
 
+def _knows_both(watcher: ValkeyProcess) -> bool:
+    return _peers(watcher) == 2
+
+
 def _peers(watcher: ValkeyProcess) -> int:
+    """Other sentinels that it knows, once it knows both replicas; else -1."""
     state = watcher.client().execute_command("SENTINEL MASTER", "mymaster")
     fields = state if isinstance(state, dict) else dict(zip(state[::2], state[1::2], strict=True))
-    slaves = int(fields.get("num-slaves", fields.get(b"num-slaves", 0)))
-    return int(fields.get("num-other-sentinels", fields.get(b"num-other-sentinels", -1))) if slaves == 2 else -1
+    known = {key.decode() if isinstance(key, bytes) else key: value for key, value in fields.items()}
+    return int(known["num-other-sentinels"]) if int(known["num-slaves"]) == 2 else -1

@@ -63,7 +63,7 @@ async def block(call: Call[BlockSeats]) -> Response:
     try:
         changed = await call.runtime.seats.block(event, call.body.seats, call.body.blocked)
     except StoreUnavailable:
-        # PostgreSQL may have taken it before Redis went away; the consistency job then shows it on the board.
+        # Tried, and perhaps done after all: the answer of a store may have been lost.
         await note(call.parts, call.actor, action, event.slug, seats=call.body.seats, finished=False)
         raise
     await note(call.parts, call.actor, action, event.slug, seats=changed)

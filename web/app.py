@@ -13,6 +13,7 @@ from core.errors import OnsaleError
 from core.languages import LANGUAGES
 from core.payments.composition import alternative, asked_providers
 from core.payments.links import PaymentLinks
+from core.process.probes import Probes
 from core.runtime import Runtime
 from realtime.live import Live
 from web import (
@@ -37,7 +38,6 @@ from web.pages import Pages
 from web.pay.routes import payment_routes
 from web.paysim import SimulatorStore, origins_of, paysim_routes
 from web.plans import Plans
-from web.probes import Probes
 from web.problems import Problems
 from web.rate_limits import RateLimits
 from web.requests import Requests

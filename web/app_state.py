@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from starlette.requests import HTTPConnection
 
 from core.payments.links import PaymentLinks
+from core.process.probes import Probes
 from core.runtime import Runtime
 from realtime.live import Live
 from web.assets import Assets
 from web.boards import Boards
 from web.ops.response_cache import ResponseCache
 from web.plans import Plans
-from web.probes import Probes
 from web.rate_limits import RateLimits
 from web.security import Operators, Origins, Visitors
 

@@ -1,4 +1,4 @@
-"""`GET /actuator/health`: every store and the queue in one call, and what a load balancer asks.
+"""`GET /actuator/health`: every store, the queue and the background work in one call; and what a load balancer asks.
 
 The checks run at once and each is given one second, so the answer comes within two whatever hangs. UP: all is well.
 DEGRADED: sales go on, something waits (e-mails, events). DOWN (503): nobody can buy. Liveness and readiness ask no
@@ -21,11 +21,12 @@ from core.database import raw
 from core.errors import OnsaleError
 from core.messaging.outbox_postgres import Lag, Outbox
 from core.payments.faults_postgres import shops_faults
+from core.process.probes import Probes
 from core.runtime import Runtime
 from core.venue.event import SaleState
 from core.waiting_room.sizes_redis import sizes
+from realtime.live import Live
 from web.endpoint import Call, Endpoint, answer
-from web.probes import Probes
 from web.schemas import ComponentHealth, Health
 
 Status = Literal["UP", "DEGRADED", "DOWN"]
@@ -35,8 +36,10 @@ Check = Callable[[Runtime], Coroutine[Any, Any, ComponentHealth]]
 LIMIT: Final = 1.0
 #: The oldest event not handed over may be this old, in seconds, before the installation is called degraded.
 _LATE: Final = 60.0
+#: A feed that has lost touch with Redis is back in step within two seconds; after this many it stands still.
+_FEED_SECONDS: Final = 5.0
 #: Components without which nobody can buy; without the others the installation is degraded.
-_VITAL: Final = frozenset({"database", "redis"})
+_VITAL: Final = frozenset({"database", "redis", "jobs"})
 
 
 async def database(runtime: Runtime) -> ComponentHealth:
@@ -88,13 +91,62 @@ async def payment(runtime: Runtime) -> ComponentHealth:
     return ComponentHealth(status="DOWN", detail={**detail, "faults": faults})
 
 
+async def jobs(runtime: Runtime) -> ComponentHealth:
+    """Whether the periodic jobs succeed, in whichever process; one that this process only just watches is well."""
+    late = runtime.job_watch.late()
+    if not late:
+        return ComponentHealth(status="UP")
+    return ComponentHealth(
+        status="DOWN" if any(job.vital for job in late) else "DEGRADED",
+        detail={
+            "error": ", ".join(f"{job.name}: no success for {job.seconds:.0f} s" for job in late),
+            "late": {job.name: round(job.seconds, 1) for job in late},
+        },
+    )
+
+
+async def tasks(runtime: Runtime) -> ComponentHealth:
+    """Whether what runs for ever in this process (feeds, relay, consumers, loops of jobs) runs, or ends by itself."""
+    failing = [service for service in runtime.supervisor.services if service.failing]
+    if not failing:
+        return ComponentHealth(status="UP")
+    return ComponentHealth(
+        status="DEGRADED",
+        detail={
+            "error": ", ".join(sorted(service.name for service in failing)),
+            "failing": {service.name: service.failures for service in failing},
+        },
+    )
+
+
 CHECKS: Final[Mapping[str, Check]] = {
     "database": database,
     "redis": redis,
     "kafka": kafka,
     "queue": queue,
     "payment": payment,
+    "jobs": jobs,
+    "tasks": tasks,
 }
+
+
+def checks_of(live: Live | None) -> Mapping[str, Check]:
+    """All of a process: those of what all processes share, and its own feeds where it serves channels."""
+    return CHECKS if live is None else {**CHECKS, "feeds": partial(feeds, live)}
+
+
+async def feeds(live: Live, _: Runtime) -> ComponentHealth:
+    """Whether the maps and queues that this process shows are those of Redis (R1)."""
+    behind = live.behind(_FEED_SECONDS)
+    if not behind:
+        return ComponentHealth(status="UP")
+    return ComponentHealth(
+        status="DEGRADED",
+        detail={
+            "error": ", ".join(f"{feed}: not in step for {seconds:.0f} s" for feed, seconds in sorted(behind.items())),
+            "behind": {feed: round(seconds, 1) for feed, seconds in behind.items()},
+        },
+    )
 
 
 async def examine(
@@ -150,7 +202,7 @@ _UNCACHED: Final = {"Cache-Control": "no-store"}
 
 
 async def health(call: Call[None]) -> Response:
-    found = await examine(call.runtime, call.parts.probes)
+    found = await examine(call.runtime, call.parts.probes, checks_of(call.parts.live))
     return answer(found, status=503 if found.status == "DOWN" else 200, headers=_UNCACHED)
 
 
@@ -171,7 +223,7 @@ ENDPOINTS = (
         "GET",
         "/actuator/health",
         health,
-        "Every store and the queue",
+        "Every store, the queue and the background work",
         "operations",
         answer=Health,
         also={503: Health},

@@ -25,12 +25,12 @@ from starlette.responses import Response
 
 from core.database import raw
 from core.errors import OnsaleError, StoreUnavailable
+from core.process.probes import Probes
 from core.runtime import Runtime
 from core.seats.board import BoardSnapshot, SeatState
 from core.upkeep.memory_redis import NodeMemory, memory
 from core.venue.event import Event, SaleState
 from core.waiting_room.sizes_redis import sizes
-from web.probes import Probes
 
 REQUESTS = Counter("onsale_http_requests_total", "Requests answered", ["method", "route", "status"])
 SECONDS = Histogram(

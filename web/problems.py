@@ -28,7 +28,7 @@ from starlette.types import Scope
 from core.clock import iso
 from core.errors import InvalidRequest, Malformed, NotFound, OnsaleError, StoreUnavailable, TooLarge, TooManyRequests
 
-log = structlog.get_logger("web")
+log = structlog.get_logger(__name__)
 
 MEDIA_TYPE: Final = "application/problem+json"
 TYPE_PREFIX: Final = "tag:onsale.example,2026:problem:"
@@ -153,7 +153,7 @@ class Problems:
             page = self._page(request, error)
         except Exception:
             # A broken error page must not hide the error: the plain answer is always good enough.
-            log.exception("error_page_failed", code=error.code)
+            log.exception("error page failed", code=error.code)
             return plain
         for name in ("retry-after", "allow"):
             if name in plain.headers:
@@ -172,5 +172,5 @@ class Problems:
 
     def unexpected(self, request: Request, error: Exception) -> Response:
         """A fault of ours: logged with its trace, told without it."""
-        log.error("unexpected_error", path=request.url.path, exc_info=error)
+        log.error("unexpected error", path=request.url.path, exc_info=error)
         return self.answer(request, OnsaleError())

@@ -20,7 +20,7 @@ from web import metrics
 from web.problems import Problems
 from web.security import SECURITY_HEADERS, STRICT_TRANSPORT
 
-log = structlog.get_logger("web")
+log = structlog.get_logger(__name__)
 
 _GIVEN_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})

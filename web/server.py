@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core.embedded import Engines, engines
 from core.errors import StartupError
+from core.process.ending import end_process
 from core.runtime import Runtime, open_runtime
 from core.secrets import resolve_secrets
 from core.settings import Settings
@@ -24,7 +25,7 @@ from realtime.live import Live
 from web.app import create_app
 from web.paysim import SimulatorStore
 
-log = structlog.get_logger("web")
+log = structlog.get_logger(__name__)
 
 #: What is under way when the server stops (payments above all) is given this long to end, in seconds. A payment that
 #: does not is finished by another process: its row is the durable job.
@@ -70,7 +71,7 @@ def create() -> ASGIApp:
 async def open_application() -> AsyncIterator[ASGIApp]:
     """Settings, engines, runtime, live channel and jobs of one server process. Raises StartupError."""
     settings = resolve_secrets(Settings.load())
-    async with _engines(settings) as started, open_runtime(settings, started) as runtime:
+    async with _engines(settings) as started, open_runtime(settings, started, end_process=end_process) as runtime:
         try:
             await runtime.start_jobs()
             async with _live(runtime) as live:
@@ -80,7 +81,7 @@ async def open_application() -> AsyncIterator[ASGIApp]:
             # Browsers are told to come back before this; then no new work begins, and what is under way may end.
             left = await runtime.stop_jobs(DRAIN_SECONDS)
             if left:
-                log.warning("tasks_cut_off", tasks=left)
+                log.warning("tasks cut off", tasks=left)
 
 
 @contextlib.asynccontextmanager
@@ -88,6 +89,7 @@ async def _live(runtime: Runtime) -> AsyncIterator[Live]:
     live = Live(
         settings=runtime.settings,
         clock=runtime.clock,
+        supervisor=runtime.supervisor,
         redis=runtime.redis,
         events=runtime.events,
         waiting_room=runtime.waiting_room,

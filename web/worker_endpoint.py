@@ -18,12 +18,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from core.errors import StartupError
+from core.process.probes import Probes
 from core.runtime import Runtime
 from core.settings import Settings
 from web.endpoint import answer
 from web.health import examine
 from web.metrics import exposition
-from web.probes import Probes
 from web.schemas import Health
 
 _UNCACHED = {"Cache-Control": "no-store"}

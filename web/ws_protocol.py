@@ -1,7 +1,7 @@
 """uvicorn's WebSocket protocol with three things that the live channel needs and ASGI has no message for.
 
 1. Writing a frame that was built once to each of a thousand sockets, without a task switch and a new frame for each
-   (measured: 1.5 times the deliveries a second of ASGI's `send`, DESIGN.md section 7).
+   (measured: 1.5 times the deliveries a second of ASGI's `send`, docs/decisions/frames-written-once.md).
 2. How much of it the browser has not taken yet, and closing a browser that takes nothing: ASGI's `send` would wait.
 3. Pongs as signs of life: a background tab answers pings while its timers sleep (S9).
 

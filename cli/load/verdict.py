@@ -13,7 +13,7 @@ from typing import Final
 from uuid import UUID
 
 from cli.load.funnel import End
-from core.seats.board import SeatState
+from core.seats.board import STATE_OF_STATUS, SeatState
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +66,6 @@ class Truth:
     own_event: bool
 
 
-_BYTE = {
-    "AVAILABLE": SeatState.AVAILABLE,
-    "PAYING": SeatState.HELD,
-    "SOLD": SeatState.SOLD,
-    "BLOCKED": SeatState.BLOCKED,
-}
 #: Digits of a reservation's id without hyphens.
 _HEX: Final = 32
 #: Ordinals or ids named in one line, at most.
@@ -200,7 +194,7 @@ def board_differences(name: str, states: bytes, seats: Sequence[str], *, others:
     wrong = [
         ordinal
         for ordinal, (state, status) in enumerate(zip(states, seats, strict=True))
-        if state != _BYTE[status] and not (others and status == "AVAILABLE" and state == SeatState.HELD)
+        if state != STATE_OF_STATUS[status] and not (others and status == "AVAILABLE" and state == SeatState.HELD)
     ]
     if wrong:
         first = wrong[0]

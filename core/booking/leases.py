@@ -5,14 +5,19 @@ them.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Final, TypeVar
 
 from core.booking.reservations_postgres import ClaimLost
 from core.errors import StoreUnavailable
+from core.process.leases import kept
 
 T = TypeVar("T")
+
+#: A run that takes longer than this many leases hangs, and its claim is let go: the requests to a provider (13 s each),
+#: and PostgreSQL away for a lease at each of the steps around them, take less.
+_LONGEST_RUN_LEASES: Final = 6
 
 
 async def persist(write: Callable[[], Awaitable[T]], lease: float) -> T:
@@ -30,24 +35,14 @@ async def persist(write: Callable[[], Awaitable[T]], lease: float) -> T:
             pause = min(2 * pause, 2.0)
 
 
-@contextlib.asynccontextmanager
-async def renewing(renew: Callable[[], Awaitable[None]], lease: float) -> AsyncIterator[None]:
-    """The lease is renewed every third of it while the block runs."""
-    keeper = asyncio.create_task(_keep(renew, lease), name="lease")
-    try:
-        yield
-    finally:
-        keeper.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await keeper
+def renewing(name: str, renew: Callable[[], Awaitable[None]], lease: float) -> AbstractAsyncContextManager[None]:
+    """`async with`: the claim's lease is renewed while the block runs, and let go when the block hangs."""
 
-
-async def _keep(renew: Callable[[], Awaitable[None]], lease: float) -> None:
-    while True:
-        await asyncio.sleep(lease / 3)
+    async def once() -> bool:
         try:
             await renew()
-        except StoreUnavailable:
-            continue  # nobody else can claim it meanwhile either
         except ClaimLost:
-            return
+            return False
+        return True
+
+    return kept(name, once, lease_seconds=lease, limit_seconds=_LONGEST_RUN_LEASES * lease)

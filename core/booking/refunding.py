@@ -30,7 +30,7 @@ class Refunding:
         """Does all that can be done now. What is left is in PostgreSQL, for any process, when it returns or dies."""
         structlog.contextvars.bind_contextvars(reservation=str(claim.reservation_id), order=claim.order)
         try:
-            async with renewing(lambda: self._rows.renew(claim.id, claim.token), self._lease):
+            async with renewing(f"refund {claim.id}", lambda: self._rows.renew(claim.id, claim.token), self._lease):
                 await self._finish(claim)
         except ClaimLost:
             log.info("refund is with another process")

@@ -98,7 +98,11 @@ class Settlement:
             order=claim.attempt.order,
         )
         try:
-            async with renewing(lambda: self._reservations.renew(claim.attempt.order, claim.token), self._lease):
+            async with renewing(
+                f"payment {claim.attempt.order}",
+                lambda: self._reservations.renew(claim.attempt.order, claim.token),
+                self._lease,
+            ):
                 await self._finish(claim)
         except ClaimLost:
             log.info("payment is with another process")

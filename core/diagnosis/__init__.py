@@ -10,4 +10,5 @@ messages_postgres.py  outbox, dead letters, the buyer's e-mail
 consumers.py          Kafka: its brokers, who consumes, how far behind
 diagnose.py           the walk, and the safe mends
 health_check.py       the part of it that is about nobody in particular: what the health watch looks at
+health_watch.py       looks over and over, and tells the people on call
 """

@@ -11,6 +11,8 @@ from redis.asyncio import Redis
 from core import keys
 from core.diagnosis.finding import Cause, Finding, fail, passed, warn
 from core.process.store_redis import REDIS_LOST
+from core.process.successes_redis import Successes
+from core.upkeep.memory_redis import node_memory
 from core.venue.event import Event, SaleState
 
 _FULL = 0.8
@@ -24,28 +26,38 @@ async def redis(client: Redis) -> AsyncIterator[Finding]:
     began = time.monotonic()
     try:
         await client.ping()
-        memory = await client.info("memory")
+        node = node_memory("redis", await client.info("memory"))
         role = (await client.info("replication")).get("role", "master")
     except REDIS_LOST as error:
         yield fail("redis", Cause.REDIS_AWAY, f"does not answer: {type(error).__name__}")
         return
     milliseconds = (time.monotonic() - began) * 1000
-    used, most = int(memory.get("used_memory", 0)), int(memory.get("maxmemory", 0))
-    policy = str(memory.get("maxmemory_policy", "noeviction"))
+    used, most = node.used, node.most
     share = f"{used / 2**20:.0f} MiB" + (f" of {most / 2**20:.0f} MiB" if most else ", no maxmemory")
-    may_evict = most > 0 and policy != "noeviction"
-    detail = f"answers in {milliseconds:.0f} ms, {share}, policy {policy}"
+    detail = f"answers in {milliseconds:.0f} ms, {share}, policy {node.policy}"
     if role != "master":
         yield fail("redis", Cause.REDIS_READ_ONLY, f"this is a {role}")
     elif most and used >= most:
         yield fail("redis", Cause.REDIS_FULL, detail)
     elif most and used > most * _FULL:
         yield warn("redis", Cause.REDIS_MEMORY, detail)
-    elif not may_evict:
+    elif not node.evicts:
         yield passed("redis", detail)
     # Said besides the rest: a Redis that throws keys away is a full one.
-    if may_evict:
+    if node.evicts:
         yield warn("redis", Cause.REDIS_EVICTS, detail)
+
+
+async def payments_job(client: Redis) -> AsyncIterator[Finding]:
+    """Whether any process finishes the payments that were left over; nothing is said where none ever did."""
+    last = (await Successes(client).read()).get("payments")
+    if last is None:
+        return
+    since = f"{last.seconds:.0f} s"
+    if last.late:
+        yield fail("jobs", Cause.PAYMENTS_STOPPED, f"payments left over: no success for {since}")
+    else:
+        yield passed("jobs", f"payments left over are finished: succeeded {since} ago")
 
 
 async def work(client: Redis, event: Event, now: datetime) -> AsyncIterator[Finding]:
@@ -56,11 +68,14 @@ async def work(client: Redis, event: Event, now: datetime) -> AsyncIterator[Find
         yield passed("board", f"epoch {int(epoch or 0)}, version {int(counter or 0)}")
     else:
         yield fail("board", Cause.BOARD_LOST, "Redis has no board of this event", fix="board")
+    last = (await Successes(client).read()).get("sweep")
     owner = await client.get(keys.job_lease("sweep"))
-    if owner is not None:
-        yield passed("sweep", f"done by {_text(owner)}")
+    by = f"; {_text(owner)} has its lease" if owner is not None else "; no process has its lease"
+    if last is not None and not last.late:
+        yield passed("sweep", f"succeeded {last.seconds:.0f} s ago{by}")
     elif event.sale_state(now) is SaleState.OPEN:
-        yield fail("sweep", Cause.SWEEP_STOPPED, "no process has the sweep's lease")
+        since = f"no success for {last.seconds:.0f} s" if last is not None else "no success is known"
+        yield fail("sweep", Cause.SWEEP_STOPPED, f"{since}{by}")
     limit, active = event.active_limit, await client.zcard(keys.active_users(event.slug))
     waiting, cap = await client.zcard(keys.waiting_queue(event.slug)), await client.get(keys.active_cap(event.slug))
     detail = f"{active} active of {limit}, {waiting} waiting"

@@ -145,6 +145,8 @@ class Diagnose:
         await self._payments.refresh()
         async for finding in money.circuits(self._payments.circuits(), self._payments.when_open):
             yield finding
+        async for finding in dependencies_redis.payments_job(self._redis):
+            yield finding
         async for finding in money_postgres.refunds(self._database):
             yield finding
         async for finding in money_postgres.misconfigured(self._database):

@@ -29,6 +29,7 @@ class Cause(StrEnum):
     SALE_CLOSED = "sale_closed"
     BOARD_LOST = "board_lost"
     SWEEP_STOPPED = "sweep_stopped"
+    PAYMENTS_STOPPED = "payments_stopped"
     RESERVATION_NOT_FOUND = "reservation_not_found"
     PAYMENT_STUCK = "payment_stuck"
     PAYMENT_UNKNOWN = "payment_unknown"
@@ -59,6 +60,7 @@ class Cause(StrEnum):
     BASKET_LAPSED = "basket_lapsed"
     KAFKA_AWAY = "kafka_away"
     RELAY_STUCK = "relay_stuck"
+    JOB_STOPPED = "job_stopped"
     EMAIL_DEAD = "email_dead"
     CONSUMER_LAG = "consumer_lag"
     EMAIL_PENDING = "email_pending"
@@ -80,7 +82,8 @@ ADVICE: dict[Cause, str] = {
     Cause.SALE_NOT_OPEN: "Open the sale with `onsale event open SLUG`, or tell the customer when it opens.",
     Cause.SALE_CLOSED: "The sale is over. If that is wrong: `onsale event open SLUG`, and check closes_at.",
     Cause.BOARD_LOST: "Redis lost the board: `--fix` rebuilds it from PostgreSQL, as does the next buyer's call.",
-    Cause.SWEEP_STOPPED: "No process sweeps: nobody is let in or put out. Restart a web process or `onsale worker`.",
+    Cause.SWEEP_STOPPED: "No sweep succeeds: nobody is let in or put out. Read the log (`job failed`), restart.",
+    Cause.PAYMENTS_STOPPED: "No process finishes what other processes left: read the log (`job failed`), restart one.",
     Cause.RESERVATION_NOT_FOUND: "Ask for the reservation number in the e-mail or in the page's address.",
     Cause.PAYMENT_STUCK: "No process works on a payment that is due: `--fix` takes it over; check the web processes.",
     Cause.PAYMENT_UNKNOWN: "The provider has not told the outcome; it is being asked until the deadline. Wait.",
@@ -111,10 +114,11 @@ ADVICE: dict[Cause, str] = {
     Cause.BASKET_LAPSED: "The hold ran out before payment. The customer picks seats again.",
     Cause.KAFKA_AWAY: "Bring Kafka back (KAFKA_BOOTSTRAP_SERVERS). Sales go on; e-mails wait in the outbox.",
     Cause.RELAY_STUCK: "Events do not leave the outbox: see that a web process or worker runs, and its log (`relay`).",
-    Cause.EMAIL_DEAD: "The e-mail was given up: read the error, mend it, `onsale events dead retry`.",
+    Cause.JOB_STOPPED: "A periodic job does not succeed: read the log (`job failed`, `job made anew`).",
+    Cause.EMAIL_DEAD: "The e-mail was given up: read the error, mend it, `onsale messages dead retry`.",
     Cause.CONSUMER_LAG: "The consumers are behind, or none runs: start another `onsale worker`, look at its log.",
     Cause.EMAIL_PENDING: "The e-mail has not been sent yet. The ticket is on the reservation's page already.",
-    Cause.DEAD_LETTERS: "Messages were given up: `onsale events dead list`, then `retry`.",
+    Cause.DEAD_LETTERS: "Messages were given up: `onsale messages dead list`, then `retry`.",
     Cause.REFUNDS_REFUSED: "Refunds are refused: `onsale diagnose --reservation ID` says by whom and why.",
     Cause.POSTGRES_FULL: "PostgreSQL is nearly out of connections: lower ONSALE_DATABASE_POOL or add a pooler.",
     Cause.REDIS_MEMORY: "Redis is above 80% of maxmemory: raise it before writes are refused.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,11 +16,12 @@ from core.diagnosis import (
     money,
     money_postgres,
 )
-from core.diagnosis.finding import Cause, Finding, Level, fail
+from core.diagnosis.finding import Cause, Finding, Level, fail, warn
 from core.errors import StoreUnavailable
 from core.payments.payments import Payments
+from core.process.job_health import LateJob
+from core.process.probes import Probes
 from core.process.store_redis import REDIS_LOST
-from core.upkeep.probes import Probes
 from core.venue.event import Event, SaleState
 from core.venue.event_store_postgres import EventStore
 
@@ -50,12 +51,16 @@ _OF_REDIS = frozenset(
     }
 )
 _OF_KAFKA = frozenset({Cause.CONSUMER_LAG})
+#: The jobs whose lateness has a name of its own.
+_OF_JOBS = {"sweep": Cause.SWEEP_STOPPED, "payments": Cause.PAYMENTS_STOPPED}
 #: All that a look can find; other findings of the same steps (a full queue, a paused sale) are no fault.
 WATCHED = (
     _OF_POSTGRES
     | _OF_REDIS
     | _OF_KAFKA
     | {
+        Cause.PAYMENTS_STOPPED,
+        Cause.JOB_STOPPED,
         Cause.POSTGRES_AWAY,
         Cause.REDIS_AWAY,
         Cause.KAFKA_AWAY,
@@ -86,6 +91,7 @@ class HealthCheck:
         payments: Payments,
         clock: Clock,
         groups: consumers.Groups,
+        late: Callable[[], Sequence[LateJob]] = tuple,
     ) -> None:
         self._database = database
         self._redis = redis
@@ -93,6 +99,7 @@ class HealthCheck:
         self._payments = payments
         self._clock = clock
         self._groups = groups
+        self._late = late
         self._probes = Probes()
 
     async def run(self) -> HealthReport:
@@ -116,6 +123,7 @@ class HealthCheck:
         found += [
             ("-", finding) async for finding in money.circuits(self._payments.circuits(), self._payments.when_open)
         ]
+        found += [("-", finding) for finding in self._of_jobs()]
         wrong = [
             ("-" if finding.cause in _GENERAL else subject, finding)
             for subject, finding in found
@@ -137,6 +145,15 @@ class HealthCheck:
                 yield finding
 
         return steps()
+
+    def _of_jobs(self) -> Iterator[Finding]:
+        late = self._late()
+        for job in late:
+            if job.name in _OF_JOBS:
+                yield fail("jobs", _OF_JOBS[job.name], f"no success for {job.seconds:.0f} s")
+        others = [f"{job.name} for {job.seconds:.0f} s" for job in late if job.name not in _OF_JOBS]
+        if others:
+            yield warn("jobs", Cause.JOB_STOPPED, f"no success: {', '.join(others)}")
 
     def _of_kafka(self) -> AsyncIterator[Finding]:
         return consumers.consumers(self._groups)

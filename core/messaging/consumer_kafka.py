@@ -78,7 +78,7 @@ class EventHandler:
         record = batches[chosen][0]
         deaths = (await self._in_hand.take({chosen: [record]}))[chosen].deaths
         log.warning(
-            "message_suspected",
+            "message suspected",
             consumer=self._consumer.name,
             partition=chosen.partition,
             offset=record.offset,

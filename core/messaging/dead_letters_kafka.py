@@ -66,7 +66,7 @@ class DeadLetterTopic:
                 await self._producer.discard()
                 raise
         log.error(
-            "dead_letter",
+            "dead letter",
             consumer=consumer,
             source=f"{record.topic}/{record.partition}/{record.offset}",
             tried=tried,

@@ -86,7 +86,7 @@ async def _shared(
     except Exception as error:
         if len(events) > 1:
             # One of them spoils the transaction for all: one by one shows which.
-            log.info("events_split", consumer=consumer.name, events=len(events), error=repr(error))
+            log.info("messages split", consumer=consumer.name, events=len(events), error=repr(error))
         await _one_by_one(database, consumer, events, result)
 
 
@@ -111,7 +111,7 @@ async def _one_by_one(
             stuck.add(event.reservation_id)
             measures.CONSUMED.labels(consumer.name, "failed").inc()
             log.warning(
-                "event_failed",
+                "message failed",
                 consumer=consumer.name,
                 event_uid=str(event.uid),
                 type=event.type,

@@ -91,16 +91,16 @@ class KafkaGroup:
             try:
                 await consumer.start()
                 consumer.subscribe([self._topic], listener=_Listener(self))
-                log.info("group_joined", group=self.group)
+                log.info("group joined", group=self.group)
                 failures = 0
                 await self._read(consumer)
             except (KafkaError, OSError) as error:
                 failures += 1
-                log.warning("group_waiting", group=self.group, error=f"{type(error).__name__}: {error}")
+                log.warning("group waiting", group=self.group, error=f"{type(error).__name__}: {error}")
             except Exception:
                 # A mistake in here must not end the consumer of a process that goes on.
                 failures += 1
-                log.exception("group_failed", group=self.group)
+                log.exception("group failed", group=self.group)
             finally:
                 await self._close(consumer)
             if not self._stop.is_set():
@@ -144,10 +144,10 @@ class KafkaGroup:
             stuck = await self._handler(batches)
         except Exception as error:
             if isinstance(error, (StoreUnavailable, DependencyAway, KafkaError, OSError)):
-                log.warning("group_away", group=self.group, error=repr(error))
+                log.warning("group away", group=self.group, error=repr(error))
             else:
                 # A mistake in a handler must not end the group: the messages stay, and the log says why.
-                log.exception("group_handler_failed", group=self.group)
+                log.exception("group handler failed", group=self.group)
             seconds = self._retries.away_seconds
             stuck = {tp: Progress(records[0].offset, seconds) for tp, records in batches.items()}
         upto = {tp: stuck[tp].stuck_at if tp in stuck else records[-1].offset + 1 for tp, records in batches.items()}
@@ -166,14 +166,14 @@ class KafkaGroup:
                 self._resume[tp] = asyncio.get_running_loop().time() + progress.seconds
         except IllegalStateError as error:
             # Not ours any more: whoever reads on gets the messages again.
-            log.info("partition_lost", group=self.group, error=repr(error))
+            log.info("partition lost", group=self.group, error=repr(error))
 
     async def _commit(self, consumer: AIOKafkaConsumer, done: Mapping[TopicPartition, int]) -> None:
         try:
             await consumer.commit(done)
         except (KafkaError, IllegalStateError) as error:
             # Not ours any more, or the coordinator moved: whoever reads on gets the messages again.
-            log.info("commit_refused", group=self.group, error=repr(error))
+            log.info("commit refused", group=self.group, error=repr(error))
 
     async def _committed(self) -> None:
         """Waits for the commit that is under way."""
@@ -197,7 +197,7 @@ class KafkaGroup:
                 async with asyncio.timeout(_LEAVE_SECONDS):
                     await step()
             except (KafkaError, OSError) as error:
-                log.info("group_left_late", group=self.group, error=repr(error))
+                log.info("group left late", group=self.group, error=repr(error))
 
     async def _wait(self, seconds: float) -> None:
         waiting = asyncio.create_task(self._stop.wait())
@@ -212,7 +212,7 @@ class KafkaGroup:
 
     def given(self, partitions: Mapping[TopicPartition, object] | set[TopicPartition]) -> None:
         self.assigned = frozenset(partition.partition for partition in partitions)
-        log.info("group_assigned", group=self.group, partitions=sorted(self.assigned))
+        log.info("group assigned", group=self.group, partitions=sorted(self.assigned))
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 
 import databases
@@ -25,15 +26,10 @@ from core.messaging.outbox_postgres import Lag, Outbox
 from core.messaging.purge_postgres import purge
 from core.messaging.relay import Relay
 from core.messaging.retry import RetryPlan
-from core.messaging.sales_projection_postgres import SalesProjection
 from core.messaging.schema_registry_http import open_registry
 from core.messaging.topics_kafka import Topics, client_options
-from core.notifications.email_consumer import EmailConsumer
-from core.notifications.email_files import FileMailer
-from core.notifications.email_smtp import SmtpMailer
-from core.notifications.mailer import Mailer
 from core.process.jobs import Job
-from core.process.supervisor import Supervisor
+from core.process.supervisor import Service, Supervisor
 from core.settings import Settings
 
 _LAG_SECONDS = 5.0
@@ -50,8 +46,8 @@ class EventPipeline:
 
     Without Kafka the relay runs the consumers, in every process that has a pipeline. With Kafka every pipeline relays,
     and those with `consume` (the workers) are members of the consumer groups.
-    `process` is the process's unique name; `base_url` is where buyers reach the site (empty: what settings say).
-    `consumers`, `mailer`, `bus` and `topics` are the product's own unless a test brings others.
+    `process` is the process's unique name. The local bus serves `consumers` in their order. `bus` and `topics` are the
+    product's own unless a test brings others.
     """
 
     def __init__(
@@ -61,10 +57,8 @@ class EventPipeline:
         settings: Settings,
         supervisor: Supervisor,
         process: str,
-        base_url: str = "",
+        consumers: Sequence[Consumer],
         consume: bool = False,
-        consumers: Sequence[Consumer] | None = None,
-        mailer: Mailer | None = None,
         bus: Bus | None = None,
         topics: Topics | None = None,
         retries: RetryPlan | None = None,
@@ -74,16 +68,8 @@ class EventPipeline:
         self._supervisor = supervisor
         self._process = process
         self._topics = topics or Topics()
-        self._mailer = mailer or open_mailer(settings)
         self._retries = retries or RetryPlan(settings.consumer_retries)
         self._registry = open_registry(settings, self._topics)
-        address = base_url or settings.base_url or f"http://{settings.host}:{settings.port}"
-        if consumers is None:
-            # In PostgreSQL first: what is written there should not wait for a mail server.
-            consumers = [
-                SalesProjection(),
-                EmailConsumer(mailer=self._mailer, base_url=address, sender=settings.mail_from),
-            ]
         self._consumers = [consumer.name for consumer in consumers]
         self.dead_letters = DeadLetters(database)
         kafka = bool(settings.kafka_bootstrap_servers)
@@ -111,7 +97,7 @@ class EventPipeline:
             idle_seconds=settings.outbox_seconds,
             lease_seconds=settings.outbox_lease_seconds,
         )
-        self._tasks: list[asyncio.Task[None]] = []
+        self._services: list[Service] = []
 
     def _join(self, consumers: Sequence[Consumer]) -> tuple[KafkaGroup, ...]:
         """A member of each consumer's group, and of the one that keeps the dead letters."""
@@ -155,24 +141,24 @@ class EventPipeline:
 
     async def start(self) -> None:
         await self._bus.start()
-        self._tasks.append(self._supervisor.spawn("relay", self.relay.run()))
+        self._services.append(self._supervisor.run_forever("relay", self.relay.run, until_return=True))
         for member in self._members:
-            self._tasks.append(self._supervisor.spawn(f"consumer {member.group}", member.run()))
+            self._services.append(
+                self._supervisor.run_forever(f"consumer {member.group}", member.run, until_return=True)
+            )
 
     async def stop(self) -> None:
         """Ends after what is in hand; what takes too long is cut off, which loses nothing: it is claimed again."""
         self.relay.stop()
         for member in self._members:
             member.stop()
-        if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=_STOP_SECONDS)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_STOP_SECONDS):
+                await asyncio.gather(*(service.finished() for service in self._services))
+        await asyncio.gather(*(service.end() for service in self._services))
         await self._bus.stop()
         if self._members:
             await self._dead_topic.stop()
-        await self._mailer.close()
         if self._registry is not None:
             await self._registry.aclose()
 
@@ -201,11 +187,26 @@ class EventPipeline:
 
     def jobs(self) -> list[Job]:
         jobs = [
-            Job("outbox_lag", every=_LAG_SECONDS, run=self._measure_lag, lease=False, limit=5.0),
-            Job("purge_events", every=_PURGE_SECONDS, run=self._purge, limit=300.0),
+            Job(
+                "outbox_lag",
+                every=_LAG_SECONDS,
+                run=self._measure_lag,
+                lease=False,
+                limit=5.0,
+                needs=frozenset({"database"}),
+            ),
+            Job("purge_events", every=_PURGE_SECONDS, run=self._purge, limit=300.0, needs=frozenset({"database"})),
         ]
         if self._members:
-            jobs.append(Job("consumer_lag", every=_CONSUMER_LAG_SECONDS, run=self._measure_consumers, lease=False))
+            jobs.append(
+                Job(
+                    "consumer_lag",
+                    every=_CONSUMER_LAG_SECONDS,
+                    run=self._measure_consumers,
+                    lease=False,
+                    needs=frozenset({"kafka"}),
+                )
+            )
         return jobs
 
     async def _measure_lag(self) -> None:
@@ -219,11 +220,3 @@ class EventPipeline:
 
     async def _purge(self) -> dict[str, int]:
         return await purge(self._database, days=self._settings.processed_days)
-
-
-def open_mailer(settings: Settings) -> Mailer:
-    """By SMTP when a server is named, else files under the data folder. Raises StartupError for a bad
-    SMTP_URL.
-    """
-    url = settings.smtp_url.get_secret_value()
-    return SmtpMailer(url) if url else FileMailer(settings.data / "mail")

@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 
 import structlog
 
@@ -25,6 +26,7 @@ from core.messaging import measures
 from core.messaging.bus import Bus, BusUnavailable, Deferral
 from core.messaging.outbox_postgres import Outbox, OutboxClaim
 from core.messaging.retry import RetryPlan
+from core.process.leases import kept
 
 log = structlog.get_logger(__name__)
 
@@ -33,6 +35,10 @@ RELAY = "relay"
 
 # Rows with more tries than this are handed over alone: processes also end with a batch in hand for reasons of theirs.
 _SUSPECT = 2
+
+# Handing a batch over ends within this many leases (five minutes by default), or the bus counts as away: five hundred
+# e-mails by a slow server take two of them.
+_LONGEST_PUBLISH_LEASES = 20
 
 # While the bus or PostgreSQL is away the relay asks again after pauses that grow up to this.
 _LONGEST_PAUSE_SECONDS = 10.0
@@ -52,6 +58,7 @@ class Relay:
         self._batch = batch
         self._idle_seconds = idle_seconds
         self._lease_seconds = lease_seconds
+        self._limit_seconds = _LONGEST_PUBLISH_LEASES * lease_seconds
         self._gate = asyncio.Semaphore(bus.at_once)
         self._away = False
         # So many rows are still to be handed over alone.
@@ -95,7 +102,7 @@ class Relay:
                     self._away = False
                     continue
                 if lost:
-                    log.info("relay_resumed", bus=self._bus.name)
+                    log.info("relay resumed", bus=self._bus.name)
                     lost = 0
                 # Not only after a full batch: a reservation's next row can be claimed now that its last one is sent.
                 if not waited and not full and not self._careful:
@@ -145,16 +152,16 @@ class Relay:
         if first.attempts <= max(self._retries.tries, _SUSPECT + 1):
             return OutboxClaim(claim.lease, (first,))
         error = f"{first.attempts - 1} processes did not come to an end with it"
-        log.error("relay_gave_up", row=first.id, event_uid=str(first.event_uid), error=error)
+        log.error("relay gave up", row=first.id, event_uid=str(first.event_uid), error=error)
         await self._outbox.bury(claim, first, consumer=RELAY, error=error)
         return OutboxClaim(claim.lease, ())
 
     def _report(self, error: Exception, lost: int) -> None:
         if not isinstance(error, (BusUnavailable, StoreUnavailable)):
             # A mistake in here must not end the relay of a process that goes on selling.
-            log.exception("relay_failed", bus=self._bus.name, exc_info=error)
+            log.exception("relay failed", bus=self._bus.name, exc_info=error)
         elif lost == 1:
-            log.warning("relay_waiting", bus=self._bus.name, error=str(error))
+            log.warning("relay waiting", bus=self._bus.name, error=str(error))
 
     async def _move(self, claim: OutboxClaim) -> None:
         if not claim.rows:
@@ -169,7 +176,7 @@ class Relay:
         sent = [row.id for row in claim.rows if row.id not in deferred]
         kept = await self._outbox.mark_sent(claim, sent)
         if kept < len(sent):
-            log.warning("relay_lease_lost", rows=len(sent) - kept)
+            log.warning("relay lease lost", rows=len(sent) - kept)
         measures.RELAYED.labels(self._bus.name).inc(kept)
         back = []
         for row in claim.rows:
@@ -177,7 +184,7 @@ class Relay:
             if deferral is None:
                 continue
             if deferral.counted and self._retries.exhausted(row.attempts):
-                log.error("relay_gave_up", row=row.id, event_uid=str(row.event_uid), error=deferral.error)
+                log.error("relay gave up", row=row.id, event_uid=str(row.event_uid), error=deferral.error)
                 await self._outbox.bury(claim, row, consumer=RELAY, error=deferral.error)
             else:
                 back.append((row.id, deferral.seconds, deferral.error, deferral.counted))
@@ -188,28 +195,23 @@ class Relay:
         if self._away:
             raise BusUnavailable("it failed a moment ago")
         try:
-            return await self._bus.publish(claim.rows)
+            async with asyncio.timeout(self._limit_seconds):
+                return await self._bus.publish(claim.rows)
+        except TimeoutError as error:
+            self._away = True
+            raise BusUnavailable(f"no end within {self._limit_seconds:g} s") from error
         except BusUnavailable:
             self._away = True
             raise
 
-    @contextlib.asynccontextmanager
-    async def _kept(self, claim: OutboxClaim) -> AsyncIterator[None]:
-        async def renew() -> None:
-            while True:
-                await asyncio.sleep(self._lease_seconds / 3)
-                # A lease that cannot be renewed lapses; then the rows are sent twice, which consumers make
-                # once.
-                with contextlib.suppress(StoreUnavailable):
-                    await self._outbox.renew(claim, self._lease_seconds)
-
-        task = asyncio.create_task(renew(), name="relay lease")
-        try:
-            yield
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+    def _kept(self, claim: OutboxClaim) -> AbstractAsyncContextManager[None]:
+        """A lease that cannot be renewed lapses; then the rows are sent twice, which consumers make once."""
+        return kept(
+            "relay",
+            lambda: self._outbox.renew(claim, self._lease_seconds),
+            lease_seconds=self._lease_seconds,
+            limit_seconds=self._limit_seconds,
+        )
 
     async def _pause(self, seconds: float, *, hints: bool) -> None:
         """Until `stop`, until a hint when those count, or for `seconds`."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from core.upkeep.alerts import Alert
+from core.notifications.alerts import Alert
 
 
 @dataclass(frozen=True, slots=True)

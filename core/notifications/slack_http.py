@@ -16,7 +16,7 @@ import httpx
 import structlog
 
 from core.notifications.alert_messages import AlertMessage, Healed, MessengerAway
-from core.upkeep.alerts import Alert
+from core.notifications.alerts import Alert
 
 log = structlog.get_logger(__name__)
 

@@ -29,7 +29,7 @@ from core.payments.breaker import BreakerConfig, BreakerState, Mode
 from core.payments.gateway import CallHealth
 from core.process.lua_redis import Script, ScriptRunner
 
-log = structlog.get_logger("payments")
+log = structlog.get_logger(__name__)
 
 _SWAP: Final = Script(Path(__file__).parent / "lua" / "circuit_swap.lua")
 #: A circuit that nobody looked at for a week is forgotten.
@@ -250,9 +250,9 @@ class SharedBreaker:
             self._shared = shared
             metrics.SHARED.labels(self.provider).set(int(shared))
             if shared:
-                log.info("circuit_shared_again", provider=self.provider)
+                log.info("circuit shared again", provider=self.provider)
             else:
-                log.warning("circuit_not_shared", provider=self.provider, error=repr(error))
+                log.warning("circuit not shared", provider=self.provider, error=repr(error))
 
     def _refresh_behind(self) -> None:
         now = self._clock.monotonic()

@@ -41,7 +41,7 @@ from core.payments.gateway import (
     WindowUrls,
 )
 
-log = structlog.get_logger("payments")
+log = structlog.get_logger(__name__)
 
 WhenOpen = Literal["fail_fast", "fallback", "park"]
 BeforeCall = Callable[[], Awaitable[None]]

@@ -25,7 +25,7 @@ from core.payments import metrics
 from core.payments.gateway import CallHealth, ChargeOutcome, ChargeResult
 from core.payments.provider_package import Limits
 
-log = structlog.get_logger("payments")
+log = structlog.get_logger(__name__)
 
 #: Connections beyond the charges: look-ups and refunds get through when every charge hangs.
 _SPARE_CONNECTIONS: Final = 50
@@ -168,7 +168,7 @@ class ProviderHttp:
         except orjson.JSONDecodeError:
             body = None
         if not isinstance(body, dict | list):
-            log.warning("payment_bad_answer", provider=self._provider, path=path, status=response.status_code)
+            log.warning("payment bad answer", provider=self._provider, path=path, status=response.status_code)
             return NoAnswer(sent=True, code="bad_answer", health=CallHealth.FAILURE)
         return ProviderResponse(response.status_code, body)
 

@@ -1,8 +1,14 @@
 """The ground floor: how a process runs its tasks, keeps its leases and calls its stores. It imports no room of `core`.
 
-supervisor.py     the one way to run a background task: named, watched, restarted
+supervisor.py     the one way to run a background task: named, watched, restarted, drained
+tasks.py          ending tasks, racing awaitables, limits: every wait for an end has one
+backoff.py        how long to wait before something is tried again
 jobs.py           periodic jobs: one list, one loop for each
+job_watch.py job_health.py successes_redis.py   which jobs are late, by their last success, and what is done about it
+ending.py         a process that ends itself, to be replaced
 lease_redis.py    one process at a time
+leases.py         the keeper that renews a lease while its work runs
+probes.py         questions to stores that may hang
 store_redis.py lua_redis.py   opening Redis, running scripts in batches
 waits.py          a long wait: the store's fault or ours?
 cycle_collector.py   Python's cycle collector, set for a long-lived process

@@ -23,6 +23,18 @@ class Leases:
         self._redis = redis
         self._owner = owner
 
+    @property
+    def me(self) -> str:
+        return self._owner
+
+    async def owner(self, job: str) -> str | None:
+        """Who has it; None: nobody, or Redis does not say."""
+        try:
+            found = await self._redis.get(keys.job_lease(job))
+        except REDIS_LOST:
+            return None
+        return found.decode() if isinstance(found, bytes) else found
+
     async def take(self, job: str, seconds: float) -> bool:
         """Takes or renews."""
         try:

@@ -63,7 +63,7 @@ def _behind_sentinel(url: str, connections: int) -> Redis:
     name = parts.path.strip("/").split("/")[0]
     if not name:
         raise ValueError("a Sentinel URL ends with the name of the master: redis+sentinel://host:26379/mymaster")
-    sentinel = Sentinel(  # type: ignore[no-untyped-call]
+    sentinel = Sentinel(
         _addresses(parts.netloc, _SENTINEL_PORT),
         sentinel_kwargs={"socket_timeout": _CONNECT_SECONDS, "socket_connect_timeout": _CONNECT_SECONDS},
     )

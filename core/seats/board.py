@@ -16,6 +16,15 @@ class SeatState(IntEnum):
     BLOCKED = 3
 
 
+#: What the board shows of each `seats.status` of PostgreSQL, where nobody holds the seat.
+STATE_OF_STATUS = {
+    "AVAILABLE": SeatState.AVAILABLE,
+    "PAYING": SeatState.HELD,
+    "SOLD": SeatState.SOLD,
+    "BLOCKED": SeatState.BLOCKED,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class BoardSnapshot:
     """`states` has one byte a seat, in ordinal order; `version` is the counter within the epoch."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import secrets
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, NamedTuple, TypeVar
 
+import asyncpg
 import databases
 from redis.asyncio import Redis
 
@@ -16,22 +18,20 @@ from core import keys
 from core.database import BACKGROUND_SECONDS, raw
 from core.errors import StoreUnavailable
 from core.process.store_redis import REDIS_LOST
-from core.seats.board import BoardSnapshot, SeatState
-from core.seats.scripts_redis import SeatScripts
+from core.seats.board import STATE_OF_STATUS, BoardSnapshot, SeatState
+from core.seats.scripts_redis import BoardLost, SeatScripts
 from core.venue.event import Event
-
-_STATE_OF = {
-    "AVAILABLE": SeatState.AVAILABLE,
-    "PAYING": SeatState.HELD,
-    "SOLD": SeatState.SOLD,
-    "BLOCKED": SeatState.BLOCKED,
-}
 
 # The lease of a rebuild: longer than reading 100,000 rows takes, short enough that a dead builder is replaced soon.
 _REBUILD_LEASE_MS = 10_000
 _REBUILD_WAIT_SECONDS = 12.0
 # How long a caller waits for it.
 _PATIENCE_SECONDS = 3.0
+
+# PostgreSQL ends one of two transactions that change the same row of `events`; the one that was ended tries again.
+_CONFLICTS = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
+_TRIES = 8
+_CONFLICT_PAUSE_SECONDS = 0.02
 
 _RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
 
@@ -42,7 +42,7 @@ FROM reservations r JOIN reservation_seats s ON s.reservation_id = r.id AND s.li
 WHERE r.event_id = $1 AND r.status = 'PAYING' GROUP BY r.id
 """
 # Locked in ordinal order, as checkout does: the two can then never wait for each other.
-_BLOCK = """
+_CHANGE = """
 WITH locked AS (
     SELECT ordinal FROM seats WHERE event_id = $1 AND ordinal = ANY($2::int[]) AND status = $4
     ORDER BY ordinal FOR UPDATE
@@ -50,6 +50,21 @@ WITH locked AS (
 UPDATE seats s SET status = $3, version = version + 1, updated_at = now()
 FROM locked l WHERE s.event_id = $1 AND s.ordinal = l.ordinal RETURNING s.ordinal
 """
+_STILL_FREE = """
+SELECT ordinal FROM seats WHERE event_id = $1 AND ordinal = ANY($2::int[]) AND status = 'AVAILABLE'
+ORDER BY ordinal FOR SHARE
+"""
+
+T = TypeVar("T")
+
+
+class _Truth(NamedTuple):
+    """What PostgreSQL knows of an event's seats, as `SeatScripts.rebuild` takes it."""
+
+    epoch: int
+    states: bytes
+    highest_fence: int
+    paying: list[tuple[str, int, list[int]]]
 
 
 class BoardStore:
@@ -81,7 +96,7 @@ class BoardStore:
         async with raw(self._database) as connection:
             epoch = await connection.fetchval("SELECT epoch FROM events WHERE id = $1", event.id)
             rows = await connection.fetch(_SEATS, event.id)
-        return BoardSnapshot(epoch, 0, bytes(_STATE_OF[row["status"]] for row in rows))
+        return BoardSnapshot(epoch, 0, bytes(STATE_OF_STATUS[row["status"]] for row in rows))
 
     async def ensure(self, event: Event) -> None:
         """Makes sure that Redis has a board: one process builds it, the others wait for it.
@@ -127,6 +142,26 @@ class BoardStore:
         return bool(await self._redis.exists(keys.board(event.slug)) and await self._redis.hexists(version, "epoch"))
 
     async def _rebuild(self, event: Event) -> None:
+        truth = await self._read_truth(event)
+        await self._scripts.rebuild(event.slug, *truth)
+        if truth.epoch > 1:  # the first one is no loss
+            with contextlib.suppress(StoreUnavailable):
+                await audit.record(
+                    self._database, actor=audit.SYSTEM, action="heal.board", subject=event.slug, epoch=truth.epoch
+                )
+
+    async def _read_truth(self, event: Event) -> _Truth:
+        """Reads again when an operator changes the event at the same moment (S13)."""
+        for attempt in range(1, _TRIES + 1):
+            try:
+                return await self._read_once(event)
+            except _CONFLICTS as error:
+                if attempt == _TRIES:
+                    raise StoreUnavailable(retry_after=2) from error
+            await asyncio.sleep(_CONFLICT_PAUSE_SECONDS * attempt * random.uniform(0.5, 1.0))
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _read_once(self, event: Event) -> _Truth:
         # What a checkout commits after this read reaches the board by its own `settle`, which finds either no board
         # (and waits for this one) or this one.
         async with raw(self._database) as connection, connection.transaction(isolation="repeatable_read"):
@@ -136,19 +171,43 @@ class BoardStore:
             rows = await connection.fetch(_SEATS, event.id, timeout=BACKGROUND_SECONDS)
             paying = await connection.fetch(_PAYING, event.id, timeout=BACKGROUND_SECONDS)
             fence = await connection.fetchval("SELECT coalesce(max(fence), 0) FROM seats WHERE event_id = $1", event.id)
-        states = bytes(_STATE_OF[row["status"]] for row in rows)
-        await self._scripts.rebuild(
-            event.slug, epoch, states, fence, [(row["visitor"], row["fence"], row["ordinals"]) for row in paying]
-        )
-        if epoch > 1:  # the first one is no loss
-            with contextlib.suppress(StoreUnavailable):
-                await audit.record(
-                    self._database, actor=audit.SYSTEM, action="heal.board", subject=event.slug, epoch=epoch
-                )
+        states = bytes(STATE_OF_STATUS[row["status"]] for row in rows)
+        return _Truth(epoch, states, fence, [(row["visitor"], row["fence"], row["ordinals"]) for row in paying])
 
-    async def block_rows(self, event: Event, ordinals: Sequence[int], blocked: bool) -> list[int]:
-        """The seats that PostgreSQL blocked, or opened."""
-        new, old = ("BLOCKED", "AVAILABLE") if blocked else ("AVAILABLE", "BLOCKED")
+    async def with_board(self, event: Event, call: Callable[[], Awaitable[T]]) -> T:
+        """Runs a script; where Redis has lost the board it is put back first."""
+        try:
+            return await call()
+        except BoardLost:
+            await self.ensure(event)
+            return await call()
+
+    async def block(self, event: Event, ordinals: Sequence[int]) -> list[int]:
+        """AVAILABLE -> BLOCKED; returns the seats that changed.
+
+        The board is written while the rows are locked, before they are committed: no moment shows a BLOCKED row as
+        free, whatever dies. A commit that fails leaves a board that offers less than it could, until it is mended.
+        """
+        async with raw(self._database) as connection, connection.transaction():
+            changed = _ordinals(await connection.fetch(_CHANGE, event.id, list(ordinals), "BLOCKED", "AVAILABLE"))
+            if changed:
+                await self.with_board(event, lambda: self._scripts.block(event, changed))
+        return changed
+
+    async def unblock(self, event: Event, ordinals: Sequence[int]) -> list[int]:
+        """BLOCKED -> AVAILABLE; returns the seats that changed.
+
+        The board is written after the commit, while the rows are locked again: a seat that was blocked once more in
+        between is left out, and one that is blocked afterwards is written afterwards.
+        """
         async with raw(self._database) as connection:
-            rows: list[Any] = await connection.fetch(_BLOCK, event.id, list(ordinals), new, old)
-        return sorted(row["ordinal"] for row in rows)
+            changed = _ordinals(await connection.fetch(_CHANGE, event.id, list(ordinals), "AVAILABLE", "BLOCKED"))
+            async with connection.transaction():
+                free = _ordinals(await connection.fetch(_STILL_FREE, event.id, changed))
+                if free:
+                    await self.with_board(event, lambda: self._scripts.reopen(event, free, SeatState.BLOCKED))
+        return changed
+
+
+def _ordinals(rows: Sequence[Any]) -> list[int]:
+    return sorted(row["ordinal"] for row in rows)

@@ -189,12 +189,13 @@ class SeatScripts:
             ],
         )
 
-    async def reopen(self, event: Event, ordinals: Sequence[int]) -> None:
+    async def reopen(self, event: Event, ordinals: Sequence[int], was: SeatState) -> None:
+        """Seats that show `was` are available again; others stay."""
         slug = event.slug
         await self._call(
             "reopen",
             [keys.board(slug), keys.board_version(slug)],
-            [keys.seat_state_prefix(slug), keys.seats_channel(slug), *ordinals],
+            [keys.seats_channel(slug), int(was), *ordinals],
         )
 
     async def snapshot(self, slug: str) -> BoardSnapshot | None:
@@ -238,16 +239,21 @@ class SeatScripts:
         )
         return bool(answer)
 
-    async def block(self, event: Event, ordinals: Sequence[int], blocked: bool) -> int:
-        """How many bytes changed."""
+    async def block(self, event: Event, ordinals: Sequence[int]) -> None:
+        """Blocked on the board, whatever the seats were, and out of the baskets that had them."""
         slug = event.slug
-        old, new = (SeatState.AVAILABLE, SeatState.BLOCKED) if blocked else (SeatState.BLOCKED, SeatState.AVAILABLE)
-        answer = await self._call(
+        await self._call(
             "block",
-            [keys.board(slug), keys.board_version(slug)],
-            [keys.seats_channel(slug), int(old), int(new), *ordinals],
+            [
+                keys.board(slug),
+                keys.board_version(slug),
+                keys.holds(slug),
+                keys.baskets(slug),
+                keys.basket_deadlines(slug),
+                keys.active_paying(slug),
+            ],
+            [keys.seat_state_prefix(slug), keys.seats_channel(slug), *ordinals],
         )
-        return int(answer[1])
 
     async def rebuild(
         self,

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 
 from core.errors import NoSuchSeat
 from core.seats.basket import Basket
 from core.seats.board import BoardSnapshot, SeatState
 from core.seats.board_redis import BoardStore
 from core.seats.guard import SeatGuard
-from core.seats.scripts_redis import BoardLost, SeatScripts
+from core.seats.scripts_redis import SeatScripts
 from core.venue.event import Event
-
-T = TypeVar("T")
 
 
 class Seats:
@@ -37,7 +34,7 @@ class Seats:
         unknown = [ordinal for ordinal in wanted if not 0 <= ordinal < event.seat_count]
         if unknown or not wanted:
             raise NoSuchSeat(seats=unknown)
-        return await self._with_board(event, lambda: self._guard.hold(event, visitor, wanted))
+        return await self._boards.with_board(event, lambda: self._guard.hold(event, visitor, wanted))
 
     async def basket(self, event: Event, visitor: str) -> Basket | None:
         return await self._scripts.basket(event, visitor)
@@ -55,7 +52,7 @@ class Seats:
 
         Raises NoSeatsHeld, HoldExpired, PaymentInProgress.
         """
-        return await self._with_board(event, lambda: self._scripts.begin_payment(event, visitor))
+        return await self._boards.with_board(event, lambda: self._scripts.begin_payment(event, visitor))
 
     async def abort_payment(self, event: Event, visitor: str, fence: int, ordinals: Sequence[int] = ()) -> None:
         """The payment did not begin: held again for the time that is left, or free. Safe to repeat."""
@@ -66,29 +63,20 @@ class Seats:
 
         For seats that were SOLD and are cancelled use `reopen`: a late AVAILABLE never opens a sold seat.
         """
-        await self._with_board(event, lambda: self._scripts.settle(event, visitor, fence, ordinals, state))
+        await self._boards.with_board(event, lambda: self._scripts.settle(event, visitor, fence, ordinals, state))
 
     async def reopen(self, event: Event, ordinals: Sequence[int]) -> None:
         """SOLD -> AVAILABLE, after PostgreSQL has cancelled the reservation."""
-        await self._with_board(event, lambda: self._scripts.reopen(event, ordinals))
+        await self._boards.with_board(event, lambda: self._scripts.reopen(event, ordinals, SeatState.SOLD))
 
     async def block(self, event: Event, ordinals: Sequence[int], blocked: bool) -> list[int]:
-        """Blocks available seats, or opens blocked ones: PostgreSQL first, then the board.
+        """Blocks available seats, or opens blocked ones. Returns the ordinals that changed in PostgreSQL.
 
-        Returns the ordinals that PostgreSQL changed: seats held at this moment are changed too and stay guarded by it.
+        Seats that are held or about to be paid for at this moment leave those baskets at once (R11); seats of a
+        reservation stay as they are. Raises StoreUnavailable: nothing has changed, as far as could be learnt.
         """
-        changed = await self._boards.block_rows(event, ordinals, blocked)
-        if changed:
-            await self._with_board(event, lambda: self._scripts.block(event, changed, blocked))
-        return changed
+        return await (self._boards.block(event, ordinals) if blocked else self._boards.unblock(event, ordinals))
 
     async def ensure_board(self, event: Event) -> None:
         """Rebuilds the board when Redis has none."""
         await self._boards.ensure(event)
-
-    async def _with_board(self, event: Event, call: Callable[[], Awaitable[T]]) -> T:
-        try:
-            return await call()
-        except BoardLost:
-            await self._boards.ensure(event)
-            return await call()

@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 
 from core import keys
 from core.clock import Clock
+from core.database import pool_of
 from core.errors import PaymentUnavailable, StoreUnavailable
 from core.process.store_redis import REDIS_LOST
 from core.waiting_room.limit import Load
@@ -105,7 +106,7 @@ class LoadReadings:
         return [reading for reading in all_of_them if reading.at >= oldest]
 
     def _pool_use(self) -> float:
-        pool = getattr(self._database._backend, "_pool", None)
+        pool = pool_of(self._database)
         if pool is None:
             return 0.0
         in_use = pool.get_size() - pool.get_idle_size()

@@ -86,12 +86,13 @@ def mismatch_of(row: Row, seen: Seen, payment_protection_ms: int) -> Mismatch | 
             if seen.byte != SeatState.SOLD or seen.state:
                 return wrong(Kind.SOLD_NOT_SHOWN, SeatState.SOLD)
         case "BLOCKED":
-            # A hold that was there when the seat was blocked is left to lapse: its buyer is refused at checkout.
-            if seen.byte != SeatState.BLOCKED and not (seen.byte == SeatState.HELD and seen.ttl_ms > 0):
+            # Nobody may have it: it would come back on sale with the end of that hold (R11).
+            if seen.byte != SeatState.BLOCKED or seen.state:
                 return wrong(Kind.BLOCKED_NOT_SHOWN, SeatState.BLOCKED)
         case "PAYING":
-            if seen.byte != SeatState.HELD or not seen.paying or seen.ttl_ms == -1:
-                return wrong(Kind.PAYING_NOT_SHOWN, SeatState.HELD, f"{row.payer}|{row.fence}|paying")
+            paying = f"{row.payer}|{row.fence}|paying"
+            if seen.byte != SeatState.HELD or seen.state != paying or seen.ttl_ms == -1:
+                return wrong(Kind.PAYING_NOT_SHOWN, SeatState.HELD, paying)
         case _:
             return _judge_available(row, seen, payment_protection_ms, wrong)
     return None

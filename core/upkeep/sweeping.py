@@ -19,6 +19,7 @@ log = structlog.get_logger(__name__)
 
 ENDED = Counter("onsale_visitors_out", "Visitors who are out, by reason", ["event", "reason"])
 ADMITTED = Counter("onsale_visitors_admitted", "Visitors let in by a sweep", ["event"])
+FAILED = Counter("onsale_sweep_failures", "Sweeps of an event that ended with an exception", ["event"])
 LAPSED = Counter("onsale_baskets_lapsed", "Baskets whose time ran out", ["event"])
 
 # How long a sweep waits for PostgreSQL: silence and deadlines are judged once a second, whatever it does.
@@ -43,14 +44,31 @@ class Sweeping:
         self._finished: set[int] = set()
 
     async def run(self) -> None:
-        """Raises StoreUnavailable when Redis is away. PostgreSQL away or slow: the events known last are swept."""
+        """Raises StoreUnavailable when Redis is away. PostgreSQL away or slow: the events known last are swept.
+
+        An event whose sweep fails keeps no other one from its own; the failure is raised where none succeeded.
+        """
         ends = self._clock.monotonic() + self._seconds
         await self._look()
-        turn = list(self._known)
+        turn, swept, failure = list(self._known), 0, None
         while turn:
-            turn = [event for event in turn if await self._sweep(event)]
+            more = []
+            for event in turn:
+                try:
+                    if await self._sweep(event):
+                        more.append(event)
+                    swept += 1
+                except StoreUnavailable:
+                    raise
+                except Exception as error:
+                    FAILED.labels(event.slug).inc()
+                    log.exception("sweep failed", slug=event.slug)
+                    failure = error
+            turn = more
             if self._clock.monotonic() >= ends:
-                return
+                break
+        if failure is not None and not swept:
+            raise failure
 
     async def _look(self) -> None:
         """Which events there are. A read that takes long goes on while the events known before are swept."""

@@ -2,6 +2,11 @@
 
 /** The server refused: `code` is one of core/errors.py, `data` the problem's further members. */
 export class Refusal extends Error {
+  /**
+   * @param {number} status
+   * @param {Partial<Api.Problem> & Record<string, any>} body
+   * @param {number | null} retryAfter seconds
+   */
   constructor(status, body, retryAfter) {
     super(body.detail ?? body.title ?? `HTTP ${status}`);
     this.status = status;
@@ -17,9 +22,15 @@ export class NoAnswer extends Error {}
 
 const TIMEOUT = 15000; // milliseconds: longer than any call may take on the server
 
+/** @typedef {{body?: unknown, headers?: Record<string, string>, timeout?: number}} Options timeout: milliseconds */
+
 /**
  * One call. Resolves to {status, body, at}; `at` is the server's clock as its Date header tells it (whole seconds), or null.
  * Rejects with Refusal or NoAnswer.
+ * @param {string} method
+ * @param {string} path
+ * @param {Options} [options]
+ * @returns {Promise<{status: number, body: any, at: number | null}>}
  */
 export async function call(method, path, { body, headers = {}, timeout = TIMEOUT } = {}) {
   let response;
@@ -36,7 +47,7 @@ export async function call(method, path, { body, headers = {}, timeout = TIMEOUT
       signal: AbortSignal.timeout(timeout),
     });
   } catch (error) {
-    throw new NoAnswer(error.message);
+    throw new NoAnswer(String(error));
   }
   let parsed = {};
   try {
@@ -53,23 +64,48 @@ export async function call(method, path, { body, headers = {}, timeout = TIMEOUT
   return { status: response.status, body: parsed, at: date ? Date.parse(date) : null };
 }
 
-/** The calls of one event. */
+/**
+ * The calls of one event.
+ * @implements {Sale.ChannelApi}
+ */
 export class EventApi {
+  /** @param {string} slug */
   constructor(slug) {
     this.base = `/api/events/${encodeURIComponent(slug)}`;
   }
 
+  /** @returns {Sale.Answer<Api.EventDetails>} */
   event = () => call("GET", this.base);
+  /** @returns {Sale.Answer<Api.Plan>} */
   plan = () => call("GET", `${this.base}/plan`, { timeout: 60000 });
+  /** @returns {Sale.Answer<Api.BoardStates>} */
   board = () => call("GET", `${this.base}/board`);
+  /**
+   * @param {string | null} ticket
+   * @returns {Sale.Answer<Api.QueuePlace>}
+   */
   join = (ticket) => call("POST", `${this.base}/queue`, { body: ticket ? { ticket } : {} });
+  /** @returns {Sale.Answer<Api.QueuePlace>} */
   place = () => call("GET", `${this.base}/queue`);
+  /** @returns {Sale.Answer<Api.QueuePlace>} */
   beat = () => call("POST", `${this.base}/heartbeat`);
   leave = () => call("DELETE", `${this.base}/queue`);
+  /**
+   * @param {number[]} seats
+   * @returns {Sale.Answer<Api.HeldSeats>}
+   */
   hold = (seats) => call("POST", `${this.base}/holds`, { body: { seats } });
+  /** @returns {Sale.Answer<Api.HeldSeats>} */
   basket = () => call("GET", `${this.base}/holds`);
+  /** @param {number[]} seats */
   release = (seats) => call("DELETE", `${this.base}/holds?seats=${seats.join(",")}`);
+  /** @returns {Sale.Answer<Api.HeldSeats>} */
   extend = () => call("POST", `${this.base}/holds/extend`);
+  /**
+   * @param {string} key
+   * @param {{email: string, provider?: string}} body
+   * @returns {Sale.Answer<Api.ReservationState>}
+   */
   reserve = (key, body) =>
     call("POST", `${this.base}/reservations`, {
       body,
@@ -78,6 +114,15 @@ export class EventApi {
     });
 }
 
+/** @returns {Sale.Answer<Api.ReservationList>} */
 export const reservations = () => call("GET", "/api/reservations");
+/**
+ * @param {string} id
+ * @returns {Sale.Answer<Api.ReservationState>}
+ */
 export const reservation = (id) => call("GET", `/api/reservations/${encodeURIComponent(id)}`);
+/**
+ * @param {string} id
+ * @returns {Sale.Answer<Api.ReservationState>}
+ */
 export const cancel = (id) => call("POST", `/api/reservations/${encodeURIComponent(id)}/cancel`, { timeout: 30000 });

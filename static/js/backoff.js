@@ -1,13 +1,19 @@
 // When to come back after a lost connection, and when not to.
 
-/** Close codes of realtime/wire.py: 4100-4199 are answers, everything else is an accident. */
+const TOO_LONG = 1009; // the server's word for a message of more than 4 KiB
+
+/**
+ * Close codes of realtime/wire.py: 4100-4199 and "message too long" are answers, everything else is an accident.
+ * @param {number} code
+ */
 export function mayReturn(code) {
-  return !(code >= 4100 && code <= 4199);
+  return code !== TOO_LONG && !(code >= 4100 && code <= 4199);
 }
 
 /**
  * Milliseconds to wait before attempt `attempt` (0, 1, 2, ...): exponential with full jitter, so that a thousand
  * browsers that lost one server do not come back in one wave.
+ * @param {number} attempt
  */
 export function delay(attempt, random = Math.random, base = 500, ceiling = 15000) {
   const top = Math.min(ceiling, base * 2 ** Math.min(attempt, 10));

@@ -7,9 +7,16 @@ const ALONE = 3; // seats' widths that a single seat left over costs
 /**
  * The best `count` free seats together, or null. `filter`: categories (indices) that will do, null for all; wheelchair
  * places are only given when they are asked for. `avoid`: seats that are known to be gone before the board says so.
+ * @param {Sale.Plan} plan
+ * @param {Uint8Array} states
+ * @param {number} count
+ * @param {ReadonlySet<number> | null} filter
+ * @param {ReadonlySet<number>} avoid
+ * @returns {number[] | null}
  */
 export function bestSeats(plan, states, count, filter, avoid = new Set()) {
   const focus = stage(plan);
+  /** @type {number[] | null} */
   let best = null;
   let least = Infinity;
   for (const row of plan.rows) {
@@ -26,20 +33,41 @@ export function bestSeats(plan, states, count, filter, avoid = new Set()) {
   return best;
 }
 
+/**
+ * @param {Sale.Plan} plan
+ * @param {Uint8Array} states
+ * @param {ReadonlySet<number> | null} filter
+ * @param {number} seat
+ */
 function fits(plan, states, filter, seat) {
   if (states[seat] !== AVAILABLE) return false;
   if (filter !== null) return filter.has(plan.category[seat]);
   return plan.accessible[seat] === 0;
 }
 
-// A free seat at `at` whose further neighbour is not free: nobody buys it alone.
+/**
+ * A free seat at `at` whose further neighbour is not free: nobody buys it alone.
+ * @param {Uint8Array} states
+ * @param {number[]} run
+ * @param {number} at
+ * @param {number} beyond
+ */
 function lonely(states, run, at, beyond) {
+  /** @param {number} i */
   const free = (i) => i >= 0 && i < run.length && states[run[i]] === AVAILABLE;
   return free(at) && !free(beyond) ? 1 : 0;
 }
 
-/** The parts of a row between aisles, from one end to the other. */
+/**
+ * The parts of a row between aisles, from one end to the other.
+ * @param {Sale.Plan} plan
+ * @param {number[]} seats
+ */
 function runs(plan, seats) {
+  /**
+   * @param {number} a
+   * @param {number} b
+   */
   const far = (a, b) => Math.hypot(plan.x[a] - plan.x[b], plan.y[a] - plan.y[b]);
   const gaps = seats
     .slice(1)
@@ -47,6 +75,7 @@ function runs(plan, seats) {
     .sort((a, b) => a - b);
   const usual = gaps.length ? gaps[gaps.length >> 1] : 0;
   const parts = [];
+  /** @type {number[]} */
   let part = [];
   seats.forEach((seat, i) => {
     if (i > 0 && far(seats[i - 1], seat) > usual * GAP) {
@@ -59,16 +88,20 @@ function runs(plan, seats) {
   return parts;
 }
 
-// What everybody looks at: the biggest thing drawn that is not a seat, else the middle of the plan's upper edge.
+/**
+ * What everybody looks at: the biggest thing drawn that is not a seat, else the middle of the plan's upper edge.
+ * @param {Sale.Plan} plan
+ */
 function stage(plan) {
   let best = { x: (plan.box.minX + plan.box.maxX) / 2, y: plan.box.minY };
   let largest = 0;
-  for (const { shape, x, y, geometry: g = {} } of plan.areas) {
-    if (shape === "rectangle" && g.width * g.height > largest) {
-      largest = g.width * g.height;
-      best = { x: x + g.width / 2, y: y + g.height / 2 };
-    } else if ((shape === "circle" || shape === "ellipse") && (g.radius ?? g.rx) * (g.radius ?? g.ry) * 3 > largest) {
-      largest = (g.radius ?? g.rx) * (g.radius ?? g.ry) * 3;
+  for (const { shape, x, y, geometry: g } of plan.areas) {
+    const { width = 0, height = 0, radius = 0, rx = radius, ry = radius } = g;
+    if (shape === "rectangle" && width * height > largest) {
+      largest = width * height;
+      best = { x: x + width / 2, y: y + height / 2 };
+    } else if ((shape === "circle" || shape === "ellipse") && rx * ry * 3 > largest) {
+      largest = rx * ry * 3;
       best = { x, y };
     } else if (shape === "polygon" && g.points?.length) {
       const xs = g.points.map((point) => point[0]);
@@ -85,6 +118,7 @@ function stage(plan) {
   return best;
 }
 
+/** @param {[number, number][]} points */
 function surface(points) {
   let twice = 0;
   points.forEach(([x, y], i) => {
@@ -94,6 +128,11 @@ function surface(points) {
   return Math.abs(twice) / 2;
 }
 
+/**
+ * @param {Sale.Plan} plan
+ * @param {number[]} seats
+ * @param {Geometry.Point} focus
+ */
 function distance(plan, seats, focus) {
   const x = seats.reduce((sum, seat) => sum + plan.x[seat], 0) / seats.length;
   const y = seats.reduce((sum, seat) => sum + plan.y[seat], 0) / seats.length;

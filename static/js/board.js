@@ -17,9 +17,13 @@ export class Board {
     return this.version >= 0;
   }
 
-  /** A whole board (`board` message or GET .../board). Returns the ordinals that differ, or null when all may. */
+  /**
+   * A whole board (`board` message or GET .../board). Returns the ordinals that differ, or null when all may.
+   * @param {Api.BoardStates} board
+   */
   load({ epoch, version, states }) {
     const fresh = decode(states);
+    /** @type {number[] | null} */
     let changed = null;
     if (fresh.length === this.states.length && this.ready) {
       changed = [];
@@ -36,6 +40,8 @@ export class Board {
   /**
    * Counted changes (`seats` message). Each change of one seat counts one, so `n` changes follow on from `version - n`.
    * Returns the ordinals that changed, or null when there is a gap and the board must be asked for again.
+   * @param {Pick<Wire.Seats, "epoch" | "version" | "changes">} news
+   * @returns {number[] | null}
    */
   apply({ epoch, version, changes }) {
     if (!this.ready || epoch !== this.epoch) return null;
@@ -43,6 +49,7 @@ export class Board {
     if (version - changes.length > this.version) return null;
     // The first ones may be known already, from a board that was read while they were on their way.
     const known = changes.length - (version - this.version);
+    /** @type {number[]} */
     const touched = [];
     for (let i = known; i < changes.length; i += 1) {
       const [ordinal, state] = changes[i];
@@ -61,6 +68,7 @@ export class Board {
   }
 }
 
+/** @param {string} base64 */
 function decode(base64) {
   const text = atob(base64);
   const bytes = new Uint8Array(text.length);

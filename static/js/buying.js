@@ -8,27 +8,29 @@ const TRIES = 6; // of one submit whose answer gets lost
 
 const LOOKS_LIKE_EMAIL = /^[^\s@]+@[^\s@]+\.[^\s@]+$/; // the server judges; this only catches slips before the round trip
 
+/** What `store.state` needs to have of a reservation, whoever tells it. @typedef {Omit<Sale.ReservationNews, "type">} News */
+
 export class Buying {
-  constructor({ slug, api, store, ui, storage }) {
+  /** @param {{slug: string, api: Pick<import("./api.js").EventApi, "reserve">, store: Sale.Store, storage: Sale.Items}} parts */
+  constructor({ slug, api, store, storage }) {
     this.slug = slug;
     this.api = api;
     this.store = store;
-    this.ui = ui;
     this.storage = storage;
     this.busy = false;
     this.looks = 0;
-    this.timer = null;
-    this.redraw = () => {};
+    this.timer = 0;
+    /** Leaves for the payment page. @param {string} path */
     this.go = (path) => location.assign(path);
     this.actions = {
       checkout: () => store.dispatch({ type: "step", step: "checkout" }),
       back: () => store.dispatch({ type: "step", step: "map" }),
+      /** @param {InputOf<HTMLInputElement>} event */
       email: (event) => this.#email(event.target.value),
-      provider: (provider) => {
-        ui.provider = provider;
-        this.redraw();
-      },
+      /** @param {string} provider */
+      provider: (provider) => store.dispatch({ type: "provider", provider }),
       giveBack: () => this.giveBack(),
+      /** @param {Event} event */
       submit: (event) => {
         event.preventDefault();
         this.submit();
@@ -68,42 +70,49 @@ export class Buying {
   }
 
   async submit() {
-    const { store, ui } = this;
-    const { basket } = store.state;
+    const { store } = this;
+    const { basket, ui } = store.state;
     if (this.busy || basket.seats.length === 0) return;
     const email = ui.email.trim();
-    ui.emailWrong = !LOOKS_LIKE_EMAIL.test(email);
-    if (ui.emailWrong) {
-      this.redraw();
+    if (!LOOKS_LIKE_EMAIL.test(email)) {
+      store.dispatch({ type: "email-wrong" });
       document.getElementById("email")?.focus();
       return;
     }
     this.busy = true;
     store.dispatch({ type: "submitting" });
-    const attempt = attemptFor(this.storage, this.slug, basket.fence, { email, provider: ui.provider });
     try {
-      const body = await this.#send(attempt);
+      const form = { email, provider: ui.provider };
+      const body = await this.#send(attemptFor(this.storage, this.slug, basket.fence, form));
       this.#under(body);
       // The order is made and the seats are kept: the money's part is a page of its own.
       if (body.status === "PAYING" && body.payment) this.go(body.payment.page);
     } catch (error) {
-      if (error instanceof Refusal && provesNothing(error.status)) forget(this.storage, this.slug);
-      const code = error instanceof Refusal ? error.code : "no_answer";
-      ui.emailWrong = code === "invalid_request";
-      store.dispatch({
-        type: "submit-failed",
-        code: ui.emailWrong ? null : code,
-        retryAfter: error.retryAfter ?? null,
-      });
-      // Another tab's attempt had these seats: its reservation is the answer.
-      if (error instanceof Refusal && error.data.reservation) await this.#lead(error.data.reservation);
+      await this.#failed(error);
     } finally {
       this.busy = false;
-      this.redraw();
     }
   }
 
-  /** The same request until there is an answer: the key makes that harmless. */
+  /** @param {unknown} error */
+  async #failed(error) {
+    const { store } = this;
+    if (!(error instanceof Refusal)) {
+      store.dispatch({ type: "submit-failed", code: "no_answer" });
+      return;
+    }
+    if (provesNothing(error.status)) forget(this.storage, this.slug);
+    if (error.code === "invalid_request") store.dispatch({ type: "email-wrong" });
+    else store.dispatch({ type: "submit-failed", code: error.code, retryAfter: error.retryAfter });
+    // Another tab's attempt had these seats: its reservation is the answer.
+    if (error.data.reservation) await this.#lead(error.data.reservation);
+  }
+
+  /**
+   * The same request until there is an answer: the key makes that harmless.
+   * @param {import("./attempt.js").Attempt} attempt
+   * @returns {Promise<News>}
+   */
   async #send(attempt) {
     for (let tried = 0; ; tried += 1) {
       try {
@@ -124,25 +133,24 @@ export class Buying {
 
   /** The buyer changed their mind before any money moved: the seats are free again at once. */
   async giveBack() {
-    const { reservation } = this.store.state;
+    const { store } = this;
+    const { reservation } = store.state;
     if (this.busy || reservation?.status !== "PAYING") return;
     this.busy = true;
-    this.ui.givingBack = true;
-    this.ui.giveBackFailed = null;
-    this.redraw();
+    store.dispatch({ type: "giving-back", busy: true, failed: null });
     try {
       this.#under((await cancel(reservation.id)).body);
-      this.store.dispatch({ type: "dismiss" });
+      store.dispatch({ type: "giving-back", busy: false, failed: null });
+      store.dispatch({ type: "dismiss" });
     } catch (error) {
-      this.ui.giveBackFailed = error instanceof Refusal ? error.code : "no_answer";
+      store.dispatch({ type: "giving-back", busy: false, failed: error instanceof Refusal ? error.code : "no_answer" });
       await this.#look();
     } finally {
       this.busy = false;
-      this.ui.givingBack = false;
-      this.redraw();
     }
   }
 
+  /** @param {string} id */
   async #lead(id) {
     try {
       this.#under((await look(id)).body);
@@ -158,9 +166,10 @@ export class Buying {
     else if (reservation) this.#under(reservation);
   }
 
+  /** @param {News} body */
   #under(body) {
     this.storage.setItem(this.#name, body.id);
-    this.store.dispatch({ type: "reservation", asked: true, ...body });
+    this.store.dispatch({ ...body, type: "reservation", asked: true });
     this.looks = 0;
     if (this.store.state.reservation?.status === "PAYING") this.#lookLater();
     else this.#over();
@@ -184,7 +193,7 @@ export class Buying {
     this.looks += 1;
     try {
       const { body } = await look(reservation.id);
-      this.store.dispatch({ type: "reservation", asked: true, ...body });
+      this.store.dispatch({ ...body, type: "reservation", asked: true });
       if (body.status !== "PAYING") {
         this.#over();
         return;
@@ -195,12 +204,9 @@ export class Buying {
     this.#lookLater();
   }
 
-  #email(value) {
-    this.ui.email = value;
-    this.storage.setItem("onsale.email", value);
-    if (this.ui.emailWrong) {
-      this.ui.emailWrong = false;
-      this.redraw();
-    }
+  /** @param {string} email */
+  #email(email) {
+    this.store.dispatch({ type: "email", email });
+    this.storage.setItem("onsale.email", email);
   }
 }

@@ -2,45 +2,65 @@
 // basket, and turns a chosen seat into commands.
 import { announce } from "./announce.js";
 import { bestSeats } from "./best_seats.js";
-import { AVAILABLE } from "./board.js";
+import { AVAILABLE, BLOCKED } from "./board.js";
 import { counted, money, reason, t } from "./i18n.js";
 import { Plan } from "./plan.js";
 import { SeatList, lookOf } from "./seat_list/seat_list.js";
 import { swatch } from "./seat_map/colors.js";
 import { SeatMap } from "./seat_map/seat_map.js";
-import { EMPTY_BASKET, pendingSeats, stage } from "./state.js";
+import { EMPTY_BASKET, pendingSeats, secondsLeft, stage } from "./state.js";
 import { seatName } from "./views/parts.js";
 
 const BEST_TRIES = 3; // when others are quicker
 const TOAST = 4000; // milliseconds
+const GONE = new Set([AVAILABLE, BLOCKED]);
 const LOST_AFTER = 1000; // milliseconds
 const LIST_EVERY = 250; // milliseconds between two drawings of list and counts while the crowd picks
 
 export class Hall {
-  constructor({ api, board, store, ui, channel, newId }) {
+  /**
+   * @param {object} parts
+   * @param {Pick<import("./api.js").EventApi, "plan">} parts.api
+   * @param {import("./board.js").Board} parts.board
+   * @param {Sale.Store} parts.store
+   * @param {{send(message: Wire.Command): boolean}} parts.channel
+   * @param {() => string} parts.newId an id for a request
+   */
+  constructor({ api, board, store, channel, newId }) {
     this.api = api;
     this.board = board;
     this.store = store;
-    this.ui = ui;
     this.channel = channel;
     this.newId = newId;
-    this.plan = null;
+    /** @type {{plan: Plan, map: SeatMap, list: SeatList} | null} */
+    this.drawn = null; // when the plan is there
+    /** @type {Promise<unknown> | null} */
     this.loading = null;
+    /** @type {Map<string, (taken: number[]) => void>} */
     this.again = new Map(); // request id -> what to try when its seats were taken
+    /** @type {Set<number>} */
     this.own = new Set();
+    /** @type {Set<number>} */
     this.asked = new Set();
+    /** @type {number[]} */
     this.free = [];
+    /** @type {Map<string, string>} */
     this.swatches = new Map();
     this.redraw = () => {};
-    this.later = null;
+    this.later = 0;
     this.actions = {
+      /** @param {number} ordinal */
       pick: (ordinal) => this.pick(ordinal),
-      release: (seats) => this.#command("release", seats),
-      extend: () => this.#command("extend", []),
+      /** @param {number[]} seats */
+      release: (seats) => void this.#command("release", seats),
+      extend: () => void this.#command("extend", []),
+      /** @param {number} count */
       best: (count) => this.#best(count),
-      filter: (category) => this.#filter(category),
-      mode: (mode) => this.#mode(mode),
-      sheet: () => this.#sheet(),
+      /** @param {number} category */
+      filter: (category) => store.dispatch({ type: "filter", category }),
+      /** @param {Sale.Mode} mode */
+      mode: (mode) => store.dispatch({ type: "mode", mode }),
+      sheet: () => store.dispatch({ type: "sheet" }),
     };
   }
 
@@ -56,26 +76,31 @@ export class Hall {
     );
   }
 
+  /** @param {number[] | null} changed null: all seats may have */
   boardCame(changed) {
-    if (!this.plan) return;
-    this.map.changed(changed);
+    if (!this.drawn) return;
+    this.drawn.map.changed(changed);
     this.#countSoon();
   }
 
+  /** @param {number[]} ordinals */
   seatsChanged(ordinals) {
-    if (!this.plan) return;
-    this.map.changed(ordinals);
+    if (!this.drawn) return;
+    this.drawn.map.changed(ordinals);
     this.#countSoon();
     const letting = pendingSeats(this.store.state, "release");
     this.#lost(
       ordinals.filter(
-        (ordinal) => this.own.has(ordinal) && this.board.states[ordinal] === AVAILABLE && !letting.has(ordinal),
+        (ordinal) => this.own.has(ordinal) && GONE.has(this.board.states[ordinal]) && !letting.has(ordinal),
       ),
     );
   }
 
-  // A seat of ours came free and it was not us: an operator, or another tab. When no news of the basket follows, the
-  // answer to letting it go says what is left.
+  /**
+   * A seat of ours came free or was blocked, and it was not us: an operator, or another tab. When no news of the basket
+   * follows, the answer to letting it go says what is left.
+   * @param {number[]} seats
+   */
   #lost(seats) {
     if (!seats.length) return;
     setTimeout(() => {
@@ -84,23 +109,41 @@ export class Hall {
     }, LOST_AFTER);
   }
 
-  /** What changed in the state and concerns seats. */
+  /**
+   * What changed in the state and concerns seats.
+   * @param {Sale.State} before
+   * @param {Sale.State} state
+   */
   follow(before, state) {
     if (["map", "checkout", "paying", "confirmed"].includes(stage(state))) this.need();
     if (state.basket !== before.basket || state.pending !== before.pending) {
       this.own = new Set(state.basket.seats);
       this.asked = pendingSeats(state, "hold");
-      if (this.plan) {
-        this.map.setMine(this.own, this.asked);
-        this.list.update();
-        this.#say(before, state);
+      if (this.drawn) {
+        this.drawn.map.setMine(this.own, this.asked);
+        this.drawn.list.update();
+        this.#say(this.drawn.plan, before, state);
       }
+    }
+    if (this.drawn && state.ui.filter !== before.ui.filter) {
+      this.drawn.map.setFilter(state.ui.filter);
+      this.drawn.list.update();
     }
     if (state.refusal && state.refusal !== before.refusal) this.#refused(state.refusal);
     if (state.basketExpired && !before.basketExpired) announce(t("basket.expired"), { urgent: true });
     this.#warn(before, state);
   }
 
+  /** What is drawn as `mode` is seen from now on. @param {Sale.Mode} mode @param {boolean} focus it was asked for */
+  seen(mode, focus) {
+    if (!this.drawn) return;
+    const { map, list } = this.drawn;
+    if (mode === "map") map.show();
+    if (mode === "list" && focus) list.focus();
+    else list.update();
+  }
+
+  /** @param {number} ordinal */
   pick(ordinal) {
     const { state } = this.store;
     if (this.own.has(ordinal)) {
@@ -112,16 +155,23 @@ export class Hall {
       this.#tell(ordinal, t(`refused.${lookOf(ordinal, this.board, this.own, this.asked)}`));
       return;
     }
-    if (this.own.size + this.asked.size >= state.event.max_seats) {
-      this.#tell(ordinal, counted("refused.too_many", state.event.max_seats));
+    const most = state.event?.max_seats ?? Infinity;
+    if (this.own.size + this.asked.size >= most) {
+      this.#tell(ordinal, counted("refused.too_many", most));
       return;
     }
     this.#command("hold", [ordinal], ordinal);
   }
 
-  // All or nothing on the server; when somebody was quicker the next best places are asked for, a few times.
+  /**
+   * All or nothing on the server; when somebody was quicker the next best places are asked for, a few times.
+   * @param {number} count
+   * @param {Set<number>} gone
+   */
   #best(count, gone = new Set(), tried = 0) {
-    const seats = bestSeats(this.plan, this.board.states, count, this.ui.filter, gone);
+    if (!this.drawn) return;
+    const { plan, map } = this.drawn;
+    const seats = bestSeats(plan, this.board.states, count, this.store.state.ui.filter, gone);
     if (seats === null) {
       this.#note(counted("best.none", count));
       return;
@@ -129,12 +179,18 @@ export class Hall {
     const id = this.#command("hold", seats);
     if (id === null) return;
     if (tried < BEST_TRIES) this.again.set(id, (taken) => this.#best(count, new Set([...gone, ...taken]), tried + 1));
-    this.map.showSeat(seats[seats.length >> 1]);
+    map.showSeat(seats[seats.length >> 1]);
   }
 
+  /**
+   * Asks the server; answers the request's id, or null when nobody could be asked.
+   * @param {Sale.RequestKind} type
+   * @param {number[]} seats
+   * @param {number | undefined} at the seat beside which is told what went wrong
+   */
   #command(type, seats, at = seats[0]) {
     const id = this.newId();
-    if (!this.channel.send({ type, id, ...(type === "extend" ? {} : { seats }) })) {
+    if (!this.channel.send(type === "extend" ? { type, id } : { type, id, seats })) {
       if (at === undefined) announce(t("refused.offline"), { urgent: true });
       else this.#tell(at, t("refused.offline"));
       return null;
@@ -143,10 +199,13 @@ export class Hall {
     return id;
   }
 
+  /** @param {Api.Plan} body */
   #build(body) {
     const plan = new Plan(body);
-    const currency = () => this.store.state.event.currency;
-    this.map = new SeatMap({
+    const { store } = this;
+    // A plan is only asked for once the event is known.
+    const currency = () => /** @type {Api.EventDetails} */ (store.state.event).currency;
+    const map = new SeatMap({
       plan,
       board: this.board,
       onPick: (ordinal) => this.pick(ordinal),
@@ -157,7 +216,7 @@ export class Hall {
         whole: t("map.whole"),
         zone: (zone, free) => ({ name: zone.name || t("list.hall"), free: counted("seats.free", free) }),
         hint: (ordinal) => {
-          const seat = this.plan.seat(ordinal);
+          const seat = plan.seat(ordinal);
           const look = lookOf(ordinal, this.board, this.own, this.asked);
           const more = [seat.category, money(seat.price, currency())];
           if (seat.accessible) more.push(t("seat.accessible"));
@@ -165,62 +224,45 @@ export class Hall {
         },
       },
     });
-    this.list = new SeatList({
+    const list = new SeatList({
       plan,
       board: this.board,
-      model: () => ({ own: this.own, asked: this.asked, filter: this.ui.filter, currency: currency() }),
+      model: () => ({ own: this.own, asked: this.asked, filter: store.state.ui.filter, currency: currency() }),
       onPick: (ordinal) => this.pick(ordinal),
     });
-    this.plan = plan;
-    this.map.setMine(this.own, this.asked);
-    if (this.board.ready) this.map.changed(null);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#recolour());
-    this.#recolour();
+    this.drawn = { plan, map, list };
+    map.setMine(this.own, this.asked);
+    map.setFilter(store.state.ui.filter);
+    if (this.board.ready) map.changed(null);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#recolour(plan));
+    this.#recolour(plan);
     this.#count();
   }
 
-  #recolour() {
-    this.swatches = new Map(
-      this.plan.categories.map(({ name, color }) => [name, swatch(color, document.documentElement)]),
-    );
+  /** @param {Plan} plan */
+  #recolour(plan) {
+    this.swatches = new Map(plan.categories.map(({ name, color }) => [name, swatch(color, document.documentElement)]));
     this.redraw();
   }
 
   #countSoon() {
-    this.later ??= setTimeout(() => this.#count(), LIST_EVERY);
+    this.later ||= setTimeout(() => this.#count(), LIST_EVERY);
   }
 
   #count() {
-    this.later = null;
-    const free = new Array(this.plan.categories.length).fill(0);
+    this.later = 0;
+    if (!this.drawn) return;
+    const { plan, list } = this.drawn;
+    /** @type {number[]} */
+    const free = new Array(plan.categories.length).fill(0);
     const { states } = this.board;
-    for (let i = 0; i < states.length; i += 1) if (states[i] === AVAILABLE) free[this.plan.category[i]] += 1;
+    for (let i = 0; i < states.length; i += 1) if (states[i] === AVAILABLE) free[plan.category[i]] += 1;
     this.free = free;
-    this.list.update();
+    list.update();
     this.redraw();
   }
 
-  #filter(category) {
-    const filter = new Set(this.ui.filter ?? []);
-    if (!filter.delete(category)) filter.add(category);
-    this.ui.filter = filter.size ? filter : null;
-    this.map.setFilter(this.ui.filter);
-    this.list.update();
-    this.redraw();
-  }
-
-  #mode(mode) {
-    this.ui.mode = mode;
-    this.redraw();
-    if (mode === "list") this.list.focus();
-    else this.map.show();
-  }
-
-  #sheet() {
-    this.ui.sheet = !this.ui.sheet;
-    this.redraw();
-  }
-
+  /** @param {Sale.Refused} refusal */
   #refused({ id, code, seats }) {
     const again = this.again.get(id);
     this.again.clear();
@@ -230,42 +272,64 @@ export class Hall {
     }
     const text = code === "seat_taken" ? t("refused.taken") : reason(code);
     announce(text, { urgent: true });
-    if (this.plan && seats.length) this.map.refuse(seats[0], text);
-    if (this.ui.mode === "list" || !seats.length) this.ui.toast = { text, until: Date.now() + TOAST };
+    if (seats.length) this.drawn?.map.refuse(seats[0], text);
+    if (this.store.state.ui.mode === "list" || !seats.length) this.#toast(text);
   }
 
+  /** @param {string} text */
   #note(text) {
     announce(text, { urgent: true });
-    this.ui.toast = { text, until: Date.now() + TOAST };
-    this.redraw();
+    this.#toast(text);
   }
 
+  /**
+   * Beside the seat, where there is a map to tell it in.
+   * @param {number} ordinal
+   * @param {string} text
+   */
   #tell(ordinal, text) {
     announce(text, { urgent: true });
-    this.map?.refuse(ordinal, text);
-    if (this.ui.mode === "list") this.ui.toast = { text, until: Date.now() + TOAST };
-    this.redraw();
+    this.drawn?.map.refuse(ordinal, text);
+    if (this.store.state.ui.mode === "list") this.#toast(text);
   }
 
-  #say(before, state) {
+  /** @param {string} text */
+  #toast(text) {
+    const { store } = this;
+    store.dispatch({ type: "toast", text });
+    const { count } = store.state.ui.toast ?? { count: 0 };
+    setTimeout(() => store.dispatch({ type: "untoast", count }), TOAST);
+  }
+
+  /**
+   * @param {Plan} plan
+   * @param {Sale.State} before
+   * @param {Sale.State} state
+   */
+  #say(plan, before, state) {
     const old = new Set(before.basket.seats);
     const added = state.basket.seats.filter((ordinal) => !old.has(ordinal));
     const gone = before.basket.seats.filter((ordinal) => !this.own.has(ordinal));
-    if (added.length) {
-      const names = added.map((ordinal) => seatName(this.plan.seat(ordinal))).join("; ");
-      const total = money(this.plan.total(state.basket.seats), state.event.currency);
+    if (added.length && state.event) {
+      const names = added.map((ordinal) => seatName(plan.seat(ordinal))).join("; ");
+      const total = money(plan.total(state.basket.seats), state.event.currency);
       announce(`${t("said.held", { seats: names })} ${counted("said.total", state.basket.seats.length, { total })}`);
     } else if (gone.length && state.basket !== EMPTY_BASKET) {
-      announce(t("said.released", { seats: gone.map((ordinal) => seatName(this.plan.seat(ordinal))).join("; ") }));
+      announce(t("said.released", { seats: gone.map((ordinal) => seatName(plan.seat(ordinal))).join("; ") }));
     }
   }
 
+  /**
+   * @param {Sale.State} before
+   * @param {Sale.State} state
+   */
   #warn(before, state) {
-    const crossed = (moment, seconds) => {
-      if (!moment) return false;
-      const left = (at) => (moment - (at.local + at.offset)) / 1000;
-      return left(before) > seconds && left(state) <= seconds;
-    };
+    /**
+     * @param {number | null} moment
+     * @param {number} seconds
+     */
+    const crossed = (moment, seconds) =>
+      moment !== null && secondsLeft(before, moment) > seconds && secondsLeft(state, moment) <= seconds;
     if (state.basket.seats.length && crossed(state.basket.until, 60)) {
       announce(t(state.basket.extensionsLeft > 0 ? "basket.soon_over" : "basket.soon_over_last"), { urgent: true });
     }

@@ -5,14 +5,22 @@ import "../vendor/i18next/i18next.min.js";
 const i18next = globalThis.i18next;
 let language = "en";
 
-/** Loads the catalogue of `code` ("en", "ko") from `base`/i18n. Rejects when it cannot be fetched. */
+/**
+ * Loads the catalogue of `code` ("en", "ko") from `base`/i18n. Rejects when it cannot be fetched.
+ * @param {string} code
+ * @param {string} base
+ */
 export async function load(code, base) {
   const response = await fetch(`${base}/i18n/${code}.json`);
   if (!response.ok) throw new Error(`catalogue ${code}: HTTP ${response.status}`);
   await use(code, await response.json());
 }
 
-/** Installs a catalogue that is at hand already. */
+/**
+ * Installs a catalogue that is at hand already.
+ * @param {string} code
+ * @param {Record<string, string>} messages
+ */
 export async function use(code, messages) {
   language = code;
   await i18next.init({
@@ -26,28 +34,61 @@ export async function use(code, messages) {
   });
 }
 
-/** The text of `key`; with `count` in `values` the plural form that goes with it. */
-export const t = (key, values) => i18next.t(key, values);
+/** @typedef {Record<string, unknown>} Values what stands in a text's placeholders */
 
-/** Plain words for an error code or a reservation's reason; a general sentence for an unknown one. */
+/**
+ * The text of `key`; with `count` in `values` the plural form that goes with it.
+ * @param {string} key
+ * @param {Values} [values]
+ * @returns {string}
+ */
+export const t = (key, values) => String(i18next.t(key, values));
+
+/**
+ * Plain words for an error code or a reservation's reason; a general sentence for an unknown one.
+ * @param {string | null} code
+ */
 export const reason = (code) => t(i18next.exists(`code.${code}`) ? `code.${code}` : "code.internal_error");
 
-/** Text with a count: `number` is the count as the language writes it. */
+/**
+ * Text with a count: `number` is the count as the language writes it.
+ * @param {string} key
+ * @param {number} count
+ * @param {Values} values
+ */
 export const counted = (key, count, values = {}) => t(key, { count, number: number(count), ...values });
 
+/** @param {number} value */
 export const number = (value) => new Intl.NumberFormat(language).format(value);
 
-// Currencies that browsers write without the decimals which ISO 4217, and so the server, counts their minor unit in.
-const DECIMALS = { COP: 2, HUF: 2, IDR: 2, PKR: 2 };
+// Currencies whose minor unit is not a hundredth, as the server counts it (Babel's CLDR). Engines do not agree: Firefox
+// and Safari give the Albanian lek two decimals, Chromium none.
+const DECIMALS = {
+  0:
+    "ADP AFN ALL BIF BYR CLP DJF ESP GNF IQD IRR ISK ITL JPY KMF KPW KRW LAK LBP LUF MGA MGF MMK MRO PYG RSD RWF SLL " +
+    "SOS STD SYP TMM TRL UGX UYI VND VUV XAF XOF XPF YER ZMK ZWD",
+  3: "BHD JOD KWD LYD OMR TND",
+  4: "CLF UYW",
+};
+/** @type {Map<string, number>} */
+const DECIMALS_OF = new Map(
+  Object.entries(DECIMALS).flatMap(([digits, codes]) => codes.split(" ").map((code) => [code, Number(digits)])),
+);
 
-/** Decimal places of a currency's minor unit: 2 for EUR, 0 for KRW. */
-export const decimals = (currency) =>
-  DECIMALS[currency] ??
-  new Intl.NumberFormat("en", { style: "currency", currency }).resolvedOptions().maximumFractionDigits;
+/**
+ * Decimal places of a currency's minor unit: 2 for EUR, 0 for KRW.
+ * @param {string} currency
+ */
+export const decimals = (currency) => DECIMALS_OF.get(currency) ?? 2;
 
-/** `amount` in the currency's minor unit: 1500, "EUR" -> "€15.00"; 15000, "KRW" -> "₩15,000". */
+/**
+ * `amount` in the currency's minor unit: 1500, "EUR" -> "€15.00"; 15000, "KRW" -> "₩15,000".
+ * @param {number} amount
+ * @param {string} currency
+ */
 export function money(amount, currency) {
   const digits = decimals(currency);
+  /** @type {Intl.NumberFormatOptions} */
   const format = {
     style: "currency",
     currency,
@@ -58,24 +99,31 @@ export function money(amount, currency) {
   return new Intl.NumberFormat(language, format).format(amount / 10 ** digits);
 }
 
-/** A moment (Date or ISO string) in the reader's own time zone. */
+/**
+ * A moment (Date or ISO string) in the reader's own time zone.
+ * @param {string | Date} value
+ */
 export function moment(value) {
   return new Intl.DateTimeFormat(language, { dateStyle: "full", timeStyle: "short" }).format(new Date(value));
 }
 
-export const dayOf = (value) => new Intl.DateTimeFormat(language, { dateStyle: "long" }).format(new Date(value));
-export const timeOf = (value) => new Intl.DateTimeFormat(language, { timeStyle: "short" }).format(new Date(value));
-
-/** Seconds as a clock: 65 -> "1:05", 3700 -> "1:01:40". */
+/**
+ * Seconds as a clock: 65 -> "1:05", 3700 -> "1:01:40".
+ * @param {number} seconds
+ */
 export function clock(seconds) {
   const whole = Math.max(0, Math.ceil(seconds));
   const hours = Math.floor(whole / 3600);
   const minutes = Math.floor(whole / 60) % 60;
+  /** @param {number} value */
   const two = (value) => String(value).padStart(2, "0");
   return hours ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
 }
 
-/** Seconds in words, for live regions: 65 -> "1 minute 5 seconds". */
+/**
+ * Seconds in words, for live regions: 65 -> "1 minute 5 seconds".
+ * @param {number} seconds
+ */
 export function spokenClock(seconds) {
   const whole = Math.max(0, Math.ceil(seconds));
   const minutes = Math.floor(whole / 60);

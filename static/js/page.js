@@ -2,6 +2,7 @@
 import { html, render } from "../vendor/lit-html/lit-html.js";
 import { announce } from "./announce.js";
 import { clock, number, t } from "./i18n.js";
+import { byId } from "./dom.js";
 import { secondsLeft, stage } from "./state.js";
 import { checkout } from "./views/checkout.js";
 import { hall as hallView, opening } from "./views/hall.js";
@@ -28,21 +29,34 @@ const VIEWS = {
 };
 const BACK_FOR = 2500; // milliseconds that the banner says "back"
 
+/** @typedef {keyof typeof VIEWS} View */
+
 export class Page {
-  constructor({ root, store, ui, board, hall, act }) {
+  /**
+   * @param {object} parts
+   * @param {HTMLElement} parts.root
+   * @param {Sale.Store} parts.store
+   * @param {import("./board.js").Board} parts.board
+   * @param {import("./hall.js").Hall} parts.hall
+   * @param {Sale.Act} parts.act
+   */
+  constructor({ root, store, board, hall, act }) {
     this.root = root;
     this.store = store;
-    this.ui = ui;
     this.board = board;
     this.hall = hall;
     this.act = act;
+    /** @type {View | null} */
     this.shown = null;
+    /** @type {Sale.Mode | null} */
+    this.mode = null; // in which the hall is seen
     this.arrived = false;
     this.backUntil = 0;
+    /** @type {Sale.Connection} */
     this.connection = "connecting";
-    this.banner = document.getElementById("banner");
-    this.skip = document.getElementById("skip");
-    this.toast = document.getElementById("toast");
+    this.banner = byId("banner");
+    this.skip = byId("skip");
+    this.toast = byId("toast");
     document.getElementById("opening")?.remove();
     hall.redraw = () => this.draw();
     // The words for "offline" need their letters before the network goes: type comes in pieces.
@@ -50,42 +64,50 @@ export class Page {
   }
 
   draw() {
-    const { store, ui, hall } = this;
-    const { state } = store;
+    const { hall } = this;
+    const { state } = this.store;
     const view = this.#view(state);
     document.documentElement.dataset.stage = view;
-    render(VIEWS[view](this.#model(state)), this.root);
+    // `#view` names no view whose event or plan is not there.
+    const draw = /** @type {(model: Sale.Model) => unknown} */ (VIEWS[view]);
+    render(draw(this.#model(state)), this.root);
     this.#title(view, state);
     this.#banner(state);
-    this.#skip(view);
-    this.#toast();
+    this.#skip(view, state);
+    this.#toast(state);
     if (view !== this.shown) this.#changed(view);
-    if (view === "map" && hall.map && !this.mapShown && hall.map.element.isConnected && ui.mode === "map") {
-      this.mapShown = true;
-      hall.map.show();
-      hall.list.update();
-    }
-    if (view !== "map") this.mapShown = false;
+    const mode = view === "map" ? state.ui.mode : null;
+    if (mode !== null && mode !== this.mode) hall.seen(mode, this.mode !== null);
+    this.mode = mode;
   }
 
+  /**
+   * @param {Sale.State} state
+   * @returns {View}
+   */
   #view(state) {
-    const { ui, hall, board } = this;
+    const { hall, board } = this;
     const wanted = stage(state);
-    if (ui.broken && !state.event) return "broken";
+    if (state.broken && !state.event) return "broken";
     if (state.connection === "stopped" && wanted !== "closed") return "stopped";
-    return wanted === "map" && !(hall.plan && board.ready) ? "opening" : wanted;
+    if ((wanted === "map" && !board.ready) || ((wanted === "map" || wanted === "checkout") && !hall.drawn))
+      return "opening";
+    return wanted;
   }
 
+  /**
+   * @param {Sale.State} state
+   * @returns {Sale.Model}
+   */
   #model(state) {
-    const { ui, board, hall, act } = this;
+    const { board, hall, act } = this;
     return {
       state,
-      ui,
       board,
       act,
-      plan: hall.plan,
-      seatMap: hall.map,
-      seatList: hall.list,
+      plan: hall.drawn?.plan ?? null,
+      seatMap: hall.drawn?.map ?? null,
+      seatList: hall.drawn?.list ?? null,
       own: hall.own,
       asked: hall.asked,
       free: hall.free,
@@ -93,32 +115,31 @@ export class Page {
     };
   }
 
+  /** @param {View} view */
   #changed(view) {
     this.shown = view;
     scrollTo(0, 0);
     // A new view is a new page to whoever cannot see it: its heading gets the focus. Not on arrival, where the
     // browser's own order (skip link first) is right.
+    /** @type {HTMLElement | null} */
     const heading = this.root.querySelector("[data-focus]");
     if (this.arrived && heading) heading.focus({ preventScroll: true });
     this.arrived ||= !["loading", "joining", "opening"].includes(view);
     if (heading && view !== "map") announce(heading.textContent);
   }
 
+  /**
+   * @param {View} view
+   * @param {Sale.State} state
+   */
   #title(view, state) {
     const name = state.event?.name ?? document.title;
-    const lead = {
-      before: () => (state.event.opens_at ? clock(secondsLeft(state, Date.parse(state.event.opens_at))) : ""),
-      waiting: () => (state.queue ? t("title.place", { place: number(state.queue.ahead + 1) }) : ""),
-      map: () => (state.basket.until ? clock(secondsLeft(state, state.basket.until)) : t("title.turn")),
-      checkout: () => clock(secondsLeft(state, state.basket.until)),
-      paying: () => t("title.paying"),
-      confirmed: () => t("title.confirmed"),
-      failed: () => t("title.failed"),
-    }[view]?.();
+    const lead = titleOf(view, state);
     const title = lead ? `${lead} · ${name}` : name;
     if (document.title !== title) document.title = title;
   }
 
+  /** @param {Sale.State} state */
   #banner(state) {
     const { connection } = state;
     const now = Date.now();
@@ -141,28 +162,57 @@ export class Page {
     this.banner.textContent = kind === null ? "" : t(`banner.${kind}`);
   }
 
-  // The first thing that Tab reaches: in the hall, the list that can do all that the map can.
-  #skip(view) {
-    const { ui, act, root } = this;
-    const list = view === "map" && ui.mode === "map" && this.hall.list;
+  /**
+   * The first thing that Tab reaches: in the hall, the list that can do all that the map can.
+   * @param {View} view
+   * @param {Sale.State} state
+   */
+  #skip(view, state) {
+    const { act, root } = this;
+    const list = view === "map" && state.ui.mode === "map";
+    /** @param {Event} event */
     const go = (event) => {
       event.preventDefault();
+      /** @type {HTMLElement | null} */
+      const heading = root.querySelector("[data-focus], [data-heading]");
       if (list) act.mode("list");
-      else root.querySelector("[data-focus], [data-heading]")?.focus();
+      else heading?.focus();
     };
     render(html`<a class="skip" href="#sale" @click=${go}>${list ? t("skip.list") : t("skip.content")}</a>`, this.skip);
   }
 
-  #toast() {
-    const { toast } = this.ui;
-    const shown = toast && Date.now() < toast.until;
-    if (shown && this.toast.textContent !== toast.text) {
-      this.toast.textContent = toast.text;
-      this.toast.hidden = false;
-      setTimeout(() => this.draw(), toast.until - Date.now() + 20);
-    } else if (!shown && !this.toast.hidden) {
-      this.toast.hidden = true;
-      this.toast.textContent = "";
-    }
+  /** @param {Sale.State} state */
+  #toast({ ui }) {
+    const text = ui.toast?.text ?? "";
+    if (this.toast.textContent === text) return;
+    this.toast.textContent = text;
+    this.toast.hidden = !text;
+  }
+}
+
+/**
+ * What stands before the event's name in the tab's title.
+ * @param {View} view
+ * @param {Sale.State} state
+ */
+function titleOf(view, state) {
+  const { basket, event, queue } = state;
+  switch (view) {
+    case "before":
+      return event?.opens_at ? clock(secondsLeft(state, Date.parse(event.opens_at))) : "";
+    case "waiting":
+      return queue ? t("title.place", { place: number(queue.ahead + 1) }) : "";
+    case "map":
+      return basket.until ? clock(secondsLeft(state, basket.until)) : t("title.turn");
+    case "checkout":
+      return basket.until ? clock(secondsLeft(state, basket.until)) : "";
+    case "paying":
+      return t("title.paying");
+    case "confirmed":
+      return t("title.confirmed");
+    case "failed":
+      return t("title.failed");
+    default:
+      return "";
   }
 }

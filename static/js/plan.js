@@ -3,16 +3,33 @@
 /**
  * Built from GET /api/events/{slug}/plan. Positions are plan units. `zones[z]` has its rows in the plan's order,
  * each with its seats' ordinals in the order in which they stand.
+ *
+ * @typedef {{name: string, index: number, rows: number[], count: number, box: Geometry.Box}} Zone
+ * @typedef {{name: string, zone: number, index: number, seats: number[]}} Row
+ *
+ * An area's geometry is relative to its position (core/venue/seat_plan.py).
+ * @typedef {object} Area
+ * @property {"rectangle" | "polygon" | "circle" | "ellipse" | "text"} shape
+ * @property {number} x
+ * @property {number} y
+ * @property {number} rotation degrees
+ * @property {string} [color]
+ * @property {string} [text]
+ * @property {number} text_x
+ * @property {number} text_y
+ * @property {number} text_size
+ * @property {{width?: number, height?: number, radius?: number, rx?: number, ry?: number, points?: [number, number][]}} geometry
  */
 export class Plan {
+  /** @param {Api.Plan} body */
   constructor(body) {
     const count = body.seats.length;
     this.name = body.name;
     this.size = count;
     this.width = body.width;
     this.height = body.height;
-    this.areas = body.areas ?? [];
-    this.rowLabels = body.row_labels ?? [];
+    this.areas = /** @type {Area[]} */ (body.areas);
+    this.rowLabels = body.row_labels;
     this.categories = body.categories;
     this.x = new Float32Array(count);
     this.y = new Float32Array(count);
@@ -21,11 +38,15 @@ export class Plan {
     this.zoneOf = new Uint16Array(count);
     this.rowOf = new Uint32Array(count);
     this.accessible = new Uint8Array(count);
+    /** @type {string[]} */
     this.numbers = new Array(count);
+    /** @type {Zone[]} */
     this.zones = body.zones.map((name, index) => ({ name, index, rows: [], count: 0, box: emptyBox() }));
+    /** @type {Row[]} */
     this.rows = [];
     const zoneIndex = new Map(body.zones.map((name, index) => [name, index]));
     const categoryIndex = new Map(body.categories.map((category, index) => [category.name, index]));
+    /** @type {Map<string, number>} */
     const rowIndex = new Map();
     for (const seat of body.seats) {
       const i = seat.ordinal;
@@ -35,7 +56,7 @@ export class Plan {
       this.category[i] = categoryIndex.get(seat.category) ?? 0;
       this.accessible[i] = seat.accessible ? 1 : 0;
       this.numbers[i] = seat.number;
-      const zone = this.zones[zoneIndex.get(seat.zone)];
+      const zone = this.zones[zoneIndex.get(seat.zone) ?? 0];
       this.zoneOf[i] = zone.index;
       zone.count += 1;
       grow(zone.box, seat.x, seat.y, seat.r);
@@ -55,12 +76,15 @@ export class Plan {
     this.box = boundsOf(this);
   }
 
-  /** {zone, row, number, category, price, accessible} of a seat. */
+  /**
+   * What is said about a seat.
+   * @param {number} ordinal
+   */
   seat(ordinal) {
     const category = this.categories[this.category[ordinal]];
     return {
       ordinal,
-      zone: this.zoneByIndex.get(this.zoneOf[ordinal]).name,
+      zone: this.zoneByIndex.get(this.zoneOf[ordinal])?.name ?? "",
       row: this.rows[this.rowOf[ordinal]].name,
       number: this.numbers[ordinal],
       category: category.name,
@@ -70,6 +94,7 @@ export class Plan {
     };
   }
 
+  /** @param {readonly number[]} ordinals */
   total(ordinals) {
     let sum = 0;
     for (const ordinal of ordinals) sum += this.categories[this.category[ordinal]].price;
@@ -77,10 +102,17 @@ export class Plan {
   }
 }
 
+/** @returns {Geometry.Box} */
 function emptyBox() {
   return { minX: Infinity, minY: Infinity, maxX: -Infinity, maxY: -Infinity };
 }
 
+/**
+ * @param {Geometry.Box} box
+ * @param {number} x
+ * @param {number} y
+ * @param {number} r
+ */
 function grow(box, x, y, r) {
   box.minX = Math.min(box.minX, x - r);
   box.minY = Math.min(box.minY, y - r);
@@ -88,6 +120,7 @@ function grow(box, x, y, r) {
   box.maxY = Math.max(box.maxY, y + r);
 }
 
+/** @param {Plan} plan */
 function boundsOf(plan) {
   const box = emptyBox();
   for (let i = 0; i < plan.size; i += 1) grow(box, plan.x[i], plan.y[i], plan.r[i]);
@@ -97,8 +130,12 @@ function boundsOf(plan) {
   return box;
 }
 
-/** Corners of a box around an area, turned with it; absolute. Its geometry is relative to its position. */
-function outline({ shape, x, y, rotation = 0, geometry: g = {} }) {
+/**
+ * Corners of a box around an area, turned with it; absolute.
+ * @param {Area} area
+ */
+function outline({ shape, x, y, rotation, geometry: g }) {
+  /** @type {[number, number][]} */
   let corners = [[0, 0]];
   if (shape === "rectangle")
     corners = [

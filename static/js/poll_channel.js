@@ -1,37 +1,43 @@
 // The channel without a WebSocket: asks the HTTP twins and says what they answer in the channel's own messages.
 import { NoAnswer, Refusal } from "./api.js";
 
-const WAITING_EVERY = 4000; // milliseconds between two looks at the place
-const ACTIVE_EVERY = 2000; // milliseconds between two looks at the board
-const AFTER_FAILURE = 5000; // milliseconds
+// Milliseconds between two looks; each of them is a beat, so a server that wants beats more often is asked more often.
+const WAITING_EVERY = 4000;
+const ACTIVE_EVERY = 2000;
+const AFTER_FAILURE = 5000;
+// The server's own defaults (core/settings.py), until it has told what it wants.
+const RULES = { beat_seconds: 10, active_grace_seconds: 30, waiting_grace_seconds: 120, session_warning_seconds: 60 };
+
+/** @typedef {typeof RULES} Rules seconds */
 
 export class PollChannel {
+  /** @param {Sale.ChannelParts} parts */
   constructor({ api, onMessage, onStatus }) {
     this.api = api;
     this.onMessage = onMessage;
     this.onStatus = onStatus;
+    /** @type {Rules} */
+    this.rules = RULES;
+    this.welcomed = false;
+    /** @type {"none" | "waiting" | "active"} */
     this.state = "none";
+    /** @type {string | null} */
+    this.until = null; // the end of the turn, ISO 8601
+    this.offset = 0; // server's clock minus this machine's, milliseconds
+    /** @type {string | null} */
     this.ticket = null;
-    this.timer = null;
+    this.turn = 0; // grows with each command: a look from before it says nothing about now
+    this.heardAt = performance.now(); // when the server last heard a beat
+    this.looking = false;
+    this.timer = 0;
     this.stopped = false;
+    /** @type {boolean | null} */
     this.reachable = null;
+    this.said = ""; // the basket as it was told last
   }
 
   async start() {
-    try {
-      const { body, at } = await this.api.place();
-      this.#reached();
-      this.#hello(body.state, at);
-      this.#placed(body);
-    } catch (error) {
-      if (error instanceof Refusal) {
-        this.#reached();
-        this.#hello("none", null);
-      } else {
-        this.#unreached();
-      }
-    }
-    this.#again();
+    await this.#look();
   }
 
   stop() {
@@ -39,60 +45,145 @@ export class PollChannel {
     clearTimeout(this.timer);
   }
 
+  /**
+   * False when nothing answers.
+   * @param {Wire.Command} message
+   */
   send(message) {
     if (this.stopped || this.reachable === false) return false;
-    const work = COMMANDS[message.type];
-    if (work) this.#run(message, work);
+    this.#run(message);
     return true;
   }
 
-  async #run(message, work) {
+  /** @param {Wire.Command} message */
+  async #run(message) {
+    const changes = message.type !== "beat" && message.type !== "sync";
     try {
-      await work.call(this, message);
+      // A look that is under way may have been answered before this command or after it.
+      if (changes) this.turn += 1;
+      await this.#obey(message);
+      if (changes) this.turn += 1;
       this.#reached();
     } catch (error) {
       if (error instanceof NoAnswer) this.#unreached();
       if (this.stopped) return;
       const code = error instanceof Refusal ? error.code : "store_unavailable";
-      if (message.id)
-        this.onMessage({
-          type: "refused",
-          id: message.id,
-          code,
-          detail: error.message,
-          seats: error.data?.seats ?? message.seats ?? [],
-        });
-      else this.onMessage({ type: "problem", code, detail: error.message });
+      const detail = error instanceof Error ? error.message : String(error);
+      const id = "id" in message ? message.id : undefined;
+      const asked = "seats" in message ? message.seats : [];
+      const seats = (error instanceof Refusal && error.data.seats) || asked;
+      this.onMessage(id ? { type: "refused", id, code, detail, seats } : { type: "problem", code, detail });
     }
   }
 
-  #hello(state, at) {
+  /**
+   * What it throws is told as `refused` or `problem`.
+   * @param {Wire.Command} message
+   */
+  async #obey(message) {
+    switch (message.type) {
+      case "join":
+        this.placed((await this.api.join(message.ticket ?? this.ticket)).body);
+        break;
+      case "beat":
+        // The looks are beats, but the browser slows their timer down in a background tab.
+        if (this.state !== "none" && performance.now() - this.heardAt >= this.#every) await this.#look();
+        break;
+      case "hold":
+        this.basket((await this.api.hold(message.seats)).body, message.id);
+        break;
+      case "release":
+        await this.api.release(message.seats);
+        this.basket((await this.api.basket()).body, message.id);
+        break;
+      case "extend":
+        this.basket((await this.api.extend()).body, message.id);
+        break;
+      case "sync":
+        this.onMessage({ type: "board", ...(await this.api.board()).body });
+        break;
+      case "leave":
+        await this.api.leave();
+        this.state = "none";
+        this.onMessage({ type: "expired", reason: "left" });
+        break;
+    }
+  }
+
+  // Milliseconds between two looks.
+  get #every() {
+    const usual = this.state === "active" ? ACTIVE_EVERY : WAITING_EVERY;
+    return Math.min(usual, this.rules.beat_seconds * 1000);
+  }
+
+  #again(pause = this.#every) {
+    clearTimeout(this.timer);
+    if (!this.stopped) this.timer = setTimeout(() => this.#look(), pause);
+  }
+
+  async #look() {
+    if (this.stopped || this.looking) return;
+    this.looking = true;
+    try {
+      if (!this.welcomed) await this.#hello();
+      else if (this.state !== "none") await this.#beat();
+      else if (this.reachable === false) await this.#place();
+      if (this.state === "active") await this.#seats();
+      this.#reached();
+      this.#again();
+    } catch (error) {
+      if (error instanceof NoAnswer) this.#unreached();
+      this.#again(AFTER_FAILURE);
+    } finally {
+      this.looking = false;
+    }
+  }
+
+  // What a socket's welcome tells: whether the server knows us, its clock, and how often it wants to hear of us.
+  async #hello() {
+    const [{ body: rules }, place] = await Promise.all([this.api.event(), this.#place()]);
+    if (this.stopped) return;
+    this.rules = rules;
+    const now = Date.parse(rules.now);
+    this.offset = now - Date.now();
+    this.welcomed = true;
     this.onMessage({
       type: "welcome",
-      state,
-      now: new Date(at ?? Date.now()).toISOString(),
-      beat_seconds: 10,
-      grace_seconds: 30,
+      event: rules.slug,
+      visitor: "",
+      state: place?.state ?? "none",
+      now: new Date(now).toISOString(),
+      beat_seconds: this.rules.beat_seconds,
+      grace_seconds: place?.state === "waiting" ? this.rules.waiting_grace_seconds : this.rules.active_grace_seconds,
     });
+    if (place) this.placed(place);
   }
 
+  // The own place, or null when there is none.
+  async #place() {
+    try {
+      return (await this.api.place()).body;
+    } catch (error) {
+      if (error instanceof Refusal && error.status < 500 && error.status !== 429) return null;
+      throw error;
+    }
+  }
+
+  /** @param {Api.QueuePlace} body */
   placed(body) {
-    this.#placed(body);
-  }
-
-  #placed(body) {
     if (this.stopped) return;
+    this.heardAt = performance.now();
     if (body.ticket) this.ticket = body.ticket;
     if (body.state === "active") {
       const news = this.state !== "active" || this.until !== body.until;
       this.until = body.until;
       this.state = "active";
-      if (news)
+      if (news && body.until)
         this.onMessage({
           type: "admitted",
           until: body.until,
           number: body.number,
-          warning_seconds: body.warning_seconds,
+          warning_seconds: this.rules.session_warning_seconds,
         });
     } else {
       this.state = "waiting";
@@ -101,52 +192,53 @@ export class PollChannel {
     }
   }
 
-  #again(pause) {
-    if (this.stopped) return;
-    const usual = this.state === "active" ? ACTIVE_EVERY : WAITING_EVERY;
-    this.timer = setTimeout(() => this.#look(), pause ?? usual);
-  }
-
-  async #look() {
-    try {
-      if (this.state !== "none") await this.#beat();
-      if (this.state === "active") await this.#seats();
-      this.#reached();
-      this.#again();
-    } catch (error) {
-      if (error instanceof NoAnswer) this.#unreached();
-      this.#again(AFTER_FAILURE);
-    }
-  }
-
   async #beat() {
+    const { turn } = this;
     try {
-      this.#placed((await this.api.beat()).body);
+      const { body } = await this.api.beat();
+      if (turn === this.turn) this.placed(body);
     } catch (error) {
       if (!(error instanceof Refusal) || error.code !== "not_in_queue") throw error;
-      const wasActive = this.state === "active";
+      if (this.stopped || turn !== this.turn) return;
+      const reason = this.state === "active" ? await this.#whyOut() : null;
+      if (this.stopped || turn !== this.turn) return;
       this.state = "none";
-      this.onMessage(wasActive ? { type: "expired", reason: "session" } : { type: "problem", code: "not_in_queue" });
+      this.onMessage(
+        reason ? { type: "expired", reason } : { type: "problem", code: "not_in_queue", detail: error.detail },
+      );
     }
+  }
+
+  /**
+   * The answer only says that the visitor is out.
+   * @returns {Promise<Wire.Expired["reason"]>}
+   */
+  async #whyOut() {
+    const silent = (performance.now() - this.heardAt) / 1000;
+    const { body } = await this.api.event();
+    if (body.status === "closed") return "closed";
+    if (Date.now() + this.offset >= Date.parse(this.until ?? "")) return "session";
+    return silent >= this.rules.active_grace_seconds ? "heartbeat" : "removed";
   }
 
   async #seats() {
+    const { turn } = this;
     const [board, basket] = await Promise.all([this.api.board(), this.api.basket()]);
-    if (this.stopped) return;
+    if (this.stopped || turn !== this.turn) return;
     this.onMessage({ type: "board", ...board.body });
-    this.#basket(basket.body);
+    this.basket(basket.body);
   }
 
-  #basket(body, id) {
-    const { seats = [], until = null, fence = null, extensions_left = 0 } = body ?? {};
+  /**
+   * Tells the basket: always as the answer to a command `id`, else only when it is news.
+   * @param {Api.HeldSeats} body
+   * @param {string} [id]
+   */
+  basket({ seats, until, fence, extensions_left }, id) {
     const said = JSON.stringify([seats, until]);
     if (id === undefined && said === this.said) return;
     this.said = said;
     this.onMessage({ type: "held", id: id ?? "", seats, until, fence, extensions_left });
-  }
-
-  basket(body, id) {
-    this.#basket(body, id);
   }
 
   #reached() {
@@ -159,31 +251,3 @@ export class PollChannel {
     this.reachable = false;
   }
 }
-
-// Called with the channel as `this`; what they throw is told as `refused` or `problem`.
-const COMMANDS = {
-  async join({ ticket }) {
-    this.placed((await this.api.join(ticket ?? this.ticket)).body);
-  },
-  async beat() {
-    // The look every few seconds beats already.
-  },
-  async hold({ id, seats }) {
-    this.basket((await this.api.hold(seats)).body, id);
-  },
-  async release({ id, seats }) {
-    await this.api.release(seats);
-    this.basket((await this.api.basket()).body, id);
-  },
-  async extend({ id }) {
-    this.basket((await this.api.extend()).body, id);
-  },
-  async sync() {
-    this.onMessage({ type: "board", ...(await this.api.board()).body });
-  },
-  async leave() {
-    this.state = "none";
-    await this.api.leave();
-    this.onMessage({ type: "expired", reason: "left" });
-  },
-};

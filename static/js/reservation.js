@@ -1,26 +1,29 @@
 // The reservation's page: follows its status (pushed by the channel, looked at as well) and gives it back on request.
 import { announce } from "./announce.js";
 import { cancel, EventApi, Refusal, reservation as look } from "./api.js";
+import { byId } from "./dom.js";
 import { load, reason, t } from "./i18n.js";
 import { Channel } from "./socket.js";
+import { WAITS_FOR_BUYER } from "./views/result.js";
 import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
 
 const LOOK_EVERY = 5000; // milliseconds, while something may still change
 
-const element = document.getElementById("status");
-const { id, slug, language, assets, alternative } = element.dataset;
-const banner = document.getElementById("banner");
-
-// States of an attempt in which the buyer has something to do (views/result.js has the same on the sale page).
-const WAITS_FOR_BUYER = new Set(["OPEN", "CLOSED", "DECLINED"]);
+const element = byId("status");
+const { id = "", slug = "", language = "en", assets = "", alternative = "" } = element.dataset;
+const banner = byId("banner");
 
 const page = {
-  status: element.dataset.status,
+  status: /** @type {Wire.Reservation["status"]} */ (element.dataset.status),
+  /** @type {string | null} */
   reason: null,
+  /** @type {Api.PaymentState | null} */
   payment: null,
   asking: false,
   busy: false,
+  /** @type {string | null} */
   failure: null,
+  drawn: false,
 };
 
 await load(language, assets);
@@ -60,6 +63,7 @@ async function learn() {
   }
 }
 
+/** @param {Pick<Api.ReservationState, "status" | "reason" | "payment">} news */
 function take({ status, reason: why, payment }) {
   const news = status !== page.status;
   page.status = status;
@@ -70,6 +74,7 @@ function take({ status, reason: why, payment }) {
 }
 
 async function giveBack() {
+  if (page.busy) return;
   page.busy = true;
   page.failure = null;
   draw();
@@ -79,19 +84,24 @@ async function giveBack() {
   } catch (error) {
     page.failure = error instanceof Refusal ? reason(error.code) : t("code.no_answer");
     await learn();
+  } finally {
+    page.busy = false;
+    draw();
   }
-  page.busy = false;
-  draw();
 }
 
+/** @param {boolean} asking */
 function ask(asking) {
   page.asking = asking;
   draw();
-  element.querySelector(asking ? "[data-confirm]" : "[data-ask]")?.focus();
+  /** @type {HTMLElement | null} */
+  const button = element.querySelector(asking ? "[data-confirm]" : "[data-ask]");
+  button?.focus();
 }
 
 function draw() {
   const { status } = page;
+  const waiting = waitingForBuyer();
   element.dataset.status = status;
   // What the server drew made way for what follows changes.
   if (!page.drawn) element.replaceChildren();
@@ -99,11 +109,11 @@ function draw() {
   render(
     html`
       <p class="status-name">${t(`reservation.status.${status}`)}</p>
-      <p class="status-text">${page.reason ? reason(page.reason) : t(waitsForBuyer() ? "paying.waiting_text" : `reservation.text.${status}`)}</p>
+      <p class="status-text">${page.reason ? reason(page.reason) : t(waiting ? "paying.waiting_text" : `reservation.text.${status}`)}</p>
       ${page.reason === "provider_unavailable" && alternative ? html`<p class="status-text">${t("payment.instead", { alternative })}</p>` : nothing}
       ${page.failure ? html`<p class="callout" data-kind="bad" role="alert">${page.failure}</p>` : nothing}
       <div class="actions">
-        ${waitsForBuyer() ? html`<a class="button primary" data-testid="continue-paying" href=${page.payment.page}>${t("paying.continue")}</a>` : nothing}
+        ${waiting ? html`<a class="button primary" data-testid="continue-paying" href=${waiting.page}>${t("paying.continue")}</a>` : nothing}
         ${status === "CONFIRMED" ? html`<a class="button primary" href="/reservations/${id}/ticket">${t("confirmed.ticket")}</a>` : nothing}
         ${status === "FAILED" || status === "CANCELLED" ? html`<a class="button primary" href="/events/${slug}">${t("reservation.sale")}</a>` : nothing}
         ${mayCancel() && !page.asking ? html`<button type="button" class="button secondary" data-ask @click=${() => ask(true)}>${t("reservation.cancel")}</button>` : nothing}
@@ -115,14 +125,14 @@ function draw() {
 }
 
 function mayCancel() {
-  return (
-    page.status === "CONFIRMED" ||
-    (page.status === "PAYING" && (page.reason === "payment_parked" || waitsForBuyer()))
-  );
+  if (page.status === "PAYING") return page.reason === "payment_parked" || waitingForBuyer() !== null;
+  return page.status === "CONFIRMED";
 }
 
-function waitsForBuyer() {
-  return page.status === "PAYING" && page.payment !== null && WAITS_FOR_BUYER.has(page.payment.state);
+/** The attempt that waits for its buyer, while there is one. */
+function waitingForBuyer() {
+  const { payment } = page;
+  return page.status === "PAYING" && payment && WAITS_FOR_BUYER.has(payment.state) ? payment : null;
 }
 
 function confirmation() {
@@ -135,7 +145,7 @@ function confirmation() {
         class="button danger"
         data-confirm
         aria-disabled=${page.busy ? "true" : nothing}
-        @click=${() => page.busy || giveBack()}
+        @click=${giveBack}
       >
         ${page.busy ? t("reservation.cancelling") : t("reservation.cancel_yes")}
       </button>

@@ -1,11 +1,13 @@
 // The sale page: wires state, channel, map, list and views. One page from the countdown to the ticket, no reload.
 import { announce } from "./announce.js";
-import { EventApi } from "./api.js";
+import { EventApi, Refusal } from "./api.js";
 import { delay } from "./backoff.js";
 import { Board } from "./board.js";
 import { Buying } from "./buying.js";
+import { byId } from "./dom.js";
 import * as i18n from "./i18n.js";
 import { Hall } from "./hall.js";
+import { Heartbeat } from "./heartbeat.js";
 import * as notify from "./notify.js";
 import { Channel } from "./socket.js";
 import { initial, saleState, stage } from "./state.js";
@@ -18,8 +20,8 @@ const EVENT_EVERY = 60000;
 const EVENT_EVERY_POLLING = 15000;
 const ASK_AGAIN = 3000; // milliseconds until a `join` without an answer is sent again
 
-const root = document.getElementById("sale");
-const { slug, language, assets } = root.dataset;
+const root = byId("sale");
+const { slug = "", language = "en", assets = "", providers = "", alternative = "" } = root.dataset;
 const ticketName = `onsale.ticket.${slug}`;
 
 for (let tried = 0; ; tried += 1) {
@@ -34,23 +36,15 @@ for (let tried = 0; ; tried += 1) {
 
 const api = new EventApi(slug);
 const board = new Board();
-const store = createStore(initial({ slug, ticket: lasting.getItem(ticketName) }));
+const store = createStore(
+  initial({
+    slug,
+    ticket: lasting.getItem(ticketName),
+    email: session.getItem("onsale.email") ?? "",
+    shop: { providers: providers.split(" ").filter(Boolean), alternative },
+  }),
+);
 const { dispatch } = store;
-const ui = {
-  mode: "map",
-  filter: null,
-  sheet: false,
-  email: session.getItem("onsale.email") ?? "",
-  emailWrong: false,
-  provider: null,
-  givingBack: false,
-  giveBackFailed: null,
-  providers: root.dataset.providers.split(" ").filter(Boolean),
-  alternative: root.dataset.alternative,
-  notify: "off",
-  closeCode: null,
-  broken: null,
-};
 
 let requests = 0;
 let askedAt = -Infinity;
@@ -63,24 +57,22 @@ const channel = new Channel({
   onMessage(message) {
     if (message.type === "board") hall.boardCame(board.load(message));
     else if (message.type === "seats") seatsCame(message);
-    if (message.type !== "seats") tick();
+    if (message.type === "seats") return;
+    tick();
     if (message.type === "welcome") {
       askedAt = -Infinity;
-      beat(message.beat_seconds);
+      heartbeat.every(message.beat_seconds);
     }
-    if (message.type !== "seats") dispatch(message);
+    dispatch(message);
     if (message.type === "reservation") buying.told();
   },
-  onStatus(status, code) {
-    ui.closeCode = code ?? null;
-    dispatch({ type: "connection", status });
-    if (status === "stopped") page.draw();
-  },
+  onStatus: (status, code) => dispatch({ type: "connection", status, code }),
 });
 
-const hall = new Hall({ api, board, store, ui, channel, newId: () => `r${(requests += 1)}` });
-const buying = new Buying({ slug, api, store, ui, storage: session });
+const hall = new Hall({ api, board, store, channel, newId: () => `r${(requests += 1)}` });
+const buying = new Buying({ slug, api, store, storage: session });
 
+/** @type {Sale.Act} */
 const act = {
   ...hall.actions,
   ...buying.actions,
@@ -95,19 +87,15 @@ const act = {
   },
   dismiss: () => dispatch({ type: "dismiss" }),
   async notify() {
-    ui.notify = (await notify.allow()) ? "on" : "off";
-    page.draw();
+    dispatch({ type: "notify", on: await notify.allow() });
   },
 };
 
-const page = new Page({ root, store, ui, board, hall, act });
-buying.redraw = () => page.draw();
+const page = new Page({ root, store, board, hall, act });
 
-// The heartbeat's timer lives in a worker: background tabs throttle their own (beat_worker.js).
-const worker = new Worker(`${assets}/js/beat_worker.js`);
-worker.addEventListener("message", () => channel.send({ type: "beat" }));
-const beat = (seconds) => worker.postMessage({ every: (seconds ?? 10) * 1000 });
+const heartbeat = new Heartbeat(`${assets}/js/beat_worker.js`, () => channel.send({ type: "beat" }));
 
+/** @param {Wire.Seats} message */
 function seatsCame(message) {
   const touched = board.apply(message);
   if (touched === null) channel.send({ type: "sync", epoch: board.epoch, version: board.version });
@@ -133,10 +121,7 @@ async function learnEvent() {
       dispatch({ type: "offset", now: body.now });
     }
   } catch (error) {
-    if (store.state.event === null) {
-      ui.broken = error.code ?? "store_unavailable";
-      page.draw();
-    }
+    dispatch({ type: "broken", code: error instanceof Refusal ? error.code : "store_unavailable" });
   }
 }
 

@@ -7,41 +7,59 @@ const OPEN_WITHIN = 8000; // milliseconds until an opening socket is given up
 const TRIES_BEFORE_POLLING = 3; // sockets in a row that never said welcome
 const RETRY_SOCKET_EVERY = 60000; // milliseconds, while polling
 const STALE_AFTER = 45000; // milliseconds asleep after which an open socket is not believed
+const SILENT_BEATS = 1.5; // beats without any frame after which an open socket is not believed: each beat is answered
+const SILENT_SPREAD = 5000; // milliseconds, at random, on top: pages of a server that hangs do not come back in one wave
+const LATE = 1000; // milliseconds by which a timer comes late only when the page itself stood still
+const TO_READ = 2000; // milliseconds that such a page is given to read what came meanwhile
 
 /**
- * `onMessage(message)` gets every message of realtime/wire.py; `onStatus(status)` one of connecting, online,
- * reconnecting, offline, polling, stopped, with the close code for the last. `onReady()` runs after each welcome.
+ * `onMessage(message)` gets every message of realtime/wire.py but `beat`; `onStatus(status)` one of connecting, online,
+ * reconnecting, offline, polling, stopped, with the close code for the last.
  */
 export class Channel {
+  /** @param {Sale.ChannelParts & {slug: string, random?: () => number}} parts */
   constructor({ slug, api, onMessage, onStatus, random = Math.random }) {
     this.slug = slug;
     this.api = api;
     this.onMessage = onMessage;
     this.onStatus = onStatus;
     this.random = random;
+    /** @type {WebSocket | null} */
     this.socket = null;
+    /** @type {PollChannel | null} */
     this.poll = null;
     this.attempt = 0;
     this.unwelcome = 0; // sockets in a row that failed before their welcome
     this.welcomed = false;
-    this.timer = null;
+    this.timer = 0;
     this.stopped = false;
+    this.asleep = false;
+    /** @type {number | null} */
     this.hiddenAt = null;
+    this.away = false; // in the back-forward cache
+    this.heardAt = 0; // when the last frame came, by performance.now()
+    this.patience = 0; // milliseconds of silence
+    this.excused = false; // the silence may have been the page's own
+    this.silence = 0; // the timer that looks
   }
 
   start() {
     addEventListener("online", () => this.#comeBackNow());
     addEventListener("offline", () => this.#lost("offline"));
     document.addEventListener("visibilitychange", () => this.#wake());
-    addEventListener("pageshow", (event) => event.persisted && this.#comeBackNow());
+    addEventListener("pagehide", () => this.#leave());
+    addEventListener("pageshow", (event) => event.persisted && this.#return());
     if (navigator.onLine) this.#open();
     else this.#lost("offline");
   }
 
-  /** False when there is nobody to send to: the caller tells the visitor, nothing is queued behind their back. */
+  /**
+   * False when there is nobody to send to: the caller tells the visitor, nothing is queued behind their back.
+   * @param {Wire.Command} message
+   */
   send(message) {
     if (this.poll) return this.poll.send(message);
-    if (!this.welcomed || this.socket?.readyState !== WebSocket.OPEN) return false;
+    if (!this.welcomed || !this.socket || this.socket.readyState !== WebSocket.OPEN) return false;
     this.socket.send(JSON.stringify(message));
     return true;
   }
@@ -70,15 +88,20 @@ export class Channel {
     this.timer = setTimeout(() => socket === this.socket && this.#closed({ code: 1006 }), OPEN_WITHIN);
     socket.addEventListener("message", ({ data }) => {
       if (socket !== this.socket) return;
+      this.heardAt = performance.now();
+      this.excused = false;
       const message = JSON.parse(data);
-      if (message.type === "welcome") this.#welcome();
-      this.onMessage(message);
+      if (message.type === "welcome") this.#welcome(message);
+      if (message.type !== "beat") this.onMessage(message);
     });
     socket.addEventListener("close", (event) => socket === this.socket && this.#closed(event));
   }
 
-  #welcome() {
+  /** @param {Wire.Welcome} message */
+  #welcome({ beat_seconds: beat }) {
     clearTimeout(this.timer);
+    this.patience = beat * 1000 * SILENT_BEATS + this.random() * SILENT_SPREAD;
+    this.#listen(this.patience);
     this.welcomed = true;
     this.attempt = 0;
     this.unwelcome = 0;
@@ -89,6 +112,25 @@ export class Channel {
     this.onStatus("online");
   }
 
+  /**
+   * A server that hangs, or a cable that is cut, leaves a socket open for minutes.
+   * @param {number} pause milliseconds until somebody looks
+   */
+  #listen(pause) {
+    clearTimeout(this.silence);
+    const due = performance.now() + pause;
+    this.silence = setTimeout(() => {
+      const now = performance.now();
+      const left = this.heardAt + this.patience - now;
+      if (left > 0) this.#listen(left);
+      else if (now - due > LATE && !this.excused) {
+        this.excused = true;
+        this.#listen(TO_READ);
+      } else this.#closed({ code: 1006 });
+    }, pause);
+  }
+
+  /** @param {{code: number}} event */
   #closed({ code }) {
     const wasWelcome = this.welcomed;
     this.#clear();
@@ -122,6 +164,28 @@ export class Channel {
     if (typeof WebSocket === "function") this.timer = setTimeout(() => this.#open(), RETRY_SOCKET_EVERY);
   }
 
+  // The page goes into the back-forward cache, or away for good. Nobody sees it there: its grace begins, as with any lost
+  // connection. It has not left: who comes back in time finds the place and the seats.
+  #leave() {
+    if (this.stopped) return;
+    this.away = true;
+    this.#clear();
+    this.poll?.stop();
+  }
+
+  #return() {
+    if (this.stopped) return;
+    this.away = false;
+    this.hiddenAt = null;
+    this.attempt = 0;
+    const polled = this.poll !== null;
+    this.poll = null;
+    this.onStatus(navigator.onLine ? "reconnecting" : "offline");
+    if (polled) this.#startPolling();
+    else if (navigator.onLine) this.#open();
+  }
+
+  /** @param {Sale.Connection} status */
   #lost(status) {
     if (this.stopped) return;
     this.#clear();
@@ -131,6 +195,7 @@ export class Channel {
   #comeBackNow() {
     if (
       this.stopped ||
+      this.away ||
       (this.welcomed && this.socket?.readyState === WebSocket.OPEN && navigator.onLine && !this.asleep)
     )
       return;
@@ -155,6 +220,7 @@ export class Channel {
 
   #clear() {
     clearTimeout(this.timer);
+    clearTimeout(this.silence);
     const socket = this.socket;
     this.socket = null;
     this.welcomed = false;

@@ -1,43 +1,75 @@
 // What the page knows, as one value; `reduce` is the only way it changes. No DOM, no network, no clock in here.
 //
-// Actions are the server's messages as they come (realtime/wire.py), and what happens in the page itself:
-//   connection {status}   event {event, now, local}   failed {code}   sent {id, kind, seats}   tick {local}
-//   reservation (also from HTTP)   submitting / submitted / submit-failed {code, retryAfter}   step {step}   dismiss   rejoin
+// Actions are the server's messages as they come (realtime/wire.py), and what happens in the page itself (tools/js/types/sale.d.ts).
 
-/** `boot`: {slug, ticket} */
-export function initial(boot) {
+/**
+ * @param {{slug: string, ticket?: string | null, email?: string, shop?: Sale.Shop}} boot
+ * @returns {Sale.State}
+ */
+export function initial({ slug, ticket = null, email = "", shop = NO_SHOP }) {
   return {
-    slug: boot.slug,
-    ticket: boot.ticket ?? null,
-    connection: "connecting", // connecting, online, reconnecting, offline, polling, stopped
+    slug,
+    shop,
+    ticket,
+    connection: "connecting",
+    closeCode: null,
     wasOnline: false,
-    event: null, // GET /api/events/{slug}
-    offset: 0, // server's clock minus this machine's, milliseconds
-    local: 0, // this machine's clock at the last tick, milliseconds
-    presence: "unknown", // unknown, joining, waiting, active, out
+    event: null,
+    broken: null,
+    offset: 0,
+    local: 0,
+    presence: "unknown",
     outReason: null,
-    lapsed: false, // the turn passed while the connection was gone
-    queue: null, // {number, ahead, waiting, eta, firstAhead}
-    session: null, // {until, warningSeconds}
+    lapsed: false,
+    queue: null,
+    session: null,
     basket: EMPTY_BASKET,
-    basketUnsure: false, // after a reconnect, until the server has told the basket or sent the board without one
-    pending: {}, // request id -> {kind, seats}
-    refusal: null, // {code, seats, detail, count}
+    basketUnsure: false,
+    pending: {},
+    refusal: null,
     basketExpired: false,
-    step: "map", // map, checkout
-    checkout: { submitting: false, code: null },
-    reservation: null, // {id, status, reason, seats, amount, currency, payment?: {order, provider, state, page, until, retry_until?}}
+    step: "map",
+    checkout: NO_CHECKOUT,
+    reservation: null,
     problem: null,
+    ui: {
+      mode: "map",
+      filter: null,
+      sheet: false,
+      email,
+      emailWrong: false,
+      provider: null,
+      givingBack: { busy: false, failed: null },
+      notify: false,
+      toast: null,
+    },
   };
 }
 
+/** @type {Sale.Shop} */
+const NO_SHOP = { simulated: false, providers: [], alternative: "" };
+/** @type {Sale.Checkout} */
+const NO_CHECKOUT = { submitting: false, code: null, retryAfter: null };
+
+/** @type {Sale.Basket} */
 export const EMPTY_BASKET = Object.freeze({ seats: Object.freeze([]), until: null, fence: null, extensionsLeft: 0 });
 
+/**
+ * @param {Sale.State} state
+ * @param {Sale.Action} action
+ * @returns {Sale.State}
+ */
 export function reduce(state, action) {
-  const handler = HANDLERS[action.type];
+  const handler = /** @type {((state: Sale.State, action: Sale.Action) => Sale.State) | undefined} */ (
+    HANDLERS[action.type]
+  );
   return handler ? handler(state, action) : state;
 }
 
+/** @type {Partial<Sale.State>} */
+const LAPSED = { presence: "joining", lapsed: true, session: null, basket: EMPTY_BASKET, step: "map" };
+
+/** @type {{[Type in Sale.Action["type"]]: (state: Sale.State, action: Extract<Sale.Action, {type: Type}>) => Sale.State}} */
 const HANDLERS = {
   welcome(state, message) {
     const next = {
@@ -58,6 +90,7 @@ const HANDLERS = {
   sale(state, { status, paused, opens_at, closes_at }) {
     if (!state.event) return state;
     // Closed by mistake, and open again: whoever was sent out by that comes back in by the ticket.
+    /** @type {Partial<Sale.State>} */
     const again = status === "open" && state.outReason === "closed" ? { presence: "joining", outReason: null } : {};
     return { ...state, ...again, event: { ...state.event, status, paused, opens_at, closes_at } };
   },
@@ -121,7 +154,7 @@ const HANDLERS = {
     const lapsed = message.code === "not_active" && state.presence === "active";
     return {
       ...state,
-      ...(lapsed ? { presence: "joining", lapsed, session: null, basket: EMPTY_BASKET, step: "map" } : {}),
+      ...(lapsed ? LAPSED : {}),
       pending: without(state.pending, message.id),
       refusal: {
         id: message.id ?? "",
@@ -134,18 +167,25 @@ const HANDLERS = {
   },
 
   reservation(state, message) {
-    const known = state.reservation;
-    const same = known !== null && known.id === message.id;
+    const known = state.reservation?.id === message.id ? state.reservation : null;
     // A result is the end: what comes late and says less is not news.
-    if (same && known.status !== "PAYING" && message.status === "PAYING") return state;
+    if (known && known.status !== "PAYING" && message.status === "PAYING") return state;
     // An older purchase, or one that another tab gave back: not what this page is waiting for.
-    if (!same && message.status !== "PAYING" && !state.checkout.submitting && !message.asked) return state;
+    if (!known && message.status !== "PAYING" && !state.checkout.submitting && !message.asked) return state;
     return {
       ...state,
-      reservation: { reason: null, ...known, ...pick(message, RESERVATION_FIELDS) },
+      reservation: {
+        id: message.id,
+        status: message.status,
+        reason: message.reason === undefined ? (known?.reason ?? null) : message.reason,
+        seats: message.seats ?? known?.seats,
+        amount: message.amount ?? known?.amount,
+        currency: message.currency ?? known?.currency,
+        payment: message.payment === undefined ? known?.payment : message.payment,
+      },
       basket: EMPTY_BASKET,
       step: "map",
-      checkout: { submitting: false, code: null },
+      checkout: NO_CHECKOUT,
     };
   },
 
@@ -179,20 +219,26 @@ const HANDLERS = {
   },
 
   problem(state, message) {
+    const pending = without(state.pending, message.id);
     if (message.code === "sale_closed")
-      return { ...state, presence: "out", outReason: "closed", session: null, queue: null };
+      return { ...state, pending, presence: "out", outReason: "closed", session: null, queue: null };
     if (message.code === "not_in_queue" || message.code === "not_active")
-      return { ...state, presence: "joining", session: null };
-    if (message.id) return HANDLERS.refused(state, message);
+      return { ...state, pending, presence: "joining", session: null };
+    if (message.id) return HANDLERS.refused(state, { ...message, type: "refused", id: message.id, seats: [] });
     return { ...state, problem: { code: message.code, detail: message.detail ?? "" } };
   },
 
-  connection(state, { status }) {
-    return { ...state, connection: status, wasOnline: state.wasOnline || status === "online" || status === "polling" };
+  connection(state, { status, code = null }) {
+    const wasOnline = state.wasOnline || status === "online" || status === "polling";
+    return { ...state, connection: status, closeCode: code, wasOnline };
   },
 
   event(state, { event }) {
-    return { ...state, event };
+    return { ...state, event, broken: null };
+  },
+
+  broken(state, { code }) {
+    return state.event ? state : { ...state, broken: code };
   },
 
   offset(state, { now }) {
@@ -207,17 +253,13 @@ const HANDLERS = {
     return { ...state, pending: { ...state.pending, [id]: { kind, seats } }, basketExpired: false };
   },
 
-  unsent(state, { id }) {
-    return { ...state, pending: without(state.pending, id) };
-  },
-
   step(state, { step }) {
     if (step === "checkout" && state.basket.seats.length === 0) return state;
-    return { ...state, step, checkout: { submitting: false, code: null } };
+    return { ...state, step, checkout: NO_CHECKOUT };
   },
 
   submitting(state) {
-    return { ...state, checkout: { submitting: true, code: null } };
+    return { ...withUi(state, { emailWrong: false }), checkout: { ...NO_CHECKOUT, submitting: true } };
   },
 
   "submit-failed"(state, { code, retryAfter = null }) {
@@ -247,29 +289,88 @@ const HANDLERS = {
       ticket: null,
     };
   },
+
+  mode(state, { mode }) {
+    return withUi(state, { mode });
+  },
+
+  filter(state, { category }) {
+    const filter = new Set(state.ui.filter);
+    if (!filter.delete(category)) filter.add(category);
+    return withUi(state, { filter: filter.size ? filter : null });
+  },
+
+  sheet(state) {
+    return withUi(state, { sheet: !state.ui.sheet });
+  },
+
+  email(state, { email }) {
+    return withUi(state, { email, emailWrong: false });
+  },
+
+  "email-wrong"(state) {
+    return { ...withUi(state, { emailWrong: true }), checkout: NO_CHECKOUT };
+  },
+
+  provider(state, { provider }) {
+    return withUi(state, { provider });
+  },
+
+  "giving-back"(state, { busy, failed }) {
+    return withUi(state, { givingBack: { busy, failed } });
+  },
+
+  notify(state, { on }) {
+    return withUi(state, { notify: on });
+  },
+
+  toast(state, { text }) {
+    return withUi(state, { toast: { text, count: (state.ui.toast?.count ?? 0) + 1 } });
+  },
+
+  untoast(state, { count }) {
+    return state.ui.toast?.count === count ? withUi(state, { toast: null }) : state;
+  },
 };
 
-const RESERVATION_FIELDS = ["id", "status", "reason", "seats", "amount", "currency", "payment"];
-
-function pick(source, names) {
-  const picked = {};
-  for (const name of names) if (source[name] !== undefined) picked[name] = source[name];
-  return picked;
+/**
+ * @param {Sale.State} state
+ * @param {Partial<Sale.Ui>} ui
+ * @returns {Sale.State}
+ */
+function withUi(state, ui) {
+  return { ...state, ui: { ...state.ui, ...ui } };
 }
 
+/**
+ * @param {Sale.State["pending"]} pending
+ * @param {string | undefined} id
+ */
 function without(pending, id) {
-  if (!(id in pending)) return pending;
-  const { [id]: _, ...rest } = pending;
+  if (id === undefined || !(id in pending)) return pending;
+  const rest = { ...pending };
+  delete rest[id];
   return rest;
 }
 
-/** The server's time now, milliseconds. */
+/**
+ * The server's time now, milliseconds.
+ * @param {Sale.State} state
+ */
 export const serverNow = (state) => state.local + state.offset;
 
-/** Seconds until `moment` (milliseconds, server's clock), never below 0. */
+/**
+ * Seconds until `moment` (milliseconds, server's clock), never below 0.
+ * @param {Sale.State} state
+ * @param {number} moment
+ */
 export const secondsLeft = (state, moment) => Math.max(0, (moment - serverNow(state)) / 1000);
 
-/** before, open or closed, by the event's times and the server's clock. */
+/**
+ * By the event's times and the server's clock.
+ * @param {Sale.State} state
+ * @returns {"unknown" | "before" | "open" | "closed"}
+ */
 export function saleState(state) {
   const { event } = state;
   if (!event) return "unknown";
@@ -279,11 +380,17 @@ export function saleState(state) {
   return "before";
 }
 
-/** Which of the page's views is shown. */
+/** @type {Record<Wire.Reservation["status"], Sale.Stage>} */
+const ENDED = { PAYING: "paying", CONFIRMED: "confirmed", FAILED: "failed", CANCELLED: "cancelled" };
+
+/**
+ * Which of the page's views is shown.
+ * @param {Sale.State} state
+ * @returns {Sale.Stage}
+ */
 export function stage(state) {
   const { reservation } = state;
-  if (reservation)
-    return { PAYING: "paying", CONFIRMED: "confirmed", FAILED: "failed", CANCELLED: "cancelled" }[reservation.status];
+  if (reservation) return ENDED[reservation.status];
   const sale = saleState(state);
   if (sale === "unknown") return "loading";
   if (sale === "before") return "before";
@@ -295,8 +402,13 @@ export function stage(state) {
   return "joining";
 }
 
-/** Ordinals for which a request is under way. */
+/**
+ * Ordinals for which a request is under way.
+ * @param {Sale.State} state
+ * @param {Sale.RequestKind} kind
+ */
 export function pendingSeats(state, kind) {
+  /** @type {Set<number>} */
   const seats = new Set();
   for (const request of Object.values(state.pending)) {
     if (request.kind === kind) for (const seat of request.seats) seats.add(seat);

@@ -1,10 +1,16 @@
 // Holds the state, passes actions through the reducer, and tells listeners once for all actions of the same moment.
 import { reduce } from "./state.js";
 
-export function createStore(state) {
+/**
+ * @param {Sale.State} first
+ * @returns {Sale.Store}
+ */
+export function createStore(first) {
+  let state = first;
+  /** @type {Set<(state: Sale.State) => void>} */
   const listeners = new Set();
   let queued = false;
-  const store = {
+  return {
     get state() {
       return state;
     },
@@ -23,5 +29,4 @@ export function createStore(state) {
       listeners.add(listener);
     },
   };
-  return store;
 }

@@ -16,7 +16,11 @@ export function band(eta) {
   return { kind: "minutes", from: low, to: high };
 }
 
-/** How far the visitor has come, 0..1, measured from the place of the first look. */
+/**
+ * How far the visitor has come, 0..1, measured from the place of the first look.
+ * @param {number} firstAhead
+ * @param {number} ahead
+ */
 export function progress(firstAhead, ahead) {
   if (!(firstAhead > 0)) return ahead > 0 ? 0 : 1;
   return Math.min(1, Math.max(0, 1 - ahead / firstAhead));

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 from openapi_schema_validator import OAS31Validator
-from referencing import Registry, Resource
+from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 from starlette.applications import Starlette
 
@@ -110,9 +110,10 @@ def _key(document: dict[str, Any]) -> int:
 
 @functools.cache
 def _registry(key: int) -> Registry[Any]:
-    resource = Resource(contents=_DOCUMENTS[key], specification=DRAFT202012)
-    registry: Registry[Any] = Registry()
-    return registry.with_resource("urn:openapi", resource)
+    resource = DRAFT202012.create_resource(_DOCUMENTS[key])
+    empty: Registry[Any] = Registry()
+    registry: Registry[Any] = empty.with_resource("urn:openapi", resource)
+    return registry
 
 
 def _validator(key: int, schema: dict[str, Any]) -> OAS31Validator:

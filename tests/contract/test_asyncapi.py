@@ -57,7 +57,7 @@ def test_the_same_news_as_the_docstring_names() -> None:
 
 @pytest.mark.parametrize("name", sorted(BY_NAME))
 def test_a_command_has_the_same_fields_and_bounds(name: str) -> None:
-    described, model = channel_schema.payload(name), BY_NAME[name].model_json_schema()
+    described, model = channel_schema.payload(name, "takeCommands"), BY_NAME[name].model_json_schema()
     assert described["properties"].keys() == model["properties"].keys()
     assert set(described["required"]) == set(model["required"])
     for field, schema in model["properties"].items():
@@ -105,7 +105,7 @@ def test_what_the_document_allows_is_what_the_server_understands(command: dict[s
         understood = True
     except wire.BadMessage:
         understood = False
-    assert channel_schema.validator(command["type"]).is_valid(command) == understood
+    assert channel_schema.validator(command["type"], "takeCommands").is_valid(command) == understood
 
 
 def test_the_same_close_codes_and_the_same_advice() -> None:
@@ -118,7 +118,7 @@ def test_the_same_close_codes_and_the_same_advice() -> None:
 
 def test_the_same_lists_of_values() -> None:
     def values(message: str, field: str) -> list[Any]:
-        allowed: list[Any] = channel_schema.payload(message)["properties"][field]["enum"]
+        allowed: list[Any] = channel_schema.payload(message, "tellNews")["properties"][field]["enum"]
         return allowed
 
     assert set(values("expired", "reason")) == set(wire.ExpiredReason)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import httpx
 import pytest
@@ -114,10 +115,8 @@ async def test_a_session_ends_by_time_by_tampering_and_with_the_token(
         changed = runtime.settings.operator_token
         runtime.settings = runtime.settings.model_copy(update={"operator_token": type(changed)("another")})
         assert await opens(create_app(runtime, None), value) == 401
-        import itsdangerous.timed
-
-        late = itsdangerous.timed.time.time() + OPERATOR_SESSION_SECONDS + 5
-        monkeypatch.setattr(itsdangerous.timed.time, "time", lambda: late)
+        late = time.time() + OPERATOR_SESSION_SECONDS + 5
+        monkeypatch.setattr("itsdangerous.timed.time.time", lambda: late)
         assert await opens(app, value) == 401
 
 

@@ -1,4 +1,4 @@
-"""OpenAPI is true: valid, complete, and every refusal that it names can be met. Issue 2 section 7."""
+"""OpenAPI is true: valid, complete, and every refusal that it names can be met. Rule 9."""
 
 from __future__ import annotations
 
@@ -416,7 +416,7 @@ def test_the_page_about_the_api_is_current() -> None:
 
 
 def test_the_table_of_the_design_is_there() -> None:
-    """DESIGN.md section 6."""
+    """What API clients rely on, whatever else is added."""
     table = {
         ("POST", "/api/visitors"): 201,
         ("GET", "/api/events"): 200,

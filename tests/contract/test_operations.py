@@ -15,17 +15,18 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from core import keys
 from core.embedded import Engines
+from core.process.probes import Probes
 from core.runtime import Runtime, open_runtime
 from core.settings import Settings
 from core.venue.event import SaleStatus
+from realtime.live import Live
 from tests.booking import rows
 from tests.conftest import MakeEvent
 from tests.contract.api_client import Api, open_client
 from tests.contract.store_proxy import behind_proxies
 from web import health
 from web.app import create_app
-from web.probes import Probes
-from web.schemas import ComponentHealth
+from web.schemas import ComponentHealth, Health
 
 PATIENCE = 90
 
@@ -37,7 +38,7 @@ async def test_health_in_one_call(nobody: Api, visitor: Api, other: Api, make_ev
         await api.call("POST", f"/api/events/{event.slug}/queue")
     body = (await nobody.call("GET", "/actuator/health", expect=200)).json()
     components = body["components"]
-    assert set(components) == {"database", "redis", "kafka", "queue"}
+    assert set(components) == {"database", "redis", "kafka", "queue", "jobs", "tasks"}
     assert components["database"]["status"] == components["redis"]["status"] == "UP"
     assert all(one["latency_ms"] >= 0 for one in components.values())
     assert components["kafka"]["detail"]["bus"] == "local"
@@ -47,7 +48,7 @@ async def test_health_in_one_call(nobody: Api, visitor: Api, other: Api, make_ev
 
 @pytest.mark.parametrize("hanging", ["postgres", "redis", "both"])
 async def test_health_answers_soon_when_a_store_hangs(hanging: str, settings: Settings, stores: Engines) -> None:
-    """Issue 4 section 3: within 2 s. Each check has a limit of its own below that and they run at once; the rest of the
+    """S29: within 2 s. Each check has a limit of its own below that and they run at once; the rest of the
     time that a call takes here is the machine's that runs the tests."""
     assert health.LIMIT <= 1
     async with behind_proxies(stores) as (engines, postgres, redis), open_runtime(settings, engines) as runtime:
@@ -86,6 +87,40 @@ async def test_checks_run_at_once_and_have_a_limit(runtime: Runtime) -> None:
     async with asyncio.timeout(PATIENCE):
         found = await health.examine(runtime, Probes(), dict.fromkeys(map(str, range(900)), never), limit=0.2)
     assert {one.status for one in found.components.values()} == {"DOWN"}
+
+
+async def test_a_feed_that_stands_still_while_the_stores_answer_is_named(
+    runtime: Runtime, make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R1: nothing else would tell that the pages of this process show an old map."""
+    monkeypatch.setattr(health, "_FEED_SECONDS", 0.2)
+    live = Live(
+        settings=runtime.settings,
+        clock=runtime.clock,
+        supervisor=runtime.supervisor,
+        redis=runtime.redis,
+        events=runtime.events,
+        waiting_room=runtime.waiting_room,
+        seats=runtime.seats,
+    )
+
+    async def asked() -> Health:
+        return await health.examine(runtime, Probes(), health.checks_of(live))
+
+    assert (await asked()).components["feeds"].status == "UP"
+    event = await make_event()
+    live._event(event)  # nobody reads the subscription yet: the feeds never hear that they are subscribed
+    await asyncio.sleep(0.3)
+    found = await asked()
+    assert (found.status, found.components["feeds"].status) == ("DEGRADED", "DEGRADED")
+    assert set(found.components["feeds"].detail["behind"]) == {f"seats {event.slug}", f"queue {event.slug}"}
+    await live.start()
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while (await asked()).components["feeds"].status != "UP":
+                await asyncio.sleep(0.05)
+    finally:
+        await live.stop()
 
 
 async def test_a_store_that_hangs_is_asked_once(runtime: Runtime) -> None:

@@ -1,4 +1,4 @@
-"""Issue 4 section 3: what operators see and do over HTTP: refused without the token, done as said, written down."""
+"""What operators see and do over HTTP: refused without the token, done as said, written down."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ import structlog
 from core import keys
 from core.embedded import Engines
 from core.messaging.pipeline import EventPipeline
+from core.messaging.sales_projection_postgres import SalesProjection
 from core.payments.breaker import Mode
+from core.process.successes_redis import Successes
 from core.runtime import Runtime, open_runtime
 from core.settings import Settings
 from core.venue.event import Event
@@ -127,7 +129,7 @@ async def test_a_circuit_is_forced_and_let_go(operator: Api, runtime: Runtime) -
     async def force(state: str) -> str:
         sent = {"provider": "toss", "state": state}
         body = (await operator.call("POST", circuits, json=sent, expect=200)).json()
-        return next(one["mode"] for one in body["circuits"] if one["provider"] == "toss")
+        return str(next(one["mode"] for one in body["circuits"] if one["provider"] == "toss"))
 
     try:
         assert await force("open") == "FORCED_OPEN"
@@ -232,7 +234,7 @@ async def test_the_diagnosis_names_the_cause_and_the_reply(
     for api in (visitor, other):
         await api.call("POST", f"/api/events/{event.slug}/queue", expect=200)
     await runtime.waiting_room.sweep(event)
-    await runtime.redis.set(keys.job_lease("sweep"), "somebody", px=60_000)
+    await Successes(runtime.redis).note("sweep", 600)
     # Events of other tests wait in the outbox: they are not this visitor's trouble.
     await runtime.database.execute("UPDATE outbox SET sent_at = now() WHERE sent_at IS NULL")
     question = {"event": event.slug, "visitor": other.visitor}
@@ -244,13 +246,14 @@ async def test_the_diagnosis_names_the_cause_and_the_reply(
     assert not await trail(runtime, event.slug), "looking changes nothing"
     # A lock that nobody will release: named, and mended on demand.
     await runtime.redis.set(keys.seat_lock(event.slug, 3), "gone")
-    question = {"event": event.slug, "seat": 3}
-    body = (await operator.call("POST", "/api/operator/diagnosis", json=question, expect=200)).json()
+    of_the_seat: dict[str, Any] = {"event": event.slug, "seat": 3}
+    body = (await operator.call("POST", "/api/operator/diagnosis", json=of_the_seat, expect=200)).json()
     assert (body["cause"], [one["fixable"] for one in body["steps"] if one["step"] == "seat lock"]) == (
         "lock_without_ttl",
         [True],
     )
-    body = (await operator.call("POST", "/api/operator/diagnosis", json={**question, "fix": True}, expect=200)).json()
+    of_the_seat["fix"] = True
+    body = (await operator.call("POST", "/api/operator/diagnosis", json=of_the_seat, expect=200)).json()
     assert [one["fixed"] for one in body["steps"] if one["step"] == "seat lock"] == [True]
     assert not await runtime.redis.exists(keys.seat_lock(event.slug, 3))
     [entry] = await trail(runtime, event.slug)
@@ -337,7 +340,11 @@ class TestFigures:
     async def _project(runtime: Runtime, event: Event) -> None:
         """Lets the sales projection catch up, as the job list of a process does."""
         pipeline = EventPipeline(
-            database=runtime.database, settings=runtime.settings, supervisor=runtime.supervisor, process="figures"
+            database=runtime.database,
+            settings=runtime.settings,
+            supervisor=runtime.supervisor,
+            process="figures",
+            consumers=[SalesProjection()],
         )
         await pipeline.start()
         try:

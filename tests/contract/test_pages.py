@@ -1,4 +1,4 @@
-"""Pages and static files as served: D3, issue 2 section 6 (what browsers make of them is tested in `tests/e2e`)."""
+"""Pages and static files as served: D3 (what browsers make of them is tested in `tests/e2e`)."""
 
 from __future__ import annotations
 

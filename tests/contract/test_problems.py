@@ -136,7 +136,7 @@ async def test_a_fault_of_ours_is_logged_and_not_told(
     assert response.json()["code"] == "internal_error"
     assert "hunter2" not in response.text
     assert "Traceback" not in response.text
-    fault = next(entry for entry in logs if entry["event"] == "unexpected_error")
+    fault = next(entry for entry in logs if entry["event"] == "unexpected error")
     assert "hunter2" in str(fault["exc_info"])
     told = next(entry for entry in logs if entry["event"] == "request")
     assert (told["status"], told["code"], told["log_level"]) == (500, "internal_error", "error")

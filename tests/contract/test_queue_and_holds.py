@@ -1,4 +1,4 @@
-"""The HTTP table of DESIGN.md section 6: events, waiting room, holds. Rows S3, S7, S8; rules 4 and 9."""
+"""The calls of docs/http-api.md: events, waiting room, holds. Rows S3, S7, S8; rules 4 and 9."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checkout over HTTP: DESIGN.md section 6; S25-S28; rules 2 and 9."""
+"""Checkout over HTTP (docs/http-api.md): S25-S28; rules 2 and 9."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who calls and whether to believe it: identity, cross-site calls, security headers, limits. Issue 2 section 7."""
+"""Who calls and whether to believe it: identity, cross-site calls, security headers, limits."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
-from core.clock import ManualClock
 from core.runtime import Runtime
 from tests.conftest import MakeEvent
 from tests.contract.api_client import OWN_PAGE, Api, open_client
+from tests.manual_clock import ManualClock
 from web.app import create_app
 from web.security import COOKIE, Origins, Visitors, normal_origin
 
@@ -228,7 +228,7 @@ async def test_no_foreign_page_may_read_an_answer(client: httpx.AsyncClient) -> 
 
 
 class TestLimits:
-    """S-row of issue 2 section 7: rate limits, which say when to come back."""
+    """Rate limits, which say when to come back."""
 
     @pytest.fixture
     def clock(self) -> ManualClock:

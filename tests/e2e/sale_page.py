@@ -6,8 +6,7 @@ from typing import Any
 
 from playwright.async_api import Locator, Page, expect
 
-#: Seconds until a test gives up; generous, because the machine has other work as well.
-PATIENCE = 60.0
+from tests.sale_server import PATIENCE as PATIENCE
 
 expect.set_options(timeout=PATIENCE * 1000)
 

@@ -12,7 +12,7 @@ from core.venue.event import SaleStatus
 from tests.e2e.conftest import MakeSale, OpenPage, Server
 from tests.e2e.sale_page import SalePage
 from tests.e2e.test_purchase import PHONE
-from tests.e2e.test_waiting_room import Guest
+from tests.sale_server import Guest
 
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 

@@ -1,16 +1,16 @@
-"""The operators' console in a browser: signing in, steering a sale, answering a customer (issue 4 section 3)."""
+"""The operators' console in a browser: signing in, steering a sale, answering a customer."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Locator, Page, expect
 
 from tests.e2e.conftest import MakeSale, OpenConsole, OpenPage, Server
 from tests.e2e.sale_page import PATIENCE
 from tests.e2e.test_accessibility import LOOKS, _clean
-from tests.e2e.test_waiting_room import Guest
+from tests.sale_server import Guest
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def guests(server: Server) -> Callable[[str, int], list[Guest]]:
     return arrive
 
 
-def tile(page: Page, name: str) -> object:
+def tile(page: Page, name: str) -> Locator:
     return page.locator(".tile", has=page.get_by_text(name, exact=True)).locator("dd")
 
 

@@ -6,7 +6,7 @@ import json
 import secrets
 
 import pytest
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import FilePayload, Locator, Page, expect
 
 from tests.conftest import small_plan
 from tests.e2e.conftest import HALL, MakeSale, OpenConsole, OpenPage, Server
@@ -62,7 +62,11 @@ async def test_what_is_wrong_is_told_at_its_field(make_sale: MakeSale, open_cons
     await expect(wrong(page, "name")).to_be_visible()
     broken = json.loads(small_plan())
     broken["zones"][0]["rows"][0]["seats"][2]["category"] = "Balcony"
-    file = {"name": "hall.json", "mimeType": "application/json", "buffer": json.dumps(broken).encode()}
+    file: FilePayload = {
+        "name": "hall.json",
+        "mimeType": "application/json",
+        "buffer": json.dumps(broken).encode(),
+    }
     await page.set_input_files("#plan-file", file)
     await expect(page.locator(".plan-errors")).to_contain_text("zones[0].rows[0].seats[2].category")
     dropped = await page.evaluate_handle(

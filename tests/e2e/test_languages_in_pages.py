@@ -1,4 +1,4 @@
-"""English and Korean: by the browser's preference, by the switch, and kept (issue 2 section 6)."""
+"""English and Korean: by the browser's preference, by the switch, and kept."""
 
 from __future__ import annotations
 

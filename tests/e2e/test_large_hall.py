@@ -13,7 +13,7 @@ MEASURE = """async (frames) => {
     const { seatMap } = document.querySelector(".map");
     const { tiles, painter, viewport } = seatMap;
     const next = () => new Promise((resolve) => requestAnimationFrame(resolve));
-    while (seatMap.frame !== null) await next();
+    while (seatMap.frame) await next();
     let painted = 0;
     const times = [];
     const [draw, paint] = [tiles.draw, painter.paint];
@@ -29,7 +29,7 @@ MEASURE = """async (frames) => {
         seatMap.redraw();
         await next();
     }
-    while (seatMap.frame !== null) await next();
+    while (seatMap.frame) await next();
     delete tiles.draw;
     delete painter.paint;
     times.sort((a, b) => a - b);
@@ -89,7 +89,7 @@ async def test_a_change_redraws_its_seat_only(make_sale: MakeSale, open_page: Op
     await two.evaluate(
         """async () => {
             const { seatMap } = document.querySelector(".map");
-            while (seatMap.frame !== null) await new Promise((resolve) => requestAnimationFrame(resolve));
+            while (seatMap.frame) await new Promise((resolve) => requestAnimationFrame(resolve));
             const { painter } = seatMap;
             const real = painter.paint;
             painter.largest = 0;

@@ -55,7 +55,7 @@ async def _calm(page: SalePage, clip: dict[str, float]) -> bytes:
         still = await page.evaluate(
             """() => new Promise((resolve) => setTimeout(() => {
                 const { seatMap } = document.querySelector(".map");
-                resolve(seatMap.frame === null && !seatMap.overlay.moving);
+                resolve(!seatMap.frame && !seatMap.overlay.moving);
             }, 150))"""
         )
         picture = await page.page.screenshot(clip=clip)  # type: ignore[arg-type]

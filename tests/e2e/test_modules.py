@@ -20,7 +20,7 @@ FOLDER = Path(__file__).parent / "modules"
 CASES = [
     pytest.param(file.name, name, id=f"{file.stem}-{name}")
     for file in sorted(FOLDER.glob("*.js"))
-    for name in re.findall(r"^export (?:async )?function (\w+)", file.read_text(), re.MULTILINE)
+    for name in re.findall(r"^export (?:(?:async )?function|const) (\w+)", file.read_text(), re.MULTILINE)
     if file.stem != "same"
 ]
 

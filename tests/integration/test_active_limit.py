@@ -128,6 +128,9 @@ async def test_load_of_each_kind(scene: Scene) -> None:
     scene.follow(pool=(POOL - 1) / POOL)
     async with contextlib.AsyncExitStack() as stack:
 
+        async def ended(tasks: list[asyncio.Task[None]]) -> None:
+            await asyncio.gather(*tasks)
+
         async def take() -> None:
             async with raw(runtime.database):
                 taken.release()
@@ -135,7 +138,7 @@ async def test_load_of_each_kind(scene: Scene) -> None:
 
         taken, free = asyncio.Semaphore(0), asyncio.Event()
         holding = [asyncio.create_task(take()) for _ in range(POOL - 1)]
-        stack.push_async_callback(asyncio.gather, *holding)
+        stack.push_async_callback(ended, holding)
         stack.callback(free.set)
         for _ in holding:
             await taken.acquire()

@@ -36,7 +36,7 @@ async def test_the_bare_client_makes_each_call_once(settings: Settings, runtime:
         )
         await client.run()
         client.close()
-        assert int(await runtime.redis.get("bench:counter")) == 100
+        assert await runtime.redis.get("bench:counter") == b"100"
 
 
 async def test_the_bare_client_tells_of_a_refused_call(settings: Settings) -> None:

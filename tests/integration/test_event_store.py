@@ -13,7 +13,6 @@ from uuid import uuid4
 import databases
 import pytest
 
-from core.clock import ManualClock
 from core.database import open_database, raw
 from core.errors import EventExists, EventNotFound, InvalidRequest, PlanInvalid, StoreUnavailable
 from core.settings import Settings
@@ -21,6 +20,7 @@ from core.venue.event import SaleStatus
 from core.venue.event_store_postgres import CACHE_SECONDS, EventStore
 from core.venue.new_event import NewEvent
 from core.venue.plan_import import load_plan
+from tests.manual_clock import ManualClock
 
 HALL = (Path(__file__).parent.parent / "data" / "riethsporthalle.json").read_bytes()
 HALL_PRICES = {"Kategorie I": 4500, "Kategorie II": 3000, "VIP": 12000}

@@ -12,8 +12,8 @@ import structlog
 
 from core import audit_postgres as audit
 from core import keys
-from core.clock import ManualClock
 from core.diagnosis.health_check import HealthCheck
+from core.diagnosis.health_watch import HealthWatch
 from core.embedded import Engines
 from core.messaging import pipeline as event_pipeline
 from core.messaging.bus import BusUnavailable
@@ -21,14 +21,15 @@ from core.messaging.group_standing import GroupStanding
 from core.notifications.alert_messages import AlertMessage, MessengerAway
 from core.payments.breaker import Mode
 from core.process.lease_redis import Leases
+from core.process.successes_redis import Successes
 from core.runtime import Runtime, open_runtime
 from core.settings import Settings
-from core.upkeep.health_watch import HealthWatch
 from core.upkeep.reconcile_rounds import ReconcileRounds
 from core.waiting_room.queue_redis import WaitingRoom
 from tests.booking import rows
 from tests.conftest import MakeEvent
 from tests.contract.store_proxy import StoreProxy, behind_proxies
+from tests.manual_clock import ManualClock
 
 
 @dataclass
@@ -153,7 +154,8 @@ async def test_each_fault_is_noticed(scene: Scene, runtime: Runtime, make_event:
         await room.join(event, visitor)
     await runtime.redis.zrem(keys.active_users(event.slug), "v_a")  # there is room now, and nobody sweeps
     other = await make_event()
-    await runtime.redis.delete(keys.job_lease("sweep"), keys.board_version(other.slug))
+    await runtime.redis.hdel(keys.JOBS, "sweep")
+    await runtime.redis.delete(keys.board_version(other.slug))
     await runtime.database.execute(
         "INSERT INTO outbox (reservation_id, type, payload, created_at) "
         "VALUES (gen_random_uuid(), 'reservation.paying', '{}', now() - interval '1 hour')"
@@ -167,14 +169,14 @@ async def test_each_fault_is_noticed(scene: Scene, runtime: Runtime, make_event:
         ("relay_stuck", "-"),
         ("dead_letters", "-"),
     }
-    await runtime.redis.set(keys.job_lease("sweep"), "somebody", px=600_000)
+    await Successes(runtime.redis).note("sweep", 600)
     await runtime.seats.ensure_board(other)
     await room.sweep(event)
     await runtime.database.execute("DELETE FROM outbox WHERE sent_at IS NULL")
     await runtime.database.execute("UPDATE dead_letters SET retried_at = now()")
     await scene.looks(watch, times=3)
     assert watch.firing() == []
-    await runtime.redis.delete(keys.job_lease("sweep"))
+    await runtime.redis.hdel(keys.JOBS, "sweep")
     assert sorted(name for news, name, _ in scene.channel.told if news == "resolved") == [
         "admission_stalled",
         "board_lost",

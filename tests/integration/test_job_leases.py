@@ -1,4 +1,4 @@
-"""Issue 4, section 4: one process of all runs a leased job, also when a run takes longer than the lease."""
+"""One process of all runs a leased job, also when a run takes longer than the lease."""
 
 from __future__ import annotations
 

@@ -20,7 +20,8 @@ from aiokafka.errors import ConsumerStoppedError, KafkaError
 from pydantic import SecretStr
 from typer.testing import CliRunner
 
-from cli import events as events_cli
+from cli import messages as messages_cli
+from cli.worker import run_worker
 from core.embedded import Engines
 from core.errors import StartupError
 from core.messaging import dead_letters_kafka as dead
@@ -33,7 +34,6 @@ from core.messaging.lag_kafka import consumer_lag
 from core.messaging.outbox_postgres import Outbox
 from core.messaging.retry import RetryPlan
 from core.messaging.topics_kafka import Topics, client_options
-from core.messaging.worker import run_worker
 from core.runtime import open_runtime
 from core.settings import Settings
 from tests.integration.conftest import Start
@@ -236,7 +236,7 @@ async def test_a_message_that_kills_its_process_becomes_a_dead_letter_and_the_ot
     (record,) = await messages(kafka_settings, topics.dead_letters, 1)
     assert b"died with this message in hand" in dict(record.headers)[dead.ERROR]
     stores = {"DATABASE_URL": kafka_settings.database_url, "REDIS_URL": kafka_settings.redis_url}
-    listed = await asyncio.to_thread(CliRunner().invoke, events_cli.app, ["dead", "list"], env=stores)
+    listed = await asyncio.to_thread(CliRunner().invoke, messages_cli.app, ["dead", "list"], env=stores)
     assert "died with this message in hand" in listed.output
     # Mended, and sent again byte by byte.
     assert await letters.retry([letter.id]) == 1

@@ -1,4 +1,4 @@
-"""The live channel over a real server, real Valkey and real WebSocket clients (D3-D6, S7-S9, issue 2 section 5)."""
+"""The live channel over a real server, real Valkey and real WebSocket clients (D3-D6, S7-S9)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime
 
 import orjson
 import pytest
@@ -72,7 +73,7 @@ async def test_two_browsers_see_each_others_holds(server: LiveServer, make_event
 async def test_a_change_reaches_every_browser_within_a_tenth_of_a_second(
     server: LiveServer, make_event: MakeEvent
 ) -> None:
-    """DESIGN section 5: the median of a few, because the machine is shared."""
+    """D5, within 100 ms: the median of a few, because the machine is shared."""
     event = await make_event()
     loop = asyncio.get_running_loop()
     async with server.browser(event.slug) as one, server.browser(event.slug) as two:
@@ -197,6 +198,34 @@ async def test_pongs_alone_keep_a_visitor_in(quick: LiveServer, make_event: Make
         place = await quick.runtime.waiting_room.place(event, browser.visitor)
         assert place is not None
         assert browser.states[1] == HELD
+
+
+async def test_pongs_count_for_a_while_after_the_pages_last_message(
+    settings: Settings, stores: Engines, make_event: MakeEvent
+) -> None:
+    """R2: a browser answers pings for a page that stands still, or that nobody will see again."""
+    changed = settings.model_copy(update={"beat_seconds": 0.2, "active_grace_seconds": 1.0, "pong_seconds": 1.0})
+    event = await make_event()
+    async with (
+        open_runtime(changed, stores) as runtime,
+        live_server(runtime) as server,
+        server.browser(event.slug) as still,
+        sweeping(runtime, event.slug),
+    ):
+        await still.entered()
+        began = asyncio.get_running_loop().time()
+        assert (await still.until("expired"))["reason"] == "heartbeat"
+        assert asyncio.get_running_loop().time() - began > 1.5, "pongs counted for a second, then the grace began"
+
+
+async def test_a_beat_is_answered(server: LiveServer, make_event: MakeEvent) -> None:
+    """R2: a page that hears nothing knows by that that the connection is dead."""
+    event = await make_event()
+    async with server.browser(event.slug) as one:
+        await one.until("welcome")
+        for _ in range(2):
+            await one.send("beat")
+            assert datetime.fromisoformat((await one.until("beat"))["now"]) <= server.runtime.clock.now()
 
 
 async def test_open_socket_without_pongs_or_beats_is_out(

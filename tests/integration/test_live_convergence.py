@@ -8,101 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from typing import Any
 
 import orjson
 import pytest
 
 from core.errors import OnsaleError
 from core.runtime import Runtime
-from core.venue.event import Event
-from core.waiting_room.place import Place
 from realtime.attendance import Attendance
 from realtime.connection import Connection
-from realtime.frames import Frame
 from realtime.live_event import LiveEvent
 from realtime.subscriptions import Subscriptions
 from realtime.wire import ExpiredReason
 from tests.conftest import MakeEvent
-from tests.live_server import PATIENCE, BoardCopy
+from tests.live_server import PATIENCE
+from tests.live_tabs import Tab, process, truth
 
 SEATS = 30
 WHAT_HAPPENS = ("join", "join", "stranger", "place", "leave", "away", "sweep", "hold", "release", "cut")
 REFUSALS = {"not_active", "seat_taken", "too_many_seats"}
-
-
-class Tab:
-    """A browser's memory: what it was told last, as a page would show it. Also a connection that watches the board."""
-
-    def __init__(self, live: LiveEvent, visitor: str) -> None:
-        self.live = live
-        self.shows: tuple[Any, ...] = ("none",)
-        self.board = BoardCopy()
-        self.attendance = live.attend(visitor, self)
-
-    def told_waiting(self) -> None:
-        self.told(self.live.queue_feed.queue_message(self.attendance, ticket=False) or b"{}")
-
-    def told_admitted(self) -> None:
-        self.shows = ("active",)
-
-    def told_expired(self, reason: ExpiredReason) -> None:
-        self.shows = ("none",)
-
-    def told(self, message: bytes) -> None:
-        self._take(message)
-
-    def send(self, frame: Frame) -> None:
-        self._take(frame.payload)
-
-    def buffered(self) -> int:
-        return 0
-
-    async def receive(self) -> str | bytes | None:
-        return None
-
-    def close(self, code: int, reason: str) -> None:
-        raise AssertionError(f"closed: {code} {reason}")
-
-    def on_pong(self, callback: Callable[[], None]) -> None: ...
-
-    def _take(self, payload: bytes) -> None:
-        message = self.board.take(payload)
-        if message["type"] == "queue":
-            self.shows = ("waiting", message["number"], message["ahead"])
-        elif message["type"] == "expired" and message["reason"] != "hold":
-            self.shows = ("none",)
-
-
-@asynccontextmanager
-async def process(runtime: Runtime, event: Event) -> AsyncIterator[LiveEvent]:
-    subscriptions = Subscriptions(runtime.redis)
-    subscriptions.start()
-    live = LiveEvent(
-        event,
-        settings=runtime.settings,
-        clock=runtime.clock,
-        subscriptions=subscriptions,
-        events=runtime.events,
-        waiting_room=runtime.waiting_room,
-        seats=runtime.seats,
-        buffer_limit=1 << 20,
-    )
-    try:
-        await live.open()
-        await live.ready()
-        yield live
-    finally:
-        await live.close()
-        await subscriptions.stop()
-
-
-def truth(place: Place | None) -> tuple[Any, ...]:
-    if place is None:
-        return ("none",)
-    return ("waiting", place.number, place.ahead) if place.state == "waiting" else ("active",)
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -184,6 +107,7 @@ async def test_late_news_of_an_earlier_session_does_not_end_this_one(runtime: Ru
         event,
         settings=runtime.settings,
         clock=runtime.clock,
+        supervisor=runtime.supervisor,
         subscriptions=Subscriptions(runtime.redis),
         events=runtime.events,
         waiting_room=room,
@@ -191,13 +115,13 @@ async def test_late_news_of_an_earlier_session_does_not_end_this_one(runtime: Ru
         buffer_limit=1 << 20,
     )
     feed = live.queue_feed
-    feed.start()
+    services = feed.start(runtime.supervisor)
     feed.subscribed()
     try:
         await feed.ready.wait()
         tab = Tab(live, "visitor")
         told: list[ExpiredReason] = []
-        tab.told_expired = told.append  # type: ignore[method-assign]
+        tab.told_expired = told.append  # type: ignore[method-assign, assignment]
         await room.join(event, "visitor")
         await room.leave(event, "visitor")
         await feed.learn(tab.attendance, room.join(event, "visitor"))
@@ -217,4 +141,4 @@ async def test_late_news_of_an_earlier_session_does_not_end_this_one(runtime: Ru
             while not told:
                 await asyncio.sleep(0.01)
     finally:
-        await feed.stop()
+        await asyncio.gather(*(service.end() for service in services))

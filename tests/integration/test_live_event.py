@@ -16,6 +16,7 @@ async def test_who_waits_for_the_feeds_watches_the_event(runtime: Runtime, make_
         await make_event(),
         settings=runtime.settings,
         clock=runtime.clock,
+        supervisor=runtime.supervisor,
         subscriptions=cast(Any, None),
         events=runtime.events,
         waiting_room=runtime.waiting_room,

@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from redis.asyncio import Redis
 from core import keys
 from core.embedded import EmbeddedValkey, Engines
 from core.process.store_redis import redis_client
+from core.process.supervisor import Supervisor
 from core.runtime import Runtime, open_runtime
 from core.seats.board import SeatState
 from core.settings import Settings
@@ -218,17 +220,17 @@ async def test_last_message_before_a_calm_is_missed_only_until_the_audit(
     feed = SeatFeed(
         event.slug, Hub(event.slug, 100_000), lambda: runtime.seats.board(event), coalesce_ms=50, audit_seconds=0.1
     )
-    subscriptions.start()
-    feed.start()
+    subscriptions.start(runtime.supervisor)
+    services = feed.start(runtime.supervisor)
     try:
-        await subscriptions.add(keys.seats_channel(event.slug), feed)
+        subscriptions.add(keys.seats_channel(event.slug), feed)
         async with asyncio.timeout(PATIENCE):
             await feed.ready.wait()
             await hold_unheard(runtime.redis, event, 5)
             while feed.states()[5] != HELD:
                 await asyncio.sleep(0.02)
     finally:
-        await feed.stop()
+        await asyncio.gather(*(service.end() for service in services))
         await subscriptions.stop()
 
 
@@ -252,24 +254,28 @@ async def _until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
+def _both_subscribed(one: _Heard, two: _Heard, times: int) -> bool:
+    return one.times_subscribed >= times and two.times_subscribed >= times
+
+
 async def test_each_reconnection_is_told_to_every_listener(runtime: Runtime) -> None:
     subscriptions = Subscriptions(runtime.redis)
-    subscriptions.start()
+    subscriptions.start(runtime.supervisor)
     one, two = _Heard(), _Heard()
     try:
-        await subscriptions.add("t-one", one)
-        await subscriptions.add("t-two", two)
+        subscriptions.add("t-one", one)
+        subscriptions.add("t-two", two)
         for times in (1, 2, 3):
-            await _until(lambda times=times: one.times_subscribed >= times and two.times_subscribed >= times)
+            await _until(partial(_both_subscribed, one, two, times))
             await runtime.redis.publish("t-one", f"m{times}")
-            await _until(lambda times=times: f"m{times}".encode() in one.messages)
+            await _until(partial(one.messages.__contains__, f"m{times}".encode()))
             await runtime.redis.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
         await _until(lambda: one.times_subscribed >= 4)
-        await subscriptions.remove("t-one", two)
+        subscriptions.remove("t-one", two)
         await runtime.redis.publish("t-one", "still heard")
         await _until(lambda: b"still heard" in one.messages)
-        await subscriptions.remove("t-one", one)
-        await subscriptions.add("t-three", two)
+        subscriptions.remove("t-one", one)
+        subscriptions.add("t-three", two)
         await _until(lambda: two.times_subscribed >= 5)
         await runtime.redis.publish("t-one", "not wanted")
         await runtime.redis.publish("t-three", "wanted")
@@ -286,10 +292,10 @@ async def test_connection_that_is_open_but_dead_is_noticed(settings: Settings, s
     pid = int((tmp_path / "valkey" / "valkey.pid").read_text())
     redis = redis_client(url, 4)
     subscriptions = Subscriptions(redis, silence_seconds=0.2)
-    subscriptions.start()
+    subscriptions.start(Supervisor())
     heard = _Heard()
     try:
-        await subscriptions.add("t-silence", heard)
+        subscriptions.add("t-silence", heard)
         await _until(lambda: heard.times_subscribed == 1)
         await asyncio.sleep(1.0)
         assert subscriptions.connected, "a quiet channel that answers pings is alive"

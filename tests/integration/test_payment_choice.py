@@ -342,7 +342,7 @@ async def _open(payments: Any, paysim: Simulator) -> None:
     assert payments.circuits()[0].mode is Mode.OPEN
 
 
-def _kcp_key(folder: Path) -> dict[str, str]:
+def _kcp_key(folder: Path) -> dict[str, Any]:
     """A certificate and key in files, as an installation with the real NHN KCP has them."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     plain = serialization.NoEncryption()

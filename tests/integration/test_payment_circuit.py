@@ -11,13 +11,14 @@ from prometheus_client import REGISTRY
 from redis.asyncio import Redis
 
 from core import keys
-from core.clock import ManualClock, SystemClock
+from core.clock import SystemClock
 from core.embedded import Engines
 from core.errors import StoreUnavailable
 from core.payments.breaker import BreakerConfig, Mode
 from core.payments.breaker_redis import SharedBreaker
 from core.payments.gateway import CallHealth
 from core.process.store_redis import redis_client
+from tests.manual_clock import ManualClock
 
 CONFIG = BreakerConfig(wait_duration_in_open_state=0.3, max_wait_duration_in_half_open_state=0.3)
 OK, BAD, LATE = CallHealth.SUCCESS, CallHealth.FAILURE, CallHealth.TIMEOUT
@@ -142,7 +143,7 @@ async def test_nothing_is_kept_for_ever(provider: str, redis: Redis) -> None:
 
 
 async def test_what_cannot_be_read_is_started_afresh(provider: str, redis: Redis) -> None:
-    await redis.hset(keys.breaker(provider), mapping={"version": "7", "state": "from another world"})  # type: ignore[misc]
+    await redis.hset(keys.breaker(provider), mapping={"version": "7", "state": "from another world"})
     breaker = process(provider, redis)
     assert await call(breaker, OK)
     assert breaker.view().calls == 1
@@ -158,10 +159,10 @@ class Switch:
     async def evalsha(self, *arguments: object) -> object:
         if self.away:
             raise ConnectionError("Redis is away")
-        return await self._redis.evalsha(*arguments)  # type: ignore[arg-type, misc]
+        return await self._redis.evalsha(*arguments)  # type: ignore[arg-type]
 
     async def eval(self, *arguments: object) -> object:
-        return await self._redis.eval(*arguments)  # type: ignore[arg-type, misc]
+        return await self._redis.eval(*arguments)  # type: ignore[arg-type]
 
 
 async def test_without_redis_a_process_goes_on_by_itself_and_tells_later(provider: str, redis: Redis) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
+from web.probes import Probes
 
 from core.booking.attempt import AttemptState
 from core.diagnosis.diagnose import Question
@@ -17,7 +18,6 @@ from core.runtime import Runtime
 from tests.booking import Bank, close_desks, desk, retire, rows, until
 from tests.conftest import MakeEvent
 from web.health import examine
-from web.probes import Probes
 
 
 @pytest.fixture(autouse=True)

@@ -76,7 +76,7 @@ async def confirm(paysim: Simulator, body: dict[str, Any], *, key: str | None = 
 
 
 async def test_defaults_and_partial_changes(tmp_path: Path) -> None:
-    """Issue 2: defaults 0.7, 2, 0, 0; one PUT may name one member, and keeps the others."""
+    """S23: defaults 0.7, 2, 0, 0; one PUT may name one member, and keeps the others."""
     store = SimulatorStore(tmp_path / "new" / "paysim.sqlite3")
     async with serve(simulator_app(store)) as url, httpx.AsyncClient(headers=_bearer(TOKEN), trust_env=False) as client:
         url = f"{url}/paysim/behaviour"

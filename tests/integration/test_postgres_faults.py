@@ -196,7 +196,7 @@ async def test_an_answer_that_is_lost_is_looked_up(shop: Shop, faulty: Faulty) -
         reservations.begin = begin  # type: ignore[method-assign]
         return await begin(*arguments)
 
-    reservations.begin = unheard  # type: ignore[method-assign]
+    reservations.begin = unheard  # type: ignore[method-assign, assignment]
     await shop.order(buyer, 503)
     assert shop.bank.ledger == {}
     await faulty.well()
@@ -212,6 +212,7 @@ async def test_news_of_a_sale_makes_no_process_forget_it(shop: Shop, faulty: Fau
         shop.event,
         settings=runtime.settings,
         clock=runtime.clock,
+        supervisor=runtime.supervisor,
         subscriptions=Subscriptions(runtime.redis),
         events=runtime.events,
         waiting_room=runtime.waiting_room,
@@ -239,7 +240,7 @@ async def test_a_crowd_that_meets_a_hanging_server_is_told(shop: Shop, faulty: F
 
 async def test_a_statement_is_cancelled_and_its_connection_used_again(shop: Shop) -> None:
     """Slow, but there: PostgreSQL agrees to stop, and is not asked for a new connection."""
-    pool = shop.runtime.database._backend._pool  # type: ignore[attr-defined]
+    pool = shop.runtime.database._backend._pool
     backends = []
 
     async def sleep() -> None:

@@ -27,7 +27,7 @@ async def _sell(runtime: Runtime, event: Event, ordinal: int, status: str = "SOL
 
 
 async def _byte(runtime: Runtime, event: Event, ordinal: int, byte: int) -> None:
-    await runtime.redis.setrange(keys.board(event.slug), ordinal, bytes([byte]))  # type: ignore[arg-type]
+    await runtime.redis.setrange(keys.board(event.slug), ordinal, bytes([byte]))
 
 
 async def _sold(runtime: Runtime, event: Event) -> None:

@@ -1,4 +1,4 @@
-"""Every step of docs/runbook.md is run, in order, against a live demonstration server (S33; issue 4, section 3)."""
+"""Every step of docs/runbook.md is run, in order, against a live demonstration server (S33)."""
 
 from __future__ import annotations
 

@@ -141,7 +141,7 @@ async def test_a_tampered_database_fails_the_verdict(installation: Installation)
     assert "seat 1 confirmed to a buyer, but not sold in the database" in text.stdout
 
 
-def refused(*arguments: str, run: Run = onsale_here, **settings: str) -> str:
+def refused(*arguments: str, settings: dict[str, str], run: Run = onsale_here) -> str:
     """The one line on stderr of a rush that cannot be."""
     done = run("rush", "--visitors", "200", "--seats", "1", *arguments, **settings)
     assert done.returncode in (1, 2), done.stdout
@@ -153,23 +153,23 @@ def refused(*arguments: str, run: Run = onsale_here, **settings: str) -> str:
 def test_rate_limits_are_said_in_one_line(installation: Installation, tmp_path: Path) -> None:
     limited = {**installation.settings, "ONSALE_RATE_LIMITS": "on"}
     with serving(tmp_path, **limited) as server:
-        assert "start it with ONSALE_RATE_LIMITS=off" in refused("--url", server.url, **installation.settings)
+        assert "start it with ONSALE_RATE_LIMITS=off" in refused("--url", server.url, settings=installation.settings)
 
 
 def test_no_server_is_said_in_one_line(installation: Installation) -> None:
-    line = refused("--url", "http://127.0.0.1:9", **installation.settings)
+    line = refused("--url", "http://127.0.0.1:9", settings=installation.settings)
     assert "no server answers at http://127.0.0.1:9/ (connection refused)" in line
 
 
 def test_an_unknown_event_is_said_in_one_line(installation: Installation) -> None:
-    line = refused("--url", installation.server.url, "--event", "nowhere", **installation.settings)
+    line = refused("--url", installation.server.url, "--event", "nowhere", settings=installation.settings)
     assert "no event 'nowhere'" in line
 
 
 async def test_another_database_is_said_in_one_line(installation: Installation, settings: Settings) -> None:
     async with own_database(settings.database_url) as other:
         variables = {**installation.settings, "DATABASE_URL": other}
-        line = refused("--url", installation.server.url, run=onsale, **variables)
+        line = refused("--url", installation.server.url, settings=variables, run=onsale)
     assert "works on another database" in line
 
 
@@ -195,7 +195,7 @@ def stranger() -> Iterator[str]:
 
 @pytest.mark.parametrize("url", ["stranger", "ftp://127.0.0.1", "127.0.0.1:8080", "http://127.0.0.1:port"])
 def test_a_wrong_address_is_said_in_one_line(url: str, stranger: str, installation: Installation) -> None:
-    assert "check --url" in refused("--url", stranger if url == "stranger" else url, **installation.settings)
+    assert "check --url" in refused("--url", stranger if url == "stranger" else url, settings=installation.settings)
 
 
 def test_a_crowd_waits_picks_and_goes_home(installation: Installation, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from core import keys
+from core.database import raw
 from core.errors import (
     HoldExpired,
     HoldNotExtendable,
@@ -218,6 +219,25 @@ async def test_settling_twice_or_late_never_opens_a_sold_seat(runtime: Runtime, 
     assert (await runtime.seats.board(event)).states[0] == SeatState.SOLD
     await runtime.seats.reopen(event, [0])
     assert (await runtime.seats.board(event)).states[0] == SeatState.AVAILABLE
+
+
+async def test_a_board_is_rebuilt_while_an_operator_changes_the_event(runtime: Runtime, make_event: MakeEvent) -> None:
+    """R1: PostgreSQL ends one of two transactions that change one row; the rebuild is the one that tries again."""
+    event = await make_event()
+    await runtime.seats.ensure_board(event)
+    await runtime.redis.delete(keys.board(event.slug), keys.board_version(event.slug))
+    async with raw(runtime.database) as operator:
+        change = operator.transaction()
+        await change.start()
+        await operator.execute("UPDATE events SET active_limit = 7 WHERE id = $1", event.id)
+        rebuilding = asyncio.create_task(runtime.seats.board(event))
+        async with asyncio.timeout(60):  # until it waits for the row
+            while not await operator.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+                await asyncio.sleep(0.01)
+        await change.commit()
+        board = await rebuilding
+    assert board.epoch == 2
+    assert (await runtime.events.fresh(event.slug)).active_limit == 7
 
 
 async def test_a_lost_board_is_rebuilt_from_postgresql(runtime: Runtime, make_event: MakeEvent) -> None:

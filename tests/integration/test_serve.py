@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -10,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import psutil
@@ -55,6 +57,24 @@ def answers(server: Serving) -> bool:
 
 def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
     return [process for process in processes if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_a_burst_of_connections_goes_to_all_web_processes(home: Path) -> None:
+    """R2: 300 at once went 287 to 13, and channels stay where they are for the rest of the sale."""
+    with serving(home, WORKERS="2", ONSALE_DATA=str(home / "data")) as server, contextlib.ExitStack() as stack:
+        port = urlsplit(server.url).port
+        processes = server.web_processes()
+        before = [process.num_fds() for process in processes]
+        crowd = [stack.enter_context(socket.socket()) for _ in range(300)]
+        for one in crowd:
+            one.setblocking(False)
+            one.connect_ex(("127.0.0.1", port))
+
+        def taken() -> list[int]:
+            return [process.num_fds() - had for process, had in zip(processes, before, strict=True)]
+
+        until(lambda: sum(taken()) >= 300, "the last connection to be taken")
+        assert min(taken()) >= 75, taken()
 
 
 def test_the_whole_life_of_an_embedded_installation(home: Path) -> None:
@@ -125,7 +145,7 @@ def test_a_second_signal_ends_at_once(server: Serving) -> None:
     assert alive([web]) == []
 
 
-def one_line(run: Callable[..., subprocess.CompletedProcess[str]] = onsale_here, **settings: str) -> str:
+def one_line(settings: dict[str, str], run: Callable[..., subprocess.CompletedProcess[str]] = onsale_here) -> str:
     done = run("serve", **settings)
     assert done.returncode == 1
     assert done.stdout == ""
@@ -137,7 +157,7 @@ def one_line(run: Callable[..., subprocess.CompletedProcess[str]] = onsale_here,
 def test_a_port_in_use_is_named(home: Path, addresses: dict[str, str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        line = one_line(PORT=port, ONSALE_DATA=str(home / "unused"), **addresses)
+        line = one_line({"PORT": port, "ONSALE_DATA": str(home / "unused"), **addresses})
     assert f"port {port} is in use" in line
     assert "PORT" in line
     assert not (home / "unused").exists()
@@ -146,7 +166,7 @@ def test_a_port_in_use_is_named(home: Path, addresses: dict[str, str]) -> None:
 def test_a_broken_data_folder_is_named(home: Path) -> None:
     file = home / "file"
     file.write_text("")
-    line = one_line(PORT="0", ONSALE_DATA=str(file))
+    line = one_line({"PORT": "0", "ONSALE_DATA": str(file)})
     assert f"data folder {file}" in line
     assert "ONSALE_DATA" in line
 
@@ -155,34 +175,28 @@ def test_a_broken_secret_is_named(home: Path, addresses: dict[str, str]) -> None
     data = home / "broken-secret"
     data.mkdir()
     (data / "secret_key").write_text("\n")
-    assert "secret_key" in one_line(PORT="0", ONSALE_DATA=str(data), **addresses)
+    assert "secret_key" in one_line({"PORT": "0", "ONSALE_DATA": str(data), **addresses})
 
 
 def test_unreachable_stores_are_named(home: Path, addresses: dict[str, str]) -> None:
-    data = str(home / "unused-too")
-    line = one_line(PORT="0", ONSALE_DATA=data, **{**addresses, "DATABASE_URL": "postgresql://u:secret@127.0.0.1:1/x"})
+    settings = {"PORT": "0", "ONSALE_DATA": str(home / "unused-too"), **addresses}
+    line = one_line(settings | {"DATABASE_URL": "postgresql://u:secret@127.0.0.1:1/x"})
     assert "check DATABASE_URL" in line
     assert "secret" not in line
-    line = one_line(PORT="0", ONSALE_DATA=data, **{**addresses, "REDIS_URL": "redis://:secret@127.0.0.1:1/0"})
+    line = one_line(settings | {"REDIS_URL": "redis://:secret@127.0.0.1:1/0"})
     assert "check REDIS_URL" in line
     assert "secret" not in line
 
 
 def test_an_address_of_another_machine_is_named(home: Path, addresses: dict[str, str]) -> None:
-    line = one_line(PORT="0", ONSALE_HOST="203.0.113.9", ONSALE_DATA=str(home / "unused"), **addresses)
+    line = one_line({"PORT": "0", "ONSALE_HOST": "203.0.113.9", "ONSALE_DATA": str(home / "unused"), **addresses})
     assert "ONSALE_HOST" in line
 
 
 def test_what_the_application_refuses_at_start_is_one_line(home: Path, addresses: dict[str, str]) -> None:
     """A reason that only a web process finds comes out of `onsale serve`."""
-    line = one_line(
-        onsale,
-        PORT="0",
-        WORKERS="2",
-        ONSALE_DATA=str(home / "other"),
-        ONSALE_PAYMENT_PROVIDERS="piggybank",
-        **addresses,
-    )
+    settings = {"PORT": "0", "WORKERS": "2", "ONSALE_DATA": str(home / "other"), **addresses}
+    line = one_line(settings | {"ONSALE_PAYMENT_PROVIDERS": "piggybank"}, run=onsale)
     assert "piggybank" in line
 
 

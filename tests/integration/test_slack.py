@@ -14,8 +14,8 @@ import pytest
 import structlog
 
 from core.notifications.alert_messages import AlertMessage, Healed, MessengerAway
+from core.notifications.alerts import Alert
 from core.notifications.slack_http import SlackMessenger, payload
-from core.upkeep.alerts import Alert
 
 SECRET = "T00000000/B00000000/XXXXXXXXXXXXXXXXXXXXXXXX"
 NOW = 1_800_000_000.0

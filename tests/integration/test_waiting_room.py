@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import structlog
+from redis.exceptions import ResponseError
 
 from core import keys
 from core.errors import SaleClosed, SaleNotOpen
@@ -267,7 +269,7 @@ async def test_the_limit_follows_the_machines(settings: Any, stores: Any, make_e
         assert load.cpu is not None
         await limits.run()
         want = max(1, int((os.cpu_count() or 1) * 0.5))
-        assert int(await runtime.redis.get(keys.active_cap(event.slug))) == want
+        assert await runtime.redis.get(keys.active_cap(event.slug)) == b"%d" % want
         assert 0 < await runtime.redis.ttl(keys.active_cap(event.slug)) <= 360
         places = [await runtime.waiting_room.join(event, f"v{i}") for i in range(want + 3)]
         assert [p.state for p in places].count(PlaceState.ACTIVE) == want
@@ -361,3 +363,25 @@ async def test_one_large_crowd_delays_no_other_sale(runtime: Runtime, make_event
     await sweeping.run()
     assert await runtime.redis.zcard(keys.active_users(large.slug)) == 2 * SWEEP_BATCH
     answers.set()
+
+
+async def test_a_sale_whose_sweep_fails_stops_no_other_sale(runtime: Runtime, make_event: MakeEvent) -> None:
+    """R1: a defect in one sale's keys is that sale's; it is told, and raised only where no sale could be swept."""
+    broken, well = await make_event(active_limit=10), await make_event(active_limit=10)
+    for event in (broken, well):
+        await _waits(runtime, event, 5)
+    await runtime.redis.set(keys.active_users(broken.slug), "no sorted set")
+    known = [broken, well]
+
+    async def listed() -> list[Event]:
+        return known
+
+    runtime.events.list = listed  # type: ignore[method-assign]
+    sweeping = Sweeping(events=runtime.events, waiting_room=runtime.waiting_room, clock=runtime.clock)
+    with structlog.testing.capture_logs() as lines:
+        await sweeping.run()
+    assert await runtime.redis.zcard(keys.active_users(well.slug)) == 5
+    assert [line["slug"] for line in lines if line["event"] == "sweep failed"] == [broken.slug]
+    known.remove(well)
+    with pytest.raises(ResponseError):
+        await sweeping.run()

@@ -2,62 +2,33 @@
 
 from __future__ import annotations
 
-import asyncio
-import concurrent.futures
 import secrets
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from core import keys
 from core.embedded import Engines
-from core.runtime import Runtime, open_runtime
 from core.settings import Settings
 from core.venue.event import Event, SaleStatus
 from core.venue.new_event import NewEvent
 from core.waiting_room.place import PlaceState
 from tests.conftest import small_plan
+from tests.machine_world import World, opened_world
 
 VISITORS = [f"v{i}" for i in range(8)]
 visitors = st.sampled_from(VISITORS)
 LONG_AGO = 1_000.0
 
 
-class World:
-    """One loop and one runtime for all the examples; each example has an event of its own."""
-
-    def __init__(self, settings: Settings, stores: Engines) -> None:
-        self.runner = asyncio.Runner()
-        self._context = open_runtime(settings, stores)
-        self.runtime: Runtime = self.run(self._context.__aenter__())
-
-    def run(self, coroutine: Any) -> Any:
-        return self.runner.run(coroutine)
-
-    def close(self) -> None:
-        self.run(self._context.__aexit__(None, None, None))
-        self.runner.close()
-
-
 @pytest.fixture(scope="module")
 def world(settings: Settings, stores: Engines) -> Iterator[World]:
-    made: list[World] = []
-
-    def make() -> None:
-        made.append(World(settings, stores))
-
-    # A thread of its own: pytest's loop is running in this one.
-    with concurrent.futures.ThreadPoolExecutor(1) as thread:
-        thread.submit(make).result()
-        made[0].thread = thread  # type: ignore[attr-defined]
-        yield made[0]
-        thread.submit(made[0].close).result()
+    with opened_world(settings, stores) as opened:
+        yield opened
 
 
 class Queue(RuleBasedStateMachine):
@@ -164,8 +135,8 @@ class Queue(RuleBasedStateMachine):
     def redis_is_the_model(self) -> None:
         async def read() -> tuple[list[str], set[str]]:
             redis, slug = self.world.runtime.redis, self.event.slug
-            queue = await redis.zrange(keys.waiting_queue(slug), 0, -1)
-            active = await redis.zrange(keys.active_users(slug), 0, -1)
+            queue: Any = await redis.zrange(keys.waiting_queue(slug), 0, -1)
+            active: Any = await redis.zrange(keys.active_users(slug), 0, -1)
             return [v.decode() for v in queue], {v.decode() for v in active}
 
         queue, active = self.world.run(read())
@@ -178,13 +149,4 @@ def test_the_queue_keeps_order_and_limit(world: World) -> None:
         pass
 
     Machine.world = world
-    world.thread.submit(  # type: ignore[attr-defined]
-        run_state_machine_as_test,
-        Machine,
-        settings=settings(
-            max_examples=40,
-            stateful_step_count=25,
-            deadline=timedelta(seconds=60),
-            suppress_health_check=list(HealthCheck),
-        ),
-    ).result()
+    world.check(Machine, examples=40, steps=25)

@@ -24,6 +24,7 @@ from core.runtime import Runtime
 from core.venue.event import Event
 from tests.booking import rows
 from tests.conftest import MakeEvent
+from tests.live_server import PATIENCE
 
 CROWD = 50
 
@@ -313,14 +314,16 @@ async def test_the_index_allows_one_live_attempt(many: Any, runtime: Runtime, ma
 async def test_control_check_then_set_sells_twice(many: Any, runtime: Runtime, make_event: MakeEvent) -> None:
     """Without guard and unique index the same crowd buys one seat many times: the race above is real."""
     event = await make_event(seats=20)
+    all_have_looked = asyncio.Barrier(CROWD)
 
-    async def unguarded(visitor: str) -> bool:
+    async def unguarded(visitor: str) -> None:
         async with raw(many) as connection:
             free = await connection.fetchval(
                 "SELECT status = 'AVAILABLE' FROM seats WHERE event_id = $1 AND ordinal = 0", event.id
             )
-        if not free:
-            return False
+        assert free
+        async with asyncio.timeout(PATIENCE):
+            await all_have_looked.wait()
         async with raw(many) as connection, connection.transaction():
             await connection.execute("UPDATE seats SET status = 'PAYING' WHERE event_id = $1 AND ordinal = 0", event.id)
             await connection.execute(
@@ -330,10 +333,10 @@ async def test_control_check_then_set_sells_twice(many: Any, runtime: Runtime, m
                 event.id,
                 visitor,
             )
-        return True
 
-    sold = await asyncio.gather(*(unguarded(f"v{i}") for i in range(CROWD)))
-    assert sum(sold) > 1
+    await asyncio.gather(*(unguarded(f"v{i}") for i in range(CROWD)))
+    (sold,) = await rows(runtime, "SELECT count(*) FROM reservations WHERE event_id = $1", event.id)
+    assert sold[0] == CROWD
 
 
 async def test_the_unique_index_is_the_last_judge(many: Any, runtime: Runtime, make_event: MakeEvent) -> None:
@@ -356,17 +359,18 @@ async def test_seats_are_locked_in_order(many: Any, runtime: Runtime, make_event
     begin = (Path(store.__file__).parent / "sql" / "begin.sql").read_text()
     assert "ORDER BY ordinal\n    FOR UPDATE" in begin
     event = await make_event(seats=20)
+    both_have_one = asyncio.Barrier(2)
     with pytest.raises(asyncpg.DeadlockDetectedError):
-        await asyncio.gather(_lock(many, event, [1, 2]), _lock(many, event, [2, 1]))
+        await asyncio.gather(*(_lock(many, event, order, both_have_one) for order in ((1, 2), (2, 1))))
 
 
-async def _lock(database: Any, event: Event, order: Sequence[int]) -> None:
+async def _lock(database: Any, event: Event, order: tuple[int, int], both_have_one: asyncio.Barrier) -> None:
+    one = "SELECT FROM seats WHERE event_id = $1 AND ordinal = $2 FOR UPDATE"
     async with raw(database) as connection, connection.transaction():
-        for ordinal in order:
-            await connection.execute(
-                "SELECT FROM seats WHERE event_id = $1 AND ordinal = $2 FOR UPDATE", event.id, ordinal
-            )
-            await asyncio.sleep(0.1)
+        await connection.execute(one, event.id, order[0])
+        async with asyncio.timeout(PATIENCE):
+            await both_have_one.wait()
+        await connection.execute(one, event.id, order[1])
 
 
 async def _deadlocks(runtime: Runtime) -> int:

@@ -15,6 +15,7 @@ from core.seats.basket import Basket
 from core.seats.guard_lock_redis import require_free
 from core.seats.scripts_redis import SeatScripts
 from tests.conftest import MakeEvent
+from tests.live_server import PATIENCE
 
 CROWD = 100
 
@@ -28,7 +29,7 @@ async def test_one_of_a_crowd_gets_the_seat(guard: str, settings: Any, stores: A
             await runtime.waiting_room.join(event, visitor)
         winners = await _crowd(visitors, lambda visitor: runtime.seats.hold(event, visitor, [0]))
         assert len(winners) == 1
-        owner = await runtime.redis.get(keys.seat_state(event.slug, 0))
+        owner: Any = await runtime.redis.get(keys.seat_state(event.slug, 0))
         assert owner.decode().split("|")[0] == winners[0]
 
 
@@ -40,11 +41,15 @@ async def test_control_check_then_set_sells_twice(runtime: Runtime, make_event: 
         await runtime.waiting_room.join(event, visitor)
     scripts = SeatScripts(ScriptRunner(runtime.redis), runtime.settings)
 
+    all_have_looked = asyncio.Barrier(CROWD)
+
     async def unguarded(visitor: str) -> Basket:
         await require_free(runtime.redis, event, visitor, [0])
+        async with asyncio.timeout(PATIENCE):
+            await all_have_looked.wait()
         return await scripts.hold(event, visitor, [0], check=False)
 
-    assert len(await _crowd(visitors, unguarded)) > 1
+    assert len(await _crowd(visitors, unguarded)) == CROWD
 
 
 async def test_overlapping_baskets_never_share_a_seat(runtime: Runtime, make_event: MakeEvent) -> None:

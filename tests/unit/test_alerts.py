@@ -13,9 +13,9 @@ from pydantic import TypeAdapter
 
 from core.diagnosis.finding import ADVICE, Cause
 from core.diagnosis.health_check import WATCHED
-from core.upkeep import alerts
-from core.upkeep.alerts import GROUP_SECONDS, MOST_AN_HOUR, Book, Rule, Sighting
-from core.upkeep.health_watch import RULES
+from core.diagnosis.health_watch import RULES
+from core.notifications import alerts
+from core.notifications.alerts import GROUP_SECONDS, MOST_AN_HOUR, Book, Rule, Sighting
 
 NAMES = ("redis_away", "relay_stuck", "board_lost")
 

@@ -1,4 +1,4 @@
-"""The rate limit of one channel (issue 2, section 7)."""
+"""The rate limit of one channel (R8)."""
 
 from __future__ import annotations
 

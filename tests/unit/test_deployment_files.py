@@ -1,5 +1,4 @@
-"""Dockerfile and docker-compose.yml say what is true of this repository; no Docker engine is needed to know (issue 4,
-section 5)."""
+"""Dockerfile and docker-compose.yml say what is true of this repository; no Docker engine is needed to know."""
 
 from __future__ import annotations
 

@@ -38,8 +38,8 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         "diagnose",
         "reconcile",
         "replay",
-        "events dead list",
-        "events dead retry",
+        "messages dead list",
+        "messages dead retry",
     ],
 )
 def test_every_command_has_a_help_page(command: str) -> None:
@@ -68,3 +68,54 @@ def test_the_tree_has_no_paths_of_a_machine() -> None:
         ):
             text = (ROOT / name).read_text(errors="replace")
             assert "/work/" + "main" not in text, name
+
+
+#: Where rows and rules are cited.
+CITING = (".py", ".lua", ".sql", ".js", ".md")
+_ROW = re.compile(r"(?<![%\w'\"/.-])[DSRPFTVE]\d{1,2}(?![\w.])")
+
+
+def citing() -> list[Path]:
+    """The project's own texts that are read by people: code, tests, pages."""
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    return [
+        ROOT / name for name in listed if name.endswith(CITING) and "vendor/" not in name and (ROOT / name).exists()
+    ]
+
+
+def test_every_row_that_is_cited_is_in_the_requirements() -> None:
+    """And the table has no gap: the rows of each letter are numbered from 1."""
+    rows = re.findall(r"^\| ([A-Z])(\d+) \|", (ROOT / "docs" / "requirements.md").read_text(), re.MULTILINE)
+    letters = {letter: [int(number) for other, number in rows if other == letter] for letter, _ in rows}
+    assert {letter: len(numbers) for letter, numbers in letters.items()}.items() >= {"S": 35, "R": 11, "P": 11}.items()
+    assert all(numbers == list(range(1, len(numbers) + 1)) for numbers in letters.values())
+    known = {letter + number for letter, number in rows}
+    cited = {(row, path) for path in citing() for row in _ROW.findall(path.read_text())}
+    assert len(cited) > 300
+    assert sorted(f"{row} in {path.relative_to(ROOT)}" for row, path in cited if row not in known) == []
+
+
+def test_every_rule_that_is_cited_is_in_the_architecture() -> None:
+    rules = re.findall(r"^(\d+)\. ", (ROOT / "docs" / "architecture.md").read_text(), re.MULTILINE)
+    assert rules == [str(number) for number in range(1, 12)]
+    cited = {
+        (number, path)
+        for path in citing()
+        for numbers in re.findall(r"\b[Rr]ules? ((?:\d+(?:, | and )?)+)", path.read_text())
+        for number in re.findall(r"\d+", numbers)
+    }
+    assert len(cited) > 30
+    assert [f"{number} in {path.relative_to(ROOT)}" for number, path in cited if number not in rules] == []
+
+
+def test_nothing_is_cited_that_is_not_here() -> None:
+    """A reader has the repository, and no design paper or tracker of its makers."""
+    elsewhere = re.compile(r"\bDESIGN\b|\b[Ii]ssue \d|REQUIREMENTS\.md|PAYMENTS\.md")
+    own = Path(__file__)
+    assert [path.name for path in citing() if path != own and elsewhere.search(path.read_text())] == []
+
+
+def test_every_decision_is_in_the_index() -> None:
+    folder = ROOT / "docs" / "decisions"
+    listed = _LINK.findall((folder / "README.md").read_text())
+    assert sorted(listed) == sorted(page.name for page in folder.glob("*.md") if page.name != "README.md")

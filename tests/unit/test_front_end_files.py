@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -56,3 +57,12 @@ def test_vendored_libraries_are_listed_with_version_and_licence() -> None:
     assert set(listed) == {folder.name for folder in vendor.iterdir() if folder.is_dir()}
     for folder in listed:
         assert (vendor / folder / "LICENSE").stat().st_size > 300
+
+
+def test_the_types_of_vendored_libraries_are_of_their_version() -> None:
+    readme = (STATIC / "vendor" / "README.md").read_text()
+    vendored = dict(re.findall(r"npmjs\.com/package/([\w-]+)\) \| (\d+\.\d+\.\d+) \|", readme))
+    checked = json.loads((ROOT / "tools" / "js" / "package.json").read_text())["devDependencies"]
+    typed = vendored.keys() & checked.keys()
+    assert len(typed) >= 4
+    assert {name: checked[name] for name in typed} == {name: vendored[name] for name in typed}

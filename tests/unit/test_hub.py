@@ -1,4 +1,4 @@
-"""A broadcast waits for nobody, and who falls too far behind is closed with "reconnect" (issue 2, section 5)."""
+"""A broadcast waits for nobody, and who falls too far behind is closed with "reconnect" (D5)."""
 
 from __future__ import annotations
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,8 +12,10 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-#: A package may import those before it and itself.
 LAYERS = ("core", "realtime", "web", "cli")
+
+#: They stay in the repository: the wheel and the image have none of them.
+NOT_SHIPPED = ("bench", "tests", "scripts")
 
 #: Libraries that talk to a server, and what the name of a core module that imports one at run time must end in.
 IO_LIBRARIES = {"redis", "asyncpg", "databases", "sqlalchemy", "alembic", "aiokafka", "httpx", "aiosmtplib", "stripe"}
@@ -22,8 +26,8 @@ IO_SUFFIXES = ("_redis", "_postgres", "_kafka", "_http", "_smtp")
 COMPOSITION = {
     "core.runtime",
     "core.database",
-    "core.embedded",
     "core.messaging.pipeline",
+    "core.notifications.composition",
     "core.payments.composition",
 }
 IO_PACKAGES = ("core.migrations.",)
@@ -55,11 +59,18 @@ def imported(tree: ast.Module, *, for_types_too: bool = True) -> Iterator[tuple[
             yield node.module or "", node.lineno
 
 
-def layer_breaches(name: str, tree: ast.Module) -> list[str]:
-    own = LAYERS.index(name.split(".")[0])
-    return [
-        f"{name}:{line} imports {other}" for other, line in imported(tree) if other.split(".")[0] in LAYERS[own + 1 :]
-    ]
+def contracts(config: Path) -> subprocess.CompletedProcess[str]:
+    """import-linter's word on the contracts in that file."""
+    return subprocess.run(
+        [Path(sys.executable).with_name("lint-imports"), "--no-cache", "--no-logo", "--config", config],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+
+
+def unshipped(name: str, tree: ast.Module) -> list[str]:
+    return [f"{name}:{line} imports {other}" for other, line in imported(tree) if other.split(".")[0] in NOT_SHIPPED]
 
 
 def io_breaches(name: str, tree: ast.Module) -> list[str]:
@@ -72,9 +83,27 @@ def io_breaches(name: str, tree: ast.Module) -> list[str]:
     ]
 
 
+def test_imports_go_one_way() -> None:
+    """`core <- realtime <- web <- cli`, and an order of the rooms within core: pyproject.toml has both."""
+    done = contracts(ROOT / "pyproject.toml")
+    assert done.returncode == 0, done.stdout
+    assert "2 kept, 0 broken" in done.stdout
+
+
+def test_the_order_of_the_rooms_is_looked_at(tmp_path: Path) -> None:
+    """The contracts can be broken: notifications read messages, and messaging may not know of notifications."""
+    text = (ROOT / "pyproject.toml").read_text()
+    wrong = text.replace("upkeep | notifications |", "upkeep |").replace('"messaging |', '"messaging | notifications |')
+    assert wrong != text
+    (tmp_path / "wrong.toml").write_text(wrong)
+    done = contracts(tmp_path / "wrong.toml")
+    assert done.returncode == 1
+    assert "core.notifications is not allowed to import core.messaging" in done.stdout
+
+
 @pytest.mark.parametrize("package", LAYERS)
-def test_a_room_imports_only_the_rooms_below_it(package: str) -> None:
-    breaches = [breach for name, tree in modules(package) for breach in layer_breaches(name, tree)]
+def test_the_product_leans_on_nothing_that_stays_in_the_repository(package: str) -> None:
+    breaches = [breach for name, tree in modules(package) for breach in unshipped(name, tree)]
     assert not breaches, "\n".join(breaches)
 
 
@@ -109,7 +138,7 @@ def test_only_settings_reads_the_environment_in_core() -> None:
 def test_the_rules_see_a_breach() -> None:
     """The checks above can fail."""
     tree = ast.parse("def f():\n    from web.app import create_app\nimport redis.asyncio\n")
-    assert layer_breaches("core.seats.board", tree) == ["core.seats.board:2 imports web.app"]
+    assert unshipped("cli.main", ast.parse("def f():\n    import bench.run")) == ["cli.main:2 imports bench.run"]
     assert len(io_breaches("core.seats.board", tree)) == 1
     assert not io_breaches("core.seats.board_redis", tree)
     typed = ast.parse("if TYPE_CHECKING:\n    import redis\n")

@@ -1,10 +1,11 @@
-"""Issue 4, section 4: what is known of a periodic job's runs, whichever way they end."""
+"""What is known of a periodic job's runs, whichever way they end."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
@@ -36,7 +37,7 @@ def sample(name: str, **labels: str) -> float:
 @pytest.mark.parametrize(
     ("run", "result"), [(_well, "ok"), (_away, "store_unavailable"), (_broken, "failed"), (_hangs, "failed")]
 )
-async def test_each_run_is_counted_and_measured(run: Callable[[], Awaitable[None]], result: str) -> None:
+async def test_each_run_is_counted_and_measured(run: Callable[[], Coroutine[Any, Any, None]], result: str) -> None:
     name = f"test_{run.__name__}"
     supervisor, began = Supervisor(), time.time()
     jobs = Jobs(supervisor=supervisor, leases=None)  # type: ignore[arg-type]

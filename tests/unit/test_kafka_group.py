@@ -42,7 +42,7 @@ async def handled(stuck: dict[TopicPartition, Progress]) -> tuple[SlowCoordinato
         settings=Settings.load(), topic="topic", group="group", process="test", handler=handler, retries=RetryPlan(3)
     )
     consumer = SlowCoordinator()
-    task = asyncio.create_task(group._handle(consumer, {PARTITION: [record(7), record(8)]}))  # type: ignore[arg-type]
+    task = asyncio.create_task(group._handle(consumer, {PARTITION: [record(7), record(8)]}))
     for _ in range(20):
         await asyncio.sleep(0)
     return consumer, task

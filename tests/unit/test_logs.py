@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import logging
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import structlog
 
-from core.logs import configure_logs
+from core.logs import ROOTS, configure_logs
 from core.settings import Settings
 
 
@@ -69,3 +74,74 @@ def test_the_level_is_the_one_asked_for(capsys: pytest.CaptureFixture[str]) -> N
     assert "broke" in said
     assert "held" not in said
     assert "careful" not in said
+
+
+PROJECT = Path(__file__).parents[2]
+LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}
+
+#: Names that the documentation tells operators to search for: they stay as they are.
+DOCUMENTED = {
+    name for page in (PROJECT / "docs").glob("*.md") for name in re.findall(r"`([a-z]+_[a-z_]+)`", page.read_text())
+}
+
+
+def calls() -> Iterator[tuple[str, ast.Call]]:
+    """Every call in the product, with the file and line where it stands."""
+    for root in ROOTS:
+        for path in sorted((PROJECT / root).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Call):
+                    yield f"{path.relative_to(PROJECT)}:{node.lineno}", node
+
+
+def test_every_logger_has_its_modules_name() -> None:
+    """One called "payments" was under none of the roots: no line of any payment was ever written."""
+    loggers = [(place, node) for place, node in calls() if ast.unparse(node.func) == "structlog.get_logger"]
+    assert len(loggers) > 30
+    assert [place for place, node in loggers if ast.unparse(node) != "structlog.get_logger(__name__)"] == []
+
+
+_EVERY_LOGGER_SPEAKS = """
+import importlib, pkgutil, sys
+from core.logs import ROOTS, configure_logs
+from core.settings import Settings
+for root in ROOTS:
+    for module in pkgutil.walk_packages(importlib.import_module(root).__path__, f"{root}."):
+        if not module.name.startswith("core.migrations") and not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+configure_logs(Settings.load(log_format="json"))
+names = [name for name, module in sys.modules.items() if name.split(".")[0] in ROOTS and hasattr(module, "log")]
+for name in names:
+    sys.modules[name].log.info("heard", module=name)
+print(*names, sep="\\n")
+"""
+
+
+def test_every_logger_of_the_product_is_heard() -> None:
+    """In a process of its own: a logger keeps the configuration of its first use."""
+    done = subprocess.run([sys.executable, "-c", _EVERY_LOGGER_SPEAKS], cwd=PROJECT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    heard = [json.loads(line)["module"] for line in done.stderr.splitlines()]
+    assert heard == done.stdout.split()
+    assert {name.split(".")[0] for name in heard} >= {"core", "realtime", "web"}
+    assert any(name.startswith("core.payments.") for name in heard)
+
+
+def event_names() -> Iterator[tuple[str, str]]:
+    for place, node in calls():
+        logs = [part for part in ast.walk(node.func) if isinstance(part, ast.Attribute) and part.attr in LEVELS]
+        if not any(ast.unparse(part.value) in ("log", "self._log", "self.log") for part in logs) or not node.args:
+            continue
+        named = ast.walk(node.args[0])
+        yield from (
+            (place, part.value) for part in named if isinstance(part, ast.Constant) and isinstance(part.value, str)
+        )
+
+
+def test_lines_are_named_in_plain_words() -> None:
+    """One form, so that a search for one line finds the others: "relay resumed", not "relay_resumed"."""
+    names = list(event_names())
+    assert len(names) > 70
+    assert {"payment_timeout", "circuit_changed"} <= DOCUMENTED
+    assert [f"{place} {name}" for place, name in names if "_" in name and name not in DOCUMENTED] == []
+    assert [f"{place} {name}" for place, name in names if not re.match(r"[\w/ :,.'-]+$", name)] == []

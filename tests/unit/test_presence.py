@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
+import pytest
+
 from core.errors import StoreUnavailable
+from core.process.supervisor import Supervisor
 from core.venue.event import Event, SaleStatus
 from core.waiting_room.queue_redis import WaitingRoom
 from realtime.attendance import Attendance
 from realtime.presence import Presence
-from realtime.wire import ExpiredReason
 
 UNTIL = datetime(2026, 5, 1, tzinfo=UTC)
 EVENT = Event(
@@ -39,39 +42,33 @@ class Beats:
     def __init__(self) -> None:
         self.calls: list[list[str]] = []
         self.missing: set[str] = set()
-        self.away = False
+        self.fault: Exception | None = None
         self.meanwhile: Any = None
 
     async def beat(self, event: Event, visitors: Sequence[str]) -> set[str]:
-        if self.away:
-            raise StoreUnavailable
+        if self.fault is not None:
+            raise self.fault
         self.calls.append(list(visitors))
         if self.meanwhile is not None:
             self.meanwhile()
         return self.missing & set(visitors)
 
 
-class Tab:
-    """Remembers what it was told."""
+def active(visitor: str) -> Attendance:
+    attendance = Attendance(visitor)
+    attendance.admitted(1, UNTIL, 1)
+    return attendance
+
+
+class Night:
+    """An event with visitors; whose absence is reported, and at which news of them."""
 
     def __init__(self) -> None:
-        self.expired: list[ExpiredReason] = []
+        self.event = EVENT
+        self.reported: list[tuple[str, int]] = []
 
-    def told_waiting(self) -> None: ...
-
-    def told_admitted(self) -> None: ...
-
-    def told_expired(self, reason: ExpiredReason) -> None:
-        self.expired.append(reason)
-
-    def told(self, message: bytes) -> None: ...
-
-
-def active(visitor: str) -> tuple[Attendance, Tab]:
-    attendance, tab = Attendance(visitor), Tab()
-    attendance.admitted(1, UNTIL, 1)
-    attendance.tabs.append(tab)
-    return attendance, tab
+    def absent(self, attendance: Attendance, revision: int) -> None:
+        self.reported.append((attendance.visitor, revision))
 
 
 def presence_of(beats: Beats) -> Presence:
@@ -79,12 +76,12 @@ def presence_of(beats: Beats) -> Presence:
 
 
 async def test_many_signs_of_many_visitors_are_one_call_for_each_thousand() -> None:
-    beats = Beats()
+    beats, night = Beats(), Night()
     presence = presence_of(beats)
-    attendances = [active(f"v{i}")[0] for i in range(2500)]
+    attendances = [active(f"v{i}") for i in range(2500)]
     for _ in range(3):
         for attendance in attendances:
-            presence.alive(EVENT, attendance)
+            presence.alive(night, attendance)
     await presence.flush()
     assert [len(call) for call in beats.calls] == [1000, 1000, 500]
     assert len({visitor for call in beats.calls for visitor in call}) == 2500
@@ -95,53 +92,44 @@ async def test_many_signs_of_many_visitors_are_one_call_for_each_thousand() -> N
 async def test_who_neither_waits_nor_is_active_has_nothing_to_keep_alive() -> None:
     beats = Beats()
     presence = presence_of(beats)
-    presence.alive(EVENT, Attendance("v1"))
+    presence.alive(Night(), Attendance("v1"))
     await presence.flush()
     assert beats.calls == []
 
 
-async def test_who_is_out_is_told_so() -> None:
-    beats = Beats()
+async def test_who_is_out_is_reported_with_the_last_news_from_before_the_call() -> None:
+    beats, night = Beats(), Night()
     presence = presence_of(beats)
-    (gone, gone_tab), (here, here_tab) = active("gone"), active("here")
+    gone, here = active("gone"), active("here")
     beats.missing = {"gone"}
-    presence.alive(EVENT, gone)
-    presence.alive(EVENT, here)
+    before = gone.revision
+    beats.meanwhile = lambda: gone.waits(9, 5)
+    presence.alive(night, gone)
+    presence.alive(night, here)
     await presence.flush()
-    assert gone_tab.expired == [ExpiredReason.HEARTBEAT]
-    assert gone.state is None
-    assert here_tab.expired == []
+    assert night.reported == [("gone", before)]
 
 
-async def test_news_that_came_during_the_call_is_newer_than_its_answer() -> None:
-    beats = Beats()
+@pytest.mark.parametrize("fault", [StoreUnavailable(), RuntimeError("a bug")])
+async def test_beats_that_could_not_be_written_are_kept(fault: Exception) -> None:
+    """R1, D4: of all events, also when something fails that nobody thought of."""
+    beats, night, other = Beats(), Night(), Night()
     presence = presence_of(beats)
-    attendance, tab = active("v1")
-    beats.missing = {"v1"}
-    beats.meanwhile = lambda: attendance.waits(9, 5)
-    presence.alive(EVENT, attendance)
+    presence.alive(night, active("v1"))
+    presence.alive(other, active("v2"))
+    beats.fault = fault
+    with contextlib.suppress(RuntimeError):
+        await presence.flush()
+    beats.fault = None
     await presence.flush()
-    assert tab.expired == []
-    assert attendance.state == "waiting"
-
-
-async def test_beats_wait_for_a_store_that_is_away() -> None:
-    beats = Beats()
-    presence = presence_of(beats)
-    attendance, tab = active("v1")
-    beats.away = True
-    presence.alive(EVENT, attendance)
-    await presence.flush()
-    beats.away = False
-    await presence.flush()
-    assert beats.calls == [["v1"]]
-    assert tab.expired == []
+    assert sorted(beats.calls) == [["v1"], ["v2"]]
+    assert (night.reported, other.reported) == ([], [])
 
 
 async def test_what_was_gathered_is_written_when_the_process_stops() -> None:
     beats = Beats()
     presence = presence_of(beats)
-    presence.start()
-    presence.alive(EVENT, active("v1")[0])
+    presence.start(Supervisor())
+    presence.alive(Night(), active("v1"))
     await presence.stop()
     assert beats.calls == [["v1"]]

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.clock import ManualClock
 from core.errors import TooManyRequests
+from tests.manual_clock import ManualClock
 from web.rate_limits import RateLimit, network
 
 

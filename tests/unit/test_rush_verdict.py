@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -39,7 +40,7 @@ def kinds(told: Sequence[End], known: Truth) -> set[str]:
     return {difference.kind for difference in differences(told, known)}
 
 
-def with_row(number: int, **changes: object) -> Truth:
+def with_row(number: int, **changes: Any) -> Truth:
     rows = list(truth().reservations)
     rows[number] = replace(rows[number], **changes)
     return replace(truth(), reservations=rows)

@@ -15,7 +15,7 @@ from core.settings_docs import document
 
 ROOT = Path(__file__).parents[2]
 
-#: Names that DESIGN.md promises to others.
+#: Names that others rely on: they stay as they are.
 PROMISED = {
     "PORT",
     "WORKERS",

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from core.figures.windows import Window, quantile
-from core.upkeep.eviction_redis import evicts
+from core.upkeep.memory_redis import node_memory
 
 BOUNDS = (0.01, 0.1, 1.0, math.inf)
 
@@ -63,4 +63,5 @@ def test_a_window_counts_what_was_added_within_it(batches: list[list[float]]) ->
 )
 def test_a_policy_that_throws_holds_away_is_named(memory: dict[str, object], policy: str | None) -> None:
     """S11: a hold and a lock have a TTL, so that `volatile-*` evicts them first of all."""
-    assert evicts(memory) == policy
+    node = node_memory("redis", {"used_memory": 1, **memory})
+    assert (node.policy if node.evicts else None) == policy

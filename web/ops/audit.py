@@ -12,7 +12,7 @@ from core.errors import StoreUnavailable
 from core.venue.event import Event
 from web.app_state import AppState
 
-log = structlog.get_logger("web")
+log = structlog.get_logger(__name__)
 
 
 async def note(parts: AppState, actor: str, action: str, subject: str, **detail: Any) -> None:

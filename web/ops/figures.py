@@ -234,7 +234,7 @@ async def overview(call: Call[None]) -> Response:
 async def _overview(call: Call[None]) -> Overview:
     runtime, parts = call.runtime, _Parts(call, "all")
     components, (events, standing), sold, lag = await asyncio.gather(
-        health.examine(runtime, call.parts.probes),
+        health.examine(runtime, call.parts.probes, health.checks_of(call.parts.live)),
         _standing(runtime, parts),
         parts.get("sold", partial(_sold, runtime)),
         parts.get("lag", partial(_lag, runtime)),

@@ -1,6 +1,6 @@
 """The first schema: events, seats, reservations, payments, outbox, processed events, audit."""
 
-from alembic import op
+from core.migrations.script import run
 
 revision = "0001"
 down_revision = None
@@ -133,6 +133,4 @@ CREATE INDEX audit_at ON audit (at);
 
 
 def upgrade() -> None:
-    for statement in _SCHEMA.split(";\n"):
-        if statement.strip():
-            op.execute(statement)
+    run(_SCHEMA)

@@ -1,6 +1,6 @@
 """Events: the order of each reservation's outbox rows, dead letters."""
 
-from alembic import op
+from core.migrations.script import run
 
 revision = "0002"
 down_revision = "0001"
@@ -41,6 +41,4 @@ CREATE INDEX dead_letters_open ON dead_letters (id) WHERE retried_at IS NULL;
 
 
 def upgrade() -> None:
-    for statement in _SCHEMA.split(";\n"):
-        if statement.strip():
-            op.execute(statement)
+    run(_SCHEMA)

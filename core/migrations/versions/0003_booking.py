@@ -1,6 +1,6 @@
 """Booking: the end of a reservation is told to Redis and the browser even when the process dies in between."""
 
-from alembic import op
+from core.migrations.script import run
 
 revision = "0003"
 down_revision = "0002"
@@ -17,6 +17,4 @@ CREATE INDEX payments_to_do ON payments (next_attempt_at) WHERE status IN ('NEW'
 
 
 def upgrade() -> None:
-    for statement in _SCHEMA.split(";\n"):
-        if statement.strip():
-            op.execute(statement)
+    run(_SCHEMA)

@@ -1,6 +1,6 @@
 """Live sales figures, kept by a consumer of the reservation events."""
 
-from alembic import op
+from core.migrations.script import run
 
 revision = "0004"
 down_revision = "0003"
@@ -29,6 +29,4 @@ CREATE TABLE sales_by_minute (
 
 
 def upgrade() -> None:
-    for statement in _SCHEMA.split(";\n"):
-        if statement.strip():
-            op.execute(statement)
+    run(_SCHEMA)

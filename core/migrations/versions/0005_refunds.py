@@ -1,6 +1,6 @@
 """Refunds that a provider refuses: since when a person has to look at one."""
 
-from alembic import op
+from core.migrations.script import run
 
 revision = "0005"
 down_revision = "0004"
@@ -12,6 +12,4 @@ CREATE INDEX payments_for_people ON payments (needs_person_at) WHERE needs_perso
 
 
 def upgrade() -> None:
-    for statement in _SCHEMA.split(";\n"):
-        if statement.strip():
-            op.execute(statement)
+    run(_SCHEMA)

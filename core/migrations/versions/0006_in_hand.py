@@ -1,6 +1,6 @@
 """Events: what consumers have in hand, so that a message that kills its process is found; room for an outbox's claims."""
 
-from alembic import op
+from core.migrations.script import run
 
 revision = "0006"
 down_revision = "0005"
@@ -29,6 +29,4 @@ ALTER TABLE outbox SET (fillfactor = 50);
 
 
 def upgrade() -> None:
-    for statement in _SCHEMA.split(";\n"):
-        if statement.strip():
-            op.execute(statement)
+    run(_SCHEMA)

@@ -19,7 +19,7 @@ if basket.till > now and redis.call('ZSCORE', KEYS[7], visitor) then
   return { 'held' }
 end
 local changes = {}
-for _, ordinal in ipairs(basket.seats) do free_seat(KEYS[1], KEYS[3], prefix, ordinal, changes) end
+for _, ordinal in ipairs(basket.seats) do free_seat(KEYS[1], KEYS[3], prefix, visitor, ordinal, changes) end
 drop_basket(KEYS[4], KEYS[5], visitor)
 publish_changes(KEYS[2], ARGV[3], changes)
 return { 'freed' }

@@ -1,7 +1,7 @@
 -- Adds seats to a visitor's basket, all or nothing (S3).
 -- KEYS 1 board  2 board version  3 holds  4 baskets  5 basket deadlines  6 active users  7 active until  8 fence
 -- ARGV 1 visitor  2 state key prefix  3 hold length, ms  4 seats of one visitor, at most  5 extensions allowed
---      6 seats channel  7 'check' or 'trust' (trust: the caller has checked under its own lock or version)
+--      6 seats channel  7 'check' or 'trust' (trust: that nobody holds them has been checked under a lock or a version)
 --      8... ordinals, without duplicates
 -- Returns {'ok', fence, until ms, extensions left, mode, ordinal...}, or {'no_board'} {'not_active'} {'paying'}
 --         {'too_many', held} {'no_such_seat', ordinal...} {'taken', ordinal...}
@@ -34,7 +34,10 @@ for i = 8, #ARGV do
     unknown[#unknown + 1] = ordinal
   elseif not own[ordinal] then
     wanted[#wanted + 1] = ordinal
-    if ARGV[7] == 'check' and (redis.call('EXISTS', prefix .. ordinal) == 1 or seat_byte(board, ordinal) ~= AVAILABLE) then
+    local byte = seat_byte(board, ordinal)
+    -- Whatever the caller has checked: what PostgreSQL has sold or blocked meanwhile stays so.
+    if byte == SOLD or byte == BLOCKED
+      or ARGV[7] == 'check' and (byte == HELD or redis.call('EXISTS', prefix .. ordinal) == 1) then
       taken[#taken + 1] = ordinal
     end
   end

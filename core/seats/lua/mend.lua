@@ -12,29 +12,29 @@ if seat_byte(KEYS[1], ordinal) ~= tonumber(ARGV[4]) then return 0 end
 local state = redis.call('GET', key) or ''
 if state ~= ARGV[5] then return 0 end
 
-if state ~= ARGV[7] and state ~= '' then
-  -- Out of the basket of who seemed to have it.
-  local owner = string.match(state, '^(.-)|')
-  local basket = owner and read_basket(KEYS[4], owner)
-  if basket then
-    local kept = {}
-    for _, seat in ipairs(basket.seats) do
-      if seat ~= ordinal then kept[#kept + 1] = seat end
-    end
-    if #kept < #basket.seats then
-      basket.seats = kept
-      if #kept > 0 then
-        write_basket(KEYS[4], KEYS[5], owner, basket)
-      else
-        drop_basket(KEYS[4], KEYS[5], owner)
-        redis.call('ZREM', KEYS[6], owner)
-      end
-    end
+local taken_from
+if state ~= ARGV[7] then
+  taken_from = take_seat(KEYS[3], KEYS[4], KEYS[5], KEYS[6], ARGV[2], ordinal)
+end
+if ARGV[7] ~= '' then
+  redis.call('SET', key, ARGV[7], 'PX', ARGV[8])
+  -- The payer's basket as well: it is what keeps the payer in while the payment is under way (rule 5).
+  local payer, fence = string.match(ARGV[7], '^(.-)|(%d+)|')
+  local till = clock_ms() + tonumber(ARGV[8])
+  local basket = read_basket(KEYS[4], payer)
+  if not basket or basket.mode == 'lapsed' then
+    basket = { fence = fence, till = till, extensions = 0, mode = 'paying', seats = {} }
+  end
+  if basket.mode == 'paying' and basket.fence == fence then
+    local there = false
+    for _, seat in ipairs(basket.seats) do there = there or seat == ordinal end
+    if not there then basket.seats[#basket.seats + 1] = ordinal end
+    write_basket(KEYS[4], KEYS[5], payer, basket)
+    redis.call('ZADD', KEYS[6], integer(till), payer)
   end
 end
-if ARGV[7] == '' then redis.call('DEL', key) else redis.call('SET', key, ARGV[7], 'PX', ARGV[8]) end
 redis.call('ZREM', KEYS[3], ordinal)
 local changes = {}
 put_byte(KEYS[1], ordinal, byte, changes)
-publish_changes(KEYS[2], ARGV[3], changes)
+publish_changes(KEYS[2], ARGV[3], changes, taken_from)
 return 1

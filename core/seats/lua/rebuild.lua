@@ -17,15 +17,38 @@ local till = clock_ms() + tonumber(ARGV[5])
 for i = 7, #ARGV, 3 do
   local visitor, fence, list = ARGV[i], ARGV[i + 1], ARGV[i + 2]
   for ordinal in string.gmatch(list, '%d+') do
-    redis.call('SET', ARGV[3] .. ordinal, visitor .. '|' .. fence .. '|paying', 'PX', ARGV[5])
+    local state = visitor .. '|' .. fence .. '|paying'
+    if redis.call('GET', ARGV[3] .. ordinal) ~= state then take_seat(KEYS[7], KEYS[3], KEYS[4], KEYS[5], ARGV[3], ordinal) end
+    redis.call('SET', ARGV[3] .. ordinal, state, 'PX', ARGV[5])
   end
   redis.call('HSET', KEYS[3], visitor, fence .. '|' .. integer(till) .. '|0|paying|' .. list)
+  redis.call('ZREM', KEYS[4], visitor)
   redis.call('ZADD', KEYS[5], integer(till), visitor)
 end
 for _, ordinal in ipairs(redis.call('ZRANGE', KEYS[7], 0, -1)) do
   local state = redis.call('GET', ARGV[3] .. ordinal)
-  if state and string.find(state, '|held', 1, true) and seat_byte(KEYS[1], ordinal) == AVAILABLE then
-    redis.call('SETRANGE', KEYS[1], ordinal, string.char(HELD))
+  if state and string.find(state, '|held', 1, true) then
+    if seat_byte(KEYS[1], ordinal) == AVAILABLE then
+      redis.call('SETRANGE', KEYS[1], ordinal, string.char(HELD))
+    else
+      take_seat(KEYS[7], KEYS[3], KEYS[4], KEYS[5], ARGV[3], ordinal)
+    end
+  end
+end
+-- Paying in Redis, and not (yet) in PostgreSQL: a checkout between its two steps.
+for _, visitor in ipairs(redis.call('ZRANGE', KEYS[5], 0, -1)) do
+  local basket = read_basket(KEYS[3], visitor)
+  if basket and basket.mode == 'paying' then
+    for _, ordinal in ipairs(basket.seats) do
+      if redis.call('GET', ARGV[3] .. ordinal) == visitor .. '|' .. basket.fence .. '|paying'
+        and seat_byte(KEYS[1], ordinal) ~= HELD then
+        if seat_byte(KEYS[1], ordinal) == AVAILABLE then
+          redis.call('SETRANGE', KEYS[1], ordinal, string.char(HELD))
+        else
+          take_seat(KEYS[7], KEYS[3], KEYS[4], KEYS[5], ARGV[3], ordinal)
+        end
+      end
+    end
   end
 end
 -- Whoever looks at a closed sale makes a board that dies again; the first sweep of an open sale makes it stay.

@@ -19,7 +19,7 @@ local going, kept = {}, {}
 for i = 4, #ARGV do going[ARGV[i]] = true end
 for _, ordinal in ipairs(basket.seats) do
   if going[ordinal] then
-    free_seat(board, holds, prefix, ordinal, changes)
+    free_seat(board, holds, prefix, visitor, ordinal, changes)
   else
     kept[#kept + 1] = ordinal
   end

@@ -76,7 +76,10 @@ local function basket_reply(basket)
   return reply
 end
 
-local function free_seat(board, holds, prefix, ordinal, changes)
+-- Frees a seat of a visitor, or one that nobody has (visitor nil). One that has become somebody else's stays theirs.
+local function free_seat(board, holds, prefix, visitor, ordinal, changes)
+  local state = redis.call('GET', prefix .. ordinal)
+  if state and not (visitor and string.sub(state, 1, #visitor + 1) == visitor .. '|') then return end
   redis.call('DEL', prefix .. ordinal)
   redis.call('ZREM', holds, ordinal)
   if seat_byte(board, ordinal) == HELD then put_byte(board, ordinal, AVAILABLE, changes) end
@@ -86,7 +89,31 @@ end
 local function free_basket(board, holds, baskets, deadlines, prefix, visitor, changes)
   local basket = read_basket(baskets, visitor)
   if not basket or basket.mode == 'paying' then return false end
-  for _, ordinal in ipairs(basket.seats) do free_seat(board, holds, prefix, ordinal, changes) end
+  for _, ordinal in ipairs(basket.seats) do free_seat(board, holds, prefix, visitor, ordinal, changes) end
   drop_basket(baskets, deadlines, visitor)
   return #basket.seats > 0
+end
+
+-- Takes a seat from whoever has it, held or being paid for: PostgreSQL has decided otherwise. The board is the caller's.
+-- Returns the visitor who had it, or nil.
+local function take_seat(holds, baskets, deadlines, paying, prefix, ordinal)
+  local state = redis.call('GET', prefix .. ordinal)
+  redis.call('DEL', prefix .. ordinal)
+  redis.call('ZREM', holds, ordinal)
+  local owner = state and string.match(state, '^(.-)|')
+  local basket = owner and read_basket(baskets, owner)
+  if not basket then return owner end
+  local kept = {}
+  for _, seat in ipairs(basket.seats) do
+    if seat ~= ordinal then kept[#kept + 1] = seat end
+  end
+  if #kept == #basket.seats then return owner end
+  basket.seats = kept
+  if #kept > 0 then
+    write_basket(baskets, deadlines, owner, basket)
+  else
+    drop_basket(baskets, deadlines, owner)
+    redis.call('ZREM', paying, owner)
+  end
+  return owner
 end

@@ -12,27 +12,17 @@ local visitor, prefix, fence, byte = ARGV[1], ARGV[2], ARGV[4], tonumber(ARGV[5]
 if is_lost(KEYS[1], KEYS[2]) then return { 'no_board' } end
 local changes = {}
 
-local function take_from(other, ordinal)
-  local theirs = read_basket(baskets, other)
-  if not theirs then return end
-  local kept = {}
-  for _, seat in ipairs(theirs.seats) do
-    if seat ~= ordinal then kept[#kept + 1] = seat end
-  end
-  theirs.seats = kept
-  if #kept == 0 then drop_basket(baskets, deadlines, other) else write_basket(baskets, deadlines, other, theirs) end
-end
-
 for i = 8, #ARGV do
   local ordinal = ARGV[i]
   local state = redis.call('GET', prefix .. ordinal)
-  local owner, held_by_fence
-  if state then owner, held_by_fence = string.match(state, '^(.-)|(%d+)|') end
-  local own = not state or held_by_fence == fence
+  local own = not state or string.match(state, '^.-|(%d+)|') == fence
   if own or byte == SOLD then
-    if not own then take_from(owner, ordinal) end
-    redis.call('DEL', prefix .. ordinal)
-    redis.call('ZREM', holds, ordinal)
+    if own then
+      redis.call('DEL', prefix .. ordinal)
+      redis.call('ZREM', holds, ordinal)
+    else
+      take_seat(holds, baskets, deadlines, KEYS[6], prefix, ordinal)
+    end
     local current = seat_byte(board, ordinal)
     -- A late "available again" must not open a seat that was sold or blocked meanwhile.
     if byte == SOLD or current == HELD then put_byte(board, ordinal, byte, changes) end
@@ -40,6 +30,15 @@ for i = 8, #ARGV do
 end
 local basket = read_basket(baskets, visitor)
 if basket and basket.fence == fence then
+  -- A seat of this basket that was not named is somebody else's in PostgreSQL: no state may outlive the basket. Its byte
+  -- stays as it is, unavailable, until it is told by whoever changed the row, or mended.
+  for _, ordinal in ipairs(basket.seats) do
+    local state = redis.call('GET', prefix .. ordinal)
+    if state and string.match(state, '^.-|(%d+)|') == fence then
+      redis.call('DEL', prefix .. ordinal)
+      redis.call('ZREM', holds, ordinal)
+    end
+  end
   drop_basket(baskets, deadlines, visitor)
   local session_end = tonumber(redis.call('ZSCORE', KEYS[7], visitor) or '0')
   local soon = clock_ms() + tonumber(ARGV[7])

@@ -89,7 +89,7 @@ end
 for _, ordinal in ipairs(looked_at(redis.call('ZRANGEBYSCORE', HOLDS, '-inf', integer(now), 'LIMIT', 0, left_to_do))) do
   local keeps = redis.call('PTTL', PREFIX .. ordinal)
   if keeps == -2 then
-    free_seat(BOARD, HOLDS, PREFIX, ordinal, seat_changes)
+    free_seat(BOARD, HOLDS, PREFIX, nil, ordinal, seat_changes)
   else
     redis.call('ZADD', HOLDS, integer(now + math.max(keeps, 1000)), ordinal)
   end

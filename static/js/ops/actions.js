@@ -4,7 +4,12 @@ import * as api from "./api.js";
 import { figure } from "./format.js";
 import { attempt, confirm } from "./notice.js";
 
-/** Forces a provider's circuit. */
+/**
+ * Forces a provider's circuit.
+ * @param {string} provider
+ * @param {Console.CircuitForce} state
+ * @param {() => void} after
+ */
 export async function force(provider, state, after) {
   const sure =
     state === "automatic" ||
@@ -23,6 +28,10 @@ export async function force(provider, state, after) {
 
 /** The controls of one sale; `after()` is called when something may have changed. */
 export class SaleActions {
+  /**
+   * @param {Console.SaleApi} sale
+   * @param {() => void} after
+   */
   constructor(sale, after) {
     this.sale = sale;
     this.after = after;
@@ -40,12 +49,17 @@ export class SaleActions {
     this.#control("pause", { title: t("ops.pause.title"), text: t("ops.pause.text"), go: t("ops.pause.go") });
   resume = () => this.#control("resume", null);
 
+  /** @param {number} value */
   limit = (value) =>
     this.#do(
       () => this.sale.limit(value),
       () => t("ops.limit.done", { number: figure(value) }),
     );
 
+  /**
+   * @param {number[]} seats
+   * @param {boolean} blocked
+   */
   async block(seats, blocked) {
     const sure = await confirm({
       title: blocked
@@ -63,6 +77,10 @@ export class SaleActions {
     );
   }
 
+  /**
+   * @param {number} seat
+   * @param {string} visitor
+   */
   async release(seat, visitor) {
     const sure = await confirm({
       title: t("ops.release.title"),
@@ -78,6 +96,7 @@ export class SaleActions {
     );
   }
 
+  /** @param {string} visitor */
   async remove(visitor) {
     const sure = await confirm({
       title: t("ops.remove.title"),
@@ -93,6 +112,10 @@ export class SaleActions {
     );
   }
 
+  /**
+   * @param {"open" | "close" | "pause" | "resume"} name
+   * @param {import("./notice.js").Confirmation | null} question
+   */
   async #control(name, question) {
     if (question && !(await confirm(question))) return;
     await this.#do(
@@ -101,6 +124,11 @@ export class SaleActions {
     );
   }
 
+  /**
+   * @template Result
+   * @param {() => Promise<Result>} action
+   * @param {(result: Result) => string} done
+   */
   async #do(action, done) {
     const result = await attempt(action, done);
     this.after();

@@ -1,6 +1,12 @@
 // The operator's calls. A session that has ended leads to the sign-in page, wherever it is noticed.
 import { call as plainCall, Refusal } from "../api.js";
 
+/**
+ * @param {string} method
+ * @param {string} path
+ * @param {import("../api.js").Options} [options]
+ * @returns {Promise<any>}
+ */
 async function call(method, path, options) {
   try {
     return (await plainCall(method, path, options)).body;
@@ -13,41 +19,64 @@ async function call(method, path, options) {
 const BASE = "/api/operator";
 const LONG = 180000; // milliseconds: a whole hall is compared in pages with pauses, a plan may have 64 MB
 
+/** @type {() => Promise<Api.Overview>} */
 export const overview = () => call("GET", `${BASE}/overview`, { timeout: 5000 });
-export const audit = ({ before, subject } = {}) => {
+/** @type {(asked: {before?: number | null, subject?: string}) => Promise<Api.AuditPage>} */
+export const audit = ({ before, subject }) => {
   const query = new URLSearchParams();
-  if (before) query.set("before", before);
+  if (before) query.set("before", String(before));
   if (subject) query.set("subject", subject);
   return call("GET", `${BASE}/audit?${query}`);
 };
+/** @type {() => Promise<Api.DeadLetterList>} */
 export const deadLetters = () => call("GET", `${BASE}/dead-letters`);
+/** @type {(ids: number[] | null) => Promise<Api.Retried>} */
 export const retryDeadLetters = (ids) => call("POST", `${BASE}/dead-letters/retries`, { body: ids ? { ids } : {} });
+/** @type {(provider: string, state: Console.CircuitForce) => Promise<Api.Circuits>} */
 export const forceCircuit = (provider, state) => call("POST", `${BASE}/circuits`, { body: { provider, state } });
+/** @type {(question: Console.Question & {fix?: boolean}) => Promise<Api.DiagnosisAnswer>} */
 export const diagnose = (question) => call("POST", `${BASE}/diagnosis`, { body: question, timeout: 30000 });
+/** @type {(plan: string) => Promise<Api.CheckedPlan>} */
 export const checkPlan = (plan) => call("POST", `${BASE}/plans/check`, { body: { plan }, timeout: LONG });
 export const demonstrationPlan = async () => JSON.stringify(await call("GET", `${BASE}/plans/demonstration`));
+/** @type {(sale: Api.NewSale) => Promise<Api.SaleSettings>} */
 export const createSale = (sale) => call("POST", `${BASE}/events`, { body: sale, timeout: LONG });
+/** @type {(text: string) => Promise<Api.FoundReservations>} */
 export const findReservations = (text) => call("POST", `${BASE}/reservations`, { body: { text } });
 
 /** The calls about one sale. */
 export class SaleApi {
+  /** @param {string} slug */
   constructor(slug) {
     this.slug = slug;
     this.base = `${BASE}/events/${encodeURIComponent(slug)}`;
     this.public = `/api/events/${encodeURIComponent(slug)}`;
   }
 
+  /** @type {() => Promise<Api.SaleFigures>} */
   figures = () => call("GET", `${this.base}/figures`, { timeout: 5000 });
+  /** @type {() => Promise<Api.SaleHistory>} */
   history = () => call("GET", `${this.base}/history`);
+  /** @type {() => Promise<Api.EventDetails>} */
   event = () => call("GET", this.public);
+  /** @type {(changes: Api.ChangeSale) => Promise<Api.SaleSettings>} */
   change = (changes) => call("PATCH", this.base, { body: changes });
+  /** @type {() => Promise<Api.Plan>} */
   plan = () => call("GET", `${this.public}/plan`, { timeout: 60000 });
+  /** @type {() => Promise<Api.BoardStates>} */
   board = () => call("GET", `${this.public}/board`);
+  /** @type {(name: "open" | "close" | "pause" | "resume") => Promise<Api.SaleControl>} */
   control = (name) => call("POST", `${this.base}/${name}`);
+  /** @type {(active_limit: number) => Promise<Api.NewLimit>} */
   limit = (active_limit) => call("POST", `${this.base}/limit`, { body: { active_limit } });
+  /** @type {(seats: number[], blocked: boolean) => Promise<Api.BlockedSeats>} */
   block = (seats, blocked) => call("POST", `${this.base}/blocks`, { body: { seats, blocked } });
+  /** @type {(seat: number) => Promise<Api.ReleasedSeat>} */
   release = (seat) => call("POST", `${this.base}/releases`, { body: { seat } });
+  /** @type {(visitor: string) => Promise<Api.RemovedVisitor>} */
   remove = (visitor) => call("POST", `${this.base}/removals`, { body: { visitor } });
+  /** @type {(dry_run: boolean) => Promise<Api.Reconciled>} */
   reconcile = (dry_run) => call("POST", `${this.base}/reconcile`, { body: { dry_run }, timeout: LONG });
+  /** @type {(seat: number) => Promise<Api.SeatFacts>} */
   seat = (seat) => call("GET", `${this.base}/seat?seat=${seat}`);
 }

@@ -8,9 +8,13 @@ import { Poll } from "./poll.js";
 
 const EVERY = 5000; // milliseconds
 
+/** @param {HTMLElement} root */
 export function audit(root) {
+  /** @type {Api.AuditEntry[] | null} */
   let entries = null;
+  /** @type {number | null} */
   let next = null;
+  /** @type {unknown} */
   let lost = null;
   const draw = () =>
     render(
@@ -23,7 +27,7 @@ export function audit(root) {
   const more = async () => {
     const page = await attempt(() => api.audit({ before: next }));
     if (!page) return;
-    entries = [...entries, ...page.entries];
+    entries = [...(entries ?? []), ...page.entries];
     next = page.next;
     draw();
   };
@@ -34,9 +38,9 @@ export function audit(root) {
       lost = null;
       const oldest = page.entries.at(-1)?.id ?? Infinity;
       // Older pages that are open stay, unless so much happened meanwhile that there would be a gap.
-      const follows = entries?.length && entries[0].id >= oldest;
-      if (!follows) next = page.next;
-      entries = follows ? [...page.entries, ...entries.filter((entry) => entry.id < oldest)] : page.entries;
+      const known = entries?.length && entries[0].id >= oldest ? entries : null;
+      if (!known) next = page.next;
+      entries = known ? [...page.entries, ...known.filter((entry) => entry.id < oldest)] : page.entries;
       draw();
     },
     lost: (error) => {

@@ -7,47 +7,81 @@ const HOUR = 3600;
 const HEIGHT = 168;
 
 /** Samples in columns, as uPlot takes them; at most an hour of them. */
+/** @typedef {(number | null)[]} Sample in the order of a series' fields; the first is the time in seconds */
+/**
+ * @typedef {object} Line
+ * @property {string} field
+ * @property {string} label
+ * @property {string} color a token
+ * @property {(value: number | null) => string} [format]
+ * @property {number[]} [dash]
+ */
+
 export class Series {
+  /** @param {string[]} fields */
   constructor(fields) {
     this.fields = fields;
+    /** @type {Sample[]} */
     this.columns = fields.map(() => []);
   }
 
-  /** Replaces everything. `samples` in the order of `fields`; the first field is the time in seconds. */
+  /**
+   * Replaces everything.
+   * @param {Sample[]} samples
+   */
   load(samples) {
     this.columns = this.fields.map((_, index) => samples.map((sample) => sample[index]));
   }
 
+  /** @param {Sample} sample */
   add(sample) {
-    const times = this.columns[0];
-    if (times.length && sample[0] <= times[times.length - 1]) return;
+    const [times] = this.columns;
+    const now = sample[0] ?? 0;
+    if (now <= (times.at(-1) ?? -Infinity)) return;
     sample.forEach((value, index) => this.columns[index].push(value));
-    const old = times.findIndex((time) => time >= sample[0] - HOUR);
+    const old = times.findIndex((time) => (time ?? 0) >= now - HOUR);
     if (old > 0) for (const column of this.columns) column.splice(0, old);
   }
 
-  /** The columns of `names`, after the time, of the last `seconds`. */
+  /**
+   * The columns of `names`, after the time, of the last `seconds`.
+   * @param {string[]} names
+   * @param {number} seconds
+   * @returns {import("../../vendor/uplot/uPlot.esm.js").default.AlignedData}
+   */
   view(names, seconds) {
-    const times = this.columns[0];
-    const begin = times.length ? times.findIndex((time) => time >= times[times.length - 1] - seconds) : 0;
+    const times = /** @type {number[]} */ (this.columns[0]);
+    const last = times.at(-1) ?? 0;
+    const begin = times.findIndex((time) => time >= last - seconds);
+    /**
+     * @template Value
+     * @param {Value[]} column
+     */
     const cut = (column) => (begin > 0 ? column.slice(begin) : column);
     return [cut(times), ...names.map((name) => cut(this.columns[this.fields.indexOf(name)]))];
   }
 }
 
+/** @param {number} value */
 const two = (value) => String(value).padStart(2, "0");
 
-/** A time of day of the reader, from seconds since 1970. */
+/**
+ * A time of day of the reader.
+ * @param {number} seconds since 1970
+ * @param {boolean} exact
+ */
 function clock(seconds, exact) {
   const date = new Date(seconds * 1000);
   const minutes = `${two(date.getHours())}:${two(date.getMinutes())}`;
   return exact ? `${minutes}:${two(date.getSeconds())}` : minutes;
 }
 
+/** @param {string} name */
 const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-/** One chart: `lines` are {field, label, color (a token), format?, dash?}. */
+/** One chart. */
 export class Chart {
+  /** @param {{title: string, lines: Line[]}} content */
   constructor({ title, lines }) {
     this.title = title;
     this.lines = lines;
@@ -58,12 +92,19 @@ export class Chart {
     this.plotHost = document.createElement("div");
     this.plotHost.setAttribute("role", "img");
     this.element.append(this.caption, this.plotHost);
+    /** @type {import("../../vendor/uplot/uPlot.esm.js").default.AlignedData} */
     this.data = [[], ...lines.map(() => [])];
+    /** @type {uPlot | null} */
+    this.plot = null;
     this.width = 0;
     new ResizeObserver(() => this.#resized()).observe(this.element);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#build());
   }
 
+  /**
+   * @param {Series} series
+   * @param {number} seconds
+   */
   show(series, seconds) {
     this.data = series.view(
       this.lines.map((line) => line.field),
@@ -108,18 +149,22 @@ export class Chart {
         cursor: { y: false, points: { size: 6 } },
         legend: { live: true, markers: { width: 2 } },
         hooks: { setCursor: [() => this.#idle()] },
-        scales: { x: { time: true }, y: { range: (_, low, high) => [0, Math.max(high ?? 0, 1) * 1.08] } },
+        scales: { x: { time: true }, y: { range: (_plot, _low, high) => [0, Math.max(high ?? 0, 1) * 1.08] } },
         axes: [
           {
             ...axis,
             size: 26,
             space: 80,
-            values: (_, ticks, axisIndex, space, step) => ticks.map((tick) => clock(tick, step < 60)),
+            values: (_plot, ticks, _axis, _space, step) => ticks.map((tick) => clock(tick, step < 60)),
           },
           { ...axis, size: 52, space: 36, values: (_, ticks) => ticks.map((tick) => format(tick)) },
         ],
         series: [
-          { value: (_, value) => (value === null ? "" : clock(value, true)), label: t("ops.audit.when") },
+          {
+            value: (/** @type {uPlot} */ _plot, /** @type {number | null} */ value) =>
+              value === null ? "" : clock(value, true),
+            label: t("ops.audit.when"),
+          },
           ...this.lines.map((line) => ({
             label: line.label,
             stroke: token(line.color),
@@ -127,7 +172,8 @@ export class Chart {
             dash: line.dash,
             spanGaps: true,
             points: { show: false },
-            value: (_, value) => (line.format ?? figure)(value),
+            value: (/** @type {uPlot} */ _plot, /** @type {number | null} */ value) =>
+              (line.format ?? figure)(value ?? null),
           })),
         ],
       },

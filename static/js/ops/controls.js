@@ -6,21 +6,44 @@ import { force } from "./actions.js";
 import { figure } from "./format.js";
 import { circuitList } from "./parts.js";
 
-/** The slider's end: twice what is set, rounded up to a figure that ends in zeros. */
+/** @typedef {Api.Reconciled | {error: string}} Report */
+/** @typedef {{limit: string | null, reconcile: Report | null, reconciling: boolean}} Draft what is typed and not sent yet */
+
+/**
+ * What the controls need of their page.
+ * @typedef {object} SalePage
+ * @property {Draft} draft
+ * @property {Console.SaleActions} actions
+ * @property {{now(): void}} poll
+ * @property {{seat(ordinal: number): void} | null} inspector
+ * @property {(dryRun: boolean) => void} reconcile
+ * @property {() => void} draw
+ */
+
+/**
+ * The slider's end: twice what is set, rounded up to a figure that ends in zeros.
+ * @param {number} limit
+ */
 function most(limit) {
   const step = 10 ** Math.max(2, Math.floor(Math.log10(limit * 2)));
   return Math.ceil((limit * 2) / step) * step;
 }
 
+/**
+ * @param {Api.SaleFigures} news
+ * @param {SalePage} page
+ */
 export function controls(news, page) {
   const { draft } = page;
   // What is typed, as it is typed: an empty box is on the way to something.
   const value = draft.limit ?? String(news.active_limit);
   const wanted = /^[1-9]\d{0,5}$/.test(value) ? Number(value) : null;
+  /** @param {InputOf<HTMLInputElement>} event */
   const set = (event) => {
     draft.limit = event.target.value;
     page.draw();
   };
+  /** @param {Event} event */
   const apply = async (event) => {
     event.preventDefault();
     if (wanted === null || wanted === news.active_limit) return;
@@ -76,8 +99,12 @@ export function controls(news, page) {
   `;
 }
 
+/**
+ * @param {Report} report
+ * @param {SalePage} page
+ */
 function reconciled(report, page) {
-  if (report.error) return html`<p class="callout" data-kind="bad" role="alert">${report.error}</p>`;
+  if ("error" in report) return html`<p class="callout" data-kind="bad" role="alert">${report.error}</p>`;
   return html`
     <p class="callout" data-kind=${report.found.length > report.mended ? "warn" : "good"} role="status">
       ${t("ops.reconcile.done", { seats: figure(report.seats), found: figure(report.found.length), mended: figure(report.mended) })}
@@ -85,17 +112,15 @@ function reconciled(report, page) {
     ${
       report.found.length
         ? html`<ul class="mismatches">
-            ${report.found
-              .slice(0, 50)
-              .map(
-                (one) =>
-                  html`<li>
-                    <button type="button" class="link" @click=${() => page.inspector.seat(one.seat)}>
-                      #${one.seat}
-                    </button>
-                    <code>${one.kind}</code> <small>Redis: ${one.redis} · PostgreSQL: ${one.database}</small>
-                  </li>`,
-              )}
+            ${report.found.slice(0, 50).map(
+              (one) =>
+                html`<li>
+                  <button type="button" class="link" @click=${() => page.inspector?.seat(one.seat)}>
+                    #${one.seat}
+                  </button>
+                  <code>${one.kind}</code> <small>Redis: ${one.redis} · PostgreSQL: ${one.database}</small>
+                </li>`,
+            )}
           </ul>`
         : nothing
     }

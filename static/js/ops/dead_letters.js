@@ -8,8 +8,11 @@ import { Poll } from "./poll.js";
 
 const EVERY = 5000; // milliseconds
 
+/** @param {HTMLElement} root */
 export function deadLetters(root) {
+  /** @type {Api.DeadLetterList | null} */
   let list = null;
+  /** @param {unknown} lost */
   const draw = (lost) => render(page(list, lost, retry), root);
   const poll = new Poll({
     ask: api.deadLetters,
@@ -20,6 +23,7 @@ export function deadLetters(root) {
     },
     lost: draw,
   });
+  /** @param {number[] | null} ids null: all of them */
   const retry = async (ids) => {
     const sure =
       ids || (await confirm({ title: t("ops.dead.all_title"), text: t("ops.dead.all_text"), go: t("ops.dead.all") }));
@@ -33,6 +37,11 @@ export function deadLetters(root) {
   poll.now();
 }
 
+/**
+ * @param {Api.DeadLetterList | null} list
+ * @param {unknown} lost
+ * @param {(ids: number[] | null) => void} retry
+ */
 const page = (list, lost, retry) => html`
   <div class="head">
     <h1>${t("ops.dead.title")}</h1>

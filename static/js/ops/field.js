@@ -4,12 +4,28 @@ import { live } from "../../vendor/lit-html/directives/live.js";
 import { number, t } from "../i18n.js";
 import { LIMITS } from "./sale_fields.js";
 
-/** The sentence for a fault of `sale_fields.js`. */
-export const sentence = (key) => t(`ops.field.wrong.${key}`, { most: number(LIMITS[key] ?? 0) });
+/**
+ * The sentence for a fault of `sale_fields.js`.
+ * @param {string} key
+ */
+export const sentence = (key) =>
+  t(`ops.field.wrong.${key}`, { most: number(/** @type {Record<string, number>} */ (LIMITS)[key] ?? 0) });
 
 /**
- * `form` has `id` (a prefix for ids), `fields` (texts by name), `wrong` (field -> key of what is wrong), and
- * `typed(name, input)`. `attributes`: type, inputmode, list, placeholder.
+ * @typedef {object} Look
+ * @property {string} [type]
+ * @property {string} [mode] what a phone's keyboard shows
+ * @property {string} [list] the id of a list of suggestions
+ * @property {unknown} [hint]
+ * @property {unknown} [note]
+ * @property {string} [max]
+ * @property {boolean} [lower] no words: no spelling, no capitals
+ */
+
+/**
+ * @param {Console.Form} form
+ * @param {string} name
+ * @param {Look} look
  */
 export function field(
   form,
@@ -34,19 +50,29 @@ export function field(
       aria-invalid=${wrong ? "true" : "false"}
       aria-describedby=${described || nothing}
       .value=${live(form.fields[name])}
-      @input=${(event) => form.typed(name, event.target)}
+      @input=${(/** @type {InputOf<HTMLInputElement>} */ event) => form.typed(name, event.target)}
     />
     ${wrong ? html`<p class="wrong" id="${id}-wrong">${sentence(wrong)}</p>` : nothing}
     ${hint === nothing ? nothing : html`<p class="hint" id="${id}-hint">${hint}</p>`} ${note}
   </div>`;
 }
 
-/** A time of the reader's own zone. */
+/**
+ * A time of the reader's own zone.
+ * @param {Console.Form} form
+ * @param {string} name
+ * @param {Look} options
+ */
 export const timeField = (form, name, options = {}) =>
   // A year of more than four digits is a slip that the field would take.
   field(form, name, { type: "datetime-local", max: "9999-12-30T23:59", ...options });
 
-/** Draws anew and goes to the first field that is wrong. */
+/**
+ * Goes to the first field that is wrong.
+ * @param {HTMLElement} root
+ */
 export function goToFirst(root) {
-  root.querySelector('[aria-invalid="true"]')?.focus();
+  /** @type {HTMLElement | null} */
+  const first = root.querySelector('[aria-invalid="true"]');
+  first?.focus();
 }

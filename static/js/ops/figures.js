@@ -7,13 +7,14 @@ import { tile } from "./parts.js";
 const LATE_SECONDS = 60;
 const SLOW_FANOUT_MS = 100; // what a browser may wait for a seat's change
 
+/** @param {Api.SaleFigures} news */
 export function tiles(news) {
   const { admission, board, sales, checkouts, events } = news;
   const cap = admission?.cap ?? null;
   const limit = cap === null ? news.active_limit : Math.min(cap, news.active_limit);
   const capped = cap !== null && cap < news.active_limit;
   const ended = checkouts ? checkouts.confirmed + checkouts.failed : 0;
-  const failing = ended >= 5 && checkouts.failed / ended >= 0.5;
+  const failing = checkouts !== null && ended >= 5 && checkouts.failed / ended >= 0.5;
   return html`<dl class="tiles">
     ${tile(t("ops.waiting"), figure(admission?.waiting), {
       note: admission?.pace && !news.paused ? t("ops.pace", { number: figure(admission.pace) }) : "",
@@ -45,15 +46,15 @@ export function tiles(news) {
     )}
     ${tile(t("ops.checkout_p95"), span(checkouts?.p95_seconds), {
       note: t("ops.median", { time: span(checkouts?.median_seconds) }),
-      level: checkouts?.p95_seconds > 10 ? "warn" : "",
+      level: (checkouts?.p95_seconds ?? 0) > 10 ? "warn" : "",
     })}
     ${tile(t("ops.fanout"), span(news.fanout_p95_ms === null ? null : news.fanout_p95_ms / 1000), {
       note: t("ops.channels", { number: figure(news.channels) }),
-      level: news.fanout_p95_ms > SLOW_FANOUT_MS ? "warn" : "",
+      level: (news.fanout_p95_ms ?? 0) > SLOW_FANOUT_MS ? "warn" : "",
     })}
     ${tile(t("ops.relay"), events ? span(events.oldest_seconds) : NONE, {
       note: t("ops.unsent", { number: figure(events?.unsent) }),
-      level: events?.oldest_seconds > LATE_SECONDS ? "fail" : "",
+      level: (events?.oldest_seconds ?? 0) > LATE_SECONDS ? "fail" : "",
     })}
     ${tile(t("ops.nav.dead"), html`<a href="/ops/dead-letters">${figure(events?.dead_letters)}</a>`, {
       level: events?.dead_letters ? "warn" : "",
@@ -61,6 +62,7 @@ export function tiles(news) {
   </dl>`;
 }
 
+/** @param {Api.CheckoutFigures} checkouts */
 const reasons = (checkouts) =>
   Object.entries(checkouts.reasons)
     .sort(([, a], [, b]) => b - a)

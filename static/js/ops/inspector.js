@@ -10,15 +10,22 @@ import { MOST, SeatFinder } from "./seat_finder.js";
 
 const VISITOR = /^v_[A-Za-z0-9_-]{22}$/;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+/** @type {Record<Console.SeatState, string>} */
 const SEAT_KIND = { available: "good", held: "warn", sold: "plain", blocked: "bad" };
 
 export class Inspector {
+  /** @param {{sale: Console.SaleApi, actions: Console.SaleActions, host: HTMLElement}} parts */
   constructor({ sale, actions, host }) {
-    Object.assign(this, { sale, actions, host });
+    this.sale = sale;
+    this.actions = actions;
+    this.host = host;
     this.finder = new SeatFinder(sale);
+    /** @type {Set<number>} */
     this.chosen = new Set();
-    this.result = null; // {kind: seats|reservations|subject, ...}
+    /** @type {Console.Found | null} */
+    this.result = null;
     this.busy = false;
+    this.turn = 0; // counts the questions: an answer to an earlier one is not shown
     this.refreshing = false;
     this.text = "";
     addEventListener("hashchange", () => this.#fromAddress());
@@ -32,9 +39,11 @@ export class Inspector {
     if (text) this.look(text);
   }
 
+  /** @param {string} text */
   async look(text) {
     this.text = text.trim();
     if (!this.text) return;
+    /** @type {HTMLInputElement | null} */
     const input = this.host.querySelector("#find");
     if (input) input.value = this.text;
     await this.#work(async () => {
@@ -47,16 +56,22 @@ export class Inspector {
     });
   }
 
+  /** @param {number} ordinal */
   seat = (ordinal) => this.#work(() => this.#subject({ event: this.sale.slug, seat: ordinal }));
 
+  /** @param {() => Promise<Console.Found>} action */
   async #work(action) {
+    const turn = (this.turn += 1);
     this.busy = true;
     this.draw();
     const result = await attempt(action);
+    if (turn !== this.turn) return; // something else was asked meanwhile
     this.busy = false;
     if (result) this.result = result;
     this.draw();
-    this.host.querySelector("[data-result]")?.focus({ preventScroll: true });
+    /** @type {HTMLElement | null} */
+    const shown = this.host.querySelector("[data-result]");
+    shown?.focus({ preventScroll: true });
   }
 
   /** What is shown, as it is now: quietly, and not while something is being done with it. */
@@ -65,6 +80,7 @@ export class Inspector {
     if (!result || this.busy || this.refreshing || document.querySelector("dialog[open]")) return;
     this.refreshing = true;
     try {
+      /** @type {Console.Found} */
       let fresh = result;
       if (result.kind === "subject") fresh = await this.#subject(result.question);
       if (result.kind === "seats") {
@@ -81,6 +97,10 @@ export class Inspector {
     }
   }
 
+  /**
+   * @param {Console.Question} question
+   * @returns {Promise<Console.Subject>}
+   */
   async #subject(question) {
     const [diagnosis, seat, found] = await Promise.all([
       api.diagnose(question),
@@ -95,6 +115,7 @@ export class Inspector {
   }
 
   #again = async (fix = false) => {
+    if (this.result?.kind !== "subject") return;
     const { question } = this.result;
     if (fix)
       await attempt(
@@ -104,14 +125,16 @@ export class Inspector {
     await this.#work(() => this.#subject(question));
   };
 
+  /** @param {Promise<unknown>} action what it resolves to says whether something was done */
   #act = async (action) => {
     if (await action) await this.#again();
   };
 
   draw() {
+    /** @param {InputOf<HTMLFormElement>} event */
     const submit = (event) => {
       event.preventDefault();
-      this.look(event.target.elements.find.value);
+      this.look(String(new FormData(event.target).get("find") ?? ""));
     };
     render(
       html`<h2 id="find-title">${t("ops.find.title")}</h2>
@@ -119,6 +142,7 @@ export class Inspector {
           <label class="visually-hidden" for="find">${t("ops.find.label")}</label>
           <input
             id="find"
+            name="find"
             type="search"
             autocomplete="off"
             autocapitalize="off"
@@ -144,10 +168,12 @@ export class Inspector {
     return this.#inspected(result);
   }
 
+  /** @param {{found: Console.FoundSeat[], total: number}} result */
   #seats({ found, total }) {
     if (!total) return html`<p class="quiet">${t("ops.find.nothing")}</p>`;
     const { chosen } = this;
     const all = found.length > 0 && found.every((seat) => chosen.has(seat.ordinal));
+    /** @param {number} ordinal */
     const toggle = (ordinal) => {
       if (!chosen.delete(ordinal)) chosen.add(ordinal);
       this.draw();
@@ -159,6 +185,7 @@ export class Inspector {
       }
       this.draw();
     };
+    /** @param {boolean} blocked */
     const block = async (blocked) => {
       if (await this.actions.block([...chosen], blocked)) await this.look(this.text);
     };
@@ -194,6 +221,7 @@ export class Inspector {
     `;
   }
 
+  /** @param {Console.ListedReservation[]} reservations */
   #reservations = (reservations) =>
     html`<ul class="found">
       ${reservations.map(
@@ -204,14 +232,16 @@ export class Inspector {
             </button>
             ${pill(one.status === "CONFIRMED" ? "good" : one.status === "PAYING" ? "warn" : "plain", t(`reservation.status.${one.status}`))}
             <small
-              >${[one.event, one.seats?.map((seat) => `#${seat}`).join(" "), one.amount === undefined ? null : money(one.amount, one.currency), one.reason].filter(Boolean).join(" · ")}</small
+              >${[one.event, one.seats?.map((seat) => `#${seat}`).join(" "), one.amount === undefined || one.currency === undefined ? null : money(one.amount, one.currency), one.reason].filter(Boolean).join(" · ")}</small
             >
           </li>`,
       )}
     </ul>`;
 
+  /** @param {Console.Subject} subject */
   #inspected({ question, diagnosis, seat, reservations }) {
-    const title = seat ? seatName(seat) : (question.visitor ?? question.reservation);
+    const title = seat ? seatName(seat) : (question.visitor ?? question.reservation ?? "");
+    const holder = seat?.holder ?? null;
     const visitor = question.visitor ?? reservations[0]?.visitor ?? null;
     return html`
       <h3 class="subject">${title}</h3>
@@ -220,8 +250,8 @@ export class Inspector {
       <p class="advice">${diagnosis.action}</p>
       <div class="actions">
         ${diagnosis.steps.some((step) => step.fixable && !step.fixed) ? html`<button type="button" class="button small primary" @click=${() => this.#again(true)}>${t("ops.find.mend")}</button>` : nothing}
-        ${seat?.holder && !seat.holder.paying ? html`<button type="button" class="button small secondary" @click=${() => this.#act(this.actions.release(seat.seat, seat.holder.visitor))}>${t("ops.release.go")}</button>` : nothing}
-        ${["AVAILABLE", "BLOCKED"].includes(seat?.status) ? html`<button type="button" class="button small secondary" @click=${() => this.#act(this.actions.block([seat.seat], seat.status !== "BLOCKED"))}>${t(seat.status === "BLOCKED" ? "ops.unblock.go" : "ops.block.go")}</button>` : nothing}
+        ${seat && holder && !holder.paying ? html`<button type="button" class="button small secondary" @click=${() => this.#act(this.actions.release(seat.seat, holder.visitor))}>${t("ops.release.go")}</button>` : nothing}
+        ${seat && ["AVAILABLE", "BLOCKED"].includes(seat.status) ? html`<button type="button" class="button small secondary" @click=${() => this.#act(this.actions.block([seat.seat], seat.status !== "BLOCKED"))}>${t(seat.status === "BLOCKED" ? "ops.unblock.go" : "ops.block.go")}</button>` : nothing}
         ${visitor && !seat ? html`<button type="button" class="button small secondary" @click=${() => this.#act(this.actions.remove(visitor))}>${t("ops.remove.go")}</button>` : nothing}
         <button type="button" class="button small secondary" @click=${() => this.#again()}>
           ${t("ops.find.again")}
@@ -269,8 +299,10 @@ export class Inspector {
     `;
   }
 
-  #seatFacts = (seat) =>
-    html`<dl class="seat-facts">
+  /** @param {Api.SeatFacts} seat */
+  #seatFacts = (seat) => {
+    const { holder } = seat;
+    return html`<dl class="seat-facts">
       <div>
         <dt>${t("ops.seat.ordinal")}</dt>
         <dd>#${seat.seat} · ${seat.category} · ${money(seat.price, seat.currency)}</dd>
@@ -284,14 +316,14 @@ export class Inspector {
         <dd>${seat.shown ? t(`ops.seat.${seat.shown}`) : t("ops.seat.no_board")}</dd>
       </div>
       ${
-        seat.holder
+        holder
           ? html`<div>
               <dt>${t("ops.seat.holder")}</dt>
               <dd>
-                <button type="button" class="link" @click=${() => this.look(seat.holder.visitor)}>
-                  <code>${seat.holder.visitor}</code>
+                <button type="button" class="link" @click=${() => this.look(holder.visitor)}>
+                  <code>${holder.visitor}</code>
                 </button>
-                ${seat.holder.paying ? t("ops.paying") : seat.holder.seconds_left === null ? t("ops.seat.forever") : span(seat.holder.seconds_left)}
+                ${holder.paying ? t("ops.paying") : holder.seconds_left === null ? t("ops.seat.forever") : span(holder.seconds_left)}
               </dd>
             </div>`
           : nothing
@@ -305,8 +337,10 @@ export class Inspector {
             </div>`
       }
     </dl>`;
+  };
 }
 
+/** @param {string} text */
 async function copy(text) {
   try {
     await navigator.clipboard.writeText(text);

@@ -1,4 +1,5 @@
 // The console's entry: texts, then the view that the page names.
+import { byId } from "../dom.js";
 import { use } from "../i18n.js";
 import { audit } from "./audit.js";
 import { deadLetters } from "./dead_letters.js";
@@ -6,11 +7,13 @@ import { newSale } from "./new_sale.js";
 import { overview } from "./overview.js";
 import { sale } from "./sale.js";
 
+/** @type {Record<string, (root: HTMLElement, slug: string) => void>} */
 const VIEWS = { overview, sale, new_sale: newSale, audit, dead_letters: deadLetters };
 
-const root = document.getElementById("content");
-const { view, slug, language, assets } = root.dataset;
+const root = byId("content");
+const { view = "overview", slug = "", language = "en", assets = "" } = root.dataset;
 
+/** @param {string} name */
 const catalogue = async (name) => (await fetch(`${assets}/i18n/${name}.json`)).json();
 const [common, own] = await Promise.all([catalogue(language), catalogue(`ops.${language}`)]);
 await use(language, { ...common, ...own });

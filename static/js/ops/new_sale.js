@@ -1,25 +1,29 @@
 // "New sale": a seat plan, what its categories cost, a name, times and limits; then the sale's own page.
 import { html, nothing, render } from "../../vendor/lit-html/lit-html.js";
 import { live } from "../../vendor/lit-html/directives/live.js";
+import { Refusal } from "../api.js";
 import { counted, money, t } from "../i18n.js";
 import * as api from "./api.js";
 import { field, goToFirst, sentence, timeField } from "./field.js";
-import { figure, span } from "./format.js";
+import { span } from "./format.js";
 import { why } from "./notice.js";
 import { PlanChooser } from "./plan_chooser.js";
 import { CURRENCIES, faults, fieldOf, LIMITS, minorOf, momentOf, refused, slugOf, TIMES, zone } from "./sale_fields.js";
 
 const LANGUAGE = document.documentElement.lang;
 
+/** @param {HTMLElement} root */
 export function newSale(root) {
   new NewSale(root);
 }
 
 class NewSale {
+  /** @param {HTMLElement} root */
   constructor(root) {
     this.root = root;
     this.id = "sale";
-    const { activeLimit, holdSeconds, maxSeats } = root.dataset;
+    const { activeLimit = "", holdSeconds = "", maxSeats = "" } = root.dataset;
+    /** @type {Record<string, string>} */
     this.fields = {
       name: "",
       slug: "",
@@ -31,17 +35,27 @@ class NewSale {
       hold_seconds: holdSeconds,
       max_seats: maxSeats,
     };
+    /** @type {Record<string, string>} */
     this.prices = {}; // category -> text; kept when another plan has a category of the same name
     this.open = false;
     this.ownSlug = false; // typed, not proposed
+    /** @type {Set<string>} */
     this.incomplete = new Set();
+    /** @type {Map<string, string>} */
     this.wrong = new Map();
     this.tried = false; // what is wrong is told when the form was sent, then as it is typed
+    /** @type {Set<string>} */
     this.taken = new Set(); // slugs that the server has refused
     this.busy = false;
     this.failure = "";
     this.chooser = new PlanChooser(() => this.#checked());
     document.title = `${t("ops.new.title")} · Onsale`;
+    // Back from the sale that was made: the page comes as it was left, in the middle of sending.
+    addEventListener("pageshow", ({ persisted }) => {
+      if (!persisted) return;
+      this.busy = false;
+      this.draw();
+    });
     this.draw();
   }
 
@@ -49,6 +63,10 @@ class NewSale {
     return this.chooser.plan?.categories ?? [];
   }
 
+  /**
+   * @param {string} name
+   * @param {HTMLInputElement} input
+   */
   typed = (name, input) => {
     this.fields[name] = name === "currency" ? input.value.toUpperCase() : input.value;
     if (input.validity.badInput) this.incomplete.add(name);
@@ -71,6 +89,7 @@ class NewSale {
     return this.wrong.size === 0 && this.chooser.plan !== null;
   }
 
+  /** @param {Event} event */
   submit = async (event) => {
     event.preventDefault();
     if (this.busy) return;
@@ -92,6 +111,7 @@ class NewSale {
     }
   };
 
+  /** @returns {Api.NewSale} */
   #asked() {
     const { fields, open, chooser } = this;
     const prices = Object.fromEntries(
@@ -103,18 +123,20 @@ class NewSale {
       currency: fields.currency,
       prices,
       open,
-      plan: chooser.text,
+      plan: chooser.text ?? "",
       ...Object.fromEntries(TIMES.map((time) => [time, momentOf(fields[time])])),
       ...Object.fromEntries(Object.keys(LIMITS).map((limit) => [limit, Number(fields[limit])])),
     };
   }
 
+  /** @param {unknown} error */
   #refused(error) {
-    if (error.code === "event_exists") this.taken.add(this.fields.slug);
+    const code = error instanceof Refusal ? error.code : null;
+    if (code === "event_exists") this.taken.add(this.fields.slug);
     const known = new Set([...Object.keys(this.fields), ...this.categories.map(({ name }) => `prices.${name}`)]);
     const wrong = refused(error, known);
     if (wrong) this.wrong = wrong;
-    else if (error.code === "plan_invalid") this.chooser.refuse(error);
+    else if (code === "plan_invalid") this.chooser.refuse(error);
     else this.failure = why(error);
     this.draw();
     if (wrong) goToFirst(this.root);
@@ -177,27 +199,34 @@ class NewSale {
     );
   }
 
+  /** @param {InputOf<HTMLInputElement>} event */
   #opened = (event) => {
     this.open = event.target.checked;
     this.draw();
   };
 
   #prices() {
-    const swatches = this.chooser.picture.swatches;
+    const swatches = this.chooser.picture?.swatches;
     return html`
       <h3>${t("ops.new.prices")}</h3>
       ${field(this, "currency", { list: "currencies", lower: true })}
       <ul class="prices">
-        ${this.categories.map((one, index) => this.#price(one, index, swatches.get(one.name)))}
+        ${this.categories.map((one, index) => this.#price(one, index, swatches?.get(one.name) ?? ""))}
       </ul>
     `;
   }
 
+  /**
+   * @param {Api.CategoryCount} category
+   * @param {number} index
+   * @param {string} color
+   */
   #price({ name, seats }, index, color) {
     const id = `price-${index}`;
     const wrong = this.wrong.get(`prices.${name}`);
     const text = this.prices[name] ?? "";
     const amount = minorOf(text, this.fields.currency);
+    /** @param {InputOf<HTMLInputElement>} event */
     const typed = (event) => {
       this.prices[name] = event.target.value;
       this.#checked();
@@ -221,10 +250,14 @@ class NewSale {
   }
 }
 
-// A name of which nothing can stand in an address (공연) has the day of the performance instead.
+/**
+ * A name of which nothing can stand in an address (공연) has the day of the performance instead.
+ * @param {Record<string, string>} fields
+ */
 function proposed({ name, starts_at }) {
   if (!name.trim()) return "";
   return slugOf(name) || `sale-${(starts_at || fieldOf(new Date())).slice(0, 10)}`;
 }
 
+/** @param {string} value */
 const isPast = (value) => value !== "" && new Date(value) < new Date();

@@ -1,14 +1,20 @@
 // What an operator is asked, and what is told afterwards.
 import { html, render } from "../../vendor/lit-html/lit-html.js";
+import { live } from "../../vendor/lit-html/directives/live.js";
+import { Refusal } from "../api.js";
+import { byId } from "../dom.js";
 import { reason, t } from "../i18n.js";
 
 const SHOWN = 6000; // milliseconds
 
-let timer = null;
+let timer = 0;
 
-/** One line at the bottom of the page, read out; `bad` for what did not work. */
+/**
+ * One line at the bottom of the page, read out; `bad` for what did not work.
+ * @param {string} text
+ */
 export function tell(text, { bad = false } = {}) {
-  const toast = document.getElementById("toast");
+  const toast = byId("toast");
   toast.textContent = text;
   toast.dataset.kind = bad ? "bad" : "good";
   toast.hidden = false;
@@ -18,11 +24,20 @@ export function tell(text, { bad = false } = {}) {
   }, SHOWN);
 }
 
-/** Why a call failed, in plain words. */
+/**
+ * Why a call failed, in plain words.
+ * @param {unknown} error
+ */
 export const why = (error) =>
-  error.code ? `${reason(error.code)}${error.detail ? ` (${error.detail})` : ""}` : t("ops.no_answer");
+  error instanceof Refusal ? `${reason(error.code)}${error.detail ? ` (${error.detail})` : ""}` : t("ops.no_answer");
 
-/** Runs `action`, tells `done(result)` or why not; resolves to the result, or undefined. */
+/**
+ * Runs `action`, tells `done(result)` or why not; resolves to the result, or undefined.
+ * @template Result
+ * @param {() => Promise<Result>} action
+ * @param {(result: Result) => string | undefined} [done]
+ * @returns {Promise<Result | undefined>}
+ */
 export async function attempt(action, done) {
   try {
     const result = await action();
@@ -36,41 +51,61 @@ export async function attempt(action, done) {
 }
 
 /**
- * Asks before something that cannot be taken back. `word`: has to be typed. Resolves to true when confirmed.
+ * Asks before something that cannot be taken back. Resolves to true when confirmed.
+ * @typedef {{title: string, text: string, go: string, word?: string | null}} Confirmation `word`: has to be typed
+ * @param {Confirmation} question
+ * @returns {Promise<boolean>}
  */
 export function confirm({ title, text, go, word = null }) {
-  const dialog = document.getElementById("confirm");
+  const dialog = /** @type {HTMLDialogElement} */ (byId("confirm"));
   return new Promise((resolve) => {
-    const end = (answer) => {
-      dialog.close();
-      resolve(answer);
-    };
+    let typedWord = "";
+    // However it is closed, by a button, by Esc or by the browser: who asked gets an answer.
+    dialog.onclose = () => resolve(dialog.returnValue === "yes");
+    dialog.returnValue = "no";
+    /** @param {Event} event */
     const submit = (event) => {
       event.preventDefault();
-      if (!word || dialog.querySelector("input").value.trim() === word) end(true);
+      if (!word || typedWord.trim() === word) dialog.close("yes");
     };
+    /** @param {InputOf<HTMLInputElement>} event */
     const typed = (event) => {
-      dialog.querySelector("[type=submit]").disabled = event.target.value.trim() !== word;
+      typedWord = event.target.value;
+      draw();
     };
-    render(
-      html`<form @submit=${submit}>
-        <h2 id="confirm-title">${title}</h2>
-        <p>${text}</p>
-        ${
-          word
-            ? html`<label for="confirm-word">${t("ops.confirm.type", { word })}</label>
-                <input id="confirm-word" type="text" autocomplete="off" spellcheck="false" @input=${typed} />`
-            : null
-        }
-        <div class="actions">
-          <button type="button" class="button secondary" @click=${() => end(false)}>${t("ops.confirm.no")}</button>
-          <button type="submit" class="button danger" ?disabled=${Boolean(word)}>${go}</button>
-        </div>
-      </form>`,
-      dialog,
-    );
-    dialog.oncancel = () => resolve(false);
+    const draw = () =>
+      render(
+        html`<form @submit=${submit}>
+          <h2 id="confirm-title">${title}</h2>
+          <p>${text}</p>
+          ${
+            word
+              ? html`<label for="confirm-word">${t("ops.confirm.type", { word })}</label>
+                  <input
+                    id="confirm-word"
+                    type="text"
+                    autocomplete="off"
+                    spellcheck="false"
+                    .value=${live(typedWord)}
+                    @input=${typed}
+                  />`
+              : null
+          }
+          <div class="actions">
+            <button type="button" class="button secondary" @click=${() => dialog.close("no")}>
+              ${t("ops.confirm.no")}
+            </button>
+            <button type="submit" class="button danger" ?disabled=${word !== null && typedWord.trim() !== word}>
+              ${go}
+            </button>
+          </div>
+        </form>`,
+        dialog,
+      );
+    draw();
     dialog.showModal();
-    dialog.querySelector(word ? "input" : "button").focus();
+    /** @type {HTMLElement | null} */
+    const first = dialog.querySelector(word ? "input" : "button");
+    first?.focus();
   });
 }

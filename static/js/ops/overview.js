@@ -10,8 +10,11 @@ import { Poll } from "./poll.js";
 
 const KIND = { UP: "good", DEGRADED: "warn", DOWN: "bad" };
 
+/** @param {HTMLElement} root */
 export function overview(root) {
+  /** @type {Api.Overview | null} */
   let news = null;
+  /** @type {unknown} */
   let lost = null;
   const draw = () =>
     render(
@@ -35,6 +38,11 @@ export function overview(root) {
   poll.now();
 }
 
+/**
+ * @param {Api.Overview | null} news
+ * @param {unknown} lost
+ * @param {() => void} refresh
+ */
 function page(news, lost, refresh) {
   if (!news)
     return html`<h1>${t("ops.title")}</h1>
@@ -77,6 +85,7 @@ function page(news, lost, refresh) {
   `;
 }
 
+/** @param {Api.SaleSummary} sale */
 const saleRow = (sale) =>
   html`<li>
     <a href=${`/ops/events/${sale.slug}`}>
@@ -90,11 +99,15 @@ const saleRow = (sale) =>
     </a>
   </li>`;
 
+/**
+ * @param {string} name
+ * @param {Api.ComponentHealth} one
+ */
 const component = (name, one) =>
   html`<li>
     <strong>${name}</strong> ${pill(KIND[one.status], t(`ops.health.${one.status}`))}
     <small
-      >${one.latency_ms === null ? nothing : span(one.latency_ms / 1000)}
-      ${one.detail.bus === "local" ? t("ops.health.local_bus") : nothing} ${one.detail.error ?? nothing}</small
+      >${one.latency_ms == null ? nothing : span(one.latency_ms / 1000)}
+      ${one.detail?.bus === "local" ? t("ops.health.local_bus") : nothing} ${one.detail?.error ?? nothing}</small
     >
   </li>`;

@@ -3,20 +3,31 @@ import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { t } from "../i18n.js";
 import { at, figure, percent, span } from "./format.js";
 
-/** One figure with its name; `note` below it, `level` warn or fail colours it. */
+/**
+ * One figure with its name; `note` below it, `level` warn or fail colours it.
+ * @param {string} name
+ * @param {unknown} value
+ * @param {{note?: unknown, level?: "" | "warn" | "fail", wide?: boolean}} more
+ */
 export const tile = (name, value, { note = nothing, level = "", wide = false } = {}) =>
   html`<div class="tile" data-level=${level} ?data-wide=${wide}>
     <dt>${name}</dt>
     <dd>${value}<small>${note}</small></dd>
   </div>`;
 
+/**
+ * @param {string} kind
+ * @param {string} text
+ */
 export const pill = (kind, text) => html`<span class="pill" data-kind=${kind}>${text}</span>`;
 
+/** @param {{status: string, paused: boolean}} sale */
 export const salePill = (sale) =>
   sale.status === "open" && sale.paused
     ? pill("warn", t("ops.state.paused"))
     : pill(sale.status === "open" ? "good" : "plain", t(`ops.state.${sale.status}`));
 
+/** @param {Api.AlertFigures[]} alerts */
 export const alertList = (alerts) =>
   alerts.length
     ? html`<ul class="alerts" aria-label=${t("ops.alerts")}>
@@ -32,17 +43,28 @@ export const alertList = (alerts) =>
       </ul>`
     : nothing;
 
-export const circuitLevel = (mode) =>
-  ({ OPEN: "bad", FORCED_OPEN: "bad", HALF_OPEN: "warn", DISABLED: "warn" })[mode] ?? "good";
+/** @type {Record<Api.Circuit["mode"], string>} */
+const CIRCUIT_LEVELS = { CLOSED: "good", OPEN: "bad", FORCED_OPEN: "bad", HALF_OPEN: "warn", DISABLED: "warn" };
 
-/** The payment providers with their circuits; `force(provider, state)` is asked for a change. */
+/** @type {[Console.CircuitForce, Api.Circuit["mode"][]][]} */
+const FORCES = [
+  ["automatic", ["CLOSED", "OPEN", "HALF_OPEN"]],
+  ["open", ["FORCED_OPEN"]],
+  ["closed", ["DISABLED"]],
+];
+
+/**
+ * The payment providers with their circuits; `force(provider, state)` is asked for a change.
+ * @param {Api.Circuit[]} circuits
+ * @param {(provider: string, state: Console.CircuitForce) => void} force
+ */
 export const circuitList = (circuits, force) =>
   html`<ul class="circuits">
     ${circuits.map(
       (circuit) =>
         html`<li>
           <div>
-            <strong>${circuit.provider}</strong> ${pill(circuitLevel(circuit.mode), t(`ops.circuit.${circuit.mode}`))}
+            <strong>${circuit.provider}</strong> ${pill(CIRCUIT_LEVELS[circuit.mode], t(`ops.circuit.${circuit.mode}`))}
             <small>
               ${circuit.failure_rate === null ? t("ops.circuit.calm") : t("ops.circuit.rate", { rate: percent(circuit.failure_rate / 100), calls: figure(circuit.calls) })}
               ${circuit.seconds_until_probe ? ` · ${t("ops.circuit.probe", { time: span(circuit.seconds_until_probe) })}` : nothing}
@@ -50,11 +72,7 @@ export const circuitList = (circuits, force) =>
             </small>
           </div>
           <div class="segments" role="group" aria-label=${circuit.provider}>
-            ${[
-              ["automatic", ["CLOSED", "OPEN", "HALF_OPEN"]],
-              ["open", ["FORCED_OPEN"]],
-              ["closed", ["DISABLED"]],
-            ].map(
+            ${FORCES.map(
               ([state, modes]) =>
                 html`<button
                   type="button"
@@ -69,13 +87,17 @@ export const circuitList = (circuits, force) =>
     )}
   </ul>`;
 
-/** `detail` of an audit entry in one line. */
+/**
+ * `detail` of an audit entry in one line.
+ * @param {Api.AuditEntry["detail"]} detail
+ */
 const detailOf = (detail) =>
   Object.entries(detail)
     .filter(([, value]) => value !== null && !(Array.isArray(value) && !value.length))
     .map(([name, value]) => `${name}: ${typeof value === "object" ? JSON.stringify(value) : value}`)
     .join(" · ");
 
+/** @param {Api.AuditEntry[]} entries */
 export const auditTable = (entries, { subject = true } = {}) =>
   html`<div class="scroll" tabindex="0" role="region" aria-label=${t("ops.audit.title")}>
     <table>

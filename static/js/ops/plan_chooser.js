@@ -1,6 +1,7 @@
 // Choosing a seat plan: a file, dropped or picked, or the demonstration hall. It is checked at once by the server, which
 // tells all that is wrong with it, or what is in it.
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
+import { NoAnswer, Refusal } from "../api.js";
 import { counted, t } from "../i18n.js";
 import * as api from "./api.js";
 import { figure } from "./format.js";
@@ -10,29 +11,39 @@ import { PlanPicture } from "./plan_picture.js";
 const MOST_BYTES = 64_000_000; // core/venue/plan_document.py
 
 export class PlanChooser {
-  /** `changed()` is told of every news; `plan` is then null or what the check answered. */
+  /** @param {() => void} changed is told of every news; `plan` is then null or what the check answered */
   constructor(changed) {
     this.changed = changed;
+    /** @type {string | null} */
     this.text = null;
+    /** @type {Api.CheckedPlan | null} */
     this.plan = null;
+    /** @type {PlanPicture | null} */
     this.picture = null;
     this.name = "";
-    this.problem = null; // {text, errors: [{at, message}], more}
+    /** @type {{text: string, errors: {at: string, message: string}[], more: number} | null} */
+    this.problem = null;
     this.busy = false;
     this.over = false;
     this.missing = false;
     this.turn = 0;
   }
 
-  file = (file) =>
-    file &&
+  /** @param {File | undefined} file */
+  file(file) {
+    if (!file) return;
     this.#take(file.name, async () => {
       if (file.size > MOST_BYTES) throw new Error(t("ops.plan.too_large", { most: figure(MOST_BYTES / 1e6) }));
       return file.text();
     });
+  }
 
   demonstration = () => this.#take(t("ops.plan.demonstration"), api.demonstrationPlan);
 
+  /**
+   * @param {string} name
+   * @param {() => Promise<string>} read
+   */
   async #take(name, read) {
     const turn = (this.turn += 1);
     this.picture?.gone();
@@ -53,17 +64,21 @@ export class PlanChooser {
     this.changed();
   }
 
+  /** @param {unknown} error */
   #refused(error) {
-    const { errors = [], more = 0 } = error.code === "plan_invalid" ? error.data : {};
-    const text = errors.length
-      ? counted("ops.plan.errors", errors.length + more)
-      : error.code
-        ? why(error)
-        : error.message || why(error);
+    const data = error instanceof Refusal && error.code === "plan_invalid" ? error.data : {};
+    const { errors = [], more = 0 } = data;
+    // What is no refusal and no lost answer was thrown here, with words of its own: a file too large or unreadable.
+    const ours =
+      error instanceof Error && !(error instanceof Refusal || error instanceof NoAnswer) ? error.message : "";
+    const text = errors.length ? counted("ops.plan.errors", errors.length + more) : ours || why(error);
     this.problem = { text, errors, more };
   }
 
-  /** The server found something when the sale was created. */
+  /**
+   * The server found something when the sale was created.
+   * @param {unknown} error
+   */
   refuse(error) {
     this.#refused(error);
     this.changed();
@@ -119,11 +134,13 @@ export class PlanChooser {
     </div>`;
   }
 
+  /** @param {InputOf<HTMLInputElement>} event */
   #picked = (event) => {
-    this.file(event.target.files[0]);
+    this.file(event.target.files?.[0]);
     event.target.value = ""; // the same file, mended, is news again
   };
 
+  /** @param {DragEvent} event */
   #over = (event) => {
     event.preventDefault();
     if (!this.over) {
@@ -132,16 +149,18 @@ export class PlanChooser {
     }
   };
 
+  /** @param {DragEvent & {currentTarget: HTMLElement}} event */
   #left = (event) => {
-    if (event.currentTarget.contains(event.relatedTarget)) return;
+    if (event.relatedTarget instanceof Node && event.currentTarget.contains(event.relatedTarget)) return;
     this.over = false;
     this.changed();
   };
 
+  /** @param {DragEvent} event */
   #dropped = (event) => {
     event.preventDefault();
     this.over = false;
     this.changed();
-    this.file(event.dataTransfer.files[0]);
+    this.file(event.dataTransfer?.files[0]);
   };
 }

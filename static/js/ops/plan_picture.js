@@ -1,5 +1,6 @@
 // A small picture of a hall that is not on sale yet, drawn by the seat map's own painter: every seat free.
 import { Plan } from "../plan.js";
+import { contextOf } from "../seat_map/bitmap.js";
 import { readTheme, swatch } from "../seat_map/colors.js";
 import { Painter } from "../seat_map/painter.js";
 import { SeatIndex } from "../seat_map/seat_index.js";
@@ -8,7 +9,12 @@ const MARGIN = 8; // CSS pixels
 const NOBODYS = { own: new Set(), asked: new Set(), filter: null };
 
 export class PlanPicture {
-  /** `body`: as of GET /api/events/{slug}/plan. `recoloured()` is told when the page turned dark or light. */
+  /**
+   * `recoloured()` is told when the page turned dark or light.
+   * @param {Api.Plan} body
+   * @param {string} label
+   * @param {() => void} recoloured
+   */
   constructor(body, label, recoloured) {
     this.plan = new Plan(body);
     this.painter = new Painter(this.plan, new SeatIndex(this.plan), {
@@ -48,13 +54,7 @@ export class PlanPicture {
     const room = MARGIN * 2 * ratio;
     const k = Math.min((width - room) / Math.max(1, maxX - minX), (height - room) / Math.max(1, maxY - minY));
     painter.setTheme(readTheme(document.body, plan.categories), ratio);
-    painter.paint(
-      element.getContext("2d"),
-      plan.box,
-      k,
-      (width - (minX + maxX) * k) / 2,
-      (height - (minY + maxY) * k) / 2,
-    );
+    painter.paint(contextOf(element), plan.box, k, (width - (minX + maxX) * k) / 2, (height - (minY + maxY) * k) / 2);
   }
 
   gone() {

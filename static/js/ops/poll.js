@@ -1,21 +1,38 @@
 // Asks again and again while the page is seen: at once when it is seen again, less often while nothing answers.
 const SLOWEST = 10000;
 
+/** @template News */
 export class Poll {
-  /** `ask()` resolves to the news, `got(news)` shows it, `lost(error)` is told of each failure. */
+  /**
+   * `ask()` resolves to the news, `got(news)` shows it, `lost(error)` is told of each failure.
+   * @param {object} parts
+   * @param {() => Promise<News>} parts.ask
+   * @param {(news: News) => void} parts.got
+   * @param {(error: unknown) => void} parts.lost
+   * @param {number} [parts.every] milliseconds
+   */
   constructor({ ask, got, lost, every = 1000 }) {
-    Object.assign(this, { ask, got, lost, every });
+    this.ask = ask;
+    this.got = got;
+    this.lost = lost;
+    this.every = every;
     this.failures = 0;
-    this.timer = null;
+    this.timer = 0;
     this.asking = false;
+    this.stale = false; // something was done since the question that is under way
     document.addEventListener("visibilitychange", () => this.now());
   }
 
   /** Asks now, and again from then on. */
   async now() {
     clearTimeout(this.timer);
-    if (document.hidden || this.asking) return;
+    if (document.hidden) return;
+    if (this.asking) {
+      this.stale = true;
+      return;
+    }
     this.asking = true;
+    this.stale = false;
     try {
       const news = await this.ask();
       this.failures = 0;
@@ -25,7 +42,8 @@ export class Poll {
       this.lost(error);
     } finally {
       this.asking = false;
-      this.timer = setTimeout(() => this.now(), Math.min(this.every * 2 ** this.failures, SLOWEST));
+      const pause = this.stale ? 0 : Math.min(this.every * 2 ** this.failures, SLOWEST);
+      this.timer = setTimeout(() => this.now(), pause);
     }
   }
 }

@@ -1,5 +1,6 @@
 // The live page of one sale: figures, charts, controls, inspector. Drawn each second from one body.
 import { html, nothing, render } from "../../vendor/lit-html/lit-html.js";
+import { byId } from "../dom.js";
 import { t } from "../i18n.js";
 import { SaleActions } from "./actions.js";
 import * as api from "./api.js";
@@ -14,6 +15,7 @@ import { Poll } from "./poll.js";
 import { SaleSettings } from "./sale_settings.js";
 import { workings } from "./workings.js";
 
+/** @type {[number, string][]} */
 const RANGES = [
   [300, "ops.range.5"],
   [900, "ops.range.15"],
@@ -34,20 +36,36 @@ const FIELDS = [
   "fanout_p95_ms",
 ];
 
+/**
+ * @param {HTMLElement} root
+ * @param {string} slug
+ */
 export function sale(root, slug) {
   new SalePage(root, slug);
 }
 
 class SalePage {
+  /**
+   * @param {HTMLElement} root
+   * @param {string} slug
+   */
   constructor(root, slug) {
     this.root = root;
     this.api = new api.SaleApi(slug);
     this.slug = slug;
+    /** @type {Api.SaleFigures | null} */
     this.news = null;
+    /** @type {unknown} */
     this.lost = null;
     this.seconds = 900;
+    /** @type {Api.AuditEntry[]} */
     this.trail = [];
     this.looks = 0;
+    /** @type {Inspector | null} */
+    this.inspector = null;
+    /** @type {SaleSettings | null} */
+    this.settings = null;
+    /** @type {import("./controls.js").Draft} */
     this.draft = { limit: null, reconcile: null, reconciling: false };
     this.actions = new SaleActions(this.api, () => this.#changed());
     this.series = new Series(FIELDS);
@@ -64,11 +82,11 @@ class SalePage {
     this.inspector = new Inspector({
       sale: this.api,
       actions: this.actions,
-      host: this.root.querySelector("#inspector"),
+      host: byId("inspector"),
     });
     this.settings = new SaleSettings({
       sale: this.api,
-      host: this.root.querySelector("#settings"),
+      host: byId("settings"),
       changed: () => this.#changed(),
     });
   }
@@ -86,6 +104,7 @@ class SalePage {
     }
   }
 
+  /** @param {Api.SaleFigures} news */
   #got(news) {
     this.news = news;
     this.lost = null;
@@ -104,6 +123,7 @@ class SalePage {
     this.#plot();
   }
 
+  /** @param {unknown} error */
   #failed(error) {
     this.lost = error;
     this.draw();
@@ -127,6 +147,7 @@ class SalePage {
     for (const chart of this.charts) chart.show(this.series, this.seconds);
   }
 
+  /** @param {boolean} dryRun */
   reconcile = async (dryRun) => {
     this.draft.reconciling = true;
     this.draw();
@@ -134,8 +155,9 @@ class SalePage {
       this.draft.reconcile = await this.api.reconcile(dryRun);
     } catch (error) {
       this.draft.reconcile = { error: why(error) };
+    } finally {
+      this.draft.reconciling = false;
     }
-    this.draft.reconciling = false;
     this.#changed();
     this.draw();
   };
@@ -177,8 +199,14 @@ class SalePage {
     );
   }
 
+  /** @param {Api.SaleFigures} news */
   #switches(news) {
     const { actions } = this;
+    /**
+     * @param {string} kind
+     * @param {() => void} action
+     * @param {string} text
+     */
     const button = (kind, action, text) =>
       html`<button type="button" class="button small ${kind}" @click=${action}>${text}</button>`;
     return html`<div class="switches">
@@ -190,6 +218,7 @@ class SalePage {
     </div>`;
   }
 
+  /** @param {number} seconds */
   #range(seconds) {
     this.seconds = seconds;
     this.draw();
@@ -197,6 +226,11 @@ class SalePage {
   }
 }
 
+/**
+ * In the order of FIELDS.
+ * @param {Api.SaleFigures} news
+ * @returns {import("./charts.js").Sample}
+ */
 function sampleOf(news) {
   const { admission, board, checkouts } = news;
   const limit =
@@ -218,6 +252,7 @@ function sampleOf(news) {
 }
 
 function charts() {
+  /** @param {number | null} value */
   const milliseconds = (value) => span(value === null ? null : value / 1000);
   return [
     new Chart({
@@ -253,6 +288,11 @@ function charts() {
   ];
 }
 
+/**
+ * @param {string} name
+ * @param {string} className
+ * @param {Element[]} children
+ */
 function element(name, className, ...children) {
   const made = document.createElement(name);
   made.className = className;

@@ -1,4 +1,5 @@
 // What the form of a sale asks for: how texts become what the API takes, and what is wrong with them. No page in here.
+import { Refusal } from "../api.js";
 import { decimals } from "../i18n.js";
 
 const SLUG = /^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$/;
@@ -9,7 +10,10 @@ const MOST_PRICE = 10 ** 12; // in the minor unit: core/venue/new_event.py
 export const LIMITS = { active_limit: 1_000_000, hold_seconds: 86_400, max_seats: 100 };
 export const TIMES = ["opens_at", "closes_at", "starts_at"];
 
-/** "Nacht der Bücher 2026!" -> "nacht-der-bucher-2026"; empty when nothing of it can stand in an address. */
+/**
+ * "Nacht der Bücher 2026!" -> "nacht-der-bucher-2026"; empty when nothing of it can stand in an address.
+ * @param {string} name
+ */
 export function slugOf(name) {
   const plain = name.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase().replaceAll("ß", "ss");
   return plain
@@ -21,7 +25,11 @@ export function slugOf(name) {
 /** The names of all currencies that the browser knows. */
 export const CURRENCIES = Intl.supportedValuesOf("currency");
 
-/** A price as it is typed -> the currency's minor unit: "15,000", "KRW" -> 15000; "12.5", "EUR" -> 1250. NaN: no price. */
+/**
+ * A price as it is typed -> the currency's minor unit: "15,000", "KRW" -> 15000; "12.5", "EUR" -> 1250. NaN: no price.
+ * @param {string} text
+ * @param {string} currency
+ */
 export function minorOf(text, currency) {
   if (!CURRENCIES.includes(currency)) return NaN;
   const typed = text.trim();
@@ -33,10 +41,16 @@ export function minorOf(text, currency) {
   return amount <= MOST_PRICE ? amount : NaN;
 }
 
-/** What a `datetime-local` field holds, a time of the reader's own zone, -> ISO 8601 in UTC; null when it is empty. */
+/**
+ * What a `datetime-local` field holds, a time of the reader's own zone, -> ISO 8601 in UTC; null when it is empty.
+ * @param {string | undefined} value
+ */
 export const momentOf = (value) => (value ? new Date(value).toISOString() : null);
 
-/** ISO 8601 -> what a `datetime-local` field takes, to the minute. */
+/**
+ * ISO 8601 -> what a `datetime-local` field takes, to the minute.
+ * @param {string | Date | null} moment
+ */
 export function fieldOf(moment) {
   if (!moment) return "";
   const date = new Date(moment);
@@ -44,10 +58,13 @@ export function fieldOf(moment) {
   return local.toISOString().slice(0, 16);
 }
 
-/** "Asia/Seoul (GMT+9)": the zone in which times are read and shown. */
+/**
+ * "Asia/Seoul (GMT+9)": the zone in which times are read and shown.
+ * @param {string} language
+ */
 export function zone(language) {
   const format = new Intl.DateTimeFormat(language, { timeZoneName: "shortOffset" });
-  const offset = format.formatToParts(new Date()).find(({ type }) => type === "timeZoneName").value;
+  const offset = format.formatToParts(new Date()).find(({ type }) => type === "timeZoneName")?.value;
   return `${format.resolvedOptions().timeZone} (${offset})`;
 }
 
@@ -55,9 +72,13 @@ export function zone(language) {
  * What is wrong with the fields that a form has, all at once: field -> key of its sentence (`ops.field.wrong.<key>`).
  * `fields` holds texts by name; `prices` texts by category, with `categories` the names that need one; `incomplete` the
  * names of times that are typed half.
+ * @param {Record<string, string>} fields
+ * @param {{categories?: string[], prices?: Record<string, string>, incomplete?: Set<string>}} more
  */
 export function faults(fields, { categories = [], prices = {}, incomplete = new Set() } = {}) {
+  /** @type {Map<string, string>} */
   const wrong = new Map();
+  /** @param {string} name */
   const has = (name) => fields[name] !== undefined;
   const name = (fields.name ?? "").trim();
   if (has("name") && (!name || [...name].length > 200 || /[\p{C}\p{Zl}\p{Zp}]/u.test(name))) wrong.set("name", "name");
@@ -75,10 +96,16 @@ export function faults(fields, { categories = [], prices = {}, incomplete = new 
   return wrong;
 }
 
-/** The same of what the server says: only fields that `known` names; null when it speaks of something else. */
+/**
+ * The same of what the server says: only fields that `known` names; null when it speaks of something else.
+ * @param {unknown} error
+ * @param {Set<string>} known
+ * @returns {Map<string, string> | null}
+ */
 export function refused(error, known) {
+  if (!(error instanceof Refusal)) return null;
   if (error.code === "event_exists") return new Map([["slug", "taken"]]);
-  const places = (error.data?.errors ?? []).map(({ at }) => at);
+  const places = (error.data.errors ?? []).map(({ at }) => at);
   const wrong = new Map(
     places
       .filter((at) => known.has(at))

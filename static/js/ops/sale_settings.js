@@ -10,12 +10,22 @@ const NAMES = ["name", ...TIMES, "hold_seconds", "max_seats"];
 const LANGUAGE = document.documentElement.lang;
 
 export class SaleSettings {
-  /** `sale`: SaleApi; `host`: the element to draw into; `changed()` is told when something was saved. */
+  /**
+   * `changed()` is told when something was saved.
+   * @param {{sale: Console.SaleApi, host: HTMLElement, changed: () => void}} parts
+   */
   constructor({ sale, host, changed }) {
-    Object.assign(this, { sale, host, changed, id: "settings" });
-    this.known = null; // as the server has it, in texts
-    this.fields = null;
+    this.sale = sale;
+    this.host = host;
+    this.changed = changed;
+    this.id = "settings";
+    /** @type {Record<string, string>} */
+    this.known = {}; // as the server has it, in texts
+    /** @type {Record<string, string>} */
+    this.fields = {};
+    /** @type {Set<string>} */
     this.incomplete = new Set();
+    /** @type {Map<string, string>} */
     this.wrong = new Map();
     this.busy = false;
     this.failure = "";
@@ -24,20 +34,26 @@ export class SaleSettings {
 
   /** What others changed is shown, unless something is being typed here. */
   async refresh() {
-    if (this.fields && this.#changes().length) return;
+    if (this.#changes().length) return;
     try {
       const event = await this.sale.event();
-      if (this.fields && this.#changes().length) return;
+      if (this.#changes().length) return;
       this.#learn(event);
     } catch {
       // Asked again with a later look.
     }
   }
 
+  /** @param {Pick<Api.EventDetails, "name" | "opens_at" | "closes_at" | "starts_at" | "hold_seconds" | "max_seats">} event */
   #learn(event) {
-    this.known = Object.fromEntries(
-      NAMES.map((name) => [name, TIMES.includes(name) ? fieldOf(event[name]) : String(event[name])]),
-    );
+    this.known = {
+      name: event.name,
+      opens_at: fieldOf(event.opens_at),
+      closes_at: fieldOf(event.closes_at),
+      starts_at: fieldOf(event.starts_at),
+      hold_seconds: String(event.hold_seconds),
+      max_seats: String(event.max_seats),
+    };
     this.fields = { ...this.known };
     this.draw();
     this.host.hidden = false;
@@ -47,6 +63,10 @@ export class SaleSettings {
     return NAMES.filter((name) => this.fields[name] !== this.known[name] || this.incomplete.has(name));
   }
 
+  /**
+   * @param {string} name
+   * @param {HTMLInputElement} input
+   */
   typed = (name, input) => {
     this.fields[name] = input.value;
     if (input.validity.badInput) this.incomplete.add(name);
@@ -55,6 +75,7 @@ export class SaleSettings {
     this.draw();
   };
 
+  /** @param {Event} event */
   #submit = async (event) => {
     event.preventDefault();
     const names = this.#changes();
@@ -66,9 +87,11 @@ export class SaleSettings {
     if (this.wrong.size) goToFirst(this.host);
   };
 
+  /** @param {string[]} names */
   async #save(names) {
     this.busy = true;
     this.draw();
+    /** @param {string} name */
     const value = (name) =>
       TIMES.includes(name)
         ? momentOf(this.fields[name])
@@ -82,8 +105,9 @@ export class SaleSettings {
     } catch (error) {
       this.wrong = refused(error, new Set(NAMES)) ?? this.wrong;
       if (!this.wrong.size) this.failure = why(error);
+    } finally {
+      this.busy = false;
     }
-    this.busy = false;
   }
 
   #undo = () => {

@@ -1,14 +1,17 @@
 // Finds seats by what people call them: "Stalls 3 12", "3-12", "#17", "Standard".
 import { seatName } from "./format.js";
 
+/** @type {Console.SeatState[]} */
 export const STATES = ["available", "held", "sold", "blocked"];
 export const MOST = 200;
 
 export class SeatFinder {
+  /** @param {Console.SaleApi} sale */
   constructor(sale) {
     this.sale = sale;
+    /** @type {Api.Plan | null} */
     this.plan = null;
-    this.states = null;
+    this.states = new Uint8Array(0);
   }
 
   /** Loads the plan once, and the board each time. */
@@ -18,30 +21,41 @@ export class SeatFinder {
     this.states = Uint8Array.from(atob(board.states), (char) => char.charCodeAt(0));
   }
 
-  /** Seats that every word of `text` fits, in plan order, `MOST` at most; `total` is how many there are. */
+  /**
+   * Seats that every word of `text` fits, in plan order, `MOST` at most; `total` is how many there are.
+   * @param {string} text
+   */
   find(text) {
     const words = text
       .toLowerCase()
       .trim()
       .split(/[\s,]+/)
       .filter(Boolean);
+    /** @type {Console.FoundSeat[]} */
     const found = [];
     let total = 0;
     if (!words.length) return { found, total };
-    for (const seat of this.plan.seats) {
+    for (const seat of this.plan?.seats ?? []) {
       if (!words.every((word) => fits(seat, word))) continue;
       total += 1;
-      if (found.length < MOST) found.push(this.describe(seat.ordinal));
+      if (found.length < MOST) found.push(this.#described(seat));
     }
     return { found, total };
   }
 
-  describe(ordinal) {
-    const seat = this.plan.seats[ordinal];
-    return { ...seat, name: seatName(seat), state: STATES[this.states[ordinal]] };
+  /**
+   * @param {Api.PlanSeat} seat
+   * @returns {Console.FoundSeat}
+   */
+  #described(seat) {
+    return { ...seat, name: seatName(seat), state: STATES[this.states[seat.ordinal]] };
   }
 }
 
+/**
+ * @param {Api.PlanSeat} seat
+ * @param {string} word
+ */
 function fits(seat, word) {
   if (word.startsWith("#")) return String(seat.ordinal) === word.slice(1);
   const row = seat.row.toLowerCase();

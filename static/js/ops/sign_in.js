@@ -9,3 +9,5 @@ if (sessionStorage.getItem(KEY) !== location.pathname) {
     location.replace(location.href);
   }
 }
+
+export {};

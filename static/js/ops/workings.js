@@ -4,8 +4,10 @@ import { t } from "../i18n.js";
 import { figure, percent, span } from "./format.js";
 
 // Each process tells of its jobs every 5 seconds.
+/** @type {Record<string, number>} */
 const STALE_SECONDS = { sweep: 20, load: 60, vitals: 60, history: 60, health_watch: 120, limits: 60, payments: 30 };
 
+/** @param {Api.SaleFigures} news */
 export function workings(news) {
   const late = (news.jobs ?? []).filter((job) => job.seconds_ago > (STALE_SECONDS[job.name] ?? Infinity));
   return html`<details class="card" ?open=${late.length > 0}>
@@ -50,7 +52,10 @@ export function workings(news) {
   </details>`;
 }
 
-/** S5, S6: the process whose locks are the busiest speaks for all. */
+/**
+ * S5, S6: the process whose locks are the busiest speaks for all.
+ * @param {Api.SaleFigures} news
+ */
 function locks(news) {
   const all = (news.processes ?? []).map((one) => one.locks);
   if (!all.length) return nothing;

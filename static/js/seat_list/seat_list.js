@@ -5,14 +5,24 @@ import { counted, money, t } from "../i18n.js";
 import { html, nothing, render } from "../../vendor/lit-html/lit-html.js";
 import { repeat } from "../../vendor/lit-html/directives/repeat.js";
 
+/**
+ * @typedef {ReadonlySet<number>} Seats
+ * @typedef {{own: Seats, asked: Seats, filter: ReadonlySet<number> | null, currency: string}} ListModel
+ */
+
 export class SeatList {
-  /** `model()` -> {own: Set, asked: Set, filter: Set or null, currency}; `onPick(ordinal)` when a seat is chosen or let go. */
+  /**
+   * `onPick(ordinal)` when a seat is chosen or let go.
+   * @param {{plan: Sale.Plan, board: import("../board.js").Board, model: () => ListModel, onPick: (ordinal: number) => void}} parts
+   */
   constructor({ plan, board, model, onPick }) {
     this.plan = plan;
     this.board = board;
     this.model = model;
     this.onPick = onPick;
+    /** @type {Sale.Zone | null} */
     this.zone = plan.zones.length === 1 ? plan.zones[0] : null;
+    /** @type {Sale.Row | null} */
     this.row = null;
     this.element = document.createElement("div");
     this.element.className = "seat-list";
@@ -26,9 +36,15 @@ export class SeatList {
   /** Puts the focus on the heading of the present step. */
   focus() {
     this.update();
-    this.element.querySelector("[data-heading]")?.focus();
+    /** @type {HTMLElement | null} */
+    const heading = this.element.querySelector("[data-heading]");
+    heading?.focus();
   }
 
+  /**
+   * @param {Sale.Zone | null} zone
+   * @param {Sale.Row | null} row
+   */
   #go(zone, row) {
     this.zone = zone;
     this.row = row;
@@ -36,8 +52,9 @@ export class SeatList {
   }
 
   #step() {
-    if (this.row !== null) return this.#seats();
-    if (this.zone !== null) return this.#rows();
+    const { zone, row } = this;
+    if (zone !== null && row !== null) return this.#seats(zone, row);
+    if (zone !== null) return this.#rows(zone);
     return this.#zones();
   }
 
@@ -59,9 +76,9 @@ export class SeatList {
     `;
   }
 
-  #rows() {
+  /** @param {Sale.Zone} zone */
+  #rows(zone) {
     const free = this.#countBy((ordinal) => this.plan.rowOf[ordinal]);
-    const { zone } = this;
     return html`
       ${this.plan.zones.length > 1 ? this.#back(t("list.all_zones"), () => this.#go(null, null)) : nothing}
       ${this.#heading(t("list.choose_row", { zone: zone.name || t("list.hall") }))}
@@ -85,8 +102,11 @@ export class SeatList {
     `;
   }
 
-  #seats() {
-    const { row, zone } = this;
+  /**
+   * @param {Sale.Zone} zone
+   * @param {Sale.Row} row
+   */
+  #seats(zone, row) {
     const model = this.model();
     return html`
       ${this.#back(t("list.rows_of", { zone: zone.name || t("list.hall") }), () => this.#go(zone, null))}
@@ -101,6 +121,10 @@ export class SeatList {
     `;
   }
 
+  /**
+   * @param {number} ordinal
+   * @param {ListModel} model
+   */
   #seat(ordinal, { own, asked, currency }) {
     const seat = this.plan.seat(ordinal);
     const look = lookOf(ordinal, this.board, own, asked);
@@ -126,22 +150,33 @@ export class SeatList {
     </li>`;
   }
 
+  /**
+   * @param {number} ordinal
+   * @param {ListModel} model
+   */
   #passes(ordinal, { filter, own }) {
     return filter === null || filter.has(this.plan.category[ordinal]) || own.has(ordinal);
   }
 
+  /** @param {string} text */
   #heading(text) {
     return html`<h2 class="list-heading" tabindex="-1" data-heading>${text}</h2>`;
   }
 
+  /**
+   * @param {string} text
+   * @param {() => void} go
+   */
   #back(text, go) {
     return html`<button type="button" class="list-back" @click=${go}>
       <span aria-hidden="true">←</span> ${text}
     </button>`;
   }
 
+  /** @param {(ordinal: number) => number} group */
   #countBy(group) {
     const { filter } = this.model();
+    /** @type {Map<number, number>} */
     const counts = new Map();
     const { states } = this.board;
     for (let i = 0; i < states.length; i += 1) {
@@ -152,7 +187,15 @@ export class SeatList {
   }
 }
 
-/** free, own, asked, held, sold, blocked: the names of a seat's looks. */
+/** @typedef {"free" | "own" | "asked" | "held" | "sold" | "blocked"} LookName */
+
+/**
+ * @param {number} ordinal
+ * @param {import("../board.js").Board} board
+ * @param {ReadonlySet<number>} own
+ * @param {ReadonlySet<number>} asked
+ * @returns {LookName}
+ */
 export function lookOf(ordinal, board, own, asked) {
   if (own.has(ordinal)) return "own";
   if (asked.has(ordinal)) return "asked";

@@ -1,6 +1,14 @@
 // What stands in the hall besides seats: stage, walls, bars, texts, the rows' names.
 
-/** Draws into a context whose unit is device pixels; `k` device pixels a plan unit, (ox, oy) the plan's origin there. */
+/**
+ * Draws into a context whose unit is device pixels; `k` device pixels a plan unit, (ox, oy) the plan's origin there.
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {Sale.Plan} plan
+ * @param {import("./colors.js").Theme} theme
+ * @param {number} k
+ * @param {number} ox
+ * @param {number} oy
+ */
 export function drawBackdrop(ctx, plan, theme, k, ox, oy) {
   for (const area of plan.areas) drawArea(ctx, area, theme, k, ox, oy);
   const size = 9 * k;
@@ -18,6 +26,14 @@ export function drawBackdrop(ctx, plan, theme, k, ox, oy) {
   }
 }
 
+/**
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {import("../plan.js").Area} area
+ * @param {import("./colors.js").Theme} theme
+ * @param {number} k
+ * @param {number} ox
+ * @param {number} oy
+ */
 function drawArea(ctx, area, theme, k, ox, oy) {
   const { geometry: g } = area;
   ctx.save();

@@ -1,24 +1,50 @@
 // The map's colours: the page's own (CSS custom properties, so light and dark come for free) and the categories',
 // moved just far enough from the background to be seen on it.
 
-const NAMES = ["map", "ink", "ink-2", "ink-3", "line", "line-strong", "surface", "accent", "on-accent", "warn", "bad"];
+const NAMES = /** @type {const} */ ([
+  "map",
+  "ink",
+  "ink-2",
+  "ink-3",
+  "line",
+  "line-strong",
+  "surface",
+  "accent",
+  "on-accent",
+  "warn",
+  "bad",
+]);
 const CONTRAST = 3; // WCAG 2.2 SC 1.4.11: graphics that carry meaning
 
+/** @typedef {{fill: string, text: string}} Fill a category's colour, and what is readable on it; CSS colours */
+/** @typedef {Record<typeof NAMES[number], string>} Tones CSS colours */
+/** @typedef {Tones & {font: string, dark: boolean, categories: Fill[]}} Theme */
+/** @typedef {number[]} Rgb three channels, 0 to 255 */
+
+/**
+ * @param {Element} element
+ * @param {{color: string}[]} categories
+ * @returns {Theme}
+ */
 export function readTheme(element, categories) {
   const style = getComputedStyle(element);
-  const theme = { font: style.fontFamily };
-  for (const name of NAMES) theme[name] = style.getPropertyValue(`--${name}`).trim();
-  const ground = parse(theme.map);
-  theme.dark = luminance(ground) < 0.2;
-  theme.categories = categories.map(({ color }) => {
+  const tones = /** @type {Tones} */ (
+    Object.fromEntries(NAMES.map((name) => [name, style.getPropertyValue(`--${name}`).trim()]))
+  );
+  const ground = parse(tones.map);
+  const fills = categories.map(({ color }) => {
     const fill = apart(parse(color), ground);
     const text = ratio(fill, WHITE) >= 3.6 ? WHITE : BLACK;
     return { fill: css(fill), text: css(text) };
   });
-  return theme;
+  return { ...tones, font: style.fontFamily, dark: luminance(ground) < 0.2, categories: fills };
 }
 
-/** A category's colour for a swatch in the page. */
+/**
+ * A category's colour for a swatch in the page.
+ * @param {string} color
+ * @param {Element} element
+ */
 export function swatch(color, element) {
   const ground = parse(getComputedStyle(element).getPropertyValue("--surface").trim());
   return css(apart(parse(color), ground));
@@ -30,8 +56,12 @@ const BLACK = [17, 19, 24];
 const probe = document.createElement("canvas");
 probe.width = 1;
 probe.height = 1;
-const pen = probe.getContext("2d", { willReadFrequently: true });
+const pen = /** @type {CanvasRenderingContext2D} */ (probe.getContext("2d", { willReadFrequently: true }));
 
+/**
+ * @param {string} color
+ * @returns {Rgb}
+ */
 function parse(color) {
   pen.fillStyle = "#777777";
   pen.fillStyle = color; // what is no colour leaves the grey
@@ -39,6 +69,10 @@ function parse(color) {
   return [...pen.getImageData(0, 0, 1, 1).data.slice(0, 3)];
 }
 
+/**
+ * @param {Rgb} color
+ * @param {Rgb} ground
+ */
 function apart(color, ground) {
   const towards = luminance(ground) < 0.2 ? WHITE : BLACK;
   let best = color;
@@ -48,6 +82,7 @@ function apart(color, ground) {
   return best;
 }
 
+/** @param {Rgb} rgb */
 function luminance(rgb) {
   const [r, g, b] = rgb.map((channel) => {
     const c = channel / 255;
@@ -56,9 +91,14 @@ function luminance(rgb) {
   return 0.2126 * r + 0.7152 * g + 0.0722 * b;
 }
 
+/**
+ * @param {Rgb} a
+ * @param {Rgb} b
+ */
 function ratio(a, b) {
   const [low, high] = [luminance(a), luminance(b)].sort((x, y) => x - y);
   return (high + 0.05) / (low + 0.05);
 }
 
+/** @param {Rgb} rgb */
 const css = (rgb) => `rgb(${rgb[0]} ${rgb[1]} ${rgb[2]})`;

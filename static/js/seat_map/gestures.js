@@ -1,21 +1,44 @@
 // Pointer, wheel and keys on the map, told as what was meant: pan, zoom, tap, double tap, hover.
 
+/** @type {Record<string, number>} */
 const SLOP = { mouse: 5, pen: 8, touch: 10 }; // CSS pixels before a press is a drag
 const DOUBLE = { within: 320, apart: 32 }; // milliseconds, CSS pixels
 const FRICTION = 0.0045; // a millisecond: how fast a thrown map slows down
 
+/** @typedef {Geometry.Point & {time: number}} Moment milliseconds */
+/** @typedef {Geometry.Point & {start: Geometry.Point, moved: boolean, kind: string}} Press */
+
 /**
- * `on`: pan(dx, dy) · zoom(factor, x, y) · zoomSoftly(factor, x, y) · tap(x, y, touch) -> true when it was used up ·
- * hover(x, y) · leave() · fit() · isStill() -> true when motion is unwanted.
+ * What was meant; CSS pixels of the element. `tap` answers true when it was used up, `isStill` when motion is unwanted.
+ * @typedef {object} Meant
+ * @property {(dx: number, dy: number) => void} pan
+ * @property {(factor: number, x: number, y: number) => void} zoom
+ * @property {(factor: number, x: number, y: number) => void} zoomSoftly
+ * @property {(x: number, y: number, touch: boolean) => boolean} tap
+ * @property {(x: number, y: number) => void} hover
+ * @property {() => void} leave
+ * @property {() => void} fit
+ * @property {() => boolean} isStill
+ */
+
+/**
+ * @param {HTMLElement} element
+ * @param {Meant} on
  */
 export function listen(element, on) {
+  /** @type {Map<number, Geometry.Point>} */
   const pointers = new Map();
+  /** @type {Press | null} */
   let press = null;
+  /** @type {ReturnType<typeof spread> | null} */
   let pinch = null;
+  /** @type {Moment | null} */
   let lastTap = null;
+  /** @type {Moment[]} */
   let trail = [];
-  let glide = null;
+  let glide = 0;
 
+  /** @param {MouseEvent} event */
   const place = (event) => {
     const box = element.getBoundingClientRect();
     return { x: event.clientX - box.left, y: event.clientY - box.top };
@@ -42,11 +65,11 @@ export function listen(element, on) {
 
   element.addEventListener("pointermove", (event) => {
     const at = place(event);
-    if (!pointers.has(event.pointerId)) {
+    const before = pointers.get(event.pointerId);
+    if (!before) {
       if (event.pointerType === "mouse") on.hover(at.x, at.y);
       return;
     }
-    const before = pointers.get(event.pointerId);
     pointers.set(event.pointerId, at);
     if (pointers.size === 1 && press) {
       if (!press.moved && Math.hypot(at.x - press.start.x, at.y - press.start.y) > (SLOP[press.kind] ?? 8)) {
@@ -67,6 +90,7 @@ export function listen(element, on) {
     }
   });
 
+  /** @param {PointerEvent} event */
   const up = (event) => {
     if (!pointers.delete(event.pointerId)) return;
     delete element.dataset.dragging;
@@ -84,8 +108,15 @@ export function listen(element, on) {
   };
   element.addEventListener("pointerup", up);
   element.addEventListener("pointercancel", up);
-  element.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && on.leave());
+  element.addEventListener("pointerleave", (event) => {
+    if (event.pointerType === "mouse") on.leave();
+  });
 
+  /**
+   * @param {Geometry.Point} at
+   * @param {boolean} touch
+   * @param {number} time
+   */
   function tapped(at, touch, time) {
     if (on.tap(at.x, at.y, touch)) {
       lastTap = null;
@@ -103,15 +134,18 @@ export function listen(element, on) {
     }
   }
 
+  /** @param {PointerEvent} event */
   function throwMap(event) {
     const first = trail[0];
-    const span = first ? event.timeStamp - first.time : 0;
+    if (!first) return;
+    const span = event.timeStamp - first.time;
     if (on.isStill() || span < 8 || span > 200) return;
     const at = place(event);
     let vx = (at.x - first.x) / span;
     let vy = (at.y - first.y) / span;
     if (Math.hypot(vx, vy) < 0.15) return;
     let last = performance.now();
+    /** @param {number} now */
     const slide = (now) => {
       const dt = Math.min(40, now - last);
       last = now;
@@ -140,16 +174,17 @@ export function listen(element, on) {
   );
 
   element.addEventListener("keydown", (event) => {
-    const middle = [element.clientWidth / 2, element.clientHeight / 2];
+    const [x, y] = [element.clientWidth / 2, element.clientHeight / 2];
     const step = 90;
+    /** @type {Record<string, () => void>} */
     const acts = {
       ArrowLeft: () => on.pan(step, 0),
       ArrowRight: () => on.pan(-step, 0),
       ArrowUp: () => on.pan(0, step),
       ArrowDown: () => on.pan(0, -step),
-      "+": () => on.zoomSoftly(1.6, ...middle),
-      "=": () => on.zoomSoftly(1.6, ...middle),
-      "-": () => on.zoomSoftly(1 / 1.6, ...middle),
+      "+": () => on.zoomSoftly(1.6, x, y),
+      "=": () => on.zoomSoftly(1.6, x, y),
+      "-": () => on.zoomSoftly(1 / 1.6, x, y),
       0: () => on.fit(),
     };
     if (event.target !== element || event.ctrlKey || event.metaKey || event.altKey || !acts[event.key]) return;
@@ -158,6 +193,7 @@ export function listen(element, on) {
   });
 }
 
+/** @param {Map<number, Geometry.Point>} pointers */
 function spread(pointers) {
   const [a, b] = [...pointers.values()];
   return { x: (a.x + b.x) / 2, y: (a.y + b.y) / 2, gap: Math.hypot(a.x - b.x, a.y - b.y) };

@@ -3,22 +3,34 @@
 //   asked: dashed ring (a request is under way)          held: half disc in a ring
 //   sold: small cross                                    blocked: small dash
 
-export const FREE = 0;
-export const HELD = 1;
-export const SOLD = 2;
-export const BLOCKED = 3;
+import { AVAILABLE, HELD, SOLD } from "../board.js";
+
+// A look is the board's state, or one of these two, which only this page knows.
 export const OWN = 4;
 export const ASKED = 5;
 
 /** Below this radius, in device pixels, shapes cannot be told from each other: size tells instead. */
 export const SMALLEST_SHAPE = 2.6;
 
-/** Draws one seat centred at (x, y), `r` device pixels in radius. `fill`: the category's {fill, text}. */
+/** @typedef {import("./colors.js").Theme} Theme */
+/** @typedef {import("./colors.js").Fill} Fill */
+
+/**
+ * Draws one seat centred at (x, y), `r` device pixels in radius.
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {number} look
+ * @param {number} x
+ * @param {number} y
+ * @param {number} r
+ * @param {Fill} fill the category's
+ * @param {Theme} theme
+ * @param {boolean} accessible
+ */
 export function drawSeat(ctx, look, x, y, r, fill, theme, accessible) {
   const line = Math.max(1, r * 0.16);
   ctx.lineCap = "round";
   ctx.lineWidth = line;
-  if (look === FREE) {
+  if (look === AVAILABLE) {
     ctx.fillStyle = fill.fill;
     ctx.beginPath();
     if (accessible) ctx.roundRect(x - r * 0.92, y - r * 0.92, r * 1.84, r * 1.84, r * 0.36);
@@ -81,15 +93,29 @@ export function drawSeat(ctx, look, x, y, r, fill, theme, accessible) {
   ctx.globalAlpha = 1;
 }
 
-/** Radius of the square that stands for a seat when shapes are too small, as a part of the seat's radius; and its paint. */
+/**
+ * Radius of the square that stands for a seat when shapes are too small, as a part of the seat's radius; and its paint.
+ * @param {number} look
+ * @param {Fill} fill
+ * @param {Theme} theme
+ */
 export function smallSeat(look, fill, theme) {
-  if (look === FREE) return { part: 0.92, paint: fill.fill, alpha: 1 };
+  if (look === AVAILABLE) return { part: 0.92, paint: fill.fill, alpha: 1 };
   if (look === OWN || look === ASKED) return { part: 1.25, paint: theme.accent, alpha: 1 };
   if (look === HELD) return { part: 0.62, paint: theme["ink-3"], alpha: 0.8 };
   return { part: 0.34, paint: theme["line-strong"], alpha: 0.6 };
 }
 
-/** The seat's number, in the disc of a free seat. */
+/**
+ * The seat's number, in the disc of a free seat.
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {string} text
+ * @param {number} x
+ * @param {number} y
+ * @param {number} r
+ * @param {Fill} fill
+ * @param {Theme} theme
+ */
 export function drawNumber(ctx, text, x, y, r, fill, theme) {
   ctx.fillStyle = fill.text;
   const size = r * (text.length > 2 ? 0.74 : 0.94);
@@ -99,6 +125,13 @@ export function drawNumber(ctx, text, x, y, r, fill, theme) {
   ctx.fillText(text, x, y + size * 0.05);
 }
 
+/**
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {number} x
+ * @param {number} y
+ * @param {number} r
+ * @param {string} color
+ */
 function wheelchair(ctx, x, y, r, color) {
   const u = r / 12;
   ctx.strokeStyle = color;

@@ -1,7 +1,12 @@
 // A small picture of the whole hall with a frame around what is in sight; a press or a drag in it goes there.
+import { contextOf } from "./bitmap.js";
 
 export class Minimap {
-  /** `side`: its longer side in CSS pixels; `onMove(x, y)` with the place in the plan that was pressed. */
+  /**
+   * @param {Sale.Plan} plan
+   * @param {number} side its longer side in CSS pixels
+   * @param {(x: number, y: number) => void} onMove with the place in the plan that was pressed
+   */
   constructor(plan, side, onMove) {
     const { minX, minY, maxX, maxY } = plan.box;
     this.box = plan.box;
@@ -13,7 +18,8 @@ export class Minimap {
     this.element.setAttribute("aria-hidden", "true");
     this.element.style.width = `${this.width}px`;
     this.element.style.height = `${this.height}px`;
-    this.ctx = this.element.getContext("2d");
+    this.ctx = contextOf(this.element);
+    /** @param {PointerEvent} event */
     const move = (event) => {
       const at = this.element.getBoundingClientRect();
       onMove(minX + (event.clientX - at.left) / this.k, minY + (event.clientY - at.top) / this.k);
@@ -23,12 +29,17 @@ export class Minimap {
       this.element.setPointerCapture(event.pointerId);
       move(event);
     });
-    this.element.addEventListener(
-      "pointermove",
-      (event) => this.element.hasPointerCapture(event.pointerId) && move(event),
-    );
+    this.element.addEventListener("pointermove", (event) => {
+      if (this.element.hasPointerCapture(event.pointerId)) move(event);
+    });
   }
 
+  /**
+   * @param {import("./tiles.js").Overview} overview
+   * @param {import("./viewport.js").Viewport} viewport
+   * @param {import("./colors.js").Theme} theme
+   * @param {number} ratio device pixels a CSS pixel
+   */
   draw(overview, viewport, theme, ratio) {
     const { element, ctx, k, box } = this;
     const width = Math.round(this.width * ratio);

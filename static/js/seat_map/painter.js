@@ -1,40 +1,68 @@
 // Draws seats into any bitmap: whole tiles, or the spot of one seat that changed. Glyphs are drawn once for each
 // (look, category, size) and copied from then on; numbers are written when they can be read.
+import { AVAILABLE } from "../board.js";
 import { drawBackdrop } from "./backdrop.js";
-import { ASKED, drawNumber, drawSeat, FREE, OWN, SMALLEST_SHAPE, smallSeat } from "./glyphs.js";
+import { bitmap, contextOf } from "./bitmap.js";
+import { ASKED, drawNumber, drawSeat, OWN, SMALLEST_SHAPE, smallSeat } from "./glyphs.js";
 
 const READABLE = 8.5; // CSS pixels of radius from which a seat's number is written
 const MOST_SPRITES = 400;
 const DIMMED = 0.16; // opacity of seats that the filter leaves out
 
+/** @typedef {import("./colors.js").Theme} Theme */
+
+/**
+ * How each seat looks now; `filter`: categories that are shown in full, null for all.
+ * @typedef {ReadonlySet<number>} Seats
+ * @typedef {{board: {states: Uint8Array}, own: Seats, asked: Seats, filter: ReadonlySet<number> | null}} Looks
+ */
+
 export class Painter {
-  /** `looks` says how each seat looks now: {board: Board, own: Set, asked: Set, filter: Set of categories or null}. */
+  /**
+   * @param {Sale.Plan} plan
+   * @param {import("./seat_index.js").SeatIndex} index
+   * @param {Looks} looks
+   */
   constructor(plan, index, looks) {
     this.plan = plan;
     this.index = index;
     this.looks = looks;
-    this.theme = null;
+    /** @type {Theme | null} */
+    this.theme = null; // until `setTheme` nothing is painted
     this.ratio = 1; // device pixels a CSS pixel
+    /** @type {Map<string, HTMLCanvasElement>} */
     this.sprites = new Map();
   }
 
+  /**
+   * @param {Theme} theme
+   * @param {number} ratio
+   */
   setTheme(theme, ratio) {
     this.theme = theme;
     this.ratio = ratio;
     this.sprites.clear();
   }
 
+  /** @param {number} ordinal */
   look(ordinal) {
     if (this.looks.own.has(ordinal)) return OWN;
     if (this.looks.asked.has(ordinal)) return ASKED;
-    return this.looks.board.states[ordinal] ?? FREE;
+    return this.looks.board.states[ordinal] ?? AVAILABLE;
   }
 
   /**
    * Paints the box (plan units) of a bitmap on which `k` device pixels are a plan unit and the plan's origin is at
    * (ox, oy). Only the box is touched.
+   * @param {CanvasRenderingContext2D} ctx
+   * @param {Geometry.Box} box
+   * @param {number} k
+   * @param {number} ox
+   * @param {number} oy
    */
   paint(ctx, box, k, ox, oy) {
+    const { theme } = this;
+    if (!theme) return;
     const left = Math.floor(box.minX * k + ox);
     const top = Math.floor(box.minY * k + oy);
     const width = Math.ceil(box.maxX * k + ox) - left;
@@ -44,13 +72,21 @@ export class Painter {
     ctx.rect(left, top, width, height);
     ctx.clip();
     ctx.clearRect(left, top, width, height);
-    drawBackdrop(ctx, this.plan, this.theme, k, ox, oy);
-    this.#seats(ctx, this.index.inBox(box), k, ox, oy);
+    drawBackdrop(ctx, this.plan, theme, k, ox, oy);
+    this.#seats(ctx, theme, this.index.inBox(box), k, ox, oy);
     ctx.restore();
   }
 
-  #seats(ctx, ordinals, k, ox, oy) {
-    const { plan, theme } = this;
+  /**
+   * @param {CanvasRenderingContext2D} ctx
+   * @param {Theme} theme
+   * @param {number[]} ordinals
+   * @param {number} k
+   * @param {number} ox
+   * @param {number} oy
+   */
+  #seats(ctx, theme, ordinals, k, ox, oy) {
+    const { plan } = this;
     const { filter } = this.looks;
     let paint = null;
     let alpha = 1;
@@ -60,7 +96,7 @@ export class Painter {
       const y = plan.y[i] * k + oy;
       const look = this.look(i);
       const category = plan.category[i];
-      const dim = filter !== null && look === FREE && !filter.has(category);
+      const dim = filter !== null && look === AVAILABLE && !filter.has(category);
       const fill = theme.categories[category];
       if (r < SMALLEST_SHAPE) {
         const small = smallSeat(look, fill, theme);
@@ -71,44 +107,44 @@ export class Painter {
         ctx.fillRect(x - half, y - half, half * 2, half * 2);
         continue;
       }
-      const sprite = this.#sprite(look, category, r, plan.accessible[i]);
+      const sprite = this.#sprite(theme, look, category, r, plan.accessible[i] === 1);
       const opacity = dim ? DIMMED : 1;
       if (opacity !== alpha) ctx.globalAlpha = alpha = opacity;
       ctx.drawImage(sprite, x - sprite.width / 2, y - sprite.height / 2);
       paint = null;
-      if (look === FREE && !dim && r >= READABLE * this.ratio && !(plan.accessible[i] && r >= 9)) {
+      if (look === AVAILABLE && !dim && r >= READABLE * this.ratio && !(plan.accessible[i] && r >= 9)) {
         drawNumber(ctx, plan.numbers[i], x, y, r, fill, theme);
       }
     }
     ctx.globalAlpha = 1;
   }
 
-  #sprite(look, category, r, accessible) {
+  /**
+   * @param {Theme} theme
+   * @param {number} look
+   * @param {number} category
+   * @param {number} r
+   * @param {boolean} accessible
+   */
+  #sprite(theme, look, category, r, accessible) {
     const size = Math.round(r * 4) / 4;
-    const key = `${look}/${look === FREE ? category : ""}/${size}/${look === FREE ? accessible : 0}`;
+    const key = `${look}/${look === AVAILABLE ? category : ""}/${size}/${look === AVAILABLE && accessible ? 1 : 0}`;
     let sprite = this.sprites.get(key);
     if (!sprite) {
       if (this.sprites.size >= MOST_SPRITES) this.sprites.clear();
-      sprite = document.createElement("canvas");
       const side = Math.ceil(size * 2.6) + 2;
-      sprite.width = side;
-      sprite.height = side;
-      drawSeat(
-        sprite.getContext("2d"),
-        look,
-        side / 2,
-        side / 2,
-        size,
-        this.theme.categories[category],
-        this.theme,
-        accessible,
-      );
+      sprite = bitmap(side, side);
+      drawSeat(contextOf(sprite), look, side / 2, side / 2, size, theme.categories[category], theme, accessible);
       this.sprites.set(key, sprite);
     }
     return sprite;
   }
 
-  /** The box in which one seat's drawing may have left a mark. */
+  /**
+   * The box in which one seat's drawing may have left a mark.
+   * @param {number} ordinal
+   * @returns {Geometry.Box}
+   */
   boxOf(ordinal) {
     const { plan } = this;
     const reach = plan.r[ordinal] * 1.35;

@@ -2,6 +2,7 @@
 import KDBush from "../../vendor/kdbush/index.js";
 
 export class SeatIndex {
+  /** @param {Sale.Plan} plan */
   constructor(plan) {
     this.plan = plan;
     this.tree = new KDBush(plan.size, 64, Float32Array);
@@ -13,13 +14,21 @@ export class SeatIndex {
     this.tree.finish();
   }
 
-  /** Seats of which some part lies in the box. */
+  /**
+   * Seats of which some part lies in the box.
+   * @param {Geometry.Box} box
+   */
   inBox({ minX, minY, maxX, maxY }) {
     const r = this.largest;
     return this.tree.range(minX - r, minY - r, maxX + r, maxY + r);
   }
 
-  /** The seat whose edge is nearest to (x, y) and not farther away than `slack`; -1 when there is none. */
+  /**
+   * The seat whose edge is nearest to (x, y) and not farther away than `slack`; -1 when there is none.
+   * @param {number} x
+   * @param {number} y
+   * @param {number} slack
+   */
   nearest(x, y, slack) {
     const { plan } = this;
     let best = -1;

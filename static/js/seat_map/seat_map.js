@@ -1,5 +1,6 @@
 // The seat map: a canvas that is drawn only when something changed, above tiles that are drawn once (tiles.js).
 import { AVAILABLE } from "../board.js";
+import { contextOf } from "./bitmap.js";
 import { readTheme } from "./colors.js";
 import { listen } from "./gestures.js";
 import { Minimap } from "./minimap.js";
@@ -11,6 +12,19 @@ import { Viewport } from "./viewport.js";
 
 const TILE_BUDGET = 7; // milliseconds of a frame for drawing tiles
 const PATCH_BUDGET = 5; // milliseconds of a frame for seats that changed
+/** @typedef {"touch" | "mouse"} Pointer */
+/** @typedef {ReadonlySet<number>} Seats */
+/**
+ * @typedef {object} MapWords
+ * @property {string} label
+ * @property {string} zoomIn
+ * @property {string} zoomOut
+ * @property {string} whole
+ * @property {import("./overlay.js").Words} zone
+ * @property {(ordinal: number) => string[]} hint lines
+ */
+/** @typedef {{ordinal: number, words: () => string[], kind: "hint" | "refusal", until: number}} Bubble */
+
 const PICKABLE = { touch: 7, mouse: 3.5 }; // CSS pixels of seat radius from which a tap picks, and does not zoom
 const SLACK = { touch: 12, mouse: 3 }; // CSS pixels beside a seat that still count as the seat
 const FAR = 30; // CSS pixels beside an area that still count as the area, seen from far away
@@ -18,27 +32,41 @@ const SETTLED = 130; // milliseconds without zooming until tiles of the new scal
 
 export class SeatMap {
   /**
-   * `words`: {label, zoomIn, zoomOut, whole, zone(zone, free) -> {name, free}, hint(ordinal) -> [line, ...]}
    * `onPick(ordinal)` when a seat is tapped.
+   * @param {object} parts
+   * @param {Sale.Plan} parts.plan
+   * @param {import("../board.js").Board} parts.board
+   * @param {MapWords} parts.words
+   * @param {(ordinal: number) => void} parts.onPick
    */
   constructor({ plan, board, words, onPick }) {
     this.plan = plan;
     this.board = board;
     this.words = words;
     this.onPick = onPick;
+    /** @type {{board: import("../board.js").Board, own: Seats, asked: Seats, filter: Seats | null}} */
     this.looks = { board, own: new Set(), asked: new Set(), filter: null };
     this.index = new SeatIndex(plan);
     this.painter = new Painter(plan, this.index, this.looks);
     this.tiles = new Tiles(this.painter, plan.box);
     this.overlay = new Overlay(plan);
     this.viewport = new Viewport(plan.box, median(plan.r));
+    /** @type {Set<number>} */
     this.waiting = new Set(); // ordinals to be drawn anew
     this.zoomedAt = 0;
-    this.frame = null;
+    this.frame = 0;
+    /** @type {import("./colors.js").Theme | null} */
     this.theme = null;
+    /** @type {Bubble | null} */
     this.bubble = null;
+    this.ratio = 1; // device pixels a CSS pixel
     this.motion = matchMedia("(prefers-reduced-motion: reduce)");
-    this.#build();
+    this.canvas = document.createElement("canvas");
+    this.ctx = contextOf(this.canvas);
+    this.hint = document.createElement("div");
+    this.minimap = new Minimap(plan, innerWidth < 640 ? 92 : 132, (x, y) => this.#goTo(x, y));
+    this.fitButton = control("fit", words.whole, () => this.#fit());
+    this.element = this.#build();
   }
 
   get still() {
@@ -52,7 +80,10 @@ export class SeatMap {
     this.redraw();
   }
 
-  /** Seats whose state on the board changed; null when all may have. */
+  /**
+   * Seats whose state on the board changed; null when all may have.
+   * @param {number[] | null} ordinals
+   */
   changed(ordinals) {
     this.overlay.count(this.board.states, this.looks.filter);
     if (ordinals === null) {
@@ -70,22 +101,33 @@ export class SeatMap {
     this.redraw();
   }
 
-  /** The visitor's own seats and those a request is under way for. */
+  /**
+   * The visitor's own seats and those a request is under way for.
+   * @param {Seats} own
+   * @param {Seats} asked
+   */
   setMine(own, asked) {
-    for (const [name, fresh] of [
-      ["own", own],
-      ["asked", asked],
-    ]) {
-      const old = this.looks[name];
-      for (const ordinal of old) if (!fresh.has(ordinal)) this.waiting.add(ordinal);
-      for (const ordinal of fresh) if (!old.has(ordinal)) this.waiting.add(ordinal);
-      this.looks[name] = fresh;
-    }
+    this.#differing(this.looks.own, own);
+    this.#differing(this.looks.asked, asked);
+    Object.assign(this.looks, { own, asked });
     this.#write();
     if (this.waiting.size) this.redraw();
   }
 
-  /** Shows only the free seats of these categories (indices) in full; null for all. */
+  /**
+   * Seats that are in one of both only are drawn anew.
+   * @param {Seats} old
+   * @param {Seats} fresh
+   */
+  #differing(old, fresh) {
+    for (const ordinal of old) if (!fresh.has(ordinal)) this.waiting.add(ordinal);
+    for (const ordinal of fresh) if (!old.has(ordinal)) this.waiting.add(ordinal);
+  }
+
+  /**
+   * Shows only the free seats of these categories (indices) in full; null for all.
+   * @param {Seats | null} categories
+   */
   setFilter(categories) {
     this.looks.filter = categories;
     this.overlay.count(this.board.states, categories);
@@ -93,58 +135,70 @@ export class SeatMap {
     this.redraw();
   }
 
-  /** Says at the seat why it could not be had. */
+  /**
+   * Says at the seat why it could not be had.
+   * @param {number} ordinal
+   * @param {string} text
+   */
   refuse(ordinal, text) {
     this.overlay.pulse(ordinal, "bad", performance.now());
     this.#bubble(ordinal, () => [text], "refusal", 3200);
   }
 
+  /** @param {number} ordinal */
   showSeat(ordinal) {
     this.viewport.showSeat(this.plan.x[ordinal], this.plan.y[ordinal], performance.now(), this.still);
     this.#zooming();
   }
 
-  /** Shows an area whole, or, where its seats would be too small to pick, as much of it around (x, y) as can be used. */
-  showZone(zone, x, y, kind = "mouse") {
+  /**
+   * Shows an area whole, or, where its seats would be too small to pick, as much of it around (x, y) as can be used.
+   * @param {Sale.Zone} zone
+   * @param {number} x
+   * @param {number} y
+   * @param {Pointer} kind
+   */
+  showZone(zone, x, y, kind) {
     const { viewport } = this;
     const whole = viewport.scaleOf(zone.box) * viewport.seatRadius;
-    if (x !== undefined && whole < PICKABLE[kind]) this.#softly((PICKABLE[kind] * 1.25) / viewport.seatPixels, x, y);
+    if (whole < PICKABLE[kind]) this.#softly((PICKABLE[kind] * 1.25) / viewport.seatPixels, x, y);
     else viewport.showBox(zone.box, performance.now(), this.still);
     this.#zooming();
   }
 
   redraw() {
-    if (this.frame === null && this.theme && this.element.isConnected)
+    if (!this.frame && this.theme && this.element.isConnected)
       this.frame = requestAnimationFrame((now) => this.#draw(now));
   }
 
+  /**
+   * @param {number} x plan units
+   * @param {number} y
+   */
+  #goTo(x, y) {
+    const { viewport } = this;
+    const at = viewport.toScreen(x, y);
+    viewport.pan(viewport.width / 2 - at.x, viewport.height / 2 - at.y);
+    this.redraw();
+  }
+
   #build() {
+    /** @type {HTMLElement & {seatMap?: SeatMap}} */
     const element = document.createElement("div");
     element.className = "map";
     element.tabIndex = 0;
     element.setAttribute("role", "group");
     element.setAttribute("aria-label", this.words.label);
-    this.canvas = document.createElement("canvas");
     this.canvas.className = "map-canvas";
     this.canvas.setAttribute("aria-hidden", "true");
-    this.ctx = this.canvas.getContext("2d");
-    this.hint = document.createElement("div");
     this.hint.className = "map-hint";
     this.hint.hidden = true;
-    this.minimap = new Minimap(this.plan, innerWidth < 640 ? 92 : 132, (x, y) => {
-      const { viewport } = this;
-      const at = viewport.toScreen(x, y);
-      viewport.pan(viewport.width / 2 - at.x, viewport.height / 2 - at.y);
-      this.redraw();
-    });
     const controls = document.createElement("div");
     controls.className = "map-controls";
-    this.element = element;
     // Reachable from the element, as with any custom control: the browser tests find seats on the canvas by it.
     element.seatMap = this;
-    const middle = () => [this.viewport.width / 2, this.viewport.height / 2];
-    const zoomed = (factor) => () => this.#softly(factor, ...middle());
-    this.fitButton = control("fit", this.words.whole, () => this.#fit());
+    /** @param {number} factor */
+    const zoomed = (factor) => () => this.#softly(factor, this.viewport.width / 2, this.viewport.height / 2);
     controls.append(
       control("plus", this.words.zoomIn, zoomed(1.8)),
       control("minus", this.words.zoomOut, zoomed(1 / 1.8)),
@@ -159,8 +213,10 @@ export class SeatMap {
     new ResizeObserver(() => this.#measure()).observe(element);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.theme && this.#retheme());
     document.fonts?.ready.then(() => this.theme && this.#retheme());
+    return element;
   }
 
+  /** @returns {import("./gestures.js").Meant} */
   #actions() {
     const { viewport } = this;
     return {
@@ -176,8 +232,8 @@ export class SeatMap {
       zoomSoftly: (factor, x, y) => this.#softly(factor, x, y),
       fit: () => this.#fit(),
       tap: (x, y, touch) => this.#tap(x, y, touch ? "touch" : "mouse"),
-      hover: (x, y) => this.#hover(x, y),
-      leave: () => this.#hover(null),
+      hover: (x, y) => this.#hover(this.#seatUnder(x, y)),
+      leave: () => this.#hover(-1),
     };
   }
 
@@ -186,11 +242,22 @@ export class SeatMap {
     this.#zooming();
   }
 
+  /**
+   * @param {number} factor
+   * @param {number} x
+   * @param {number} y
+   */
   #softly(factor, x, y) {
     this.viewport.zoomSoftly(factor, x, y, performance.now(), this.still);
     this.#zooming();
   }
 
+  /**
+   * True when it meant something.
+   * @param {number} x
+   * @param {number} y
+   * @param {Pointer} kind
+   */
   #tap(x, y, kind) {
     const { viewport, overlay } = this;
     const at = viewport.toPlan(x, y);
@@ -215,13 +282,21 @@ export class SeatMap {
     return false;
   }
 
-  #hover(x, y) {
-    const { viewport, overlay } = this;
-    let seat = -1;
-    if (x !== null && !overlay.namesZones(viewport)) {
-      const at = viewport.toPlan(x, y);
-      seat = this.index.nearest(at.x, at.y, 2 / viewport.scale);
-    }
+  /**
+   * -1 when there is none.
+   * @param {number} x
+   * @param {number} y
+   */
+  #seatUnder(x, y) {
+    const { viewport } = this;
+    if (this.overlay.namesZones(viewport)) return -1;
+    const at = viewport.toPlan(x, y);
+    return this.index.nearest(at.x, at.y, 2 / viewport.scale);
+  }
+
+  /** @param {number} seat the one under the mouse; -1: none */
+  #hover(seat) {
+    const { overlay } = this;
     this.canvas.dataset.over = seat >= 0 ? "seat" : "";
     if (seat === overlay.hovered) return;
     overlay.hovered = seat;
@@ -230,6 +305,12 @@ export class SeatMap {
     this.redraw();
   }
 
+  /**
+   * @param {number} ordinal
+   * @param {() => string[]} words
+   * @param {Bubble["kind"]} kind
+   * @param {number} length milliseconds
+   */
   #bubble(ordinal, words, kind, length) {
     this.bubble = { ordinal, words, kind, until: performance.now() + length };
     this.#write();
@@ -256,6 +337,7 @@ export class SeatMap {
     this.hint.hidden = true;
   }
 
+  /** @param {number} now */
   #placeBubble(now) {
     const { bubble, hint, viewport, plan } = this;
     if (!bubble) return;
@@ -301,9 +383,11 @@ export class SeatMap {
     this.redraw();
   }
 
+  /** @param {number} now */
   #draw(now) {
-    this.frame = null;
+    this.frame = 0;
     const { viewport, ctx, ratio, theme, tiles } = this;
+    if (!theme) return;
     const moving = viewport.step(now);
     if (moving) this.zoomedAt = now;
     const more = this.#patch();
@@ -323,7 +407,7 @@ export class SeatMap {
     const close = viewport.scale > viewport.fitScale * 1.3;
     this.minimap.element.hidden = !close;
     this.fitButton.disabled = viewport.fitted && !moving;
-    if (close) this.minimap.draw(tiles.overview, viewport, theme, ratio);
+    if (close && tiles.overview) this.minimap.draw(tiles.overview, viewport, theme, ratio);
     if (moving || more || this.overlay.moving || missing || !settled) this.redraw();
   }
 
@@ -338,6 +422,11 @@ export class SeatMap {
   }
 }
 
+/**
+ * @param {string} icon
+ * @param {string} label
+ * @param {() => void} onClick
+ */
 function control(icon, label, onClick) {
   const button = document.createElement("button");
   button.type = "button";
@@ -348,6 +437,7 @@ function control(icon, label, onClick) {
   return button;
 }
 
+/** @param {Float32Array} values */
 function median(values) {
   const sorted = Float32Array.from(values).sort();
   return sorted[sorted.length >> 1] || 10;

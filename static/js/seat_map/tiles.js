@@ -1,27 +1,43 @@
 // The drawn plan, cut into bitmaps: a frame copies a dozen tiles however many seats there are. Tiles are drawn at
 // exactly the scale that is looked at, a few milliseconds' worth a frame; until they are there a coarse picture of the
 // whole plan (which is also the minimap) and the tiles of the last zoom stand in.
+import { bitmap, contextOf } from "./bitmap.js";
 
 const SIDE = 512; // device pixels
 const MOST_TILES = 160;
 const OVERVIEW_SIDE = 1400; // device pixels: the longer side of the coarse picture
 
+/** @typedef {HTMLCanvasElement} Canvas */
+/** @typedef {CanvasRenderingContext2D} Context */
+/** @typedef {{canvas: Canvas, ctx: Context, i: number, j: number, used: number}} Tile */
+/** @typedef {{canvas: Canvas, ctx: Context, k: number, ox: number, oy: number}} Overview */
+
 class Layer {
+  /** @param {number} k */
   constructor(k) {
     this.k = k;
-    this.tiles = new Map(); // "i,j" -> {canvas, ctx, i, j, used}
+    /** @type {Map<string, Tile>} */
+    this.tiles = new Map(); // by "i,j"
   }
 }
 
 export class Tiles {
+  /**
+   * @param {Pick<import("./painter.js").Painter, "paint" | "boxOf">} painter
+   * @param {Geometry.Box} box of everything drawn, plan units
+   */
   constructor(painter, box) {
     this.painter = painter;
     this.box = box;
+    /** @type {Layer | null} */
     this.current = null;
+    /** @type {Layer | null} */
     this.previous = null;
+    /** @type {Overview | null} */
     this.overview = null;
     this.clock = 0;
     // Bitmaps are expensive to make and to collect: what one zoom no longer needs the next one draws on.
+    /** @type {Canvas[]} */
     this.spare = [];
   }
 
@@ -33,7 +49,7 @@ export class Tiles {
     this.#drawOverview();
   }
 
-  /** `k` is device pixels a plan unit. */
+  /** @param {number} k device pixels a plan unit */
   setScale(k) {
     if (this.current && Math.abs(this.current.k - k) < 1e-6) return;
     if (this.current?.tiles.size) {
@@ -47,7 +63,10 @@ export class Tiles {
     return this.current?.k ?? 0;
   }
 
-  /** Draws the seats anew, in place, wherever they are drawn already. */
+  /**
+   * Draws the seats anew, in place, wherever they are drawn already.
+   * @param {Iterable<number>} ordinals
+   */
   patch(ordinals) {
     for (const ordinal of ordinals) {
       const box = this.painter.boxOf(ordinal);
@@ -69,6 +88,13 @@ export class Tiles {
   /**
    * Copies what is in sight into `ctx`; (x, y) is the plan's origin and `k` the scale, device pixels. Spends at most
    * `budget` milliseconds on tiles that are missing. True when some still are.
+   * @param {Context} ctx
+   * @param {number} k
+   * @param {number} x
+   * @param {number} y
+   * @param {number} width
+   * @param {number} height
+   * @param {number} budget
    */
   draw(ctx, k, x, y, width, height, budget) {
     this.clock += 1;
@@ -88,7 +114,16 @@ export class Tiles {
     return !complete;
   }
 
-  // Only the part that is in sight: enlarging all of it to throw most away is what would cost.
+  /**
+   * Only the part that is in sight: enlarging all of it to throw most away is what would cost.
+   * @param {Context} ctx
+   * @param {Overview} overview
+   * @param {number} k
+   * @param {number} x
+   * @param {number} y
+   * @param {number} width
+   * @param {number} height
+   */
   #copyOverview(ctx, { canvas, k: own, ox, oy }, k, x, y, width, height) {
     const part = k / own;
     const left = Math.max(0, Math.floor(ox - x / part));
@@ -101,6 +136,16 @@ export class Tiles {
     ctx.drawImage(canvas, left, top, w, h, x + (left - ox) * part, y + (top - oy) * part, w * part, h * part);
   }
 
+  /**
+   * Makes what is missing of the layer, nearest to the middle first; true when nothing is missing.
+   * @param {Layer} layer
+   * @param {number} k
+   * @param {number} x
+   * @param {number} y
+   * @param {number} width
+   * @param {number} height
+   * @param {number} budget
+   */
   #ensure(layer, k, x, y, width, height, budget) {
     // In the middle of a zoom nothing is drawn for a scale that will be gone with the next frame.
     if (Math.abs(layer.k - k) > 1e-6) return false;
@@ -131,16 +176,30 @@ export class Tiles {
     return done === missing.length;
   }
 
+  /**
+   * @param {Layer} layer
+   * @param {number} i
+   * @param {number} j
+   */
   #make(layer, i, j) {
     const { k } = layer;
     const canvas = this.spare.pop() ?? bitmap(SIDE, SIDE);
-    const ctx = canvas.getContext("2d");
+    const ctx = contextOf(canvas);
     const box = { minX: (i * SIDE) / k, minY: (j * SIDE) / k, maxX: ((i + 1) * SIDE) / k, maxY: ((j + 1) * SIDE) / k };
     ctx.clearRect(0, 0, SIDE, SIDE);
     this.painter.paint(ctx, box, k, -i * SIDE, -j * SIDE);
     layer.tiles.set(`${i},${j}`, { canvas, ctx, i, j, used: this.clock });
   }
 
+  /**
+   * @param {Context} ctx
+   * @param {Layer} layer
+   * @param {number} k
+   * @param {number} x
+   * @param {number} y
+   * @param {number} width
+   * @param {number} height
+   */
   #copy(ctx, layer, k, x, y, width, height) {
     const part = k / layer.k;
     const side = SIDE * part;
@@ -156,6 +215,7 @@ export class Tiles {
     }
   }
 
+  /** @param {Layer} layer */
   #trim(layer) {
     const tiles = [...layer.tiles.entries()].sort((a, b) => a[1].used - b[1].used);
     for (const [key, tile] of tiles.slice(0, layer.tiles.size - MOST_TILES)) {
@@ -165,11 +225,13 @@ export class Tiles {
     }
   }
 
+  /** @param {Layer} layer */
   #drop(layer) {
     for (const { canvas } of layer.tiles.values()) this.#save(canvas);
     layer.tiles.clear();
   }
 
+  /** @param {Canvas} canvas */
   #save(canvas) {
     if (this.spare.length < 32) this.spare.push(canvas);
   }
@@ -180,7 +242,7 @@ export class Tiles {
     const canvas =
       this.overview?.canvas ??
       bitmap(Math.ceil((box.maxX - box.minX) * k) + 4, Math.ceil((box.maxY - box.minY) * k) + 4);
-    const ctx = canvas.getContext("2d");
+    const ctx = contextOf(canvas);
     const ox = 2 - box.minX * k;
     const oy = 2 - box.minY * k;
     ctx.clearRect(0, 0, canvas.width, canvas.height);
@@ -189,6 +251,13 @@ export class Tiles {
   }
 }
 
+/**
+ * The part of the box that lies on tile (i, j).
+ * @param {Geometry.Box} box
+ * @param {number} i
+ * @param {number} j
+ * @param {number} k
+ */
 function cut(box, i, j, k) {
   return {
     minX: Math.max(box.minX, (i * SIDE) / k),
@@ -196,11 +265,4 @@ function cut(box, i, j, k) {
     maxX: Math.min(box.maxX, ((i + 1) * SIDE) / k),
     maxY: Math.min(box.maxY, ((j + 1) * SIDE) / k),
   };
-}
-
-function bitmap(width, height) {
-  const canvas = document.createElement("canvas");
-  canvas.width = width;
-  canvas.height = height;
-  return canvas;
 }

@@ -5,7 +5,11 @@ const LARGEST_SEAT = 34; // CSS pixels: a seat's radius at the deepest zoom
 const KEEP = 80; // CSS pixels of the plan that always stay in sight
 
 export class Viewport {
-  /** `box`: {minX, minY, maxX, maxY} of everything drawn; `seatRadius`: a typical seat's radius. Plan units. */
+  /**
+   * Plan units.
+   * @param {Geometry.Box} box of everything drawn
+   * @param {number} seatRadius a typical seat's radius
+   */
   constructor(box, seatRadius) {
     this.box = box;
     this.seatRadius = seatRadius;
@@ -14,6 +18,7 @@ export class Viewport {
     this.scale = 1;
     this.x = 0; // CSS pixels from the canvas' left to the plan's origin
     this.y = 0;
+    /** @type {{from: Geometry.Look, to: Geometry.Look, start: number, length: number} | null} */
     this.motion = null;
     this.fitted = true;
     // Space that something else covers, so that what is fitted lies beside it.
@@ -33,6 +38,11 @@ export class Viewport {
     return this.seatRadius * this.scale;
   }
 
+  /**
+   * False when nothing changed.
+   * @param {number} width CSS pixels
+   * @param {number} height
+   */
   resize(width, height) {
     if (width === this.width && height === this.height) return false;
     const centre = this.toPlan(this.width / 2, this.height / 2);
@@ -44,54 +54,102 @@ export class Viewport {
     return true;
   }
 
+  /**
+   * @param {number} x
+   * @param {number} y
+   * @returns {Geometry.Point}
+   */
   toPlan(x, y) {
     return { x: (x - this.x) / this.scale, y: (y - this.y) / this.scale };
   }
 
+  /**
+   * @param {number} x
+   * @param {number} y
+   * @returns {Geometry.Point}
+   */
   toScreen(x, y) {
     return { x: x * this.scale + this.x, y: y * this.scale + this.y };
   }
 
-  /** What is in sight, plan units. */
+  /**
+   * What is in sight, plan units.
+   * @returns {Geometry.Box}
+   */
   get sight() {
     const a = this.toPlan(0, 0);
     const b = this.toPlan(this.width, this.height);
     return { minX: a.x, minY: a.y, maxX: b.x, maxY: b.y };
   }
 
+  /**
+   * @param {number} dx CSS pixels
+   * @param {number} dy
+   */
   pan(dx, dy) {
     this.motion = null;
     this.fitted = false;
     this.#apply({ scale: this.scale, x: this.x + dx, y: this.y + dy });
   }
 
-  /** Multiplies the zoom by `factor` about the CSS pixel (x, y). */
+  /**
+   * Multiplies the zoom by `factor` about the CSS pixel (x, y).
+   * @param {number} factor
+   * @param {number} x
+   * @param {number} y
+   */
   zoom(factor, x, y) {
     this.motion = null;
     this.fitted = false;
     this.#apply(this.#zoomed(factor, x, y));
   }
 
+  /**
+   * The same as a motion that begins `now` (milliseconds), or at once where motion is unwanted (`still`).
+   * @param {number} factor
+   * @param {number} x
+   * @param {number} y
+   * @param {number} now
+   * @param {boolean} still
+   */
   zoomSoftly(factor, x, y, now, still) {
     this.#go(this.#zoomed(factor, x, y), now, still);
   }
 
+  /**
+   * @param {number} now
+   * @param {boolean} still
+   */
   fit(now, still) {
     this.#go(this.#lookAt(this.box), now, still, true);
   }
 
-  /** Shows `box` whole, but not closer than where seats can be told apart and picked. */
+  /**
+   * Shows `box` whole, but not closer than where seats can be told apart and picked.
+   * @param {Geometry.Box} box
+   * @param {number} now
+   * @param {boolean} still
+   */
   showBox(box, now, still) {
     this.#go(this.#lookAt(box, 15 / this.seatRadius), now, still);
   }
 
-  /** Centres a seat at a zoom at which it can be picked. */
+  /**
+   * Centres a seat at a zoom at which it can be picked.
+   * @param {number} x
+   * @param {number} y
+   * @param {number} now
+   * @param {boolean} still
+   */
   showSeat(x, y, now, still) {
     const scale = Math.max(this.scale, 12 / this.seatRadius);
     this.#go({ scale, x: this.width / 2 - x * scale, y: this.height / 2 - y * scale }, now, still);
   }
 
-  /** Carries a motion on; true while there is one. `now` in milliseconds. */
+  /**
+   * Carries a motion on; true while there is one.
+   * @param {number} now milliseconds
+   */
   step(now) {
     const { motion } = this;
     if (!motion) return false;
@@ -116,6 +174,11 @@ export class Viewport {
     this.motion = null;
   }
 
+  /**
+   * @param {Geometry.Look} to
+   * @param {number} now
+   * @param {boolean} still
+   */
   #go(to, now, still, fitted = false) {
     this.fitted = fitted;
     if (still) {
@@ -126,17 +189,26 @@ export class Viewport {
     this.motion = { from: { scale: this.scale, x: this.x, y: this.y }, to, start: now, length: 320 };
   }
 
+  /**
+   * @param {number} factor
+   * @param {number} x
+   * @param {number} y
+   */
   #zoomed(factor, x, y) {
     const scale = this.#limit(this.scale * factor);
     const real = scale / this.scale;
     return { scale, x: x - (x - this.x) * real, y: y - (y - this.y) * real };
   }
 
+  /** @param {number} scale */
   #limit(scale) {
     return Math.min(this.largest, Math.max(this.fitScale * 0.8, scale));
   }
 
-  /** The zoom at which `box` fills the view. */
+  /**
+   * The zoom at which `box` fills the view.
+   * @param {Geometry.Box} box
+   */
   scaleOf(box) {
     const { top, right, bottom, left } = this.inset;
     const width = Math.max(40, this.width - left - right - 2 * MARGIN);
@@ -144,6 +216,7 @@ export class Viewport {
     return Math.min(width / Math.max(1, box.maxX - box.minX), height / Math.max(1, box.maxY - box.minY));
   }
 
+  /** @param {Geometry.Box} box */
   #lookAt(box, most = Infinity) {
     const { top, right, bottom, left } = this.inset;
     const scale = Math.min(this.scaleOf(box), Math.max(most, this.fitScale), this.largest);
@@ -154,6 +227,7 @@ export class Viewport {
     };
   }
 
+  /** @param {Geometry.Look} look */
   #apply({ scale, x, y }) {
     this.scale = scale;
     const { box } = this;

@@ -5,6 +5,7 @@ import { clock, counted, money, t } from "../i18n.js";
 import { secondsLeft } from "../state.js";
 import { seatName } from "./parts.js";
 
+/** @param {Sale.WithPlan} model */
 export function basket({ state, plan, act, asked, swatches }) {
   const { seats, until } = state.basket;
   const { currency } = state.event;
@@ -38,13 +39,22 @@ export function basket({ state, plan, act, asked, swatches }) {
   </section>`;
 }
 
+/**
+ * @param {Sale.WithPlan["state"]} state
+ * @param {ReadonlySet<number>} asked
+ */
 function empty(state, asked) {
   if (state.basketExpired) return html`<p class="callout" data-kind="warn">${t("basket.expired")}</p>`;
   if (asked.size) return html`<p class="basket-empty">${t("basket.asking")}</p>`;
   return html`<p class="basket-empty">${counted("basket.empty", state.event.max_seats)}</p>`;
 }
 
-// Seats together by one press, for a rush and for whoever cannot see the map.
+/**
+ * Seats together by one press, for a rush and for whoever cannot see the map.
+ * @param {Sale.WithPlan["state"]} state
+ * @param {ReadonlySet<number>} asked
+ * @param {Sale.Act} act
+ */
 function best(state, asked, act) {
   const left = state.event.max_seats - state.basket.seats.length;
   if (left < 1 || state.basket.seats.length > 0) return nothing;
@@ -67,6 +77,12 @@ function best(state, asked, act) {
   </div>`;
 }
 
+/**
+ * @param {Sale.Seat} seat
+ * @param {string} currency
+ * @param {Sale.Act} act
+ * @param {Map<string, string>} swatches
+ */
 function line(seat, currency, act, swatches) {
   return html`<li class="basket-seat">
     <span class="swatch" .style=${`--swatch: ${swatches.get(seat.category)}`} aria-hidden="true"></span>
@@ -86,8 +102,12 @@ function line(seat, currency, act, swatches) {
   </li>`;
 }
 
-/** The time for which the seats are kept, with a bar that runs down. */
+/**
+ * The time for which the seats are kept, with a bar that runs down.
+ * @param {Sale.WithPlan["state"]} state
+ */
 export function holdClock(state) {
+  if (state.basket.until === null) return nothing;
   const left = secondsLeft(state, state.basket.until);
   return html`<span class="hold-clock" data-urgent=${left <= 60 ? "" : nothing} data-testid="hold-clock">
     <span class="visually-hidden">${t("basket.kept_for")}</span>
@@ -106,10 +126,13 @@ export function holdClock(state) {
   </span>`;
 }
 
-/** Below a minute: says so, and offers more time when there is some left to give. */
+/**
+ * Below a minute: says so, and offers more time when there is some left to give.
+ * @param {Sale.State} state
+ * @param {Sale.Act} act
+ */
 export function warning(state, act) {
-  const left = secondsLeft(state, state.basket.until);
-  if (left > 60) return nothing;
+  if (state.basket.until === null || secondsLeft(state, state.basket.until) > 60) return nothing;
   const more = state.basket.extensionsLeft > 0;
   return html`<div class="callout" data-kind="warn" data-testid="hold-warning">
     <p>${more ? t("basket.soon_over") : t("basket.soon_over_last")}</p>

@@ -5,7 +5,9 @@ import { holdClock, warning } from "./basket.js";
 import { sessionWarning } from "./hall.js";
 import { seatName, spinner } from "./parts.js";
 
-export function checkout({ state, ui, plan, act }) {
+/** @param {Sale.WithPlan} model */
+export function checkout({ state, plan, act }) {
+  const { shop, ui } = state;
   const { seats } = state.basket;
   const { currency } = state.event;
   const { submitting, code, retryAfter } = state.checkout;
@@ -43,8 +45,8 @@ export function checkout({ state, ui, plan, act }) {
               : html`<p class="field-hint" id="email-hint">${t("checkout.email_hint")}</p>`
           }
         </div>
-        ${ui.providers.length > 1 ? providers(ui, act, submitting) : nothing}
-        ${code ? html`<p class="callout" data-kind="bad" role="alert">${reason(code)} ${code === "payment_unavailable" ? whatElse(retryAfter, ui.alternative) : nothing}</p>` : nothing}
+        ${shop.providers.length > 1 ? providers(shop, ui, act, submitting) : nothing}
+        ${code ? html`<p class="callout" data-kind="bad" role="alert">${reason(code)} ${code === "payment_unavailable" ? whatElse(retryAfter, shop.alternative) : nothing}</p>` : nothing}
         <button
           type="submit"
           class="button primary wide"
@@ -75,18 +77,28 @@ export function checkout({ state, ui, plan, act }) {
   </section>`;
 }
 
-/** When to come back, and what to use instead. */
+/**
+ * When to come back, and what to use instead.
+ * @param {number | null} retryAfter seconds
+ * @param {string} alternative
+ */
 function whatElse(retryAfter, alternative) {
   const when = retryAfter ? t("payment.again_in", { time: spokenClock(retryAfter) }) : t("payment.again");
   return alternative ? `${when} ${t("payment.instead", { alternative })}` : when;
 }
 
-/** Which provider to pay with, where there is a choice. */
-function providers(ui, act, submitting) {
-  const chosen = ui.provider ?? ui.providers[0];
+/**
+ * Which provider to pay with, where there is a choice.
+ * @param {Sale.Shop} shop
+ * @param {Sale.Ui} ui
+ * @param {Sale.Act} act
+ * @param {boolean} submitting
+ */
+function providers(shop, ui, act, submitting) {
+  const chosen = ui.provider ?? shop.providers[0];
   return html`<fieldset class="cards" ?disabled=${submitting}>
     <legend>${t("checkout.provider")}</legend>
-    ${ui.providers.map(
+    ${shop.providers.map(
       (provider) =>
         html`<label class="card">
           <input

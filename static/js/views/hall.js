@@ -5,8 +5,13 @@ import { secondsLeft } from "../state.js";
 import { basket } from "./basket.js";
 import { glyph, LOOKS } from "./parts.js";
 
+/** @type {Sale.Mode[]} */
+const MODES = ["map", "list"];
+
+/** @param {Sale.WithPlan} model */
 export function hall(model) {
-  const { state, ui, plan, board, act, seatMap, seatList } = model;
+  const { state, board, act, seatMap, seatList } = model;
+  const { ui } = state;
   const { seats } = state.basket;
   return html`<section
     class="hall"
@@ -18,7 +23,7 @@ export function hall(model) {
     ${ui.mode === "map" ? html`<button type="button" class="skip" @click=${() => act.mode("list")}>${t("skip.list")}</button>` : nothing}
     <div class="hall-top">
       <div class="segmented" role="group" aria-label=${t("hall.view")}>
-        ${["map", "list"].map(
+        ${MODES.map(
           (mode) =>
             html`<button
               type="button"
@@ -31,7 +36,7 @@ export function hall(model) {
       </div>
       ${legend(model)}
     </div>
-    ${sessionWarning(state, act)}
+    ${sessionWarning(state)}
     <div class="hall-main">
       <div class="map-host" ?hidden=${ui.mode !== "map"}>${seatMap.element}${key()}</div>
       <div class="list-host" ?hidden=${ui.mode !== "list"}>${seatList.element}</div>
@@ -47,7 +52,10 @@ export function hall(model) {
   </section>`;
 }
 
-/** Until plan and board are there. */
+/**
+ * Until plan and board are there.
+ * @param {Sale.WithEvent<Sale.Model>} model
+ */
 export function opening({ state }) {
   return html`<section class="notice">
     <h1 tabindex="-1" data-focus>${t("hall.loading")}</h1>
@@ -56,11 +64,13 @@ export function opening({ state }) {
   </section>`;
 }
 
-function legend({ state, ui, plan, board, act, free, swatches }) {
+/** @param {Sale.WithPlan} model */
+function legend({ state, plan, board, act, free, swatches }) {
+  const { filter } = state.ui;
   const { currency } = state.event;
   return html`<div class="legend" role="group" aria-label=${t("hall.filter")}>
     ${plan.categories.map((category, index) => {
-      const on = ui.filter?.has(index) ?? false;
+      const on = filter?.has(index) ?? false;
       return html`<button
         type="button"
         class="chip"
@@ -82,15 +92,18 @@ function key() {
   </ul>`;
 }
 
-// On a phone the basket is a sheet: a bar with what matters, the rest one tap away.
-function sheetHandle({ state, ui, plan, act }) {
+/**
+ * On a phone the basket is a sheet: a bar with what matters, the rest one tap away.
+ * @param {Sale.WithPlan} model
+ */
+function sheetHandle({ state, plan, act }) {
   const { seats, until } = state.basket;
   const text = seats.length ? counted("seats.count", seats.length) : t("basket.none");
   return html`<div class="sheet-bar">
     <button
       type="button"
       class="sheet-toggle"
-      aria-expanded=${ui.sheet ? "true" : "false"}
+      aria-expanded=${state.ui.sheet ? "true" : "false"}
       aria-label=${t("basket.show")}
       @click=${act.sheet}
     >
@@ -110,6 +123,7 @@ function sheetHandle({ state, ui, plan, act }) {
   </div>`;
 }
 
+/** @param {Sale.State} state */
 function sessionLine(state) {
   if (!state.session) return nothing;
   const left = secondsLeft(state, state.session.until);
@@ -118,6 +132,7 @@ function sessionLine(state) {
   </p>`;
 }
 
+/** @param {Sale.State} state */
 export function sessionWarning(state) {
   if (!state.session) return nothing;
   const left = secondsLeft(state, state.session.until);

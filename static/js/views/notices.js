@@ -1,6 +1,6 @@
 // Pages of one message: out, closed, not allowed, loading.
 import { html } from "../../vendor/lit-html/lit-html.js";
-import { t } from "../i18n.js";
+import { reason, t } from "../i18n.js";
 import { notice } from "./parts.js";
 
 export function loading() {
@@ -10,9 +10,12 @@ export function loading() {
   </section>`;
 }
 
-/** Why the visitor is no longer in: session, heartbeat, left, removed. */
+/**
+ * Why the visitor is no longer in.
+ * @param {Sale.WithEvent<Sale.Model>} model
+ */
 export function out({ state, act }) {
-  const known = ["session", "heartbeat", "left", "removed"].includes(state.outReason) ? state.outReason : "heartbeat";
+  const known = state.outReason && state.outReason !== "closed" ? state.outReason : "heartbeat";
   return notice({
     kind: known === "left" ? "plain" : "warn",
     eyebrow: state.event.name,
@@ -22,6 +25,7 @@ export function out({ state, act }) {
   });
 }
 
+/** @param {Sale.WithEvent<Sale.Model>} model */
 export function closed({ state }) {
   return notice({
     eyebrow: state.event.name,
@@ -31,7 +35,10 @@ export function closed({ state }) {
   });
 }
 
-// realtime/wire.py, CloseCode
+/**
+ * realtime/wire.py, CloseCode
+ * @type {Record<number, string>}
+ */
 const STOPPED = {
   4100: "stopped.channels",
   4101: "code.no_visitor",
@@ -39,24 +46,28 @@ const STOPPED = {
   4103: "stopped.messages",
 };
 
-/** The channel was closed with a code that says: do not come back by yourself. */
-export function stopped({ state, ui }) {
+/**
+ * The channel was closed with a code that says: do not come back by yourself.
+ * @param {Sale.Model} model
+ */
+export function stopped({ state }) {
   return notice({
     kind: "warn",
     eyebrow: state.event?.name ?? "",
     title: t("stopped.title"),
-    text: t(STOPPED[ui.closeCode] ?? "stopped.text"),
+    text: t(STOPPED[state.closeCode ?? 0] ?? "stopped.text"),
     actions: html`<button type="button" class="button primary" @click=${() => location.reload()}>
       ${t("stopped.reload")}
     </button>`,
   });
 }
 
-export function broken({ ui }) {
+/** @param {Sale.Model} model */
+export function broken({ state }) {
   return notice({
     kind: "warn",
     title: t("broken.title"),
-    text: t(`code.${ui.broken}`),
+    text: reason(state.broken),
     actions: html`<button type="button" class="button primary" @click=${() => location.reload()}>
       ${t("stopped.reload")}
     </button>`,

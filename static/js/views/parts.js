@@ -1,9 +1,11 @@
 // Small pieces that several views share.
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
-import { clock, t } from "../i18n.js";
-import { secondsLeft } from "../state.js";
+import { t } from "../i18n.js";
 
-/** A centred page of one message: `actions` are buttons, `extra` anything below them. */
+/**
+ * A centred page of one message: `actions` are buttons, `extra` anything below them.
+ * @param {{kind?: string, eyebrow?: string, title: string, text?: string, actions?: unknown, extra?: unknown}} content
+ */
 export function notice({ kind = "plain", eyebrow, title, text, actions = nothing, extra = nothing }) {
   return html`<section class="notice" data-kind=${kind}>
     ${eyebrow ? html`<p class="eyebrow">${eyebrow}</p>` : nothing}
@@ -14,21 +16,17 @@ export function notice({ kind = "plain", eyebrow, title, text, actions = nothing
   </section>`;
 }
 
-/** The name of a seat in one line. */
+/**
+ * The name of a seat in one line.
+ * @param {{zone: string, row: string, number: string}} seat
+ */
 export function seatName(seat) {
   return t("seat.full", { zone: seat.zone, row: seat.row, number: seat.number });
 }
 
-export function countdown(state, moment, label) {
-  const left = secondsLeft(state, moment);
-  return html`<span class="countdown" data-urgent=${left <= 60 ? "" : nothing}>
-    <span class="countdown-label">${label}</span>
-    <span class="countdown-time" role="timer">${clock(left)}</span>
-  </span>`;
-}
-
 /** The shapes of the map's seats, for a legend in the page. */
 export const LOOKS = ["free", "own", "held", "sold"];
+/** @param {string} look */
 export const glyph = (look) => html`<span class="glyph" data-look=${look} aria-hidden="true"></span>`;
 
 export const spinner = () => html`<span class="spinner" aria-hidden="true"></span>`;

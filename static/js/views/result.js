@@ -5,13 +5,14 @@ import { secondsLeft } from "../state.js";
 import { seatName } from "./parts.js";
 
 /** States of an attempt in which the buyer has something to do. */
-const WAITS_FOR_BUYER = new Set(["OPEN", "CLOSED", "DECLINED"]);
+export const WAITS_FOR_BUYER = new Set(["OPEN", "CLOSED", "DECLINED"]);
 
-export function paying({ state, ui, plan, act }) {
+/** @param {Sale.WithReservation} model */
+export function paying(model) {
+  const { state, plan } = model;
   const { reservation } = state;
-  if (reservation.payment && WAITS_FOR_BUYER.has(reservation.payment.state)) {
-    return waitingForBuyer({ state, ui, plan, act });
-  }
+  const { payment } = reservation;
+  if (payment && WAITS_FOR_BUYER.has(payment.state)) return waitingForBuyer(model, payment);
   const parked = reservation.reason === "payment_parked";
   return html`<section class="notice" data-kind="paying">
     <div class="pulse" aria-hidden="true"><i></i><i></i><i></i></div>
@@ -27,17 +28,21 @@ export function paying({ state, ui, plan, act }) {
   </section>`;
 }
 
-// The order stands and the money is not asked for yet: the window is open somewhere, was closed, or said no.
-function waitingForBuyer({ state, ui, plan, act }) {
-  const { reservation } = state;
-  const { payment } = reservation;
+/**
+ * The order stands and the money is not asked for yet: the window is open somewhere, was closed, or said no.
+ * @param {Sale.WithReservation} model
+ * @param {Api.PaymentState} payment
+ */
+function waitingForBuyer({ state, plan, act }, payment) {
+  const { reservation, ui } = state;
   const left = secondsLeft(state, Date.parse(payment.retry_until ?? payment.until));
   const text = reservation.reason ? reason(reservation.reason) : t("paying.waiting_text");
+  const { busy, failed } = ui.givingBack;
   return html`<section class="notice" data-kind="paying" data-testid="waiting-for-payment">
     <h1 tabindex="-1" data-focus>${t("paying.waiting")}</h1>
     <p class="lead">${text}</p>
     <p class="pay-clock">${t("paying.kept")} <strong role="timer">${clock(left)}</strong></p>
-    ${ui.giveBackFailed ? html`<p class="callout" data-kind="bad" role="alert">${reason(ui.giveBackFailed)}</p>` : nothing}
+    ${failed ? html`<p class="callout" data-kind="bad" role="alert">${reason(failed)}</p>` : nothing}
     ${seats(state, plan)}
     <div class="actions">
       <a class="button primary" data-testid="continue-paying" href=${payment.page}>${t("paying.continue")}</a>
@@ -45,15 +50,16 @@ function waitingForBuyer({ state, ui, plan, act }) {
         type="button"
         class="button secondary"
         data-testid="give-back"
-        aria-disabled=${ui.givingBack ? "true" : nothing}
+        aria-disabled=${busy ? "true" : nothing}
         @click=${act.giveBack}
       >
-        ${ui.givingBack ? t("reservation.cancelling") : t("paying.give_back")}
+        ${busy ? t("reservation.cancelling") : t("paying.give_back")}
       </button>
     </div>
   </section>`;
 }
 
+/** @param {Sale.WithReservation} model */
 export function confirmed({ state, plan, act }) {
   const { reservation } = state;
   return html`<section class="notice" data-kind="good">
@@ -82,14 +88,15 @@ export function confirmed({ state, plan, act }) {
   </section>`;
 }
 
-export function failed({ state, ui, act }) {
-  const { reservation } = state;
+/** @param {Sale.WithReservation} model */
+export function failed({ state, act }) {
+  const { reservation, shop } = state;
   const cancelled = reservation.status === "CANCELLED";
   const active = state.presence === "active";
   return html`<section class="notice" data-kind="bad">
     <h1 tabindex="-1" data-focus>${cancelled ? t("cancelled.title") : t("failed.title")}</h1>
     <p class="lead">${reason(reservation.reason)}</p>
-    ${reservation.reason === "provider_unavailable" && ui.alternative ? html`<p>${t("payment.instead", { alternative: ui.alternative })}</p>` : nothing}
+    ${reservation.reason === "provider_unavailable" && shop.alternative ? html`<p>${t("payment.instead", { alternative: shop.alternative })}</p>` : nothing}
     <p class="quiet">${cancelled ? t("cancelled.text") : t("failed.text")}</p>
     <div class="actions">
       <button type="button" class="button primary" data-testid="again" @click=${active ? act.dismiss : act.rejoin}>
@@ -99,8 +106,13 @@ export function failed({ state, ui, act }) {
   </section>`;
 }
 
+/**
+ * @param {Sale.WithReservation["state"]} state
+ * @param {Sale.Plan | null} plan
+ */
 function seats({ reservation, event }, plan) {
-  if (!plan || !reservation.seats) return nothing;
+  const currency = reservation.currency ?? event?.currency;
+  if (!plan || !reservation.seats || reservation.amount === undefined || !currency) return nothing;
   return html`<div class="receipt">
     <ul class="summary-seats">
       ${reservation.seats.map((ordinal) => {
@@ -112,7 +124,7 @@ function seats({ reservation, event }, plan) {
     </ul>
     <p class="total">
       <span>${counted("seats.count", reservation.seats.length)}</span>
-      <strong>${money(reservation.amount, reservation.currency ?? event.currency)}</strong>
+      <strong>${money(reservation.amount, currency)}</strong>
     </p>
   </div>`;
 }

@@ -1,10 +1,11 @@
 // Before the sale, and in the queue.
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
-import { counted, moment, number, t } from "../i18n.js";
+import { counted, moment, number, reason, t } from "../i18n.js";
 import { secondsLeft } from "../state.js";
 import { band, progress } from "../wait.js";
 
-export function before({ state, ui, act }) {
+/** @param {Sale.WithEvent<Sale.Model>} model */
+export function before({ state, act }) {
   const { event } = state;
   const left = event.opens_at ? secondsLeft(state, Date.parse(event.opens_at)) : null;
   return html`<section class="waiting">
@@ -12,12 +13,14 @@ export function before({ state, ui, act }) {
     <h1 tabindex="-1" data-focus>${left === null ? t("before.soon") : t("before.title")}</h1>
     ${left === null ? nothing : clockFace(left)}
     ${event.opens_at ? html`<p class="lead"><time datetime=${event.opens_at}>${moment(event.opens_at)}</time></p>` : nothing}
-    ${nextSteps([t("before.next.1"), t("before.next.2"), t("before.next.3")])} ${notify(ui, act)}
+    ${nextSteps([t("before.next.1"), t("before.next.2"), t("before.next.3")])} ${notify(state.ui, act)}
   </section>`;
 }
 
+/** @param {number} left seconds */
 function clockFace(left) {
   const whole = Math.ceil(left);
+  /** @type {[string, number][]} */
   const parts = [
     ["time.unit.days", Math.floor(whole / 86400)],
     ["time.unit.hours", Math.floor(whole / 3600) % 24],
@@ -36,9 +39,11 @@ function clockFace(left) {
   </div>`;
 }
 
-export function waiting({ state, ui, board, act }) {
+/** @param {Sale.WithEvent<Sale.Model>} model */
+export function waiting(model) {
+  const { state, board, act } = model;
   const { queue, event } = state;
-  if (!queue) return joining({ state });
+  if (!queue) return joining(model);
   const part = progress(queue.firstAhead, queue.ahead);
   return html`<section class="waiting">
     <p class="eyebrow">${event.name}</p>
@@ -69,11 +74,12 @@ export function waiting({ state, ui, board, act }) {
     ${state.lapsed ? html`<p class="callout" data-kind="warn">${t("queue.lapsed")}</p>` : nothing}
     ${board.soldOut ? html`<p class="callout" data-kind="warn" data-testid="sold-out">${t("queue.sold_out")}</p>` : nothing}
     ${event.paused ? html`<p class="callout" data-kind="warn">${t("queue.paused")}</p>` : nothing}
-    ${nextSteps([t("queue.next.1"), t("queue.next.2"), t("queue.next.3")])} ${notify(ui, act)}
+    ${nextSteps([t("queue.next.1"), t("queue.next.2"), t("queue.next.3")])} ${notify(state.ui, act)}
     <p class="quiet"><button type="button" class="link" @click=${act.leave}>${t("queue.leave")}</button></p>
   </section>`;
 }
 
+/** @param {number | null} eta seconds */
 export function waitWords(eta) {
   const wait = band(eta);
   if (wait === null) return t("queue.wait.unknown");
@@ -81,15 +87,17 @@ export function waitWords(eta) {
   return t(`queue.wait.${wait.kind}`, { from: number(wait.from), to: number(wait.to) });
 }
 
+/** @param {Sale.Model} model */
 export function joining({ state }) {
   return html`<section class="waiting">
     <p class="eyebrow">${state.event?.name ?? ""}</p>
     <h1 tabindex="-1" data-focus>${t("joining.title")}</h1>
     <progress class="meter" aria-label=${t("joining.title")}></progress>
-    ${state.problem ? html`<p class="callout" data-kind="warn">${t(`code.${state.problem.code}`)}</p>` : html`<p class="lead">${t("joining.text")}</p>`}
+    ${state.problem ? html`<p class="callout" data-kind="warn">${reason(state.problem.code)}</p>` : html`<p class="lead">${t("joining.text")}</p>`}
   </section>`;
 }
 
+/** @param {string[]} steps */
 function nextSteps(steps) {
   return html`<section class="next">
     <h2>${t("queue.next")}</h2>
@@ -99,7 +107,11 @@ function nextSteps(steps) {
   </section>`;
 }
 
+/**
+ * @param {Sale.Ui} ui
+ * @param {Sale.Act} act
+ */
 function notify(ui, act) {
-  if (ui.notify === "on") return html`<p class="notify-on"><span aria-hidden="true">✓</span> ${t("notify.on")}</p>`;
+  if (ui.notify) return html`<p class="notify-on"><span aria-hidden="true">✓</span> ${t("notify.on")}</p>`;
   return html`<button type="button" class="button secondary" @click=${act.notify}>${t("notify.ask")}</button>`;
 }

@@ -15,7 +15,8 @@ function hall() {
   return new Plan({
     name: "", width: 300, height: 100, zones: ["A"], seats,
     categories: [{ name: "Near", color: "#000", price: 2 }, { name: "Far", color: "#000", price: 1 }],
-    areas: [{ shape: "rectangle", x: 20, y: -200, geometry: { width: 100, height: 40 } }],
+    areas: [{ shape: "rectangle", x: 20, y: -200, rotation: 0, geometry: { width: 100, height: 40 } }],
+    row_labels: [],
   });
 }
 

@@ -1,3 +1,4 @@
+import { NoAnswer, Refusal } from "/static/js/api.js";
 import { faults, fieldOf, minorOf, momentOf, refused, slugOf } from "/static/js/ops/sale_fields.js";
 import { same } from "./same.js";
 
@@ -39,8 +40,10 @@ export function allThatIsWrongIsToldAtOnce() {
 }
 
 export function whatTheServerSaysIsPutAtItsField() {
-  const error = { code: "invalid_request", data: { errors: [{ at: "prices.VIP" }, { at: "opens_at" }, { at: "other" }] } };
+  const said = (code, more = {}) => new Refusal(422, { code, ...more }, null);
+  const error = said("invalid_request", { errors: [{ at: "prices.VIP" }, { at: "opens_at" }, { at: "other" }] });
   same([...refused(error, new Set(["prices.VIP", "opens_at"]))], [["prices.VIP", "price"], ["opens_at", "time"]]);
-  same([...refused({ code: "event_exists" }, new Set())], [["slug", "taken"]]);
-  same(refused({ code: "store_unavailable" }, new Set(["name"])), null);
+  same([...refused(said("event_exists"), new Set())], [["slug", "taken"]]);
+  same(refused(said("store_unavailable"), new Set(["name"])), null);
+  same(refused(new NoAnswer("offline"), new Set(["name"])), null);
 }

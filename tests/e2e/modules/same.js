@@ -7,3 +7,11 @@ export function same(actual, expected) {
 export function that(truth, what) {
   if (!truth) throw new Error(`not true: ${what}`);
 }
+
+/** Waits until `truth()`, ten seconds at most. */
+export async function until(truth) {
+  for (const end = performance.now() + 10000; !truth(); ) {
+    if (performance.now() > end) throw new Error(`never true: ${truth}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}

@@ -133,3 +133,39 @@ export function whatTheOrganiserChangesIsShownAtOnce() {
   same(stage(run(...waiting, { ...sale, status: "closed" }, { type: "expired", reason: "closed" }, { ...sale, paused: false })), "joining");
   same(run(sale).event, null);
 }
+
+// What the visitor chose and typed is part of the same state.
+export function whatTheVisitorChoosesIsPartOfTheState() {
+  const chosen = run(
+    { type: "mode", mode: "list" }, { type: "sheet" }, { type: "filter", category: 2 }, { type: "filter", category: 0 },
+    { type: "filter", category: 2 }, { type: "provider", provider: "kcp" }, { type: "notify", on: true },
+  );
+  same([chosen.ui.mode, chosen.ui.sheet, [...chosen.ui.filter], chosen.ui.provider, chosen.ui.notify], ["list", true, [0], "kcp", true]);
+  same(reduce(chosen, { type: "filter", category: 0 }).ui.filter, null);
+}
+
+export function aWrongAddressIsToldUntilItIsMended() {
+  const wrong = run(...INSIDE, HELD, CHECKOUT, { type: "submitting" }, { type: "email-wrong" });
+  same([wrong.ui.emailWrong, wrong.checkout.submitting], [true, false]);
+  same(reduce(wrong, { type: "email", email: "k@l.m" }).ui, { ...wrong.ui, email: "k@l.m", emailWrong: false });
+}
+
+export function onlyItsOwnTimeEndsAToast() {
+  const two = run({ type: "toast", text: "one" }, { type: "toast", text: "two" });
+  same(reduce(two, { type: "untoast", count: 1 }).ui.toast.text, "two");
+  same(reduce(two, { type: "untoast", count: 2 }).ui.toast, null);
+}
+
+export function anEventThatCannotBeReadIsBrokenOnlyWhileItNeverWas() {
+  const broken = run({ type: "broken", code: "store_unavailable" });
+  same([broken.broken, reduce(broken, OPEN[1]).broken], ["store_unavailable", null]);
+  same(run(...OPEN, { type: "broken", code: "store_unavailable" }).broken, null);
+}
+
+// The seat that was asked for must not stay "asked" for ever.
+export function aProblemAnswersItsRequest() {
+  for (const code of ["not_active", "not_in_queue", "sale_closed"]) {
+    const asked = run(...INSIDE, { type: "sent", id: "a", kind: "hold", seats: [4] });
+    same([...pendingSeats(reduce(asked, { type: "problem", id: "a", code, detail: "" }), "hold")], []);
+  }
+}

@@ -23,10 +23,10 @@ from core.clock import Clock, from_millis
 from core.diagnosis.finding import ADVICE, Cause, Level
 from core.diagnosis.health_check import HealthReport
 from core.errors import StoreUnavailable
+from core.notifications import alerts
 from core.notifications.alert_messages import AlertMessage, Healed, Messenger, MessengerAway
+from core.notifications.alerts import Alert, Book, Rule, Severity, Sighting
 from core.process.store_redis import REDIS_LOST
-from core.upkeep import alerts
-from core.upkeep.alerts import Alert, Book, Rule, Severity, Sighting
 
 if TYPE_CHECKING:
     import databases

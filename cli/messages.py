@@ -1,4 +1,4 @@
-"""`onsale events`: what the consumers gave up."""
+"""`onsale messages`: what the consumers gave up."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from core.messaging.dead_letters_postgres import DeadLetter
     from core.runtime import Runtime
 
-app = typer.Typer(help="Events and those who listen to them.", no_args_is_help=True)
+app = typer.Typer(help="Messages through outbox and Kafka: what consumers gave up.", no_args_is_help=True)
 dead = typer.Typer(help="Dead letters: messages that a consumer gave up.", no_args_is_help=True)
 app.add_typer(dead, name="dead")
 

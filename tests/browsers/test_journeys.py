@@ -1,0 +1,100 @@
+"""Five journeys of a buyer in Firefox and WebKitGTK (Safari's engine): queue, hold, pay, money, back and forward.
+
+`tests/e2e` has them in full, in Chromium; here is what engines do differently: sockets, canvas and pointers, forms,
+`Intl`, and the page that comes back out of memory.
+"""
+
+from __future__ import annotations
+
+from babel.numbers import get_currency_precision, list_currencies
+
+from tests.browsers.conftest import OpenPage
+from tests.sale_server import Guest, MakeSale, Server
+
+
+async def test_queue(server: Server, make_sale: MakeSale, open_page: OpenPage) -> None:
+    """S7: the exact place is pushed, a reload keeps it, and the map opens by itself."""
+    slug = await make_sale(active_limit=1)
+    first, second = Guest(server, slug), Guest(server, slug)
+    assert first.join() == "active"
+    second.join()
+    page = open_page(slug)
+    page.reaches("waiting")
+    assert page.text(".place-number") == "2"
+    page.driver.refresh()
+    page.reaches("waiting")
+    assert page.text(".place-number") == "2"
+    second.leave()
+    page.until(lambda _: page.text(".place-number") == "1", "place 1")
+    first.leave()
+    page.map_ready()
+
+
+async def test_hold(make_sale: MakeSale, open_page: OpenPage) -> None:
+    """D3: a seat that one browser holds is held on the other's map at once, and free again when it is given back."""
+    slug = await make_sale()
+    page, other = open_page(slug), open_page(slug)
+    other.map_ready()
+    page.pick(4, 5)
+    assert page.count(".basket-seat") == 2
+    assert page.text(".basket .total strong") == "₩30,000"
+    other.sees(4, "held")
+    other.sees(5, "held")
+    page.driver.refresh()
+    page.sees(4, "own")
+    assert page.count(".basket-seat") == 2
+    page.click(".basket-seat button")
+    page.until(lambda _: page.count(".basket-seat") == 1, "one seat in the basket")
+    other.sees(4, "free")
+    other.sees(5, "held")
+
+
+async def test_pay(server: Server, make_sale: MakeSale, open_page: OpenPage) -> None:
+    """S26: from the basket to the ticket; the provider charges once."""
+    page = open_page(await make_sale())
+    page.pick(7)
+    before = server.orders()
+    page.click("[data-testid=continue]")
+    page.find("#email").send_keys("buyer@example.com")
+    page.click("[data-testid=pay]")
+    assert page.reaches("confirmed", "failed") == "confirmed"
+    assert len(server.charges(but=before)) == 1
+    page.click("[data-testid=ticket]")
+    page.find(".qr svg")
+    assert page.count(".ticket-seats li") == 1
+
+
+async def test_money(make_sale: MakeSale, open_page: OpenPage) -> None:
+    """What a buyer reads is what the server's e-mail says: each engine's `Intl` counts the same minor unit."""
+    page = open_page(await make_sale(currency="EUR", prices={"Standard": 4950}))
+    page.map_ready()
+    assert page.text(".chip-price") == "€49.50"
+    page.pick(0, 1)
+    assert page.text(".basket .total strong") == "€99.00"
+    decimals = page.driver.execute_async_script(
+        """
+        const done = arguments[0];
+        import("/static/js/i18n.js").then(({ decimals }) =>
+            done(Object.fromEntries(Intl.supportedValuesOf("currency").map((code) => [code, decimals(code)]))));
+        """
+    )
+    servers = {code: get_currency_precision(code) for code in list_currencies() if code in decimals}
+    assert len(servers) > 100
+    assert {code: decimals[code] for code in servers} == servers
+
+
+async def test_back_and_forward(make_sale: MakeSale, open_page: OpenPage) -> None:
+    """Away and back: the page comes out of memory or anew, with its basket, and hears of others again."""
+    slug = await make_sale()
+    page, other = open_page(path="/"), open_page(slug)
+    page.click(f'a[href*="{slug}"]')
+    page.pick(3)
+    page.driver.back()
+    page.until(lambda driver: driver.current_url.endswith("/"), "the list of sales")
+    page.driver.forward()
+    page.sees(3, "own")
+    assert page.count(".basket-seat") == 1
+    other.pick(9)
+    page.sees(9, "held")
+    page.pick(4)
+    other.sees(4, "held")

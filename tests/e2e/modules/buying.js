@@ -1,0 +1,128 @@
+import { NoAnswer, Refusal } from "/static/js/api.js";
+import { Buying } from "/static/js/buying.js";
+import { initial } from "/static/js/state.js";
+import { createStore } from "/static/js/store.js";
+import { same, that, until } from "./same.js";
+
+const now = "2030-05-01T20:00:00Z";
+const PAID = { id: "r1", status: "CONFIRMED", reason: null, seats: [4], amount: 100, currency: "KRW" };
+
+/** A page in the middle of paying for seat 4; `reserve(key, body)` is the server. */
+function shop(reserve, items = new Map()) {
+  const storage = {
+    getItem: (key) => items.get(key) ?? null,
+    setItem: (key, value) => void items.set(key, value),
+    removeItem: (key) => void items.delete(key),
+  };
+  const store = createStore(initial({ slug: "x", email: "k@l.m" }));
+  for (const action of [
+    { type: "tick", local: Date.parse(now) },
+    { type: "event", event: { status: "open", opens_at: null, closes_at: null, max_seats: 4 } },
+    { type: "welcome", state: "active", now },
+    { type: "admitted", until: "2030-05-01T20:10:00Z", warning_seconds: 60 },
+    { type: "held", id: "", seats: [4], until: "2030-05-01T20:05:00Z", fence: 7, extensions_left: 1 },
+    { type: "step", step: "checkout" },
+  ])
+    store.dispatch(action);
+  const sent = [];
+  const api = {
+    reserve: async (key, body) => {
+      sent.push({ key, email: body.email });
+      return { body: await reserve(key, body, sent.length), at: null };
+    },
+  };
+  return { buying: new Buying({ slug: "x", api, store, storage }), store, storage, items, sent };
+}
+
+const refuse = (status, code, more = {}) => Promise.reject(new Refusal(status, { code, ...more }, more.retry ?? null));
+
+export async function anAnswerEndsThePayment() {
+  const { buying, store, items } = shop(async () => PAID);
+  await buying.submit();
+  same([store.state.reservation.status, buying.busy, [...items]], ["CONFIRMED", false, []]);
+}
+
+export async function twoPressesAreOneRequest() {
+  let answer;
+  const { buying, sent } = shop(() => new Promise((resolve) => (answer = resolve)));
+  const first = buying.submit();
+  await buying.submit();
+  answer(PAID);
+  await first;
+  same(sent.length, 1);
+}
+
+// Rule 2: the answer got lost, so the same request goes again, under the same key.
+export async function aLostAnswerIsAskedForAgainUnderTheSameKey() {
+  const { buying, store, sent } = shop(async (key, body, nth) => (nth < 2 ? Promise.reject(new NoAnswer("lost")) : PAID));
+  await buying.submit();
+  same([sent.length, new Set(sent.map(({ key }) => key)).size, store.state.reservation.status], [2, 1, "CONFIRMED"]);
+}
+
+export async function aRefusalGivesTheButtonBack() {
+  const { buying, store } = shop(() => refuse(503, "payment_unavailable", { retry: 30 }));
+  await buying.submit();
+  same([store.state.checkout, buying.busy], [{ submitting: false, code: "payment_unavailable", retryAfter: 30 }, false]);
+}
+
+// On plain http there is no crypto.randomUUID: Pay stayed busy for ever.
+export async function payingNeedsNoSecurePage() {
+  const real = crypto.randomUUID;
+  Object.defineProperty(crypto, "randomUUID", { value: undefined, configurable: true });
+  try {
+    const { buying, store, sent } = shop(async () => PAID);
+    await buying.submit();
+    that(/^[0-9a-f]{32}$/.test(sent[0].key), sent[0].key);
+    same([store.state.reservation.status, buying.busy], ["CONFIRMED", false]);
+  } finally {
+    Object.defineProperty(crypto, "randomUUID", { value: real, configurable: true });
+  }
+}
+
+// Whatever goes wrong between the press and its answer: the button can be pressed again.
+export async function whatBreaksBeforeTheRequestGivesTheButtonBack() {
+  const { buying, store, storage, sent } = shop(async () => PAID);
+  const { setItem } = storage;
+  storage.setItem = () => {
+    throw new DOMException("full", "QuotaExceededError");
+  };
+  await buying.submit();
+  same([store.state.checkout.submitting, buying.busy, sent.length], [false, false, 0]);
+  storage.setItem = setItem;
+  await buying.submit();
+  same(store.state.reservation.status, "CONFIRMED");
+}
+
+export async function anAddressThatIsNoneIsToldBeforeTheRequest() {
+  const { buying, store, sent } = shop(async () => PAID);
+  store.dispatch({ type: "email", email: "kim" });
+  await buying.submit();
+  same([store.state.ui.emailWrong, sent.length], [true, 0]);
+}
+
+export async function anAddressThatTheServerRefusesIsTold() {
+  const { buying, store, items } = shop(() => refuse(422, "invalid_request"));
+  await buying.submit();
+  same([store.state.ui.emailWrong, store.state.checkout.submitting, [...items.keys()]], [true, false, []]);
+}
+
+// Corrected after the first form had arrived: its reservation is the one that counts.
+export async function theFirstFormCountsWhenItHadArrived() {
+  const items = new Map();
+  const lost = shop(() => refuse(503, "store_unavailable"), items);
+  await lost.buying.submit();
+  const again = shop(async (key, body, nth) => (nth === 1 ? refuse(422, "idempotency_key_reused") : PAID), items);
+  again.store.dispatch({ type: "email", email: "other@l.m" });
+  await again.buying.submit();
+  same(again.sent.map(({ email }) => email), ["other@l.m", "k@l.m"]);
+  same([new Set([...lost.sent, ...again.sent].map(({ key }) => key)).size, again.store.state.reservation.status], [1, "CONFIRMED"]);
+}
+
+export async function newsByTheChannelEndsThePayment() {
+  const { buying, store, items } = shop(async () => ({ ...PAID, status: "PAYING" }));
+  await buying.submit();
+  same([...items.keys()].sort(), ["onsale.attempt.x", "onsale.reservation.x"]);
+  store.dispatch({ type: "reservation", ...PAID });
+  buying.told();
+  await until(() => items.size === 0);
+}

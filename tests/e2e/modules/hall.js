@@ -1,0 +1,139 @@
+import { Board } from "/static/js/board.js";
+import { Hall } from "/static/js/hall.js";
+import { use } from "/static/js/i18n.js";
+import { initial } from "/static/js/state.js";
+import { createStore } from "/static/js/store.js";
+import { same, that, until } from "./same.js";
+
+const now = "2030-05-01T20:00:00Z";
+const PLAN = {
+  name: "", width: 100, height: 20, zones: ["A"], areas: [], row_labels: [],
+  categories: [{ name: "Near", color: "#00aa00", price: 2 }],
+  seats: Array.from({ length: 6 }, (_, i) => ({
+    ordinal: i, guid: `${i}`, zone: "A", row: "1", number: `${i + 1}`, category: "Near", x: i * 20, y: 0, r: 8, accessible: false,
+  })),
+};
+const board = (states, version = 1) => ({ epoch: 1, version, states: btoa(String.fromCharCode(...states)) });
+
+/** A visitor who is in, in front of six seats; `sent` are the commands, `online` whether there is anybody to send to. */
+async function inTheHall(states = [0, 0, 0, 0, 0, 0]) {
+  await use("en", (await (await fetch("/static/i18n/en.json")).json()));
+  for (const id of ["live-urgent", "live-polite"])
+    if (!document.getElementById(id)) document.body.append(Object.assign(document.createElement("div"), { id }));
+  const sent = [];
+  const server = { online: true };
+  const store = createStore(initial({ slug: "x" }));
+  const seats = new Board();
+  let count = 0;
+  const hall = new Hall({
+    api: { plan: async () => ({ body: PLAN, at: null }) },
+    board: seats,
+    store,
+    channel: { send: (message) => server.online && Boolean(sent.push(message)) },
+    newId: () => `r${(count += 1)}`,
+  });
+  let before = store.state;
+  store.subscribe((state) => {
+    hall.follow(before, state);
+    before = state;
+  });
+  const tell = async (...messages) => {
+    for (const message of messages) store.dispatch(message);
+    await Promise.resolve(); // the listeners run when all of the moment is told
+  };
+  await tell(
+    { type: "tick", local: Date.parse(now) },
+    { type: "event", event: { status: "open", opens_at: null, closes_at: null, max_seats: 2, currency: "KRW" } },
+    { type: "welcome", state: "active", now },
+    { type: "admitted", until: "2030-05-01T20:10:00Z", warning_seconds: 60 },
+    { type: "board" },
+  );
+  hall.boardCame(seats.load(board(states)));
+  await until(() => hall.drawn);
+  return { hall, store, seats, sent, server, tell };
+}
+
+const held = (seats, id = "") => ({ type: "held", id, seats, until: "2030-05-01T20:05:00Z", fence: 7, extensions_left: 1 });
+const toast = (store) => store.state.ui.toast?.text ?? null;
+
+export async function aPickHoldsAndAnotherOneLetsGo() {
+  const { hall, sent, tell } = await inTheHall();
+  hall.actions.pick(3);
+  same(sent, [{ type: "hold", id: "r1", seats: [3] }]);
+  await tell();
+  hall.actions.pick(3); // the answer is on its way
+  same(sent.length, 1);
+  await tell(held([3], "r1"));
+  same([[...hall.own], [...hall.asked]], [[3], []]);
+  hall.actions.pick(3);
+  same(sent.at(-1), { type: "release", id: "r2", seats: [3] });
+}
+
+export async function whatCannotBeHadIsNotAskedFor() {
+  const { hall, store, sent, tell } = await inTheHall([0, 1, 2, 3, 0, 0]);
+  for (const seat of [1, 2, 3]) hall.actions.pick(seat);
+  same(sent, []);
+  await tell(held([0, 4]));
+  store.dispatch({ type: "mode", mode: "list" });
+  hall.actions.pick(5); // two are the most
+  same(sent, []);
+  that(toast(store).includes("2"), toast(store));
+}
+
+export async function whereNobodyListensNothingIsPending() {
+  const { hall, store, server } = await inTheHall();
+  server.online = false;
+  hall.actions.pick(3);
+  same(store.state.pending, {});
+}
+
+// The crowd was quicker: the next best are asked for, without the ones that are known to be gone.
+export async function bestSeatsAreTriedAgainElsewhere() {
+  const { hall, store, sent, tell } = await inTheHall();
+  hall.actions.best(2);
+  await tell();
+  const first = sent[0];
+  await tell({ type: "refused", id: first.id, code: "seat_taken", detail: "", seats: [first.seats[0]] });
+  same(sent.length, 2);
+  that(!sent[1].seats.includes(first.seats[0]), `${sent[1].seats} without ${first.seats[0]}`);
+  same(toast(store), null);
+}
+
+export async function noPlaceTogetherIsTold() {
+  const { hall, store, sent } = await inTheHall([0, 2, 0, 2, 0, 2]);
+  hall.actions.best(2);
+  same(sent, []);
+  that(toast(store), "said");
+}
+
+export async function aFilterChangesWhatIsBest() {
+  const { hall, sent } = await inTheHall();
+  hall.actions.filter(5); // a category without seats
+  await Promise.resolve();
+  hall.actions.best(1);
+  same(sent, []);
+  hall.actions.filter(5);
+  await Promise.resolve();
+  hall.actions.best(1);
+  same(sent.length, 1);
+}
+
+// An operator, or another tab, freed a seat of ours: the answer to letting it go says what is left.
+export async function aSeatThatWasTakenFromUsIsAskedAbout() {
+  const { hall, seats, sent, tell } = await inTheHall([0, 0, 0, 1, 0, 0]);
+  await tell(held([3]));
+  hall.seatsChanged(seats.apply({ epoch: 1, version: 2, changes: [[3, 0]] }));
+  await until(() => sent.length === 1);
+  same([sent[0].type, sent[0].seats], ["release", [3]]);
+}
+
+export async function aPlanThatDoesNotComeIsAskedForAgain() {
+  const answers = [Promise.reject(new Error("lost")), Promise.resolve({ body: PLAN, at: null })];
+  answers[0].catch(() => {});
+  const store = createStore(initial({ slug: "x" }));
+  const hall = new Hall({ api: { plan: () => answers.shift() }, board: new Board(), store, channel: { send: () => true }, newId: () => "r" });
+  hall.need();
+  hall.need();
+  same(answers.length, 1);
+  await until(() => hall.drawn);
+}

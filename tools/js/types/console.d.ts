@@ -1,0 +1,34 @@
+/** What the operators' console passes around: static/js/ops. */
+declare namespace Console {
+  type SaleApi = import("../../../static/js/ops/api.js").SaleApi;
+  type SaleActions = import("../../../static/js/ops/actions.js").SaleActions;
+  type CircuitForce = Api.ForceCircuit["state"];
+  type SeatName = { zone: string; row: string; number: string };
+
+  /** A form whose fields `field.js` draws; `wrong`: field -> key of what is wrong with it. */
+  type Form = {
+    /** a prefix for ids */
+    id: string;
+    fields: Record<string, string>;
+    wrong: Map<string, string>;
+    typed(name: string, input: HTMLInputElement): void;
+  };
+
+  type Question = { event?: string; visitor?: string; reservation?: string; seat?: number };
+  type Found =
+    | { kind: "seats"; found: FoundSeat[]; total: number }
+    | { kind: "reservations"; reservations: Api.FoundReservation[] }
+    | Subject;
+  type FoundSeat = Api.PlanSeat & { name: string; state: SeatState };
+  type SeatState = "available" | "held" | "sold" | "blocked";
+  type Subject = {
+    kind: "subject";
+    question: Question;
+    diagnosis: Api.DiagnosisAnswer;
+    seat: Api.SeatFacts | null;
+    reservations: Api.FoundReservation[];
+  };
+  /** What both lists of reservations have. */
+  type ListedReservation = Pick<Api.FoundReservation, "id" | "status" | "reason" | "email" | "created_at"> &
+    Partial<Api.FoundReservation>;
+}

@@ -1,0 +1,223 @@
+/** What the sale page knows and does: static/js/state.js and what reads it. */
+declare namespace Sale {
+  type Connection = "connecting" | "online" | "reconnecting" | "offline" | "polling" | "stopped";
+  type OutReason = "session" | "heartbeat" | "left" | "removed" | "closed";
+  type Mode = "map" | "list";
+  type RequestKind = "hold" | "release" | "extend";
+  type Stage =
+    | "loading"
+    | "before"
+    | "joining"
+    | "waiting"
+    | "map"
+    | "checkout"
+    | "paying"
+    | "confirmed"
+    | "failed"
+    | "cancelled"
+    | "out"
+    | "closed";
+
+  type Queue = { number: number; ahead: number; waiting: number; eta: number | null; firstAhead: number };
+  /** `until`: milliseconds of the server's clock. */
+  type Session = { until: number; warningSeconds: number };
+  type Basket = Readonly<{
+    seats: readonly number[];
+    /** milliseconds of the server's clock */
+    until: number | null;
+    fence: number | null;
+    extensionsLeft: number;
+  }>;
+  type Request = { kind: RequestKind; seats: number[] };
+  type Refused = { id: string; code: string; seats: number[]; detail: string; count: number };
+  type Checkout = { submitting: boolean; code: string | null; retryAfter: number | null };
+
+  /** A reservation as the page knows it. */
+  type Purchase = { id: string; status: Wire.Reservation["status"]; reason: string | null } & Partial<
+    Pick<Wire.Reservation, "seats" | "amount" | "currency">
+  > & { payment?: Api.PaymentState | null };
+
+  /** What the visitor has chosen and typed. */
+  type Ui = {
+    mode: Mode;
+    /** categories (indices) that are shown in full; null: all */
+    filter: ReadonlySet<number> | null;
+    /** the basket's sheet is open (phones) */
+    sheet: boolean;
+    email: string;
+    emailWrong: boolean;
+    /** whose window the buyer wants to pay in; null: the shop's first */
+    provider: string | null;
+    /** the seats of an order are being given back, or why they could not be */
+    givingBack: { busy: boolean; failed: string | null };
+    /** the visitor is called when it is their turn */
+    notify: boolean;
+    /** one line at the bottom of the page */
+    toast: { text: string; count: number } | null;
+  };
+
+  /** How the shop takes money; `alternative`: what else can be used where a provider is away, "" when nothing. */
+  type Shop = { providers: string[]; alternative: string };
+
+  type State = Readonly<{
+    slug: string;
+    shop: Shop;
+    /** signed; brings the place in the queue back */
+    ticket: string | null;
+    connection: Connection;
+    /** with which the channel was closed for good */
+    closeCode: number | null;
+    wasOnline: boolean;
+    event: Api.EventDetails | null;
+    /** why the event could not be read, while it never was */
+    broken: string | null;
+    /** server's clock minus this machine's, milliseconds */
+    offset: number;
+    /** this machine's clock at the last tick, milliseconds */
+    local: number;
+    presence: "unknown" | "joining" | "waiting" | "active" | "out";
+    outReason: OutReason | null;
+    /** the turn passed while the connection was gone */
+    lapsed: boolean;
+    queue: Queue | null;
+    session: Session | null;
+    basket: Basket;
+    /** after a reconnect, until the server has told the basket or sent the board without one */
+    basketUnsure: boolean;
+    /** by request id */
+    pending: Readonly<Record<string, Request>>;
+    refusal: Refused | null;
+    basketExpired: boolean;
+    step: "map" | "checkout";
+    checkout: Checkout;
+    reservation: Purchase | null;
+    problem: { code: string; detail: string } | null;
+    ui: Ui;
+  }>;
+
+  /** `asked`: this page has looked at it by HTTP, so it is its own. */
+  type ReservationNews = { type: "reservation"; asked?: boolean } & Pick<Wire.Reservation, "id" | "status"> &
+    Partial<Wire.Reservation> & { payment?: Api.PaymentState | null };
+
+  /** The server's messages as they come, and what happens in the page itself. */
+  type Action =
+    | Exclude<Wire.Message, Wire.Seats | Wire.Reservation | Wire.Beatanswer>
+    | ReservationNews
+    | { type: "connection"; status: Connection; code?: number }
+    | { type: "event"; event: Api.EventDetails }
+    | { type: "broken"; code: string }
+    | { type: "offset"; now: string }
+    | { type: "tick"; local: number }
+    | { type: "sent"; id: string; kind: RequestKind; seats: number[] }
+    | { type: "step"; step: State["step"] }
+    | { type: "submitting" }
+    | { type: "submit-failed"; code: string | null; retryAfter?: number | null }
+    | { type: "dismiss" }
+    | { type: "rejoin" }
+    | { type: "mode"; mode: Mode }
+    /** turns one category on or off */
+    | { type: "filter"; category: number }
+    /** opens or closes the basket's sheet */
+    | { type: "sheet" }
+    | { type: "email"; email: string }
+    /** the address is no address */
+    | { type: "email-wrong" }
+    | { type: "provider"; provider: string }
+    | { type: "giving-back"; busy: boolean; failed: string | null }
+    | { type: "notify"; on: boolean }
+    | { type: "toast"; text: string }
+    | { type: "untoast"; count: number };
+
+  type Store = {
+    readonly state: State;
+    dispatch(action: Action): void;
+    subscribe(listener: (state: State) => void): void;
+  };
+
+  /** What the visitor can do; the views call it. */
+  type Act = {
+    pick(ordinal: number): void;
+    release(seats: number[]): void;
+    extend(): void;
+    best(count: number): void;
+    filter(category: number): void;
+    mode(mode: Mode): void;
+    sheet(): void;
+    checkout(): void;
+    back(): void;
+    email(event: InputOf<HTMLInputElement>): void;
+    provider(provider: string): void;
+    giveBack(): void;
+    submit(event: Event): void;
+    leave(): void;
+    rejoin(): void;
+    dismiss(): void;
+    notify(): void;
+  };
+
+  /** What views draw: the state, and what stands beside it because it is large and changes in place. */
+  type Model = {
+    state: State;
+    act: Act;
+    board: import("../../../static/js/board.js").Board;
+    plan: Plan | null;
+    seatMap: import("../../../static/js/seat_map/seat_map.js").SeatMap | null;
+    seatList: import("../../../static/js/seat_list/seat_list.js").SeatList | null;
+    own: ReadonlySet<number>;
+    asked: ReadonlySet<number>;
+    /** free seats by category */
+    free: number[];
+    /** category -> CSS colour */
+    swatches: Map<string, string>;
+  };
+
+  /** The same where the event is known, which is everywhere but in the first moment. */
+  type WithEvent<Of> = Of & { state: State & { event: Api.EventDetails } };
+  /** The same where a seat plan is there. */
+  type WithPlan = WithEvent<Model> & {
+    plan: Plan;
+    seatMap: NonNullable<Model["seatMap"]>;
+    seatList: NonNullable<Model["seatList"]>;
+  };
+
+  /** The same where a purchase is under way or over. */
+  type WithReservation = Model & { state: State & { reservation: Purchase } };
+
+  /** What `Channel` and `PollChannel` are made of. */
+  type ChannelParts = {
+    api: ChannelApi;
+    // Every message but the answer to a beat, which is the channel's own.
+    onMessage(message: Exclude<Wire.Message, Wire.Beatanswer>): void;
+    onStatus(status: Connection, code?: number): void;
+  };
+  type Answer<Body> = Promise<{ status?: number; body: Body; at: number | null }>;
+  type ChannelApi = {
+    event(): Answer<Api.EventDetails>;
+    board(): Answer<Api.BoardStates>;
+    join(ticket: string | null): Answer<Api.QueuePlace>;
+    place(): Answer<Api.QueuePlace>;
+    beat(): Answer<Api.QueuePlace>;
+    leave(): Answer<unknown>;
+    hold(seats: number[]): Answer<Api.HeldSeats>;
+    basket(): Answer<Api.HeldSeats>;
+    release(seats: number[]): Answer<unknown>;
+    extend(): Answer<Api.HeldSeats>;
+  };
+
+  /** localStorage, sessionStorage, or what stands in for them. */
+  type Items = Pick<Storage, "getItem" | "setItem" | "removeItem">;
+
+  type Plan = import("../../../static/js/plan.js").Plan;
+  type Zone = Plan["zones"][number];
+  type Row = Plan["rows"][number];
+  type Seat = ReturnType<Plan["seat"]>;
+}
+
+type InputOf<Element> = Event & { target: Element; currentTarget: Element };
+
+/** How things lie in a plan or on the screen. */
+declare namespace Geometry {
+  type Point = { x: number; y: number };
+  type Box = { minX: number; minY: number; maxX: number; maxY: number };
+  type Look = { scale: number; x: number; y: number };
+}
