@@ -15,6 +15,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
 
 import httpx
 import pytest
@@ -105,6 +107,7 @@ async def installation(
                 "ONSALE_SECRET_KEY": SECRET,
                 "ONSALE_OPERATOR_TOKEN": OPERATOR,
                 "ONSALE_BASE_URL": f"http://127.0.0.1:{port}",
+                "ONSALE_PAYMENT": "simulator",
                 # A dead process's payments are taken over sooner than in 30 s, so that nobody waits for the test.
                 "ONSALE_CLAIM_SECONDS": "3",
                 "ONSALE_RESOLVER_SECONDS": "1",
@@ -152,6 +155,7 @@ async def installation(
                 "ONSALE_STATUS": f"127.0.0.1:{status}",
                 "ONSALE_WEB1": webs[0].address,
                 "ONSALE_WEB2": webs[1].address,
+                "ONSALE_PROVIDER": provider.address,
             }
             config = str(ROOT / "deploy" / "haproxy.cfg")
             starting[f"http://127.0.0.1:{status}/healthz"] = stack.enter_context(
@@ -198,13 +202,22 @@ class Buyer:
         self._headers = {"Authorization": f"Bearer {token}"}
 
     async def pay(self, key: str, at: str = "") -> dict[str, Any]:
+        """Order, window and return: the window is the provider's, the rest goes to `at`."""
         response = await self._client.post(
             f"{at}/api/events/{SLUG}/reservations",
-            json={"email": "buyer@example.com", "payment_key": "pk_ok"},
+            json={"email": "buyer@example.com"},
             headers={**self._headers, "Idempotency-Key": key},
         )
         assert response.status_code == 202, response.text
         body: dict[str, Any] = response.json()
+        if body["status"] == "PAYING":
+            page = await self._client.get(f"{at}{body['payment']['page']}", headers={"Accept": "application/json"})
+            opened = await self._client.post("/paysim/toss/windows", json=page.json()["fields"])
+            window = f"/paysim/toss/windows/{opened.json()['window']}"
+            approved = await self._client.post(f"{window}/approve", json={"card": "good"})
+            back = urlsplit(approved.json()["return"])
+            returned = await self._client.get(f"{at}{back.path}?{back.query}")
+            assert returned.status_code == 303, returned.text
         return body
 
     async def status(self, id: str) -> str:
@@ -232,11 +245,16 @@ def kill_web(web: Web) -> None:
 
 
 async def test_the_balancer_keeps_what_is_ours_to_itself(installation: Installation) -> None:
-    """Figures, health and the simulated provider are not for buyers; who they are is what the balancer saw."""
+    """Figures, health and the provider's own calls are not for buyers; who they are is what the balancer saw."""
     async with httpx.AsyncClient(base_url=installation.url, timeout=30) as client:
-        for path in ("/metrics", "/%6detrics", "/METRICS", "/actuator/health", "/actuator%2Fhealth", "/paysim/ledger"):
+        closed = ("/metrics", "/%6detrics", "/METRICS", "/actuator/health", "/actuator%2Fhealth")
+        played = ("/paysim/ledger", "/paysim/toss/payments", "/PAYSIM/ledger", "/paysim%2Fledger", "/paysim/rules")
+        provider = ("/paysim/toss/v1/transactions", "/paysim/toss/windows/../ledger", "/paysim/kcp/std/inquery")
+        for path in (*closed, *played, *provider):
             response = await client.get(path)
             assert (path, response.status_code) == (path, 404)
+        for path in ("/paysim/toss/v2/standard", "/paysim/assets/bank.css", "/paysim/kcp/plugin/kcp_spay_hub.js"):
+            assert (path, (await client.get(path)).status_code) == (path, 200)
         page = await client.get(f"/events/{SLUG}")
         assert page.status_code == 200
         assert "Secure" not in page.headers["set-cookie"]
@@ -381,12 +399,17 @@ async def test_a_sale_behind_a_balancer_survives_a_web_server(installation: Inst
         for each in (first, second):
             await eventually("the e-mail", lambda id=each["id"]: _mail_names(installation.worker_mail, id))  # type: ignore[misc]
         charges = (await provider.get("/ledger")).json()
-        kept = [row["order_id"] for row in charges if row["charged"] and not row["cancelled"]]
+        kept = [_reservation(row) for row in charges if row["charged"] and not row["cancelled"]]
         assert sorted(kept) == sorted((first["id"], second["id"]))
 
 
 async def _is_charged(provider: httpx.AsyncClient, id: str) -> bool:
-    return any(row["order_id"] == id and row["charged"] for row in (await provider.get("/ledger")).json())
+    return any(_reservation(row) == id and row["charged"] for row in (await provider.get("/ledger")).json())
+
+
+def _reservation(row: dict[str, Any]) -> str:
+    """Of a ledger's line: the order number begins with its digits."""
+    return str(UUID(row["order_id"][:32]))
 
 
 async def _mail_names(folder: Path, id: str) -> bool:

@@ -51,6 +51,7 @@ class KcpPlay:
 
     provider = PROVIDER
     framed = True
+    methods = ("CARD",)
 
     def __init__(self, client_key: str, secret: str) -> None:
         self.client_key = client_key

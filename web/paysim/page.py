@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -38,7 +39,16 @@ _FILES: Final = {
 class BankPages:
     """Draws the pages."""
 
-    def window(self, request: Request, payment: Payment, rules: Rules, leave: str, *, framed: bool) -> Response:
+    def window(
+        self,
+        request: Request,
+        payment: Payment,
+        rules: Rules,
+        leave: str,
+        *,
+        methods: Sequence[str],
+        framed: bool,
+    ) -> Response:
         """`leave`: the shop's address, for a window whose time is over. `framed`: the shop may frame it."""
         now = time.time()
         state = "ended" if payment.left_at else payment.status_at(now, rules).lower()
@@ -53,6 +63,7 @@ class BankPages:
             price=languages.money(_language(request), payment.amount, payment.currency),
             seconds=max(0, round(payment.opened_at + rules.window_seconds - now)),
             cards=tuple(CARDS),
+            methods=methods,
             own=own,
             qr=Markup(segno.make(own, micro=False).svg_inline(scale=4, border=2)),  # noqa: S704 - drawn by segno
             leave=leave,

@@ -51,6 +51,11 @@ class Play(Protocol):
         ...
 
     @property
+    def methods(self) -> tuple[str, ...]:
+        """What the window offers to pay by: CARD, VIRTUAL_ACCOUNT."""
+        ...
+
+    @property
     def client_key(self) -> str:
         """What the page must show to open a window."""
         ...

@@ -23,7 +23,7 @@ _FIELDS: Final = frozenset(
     {"method", "amount", "orderId", "orderName", "successUrl", "failUrl", "windowTarget", "customerEmail",
      "customerName", "customerMobilePhone", "card", "virtualAccount"}
 )  # fmt: skip
-_METHODS: Final = ("CARD", "VIRTUAL_ACCOUNT")
+METHODS: Final = ("CARD", "VIRTUAL_ACCOUNT")
 
 #: code -> HTTP status and English text of Toss Payments' table.
 _ERRORS: Final[Mapping[str, tuple[int, str]]] = {
@@ -73,6 +73,7 @@ class TossPlay:
 
     provider = PROVIDER
     framed = False
+    methods = METHODS
 
     def __init__(self, client_key: str) -> None:
         self.client_key = client_key
@@ -83,7 +84,7 @@ class TossPlay:
         returned, closed = text(fields, "successUrl", 2048), text(fields, "failUrl", 2048)
         if not fields.keys() <= _FIELDS or fields.get("windowTarget") not in (None, "self", "iframe"):
             return error("INVALID_PARAMETERS")
-        if fields.get("method") not in _METHODS:
+        if fields.get("method") not in METHODS:
             return error("NOT_SUPPORTED_METHOD")
         if order_id is None or not _ORDER_ID.fullmatch(order_id) or name is None:
             return error("INVALID_PARAMETERS")

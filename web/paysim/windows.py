@@ -15,7 +15,7 @@ import base64
 import binascii
 import hmac
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -28,8 +28,6 @@ from web.paysim.payment import Payment
 from web.paysim.play import Ending, Leave, Play
 from web.paysim.shop import IsOurs, is_own_url, page_base
 from web.paysim.store_sqlite import Books, SimulatorStore
-
-METHODS: Final = ("CARD", "VIRTUAL_ACCOUNT")
 
 
 class Windows:
@@ -62,7 +60,7 @@ class Windows:
         if payment is None:
             return self._pages.gone(request)
         leave = play.leave(payment, "close").program
-        return self._pages.window(request, payment, rules, leave, framed=play.framed)
+        return self._pages.window(request, payment, rules, leave, methods=play.methods, framed=play.framed)
 
     def end(self, ending: Ending) -> Callable[[Request], Awaitable[Response]]:
         """The handler of one choice."""
@@ -71,7 +69,7 @@ class Windows:
             play = self._play(request)
             chosen = await self._chosen(request)
             card, method = str(chosen.get("card") or ""), str(chosen.get("method") or "CARD")
-            if (card and card not in CARDS) or method not in METHODS:
+            if (card and card not in CARDS) or method not in play.methods:
                 return await send(request, play.refuse("INVALID_REQUEST"))
             window = request.path_params["window"]
             ended = await self._store.work(play.provider, lambda books: _end(books, window, ending, card, method))

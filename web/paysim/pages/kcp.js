@@ -62,19 +62,26 @@
       return;
     }
     layer = document.createElement("dialog");
-    layer.className = "kcp-layer";
+    layer.style.padding = "0";
+    const bar = document.createElement("div");
+    bar.style.textAlign = "right";
     const frame = document.createElement("iframe");
     frame.src = `${home}/windows/${said.window}`;
     frame.title = "NHN KCP";
     frame.width = "480";
     frame.height = "640";
+    frame.style.display = "block";
+    frame.style.border = "0";
+    frame.style.maxWidth = "90vw";
     const button = document.createElement("button");
     button.type = "button";
     button.textContent = "×";
     button.ariaLabel = document.documentElement.lang === "ko" ? "결제창 닫기" : "Close the payment window";
     button.addEventListener("click", () => end({ res_cd: "3001", res_msg: "cancelled" }));
     layer.addEventListener("cancel", () => end({ res_cd: "3001", res_msg: "cancelled" }));
-    layer.append(button, frame);
+    button.style.padding = "0.5rem 0.75rem";
+    bar.append(button);
+    layer.append(bar, frame);
     document.body.append(layer);
     layer.showModal();
     told = (event) => {
