@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+import re
+from decimal import Decimal
+from typing import Final
 
 from babel.numbers import get_currency_precision
 
 #: Digits of an amount, at most: what is longer is no price.
-_LONGEST = 16
+_LONGEST: Final = 16
+_NUMBER: Final = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 
 def to_major(amount: int, currency: str) -> int | float:
@@ -21,10 +24,7 @@ def to_minor(value: object, currency: str) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     text = str(value)
-    if len(text) > _LONGEST or not text or not (text[0].isdigit() and text.isascii()):
+    if len(text) > _LONGEST or not _NUMBER.fullmatch(text):
         return None
-    try:
-        minor = Decimal(text).scaleb(get_currency_precision(currency))
-    except InvalidOperation:
-        return None
+    minor = Decimal(text).scaleb(get_currency_precision(currency))
     return int(minor) if minor == minor.to_integral_value() else None

@@ -147,7 +147,7 @@ async def test_an_installation_without_a_token_has_no_operators(tmp_path: Path) 
 
 
 async def test_the_ledger(paysim: Simulator) -> None:
-    """Issue 2: `[{order_id, amount, charged, cancelled}]`, in the order of charging; `order_id` is the order number."""
+    """P5: `[{order_id, amount, charged, cancelled}]`, in the order of charging; `order_id` is the order number."""
     orders = {card: an_order().number for card in ("good", "declined", "error", "")}
     answers = {card: await paid(paysim, order, card=card) for card, order in orders.items()}
     key = answers[""].json()["paymentKey"]

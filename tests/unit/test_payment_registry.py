@@ -1,0 +1,147 @@
+"""One line a provider, and whatever lists providers reads it (P4, P5); money between our units and theirs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.errors import StartupError
+from core.payments.amounts import to_major, to_minor
+from core.payments.composition import chosen, gateways, old_gateways, played_at
+from core.payments.gateway import PaymentGateway
+from core.payments.provider_package import environment, played_keys
+from core.payments.registry import PLAYED, PROVIDERS
+from core.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+#: Where a provider's name may stand: its own package, its own play, and the registry. `composition` understands for one
+#: release how the first one was chosen when it was the only one.
+OWN = (*(f"core/payments/{name}/" for name in PROVIDERS), "web/paysim/", "core/payments/registry.py")
+FIRST = {"core/payments/composition.py": {"toss"}}
+
+
+def test_no_other_module_names_a_provider() -> None:
+    """P4: a further provider is one package and one line."""
+    quoted = re.compile(rf"""["']({"|".join(PROVIDERS)})["']""")
+    found = {
+        str(path.relative_to(ROOT)): set(quoted.findall(path.read_text()))
+        for room in ("core", "realtime", "web", "cli")
+        for path in (ROOT / room).rglob("*.py")
+    }
+    listed = {path: names for path, names in found.items() if names and not path.startswith(OWN)}
+    assert listed == FIRST
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_every_provider_has_its_place(provider: str) -> None:
+    """Settings, a test class of its own, a section of the page that says how to go live."""
+    fields = [name for name in Settings.model_fields if name.startswith(f"{provider}_")]
+    assert {f"{provider}_url"} <= set(fields)
+    assert set(PROVIDERS[provider].needed) <= set(fields)
+    assert (ROOT / "tests" / "integration" / f"test_payment_{provider}.py").exists()
+    guide = (ROOT / "docs" / "going-live.md").read_text()
+    for field in PROVIDERS[provider].needed:
+        assert f"`ONSALE_{field.upper()}`" in guide
+    assert f"/webhooks/{provider}" in guide or provider == "kcp"
+    assert PROVIDERS[provider].title in guide
+    for name in ("SDKs", "documents", "never"):
+        assert name in guide
+    adapter = (ROOT / "core" / "payments" / provider / "adapter_http.py").read_text()
+    assert "Only read in documents" in adapter, "an adapter tells which of its claims were never seen"
+
+
+@pytest.mark.parametrize(
+    ("payment", "names", "played"),
+    [
+        ("", (), False),
+        ("toss", ("toss",), False),
+        (" kcp , toss,kcp ", ("kcp", "toss"), False),
+        ("simulator", ("toss",), True),
+        ("simulator:", ("toss",), True),
+        ("simulator:kcp", ("kcp",), True),
+        ("simulator: toss, kcp", ("toss", "kcp"), True),
+    ],
+)
+def test_what_is_chosen(payment: str, names: tuple[str, ...], played: bool) -> None:
+    choice = chosen(Settings(payment=payment))
+    assert (choice.names, choice.played) == (names, played)
+
+
+@pytest.mark.parametrize(
+    ("payment", "says"),
+    [
+        ("paypal", "there is no provider 'paypal'"),
+        ("toss,simulator", "one or the other"),
+        ("simulator:toss,simulator", "one or the other"),
+        ("toss:kcp", "only `simulator:` takes names"),
+        ("simulator:paypal", "there is no provider 'paypal'"),
+    ],
+)
+def test_what_cannot_be_chosen(payment: str, says: str) -> None:
+    with pytest.raises(StartupError, match=says):
+        chosen(Settings(payment=payment))
+
+
+@pytest.mark.parametrize("provider", [name for name in PROVIDERS if name not in PLAYED])
+def test_what_the_simulator_does_not_play(provider: str) -> None:
+    with pytest.raises(StartupError, match="the simulator does not play"):
+        gateways(Settings(payment=f"simulator:{provider}"))
+
+
+def test_a_real_provider_without_its_keys_does_not_start() -> None:
+    for provider, package in PROVIDERS.items():
+        with pytest.raises(StartupError, match=r"ONSALE_PAYMENT names \w+, but ONSALE_\w+ is empty"):
+            gateways(Settings(payment=provider, **dict.fromkeys(package.needed, "")))
+
+
+def test_what_was_set_before_is_understood() -> None:
+    """One release: ONSALE_PAYMENT_URL and ONSALE_PAYMENT_SECRET meant Toss Payments."""
+    before: dict[str, Any] = {"toss_url": "https://api.tosspayments.com", "toss_secret": "live_sk_a"}
+    settings = Settings(**before, toss_client_key="live_ck_a")
+    (gateway,) = gateways(settings)
+    assert (gateway.name, gateway.environment) == ("toss", environment("toss", "live", "live_sk_a"))
+    assert old_gateways(settings) == []
+
+
+def test_a_played_providers_keys_are_the_shops_own() -> None:
+    """P5: nobody else confirms there, and no provider's keys are another's."""
+    made = {played_keys(secret, provider) for secret in ("a", "b") for provider in PLAYED}
+    assert len(made) == 2 * len(PLAYED)
+    assert all(client.startswith("test_ck_") and secret.startswith("test_sk_") for client, secret in made)
+    at = played_at(Settings(simulator_url="http://provider:8080/paysim/", simulator_page=""), "toss")
+    assert (at.api, at.page) == ("http://provider:8080/paysim/toss", "/paysim/toss")
+
+
+def test_every_adapter_is_a_gateway() -> None:
+    """What mypy cannot see through the registry's loading by name."""
+    given = {
+        "toss_client_key": "test_ck_a",
+        "toss_secret": "test_sk_a",
+        "portone_client_key": "store",
+        "portone_channel_key": "channel",
+        "portone_secret": "s",
+        "stripe_secret": "sk_test_a",
+    }
+    real = gateways(Settings(payment="toss,portone,stripe", **given))
+    played = gateways(Settings(payment="simulator:toss,kcp"))
+    wanted = [name for name in vars(PaymentGateway) if not name.startswith("_")]
+    for gateway in (*real, *played):
+        assert [name for name in wanted if not hasattr(gateway, name)] == []
+        assert re.fullmatch(r"(live|test|played):[0-9a-f]{16}", gateway.environment)
+
+
+@pytest.mark.parametrize(
+    ("minor", "currency", "major"),
+    [(15_000, "KRW", 15_000), (1_550, "EUR", 15.5), (1, "USD", 0.01), (1_234, "KWD", 1.234)],
+)
+def test_units(minor: int, currency: str, major: float) -> None:
+    assert to_major(minor, currency) == major
+    assert to_minor(major, currency) == to_minor(str(major), currency) == minor
+
+
+@pytest.mark.parametrize("value", [None, True, "", "-1", -1, "1e3", "1.5", 1.5, "x", "１", "1" * 17, float("nan"), []])
+def test_what_is_no_amount_of_won(value: object) -> None:
+    assert to_minor(value, "KRW") is None
