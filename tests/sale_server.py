@@ -9,7 +9,7 @@ import secrets
 import tempfile
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,8 +81,9 @@ class Server:
         ]
 
 
-@pytest.fixture(scope="package")
-def server() -> Iterator[Server]:
+@contextmanager
+def sale_server(**changes: str) -> Iterator[Server]:
+    """A server with stores of its own, and these settings besides SETTINGS."""
     with (
         tempfile.TemporaryDirectory(prefix="onsale-pages-") as folder,
         engines(Settings.load(data=Path(folder)), durable=False) as started,
@@ -96,8 +97,14 @@ def server() -> Iterator[Server]:
             # The provider is another *site* than the shop, so that cookies, SameSite and policies are real (P5).
             "ONSALE_SIMULATOR_PAGE": f"http://localhost:{port}/paysim",
         }
-        with serving(Path(folder), **SETTINGS, **stores) as running:
+        with serving(Path(folder), **{**SETTINGS, **stores, **changes}) as running:
             yield Server(running.url, started.database_url, started.redis_url)
+
+
+@pytest.fixture(scope="package")
+def server() -> Iterator[Server]:
+    with sale_server() as running:
+        yield running
 
 
 @pytest.fixture(scope="package")

@@ -1,0 +1,129 @@
+"""NHN KCP in a browser: a layer over the page on a PC, a page of its own on a phone; back by a cross-site POST (P4)."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import httpx
+import pytest
+from playwright.async_api import Browser, FrameLocator, Page, expect
+
+from core.clock import SystemClock
+from core.database import open_database
+from core.venue.event import SaleStatus
+from core.venue.event_store_postgres import EventStore
+from core.venue.new_event import NewEvent
+from tests.conftest import small_plan
+from tests.sale_server import PATIENCE, Server, sale_server
+
+PHONE = {
+    "viewport": {"width": 390, "height": 844},
+    "is_mobile": True,
+    "has_touch": True,
+    "user_agent": "Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) AppleWebKit/605.1.15 Mobile/15E148",
+}
+
+
+@pytest.fixture(scope="module")
+def kcp_server() -> Iterator[Server]:
+    with sale_server(ONSALE_PAYMENT="simulator:kcp") as running:
+        headers = {"Authorization": "Bearer operator"}
+        calm = {"success_rate": 1.0, "latency_seconds": 0.2}
+        httpx.put(
+            f"{running.url}/paysim/kcp/behaviour", headers=headers, json=calm, timeout=PATIENCE
+        ).raise_for_status()
+        yield running
+
+
+@pytest.fixture(scope="module")
+async def slug(kcp_server: Server) -> AsyncIterator[str]:
+    database = await open_database(kcp_server.database_url, 2)
+    new = NewEvent(slug="kcp", name="Gala", prices={"Standard": 15_000}, status=SaleStatus.OPEN, active_limit=100)
+    yield (await EventStore(database, SystemClock()).create(new, small_plan(20))).slug
+    await database.disconnect()
+
+
+@pytest.fixture
+async def page(chromium: Browser, request: pytest.FixtureRequest) -> AsyncIterator[Page]:
+    """A browser that knows nothing of the order: a return needs no cookie."""
+    wrong: list[str] = []
+    context = await chromium.new_context(**getattr(request, "param", {}))
+    page = await context.new_page()
+    page.set_default_timeout(PATIENCE * 1000)
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("console", lambda said: wrong.append(said.text) if "Content Security Policy" in said.text else None)
+    yield page
+    await context.close()
+    assert not wrong, "\n".join(wrong)
+
+
+class Order:
+    """A reservation that is waiting for its payment, made over HTTP."""
+
+    def __init__(self, server: Server, slug: str, seat: int) -> None:
+        self._client = httpx.Client(base_url=server.url, timeout=PATIENCE)
+        token = self._client.post("/api/visitors").json()["token"]
+        self._client.headers["Authorization"] = f"Bearer {token}"
+        event = f"/api/events/{slug}"
+        assert self._client.post(f"{event}/queue", json={}).json()["state"] == "active"
+        self._client.post(f"{event}/holds", json={"seats": [seat]}).raise_for_status()
+        made = self._client.post(
+            f"{event}/reservations",
+            json={"email": "buyer@example.com"},
+            headers={"Idempotency-Key": str(uuid.uuid4())},
+        )
+        made.raise_for_status()
+        self.body: dict[str, Any] = made.json()
+        self.page = f"{server.url}{self.body['payment']['page']}"
+
+    def now(self) -> dict[str, Any]:
+        body: dict[str, Any] = self._client.get(f"/api/reservations/{self.body['id']}").json()
+        return body
+
+
+async def test_on_a_pc_a_layer_over_the_page(kcp_server: Server, slug: str, page: Page) -> None:
+    """P4: the phone number is asked for first; closed, the order is still there; approved, it is paid for."""
+    order = Order(kcp_server, slug, 1)
+    assert order.body["payment"]["provider"] == "kcp"
+    await page.goto(order.page)
+    layer = await opened(page)
+    await layer.locator("form[action$='/close'] button").click()
+    await expect(page.locator("dialog iframe")).to_have_count(0)
+    assert order.now()["status"] == "PAYING"
+    await page.goto(order.now()["payment"]["page"] if "://" in order.now()["payment"]["page"] else order.page)
+    layer = await opened(page)
+    await layer.locator("select[name=card]").select_option("good")
+    await layer.locator("button.approve").click()
+    await page.wait_for_url("**/result?*")
+    await until_confirmed(page, order)
+
+
+@pytest.mark.parametrize("page", [PHONE], indirect=True)
+async def test_on_a_phone_a_page_of_its_own(kcp_server: Server, slug: str, page: Page) -> None:
+    """Registered, posted to PayUrl, and back by a POST from another site, with no cookie."""
+    order = Order(kcp_server, slug, 2)
+    await page.goto(order.page)
+    if "/paysim/" not in page.url:
+        await page.wait_for_url("**/paysim/kcp/windows/*")
+    await page.locator("select[name=card]").select_option("good")
+    await page.locator("button.approve").click()
+    await page.wait_for_url("**/result?*")
+    await until_confirmed(page, order)
+
+
+async def opened(page: Page) -> FrameLocator:
+    await page.locator("input[name=phone]").fill("010-1234-5678")
+    await page.get_by_test_id("open-window").click()
+    layer = page.frame_locator("dialog iframe")
+    await layer.locator("button.approve").wait_for()
+    return layer
+
+
+async def until_confirmed(page: Page, order: Order) -> None:
+    for _ in range(int(PATIENCE * 2)):
+        if order.now()["status"] != "PAYING":
+            break
+        await page.wait_for_timeout(500)
+    assert order.now()["status"] == "CONFIRMED"
