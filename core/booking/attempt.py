@@ -1,4 +1,4 @@
-"""An attempt to pay: one order at one provider for a reservation, made before the buyer's window opens (PAYMENTS.md).
+"""An attempt to pay: one order at one provider for a reservation, made before the buyer's window opens.
 
     OPEN --return--> AUTHORISED --noted--> CALLED --> APPROVED
       ^                                      |  |---> DECLINED

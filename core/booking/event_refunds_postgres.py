@@ -20,7 +20,7 @@ import structlog
 from core.booking.giving_back import GivingBack
 from core.booking.refund import RefundAsked
 from core.booking.reservation import Reason
-from core.booking.statements import fetch_row
+from core.booking.statements_postgres import fetch_row
 from core.database import raw
 from core.errors import KeyReused, OnsaleError
 

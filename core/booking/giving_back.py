@@ -154,7 +154,7 @@ def _digest(asked: RefundAsked) -> str:
 
 
 def release_of(*, seats: Sequence[int] | None, amount: int | None, release: bool | None) -> Release:
-    """What becomes of the seats (PAYMENTS.md): free with `seats` or neither, kept with `amount`, unless it is said."""
+    """What becomes of the seats: free with `seats` or neither, kept with `amount`, unless it is said."""
     if release is None:
         release = amount is None
     if release:

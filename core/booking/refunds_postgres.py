@@ -12,7 +12,7 @@ import databases
 from core.booking.attempt import Owed
 from core.booking.refund import Made, RefundAsked, RefundClaim, RefundStanding, RefundState
 from core.booking.reservations_postgres import ClaimLost
-from core.booking.statements import fetch_row, statement
+from core.booking.statements_postgres import fetch_row, statement
 from core.database import raw
 
 _ASK = statement("refund")

@@ -35,7 +35,7 @@ from core.booking.reservation import (
     SeatStatus,
     check_arguments,
 )
-from core.booking.statements import fetch_row, statement
+from core.booking.statements_postgres import fetch_row, statement
 from core.database import raw
 from core.payments.gateway import Authorisation, Receipt
 from core.payments.payments import NO_PROVIDER, Account

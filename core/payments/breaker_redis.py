@@ -140,7 +140,7 @@ class SharedBreaker:
         does as it was told).
         """
         await self._change(lambda state, now: breaker.force(state, mode, now), read=True)
-        log.warning("circuit_forced", provider=self.provider, mode=mode)
+        log.warning("circuit forced", provider=self.provider, mode=mode)
         if self._run is not None and not self._shared:
             raise StoreUnavailable("The other processes could not be told: Redis is away", retry_after=2)
 

@@ -412,7 +412,7 @@ def _takes(gateway: PaymentGateway, currency: str) -> bool:
 
 def _not_configured(account: Account, outcome: ChargeOutcome) -> ChargeResult:
     """An attempt of an account that there are no keys for: nothing can have been sent, and nothing can be asked."""
-    log.error("payment_account_missing", provider=account.provider, environment=account.environment)
+    log.error("payment account missing", provider=account.provider, environment=account.environment)
     return ChargeResult(
         outcome,
         account.provider,

@@ -92,13 +92,13 @@ def failed_call(provider: str, path: str, error: Exception) -> NoAnswer:
     if isinstance(error, httpx.PoolTimeout):
         return NoAnswer(sent=False, code="pool_full", health=CallHealth.IGNORED)
     if isinstance(error, _NOT_SENT):
-        log.warning("payment_not_sent", provider=provider, path=path, error=repr(error))
+        log.warning("payment not sent", provider=provider, path=path, error=repr(error))
         code = "connect_timeout" if isinstance(error, httpx.ConnectTimeout) else "connect_failed"
         return NoAnswer(sent=False, code=code, health=CallHealth.FAILURE)
     if isinstance(error, httpx.TimeoutException | TimeoutError):
-        log.warning("payment_timeout", provider=provider, path=path, error=repr(error))
+        log.warning("payment timeout", provider=provider, path=path, error=repr(error))
         return NoAnswer(sent=True, code="read_timeout", health=CallHealth.TIMEOUT)
-    log.warning("payment_connection_lost", provider=provider, path=path, error=repr(error))
+    log.warning("payment connection lost", provider=provider, path=path, error=repr(error))
     return NoAnswer(sent=True, code="connection_lost", health=CallHealth.FAILURE)
 
 

@@ -109,7 +109,9 @@ function draw() {
   render(
     html`
       <p class="status-name">${t(`reservation.status.${status}`)}</p>
-      <p class="status-text">${page.reason ? reason(page.reason) : t(waiting ? "paying.waiting_text" : `reservation.text.${status}`)}</p>
+      <p class="status-text">
+        ${page.reason ? reason(page.reason) : t(waiting ? "paying.waiting_text" : `reservation.text.${status}`)}
+      </p>
       ${page.reason === "provider_unavailable" && alternative ? html`<p class="status-text">${t("payment.instead", { alternative })}</p>` : nothing}
       ${page.failure ? html`<p class="callout" data-kind="bad" role="alert">${page.failure}</p>` : nothing}
       <div class="actions">

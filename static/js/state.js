@@ -47,7 +47,7 @@ export function initial({ slug, ticket = null, email = "", shop = NO_SHOP }) {
 }
 
 /** @type {Sale.Shop} */
-const NO_SHOP = { simulated: false, providers: [], alternative: "" };
+const NO_SHOP = { providers: [], alternative: "" };
 /** @type {Sale.Checkout} */
 const NO_CHECKOUT = { submitting: false, code: null, retryAfter: null };
 

@@ -162,7 +162,7 @@ async def test_unknown_keeps_the_seats_until_it_is_known(runtime: Runtime, make_
 
 
 async def test_a_confirm_that_never_arrived_is_sent_again_identically(runtime: Runtime, make_event: MakeEvent) -> None:
-    """PAYMENTS.md: a look-up that says "authorised", a young key and an idempotent provider."""
+    """P1: a look-up that says "authorised", a young key and an idempotent provider."""
     event, bank = await make_event(), Bank(says="lost")
     at = desk(runtime, bank)
     begun = await at.buy(event, "v", 7)

@@ -136,7 +136,7 @@ async def test_a_declined_card_keeps_the_seats_for_another(runtime: Runtime, mak
 
 
 async def test_three_attempts_in_all(runtime: Runtime, make_event: MakeEvent) -> None:
-    """PAYMENTS.md: after the third the reservation has failed and its seats are free at once."""
+    """P1: after the third the reservation has failed and its seats are free at once."""
     event, bank = await make_event(), Bank(says="decline")
     at = desk(runtime, bank, retry_seconds=60.0)
     begun = await at.order(event, "v", 3)

@@ -217,7 +217,7 @@ async def test_a_claim_that_was_taken_over_writes_nothing(many: Any, runtime: Ru
 
 
 async def test_bind_close_expire_and_give_back_at_once(many: Any, runtime: Runtime, make_event: MakeEvent) -> None:
-    """PAYMENTS.md: binding, closing, expiry and cancel are one guarded statement each: two of them cannot both win."""
+    """P1: binding, closing, expiry and cancel are one guarded statement each: two of them cannot both win."""
     event = await make_event(seats=20)
     reservations = Reservations(many, lease_seconds=30, deadline_seconds=600)
     winners = set()

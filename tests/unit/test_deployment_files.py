@@ -163,6 +163,7 @@ def test_haproxy_reads_its_file() -> None:
         "ONSALE_STATUS": ":8405",
         "ONSALE_WEB1": "127.0.0.1:1",
         "ONSALE_WEB2": "[::1]:2",
+        "ONSALE_PROVIDER": "127.0.0.1:3",
     }
     command = [tool("haproxy", "haproxy"), "-c", "-f", str(ROOT / "deploy" / "haproxy.cfg")]
     done = subprocess.run(command, env=places, capture_output=True, text=True, timeout=60)

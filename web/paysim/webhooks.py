@@ -18,7 +18,7 @@ from web.paysim.behaviour import Rules
 from web.paysim.payment import Payment
 from web.paysim.store_sqlite import SimulatorStore
 
-log = structlog.get_logger("paysim")
+log = structlog.get_logger(__name__)
 
 #: Seconds that a webhook which is to be overtaken stays behind.
 _OVERTAKEN_SECONDS: Final = 2.0
@@ -60,4 +60,4 @@ class Webhooks:
                     answer = await client.post(url, json=body)
                     log.debug("webhook", url=url, status=answer.status_code)
                 except (httpx.HTTPError, OSError) as error:
-                    log.warning("webhook_failed", url=url, error=repr(error))
+                    log.warning("webhook failed", url=url, error=repr(error))

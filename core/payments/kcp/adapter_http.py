@@ -52,7 +52,7 @@ from core.payments.provider_package import Limits, Played, environment, origin_o
 from core.payments.transport_http import NoAnswer, ProviderHttp, ProviderResponse
 from core.settings import Settings
 
-log = structlog.get_logger("payments")
+log = structlog.get_logger(__name__)
 
 PROVIDER: Final = "kcp"
 API: Final = "https://spl.kcp.co.kr"
@@ -106,7 +106,7 @@ class NhnKcp:
             raise WindowFailed(answer.code, health=answer.health)
         code, pay_url, key = answer.text("Code"), answer.text("PayUrl"), answer.text("approvalKey")
         if code != codes.APPROVED or pay_url is None or key is None:
-            log.error("payment_registration_refused", provider=self.name, order=order.number, code=code)
+            log.error("payment registration refused", provider=self.name, order=order.number, code=code)
             raise WindowFailed(code or "bad_answer", health=CallHealth.FAILURE, shops_fault=code in codes.MISCONFIGURED)
         fields = window.phone_fields(order, self._site, urls.returned, key, answer.text("traceNo") or "")
         return Window(kind="form", url=pay_url, client_key=self._site, fields=fields)
@@ -143,7 +143,7 @@ class NhnKcp:
         if code in codes.WRONG_KEY:
             return ChargeResult(ChargeOutcome.WRONG_KEY, self.name, authorisation.key, code)
         if code in codes.MISCONFIGURED:
-            log.error("payment_misconfigured", provider=self.name, code=code)
+            log.error("payment misconfigured", provider=self.name, code=code)
             return ChargeResult(
                 ChargeOutcome.NOT_CHARGED, self.name, code=code, health=CallHealth.FAILURE, shops_fault=True
             )
@@ -200,7 +200,7 @@ class NhnKcp:
         found = await self.look_up(order, tno)
         if found.balance == left - part:
             return replace(found, outcome=ChargeOutcome.CANCELLED, code=None)
-        log.warning("refund_refused", provider=self.name, order=order.number, code=answer.text("res_cd"))
+        log.warning("refund refused", provider=self.name, order=order.number, code=answer.text("res_cd"))
         return replace(self._unsettled(answer, tno), balance=found.balance)
 
     async def void(self, order: Order, provider_key: str | None, *, reason: str, idempotency_key: str) -> ChargeResult:
@@ -265,7 +265,7 @@ class NhnKcp:
 
     def _unsettled(self, answer: ProviderResponse, provider_key: str | None) -> ChargeResult:
         code = answer.text("res_cd") or f"http_{answer.status}"
-        log.warning("payment_code_unknown", provider=self.name, code=code)
+        log.warning("payment code unknown", provider=self.name, code=code)
         return ChargeResult(
             ChargeOutcome.UNKNOWN,
             self.name,
@@ -292,7 +292,7 @@ def open_gateway(settings: Settings, limits: Limits, played: Played | None) -> N
             limits=limits,
         )
     if settings.kcp_not_found_codes == Settings.model_fields["kcp_not_found_codes"].default:
-        log.warning("kcp_not_found_codes_are_the_simulators", setting="ONSALE_KCP_NOT_FOUND_CODES")
+        log.warning("kcp not found codes are the simulators", setting="ONSALE_KCP_NOT_FOUND_CODES")
     return NhnKcp(
         url=settings.kcp_url or (TEST_API if _is_test(site) else API),
         script=settings.kcp_script or (TEST_SCRIPT if _is_test(site) else SCRIPT),

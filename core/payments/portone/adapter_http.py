@@ -58,7 +58,7 @@ from core.payments.provider_package import Limits, Played, environment
 from core.payments.transport_http import ListFailed, NoAnswer, failed_call
 from core.settings import Settings
 
-log = structlog.get_logger("payments")
+log = structlog.get_logger(__name__)
 
 API: Final = "https://api.portone.io"
 SCRIPT: Final = "https://cdn.portone.io/v2/browser-sdk.js"
@@ -176,7 +176,7 @@ class PortOne:
         if code in WRONG_KEY:
             return ChargeResult(ChargeOutcome.WRONG_KEY, self.name, authorisation.key, code)
         if code in MISCONFIGURED:
-            log.error("payment_misconfigured", provider=self.name, code=code)
+            log.error("payment misconfigured", provider=self.name, code=code)
             return ChargeResult(
                 ChargeOutcome.NOT_CHARGED, self.name, code=code, health=CallHealth.FAILURE, shops_fault=True
             )
@@ -193,7 +193,7 @@ class PortOne:
             return self._unknown(code)
         found = outcome_of(answer, order)
         if found.code == "amount_differs":
-            log.error("payment_amount_differs", provider=self.name, order=order.number)
+            log.error("payment amount differs", provider=self.name, order=order.number)
         return found
 
     async def cancel(
@@ -230,7 +230,7 @@ class PortOne:
         found = await self.look_up(order)
         if found.balance == expected:
             return replace(found, outcome=ChargeOutcome.CANCELLED, code=None)
-        log.warning("refund_refused", provider=self.name, order=order.number, code=code)
+        log.warning("refund refused", provider=self.name, order=order.number, code=code)
         return replace(self._unknown(code), provider_key=provider_key, balance=found.balance)
 
     async def void(self, order: Order, provider_key: str | None, *, reason: str, idempotency_key: str) -> ChargeResult:
@@ -303,7 +303,7 @@ class PortOne:
             answer = error
         except (ValueError, KeyError, TypeError) as error:
             # An answer that is no JSON, or not of a form that this version of the SDK knows.
-            log.warning("payment_bad_answer", provider=self.name, operation=operation, error=repr(error)[:200])
+            log.warning("payment bad answer", provider=self.name, operation=operation, error=repr(error)[:200])
             answer = NoAnswer(sent=True, code="bad_answer", health=CallHealth.FAILURE)
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError) as error:
             answer = failed_call(self.name, operation, error)
@@ -323,7 +323,7 @@ class PortOne:
                 return replace(self._unknown(code), refused=False)
 
     def _unknown(self, code: str) -> ChargeResult:
-        log.warning("payment_code_unknown", provider=self.name, code=code)
+        log.warning("payment code unknown", provider=self.name, code=code)
         return ChargeResult(
             ChargeOutcome.UNKNOWN,
             self.name,

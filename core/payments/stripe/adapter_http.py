@@ -54,7 +54,7 @@ from core.payments.stripe.objects import PROVIDER, from_stripe, intent_outcome, 
 from core.payments.transport_http import ListFailed, NoAnswer
 from core.settings import Settings
 
-log = structlog.get_logger("payments")
+log = structlog.get_logger(__name__)
 
 API: Final = "https://api.stripe.com"
 
@@ -117,7 +117,7 @@ class Stripe:
             raise WindowFailed(answer.code, health=answer.health)
         if isinstance(answer, stripe.StripeError):
             code = code_of(answer)
-            log.error("payment_window_refused", provider=self.name, order=order.number, code=code)
+            log.error("payment window refused", provider=self.name, order=order.number, code=code)
             raise WindowFailed(code, health=CallHealth.FAILURE, shops_fault=is_ours(answer))
         url = answer.get("url")
         if not isinstance(url, str) or not url:
@@ -220,7 +220,7 @@ class Stripe:
         found = await self.look_up(order, provider_key)
         if amount is not None and found.balance == expected:
             return replace(found, outcome=ChargeOutcome.CANCELLED, code=None)
-        log.warning("refund_refused", provider=self.name, order=order.number, code=code_of(answer))
+        log.warning("refund refused", provider=self.name, order=order.number, code=code_of(answer))
         return replace(self._unknown(answer), provider_key=provider_key, balance=found.balance)
 
     async def void(self, order: Order, provider_key: str | None, *, reason: str, idempotency_key: str) -> ChargeResult:
@@ -330,7 +330,7 @@ class Stripe:
         if isinstance(error, stripe.CardError):
             return ChargeResult(ChargeOutcome.DECLINED, self.name, key, code)
         if is_ours(error):
-            log.error("payment_misconfigured", provider=self.name, code=code)
+            log.error("payment misconfigured", provider=self.name, code=code)
             return ChargeResult(
                 ChargeOutcome.NOT_CHARGED, self.name, key, code, health=CallHealth.FAILURE, shops_fault=True
             )
@@ -342,7 +342,7 @@ class Stripe:
 
     def _unknown(self, error: stripe.StripeError) -> ChargeResult:
         code = code_of(error)
-        log.warning("payment_code_unknown", provider=self.name, code=code, status=error.http_status)
+        log.warning("payment code unknown", provider=self.name, code=code, status=error.http_status)
         temporary = isinstance(error, stripe.RateLimitError) or (error.http_status or 500) >= 500
         return ChargeResult(
             ChargeOutcome.UNKNOWN,
@@ -403,5 +403,5 @@ def _listed(charge: Mapping[str, Any]) -> ListedCharge | None:
 
 def _told(result: ChargeResult, order: Order) -> ChargeResult:
     if result.code == "amount_differs":
-        log.error("payment_amount_differs", provider=PROVIDER, order=order.number)
+        log.error("payment amount differs", provider=PROVIDER, order=order.number)
     return result

@@ -49,7 +49,7 @@ from core.payments.toss.payment import PROVIDER, moment, outcome_of, refund_of
 from core.payments.transport_http import ListFailed, NoAnswer, ProviderHttp, ProviderResponse
 from core.settings import Settings
 
-log = structlog.get_logger("payments")
+log = structlog.get_logger(__name__)
 
 API: Final = "https://api.tosspayments.com"
 SCRIPT: Final = "https://js.tosspayments.com/v2/standard"
@@ -271,7 +271,7 @@ class TossPayments:
             return ChargeResult(ChargeOutcome.CANCELLED, self.name, provider_key, code, balance=0)
         if code in codes.NOT_FOUND:
             return ChargeResult(ChargeOutcome.NOT_CHARGED, self.name, provider_key, code)
-        log.warning("refund_refused", provider=self.name, order=order.number, code=code)
+        log.warning("refund refused", provider=self.name, order=order.number, code=code)
         return replace(self._unknown(answer), provider_key=provider_key)
 
     async def _refused(self, answer: ProviderResponse, order: Order, key: str) -> ChargeResult:
@@ -281,7 +281,7 @@ class TossPayments:
         if code in codes.WRONG_KEY:
             return ChargeResult(ChargeOutcome.WRONG_KEY, self.name, key, code)
         if code in codes.MISCONFIGURED:
-            log.error("payment_misconfigured", provider=self.name, code=code)
+            log.error("payment misconfigured", provider=self.name, code=code)
             return ChargeResult(
                 ChargeOutcome.NOT_CHARGED, self.name, code=code, health=CallHealth.FAILURE, shops_fault=True
             )
@@ -307,7 +307,7 @@ class TossPayments:
         code = answer.text("code") or f"http_{answer.status}"
         temporary = code in codes.TEMPORARY
         ours = code in codes.MISCONFIGURED
-        log.warning("payment_code_unknown", provider=self.name, code=code, status=answer.status)
+        log.warning("payment code unknown", provider=self.name, code=code, status=answer.status)
         return ChargeResult(
             ChargeOutcome.UNKNOWN,
             self.name,
@@ -375,7 +375,7 @@ def _sources(script: str, played: bool) -> ContentSources:
 
 def _told(result: ChargeResult, order: Order) -> ChargeResult:
     if result.code == "amount_differs":
-        log.error("payment_amount_differs", provider=PROVIDER, order=order.number)
+        log.error("payment amount differs", provider=PROVIDER, order=order.number)
     return result
 
 

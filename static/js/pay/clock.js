@@ -1,6 +1,9 @@
-// The time that is left, by the server's clock: the page was drawn at `data-now`, whatever this machine's clock says.
+// The time that is left, by the server's clock: the page was drawn at `now`, whatever this machine's clock says.
 
-/** Seconds as 6:05. */
+/**
+ * Seconds as 6:05.
+ * @param {number} seconds
+ */
 export function written(seconds) {
   const whole = Math.max(0, Math.ceil(seconds));
   return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
@@ -8,7 +11,8 @@ export function written(seconds) {
 
 /**
  * Counts down to `until` (ISO 8601), given the server's time `now` at the moment `drawn` (performance.now()).
- * Calls `show(seconds)` each second, and `over` once.
+ * Calls `show(seconds)` each second, and `over` once. Returns what stops it.
+ * @param {{until: string, now: string, drawn: number, show: (seconds: number) => void, over: () => void, every?: number}} parts
  */
 export function countDown({ until, now, drawn, show, over, every = 1000 }) {
   const total = (Date.parse(until) - Date.parse(now)) / 1000;

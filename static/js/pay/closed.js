@@ -1,2 +1,4 @@
 // The provider's window was closed: goes on by itself; without script there is the button.
-document.getElementById("closed").requestSubmit();
+import { byId } from "../dom.js";
+
+/** @type {HTMLFormElement} */ (byId("closed")).requestSubmit();

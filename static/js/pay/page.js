@@ -1,18 +1,23 @@
 // The payment page: counts down, opens the provider's window, and follows what happens to the order elsewhere.
+import { byId } from "../dom.js";
 import { countDown, written } from "./clock.js";
-import { openWindow, WindowLeft } from "./windows.js";
+import { openWindow } from "./windows.js";
 
 const LOOK_EVERY = 5000; // milliseconds: another tab or browser may have paid
 const URGENT = 60; // seconds
-const WINDOW_TIMEOUT = 20000; // milliseconds until the server's answer; after that the button is free again
+const ANSWER_TIMEOUT = 20000; // milliseconds until the server has said what the window needs
 const OPEN_TIMEOUT = 30000; // milliseconds until the browser has left for the window
 
 const drawn = performance.now();
-const main = document.getElementById("content");
-const { state, page, result, until, now, order } = main.dataset;
-const form = main.querySelector("[data-open]");
+const main = byId("content");
+const { state = "", page = "", result = "", until = "", now = "", order = "" } = main.dataset;
+/** @type {HTMLFormElement | null} */
+const form = main.querySelector("form[data-open]");
+/** @type {HTMLElement | null} */
 const failure = main.querySelector("[data-failure]");
 const clock = main.querySelector("[data-clock]");
+
+/** @param {string} name */
 const said = (name) => main.querySelector(`[data-text="${name}"]`)?.textContent ?? "";
 
 countDown({
@@ -20,30 +25,28 @@ countDown({
   now,
   drawn,
   show(seconds) {
+    if (!clock) return;
     clock.textContent = written(seconds);
-    clock.parentElement.toggleAttribute("data-urgent", seconds <= URGENT);
+    clock.parentElement?.toggleAttribute("data-urgent", seconds <= URGENT);
   },
   over: () => location.assign(result),
 });
 
 let busy = false;
 
-async function open() {
+/** @param {HTMLFormElement} asked */
+async function open(asked) {
   if (busy) return;
-  const phone = form.elements.phone?.value.replace(/[^0-9]/g, "");
-  if (form.hasAttribute("data-phone") && !(phone?.length >= 9)) {
-    tell(said("phone"));
-    form.elements.phone.setAttribute("aria-invalid", "true");
-    form.elements.phone.focus();
-    return;
-  }
+  const phone = phoneOf(asked);
+  if (phone === null) return;
   setBusy(true);
   tell("");
   try {
     const answer = await fetch(page, {
       headers: { Accept: "application/json" },
-      signal: AbortSignal.timeout(WINDOW_TIMEOUT),
+      signal: AbortSignal.timeout(ANSWER_TIMEOUT),
     });
+    /** @type {Pay.Window} */
     const body = await answer.json();
     if (!answer.ok) throw new Error(body.detail);
     if (body.order !== order || body.state !== "OPEN" || !body.kind) {
@@ -51,47 +54,52 @@ async function open() {
       return;
     }
     remember();
-    await withEnd(openWindow(body, { phone }), OPEN_TIMEOUT);
-    // The browser is on its way; a window that only covers this page ends in `m_Completepayment` and the like.
-  } catch (error) {
-    if (error instanceof WindowLeft) await close(error.code);
-    else tell(said("failed"));
+    await withEnd(openWindow(body, phone));
+  } catch {
+    tell(said("failed"));
     setBusy(false);
   }
 }
 
-/** A navigation that does not happen must not leave the button busy for ever. */
-function withEnd(promise, milliseconds) {
-  let timer;
-  const end = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error("the window did not open")), milliseconds);
+/**
+ * The number as digits; "" where none is asked for; null when it is wrong, and the buyer has been told.
+ * @param {HTMLFormElement} asked
+ */
+function phoneOf(asked) {
+  if (!asked.hasAttribute("data-phone")) return "";
+  const field = /** @type {HTMLInputElement} */ (asked.elements.namedItem("phone"));
+  const digits = field.value.replace(/[^0-9]/g, "");
+  field.toggleAttribute("aria-invalid", digits.length < 9);
+  if (digits.length >= 9) return digits;
+  tell(said("phone"));
+  field.focus();
+  return null;
+}
+
+/**
+ * A navigation that does not happen must not leave the button busy for ever.
+ * @param {Promise<void>} opening
+ */
+function withEnd(opening) {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error("the window did not open")), OPEN_TIMEOUT);
+    opening.then(resolve, reject).finally(() => clearTimeout(timer));
   });
-  return Promise.race([promise, end]).finally(() => clearTimeout(timer));
 }
 
-/** The buyer left the window: the server is told by the same address that the provider would have used. */
-async function close(code) {
-  const answer = await fetch(page, { headers: { Accept: "application/json" } }).then((got) => got.json());
-  const target = answer.fields?.failUrl ?? answer.fields?.closed_url;
-  if (!target) {
-    location.reload();
-    return;
-  }
-  const url = new URL(target);
-  url.searchParams.set("code", code);
-  location.assign(url);
-}
-
-function setBusy(now_) {
-  busy = now_;
-  const button = form?.querySelector("button[type=submit]");
+/** @param {boolean} value */
+function setBusy(value) {
+  busy = value;
+  const button = form?.querySelector("button");
   if (!button) return;
-  button.setAttribute("aria-disabled", String(now_));
-  button.dataset.label ??= button.textContent;
-  button.textContent = now_ ? button.dataset.opening : button.dataset.label;
+  button.setAttribute("aria-disabled", String(value));
+  button.dataset.label ??= button.textContent ?? "";
+  button.textContent = (value ? button.dataset.opening : button.dataset.label) ?? "";
 }
 
+/** @param {string} text */
 function tell(text) {
+  if (!failure) return;
   failure.textContent = text;
   failure.hidden = text === "";
 }
@@ -110,7 +118,11 @@ function remember() {
 function isFirstArrival() {
   const [navigation] = performance.getEntriesByType("navigation");
   try {
-    return navigation?.type === "navigate" && sessionStorage.getItem(memory) === null;
+    return (
+      navigation instanceof PerformanceNavigationTiming &&
+      navigation.type === "navigate" &&
+      sessionStorage.getItem(memory) === null
+    );
   } catch {
     return false;
   }
@@ -118,8 +130,9 @@ function isFirstArrival() {
 
 form?.addEventListener("submit", (event) => {
   event.preventDefault();
-  open();
+  open(form);
 });
+
 window.addEventListener("pageshow", (event) => {
   // Back from the provider's window into a kept page: what it says may be old.
   if (event.persisted) location.reload();
@@ -138,4 +151,4 @@ setInterval(async () => {
   }
 }, LOOK_EVERY);
 
-if (state === "OPEN" && form && !form.hasAttribute("data-phone") && isFirstArrival()) open();
+if (form && !form.hasAttribute("data-phone") && isFirstArrival()) open(form);

@@ -1,16 +1,18 @@
 // Looks until the payment has ended; then the page is drawn anew by the server, in words and with the right buttons.
+import { byId } from "../dom.js";
+
 const LOOK_EVERY = [1000, 1000, 2000, 3000, 5000]; // milliseconds
 
-const { again, status, state } = document.getElementById("content").dataset;
+const shown = byId("content").dataset;
 let looks = 0;
 
 async function look() {
   try {
-    const answer = await fetch(again, { headers: { Accept: "application/json" } });
+    const answer = await fetch(String(shown.again), { headers: { Accept: "application/json" } });
     if (answer.ok) {
       const body = await answer.json();
-      if (body.status !== status || body.state !== state) {
-        location.replace(again);
+      if (body.status !== shown.status || body.state !== shown.state) {
+        location.replace(String(shown.again));
         return;
       }
     }

@@ -1,82 +1,98 @@
 // How each provider's window is opened: `kind` and `fields` are the server's (core/payments/gateway.py: Window).
-// The same on phones and PCs: the page goes to the window, and the window sends the browser back.
+// The same on phones and PCs: the browser goes to the window, and the window sends it back.
 
-/** A window that did not open, or that the buyer left: `code` is the provider's. */
-export class WindowLeft extends Error {
-  constructor(code) {
-    super(code);
-    this.code = code;
-  }
+/**
+ * Opens the window; resolves when the browser is on its way, or when a window lies over the page. Rejects with what the
+ * provider's script threw. `phone`: the buyer's number, where the provider asks for it.
+ * @param {Pay.Window} answer
+ * @param {string} phone
+ * @returns {Promise<void>}
+ */
+export async function openWindow(answer, phone = "") {
+  if (answer.kind === "redirect") return location.assign(String(answer.url));
+  if (answer.kind === "form") return post(String(answer.url), answer.fields ?? {});
+  const open = SDKS[answer.provider];
+  if (!open || !answer.script) throw new Error(`no window of ${answer.provider} is known here`);
+  await load(answer.script);
+  return open(answer.fields ?? {}, String(answer.client_key ?? ""), phone);
 }
 
-/** Opens the window; resolves when the browser is on its way. Rejects with WindowLeft, or with what the script threw. */
-export async function openWindow(window_, { phone } = {}) {
-  if (window_.kind === "redirect") return location.assign(window_.url);
-  if (window_.kind === "form") return post(window_.url, window_.fields);
-  const open = SDKS[window_.provider];
-  if (!open) throw new WindowLeft("no_such_window");
-  await load(window_.script);
-  return open(window_, { phone });
-}
+/** The buyer left Toss Payments' window: no fault of anybody's. */
+const LEFT = new Set(["USER_CANCEL", "PAY_PROCESS_CANCELED", "PAY_PROCESS_ABORTED"]);
 
+/** @type {Record<string, (fields: Pay.Fields, clientKey: string, phone: string) => Promise<void>>} */
 const SDKS = {
   // https://docs.tosspayments.com/sdk/v2/js
-  async toss({ client_key, fields }) {
-    const { TossPayments } = globalThis;
+  async toss(fields, clientKey) {
     try {
-      await TossPayments(client_key).payment({ customerKey: TossPayments.ANONYMOUS }).requestPayment(fields);
+      const { TossPayments } = globalThis;
+      await TossPayments(clientKey).payment({ customerKey: TossPayments.ANONYMOUS }).requestPayment(fields);
     } catch (error) {
-      throw error?.code ? new WindowLeft(String(error.code)) : error;
+      const code = error instanceof Object && "code" in error ? String(error.code) : "";
+      if (!LEFT.has(code)) throw error;
+      location.assign(withCode(fields.failUrl, { code }));
     }
   },
 
   // https://developers.portone.io: with forceRedirect the browser comes back by `redirectUrl` on every device.
-  async portone({ fields }) {
+  async portone(fields) {
     const answer = await globalThis.PortOne.requestPayment(fields);
-    if (answer?.code) throw new WindowLeft(String(answer.code));
+    if (!answer?.code) return;
+    location.assign(withCode(fields.redirectUrl, { paymentId: String(fields.paymentId), code: answer.code }));
   },
 
-  // NHN KCP's standard pay on a PC: the script shows its window over the page, and calls m_Completepayment with the form.
-  kcp({ fields, url }, { phone }) {
-    return new Promise((resolve, reject) => {
-      const { Ret_URL, ...given } = fields;
-      const form = formOf(url ?? Ret_URL, phone ? { ...given, buyr_tel2: phone } : given);
-      form.name = "order_info";
-      globalThis.m_Completepayment = (answer, close) => {
-        const values = answer instanceof HTMLFormElement ? Object.fromEntries(new FormData(answer)) : answer;
-        close?.();
-        if (values.res_cd !== "0000") {
-          reject(new WindowLeft(String(values.res_cd ?? "window_closed")));
-          return;
-        }
-        post(Ret_URL, values);
-        resolve();
-      };
-      globalThis.KCP_Pay_Execute_Web(form);
-    });
+  // NHN KCP's standard pay on a PC: its script shows a window over the page, and calls m_Completepayment at the end.
+  async kcp(fields, _, phone) {
+    const { Ret_URL, ...given } = fields;
+    const form = formOf(String(Ret_URL), phone ? { ...given, buyr_tel2: phone } : given);
+    form.name = "order_info";
+    globalThis.m_Completepayment = (answer, close) => {
+      const values = answer instanceof HTMLFormElement ? Object.fromEntries(new FormData(answer)) : answer;
+      close?.();
+      // Also what ended without an authorisation: the server tells closed from declined by `res_cd`.
+      post(String(Ret_URL), values);
+    };
+    globalThis.KCP_Pay_Execute_Web(form);
   },
 };
 
+/** @type {Map<string, Promise<void>>} */
 const loaded = new Map();
 
+/** @param {string} source */
 function load(source) {
-  if (!loaded.has(source)) {
-    const coming = new Promise((resolve, reject) => {
-      const script = document.createElement("script");
-      script.src = source;
-      script.addEventListener("load", () => resolve());
-      script.addEventListener("error", () => {
-        script.remove();
-        loaded.delete(source);
-        reject(new Error("the provider's script did not load"));
-      });
-      document.head.append(script);
+  const known = loaded.get(source);
+  if (known) return known;
+  /** @type {Promise<void>} */
+  const coming = new Promise((resolve, reject) => {
+    const script = document.createElement("script");
+    script.src = source;
+    script.addEventListener("load", () => resolve());
+    script.addEventListener("error", () => {
+      script.remove();
+      loaded.delete(source);
+      reject(new Error("the provider's script did not load"));
     });
-    loaded.set(source, coming);
-  }
-  return loaded.get(source);
+    document.head.append(script);
+  });
+  loaded.set(source, coming);
+  return coming;
 }
 
+/**
+ * @param {unknown} address
+ * @param {Record<string, string>} values
+ */
+function withCode(address, values) {
+  const url = new URL(String(address));
+  for (const [name, value] of Object.entries(values)) url.searchParams.set(name, value);
+  return url.href;
+}
+
+/**
+ * @param {string} action
+ * @param {Record<string, unknown>} fields
+ */
 function formOf(action, fields) {
   const form = document.createElement("form");
   form.method = "post";
@@ -93,6 +109,10 @@ function formOf(action, fields) {
   return form;
 }
 
+/**
+ * @param {string} action
+ * @param {Record<string, unknown>} fields
+ */
 function post(action, fields) {
   formOf(action, fields).submit();
 }

@@ -37,12 +37,12 @@ function waitingForBuyer({ state, plan, act }, payment) {
   const { reservation, ui } = state;
   const left = secondsLeft(state, Date.parse(payment.retry_until ?? payment.until));
   const text = reservation.reason ? reason(reservation.reason) : t("paying.waiting_text");
-  const { busy, failed } = ui.givingBack;
+  const { busy, failed: refused } = ui.givingBack;
   return html`<section class="notice" data-kind="paying" data-testid="waiting-for-payment">
     <h1 tabindex="-1" data-focus>${t("paying.waiting")}</h1>
     <p class="lead">${text}</p>
     <p class="pay-clock">${t("paying.kept")} <strong role="timer">${clock(left)}</strong></p>
-    ${failed ? html`<p class="callout" data-kind="bad" role="alert">${reason(failed)}</p>` : nothing}
+    ${refused ? html`<p class="callout" data-kind="bad" role="alert">${reason(refused)}</p>` : nothing}
     ${seats(state, plan)}
     <div class="actions">
       <a class="button primary" data-testid="continue-paying" href=${payment.page}>${t("paying.continue")}</a>
