@@ -20,7 +20,7 @@ from starlette.responses import Response
 from core.database import raw
 from core.errors import OnsaleError
 from core.messaging.outbox_postgres import Lag, Outbox
-from core.process.probes import Probes
+from core.process.once import Once
 from core.runtime import Runtime
 from core.venue.event import SaleState
 from core.waiting_room.sizes_redis import sizes
@@ -138,10 +138,12 @@ async def feeds(live: Live, _: Runtime) -> ComponentHealth:
 
 
 async def examine(
-    runtime: Runtime, probes: Probes, checks: Mapping[str, Check] = CHECKS, *, limit: float = LIMIT
+    runtime: Runtime, probes: Once[Any], checks: Mapping[str, Check] = CHECKS, *, limit: float = LIMIT
 ) -> Health:
     """All checks at once; one that fails or takes too long is DOWN and says why."""
-    asked = [_timed(partial(probes.ask, name, partial(check, runtime), limit), limit) for name, check in checks.items()]
+    asked = [
+        _timed(partial(probes, name, partial(check, runtime), limit=limit), limit) for name, check in checks.items()
+    ]
     found = await asyncio.gather(*asked)
     components = dict(zip(checks, found, strict=True))
     return Health(status=overall(components), components=components)

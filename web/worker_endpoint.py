@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -18,7 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from core.errors import StartupError
-from core.process.probes import Probes
+from core.process.once import Once
 from core.runtime import Runtime
 from core.settings import Settings
 from web.endpoint import answer
@@ -31,7 +32,7 @@ _UNCACHED = {"Cache-Control": "no-store"}
 
 def worker_app(runtime: Runtime) -> Starlette:
     """The same paths as a web process has."""
-    probes = Probes()
+    probes = Once[Any]("probe")
 
     async def health(request: Request) -> Response:
         found = await examine(runtime, probes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from core.clock import Clock
 from core.diagnosis import (
@@ -20,7 +20,7 @@ from core.diagnosis.finding import Cause, Finding, Level, fail, warn
 from core.errors import StoreUnavailable
 from core.payments.payments import Payments
 from core.process.job_health import LateJob
-from core.process.probes import Probes
+from core.process.once import Once
 from core.process.store_redis import REDIS_LOST
 from core.venue.event import Event, SaleState
 from core.venue.event_store_postgres import EventStore
@@ -98,7 +98,7 @@ class HealthCheck:
         self._clock = clock
         self._groups = groups
         self._late = late
-        self._probes = Probes()
+        self._probes = Once[Any]("probe")
 
     async def run(self) -> HealthReport:
         found: list[tuple[str, Finding]] = []
@@ -160,7 +160,7 @@ class HealthCheck:
     async def _open(self) -> Sequence[Event]:
         """The open sales; with PostgreSQL away none: what is known of it is told already."""
         try:
-            events = await self._probes.ask("events", self._list, PATIENCE_SECONDS)
+            events = await self._probes("events", self._list, limit=PATIENCE_SECONDS)
         except (StoreUnavailable, TimeoutError):
             return []
         now = self._clock.now()
@@ -184,7 +184,7 @@ class HealthCheck:
             return [finding async for finding in steps()]
 
         try:
-            findings = await self._probes.ask(f"{store} {subject}", walk, patience)
+            findings = await self._probes(f"{store} {subject}", walk, limit=patience)
         except TimeoutError:
             findings = [fail(store, away, f"does not answer within {patience:g} s")]
         except StoreUnavailable as error:

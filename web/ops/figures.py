@@ -88,10 +88,11 @@ class _Parts:
 
     async def get(self, name: str, question: Callable[[], Coroutine[Any, Any, T]]) -> T | None:
         try:
-            return await self._probes.ask(f"ops {name} {self._about}", question, PATIENCE)
+            found: T = await self._probes(f"ops {name} {self._about}", question, limit=PATIENCE)
         except (OnsaleError, TimeoutError, *REDIS_LOST):
             self.away.add(_STORE[name])
             return None
+        return found
 
 
 async def figures(call: Call[None]) -> Response:
@@ -291,8 +292,8 @@ async def _sold(runtime: Runtime) -> dict[int, int]:
 async def history(call: Call[None]) -> Response:
     event = await call.event()
     try:
-        samples = await call.parts.probes.ask(
-            f"ops history {event.slug}", partial(call.runtime.history.of, event.slug), PATIENCE
+        samples = await call.parts.probes(
+            f"ops history {event.slug}", partial(call.runtime.history.of, event.slug), limit=PATIENCE
         )
     except TimeoutError:
         raise StoreUnavailable(retry_after=2) from None
