@@ -15,6 +15,7 @@ from pathlib import Path
 from prometheus_client import multiprocess
 
 from core.errors import StartupError
+from core.process.tasks import first_of
 
 # A process that has not answered after this long will not: migrations are done before it starts.
 _START_SECONDS = 120.0
@@ -66,13 +67,9 @@ class WebProcesses:
         for process in self._processes.values():
             with contextlib.suppress(ProcessLookupError):
                 process.terminate()
-        ended = asyncio.create_task(self._all_ended())
-        hurried = asyncio.create_task(hurry.wait())
         try:
-            await asyncio.wait({ended, hurried}, timeout=_STOP_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            await first_of(self._all_ended(), hurry.wait(), timeout=_STOP_SECONDS)
         finally:
-            hurried.cancel()
-            ended.cancel()
             for process in self._processes.values():
                 if process.returncode is None:
                     with contextlib.suppress(ProcessLookupError):

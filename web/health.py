@@ -177,7 +177,8 @@ async def _any_answers(servers: str) -> bool:
     async def connects(server: str) -> bool:
         host, _, port = server.strip().rpartition(":")
         try:
-            _, writer = await asyncio.wait_for(asyncio.open_connection(host.strip("[]"), int(port)), LIMIT * 0.8)
+            async with asyncio.timeout(LIMIT * 0.8):
+                _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
         except (OSError, ValueError, TimeoutError):
             return False
         writer.close()

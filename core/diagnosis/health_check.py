@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ from core.payments.payments import Payments
 from core.process.job_health import LateJob
 from core.process.once import Once
 from core.process.store_redis import REDIS_LOST
+from core.process.tasks import beside
 from core.venue.event import Event, SaleState
 from core.venue.event_store_postgres import EventStore
 
@@ -103,21 +103,22 @@ class HealthCheck:
     async def run(self) -> HealthReport:
         found: list[tuple[str, Finding]] = []
         unknown: set[Cause] = set()
+        kafka = self._all(found, "-", "kafka", Cause.KAFKA_AWAY, self._of_kafka, _KAFKA_PATIENCE_SECONDS)
         # Meanwhile: it takes longer than the others, away above all.
-        of_kafka = asyncio.create_task(
-            self._all(found, "-", "kafka", Cause.KAFKA_AWAY, self._of_kafka, _KAFKA_PATIENCE_SECONDS)
-        )
-        if not await self._all(found, "-", "postgresql", Cause.POSTGRES_AWAY, self._of_postgres):
-            unknown |= _OF_POSTGRES
-        if not await self._all(found, "-", "redis", Cause.REDIS_AWAY, lambda: dependencies_redis.redis(self._redis)):
-            unknown |= _OF_REDIS
-        else:
-            for event in await self._open():
-                if not await self._all(found, event.slug, "redis", Cause.REDIS_AWAY, self._of_sale(event)):
-                    unknown |= _OF_REDIS
-                    break
-        if not await of_kafka:
-            unknown |= _OF_KAFKA
+        async with beside("health of kafka", kafka) as of_kafka:
+            if not await self._all(found, "-", "postgresql", Cause.POSTGRES_AWAY, self._of_postgres):
+                unknown |= _OF_POSTGRES
+            if not await self._all(
+                found, "-", "redis", Cause.REDIS_AWAY, lambda: dependencies_redis.redis(self._redis)
+            ):
+                unknown |= _OF_REDIS
+            else:
+                for event in await self._open():
+                    if not await self._all(found, event.slug, "redis", Cause.REDIS_AWAY, self._of_sale(event)):
+                        unknown |= _OF_REDIS
+                        break
+            if not await of_kafka:
+                unknown |= _OF_KAFKA
         found += [
             ("-", finding) async for finding in money.circuits(self._payments.circuits(), self._payments.when_open)
         ]

@@ -27,6 +27,7 @@ from core.messaging.bus import Bus, BusUnavailable, Deferral
 from core.messaging.outbox_postgres import Outbox, OutboxClaim
 from core.messaging.retry import RetryPlan
 from core.process.leases import kept
+from core.process.tasks import awaited, cancelled, end
 
 log = structlog.get_logger(__name__)
 
@@ -80,7 +81,7 @@ class Relay:
         lost = 0
         moving: set[asyncio.Task[None]] = set()
         try:
-            while not self._stop.is_set():
+            while not self._stop.is_set() and not cancelled():
                 self._wake.clear()
                 try:
                     claim = await self._claim()
@@ -89,7 +90,7 @@ class Relay:
                         await self._wait_for(moving, leave=0)
                         claim = await self._set_apart(claim)
                     if claim.rows:
-                        moving.add(asyncio.create_task(self._move(claim), name="relay batch"))
+                        moving.add(awaited("relay batch", self._move(claim)))
                     # A claim that is not full has taken all there was: what these batches set free comes after them.
                     waited = await self._wait_for(moving, leave=self._bus.at_once + 1 if full else 0)
                 except Exception as error:
@@ -109,11 +110,9 @@ class Relay:
                     await self._pause(self._idle_seconds, hints=True)
         except asyncio.CancelledError:
             # Cut off: what is in hand is claimed again when its lease is over.
-            for batch in moving:
-                batch.cancel()
+            await end(*moving)
             raise
-        finally:
-            await asyncio.gather(*moving, return_exceptions=True)
+        await asyncio.gather(*moving, return_exceptions=True)
 
     @staticmethod
     async def _wait_for(moving: set[asyncio.Task[None]], *, leave: int) -> bool:
@@ -216,4 +215,5 @@ class Relay:
     async def _pause(self, seconds: float, *, hints: bool) -> None:
         """Until `stop`, until a hint when those count, or for `seconds`."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for((self._wake if hints else self._stop).wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await (self._wake if hints else self._stop).wait()

@@ -156,7 +156,7 @@ async def test_end_cancels_again_what_swallowed_its_cancel() -> None:
 
     task = tasks.watched("test", swallows_once())
     await asyncio.sleep(0)
-    assert await end(task, within=60) == 0
+    assert await end(task, within=2) == 0
     assert task.cancelled()
 
 
