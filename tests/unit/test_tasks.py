@@ -12,8 +12,6 @@ from tests.unit.test_imports import LAYERS, ROOT
 
 #: Where tasks are made.
 GROUND_FLOOR = ROOT / "core" / "process"
-#: Not yet converted.
-LEFT = frozenset({"realtime/tasks.py", "realtime/subscriptions.py"})
 _MAKERS = frozenset({"create_task", "ensure_future", "run_coroutine_threadsafe"})
 #: A `TaskGroup` waits for its tasks and raises what they raise; by this name everywhere.
 _GROUP = "group"
@@ -49,7 +47,6 @@ def test_tasks_are_made_and_waited_for_by_the_ground_floor(rule: object) -> None
     breaches = [
         f"{path}:{line}"
         for path in (each.relative_to(ROOT) for each in sources())
-        if str(path) not in LEFT
         for line in rule(ast.parse((ROOT / path).read_text()))
     ]
     assert not breaches, "use core.process.tasks or Supervisor: " + ", ".join(breaches)
