@@ -188,10 +188,8 @@ class HealthCheck:
             findings = await self._probes(f"{store} {subject}", walk, limit=patience)
         except TimeoutError:
             findings = [fail(store, away, f"does not answer within {patience:g} s")]
-        except StoreUnavailable as error:
+        except (StoreUnavailable, *REDIS_LOST) as error:
             findings = [fail(store, away, f"went away: {type(error.__cause__ or error).__name__}")]
-        except REDIS_LOST as error:
-            findings = [fail(store, away, f"went away: {type(error).__name__}")]
         # A store that is away is so whatever was asked about.
         found.extend(("-" if finding.cause is away else subject, finding) for finding in findings)
         return not any(finding.cause is away for finding in findings)

@@ -18,8 +18,8 @@ from core import audit_postgres as audit
 from core import keys
 from core.database import BACKGROUND_SECONDS, raw
 from core.errors import StoreUnavailable
+from core.process.calls import redis_call
 from core.process.once import Once
-from core.process.store_redis import REDIS_LOST
 from core.seats.board import STATE_OF_STATUS, BoardSnapshot, SeatState
 from core.seats.scripts_redis import BoardLost, SeatScripts
 from core.venue.event import Event
@@ -114,7 +114,7 @@ class BoardStore:
     async def _ensure(self, event: Event) -> None:
         lock, token = keys.board_lock(event.slug), secrets.token_hex(16)
         deadline = asyncio.get_running_loop().time() + _REBUILD_WAIT_SECONDS
-        try:
+        with redis_call:
             while not await self._is_there(event):
                 if await self._redis.set(lock, token, nx=True, px=_REBUILD_LEASE_MS):
                     try:
@@ -125,8 +125,6 @@ class BoardStore:
                 if asyncio.get_running_loop().time() > deadline:
                     raise StoreUnavailable(retry_after=2)
                 await asyncio.sleep(0.05)
-        except REDIS_LOST as error:
-            raise StoreUnavailable(retry_after=2) from error
 
     async def _is_there(self, event: Event) -> bool:
         """Both keys: a Redis that evicts may have thrown away one of them."""

@@ -10,9 +10,9 @@ from starlette.responses import Response
 
 from core import keys
 from core.diagnosis.diagnose import Question
-from core.errors import EventNotFound, InvalidRequest, NoSuchSeat, StoreUnavailable
+from core.errors import EventNotFound, InvalidRequest, NoSuchSeat
 from core.figures.inspection_postgres import find_reservations, reservations_of_seat, seat_row
-from core.process.store_redis import REDIS_LOST
+from core.process.calls import redis_call
 from core.runtime import Runtime
 from core.seats.board import SeatState
 from core.seats.holder_redis import holder_of
@@ -109,11 +109,9 @@ async def seat(call: Call[None]) -> Response:
 
 async def _in_redis(runtime: Runtime, event: Event, ordinal: int) -> tuple[str | None, float | None]:
     """What the board shows, and how long the seat's lock lasts."""
-    try:
+    with redis_call:
         byte = await runtime.redis.getrange(keys.board(event.slug), ordinal, ordinal)
         ttl = await runtime.redis.pttl(keys.seat_lock(event.slug, ordinal))
-    except REDIS_LOST as error:
-        raise StoreUnavailable(retry_after=2) from error
     lock = None if ttl == -2 else -1.0 if ttl == -1 else ttl / 1000
     value = byte[0] if isinstance(byte, bytes) and byte else None
     return (SeatState(value).name.lower() if value in tuple(SeatState) else None), lock
