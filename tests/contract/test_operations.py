@@ -105,7 +105,7 @@ async def test_a_feed_that_stands_still_while_the_stores_answer_is_named(
     )
 
     async def asked() -> Health:
-        return await health.examine(runtime, Probes(), health.checks_of(live))
+        return await health.examine(runtime, Once[Any]("probe"), health.checks_of(live))
 
     assert (await asked()).components["feeds"].status == "UP"
     event = await make_event()
