@@ -20,6 +20,7 @@ from core.payments.gateway import Charge, ChargeOutcome, ChargeResult
 from core.process.supervisor import Supervisor
 from core.runtime import Runtime
 from core.venue.event import Event
+from tests.waits import until as until
 
 T = TypeVar("T")
 BeforeCall = Callable[[str], Awaitable[None]]
@@ -189,16 +190,6 @@ async def close_desks() -> None:
         await _supervisors.pop().drain(0)
 
 
-async def until(check: Callable[[], Awaitable[T | None]], seconds: float = 20.0) -> T:
-    """What `check` returns once it is true."""
-    async with asyncio.timeout(seconds):
-        while True:
-            found = await check()
-            if found:
-                return found
-            await asyncio.sleep(0.02)
-
-
 async def rows(runtime: Runtime, query: str, *values: Any) -> Sequence[Any]:
     async with raw(runtime.database) as connection:
         return list(await connection.fetch(query, *values))
@@ -215,14 +206,14 @@ async def open_payments(runtime: Runtime, event: Event) -> list[Any]:
     )
 
 
-async def finish_all(at: Desk, event: Event, seconds: float = 30.0) -> None:
+async def finish_all(at: Desk, event: Event) -> None:
     """Another process does what is left until nothing is."""
 
     async def nothing_left() -> bool:
         await at.checkout.finish_due()
         return not await open_payments(at.runtime, event)
 
-    await until(nothing_left, seconds)
+    await until(nothing_left)
 
 
 async def check_books(runtime: Runtime, event: Event, bank: Any) -> dict[str, int]:

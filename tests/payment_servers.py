@@ -24,6 +24,7 @@ from core.payments.composition import open_payments
 from core.payments.gateway import Charge
 from core.payments.payments import Payments
 from core.settings import Settings
+from tests.waits import free_port as free_port
 from web import problems
 from web.paysim import SimulatorStore, paysim_routes
 
@@ -32,14 +33,6 @@ TOKEN = "operator-of-tests"
 
 def a_charge(payment_key: str = "pk_ok", *, amount: int = 15_000) -> Charge:
     return Charge(str(uuid.uuid4()), payment_key, amount, "KRW", "Test night")
-
-
-def free_port() -> int:
-    """A port on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @dataclass

@@ -26,9 +26,7 @@ from core.venue.event_store_postgres import EventStore
 from core.venue.new_event import NewEvent
 from tests.conftest import small_plan
 from tests.integration.onsale_process import serving
-
-#: Seconds until a test gives up; generous, because the machine has other work as well.
-PATIENCE = 60.0
+from tests.waits import PATIENCE as PATIENCE
 
 HALL = Path(__file__).parent / "data" / "riethsporthalle.json"
 

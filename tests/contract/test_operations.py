@@ -24,11 +24,10 @@ from tests.booking import rows
 from tests.conftest import MakeEvent
 from tests.contract.api_client import Api, open_client
 from tests.contract.store_proxy import behind_proxies
+from tests.waits import PATIENCE
 from web import health
 from web.app import create_app
 from web.schemas import ComponentHealth, Health
-
-PATIENCE = 90
 
 
 async def test_health_in_one_call(nobody: Api, visitor: Api, other: Api, make_event: MakeEvent) -> None:
