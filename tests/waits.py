@@ -12,7 +12,7 @@ from typing import TypeVar, overload
 T = TypeVar("T")
 
 #: Seconds until a test gives up. Generous: a test that fails because the machine is busy tells nothing.
-PATIENCE = 120.0
+PATIENCE = 300.0
 
 _PAUSE_SECONDS = 0.02
 
