@@ -65,7 +65,7 @@ def test_a_burst_of_connections_goes_to_all_web_processes(home: Path) -> None:
         def taken() -> list[int]:
             return [process.num_fds() - had for process, had in zip(processes, before, strict=True)]
 
-        until(lambda: sum(taken()) >= 300, "the last connection to be taken")
+        wait_until(lambda: sum(taken()) >= 300, "the last connection to be taken")
         assert min(taken()) >= 75, taken()
 
 
