@@ -81,7 +81,7 @@ class Pages:
         return self.page(request, "events.html", events=events)
 
     async def sale(self, request: Request, parts: AppState, visitor: str) -> Response:
-        event = await event_of(parts.runtime, request.path_params["slug"])
+        event = await event_of(parts.runtime.events, request.path_params["slug"])
         request.scope["state"]["slug"] = event.slug
         return self.page(
             request,
