@@ -22,13 +22,14 @@ from core.errors import StoreUnavailable
 from core.messaging.consumer import DependencyAway
 from core.messaging.retry import RetryPlan
 from core.messaging.topics_kafka import client_options
+from core.process.backoff import Backoff
 from core.process.tasks import awaited, cancelled
 from core.settings import Settings
 
 log = structlog.get_logger(__name__)
 
 _POLL_MS = 500
-_LONGEST_PAUSE_SECONDS = 10.0
+_PAUSES = Backoff(first=0.5, longest=10.0)
 _LEAVE_SECONDS = 5.0
 
 
@@ -106,7 +107,7 @@ class KafkaGroup:
             finally:
                 await self._close(consumer)
             if not self._stop.is_set():
-                await self._wait(min(_LONGEST_PAUSE_SECONDS, 0.5 * 2 ** min(failures, 10)))
+                await self._wait(_PAUSES.seconds(failures + 1))
 
     def _consumer(self) -> AIOKafkaConsumer:
         session = int(self._settings.kafka_session_seconds * 1000)

@@ -26,6 +26,7 @@ from core.messaging import measures
 from core.messaging.bus import Bus, BusUnavailable, Deferral
 from core.messaging.outbox_postgres import Outbox, OutboxClaim
 from core.messaging.retry import RetryPlan
+from core.process.backoff import Backoff
 from core.process.leases import kept
 from core.process.tasks import awaited, cancelled, end
 
@@ -42,7 +43,7 @@ _SUSPECT = 2
 _LONGEST_PUBLISH_LEASES = 20
 
 # While the bus or PostgreSQL is away the relay asks again after pauses that grow up to this.
-_LONGEST_PAUSE_SECONDS = 10.0
+_PAUSES = Backoff(first=0.5, longest=10.0)
 
 
 class Relay:
@@ -99,7 +100,7 @@ class Relay:
                     moving.clear()
                     lost += 1
                     self._report(error, lost)
-                    await self._pause(min(_LONGEST_PAUSE_SECONDS, 0.25 * 2 ** min(lost, 10)), hints=False)
+                    await self._pause(_PAUSES.seconds(lost), hints=False)
                     self._away = False
                     continue
                 if lost:

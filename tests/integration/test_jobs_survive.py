@@ -121,3 +121,17 @@ async def test_a_job_survives_what_is_raised_at_any_of_its_calls(
         assert not service.done
     await jobs.stop()
     await supervisor.drain(0)
+
+
+async def test_what_is_raised_in_a_batch_of_scripts_reaches_who_called_and_stops_no_other_call(
+    mine: Runtime, faults: Faults, make_event: MakeEvent
+) -> None:
+    event = await make_event(seats=3)
+    await mine.seats.ensure_board(event)
+    faults.calls, faults.armed = 0, 1
+    async with asyncio.timeout(PATIENCE):
+        found = await asyncio.gather(
+            *(mine.seats.basket(event, visitor) for visitor in ("a", "b", "c")), return_exceptions=True
+        )
+        assert any(isinstance(one, Anything) for one in found)
+        assert await mine.seats.basket(event, "a") is None
