@@ -15,7 +15,7 @@ import io
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import orjson
 from babel import Locale, negotiate_locale
@@ -24,6 +24,9 @@ from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_currency, format_decimal, get_currency_precision
+
+#: The languages that there are, for types; `LANGUAGES` has their names.
+Language = Literal["en", "ko"]
 
 #: Code -> the language's name in itself. The first one is spoken when nothing better is known.
 LANGUAGES: Final[Mapping[str, str]] = {"en": "English", "ko": "한국어"}
@@ -113,22 +116,28 @@ def browser_messages(language: str, *, console: bool = False) -> dict[str, str]:
 
     `console`: what the operators' console has beyond the buyers' catalogue.
     """
-    locale = Locale.parse(language)
-    forms = [*sorted(locale.plural_form.tags, key=_FORM_ORDER.index), "other"]
+    forms = plural_forms(language, catalog(language).plural_expr)
     messages: dict[str, str] = {}
     for message in catalog(language):
         key = str(message.id[0] if isinstance(message.id, (tuple, list)) else message.id)
         if not key or key.startswith(("mail.", "support.")) or key.startswith("ops.") is not console:
             continue
         if isinstance(message.id, (tuple, list)):
-            for form, translated in zip(forms, message.string or (), strict=True):
-                messages[f"{message.id[0]}_{form}"] = translated
+            written = tuple(message.string or ())
+            for form, index in forms.items():
+                messages[f"{message.id[0]}_{form}"] = written[index]
         else:
             messages[message.id] = str(message.string).replace("%%", "%")
     return dict(sorted(messages.items()))
 
 
-_FORM_ORDER = ("zero", "one", "two", "few", "many")
+def plural_forms(language: str, plural_expr: str) -> dict[str, int]:
+    """CLDR's name of a plural form -> which form of the .po file it is: French has two here and three there."""
+    category, form = Locale.parse(language).plural_form, gettext.c2py(plural_expr)
+    found: dict[str, int] = {}
+    for number in (*range(200), 1_000_000):
+        found.setdefault(category(number), form(number))
+    return {"other": max(found.values()), **found}
 
 
 def write_browser_catalogues(folder: Path = _BROWSER) -> None:

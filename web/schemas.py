@@ -13,6 +13,7 @@ from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
 
 from core.clock import iso
+from core.languages import Language
 
 #: A call's seats, at most: far above any event's `max_seats`, low enough to cost nothing.
 MOST_SEATS = 100
@@ -69,7 +70,7 @@ class Reserve(Asked):
         pattern=r"^[!-~]+$",
         description="one payment window's key for each provider: `toss=KEY;kcp=ENC_DATA.ENC_INFO`; plain: the first's",
     )
-    language: Literal["en", "ko"] | None = Field(None, description="of e-mails; else the caller's Accept-Language")
+    language: Language | None = Field(None, description="of e-mails; else the caller's Accept-Language")
 
 
 class BlockSeats(Asked):
