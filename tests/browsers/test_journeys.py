@@ -11,6 +11,9 @@ from babel.numbers import get_currency_precision, list_currencies
 from tests.browsers.conftest import OpenPage
 from tests.sale_server import Guest, MakeSale, Server
 
+APPROVE = "form[data-pay] button.approve"
+TICKET = "[data-testid=ticket]"
+
 
 async def test_queue(server: Server, make_sale: MakeSale, open_page: OpenPage) -> None:
     """S7: the exact place is pushed, a reload keeps it, and the map opens by itself."""
@@ -50,18 +53,19 @@ async def test_hold(make_sale: MakeSale, open_page: OpenPage) -> None:
 
 
 async def test_pay(server: Server, make_sale: MakeSale, open_page: OpenPage) -> None:
-    """S26: from the basket to the ticket; the provider charges once."""
+    """S26, P2: from the basket through the payment to the ticket; the provider charges once."""
     page = open_page(await make_sale())
     page.pick(7)
     before = server.orders()
     page.click("[data-testid=continue]")
     page.find("#email").send_keys("buyer@example.com")
     page.click("[data-testid=pay]")
-    assert page.reaches("confirmed", "failed") == "confirmed"
-    assert len(server.charges(but=before)) == 1
-    page.click("[data-testid=ticket]")
+    if page.find(f"{APPROVE}, {TICKET}").get_attribute("data-testid") is None:
+        page.click(APPROVE)  # the provider's window, a page of another site
+    page.click(TICKET)
     page.find(".qr svg")
     assert page.count(".ticket-seats li") == 1
+    assert len(server.charges(but=before)) == 1
 
 
 async def test_money(make_sale: MakeSale, open_page: OpenPage) -> None:
