@@ -51,7 +51,7 @@ def webkit(folder: Path) -> Iterator[WebDriver]:
         driver = webdriver.WebKitGTK(options=webdriver.WebKitGTKOptions(), service=service)
         try:
             driver.set_script_timeout(PATIENCE)
-        driver.set_window_size(*SIZE)
+            driver.set_window_size(*SIZE)
             yield driver
         finally:
             driver.quit()
