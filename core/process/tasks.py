@@ -32,6 +32,10 @@ RUNNING = Gauge("onsale_tasks_running", "Background tasks under way", multiproce
 END_SECONDS = 5.0
 
 
+class CancelledFromWithin(Exception):
+    """A coroutine ended as cancelled although nobody had cancelled it."""
+
+
 def first_word(name: str) -> str:
     """What metrics call a task: a name may carry an id after a space."""
     return name.split(" ")[0]
@@ -100,6 +104,9 @@ async def within(seconds: float, name: str, coroutine: Coroutine[Any, Any, T]) -
         await asyncio.wait({task}, timeout=seconds)
         if not task.done():
             raise TimeoutError(f"{name} took longer than {seconds:g} s")
+        if task.cancelled():
+            # Not who waits was cancelled: a cancel that comes from within is a failure like another.
+            raise CancelledFromWithin(name)
         return task.result()
     finally:
         await end(task)

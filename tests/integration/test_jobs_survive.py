@@ -20,7 +20,7 @@ from tests.conftest import MakeEvent
 
 PATIENCE = 60.0
 #: Calls of one round that are made to fail in turn, at most: further ones are repetitions for each event and seat.
-MOST_CALLS = 12
+MOST_CALLS = 6
 
 JOBS = [
     "sweep",
