@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
 import typer
-from babel.numbers import format_currency, get_currency_precision
 
 from cli.files import read_plan
 from cli.plan import print_errors
 from cli.stores import change_event, with_events
 from core.clock import SystemClock, iso
+from core.currency import written
 from core.errors import PlanInvalid
 from core.settings import Settings
 from core.venue.event import Event, SaleStatus
@@ -138,7 +137,7 @@ def show(slug: Slug, as_json: AsJson = False) -> None:
     ):
         print(f"  {label:<8}{value}")
     for category, amount in event.prices.items():
-        print(f"  price   {category}: {_money(amount, event.currency)}")
+        print(f"  price   {category}: {written(amount, event.currency, 'en')}")
 
 
 def _prices(given: list[str]) -> dict[str, int]:
@@ -171,10 +170,6 @@ def _state(event: Event) -> str:
     """Before, open or closed at this moment."""
     state = event.sale_state(SystemClock().now()).value
     return f"{state} (paused)" if event.paused and state == "open" else state
-
-
-def _money(amount: int, currency: str) -> str:
-    return format_currency(Decimal(amount).scaleb(-get_currency_precision(currency)), currency, locale="en")
 
 
 def _as_dict(event: Event) -> dict[str, Any]:

@@ -23,7 +23,9 @@ from babel.dates import format_datetime
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
-from babel.numbers import format_currency, format_decimal, get_currency_precision
+from babel.numbers import format_decimal
+
+from core.currency import written
 
 #: The languages that there are, for types; `LANGUAGES` has their names.
 Language = Literal["en", "ko"]
@@ -103,7 +105,7 @@ def reason(language: str, code: str | None) -> str:
 
 def money(language: str, amount: int, currency: str) -> str:
     """`amount` in the currency's minor unit as people write it: 1500, EUR -> €15.00; 15000, KRW -> ₩15,000."""
-    return format_currency(amount / 10 ** get_currency_precision(currency), currency, locale=language)
+    return written(amount, currency, language)
 
 
 def moment(language: str, when: datetime) -> str:

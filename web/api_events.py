@@ -6,6 +6,7 @@ from datetime import datetime
 
 from starlette.responses import Response
 
+from core.currency import minor_digits
 from core.errors import EventNotFound
 from core.settings import Settings
 from core.venue.event import Event
@@ -28,6 +29,7 @@ def summary(event: Event, now: datetime) -> EventSummary:
         closes_at=event.closes_at,
         starts_at=event.starts_at,
         currency=event.currency,
+        minor_digits=minor_digits(event.currency),
         seats=event.seat_count,
     )
 

@@ -106,6 +106,7 @@ class EventSummary(ResponseBody):
     closes_at: UtcTime | None
     starts_at: UtcTime | None
     currency: str = Field(description="ISO 4217")
+    minor_digits: int = Field(description="decimal places of the currency's minor unit (ISO 4217): 0 for KRW")
     seats: int = Field(ge=0, description="how many seats the plan has")
 
 

@@ -29,7 +29,7 @@ _ActiveLimit = Annotated[int, Field(ge=1, le=1_000_000, description="visitors th
 _HoldSeconds = Annotated[int, Field(ge=1, le=86_400, description="how long picked seats are kept")]
 _MaxSeats = Annotated[int, Field(ge=1, le=100, description="seats of one visitor")]
 _Price = Annotated[int, Field(ge=0, le=MAX_PRICE)]
-_Name = Annotated[str, Field(description="what buyers read: 1 to 200 printable characters")]
+_Name = Annotated[str, Field(description="what buyers read: 1 to 200 characters, without controls")]
 
 _OPENS: Final = "when the sale opens by itself; null: by hand"
 _CLOSES: Final = "when the sale ends by itself; null: by hand"
@@ -37,6 +37,10 @@ _STARTS: Final = "when the performance starts"
 _DOCUMENT: Final = (
     "pretix's seating plan: the document itself, or its file's text, whose errors are then told by line and column"
 )
+
+
+class Currencies(ResponseBody):
+    minor_digits: dict[str, int] = Field(description="ISO 4217 code -> decimal places of its minor unit")
 
 
 class CheckPlan(Asked):
@@ -83,6 +87,7 @@ class SaleSettings(ResponseBody):
     closes_at: UtcTime | None
     starts_at: UtcTime | None
     currency: str
+    minor_digits: int = Field(description="decimal places of the currency's minor unit (ISO 4217)")
     prices: dict[str, int]
     active_limit: int
     hold_seconds: int

@@ -8,8 +8,11 @@ import { LIMITS } from "./sale_fields.js";
  * The sentence for a fault of `sale_fields.js`.
  * @param {string} key
  */
-export const sentence = (key) =>
-  t(`ops.field.wrong.${key}`, { most: number(/** @type {Record<string, number>} */ (LIMITS)[key] ?? 0) });
+export function sentence(key) {
+  const [name, character = "", place = ""] = key.split(":");
+  const most = number(/** @type {Record<string, number>} */ (LIMITS)[name] ?? 0);
+  return t(`ops.field.wrong.${name}`, { most, character, place });
+}
 
 /**
  * @typedef {object} Look

@@ -2,13 +2,13 @@
 import { html, nothing, render } from "../../vendor/lit-html/lit-html.js";
 import { live } from "../../vendor/lit-html/directives/live.js";
 import { Refusal } from "../api.js";
-import { counted, money, t } from "../i18n.js";
+import { counted, knownCurrencies, money, t } from "../i18n.js";
 import * as api from "./api.js";
 import { field, goToFirst, sentence, timeField } from "./field.js";
 import { span } from "./format.js";
 import { why } from "./notice.js";
 import { PlanChooser } from "./plan_chooser.js";
-import { CURRENCIES, faults, fieldOf, LIMITS, minorOf, momentOf, refused, slugOf, TIMES, zone } from "./sale_fields.js";
+import { faults, fieldOf, LIMITS, minorOf, momentOf, refused, slugOf, TIMES, zone } from "./sale_fields.js";
 
 const LANGUAGE = document.documentElement.lang;
 
@@ -193,7 +193,7 @@ class NewSale {
             </div>
           </div>
         </form>
-        <datalist id="currencies">${CURRENCIES.map((code) => html`<option value=${code}></option>`)}</datalist>
+        <datalist id="currencies">${knownCurrencies().map((code) => html`<option value=${code}></option>`)}</datalist>
       `,
       this.root,
     );

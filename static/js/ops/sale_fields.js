@@ -1,6 +1,6 @@
 // What the form of a sale asks for: how texts become what the API takes, and what is wrong with them. No page in here.
 import { Refusal } from "../api.js";
-import { decimals } from "../i18n.js";
+import { decimals, knownCurrencies } from "../i18n.js";
 
 const SLUG = /^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$/;
 const GROUPED = /^\d{1,3}(,\d{3})+(\.\d+)?$/;
@@ -22,16 +22,13 @@ export function slugOf(name) {
     .replace(/^-+|-+$/g, "");
 }
 
-/** The names of all currencies that the browser knows. */
-export const CURRENCIES = Intl.supportedValuesOf("currency");
-
 /**
  * A price as it is typed -> the currency's minor unit: "15,000", "KRW" -> 15000; "12.5", "EUR" -> 1250. NaN: no price.
  * @param {string} text
  * @param {string} currency
  */
 export function minorOf(text, currency) {
-  if (!CURRENCIES.includes(currency)) return NaN;
+  if (!knownCurrencies().includes(currency)) return NaN;
   const typed = text.trim();
   const plain = GROUPED.test(typed) ? typed.replaceAll(",", "") : typed;
   const [, whole, part = ""] = /^(\d{1,13})(?:\.(\d+))?$/.exec(plain) ?? [];
@@ -68,6 +65,24 @@ export function zone(language) {
   return `${format.resolvedOptions().timeZone} (${offset})`;
 }
 
+// As in core/venue/event_name.py.
+const MOST_NAME = 200;
+const REFUSED = /[\p{Cc}\p{Cs}\u2028\u2029\u202a-\u202e\u2066-\u2069]/u;
+const SEEN = /[\p{L}\p{M}\p{N}\p{P}\p{S}]/u;
+
+/**
+ * "name", or "name_character:U+202E:4" with the character and its place; null when nothing is wrong.
+ * @param {string} name
+ */
+function faultOfName(name) {
+  const found = REFUSED.exec(name);
+  if (found) {
+    const code = (found[0].codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0");
+    return `name_character:U+${code}:${[...name.slice(0, found.index)].length + 1}`;
+  }
+  return SEEN.test(name) && [...name.trim()].length <= MOST_NAME ? null : "name";
+}
+
 /**
  * What is wrong with the fields that a form has, all at once: field -> key of its sentence (`ops.field.wrong.<key>`).
  * `fields` holds texts by name; `prices` texts by category, with `categories` the names that need one; `incomplete` the
@@ -80,10 +95,10 @@ export function faults(fields, { categories = [], prices = {}, incomplete = new 
   const wrong = new Map();
   /** @param {string} name */
   const has = (name) => fields[name] !== undefined;
-  const name = (fields.name ?? "").trim();
-  if (has("name") && (!name || [...name].length > 200 || /[\p{C}\p{Zl}\p{Zp}]/u.test(name))) wrong.set("name", "name");
+  const nameFault = has("name") ? faultOfName(fields.name) : null;
+  if (nameFault) wrong.set("name", nameFault);
   if (has("slug") && !SLUG.test(fields.slug)) wrong.set("slug", "slug");
-  if (has("currency") && !CURRENCIES.includes(fields.currency)) wrong.set("currency", "currency");
+  if (has("currency") && !knownCurrencies().includes(fields.currency)) wrong.set("currency", "currency");
   for (const time of TIMES) if (incomplete.has(time)) wrong.set(time, "time");
   const [opens, closes] = [momentOf(fields.opens_at), momentOf(fields.closes_at)];
   if (opens && closes && closes <= opens) wrong.set("closes_at", "closes_at");

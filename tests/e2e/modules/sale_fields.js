@@ -1,6 +1,9 @@
 import { NoAnswer, Refusal } from "/static/js/api.js";
 import { faults, fieldOf, minorOf, momentOf, refused, slugOf } from "/static/js/ops/sale_fields.js";
+import { learnCurrencies } from "/static/js/i18n.js";
 import { same } from "./same.js";
+
+learnCurrencies({ KRW: 0, EUR: 2, BHD: 3, HUF: 2 });
 
 export function aPriceIsReadInTheCurrencysMinorUnit() {
   const read = (text, currency) => String(minorOf(text, currency));
