@@ -16,10 +16,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Final, Literal
+from zoneinfo import ZoneInfo
 
 import orjson
 from babel import Locale, negotiate_locale
-from babel.dates import format_datetime
+from babel.dates import format_datetime, get_timezone_gmt, get_timezone_location
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
@@ -108,9 +109,29 @@ def money(language: str, amount: int, currency: str) -> str:
     return written(amount, currency, language)
 
 
-def moment(language: str, when: datetime) -> str:
-    """A date and time, in UTC and saying so: pages put the reader's own time in its place."""
-    return str(format_datetime(when, "long", locale=Locale.parse(language)))
+def moment(language: str, when: datetime, zone: str, *, short: bool = False) -> str:
+    """A date and time as the clocks of `zone` (IANA's name) show it, to the minute, with the place.
+
+    "Saturday, 10 October 2026, 19:30 (Berlin)". Where that wall time comes twice, its offset tells which one it is.
+    """
+    locale, there = Locale.parse(language), when.astimezone(ZoneInfo(zone))
+    text = format_datetime(there, _PATTERNS[language][short], locale=locale)
+    place = get_timezone_location(zone, locale=locale, return_city=True) if "/" in zone else zone
+    if there.replace(fold=0).utcoffset() != there.replace(fold=1).utcoffset():
+        place += f", {get_timezone_gmt(there, locale=locale)}"
+    return f"{text} ({place})"
+
+
+def date_part(language: str, when: datetime, zone: str, part: str) -> str:
+    """One part of the date in `zone`: `part` is CLDR's pattern, such as MMM or d."""
+    return str(format_datetime(when.astimezone(ZoneInfo(zone)), part, locale=Locale.parse(language)))
+
+
+#: CLDR patterns of a date and time: in full, and short.
+_PATTERNS: Final[Mapping[str, tuple[str, str]]] = {
+    "en": ("EEEE, d MMMM yyyy, HH:mm", "d MMM, HH:mm"),
+    "ko": ("yyyy년 M월 d일 EEEE HH:mm", "M월 d일 HH:mm"),
+}
 
 
 def browser_messages(language: str, *, console: bool = False) -> dict[str, str]:

@@ -28,6 +28,7 @@ def summary(event: Event, now: datetime) -> EventSummary:
         opens_at=event.opens_at,
         closes_at=event.closes_at,
         starts_at=event.starts_at,
+        time_zone=event.time_zone,
         currency=event.currency,
         minor_digits=minor_digits(event.currency),
         seats=event.seat_count,

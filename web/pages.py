@@ -204,6 +204,7 @@ def _environment(loader: FileSystemLoader, language: str) -> Environment:
     environment.globals.update(
         money=partial(languages.money, language),
         moment=partial(languages.moment, language),
+        date_part=partial(languages.date_part, language),
         reason=partial(languages.reason, language),
     )
     return environment

@@ -105,6 +105,7 @@ class EventSummary(ResponseBody):
     opens_at: UtcTime | None
     closes_at: UtcTime | None
     starts_at: UtcTime | None
+    time_zone: str = Field(description="IANA's name of the zone that the performance is in")
     currency: str = Field(description="ISO 4217")
     minor_digits: int = Field(description="decimal places of the currency's minor unit (ISO 4217): 0 for KRW")
     seats: int = Field(ge=0, description="how many seats the plan has")

@@ -36,9 +36,10 @@ class EmailConsumer:
 
     async def handle(self, connection: asyncpg.Connection, events: Sequence[ReservationMessage]) -> None:
         for event in events:
-            starts_at = await connection.fetchval("SELECT starts_at FROM events WHERE id = $1", event.event_id)
+            row = await connection.fetchrow("SELECT starts_at, time_zone FROM events WHERE id = $1", event.event_id)
+            performance = dict(row) if row else {}
             # In a thread: it is a few milliseconds of work, and live channels share the loop.
             message = await asyncio.to_thread(
-                compose, event, base_url=self._base_url, sender=self._sender, starts_at=starts_at
+                compose, event, base_url=self._base_url, sender=self._sender, **performance
             )
             await self._mailer.send(message)

@@ -44,11 +44,12 @@ class _Say(Protocol):
 
 
 def compose(
-    event: ReservationMessage, *, base_url: str, sender: str, starts_at: datetime | None = None
+    event: ReservationMessage, *, base_url: str, sender: str, starts_at: datetime | None = None, time_zone: str = "UTC"
 ) -> EmailMessage:
     """The e-mail about an event of a type in `TOLD`.
 
-    `sender` is `Name <address>`; `starts_at` is when the doors matter, where that is known. Raises
+    `sender` is `Name <address>`; `starts_at` is when the doors matter, where that is known, told in
+    the event's `time_zone`. Raises
     MailRefused when the buyer's address cannot stand in a header (it was checked at checkout; this is the
     second lock on that door).
     """
@@ -67,7 +68,7 @@ def compose(
         "event": event,
         "seats": [_seat(say, seat) for seat in event.seats],
         "amount": languages.money(language, event.amount, event.currency),
-        "starts_at": languages.moment(language, starts_at) if starts_at else None,
+        "starts_at": languages.moment(language, starts_at, time_zone) if starts_at else None,
         "why": languages.reason(language, event.reason),
         # A reservation that was given up while it was being paid for has no ticket, and was never charged.
         "charged_back": event.type == EventType.CANCELLED and event.ticket_code is not None and event.amount > 0,

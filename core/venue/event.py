@@ -33,6 +33,7 @@ class Event:
 
     `prices` maps a category's name to an amount in the currency's minor unit (KRW has none: 15000 is 15,000 won).
     `hold_seconds` is in seconds, `active_limit` in visitors, `max_seats` in seats of one visitor.
+    `time_zone` is IANA's name of the zone that the performance is in.
     """
 
     id: int
@@ -50,6 +51,7 @@ class Event:
     max_seats: int
     seat_count: int
     plan_digest: str
+    time_zone: str = "UTC"
 
     def sale_state(self, now: datetime) -> SaleState:
         """OPEN by hand opens at once; SCHEDULED opens at `opens_at`, when it has one; either ends at `closes_at`."""

@@ -36,10 +36,10 @@ _PATIENCE_SECONDS = 0.5
 
 _COLUMNS = (
     "id, slug, name, status, paused, opens_at, closes_at, starts_at, currency, prices, active_limit, hold_seconds, "
-    "max_seats, seat_count, plan_digest"
+    "max_seats, seat_count, plan_digest, time_zone"
 )
 _CHANGEABLE = frozenset(
-    {"name", "active_limit", "paused", "hold_seconds", "max_seats", "opens_at", "closes_at", "starts_at"}
+    {"name", "active_limit", "paused", "hold_seconds", "max_seats", "opens_at", "closes_at", "starts_at", "time_zone"}
 )
 
 
@@ -108,8 +108,8 @@ class EventStore:
             try:
                 row = await connection.fetchrow(
                     "INSERT INTO events (slug, name, status, opens_at, closes_at, starts_at, currency, prices, "  # noqa: S608
-                    "active_limit, hold_seconds, max_seats, seat_count, plan_digest, plan) "
-                    f"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) RETURNING {_COLUMNS}",
+                    "active_limit, hold_seconds, max_seats, seat_count, plan_digest, plan, time_zone) "
+                    f"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) RETURNING {_COLUMNS}",
                     new.slug,
                     new.name.strip(),
                     new.status.value,
@@ -124,6 +124,7 @@ class EventStore:
                     len(plan.seats),
                     digest(body),
                     document,
+                    new.time_zone,
                     timeout=60,
                 )
             except asyncpg.UniqueViolationError:
@@ -145,7 +146,7 @@ class EventStore:
         return await self._change(slug, {"status": status.value})
 
     async def update(self, slug: str, /, **changes: Any) -> Event:
-        """Changes name, active_limit, paused, hold_seconds, max_seats, opens_at, closes_at, starts_at.
+        """Changes name, active_limit, paused, hold_seconds, max_seats, opens_at, closes_at, starts_at, time_zone.
 
         Raises EventNotFound, InvalidRequest.
         """
@@ -218,6 +219,7 @@ class EventStore:
                         "active_limit",
                         "hold_seconds",
                         "max_seats",
+                        "time_zone",
                     )
                 }
             )

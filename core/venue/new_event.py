@@ -12,6 +12,7 @@ from core.currency import MINOR_DIGITS, minor_digits
 from core.errors import InvalidRequest
 from core.venue.event import SaleStatus
 from core.venue.event_name import what_is_wrong
+from core.venue.event_time import check_zone
 from core.venue.seat_plan import SeatPlan
 
 #: A slug is part of addresses and of Redis keys (inside a hash tag, so no braces).
@@ -36,6 +37,7 @@ class NewEvent:
     active_limit: int = 100
     hold_seconds: int = 300
     max_seats: int = 4
+    time_zone: str = "UTC"
 
 
 def check_slug(slug: str) -> None:
@@ -62,10 +64,12 @@ def check_sale(
     active_limit: int,
     hold_seconds: int,
     max_seats: int,
+    time_zone: str,
 ) -> None:
     """The rules for what may be changed later as well. Raises InvalidRequest."""
     if (wrong := what_is_wrong(name)) is not None:
         raise _wrong("name", wrong)
+    check_zone(time_zone)
     for what, moment in (("opens_at", opens_at), ("closes_at", closes_at), ("starts_at", starts_at)):
         if moment is not None and moment.tzinfo is None:
             raise _wrong(what, f"{what} has no time zone")
@@ -114,6 +118,7 @@ def check_new_event(new: NewEvent, plan: SeatPlan) -> None:
         active_limit=new.active_limit,
         hold_seconds=new.hold_seconds,
         max_seats=new.max_seats,
+        time_zone=new.time_zone,
     )
     check_prices(new.prices, plan, new.currency)
 

@@ -105,11 +105,26 @@ export function money(amount, currency) {
 }
 
 /**
- * A moment (Date or ISO string) in the reader's own time zone.
- * @param {string | Date} value
+ * A moment as the event's clocks show it, with the place, as the server writes it (core/languages.py):
+ * "Saturday, 10 October 2026, 19:30 (Berlin)".
+ * @param {string} value ISO 8601
+ * @param {string} zone IANA's name
  */
-export function moment(value) {
-  return new Intl.DateTimeFormat(language, { dateStyle: "full", timeStyle: "short" }).format(new Date(value));
+export function moment(value, zone) {
+  /** @type {Intl.DateTimeFormatOptions} */
+  const format = {
+    timeZone: zone,
+    weekday: "long",
+    year: "numeric",
+    month: "long",
+    day: "numeric",
+    hour: "2-digit",
+    minute: "2-digit",
+    hourCycle: "h23",
+  };
+  const parts = new Intl.DateTimeFormat(language, format).formatToParts(new Date(value));
+  const of = Object.fromEntries(parts.map((part) => [part.type, part.value]));
+  return t("time.moment", { ...of, place: zone.slice(zone.lastIndexOf("/") + 1).replaceAll("_", " ") });
 }
 
 /**
