@@ -60,9 +60,10 @@ chaos: .venv/onsale-dev ## the long fault-injection draws
 bench: .venv/onsale-dev ## fan-out, holds, reservations and events against their limits on this machine
 	$(BIN)/python -m bench
 
-docs: .venv/onsale-dev | .cache ## write what is generated: docs/settings.md, docs/http-api.md, the demonstration plan
+docs: .venv/onsale-dev | .cache ## write what is generated: settings.md, http-api.md, texts for the browser, the demonstration plan
 	$(BIN)/python -m core.settings_docs docs/settings.md
 	$(BIN)/python -m web.api_docs docs/http-api.md
+	$(BIN)/python -m core.languages
 	$(BIN)/python -m core.venue.demo_plan > .cache/demo_plan.json
 	mv .cache/demo_plan.json core/venue/demo_plan.json
 

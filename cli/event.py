@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
 import typer
-from babel.numbers import format_currency, get_currency_precision
 
 from cli.files import read_plan
 from cli.plan import print_errors
 from cli.stores import change_event, with_events
 from core.clock import SystemClock, iso
+from core.currency import written
 from core.errors import PlanInvalid
+from core.languages import moment
 from core.settings import Settings
 from core.venue.event import Event, SaleStatus
+from core.venue.event_time import check_zone, read_time
 from core.venue.new_event import NewEvent, check_new_event
 from core.venue.plan_import import load_plan
 
@@ -54,6 +55,9 @@ def create(
     opens_at: Annotated[str, typer.Option(help="When the sale opens by itself, ISO 8601.", metavar="TIME")] = "",
     closes_at: Annotated[str, typer.Option(help="When the sale ends by itself, ISO 8601.", metavar="TIME")] = "",
     starts_at: Annotated[str, typer.Option(help="When the performance starts, ISO 8601.", metavar="TIME")] = "",
+    time_zone: Annotated[
+        str, typer.Option(help="Zone of the event, and of times without an offset (ONSALE_TIME_ZONE).", metavar="ZONE")
+    ] = "",
     open_now: Annotated[bool, typer.Option("--open", help="Open the sale at once.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -62,15 +66,18 @@ def create(
     Example: onsale event create gala --plan hall.json --price "Stalls=45000" --price "VIP=90000" --open
     """
     settings = Settings.load()
+    zone = time_zone or settings.time_zone
+    check_zone(zone)
     new = NewEvent(
         slug=slug,
         name=name or slug,
         prices=_prices(price or []),
         currency=currency,
         status=SaleStatus.OPEN if open_now else SaleStatus.SCHEDULED,
-        opens_at=_time(opens_at, "--opens-at"),
-        closes_at=_time(closes_at, "--closes-at"),
-        starts_at=_time(starts_at, "--starts-at"),
+        opens_at=_time(opens_at, "--opens-at", zone),
+        closes_at=_time(closes_at, "--closes-at", zone),
+        starts_at=_time(starts_at, "--starts-at", zone),
+        time_zone=zone,
         active_limit=settings.active_limit if active_limit is None else active_limit,
         hold_seconds=round(settings.hold_seconds) if hold_seconds is None else hold_seconds,
         max_seats=settings.max_seats if max_seats is None else max_seats,
@@ -85,6 +92,47 @@ def create(
         lambda events: events.create(new, document), "sale.create", slug, plan=plan.name, status=new.status.value
     )
     _print_event(event, as_json, f"created {event.slug}: {event.seat_count} seats")
+
+
+@app.command()
+def update(
+    slug: Slug,
+    name: Annotated[str | None, typer.Option(help="What buyers read.")] = None,
+    opens_at: Annotated[str | None, typer.Option(help="ISO 8601; `none`: by hand.", metavar="TIME")] = None,
+    closes_at: Annotated[str | None, typer.Option(help="ISO 8601; `none`: by hand.", metavar="TIME")] = None,
+    starts_at: Annotated[str | None, typer.Option(help="ISO 8601; `none`: not said.", metavar="TIME")] = None,
+    time_zone: Annotated[
+        str | None, typer.Option(help="Zone of the event, and of times without an offset.", metavar="ZONE")
+    ] = None,
+    active_limit: Annotated[int | None, typer.Option(min=1, help="Visitors let in at the same time.")] = None,
+    hold_seconds: Annotated[int | None, typer.Option(min=1, help="How long picked seats are kept.")] = None,
+    max_seats: Annotated[int | None, typer.Option(min=1, help="Seats of one visitor.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change what is named of an event; servers notice within a second. A new zone moves no time, only its reading."""
+    plain = {
+        "name": name if name is None else name.strip(),
+        "time_zone": time_zone,
+        "active_limit": active_limit,
+        "hold_seconds": hold_seconds,
+        "max_seats": max_seats,
+    }
+    changes: dict[str, Any] = {key: value for key, value in plain.items() if value is not None}
+    times = {"opens_at": opens_at, "closes_at": closes_at, "starts_at": starts_at}
+    if not changes and all(text is None for text in times.values()):
+        raise typer.BadParameter("name what is to change: `onsale event update --help`")
+
+    async def change(events: EventStore) -> Event:
+        zone = time_zone or (await events.fresh(slug)).time_zone
+        check_zone(zone)
+        for key, text in times.items():
+            if text is not None:
+                option = f"--{key.replace('_', '-')}"
+                changes[key] = None if text == "none" else _time(text, option, zone)
+        return await events.update(slug, **changes)
+
+    event = change_event(change, "sale.change", slug, changed=sorted({*changes, *(k for k in times if times[k])}))
+    _print_event(event, as_json, f"{event.slug} is changed")
 
 
 @app.command("open")
@@ -130,15 +178,16 @@ def show(slug: Slug, as_json: AsJson = False) -> None:
     print(f"{event.slug}: {event.name}")
     for label, value in (
         ("state", _state(event)),
-        ("opens", iso(event.opens_at) if event.opens_at else "by hand"),
-        ("closes", iso(event.closes_at) if event.closes_at else "by hand"),
-        ("starts", iso(event.starts_at) if event.starts_at else "not said"),
+        ("opens", moment("en", event.opens_at, event.time_zone) if event.opens_at else "by hand"),
+        ("closes", moment("en", event.closes_at, event.time_zone) if event.closes_at else "by hand"),
+        ("starts", moment("en", event.starts_at, event.time_zone) if event.starts_at else "not said"),
+        ("zone", event.time_zone),
         ("seats", f"{event.seat_count}, at most {event.max_seats} for one visitor, kept for {event.hold_seconds} s"),
         ("let in", f"{event.active_limit} visitors at the same time"),
     ):
         print(f"  {label:<8}{value}")
     for category, amount in event.prices.items():
-        print(f"  price   {category}: {_money(amount, event.currency)}")
+        print(f"  price   {category}: {written(amount, event.currency, 'en')}")
 
 
 def _prices(given: list[str]) -> dict[str, int]:
@@ -157,24 +206,20 @@ def _prices(given: list[str]) -> dict[str, int]:
     return prices
 
 
-def _time(text: str, option: str) -> datetime | None:
-    """A time without a zone is local time, as the person at the terminal means it."""
+def _time(text: str, option: str, zone: str) -> datetime | None:
+    """A time without an offset is the event's own: what the clocks at its door show."""
     if not text:
         return None
     try:
-        return datetime.fromisoformat(text).astimezone()
-    except (ValueError, OverflowError):
-        raise typer.BadParameter(f"{text!r} is not a time such as 2026-05-01T20:00+09:00", param_hint=option) from None
+        return read_time(text, zone)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint=option) from None
 
 
 def _state(event: Event) -> str:
     """Before, open or closed at this moment."""
     state = event.sale_state(SystemClock().now()).value
     return f"{state} (paused)" if event.paused and state == "open" else state
-
-
-def _money(amount: int, currency: str) -> str:
-    return format_currency(Decimal(amount).scaleb(-get_currency_precision(currency)), currency, locale="en")
 
 
 def _as_dict(event: Event) -> dict[str, Any]:
@@ -187,6 +232,7 @@ def _as_dict(event: Event) -> dict[str, Any]:
         "opens_at": iso(event.opens_at) if event.opens_at else None,
         "closes_at": iso(event.closes_at) if event.closes_at else None,
         "starts_at": iso(event.starts_at) if event.starts_at else None,
+        "time_zone": event.time_zone,
         "currency": event.currency,
         "prices": dict(event.prices),
         "active_limit": event.active_limit,

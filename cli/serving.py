@@ -20,6 +20,7 @@ from core.errors import EventExists, StoreUnavailable
 from core.payments.composition import open_payments, takes
 from core.payments.environments_postgres import check_environments
 from core.process.store_redis import open_redis
+from core.process.tasks import awaited, end, first_of
 from core.settings import Settings
 from core.upkeep.memory_redis import memory
 from core.venue.demo_plan import DEMO_PLAN, DEMO_PRICES
@@ -30,6 +31,8 @@ from core.venue.new_event import NewEvent
 DEMO_SLUG = "demo"
 
 _ENGINES_CHECK_SECONDS = 5.0
+# The crowd is asked to go home, and killed after ten seconds.
+_END_SECONDS = 12.0
 
 
 async def serve_until_signalled(
@@ -53,15 +56,13 @@ async def serve_until_signalled(
             if not await _unless(stopping, processes.start()):
                 return
             _print_addresses(settings, port, demo)
-            running.append(asyncio.create_task(processes.watch()))
-            running.append(asyncio.create_task(_keep_engines(started)))
+            running.append(awaited("web processes", processes.watch()))
+            running.append(awaited("engines", _keep_engines(started)))
             if crowd:
-                running.append(asyncio.create_task(_crowd(crowd, _local_url(settings, port), environment)))
+                running.append(awaited("crowd", _crowd(crowd, _local_url(settings, port), environment)))
             await _unless(stopping, asyncio.gather(*running))
         finally:
-            for task in running:
-                task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
+            await end(*running, within=_END_SECONDS)
             await processes.stop(hurry)
 
 
@@ -83,18 +84,17 @@ def _stop_signals() -> tuple[asyncio.Event, asyncio.Event]:
 
 async def _unless(stopping: asyncio.Event, work: Awaitable[object]) -> bool:
     """Runs `work` to its end, or until it is time to stop; True when it came to its end. Its errors are raised."""
-    task = asyncio.ensure_future(work)
-    stop = asyncio.create_task(stopping.wait())
-    try:
-        await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
-        if task.done():
-            task.result()
-            return True
+
+    async def worked() -> bool:
+        await work
+        return True
+
+    async def stopped() -> bool:
+        await stopping.wait()
         return False
-    finally:
-        for pending in (task, stop):
-            pending.cancel()
-        await asyncio.gather(task, stop, return_exceptions=True)
+
+    first = await first_of(worked(), stopped())
+    return first is not None and first.result()
 
 
 def _environment(settings: Settings, started: Engines, port: int, metrics: str, crowd: int) -> dict[str, str]:
@@ -225,7 +225,8 @@ async def _crowd(visitors: int, url: str, environment: dict[str, str]) -> None:
         if process.returncode is None:
             process.terminate()
             try:
-                await asyncio.wait_for(process.wait(), 10)
+                async with asyncio.timeout(10):
+                    await process.wait()
             except TimeoutError:
                 process.kill()
                 await process.wait()

@@ -15,6 +15,8 @@ from pathlib import Path
 from prometheus_client import multiprocess
 
 from core.errors import StartupError
+from core.process.backoff import Backoff
+from core.process.tasks import first_of
 
 # A process that has not answered after this long will not: migrations are done before it starts.
 _START_SECONDS = 120.0
@@ -24,7 +26,7 @@ _STOP_SECONDS = 40.0
 
 # A process that lived shorter than this is started again only after a pause that doubles each time.
 _SHORT_LIFE_SECONDS = 10.0
-_LONGEST_PAUSE_SECONDS = 15.0
+_PAUSES = Backoff(first=1.0, longest=15.0)
 
 
 #: What a web process writes to its `ready` pipe when it answers requests; anything else is why it cannot.
@@ -66,13 +68,9 @@ class WebProcesses:
         for process in self._processes.values():
             with contextlib.suppress(ProcessLookupError):
                 process.terminate()
-        ended = asyncio.create_task(self._all_ended())
-        hurried = asyncio.create_task(hurry.wait())
         try:
-            await asyncio.wait({ended, hurried}, timeout=_STOP_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            await first_of(self._all_ended(), hurry.wait(), timeout=_STOP_SECONDS)
         finally:
-            hurried.cancel()
-            ended.cancel()
             for process in self._processes.values():
                 if process.returncode is None:
                     with contextlib.suppress(ProcessLookupError):
@@ -117,13 +115,13 @@ class WebProcesses:
             raise StartupError(said or f"web process {index + 1} could not start ({_ending(code)})")
 
     async def _keep_running(self, index: int) -> None:
-        pause = 0.0
+        short_lives = 0
         while True:
             process, began = self._processes[index], time.monotonic()
             code = await process.wait()
             self._forget_metrics(process.pid)
-            short = time.monotonic() - began < _SHORT_LIFE_SECONDS
-            pause = min(max(1.0, pause * 2), _LONGEST_PAUSE_SECONDS) if short else 0.0
+            short_lives = short_lives + 1 if time.monotonic() - began < _SHORT_LIFE_SECONDS else 0
+            pause = _PAUSES.seconds(short_lives) if short_lives else 0.0
             again = f"again in {pause:.0f} s" if pause else "started again"
             self._say(f"web process {index + 1} (pid {process.pid}) ended ({_ending(code)}): {again}")
             await asyncio.sleep(pause)

@@ -15,15 +15,21 @@ import io
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
+from zoneinfo import ZoneInfo
 
 import orjson
 from babel import Locale, negotiate_locale
-from babel.dates import format_datetime
+from babel.dates import format_datetime, get_timezone_gmt, get_timezone_location
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
-from babel.numbers import format_currency, format_decimal, get_currency_precision
+from babel.numbers import format_decimal
+
+from core.currency import written
+
+#: The languages that there are, for types; `LANGUAGES` has their names.
+Language = Literal["en", "ko"]
 
 #: Code -> the language's name in itself. The first one is spoken when nothing better is known.
 LANGUAGES: Final[Mapping[str, str]] = {"en": "English", "ko": "한국어"}
@@ -100,12 +106,32 @@ def reason(language: str, code: str | None) -> str:
 
 def money(language: str, amount: int, currency: str) -> str:
     """`amount` in the currency's minor unit as people write it: 1500, EUR -> €15.00; 15000, KRW -> ₩15,000."""
-    return format_currency(amount / 10 ** get_currency_precision(currency), currency, locale=language)
+    return written(amount, currency, language)
 
 
-def moment(language: str, when: datetime) -> str:
-    """A date and time, in UTC and saying so: pages put the reader's own time in its place."""
-    return str(format_datetime(when, "long", locale=Locale.parse(language)))
+def moment(language: str, when: datetime, zone: str, *, short: bool = False) -> str:
+    """A date and time as the clocks of `zone` (IANA's name) show it, to the minute, with the place.
+
+    "Saturday, 10 October 2026, 19:30 (Berlin)". Where that wall time comes twice, its offset tells which one it is.
+    """
+    locale, there = Locale.parse(language), when.astimezone(ZoneInfo(zone))
+    text = format_datetime(there, _PATTERNS[language][short], locale=locale)
+    place = get_timezone_location(zone, locale=locale, return_city=True) if "/" in zone else zone
+    if there.replace(fold=0).utcoffset() != there.replace(fold=1).utcoffset():
+        place += f", {get_timezone_gmt(there, locale=locale)}"
+    return f"{text} ({place})"
+
+
+def date_part(language: str, when: datetime, zone: str, part: str) -> str:
+    """One part of the date in `zone`: `part` is CLDR's pattern, such as MMM or d."""
+    return str(format_datetime(when.astimezone(ZoneInfo(zone)), part, locale=Locale.parse(language)))
+
+
+#: CLDR patterns of a date and time: in full, and short.
+_PATTERNS: Final[Mapping[str, tuple[str, str]]] = {
+    "en": ("EEEE, d MMMM yyyy, HH:mm", "d MMM, HH:mm"),
+    "ko": ("yyyy년 M월 d일 EEEE HH:mm", "M월 d일 HH:mm"),
+}
 
 
 def browser_messages(language: str, *, console: bool = False) -> dict[str, str]:
@@ -113,22 +139,28 @@ def browser_messages(language: str, *, console: bool = False) -> dict[str, str]:
 
     `console`: what the operators' console has beyond the buyers' catalogue.
     """
-    locale = Locale.parse(language)
-    forms = [*sorted(locale.plural_form.tags, key=_FORM_ORDER.index), "other"]
+    forms = plural_forms(language, catalog(language).plural_expr)
     messages: dict[str, str] = {}
     for message in catalog(language):
         key = str(message.id[0] if isinstance(message.id, (tuple, list)) else message.id)
         if not key or key.startswith(("mail.", "support.", "pay.", "paysim.")) or key.startswith("ops.") is not console:
             continue
         if isinstance(message.id, (tuple, list)):
-            for form, translated in zip(forms, message.string or (), strict=True):
-                messages[f"{message.id[0]}_{form}"] = translated
+            written = tuple(message.string or ())
+            for form, index in forms.items():
+                messages[f"{message.id[0]}_{form}"] = written[index]
         else:
             messages[message.id] = str(message.string).replace("%%", "%")
     return dict(sorted(messages.items()))
 
 
-_FORM_ORDER = ("zero", "one", "two", "few", "many")
+def plural_forms(language: str, plural_expr: str) -> dict[str, int]:
+    """CLDR's name of a plural form -> which form of the .po file it is: French has two here and three there."""
+    category, form = Locale.parse(language).plural_form, gettext.c2py(plural_expr)
+    found: dict[str, int] = {}
+    for number in (*range(200), 1_000_000):
+        found.setdefault(category(number), form(number))
+    return {"other": max(found.values()), **found}
 
 
 def write_browser_catalogues(folder: Path = _BROWSER) -> None:

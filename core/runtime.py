@@ -102,6 +102,12 @@ class Runtime:
 
     async def start_jobs(self) -> None:
         """Begins the periodic work of this process: the one list of jobs, and the event pipeline."""
+        await self.pipeline.start()
+        self.jobs.start(*self.job_list())
+        self.supervisor.run_forever("job-watch", self.job_watch.run)
+
+    def job_list(self) -> list[Job]:
+        """All periodic jobs of a process."""
         settings = self.settings
         sweeping = Sweeping(
             events=self.events, waiting_room=self.waiting_room, clock=self.clock, seconds=settings.sweep_seconds
@@ -118,8 +124,7 @@ class Runtime:
             clock=self.clock,
             database=self.database,
         )
-        await self.pipeline.start()
-        self.jobs.start(
+        return [
             Job(
                 "sweep",
                 every=settings.sweep_seconds,
@@ -148,8 +153,7 @@ class Runtime:
             # In every process: it has a lease of its own, and goes on without one while Redis is away.
             Job("health_watch", every=settings.watch_seconds, run=self.watch.run, lease=False, limit=60.0),
             *self.pipeline.jobs(),
-        )
-        self.supervisor.run_forever("job-watch", self.job_watch.run)
+        ]
 
     async def stop_jobs(self, drain_seconds: float) -> int:
         """Takes on nothing new and lets what is under way end; returns how many tasks had to be cut off.

@@ -48,6 +48,11 @@ class Settings(BaseSettings):
     )
     workers: int = _setting(1, "web server processes", env="WORKERS", ge=1, le=64, row="D5")
     data: Path = _setting(Path(".onsale"), "data folder: embedded engines, secrets, e-mail files, logs")
+    time_zone: str = _setting(
+        "UTC",
+        "zone of an event that names none (IANA's name): what its pages, e-mails and tickets call the time",
+        row="T2",
+    )
     base_url: str = _setting("", "address that buyers use, for links in e-mails; empty: the address served")
     database_url: str = _setting("", "PostgreSQL; empty: an embedded one under the data folder", env="DATABASE_URL")
     database_replica_url: str = _setting(

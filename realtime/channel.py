@@ -13,6 +13,7 @@ import structlog
 
 from core.clock import Clock
 from core.errors import OnsaleError, StoreUnavailable
+from core.process.rate import Allowance, Rate
 from core.seats.basket import Basket
 from core.seats.seats import Seats
 from core.settings import Settings
@@ -20,7 +21,6 @@ from core.venue.event import Event
 from core.waiting_room.place import PlaceState
 from core.waiting_room.queue_redis import WaitingRoom
 from realtime import metrics, wire
-from realtime.allowance import Allowance
 from realtime.attendance import Attendance
 from realtime.connection import Connection
 from realtime.frames import text_frame
@@ -56,7 +56,7 @@ class Channel:
         self._presence = presence
         self._waiting_room = waiting_room
         self._seats = seats
-        self._allowance = Allowance(settings.channel_messages_per_minute, clock.monotonic())
+        self._allowance = Allowance(Rate(settings.channel_messages_per_minute))
         self._bad_messages = 0
         #: When the page itself last sent a message, by the monotonic clock; its browser answers pings without it.
         self._spoke_at = clock.monotonic()

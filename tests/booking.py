@@ -39,6 +39,7 @@ from core.payments.payments import Payments, Provider, WhenOpen
 from core.process.supervisor import Supervisor
 from core.runtime import Runtime
 from core.venue.event import Event
+from tests.waits import until as until
 
 T = TypeVar("T")
 
@@ -350,16 +351,6 @@ async def close_desks() -> None:
         await _supervisors.pop().drain(0)
 
 
-async def until(check: Callable[[], Awaitable[T | None]], seconds: float = 20.0) -> T:
-    """What `check` returns once it is true."""
-    async with asyncio.timeout(seconds):
-        while True:
-            found = await check()
-            if found:
-                return found
-            await asyncio.sleep(0.02)
-
-
 async def rows(runtime: Runtime, query: str, *values: Any) -> Sequence[Any]:
     async with raw(runtime.database) as connection:
         return list(await connection.fetch(query, *values))
@@ -423,7 +414,7 @@ async def finish_all(at: Desk, event: Event, seconds: float = 30.0) -> None:
         await at.checkout.finish_due()
         return not await unfinished(at.runtime, event)
 
-    await until(nothing_left, seconds)
+    await until(nothing_left)
 
 
 async def check_books(runtime: Runtime, event: Event, bank: Any) -> dict[str, int]:

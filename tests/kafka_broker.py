@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -22,6 +21,8 @@ from pathlib import Path
 
 from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import AdminClient
+
+from tests.waits import free_port
 
 #: The version that `docker-compose.yml` names as well.
 KAFKA_VERSION = "4.1.1"
@@ -81,19 +82,13 @@ def jars() -> Path:
     return _CACHE
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 class Broker:
     """A KRaft node under `folder`; keeps its ports and its data over `stop` and `start`."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._jars = jars()
-        self._port, self._controller, self._sasl = _free_port(), _free_port(), _free_port()
+        self._port, self._controller, self._sasl = free_port(), free_port(), free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._configure()
 

@@ -17,12 +17,10 @@ from websockets.exceptions import ConnectionClosed
 from core.runtime import Runtime
 from realtime.live import Live
 from tests.channel_schema import check_news
+from tests.waits import PATIENCE as PATIENCE
 from web.app import create_app
 from web.security import Visitors
 from web.ws_protocol import socket_options
-
-#: Generous: a test waits for what must happen, on a machine that others use as well.
-PATIENCE = 60.0
 
 
 class LiveServer:

@@ -27,6 +27,7 @@ from core.payments.payments import Payments
 from core.payments.provider_package import Limits
 from core.payments.registry import PLAYED, PROVIDERS
 from core.settings import Settings
+from tests.waits import free_port as free_port
 from web import problems
 from web.paysim import SimulatorStore, paysim_routes
 
@@ -55,14 +56,6 @@ def gateway_at(url: str, provider: str = "toss", *, connect: float = 1, read: fl
     """A provider's adapter as the registry opens it for the simulator at `url`."""
     opened = Settings(secret_key=SECRET_KEY, simulator_url=url, **settings)
     return PROVIDERS[provider].open(opened, Limits(connect, read, 20), played_at(opened, provider))
-
-
-def free_port() -> int:
-    """A port on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @dataclass

@@ -26,10 +26,8 @@ from core.venue.event_store_postgres import EventStore
 from core.venue.new_event import NewEvent
 from tests.conftest import small_plan
 from tests.integration.onsale_process import serving
-from tests.payment_servers import free_port
-
-#: Seconds until a test gives up; generous, because the machine has other work as well.
-PATIENCE = 60.0
+from tests.waits import PATIENCE as PATIENCE
+from tests.waits import free_port
 
 HALL = Path(__file__).parent / "data" / "riethsporthalle.json"
 

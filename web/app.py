@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -13,7 +13,7 @@ from core.errors import OnsaleError
 from core.languages import LANGUAGES
 from core.payments.composition import alternative, asked_providers
 from core.payments.links import PaymentLinks
-from core.process.probes import Probes
+from core.process.once import Once
 from core.runtime import Runtime
 from realtime.live import Live
 from web import (
@@ -95,7 +95,7 @@ def create_app(runtime: Runtime, live: Live | None, simulator: SimulatorStore | 
         boards=Boards(runtime.seats.board, runtime.clock, pause_seconds=settings.board_coalesce_ms / 1000),
         plans=Plans(runtime.events),
         assets=assets,
-        probes=Probes(),
+        probes=Once[Any]("probe"),
         kept=ResponseCache(runtime.clock),
         links=links,
     )

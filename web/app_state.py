@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from starlette.requests import HTTPConnection
 
 from core.payments.links import PaymentLinks
-from core.process.probes import Probes
+from core.process.once import Once
 from core.runtime import Runtime
 from realtime.live import Live
 from web.assets import Assets
@@ -29,7 +30,7 @@ class AppState:
     boards: Boards
     plans: Plans
     assets: Assets
-    probes: Probes
+    probes: Once[Any]
     kept: ResponseCache
     links: PaymentLinks
 

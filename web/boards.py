@@ -10,10 +10,12 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import orjson
 
 from core.clock import Clock
+from core.process.once import Once
 from core.seats.board import BoardSnapshot
 from core.venue.event import Event
 from web.caching import Body
@@ -47,16 +49,12 @@ class _Shared:
         self._pause = pause
         self._turn = asyncio.Lock()
         self._began = float("-inf")
-        self._next: asyncio.Task[Body] | None = None
+        self._next = Once[Body]("board")
         self._snapshot: BoardSnapshot | None = None
         self._body: Body | None = None
 
     async def fresh(self, event: Event) -> Body:
-        if self._next is None:
-            self._next = asyncio.create_task(self._when_due(event), name=f"board {event.slug}")
-            self._next.add_done_callback(_retrieved)
-        # Shielded: one caller that goes away must not take the others' answer with it.
-        return await asyncio.shield(self._next)
+        return await self._next(event.slug, partial(self._when_due, event))
 
     async def _when_due(self, event: Event) -> Body:
         async with self._turn:
@@ -64,7 +62,7 @@ class _Shared:
             if wait > 0:
                 await asyncio.sleep(wait)
             # From here on the read may miss what happens: who asks now needs the next one.
-            self._next = None
+            self._next.forget(event.slug)
             self._began = self._clock.monotonic()
             snapshot = await self._read(event)
             if self._body is None or snapshot != self._snapshot:
@@ -81,9 +79,3 @@ def encode(snapshot: BoardSnapshot) -> Body:
         }
     )
     return Body(content, f"{snapshot.epoch}-{snapshot.version}", "application/json", level=1)
-
-
-def _retrieved(task: asyncio.Task[Body]) -> None:
-    """A failure is told to whoever still waits; nobody waiting is no fault."""
-    if not task.cancelled():
-        task.exception()

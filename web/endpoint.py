@@ -34,6 +34,7 @@ from core.errors import (
 )
 from core.runtime import Runtime
 from core.venue.event import Event
+from core.venue.event_store_postgres import EventStore
 from core.venue.new_event import SLUG
 from web import problems
 from web.app_state import AppState, app_state_of
@@ -88,14 +89,14 @@ class Call(Generic[B]):
         """The event that the path names. Raises EventNotFound."""
         slug = self.request.path_params["slug"]
         self.request.scope["state"]["slug"] = slug[:100]
-        return await event_of(self.runtime, slug)
+        return await event_of(self.runtime.events, slug)
 
 
-async def event_of(runtime: Runtime, slug: str) -> Event:
+async def event_of(events: EventStore, slug: str) -> Event:
     """Raises EventNotFound; what cannot be a slug costs no store call."""
     if not SLUG.fullmatch(slug):
         raise EventNotFound()
-    return await runtime.events.get(slug)
+    return await events.get(slug)
 
 
 @dataclass(frozen=True, slots=True)

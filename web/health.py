@@ -21,7 +21,7 @@ from core.database import raw
 from core.errors import OnsaleError
 from core.messaging.outbox_postgres import Lag, Outbox
 from core.payments.faults_postgres import shops_faults
-from core.process.probes import Probes
+from core.process.once import Once
 from core.runtime import Runtime
 from core.venue.event import SaleState
 from core.waiting_room.sizes_redis import sizes
@@ -150,10 +150,12 @@ async def feeds(live: Live, _: Runtime) -> ComponentHealth:
 
 
 async def examine(
-    runtime: Runtime, probes: Probes, checks: Mapping[str, Check] = CHECKS, *, limit: float = LIMIT
+    runtime: Runtime, probes: Once[Any], checks: Mapping[str, Check] = CHECKS, *, limit: float = LIMIT
 ) -> Health:
     """All checks at once; one that fails or takes too long is DOWN and says why."""
-    asked = [_timed(partial(probes.ask, name, partial(check, runtime), limit), limit) for name, check in checks.items()]
+    asked = [
+        _timed(partial(probes, name, partial(check, runtime), limit=limit), limit) for name, check in checks.items()
+    ]
     found = await asyncio.gather(*asked)
     components = dict(zip(checks, found, strict=True))
     return Health(status=overall(components), components=components)
@@ -187,7 +189,8 @@ async def _any_answers(servers: str) -> bool:
     async def connects(server: str) -> bool:
         host, _, port = server.strip().rpartition(":")
         try:
-            _, writer = await asyncio.wait_for(asyncio.open_connection(host.strip("[]"), int(port)), LIMIT * 0.8)
+            async with asyncio.timeout(LIMIT * 0.8):
+                _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
         except (OSError, ValueError, TimeoutError):
             return False
         writer.close()

@@ -25,7 +25,7 @@ from starlette.responses import Response
 
 from core.database import raw
 from core.errors import OnsaleError, StoreUnavailable
-from core.process.probes import Probes
+from core.process.once import Once
 from core.runtime import Runtime
 from core.seats.board import BoardSnapshot, SeatState
 from core.upkeep.memory_redis import NodeMemory, memory
@@ -66,7 +66,7 @@ def request_seen(method: str, route: str, status: int, seconds: float) -> None:
     SECONDS.labels(route).observe(seconds)
 
 
-async def exposition(runtime: Runtime, probes: Probes) -> Response:
+async def exposition(runtime: Runtime, probes: Once[Any]) -> Response:
     """All figures of the installation."""
     figures = await _of_stores(runtime, probes)
     registry = CollectorRegistry()
@@ -151,10 +151,10 @@ async def _counts(
     return counts, boards, nodes
 
 
-async def _of_stores(runtime: Runtime, probes: Probes) -> _Figures:
+async def _of_stores(runtime: Runtime, probes: Once[Any]) -> _Figures:
     figures = _Figures()
     try:
-        events, unfinished = await probes.ask("metrics events", partial(_events, runtime), _PATIENCE)
+        events, unfinished = await probes("metrics events", partial(_events, runtime), limit=_PATIENCE)
         figures.up.add_metric(["database"], 1)
     except (OnsaleError, TimeoutError):
         figures.up.add_metric(["database"], 0)
@@ -164,7 +164,7 @@ async def _of_stores(runtime: Runtime, probes: Probes) -> _Figures:
     figures.refunds.add_metric([], unfinished["refunds"])
     figures.dead.add_metric([], unfinished["dead_letters"])
     try:
-        counts, boards, nodes = await probes.ask("metrics seats", partial(_counts, runtime, events), _PATIENCE)
+        counts, boards, nodes = await probes("metrics seats", partial(_counts, runtime, events), limit=_PATIENCE)
         figures.up.add_metric(["redis"], 1)
     except (OnsaleError, TimeoutError):
         figures.up.add_metric(["redis"], 0)

@@ -82,7 +82,7 @@ class Pages:
         return self.page(request, "events.html", events=events)
 
     async def sale(self, request: Request, parts: AppState, visitor: str) -> Response:
-        event = await event_of(parts.runtime, request.path_params["slug"])
+        event = await event_of(parts.runtime.events, request.path_params["slug"])
         request.scope["state"]["slug"] = event.slug
         return self.page(
             request,
@@ -194,6 +194,7 @@ def _environment(loader: FileSystemLoader, language: str) -> Environment:
     environment.globals.update(
         money=partial(languages.money, language),
         moment=partial(languages.moment, language),
+        date_part=partial(languages.date_part, language),
         reason=partial(languages.reason, language),
     )
     return environment

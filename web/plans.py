@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
-from typing import Final
+from weakref import WeakKeyDictionary
 
+from core.process.once import Once
 from core.venue.event import Event
-from core.venue.event_store_postgres import EventStore
+from core.venue.event_store_postgres import EventStore, LoadedPlan
 from web.caching import Body
-
-#: Plans kept ready; a large hall is about 8 MB as JSON and 0.6 MB compressed.
-_MOST_PLANS: Final = 16
 
 
 class Plans:
+    """Compressed bodies live as long as the event store keeps the plan: 8 MB for a large hall, 0.6 compressed."""
+
     def __init__(self, events: EventStore) -> None:
         self._events = events
-        self._bodies: OrderedDict[str, Body] = OrderedDict()
+        self._bodies: WeakKeyDictionary[LoadedPlan, Body] = WeakKeyDictionary()
+        self._making = Once[Body]("plan body")
 
     async def body(self, event: Event) -> Body:
         """The answer of `GET /api/events/{slug}/plan`. Raises StoreUnavailable."""
-        known = self._bodies.get(event.plan_digest)
-        if known is not None:
-            self._bodies.move_to_end(event.plan_digest)
-            return known
-        body = Body(await self._events.plan_json(event), event.plan_digest, "application/json")
-        await asyncio.to_thread(body.zipped)
-        self._bodies[event.plan_digest] = body
-        if len(self._bodies) > _MOST_PLANS:
-            self._bodies.popitem(last=False)
+        loaded = await self._events.loaded_plan(event)
+        body = self._bodies.get(loaded)
+        if body is None:
+
+            async def compressed() -> Body:
+                made = Body(loaded.body, event.plan_digest, "application/json")
+                await asyncio.to_thread(made.zipped)
+                self._bodies[loaded] = made
+                return made
+
+            body = await self._making(event.plan_digest, compressed)
         return body

@@ -1,9 +1,8 @@
 """How often a caller may call: so many API calls a visitor, so many new visitors an address, so many wrong tokens.
 
-A caller's allowance is kept in the process, as one number (the "theoretical arrival time" of the generic cell rate
-algorithm: a token bucket without a timer), in a table of bounded size. No store is asked: the limits keep a single
-visitor from crowding out others, they are no guard that correctness rests on, and a call to Redis for each API call
-would cost as much as the call itself. What that means with several processes is in
+A caller's allowance is kept in the process, as one number (core/process/rate.py), in a table of bounded size. No store
+is asked: the limits keep a single visitor from crowding out others, they are no guard that correctness rests on, and a
+call to Redis for each API call would cost as much as the call itself. What that means with several processes is in
 `docs/decisions/rate-limits.md`.
 """
 
@@ -15,6 +14,7 @@ from typing import Final
 
 from core.clock import Clock
 from core.errors import TooManyRequests
+from core.process.rate import Rate
 from core.settings import Settings
 
 #: Callers remembered at once by one limit; the one not seen for longest is forgotten first. About 10 MB when full.
@@ -28,26 +28,21 @@ class RateLimit:
     """`per_minute` calls a minute for each caller, all of which may come at once after a quiet minute."""
 
     def __init__(self, per_minute: int, clock: Clock, *, most_callers: int = _MOST_CALLERS) -> None:
-        self._pause = 60.0 / per_minute
+        self._rate = Rate(per_minute)
         self._clock = clock
         self._most = most_callers
         self._due: OrderedDict[str, float] = OrderedDict()
 
     def take(self, who: str) -> None:
         """Counts one call. Raises TooManyRequests, which says when the next one would be accepted."""
-        now = self._clock.monotonic()
-        due = max(self._due.get(who, 0.0), now) + self._pause
-        wait = due - now - 60.0
-        if wait > 1e-6:
-            # A refused call is not counted: who waits as told is served.
-            raise TooManyRequests(retry_after=wait)
-        self._remember(who, due)
+        self.require(who)
+        # A refused call is not counted: who waits as told is served.
+        self._remember(who, self._rate.after(self._due.get(who, 0.0), self._clock.monotonic()))
 
     def require(self, who: str) -> None:
         """Like `take`, but counts nothing."""
-        now = self._clock.monotonic()
-        wait = self._due.get(who, 0.0) + self._pause - now - 60.0
-        if wait > 1e-6:
+        wait = self._rate.wait(self._due.get(who, 0.0), self._clock.monotonic())
+        if wait:
             raise TooManyRequests(retry_after=wait)
 
     def _remember(self, who: str, due: float) -> None:

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializ
 
 from core.clock import iso
 from core.errors import PaymentOrderFirst
+from core.languages import Language
 
 #: A call's seats, at most: far above any event's `max_seats`, low enough to cost nothing.
 MOST_SEATS = 100
@@ -67,7 +68,7 @@ class Reserve(Asked):
     provider: str | None = Field(
         None, max_length=32, pattern=r"^[a-z0-9]+$", description="which payment provider; else the shop's first"
     )
-    language: Literal["en", "ko"] | None = Field(None, description="of e-mails; else the caller's Accept-Language")
+    language: Language | None = Field(None, description="of e-mails; else the caller's Accept-Language")
 
     @model_validator(mode="before")
     @classmethod
@@ -125,7 +126,9 @@ class EventSummary(ResponseBody):
     opens_at: UtcTime | None
     closes_at: UtcTime | None
     starts_at: UtcTime | None
+    time_zone: str = Field(description="IANA's name of the zone that the performance is in")
     currency: str = Field(description="ISO 4217")
+    minor_digits: int = Field(description="decimal places of the currency's minor unit (ISO 4217): 0 for KRW")
     seats: int = Field(ge=0, description="how many seats the plan has")
 
 

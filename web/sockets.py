@@ -14,6 +14,7 @@ from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from core.errors import EventNotFound, OnsaleError
+from core.process.tasks import end, first_of, watched
 from realtime.connection import Connection
 from realtime.frames import Frame
 from realtime.wire import CloseCode
@@ -114,7 +115,7 @@ class AsgiConnection:
         self._bytes = 0
         self._closed = asyncio.Event()
         self._closing = False
-        self._writer = asyncio.create_task(self._write())
+        self._writer = watched("socket writer", self._write())
 
     def send(self, frame: Frame) -> None:
         if not self._closing:
@@ -136,22 +137,17 @@ class AsgiConnection:
     async def receive(self) -> str | bytes | None:
         if self._closing:
             return None
-        message = asyncio.ensure_future(_receive(self._websocket))
-        closed = asyncio.ensure_future(self._closed.wait())
-        try:
-            done, _ = await asyncio.wait({message, closed}, return_when=asyncio.FIRST_COMPLETED)
-            return message.result() if message in done else None
-        finally:
-            message.cancel()
-            closed.cancel()
+        first = await first_of(_receive(self._websocket), self._closing_down())
+        return first.result() if first is not None else None
+
+    async def _closing_down(self) -> None:
+        await self._closed.wait()
 
     async def finish(self) -> None:
         """Gives the last messages a moment."""
         if self._closing:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._FINISH_SECONDS):
-                    await asyncio.shield(self._writer)
-        self._writer.cancel()
+            await asyncio.wait({self._writer}, timeout=self._FINISH_SECONDS)
+        await end(self._writer)
 
     async def _write(self) -> None:
         # A socket that is gone is met by `receive` as well.

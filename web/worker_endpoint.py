@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -18,7 +19,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from core.errors import StartupError
-from core.process.probes import Probes
+from core.process.once import Once
+from core.process.tasks import awaited, end
 from core.runtime import Runtime
 from core.settings import Settings
 from web.endpoint import answer
@@ -26,12 +28,15 @@ from web.health import examine
 from web.metrics import exposition
 from web.schemas import Health
 
+#: uvicorn's two seconds for answers under way, and some more.
+_STOP_SECONDS = 5.0
+
 _UNCACHED = {"Cache-Control": "no-store"}
 
 
 def worker_app(runtime: Runtime) -> Starlette:
     """The same paths as a web process has."""
-    probes = Probes()
+    probes = Once[Any]("probe")
 
     async def health(request: Request) -> Response:
         found = await examine(runtime, probes)
@@ -77,9 +82,10 @@ async def worker_endpoint(runtime: Runtime, settings: Settings) -> AsyncIterator
             )
         )
         # Not `serve`: the worker's own signal handlers stay in place.
-        serving = asyncio.create_task(server._serve([listening]))
+        serving = awaited("worker endpoint", server._serve([listening]))
         try:
             yield
         finally:
             server.should_exit = True
-            await serving
+            await asyncio.wait({serving}, timeout=_STOP_SECONDS)
+            await end(serving)

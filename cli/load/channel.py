@@ -21,6 +21,7 @@ from yarl import URL
 from cli.load.client import Client, Failed, RateLimited, Refused
 from cli.load.measures import Durations
 from cli.load.visitor import HttpVisitor, NotLetIn, Sale
+from core.process.tasks import awaited, end
 from core.seats.board import Board, BoardSnapshot, SeatState
 
 _OPEN: Final = "channel open"
@@ -65,13 +66,11 @@ class LiveChannel:
     async def open(self) -> None:
         """Raises Failed, RateLimited, Refused."""
         self._socket = await self._connect()
-        self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._beat())]
+        self._tasks = [awaited("channel reader", self._read()), awaited("channel beat", self._beat())]
         await self.until(lambda: self.state != "none" or self.board is not None, _ANSWER_SECONDS, _OPEN)
 
     async def close(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(*self._tasks)
         if self._socket is not None:
             with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
                 await self._socket.close()
@@ -96,7 +95,8 @@ class LiveChannel:
         began = time.perf_counter()
         try:
             await self._send(kind, id=id_, **fields)
-            message = await asyncio.wait_for(answer, _ANSWER_SECONDS)
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                message = await answer
         except TimeoutError:
             raise self._failed(call, "timeout") from None
         finally:

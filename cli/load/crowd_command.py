@@ -13,6 +13,7 @@ from cli.load.neighbours import benches
 from cli.load.observer import observer
 from cli.load.rush import sale_of
 from core.errors import EventNotFound, StartupError
+from core.process.tasks import first_of
 from core.settings import Settings
 
 #: HTTP calls of the whole crowd under way at once: a demonstration, not a load run.
@@ -53,10 +54,6 @@ async def _run(slug: str, visitors: int, address: str) -> None:
             crowd = Crowd(client, sale, benches(plan["seats"]), watcher, visitors)
             queue = "" if visitors > sale.active_limit else f" (no queue: {sale.active_limit} are let in at once)"
             print(f"onsale: {visitors} simulated visitors come to {client.base}events/{slug}{queue}", file=sys.stderr)
-            running = asyncio.create_task(crowd.run())
-            stop = asyncio.create_task(stopping.wait())
-            await asyncio.wait({running, stop}, return_when=asyncio.FIRST_COMPLETED)
-            stop.cancel()
-            if not running.done():
-                running.cancel()
-            await asyncio.gather(running, return_exceptions=stopping.is_set())
+            first = await first_of(crowd.run(), stopping.wait())
+            if first is not None and not stopping.is_set():
+                first.result()

@@ -22,6 +22,7 @@ from cli.load.observer import observer
 from cli.load.truth import Simulator, read_truth, settled
 from cli.load.verdict import Difference, Truth, differences
 from cli.load.visitor import HttpVisitor, Sale
+from core.process.tasks import beside
 from core.venue.event import Event
 
 #: What the server counts about its guard; each is told when the rush moved it.
@@ -146,15 +147,9 @@ async def _all(
             await asyncio.sleep(0.5)
             progress(seen)
 
-    teller = asyncio.create_task(tell())
-    try:
-        async with together() as group:
-            for _ in range(plan.visitors):
-                group.create_task(one())
-    finally:
-        teller.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await teller
+    async with beside("teller", tell()), together() as group:
+        for _ in range(plan.visitors):
+            group.create_task(one())
 
 
 async def _ask_again(client: Client, sale: Sale, ends: Sequence[End]) -> None:

@@ -14,8 +14,7 @@ from redis.asyncio import Redis
 
 from core import keys
 from core.booking.reservation import Reservation, ReservationStatus
-from core.errors import StoreUnavailable
-from core.process.store_redis import REDIS_LOST
+from core.process.calls import redis_call
 from core.seats.basket import Basket
 from core.seats.board import SeatState
 from core.venue.event import Event
@@ -87,7 +86,5 @@ class Results:
                 "currency": reservation.currency,
             }
         )
-        try:
+        with redis_call:
             await self._redis.publish(keys.reservations_channel(reservation.slug), message)
-        except REDIS_LOST as error:
-            raise StoreUnavailable(retry_after=2) from error

@@ -114,10 +114,9 @@ class Diagnose:
         try:
             async for finding in self._details(question):
                 yield finding
-        except StoreUnavailable as error:
-            yield fail("walk", Cause.REDIS_AWAY, f"a store went away on the way: {type(error.__cause__).__name__}")
-        except REDIS_LOST as error:
-            yield fail("walk", Cause.REDIS_AWAY, f"Redis went away on the way: {type(error).__name__}")
+        except (StoreUnavailable, *REDIS_LOST) as error:
+            kind = type(error.__cause__ or error).__name__
+            yield fail("walk", Cause.REDIS_AWAY, f"a store went away on the way: {kind}")
 
     async def _details(self, question: Question) -> AsyncIterator[Finding]:
         row = None

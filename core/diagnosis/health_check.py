@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from core.clock import Clock
 from core.diagnosis import (
@@ -20,8 +19,9 @@ from core.diagnosis.finding import Cause, Finding, Level, fail, warn
 from core.errors import StoreUnavailable
 from core.payments.payments import Payments
 from core.process.job_health import LateJob
-from core.process.probes import Probes
+from core.process.once import Once
 from core.process.store_redis import REDIS_LOST
+from core.process.tasks import beside
 from core.venue.event import Event, SaleState
 from core.venue.event_store_postgres import EventStore
 
@@ -100,26 +100,27 @@ class HealthCheck:
         self._clock = clock
         self._groups = groups
         self._late = late
-        self._probes = Probes()
+        self._probes = Once[Any]("probe")
 
     async def run(self) -> HealthReport:
         found: list[tuple[str, Finding]] = []
         unknown: set[Cause] = set()
+        kafka = self._all(found, "-", "kafka", Cause.KAFKA_AWAY, self._of_kafka, _KAFKA_PATIENCE_SECONDS)
         # Meanwhile: it takes longer than the others, away above all.
-        of_kafka = asyncio.create_task(
-            self._all(found, "-", "kafka", Cause.KAFKA_AWAY, self._of_kafka, _KAFKA_PATIENCE_SECONDS)
-        )
-        if not await self._all(found, "-", "postgresql", Cause.POSTGRES_AWAY, self._of_postgres):
-            unknown |= _OF_POSTGRES
-        if not await self._all(found, "-", "redis", Cause.REDIS_AWAY, lambda: dependencies_redis.redis(self._redis)):
-            unknown |= _OF_REDIS
-        else:
-            for event in await self._open():
-                if not await self._all(found, event.slug, "redis", Cause.REDIS_AWAY, self._of_sale(event)):
-                    unknown |= _OF_REDIS
-                    break
-        if not await of_kafka:
-            unknown |= _OF_KAFKA
+        async with beside("health of kafka", kafka) as of_kafka:
+            if not await self._all(found, "-", "postgresql", Cause.POSTGRES_AWAY, self._of_postgres):
+                unknown |= _OF_POSTGRES
+            if not await self._all(
+                found, "-", "redis", Cause.REDIS_AWAY, lambda: dependencies_redis.redis(self._redis)
+            ):
+                unknown |= _OF_REDIS
+            else:
+                for event in await self._open():
+                    if not await self._all(found, event.slug, "redis", Cause.REDIS_AWAY, self._of_sale(event)):
+                        unknown |= _OF_REDIS
+                        break
+            if not await of_kafka:
+                unknown |= _OF_KAFKA
         found += [
             ("-", finding) async for finding in money.circuits(self._payments.circuits(), self._payments.when_open)
         ]
@@ -164,7 +165,7 @@ class HealthCheck:
     async def _open(self) -> Sequence[Event]:
         """The open sales; with PostgreSQL away none: what is known of it is told already."""
         try:
-            events = await self._probes.ask("events", self._list, PATIENCE_SECONDS)
+            events = await self._probes("events", self._list, limit=PATIENCE_SECONDS)
         except (StoreUnavailable, TimeoutError):
             return []
         now = self._clock.now()
@@ -188,13 +189,11 @@ class HealthCheck:
             return [finding async for finding in steps()]
 
         try:
-            findings = await self._probes.ask(f"{store} {subject}", walk, patience)
+            findings = await self._probes(f"{store} {subject}", walk, limit=patience)
         except TimeoutError:
             findings = [fail(store, away, f"does not answer within {patience:g} s")]
-        except StoreUnavailable as error:
+        except (StoreUnavailable, *REDIS_LOST) as error:
             findings = [fail(store, away, f"went away: {type(error.__cause__ or error).__name__}")]
-        except REDIS_LOST as error:
-            findings = [fail(store, away, f"went away: {type(error).__name__}")]
         # A store that is away is so whatever was asked about.
         found.extend(("-" if finding.cause is away else subject, finding) for finding in findings)
         return not any(finding.cause is away for finding in findings)

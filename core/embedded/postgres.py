@@ -22,7 +22,7 @@ _SETTINGS = {
     "log_min_messages": "warning",
 }
 # A start after a power cut repeats what the log has first.
-_START_SECONDS = 60
+_START_SECONDS = 120
 # SSLRequest (protocol-message-formats): the one question that needs no user, and that only a new process answers.
 _SIGN_OF_LIFE = struct.pack("!ii", 8, 80877103)
 

@@ -16,7 +16,7 @@ from core.errors import StartupError
 
 # A Unix socket's path may have 107 bytes on Linux (sockaddr_un.sun_path, unix(7)).
 _SOCKET_PATH_LIMIT = 100
-_START_SECONDS = 30.0
+_START_SECONDS = 60.0
 
 
 class EmbeddedValkey(Engine):

@@ -11,11 +11,10 @@ from redis.asyncio import Redis
 
 from core import keys
 from core.clock import Clock
-from core.errors import StoreUnavailable
 from core.figures.checkouts_postgres import checkouts
 from core.figures.sale_redis import admission
 from core.figures.vitals_redis import VitalsBoard, worst_fanout
-from core.process.store_redis import REDIS_LOST
+from core.process.calls import redis_call
 from core.seats.board import SeatState
 from core.seats.seats import Seats
 from core.venue.event import Event, SaleState
@@ -75,10 +74,8 @@ class History:
 
     async def of(self, slug: str) -> Sequence[Sequence[float | None]]:
         """The samples kept, the oldest first, each in the order of `FIELDS`."""
-        try:
+        with redis_call:
             kept = await self._redis.lrange(keys.history(slug), 0, -1)
-        except REDIS_LOST as error:
-            raise StoreUnavailable(retry_after=2) from error
         samples = [orjson.loads(body) for body in reversed(kept)]
         return [sample for sample in samples if len(sample) == len(FIELDS)]
 
@@ -102,11 +99,9 @@ class History:
 
     async def _keep(self, event: Event, sample: Sample) -> None:
         key = keys.history(event.slug)
-        try:
+        with redis_call:
             async with self._redis.pipeline(transaction=False) as pipeline:
                 pipeline.lpush(key, orjson.dumps(astuple(sample)))
                 pipeline.ltrim(key, 0, SAMPLES - 1)
                 pipeline.expire(key, _TTL_SECONDS)
                 await pipeline.execute()
-        except REDIS_LOST as error:
-            raise StoreUnavailable(retry_after=2) from error

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from redis.asyncio import Redis
 
 from core import keys
-from core.errors import StoreUnavailable
-from core.process.store_redis import REDIS_LOST
+from core.process.calls import redis_call
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +27,7 @@ class Admission:
 
 async def admission(redis: Redis, slug: str) -> Admission:
     """Raises StoreUnavailable."""
-    try:
+    with redis_call:
         async with redis.pipeline(transaction=False) as pipeline:
             pipeline.zcard(keys.waiting_queue(slug))
             pipeline.zcard(keys.active_users(slug))
@@ -38,8 +37,6 @@ async def admission(redis: Redis, slug: str) -> Admission:
             pipeline.get(keys.active_cap(slug))
             pipeline.hget(keys.pace(slug), "departures")
             waiting, active, paying, baskets, held, cap, pace = await pipeline.execute()
-    except REDIS_LOST as error:
-        raise StoreUnavailable(retry_after=2) from error
     return Admission(
         waiting=waiting,
         active=active,

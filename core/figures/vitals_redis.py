@@ -15,9 +15,8 @@ from redis.asyncio import Redis
 
 from core import keys
 from core.clock import Clock
-from core.errors import StoreUnavailable
 from core.figures.windows import Window
-from core.process.store_redis import REDIS_LOST
+from core.process.calls import redis_call
 from core.seats.seat_lock_redis import SeatLocks
 
 log = structlog.get_logger(__name__)
@@ -101,23 +100,19 @@ class VitalsBoard:
 
     async def publish(self) -> None:
         body = orjson.dumps(asdict(self.read()))
-        try:
+        with redis_call:
             await self._redis.hset(keys.VITALS, self._process, body)
             await self._redis.expire(keys.VITALS, _TTL_SECONDS)
-        except REDIS_LOST as error:
-            raise StoreUnavailable(retry_after=2) from error
 
     async def all(self) -> Sequence[Vitals]:
         """The latest of each process that lives, by name; those of dead ones are removed."""
         oldest = self._clock.now().timestamp() - _FRESH_SECONDS
-        try:
+        with redis_call:
             found = [_parse(body) for body in (await self._redis.hvals(keys.VITALS))]
             known = [vitals for vitals in found if vitals is not None]
             stale = [vitals.process for vitals in known if vitals.at < oldest]
             if stale:
                 await self._redis.hdel(keys.VITALS, *stale)
-        except REDIS_LOST as error:
-            raise StoreUnavailable(retry_after=2) from error
         return sorted((vitals for vitals in known if vitals.at >= oldest), key=lambda vitals: vitals.process)
 
     def _lock_figures(self) -> LockFigures:

@@ -21,6 +21,7 @@ from core.messaging.reservation_message import EventInvalid
 from core.messaging.retry import RetryPlan
 from core.messaging.schema_registry_http import RegistryAway, RegistryRefused
 from core.messaging.topics_kafka import Topics, client_options, make_topics
+from core.process.tasks import awaited, end, within
 from core.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -85,18 +86,18 @@ class Producer:
         """Sends what is under way, but does not wait for brokers that are away."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            stopping = asyncio.create_task(producer.stop())
+            stopping = awaited("kafka producer stop", producer.stop())
             done, _ = await asyncio.wait([stopping], timeout=_STOP_SECONDS)
             if not done:
                 await _abandon(producer)
-                await asyncio.gather(stopping, return_exceptions=True)
+            await end(stopping)
 
 
 async def _abandon(producer: AIOKafkaProducer) -> None:
     # aiokafka's `stop` waits without limit for undelivered batches; there is no public way to give them up.
     producer._message_accumulator.fail_all(KafkaError("given back to the outbox"))
     with contextlib.suppress(Exception):
-        await producer.stop()
+        await within(_STOP_SECONDS, "kafka producer stop", producer.stop())
 
 
 class KafkaBus:

@@ -9,6 +9,7 @@ stays in the group however long a store is away.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -21,12 +22,14 @@ from core.errors import StoreUnavailable
 from core.messaging.consumer import DependencyAway
 from core.messaging.retry import RetryPlan
 from core.messaging.topics_kafka import client_options
+from core.process.backoff import Backoff
+from core.process.tasks import awaited, cancelled
 from core.settings import Settings
 
 log = structlog.get_logger(__name__)
 
 _POLL_MS = 500
-_LONGEST_PAUSE_SECONDS = 10.0
+_PAUSES = Backoff(first=0.5, longest=10.0)
 _LEAVE_SECONDS = 5.0
 
 
@@ -86,7 +89,7 @@ class KafkaGroup:
     async def run(self) -> None:
         """Until `stop`; brokers that go away are waited for."""
         failures = 0
-        while not self._stop.is_set():
+        while not self._stop.is_set() and not cancelled():
             consumer = self._consumer()
             try:
                 await consumer.start()
@@ -104,7 +107,7 @@ class KafkaGroup:
             finally:
                 await self._close(consumer)
             if not self._stop.is_set():
-                await self._wait(min(_LONGEST_PAUSE_SECONDS, 0.5 * 2 ** min(failures, 10)))
+                await self._wait(_PAUSES.seconds(failures + 1))
 
     def _consumer(self) -> AIOKafkaConsumer:
         session = int(self._settings.kafka_session_seconds * 1000)
@@ -126,7 +129,7 @@ class KafkaGroup:
         )
 
     async def _read(self, consumer: AIOKafkaConsumer) -> None:
-        while not self._stop.is_set():
+        while not self._stop.is_set() and not cancelled():
             self._unpause(consumer)
             batches = await consumer.getmany(timeout_ms=_POLL_MS, max_records=self._records)
             if not batches:
@@ -155,7 +158,7 @@ class KafkaGroup:
         await self._committed()
         if done:
             # The next messages are handled meanwhile.
-            self._committing = asyncio.create_task(self._commit(consumer, done), name=f"commit {self.group}")
+            self._committing = awaited(f"commit {self.group}", self._commit(consumer, done))
         if stuck:
             # What is tried again may end this process: what came before it is done with by then.
             await self._committed()
@@ -200,9 +203,9 @@ class KafkaGroup:
                 log.info("group left late", group=self.group, error=repr(error))
 
     async def _wait(self, seconds: float) -> None:
-        waiting = asyncio.create_task(self._stop.wait())
-        await asyncio.wait([waiting], timeout=seconds)
-        waiting.cancel()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stop.wait()
 
     async def revoked(self) -> None:
         async with self._handling:

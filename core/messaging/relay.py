@@ -26,7 +26,9 @@ from core.messaging import measures
 from core.messaging.bus import Bus, BusUnavailable, Deferral
 from core.messaging.outbox_postgres import Outbox, OutboxClaim
 from core.messaging.retry import RetryPlan
+from core.process.backoff import Backoff
 from core.process.leases import kept
+from core.process.tasks import awaited, cancelled, end
 
 log = structlog.get_logger(__name__)
 
@@ -41,7 +43,7 @@ _SUSPECT = 2
 _LONGEST_PUBLISH_LEASES = 20
 
 # While the bus or PostgreSQL is away the relay asks again after pauses that grow up to this.
-_LONGEST_PAUSE_SECONDS = 10.0
+_PAUSES = Backoff(first=0.5, longest=10.0)
 
 
 class Relay:
@@ -80,7 +82,7 @@ class Relay:
         lost = 0
         moving: set[asyncio.Task[None]] = set()
         try:
-            while not self._stop.is_set():
+            while not self._stop.is_set() and not cancelled():
                 self._wake.clear()
                 try:
                     claim = await self._claim()
@@ -89,7 +91,7 @@ class Relay:
                         await self._wait_for(moving, leave=0)
                         claim = await self._set_apart(claim)
                     if claim.rows:
-                        moving.add(asyncio.create_task(self._move(claim), name="relay batch"))
+                        moving.add(awaited("relay batch", self._move(claim)))
                     # A claim that is not full has taken all there was: what these batches set free comes after them.
                     waited = await self._wait_for(moving, leave=self._bus.at_once + 1 if full else 0)
                 except Exception as error:
@@ -98,7 +100,7 @@ class Relay:
                     moving.clear()
                     lost += 1
                     self._report(error, lost)
-                    await self._pause(min(_LONGEST_PAUSE_SECONDS, 0.25 * 2 ** min(lost, 10)), hints=False)
+                    await self._pause(_PAUSES.seconds(lost), hints=False)
                     self._away = False
                     continue
                 if lost:
@@ -109,11 +111,9 @@ class Relay:
                     await self._pause(self._idle_seconds, hints=True)
         except asyncio.CancelledError:
             # Cut off: what is in hand is claimed again when its lease is over.
-            for batch in moving:
-                batch.cancel()
+            await end(*moving)
             raise
-        finally:
-            await asyncio.gather(*moving, return_exceptions=True)
+        await asyncio.gather(*moving, return_exceptions=True)
 
     @staticmethod
     async def _wait_for(moving: set[asyncio.Task[None]], *, leave: int) -> bool:
@@ -216,4 +216,5 @@ class Relay:
     async def _pause(self, seconds: float, *, hints: bool) -> None:
         """Until `stop`, until a hint when those count, or for `seconds`."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for((self._wake if hints else self._stop).wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await (self._wake if hints else self._stop).wait()

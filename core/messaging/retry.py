@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from core.process.backoff import Backoff
+
 
 @dataclass(frozen=True, slots=True)
 class RetryPlan:
@@ -22,4 +24,4 @@ class RetryPlan:
 
     def pause(self, tried: int) -> float:
         """Seconds to wait after the `tried`-th try (counted from 1)."""
-        return float(min(self.longest_pause, self.first_pause * 2 ** min(max(tried, 1) - 1, 30)))
+        return Backoff(self.first_pause, self.longest_pause).seconds(tried)

@@ -52,7 +52,8 @@ class EmailConsumer:
         for event in events:
             if not is_mailed(event) or not await _is_due(connection, event):
                 continue
-            starts_at = await connection.fetchval("SELECT starts_at FROM events WHERE id = $1", event.event_id)
+            row = await connection.fetchrow("SELECT starts_at, time_zone FROM events WHERE id = $1", event.event_id)
+            performance = dict(row) if row else {}
             back = await connection.fetchrow(_BACK, event.reservation_id, event.at)
             # In a thread: it is a few milliseconds of work, and live channels share the loop.
             message = await asyncio.to_thread(
@@ -60,7 +61,7 @@ class EmailConsumer:
                 event,
                 base_url=self._base_url,
                 sender=self._sender,
-                starts_at=starts_at,
+                **performance,
                 back=MoneyBack(back["amount"], back["fee"]) if back is not None else None,
             )
             await self._mailer.send(message)

@@ -70,12 +70,13 @@ def compose(
     base_url: str,
     sender: str,
     starts_at: datetime | None = None,
+    time_zone: str = "UTC",
     back: MoneyBack | None = None,
 ) -> EmailMessage:
     """The e-mail about an event of a type in `TOLD`.
 
-    `sender` is `Name <address>`; `starts_at` is when the doors matter, where that is known; `back`: the
-    money that goes back with it. Raises
+    `sender` is `Name <address>`; `starts_at` is when the doors matter, where that is known, told in
+    the event's `time_zone`; `back`: the money that goes back with it. Raises
     MailRefused when the buyer's address cannot stand in a header (it was checked at checkout; this is the
     second lock on that door).
     """
@@ -94,7 +95,7 @@ def compose(
         "event": event,
         "seats": [_seat(say, seat) for seat in event.seats],
         "amount": languages.money(language, event.amount, event.currency),
-        "starts_at": languages.moment(language, starts_at) if starts_at else None,
+        "starts_at": languages.moment(language, starts_at, time_zone) if starts_at else None,
         "why": languages.reason(language, event.reason),
         "back": languages.money(language, back.amount, event.currency) if back and back.amount else None,
         "fee": languages.money(language, back.fee, event.currency) if back and back.fee else None,

@@ -28,6 +28,8 @@ from core.payments import breaker, metrics
 from core.payments.breaker import BreakerConfig, BreakerState, Mode
 from core.payments.gateway import CallHealth
 from core.process.lua_redis import Script, ScriptRunner
+from core.process.once import Once
+from core.process.tasks import end
 
 log = structlog.get_logger(__name__)
 
@@ -87,7 +89,7 @@ class SharedBreaker:
         self._read_at = float("-inf")
         self._away_until = float("-inf")
         self._shared = self._run is not None
-        self._refreshing: asyncio.Task[None] | None = None
+        self._refreshing = Once[None](f"circuit {provider}")
         metrics.SHARED.labels(provider).set(int(self._shared))
         self._show(None)
 
@@ -145,9 +147,7 @@ class SharedBreaker:
             raise StoreUnavailable("The other processes could not be told: Redis is away", retry_after=2)
 
     async def aclose(self) -> None:
-        if self._refreshing is not None:
-            self._refreshing.cancel()
-            await asyncio.gather(self._refreshing, return_exceptions=True)
+        await end(*self._refreshing.open)
 
     # The copy and the swap
 
@@ -258,5 +258,4 @@ class SharedBreaker:
         now = self._clock.monotonic()
         if self._run is None or now - self._read_at < _FRESH_SECONDS or now < self._away_until:
             return
-        if self._refreshing is None or self._refreshing.done():
-            self._refreshing = asyncio.get_running_loop().create_task(self.refresh(), name=f"circuit-{self.provider}")
+        self._refreshing.begin("refresh", self.refresh)

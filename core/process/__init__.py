@@ -8,7 +8,9 @@ job_watch.py job_health.py successes_redis.py   which jobs are late, by their la
 ending.py         a process that ends itself, to be replaced
 lease_redis.py    one process at a time
 leases.py         the keeper that renews a lease while its work runs
-probes.py         questions to stores that may hang
+once.py           single flight: who asks meanwhile waits for the same answer
+calls.py          a lost Redis is StoreUnavailable, everywhere in the same words
+rate.py           how often somebody may call
 store_redis.py lua_redis.py   opening Redis, running scripts in batches
 waits.py          a long wait: the store's fault or ours?
 cycle_collector.py   Python's cycle collector, set for a long-lived process

@@ -21,7 +21,7 @@ from core.errors import OnsaleError
 from core.process.job_health import Answering, LateJob
 from core.process.jobs import JobLoop, Jobs
 from core.process.lease_redis import Leases
-from core.process.probes import Probes
+from core.process.once import Once
 from core.process.store_redis import REDIS_LOST
 from core.process.successes_redis import LastSuccess, Successes
 from core.process.supervisor import Service
@@ -71,7 +71,7 @@ class JobWatch:
         self._successes = successes
         self._stores = stores
         self._end_process = end_process
-        self._probes = Probes()
+        self._probes = Once[Any]("probe")
         self._answering = Answering(time.monotonic())
         self._shared: dict[str, float] = {}
         self._late: tuple[LateJob, ...] = ()
@@ -104,7 +104,7 @@ class JobWatch:
 
     async def _read(self) -> None:
         try:
-            found: Mapping[str, LastSuccess] = await self._probes.ask("jobs", self._successes.read, _ANSWER_SECONDS)
+            found: Mapping[str, LastSuccess] = await self._probes("jobs", self._successes.read, limit=_ANSWER_SECONDS)
         except (OnsaleError, TimeoutError):
             self._answering.silent(_REDIS)
             return
@@ -116,7 +116,7 @@ class JobWatch:
 
     async def _ask(self, name: str, ask: Ask) -> None:
         try:
-            await self._probes.ask(name, ask, _ANSWER_SECONDS)
+            await self._probes(name, ask, limit=_ANSWER_SECONDS)
         except (OnsaleError, TimeoutError, *REDIS_LOST):
             self._answering.silent(name)
         else:

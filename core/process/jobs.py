@@ -109,10 +109,15 @@ class JobLoop:
             self.turned = time.monotonic() + pause
             await asyncio.sleep(pause)
             self.turned = time.monotonic()
-            if self.job.lease and not await self._leases.take(self.job.name, self.job.lease_seconds):
-                continue
-            async with self._kept():
-                failures = 0 if await self._once() == "ok" else failures + 1
+            try:
+                if self.job.lease and not await self._leases.take(self.job.name, self.job.lease_seconds):
+                    continue
+                async with self._kept():
+                    failures = 0 if await self._once() == "ok" else failures + 1
+            except Exception:
+                # What goes wrong around a run is no worse than what goes wrong in it.
+                log.exception("job failed around its run", job=self.job.name)
+                failures += 1
 
     def _kept(self) -> AbstractAsyncContextManager[None]:
         job = self.job

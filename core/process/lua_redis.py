@@ -19,6 +19,7 @@ from redis.exceptions import NoScriptError, ResponseError
 
 from core.errors import StoreUnavailable
 from core.process.store_redis import ANSWER_SECONDS, REDIS_LOST
+from core.process.tasks import awaited
 from core.process.waits import AnswerTimeout, Wait
 
 Argument = str | bytes | int | float
@@ -88,7 +89,8 @@ class ScriptRunner:
                 if attempt == 1:
                     async with AnswerTimeout(self.LONGEST, self.LONGEST_BUSY):
                         return await call
-                return await asyncio.wait_for(call, began + self.LONGEST - loop.time())
+                async with asyncio.timeout_at(began + self.LONGEST):
+                    return await call
             except (StoreUnavailable, TimeoutError) as error:
                 time_left = began + self.LONGEST - loop.time() - self.PAUSE
                 if attempt == self.ATTEMPTS or not script.repeatable or time_left <= 0:
@@ -101,7 +103,7 @@ class ScriptRunner:
         self._waiting.append(_Call(script, keys, arguments, future))
         if not self._senders or (self._senders < self.PIPELINES and len(self._waiting) >= self.BATCH):
             self._senders += 1
-            sender = asyncio.create_task(self._send())
+            sender = awaited("redis sender", self._send())
             self._tasks.add(sender)
             sender.add_done_callback(self._tasks.discard)
         return future
@@ -117,16 +119,17 @@ class ScriptRunner:
         while self._waiting:
             batch = self._take()
             try:
-                answers = await self._pipeline(batch)
-                self._failing = False
-            except REDIS_LOST as error:
-                answers = [error] * len(batch)
-                self._failing = True
+                answers = await self._answers(batch)
             except asyncio.CancelledError:
                 for call in batch:
                     call.future.cancel()
                 raise
-            await self._load_missing(batch, answers)
+            except Exception as error:
+                # No fault of Redis: whoever called hears it, and the calls behind go on.
+                for call in batch:
+                    if not call.future.done():
+                        call.future.set_exception(error)
+                continue
             for call, answer in zip(batch, answers, strict=True):
                 if call.future.done():
                     continue
@@ -136,6 +139,16 @@ class ScriptRunner:
                     call.future.set_exception(_refused(answer))
                 else:
                     call.future.set_result(answer)
+
+    async def _answers(self, batch: list[_Call]) -> list[Any]:
+        try:
+            answers = await self._pipeline(batch)
+            self._failing = False
+        except REDIS_LOST as error:
+            answers = [error] * len(batch)
+            self._failing = True
+        await self._load_missing(batch, answers)
+        return answers
 
     def _take(self) -> list[_Call]:
         """The next batch. What has waited too long behind a lost Redis is refused, so that nobody hangs (S16).
@@ -174,10 +187,6 @@ class ScriptRunner:
             again = await self._commands(("EVAL", batch[n].script.text, batch[n]) for n in missing)
         except REDIS_LOST as error:
             again = [error] * len(missing)
-        except asyncio.CancelledError:
-            for call in batch:
-                call.future.cancel()
-            raise
         for n, answer in zip(missing, again, strict=True):
             answers[n] = answer
 

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from redis.asyncio import Redis
 
 from core import keys
-from core.errors import StoreUnavailable
-from core.process.store_redis import REDIS_LOST
+from core.process.calls import redis_call
 
 # KEYS[1] the hash; ARGV: job, seconds after which it is late, seconds that the hash is kept.
 _NOTE = """
@@ -46,17 +45,13 @@ class Successes:
 
     async def note(self, job: str, late_after: float) -> None:
         """Now. Raises StoreUnavailable."""
-        try:
+        with redis_call:
             await self._redis.eval(_NOTE, 1, keys.JOBS, job, f"{late_after:g}", _KEPT_SECONDS)
-        except REDIS_LOST as error:
-            raise StoreUnavailable from error
 
     async def read(self) -> Mapping[str, LastSuccess]:
         """By job; one that never succeeded is missing. Raises StoreUnavailable."""
-        try:
+        with redis_call:
             now, flat = await self._redis.eval(_READ, 1, keys.JOBS)
-        except REDIS_LOST as error:
-            raise StoreUnavailable from error
         found = {}
         for job, value in zip(flat[::2], flat[1::2], strict=True):
             at, _, late_after = value.decode().partition("|")

@@ -3,7 +3,9 @@
 Everything else calls `Supervisor.spawn` or `Supervisor.run_forever` (supervisor.py), or one of the helpers here:
 
 * `beside` runs a task for as long as a block runs;
+* `within` gives a coroutine a limit, also one that swallows its cancel;
 * `first_of` races awaitables;
+* `awaited` is a task whose value somebody waits for;
 * `end` cancels tasks and waits for them, never without a limit: a library may swallow a cancel that meets the answer
   it was waiting for (redis-py does, and Python 3.11's `asyncio.wait_for`), and such a task goes on.
 """
@@ -13,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Coroutine
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import structlog
 from prometheus_client import Counter, Gauge
@@ -28,8 +30,10 @@ RUNNING = Gauge("onsale_tasks_running", "Background tasks under way", multiproce
 
 #: How long `end` waits, in seconds, unless it is told otherwise: a call to a store that hangs ends within three.
 END_SECONDS = 5.0
-#: A task that goes on is cancelled again after this long: the cancel may have been swallowed with an answer.
-_CANCEL_AGAIN_SECONDS: Final = 0.25
+
+
+class CancelledFromWithin(Exception):
+    """A coroutine ended as cancelled although nobody had cancelled it."""
 
 
 def first_word(name: str) -> str:
@@ -37,9 +41,14 @@ def first_word(name: str) -> str:
     return name.split(" ")[0]
 
 
+def awaited(name: str, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    """A task whose value somebody waits for, who also hears its exception."""
+    return asyncio.get_running_loop().create_task(coroutine, name=name)
+
+
 def watched(name: str, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
     """A task whose exception is logged and counted as soon as it ends. The caller keeps the reference and the end."""
-    task = asyncio.get_running_loop().create_task(coroutine, name=name)
+    task = awaited(name, coroutine)
     RUNNING.inc()
     task.add_done_callback(_ended)
     return task
@@ -62,25 +71,26 @@ def cancelled() -> bool:
 
 
 async def end(*tasks: asyncio.Future[Any] | None, within: float | None = None) -> int:
-    """Cancels, again and again, and waits until all are over or `within` (`END_SECONDS`) have passed.
+    """Cancels, and waits until all are over or `within` (`END_SECONDS`) have passed; half-way it cancels again.
 
+    Not earlier: a task that was cancelled may be giving back what it has, and a second cancel would stop that.
     Returns how many go on in spite of it; each of them is logged and counted. Never raises what a task raised.
     """
-    loop = asyncio.get_running_loop()
-    patience = END_SECONDS if within is None else within
-    deadline = loop.time() + patience
-    left = {task for task in tasks if task is not None and not task.done()}
-    while left:
-        for task in left:
-            task.cancel()
-        wait = min(_CANCEL_AGAIN_SECONDS, deadline - loop.time())
-        if wait <= 0:
-            break
-        _, left = await asyncio.wait(left, timeout=wait)
+    seconds = END_SECONDS if within is None else within
+    given = {task for task in tasks if task is not None}
+    left = {task for task in given if not task.done()}
+    for _ in range(2):
+        if left:
+            for task in left:
+                task.cancel()
+            _, left = await asyncio.wait(left, timeout=seconds / 2)
     for task in left:
         name = task.get_name() if isinstance(task, asyncio.Task) else "future"
         STUCK.labels(first_word(name)).inc()
-        log.error("task goes on although it was cancelled", task=name, seconds=patience)
+        log.error("task goes on although it was cancelled", task=name, seconds=seconds)
+    for task in given - left:
+        if not task.cancelled():
+            task.exception()  # looked at: asyncio would complain about an exception that nobody has seen
     return len(left)
 
 
@@ -89,15 +99,17 @@ async def within(seconds: float, name: str, coroutine: Coroutine[Any, Any, T]) -
 
     It runs as a task of its own for that: `asyncio.timeout` waits for ever for a body that swallows the cancel.
     """
-    task = asyncio.get_running_loop().create_task(coroutine, name=name)
+    task = awaited(name, coroutine)
     try:
         await asyncio.wait({task}, timeout=seconds)
         if not task.done():
             raise TimeoutError(f"{name} took longer than {seconds:g} s")
+        if task.cancelled():
+            # Not who waits was cancelled: a cancel that comes from within is a failure like another.
+            raise CancelledFromWithin(name)
         return task.result()
     finally:
         await end(task)
-        _looked_at(task)
 
 
 @contextlib.asynccontextmanager
@@ -121,11 +133,3 @@ async def first_of(*awaitables: Awaitable[T], timeout: float | None = None) -> a
         return next((one for one in racing if one.done()), None)
     finally:
         await end(*racing)
-        for one in racing:
-            _looked_at(one)
-
-
-def _looked_at(task: asyncio.Future[Any]) -> None:
-    """What it raised is nobody's any more: asyncio would complain about an exception that nobody has seen."""
-    if task.done() and not task.cancelled():
-        task.exception()

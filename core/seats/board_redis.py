@@ -7,6 +7,7 @@ import contextlib
 import random
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 import asyncpg
@@ -17,7 +18,8 @@ from core import audit_postgres as audit
 from core import keys
 from core.database import BACKGROUND_SECONDS, raw
 from core.errors import StoreUnavailable
-from core.process.store_redis import REDIS_LOST
+from core.process.calls import redis_call
+from core.process.once import Once
 from core.seats.board import STATE_OF_STATUS, BoardSnapshot, SeatState
 from core.seats.scripts_redis import BoardLost, SeatScripts
 from core.venue.event import Event
@@ -74,7 +76,7 @@ class BoardStore:
         self._redis = redis
         self._database = database
         self._scripts = scripts
-        self._building: dict[str, asyncio.Task[None]] = {}
+        self._building = Once[None]("board")
 
     async def snapshot(self, event: Event) -> BoardSnapshot:
         """The board and its version. With Redis away: what PostgreSQL knows, under version 0 (S16).
@@ -104,25 +106,15 @@ class BoardStore:
         One task of this process asks for all who wait: a crowd that meets a lost board makes few calls, not a crowd's.
         Who waits is refused in time (S16); the task goes on, and who comes again finds the board.
         """
-        building = self._building.get(event.slug)
-        if building is None:
-            building = self._building[event.slug] = asyncio.create_task(self._ensure(event), name=f"board {event.slug}")
-            building.add_done_callback(lambda done: self._built(event.slug, done))
-        # Shielded: who goes away does not stop it for the others.
         try:
-            await asyncio.wait_for(asyncio.shield(building), _PATIENCE_SECONDS)
+            await self._building(event.slug, partial(self._ensure, event), limit=_PATIENCE_SECONDS)
         except TimeoutError as error:
             raise StoreUnavailable(retry_after=2) from error
-
-    def _built(self, slug: str, done: asyncio.Task[None]) -> None:
-        del self._building[slug]
-        if not done.cancelled():
-            done.exception()  # told to those who wait; nobody waiting is no fault
 
     async def _ensure(self, event: Event) -> None:
         lock, token = keys.board_lock(event.slug), secrets.token_hex(16)
         deadline = asyncio.get_running_loop().time() + _REBUILD_WAIT_SECONDS
-        try:
+        with redis_call:
             while not await self._is_there(event):
                 if await self._redis.set(lock, token, nx=True, px=_REBUILD_LEASE_MS):
                     try:
@@ -133,8 +125,6 @@ class BoardStore:
                 if asyncio.get_running_loop().time() > deadline:
                     raise StoreUnavailable(retry_after=2)
                 await asyncio.sleep(0.05)
-        except REDIS_LOST as error:
-            raise StoreUnavailable(retry_after=2) from error
 
     async def _is_there(self, event: Event) -> bool:
         """Both keys: a Redis that evicts may have thrown away one of them."""

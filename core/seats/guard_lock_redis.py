@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from redis.asyncio import Redis
 
 from core import keys
-from core.errors import SeatTaken, StoreUnavailable
-from core.process.store_redis import REDIS_LOST
+from core.errors import SeatTaken
+from core.process.calls import redis_call
 from core.seats.basket import Basket
 from core.seats.board import SeatState
 from core.seats.scripts_redis import SeatScripts
@@ -41,14 +41,12 @@ class LockGuard:
 
 async def require_free(redis: Redis, event: Event, visitor: str, ordinals: Sequence[int]) -> None:
     """The check of the two guards that check in Python. Raises SeatTaken, StoreUnavailable."""
-    try:
+    with redis_call:
         async with redis.pipeline(transaction=False) as pipeline:
             for ordinal in ordinals:
                 pipeline.get(keys.seat_state(event.slug, ordinal))
                 pipeline.getrange(keys.board(event.slug), ordinal, ordinal)
             answers = await pipeline.execute()
-    except REDIS_LOST as error:
-        raise StoreUnavailable(retry_after=2) from error
     taken = []
     for ordinal, owner, byte in zip(ordinals, answers[::2], answers[1::2], strict=True):
         own = owner is not None and owner.startswith(visitor.encode() + b"|")

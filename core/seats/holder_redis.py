@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from redis.asyncio import Redis
 
 from core import keys
-from core.errors import StoreUnavailable
-from core.process.store_redis import REDIS_LOST
+from core.process.calls import redis_call
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +23,8 @@ class Holder:
 async def holder_of(redis: Redis, slug: str, ordinal: int) -> Holder | None:
     """None when nobody holds the seat. Raises StoreUnavailable."""
     key = keys.seat_state(slug, ordinal)
-    try:
+    with redis_call:
         state, ttl = await redis.get(key), await redis.pttl(key)
-    except REDIS_LOST as error:
-        raise StoreUnavailable(retry_after=2) from error
     if state is None:
         return None
     visitor, fence, mode = (state.decode() if isinstance(state, bytes) else state).split("|")

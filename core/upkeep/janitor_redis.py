@@ -10,8 +10,7 @@ import structlog
 from prometheus_client import Counter
 from redis.asyncio import Redis
 
-from core.errors import StoreUnavailable
-from core.process.store_redis import REDIS_LOST
+from core.process.calls import redis_call
 
 log = structlog.get_logger(__name__)
 
@@ -26,15 +25,13 @@ _DELETE = "if redis.call('PTTL', KEYS[1]) == -1 then return redis.call('DEL', KE
 async def delete_locks_without_ttl(redis: Redis, *, dry_run: bool = False) -> list[str]:
     """The names of the locks found, deleted unless `dry_run`. Raises StoreUnavailable."""
     found = []
-    try:
+    with redis_call:
         async for key in redis.scan_iter(match=_PATTERN, count=_PAGE):
             name = key.decode()
             if await redis.pttl(name) != -1:
                 continue
             if dry_run or await delete_lock_without_ttl(redis, name):
                 found.append(name)
-    except REDIS_LOST as error:
-        raise StoreUnavailable(retry_after=2) from error
     return found
 
 

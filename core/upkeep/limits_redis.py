@@ -14,7 +14,7 @@ from core import audit_postgres as audit
 from core import keys
 from core.clock import Clock
 from core.errors import StoreUnavailable
-from core.process.store_redis import REDIS_LOST
+from core.process.calls import redis_call
 from core.settings import Settings
 from core.upkeep.load_redis import LoadReadings, Reading, worst
 from core.venue.event import Event, SaleState
@@ -71,11 +71,9 @@ class Limits:
         cap = max(1, round(capacity * share)) if share else 0
         CAPACITY.set(capacity)
         SHARE.set(share)
-        try:
+        with redis_call:
             for event in on_sale:
                 await self._redis.set(keys.active_cap(event.slug), cap, px=int(self._settings.limits_seconds * 6000))
-        except REDIS_LOST as error:
-            raise StoreUnavailable(retry_after=2) from error
         if cap != self._last:
             await self._tell(cap, reason or "capacity", capacity)
             self._last = cap
@@ -86,10 +84,8 @@ class Limits:
         """
         if not on_sale:
             return
-        try:
+        with redis_call:
             cap = await self._redis.get(keys.active_cap(on_sale[0].slug))
-        except REDIS_LOST as error:
-            raise StoreUnavailable(retry_after=2) from error
         if cap is not None and int(cap) != self._last:
             self._last = int(cap)
             self._follower.begin_at(self._last / capacity)

@@ -16,8 +16,8 @@ from redis.asyncio import Redis
 from core import keys
 from core.clock import Clock
 from core.database import pool_of
-from core.errors import PaymentUnavailable, StoreUnavailable
-from core.process.store_redis import REDIS_LOST
+from core.errors import PaymentUnavailable
+from core.process.calls import redis_call
 from core.waiting_room.limit import Load
 
 POOL_IN_USE = Gauge(
@@ -87,22 +87,18 @@ class LoadReadings:
     async def publish(self) -> None:
         reading = self.read()
         body = orjson.dumps(reading)
-        try:
+        with redis_call:
             await self._redis.hset(keys.LOAD, self._process, body)
             await self._redis.expire(keys.LOAD, 3600)
-        except REDIS_LOST as error:
-            raise StoreUnavailable(retry_after=2) from error
 
     async def fresh(self) -> Sequence[Reading]:
         """The latest reading of each process that lives; those of dead ones are removed."""
         oldest = self._clock.now().timestamp() - _FRESH_SECONDS
-        try:
+        with redis_call:
             all_of_them = [Reading(**orjson.loads(body)) for body in (await self._redis.hvals(keys.LOAD))]
             stale = [reading.process for reading in all_of_them if reading.at < oldest]
             if stale:
                 await self._redis.hdel(keys.LOAD, *stale)
-        except REDIS_LOST as error:
-            raise StoreUnavailable(retry_after=2) from error
         return [reading for reading in all_of_them if reading.at >= oldest]
 
     def _pool_use(self) -> float:

@@ -11,7 +11,7 @@ import structlog
 from redis.asyncio import Redis, RedisCluster
 
 from core.errors import StoreUnavailable
-from core.process.store_redis import REDIS_LOST
+from core.process.calls import redis_call
 
 log = structlog.get_logger(__name__)
 
@@ -41,14 +41,12 @@ class NodeMemory:
 
 async def memory(redis: Redis) -> Sequence[NodeMemory]:
     """Of the one server, or of each master of a Cluster. Raises StoreUnavailable."""
-    try:
+    with redis_call:
         if isinstance(redis, RedisCluster):
             masters = redis.get_primaries()
             answers = {node.name: await redis.info(target_nodes=node) for node in masters}
         else:
             answers = {"redis": await redis.info()}
-    except REDIS_LOST as error:
-        raise StoreUnavailable(retry_after=2) from error
     return [node_memory(node, answer) for node, answer in answers.items()]
 
 

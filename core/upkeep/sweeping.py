@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 
 import structlog
@@ -10,6 +9,7 @@ from prometheus_client import Counter
 
 from core.clock import Clock
 from core.errors import StoreUnavailable
+from core.process.once import Once
 from core.venue.event import Event, SaleState
 from core.venue.event_store_postgres import EventStore
 from core.waiting_room.place import SweepReport
@@ -39,7 +39,7 @@ class Sweeping:
         self._clock = clock
         self._seconds = seconds
         self._known: Sequence[Event] = ()
-        self._reading: asyncio.Task[Sequence[Event]] | None = None
+        self._reading = Once[None]("events to sweep")
         # Closed sales that have been emptied: nothing happens to them until they open again.
         self._finished: set[int] = set()
 
@@ -49,8 +49,13 @@ class Sweeping:
         An event whose sweep fails keeps no other one from its own; the failure is raised where none succeeded.
         """
         ends = self._clock.monotonic() + self._seconds
-        await self._look()
-        turn, swept, failure = list(self._known), 0, None
+        failure: Exception | None = None
+        try:
+            await self._look()
+        except Exception as error:
+            # A defect in the reading of events: those that are known are swept nevertheless.
+            failure = error
+        turn, swept = list(self._known), 0
         while turn:
             more = []
             for event in turn:
@@ -72,19 +77,13 @@ class Sweeping:
 
     async def _look(self) -> None:
         """Which events there are. A read that takes long goes on while the events known before are swept."""
-        if self._reading is None:
-            self._reading = asyncio.create_task(self._read(), name="events to sweep")
-        done, _ = await asyncio.wait({self._reading}, timeout=_PATIENCE_SECONDS)
-        if not done:
-            return
-        reading, self._reading = self._reading, None
         try:
-            self._known = reading.result()
-        except StoreUnavailable:
+            await self._reading("all", self._read, limit=_PATIENCE_SECONDS)
+        except (StoreUnavailable, TimeoutError):
             log.warning("sweeping the events known last: PostgreSQL is away")
 
-    async def _read(self) -> Sequence[Event]:
-        return await self._events.list()
+    async def _read(self) -> None:
+        self._known = await self._events.list()
 
     async def _sweep(self, event: Event) -> bool:
         """True when there is more to do."""

@@ -33,8 +33,8 @@ class Event:
     """Immutable; a changed sale is a new `Event` from the store.
 
     `prices` maps a category's name to an amount in the currency's minor unit (KRW has none: 15000 is 15,000 won).
-    `hold_seconds` is in seconds, `active_limit` in visitors, `max_seats` in seats of one visitor;
-    `fees`: what giving tickets back costs.
+    `hold_seconds` is in seconds, `active_limit` in visitors, `max_seats` in seats of one visitor.
+    `time_zone` is IANA's name of the zone that the performance is in; `fees`: what giving tickets back costs.
     """
 
     id: int
@@ -52,6 +52,7 @@ class Event:
     max_seats: int
     seat_count: int
     plan_digest: str
+    time_zone: str = "UTC"
     fees: Sequence[FeeLine] = DEFAULT_FEES
 
     def sale_state(self, now: datetime) -> SaleState:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import math
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -15,6 +16,7 @@ import databases
 from core.clock import Clock
 from core.database import raw
 from core.errors import CurrencyNotTaken, EventExists, EventNotFound, InvalidRequest, StoreUnavailable
+from core.process.once import Once
 from core.venue.event import Event, SaleStatus
 from core.venue.fees import fee_table
 from core.venue.new_event import NewEvent, check_new_event, check_sale
@@ -35,10 +37,10 @@ _PATIENCE_SECONDS = 0.5
 
 _COLUMNS = (
     "id, slug, name, status, paused, opens_at, closes_at, starts_at, currency, prices, active_limit, hold_seconds, "
-    "max_seats, seat_count, plan_digest, fee_table"
+    "max_seats, seat_count, plan_digest, fee_table, time_zone"
 )
 _CHANGEABLE = frozenset(
-    {"name", "active_limit", "paused", "hold_seconds", "max_seats", "opens_at", "closes_at", "starts_at"}
+    {"name", "active_limit", "paused", "hold_seconds", "max_seats", "opens_at", "closes_at", "starts_at", "time_zone"}
 )
 
 
@@ -46,6 +48,14 @@ _CHANGEABLE = frozenset(
 class _Cached:
     event: Event
     until: float
+
+
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+class LoadedPlan:
+    """A plan and the body of `GET /api/events/{slug}/plan`. What is made of it may live as long as it is kept."""
+
+    plan: SeatPlan
+    body: bytes
 
 
 class EventStore:
@@ -60,24 +70,20 @@ class EventStore:
         self._clock = clock
         self._cache: dict[str, _Cached] = {}
         self._slugs: dict[int, str] = {}
-        self._reads: dict[str, asyncio.Task[Event]] = {}
-        self._plans: dict[str, tuple[SeatPlan, bytes]] = {}
-        self._building = asyncio.Lock()
+        self._reads = Once[Event]("event")
+        self._plans: OrderedDict[str, LoadedPlan] = OrderedDict()
+        self._loads = Once[LoadedPlan]("plan")
 
     async def get(self, slug: str) -> Event:
         """Raises EventNotFound. While PostgreSQL is away or slow, the last known event is given."""
         cached = self._cache.get(slug)
         if cached is not None and self._clock.monotonic() < cached.until:
             return cached.event
-        read = self._reads.get(slug)
-        if read is None:
-            read = asyncio.create_task(self._read(slug), name=f"event {slug[:64]}")
-            self._reads[slug] = read
-            read.add_done_callback(lambda task: self._finished(slug, task))
+        read = partial(self._read, slug)
         if cached is None:
-            return await asyncio.shield(read)
+            return await self._reads(slug, read)
         try:
-            return await asyncio.wait_for(asyncio.shield(read), _PATIENCE_SECONDS)
+            return await self._reads(slug, read, limit=_PATIENCE_SECONDS)
         except (TimeoutError, StoreUnavailable):
             cached.until = self._clock.monotonic() + CACHE_SECONDS
             return cached.event
@@ -109,8 +115,8 @@ class EventStore:
             try:
                 row = await connection.fetchrow(
                     "INSERT INTO events (slug, name, status, opens_at, closes_at, starts_at, currency, prices, "  # noqa: S608
-                    "active_limit, hold_seconds, max_seats, seat_count, plan_digest, plan) "
-                    f"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) RETURNING {_COLUMNS}",
+                    "active_limit, hold_seconds, max_seats, seat_count, plan_digest, plan, time_zone) "
+                    f"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) RETURNING {_COLUMNS}",
                     new.slug,
                     new.name.strip(),
                     new.status.value,
@@ -125,6 +131,7 @@ class EventStore:
                     len(plan.seats),
                     digest(body),
                     document,
+                    new.time_zone,
                     timeout=60,
                 )
             except asyncpg.UniqueViolationError:
@@ -146,7 +153,7 @@ class EventStore:
         return await self._change(slug, {"status": status.value})
 
     async def update(self, slug: str, /, **changes: Any) -> Event:
-        """Changes name, active_limit, paused, hold_seconds, max_seats, opens_at, closes_at, starts_at.
+        """Changes name, active_limit, paused, hold_seconds, max_seats, opens_at, closes_at, starts_at, time_zone.
 
         Raises EventNotFound, InvalidRequest.
         """
@@ -159,11 +166,20 @@ class EventStore:
 
     async def plan(self, event: Event) -> SeatPlan:
         """The event's seats in ordinal order."""
-        return (await self._load_plan(event))[0]
+        return (await self.loaded_plan(event)).plan
 
     async def plan_json(self, event: Event) -> bytes:
         """The body of `GET /api/events/{slug}/plan`; `event.plan_digest` is its ETag."""
-        return (await self._load_plan(event))[1]
+        return (await self.loaded_plan(event)).body
+
+    async def loaded_plan(self, event: Event) -> LoadedPlan:
+        """Plan and body; the `KEPT_PLANS` asked for last are kept, and each is read and built once for all who ask."""
+        kept = self._plans.get(event.plan_digest)
+        if kept is None:
+            kept = await self._loads(event.plan_digest, partial(self._load_plan, event))
+        if event.plan_digest in self._plans:
+            self._plans.move_to_end(event.plan_digest)
+        return kept
 
     async def prices(self, event: Event) -> Sequence[int]:
         """Each seat's price by ordinal, in the currency's minor unit."""
@@ -210,6 +226,7 @@ class EventStore:
                         "active_limit",
                         "hold_seconds",
                         "max_seats",
+                        "time_zone",
                     )
                 }
             )
@@ -234,31 +251,17 @@ class EventStore:
         self._slugs[event.id] = event.slug
         return event
 
-    def _finished(self, slug: str, read: asyncio.Task[Event]) -> None:
-        self._reads.pop(slug, None)
-        # Retrieved here, so that a failure nobody waits for any more is not reported as "never retrieved".
-        with contextlib.suppress(asyncio.CancelledError):
-            read.exception()
-
-    async def _load_plan(self, event: Event) -> tuple[SeatPlan, bytes]:
-        """The plan and its body; the `KEPT_PLANS` built last are kept."""
-        kept = self._plans.get(event.plan_digest)
-        if kept is not None:
-            return kept
-        async with self._building:  # one builds, the others find it done
-            kept = self._plans.get(event.plan_digest)
-            if kept is not None:
-                return kept
-            async with raw(self._database) as connection:
-                document = await connection.fetchval("SELECT plan FROM events WHERE id = $1", event.id, timeout=60)
-            if document is None:
-                raise EventNotFound()
-            plan = await asyncio.to_thread(build_plan, document)
-            built = plan, await asyncio.to_thread(plan_body, plan, event.prices)
-            while len(self._plans) >= KEPT_PLANS:
-                del self._plans[next(iter(self._plans))]
-            self._plans[event.plan_digest] = built
-            return built
+    async def _load_plan(self, event: Event) -> LoadedPlan:
+        async with raw(self._database) as connection:
+            document = await connection.fetchval("SELECT plan FROM events WHERE id = $1", event.id, timeout=60)
+        if document is None:
+            raise EventNotFound()
+        plan = await asyncio.to_thread(build_plan, document)
+        loaded = LoadedPlan(plan, await asyncio.to_thread(plan_body, plan, event.prices))
+        self._plans[event.plan_digest] = loaded
+        if len(self._plans) > KEPT_PLANS:
+            self._plans.popitem(last=False)
+        return loaded
 
 
 def _prepare_plan(new: NewEvent, data: bytes) -> tuple[dict[str, Any], SeatPlan, bytes]:

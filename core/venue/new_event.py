@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from babel.numbers import get_currency_precision, list_currencies
-
+from core.currency import MINOR_DIGITS, minor_digits
 from core.errors import InvalidRequest
 from core.venue.event import SaleStatus
+from core.venue.event_name import what_is_wrong
+from core.venue.event_time import check_zone
 from core.venue.seat_plan import SeatPlan
 
 #: A slug is part of addresses and of Redis keys (inside a hash tag, so no braces).
@@ -36,6 +37,7 @@ class NewEvent:
     active_limit: int = 100
     hold_seconds: int = 300
     max_seats: int = 4
+    time_zone: str = "UTC"
 
 
 def check_slug(slug: str) -> None:
@@ -47,9 +49,9 @@ def check_slug(slug: str) -> None:
 
 
 def check_currency(currency: str) -> None:
-    """Raises InvalidRequest unless it is an ISO 4217 code that Babel knows."""
-    if currency not in list_currencies():
-        hint = f": did you mean {currency.upper()}?" if currency.upper() in list_currencies() else ""
+    """Raises InvalidRequest unless it is an ISO 4217 code of money."""
+    if currency not in MINOR_DIGITS:
+        hint = f": did you mean {currency.upper()}?" if currency.upper() in MINOR_DIGITS else ""
         raise _wrong("currency", f"{currency[:20]!r} is not an ISO 4217 currency code such as KRW or EUR{hint}")
 
 
@@ -62,10 +64,12 @@ def check_sale(
     active_limit: int,
     hold_seconds: int,
     max_seats: int,
+    time_zone: str,
 ) -> None:
     """The rules for what may be changed later as well. Raises InvalidRequest."""
-    if not name.strip() or len(name) > 200 or not name.isprintable():
-        raise _wrong("name", "the event needs a name of 1 to 200 printable characters")
+    if (wrong := what_is_wrong(name)) is not None:
+        raise _wrong("name", wrong)
+    check_zone(time_zone)
     for what, moment in (("opens_at", opens_at), ("closes_at", closes_at), ("starts_at", starts_at)):
         if moment is not None and moment.tzinfo is None:
             raise _wrong(what, f"{what} has no time zone")
@@ -94,7 +98,7 @@ def check_prices(prices: Mapping[str, int], plan: SeatPlan, currency: str) -> No
         raise _wrong([f"prices.{name}" for name in missing], f"no price for {_named(missing)}", categories=missing)
     for name, amount in prices.items():
         if not 0 <= amount <= MAX_PRICE:
-            digits = get_currency_precision(currency)
+            digits = minor_digits(currency)
             raise _wrong(
                 f"prices.{name}",
                 f"the price of {name!r} must be between 0 and {MAX_PRICE} "
@@ -114,6 +118,7 @@ def check_new_event(new: NewEvent, plan: SeatPlan) -> None:
         active_limit=new.active_limit,
         hold_seconds=new.hold_seconds,
         max_seats=new.max_seats,
+        time_zone=new.time_zone,
     )
     check_prices(new.prices, plan, new.currency)
 

@@ -7,20 +7,17 @@ from collections.abc import Sequence
 from redis.asyncio import Redis
 
 from core import keys
-from core.errors import StoreUnavailable
-from core.process.store_redis import REDIS_LOST
+from core.process.calls import redis_call
 
 
 async def sizes(redis: Redis, slugs: Sequence[str]) -> list[tuple[int, int]]:
     """(waiting, active) of each event. Raises StoreUnavailable."""
     if not slugs:
         return []
-    try:
+    with redis_call:
         async with redis.pipeline(transaction=False) as pipeline:
             for slug in slugs:
                 pipeline.zcard(keys.waiting_queue(slug))
                 pipeline.zcard(keys.active_users(slug))
             counts = await pipeline.execute()
-    except REDIS_LOST as error:
-        raise StoreUnavailable(retry_after=2) from error
     return list(zip(counts[::2], counts[1::2], strict=True))

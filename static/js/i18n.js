@@ -61,25 +61,30 @@ export const counted = (key, count, values = {}) => t(key, { count, number: numb
 /** @param {number} value */
 export const number = (value) => new Intl.NumberFormat(language).format(value);
 
-// Currencies whose minor unit is not a hundredth, as the server counts it (Babel's CLDR). Engines do not agree: Firefox
-// and Safari give the Albanian lek two decimals, Chromium none.
-const DECIMALS = {
-  0:
-    "ADP AFN ALL BIF BYR CLP DJF ESP GNF IQD IRR ISK ITL JPY KMF KPW KRW LAK LBP LUF MGA MGF MMK MRO PYG RSD RWF SLL " +
-    "SOS STD SYP TMM TRL UGX UYI VND VUV XAF XOF XPF YER ZMK ZWD",
-  3: "BHD JOD KWD LYD OMR TND",
-  4: "CLF UYW",
-};
 /** @type {Map<string, number>} */
-const DECIMALS_OF = new Map(
-  Object.entries(DECIMALS).flatMap(([digits, codes]) => codes.split(" ").map((code) => [code, Number(digits)])),
-);
+const digitsOf = new Map();
 
 /**
- * Decimal places of a currency's minor unit: 2 for EUR, 0 for KRW.
+ * What the server says about currencies: code -> decimal places of the minor unit (ISO 4217). Engines' own tables differ
+ * from it and from each other.
+ * @param {Record<string, number>} table
+ */
+export function learnCurrencies(table) {
+  for (const [currency, digits] of Object.entries(table)) digitsOf.set(currency, digits);
+}
+
+/** The currencies that the server has told of. */
+export const knownCurrencies = () => [...digitsOf.keys()];
+
+/**
+ * Decimal places of a currency's minor unit: 2 for EUR, 0 for KRW. Throws for one that the server has not told of.
  * @param {string} currency
  */
-export const decimals = (currency) => DECIMALS_OF.get(currency) ?? 2;
+export function decimals(currency) {
+  const digits = digitsOf.get(currency);
+  if (digits === undefined) throw new RangeError(`the server has said nothing about ${currency}`);
+  return digits;
+}
 
 /**
  * `amount` in the currency's minor unit: 1500, "EUR" -> "€15.00"; 15000, "KRW" -> "₩15,000".
@@ -100,11 +105,26 @@ export function money(amount, currency) {
 }
 
 /**
- * A moment (Date or ISO string) in the reader's own time zone.
- * @param {string | Date} value
+ * A moment as the event's clocks show it, with the place, as the server writes it (core/languages.py):
+ * "Saturday, 10 October 2026, 19:30 (Berlin)".
+ * @param {string} value ISO 8601
+ * @param {string} zone IANA's name
  */
-export function moment(value) {
-  return new Intl.DateTimeFormat(language, { dateStyle: "full", timeStyle: "short" }).format(new Date(value));
+export function moment(value, zone) {
+  /** @type {Intl.DateTimeFormatOptions} */
+  const format = {
+    timeZone: zone,
+    weekday: "long",
+    year: "numeric",
+    month: "long",
+    day: "numeric",
+    hour: "2-digit",
+    minute: "2-digit",
+    hourCycle: "h23",
+  };
+  const parts = new Intl.DateTimeFormat(language, format).formatToParts(new Date(value));
+  const of = Object.fromEntries(parts.map((part) => [part.type, part.value]));
+  return t("time.moment", { ...of, place: zone.slice(zone.lastIndexOf("/") + 1).replaceAll("_", " ") });
 }
 
 /**

@@ -114,6 +114,7 @@ async function learnEvent() {
   try {
     const { body } = await api.event();
     tick();
+    i18n.learnCurrencies({ [body.currency]: body.minor_digits });
     dispatch({ type: "event", event: body });
     await learnBoard();
     if (store.state.connection !== "online") {

@@ -18,6 +18,7 @@ from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.webkitgtk.service import Service as WebKitDriver
 
 from tests.debian_tools import script, tool
+from tests.waits import PATIENCE
 
 #: English, whatever the machine speaks.
 _ENGLISH = {"LANG": "C.UTF-8", "LANGUAGE": "en_GB"}
@@ -33,6 +34,7 @@ def firefox(folder: Path) -> Iterator[WebDriver]:
     service = GeckoDriver(script("geckodriver.sh"), log_output=str(folder / "geckodriver.log"))
     driver = webdriver.Firefox(options=options, service=service)
     try:
+        driver.set_script_timeout(PATIENCE)
         driver.set_window_size(*SIZE)
         yield driver
     finally:
@@ -48,6 +50,7 @@ def webkit(folder: Path) -> Iterator[WebDriver]:
         service = WebKitDriver(path, log_output=str(folder / "webkit.log"), env=environment)
         driver = webdriver.WebKitGTK(options=webdriver.WebKitGTKOptions(), service=service)
         try:
+            driver.set_script_timeout(PATIENCE)
             driver.set_window_size(*SIZE)
             yield driver
         finally:

@@ -25,15 +25,15 @@ from core.process.supervisor import Supervisor
 from core.runtime import Runtime
 from core.settings import Settings
 from core.venue.event import Event
-from tests.booking import Entry, check_books, rows, until
+from tests.booking import Entry, check_books, rows
 from tests.booking import open_payments as payments_left
 from tests.chaos import cashier
 from tests.contract.store_proxy import StoreProxy, behind_proxies
 from tests.payment_servers import Simulator, simulator
+from tests.waits import PATIENCE, until
 
 #: How long a store or a provider is away: longer than the process waits for an answer.
 AWAY_SECONDS = 1.0
-PATIENCE_SECONDS = 60.0
 
 #: The provider has charged, and its answer is on the way: seen in its ledger, not in the process.
 CHARGING = "charge under way"
@@ -120,7 +120,7 @@ class Process:
 
     async def says(self, beginning: str) -> None:
         """Waits until it has said a line that begins so; `refused` is a failure of the test."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(PATIENCE):
             while not any(line.startswith(beginning) for line in self._said):
                 line = (await self._lines.readline()).decode().strip()
                 if line.startswith("refused ") or not line:
@@ -221,7 +221,7 @@ async def play(at: Stage, event: Event, case: Case, folder: Path) -> Told:
     )
     try:
         if case.step == CHARGING:
-            await until(lambda: at.books.ledger(case.provider), PATIENCE_SECONDS)
+            await until(lambda: at.books.ledger(case.provider))
         else:
             await process.says(f"at {case.step}")
         away = await _break(at, case, process)
@@ -241,11 +241,11 @@ async def play(at: Stage, event: Event, case: Case, folder: Path) -> Told:
             await other.finish_due()
             return not await payments_left(at.runtime, event)
 
-        await until(nothing_left, PATIENCE_SECONDS)
+        await until(nothing_left)
         if fault is Fault.KILLED and case.cancels:
             (row,) = await rows(at.runtime, "SELECT id FROM reservations WHERE event_id = $1", event.id)
             await other.cancel(row["id"], "buyer")
-            await until(nothing_left, PATIENCE_SECONDS)
+            await until(nothing_left)
         await _examine(at, event, told)
     except (AssertionError, TimeoutError, OnsaleError) as error:
         told.wrong = f"{type(error).__name__}: {error}".splitlines()[0]

@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from core import keys
 from core.embedded import Engines
-from core.process.probes import Probes
+from core.process.once import Once
 from core.runtime import Runtime, open_runtime
 from core.settings import Settings
 from core.venue.event import SaleStatus
@@ -24,11 +24,10 @@ from tests.booking import rows
 from tests.conftest import MakeEvent
 from tests.contract.api_client import Api, open_client
 from tests.contract.store_proxy import behind_proxies
+from tests.waits import PATIENCE
 from web import health
 from web.app import create_app
 from web.schemas import ComponentHealth, Health
-
-PATIENCE = 90
 
 
 async def test_health_in_one_call(nobody: Api, visitor: Api, other: Api, make_event: MakeEvent) -> None:
@@ -74,7 +73,7 @@ async def test_what_fails_says_the_kind_of_fault_only(runtime: Runtime) -> None:
     async def refused(_: Runtime) -> ComponentHealth:
         raise ConnectionRefusedError("postgresql://admin:hunter2@10.0.0.7/")
 
-    found = await health.examine(runtime, Probes(), {"database": refused})
+    found = await health.examine(runtime, Once[Any]("probe"), {"database": refused})
     assert found.components["database"].detail == {"error": "ConnectionRefusedError"}
 
 
@@ -85,7 +84,7 @@ async def test_checks_run_at_once_and_have_a_limit(runtime: Runtime) -> None:
 
     # One after the other they would take twice as long as this allows.
     async with asyncio.timeout(PATIENCE):
-        found = await health.examine(runtime, Probes(), dict.fromkeys(map(str, range(900)), never), limit=0.2)
+        found = await health.examine(runtime, Once[Any]("probe"), dict.fromkeys(map(str, range(900)), never), limit=0.2)
     assert {one.status for one in found.components.values()} == {"DOWN"}
 
 
@@ -105,7 +104,7 @@ async def test_a_feed_that_stands_still_while_the_stores_answer_is_named(
     )
 
     async def asked() -> Health:
-        return await health.examine(runtime, Probes(), health.checks_of(live))
+        return await health.examine(runtime, Once[Any]("probe"), health.checks_of(live))
 
     assert (await asked()).components["feeds"].status == "UP"
     event = await make_event()
@@ -134,7 +133,7 @@ async def test_a_store_that_hangs_is_asked_once(runtime: Runtime) -> None:
         await answers.wait()
         return ComponentHealth(status="UP")
 
-    probes = Probes()
+    probes = Once[Any]("probe")
     for _ in range(3):
         assert (await health.examine(runtime, probes, {"database": slow}, limit=0.05)).status == "DOWN"
     assert asked == 1

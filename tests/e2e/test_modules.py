@@ -11,10 +11,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from babel.numbers import get_currency_precision, list_currencies
 from playwright.async_api import Browser, Page, Route
 
+from core import languages
+from core.currency import MINOR_DIGITS
+from core.venue.event_name import what_is_wrong
 from tests.e2e.conftest import Server
+from tests.money import WRITTEN, figures
+from tests.unit.test_event_name import REFUSED, TAKEN
 
 FOLDER = Path(__file__).parent / "modules"
 CASES = [
@@ -50,15 +54,25 @@ async def test_module(page: Page, file: str, name: str) -> None:
     )
 
 
-async def test_money_has_the_servers_decimals_in_every_currency(page: Page) -> None:
-    """What a buyer reads in the browser is what the e-mail says: both count the same minor unit."""
-    ours = await page.evaluate(
-        """async () => {
-            const { decimals } = await import("/static/js/i18n.js");
-            return Object.fromEntries(Intl.supportedValuesOf("currency").map((code) => [code, decimals(code)]));
-        }"""
-    )
-    known = list_currencies()
-    assert {code: digits for code, digits in ours.items() if code in known} == {
-        code: get_currency_precision(code) for code in ours if code in known
+async def test_money_is_written_with_the_servers_digits_in_every_currency(page: Page) -> None:
+    """What a buyer reads in the browser is what the e-mail says: both count ISO 4217's minor unit."""
+    ours = await page.evaluate(WRITTEN, dict(MINOR_DIGITS))
+    assert {code: figures(text) for code, text in ours.items()} == {
+        code: figures(languages.money("en", 1234567, code)) for code in MINOR_DIGITS
     }
+
+
+@pytest.mark.parametrize("name", [*TAKEN, *REFUSED, " ", "\u200d", "a" * 200, "a" * 201, "😀" * 200])
+async def test_the_form_and_the_server_have_one_rule_for_names(page: Page, name: str) -> None:
+    wrong = await page.evaluate(
+        """async (units) => {
+            const { faults } = await import("/static/js/ops/sale_fields.js");
+            return faults({ name: String.fromCharCode(...units) }).get("name") ?? null;
+        }""",
+        # As UTF-16: half a character would not come through as text.
+        list(memoryview(name.encode("utf-16-le", "surrogatepass")).cast("H")),
+    )
+    server = what_is_wrong(name)
+    assert (wrong is None) == (server is None), server
+    if server and (named := re.search(r"has (U\+\w+) .* at character (\d+)", server)):
+        assert wrong == f"name_character:{named[1]}:{named[2]}"

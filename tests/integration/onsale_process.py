@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,7 @@ import psutil
 
 from cli.main import run
 from core.settings import Settings, variable_name
-
-# Generous: the machine may be busy with other things.
-PATIENCE_SECONDS = 120.0
+from tests.waits import PATIENCE, wait_until
 
 
 def environment(**settings: str) -> dict[str, str]:
@@ -38,7 +36,7 @@ def onsale(*arguments: str | Path, **settings: str) -> subprocess.CompletedProce
         env=environment(**settings),
         capture_output=True,
         text=True,
-        timeout=PATIENCE_SECONDS,
+        timeout=PATIENCE,
     )
 
 
@@ -62,14 +60,6 @@ def onsale_here(*arguments: str | Path, **settings: str) -> subprocess.Completed
                 signal.signal(number, handler)
     assert code is None or isinstance(code, int)
     return subprocess.CompletedProcess(arguments, code or 0, output.getvalue(), errors.getvalue())
-
-
-def until(condition: Callable[[], bool], what: str) -> None:
-    """Waits for a condition; fails with `what` was awaited."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {PATIENCE_SECONDS:.0f} s in vain: {what}"
-        time.sleep(0.05)
 
 
 class Serving:
@@ -111,7 +101,7 @@ class Serving:
     def end(self, number: signal.Signals = signal.SIGINT) -> int:
         """Sends the signal and waits; the exit code."""
         self.process.send_signal(number)
-        return self.process.wait(PATIENCE_SECONDS)
+        return self.process.wait(PATIENCE)
 
 
 @contextmanager
@@ -128,7 +118,7 @@ def serving(folder: Path, *arguments: str, **settings: str) -> Iterator[Serving]
         )
     running = Serving(process, output, errors)
     try:
-        until(lambda: "Ctrl-C" in running.output or process.poll() is not None, "the address of the server")
+        wait_until(lambda: "Ctrl-C" in running.output or process.poll() is not None, "the address of the server")
         assert process.poll() is None, running.errors
         yield running
     finally:

@@ -29,8 +29,8 @@ from tests.conftest import small_plan
 from tests.own_database import own_database
 from tests.payment_servers import Simulator, a_charge, simulator
 from tests.topologies import single
+from tests.waits import PATIENCE
 
-PATIENCE = 90
 POOL = 3
 FULL = 40
 #: Above anything that a machine can read: what a test does not load must not decide it.

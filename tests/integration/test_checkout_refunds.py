@@ -14,7 +14,7 @@ from core.diagnosis.diagnose import Question
 from core.diagnosis.finding import Cause
 from core.diagnosis.health_check import HealthCheck
 from core.errors import ReservationNotFound
-from core.process.probes import Probes
+from core.process.once import Once
 from core.process.successes_redis import Successes
 from core.runtime import Runtime
 from core.venue.event import Event
@@ -38,7 +38,7 @@ async def bought(at: Desk, event: Event) -> Any:
 
 async def figure(runtime: Runtime) -> float:
     """What Prometheus reads."""
-    text = bytes((await exposition(runtime, Probes())).body).decode()
+    text = bytes((await exposition(runtime, Once[Any]("probe"))).body).decode()
     return float(text.split("\nonsale_refunds_need_person ")[1].split()[0])
 
 

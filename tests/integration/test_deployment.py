@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -27,17 +28,17 @@ from core.embedded import Engines
 from core.seats.board import SeatState
 from tests.conftest import small_plan
 from tests.debian_tools import ROOT, tool
-from tests.integration.onsale_process import Serving, environment, onsale, see_off, serving, until
+from tests.integration.onsale_process import Serving, environment, onsale, see_off, serving
 from tests.kafka_broker import RunningKafka
 from tests.live_server import LiveServer
 from tests.own_database import own_database
-from tests.topologies import free_port, single
+from tests.topologies import HIGHEST_PORT, single
+from tests.waits import PATIENCE, free_port, until, wait_until
 from web.security import Visitors
 
 SECRET = "a-secret-of-all-processes"
 OPERATOR = "operators-of-this-test"
 SLUG = "gala"
-PATIENCE = 90.0
 
 
 @dataclass
@@ -82,6 +83,10 @@ def program(command: list[str], log: Path, env: dict[str, str]) -> Iterator[subp
         see_off(process)
 
 
+def _answers_or_ended(url: str, process: subprocess.Popen[bytes]) -> bool:
+    return process.poll() is not None or answers(url)
+
+
 def answers(url: str) -> bool:
     with contextlib.suppress(httpx.HTTPError):
         return httpx.get(url, timeout=5).is_success
@@ -95,7 +100,7 @@ async def installation(
     haproxy = tool("haproxy", "haproxy")
     tmp_path = tmp_path_factory.mktemp("installation")
     running_kafka.prepare("ticket.reservations", "ticket.reservations.dlq")
-    port, status, worker_port = free_port(), free_port(), free_port()
+    port, status, worker_port = free_port(HIGHEST_PORT), free_port(HIGHEST_PORT), free_port(HIGHEST_PORT)
     async with own_database(stores.database_url) as database_url:
         with contextlib.ExitStack() as stack:
             valkey = stack.enter_context(single("--maxmemory", "256mb", "--maxmemory-policy", "noeviction"))
@@ -133,7 +138,7 @@ async def installation(
             assert made.returncode == 0, made.stderr
 
             def serve(name: str) -> Web:
-                folder, web_port = tmp_path / name, free_port()
+                folder, web_port = tmp_path / name, free_port(HIGHEST_PORT)
                 folder.mkdir()
                 started = serving(folder, PORT=str(web_port), ONSALE_DATA=str(folder), **settings)
                 return Web(stack.enter_context(started), web_port)
@@ -162,7 +167,7 @@ async def installation(
                 program([haproxy, "-db", "-f", config], tmp_path / "haproxy.log", places)
             )
             for url, process in starting.items():
-                await asyncio.to_thread(until, lambda u=url, p=process: p.poll() is not None or answers(u), url)  # type: ignore[misc]
+                await asyncio.to_thread(wait_until, partial(_answers_or_ended, url, process), url)
                 assert process.poll() is None, [log.read_text() for log in tmp_path.glob("*.log")]
             yield Installation(
                 port=port,
@@ -183,15 +188,6 @@ def figure(url: str, name: str, **labels: str) -> float:
         for sample in family.samples
         if sample.name == name and labels.items() <= sample.labels.items()
     )
-
-
-async def eventually(what: str, condition: Callable[[], Awaitable[bool]]) -> None:
-    try:
-        async with asyncio.timeout(PATIENCE):
-            while not await condition():
-                await asyncio.sleep(0.1)
-    except TimeoutError:
-        raise AssertionError(f"never happened: {what}") from None
 
 
 class Buyer:
@@ -231,7 +227,7 @@ class Buyer:
             assert status in ("PAYING", "CONFIRMED"), status
             return status == "CONFIRMED"
 
-        await eventually(f"reservation {id} confirmed", is_confirmed)
+        await until(is_confirmed, f"reservation {id} confirmed")
 
 
 def kill_web(web: Web) -> None:
@@ -277,7 +273,7 @@ async def test_prometheus_sees_this_installation_with_its_own_rules(installation
         "provider:8080": installation.provider.address,
         "worker:8081": f"127.0.0.1:{installation.worker_port}",
     }
-    port = free_port()
+    port = free_port(HIGHEST_PORT)
     for scrape in config["scrape_configs"]:
         for each in scrape["static_configs"]:
             each["targets"] = [places.get(target, f"127.0.0.1:{port}") for target in each["targets"]]
@@ -311,7 +307,7 @@ async def test_prometheus_sees_this_installation_with_its_own_rules(installation
                 f'max(onsale_active_limit{{event="{SLUG}"}}) == 100',
                 "onsale_database_pool_in_use / onsale_database_pool_size <= 1",
             ):
-                await eventually(query, lambda query=query: _is_there(found, query))  # type: ignore[misc]
+                await until(partial(_is_there, found, query), query)
             groups = (await client.get("/rules")).json()["data"]["groups"]
             rules = [rule for group in groups for rule in group["rules"]]
             assert len(rules) > 25
@@ -380,7 +376,7 @@ async def test_a_sale_behind_a_balancer_survives_a_web_server(installation: Inst
         assert (await buyer_channel.ask("hold", seats=[7]))["type"] == "held"
         await watcher.until_seat(7, SeatState.HELD)
         second = await buyer.pay("second", at=victim.url)
-        await eventually("the second charge", lambda: _is_charged(provider, second["id"]))
+        await until(partial(_is_charged, provider, second["id"]), "the second charge")
         assert await buyer.status(second["id"]) == "PAYING"
         kill_web(victim)
         assert await buyer_channel.close_code() == 1006
@@ -397,7 +393,7 @@ async def test_a_sale_behind_a_balancer_survives_a_web_server(installation: Inst
             assert (await buyer.pay("second"))["id"] == second["id"]
 
         for each in (first, second):
-            await eventually("the e-mail", lambda id=each["id"]: _mail_names(installation.worker_mail, id))  # type: ignore[misc]
+            await until(partial(_mail_names, installation.worker_mail, each["id"]), "the e-mail")
         charges = (await provider.get("/ledger")).json()
         kept = [_reservation(row) for row in charges if row["charged"] and not row["cancelled"]]
         assert sorted(kept) == sorted((first["id"], second["id"]))

@@ -24,7 +24,8 @@ from cli import serving
 from core.embedded import EmbeddedValkey, Engines, engines
 from core.errors import StartupError
 from core.settings import Settings
-from tests.integration.onsale_process import onsale, processes_with, until
+from tests.integration.onsale_process import onsale, processes_with
+from tests.waits import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +51,7 @@ def postgres_pid(folder: Path) -> int:
 def kill(pid: int) -> None:
     process = psutil.Process(pid)
     process.kill()
-    until(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE, "the end of the engine")
+    wait_until(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE, "the end of the engine")
 
 
 def assert_both_answer(started: Engines) -> None:
@@ -80,7 +81,7 @@ def test_an_engine_that_died_is_started_again(folder: Path) -> None:
         kill(int((folder / "valkey" / "valkey.pid").read_text()))
         assert started.revive() == ["Valkey"]
         kill(first)
-        until(lambda: revived(started) == ["PostgreSQL"], "PostgreSQL: its other processes notice the loss first")
+        wait_until(lambda: revived(started) == ["PostgreSQL"], "PostgreSQL: its other processes notice the loss first")
         assert postgres_pid(folder) != first
         assert_both_answer(started)
         assert started.revive() == []
@@ -174,7 +175,9 @@ def test_no_second_valkey_is_started_while_one_cannot_write(folder: Path) -> Non
         (folder / "valkey" / "dump.rdb").mkdir()
         redis.config_set("save", "3600 1000000")
         redis.execute_command("BGSAVE")
-        until(lambda: redis.info("persistence")["rdb_last_bgsave_status"] == "err", "a snapshot that cannot be written")
+        wait_until(
+            lambda: redis.info("persistence")["rdb_last_bgsave_status"] == "err", "a snapshot that cannot be written"
+        )
         assert "MISCONF" in refused(folder)
         (folder / "valkey" / "dump.rdb").rmdir()
         redis.config_set("save", "")

@@ -18,9 +18,8 @@ from core.process.lease_redis import Leases
 from core.process.successes_redis import Successes
 from core.process.supervisor import Supervisor
 from core.runtime import Runtime
+from tests.waits import PATIENCE
 from web import health
-
-PATIENCE = 60.0
 
 
 @dataclass

@@ -8,7 +8,7 @@ import signal
 import sys
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -40,12 +40,7 @@ from tests.integration.conftest import Start
 from tests.kafka_broker import SASL_PASSWORD, SASL_USER, RunningKafka
 from tests.ledger_consumer import QUICK, Ledger, effects
 from tests.outbox_rows import write
-
-
-async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 60) -> None:
-    async with asyncio.timeout(seconds):
-        while not await condition():
-            await asyncio.sleep(0.05)
+from tests.waits import until
 
 
 async def had_effect(database: databases.Database, uids: set[uuid.UUID], consumer: str = "ledger") -> None:

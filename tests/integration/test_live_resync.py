@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from realtime.seat_feed import SeatFeed
 from realtime.subscriptions import Subscriptions
 from tests.conftest import MakeEvent
 from tests.live_server import PATIENCE, Browser, LiveServer, live_server, sweeping
+from tests.waits import until
 
 HELD, FREE = SeatState.HELD, SeatState.AVAILABLE
 
@@ -248,12 +249,6 @@ class _Heard:
         self.messages.append(data)
 
 
-async def _until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while not condition():
-            await asyncio.sleep(0.01)
-
-
 def _both_subscribed(one: _Heard, two: _Heard, times: int) -> bool:
     return one.times_subscribed >= times and two.times_subscribed >= times
 
@@ -266,20 +261,20 @@ async def test_each_reconnection_is_told_to_every_listener(runtime: Runtime) -> 
         subscriptions.add("t-one", one)
         subscriptions.add("t-two", two)
         for times in (1, 2, 3):
-            await _until(partial(_both_subscribed, one, two, times))
+            await until(partial(_both_subscribed, one, two, times))
             await runtime.redis.publish("t-one", f"m{times}")
-            await _until(partial(one.messages.__contains__, f"m{times}".encode()))
+            await until(partial(one.messages.__contains__, f"m{times}".encode()))
             await runtime.redis.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
-        await _until(lambda: one.times_subscribed >= 4)
+        await until(lambda: one.times_subscribed >= 4)
         subscriptions.remove("t-one", two)
         await runtime.redis.publish("t-one", "still heard")
-        await _until(lambda: b"still heard" in one.messages)
+        await until(lambda: b"still heard" in one.messages)
         subscriptions.remove("t-one", one)
         subscriptions.add("t-three", two)
-        await _until(lambda: two.times_subscribed >= 5)
+        await until(lambda: two.times_subscribed >= 5)
         await runtime.redis.publish("t-one", "not wanted")
         await runtime.redis.publish("t-three", "wanted")
-        await _until(lambda: b"wanted" in two.messages)
+        await until(lambda: b"wanted" in two.messages)
         assert b"not wanted" not in one.messages
     finally:
         await subscriptions.stop()
@@ -296,14 +291,14 @@ async def test_connection_that_is_open_but_dead_is_noticed(settings: Settings, s
     heard = _Heard()
     try:
         subscriptions.add("t-silence", heard)
-        await _until(lambda: heard.times_subscribed == 1)
+        await until(lambda: heard.times_subscribed == 1)
         await asyncio.sleep(1.0)
         assert subscriptions.connected, "a quiet channel that answers pings is alive"
         assert heard.times_subscribed == 1
         os.kill(pid, signal.SIGSTOP)
-        await _until(lambda: not subscriptions.connected)
+        await until(lambda: not subscriptions.connected)
         os.kill(pid, signal.SIGCONT)
-        await _until(lambda: heard.times_subscribed == 2)
+        await until(lambda: heard.times_subscribed == 2)
     finally:
         os.kill(pid, signal.SIGCONT)
         await subscriptions.stop()

@@ -29,9 +29,9 @@ from tests.conftest import small_plan
 from tests.contract.api_client import Api, open_client
 from tests.contract.store_proxy import StoreProxy
 from tests.own_database import own_database
+from tests.waits import PATIENCE
 from web.app import create_app
 
-PATIENCE = 90.0
 SEATS = 6
 ORDER = {"email": "kim@example.org", "payment_key": "pay-1"}
 
@@ -173,7 +173,7 @@ async def test_holds_go_on_and_nothing_is_charged_without_a_row(
 
     await faulty.well()
     answer = await eventually(lambda: shop.order(buyer), 202)
-    await finish_all(shop.desk, shop.event, PATIENCE)
+    await finish_all(shop.desk, shop.event)
     reservation = (await buyer.call("GET", f"/api/reservations/{answer.json()['id']}", expect=200)).json()
     assert reservation["status"] == "CONFIRMED"
     assert [entry.charged for entry in shop.bank.ledger.values()] == [1]
@@ -201,7 +201,7 @@ async def test_an_answer_that_is_lost_is_looked_up(shop: Shop, faulty: Faulty) -
     assert shop.bank.ledger == {}
     await faulty.well()
     await eventually(lambda: shop.order(buyer), 202)
-    await finish_all(shop.desk, shop.event, PATIENCE)
+    await finish_all(shop.desk, shop.event)
     assert (await check_books(shop.runtime, shop.event, shop.bank)) == {"CONFIRMED": 1}
 
 

@@ -38,9 +38,9 @@ from tests.conftest import MakeEvent, small_plan
 from tests.contract.api_client import Api, open_client
 from tests.contract.store_proxy import StoreProxy
 from tests.own_database import own_database
+from tests.waits import PATIENCE
 from web.app import create_app
 
-PATIENCE = 90.0
 PAID, HELD, SOLD = (0, 1), 2, 7
 GRACE = 30.0
 ORDER = {"email": "kim@example.org", "payment_key": "pay-1"}

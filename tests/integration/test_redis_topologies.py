@@ -22,8 +22,7 @@ from core.venue.event import Event
 from tests import topologies
 from tests.booking import Bank, Desk, check_books, desk, finish_all
 from tests.conftest import MakeEvent
-
-PATIENCE = 90
+from tests.waits import PATIENCE
 
 
 @pytest.mark.parametrize("kind", ["sentinels", "cluster"])
@@ -42,7 +41,7 @@ async def test_the_main_job_and_the_death_of_a_master(
             sales = [asyncio.create_task(_sold(shop, event, n)) for n in range(5, 15)]
             await asyncio.to_thread(victim.kill)  # in the middle of them
             await asyncio.gather(*sales)
-            await finish_all(shop, event, PATIENCE)
+            await finish_all(shop, event)
             books = await check_books(runtime, event, bank)
             assert books["CONFIRMED"] == 15
             await shop.supervisor.drain(10)

@@ -17,7 +17,8 @@ import pytest
 import yaml
 
 from tests.debian_tools import ROOT
-from tests.integration.onsale_process import PATIENCE_SECONDS, Serving, environment, onsale_here, serving
+from tests.integration.onsale_process import Serving, environment, onsale_here, serving
+from tests.waits import PATIENCE
 
 TEXT = (ROOT / "docs" / "runbook.md").read_text()
 BLOCKS = re.findall(r"^```sh( run)?\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
@@ -73,7 +74,7 @@ def enter(client: httpx.Client) -> str:
 
 
 def reservation(client: httpx.Client, location: str) -> dict[str, Any]:
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + PATIENCE
     while True:
         body: dict[str, Any] = client.get(location).raise_for_status().json()
         if body["status"] != "PAYING":
@@ -88,7 +89,7 @@ def run(step: str, case: dict[str, str]) -> subprocess.CompletedProcess[str]:
     if step.startswith("onsale ") and step.count("\n") == 1 and not {"|", ">", "&&"} & set(words):
         return onsale_here(*(re.sub(r"\$(\w+)", lambda name: case[name[1]], word) for word in words[1:]), **case)
     return subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", step], env=case, capture_output=True, text=True, timeout=PATIENCE_SECONDS
+        ["bash", "-euo", "pipefail", "-c", step], env=case, capture_output=True, text=True, timeout=PATIENCE
     )
 
 

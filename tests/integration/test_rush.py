@@ -20,8 +20,9 @@ import httpx
 import pytest
 
 from core.settings import Settings
-from tests.integration.onsale_process import Serving, environment, onsale, onsale_here, serving, until
+from tests.integration.onsale_process import Serving, environment, onsale, onsale_here, serving
 from tests.own_database import own_database
+from tests.waits import wait_until
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -43,7 +44,7 @@ class Installation:
     def until_closed(self, slug: str) -> None:
         """A rush closes its own event: nobody buys there any more. Servers notice within a second."""
         address = f"{self.server.url}/api/events/{slug}"
-        until(lambda: httpx.get(address, timeout=30).json()["status"] == "closed", "the end of the sale")
+        wait_until(lambda: httpx.get(address, timeout=30).json()["status"] == "closed", "the end of the sale")
 
 
 @pytest.fixture(scope="module")
@@ -222,8 +223,8 @@ def test_a_crowd_waits_picks_and_goes_home(installation: Installation, tmp_path:
             start_new_session=True,
         )
     try:
-        until(lambda: figure("onsale_queue_waiting") > 0, "somebody who waits")
-        until(lambda: figure("onsale_seats", state="held") > 1, "seats that are held")
+        wait_until(lambda: figure("onsale_queue_waiting") > 0, "somebody who waits")
+        wait_until(lambda: figure("onsale_seats", state="held") > 1, "seats that are held")
         assert 0 < figure("onsale_active_visitors") <= 5
         assert crowd.poll() is None
     finally:
@@ -233,8 +234,8 @@ def test_a_crowd_waits_picks_and_goes_home(installation: Installation, tmp_path:
     assert len(lines) == 1, lines
     assert "30 simulated visitors" in lines[0]
     # Those who were paying stay until the result is there.
-    until(lambda: figure("onsale_queue_waiting") + figure("onsale_active_visitors") == 0, "an empty house")
-    until(lambda: figure("onsale_seats", state="held") == 0, "free seats")
+    wait_until(lambda: figure("onsale_queue_waiting") + figure("onsale_active_visitors") == 0, "an empty house")
+    wait_until(lambda: figure("onsale_seats", state="held") == 0, "free seats")
 
 
 def test_a_crowd_needs_an_event(installation: Installation) -> None:

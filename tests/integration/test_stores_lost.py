@@ -22,8 +22,7 @@ from core.venue.new_event import NewEvent
 from tests import topologies
 from tests.booking import Bank, desk
 from tests.conftest import MakeEvent, small_plan
-
-PATIENCE = 90
+from tests.waits import PATIENCE
 
 
 async def _until_held(runtime: Runtime, event: Event, visitor: str, seat: int) -> None:

@@ -22,8 +22,7 @@ from core.venue.event import Event, SaleStatus
 from core.waiting_room.place import PlaceState, SweepReport
 from core.waiting_room.queue_redis import SWEEP_BATCH
 from tests.conftest import MakeEvent
-
-PATIENCE = 90
+from tests.waits import PATIENCE
 
 
 async def test_places_are_exact_and_in_order_of_arrival(runtime: Runtime, make_event: MakeEvent) -> None:

@@ -19,7 +19,8 @@ from typer.main import get_command
 
 from cli.main import app
 from core.settings import Settings
-from tests.integration.onsale_process import environment, see_off, until
+from tests.integration.onsale_process import environment, see_off
+from tests.waits import wait_until
 
 ROOT = Path(__file__).parents[2]
 HALL = ROOT / "tests" / "data" / "riethsporthalle.json"
@@ -170,7 +171,7 @@ def test_it_serves_its_pages(installed: Path, settings: Settings, tmp_path: Path
             stderr=err,
         )
     try:
-        until(lambda: "Ctrl-C" in output.read_text() or process.poll() is not None, "the address of the server")
+        wait_until(lambda: "Ctrl-C" in output.read_text() or process.poll() is not None, "the address of the server")
         found = re.search(r"runs at (http://\S+)", output.read_text())
         assert found, errors.read_text()
         with httpx.Client(base_url=found[1], headers={"accept-language": "ko"}, timeout=60) as client:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import orjson
 import pytest
@@ -142,6 +143,27 @@ def test_the_browsers_catalogue_is_in_step(language: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("language", "rule", "forms"),
+    [
+        ("en", "(n != 1)", {"one": 0, "other": 1}),
+        ("ko", "0", {"other": 0}),
+        ("fr", "(n > 1)", {"one": 0, "other": 1, "many": 1}),
+        (
+            "pl",
+            "(n==1 ? 0 : n%10>=2 && n%10<=4 && (n%100<10 || n%100>=20) ? 1 : 2)",
+            {"one": 0, "few": 1, "many": 2, "other": 2},
+        ),
+    ],
+)
+def test_the_browsers_plural_forms_are_those_of_the_catalogue(language: str, rule: str, forms: dict[str, int]) -> None:
+    assert languages.plural_forms(language, rule) == forms
+
+
+def test_the_languages_have_one_list() -> None:
+    assert get_args(languages.Language) == tuple(languages.LANGUAGES)
+
+
+@pytest.mark.parametrize(
     ("chosen", "header", "language"),
     [
         (None, None, "en"),
@@ -149,7 +171,7 @@ def test_the_browsers_catalogue_is_in_step(language: str) -> None:
         (None, "ko", "ko"),
         (None, "ko-KR,ko;q=0.9,en;q=0.8", "ko"),
         (None, "en-GB,ko;q=0.5", "en"),
-        (None, "fr;q=0.9,ko;q=0.8,en;q=0.1", "ko"),
+        (None, "tlh;q=0.9,ko;q=0.8,en;q=0.1", "ko"),
         (None, "de", "en"),
         (None, "ko;q=0,en", "en"),
         (None, ";;;q=x,,ko;q=banana", "en"),

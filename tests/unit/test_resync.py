@@ -11,6 +11,7 @@ import pytest
 from core.errors import StoreUnavailable
 from core.process.supervisor import Supervisor
 from realtime.resync import Resync
+from tests.waits import until
 
 
 class Counter:
@@ -63,12 +64,6 @@ async def running(counter: Counter, audit_seconds: float = 100) -> AsyncIterator
         yield resync
     finally:
         await asyncio.gather(*(service.end() for service in services))
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 async def test_what_comes_while_the_state_is_fetched_is_taken_on_top_of_it() -> None:

@@ -156,7 +156,7 @@ async def test_end_cancels_again_what_swallowed_its_cancel() -> None:
 
     task = tasks.watched("test", swallows_once())
     await asyncio.sleep(0)
-    assert await end(task, within=60) == 0
+    assert await end(task, within=2) == 0
     assert task.cancelled()
 
 
@@ -224,3 +224,11 @@ async def test_beside_ends_with_its_block_and_first_of_ends_the_losers() -> None
     assert won.result() == "won"
     assert lost.cancelled()
     assert await first_of(asyncio.Event().wait(), timeout=0.01) is None
+
+
+async def test_a_cancel_from_within_is_a_failure_like_another() -> None:
+    async def cancels_itself() -> None:
+        raise asyncio.CancelledError
+
+    with pytest.raises(tasks.CancelledFromWithin):
+        await within(60, "test", cancels_itself())

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from core.errors import NoSuchProvider
 from core.payments.breaker import Mode
-from core.runtime import Runtime
+from core.payments.payments import Payments
 from web.endpoint import Call, Caller, Endpoint, answer
 from web.ops.audit import note
 from web.ops.schemas import Circuit, Circuits, ForceCircuit
@@ -19,13 +19,13 @@ from web.ops.schemas import Circuit, Circuits, ForceCircuit
 STATES: Final[Mapping[str, Mode]] = {"open": Mode.FORCED_OPEN, "closed": Mode.DISABLED, "automatic": Mode.CLOSED}
 
 
-def circuits_of(runtime: Runtime) -> list[Circuit]:
-    return [Circuit(**asdict(view)) for view in runtime.payments.circuits()]
+def circuits_of(payments: Payments) -> list[Circuit]:
+    return [Circuit(**asdict(view)) for view in payments.circuits()]
 
 
 async def circuits(call: Call[None]) -> Response:
     await call.runtime.payments.refresh()
-    return answer(Circuits(circuits=circuits_of(call.runtime)))
+    return answer(Circuits(circuits=circuits_of(call.runtime.payments)))
 
 
 async def force(call: Call[ForceCircuit]) -> Response:
@@ -35,7 +35,7 @@ async def force(call: Call[ForceCircuit]) -> Response:
         raise NoSuchProvider(f"There is no payment provider of this name: {', '.join(known)}")
     await call.runtime.payments.force_circuit(provider, STATES[state])
     await note(call.parts, call.actor, f"circuit.{state}", provider, before=known[provider].mode)
-    return answer(Circuits(circuits=circuits_of(call.runtime)))
+    return answer(Circuits(circuits=circuits_of(call.runtime.payments)))
 
 
 ENDPOINTS = (

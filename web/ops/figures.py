@@ -9,13 +9,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final, TypeVar
 
+import databases
+from redis.asyncio import Redis
 from starlette.responses import Response
 
 from core.database import raw
+from core.diagnosis.health_watch import HealthWatch
 from core.errors import EventNotFound, OnsaleError, StoreUnavailable
 from core.figures.checkouts_postgres import Checkouts, checkouts
 from core.figures.history_redis import FIELDS
@@ -24,10 +27,10 @@ from core.figures.sale_redis import admission
 from core.figures.vitals_redis import Vitals, last_successes, worst_fanout
 from core.messaging.sales_projection_postgres import SalesFigures, sales_figures
 from core.process.store_redis import REDIS_LOST
-from core.runtime import Runtime
 from core.seats.board import BoardSnapshot, SeatState
 from core.upkeep.load_redis import Reading
 from core.venue.event import Event
+from core.venue.event_store_postgres import EventStore
 from core.waiting_room.sizes_redis import sizes
 from web import health
 from web.endpoint import Call, Caller, Endpoint, answer
@@ -88,10 +91,11 @@ class _Parts:
 
     async def get(self, name: str, question: Callable[[], Coroutine[Any, Any, T]]) -> T | None:
         try:
-            return await self._probes.ask(f"ops {name} {self._about}", question, PATIENCE)
+            found: T = await self._probes(f"ops {name} {self._about}", question, limit=PATIENCE)
         except (OnsaleError, TimeoutError, *REDIS_LOST):
             self.away.add(_STORE[name])
             return None
+        return found
 
 
 async def figures(call: Call[None]) -> Response:
@@ -103,10 +107,10 @@ async def _figures(call: Call[None], event: Event) -> SaleFigures:
     runtime, parts = call.runtime, _Parts(call, event.slug)
     async with asyncio.TaskGroup() as group:
         standing = group.create_task(parts.get("admission", partial(admission, runtime.redis, event.slug)))
-        board = group.create_task(parts.get("board", partial(_board, runtime, event)))
+        board = group.create_task(parts.get("board", partial(runtime.seats.board, event)))
         sales = group.create_task(parts.get("sales", partial(sales_figures, runtime.database, event.id)))
         ended = group.create_task(parts.get("checkouts", partial(checkouts, runtime.database, event.id)))
-        lag = group.create_task(parts.get("lag", partial(_lag, runtime)))
+        lag = group.create_task(parts.get("lag", partial(_lag, runtime.database)))
         vitals_task = group.create_task(parts.get("vitals", runtime.vitals.all))
         load = group.create_task(parts.get("load", runtime.load.fresh))
     vitals = vitals_task.result()
@@ -124,24 +128,20 @@ async def _figures(call: Call[None], event: Event) -> SaleFigures:
         away=sorted(parts.away),
         admission=_admission(standing.result()),
         board=_counts(board.result()),
-        sales=_sales(sales.result(), runtime),
+        sales=_sales(sales.result(), now),
         checkouts=_ended(ended.result()),
-        circuits=circuits_of(runtime),
+        circuits=circuits_of(runtime.payments),
         events=lag.result(),
         fanout_p95_ms=worst_fanout(vitals) if vitals else None,
         channels=sum(one.channels for one in vitals) if vitals is not None else None,
         processes=_processes(vitals, load.result()),
         jobs=_jobs(vitals, now.timestamp()),
-        alerts=alerts_of(runtime),
+        alerts=alerts_of(runtime.watch),
     )
 
 
-async def _board(runtime: Runtime, event: Event) -> BoardSnapshot:
-    return await runtime.seats.board(event)
-
-
-async def _lag(runtime: Runtime) -> EventsLag:
-    async with raw(runtime.database) as connection:
+async def _lag(database: databases.Database) -> EventsLag:
+    async with raw(database) as connection:
         row = await connection.fetchrow(_LAG)
     assert row is not None  # noqa: S101 - an aggregate always has its row
     return EventsLag(unsent=row["unsent"], oldest_seconds=round(row["seconds"], 1), dead_letters=row["dead"])
@@ -161,10 +161,10 @@ def _ended(ended: Checkouts | None) -> CheckoutFigures | None:
     return CheckoutFigures(**asdict(ended)) if ended else None
 
 
-def _sales(found: SalesFigures | None, runtime: Runtime) -> Sales | None:
+def _sales(found: SalesFigures | None, now: datetime) -> Sales | None:
     if found is None:
         return None
-    last = runtime.clock.now().replace(second=0, microsecond=0) - timedelta(minutes=1)
+    last = now.replace(second=0, microsecond=0) - timedelta(minutes=1)
     return Sales(
         sold=found.sold,
         revenue=found.revenue,
@@ -213,7 +213,7 @@ def _jobs(vitals: Sequence[Vitals] | None, now: float) -> list[JobFigures] | Non
     ]
 
 
-def alerts_of(runtime: Runtime) -> list[AlertFigures]:
+def alerts_of(watch: HealthWatch) -> list[AlertFigures]:
     return [
         AlertFigures(
             name=alert.name,
@@ -223,7 +223,7 @@ def alerts_of(runtime: Runtime) -> list[AlertFigures]:
             detail=alert.detail,
             action=alert.action,
         )
-        for alert in runtime.watch.firing()
+        for alert in watch.firing()
     ]
 
 
@@ -235,9 +235,9 @@ async def _overview(call: Call[None]) -> Overview:
     runtime, parts = call.runtime, _Parts(call, "all")
     components, (events, standing), sold, lag = await asyncio.gather(
         health.examine(runtime, call.parts.probes, health.checks_of(call.parts.live)),
-        _standing(runtime, parts),
-        parts.get("sold", partial(_sold, runtime)),
-        parts.get("lag", partial(_lag, runtime)),
+        _standing(runtime.events, runtime.redis, parts),
+        parts.get("sold", partial(_sold, runtime.database)),
+        parts.get("lag", partial(_lag, runtime.database)),
     )
     now = runtime.clock.now()
     return Overview(
@@ -261,38 +261,32 @@ async def _overview(call: Call[None]) -> Overview:
             )
             for event in events
         ],
-        circuits=circuits_of(runtime),
-        alerts=alerts_of(runtime),
+        circuits=circuits_of(runtime.payments),
+        alerts=alerts_of(runtime.watch),
         dead_letters=lag.dead_letters if lag else None,
     )
 
 
-async def _standing(runtime: Runtime, parts: _Parts) -> tuple[Sequence[Event] | None, Mapping[str, tuple[int, int]]]:
+async def _standing(
+    store: EventStore, redis: Redis, parts: _Parts
+) -> tuple[Sequence[Event] | None, Mapping[str, tuple[int, int]]]:
     """The events; (waiting, active) of each by slug."""
-    events = await parts.get("events", partial(_events, runtime))
+    events = await parts.get("events", store.list)
     slugs = [event.slug for event in events or ()]
-    counts = await parts.get("sizes", partial(_sizes, runtime, slugs))
+    counts = await parts.get("sizes", partial(sizes, redis, slugs))
     return events, dict(zip(slugs, counts, strict=True)) if counts is not None else {}
 
 
-async def _events(runtime: Runtime) -> Sequence[Event]:
-    return await runtime.events.list()
-
-
-async def _sizes(runtime: Runtime, slugs: Sequence[str]) -> Sequence[tuple[int, int]]:
-    return await sizes(runtime.redis, slugs)
-
-
-async def _sold(runtime: Runtime) -> dict[int, int]:
-    async with raw(runtime.database) as connection:
+async def _sold(database: databases.Database) -> dict[int, int]:
+    async with raw(database) as connection:
         return {row["event_id"]: row["sold"] for row in await connection.fetch(_SOLD)}
 
 
 async def history(call: Call[None]) -> Response:
     event = await call.event()
     try:
-        samples = await call.parts.probes.ask(
-            f"ops history {event.slug}", partial(call.runtime.history.of, event.slug), PATIENCE
+        samples = await call.parts.probes(
+            f"ops history {event.slug}", partial(call.runtime.history.of, event.slug), limit=PATIENCE
         )
     except TimeoutError:
         raise StoreUnavailable(retry_after=2) from None

@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from uuid import UUID
 
+from redis.asyncio import Redis
 from starlette.requests import Request
 from starlette.responses import Response
 
 from core import keys
 from core.diagnosis.diagnose import Question
-from core.errors import EventNotFound, InvalidRequest, NoSuchSeat, StoreUnavailable
+from core.errors import EventNotFound, InvalidRequest, NoSuchSeat
 from core.figures.inspection_postgres import find_reservations, reservations_of_seat, seat_row
-from core.process.store_redis import REDIS_LOST
-from core.runtime import Runtime
+from core.process.calls import redis_call
 from core.seats.board import SeatState
 from core.seats.holder_redis import holder_of
 from core.venue.event import Event
@@ -78,7 +78,7 @@ async def seat(call: Call[None]) -> Response:
     if row is None:
         raise NoSuchSeat()
     holder = await holder_of(runtime.redis, event.slug, ordinal)
-    shown, lock = await _in_redis(runtime, event, ordinal)
+    shown, lock = await _in_redis(runtime.redis, event, ordinal)
     return answer(
         SeatFacts(
             slug=event.slug,
@@ -107,13 +107,11 @@ async def seat(call: Call[None]) -> Response:
     )
 
 
-async def _in_redis(runtime: Runtime, event: Event, ordinal: int) -> tuple[str | None, float | None]:
+async def _in_redis(redis: Redis, event: Event, ordinal: int) -> tuple[str | None, float | None]:
     """What the board shows, and how long the seat's lock lasts."""
-    try:
-        byte = await runtime.redis.getrange(keys.board(event.slug), ordinal, ordinal)
-        ttl = await runtime.redis.pttl(keys.seat_lock(event.slug, ordinal))
-    except REDIS_LOST as error:
-        raise StoreUnavailable(retry_after=2) from error
+    with redis_call:
+        byte = await redis.getrange(keys.board(event.slug), ordinal, ordinal)
+        ttl = await redis.pttl(keys.seat_lock(event.slug, ordinal))
     lock = None if ttl == -2 else -1.0 if ttl == -1 else ttl / 1000
     value = byte[0] if isinstance(byte, bytes) and byte else None
     return (SeatState(value).name.lower() if value in tuple(SeatState) else None), lock

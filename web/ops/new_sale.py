@@ -13,6 +13,7 @@ import orjson
 from starlette.responses import Response
 
 from core.clock import iso
+from core.currency import MINOR_DIGITS, minor_digits
 from core.errors import EventExists, EventNotFound, PlanInvalid
 from core.venue.demo_plan import DEMO_PLAN
 from core.venue.event import Event, SaleStatus
@@ -22,7 +23,7 @@ from core.venue.plan_document import MAX_BYTES
 from core.venue.plan_import import load_plan, seats_by_category
 from web.endpoint import Call, Caller, Endpoint, answer
 from web.ops.audit import note, tell_sale_changed
-from web.ops.sale_schemas import ChangeSale, CheckedPlan, CheckPlan, NewSale, SaleSettings
+from web.ops.sale_schemas import ChangeSale, CheckedPlan, CheckPlan, Currencies, NewSale, SaleSettings
 
 
 async def check(call: Call[CheckPlan]) -> Response:
@@ -70,6 +71,7 @@ async def create(call: Call[NewSale]) -> Response:
         opens_at=asked.opens_at,
         closes_at=asked.closes_at,
         starts_at=asked.starts_at,
+        time_zone=asked.time_zone or settings.time_zone,
         active_limit=settings.active_limit if asked.active_limit is None else asked.active_limit,
         hold_seconds=round(settings.hold_seconds) if asked.hold_seconds is None else asked.hold_seconds,
         max_seats=settings.max_seats if asked.max_seats is None else asked.max_seats,
@@ -107,7 +109,9 @@ def _settings(event: Event) -> SaleSettings:
         opens_at=event.opens_at,
         closes_at=event.closes_at,
         starts_at=event.starts_at,
+        time_zone=event.time_zone,
         currency=event.currency,
+        minor_digits=minor_digits(event.currency),
         prices=dict(event.prices),
         active_limit=event.active_limit,
         hold_seconds=event.hold_seconds,
@@ -116,7 +120,20 @@ def _settings(event: Event) -> SaleSettings:
     )
 
 
+async def currencies(call: Call[None]) -> Response:
+    return answer(Currencies(minor_digits=dict(MINOR_DIGITS)))
+
+
 ENDPOINTS = (
+    Endpoint(
+        "GET",
+        "/api/operator/currencies",
+        currencies,
+        "The currencies that a sale may have",
+        "operator",
+        answer=Currencies,
+        caller=Caller.OPERATOR,
+    ),
     Endpoint(
         "POST",
         "/api/operator/events",

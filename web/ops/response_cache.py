@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from core.clock import Clock
+from core.process.once import Once
 
 # Names are events' slugs that exist, so this is never reached but by an installation with as many events.
 _MOST = 200
-
-
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    task: asyncio.Task[bytes]
-    until: float
 
 
 class ResponseCache:
@@ -25,22 +19,20 @@ class ResponseCache:
     def __init__(self, clock: Clock, seconds: float = 1.0) -> None:
         self._clock = clock
         self._seconds = seconds
-        self._kept: dict[str, _Kept] = {}
+        self._kept: dict[str, tuple[bytes, float]] = {}
+        self._making = Once[bytes]("ops")
 
     async def get(self, name: str, make: Callable[[], Coroutine[Any, Any, bytes]]) -> bytes:
         """Raises what `make` raises."""
-        now = self._clock.monotonic()
-        found = self._kept.get(name)
-        if found is None or (found.task.done() and now >= found.until):
-            if len(self._kept) >= _MOST:
-                self._kept.clear()
-            task = asyncio.create_task(make(), name=f"ops {name}")
-            task.add_done_callback(_retrieved)
-            found = self._kept[name] = _Kept(task, now + self._seconds)
-        # Shielded: one console that goes away must not take the others' answer with it.
-        return await asyncio.shield(found.task)
+        body, until = self._kept.get(name, (b"", 0.0))
+        if body and self._clock.monotonic() < until:
+            return body
+        return await self._making(name, partial(self._make, name, make))
 
-
-def _retrieved(task: asyncio.Task[bytes]) -> None:
-    if not task.cancelled():
-        task.exception()  # told to whoever still waits
+    async def _make(self, name: str, make: Callable[[], Coroutine[Any, Any, bytes]]) -> bytes:
+        until = self._clock.monotonic() + self._seconds
+        body = await make()
+        if len(self._kept) >= _MOST:
+            self._kept.clear()
+        self._kept[name] = body, until
+        return body

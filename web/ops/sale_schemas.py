@@ -29,7 +29,9 @@ _ActiveLimit = Annotated[int, Field(ge=1, le=1_000_000, description="visitors th
 _HoldSeconds = Annotated[int, Field(ge=1, le=86_400, description="how long picked seats are kept")]
 _MaxSeats = Annotated[int, Field(ge=1, le=100, description="seats of one visitor")]
 _Price = Annotated[int, Field(ge=0, le=MAX_PRICE)]
-_Name = Annotated[str, Field(description="what buyers read: 1 to 200 printable characters")]
+_Name = Annotated[str, Field(description="what buyers read: 1 to 200 characters, without controls")]
+
+_TimeZone = Annotated[str, Field(max_length=60, description="IANA's name of the zone that the performance is in")]
 
 _OPENS: Final = "when the sale opens by itself; null: by hand"
 _CLOSES: Final = "when the sale ends by itself; null: by hand"
@@ -37,6 +39,10 @@ _STARTS: Final = "when the performance starts"
 _DOCUMENT: Final = (
     "pretix's seating plan: the document itself, or its file's text, whose errors are then told by line and column"
 )
+
+
+class Currencies(ResponseBody):
+    minor_digits: dict[str, int] = Field(description="ISO 4217 code -> decimal places of its minor unit")
 
 
 class CheckPlan(Asked):
@@ -54,6 +60,7 @@ class NewSale(Asked):
     opens_at: _Moment | None = Field(None, description=_OPENS)
     closes_at: _Moment | None = Field(None, description=_CLOSES)
     starts_at: _Moment | None = Field(None, description=_STARTS)
+    time_zone: _TimeZone | None = Field(None, description="IANA's name; the setting's")
     active_limit: _ActiveLimit | None = Field(None, description="visitors that may be in at once; the setting's")
     hold_seconds: _HoldSeconds | None = Field(None, description="how long picked seats are kept; the setting's")
     max_seats: _MaxSeats | None = Field(None, description="seats of one visitor; the setting's")
@@ -67,6 +74,7 @@ class ChangeSale(Asked):
     opens_at: _Moment | None = Field(default_factory=lambda: None, description=_OPENS)
     closes_at: _Moment | None = Field(default_factory=lambda: None, description=_CLOSES)
     starts_at: _Moment | None = Field(default_factory=lambda: None, description=_STARTS)
+    time_zone: _TimeZone = Field(default_factory=str)
     hold_seconds: _HoldSeconds = Field(
         default_factory=int, description="counts for seats picked or extended from now on; held ones keep their end"
     )
@@ -82,7 +90,9 @@ class SaleSettings(ResponseBody):
     opens_at: UtcTime | None
     closes_at: UtcTime | None
     starts_at: UtcTime | None
+    time_zone: str
     currency: str
+    minor_digits: int = Field(description="decimal places of the currency's minor unit (ISO 4217)")
     prices: dict[str, int]
     active_limit: int
     hold_seconds: int

@@ -8,6 +8,7 @@ those orders were played by the simulator or charged by a live provider is for t
 from alembic import context, op
 
 from core.errors import StartupError
+from core.migrations.script import run
 
 revision = "0007"
 down_revision = "0006"
@@ -175,6 +176,4 @@ def upgrade() -> None:
         )
     # `live:before-0007` is any real account of that provider: refunds of these go to the keys that are configured now.
     schema = _SCHEMA.replace("ENVIRONMENT:", "played:before-0007:" if were == "simulator" else "live:before-0007:")
-    for statement in schema.split(";\n"):
-        if statement.strip():
-            op.execute(statement)
+    run(schema)

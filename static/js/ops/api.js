@@ -36,6 +36,8 @@ export const retryDeadLetters = (ids) => call("POST", `${BASE}/dead-letters/retr
 export const forceCircuit = (provider, state) => call("POST", `${BASE}/circuits`, { body: { provider, state } });
 /** @type {(question: Console.Question & {fix?: boolean}) => Promise<Api.DiagnosisAnswer>} */
 export const diagnose = (question) => call("POST", `${BASE}/diagnosis`, { body: question, timeout: 30000 });
+/** @type {() => Promise<Api.Currencies>} */
+export const currencies = () => call("GET", `${BASE}/currencies`);
 /** @type {(plan: string) => Promise<Api.CheckedPlan>} */
 export const checkPlan = (plan) => call("POST", `${BASE}/plans/check`, { body: { plan }, timeout: LONG });
 export const demonstrationPlan = async () => JSON.stringify(await call("GET", `${BASE}/plans/demonstration`));

@@ -2,14 +2,17 @@
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { live } from "../../vendor/lit-html/directives/live.js";
 import { number, t } from "../i18n.js";
-import { LIMITS } from "./sale_fields.js";
+import { LIMITS, momentsOf } from "./sale_fields.js";
 
 /**
  * The sentence for a fault of `sale_fields.js`.
  * @param {string} key
  */
-export const sentence = (key) =>
-  t(`ops.field.wrong.${key}`, { most: number(/** @type {Record<string, number>} */ (LIMITS)[key] ?? 0) });
+export function sentence(key) {
+  const [name, character = "", place = ""] = key.split(":");
+  const most = number(/** @type {Record<string, number>} */ (LIMITS)[name] ?? 0);
+  return t(`ops.field.wrong.${name}`, { most, character, place });
+}
 
 /**
  * @typedef {object} Look
@@ -58,14 +61,59 @@ export function field(
 }
 
 /**
- * A time of the reader's own zone.
- * @param {Console.Form} form
+ * Where the clocks are put back, a time comes twice: which one is meant is asked.
+ * @param {Console.TimesForm} form
+ * @param {string} name
+ */
+function twice(form, name) {
+  const zone = form.fields.time_zone;
+  const moments = momentsOf(form.fields[name], zone);
+  if (moments.length < 2) return nothing;
+  const format = new Intl.DateTimeFormat(document.documentElement.lang, {
+    timeZone: zone,
+    hour: "2-digit",
+    minute: "2-digit",
+    hourCycle: "h23",
+    timeZoneName: "shortOffset",
+  });
+  return html`<fieldset class="twice">
+    <legend>${t("ops.field.twice")}</legend>
+    ${moments.map(
+      (moment, index) =>
+        html`<label class="check">
+          <input
+            type="radio"
+            name="${form.id}-${name}-twice"
+            .checked=${live(form.chosen.get(name) === (index === 1))}
+            @change=${() => form.choose(name, index === 1)}
+          />
+          <span>${format.format(moment)}</span>
+        </label>`,
+    )}
+  </fieldset>`;
+}
+
+/**
+ * A wall time of the form's zone.
+ * @param {Console.TimesForm} form
  * @param {string} name
  * @param {Look} options
  */
-export const timeField = (form, name, options = {}) =>
+export function timeField(form, name, options = {}) {
+  const note = html`${options.note ?? nothing}${twice(form, name)}`;
   // A year of more than four digits is a slip that the field would take.
-  field(form, name, { type: "datetime-local", max: "9999-12-30T23:59", ...options });
+  return field(form, name, { type: "datetime-local", max: "9999-12-30T23:59", ...options, note });
+}
+
+/**
+ * The zone in which a form's times are read, with the names of all zones to choose from.
+ * @param {Console.Form} form
+ */
+export const zoneField = (form) =>
+  html`${field(form, "time_zone", { list: `${form.id}-zones`, lower: true, hint: t("ops.field.zone_hint") })}
+    <datalist id="${form.id}-zones">
+      ${Intl.supportedValuesOf("timeZone").map((zone) => html`<option value=${zone}></option>`)}
+    </datalist>`;
 
 /**
  * Goes to the first field that is wrong.

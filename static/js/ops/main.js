@@ -1,6 +1,7 @@
 // The console's entry: texts, then the view that the page names.
 import { byId } from "../dom.js";
-import { use } from "../i18n.js";
+import { learnCurrencies, use } from "../i18n.js";
+import * as api from "./api.js";
 import { audit } from "./audit.js";
 import { deadLetters } from "./dead_letters.js";
 import { newSale } from "./new_sale.js";
@@ -15,7 +16,12 @@ const { view = "overview", slug = "", language = "en", assets = "" } = root.data
 
 /** @param {string} name */
 const catalogue = async (name) => (await fetch(`${assets}/i18n/${name}.json`)).json();
-const [common, own] = await Promise.all([catalogue(language), catalogue(`ops.${language}`)]);
+const [common, own, currencies] = await Promise.all([
+  catalogue(language),
+  catalogue(`ops.${language}`),
+  api.currencies(),
+]);
+learnCurrencies(currencies.minor_digits);
 await use(language, { ...common, ...own });
 root.replaceChildren();
 VIEWS[view](root, slug);

@@ -2,15 +2,13 @@
 import { html, nothing, render } from "../../vendor/lit-html/lit-html.js";
 import { live } from "../../vendor/lit-html/directives/live.js";
 import { Refusal } from "../api.js";
-import { counted, money, t } from "../i18n.js";
+import { counted, knownCurrencies, money, t } from "../i18n.js";
 import * as api from "./api.js";
-import { field, goToFirst, sentence, timeField } from "./field.js";
+import { field, goToFirst, sentence, timeField, zoneField } from "./field.js";
 import { span } from "./format.js";
 import { why } from "./notice.js";
 import { PlanChooser } from "./plan_chooser.js";
-import { CURRENCIES, faults, fieldOf, LIMITS, minorOf, momentOf, refused, slugOf, TIMES, zone } from "./sale_fields.js";
-
-const LANGUAGE = document.documentElement.lang;
+import { faults, fieldOf, isZone, LIMITS, minorOf, momentOf, OWN_ZONE, refused, slugOf, TIMES } from "./sale_fields.js";
 
 /** @param {HTMLElement} root */
 export function newSale(root) {
@@ -31,6 +29,7 @@ class NewSale {
       opens_at: "",
       closes_at: "",
       starts_at: "",
+      time_zone: isZone(OWN_ZONE) ? OWN_ZONE : "UTC",
       active_limit: activeLimit,
       hold_seconds: holdSeconds,
       max_seats: maxSeats,
@@ -39,6 +38,8 @@ class NewSale {
     this.prices = {}; // category -> text; kept when another plan has a category of the same name
     this.open = false;
     this.ownSlug = false; // typed, not proposed
+    /** @type {Map<string, boolean>} */
+    this.chosen = new Map(); // of times that come twice, whether the second is meant
     /** @type {Set<string>} */
     this.incomplete = new Set();
     /** @type {Map<string, string>} */
@@ -71,8 +72,19 @@ class NewSale {
     this.fields[name] = name === "currency" ? input.value.toUpperCase() : input.value;
     if (input.validity.badInput) this.incomplete.add(name);
     else this.incomplete.delete(name);
+    if (name === "time_zone") this.chosen.clear();
+    else this.chosen.delete(name);
     if (name === "slug") this.ownSlug = input.value !== "";
     if (!this.ownSlug && ["name", "slug", "starts_at"].includes(name)) this.fields.slug = proposed(this.fields);
+    this.#checked();
+  };
+
+  /**
+   * @param {string} name
+   * @param {boolean} second
+   */
+  choose = (name, second) => {
+    this.chosen.set(name, second);
     this.#checked();
   };
 
@@ -82,8 +94,8 @@ class NewSale {
   }
 
   #check() {
-    const { fields, prices, incomplete } = this;
-    this.wrong = faults(fields, { prices, incomplete, categories: this.categories.map(({ name }) => name) });
+    const { fields, prices, incomplete, chosen } = this;
+    this.wrong = faults(fields, { prices, incomplete, chosen, categories: this.categories.map(({ name }) => name) });
     if (this.taken.has(fields.slug)) this.wrong.set("slug", "taken");
     this.chooser.missing = !this.chooser.plan && !this.chooser.problem && !this.chooser.busy;
     return this.wrong.size === 0 && this.chooser.plan !== null;
@@ -124,7 +136,10 @@ class NewSale {
       prices,
       open,
       plan: chooser.text ?? "",
-      ...Object.fromEntries(TIMES.map((time) => [time, momentOf(fields[time])])),
+      time_zone: fields.time_zone,
+      ...Object.fromEntries(
+        TIMES.map((time) => [time, momentOf(fields[time], fields.time_zone, this.chosen.get(time))]),
+      ),
       ...Object.fromEntries(Object.keys(LIMITS).map((limit) => [limit, Number(fields[limit])])),
     };
   }
@@ -160,10 +175,10 @@ class NewSale {
           </section>
           <section class="card" aria-labelledby="times-title">
             <h2 id="times-title">${t("ops.new.times")}</h2>
-            <p class="hint">${t("ops.field.zone", { zone: zone(LANGUAGE) })}</p>
+            ${zoneField(this)}
             <div class="fields">
               ${timeField(this, "opens_at", { hint: t("ops.field.opens_hint") })}
-              ${timeField(this, "closes_at", { hint: t("ops.field.closes_hint"), note: isPast(fields.closes_at) ? html`<p class="note">${t("ops.field.closes_past")}</p>` : nothing })}
+              ${timeField(this, "closes_at", { hint: t("ops.field.closes_hint"), note: isPast(fields.closes_at, fields.time_zone) ? html`<p class="note">${t("ops.field.closes_past")}</p>` : nothing })}
               ${timeField(this, "starts_at", { hint: t("ops.field.starts_hint") })}
             </div>
           </section>
@@ -193,7 +208,7 @@ class NewSale {
             </div>
           </div>
         </form>
-        <datalist id="currencies">${CURRENCIES.map((code) => html`<option value=${code}></option>`)}</datalist>
+        <datalist id="currencies">${knownCurrencies().map((code) => html`<option value=${code}></option>`)}</datalist>
       `,
       this.root,
     );
@@ -254,10 +269,15 @@ class NewSale {
  * A name of which nothing can stand in an address (공연) has the day of the performance instead.
  * @param {Record<string, string>} fields
  */
-function proposed({ name, starts_at }) {
+function proposed({ name, starts_at, time_zone }) {
   if (!name.trim()) return "";
-  return slugOf(name) || `sale-${(starts_at || fieldOf(new Date())).slice(0, 10)}`;
+  return (
+    slugOf(name) || `sale-${(starts_at || fieldOf(new Date(), isZone(time_zone) ? time_zone : "UTC")).slice(0, 10)}`
+  );
 }
 
-/** @param {string} value */
-const isPast = (value) => value !== "" && new Date(value) < new Date();
+/**
+ * @param {string} value
+ * @param {string} zone
+ */
+const isPast = (value, zone) => (momentOf(value, zone) ?? "9") < new Date().toISOString();

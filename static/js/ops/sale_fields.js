@@ -1,6 +1,6 @@
 // What the form of a sale asks for: how texts become what the API takes, and what is wrong with them. No page in here.
 import { Refusal } from "../api.js";
-import { decimals } from "../i18n.js";
+import { decimals, knownCurrencies } from "../i18n.js";
 
 const SLUG = /^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$/;
 const GROUPED = /^\d{1,3}(,\d{3})+(\.\d+)?$/;
@@ -22,16 +22,13 @@ export function slugOf(name) {
     .replace(/^-+|-+$/g, "");
 }
 
-/** The names of all currencies that the browser knows. */
-export const CURRENCIES = Intl.supportedValuesOf("currency");
-
 /**
  * A price as it is typed -> the currency's minor unit: "15,000", "KRW" -> 15000; "12.5", "EUR" -> 1250. NaN: no price.
  * @param {string} text
  * @param {string} currency
  */
 export function minorOf(text, currency) {
-  if (!CURRENCIES.includes(currency)) return NaN;
+  if (!knownCurrencies().includes(currency)) return NaN;
   const typed = text.trim();
   const plain = GROUPED.test(typed) ? typed.replaceAll(",", "") : typed;
   const [, whole, part = ""] = /^(\d{1,13})(?:\.(\d+))?$/.exec(plain) ?? [];
@@ -41,31 +38,86 @@ export function minorOf(text, currency) {
   return amount <= MOST_PRICE ? amount : NaN;
 }
 
-/**
- * What a `datetime-local` field holds, a time of the reader's own zone, -> ISO 8601 in UTC; null when it is empty.
- * @param {string | undefined} value
- */
-export const momentOf = (value) => (value ? new Date(value).toISOString() : null);
+/** The reader's own zone. */
+export const OWN_ZONE = new Intl.DateTimeFormat().resolvedOptions().timeZone;
 
-/**
- * ISO 8601 -> what a `datetime-local` field takes, to the minute.
- * @param {string | Date | null} moment
- */
-export function fieldOf(moment) {
-  if (!moment) return "";
-  const date = new Date(moment);
-  const local = new Date(date.getTime() - date.getTimezoneOffset() * 60_000);
-  return local.toISOString().slice(0, 16);
+/** @param {string} zone */
+export function isZone(zone) {
+  try {
+    return new Intl.DateTimeFormat("en", { timeZone: zone }).resolvedOptions().timeZone !== "" && /^UTC$|\//.test(zone);
+  } catch {
+    return false;
+  }
 }
 
 /**
- * "Asia/Seoul (GMT+9)": the zone in which times are read and shown.
- * @param {string} language
+ * The moment as the clocks of `zone` show it: what a `datetime-local` field takes, to the minute.
+ * @param {string | Date | null} moment
+ * @param {string} zone
  */
-export function zone(language) {
-  const format = new Intl.DateTimeFormat(language, { timeZoneName: "shortOffset" });
-  const offset = format.formatToParts(new Date()).find(({ type }) => type === "timeZoneName")?.value;
-  return `${format.resolvedOptions().timeZone} (${offset})`;
+export function fieldOf(moment, zone) {
+  if (!moment) return "";
+  const parts = new Intl.DateTimeFormat("en", {
+    timeZone: zone,
+    hourCycle: "h23",
+    year: "numeric",
+    month: "2-digit",
+    day: "2-digit",
+    hour: "2-digit",
+    minute: "2-digit",
+  }).formatToParts(new Date(moment));
+  const of = Object.fromEntries(parts.map(({ type, value }) => [type, value]));
+  return `${of.year.padStart(4, "0")}-${of.month}-${of.day}T${of.hour}:${of.minute}`;
+}
+
+const HOUR = 3600_000;
+
+/**
+ * The moments at which the clocks of `zone` show what a `datetime-local` field holds: none in the hour that is left out
+ * in spring, two in the one that comes twice in autumn, else one.
+ * @param {string} value
+ * @param {string} zone
+ * @returns {Date[]}
+ */
+export function momentsOf(value, zone) {
+  if (!value || !isZone(zone)) return [];
+  const wall = Date.parse(`${value.slice(0, 16)}Z`);
+  const near = [-26, -13, 0, 13, 26].map((hours) => wall + hours * HOUR);
+  // What the zone is ahead of UTC around that time: two values where the clocks are changed.
+  const ahead = new Set(near.map((at) => Date.parse(`${fieldOf(new Date(at), zone)}Z`) - at));
+  return [...ahead]
+    .map((offset) => new Date(wall - offset))
+    .filter((moment) => fieldOf(moment, zone) === value.slice(0, 16))
+    .sort((a, b) => a.getTime() - b.getTime());
+}
+
+/**
+ * What a field of a form means -> ISO 8601 in UTC; null when it is empty or means nothing. `second`: of a time that
+ * comes twice, the later one.
+ * @param {string | undefined} value
+ * @param {string} zone
+ */
+export function momentOf(value, zone, second = false) {
+  const moments = value ? momentsOf(value, zone) : [];
+  return moments.at(second ? -1 : 0)?.toISOString() ?? null;
+}
+
+// As in core/venue/event_name.py.
+const MOST_NAME = 200;
+const REFUSED = /[\p{Cc}\p{Cs}\u2028\u2029\u202a-\u202e\u2066-\u2069]/u;
+const SEEN = /[\p{L}\p{M}\p{N}\p{P}\p{S}]/u;
+
+/**
+ * "name", or "name_character:U+202E:4" with the character and its place; null when nothing is wrong.
+ * @param {string} name
+ */
+function faultOfName(name) {
+  const found = REFUSED.exec(name);
+  if (found) {
+    const code = (found[0].codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0");
+    return `name_character:U+${code}:${[...name.slice(0, found.index)].length + 1}`;
+  }
+  return SEEN.test(name) && [...name.trim()].length <= MOST_NAME ? null : "name";
 }
 
 /**
@@ -73,19 +125,28 @@ export function zone(language) {
  * `fields` holds texts by name; `prices` texts by category, with `categories` the names that need one; `incomplete` the
  * names of times that are typed half.
  * @param {Record<string, string>} fields
- * @param {{categories?: string[], prices?: Record<string, string>, incomplete?: Set<string>}} more
+ * @param {{categories?: string[], prices?: Record<string, string>, incomplete?: Set<string>, chosen?: Map<string, boolean>}} more
+ *   `chosen`: of times that come twice, whether the second is meant
  */
-export function faults(fields, { categories = [], prices = {}, incomplete = new Set() } = {}) {
+export function faults(fields, { categories = [], prices = {}, incomplete = new Set(), chosen = new Map() } = {}) {
   /** @type {Map<string, string>} */
   const wrong = new Map();
   /** @param {string} name */
   const has = (name) => fields[name] !== undefined;
-  const name = (fields.name ?? "").trim();
-  if (has("name") && (!name || [...name].length > 200 || /[\p{C}\p{Zl}\p{Zp}]/u.test(name))) wrong.set("name", "name");
+  const nameFault = has("name") ? faultOfName(fields.name) : null;
+  if (nameFault) wrong.set("name", nameFault);
   if (has("slug") && !SLUG.test(fields.slug)) wrong.set("slug", "slug");
-  if (has("currency") && !CURRENCIES.includes(fields.currency)) wrong.set("currency", "currency");
-  for (const time of TIMES) if (incomplete.has(time)) wrong.set(time, "time");
-  const [opens, closes] = [momentOf(fields.opens_at), momentOf(fields.closes_at)];
+  if (has("currency") && !knownCurrencies().includes(fields.currency)) wrong.set("currency", "currency");
+  const zone = fields.time_zone;
+  if (has("time_zone") && !isZone(zone)) wrong.set("time_zone", "time_zone");
+  for (const time of TIMES) {
+    if (incomplete.has(time)) wrong.set(time, "time");
+    if (!fields[time] || wrong.has("time_zone")) continue;
+    const moments = momentsOf(fields[time], zone);
+    if (moments.length === 0) wrong.set(time, "time_left_out");
+    if (moments.length > 1 && !chosen.has(time)) wrong.set(time, "time_twice");
+  }
+  const [opens, closes] = ["opens_at", "closes_at"].map((time) => momentOf(fields[time], zone, chosen.get(time)));
   if (opens && closes && closes <= opens) wrong.set("closes_at", "closes_at");
   for (const [limit, most] of Object.entries(LIMITS)) {
     if (has(limit) && !(/^[1-9]\d{0,6}$/.test(fields[limit]) && Number(fields[limit]) <= most)) wrong.set(limit, limit);

@@ -1,13 +1,12 @@
 // What can be changed of a sale after it was made: name, times, hold time, seats of a visitor.
 import { html, nothing, render } from "../../vendor/lit-html/lit-html.js";
 import { t } from "../i18n.js";
-import { field, goToFirst, timeField } from "./field.js";
+import { field, goToFirst, timeField, zoneField } from "./field.js";
 import { span } from "./format.js";
 import { tell, why } from "./notice.js";
-import { faults, fieldOf, momentOf, refused, TIMES, zone } from "./sale_fields.js";
+import { faults, fieldOf, momentOf, momentsOf, refused, TIMES } from "./sale_fields.js";
 
-const NAMES = ["name", ...TIMES, "hold_seconds", "max_seats"];
-const LANGUAGE = document.documentElement.lang;
+const NAMES = ["name", "time_zone", ...TIMES, "hold_seconds", "max_seats"];
 
 export class SaleSettings {
   /**
@@ -23,6 +22,10 @@ export class SaleSettings {
     this.known = {}; // as the server has it, in texts
     /** @type {Record<string, string>} */
     this.fields = {};
+    /** @type {Map<string, boolean>} */
+    this.chosen = new Map(); // of times that come twice, whether the second is meant
+    /** @type {Map<string, boolean>} */
+    this.before = new Map(); // the same as the server has it
     /** @type {Set<string>} */
     this.incomplete = new Set();
     /** @type {Map<string, string>} */
@@ -44,23 +47,49 @@ export class SaleSettings {
     }
   }
 
-  /** @param {Pick<Api.EventDetails, "name" | "opens_at" | "closes_at" | "starts_at" | "hold_seconds" | "max_seats">} event */
+  /** @param {Pick<Api.EventDetails, "name" | "opens_at" | "closes_at" | "starts_at" | "time_zone" | "hold_seconds" | "max_seats">} event */
   #learn(event) {
     this.known = {
       name: event.name,
-      opens_at: fieldOf(event.opens_at),
-      closes_at: fieldOf(event.closes_at),
-      starts_at: fieldOf(event.starts_at),
+      time_zone: event.time_zone,
+      opens_at: fieldOf(event.opens_at, event.time_zone),
+      closes_at: fieldOf(event.closes_at, event.time_zone),
+      starts_at: fieldOf(event.starts_at, event.time_zone),
       hold_seconds: String(event.hold_seconds),
       max_seats: String(event.max_seats),
     };
     this.fields = { ...this.known };
+    this.chosen = this.#chosenOf(event);
+    this.before = new Map(this.chosen);
     this.draw();
     this.host.hidden = false;
   }
 
+  /**
+   * @param {Pick<Api.EventDetails, "opens_at" | "closes_at" | "starts_at" | "time_zone">} event
+   * @returns {Map<string, boolean>}
+   */
+  #chosenOf(event) {
+    const known = [
+      ["opens_at", event.opens_at],
+      ["closes_at", event.closes_at],
+      ["starts_at", event.starts_at],
+    ];
+    const chosen = new Map();
+    for (const [name, moment] of known) {
+      const moments = momentsOf(this.known[name ?? ""], event.time_zone);
+      if (name && moment && moments.length > 1) chosen.set(name, moments[1].getTime() === Date.parse(moment));
+    }
+    return chosen;
+  }
+
   #changes() {
-    return NAMES.filter((name) => this.fields[name] !== this.known[name] || this.incomplete.has(name));
+    const { fields, known, incomplete, chosen, before } = this;
+    const changed = NAMES.filter(
+      (name) => fields[name] !== known[name] || incomplete.has(name) || chosen.get(name) !== before.get(name),
+    );
+    // What is read in another zone is another moment.
+    return changed.includes("time_zone") ? [...new Set([...changed, ...TIMES])] : changed;
   }
 
   /**
@@ -71,9 +100,25 @@ export class SaleSettings {
     this.fields[name] = input.value;
     if (input.validity.badInput) this.incomplete.add(name);
     else this.incomplete.delete(name);
-    this.wrong = faults(this.fields, { incomplete: this.incomplete });
+    if (name === "time_zone") this.chosen.clear();
+    else this.chosen.delete(name);
+    this.#check();
     this.draw();
   };
+
+  /**
+   * @param {string} name
+   * @param {boolean} second
+   */
+  choose = (name, second) => {
+    this.chosen.set(name, second);
+    this.#check();
+    this.draw();
+  };
+
+  #check() {
+    this.wrong = faults(this.fields, { incomplete: this.incomplete, chosen: this.chosen });
+  }
 
   /** @param {Event} event */
   #submit = async (event) => {
@@ -81,7 +126,7 @@ export class SaleSettings {
     const names = this.#changes();
     if (this.busy || !names.length) return;
     this.failure = "";
-    this.wrong = faults(this.fields, { incomplete: this.incomplete });
+    this.#check();
     if (!this.wrong.size) await this.#save(names);
     this.draw();
     if (this.wrong.size) goToFirst(this.host);
@@ -94,9 +139,9 @@ export class SaleSettings {
     /** @param {string} name */
     const value = (name) =>
       TIMES.includes(name)
-        ? momentOf(this.fields[name])
-        : name === "name"
-          ? this.fields.name.trim()
+        ? momentOf(this.fields[name], this.fields.time_zone, this.chosen.get(name))
+        : name === "name" || name === "time_zone"
+          ? this.fields[name].trim()
           : Number(this.fields[name]);
     try {
       this.#learn(await this.sale.change(Object.fromEntries(names.map((name) => [name, value(name)]))));
@@ -113,6 +158,7 @@ export class SaleSettings {
   #undo = () => {
     this.fields = { ...this.known };
     this.incomplete.clear();
+    this.chosen = new Map(this.before);
     this.wrong = new Map();
     this.failure = "";
     // A time that is typed half has no value to set back: the field itself has to forget it.
@@ -129,8 +175,7 @@ export class SaleSettings {
           <small>${t("ops.settings.lead")}</small>
         </summary>
         <form class="sale-form" novalidate @submit=${this.#submit}>
-          ${field(this, "name")}
-          <p class="hint">${t("ops.field.zone", { zone: zone(LANGUAGE) })}</p>
+          ${field(this, "name")} ${zoneField(this)}
           <div class="fields">
             ${timeField(this, "opens_at", { hint: t("ops.field.opens_hint") })}
             ${timeField(this, "closes_at", { hint: t("ops.field.closes_hint") })}

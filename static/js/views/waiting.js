@@ -12,7 +12,7 @@ export function before({ state, act }) {
     <p class="eyebrow">${event.name}</p>
     <h1 tabindex="-1" data-focus>${left === null ? t("before.soon") : t("before.title")}</h1>
     ${left === null ? nothing : clockFace(left)}
-    ${event.opens_at ? html`<p class="lead"><time datetime=${event.opens_at}>${moment(event.opens_at)}</time></p>` : nothing}
+    ${event.opens_at ? html`<p class="lead"><time datetime=${event.opens_at}>${moment(event.opens_at, event.time_zone)}</time></p>` : nothing}
     ${nextSteps([t("before.next.1"), t("before.next.2"), t("before.next.3")])} ${notify(state.ui, act)}
   </section>`;
 }

@@ -1,9 +1,11 @@
 import { Board } from "/static/js/board.js";
 import { Hall } from "/static/js/hall.js";
-import { use } from "/static/js/i18n.js";
+import { learnCurrencies, use } from "/static/js/i18n.js";
 import { initial } from "/static/js/state.js";
 import { createStore } from "/static/js/store.js";
 import { same, that, until } from "./same.js";
+
+learnCurrencies({ KRW: 0 });
 
 const now = "2030-05-01T20:00:00Z";
 const PLAN = {

@@ -1,6 +1,9 @@
 import { NoAnswer, Refusal } from "/static/js/api.js";
-import { faults, fieldOf, minorOf, momentOf, refused, slugOf } from "/static/js/ops/sale_fields.js";
+import { faults, fieldOf, minorOf, momentOf, momentsOf, refused, slugOf } from "/static/js/ops/sale_fields.js";
+import { learnCurrencies } from "/static/js/i18n.js";
 import { same } from "./same.js";
+
+learnCurrencies({ KRW: 0, EUR: 2, BHD: 3, HUF: 2 });
 
 export function aPriceIsReadInTheCurrencysMinorUnit() {
   const read = (text, currency) => String(minorOf(text, currency));
@@ -21,15 +24,27 @@ export function anAddressIsMadeOfAName() {
   same(slugOf(`${"x".repeat(63)} y`), "x".repeat(63));
 }
 
-export function aTimeComesBackAsItWas() {
-  const moment = momentOf("2030-05-01T20:00");
-  same(fieldOf(moment), "2030-05-01T20:00");
-  same([momentOf(""), fieldOf(null)], [null, ""]);
+export function aTimeIsReadAndShownInTheEventsZone() {
+  const moment = momentOf("2026-10-10T19:30", "Europe/Berlin");
+  same([moment, fieldOf(moment, "Europe/Berlin"), fieldOf(moment, "Asia/Seoul")], ["2026-10-10T17:30:00.000Z", "2026-10-10T19:30", "2026-10-11T02:30"]);
+  same([momentOf("", "UTC"), fieldOf(null, "UTC")], [null, ""]);
+  same([momentOf("2030-05-01T20:00", "Pacific/Apia"), momentOf("2030-05-01T20:00", "Asia/Kathmandu")], ["2030-05-01T07:00:00.000Z", "2030-05-01T14:15:00.000Z"]);
+}
+
+// Clocks go from 02:00 to 03:00 in spring, and from 03:00 back to 02:00 in autumn.
+export function aTimeThatDoesNotExistOrComesTwiceIsAskedAbout() {
+  const zone = "Europe/Berlin";
+  const of = (value) => momentsOf(value, zone).map((moment) => moment.toISOString());
+  same([of("2027-03-28T02:30"), of("2027-03-28T03:00"), of("2027-10-31T02:30")], [[], ["2027-03-28T01:00:00.000Z"], ["2027-10-31T00:30:00.000Z", "2027-10-31T01:30:00.000Z"]]);
+  const asked = (value, chosen) => faults({ opens_at: value, time_zone: zone }, { chosen }).get("opens_at") ?? null;
+  same([asked("2027-03-28T02:30"), asked("2027-10-31T02:30"), asked("2027-10-31T02:30", new Map([["opens_at", true]]))], ["time_left_out", "time_twice", null]);
+  same([momentOf("2027-10-31T02:30", zone, false), momentOf("2027-10-31T02:30", zone, true)], of("2027-10-31T02:30"));
+  same(faults({ opens_at: "2027-03-28T02:30", time_zone: "Mars/Base" }).get("time_zone"), "time_zone");
 }
 
 export function allThatIsWrongIsToldAtOnce() {
   const fields = {
-    name: " ", slug: "Big Night", currency: "KRW", opens_at: "2030-05-01T20:00", closes_at: "2030-05-01T20:00",
+    name: " ", slug: "Big Night", currency: "KRW", opens_at: "2030-05-01T20:00", closes_at: "2030-05-01T20:00", time_zone: "UTC",
     active_limit: "0", hold_seconds: "86401", max_seats: "1.5",
   };
   const wrong = faults(fields, { categories: ["VIP", "Box"], prices: { VIP: "1" }, incomplete: new Set(["starts_at"]) });

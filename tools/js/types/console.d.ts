@@ -14,6 +14,9 @@ declare namespace Console {
     typed(name: string, input: HTMLInputElement): void;
   };
 
+  /** A form with times; `chosen`: of a time that comes twice, whether the second is meant. */
+  type TimesForm = Form & { chosen: Map<string, boolean>; choose(name: string, second: boolean): void };
+
   type Question = { event?: string; visitor?: string; reservation?: string; seat?: number };
   type Found =
     | { kind: "seats"; found: FoundSeat[]; total: number }

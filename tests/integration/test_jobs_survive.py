@@ -1,0 +1,137 @@
+"""R1: each periodic job survives an arbitrary exception at any of its awaits, and succeeds in the round after it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import asyncpg
+import pytest
+from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
+
+from core.embedded import Engines
+from core.process.jobs import Jobs
+from core.process.supervisor import Supervisor
+from core.runtime import Runtime, open_runtime
+from core.settings import Settings
+from tests.conftest import MakeEvent
+
+PATIENCE = 60.0
+#: Calls of one round that are made to fail in turn, at most: further ones are repetitions for each event and seat.
+MOST_CALLS = 6
+
+JOBS = [
+    "sweep",
+    "payments",
+    "reconcile",
+    "redis_watch",
+    "paying",
+    "janitor",
+    "load",
+    "limits",
+    "vitals",
+    "history",
+    "health_watch",
+    "outbox_lag",
+    "purge_events",
+]
+
+
+class Anything(Exception):
+    """No error of ours, of a store or of a driver."""
+
+
+class Faults:
+    """Every call to a store goes through `call`, in order; the one that is `armed` raises."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.armed: int | None = None
+        self.error: type[BaseException] = Anything
+
+    def call(self) -> None:
+        self.calls += 1
+        if self.armed is not None and self.calls >= self.armed:
+            self.armed = None
+            raise self.error
+
+
+@pytest.fixture
+def faults(monkeypatch: pytest.MonkeyPatch) -> Faults:
+    made = Faults()
+
+    def through(owner: type[Any], name: str) -> None:
+        original = getattr(owner, name)
+
+        async def call(self: Any, *args: Any, **options: Any) -> Any:
+            made.call()
+            return await original(self, *args, **options)
+
+        monkeypatch.setattr(owner, name, call)
+
+    through(Redis, "execute_command")
+    through(Pipeline, "execute")
+    for name in ("execute", "executemany", "fetch", "fetchrow", "fetchval"):
+        through(asyncpg.Connection, name)
+    return made
+
+
+@pytest.fixture
+async def mine(settings: Settings, stores: Engines) -> Any:
+    """A runtime of this test's own: what fails in it fails nobody else's test."""
+    async with open_runtime(settings, stores) as opened:
+        yield opened
+
+
+def test_the_list_is_whole(runtime: Runtime) -> None:
+    assert {job.name for job in runtime.job_list()} == set(JOBS)
+
+
+@pytest.mark.parametrize("error", [Anything, asyncio.CancelledError], ids=["exception", "cancelled from within"])
+@pytest.mark.parametrize("name", JOBS)
+async def test_a_job_survives_what_is_raised_at_any_of_its_calls(
+    mine: Runtime, faults: Faults, make_event: MakeEvent, name: str, error: type[BaseException]
+) -> None:
+    await make_event(seats=3)
+    [job] = [job for job in mine.job_list() if job.name == name]
+    supervisor = Supervisor()
+    jobs = Jobs(supervisor=supervisor, leases=mine.leases)
+    faults.error = error
+    jobs.start(replace(job, name=f"{name}-{error.__name__}", every=0.01))
+    [(loop, service)] = jobs.loops
+
+    async def succeeds() -> None:
+        before = loop.succeeded
+        async with asyncio.timeout(PATIENCE):
+            while loop.succeeded == before:
+                await asyncio.sleep(0.002)
+
+    await succeeds()
+    first = faults.calls
+    await succeeds()
+    calls = min(max(faults.calls - first, 1), MOST_CALLS)
+    for number in range(1, calls + 1):
+        faults.calls, faults.armed = 0, number
+        async with asyncio.timeout(PATIENCE):
+            while faults.armed is not None:
+                await asyncio.sleep(0.002)
+        await succeeds()
+        assert not service.done
+    await jobs.stop()
+    await supervisor.drain(0)
+
+
+async def test_what_is_raised_in_a_batch_of_scripts_reaches_who_called_and_stops_no_other_call(
+    mine: Runtime, faults: Faults, make_event: MakeEvent
+) -> None:
+    event = await make_event(seats=3)
+    await mine.seats.ensure_board(event)
+    faults.calls, faults.armed = 0, 1
+    async with asyncio.timeout(PATIENCE):
+        found = await asyncio.gather(
+            *(mine.seats.basket(event, visitor) for visitor in ("a", "b", "c")), return_exceptions=True
+        )
+        assert any(isinstance(one, Anything) for one in found)
+        assert await mine.seats.basket(event, "a") is None

@@ -1,0 +1,53 @@
+"""Names of an event: every script's characters, and nothing that cannot be seen and changes how the rest is read."""
+
+from __future__ import annotations
+
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+
+import pytest
+
+from core.venue.event_name import what_is_wrong
+
+TAKEN = [
+    "Soirée\u00a0: l'été",
+    "콘서트\u30002026",
+    "Family 👨\u200d👩\u200d👧 day",
+    "می\u200cخواهم",
+    "Donau\u00addampf",
+    "공연",
+    "a" * 200,
+]
+REFUSED = ["ab\u0007c", "abc\u202edef", "\u2066abc", "abc\ud800", "two\r\nlines", "a\u2028b"]
+
+
+@pytest.mark.parametrize("name", TAKEN)
+def test_names_of_every_script_are_taken(name: str) -> None:
+    assert what_is_wrong(name) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("ab\u0007c", "U+0007 (a control character) at character 3"),
+        ("abc\u202edef", "U+202E (RIGHT-TO-LEFT OVERRIDE) at character 4"),
+        ("\u2066abc", "U+2066 (LEFT-TO-RIGHT ISOLATE) at character 1"),
+        ("abc\ud800", "U+D800 (half a character) at character 4"),
+        ("two\r\nlines", "U+000D (a control character) at character 4"),
+    ],
+)
+def test_what_cannot_be_seen_and_changes_the_rest_is_named_with_its_place(name: str, told: str) -> None:
+    assert told in (what_is_wrong(name) or "")
+
+
+@pytest.mark.parametrize("name", ["", "   ", "\u200d", "\u00a0\u3000", "a" * 201])
+def test_a_name_can_be_seen_and_has_an_end(name: str) -> None:
+    assert what_is_wrong(name)
+
+
+@pytest.mark.parametrize("name", TAKEN)
+def test_as_a_subject_each_name_comes_back_equal(name: str) -> None:
+    message = EmailMessage()
+    message["Subject"] = name
+    message.set_content("x")
+    assert message_from_bytes(message.as_bytes(), policy=policy.default)["Subject"] == name

@@ -1,0 +1,59 @@
+"""Waiting for what must happen, on a machine that has other work as well: by a condition, never by a clock."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import socket
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar, overload
+
+T = TypeVar("T")
+
+#: Seconds until a test gives up. Generous: a test that fails because the machine is busy tells nothing.
+PATIENCE = 300.0
+
+_PAUSE_SECONDS = 0.02
+
+
+@overload
+async def until(check: Callable[[], Awaitable[T | None]], what: str = "") -> T: ...
+@overload
+async def until(check: Callable[[], T | None], what: str = "") -> T: ...
+async def until(check: Callable[[], object], what: str = "") -> object:
+    """What `check` (or what it awaits) returns once it is true. Raises AssertionError."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                found = check()
+                if inspect.isawaitable(found):
+                    found = await found
+                if found:
+                    return found
+                await asyncio.sleep(_PAUSE_SECONDS)
+    except TimeoutError:
+        raise AssertionError(f"waited {PATIENCE:.0f} s in vain: {what or check}") from None
+
+
+def wait_until(check: Callable[[], object], what: str, *, despite: tuple[type[Exception], ...] = ()) -> None:
+    """The same where no loop runs; an error `despite` which it goes on is a no."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            if check():
+                return
+        except despite:
+            pass
+        assert time.monotonic() < deadline, f"waited {PATIENCE:.0f} s in vain: {what}"
+        time.sleep(_PAUSE_SECONDS)
+
+
+def free_port(highest: int = 65535) -> int:
+    """A port of 127.0.0.1 on which nobody listens."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
+        if port <= highest:
+            return port
