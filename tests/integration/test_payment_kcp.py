@@ -410,7 +410,7 @@ async def test_no_list_and_no_webhooks(gateway: NhnKcp) -> None:
 def test_environments_and_addresses(tmp_path: Path) -> None:
     """A test site is asked at NHN KCP's test addresses, and is another environment than a live one."""
     _key(tmp_path)
-    files = {
+    files: dict[str, Any] = {
         "kcp_certificate": str(tmp_path / "cert.pem"),
         "kcp_private_key": str(tmp_path / "key.pem"),
         "kcp_private_key_password": "changeit",
@@ -421,7 +421,7 @@ def test_environments_and_addresses(tmp_path: Path) -> None:
     assert live.environment.startswith("live:")
     assert test._script.startswith("https://testspay.kcp.co.kr/")
     assert live._script.startswith("https://spay.kcp.co.kr/")
-    old = {f"kcp_old_{name}": files[f"kcp_{name}"] for name in ("certificate", "private_key")}
+    old: dict[str, Any] = {f"kcp_old_{name}": files[f"kcp_{name}"] for name in ("certificate", "private_key")}
     before = open_old_gateway(Settings(kcp_old_site_code="A8QOB", **files, **old), LIMITS)
     assert before is not None
     assert before.environment == live.environment

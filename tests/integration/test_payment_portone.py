@@ -292,7 +292,11 @@ def test_a_webhook_is_believed_when_it_is_signed() -> None:
 
 def test_settings_and_environments() -> None:
     limits = Limits(1, 1, 1)
-    given = {"portone_client_key": "store-1", "portone_channel_key": "channel-key-1", "portone_secret": "a"}
+    given: dict[str, Any] = {
+        "portone_client_key": "store-1",
+        "portone_channel_key": "channel-key-1",
+        "portone_secret": "a",
+    }
     opened = PROVIDERS["portone"].open(Settings(**given), limits)
     assert opened.environment.startswith("live:")
     assert opened.environment == open_gateway(Settings(**given), limits, None).environment

@@ -93,8 +93,9 @@ def test_what_the_simulator_does_not_play(provider: str) -> None:
 
 def test_a_real_provider_without_its_keys_does_not_start() -> None:
     for provider, package in PROVIDERS.items():
+        empty: dict[str, Any] = dict.fromkeys(package.needed, "")
         with pytest.raises(StartupError, match=r"ONSALE_PAYMENT names \w+, but ONSALE_\w+ is empty"):
-            gateways(Settings(payment=provider, **dict.fromkeys(package.needed, "")))
+            gateways(Settings(payment=provider, **empty))
 
 
 def test_what_was_set_before_is_understood() -> None:
@@ -117,7 +118,7 @@ def test_a_played_providers_keys_are_the_shops_own() -> None:
 
 def test_every_adapter_is_a_gateway() -> None:
     """What mypy cannot see through the registry's loading by name."""
-    given = {
+    given: dict[str, Any] = {
         "toss_client_key": "test_ck_a",
         "toss_secret": "test_sk_a",
         "portone_client_key": "store",

@@ -10,7 +10,14 @@
   const site = new URL(home).origin;
   const NEEDED = ["site_cd", "ordr_idxx", "good_mny", "good_name", "pay_method", "currency", "Ret_URL", "buyr_tel2"];
   const FILLED = [
-    "res_cd", "res_msg", "enc_info", "enc_data", "ret_pay_method", "tran_cd", "use_pay_method", "ordr_chk",
+    "res_cd",
+    "res_msg",
+    "enc_info",
+    "enc_data",
+    "ret_pay_method",
+    "tran_cd",
+    "use_pay_method",
+    "ordr_chk",
   ];
   let layer = null;
 

@@ -10,8 +10,18 @@
   // .../paysim/toss/v2/standard -> .../paysim/toss
   const home = document.currentScript.src.replace(/\/v2\/standard.*$/, "");
   const FIELDS = [
-    "method", "amount", "orderId", "orderName", "successUrl", "failUrl", "windowTarget", "customerEmail",
-    "customerName", "customerMobilePhone", "card", "virtualAccount",
+    "method",
+    "amount",
+    "orderId",
+    "orderName",
+    "successUrl",
+    "failUrl",
+    "windowTarget",
+    "customerEmail",
+    "customerName",
+    "customerMobilePhone",
+    "card",
+    "virtualAccount",
   ];
   const ANONYMOUS = "@@ANONYMOUS";
   let busy = false;
@@ -49,7 +59,8 @@
     if (!["CARD", "VIRTUAL_ACCOUNT"].includes(method)) fail("NOT_SUPPORTED_METHOD", "method");
     if (typeof amount !== "object" || amount === null) fail("INVALID_AMOUNT_VALUE", "amount is {currency, value}");
     if (!/^[A-Z]{3}$/.test(amount.currency ?? "")) fail("INVALID_AMOUNT_CURRENCY", "amount.currency");
-    if (typeof amount.value !== "number" || !Number.isFinite(amount.value)) fail("INVALID_AMOUNT_VALUE", "amount.value");
+    if (typeof amount.value !== "number" || !Number.isFinite(amount.value))
+      fail("INVALID_AMOUNT_VALUE", "amount.value");
     if (amount.value <= 0) fail("BELOW_ZERO_AMOUNT", "amount.value is above 0");
     if (!isText(orderId, 6, 64) || !/^[A-Za-z0-9_=-]+$/.test(orderId)) fail("INVALID_PARAMETERS", "orderId");
     if (!isText(orderName, 1, 100)) fail("INVALID_PARAMETERS", "orderName has 1 to 100 characters");
