@@ -18,6 +18,7 @@ from core import keys
 from core.database import raw
 from core.embedded import Engines
 from core.payments.breaker import Mode
+from core.payments.payments import account_of
 from core.runtime import Runtime, open_runtime
 from core.settings import Settings
 from core.upkeep.limits_redis import Limits
@@ -27,7 +28,7 @@ from core.waiting_room.limit import LoadFollower, Thresholds
 from tests.booking import rows
 from tests.conftest import small_plan
 from tests.own_database import own_database
-from tests.payment_servers import Simulator, a_charge, simulator
+from tests.payment_servers import Asked, Simulator, an_order, simulator
 from tests.topologies import single
 from tests.waits import PATIENCE
 
@@ -149,12 +150,12 @@ async def test_load_of_each_kind(scene: Scene) -> None:
     # Payment that takes long.
     scene.follow(payment_seconds=0.2)
     await scene.provider.behave(latency_seconds=0.4)
-    await runtime.payments.charge(a_charge(), before_call=_nothing)
+    await _pay(runtime, scene.provider)
     assert await scene.cap() == round(FULL * 0.8)
     assert (await scene.reasons())[-1].startswith("payment takes 0.")
     await scene.provider.behave(latency_seconds=0)
     for _ in range(2):  # the median of the last minute
-        await runtime.payments.charge(a_charge(), before_call=_nothing)
+        await _pay(runtime, scene.provider)
     await scene.until_full()
     assert (await scene.reasons())[-1] == "load is calm"
 
@@ -180,5 +181,7 @@ async def test_load_of_each_kind(scene: Scene) -> None:
     await scene.until_full()
 
 
-async def _nothing(provider: str) -> None:
-    """Before the provider is called."""
+async def _pay(runtime: Runtime, bank: Simulator) -> None:
+    gateway, order = runtime.payments.gateway("toss"), an_order()
+    authorisation = await bank.authorised(gateway, order)
+    await runtime.payments.confirm(account_of(gateway), order, authorisation, order.number, before_call=Asked())
