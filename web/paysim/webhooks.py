@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 import structlog
 
+from core.process.tasks import watched
 from web.paysim.behaviour import Rules
 from web.paysim.payment import Payment
 from web.paysim.store_sqlite import SimulatorStore
@@ -48,7 +49,8 @@ class Webhooks:
         late = rules.webhook_delay_seconds
         if rules.webhook_disorder and next(self._count) % 2 == 0:
             late += _OVERTAKEN_SECONDS
-        task = asyncio.create_task(self._send(url, self._bodies[payment.provider](payment), rules, late))
+        body = self._bodies[payment.provider](payment)
+        task = watched("played webhook", self._send(url, body, rules, late))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

@@ -324,7 +324,7 @@ def open_gateway(settings: Settings, limits: Limits, played: Played | None) -> T
     if played is not None:
         if secret or settings.toss_client_key:
             # For trying what a wrong key does; whoever only forgot them there reads why nobody can pay.
-            log.warning("simulator_has_keys_of_its_own", given=["ONSALE_TOSS_CLIENT_KEY", "ONSALE_TOSS_SECRET"])
+            log.warning("simulator has keys of its own", given=["ONSALE_TOSS_CLIENT_KEY", "ONSALE_TOSS_SECRET"])
         return TossPayments(
             url=played.api,
             script=settings.toss_script or f"{played.page}/v2/standard",
