@@ -58,7 +58,7 @@ LOST = (
 )
 
 
-async def migrate(database_url: str, *, payments_were: str | None = None) -> None:
+async def migrate(database_url: str, *, payments_were: str | None = None, revision: str = "head") -> None:
     """Brings the schema up to date. Safe to call from several processes at once.
 
     `payments_were`: `simulator` or `live`, for payments from before migration 0007. Raises StartupError, also when that
@@ -75,7 +75,7 @@ async def migrate(database_url: str, *, payments_were: str | None = None) -> Non
         config.attributes["connection"] = connection
         config.attributes["payments_were"] = payments_were
         try:
-            command.upgrade(config, "head")
+            command.upgrade(config, revision)
             connection.commit()
         finally:
             connection.rollback()

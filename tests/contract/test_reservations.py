@@ -9,6 +9,8 @@ from uuid import UUID, uuid4
 import pytest
 from starlette.applications import Starlette
 
+from core.payments.breaker import Mode
+from core.payments.links import PaymentLinks, Purpose
 from core.runtime import Runtime
 from core.venue.event import Event
 from tests.booking import Bank, desk, rows, until
@@ -16,7 +18,7 @@ from tests.conftest import MakeEvent
 from tests.contract.api_client import Api
 from web.app import create_app
 
-BODY = {"email": "kim@example.org", "payment_key": "pay-1"}
+BODY = {"email": "kim@example.org"}
 
 
 @pytest.fixture
@@ -44,6 +46,23 @@ async def submit(api: Api, event: Event, key: str = "key-1", **sent: Any) -> Any
     )
 
 
+async def pay(api: Api, bank: Bank, accepted: Any) -> None:
+    """The buyer goes through the window: the return is loaded by a browser without a cookie of ours."""
+    order = accepted.json()["payment"]["order"]
+    s = PaymentLinks("test-secret").sign(Purpose.RETURN, order)
+    key = bank.authorise(order)
+    back = await api.client.get(f"/pay/toss/return/{order}?s={s}&paymentKey={key}")
+    assert back.status_code == 303, back.text
+
+
+async def bought(api: Api, bank: Bank, event: Event, *seats: int) -> str:
+    """The path of a reservation whose payment was sent."""
+    await hold(api, event, *seats)
+    accepted = await submit(api, event)
+    await pay(api, bank, accepted)
+    return str(accepted.headers["location"])
+
+
 async def ended(api: Api, path: str) -> dict[str, Any]:
     async def over() -> dict[str, Any] | None:
         state: dict[str, Any] = (await api.call("GET", path, expect=200)).json()
@@ -62,11 +81,20 @@ async def test_bought_seats_are_confirmed_and_have_a_ticket(visitor: Api, bank: 
     assert body["amount"] == 2 * 15000
     assert body["currency"] == "KRW"
     assert "ticket_code" not in body
+    payment = body["payment"]
+    assert (payment["provider"], payment["state"], payment["order"]) == ("toss", "OPEN", UUID(body["id"]).hex + "a1")
+    assert payment["page"].startswith(f"/pay/{payment['order']}?s=")
+    assert body["attempts_left"] == 2
+    assert bank.calls == 0, "the order comes before the money"
+    shown = (await visitor.call("GET", accepted.headers["location"], expect=200)).json()
+    assert shown["payment"] == payment, "`continue` works after a reload"
+    await pay(visitor, bank, accepted)
     assert accepted.headers["location"] == f"/api/reservations/{body['id']}"
     final = await ended(visitor, accepted.headers["location"])
     assert final["status"] == "CONFIRMED"
     assert final["ticket_code"]
     assert "reason" not in final
+    assert final["payment"] is None
     board = (await visitor.call("GET", f"/api/events/{event.slug}/board")).json()
     assert board["states"].startswith("AAAAAgI")  # base64 of 0 0 0 2 2
 
@@ -77,8 +105,7 @@ async def test_a_declined_payment_says_why_and_frees_the_seats(
     """S28."""
     bank.says = "decline"
     event = await make_event()
-    await hold(visitor, event, 3)
-    final = await ended(visitor, (await submit(visitor, event)).headers["location"])
+    final = await ended(visitor, await bought(visitor, bank, event, 3))
     assert (final["status"], final["reason"]) == ("FAILED", "declined")
     await hold(other, event, 3)
 
@@ -88,6 +115,7 @@ async def test_the_same_key_is_the_same_reservation(visitor: Api, bank: Bank, ma
     await hold(visitor, event, 1)
     answers = await asyncio.gather(*(submit(visitor, event) for _ in range(8)))
     assert len({answer.json()["id"] for answer in answers}) == 1
+    await pay(visitor, bank, answers[0])
     await ended(visitor, answers[0].headers["location"])
     assert (await submit(visitor, event)).json()["id"] == answers[0].json()["id"]
     assert bank.calls == 1
@@ -126,11 +154,9 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"email": ""}, "email"),
     ({"email": None}, "email"),
     ({"email": 7}, "email"),
-    ({"payment_key": ""}, "payment_key"),
-    ({"payment_key": "k" * 8193}, "payment_key"),
-    ({"payment_key": "a\u0000b"}, "payment_key"),
-    ({"payment_key": "a b"}, "payment_key"),
-    ({"payment_key": 5}, "payment_key"),
+    ({"provider": ""}, "provider"),
+    ({"provider": "TOSS; DROP"}, "provider"),
+    ({"provider": 5}, "provider"),
     ({"language": "tlh"}, "language"),
     ({"amount": 1}, "amount"),
     ({"visitor": "v_other"}, "visitor"),
@@ -181,11 +207,11 @@ async def test_no_seats_held_is_refused(visitor: Api, bank: Bank, make_event: Ma
 
 
 async def test_payment_that_is_away_is_said_before_anything_happens(
-    visitor: Api, bank: Bank, make_event: MakeEvent
+    visitor: Api, bank: Bank, make_event: MakeEvent, runtime: Runtime
 ) -> None:
     """S25: the seats stay held, and the answer says when to try again."""
-    bank.open = False
     event = await make_event()
+    await runtime.checkout._payments.force_circuit("toss", Mode.FORCED_OPEN)
     await hold(visitor, event, 1)
     refused = await submit(visitor, event, expect=503, code="payment_unavailable")
     assert int(refused.headers["retry-after"]) >= 1
@@ -197,11 +223,10 @@ async def test_another_visitors_reservation_is_not_there(
 ) -> None:
     """Nobody can see or cancel as another: the answer is that of a reservation that does not exist."""
     event = await make_event()
-    await hold(visitor, event, 1)
-    path = (await submit(visitor, event)).headers["location"]
+    path = await bought(visitor, bank, event, 1)
     await ended(visitor, path)
     missing = f"/api/reservations/{uuid4()}"
-    for method, suffix in (("GET", ""), ("POST", "/cancel")):
+    for method, suffix in (("GET", ""), ("POST", "/cancel"), ("POST", "/payments")):
         anothers = await other.refused(method, path + suffix, 404, "reservation_not_found")
         nothing = await other.refused(method, missing + suffix, 404, "reservation_not_found")
         assert {**anothers, "instance": "", "request_id": ""} == {**nothing, "instance": "", "request_id": ""}
@@ -219,8 +244,7 @@ async def test_what_is_no_id_is_no_reservation(visitor: Api, bank: Bank, wrong: 
 
 async def test_a_ticket_is_given_back_once(visitor: Api, other: Api, bank: Bank, make_event: MakeEvent) -> None:
     event = await make_event()
-    await hold(visitor, event, 1)
-    path = (await submit(visitor, event)).headers["location"]
+    path = await bought(visitor, bank, event, 1)
     await ended(visitor, path)
     cancelled = (await visitor.call("POST", f"{path}/cancel", expect=200)).json()
     assert cancelled["status"] == "CANCELLED"
@@ -229,10 +253,73 @@ async def test_a_ticket_is_given_back_once(visitor: Api, other: Api, bank: Bank,
     await hold(other, event, 1)
 
 
+@pytest.mark.parametrize("key", ["pay-1", "", None, 5, {"a": 1}])
+async def test_the_old_way_is_named_the_new_one(visitor: Api, bank: Bank, make_event: MakeEvent, key: Any) -> None:
+    """PAYMENTS.md: the order comes first; nothing changes."""
+    event = await make_event()
+    await hold(visitor, event, 1)
+    refused = await submit(visitor, event, json={**BODY, "payment_key": key}, expect=422, code="invalid_request")
+    assert "the order comes first" in refused.json()["detail"]
+    assert "payment.page" in refused.json()["detail"]
+    assert (await visitor.call("GET", f"/api/events/{event.slug}/holds")).json()["paying"] is False
+
+
+async def test_another_attempt_after_a_closed_window(visitor: Api, bank: Bank, make_event: MakeEvent) -> None:
+    """P11: 201 with a new order; 200 with the one that is open; then there are none left."""
+    event = await make_event()
+    await hold(visitor, event, 1)
+    accepted = await submit(visitor, event)
+    path = accepted.headers["location"]
+    body = accepted.json()
+    same = (await visitor.call("POST", f"{path}/payments", expect=200)).json()
+    assert same["payment"] == body["payment"]
+    await visitor.call("POST", f"{path}/payments", json={"provider": "nobody"}, expect=200)
+    for number in (2, 3):
+        s = PaymentLinks("test-secret").sign(Purpose.CLOSED, body["payment"]["order"])
+        closed = await visitor.client.post(f"/pay/toss/closed/{body['payment']['order']}?s={s}")
+        assert closed.status_code == 303
+        shown = (await visitor.call("GET", path, expect=200)).json()
+        assert (shown["reason"], shown["payment"]["state"]) == ("closed", "CLOSED")
+        await visitor.refused("POST", f"{path}/payments", 422, "no_such_provider", json={"provider": "nobody"})
+        body = (await visitor.call("POST", f"{path}/payments", expect=201)).json()
+        assert body["payment"]["order"].endswith(f"a{number}")
+        assert body["payment"]["until"] == accepted.json()["payment"]["until"], "it never moves"
+    assert body["attempts_left"] == 0
+
+
+async def test_what_costs_nothing_is_confirmed_at_once(visitor: Api, bank: Bank, make_event: MakeEvent) -> None:
+    event = await make_event(prices={"Standard": 0})
+    await hold(visitor, event, 1)
+    body = (await submit(visitor, event)).json()
+    assert (body["status"], body["payment"]) == ("CONFIRMED", None)
+    assert body["ticket_code"]
+    assert bank.calls == 0
+
+
+async def test_seats_are_given_back_before_they_are_paid(
+    visitor: Api, other: Api, bank: Bank, make_event: MakeEvent
+) -> None:
+    event = await make_event()
+    await hold(visitor, event, 1, 2)
+    path = (await submit(visitor, event)).headers["location"]
+    await visitor.refused("POST", f"{path}/cancel", 422, "invalid_request", json={"seats": [1]})
+    given = (await visitor.call("POST", f"{path}/cancel", expect=200)).json()
+    assert (given["status"], given["reason"], given["payment"]) == ("CANCELLED", "cancelled_by_buyer", None)
+    await hold(other, event, 1, 2)
+
+
+async def test_single_seats_are_given_back(visitor: Api, other: Api, bank: Bank, make_event: MakeEvent) -> None:
+    event = await make_event()
+    path = await bought(visitor, bank, event, 1, 2)
+    await ended(visitor, path)
+    left = (await visitor.call("POST", f"{path}/cancel", json={"seats": [1]}, expect=200)).json()
+    assert (left["status"], left["seats"], left["refunded"]) == ("CONFIRMED", [2], 15000)
+    await hold(other, event, 1)
+
+
 async def test_what_failed_cannot_be_cancelled(visitor: Api, bank: Bank, make_event: MakeEvent) -> None:
     bank.says = "decline"
     event = await make_event()
-    await hold(visitor, event, 1)
-    path = (await submit(visitor, event)).headers["location"]
+    path = await bought(visitor, bank, event, 1)
     await ended(visitor, path)
     await visitor.refused("POST", f"{path}/cancel", 409, "not_cancellable")
