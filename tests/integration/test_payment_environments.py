@@ -26,9 +26,9 @@ from tests.own_database import own_database
 @pytest.fixture(autouse=True)
 async def _alone(runtime: Runtime) -> AsyncIterator[None]:
     await retire(runtime)
+    await rows(runtime, "UPDATE payment_attempts SET environment = 'played:x'")
     yield
     await retire(runtime)
-    await rows(runtime, "UPDATE payment_attempts SET environment = 'played:x' WHERE environment LIKE 'test:%'")
     await close_desks()
 
 
