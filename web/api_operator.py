@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from starlette.responses import Response
 
 from core import audit_postgres as audit
-from core.errors import EventNotFound, NoSuchSeat, StoreUnavailable
+from core.errors import CurrencyNotTaken, EventNotFound, NoSuchSeat, StoreUnavailable
 from core.venue.event import Event, SaleStatus
 from core.venue.event_store_postgres import EventStore
 from web.endpoint import Call, Caller, Endpoint, answer
@@ -50,7 +50,7 @@ def _control(name: str, change: Control, summary: str) -> Endpoint:
         "operator",
         answer=SaleControl,
         caller=Caller.OPERATOR,
-        refusals=(EventNotFound,),
+        refusals=(EventNotFound, CurrencyNotTaken) if name == "open" else (EventNotFound,),
     )
 
 

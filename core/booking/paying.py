@@ -142,6 +142,8 @@ class Paying:
             if reservation.status is ReservationStatus.CONFIRMED:
                 raise PaymentInProgress("These seats are yours already: your payment went through", reservation=str(id))
             if reservation.status is not ReservationStatus.PAYING or last is None:
+                if reservation.status is ReservationStatus.FAILED and not reservation.attempts_left:
+                    raise NoAttemptsLeft()
                 raise WindowOver()
             if last.state is AttemptState.OPEN:
                 return reservation, False

@@ -17,6 +17,7 @@ from starlette.routing import Route
 
 from core.embedded import Engines
 from core.errors import OnsaleError
+from core.payments.breaker import Mode
 from core.runtime import Runtime, open_runtime
 from core.settings import Settings
 from core.venue.event import Event, SaleStatus
@@ -33,7 +34,11 @@ from web.security import Operators
 GOOD_BODIES: dict[str, Any] = {
     "JoinQueue": {},
     "HoldSeats": {"seats": [0]},
-    "Reserve": {"email": "kim@example.org", "payment_key": "pay"},
+    "Reserve": {"email": "kim@example.org"},
+    "NextAttempt": {},
+    "GiveBack": {},
+    "RefundReservation": {"reason": "sorry"},
+    "RefundEvent": {"reason": "storm"},
     "BlockSeats": {"seats": [19], "blocked": True},
     "ChangeLimit": {"active_limit": 50},
     "ReleaseSeat": {"seat": 0},
@@ -94,6 +99,23 @@ class Scene:
         return await by.call(
             "POST", path, **{"json": GOOD_BODIES["Reserve"], "headers": {"idempotency-key": key}, **sent}
         )
+
+    async def ordered(self, by: Api, event: Event, key: str = "a-key") -> tuple[str, str]:
+        """Path and order of a reservation that waits for its buyer."""
+        accepted = await self.submit(by, event, key, expect=202)
+        return accepted.headers["location"], accepted.json()["payment"]["order"]
+
+    async def paid(self, by: Api, event: Event, key: str = "a-key") -> str:
+        """Path of a reservation whose buyer has come back from the window."""
+        location, order = await self.ordered(by, event, key)
+        await self.runtime.checkout.returned(order, {"paymentKey": self.bank.authorise(order)}, {})
+        return location
+
+    async def confirmed(self, *seats: int) -> tuple[Api, str]:
+        by, event = await self.holding(*seats)
+        location = await self.paid(by, event)
+        await self.ended(by, location)
+        return by, location.rpartition("/")[2]
 
     async def ended(self, by: Api, location: str) -> None:
         async def over() -> bool:
@@ -197,10 +219,6 @@ async def not_held(scene: Scene, endpoint: Endpoint) -> httpx.Response:
     return await scene.call(endpoint, slug=(await scene.make_event()).slug)
 
 
-async def no_provider(scene: Scene, endpoint: Endpoint) -> httpx.Response:
-    return await scene.call(endpoint, json={**good_body(endpoint), "provider": "nobody"})
-
-
 async def not_extendable(scene: Scene, endpoint: Endpoint) -> httpx.Response:
     by, event = await scene.holding(0)
     await by.call("POST", f"/api/events/{event.slug}/holds/extend", expect=200)
@@ -221,12 +239,12 @@ async def hold_expired(scene: Scene, endpoint: Endpoint) -> httpx.Response:
 
 async def paying(scene: Scene, endpoint: Endpoint) -> httpx.Response:
     """A payment is under way and its provider does not answer."""
-    if endpoint.path.endswith("/cancel"):
+    if endpoint.path.endswith(("/cancel", "/refunds")):
         return await at_work(scene, endpoint)
     scene.bank.gate = asyncio.Event()
     try:
         by, event = await scene.holding(1)
-        location = (await scene.submit(by, event, "another-key", expect=202)).headers["location"]
+        location = await scene.paid(by, event, "another-key")
         if endpoint.caller is Caller.OPERATOR:
             sent = {"seat": 1} if endpoint.path.endswith("/releases") else {"visitor": by.visitor}
             return await scene.call(endpoint, slug=event.slug, json=sent)
@@ -237,35 +255,117 @@ async def paying(scene: Scene, endpoint: Endpoint) -> httpx.Response:
 
 async def at_work(scene: Scene, endpoint: Endpoint) -> httpx.Response:
     """A confirmed payment that another process is still telling the result of."""
-    by, event = await scene.holding(0)
-    location = (await scene.submit(by, event, expect=202)).headers["location"]
-    await scene.ended(by, location)
-    id = location.rpartition("/")[2]
+    by, id = await scene.confirmed(0)
     await scene.runtime.database.execute(
-        "UPDATE payments SET claimed_by = 'another process', claimed_until = now() + interval '1 minute' "
+        "UPDATE payment_attempts SET claimed_by = 'another process', claimed_until = now() + interval '1 minute' "
         "WHERE reservation_id = :id",
         {"id": id},
     )
-    return await scene.call(endpoint, by=by, id=id)
+    return await scene.call(endpoint, by=scene.nobody.as_operator() if "operator" in endpoint.path else by, id=id)
 
 
 async def key_reused(scene: Scene, endpoint: Endpoint) -> httpx.Response:
+    if "{id}" in endpoint.path:
+        _, id = await scene.confirmed(0, 1)
+        await scene.call(endpoint, id=id, json={"reason": "sorry", "seats": [0]})
+        return await scene.call(endpoint, id=id, json={"reason": "sorry", "seats": [1]})
+    if endpoint.caller is Caller.OPERATOR:
+        event = await scene.make_event()
+        await scene.call(endpoint, slug=event.slug)
+        return await scene.call(endpoint, slug=event.slug, json={"reason": "another"})
     by, event = await scene.holding(0)
     await scene.submit(by, event, expect=202)
-    return await scene.call(endpoint, by=by, slug=event.slug, json={**good_body(endpoint), "payment_key": "other"})
+    return await scene.call(endpoint, by=by, slug=event.slug, json={**good_body(endpoint), "provider": "toss"})
 
 
 async def not_cancellable(scene: Scene, endpoint: Endpoint) -> httpx.Response:
     scene.bank.says = "decline"
+    by, id = await scene.confirmed(0)
+    return await scene.call(endpoint, by=by, id=id)
+
+
+async def not_refundable(scene: Scene, endpoint: Endpoint) -> httpx.Response:
+    scene.bank.says = "decline"
+    _, id = await scene.confirmed(0)
+    return await scene.call(endpoint, id=id)
+
+
+async def refund_changed(scene: Scene, endpoint: Endpoint) -> httpx.Response:
+    _, id = await scene.confirmed(0)
+    return await scene.call(endpoint, id=id, json={"reason": "sorry", "amount": 1})
+
+
+async def refund_too_large(scene: Scene, endpoint: Endpoint) -> httpx.Response:
+    _, id = await scene.confirmed(0)
+    return await scene.call(endpoint, id=id, json={"reason": "sorry", "amount": 10**9, "refunded_before": 0})
+
+
+async def window_over(scene: Scene, endpoint: Endpoint) -> httpx.Response:
     by, event = await scene.holding(0)
-    location = (await scene.submit(by, event, expect=202)).headers["location"]
-    await scene.ended(by, location)
+    location, order = await scene.ordered(by, event)
+    await scene.runtime.checkout.give_back(order)
     return await scene.call(endpoint, by=by, id=location.rpartition("/")[2])
 
 
-async def payment_away(scene: Scene, endpoint: Endpoint) -> httpx.Response:
-    scene.bank.open = False
+async def no_attempts_left(scene: Scene, endpoint: Endpoint) -> httpx.Response:
     by, event = await scene.holding(0)
+    location, order = await scene.ordered(by, event)
+    id = location.rpartition("/")[2]
+    for number in (2, 3, 4):
+        await scene.runtime.checkout.closed(order, None)
+        response = await scene.call(endpoint, by=by, id=id)
+        order = f"{order.rpartition('a')[0]}a{number}"
+    return response
+
+
+async def after_a_closed_window(scene: Scene, endpoint: Endpoint, **sent: Any) -> httpx.Response:
+    by, event = await scene.holding(0)
+    if "{id}" not in endpoint.path:
+        return await scene.call(endpoint, by=by, slug=event.slug, **sent)
+    location, order = await scene.ordered(by, event)
+    await scene.runtime.checkout.closed(order, None)
+    return await scene.call(endpoint, by=by, id=location.rpartition("/")[2], **sent)
+
+
+async def no_provider(scene: Scene, endpoint: Endpoint) -> httpx.Response:
+    if endpoint.caller is Caller.VISITOR:
+        return await after_a_closed_window(scene, endpoint, json={**good_body(endpoint), "provider": "nobody"})
+    return await scene.call(endpoint, json={**good_body(endpoint), "provider": "nobody"})
+
+
+async def currency_not_taken(scene: Scene, endpoint: Endpoint) -> httpx.Response:
+    if endpoint.caller is Caller.OPERATOR:
+        event = await scene.make_event(status=SaleStatus.SCHEDULED)
+        scene.runtime.events._takes = lambda currency: False
+        if endpoint.method == "PATCH":
+            return await scene.call(endpoint, slug=event.slug, json={"opens_at": "2030-01-01T00:00:00Z"})
+        return await scene.call(endpoint, slug=event.slug)
+    by, event = await scene.holding(0)
+    location = ""
+    if "{id}" in endpoint.path:
+        location, order = await scene.ordered(by, event)
+        await scene.runtime.checkout.closed(order, None)
+    scene.bank.currencies = frozenset({"USD"})
+    return await scene.call(endpoint, by=by, slug=event.slug, id=location.rpartition("/")[2])
+
+
+async def payment_away(scene: Scene, endpoint: Endpoint) -> httpx.Response:
+    by, event = await scene.holding(0)
+    location = ""
+    if "{id}" in endpoint.path:
+        location, order = await scene.ordered(by, event)
+        await scene.runtime.checkout.closed(order, None)
+    await scene.runtime.checkout._payments.force_circuit("toss", Mode.FORCED_OPEN)
+    return await scene.call(endpoint, by=by, slug=event.slug, id=location.rpartition("/")[2])
+
+
+async def payment_paused(scene: Scene, endpoint: Endpoint) -> httpx.Response:
+    scene.bank.says = "decline"
+    by, event = await scene.holding()
+    for number in range(5):
+        await by.call("POST", f"/api/events/{event.slug}/holds", json={"seats": [number]}, expect=201)
+        await scene.ended(by, await scene.paid(by, event, f"key-{number}"))
+    await by.call("POST", f"/api/events/{event.slug}/holds", json={"seats": [9]}, expect=201)
     return await scene.call(endpoint, by=by, slug=event.slug)
 
 
@@ -308,6 +408,13 @@ MEET: dict[str, Meet] = {
     "seat_not_held": not_held,
     "no_such_provider": no_provider,
     "not_cancellable": not_cancellable,
+    "not_refundable": not_refundable,
+    "refund_changed": refund_changed,
+    "refund_too_large": refund_too_large,
+    "window_over": window_over,
+    "no_attempts_left": no_attempts_left,
+    "currency_not_taken": currency_not_taken,
+    "payment_paused": payment_paused,
     "payment_unavailable": payment_away,
     "too_many_requests": too_many_requests,
 }
@@ -433,6 +540,9 @@ def test_the_table_of_the_design_is_there() -> None:
         ("POST", "/api/events/{slug}/reservations"): 202,
         ("GET", "/api/reservations/{id}"): 200,
         ("POST", "/api/reservations/{id}/cancel"): 200,
+        ("POST", "/api/reservations/{id}/payments"): 201,
+        ("POST", "/api/operator/reservations/{id}/refunds"): 201,
+        ("POST", "/api/operator/events/{slug}/refunds"): 202,
         ("GET", "/actuator/health"): 200,
         ("GET", "/metrics"): 200,
     }

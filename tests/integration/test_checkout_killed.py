@@ -7,7 +7,7 @@ process dies. (`tests/chaos` kills real processes as well.)
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -134,7 +134,7 @@ async def test_killed_between_the_steps_of_the_buyer(
         await other.checkout.closed(order, "PAY_PROCESS_CANCELED")
     kill(parts(dying.checkout)["rows"], step, when)
     key = bank.authorise(order)
-    steps = {
+    steps: dict[str, Callable[[], Awaitable[object]]] = {
         "bind": lambda: dying.checkout.returned(order, {"paymentKey": key}, {}),
         "end_attempt": lambda: dying.checkout.closed(order, "PAY_PROCESS_CANCELED"),
         "next_attempt": lambda: dying.checkout.next_attempt(begun.id),
@@ -460,7 +460,7 @@ async def test_a_slow_provider_keeps_its_lease(runtime: Runtime, make_event: Mak
 
 
 def _asleep(at: Desk) -> None:
-    async def nothing(*_: Any) -> None:
+    async def nothing(order: str, token: str) -> None:
         return None
 
     at.checkout._reservations.renew = nothing  # type: ignore[method-assign]

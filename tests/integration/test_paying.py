@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 
@@ -12,6 +13,7 @@ from core.booking.attempt import MOST_REFUSED_KEYS, AttemptState
 from core.booking.reservation import Reservation
 from core.errors import (
     CurrencyNotTaken,
+    NoAttemptsLeft,
     NoSuchProvider,
     NotCancellable,
     PaymentInProgress,
@@ -148,7 +150,7 @@ async def test_three_attempts_in_all(runtime: Runtime, make_event: MakeEvent) ->
     ended = await at.ended(await at.pay(begun))
     assert (ended.status, ended.reason) == ("FAILED", "declined")
     await until(lambda: free(runtime, event))
-    with pytest.raises(WindowOver):
+    with pytest.raises(NoAttemptsLeft):
         await at.checkout.next_attempt(begun.id)
     assert await check_books(runtime, event, bank) == {"FAILED": 1}
 
@@ -249,7 +251,7 @@ async def test_five_forged_keys_and_no_more(runtime: Runtime, make_event: MakeEv
     begun = await at.order(event, "v", 3)
     for number in range(MOST_REFUSED_KEYS):
         await at.checkout.returned(order_of(begun), {"paymentKey": f"forged-{number}"}, {})
-        await until(lambda number=number: _open_again(at, begun, number + 1))
+        await until(partial(_open_again, at, begun, number + 1))
     with pytest.raises(ReturnRefused, match="key_refused"):
         await at.checkout.returned(order_of(begun), {"paymentKey": bank.authorise(order_of(begun))}, {})
     # The order is spoilt; the reservation is not.

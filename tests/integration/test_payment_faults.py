@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
-from web.probes import Probes
+from core.process.probes import Probes
 
 from core.booking.attempt import AttemptState
 from core.diagnosis.diagnose import Question

@@ -99,8 +99,10 @@ async def test_the_statement_follows_the_table(
         return
     after = await _do(reservations, new.id, change, token)
     assert after is not None
-    same = {"updated_at": before.updated_at, "payment": before.payment, "attempts_left": before.attempts_left}
-    assert replace(after, **same) == expected
+    assert (
+        replace(after, updated_at=before.updated_at, payment=before.payment, attempts_left=before.attempts_left)
+        == expected
+    )
     stored = await reservations.get(new.id)
     assert stored is not None
     assert replace(stored.reservation, attempts_left=after.attempts_left) == after

@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from core.clock import iso
 from core.currency import MINOR_DIGITS, minor_digits
-from core.errors import EventExists, EventNotFound, PlanInvalid
+from core.errors import CurrencyNotTaken, EventExists, EventNotFound, PlanInvalid
 from core.venue.demo_plan import DEMO_PLAN
 from core.venue.event import Event, SaleStatus
 from core.venue.new_event import NewEvent
@@ -145,7 +145,7 @@ ENDPOINTS = (
         body=NewSale,
         most_body=MAX_BYTES,
         caller=Caller.OPERATOR,
-        refusals=(EventExists, PlanInvalid),
+        refusals=(EventExists, PlanInvalid, CurrencyNotTaken),
         answer_headers={"Location": "the new event"},
     ),
     Endpoint(
@@ -157,7 +157,7 @@ ENDPOINTS = (
         answer=SaleSettings,
         body=ChangeSale,
         caller=Caller.OPERATOR,
-        refusals=(EventNotFound,),
+        refusals=(EventNotFound, CurrencyNotTaken),
     ),
     Endpoint(
         "POST",
