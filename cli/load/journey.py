@@ -62,7 +62,11 @@ async def _journey(visitor: Visitor, patience: Timeouts, end: End) -> None:
         await _hold(visitor, patience)
         reservation = await _reserve(visitor, patience)
         _note(end, reservation)
-        _note(end, await visitor.result(reservation, patience.payment))
+        reservation = await visitor.result(reservation, patience.payment)
+        if reservation["status"] == "PAYING":
+            # Out of patience. Seats that nobody pays for would stay with this order until its time is over.
+            reservation = await visitor.give_back(reservation)
+        _note(end, reservation)
         end.outcome = paid_outcome(end.status or "", end.reason)
         end.detail = end.reason or "" if end.outcome is Outcome.UNPAID else ""
     finally:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import random
 import secrets
 import time
@@ -89,6 +90,10 @@ class Visitor(Protocol):
 
     async def result(self, reservation: dict[str, Any], patience: float) -> dict[str, Any]:
         """Pays; the reservation once it is not PAYING any more, or as it is after `patience` seconds."""
+        ...
+
+    async def give_back(self, reservation: dict[str, Any]) -> dict[str, Any]:
+        """Gives the seats of an order back that is not paid for yet; the reservation as it is then."""
         ...
 
     async def leave(self) -> None: ...
@@ -197,6 +202,16 @@ class HttpVisitor:
                 return None
             return again
         return None
+
+    async def give_back(self, reservation: dict[str, Any]) -> dict[str, Any]:
+        pattern, id_ = "/api/reservations/{id}/cancel", reservation["id"]
+        call = self._client.call
+        # Refused: the money is on its way, and what becomes of it is told afterwards.
+        with contextlib.suppress(Refused):
+            await persistent(
+                lambda: call("POST", pattern, f"/api/reservations/{id_}/cancel", token=self.token, body={})
+            )
+        return await self.reservation(id_)
 
     def ending(self) -> Ending:
         """How this visitor ends a window."""
