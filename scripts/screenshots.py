@@ -28,6 +28,7 @@ SETTINGS = {
     "PORT": "0",
     "ONSALE_OPERATOR_TOKEN": "screenshots",
     "ONSALE_RATE_LIMITS": "off",
+    "ONSALE_PAYMENT": "simulator",
     "ONSALE_WAITING_GRACE_SECONDS": "3600",
     "ONSALE_ACTIVE_GRACE_SECONDS": "3600",
 }
@@ -81,11 +82,19 @@ class Crowd:
     def picks(self, slug: str, seats: list[int], *, buys: bool) -> None:
         headers = self.comes(slug)
         if self._http.post(f"/api/events/{slug}/holds", json={"seats": seats}, headers=headers).is_success and buys:
-            self._http.post(
+            made = self._http.post(
                 f"/api/events/{slug}/reservations",
                 headers=headers | {"Idempotency-Key": f"k{seats[0]}"},
-                json={"email": "crowd@example.com", "payment_key": f"pk_ok_{seats[0]}"},
-            ).raise_for_status()
+                json={"email": "crowd@example.com"},
+            )
+            self._pays(made.raise_for_status().json()["payment"]["page"])
+
+    def _pays(self, page: str) -> None:
+        """Through the HTTP twin of the played window."""
+        fields = self._http.get(page, headers={"Accept": "application/json"}).json()["fields"]
+        window = self._http.post("/paysim/toss/windows", json=fields).json()["window"]
+        approved = self._http.post(f"/paysim/toss/windows/{window}/approve", json={"card": "good"})
+        self._http.get(approved.json()["return"])
 
     def behaviour(self, **values: float) -> None:
         self._http.put("/paysim/behaviour", json=values, headers={"Authorization": "Bearer screenshots"})
@@ -134,6 +143,10 @@ def hall(browser: Browser, base: str) -> None:
     page.get_by_test_id("continue").click()
     page.fill("#email", "mina@example.com")
     page.get_by_test_id("pay").click()
+    # The played bank's window, and back by the result page.
+    page.locator("form[data-pay] select[name=card]").select_option("good")
+    page.locator("form[data-pay] button.approve").click()
+    page.wait_for_url("**/result?*")
     page.get_by_test_id("ticket").click()
     page.wait_for_selector(".ticket")
     page.set_viewport_size({"width": 1280, "height": 1060})

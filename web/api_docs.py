@@ -35,9 +35,14 @@ AUTH="Authorization: Bearer $TOKEN"; JSON="Content-Type: application/json"
 curl -s -X POST -H "$AUTH" $BASE/api/events/demo/queue                       # until "state" is "active"
 curl -s -X POST -H "$AUTH" $BASE/api/events/demo/heartbeat                   # every 10 seconds, or the place is lost
 curl -s -X POST -H "$AUTH" -H "$JSON" -d '{{"seats": [7, 8]}}' $BASE/api/events/demo/holds
-curl -s -X POST -H "$AUTH" -H "$JSON" -H "Idempotency-Key: $(uuidgen)" \\
-     -d '{{"email": "kim@example.org", "payment_key": "a-key"}}' $BASE/api/events/demo/reservations
-curl -s -H "$AUTH" $BASE/api/reservations/RESERVATION_ID                     # until "status" is not "PAYING"
+ORDER=$(curl -s -X POST -H "$AUTH" -H "$JSON" -H "Idempotency-Key: $(uuidgen)" \\
+     -d '{{"email": "kim@example.org"}}' $BASE/api/events/demo/reservations)   # "payment.page" is where the buyer pays
+
+# Where payments are simulated, a program goes through the window's twin; then it loads the address of the return.
+FIELDS=$(curl -s -H "Accept: application/json" "$BASE$(jq -r .payment.page <<<"$ORDER")" | jq .fields)
+WINDOW=$(curl -s -H "$JSON" -d "$FIELDS" $BASE/paysim/toss/windows | jq -r .window)
+curl -s "$(curl -s -H "$JSON" -d '{{"card": "good"}}' $BASE/paysim/toss/windows/$WINDOW/approve | jq -r .return)"
+curl -s -H "$AUTH" $BASE/api/reservations/$(jq -r .id <<<"$ORDER")           # until "status" is not "PAYING"
 ```
 
 ## When something is refused

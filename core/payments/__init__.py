@@ -1,9 +1,11 @@
 """Payment, step (4) of the flow: charging a buyer exactly once, or not at all.
 
-    gateway.py        what a provider must promise: charge, look up, cancel; outcomes
-    toss_http.py      Toss Payments over HTTP; toss_codes.py what its error codes mean
-    kcp_http.py       NHN KCP over HTTP; kcp_codes.py, kcp_signature.py
+    gateway.py        what a provider must promise: window, return, confirm, look up, cancel, void; outcomes
+    registry.py       every provider there is, one line each; provider_package.py what such a line knows
+    toss/ kcp/ portone/ stripe/   one package a provider: its adapter, what its codes and objects prove
+    amounts.py        our minor units and theirs
     transport_http.py one HTTP call, and what is proven when it fails
+    composition.py    what the settings choose, put together
     breaker.py        the circuit breaker: a pure state machine, time passed in
     breaker_redis.py  the same, shared by all processes of an installation
     payments.py       the choice of provider; the one entry for `core.booking`
