@@ -15,12 +15,17 @@ import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypedDict
+from urllib.parse import parse_qsl, urlsplit
 from uuid import UUID
 
+import httpx
+
+from core.booking.attempt import RETRIABLE, AttemptState
 from core.booking.checkout import Checkout
 from core.booking.reservation import Change
 from core.embedded import Engines
 from core.errors import OnsaleError, PaymentInProgress, PaymentUnavailable, StoreUnavailable
+from core.payments.gateway import ReturnRefused, WindowUrls
 from core.runtime import Runtime, open_runtime
 from core.settings import Settings
 from core.venue.event import Event
@@ -39,7 +44,9 @@ class Addresses(TypedDict):
 
 
 class Task(TypedDict):
-    """`step`: a name of `STEPS`, or ""; `cancels`: the buyer gives the reservation back once it is confirmed."""
+    """`step`: a name of `STEPS`, or ""; `cancels`: the buyer gives the reservation back once it is confirmed;
+    `bank`: where the buyer's browser finds the provider's windows.
+    """
 
     settings: dict[str, Any]
     engines: Addresses
@@ -47,10 +54,15 @@ class Task(TypedDict):
     visitor: str
     step: str
     cancels: bool
+    bank: str
 
 
 def _rows(checkout: Checkout) -> Any:
     return checkout._reservations
+
+
+def _refunds(checkout: Checkout) -> Any:
+    return checkout._refunds
 
 
 def _seats(checkout: Checkout) -> Any:
@@ -65,20 +77,23 @@ def _payments(checkout: Checkout) -> Any:
 STEPS: dict[str, tuple[Part, str, str, Change | None]] = {
     "key looked up": (_rows, "find", "after", None),
     "basket paying in Redis": (_seats, "begin_payment", "after", None),
-    "row written": (_rows, "begin", "after", None),
+    "order made": (_rows, "begin", "after", None),
+    "window opened": (_payments, "open_window", "after", None),
+    "return to be bound": (_rows, "bind", "before", None),
+    "return bound": (_rows, "bind", "after", None),
     "call to be noted": (_rows, "called", "before", None),
     "call noted": (_rows, "called", "after", None),
-    "answer heard": (_payments, "charge", "after", None),
+    "answer heard": (_payments, "confirm", "after", None),
     "end to be written": (_rows, "change", "before", None),
     "end written": (_rows, "change", "after", None),
     "board told": (_seats, "settle", "after", None),
     "browser told": (_rows, "leave", "before", None),
     "claim given back": (_rows, "leave", "after", None),
-    "cancel to be written": (_rows, "change", "before", Change.CANCEL),
-    "cancel written": (_rows, "change", "after", Change.CANCEL),
-    "refund to be asked for": (_payments, "cancel", "before", None),
+    "refund to be written": (_refunds, "ask", "before", None),
+    "refund asked for": (_refunds, "ask", "after", None),
+    "refund to be sent": (_payments, "cancel", "before", None),
     "refund heard": (_payments, "cancel", "after", None),
-    "refund written": (_rows, "refunded", "after", None),
+    "refund done": (_refunds, "done", "after", None),
 }
 
 
@@ -115,13 +130,42 @@ class Pause:
             await self.go_on.wait()
 
 
-async def buy(checkout: Checkout, event: Event, visitor: str, say: Say) -> UUID | None:
-    """Submits until there is an answer, always with the same key. None: refused, and said so."""
+async def through_the_window(checkout: Checkout, id: UUID, visitor: str, bank: str) -> None:
+    """Opens the window, approves, and loads the return; a buyer who has been there before goes on where it stands."""
+    reservation = await checkout.get(id, visitor)
+    if reservation.status != "PAYING":
+        return
+    attempt = reservation.payment
+    if attempt is not None and attempt.state in RETRIABLE:
+        attempt = (await checkout.next_attempt(id))[0].payment
+    if attempt is None or attempt.state is not AttemptState.OPEN:
+        return
+    shop = f"http://shop.test/pay/{attempt.provider}"
+    urls = WindowUrls(f"{shop}/return/{attempt.order}?s=s", f"{shop}/closed/{attempt.order}?s=s")
+    window = await checkout.open_window(attempt.order, device="phone", urls=urls)
+    async with httpx.AsyncClient(base_url=f"{bank}/{attempt.provider}", trust_env=False, timeout=30) as browser:
+        opened = (await browser.post("/windows", json=dict(window.fields))).raise_for_status().json()["window"]
+        ended = (await browser.post(f"/windows/{opened}/approve")).raise_for_status().json()["return"]
+    query = dict(parse_qsl(urlsplit(ended).query))
+    query.pop("s", None)
+    while True:
+        # A browser that reads "try again" loads the return again.
+        try:
+            await checkout.returned(attempt.order, query, {})
+        except StoreUnavailable:
+            await asyncio.sleep(AGAIN_SECONDS)
+        except ReturnRefused:
+            return
+        else:
+            return
+
+
+async def buy(checkout: Checkout, event: Event, visitor: str, say: Say, bank: str) -> UUID | None:
+    """Submits until there is an answer, always with the same key, and pays. None: refused, and said so."""
     while True:
         try:
-            begun = await checkout.submit(
-                event, visitor, email="kim@example.org", payment_key="pay", idempotency_key="key", language="ko"
-            )
+            begun = await checkout.submit(event, visitor, email="kim@example.org", idempotency_key="key", language="ko")
+            await through_the_window(checkout, begun.id, visitor, bank)
         except AGAIN:
             await asyncio.sleep(AGAIN_SECONDS)
         except OnsaleError as refusal:
@@ -171,7 +215,7 @@ async def main(task: Task, talk: socket.socket) -> None:
 
 
 async def _be_the_buyer(runtime: Runtime, event: Event, task: Task, say: Say) -> None:
-    id = await buy(runtime.checkout, event, task["visitor"], say)
+    id = await buy(runtime.checkout, event, task["visitor"], say, task["bank"])
     if id is not None:
         if task["cancels"]:
             await give_back(runtime.checkout, id, task["visitor"])

@@ -14,6 +14,7 @@ import os
 import random
 import secrets
 from collections.abc import AsyncIterator, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,7 @@ async def _play_all(cases: Sequence[Case], empty: Engines, settings: Settings, f
                     hold_seconds=300,
                     max_seats=4,
                     status=SaleStatus.OPEN,
+                    starts_at=datetime.now(UTC) + timedelta(days=30),
                 ),
                 small_plan(),
             )

@@ -5,15 +5,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
-from core.process.probes import Probes
 
 from core.booking.attempt import AttemptState
 from core.diagnosis.diagnose import Question
 from core.diagnosis.finding import Cause
 from core.diagnosis.health_check import HealthCheck
 from core.payments.faults_postgres import shops_faults
+from core.process.once import Once
 from core.runtime import Runtime
 from tests.booking import Bank, close_desks, desk, retire, rows, until
 from tests.conftest import MakeEvent
@@ -46,13 +47,13 @@ async def test_a_wrong_secret_is_seen_at_once(runtime: Runtime, make_event: Make
     at = desk(runtime, bank)
     await at.ended(await at.buy(event, "a", 1))
     assert await shops_faults(runtime.database) == []
-    assert (await examine(runtime, Probes())).components["payment"].status == "UP"
+    assert (await examine(runtime, Once[Any]("probe"))).components["payment"].status == "UP"
     bank.says = "shop"
     for number, visitor in enumerate("bc", start=2):
         spoilt = await at.until(await at.buy(event, visitor, number), AttemptState.CLOSED)
         assert spoilt.reason == "shop_payment_fault"
     assert await watched(runtime) == ["toss: 2 of the last 3 payments ended with UNAUTHORIZED_KEY"]
-    found = await examine(runtime, Probes())
+    found = await examine(runtime, Once[Any]("probe"))
     assert (found.status, found.components["payment"].status) == ("DEGRADED", "DOWN")
     diagnosis = await runtime.diagnose.run(Question())
     assert Cause.PAYMENTS_MISCONFIGURED in {finding.cause for finding in diagnosis.findings}
@@ -60,7 +61,7 @@ async def test_a_wrong_secret_is_seen_at_once(runtime: Runtime, make_event: Make
     again, _ = await at.checkout.next_attempt(spoilt.id)
     await at.ended(await at.pay(again))
     assert await watched(runtime) == []
-    assert (await examine(runtime, Probes())).components["payment"].status == "UP"
+    assert (await examine(runtime, Once[Any]("probe"))).components["payment"].status == "UP"
 
 
 async def test_a_window_that_cannot_be_prepared(runtime: Runtime, make_event: MakeEvent) -> None:
