@@ -255,7 +255,7 @@ async def test_a_ticket_is_given_back_once(visitor: Api, other: Api, bank: Bank,
 
 @pytest.mark.parametrize("key", ["pay-1", "", None, 5, {"a": 1}])
 async def test_the_old_way_is_named_the_new_one(visitor: Api, bank: Bank, make_event: MakeEvent, key: Any) -> None:
-    """PAYMENTS.md: the order comes first; nothing changes."""
+    """P1: the order comes first; nothing changes."""
     event = await make_event()
     await hold(visitor, event, 1)
     refused = await submit(visitor, event, json={**BODY, "payment_key": key}, expect=422, code="invalid_request")
