@@ -51,7 +51,7 @@ SELECT (SELECT count(*) FROM dead_letters WHERE retried_at IS NULL) AS dead_lett
         WHERE next_attempt_at < 'infinity' AND (state IN ('AUTHORISED', 'CALLED') OR untold))
          + (SELECT count(*) FROM refunds WHERE state = 'PENDING') AS payments,
        greatest(
-           (SELECT extract(epoch FROM now() - min(updated_at)) FROM payment_attempts
+           (SELECT extract(epoch FROM now() - min(coalesce(authorised_at, updated_at))) FROM payment_attempts
             WHERE next_attempt_at < 'infinity' AND (state IN ('AUTHORISED', 'CALLED') OR untold)),
            (SELECT extract(epoch FROM now() - min(created_at)) FROM refunds
             WHERE state = 'PENDING' AND needs_person_at IS NULL), 0)::float8 AS oldest

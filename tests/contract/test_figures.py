@@ -22,11 +22,12 @@ from tests.conftest import MakeEvent
 STATIC = Path(__file__).parents[2] / "static"
 _PAYING = """
 WITH r AS (
-    INSERT INTO reservations (id, event_id, visitor, status, amount, currency, email, fence, payment_key,
+    INSERT INTO reservations (id, event_id, visitor, status, amount, currency, email, fence, until,
                               idempotency_key, request_digest)
-    VALUES ($1, $2, 'v', 'PAYING', 1, 'KRW', 'a@example.com', 1, 'pk', $3, '') RETURNING id)
-INSERT INTO payments (reservation_id, status, deadline, created_at)
-SELECT id, 'CALLED', now(), now() - $4::interval FROM r
+    VALUES ($1, $2, 'v', 'PAYING', 1, 'KRW', 'a@example.com', 1, now(), $3, '') RETURNING id)
+INSERT INTO payment_attempts (order_no, reservation_id, number, provider, environment, amount, currency, state,
+                              deadline, next_attempt_at, authorised_at)
+SELECT id::text, id, 1, 'toss', 'played:x', 1, 'KRW', 'CALLED', now(), now(), now() - $4::interval FROM r
 """
 
 

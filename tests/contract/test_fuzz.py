@@ -34,7 +34,7 @@ seats = st.lists(st.integers(-2, 25) | scalars, max_size=6)
 bodies = (
     documents
     | st.fixed_dictionaries({}, optional={"seats": seats | documents, "ticket": text, "blocked": scalars})
-    | st.fixed_dictionaries({}, optional={"email": text, "payment_key": text, "language": text, "extra": documents})
+    | st.fixed_dictionaries({}, optional={"email": text, "provider": text, "language": text, "extra": documents})
 )
 raw_bodies = bodies.map(lambda body: json.dumps(body).encode("utf-8", "surrogatepass")) | st.binary(max_size=200)
 

@@ -258,7 +258,8 @@ async def test_the_stages_of_a_payment_are_told_apart(scene: Scene) -> None:
 
     assert await cause() is Cause.PAYMENT_UNDER_WAY
     await scene.sql(
-        "UPDATE payments SET next_attempt_at = now() - interval '5 min', claimed_until = now() - interval '5 min' "
+        "UPDATE payment_attempts "
+        "SET next_attempt_at = now() - interval '5 min', claimed_until = now() - interval '5 min' "
         "WHERE reservation_id = :id",
         id=paying.id,
     )

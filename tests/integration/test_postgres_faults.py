@@ -33,7 +33,7 @@ from tests.waits import PATIENCE
 from web.app import create_app
 
 SEATS = 6
-ORDER = {"email": "kim@example.org", "payment_key": "pay-1"}
+ORDER = {"email": "kim@example.org"}
 
 
 @dataclass

@@ -43,7 +43,7 @@ from web.app import create_app
 
 PAID, HELD, SOLD = (0, 1), 2, 7
 GRACE = 30.0
-ORDER = {"email": "kim@example.org", "payment_key": "pay-1"}
+ORDER = {"email": "kim@example.org"}
 
 
 @dataclass

@@ -489,7 +489,7 @@ class Hall(RuleBasedStateMachine):
             "request_digest": "",
             "email": "a@example.org",
             "language": "en",
-            "payment_key": "",
+            "until": "now",
             "status": "PAYING",
             "amount": len(made.seats),
             "currency": "KRW",
