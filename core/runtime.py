@@ -49,6 +49,7 @@ from core.seats.guard import SeatGuard
 from core.seats.guard_atomic_redis import AtomicGuard
 from core.seats.guard_lock_redis import LockGuard
 from core.seats.guard_optimistic_postgres import OptimisticGuard
+from core.seats.halls import Halls
 from core.seats.scripts_redis import SeatScripts
 from core.seats.seat_lock_redis import SeatLocks
 from core.seats.seats import Seats
@@ -84,6 +85,7 @@ class Runtime:
     events: EventStore
     waiting_room: WaitingRoom
     seats: Seats
+    halls: Halls
     payments: Payments
     checkout: Checkout
     pipeline: EventPipeline
@@ -215,7 +217,13 @@ async def open_runtime(
         leases = Leases(redis, process)
         events = EventStore(database, clock)
         locks = SeatLocks(run, wait=settings.lock_wait_seconds, lease=settings.lock_lease_seconds)
-        seats = Seats(scripts=scripts, boards=boards, guard=seat_guard(settings, scripts, locks, database, redis))
+        halls = Halls(events.plan)
+        seats = Seats(
+            scripts=scripts,
+            boards=boards,
+            guard=seat_guard(settings, scripts, locks, database, redis),
+            halls=halls,
+        )
         payments = open_payments(settings=settings, redis=redis, clock=clock)
         stack.push_async_callback(payments.aclose)
         rows = SeatRows(database=database, replica=replica)
@@ -300,6 +308,7 @@ async def open_runtime(
             run=run,
             events=events,
             seats=seats,
+            halls=halls,
             payments=payments,
             waiting_room=waiting_room,
             checkout=checkout,

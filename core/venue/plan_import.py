@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
+from itertools import count
 from typing import Any
 
 from pydantic import ValidationError
@@ -118,8 +119,10 @@ def _shown(text: str) -> str:
 
 def _assemble(part: PlanPart) -> SeatPlan:
     seats: list[Seat] = []
+    lines = count()
     for zone in part.zones:
         for row in zone.rows:
+            line = next(lines)
             x, y = zone.position.x + row.position.x, zone.position.y + row.position.y
             name = row.row_number or row.row_label.replace("%s", "").strip()
             seats.extend(
@@ -133,6 +136,7 @@ def _assemble(part: PlanPart) -> SeatPlan:
                     y=y + seat.position.y,
                     radius=seat.radius or DEFAULT_RADIUS,
                     accessible=bool(ACCESSIBLE.search(seat.category)),
+                    line=line,
                 )
                 for seat in row.seats
             )
