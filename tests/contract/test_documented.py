@@ -19,7 +19,7 @@ from core.embedded import Engines
 from core.errors import OnsaleError
 from core.runtime import Runtime, open_runtime
 from core.settings import Settings
-from core.venue.event import Event, SaleStatus
+from core.venue.event import Event, Orphans, SaleStatus
 from tests.booking import Bank, desk, until
 from tests.conftest import MakeEvent, small_plan
 from tests.contract.api_client import Api, open_client
@@ -178,6 +178,16 @@ async def too_many_seats(scene: Scene, endpoint: Endpoint) -> httpx.Response:
     return await scene.call(endpoint, by=by, slug=event.slug)
 
 
+async def not_together(scene: Scene, endpoint: Endpoint) -> httpx.Response:
+    by, event = await scene.holding()
+    return await scene.call(endpoint, by=by, slug=event.slug, json={"best": {"count": 2, "accessible": True}})
+
+
+async def leaves_single(scene: Scene, endpoint: Endpoint) -> httpx.Response:
+    by, event = await scene.holding(orphans=Orphans.FORBID)
+    return await scene.call(endpoint, by=by, slug=event.slug, json={"seats": [1]})
+
+
 async def no_such_seat(scene: Scene, endpoint: Endpoint) -> httpx.Response:
     by, event = await scene.holding()
     by = scene.nobody.as_operator() if endpoint.caller is Caller.OPERATOR else by
@@ -297,6 +307,8 @@ MEET: dict[str, Meet] = {
     "not_active": outside,
     "seat_taken": seat_taken,
     "too_many_seats": too_many_seats,
+    "not_together": not_together,
+    "leaves_single_seat": leaves_single,
     "no_such_seat": no_such_seat,
     "no_seats_held": no_seats,
     "hold_not_extendable": not_extendable,
