@@ -119,6 +119,12 @@ def update(
     active_limit: Annotated[int | None, typer.Option(min=1, help="Visitors let in at the same time.")] = None,
     hold_seconds: Annotated[int | None, typer.Option(min=1, help="How long picked seats are kept.")] = None,
     max_seats: Annotated[int | None, typer.Option(min=1, help="Seats of one visitor.")] = None,
+    orphans: Annotated[
+        Orphans | None, typer.Option(help="Whether seats picked by hand may leave a single one over.")
+    ] = None,
+    focus: Annotated[
+        str | None, typer.Option(help="What everybody looks at; `none`: what the plan says.", metavar="X,Y")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Change what is named of an event; servers notice within a second. A new zone moves no time, only its reading."""
@@ -128,8 +134,11 @@ def update(
         "active_limit": active_limit,
         "hold_seconds": hold_seconds,
         "max_seats": max_seats,
+        "orphans": orphans,
     }
     changes: dict[str, Any] = {key: value for key, value in plain.items() if value is not None}
+    if focus is not None:
+        changes["focus"] = None if focus == "none" else _place(focus)
     times = {"opens_at": opens_at, "closes_at": closes_at, "starts_at": starts_at}
     if not changes and all(text is None for text in times.values()):
         raise typer.BadParameter("name what is to change: `onsale event update --help`")
