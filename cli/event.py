@@ -10,7 +10,7 @@ import orjson
 import typer
 
 from cli.files import read_plan
-from cli.plan import print_errors
+from cli.plan import print_errors, print_warnings
 from cli.stores import change_event, with_events
 from core.clock import SystemClock, iso
 from core.currency import written
@@ -96,7 +96,9 @@ def create(
     )
     document = read_plan(plan)
     try:
-        check_new_event(new, load_plan(document))  # before engines are started for nothing
+        loaded = load_plan(document)
+        check_new_event(new, loaded)  # before engines are started for nothing
+        print_warnings(plan, loaded)
     except PlanInvalid as error:
         print_errors(plan, error)
         raise typer.Exit(2) from None

@@ -62,6 +62,14 @@ class RowLabel:
 
 
 @dataclass(frozen=True, slots=True)
+class PlanWarning:
+    """What concerns the drawing alone: `at` is a JSON path in the file."""
+
+    at: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class SeatPlan:
     name: str
     width: float
@@ -71,3 +79,4 @@ class SeatPlan:
     seats: tuple[Seat, ...]
     areas: tuple[Area, ...] = ()
     row_labels: tuple[RowLabel, ...] = ()
+    warnings: tuple[PlanWarning, ...] = field(default=(), compare=False)

@@ -45,6 +45,7 @@ def _checked(plan: dict[str, Any] | str) -> bytes:
                 for one in loaded.categories
                 if one.name in counts
             ],
+            "warnings": [{"at": one.at, "message": one.message} for one in loaded.warnings],
             "plan": orjson.Fragment(plan_body(loaded, dict.fromkeys(counts, 0))),
         }
     )

@@ -118,9 +118,15 @@ class CategoryCount(ResponseBody):
     seats: int
 
 
+class PlanWarningAt(ResponseBody):
+    at: str = Field(description="a JSON path in the file")
+    message: str
+
+
 class CheckedPlan(ResponseBody):
     name: str
     seats: int
     zones: int
     categories: list[CategoryCount] = Field(description="those that have seats, and so need a price")
+    warnings: list[PlanWarningAt] = Field(description="what concerns the drawing alone; the plan can be sold")
     plan: Plan = Field(description="for drawing: what `GET /api/events/{slug}/plan` will answer, with prices of 0")
