@@ -38,6 +38,13 @@ class Settings(BaseSettings):
         0, "port on which `onsale worker` answers /metrics and /actuator/health; 0: none", ge=0, le=65535, row="S30"
     )
     workers: int = _setting(1, "web server processes", env="WORKERS", ge=1, le=64, row="D5")
+    hang_seconds: float = _setting(
+        10,
+        "a web process whose event loop has stood still for this long is killed and started again",
+        unit="s",
+        row="R2",
+        ge=3,
+    )
     data: Path = _setting(Path(".onsale"), "data folder: embedded engines, secrets, e-mail files, logs")
     time_zone: str = _setting(
         "UTC",
