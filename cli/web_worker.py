@@ -1,6 +1,7 @@
-"""One web server process, started by `onsale serve` only: `python -m cli.web_worker LISTEN READY ALIVE TICKS` (descriptors).
+"""One web server process, started by `onsale serve` only: `python -m cli.web_worker LISTEN READY ALIVE TICKS`.
 
-Settings come from the environment that `onsale serve` prepares (URLs of the engines, secrets, the real port).
+The arguments are descriptors. Settings come from the environment that `onsale serve` prepares (URLs of the engines,
+secrets, the real port).
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from core.diagnosis.diagnose import Diagnose
 from core.diagnosis.health_check import HealthCheck
 from core.diagnosis.health_watch import HealthWatch
 from core.embedded import Engines
-from core.errors import StartupError
+from core.errors import StartupError, StoreUnavailable
 from core.figures.history_redis import EVERY_SECONDS as HISTORY_SECONDS
 from core.figures.history_redis import History
 from core.figures.vitals_redis import EVERY_SECONDS as VITALS_SECONDS
@@ -161,6 +161,8 @@ class Runtime:
         """
         await self.jobs.stop()
         await self.pipeline.stop()
+        with contextlib.suppress(StoreUnavailable):
+            await self.vitals.withdraw()
         return await self.supervisor.drain(drain_seconds)
 
     async def _delete_stray_locks(self) -> None:
@@ -288,6 +290,7 @@ async def open_runtime(
                 payments=payments,
                 clock=clock,
                 groups=pipeline.groups,
+                vitals=vitals,
                 late=job_watch.late,
             ),
             redis=redis,
@@ -328,6 +331,7 @@ async def open_runtime(
                 payments=payments,
                 checkout=checkout,
                 groups=pipeline.groups,
+                vitals=vitals,
             ),
             load=load,
             vitals=vitals,
