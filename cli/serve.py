@@ -11,9 +11,11 @@ from typing import Annotated
 
 import typer
 
+from core.data_folder import is_open_to_others
 from core.embedded import engines
 from core.errors import StartupError
-from core.secrets import resolve_secrets
+from core.notifications.mail_check import check_mail
+from core.secrets import operator_token_is_new, resolve_secrets
 from core.settings import Settings
 
 _BACKLOG = 2048
@@ -37,10 +39,21 @@ def serve(
         raise typer.BadParameter("a crowd needs --demo", param_hint="--crowd")
     from cli.serving import serve_until_signalled  # here: other commands need not load all of it
 
+    warnings = check_mail(settings)
     with _listen(settings) as listening:
+        new_token = operator_token_is_new(settings)
         settings = resolve_secrets(settings)
+        if is_open_to_others(settings.data):
+            warnings = [
+                *warnings,
+                f"every user of this machine can look into the data folder: chmod 700 {settings.data}",
+            ]
         with engines(settings) as started:
-            asyncio.run(serve_until_signalled(settings, started, listening, demo=demo, crowd=crowd))
+            asyncio.run(
+                serve_until_signalled(
+                    settings, started, listening, demo=demo, crowd=crowd, new_token=new_token, warnings=warnings
+                )
+            )
 
 
 @contextlib.contextmanager

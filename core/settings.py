@@ -81,9 +81,12 @@ class Settings(BaseSettings):
     )
 
     # Secrets and safety
-    operator_token: SecretStr = _setting(SecretStr(""), "token for operator pages and calls; empty: made and printed")
+    operator_token: SecretStr = _setting(
+        SecretStr(""),
+        "token for operator pages and calls, 16 characters at least; empty: made, printed once, and kept in the data folder",
+    )
     secret_key: SecretStr = _setting(
-        SecretStr(""), "signs cookies and tickets; empty: made and kept in the data folder"
+        SecretStr(""), "signs cookies and tickets, 16 characters at least; empty: made and kept in the data folder"
     )
     allowed_origins: str = _setting(
         "", "further origins that may open the live channel, comma separated; the served address always may"
