@@ -12,7 +12,8 @@ def bench_command(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            help="fan-out, holds, reservations, events, memory (these when none is named), guards.", show_default=False
+            help="fan-out, holds, best-seats, reservations, events, memory (all when none is named), guards.",
+            show_default=False,
         ),
     ] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Rounds of each side; the best of them counts.")] = 7,

@@ -10,7 +10,7 @@ from bench.resp import BareClient, command
 from bench.stores import event_of, let_in
 from core import keys
 from core.runtime import Runtime
-from core.seats.scripts_redis import _SCRIPTS
+from core.seats.hold_scripts_redis import SCRIPTS
 from core.venue.event import Event
 
 #: Holds of one round, each by a visitor of its own of a seat of its own.
@@ -89,9 +89,10 @@ def _command(runtime: Runtime, event: Event, visitor: str, seat: int) -> bytes:
         runtime.settings.hold_extensions,
         keys.seats_channel(slug),
         "check",
+        "",
         seat,
     ]
-    return command("EVALSHA", _SCRIPTS["hold"].digest, len(names), *names, *arguments)
+    return command("EVALSHA", SCRIPTS["hold"].digest, len(names), *names, *arguments)
 
 
 def _held(reply: Any) -> bool:

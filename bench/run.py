@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 import uvloop
 
+from bench.best_seats import best_seats
 from bench.events import events
 from bench.fan_out import fan_out
 from bench.guards import guards, guards_table
@@ -23,7 +24,13 @@ from core.process.cycle_collector import freeze_startup_objects
 from core.runtime import open_runtime
 from core.settings import Settings
 
-RATIOS = {"fan-out": fan_out, "holds": holds, "reservations": reservations, "events": events}
+RATIOS = {
+    "fan-out": fan_out,
+    "holds": holds,
+    "best-seats": best_seats,
+    "reservations": reservations,
+    "events": events,
+}
 DEFAULT = (*RATIOS, "memory")
 NAMES = (*DEFAULT, "guards")
 

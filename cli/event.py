@@ -10,14 +10,14 @@ import orjson
 import typer
 
 from cli.files import read_plan
-from cli.plan import print_errors
+from cli.plan import print_errors, print_warnings
 from cli.stores import change_event, with_events
 from core.clock import SystemClock, iso
 from core.currency import written
 from core.errors import PlanInvalid
 from core.languages import moment
 from core.settings import Settings
-from core.venue.event import Event, SaleStatus
+from core.venue.event import Event, Orphans, SaleStatus
 from core.venue.event_time import check_zone, read_time
 from core.venue.new_event import NewEvent, check_new_event
 from core.venue.plan_import import load_plan
@@ -58,6 +58,16 @@ def create(
     time_zone: Annotated[
         str, typer.Option(help="Zone of the event, and of times without an offset (ONSALE_TIME_ZONE).", metavar="ZONE")
     ] = "",
+    orphans: Annotated[
+        Orphans, typer.Option(help="Whether seats picked by hand may leave a single one over.")
+    ] = Orphans.ALLOW,
+    focus: Annotated[
+        str,
+        typer.Option(
+            help="What everybody looks at, in plan units: the best seats are near it. Else what the plan says.",
+            metavar="X,Y",
+        ),
+    ] = "",
     open_now: Annotated[bool, typer.Option("--open", help="Open the sale at once.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -81,10 +91,14 @@ def create(
         active_limit=settings.active_limit if active_limit is None else active_limit,
         hold_seconds=round(settings.hold_seconds) if hold_seconds is None else hold_seconds,
         max_seats=settings.max_seats if max_seats is None else max_seats,
+        orphans=orphans,
+        focus=_place(focus),
     )
     document = read_plan(plan)
     try:
-        check_new_event(new, load_plan(document))  # before engines are started for nothing
+        loaded = load_plan(document)
+        check_new_event(new, loaded)  # before engines are started for nothing
+        print_warnings(plan, loaded)
     except PlanInvalid as error:
         print_errors(plan, error)
         raise typer.Exit(2) from None
@@ -107,6 +121,12 @@ def update(
     active_limit: Annotated[int | None, typer.Option(min=1, help="Visitors let in at the same time.")] = None,
     hold_seconds: Annotated[int | None, typer.Option(min=1, help="How long picked seats are kept.")] = None,
     max_seats: Annotated[int | None, typer.Option(min=1, help="Seats of one visitor.")] = None,
+    orphans: Annotated[
+        Orphans | None, typer.Option(help="Whether seats picked by hand may leave a single one over.")
+    ] = None,
+    focus: Annotated[
+        str | None, typer.Option(help="What everybody looks at; `none`: what the plan says.", metavar="X,Y")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Change what is named of an event; servers notice within a second. A new zone moves no time, only its reading."""
@@ -116,8 +136,11 @@ def update(
         "active_limit": active_limit,
         "hold_seconds": hold_seconds,
         "max_seats": max_seats,
+        "orphans": orphans,
     }
     changes: dict[str, Any] = {key: value for key, value in plain.items() if value is not None}
+    if focus is not None:
+        changes["focus"] = None if focus == "none" else _place(focus)
     times = {"opens_at": opens_at, "closes_at": closes_at, "starts_at": starts_at}
     if not changes and all(text is None for text in times.values()):
         raise typer.BadParameter("name what is to change: `onsale event update --help`")
@@ -183,6 +206,7 @@ def show(slug: Slug, as_json: AsJson = False) -> None:
         ("starts", moment("en", event.starts_at, event.time_zone) if event.starts_at else "not said"),
         ("zone", event.time_zone),
         ("seats", f"{event.seat_count}, at most {event.max_seats} for one visitor, kept for {event.hold_seconds} s"),
+        ("singles", "may be left over" if event.orphans is Orphans.ALLOW else "are not left over by hand-picked seats"),
         ("let in", f"{event.active_limit} visitors at the same time"),
     ):
         print(f"  {label:<8}{value}")
@@ -204,6 +228,16 @@ def _prices(given: list[str]) -> dict[str, int]:
         # More digits than any price has: cut, `check_prices` refuses it all the same; int() of thousands would raise.
         prices[category.strip()] = int(amount.strip().lstrip("0")[:20] or "0")
     return prices
+
+
+def _place(text: str) -> tuple[float, float] | None:
+    if not text:
+        return None
+    try:
+        x, y = map(float, text.split(","))
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a place such as 300,650", param_hint="--focus") from None
+    return x, y
 
 
 def _time(text: str, option: str, zone: str) -> datetime | None:
@@ -238,6 +272,8 @@ def _as_dict(event: Event) -> dict[str, Any]:
         "active_limit": event.active_limit,
         "hold_seconds": event.hold_seconds,
         "max_seats": event.max_seats,
+        "orphans": event.orphans.value,
+        "focus": event.focus,
         "seats": event.seat_count,
     }
 

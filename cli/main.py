@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from cli import crowd, diagnose, event, messages, migrate, plan, reconcile, replay, rush, serve, worker
+from cli import crowd, diagnose, event, keys, messages, migrate, plan, reconcile, replay, rush, serve, worker
 from core.errors import OnsaleError, StartupError
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ app = typer.Typer(
 app.add_typer(event.app, name="event")
 app.add_typer(plan.app, name="plan")
 app.add_typer(messages.app, name="messages")
+app.add_typer(keys.app, name="keys")
 app.command("serve")(serve.serve)
 app.command("worker")(worker.worker)
 app.command("migrate")(migrate.migrate)

@@ -38,9 +38,11 @@ def check(
             print_errors(file, error)
         raise typer.Exit(1) from None
     if as_json:
-        _print_json({"ok": True, **_summary(plan)})
+        warnings = [{"at": one.at, "message": one.message} for one in plan.warnings]
+        _print_json({"ok": True, **_summary(plan), "warnings": warnings})
     else:
         _print_summary(file, plan)
+        print_warnings(file, plan)
 
 
 def print_errors(file: Path, error: PlanInvalid) -> None:
@@ -52,6 +54,12 @@ def print_errors(file: Path, error: PlanInvalid) -> None:
         print(f"{file}: and {more} more", file=sys.stderr)
     total = len(errors) + more
     print(f"onsale: {file} is not a valid seat plan: {total} {'error' if total == 1 else 'errors'}", file=sys.stderr)
+
+
+def print_warnings(file: Path, plan: SeatPlan) -> None:
+    """One line a warning on stderr: the plan can be sold all the same."""
+    for one in plan.warnings:
+        print(f"{file}: warning: {one.at}: {one.message}", file=sys.stderr)
 
 
 def _summary(plan: SeatPlan) -> dict[str, object]:

@@ -11,10 +11,12 @@ from typing import Annotated
 
 import typer
 
+from core.data_folder import is_open_to_others
 from core.embedded import engines
 from core.errors import StartupError
+from core.notifications.mail_check import check_mail
 from core.payments.composition import SIMULATOR, chosen, require_payment
-from core.secrets import resolve_secrets
+from core.secrets import operator_token_is_new, resolve_secrets
 from core.settings import Settings
 
 _BACKLOG = 2048
@@ -41,10 +43,21 @@ def serve(
     if demo and not chosen(settings).names:
         settings = settings.model_copy(update={"payment": SIMULATOR})
     require_payment(settings)
+    warnings = check_mail(settings)
     with _listen(settings) as listening:
+        new_token = operator_token_is_new(settings)
         settings = resolve_secrets(settings)
+        if is_open_to_others(settings.data):
+            warnings = [
+                *warnings,
+                f"every user of this machine can look into the data folder: chmod 700 {settings.data}",
+            ]
         with engines(settings) as started:
-            asyncio.run(serve_until_signalled(settings, started, listening, demo=demo, crowd=crowd))
+            asyncio.run(
+                serve_until_signalled(
+                    settings, started, listening, demo=demo, crowd=crowd, new_token=new_token, warnings=warnings
+                )
+            )
 
 
 @contextlib.contextmanager

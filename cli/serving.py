@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from functools import partial
 
 from cli.web_processes import WebProcesses
@@ -22,6 +22,7 @@ from core.payments.environments_postgres import check_environments
 from core.process.store_redis import open_redis
 from core.process.tasks import awaited, end, first_of
 from core.settings import Settings
+from core.signing_key_postgres import require_signing_key
 from core.upkeep.memory_redis import memory
 from core.venue.demo_plan import DEMO_PLAN, DEMO_PRICES
 from core.venue.event import SaleStatus
@@ -36,13 +37,23 @@ _END_SECONDS = 12.0
 
 
 async def serve_until_signalled(
-    settings: Settings, started: Engines, listening: socket.socket, *, demo: bool, crowd: int
+    settings: Settings,
+    started: Engines,
+    listening: socket.socket,
+    *,
+    demo: bool,
+    crowd: int,
+    new_token: bool,
+    warnings: Sequence[str] = (),
 ) -> None:
     """Migrates, starts the web processes, and stops them in order at the first SIGINT, SIGTERM or SIGHUP; the second
-    one kills them. `settings` have their secrets. Raises StartupError.
+    one kills them. `settings` have their secrets; an operator token that is new is shown, once. Raises StartupError.
     """
     stopping, hurry = _stop_signals()
+    for warning in warnings:
+        _say(f"warning: {warning}")
     await migrate(started.database_url)
+    await require_signing_key(started.database_url, settings.secret_key.get_secret_value())
     await _check_payments(started.database_url, settings)
     await _check_redis(started.redis_url)
     if demo:
@@ -50,12 +61,12 @@ async def serve_until_signalled(
     port = listening.getsockname()[1]
     with tempfile.TemporaryDirectory(prefix="onsale-metrics-") as metrics:
         environment = _environment(settings, started, port, metrics, crowd)
-        processes = WebProcesses(settings.workers, listening, environment, _say)
+        processes = WebProcesses(settings.workers, listening, environment, _say, settings.hang_seconds)
         running: list[asyncio.Task[None]] = []
         try:
             if not await _unless(stopping, processes.start()):
                 return
-            _print_addresses(settings, port, demo)
+            _print_addresses(settings, port, demo, new_token)
             running.append(awaited("web processes", processes.watch()))
             running.append(awaited("engines", _keep_engines(started)))
             if crowd:
@@ -176,13 +187,14 @@ async def _make_demo_event(database_url: str, settings: Settings) -> None:
         await database.disconnect()
 
 
-def _print_addresses(settings: Settings, port: int, demo: bool) -> None:
+def _print_addresses(settings: Settings, port: int, demo: bool, new_token: bool) -> None:
     url = settings.base_url.rstrip("/") or _local_url(settings, port)
     lines = [
         f"Onsale runs at {url}",
         *([f"  sale page       {url}/events/{DEMO_SLUG}"] if demo else [f"  events          {url}/"]),
         f"  operators       {url}/ops",
-        f"  operator token  {settings.operator_token.get_secret_value()}",
+        # Whoever can read the log of a later start should not be an operator for that.
+        *([f"  operator token  {settings.operator_token.get_secret_value()}"] if new_token else []),
         f"  data folder     {settings.data.expanduser().absolute()}",
         *(["  payment         SIMULATED: no money moves (ONSALE_PAYMENT)"] if settings.simulated_payment else []),
         "Ctrl-C ends it.",

@@ -14,9 +14,10 @@ from pathlib import Path
 
 from prometheus_client import multiprocess
 
+from cli.web_ticks import LOOK_SECONDS, Listener, Silence
 from core.errors import StartupError
 from core.process.backoff import Backoff
-from core.process.tasks import first_of
+from core.process.tasks import cancelled, first_of
 
 # A process that has not answered after this long will not: migrations are done before it starts.
 _START_SECONDS = 120.0
@@ -28,25 +29,50 @@ _STOP_SECONDS = 40.0
 _SHORT_LIFE_SECONDS = 10.0
 _PAUSES = Backoff(first=1.0, longest=15.0)
 
+# What a process that hangs is asked with for its stacks (cli/web_worker.py), and how long it has to write them.
+STACKS_SIGNAL = signal.SIGUSR1
+_STACKS_SECONDS = 1.0
+# A process that was killed is gone at once, unless its machine's disk hangs.
+_KILLED_SECONDS = 5.0
+
 
 #: What a web process writes to its `ready` pipe when it answers requests; anything else is why it cannot.
 READY = "ready"
 
 
+class _Watched:
+    """A process that has answered, and how long its loop has said nothing."""
+
+    def __init__(self, process: asyncio.subprocess.Process, listener: Listener) -> None:
+        self.process = process
+        self.listener = listener
+        self.silence = Silence()
+
+
 class WebProcesses:
     """`start` waits until all answer; then `watch` runs until cancelled; `stop` ends them all, whatever happened.
 
-    `environment` is what the processes get; `say` prints one line for the operator.
+    `environment` is what the processes get; `say` prints one line for the operator. One whose loop stands still for
+    `hang_seconds` is killed, and started again as any that ends (R2).
     """
 
     def __init__(
-        self, count: int, listening: socket.socket, environment: Mapping[str, str], say: Callable[[str], None]
+        self,
+        count: int,
+        listening: socket.socket,
+        environment: Mapping[str, str],
+        say: Callable[[str], None],
+        hang_seconds: float,
     ) -> None:
         self._count = count
+        self._hang_seconds = hang_seconds
         self._listening = listening
         self._environment = dict(environment)
         self._say = say
         self._processes: dict[int, asyncio.subprocess.Process] = {}
+        # Those that have answered; `_starting` are those that have not yet.
+        self._watched: dict[int, _Watched] = {}
+        self._starting = 0
         # Never written to: a process reads end of file from it when this one is gone, however it went.
         self._alive_read, self._alive_write = os.pipe()
 
@@ -60,8 +86,8 @@ class WebProcesses:
             raise failed.exceptions[0] from None
 
     async def watch(self) -> None:
-        """Starts again what ends."""
-        await asyncio.gather(*(self._keep_running(index) for index in range(self._count)))
+        """Starts again what ends, and ends what hangs."""
+        await asyncio.gather(self._end_what_hangs(), *(self._keep_running(index) for index in range(self._count)))
 
     async def stop(self, hurry: asyncio.Event) -> None:
         """Asks all to end, waits for what is under way unless told to hurry, kills what is left."""
@@ -76,6 +102,8 @@ class WebProcesses:
                     with contextlib.suppress(ProcessLookupError):
                         process.kill()
                     await process.wait()
+            for index in list(self._watched):
+                self._forget(index)
             os.close(self._alive_read)
             os.close(self._alive_write)
 
@@ -84,9 +112,30 @@ class WebProcesses:
             await process.wait()
 
     async def _start_one(self, index: int) -> None:
+        self._starting += 1
+        try:
+            await self._start_and_listen(index)
+        finally:
+            self._starting -= 1
+
+    async def _start_and_listen(self, index: int) -> None:
+        ticks_read, ticks_write = os.pipe()
+        listener = Listener(ticks_read)
+        try:
+            try:
+                process = await self._spawn(index, ticks_write)
+            finally:
+                os.close(ticks_write)
+            self._watched[index] = _Watched(process, listener)
+        except BaseException:
+            listener.close()
+            raise
+
+    async def _spawn(self, index: int, ticks_write: int) -> asyncio.subprocess.Process:
+        """Returns once the process answers. Raises StartupError."""
         ready_read, ready_write = os.pipe()
         try:
-            inherited = (self._listening.fileno(), ready_write, self._alive_read)
+            inherited = (self._listening.fileno(), ready_write, self._alive_read, ticks_write)
             # A session of its own: Ctrl-C in the terminal reaches `onsale serve` only, which ends them in order.
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -113,21 +162,61 @@ class WebProcesses:
         if said != READY:
             code = await process.wait()
             raise StartupError(said or f"web process {index + 1} could not start ({_ending(code)})")
+        return process
 
     async def _keep_running(self, index: int) -> None:
         short_lives = 0
         while True:
             process, began = self._processes[index], time.monotonic()
             code = await process.wait()
+            self._forget(index)
             self._forget_metrics(process.pid)
             short_lives = short_lives + 1 if time.monotonic() - began < _SHORT_LIFE_SECONDS else 0
             pause = _PAUSES.seconds(short_lives) if short_lives else 0.0
             again = f"again in {pause:.0f} s" if pause else "started again"
             self._say(f"web process {index + 1} (pid {process.pid}) ended ({_ending(code)}): {again}")
             await asyncio.sleep(pause)
-            # Its end is noticed by the next turn of the loop.
-            with contextlib.suppress(StartupError):
+            # Its end is noticed by the next turn of the loop; so is that there was no process to be had.
+            with contextlib.suppress(StartupError, OSError):
                 await self._start_one(index)
+
+    async def _end_what_hangs(self) -> None:
+        """Kills a process whose loop has stood still: one at a time, and none while another one is being started."""
+        while not cancelled():
+            await asyncio.sleep(LOOK_SECONDS)
+            now = time.monotonic()
+            for one in self._watched.values():
+                one.silence.look(now, heard=one.listener.heard())
+            hanging = [
+                (one.silence.seconds, index)
+                for index, one in self._watched.items()
+                # Its end of the pipe is closed while it drains: then silence is meant.
+                if one.silence.seconds >= self._hang_seconds and not one.listener.over
+            ]
+            if hanging and not self._starting:
+                await self._end_hanging(max(hanging)[1])
+
+    async def _end_hanging(self, index: int) -> None:
+        one = self._watched[index]
+        self._say(
+            f"web process {index + 1} (pid {one.process.pid}) hangs: its loop has stood still for "
+            f"{one.silence.seconds:.0f} s. Its stacks follow, unless it was stopped; then it is killed"
+        )
+        with contextlib.suppress(ProcessLookupError):
+            one.process.send_signal(STACKS_SIGNAL)
+            await asyncio.sleep(_STACKS_SECONDS)
+            one.process.kill()
+        # Not watched any more: `_keep_running` has it from here.
+        if self._watched.get(index) is one:
+            self._forget(index)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_KILLED_SECONDS):
+                await one.process.wait()
+
+    def _forget(self, index: int) -> None:
+        watched = self._watched.pop(index, None)
+        if watched is not None:
+            watched.listener.close()
 
     def _forget_metrics(self, pid: int) -> None:
         folder = self._environment.get("PROMETHEUS_MULTIPROC_DIR")

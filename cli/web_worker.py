@@ -1,12 +1,14 @@
-"""One web server process: `python -m cli.web_worker LISTEN_FD READY_FD ALIVE_FD`, started by `onsale serve` only.
+"""One web server process, started by `onsale serve` only: `python -m cli.web_worker LISTEN READY ALIVE TICKS`.
 
-Settings come from the environment that `onsale serve` prepares (URLs of the engines, secrets, the real port).
+The arguments are descriptors. Settings come from the environment that `onsale serve` prepares (URLs of the engines,
+secrets, the real port).
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import faulthandler
 import logging
 import os
 import socket
@@ -20,7 +22,8 @@ import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.importer import import_from_string
 
-from cli.web_processes import READY
+from cli.web_processes import READY, STACKS_SIGNAL
+from cli.web_ticks import Ticker
 from core.logs import configure_logs
 from core.process.cycle_collector import freeze_startup_objects
 from core.settings import Settings
@@ -41,9 +44,10 @@ _KEPT_SECONDS = 75
 class _Server(uvicorn.Server):
     """Takes its connections by `Acceptor`, and tells `onsale serve` when the application has started."""
 
-    def __init__(self, config: uvicorn.Config, ready_fd: int) -> None:
+    def __init__(self, config: uvicorn.Config, ready_fd: int, ticker: Ticker) -> None:
         super().__init__(config)
         self._ready_fd = ready_fd
+        self._ticker = ticker
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         # Without sockets uvicorn starts the application and listens nowhere; at the end it closes `servers`.
@@ -54,8 +58,14 @@ class _Server(uvicorn.Server):
             self.servers.append(cast(asyncio.Server, acceptor))
         freeze_startup_objects()
         if not self.should_exit:
+            self._ticker.start()
             _tell_serve(self._ready_fd, READY)
             os.close(self._ready_fd)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # A drain takes its time: nobody is to take it for a process that hangs.
+        self._ticker.stop()
+        await super().shutdown(sockets)
 
     def _protocol(self) -> asyncio.Protocol:
         protocol = cast(Callable[..., asyncio.Protocol], self.config.http_protocol_class)
@@ -119,10 +129,12 @@ def _stop_with_parent(server: uvicorn.Server, alive_fd: int) -> None:
 
 
 def main() -> None:
-    listen_fd, ready_fd, alive_fd = (int(argument) for argument in sys.argv[1:4])
+    listen_fd, ready_fd, alive_fd, ticks_fd = (int(argument) for argument in sys.argv[1:5])
+    # Written by the interpreter's own handler, so also by a process whose loop stands still.
+    faulthandler.register(STACKS_SIGNAL, all_threads=True)
     settings = Settings.load()
     configure_logs(settings)
-    server = _Server(_config(settings, ready_fd), ready_fd)
+    server = _Server(_config(settings, ready_fd), ready_fd, Ticker(ticks_fd))
     threading.Thread(target=_stop_with_parent, args=(server, alive_fd), daemon=True).start()
     # uvicorn raises the signal again after its orderly end.
     with contextlib.suppress(KeyboardInterrupt):

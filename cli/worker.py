@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import sys
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from importlib.util import find_spec
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from core.embedded import Engines, engines
+from core.notifications.mail_check import check_mail
 from core.process.cycle_collector import freeze_startup_objects
 from core.process.ending import FAILED, end_process
 from core.secrets import resolve_secrets
@@ -32,7 +34,11 @@ def worker() -> None:
     Start as many as there are partitions to consume (3). Set KAFKA_BOOTSTRAP_SERVERS, DATABASE_URL and REDIS_URL as for
     the web servers, and the same ONSALE_SECRET_KEY. With ONSALE_WORKER_PORT it answers /metrics and /actuator/health.
     """
-    settings = resolve_secrets(Settings.load())
+    settings = Settings.load()
+    warnings = check_mail(settings)
+    settings = resolve_secrets(settings)
+    for warning in warnings:
+        print(f"onsale: warning: {warning}", file=sys.stderr)
     with engines(settings) as started:
         _run(_work(settings, started))
 
@@ -49,12 +55,14 @@ def _run(work: Coroutine[Any, Any, None]) -> None:
 
 async def _work(settings: Settings, started: Engines) -> None:
     from core.database import migrate
+    from core.signing_key_postgres import require_signing_key
     from web.worker_endpoint import worker_endpoint
 
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     await migrate(started.database_url)
+    await require_signing_key(started.database_url, settings.secret_key.get_secret_value())
     freeze_startup_objects()
     given_up = False
 

@@ -93,6 +93,27 @@ class SeatTaken(OnsaleError):
         self.seats = seats
 
 
+class NotTogether(OnsaleError):
+    """Carries `largest`, the most seats together of what was asked for, and `alternatives`: wishes that can be met."""
+
+    code, status, title = "not_together", 409, "There are not so many seats together: take fewer, or other seats"
+
+    def __init__(self, largest: int, alternatives: list[dict[str, Any]]) -> None:
+        super().__init__(largest=largest, alternatives=alternatives)
+        self.largest = largest
+        self.alternatives = alternatives
+
+
+class LeavesSingleSeat(OnsaleError):
+    """Carries `seats`: the ordinals that would be left over."""
+
+    code, status, title = "leaves_single_seat", 409, "A single seat would be left over: take it as well, or leave two"
+
+    def __init__(self, seats: list[int]) -> None:
+        super().__init__(seats=seats)
+        self.seats = seats
+
+
 class TooManySeats(OnsaleError):
     code, status, title = "too_many_seats", 422, "More seats than one visitor may hold"
 

@@ -61,6 +61,11 @@ def seat_state_prefix(slug: str) -> str:
     return f"state:seat:{{{slug}}}:"
 
 
+def seat_table(slug: str) -> str:
+    """string with TTL: which seats are side by side and how far they are, for the best seats."""
+    return f"ticket:seats:table:{{{slug}}}"
+
+
 def holds(slug: str) -> str:
     """zset ordinal -> deadline, milliseconds: what the sweep frees."""
     return f"ticket:holds:{{{slug}}}"
@@ -165,6 +170,7 @@ def event_keys(slug: str) -> tuple[str, ...]:
         active_users(slug),
         active_until(slug),
         active_paying(slug),
+        seat_table(slug),
         holds(slug),
         baskets(slug),
         basket_deadlines(slug),

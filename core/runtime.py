@@ -26,7 +26,7 @@ from core.diagnosis.diagnose import Diagnose
 from core.diagnosis.health_check import HealthCheck
 from core.diagnosis.health_watch import HealthWatch
 from core.embedded import Engines
-from core.errors import StartupError
+from core.errors import StartupError, StoreUnavailable
 from core.figures.history_redis import EVERY_SECONDS as HISTORY_SECONDS
 from core.figures.history_redis import History
 from core.figures.vitals_redis import EVERY_SECONDS as VITALS_SECONDS
@@ -50,6 +50,7 @@ from core.seats.guard import SeatGuard
 from core.seats.guard_atomic_redis import AtomicGuard
 from core.seats.guard_lock_redis import LockGuard
 from core.seats.guard_optimistic_postgres import OptimisticGuard
+from core.seats.halls import Halls
 from core.seats.scripts_redis import SeatScripts
 from core.seats.seat_lock_redis import SeatLocks
 from core.seats.seats import Seats
@@ -85,6 +86,7 @@ class Runtime:
     events: EventStore
     waiting_room: WaitingRoom
     seats: Seats
+    halls: Halls
     payments: Payments
     checkout: Checkout
     event_refunds: EventRefunds
@@ -162,6 +164,8 @@ class Runtime:
         """
         await self.jobs.stop()
         await self.pipeline.stop()
+        with contextlib.suppress(StoreUnavailable):
+            await self.vitals.withdraw()
         return await self.supervisor.drain(drain_seconds)
 
     async def _delete_stray_locks(self) -> None:
@@ -220,7 +224,13 @@ async def open_runtime(
         stack.push_async_callback(payments.aclose)
         events = EventStore(database, clock, payments.takes)
         locks = SeatLocks(run, wait=settings.lock_wait_seconds, lease=settings.lock_lease_seconds)
-        seats = Seats(scripts=scripts, boards=boards, guard=seat_guard(settings, scripts, locks, database, redis))
+        halls = Halls(events.plan)
+        seats = Seats(
+            scripts=scripts,
+            boards=boards,
+            guard=seat_guard(settings, scripts, locks, database, redis),
+            halls=halls,
+        )
         rows = SeatRows(database=database, replica=replica)
         waiting_room = WaitingRoom(run=run, boards=boards, settings=settings, secret=secret, clock=clock)
         mailer = open_mailer(settings)
@@ -283,6 +293,7 @@ async def open_runtime(
                 payments=payments,
                 clock=clock,
                 groups=pipeline.groups,
+                vitals=vitals,
                 late=job_watch.late,
             ),
             redis=redis,
@@ -303,6 +314,7 @@ async def open_runtime(
             run=run,
             events=events,
             seats=seats,
+            halls=halls,
             payments=payments,
             waiting_room=waiting_room,
             checkout=checkout,
@@ -323,6 +335,7 @@ async def open_runtime(
                 payments=payments,
                 checkout=checkout,
                 groups=pipeline.groups,
+                vitals=vitals,
             ),
             load=load,
             vitals=vitals,

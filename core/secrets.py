@@ -17,22 +17,42 @@ from core.settings import Settings
 SECRET_KEY_FILE = "secret_key"  # noqa: S105 - a file's name
 OPERATOR_TOKEN_FILE = "operator_token"  # noqa: S105 - a file's name
 
+#: A shorter secret of ours can be guessed. Those that others issue are taken as they are.
+SHORTEST = 16
+
 
 def resolve_secrets(settings: Settings) -> Settings:
-    """A copy with `secret_key` and `operator_token` filled in. Raises StartupError when they cannot be kept.
+    """A copy with `secret_key` and `operator_token` filled in. Raises StartupError when they cannot be kept, or are
+    shorter than `SHORTEST` characters.
 
     Processes on several machines must be given the same two settings: files are not shared between them.
     """
     return settings.model_copy(
         update={
-            "secret_key": settings.secret_key
-            if settings.secret_key.get_secret_value()
-            else SecretStr(_kept(settings.data, SECRET_KEY_FILE, 48)),
-            "operator_token": settings.operator_token
-            if settings.operator_token.get_secret_value()
-            else SecretStr(_kept(settings.data, OPERATOR_TOKEN_FILE, 24)),
+            "secret_key": _given_or_kept(settings.secret_key, settings.data, SECRET_KEY_FILE, 48),
+            "operator_token": _given_or_kept(settings.operator_token, settings.data, OPERATOR_TOKEN_FILE, 24),
         }
     )
+
+
+def operator_token_is_new(settings: Settings) -> bool:
+    """Before `resolve_secrets`: whether that will make the operator token, which nobody has seen then."""
+    return not (
+        settings.operator_token.get_secret_value() or (settings.data.expanduser() / OPERATOR_TOKEN_FILE).exists()
+    )
+
+
+def _given_or_kept(given: SecretStr, folder: Path, name: str, random_bytes: int) -> SecretStr:
+    value = given.get_secret_value()
+    if not value:
+        return SecretStr(_kept(folder, name, random_bytes))
+    if len(value) < SHORTEST:
+        variable = f"ONSALE_{name.upper()}"
+        raise StartupError(
+            f"{variable} has {len(value)} characters and can be guessed: give it {SHORTEST} at least, such as the "
+            f"output of `openssl rand -base64 32`, or leave it out"
+        )
+    return given
 
 
 def _kept(folder: Path, name: str, random_bytes: int) -> str:
@@ -47,8 +67,10 @@ def _kept(folder: Path, name: str, random_bytes: int) -> str:
             f"{path} cannot be read or made ({getattr(error, 'strerror', None) or 'not text'}): "
             f"mend it, or set ONSALE_{name.upper()}"
         ) from None
-    if len(value) < 16:
-        raise StartupError(f"{path} holds no secret of 16 characters or more: delete it, or set ONSALE_{name.upper()}")
+    if len(value) < SHORTEST:
+        raise StartupError(
+            f"{path} holds no secret of {SHORTEST} characters or more: delete it, or set ONSALE_{name.upper()}"
+        )
     return value
 
 

@@ -47,6 +47,13 @@ class Settings(BaseSettings):
         0, "port on which `onsale worker` answers /metrics and /actuator/health; 0: none", ge=0, le=65535, row="S30"
     )
     workers: int = _setting(1, "web server processes", env="WORKERS", ge=1, le=64, row="D5")
+    hang_seconds: float = _setting(
+        10,
+        "a web process whose event loop has stood still for this long is killed and started again",
+        unit="s",
+        row="R2",
+        ge=3,
+    )
     data: Path = _setting(Path(".onsale"), "data folder: embedded engines, secrets, e-mail files, logs")
     time_zone: str = _setting(
         "UTC",
@@ -83,9 +90,12 @@ class Settings(BaseSettings):
     )
 
     # Secrets and safety
-    operator_token: SecretStr = _setting(SecretStr(""), "token for operator pages and calls; empty: made and printed")
+    operator_token: SecretStr = _setting(
+        SecretStr(""),
+        "token for operator pages and calls, 16 characters at least; empty: made, printed once, and kept in the data folder",
+    )
     secret_key: SecretStr = _setting(
-        SecretStr(""), "signs cookies and tickets; empty: made and kept in the data folder"
+        SecretStr(""), "signs cookies and tickets, 16 characters at least; empty: made and kept in the data folder"
     )
     allowed_origins: str = _setting(
         "", "further origins that may open the live channel, comma separated; the served address always may"

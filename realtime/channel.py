@@ -15,6 +15,7 @@ from core.clock import Clock
 from core.errors import OnsaleError, StoreUnavailable
 from core.process.rate import Allowance, Rate
 from core.seats.basket import Basket
+from core.seats.best_seats import Wish
 from core.seats.seats import Seats
 from core.settings import Settings
 from core.venue.event import Event
@@ -32,6 +33,8 @@ log = structlog.get_logger(__name__)
 
 #: Messages that are not of the protocol, before the channel is closed.
 _BAD_MESSAGES: Final = 5
+#: What a refusal says besides its words, where the command was refused for it.
+_TOLD: Final = ("seats", "largest", "alternatives")
 
 
 class Channel:
@@ -173,6 +176,9 @@ class Channel:
                     self._send_state()
             case wire.HoldSeats(seats=seats, id=id_):
                 self._answer(await self._seats.hold(event, visitor, seats), id_)
+            case wire.BestSeats(id=id_) as asked:
+                wish = Wish(asked.count, asked.category, asked.zone, asked.accessible)
+                self._answer(await self._seats.best(event, visitor, wish), id_, together=True)
             case wire.ReleaseSeats(seats=seats, id=id_):
                 self._answer(await self._seats.release(event, visitor, seats), id_)
             case wire.Extend(id=id_):
@@ -234,13 +240,13 @@ class Channel:
             warning_seconds=self._settings.session_warning_seconds,
         )
 
-    def _send_basket(self, basket: Basket | None, **id_: str) -> None:
+    def _send_basket(self, basket: Basket | None, **more: Any) -> None:
         self._live.baskets.told(self._attendance, basket)
-        self.told(wire.held(basket, **id_))
+        self.told(wire.held(basket, **more))
 
-    def _answer(self, basket: Basket | None, id_: str) -> None:
+    def _answer(self, basket: Basket | None, id_: str, **more: Any) -> None:
         """The basket, with the command's id to who asked and without to the visitor's other tabs."""
-        self._send_basket(basket, id=id_)
+        self._send_basket(basket, id=id_, **more)
         others = [tab for tab in self._attendance.tabs if tab is not self]
         if others:
             message = wire.held(basket)
@@ -249,9 +255,9 @@ class Channel:
 
     def _refuse(self, error: OnsaleError, command: wire.Command) -> None:
         match command:
-            case wire.HoldSeats(id=id_) | wire.ReleaseSeats(id=id_) | wire.Extend(id=id_):
-                seats = error.data.get("seats", [])
-                self._send("refused", id=id_, code=error.code, detail=error.detail, seats=seats)
+            case wire.HoldSeats(id=id_) | wire.BestSeats(id=id_) | wire.ReleaseSeats(id=id_) | wire.Extend(id=id_):
+                told = {"seats": []} | {name: error.data[name] for name in _TOLD if name in error.data}
+                self._send("refused", id=id_, code=error.code, detail=error.detail, **told)
             case _:
                 self._problem(error)
 

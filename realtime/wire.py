@@ -7,6 +7,8 @@ Browser -> server
     join {ticket?}           take a place, or the same place again
     beat                     a sign of life; answered `beat`
     hold {id, seats}         hold these seats as well, all or nothing; answered `held` or `refused` with the same id
+    best {id, count, category?, zone?, accessible?}
+                             hold the best seats together as well; answered like `hold`, `held` with `together`
     release {id, seats}      let these go; answered `held` with what is left
     extend {id}              more time for the basket, once; answered `held` or `refused`
     sync {epoch, version}    "this is what I have": answered with `board` if it is not current; subscribes to `seats`
@@ -21,8 +23,8 @@ Server -> browser
     admitted {until, number, warning_seconds}
     board {epoch, version, states}                                           states: base64, one byte a seat
     seats {epoch, version, changes}                                          changes: [[ordinal, state], ...]
-    held {id, seats, until, fence, extensions_left}                          the whole basket; until null when empty
-    refused {id, code, detail, seats}
+    held {id, seats, until, fence, extensions_left, together?}               the whole basket; until null when empty
+    refused {id, code, detail, seats, largest?, alternatives?}               the last two with not_together
     reservation {id, status, reason?, seats, amount, currency}
     expired {reason}                       reason: session, heartbeat, left, removed (by an operator), closed,
                                           hold (the basket only)
@@ -92,6 +94,15 @@ class HoldSeats(_Message):
     seats: list[int] = Field(min_length=1, max_length=100)
 
 
+class BestSeats(_Message):
+    type: Literal["best"]
+    id: str = Field(default="", max_length=64)
+    count: int = Field(ge=1, le=100)
+    category: str | None = Field(default=None, max_length=200)
+    zone: str | None = Field(default=None, max_length=200)
+    accessible: bool = False
+
+
 class ReleaseSeats(_Message):
     type: Literal["release"]
     id: str = Field(default="", max_length=64)
@@ -113,7 +124,7 @@ class Leave(_Message):
     type: Literal["leave"]
 
 
-Command = Join | Beat | HoldSeats | ReleaseSeats | Extend | Sync | Leave
+Command = Join | Beat | HoldSeats | BestSeats | ReleaseSeats | Extend | Sync | Leave
 
 
 class BadMessage(ValueError):
@@ -143,6 +154,7 @@ _BY_TYPE: dict[str, type[Command]] = {
     "join": Join,
     "beat": Beat,
     "hold": HoldSeats,
+    "best": BestSeats,
     "release": ReleaseSeats,
     "extend": Extend,
     "sync": Sync,
@@ -161,13 +173,13 @@ def _plain(value: Any) -> Any:
     raise TypeError(type(value).__name__)
 
 
-def held(basket: Basket | None, **id_: str) -> bytes:
-    """The `held` message of a basket; None: it is empty."""
+def held(basket: Basket | None, **more: Any) -> bytes:
+    """The `held` message of a basket; None: it is empty. `more`: the command's `id`, `together`."""
     if basket is None:
-        return encode("held", **id_, seats=[], until=None, fence=None, extensions_left=0)
+        return encode("held", **more, seats=[], until=None, fence=None, extensions_left=0)
     return encode(
         "held",
-        **id_,
+        **more,
         seats=basket.seats,
         until=basket.until,
         fence=basket.fence,

@@ -26,7 +26,7 @@ ROOT = Path(__file__).parent.parent
 IMAGES = ROOT / "docs" / "images"
 SETTINGS = {
     "PORT": "0",
-    "ONSALE_OPERATOR_TOKEN": "screenshots",
+    "ONSALE_OPERATOR_TOKEN": "operator-of-screenshots",
     "ONSALE_RATE_LIMITS": "off",
     "ONSALE_PAYMENT": "simulator",
     "ONSALE_WAITING_GRACE_SECONDS": "3600",

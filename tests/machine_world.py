@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -32,9 +32,13 @@ class World:
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return self._runner.run(coroutine)
 
+    def do(self, work: Callable[..., None], *arguments: Any, **named: Any) -> None:
+        """In the world's thread. Raises what it raised."""
+        self._thread.submit(work, *arguments, **named).result()
+
     def check(self, machine: type[RuleBasedStateMachine], *, examples: int, steps: int) -> None:
         """Runs the machine's examples. Raises what an example raised."""
-        self._thread.submit(
+        self.do(
             run_state_machine_as_test,
             machine,
             settings=hypothesis.settings(
@@ -43,7 +47,7 @@ class World:
                 deadline=timedelta(seconds=60),
                 suppress_health_check=list(HealthCheck),
             ),
-        ).result()
+        )
 
     def close(self) -> None:
         self.run(self._context.__aexit__(None, None, None))

@@ -31,6 +31,8 @@ from tests.waits import free_port
 
 HALL = Path(__file__).parent / "data" / "riethsporthalle.json"
 
+OPERATOR_TOKEN = "operator-of-the-sale"
+
 #: Short enough to wait for, long enough for a busy machine: a browser beats every other second.
 SETTINGS = {
     "ONSALE_BEAT_SECONDS": "2",
@@ -38,8 +40,8 @@ SETTINGS = {
     "ONSALE_WAITING_GRACE_SECONDS": "60",
     "ONSALE_SWEEP_SECONDS": "0.3",
     "ONSALE_RATE_LIMITS": "off",
-    "ONSALE_OPERATOR_TOKEN": "operator",
-    "ONSALE_SECRET_KEY": "browser-tests",
+    "ONSALE_OPERATOR_TOKEN": OPERATOR_TOKEN,
+    "ONSALE_SECRET_KEY": "the-key-of-browser-tests",
     "ONSALE_PAYMENT_READ_SECONDS": "2",
     "ONSALE_RESOLVER_SECONDS": "1",
     "ONSALE_PAYMENT": "simulator:toss",
@@ -56,7 +58,7 @@ class Server:
 
     def operator(self, method: str, path: str, **options: Any) -> Any:
         """An operator's call; the answer's body."""
-        headers = {"Authorization": "Bearer operator"}
+        headers = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
         response = httpx.request(method, self.url + path, headers=headers, timeout=PATIENCE, **options)
         response.raise_for_status()
         return response.json() if response.content else None

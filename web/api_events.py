@@ -53,6 +53,7 @@ def details(event: Event, plan: SeatPlan, settings: Settings, now: datetime) -> 
             for category in plan.categories
             if category.name in event.prices
         ],
+        orphans=event.orphans,
         plan_version=event.plan_digest,
     )
 

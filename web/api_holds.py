@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from starlette.responses import Response
 
 from core.errors import (
@@ -9,36 +11,43 @@ from core.errors import (
     HoldExpired,
     HoldNotExtendable,
     InvalidRequest,
+    LeavesSingleSeat,
     NoSeatsHeld,
     NoSuchSeat,
     NotActive,
+    NotTogether,
     PaymentInProgress,
     SeatTaken,
     TooManySeats,
 )
 from core.seats.basket import Basket
+from core.seats.best_seats import Wish
 from web.endpoint import Call, Caller, Endpoint, Parameter, answer, nothing
 from web.schemas import MOST_SEATS, HeldSeats, HoldSeats
 
 
-def _answer(basket: Basket | None, status: int = 200) -> Response:
+def _answer(basket: Basket | None, status: int = 200, **more: Any) -> Response:
+    """`more`: what only some answers say."""
     if basket is None:
-        return answer(HeldSeats(seats=[], fence=None, until=None, extensions_left=0), status=status)
-    return answer(
-        HeldSeats(
+        told = HeldSeats(seats=[], fence=None, until=None, extensions_left=0, paying=False)
+    else:
+        told = HeldSeats(
             seats=list(basket.seats),
             fence=basket.fence,
             until=basket.until,
             extensions_left=basket.extensions_left,
             paying=basket.paying,
-        ),
-        status=status,
-    )
+            **more,
+        )
+    return answer(told, status=status, exclude_unset=True)
 
 
 async def hold(call: Call[HoldSeats]) -> Response:
-    event = await call.event()
-    return _answer(await call.runtime.seats.hold(event, call.visitor, call.body.seats), 201)
+    event, best = await call.event(), call.body.best
+    if best is None:
+        return _answer(await call.runtime.seats.hold(event, call.visitor, call.body.seats), 201)
+    wish = Wish(best.count, best.category, best.zone, best.accessible)
+    return _answer(await call.runtime.seats.best(event, call.visitor, wish), 201, together=True)
 
 
 async def held(call: Call[None]) -> Response:
@@ -74,13 +83,22 @@ ENDPOINTS = (
         "POST",
         _HOLDS,
         hold,
-        "Hold these seats as well, all or nothing",
+        "Hold these seats as well, all or nothing; or the best together",
         "seats",
         success=201,
         answer=HeldSeats,
         body=HoldSeats,
         caller=Caller.VISITOR,
-        refusals=(EventNotFound, NotActive, SeatTaken, TooManySeats, NoSuchSeat, PaymentInProgress),
+        refusals=(
+            EventNotFound,
+            NotActive,
+            SeatTaken,
+            TooManySeats,
+            NoSuchSeat,
+            NotTogether,
+            LeavesSingleSeat,
+            PaymentInProgress,
+        ),
     ),
     Endpoint(
         "GET",

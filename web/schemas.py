@@ -11,10 +11,12 @@ from uuid import UUID
 
 from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from core.clock import iso
 from core.errors import PaymentOrderFirst
 from core.languages import Language
+from core.venue.event import Orphans
 
 #: A call's seats, at most: far above any event's `max_seats`, low enough to cost nothing.
 MOST_SEATS = 100
@@ -55,10 +57,32 @@ class JoinQueue(Asked):
     )
 
 
+class BestSeats(Asked):
+    count: int = Field(ge=1, le=MOST_SEATS, description="seats side by side")
+    category: str | None = Field(None, max_length=200, description="of this category only")
+    zone: str | None = Field(None, max_length=200, description="in this zone only")
+    accessible: bool = Field(False, description="wheelchair places, which are given only when they are asked for")
+
+
+def _one_way(asked: HoldSeats) -> HoldSeats:
+    if len(asked.model_fields_set) != 1 or not (asked.seats or asked.best):
+        raise ValueError("name `seats`, or ask for the `best`: one of the two")
+    return asked
+
+
 class HoldSeats(Asked):
+    """Exactly one of the two."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["seats"]}, {"required": ["best"]}]})
+
     seats: Annotated[list[Ordinal], AfterValidator(distinct)] = Field(
-        min_length=1, max_length=MOST_SEATS, json_schema_extra={"uniqueItems": True}
+        default_factory=list, min_length=1, max_length=MOST_SEATS, json_schema_extra={"uniqueItems": True}
     )
+    best: BestSeats | SkipJsonSchema[None] = Field(
+        default_factory=lambda: None, description="the best seats together, found by the server"
+    )
+
+    _check = model_validator(mode="after")(_one_way)
 
 
 class Reserve(Asked):
@@ -148,6 +172,7 @@ class EventDetails(EventSummary):
     active_grace_seconds: float = Field(description="without a heartbeat for this long an active visitor is out")
     waiting_grace_seconds: float
     categories: list[CategoryPrice]
+    orphans: Orphans = Field(description="forbid: seats picked by hand may not leave a single one over")
     plan_version: str = Field(description="names the plan: `GET ./plan?v=<plan_version>` can be kept for ever")
 
 
@@ -206,6 +231,9 @@ class HeldSeats(ResponseBody):
     until: UtcTime | None = Field(description="when the seats come free by themselves; null when there are none")
     extensions_left: int
     paying: bool = Field(False, description="a payment for these seats is under way: they neither lapse nor change")
+    together: bool = Field(
+        False, description="true where the best seats were asked for: they are side by side; else left out"
+    )
 
 
 class PaymentState(ResponseBody):

@@ -15,6 +15,7 @@ from typing import Final
 import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from core.data_folder import data_folder
 from core.embedded import Engines, engines
 from core.errors import StartupError
 from core.process.ending import end_process
@@ -108,9 +109,7 @@ def _simulator(settings: Settings) -> Iterator[SimulatorStore | None]:
     if not settings.simulated_payment:
         yield None
         return
-    folder = settings.data.expanduser()
-    folder.mkdir(parents=True, exist_ok=True)
-    store = SimulatorStore(folder / "paysim.sqlite3")
+    store = SimulatorStore(data_folder(settings.data) / "paysim.sqlite3")
     try:
         yield store
     finally:

@@ -18,11 +18,13 @@ from core.diagnosis import (
     money,
     money_postgres,
     people_redis,
+    processes_redis,
     sale,
     seats_redis,
 )
 from core.diagnosis.finding import ADVICE, Cause, Finding, Level, fail, likeliest
 from core.errors import EventNotFound, StoreUnavailable
+from core.figures.vitals_redis import VitalsBoard
 from core.languages import LANGUAGES, translations
 from core.payments.payments import Payments
 from core.process.store_redis import REDIS_LOST
@@ -80,6 +82,7 @@ class Diagnose:
         payments: Payments,
         checkout: Checkout,
         groups: consumers.Groups,
+        vitals: VitalsBoard,
     ) -> None:
         self._database = database
         self._redis = redis
@@ -94,6 +97,7 @@ class Diagnose:
         self._payments = payments
         self._checkout = checkout
         self._groups = groups
+        self._vitals = vitals
 
     async def run(self, question: Question, *, fix: bool = False) -> Diagnosis:
         found = [finding async for finding in self._walk(question)]
@@ -141,6 +145,8 @@ class Diagnose:
                 yield finding
             async for finding in messages_postgres.email(self._database, row["id"]):
                 yield finding
+        async for finding in processes_redis.processes(self._vitals, self._clock):
+            yield finding
         await self._payments.refresh()
         async for finding in money.circuits(self._payments.circuits(), self._payments.when_open):
             yield finding

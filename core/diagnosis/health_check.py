@@ -14,9 +14,11 @@ from core.diagnosis import (
     messages_postgres,
     money,
     money_postgres,
+    processes_redis,
 )
 from core.diagnosis.finding import Cause, Finding, Level, fail, warn
 from core.errors import StoreUnavailable
+from core.figures.vitals_redis import VitalsBoard
 from core.payments.payments import Payments
 from core.process.job_health import LateJob
 from core.process.once import Once
@@ -48,6 +50,7 @@ _OF_REDIS = frozenset(
         Cause.BOARD_LOST,
         Cause.SWEEP_STOPPED,
         Cause.ADMISSION_STALLED,
+        Cause.PROCESS_SILENT,
     }
 )
 _OF_KAFKA = frozenset({Cause.CONSUMER_LAG})
@@ -91,6 +94,7 @@ class HealthCheck:
         payments: Payments,
         clock: Clock,
         groups: consumers.Groups,
+        vitals: VitalsBoard,
         late: Callable[[], Sequence[LateJob]] = tuple,
     ) -> None:
         self._database = database
@@ -99,6 +103,7 @@ class HealthCheck:
         self._payments = payments
         self._clock = clock
         self._groups = groups
+        self._vitals = vitals
         self._late = late
         self._probes = Once[Any]("probe")
 
@@ -110,9 +115,7 @@ class HealthCheck:
         async with beside("health of kafka", kafka) as of_kafka:
             if not await self._all(found, "-", "postgresql", Cause.POSTGRES_AWAY, self._of_postgres):
                 unknown |= _OF_POSTGRES
-            if not await self._all(
-                found, "-", "redis", Cause.REDIS_AWAY, lambda: dependencies_redis.redis(self._redis)
-            ):
+            if not await self._all(found, "-", "redis", Cause.REDIS_AWAY, self._of_redis):
                 unknown |= _OF_REDIS
             else:
                 for event in await self._open():
@@ -143,6 +146,17 @@ class HealthCheck:
             async for finding in money_postgres.refunds(self._database):
                 yield finding
             async for finding in money_postgres.misconfigured(self._database):
+                yield finding
+
+        return steps()
+
+    def _of_redis(self) -> AsyncIterator[Finding]:
+        async def steps() -> AsyncIterator[Finding]:
+            async for finding in dependencies_redis.redis(self._redis):
+                yield finding
+                if finding.cause is Cause.REDIS_AWAY:
+                    return
+            async for finding in processes_redis.processes(self._vitals, self._clock):
                 yield finding
 
         return steps()

@@ -11,6 +11,7 @@ import subprocess
 import warnings
 from pathlib import Path
 
+from core.data_folder import close_listing
 from core.embedded.engine import Engine
 from core.errors import StartupError
 
@@ -63,6 +64,9 @@ class EmbeddedPostgres(Engine):
             if server.system_user is not None and sockets != server.pgdata:
                 ensure_prefix_permissions(sockets)  # we are root, and the server is not
                 sockets.chmod(0o777)
+            if server.system_user is not None:
+                # The wheel lets everybody read each folder on the way; to pass through is all that its user needs.
+                close_listing(self.folder.parent)
             started = ("-w", "-t", str(_START_SECONDS), "-l", str(self.log), "-D", str(server.pgdata), "start")
             pgexec(
                 "pg_ctl",

@@ -22,8 +22,12 @@ from core.seats.seat_lock_redis import SeatLocks
 log = structlog.get_logger(__name__)
 
 EVERY_SECONDS = 5.0
-# Vitals older than this are of a process that is gone.
+# Vitals older than this are not shown any more.
 _FRESH_SECONDS = 20.0
+# A process that has told nothing for this long, and has not said that it ends, hangs or was killed (R2); after so many
+# seconds it is forgotten.
+SILENT_SECONDS = 30.0
+_FORGOTTEN_SECONDS = 600.0
 _WINDOW_SECONDS = 60.0
 _TTL_SECONDS = 3600
 
@@ -70,6 +74,7 @@ class VitalsBoard:
         self._clock = clock
         self._process = process
         self._locks = locks
+        self._told = False
         self._fanout = Window(_WINDOW_SECONDS, 0.95)
 
     def read(self) -> Vitals:
@@ -101,12 +106,33 @@ class VitalsBoard:
     async def publish(self) -> None:
         body = orjson.dumps(asdict(self.read()))
         with redis_call:
+            if not self._told:
+                await self._bury()
+                self._told = True
             await self._redis.hset(keys.VITALS, self._process, body)
             await self._redis.expire(keys.VITALS, _TTL_SECONDS)
 
+    async def withdraw(self) -> None:
+        """This process ends in order: its silence is meant."""
+        with redis_call:
+            await self._redis.hdel(keys.VITALS, self._process)
+
     async def all(self) -> Sequence[Vitals]:
-        """The latest of each process that lives, by name; those of dead ones are removed."""
+        """The latest of each process that lives, by name."""
         oldest = self._clock.now().timestamp() - _FRESH_SECONDS
+        return [vitals for vitals in await self._known() if vitals.at >= oldest]
+
+    async def silent(self) -> Sequence[Vitals]:
+        """What each process told last that has been silent since, for `SILENT_SECONDS`, without saying that it ends.
+
+        On its own machine a process is looked for as well: one that is gone is not silent.
+        """
+        newest = self._clock.now().timestamp() - SILENT_SECONDS
+        return [vitals for vitals in await self._known() if vitals.at < newest and not _is_gone(vitals)]
+
+    async def _known(self) -> list[Vitals]:
+        """By name; those silent for very long are removed."""
+        oldest = self._clock.now().timestamp() - _FORGOTTEN_SECONDS
         with redis_call:
             found = [_parse(body) for body in (await self._redis.hvals(keys.VITALS))]
             known = [vitals for vitals in found if vitals is not None]
@@ -114,6 +140,12 @@ class VitalsBoard:
             if stale:
                 await self._redis.hdel(keys.VITALS, *stale)
         return sorted((vitals for vitals in known if vitals.at >= oldest), key=lambda vitals: vitals.process)
+
+    async def _bury(self) -> None:
+        """Whoever is started in the place of a process that was killed takes away what that one told."""
+        gone = [vitals.process for vitals in await self._known() if _is_gone(vitals)]
+        if gone:
+            await self._redis.hdel(keys.VITALS, *gone)
 
     def _lock_figures(self) -> LockFigures:
         advice = self._locks.advice()
@@ -134,6 +166,19 @@ def _parse(body: bytes | str) -> Vitals | None:
         return Vitals(**{**values, "locks": LockFigures(**values["locks"])})
     except (TypeError, KeyError, ValueError):
         return None
+
+
+def _is_gone(vitals: Vitals) -> bool:
+    """Whether it ran on this machine (in a container: in this one) and runs no more. Elsewhere nobody can tell."""
+    if vitals.host != socket.gethostname():
+        return False
+    try:
+        os.kill(vitals.pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
 
 
 def worst_fanout(vitals: Sequence[Vitals]) -> float | None:

@@ -30,6 +30,7 @@ class FileMailer:
         """Nothing is kept open."""
 
     def _write(self, message: EmailMessage) -> None:
+        self._folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         # The left part of `<uid@domain>`; nothing in a header may choose another folder.
         name = re.sub(r"[^0-9A-Za-z-]", "_", str(message["Message-ID"]).strip("<>").partition("@")[0])

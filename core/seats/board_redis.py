@@ -21,7 +21,8 @@ from core.errors import StoreUnavailable
 from core.process.calls import redis_call
 from core.process.once import Once
 from core.seats.board import STATE_OF_STATUS, BoardSnapshot, SeatState
-from core.seats.scripts_redis import BoardLost, SeatScripts
+from core.seats.hold_scripts_redis import BoardLost
+from core.seats.scripts_redis import SeatScripts
 from core.venue.event import Event
 
 # The lease of a rebuild: longer than reading 100,000 rows takes, short enough that a dead builder is replaced soon.

@@ -21,10 +21,13 @@ class SeatGuard(Protocol):
 
     name: str
 
-    async def hold(self, event: Event, visitor: str, ordinals: Sequence[int]) -> Basket:
+    async def hold(
+        self, event: Event, visitor: str, ordinals: Sequence[int], runs: Sequence[Sequence[int]] = ()
+    ) -> Basket:
         """Adds `ordinals` (no duplicates, none negative) to the visitor's basket and returns the whole basket.
 
-        Raises NotActive, SeatTaken, TooManySeats, NoSuchSeat, PaymentInProgress, StoreUnavailable; each leaves
-        everything as it was.
+        `runs`: where no single seat may be left over, the runs that these seats are in. Raises NotActive, SeatTaken,
+        TooManySeats, NoSuchSeat, LeavesSingleSeat, PaymentInProgress, StoreUnavailable; each leaves everything as it
+        was.
         """
         ...

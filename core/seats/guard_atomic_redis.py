@@ -17,5 +17,7 @@ class AtomicGuard:
     def __init__(self, scripts: SeatScripts) -> None:
         self._scripts = scripts
 
-    async def hold(self, event: Event, visitor: str, ordinals: Sequence[int]) -> Basket:
-        return await self._scripts.hold(event, visitor, ordinals)
+    async def hold(
+        self, event: Event, visitor: str, ordinals: Sequence[int], runs: Sequence[Sequence[int]] = ()
+    ) -> Basket:
+        return await self._scripts.hold(event, visitor, ordinals, runs)

@@ -29,11 +29,13 @@ class LockGuard:
         self._locks = locks
         self._redis = redis
 
-    async def hold(self, event: Event, visitor: str, ordinals: Sequence[int]) -> Basket:
+    async def hold(
+        self, event: Event, visitor: str, ordinals: Sequence[int], runs: Sequence[Sequence[int]] = ()
+    ) -> Basket:
         try:
             async with self._locks.hold(event.slug, ordinals):
                 await require_free(self._redis, event, visitor, ordinals)
-                return await self._scripts.hold(event, visitor, ordinals, check=False)
+                return await self._scripts.hold(event, visitor, ordinals, runs, check=False)
         except LockBusy:
             # Somebody is taking the seat at this moment: fail fast (S1).
             raise SeatTaken(list(ordinals)) from None

@@ -48,7 +48,9 @@ class OptimisticGuard:
         self._redis = redis
         self._attempts = attempts
 
-    async def hold(self, event: Event, visitor: str, ordinals: Sequence[int]) -> Basket:
+    async def hold(
+        self, event: Event, visitor: str, ordinals: Sequence[int], runs: Sequence[Sequence[int]] = ()
+    ) -> Basket:
         wanted = sorted(ordinals)
         for attempt in range(self._attempts):
             async with raw(self._database) as connection:
@@ -61,7 +63,7 @@ class OptimisticGuard:
             async with raw(self._database) as connection, connection.transaction():
                 done = await connection.execute(_COMPARE_AND_SET, event.id, wanted, versions)
                 if done == f"UPDATE {len(wanted)}":
-                    return await self._scripts.hold(event, visitor, ordinals, check=False)
+                    return await self._scripts.hold(event, visitor, ordinals, runs, check=False)
             CONFLICTS.inc()
             await asyncio.sleep(random.uniform(0, _PAUSE_SECONDS * 2**attempt))
         raise SeatTaken(list(ordinals))

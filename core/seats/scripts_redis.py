@@ -3,92 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from core import keys
-from core.clock import from_millis
-from core.errors import (
-    HoldExpired,
-    HoldNotExtendable,
-    NoSeatsHeld,
-    NoSuchSeat,
-    NotActive,
-    PaymentInProgress,
-    SeatTaken,
-    TooManySeats,
-)
-from core.process.lua_redis import Script, ScriptRunner
+from core.errors import HoldExpired, HoldNotExtendable, NoSeatsHeld, PaymentInProgress
 from core.seats.basket import Basket
 from core.seats.board import BoardSnapshot, SeatState
-from core.settings import Settings
+from core.seats.hold_scripts_redis import SCRIPTS, HoldScripts, basket_of, ints
 from core.venue.event import Event
-
-_LUA = Path(__file__).parent / "lua"
-# A second time these would say something else: used up, or under way.
-_ONCE = {"extend", "begin_payment", "mend"}
-_SCRIPTS = {
-    path.stem: Script(path, repeatable=path.stem not in _ONCE) for path in _LUA.glob("*.lua") if path.stem != "seats"
-}
 
 #: A payment protects its seats and its visitor for this long at most; PostgreSQL keeps the seats guarded beyond it.
 PAYMENT_PROTECTION_MS = 24 * 3600 * 1000
 
 
-class BoardLost(Exception):
-    """Redis has no board for the event: rebuild it from PostgreSQL and try again."""
-
-
-class SeatScripts:
+class SeatScripts(HoldScripts):
     """One method a script. `hold_seconds` of an event is in seconds, `ordinals` are ints without duplicates."""
-
-    def __init__(self, run: ScriptRunner, settings: Settings) -> None:
-        self._run = run
-        self._settings = settings
-
-    async def hold(self, event: Event, visitor: str, ordinals: Sequence[int], *, check: bool = True) -> Basket:
-        """`check=False` only where the caller has made sure by other means that nobody holds the seats."""
-        slug = event.slug
-        answer = await self._call(
-            "hold",
-            [
-                keys.board(slug),
-                keys.board_version(slug),
-                keys.holds(slug),
-                keys.baskets(slug),
-                keys.basket_deadlines(slug),
-                keys.active_users(slug),
-                keys.active_until(slug),
-                keys.fence(slug),
-            ],
-            [
-                visitor,
-                keys.seat_state_prefix(slug),
-                event.hold_seconds * 1000,
-                event.max_seats,
-                self._settings.hold_extensions,
-                keys.seats_channel(slug),
-                "check" if check else "trust",
-                *ordinals,
-            ],
-        )
-        match answer[0]:
-            case b"ok":
-                return _basket(answer)
-            case b"not_active":
-                raise NotActive()
-            case b"paying":
-                raise PaymentInProgress()
-            case b"too_many":
-                raise TooManySeats(
-                    f"At most {event.max_seats} seats for one visitor: you hold {int(answer[1])}",
-                    max_seats=event.max_seats,
-                )
-            case b"no_such_seat":
-                raise NoSuchSeat(seats=_ints(answer[1:]))
-            case b"taken":
-                raise SeatTaken(_ints(answer[1:]))
-        raise AssertionError(answer)
 
     async def release(self, event: Event, visitor: str, ordinals: Sequence[int] | None) -> Basket | None:
         slug = event.slug
@@ -107,7 +36,7 @@ class SeatScripts:
         )
         match answer[0]:
             case b"ok":
-                return _basket(answer)
+                return basket_of(answer)
             case b"empty":
                 return None
             case b"paying":
@@ -127,7 +56,7 @@ class SeatScripts:
 
     async def basket(self, event: Event, visitor: str) -> Basket | None:
         answer = await self._call("basket", [keys.baskets(event.slug)], [visitor])
-        return None if answer[0] == b"empty" else _basket(answer)
+        return None if answer[0] == b"empty" else basket_of(answer)
 
     async def begin_payment(self, event: Event, visitor: str) -> Basket:
         slug = event.slug
@@ -200,16 +129,16 @@ class SeatScripts:
 
     async def snapshot(self, slug: str) -> BoardSnapshot | None:
         """The board and its version, read together; None when Redis has none."""
-        answer = await self._run(_SCRIPTS["snapshot"], [keys.board(slug), keys.board_version(slug)], [])
+        answer = await self._run(SCRIPTS["snapshot"], [keys.board(slug), keys.board_version(slug)], [])
         return BoardSnapshot(int(answer[0]), int(answer[1]), bytes(answer[2])) if answer else None
 
     async def paying(self, slug: str) -> list[int]:
         """Ordinals of the seats that are being paid for, by Redis' account."""
-        return _ints(await self._run(_SCRIPTS["paying"], [keys.baskets(slug), keys.active_paying(slug)], []))
+        return ints(await self._run(SCRIPTS["paying"], [keys.baskets(slug), keys.active_paying(slug)], []))
 
     async def inspect(self, slug: str, ordinals: Sequence[int]) -> list[tuple[int, str, int]]:
         """(byte or -1 without a board, state or '', its TTL in ms: -2 absent, -1 none) of each seat."""
-        answer = await self._run(_SCRIPTS["inspect"], [keys.board(slug)], [keys.seat_state_prefix(slug), *ordinals])
+        answer = await self._run(SCRIPTS["inspect"], [keys.board(slug)], [keys.seat_state_prefix(slug), *ordinals])
         return [
             (int(byte), bytes(state).decode(), int(ttl))
             for byte, state, ttl in zip(answer[::3], answer[1::3], answer[2::3], strict=True)
@@ -218,7 +147,7 @@ class SeatScripts:
     async def mend(self, slug: str, ordinal: int, *, seen: tuple[int, str], byte: SeatState, state: str) -> bool:
         """Writes `byte` and `state` where the seat is still as `seen`; False when it has changed since."""
         answer = await self._run(
-            _SCRIPTS["mend"],
+            SCRIPTS["mend"],
             [
                 keys.board(slug),
                 keys.board_version(slug),
@@ -268,7 +197,7 @@ class SeatScripts:
         for visitor, fence, ordinals in paying:
             flat += [visitor, fence, ",".join(map(str, ordinals))]
         answer = await self._run(
-            _SCRIPTS["rebuild"],
+            SCRIPTS["rebuild"],
             [
                 keys.board(slug),
                 keys.board_version(slug),
@@ -290,31 +219,11 @@ class SeatScripts:
         )
         return bool(answer[0] == b"ok")
 
-    async def _call(self, name: str, key_names: Sequence[str], arguments: Sequence[str | bytes | int]) -> Any:
-        answer = await self._run(_SCRIPTS[name], key_names, arguments)
-        if answer[0] == b"no_board":
-            raise BoardLost
-        return answer
-
-
-def _ints(values: Sequence[Any]) -> list[int]:
-    return [int(value) for value in values]
-
-
-def _basket(answer: Sequence[Any]) -> Basket:
-    return Basket(
-        seats=tuple(_ints(answer[5:])),
-        fence=int(answer[1]),
-        until=from_millis(int(answer[2])),
-        extensions_left=int(answer[3]),
-        paying=answer[4] == b"paying",
-    )
-
 
 def _basket_or_refusal(answer: Sequence[Any]) -> Basket:
     match answer[0]:
         case b"ok":
-            return _basket(answer)
+            return basket_of(answer)
         case b"empty":
             raise NoSeatsHeld()
         case b"lapsed":

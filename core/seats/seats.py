@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from core.errors import NoSuchSeat
+from core.errors import NoSuchSeat, SeatTaken
 from core.seats.basket import Basket
+from core.seats.best_seats import Wish
 from core.seats.board import BoardSnapshot, SeatState
 from core.seats.board_redis import BoardStore
 from core.seats.guard import SeatGuard
+from core.seats.halls import Halls
 from core.seats.scripts_redis import SeatScripts
-from core.venue.event import Event
+from core.venue.event import Event, Orphans
+
+# How often a guard that is not atomic is asked for what was the best a moment ago.
+_PICKS = 20
 
 
 class Seats:
     """All calls raise StoreUnavailable when Redis (or, for a rebuild, PostgreSQL) is away; nothing is half done."""
 
-    def __init__(self, *, scripts: SeatScripts, boards: BoardStore, guard: SeatGuard) -> None:
+    def __init__(self, *, scripts: SeatScripts, boards: BoardStore, guard: SeatGuard, halls: Halls) -> None:
         self._scripts = scripts
+        self._halls = halls
         self._boards = boards
         self._guard = guard
 
@@ -28,13 +34,28 @@ class Seats:
         """Adds seats to the basket, all or nothing; the deadline is that of the basket's first hold.
 
         Seats that are in the basket already are no error. Raises NotActive, SeatTaken, TooManySeats, NoSuchSeat,
-        PaymentInProgress, StoreUnavailable.
+        LeavesSingleSeat (where the event forbids it), PaymentInProgress, StoreUnavailable.
         """
         wanted = list(dict.fromkeys(ordinals))
         unknown = [ordinal for ordinal in wanted if not 0 <= ordinal < event.seat_count]
         if unknown or not wanted:
             raise NoSuchSeat(seats=unknown)
-        return await self._boards.with_board(event, lambda: self._guard.hold(event, visitor, wanted))
+        runs = await self._halls.runs(event, wanted) if event.orphans is Orphans.FORBID else []
+        return await self._boards.with_board(event, lambda: self._guard.hold(event, visitor, wanted, runs))
+
+    async def best(self, event: Event, visitor: str, wish: Wish) -> Basket:
+        """Adds the best seats together to the basket (F8). Raises NotTogether, InvalidRequest, else as `hold`."""
+        table = await self._halls.table(event)
+        if self._guard.name == "atomic":
+            return await self._boards.with_board(event, lambda: self._scripts.best(event, visitor, table, wish))
+        # The other guards check and set in steps of their own: who is quicker is known only after them.
+        for _ in range(_PICKS):
+            seats = await self._boards.with_board(event, lambda: self._scripts.pick(event, visitor, table, wish))
+            try:
+                return await self._guard.hold(event, visitor, seats)
+            except SeatTaken as error:
+                taken = error
+        raise taken
 
     async def basket(self, event: Event, visitor: str) -> Basket | None:
         return await self._scripts.basket(event, visitor)

@@ -20,6 +20,13 @@ class SaleStatus(StrEnum):
     CLOSED = "CLOSED"
 
 
+class Orphans(StrEnum):
+    """Whether seats that a buyer picks by hand may leave a single seat over."""
+
+    ALLOW = "allow"
+    FORBID = "forbid"
+
+
 class SaleState(StrEnum):
     """What a buyer meets at a given moment."""
 
@@ -33,8 +40,9 @@ class Event:
     """Immutable; a changed sale is a new `Event` from the store.
 
     `prices` maps a category's name to an amount in the currency's minor unit (KRW has none: 15000 is 15,000 won).
-    `hold_seconds` is in seconds, `active_limit` in visitors, `max_seats` in seats of one visitor.
-    `time_zone` is IANA's name of the zone that the performance is in; `fees`: what giving tickets back costs.
+    `hold_seconds` is in seconds, `active_limit` in visitors, `max_seats` in seats of one visitor. `time_zone` is IANA's
+    name of the zone that the performance is in. `focus`: what everybody looks at, in plan units; None: what the plan
+    says (`core.venue.seat_runs`). `fees`: what giving tickets back costs.
     """
 
     id: int
@@ -53,6 +61,8 @@ class Event:
     seat_count: int
     plan_digest: str
     time_zone: str = "UTC"
+    orphans: Orphans = Orphans.ALLOW
+    focus: tuple[float, float] | None = None
     fees: Sequence[FeeLine] = DEFAULT_FEES
 
     def sale_state(self, now: datetime) -> SaleState:

@@ -17,7 +17,7 @@ from core.clock import Clock
 from core.database import raw
 from core.errors import CurrencyNotTaken, EventExists, EventNotFound, InvalidRequest, StoreUnavailable
 from core.process.once import Once
-from core.venue.event import Event, SaleStatus
+from core.venue.event import Event, Orphans, SaleStatus
 from core.venue.fees import fee_table
 from core.venue.new_event import NewEvent, check_new_event, check_sale
 from core.venue.plan_body import digest, plan_body
@@ -37,10 +37,22 @@ _PATIENCE_SECONDS = 0.5
 
 _COLUMNS = (
     "id, slug, name, status, paused, opens_at, closes_at, starts_at, currency, prices, active_limit, hold_seconds, "
-    "max_seats, seat_count, plan_digest, fee_table, time_zone"
+    "max_seats, seat_count, plan_digest, fee_table, time_zone, orphans, focus"
 )
 _CHANGEABLE = frozenset(
-    {"name", "active_limit", "paused", "hold_seconds", "max_seats", "opens_at", "closes_at", "starts_at", "time_zone"}
+    {
+        "name",
+        "active_limit",
+        "paused",
+        "hold_seconds",
+        "max_seats",
+        "opens_at",
+        "closes_at",
+        "starts_at",
+        "time_zone",
+        "orphans",
+        "focus",
+    }
 )
 
 
@@ -115,8 +127,9 @@ class EventStore:
             try:
                 row = await connection.fetchrow(
                     "INSERT INTO events (slug, name, status, opens_at, closes_at, starts_at, currency, prices, "  # noqa: S608
-                    "active_limit, hold_seconds, max_seats, seat_count, plan_digest, plan, time_zone) "
-                    f"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) RETURNING {_COLUMNS}",
+                    "active_limit, hold_seconds, max_seats, seat_count, plan_digest, plan, time_zone, orphans, focus) "
+                    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) "
+                    f"RETURNING {_COLUMNS}",
                     new.slug,
                     new.name.strip(),
                     new.status.value,
@@ -132,6 +145,8 @@ class EventStore:
                     digest(body),
                     document,
                     new.time_zone,
+                    new.orphans.value,
+                    new.focus,
                     timeout=60,
                 )
             except asyncpg.UniqueViolationError:
@@ -153,7 +168,7 @@ class EventStore:
         return await self._change(slug, {"status": status.value})
 
     async def update(self, slug: str, /, **changes: Any) -> Event:
-        """Changes name, active_limit, paused, hold_seconds, max_seats, opens_at, closes_at, starts_at, time_zone.
+        """Changes what `_CHANGEABLE` names.
 
         Raises EventNotFound, InvalidRequest.
         """
@@ -227,6 +242,7 @@ class EventStore:
                         "hold_seconds",
                         "max_seats",
                         "time_zone",
+                        "focus",
                     )
                 }
             )
@@ -276,4 +292,6 @@ def _event(row: asyncpg.Record | None) -> Event:
     values = dict(row)
     values["status"] = SaleStatus(values["status"])
     values["fees"] = fee_table(values.pop("fee_table"))
+    values["orphans"] = Orphans(values["orphans"])
+    values["focus"] = tuple(values["focus"]) if values["focus"] is not None else None
     return Event(**values)

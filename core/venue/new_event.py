@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from core.currency import MINOR_DIGITS, minor_digits
 from core.errors import InvalidRequest
-from core.venue.event import SaleStatus
+from core.venue.event import Orphans, SaleStatus
 from core.venue.event_name import what_is_wrong
 from core.venue.event_time import check_zone
 from core.venue.seat_plan import SeatPlan
@@ -20,6 +20,10 @@ SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
 
 #: 10^12 minor units: far above any ticket, far below what 100 seats could overflow in a bigint.
 MAX_PRICE = 10**12
+
+
+#: Far beyond any plan; also keeps out what is no number.
+MAX_PLACE = 1e7
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,8 @@ class NewEvent:
     hold_seconds: int = 300
     max_seats: int = 4
     time_zone: str = "UTC"
+    orphans: Orphans = Orphans.ALLOW
+    focus: tuple[float, float] | None = None
 
 
 def check_slug(slug: str) -> None:
@@ -65,6 +71,7 @@ def check_sale(
     hold_seconds: int,
     max_seats: int,
     time_zone: str,
+    focus: Sequence[float] | None = None,
 ) -> None:
     """The rules for what may be changed later as well. Raises InvalidRequest."""
     if (wrong := what_is_wrong(name)) is not None:
@@ -75,6 +82,8 @@ def check_sale(
             raise _wrong(what, f"{what} has no time zone")
     if opens_at is not None and closes_at is not None and closes_at <= opens_at:
         raise _wrong("closes_at", "the sale must close after it opens: closes_at is not later than opens_at")
+    if focus is not None and not all(abs(place) <= MAX_PLACE for place in focus):
+        raise _wrong("focus", f"focus must be a place in plan units, at most {MAX_PLACE:.0f} from the origin")
     limits = {
         "active_limit": (active_limit, 1_000_000),
         "hold_seconds": (hold_seconds, 86_400),
@@ -119,6 +128,7 @@ def check_new_event(new: NewEvent, plan: SeatPlan) -> None:
         hold_seconds=new.hold_seconds,
         max_seats=new.max_seats,
         time_zone=new.time_zone,
+        focus=new.focus,
     )
     check_prices(new.prices, plan, new.currency)
 

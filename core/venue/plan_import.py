@@ -10,13 +10,16 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import count
 from typing import Any
 
 from pydantic import ValidationError
 
 from core.venue.plan_document import parse_document
 from core.venue.plan_geometry import areas_of, fit, row_labels_of
-from core.venue.plan_problems import Path, Problems, json_path
+from core.venue.plan_mending import Warnings, mended, warn_of_twins
+from core.venue.plan_problems import Path, Problems, in_plain_words, json_path
 from core.venue.plan_schema import PlanPart
 from core.venue.seat_plan import Category, Seat, SeatPlan
 
@@ -47,12 +50,16 @@ def build_plan(document: dict[str, Any]) -> SeatPlan:
     if seat_count > MAX_SEATS:
         problems.add("zones", f"the plan has {seat_count} seats: at most {MAX_SEATS} can be sold in one event")
         problems.stop_if_any()
-    part = _validated(document, problems)
+    warnings = Warnings([])
+    part = _validated(mended(document, warnings.add), problems)
     _check_categories(document, problems)
     _check_seats(document, problems)
     problems.stop_if_any()
     assert part is not None  # noqa: S101 - `_validated` gives None only together with a problem
-    return _assemble(part)
+    plan = _assemble(part)
+    places = (path for path, _ in _raw_seats(document))
+    warn_of_twins(zip(places, plan.seats, strict=True), warnings.add)
+    return replace(plan, warnings=tuple(warnings.kept))
 
 
 def _validated(document: dict[str, Any], problems: Problems) -> PlanPart | None:
@@ -60,14 +67,8 @@ def _validated(document: dict[str, Any], problems: Problems) -> PlanPart | None:
         return PlanPart.model_validate(document)
     except ValidationError as error:
         for found in error.errors(include_url=False, include_context=False, include_input=False):
-            problems.add(found["loc"], _message(found["type"], found["msg"]))
+            problems.add(found["loc"], in_plain_words(found["type"], found["msg"]))
         return None
-
-
-def _message(kind: str, text: str) -> str:
-    """Pydantic's finding in an organiser's words."""
-    plain = {"missing": "is missing", "model_type": "must be an object", "string_type": "must be text"}
-    return plain.get(kind) or text.removeprefix("Value error, ").replace("Input should be", "must be", 1)
 
 
 def _raw_seats(document: dict[str, Any]) -> Iterator[tuple[Path, dict[str, Any]]]:
@@ -118,8 +119,10 @@ def _shown(text: str) -> str:
 
 def _assemble(part: PlanPart) -> SeatPlan:
     seats: list[Seat] = []
+    lines = count()
     for zone in part.zones:
         for row in zone.rows:
+            line = next(lines)
             x, y = zone.position.x + row.position.x, zone.position.y + row.position.y
             name = row.row_number or row.row_label.replace("%s", "").strip()
             seats.extend(
@@ -133,6 +136,7 @@ def _assemble(part: PlanPart) -> SeatPlan:
                     y=y + seat.position.y,
                     radius=seat.radius or DEFAULT_RADIUS,
                     accessible=bool(ACCESSIBLE.search(seat.category)),
+                    line=line,
                 )
                 for seat in row.seats
             )

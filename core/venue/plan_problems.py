@@ -24,6 +24,12 @@ def json_path(path: Path) -> str:
     return text or "$"
 
 
+def in_plain_words(kind: str, text: str) -> str:
+    """Pydantic's finding in an organiser's words."""
+    plain = {"missing": "is missing", "model_type": "must be an object", "string_type": "must be text"}
+    return plain.get(kind) or text.removeprefix("Value error, ").replace("Input should be", "must be", 1)
+
+
 class Problems:
     """Gathers errors by place; `stop_if_any` raises them all as one PlanInvalid."""
 

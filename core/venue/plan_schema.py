@@ -21,9 +21,17 @@ MAX_TEXT = 200
 
 _COLOR = re.compile(r"#[0-9a-fA-F]{3,8}|[a-zA-Z]{3,30}|(?:rgb|hsl)a?\([0-9.,%/ a-z]{1,60}\)")
 
+# No-break, ideographic and other spaces become a space; a text drawn in the hall may have lines.
+_SPACES = re.compile(r"[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
+_LINE_ENDS = re.compile(r"\r\n?")
+# Controls, separators, halves of characters, forced directions: as in event_name.py, but for the ends of lines.
+_UNREADABLE = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
+
 
 def _number_as_text(value: Any) -> Any:
     """Some editors write `"seat_number": 12`."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # 12.0, as a spreadsheet writes it
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return str(value)
     return value
@@ -32,9 +40,10 @@ def _number_as_text(value: Any) -> Any:
 def _readable(value: str) -> str:
     if len(value) > MAX_TEXT:
         raise ValueError(f"is longer than {MAX_TEXT} characters")
-    if not value.replace("\n", " ").isprintable():
-        raise ValueError("contains characters that cannot be printed")
-    return value
+    plain = _SPACES.sub(" ", _LINE_ENDS.sub("\n", value))
+    if found := _UNREADABLE.search(plain):
+        raise ValueError(f"contains characters that cannot be printed (U+{ord(found[0]):04X})")
+    return plain
 
 
 def _not_empty(value: str) -> str:

@@ -14,7 +14,10 @@ class Category:
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """`x`, `y` are plan units from the plan's origin; the ordinal is the seat's index in `SeatPlan.seats`."""
+    """`x`, `y` are plan units from the plan's origin; the ordinal is the seat's index in `SeatPlan.seats`.
+
+    `line`: which row of the file it is, since two rows may have one name.
+    """
 
     guid: str
     zone: str
@@ -25,6 +28,7 @@ class Seat:
     y: float
     radius: float
     accessible: bool = False
+    line: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,14 @@ class RowLabel:
 
 
 @dataclass(frozen=True, slots=True)
+class PlanWarning:
+    """What concerns the drawing alone: `at` is a JSON path in the file."""
+
+    at: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class SeatPlan:
     name: str
     width: float
@@ -67,3 +79,4 @@ class SeatPlan:
     seats: tuple[Seat, ...]
     areas: tuple[Area, ...] = ()
     row_labels: tuple[RowLabel, ...] = ()
+    warnings: tuple[PlanWarning, ...] = field(default=(), compare=False)

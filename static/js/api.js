@@ -95,6 +95,11 @@ export class EventApi {
    * @returns {Sale.Answer<Api.HeldSeats>}
    */
   hold = (seats) => call("POST", `${this.base}/holds`, { body: { seats } });
+  /**
+   * @param {{count: number, category?: string | null, zone?: string | null, accessible?: boolean}} best
+   * @returns {Sale.Answer<Api.HeldSeats>}
+   */
+  best = (best) => call("POST", `${this.base}/holds`, { body: { best } });
   /** @returns {Sale.Answer<Api.HeldSeats>} */
   basket = () => call("GET", `${this.base}/holds`);
   /** @param {number[]} seats */

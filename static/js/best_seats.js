@@ -88,14 +88,20 @@ function runs(plan, seats) {
   return parts;
 }
 
+// What halls call the place that everybody looks at.
+const NAMED = /\b(stage|field|court|pitch|ring|podium|bühne|scène|escenario|palco)\b|무대|그라운드|코트|링|舞台/i;
+
 /**
- * What everybody looks at: the biggest thing drawn that is not a seat, else the middle of the plan's upper edge.
+ * What everybody looks at: what says so, else the biggest thing drawn that is not a seat and has none on it, else the
+ * middle of the plan's upper edge.
  * @param {Sale.Plan} plan
  */
 function stage(plan) {
+  const named = plan.areas.filter(({ text }) => text && NAMED.test(text));
+  const bare = plan.areas.filter((area) => !hasSeats(plan, area));
   let best = { x: (plan.box.minX + plan.box.maxX) / 2, y: plan.box.minY };
   let largest = 0;
-  for (const { shape, x, y, geometry: g } of plan.areas) {
+  for (const { shape, x, y, geometry: g } of named.length ? named : bare) {
     const { width = 0, height = 0, radius = 0, rx = radius, ry = radius } = g;
     if (shape === "rectangle" && width * height > largest) {
       largest = width * height;
@@ -116,6 +122,21 @@ function stage(plan) {
     }
   }
   return best;
+}
+
+/**
+ * Whether seats stand on it: then it is the floor of the hall, or its wall drawn as one shape.
+ * @param {Sale.Plan} plan
+ * @param {import("./plan.js").Area} area
+ */
+function hasSeats(plan, { shape, x, y, geometry: g }) {
+  const { width = 0, height = 0, radius = 0, rx = radius, ry = radius } = g;
+  for (let seat = 0; seat < plan.size; seat += 1) {
+    const [dx, dy] = [plan.x[seat] - x, plan.y[seat] - y];
+    if (shape === "rectangle" && dx >= 0 && dy >= 0 && dx <= width && dy <= height) return true;
+    if (shape !== "rectangle" && rx > 0 && ry > 0 && (dx / rx) ** 2 + (dy / ry) ** 2 <= 1) return true;
+  }
+  return false;
 }
 
 /** @param {[number, number][]} points */

@@ -36,6 +36,7 @@ export class Hall {
     this.drawn = null; // when the plan is there
     /** @type {Promise<unknown> | null} */
     this.loading = null;
+    this.finding = ""; // request id of the best seats that are asked for
     /** @type {Map<string, (taken: number[]) => void>} */
     this.again = new Map(); // request id -> what to try when its seats were taken
     /** @type {Set<number>} */
@@ -119,6 +120,11 @@ export class Hall {
     if (state.basket !== before.basket || state.pending !== before.pending) {
       this.own = new Set(state.basket.seats);
       this.asked = pendingSeats(state, "hold");
+      if (this.finding && !(this.finding in state.pending)) {
+        const found = state.basket.seats.filter((seat) => !before.basket.seats.includes(seat));
+        if (found.length) this.drawn?.map.showSeat(found[found.length >> 1]);
+        this.finding = "";
+      }
       if (this.drawn) {
         this.drawn.map.setMine(this.own, this.asked);
         this.drawn.list.update();
@@ -164,11 +170,33 @@ export class Hall {
   }
 
   /**
-   * All or nothing on the server; when somebody was quicker the next best places are asked for, a few times.
+   * The server finds them and holds them in one step.
+   * @param {number} count
+   */
+  #best(count) {
+    if (!this.drawn) return;
+    const [first, ...others] = this.store.state.ui.filter ?? [];
+    if (others.length) {
+      this.#bestOfSeveral(count);
+      return;
+    }
+    const category = first === undefined ? {} : { category: this.drawn.plan.categories[first].name };
+    const id = this.newId();
+    if (!this.channel.send({ type: "best", id, count, ...category })) {
+      announce(t("refused.offline"), { urgent: true });
+      return;
+    }
+    this.finding = id;
+    this.store.dispatch({ type: "sent", id, kind: "best", seats: [] });
+  }
+
+  /**
+   * Of several categories, which a wish cannot name: picked here. When somebody was quicker the next best places are
+   * asked for, a few times.
    * @param {number} count
    * @param {Set<number>} gone
    */
-  #best(count, gone = new Set(), tried = 0) {
+  #bestOfSeveral(count, gone = new Set(), tried = 0) {
     if (!this.drawn) return;
     const { plan, map } = this.drawn;
     const seats = bestSeats(plan, this.board.states, count, this.store.state.ui.filter, gone);
@@ -178,13 +206,14 @@ export class Hall {
     }
     const id = this.#command("hold", seats);
     if (id === null) return;
-    if (tried < BEST_TRIES) this.again.set(id, (taken) => this.#best(count, new Set([...gone, ...taken]), tried + 1));
+    if (tried < BEST_TRIES)
+      this.again.set(id, (taken) => this.#bestOfSeveral(count, new Set([...gone, ...taken]), tried + 1));
     map.showSeat(seats[seats.length >> 1]);
   }
 
   /**
    * Asks the server; answers the request's id, or null when nobody could be asked.
-   * @param {Sale.RequestKind} type
+   * @param {Exclude<Sale.RequestKind, "best">} type
    * @param {number[]} seats
    * @param {number | undefined} at the seat beside which is told what went wrong
    */

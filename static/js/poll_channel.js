@@ -92,6 +92,11 @@ export class PollChannel {
       case "hold":
         this.basket((await this.api.hold(message.seats)).body, message.id);
         break;
+      case "best": {
+        const { count, category, zone, accessible } = message;
+        this.basket((await this.api.best({ count, category, zone, accessible })).body, message.id);
+        break;
+      }
       case "release":
         await this.api.release(message.seats);
         this.basket((await this.api.basket()).body, message.id);

@@ -94,6 +94,12 @@ COMMAND_EXAMPLES = [
     {"type": "leave"},
     {"type": "beat", "of": "a later version"},
     {"type": "hold", "seats": [1.5]},
+    {"type": "best", "count": 2},
+    {"type": "best", "id": "b", "count": 2, "category": "Standard", "zone": "Stalls", "accessible": True},
+    {"type": "best", "count": 0},
+    {"type": "best", "count": 101},
+    {"type": "best"},
+    {"type": "best", "count": 2, "category": 7},
     {"type": "hold", "seats": [True]},
 ]
 

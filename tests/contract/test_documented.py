@@ -20,7 +20,7 @@ from core.errors import OnsaleError
 from core.payments.breaker import Mode
 from core.runtime import Runtime, open_runtime
 from core.settings import Settings
-from core.venue.event import Event, SaleStatus
+from core.venue.event import Event, Orphans, SaleStatus
 from tests.booking import Bank, desk, until
 from tests.conftest import MakeEvent, small_plan
 from tests.contract.api_client import Api, open_client
@@ -198,6 +198,16 @@ async def seat_taken(scene: Scene, endpoint: Endpoint) -> httpx.Response:
 async def too_many_seats(scene: Scene, endpoint: Endpoint) -> httpx.Response:
     by, event = await scene.holding(5, max_seats=1)
     return await scene.call(endpoint, by=by, slug=event.slug)
+
+
+async def not_together(scene: Scene, endpoint: Endpoint) -> httpx.Response:
+    by, event = await scene.holding()
+    return await scene.call(endpoint, by=by, slug=event.slug, json={"best": {"count": 2, "accessible": True}})
+
+
+async def leaves_single(scene: Scene, endpoint: Endpoint) -> httpx.Response:
+    by, event = await scene.holding(orphans=Orphans.FORBID)
+    return await scene.call(endpoint, by=by, slug=event.slug, json={"seats": [1]})
 
 
 async def no_such_seat(scene: Scene, endpoint: Endpoint) -> httpx.Response:
@@ -397,6 +407,8 @@ MEET: dict[str, Meet] = {
     "not_active": outside,
     "seat_taken": seat_taken,
     "too_many_seats": too_many_seats,
+    "not_together": not_together,
+    "leaves_single_seat": leaves_single,
     "no_such_seat": no_such_seat,
     "no_seats_held": no_seats,
     "hold_not_extendable": not_extendable,

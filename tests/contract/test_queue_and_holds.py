@@ -13,7 +13,7 @@ import pytest
 from starlette.applications import Starlette
 
 from core.runtime import Runtime
-from core.venue.event import SaleStatus
+from core.venue.event import Orphans, SaleStatus
 from tests.conftest import MakeEvent
 from tests.contract.api_client import Api
 
@@ -97,6 +97,48 @@ async def test_the_board_shows_a_hold_to_who_made_it_and_to_others(
     changed = await other.call("GET", f"/api/events/{event.slug}/board", headers=known, expect=200)
     assert changed.json()["version"] > board.json()["version"]
     assert set(await states(other, event.slug)) == {0}
+
+
+async def test_the_best_seats_are_held_together(visitor: Api, other: Api, make_event: MakeEvent) -> None:
+    """F8: like a hold, with `together`; nothing together: how many are, and what can be had instead."""
+    event = await make_event(seats=20, max_seats=12)
+    holds = f"/api/events/{event.slug}/holds"
+    await visitor.refused("POST", holds, 403, "not_active", json={"best": {"count": 2}})
+    for one in (visitor, other):
+        await one.call("POST", f"/api/events/{event.slug}/queue", expect=200)
+    best = {"count": 2, "category": "Standard", "zone": "Stalls"}
+    body = (await visitor.call("POST", holds, json={"best": best}, expect=201)).json()
+    assert (body["seats"], body["together"]) == ([4, 5], True)
+    assert body["fence"] > 0
+    assert body["until"] is not None
+    refused = await other.refused("POST", holds, 409, "not_together", json={"best": {"count": 11}})
+    assert (refused["largest"], refused["alternatives"]) == (10, [{"count": 10}])
+    await other.refused("POST", holds, 409, "not_together", json={"best": {"count": 1, "accessible": True}})
+    await other.refused("POST", holds, 422, "too_many_seats", json={"best": {"count": 13}})
+    bodies: list[dict[str, Any]] = [
+        {"best": {"count": 0}},
+        {"best": {}},
+        {"best": best, "seats": [1]},
+        {},
+        {"best": {"count": 2, "category": "None"}},
+        {"best": {"count": 2, "row": "A"}},
+        {"best": None},
+    ]
+    for wrong in bodies:
+        await other.refused("POST", holds, 422, "invalid_request", json=wrong)
+    instead = {"best": refused["alternatives"][0]}
+    again = (await other.call("POST", holds, json=instead, expect=201)).json()
+    assert again["seats"] == list(range(10, 20))
+
+
+async def test_no_single_seat_is_left_over_where_the_event_forbids_it(visitor: Api, make_event: MakeEvent) -> None:
+    event = await make_event(seats=20, orphans=Orphans.FORBID)
+    holds = f"/api/events/{event.slug}/holds"
+    await visitor.call("POST", f"/api/events/{event.slug}/queue", expect=200)
+    assert (await visitor.call("GET", f"/api/events/{event.slug}")).json()["orphans"] == "forbid"
+    refused = await visitor.refused("POST", holds, 409, "leaves_single_seat", json={"seats": [1]})
+    assert refused["seats"] == [0]
+    await visitor.call("POST", holds, json={"seats": [0, 1]}, expect=201)
 
 
 async def test_join_place_beat_and_leave(nobody: Api, make_event: MakeEvent, runtime: Runtime) -> None:
@@ -226,7 +268,7 @@ async def test_a_visitor_cannot_touch_anothers_seats(visitor: Api, other: Api, m
 
 
 WRONG_HOLDS: list[tuple[Any, str]] = [
-    ({}, "seats"),
+    ({}, ""),
     ({"seats": []}, "seats"),
     ({"seats": "1"}, "seats"),
     ({"seats": None}, "seats"),

@@ -12,7 +12,7 @@ from playwright.async_api import Browser, Page, async_playwright
 
 from tests.e2e.sale_page import SalePage
 from tests.sale_server import HALL as HALL
-from tests.sale_server import PATIENCE
+from tests.sale_server import OPERATOR_TOKEN, PATIENCE
 from tests.sale_server import MakeSale as MakeSale
 from tests.sale_server import Server as Server
 from tests.sale_server import calm_bank as calm_bank
@@ -74,7 +74,7 @@ async def open_console(open_page: OpenPage) -> OpenConsole:
         sale_page = await open_page(path=path, **options)
         page: Page = sale_page.page
         await page.fill("#name", "Kim")
-        await page.fill("#token", "operator")
+        await page.fill("#token", OPERATOR_TOKEN)
         await page.press("#token", "Enter")
         await page.wait_for_selector("#content[data-view]")
         return page

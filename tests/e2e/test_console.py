@@ -10,7 +10,7 @@ from playwright.async_api import Browser, Locator, Page, expect
 from tests.e2e.conftest import MakeSale, OpenConsole, OpenPage, Server
 from tests.e2e.sale_page import PATIENCE
 from tests.e2e.test_accessibility import LOOKS, _clean
-from tests.sale_server import Guest
+from tests.sale_server import OPERATOR_TOKEN, Guest
 
 
 @pytest.fixture
@@ -224,7 +224,7 @@ async def test_the_console_is_accessible_and_fits(
         assert await page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
 
     await checked()
-    await page.fill("#token", "operator")
+    await page.fill("#token", OPERATOR_TOKEN)
     await page.press("#token", "Enter")
     await page.wait_for_selector(".sale-list")
     await checked()

@@ -21,12 +21,15 @@ from cli.main import run
 from core.settings import Settings, variable_name
 from tests.waits import PATIENCE, wait_until
 
+#: Several installations of the tests share a database, and a database knows one key (R10).
+SECRET_KEY = "the-key-of-what-tests-start"
+
 
 def environment(**settings: str) -> dict[str, str]:
-    """This process's environment without any setting of Onsale, and the given ones."""
+    """This process's environment without any setting of Onsale, and the given ones besides a signing key."""
     ours = {variable_name(name) for name in Settings.model_fields}
     kept = {name: value for name, value in os.environ.items() if name not in ours}
-    return {**kept, "COLUMNS": "200", "NO_COLOR": "1", **settings}
+    return {**kept, "COLUMNS": "200", "NO_COLOR": "1", "ONSALE_SECRET_KEY": SECRET_KEY, **settings}
 
 
 def onsale(*arguments: str | Path, **settings: str) -> subprocess.CompletedProcess[str]:

@@ -100,6 +100,7 @@ async def test_operators_see_it_and_try_it_again(
         payments=runtime.payments,
         clock=runtime.clock,
         groups=runtime.pipeline.groups,
+        vitals=runtime.vitals,
     ).run()
     (told,) = [finding for _, finding in standing.wrong if finding.cause is Cause.REFUNDS_REFUSED]
     assert "1 refused, 15000 KRW, the oldest since " in told.detail

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
+import subprocess
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 from uuid import UUID, uuid4
 
+import orjson
 import pytest
 
 from core import keys
@@ -17,6 +20,7 @@ from core.diagnosis.consumers import consumers
 from core.diagnosis.diagnose import Diagnosis, Question
 from core.diagnosis.finding import ADVICE, Cause, Finding, Level, likeliest, warn
 from core.embedded import Engines
+from core.figures.vitals_redis import VitalsBoard
 from core.languages import LANGUAGES, translations
 from core.messaging.group_standing import GroupStanding
 from core.payments.breaker import Mode
@@ -24,6 +28,7 @@ from core.payments.breaker_redis import CircuitView
 from core.payments.payments import WhenOpen
 from core.process.successes_redis import Successes
 from core.runtime import Runtime, open_runtime
+from core.seats.seat_lock_redis import SeatLocks
 from core.settings import Settings
 from core.venue.event import Event, SaleStatus
 from tests import topologies
@@ -378,3 +383,51 @@ async def test_an_open_circuit_means_what_the_setting_makes_of_it(
     bad = [finding for finding in found if finding.level is not Level.PASS]
     assert {finding.step for finding in bad} == {"payment circuit"}
     assert {(finding.level, finding.detail.partition("; ")[2]) for finding in bad} == {said}
+
+
+async def test_a_process_that_tells_nothing_of_itself_any_more(scene: Scene) -> None:
+    """R2: it hangs, and its visitors are put out: that explains more than "the visitor is out"."""
+    runtime = scene.runtime
+    now = runtime.clock.now().timestamp()
+
+    async def told(process: str, *, seconds_ago: float, host: str = "another-machine", pid: int = 7) -> None:
+        vitals = replace(runtime.vitals.read(), process=process, host=host, pid=pid, at=now - seconds_ago, channels=40)
+        await runtime.redis.hset(keys.VITALS, process, orjson.dumps(asdict(vitals)))
+
+    await runtime.redis.delete(keys.VITALS)
+    await runtime.vitals.publish()
+    await told("late", seconds_ago=20)
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    # One of this machine that was killed, and whose place another one has taken, is not silent.
+    await told("killed", seconds_ago=60, host=socket.gethostname(), pid=gone.pid)
+    assert (await scene.ask(visitor="v_nobody")).cause is Cause.VISITOR_OUT
+
+    await told("hanging", seconds_ago=60)
+    found = await scene.ask(visitor="v_nobody")
+    assert found.cause is Cause.PROCESS_SILENT
+    (silent,) = [finding for finding in found.findings if finding.step == "processes"]
+    assert "process 7 on another-machine for 60 s (it had 40 channels)" in silent.detail
+    assert "killed" not in silent.detail
+
+    # Forgotten after ten minutes; and what says that it ends is not missed.
+    await told("hanging", seconds_ago=700)
+    assert (await scene.ask()).cause is Cause.NOTHING_FOUND
+    assert await runtime.redis.hget(keys.VITALS, "hanging") is None
+    await runtime.vitals.withdraw()
+    assert await runtime.redis.hget(keys.VITALS, runtime.process) is None
+
+
+async def test_what_a_killed_process_left_is_taken_away_by_the_next_one(scene: Scene) -> None:
+    runtime = scene.runtime
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    left = replace(runtime.vitals.read(), process="killed", pid=gone.pid)
+    await runtime.redis.hset(keys.VITALS, "killed", orjson.dumps(asdict(left)))
+    board = VitalsBoard(
+        redis=runtime.redis, clock=runtime.clock, process="next", locks=SeatLocks(runtime.run, wait=1, lease=2)
+    )
+    await board.publish()
+    assert {one.process for one in await board.all()} >= {"next"}
+    assert await runtime.redis.hget(keys.VITALS, "killed") is None
+    await board.withdraw()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
+import orjson
 import pytest
 import structlog
 
@@ -70,6 +71,7 @@ class Scene:
             payments=runtime.payments,
             clock=runtime.clock,
             groups=lambda: self.groups(),
+            vitals=runtime.vitals,
         )
         return HealthWatch(
             look=look,
@@ -146,7 +148,7 @@ async def test_an_alert_is_told_once_and_its_end_once(scene: Scene, runtime: Run
 
 
 async def test_each_fault_is_noticed(scene: Scene, runtime: Runtime, make_event: MakeEvent) -> None:
-    """Board lost, sweep stopped, admission stalled, relay stuck, dead letters: each by its name, on its sale."""
+    """Board lost, sweep stopped, admission stalled, relay stuck, dead letters, a silent process: each by its name."""
     event = await make_event(active_limit=1)
     watch = scene.process()
     room: WaitingRoom = runtime.waiting_room
@@ -161,6 +163,8 @@ async def test_each_fault_is_noticed(scene: Scene, runtime: Runtime, make_event:
         "VALUES (gen_random_uuid(), 'reservation.paying', '{}', now() - interval '1 hour')"
     )
     await runtime.pipeline.dead_letters.bury(consumer="email", source="outbox/watch", error="x", attempts=1)
+    silent = replace(runtime.vitals.read(), host="another-machine", at=runtime.clock.now().timestamp() - 60)
+    await runtime.redis.hset(keys.VITALS, "silent", orjson.dumps(asdict(silent)))
     await scene.looks(watch, times=4)
     assert {(alert.name, alert.subject) for alert in watch.firing()} == {
         ("board_lost", other.slug),
@@ -168,7 +172,9 @@ async def test_each_fault_is_noticed(scene: Scene, runtime: Runtime, make_event:
         ("admission_stalled", event.slug),
         ("relay_stuck", "-"),
         ("dead_letters", "-"),
+        ("process_silent", "-"),
     }
+    await runtime.redis.hdel(keys.VITALS, "silent")
     await Successes(runtime.redis).note("sweep", 600)
     await runtime.seats.ensure_board(other)
     await room.sweep(event)
@@ -181,6 +187,7 @@ async def test_each_fault_is_noticed(scene: Scene, runtime: Runtime, make_event:
         "admission_stalled",
         "board_lost",
         "dead_letters",
+        "process_silent",
         "relay_stuck",
         "sweep_stopped",
     ]

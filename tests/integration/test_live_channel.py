@@ -284,6 +284,18 @@ async def test_extend_once(server: LiveServer, make_event: MakeEvent) -> None:
         assert (await one.ask("extend"))["code"] == "hold_not_extendable"
 
 
+async def test_the_best_seats_by_the_channel(server: LiveServer, make_event: MakeEvent) -> None:
+    """F8: answered like a hold; what can be had instead is named."""
+    event = await make_event(seats=20, max_seats=12)
+    async with server.browser(event.slug) as one:
+        await one.entered()
+        held = await one.ask("best", count=2)
+        assert (held["type"], held["seats"], held["together"]) == ("held", [4, 5], True)
+        refused = await one.ask("best", count=4, zone="Stalls", accessible=True)
+        assert (refused["code"], refused["largest"], refused["alternatives"]) == ("not_together", 0, [])
+        assert (await one.ask("best", count=11))["code"] == "too_many_seats"
+
+
 async def test_sync_answers_with_a_board_only_when_it_is_needed(server: LiveServer, make_event: MakeEvent) -> None:
     event = await make_event()
     async with server.browser(event.slug) as one:

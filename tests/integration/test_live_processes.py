@@ -22,7 +22,9 @@ from core.settings import Settings
 from core.waiting_room.place import PlaceState
 from realtime import live_event
 from tests.conftest import MakeEvent
+from tests.integration.onsale_process import SECRET_KEY
 from tests.live_server import Browser, LiveServer, live_server, sweeping
+from tests.sale_server import OPERATOR_TOKEN
 from web.security import Visitors
 
 HELD, FREE = 1, 0
@@ -54,8 +56,8 @@ async def server_process(settings: Settings) -> AsyncIterator[int]:
             "DATABASE_URL": settings.database_url,
             "REDIS_URL": settings.redis_url,
             "ONSALE_DATA": str(settings.data),
-            "ONSALE_SECRET_KEY": settings.secret_key.get_secret_value(),
-            "ONSALE_OPERATOR_TOKEN": "operator",
+            "ONSALE_SECRET_KEY": SECRET_KEY,
+            "ONSALE_OPERATOR_TOKEN": OPERATOR_TOKEN,
         },
     )
     try:
@@ -72,7 +74,7 @@ async def test_two_processes_behave_as_one(runtime: Runtime, make_event: MakeEve
     event = await make_event(active_limit=1)
     settings = runtime.settings
     async with server_process(settings) as port_a, server_process(settings) as port_b:
-        here, there = (LiveServer(port, Visitors("test-secret")) for port in (port_a, port_b))
+        here, there = (LiveServer(port, Visitors(SECRET_KEY)) for port in (port_a, port_b))
         async with (
             here.browser(event.slug) as inside,
             here.browser(event.slug) as waits_here,
@@ -131,7 +133,7 @@ async def test_what_an_operator_does_to_the_sale_is_told_by_every_process(
             httpx.AsyncClient(
                 base_url=f"http://127.0.0.1:{servers[0].port}/api/operator/events/{event.slug}",
                 timeout=60,
-                headers={"Authorization": "Bearer operator"},
+                headers={"Authorization": f"Bearer {OPERATOR_TOKEN}"},
             )
         )
         for browser in browsers:

@@ -38,6 +38,7 @@ async def watched(runtime: Runtime) -> list[str]:
         payments=runtime.payments,
         clock=runtime.clock,
         groups=runtime.pipeline.groups,
+        vitals=runtime.vitals,
     ).run()
     return [finding.detail for _, finding in report.wrong if finding.cause is Cause.PAYMENTS_MISCONFIGURED]
 

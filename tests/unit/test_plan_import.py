@@ -278,14 +278,27 @@ AREA = {"position": {"x": 0, "y": 0}}
         (at(*SEAT, "seat_number", value="\x00"), "zones[0].rows[1].seats[0].seat_number", "NUL"),
         (at("zones", value={}), "zones", "must be a valid list"),
         (at("zones", value=[]), "zones", "the plan has no seats"),
+        (at("name", value="x" * 201), "name", "longer than 200 characters"),
+        (at("categories", 1, "name", value="A"), "categories[1].name", "also the name of categories[0]"),
+    ],
+)
+def test_each_error_is_told_with_its_place(change: Change, place: str, said: str) -> None:
+    broken = plan()
+    change(broken)
+    found = errors_of(broken)
+    assert place in [where for where, _ in found]
+    assert said in dict(found)[place]
+
+
+@pytest.mark.parametrize(
+    ("change", "place", "said"),
+    [
         (
             at("zones", 0, "rows", 0, "row_number_position", value="top"),
             "zones[0].rows[0].row_number_position",
-            "must be",
+            "is not start, end or both",
         ),
-        (at("name", value="x" * 201), "name", "longer than 200 characters"),
-        (at("size", "width", value=0), "size.width", "greater than 0"),
-        (at("categories", 1, "name", value="A"), "categories[1].name", "also the name of categories[0]"),
+        (at("size", "width", value=0), "size", "above 0"),
         (at("categories", 0, "color", value="url(javascript:x)"), "categories[0].color", "is not a colour"),
         (at("zones", 0, "areas", value=[AREA]), "zones[0].areas[0]", "needs a `shape`"),
         (at("zones", 0, "areas", value=[{**AREA, "shape": "circle"}]), "zones[0].areas[0]", "needs `circle`"),
@@ -297,12 +310,13 @@ AREA = {"position": {"x": 0, "y": 0}}
         ),
     ],
 )
-def test_each_error_is_told_with_its_place(change: Change, place: str, said: str) -> None:
-    broken = plan()
-    change(broken)
-    found = errors_of(broken)
-    assert place in [where for where, _ in found]
-    assert said in dict(found)[place]
+def test_what_concerns_the_drawing_alone_is_a_warning_with_its_place(change: Change, place: str, said: str) -> None:
+    odd = plan()
+    change(odd)
+    loaded, good = load_plan(data(odd)), load_plan(data(plan()))
+    assert len(loaded.seats) == len(good.seats)
+    new = [one for one in loaded.warnings if one not in good.warnings]
+    assert [(one.at, said in one.message) for one in new] == [(place, True)]
 
 
 def test_all_errors_are_told_at_once() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import StartupError
-from core.secrets import OPERATOR_TOKEN_FILE, SECRET_KEY_FILE, resolve_secrets
+from core.secrets import OPERATOR_TOKEN_FILE, SECRET_KEY_FILE, SHORTEST, operator_token_is_new, resolve_secrets
 from core.settings import Settings
 
 
@@ -20,7 +20,10 @@ def resolved(folder: Path, **given: str) -> tuple[str, str]:
 
 def test_secrets_are_made_once_and_are_private(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "data"
+    assert operator_token_is_new(Settings.load(data=folder, operator_token=""))
     first = resolved(folder)
+    assert not operator_token_is_new(Settings.load(data=folder, operator_token=""))
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert first == resolved(folder)
     assert first[0] != first[1]
     assert min(map(len, first)) >= 32
@@ -32,7 +35,8 @@ def test_secrets_are_made_once_and_are_private(tmp_path: Path) -> None:
 
 def test_given_secrets_leave_the_disk_alone(tmp_path: Path) -> None:
     folder = tmp_path / "unused"
-    assert resolved(folder, secret_key="k", operator_token="t") == ("k", "t")
+    given = ("k" * SHORTEST, "t" * SHORTEST)
+    assert resolved(folder, secret_key=given[0], operator_token=given[1]) == given
     assert not folder.exists()
 
 

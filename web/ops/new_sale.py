@@ -45,6 +45,7 @@ def _checked(plan: dict[str, Any] | str) -> bytes:
                 for one in loaded.categories
                 if one.name in counts
             ],
+            "warnings": [{"at": one.at, "message": one.message} for one in loaded.warnings],
             "plan": orjson.Fragment(plan_body(loaded, dict.fromkeys(counts, 0))),
         }
     )
@@ -75,6 +76,8 @@ async def create(call: Call[NewSale]) -> Response:
         active_limit=settings.active_limit if asked.active_limit is None else asked.active_limit,
         hold_seconds=round(settings.hold_seconds) if asked.hold_seconds is None else asked.hold_seconds,
         max_seats=settings.max_seats if asked.max_seats is None else asked.max_seats,
+        orphans=asked.orphans,
+        focus=asked.focus,
     )
     event = await call.runtime.events.create(new, await asyncio.to_thread(_file, asked.plan))
     await note(call.parts, call.actor, "sale.create", event.slug, status=event.status.value, seats=event.seat_count)
@@ -116,6 +119,8 @@ def _settings(event: Event) -> SaleSettings:
         active_limit=event.active_limit,
         hold_seconds=event.hold_seconds,
         max_seats=event.max_seats,
+        orphans=event.orphans,
+        focus=event.focus,
         seats=event.seat_count,
     )
 

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, Field
 
-from core.venue.event import SaleStatus
-from core.venue.new_event import MAX_PRICE
+from core.venue.event import Orphans, SaleStatus
+from core.venue.new_event import MAX_PLACE, MAX_PRICE
 from web.schemas import Asked, Plan, ResponseBody, UtcTime
 
 
@@ -33,6 +33,12 @@ _Name = Annotated[str, Field(description="what buyers read: 1 to 200 characters,
 
 _TimeZone = Annotated[str, Field(max_length=60, description="IANA's name of the zone that the performance is in")]
 
+_Orphans = Annotated[Orphans, Field(strict=False)]
+_Place = Annotated[float, Field(strict=False, ge=-MAX_PLACE, le=MAX_PLACE)]
+_Focus = Annotated[tuple[_Place, _Place], Field(strict=False)]
+
+_SINGLE: Final = "forbid: seats picked by hand may not leave a single one over, where the row leaves another way"
+_FOCUS: Final = "what everybody looks at, [x, y] in plan units: the best seats are near it; null: what the plan says"
 _OPENS: Final = "when the sale opens by itself; null: by hand"
 _CLOSES: Final = "when the sale ends by itself; null: by hand"
 _STARTS: Final = "when the performance starts"
@@ -64,6 +70,8 @@ class NewSale(Asked):
     active_limit: _ActiveLimit | None = Field(None, description="visitors that may be in at once; the setting's")
     hold_seconds: _HoldSeconds | None = Field(None, description="how long picked seats are kept; the setting's")
     max_seats: _MaxSeats | None = Field(None, description="seats of one visitor; the setting's")
+    orphans: _Orphans = Field(Orphans.ALLOW, description=_SINGLE)
+    focus: _Focus | None = Field(None, description=_FOCUS)
     open: bool = Field(False, description="open the sale at once")
 
 
@@ -81,6 +89,8 @@ class ChangeSale(Asked):
     max_seats: _MaxSeats = Field(
         default_factory=int, description="counts for seats picked from now on; nobody loses seats"
     )
+    orphans: _Orphans = Field(default_factory=lambda: Orphans.ALLOW, description=_SINGLE)
+    focus: _Focus | None = Field(default_factory=lambda: None, description=_FOCUS)
 
 
 class SaleSettings(ResponseBody):
@@ -97,6 +107,8 @@ class SaleSettings(ResponseBody):
     active_limit: int
     hold_seconds: int
     max_seats: int
+    orphans: Orphans
+    focus: tuple[float, float] | None
     seats: int
 
 
@@ -106,9 +118,15 @@ class CategoryCount(ResponseBody):
     seats: int
 
 
+class PlanWarningAt(ResponseBody):
+    at: str = Field(description="a JSON path in the file")
+    message: str
+
+
 class CheckedPlan(ResponseBody):
     name: str
     seats: int
     zones: int
     categories: list[CategoryCount] = Field(description="those that have seats, and so need a price")
+    warnings: list[PlanWarningAt] = Field(description="what concerns the drawing alone; the plan can be sold")
     plan: Plan = Field(description="for drawing: what `GET /api/events/{slug}/plan` will answer, with prices of 0")

@@ -27,6 +27,18 @@ export function theNearestSeatsSideBySide() {
   same(bestSeats(hall(), board(1), 4, null), [8, 9, 10, 11]);
 }
 
+// A rectangle drawn below the whole hall is no stage; what says STAGE is, however small.
+export function whatSaysStageIsTheStage() {
+  const plan = hall();
+  plan.areas = [
+    { shape: "rectangle", x: -50, y: -300, rotation: 0, geometry: { width: 600, height: 700 } },
+    { shape: "rectangle", x: 100, y: 380, rotation: 0, text: "STAGE", geometry: { width: 60, height: 20 } },
+  ];
+  same(bestSeats(plan, board(), 2, null), [12, 13]);
+  plan.areas[1].text = "";
+  same(bestSeats(plan, board(), 2, null), [12, 13]);
+}
+
 export function neverAcrossAnAisle() {
   same(bestSeats(hall(), board(0, 1, 8, 9), 3, null), [4, 5, 6]);
   same(bestSeats(hall(), board(0, 8, 4, 5, 12, 13), 4, null), null);

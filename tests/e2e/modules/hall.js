@@ -90,34 +90,38 @@ export async function whereNobodyListensNothingIsPending() {
 }
 
 // The crowd was quicker: the next best are asked for, without the ones that are known to be gone.
-export async function bestSeatsAreTriedAgainElsewhere() {
+export async function bestSeatsAreFoundByTheServer() {
   const { hall, store, sent, tell } = await inTheHall();
   hall.actions.best(2);
   await tell();
+  same(sent, [{ type: "best", id: sent[0].id, count: 2 }]);
+  await tell({ type: "refused", id: sent[0].id, code: "not_together", detail: "", seats: [] });
+  same(sent.length, 1);
+  that(toast(store), "said");
+}
+
+export async function aCategoryIsPartOfTheWish() {
+  const { hall, sent } = await inTheHall();
+  hall.actions.filter(0);
+  await Promise.resolve();
+  hall.actions.best(1);
+  same(sent, [{ type: "best", id: sent[0].id, count: 1, category: "Near" }]);
+}
+
+// A wish names one category: of several the page picks by itself.
+export async function bestOfSeveralCategoriesIsTriedAgainElsewhere() {
+  const { hall, store, sent, tell } = await inTheHall();
+  hall.actions.filter(0);
+  hall.actions.filter(1);
+  await Promise.resolve();
+  hall.actions.best(2);
+  await tell();
   const first = sent[0];
+  same(first.type, "hold");
   await tell({ type: "refused", id: first.id, code: "seat_taken", detail: "", seats: [first.seats[0]] });
   same(sent.length, 2);
   that(!sent[1].seats.includes(first.seats[0]), `${sent[1].seats} without ${first.seats[0]}`);
   same(toast(store), null);
-}
-
-export async function noPlaceTogetherIsTold() {
-  const { hall, store, sent } = await inTheHall([0, 2, 0, 2, 0, 2]);
-  hall.actions.best(2);
-  same(sent, []);
-  that(toast(store), "said");
-}
-
-export async function aFilterChangesWhatIsBest() {
-  const { hall, sent } = await inTheHall();
-  hall.actions.filter(5); // a category without seats
-  await Promise.resolve();
-  hall.actions.best(1);
-  same(sent, []);
-  hall.actions.filter(5);
-  await Promise.resolve();
-  hall.actions.best(1);
-  same(sent.length, 1);
 }
 
 // An operator, or another tab, freed a seat of ours: the answer to letting it go says what is left.

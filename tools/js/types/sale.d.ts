@@ -3,7 +3,7 @@ declare namespace Sale {
   type Connection = "connecting" | "online" | "reconnecting" | "offline" | "polling" | "stopped";
   type OutReason = "session" | "heartbeat" | "left" | "removed" | "closed";
   type Mode = "map" | "list";
-  type RequestKind = "hold" | "release" | "extend";
+  type RequestKind = "hold" | "best" | "release" | "extend";
   type Stage =
     | "loading"
     | "before"
@@ -199,6 +199,12 @@ declare namespace Sale {
     beat(): Answer<Api.QueuePlace>;
     leave(): Answer<unknown>;
     hold(seats: number[]): Answer<Api.HeldSeats>;
+    best(best: {
+      count: number;
+      category?: string | null;
+      zone?: string | null;
+      accessible?: boolean;
+    }): Answer<Api.HeldSeats>;
     basket(): Answer<Api.HeldSeats>;
     release(seats: number[]): Answer<unknown>;
     extend(): Answer<Api.HeldSeats>;

@@ -1,0 +1,57 @@
+"""Whether what is mailed can be of use to who gets it: its links lead to the site, its sender exists (R10)."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+from email.utils import parseaddr
+from urllib.parse import urlsplit
+
+from core.errors import StartupError
+from core.settings import Settings
+
+
+def check_mail(settings: Settings) -> Sequence[str]:
+    """What to warn about. Raises StartupError where the mail would leave: buyers cannot use it, and it cannot be
+    called back.
+    """
+    server = _host(settings.smtp_url.get_secret_value())
+    if not server:
+        return ()
+    wrong = []
+    links = _host(settings.base_url or f"http://{settings.host}")
+    if _is_loopback(links):
+        wrong.append(f"links in e-mails lead to {links}, which is the reader's own machine: set ONSALE_BASE_URL")
+    _, sender = parseaddr(settings.mail_from)
+    if sender.rpartition("@")[2].lower().rpartition(".")[2] == "example":
+        wrong.append(f"e-mails come from {sender}, which nobody has: set ONSALE_MAIL_FROM")
+    if wrong and not _is_near(server):
+        raise StartupError(f"the mail server {server} (SMTP_URL) sends to real people, but {'; and '.join(wrong)}")
+    return wrong
+
+
+def _host(url: str) -> str:
+    try:
+        return (urlsplit(url).hostname or "").lower()
+    except ValueError:  # told by whoever opens the mailer
+        return ""
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_unspecified
+
+
+def _is_near(host: str) -> bool:
+    """A mail catcher of this machine or its network: loopback, a private address, or a name of one word."""
+    if _is_loopback(host) or "." not in host.strip("."):
+        return ":" not in host or ipaddress.ip_address(host).is_private
+    try:
+        return ipaddress.ip_address(host).is_private
+    except ValueError:
+        return False

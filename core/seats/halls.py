@@ -1,0 +1,60 @@
+"""Halls and their tables by event, made once in a process: both follow from the plan and the event's focal point."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from core.seats.best_seats import Hall, hall_of
+from core.seats.best_seats_table import DIGEST_BYTES, packed
+from core.venue.event import Event
+from core.venue.seat_plan import SeatPlan
+
+#: As many as plans are kept: a hall of 2,000 seats takes about 0.3 MB, its table 15 KB.
+_KEPT = 32
+
+
+@dataclass(frozen=True, slots=True)
+class SeatTable:
+    """`packed`: what the script reads; `digest` names it."""
+
+    hall: Hall
+    packed: bytes
+
+    @property
+    def digest(self) -> bytes:
+        return self.packed[:DIGEST_BYTES]
+
+
+class Halls:
+    """`plan` gives an event's seat plan. Raises what that raises."""
+
+    def __init__(self, plan: Callable[[Event], Awaitable[SeatPlan]]) -> None:
+        self._plan = plan
+        self._tables: dict[tuple[str, tuple[float, float] | None], SeatTable] = {}
+        self._building = asyncio.Lock()
+
+    async def table(self, event: Event) -> SeatTable:
+        name = (event.plan_digest, event.focus)
+        if (kept := self._tables.get(name)) is not None:
+            return kept
+        plan = await self._plan(event)
+        async with self._building:  # one builds, the others find it done
+            if (kept := self._tables.get(name)) is not None:
+                return kept
+            made = await asyncio.to_thread(_table, plan, event.focus)
+            while len(self._tables) >= _KEPT:
+                del self._tables[next(iter(self._tables))]
+            self._tables[name] = made
+        return made
+
+    async def runs(self, event: Event, ordinals: Sequence[int]) -> list[Sequence[int]]:
+        """The seats side by side with each of these, in the order of the line, without duplicates."""
+        hall = (await self.table(event)).hall
+        return [hall.runs[n].seats for n in dict.fromkeys(hall.run_of[ordinal] for ordinal in ordinals)]
+
+
+def _table(plan: SeatPlan, focus: tuple[float, float] | None) -> SeatTable:
+    hall = hall_of(plan, focus)
+    return SeatTable(hall, packed(hall))

@@ -1,0 +1,228 @@
+-- Finds the best seats together and gives them to the visitor, in one step (F8). The rule: core/seats/best_seats.py.
+-- KEYS 1-8, ARGV 1-6: see holding.lua
+-- KEYS 9 the hall's table (core/seats/best_seats_table.py)
+-- ARGV 7 digest of the table  8 seats wanted  9 category, or -1  10 zone, or -1  11 '1': wheelchair places
+--      12 'hold', or 'pick': only says which  13 how many categories have seats
+-- Returns what holding.lua says, {'picked', ordinal...}, {'no_table'}, or {'not_together', most together, then the other
+-- categories that have enough}
+--#include holding.lua
+
+local TABLE, HEADER_BYTES, BLOCK_BYTES, RUN_BYTES = KEYS[9], 38, 15, 15
+local count, category, zone = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
+local accessible = ARGV[11] == '1'
+local refusal = not_now()
+if refusal then return refusal end
+local header = redis.call('GETRANGE', TABLE, 0, HEADER_BYTES - 1)
+if #header < HEADER_BYTES or string.sub(header, 1, 16) ~= ARGV[7] then return answer({ 'no_table' }) end
+refusal = too_many(count)
+if refusal then return answer(refusal) end
+
+local RUNS, FAR, SEATS, KINDS, BORDERS, blocks = struct.unpack('>I4I4I4I4I4I2', header, 17)
+local directory = redis.call('GETRANGE', TABLE, HEADER_BYTES, HEADER_BYTES + blocks * BLOCK_BYTES - 1)
+local byte, find = string.byte, string.find
+
+local function part(at, bytes) return redis.call('GETRANGE', TABLE, at, at + bytes - 1) end
+
+-- Ordinals of `seats` positions from a position on, as text.
+local function ordinals(position, seats)
+  local text, found = part(SEATS + 3 * position, 3 * seats), {}
+  for i = 1, seats do
+    local a, b, c = byte(text, 3 * i - 2, 3 * i)
+    found[i] = integer((a * 256 + b) * 256 + c)
+  end
+  return found
+end
+
+-- Calls visit(text, position, mixed, category) for every run that the wish allows, nearest first; `text` has a byte a
+-- seat, in the order of the line. `together` free seats must be in it. `far(distance)`: nothing from there on is wanted.
+-- `hopeless(states, first)`, may be nil: nothing is wanted of a block whose runs are in sequence.
+local function each_run(together, far, visit, hopeless)
+  local wanted = string.rep('\0', together)
+  for b = 0, blocks - 1 do
+    local a1, a2, a3, z1, z2, z3, n1, n2, r1, r2, o1, o2, o3, o4, sequence =
+      byte(directory, b * BLOCK_BYTES + 1, (b + 1) * BLOCK_BYTES)
+    if far(n1 * 256 + n2) then return end
+    local first = (a1 * 256 + a2) * 256 + a3
+    local states = redis.call('GETRANGE', board, first, (z1 * 256 + z2) * 256 + z3)
+    if find(states, sequence == 1 and wanted or '\0', 1, true)
+      and not (hopeless and sequence == 1 and hopeless(states, first)) then
+      local runs = r1 * 256 + r2
+      local text = part(RUNS + ((o1 * 256 + o2) * 256 + o3) * 256 + o4, runs * RUN_BYTES)
+      for r = 0, runs - 1 do
+        local p1, p2, p3, l1, l2, b1, b2, b3, d1, d2, flags, k1, k2, y1, y2 =
+          byte(text, r * RUN_BYTES + 1, (r + 1) * RUN_BYTES)
+        if far(d1 * 256 + d2) then break end
+        local mixed = flags >= 8
+        if (flags % 8 >= 4) == accessible and (zone < 0 or zone == y1 * 256 + y2) then
+          local position, seats = (p1 * 256 + p2) * 256 + p3, l1 * 256 + l2
+          local line
+          if flags % 2 == 1 then
+            local at = (b1 * 256 + b2) * 256 + b3 - first
+            line = string.sub(states, at + 1, at + seats)
+            if flags % 4 >= 2 then line = string.reverse(line) end
+          else
+            local bytes = {}
+            for i, ordinal in ipairs(ordinals(position, seats)) do
+              bytes[i] = string.sub(states, ordinal - first + 1, ordinal - first + 1)
+            end
+            line = table.concat(bytes)
+          end
+          if find(line, wanted, 1, true) then visit(line, position, mixed, k1 * 256 + k2) end
+        end
+      end
+    end
+  end
+end
+
+-- Calls visit(first, last, category) for stretches [from, to] of a run, cut where the category changes.
+local function each_kind(position, from, to, visit)
+  local kinds = part(KINDS + 2 * (position + from - 1), 2 * (to - from + 1))
+  local first = from
+  for i = from, to do
+    local at = 2 * (i - from) + 1
+    if i == to or string.sub(kinds, at, at + 1) ~= string.sub(kinds, at + 2, at + 3) then
+      local high, low = byte(kinds, at, at + 1)
+      visit(first, i, high * 256 + low)
+      first = i + 1
+    end
+  end
+end
+
+-- The best way so far: `rank` counts single seats left over (twice), and a group that is not put whole groups away from an
+-- end; then the sum of the distances; where the group begins.
+local rank, cost, where
+
+-- Every way to place the group on [first, last], which are free and wanted, within the free seats [from, to].
+local function place(position, from, to, first, last)
+  local size = last - first + 1
+  if size < count then return end
+  local far = { byte(part(FAR + 2 * (position + first - 1), 2 * size), 1, -1) }
+  local sum = 0
+  for i = 1, count do sum = sum + far[2 * i - 1] * 256 + far[2 * i] end
+  for i = 0, size - count do
+    if i > 0 then
+      local j = i + count
+      sum = sum - far[2 * i - 1] * 256 - far[2 * i] + far[2 * j - 1] * 256 + far[2 * j]
+    end
+    local this = 0
+    if first + i - from == 1 then this = 2 end
+    if to - first - i - count + 1 == 1 then this = this + 2 end
+    if i % count > 0 and (size - count - i) % count > 0 then this = this + 1 end
+    if not rank or this < rank or this == rank and sum < cost then
+      rank, cost, where = this, sum, position + first + i - 1
+    end
+  end
+end
+
+-- True once a way that leaves one single seat is known and nothing nearer is to come: then only stretches of free seats
+-- count that are as long as the group, or longer by two.
+local strict = false
+
+local function is_hopeless(states, first)
+  if not strict then return false end
+  local borders
+  local from, to = find(states, '%z+')
+  while from do
+    local size = to - from + 1
+    if size == count or size > count + 1 then return false end
+    if size == count + 1 then
+      -- Two runs may meet in it.
+      borders = borders or part(BORDERS + first, #states)
+      local border = find(borders, '\1', from + 1, true)
+      if border and border <= to then return false end
+    end
+    from, to = find(states, '%z+', to + 1)
+  end
+  return true
+end
+
+local function is_far(near)
+  if not rank then return false end
+  local beyond = near * count >= cost
+  strict = rank == 2 and beyond
+  return rank == 0 and beyond
+end
+
+local function search()
+  rank, cost, where, strict = nil, nil, nil, false
+  each_run(count, is_far, function(line, position, mixed, kind)
+    if category >= 0 and not mixed and kind ~= category then return end
+    local from, to = find(line, '%z+')
+    while from do
+      local size = to - from + 1
+      if size >= count and not (strict and size == count + 1) then
+        if category >= 0 and mixed then
+          each_kind(position, from, to, function(first, last, its)
+            if its == category then place(position, from, to, first, last) end
+          end)
+        else
+          place(position, from, to, from, to)
+        end
+      end
+      from, to = find(line, '%z+', to + 1)
+    end
+  end, is_hopeless)
+end
+
+-- Calls visit(kind, seats) for every stretch of at least so many free seats of one kind that are together (of any kinds,
+-- with kind -1, where the wish names none), until it answers true.
+local function each_stretch(together, visit)
+  local done = false
+  local function look(kind, seats) if seats >= together and not done then done = visit(kind, seats) end end
+  each_run(together, function() return done end, function(line, position, mixed, kind)
+    local from, to = find(line, '%z+')
+    while from and not done do
+      if category >= 0 and mixed then
+        each_kind(position, from, to, function(first, last, its) look(its, last - first + 1) end)
+      else
+        look(category >= 0 and kind or -1, to - from + 1)
+      end
+      from, to = find(line, '%z+', to + 1)
+    end
+  end)
+end
+
+-- The answer when nothing is together: the most that are, and the other categories that have enough.
+local function not_together()
+  -- Where so many are together, fewer are: the largest number is found by halving.
+  local some, none = 0, count
+  while none - some > 1 do
+    local middle, there = math.floor((some + none) / 2), nil
+    each_stretch(middle, function(kind, seats)
+      if kind == category then there = seats end
+      return there ~= nil
+    end)
+    if there then some = math.min(there, none - 1) else none = middle end
+  end
+  local reply, known, left = { 'not_together', some }, {}, tonumber(ARGV[13]) - 1
+  if category >= 0 and left > 0 then
+    each_stretch(count, function(kind)
+      if not known[kind] then
+        known[kind] = true
+        reply[#reply + 1] = kind
+        left = left - 1
+      end
+      return left == 0
+    end)
+  end
+  return reply
+end
+
+-- A seat that the board offers though it has a state is somebody's: the board is put right, and the search goes on.
+for _ = 1, 20 do
+  search()
+  if not rank then return answer(not_together()) end
+  local seats, hidden = ordinals(where, count), false
+  for _, ordinal in ipairs(seats) do
+    if redis.call('EXISTS', prefix .. ordinal) == 1 then
+      put_byte(board, ordinal, HELD, changes)
+      hidden = true
+    end
+  end
+  if not hidden then
+    if ARGV[12] == 'hold' then return give(seats) end
+    table.insert(seats, 1, 'picked')
+    return answer(seats)
+  end
+end
+return answer({ 'not_together', 0 })

@@ -1,0 +1,66 @@
+-- Prelude of the scripts that give seats to a visitor. Not run by itself.
+-- KEYS 1 board  2 board version  3 holds  4 baskets  5 basket deadlines  6 active users  7 active until  8 fence
+-- ARGV 1 visitor  2 state key prefix  3 hold length, ms  4 seats of one visitor, at most  5 extensions allowed
+--      6 seats channel
+-- They answer {'ok', fence, until ms, extensions left, mode, ordinal...}, or {'no_board'} {'not_active'} {'paying'}
+-- {'too_many', held}, and what each of them says.
+--#include seats.lua
+
+local board, version, holds, baskets, deadlines = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local visitor, prefix, channel = ARGV[1], ARGV[2], ARGV[6]
+local now = clock_ms()
+local session_end = tonumber(redis.call('ZSCORE', KEYS[7], visitor) or '0')
+local changes = {}
+local basket
+
+-- Why this visitor may hold nothing now, or nil; then `basket` is what is held already, or nil.
+local function not_now()
+  if is_lost(board, version) then return { 'no_board' } end
+  if not redis.call('ZSCORE', KEYS[6], visitor) or session_end <= now then return { 'not_active' } end
+  basket = read_basket(baskets, visitor)
+  if basket and basket.mode == 'paying' then return { 'paying' } end
+  -- A basket whose time ran out but that no sweep has met yet is freed here, so that it cannot live on.
+  if basket and (basket.mode == 'lapsed' or basket.till <= now) then
+    free_basket(board, holds, baskets, deadlines, prefix, visitor, changes)
+    basket = nil
+  end
+end
+
+-- {'too_many', held} when so many more are too many, else nil.
+local function too_many(more)
+  local held = basket and #basket.seats or 0
+  if more + held > tonumber(ARGV[4]) then return { 'too_many', held } end
+end
+
+-- What was freed on the way is told, whatever the answer is.
+local function answer(reply)
+  publish_changes(version, channel, changes)
+  return reply
+end
+
+-- Seats that nobody has, into the visitor's basket, under a new fence. The answer's end of all this.
+local function give(wanted)
+  if not basket then
+    -- The session's end bounds the hold: what the visitor reads is the moment at which the seats are lost.
+    basket = { till = math.min(now + tonumber(ARGV[3]), session_end), extensions = ARGV[5], mode = 'held', seats = {} }
+  end
+  if #wanted > 0 then
+    -- max(last + 1, microseconds): still grows after Redis lost its counter.
+    local t = redis.call('TIME')
+    local fence = math.max(tonumber(redis.call('GET', KEYS[8]) or '0') + 1, t[1] * 1000000 + t[2])
+    basket.fence = integer(fence)
+    redis.call('SET', KEYS[8], basket.fence, 'PX', KEPT_MS)
+    for _, ordinal in ipairs(wanted) do
+      basket.seats[#basket.seats + 1] = ordinal
+      put_byte(board, ordinal, HELD, changes)
+    end
+    local left = integer(basket.till - now)
+    for _, ordinal in ipairs(basket.seats) do
+      redis.call('SET', prefix .. ordinal, visitor .. '|' .. basket.fence .. '|held', 'PX', left)
+      redis.call('ZADD', holds, integer(basket.till), ordinal)
+    end
+    write_basket(baskets, deadlines, visitor, basket)
+  end
+  publish_changes(version, channel, changes, visitor)
+  return basket_reply(basket)
+end

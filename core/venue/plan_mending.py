@@ -1,0 +1,118 @@
+"""What is wrong in a seat plan and concerns its drawing alone: a default in its place, and a warning that names it.
+
+Only what decides who sits where is an error. Editors leave half-drawn areas, a size of 0 or a row's number nowhere; a
+hall is sold all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from core.venue.plan_problems import MAX_LISTED, Path, in_plain_words, json_path
+from core.venue.plan_schema import AreaPart, CategoryPart, Size
+from core.venue.seat_plan import PlanWarning, Seat
+
+#: Where a row's number may stand.
+_NUMBER_POSITIONS: Final = ("start", "end", "both", "left", "right", "", None)
+
+_Warn = Callable[[Path, str], None]
+
+
+@dataclass(slots=True)
+class Warnings:
+    """Gathers warnings by place; no more than `MAX_LISTED` of them are kept."""
+
+    kept: list[PlanWarning]
+
+    def add(self, path: Path, message: str) -> None:
+        if len(self.kept) < MAX_LISTED:
+            self.kept.append(PlanWarning(json_path(path), message))
+
+
+def mended(document: dict[str, Any], warn: _Warn) -> dict[str, Any]:
+    """The document as it can be drawn; the one that is given stays as it is. Anything may be in it."""
+    plan = dict(document)
+    if plan.get("size") is not None and not _fits(Size, plan["size"]):
+        warn(("size",), "is not a width and a height above 0: the plan gets its size from what is drawn")
+        plan["size"] = None
+    if isinstance(plan.get("categories"), list):
+        plan["categories"] = [_category(one, ("categories", at), warn) for at, one in enumerate(plan["categories"])]
+    if isinstance(plan.get("zones"), list):
+        plan["zones"] = [_zone(one, ("zones", at), warn) for at, one in enumerate(plan["zones"])]
+    return plan
+
+
+def _category(category: Any, path: Path, warn: _Warn) -> Any:
+    if isinstance(category, dict) and category.get("color") and not _fits(CategoryPart, {**category, "name": "x"}):
+        warn((*path, "color"), "is not a colour such as #7f4a91: the category gets one of its own")
+        return {**category, "color": ""}
+    return category
+
+
+def _zone(zone: Any, path: Path, warn: _Warn) -> Any:
+    if not isinstance(zone, dict):
+        return zone
+    made = dict(zone)
+    if isinstance(made.get("rows"), list):
+        made["rows"] = [_row(one, (*path, "rows", at), warn) for at, one in enumerate(made["rows"])]
+    if isinstance(made.get("areas"), list):
+        areas = [_area(one, (*path, "areas", at), warn) for at, one in enumerate(made["areas"])]
+        made["areas"] = [area for area in areas if area is not None]
+    return made
+
+
+def _row(row: Any, path: Path, warn: _Warn) -> Any:
+    if not isinstance(row, dict):
+        return row
+    where = row.get("row_number_position")
+    if where not in _NUMBER_POSITIONS:
+        warn(
+            (*path, "row_number_position"),
+            f"is not start, end or both ({str(where)[:40]!r}): no number is drawn",
+        )
+        return {**row, "row_number_position": None}
+    return row
+
+
+def _area(area: Any, path: Path, warn: _Warn) -> Any:
+    """None: it cannot be drawn."""
+    if isinstance(area, dict) and area.get("position") is None:
+        warn((*path, "position"), "is missing: the area is drawn at its zone's corner")
+        area = {**area, "position": {"x": 0, "y": 0}}
+    for name in ("color", "border_color"):
+        color = area.get(name) if isinstance(area, dict) else None
+        if color and not _fits(CategoryPart, {"name": "x", "color": color}):
+            warn((*path, name), "is not a colour such as #7f4a91: left out")
+            area = {**area, name: ""}
+    try:
+        AreaPart.model_validate(area)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        warn((*path, *first["loc"]), f"{in_plain_words(first['type'], first['msg'])}: the area is not drawn")
+        return None
+    return area
+
+
+def _fits(part: type[Size | CategoryPart], value: Any) -> bool:
+    try:
+        part.model_validate(value)
+    except ValidationError:
+        return False
+    return True
+
+
+def warn_of_twins(seats: Iterable[tuple[Path, Seat]], warn: _Warn) -> None:
+    """Two seats whose names are the same words, and two that lie on one spot: who is sold which cannot be seen."""
+    named: dict[tuple[str, str, str], Path] = {}
+    placed: dict[tuple[float, float], Path] = {}
+    for path, seat in seats:
+        same = named.setdefault((seat.zone, seat.row, seat.number), path)
+        if same is not path:
+            warn((*path, "seat_number"), f"two buyers would read the same words: also the name of {json_path(same)}")
+        under = placed.setdefault((seat.x, seat.y), path)
+        if under is not path:
+            warn((*path, "position"), f"lies on the same spot as {json_path(under)}")

@@ -1,0 +1,248 @@
+"""F8: the script that picks and holds in one step does what the plain rule says, for everybody at once."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+
+from core import keys
+from core.embedded import Engines
+from core.errors import (
+    InvalidRequest,
+    LeavesSingleSeat,
+    NotActive,
+    NotTogether,
+    PaymentInProgress,
+    SeatTaken,
+    TooManySeats,
+)
+from core.runtime import Runtime, open_runtime
+from core.seats.best_seats import Wish, hall_of, largest, pick, resolved, ways
+from core.seats.best_seats_table import packed
+from core.seats.board import SeatState
+from core.seats.halls import SeatTable
+from core.seats.hold_scripts_redis import HoldScripts
+from core.settings import Settings
+from core.venue.event import Event, Orphans, SaleStatus
+from core.venue.seat_plan import SeatPlan
+from tests.conftest import MakeEvent
+from tests.halls import plans, single_seats, wishes
+from tests.machine_world import World, opened_world
+
+#: Only its figures count here: no store knows it.
+EVENT = Event(
+    id=1,
+    slug="none",
+    name="None",
+    status=SaleStatus.OPEN,
+    paused=False,
+    opens_at=None,
+    closes_at=None,
+    starts_at=None,
+    currency="KRW",
+    prices={},
+    active_limit=1,
+    hold_seconds=60,
+    max_seats=50,
+    seat_count=1,
+    plan_digest="none",
+)
+
+
+@pytest.fixture(scope="module")
+def world(settings: Settings, stores: Engines) -> Iterator[World]:
+    with opened_world(settings, stores) as opened:
+        yield opened
+
+
+async def _compare(runtime: Runtime, event: Event, plan: SeatPlan, states: bytes, wish: Wish) -> None:
+    """What the script picks on these states, against the rule."""
+    hall = hall_of(plan, None)
+    if wish.zone not in (None, *hall.zones):
+        return
+    event = replace(event, slug=f"b-{secrets.token_hex(6)}", seat_count=len(plan.seats), max_seats=50)
+    redis, slug = runtime.redis, event.slug
+    async with redis.pipeline() as pipeline:
+        pipeline.set(keys.board(slug), states, ex=60)
+        pipeline.hset(keys.board_version(slug), mapping={"epoch": 1, "counter": 0})
+        pipeline.expire(keys.board_version(slug), 60)
+        pipeline.zadd(keys.active_users(slug), {"v": 1})
+        pipeline.expire(keys.active_users(slug), 60)
+        pipeline.zadd(keys.active_until(slug), {"v": 10**14})
+        pipeline.expire(keys.active_until(slug), 60)
+        await pipeline.execute()
+    table, scripts = SeatTable(hall, packed(hall)), HoldScripts(runtime.run, runtime.settings)
+    expected = pick(hall, states, resolved(hall, wish))
+    if expected is None:
+        with pytest.raises(NotTogether) as refusal:
+            await scripts.pick(event, "v", table, wish)
+        assert refusal.value.largest == largest(hall, states, resolved(hall, wish))
+        for other in refusal.value.alternatives:
+            assert pick(hall, states, resolved(hall, Wish(**other))) is not None, "offered, and not to be had"
+        return
+    seats = tuple(await scripts.pick(event, "v", table, wish))
+    assert {way.seats: way.rank for way in ways(hall, states, resolved(hall, wish))}[seats] == expected.rank
+
+
+def test_the_script_picks_as_the_rule_says(world: World) -> None:
+    """Any plan, any board, any wish: the same rank, the same refusal, and alternatives that can be had."""
+
+    @examples(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(plans(), wishes(), st.randoms(use_true_random=False), st.sampled_from([0.0, 0.3, 0.5, 0.8]))
+    def check(plan: SeatPlan, wish: Wish, chance: random.Random, sold: float) -> None:
+        states = bytes(chance.choice([1, 2, 3]) if chance.random() < sold else 0 for _ in plan.seats)
+        world.run(_compare(world.runtime, EVENT, plan, states, wish))
+
+    world.do(check)
+
+
+async def _enter(runtime: Runtime, event: Event, *visitors: str) -> None:
+    for visitor in visitors:
+        await runtime.waiting_room.join(event, visitor)
+
+
+async def test_best_seats_are_held_like_others(runtime: Runtime, make_event: MakeEvent) -> None:
+    event = await make_event(seats=20)  # two rows of ten
+    await _enter(runtime, event, "a")
+    basket = await runtime.seats.best(event, "a", Wish(2))
+    assert basket.seats == (4, 5)
+    assert basket == await runtime.seats.basket(event, "a")
+    more = await runtime.seats.best(event, "a", Wish(2))
+    assert (more.seats, more.until) == ((4, 5, 14, 15), basket.until)
+    board = await runtime.seats.board(event)
+    assert [seat for seat, state in enumerate(board.states) if state == SeatState.HELD] == sorted(more.seats)
+    assert (await runtime.seats.begin_payment(event, "a")).seats == more.seats
+    with pytest.raises(PaymentInProgress):
+        await runtime.seats.best(event, "a", Wish(1))
+
+
+async def test_refusals_change_nothing(runtime: Runtime, make_event: MakeEvent) -> None:
+    event = await make_event(seats=20, max_seats=12)
+    await _enter(runtime, event, "a")
+    with pytest.raises(NotActive):
+        await runtime.seats.best(event, "stranger", Wish(2))
+    with pytest.raises(TooManySeats):
+        await runtime.seats.best(event, "a", Wish(13))
+    with pytest.raises(InvalidRequest):
+        await runtime.seats.best(event, "a", Wish(2, category="None"))
+    await runtime.seats.hold(event, "a", [4])
+    with pytest.raises(NotTogether) as refusal:
+        await runtime.seats.best(event, "a", Wish(11))
+    assert (refusal.value.largest, refusal.value.alternatives) == (10, [{"count": 10}])
+    basket = await runtime.seats.basket(event, "a")
+    assert basket is not None
+    assert basket.seats == (4,)
+
+
+async def test_five_hundred_at_once(runtime: Runtime, make_event: MakeEvent) -> None:
+    """500 pairs in a hall of 1,000: everybody sits, nobody is refused, and no single seat is ever left over."""
+    event = await make_event(seats=1_000, active_limit=500)
+    visitors = [f"v{n}" for n in range(500)]
+    await asyncio.gather(*(runtime.waiting_room.join(event, visitor) for visitor in visitors))
+    hall = (await runtime.halls.table(event)).hall
+    done = 0
+
+    async def take(visitor: str) -> tuple[int, ...]:
+        nonlocal done
+        basket = await runtime.seats.best(event, visitor, Wish(2))
+        done += 1
+        if done % 50 == 0:
+            assert not single_seats(hall, (await runtime.seats.board(event)).states)
+        return basket.seats
+
+    taken = await asyncio.gather(*map(take, visitors))
+    assert sorted(seat for seats in taken for seat in seats) == list(range(1_000))
+    with pytest.raises((NotTogether, NotActive)):
+        await runtime.seats.best(event, "late", Wish(2))
+
+
+@pytest.mark.parametrize("guard", ["lock", "optimistic"])
+async def test_the_other_guards_give_them_as_well(
+    guard: str, settings: Settings, stores: Engines, make_event: MakeEvent
+) -> None:
+    event = await make_event(seats=40, active_limit=20)
+    async with open_runtime(settings.model_copy(update={"seat_guard": guard}), stores) as runtime:
+        visitors = [f"v{n}" for n in range(10)]
+        await _enter(runtime, event, *visitors)
+        taken = await asyncio.gather(*(runtime.seats.best(event, v, Wish(2)) for v in visitors), return_exceptions=True)
+        got = [seat for basket in taken if not isinstance(basket, BaseException) for seat in basket.seats]
+        assert len(got) == len(set(got)) >= 2
+        assert all(isinstance(refusal, SeatTaken) for refusal in taken if isinstance(refusal, BaseException))
+
+
+async def test_a_table_that_redis_lost_or_that_is_old_is_written_again(runtime: Runtime, make_event: MakeEvent) -> None:
+    event = await make_event(seats=20)
+    await _enter(runtime, event, "a", "b")
+    await runtime.seats.best(event, "a", Wish(2))
+    assert 0 < await runtime.redis.pttl(keys.seat_table(event.slug)) <= 24 * 3600 * 1000
+    await runtime.redis.delete(keys.seat_table(event.slug))
+    moved = replace(event, focus=(0.0, 1_000.0))
+    assert (await runtime.seats.best(moved, "b", Wish(2))).seats == (10, 11)
+
+
+async def test_a_seat_that_is_held_though_the_board_offers_it_is_passed_over(
+    runtime: Runtime, make_event: MakeEvent
+) -> None:
+    event = await make_event(seats=20)
+    await _enter(runtime, event, "a")
+    await runtime.seats.ensure_board(event)
+    await runtime.redis.set(keys.seat_state(event.slug, 4), "ghost|1|held", px=60_000)
+    basket = await runtime.seats.best(event, "a", Wish(2))
+    assert 4 not in basket.seats
+    assert (await runtime.seats.board(event)).states[4] == SeatState.HELD
+
+
+# Picked by hand
+
+
+async def test_a_single_seat_may_not_be_left_over_where_the_event_forbids_it(
+    runtime: Runtime, make_event: MakeEvent
+) -> None:
+    allowed = await make_event(seats=20)
+    event = replace(allowed, orphans=Orphans.FORBID)
+    await _enter(runtime, event, "a", "b")
+    with pytest.raises(LeavesSingleSeat) as refusal:
+        await runtime.seats.hold(event, "a", [1])
+    assert refusal.value.seats == [0]
+    with pytest.raises(LeavesSingleSeat) as refusal:
+        await runtime.seats.hold(event, "a", [3, 5])
+    assert refusal.value.seats == [4]
+    assert await runtime.seats.basket(event, "a") is None
+    await runtime.seats.hold(event, "a", [2, 3])  # two are left on one side
+    with pytest.raises(LeavesSingleSeat) as refusal:
+        await runtime.seats.hold(event, "a", [8])
+    assert refusal.value.seats == [9]
+    await runtime.seats.hold(event, "a", [1])  # of two one is left over, whichever is taken
+    await runtime.seats.hold(event, "b", [4, 5, 6, 7])
+    await runtime.seats.release(event, "b")
+    await runtime.seats.hold(allowed, "b", [5])
+
+
+async def test_of_what_is_longer_by_one_any_may_be_taken(runtime: Runtime, make_event: MakeEvent) -> None:
+    """The row leaves no other way: whatever two of three are taken, one is left over."""
+    event = replace(await make_event(seats=3), orphans=Orphans.FORBID)
+    await _enter(runtime, event, "a", "b")
+    await runtime.seats.hold(event, "a", [0, 2])
+    await runtime.seats.release(event, "a")
+    await runtime.seats.hold(event, "b", [0, 1])
+
+
+@pytest.fixture
+async def forbidding(settings: Settings, stores: Engines) -> AsyncIterator[Runtime]:
+    async with open_runtime(settings.model_copy(update={"seat_guard": "lock"}), stores) as opened:
+        yield opened
+
+
+async def test_every_guard_forbids_it(forbidding: Runtime, make_event: MakeEvent) -> None:
+    event = replace(await make_event(seats=20), orphans=Orphans.FORBID)
+    await _enter(forbidding, event, "a")
+    with pytest.raises(LeavesSingleSeat):
+        await forbidding.seats.hold(event, "a", [1])

@@ -1,0 +1,139 @@
+"""R2: a web process that hangs is noticed, and another one takes its place; one that is merely busy is left alone."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
+
+from core.settings import Settings
+from tests.integration.onsale_process import Serving, serving
+from tests.waits import PATIENCE, wait_until
+
+# The interpreter imports this before the product: the product has no way to be wedged from outside.
+WEDGE = """
+import signal, time
+
+def wedged(number, frame):
+    time.sleep(3600)
+
+signal.signal(signal.SIGUSR2, wedged)
+"""
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("hangs")
+
+
+@pytest.fixture
+def addresses(settings: Settings) -> dict[str, str]:
+    return {"DATABASE_URL": settings.database_url, "REDIS_URL": settings.redis_url}
+
+
+def pids(server: Serving) -> set[int]:
+    return {process.pid for process in server.web_processes()}
+
+
+def channel(server: Serving, until: contextlib.ExitStack) -> ClientConnection:
+    """A new visitor's open channel."""
+    made = httpx.post(f"{server.url}/api/visitors", timeout=30).raise_for_status().json()
+    until.enter_context(contextlib.suppress(ConnectionClosed))
+    opened = until.enter_context(
+        connect(
+            f"{server.url.replace('http', 'ws')}/ws/events/demo",
+            additional_headers={"Authorization": f"Bearer {made['token']}"},
+            open_timeout=PATIENCE,
+        )
+    )
+    assert "welcome" in str(opened.recv(timeout=PATIENCE))
+    return opened
+
+
+def is_cut(channel: ClientConnection) -> bool:
+    """Reads what has come. One that is open answers a ping; one of a dead process never does."""
+    try:
+        pong = channel.ping()
+        while not pong.is_set():
+            with contextlib.suppress(TimeoutError):
+                channel.recv(timeout=0.1)
+    except ConnectionClosed:
+        return True
+    return False
+
+
+def test_a_stopped_web_process_is_replaced_and_its_buyers_come_back(home: Path) -> None:
+    settings = {"ONSALE_DATA": str(home / "data"), "ONSALE_HANG_SECONDS": "3", "ONSALE_RATE_LIMITS": "off"}
+    with serving(home, "--demo", WORKERS="2", **settings) as server, contextlib.ExitStack() as until:
+        first, second = server.web_processes()
+        channels = [channel(server, until) for _ in range(12)]
+        first.suspend()
+        wait_until(lambda: first.pid not in pids(server), "the end of the stopped process")
+        wait_until(lambda: len(server.web_processes()) == 2, "another in its place")
+        assert f"(pid {first.pid}) hangs" in server.errors
+        assert second.pid in pids(server)
+
+        # Its buyers hear of it, because their connections are cut, and are served when they come back.
+        cut = [one for one in channels if is_cut(one)]
+        assert 0 < len(cut) < len(channels)
+        for _ in cut:
+            channel(server, until)
+
+
+def test_a_wedged_loop_is_replaced_and_its_stacks_are_logged(home: Path, addresses: dict[str, str]) -> None:
+    (home / "sitecustomize.py").write_text(WEDGE)
+    with serving(
+        home, **addresses, ONSALE_DATA=str(home / "other"), ONSALE_HANG_SECONDS="3", PYTHONPATH=str(home)
+    ) as server:
+        (web,) = server.web_processes()
+        web.send_signal(signal.SIGUSR2)
+        wait_until(lambda: pids(server) - {web.pid} and not pids(server) & {web.pid}, "another in its place")
+        assert "in wedged" in server.errors
+        wait_until(lambda: httpx.get(f"{server.url}/api/events", timeout=30).is_success, "an answer")
+
+
+def test_busy_loops_replace_nothing(home: Path, addresses: dict[str, str]) -> None:
+    """Eight processes that want all of the machine: ticks come late, and nobody is taken for hanging."""
+    with serving(home, **addresses, WORKERS="2", ONSALE_DATA=str(home / "other"), ONSALE_HANG_SECONDS="5") as server:
+        before = pids(server)
+        busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(8)]
+        try:
+            time.sleep(15)
+        finally:
+            for one in busy:
+                one.kill()
+                one.wait()
+        assert pids(server) == before
+        assert "hangs" not in server.errors
+
+
+def test_a_process_that_drains_is_no_hanging_one(home: Path, addresses: dict[str, str]) -> None:
+    """One that is asked to end lets its requests end: its silence is meant, however long it takes."""
+    slow = (
+        b"POST /ops/login HTTP/1.1\r\nHost: 127.0.0.1\r\nSec-Fetch-Site: same-origin\r\nContent-Length: 9\r\n"
+        b"Content-Type: application/x-www-form-urlencoded\r\n\r\n"
+    )
+    settings = {"ONSALE_DATA": str(home / "other"), "ONSALE_HANG_SECONDS": "3"}
+    with serving(home, **addresses, WORKERS="2", **settings) as server, contextlib.ExitStack() as until:
+        first, _ = server.web_processes()
+        had = first.num_fds()
+        address = ("127.0.0.1", urlsplit(server.url).port)
+        for _ in range(12):
+            until.enter_context(socket.create_connection(address)).sendall(slow)
+        wait_until(lambda: first.num_fds() > had, "a request to reach the one that will end")
+        began = time.monotonic()
+        first.terminate()
+        wait_until(lambda: first.pid not in pids(server), "the end of the one that was asked to end")
+        assert time.monotonic() - began > 6, "it waited for the bodies that were to come"
+        wait_until(lambda: len(server.web_processes()) == 2, "another in its place")
+        assert "hangs" not in server.errors
