@@ -55,6 +55,7 @@ async def _upgrade(url: str, revision: str) -> None:
     def upgrade(connection: Connection) -> None:
         config = _config()
         config.attributes["connection"] = connection
+        config.attributes["payments_were"] = "simulator"
         command.upgrade(config, revision)
         connection.commit()
 
@@ -150,7 +151,9 @@ async def test_a_filled_database_of_the_first_schema_is_brought_up(
     first: str, settings: Settings, stores: Engines
 ) -> None:
     before = await _counts(first)
-    await asyncio.gather(*(migrate(first) for _ in range(3)))  # as several processes do that start at once
+    await asyncio.gather(
+        *(migrate(first, payments_were="simulator") for _ in range(3))
+    )  # as several processes do that start at once
     assert await _counts(first) == before
     async with open_runtime(settings, replace(stores, database_url=first)) as runtime:
         event = await runtime.events.get("first")
