@@ -35,6 +35,7 @@ from core.payments.gateway import (
     WindowFailed,
     WindowUrls,
 )
+from core.payments.links import PaymentLinks
 from core.payments.payments import Payments, Provider, WhenOpen
 from core.process.supervisor import Supervisor
 from core.runtime import Runtime
@@ -230,6 +231,11 @@ class Bank:
         return body.decode() or None
 
     async def aclose(self) -> None: ...
+
+
+def way_back(bank: Bank, order: str, secret: str = "test-secret") -> str:
+    """Where the buyer's browser is sent from the window when the order was approved there."""
+    return f"{PaymentLinks(secret).returned(bank.name, order)}&paymentKey={bank.authorise(order)}"
 
 
 def payments_of(

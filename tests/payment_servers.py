@@ -119,6 +119,25 @@ def returned(url: str) -> dict[str, str]:
     return dict(parse_qsl(urlsplit(url).query))
 
 
+async def through_window(browser: httpx.AsyncClient, payment: Mapping[str, Any]) -> None:
+    """A buyer who approves: payment page, the window by its HTTP twin, and the way back (P5).
+
+    `browser` is at the shop; `payment` is what a reservation's body says of its open order.
+    """
+    shown = await browser.get(payment["page"], headers={"Accept": "application/json"})
+    assert shown.status_code == 200, shown.text
+    page = shown.json()
+    bank, played, _ = str(page["script"]).partition(f"/paysim/{page['provider']}/")
+    assert played, page
+    windows = f"{bank}{played}windows"
+    opened = await browser.post(windows, json=page["fields"])
+    assert opened.status_code == 201, opened.text
+    approved = await browser.post(f"{windows}/{opened.json()['window']}/approve", json={})
+    assert approved.status_code == 200, approved.text
+    back = await browser.get(approved.json()["return"])
+    assert back.status_code == 303, back.text
+
+
 def simulator_app(store: SimulatorStore, secret_key: str = SECRET_KEY) -> Starlette:
     def refused(request: Request, error: Exception) -> Response:
         assert isinstance(error, OnsaleError)

@@ -14,7 +14,7 @@ import pytest
 from starlette.applications import Starlette
 
 from core.runtime import Runtime
-from tests.booking import Bank, desk, until
+from tests.booking import Bank, desk, until, way_back
 from tests.conftest import MakeEvent
 from tests.contract.api_client import OWN_PAGE, open_client
 from web.app import create_app
@@ -39,8 +39,9 @@ def app(runtime: Runtime, bank: Bank) -> Starlette:
 class Browser:
     """Keeps cookies and says what browsers say."""
 
-    def __init__(self, client: httpx.AsyncClient) -> None:
+    def __init__(self, client: httpx.AsyncClient, bank: Bank) -> None:
         self.client = client
+        self.bank = bank
 
     async def open(self, path: str, **headers: str) -> httpx.Response:
         return await self.client.get(path, headers={**HTML, **headers})
@@ -55,6 +56,8 @@ class Browser:
         body = {"email": "kim@example.org"}
         bought = await self.post(f"/api/events/{slug}/reservations", body, **{"idempotency-key": "k"})
         assert bought.status_code == 202, bought.text
+        back = await self.open(way_back(self.bank, bought.json()["payment"]["order"]))
+        assert back.status_code == 303, back.text
         path = f"/api/reservations/{bought.json()['id']}"
 
         async def over() -> bool:
@@ -65,8 +68,8 @@ class Browser:
 
 
 @pytest.fixture
-async def browser(client: httpx.AsyncClient) -> Browser:
-    return Browser(client)
+async def browser(client: httpx.AsyncClient, bank: Bank) -> Browser:
+    return Browser(client, bank)
 
 
 class Tags(HTMLParser):
@@ -147,7 +150,7 @@ async def test_a_reservation_page_is_its_owners(browser: Browser, app: Starlette
     event = await make_event()
     bought = await browser.buy(event.slug, 3)
     async with open_client(app) as others:
-        stranger = Browser(others)
+        stranger = Browser(others, browser.bank)
         await stranger.open("/")
         for path in (f"/reservations/{bought}", f"/reservations/{bought}/ticket"):
             mine = await browser.open(path)
@@ -164,7 +167,7 @@ async def test_the_ticket_link_of_the_e_mail_works_on_another_device(
     bought = await browser.buy(event.slug, 3)
     code = (await browser.client.get(f"/api/reservations/{bought}")).json()["ticket_code"]
     async with open_client(app) as others:
-        stranger = Browser(others)
+        stranger = Browser(others, browser.bank)
         assert code in (await stranger.open(f"/reservations/{bought}/ticket?code={code}")).text
         for wrong in ("", "x", f"{code}x", code.swapcase(), "%00", "%ff"):
             assert (await stranger.open(f"/reservations/{bought}/ticket?code={wrong}")).status_code == 404
@@ -243,7 +246,7 @@ async def test_the_link_of_the_e_mail_opens_the_ticket_anywhere(
     bought = await browser.buy(event.slug, 3)
     code = (await browser.client.get(f"/api/reservations/{bought}")).json()["ticket_code"]
     async with open_client(app) as others:
-        phone = Browser(others)
+        phone = Browser(others, browser.bank)
         opened = await phone.open(f"/reservations/{bought}/ticket?code={code}")
         assert opened.status_code == 200
         assert code in opened.text

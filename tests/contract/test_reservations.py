@@ -13,7 +13,7 @@ from core.payments.breaker import Mode
 from core.payments.links import PaymentLinks, Purpose
 from core.runtime import Runtime
 from core.venue.event import Event
-from tests.booking import Bank, desk, rows, until
+from tests.booking import Bank, desk, rows, until, way_back
 from tests.conftest import MakeEvent
 from tests.contract.api_client import Api
 from web.app import create_app
@@ -49,9 +49,7 @@ async def submit(api: Api, event: Event, key: str = "key-1", **sent: Any) -> Any
 async def pay(api: Api, bank: Bank, accepted: Any) -> None:
     """The buyer goes through the window: the return is loaded by a browser without a cookie of ours."""
     order = accepted.json()["payment"]["order"]
-    s = PaymentLinks("test-secret").sign(Purpose.RETURN, order)
-    key = bank.authorise(order)
-    back = await api.client.get(f"/pay/toss/return/{order}?s={s}&paymentKey={key}")
+    back = await api.client.get(way_back(bank, order))
     assert back.status_code == 303, back.text
 
 

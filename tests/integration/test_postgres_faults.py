@@ -24,7 +24,7 @@ from core.venue.event import Event, SaleStatus
 from core.venue.new_event import NewEvent
 from realtime.live_event import LiveEvent
 from realtime.subscriptions import Subscriptions
-from tests.booking import Bank, Desk, check_books, desk, finish_all
+from tests.booking import Bank, Desk, check_books, desk, finish_all, way_back
 from tests.conftest import small_plan
 from tests.contract.api_client import Api, open_client
 from tests.contract.store_proxy import StoreProxy
@@ -113,6 +113,11 @@ class Shop:
             "POST", f"{self.base}/reservations", json=ORDER, headers={"Idempotency-Key": "one"}, expect=expect
         )
 
+    async def pay(self, ordered: httpx.Response) -> None:
+        """The buyer goes through the window and comes back."""
+        back = await self.client.get(way_back(self.bank, ordered.json()["payment"]["order"]))
+        assert back.status_code == 303, back.text
+
 
 @pytest.fixture
 async def shop(
@@ -173,6 +178,7 @@ async def test_holds_go_on_and_nothing_is_charged_without_a_row(
 
     await faulty.well()
     answer = await eventually(lambda: shop.order(buyer), 202)
+    await shop.pay(answer)
     await finish_all(shop.desk, shop.event)
     reservation = (await buyer.call("GET", f"/api/reservations/{answer.json()['id']}", expect=200)).json()
     assert reservation["status"] == "CONFIRMED"
@@ -200,7 +206,7 @@ async def test_an_answer_that_is_lost_is_looked_up(shop: Shop, faulty: Faulty) -
     await shop.order(buyer, 503)
     assert shop.bank.ledger == {}
     await faulty.well()
-    await eventually(lambda: shop.order(buyer), 202)
+    await shop.pay(await eventually(lambda: shop.order(buyer), 202))
     await finish_all(shop.desk, shop.event)
     assert (await check_books(shop.runtime, shop.event, shop.bank)) == {"CONFIRMED": 1}
 

@@ -26,7 +26,7 @@ from tests.conftest import MakeEvent, small_plan
 from tests.integration.onsale_process import serving
 from tests.live_server import PATIENCE, LiveServer, live_server
 from tests.own_database import own_database
-from tests.payment_servers import simulator
+from tests.payment_servers import simulator, through_window
 from tests.topologies import cluster, single
 
 SLUG = "short"
@@ -104,6 +104,7 @@ async def sell(runtime: Runtime, server: LiveServer) -> None:
                 headers={"Authorization": f"Bearer {server.token(buyer.visitor)}", "Idempotency-Key": "one"},
             )
             assert paid.status_code == 202, paid.text
+            await through_window(client, paid.json()["payment"])
         await buyer.until_seat(0, SeatState.SOLD)
         await inside[2].send("leave")
         await channels[3].until("admitted")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import shlex
@@ -18,6 +19,7 @@ import yaml
 
 from tests.debian_tools import ROOT
 from tests.integration.onsale_process import Serving, environment, onsale_here, serving
+from tests.payment_servers import through_window
 from tests.waits import PATIENCE
 
 TEXT = (ROOT / "docs" / "runbook.md").read_text()
@@ -45,10 +47,11 @@ def case(server: Serving, folder: Path) -> dict[str, str]:
     with httpx.Client(base_url=server.url, timeout=60) as client:
         enter(client)
         client.post(f"{at}/holds", json={"seats": [10]}).raise_for_status()
-        paid = client.post(
-            f"{at}/reservations", json={"email": EMAIL, "payment_key": "pk_ok"}, headers={"Idempotency-Key": "one"}
+        ordered = client.post(
+            f"{at}/reservations", json={"email": EMAIL}, headers={"Idempotency-Key": "one"}
         ).raise_for_status()
-        ended = reservation(client, paid.headers["location"])
+        asyncio.run(pay(server, ordered.json()["payment"]))
+        ended = reservation(client, ordered.headers["location"])
         assert ended["status"] == "CONFIRMED"
         holder = enter(client)
         client.post(f"{at}/holds", json={"seats": [12]}).raise_for_status()
@@ -71,6 +74,11 @@ def enter(client: httpx.Client) -> str:
     client.headers["Authorization"] = f"Bearer {made['token']}"
     assert client.post("/api/events/demo/queue", json={}).raise_for_status().json()["state"] == "active"
     return str(made["visitor"])
+
+
+async def pay(server: Serving, payment: dict[str, Any]) -> None:
+    async with httpx.AsyncClient(base_url=server.url, timeout=60) as browser:
+        await through_window(browser, payment)
 
 
 def reservation(client: httpx.Client, location: str) -> dict[str, Any]:
