@@ -118,3 +118,38 @@ async def test_the_statement_follows_the_table(
         runtime, "SELECT DISTINCT status, version FROM seats WHERE event_id = $1 AND ordinal > 2", event.id
     )
     assert [tuple(other) for other in others] == [("AVAILABLE", 0)]
+
+
+@pytest.mark.parametrize("change", [Change.CONFIRM, Change.FAIL])
+async def test_a_seat_whose_fence_has_moved_on_is_somebody_elses(
+    change: Change, runtime: Runtime, make_event: MakeEvent
+) -> None:
+    """Rule 1: it is being paid for again, by the next buyer; the first one's end neither sells nor frees it."""
+    event = await make_event()
+    reservations = Reservations(runtime.database, lease_seconds=60, deadline_seconds=600)
+    new = NewReservation(
+        id=uuid4(),
+        event_id=event.id,
+        visitor="v",
+        idempotency_key="k",
+        request_digest="d",
+        email="a@example.org",
+        language="en",
+        seats=[1, 2],
+        fence=7,
+        account=Account("toss", "test:x"),
+    )
+    assert await reservations.begin(new, "t") is not None
+    await rows(runtime, "UPDATE seats SET fence = 9 WHERE event_id = $1 AND ordinal = 2", event.id)
+    before = await _all(runtime, event)
+    ended = await _do(reservations, new.id, change, None)
+    if change is Change.CONFIRM:
+        assert ended is None, "a ticket for a seat that is not the buyer's"
+        assert await _all(runtime, event) == before
+        return
+    assert ended is not None
+    assert ended.status is ReservationStatus.FAILED
+    seats = await rows(
+        runtime, "SELECT status, fence FROM seats WHERE event_id = $1 AND ordinal IN (1, 2) ORDER BY ordinal", event.id
+    )
+    assert [tuple(seat) for seat in seats] == [("AVAILABLE", 8), ("PAYING", 9)]
