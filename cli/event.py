@@ -20,6 +20,7 @@ from core.settings import Settings
 from core.venue.event import Event, Orphans, SaleStatus
 from core.venue.event_time import check_zone, read_time
 from core.venue.new_event import NewEvent, check_new_event
+from core.venue.phase import PREQUEUE_SECONDS
 from core.venue.plan_import import load_plan
 
 if TYPE_CHECKING:
@@ -55,6 +56,12 @@ def create(
     opens_at: Annotated[str, typer.Option(help="When the sale opens by itself, ISO 8601.", metavar="TIME")] = "",
     closes_at: Annotated[str, typer.Option(help="When the sale ends by itself, ISO 8601.", metavar="TIME")] = "",
     starts_at: Annotated[str, typer.Option(help="When the performance starts, ISO 8601.", metavar="TIME")] = "",
+    prequeue_seconds: Annotated[
+        int,
+        typer.Option(
+            min=0, help="How long before --opens-at people may gather; their order is drawn then. 0: nobody gathers."
+        ),
+    ] = PREQUEUE_SECONDS,
     time_zone: Annotated[
         str, typer.Option(help="Zone of the event, and of times without an offset (ONSALE_TIME_ZONE).", metavar="ZONE")
     ] = "",
@@ -93,6 +100,7 @@ def create(
         max_seats=settings.max_seats if max_seats is None else max_seats,
         orphans=orphans,
         focus=_place(focus),
+        prequeue_seconds=prequeue_seconds,
     )
     document = read_plan(plan)
     try:
@@ -127,6 +135,9 @@ def update(
     focus: Annotated[
         str | None, typer.Option(help="What everybody looks at; `none`: what the plan says.", metavar="X,Y")
     ] = None,
+    prequeue_seconds: Annotated[
+        int | None, typer.Option(min=0, help="How long before the opening people may gather; 0: nobody gathers.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Change what is named of an event; servers notice within a second. A new zone moves no time, only its reading."""
@@ -137,6 +148,7 @@ def update(
         "hold_seconds": hold_seconds,
         "max_seats": max_seats,
         "orphans": orphans,
+        "prequeue_seconds": prequeue_seconds,
     }
     changes: dict[str, Any] = {key: value for key, value in plain.items() if value is not None}
     if focus is not None:
@@ -202,6 +214,7 @@ def show(slug: Slug, as_json: AsJson = False) -> None:
     for label, value in (
         ("state", _state(event)),
         ("opens", moment("en", event.opens_at, event.time_zone) if event.opens_at else "by hand"),
+        ("gather", _gathering(event)),
         ("closes", moment("en", event.closes_at, event.time_zone) if event.closes_at else "by hand"),
         ("starts", moment("en", event.starts_at, event.time_zone) if event.starts_at else "not said"),
         ("zone", event.time_zone),
@@ -250,6 +263,12 @@ def _time(text: str, option: str, zone: str) -> datetime | None:
         raise typer.BadParameter(str(error), param_hint=option) from None
 
 
+def _gathering(event: Event) -> str:
+    if event.opens_at is None or event.prequeue_seconds == 0:
+        return "nobody: there is no draw"
+    return f"{event.prequeue_seconds} s before it opens; then their order is drawn"
+
+
 def _state(event: Event) -> str:
     """Before, open or closed at this moment."""
     state = event.sale_state(SystemClock().now()).value
@@ -272,6 +291,7 @@ def _as_dict(event: Event) -> dict[str, Any]:
         "active_limit": event.active_limit,
         "hold_seconds": event.hold_seconds,
         "max_seats": event.max_seats,
+        "prequeue_seconds": event.prequeue_seconds,
         "orphans": event.orphans.value,
         "focus": event.focus,
         "seats": event.seat_count,

@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from cli import crowd, diagnose, event, keys, messages, migrate, plan, reconcile, replay, rush, serve, worker
+from cli import crowd, diagnose, draw, event, keys, messages, migrate, plan, reconcile, replay, rush, serve, worker
 from core.errors import OnsaleError, StartupError
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(event.app, name="event")
+app.add_typer(draw.app, name="draw")
 app.add_typer(plan.app, name="plan")
 app.add_typer(messages.app, name="messages")
 app.add_typer(keys.app, name="keys")

@@ -37,3 +37,8 @@ def iso(moment: datetime) -> str:
 def from_millis(milliseconds: int | float) -> datetime:
     """A Redis time (milliseconds since 1970) as an aware datetime."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def to_millis(moment: datetime) -> int:
+    """An aware datetime as a Redis time: milliseconds since 1970."""
+    return round(moment.timestamp() * 1000)

@@ -27,6 +27,21 @@ def waiting_spent(slug: str) -> str:
     return f"ticket:waiting:spent:{{{slug}}}"
 
 
+def draw(slug: str) -> str:
+    """hash: opening, draw_at (milliseconds), state (gathering, frozen, drawn), base, reserved: the draw under way."""
+    return f"ticket:draw:{{{slug}}}"
+
+
+def entries(slug: str) -> str:
+    """hash visitor -> `receipt|salt`: who gathers before the opening."""
+    return f"ticket:entries:{{{slug}}}"
+
+
+def entry_beats(slug: str) -> str:
+    """zset visitor -> last beat, milliseconds, of who gathers."""
+    return f"ticket:entries:beats:{{{slug}}}"
+
+
 def queue_version(slug: str) -> str:
     """string: grows by one with each departure from, or return into, the middle of the queue."""
     return f"ticket:waiting:version:{{{slug}}}"
@@ -179,4 +194,7 @@ def event_keys(slug: str) -> tuple[str, ...]:
         board_version(slug),
         fence(slug),
         history(slug),
+        draw(slug),
+        entries(slug),
+        entry_beats(slug),
     )

@@ -65,7 +65,11 @@ from core.upkeep.redis_watch_redis import RedisWatch
 from core.upkeep.seat_rows_postgres import SeatRows
 from core.upkeep.sweeping import Sweeping
 from core.venue.event_store_postgres import EventStore
+from core.waiting_room.drawing import Announcer, Drawing
+from core.waiting_room.draws_postgres import Draws
+from core.waiting_room.entries_redis import Entries
 from core.waiting_room.queue_redis import WaitingRoom
+from core.waiting_room.scripts_redis import QueueScripts
 
 log = structlog.get_logger(__name__)
 
@@ -85,6 +89,9 @@ class Runtime:
     run: ScriptRunner
     events: EventStore
     waiting_room: WaitingRoom
+    draws: Draws
+    announcer: Announcer
+    drawing: Drawing
     seats: Seats
     halls: Halls
     payments: Payments
@@ -133,6 +140,15 @@ class Runtime:
                 run=sweeping.run,
                 limit=10.0,
                 needs=frozenset({"redis"}),
+                vital=True,
+            ),
+            # A draw that stands still keeps everybody out.
+            Job(
+                "draw",
+                every=settings.sweep_seconds,
+                run=self.drawing.run,
+                limit=60.0,
+                needs=frozenset({"redis", "database"}),
                 vital=True,
             ),
             Job(
@@ -232,7 +248,14 @@ async def open_runtime(
             halls=halls,
         )
         rows = SeatRows(database=database, replica=replica)
-        waiting_room = WaitingRoom(run=run, boards=boards, settings=settings, secret=secret, clock=clock)
+        queue_scripts = QueueScripts(run=run, settings=settings, clock=clock)
+        draws = Draws(database)
+        announcer = Announcer(draws=draws, events=events, beacon=None)
+        waiting_room = WaitingRoom(
+            scripts=queue_scripts, boards=boards, settings=settings, secret=secret, clock=clock, openings=announcer
+        )
+        entries = Entries(redis=redis, scripts=queue_scripts, grace_seconds=settings.waiting_grace_seconds, clock=clock)
+        drawing = Drawing(events=events, draws=draws, entries=entries, announcer=announcer, beacon=None, clock=clock)
         mailer = open_mailer(settings)
         stack.push_async_callback(mailer.close)
         pipeline = EventPipeline(
@@ -317,6 +340,9 @@ async def open_runtime(
             halls=halls,
             payments=payments,
             waiting_room=waiting_room,
+            draws=draws,
+            announcer=announcer,
+            drawing=drawing,
             checkout=checkout,
             event_refunds=EventRefunds(database, checkout, process),
             reconcile=reconcile,

@@ -15,13 +15,15 @@ from datetime import datetime
 from typing import Protocol
 
 from core.seats.board import SeatState
-from core.waiting_room.place import PlaceState
+from core.waiting_room.place import Entry, PlaceState
 from realtime.pacing import ToldPlace
 from realtime.wire import ExpiredReason
 
 
 class Tab(Protocol):
     """One open channel of the visitor, as far as news go. Nothing here waits."""
+
+    def told_entered(self) -> None: ...
 
     def told_waiting(self) -> None: ...
 
@@ -33,9 +35,20 @@ class Tab(Protocol):
 
 
 class Attendance:
-    """`state` None: neither waiting nor active. `version`: the queue's version at which that was so."""
+    """`state` None: neither entered, nor waiting, nor active. `version`: the queue's version at which that was so."""
 
-    __slots__ = ("number", "revision", "state", "tabs", "told_basket", "told_place", "until", "version", "visitor")
+    __slots__ = (
+        "entry",
+        "number",
+        "revision",
+        "state",
+        "tabs",
+        "told_basket",
+        "told_place",
+        "until",
+        "version",
+        "visitor",
+    )
 
     def __init__(self, visitor: str) -> None:
         self.visitor = visitor
@@ -43,6 +56,8 @@ class Attendance:
         self.state: PlaceState | None = None
         self.number = 0
         self.until: datetime | None = None
+        #: While the state is ENTERED.
+        self.entry: Entry | None = None
         self.version = -1
         self.revision = 0
         #: What the tabs were told last.
@@ -55,12 +70,25 @@ class Attendance:
         told = self.told_basket
         return told is not None and all((state == SeatState.HELD) == (ordinal in told) for ordinal, state in changes)
 
-    def waits(self, number: int, version: int) -> bool:
-        """True when that is news, and the tabs were told."""
-        news = self.state is not PlaceState.WAITING or self.number != number
-        self.state, self.number, self.until, self.version = PlaceState.WAITING, number, None, version
+    def enters(self, entry: Entry, version: int) -> bool:
+        """True when that is news, and the tabs were told. That others enter as well is no news of this visitor."""
+        known = self.entry
+        news = known is None or (known.receipt, known.draw_at) != (entry.receipt, entry.draw_at)
+        self.state, self.number, self.until, self.version = PlaceState.ENTERED, 0, None, version
+        self.entry = entry
         self.revision += 1
         if news:
+            for tab in self.tabs:
+                tab.told_entered()
+        return news
+
+    def waits(self, number: int, version: int, *, tell: bool = True) -> bool:
+        """True when that is news, and the tabs were told; with `tell` False that is left to the caller."""
+        news = self.state is not PlaceState.WAITING or self.number != number
+        self.state, self.number, self.until, self.version = PlaceState.WAITING, number, None, version
+        self.entry = None
+        self.revision += 1
+        if news and tell:
             for tab in self.tabs:
                 tab.told_waiting()
         return news
@@ -69,6 +97,7 @@ class Attendance:
         """True when that is news, and the tabs were told."""
         news = self.state is not PlaceState.ACTIVE or self.until != until
         self.state, self.number, self.until, self.version = PlaceState.ACTIVE, number, until, version
+        self.entry = None
         self.told_place = None
         self.revision += 1
         if news:
@@ -79,7 +108,7 @@ class Attendance:
     def expired(self, reason: ExpiredReason, version: int) -> bool:
         """True when that is news, and the tabs were told."""
         news = self.state is not None
-        self.state, self.number, self.until = None, 0, None
+        self.state, self.number, self.until, self.entry = None, 0, None, None
         self.told_basket = None
         self.version = max(self.version, version)
         self.told_place = None

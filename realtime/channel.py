@@ -81,6 +81,11 @@ class Channel:
 
     # News of the visitor.
 
+    def told_entered(self) -> None:
+        if self._open:
+            self._live.seat_feed.unwatch(self._connection)
+            self._send_entered()
+
     def told_waiting(self) -> None:
         if self._open:
             self._live.seat_feed.unwatch(self._connection)
@@ -113,7 +118,7 @@ class Channel:
             return False
         state = self._attendance.state
         settings = self._settings
-        waits = state is PlaceState.WAITING
+        waits = state in (PlaceState.WAITING, PlaceState.ENTERED)
         self._open = True
         self._send(
             "welcome",
@@ -127,7 +132,7 @@ class Channel:
         self.told(self._live.sale_message())
         self._alive()
         if waits:
-            self._send_place()
+            self._send_state()
             return True
         if state is PlaceState.ACTIVE:
             self._send_admitted()
@@ -171,8 +176,8 @@ class Channel:
         match command:
             case wire.Beat():
                 self._send("beat", now=self._clock.now())
-            case wire.Join(ticket=ticket):
-                if not await self._learn(self._waiting_room.join(event, visitor, ticket)):
+            case wire.Join(ticket=ticket, nonce=nonce):
+                if not await self._learn(self._waiting_room.join(event, visitor, ticket, nonce)):
                     self._send_state()
             case wire.HoldSeats(seats=seats, id=id_):
                 self._answer(await self._seats.hold(event, visitor, seats), id_)
@@ -222,11 +227,25 @@ class Channel:
         self.told(wire.encode(kind, **fields))
 
     def _send_state(self) -> None:
-        """The answer to a `join` that changed nothing."""
-        if self._attendance.state is PlaceState.WAITING:
+        """Where the visitor stands, whether it is news or not."""
+        if self._attendance.state is PlaceState.ENTERED:
+            self._send_entered()
+        elif self._attendance.state is PlaceState.WAITING:
             self._send_place()
         elif self._attendance.state is PlaceState.ACTIVE:
             self._send_admitted()
+
+    def _send_entered(self) -> None:
+        entry = self._attendance.entry
+        if entry is not None:
+            self._send(
+                "entered",
+                receipt=entry.receipt,
+                salt=entry.salt,
+                entered=max(entry.entered, self._live.queue_feed.entered or 0),
+                draw_at=entry.draw_at,
+                ticket=self._waiting_room.entry_ticket(self._event, self._attendance.visitor, entry),
+            )
 
     def _send_place(self) -> None:
         if message := self._live.place_pushes.message(self._attendance, ticket=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 from typing import Any, Final
 
 import orjson
@@ -35,6 +36,8 @@ log = structlog.get_logger(__name__)
 #: How soon a changed sale (opened, paused, another limit) is noticed that nobody told of: a time that came, a message
 #: that was lost, the command line.
 _LOOK_SECONDS: Final = 2.0
+#: Pause between two tellings of how many have entered: each goes to everybody.
+_COUNT_SECONDS: Final = 4.0
 #: Tabs told before other work of the process gets a turn.
 _TURN: Final = 500
 
@@ -92,6 +95,9 @@ class LiveEvent:
         }
         self._services: list[Service] = []
         self._changed = asyncio.Event()
+        #: How many gather, as it was told last.
+        self._shown_entered: int | None = None
+        self._counted_at = 0.0
         self._told_sale = self.sale_message()
 
     def open(self) -> None:
@@ -147,13 +153,16 @@ class LiveEvent:
 
     def sale_message(self) -> bytes:
         """The `sale` message now."""
-        event = self.event
+        event, now = self.event, self._clock.now()
+        to_come = event.next_opening(now)
         return wire.encode(
             "sale",
-            status=event.sale_state(self._clock.now()),
+            status=event.sale_state(now),
             paused=event.paused,
-            opens_at=event.opens_at,
+            opens_at=to_come.opens_at if to_come else event.opens_at,
             closes_at=event.closes_at,
+            gathers_at=to_come.gathers_at if to_come else None,
+            entered=self._shown_entered,
         )
 
     def _sale_changed(self) -> None:
@@ -164,20 +173,36 @@ class LiveEvent:
     async def _look(self) -> None:
         while not cancelled():
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_LOOK_SECONDS):
+                async with asyncio.timeout(self._until_next_look()):
                     await self._changed.wait()
             self._changed.clear()
             try:
                 self.event = await self._events.get(self.event.slug)
             except OnsaleError as error:
                 log.warning("event not looked up", slug=self.event.slug, code=error.code)
+            self._count_entered()
             message = self.sale_message()
             if message != self._told_sale:
                 await self._tell_everybody(message)
                 self._told_sale = message
 
+    def _until_next_look(self) -> float:
+        """Seconds; the moment at which the clock changes the sale is told then, and not at some look after it."""
+        now = self._clock.now()
+        change = self.event.next_change(now)
+        return _LOOK_SECONDS if change is None else min(_LOOK_SECONDS, max(0.0, (change - now).total_seconds()) + 0.005)
+
+    def _count_entered(self) -> None:
+        """The number gathered is told now and then: with the sale, in one message for everybody."""
+        entered, now = self.queue_feed.entered, self._clock.monotonic()
+        if (entered is None) != (self._shown_entered is None) or now - self._counted_at >= _COUNT_SECONDS:
+            self._shown_entered, self._counted_at = entered, now
+
     async def _tell_everybody(self, message: bytes) -> None:
-        for told, attendance in enumerate(self._attendances):
+        # At an opening who is told first joins first: in no order that anybody could choose.
+        everybody = list(self._attendances)
+        random.shuffle(everybody)
+        for told, attendance in enumerate(everybody):
             if told % _TURN == 0:
                 await asyncio.sleep(0)
             attendance.tell(message)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Iterable
 from typing import Any, Final
@@ -18,6 +19,10 @@ from realtime.pacing import Pacing, ToldPlace, worth_telling
 from realtime.places import Entry, Places
 
 _TICK_SECONDS: Final = 0.25
+#: Within so long everybody who was drawn knows the place (F1).
+SPREAD_SECONDS: Final = 2.0
+#: Messages before other work of the process gets a turn.
+_TURN: Final = 200
 #: `queue` messages a second to all who are not near the head together: about 3% of a core.
 _BUDGET_A_SECOND: Final = 2_000
 #: How often the waits of visitors whose place does not move are looked at.
@@ -44,6 +49,8 @@ class PlacePushes:
         self._session_seconds = session_seconds
         self._tick_seconds = tick_seconds
         self._pacing = Pacing()
+        self._first: dict[str, None] = {}
+        self._first_at_once = 0
         self.waiting = 0
         self.pace: float | None = None
 
@@ -61,8 +68,13 @@ class PlacePushes:
             "queue", number=entry.number, ahead=place.ahead, waiting=place.waiting, eta=place.eta, **fields
         )
 
+    def spread(self, visitor: str) -> None:
+        """The visitor's first place after a draw: told within `SPREAD_SECONDS`, with those of everybody else."""
+        self._first[visitor] = None
+
     def forget(self, visitor: str) -> None:
         """The visitor waits no more."""
+        self._first.pop(visitor, None)
         self._places.forget(visitor)
         self._pacing.forget(visitor)
 
@@ -75,12 +87,32 @@ class PlacePushes:
                 looked_at_waits = time.monotonic()
                 self._mark(self._places.entries())
             self._mark(self._places.changed())
+            await self._send_first()
             self._send_due(int(_BUDGET_A_SECOND * self._tick_seconds))
+
+    async def _send_first(self) -> None:
+        """A share of the drawn places, in the order of asking: nobody's rank decides who knows first."""
+        if not self._first:
+            self._first_at_once = 0
+            return
+        ticks = max(1, int(SPREAD_SECONDS / self._tick_seconds) - 1)
+        self._first_at_once = max(self._first_at_once, math.ceil(len(self._first) / ticks))
+        for sent, visitor in enumerate(list(self._first)[: self._first_at_once], 1):
+            self._first.pop(visitor, None)
+            attendance = self._attendances.get(visitor)
+            if attendance is not None:
+                for tab in attendance.tabs:
+                    tab.told_waiting()
+                metrics.PLACES_SENT.inc(len(attendance.tabs))
+            if sent % _TURN == 0:
+                await asyncio.sleep(0)
 
     def _mark(self, entries: Iterable[Entry]) -> None:
         event = self._event()
         for entry in entries:
             attendance = self._attendances.get(entry.visitor)
+            if entry.visitor in self._first:
+                continue
             if attendance is not None and worth_telling(attendance.told_place, self._place(event, entry)):
                 self._pacing.mark(entry.visitor, entry.ahead)
 

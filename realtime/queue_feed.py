@@ -39,10 +39,12 @@ Told = dict[str, Any]
 
 
 class Standing(NamedTuple):
-    """Of the visitors of this process: the places of those who wait, at `version` or later, and who is out."""
+    """Of the visitors of this process: the places of those who wait, at `version` or later, who has entered, and who
+    is out."""
 
     version: int
     bases: dict[str, Base]
+    entered: set[str]
     gone: set[str]
 
 
@@ -73,6 +75,10 @@ class QueueFeed:
         self._sale_changed = sale_changed
         self._slug = event().slug
         self._fetched_at = 0.0
+        #: The last draw that was told.
+        self._drawn = 0
+        #: How many have entered; None while nobody gathers.
+        self.entered: int | None = None
         self._doubts = LookUps("places", self._look_up)
         self.resync: Resync[Standing, Told] = Resync(
             "queue", self._slug, self, most_held=MOST_HELD, audit_seconds=audit_seconds
@@ -136,19 +142,21 @@ class QueueFeed:
         visitors = self._attendances.visitors()
         versions: list[int] = []
         bases: dict[str, Base] = {}
+        entered: set[str] = set()
         for chunk in _chunks(visitors) or [[]]:
-            version, standing = await self._waiting_room.places(self._event(), chunk)
+            version, waiting, inside = await self._waiting_room.places(self._event(), chunk)
             versions.append(version)
-            bases.update({visitor: Base(*place, version) for visitor, place in standing.items()})
+            bases.update({visitor: Base(*place, version) for visitor, place in waiting.items()})
+            entered |= inside
         gone: set[str] = set()
         # Their channels are open, so asking is a beat as well.
-        for chunk in _chunks([visitor for visitor in visitors if visitor not in bases]):
+        for chunk in _chunks([visitor for visitor in visitors if visitor not in bases and visitor not in entered]):
             gone |= await self._waiting_room.beat(self._event(), chunk)
-        return Standing(min(versions), bases, gone)
+        return Standing(min(versions), bases, entered, gone)
 
     def load(self, state: Standing) -> None:
         """Whom the state leaves in doubt (let in meanwhile, above all) is asked about singly."""
-        version, bases, gone = state
+        version, bases, entered, gone = state
         anew = version < self._places.version
         self._fetched_at = time.monotonic()
         self._places.reset(version, bases)
@@ -161,13 +169,25 @@ class QueueFeed:
                 attendance.expired(ExpiredReason.HEARTBEAT, version)
             elif base is not None and base.version > attendance.version:
                 if self._places.track(visitor, *base) is Tracked.TRACKED:
+                    # A drawn place: so many are told at once that it is spread.
+                    drawn = attendance.state is PlaceState.ENTERED
                     # With another number for who left and came back by another process.
-                    attendance.waits(base.number, base.version)
+                    attendance.waits(base.number, base.version, tell=not drawn)
+                    if drawn:
+                        self._pushes.spread(visitor)
+            elif visitor in entered:
+                if attendance.state is not PlaceState.ENTERED:
+                    self._doubts.doubt(visitor)
             elif base is None or attendance.state is not PlaceState.WAITING:
                 self._doubts.doubt(visitor)
 
     def take(self, message: Told) -> bool:
         version: int = message["v"]
+        drawn = message.get("drawn", 0)
+        if drawn > self._drawn:
+            # Everybody who had entered has a number now: they are asked for together, as after a gap.
+            self._drawn = drawn
+            return False
         heard = self._places.hear(version, message.get("left", ()), message.get("returned", ()))
         if heard is Heard.GAP:
             return False
@@ -175,6 +195,7 @@ class QueueFeed:
             self.resync.begin("anew")
         self._pushes.waiting = message.get("waiting", self._pushes.waiting)
         self._pushes.pace = message.get("pace", self._pushes.pace)
+        self.entered = message.get("entered")
         if message.get("sale"):
             self._sale_changed()
         for visitor, number, until_ms in message.get("admitted", ()):
@@ -193,8 +214,7 @@ class QueueFeed:
         return []
 
     async def current(self) -> tuple[int, ...]:
-        version, _ = await self._waiting_room.places(self._event(), [])
-        return (version,)
+        return ((await self._waiting_room.places(self._event(), [])).version,)
 
     @property
     def head(self) -> tuple[int, ...]:
@@ -208,6 +228,10 @@ class QueueFeed:
             return self._out(attendance, ExpiredReason.HEARTBEAT, attendance.version)
         if place.version < attendance.version:
             return None
+        if place.entry is not None:
+            self._pushes.forget(attendance.visitor)
+            self.entered = place.entry.entered
+            return attendance.enters(place.entry, place.version)
         self._pushes.waiting = place.waiting
         if place.until is not None:  # the end of an active visitor's session
             self._pushes.forget(attendance.visitor)

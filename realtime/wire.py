@@ -4,7 +4,7 @@ JSON text frames with a `type`. Times are ISO 8601 in UTC; seats are ordinals; m
 described for other implementers in `docs/asyncapi.yaml`; a test keeps the two in step.
 
 Browser -> server
-    join {ticket?}           take a place, or the same place again
+    join {ticket?, nonce?}   take a place, or the same place again; before the opening: an entry for the draw
     beat                     a sign of life; answered `beat`
     hold {id, seats}         hold these seats as well, all or nothing; answered `held` or `refused` with the same id
     best {id, count, category?, zone?, accessible?}
@@ -15,10 +15,14 @@ Browser -> server
     leave                    give up the place and the seats
 
 Server -> browser
-    welcome {event, visitor, state, now, beat_seconds, grace_seconds}        state: none, waiting, active
+    welcome {event, visitor, state, now, beat_seconds, grace_seconds}        state: none, entered,
+                                                                             waiting, active
     beat {now}                                                               the answer to each `beat`
-    sale {status, paused, opens_at, closes_at}                               status: before, open, closed; comes
-                                                                             after welcome and at each change
+    sale {status, paused, opens_at, closes_at, gathers_at, entered}
+                                                                             status: before, open, closed; comes
+                                                                             after welcome and at each change, those
+                                                                             of the clock too; entered: how many
+    entered {receipt, salt, entered, draw_at, ticket}                        who gathers; after the draw: `queue`
     queue {number, ahead, waiting, eta, ticket?}                             eta in seconds or null
     admitted {until, number, warning_seconds}
     board {epoch, version, states}                                           states: base64, one byte a seat
@@ -82,6 +86,7 @@ class _Message(BaseModel):
 class Join(_Message):
     type: Literal["join"]
     ticket: str | None = Field(default=None, max_length=1024)
+    nonce: str | None = Field(default=None, pattern=r"^[0-9a-f]{32}$")
 
 
 class Beat(_Message):

@@ -26,6 +26,8 @@ class Tab:
         self.board = BoardCopy()
         self.attendance = live.attend(visitor, self)
 
+    def told_entered(self) -> None: ...
+
     def told_waiting(self) -> None:
         self.told(self.live.place_pushes.message(self.attendance, ticket=False) or b"{}")
 

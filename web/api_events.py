@@ -36,6 +36,7 @@ def summary(event: Event, now: datetime) -> EventSummary:
 
 
 def details(event: Event, plan: SeatPlan, settings: Settings, now: datetime) -> EventDetails:
+    to_come = event.next_opening(now)
     return EventDetails(
         **summary(event, now).model_dump(),
         now=now,
@@ -43,6 +44,9 @@ def details(event: Event, plan: SeatPlan, settings: Settings, now: datetime) -> 
         hold_seconds=event.hold_seconds,
         hold_extensions=settings.hold_extensions,
         max_seats=event.max_seats,
+        prequeue_seconds=event.prequeue_seconds,
+        gathers_at=to_come.gathers_at if to_come else None,
+        draw="announced" if to_come or event.opening else "drawn" if event.has_drawn else "none",
         session_seconds=settings.session_seconds,
         session_warning_seconds=settings.session_warning_seconds,
         beat_seconds=settings.beat_seconds,

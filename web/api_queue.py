@@ -7,28 +7,41 @@ from starlette.responses import Response
 from core.errors import EventNotFound, NotInQueue, SaleClosed, SaleNotOpen
 from core.runtime import Runtime
 from core.venue.event import Event
-from core.waiting_room.place import Place
+from core.waiting_room.place import Place, PlaceState
 from web.endpoint import Call, Caller, Endpoint, answer, nothing
-from web.schemas import JoinQueue, QueuePlace
+from web.schemas import JoinQueue, QueueAnswer, QueueEntry, QueuePlace
 
 
 def _answer(runtime: Runtime, event: Event, visitor: str, place: Place) -> Response:
+    ticket = runtime.waiting_room.ticket_of(event, visitor, place)
+    if place.entry is not None:
+        entry = place.entry
+        return answer(
+            QueueEntry(
+                state="entered",
+                receipt=entry.receipt,
+                salt=entry.salt,
+                entered=entry.entered,
+                draw_at=entry.draw_at,
+                ticket=ticket,
+            )
+        )
     return answer(
         QueuePlace(
-            state=place.state.value,
+            state="active" if place.state is PlaceState.ACTIVE else "waiting",
             number=place.number,
             ahead=place.ahead,
             waiting=place.waiting,
             eta_seconds=place.eta_seconds,
             until=place.until,
-            ticket=runtime.waiting_room.ticket(event, visitor, place.number),
+            ticket=ticket,
         )
     )
 
 
 async def join(call: Call[JoinQueue]) -> Response:
     event = await call.event()
-    place = await call.runtime.waiting_room.join(event, call.visitor, call.body.ticket)
+    place = await call.runtime.waiting_room.join(event, call.visitor, call.body.ticket, call.body.nonce)
     return _answer(call.runtime, event, call.visitor, place)
 
 
@@ -66,7 +79,7 @@ ENDPOINTS = (
         join,
         "Take a place in the queue, or the same place again",
         "waiting room",
-        answer=QueuePlace,
+        answer=QueueAnswer,
         body=JoinQueue,
         body_required=False,
         caller=Caller.VISITOR,
@@ -78,7 +91,7 @@ ENDPOINTS = (
         get_place,
         "My place; asking changes nothing",
         "waiting room",
-        answer=QueuePlace,
+        answer=QueueAnswer,
         caller=Caller.VISITOR,
         refusals=(EventNotFound, NotInQueue),
     ),
@@ -98,7 +111,7 @@ ENDPOINTS = (
         beat,
         "A sign of life",
         "waiting room",
-        answer=QueuePlace,
+        answer=QueueAnswer,
         caller=Caller.VISITOR,
         refusals=(EventNotFound, NotInQueue),
     ),

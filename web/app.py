@@ -17,6 +17,7 @@ from core.process.once import Once
 from core.runtime import Runtime
 from realtime.live import Live
 from web import (
+    api_draw,
     api_events,
     api_holds,
     api_meta,
@@ -48,6 +49,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *api_visitors.ENDPOINTS,
     *api_events.ENDPOINTS,
     *api_queue.ENDPOINTS,
+    *api_draw.ENDPOINTS,
     *api_holds.ENDPOINTS,
     *api_reservations.ENDPOINTS,
     *api_operator.ENDPOINTS,

@@ -66,6 +66,7 @@ class Pages:
         pages: dict[str, Page] = {
             "/": self.events,
             "/events/{slug}": self.sale,
+            "/events/{slug}/draw": self.draw,
             "/reservations/{id}": self.reservation,
             "/reservations/{id}/ticket": self.ticket,
         }
@@ -91,6 +92,11 @@ class Pages:
             sale_state=event.sale_state(parts.runtime.clock.now()),
             providers=self._providers,
         )
+
+    async def draw(self, request: Request, parts: AppState, visitor: str) -> Response:
+        event = await event_of(parts.runtime.events, request.path_params["slug"])
+        request.scope["state"]["slug"] = event.slug
+        return self.page(request, "draw.html", event=event)
 
     async def reservation(self, request: Request, parts: AppState, visitor: str) -> Response:
         event, reservation, seats = await self._bought(request, parts, visitor)

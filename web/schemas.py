@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from email_validator import EmailNotValidError, validate_email
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, RootModel, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from core.clock import iso
@@ -54,6 +54,11 @@ class Asked(BaseModel):
 class JoinQueue(Asked):
     ticket: str | None = Field(
         None, max_length=1024, pattern=r"^[!-~]*$", description="the ticket of an earlier answer: keeps the place"
+    )
+    nonce: str | None = Field(
+        None,
+        pattern=r"^[0-9a-f]{32}$",
+        description="the browser's 16 random bytes in its receipt for the draw; without them the server makes some",
     )
 
 
@@ -166,6 +171,9 @@ class EventDetails(EventSummary):
     hold_seconds: int
     hold_extensions: int = Field(description="how often the time of held seats can be extended")
     max_seats: int
+    prequeue_seconds: int = Field(description="how long before an opening people may gather; 0: nobody does")
+    gathers_at: UtcTime | None = Field(description="when the pre-queue of the next opening opens; null: there is none")
+    draw: Literal["none", "announced", "drawn"] = Field(description="of the next opening, else of the last: `./draw`")
     session_seconds: float = Field(description="how long an active visitor may stay")
     session_warning_seconds: float
     beat_seconds: float = Field(description="pause between two heartbeats")
@@ -223,6 +231,37 @@ class QueuePlace(ResponseBody):
     eta_seconds: int | None = Field(description="expected wait; null when nothing is known")
     until: UtcTime | None = Field(description="end of the session of an active visitor")
     ticket: str = Field(description="signed: gives the place back to a browser that lost it")
+
+
+class QueueEntry(ResponseBody):
+    state: Literal["entered"]
+    receipt: str = Field(description="stands for this visitor in the draw: hex SHA-256 of nonce and salt")
+    salt: str = Field(description="the server's part of the receipt, 32 hexadecimal digits")
+    entered: int = Field(ge=0, description="how many gather")
+    draw_at: UtcTime = Field(description="when the order is drawn")
+    ticket: str = Field(description="signed: brings the same entry back, and after the draw its number")
+
+
+class QueueAnswer(RootModel[QueuePlace | QueueEntry]):
+    """A place in the queue, or an entry for the draw at the opening."""
+
+
+class DrawBeacon(ResponseBody):
+    source: str
+    round: int
+    value: str | None
+
+
+class DrawShown(ResponseBody):
+    phase: str | None
+    algorithm: str
+    state: Literal["none", "announced", "drawn"]
+    commitment: str | None = Field(description="hex SHA-256 of the seed, public before anybody enters")
+    beacon: DrawBeacon | None = Field(description="a public value from after the opening, when one is named")
+    draw_at: UtcTime | None
+    count: int | None = Field(None, description="how many were drawn")
+    root: str | None = Field(None, description="names the entries that were frozen at the opening")
+    seed: str | None = Field(None, description="hexadecimal; shown when every entry has its number")
 
 
 class HeldSeats(ResponseBody):

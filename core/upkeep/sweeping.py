@@ -88,8 +88,8 @@ class Sweeping:
     async def _sweep(self, event: Event) -> bool:
         """True when there is more to do."""
         state = event.sale_state(self._clock.now())
-        if state is SaleState.BEFORE:
-            return False
+        if state is SaleState.BEFORE and event.opening is None:
+            return False  # nobody waits, and nobody gathers
         closed = state is SaleState.CLOSED
         if not closed:
             self._finished.discard(event.id)

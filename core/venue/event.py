@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import ClassVar
 
 from core.clock import iso
 from core.errors import SaleClosed, SaleNotOpen
 from core.venue.fees import DEFAULT_FEES, FeeLine
+from core.venue.phase import GENERAL, Phase
 
 
 class SaleStatus(StrEnum):
@@ -33,6 +35,39 @@ class SaleState(StrEnum):
     BEFORE = "before"
     OPEN = "open"
     CLOSED = "closed"
+
+
+class DrawState(StrEnum):
+    """Where a draw is; `drawn` is shown only when every entry has its number."""
+
+    ANNOUNCED = "announced"
+    FROZEN = "frozen"
+    DRAWN = "drawn"
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """An opening whose draw is not over: people gather for it, or are being drawn.
+
+    `base` and `reserved`: the queue numbers after `base` that the drawn ones get; 0 until it is frozen.
+    """
+
+    #: Seconds after which every process, and Redis, has heard of a new opening.
+    KNOWN_AFTER: ClassVar[float] = 5.0
+    #: Seconds that those who had entered get to come back before they are drawn, when Redis was lost meanwhile.
+    PATIENCE: ClassVar[float] = 10.0
+
+    id: int
+    phase: str
+    state: DrawState
+    draw_at: datetime
+    created_at: datetime
+    base: int = 0
+    reserved: int = 0
+
+    def patience_ms(self, now: datetime) -> int:
+        """For a Redis that does not know of this opening: it was lost, unless the opening has just been announced."""
+        return round(self.PATIENCE * 1000) if (now - self.created_at).total_seconds() > self.KNOWN_AFTER else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +99,41 @@ class Event:
     orphans: Orphans = Orphans.ALLOW
     focus: tuple[float, float] | None = None
     fees: Sequence[FeeLine] = DEFAULT_FEES
+    prequeue_seconds: int = 0
+    phases: tuple[Phase, ...] = ()
+    opening: Opening | None = None
+    has_drawn: bool = False
+
+    @property
+    def openings(self) -> tuple[Phase, ...]:
+        """The phases, in the order of their opening; the one that a sale without named phases is."""
+        if self.phases or self.opens_at is None:
+            return self.phases
+        return (Phase(GENERAL, self.opens_at, None, self.prequeue_seconds),)
+
+    def gathering(self, now: datetime) -> Phase | None:
+        """The phase that people gather for now. A sale that was opened by hand is open: nobody needs to gather."""
+        if self.status is not SaleStatus.SCHEDULED or self.sale_state(now) is SaleState.CLOSED:
+            return None
+        return next((phase for phase in self.openings if phase.is_gathering(now)), None)
+
+    def next_opening(self, now: datetime) -> Phase | None:
+        """The next phase with a pre-queue that is still to open."""
+        if self.status is not SaleStatus.SCHEDULED or self.sale_state(now) is SaleState.CLOSED:
+            return None
+        to_come = (phase for phase in self.openings if phase.prequeue_seconds > 0 and now < phase.opens_at)
+        return min(to_come, key=lambda phase: phase.opens_at, default=None)
+
+    def next_change(self, now: datetime) -> datetime | None:
+        """When the clock next changes something that people are told: a pre-queue or a phase opens, the sale ends."""
+        moments = [moment for one in self.openings for moment in (one.gathers_at, one.opens_at, one.closes_at)]
+        return min((moment for moment in [*moments, self.closes_at] if moment and moment > now), default=None)
 
     def sale_state(self, now: datetime) -> SaleState:
         """OPEN by hand opens at once; SCHEDULED opens at `opens_at`, when it has one; either ends at `closes_at`."""
         if self.status is SaleStatus.CLOSED or (self.closes_at is not None and now >= self.closes_at):
             return SaleState.CLOSED
-        if self.status is SaleStatus.OPEN or (self.opens_at is not None and now >= self.opens_at):
+        if self.status is SaleStatus.OPEN or any(phase.is_open(now) for phase in self.openings):
             return SaleState.OPEN
         return SaleState.BEFORE
 
@@ -79,4 +143,12 @@ class Event:
         if state is SaleState.CLOSED:
             raise SaleClosed()
         if state is SaleState.BEFORE:
-            raise SaleNotOpen(opens_at=iso(self.opens_at) if self.opens_at else None)
+            to_come = min((phase for phase in self.openings if now < phase.opens_at), key=_opens_at, default=None)
+            raise SaleNotOpen(
+                opens_at=iso(to_come.opens_at) if to_come else None,
+                gathers_at=iso(to_come.gathers_at) if to_come and to_come.prequeue_seconds else None,
+            )
+
+
+def _opens_at(phase: Phase) -> datetime:
+    return phase.opens_at

@@ -7,6 +7,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -17,9 +18,10 @@ from core.clock import Clock
 from core.database import raw
 from core.errors import CurrencyNotTaken, EventExists, EventNotFound, InvalidRequest, StoreUnavailable
 from core.process.once import Once
-from core.venue.event import Event, Orphans, SaleStatus
+from core.venue.event import DrawState, Event, Opening, Orphans, SaleStatus
 from core.venue.fees import fee_table
 from core.venue.new_event import NewEvent, check_new_event, check_sale
+from core.venue.phase import Phase
 from core.venue.plan_body import digest, plan_body
 from core.venue.plan_document import parse_document
 from core.venue.plan_import import build_plan
@@ -37,7 +39,15 @@ _PATIENCE_SECONDS = 0.5
 
 _COLUMNS = (
     "id, slug, name, status, paused, opens_at, closes_at, starts_at, currency, prices, active_limit, hold_seconds, "
-    "max_seats, seat_count, plan_digest, fee_table, time_zone, orphans, focus"
+    "max_seats, seat_count, plan_digest, fee_table, time_zone, orphans, focus, prequeue_seconds, "
+    "(SELECT jsonb_agg(jsonb_build_object('name', name, 'opens_at', opens_at, 'closes_at', closes_at, "
+    "'prequeue_seconds', prequeue_seconds, 'code_group', code_group, 'quota', quota, 'max_seats', max_seats) "
+    "ORDER BY opens_at, name) FROM phases WHERE phases.event_id = events.id) AS phases, "
+    # The draw that is not over: it is read with the event, so that a join costs no call for it.
+    "(SELECT jsonb_build_object('id', id, 'phase', phase, 'state', state, 'draw_at', draw_at, 'base', base, "
+    "'reserved', reserved, 'created_at', created_at) FROM draws WHERE draws.event_id = events.id AND told_at IS NULL "
+    "ORDER BY draw_at, id LIMIT 1) AS opening, "
+    "EXISTS (SELECT FROM draws WHERE draws.event_id = events.id AND told_at IS NOT NULL) AS has_drawn"
 )
 _CHANGEABLE = frozenset(
     {
@@ -52,6 +62,7 @@ _CHANGEABLE = frozenset(
         "time_zone",
         "orphans",
         "focus",
+        "prequeue_seconds",
     }
 )
 
@@ -127,8 +138,9 @@ class EventStore:
             try:
                 row = await connection.fetchrow(
                     "INSERT INTO events (slug, name, status, opens_at, closes_at, starts_at, currency, prices, "  # noqa: S608
-                    "active_limit, hold_seconds, max_seats, seat_count, plan_digest, plan, time_zone, orphans, focus) "
-                    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) "
+                    "active_limit, hold_seconds, max_seats, seat_count, plan_digest, plan, time_zone, orphans, focus, "
+                    "prequeue_seconds) "
+                    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) "
                     f"RETURNING {_COLUMNS}",
                     new.slug,
                     new.name.strip(),
@@ -147,6 +159,7 @@ class EventStore:
                     new.time_zone,
                     new.orphans.value,
                     new.focus,
+                    new.prequeue_seconds,
                     timeout=60,
                 )
             except asyncpg.UniqueViolationError:
@@ -243,6 +256,7 @@ class EventStore:
                         "max_seats",
                         "time_zone",
                         "focus",
+                        "prequeue_seconds",
                     )
                 }
             )
@@ -294,4 +308,19 @@ def _event(row: asyncpg.Record | None) -> Event:
     values["fees"] = fee_table(values.pop("fee_table"))
     values["orphans"] = Orphans(values["orphans"])
     values["focus"] = tuple(values["focus"]) if values["focus"] is not None else None
+    values["phases"] = tuple(_phase(found) for found in values["phases"] or ())
+    values["opening"] = _opening(values["opening"]) if values["opening"] else None
     return Event(**values)
+
+
+def _phase(found: dict[str, Any]) -> Phase:
+    closes_at = found.pop("closes_at")
+    return Phase(
+        **found | {"opens_at": datetime.fromisoformat(found["opens_at"])},
+        closes_at=datetime.fromisoformat(closes_at) if closes_at else None,
+    )
+
+
+def _opening(found: dict[str, Any]) -> Opening:
+    times = {name: datetime.fromisoformat(found[name]) for name in ("draw_at", "created_at")}
+    return Opening(**found | times | {"state": DrawState(found["state"])})

@@ -13,6 +13,7 @@ from core.errors import InvalidRequest
 from core.venue.event import Orphans, SaleStatus
 from core.venue.event_name import what_is_wrong
 from core.venue.event_time import check_zone
+from core.venue.phase import MOST_PREQUEUE_SECONDS, PREQUEUE_SECONDS
 from core.venue.seat_plan import SeatPlan
 
 #: A slug is part of addresses and of Redis keys (inside a hash tag, so no braces).
@@ -44,6 +45,7 @@ class NewEvent:
     time_zone: str = "UTC"
     orphans: Orphans = Orphans.ALLOW
     focus: tuple[float, float] | None = None
+    prequeue_seconds: int = PREQUEUE_SECONDS
 
 
 def check_slug(slug: str) -> None:
@@ -72,6 +74,7 @@ def check_sale(
     max_seats: int,
     time_zone: str,
     focus: Sequence[float] | None = None,
+    prequeue_seconds: int = 0,
 ) -> None:
     """The rules for what may be changed later as well. Raises InvalidRequest."""
     if (wrong := what_is_wrong(name)) is not None:
@@ -92,6 +95,11 @@ def check_sale(
     for what, (value, most) in limits.items():
         if not 1 <= value <= most:
             raise _wrong(what, f"{what} must be between 1 and {most}, not {value}")
+    if not 0 <= prequeue_seconds <= MOST_PREQUEUE_SECONDS:
+        raise _wrong(
+            "prequeue_seconds",
+            f"prequeue_seconds must be between 0 (nobody gathers) and {MOST_PREQUEUE_SECONDS}, not {prequeue_seconds}",
+        )
 
 
 def check_prices(prices: Mapping[str, int], plan: SeatPlan, currency: str) -> None:
@@ -129,6 +137,7 @@ def check_new_event(new: NewEvent, plan: SeatPlan) -> None:
         max_seats=new.max_seats,
         time_zone=new.time_zone,
         focus=new.focus,
+        prequeue_seconds=new.prequeue_seconds,
     )
     check_prices(new.prices, plan, new.currency)
 

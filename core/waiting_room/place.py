@@ -5,18 +5,36 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class PlaceState(StrEnum):
+    ENTERED = "entered"
     WAITING = "waiting"
     ACTIVE = "active"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Who gathers for an opening: `receipt` stands for this visitor in the draw, `entered` is how many gather.
+
+    `drawing`: the opening has come, and the order is being made.
+    """
+
+    opening: int
+    receipt: str
+    salt: str
+    entered: int
+    draw_at: datetime
+    drawing: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
     """`ahead` visitors are before this one (0 when active) as of queue `version`; `waiting` and `active` are totals.
 
-    `until` is the end of an active visitor's session; `eta_seconds` an estimate, None when nothing is known.
+    `until` is the end of an active visitor's session; `eta_seconds` an estimate, None when nothing is known. `entry` is
+    there when the state is ENTERED; the figures are 0 then.
     """
 
     state: PlaceState
@@ -27,6 +45,15 @@ class Place:
     version: int
     until: datetime | None
     eta_seconds: int | None
+    entry: Entry | None = None
+
+
+class Standings(NamedTuple):
+    """Many visitors at one queue `version`: those who wait, as (number, visitors ahead), and those who have entered."""
+
+    version: int
+    waiting: dict[str, tuple[int, int]]
+    entered: set[str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,82 +7,143 @@ the queue, the active are never more than the limit, and asking for one's place 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from core import keys
-from core.clock import Clock, from_millis
-from core.process.lua_redis import Script, ScriptRunner
+from core.clock import Clock, from_millis, to_millis
 from core.seats.board_redis import BoardStore
 from core.settings import Settings
-from core.venue.event import Event, SaleState
+from core.venue.event import DrawState, Event, Opening, SaleState
+from core.venue.phase import Phase
+from core.waiting_room import draw
 from core.waiting_room.pace import eta_seconds
-from core.waiting_room.place import Place, PlaceState, SweepReport
-from core.waiting_room.ticket import Tickets
-
-_LUA = Path(__file__).parent / "lua"
-_SCRIPTS = {path.stem: Script(path) for path in _LUA.glob("*.lua") if path.stem != "queue"}
-
-#: Queue numbers of one epoch of the board: after a loss of Redis the numbers go on above the old ones.
-NUMBERS_OF_AN_EPOCH = 10_000_000
+from core.waiting_room.place import Entry, Place, PlaceState, Standings, SweepReport
+from core.waiting_room.scripts_redis import QueueScripts
+from core.waiting_room.ticket import Claim, Tickets
 
 #: Visitors and baskets that one sweep script handles, at most, of all kinds together: bounds how long Redis is kept
 #: from everybody else (measured: 10 us to let a visitor in, 45 us to end a session with four seats held).
 SWEEP_BATCH = 1_000
+# What `places.lua` says of who has entered.
+_ENTERED = -2
 # The pace is an average over this long.
 _PACE_MEMORY_MS = 60_000
 # A closed sale's keys are kept for a day: browsers still look at the board, payments under way still settle.
 _CLOSED_KEPT_MS = 24 * 3600 * 1000
 
 
+class Openings(Protocol):
+    """What the waiting room needs to know of draws (`draws_postgres.py`)."""
+
+    async def announced(self, event: Event, phase: Phase) -> Opening: ...
+
+    async def number(self, draw_id: int, receipt: str) -> int: ...
+
+
 class WaitingRoom:
     """Raises StoreUnavailable when Redis is away; nothing is half done then."""
 
-    def __init__(self, *, run: ScriptRunner, boards: BoardStore, settings: Settings, secret: str, clock: Clock) -> None:
-        self._run = run
+    def __init__(
+        self,
+        *,
+        scripts: QueueScripts,
+        boards: BoardStore,
+        settings: Settings,
+        secret: str,
+        clock: Clock,
+        openings: Openings,
+    ) -> None:
+        self._scripts = scripts
+        self._openings = openings
         self._boards = boards
         self._settings = settings
         self._tickets = Tickets(secret, settings.ticket_hours)
         self._clock = clock
 
-    async def join(self, event: Event, visitor: str, ticket: str | None = None) -> Place:
+    async def join(self, event: Event, visitor: str, ticket: str | None = None, nonce: str | None = None) -> Place:
         """A place at the tail; the same place for who has one; the ticket's place for who had one.
 
-        Lets the visitor in at once when nobody waits and there is room. Raises SaleNotOpen, SaleClosed.
+        Lets the visitor in at once when nobody waits and there is room. While people gather for an opening, and until
+        its order is made, an entry for the draw instead; `nonce` is the browser's part of its receipt (32 hexadecimal
+        digits). Raises SaleNotOpen, SaleClosed.
         """
-        event.require_open(self._clock.now())
-        claimed = self._tickets.read(ticket, event.slug, visitor) or 0
-        answer = await self._call("join", event, [visitor, claimed, NUMBERS_OF_AN_EPOCH])
+        claim = self._tickets.read(ticket, event.slug, visitor) or Claim()
+        opening = await self._opening(event)
+        if opening is None:
+            event.require_open(self._clock.now())
+            name = "join"
+            arguments: list[str | int] = [visitor, await self._number(claim)]
+        else:
+            name, arguments = "enter", [visitor, *await self._entry(opening, claim, nonce)]
+        answer = await self._scripts(name, event, arguments)
         if answer[0] == b"no_board":
             await self._boards.ensure(event)
-            answer = await self._call("join", event, [visitor, claimed, NUMBERS_OF_AN_EPOCH])
+            answer = await self._scripts(name, event, arguments)
         place = self._place(event, answer)
         assert place is not None, answer  # noqa: S101 - the script answers `none` for strangers only
         return place
 
-    async def place(self, event: Event, visitor: str) -> Place | None:
-        """None for who is neither waiting nor active. Changes nothing."""
-        return self._place(event, await self._call("place", event, [visitor]))
+    async def _opening(self, event: Event) -> Opening | None:
+        """The opening that a join is for; None when the sale is simply open, or not yet near its opening."""
+        now = self._clock.now()
+        phase = event.gathering(now)
+        if phase is not None and (event.opening is None or event.opening.phase != phase.name):
+            # The commitment is public before anybody enters.
+            return await self._openings.announced(event, phase)
+        opening = event.opening
+        if opening is None or (phase is None and now < opening.draw_at):
+            return None
+        return opening
 
-    async def places(self, event: Event, visitors: Sequence[str]) -> tuple[int, dict[str, tuple[int, int]]]:
-        """(queue version, visitor -> (number, visitors ahead)) of those who wait, in one call."""
-        version, *figures = await self._call("places", event, visitors)
-        standing = zip(visitors, figures[::2], figures[1::2], strict=True)
-        return int(version), {v: (int(float(number)), int(ahead)) for v, number, ahead in standing if int(ahead) >= 0}
+    async def _number(self, claim: Claim) -> int:
+        """The queue number that a ticket stands for; an entry's is the one that its draw gave it."""
+        if claim.receipt:
+            return await self._openings.number(claim.opening, claim.receipt)
+        return claim.number
+
+    async def _entry(self, opening: Opening, claim: Claim, nonce: str | None) -> list[str | int]:
+        own = claim.receipt != "" and claim.opening == opening.id
+        salt = claim.salt if own else draw.new_nonce()
+        receipt = claim.receipt if own else draw.receipt(nonce or draw.new_nonce(), salt)
+        drawn = opening.state is DrawState.DRAWN
+        return [
+            await self._number(claim) if drawn or not claim.receipt else 0,
+            opening.id,
+            to_millis(opening.draw_at),
+            opening.state.value,
+            opening.base,
+            opening.reserved,
+            f"{receipt}|{salt}",
+            int(own and not drawn),
+            opening.patience_ms(self._clock.now()),
+        ]
+
+    async def place(self, event: Event, visitor: str) -> Place | None:
+        """None for who is neither waiting nor active nor gathered. Changes nothing."""
+        return self._place(event, await self._scripts("place", event, [visitor]))
+
+    async def places(self, event: Event, visitors: Sequence[str]) -> Standings:
+        """Of those who wait, and of those who have entered and have no number yet, in one call."""
+        version, *figures = await self._scripts("places", event, visitors)
+        standing = list(zip(visitors, figures[::2], map(int, figures[1::2]), strict=True))
+        return Standings(
+            int(version),
+            {visitor: (int(float(number)), ahead) for visitor, number, ahead in standing if ahead >= 0},
+            {visitor for visitor, _, ahead in standing if ahead == _ENTERED},
+        )
 
     async def beat(self, event: Event, visitors: Sequence[str]) -> set[str]:
         """Notes a sign of life of each; returns those who are neither waiting nor active."""
         if not visitors:
             return set()
-        return {bytes(visitor).decode() for visitor in await self._call("beat", event, visitors)}
+        return {bytes(visitor).decode() for visitor in await self._scripts("beat", event, visitors)}
 
     async def leave(self, event: Event, visitor: str, reason: str = "left") -> bool:
         """Gives up the place or the session; holds are freed. False for who had neither."""
-        return bool(await self._call("leave", event, [visitor, reason]))
+        return bool(await self._scripts("leave", event, [visitor, reason]))
 
     async def tell_sale_changed(self, event: Event) -> None:
         """Every server process reads the event anew and tells its browsers, instead of at its next look."""
-        await self._call("sale", event, [])
+        await self._scripts("sale", event, [])
 
     async def sweep(self, event: Event, *, batches: int = 1_000) -> SweepReport:
         """Ends what is over and lets the head of the queue in; `batches` scripts of `SWEEP_BATCH` visitors at most."""
@@ -103,10 +164,10 @@ class WaitingRoom:
             int(event.sale_state(self._clock.now()) is SaleState.CLOSED),
             _CLOSED_KEPT_MS,
         ]
-        answer = await self._call("sweep", event, arguments)
+        answer = await self._scripts("sweep", event, arguments)
         if answer[0] == b"no_board":
             await self._boards.ensure(event)
-            answer = await self._call("sweep", event, arguments)
+            answer = await self._scripts("sweep", event, arguments)
         *done, waiting, active, stopped = (int(figure) for figure in answer)
         # Nothing done means that only those are left who must stay for now: another turn would change nothing.
         ended, silent, ghosts, lapsed, closed, admitted = done
@@ -114,34 +175,28 @@ class WaitingRoom:
             ended, silent, ghosts, lapsed, closed, admitted, waiting, active, more=stopped > 0 and any(done)
         )
 
+    def limit(self, event: Event) -> int:
+        """How many may be active now."""
+        return self._scripts.limit(event)
+
     def ticket(self, event: Event, visitor: str, number: int) -> str:
         return self._tickets.issue(event.slug, visitor, number)
 
-    def limit(self, event: Event) -> int:
-        """How many may be active now: none are let in while the sale is paused or not open."""
-        if event.paused or event.sale_state(self._clock.now()) is not SaleState.OPEN:
-            return 0
-        return event.active_limit
+    def entry_ticket(self, event: Event, visitor: str, entry: Entry) -> str:
+        return self._tickets.issue_entry(event.slug, visitor, entry.opening, entry.receipt, entry.salt)
 
-    async def _call(self, name: str, event: Event, arguments: Sequence[str | int]) -> Any:
-        slug = event.slug
-        return await self._run(
-            _SCRIPTS[name],
-            _keys(slug),
-            [
-                keys.seat_state_prefix(slug),
-                keys.seats_channel(slug),
-                keys.queue_channel(slug),
-                self.limit(event),
-                int(self._settings.session_seconds * 1000),
-                *arguments,
-            ],
-        )
+    def ticket_of(self, event: Event, visitor: str, place: Place) -> str:
+        """The ticket that brings this place, or this entry, back."""
+        if place.entry is not None:
+            return self.entry_ticket(event, visitor, place.entry)
+        return self._tickets.issue(event.slug, visitor, place.number)
 
     def _place(self, event: Event, answer: Sequence[Any]) -> Place | None:
         if answer[0] == b"none":
             return None
         state = PlaceState(bytes(answer[0]).decode())
+        if state is PlaceState.ENTERED:
+            return _entered(answer)
         number, ahead, waiting, active, version = (int(float(figure)) for figure in answer[1:6])
         pace = float(answer[7]) if answer[7] else None
         is_active = state is PlaceState.ACTIVE
@@ -158,22 +213,14 @@ class WaitingRoom:
         )
 
 
-def _keys(slug: str) -> list[str]:
-    """The order that `lua/queue.lua` names."""
-    return [
-        keys.waiting_queue(slug),
-        keys.waiting_beats(slug),
-        keys.waiting_number(slug),
-        keys.waiting_spent(slug),
-        keys.queue_version(slug),
-        keys.active_users(slug),
-        keys.active_until(slug),
-        keys.active_paying(slug),
-        keys.pace(slug),
-        keys.board(slug),
-        keys.board_version(slug),
-        keys.holds(slug),
-        keys.baskets(slug),
-        keys.basket_deadlines(slug),
-        keys.active_cap(slug),
-    ]
+def _entered(answer: Sequence[Any]) -> Place:
+    receipt, _, salt = bytes(answer[1]).decode().partition("|")
+    entry = Entry(
+        opening=int(answer[2]),
+        receipt=receipt,
+        salt=salt,
+        entered=int(answer[4]),
+        draw_at=from_millis(float(answer[3])),
+        drawing=answer[6] == b"frozen",
+    )
+    return Place(PlaceState.ENTERED, 0, 0, 0, 0, int(answer[5]), None, None, entry)

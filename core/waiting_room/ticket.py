@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from itsdangerous import BadData, URLSafeTimedSerializer
+
+from core.waiting_room import draw
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a ticket says: a number in the queue, or an entry for an opening (its draw's id, receipt and salt)."""
+
+    number: int = 0
+    opening: int = 0
+    receipt: str = ""
+    salt: str = ""
 
 
 class Tickets:
@@ -15,8 +29,12 @@ class Tickets:
     def issue(self, slug: str, visitor: str, number: int) -> str:
         return str(self._signer.dumps([slug, visitor, number]))
 
-    def read(self, token: str | None, slug: str, visitor: str) -> int | None:
-        """The number, or None for a ticket that is forged, old, or another's: its bearer joins at the tail."""
+    def issue_entry(self, slug: str, visitor: str, opening: int, receipt: str, salt: str) -> str:
+        """For who gathers: it brings the same entry back, and after the draw the number that it was given (F1)."""
+        return str(self._signer.dumps([slug, visitor, opening, receipt, salt]))
+
+    def read(self, token: str | None, slug: str, visitor: str) -> Claim | None:
+        """None for a ticket that is forged, old, or another's: its bearer joins at the tail."""
         if not token:
             return None
         try:
@@ -25,5 +43,9 @@ class Tickets:
             return None
         match claims:
             case [str(event), str(owner), int(number)] if event == slug and owner == visitor and number > 0:
-                return number
+                return Claim(number)
+            case [str(event), str(owner), int(opening), str(receipt), str(salt)] if (
+                event == slug and owner == visitor and draw.is_receipt(receipt) and draw.is_nonce(salt)
+            ):
+                return Claim(0, opening, receipt, salt)
         return None

@@ -82,12 +82,14 @@ export class EventApi {
   board = () => call("GET", `${this.base}/board`);
   /**
    * @param {string | null} ticket
-   * @returns {Sale.Answer<Api.QueuePlace>}
+   * @param {string | null} [nonce]
+   * @returns {Sale.Answer<Api.QueueAnswer>}
    */
-  join = (ticket) => call("POST", `${this.base}/queue`, { body: ticket ? { ticket } : {} });
-  /** @returns {Sale.Answer<Api.QueuePlace>} */
+  join = (ticket, nonce) =>
+    call("POST", `${this.base}/queue`, { body: { ...(ticket ? { ticket } : {}), ...(nonce ? { nonce } : {}) } });
+  /** @returns {Sale.Answer<Api.QueueAnswer>} */
   place = () => call("GET", `${this.base}/queue`);
-  /** @returns {Sale.Answer<Api.QueuePlace>} */
+  /** @returns {Sale.Answer<Api.QueueAnswer>} */
   beat = () => call("POST", `${this.base}/heartbeat`);
   leave = () => call("DELETE", `${this.base}/queue`);
   /**

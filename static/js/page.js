@@ -8,11 +8,13 @@ import { checkout } from "./views/checkout.js";
 import { hall as hallView, opening } from "./views/hall.js";
 import { broken, closed, loading, out, stopped } from "./views/notices.js";
 import { confirmed, failed, paying } from "./views/result.js";
+import { gathering } from "./views/gathering.js";
 import { before, joining, waiting } from "./views/waiting.js";
 
 const VIEWS = {
   loading,
   before,
+  gathering,
   joining,
   waiting,
   opening,
@@ -196,10 +198,12 @@ export class Page {
  * @param {Sale.State} state
  */
 function titleOf(view, state) {
-  const { basket, event, queue } = state;
+  const { basket, entry, event, queue } = state;
   switch (view) {
     case "before":
       return event?.opens_at ? clock(secondsLeft(state, Date.parse(event.opens_at))) : "";
+    case "gathering":
+      return entry ? clock(secondsLeft(state, entry.drawAt)) : "";
     case "waiting":
       return queue ? t("title.place", { place: number(queue.ahead + 1) }) : "";
     case "map":

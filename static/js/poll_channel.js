@@ -19,7 +19,7 @@ export class PollChannel {
     /** @type {Rules} */
     this.rules = RULES;
     this.welcomed = false;
-    /** @type {"none" | "waiting" | "active"} */
+    /** @type {"none" | "entered" | "waiting" | "active"} */
     this.state = "none";
     /** @type {string | null} */
     this.until = null; // the end of the turn, ISO 8601
@@ -83,7 +83,7 @@ export class PollChannel {
   async #obey(message) {
     switch (message.type) {
       case "join":
-        this.placed((await this.api.join(message.ticket ?? this.ticket)).body);
+        this.placed((await this.api.join(message.ticket ?? this.ticket, message.nonce)).body);
         break;
       case "beat":
         // The looks are beats, but the browser slows their timer down in a background tab.
@@ -159,7 +159,8 @@ export class PollChannel {
       state: place?.state ?? "none",
       now: new Date(now).toISOString(),
       beat_seconds: this.rules.beat_seconds,
-      grace_seconds: place?.state === "waiting" ? this.rules.waiting_grace_seconds : this.rules.active_grace_seconds,
+      grace_seconds:
+        place && place.state !== "active" ? this.rules.waiting_grace_seconds : this.rules.active_grace_seconds,
     });
     if (place) this.placed(place);
   }
@@ -174,12 +175,15 @@ export class PollChannel {
     }
   }
 
-  /** @param {Api.QueuePlace} body */
+  /** @param {Api.QueueAnswer} body */
   placed(body) {
     if (this.stopped) return;
     this.heardAt = performance.now();
     if (body.ticket) this.ticket = body.ticket;
-    if (body.state === "active") {
+    if (body.state === "entered") {
+      this.state = "entered";
+      this.onMessage({ type: "entered", ...body });
+    } else if (body.state === "active") {
       const news = this.state !== "active" || this.until !== body.until;
       this.until = body.until;
       this.state = "active";

@@ -10,7 +10,8 @@ import { Hall } from "./hall.js";
 import { Heartbeat } from "./heartbeat.js";
 import * as notify from "./notify.js";
 import { Channel } from "./socket.js";
-import { initial, saleState, stage } from "./state.js";
+import { Entry } from "./entry.js";
+import { initial, mayJoin, saleState, serverNow, stage } from "./state.js";
 import { lasting, session } from "./storage.js";
 import { createStore } from "./store.js";
 import { Page } from "./page.js";
@@ -18,11 +19,13 @@ import { Page } from "./page.js";
 // Milliseconds between two looks at the event. The channel tells what changes (`sale`); a browser without one has to look.
 const EVENT_EVERY = 60000;
 const EVENT_EVERY_POLLING = 15000;
+const ENTER_WITHIN = 5000; // milliseconds
 const ASK_AGAIN = 3000; // milliseconds until a `join` without an answer is sent again
 
 const root = byId("sale");
 const { slug = "", language = "en", assets = "", providers = "", alternative = "" } = root.dataset;
 const ticketName = `onsale.ticket.${slug}`;
+const entry = new Entry(slug, lasting);
 
 for (let tried = 0; ; tried += 1) {
   try {
@@ -48,6 +51,9 @@ const { dispatch } = store;
 
 let requests = 0;
 let askedAt = -Infinity;
+let sawBefore = false; // the page was open before people could gather
+/** @type {number | null} */
+let enterAt = null;
 
 const tick = () => dispatch({ type: "tick", local: Date.now() });
 
@@ -64,6 +70,7 @@ const channel = new Channel({
       heartbeat.every(message.beat_seconds);
     }
     dispatch(message);
+    if (message.type === "entered") entry.learn(message);
     if (message.type === "reservation") buying.told();
   },
   onStatus: (status, code) => dispatch({ type: "connection", status, code }),
@@ -105,9 +112,13 @@ function seatsCame(message) {
 /** Asks for a place whenever one is wanted and none is known; the ticket of an earlier one brings it back. */
 function ask() {
   const { state } = store;
-  if (state.presence !== "joining" || saleState(state) !== "open" || state.reservation?.status === "PAYING") return;
-  if (performance.now() - askedAt < ASK_AGAIN) return;
-  if (channel.send({ type: "join", ...(state.ticket ? { ticket: state.ticket } : {}) })) askedAt = performance.now();
+  if (state.presence !== "joining" || !mayJoin(state) || state.reservation?.status === "PAYING") return;
+  const now = performance.now();
+  // Pages that were open when the pre-queue opened need not all enter in one second: coming early is no advantage.
+  if (saleState(state) === "before" && sawBefore) enterAt ??= now + Math.random() * ENTER_WITHIN;
+  if (now - askedAt < ASK_AGAIN || (saleState(state) === "before" && now < (enterAt ?? 0))) return;
+  const ticket = state.ticket ? { ticket: state.ticket } : {};
+  if (channel.send({ type: "join", ...ticket, nonce: entry.nonce() })) askedAt = now;
 }
 
 async function learnEvent() {
@@ -147,6 +158,7 @@ store.subscribe((state) => {
   if (state.presence === "waiting" && before.presence !== "waiting") learnBoard().catch(() => {});
   hall.follow(before, state);
   before = state;
+  sawBefore ||= saleState(state) === "before" && !mayJoin(state);
   ask();
   page.draw();
 });
@@ -160,6 +172,11 @@ setInterval(() => {
   ask();
 }, 1000);
 (function learnAgain() {
-  const every = store.state.connection === "polling" ? EVENT_EVERY_POLLING : EVENT_EVERY;
+  const { state } = store;
+  const polls = state.connection === "polling";
+  // Nobody tells a page that polls that the sale has opened: it looks then.
+  const opens =
+    polls && saleState(state) === "before" ? Date.parse(state.event?.opens_at ?? "") - serverNow(state) : NaN;
+  const every = opens >= 0 && opens < EVENT_EVERY_POLLING ? opens + 500 : polls ? EVENT_EVERY_POLLING : EVENT_EVERY;
   setTimeout(() => learnEvent().finally(learnAgain), every * (0.75 + Math.random() / 2));
 })();

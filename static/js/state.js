@@ -22,6 +22,8 @@ export function initial({ slug, ticket = null, email = "", shop = NO_SHOP }) {
     outReason: null,
     lapsed: false,
     queue: null,
+    entry: null,
+    gathered: null,
     session: null,
     basket: EMPTY_BASKET,
     basketUnsure: false,
@@ -81,18 +83,35 @@ const HANDLERS = {
     };
     if (message.state === "active") return { ...next, presence: "active", outReason: null };
     if (message.state === "waiting") return { ...next, presence: "waiting", outReason: null };
+    if (message.state === "entered") return { ...next, presence: "entered", outReason: null };
     // The server does not know us (any more). The ticket brings a waiting place back, and after a lost Redis that of
     // who was in as well; who was away for too long is told so in the queue.
     return state.presence === "out" ? next : { ...next, presence: "joining", lapsed: state.presence === "active" };
   },
 
   // What the organiser changed, at once. Before the event was read there is nothing that it could change.
-  sale(state, { status, paused, opens_at, closes_at }) {
+  sale(state, { status, paused, opens_at, closes_at, gathers_at, entered }) {
     if (!state.event) return state;
     // Closed by mistake, and open again: whoever was sent out by that comes back in by the ticket.
     /** @type {Partial<Sale.State>} */
     const again = status === "open" && state.outReason === "closed" ? { presence: "joining", outReason: null } : {};
-    return { ...state, ...again, event: { ...state.event, status, paused, opens_at, closes_at } };
+    const event = { ...state.event, status, paused, opens_at, closes_at, gathers_at };
+    return { ...state, ...again, event, gathered: entered };
+  },
+
+  // Gathered for the opening: after the draw, `queue` or `admitted` comes by itself.
+  entered(state, message) {
+    return {
+      ...state,
+      presence: "entered",
+      outReason: null,
+      lapsed: false,
+      problem: null,
+      queue: null,
+      ticket: message.ticket,
+      entry: { receipt: message.receipt, drawAt: Date.parse(message.draw_at) },
+      gathered: Math.max(state.gathered ?? 0, message.entered),
+    };
   },
 
   queue(state, message) {
@@ -194,7 +213,8 @@ const HANDLERS = {
       return { ...state, basket: EMPTY_BASKET, basketExpired: true, step: "map", pending: {} };
     }
     // Silence in the queue costs the entry, not the place: the ticket brings it back.
-    if (message.reason === "heartbeat" && state.presence === "waiting") return { ...state, presence: "joining" };
+    if (message.reason === "heartbeat" && (state.presence === "waiting" || state.presence === "entered"))
+      return { ...state, presence: "joining" };
     if (message.reason === "closed") {
       return {
         ...state,
@@ -284,6 +304,7 @@ const HANDLERS = {
       outReason: null,
       lapsed: false,
       queue: null,
+      entry: null,
       basketExpired: false,
       reservation: null,
       ticket: null,
@@ -367,7 +388,8 @@ export const serverNow = (state) => state.local + state.offset;
 export const secondsLeft = (state, moment) => Math.max(0, (moment - serverNow(state)) / 1000);
 
 /**
- * By the event's times and the server's clock.
+ * As the server says. That it opens, the server tells everybody at that moment (`sale`): no clock of this machine decides
+ * who asks first.
  * @param {Sale.State} state
  * @returns {"unknown" | "before" | "open" | "closed"}
  */
@@ -376,8 +398,17 @@ export function saleState(state) {
   if (!event) return "unknown";
   const now = serverNow(state);
   if (event.status === "closed" || (event.closes_at && now >= Date.parse(event.closes_at))) return "closed";
-  if (event.status === "open" || (event.opens_at && now >= Date.parse(event.opens_at))) return "open";
-  return "before";
+  return event.status;
+}
+
+/**
+ * Whether a `join` makes sense now: the sale is open, or people gather for its opening.
+ * @param {Sale.State} state
+ */
+export function mayJoin(state) {
+  const sale = saleState(state);
+  const gathers = state.event?.gathers_at;
+  return sale === "open" || (sale === "before" && Boolean(gathers) && serverNow(state) >= Date.parse(gathers ?? ""));
 }
 
 /** @type {Record<Wire.Reservation["status"], Sale.Stage>} */
@@ -393,6 +424,7 @@ export function stage(state) {
   if (reservation) return ENDED[reservation.status];
   const sale = saleState(state);
   if (sale === "unknown") return "loading";
+  if (state.presence === "entered" && sale !== "closed") return "gathering";
   if (sale === "before") return "before";
   // A closing sale lets the active finish until the server says otherwise.
   if (state.presence === "active") return state.step === "checkout" && state.basket.seats.length ? "checkout" : "map";

@@ -159,7 +159,7 @@ async def too_large(scene: Scene, endpoint: Endpoint) -> httpx.Response:
 async def invalid(scene: Scene, endpoint: Endpoint) -> httpx.Response:
     if endpoint.body is None:
         event = await scene.make_event()
-        return await scene.call(endpoint, slug=event.slug, query="?seats=x&seat=x&before=x")
+        return await scene.call(endpoint, slug=event.slug, query="?seats=x&seat=x&before=x&phase=%0A")
     return await scene.call(endpoint, json={"unknown": 1})
 
 
@@ -181,6 +181,10 @@ async def closed(scene: Scene, endpoint: Endpoint) -> httpx.Response:
 
 async def outside(scene: Scene, endpoint: Endpoint) -> httpx.Response:
     """Of a visitor who is neither waiting nor active."""
+    return await scene.call(endpoint, slug=(await scene.make_event()).slug)
+
+
+async def not_drawn(scene: Scene, endpoint: Endpoint) -> httpx.Response:
     return await scene.call(endpoint, slug=(await scene.make_event()).slug)
 
 
@@ -402,6 +406,7 @@ MEET: dict[str, Meet] = {
     "cross_site": cross_site,
     "too_large": too_large,
     "sale_not_open": not_open,
+    "draw_not_found": not_drawn,
     "sale_closed": closed,
     "not_in_queue": outside,
     "not_active": outside,

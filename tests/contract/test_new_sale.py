@@ -62,6 +62,7 @@ async def test_a_sale_is_made_from_a_plan_and_bought_from(operator: Api, visitor
         "active_limit": settings.active_limit,
         "hold_seconds": round(settings.hold_seconds),
         "max_seats": 2,
+        "prequeue_seconds": 900,
         "orphans": "allow",
         "focus": None,
         "seats": 20,

@@ -95,6 +95,10 @@ def test_a_sale_from_creation_to_its_end(command: Command, slug: str) -> None:
         "hold_seconds": 120,
         "max_seats": 6,
         "seats": 1231,
+        "time_zone": "UTC",
+        "orphans": "allow",
+        "focus": None,
+        "prequeue_seconds": 900,
     }
     assert "VIP: €120.00" in command("event", "show", slug).stdout
 

@@ -32,6 +32,7 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         "event open",
         "event close",
         "event list",
+        "draw verify",
         "plan check",
         "rush",
         "crowd",

@@ -33,6 +33,7 @@ COMPOSED = (
     "checkout.provider.",
     "hall.",
     "time.unit.",
+    "draw.wrong.",
     "stopped.",
     "mail.",
     "support.",

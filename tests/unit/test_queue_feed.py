@@ -23,6 +23,9 @@ class Tab:
     def __init__(self) -> None:
         self.news: list[str] = []
 
+    def told_entered(self) -> None:
+        self.news.append("entered")
+
     def told_waiting(self) -> None:
         self.news.append("waiting")
 

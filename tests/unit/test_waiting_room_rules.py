@@ -7,16 +7,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.waiting_room.pace import eta_seconds
-from core.waiting_room.ticket import Tickets
+from core.waiting_room.ticket import Claim, Tickets
 
 
 def test_a_ticket_is_good_for_its_visitor_and_event_only() -> None:
     tickets = Tickets("secret", 1)
     token = tickets.issue("gala", "v_1", 7)
-    assert tickets.read(token, "gala", "v_1") == 7
+    assert tickets.read(token, "gala", "v_1") == Claim(7)
     assert tickets.read(token, "other", "v_1") is None
     assert tickets.read(token, "gala", "v_2") is None
     assert Tickets("another secret", 1).read(token, "gala", "v_1") is None
+
+
+def test_an_entrys_ticket_brings_the_same_receipt_back() -> None:
+    """F1: Redis lost before the draw, the entry comes back as it was."""
+    tickets, receipt, salt = Tickets("secret", 1), "ab" * 32, "cd" * 16
+    token = tickets.issue_entry("gala", "v_1", 5, receipt, salt)
+    assert tickets.read(token, "gala", "v_1") == Claim(0, 5, receipt, salt)
+    assert tickets.read(token, "gala", "v_2") is None
+    assert tickets.read(tickets.issue_entry("gala", "v_1", 5, "no receipt", salt), "gala", "v_1") is None
 
 
 @pytest.mark.parametrize("token", [None, "", "x", "a.b.c", "é", "." * 500])

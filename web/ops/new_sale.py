@@ -78,6 +78,7 @@ async def create(call: Call[NewSale]) -> Response:
         max_seats=settings.max_seats if asked.max_seats is None else asked.max_seats,
         orphans=asked.orphans,
         focus=asked.focus,
+        prequeue_seconds=asked.prequeue_seconds,
     )
     event = await call.runtime.events.create(new, await asyncio.to_thread(_file, asked.plan))
     await note(call.parts, call.actor, "sale.create", event.slug, status=event.status.value, seats=event.seat_count)
@@ -121,6 +122,7 @@ def _settings(event: Event) -> SaleSettings:
         max_seats=event.max_seats,
         orphans=event.orphans,
         focus=event.focus,
+        prequeue_seconds=event.prequeue_seconds,
         seats=event.seat_count,
     )
 

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field
 
 from core.venue.event import Orphans, SaleStatus
 from core.venue.new_event import MAX_PLACE, MAX_PRICE
+from core.venue.phase import MOST_PREQUEUE_SECONDS, PREQUEUE_SECONDS
 from web.schemas import Asked, Plan, ResponseBody, UtcTime
 
 
@@ -28,6 +29,9 @@ _Currency = Annotated[str, Field(max_length=20, description="ISO 4217")]
 _ActiveLimit = Annotated[int, Field(ge=1, le=1_000_000, description="visitors that may be in at once")]
 _HoldSeconds = Annotated[int, Field(ge=1, le=86_400, description="how long picked seats are kept")]
 _MaxSeats = Annotated[int, Field(ge=1, le=100, description="seats of one visitor")]
+_Prequeue = Annotated[
+    int, Field(ge=0, le=MOST_PREQUEUE_SECONDS, description="how long before the opening people may gather; 0: no draw")
+]
 _Price = Annotated[int, Field(ge=0, le=MAX_PRICE)]
 _Name = Annotated[str, Field(description="what buyers read: 1 to 200 characters, without controls")]
 
@@ -72,6 +76,7 @@ class NewSale(Asked):
     max_seats: _MaxSeats | None = Field(None, description="seats of one visitor; the setting's")
     orphans: _Orphans = Field(Orphans.ALLOW, description=_SINGLE)
     focus: _Focus | None = Field(None, description=_FOCUS)
+    prequeue_seconds: _Prequeue = PREQUEUE_SECONDS
     open: bool = Field(False, description="open the sale at once")
 
 
@@ -91,6 +96,7 @@ class ChangeSale(Asked):
     )
     orphans: _Orphans = Field(default_factory=lambda: Orphans.ALLOW, description=_SINGLE)
     focus: _Focus | None = Field(default_factory=lambda: None, description=_FOCUS)
+    prequeue_seconds: _Prequeue = Field(default_factory=int)
 
 
 class SaleSettings(ResponseBody):
@@ -109,6 +115,7 @@ class SaleSettings(ResponseBody):
     max_seats: int
     orphans: Orphans
     focus: tuple[float, float] | None
+    prequeue_seconds: int
     seats: int
 
 

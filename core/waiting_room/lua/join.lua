@@ -1,12 +1,11 @@
 -- Gives a visitor a place at the tail, or the same place again, or the place that a signed ticket names (S7).
 -- KEYS, ARGV 1-5: see queue.lua
--- ARGV 6 visitor  7 number on the visitor's ticket, 0 without one  8 numbers of one epoch
+-- ARGV 6 visitor  7 number on the visitor's ticket, 0 without one
 -- Returns {'waiting' or 'active', number, ahead, waiting, active, queue version, until ms, pace} or {'no_board'}
 --#include queue.lua
 
 local visitor, claimed = ARGV[6], tonumber(ARGV[7])
-local epoch = redis.call('HGET', BOARD_VERSION, 'epoch')
-if not epoch or is_lost(BOARD, BOARD_VERSION) then return { 'no_board' } end
+if is_lost(BOARD, BOARD_VERSION) then return { 'no_board' } end
 
 -- A session that has not ended, of a visitor who is not inside: Redis threw away who is.
 local session_end = tonumber(redis.call('ZSCORE', UNTIL, visitor) or '0')
@@ -17,8 +16,7 @@ if redis.call('ZSCORE', ACTIVE, visitor) or was_inside then
 elseif redis.call('ZSCORE', QUEUE, visitor) then
   redis.call('ZADD', BEATS, integer(now), visitor)
 else
-  -- A Redis that lost everything counts on above all numbers of the epoch before, so that tickets keep their order.
-  local last = math.max(last_number(), (tonumber(epoch) - 1) * tonumber(ARGV[8]))
+  local last = newest_number()
   local spent = tonumber(redis.call('ZSCORE', SPENT, visitor) or '0')
   local number
   if claimed > spent then

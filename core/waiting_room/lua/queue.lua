@@ -3,6 +3,7 @@
 -- KEYS 1 queue  2 beats of the waiting  3 last number  4 spent tickets  5 queue version
 --      6 active users  7 active until  8 active paying  9 pace
 --      10 board  11 board version  12 holds  13 baskets  14 basket deadlines  15 active cap
+--      16 draw  17 entries  18 beats of the entries
 -- and begin with
 -- ARGV 1 state key prefix  2 seats channel  3 queue channel  4 active limit now  5 session length, ms
 --#include ../../seats/lua/seats.lua
@@ -11,22 +12,35 @@ local QUEUE, BEATS, NUMBER, SPENT, VERSION = KEYS[1], KEYS[2], KEYS[3], KEYS[4],
 local ACTIVE, UNTIL, PAYING, PACE = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 local BOARD, BOARD_VERSION, HOLDS, BASKETS, DEADLINES = KEYS[10], KEYS[11], KEYS[12], KEYS[13], KEYS[14]
 local CAP = KEYS[15]
+local DRAW, ENTRIES, ENTRY_BEATS = KEYS[16], KEYS[17], KEYS[18]
 local PREFIX, SEATS_CHANNEL, QUEUE_CHANNEL = ARGV[1], ARGV[2], ARGV[3]
 -- The event's own limit, or less while the load asks for it (S10).
 local LIMIT = math.min(tonumber(ARGV[4]), tonumber(redis.call('GET', CAP) or 'inf'))
 local SESSION_MS = tonumber(ARGV[5])
 -- Visitors whom a join or a departure lets in, at most; more only wait where a sweep is under way.
 local AT_ONCE = 100
+-- Queue numbers of one epoch of the board: after a loss of Redis the numbers go on above the old ones.
+local NUMBERS_OF_AN_EPOCH = 10000000
 
 local now = clock_ms()
 local seat_changes = {}
 local left, returned, admitted, out, lapsed = {}, {}, {}, {}, {}
 local sale = false
+local told = nil
+
+-- The draw under way: 'gathering', 'frozen' (its order is being made), 'drawn', or nil when there is none.
+local function draw_state()
+  return redis.call('HGET', DRAW, 'state') or nil
+end
 
 -- Moves visitors from the head of the queue to active while there is room, `most` at once: the only way in.
 -- A limit that was raised by a hundred thousand must not keep Redis to itself: the sweep goes on with the rest.
 local function admit(most)
   local room = math.min(LIMIT - redis.call('ZCARD', ACTIVE), most)
+  if room > 0 and draw_state() == 'frozen' then
+    -- The drawn numbers are not in the queue yet: nobody behind them may come in first.
+    room = math.min(room, redis.call('ZCOUNT', QUEUE, '-inf', redis.call('HGET', DRAW, 'base')))
+  end
   if room <= 0 then return end
   local head = redis.call('ZPOPMIN', QUEUE, room)
   for i = 1, #head, 2 do
@@ -51,6 +65,41 @@ local function last_number()
   if known then return tonumber(known) end
   local waits, was_in = redis.call('ZRANGE', QUEUE, -1, -1, 'WITHSCORES'), redis.call('ZRANGE', SPENT, -1, -1, 'WITHSCORES')
   return math.max(tonumber(waits[2] or '0'), tonumber(was_in[2] or '0'))
+end
+
+-- What a new number comes after: a Redis that lost everything counts on above all numbers of the epoch before, so that
+-- tickets keep their order.
+local function newest_number()
+  local epoch = tonumber(redis.call('HGET', BOARD_VERSION, 'epoch') or '1')
+  return math.max(last_number(), (epoch - 1) * NUMBERS_OF_AN_EPOCH)
+end
+
+-- Puts what PostgreSQL says of an opening in place of what Redis has of another one, or of none: it was lost.
+-- `patience`, ms: how long those who had entered may take to come back before they are drawn, when Redis was lost.
+local function know_opening(id, draw_at, state, base, reserved, patience)
+  if redis.call('HGET', DRAW, 'opening') == id then
+    if redis.call('HGET', DRAW, 'named_at') ~= draw_at and draw_state() == 'gathering' then  -- it was moved
+      redis.call('HSET', DRAW, 'draw_at', draw_at, 'named_at', draw_at)
+    end
+    return
+  end
+  redis.call('UNLINK', DRAW, ENTRIES, ENTRY_BEATS)
+  redis.call('HSET', DRAW, 'opening', id, 'named_at', draw_at, 'state', 'gathering',
+    'draw_at', integer(math.max(tonumber(draw_at), tonumber(patience) > 0 and now + tonumber(patience) or 0)))
+  if state == 'announced' then return end
+  redis.call('HSET', DRAW, 'state', 'frozen', 'base', base, 'reserved', reserved, 'frozen_at', integer(now))
+  local above = tonumber(base) + tonumber(reserved)
+  if last_number() < above then redis.call('SET', NUMBER, integer(above)) end
+end
+
+-- At the opening, once, by whichever script comes first: from here on nobody enters, and the numbers of all who did are
+-- kept free, behind those who are queued already. What the order is, PostgreSQL says later.
+local function freeze_if_due()
+  local draw = redis.call('HMGET', DRAW, 'state', 'draw_at')
+  if draw[1] ~= 'gathering' or now < tonumber(draw[2]) then return end
+  local base, reserved = newest_number(), redis.call('HLEN', ENTRIES)
+  redis.call('HSET', DRAW, 'state', 'frozen', 'base', integer(base), 'reserved', reserved, 'frozen_at', integer(now))
+  redis.call('SET', NUMBER, integer(base + reserved))
 end
 
 -- Takes an active visitor out and frees the holds. The ticket was spent on the way in.
@@ -83,6 +132,9 @@ local function publish_queue(always)
   }
   local pace = redis.call('HGET', PACE, 'departures')
   if pace then message.pace = tonumber(pace) end
+  local drawing = draw_state()
+  if drawing == 'gathering' then message.entered = redis.call('HLEN', ENTRIES) end
+  if told then message.drawn = told end
   -- cjson writes an empty table as an object: empty lists are left out.
   if #left > 0 then message.left = left end
   if #returned > 0 then message.returned = returned end
@@ -97,6 +149,15 @@ local function place_reply(visitor)
   local version = tonumber(redis.call('GET', VERSION) or '0')
   local waiting, active = redis.call('ZCARD', QUEUE), redis.call('ZCARD', ACTIVE)
   local pace = redis.call('HGET', PACE, 'departures') or ''
+  local drawing = draw_state()
+  if drawing == 'gathering' or drawing == 'frozen' then
+    -- Also while numbers are being written: a place is only true when everybody has one.
+    local entry = redis.call('HGET', ENTRIES, visitor)
+    if entry then
+      local draw = redis.call('HMGET', DRAW, 'opening', 'draw_at')
+      return { 'entered', entry, draw[1], draw[2], redis.call('HLEN', ENTRIES), version, drawing }
+    end
+  end
   local till = redis.call('ZSCORE', UNTIL, visitor)
   if till and redis.call('ZSCORE', ACTIVE, visitor) then
     return { 'active', redis.call('ZSCORE', SPENT, visitor) or '0', 0, waiting, active, version, till, pace }

@@ -60,6 +60,17 @@ for _, visitor in ipairs(ghosts) do
   if leave_queue(visitor) then out[#out + 1] = { visitor, 'heartbeat' } else redis.call('ZREM', BEATS, visitor) end
 end
 
+-- An entry counts only while it beats; the ticket brings the same one back until the opening.
+freeze_if_due()
+if heard and draw_state() == 'gathering' then
+  for _, visitor in ipairs(looked_at(
+    redis.call('ZRANGEBYSCORE', ENTRY_BEATS, '-inf', '(' .. integer(now - tonumber(ARGV[7])), 'LIMIT', 0, left_to_do))) do
+    redis.call('ZREM', ENTRY_BEATS, visitor)
+    redis.call('HDEL', ENTRIES, visitor)
+    out[#out + 1] = { visitor, 'heartbeat' }
+  end
+end
+
 local shut = 0
 if closed then
   for _, visitor in ipairs(not_paying(ACTIVE, '+inf')) do
@@ -68,6 +79,12 @@ if closed then
   end
   for _, visitor in ipairs(looked_at(redis.call('ZRANGEBYSCORE', QUEUE, '-inf', '+inf', 'LIMIT', 0, left_to_do))) do
     leave_queue(visitor)
+    out[#out + 1] = { visitor, 'closed' }
+    shut = shut + 1
+  end
+  for _, visitor in ipairs(looked_at(redis.call('ZRANGE', ENTRY_BEATS, 0, math.max(left_to_do, 0)))) do
+    redis.call('ZREM', ENTRY_BEATS, visitor)
+    redis.call('HDEL', ENTRIES, visitor)
     out[#out + 1] = { visitor, 'closed' }
     shut = shut + 1
   end

@@ -33,6 +33,7 @@ class NewSale {
       active_limit: activeLimit,
       hold_seconds: holdSeconds,
       max_seats: maxSeats,
+      prequeue_seconds: "900",
     };
     /** @type {Record<string, string>} */
     this.prices = {}; // category -> text; kept when another plan has a category of the same name
@@ -178,6 +179,7 @@ class NewSale {
             ${zoneField(this)}
             <div class="fields">
               ${timeField(this, "opens_at", { hint: t("ops.field.opens_hint") })}
+              ${field(this, "prequeue_seconds", { mode: "numeric", hint: t("ops.field.prequeue_hint") })}
               ${timeField(this, "closes_at", { hint: t("ops.field.closes_hint"), note: isPast(fields.closes_at, fields.time_zone) ? html`<p class="note">${t("ops.field.closes_past")}</p>` : nothing })}
               ${timeField(this, "starts_at", { hint: t("ops.field.starts_hint") })}
             </div>

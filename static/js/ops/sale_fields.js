@@ -6,8 +6,8 @@ const SLUG = /^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$/;
 const GROUPED = /^\d{1,3}(,\d{3})+(\.\d+)?$/;
 const MOST_PRICE = 10 ** 12; // in the minor unit: core/venue/new_event.py
 
-/** Field -> most; the least is 1. As in core/venue/new_event.py. */
-export const LIMITS = { active_limit: 1_000_000, hold_seconds: 86_400, max_seats: 100 };
+/** Field -> most; the least is 1, of the pre-queue 0. As in core/venue/new_event.py. */
+export const LIMITS = { active_limit: 1_000_000, hold_seconds: 86_400, max_seats: 100, prequeue_seconds: 604_800 };
 export const TIMES = ["opens_at", "closes_at", "starts_at"];
 
 /**
@@ -149,7 +149,9 @@ export function faults(fields, { categories = [], prices = {}, incomplete = new 
   const [opens, closes] = ["opens_at", "closes_at"].map((time) => momentOf(fields[time], zone, chosen.get(time)));
   if (opens && closes && closes <= opens) wrong.set("closes_at", "closes_at");
   for (const [limit, most] of Object.entries(LIMITS)) {
-    if (has(limit) && !(/^[1-9]\d{0,6}$/.test(fields[limit]) && Number(fields[limit]) <= most)) wrong.set(limit, limit);
+    const least = limit === "prequeue_seconds" ? 0 : 1;
+    const value = /^\d{1,7}$/.test(fields[limit] ?? "") ? Number(fields[limit]) : NaN;
+    if (has(limit) && !(value >= least && value <= most)) wrong.set(limit, limit);
   }
   for (const category of wrong.has("currency") ? [] : categories) {
     if (Number.isNaN(minorOf(prices[category] ?? "", fields.currency))) wrong.set(`prices.${category}`, "price");

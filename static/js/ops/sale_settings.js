@@ -6,7 +6,7 @@ import { span } from "./format.js";
 import { tell, why } from "./notice.js";
 import { faults, fieldOf, momentOf, momentsOf, refused, TIMES } from "./sale_fields.js";
 
-const NAMES = ["name", "time_zone", ...TIMES, "hold_seconds", "max_seats"];
+const NAMES = ["name", "time_zone", ...TIMES, "prequeue_seconds", "hold_seconds", "max_seats"];
 
 export class SaleSettings {
   /**
@@ -47,7 +47,7 @@ export class SaleSettings {
     }
   }
 
-  /** @param {Pick<Api.EventDetails, "name" | "opens_at" | "closes_at" | "starts_at" | "time_zone" | "hold_seconds" | "max_seats">} event */
+  /** @param {Pick<Api.EventDetails, "name" | "opens_at" | "closes_at" | "starts_at" | "time_zone" | "hold_seconds" | "max_seats" | "prequeue_seconds">} event */
   #learn(event) {
     this.known = {
       name: event.name,
@@ -57,6 +57,7 @@ export class SaleSettings {
       starts_at: fieldOf(event.starts_at, event.time_zone),
       hold_seconds: String(event.hold_seconds),
       max_seats: String(event.max_seats),
+      prequeue_seconds: String(event.prequeue_seconds),
     };
     this.fields = { ...this.known };
     this.chosen = this.#chosenOf(event);
@@ -178,6 +179,7 @@ export class SaleSettings {
           ${field(this, "name")} ${zoneField(this)}
           <div class="fields">
             ${timeField(this, "opens_at", { hint: t("ops.field.opens_hint") })}
+            ${field(this, "prequeue_seconds", { mode: "numeric", hint: t("ops.field.prequeue_hint") })}
             ${timeField(this, "closes_at", { hint: t("ops.field.closes_hint") })}
             ${timeField(this, "starts_at", { hint: t("ops.field.starts_hint") })}
             ${field(this, "hold_seconds", { mode: "numeric", hint: t("ops.field.hold_hint", { time: span(Number(this.fields.hold_seconds) || null) }) })}

@@ -30,3 +30,10 @@ export const LOOKS = ["free", "own", "held", "sold"];
 export const glyph = (look) => html`<span class="glyph" data-look=${look} aria-hidden="true"></span>`;
 
 export const spinner = () => html`<span class="spinner" aria-hidden="true"></span>`;
+
+/** @param {Sale.State} state */
+export function checkLink({ slug }) {
+  return html`<a href="/events/${encodeURIComponent(slug)}/draw" target="_blank" rel="noopener"
+    >${t("gather.check")}</a
+  >`;
+}

@@ -3,6 +3,7 @@ import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { counted, moment, number, reason, t } from "../i18n.js";
 import { secondsLeft } from "../state.js";
 import { band, progress } from "../wait.js";
+import { checkLink } from "./parts.js";
 
 /** @param {Sale.WithEvent<Sale.Model>} model */
 export function before({ state, act }) {
@@ -13,12 +14,13 @@ export function before({ state, act }) {
     <h1 tabindex="-1" data-focus>${left === null ? t("before.soon") : t("before.title")}</h1>
     ${left === null ? nothing : clockFace(left)}
     ${event.opens_at ? html`<p class="lead"><time datetime=${event.opens_at}>${moment(event.opens_at, event.time_zone)}</time></p>` : nothing}
-    ${nextSteps([t("before.next.1"), t("before.next.2"), t("before.next.3")])} ${notify(state.ui, act)}
+    ${nextSteps(event.gathers_at ? [t("before.gathers", { time: moment(event.gathers_at, event.time_zone) }), t("gather.next.1"), t("before.next.3")] : [t("before.next.1"), t("before.next.2"), t("before.next.3")])}
+    ${notify(state.ui, act)}
   </section>`;
 }
 
 /** @param {number} left seconds */
-function clockFace(left) {
+export function clockFace(left) {
   const whole = Math.ceil(left);
   /** @type {[string, number][]} */
   const parts = [
@@ -75,6 +77,7 @@ export function waiting(model) {
     ${board.soldOut ? html`<p class="callout" data-kind="warn" data-testid="sold-out">${t("queue.sold_out")}</p>` : nothing}
     ${event.paused ? html`<p class="callout" data-kind="warn">${t("queue.paused")}</p>` : nothing}
     ${nextSteps([t("queue.next.1"), t("queue.next.2"), t("queue.next.3")])} ${notify(state.ui, act)}
+    ${state.entry ? html`<p class="quiet" data-testid="check-draw">${checkLink(state)}</p>` : nothing}
     <p class="quiet"><button type="button" class="link" @click=${act.leave}>${t("queue.leave")}</button></p>
   </section>`;
 }
@@ -98,7 +101,7 @@ export function joining({ state }) {
 }
 
 /** @param {string[]} steps */
-function nextSteps(steps) {
+export function nextSteps(steps) {
   return html`<section class="next">
     <h2>${t("queue.next")}</h2>
     <ol>
@@ -111,7 +114,7 @@ function nextSteps(steps) {
  * @param {Sale.Ui} ui
  * @param {Sale.Act} act
  */
-function notify(ui, act) {
+export function notify(ui, act) {
   if (ui.notify) return html`<p class="notify-on"><span aria-hidden="true">✓</span> ${t("notify.on")}</p>`;
   return html`<button type="button" class="button secondary" @click=${act.notify}>${t("notify.ask")}</button>`;
 }

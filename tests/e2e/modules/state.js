@@ -1,4 +1,4 @@
-import { initial, pendingSeats, reduce, saleState, secondsLeft, stage } from "/static/js/state.js";
+import { initial, mayJoin, pendingSeats, reduce, saleState, secondsLeft, stage } from "/static/js/state.js";
 import { same } from "./same.js";
 
 const at = (milliseconds) => new Date(milliseconds).toISOString();
@@ -86,12 +86,44 @@ export function aBasketThatRanOutEndsTheCheckout() {
   same([stage(down), down.checkout.code, down.basket.seats], ["checkout", "payment_unavailable", [2, 4]]);
 }
 
-export function timesOpenAndCloseTheSaleByTheServersClock() {
-  const event = { ...EVENT, status: "before", opens_at: at(50000), closes_at: at(90000) };
-  const states = [0, 49000, 50000, 89000, 90000].map((now) =>
+export function theServerOpensTheSaleAndNoClockOfThisMachine() {
+  // Who asks first at an opening is not decided by timers: everybody is told at that moment.
+  const event = { ...EVENT, status: "before", opens_at: at(50000), closes_at: at(90000), gathers_at: null };
+  const waits = run({ type: "tick", local: 0 }, { type: "event", event }, { type: "offset", now: at(60000) });
+  same([saleState(waits), mayJoin(waits)], ["before", false]);
+  const told = reduce(waits, { ...event, type: "sale", status: "open", paused: false, entered: null });
+  same([saleState(told), mayJoin(told)], ["open", true]);
+}
+
+const GATHERS = { ...EVENT, status: "before", opens_at: at(50000), closes_at: null, gathers_at: at(20000) };
+const ENTERED = { type: "entered", receipt: "ab".repeat(32), salt: "cd".repeat(16), entered: 3, draw_at: at(50000), ticket: "T" };
+
+export function peopleGatherBeforeTheOpeningAndThePlaceComesByItself() {
+  const early = run({ type: "tick", local: 0 }, { type: "event", event: GATHERS }, { type: "offset", now: at(19000) });
+  same([stage(early), mayJoin(early)], ["before", false]);
+  const gathers = reduce(early, { type: "offset", now: at(20000) });
+  same([stage(gathers), mayJoin(gathers)], ["before", true]);
+  const entered = reduce(gathers, ENTERED);
+  same([stage(entered), entered.gathered, entered.ticket, entered.entry.drawAt], ["gathering", 3, "T", 50000]);
+  const more = reduce(entered, { ...GATHERS, type: "sale", paused: false, entered: 9 });
+  same([stage(more), more.gathered], ["gathering", 9]);
+  const opened = reduce(more, { ...GATHERS, type: "sale", status: "open", gathers_at: null, paused: false, entered: null });
+  same(stage(opened), "gathering", "until the order is drawn");
+  const drawn = reduce(opened, { type: "queue", number: 7, ahead: 6, waiting: 9, eta: null, ticket: "N" });
+  same([stage(drawn), drawn.queue.ahead, drawn.ticket, drawn.entry.receipt], ["waiting", 6, "N", ENTERED.receipt]);
+}
+
+export function silenceInThePreQueueCostsTheEntryAndTheTicketBringsItBack() {
+  const silent = run({ type: "event", event: GATHERS }, ENTERED, { type: "expired", reason: "heartbeat" });
+  same([silent.presence, silent.ticket], ["joining", "T"]);
+}
+
+export function timesCloseTheSaleByTheServersClock() {
+  const event = { ...EVENT, status: "open", opens_at: at(50000), closes_at: at(90000) };
+  const states = [0, 89000, 90000].map((now) =>
     saleState(run({ type: "tick", local: 0 }, { type: "event", event }, { type: "offset", now: at(now) })),
   );
-  same(states, ["before", "before", "open", "open", "closed"]);
+  same(states, ["open", "open", "closed"]);
 }
 
 export function countdownsFollowTheServersClock() {

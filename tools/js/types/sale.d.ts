@@ -7,6 +7,7 @@ declare namespace Sale {
   type Stage =
     | "loading"
     | "before"
+    | "gathering"
     | "joining"
     | "waiting"
     | "map"
@@ -75,11 +76,15 @@ declare namespace Sale {
     offset: number;
     /** this machine's clock at the last tick, milliseconds */
     local: number;
-    presence: "unknown" | "joining" | "waiting" | "active" | "out";
+    presence: "unknown" | "joining" | "entered" | "waiting" | "active" | "out";
     outReason: OutReason | null;
     /** the turn passed while the connection was gone */
     lapsed: boolean;
     queue: Queue | null;
+    /** what stands for this visitor in the draw; kept when it is over. `drawAt`: milliseconds of the server's clock */
+    entry: { receipt: string; drawAt: number } | null;
+    /** how many have entered, as far as it is known */
+    gathered: number | null;
     session: Session | null;
     basket: Basket;
     /** after a reconnect, until the server has told the basket or sent the board without one */
@@ -194,9 +199,9 @@ declare namespace Sale {
   type ChannelApi = {
     event(): Answer<Api.EventDetails>;
     board(): Answer<Api.BoardStates>;
-    join(ticket: string | null): Answer<Api.QueuePlace>;
-    place(): Answer<Api.QueuePlace>;
-    beat(): Answer<Api.QueuePlace>;
+    join(ticket: string | null, nonce?: string | null): Answer<Api.QueueAnswer>;
+    place(): Answer<Api.QueueAnswer>;
+    beat(): Answer<Api.QueueAnswer>;
     leave(): Answer<unknown>;
     hold(seats: number[]): Answer<Api.HeldSeats>;
     best(best: {

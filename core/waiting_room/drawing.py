@@ -1,0 +1,186 @@
+"""The draw job: announces draws, freezes the entries at the opening, draws, and gives everybody a number (F1, F2).
+
+Each step is written down in PostgreSQL before the next one, so that a process that dies leaves a draw that another one
+goes on with, and the draw happens once whoever makes it:
+
+    announced  the commitment is public; people gather
+    frozen     who takes part, and the root, are public; with a beacon: its value is waited for, never done without
+    drawn      the order is made; numbers are written into the queue in pages
+    told       every entry has its number: the draw is shown, the head comes in
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+import structlog
+from prometheus_client import Gauge, Histogram
+
+from core.clock import Clock
+from core.venue.event import DrawState, Event, Opening, SaleStatus
+from core.venue.event_store_postgres import EventStore
+from core.venue.phase import Phase
+from core.waiting_room import draw
+from core.waiting_room.draws_postgres import BeaconRound, DrawRow, Draws
+from core.waiting_room.entries_redis import Entries
+
+log = structlog.get_logger(__name__)
+
+DRAW_SECONDS = Histogram("onsale_draw_seconds", "From the opening until every entry had its number")
+BEACON_WAIT = Gauge(
+    "onsale_draw_beacon_wait_seconds",
+    "For how long a draw has waited for its beacon; 0 when none waits",
+    multiprocess_mode="livemax",
+)
+
+
+class Beacon(Protocol):
+    """A source of public values that nobody knows before their time."""
+
+    async def round_after(self, moment: float) -> BeaconRound:
+        """The first one that is made after `moment` (seconds since 1970). Raises StoreUnavailable."""
+        ...
+
+    async def value(self, of: BeaconRound) -> str | None:
+        """None while it cannot be read."""
+        ...
+
+
+#: A named beacon's value is made at least so long after the opening: the root is public before it.
+BEACON_SECONDS = 10.0
+
+
+class Announcer:
+    """Makes draws public before anybody enters; `core.waiting_room.queue_redis.Openings`."""
+
+    def __init__(self, *, draws: Draws, events: EventStore, beacon: Beacon | None) -> None:
+        self._draws = draws
+        self._events = events
+        self._beacon = beacon
+
+    async def announced(self, event: Event, phase: Phase) -> Opening:
+        """Raises StoreUnavailable, also when a beacon is wanted and cannot be named."""
+        row = await self.announce(event, phase)
+        return row.opening
+
+    async def announce(self, event: Event, phase: Phase) -> DrawRow:
+        named = None
+        if self._beacon is not None:
+            named = await self._beacon.round_after(phase.opens_at.timestamp() + BEACON_SECONDS)
+        row = await self._draws.announce(event, phase, named)
+        self._events.doubt(event.slug)
+        return row
+
+    async def number(self, draw_id: int, receipt: str) -> int:
+        return await self._draws.number(draw_id, receipt)
+
+
+class Drawing:
+    """The body of the `draw` job: one round looks at every event that has a draw to come."""
+
+    def __init__(
+        self,
+        *,
+        events: EventStore,
+        draws: Draws,
+        entries: Entries,
+        announcer: Announcer,
+        beacon: Beacon | None,
+        clock: Clock,
+    ) -> None:
+        self._events = events
+        self._draws = draws
+        self._entries = entries
+        self._announcer = announcer
+        self._beacon = beacon
+        self._clock = clock
+
+    async def run(self) -> None:
+        """Raises StoreUnavailable; the next round goes on where this one was. One sale's trouble stops no other's."""
+        failed: Exception | None = None
+        for event in await self._events.list():
+            phase = event.next_opening(self._clock.now())
+            if event.opening is None and phase is None:
+                continue
+            try:
+                await self._prepare(event, phase)
+                for row in await self._draws.to_come(event):
+                    await self._go_on(event, row)
+            except Exception as error:
+                log.warning("a draw could not go on", slug=event.slug, error=repr(error))
+                failed = failed or error
+        if failed is not None:
+            raise failed
+
+    async def _prepare(self, event: Event, phase: Phase | None) -> None:
+        """The draws that are announced are those of the openings that are to come."""
+        rows = await self._draws.to_come(event)
+        if phase is not None and all(row.phase != phase.name for row in rows):
+            await self._announcer.announce(event, phase)
+        if event.status is SaleStatus.OPEN:
+            for row in rows:
+                await self._draws.open_now(row.id)
+        elif event.status is SaleStatus.SCHEDULED:
+            openings = {one.name: one for one in event.openings if one.prequeue_seconds > 0}
+            for row in (row for row in rows if row.state is DrawState.ANNOUNCED):
+                opening = openings.get(row.phase)
+                if opening is None:
+                    await self._draws.withdraw(row.id)
+                    self._events.doubt(event.slug)
+                elif opening.opens_at != row.draw_at:
+                    await self._announcer.announce(event, opening)
+
+    async def _go_on(self, event: Event, row: DrawRow) -> None:
+        frozen = await self._entries.freeze_if_due(event, row.opening)
+        if frozen is None:
+            return
+        listed = await self._entries.read(event, frozen)
+        if row.state is DrawState.ANNOUNCED:
+            row = await self._draws.freeze(row.id, list(listed.values()), base=frozen.base, reserved=frozen.reserved)
+            log.info("entries frozen", slug=event.slug, phase=row.phase, entries=row.count, root=row.root)
+            self._events.doubt(event.slug)
+        if row.state is DrawState.FROZEN:
+            drawn = await self._draw(event, row)
+            if drawn is None:
+                return
+            row = drawn
+        await self._tell(event, row, listed)
+
+    async def _draw(self, event: Event, row: DrawRow) -> DrawRow | None:
+        """None: its beacon has not spoken yet. A draw waits for it, and never goes on without."""
+        value = ""
+        if row.beacon is not None:
+            found = await self._beacon.value(row.beacon) if self._beacon is not None else None
+            BEACON_WAIT.set(0 if found else max(0.0, self._clock.now().timestamp() - row.draw_at.timestamp()))
+            if found is None:
+                log.warning("the draw waits for its beacon", slug=event.slug, source=row.beacon.source)
+                return None
+            value = found
+        receipts = await self._draws.receipts(row.id)
+        # Half a second of one core for 200,000: not in the event loop.
+        order = await asyncio.to_thread(draw.drawn_order, row.seed, receipts, value)
+        return await self._draws.record(row.id, order, value)
+
+    async def _tell(self, event: Event, row: DrawRow, listed: dict[str, str]) -> None:
+        order = await self._draws.receipts(row.id)
+        place_of = {receipt: place for place, receipt in enumerate(order, 1)}
+        numbers = sorted(
+            ((visitor, row.base + place_of[receipt]) for visitor, receipt in listed.items() if receipt in place_of),
+            key=lambda pair: pair[1],
+        )
+        # Who came back after the freeze without having been in it has no number: the page joins again, at the tail.
+        await self._entries.assign(event, row.id, numbers)
+        await self._entries.finish(event, row.id)
+        await self._draws.told(row.id)
+        self._events.doubt(event.slug)
+        seconds = max(0.0, self._clock.now().timestamp() - row.draw_at.timestamp())
+        DRAW_SECONDS.observe(seconds)
+        log.info(
+            "drawn",
+            slug=event.slug,
+            phase=row.phase,
+            entries=len(order),
+            numbers=len(numbers),
+            seconds=round(seconds, 1),
+        )

@@ -1,0 +1,70 @@
+"""The waiting room's scripts (`lua/`), all with the same keys and the same first arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from core import keys
+from core.clock import Clock
+from core.process.lua_redis import Script, ScriptRunner
+from core.settings import Settings
+from core.venue.event import Event, SaleState
+
+_LUA = Path(__file__).parent / "lua"
+_SCRIPTS = {path.stem: Script(path) for path in _LUA.glob("*.lua") if path.stem != "queue"}
+
+
+class QueueScripts:
+    """`await scripts("join", event, [...])`. Raises StoreUnavailable."""
+
+    def __init__(self, *, run: ScriptRunner, settings: Settings, clock: Clock) -> None:
+        self._run = run
+        self._session_ms = int(settings.session_seconds * 1000)
+        self._clock = clock
+
+    def limit(self, event: Event) -> int:
+        """How many may be active now: none are let in while the sale is paused or not open."""
+        if event.paused or event.sale_state(self._clock.now()) is not SaleState.OPEN:
+            return 0
+        return event.active_limit
+
+    async def __call__(self, name: str, event: Event, arguments: Sequence[str | int]) -> Any:
+        slug = event.slug
+        return await self._run(
+            _SCRIPTS[name],
+            _keys(slug),
+            [
+                keys.seat_state_prefix(slug),
+                keys.seats_channel(slug),
+                keys.queue_channel(slug),
+                self.limit(event),
+                self._session_ms,
+                *arguments,
+            ],
+        )
+
+
+def _keys(slug: str) -> list[str]:
+    """The order that `lua/queue.lua` names."""
+    return [
+        keys.waiting_queue(slug),
+        keys.waiting_beats(slug),
+        keys.waiting_number(slug),
+        keys.waiting_spent(slug),
+        keys.queue_version(slug),
+        keys.active_users(slug),
+        keys.active_until(slug),
+        keys.active_paying(slug),
+        keys.pace(slug),
+        keys.board(slug),
+        keys.board_version(slug),
+        keys.holds(slug),
+        keys.baskets(slug),
+        keys.basket_deadlines(slug),
+        keys.active_cap(slug),
+        keys.draw(slug),
+        keys.entries(slug),
+        keys.entry_beats(slug),
+    ]

@@ -1,0 +1,276 @@
+"""The pre-queue and the draw on real stores: F1, F2; before, in and after a loss of Redis, and of who draws."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from core import keys
+from core.errors import SaleNotOpen
+from core.runtime import Runtime
+from core.venue.event import DrawState, Event, SaleStatus
+from core.waiting_room import draw
+from core.waiting_room.draw import PublishedDraw
+from core.waiting_room.place import PlaceState
+from tests.conftest import MakeEvent
+
+PATIENCE = 60
+
+
+def soon(seconds: float) -> datetime:
+    return datetime.now(UTC) + timedelta(seconds=seconds)
+
+
+async def gathering(make_event: MakeEvent, seconds: float = 600, **changes: Any) -> Event:
+    fields = {"status": SaleStatus.SCHEDULED, "opens_at": soon(seconds), "prequeue_seconds": 900, "active_limit": 2}
+    return await make_event(**(fields | changes))
+
+
+async def enter(runtime: Runtime, event: Event, *visitors: str) -> dict[str, tuple[str, str]]:
+    """visitor -> (receipt, ticket)."""
+    entered = {}
+    for visitor in visitors:
+        fresh = await runtime.events.fresh(event.slug)
+        place = await runtime.waiting_room.join(fresh, visitor)
+        assert place.state is PlaceState.ENTERED, place
+        assert place.entry is not None
+        entered[visitor] = (place.entry.receipt, runtime.waiting_room.ticket_of(fresh, visitor, place))
+    return entered
+
+
+async def opened(runtime: Runtime, event: Event) -> Event:
+    """The opening is now."""
+    await runtime.events.update(event.slug, opens_at=datetime.now(UTC))
+    row = await runtime.draws.shown(event)
+    assert row is not None
+    async with asyncio.timeout(PATIENCE):
+        while not row.told:
+            await runtime.drawing.run()
+            row = await runtime.draws.shown(event)
+            assert row is not None
+            await asyncio.sleep(0.02)
+    return await runtime.events.fresh(event.slug)
+
+
+async def checked(runtime: Runtime, event: Event) -> list[str]:
+    """The published order, after it was recomputed."""
+    row = await runtime.draws.shown(event)
+    assert row is not None
+    assert row.told
+    order = await runtime.draws.receipts(row.id)
+    about = PublishedDraw(
+        draw.ALGORITHM, row.commitment, row.seed.hex(), row.root or "", row.count, row.beacon_value or ""
+    )
+    assert draw.differences(about, order) == []
+    return order
+
+
+async def test_who_gathers_is_drawn_and_who_comes_later_stands_behind(runtime: Runtime, make_event: MakeEvent) -> None:
+    event = await gathering(make_event)
+    visitors = [f"v{n}" for n in range(12)]
+    entered = await enter(runtime, event, *visitors)
+    announced = await runtime.draws.shown(event)
+    assert announced is not None
+    assert announced.state is DrawState.ANNOUNCED
+    event = await opened(runtime, event)
+    order = await checked(runtime, event)
+    assert sorted(order) == sorted(receipt for receipt, _ in entered.values())
+    late = await runtime.waiting_room.join(event, "late")
+    places = {visitor: await runtime.waiting_room.place(event, visitor) for visitor in visitors}
+    number_of = {entered[visitor][0]: place.number for visitor, place in places.items() if place}
+    assert [number_of[receipt] for receipt in order] == list(range(1, 13))
+    assert late.number == 13
+    inside = {visitor for visitor, place in places.items() if place and place.state is PlaceState.ACTIVE}
+    assert inside == {visitor for visitor in visitors if entered[visitor][0] in order[:2]}
+    assert draw.commitment(announced.seed) == announced.commitment
+    row = await runtime.draws.shown(event)
+    assert row is not None
+    assert (row.commitment, row.seed) == (announced.commitment, announced.seed)
+
+
+async def test_an_entry_is_the_same_however_often_one_joins(runtime: Runtime, make_event: MakeEvent) -> None:
+    event = await gathering(make_event)
+    first = await enter(runtime, event, "a", "b")
+    again = await enter(runtime, event, "a")
+    assert again["a"][0] == first["a"][0]
+    place = await runtime.waiting_room.place(await runtime.events.fresh(event.slug), "a")
+    assert place is not None
+    assert place.entry is not None
+    assert (place.entry.receipt, place.entry.entered) == (first["a"][0], 2)
+
+
+async def test_the_browsers_nonce_is_in_the_receipt(runtime: Runtime, make_event: MakeEvent) -> None:
+    event = await gathering(make_event)
+    nonce = "0123456789abcdef" * 2
+    place = await runtime.waiting_room.join(event, "a", None, nonce)
+    assert place.entry is not None
+    assert place.entry.receipt == draw.receipt(nonce, place.entry.salt)
+
+
+async def test_nobody_gathers_before_the_pre_queue_and_none_without_one(
+    runtime: Runtime, make_event: MakeEvent
+) -> None:
+    far = await gathering(make_event, 3600)
+    with pytest.raises(SaleNotOpen) as refused:
+        await runtime.waiting_room.join(far, "a")
+    assert refused.value.data["gathers_at"]
+    without = await gathering(make_event, 600, prequeue_seconds=0)
+    with pytest.raises(SaleNotOpen):
+        await runtime.waiting_room.join(without, "a")
+
+
+async def test_silent_entries_are_out(settings: Any, stores: Any, make_event: MakeEvent) -> None:
+    """An entry counts only while it beats; its ticket brings the same one back in time."""
+    from core.runtime import open_runtime
+
+    event = await gathering(make_event)
+    quick = settings.model_copy(update={"waiting_grace_seconds": 0.5})
+    async with open_runtime(quick, stores) as runtime:
+        entered = await enter(runtime, event, "awake", "asleep", "back")
+        room = runtime.waiting_room
+        event = await runtime.events.fresh(event.slug)
+        async with asyncio.timeout(PATIENCE):
+            while await room.place(event, "asleep") is not None:
+                await room.beat(event, ["awake"])
+                await room.sweep(event)
+                await asyncio.sleep(0.05)
+        assert await room.beat(event, ["asleep", "awake"]) == {"asleep"}
+        place = await room.join(event, "back", entered["back"][1])
+        assert place.entry is not None
+        assert place.entry.receipt == entered["back"][0]
+    async with open_runtime(settings, stores) as runtime:
+        event = await opened(runtime, event)
+        assert sorted(await checked(runtime, event)) == sorted([entered["awake"][0], entered["back"][0]])
+
+
+async def test_who_leaves_is_not_drawn(runtime: Runtime, make_event: MakeEvent) -> None:
+    event = await gathering(make_event)
+    entered = await enter(runtime, event, "a", "b")
+    assert await runtime.waiting_room.leave(event, "a")
+    event = await opened(runtime, event)
+    assert await checked(runtime, event) == [entered["b"][0]]
+    assert await runtime.waiting_room.place(event, "a") is None
+
+
+async def test_an_opening_by_hand_draws_at_once(runtime: Runtime, make_event: MakeEvent) -> None:
+    event = await gathering(make_event, 600)
+    entered = await enter(runtime, event, "a", "b", "c")
+    await runtime.events.set_status(event.slug, SaleStatus.OPEN)
+    async with asyncio.timeout(PATIENCE):
+        while (await runtime.events.fresh(event.slug)).opening is not None:
+            await runtime.drawing.run()
+    assert sorted(await checked(runtime, event)) == sorted(receipt for receipt, _ in entered.values())
+
+
+async def test_between_the_opening_and_the_draw_nobody_is_let_in(runtime: Runtime, make_event: MakeEvent) -> None:
+    """Rule 4: the order is the draw's for who was there; who comes in that moment stands behind."""
+    event = await gathering(make_event)
+    await enter(runtime, event, "a", "b", "c")
+    await runtime.events.update(event.slug, opens_at=datetime.now(UTC))
+    event = await runtime.events.fresh(event.slug)
+    assert event.opening is not None
+    await runtime.draws.announce(event, event.openings[0])
+    event = await runtime.events.fresh(event.slug)
+    late = await runtime.waiting_room.join(event, "late")
+    assert late.state is PlaceState.WAITING
+    assert late.number == 4
+    await runtime.waiting_room.sweep(event)
+    place = await runtime.waiting_room.place(event, "late")
+    assert place is not None
+    assert place.state is PlaceState.WAITING
+    event = await opened(runtime, event)
+    numbers = [(await runtime.waiting_room.place(event, visitor)).number for visitor in "abc"]  # type: ignore[union-attr]
+    assert sorted(numbers) == [1, 2, 3]
+
+
+async def test_redis_lost_while_people_gather(runtime: Runtime, make_event: MakeEvent) -> None:
+    event = await gathering(make_event)
+    entered = await enter(runtime, event, "a", "b", "c")
+    await forget(runtime, event)
+    for visitor in "ca":
+        fresh = await runtime.events.fresh(event.slug)
+        place = await runtime.waiting_room.join(fresh, visitor, entered[visitor][1])
+        assert place.entry is not None
+        assert place.entry.receipt == entered[visitor][0]
+    event = await opened(runtime, event)
+    assert sorted(await checked(runtime, event)) == sorted(entered[visitor][0] for visitor in "ac")
+
+
+async def test_redis_lost_between_freeze_and_draw(runtime: Runtime, make_event: MakeEvent) -> None:
+    """PostgreSQL has who takes part: everybody gets the drawn number by the ticket, whenever they are back."""
+    event = await gathering(make_event)
+    entered = await enter(runtime, event, *"abcde")
+    row = await runtime.draws.shown(event)
+    assert row is not None
+    await runtime.draws.freeze(row.id, [receipt for receipt, _ in entered.values()], base=0, reserved=5)
+    await forget(runtime, event)
+    fresh = await runtime.events.fresh(event.slug)
+    for visitor in "db":
+        place = await runtime.waiting_room.join(fresh, visitor, entered[visitor][1])
+        assert place.state is PlaceState.ENTERED
+    event = await opened(runtime, event)
+    order = await checked(runtime, event)
+    assert len(order) == 5
+    for visitor in "abcde":
+        place = await runtime.waiting_room.join(event, visitor, entered[visitor][1])
+        assert place.number == order.index(entered[visitor][0]) + 1
+    assert (await runtime.waiting_room.join(event, "late")).number > 5
+
+
+async def test_redis_lost_after_the_draw(runtime: Runtime, make_event: MakeEvent) -> None:
+    event = await gathering(make_event)
+    entered = await enter(runtime, event, *"abcde")
+    event = await opened(runtime, event)
+    order = await checked(runtime, event)
+    await forget(runtime, event)
+    for visitor in "edcba":
+        place = await runtime.waiting_room.join(event, visitor, entered[visitor][1])
+        assert place.number == order.index(entered[visitor][0]) + 1
+
+
+async def test_a_draw_is_made_once_whoever_makes_it(settings: Any, stores: Any, make_event: MakeEvent) -> None:
+    """Two processes draw at the same time, and one dies after each step: the same order comes out."""
+    from core.runtime import open_runtime
+
+    async with open_runtime(settings, stores) as one, open_runtime(settings, stores) as other:
+        event = await gathering(make_event)
+        entered = await enter(one, event, *(f"v{n}" for n in range(20)))
+        await one.events.update(event.slug, opens_at=datetime.now(UTC))
+        async with asyncio.timeout(PATIENCE):
+            while (await one.events.fresh(event.slug)).opening is not None:
+                await asyncio.gather(one.drawing.run(), other.drawing.run(), one.drawing.run())
+        order = await checked(one, event)
+        assert len(order) == len(entered)
+        rows = await one.database.fetch_all("SELECT id FROM draws WHERE event_id = :id", {"id": event.id})
+        assert len(rows) == 1
+
+
+async def test_a_moved_opening_keeps_its_commitment_and_a_drawn_one_gets_a_new_seed(
+    runtime: Runtime, make_event: MakeEvent
+) -> None:
+    event = await gathering(make_event)
+    await enter(runtime, event, "a")
+    before = await runtime.draws.shown(event)
+    await runtime.events.update(event.slug, opens_at=soon(700))
+    await runtime.drawing.run()
+    moved = await runtime.draws.shown(event)
+    assert before is not None
+    assert moved is not None
+    assert (moved.commitment, moved.id) == (before.commitment, before.id)
+    assert moved.draw_at > before.draw_at
+    event = await opened(runtime, event)
+    await runtime.events.update(event.slug, opens_at=soon(800))
+    await runtime.drawing.run()
+    anew = await runtime.draws.shown(event)
+    assert anew is not None
+    assert not anew.told
+    assert anew.commitment != before.commitment
+
+
+async def forget(runtime: Runtime, event: Event) -> None:
+    """Redis lost all of this event's keys."""
+    found = [key async for key in runtime.redis.scan_iter(match=f"*{{{event.slug}}}*")]
+    await runtime.redis.delete(keys.board(event.slug), *found)
