@@ -119,17 +119,18 @@ def returned(url: str) -> dict[str, str]:
     return dict(parse_qsl(urlsplit(url).query))
 
 
-async def through_window(browser: httpx.AsyncClient, payment: Mapping[str, Any]) -> None:
+async def through_window(browser: httpx.AsyncClient, payment: Mapping[str, Any], bank: str = "") -> None:
     """A buyer who approves: payment page, the window by its HTTP twin, and the way back (P5).
 
-    `browser` is at the shop; `payment` is what a reservation's body says of its open order.
+    `browser` is at the shop; `payment` is what a reservation's body says of its open order. `bank`: the simulator's
+    `url` where the shop does not serve it, nor a balancer in front of both.
     """
     shown = await browser.get(payment["page"], headers={"Accept": "application/json"})
     assert shown.status_code == 200, shown.text
     page = shown.json()
-    bank, played, _ = str(page["script"]).partition(f"/paysim/{page['provider']}/")
+    site, played, _ = str(page["script"]).partition("/paysim/")
     assert played, page
-    windows = f"{bank}{played}windows"
+    windows = f"{bank or f'{site}/paysim'}/{page['provider']}/windows"
     opened = await browser.post(windows, json=page["fields"])
     assert opened.status_code == 201, opened.text
     approved = await browser.post(f"{windows}/{opened.json()['window']}/approve", json={})

@@ -37,7 +37,7 @@ async def test_health_in_one_call(nobody: Api, visitor: Api, other: Api, make_ev
         await api.call("POST", f"/api/events/{event.slug}/queue")
     body = (await nobody.call("GET", "/actuator/health", expect=200)).json()
     components = body["components"]
-    assert set(components) == {"database", "redis", "kafka", "queue", "jobs", "tasks"}
+    assert set(components) == {"database", "redis", "kafka", "queue", "jobs", "tasks", "payment"}
     assert components["database"]["status"] == components["redis"]["status"] == "UP"
     assert all(one["latency_ms"] >= 0 for one in components.values())
     assert components["kafka"]["detail"]["bus"] == "local"

@@ -213,7 +213,8 @@ async def test_reservations_are_found_by_what_the_customer_gives(
 ) -> None:
     event, visitor = await make_event(), "v_" + "c" * 22
     await till.basket(event, visitor, 1, 2)
-    bought = await till.ended(await till.submit(event, visitor, email=f"Kim@{event.slug}.example"))
+    ordered = await till.submit(event, visitor, email=f"Kim@{event.slug}.example")
+    bought = await till.ended(await till.pay(ordered))
     for text in (f"kim@{event.slug}.EXAMPLE", str(bought.id), f"  {str(bought.id).upper()} "):
         found = (await operator.call("POST", "/api/operator/reservations", json={"text": text}, expect=200)).json()
         [one] = found["reservations"]

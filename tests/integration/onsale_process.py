@@ -26,10 +26,13 @@ SECRET_KEY = "the-key-of-what-tests-start"
 
 
 def environment(**settings: str) -> dict[str, str]:
-    """This process's environment without any setting of Onsale, and the given ones besides a signing key."""
+    """This process's environment without any setting of Onsale, and the given ones besides a signing key and a played
+    payment provider.
+    """
     ours = {variable_name(name) for name in Settings.model_fields}
     kept = {name: value for name, value in os.environ.items() if name not in ours}
-    return {**kept, "COLUMNS": "200", "NO_COLOR": "1", "ONSALE_SECRET_KEY": SECRET_KEY, **settings}
+    ours_here = {"ONSALE_SECRET_KEY": SECRET_KEY, "ONSALE_PAYMENT": "simulator"}
+    return {**kept, "COLUMNS": "200", "NO_COLOR": "1", **ours_here, **settings}
 
 
 def onsale(*arguments: str | Path, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -110,6 +113,8 @@ class Serving:
 @contextmanager
 def serving(folder: Path, *arguments: str, **settings: str) -> Iterator[Serving]:
     """Starts `onsale serve` on a free port and waits until it has said where; it ends with the block."""
+    # A demonstration needs no provider to be named.
+    settings = {"ONSALE_PAYMENT": "", **settings} if "--demo" in arguments else settings
     output, errors = folder / f"out-{time.monotonic_ns()}", folder / f"err-{time.monotonic_ns()}"
     with output.open("wb") as out, errors.open("wb") as err:
         process = subprocess.Popen(

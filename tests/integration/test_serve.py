@@ -161,6 +161,14 @@ def test_a_port_in_use_is_named(home: Path, addresses: dict[str, str]) -> None:
     assert not (home / "unused").exists()
 
 
+def test_a_sale_without_a_payment_provider_is_refused(home: Path, addresses: dict[str, str]) -> None:
+    """Nobody sells tickets for played money because a setting was forgotten."""
+    line = one_line({"PORT": "0", "ONSALE_DATA": str(home / "unused"), **addresses, "ONSALE_PAYMENT": ""})
+    assert "ONSALE_PAYMENT is not set" in line
+    assert "simulator" in line
+    assert not (home / "unused").exists()
+
+
 def test_a_broken_data_folder_is_named(home: Path) -> None:
     file = home / "file"
     file.write_text("")
@@ -238,7 +246,7 @@ def test_an_address_of_another_machine_is_named(home: Path, addresses: dict[str,
 def test_what_the_application_refuses_at_start_is_one_line(home: Path, addresses: dict[str, str]) -> None:
     """A reason that only a web process finds comes out of `onsale serve`."""
     settings = {"PORT": "0", "WORKERS": "2", "ONSALE_DATA": str(home / "other"), **addresses}
-    line = one_line(settings | {"ONSALE_PAYMENT_PROVIDERS": "piggybank"}, run=onsale)
+    line = one_line(settings | {"ONSALE_PAYMENT": "piggybank"}, run=onsale)
     assert "piggybank" in line
 
 
