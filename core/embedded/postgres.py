@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shlex
+import shutil
 import signal
 import socket
 import struct
@@ -40,6 +41,8 @@ class EmbeddedPostgres(Engine):
         own = folder / "postgres"
         super().__init__(own, lock_file=folder / "postgres.engine", log=own / "log")
         self._durable = durable
+        # There while initdb is at work. Killed in the middle, it leaves a folder that starts and has no users.
+        self._making = folder / "postgres.making"
 
     def url(self) -> str:
         return f"postgresql://postgres@/postgres?host={self._postmaster()[4]}"
@@ -56,8 +59,13 @@ class EmbeddedPostgres(Engine):
             except ModuleNotFoundError:
                 raise StartupError("there is no embedded PostgreSQL in this installation: set DATABASE_URL") from None
         try:
+            if self._making.exists():
+                shutil.rmtree(self.folder, ignore_errors=True)
+            elif not (self.folder / "PG_VERSION").exists():
+                self._making.touch(mode=0o600)
             server = get_server(self.folder, cleanup_mode=None, start=False)
             server.ensure_pgdata_inited()
+            self._making.unlink(missing_ok=True)
             self._configure()
             self._forget_another()
             sockets = find_suitable_socket_dir(server.pgdata, server.runtime_path)

@@ -24,7 +24,7 @@ from cli import serving
 from core.embedded import EmbeddedValkey, Engines, engines
 from core.errors import StartupError
 from core.settings import Settings
-from tests.integration.onsale_process import onsale, processes_with
+from tests.integration.onsale_process import environment, onsale, processes_with
 from tests.waits import wait_until
 
 
@@ -107,6 +107,29 @@ def test_remains_of_a_power_cut_name_another_program(
         (folder / "valkey" / "valkey.pid").write_text(str(bystander.pid))
     assert bystander.poll() is None
     assert processes_with(str(folder)) == []
+
+
+def test_a_database_whose_making_was_cut_off_is_made_anew(folder: Path) -> None:
+    """Out of memory, or a power cut, in the middle of initdb: what it left starts, and has not even a user."""
+    data = folder / "cut"
+    settings = {"ONSALE_DATA": str(data)}
+    first = subprocess.Popen(
+        [sys.executable, "-m", "cli", "event", "list"],
+        env=environment(**settings),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    wait_until(lambda: (data / "postgres" / "PG_VERSION").exists(), "the beginning of initdb")
+    for one in processes_with(str(data)):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            one.kill()
+    first.kill()
+    first.wait()
+    assert (data / "postgres.making").exists(), "not cut off in the middle: this test shows nothing"
+    assert (data / "postgres" / "PG_VERSION").exists()
+    again = onsale("event", "list", **settings)
+    assert (again.returncode, again.stdout[:13]) == (0, "no events yet"), again.stderr
+    assert not (data / "postgres.making").exists()
 
 
 def test_the_servers_of_others_are_left_alone(folder: Path) -> None:
