@@ -14,11 +14,12 @@ from cli.plan import print_errors, print_warnings
 from cli.stores import change_event, with_events
 from core.clock import SystemClock, iso
 from core.currency import written
-from core.errors import PlanInvalid
+from core.errors import InvalidRequest, PlanInvalid
 from core.languages import moment
 from core.settings import Settings
 from core.venue.event import Event, Orphans, SaleStatus
 from core.venue.event_time import check_zone, read_time
+from core.venue.fees import FeeLine, fee_table, stored_fees
 from core.venue.new_event import NewEvent, check_new_event
 from core.venue.phase import PREQUEUE_SECONDS
 from core.venue.plan_import import load_plan
@@ -29,6 +30,16 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Sales of one performance each.", no_args_is_help=True)
 
 Slug = Annotated[str, typer.Argument(help="The event's name in addresses: small letters, digits, hyphens.")]
+Fees = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--fee",
+        help='"HOURS=PERCENT", once for each line: until so many hours before the start, giving tickets back costs so '
+        "many per cent. Later than all lines it is not possible; without any it is free until 24 hours before. "
+        "`none`: buyers cannot give back.",
+        show_default=False,
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
@@ -75,6 +86,7 @@ def create(
             metavar="X,Y",
         ),
     ] = "",
+    fee: Fees = None,
     open_now: Annotated[bool, typer.Option("--open", help="Open the sale at once.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -101,6 +113,7 @@ def create(
         orphans=orphans,
         focus=_place(focus),
         prequeue_seconds=prequeue_seconds,
+        fees=_fees(fee),
     )
     document = read_plan(plan)
     try:
@@ -138,6 +151,7 @@ def update(
     prequeue_seconds: Annotated[
         int | None, typer.Option(min=0, help="How long before the opening people may gather; 0: nobody gathers.")
     ] = None,
+    fee: Fees = None,
     as_json: AsJson = False,
 ) -> None:
     """Change what is named of an event; servers notice within a second. A new zone moves no time, only its reading."""
@@ -153,6 +167,8 @@ def update(
     changes: dict[str, Any] = {key: value for key, value in plain.items() if value is not None}
     if focus is not None:
         changes["focus"] = None if focus == "none" else _place(focus)
+    if fee:
+        changes["fees"] = _fees(fee)
     times = {"opens_at": opens_at, "closes_at": closes_at, "starts_at": starts_at}
     if not changes and all(text is None for text in times.values()):
         raise typer.BadParameter("name what is to change: `onsale event update --help`")
@@ -221,6 +237,7 @@ def show(slug: Slug, as_json: AsJson = False) -> None:
         ("seats", f"{event.seat_count}, at most {event.max_seats} for one visitor, kept for {event.hold_seconds} s"),
         ("singles", "may be left over" if event.orphans is Orphans.ALLOW else "are not left over by hand-picked seats"),
         ("let in", f"{event.active_limit} visitors at the same time"),
+        ("fees", _fees_said(event)),
     ):
         print(f"  {label:<8}{value}")
     for category, amount in event.prices.items():
@@ -241,6 +258,30 @@ def _prices(given: list[str]) -> dict[str, int]:
         # More digits than any price has: cut, `check_prices` refuses it all the same; int() of thousands would raise.
         prices[category.strip()] = int(amount.strip().lstrip("0")[:20] or "0")
     return prices
+
+
+def _fees(given: list[str] | None) -> tuple[FeeLine, ...]:
+    """`none` alone is an empty table."""
+    if given == ["none"]:
+        return ()
+    lines = []
+    for text in given or []:
+        hours, _, percent = text.partition("=")
+        try:
+            lines.append({"hours": float(hours), "percent": int(percent.strip().removesuffix("%"))})
+        except ValueError:
+            raise typer.BadParameter(f'{text!r} is not "HOURS=PERCENT" such as 24=0', param_hint="--fee") from None
+    try:
+        return fee_table(lines or None)
+    except InvalidRequest as error:
+        raise typer.BadParameter(str(error), param_hint="--fee") from None
+
+
+def _fees_said(event: Event) -> str:
+    if not event.fees:
+        return "buyers cannot give tickets back"
+    lines = ", ".join(f"{line.percent}% until {line.hours:g} h before" for line in event.fees)
+    return lines if event.starts_at else f"{lines}; no start is said, so buyers cannot give back"
 
 
 def _place(text: str) -> tuple[float, float] | None:
@@ -294,6 +335,7 @@ def _as_dict(event: Event) -> dict[str, Any]:
         "prequeue_seconds": event.prequeue_seconds,
         "orphans": event.orphans.value,
         "focus": event.focus,
+        "fees": stored_fees(event.fees),
         "seats": event.seat_count,
     }
 

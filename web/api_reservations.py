@@ -13,6 +13,8 @@ from starlette.responses import Response
 
 from core import languages
 from core.booking.attempt import Attempt
+from core.booking.giving_back import Quote
+from core.booking.receipts import receipt_of
 from core.booking.reservation import Reservation, ReservationStatus
 from core.errors import (
     CurrencyNotTaken,
@@ -33,7 +35,16 @@ from core.errors import (
 )
 from core.payments.links import PaymentLinks
 from web.endpoint import Call, Caller, Endpoint, Parameter, answer
-from web.schemas import GiveBack, NextAttempt, PaymentState, ReservationList, ReservationState, Reserve
+from web.schemas import (
+    CancelQuote,
+    GiveBack,
+    NextAttempt,
+    PaymentState,
+    ReceiptOf,
+    ReservationList,
+    ReservationState,
+    Reserve,
+)
 
 #: The cookie with the language that a visitor chose on a page.
 LANGUAGE_COOKIE: Final = "onsale_language"
@@ -41,9 +52,10 @@ LANGUAGE_COOKIE: Final = "onsale_language"
 _IDEMPOTENCY_KEY: Final = r"^[!-~]{1,255}$"
 
 
-def reservation_state(reservation: Reservation, links: PaymentLinks) -> ReservationState:
+def reservation_state(reservation: Reservation, links: PaymentLinks, quote: Quote | None = None) -> ReservationState:
     paying = reservation.status is ReservationStatus.PAYING
     current = reservation.payment if paying else None
+    receipt = receipt_of(reservation)
     return ReservationState(
         id=reservation.id,
         event=reservation.slug,
@@ -55,6 +67,17 @@ def reservation_state(reservation: Reservation, links: PaymentLinks) -> Reservat
         payment=payment_state(current, links) if current is not None else None,
         attempts_left=reservation.attempts_left if paying else None,
         refunded=reservation.refunded or None,
+        receipt=ReceiptOf(
+            method=receipt.method,
+            approval_number=receipt.approval_number,
+            url=receipt.address,
+            approved_at=receipt.approved_at,
+        )
+        if receipt is not None
+        else None,
+        cancel=CancelQuote(possible=quote.possible, fee=quote.fee, refund=quote.refund, until=quote.until)
+        if quote is not None
+        else None,
         ticket_code=reservation.ticket_code if reservation.status is ReservationStatus.CONFIRMED else None,
         created_at=reservation.created_at,
         updated_at=reservation.updated_at,
@@ -73,10 +96,15 @@ def payment_state(attempt: Attempt, links: PaymentLinks) -> PaymentState:
 
 
 def reservation_answer(
-    call: Call[Any], reservation: Reservation, *, status: int = 200, headers: Mapping[str, str] | None = None
+    call: Call[Any],
+    reservation: Reservation,
+    *,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    quote: Quote | None = None,
 ) -> Response:
     """`payment` is there with null where nothing is to be paid; other members without a value are left out."""
-    body = reservation_state(reservation, call.parts.links).model_dump(mode="json", exclude_none=True)
+    body = reservation_state(reservation, call.parts.links, quote).model_dump(mode="json", exclude_none=True)
     body.setdefault("payment", None)
     return Response(orjson.dumps(body), status, dict(headers or {}), media_type="application/json")
 
@@ -106,7 +134,8 @@ async def submit(call: Call[Reserve]) -> Response:
 
 async def get_reservation(call: Call[None]) -> Response:
     wanted = reservation_id(call.request.path_params["id"])
-    return reservation_answer(call, await call.runtime.checkout.get(wanted, call.visitor))
+    reservation = await call.runtime.checkout.get(wanted, call.visitor)
+    return reservation_answer(call, reservation, quote=await call.runtime.checkout.quote(reservation))
 
 
 async def own_reservations(call: Call[None]) -> Response:
@@ -124,7 +153,8 @@ async def next_attempt(call: Call[NextAttempt]) -> Response:
 
 async def cancel(call: Call[GiveBack]) -> Response:
     wanted = reservation_id(call.request.path_params["id"])
-    return reservation_answer(call, await call.runtime.checkout.cancel(wanted, call.visitor, call.body.seats))
+    reservation = await call.runtime.checkout.cancel(wanted, call.visitor, call.body.seats)
+    return reservation_answer(call, reservation, quote=await call.runtime.checkout.quote(reservation))
 
 
 def language_of(request: Request) -> str:

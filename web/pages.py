@@ -20,7 +20,9 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from core import languages
+from core.booking.receipts import receipt_of
 from core.booking.reservation import Reservation, ReservationStatus
+from core.currency import minor_digits
 from core.errors import OnsaleError
 from core.notifications import ticket_qr
 from core.runtime import Runtime
@@ -101,7 +103,14 @@ class Pages:
     async def reservation(self, request: Request, parts: AppState, visitor: str) -> Response:
         event, reservation, seats = await self._bought(request, parts, visitor)
         return self.page(
-            request, "reservation.html", cache=_KEEP_NOTHING, event=event, reservation=reservation, seats=seats
+            request,
+            "reservation.html",
+            cache=_KEEP_NOTHING,
+            event=event,
+            reservation=reservation,
+            seats=seats,
+            receipt=receipt_of(reservation),
+            digits=minor_digits(reservation.currency),
         )
 
     async def ticket(self, request: Request, parts: AppState, visitor: str) -> Response:

@@ -286,6 +286,24 @@ class PaymentState(ResponseBody):
     retry_until: UtcTime | None = Field(None, description="another attempt can be begun until then")
 
 
+class ReceiptOf(ResponseBody):
+    """What the provider said when it took the money; members that it left out are missing."""
+
+    method: str | None = Field(None, description="the provider's word for it")
+    approval_number: str | None = None
+    url: str | None = Field(None, description="the provider's own receipt")
+    approved_at: UtcTime | None = None
+
+
+class CancelQuote(ResponseBody):
+    """What giving all seats back would come to now, along the event's fees."""
+
+    possible: bool
+    fee: int = Field(ge=0, description="what is kept, in minor units")
+    refund: int = Field(ge=0, description="what goes back, in minor units")
+    until: UtcTime | None = Field(None, description="until when; then it costs more, or is not possible any more")
+
+
 class ReservationState(ResponseBody):
     id: UUID
     event: str
@@ -297,6 +315,10 @@ class ReservationState(ResponseBody):
     payment: PaymentState | None = Field(None, description="while PAYING; null when nothing is to be paid")
     attempts_left: int | None = Field(None, description="while PAYING: attempts that may follow this one")
     refunded: int | None = Field(None, description="of the amount, what was or is being given back")
+    receipt: ReceiptOf | None = Field(None, description="once confirmed, where something was paid")
+    cancel: CancelQuote | None = Field(
+        None, description="once confirmed, of `GET /api/reservations/{id}`: what a cancel would come to now"
+    )
     ticket_code: str | None = Field(None, description="what the ticket's QR code says, once confirmed")
     created_at: UtcTime
     updated_at: UtcTime

@@ -11,6 +11,8 @@ import asyncio
 import contextlib
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 import orjson
@@ -30,13 +32,25 @@ from core.errors import (
     RefundTooLarge,
     ReservationNotFound,
 )
-from core.venue.fees import fee_percent
+from core.venue.fees import fee_at, fee_percent
 
 # A refund that meets a task at work on the attempt (its result is being told) waits for it this long.
 _TRIES = 30
 _PAUSE_SECONDS = 0.1
 # An operator waits for the provider's answer, as long as a page waits for ours.
 _REFUND_SECONDS = 12.0
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What giving all seats back would come to now, in minor units; `until`: when that is over. Not `possible`: both
+    sums are 0 and there is no end.
+    """
+
+    possible: bool
+    fee: int = 0
+    refund: int = 0
+    until: datetime | None = None
 
 
 class GivingBack(Paying):
@@ -81,6 +95,17 @@ class GivingBack(Paying):
         """What giving back costs the buyer now, in per cent; None: it is not possible."""
         event = await self._event(reservation)
         return fee_percent(event.fees, event.starts_at, self._clock.now())
+
+    async def quote(self, reservation: Reservation) -> Quote | None:
+        """What the buyer is told before they press; None for what is not confirmed."""
+        if reservation.status is not ReservationStatus.CONFIRMED:
+            return None
+        event = await self._event(reservation)
+        fee = fee_at(event.fees, event.starts_at, self._clock.now())
+        worth = await self._refunds.worth(reservation.id)
+        if fee is None or worth is None:
+            return Quote(False)
+        return Quote(True, fee.of(worth), worth - fee.of(worth), fee.until)
 
     async def refund(self, id: UUID, asked: RefundAsked) -> tuple[Reservation, Made]:
         """For operators. Raises ReservationNotFound, NotRefundable, InvalidRequest, RefundChanged, RefundTooLarge,

@@ -22,6 +22,7 @@ _DONE = statement("refund_done")
 _LATER = statement("refund_later")
 _RENEW = statement("refund_renew")
 _STANDING = statement("refund_standing")
+_WORTH = statement("worth")
 _OWE = statement("owe")
 _VOID_LATE = statement("void_late")
 
@@ -119,6 +120,13 @@ class RefundRows:
     async def void_late(self, order: str, provider_key: str) -> None:
         """The authorisation of a return that came too late is let go of, durably and once for each key."""
         await fetch_row(self._database, _VOID_LATE, order, provider_key, f"void:{provider_key}", _MOST_ROWS)
+
+    async def worth(self, reservation: UUID) -> int | None:
+        """What giving all its seats back comes to before any fee, in minor units. None: it is not confirmed (any
+        more).
+        """
+        row = await fetch_row(self._database, _WORTH, reservation)
+        return None if row is None else int(row["worth"])
 
     async def standing(self, reservation: UUID) -> RefundStanding | None:
         """None: there is no such reservation."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from core.messaging.reservation_message import EventType, ReservationMessage
 from core.notifications.mailer import Mailer
 from core.notifications.messages import TOLD, MoneyBack, compose, is_mailed
+from core.payments.gateway import Receipt
 
 if TYPE_CHECKING:
     import asyncpg
@@ -24,6 +25,10 @@ RETURNING 1
 _BACK = """
 SELECT coalesce(f.amount, a.amount) AS amount, f.fee FROM refunds f JOIN payment_attempts a ON a.order_no = f.order_no
 WHERE f.reservation_id = $1 AND f.kind = 'refund' AND date_trunc('milliseconds', f.created_at) = $2
+"""
+_PAID = """
+SELECT method, approval_number, receipt_url AS url, approved_at FROM payment_attempts
+WHERE reservation_id = $1 AND state = 'APPROVED' AND provider <> 'none'
 """
 
 
@@ -55,6 +60,9 @@ class EmailConsumer:
             row = await connection.fetchrow("SELECT starts_at, time_zone FROM events WHERE id = $1", event.event_id)
             performance = dict(row) if row else {}
             back = await connection.fetchrow(_BACK, event.reservation_id, event.at)
+            paid = None
+            if event.type == EventType.CONFIRMED:
+                paid = await connection.fetchrow(_PAID, event.reservation_id)
             # In a thread: it is a few milliseconds of work, and live channels share the loop.
             message = await asyncio.to_thread(
                 compose,
@@ -63,6 +71,7 @@ class EmailConsumer:
                 sender=self._sender,
                 **performance,
                 back=MoneyBack(back["amount"], back["fee"]) if back is not None else None,
+                paid=Receipt(**paid) if paid is not None else None,
             )
             await self._mailer.send(message)
 

@@ -19,6 +19,7 @@ from core import languages
 from core.messaging.reservation_message import EventType, ReservationMessage, SeatChange
 from core.notifications.mailer import MailRefused
 from core.notifications.ticket_qr import qr_png
+from core.payments.gateway import Receipt
 
 _TEMPLATES: Final = {
     EventType.CONFIRMED: "confirmed",
@@ -72,13 +73,14 @@ def compose(
     starts_at: datetime | None = None,
     time_zone: str = "UTC",
     back: MoneyBack | None = None,
+    paid: Receipt | None = None,
 ) -> EmailMessage:
     """The e-mail about an event of a type in `TOLD`.
 
     `sender` is `Name <address>`; `starts_at` is when the doors matter, where that is known, told in
-    the event's `time_zone`; `back`: the money that goes back with it. Raises
-    MailRefused when the buyer's address cannot stand in a header (it was checked at checkout; this is the
-    second lock on that door).
+    the event's `time_zone`; `back`: the money that goes back with it; `paid`: the payment of a confirmed one.
+    Raises MailRefused when the buyer's address cannot stand in a header (it was checked at checkout; this is
+    the second lock on that door).
     """
     template = _TEMPLATES[EventType(event.type)]
     language = event.language if event.language in languages.LANGUAGES else languages.DEFAULT
@@ -99,6 +101,8 @@ def compose(
         "why": languages.reason(language, event.reason),
         "back": languages.money(language, back.amount, event.currency) if back and back.amount else None,
         "fee": languages.money(language, back.fee, event.currency) if back and back.fee else None,
+        "paid": _paid(say, language, paid, time_zone) if paid else [],
+        "receipt_url": paid.address if paid else None,
         "ticket_url": ticket,
         "sale_url": f"{base_url}/events/{event.event}",
         "image": f"cid:{image_id}",
@@ -139,6 +143,17 @@ def ticket_text(code: str) -> str:
 
 def _domain(address: str) -> str:
     return address.rpartition("@")[2] or "onsale.invalid"
+
+
+def _paid(say: _Say, language: str, paid: Receipt, zone: str) -> list[str]:
+    lines = []
+    if paid.method:
+        lines.append(say("confirmed.method", method=paid.method))
+    if paid.approval_number:
+        lines.append(say("confirmed.approval", number=paid.approval_number))
+    if paid.approved_at:
+        lines.append(say("confirmed.approved_at", at=languages.moment(language, paid.approved_at, zone)))
+    return lines
 
 
 def _seat(say: _Say, seat: SeatChange) -> str:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal, Protocol
+from urllib.parse import urlsplit
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +141,15 @@ class Receipt:
     approval_number: str | None = None
     url: str | None = None
     approved_at: datetime | None = None
+
+    @property
+    def address(self) -> str | None:
+        """The URL, where a page or an e-mail may link to it: a web address and nothing else, whoever sent it."""
+        try:
+            parts = urlsplit(self.url or "")
+        except ValueError:
+            return None
+        return self.url if parts.scheme in ("https", "http") and parts.netloc else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from core.database import raw
 from core.errors import CurrencyNotTaken, EventExists, EventNotFound, InvalidRequest, StoreUnavailable
 from core.process.once import Once
 from core.venue.event import DrawState, Event, Opening, Orphans, SaleStatus
-from core.venue.fees import fee_table
+from core.venue.fees import fee_table, stored_fees
 from core.venue.new_event import NewEvent, check_new_event, check_sale
 from core.venue.phase import Phase
 from core.venue.plan_body import digest, plan_body
@@ -63,6 +63,7 @@ _CHANGEABLE = frozenset(
         "orphans",
         "focus",
         "prequeue_seconds",
+        "fees",
     }
 )
 
@@ -139,8 +140,8 @@ class EventStore:
                 row = await connection.fetchrow(
                     "INSERT INTO events (slug, name, status, opens_at, closes_at, starts_at, currency, prices, "  # noqa: S608
                     "active_limit, hold_seconds, max_seats, seat_count, plan_digest, plan, time_zone, orphans, focus, "
-                    "prequeue_seconds) "
-                    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) "
+                    "prequeue_seconds, fee_table) "
+                    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) "
                     f"RETURNING {_COLUMNS}",
                     new.slug,
                     new.name.strip(),
@@ -160,6 +161,7 @@ class EventStore:
                     new.orphans.value,
                     new.focus,
                     new.prequeue_seconds,
+                    stored_fees(new.fees),
                     timeout=60,
                 )
             except asyncpg.UniqueViolationError:
@@ -181,7 +183,7 @@ class EventStore:
         return await self._change(slug, {"status": status.value})
 
     async def update(self, slug: str, /, **changes: Any) -> Event:
-        """Changes what `_CHANGEABLE` names.
+        """Changes what `_CHANGEABLE` names; `fees` as in `Event`.
 
         Raises EventNotFound, InvalidRequest.
         """
@@ -190,6 +192,8 @@ class EventStore:
             raise InvalidRequest(f"an event has no {unknown[0]!r} that can be changed")
         if not changes:
             return await self._read(slug)
+        if "fees" in changes:
+            changes["fee_table"] = stored_fees(changes.pop("fees"))
         return await self._change(slug, changes)
 
     async def plan(self, event: Event) -> SeatPlan:

@@ -25,14 +25,38 @@ class FeeLine:
 DEFAULT_FEES: Final = (FeeLine(24, 0),)
 
 
-def fee_percent(table: Sequence[FeeLine], starts_at: datetime | None, now: datetime) -> int | None:
+@dataclass(frozen=True, slots=True)
+class Fee:
+    """What giving back costs, in per cent of the price, and until when it costs that."""
+
+    percent: int
+    until: datetime
+
+    def of(self, price: int) -> int:
+        """In minor units, rounded down: what `core/booking/sql/refund.sql` keeps."""
+        return price * self.percent // 100
+
+
+def fee_at(table: Sequence[FeeLine], starts_at: datetime | None, now: datetime) -> Fee | None:
     """What it costs now; None: buyers cannot give back any more (or at all: the start is not known)."""
     if starts_at is None:
         return None
     for line in sorted(table, key=lambda one: -one.hours):
-        if now <= starts_at - timedelta(hours=line.hours):
-            return line.percent
+        until = starts_at - timedelta(hours=line.hours)
+        if now <= until:
+            return Fee(line.percent, until)
     return None
+
+
+def fee_percent(table: Sequence[FeeLine], starts_at: datetime | None, now: datetime) -> int | None:
+    """`fee_at`, without its end."""
+    fee = fee_at(table, starts_at, now)
+    return None if fee is None else fee.percent
+
+
+def stored_fees(table: Sequence[FeeLine]) -> list[dict[str, float | int]]:
+    """What `fee_table` reads."""
+    return [{"hours": line.hours, "percent": line.percent} for line in table]
 
 
 def fee_table(value: Any) -> tuple[FeeLine, ...]:

@@ -14,6 +14,7 @@ from core.venue.event import Orphans, SaleStatus
 from core.venue.event_name import what_is_wrong
 from core.venue.event_time import check_zone
 from core.venue.phase import MOST_PREQUEUE_SECONDS, PREQUEUE_SECONDS
+from core.venue.fees import DEFAULT_FEES, FeeLine
 from core.venue.seat_plan import SeatPlan
 
 #: A slug is part of addresses and of Redis keys (inside a hash tag, so no braces).
@@ -46,6 +47,7 @@ class NewEvent:
     orphans: Orphans = Orphans.ALLOW
     focus: tuple[float, float] | None = None
     prequeue_seconds: int = PREQUEUE_SECONDS
+    fees: Sequence[FeeLine] = DEFAULT_FEES
 
 
 def check_slug(slug: str) -> None:

@@ -2,7 +2,7 @@
 import { announce } from "./announce.js";
 import { cancel, EventApi, Refusal, reservation as look } from "./api.js";
 import { byId } from "./dom.js";
-import { load, reason, t } from "./i18n.js";
+import { learnCurrencies, load, moment, money, reason, t } from "./i18n.js";
 import { Channel } from "./socket.js";
 import { WAITS_FOR_BUYER } from "./views/result.js";
 import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
@@ -10,7 +10,16 @@ import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
 const LOOK_EVERY = 5000; // milliseconds, while something may still change
 
 const element = byId("status");
-const { id = "", slug = "", language = "en", assets = "", alternative = "" } = element.dataset;
+const {
+  id = "",
+  slug = "",
+  language = "en",
+  assets = "",
+  alternative = "",
+  zone = "UTC",
+  currency = "",
+  digits = "0",
+} = element.dataset;
 const banner = byId("banner");
 
 const page = {
@@ -19,6 +28,10 @@ const page = {
   reason: null,
   /** @type {Api.PaymentState | null} */
   payment: null,
+  /** @type {Api.ReceiptOf | null} */
+  receipt: null,
+  /** What giving the seats back would come to, as the server says. @type {Api.CancelQuote | null} */
+  quote: null,
   asking: false,
   busy: false,
   /** @type {string | null} */
@@ -27,6 +40,7 @@ const page = {
 };
 
 await load(language, assets);
+learnCurrencies({ [currency]: Number(digits) });
 await learn();
 
 if (page.status === "PAYING") {
@@ -63,12 +77,14 @@ async function learn() {
   }
 }
 
-/** @param {Pick<Api.ReservationState, "status" | "reason" | "payment">} news */
-function take({ status, reason: why, payment }) {
+/** @param {Pick<Api.ReservationState, "status" | "reason" | "payment" | "receipt" | "cancel">} news */
+function take({ status, reason: why, payment, receipt, cancel: quote }) {
   const news = status !== page.status;
   page.status = status;
   page.reason = why ?? null;
   page.payment = payment ?? null;
+  page.receipt = receipt ?? null;
+  page.quote = quote ?? null;
   draw();
   if (news) announce(t(`reservation.status.${status}`), { urgent: true });
 }
@@ -94,6 +110,8 @@ async function giveBack() {
 function ask(asking) {
   page.asking = asking;
   draw();
+  // What it costs may have changed since the page was opened.
+  if (asking && page.status === "CONFIRMED") void learn();
   /** @type {HTMLElement | null} */
   const button = element.querySelector(asking ? "[data-confirm]" : "[data-ask]");
   button?.focus();
@@ -120,7 +138,9 @@ function draw() {
         ${status === "FAILED" || status === "CANCELLED" ? html`<a class="button primary" href="/events/${slug}">${t("reservation.sale")}</a>` : nothing}
         ${mayCancel() && !page.asking ? html`<button type="button" class="button secondary" data-ask @click=${() => ask(true)}>${t("reservation.cancel")}</button>` : nothing}
       </div>
+      ${page.status === "CONFIRMED" && page.quote ? html`<p class="status-text" data-testid="cancel-cost">${cost(page.quote)}</p>` : nothing}
       ${page.asking && mayCancel() ? confirmation() : nothing}
+      ${page.status === "CONFIRMED" && page.receipt ? receiptOf(page.receipt) : nothing}
     `,
     element,
   );
@@ -128,7 +148,26 @@ function draw() {
 
 function mayCancel() {
   if (page.status === "PAYING") return page.reason === "payment_parked" || waitingForBuyer() !== null;
-  return page.status === "CONFIRMED";
+  return page.status === "CONFIRMED" && page.quote?.possible !== false;
+}
+
+/** @param {Api.CancelQuote} quote */
+function cost({ possible, fee, refund, until }) {
+  if (!possible) return t("cancel.not_possible");
+  const values = { fee: money(fee, currency), refund: money(refund, currency), until: until ? moment(until, zone) : "" };
+  return fee ? t("cancel.fee", values) : t("cancel.free", values);
+}
+
+/** @param {Api.ReceiptOf} receipt */
+function receiptOf({ method, approval_number, url, approved_at }) {
+  /** @type {(name: string, value: unknown) => unknown} */
+  const fact = (name, value) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`;
+  return html`<dl class="facts small" data-testid="receipt">
+    ${method ? fact(t("receipt.method"), method) : nothing}
+    ${approval_number ? fact(t("receipt.approval"), html`<span class="mono">${approval_number}</span>`) : nothing}
+    ${approved_at ? fact(t("receipt.approved_at"), moment(approved_at, zone)) : nothing}
+    ${url ? fact(t("receipt.title"), html`<a href=${url} rel="noopener noreferrer">${t("receipt.open")}</a>`) : nothing}
+  </dl>`;
 }
 
 /** The attempt that waits for its buyer, while there is one. */

@@ -65,6 +65,7 @@ async def test_a_sale_is_made_from_a_plan_and_bought_from(operator: Api, visitor
         "prequeue_seconds": 900,
         "orphans": "allow",
         "focus": None,
+        "fees": [{"hours": 24, "percent": 0}],
         "seats": 20,
     }
     path = response.headers["location"]
@@ -127,6 +128,24 @@ async def test_a_file_that_is_no_json_is_told_by_line(operator: Api) -> None:
     assert [(one["at"], one["message"]) for one in body["errors"]] == [
         ("name", "this key occurs twice in the same object")
     ]
+
+
+async def test_fees_are_set_and_changed(operator: Api, runtime: Runtime) -> None:
+    """P7: the sale's own table, the most hours first; none at all: buyers cannot give back; null: the default."""
+    fees = [{"hours": 24, "percent": 50}, {"hours": 72.5, "percent": 10}]
+    asked = sale(fees=fees)
+    body = (await operator.call("POST", EVENTS, json=asked, expect=201)).json()
+    assert body["fees"] == fees[::-1]
+    path = f"{EVENTS}/{asked['slug']}"
+    assert (await operator.call("PATCH", path, json={"fees": []}, expect=200)).json()["fees"] == []
+    assert (await runtime.events.fresh(asked["slug"])).fees == ()
+    assert (await operator.call("PATCH", path, json={"name": "Other"}, expect=200)).json()["fees"] == []
+    body = (await operator.call("PATCH", path, json={"fees": None}, expect=200)).json()
+    assert body["fees"] == [{"hours": 24, "percent": 0}]
+    for wrong in ([{"hours": 1, "percent": 101}], [{"hours": -1, "percent": 1}], [{"hours": 1, "percent": 1}] * 2):
+        await operator.refused("PATCH", path, 422, "invalid_request", json={"fees": wrong})
+    changes = [entry["detail"].get("fees") for entry in await trail(runtime, asked["slug"])]
+    assert changes[1] == [[{"hours": 72.5, "percent": 10}, {"hours": 24, "percent": 50}], []]
 
 
 @pytest.mark.parametrize(
@@ -196,7 +215,7 @@ async def test_a_sale_is_changed_and_the_trail_says_from_what_to_what(
     operator: Api, visitor: Api, make_event: MakeEvent, runtime: Runtime
 ) -> None:
     """Held seats keep their end; what is picked from then on has the new time and the new most."""
-    event = await make_event()
+    event = await make_event(starts_at=None)
     holds = f"/api/events/{event.slug}/holds"
     await visitor.call("POST", f"/api/events/{event.slug}/queue", expect=200)
     held = (await visitor.call("POST", holds, json={"seats": [0, 1]}, expect=201)).json()

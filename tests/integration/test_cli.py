@@ -144,6 +144,19 @@ def test_what_cannot_be_sold_is_refused_in_one_line(command: Command, slug: str)
     assert slug not in [event["slug"] for event in command.json("event", "list")["events"]]
 
 
+def test_fees_of_giving_tickets_back(command: Command, slug: str) -> None:
+    """P7: as many lines as there are options; `none`: buyers cannot."""
+    made = command("event", "create", slug, "--plan", HALL, *PRICES, "--fee", "24=50", "--fee", "72.5=10%")
+    assert made.returncode == 0, made.stderr
+    lines = [{"hours": 72.5, "percent": 10}, {"hours": 24, "percent": 50}]
+    assert command.json("event", "show", slug)["fees"] == lines
+    assert "10% until 72.5 h before, 50% until 24 h before" in command("event", "show", slug).stdout
+    assert command("event", "update", slug, "--name", "Gala").returncode == 0
+    assert command.json("event", "show", slug)["fees"] == lines
+    assert command("event", "update", slug, "--fee", "none").returncode == 0
+    assert command.json("event", "show", slug)["fees"] == []
+
+
 def test_a_slug_is_used_once(command: Command, slug: str) -> None:
     assert command("event", "create", slug, "--plan", HALL, *PRICES).returncode == 0
     assert "exists already" in refused(command("event", "create", slug, "--plan", HALL, *PRICES))
@@ -165,6 +178,9 @@ def test_unknown_events_are_refused(command: Command) -> None:
         (("event", "create", "x", "--plan", str(HALL), "--price", "VIP=1", "--price", "VIP=2"), "two prices"),
         (("event", "create", "x", "--plan", str(HALL), *PRICES, "--opens-at", "tomorrow"), "2026-05-01T20:00"),
         (("event", "create", "x", "--plan", str(HALL), *PRICES, "--max-seats", "0"), "max-seats"),
+        (("event", "create", "x", "--plan", str(HALL), *PRICES, "--fee", "soon=1"), "HOURS=PERCENT"),
+        (("event", "create", "x", "--plan", str(HALL), *PRICES, "--fee", "1=101"), "0 to 100"),
+        (("event", "update", "x", "--fee", "1=1", "--fee", "1=2"), "named twice"),
         (("serve", "--crowd", "10"), "--demo"),
         (("event", "sell", "x"), "sell"),
     ],

@@ -14,6 +14,7 @@ from core.messaging.reservation_message import EventType, parse
 from core.notifications.mailer import MailRefused
 from core.notifications.messages import MoneyBack, compose, is_mailed
 from core.notifications.ticket_qr import qr_png
+from core.payments.gateway import Receipt
 from tests.outbox_rows import payload
 from tests.qr_reader import modules_of_png, read_qr
 
@@ -21,7 +22,9 @@ RESERVATION = uuid.UUID("7d9c8c0e-0000-4000-8000-000000000001")
 UID = uuid.UUID("11111111-0000-4000-8000-000000000002")
 
 
-def email(type_: EventType = EventType.CONFIRMED, back: MoneyBack | None = None, **fields: object) -> EmailMessage:
+def email(
+    type_: EventType = EventType.CONFIRMED, back: MoneyBack | None = None, paid: Receipt | None = None, **fields: object
+) -> EmailMessage:
     event = parse(UID, type_, payload(RESERVATION, **fields))
     return compose(
         event,
@@ -29,6 +32,7 @@ def email(type_: EventType = EventType.CONFIRMED, back: MoneyBack | None = None,
         sender="Onsale <tickets@onsale.example>",
         starts_at=datetime(2026, 5, 1, 19, 30, tzinfo=UTC),
         back=back,
+        paid=paid,
     )
 
 
@@ -52,6 +56,25 @@ def test_a_confirmation_says_what_was_bought_and_carries_the_ticket() -> None:
     (image,) = [each for each in message.walk() if each.get_content_type() == "image/png"]
     assert f'src="cid:{image["Content-ID"].strip("<>")}"' in html
     assert image.get_payload(decode=True) == qr_png("T-1234567890")
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "Approval number"), ("ko", "승인 번호")])
+def test_a_confirmation_carries_the_receipt(language: str, words: str) -> None:
+    """P8: method, approval number, approved at (by the event's clocks), and the provider's receipt."""
+    at = datetime(2026, 5, 1, 10, 30, tzinfo=UTC)
+    message = email(language=language, paid=Receipt("카드 <b>", "00012345", "https://receipt.example/1?a=1&b=2", at))
+    text, html = part(message, "plain"), part(message, "html")
+    assert f"{words}: 00012345" in text
+    assert f"{words}: 00012345" in html
+    assert "카드 <b>" in text
+    assert "카드 &lt;b&gt;" in html
+    assert "10:30" in text
+    assert "https://receipt.example/1?a=1&b=2" in text
+    assert 'href="https://receipt.example/1?a=1&amp;b=2"' in html
+    for url in (None, "", "javascript:alert(1)", "https://[", "receipt"):
+        said = part(email(paid=Receipt("card", None, url, None)), "html")
+        assert "Receipt" not in said
+        assert "Approval" not in said
 
 
 @pytest.mark.parametrize("code", ["zR6mT2cEw8yVq0aXbL5n_g", "----------a-----------", "code"])

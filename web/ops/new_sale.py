@@ -7,6 +7,7 @@ loop. Who calls is known before the first byte of the body is taken (`web/endpoi
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -17,13 +18,23 @@ from core.currency import MINOR_DIGITS, minor_digits
 from core.errors import CurrencyNotTaken, EventExists, EventNotFound, PlanInvalid
 from core.venue.demo_plan import DEMO_PLAN
 from core.venue.event import Event, SaleStatus
+from core.venue.fees import FeeLine, fee_table, stored_fees
 from core.venue.new_event import NewEvent
 from core.venue.plan_body import plan_body
 from core.venue.plan_document import MAX_BYTES
 from core.venue.plan_import import load_plan, seats_by_category
 from web.endpoint import Call, Caller, Endpoint, answer
 from web.ops.audit import note, tell_sale_changed
-from web.ops.sale_schemas import ChangeSale, CheckedPlan, CheckPlan, Currencies, NewSale, SaleSettings
+from web.ops.sale_schemas import (
+    ChangeSale,
+    CheckedPlan,
+    CheckPlan,
+    Currencies,
+    FeeLineOf,
+    FeeOf,
+    NewSale,
+    SaleSettings,
+)
 
 
 async def check(call: Call[CheckPlan]) -> Response:
@@ -79,6 +90,7 @@ async def create(call: Call[NewSale]) -> Response:
         orphans=asked.orphans,
         focus=asked.focus,
         prequeue_seconds=asked.prequeue_seconds,
+        fees=_fees(asked.fees),
     )
     event = await call.runtime.events.create(new, await asyncio.to_thread(_file, asked.plan))
     await note(call.parts, call.actor, "sale.create", event.slug, status=event.status.value, seats=event.seat_count)
@@ -91,6 +103,8 @@ async def change(call: Call[ChangeSale]) -> Response:
     asked = {name: getattr(call.body, name) for name in call.body.model_fields_set}
     if "name" in asked:
         asked["name"] = asked["name"].strip()  # as when it was made
+    if "fees" in asked:
+        asked["fees"] = _fees(asked["fees"])
     changes = {name: value for name, value in asked.items() if value != getattr(before, name)}
     if not changes:
         return answer(_settings(before))
@@ -101,7 +115,14 @@ async def change(call: Call[ChangeSale]) -> Response:
     return answer(_settings(event))
 
 
+def _fees(asked: Sequence[FeeOf] | None) -> tuple[FeeLine, ...]:
+    """Raises InvalidRequest."""
+    return fee_table(None if asked is None else [line.model_dump() for line in asked])
+
+
 def _plain(value: Any) -> Any:
+    if isinstance(value, tuple) and all(isinstance(line, FeeLine) for line in value):
+        return stored_fees(value)
     return iso(value) if hasattr(value, "tzinfo") else value
 
 
@@ -123,6 +144,7 @@ def _settings(event: Event) -> SaleSettings:
         orphans=event.orphans,
         focus=event.focus,
         prequeue_seconds=event.prequeue_seconds,
+        fees=[FeeLineOf(hours=line.hours, percent=line.percent) for line in event.fees],
         seats=event.seat_count,
     )
 
@@ -159,7 +181,7 @@ ENDPOINTS = (
         "PATCH",
         "/api/operator/events/{slug}",
         change,
-        "Change a sale's name, times, hold time, seats of a visitor",
+        "Change a sale's name, times, hold time, seats of a visitor, fees",
         "operator",
         answer=SaleSettings,
         body=ChangeSale,

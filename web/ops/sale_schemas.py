@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 from pydantic import BeforeValidator, Field
 
 from core.venue.event import Orphans, SaleStatus
+from core.venue.fees import MOST_LINES
 from core.venue.new_event import MAX_PLACE, MAX_PRICE
 from core.venue.phase import MOST_PREQUEUE_SECONDS, PREQUEUE_SECONDS
 from web.schemas import Asked, Plan, ResponseBody, UtcTime
@@ -46,9 +47,26 @@ _FOCUS: Final = "what everybody looks at, [x, y] in plan units: the best seats a
 _OPENS: Final = "when the sale opens by itself; null: by hand"
 _CLOSES: Final = "when the sale ends by itself; null: by hand"
 _STARTS: Final = "when the performance starts"
+_FEES: Final = (
+    "what giving tickets back costs a buyer: so many per cent until so many hours before the start; later than all "
+    "lines, or without any, buyers cannot. Null: free until 24 hours before"
+)
 _DOCUMENT: Final = (
     "pretix's seating plan: the document itself, or its file's text, whose errors are then told by line and column"
 )
+
+
+class FeeOf(Asked):
+    hours: float = Field(ge=0, le=24 * 366, description="before the start")
+    percent: int = Field(ge=0, le=100, description="of the price, rounded down")
+
+
+_Fees = Annotated[list[FeeOf], Field(max_length=MOST_LINES)]
+
+
+class FeeLineOf(ResponseBody):
+    hours: float
+    percent: int
 
 
 class Currencies(ResponseBody):
@@ -77,6 +95,7 @@ class NewSale(Asked):
     orphans: _Orphans = Field(Orphans.ALLOW, description=_SINGLE)
     focus: _Focus | None = Field(None, description=_FOCUS)
     prequeue_seconds: _Prequeue = PREQUEUE_SECONDS
+    fees: _Fees | None = Field(None, description=_FEES)
     open: bool = Field(False, description="open the sale at once")
 
 
@@ -97,6 +116,7 @@ class ChangeSale(Asked):
     orphans: _Orphans = Field(default_factory=lambda: Orphans.ALLOW, description=_SINGLE)
     focus: _Focus | None = Field(default_factory=lambda: None, description=_FOCUS)
     prequeue_seconds: _Prequeue = Field(default_factory=int)
+    fees: _Fees | None = Field(default_factory=lambda: None, description=_FEES)
 
 
 class SaleSettings(ResponseBody):
@@ -116,6 +136,7 @@ class SaleSettings(ResponseBody):
     orphans: Orphans
     focus: tuple[float, float] | None
     prequeue_seconds: int
+    fees: list[FeeLineOf] = Field(description="what giving tickets back costs a buyer")
     seats: int
 
 
