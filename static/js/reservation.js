@@ -154,14 +154,22 @@ function mayCancel() {
 /** @param {Api.CancelQuote} quote */
 function cost({ possible, fee, refund, until }) {
   if (!possible) return t("cancel.not_possible");
-  const values = { fee: money(fee, currency), refund: money(refund, currency), until: until ? moment(until, zone) : "" };
+  const values = {
+    fee: money(fee, currency),
+    refund: money(refund, currency),
+    until: until ? moment(until, zone) : "",
+  };
   return fee ? t("cancel.fee", values) : t("cancel.free", values);
 }
 
 /** @param {Api.ReceiptOf} receipt */
 function receiptOf({ method, approval_number, url, approved_at }) {
   /** @type {(name: string, value: unknown) => unknown} */
-  const fact = (name, value) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`;
+  const fact = (name, value) =>
+    html`<div>
+      <dt>${name}</dt>
+      <dd>${value}</dd>
+    </div>`;
   return html`<dl class="facts small" data-testid="receipt">
     ${method ? fact(t("receipt.method"), method) : nothing}
     ${approval_number ? fact(t("receipt.approval"), html`<span class="mono">${approval_number}</span>`) : nothing}

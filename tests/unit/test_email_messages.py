@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from datetime import UTC, datetime
 from email.message import EmailMessage
+from typing import Any
 
 import pytest
 
@@ -119,7 +120,7 @@ def test_an_unknown_reason_gets_general_words() -> None:
 
 
 def test_a_cancellation_speaks_of_a_refund_only_when_there_was_a_charge() -> None:
-    cancelled = {"status": "CANCELLED", "reason": "cancelled_by_buyer"}
+    cancelled: dict[str, Any] = {"status": "CANCELLED", "reason": "cancelled_by_buyer"}
     refunded = part(email(EventType.CANCELLED, back=MoneyBack(27000, 3000), **cancelled), "plain")
     given_up = part(
         email(EventType.CANCELLED, status="CANCELLED", reason="cancelled_by_buyer", ticket_code=None), "plain"
