@@ -13,8 +13,8 @@ from core.errors import InvalidRequest
 from core.venue.event import Orphans, SaleStatus
 from core.venue.event_name import what_is_wrong
 from core.venue.event_time import check_zone
-from core.venue.phase import MOST_PREQUEUE_SECONDS, PREQUEUE_SECONDS
 from core.venue.fees import DEFAULT_FEES, FeeLine
+from core.venue.phase import MOST_PREQUEUE_SECONDS, PREQUEUE_SECONDS
 from core.venue.seat_plan import SeatPlan
 
 #: A slug is part of addresses and of Redis keys (inside a hash tag, so no braces).
