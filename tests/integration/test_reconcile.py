@@ -164,7 +164,7 @@ async def test_it_does_not_fight_holds_and_payments(runtime: Runtime, make_event
                 if turn % 2:
                     await runtime.seats.release(event, name)
                 else:
-                    await shop.ended(await shop.submit(event, name, key=f"{turn}"))
+                    await shop.ended(await shop.pay(await shop.submit(event, name, key=f"{turn}")))
             except OnsaleError:
                 await runtime.seats.release(event, name)
 

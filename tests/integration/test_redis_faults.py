@@ -70,7 +70,7 @@ class Sale:
             await self.join(visitor)
         await self.runtime.seats.hold(self.event, "buyer", PAID)
         await self.runtime.seats.hold(self.event, self.holder, [HELD])
-        self.paying = await self.desk.submit(self.event, "buyer")
+        self.paying = await self.desk.pay(await self.desk.submit(self.event, "buyer"))
 
     async def join(self, visitor: str) -> PlaceState:
         """As a browser does, again and again until it is told."""
@@ -405,7 +405,7 @@ async def test_a_minute_without_redis(scene: Scene) -> None:
     for visitor in ("buyer", "holder", "loser", "over", "w1", "w2", "w3"):
         await others.join(visitor)
     await seats.hold(event, "buyer", PAID)
-    paying = await sale.desk.submit(event, "buyer")
+    paying = await sale.desk.pay(await sale.desk.submit(event, "buyer"))
     await seats.hold(event, "holder", [HELD])
     await seats.extend(event, "holder")
     await seats.hold(event, "loser", [4])
