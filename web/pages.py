@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -175,7 +176,7 @@ class Pages:
             .render(
                 lang=language,
                 languages=languages.LANGUAGES,
-                path=request.url.path,
+                here=_here(request),
                 static=self._assets.base,
                 simulated=self._simulated,
                 alternative=self._alternatives.get(language, ""),
@@ -194,6 +195,12 @@ class Pages:
         if language not in self._environments:
             self._environments[language] = _environment(self._loader, language)
         return self._environments[language]
+
+
+def _here(request: Request) -> str:
+    """This page's address, to which `lang=` is added: what else it was asked by stays, a signature above all."""
+    kept = [(name, value) for name, value in request.query_params.multi_items() if name != "lang"]
+    return f"{request.url.path}?{urlencode([*kept, ('lang', '')])}"
 
 
 def _environment(loader: FileSystemLoader, language: str) -> Environment:

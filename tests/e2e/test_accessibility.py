@@ -42,7 +42,7 @@ async def _clean(page: SalePage) -> None:
 async def test_the_whole_purchase_is_accessible(
     server: Server, make_sale: MakeSale, open_page: OpenPage, look: dict[str, object]
 ) -> None:
-    """Map, list, basket, checkout, paying, result, reservation, ticket."""
+    """Map, list, basket, checkout, result under way, paying, confirmed, reservation, ticket."""
     slug = await make_sale(seats=24)
     page = await open_page(slug, **look)
     await page.map_ready()
@@ -57,10 +57,12 @@ async def test_the_whole_purchase_is_accessible(
     await page.locator(".list-choice").first.click()
     await _clean(page)
     server.bank(latency_seconds=4.0)
-    await page.check_out(email="wrong")
+    await page.order(email="wrong")
     await _clean(page)
     await page.fill("#email", "axe@example.com")
     await page.get_by_test_id("pay").click()
+    await page.approve()
+    await page.to_sale()
     await page.reaches("paying")
     await _clean(page)
     await page.reaches("confirmed")
@@ -71,6 +73,90 @@ async def test_the_whole_purchase_is_accessible(
     await page.locator(".actions a").click()
     await page.locator("[data-ask]").click()
     await _clean(page)
+
+
+#: Light and dark, on a desktop and on a phone, in English and in Korean.
+PAYING_LOOKS = [
+    pytest.param({"color_scheme": "light"}, id="light-en"),
+    pytest.param({"color_scheme": "dark", "locale": "ko-KR"}, id="dark-ko"),
+    pytest.param({"color_scheme": "dark"} | PHONE, id="dark-phone-en"),
+    pytest.param({"color_scheme": "light", "locale": "ko-KR"} | PHONE, id="light-phone-ko"),
+]
+
+
+@pytest.mark.parametrize("look", PAYING_LOOKS)
+async def test_the_pages_of_a_payment_are_accessible(
+    server: Server, make_sale: MakeSale, open_page: OpenPage, look: dict[str, object]
+) -> None:
+    """Payment page, what the sale page says meanwhile, closed (with and without script), declined, fault, under way,
+    paid, and the order that is over."""
+    page = await open_page(await make_sale(), **look)
+    await page.pick(3)
+    await page.page.evaluate("() => document.querySelector('[data-testid=continue]').click()")
+    await page.fill("#email", "axe@example.com")
+    await page.get_by_test_id("pay").click()
+    await page.in_window()
+    await page.page.go_back()
+    await expect(page.get_by_test_id("open-window")).to_be_visible()
+    await _fits(page)
+    await page.get_by_test_id("open-window").click()
+    await page.in_window()
+    closed: list[str] = []
+    page.page.on("request", lambda asked: closed.append(asked.url) if "/closed/" in asked.url else None)
+    await page.click("form[action$='/close'] button")
+    await expect(page.get_by_test_id("try-again")).to_be_visible()
+    await _fits(page)
+    await page.to_sale()
+    await expect(page.get_by_test_id("waiting-for-payment")).to_be_visible()
+    await _fits(page)
+    await page.get_by_test_id("continue-paying").click()
+    # As a browser shows it whose scripts do not run.
+    await page.page.route("**/pay/closed.js", lambda route: route.abort())
+    shown = page.page.url
+    await page.goto(closed[0])
+    await expect(page.get_by_test_id("closed-on")).to_be_visible()
+    await _fits(page)
+    await page.goto(shown)
+    await page.get_by_test_id("try-again").click()
+    await page.approve("declined")
+    await expect(page.get_by_test_id("try-again")).to_be_visible()
+    await _fits(page)
+    await page.get_by_test_id("try-again").click()
+    server.bank(latency_seconds=8.0)
+    await page.approve("good")
+    await expect(page.locator("main[data-kind=paying]")).to_be_visible()
+    await _fits(page)
+    await expect(page.get_by_test_id("ticket")).to_be_visible()
+    await _fits(page)
+
+
+@pytest.mark.parametrize("look", PAYING_LOOKS[1:3])
+async def test_what_a_payment_page_says_of_a_fault_and_of_the_end_is_accessible(
+    server: Server, make_sale: MakeSale, open_page: OpenPage, look: dict[str, object]
+) -> None:
+    page = await open_page(await make_sale(), **look)
+    await page.pick(3)
+    await page.page.evaluate("() => document.querySelector('[data-testid=continue]').click()")
+    await page.fill("#email", "axe@example.com")
+    await page.get_by_test_id("pay").click()
+    await page.in_window()
+    server.operator("POST", "/api/operator/circuits", json={"provider": "toss", "state": "open"})
+    await page.approve("good")
+    await expect(page.locator("main .callout[data-kind=bad]").first).to_be_visible()
+    await _fits(page)
+    server.operator("POST", "/api/operator/circuits", json={"provider": "toss", "state": "automatic"})
+    for _ in range(2):
+        await page.get_by_test_id("try-again").click()
+        await page.approve("declined")
+        await expect(page.locator("h1")).to_be_visible()
+    await expect(page.locator("main[data-kind=bad]")).to_be_visible()
+    await _fits(page)
+
+
+async def _fits(page: SalePage) -> None:
+    """Clean, and nothing to be scrolled sideways."""
+    await _clean(page)
+    assert await page.evaluate("() => document.documentElement.scrollWidth <= document.documentElement.clientWidth")
 
 
 @pytest.mark.parametrize("look", LOOKS)

@@ -29,11 +29,7 @@ PHONE = {
 @pytest.fixture(scope="module")
 def kcp_server() -> Iterator[Server]:
     with sale_server(ONSALE_PAYMENT="simulator:kcp") as running:
-        headers = {"Authorization": "Bearer operator"}
-        calm = {"success_rate": 1.0, "latency_seconds": 0.2}
-        httpx.put(
-            f"{running.url}/paysim/kcp/behaviour", headers=headers, json=calm, timeout=PATIENCE
-        ).raise_for_status()
+        running.operator("PUT", "/paysim/kcp/behaviour", json={"success_rate": 1.0, "latency_seconds": 0.2})
         yield running
 
 
@@ -84,20 +80,50 @@ class Order:
 
 
 async def test_on_a_pc_a_layer_over_the_page(kcp_server: Server, slug: str, page: Page) -> None:
-    """P4: the phone number is asked for first; closed, the order is still there; approved, it is paid for."""
+    """P4, P11: the phone number is asked for first; closed, the page offers another try; approved, it is paid for."""
     order = Order(kcp_server, slug, 1)
     assert order.body["payment"]["provider"] == "kcp"
     await page.goto(order.page)
     layer = await opened(page)
     await layer.locator("form[action$='/close'] button").click()
-    await expect(page.locator("dialog iframe")).to_have_count(0)
-    assert order.now()["status"] == "PAYING"
-    await page.goto(order.now()["payment"]["page"] if "://" in order.now()["payment"]["page"] else order.page)
+    await closed(page, order)
+    # The provider's own cross above the window says the same.
+    await page.get_by_test_id("try-again").click()
+    await opened(page)
+    await page.locator("dialog").get_by_role("button", name="Close the payment window").click()
+    await closed(page, order)
+    await page.get_by_test_id("try-again").click()
     layer = await opened(page)
     await layer.locator("select[name=card]").select_option("good")
     await layer.locator("button.approve").click()
     await page.wait_for_url("**/result?*")
     await until_confirmed(page, order)
+
+
+async def test_declined_in_the_layer(kcp_server: Server, slug: str, page: Page) -> None:
+    """P11: the card company's no inside the window is told as that, and the seats are kept."""
+    order = Order(kcp_server, slug, 3)
+    await page.goto(order.page)
+    layer = await opened(page)
+    await layer.locator("form[action$='/decline'] button").click()
+    await expect(page.get_by_test_id("try-again")).to_be_visible()
+    assert order.now()["status"] == "PAYING"
+
+
+async def test_who_takes_their_time_in_the_layer_is_left_alone(kcp_server: Server, slug: str, page: Page) -> None:
+    """The page under the layer does not take a window that lies open for one that did not open."""
+    order = Order(kcp_server, slug, 4)
+    await page.clock.install()
+    await page.goto(order.page)
+    await opened(page)
+    await page.clock.run_for(90_000)
+    await expect(page.locator("[data-failure]")).to_be_hidden()
+    await expect(page.get_by_test_id("open-window")).to_have_attribute("aria-disabled", "true")
+    # A layer that is gone without a word: the buyer may press again.
+    await page.locator("dialog").evaluate("layer => layer.remove()")
+    await page.clock.run_for(40_000)
+    await expect(page.locator("[data-failure]")).to_be_visible()
+    await expect(page.get_by_test_id("open-window")).to_have_attribute("aria-disabled", "false")
 
 
 @pytest.mark.parametrize("page", [PHONE], indirect=True)
@@ -111,6 +137,13 @@ async def test_on_a_phone_a_page_of_its_own(kcp_server: Server, slug: str, page:
     await page.locator("button.approve").click()
     await page.wait_for_url("**/result?*")
     await until_confirmed(page, order)
+
+
+async def closed(page: Page, order: Order) -> None:
+    await expect(page.locator("h1")).to_have_text("The payment window was closed")
+    await expect(page.get_by_test_id("try-again")).to_be_visible()
+    now = order.now()
+    assert (now["status"], now["payment"]["state"]) == ("PAYING", "CLOSED")
 
 
 async def opened(page: Page) -> FrameLocator:

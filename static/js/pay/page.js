@@ -1,12 +1,13 @@
 // The payment page: counts down, opens the provider's window, and follows what happens to the order elsewhere.
 import { byId } from "../dom.js";
 import { countDown, written } from "./clock.js";
+import { untilLeft } from "./watch.js";
 import { openWindow } from "./windows.js";
 
 const LOOK_EVERY = 5000; // milliseconds: another tab or browser may have paid
 const URGENT = 60; // seconds
 const ANSWER_TIMEOUT = 20000; // milliseconds until the server has said what the window needs
-const OPEN_TIMEOUT = 30000; // milliseconds until the browser has left for the window
+const OPEN_TIMEOUT = 30000; // milliseconds until the browser has left for the window, or a layer lies over the page
 
 const drawn = performance.now();
 const main = byId("content");
@@ -54,7 +55,7 @@ async function open(asked) {
       return;
     }
     remember();
-    await withEnd(openWindow(body, phone));
+    await untilLeft(openWindow(body, phone), OPEN_TIMEOUT);
   } catch {
     tell(said("failed"));
     setBusy(false);
@@ -74,17 +75,6 @@ function phoneOf(asked) {
   tell(said("phone"));
   field.focus();
   return null;
-}
-
-/**
- * A navigation that does not happen must not leave the button busy for ever.
- * @param {Promise<void>} opening
- */
-function withEnd(opening) {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error("the window did not open")), OPEN_TIMEOUT);
-    opening.then(resolve, reject).finally(() => clearTimeout(timer));
-  });
 }
 
 /** @param {boolean} value */

@@ -1,0 +1,48 @@
+import { countDown, written } from "/static/js/pay/clock.js";
+import { same, that, until } from "./same.js";
+
+const NOW = "2030-01-01T00:00:00+00:00";
+
+/** `milliseconds` after NOW. */
+const after = (milliseconds) => new Date(Date.parse(NOW) + milliseconds).toISOString();
+
+export function secondsAreWrittenAsMinutes() {
+  same([420, 365, 60, 59, 9.01, 0.2, 0, -3].map(written), ["7:00", "6:05", "1:00", "0:59", "0:10", "0:01", "0:00", "0:00"]);
+}
+
+// P2: both times are the server's; whatever this machine's clock says, and however long the page took to be drawn.
+export function whatIsLeftIsByTheServersClock() {
+  const shown = [];
+  const drawn = performance.now() - 5000;
+  const stop = countDown({ until: after(65000), now: NOW, drawn, show: (left) => shown.push(left), over() {} });
+  stop();
+  same(shown.map(written), ["1:00"]);
+}
+
+export async function theEndIsToldOnce() {
+  let ends = 0;
+  const shown = [];
+  countDown({
+    until: after(60),
+    now: NOW,
+    drawn: performance.now(),
+    show: (left) => shown.push(left),
+    over: () => (ends += 1),
+    every: 10,
+  });
+  same(ends, 0);
+  await until(() => ends > 0);
+  const looks = shown.length;
+  that(shown[0] > shown[looks - 1], "it counts down");
+  that(shown[looks - 1] <= 0, "the end is shown as well");
+  await new Promise((resolve) => setTimeout(resolve, 60));
+  same([ends, shown.length], [1, looks]);
+}
+
+export async function stoppedItTellsNothing() {
+  let ends = 0;
+  const stop = countDown({ until: after(20), now: NOW, drawn: performance.now(), show() {}, over: () => (ends += 1), every: 5 });
+  stop();
+  await new Promise((resolve) => setTimeout(resolve, 60));
+  same(ends, 0);
+}
