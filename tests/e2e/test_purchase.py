@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 
 from playwright.async_api import expect
 
@@ -207,8 +208,8 @@ async def test_a_wrong_address_is_said_at_its_field(make_sale: MakeSale, open_pa
 async def test_a_reservation_is_given_back_only_after_a_second_yes(
     server: Server, make_sale: MakeSale, open_page: OpenPage
 ) -> None:
-    """S28: cancelling asks first, refunds, and frees the seat on other screens."""
-    slug = await make_sale()
+    """S28: cancelling asks first, refunds, and frees the seat on other screens; long before the performance."""
+    slug = await make_sale(starts_at=datetime.now(UTC) + timedelta(days=40))
     page, other = await open_page(slug), await open_page(slug)
     await other.map_ready()
     await page.pick(6)

@@ -1,4 +1,4 @@
-// Looks until the payment has ended; then the page is drawn anew by the server, in words and with the right buttons.
+// Looks until the payment has ended; at each step the server draws the page anew, in words and with the right buttons.
 import { byId } from "../dom.js";
 
 const LOOK_EVERY = [1000, 1000, 2000, 3000, 5000]; // milliseconds
@@ -11,7 +11,7 @@ async function look() {
     const answer = await fetch(String(shown.again), { headers: { Accept: "application/json" } });
     if (answer.ok) {
       const body = await answer.json();
-      if (body.status !== shown.status || body.state !== shown.state) {
+      if (body.status !== shown.status || body.state !== shown.state || (body.reason ?? "") !== shown.reason) {
         location.replace(String(shown.again));
         return;
       }
