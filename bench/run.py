@@ -17,6 +17,7 @@ from bench.guards import guards, guards_table
 from bench.holds import holds
 from bench.measure import Figure, table
 from bench.memory import memory
+from bench.opening_draw import opening_draw
 from bench.reservations import reservations
 from bench.stores import stores
 from core.embedded import Engines
@@ -28,6 +29,7 @@ RATIOS = {
     "fan-out": fan_out,
     "holds": holds,
     "best-seats": best_seats,
+    "draw": opening_draw,
     "reservations": reservations,
     "events": events,
 }

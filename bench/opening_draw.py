@@ -1,0 +1,68 @@
+"""A draw of 200,000 entries: from the opening until every entry has its number, and how long Redis is kept at a time."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, cast
+
+from bench.measure import Figure
+from bench.stores import event_of
+from core import keys
+from core.runtime import Runtime
+from core.venue.event import Event, SaleStatus
+from core.waiting_room import draw
+
+_ENTRIES: Final = 200_000
+#: Seconds until everybody has a number.
+_MOST_SECONDS: Final = 5.0
+#: Milliseconds for which Redis may be kept from everybody else.
+_MOST_MS: Final = 50.0
+_PAGE: Final = 5_000
+
+
+async def opening_draw(runtime: Runtime, *, rounds: int = 1) -> list[Figure]:
+    """One draw counts as one round: nothing in it is shorter than noise."""
+    event = await _gathered(runtime)
+    await runtime.redis.config_set("slowlog-log-slower-than", 1_000)
+    await runtime.redis.config_set("slowlog-max-len", 4_096)
+    await runtime.redis.slowlog_reset()
+    await runtime.events.update(event.slug, opens_at=datetime.now(UTC))
+    began = time.perf_counter()
+    while (await runtime.events.fresh(event.slug)).opening is not None:
+        await runtime.drawing.run()
+    took = time.perf_counter() - began
+    slow = cast(list[dict[str, Any]], await runtime.redis.slowlog_get(4_096))
+    longest = max((entry["duration"] for entry in slow), default=1_000) / 1000
+    row = await runtime.draws.shown(event)
+    if row is None or row.count != _ENTRIES:
+        raise RuntimeError("a draw without its entries would be another benchmark")
+    detail = {"entries": _ENTRIES, "seconds": took, "redis_longest_ms": longest}
+    return [
+        Figure("draw, 200,000 entries", _ENTRIES / took, "/s", _ENTRIES / _MOST_SECONDS, "told in 5 s", 1.0, detail),
+        Figure("draw, Redis at a time", 1000 / longest, "/s", 1000 / _MOST_MS, "50 ms at most", 1.0, detail),
+    ]
+
+
+async def _gathered(runtime: Runtime) -> Event:
+    """An event for whose opening all of them have entered, by what `lua/enter.lua` writes."""
+    made = await event_of(runtime, 100)
+    await runtime.events.set_status(made.slug, SaleStatus.CLOSED)
+    async with runtime.database.connection() as connection:
+        await connection.execute(
+            "UPDATE events SET status = 'SCHEDULED', opens_at = :at, prequeue_seconds = 900, active_limit = 100 "
+            "WHERE slug = :slug",
+            {"at": datetime.now(UTC) + timedelta(seconds=600), "slug": made.slug},
+        )
+    event = await runtime.events.fresh(made.slug)
+    await runtime.waiting_room.join(event, "first")
+    event = await runtime.events.fresh(made.slug)
+    seconds, micros = await runtime.redis.time()
+    now = seconds * 1000 + micros // 1000
+    for first in range(1, _ENTRIES, _PAGE):
+        some = [secrets.token_hex(16) for _ in range(min(_PAGE, _ENTRIES - first))]
+        entries = {visitor: f"{draw.receipt(draw.new_nonce(), visitor)}|{visitor}" for visitor in some}
+        await runtime.redis.hset(keys.entries(event.slug), mapping=cast(Any, entries))
+        await runtime.redis.zadd(keys.entry_beats(event.slug), dict.fromkeys(some, now))
+    return event
