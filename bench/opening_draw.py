@@ -1,4 +1,4 @@
-"""A draw of 200,000 entries: from the opening until every entry has its number, and how long Redis is kept at a time."""
+"""A draw of 200,000 entries: until every entry has its number, and how long Redis is kept at a time."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def opening_draw(runtime: Runtime, *, rounds: int = 1) -> list[Figure]:
     while (await runtime.events.fresh(event.slug)).opening is not None:
         await runtime.drawing.run()
     took = time.perf_counter() - began
-    slow = cast(list[dict[str, Any]], await runtime.redis.slowlog_get(4_096))
+    slow: list[dict[str, Any]] = await runtime.redis.slowlog_get(4_096)
     longest = max((entry["duration"] for entry in slow), default=1_000) / 1000
     row = await runtime.draws.shown(event)
     if row is None or row.count != _ENTRIES:

@@ -65,6 +65,7 @@ from core.upkeep.redis_watch_redis import RedisWatch
 from core.upkeep.seat_rows_postgres import SeatRows
 from core.upkeep.sweeping import Sweeping
 from core.venue.event_store_postgres import EventStore
+from core.waiting_room.beacon_http import HttpBeacon
 from core.waiting_room.drawing import Announcer, Drawing
 from core.waiting_room.draws_postgres import Draws
 from core.waiting_room.entries_redis import Entries
@@ -250,12 +251,15 @@ async def open_runtime(
         rows = SeatRows(database=database, replica=replica)
         queue_scripts = QueueScripts(run=run, settings=settings, clock=clock)
         draws = Draws(database)
-        announcer = Announcer(draws=draws, events=events, beacon=None)
+        beacon = HttpBeacon(settings.beacon_url) if settings.beacon_url else None
+        if beacon is not None:
+            stack.push_async_callback(beacon.aclose)
+        announcer = Announcer(draws=draws, events=events, beacon=beacon, clock=clock)
         waiting_room = WaitingRoom(
             scripts=queue_scripts, boards=boards, settings=settings, secret=secret, clock=clock, openings=announcer
         )
         entries = Entries(redis=redis, scripts=queue_scripts, grace_seconds=settings.waiting_grace_seconds, clock=clock)
-        drawing = Drawing(events=events, draws=draws, entries=entries, announcer=announcer, beacon=None, clock=clock)
+        drawing = Drawing(events=events, draws=draws, entries=entries, announcer=announcer, beacon=beacon, clock=clock)
         mailer = open_mailer(settings)
         stack.push_async_callback(mailer.close)
         pipeline = EventPipeline(

@@ -116,6 +116,11 @@ class Settings(BaseSettings):
 
     # Waiting room
     active_limit: int = _setting(100, "active visitors when an event names no limit", unit="visitors", row="S8", ge=1)
+    beacon_url: str = _setting(
+        "",
+        "drand chain whose value goes into each draw, such as https://api.drand.sh/CHAIN-HASH; a draw waits for it. Empty: none",
+        row="F2",
+    )
     active_limit_mode: Literal["fixed", "computed", "load"] = _setting(
         "fixed",
         "`fixed`: each event's own limit; `computed`: at most what the machines bear by the arithmetic of S10; `load`: that "

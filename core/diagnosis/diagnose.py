@@ -14,6 +14,7 @@ from core.diagnosis import (
     consumers,
     dependencies_postgres,
     dependencies_redis,
+    draws_postgres,
     messages_postgres,
     money,
     money_postgres,
@@ -145,6 +146,8 @@ class Diagnose:
                 yield finding
             async for finding in messages_postgres.email(self._database, row["id"]):
                 yield finding
+        async for finding in draws_postgres.draws(self._database):
+            yield finding
         async for finding in processes_redis.processes(self._vitals, self._clock):
             yield finding
         await self._payments.refresh()

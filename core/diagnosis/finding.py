@@ -55,6 +55,7 @@ class Cause(StrEnum):
     ADMISSION_STALLED = "admission_stalled"
     QUEUE_FULL = "queue_full"
     PROCESS_SILENT = "process_silent"
+    DRAW_WAITS = "draw_waits"
     VISITOR_OUT = "visitor_out"
     HEARTBEAT_LATE = "heartbeat_late"
     VISITOR_WAITING = "visitor_waiting"
@@ -109,6 +110,7 @@ ADVICE: dict[Cause, str] = {
     Cause.ADMISSION_CAPPED: "The load, or payment being away, holds admission back: look at CPU, pool and provider.",
     Cause.ADMISSION_STALLED: "There is room and the queue does not move: `--fix` sweeps once; check the sweep job.",
     Cause.QUEUE_FULL: "All places are taken: normal at the peak. Raise the active limit if the machines bear it.",
+    Cause.DRAW_WAITS: "Everybody who gathered waits: look at the beacon (ONSALE_BEACON_URL) and the draw job's log.",
     Cause.PROCESS_SILENT: "A process hangs, or its machine is gone: its visitors drop out. Kill it; look at its log.",
     Cause.VISITOR_OUT: "Neither waiting nor in: the browser was silent, the session ended, or it never joined.",
     Cause.HEARTBEAT_LATE: "The browser has gone silent and will be put out: the network or a sleeping phone.",

@@ -11,6 +11,7 @@ from core.diagnosis import (
     consumers,
     dependencies_postgres,
     dependencies_redis,
+    draws_postgres,
     messages_postgres,
     money,
     money_postgres,
@@ -39,7 +40,14 @@ _KAFKA_PATIENCE_SECONDS = 10.0
 _MOST_SALES = 50
 
 _OF_POSTGRES = frozenset(
-    {Cause.POSTGRES_FULL, Cause.RELAY_STUCK, Cause.DEAD_LETTERS, Cause.REFUNDS_REFUSED, Cause.PAYMENTS_MISCONFIGURED}
+    {
+        Cause.POSTGRES_FULL,
+        Cause.RELAY_STUCK,
+        Cause.DEAD_LETTERS,
+        Cause.REFUNDS_REFUSED,
+        Cause.PAYMENTS_MISCONFIGURED,
+        Cause.DRAW_WAITS,
+    }
 )
 _OF_REDIS = frozenset(
     {
@@ -146,6 +154,8 @@ class HealthCheck:
             async for finding in money_postgres.refunds(self._database):
                 yield finding
             async for finding in money_postgres.misconfigured(self._database):
+                yield finding
+            async for finding in draws_postgres.draws(self._database):
                 yield finding
 
         return steps()

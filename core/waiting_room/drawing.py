@@ -54,10 +54,11 @@ BEACON_SECONDS = 10.0
 class Announcer:
     """Makes draws public before anybody enters; `core.waiting_room.queue_redis.Openings`."""
 
-    def __init__(self, *, draws: Draws, events: EventStore, beacon: Beacon | None) -> None:
+    def __init__(self, *, draws: Draws, events: EventStore, beacon: Beacon | None, clock: Clock) -> None:
         self._draws = draws
         self._events = events
         self._beacon = beacon
+        self._clock = clock
 
     async def announced(self, event: Event, phase: Phase) -> Opening:
         """Raises StoreUnavailable, also when a beacon is wanted and cannot be named."""
@@ -67,7 +68,9 @@ class Announcer:
     async def announce(self, event: Event, phase: Phase) -> DrawRow:
         named = None
         if self._beacon is not None:
-            named = await self._beacon.round_after(phase.opens_at.timestamp() + BEACON_SECONDS)
+            # An opening that is set to a time that is past must not name a value that is known already.
+            moment = max(phase.opens_at, self._clock.now()).timestamp()
+            named = await self._beacon.round_after(moment + BEACON_SECONDS)
         row = await self._draws.announce(event, phase, named)
         self._events.doubt(event.slug)
         return row
@@ -120,7 +123,7 @@ class Drawing:
             await self._announcer.announce(event, phase)
         if event.status is SaleStatus.OPEN:
             for row in rows:
-                await self._draws.open_now(row.id)
+                await self._open_now(event, row)
         elif event.status is SaleStatus.SCHEDULED:
             openings = {one.name: one for one in event.openings if one.prequeue_seconds > 0}
             for row in (row for row in rows if row.state is DrawState.ANNOUNCED):
@@ -130,6 +133,17 @@ class Drawing:
                     self._events.doubt(event.slug)
                 elif opening.opens_at != row.draw_at:
                     await self._announcer.announce(event, opening)
+
+    async def _open_now(self, event: Event, row: DrawRow) -> None:
+        """The sale was opened by hand: the draw is due, with a beacon's value from after this moment."""
+        now = self._clock.now()
+        if row.state is not DrawState.ANNOUNCED or row.draw_at <= now:
+            return
+        named = (
+            await self._beacon.round_after(now.timestamp() + BEACON_SECONDS) if self._beacon and row.beacon else None
+        )
+        await self._draws.open_now(row.id, named)
+        self._events.doubt(event.slug)
 
     async def _go_on(self, event: Event, row: DrawRow) -> None:
         frozen = await self._entries.freeze_if_due(event, row.opening)

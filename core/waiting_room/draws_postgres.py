@@ -94,12 +94,17 @@ class Draws:
         )
         return _draw_row(row)
 
-    async def open_now(self, draw_id: int) -> None:
-        """The sale was opened by hand: the draw is due."""
+    async def open_now(self, draw_id: int, beacon: BeaconRound | None) -> None:
+        """The sale was opened by hand: the draw is due, with that beacon's round in place of the later one."""
         await self._row(
-            f"UPDATE draws SET draw_at = now() WHERE id = $1 AND state = 'announced' AND draw_at > now()"  # noqa: S608
-            f" RETURNING {_COLUMNS}",
+            f"""
+            UPDATE draws SET draw_at = now(), beacon_source = coalesce($2, beacon_source),
+                             beacon_round = coalesce($3, beacon_round)
+            WHERE id = $1 AND state = 'announced' AND draw_at > now() RETURNING {_COLUMNS}
+            """,  # noqa: S608
             draw_id,
+            beacon.source if beacon else None,
+            beacon.round if beacon else None,
         )
 
     async def withdraw(self, draw_id: int) -> None:

@@ -1,0 +1,162 @@
+"""A draw with a beacon: a small server plays drand's HTTP API, and gives no round before its time (F2)."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+import orjson
+import pytest
+
+from core.diagnosis import draws_postgres
+from core.diagnosis.finding import Cause
+from core.embedded import Engines
+from core.errors import StartupError
+from core.runtime import Runtime, open_runtime
+from core.settings import Settings
+from core.venue.event import DrawState, Event, SaleStatus
+from core.waiting_room import draw
+from core.waiting_room.beacon_http import HttpBeacon, check_beacon_url
+from core.waiting_room.draw import PublishedDraw
+from core.waiting_room.draws_postgres import BeaconRound
+from tests.conftest import MakeEvent
+
+GENESIS, PERIOD = 1_595_431_050, 3
+
+
+class Drand:
+    """`silent`: answers nothing; `forged`: a randomness that is not its signature's."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.silent = False
+        self.forged = False
+        self.ahead = 0.0
+
+    def answer(self, path: str) -> tuple[int, dict[str, Any]]:
+        if self.silent:
+            return 503, {}
+        if path == "/chain/info":
+            return 200, {"genesis_time": GENESIS, "period": PERIOD, "schemeID": "pedersen-bls-chained"}
+        number = int(path.removeprefix("/chain/public/"))
+        if GENESIS + (number - 1) * PERIOD > time.time() + self.ahead:
+            return 404, {"error": "not yet"}
+        signature = hashlib.sha512(str(number).encode()).hexdigest()
+        randomness = hashlib.sha256(bytes.fromhex(signature)).hexdigest()
+        return 200, {"round": number, "randomness": "00" * 32 if self.forged else randomness, "signature": signature}
+
+
+@pytest.fixture
+def drand() -> Iterator[Drand]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, body = played.answer(self.path)
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(orjson.dumps(body))
+
+        def log_message(self, *args: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    played = Drand(f"http://127.0.0.1:{server.server_port}/chain")
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield played
+    server.shutdown()
+    server.server_close()
+
+
+async def rounds(runtime: Runtime, turns: int = 6) -> None:
+    for _ in range(turns):
+        await runtime.drawing.run()
+
+
+async def gathered(runtime: Runtime, make_event: MakeEvent) -> Event:
+    event = await make_event(
+        status=SaleStatus.SCHEDULED, opens_at=datetime.now(UTC) + timedelta(seconds=600), prequeue_seconds=900
+    )
+    for n in range(5):
+        await runtime.waiting_room.join(await runtime.events.fresh(event.slug), f"v{n}")
+    return event
+
+
+async def test_a_draw_waits_for_its_beacon_and_never_goes_on_without(
+    settings: Settings, stores: Engines, make_event: MakeEvent, drand: Drand
+) -> None:
+    async with open_runtime(settings.model_copy(update={"beacon_url": drand.url}), stores) as runtime:
+        event = await gathered(runtime, make_event)
+        announced = await runtime.draws.shown(event)
+        assert announced is not None
+        assert announced.beacon is not None
+        made_at = GENESIS + (announced.beacon.round - 1) * PERIOD
+        assert 10 <= made_at - announced.draw_at.timestamp() < 10 + PERIOD
+
+        drand.silent = True
+        opens_at = datetime.now(UTC) - timedelta(seconds=90)
+        await runtime.events.update(event.slug, opens_at=opens_at)
+        await rounds(runtime)
+        row = await runtime.draws.shown(event)
+        assert row is not None
+        assert (row.state, row.told, row.root is not None) == (DrawState.FROZEN, False, True)
+        found = [finding async for finding in draws_postgres.draws(runtime.database)]
+        assert Cause.DRAW_WAITS in {finding.cause for finding in found}
+
+        drand.silent, drand.forged, drand.ahead = False, True, 3600.0
+        await rounds(runtime)
+        row = await runtime.draws.shown(event)
+        assert row is not None
+        assert row.state is DrawState.FROZEN, "a value that is not its signature's is not believed"
+
+        drand.forged = False
+        await rounds(runtime)
+        row = await runtime.draws.shown(event)
+        assert row is not None
+        assert row.told
+        assert row.beacon_value
+        order = await runtime.draws.receipts(row.id)
+        about = PublishedDraw(
+            draw.ALGORITHM, row.commitment, row.seed.hex(), row.root or "", row.count, row.beacon_value
+        )
+        assert draw.differences(about, order) == []
+        assert draw.differences(PublishedDraw(*about_without(about)), order), "the order depends on the beacon"
+
+
+def about_without(about: PublishedDraw) -> tuple[str, str, str, str, int, str]:
+    return about.algorithm, about.commitment, about.seed, about.root, about.count, ""
+
+
+async def test_an_opening_by_hand_names_a_round_of_its_own(
+    settings: Settings, stores: Engines, make_event: MakeEvent, drand: Drand
+) -> None:
+    async with open_runtime(settings.model_copy(update={"beacon_url": drand.url}), stores) as runtime:
+        event = await gathered(runtime, make_event)
+        before = await runtime.draws.shown(event)
+        await runtime.events.set_status(event.slug, SaleStatus.OPEN)
+        await runtime.drawing.run()
+        row = await runtime.draws.shown(event)
+        assert before is not None
+        assert row is not None
+        assert before.beacon is not None
+        assert row.beacon is not None
+        assert row.beacon.round < before.beacon.round
+        assert 9 <= GENESIS + (row.beacon.round - 1) * PERIOD - time.time() <= 11 + PERIOD
+
+
+async def test_the_first_round_at_or_after_a_moment(drand: Drand) -> None:
+    beacon = HttpBeacon(drand.url)
+    assert (await beacon.round_after(GENESIS)).round == 1
+    assert (await beacon.round_after(GENESIS + 1)).round == 2
+    assert (await beacon.round_after(GENESIS + PERIOD)).round == 2
+    assert await beacon.value(BeaconRound(drand.url, 10**9)) is None, "not yet"
+    await beacon.aclose()
+
+
+@pytest.mark.parametrize("url", ["http://api.drand.sh/x", "ftp://x", "drand"])
+def test_a_beacon_without_encryption_is_refused(url: str) -> None:
+    with pytest.raises(StartupError):
+        check_beacon_url(url)
