@@ -144,4 +144,5 @@ function show() {
   );
 }
 
+root.replaceChildren(); // "one moment"
 await learn();
