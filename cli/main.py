@@ -14,7 +14,22 @@ from typing import Annotated
 
 import typer
 
-from cli import crowd, diagnose, draw, event, keys, messages, migrate, plan, reconcile, replay, rush, serve, worker
+from cli import (
+    crowd,
+    diagnose,
+    draw,
+    event,
+    keys,
+    messages,
+    migrate,
+    payments,
+    plan,
+    reconcile,
+    replay,
+    rush,
+    serve,
+    worker,
+)
 from core.errors import OnsaleError, StartupError
 
 app = typer.Typer(
@@ -30,6 +45,7 @@ app.add_typer(event.app, name="event")
 app.add_typer(draw.app, name="draw")
 app.add_typer(plan.app, name="plan")
 app.add_typer(messages.app, name="messages")
+app.add_typer(payments.app, name="payments")
 app.add_typer(keys.app, name="keys")
 app.command("serve")(serve.serve)
 app.command("worker")(worker.worker)

@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 def with_events(work: Callable[[EventStore], Awaitable[T]]) -> T:
     """Runs `work` on the stores that the settings name, or on the embedded ones, migrated. Raises StartupError."""
-    return _connected(lambda events, _: work(events))
+    return connected(lambda events, _: work(events))
 
 
 def change_event(work: Callable[[EventStore], Awaitable[T]], action: str, slug: str, **detail: Any) -> T:
@@ -33,10 +33,11 @@ def change_event(work: Callable[[EventStore], Awaitable[T]], action: str, slug: 
         await note(database, action, slug, **detail)
         return done
 
-    return _connected(noted)
+    return connected(noted)
 
 
-def _connected(work: Callable[[EventStore, databases.Database], Awaitable[T]]) -> T:
+def connected(work: Callable[[EventStore, databases.Database], Awaitable[T]]) -> T:
+    """`with_events`, with the database as well."""
     # Here: `onsale --help` and `onsale plan check` need none of it, and it takes most of a second to load.
     from core.database import migrate, open_database
     from core.payments.composition import takes
@@ -44,7 +45,7 @@ def _connected(work: Callable[[EventStore, databases.Database], Awaitable[T]]) -
 
     settings = Settings.load()
 
-    async def connected(database_url: str) -> T:
+    async def opened(database_url: str) -> T:
         await migrate(database_url)
         database = await open_database(database_url, 2)
         try:
@@ -53,4 +54,4 @@ def _connected(work: Callable[[EventStore, databases.Database], Awaitable[T]]) -
             await database.disconnect()
 
     with engines(settings) as started:
-        return asyncio.run(connected(started.database_url))
+        return asyncio.run(opened(started.database_url))

@@ -32,7 +32,7 @@ from web.app_state import AppState
 from web.assets import Assets
 from web.boards import Boards
 from web.endpoint import Endpoint, routes
-from web.ops import circuits, figures, inspect, new_sale, records, refunds, sales
+from web.ops import books, circuits, figures, inspect, new_sale, records, refunds, sales
 from web.ops.pages import Console
 from web.ops.response_cache import ResponseCache
 from web.pages import Pages
@@ -59,6 +59,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *inspect.ENDPOINTS,
     *records.ENDPOINTS,
     *refunds.ENDPOINTS,
+    *books.ENDPOINTS,
     *circuits.ENDPOINTS,
     *health.ENDPOINTS,
     api_meta.METRICS,

@@ -157,6 +157,16 @@ def test_fees_of_giving_tickets_back(command: Command, slug: str) -> None:
     assert command.json("event", "show", slug)["fees"] == []
 
 
+def test_the_books_of_a_sale_without_buyers(command: Command, slug: str) -> None:
+    """P8: the heading is there, and what cannot be read is said."""
+    assert command("event", "create", slug, "--plan", HALL, *PRICES).returncode == 0
+    done = command("payments", "export", "--event", slug, "--from", "2026-01-01")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0].startswith("at,kind,state,event,reservation,order,provider")
+    assert len(done.stdout.splitlines()) == 1
+    assert "no such event" in refused(command("payments", "export", "--event", "nowhere"))
+
+
 def test_a_slug_is_used_once(command: Command, slug: str) -> None:
     assert command("event", "create", slug, "--plan", HALL, *PRICES).returncode == 0
     assert "exists already" in refused(command("event", "create", slug, "--plan", HALL, *PRICES))
