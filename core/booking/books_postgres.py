@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -44,7 +44,7 @@ _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 async def movements(
     database: databases.Database, *, event_id: int | None, since: datetime | None, before: datetime | None
-) -> AsyncIterator[str]:
+) -> AsyncGenerator[str, None]:
     """CSV in pieces, the heading first; no connection is held between them. Times are UTC, money in minor units.
 
     Raises StoreUnavailable.
