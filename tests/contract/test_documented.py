@@ -136,7 +136,7 @@ async def forbidden(scene: Scene, endpoint: Endpoint) -> httpx.Response:
 
 
 async def not_found(scene: Scene, endpoint: Endpoint) -> httpx.Response:
-    return await scene.call(endpoint)
+    return await scene.call(endpoint, query="" if "{" in endpoint.path else "?event=nowhere")
 
 
 async def cross_site(scene: Scene, endpoint: Endpoint) -> httpx.Response:
@@ -159,7 +159,7 @@ async def too_large(scene: Scene, endpoint: Endpoint) -> httpx.Response:
 async def invalid(scene: Scene, endpoint: Endpoint) -> httpx.Response:
     if endpoint.body is None:
         event = await scene.make_event()
-        return await scene.call(endpoint, slug=event.slug, query="?seats=x&seat=x&before=x&phase=%0A")
+        return await scene.call(endpoint, slug=event.slug, query="?seats=x&seat=x&before=x&from=x&phase=%0A")
     return await scene.call(endpoint, json={"unknown": 1})
 
 
