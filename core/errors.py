@@ -47,8 +47,12 @@ class NoVisitor(OnsaleError):
     code, status, title = "no_visitor", 401, "Open the sale page, or POST /api/visitors, first"
 
 
+class SignInRequired(OnsaleError):
+    code, status, title = "sign_in_required", 401, "This call needs the operator token, or a session of the console"
+
+
 class Forbidden(OnsaleError):
-    code, status, title = "forbidden", 403, "This call needs the operator token"
+    code, status, title = "forbidden", 403, "This is not the operator token"
 
 
 class NotFound(OnsaleError):

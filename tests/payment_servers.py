@@ -20,7 +20,7 @@ from starlette.responses import Response
 from starlette.routing import Mount
 
 from core.clock import Clock, SystemClock
-from core.errors import OnsaleError
+from core.errors import Forbidden, OnsaleError
 from core.payments.composition import open_payments, played_at
 from core.payments.gateway import Authorisation, Buyer, Order, PaymentGateway, Window, WindowUrls
 from core.payments.payments import Payments
@@ -139,6 +139,17 @@ async def through_window(browser: httpx.AsyncClient, payment: Mapping[str, Any],
     assert back.status_code == 303, back.text
 
 
+class TokenGuard:
+    """A simulator on its own, as a provider is: there is no installation whose gate it could ask."""
+
+    async def require(self, request: Request) -> None:
+        if request.headers.get("authorization") != f"Bearer {TOKEN}":
+            raise Forbidden()
+
+    async def changed(self, request: Request) -> None:
+        return
+
+
 def simulator_app(store: SimulatorStore, secret_key: str = SECRET_KEY) -> Starlette:
     def refused(request: Request, error: Exception) -> Response:
         assert isinstance(error, OnsaleError)
@@ -147,7 +158,7 @@ def simulator_app(store: SimulatorStore, secret_key: str = SECRET_KEY) -> Starle
     def is_ours(origin: str, connection: HTTPConnection) -> bool:
         return origin == SHOP or urlsplit(origin).hostname in ("127.0.0.1", "localhost")
 
-    routes = [Mount("/paysim", routes=paysim_routes(store, TOKEN, secret_key=secret_key, is_ours=is_ours))]
+    routes = [Mount("/paysim", routes=paysim_routes(store, TokenGuard(), secret_key=secret_key, is_ours=is_ours))]
     return Starlette(routes=routes, exception_handlers={OnsaleError: refused})
 
 

@@ -32,12 +32,14 @@ from web.app_state import AppState
 from web.assets import Assets
 from web.boards import Boards
 from web.endpoint import Endpoint, routes
-from web.ops import books, circuits, figures, inspect, new_sale, records, refunds, sales
+from web.operator_gate import OperatorGate
+from web.ops import books, circuits, figures, inspect, new_sale, records, refunds, sales, sessions
 from web.ops.pages import Console
 from web.ops.response_cache import ResponseCache
 from web.pages import Pages
 from web.pay.routes import payment_routes
 from web.paysim import SimulatorStore, origins_of, paysim_routes
+from web.paysim.guard import OperatorGuard
 from web.plans import Plans
 from web.problems import Problems
 from web.rate_limits import RateLimits
@@ -60,6 +62,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *records.ENDPOINTS,
     *refunds.ENDPOINTS,
     *books.ENDPOINTS,
+    *sessions.ENDPOINTS,
     *circuits.ENDPOINTS,
     *health.ENDPOINTS,
     api_meta.METRICS,
@@ -88,13 +91,16 @@ def create_app(runtime: Runtime, live: Live | None, simulator: SimulatorStore | 
     )
     # `/api/events/` is not `/api/events`: an answer in the wrong place is a fault that nobody finds.
     app.router.redirect_slashes = False
+    limits = RateLimits(settings, runtime.clock)
+    operators = Operators(settings.operator_token.get_secret_value(), runtime.secret, secure=settings.secure_cookies)
     app.state.parts = AppState(
         runtime=runtime,
         live=live,
         visitors=Visitors(runtime.secret, secure=settings.secure_cookies),
-        operators=Operators(settings.operator_token.get_secret_value(), runtime.secret, secure=settings.secure_cookies),
+        operators=operators,
+        gate=OperatorGate(runtime, operators, limits),
         origins=Origins(settings),
-        limits=RateLimits(settings, runtime.clock),
+        limits=limits,
         boards=Boards(runtime.seats.board, runtime.clock, pause_seconds=settings.board_coalesce_ms / 1000),
         plans=Plans(runtime.events),
         assets=assets,
@@ -129,7 +135,7 @@ def _simulator(runtime: Runtime, store: SimulatorStore) -> BaseRoute:
     settings = runtime.settings
     routes = paysim_routes(
         store,
-        settings.operator_token.get_secret_value(),
+        OperatorGuard(),
         secret_key=runtime.secret,
         is_ours=origins_of(settings),
         page=settings.simulator_page,

@@ -13,6 +13,7 @@ from core.runtime import Runtime
 from realtime.live import Live
 from web.assets import Assets
 from web.boards import Boards
+from web.operator_gate import OperatorGate
 from web.ops.response_cache import ResponseCache
 from web.plans import Plans
 from web.rate_limits import RateLimits
@@ -25,6 +26,7 @@ class AppState:
     live: Live | None
     visitors: Visitors
     operators: Operators
+    gate: OperatorGate
     origins: Origins
     limits: RateLimits
     boards: Boards

@@ -28,6 +28,7 @@ from core.errors import (
     Malformed,
     NoVisitor,
     OnsaleError,
+    SignInRequired,
     StoreUnavailable,
     TooLarge,
     TooManyRequests,
@@ -38,7 +39,8 @@ from core.venue.event_store_postgres import EventStore
 from core.venue.new_event import SLUG
 from web import problems
 from web.app_state import AppState, app_state_of
-from web.security import Operator, bearer_of, require_same_site
+from web.security import Operator, require_same_site
+from web.security import address_of as address_of
 
 B = TypeVar("B")
 M = TypeVar("M", bound=BaseModel)
@@ -80,6 +82,7 @@ class Call(Generic[B]):
     body: B
     visitor: str = ""
     actor: str = ""
+    operator: Operator | None = None
 
     @property
     def runtime(self) -> Runtime:
@@ -137,7 +140,7 @@ class Endpoint:
         if self.caller is Caller.VISITOR:
             common += [NoVisitor, TooManyRequests]
         if self.caller is Caller.OPERATOR:
-            common += [Forbidden, TooManyRequests]
+            common += [SignInRequired, Forbidden, TooManyRequests]
         if self.caller is not Caller.ANYONE and self.changes:
             common.append(CrossSite)
         if self.body is not None:
@@ -150,36 +153,20 @@ class Endpoint:
         state = request.scope["state"]
         state["route"] = self.path
         visitor, actor, by = "", "", ""
+        operator = None
         if self.caller is Caller.VISITOR:
             caller = parts.visitors.require(request.headers)
             visitor, by = caller.id, caller.by
             state["visitor"] = visitor
             parts.limits.call(visitor)
         elif self.caller is Caller.OPERATOR:
-            operator = _operator(parts, request)
-            by, actor = operator.by, f"{operator.name}@{address_of(request)}"
+            operator = await parts.gate.require(request)
+            by, actor = operator.by, f"{operator.actor}@{address_of(request)}"
         if by == "cookie":
             programs = self.caller is Caller.VISITOR
             require_same_site(request, request.method, parts.origins, programs=programs)
         body = await read_body(request, self.body, self.body_required, self.most_body) if self.body else None
-        return await self.handle(Call(request, parts, body, visitor, actor))
-
-
-def _operator(parts: AppState, request: Request) -> Operator:
-    address = address_of(request)
-    parts.limits.operator_call(address)
-    operator = parts.operators.allowed(request.headers)
-    if operator is None:
-        # A signed session cannot be guessed; an open console whose session ran out must not lock its operator out.
-        if bearer_of(request.headers) is not None:
-            parts.limits.wrong_token(address)
-        raise Forbidden()
-    return operator
-
-
-def address_of(request: Request) -> str:
-    """The caller's address; uvicorn has applied X-Forwarded-For of the proxies that the settings name."""
-    return request.client.host if request.client else "unknown"
+        return await self.handle(Call(request, parts, body, visitor, actor, operator))
 
 
 async def read_body(request: Request, model: type[M], required: bool, most: int) -> M:

@@ -146,7 +146,7 @@ class Pages:
             visitor = known.id if known else parts.visitors.new()
             request.scope["state"]["visitor"] = visitor
             response = await page(request, parts, visitor)
-            if known is None:
+            if known is None or (known.by == "cookie" and parts.visitors.is_outdated(request)):
                 parts.visitors.set_cookie(response, request, visitor)
             return response
 
@@ -200,7 +200,12 @@ class Pages:
 def _here(request: Request) -> str:
     """This page's address, to which `lang=` is added: what else it was asked by stays, a signature above all."""
     kept = [(name, value) for name, value in request.query_params.multi_items() if name != "lang"]
-    return f"{request.url.path}?{urlencode([*kept, ('lang', '')])}"
+    return f"{own_path(request.url.path)}?{urlencode([*kept, ('lang', '')])}"
+
+
+def own_path(path: str) -> str:
+    """A path that a link stays on this site with: `//host/` and `/\\host/` are addresses of another one."""
+    return "/" + path.lstrip("/\\")
 
 
 def _environment(loader: FileSystemLoader, language: str) -> Environment:

@@ -26,7 +26,16 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from core.clock import iso
-from core.errors import InvalidRequest, Malformed, NotFound, OnsaleError, StoreUnavailable, TooLarge, TooManyRequests
+from core.errors import (
+    InvalidRequest,
+    Malformed,
+    NotFound,
+    OnsaleError,
+    SignInRequired,
+    StoreUnavailable,
+    TooLarge,
+    TooManyRequests,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -115,6 +124,8 @@ def retry_after(error: OnsaleError) -> int | None:
 
 def response(error: OnsaleError, scope: Scope, headers: Mapping[str, str] | None = None) -> Response:
     sent = {"Cache-Control": "no-store", **(headers or {})}
+    if isinstance(error, SignInRequired):
+        sent["WWW-Authenticate"] = 'Bearer realm="onsale operators"'
     seconds = retry_after(error)
     if seconds is not None:
         sent["Retry-After"] = str(seconds)

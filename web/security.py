@@ -19,11 +19,12 @@ from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from itsdangerous import BadData, BadSignature, Signer, URLSafeTimedSerializer
-from starlette.requests import HTTPConnection, cookie_parser
+from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-from core.errors import CrossSite, Forbidden, NoVisitor
+from core.errors import CrossSite, NoVisitor
 from core.settings import Settings
+from web import cookies
 
 COOKIE: Final = "onsale_visitor"
 OPERATOR_COOKIE: Final = "onsale_operator"
@@ -111,7 +112,7 @@ class Visitors:
         if bearer is not None:
             visitor = self.check(bearer)
             return Visitor(visitor, "bearer") if visitor else None
-        cookie = cookie_parser(headers.get("cookie", "")).get(COOKIE)
+        cookie = cookies.read(headers, COOKIE)
         visitor = self.check(cookie) if cookie else None
         return Visitor(visitor, "cookie") if visitor else None
 
@@ -123,27 +124,36 @@ class Visitors:
         return visitor
 
     def set_cookie(self, response: Response, connection: HTTPConnection, visitor: str) -> None:
-        response.set_cookie(
-            COOKIE,
-            self.token(visitor),
-            max_age=_COOKIE_SECONDS,
-            path="/",
-            httponly=True,
-            samesite="lax",
-            secure=self._secure == "always" or is_https(connection),
-        )
+        token, secure = self.token(visitor), self._is_secure(connection)
+        cookies.write(response, connection, COOKIE, token, seconds=_COOKIE_SECONDS, same_site="lax", secure=secure)
+
+    def is_outdated(self, connection: HTTPConnection) -> bool:
+        """Whether this cookie was set before the site was reached by https: `set_cookie` replaces it."""
+        return self._is_secure(connection) and cookies.is_old(connection.headers, COOKIE)
+
+    def _is_secure(self, connection: HTTPConnection) -> bool:
+        return self._secure == "always" or is_https(connection)
 
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """Somebody with the operator token; `name` is what they call themselves, for the audit trail."""
+    """Somebody with the operator token. `name` is what they called themselves at sign-in, `session` that session's id;
+    a call with the token itself has neither.
+    """
 
     name: str
     by: Literal["cookie", "bearer"]
+    session: str = ""
+
+    @property
+    def actor(self) -> str:
+        """For the audit trail: nobody has checked a name that goes with a token which several people have."""
+        return f"unverified:{self.name}" if self.by == "cookie" else self.name
 
 
 class Operators:
-    """Checks the operator token in a bearer header, and the sessions of the console, which are opened with it.
+    """What the operator token is, and the sessions of the console, which are opened with it: the signatures of both.
+    Whether to look at all is for `web/operator_gate.py`.
 
     A session is a signed cookie with the operator's name, good for `OPERATOR_SESSION_SECONDS`. Its signature is made
     with the token as well: a new token ends every session. The cookie never holds the token.
@@ -163,55 +173,48 @@ class Operators:
             else None
         )
 
-    def allowed(self, headers: Mapping[str, str]) -> Operator | None:
-        bearer = bearer_of(headers)
-        if bearer is not None:
-            return Operator(_operator_name(headers.get("x-operator", "")), "bearer") if self.is_token(bearer) else None
-        cookie = cookie_parser(headers.get("cookie", "")).get(OPERATOR_COOKIE)
-        name = self._check(cookie) if cookie else None
-        return Operator(name, "cookie") if name else None
-
-    def require(self, headers: Mapping[str, str]) -> Operator:
-        """Raises Forbidden. An installation without a token has no operators."""
-        operator = self.allowed(headers)
-        if operator is None:
-            raise Forbidden()
-        return operator
+    def of_session(self, headers: Mapping[str, str]) -> Operator | None:
+        """Whose session the cookie is, unless its time is over."""
+        cookie = cookies.read(headers, OPERATOR_COOKIE)
+        return self._check(cookie) if cookie else None
 
     def is_token(self, token: str) -> bool:
+        """False for every token where the installation has none."""
         # Constant time: how long it takes says nothing about how much of the token was right.
         return bool(self._token) and hmac.compare_digest(token.encode(), self._token)
 
-    def session(self, name: str) -> str:
-        """A new session's cookie value."""
+    def session(self, name: str, id: str) -> str:
+        """A new session's cookie value; `id` is a UUID."""
         assert self._sessions is not None, "sessions need a secret"  # noqa: S101
-        value = self._sessions.dumps(_operator_name(name))
+        value = self._sessions.dumps([_operator_name(name), id])
         return value if isinstance(value, str) else value.decode()
 
-    def set_cookie(self, response: Response, connection: HTTPConnection, name: str) -> str:
-        """Opens a session; returns the name that it goes by."""
-        response.set_cookie(
+    def set_cookie(self, response: Response, connection: HTTPConnection, name: str, id: str) -> Operator:
+        """Opens a session."""
+        cookies.write(
+            response,
+            connection,
             OPERATOR_COOKIE,
-            self.session(name),
-            max_age=OPERATOR_SESSION_SECONDS,
-            path="/",
-            httponly=True,
-            samesite="strict",
+            self.session(name, id),
+            seconds=OPERATOR_SESSION_SECONDS,
+            same_site="strict",
             secure=self._secure == "always" or is_https(connection),
         )
-        return _operator_name(name)
+        return Operator(_operator_name(name), "cookie", id)
 
     def delete_cookie(self, response: Response) -> None:
-        response.delete_cookie(OPERATOR_COOKIE, path="/", httponly=True, samesite="strict")
+        cookies.delete(response, OPERATOR_COOKIE, same_site="strict")
 
-    def _check(self, cookie: str) -> str | None:
+    def _check(self, cookie: str) -> Operator | None:
         if self._sessions is None:
             return None
         try:
-            name = self._sessions.loads(cookie, max_age=OPERATOR_SESSION_SECONDS)
+            match self._sessions.loads(cookie, max_age=OPERATOR_SESSION_SECONDS):
+                case [str(name), str(id)]:
+                    return Operator(name, "cookie", id)
         except BadData:
-            return None
-        return name if isinstance(name, str) else None
+            pass
+        return None  # of an earlier version, without an id: its operator signs in again
 
 
 def _operator_name(given: str) -> str:
@@ -223,6 +226,11 @@ def bearer_of(headers: Mapping[str, str]) -> str | None:
     """The token of `Authorization: Bearer <token>`; None when the header is missing or of another scheme."""
     scheme, _, token = headers.get("authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else None
+
+
+def address_of(connection: HTTPConnection) -> str:
+    """The caller's address; uvicorn has applied X-Forwarded-For of the proxies that the settings name."""
+    return connection.client.host if connection.client else "unknown"
 
 
 def is_https(connection: HTTPConnection) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -41,7 +42,7 @@ async def test_the_session_opens_the_pages_and_the_calls(client: httpx.AsyncClie
     assert "Kim" in page.text
     assert (await client.get("/api/operator/session")).json() == {"name": "Kim", "by": "cookie"}
     [opened] = await rows(runtime, "SELECT actor FROM audit WHERE action = 'session.open' ORDER BY id DESC LIMIT 1")
-    assert opened["actor"] == "Kim@203.0.113.7"
+    assert opened["actor"] == "unverified:Kim@203.0.113.7"
 
 
 async def test_pages_keep_to_the_content_security_policy(client: httpx.AsyncClient) -> None:
@@ -93,13 +94,19 @@ async def test_a_wrong_token_is_said_and_guessing_is_limited(client: httpx.Async
     statuses = [(await sign_in(client, token="wrong")).status_code for _ in range(12)]
     assert 429 in statuses
     assert (await sign_in(client)).status_code == 429, "also the right one, for a while"
+    refused = await rows(
+        runtime,
+        "SELECT 1 FROM audit WHERE action = 'session.refused' AND at > $1",
+        datetime.now(UTC) - timedelta(minutes=1),
+    )
+    assert len(refused) == 1, "guessing does not fill the audit trail"
 
 
 async def test_an_old_console_does_not_lock_its_operator_out(client: httpx.AsyncClient) -> None:
     """A page that is left open asks each second with a session that has ended."""
     client.cookies.set(OPERATOR_COOKIE, "ended")
     for _ in range(30):
-        assert (await client.get("/api/operator/overview")).status_code == 403
+        assert (await client.get("/api/operator/overview")).status_code == 401
     assert (await sign_in(client)).status_code == 303
 
 
@@ -125,9 +132,69 @@ async def opens(app: Starlette, cookie: str) -> int:
         return (await client.get("/ops", headers={"cookie": f"{OPERATOR_COOKIE}={cookie}"})).status_code
 
 
+async def test_wrong_tokens_lock_nobody_out_who_is_signed_in(client: httpx.AsyncClient, app: Starlette) -> None:
+    """R9: whoever shares the operators' address, or knows that they are proxied, could keep them out of their sale."""
+    await sign_in(client)
+    async with open_client(app) as guesser:
+        statuses = [
+            (await guesser.get("/api/operator/overview", headers={"authorization": f"Bearer {guess}"})).status_code
+            for guess in range(12)
+        ]
+        assert (statuses[0], statuses[-1]) == (403, 429)
+        assert (await sign_in(guesser, token="wrong")).status_code == 429
+    assert (await client.get("/ops")).status_code == 200
+    assert (await client.get("/api/operator/overview")).status_code == 200
+
+
+async def test_sessions_are_listed_and_ended(client: httpx.AsyncClient, app: Starlette, runtime: Runtime) -> None:
+    """R9: somebody has left, or a laptop was lost."""
+    await sign_in(client)
+    async with open_client(app) as lost, open_client(create_app(runtime, None)) as elsewhere:
+        name = f"Lost {time.monotonic_ns()}"
+        await sign_in(lost, name=name)
+        assert (await lost.get("/ops")).status_code == 200
+        found = (await client.get("/api/operator/sessions")).json()["sessions"]
+        assert [one["current"] for one in found].count(True) == 1
+        (theirs,) = [one for one in found if one["name"] == name]
+        assert (theirs["address"], theirs["current"]) == ("203.0.113.7", False)
+        path = f"/api/operator/sessions/{theirs['id']}"
+        assert (await client.delete(path)).status_code == 403, "no page of ours"
+        assert (await client.delete(path, headers=OWN_PAGE)).status_code == 204
+        assert (await lost.get("/ops")).status_code == 401
+        assert (await lost.get("/api/operator/overview")).status_code == 401
+        elsewhere.cookies = lost.cookies
+        assert (await elsewhere.get("/ops")).status_code == 401, "in every process"
+        again = await client.delete(path, headers=OWN_PAGE)
+        assert (again.status_code, again.json()["code"]) == (404, "not_found")
+        assert (await client.delete("/api/operator/sessions/x", headers=OWN_PAGE)).status_code == 404
+        assert theirs["id"] not in (await client.get("/api/operator/sessions")).text
+    [ended] = await rows(
+        runtime, "SELECT actor, detail FROM audit WHERE action = 'session.end' ORDER BY id DESC LIMIT 1"
+    )
+    assert (ended["actor"], ended["detail"]) == ("unverified:Kim@203.0.113.7", {"session": theirs["id"]})
+    assert (await client.get("/ops")).status_code == 200
+
+
+async def test_a_copy_of_the_cookie_ends_with_signing_out(client: httpx.AsyncClient, app: Starlette) -> None:
+    await sign_in(client)
+    copy = client.cookies[OPERATOR_COOKIE]
+    assert await opens(app, copy) == 200
+    await client.post("/ops/logout", headers=OWN_PAGE)
+    assert await opens(app, copy) == 401
+
+
+async def test_a_planted_session_beside_ours_is_ignored(client: httpx.AsyncClient, app: Starlette) -> None:
+    await sign_in(client)
+    value = client.cookies[OPERATOR_COOKIE]
+    assert await opens(app, f"{value}; {OPERATOR_COOKIE}=planted") == 401
+
+
 async def test_the_cookie_is_secure_over_https(app: Starlette) -> None:
     async with open_client(app, https=True) as client:
-        assert "Secure" in (await sign_in(client)).headers["set-cookie"]
+        cookie = (await sign_in(client)).headers["set-cookie"]
+        assert cookie.startswith(f"__Host-{OPERATOR_COOKIE}=")
+        assert "Secure" in cookie
+        assert (await client.get("/ops")).status_code == 200
 
 
 async def test_operators_get_in_while_postgresql_is_away(settings: Settings, stores: Engines) -> None:

@@ -135,13 +135,17 @@ async def forbidden(scene: Scene, endpoint: Endpoint) -> httpx.Response:
     return await scene.call(endpoint, by=await scene.nobody.as_visitor())
 
 
+async def sign_in_required(scene: Scene, endpoint: Endpoint) -> httpx.Response:
+    return await scene.call(endpoint, by=scene.nobody)
+
+
 async def not_found(scene: Scene, endpoint: Endpoint) -> httpx.Response:
     return await scene.call(endpoint, query="" if "{" in endpoint.path else "?event=nowhere")
 
 
 async def cross_site(scene: Scene, endpoint: Endpoint) -> httpx.Response:
     operators = Operators(scene.nobody.as_operator().token, scene.runtime.secret)
-    cookie = f"onsale_operator={operators.session('kim')}"
+    cookie = f"onsale_operator={operators.session('kim', str(uuid4()))}"
     if endpoint.caller is Caller.VISITOR:
         cookie = f"onsale_visitor={(await scene.nobody.as_visitor()).token}"
     return await scene.call(endpoint, by=scene.nobody, headers={"cookie": cookie, "sec-fetch-site": "cross-site"})
@@ -401,6 +405,7 @@ async def too_many_requests(scene: Scene, endpoint: Endpoint) -> httpx.Response:
 MEET: dict[str, Meet] = {
     "no_visitor": no_visitor,
     "forbidden": forbidden,
+    "sign_in_required": sign_in_required,
     "event_not_found": not_found,
     "reservation_not_found": not_found,
     "cross_site": cross_site,

@@ -73,7 +73,7 @@ async def test_a_sale_is_made_from_a_plan_and_bought_from(operator: Api, visitor
     await visitor.call("POST", f"{path}/queue", expect=200)
     await visitor.call("POST", f"{path}/holds", json={"seats": [3, 4]}, expect=201)
     [entry] = await trail(runtime, asked["slug"])
-    assert (entry["actor"], entry["action"]) == ("operator@203.0.113.7", "sale.create")
+    assert (entry["actor"], entry["action"]) == ("token@203.0.113.7", "sale.create")
     assert entry["detail"] == {"status": "OPEN", "seats": 20}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.cookies
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -51,11 +52,48 @@ async def test_a_forged_cookie_is_replaced(client: httpx.AsyncClient) -> None:
 
 async def test_the_cookie_is_secure_on_https(app: Starlette, runtime: Runtime) -> None:
     async with open_client(app, https=True) as client:
-        assert morsel(await client.get("/"), COOKIE)["secure"] is True
+        given = morsel(await client.get("/"), f"__Host-{COOKIE}")
+        assert (given["secure"], given["path"], given["domain"]) == (True, "/", ""), "else browsers refuse the prefix"
+        assert "set-cookie" not in (await client.get("/")).headers
     always = runtime.settings.model_copy(update={"secure_cookies": "always"})
     runtime.settings = always
     async with open_client(create_app(runtime, None)) as client:
-        assert morsel(await client.get("/"), COOKIE)["secure"] is True
+        assert morsel(await client.get("/"), f"__Host-{COOKIE}")["secure"] is True
+
+
+async def test_the_old_name_is_accepted_once_on_https(app: Starlette, runtime: Runtime) -> None:
+    visitors = Visitors(runtime.secret)
+    mine = visitors.new()
+    async with open_client(app, https=True) as client:
+        page = await client.get("/", headers={"cookie": f"{COOKIE}={visitors.token(mine)}"})
+        assert morsel(page, f"__Host-{COOKIE}").value == visitors.token(mine), "who comes from http keeps the place"
+        assert morsel(page, COOKIE)["max-age"] == "0", "and has one cookie from then on"
+
+
+async def test_a_planted_cookie_is_nobody(app: Starlette, client: httpx.AsyncClient, runtime: Runtime) -> None:
+    """Another host of the domain can set a cookie of our name: then the planter read and cancelled a purchase."""
+    visitors = Visitors(runtime.secret)
+    mine, planted = visitors.token(visitors.new()), visitors.token(visitors.new())
+    for both in (f"{COOKIE}={mine}; {COOKIE}={planted}", f"{COOKIE}={planted}; {COOKIE}={mine}"):
+        assert visitors.of({"cookie": both}) is None
+        assert morsel(await client.get("/", headers={"cookie": both}), COOKIE).value not in (mine, planted)
+    async with open_client(app, https=True) as secure:
+        both = f"{COOKIE}={planted}; __Host-{COOKIE}={mine}"
+        assert "set-cookie" not in (await secure.get("/", headers={"cookie": both})).headers
+        proven = visitors.of({"cookie": both})
+        assert proven is not None
+        assert visitors.token(proven.id) == mine
+
+
+@pytest.mark.parametrize("path", ["//evil.example/x", "/%5Cevil.example/x", "///evil.example"])
+async def test_links_stay_on_the_site(app: Starlette, path: str) -> None:
+    """A page about an address that there is not has links to itself in other languages."""
+    async with open_client(app) as client:
+        page = await client.get(f"http://onsale.test{path}", headers={"accept": "text/html"})
+    assert page.status_code == 404
+    targets = re.findall(r'(?:href|action|value)="([^"]*)"', page.text)
+    assert targets
+    assert not [one for one in targets if re.match(r"[/\\]{2}", one)], targets
 
 
 async def test_a_cookie_and_a_token_are_the_same_identity(

@@ -132,20 +132,6 @@ async def test_operator_calls_need_the_token(paysim: Simulator, path: str, heade
         assert cookie.status_code == 403, "a cookie travels by itself: bearer only"
 
 
-async def test_an_installation_without_a_token_has_no_operators(tmp_path: Path) -> None:
-    from starlette.routing import Mount
-
-    from web.paysim import paysim_routes
-
-    store = SimulatorStore(tmp_path / "x.sqlite3")
-    app = simulator_app(store)
-    no_one = paysim_routes(store, "", secret_key=SECRET_KEY, is_ours=lambda origin, request: False)
-    app.router.routes[:] = [Mount("/paysim", routes=no_one)]
-    async with serve(app) as url, httpx.AsyncClient(trust_env=False) as client:
-        assert (await client.get(f"{url}/paysim/ledger", headers={"Authorization": "Bearer"})).status_code == 403
-    store.close()
-
-
 async def test_the_ledger(paysim: Simulator) -> None:
     """P5: `[{order_id, amount, charged, cancelled}]`, in the order of charging; `order_id` is the order number."""
     orders = {card: an_order().number for card in ("good", "declined", "error", "")}

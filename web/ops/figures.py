@@ -306,8 +306,8 @@ async def _encoded(make: Callable[[], Coroutine[Any, Any, SaleFigures | Overview
 
 async def session(call: Call[None]) -> Response:
     """The console's sign-in page asks: a link in Slack opens it without the cookie, because that is `Strict`."""
-    operator = call.parts.operators.require(call.request.headers)
-    return answer(Session(name=operator.name, by=operator.by))
+    assert call.operator is not None, "an operator's call"  # noqa: S101
+    return answer(Session(name=call.operator.name, by=call.operator.by))
 
 
 ENDPOINTS = (

@@ -39,11 +39,11 @@ async def diagnose(call: Call[Inspect]) -> Response:
     question = Question(asked.visitor, UUID(asked.reservation) if asked.reservation else None, asked.event, asked.seat)
     found = await call.runtime.diagnose.run(question, fix=asked.fix)
     fixed = [finding.step for finding in found.findings if finding.fixed]
-    if asked.fix:
+    if asked.fix or asked.visitor or asked.reservation:
         await note(
             call.parts,
             call.actor,
-            "diagnosis.fix",
+            "diagnosis.fix" if asked.fix else "buyer.diagnose",
             asked.event or "-",
             fixed=fixed,
             cause=found.cause,
@@ -129,6 +129,9 @@ async def find(call: Call[Find]) -> Response:
             if "@" not in text or not text.isprintable():
                 raise InvalidRequest("Give an e-mail address, a visitor (v_...) or a reservation") from None
     rows = await find_reservations(call.runtime.database, by, value)
+    # Whose data was looked at is itself about a person: of an address only what tells it from others to who knows it.
+    told = f"{value[:1]}...@{value.rpartition('@')[2]}"[:100] if by == "email" else value
+    await note(call.parts, call.actor, "buyer.find", "-", by=by, value=told, found=len(rows))
     return answer(FoundReservations(reservations=[FoundReservation(**row) for row in rows]))
 
 

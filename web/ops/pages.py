@@ -71,33 +71,32 @@ class Console:
         request.scope["state"]["route"] = "/ops/login"
         parts, address = app_state_of(request), address_of(request)
         require_same_site(request, "POST", parts.origins)
-        parts.limits.operator_call(address)
         form = await _form(request)
         target = form.get("next", "")
         target = target if _NEXT.fullmatch(target) else "/ops"
-        if not parts.operators.is_token(form.get("token", "").strip()):
-            parts.limits.wrong_token(address)
+        if not await parts.gate.is_token(request, form.get("token", "").strip()):
             return self._sign_in_page(request, target, wrong=True, name=form.get("name", "")[:40])
         response = RedirectResponse(target, status_code=303)
-        name = parts.operators.set_cookie(response, request, form.get("name", ""))
-        await note(parts, f"{name}@{address}", "session.open", "-")
+        operator = await parts.gate.sign_in(request, response, form.get("name", ""))
+        await note(parts, f"{operator.actor}@{address}", "session.open", "-")
         return response
 
     async def sign_out(self, request: Request) -> Response:
         request.scope["state"]["route"] = "/ops/logout"
         parts = app_state_of(request)
         require_same_site(request, "POST", parts.origins)
-        operator = parts.operators.allowed(request.headers)
+        operator = await parts.gate.signed_in(request)
         response = RedirectResponse("/ops", status_code=303)
         parts.operators.delete_cookie(response)
         if operator is not None:
-            await note(parts, f"{operator.name}@{address_of(request)}", "session.close", "-")
+            await parts.gate.sign_out(operator)
+            await note(parts, f"{operator.actor}@{address_of(request)}", "session.close", "-")
         return response
 
     def _signed_in(self, path: str, page: Page) -> Callable[[Request], Awaitable[Response]]:
         async def serve(request: Request) -> Response:
             request.scope["state"]["route"] = path
-            operator = app_state_of(request).operators.allowed(request.headers)
+            operator = await app_state_of(request).gate.allowed(request)
             if operator is None:
                 return self._sign_in_page(request, request.url.path)
             return await page(request, operator)

@@ -244,8 +244,21 @@ class Retried(ResponseBody):
 
 
 class Session(ResponseBody):
-    name: str
+    name: str = Field(description="as given at sign-in, and not verified; `token` for a call with the operator token")
     by: Literal["cookie", "bearer"]
+
+
+class OpenSession(ResponseBody):
+    id: UUID
+    name: str = Field(description="as given at sign-in, and not verified")
+    address: str
+    opened_at: UtcTime
+    ends_at: UtcTime
+    current: bool = Field(description="the caller's own")
+
+
+class OpenSessions(ResponseBody):
+    sessions: list[OpenSession]
 
 
 class Admission(ResponseBody):

@@ -25,11 +25,11 @@ from starlette.responses import Response
 from core.errors import Malformed
 from web.paysim.behaviour import Behaviour, Rules
 from web.paysim.exchange import read_object
+from web.paysim.guard import Guard
 from web.paysim.payment import CHARGED, Payment
 from web.paysim.store_sqlite import Books, SimulatorStore
 from web.paysim.webhooks import Webhooks
 from web.problems import of_validation
-from web.security import Operators
 
 Handler = Callable[[Request], Awaitable[Response]]
 Kept = TypeVar("Kept", bound=BaseModel)
@@ -38,9 +38,9 @@ Kept = TypeVar("Kept", bound=BaseModel)
 class OperatorPages:
     """The handlers; each is made for one provider."""
 
-    def __init__(self, store: SimulatorStore, operator_token: str, webhooks: Webhooks) -> None:
+    def __init__(self, store: SimulatorStore, guard: Guard, webhooks: Webhooks) -> None:
         self._store = store
-        self._operators = Operators(operator_token)
+        self._guard = guard
         self._webhooks = webhooks
 
     def behaviour(self, provider: str) -> Handler:
@@ -54,7 +54,7 @@ class OperatorPages:
     ) -> Handler:
         async def handle(request: Request) -> Response:
             """Raises Forbidden, Malformed, InvalidRequest."""
-            self._require(request)
+            await self._guard.require(request)
             if request.method != "PUT":
                 return _json((await self._store.work(provider, read)).model_dump())
             wanted = await read_object(request)
@@ -67,16 +67,18 @@ class OperatorPages:
                 return changed
 
             try:
-                return _json((await self._store.work(provider, change)).model_dump())
+                changed = await self._store.work(provider, change)
             except ValidationError as error:
                 raise of_validation(error) from None
+            await self._guard.changed(request)
+            return _json(changed.model_dump())
 
         return handle
 
     def ledger(self, provider: str) -> Handler:
         async def handle(request: Request) -> Response:
             """Raises Forbidden."""
-            self._require(request)
+            await self._guard.require(request)
             decided = await self._store.work(provider, Books.decided)
             return _json(
                 [
@@ -95,7 +97,7 @@ class OperatorPages:
     def payments(self, provider: str) -> Handler:
         async def handle(request: Request) -> Response:
             """Raises Forbidden."""
-            self._require(request)
+            await self._guard.require(request)
             order = request.query_params.get("order_id")
 
             def read(books: Books) -> list[dict[str, Any]]:
@@ -129,7 +131,7 @@ class OperatorPages:
     def _changed(self, provider: str, change: Callable[[Books, Payment, dict[str, Any]], Payment | None]) -> Handler:
         async def handle(request: Request) -> Response:
             """Raises Forbidden, Malformed (the payment is not in a state for it)."""
-            self._require(request)
+            await self._guard.require(request)
             body = await read_object(request) or {}
 
             def work(books: Books) -> tuple[Payment, dict[str, Any]] | None:
@@ -140,14 +142,11 @@ class OperatorPages:
             done = await self._store.work(provider, work)
             if done is None:
                 raise Malformed("there is no such payment, or nothing of the kind can be done with it")
+            await self._guard.changed(request)
             await self._webhooks.changed(done[0])
             return _json(done[1])
 
         return handle
-
-    def _require(self, request: Request) -> None:
-        # By bearer token alone: a PUT that a browser's cookie could make would need proof of our own page.
-        self._operators.require({"authorization": request.headers.get("authorization", "")})
 
 
 def _told(books: Books, payment: Payment) -> dict[str, Any]:

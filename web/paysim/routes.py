@@ -11,6 +11,7 @@ from starlette.routing import Route
 from core.payments.provider_package import played_keys
 from core.payments.registry import PLAYED
 from web.paysim import kcp, toss
+from web.paysim.guard import Guard
 from web.paysim.kcp_play import PROVIDER as KCP
 from web.paysim.kcp_play import KcpPlay
 from web.paysim.operators import OperatorPages
@@ -27,7 +28,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 
 def paysim_routes(
-    store: SimulatorStore, operator_token: str, *, secret_key: str, is_ours: IsOurs, page: str = ""
+    store: SimulatorStore, guard: Guard, *, secret_key: str, is_ours: IsOurs, page: str = ""
 ) -> list[Route]:
     """`store` is the caller's to close. `secret_key` is the shop's: its keys at the played providers are made of it.
 
@@ -36,7 +37,7 @@ def paysim_routes(
     """
     keys = {provider: played_keys(secret_key, provider) for provider in PLAYED}
     webhooks = Webhooks(store, {TOSS: toss.webhook, KCP: kcp.webhook})
-    operators = OperatorPages(store, operator_token, webhooks)
+    operators = OperatorPages(store, guard, webhooks)
     site_code, kcp_secret = keys[KCP]
     client_key, toss_secret = keys[TOSS]
     kcp_play = KcpPlay(site_code, kcp_secret)

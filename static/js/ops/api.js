@@ -11,7 +11,7 @@ async function call(method, path, options) {
   try {
     return (await plainCall(method, path, options)).body;
   } catch (error) {
-    if (error instanceof Refusal && error.code === "forbidden") location.reload();
+    if (error instanceof Refusal && ["sign_in_required", "forbidden"].includes(error.code)) location.reload();
     throw error;
   }
 }
