@@ -202,7 +202,7 @@ async def test_signing_out_ends_the_session(open_console: OpenConsole) -> None:
     page = await open_console()
     await page.get_by_role("button", name="Sign out").click()
     await expect(page.locator("#token")).to_be_visible()
-    assert await page.evaluate("async () => (await fetch('/api/operator/overview')).status") == 403
+    assert await page.evaluate("async () => (await fetch('/api/operator/overview')).status") == 401
 
 
 @pytest.mark.parametrize("look", LOOKS)
