@@ -160,7 +160,14 @@ async def test_marks_and_sent_rows_are_purged_after_their_time_and_nothing_else(
         "FROM unnest(ARRAY['onsale', 'cli:kim']) actor, unnest(ARRAY[29, 31, 401]) days",
     )
     deleted = await purge(database, days=7)
-    assert deleted == {"processed_events": 4, "outbox": 1, "dead_letters": 0, "in_hand": 0, "audit": 3}
+    assert deleted == {
+        "processed_events": 4,
+        "outbox": 1,
+        "dead_letters": 0,
+        "in_hand": 0,
+        "audit": 3,
+        "failure_mails": 0,
+    }
     kept = await fetch(database, "SELECT actor FROM audit WHERE action = 'purged' ORDER BY at DESC, actor")
     assert [row["actor"] for row in kept] == ["cli:kim", "onsale", "cli:kim"], "what people did is kept for a year"
     left = await fetch(database, "SELECT id FROM outbox ORDER BY id")
