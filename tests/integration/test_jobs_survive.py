@@ -23,6 +23,8 @@ PATIENCE = 60.0
 MOST_CALLS = 6
 
 JOBS = [
+    "draw",
+    "event_refunds",
     "sweep",
     "payments",
     "reconcile",
