@@ -53,7 +53,7 @@ def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
 
 def test_a_burst_of_connections_goes_to_all_web_processes(home: Path) -> None:
     """R2: 300 at once went 287 to 13, and channels stay where they are for the rest of the sale."""
-    with serving(home, WORKERS="2", ONSALE_DATA=str(home / "data")) as server, contextlib.ExitStack() as stack:
+    with serving(home, WORKERS="2", ONSALE_DATA=str(home / "burst")) as server, contextlib.ExitStack() as stack:
         port = urlsplit(server.url).port
         processes = server.web_processes()
         before = [process.num_fds() for process in processes]
