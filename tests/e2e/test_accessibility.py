@@ -63,7 +63,7 @@ async def test_the_whole_purchase_is_accessible(
     await page.get_by_test_id("pay").click()
     await page.approve()
     await page.to_sale()
-    await page.reaches("paying")
+    await page.reaches("paying", "confirmed")
     await _clean(page)
     await page.reaches("confirmed")
     await _clean(page)
