@@ -10,6 +10,7 @@ from typing import get_args
 import orjson
 import pytest
 
+import web.api_draw
 import web.problems  # noqa: F401 - has errors of its own
 from core import errors, languages
 from core.booking.reservation import Reason, ReservationStatus
