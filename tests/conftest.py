@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 import tempfile
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from core.settings import Settings
 from core.venue.event import Event, SaleStatus
 from core.venue.new_event import NewEvent
 from tests.kafka_broker import RunningKafka, kafka
+from tests.own_database import emptied
 
 # An example that took long says that the machine is busy, not that the rule is wrong.
 hypothesis.settings.register_profile("onsale", hypothesis.settings(), deadline=None)
@@ -52,11 +55,23 @@ def data_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
+_ENGINES = pytest.StashKey[Engines]()
+
+
 @pytest.fixture(scope="session")
-def started_engines(data_folder: Path) -> Iterator[Engines]:
+def started_engines(data_folder: Path, pytestconfig: pytest.Config) -> Iterator[Engines]:
     """PostgreSQL and Valkey, real but not waiting for the disk."""
     with engines(Settings.load(data=data_folder), durable=False) as started:
+        pytestconfig.stash[_ENGINES] = started
         yield started
+
+
+@pytest.fixture(scope="module", autouse=True)
+def books_of_this_file(pytestconfig: pytest.Config) -> None:
+    """A test file finds none of the sales, payments and keys of the file before it, whichever that was."""
+    if (started := pytestconfig.stash.get(_ENGINES, None)) is not None:
+        with ThreadPoolExecutor(1) as beside:  # this thread may have a loop
+            beside.submit(asyncio.run, emptied(started)).result()
 
 
 @pytest.fixture(scope="session")

@@ -7,9 +7,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import asyncpg
+from redis.asyncio import Redis
 from sqlalchemy.engine import make_url
 
 from core.database import migrate
+from core.embedded import Engines
 
 
 @asynccontextmanager
@@ -39,3 +41,16 @@ async def copy_of(template: str) -> AsyncIterator[str]:
         await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
     finally:
         await admin.close()
+
+
+async def emptied(stores: Engines) -> None:
+    """Leaves the tables and nothing in them, and nothing in Redis."""
+    connection = await asyncpg.connect(stores.database_url, server_settings={"lock_timeout": "60s"})
+    try:
+        rows = await connection.fetch("SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = 'public'")
+        if tables := [name for (name,) in rows if name != "alembic_version"]:  # else the schema is still to be made
+            await connection.execute(f"TRUNCATE {', '.join(tables)} RESTART IDENTITY CASCADE")
+    finally:
+        await connection.close()
+    async with Redis.from_url(stores.redis_url) as redis:
+        await redis.flushall()

@@ -12,8 +12,7 @@ from redis.asyncio import Redis
 
 from core import keys
 from core.clock import Clock, to_millis
-from core.errors import StoreUnavailable
-from core.process.store_redis import REDIS_LOST
+from core.process.calls import redis_call
 from core.venue.event import Event, Opening
 from core.waiting_room.scripts_redis import QueueScripts
 
@@ -60,10 +59,10 @@ class Entries:
 
     async def read(self, event: Event, frozen: Frozen) -> dict[str, str]:
         """visitor -> receipt of all who were there."""
-        try:
+        found: dict[str, str] = {}
+        cursor = 0
+        with redis_call:
             silent = await self._silent(event.slug, frozen.at_ms - self._grace_ms)
-            found: dict[str, str] = {}
-            cursor = 0
             while True:
                 cursor, page = await self._redis.hscan(keys.entries(event.slug), cursor, count=READ_BATCH)
                 for visitor, entry in cast(dict[bytes, bytes], page).items():
@@ -71,8 +70,6 @@ class Entries:
                         found[visitor.decode()] = entry.partition(b"|")[0].decode()
                 if cursor == 0:
                     return found
-        except REDIS_LOST as error:
-            raise StoreUnavailable(retry_after=2) from error
 
     async def assign(self, event: Event, opening_id: int, numbers: Sequence[tuple[str, int]]) -> int:
         """Writes drawn numbers into the queue; returns how many. Who has left meanwhile gets none."""

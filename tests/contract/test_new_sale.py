@@ -197,9 +197,10 @@ async def test_two_who_create_the_same_sale_at_once_make_one(operator: Api, runt
 
 
 async def test_who_is_no_operator_is_refused_before_the_body_is_taken(visitor: Api, nobody: Api) -> None:
-    for api in (visitor, nobody):
+    """R9: without a token 401, with one that is not the operator's 403."""
+    for api, status, code in ((visitor, 403, "forbidden"), (nobody, 401, "sign_in_required")):
         for path in (EVENTS, CHECK):
-            await api.refused("POST", path, 403, "forbidden", content=b" " * 70_000_000)
+            await api.refused("POST", path, status, code, content=b" " * 70_000_000)
 
 
 async def test_only_these_calls_take_large_bodies(operator: Api, make_event: MakeEvent) -> None:
