@@ -31,7 +31,7 @@ _BATCH = 500
 
 @asynccontextmanager
 async def _installation(folder: Path) -> AsyncIterator[Runtime]:
-    from core.database import migrate
+    from core.schema_postgres import migrate
 
     settings = Settings.load(data=folder, secret_key="memory-bench-secret", waiting_grace_seconds=3600)
     with engines(settings, durable=False) as started:

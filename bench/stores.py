@@ -12,9 +12,9 @@ from typing import Final
 
 from cli.load.event import CATEGORY, PRICE, generated_plan
 from core import keys
-from core.database import migrate
 from core.embedded import Engines, engines
 from core.runtime import Runtime
+from core.schema_postgres import migrate
 from core.settings import Settings
 from core.venue.event import Event, SaleStatus
 from core.venue.new_event import NewEvent

@@ -29,7 +29,7 @@ def _group() -> None:
 @dead.command("list")
 def list_letters(
     limit: Annotated[int, typer.Option(help="At most so many.", min=1, max=10_000)] = 100,
-    retried: Annotated[bool, typer.Option("--retried", help="Also those sent again already.")] = False,
+    retried: Annotated[bool, typer.Option("--retried", help="Also those sent again or discarded already.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print them as JSON.")] = False,
 ) -> None:
     """List the dead letters, with the reason of each."""
@@ -37,12 +37,13 @@ def list_letters(
     async def work(runtime: Runtime) -> Sequence[DeadLetter]:
         return await runtime.pipeline.dead_letters.list(limit=limit, retried=retried)
 
-    letters = with_runtime(work)
+    letters = with_runtime(work, writes=False)
     if as_json:
         print(orjson.dumps([_plain(letter) for letter in letters], option=orjson.OPT_INDENT_2).decode())
         return
     for letter in letters:
         again = f", sent again {iso(letter.retried_at)}" if letter.retried_at else ""
+        again += f", discarded {iso(letter.discarded_at)}" if letter.discarded_at else ""
         print(
             f"{letter.id}  {iso(letter.failed_at)}  {letter.consumer}  {letter.type or 'unreadable'}  "
             f"reservation {letter.reservation_id or '-'}  {letter.attempts} tries{again}: {letter.error}"
@@ -64,7 +65,23 @@ def retry_letters(
     count = with_runtime(work)
     print(f"{count} sent again")
     if ids and count < len(set(ids)):
-        print(f"{len(set(ids)) - count} of them are not there, or were sent again before")
+        print(f"{len(set(ids)) - count} of them are not there, or were sent again or discarded before")
+        raise typer.Exit(1)
+
+
+@dead.command("discard")
+def discard_letters(ids: Annotated[list[int], typer.Argument(help="Ids from `list`.", show_default=False)]) -> None:
+    """Let go of dead letters that can never be delivered (an address that does not exist): nobody sends them again."""
+
+    async def work(runtime: Runtime) -> int:
+        discarded = await runtime.pipeline.dead_letters.discard(ids)
+        await note(runtime.database, "dead_letters.discard", "-", ids=ids, discarded=discarded)
+        return discarded
+
+    count = with_runtime(work)
+    print(f"{count} discarded")
+    if count < len(set(ids)):
+        print(f"{len(set(ids)) - count} of them are not there, or were sent again or discarded before")
         raise typer.Exit(1)
 
 
@@ -80,4 +97,5 @@ def _plain(letter: DeadLetter) -> dict[str, object]:
         "attempts": letter.attempts,
         "failed_at": letter.failed_at,
         "retried_at": letter.retried_at,
+        "discarded_at": letter.discarded_at,
     }

@@ -30,7 +30,7 @@ def migrate(
     ] = None,
 ) -> None:
     """Bring the schema of the database up to date. Safe to call twice, and while nothing else runs."""
-    from core.database import migrate as bring_up_to_date
+    from core.schema_postgres import migrate as bring_up_to_date
 
     settings = Settings.load()
     with engines(settings) as started:

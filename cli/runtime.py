@@ -16,20 +16,20 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def with_runtime(work: Callable[[Runtime], Awaitable[T]]) -> T:
+def with_runtime(work: Callable[[Runtime], Awaitable[T]], *, writes: bool = True) -> T:
     """Runs `work` on a runtime whose jobs do not run, over the stores that the settings name or the embedded ones.
 
-    Raises StartupError.
+    A command that `writes` sets an empty database up. Raises StartupError, also for an older schema.
     """
-    from core.database import migrate
     from core.runtime import open_runtime
+    from core.schema_postgres import require_schema
 
     settings = resolve_secrets(Settings.load())
 
     with engines(settings) as started:
 
         async def connected() -> T:
-            await migrate(started.database_url)
+            await require_schema(started.database_url, writes=writes)
             async with open_runtime(settings, started) as runtime:
                 return await work(runtime)
 

@@ -14,13 +14,14 @@ from functools import partial
 
 from cli.web_processes import WebProcesses
 from core.clock import SystemClock
-from core.database import close_database, migrate, open_database
+from core.database import close_database, open_database
 from core.embedded import Engines
 from core.errors import EventExists, StoreUnavailable
 from core.payments.composition import open_payments, takes
 from core.payments.environments_postgres import check_environments
 from core.process.store_redis import open_redis
 from core.process.tasks import awaited, end, first_of
+from core.schema_postgres import migrate
 from core.settings import Settings
 from core.signing_key_postgres import require_signing_key
 from core.upkeep.memory_redis import memory

@@ -21,8 +21,11 @@ T = TypeVar("T")
 
 
 def with_events(work: Callable[[EventStore], Awaitable[T]]) -> T:
-    """Runs `work` on the stores that the settings name, or on the embedded ones, migrated. Raises StartupError."""
-    return connected(lambda events, _: work(events))
+    """Runs `work`, which only reads, on the stores that the settings name, or on the embedded ones.
+
+    Raises StartupError, also for an empty database or an older schema.
+    """
+    return connected(lambda events, _: work(events), writes=False)
 
 
 def change_event(work: Callable[[EventStore], Awaitable[T]], action: str, slug: str, **detail: Any) -> T:
@@ -36,17 +39,18 @@ def change_event(work: Callable[[EventStore], Awaitable[T]], action: str, slug: 
     return connected(noted)
 
 
-def connected(work: Callable[[EventStore, databases.Database], Awaitable[T]]) -> T:
-    """`with_events`, with the database as well."""
+def connected(work: Callable[[EventStore, databases.Database], Awaitable[T]], *, writes: bool = True) -> T:
+    """`with_events`, with the database as well; what `writes` sets an empty database up."""
     # Here: `onsale --help` and `onsale plan check` need none of it, and it takes most of a second to load.
-    from core.database import migrate, open_database
+    from core.database import open_database
     from core.payments.composition import takes
+    from core.schema_postgres import require_schema
     from core.venue.event_store_postgres import EventStore
 
     settings = Settings.load()
 
     async def opened(database_url: str) -> T:
-        await migrate(database_url)
+        await require_schema(database_url, writes=writes)
         database = await open_database(database_url, 2)
         try:
             return await work(EventStore(database, SystemClock(), partial(takes, settings)), database)

@@ -17,6 +17,7 @@ from core.embedded import Engines, engines
 from core.notifications.mail_check import check_mail
 from core.process.cycle_collector import freeze_startup_objects
 from core.process.ending import FAILED, end_process
+from core.process.tasks import first_of
 from core.secrets import resolve_secrets
 from core.settings import Settings
 
@@ -31,6 +32,8 @@ _DRAIN_SECONDS = 20.0
 def worker() -> None:
     """Relay, consumers, payments left over and periodic jobs, without a web server; Ctrl-C ends it in order.
 
+    Waits until `onsale serve` or `onsale migrate` has brought the schema of the database up to date.
+
     Start as many as there are partitions to consume (3). Set KAFKA_BOOTSTRAP_SERVERS, DATABASE_URL and REDIS_URL as for
     the web servers, and the same ONSALE_SECRET_KEY. With ONSALE_WORKER_PORT it answers /metrics and /actuator/health.
     """
@@ -38,7 +41,7 @@ def worker() -> None:
     warnings = check_mail(settings)
     settings = resolve_secrets(settings)
     for warning in warnings:
-        print(f"onsale: warning: {warning}", file=sys.stderr)
+        _say(f"warning: {warning}")
     with engines(settings) as started:
         _run(_work(settings, started))
 
@@ -54,14 +57,17 @@ def _run(work: Coroutine[Any, Any, None]) -> None:
 
 
 async def _work(settings: Settings, started: Engines) -> None:
-    from core.database import migrate
+    from core.schema_postgres import until_migrated
     from core.signing_key_postgres import require_signing_key
     from web.worker_endpoint import worker_endpoint
 
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await migrate(started.database_url)
+    waited = await first_of(until_migrated(started.database_url, _say), _stopped(stop))
+    if stop.is_set() or waited is None:
+        return
+    waited.result()
     await require_signing_key(started.database_url, settings.secret_key.get_secret_value())
     freeze_startup_objects()
     given_up = False
@@ -83,6 +89,14 @@ async def _work(settings: Settings, started: Engines) -> None:
     if given_up:
         # So that whoever started it starts another one.
         raise SystemExit(FAILED)
+
+
+async def _stopped(stop: asyncio.Event) -> None:
+    await stop.wait()
+
+
+def _say(text: str) -> None:
+    print(f"onsale: {text}", file=sys.stderr, flush=True)
 
 
 async def run_worker(

@@ -1,4 +1,4 @@
-"""PostgreSQL: opening the pool, migrating, and the raw connection of the hot paths.
+"""PostgreSQL: opening the pool, and the raw connection of the hot paths.
 
 Everything goes through `databases`; hot paths take its `raw_connection` (asyncpg), which was measured at twice the
 statements a second.
@@ -13,19 +13,11 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import asyncpg
 import databases
 import orjson
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import Connection, text
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
 
 from core.errors import StartupError, StoreUnavailable
 from core.process.waits import AnswerTimeout
@@ -41,9 +33,6 @@ _POOL_SECONDS_LONGEST = 15.0
 _CANCEL_SECONDS = 0.5
 _DISCONNECT_SECONDS = 5.0
 
-# One number for the whole product: processes that start at the same time migrate one after the other.
-_MIGRATION_LOCK = 7_310_001
-
 #: What a lost, refused or overloaded PostgreSQL looks like from asyncpg.
 LOST = (
     OSError,
@@ -58,52 +47,8 @@ LOST = (
 )
 
 
-async def migrate(database_url: str, *, payments_were: str | None = None, revision: str = "head") -> None:
-    """Brings the schema up to date. Safe to call from several processes at once.
-
-    `payments_were`: `simulator` or `live`, for payments from before migration 0007. Raises StartupError, also when that
-    is not said and there are some.
-    """
-    url = _parsed(database_url).set(drivername="postgresql+asyncpg")
-    engine = create_async_engine(url, poolclass=NullPool, connect_args={"timeout": 10})
-
-    def upgrade(connection: Connection) -> None:
-        connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": _MIGRATION_LOCK})
-        connection.commit()
-        config = Config()
-        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-        config.attributes["connection"] = connection
-        config.attributes["payments_were"] = payments_were
-        try:
-            command.upgrade(config, revision)
-            connection.commit()
-        finally:
-            connection.rollback()
-            connection.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": _MIGRATION_LOCK})
-            connection.commit()
-
-    try:
-        async with engine.connect() as connection:
-            await connection.run_sync(upgrade)
-    except (*LOST, asyncpg.PostgresError) as error:
-        shown = url.render_as_string(hide_password=True).replace("+asyncpg", "")
-        raise StartupError(f"PostgreSQL at {shown} cannot be used: {_first_line(error)}: check DATABASE_URL") from None
-    finally:
-        await engine.dispose()
-
-
-def _parsed(database_url: str) -> URL:
-    try:
-        url = make_url(database_url)
-    except (ArgumentError, ValueError):
-        # The text is not repeated: it may well hold a password.
-        raise StartupError("DATABASE_URL is not an address such as postgresql://user:password@host:5432/name") from None
-    if url.get_backend_name() not in ("postgresql", "postgres"):
-        raise StartupError(f"DATABASE_URL names {url.drivername}: only postgresql:// is served")
-    return url
-
-
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """What an error says, for one line."""
     return (str(error) or type(error).__name__).splitlines()[0]
 
 
@@ -126,7 +71,7 @@ class _OneLine(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.exc_info and isinstance(record.exc_info[1], LOST):
-            record.msg, record.args = "PostgreSQL cannot be reached: %s", (_first_line(record.exc_info[1]),)
+            record.msg, record.args = "PostgreSQL cannot be reached: %s", (first_line(record.exc_info[1]),)
             record.exc_info = None
         return True
 
@@ -149,7 +94,7 @@ async def open_database(database_url: str, pool: int) -> databases.Database:
     try:
         await database.connect()
     except (*LOST, asyncpg.PostgresError) as error:
-        raise StartupError(f"PostgreSQL cannot be reached: {_first_line(error)}: check DATABASE_URL") from None
+        raise StartupError(f"PostgreSQL cannot be reached: {first_line(error)}: check DATABASE_URL") from None
     return database
 
 

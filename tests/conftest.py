@@ -16,9 +16,9 @@ from typing import Any
 import hypothesis
 import pytest
 
-from core.database import migrate
 from core.embedded import Engines, engines
 from core.runtime import Runtime, open_runtime
+from core.schema_postgres import migrate
 from core.settings import Settings
 from core.venue.event import Event, SaleStatus
 from core.venue.new_event import NewEvent

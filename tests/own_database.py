@@ -10,8 +10,8 @@ import asyncpg
 from redis.asyncio import Redis
 from sqlalchemy.engine import make_url
 
-from core.database import migrate
 from core.embedded import Engines
+from core.schema_postgres import migrate
 
 
 @asynccontextmanager

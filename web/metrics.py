@@ -45,7 +45,7 @@ _PATIENCE: Final = 1.0
 
 # What a person has to look at when it grows: payments whose end is not known or not told, messages given up.
 _UNFINISHED = """
-SELECT (SELECT count(*) FROM dead_letters WHERE retried_at IS NULL) AS dead_letters,
+SELECT (SELECT count(*) FROM dead_letters WHERE retried_at IS NULL AND discarded_at IS NULL) AS dead_letters,
        (SELECT count(*) FROM refunds WHERE needs_person_at IS NOT NULL AND state = 'PENDING') AS refunds,
        (SELECT count(*) FROM payment_attempts
         WHERE next_attempt_at < 'infinity' AND (state IN ('AUTHORISED', 'CALLED') OR untold))

@@ -16,9 +16,10 @@ from cli.load.measures import Calls
 from cli.load.rush import Plan, Progress, Result, rush, sale_of
 from cli.load.truth import Simulator
 from core.clock import SystemClock
-from core.database import migrate, open_database
+from core.database import open_database
 from core.embedded import engines
 from core.errors import EventNotFound, StartupError
+from core.schema_postgres import require_schema
 from core.secrets import OPERATOR_TOKEN_FILE
 from core.settings import Settings
 from core.venue.event import Event, SaleStatus
@@ -51,7 +52,7 @@ def run_rush(order: RushOrder) -> Result:
         async with Client(address, connections=order.connections, calls=Calls()) as client:
             await require_server(client)
             with engines(settings) as started:
-                await migrate(started.database_url)
+                await require_schema(started.database_url)
                 database = await open_database(started.database_url, 2)
                 try:
                     simulator = Simulator(client, token) if token else None

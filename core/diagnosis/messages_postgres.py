@@ -16,12 +16,13 @@ _OUTBOX = """
 SELECT count(*) AS unsent, coalesce(extract(epoch FROM now() - min(created_at)), 0)::float AS seconds
 FROM outbox WHERE sent_at IS NULL
 """
-_DEAD = "SELECT count(*) FROM dead_letters WHERE retried_at IS NULL"
+_DEAD = "SELECT count(*) FROM dead_letters WHERE retried_at IS NULL AND discarded_at IS NULL"
 _EMAIL = """
 SELECT o.type, o.sent_at IS NOT NULL AS sent,
        EXISTS (SELECT FROM processed_events p WHERE p.consumer = 'email' AND p.event_uid = o.event_uid) AS mailed,
        (SELECT d.error FROM dead_letters d
-        WHERE d.consumer = 'email' AND d.event_uid = o.event_uid AND d.retried_at IS NULL LIMIT 1) AS dead
+        WHERE d.consumer = 'email' AND d.event_uid = o.event_uid AND d.retried_at IS NULL
+         AND d.discarded_at IS NULL LIMIT 1) AS dead
 FROM outbox o WHERE o.reservation_id = $1 AND o.type <> 'reservation.paying' ORDER BY o.id DESC LIMIT 1
 """
 

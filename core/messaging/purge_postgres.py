@@ -21,7 +21,8 @@ _STATEMENTS = {
     "outbox": "SELECT ctid FROM outbox WHERE sent_at < now() - $1::interval LIMIT $2",
     "dead_letters": """
         SELECT ctid FROM dead_letters
-        WHERE retried_at < now() - $1::interval OR (retried_at IS NULL AND failed_at < now() - $3::interval)
+        WHERE retried_at < now() - $1::interval OR discarded_at < now() - $1::interval
+           OR (retried_at IS NULL AND failed_at < now() - $3::interval)
         LIMIT $2""",
     # Only the last hour of an address matters.
     "failure_mails": "SELECT ctid FROM failure_mails WHERE sent_at < now() - $1::interval LIMIT $2",

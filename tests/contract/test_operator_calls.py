@@ -289,6 +289,31 @@ async def test_dead_letters_are_listed_and_sent_again(operator: Api, runtime: Ru
     await runtime.database.execute("DELETE FROM outbox WHERE payload->>'event' = 'summer'")
 
 
+async def test_a_dead_letter_is_let_go_of(operator: Api, runtime: Runtime) -> None:
+    """R7: what can never be sent does not stand in the way for ever, and does not come back."""
+    letters = runtime.pipeline.dead_letters
+    source = "ticket.reservations/0/7"
+
+    async def bury() -> None:
+        await letters.bury(consumer="email", source=source, error="MailRefused: 550", attempts=5)
+
+    await bury()
+    body = (await operator.call("GET", "/api/operator/dead-letters", expect=200)).json()
+    letter = next(one for one in body["letters"] if one["source"] == source)
+    path = "/api/operator/dead-letters/discards"
+    assert (await operator.call("POST", path, json={"ids": [letter["id"]]}, expect=200)).json() == {"discarded": 1}
+    assert (await operator.call("POST", path, json={"ids": [letter["id"]]}, expect=200)).json() == {"discarded": 0}
+    await operator.call("POST", path, json={"ids": []}, expect=422)
+    await operator.call("POST", path, json={}, expect=422)
+    await bury()  # Kafka delivers it once more
+    after = (await operator.call("GET", "/api/operator/dead-letters")).json()
+    assert source not in [one["source"] for one in after["letters"]]
+    assert after["waiting"] == body["waiting"] - 1
+    assert await letters.retry([letter["id"]]) == 0
+    found = await rows(runtime, "SELECT detail FROM audit WHERE action = 'dead_letters.discard' ORDER BY id LIMIT 1")
+    assert found[0]["detail"] == {"ids": [letter["id"]], "discarded": 1}
+
+
 async def test_the_audit_trail_comes_in_pages(operator: Api, make_event: MakeEvent) -> None:
     event = await make_event()
     for limit in range(1, 54):

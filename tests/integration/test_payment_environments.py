@@ -9,12 +9,13 @@ from typing import Any
 import databases
 import pytest
 
-from core.database import close_database, migrate, open_database, raw
+from core.database import close_database, open_database, raw
 from core.embedded import Engines
 from core.errors import CurrencyNotTaken, StartupError
 from core.payments.composition import chosen, require_payment
 from core.payments.environments_postgres import check_environments
 from core.runtime import Runtime
+from core.schema_postgres import migrate
 from core.settings import Settings
 from core.venue.event import SaleStatus
 from core.venue.event_store_postgres import EventStore

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from core.database import migrate
 from core.embedded import EmbeddedPostgres, Engines
 from core.errors import HoldExpired, OnsaleError, SeatTaken, StoreUnavailable
 from core.runtime import Runtime, open_runtime
+from core.schema_postgres import migrate
 from core.seats.board import SeatState
 from core.settings import Settings
 from core.upkeep.redis_watch_redis import RedisWatch

@@ -20,9 +20,9 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 import core
-from core.database import migrate
 from core.embedded import Engines
 from core.runtime import open_runtime
+from core.schema_postgres import migrate
 from core.seats.board import SeatState
 from core.settings import Settings
 from tests.conftest import small_plan

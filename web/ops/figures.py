@@ -75,7 +75,7 @@ _STORE: Final = {
 
 _LAG = """
 SELECT count(*) AS unsent, coalesce(extract(epoch FROM now() - min(created_at)), 0)::float AS seconds,
-       (SELECT count(*) FROM dead_letters WHERE retried_at IS NULL) AS dead
+       (SELECT count(*) FROM dead_letters WHERE retried_at IS NULL AND discarded_at IS NULL) AS dead
 FROM outbox WHERE sent_at IS NULL
 """
 _SOLD = "SELECT event_id, sum(sold)::bigint AS sold FROM sales_by_category GROUP BY event_id"

@@ -15,6 +15,8 @@ from web.ops.schemas import (
     AuditPage,
     DeadLetterAnswer,
     DeadLetterList,
+    DiscardDeadLetters,
+    Discarded,
     Retried,
     RetryDeadLetters,
 )
@@ -70,6 +72,12 @@ async def retry(call: Call[RetryDeadLetters]) -> Response:
     return answer(Retried(retried=retried))
 
 
+async def discard(call: Call[DiscardDeadLetters]) -> Response:
+    discarded = await call.runtime.pipeline.dead_letters.discard(call.body.ids)
+    await note(call.parts, call.actor, "dead_letters.discard", "-", ids=call.body.ids, discarded=discarded)
+    return answer(Discarded(discarded=discarded))
+
+
 ENDPOINTS = (
     Endpoint(
         "GET",
@@ -103,6 +111,16 @@ ENDPOINTS = (
         answer=Retried,
         body=RetryDeadLetters,
         body_required=False,
+        caller=Caller.OPERATOR,
+    ),
+    Endpoint(
+        "POST",
+        "/api/operator/dead-letters/discards",
+        discard,
+        "Let go of messages that were given up: nobody sends them again",
+        "operator",
+        answer=Discarded,
+        body=DiscardDeadLetters,
         caller=Caller.OPERATOR,
     ),
 )

@@ -89,6 +89,10 @@ class RetryDeadLetters(Asked):
     )
 
 
+class DiscardDeadLetters(Asked):
+    ids: list[Annotated[int, Field(ge=1, le=2**63 - 1)]] = Field(min_length=1, max_length=1000)
+
+
 class NewLimit(ResponseBody):
     slug: str
     active_limit: int
@@ -241,6 +245,10 @@ class DeadLetterList(ResponseBody):
 
 class Retried(ResponseBody):
     retried: int
+
+
+class Discarded(ResponseBody):
+    discarded: int
 
 
 class Session(ResponseBody):

@@ -4,6 +4,7 @@ from core.migrations.script import run
 
 revision = "0001"
 down_revision = None
+min_program = "0001"
 
 _SCHEMA = """
 CREATE TABLE events (

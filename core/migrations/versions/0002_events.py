@@ -4,6 +4,7 @@ from core.migrations.script import run
 
 revision = "0002"
 down_revision = "0001"
+min_program = "0002"
 
 _SCHEMA = """
 -- The name of the one consumer that a dead letter is sent to again; NULL for an ordinary event, which is for all.

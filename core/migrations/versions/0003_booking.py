@@ -4,6 +4,7 @@ from core.migrations.script import run
 
 revision = "0003"
 down_revision = "0002"
+min_program = "0003"
 
 _SCHEMA = """
 -- The reservation has ended in PostgreSQL; Redis and the buyer's browser have not been told of it yet.

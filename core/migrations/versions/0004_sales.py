@@ -4,6 +4,7 @@ from core.migrations.script import run
 
 revision = "0004"
 down_revision = "0003"
+min_program = "0004"
 
 _SCHEMA = """
 -- What is sold at this moment: a cancellation takes away what its confirmation brought. Money in minor units.

@@ -4,6 +4,7 @@ from core.migrations.script import run
 
 revision = "0005"
 down_revision = "0004"
+min_program = "0005"
 
 _SCHEMA = """
 ALTER TABLE payments ADD COLUMN needs_person_at timestamptz;

@@ -4,6 +4,7 @@ from core.migrations.script import run
 
 revision = "0006"
 down_revision = "0005"
+min_program = "0006"
 
 _SCHEMA = """
 -- One row for each partition that a consumer group reads. `owner`: the process that has these offsets in hand, NULL when

@@ -12,6 +12,7 @@ from core.migrations.script import run
 
 revision = "0007"
 down_revision = "0006"
+min_program = "0007"
 
 _SCHEMA = """
 -- The end of the time to pay: it never moves.

@@ -4,6 +4,7 @@ from core.migrations.script import run
 
 revision = "0010"
 down_revision = "0009"
+min_program = "0010"
 
 _SCHEMA = """
 ALTER TABLE events ADD COLUMN orphans text NOT NULL DEFAULT 'allow' CHECK (orphans IN ('allow', 'forbid'));

@@ -4,6 +4,7 @@ from core.migrations.script import run
 
 revision = "0012"
 down_revision = "0010"
+min_program = "0012"
 
 _SCHEMA = """
 -- One row at most. The fingerprint (core/signing_key_postgres.py) says nothing about the key.

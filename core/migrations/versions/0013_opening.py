@@ -4,6 +4,7 @@ from core.migrations.script import run
 
 revision = "0013"
 down_revision = "0012"
+min_program = "0013"
 
 _OPENING = """
 -- Sales that were made before had no pre-queue, and keep none.

@@ -4,6 +4,7 @@ from core.migrations.script import run
 
 revision = "0014"
 down_revision = "0013"
+min_program = "0014"
 
 _SCHEMA = """
 CREATE TABLE operator_sessions (

@@ -30,6 +30,8 @@ export const audit = ({ before, subject }) => {
 };
 /** @type {() => Promise<Api.DeadLetterList>} */
 export const deadLetters = () => call("GET", `${BASE}/dead-letters`);
+/** @type {(ids: number[]) => Promise<Api.Discarded>} */
+export const discardDeadLetters = (ids) => call("POST", `${BASE}/dead-letters/discards`, { body: { ids } });
 /** @type {(ids: number[] | null) => Promise<Api.Retried>} */
 export const retryDeadLetters = (ids) => call("POST", `${BASE}/dead-letters/retries`, { body: ids ? { ids } : {} });
 /** @type {(provider: string, state: Console.CircuitForce) => Promise<Api.Circuits>} */

@@ -1,4 +1,4 @@
-// Messages that a consumer gave up: read the error, mend the cause, send them again.
+// Messages that a consumer gave up: read the error, mend the cause, send them again; or let go of what never can be sent.
 import { html, nothing, render } from "../../vendor/lit-html/lit-html.js";
 import { t } from "../i18n.js";
 import * as api from "./api.js";
@@ -13,7 +13,7 @@ export function deadLetters(root) {
   /** @type {Api.DeadLetterList | null} */
   let list = null;
   /** @param {unknown} lost */
-  const draw = (lost) => render(page(list, lost, retry), root);
+  const draw = (lost) => render(page(list, lost, { retry, discard }), root);
   const poll = new Poll({
     ask: api.deadLetters,
     every: EVERY,
@@ -34,15 +34,29 @@ export function deadLetters(root) {
     );
     await poll.now();
   };
+  /** @param {number} id */
+  const discard = async (id) => {
+    const sure = await confirm({
+      title: t("ops.dead.discard_title"),
+      text: t("ops.dead.discard_text"),
+      go: t("ops.dead.discard"),
+    });
+    if (!sure) return;
+    await attempt(
+      () => api.discardDeadLetters([id]),
+      (done) => t("ops.dead.discarded", { number: figure(done.discarded) }),
+    );
+    await poll.now();
+  };
   poll.now();
 }
 
 /**
  * @param {Api.DeadLetterList | null} list
  * @param {unknown} lost
- * @param {(ids: number[] | null) => void} retry
+ * @param {{retry: (ids: number[] | null) => void, discard: (id: number) => void}} actions
  */
-const page = (list, lost, retry) => html`
+const page = (list, lost, { retry, discard }) => html`
   <div class="head">
     <h1>${t("ops.dead.title")}</h1>
     ${list?.waiting ? html`<button type="button" class="button small secondary" @click=${() => retry(null)}>${t("ops.dead.all")}</button>` : nothing}
@@ -57,6 +71,9 @@ const page = (list, lost, retry) => html`
             <h2>${letter.consumer}: ${letter.type ?? t("ops.dead.unreadable")}</h2>
             <button type="button" class="button small secondary" @click=${() => retry([letter.id])}>
               ${t("ops.dead.retry")}
+            </button>
+            <button type="button" class="button small secondary" @click=${() => discard(letter.id)}>
+              ${t("ops.dead.discard")}
             </button>
           </div>
           <p class="error">${letter.error}</p>
