@@ -48,6 +48,7 @@ GOOD_BODIES: dict[str, Any] = {
     "Inspect": {},
     "Find": {"text": "kim@example.org"},
     "RetryDeadLetters": {"ids": [1]},
+    "DiscardDeadLetters": {"ids": [1]},
     "NewSale": {"slug": "exists", "name": "Gala", "plan": small_plan().decode(), "prices": {"Standard": 15000}},
     "ChangeSale": {"hold_seconds": 120},
     "CheckPlan": {"plan": small_plan().decode()},
