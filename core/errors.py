@@ -208,6 +208,14 @@ class NotCancellable(OnsaleError):
     code, status, title = "not_cancellable", 409, "This reservation cannot be cancelled any more"
 
 
+class MailImpossible(OnsaleError):
+    code, status, title = (
+        "mail_impossible",
+        503,
+        "The e-mail with the ticket cannot be written at the moment: nothing was charged, your seats are kept",
+    )
+
+
 class PaymentUnavailable(OnsaleError):
     code, status, title = (
         "payment_unavailable",

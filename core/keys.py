@@ -147,6 +147,12 @@ LOAD = "ticket:load"
 VITALS = "ticket:vitals"
 """hash with TTL: process -> JSON of what it measured of itself."""
 
+
+def mail_turn() -> str:
+    """string with TTL: when the next e-mail may leave, milliseconds."""
+    return "ticket:mail:turn"
+
+
 ALERTS = "ticket:alerts"
 """string with TTL: JSON of the health watch's book of alerts."""
 

@@ -34,7 +34,7 @@ from core.figures.vitals_redis import VitalsBoard
 from core.messaging.pipeline import EventPipeline
 from core.messaging.sales_projection_postgres import SalesProjection
 from core.notifications.alert_messages import Messenger, NoMessenger
-from core.notifications.composition import email_consumer, open_mailer
+from core.notifications.composition import email_consumer, mail_trial, open_mailer
 from core.notifications.slack_http import SlackMessenger
 from core.payments.composition import open_payments
 from core.payments.payments import Payments
@@ -260,7 +260,7 @@ async def open_runtime(
         )
         entries = Entries(redis=redis, scripts=queue_scripts, grace_seconds=settings.waiting_grace_seconds, clock=clock)
         drawing = Drawing(events=events, draws=draws, entries=entries, announcer=announcer, beacon=beacon, clock=clock)
-        mailer = open_mailer(settings)
+        mailer = open_mailer(settings, run)
         stack.push_async_callback(mailer.close)
         pipeline = EventPipeline(
             database=database,
@@ -282,6 +282,7 @@ async def open_runtime(
             clock=clock,
             process=process,
             wake=pipeline.wake,
+            try_mail=mail_trial(settings),
         )
         reconcile = Reconcile(
             rows=rows,

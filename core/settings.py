@@ -82,6 +82,10 @@ class Settings(BaseSettings):
         row="S22",
     )
     mail_from: str = _setting("Onsale <tickets@onsale.example>", "sender of e-mails", row="S22")
+    mail_reply_to: str = _setting("", "where answers to e-mails go; empty: to the sender", row="S22")
+    mail_per_second: float = _setting(
+        0, "e-mails that leave the installation, at most; 0: as many as it can", unit="e-mails/s", row="S22", ge=0
+    )
     database_pool: int = _setting(10, "PostgreSQL connections of one process", unit="connections", ge=2)
     redis_pool: int = _setting(64, "Redis connections of one process, at most", unit="connections", ge=4)
     log_format: Literal["text", "json"] = _setting("text", "log lines for a terminal, or as JSON", row="S34")

@@ -9,13 +9,13 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, RootModel, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from core.clock import iso
 from core.errors import PaymentOrderFirst
 from core.languages import Language
+from core.notifications.address import mail_address
 from core.venue.event import Orphans
 
 #: A call's seats, at most: far above any event's `max_seats`, low enough to cost nothing.
@@ -35,14 +35,7 @@ def distinct(seats: list[int]) -> list[int]:
 
 
 def _address(email: str) -> str:
-    try:
-        # Reserved domains (`.test`, `.local`: RFC 6761) are for rehearsals and houses of their own: as good as any.
-        checked = validate_email(email, check_deliverability=False, globally_deliverable=False)
-    except EmailNotValidError as error:
-        raise ValueError(str(error)) from None
-    if "." not in checked.domain:
-        raise ValueError(f"the part after the @-sign is not complete: {checked.domain} has no period")
-    return checked.normalized
+    return mail_address(email).shown
 
 
 class Asked(BaseModel):

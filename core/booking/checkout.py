@@ -98,8 +98,11 @@ class Checkout(GivingBack):
         clock: Clock,
         process: str,
         wake: Callable[[], None] = lambda: None,
+        try_mail: Callable[[Event, str, str], None] = lambda event, email, language: None,
     ) -> None:
-        """`wake` tells who sends events that one was written by this process."""
+        """`wake` tells who sends events that one was written by this process. `try_mail` raises an OnsaleError where
+        the confirmation of a purchase could not be written to this address, in this language.
+        """
         lease, first_pause = settings.claim_seconds, settings.resolver_seconds
         reservations = Reservations(
             database,
@@ -136,6 +139,7 @@ class Checkout(GivingBack):
         )
         self._seats = seats
         self._supervisor = supervisor
+        self._try_mail = try_mail
         self._submits: dict[tuple[int, str, str], tuple[str, asyncio.Task[Reservation | OnsaleError]]] = {}
 
     async def submit(
@@ -152,7 +156,7 @@ class Checkout(GivingBack):
 
         The same key gives the same reservation, however often and however parallel. Raises NoSeatsHeld, HoldExpired,
         SeatTaken, KeyReused, PaymentInProgress (these seats are being paid for under another key), PaymentUnavailable,
-        NoSuchProvider, CurrencyNotTaken, PaymentPaused.
+        NoSuchProvider, CurrencyNotTaken, PaymentPaused, InvalidRequest (no e-mail gets there), MailImpossible.
         """
         submit = _Submit(event, visitor, email, provider, idempotency_key, language)
         name = (event.id, visitor, idempotency_key)
@@ -208,6 +212,7 @@ class Checkout(GivingBack):
         if found is not None:
             return found
         account = self._account(submit)
+        self._try_mail(submit.event, submit.email, submit.language)
         basket = await self._take_basket(submit)
         new = NewReservation(
             id=uuid4(),

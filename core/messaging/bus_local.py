@@ -11,7 +11,7 @@ from core.errors import StoreUnavailable
 from core.messaging.bus import BusUnavailable, Deferral
 from core.messaging.consumer import Consumer
 from core.messaging.dead_letters_postgres import DeadLetters
-from core.messaging.delivery_postgres import Delivery, deliver
+from core.messaging.delivery_postgres import Delivery, Patience, deliver
 from core.messaging.outbox_postgres import OutboxRow
 from core.messaging.reservation_message import EventInvalid, ReservationMessage, parse
 from core.messaging.retry import RetryPlan
@@ -31,8 +31,16 @@ class LocalBus:
     # More would be more transactions of a consumer than it asks for.
     at_once = 1
 
-    def __init__(self, *, database: databases.Database, consumers: Sequence[Consumer], retries: RetryPlan) -> None:
+    def __init__(
+        self,
+        *,
+        database: databases.Database,
+        consumers: Sequence[Consumer],
+        retries: RetryPlan,
+        patience: Patience | None = None,
+    ) -> None:
         self._database = database
+        self._patience = patience
         self._consumers = tuple(consumers)
         self._retries = retries
         self._dead = DeadLetters(database)
@@ -55,7 +63,7 @@ class LocalBus:
                 deferred[row.id] = Deferral(self._retries.pause(row.attempts), f"unreadable: {error}")
         try:
             deliveries = await asyncio.gather(
-                *(deliver(self._database, consumer, events) for consumer in self._consumers)
+                *(deliver(self._database, consumer, events, self._patience) for consumer in self._consumers)
             )
             for consumer, delivery in zip(self._consumers, deliveries, strict=True):
                 await self._hand_over(consumer, delivery, by_uid, deferred)
@@ -82,6 +90,8 @@ class LocalBus:
                 )
             else:
                 deferred[row.id] = Deferral(self._retries.pause(row.attempts), reason)
+        for uid in delivery.left:
+            deferred.setdefault(rows[uid].id, Deferral(0.0, f"{consumer.name}: not begun with", counted=False))
         for uid, away in delivery.away.items():
             # Unless another consumer blames the row: then its count decides.
             deferred.setdefault(

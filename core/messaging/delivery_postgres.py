@@ -8,7 +8,7 @@ outside (an e-mail) happens at least once, and twice only when this process dies
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from operator import attrgetter
@@ -39,19 +39,47 @@ SELECT CASE WHEN count(*) < cardinality($2::uuid[]) THEN coalesce(array_agg(even
 @dataclass(slots=True)
 class Delivery:
     """What became of a batch: `failed` blames the event, `away` does not; `held` wait behind an earlier
-    one of their reservation. All others are done.
+    one of their reservation; `left` were not begun because there was no more time. All others are done.
     """
 
     failed: dict[UUID, Exception] = field(default_factory=dict)
     away: dict[UUID, DependencyAway] = field(default_factory=dict)
     held: set[UUID] = field(default_factory=set)
+    left: set[UUID] = field(default_factory=set)
 
 
-async def deliver(database: databases.Database, consumer: Consumer, events: Sequence[ReservationMessage]) -> Delivery:
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a batch may begin with further events: for so many `seconds`, and not once the process is `stopping`.
+
+    An event that is cut off in the middle is delivered again: a mail server may have taken its e-mail.
+    """
+
+    seconds: float = float("inf")
+    stopping: Callable[[], bool] = field(default=lambda: False)
+
+    def begin(self) -> Callable[[], bool]:
+        """Whether there is time for one more, for a batch that begins now."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self.seconds
+        return lambda: loop.time() < end and not self.stopping()
+
+
+def _always() -> bool:
+    return True
+
+
+async def deliver(
+    database: databases.Database,
+    consumer: Consumer,
+    events: Sequence[ReservationMessage],
+    patience: Patience | None = None,
+) -> Delivery:
     """Gives `events` (in order) to the consumer, once each; raises StoreUnavailable when PostgreSQL is
-    away.
+    away. What there is no `patience` for is `left`, where events are taken one by one.
     """
     result = Delivery()
+    may_begin = patience.begin() if patience else _always
     wanted = [event for event in events if event.only_for in ("", consumer.name) and event.type in consumer.types]
     measures.CONSUMED.labels(consumer.name, "passed").inc(len(events) - len(wanted))
     if consumer.batch > 1:
@@ -65,7 +93,7 @@ async def deliver(database: databases.Database, consumer: Consumer, events: Sequ
 
     async def chain(members: list[ReservationMessage]) -> None:
         async with gate:
-            await _one_by_one(database, consumer, members, result)
+            await _one_by_one(database, consumer, members, result, may_begin)
 
     try:
         async with asyncio.TaskGroup() as group:
@@ -87,16 +115,23 @@ async def _shared(
         if len(events) > 1:
             # One of them spoils the transaction for all: one by one shows which.
             log.info("messages split", consumer=consumer.name, events=len(events), error=repr(error))
-        await _one_by_one(database, consumer, events, result)
+        await _one_by_one(database, consumer, events, result, _always)
 
 
 async def _one_by_one(
-    database: databases.Database, consumer: Consumer, events: Sequence[ReservationMessage], result: Delivery
+    database: databases.Database,
+    consumer: Consumer,
+    events: Sequence[ReservationMessage],
+    result: Delivery,
+    may_begin: Callable[[], bool],
 ) -> None:
     stuck: set[UUID] = set()
     for event in events:
         if event.reservation_id in stuck:
             result.held.add(event.uid)
+            continue
+        if not may_begin():
+            result.left.add(event.uid)
             continue
         try:
             await _once(database, consumer, [event])

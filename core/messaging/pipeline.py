@@ -18,13 +18,14 @@ from core.messaging.consumer import Consumer
 from core.messaging.consumer_kafka import EventHandler
 from core.messaging.dead_letters_kafka import KEEPER, DeadLetterKeeper, DeadLetterTopic
 from core.messaging.dead_letters_postgres import DeadLetters
+from core.messaging.delivery_postgres import Patience
 from core.messaging.group_kafka import Handler, KafkaGroup
 from core.messaging.group_standing import GroupStanding
 from core.messaging.in_hand_postgres import InHand
 from core.messaging.lag_kafka import consumer_lag, group_standings
 from core.messaging.outbox_postgres import Lag, Outbox
 from core.messaging.purge_postgres import purge
-from core.messaging.relay import Relay
+from core.messaging.relay import LONGEST_PUBLISH_LEASES, Relay
 from core.messaging.retry import RetryPlan
 from core.messaging.schema_registry_http import open_registry
 from core.messaging.topics_kafka import Topics, client_options
@@ -38,6 +39,8 @@ _CONSUMER_LAG_SECONDS = 15.0
 _KAFKA_PATIENCE_SECONDS = 8.0
 _PURGE_SECONDS = 600.0
 _STOP_SECONDS = 20.0
+# A batch begins with no further e-mail after this share of the time that it is given before it counts as hanging.
+_BEGIN_SHARE = 0.5
 
 
 class EventPipeline:
@@ -71,6 +74,7 @@ class EventPipeline:
         self._retries = retries or RetryPlan(settings.consumer_retries)
         self._registry = open_registry(settings, self._topics)
         self._consumers = [consumer.name for consumer in consumers]
+        self._stopping = asyncio.Event()
         self.dead_letters = DeadLetters(database)
         kafka = bool(settings.kafka_bootstrap_servers)
         if kafka:
@@ -86,7 +90,12 @@ class EventPipeline:
                 topics=self._topics,
             )
             if kafka
-            else LocalBus(database=database, consumers=consumers, retries=self._retries)
+            else LocalBus(
+                database=database,
+                consumers=consumers,
+                retries=self._retries,
+                patience=self._patience(LONGEST_PUBLISH_LEASES * settings.outbox_lease_seconds),
+            )
         )
         self._outbox = Outbox(database, process=process)
         self.relay = Relay(
@@ -114,6 +123,7 @@ class EventPipeline:
                     dead=self._dead_topic,
                     retries=self._retries,
                     in_hand=InHand(self._database, group=self._topics.group(consumer.name)),
+                    patience=self._patience(self._settings.kafka_max_poll_seconds),
                 ),
                 # One transaction for each message: so many are done well within the longest pause between two polls.
                 records=2000 if consumer.batch > 1 else 100,
@@ -134,6 +144,9 @@ class EventPipeline:
             records=records,
         )
 
+    def _patience(self, longest: float) -> Patience:
+        return Patience(_BEGIN_SHARE * longest, self._stopping.is_set)
+
     @property
     def assigned(self) -> dict[str, frozenset[int]]:
         """Kafka group -> the partitions that this process has at the moment."""
@@ -149,6 +162,7 @@ class EventPipeline:
 
     async def stop(self) -> None:
         """Ends after what is in hand; what takes too long is cut off, which loses nothing: it is claimed again."""
+        self._stopping.set()
         self.relay.stop()
         for member in self._members:
             member.stop()

@@ -40,7 +40,7 @@ _SUSPECT = 2
 
 # Handing a batch over ends within this many leases (five minutes by default), or the bus counts as away: five hundred
 # e-mails by a slow server take two of them.
-_LONGEST_PUBLISH_LEASES = 20
+LONGEST_PUBLISH_LEASES = 20
 
 # While the bus or PostgreSQL is away the relay asks again after pauses that grow up to this.
 _PAUSES = Backoff(first=0.5, longest=10.0)
@@ -60,7 +60,7 @@ class Relay:
         self._batch = batch
         self._idle_seconds = idle_seconds
         self._lease_seconds = lease_seconds
-        self._limit_seconds = _LONGEST_PUBLISH_LEASES * lease_seconds
+        self._limit_seconds = LONGEST_PUBLISH_LEASES * lease_seconds
         self._gate = asyncio.Semaphore(bus.at_once)
         self._away = False
         # So many rows are still to be handed over alone.

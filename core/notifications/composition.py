@@ -6,16 +6,32 @@ from core.notifications.email_consumer import EmailConsumer
 from core.notifications.email_files import FileMailer
 from core.notifications.email_smtp import SmtpMailer
 from core.notifications.mailer import Mailer
+from core.notifications.pace_redis import PacedMailer
+from core.notifications.trial import MailTrial
+from core.process.lua_redis import ScriptRunner
 from core.settings import Settings
 
 
-def open_mailer(settings: Settings) -> Mailer:
-    """By SMTP when a server is named, else files under the data folder. Raises StartupError for a bad SMTP_URL."""
+def open_mailer(settings: Settings, run: ScriptRunner | None = None) -> Mailer:
+    """By SMTP when a server is named, else files under the data folder; `run` keeps the pace over all processes.
+    Raises StartupError for a bad SMTP_URL.
+    """
     url = settings.smtp_url.get_secret_value()
-    return SmtpMailer(url) if url else FileMailer(settings.data / "mail")
+    mailer = SmtpMailer(url) if url else FileMailer(settings.data / "mail")
+    return PacedMailer(mailer, run, settings.mail_per_second) if run and settings.mail_per_second else mailer
 
 
 def email_consumer(settings: Settings, mailer: Mailer) -> EmailConsumer:
     """The consumer of reservation messages that mails by `mailer`, with links to where buyers reach the site."""
-    address = settings.base_url or f"http://{settings.host}:{settings.port}"
-    return EmailConsumer(mailer=mailer, base_url=address, sender=settings.mail_from)
+    return EmailConsumer(
+        mailer=mailer, base_url=_site(settings), sender=settings.mail_from, reply_to=settings.mail_reply_to
+    )
+
+
+def mail_trial(settings: Settings) -> MailTrial:
+    """Tries what `email_consumer` will write."""
+    return MailTrial(base_url=_site(settings), sender=settings.mail_from, reply_to=settings.mail_reply_to)
+
+
+def _site(settings: Settings) -> str:
+    return settings.base_url or f"http://{settings.host}:{settings.port}"

@@ -44,12 +44,13 @@ class EmailConsumer:
 
     name: Final = "email"
     batch: Final = 1
-    # Each holds a database connection while a mail server takes its time.
-    concurrency: Final = 2
+    # A process that is killed repeats what the mail server had taken and PostgreSQL had not noted: one e-mail at most.
+    concurrency: Final = 1
     types: Final = TOLD
 
-    def __init__(self, *, mailer: Mailer, base_url: str, sender: str) -> None:
+    def __init__(self, *, mailer: Mailer, base_url: str, sender: str, reply_to: str = "") -> None:
         self._mailer = mailer
+        self._reply_to = reply_to
         self._base_url = base_url.rstrip("/")
         self._sender = sender
 
@@ -69,6 +70,7 @@ class EmailConsumer:
                 event,
                 base_url=self._base_url,
                 sender=self._sender,
+                reply_to=self._reply_to,
                 **performance,
                 back=MoneyBack(back["amount"], back["fee"]) if back is not None else None,
                 paid=Receipt(**paid) if paid is not None else None,

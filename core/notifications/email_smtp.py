@@ -19,6 +19,9 @@ from core.errors import StartupError
 from core.notifications.mailer import MailAway, MailRefused
 
 _TIMEOUT_SECONDS = 10.0
+# After an e-mail's last byte a server may take its time (RFC 5321 section 4.5.3.2.6); who gives up too early sends
+# again what was taken.
+_TAKING_SECONDS = 60.0
 # Mail servers close idle connections after minutes; a connection this old is asked (NOOP) before it is used.
 _TRUSTED_IDLE_SECONDS = 10.0
 
@@ -66,7 +69,7 @@ class SmtpMailer:
         async with self._free:
             client = await self._client()
             try:
-                await client.send_message(message)
+                await _hand_over(client, message)
             except (aiosmtplib.SMTPServerDisconnected, aiosmtplib.SMTPConnectError, OSError) as error:
                 # Whether the server took it is not known; it is sent again, under the same Message-ID.
                 client.close()
@@ -122,6 +125,16 @@ class SmtpMailer:
             client.close()
             raise MailAway(f"the mail server {server.host}:{server.port} cannot be used: {error}") from error
         return client
+
+
+async def _hand_over(client: aiosmtplib.SMTP, message: EmailMessage) -> None:
+    """The bytes are the message's own: the library would fold its headers anew."""
+    (sender,), (recipient,) = message["From"].addresses, message["To"].addresses
+    # A line that is a dot, and the likes of it, are the protocol's to escape.
+    content = message.as_bytes()
+    await client.mail(sender.addr_spec)
+    await client.rcpt(recipient.addr_spec)
+    await client.data(content, timeout=_TAKING_SECONDS)
 
 
 def _start_tls(server: MailServer) -> bool | None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Sequence
-from email.utils import parseaddr
 from urllib.parse import urlsplit
 
 from core.errors import StartupError
+from core.notifications.address import NotMailable
+from core.notifications.messages import mailbox
 from core.settings import Settings
 
 
@@ -15,6 +16,9 @@ def check_mail(settings: Settings) -> Sequence[str]:
     """What to warn about. Raises StartupError where the mail would leave: buyers cannot use it, and it cannot be
     called back.
     """
+    sender = _mailbox("ONSALE_MAIL_FROM", settings.mail_from)
+    if settings.mail_reply_to:
+        _mailbox("ONSALE_MAIL_REPLY_TO", settings.mail_reply_to)
     server = _host(settings.smtp_url.get_secret_value())
     if not server:
         return ()
@@ -22,12 +26,19 @@ def check_mail(settings: Settings) -> Sequence[str]:
     links = _host(settings.base_url or f"http://{settings.host}")
     if _is_loopback(links):
         wrong.append(f"links in e-mails lead to {links}, which is the reader's own machine: set ONSALE_BASE_URL")
-    _, sender = parseaddr(settings.mail_from)
-    if sender.rpartition("@")[2].lower().rpartition(".")[2] == "example":
+    if sender.lower().rpartition(".")[2] == "example":
         wrong.append(f"e-mails come from {sender}, which nobody has: set ONSALE_MAIL_FROM")
     if wrong and not _is_near(server):
         raise StartupError(f"the mail server {server} (SMTP_URL) sends to real people, but {'; and '.join(wrong)}")
     return wrong
+
+
+def _mailbox(variable: str, value: str) -> str:
+    """The address in it. Raises StartupError."""
+    try:
+        return mailbox(value).addr_spec
+    except NotMailable as error:
+        raise StartupError(f"{variable} is not valid: it looks like Name <tickets@hall.org> ({error})") from None
 
 
 def _host(url: str) -> str:

@@ -17,6 +17,8 @@ import jinja2
 
 from core import languages
 from core.messaging.reservation_message import EventType, ReservationMessage, SeatChange
+from core.notifications.address import NotMailable, mail_address
+from core.notifications.mail_headers import Subject, new_message
 from core.notifications.mailer import MailRefused
 from core.notifications.ticket_qr import qr_png
 from core.payments.gateway import Receipt
@@ -70,6 +72,7 @@ def compose(
     *,
     base_url: str,
     sender: str,
+    reply_to: str = "",
     starts_at: datetime | None = None,
     time_zone: str = "UTC",
     back: MoneyBack | None = None,
@@ -77,20 +80,15 @@ def compose(
 ) -> EmailMessage:
     """The e-mail about an event of a type in `TOLD`.
 
-    `sender` is `Name <address>`; `starts_at` is when the doors matter, where that is known, told in
+    `sender` and `reply_to` are `Name <address>`; `starts_at` is when the doors matter, where that is known, told in
     the event's `time_zone`; `back`: the money that goes back with it; `paid`: the payment of a confirmed one.
     Raises MailRefused when the buyer's address cannot stand in a header (it was checked at checkout; this is
     the second lock on that door).
     """
-    template = _TEMPLATES[EventType(event.type)]
-    language = event.language if event.language in languages.LANGUAGES else languages.DEFAULT
-    sender_name, sender_address = parseaddr(sender)
-
-    def say(key: str, **values: object) -> str:
-        return languages.text(language, f"mail.{key}", **values)
-
+    message = addressed(event, sender=sender, reply_to=reply_to)
+    template, language, say = _TEMPLATES[EventType(event.type)], _language(event), _say(event)
     ticket = f"{base_url}/reservations/{event.reservation_id}/ticket?{urlencode({'code': event.ticket_code or ''})}"
-    image_id = f"{event.uid}.qr@{_domain(sender_address)}"
+    image_id = f"{event.uid}.qr@{mailbox(sender).domain}"
     values = {
         "say": say,
         "language": language,
@@ -107,17 +105,6 @@ def compose(
         "sale_url": f"{base_url}/events/{event.event}",
         "image": f"cid:{image_id}",
     }
-    message = EmailMessage()
-    try:
-        message["To"] = Address(addr_spec=event.email)
-    except (ValueError, IndexError) as error:
-        raise MailRefused(f"not an e-mail address: {error}") from error
-    message["From"] = Address(display_name=sender_name, addr_spec=sender_address)
-    message["Subject"] = say(f"{template}.subject", event=" ".join(event.event_name.split()))
-    message["Date"] = format_datetime(event.at)
-    message["Message-ID"] = f"<{event.uid}@{_domain(sender_address)}>"
-    # RFC 3834: out-of-office answers and the like stay away.
-    message["Auto-Submitted"] = "auto-generated"
     message.set_content(_jinja.get_template(f"{template}.txt").render(values))
     message.add_alternative(_jinja.get_template(f"{template}.html").render(values), subtype="html")
     # Last: making a message of parts moves the Content-* headers that it has by then into the first part.
@@ -136,13 +123,53 @@ def compose(
     return message
 
 
+def addressed(event: ReservationMessage, *, sender: str, reply_to: str = "") -> EmailMessage:
+    """An e-mail that has its headers and no content yet. Raises MailRefused."""
+    from_ = mailbox(sender)
+    message = new_message()
+    message["To"] = _buyer(event.email)
+    message["From"] = from_
+    if reply_to:
+        message["Reply-To"] = mailbox(reply_to)
+    subject = _say(event)(f"{_TEMPLATES[EventType(event.type)]}.subject", event=event.event_name)
+    message["Subject"] = Subject.of(subject)
+    message["Date"] = format_datetime(event.at)
+    message["Message-ID"] = f"<{event.uid}@{from_.domain}>"
+    # RFC 3834: out-of-office answers and the like stay away.
+    message["Auto-Submitted"] = "auto-generated"
+    return message
+
+
+def _language(event: ReservationMessage) -> str:
+    return event.language if event.language in languages.LANGUAGES else languages.DEFAULT
+
+
+def _say(event: ReservationMessage) -> _Say:
+    language = _language(event)
+
+    def say(key: str, **values: object) -> str:
+        return languages.text(language, f"mail.{key}", **values)
+
+    return say
+
+
 def ticket_text(code: str) -> str:
     """What the QR code on a ticket says."""
     return code
 
 
-def _domain(address: str) -> str:
-    return address.rpartition("@")[2] or "onsale.invalid"
+def mailbox(text: str) -> Address:
+    """`Name <address>`, as it goes out. Raises NotMailable."""
+    name, address = parseaddr(text)
+    return Address(display_name=name, addr_spec=mail_address(address).mailed)
+
+
+def _buyer(email: str) -> Address:
+    """Raises MailRefused."""
+    try:
+        return Address(addr_spec=mail_address(email).mailed)
+    except NotMailable as error:
+        raise MailRefused(f"not an e-mail address: {error}") from error
 
 
 def _paid(say: _Say, language: str, paid: Receipt, zone: str) -> list[str]:

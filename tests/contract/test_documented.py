@@ -16,7 +16,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from core.embedded import Engines
-from core.errors import OnsaleError
+from core.errors import MailImpossible, OnsaleError
 from core.payments.breaker import Mode
 from core.runtime import Runtime, open_runtime
 from core.settings import Settings
@@ -378,6 +378,16 @@ async def payment_away(scene: Scene, endpoint: Endpoint) -> httpx.Response:
     return await scene.call(endpoint, by=by, slug=event.slug, id=location.rpartition("/")[2])
 
 
+async def mail_impossible(scene: Scene, endpoint: Endpoint) -> httpx.Response:
+    by, event = await scene.holding(0)
+
+    def refuse(*_: object) -> None:
+        raise MailImpossible()
+
+    scene.runtime.checkout._try_mail = refuse
+    return await scene.call(endpoint, by=by, slug=event.slug)
+
+
 async def payment_paused(scene: Scene, endpoint: Endpoint) -> httpx.Response:
     scene.bank.says = "decline"
     by, event = await scene.holding()
@@ -438,6 +448,7 @@ MEET: dict[str, Meet] = {
     "no_attempts_left": no_attempts_left,
     "currency_not_taken": currency_not_taken,
     "payment_paused": payment_paused,
+    "mail_impossible": mail_impossible,
     "payment_unavailable": payment_away,
     "too_many_requests": too_many_requests,
 }

@@ -145,6 +145,9 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"email": "nobody"}, "email"),
     ({"email": "kim@gmail"}, "email"),
     ({"email": "a@b@example.org"}, "email"),
+    ({"email": "jürgen@example.org"}, "email"),
+    ({"email": "k@127.0.0.1"}, "email"),
+    ({"email": "k@1.1"}, "email"),
     ({"email": "a@example.org\r\nBcc: x@example.org"}, "email"),
     ({"email": "kim\u0000@example.org"}, "email"),
     ({"email": "a b@example.org"}, "email"),
@@ -174,14 +177,14 @@ async def test_what_is_wrong_with_a_reservation_is_said(
     assert (await visitor.call("GET", f"/api/events/{event.slug}/holds")).json()["paying"] is False
 
 
-async def test_an_address_beyond_ascii_is_an_address(
+async def test_a_domain_of_any_script_is_an_address(
     visitor: Api, bank: Bank, make_event: MakeEvent, runtime: Runtime
 ) -> None:
     event = await make_event()
     await hold(visitor, event, 1)
-    body = (await submit(visitor, event, json={**BODY, "email": "김@예.한국"})).json()
+    body = (await submit(visitor, event, json={**BODY, "email": "kim@예.한국"})).json()
     stored = await rows(runtime, "SELECT email FROM reservations WHERE id = $1", UUID(body["id"]))
-    assert stored[0]["email"] == "김@예.한국"
+    assert stored[0]["email"] == "kim@예.한국", "shown as it was typed"
 
 
 @pytest.mark.parametrize(

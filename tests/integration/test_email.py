@@ -16,9 +16,12 @@ import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from core.errors import StartupError
+from core.messaging.reservation_message import parse
 from core.notifications.email_files import FileMailer
 from core.notifications.email_smtp import MailServer, SmtpMailer
 from core.notifications.mailer import MailAway, MailRefused
+from core.notifications.messages import compose
+from tests.outbox_rows import payload
 
 
 class Inbox:
@@ -26,6 +29,8 @@ class Inbox:
 
     def __init__(self) -> None:
         self.messages: list[EmailMessage] = []
+        self.content: list[bytes] = []
+        self.recipients: list[str] = []
         self.answer = "250 OK"
         self.connections = 0
         self.logins: list[str] = []
@@ -34,12 +39,14 @@ class Inbox:
         if address.startswith("gone@"):
             return "550 no such mailbox"
         envelope.rcpt_tos.append(address)
+        self.recipients.append(address)
         return "250 OK"
 
     async def handle_DATA(self, server: Any, session: Session, envelope: Envelope) -> str:
         if self.answer.startswith("250"):
             content = envelope.original_content
             assert content is not None
+            self.content.append(content)
             self.messages.append(email.message_from_bytes(content, policy=email.policy.default))
         return self.answer
 
@@ -81,6 +88,29 @@ async def test_an_e_mail_arrives_and_connections_are_used_again() -> None:
     assert inbox.messages[0]["Subject"] == "예매 완료"
     assert inbox.messages[0].get_content().strip() == "좌석"
     assert inbox.connections <= 3
+
+
+async def test_what_leaves_is_ascii_and_says_what_was_meant() -> None:
+    """To an IDN domain by its ASCII name, with the subject as it was typed, to a server without any extension."""
+    inbox = Inbox()
+    body = payload(uuid.uuid4(), email="kim@bücher.example", event_name="콘서트\u30002026 👨\u200d👩\u200d👧 l'été")
+    mail = compose(
+        parse(uuid.uuid4(), "reservation.confirmed", body),
+        base_url="https://hall.test",
+        sender="온세일 <tickets@hall.test>",
+        reply_to="Box office <box@bücher.example>",
+    )
+    async with mail_server(inbox) as port:
+        mailer = SmtpMailer(f"smtp://127.0.0.1:{port}")
+        await mailer.send(mail)
+        await mailer.close()
+    assert inbox.recipients == ["kim@xn--bcher-kva.example"]
+    (got,) = inbox.messages
+    assert got["Subject"] == "Your tickets for 콘서트\u30002026 👨\u200d👩\u200d👧 l'été"
+    assert got["From"].addresses[0].display_name == "온세일"
+    assert got["Reply-To"] == "Box office <box@xn--bcher-kva.example>"
+    assert got["To"] == "kim@xn--bcher-kva.example"
+    assert inbox.content[0].isascii()
 
 
 async def test_a_password_is_used() -> None:

@@ -5,6 +5,12 @@ import { holdClock, warning } from "./basket.js";
 import { sessionWarning } from "./hall.js";
 import { seatName, spinner } from "./parts.js";
 
+const WRONG = {
+  letters: () => t("checkout.email_letters"),
+  host: () => t("checkout.email_host"),
+  form: () => t("checkout.email_wrong"),
+};
+
 /** @param {Sale.WithPlan} model */
 export function checkout({ state, plan, act }) {
   const { shop, ui } = state;
@@ -41,7 +47,7 @@ export function checkout({ state, plan, act }) {
           />
           ${
             ui.emailWrong
-              ? html`<p class="field-wrong" id="email-wrong">${t("checkout.email_wrong")}</p>`
+              ? html`<p class="field-wrong" id="email-wrong">${WRONG[whatIsWrong(ui.email)]()}</p>`
               : html`<p class="field-hint" id="email-hint">${t("checkout.email_hint")}</p>`
           }
         </div>
@@ -75,6 +81,17 @@ export function checkout({ state, plan, act }) {
       <p class="total"><span>${counted("seats.count", seats.length)}</span> <strong>${total}</strong></p>
     </aside>
   </section>`;
+}
+
+/**
+ * What to say about an address that no mail server takes: the server has the rule, this only finds the words.
+ * @param {string} email
+ * @returns {"letters" | "host" | "form"}
+ */
+export function whatIsWrong(email) {
+  const [, local = "", domain = ""] = /^(.*)@([^@]*)$/.exec(email.trim()) ?? [];
+  if (/[^ -~]/.test(local)) return "letters";
+  return /(^|\.)\d+$/.test(domain) ? "host" : "form";
 }
 
 /**

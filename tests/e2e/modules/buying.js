@@ -2,6 +2,7 @@ import { NoAnswer, Refusal } from "/static/js/api.js";
 import { Buying } from "/static/js/buying.js";
 import { initial } from "/static/js/state.js";
 import { createStore } from "/static/js/store.js";
+import { whatIsWrong } from "/static/js/views/checkout.js";
 import { same, that, until } from "./same.js";
 
 const now = "2030-05-01T20:00:00Z";
@@ -104,6 +105,11 @@ export async function anAddressThatTheServerRefusesIsTold() {
   const { buying, store, items } = shop(() => refuse(422, "invalid_request"));
   await buying.submit();
   same([store.state.ui.emailWrong, store.state.checkout.submitting, [...items.keys()]], [true, false, []]);
+}
+
+export function theReasonIsTheAddressesOwn() {
+  const reasons = ["jürgen@example.org", "k@127.0.0.1", "k@1.1", "k @example", "kim@", "kim@bücher.example"].map(whatIsWrong);
+  same(reasons, ["letters", "host", "host", "form", "form", "form"]);
 }
 
 // Corrected after the first form had arrived: its reservation is the one that counts.

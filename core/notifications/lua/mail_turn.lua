@@ -1,0 +1,11 @@
+-- Whose turn it is to send an e-mail, at an even pace over all processes.
+-- KEYS 1 when the next e-mail may leave (ms since 1970)
+-- ARGV 1 pause between two e-mails in ms  2 the longest wait in ms
+-- Returns the ms to wait, in which the turn is the caller's; or, below zero, how much too long it would be: no turn
+local time = redis.call('TIME')
+local now = time[1] * 1000 + time[2] / 1000
+local due = math.max(tonumber(redis.call('GET', KEYS[1]) or 0), now)
+local wait, pause = due - now, tonumber(ARGV[1])
+if wait > tonumber(ARGV[2]) then return -math.ceil(wait) end
+redis.call('SET', KEYS[1], string.format('%.3f', due + pause), 'PX', math.ceil(wait + pause) + 1000)
+return math.ceil(wait)

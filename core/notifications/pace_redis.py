@@ -1,0 +1,53 @@
+"""How many e-mails a second leave this installation, over all of its processes: mail providers close an account that
+sends faster than was agreed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Final
+
+from core import keys
+from core.errors import StoreUnavailable
+from core.notifications.mailer import MailAway, Mailer
+from core.process.lua_redis import Script, ScriptRunner
+
+# A turn is taken with each call: after an answer that was lost one turn passes unused, which hurts nobody.
+_TURN: Final = Script(Path(__file__).parent / "lua" / "mail_turn.lua")
+#: An e-mail whose turn is further away, in seconds, is left for later: it would hold a transaction meanwhile.
+_LONGEST_WAIT: Final = 60.0
+
+
+class PacedMailer:
+    """Hands e-mails on to `mailer`, `per_second` of them, evenly. Without Redis each process keeps the pace itself."""
+
+    def __init__(self, mailer: Mailer, run: ScriptRunner, per_second: float) -> None:
+        self._mailer = mailer
+        self._run = run
+        self._pause = 1 / per_second
+        self._due = 0.0
+
+    async def send(self, message: EmailMessage) -> None:
+        """Raises MailAway, also when there are too many before it, and MailRefused."""
+        wait = await self._turn()
+        if wait < 0:
+            raise MailAway(f"{-wait * 1000:.0f} ms of e-mails are before this one (ONSALE_MAIL_PER_SECOND)")
+        if wait:
+            await asyncio.sleep(wait)
+        await self._mailer.send(message)
+
+    async def close(self) -> None:
+        await self._mailer.close()
+
+    async def _turn(self) -> float:
+        """Seconds to wait; below zero: too many."""
+        now = asyncio.get_running_loop().time()
+        try:
+            answer = await self._run(_TURN, [keys.mail_turn()], [self._pause * 1000, _LONGEST_WAIT * 1000])
+            wait = int(answer) / 1000
+        except StoreUnavailable:
+            wait = max(self._due - now, 0.0)
+        self._due = now + max(wait, 0.0) + self._pause
+        return wait
