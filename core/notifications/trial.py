@@ -43,7 +43,7 @@ class MailTrial:
             raise InvalidRequest(f"email: {error}", errors=[{"at": "email", "message": str(error)}]) from None
         except Exception as error:
             # Whatever it is, it would come back after the buyer has paid.
-            log.error("no confirmation can be written", event=event.slug, language=language, exc_info=error)
+            log.error("no confirmation can be written", slug=event.slug, language=language, exc_info=error)
             raise MailImpossible() from None
 
     def _try_body(self, event: Event, message: ReservationMessage) -> None:
