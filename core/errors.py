@@ -67,6 +67,10 @@ class ReservationNotFound(NotFound):
     code, title = "reservation_not_found", "There is no such reservation"
 
 
+class FindingNotFound(NotFound):
+    code, title = "finding_not_found", "There is no such finding of the comparison with the provider"
+
+
 class EventExists(OnsaleError):
     code, status, title = "event_exists", 409, "An event with this slug exists already"
 
@@ -214,6 +218,10 @@ class MailImpossible(OnsaleError):
         503,
         "The e-mail with the ticket cannot be written at the moment: nothing was charged, your seats are kept",
     )
+
+
+class NotMended(OnsaleError):
+    code, status, title = "not_mended", 409, "It was not mended: nothing is lost, try again"
 
 
 class PaymentUnavailable(OnsaleError):

@@ -19,7 +19,10 @@ from redis.asyncio import Redis
 
 from core import audit_postgres as audit
 from core.booking.checkout import Checkout
+from core.booking.comparing import Comparing
 from core.booking.event_refunds_postgres import EventRefunds
+from core.booking.findings_postgres import FindingRows
+from core.booking.mending import Mending
 from core.clock import Clock, SystemClock
 from core.database import close_database, open_database, raw
 from core.diagnosis.diagnose import Diagnose
@@ -98,6 +101,9 @@ class Runtime:
     payments: Payments
     checkout: Checkout
     event_refunds: EventRefunds
+    findings: FindingRows
+    comparing: Comparing
+    mending: Mending
     pipeline: EventPipeline
     reconcile: Reconcile
     diagnose: Diagnose
@@ -161,6 +167,8 @@ class Runtime:
                 vital=True,
             ),
             Job("event_refunds", every=1.0, run=self.event_refunds.work, lease=False, limit=60.0),
+            # It looks every minute whether an account is due: hourly each, sooner after a failure.
+            Job("provider_lists", every=60.0, run=self.comparing.run, limit=1800.0),
             Job("reconcile", every=settings.reconcile_minutes * 60, run=rounds.run, limit=1800.0),
             Job("redis_watch", every=_REDIS_WATCH_SECONDS, run=watch.run, limit=600.0),
             Job("paying", every=settings.janitor_seconds, run=rounds.paying, limit=60.0),
@@ -332,6 +340,7 @@ async def open_runtime(
             every_seconds=settings.watch_seconds,
             console_url=f"{settings.base_url.rstrip('/')}/ops" if settings.base_url else "",
         )
+        findings = FindingRows(database)
         yield Runtime(
             settings=settings,
             clock=clock,
@@ -350,6 +359,9 @@ async def open_runtime(
             drawing=drawing,
             checkout=checkout,
             event_refunds=EventRefunds(database, checkout, process),
+            findings=findings,
+            comparing=Comparing(rows=findings, payments=payments, days=settings.compare_days),
+            mending=Mending(rows=findings, payments=payments, giving_back=checkout),
             reconcile=reconcile,
             pipeline=pipeline,
             diagnose=Diagnose(

@@ -207,6 +207,14 @@ class Settings(BaseSettings):
         ge=5,
         le=540,
     )
+    compare_days: float = _setting(
+        30,
+        "once a day the provider's own list of charges is compared so far back (every hour: the last hours)",
+        unit="days",
+        row="P6",
+        gt=0,
+        le=365,
+    )
     retry_seconds: float = _setting(
         60,
         "after a card was declined the seats are kept for this long for another try; 0: free at once",

@@ -33,7 +33,7 @@ from web.assets import Assets
 from web.boards import Boards
 from web.endpoint import Endpoint, routes
 from web.operator_gate import OperatorGate
-from web.ops import books, circuits, figures, inspect, new_sale, records, refunds, sales, sessions
+from web.ops import books, circuits, comparison, figures, inspect, new_sale, records, refunds, sales, sessions
 from web.ops.pages import Console
 from web.ops.response_cache import ResponseCache
 from web.pages import Pages
@@ -61,6 +61,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *inspect.ENDPOINTS,
     *records.ENDPOINTS,
     *refunds.ENDPOINTS,
+    *comparison.ENDPOINTS,
     *books.ENDPOINTS,
     *sessions.ENDPOINTS,
     *circuits.ENDPOINTS,

@@ -5,11 +5,20 @@ Times are ISO 8601 in UTC, money is an integer in the currency's minor unit, sea
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, RootModel, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    RootModel,
+    model_validator,
+)
 from pydantic.json_schema import SkipJsonSchema
 
 from core.clock import iso
@@ -26,6 +35,20 @@ _LARGEST_ORDINAL = 2**31 - 1
 
 UtcTime = Annotated[datetime, PlainSerializer(iso, return_type=str, when_used="json")]
 Ordinal = Annotated[int, Field(ge=0, le=_LARGEST_ORDINAL)]
+
+
+def _moment(value: Any) -> datetime:
+    try:
+        moment = datetime.fromisoformat(value)
+        # Without a zone it would be the server's local time, which is nobody's.
+        if moment.tzinfo is None:
+            raise ValueError("no zone")
+        return moment.astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError("must be a time with its zone, such as 2026-05-01T20:00:00+09:00") from None
+
+
+Moment = Annotated[datetime, BeforeValidator(_moment)]
 
 
 def distinct(seats: list[int]) -> list[int]:

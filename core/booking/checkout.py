@@ -25,6 +25,7 @@ import structlog
 
 from core.booking import measures
 from core.booking.attempt import order_number
+from core.booking.findings_postgres import FindingRows
 from core.booking.giving_back import GivingBack
 from core.booking.refunding import Refunding
 from core.booking.refunds_postgres import RefundRows
@@ -135,7 +136,13 @@ class Checkout(GivingBack):
             Refunding(rows=refunds, payments=payments, lease_seconds=lease, first_pause=first_pause),
         )
         super().__init__(
-            reservations=reservations, refunds=refunds, payments=payments, results=results, tasks=tasks, clock=clock
+            reservations=reservations,
+            refunds=refunds,
+            payments=payments,
+            results=results,
+            findings=FindingRows(database),
+            tasks=tasks,
+            clock=clock,
         )
         self._seats = seats
         self._supervisor = supervisor

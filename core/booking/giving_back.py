@@ -115,6 +115,37 @@ class GivingBack(Paying):
         made = await self._refund(stored, asked)
         return (await self._stored(id)).reservation, made
 
+    async def owe(self, order: str, provider_key: str | None) -> bool:
+        """A charge was found for an attempt that is over: it is owed back, durably. False: it is not over."""
+        owed = await self._refunds.owe(order, provider_key)
+        if owed:
+            self._tasks.owed(order)
+        return owed
+
+    async def note_refund(
+        self, id: UUID, order: str, *, key: str, amount: int, whole: bool, reason: str, asked_by: str
+    ) -> None:
+        """Money went back in the provider's dashboard: it is written down, and nothing is sent (P6). `whole`: nothing
+        is left of the charge: the reservation is cancelled and its seats are free; else they stay. Once for each `key`.
+
+        Raises ReservationNotFound, NotRefundable, RefundTooLarge, RefundChanged, PaymentInProgress.
+        """
+        stored = await self._stored(id)
+        reservation = stored.reservation
+        if reservation.status is not ReservationStatus.CONFIRMED or stored.order != order:
+            await self._refunds.note(order, f"asked:noted:{key}", amount, reason=reason, asked_by=asked_by)
+            return
+        asked = RefundAsked(
+            key=f"noted:{key}",
+            reason=reason,
+            asked_by=asked_by,
+            amount=amount,
+            refunded_before=reservation.refunded,
+            release="free" if whole else "keep",
+            noted=True,
+        )
+        await self._refund(stored, asked)
+
     async def end_for_event(self, order: str) -> None:
         """The event does not take place: what waits for its buyer is ended; what is under way goes on to its end."""
         stored, _ = await self._of_order(order)

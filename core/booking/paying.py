@@ -16,6 +16,8 @@ from uuid import UUID
 import structlog
 
 from core.booking.attempt import LAST_SECONDS, RETRIABLE, UNSENT, Attempt, AttemptState, Owed, retry_end
+from core.booking.comparing import seen
+from core.booking.findings_postgres import FindingRows
 from core.booking.hints import Hints
 from core.booking.refunds_postgres import RefundRows
 from core.booking.reservation import Change, Reason, Reservation, ReservationStatus
@@ -38,6 +40,8 @@ from core.payments.gateway import (
     Authorisation,
     Buyer,
     ChargeOutcome,
+    ChargeResult,
+    ListedCharge,
     Order,
     ReturnRefused,
     Window,
@@ -65,9 +69,11 @@ class Paying:
         refunds: RefundRows,
         payments: Payments,
         results: Results,
+        findings: FindingRows,
         tasks: PaymentTasks,
         clock: Clock,
     ) -> None:
+        self._findings = findings
         self._reservations = reservations
         self._refunds = refunds
         self._payments = payments
@@ -214,6 +220,9 @@ class Paying:
                 log.error("a charge without an attempt was found", order=order, provider=attempt.provider)
                 if await self._refunds.owe(order, result.provider_key):
                     self._tasks.owed(order)
+            case ((ChargeOutcome.APPROVED | ChargeOutcome.CANCELLED), AttemptState.APPROVED):
+                # Money that somebody gave back in the provider's dashboard.
+                await seen(self._findings, account, _charge(attempt, result))
 
     async def _bind(self, stored: Stored, attempt: Attempt, authorisation: Authorisation) -> Reservation:
         order = attempt.order
@@ -352,3 +361,16 @@ class Paying:
 
 def _account(attempt: Attempt) -> Account:
     return Account(attempt.provider, attempt.environment)
+
+
+def _charge(attempt: Attempt, result: ChargeResult) -> ListedCharge:
+    """What a look-up says of an approved attempt, as a line of the provider's list. Without a balance: all of it."""
+    balance = 0 if result.outcome is ChargeOutcome.CANCELLED else result.balance
+    return ListedCharge(
+        order=attempt.order,
+        provider_key=result.provider_key or attempt.provider_key or attempt.order,
+        amount=attempt.amount,
+        balance=attempt.amount if balance is None else balance,
+        currency=attempt.currency,
+        approved_at=attempt.approved_at or attempt.until,
+    )

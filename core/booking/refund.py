@@ -80,7 +80,8 @@ Release = Literal["free", "block", "keep"]
 class RefundAsked:
     """What somebody asks to be given back. `seats` None: all that are left; `amount` None: their prices, less `fee`
     (minor units) and `fee_percent`. `refunded_before` is what the asker saw. `ends_as`: the reservation's reason, when
-    no seat is left. `key`: asked twice under it, it is made once.
+    no seat is left. `key`: asked twice under it, it is made once. `noted`: it went back already, in the provider's
+    dashboard, and is only written down.
     """
 
     key: str
@@ -94,6 +95,7 @@ class RefundAsked:
     release: Release = "free"
     ends_as: Reason = Reason.CANCELLED_BY_OPERATOR
     event_refund: UUID | None = None
+    noted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

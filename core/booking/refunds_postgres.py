@@ -25,6 +25,7 @@ _STANDING = statement("refund_standing")
 _WORTH = statement("worth")
 _OWE = statement("owe")
 _VOID_LATE = statement("void_late")
+_NOTE = statement("note_refund")
 
 #: Returns with further keys that one order's rows are written for; more are nobody's honest doing.
 _MOST_ROWS = 12
@@ -79,6 +80,7 @@ class RefundRows:
                 self._lease,
                 asked.ends_as,
                 asked.event_refund,
+                asked.noted,
             )
         except asyncpg.UniqueViolationError:
             return None
@@ -120,6 +122,12 @@ class RefundRows:
     async def void_late(self, order: str, provider_key: str) -> None:
         """The authorisation of a return that came too late is let go of, durably and once for each key."""
         await fetch_row(self._database, _VOID_LATE, order, provider_key, f"void:{provider_key}", _MOST_ROWS)
+
+    async def note(self, order: str, cause: str, amount: int, *, reason: str, asked_by: str) -> bool:
+        """Money of a reservation that is over went back in the provider's dashboard: written down, once for each cause.
+        False: it was, or more than is left.
+        """
+        return await fetch_row(self._database, _NOTE, order, cause, amount, reason, asked_by) is not None
 
     async def worth(self, reservation: UUID) -> int | None:
         """What giving all its seats back comes to before any fee, in minor units. None: it is not confirmed (any

@@ -159,6 +159,8 @@ class Diagnose:
             yield finding
         async for finding in money_postgres.misconfigured(self._database):
             yield finding
+        async for finding in money_postgres.provider_lists(self._database):
+            yield finding
         async for finding in messages_postgres.pipeline(self._database):
             yield finding
         async for finding in consumers.consumers(self._groups):

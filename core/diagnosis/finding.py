@@ -67,6 +67,8 @@ class Cause(StrEnum):
     CONSUMER_LAG = "consumer_lag"
     EMAIL_PENDING = "email_pending"
     DEAD_LETTERS = "dead_letters"
+    PROVIDER_DIFFERS = "provider_differs"
+    COMPARISON_LATE = "comparison_late"
     REFUNDS_REFUSED = "refunds_refused"
     POSTGRES_FULL = "postgres_full"
     REDIS_MEMORY = "redis_memory"
@@ -123,6 +125,8 @@ ADVICE: dict[Cause, str] = {
     Cause.CONSUMER_LAG: "The consumers are behind, or none runs: start another `onsale worker`, look at its log.",
     Cause.EMAIL_PENDING: "The e-mail has not been sent yet. The ticket is on the reservation's page already.",
     Cause.DEAD_LETTERS: "Messages were given up: `onsale messages dead list`, then `retry`.",
+    Cause.PROVIDER_DIFFERS: "The provider's list differs from our books: `onsale payments compare` lists and mends it.",
+    Cause.COMPARISON_LATE: "The provider's list of charges cannot be read: see its code; the provider, then our keys.",
     Cause.REFUNDS_REFUSED: "Refunds are refused: `onsale diagnose --reservation ID` says by whom and why.",
     Cause.POSTGRES_FULL: "PostgreSQL is nearly out of connections: lower ONSALE_DATABASE_POOL or add a pooler.",
     Cause.REDIS_MEMORY: "Redis is above 80% of maxmemory: raise it before writes are refused.",
@@ -133,7 +137,9 @@ ADVICE: dict[Cause, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One step's result. `fix` names a safe mend that `--fix` may make; `reservation` is the one that it is for."""
+    """One step's result. `fix` names a safe mend that `--fix` may make; `reservation` is the one that it is for;
+    `subject`: whose alert it is, where that is neither an event nor everybody.
+    """
 
     step: str
     level: Level
@@ -142,6 +148,7 @@ class Finding:
     fix: str | None = None
     fixed: bool = False
     reservation: UUID | None = None
+    subject: str | None = None
 
 
 def passed(step: str, detail: str) -> Finding:

@@ -46,6 +46,8 @@ _OF_POSTGRES = frozenset(
         Cause.DEAD_LETTERS,
         Cause.REFUNDS_REFUSED,
         Cause.PAYMENTS_MISCONFIGURED,
+        Cause.PROVIDER_DIFFERS,
+        Cause.COMPARISON_LATE,
         Cause.DRAW_WAITS,
     }
 )
@@ -137,7 +139,7 @@ class HealthCheck:
         ]
         found += [("-", finding) for finding in self._of_jobs()]
         wrong = [
-            ("-" if finding.cause in _GENERAL else subject, finding)
+            (finding.subject or ("-" if finding.cause in _GENERAL else subject), finding)
             for subject, finding in found
             if finding.level is not Level.PASS and finding.cause in WATCHED
         ]
@@ -154,6 +156,8 @@ class HealthCheck:
             async for finding in money_postgres.refunds(self._database):
                 yield finding
             async for finding in money_postgres.misconfigured(self._database):
+                yield finding
+            async for finding in money_postgres.provider_lists(self._database):
                 yield finding
             async for finding in draws_postgres.draws(self._database):
                 yield finding

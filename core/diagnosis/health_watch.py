@@ -48,6 +48,7 @@ RULES: Mapping[str, Rule] = {
     Cause.PAYMENTS_MISCONFIGURED: Rule(bad=1, good=1),
     Cause.DEAD_LETTERS: Rule(bad=1, good=1),
     Cause.REFUNDS_REFUSED: Rule(bad=1, good=1),
+    Cause.PROVIDER_DIFFERS: Rule(bad=1, good=1),
     Cause.REDIS_MEMORY: Rule(good=4),
     Cause.POSTGRES_FULL: Rule(good=4),
     Cause.KAFKA_AWAY: Rule(bad=3),

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 import databases
 
+from core.booking.comparing import NO_LIST
+from core.booking.findings_postgres import LATE, FindingRows, open_findings
 from core.clock import iso
 from core.database import raw
 from core.diagnosis.finding import Cause, Finding, fail, passed, warn
@@ -15,6 +18,8 @@ from core.payments.faults_postgres import shops_faults
 
 # A due payment is claimed within a second or two; nobody working on it after this long is a fault.
 _STUCK_SECONDS = 30
+# Differences from a provider's list that are told one by one, at most.
+_MOST_TOLD = 20
 
 _RESERVATION = """
 SELECT r.id, r.visitor, r.status, r.reason, r.amount, r.currency, r.created_at, r.updated_at, e.slug,
@@ -83,3 +88,32 @@ async def misconfigured(database: databases.Database) -> AsyncIterator[Finding]:
         yield fail("payments", Cause.PAYMENTS_MISCONFIGURED, fault.detail)
     if not found:
         yield passed("payments", "none fails for a reason of ours")
+
+
+async def provider_lists(database: databases.Database) -> AsyncIterator[Finding]:
+    """What the comparison with the providers' lists has found, and whether it comes to its end (P6). Raises
+    StoreUnavailable.
+    """
+    step, rows = "provider lists", FindingRows(database)
+    found, among = await open_findings(database, _MOST_TOLD)
+    for one in found:
+        detail = (
+            f"{one.provider} {one.kind}: order {one.order}, there {one.left_there} of {one.amount_there}, here "
+            f"{one.left_here} of {one.amount_here} {one.currency}, since {iso(one.found_at)}"
+        )
+        # Each is an alert of its own, told once.
+        differs = fail(step, Cause.PROVIDER_DIFFERS, detail)
+        yield replace(differs, subject=one.order, reservation=one.reservation_id)
+    if among > len(found):
+        yield fail(step, Cause.PROVIDER_DIFFERS, f"{among - len(found)} more differences")
+    now, said = await rows.now(), []
+    for account in await rows.compared():
+        until = iso(account.compared_until) if account.compared_until else "never"
+        if account.code == NO_LIST:
+            said.append(f"{account.provider} has no list")
+        elif account.code is not None and (account.compared_until is None or now - account.compared_until > LATE):
+            yield warn(step, Cause.COMPARISON_LATE, f"{account.provider}: compared until {until}, code {account.code}")
+        else:
+            said.append(f"{account.provider} compared until {until}")
+    if not found:
+        yield passed(step, "; ".join(said) or "nothing compared yet")

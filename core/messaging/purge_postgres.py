@@ -24,6 +24,10 @@ _STATEMENTS = {
         WHERE retried_at < now() - $1::interval OR discarded_at < now() - $1::interval
            OR (retried_at IS NULL AND failed_at < now() - $3::interval)
         LIMIT $2""",
+    # A difference that was mended, or that nobody saw again; an open one stays.
+    "payment_findings": """
+        SELECT ctid FROM payment_findings WHERE ended_at < now() - greatest($1::interval, interval '400 days')
+        LIMIT $2""",
     # Only the last hour of an address matters.
     "failure_mails": "SELECT ctid FROM failure_mails WHERE sent_at < now() - $1::interval LIMIT $2",
     # Of groups and topics that are gone, or partitions without messages: a row is written with each batch.

@@ -19,8 +19,9 @@ import asyncio
 import statistics
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Final, Literal
 
 import structlog
@@ -35,6 +36,7 @@ from core.payments.gateway import (
     CallHealth,
     ChargeOutcome,
     ChargeResult,
+    ListedCharge,
     Order,
     PaymentGateway,
     Window,
@@ -267,6 +269,13 @@ class Payments:
             account,
             lambda gateway: gateway.void(order, provider_key, reason=reason, idempotency_key=idempotency_key),
         )
+
+    def list_charges(self, account: Account, since: datetime, until: datetime) -> AsyncIterator[ListedCharge]:
+        """The provider's own list. Raises ListFailed, NotImplementedError (it has none, or there are no keys)."""
+        gateway = self._of(account)
+        if gateway is None:
+            raise NotImplementedError(NOT_CONFIGURED)
+        return gateway.list_charges(since, until)
 
     # For operators
 

@@ -79,6 +79,10 @@ class NoAnswer:
             metrics.TIMEOUTS.labels(provider).inc()
 
 
+#: `ListFailed.code` of a list that is longer than is read at once.
+LIST_TOO_LONG: Final = "list_too_long"
+
+
 class ListFailed(Exception):
     """The provider's list could not be read to its end; `code` as in ChargeResult."""
 

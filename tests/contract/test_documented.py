@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -15,9 +16,13 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from core.booking.attempt import order_number
+from core.booking.comparison import difference
 from core.embedded import Engines
 from core.errors import MailImpossible, OnsaleError
 from core.payments.breaker import Mode
+from core.payments.gateway import ListedCharge
+from core.payments.payments import Account
 from core.runtime import Runtime, open_runtime
 from core.settings import Settings
 from core.venue.event import Event, Orphans, SaleStatus
@@ -39,6 +44,8 @@ GOOD_BODIES: dict[str, Any] = {
     "GiveBack": {},
     "RefundReservation": {"reason": "sorry"},
     "RefundEvent": {"reason": "storm"},
+    "ComparePayments": {},
+    "MendFinding": {},
     "BlockSeats": {"seats": [19], "blocked": True},
     "ChangeLimit": {"active_limit": 50},
     "ReleaseSeat": {"seat": 0},
@@ -319,6 +326,17 @@ async def refund_too_large(scene: Scene, endpoint: Endpoint) -> httpx.Response:
     return await scene.call(endpoint, id=id, json={"reason": "sorry", "amount": 10**9, "refunded_before": 0})
 
 
+async def not_mended(scene: Scene, endpoint: Endpoint) -> httpx.Response:
+    """Nobody can ask the provider: the charge is at an account that there are no keys for."""
+    number = order_number(uuid4(), 1)
+    charge = ListedCharge(number, "key", 15_000, 15_000, "KRW", datetime.now(UTC))
+    found = difference(charge, None)
+    assert found is not None
+    await scene.runtime.findings.add(Account("toss", "test:gone"), found, datetime.now(UTC))
+    (id,) = [one.id for one in await scene.runtime.findings.latest(500) if one.order == number]
+    return await scene.call(endpoint, id=str(id))
+
+
 async def window_over(scene: Scene, endpoint: Endpoint) -> httpx.Response:
     by, event = await scene.holding(0)
     location, order = await scene.ordered(by, event)
@@ -419,6 +437,8 @@ MEET: dict[str, Meet] = {
     "sign_in_required": sign_in_required,
     "event_not_found": not_found,
     "reservation_not_found": not_found,
+    "finding_not_found": not_found,
+    "not_mended": not_mended,
     "cross_site": cross_site,
     "too_large": too_large,
     "sale_not_open": not_open,

@@ -27,6 +27,7 @@ JOBS = [
     "event_refunds",
     "sweep",
     "payments",
+    "provider_lists",
     "reconcile",
     "redis_watch",
     "paying",

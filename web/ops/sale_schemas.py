@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from core.venue.event import Orphans, SaleStatus
 from core.venue.fees import MOST_LINES
 from core.venue.new_event import MAX_PLACE, MAX_PRICE
 from core.venue.phase import MOST_PREQUEUE_SECONDS, PREQUEUE_SECONDS
-from web.schemas import Asked, Plan, ResponseBody, UtcTime
+from web.schemas import Asked, Moment, Plan, ResponseBody, UtcTime
 
-
-def _moment(value: Any) -> datetime:
-    try:
-        moment = datetime.fromisoformat(value)
-        # Without a zone it would be the server's local time, which is nobody's.
-        if moment.tzinfo is None:
-            raise ValueError("no zone")
-        return moment.astimezone(UTC)
-    except (TypeError, ValueError, OverflowError):
-        raise ValueError("must be a time with its zone, such as 2026-05-01T20:00:00+09:00") from None
-
-
-_Moment = Annotated[datetime, BeforeValidator(_moment)]
 _Currency = Annotated[str, Field(max_length=20, description="ISO 4217")]
 _ActiveLimit = Annotated[int, Field(ge=1, le=1_000_000, description="visitors that may be in at once")]
 _HoldSeconds = Annotated[int, Field(ge=1, le=86_400, description="how long picked seats are kept")]
@@ -85,9 +71,9 @@ class NewSale(Asked):
         description="category -> price in the currency's minor unit; every category that has seats needs one"
     )
     currency: _Currency = "KRW"
-    opens_at: _Moment | None = Field(None, description=_OPENS)
-    closes_at: _Moment | None = Field(None, description=_CLOSES)
-    starts_at: _Moment | None = Field(None, description=_STARTS)
+    opens_at: Moment | None = Field(None, description=_OPENS)
+    closes_at: Moment | None = Field(None, description=_CLOSES)
+    starts_at: Moment | None = Field(None, description=_STARTS)
     time_zone: _TimeZone | None = Field(None, description="IANA's name; the setting's")
     active_limit: _ActiveLimit | None = Field(None, description="visitors that may be in at once; the setting's")
     hold_seconds: _HoldSeconds | None = Field(None, description="how long picked seats are kept; the setting's")
@@ -103,9 +89,9 @@ class ChangeSale(Asked):
     """Members that are missing stay as they are; their defaults are never read. A time of null is no time."""
 
     name: _Name = Field(default_factory=str)
-    opens_at: _Moment | None = Field(default_factory=lambda: None, description=_OPENS)
-    closes_at: _Moment | None = Field(default_factory=lambda: None, description=_CLOSES)
-    starts_at: _Moment | None = Field(default_factory=lambda: None, description=_STARTS)
+    opens_at: Moment | None = Field(default_factory=lambda: None, description=_OPENS)
+    closes_at: Moment | None = Field(default_factory=lambda: None, description=_CLOSES)
+    starts_at: Moment | None = Field(default_factory=lambda: None, description=_STARTS)
     time_zone: _TimeZone = Field(default_factory=str)
     hold_seconds: _HoldSeconds = Field(
         default_factory=int, description="counts for seats picked or extended from now on; held ones keep their end"

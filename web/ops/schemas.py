@@ -12,6 +12,7 @@ from web.schemas import (
     MOST_SEATS,
     Asked,
     ComponentHealth,
+    Moment,
     Ordinal,
     ReservationState,
     ResponseBody,
@@ -77,6 +78,15 @@ class RefundReservation(Asked):
 
 class RefundEvent(Asked):
     reason: str = Field(min_length=1, max_length=200, description="why: buyers read it at their bank")
+
+
+class ComparePayments(Asked):
+    since: Moment | None = Field(None, description="charges approved since then, with a zone; none: the last hours")
+    until: Moment | None = Field(None, description="charges approved before then, with a zone; none: now")
+
+
+class MendFinding(Asked):
+    by_hand: bool = Field(False, description="somebody has seen to it elsewhere: only close it")
 
 
 class Find(Asked):
@@ -442,3 +452,54 @@ class EventRefundReport(ResponseBody):
 
 class EventRefundReports(ResponseBody):
     refunds: list[EventRefundReport]
+
+
+class PaymentFinding(ResponseBody):
+    """Money in minor units. `there`: at the provider, `here`: in the books."""
+
+    id: UUID
+    kind: Literal["no_attempt", "attempt_over", "second_charge", "refunded_there", "not_given_back", "amount_differs"]
+    provider: str
+    environment: str
+    order: str
+    provider_key: str
+    reservation: UUID | None
+    currency: str
+    amount_there: int
+    left_there: int = Field(description="what is left of the charge after refunds")
+    amount_here: int
+    left_here: int
+    charged_at: UtcTime
+    state: str = Field(description="OPEN; MENDED: by an operator; GONE: a later comparison did not see it again")
+    found_at: UtcTime
+    ended_at: UtcTime | None
+    ended_by: str | None
+
+
+class ProviderList(ResponseBody):
+    provider: str
+    environment: str
+    compared_until: UtcTime | None = Field(description="charges approved before this are compared")
+    tried_at: UtcTime | None
+    charges: int = Field(description="in the last list that was read to its end")
+    code: str | None = Field(description="why the last try did not come to its end; `no_list`: the provider has none")
+
+
+class PaymentFindings(ResponseBody):
+    findings: list[PaymentFinding]
+    lists: list[ProviderList]
+
+
+class ComparisonMade(ResponseBody):
+    provider: str
+    environment: str
+    since: UtcTime
+    until: UtcTime
+    charges: int = Field(description="read from the provider's list")
+    differing: int
+    new: int = Field(description="findings that were not known")
+    code: str | None = Field(description="why it did not come to its end")
+
+
+class ComparisonsMade(PaymentFindings):
+    comparisons: list[ComparisonMade]

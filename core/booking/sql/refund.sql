@@ -4,6 +4,7 @@
 -- $5 amount, or NULL: the seats' prices, less the fee  $6 what had been refunded before, or NULL: whatever it is
 -- $7 fee  $8 fee, per cent  $9 reason of the refund  $10 who asked  $11 the seats: 'free', 'block' (nobody's), 'keep'
 -- $12 claim token afterwards  $13 lease, seconds  $14 reason of the reservation, when it ends  $15 job of a whole event, or NULL
+-- $16 it went back already, in the provider's dashboard: noted, and nothing is sent (boolean)
 -- One row: what became of it; none: not confirmed (any more), a seat is not its own, or the balance is another.
 -- Raises unique_violation when there is a refund for this cause.
 WITH held AS MATERIALIZED (
@@ -68,8 +69,8 @@ WITH held AS MATERIALIZED (
                          event_refund_id, state, done_at)
     SELECT money.order_no, money.reservation_id, 'refund', $2, money.amount, money.fee,
            coalesce((SELECT array_agg(ordinal ORDER BY ordinal) FROM chosen WHERE $11 <> 'keep' OR $4::int[] IS NOT NULL), '{}'),
-           $9, $10, $3, $15, CASE WHEN money.amount = 0 THEN 'DONE' ELSE 'PENDING' END,
-           CASE WHEN money.amount = 0 THEN now() END
+           $9, $10, $3, $15, CASE WHEN money.amount = 0 OR $16::boolean THEN 'DONE' ELSE 'PENDING' END,
+           CASE WHEN money.amount = 0 OR $16::boolean THEN now() END
     FROM money, made
     RETURNING id, amount, fee, state
 ), sale AS (

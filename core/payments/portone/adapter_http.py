@@ -55,7 +55,7 @@ from core.payments.portone.payment import (
     outcome_of,
 )
 from core.payments.provider_package import Limits, Played, environment
-from core.payments.transport_http import ListFailed, NoAnswer, failed_call
+from core.payments.transport_http import LIST_TOO_LONG, ListFailed, NoAnswer, failed_call
 from core.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -65,7 +65,7 @@ SCRIPT: Final = "https://cdn.portone.io/v2/browser-sdk.js"
 
 #: Lines of the list in one answer, at most what PortOne allows; and pages of one comparison.
 _PAGE: Final = 1000
-_PAGES: Final = 1000
+_PAGES: Final = 300
 #: A payment is listed by when it was made: its approval is later, by the window's time at most.
 _EARLIER: Final = timedelta(hours=1)
 _LONGEST_TOKEN: Final = 1000
@@ -274,6 +274,7 @@ class PortOne:
             if len(answer.items) < _PAGE:
                 return
             cursor = answer.items[-1].cursor
+        raise ListFailed(LIST_TOO_LONG)
 
     def read_webhook(self, headers: Mapping[str, str], body: bytes) -> str | None:
         """Signed by the Standard Webhooks' way; where no secret is set, a hint is a hint all the same."""
@@ -374,6 +375,7 @@ def _listed(payment: portone.Payment) -> ListedCharge | None:
     if at is None:
         return None
     amount = payment.amount
+    # Named by its order: a payment id succeeds once, and is what everything is asked by.
     return ListedCharge(
-        payment.id, payment.transaction_id, amount.total, amount.total - amount.cancelled, str(payment.currency), at
+        payment.id, payment.id, amount.total, amount.total - amount.cancelled, str(payment.currency), at
     )

@@ -51,7 +51,7 @@ from core.payments.gateway import (
 from core.payments.provider_package import Limits, Played, environment
 from core.payments.stripe.calls_http import Answer, StripeCalls, code_of, is_ours
 from core.payments.stripe.objects import PROVIDER, from_stripe, intent_outcome, order_of, to_stripe
-from core.payments.transport_http import ListFailed, NoAnswer
+from core.payments.transport_http import LIST_TOO_LONG, ListFailed, NoAnswer
 from core.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -66,6 +66,7 @@ _STEP_SECONDS: Final = 600
 #: A charge is listed by when it was authorised: its capture is later, by the window's time at most.
 _EARLIER: Final = timedelta(hours=1)
 _PAGE: Final = 100
+_PAGES: Final = 3000
 
 
 class Stripe:
@@ -255,7 +256,7 @@ class Stripe:
     async def list_charges(self, since: datetime, until: datetime) -> AsyncIterator[ListedCharge]:
         """Raises ListFailed. Charges that carry an order of ours; others of the account are somebody else's."""
         after: str | None = None
-        while True:
+        for _ in range(_PAGES):
             asked: stripe.params.ChargeListParams = {
                 "created": {"gte": int((since - _EARLIER).timestamp()), "lt": int(until.timestamp()) + 1},
                 "limit": _PAGE,
@@ -275,6 +276,7 @@ class Stripe:
             if not answer.get("has_more") or not lines:
                 return
             after = str(lines[-1]["id"])
+        raise ListFailed(LIST_TOO_LONG)
 
     def read_webhook(self, headers: Mapping[str, str], body: bytes) -> str | None:
         """`Stripe-Signature`, at most 300 s old; where no secret is set, a hint is a hint all the same."""

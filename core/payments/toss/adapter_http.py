@@ -46,7 +46,7 @@ from core.payments.gateway import (
 from core.payments.provider_package import Limits, Played, environment, origin_of
 from core.payments.toss import codes
 from core.payments.toss.payment import PROVIDER, moment, outcome_of, refund_of
-from core.payments.transport_http import ListFailed, NoAnswer, ProviderHttp, ProviderResponse
+from core.payments.transport_http import LIST_TOO_LONG, ListFailed, NoAnswer, ProviderHttp, ProviderResponse
 from core.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -59,8 +59,8 @@ _KEY: Final = re.compile(r"[A-Za-z0-9_=-]{1,200}")
 _ORDER: Final = re.compile(r"[A-Za-z0-9_=-]{6,64}")
 #: Lines of the provider's list in one answer; it allows 10,000.
 _PAGE: Final = 1000
-#: Pages of one comparison, at most: a million charges in the time of one list are not this shop's.
-_PAGES: Final = 1000
+#: Pages of one list, at most: what is longer is told, and read in shorter times (ONSALE_COMPARE_DAYS).
+_PAGES: Final = 300
 
 
 class TossPayments:
@@ -230,6 +230,7 @@ class TossPayments:
             last = str(lines[-1].get("transactionKey") or "") if lines else ""
             if len(lines) < _PAGE or not last:
                 return
+        raise ListFailed(LIST_TOO_LONG)
 
     def read_webhook(self, headers: Mapping[str, str], body: bytes) -> str | None:
         """`PAYMENT_STATUS_CHANGED` and `CANCEL_STATUS_CHANGED` have the order in `data`, `DEPOSIT_CALLBACK` outside."""
