@@ -151,7 +151,9 @@ class Settlement:
             await persist(lambda: self._reservations.called(claim.attempt.order, claim.token, key), self._lease)
 
         try:
-            result = await self._payments.confirm(claim.account, _order(claim), authorisation, key, before_call=note)
+            result = await self._payments.confirm(
+                claim.account, _order(claim), authorisation, key, before_call=note, sent_before=again > 0
+            )
         except ClaimLost:
             await self._seats_lost(claim)
             return

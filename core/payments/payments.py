@@ -203,19 +203,27 @@ class Payments:
         idempotency_key: str,
         *,
         before_call: BeforeCall,
+        sent_before: bool = False,
     ) -> ChargeResult:
         """Takes the money that the buyer has authorised.
+
+        `sent_before`: the identical request was sent once, and nobody knows what became of it. Then what is proven of
+        this one - not sent, refused at the door - proves nothing of that one: the outcome is never NOT_CHARGED, and it
+        is not tried under another idempotency key.
 
         `before_call()` is awaited right before each request that may charge leaves. An error of `before_call` goes to
         the caller and nothing is sent; after a `CancelledError` the outcome is unknown.
         """
         gateway = self._of(account)
         if gateway is None:
-            return _not_configured(account, ChargeOutcome.NOT_CHARGED)
+            return _not_configured(account, ChargeOutcome.UNKNOWN if sent_before else ChargeOutcome.NOT_CHARGED)
         async with self._places:
             began = time.monotonic()
             with metrics.UNDER_WAY.track_inprogress():
-                result = await self._confirm(gateway, order, authorisation, idempotency_key, before_call)
+                retries = 0 if sent_before else self._retries
+                result = await self._confirm(gateway, order, authorisation, idempotency_key, before_call, retries)
+        if sent_before and result.outcome is ChargeOutcome.NOT_CHARGED:
+            result = replace(result, outcome=ChargeOutcome.UNKNOWN, temporary=False)
             self._latest.append((time.monotonic(), time.monotonic() - began))
         log.info("payment", order=order.number, outcome=result.outcome, provider=gateway.name, code=result.code)
         return result
@@ -329,11 +337,17 @@ class Payments:
         )
 
     async def _confirm(
-        self, gateway: PaymentGateway, order: Order, authorisation: Authorisation, key: str, before_call: BeforeCall
+        self,
+        gateway: PaymentGateway,
+        order: Order,
+        authorisation: Authorisation,
+        key: str,
+        before_call: BeforeCall,
+        retries: int,
     ) -> ChargeResult:
-        """Again after a temporary error that is proven not to have charged."""
+        """Again, `retries` times at most, after a temporary error that is proven not to have charged."""
         circuit = self._circuit(gateway)
-        for attempt in range(self._retries + 1):
+        for attempt in range(retries + 1):
             if attempt:
                 await asyncio.sleep(_RETRY_SECONDS)
             permit = await self._permit(circuit) if circuit is not None else None

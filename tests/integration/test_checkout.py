@@ -28,6 +28,7 @@ from core.seats.board import SeatState
 from tests.booking import (
     Bank,
     Desk,
+    Entry,
     check_books,
     close_desks,
     desk,
@@ -170,6 +171,32 @@ async def test_a_confirm_that_never_arrived_is_sent_again_identically(runtime: R
     bank.says = "approve"
     await finish_all(at, event)
     assert bank.calls >= 2
+    assert await check_books(runtime, event, bank) == {"CONFIRMED": 1}
+
+
+@pytest.mark.parametrize("says", ["unavailable", "shop"])
+async def test_a_second_sending_that_is_not_sent_proves_nothing_of_the_first(
+    runtime: Runtime, make_event: MakeEvent, says: str
+) -> None:
+    """Rule 2: the first is held up on its way, the second meets a closed door, and then the first arrives."""
+    event, bank = await make_event(), Bank(says="lost")
+    at = desk(runtime, bank, resolver_seconds=30.0, retry_seconds=60.0)
+    begun = await at.buy(event, "v", 7)
+    await at.until(begun, AttemptState.CALLED)
+    await until(lambda: _checking(at, begun))
+    assert begun.payment is not None
+    bank.says = says
+    looked_up = len(bank.asked)
+    await rows(runtime, "UPDATE payment_attempts SET next_attempt_at = now() WHERE order_no = $1", begun.payment.order)
+    await at.checkout.finish_due()
+    assert len(bank.asked) > looked_up, "it was not even looked up"
+    now = await at.now(begun)
+    assert now.payment is not None
+    assert (now.status, now.payment.state) == ("PAYING", "CALLED"), "what is not known was taken for proven"
+    assert (await runtime.seats.board(event)).states[7] == SeatState.HELD
+    bank.ledger[begun.payment.order] = Entry(15_000, charged=1)
+    await rows(runtime, "UPDATE payment_attempts SET next_attempt_at = now() WHERE order_no = $1", begun.payment.order)
+    await finish_all(at, event)
     assert await check_books(runtime, event, bank) == {"CONFIRMED": 1}
 
 

@@ -3,7 +3,8 @@
 from core.migrations.script import run
 
 revision = "0015"
-down_revision = "0014"
+down_revision = "0019"
+min_program = "0014"
 
 _SCHEMA = """
 CREATE TABLE provider_lists (
