@@ -123,7 +123,16 @@ class LeavesSingleSeat(OnsaleError):
 
 
 class TooManySeats(OnsaleError):
-    code, status, title = "too_many_seats", 422, "More seats than one visitor may hold"
+    """Carries `max`: how many seats one buyer may have, held, being paid for and bought."""
+
+    code, status, title = "too_many_seats", 422, "More seats than one buyer may have"
+
+    @classmethod
+    def of_buyer(cls, most: int) -> TooManySeats:
+        """Judged by PostgreSQL over all purchases. It does not say whether they are the visitor's or the address's, nor
+        how many: who types somebody's address learns nothing more than that.
+        """
+        return cls(f"At most {most} seats for one buyer, over all purchases: let some go", max=most)
 
 
 class NoSuchSeat(OnsaleError):

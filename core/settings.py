@@ -172,6 +172,15 @@ class Settings(BaseSettings):
     hold_seconds: float = _setting(300, "a hold's length when an event names none", unit="s", row="S3", gt=0)
     hold_extensions: int = _setting(1, "how often a visitor may extend a hold", unit="times", ge=0)
     max_seats: int = _setting(4, "seats of one visitor when an event names no number", unit="seats", ge=1)
+    email_tags_at: str = _setting(
+        "gmail.com,outlook.com,hotmail.com,live.com,icloud.com,fastmail.com,proton.me",
+        "providers at which what follows a `+` in an address is the buyer's own: without it, it is one address for the "
+        "seats of a buyer; comma separated",
+        row="F3",
+    )
+    email_dots_at: str = _setting(
+        "gmail.com,proton.me", "providers at which dots in an address do not count; comma separated", row="F3"
+    )
     lock_wait_seconds: float = _setting(1, "a seat lock is waited for this long", unit="s", row="S1", gt=0, le=3)
     lock_lease_seconds: float = _setting(2, "a seat lock frees itself after this long", unit="s", row="S1", gt=0)
     optimistic_attempts: int = _setting(5, "tries of the optimistic guard before it says `taken`", row="S4", ge=1)

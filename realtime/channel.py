@@ -34,7 +34,7 @@ log = structlog.get_logger(__name__)
 #: Messages that are not of the protocol, before the channel is closed.
 _BAD_MESSAGES: Final = 5
 #: What a refusal says besides its words, where the command was refused for it.
-_TOLD: Final = ("seats", "largest", "alternatives")
+_TOLD: Final = ("seats", "largest", "alternatives", "max")
 
 
 class Channel:

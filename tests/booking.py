@@ -270,7 +270,7 @@ class Desk:
         await self.runtime.seats.hold(event, visitor, seats)
 
     async def submit(self, event: Event, visitor: str, key: str = "key", **changes: Any) -> Reservation:
-        fields = {"email": "kim@example.org", "language": "en"} | changes
+        fields = {"email": f"{visitor}@example.org", "language": "en"} | changes
         return await self.checkout.submit(event, visitor, idempotency_key=key, **fields)
 
     async def order(self, event: Event, visitor: str, *seats: int, key: str = "key") -> Reservation:

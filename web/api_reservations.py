@@ -32,6 +32,7 @@ from core.errors import (
     PaymentUnavailable,
     ReservationNotFound,
     SeatTaken,
+    TooManySeats,
     WindowOver,
 )
 from core.payments.links import PaymentLinks
@@ -196,6 +197,7 @@ ENDPOINTS = (
             NoSeatsHeld,
             HoldExpired,
             SeatTaken,
+            TooManySeats,
             KeyReused,
             PaymentInProgress,
             PaymentUnavailable,

@@ -24,6 +24,7 @@ from uuid import UUID, uuid4
 import structlog
 
 from core.booking import measures
+from core.booking.addresses import Addresses
 from core.booking.attempt import order_number
 from core.booking.findings_postgres import FindingRows
 from core.booking.giving_back import GivingBack
@@ -44,6 +45,7 @@ from core.errors import (
     ReservationNotFound,
     SeatTaken,
     StoreUnavailable,
+    TooManySeats,
 )
 from core.payments.payments import NO_PROVIDER, Account, Payments, account_of
 from core.process.supervisor import Supervisor
@@ -112,6 +114,7 @@ class Checkout(GivingBack):
             window_seconds=settings.payment_window_seconds,
             accounts=payments.account_names(),
             wake=wake,
+            addresses=Addresses.named(settings.email_tags_at, settings.email_dots_at),
         )
         refunds = RefundRows(database, lease_seconds=lease, accounts=payments.account_names(), wake=wake)
         results = Results(redis=redis, seats=seats, events=events)
@@ -163,7 +166,8 @@ class Checkout(GivingBack):
 
         The same key gives the same reservation, however often and however parallel. Raises NoSeatsHeld, HoldExpired,
         SeatTaken, KeyReused, PaymentInProgress (these seats are being paid for under another key), PaymentUnavailable,
-        NoSuchProvider, CurrencyNotTaken, PaymentPaused, InvalidRequest (no e-mail gets there), MailImpossible.
+        NoSuchProvider, CurrencyNotTaken, PaymentPaused, TooManySeats (over all that the buyer has, F3), InvalidRequest
+        (no e-mail gets there), MailImpossible.
         """
         submit = _Submit(event, visitor, email, provider, idempotency_key, language)
         name = (event.id, visitor, idempotency_key)
@@ -235,7 +239,7 @@ class Checkout(GivingBack):
         )
         made = await self._begin(submit, new)
         if made is None:
-            return await self._refused(submit, basket)
+            return await self._refused(submit, basket, new)
         measures.RESERVATIONS.labels(ReservationStatus.PAYING, "").inc()
         return made
 
@@ -297,7 +301,7 @@ class Checkout(GivingBack):
                 continue
         log.error("whether a reservation was made could not be learnt", reservation=str(new.id), visitor=new.visitor)
 
-    async def _refused(self, submit: _Submit, basket: Basket) -> Reservation:
+    async def _refused(self, submit: _Submit, basket: Basket, new: NewReservation) -> Reservation:
         """PostgreSQL's guard said no: it is this very request, another one of this visitor's, or Redis was wrong."""
         found = await self._repeated(submit)
         if found is not None:
@@ -312,6 +316,11 @@ class Checkout(GivingBack):
             await self._seats.abort_payment(event, visitor, basket.fence, basket.seats)
             await self._seats.release(event, visitor, None)
             raise PaymentPaused(retry_after=pause)
+        most = await self._reservations.beyond_share(new)
+        if most is not None:
+            # Held as before: with fewer of them, or as another buyer's, the rest can still be bought.
+            await self._seats.abort_payment(event, visitor, basket.fence, basket.seats)
+            raise TooManySeats.of_buyer(most)
         truth = await self._reservations.seat_truth(event.id, basket.seats)
         log.warning("the guard refused what Redis had granted", visitor=visitor, seats=basket.seats, truth=truth)
         sold = _with(truth, SeatStatus.SOLD)

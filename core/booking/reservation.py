@@ -63,6 +63,8 @@ class Reason(StrEnum):
     """The call was interrupted, and the provider says that nothing was charged."""
     UNKNOWN_CANCELLED = "payment_unknown_cancelled"
     """The outcome could not be learnt in time: whatever was charged is given back."""
+    SHARE_REACHED = "share_reached"
+    """While this was being paid for, other purchases took all seats that one buyer may have; nothing was charged."""
     CANCELLED_AT_PROVIDER = "payment_cancelled"
     """The charge was cancelled at the provider."""
     CANCELLED_BY_BUYER = "cancelled_by_buyer"

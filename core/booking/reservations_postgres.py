@@ -15,6 +15,7 @@ from uuid import UUID
 import asyncpg
 import databases
 
+from core.booking.addresses import Addresses
 from core.booking.attempt import (
     GRACE_SECONDS,
     LAST_SECONDS,
@@ -68,6 +69,7 @@ _ATTEMPT = """
 SELECT a.*, r.until FROM payment_attempts a JOIN reservations r ON r.id = a.reservation_id WHERE a.order_no = $1
 """
 _PAUSED = statement("failures")
+_OVER_SHARE = statement("over_share")
 
 
 class ClaimLost(Exception):
@@ -164,11 +166,13 @@ class Reservations:
         window_seconds: float = 420.0,
         accounts: Sequence[str] | None = None,
         wake: Callable[[], None] = lambda: None,
+        addresses: Addresses | None = None,
     ) -> None:
         """`deadline_seconds`: for unknown outcomes, from CALLED. `window_seconds`: the time to pay. `wake` is called
         after an event was written that somebody waits for. `accounts`: those that `claim_due` takes
-        (`Payments.account_names`).
+        (`Payments.account_names`). `addresses`: which of them are one buyer's.
         """
+        self._addresses = addresses or Addresses()
         self._accounts = list(accounts) if accounts is not None else None
         self._database = database
         self._wake = wake
@@ -179,7 +183,8 @@ class Reservations:
     async def begin(self, new: NewReservation, token: str) -> Reservation | None:
         """PAYING with all that belongs to it; what costs nothing is claimed by `token`.
 
-        None: refused; a seat is not available, its fence is younger, or the idempotency key was used.
+        None: refused; a seat is not available, its fence is younger, the idempotency key was used, the visitor's
+        payments pause (`pause_left`), or these would be too many seats for one buyer (`beyond_share`).
         """
         try:
             row = await self._row(
@@ -200,6 +205,7 @@ class Reservations:
                 GRACE_SECONDS,
                 token,
                 self._lease,
+                self._addresses.key(new.email),
             )
         except asyncpg.UniqueViolationError:
             return None
@@ -288,6 +294,24 @@ class Reservations:
         """Seconds for which the visitor's next payment waits, because the last ones failed; None: it does not."""
         row = await self._row(_PAUSED, event_id, visitor)
         return float(row["seconds"]) if row is not None and row["seconds"] > 0 else None
+
+    async def beyond_share(self, new: NewReservation) -> int | None:
+        """Seats of one buyer, at most, when these would be more: of the visitor, or of the address. Else None."""
+        address = self._addresses.key(new.email)
+        counted = [AttemptState.AUTHORISED, AttemptState.CALLED]
+        row = await self._row(_OVER_SHARE, new.event_id, new.visitor, address, len(new.seats), counted, None)
+        return None if row is None else int(row["max"])
+
+    async def address_full(self, reservation: Reservation) -> bool:
+        """Whether the seats of this reservation, which is being paid for, are more than its address may have besides
+        those that it has.
+        """
+        address = self._addresses.key(reservation.email)
+        seats = len(reservation.seats)
+        row = await self._row(
+            _OVER_SHARE, reservation.event_id, None, address, seats, [AttemptState.CALLED], reservation.id
+        )
+        return row is not None
 
     async def of_order(self, order: str) -> Stored | None:
         """The reservation whose attempt, current or not, has this order number."""

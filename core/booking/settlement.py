@@ -160,13 +160,17 @@ class Settlement:
         await self._answer(claim, Question.CONFIRM, result, again)
 
     async def _seats_lost(self, claim: Claim) -> None:
-        """The note before the call was refused: another process is at it (then nothing happens here), or a seat is not
-        the reservation's own any more (somebody changed it by hand): no money is taken for it.
+        """The note before the call was refused: another process is at it (then nothing happens here), a seat is not the
+        reservation's own any more (somebody changed it by hand), or the buyer's address has its share of seats by now
+        (F3). No money is taken for it.
         """
         now = await self._reservations.claimed(claim.attempt.order, claim.token)
         if now is None or now.attempt.state is not AttemptState.AUTHORISED:
             raise ClaimLost
-        await self._end(claim, AttemptState.VOIDED, Reason.CANCELLED_AT_PROVIDER, owed=Owed.VOID, code="seats_lost")
+        reason, code = Reason.CANCELLED_AT_PROVIDER, "seats_lost"
+        if await self._reservations.address_full(now.reservation):
+            reason, code = Reason.SHARE_REACHED, "share_reached"
+        await self._end(claim, AttemptState.VOIDED, reason, owed=Owed.VOID, code=code)
 
     async def _look_up(self, claim: Claim, again: int) -> None:
         await self._reservations.renew(claim.attempt.order, claim.token)

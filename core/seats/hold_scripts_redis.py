@@ -160,7 +160,6 @@ def _granted(event: Event, answer: Sequence[Any]) -> Basket:
             raise PaymentInProgress()
         case b"too_many":
             raise TooManySeats(
-                f"At most {event.max_seats} seats for one visitor: you hold {int(answer[1])}",
-                max_seats=event.max_seats,
+                f"At most {event.max_seats} seats for one buyer: you have {int(answer[1])}", max=event.max_seats
             )
     raise AssertionError(answer)
