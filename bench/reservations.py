@@ -112,7 +112,7 @@ def _new(event: Event) -> Iterator[NewReservation]:
             visitor=f"v_{seat:022d}",
             idempotency_key="key",
             request_digest="0" * 64,
-            email="kim@example.org",
+            email=f"{seat}@example.org",
             language="en",
             seats=[seat],
             fence=_FENCE,

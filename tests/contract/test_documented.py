@@ -212,7 +212,11 @@ async def seat_taken(scene: Scene, endpoint: Endpoint) -> httpx.Response:
 
 
 async def too_many_seats(scene: Scene, endpoint: Endpoint) -> httpx.Response:
-    by, event = await scene.holding(5, max_seats=1)
+    if endpoint.path.endswith("/reservations"):
+        by, event = await scene.holding(5, 6, max_seats=2)
+        await scene.runtime.events.update(event.slug, max_seats=1)
+    else:
+        by, event = await scene.holding(5, max_seats=1)
     return await scene.call(endpoint, by=by, slug=event.slug)
 
 

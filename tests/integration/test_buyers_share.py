@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from uuid import uuid4
 
 import pytest
 
 from core.booking import reservations_postgres
-from core.booking.attempt import AttemptState
+from core.booking.attempt import AttemptState, Owed
 from core.booking.reservation import Reservation
 from core.booking.reservations_postgres import NewReservation, Reservations
 from core.errors import TooManySeats
@@ -143,8 +144,8 @@ async def test_a_strangers_open_windows_lock_nobody_out(till: Desk, make_event: 
 async def test_of_orders_of_one_address_the_first_that_is_called_wins(
     till: Desk, runtime: Runtime, make_event: MakeEvent
 ) -> None:
-    """F3: ten open windows with one address are all approved at once. Never more than one buyer's share is charged; what
-    the others had authorised is let go of, and they are told why."""
+    """F3: ten open windows with one address are all approved at once. One buyer's share is charged; what the others had
+    authorised is let go of, and they are told why."""
     event = await make_event(seats=20, max_seats=2)
     orders = []
     for n in range(10):
@@ -152,17 +153,15 @@ async def test_of_orders_of_one_address_the_first_that_is_called_wins(
         orders.append(await till.submit(event, f"v{n}", email="kim@example.org"))
     await asyncio.gather(*(till.pay(one) for one in orders))
     ended = [await till.ended(one) for one in orders]
-    assert sorted((one.status, one.reason) for one in ended) == [
-        ("CONFIRMED", None),
-        *[("FAILED", "share_reached")] * 9,
-    ]
+    assert Counter(one.status for one in ended) == {"CONFIRMED": 1, "FAILED": 9}
+    assert {one.reason for one in ended if one.status == "FAILED"} == {"share_reached"}
     assert sum(entry.charged for entry in till.bank.ledger.values()) == 1
     owed = await rows(
         runtime,
         "SELECT f.kind FROM refunds f JOIN reservations r ON r.id = f.reservation_id WHERE r.event_id = $1",
         event.id,
     )
-    assert [row["kind"] for row in owed] == ["VOID"] * 9 or [row["kind"] for row in owed] == ["void"] * 9
+    assert [row["kind"] for row in owed] == [Owed.VOID] * 9
 
 
 async def test_who_is_being_charged_already_goes_on_when_the_limit_is_lowered(

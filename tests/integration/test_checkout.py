@@ -101,7 +101,7 @@ async def test_the_outbox_tells_all_that_consumers_need(runtime: Runtime, make_e
         "visitor": "v",
         "status": "CONFIRMED",
         "reason": None,
-        "email": "kim@example.org",
+        "email": "v@example.org",
         "language": "en",
         "amount": 15000,
         "currency": "KRW",

@@ -61,7 +61,7 @@ async def _live(runtime: Runtime, event: Event) -> list[int]:
 
 @pytest.mark.parametrize("seed", range(3))
 async def test_overlapping_seats_are_given_once(seed: int, many: Any, runtime: Runtime, make_event: MakeEvent) -> None:
-    event = await make_event(seats=20)
+    event = await make_event(seats=20, max_seats=100)
     reservations = Reservations(many, lease_seconds=30, deadline_seconds=600)
     draw = random.Random(seed)
     # Shuffled on purpose: the statement, not the caller, has to bring the seats into order.
@@ -130,7 +130,7 @@ async def _fail(reservations: Reservations, begun: Reservation) -> Claim | None:
 
 async def test_one_end_for_each(many: Any, runtime: Runtime, make_event: MakeEvent) -> None:
     """Confirm, fail and give up at once: one of them happens, wholly, and is told once."""
-    event = await make_event(seats=20)
+    event = await make_event(seats=20, max_seats=100)
     reservations = Reservations(many, lease_seconds=30, deadline_seconds=600)
     for seat in range(20):
         claim = await reservations.begin(_new(event, "v", [seat], key=str(seat)), "t")
@@ -179,7 +179,7 @@ async def test_one_end_for_each(many: Any, runtime: Runtime, make_event: MakeEve
 
 async def test_a_claim_that_was_taken_over_writes_nothing(many: Any, runtime: Runtime, make_event: MakeEvent) -> None:
     """The lease's end decides, not the process's opinion of it."""
-    event = await make_event(seats=20)
+    event = await make_event(seats=20, max_seats=100)
     reservations = Reservations(many, lease_seconds=0.01, deadline_seconds=600)
     begun = await reservations.begin(_new(event, "v", [0]), "")
     assert begun is not None
@@ -218,7 +218,7 @@ async def test_a_claim_that_was_taken_over_writes_nothing(many: Any, runtime: Ru
 
 async def test_bind_close_expire_and_give_back_at_once(many: Any, runtime: Runtime, make_event: MakeEvent) -> None:
     """P1: binding, closing, expiry and cancel are one guarded statement each: two of them cannot both win."""
-    event = await make_event(seats=20)
+    event = await make_event(seats=20, max_seats=100)
     reservations = Reservations(many, lease_seconds=30, deadline_seconds=600)
     winners = set()
     for seat in range(20):
@@ -272,7 +272,7 @@ async def test_bind_close_expire_and_give_back_at_once(many: Any, runtime: Runti
 
 async def test_one_next_attempt(many: Any, runtime: Runtime, make_event: MakeEvent) -> None:
     """Rule 2: twenty pages ask for another try at once, one order is made."""
-    event = await make_event(seats=20)
+    event = await make_event(seats=20, max_seats=100)
     reservations = Reservations(many, lease_seconds=30, deadline_seconds=600)
     begun = await reservations.begin(_new(event, "v", [0]), "")
     assert begun is not None
@@ -298,7 +298,7 @@ async def test_one_next_attempt(many: Any, runtime: Runtime, make_event: MakeEve
 
 async def test_the_index_allows_one_live_attempt(many: Any, runtime: Runtime, make_event: MakeEvent) -> None:
     """Were the statement's guard lost, a second order for the same seats could still not be made."""
-    event = await make_event(seats=20)
+    event = await make_event(seats=20, max_seats=100)
     begun = await Reservations(many, lease_seconds=30, deadline_seconds=600).begin(_new(event, "v", [0]), "")
     assert begun is not None
     with pytest.raises(asyncpg.UniqueViolationError):
@@ -313,7 +313,7 @@ async def test_the_index_allows_one_live_attempt(many: Any, runtime: Runtime, ma
 
 async def test_control_check_then_set_sells_twice(many: Any, runtime: Runtime, make_event: MakeEvent) -> None:
     """Without guard and unique index the same crowd buys one seat many times: the race above is real."""
-    event = await make_event(seats=20)
+    event = await make_event(seats=20, max_seats=100)
     all_have_looked = asyncio.Barrier(CROWD)
 
     async def unguarded(visitor: str) -> None:
@@ -341,7 +341,7 @@ async def test_control_check_then_set_sells_twice(many: Any, runtime: Runtime, m
 
 async def test_the_unique_index_is_the_last_judge(many: Any, runtime: Runtime, make_event: MakeEvent) -> None:
     """Were the statement's guard lost, the index would still refuse, and nothing of the statement would remain."""
-    event = await make_event(seats=20)
+    event = await make_event(seats=20, max_seats=100)
     reservations = Reservations(many, lease_seconds=30, deadline_seconds=600)
     assert await reservations.begin(_new(event, "a", [3]), "t") is not None
     async with raw(runtime.database) as connection:
@@ -358,7 +358,7 @@ async def test_seats_are_locked_in_order(many: Any, runtime: Runtime, make_event
     """The order comes from the statement: without its ORDER BY the same two statements can wait for each other."""
     begin = (Path(store.__file__).parent / "sql" / "begin.sql").read_text()
     assert "ORDER BY ordinal\n    FOR UPDATE" in begin
-    event = await make_event(seats=20)
+    event = await make_event(seats=20, max_seats=100)
     both_have_one = asyncio.Barrier(2)
     with pytest.raises(asyncpg.DeadlockDetectedError):
         await asyncio.gather(*(_lock(many, event, order, both_have_one) for order in ((1, 2), (2, 1))))
