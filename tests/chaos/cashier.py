@@ -164,7 +164,8 @@ async def buy(checkout: Checkout, event: Event, visitor: str, say: Say, bank: st
     """Submits until there is an answer, always with the same key, and pays. None: refused, and said so."""
     while True:
         try:
-            begun = await checkout.submit(event, visitor, email=f"{visitor}@example.org", idempotency_key="key", language="ko")
+            email = f"{visitor}@example.org"
+            begun = await checkout.submit(event, visitor, email=email, idempotency_key="key", language="ko")
             await through_the_window(checkout, begun.id, visitor, bank)
         except AGAIN:
             await asyncio.sleep(AGAIN_SECONDS)
