@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -51,9 +52,13 @@ def create(
         list[str] | None,
         typer.Option(
             help='"Category=amount", once for each category; the amount is in the currency\'s minor unit: '
-            "15000 is 15,000 won, or 150.00 euro.",
+            '15000 is 15,000 won, or 150.00 euro. "Category=amount:Label" for another name than the plan\'s.',
             show_default=False,
         ),
+    ] = None,
+    block: Annotated[
+        list[str] | None,
+        typer.Option(help="A category that is never for sale; may be given more than once.", show_default=False),
     ] = None,
     name: Annotated[str, typer.Option(help="What buyers read; the slug when not given.")] = "",
     currency: Annotated[str, typer.Option(help="ISO 4217 code.")] = "KRW",
@@ -97,10 +102,13 @@ def create(
     settings = Settings.load()
     zone = time_zone or settings.time_zone
     check_zone(zone)
+    prices, labels = _prices(price or [])
     new = NewEvent(
         slug=slug,
         name=name or slug,
-        prices=_prices(price or []),
+        prices=prices,
+        labels=labels,
+        blocked={category.strip() for category in block or []},
         currency=currency,
         status=SaleStatus.OPEN if open_now else SaleStatus.SCHEDULED,
         opens_at=_time(opens_at, "--opens-at", zone),
@@ -244,20 +252,29 @@ def show(slug: Slug, as_json: AsJson = False) -> None:
         print(f"  price   {category}: {written(amount, event.currency, 'en')}")
 
 
-def _prices(given: list[str]) -> dict[str, int]:
+#: "Category=amount" or "Category=amount:Label".
+_PRICE = re.compile(r"(?P<category>.*\S.*)=\s*(?P<amount>[0-9]+)\s*(?::(?P<label>.*\S.*))?")
+
+
+def _prices(given: list[str]) -> tuple[dict[str, int], dict[str, str]]:
+    """The prices by category, and the labels of those that have one."""
     prices: dict[str, int] = {}
+    labels: dict[str, str] = {}
     for text in given:
-        category, equals, amount = text.rpartition("=")
-        if not equals or not category.strip() or not amount.strip().isascii() or not amount.strip().isdigit():
+        if (found := _PRICE.fullmatch(text)) is None:
             raise typer.BadParameter(
-                f'{text!r} is not "Category=amount" with a whole number in the currency\'s minor unit',
+                f'{text!r} is not "Category=amount" or "Category=amount:Label" with a whole number in the currency\'s '
+                "minor unit; `--block` is for a category that is not for sale",
                 param_hint="--price",
             )
-        if category.strip() in prices:
-            raise typer.BadParameter(f"{category.strip()!r} has two prices", param_hint="--price")
+        category = found["category"].strip()
+        if category in prices:
+            raise typer.BadParameter(f"{category!r} has two prices", param_hint="--price")
         # More digits than any price has: cut, `check_prices` refuses it all the same; int() of thousands would raise.
-        prices[category.strip()] = int(amount.strip().lstrip("0")[:20] or "0")
-    return prices
+        prices[category] = int(found["amount"].lstrip("0")[:20] or "0")
+        if found["label"]:
+            labels[category] = found["label"].strip()
+    return prices, labels
 
 
 def _fees(given: list[str] | None) -> tuple[FeeLine, ...]:

@@ -27,6 +27,7 @@ from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
 
 from core.currency import written
+from core.seat_words import BETWEEN, is_in_words
 
 #: The languages that there are, for types; `LANGUAGES` has their names.
 Language = Literal["en", "ko"]
@@ -102,6 +103,18 @@ def reason(language: str, code: str | None) -> str:
     """Plain words for an error code or a reservation's reason; a general sentence for one that has none."""
     key = f"code.{code}"
     return text(language, key if code and catalog(language).get(key) else "code.internal_error")
+
+
+def seat_name(language: str, zone: str, row: str, number: str) -> str:
+    """A seat in one line: "Stalls, row 3, seat 12"; "Main - Tisch 5 - Stuhl 1" where the plan says it in words."""
+    if row and number and not is_in_words(row) and not is_in_words(number):
+        return text(language, "seat.full", zone=zone, row=row, number=number)
+    parts = (
+        zone,
+        row if not row or is_in_words(row) else text(language, "seat.row", row=row),
+        number if not number or is_in_words(number) else text(language, "seat.number", number=number),
+    )
+    return BETWEEN.join(part for part in parts if part)
 
 
 def money(language: str, amount: int, currency: str) -> str:

@@ -27,6 +27,7 @@ from core.currency import minor_digits
 from core.errors import OnsaleError
 from core.notifications import ticket_qr
 from core.runtime import Runtime
+from core.seat_words import is_in_words
 from core.venue.event import Event
 from web import problems
 from web.api_reservations import LANGUAGE_COOKIE, reservation_id
@@ -220,6 +221,7 @@ def _environment(loader: FileSystemLoader, language: str) -> Environment:
     environment.install_gettext_translations(languages.translations(language), newstyle=True)  # type: ignore[attr-defined]
     environment.globals.update(
         money=partial(languages.money, language),
+        seat_name=partial(languages.seat_name, language),
         moment=partial(languages.moment, language),
         date_part=partial(languages.date_part, language),
         reason=partial(languages.reason, language),
@@ -235,8 +237,9 @@ async def seats_bought(runtime: Runtime, event: Event, reservation: Reservation)
             "zone": seat.zone,
             "row": seat.row,
             "number": seat.number,
+            "in_words": not (seat.row and seat.number) or is_in_words(seat.row) or is_in_words(seat.number),
             "category": seat.category,
-            "price": event.prices[seat.category],
+            "price": event.prices.get(seat.category, 0),
         }
         for seat in (plan.seats[ordinal] for ordinal in reservation.seats)
     ]

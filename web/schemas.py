@@ -213,6 +213,12 @@ class PlanSeat(ResponseBody):
     accessible: bool = False
 
 
+class PlanCategory(ResponseBody):
+    name: str
+    color: str
+    price: int | None = Field(ge=0, description="in the currency's minor unit; null: not for sale")
+
+
 class PlanLabel(ResponseBody):
     text: str
     x: float
@@ -223,7 +229,7 @@ class Plan(ResponseBody):
     name: str
     width: float
     height: float
-    categories: list[CategoryPrice]
+    categories: list[PlanCategory]
     zones: list[str]
     seats: list[PlanSeat] = Field(description="in ordinal order")
     areas: list[dict[str, Any]]

@@ -22,6 +22,7 @@ from core.notifications.mail_headers import Subject, new_message
 from core.notifications.mailer import MailRefused
 from core.notifications.ticket_qr import qr_png
 from core.payments.gateway import Receipt
+from core.seat_words import is_in_words
 
 _TEMPLATES: Final = {
     EventType.CONFIRMED: "confirmed",
@@ -93,7 +94,7 @@ def compose(
         "say": say,
         "language": language,
         "event": event,
-        "seats": [_seat(say, seat) for seat in event.seats],
+        "seats": [_seat(say, language, seat) for seat in event.seats],
         "amount": languages.money(language, event.amount, event.currency),
         "starts_at": languages.moment(language, starts_at, time_zone) if starts_at else None,
         "why": languages.reason(language, event.reason),
@@ -183,7 +184,9 @@ def _paid(say: _Say, language: str, paid: Receipt, zone: str) -> list[str]:
     return lines
 
 
-def _seat(say: _Say, seat: SeatChange) -> str:
+def _seat(say: _Say, language: str, seat: SeatChange) -> str:
+    if is_in_words(seat.row) or is_in_words(seat.number):
+        return f"{languages.seat_name(language, seat.zone, seat.row, seat.number)} ({seat.category})"
     parts: Sequence[str] = [
         seat.zone,
         say("row", row=seat.row) if seat.row else "",

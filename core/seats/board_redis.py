@@ -17,7 +17,7 @@ from redis.asyncio import Redis
 from core import audit_postgres as audit
 from core import keys
 from core.database import BACKGROUND_SECONDS, raw
-from core.errors import StoreUnavailable
+from core.errors import InvalidRequest, StoreUnavailable
 from core.process.calls import redis_call
 from core.process.once import Once
 from core.seats.board import STATE_OF_STATUS, BoardSnapshot, SeatState
@@ -52,6 +52,9 @@ WITH locked AS (
 )
 UPDATE seats s SET status = $3, version = version + 1, updated_at = now()
 FROM locked l WHERE s.event_id = $1 AND s.ordinal = l.ordinal RETURNING s.ordinal
+"""
+_UNPRICED = """
+SELECT DISTINCT category FROM seats WHERE event_id = $1 AND ordinal = ANY($2) AND category <> ALL($3) ORDER BY 1
 """
 _STILL_FREE = """
 SELECT ordinal FROM seats WHERE event_id = $1 AND ordinal = ANY($2::int[]) AND status = 'AVAILABLE'
@@ -189,9 +192,13 @@ class BoardStore:
         """BLOCKED -> AVAILABLE; returns the seats that changed.
 
         The board is written after the commit, while the rows are locked again: a seat that was blocked once more in
-        between is left out, and one that is blocked afterwards is written afterwards.
+        between is left out, and one that is blocked afterwards is written afterwards. Raises InvalidRequest for seats
+        without a price: they are not for sale.
         """
         async with raw(self._database) as connection:
+            if unpriced := await connection.fetch(_UNPRICED, event.id, list(ordinals), list(event.prices)):
+                names = ", ".join(repr(row["category"]) for row in unpriced)
+                raise InvalidRequest(f"seats of {names} have no price: they are not for sale, and stay blocked")
             changed = _ordinals(await connection.fetch(_CHANGE, event.id, list(ordinals), "AVAILABLE", "BLOCKED"))
             async with connection.transaction():
                 free = _ordinals(await connection.fetch(_STILL_FREE, event.id, changed))

@@ -24,7 +24,7 @@ from core.venue.new_event import NewEvent, check_new_event, check_sale
 from core.venue.phase import Phase
 from core.venue.plan_body import digest, plan_body
 from core.venue.plan_document import parse_document
-from core.venue.plan_import import build_plan
+from core.venue.plan_import import build_plan, relabelled
 from core.venue.seat_plan import SeatPlan
 
 #: What an operator does to a sale reaches every process within this many seconds.
@@ -134,6 +134,7 @@ class EventStore:
         CurrencyNotTaken.
         """
         document, plan, body = await asyncio.to_thread(_prepare_plan, new, plan_document)
+        new = new.labelled()
         self._check_currency(new.currency, new.prices)
         async with raw(self._database) as connection, connection.transaction():
             try:
@@ -169,9 +170,29 @@ class EventStore:
             event = _event(row)
             await connection.copy_records_to_table(
                 "seats",
-                columns=["event_id", "ordinal", "seat_guid", "zone", "row_label", "seat_number", "category", "price"],
+                columns=[
+                    "event_id",
+                    "ordinal",
+                    "seat_guid",
+                    "zone",
+                    "row_label",
+                    "seat_number",
+                    "category",
+                    "price",
+                    "status",
+                ],
                 records=[
-                    (event.id, n, seat.guid, seat.zone, seat.row, seat.number, seat.category, new.prices[seat.category])
+                    (
+                        event.id,
+                        n,
+                        seat.guid,
+                        seat.zone,
+                        seat.row,
+                        seat.number,
+                        seat.category,
+                        new.prices.get(seat.category, 0),
+                        "BLOCKED" if seat.category in new.blocked else "AVAILABLE",
+                    )
                     for n, seat in enumerate(plan.seats)
                 ],
                 timeout=120,
@@ -214,9 +235,9 @@ class EventStore:
         return kept
 
     async def prices(self, event: Event) -> Sequence[int]:
-        """Each seat's price by ordinal, in the currency's minor unit."""
+        """Each seat's price by ordinal, in the currency's minor unit; 0 for what is not for sale."""
         plan = await self.plan(event)
-        return [event.prices[seat.category] for seat in plan.seats]
+        return [event.prices.get(seat.category, 0) for seat in plan.seats]
 
     def doubt(self, slug: str) -> None:
         """The next `get` reads PostgreSQL, and gives what was known when that is away or slow."""
@@ -302,7 +323,10 @@ def _prepare_plan(new: NewEvent, data: bytes) -> tuple[dict[str, Any], SeatPlan,
     document = parse_document(data)
     plan = build_plan(document)
     check_new_event(new, plan)
-    return document, plan, plan_body(plan, new.prices)
+    if new.labels:
+        document = relabelled(document, new.labels)
+        plan = build_plan(document)
+    return document, plan, plan_body(plan, new.labelled().prices)
 
 
 def _event(row: asyncpg.Record | None) -> Event:

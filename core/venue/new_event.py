@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -48,6 +49,19 @@ class NewEvent:
     focus: tuple[float, float] | None = None
     prequeue_seconds: int = PREQUEUE_SECONDS
     fees: Sequence[FeeLine] = DEFAULT_FEES
+    #: Categories of the plan that are never for sale, and so have no price.
+    blocked: Collection[str] = ()
+    #: Category of the plan -> what buyers, tickets and e-mails call it; the others keep their names.
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    def labelled(self) -> NewEvent:
+        """The same with the labels in place of the plan's names, as the sale is kept."""
+        return replace(
+            self,
+            prices={self.labels.get(name, name): price for name, price in self.prices.items()},
+            blocked={self.labels.get(name, name) for name in self.blocked},
+            labels={},
+        )
 
 
 def check_slug(slug: str) -> None:
@@ -104,17 +118,44 @@ def check_sale(
         )
 
 
-def check_prices(prices: Mapping[str, int], plan: SeatPlan, currency: str) -> None:
-    """Every category that has seats needs a price, and every price a category. Raises InvalidRequest."""
+def check_labels(labels: Mapping[str, str], plan: SeatPlan) -> None:
+    """A label is a name that can be printed, for a category that there is, and no other category's. Raises
+    InvalidRequest.
+    """
     known = [category.name for category in plan.categories]
+    for name, label in labels.items():
+        if name not in known:
+            raise _wrong(
+                f"labels.{name}", f"the seat plan has no category {name!r}; its categories are {_named(known)}"
+            )
+        if (wrong := what_is_wrong(label)) is not None:
+            raise _wrong(f"labels.{name}", f"the label of {name!r}: {wrong}")
+    shown = Counter(labels.get(name, name) for name in known)
+    if twice := [label for label, times in shown.items() if times > 1]:
+        places = [f"labels.{name}" for name in labels if labels[name] in twice]
+        raise _wrong(places, f"two categories would be called {_named(twice)}")
+
+
+def check_prices(prices: Mapping[str, int], plan: SeatPlan, currency: str, blocked: Collection[str] = ()) -> None:
+    """Every category that has seats needs a price unless it is not for sale, and every price a category. Raises
+    InvalidRequest.
+    """
+    known = [category.name for category in plan.categories]
+    if strange := sorted(set(blocked).difference(known)):
+        message = f"the seat plan has no category {_named(strange)}; its categories are {_named(known)}"
+        raise _wrong("blocked", message, categories=strange)
+    if both := sorted(set(blocked).intersection(prices)):
+        raise _wrong("blocked", f"{_named(both)} has a price and is not for sale: give one of the two", categories=both)
     unknown = sorted(name for name in prices if name not in known)
     if unknown:
         message = f"the seat plan has no category {_named(unknown)}; its categories are {_named(known)}"
         raise _wrong([f"prices.{name}" for name in unknown], message, categories=unknown)
     used = {seat.category for seat in plan.seats}
-    missing = [name for name in known if name in used and name not in prices]
+    missing = [name for name in known if name in used and name not in prices and name not in blocked]
     if missing:
         raise _wrong([f"prices.{name}" for name in missing], f"no price for {_named(missing)}", categories=missing)
+    if used and used <= set(blocked):
+        raise _wrong("blocked", "no seat would be for sale: at least one category needs a price")
     for name, amount in prices.items():
         if not 0 <= amount <= MAX_PRICE:
             digits = minor_digits(currency)
@@ -141,7 +182,8 @@ def check_new_event(new: NewEvent, plan: SeatPlan) -> None:
         focus=new.focus,
         prequeue_seconds=new.prequeue_seconds,
     )
-    check_prices(new.prices, plan, new.currency)
+    check_labels(new.labels, plan)
+    check_prices(new.prices, plan, new.currency, new.blocked)
 
 
 def _wrong(at: str | list[str], message: str, **data: Any) -> InvalidRequest:

@@ -15,17 +15,19 @@ def plan_body(plan: SeatPlan, prices: Mapping[str, int]) -> bytes:
     """JSON: `{name, width, height, categories, zones, seats, areas, row_labels}`, seats in ordinal order.
 
     A seat is `{ordinal, guid, zone, row, number, category, x, y, r, accessible?}`; `accessible` is there when true.
-    Lengths and positions are plan units rounded to 1/100. Categories that no seat has are left out.
+    Lengths and positions are plan units rounded to 1/100. A category without a price is not for sale; one
+    that no seat has either is left out.
     """
+    used = {seat.category for seat in plan.seats}
     return orjson.dumps(
         {
             "name": plan.name,
             "width": round(plan.width, 2),
             "height": round(plan.height, 2),
             "categories": [
-                {"name": category.name, "color": category.color, "price": prices[category.name]}
+                {"name": category.name, "color": category.color, "price": prices.get(category.name)}
                 for category in plan.categories
-                if category.name in prices
+                if category.name in prices or category.name in used
             ],
             "zones": plan.zones,
             "seats": [_seat(ordinal, seat) for ordinal, seat in enumerate(plan.seats)],

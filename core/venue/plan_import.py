@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import count
 from typing import Any
@@ -20,7 +20,7 @@ from core.venue.plan_document import parse_document
 from core.venue.plan_geometry import areas_of, fit, row_labels_of
 from core.venue.plan_mending import Warnings, mended, warn_of_twins
 from core.venue.plan_problems import Path, Problems, in_plain_words, json_path
-from core.venue.plan_schema import PlanPart
+from core.venue.plan_schema import PlanPart, as_read
 from core.venue.seat_plan import Category, Seat, SeatPlan
 
 #: The board is one byte a seat and is sent whole; the largest halls sold with numbered seats have about 100,000.
@@ -60,6 +60,22 @@ def build_plan(document: dict[str, Any]) -> SeatPlan:
     places = (path for path, _ in _raw_seats(document))
     warn_of_twins(zip(places, plan.seats, strict=True), warnings.add)
     return replace(plan, warnings=tuple(warnings.kept))
+
+
+def relabelled(document: dict[str, Any], labels: Mapping[str, str]) -> dict[str, Any]:
+    """The same document with other names of categories: `labels` has the plan's name -> the new one."""
+
+    def named(part: dict[str, Any], key: str) -> dict[str, Any]:
+        return {**part, key: labels.get(as_read(part[key]), part[key])}
+
+    def row(found: dict[str, Any]) -> dict[str, Any]:
+        return {**found, "seats": [named(seat, "category") for seat in found["seats"]]}
+
+    return {
+        **document,
+        "categories": [named(category, "name") for category in document["categories"]],
+        "zones": [{**zone, "rows": [row(found) for found in zone["rows"]]} for zone in document["zones"]],
+    }
 
 
 def _validated(document: dict[str, Any], problems: Problems) -> PlanPart | None:
@@ -117,6 +133,13 @@ def _shown(text: str) -> str:
     return repr(text if len(text) <= 60 else text[:60] + "…")
 
 
+def _in_words(label: str, number: str) -> str:
+    """What a row or a seat is called: "Tisch 5" of the label "Tisch %s" and the number 5."""
+    if not label.strip():
+        return number
+    return (label.replace("%s", number) if "%s" in label else f"{label} {number}").strip()
+
+
 def _assemble(part: PlanPart) -> SeatPlan:
     seats: list[Seat] = []
     lines = count()
@@ -124,13 +147,13 @@ def _assemble(part: PlanPart) -> SeatPlan:
         for row in zone.rows:
             line = next(lines)
             x, y = zone.position.x + row.position.x, zone.position.y + row.position.y
-            name = row.row_number or row.row_label.replace("%s", "").strip()
+            name = _in_words(row.row_label, row.row_number)
             seats.extend(
                 Seat(
                     guid=seat.seat_guid,
                     zone=zone.name or zone.zone_id,
                     row=name,
-                    number=seat.seat_number,
+                    number=_in_words(row.seat_label, seat.seat_number),
                     category=seat.category,
                     x=x + seat.position.x,
                     y=y + seat.position.y,

@@ -40,10 +40,16 @@ def _number_as_text(value: Any) -> Any:
 def _readable(value: str) -> str:
     if len(value) > MAX_TEXT:
         raise ValueError(f"is longer than {MAX_TEXT} characters")
-    plain = _SPACES.sub(" ", _LINE_ENDS.sub("\n", value))
+    plain: str = as_read(value)
     if found := _UNREADABLE.search(plain):
         raise ValueError(f"contains characters that cannot be printed (U+{ord(found[0]):04X})")
     return plain
+
+
+def as_read(value: Any) -> Any:
+    """A text of the file as the plan has it: its spaces and ends of lines, and numbers written as such."""
+    value = _number_as_text(value)
+    return _SPACES.sub(" ", _LINE_ENDS.sub("\n", value)) if isinstance(value, str) else value
 
 
 def _not_empty(value: str) -> str:
@@ -93,7 +99,9 @@ class SeatPart(_Part):
 
 class RowPart(_Part):
     row_number: OptionalText = ""
+    #: With %s for the number: "Tisch %s" of a row, "Stuhl %s" of its seats.
     row_label: OptionalText = ""
+    seat_label: OptionalText = ""
     row_number_position: Literal["start", "end", "both", "left", "right", ""] | None = None
     position: Position = Position(x=0, y=0)
     seats: list[SeatPart]

@@ -9,7 +9,7 @@ import { SeatList, lookOf } from "./seat_list/seat_list.js";
 import { swatch } from "./seat_map/colors.js";
 import { SeatMap } from "./seat_map/seat_map.js";
 import { EMPTY_BASKET, pendingSeats, secondsLeft, stage } from "./state.js";
-import { seatName } from "./views/parts.js";
+import { seatName } from "./seat_words.js";
 
 const BEST_TRIES = 3; // when others are quicker
 const TOAST = 4000; // milliseconds
@@ -247,7 +247,8 @@ export class Hall {
         hint: (ordinal) => {
           const seat = plan.seat(ordinal);
           const look = lookOf(ordinal, this.board, this.own, this.asked);
-          const more = [seat.category, money(seat.price, currency())];
+          const more = [seat.category];
+          if (seat.price !== null) more.push(money(seat.price, currency()));
           if (seat.accessible) more.push(t("seat.accessible"));
           return [seatName(seat), more.join(" · "), t(`state.${look}`)];
         },

@@ -97,7 +97,7 @@ export class Plan {
   /** @param {readonly number[]} ordinals */
   total(ordinals) {
     let sum = 0;
-    for (const ordinal of ordinals) sum += this.categories[this.category[ordinal]].price;
+    for (const ordinal of ordinals) sum += this.categories[this.category[ordinal]].price ?? 0;
     return sum;
   }
 }

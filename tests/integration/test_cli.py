@@ -131,6 +131,19 @@ def test_open_at_once_with_the_settings_as_defaults(command: Command, slug: str)
     assert (made["active_limit"], made["hold_seconds"], made["max_seats"]) == (7, 45, 2)
 
 
+def test_labels_of_categories_and_what_is_not_for_sale(command: Command, slug: str) -> None:
+    plan = HALL.parent / "plans" / "internal_category_names.json"
+    key = "3f0c9d2e-5b1a-4c77-9d57-0a4a5f2e7b11"
+    create = ("event", "create", slug, "--plan", plan)
+    assert "no price for 'NOT AVAILABLE'" in refused(command(*create, "--price", f"{key}=15000:Stalls"))
+    empty = command(*create, "--price", f"{key}=")
+    assert (empty.returncode, "`--block`" in empty.stderr) == (2, True)
+    command(*create, "--price", f"{key}=15000:Stalls", "--block", "NOT AVAILABLE")
+    shown = command("event", "show", slug).stdout
+    assert "Stalls: ₩15,000" in shown
+    assert key not in shown
+
+
 def test_what_cannot_be_sold_is_refused_in_one_line(command: Command, slug: str) -> None:
     def create(*more: str, prices: tuple[str, ...] = PRICES, name: str = slug) -> str:
         return refused(command("event", "create", name, "--plan", HALL, *prices, *more))

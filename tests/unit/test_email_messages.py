@@ -43,6 +43,12 @@ def part(message: EmailMessage, kind: str) -> str:
     return str(body.get_content())
 
 
+def test_a_seat_is_called_what_its_plan_calls_it() -> None:
+    bought = payload(RESERVATION)["seats"][0]
+    seats = [bought | {"category": "A", "zone": "Main", "row": "Tisch 5", "number": "Stuhl 1"}]
+    assert "Main - Tisch 5 - Stuhl 1 (A)" in part(email(seats=seats), "plain")
+
+
 def test_a_confirmation_says_what_was_bought_and_carries_the_ticket() -> None:
     message = email()
     text, html = part(message, "plain"), part(message, "html")

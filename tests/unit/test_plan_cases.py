@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from core.venue.plan_import import load_plan
+from core.languages import seat_name
+from core.venue.plan_document import parse_document
+from core.venue.plan_import import build_plan, load_plan, relabelled
 from core.venue.seat_plan import SeatPlan
+from core.venue.seat_runs import focal_point
 
 PLANS = Path(__file__).parent.parent / "data" / "plans"
 
@@ -72,3 +75,35 @@ def test_names_that_turn_around_what_follows_are_refused(text: str) -> None:
     document["zones"][0]["name"] = text
     with pytest.raises(Exception, match=r"cannot be printed \(U\+"):
         load_plan(json.dumps(document).encode())
+
+
+def test_rows_and_seats_are_called_what_the_plan_calls_them() -> None:
+    seat = case("row_label_seat_label").seats[0]
+    assert (seat.zone, seat.row, seat.number) == ("Main", "Tisch 5", "Stuhl 1")
+    assert seat_name("en", seat.zone, seat.row, seat.number) == "Main - Tisch 5 - Stuhl 1"
+    assert seat_name("ko", seat.zone, seat.row, seat.number) == "Main - Tisch 5 - Stuhl 1"
+
+
+@pytest.mark.parametrize(
+    ("row", "number", "name"),
+    [
+        ("3", "12", "Stalls, row 3, seat 12"),
+        ("Box 3", "12", "Stalls - Box 3 - Seat 12"),
+        ("3", "Chair 12", "Stalls - Row 3 - Chair 12"),
+        ("", "12", "Stalls - Seat 12"),
+        ("3", "", "Stalls - Row 3"),
+    ],
+)
+def test_a_name_says_what_it_is_or_is_told(row: str, number: str, name: str) -> None:
+    assert seat_name("en", "Stalls", row, number) == name
+
+
+def test_best_seats_are_nearest_the_stage_whatever_lies_below_the_hall() -> None:
+    plan = case("background_rectangle")
+    assert focal_point(plan) == (300.0, 650.0)
+
+
+def test_labels_take_the_place_of_categories() -> None:
+    document = parse_document((PLANS / "internal_category_names.json").read_bytes())
+    plan = build_plan(relabelled(document, {"NOT AVAILABLE": "Kept"}))
+    assert {seat.category for seat in plan.seats} == {"3f0c9d2e-5b1a-4c77-9d57-0a4a5f2e7b11", "Kept"}

@@ -77,7 +77,9 @@ async def create(call: Call[NewSale]) -> Response:
     new = NewEvent(
         slug=asked.slug,
         name=asked.name,
-        prices=asked.prices,
+        prices={category: price for category, price in asked.prices.items() if price is not None},
+        blocked={category for category, price in asked.prices.items() if price is None},
+        labels=asked.labels,
         currency=asked.currency,
         status=SaleStatus.OPEN if asked.open else SaleStatus.SCHEDULED,
         opens_at=asked.opens_at,

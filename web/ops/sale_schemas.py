@@ -67,8 +67,12 @@ class NewSale(Asked):
     slug: str = Field(description="the name in addresses: small letters, digits and inner hyphens, 64 at most")
     name: _Name
     plan: dict[str, Any] | str = Field(description=_DOCUMENT)
-    prices: dict[str, _Price] = Field(
-        description="category -> price in the currency's minor unit; every category that has seats needs one"
+    prices: dict[str, _Price | None] = Field(
+        description="category -> price in the currency's minor unit; every category that has seats needs one, or null: "
+        "its seats are never for sale"
+    )
+    labels: dict[str, str] = Field(
+        default_factory=dict, description="category of the plan -> what buyers call it, where that is another name"
     )
     currency: _Currency = "KRW"
     opens_at: Moment | None = Field(None, description=_OPENS)

@@ -1,5 +1,5 @@
 // Figures as an operator reads them: short, in their unit, a dash where nothing is known.
-import { number, t } from "../i18n.js";
+import { number } from "../i18n.js";
 
 export const NONE = "–";
 const language = document.documentElement.lang;
@@ -54,6 +54,3 @@ export function at(value) {
   const today = date.toDateString() === new Date().toDateString();
   return today ? CLOCK.format(date) : `${DAY.format(date)} ${CLOCK.format(date)}`;
 }
-
-/** @param {Console.SeatName} seat */
-export const seatName = (seat) => t("seat.full", { zone: seat.zone, row: seat.row, number: seat.number });

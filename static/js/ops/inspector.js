@@ -3,7 +3,8 @@
 import { html, nothing, render } from "../../vendor/lit-html/lit-html.js";
 import { money, t } from "../i18n.js";
 import * as api from "./api.js";
-import { at, figure, seatName, span } from "./format.js";
+import { seatName } from "../seat_words.js";
+import { at, figure, span } from "./format.js";
 import { attempt, tell } from "./notice.js";
 import { pill } from "./parts.js";
 import { MOST, SeatFinder } from "./seat_finder.js";

@@ -128,7 +128,10 @@ class NewSale {
   #asked() {
     const { fields, open, chooser } = this;
     const prices = Object.fromEntries(
-      this.categories.map(({ name }) => [name, minorOf(this.prices[name], fields.currency)]),
+      this.categories.map(({ name }) => {
+        const text = (this.prices[name] ?? "").trim();
+        return [name, text ? minorOf(text, fields.currency) : null];
+      }),
     );
     return {
       name: fields.name.trim(),
@@ -251,7 +254,15 @@ class NewSale {
     return html`<li>
       <span class="swatch" .style=${`--swatch: ${color}`} aria-hidden="true"></span>
       <label for=${id}>${name} <small>${counted("ops.plan.seats", seats)}</small></label>
-      <span class="read" id="${id}-read">${Number.isNaN(amount) ? nothing : money(amount, this.fields.currency)}</span>
+      <span class="read" id="${id}-read"
+        >${
+          Number.isNaN(amount)
+            ? text.trim()
+              ? nothing
+              : t("ops.plan.not_for_sale")
+            : money(amount, this.fields.currency)
+        }</span
+      >
       <input
         id=${id}
         type="text"

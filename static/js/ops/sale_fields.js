@@ -153,7 +153,9 @@ export function faults(fields, { categories = [], prices = {}, incomplete = new 
     const value = /^\d{1,7}$/.test(fields[limit] ?? "") ? Number(fields[limit]) : NaN;
     if (has(limit) && !(value >= least && value <= most)) wrong.set(limit, limit);
   }
-  for (const category of wrong.has("currency") ? [] : categories) {
+  // No price: the category is not for sale, as long as another one is.
+  const priced = categories.filter((category) => (prices[category] ?? "").trim());
+  for (const category of wrong.has("currency") ? [] : priced.length ? priced : categories) {
     if (Number.isNaN(minorOf(prices[category] ?? "", fields.currency))) wrong.set(`prices.${category}`, "price");
   }
   return wrong;

@@ -1,5 +1,5 @@
 // Finds seats by what people call them: "Stalls 3 12", "3-12", "#17", "Standard".
-import { seatName } from "./format.js";
+import { seatName } from "../seat_words.js";
 
 /** @type {Console.SeatState[]} */
 export const STATES = ["available", "held", "sold", "blocked"];
@@ -35,8 +35,11 @@ export class SeatFinder {
     const found = [];
     let total = 0;
     if (!words.length) return { found, total };
-    for (const seat of this.plan?.seats ?? []) {
-      if (!words.every((word) => fits(seat, word))) continue;
+    // A name as it is printed, "Block D, row 12, seat 10", is that seat and no other.
+    const printed = plain(text);
+    const named = (this.plan?.seats ?? []).filter((seat) => plain(seatName(seat)) === printed);
+    for (const seat of named.length ? named : (this.plan?.seats ?? [])) {
+      if (!named.length && !words.every((word) => fits(seat, word))) continue;
       total += 1;
       if (found.length < MOST) found.push(this.#described(seat));
     }
@@ -51,6 +54,14 @@ export class SeatFinder {
     return { ...seat, name: seatName(seat), state: STATES[this.states[seat.ordinal]] };
   }
 }
+
+/** @param {string} name */
+const plain = (name) =>
+  name
+    .toLowerCase()
+    .split(/[\s,·-]+/)
+    .filter(Boolean)
+    .join(" ");
 
 /**
  * @param {Api.PlanSeat} seat

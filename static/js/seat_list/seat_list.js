@@ -2,6 +2,7 @@
 // It shows the same board, holds and lets go the same seats, and follows changes as they happen.
 import { AVAILABLE, HELD, SOLD } from "../board.js";
 import { counted, money, t } from "../i18n.js";
+import { numberName, rowName } from "../seat_words.js";
 import { html, nothing, render } from "../../vendor/lit-html/lit-html.js";
 import { repeat } from "../../vendor/lit-html/directives/repeat.js";
 
@@ -93,7 +94,7 @@ export class SeatList {
               data-none=${count === 0 ? "" : nothing}
               @click=${() => this.#go(zone, row)}
             >
-              <span class="list-name">${t("seat.row", { row: row.name })}</span>
+              <span class="list-name">${rowName(row.name)}</span>
               <span class="list-free">${counted("seats.free", count)}</span>
             </button>
           </li>`;
@@ -140,11 +141,11 @@ export class SeatList {
         @click=${() => this.onPick(ordinal)}
       >
         <span class="glyph" data-look=${look} aria-hidden="true"></span>
-        <span class="list-seat-name">${t("seat.number", { number: seat.number })}</span>
+        <span class="list-seat-name">${numberName(seat.number)}</span>
         <span class="list-seat-more">
           ${seat.category}${seat.accessible ? html`, ${t("seat.accessible")}` : nothing}
         </span>
-        <span class="list-seat-price">${money(seat.price, currency)}</span>
+        <span class="list-seat-price">${seat.price === null ? nothing : money(seat.price, currency)}</span>
         <span class="list-seat-state">${t(`state.${look}`)}</span>
       </button>
     </li>`;

@@ -3,7 +3,7 @@ import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { repeat } from "../../vendor/lit-html/directives/repeat.js";
 import { clock, counted, money, t } from "../i18n.js";
 import { secondsLeft } from "../state.js";
-import { seatName } from "./parts.js";
+import { seatName } from "../seat_words.js";
 
 /** @param {Sale.WithPlan} model */
 export function basket({ state, plan, act, asked, swatches }) {
@@ -90,7 +90,7 @@ function line(seat, currency, act, swatches) {
       ${seatName(seat)}
       <small>${seat.category}${seat.accessible ? html` · ${t("seat.accessible")}` : nothing}</small>
     </span>
-    <span class="basket-seat-price">${money(seat.price, currency)}</span>
+    <span class="basket-seat-price">${money(seat.price ?? 0, currency)}</span>
     <button
       type="button"
       class="remove"

@@ -3,7 +3,8 @@ import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { counted, money, reason, spokenClock, t } from "../i18n.js";
 import { holdClock, warning } from "./basket.js";
 import { sessionWarning } from "./hall.js";
-import { seatName, spinner } from "./parts.js";
+import { seatName } from "../seat_words.js";
+import { spinner } from "./parts.js";
 
 const WRONG = {
   letters: () => t("checkout.email_letters"),
@@ -74,7 +75,8 @@ export function checkout({ state, plan, act }) {
         ${seats.map((ordinal) => {
           const seat = plan.seat(ordinal);
           return html`<li>
-            <span>${seatName(seat)}<small>${seat.category}</small></span> <span>${money(seat.price, currency)}</span>
+            <span>${seatName(seat)}<small>${seat.category}</small></span>
+            <span>${money(seat.price ?? 0, currency)}</span>
           </li>`;
         })}
       </ul>

@@ -70,6 +70,7 @@ function legend({ state, plan, board, act, free, swatches }) {
   const { currency } = state.event;
   return html`<div class="legend" role="group" aria-label=${t("hall.filter")}>
     ${plan.categories.map((category, index) => {
+      if (category.price === null) return nothing; // not for sale
       const on = filter?.has(index) ?? false;
       return html`<button
         type="button"

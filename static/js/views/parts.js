@@ -16,14 +16,6 @@ export function notice({ kind = "plain", eyebrow, title, text, actions = nothing
   </section>`;
 }
 
-/**
- * The name of a seat in one line.
- * @param {{zone: string, row: string, number: string}} seat
- */
-export function seatName(seat) {
-  return t("seat.full", { zone: seat.zone, row: seat.row, number: seat.number });
-}
-
 /** The shapes of the map's seats, for a legend in the page. */
 export const LOOKS = ["free", "own", "held", "sold"];
 /** @param {string} look */

@@ -2,7 +2,7 @@
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { clock, counted, money, reason, t } from "../i18n.js";
 import { secondsLeft } from "../state.js";
-import { seatName } from "./parts.js";
+import { seatName } from "../seat_words.js";
 
 /** States of an attempt in which the buyer has something to do. */
 export const WAITS_FOR_BUYER = new Set(["OPEN", "CLOSED", "DECLINED"]);

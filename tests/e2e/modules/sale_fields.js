@@ -47,11 +47,17 @@ export function allThatIsWrongIsToldAtOnce() {
     name: " ", slug: "Big Night", currency: "KRW", opens_at: "2030-05-01T20:00", closes_at: "2030-05-01T20:00", time_zone: "UTC",
     active_limit: "0", hold_seconds: "86401", max_seats: "1.5",
   };
-  const wrong = faults(fields, { categories: ["VIP", "Box"], prices: { VIP: "1" }, incomplete: new Set(["starts_at"]) });
+  const wrong = faults(fields, { categories: ["VIP", "Box"], prices: { VIP: "1", Box: "x" }, incomplete: new Set(["starts_at"]) });
   same([...wrong.keys()].sort(), [
     "active_limit", "closes_at", "hold_seconds", "max_seats", "name", "prices.Box", "slug", "starts_at",
   ]);
   same(faults({ name: "Gala", hold_seconds: "300" }).size, 0);
+}
+
+export function aCategoryWithoutAPriceIsNotForSaleUnlessAllAre() {
+  const of = (prices) => [...faults({ currency: "KRW" }, { categories: ["VIP", "Box"], prices }).keys()].filter((at) => at.startsWith("prices."));
+  same(of({ VIP: "1", Box: " " }), []);
+  same(of({}), ["prices.VIP", "prices.Box"]);
 }
 
 export function whatTheServerSaysIsPutAtItsField() {

@@ -1,0 +1,20 @@
+"""What a row or a seat is called in front of people (V3).
+
+A plan's row is often a bare name, "12" or "AA", which a page calls "Row 12". Some plans say it in words themselves,
+"Tisch 5" and "Stuhl 1": those stand as they are. The browser has the same rule: static/js/seat_words.js.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_WORDS: Final = re.compile(r"\S\s+\S")
+
+#: Between the zone, the row and the seat of a name that is in words.
+BETWEEN: Final = " - "
+
+
+def is_in_words(name: str) -> bool:
+    """Whether the name says by itself what it names."""
+    return _WORDS.search(name) is not None
