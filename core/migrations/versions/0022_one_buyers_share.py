@@ -3,7 +3,7 @@
 from core.migrations.script import run
 
 revision = "0022"
-down_revision = "0019"
+down_revision = "0015"
 min_program = "0014"
 
 _SHARE = """
