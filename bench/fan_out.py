@@ -119,6 +119,7 @@ async def _served(runtime: Runtime) -> AsyncIterator[tuple[Live, int]]:
         events=runtime.events,
         waiting_room=runtime.waiting_room,
         seats=runtime.seats,
+        removals=runtime.removals,
     )
     await live.start()
     with socket.socket() as listening:

@@ -25,6 +25,7 @@ from cli import (
     payments,
     plan,
     reconcile,
+    removals,
     replay,
     rush,
     serve,
@@ -47,6 +48,7 @@ app.add_typer(plan.app, name="plan")
 app.add_typer(messages.app, name="messages")
 app.add_typer(payments.app, name="payments")
 app.add_typer(keys.app, name="keys")
+app.add_typer(removals.app, name="removal")
 app.command("serve")(serve.serve)
 app.command("worker")(worker.worker)
 app.command("migrate")(migrate.migrate)

@@ -91,6 +91,18 @@ class NotActive(OnsaleError):
     code, status, title = "not_active", 403, "It is not your turn: join the queue and wait to be let in"
 
 
+class Removed(OnsaleError):
+    """Carries `until`."""
+
+    code, status, title = "removed", 403, "The organiser has taken you out of this sale"
+
+
+class NetworkTooWide(OnsaleError):
+    """Carries `widest`, the shortest prefix that is taken."""
+
+    code, status, title = "network_too_wide", 422, "This network is too wide: name a smaller one"
+
+
 class SeatTaken(OnsaleError):
     """Carries `seats`: the ordinals that were refused."""
 

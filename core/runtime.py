@@ -73,6 +73,7 @@ from core.waiting_room.drawing import Announcer, Drawing
 from core.waiting_room.draws_postgres import Draws
 from core.waiting_room.entries_redis import Entries
 from core.waiting_room.queue_redis import WaitingRoom
+from core.waiting_room.removals_postgres import FRESH_SECONDS, Removals
 from core.waiting_room.scripts_redis import QueueScripts
 
 log = structlog.get_logger(__name__)
@@ -93,6 +94,7 @@ class Runtime:
     run: ScriptRunner
     events: EventStore
     waiting_room: WaitingRoom
+    removals: Removals
     draws: Draws
     announcer: Announcer
     drawing: Drawing
@@ -179,6 +181,15 @@ class Runtime:
             Job("history", every=HISTORY_SECONDS, run=self.history.run, limit=10.0),
             # In every process: it has a lease of its own, and goes on without one while Redis is away.
             Job("health_watch", every=settings.watch_seconds, run=self.watch.run, lease=False, limit=60.0),
+            # A process that still lets in whom an operator has put out is no use to them.
+            Job(
+                "removals",
+                every=FRESH_SECONDS,
+                run=self.removals.refresh,
+                lease=False,
+                limit=5.0,
+                needs=frozenset({"database"}),
+            ),
             *self.pipeline.jobs(),
         ]
 
@@ -354,6 +365,7 @@ async def open_runtime(
             halls=halls,
             payments=payments,
             waiting_room=waiting_room,
+            removals=Removals(database=database, waiting_room=waiting_room, seats=seats, clock=clock),
             draws=draws,
             announcer=announcer,
             drawing=drawing,

@@ -6,7 +6,7 @@ may hold a seat. A store that is away costs an answer (`problem`), never the cha
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final, assert_never
 
 import structlog
@@ -33,6 +33,8 @@ log = structlog.get_logger(__name__)
 
 #: Messages that are not of the protocol, before the channel is closed.
 _BAD_MESSAGES: Final = 5
+#: What only who may be in the sale does.
+_ENTERING: Final = (wire.Join, wire.HoldSeats, wire.BestSeats, wire.Extend)
 #: What a refusal says besides its words, where the command was refused for it.
 _TOLD: Final = ("seats", "largest", "alternatives", "max")
 
@@ -51,8 +53,11 @@ class Channel:
         presence: Presence,
         waiting_room: WaitingRoom,
         seats: Seats,
+        require_entry: Callable[[], None] = lambda: None,
     ) -> None:
+        """`require_entry` raises an OnsaleError for who is kept out of the sale."""
         self._connection = connection
+        self._require_entry = require_entry
         self._live = live
         self._settings = settings
         self._clock = clock
@@ -173,6 +178,8 @@ class Channel:
 
     async def _do(self, command: wire.Command) -> None:
         event, visitor = self._event, self._attendance.visitor
+        if isinstance(command, _ENTERING):
+            self._require_entry()
         match command:
             case wire.Beat():
                 self._send("beat", now=self._clock.now())

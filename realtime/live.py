@@ -10,7 +10,7 @@ import structlog
 from redis.asyncio import Redis
 
 from core.clock import Clock
-from core.errors import StoreUnavailable
+from core.errors import OnsaleError, StoreUnavailable
 from core.process.supervisor import Service, Supervisor
 from core.process.tasks import cancelled
 from core.seats.seats import Seats
@@ -18,6 +18,7 @@ from core.settings import Settings
 from core.venue.event import Event
 from core.venue.event_store_postgres import EventStore
 from core.waiting_room.queue_redis import WaitingRoom
+from core.waiting_room.removals_postgres import FRESH_SECONDS, Removals
 from realtime import metrics, wire
 from realtime.channel import Channel
 from realtime.connection import Connection
@@ -51,6 +52,7 @@ class Live:
         events: EventStore,
         waiting_room: WaitingRoom,
         seats: Seats,
+        removals: Removals,
     ) -> None:
         self._settings = settings
         self._clock = clock
@@ -58,18 +60,24 @@ class Live:
         self._events = events
         self._waiting_room = waiting_room
         self._seats = seats
+        self._removals = removals
         self._subscriptions = Subscriptions(redis)
         self._presence = Presence(waiting_room)
         self._live: dict[str, LiveEvent] = {}
-        self._connections: dict[Connection, None] = {}
+        #: Whose they are: event, visitor, address.
+        self._connections: dict[Connection, tuple[Event, str, str]] = {}
         self._of_visitor: Counter[str] = Counter()
         self._stopping = False
-        self._lingering: Service | None = None
+        self._services: list[Service] = []
 
     async def start(self) -> None:
         self._subscriptions.start(self._supervisor)
         self._presence.start(self._supervisor)
-        self._lingering = self._supervisor.run_forever("realtime.linger", self._let_go, backoff=PAUSES)
+        run_forever = self._supervisor.run_forever
+        self._services = [
+            run_forever("realtime.linger", self._let_go, backoff=PAUSES),
+            run_forever("realtime.removals", self._put_out, backoff=PAUSES),
+        ]
 
     async def stop(self) -> None:
         """Says GOING_AWAY to everybody, keeps the last beats, and returns when all is ended."""
@@ -78,8 +86,7 @@ class Live:
         for connection in connections:
             connection.close(CloseCode.GOING_AWAY, "the server restarts: reconnect")
             await asyncio.sleep(_GOODBYE_SECONDS / len(connections))
-        if self._lingering is not None:
-            await self._lingering.end()
+        await asyncio.gather(*(service.end() for service in self._services))
         await self._presence.stop()
         await asyncio.gather(*(live.close() for live in self._live.values()))
         self._live.clear()
@@ -100,8 +107,8 @@ class Live:
             if behind > seconds
         }
 
-    async def serve(self, connection: Connection, event: Event, visitor: str) -> None:
-        """Runs one accepted channel to its end."""
+    async def serve(self, connection: Connection, event: Event, visitor: str, address: str = "") -> None:
+        """Runs one accepted channel to its end; `address` is where the visitor comes from."""
         if self._stopping:
             connection.close(CloseCode.GOING_AWAY, "the server restarts: reconnect")
             return
@@ -113,16 +120,16 @@ class Live:
             connection.close(CloseCode.TOO_MANY_CHANNELS, "too many open pages: close one of them")
             return
         self._of_visitor[visitor] += 1
-        self._connections[connection] = None
+        self._connections[connection] = (event, visitor, address)
         try:
-            await self._serve(connection, event, visitor)
+            await self._serve(connection, event, visitor, address)
         finally:
             del self._connections[connection]
             self._of_visitor[visitor] -= 1
             if not self._of_visitor[visitor]:
                 del self._of_visitor[visitor]
 
-    async def _serve(self, connection: Connection, event: Event, visitor: str) -> None:
+    async def _serve(self, connection: Connection, event: Event, visitor: str, address: str) -> None:
         live = self._event(event)
         try:
             async with asyncio.timeout(_READY_SECONDS):
@@ -141,6 +148,7 @@ class Live:
             presence=self._presence,
             waiting_room=self._waiting_room,
             seats=self._seats,
+            require_entry=lambda: self._removals.require(event, visitor, address),
         )
         await channel.run()
 
@@ -160,6 +168,21 @@ class Live:
             )
             live.open()
         return live
+
+    async def _put_out(self) -> None:
+        """Those whom an operator keeps out, as soon as this process has read so; who is paying, afterwards."""
+        while not cancelled():
+            await asyncio.sleep(FRESH_SECONDS)
+            if not self._removals.any:
+                continue
+            for event, visitor, address in list(self._connections.values()):
+                live = self._live.get(event.slug)
+                if live is None or not live.is_in(visitor) or not self._removals.of(event, visitor, address):
+                    continue
+                try:
+                    await self._removals.put_out(event, visitor)
+                except OnsaleError as error:
+                    log.warning("visitor not put out yet", slug=event.slug, visitor=visitor, code=error.code)
 
     async def _let_go(self) -> None:
         """Closes events that nobody has watched for a while."""

@@ -143,6 +143,11 @@ class LiveEvent:
             self.queue_feed.forget(attendance.visitor)
             self.baskets.forget(attendance.visitor)
 
+    def is_in(self, visitor: str) -> bool:
+        """Whether this visitor waits, has entered or is active, as far as this process knows."""
+        attendance = self._attendances.get(visitor)
+        return attendance is not None and attendance.state is not None
+
     def absent(self, attendance: Attendance, revision: int) -> None:
         """See `presence.Attended`."""
         self.queue_feed.absent(attendance, revision)

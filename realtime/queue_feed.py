@@ -75,6 +75,8 @@ class QueueFeed:
         self._sale_changed = sale_changed
         self._slug = event().slug
         self._fetched_at = 0.0
+        #: Why somebody is said to be out, while that is asked about.
+        self._heard: dict[str, ExpiredReason] = {}
         #: The last draw that was told.
         self._drawn = 0
         #: How many have entered; None while nobody gathers.
@@ -129,12 +131,13 @@ class QueueFeed:
     def absent(self, attendance: Attendance, revision: int) -> None:
         """A sign of life has found the visitor neither waiting nor active, when `revision` was the last news."""
         if attendance.revision == revision:
-            self._out(attendance, ExpiredReason.HEARTBEAT, attendance.version)
+            self._out(attendance, self._why(attendance.visitor), attendance.version)
 
     def forget(self, visitor: str) -> None:
         """The visitor's last tab is closed."""
         self._pushes.forget(visitor)
         self._doubts.forget(visitor)
+        self._heard.pop(visitor, None)
 
     # What `Resync` keeps in step.
 
@@ -205,6 +208,9 @@ class QueueFeed:
         for visitor, reason in message.get("out", ()):
             if attendance := self._newer(visitor, version):
                 self._out(attendance, _reason(reason), version)
+            elif self._attendances.get(visitor):
+                # Not certainly news, so it is asked about; if it is, this is why.
+                self._heard[visitor] = _reason(reason)
         for visitor in message.get("lapsed", ()):
             self._lapsed(visitor)
         return True
@@ -225,7 +231,8 @@ class QueueFeed:
     def _accept(self, attendance: Attendance, place: Place | None) -> bool | None:
         """Whether the tabs were told of a change; None when the answer is older than what is known: ask again."""
         if place is None:
-            return self._out(attendance, ExpiredReason.HEARTBEAT, attendance.version)
+            return self._out(attendance, self._why(attendance.visitor), attendance.version)
+        self._heard.pop(attendance.visitor, None)
         if place.version < attendance.version:
             return None
         if place.entry is not None:
@@ -252,6 +259,10 @@ class QueueFeed:
         if version == attendance.version:
             self._doubts.doubt(visitor)
         return None
+
+    def _why(self, visitor: str) -> ExpiredReason:
+        """Why somebody who is not in any more is out, as far as was heard."""
+        return self._heard.pop(visitor, ExpiredReason.HEARTBEAT)
 
     def _out(self, attendance: Attendance, reason: ExpiredReason, version: int) -> bool:
         self._pushes.forget(attendance.visitor)

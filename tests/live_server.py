@@ -168,6 +168,7 @@ async def live_server(runtime: Runtime, **options: Any) -> AsyncIterator[LiveSer
         events=runtime.events,
         waiting_room=runtime.waiting_room,
         seats=runtime.seats,
+        removals=runtime.removals,
     )
     await live.start()
     app = create_app(runtime, live)

@@ -17,6 +17,7 @@ from core.errors import (
     NotActive,
     NotTogether,
     PaymentInProgress,
+    Removed,
     SeatTaken,
     TooManySeats,
 )
@@ -43,7 +44,7 @@ def _answer(basket: Basket | None, status: int = 200, **more: Any) -> Response:
 
 
 async def hold(call: Call[HoldSeats]) -> Response:
-    event, best = await call.event(), call.body.best
+    event, best = await call.event_to_enter(), call.body.best
     if best is None:
         return _answer(await call.runtime.seats.hold(event, call.visitor, call.body.seats), 201)
     wish = Wish(best.count, best.category, best.zone, best.accessible)
@@ -62,7 +63,7 @@ async def release(call: Call[None]) -> Response:
 
 
 async def extend(call: Call[None]) -> Response:
-    event = await call.event()
+    event = await call.event_to_enter()
     return _answer(await call.runtime.seats.extend(event, call.visitor))
 
 
@@ -98,6 +99,7 @@ ENDPOINTS = (
             NotTogether,
             LeavesSingleSeat,
             PaymentInProgress,
+            Removed,
         ),
     ),
     Endpoint(
@@ -136,6 +138,6 @@ ENDPOINTS = (
         "seats",
         answer=HeldSeats,
         caller=Caller.VISITOR,
-        refusals=(EventNotFound, NoSeatsHeld, HoldExpired, HoldNotExtendable, PaymentInProgress),
+        refusals=(EventNotFound, NoSeatsHeld, HoldExpired, HoldNotExtendable, PaymentInProgress, Removed),
     ),
 )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from core.errors import EventNotFound, NotInQueue, SaleClosed, SaleNotOpen
+from core.errors import EventNotFound, NotInQueue, Removed, SaleClosed, SaleNotOpen
 from core.runtime import Runtime
 from core.venue.event import Event
 from core.waiting_room.place import Place, PlaceState
-from web.endpoint import Call, Caller, Endpoint, answer, nothing
+from web.endpoint import Call, Caller, Endpoint, address_of, answer, nothing
 from web.schemas import JoinQueue, QueueAnswer, QueueEntry, QueuePlace
 
 
@@ -40,7 +40,7 @@ def _answer(runtime: Runtime, event: Event, visitor: str, place: Place) -> Respo
 
 
 async def join(call: Call[JoinQueue]) -> Response:
-    event = await call.event()
+    event = await call.event_to_enter()
     place = await call.runtime.waiting_room.join(event, call.visitor, call.body.ticket, call.body.nonce)
     return _answer(call.runtime, event, call.visitor, place)
 
@@ -52,6 +52,9 @@ async def get_place(call: Call[None]) -> Response:
 
 async def beat(call: Call[None]) -> Response:
     event = await call.event()
+    removals = call.runtime.removals
+    if removals.of(event, call.visitor, address_of(call.request)) and await removals.put_out(event, call.visitor):
+        removals.require(event, call.visitor, address_of(call.request))
     if await call.runtime.waiting_room.beat(event, [call.visitor]):
         raise NotInQueue()
     return await _current_place(call.runtime, event, call.visitor)
@@ -83,7 +86,7 @@ ENDPOINTS = (
         body=JoinQueue,
         body_required=False,
         caller=Caller.VISITOR,
-        refusals=(EventNotFound, SaleNotOpen, SaleClosed),
+        refusals=(EventNotFound, SaleNotOpen, SaleClosed, Removed),
     ),
     Endpoint(
         "GET",
@@ -113,6 +116,6 @@ ENDPOINTS = (
         "waiting room",
         answer=QueueAnswer,
         caller=Caller.VISITOR,
-        refusals=(EventNotFound, NotInQueue),
+        refusals=(EventNotFound, NotInQueue, Removed),
     ),
 )

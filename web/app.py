@@ -33,7 +33,7 @@ from web.assets import Assets
 from web.boards import Boards
 from web.endpoint import Endpoint, routes
 from web.operator_gate import OperatorGate
-from web.ops import books, circuits, comparison, figures, inspect, new_sale, records, refunds, sales, sessions
+from web.ops import books, circuits, comparison, figures, inspect, new_sale, records, refunds, removals, sales, sessions
 from web.ops.pages import Console
 from web.ops.response_cache import ResponseCache
 from web.pages import Pages
@@ -64,6 +64,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *comparison.ENDPOINTS,
     *books.ENDPOINTS,
     *sessions.ENDPOINTS,
+    *removals.ENDPOINTS,
     *circuits.ENDPOINTS,
     *health.ENDPOINTS,
     api_meta.METRICS,

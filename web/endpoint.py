@@ -94,6 +94,12 @@ class Call(Generic[B]):
         self.request.scope["state"]["slug"] = slug[:100]
         return await event_of(self.runtime.events, slug)
 
+    async def event_to_enter(self) -> Event:
+        """The same, for what only who may be in the sale does. Raises EventNotFound, Removed."""
+        event = await self.event()
+        self.runtime.removals.require(event, self.visitor, address_of(self.request))
+        return event
+
 
 async def event_of(events: EventStore, slug: str) -> Event:
     """Raises EventNotFound; what cannot be a slug costs no store call."""

@@ -95,6 +95,7 @@ async def _live(runtime: Runtime) -> AsyncIterator[Live]:
         events=runtime.events,
         waiting_room=runtime.waiting_room,
         seats=runtime.seats,
+        removals=runtime.removals,
     )
     await live.start()
     try:

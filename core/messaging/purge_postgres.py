@@ -32,6 +32,7 @@ _STATEMENTS = {
     "failure_mails": "SELECT ctid FROM failure_mails WHERE sent_at < now() - $1::interval LIMIT $2",
     # Of groups and topics that are gone, or partitions without messages: a row is written with each batch.
     "in_hand": "SELECT ctid FROM in_hand WHERE taken_at < now() - $1::interval AND NOT suspect LIMIT $2",
+    "removals": "SELECT ctid FROM removals WHERE until < now() - greatest($1::interval, interval '30 days') LIMIT $2",
     # Who did what is asked for long afterwards; what the system did by itself is much more, and of no interest by then.
     "audit": f"""
         SELECT ctid FROM audit

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -49,7 +49,7 @@ GOOD_BODIES: dict[str, Any] = {
     "BlockSeats": {"seats": [19], "blocked": True},
     "ChangeLimit": {"active_limit": 50},
     "ReleaseSeat": {"seat": 0},
-    "RemoveVisitor": {"visitor": "v_" + "a" * 22},
+    "Remove": {"visitor": "v_" + "a" * 22},
     "Reconcile": {"dry_run": True},
     "ForceCircuit": {"provider": "toss", "state": "automatic"},
     "Inspect": {},
@@ -410,6 +410,18 @@ async def mail_impossible(scene: Scene, endpoint: Endpoint) -> httpx.Response:
     return await scene.call(endpoint, by=by, slug=event.slug)
 
 
+async def removed(scene: Scene, endpoint: Endpoint) -> httpx.Response:
+    by, event = await scene.holding(0)
+    until = scene.runtime.clock.now() + timedelta(minutes=1)
+    await scene.runtime.removals.add(event, visitor=by.visitor, until=until, actor="test")
+    return await scene.call(endpoint, by=by, slug=event.slug)
+
+
+async def network_too_wide(scene: Scene, endpoint: Endpoint) -> httpx.Response:
+    event = await scene.make_event()
+    return await scene.call(endpoint, slug=event.slug, json={"network": "0.0.0.0/0", "minutes": 1})
+
+
 async def payment_paused(scene: Scene, endpoint: Endpoint) -> httpx.Response:
     scene.bank.says = "decline"
     by, event = await scene.holding()
@@ -472,6 +484,8 @@ MEET: dict[str, Meet] = {
     "no_attempts_left": no_attempts_left,
     "currency_not_taken": currency_not_taken,
     "payment_paused": payment_paused,
+    "removed": removed,
+    "network_too_wide": network_too_wide,
     "mail_impossible": mail_impossible,
     "payment_unavailable": payment_away,
     "too_many_requests": too_many_requests,

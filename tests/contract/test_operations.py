@@ -101,6 +101,7 @@ async def test_a_feed_that_stands_still_while_the_stores_answer_is_named(
         events=runtime.events,
         waiting_room=runtime.waiting_room,
         seats=runtime.seats,
+        removals=runtime.removals,
     )
 
     async def asked() -> Health:

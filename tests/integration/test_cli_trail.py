@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import json
 from uuid import uuid4
 
 import pytest
@@ -64,3 +65,28 @@ def test_a_user_without_a_name_has_a_number(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(getpass, "getuser", nameless)
     assert command_audit.operator().removeprefix("cli:").isdigit()
+
+
+def test_removals_are_made_listed_and_ended(settings: Settings) -> None:
+    """R9, from the shell."""
+    slug = f"cli-{uuid4().hex[:10]}"
+    stores = {"DATABASE_URL": settings.database_url, "REDIS_URL": settings.redis_url}
+    onsale_here("event", "create", slug, "--plan", str(HALL), *PRICES, **stores)
+    made = onsale_here("removal", "add", slug, "--network", "203.0.113.9/24", "--minutes", "5", **stores)
+    assert made.returncode == 0, made.stderr
+    assert made.stdout.startswith(f"203.0.113.0/24 is kept out of {slug} until ")
+    (listed,) = json.loads(onsale_here("removal", "list", slug, "--json", **stores).stdout)
+    assert (listed["network"], listed["visitor"], listed["actor"]) == (
+        "203.0.113.0/24",
+        None,
+        f"cli:{getpass.getuser()}",
+    )
+    ended = onsale_here("removal", "end", slug, str(listed["id"]), **stores)
+    assert (ended.returncode, ended.stdout) == (0, f"removal {listed['id']} is over\n")
+    assert onsale_here("removal", "end", slug, str(listed["id"]), **stores).returncode == 1
+    assert json.loads(onsale_here("removal", "list", slug, "--json", **stores).stdout) == []
+    for wrong in (["--network", "nowhere"], [], ["--network", "10.0.0.0/8"]):
+        refused = onsale_here("removal", "add", slug, *wrong, **stores)
+        assert refused.returncode == 2, refused.stderr
+        assert "Traceback" not in refused.stderr
+    assert [entry.action for entry in entries(settings, slug)] == ["sale.create", "visitor.remove", "removal.end"]

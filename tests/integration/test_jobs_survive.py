@@ -38,6 +38,7 @@ JOBS = [
     "history",
     "health_watch",
     "outbox_lag",
+    "removals",
     "purge_events",
 ]
 

@@ -17,13 +17,8 @@ from web.ops.schemas import (
     Reconciled,
     ReleasedSeat,
     ReleaseSeat,
-    RemovedVisitor,
-    RemoveVisitor,
     SeatMismatch,
 )
-
-#: The reason that a removed visitor's browser is given.
-REMOVED = "removed"
 
 
 async def limit(call: Call[ChangeLimit]) -> Response:
@@ -49,25 +44,6 @@ async def release(call: Call[ReleaseSeat]) -> Response:
     return answer(
         ReleasedSeat(slug=event.slug, seat=ordinal, visitor=holder.visitor, left=list(left.seats) if left else [])
     )
-
-
-async def remove(call: Call[RemoveVisitor]) -> Response:
-    """Rule 5: who is paying is not cut off."""
-    event, visitor = await call.event(), call.body.visitor
-    basket = await call.runtime.seats.basket(event, visitor)
-    if basket is not None and basket.paying:
-        raise PaymentInProgress("This visitor is paying: wait for the result")
-    removed = await call.runtime.waiting_room.leave(event, visitor, REMOVED)
-    await note(
-        call.parts,
-        call.actor,
-        "visitor.remove",
-        event.slug,
-        visitor=visitor,
-        removed=removed,
-        seats=list(basket.seats) if basket else [],
-    )
-    return answer(RemovedVisitor(slug=event.slug, visitor=visitor, removed=removed))
 
 
 async def reconcile(call: Call[Reconcile]) -> Response:
@@ -121,17 +97,6 @@ ENDPOINTS = (
         body=ReleaseSeat,
         caller=Caller.OPERATOR,
         refusals=(EventNotFound, NoSuchSeat, SeatNotHeld, PaymentInProgress),
-    ),
-    Endpoint(
-        "POST",
-        "/api/operator/events/{slug}/removals",
-        remove,
-        "Put a visitor out; held seats come free",
-        "operator",
-        answer=RemovedVisitor,
-        body=RemoveVisitor,
-        caller=Caller.OPERATOR,
-        refusals=(EventNotFound, PaymentInProgress),
     ),
     Endpoint(
         "POST",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from core.venue.new_event import SLUG
 from web.schemas import (
@@ -24,6 +24,9 @@ _Slug = Annotated[str, Field(pattern=f"^{SLUG.pattern}$", description="an event'
 _VisitorId = Annotated[str, Field(pattern=r"^v_[A-Za-z0-9_-]{22}$")]
 _Uuid = Annotated[str, Field(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")]
 
+#: A removal lasts for 30 days at most: longer than any sale.
+MOST_REMOVAL_MINUTES = 43_200
+
 CircuitMode = Literal["CLOSED", "OPEN", "HALF_OPEN", "FORCED_OPEN", "DISABLED"]
 
 
@@ -35,8 +38,29 @@ class ReleaseSeat(Asked):
     seat: Ordinal
 
 
-class RemoveVisitor(Asked):
-    visitor: _VisitorId
+def _one_of_them(asked: Remove) -> Remove:
+    if (asked.visitor is None) == (asked.network is None):
+        raise ValueError("name a `visitor` or a `network`: one of the two")
+    if asked.network is not None and asked.minutes is None:
+        raise ValueError("say for how many `minutes` the network stays out")
+    return asked
+
+
+class Remove(Asked):
+    """A visitor, at once and for `minutes`; or everybody of a network, for `minutes`."""
+
+    visitor: _VisitorId | None = None
+    network: str | None = Field(
+        None, max_length=64, description="an address or a CIDR network, such as `203.0.113.0/24` or `2001:db8::/48`"
+    )
+    minutes: int | None = Field(
+        None,
+        ge=1,
+        le=MOST_REMOVAL_MINUTES,
+        description="how long they stay out; none: the visitor may come back at once",
+    )
+
+    _check = model_validator(mode="after")(_one_of_them)
 
 
 class Reconcile(Asked):
@@ -116,10 +140,26 @@ class ReleasedSeat(ResponseBody):
     left: list[int] = Field(description="what this visitor still holds")
 
 
-class RemovedVisitor(ResponseBody):
+class RemovalDone(ResponseBody):
     slug: str
-    visitor: str
-    removed: bool = Field(description="false: neither waiting nor in")
+    visitor: str | None
+    network: str | None
+    removed: bool | None = Field(description="false: neither waiting nor in; null: of a network it is not known yet")
+    id: int | None = Field(description="of the removal that lasts, where it does")
+    until: UtcTime | None
+
+
+class RemovalInForce(ResponseBody):
+    id: int
+    visitor: str | None
+    network: str | None
+    until: UtcTime
+    actor: str
+    created_at: UtcTime
+
+
+class RemovalList(ResponseBody):
+    removals: list[RemovalInForce]
 
 
 class SeatMismatch(ResponseBody):
