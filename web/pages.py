@@ -71,6 +71,7 @@ class Pages:
             "/": self.events,
             "/events/{slug}": self.sale,
             "/events/{slug}/draw": self.draw,
+            "/tickets": self.tickets,
             "/reservations/{id}": self.reservation,
             "/reservations/{id}/ticket": self.ticket,
         }
@@ -101,6 +102,14 @@ class Pages:
         event = await event_of(parts.runtime.events, request.path_params["slug"])
         request.scope["state"]["slug"] = event.slug
         return self.page(request, "draw.html", event=event)
+
+    async def tickets(self, request: Request, parts: AppState, visitor: str) -> Response:
+        """All that this browser has bought or is paying for, whichever page it was bought on (V1)."""
+        runtime = parts.runtime
+        kept = [one for one in await runtime.checkout.of_visitor(visitor) if one.status is not ReservationStatus.FAILED]
+        events = {one.event_id: await runtime.events.by_id(one.event_id) for one in kept}
+        bought = [(events[one.event_id], one) for one in kept]
+        return self.page(request, "tickets.html", cache=_KEEP_NOTHING, bought=bought)
 
     async def reservation(self, request: Request, parts: AppState, visitor: str) -> Response:
         event, reservation, seats = await self._bought(request, parts, visitor)

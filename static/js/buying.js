@@ -23,6 +23,11 @@ export class Buying {
     /** Leaves for the payment page. @param {string} path */
     this.go = (path) => location.assign(path);
     this.actions = {
+      /** The result was seen. */
+      seen: () => {
+        this.storage.removeItem(this.#name);
+        store.dispatch({ type: "dismiss" });
+      },
       checkout: () => store.dispatch({ type: "step", step: "checkout" }),
       back: () => store.dispatch({ type: "step", step: "map" }),
       /** @param {InputOf<HTMLInputElement>} event */
@@ -162,7 +167,7 @@ export class Buying {
   /** News came by the channel. */
   told() {
     const { reservation } = this.store.state;
-    if (reservation && reservation.status !== "PAYING") this.#over();
+    if (reservation && reservation.status !== "PAYING") this.#ended(reservation);
     else if (reservation) this.#under(reservation);
   }
 
@@ -171,8 +176,18 @@ export class Buying {
     this.storage.setItem(this.#name, body.id);
     this.store.dispatch({ ...body, type: "reservation", asked: true });
     this.looks = 0;
-    if (this.store.state.reservation?.status === "PAYING") this.#lookLater();
-    else this.#over();
+    const { reservation } = this.store.state;
+    if (reservation?.status === "PAYING") this.#lookLater();
+    else this.#ended(reservation);
+  }
+
+  /**
+   * A result that is good is shown again after a reload, until it was seen and more is wanted.
+   * @param {Sale.State["reservation"]} reservation
+   */
+  #ended(reservation) {
+    this.#over();
+    if (reservation?.status === "CONFIRMED") this.storage.setItem(this.#name, reservation.id);
   }
 
   #over() {
@@ -195,7 +210,7 @@ export class Buying {
       const { body } = await look(reservation.id);
       this.store.dispatch({ ...body, type: "reservation", asked: true });
       if (body.status !== "PAYING") {
-        this.#over();
+        this.#ended(this.store.state.reservation);
         return;
       }
     } catch {

@@ -22,6 +22,9 @@ const EVENT_EVERY_POLLING = 15000;
 const ENTER_WITHIN = 5000; // milliseconds
 const ASK_AGAIN = 3000; // milliseconds until a `join` without an answer is sent again
 
+/** Who looks at the result of an order wants no place; one that is asked for after it is another visit. */
+const BOUGHT = new Set(["PAYING", "CONFIRMED"]);
+
 const root = byId("sale");
 const { slug = "", language = "en", assets = "", providers = "", alternative = "" } = root.dataset;
 const ticketName = `onsale.ticket.${slug}`;
@@ -112,7 +115,7 @@ function seatsCame(message) {
 /** Asks for a place whenever one is wanted and none is known; the ticket of an earlier one brings it back. */
 function ask() {
   const { state } = store;
-  if (state.presence !== "joining" || !mayJoin(state) || state.reservation?.status === "PAYING") return;
+  if (state.presence !== "joining" || !mayJoin(state) || BOUGHT.has(state.reservation?.status ?? "")) return;
   const now = performance.now();
   // Pages that were open when the pre-queue opened need not all enter in one second: coming early is no advantage.
   if (saleState(state) === "before" && sawBefore) enterAt ??= now + Math.random() * ENTER_WITHIN;

@@ -160,6 +160,23 @@ async def test_a_reservation_page_is_its_owners(browser: Browser, app: Starlette
     assert (await browser.open(f"/reservations/{uuid4()}")).status_code == 404
 
 
+async def test_all_that_a_browser_bought_is_found_from_every_page(
+    browser: Browser, app: Starlette, make_event: MakeEvent
+) -> None:
+    """V1: whichever page it was bought on; nobody else's, and no order that came to nothing."""
+    event = await make_event(name="Soirée")
+    assert "has not bought anything" in (await browser.open("/tickets")).text
+    bought = await browser.buy(event.slug, 3)
+    for path in ("/", f"/events/{event.slug}", f"/reservations/{bought}", f"/reservations/{bought}/ticket"):
+        assert 'href="/tickets"' in (await browser.open(path)).text
+    mine = await browser.open("/tickets")
+    assert mine.headers["cache-control"] == "private, no-store"
+    assert f'href="/reservations/{bought}/ticket"' in mine.text
+    assert "Soirée" in mine.text
+    async with open_client(app) as others:
+        assert bought not in (await Browser(others, browser.bank).open("/tickets")).text
+
+
 async def test_the_ticket_link_of_the_e_mail_works_on_another_device(
     browser: Browser, app: Starlette, make_event: MakeEvent
 ) -> None:

@@ -28,6 +28,26 @@ async def test_buying_on_the_map_ends_with_a_ticket(server: Server, make_sale: M
     await expect(page.locator(".qr svg")).to_be_visible()
 
 
+async def test_a_reload_shows_the_confirmation_again_until_more_is_wanted(
+    make_sale: MakeSale, open_page: OpenPage
+) -> None:
+    """V1: F5 on the confirmation is no empty map; nobody is let in for looking at it."""
+    page = await open_page(await make_sale())
+    await page.pick(4)
+    await page.check_out()
+    await page.reaches("confirmed")
+    await page.to_sale()
+    await page.reaches("confirmed")
+    await page.page.reload()
+    await page.reaches("confirmed")
+    await page.page.reload()
+    await page.reaches("confirmed")
+    await page.get_by_role("button", name="Pick more seats").click()
+    await page.map_ready()
+    await page.page.reload()
+    await page.map_ready()
+
+
 async def test_a_phone_buys_by_tapping(make_sale: MakeSale, open_page: OpenPage) -> None:
     """D6: area, seat, basket sheet and checkout by finger, on the real hall, in Korean."""
     prices = {"Kategorie I": 90000, "Kategorie II": 60000, "VIP": 150000}

@@ -1,7 +1,7 @@
 // After paying: under way, paid, or why not.
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { clock, counted, money, reason, t } from "../i18n.js";
-import { secondsLeft } from "../state.js";
+import { saleState, secondsLeft } from "../state.js";
 import { seatName } from "../seat_words.js";
 
 /** States of an attempt in which the buyer has something to do. */
@@ -79,9 +79,9 @@ export function confirmed({ state, plan, act }) {
       <a class="button secondary" href="/reservations/${reservation.id}">${t("confirmed.manage")}</a>
     </div>
     ${
-      state.presence === "active"
+      saleState(state) === "open"
         ? html`<p class="quiet">
-            <button type="button" class="link" @click=${act.dismiss}>${t("confirmed.more")}</button>
+            <button type="button" class="link" @click=${act.seen}>${t("confirmed.more")}</button>
           </p>`
         : nothing
     }

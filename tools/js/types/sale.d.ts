@@ -153,6 +153,7 @@ declare namespace Sale {
     email(event: InputOf<HTMLInputElement>): void;
     provider(provider: string): void;
     giveBack(): void;
+    seen(): void;
     submit(event: Event): void;
     leave(): void;
     rejoin(): void;
