@@ -34,12 +34,13 @@ from bench.measure import Figure, Round, Stopwatch, alternate, median_cpu, media
 from core.database import raw
 from core.messaging.bus_kafka import KafkaBus, headers_of
 from core.messaging.codec import Decoder, Encoder, record_of, versions
+from core.messaging.composition import named_server
 from core.messaging.consumer_kafka import EventHandler
 from core.messaging.dead_letters_kafka import DeadLetterTopic
 from core.messaging.group_kafka import Batches, KafkaGroup, Progress
 from core.messaging.in_hand_postgres import InHand
 from core.messaging.outbox_postgres import Outbox, OutboxClaim, OutboxRow
-from core.messaging.relay import Relay
+from core.messaging.relay import Relay, RelayPace
 from core.messaging.reservation_message import parse
 from core.messaging.retry import RetryPlan
 from core.messaging.sales_projection_postgres import SalesProjection
@@ -84,6 +85,7 @@ class _Comparison:
 
     def __init__(self, runtime: Runtime, settings: Settings, event_id: int) -> None:
         self._database, self._settings, self._event_id = runtime.database, settings, event_id
+        self._kafka = named_server(settings)
 
     async def figures(self, rounds: int) -> list[Figure]:
         self._bare_topics = await self._topics("bare")
@@ -102,7 +104,7 @@ class _Comparison:
     async def _topics(self, name: str) -> Topics:
         unique = f"{name}-{secrets.token_hex(3)}"
         topics = Topics(f"{unique}.reservations", f"{unique}.dlq", unique)
-        await make_topics(self._settings, topics, "bench")
+        await make_topics(self._kafka, topics, "bench")
         return topics
 
     async def _bare_producer(self) -> Round:
@@ -138,14 +140,14 @@ class _Comparison:
         self._relayed_topics = topics = await self._topics("relayed")
         self._messages = await self._write_rows()
         outbox = _CountedOutbox(self._database, _EVENTS)
-        bus = KafkaBus(settings=self._settings, encoder=Encoder(), retries=_RETRIES, process="bench", topics=topics)
+        bus = KafkaBus(server=self._kafka, encoder=Encoder(), retries=_RETRIES, process="bench", topics=topics)
         relay = Relay(
             outbox=outbox,
             bus=bus,
             retries=_RETRIES,
-            batch=self._settings.kafka_batch,
-            idle_seconds=1,
-            lease_seconds=self._settings.outbox_lease_seconds,
+            pace=RelayPace(
+                self._settings.kafka_batch, idle_seconds=1, lease_seconds=self._settings.outbox_lease_seconds
+            ),
         )
         first = await relay.step()
         with Stopwatch() as watch:
@@ -229,7 +231,7 @@ class _Comparison:
             consumer=SalesProjection(),
             decoder=Decoder(),
             retries=_RETRIES,
-            dead=DeadLetterTopic(settings=self._settings, topics=topics, process="bench"),
+            dead=DeadLetterTopic(server=self._kafka, topics=topics, process="bench"),
             in_hand=InHand(self._database, group=group_name),
         )
         finished = asyncio.Event()
@@ -246,7 +248,7 @@ class _Comparison:
             return progress
 
         group = KafkaGroup(
-            settings=self._settings,
+            server=self._kafka,
             topic=topics.reservations,
             group=group_name,
             process="bench",

@@ -19,7 +19,9 @@ from bench.sink import Sink, sink
 from bench.stores import event_of
 from core.runtime import Runtime
 from core.venue.event import Event
+from core.waiting_room.composition import visit_times
 from realtime import wire
+from realtime.composition import open_live
 from realtime.frames import text_frame
 from realtime.hub import Hub
 from realtime.live import Live
@@ -111,16 +113,7 @@ def _tokens(runtime: Runtime, count: int) -> list[str]:
 @contextlib.asynccontextmanager
 async def _served(runtime: Runtime) -> AsyncIterator[tuple[Live, int]]:
     """The application with its live channel in this process, on a port of its own."""
-    live = Live(
-        settings=runtime.settings,
-        clock=runtime.clock,
-        supervisor=runtime.supervisor,
-        redis=runtime.redis,
-        events=runtime.events,
-        waiting_room=runtime.waiting_room,
-        seats=runtime.seats,
-        removals=runtime.removals,
-    )
+    live = open_live(runtime)
     await live.start()
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
@@ -131,7 +124,7 @@ async def _served(runtime: Runtime) -> AsyncIterator[tuple[Live, int]]:
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=1,
-            **socket_options(runtime.settings),
+            **socket_options(visit_times(runtime.settings)),
         )
         server = uvicorn.Server(config)
         serving = asyncio.create_task(server._serve([listening]))

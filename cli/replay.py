@@ -24,11 +24,17 @@ def replay(
     """
 
     async def work(runtime: Runtime) -> ReplayReport:
+        from core.messaging.composition import kafka_server
         from core.messaging.replay_kafka import replay as read_log
 
         if event:
             await runtime.events.get(event)
-        return await read_log(settings=runtime.settings, database=runtime.database, slug=event or None)
+        return await read_log(
+            server=kafka_server(runtime.settings),
+            registry_url=runtime.settings.schema_registry_url,
+            database=runtime.database,
+            slug=event or None,
+        )
 
     report = with_runtime(work)
     if as_json:

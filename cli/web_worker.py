@@ -27,6 +27,7 @@ from cli.web_ticks import Ticker
 from core.logs import configure_logs
 from core.process.cycle_collector import freeze_startup_objects
 from core.settings import Settings
+from core.waiting_room.composition import visit_times
 from web.acceptor import Acceptor
 from web.ws_protocol import socket_options
 
@@ -108,7 +109,7 @@ def _config(settings: Settings, ready_fd: int) -> uvicorn.Config:
         factory=True,
         loop="uvloop" if find_spec("uvloop") else "asyncio",
         http="httptools",
-        **socket_options(settings),
+        **socket_options(visit_times(settings)),
         lifespan="on",
         log_config=None,
         log_level="warning",
@@ -133,7 +134,7 @@ def main() -> None:
     # Written by the interpreter's own handler, so also by a process whose loop stands still.
     faulthandler.register(STACKS_SIGNAL, all_threads=True)
     settings = Settings.load()
-    configure_logs(settings)
+    configure_logs(level=settings.log_level, form=settings.log_format)
     server = _Server(_config(settings, ready_fd), ready_fd, Ticker(ticks_fd))
     threading.Thread(target=_stop_with_parent, args=(server, alive_fd), daemon=True).start()
     # uvicorn raises the signal again after its orderly end.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from core.embedded import Engines, engines
-from core.notifications.mail_check import check_mail
+from core.notifications.composition import mail_warnings
 from core.process.cycle_collector import freeze_startup_objects
 from core.process.ending import FAILED, end_process
 from core.process.tasks import first_of
@@ -38,7 +38,7 @@ def worker() -> None:
     the web servers, and the same ONSALE_SECRET_KEY. With ONSALE_WORKER_PORT it answers /metrics and /actuator/health.
     """
     settings = Settings.load()
-    warnings = check_mail(settings)
+    warnings = mail_warnings(settings)
     settings = resolve_secrets(settings)
     for warning in warnings:
         _say(f"warning: {warning}")
@@ -59,6 +59,7 @@ def _run(work: Coroutine[Any, Any, None]) -> None:
 async def _work(settings: Settings, started: Engines) -> None:
     from core.schema_postgres import until_migrated
     from core.signing_key_postgres import require_signing_key
+    from web.composition import open_worker_app
     from web.worker_endpoint import worker_endpoint
 
     stop = asyncio.Event()
@@ -82,7 +83,7 @@ async def _work(settings: Settings, started: Engines) -> None:
         started,
         stop=stop,
         end_process=give_up,
-        beside=lambda runtime: worker_endpoint(runtime, settings),
+        beside=lambda runtime: worker_endpoint(open_worker_app(runtime), settings.host, settings.worker_port),
     )
     if left:
         print(f"{left} tasks were cut off; another process takes them over")

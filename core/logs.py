@@ -10,15 +10,16 @@ import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import Processor
 
-from core.settings import Settings
-
 #: The product's packages. Each module's logger is named `__name__`, so that all of them are under one of these.
 ROOTS: Final = ("core", "realtime", "web", "cli")
 
 
-def configure_logs(settings: Settings) -> None:
-    """Our own lines and those of libraries go to stderr in one form. Called once, when a process starts."""
-    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
+def configure_logs(*, level: str, form: str) -> None:
+    """Our own lines (from `level` on) and those of libraries go to stderr in one `form`: `json`, or for a terminal.
+
+    Called once, when a process starts.
+    """
+    lowest = logging.getLevelNamesMapping()[level.upper()]
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -27,7 +28,7 @@ def configure_logs(settings: Settings) -> None:
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
+        wrapper_class=structlog.make_filtering_bound_logger(lowest),
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
@@ -35,7 +36,7 @@ def configure_logs(settings: Settings) -> None:
     traces = structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False))
     last: list[Processor] = (
         [traces, structlog.processors.JSONRenderer()]
-        if settings.log_format == "json"
+        if form == "json"
         else [
             structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
         ]
@@ -49,6 +50,6 @@ def configure_logs(settings: Settings) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     # Libraries speak of their own affairs at info: only what is out of order is an operator's business.
-    root.setLevel(max(level, logging.WARNING))
+    root.setLevel(max(lowest, logging.WARNING))
     for ours in ROOTS:
-        logging.getLogger(ours).setLevel(level)
+        logging.getLogger(ours).setLevel(lowest)

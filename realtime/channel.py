@@ -17,12 +17,13 @@ from core.process.rate import Allowance, Rate
 from core.seats.basket import Basket
 from core.seats.best_seats import Wish
 from core.seats.seats import Seats
-from core.settings import Settings
 from core.venue.event import Event
 from core.waiting_room.place import PlaceState
 from core.waiting_room.queue_redis import WaitingRoom
+from core.waiting_room.visit_times import VisitTimes
 from realtime import metrics, wire
 from realtime.attendance import Attendance
+from realtime.channel_limits import ChannelLimits
 from realtime.connection import Connection
 from realtime.frames import text_frame
 from realtime.live_event import LiveEvent
@@ -48,7 +49,8 @@ class Channel:
         live: LiveEvent,
         visitor: str,
         *,
-        settings: Settings,
+        times: VisitTimes,
+        limits: ChannelLimits,
         clock: Clock,
         presence: Presence,
         waiting_room: WaitingRoom,
@@ -59,12 +61,14 @@ class Channel:
         self._connection = connection
         self._require_entry = require_entry
         self._live = live
-        self._settings = settings
+        self._times = times
+        self._pong_seconds = limits.pong_seconds
         self._clock = clock
         self._presence = presence
         self._waiting_room = waiting_room
         self._seats = seats
-        self._allowance = Allowance(Rate(settings.channel_messages_per_minute))
+        most = limits.messages_per_minute
+        self._allowance = None if most is None else Allowance(Rate(most))
         self._bad_messages = 0
         #: When the page itself last sent a message, by the monotonic clock; its browser answers pings without it.
         self._spoke_at = clock.monotonic()
@@ -122,7 +126,6 @@ class Channel:
             self._connection.close(CloseCode.STORE_LOST, "the sale is interrupted: reconnect")
             return False
         state = self._attendance.state
-        settings = self._settings
         waits = state in (PlaceState.WAITING, PlaceState.ENTERED)
         self._open = True
         self._send(
@@ -131,8 +134,8 @@ class Channel:
             visitor=self._attendance.visitor,
             state=state or "none",
             now=self._clock.now(),
-            beat_seconds=settings.beat_seconds,
-            grace_seconds=settings.waiting_grace_seconds if waits else settings.active_grace_seconds,
+            beat_seconds=self._times.beat,
+            grace_seconds=self._times.waiting_grace if waits else self._times.active_grace,
         )
         self.told(self._live.sale_message())
         self._alive()
@@ -150,8 +153,7 @@ class Channel:
 
     async def _take(self, message: str | bytes) -> bool:
         """False: the channel was closed."""
-        limited = self._settings.rate_limits == "on"
-        if limited and not self._allowance.take(self._clock.monotonic()):
+        if self._allowance is not None and not self._allowance.take(self._clock.monotonic()):
             self._connection.close(CloseCode.TOO_MANY_MESSAGES, "too many messages")
             return False
         try:
@@ -227,7 +229,7 @@ class Channel:
     def _ponged(self) -> None:
         """A background tab may run its timers once a minute, but its browser answers pings at once (S9). A page that
         stands still for longer than that is not there any more (R2)."""
-        if self._clock.monotonic() - self._spoke_at <= self._settings.pong_seconds:
+        if self._clock.monotonic() - self._spoke_at <= self._pong_seconds:
             self._alive()
 
     def _send(self, kind: str, **fields: Any) -> None:
@@ -263,7 +265,7 @@ class Channel:
             "admitted",
             until=self._attendance.until,
             number=self._attendance.number,
-            warning_seconds=self._settings.session_warning_seconds,
+            warning_seconds=self._times.warning,
         )
 
     def _send_basket(self, basket: Basket | None, **more: Any) -> None:

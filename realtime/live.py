@@ -14,13 +14,14 @@ from core.errors import OnsaleError, StoreUnavailable
 from core.process.supervisor import Service, Supervisor
 from core.process.tasks import cancelled
 from core.seats.seats import Seats
-from core.settings import Settings
 from core.venue.event import Event
 from core.venue.event_store_postgres import EventStore
 from core.waiting_room.queue_redis import WaitingRoom
 from core.waiting_room.removals_postgres import FRESH_SECONDS, Removals
+from core.waiting_room.visit_times import VisitTimes
 from realtime import metrics, wire
 from realtime.channel import Channel
+from realtime.channel_limits import ChannelLimits
 from realtime.connection import Connection
 from realtime.frames import text_frame
 from realtime.live_event import LiveEvent
@@ -45,7 +46,8 @@ class Live:
     def __init__(
         self,
         *,
-        settings: Settings,
+        times: VisitTimes,
+        limits: ChannelLimits,
         clock: Clock,
         supervisor: Supervisor,
         redis: Redis,
@@ -54,7 +56,8 @@ class Live:
         seats: Seats,
         removals: Removals,
     ) -> None:
-        self._settings = settings
+        self._times = times
+        self._limits = limits
         self._clock = clock
         self._supervisor = supervisor
         self._events = events
@@ -112,11 +115,12 @@ class Live:
         if self._stopping:
             connection.close(CloseCode.GOING_AWAY, "the server restarts: reconnect")
             return
-        if len(self._connections) >= self._settings.channels_per_process:
+        if len(self._connections) >= self._limits.per_process:
             metrics.REFUSED_FULL.inc()
             connection.close(CloseCode.FULL, "the server is full: reconnect")
             return
-        if self._settings.rate_limits == "on" and self._of_visitor[visitor] >= self._settings.channels_per_visitor:
+        most = self._limits.per_visitor
+        if most is not None and self._of_visitor[visitor] >= most:
             connection.close(CloseCode.TOO_MANY_CHANNELS, "too many open pages: close one of them")
             return
         self._of_visitor[visitor] += 1
@@ -143,7 +147,8 @@ class Live:
             connection,
             live,
             visitor,
-            settings=self._settings,
+            times=self._times,
+            limits=self._limits,
             clock=self._clock,
             presence=self._presence,
             waiting_room=self._waiting_room,
@@ -157,14 +162,14 @@ class Live:
         if live is None:
             live = self._live[event.slug] = LiveEvent(
                 event,
-                settings=self._settings,
+                session_seconds=self._times.session,
+                limits=self._limits,
                 clock=self._clock,
                 supervisor=self._supervisor,
                 subscriptions=self._subscriptions,
                 events=self._events,
                 waiting_room=self._waiting_room,
                 seats=self._seats,
-                buffer_limit=self._settings.channel_buffer_bytes,
             )
             live.open()
         return live

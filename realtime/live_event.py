@@ -16,13 +16,13 @@ from core.errors import OnsaleError
 from core.process.supervisor import Service, Supervisor
 from core.process.tasks import cancelled
 from core.seats.seats import Seats
-from core.settings import Settings
 from core.venue.event import Event
 from core.venue.event_store_postgres import EventStore
 from core.waiting_room.queue_redis import WaitingRoom
 from realtime import metrics, wire
 from realtime.attendance import Attendance, Attendances, Tab
 from realtime.baskets import Baskets
+from realtime.channel_limits import ChannelLimits
 from realtime.hub import Hub
 from realtime.place_pushes import PlacePushes
 from realtime.places import Places
@@ -49,17 +49,17 @@ class LiveEvent:
         self,
         event: Event,
         *,
-        settings: Settings,
+        session_seconds: float,
+        limits: ChannelLimits,
         clock: Clock,
         supervisor: Supervisor,
         subscriptions: Subscriptions,
         events: EventStore,
         waiting_room: WaitingRoom,
         seats: Seats,
-        buffer_limit: int,
     ) -> None:
         self.event = event
-        self.hub = Hub(event.slug, buffer_limit)
+        self.hub = Hub(event.slug, limits.buffer)
         self._clock = clock
         self._supervisor = supervisor
         self._events = events
@@ -69,13 +69,13 @@ class LiveEvent:
         self.baskets = Baskets(event.slug, self._attendances, lambda visitor: seats.basket(self.event, visitor))
         places = Places(0)
         self.place_pushes = PlacePushes(
-            lambda: self.event, waiting_room, self._attendances, places, session_seconds=settings.session_seconds
+            lambda: self.event, waiting_room, self._attendances, places, session_seconds=session_seconds
         )
         self.seat_feed = SeatFeed(
             event.slug,
             self.hub,
             lambda: seats.board(self.event),
-            coalesce_ms=settings.board_coalesce_ms,
+            coalesce_ms=limits.coalesce_ms,
             basket_changed=self.baskets.changed,
             resynced=self.baskets.resynced,
         )

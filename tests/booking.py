@@ -16,6 +16,7 @@ import orjson
 from core import keys
 from core.booking.attempt import AttemptState
 from core.booking.checkout import Checkout
+from core.booking.composition import open_checkout
 from core.booking.reservation import Reservation, ReservationStatus
 from core.database import raw
 from core.payments.breaker import BreakerConfig
@@ -326,14 +327,14 @@ def desk(
     """
     fast = {"claim_seconds": 0.6, "resolver_seconds": 0.05, "payment_deadline_seconds": 60.0, "retry_seconds": 0.0}
     supervisor = Supervisor()
-    checkout = Checkout(
+    checkout = open_checkout(
+        runtime.settings.model_copy(update=fast | settings),
         database=runtime.database,
         redis=runtime.redis,
         seats=seats or runtime.seats,
         events=runtime.events,
         payments=payments or payments_of(runtime, bank),
         supervisor=supervisor,
-        settings=runtime.settings.model_copy(update=fast | settings),
         clock=runtime.clock,
         process=name or f"desk-{secrets.token_hex(3)}",
         wake=wake,

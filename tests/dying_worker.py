@@ -17,7 +17,7 @@ from collections.abc import Sequence
 import asyncpg
 
 from core.database import open_database
-from core.messaging.pipeline import EventPipeline
+from core.messaging.composition import open_pipeline
 from core.messaging.reservation_message import ReservationMessage
 from core.messaging.retry import RetryPlan
 from core.messaging.topics_kafka import Topics
@@ -40,9 +40,9 @@ class Killed(Ledger):
 async def main(settings: Settings, topics: Topics, killer: str) -> None:
     database = await open_database(settings.database_url, 5)
     ledger = Killed(killer) if killer else Ledger(after_effect=lambda: print("in hand", flush=True))
-    pipeline = EventPipeline(
+    pipeline = open_pipeline(
+        settings,
         database=database,
-        settings=settings,
         supervisor=Supervisor(),
         process="dying",
         consumers=[ledger],

@@ -15,6 +15,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from core.runtime import Runtime
+from core.waiting_room.composition import visit_times
+from realtime.composition import open_live
 from realtime.live import Live
 from tests.channel_schema import check_news
 from tests.waits import PATIENCE as PATIENCE
@@ -160,16 +162,7 @@ class Browser(BoardCopy):
 @contextlib.asynccontextmanager
 async def live_server(runtime: Runtime, **options: Any) -> AsyncIterator[LiveServer]:
     """Serves `runtime` until the block ends, then as an orderly server stops. `options` go to uvicorn."""
-    live = Live(
-        settings=runtime.settings,
-        clock=runtime.clock,
-        supervisor=runtime.supervisor,
-        redis=runtime.redis,
-        events=runtime.events,
-        waiting_room=runtime.waiting_room,
-        seats=runtime.seats,
-        removals=runtime.removals,
-    )
+    live = open_live(runtime)
     await live.start()
     app = create_app(runtime, live)
     listening = socket.socket()
@@ -180,7 +173,7 @@ async def live_server(runtime: Runtime, **options: Any) -> AsyncIterator[LiveSer
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=5,
-        **(socket_options(runtime.settings) | options),
+        **(socket_options(visit_times(runtime.settings)) | options),
     )
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server._serve([listening]))

@@ -9,6 +9,7 @@ from typing import Any
 from core.runtime import Runtime
 from core.venue.event import Event
 from core.waiting_room.place import Place
+from realtime.composition import channel_limits
 from realtime.frames import Frame
 from realtime.live_event import LiveEvent
 from realtime.subscriptions import Subscriptions
@@ -73,14 +74,14 @@ async def process(runtime: Runtime, event: Event, *, audit_seconds: float | None
     subscriptions.start(runtime.supervisor)
     live = LiveEvent(
         event,
-        settings=runtime.settings,
+        session_seconds=runtime.settings.session_seconds,
+        limits=channel_limits(runtime.settings),
         clock=runtime.clock,
         supervisor=runtime.supervisor,
         subscriptions=subscriptions,
         events=runtime.events,
         waiting_room=runtime.waiting_room,
         seats=runtime.seats,
-        buffer_limit=1 << 20,
     )
     for feed in (live.seat_feed, live.queue_feed):
         feed.resync._audit_seconds = audit_seconds or feed.resync._audit_seconds

@@ -8,7 +8,7 @@ import signal
 import sys
 
 from core.database import open_database
-from core.messaging.pipeline import EventPipeline
+from core.messaging.composition import open_pipeline
 from core.notifications.composition import email_consumer, open_mailer
 from core.process.lua_redis import ScriptRunner
 from core.process.store_redis import open_redis
@@ -20,9 +20,9 @@ async def main(settings: Settings, name: str) -> None:
     database = await open_database(settings.database_url, 5)
     redis = await open_redis(settings.redis_url, 4)
     mailer = open_mailer(settings, ScriptRunner(redis))
-    pipeline = EventPipeline(
+    pipeline = open_pipeline(
+        settings,
         database=database,
-        settings=settings,
         supervisor=Supervisor(),
         process=name,
         consumers=[email_consumer(settings, mailer)],

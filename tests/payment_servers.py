@@ -21,7 +21,7 @@ from starlette.routing import Mount
 
 from core.clock import Clock, SystemClock
 from core.errors import Forbidden, OnsaleError
-from core.payments.composition import open_payments, played_at
+from core.payments.composition import open_payments, open_provider, played_at
 from core.payments.gateway import Authorisation, Buyer, Order, PaymentGateway, Window, WindowUrls
 from core.payments.payments import Payments
 from core.payments.provider_package import Limits
@@ -55,7 +55,7 @@ def urls_of(order: Order, provider: str = "toss") -> WindowUrls:
 def gateway_at(url: str, provider: str = "toss", *, connect: float = 1, read: float = 5, **settings: Any) -> Any:
     """A provider's adapter as the registry opens it for the simulator at `url`."""
     opened = Settings(secret_key=SECRET_KEY, simulator_url=url, **settings)
-    return PROVIDERS[provider].open(opened, Limits(connect, read, 20), played_at(opened, provider))
+    return open_provider(PROVIDERS[provider], opened, Limits(connect, read, 20), played_at(opened, provider))
 
 
 @dataclass

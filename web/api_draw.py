@@ -32,10 +32,10 @@ async def get_draw(call: Call[None]) -> Response:
 async def get_entries(call: Call[None]) -> Response:
     """Raises DrawNotFound before every entry has its number."""
     event = await call.event()
-    row = await call.runtime.draws.shown(event, _phase(call))
+    row = await call.parts.draws.shown(event, _phase(call))
     if row is None or not row.told:
         raise DrawNotFound()
-    receipts = await call.runtime.draws.receipts(row.id)
+    receipts = await call.parts.draws.receipts(row.id)
     body = "".join(f"{receipt}\n" for receipt in receipts)
     return Response(body, media_type="text/plain", headers={"Cache-Control": "public, max-age=60"})
 
@@ -60,13 +60,13 @@ def shown(row: DrawRow) -> DrawShown:
 
 async def _shown(call: Call[None], event: Event) -> DrawRow | None:
     wanted = _phase(call)
-    row = await call.runtime.draws.shown(event, wanted)
+    row = await call.parts.draws.shown(event, wanted)
     if row is not None and not row.told:
         return row
     # The commitment of an opening to come is public as soon as anybody asks for it.
-    phase = event.next_opening(call.runtime.clock.now())
+    phase = event.next_opening(call.parts.clock.now())
     if phase is not None and wanted in (None, phase.name):
-        return await call.runtime.announcer.announce(event, phase)
+        return await call.parts.announcer.announce(event, phase)
     return row
 
 

@@ -8,12 +8,12 @@ from starlette.responses import Response
 
 from core.currency import minor_digits
 from core.errors import EventNotFound
-from core.settings import Settings
 from core.venue.event import Event
 from core.venue.seat_plan import SeatPlan
 from web.caching import respond
 from web.endpoint import Call, Endpoint, Parameter, answer
 from web.schemas import BoardStates, CategoryPrice, EventDetails, EventList, EventSummary, Plan
+from web.terms import Terms
 
 _TEXT = {"type": "string"}
 _IF_NONE_MATCH = Parameter("If-None-Match", "header", "the ETag of the copy at hand: 304 when it is current", _TEXT)
@@ -35,23 +35,23 @@ def summary(event: Event, now: datetime) -> EventSummary:
     )
 
 
-def details(event: Event, plan: SeatPlan, settings: Settings, now: datetime) -> EventDetails:
+def details(event: Event, plan: SeatPlan, terms: Terms, now: datetime) -> EventDetails:
     to_come = event.next_opening(now)
     return EventDetails(
         **summary(event, now).model_dump(),
         now=now,
         active_limit=event.active_limit,
         hold_seconds=event.hold_seconds,
-        hold_extensions=settings.hold_extensions,
+        hold_extensions=terms.hold_extensions,
         max_seats=event.max_seats,
         prequeue_seconds=event.prequeue_seconds,
         gathers_at=to_come.gathers_at if to_come else None,
         draw="announced" if to_come or event.opening else "drawn" if event.has_drawn else "none",
-        session_seconds=settings.session_seconds,
-        session_warning_seconds=settings.session_warning_seconds,
-        beat_seconds=settings.beat_seconds,
-        active_grace_seconds=settings.active_grace_seconds,
-        waiting_grace_seconds=settings.waiting_grace_seconds,
+        session_seconds=terms.times.session,
+        session_warning_seconds=terms.times.warning,
+        beat_seconds=terms.times.beat,
+        active_grace_seconds=terms.times.active_grace,
+        waiting_grace_seconds=terms.times.waiting_grace,
         categories=[
             CategoryPrice(name=category.name, color=category.color, price=event.prices[category.name])
             for category in plan.categories
@@ -63,14 +63,14 @@ def details(event: Event, plan: SeatPlan, settings: Settings, now: datetime) -> 
 
 
 async def list_events(call: Call[None]) -> Response:
-    now = call.runtime.clock.now()
-    return answer(EventList(events=[summary(event, now) for event in await call.runtime.events.list()]))
+    now = call.parts.clock.now()
+    return answer(EventList(events=[summary(event, now) for event in await call.parts.events.list()]))
 
 
 async def get_event(call: Call[None]) -> Response:
     event = await call.event()
-    plan = await call.runtime.events.plan(event)
-    return answer(details(event, plan, call.runtime.settings, call.runtime.clock.now()))
+    plan = await call.parts.events.plan(event)
+    return answer(details(event, plan, call.parts.terms, call.parts.clock.now()))
 
 
 async def get_plan(call: Call[None]) -> Response:

@@ -46,25 +46,25 @@ def _answer(basket: Basket | None, status: int = 200, **more: Any) -> Response:
 async def hold(call: Call[HoldSeats]) -> Response:
     event, best = await call.event_to_enter(), call.body.best
     if best is None:
-        return _answer(await call.runtime.seats.hold(event, call.visitor, call.body.seats), 201)
+        return _answer(await call.parts.seats.hold(event, call.visitor, call.body.seats), 201)
     wish = Wish(best.count, best.category, best.zone, best.accessible)
-    return _answer(await call.runtime.seats.best(event, call.visitor, wish), 201, together=True)
+    return _answer(await call.parts.seats.best(event, call.visitor, wish), 201, together=True)
 
 
 async def held(call: Call[None]) -> Response:
     event = await call.event()
-    return _answer(await call.runtime.seats.basket(event, call.visitor))
+    return _answer(await call.parts.seats.basket(event, call.visitor))
 
 
 async def release(call: Call[None]) -> Response:
     event = await call.event()
-    await call.runtime.seats.release(event, call.visitor, _named(call.request.query_params.get("seats")))
+    await call.parts.seats.release(event, call.visitor, _named(call.request.query_params.get("seats")))
     return nothing()
 
 
 async def extend(call: Call[None]) -> Response:
     event = await call.event_to_enter()
-    return _answer(await call.runtime.seats.extend(event, call.visitor))
+    return _answer(await call.parts.seats.extend(event, call.visitor))
 
 
 def _named(seats: str | None) -> list[int] | None:

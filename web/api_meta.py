@@ -14,7 +14,7 @@ from web.endpoint import Call, Endpoint
 
 
 async def get_metrics(call: Call[None]) -> Response:
-    return await metrics.exposition(call.runtime, call.parts.probes)
+    return await metrics.exposition(call.parts.store_figures)
 
 
 METRICS = Endpoint(

@@ -36,10 +36,10 @@ async def _resume(events: EventStore, event: Event) -> Event:
 def _control(name: str, change: Control, summary: str) -> Endpoint:
     async def handle(call: Call[None]) -> Response:
         event = await call.event()
-        changed = await change(call.runtime.events, event)
+        changed = await change(call.parts.events, event)
         await tell_sale_changed(call.parts, changed)
-        await audit.record(call.runtime.database, actor=call.actor, action=f"sale.{name}", subject=event.slug)
-        state = changed.sale_state(call.runtime.clock.now()).value
+        await audit.record(call.parts.database, actor=call.actor, action=f"sale.{name}", subject=event.slug)
+        state = changed.sale_state(call.parts.clock.now()).value
         return answer(SaleControl(slug=changed.slug, status=state, paused=changed.paused))
 
     return Endpoint(
@@ -61,7 +61,7 @@ async def block(call: Call[BlockSeats]) -> Response:
         raise NoSuchSeat(seats=unknown)
     action = "seats.block" if call.body.blocked else "seats.unblock"
     try:
-        changed = await call.runtime.seats.block(event, call.body.seats, call.body.blocked)
+        changed = await call.parts.seats.block(event, call.body.seats, call.body.blocked)
     except StoreUnavailable:
         # Tried, and perhaps done after all: the answer of a store may have been lost.
         await note(call.parts, call.actor, action, event.slug, seats=call.body.seats, finished=False)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from core.errors import EventNotFound, NotInQueue, Removed, SaleClosed, SaleNotOpen
-from core.runtime import Runtime
 from core.venue.event import Event
 from core.waiting_room.place import Place, PlaceState
+from core.waiting_room.queue_redis import WaitingRoom
 from web.endpoint import Call, Caller, Endpoint, address_of, answer, nothing
 from web.schemas import JoinQueue, QueueAnswer, QueueEntry, QueuePlace
 
 
-def _answer(runtime: Runtime, event: Event, visitor: str, place: Place) -> Response:
-    ticket = runtime.waiting_room.ticket_of(event, visitor, place)
+def _answer(waiting_room: WaitingRoom, event: Event, visitor: str, place: Place) -> Response:
+    ticket = waiting_room.ticket_of(event, visitor, place)
     if place.entry is not None:
         entry = place.entry
         return answer(
@@ -41,36 +41,36 @@ def _answer(runtime: Runtime, event: Event, visitor: str, place: Place) -> Respo
 
 async def join(call: Call[JoinQueue]) -> Response:
     event = await call.event_to_enter()
-    place = await call.runtime.waiting_room.join(event, call.visitor, call.body.ticket, call.body.nonce)
-    return _answer(call.runtime, event, call.visitor, place)
+    place = await call.parts.waiting_room.join(event, call.visitor, call.body.ticket, call.body.nonce)
+    return _answer(call.parts.waiting_room, event, call.visitor, place)
 
 
 async def get_place(call: Call[None]) -> Response:
     event = await call.event()
-    return await _current_place(call.runtime, event, call.visitor)
+    return await _current_place(call.parts.waiting_room, event, call.visitor)
 
 
 async def beat(call: Call[None]) -> Response:
     event = await call.event()
-    removals = call.runtime.removals
+    removals = call.parts.removals
     if removals.of(event, call.visitor, address_of(call.request)) and await removals.put_out(event, call.visitor):
         removals.require(event, call.visitor, address_of(call.request))
-    if await call.runtime.waiting_room.beat(event, [call.visitor]):
+    if await call.parts.waiting_room.beat(event, [call.visitor]):
         raise NotInQueue()
-    return await _current_place(call.runtime, event, call.visitor)
+    return await _current_place(call.parts.waiting_room, event, call.visitor)
 
 
 async def leave(call: Call[None]) -> Response:
     event = await call.event()
-    await call.runtime.waiting_room.leave(event, call.visitor)
+    await call.parts.waiting_room.leave(event, call.visitor)
     return nothing()
 
 
-async def _current_place(runtime: Runtime, event: Event, visitor: str) -> Response:
-    place = await runtime.waiting_room.place(event, visitor)
+async def _current_place(waiting_room: WaitingRoom, event: Event, visitor: str) -> Response:
+    place = await waiting_room.place(event, visitor)
     if place is None:
         raise NotInQueue()
-    return _answer(runtime, event, visitor, place)
+    return _answer(waiting_room, event, visitor, place)
 
 
 _QUEUE = "/api/events/{slug}/queue"

@@ -122,7 +122,7 @@ def reservation_id(text: str) -> UUID:
 async def submit(call: Call[Reserve]) -> Response:
     key = idempotency_key(call.request)
     event = await call.event()
-    reservation = await call.runtime.checkout.submit(
+    reservation = await call.parts.checkout.submit(
         event,
         call.visitor,
         email=call.body.email,
@@ -136,18 +136,18 @@ async def submit(call: Call[Reserve]) -> Response:
 
 async def get_reservation(call: Call[None]) -> Response:
     wanted = reservation_id(call.request.path_params["id"])
-    reservation = await call.runtime.checkout.get(wanted, call.visitor)
-    return reservation_answer(call, reservation, quote=await call.runtime.checkout.quote(reservation))
+    reservation = await call.parts.checkout.get(wanted, call.visitor)
+    return reservation_answer(call, reservation, quote=await call.parts.checkout.quote(reservation))
 
 
 async def own_reservations(call: Call[None]) -> Response:
-    found = await call.runtime.checkout.of_visitor(call.visitor)
+    found = await call.parts.checkout.of_visitor(call.visitor)
     shown = [reservation_state(one, call.parts.links) for one in found]
     return answer(ReservationList(reservations=shown), exclude_none=True)
 
 
 async def next_attempt(call: Call[NextAttempt]) -> Response:
-    checkout = call.runtime.checkout
+    checkout = call.parts.checkout
     own = await checkout.get(reservation_id(call.request.path_params["id"]), call.visitor)
     reservation, made = await checkout.next_attempt(own.id, provider=call.body.provider)
     return reservation_answer(call, reservation, status=201 if made else 200)
@@ -155,8 +155,8 @@ async def next_attempt(call: Call[NextAttempt]) -> Response:
 
 async def cancel(call: Call[GiveBack]) -> Response:
     wanted = reservation_id(call.request.path_params["id"])
-    reservation = await call.runtime.checkout.cancel(wanted, call.visitor, call.body.seats)
-    return reservation_answer(call, reservation, quote=await call.runtime.checkout.quote(reservation))
+    reservation = await call.parts.checkout.cancel(wanted, call.visitor, call.body.seats)
+    return reservation_answer(call, reservation, quote=await call.parts.checkout.quote(reservation))
 
 
 def language_of(request: Request) -> str:

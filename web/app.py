@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -13,7 +13,6 @@ from core.errors import OnsaleError
 from core.languages import LANGUAGES
 from core.payments.composition import alternative, asked_providers
 from core.payments.links import PaymentLinks
-from core.process.once import Once
 from core.runtime import Runtime
 from realtime.live import Live
 from web import (
@@ -28,23 +27,17 @@ from web import (
     health,
     sockets,
 )
-from web.app_state import AppState
 from web.assets import Assets
-from web.boards import Boards
+from web.composition import open_app_state, origins_of
 from web.endpoint import Endpoint, routes
-from web.operator_gate import OperatorGate
 from web.ops import books, circuits, comparison, figures, inspect, new_sale, records, refunds, removals, sales, sessions
 from web.ops.pages import Console
-from web.ops.response_cache import ResponseCache
 from web.pages import Pages
 from web.pay.routes import payment_routes
-from web.paysim import SimulatorStore, origins_of, paysim_routes
+from web.paysim import SimulatorStore, own_addresses, paysim_routes
 from web.paysim.guard import OperatorGuard
-from web.plans import Plans
 from web.problems import Problems
-from web.rate_limits import RateLimits
 from web.requests import Requests
-from web.security import Operators, Origins, Visitors
 
 #: Every call of the HTTP API but `/openapi.json`, which is made from them.
 ENDPOINTS: Final[tuple[Endpoint, ...]] = (
@@ -93,23 +86,7 @@ def create_app(runtime: Runtime, live: Live | None, simulator: SimulatorStore | 
     )
     # `/api/events/` is not `/api/events`: an answer in the wrong place is a fault that nobody finds.
     app.router.redirect_slashes = False
-    limits = RateLimits(settings, runtime.clock)
-    operators = Operators(settings.operator_token.get_secret_value(), runtime.secret, secure=settings.secure_cookies)
-    app.state.parts = AppState(
-        runtime=runtime,
-        live=live,
-        visitors=Visitors(runtime.secret, secure=settings.secure_cookies),
-        operators=operators,
-        gate=OperatorGate(runtime, operators, limits),
-        origins=Origins(settings),
-        limits=limits,
-        boards=Boards(runtime.seats.board, runtime.clock, pause_seconds=settings.board_coalesce_ms / 1000),
-        plans=Plans(runtime.events),
-        assets=assets,
-        probes=Once[Any]("probe"),
-        kept=ResponseCache(runtime.clock),
-        links=links,
-    )
+    app.state.parts = open_app_state(runtime, live, assets, links)
     return app
 
 
@@ -139,7 +116,7 @@ def _simulator(runtime: Runtime, store: SimulatorStore) -> BaseRoute:
         store,
         OperatorGuard(),
         secret_key=runtime.secret,
-        is_ours=origins_of(settings),
+        is_ours=own_addresses(origins_of(settings)),
         page=settings.simulator_page,
     )
     return Mount("/paysim", routes=routes)

@@ -33,7 +33,6 @@ from core.errors import (
     TooLarge,
     TooManyRequests,
 )
-from core.runtime import Runtime
 from core.venue.event import Event
 from core.venue.event_store_postgres import EventStore
 from core.venue.new_event import SLUG
@@ -84,20 +83,16 @@ class Call(Generic[B]):
     actor: str = ""
     operator: Operator | None = None
 
-    @property
-    def runtime(self) -> Runtime:
-        return self.parts.runtime
-
     async def event(self) -> Event:
         """The event that the path names. Raises EventNotFound."""
         slug = self.request.path_params["slug"]
         self.request.scope["state"]["slug"] = slug[:100]
-        return await event_of(self.runtime.events, slug)
+        return await event_of(self.parts.events, slug)
 
     async def event_to_enter(self) -> Event:
         """The same, for what only who may be in the sale does. Raises EventNotFound, Removed."""
         event = await self.event()
-        self.runtime.removals.require(event, self.visitor, address_of(self.request))
+        self.parts.removals.require(event, self.visitor, address_of(self.request))
         return event
 
 

@@ -16,20 +16,25 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
+import databases
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
+from redis.asyncio import Redis
 from starlette.responses import Response
 
+from core.clock import Clock
 from core.database import raw
 from core.errors import OnsaleError, StoreUnavailable
 from core.process.once import Once
-from core.runtime import Runtime
 from core.seats.board import BoardSnapshot, SeatState
+from core.seats.seats import Seats
 from core.upkeep.memory_redis import NodeMemory, memory
 from core.venue.event import Event, SaleState
+from core.venue.event_store_postgres import EventStore
+from core.waiting_room.queue_redis import WaitingRoom
 from core.waiting_room.sizes_redis import sizes
 
 REQUESTS = Counter("onsale_http_requests_total", "Requests answered", ["method", "route", "status"])
@@ -66,9 +71,9 @@ def request_seen(method: str, route: str, status: int, seconds: float) -> None:
     SECONDS.labels(route).observe(seconds)
 
 
-async def exposition(runtime: Runtime, probes: Once[Any]) -> Response:
+async def exposition(stores: StoreFigures) -> Response:
     """All figures of the installation."""
-    figures = await _of_stores(runtime, probes)
+    figures = await stores.read()
     registry = CollectorRegistry()
     registry.register(figures)
     text = generate_latest(_of_processes()) + generate_latest(registry)
@@ -129,55 +134,77 @@ class _Figures(Collector):
         )
 
 
-async def _events(runtime: Runtime) -> tuple[Sequence[Event], Mapping[str, Any]]:
-    async with raw(runtime.database) as connection:
-        unfinished = await connection.fetchrow(_UNFINISHED)
-    assert unfinished is not None  # noqa: S101 - an aggregate always has a row
-    now = runtime.clock.now()
-    # Not of closed sales: to look at a board that Redis has forgotten brings it back, and scraping never ends.
-    going_on = [event for event in await runtime.events.list() if event.sale_state(now) is not SaleState.CLOSED]
-    return going_on, dict(unfinished)
+class StoreFigures:
+    """Reads what the stores say of the installation. Figures of a store that is away are left out."""
 
+    def __init__(
+        self,
+        *,
+        database: databases.Database,
+        redis: Redis,
+        events: EventStore,
+        seats: Seats,
+        waiting_room: WaitingRoom,
+        clock: Clock,
+        probes: Once[Any],
+    ) -> None:
+        self._database = database
+        self._redis = redis
+        self._events = events
+        self._seats = seats
+        self._waiting_room = waiting_room
+        self._clock = clock
+        self._probes = probes
 
-async def _counts(
-    runtime: Runtime, events: Sequence[Event]
-) -> tuple[list[tuple[int, int]], list[BoardSnapshot], Sequence[NodeMemory]]:
-    counts = await sizes(runtime.redis, [event.slug for event in events])
-    boards = [await runtime.seats.board(event) for event in events]
-    try:
-        nodes = await memory(runtime.redis)
-    except StoreUnavailable:  # a Redis that answers but may not be asked about itself
-        nodes = ()
-    return counts, boards, nodes
-
-
-async def _of_stores(runtime: Runtime, probes: Once[Any]) -> _Figures:
-    figures = _Figures()
-    try:
-        events, unfinished = await probes("metrics events", partial(_events, runtime), limit=_PATIENCE)
-        figures.up.add_metric(["database"], 1)
-    except (OnsaleError, TimeoutError):
-        figures.up.add_metric(["database"], 0)
+    async def read(self) -> _Figures:
+        figures = _Figures()
+        try:
+            events, unfinished = await self._probes("metrics events", self._of_database, limit=_PATIENCE)
+            figures.up.add_metric(["database"], 1)
+        except (OnsaleError, TimeoutError):
+            figures.up.add_metric(["database"], 0)
+            return figures
+        figures.unfinished.add_metric([], unfinished["payments"])
+        figures.oldest.add_metric([], unfinished["oldest"])
+        figures.refunds.add_metric([], unfinished["refunds"])
+        figures.dead.add_metric([], unfinished["dead_letters"])
+        try:
+            counts, boards, nodes = await self._probes(
+                "metrics seats", partial(self._of_redis, events), limit=_PATIENCE
+            )
+            figures.up.add_metric(["redis"], 1)
+        except (OnsaleError, TimeoutError):
+            figures.up.add_metric(["redis"], 0)
+            return figures
+        for node in nodes:
+            figures.used.add_metric([node.node], node.used)
+            figures.most.add_metric([node.node], node.most)
+            figures.keeps.add_metric([node.node], node.keeps_keys)
+            figures.evicted.add_metric([node.node], node.evicted)
+        for event, (waiting, active), board in zip(events, counts, boards, strict=True):
+            figures.waiting.add_metric([event.slug], waiting)
+            figures.active.add_metric([event.slug], active)
+            figures.limit.add_metric([event.slug], self._waiting_room.limit(event))
+            for state in SeatState:
+                figures.seats.add_metric([event.slug, state.name.lower()], board.states.count(state))
         return figures
-    figures.unfinished.add_metric([], unfinished["payments"])
-    figures.oldest.add_metric([], unfinished["oldest"])
-    figures.refunds.add_metric([], unfinished["refunds"])
-    figures.dead.add_metric([], unfinished["dead_letters"])
-    try:
-        counts, boards, nodes = await probes("metrics seats", partial(_counts, runtime, events), limit=_PATIENCE)
-        figures.up.add_metric(["redis"], 1)
-    except (OnsaleError, TimeoutError):
-        figures.up.add_metric(["redis"], 0)
-        return figures
-    for node in nodes:
-        figures.used.add_metric([node.node], node.used)
-        figures.most.add_metric([node.node], node.most)
-        figures.keeps.add_metric([node.node], node.keeps_keys)
-        figures.evicted.add_metric([node.node], node.evicted)
-    for event, (waiting, active), board in zip(events, counts, boards, strict=True):
-        figures.waiting.add_metric([event.slug], waiting)
-        figures.active.add_metric([event.slug], active)
-        figures.limit.add_metric([event.slug], runtime.waiting_room.limit(event))
-        for state in SeatState:
-            figures.seats.add_metric([event.slug, state.name.lower()], board.states.count(state))
-    return figures
+
+    async def _of_database(self) -> tuple[Sequence[Event], Mapping[str, Any]]:
+        async with raw(self._database) as connection:
+            unfinished = await connection.fetchrow(_UNFINISHED)
+        assert unfinished is not None  # noqa: S101 - an aggregate always has a row
+        now = self._clock.now()
+        # Not of closed sales: to look at a board that Redis has forgotten brings it back, and scraping never ends.
+        going_on = [event for event in await self._events.list() if event.sale_state(now) is not SaleState.CLOSED]
+        return going_on, dict(unfinished)
+
+    async def _of_redis(
+        self, events: Sequence[Event]
+    ) -> tuple[list[tuple[int, int]], list[BoardSnapshot], Sequence[NodeMemory]]:
+        counts = await sizes(self._redis, [event.slug for event in events])
+        boards = [await self._seats.board(event) for event in events]
+        try:
+            nodes = await memory(self._redis)
+        except StoreUnavailable:  # a Redis that answers but may not be asked about itself
+            nodes = ()
+        return counts, boards, nodes

@@ -5,14 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 from uuid import UUID, uuid4
 
+import databases
 import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
 from core import audit_postgres as audit
+from core.clock import Clock
 from core.errors import Forbidden, SignInRequired, StoreUnavailable
 from core.operator_sessions_postgres import OperatorSessions
-from core.runtime import Runtime
 from web.rate_limits import RateLimits, network
 from web.security import OPERATOR_SESSION_SECONDS, Operator, Operators, address_of, bearer_of
 
@@ -27,12 +28,12 @@ class OperatorGate:
     signed in is never locked out by others of the same address.
     """
 
-    def __init__(self, runtime: Runtime, operators: Operators, limits: RateLimits) -> None:
-        self._database = runtime.database
-        self._clock = runtime.clock
+    def __init__(self, database: databases.Database, clock: Clock, operators: Operators, limits: RateLimits) -> None:
+        self._database = database
+        self._clock = clock
         self._operators = operators
         self._limits = limits
-        self.sessions = OperatorSessions(runtime.database, runtime.clock)
+        self.sessions = OperatorSessions(database, clock)
 
     async def require(self, request: Request) -> Operator:
         """Raises SignInRequired where neither token nor session was sent, Forbidden, TooManyRequests."""

@@ -26,9 +26,9 @@ from core.booking.reservation import Reservation, ReservationStatus
 from core.currency import minor_digits
 from core.errors import OnsaleError
 from core.notifications import ticket_qr
-from core.runtime import Runtime
 from core.seat_words import is_in_words
 from core.venue.event import Event
+from core.venue.event_store_postgres import EventStore
 from web import problems
 from web.api_reservations import LANGUAGE_COOKIE, reservation_id
 from web.app_state import AppState, app_state_of
@@ -83,23 +83,23 @@ class Pages:
         ]
 
     async def events(self, request: Request, parts: AppState, visitor: str) -> Response:
-        now = parts.runtime.clock.now()
-        events = [(event, event.sale_state(now)) for event in await parts.runtime.events.list()]
+        now = parts.clock.now()
+        events = [(event, event.sale_state(now)) for event in await parts.events.list()]
         return self.page(request, "events.html", events=events)
 
     async def sale(self, request: Request, parts: AppState, visitor: str) -> Response:
-        event = await event_of(parts.runtime.events, request.path_params["slug"])
+        event = await event_of(parts.events, request.path_params["slug"])
         request.scope["state"]["slug"] = event.slug
         return self.page(
             request,
             "sale.html",
             event=event,
-            sale_state=event.sale_state(parts.runtime.clock.now()),
+            sale_state=event.sale_state(parts.clock.now()),
             providers=self._providers,
         )
 
     async def draw(self, request: Request, parts: AppState, visitor: str) -> Response:
-        event = await event_of(parts.runtime.events, request.path_params["slug"])
+        event = await event_of(parts.events, request.path_params["slug"])
         request.scope["state"]["slug"] = event.slug
         return self.page(request, "draw.html", event=event)
 
@@ -166,13 +166,13 @@ class Pages:
         self, request: Request, parts: AppState, visitor: str, ticket_code: str | None = None
     ) -> tuple[Event, Reservation, list[dict[str, Any]]]:
         """Raises ReservationNotFound, also when it is another visitor's and the ticket's code is not given."""
-        runtime, id = parts.runtime, reservation_id(request.path_params["id"])
+        id = reservation_id(request.path_params["id"])
         if ticket_code:
-            reservation = await runtime.checkout.by_ticket(id, ticket_code)
+            reservation = await parts.checkout.by_ticket(id, ticket_code)
         else:
-            reservation = await runtime.checkout.get(id, visitor)
-        event = await runtime.events.by_id(reservation.event_id)
-        return event, reservation, await seats_bought(runtime, event, reservation)
+            reservation = await parts.checkout.get(id, visitor)
+        event = await parts.events.by_id(reservation.event_id)
+        return event, reservation, await seats_bought(parts.events, event, reservation)
 
     def page(
         self, request: Request, template: str, *, http_status: int = 200, cache: str = _ASK_AGAIN, **context: Any
@@ -238,9 +238,9 @@ def _environment(loader: FileSystemLoader, language: str) -> Environment:
     return environment
 
 
-async def seats_bought(runtime: Runtime, event: Event, reservation: Reservation) -> list[dict[str, Any]]:
+async def seats_bought(events: EventStore, event: Event, reservation: Reservation) -> list[dict[str, Any]]:
     """A reservation's seats in words: zone, row, number, category, and the price in minor units."""
-    plan = await runtime.events.plan(event)
+    plan = await events.plan(event)
     return [
         {
             "zone": seat.zone,

@@ -15,7 +15,6 @@ from typing import Final
 from core.clock import Clock
 from core.errors import TooManyRequests
 from core.process.rate import Rate
-from core.settings import Settings
 
 #: Callers remembered at once by one limit; the one not seen for longest is forgotten first. About 10 MB when full.
 _MOST_CALLERS: Final = 100_000
@@ -56,12 +55,12 @@ class RateLimit:
 
 
 class RateLimits:
-    """The limits of one process; all of them let everything pass when `settings.rate_limits` is `off`."""
+    """The limits of one process; all of them let everything pass unless `on`."""
 
-    def __init__(self, settings: Settings, clock: Clock) -> None:
-        self._on = settings.rate_limits == "on"
-        self._calls = RateLimit(settings.calls_per_minute, clock)
-        self._visitors = RateLimit(settings.visitors_per_minute, clock)
+    def __init__(self, *, on: bool, calls_per_minute: int, visitors_per_minute: int, clock: Clock) -> None:
+        self._on = on
+        self._calls = RateLimit(calls_per_minute, clock)
+        self._visitors = RateLimit(visitors_per_minute, clock)
         self._wrong_tokens = RateLimit(_WRONG_TOKENS_PER_MINUTE, clock)
 
     def call(self, visitor: str) -> None:

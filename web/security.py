@@ -13,7 +13,7 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 from urllib.parse import urlsplit
@@ -23,7 +23,6 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from core.errors import CrossSite, NoVisitor
-from core.settings import Settings
 from web import cookies
 
 COOKIE: Final = "onsale_visitor"
@@ -244,11 +243,10 @@ def own_origin(connection: HTTPConnection) -> str:
 
 
 class Origins:
-    """The origins whose pages may call us: the served address, `base_url`, and those of `allowed_origins`."""
+    """The origins whose pages may call us: the served address, and `further` ones; what is no origin is ignored."""
 
-    def __init__(self, settings: Settings) -> None:
-        named = [settings.base_url, *settings.allowed_origins.split(",")]
-        self._further = {normal for one in named if (normal := normal_origin(one))}
+    def __init__(self, further: Iterable[str] = ()) -> None:
+        self._further = {normal for one in further if (normal := normal_origin(one))}
 
     def allows(self, connection: HTTPConnection) -> bool:
         """For the live channel. A program that is no browser sends no Origin, and has no cookie to steal."""

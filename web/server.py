@@ -22,6 +22,7 @@ from core.process.ending import end_process
 from core.runtime import Runtime, open_runtime
 from core.secrets import resolve_secrets
 from core.settings import Settings
+from realtime.composition import open_live
 from realtime.live import Live
 from web.app import create_app
 from web.paysim import SimulatorStore
@@ -87,16 +88,7 @@ async def open_application() -> AsyncIterator[ASGIApp]:
 
 @contextlib.asynccontextmanager
 async def _live(runtime: Runtime) -> AsyncIterator[Live]:
-    live = Live(
-        settings=runtime.settings,
-        clock=runtime.clock,
-        supervisor=runtime.supervisor,
-        redis=runtime.redis,
-        events=runtime.events,
-        waiting_room=runtime.waiting_room,
-        seats=runtime.seats,
-        removals=runtime.removals,
-    )
+    live = open_live(runtime)
     await live.start()
     try:
         yield live

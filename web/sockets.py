@@ -57,7 +57,7 @@ async def _admit(websocket: WebSocket, connection: Connection) -> None:
         connection.close(CloseCode.NOT_ALLOWED, "this page may not open the channel")
         return
     try:
-        event = await parts.runtime.events.get(websocket.path_params["slug"])
+        event = await parts.events.get(websocket.path_params["slug"])
     except EventNotFound:
         connection.close(CloseCode.NO_SUCH_EVENT, "there is no such event")
         return

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import uvicorn
@@ -21,11 +21,9 @@ from starlette.routing import Route
 from core.errors import StartupError
 from core.process.once import Once
 from core.process.tasks import awaited, end
-from core.runtime import Runtime
-from core.settings import Settings
 from web.endpoint import answer
-from web.health import examine
-from web.metrics import exposition
+from web.health_checks import Check, examine
+from web.metrics import StoreFigures, exposition
 from web.schemas import Health
 
 #: uvicorn's two seconds for answers under way, and some more.
@@ -34,19 +32,18 @@ _STOP_SECONDS = 5.0
 _UNCACHED = {"Cache-Control": "no-store"}
 
 
-def worker_app(runtime: Runtime) -> Starlette:
+def worker_app(probes: Once[Any], checks: Mapping[str, Check], figures: StoreFigures) -> Starlette:
     """The same paths as a web process has."""
-    probes = Once[Any]("probe")
 
     async def health(request: Request) -> Response:
-        found = await examine(runtime, probes)
+        found = await examine(probes, checks)
         return answer(found, status=503 if found.status == "DOWN" else 200, headers=_UNCACHED)
 
     async def liveness(request: Request) -> Response:
         return answer(Health(status="UP"), headers=_UNCACHED, exclude_defaults=True)
 
     async def metrics(request: Request) -> Response:
-        return await exposition(runtime, probes)
+        return await exposition(figures)
 
     return Starlette(
         routes=[
@@ -58,22 +55,21 @@ def worker_app(runtime: Runtime) -> Starlette:
 
 
 @contextlib.asynccontextmanager
-async def worker_endpoint(runtime: Runtime, settings: Settings) -> AsyncIterator[None]:
-    """Serves `worker_app` on `worker_port` until the block ends; does nothing when that is 0. Raises StartupError."""
-    if not settings.worker_port:
+async def worker_endpoint(app: Starlette, host: str, port: int) -> AsyncIterator[None]:
+    """Serves the `worker_app` until the block ends; does nothing when `port` is 0. Raises StartupError."""
+    if not port:
         yield
         return
     try:
-        listening = socket.create_server((settings.host, settings.worker_port))
+        listening = socket.create_server((host, port))
     except OSError as error:
         raise StartupError(
-            f"{settings.host}:{settings.worker_port} cannot be listened on ({error.strerror}): "
-            "set ONSALE_WORKER_PORT to another port, or to 0"
+            f"{host}:{port} cannot be listened on ({error.strerror}): set ONSALE_WORKER_PORT to another port, or to 0"
         ) from None
     with listening:
         server = uvicorn.Server(
             uvicorn.Config(
-                worker_app(runtime),
+                app,
                 lifespan="off",
                 log_config=None,
                 access_log=False,

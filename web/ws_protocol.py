@@ -19,7 +19,7 @@ from websockets.frames import Frame
 from websockets.http11 import Request
 from websockets.protocol import State
 
-from core.settings import Settings
+from core.waiting_room.visit_times import VisitTimes
 from realtime.wire import MAX_MESSAGE, CloseCode
 
 #: The extension's name in the scope: `scope["extensions"][EXTENSION]["protocol"]` is the `FrameProtocol`.
@@ -31,14 +31,14 @@ _CLOSE_SECONDS: Final = 5.0
 _GOODBYE_SECONDS: Final = 1.0
 
 
-def socket_options(settings: Settings) -> dict[str, Any]:
+def socket_options(times: VisitTimes) -> dict[str, Any]:
     """What `uvicorn.Config` is given for the live channel."""
     return {
         "ws": FrameProtocol,
         "ws_max_size": MAX_MESSAGE,
         # A pong must come within each beat, or a background tab would look dead.
-        "ws_ping_interval": settings.beat_seconds,
-        "ws_ping_timeout": settings.active_grace_seconds,
+        "ws_ping_interval": times.beat,
+        "ws_ping_timeout": times.active_grace,
         # Frames are shared by all browsers, so they cannot be compressed for one; and no zip bombs.
         "ws_per_message_deflate": False,
     }

@@ -28,6 +28,7 @@ from core.booking.addresses import Addresses
 from core.booking.attempt import order_number
 from core.booking.findings_postgres import FindingRows
 from core.booking.giving_back import GivingBack
+from core.booking.payment_times import PaymentTimes
 from core.booking.refunding import Refunding
 from core.booking.refunds_postgres import RefundRows
 from core.booking.reservation import Reservation, ReservationStatus, SeatStatus
@@ -51,7 +52,6 @@ from core.payments.payments import NO_PROVIDER, Account, Payments, account_of
 from core.process.supervisor import Supervisor
 from core.seats.basket import Basket
 from core.seats.board import SeatState
-from core.settings import Settings
 from core.venue.event import Event
 
 if TYPE_CHECKING:
@@ -97,32 +97,34 @@ class Checkout(GivingBack):
         events: Events,
         payments: Payments,
         supervisor: Supervisor,
-        settings: Settings,
+        times: PaymentTimes,
+        concurrency: int,
+        addresses: Addresses,
         clock: Clock,
         process: str,
         wake: Callable[[], None] = lambda: None,
         try_mail: Callable[[Event, str, str], None] = lambda event, email, language: None,
     ) -> None:
-        """`wake` tells who sends events that one was written by this process. `try_mail` raises an OnsaleError where
-        the confirmation of a purchase could not be written to this address, in this language.
+        """`concurrency`: payments that this process works on at once. `wake` tells who sends events that one was
+        written by this process. `try_mail` raises an OnsaleError where the confirmation of a purchase could not be
+        written to this address, in this language.
         """
-        lease, first_pause = settings.claim_seconds, settings.resolver_seconds
         reservations = Reservations(
             database,
-            lease_seconds=lease,
-            deadline_seconds=settings.payment_deadline_seconds,
-            window_seconds=settings.payment_window_seconds,
+            lease_seconds=times.lease,
+            deadline_seconds=times.deadline,
+            window_seconds=times.window,
             accounts=payments.account_names(),
             wake=wake,
-            addresses=Addresses.named(settings.email_tags_at, settings.email_dots_at),
+            addresses=addresses,
         )
-        refunds = RefundRows(database, lease_seconds=lease, accounts=payments.account_names(), wake=wake)
+        refunds = RefundRows(database, lease_seconds=times.lease, accounts=payments.account_names(), wake=wake)
         results = Results(redis=redis, seats=seats, events=events)
         tasks = PaymentTasks(
             reservations=reservations,
             refunds=refunds,
             supervisor=supervisor,
-            concurrency=settings.payment_concurrency,
+            concurrency=concurrency,
             process=process,
         )
         tasks.use(
@@ -131,12 +133,12 @@ class Checkout(GivingBack):
                 refunds=refunds,
                 payments=payments,
                 results=results,
-                lease_seconds=lease,
-                first_pause=first_pause,
-                retry_seconds=settings.retry_seconds,
+                lease_seconds=times.lease,
+                first_pause=times.first_pause,
+                retry_seconds=times.retry,
                 owed=tasks.owed,
             ),
-            Refunding(rows=refunds, payments=payments, lease_seconds=lease, first_pause=first_pause),
+            Refunding(rows=refunds, payments=payments, lease_seconds=times.lease, first_pause=times.first_pause),
         )
         super().__init__(
             reservations=reservations,

@@ -31,13 +31,13 @@ from core.payments.payments import Payments
 from core.process.store_redis import REDIS_LOST
 from core.seats.scripts_redis import SeatScripts
 from core.seats.seats import Seats
-from core.settings import Settings
 from core.upkeep.janitor_redis import delete_lock_without_ttl
 from core.upkeep.reconcile import Reconcile
 from core.upkeep.seat_rows_postgres import SeatRows
 from core.venue.event import Event
 from core.venue.event_store_postgres import EventStore
 from core.waiting_room.queue_redis import WaitingRoom
+from core.waiting_room.visit_times import VisitTimes
 
 if TYPE_CHECKING:
     import databases
@@ -72,7 +72,7 @@ class Diagnose:
         *,
         database: databases.Database,
         redis: Redis,
-        settings: Settings,
+        times: VisitTimes,
         clock: Clock,
         events: EventStore,
         waiting_room: WaitingRoom,
@@ -87,7 +87,7 @@ class Diagnose:
     ) -> None:
         self._database = database
         self._redis = redis
-        self._settings = settings
+        self._times = times
         self._clock = clock
         self._events = events
         self._waiting_room = waiting_room
@@ -182,7 +182,7 @@ class Diagnose:
             yield finding
         if visitor is not None:
             async for finding in people_redis.visitor(
-                self._redis, self._waiting_room, self._seats, self._settings, self._clock, event, visitor
+                self._redis, self._waiting_room, self._seats, self._times, self._clock, event, visitor
             ):
                 yield finding
         if ordinal is not None:

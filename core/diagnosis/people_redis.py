@@ -10,14 +10,14 @@ from core import keys
 from core.clock import Clock, iso
 from core.diagnosis.finding import Cause, Finding, passed, warn
 from core.seats.seats import Seats
-from core.settings import Settings
 from core.venue.event import Event
 from core.waiting_room.place import PlaceState
 from core.waiting_room.queue_redis import WaitingRoom
+from core.waiting_room.visit_times import VisitTimes
 
 
 async def visitor(
-    client: Redis, waiting_room: WaitingRoom, seats: Seats, settings: Settings, clock: Clock, event: Event, name: str
+    client: Redis, waiting_room: WaitingRoom, seats: Seats, times: VisitTimes, clock: Clock, event: Event, name: str
 ) -> AsyncIterator[Finding]:
     place = await waiting_room.place(event, name)
     if place is None:
@@ -27,13 +27,11 @@ async def visitor(
     elif place.state is PlaceState.WAITING:
         eta = f", about {place.eta_seconds} s" if place.eta_seconds is not None else ""
         yield warn("visitor", Cause.VISITOR_WAITING, f"{name} waits: number {place.number}, {place.ahead} ahead{eta}")
-        yield await _heard(
-            client, settings, clock, keys.waiting_beats(event.slug), name, settings.waiting_grace_seconds
-        )
+        yield await _heard(client, times, clock, keys.waiting_beats(event.slug), name, times.waiting_grace)
     else:
         until = iso(place.until) if place.until else "?"
         yield passed("visitor", f"{name} is in until {until}")
-        yield await _heard(client, settings, clock, keys.active_users(event.slug), name, settings.active_grace_seconds)
+        yield await _heard(client, times, clock, keys.active_users(event.slug), name, times.active_grace)
     text = await client.hget(keys.baskets(event.slug), name)
     basket = await seats.basket(event, name)
     if basket is not None:
@@ -45,12 +43,12 @@ async def visitor(
         yield passed("basket", "holds nothing")
 
 
-async def _heard(client: Redis, settings: Settings, clock: Clock, key: str, name: str, grace: float) -> Finding:
+async def _heard(client: Redis, times: VisitTimes, clock: Clock, key: str, name: str, grace: float) -> Finding:
     score = await client.zscore(key, name)
     if score is None:
         return passed("heartbeat", "none needed")
     age = max(0.0, clock.now().timestamp() - score / 1000)
     detail = f"last heard {age:.0f} s ago, out after {grace:.0f} s"
     # Two beats missed: a browser that is well would have been heard.
-    late = age > min(2.5 * settings.beat_seconds, grace)
+    late = age > min(2.5 * times.beat, grace)
     return warn("heartbeat", Cause.HEARTBEAT_LATE, detail) if late else passed("heartbeat", detail)

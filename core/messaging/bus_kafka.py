@@ -20,9 +20,8 @@ from core.messaging.outbox_postgres import OutboxRow
 from core.messaging.reservation_message import EventInvalid
 from core.messaging.retry import RetryPlan
 from core.messaging.schema_registry_http import RegistryAway, RegistryRefused
-from core.messaging.topics_kafka import Topics, client_options, make_topics
+from core.messaging.topics_kafka import KafkaServer, Topics, client_options, make_topics
 from core.process.tasks import awaited, end, within
-from core.settings import Settings
 
 log = structlog.get_logger(__name__)
 
@@ -48,8 +47,8 @@ class Producer:
     """An idempotent producer (acks from all in-sync replicas, no duplicates or gaps from its own retries) that is
     opened when it is first used, and replaced after a failure."""
 
-    def __init__(self, settings: Settings, process: str) -> None:
-        self._settings = settings
+    def __init__(self, server: KafkaServer, process: str) -> None:
+        self._server = server
         self._process = process
         self._producer: AIOKafkaProducer | None = None
         # Batches that come at the same time get the same one: a second one would be nobody's to close.
@@ -60,7 +59,7 @@ class Producer:
         async with self._opening:
             if self._producer is None:
                 producer = AIOKafkaProducer(
-                    **client_options(self._settings, self._process),
+                    **client_options(self._server, self._process),
                     enable_idempotence=True,
                     acks="all",
                     linger_ms=2,
@@ -109,14 +108,14 @@ class KafkaBus:
     at_once = 2
 
     def __init__(
-        self, *, settings: Settings, encoder: Encoder, retries: RetryPlan, process: str, topics: Topics | None = None
+        self, *, server: KafkaServer, encoder: Encoder, retries: RetryPlan, process: str, topics: Topics | None = None
     ) -> None:
-        self._settings = settings
+        self._server = server
         self._encoder = encoder
         self._retries = retries
         self._process = process
         self._topics = topics or Topics()
-        self._producer = Producer(settings, f"{process}-relay")
+        self._producer = Producer(server, f"{process}-relay")
         self._ready = False
 
     async def start(self) -> None:
@@ -138,7 +137,7 @@ class KafkaBus:
 
     async def _publish(self, rows: Sequence[OutboxRow]) -> Mapping[int, Deferral]:
         if not self._ready:
-            await make_topics(self._settings, self._topics, self._process)
+            await make_topics(self._server, self._topics, self._process)
             await self._encoder.start()
             self._ready = True
         producer = await self._producer.open()

@@ -17,8 +17,7 @@ from core.messaging.codec import Decoder
 from core.messaging.dead_letters_postgres import DeadLetters
 from core.messaging.group_kafka import Batches, Progress
 from core.messaging.reservation_message import EventInvalid, ReservationMessage, payload_of
-from core.messaging.topics_kafka import Topics
-from core.settings import Settings
+from core.messaging.topics_kafka import KafkaServer, Topics
 
 log = structlog.get_logger(__name__)
 
@@ -39,9 +38,9 @@ _ACK_SECONDS = 30.0
 class DeadLetterTopic:
     """Shared by the consumers of a process."""
 
-    def __init__(self, *, settings: Settings, topics: Topics, process: str) -> None:
+    def __init__(self, *, server: KafkaServer, topics: Topics, process: str) -> None:
         self._topic = topics.dead_letters
-        self._producer = Producer(settings, f"{process}-dead")
+        self._producer = Producer(server, f"{process}-dead")
         self._gate = asyncio.Lock()
 
     async def send(

@@ -21,10 +21,9 @@ from aiokafka.errors import IllegalStateError, KafkaError
 from core.errors import StoreUnavailable
 from core.messaging.consumer import DependencyAway
 from core.messaging.retry import RetryPlan
-from core.messaging.topics_kafka import client_options
+from core.messaging.topics_kafka import KafkaServer, client_options
 from core.process.backoff import Backoff
 from core.process.tasks import awaited, cancelled
-from core.settings import Settings
 
 log = structlog.get_logger(__name__)
 
@@ -59,7 +58,7 @@ class KafkaGroup:
     def __init__(
         self,
         *,
-        settings: Settings,
+        server: KafkaServer,
         topic: str,
         group: str,
         process: str,
@@ -67,7 +66,7 @@ class KafkaGroup:
         retries: RetryPlan,
         records: int = 500,
     ) -> None:
-        self._settings = settings
+        self._server = server
         self._topic = topic
         self.group = group
         self._process = process
@@ -110,15 +109,15 @@ class KafkaGroup:
                 await self._wait(_PAUSES.seconds(failures + 1))
 
     def _consumer(self) -> AIOKafkaConsumer:
-        session = int(self._settings.kafka_session_seconds * 1000)
-        poll = int(self._settings.kafka_max_poll_seconds * 1000)
+        session = int(self._server.session_seconds * 1000)
+        poll = int(self._server.max_poll_seconds * 1000)
         return AIOKafkaConsumer(
-            **client_options(self._settings, self._process),
+            **client_options(self._server, self._process),
             group_id=self.group,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             session_timeout_ms=session,
-            heartbeat_interval_ms=int(self._settings.kafka_heartbeat_seconds * 1000),
+            heartbeat_interval_ms=int(self._server.heartbeat_seconds * 1000),
             max_poll_interval_ms=poll,
             # How long the group waits for a member that still has messages in hand.
             rebalance_timeout_ms=max(session, min(poll, 60_000)),

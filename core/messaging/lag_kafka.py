@@ -10,22 +10,23 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupIdNotFound, for_code
 
 from core.messaging.group_standing import GroupStanding
-from core.messaging.topics_kafka import Topics, client_options, partitions_of
-from core.settings import Settings
+from core.messaging.topics_kafka import KafkaServer, Topics, client_options, partitions_of
 
 
-async def consumer_lag(settings: Settings, consumers: Sequence[str], *, topics: Topics | None = None) -> dict[str, int]:
+async def consumer_lag(
+    server: KafkaServer, consumers: Sequence[str], *, topics: Topics | None = None
+) -> dict[str, int]:
     """Consumer's name -> messages that its group has not committed; all of them for a group that never ran.
 
     Raises KafkaError.
     """
     topics = topics or Topics()
-    partitions = await partitions_of(settings, topics.reservations)
+    partitions = await partitions_of(server, topics.reservations)
     if not partitions:
         return dict.fromkeys(consumers, 0)  # nothing was ever sent
-    async with _reader(settings) as reader:
+    async with _reader(server) as reader:
         begins, ends = await reader.beginning_offsets(partitions), await reader.end_offsets(partitions)
-    async with _admin(settings) as admin:
+    async with _admin(server) as admin:
         lag: dict[str, int] = {}
         for name in consumers:
             committed = await admin.list_consumer_group_offsets(topics.group(name), partitions=partitions)
@@ -36,13 +37,13 @@ async def consumer_lag(settings: Settings, consumers: Sequence[str], *, topics: 
 
 
 async def group_standings(
-    settings: Settings, consumers: Sequence[str], *, topics: Topics | None = None
+    server: KafkaServer, consumers: Sequence[str], *, topics: Topics | None = None
 ) -> dict[str, GroupStanding]:
     """Consumer's name -> how its group stands; no members for a group that never ran. Raises KafkaError."""
     topics = topics or Topics()
-    lag = await consumer_lag(settings, consumers, topics=topics)
+    lag = await consumer_lag(server, consumers, topics=topics)
     members = dict.fromkeys(consumers, 0)
-    async with _admin(settings) as admin:
+    async with _admin(server) as admin:
         for name in consumers:
             # One at a time: aiokafka 0.14 misreads what follows the first group of an answer.
             (response,) = await admin.describe_consumer_groups([topics.group(name)])
@@ -57,8 +58,8 @@ async def group_standings(
 
 
 @contextlib.asynccontextmanager
-async def _reader(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
-    reader = AIOKafkaConsumer(**client_options(settings, "lag"))
+async def _reader(server: KafkaServer) -> AsyncIterator[AIOKafkaConsumer]:
+    reader = AIOKafkaConsumer(**client_options(server, "lag"))
     try:
         await reader.start()
         yield reader
@@ -67,8 +68,8 @@ async def _reader(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
 
 
 @contextlib.asynccontextmanager
-async def _admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
-    admin = AIOKafkaAdminClient(**client_options(settings, "lag"))
+async def _admin(server: KafkaServer) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(**client_options(server, "lag"))
     try:
         await admin.start()
         yield admin

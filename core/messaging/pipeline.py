@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Sequence
+from functools import partial
 
 import databases
 from aiokafka.errors import KafkaError
@@ -25,13 +26,12 @@ from core.messaging.in_hand_postgres import InHand
 from core.messaging.lag_kafka import consumer_lag, group_standings
 from core.messaging.outbox_postgres import Lag, Outbox
 from core.messaging.purge_postgres import purge
-from core.messaging.relay import LONGEST_PUBLISH_LEASES, Relay
+from core.messaging.relay import LONGEST_PUBLISH_LEASES, Relay, RelayPace
 from core.messaging.retry import RetryPlan
 from core.messaging.schema_registry_http import open_registry
-from core.messaging.topics_kafka import Topics, client_options
+from core.messaging.topics_kafka import KafkaServer, Topics, client_options
 from core.process.jobs import Job
 from core.process.supervisor import Service, Supervisor
-from core.settings import Settings
 
 _LAG_SECONDS = 5.0
 _CONSUMER_LAG_SECONDS = 15.0
@@ -49,52 +49,56 @@ class EventPipeline:
 
     Without Kafka the relay runs the consumers, in every process that has a pipeline. With Kafka every pipeline relays,
     and those with `consume` (the workers) are members of the consumer groups.
-    `process` is the process's unique name. The local bus serves `consumers` in their order. `bus` and `topics` are the
-    product's own unless a test brings others.
+    `kafka` is None without it. `keep_days`: how long it is remembered which messages were handled. `process` is the
+    process's unique name. The local bus serves `consumers` in their order. `bus` and `topics` are the product's own
+    unless a test brings others.
     """
 
     def __init__(
         self,
         *,
         database: databases.Database,
-        settings: Settings,
+        kafka: KafkaServer | None,
+        registry_url: str,
+        pace: RelayPace,
+        retries: RetryPlan,
+        keep_days: float,
         supervisor: Supervisor,
         process: str,
         consumers: Sequence[Consumer],
         consume: bool = False,
         bus: Bus | None = None,
         topics: Topics | None = None,
-        retries: RetryPlan | None = None,
     ) -> None:
         self._database = database
-        self._settings = settings
+        self._kafka = kafka
+        self._keep_days = keep_days
         self._supervisor = supervisor
         self._process = process
         self._topics = topics or Topics()
-        self._retries = retries or RetryPlan(settings.consumer_retries)
-        self._registry = open_registry(settings, self._topics)
+        self._retries = retries
+        self._registry = open_registry(registry_url, self._topics)
         self._consumers = [consumer.name for consumer in consumers]
         self._stopping = asyncio.Event()
         self.dead_letters = DeadLetters(database)
-        kafka = bool(settings.kafka_bootstrap_servers)
-        if kafka:
+        if kafka is not None:
             # What can be wrong with these is told at the start, not each time that brokers are asked.
-            client_options(settings, process)
-        self._members = self._join(consumers) if kafka and consume else ()
+            client_options(kafka, process)
+        self._members = self._join(kafka, consumers) if kafka is not None and consume else ()
         self._bus = bus or (
             KafkaBus(
-                settings=settings,
+                server=kafka,
                 encoder=Encoder(self._registry),
                 retries=self._retries,
                 process=process,
                 topics=self._topics,
             )
-            if kafka
+            if kafka is not None
             else LocalBus(
                 database=database,
                 consumers=consumers,
                 retries=self._retries,
-                patience=self._patience(LONGEST_PUBLISH_LEASES * settings.outbox_lease_seconds),
+                patience=self._patience(LONGEST_PUBLISH_LEASES * pace.lease_seconds),
             )
         )
         self._outbox = Outbox(database, process=process)
@@ -102,18 +106,17 @@ class EventPipeline:
             outbox=self._outbox,
             bus=self._bus,
             retries=self._retries,
-            batch=settings.kafka_batch if kafka else settings.outbox_batch,
-            idle_seconds=settings.outbox_seconds,
-            lease_seconds=settings.outbox_lease_seconds,
+            pace=pace,
         )
         self._services: list[Service] = []
 
-    def _join(self, consumers: Sequence[Consumer]) -> tuple[KafkaGroup, ...]:
+    def _join(self, kafka: KafkaServer, consumers: Sequence[Consumer]) -> tuple[KafkaGroup, ...]:
         """A member of each consumer's group, and of the one that keeps the dead letters."""
         decoder = Decoder(self._registry)
-        self._dead_topic = DeadLetterTopic(settings=self._settings, topics=self._topics, process=self._process)
+        self._dead_topic = DeadLetterTopic(server=kafka, topics=self._topics, process=self._process)
         members = [
             self._member(
+                kafka,
                 consumer.name,
                 self._topics.reservations,
                 EventHandler(
@@ -123,7 +126,7 @@ class EventPipeline:
                     dead=self._dead_topic,
                     retries=self._retries,
                     in_hand=InHand(self._database, group=self._topics.group(consumer.name)),
-                    patience=self._patience(self._settings.kafka_max_poll_seconds),
+                    patience=self._patience(kafka.max_poll_seconds),
                 ),
                 # One transaction for each message: so many are done well within the longest pause between two polls.
                 records=2000 if consumer.batch > 1 else 100,
@@ -131,11 +134,11 @@ class EventPipeline:
             for consumer in consumers
         ]
         keeper = DeadLetterKeeper(letters=self.dead_letters, decoder=decoder)
-        return (*members, self._member(KEEPER, self._topics.dead_letters, keeper, records=100))
+        return (*members, self._member(kafka, KEEPER, self._topics.dead_letters, keeper, records=100))
 
-    def _member(self, name: str, topic: str, handler: Handler, *, records: int) -> KafkaGroup:
+    def _member(self, kafka: KafkaServer, name: str, topic: str, handler: Handler, *, records: int) -> KafkaGroup:
         return KafkaGroup(
-            settings=self._settings,
+            server=kafka,
             topic=topic,
             group=self._topics.group(name),
             process=f"{self._process}-{name}",
@@ -189,11 +192,11 @@ class EventPipeline:
 
         Raises BusUnavailable, after `_KAFKA_PATIENCE_SECONDS` at the latest.
         """
-        if not self._settings.kafka_bootstrap_servers:
+        if self._kafka is None:
             return None
         try:
             async with asyncio.timeout(_KAFKA_PATIENCE_SECONDS):
-                return await group_standings(self._settings, self._consumers, topics=self._topics)
+                return await group_standings(self._kafka, self._consumers, topics=self._topics)
         except TimeoutError:
             raise BusUnavailable(f"no answer within {_KAFKA_PATIENCE_SECONDS:g} s") from None
         except (KafkaError, OSError) as error:
@@ -211,12 +214,12 @@ class EventPipeline:
             ),
             Job("purge_events", every=_PURGE_SECONDS, run=self._purge, limit=300.0, needs=frozenset({"database"})),
         ]
-        if self._members:
+        if self._kafka is not None and self._members:
             jobs.append(
                 Job(
                     "consumer_lag",
                     every=_CONSUMER_LAG_SECONDS,
-                    run=self._measure_consumers,
+                    run=partial(self._measure_consumers, self._kafka),
                     lease=False,
                     needs=frozenset({"kafka"}),
                 )
@@ -228,9 +231,9 @@ class EventPipeline:
         measures.OUTBOX_UNSENT.set(lag.unsent)
         measures.OUTBOX_AGE.set(lag.seconds)
 
-    async def _measure_consumers(self) -> None:
-        for name, messages in (await consumer_lag(self._settings, self._consumers, topics=self._topics)).items():
+    async def _measure_consumers(self, kafka: KafkaServer) -> None:
+        for name, messages in (await consumer_lag(kafka, self._consumers, topics=self._topics)).items():
             measures.CONSUMER_LAG.labels(name).set(messages)
 
     async def _purge(self) -> dict[str, int]:
-        return await purge(self._database, days=self._settings.processed_days)
+        return await purge(self._database, days=self._keep_days)

@@ -18,6 +18,7 @@ import asyncio
 import contextlib
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 
 import structlog
 
@@ -46,21 +47,28 @@ LONGEST_PUBLISH_LEASES = 20
 _PAUSES = Backoff(first=0.5, longest=10.0)
 
 
-class Relay:
+@dataclass(frozen=True, slots=True)
+class RelayPace:
     """`batch` rows a claim; `idle_seconds` between two looks at an empty outbox; `lease_seconds` of a
     claim, renewed while a batch is in hand, so it is how long rows wait after a relay died.
     """
 
-    def __init__(
-        self, *, outbox: Outbox, bus: Bus, retries: RetryPlan, batch: int, idle_seconds: float, lease_seconds: float
-    ) -> None:
+    batch: int
+    idle_seconds: float
+    lease_seconds: float
+
+
+class Relay:
+    """`run` until `stop`."""
+
+    def __init__(self, *, outbox: Outbox, bus: Bus, retries: RetryPlan, pace: RelayPace) -> None:
         self._outbox = outbox
         self._bus = bus
         self._retries = retries
-        self._batch = batch
-        self._idle_seconds = idle_seconds
-        self._lease_seconds = lease_seconds
-        self._limit_seconds = LONGEST_PUBLISH_LEASES * lease_seconds
+        self._batch = pace.batch
+        self._idle_seconds = pace.idle_seconds
+        self._lease_seconds = pace.lease_seconds
+        self._limit_seconds = LONGEST_PUBLISH_LEASES * pace.lease_seconds
         self._gate = asyncio.Semaphore(bus.at_once)
         self._away = False
         # So many rows are still to be handed over alone.

@@ -14,8 +14,7 @@ from core.messaging.codec import Decoder
 from core.messaging.replay import Difference, SeatLog, SeatRow
 from core.messaging.reservation_message import EventInvalid
 from core.messaging.schema_registry_http import RegistryAway, open_registry
-from core.messaging.topics_kafka import Topics, client_options, partitions_of
-from core.settings import Settings
+from core.messaging.topics_kafka import KafkaServer, Topics, client_options, partitions_of
 
 # Statuses and the outbox at one moment: one statement is one snapshot.
 _SNAPSHOT = """
@@ -48,19 +47,24 @@ class ReplayReport:
 
 
 async def replay(
-    *, settings: Settings, database: databases.Database, slug: str | None = None, topics: Topics | None = None
+    *,
+    server: KafkaServer | None,
+    registry_url: str = "",
+    database: databases.Database,
+    slug: str | None = None,
+    topics: Topics | None = None,
 ) -> ReplayReport:
     """Changes nothing. `slug` limits the comparison to one event. Raises StartupError without a reachable Kafka."""
-    if not settings.kafka_bootstrap_servers:
+    if server is None:
         raise StartupError("replay reads the event log in Kafka: set KAFKA_BOOTSTRAP_SERVERS")
     topics = topics or Topics()
     # In this order: what PostgreSQL says now must be in the log by the time that its end is looked up, unless the
     # outbox has it; and what is in the log by then must be in PostgreSQL afterwards.
     before = await _seats(database, slug)
     log, report = SeatLog(), ReplayReport()
-    registry = open_registry(settings, topics)
+    registry = open_registry(registry_url, topics)
     try:
-        await _read(settings, topics, Decoder(registry), log, report)
+        await _read(server, topics, Decoder(registry), log, report)
     except (KafkaError, OSError, RegistryAway) as error:
         raise StartupError(f"the event log cannot be read: {type(error).__name__}: {error}") from error
     finally:
@@ -78,12 +82,12 @@ async def _seats(database: databases.Database, slug: str | None) -> list[SeatRow
         return [SeatRow(*record.values()) for record in await connection.fetch(_SNAPSHOT, slug, timeout=120)]
 
 
-async def _read(settings: Settings, topics: Topics, decoder: Decoder, log: SeatLog, report: ReplayReport) -> None:
-    partitions = await partitions_of(settings, topics.reservations)
+async def _read(server: KafkaServer, topics: Topics, decoder: Decoder, log: SeatLog, report: ReplayReport) -> None:
+    partitions = await partitions_of(server, topics.reservations)
     if not partitions:
         raise StartupError(f"Kafka has no topic {topics.reservations}: nothing was ever sent")
     consumer = AIOKafkaConsumer(
-        **client_options(settings, "replay"),
+        **client_options(server, "replay"),
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         isolation_level="read_committed",

@@ -14,7 +14,6 @@ from core.messaging.codec import parsed_schema
 from core.messaging.consumer import DependencyAway
 from core.messaging.reservation_message import EventInvalid
 from core.messaging.topics_kafka import Topics
-from core.settings import Settings
 
 _CONTENT_TYPE = "application/vnd.schemaregistry.v1+json"
 _TIMEOUT = httpx.Timeout(5.0, connect=3.0)
@@ -78,8 +77,8 @@ class SchemaRegistry:
         return body
 
 
-def open_registry(settings: Settings, topics: Topics) -> SchemaRegistry | None:
-    """The registry that the settings name, if any."""
-    if not settings.schema_registry_url:
+def open_registry(url: str, topics: Topics) -> SchemaRegistry | None:
+    """The registry at that URL; None where it is empty."""
+    if not url:
         return None
-    return SchemaRegistry(settings.schema_registry_url, subject=f"{topics.reservations}-value")
+    return SchemaRegistry(url, subject=f"{topics.reservations}-value")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from aiokafka import TopicPartition
@@ -12,7 +12,6 @@ from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from core import keys
 from core.errors import StartupError
-from core.settings import Settings
 
 # The topic is what seats can be rebuilt from (S17): it keeps everything.
 _FOREVER = "-1"
@@ -30,38 +29,59 @@ class Topics:
         return f"{self.group_prefix}.{consumer}"
 
 
-def client_options(settings: Settings, process: str) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class KafkaServer:
+    """How the brokers are reached, what topics they are asked to make, and how members of groups are watched.
+
+    `replication` -1 is the brokers' own; times in seconds: a member that sends no heartbeat for `session`, or asks for
+    no messages for `max_poll`, is out of its group.
+    """
+
+    bootstrap_servers: str
+    security: str
+    mechanism: str
+    user: str
+    password: str = field(repr=False)
+    ca_file: str
+    partitions: int
+    replication: int
+    session_seconds: float
+    heartbeat_seconds: float
+    max_poll_seconds: float
+
+
+def client_options(server: KafkaServer, process: str) -> dict[str, Any]:
     """What every aiokafka client is given. Raises StartupError for certificates that cannot be read."""
     options: dict[str, Any] = {
-        "bootstrap_servers": settings.kafka_bootstrap_servers,
+        "bootstrap_servers": server.bootstrap_servers,
         "client_id": f"onsale-{process}",
-        "security_protocol": settings.kafka_security,
+        "security_protocol": server.security,
     }
-    if settings.kafka_security.endswith("SSL"):
+    if server.security.endswith("SSL"):
         try:
-            options["ssl_context"] = ssl.create_default_context(cafile=settings.kafka_ca_file or None)
+            options["ssl_context"] = ssl.create_default_context(cafile=server.ca_file or None)
         except OSError as error:
             # `ssl.SSLError` is one.
             raise StartupError(
-                f"ONSALE_KAFKA_CA_FILE: {settings.kafka_ca_file} has no certificates that can be read "
+                f"ONSALE_KAFKA_CA_FILE: {server.ca_file} has no certificates that can be read "
                 f"({error.strerror}): name a file of PEM certificates, or nothing to use the system's"
             ) from None
-    if settings.kafka_security.startswith("SASL"):
+    if server.security.startswith("SASL"):
         options |= {
-            "sasl_mechanism": settings.kafka_mechanism,
-            "sasl_plain_username": settings.kafka_user,
-            "sasl_plain_password": settings.kafka_password.get_secret_value(),
+            "sasl_mechanism": server.mechanism,
+            "sasl_plain_username": server.user,
+            "sasl_plain_password": server.password,
         }
     return options
 
 
-async def make_topics(settings: Settings, topics: Topics, process: str) -> None:
+async def make_topics(server: KafkaServer, topics: Topics, process: str) -> None:
     """Makes the topics that are missing; ones that exist are left as they are. Raises KafkaError."""
-    admin = AIOKafkaAdminClient(**client_options(settings, process))
+    admin = AIOKafkaAdminClient(**client_options(server, process))
     await admin.start()
     try:
         there = set(await admin.list_topics())
-        missing = [_new(name, settings) for name in (topics.reservations, topics.dead_letters) if name not in there]
+        missing = [_new(name, server) for name in (topics.reservations, topics.dead_letters) if name not in there]
         # Not asked for when there is nothing to make: many installations may not make topics.
         response = await admin.create_topics(missing) if missing else None
         for name, code, *_ in response.topic_errors if response else ():
@@ -73,9 +93,9 @@ async def make_topics(settings: Settings, topics: Topics, process: str) -> None:
         await admin.close()
 
 
-async def partitions_of(settings: Settings, topic: str) -> list[TopicPartition]:
+async def partitions_of(server: KafkaServer, topic: str) -> list[TopicPartition]:
     """Empty when there is no such topic. Raises KafkaError."""
-    admin = AIOKafkaAdminClient(**client_options(settings, "lookup"))
+    admin = AIOKafkaAdminClient(**client_options(server, "lookup"))
     try:
         await admin.start()
         (described,) = await admin.describe_topics([topic])
@@ -84,13 +104,13 @@ async def partitions_of(settings: Settings, topic: str) -> list[TopicPartition]:
         await admin.close()
 
 
-def _new(name: str, settings: Settings) -> NewTopic:
+def _new(name: str, server: KafkaServer) -> NewTopic:
     # -1 is the broker's default; aiokafka takes it only beside an assignment of replicas, which may be empty.
-    assignments: dict[int, list[int]] | None = {} if settings.kafka_replication == -1 else None
+    assignments: dict[int, list[int]] | None = {} if server.replication == -1 else None
     return NewTopic(
         name,
-        settings.kafka_partitions,
-        settings.kafka_replication,
+        server.partitions,
+        server.replication,
         assignments,
         topic_configs={"retention.ms": _FOREVER},
     )

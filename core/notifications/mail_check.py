@@ -9,25 +9,24 @@ from urllib.parse import urlsplit
 from core.errors import StartupError
 from core.notifications.address import NotMailable
 from core.notifications.messages import mailbox
-from core.settings import Settings
 
 
-def check_mail(settings: Settings) -> Sequence[str]:
-    """What to warn about. Raises StartupError where the mail would leave: buyers cannot use it, and it cannot be
-    called back.
+def check_mail(*, smtp_url: str, base_url: str, sender: str, reply_to: str) -> Sequence[str]:
+    """What to warn about: links in mails begin with `base_url`. Raises StartupError where the mail would leave: buyers
+    cannot use it, and it cannot be called back.
     """
-    sender = _mailbox("ONSALE_MAIL_FROM", settings.mail_from)
-    if settings.mail_reply_to:
-        _mailbox("ONSALE_MAIL_REPLY_TO", settings.mail_reply_to)
-    server = _host(settings.smtp_url.get_secret_value())
+    address = _mailbox("ONSALE_MAIL_FROM", sender)
+    if reply_to:
+        _mailbox("ONSALE_MAIL_REPLY_TO", reply_to)
+    server = _host(smtp_url)
     if not server:
         return ()
     wrong = []
-    links = _host(settings.base_url or f"http://{settings.host}")
+    links = _host(base_url)
     if _is_loopback(links):
         wrong.append(f"links in e-mails lead to {links}, which is the reader's own machine: set ONSALE_BASE_URL")
-    if sender.lower().rpartition(".")[2] == "example":
-        wrong.append(f"e-mails come from {sender}, which nobody has: set ONSALE_MAIL_FROM")
+    if address.lower().rpartition(".")[2] == "example":
+        wrong.append(f"e-mails come from {address}, which nobody has: set ONSALE_MAIL_FROM")
     if wrong and not _is_near(server):
         raise StartupError(f"the mail server {server} (SMTP_URL) sends to real people, but {'; and '.join(wrong)}")
     return wrong

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol, cast
 
 from pydantic import SecretStr
 from redis.asyncio import Redis
@@ -15,9 +16,9 @@ from core.payments.breaker import BreakerConfig
 from core.payments.breaker_redis import SharedBreaker
 from core.payments.gateway import PaymentGateway
 from core.payments.payments import Payments, Provider
-from core.payments.provider_package import Limits, Played, played_keys
+from core.payments.provider_package import Limits, Played, ProviderPackage, played_keys
 from core.payments.registry import PLAYED, PROVIDERS
-from core.settings import Settings
+from core.settings import Settings, variable_name
 
 SIMULATOR: Final = "simulator"
 
@@ -28,6 +29,16 @@ class Choice:
 
     names: tuple[str, ...]
     played: bool
+
+
+class ProviderComposition(Protocol):
+    """What a provider's `composition` module offers."""
+
+    def open_gateway(self, settings: Settings, limits: Limits, played: Played | None) -> PaymentGateway: ...
+
+    def open_old_gateway(self, settings: Settings, limits: Limits) -> PaymentGateway | None:
+        """The account before this one, to finish its payments with (P1); None when no old keys are given."""
+        ...
 
 
 def open_payments(*, settings: Settings, redis: Redis | None, clock: Clock) -> Payments:
@@ -99,9 +110,27 @@ def gateways(settings: Settings) -> list[PaymentGateway]:
     """An adapter for each provider chosen, in order of preference. Raises StartupError."""
     choice = chosen(settings)
     return [
-        PROVIDERS[name].open(settings, _limits(settings), played_at(settings, name) if choice.played else None)
+        open_provider(
+            PROVIDERS[name], settings, _limits(settings), played_at(settings, name) if choice.played else None
+        )
         for name in choice.names
     ]
+
+
+def open_provider(
+    package: ProviderPackage, settings: Settings, limits: Limits, played: Played | None = None
+) -> PaymentGateway:
+    """Connects to nothing yet. Raises StartupError that names what is missing."""
+    if played is None:
+        for field in package.needed:
+            if not _text(getattr(settings, field)):
+                raise StartupError(f"ONSALE_PAYMENT names {package.name}, but {variable_name(field)} is empty")
+    elif not package.played:
+        raise StartupError(
+            f"the simulator does not play {package.title}: use its test keys (docs/going-live.md), "
+            "or leave it out of ONSALE_PAYMENT"
+        )
+    return _composition_of(package).open_gateway(settings, limits, played)
 
 
 def takes(settings: Settings, currency: str) -> bool:
@@ -114,7 +143,7 @@ def old_gateways(settings: Settings) -> list[PaymentGateway]:
     """The accounts before these, whose payments are still to be finished (P1)."""
     # An adapter is loaded only where an old key is given: two of them bring an SDK that takes a second to import.
     given = [package for name, package in PROVIDERS.items() if _has_old(settings, name)]
-    opened = (package.open_old(settings, _limits(settings)) for package in given)
+    opened = (_composition_of(package).open_old_gateway(settings, _limits(settings)) for package in given)
     return [gateway for gateway in opened if gateway is not None]
 
 
@@ -152,3 +181,13 @@ def played_at(settings: Settings, name: str) -> Played:
 
 def _limits(settings: Settings) -> Limits:
     return Limits(settings.payment_connect_seconds, settings.payment_read_seconds, settings.payment_concurrency)
+
+
+def _composition_of(package: ProviderPackage) -> ProviderComposition:
+    """Loaded by name, when it is asked for: two of them bring a provider's own SDK that takes a second to import."""
+    return cast(ProviderComposition, importlib.import_module(f"core.payments.{package.name}.composition"))
+
+
+def _text(value: object) -> str:
+    found = value.get_secret_value() if isinstance(value, SecretStr) else value
+    return str(found).strip()

@@ -1,6 +1,6 @@
 """Every payment provider there is: one line each (P4). Whatever lists providers reads them here.
 
-A further provider is a package beside `toss` with an `adapter_http` module, a line below, its tests and a section of
+A further provider is a package beside `toss` with a `composition` module, a line below, its tests and a section of
 `docs/going-live.md`.
 """
 
@@ -12,23 +12,19 @@ from typing import Final
 from core.payments.provider_package import ProviderPackage
 
 _ALL: Final = (
-    ProviderPackage(
-        "toss", "Toss Payments", "core.payments.toss.adapter_http", ("toss_client_key", "toss_secret"), played=True
-    ),
+    ProviderPackage("toss", "Toss Payments", ("toss_client_key", "toss_secret"), played=True),
     ProviderPackage(
         "kcp",
         "NHN KCP",
-        "core.payments.kcp.adapter_http",
         ("kcp_site_code", "kcp_certificate", "kcp_private_key"),
         played=True,
     ),
     ProviderPackage(
         "portone",
         "PortOne",
-        "core.payments.portone.adapter_http",
         ("portone_client_key", "portone_channel_key", "portone_secret"),
     ),
-    ProviderPackage("stripe", "Stripe", "core.payments.stripe.adapter_http", ("stripe_secret",)),
+    ProviderPackage("stripe", "Stripe", ("stripe_secret",)),
 )
 
 #: By name, in the order in which they are told of.

@@ -22,7 +22,6 @@ from core.process.lua_redis import Script, ScriptRunner
 from core.seats.basket import Basket
 from core.seats.best_seats import Wish, alternatives, resolved
 from core.seats.halls import SeatTable
-from core.settings import Settings
 from core.venue.event import Event
 
 _LUA = Path(__file__).parent / "lua"
@@ -46,9 +45,13 @@ class BoardLost(Exception):
 class HoldScripts:
     """All raise NotActive, PaymentInProgress and TooManySeats; each refusal leaves everything as it was."""
 
-    def __init__(self, run: ScriptRunner, settings: Settings) -> None:
+    def __init__(self, run: ScriptRunner, *, extensions: int, after_purchase_seconds: float) -> None:
+        """`extensions`: how often a basket's time may be extended. `after_purchase_seconds`: what a visitor's session
+        lasts beyond a purchase, for another one.
+        """
         self._run = run
-        self._settings = settings
+        self._extensions = extensions
+        self._after_purchase_ms = int(after_purchase_seconds * 1000)
 
     async def hold(
         self,
@@ -111,7 +114,7 @@ class HoldScripts:
             keys.seat_state_prefix(event.slug),
             event.hold_seconds * 1000,
             event.max_seats,
-            self._settings.hold_extensions,
+            self._extensions,
             keys.seats_channel(event.slug),
         ]
 

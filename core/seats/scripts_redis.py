@@ -113,7 +113,7 @@ class SeatScripts(HoldScripts):
                 fence,
                 int(state),
                 keys.queue_channel(slug),
-                int(self._settings.session_after_purchase_seconds * 1000),
+                self._after_purchase_ms,
                 *ordinals,
             ],
         )

@@ -6,11 +6,17 @@ a version with a bug. Holds without a TTL are the consistency job's: it knows wh
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import structlog
 from prometheus_client import Counter
 from redis.asyncio import Redis
 
+from core import audit_postgres as audit
 from core.process.calls import redis_call
+
+if TYPE_CHECKING:
+    import databases
 
 log = structlog.get_logger(__name__)
 
@@ -22,15 +28,29 @@ _PAGE = 500
 _DELETE = "if redis.call('PTTL', KEYS[1]) == -1 then return redis.call('DEL', KEYS[1]) end return 0"
 
 
-async def delete_locks_without_ttl(redis: Redis, *, dry_run: bool = False) -> list[str]:
-    """The names of the locks found, deleted unless `dry_run`. Raises StoreUnavailable."""
+async def delete_stray_locks(redis: Redis, database: databases.Database) -> None:
+    """The body of the `janitor` job: what was deleted stands in the audit trail. Raises StoreUnavailable."""
+    deleted = await delete_locks_without_ttl(redis)
+    if deleted:
+        await audit.record(
+            database,
+            actor=audit.SYSTEM,
+            action="heal.locks",
+            subject="-",
+            count=len(deleted),
+            locks=deleted[:20],
+        )
+
+
+async def delete_locks_without_ttl(redis: Redis) -> list[str]:
+    """The names of the locks that were deleted. Raises StoreUnavailable."""
     found = []
     with redis_call:
         async for key in redis.scan_iter(match=_PATTERN, count=_PAGE):
             name = key.decode()
             if await redis.pttl(name) != -1:
                 continue
-            if dry_run or await delete_lock_without_ttl(redis, name):
+            if await delete_lock_without_ttl(redis, name):
                 found.append(name)
     return found
 

@@ -15,11 +15,10 @@ from core import keys
 from core.clock import Clock
 from core.errors import StoreUnavailable
 from core.process.calls import redis_call
-from core.settings import Settings
 from core.upkeep.load_redis import LoadReadings, Reading, worst
 from core.venue.event import Event, SaleState
 from core.venue.event_store_postgres import EventStore
-from core.waiting_room.limit import Capacity, LoadFollower
+from core.waiting_room.limit import Capacity, CapacityRates, LoadFollower
 
 if TYPE_CHECKING:
     import databases
@@ -39,15 +38,20 @@ class Limits:
         redis: Redis,
         readings: LoadReadings,
         events: EventStore,
-        settings: Settings,
+        mode: str,
+        every_seconds: float,
+        rates: CapacityRates,
         clock: Clock,
         database: databases.Database,
         follower: LoadFollower | None = None,
     ) -> None:
+        """`mode`: `fixed`, `auto` or `load`; a round comes each `every_seconds`."""
         self._redis = redis
         self._readings = readings
         self._events = events
-        self._settings = settings
+        self._mode = mode
+        self._cap_ms = int(every_seconds * 6000)
+        self._rates = rates
         self._clock = clock
         self._database = database
         self._follower = follower or LoadFollower()
@@ -55,7 +59,7 @@ class Limits:
 
     async def run(self) -> None:
         """Raises StoreUnavailable."""
-        mode = self._settings.active_limit_mode
+        mode = self._mode
         readings = await self._readings.fresh()
         if mode == "fixed" or not readings:
             return
@@ -73,7 +77,7 @@ class Limits:
         SHARE.set(share)
         with redis_call:
             for event in on_sale:
-                await self._redis.set(keys.active_cap(event.slug), cap, px=int(self._settings.limits_seconds * 6000))
+                await self._redis.set(keys.active_cap(event.slug), cap, px=self._cap_ms)
         if cap != self._last:
             await self._tell(cap, reason or "capacity", capacity)
             self._last = cap
@@ -108,13 +112,12 @@ class Limits:
             )
 
     def _capacity(self, readings: Sequence[Reading]) -> int:
-        settings = self._settings
         cores = {reading.host: reading.cores for reading in readings}
         return Capacity(
             cores=sum(cores.values()),
-            per_core=settings.capacity_per_core,
-            safety=settings.capacity_safety,
+            per_core=self._rates.per_core,
+            safety=self._rates.safety,
             pool=min(reading.pool_size for reading in readings),
-            per_connection=settings.capacity_per_connection,
+            per_connection=self._rates.per_connection,
             instances=len(readings),
         ).limit()

@@ -9,7 +9,6 @@ import structlog
 
 from core import audit_postgres as audit
 from core.clock import Clock
-from core.settings import Settings
 from core.upkeep.reconcile import Reconcile, Report
 from core.venue.event import SaleState
 from core.venue.event_store_postgres import EventStore
@@ -31,16 +30,18 @@ class ReconcileRounds:
         *,
         events: EventStore,
         reconcile: Reconcile,
-        settings: Settings,
+        every_minutes: float,
+        full_every: int,
         clock: Clock,
         database: databases.Database,
     ) -> None:
+        """A run comes each `every_minutes`; each `full_every`th looks at all seats."""
         self._events = events
         self._reconcile = reconcile
         self._clock = clock
         self._database = database
-        self._recent = timedelta(minutes=settings.reconcile_minutes) + _OVERLAP
-        self._full_every = settings.reconcile_full_every
+        self._recent = timedelta(minutes=every_minutes) + _OVERLAP
+        self._full_every = full_every
         self._runs = 0
 
     async def run(self) -> None:

@@ -64,6 +64,16 @@ class NewEvent:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class SaleDefaults:
+    """What a new event gets where it says nothing: the installation's own."""
+
+    time_zone: str
+    active_limit: int
+    hold_seconds: int
+    max_seats: int
+
+
 def check_slug(slug: str) -> None:
     """Raises InvalidRequest."""
     if not SLUG.fullmatch(slug):

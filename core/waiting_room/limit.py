@@ -35,6 +35,15 @@ class Capacity:
 
 
 @dataclass(frozen=True, slots=True)
+class CapacityRates:
+    """What an installation says of its machines: `per_core`, `safety` and `per_connection` of `Capacity`."""
+
+    per_core: float
+    safety: float
+    per_connection: float
+
+
+@dataclass(frozen=True, slots=True)
 class Load:
     """One look at the machine and the stores. Shares are 0..1, latency in seconds; None: not known."""
 

@@ -11,7 +11,6 @@ from typing import Any, Protocol
 
 from core.clock import Clock, from_millis, to_millis
 from core.seats.board_redis import BoardStore
-from core.settings import Settings
 from core.venue.event import DrawState, Event, Opening, SaleState
 from core.venue.phase import Phase
 from core.waiting_room import draw
@@ -19,6 +18,7 @@ from core.waiting_room.pace import eta_seconds
 from core.waiting_room.place import Entry, Place, PlaceState, Standings, SweepReport
 from core.waiting_room.scripts_redis import QueueScripts
 from core.waiting_room.ticket import Claim, Tickets
+from core.waiting_room.visit_times import VisitTimes
 
 #: Visitors and baskets that one sweep script handles, at most, of all kinds together: bounds how long Redis is kept
 #: from everybody else (measured: 10 us to let a visitor in, 45 us to end a session with four seats held).
@@ -47,16 +47,16 @@ class WaitingRoom:
         *,
         scripts: QueueScripts,
         boards: BoardStore,
-        settings: Settings,
-        secret: str,
+        times: VisitTimes,
+        tickets: Tickets,
         clock: Clock,
         openings: Openings,
     ) -> None:
         self._scripts = scripts
         self._openings = openings
         self._boards = boards
-        self._settings = settings
-        self._tickets = Tickets(secret, settings.ticket_hours)
+        self._times = times
+        self._tickets = tickets
         self._clock = clock
 
     async def join(self, event: Event, visitor: str, ticket: str | None = None, nonce: str | None = None) -> Place:
@@ -155,10 +155,9 @@ class WaitingRoom:
         return report
 
     async def _sweep_batch(self, event: Event) -> SweepReport:
-        settings = self._settings
         arguments = [
-            int(settings.active_grace_seconds * 1000),
-            int(settings.waiting_grace_seconds * 1000),
+            int(self._times.active_grace * 1000),
+            int(self._times.waiting_grace * 1000),
             SWEEP_BATCH,
             _PACE_MEMORY_MS,
             int(event.sale_state(self._clock.now()) is SaleState.CLOSED),
@@ -200,7 +199,6 @@ class WaitingRoom:
         number, ahead, waiting, active, version = (int(float(figure)) for figure in answer[1:6])
         pace = float(answer[7]) if answer[7] else None
         is_active = state is PlaceState.ACTIVE
-        session = self._settings.session_seconds
         return Place(
             state=state,
             number=number,
@@ -209,7 +207,7 @@ class WaitingRoom:
             active=active,
             version=version,
             until=from_millis(float(answer[6])) if is_active else None,
-            eta_seconds=0 if is_active else eta_seconds(ahead, pace, event.active_limit, session),
+            eta_seconds=0 if is_active else eta_seconds(ahead, pace, event.active_limit, self._times.session),
         )
 
 

@@ -9,7 +9,6 @@ from typing import Any
 from core import keys
 from core.clock import Clock
 from core.process.lua_redis import Script, ScriptRunner
-from core.settings import Settings
 from core.venue.event import Event, SaleState
 
 _LUA = Path(__file__).parent / "lua"
@@ -19,9 +18,9 @@ _SCRIPTS = {path.stem: Script(path) for path in _LUA.glob("*.lua") if path.stem 
 class QueueScripts:
     """`await scripts("join", event, [...])`. Raises StoreUnavailable."""
 
-    def __init__(self, *, run: ScriptRunner, settings: Settings, clock: Clock) -> None:
+    def __init__(self, *, run: ScriptRunner, session_seconds: float, clock: Clock) -> None:
         self._run = run
-        self._session_ms = int(settings.session_seconds * 1000)
+        self._session_ms = int(session_seconds * 1000)
         self._clock = clock
 
     def limit(self, event: Event) -> int:

@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from core.booking.checkout import Checkout
+from core.booking.composition import open_checkout
 from core.booking.reservation import Reason
 from core.embedded import Engines
 from core.errors import OnsaleError
@@ -208,14 +209,14 @@ async def play(at: Stage, event: Event, case: Case, folder: Path) -> Told:
     process = await at.start(event, case, folder / "cashier.log")
     supervisor = Supervisor()
     payments = open_payments(settings=Settings.load(**at.settings), redis=None, clock=at.runtime.clock)
-    other = Checkout(
+    other = open_checkout(
+        Settings.load(**at.settings),
         database=at.runtime.database,
         redis=at.runtime.redis,
         seats=at.runtime.seats,
         events=at.runtime.events,
         payments=payments,
         supervisor=supervisor,
-        settings=Settings.load(**at.settings),
         clock=at.runtime.clock,
         process=f"other-{secrets.token_hex(3)}",
     )

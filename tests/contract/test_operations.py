@@ -19,14 +19,15 @@ from core.process.once import Once
 from core.runtime import Runtime, open_runtime
 from core.settings import Settings
 from core.venue.event import SaleStatus
-from realtime.live import Live
+from realtime.composition import open_live
 from tests.booking import rows
 from tests.conftest import MakeEvent
 from tests.contract.api_client import Api, open_client
 from tests.contract.store_proxy import behind_proxies
 from tests.waits import PATIENCE
-from web import health
+from web import health_checks
 from web.app import create_app
+from web.composition import health_checks as health_checks_of
 from web.schemas import ComponentHealth, Health
 
 
@@ -49,7 +50,7 @@ async def test_health_in_one_call(nobody: Api, visitor: Api, other: Api, make_ev
 async def test_health_answers_soon_when_a_store_hangs(hanging: str, settings: Settings, stores: Engines) -> None:
     """S29: within 2 s. Each check has a limit of its own below that and they run at once; the rest of the
     time that a call takes here is the machine's that runs the tests."""
-    assert health.LIMIT <= 1
+    assert health_checks.LIMIT <= 1
     async with behind_proxies(stores) as (engines, postgres, redis), open_runtime(settings, engines) as runtime:
         app = create_app(runtime, None)
         async with open_client(app) as client:
@@ -70,21 +71,21 @@ async def test_health_answers_soon_when_a_store_hangs(hanging: str, settings: Se
 
 
 async def test_what_fails_says_the_kind_of_fault_only(runtime: Runtime) -> None:
-    async def refused(_: Runtime) -> ComponentHealth:
+    async def refused() -> ComponentHealth:
         raise ConnectionRefusedError("postgresql://admin:hunter2@10.0.0.7/")
 
-    found = await health.examine(runtime, Once[Any]("probe"), {"database": refused})
+    found = await health_checks.examine(Once[Any]("probe"), {"database": refused})
     assert found.components["database"].detail == {"error": "ConnectionRefusedError"}
 
 
 async def test_checks_run_at_once_and_have_a_limit(runtime: Runtime) -> None:
-    async def never(_: Runtime) -> ComponentHealth:
+    async def never() -> ComponentHealth:
         await asyncio.Event().wait()
         raise AssertionError
 
     # One after the other they would take twice as long as this allows.
     async with asyncio.timeout(PATIENCE):
-        found = await health.examine(runtime, Once[Any]("probe"), dict.fromkeys(map(str, range(900)), never), limit=0.2)
+        found = await health_checks.examine(Once[Any]("probe"), dict.fromkeys(map(str, range(900)), never), limit=0.2)
     assert {one.status for one in found.components.values()} == {"DOWN"}
 
 
@@ -92,20 +93,11 @@ async def test_a_feed_that_stands_still_while_the_stores_answer_is_named(
     runtime: Runtime, make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """R1: nothing else would tell that the pages of this process show an old map."""
-    monkeypatch.setattr(health, "_FEED_SECONDS", 0.2)
-    live = Live(
-        settings=runtime.settings,
-        clock=runtime.clock,
-        supervisor=runtime.supervisor,
-        redis=runtime.redis,
-        events=runtime.events,
-        waiting_room=runtime.waiting_room,
-        seats=runtime.seats,
-        removals=runtime.removals,
-    )
+    monkeypatch.setattr(health_checks, "_FEED_SECONDS", 0.2)
+    live = open_live(runtime)
 
     async def asked() -> Health:
-        return await health.examine(runtime, Once[Any]("probe"), health.checks_of(live))
+        return await health_checks.examine(Once[Any]("probe"), health_checks_of(runtime, live))
 
     assert (await asked()).components["feeds"].status == "UP"
     event = await make_event()
@@ -128,7 +120,7 @@ async def test_a_store_that_hangs_is_asked_once(runtime: Runtime) -> None:
     asked = 0
     answers = asyncio.Event()
 
-    async def slow(_: Runtime) -> ComponentHealth:
+    async def slow() -> ComponentHealth:
         nonlocal asked
         asked += 1
         await answers.wait()
@@ -136,11 +128,11 @@ async def test_a_store_that_hangs_is_asked_once(runtime: Runtime) -> None:
 
     probes = Once[Any]("probe")
     for _ in range(3):
-        assert (await health.examine(runtime, probes, {"database": slow}, limit=0.05)).status == "DOWN"
+        assert (await health_checks.examine(probes, {"database": slow}, limit=0.05)).status == "DOWN"
     assert asked == 1
     answers.set()
-    assert (await health.examine(runtime, probes, {"database": slow}, limit=5)).status == "UP"
-    assert (await health.examine(runtime, probes, {"database": slow}, limit=5)).status == "UP"
+    assert (await health_checks.examine(probes, {"database": slow}, limit=5)).status == "UP"
+    assert (await health_checks.examine(probes, {"database": slow}, limit=5)).status == "UP"
     assert asked == 2
 
 
@@ -151,7 +143,7 @@ async def test_a_store_that_hangs_is_asked_once(runtime: Runtime) -> None:
 def test_only_what_is_vital_brings_all_down(database: Any, kafka: Any, expected: str) -> None:
     """Events that wait in the outbox cost nobody a ticket; without PostgreSQL nobody can buy."""
     components = {"database": ComponentHealth(status=database), "kafka": ComponentHealth(status=kafka)}
-    assert health.overall(components) == expected
+    assert health_checks.overall(components) == expected
 
 
 async def test_an_old_event_in_the_outbox_is_said(nobody: Api, runtime: Runtime) -> None:
@@ -171,10 +163,10 @@ async def test_a_kafka_that_is_away_is_said(runtime: Runtime) -> None:
     listener = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
     port = listener.sockets[0].getsockname()[1]
     runtime.settings = runtime.settings.model_copy(update={"kafka_bootstrap_servers": f"127.0.0.1:1,127.0.0.1:{port}"})
-    assert (await health.kafka(runtime)).status != "DOWN", "one broker of two is enough to begin with"
+    assert (await health_checks_of(runtime)["kafka"]()).status != "DOWN", "one broker of two is enough to begin with"
     listener.close()
     await listener.wait_closed()
-    assert (await health.kafka(runtime)).status == "DOWN"
+    assert (await health_checks_of(runtime)["kafka"]()).status == "DOWN"
 
 
 async def test_a_closing_process_is_not_ready(nobody: Api, runtime: Runtime) -> None:

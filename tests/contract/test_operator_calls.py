@@ -11,7 +11,7 @@ import structlog
 
 from core import keys
 from core.embedded import Engines
-from core.messaging.pipeline import EventPipeline
+from core.messaging.composition import open_pipeline
 from core.messaging.sales_projection_postgres import SalesProjection
 from core.payments.breaker import Mode
 from core.process.successes_redis import Successes
@@ -370,9 +370,9 @@ class TestFigures:
     @staticmethod
     async def _project(runtime: Runtime, event: Event) -> None:
         """Lets the sales projection catch up, as the job list of a process does."""
-        pipeline = EventPipeline(
+        pipeline = open_pipeline(
+            runtime.settings,
             database=runtime.database,
-            settings=runtime.settings,
             supervisor=runtime.supervisor,
             process="figures",
             consumers=[SalesProjection()],

@@ -16,7 +16,8 @@ from tests.conftest import MakeEvent
 from tests.contract.api_client import OWN_PAGE, Api, open_client
 from tests.manual_clock import ManualClock
 from web.app import create_app
-from web.security import COOKIE, Origins, Visitors, normal_origin
+from web.composition import origins_of
+from web.security import COOKIE, Visitors, normal_origin
 
 
 async def browser_cookie(client: httpx.AsyncClient) -> str:
@@ -216,7 +217,7 @@ async def test_the_channels_origins(runtime: Runtime) -> None:
         "allowed_origins": "https://shop.example, https://app.example:8443",
         "base_url": "https://www.sale.example/",
     }
-    origins = Origins(runtime.settings.model_copy(update=further))
+    origins = origins_of(runtime.settings.model_copy(update=further))
     for ours in (
         "https://sale.example",
         "https://shop.example",

@@ -11,6 +11,7 @@ import pytest
 
 from core.database import open_database
 from core.embedded import Engines
+from core.messaging.composition import named_server, open_pipeline
 from core.messaging.pipeline import EventPipeline
 from core.messaging.retry import RetryPlan
 from core.messaging.topics_kafka import Topics, make_topics
@@ -63,7 +64,7 @@ async def topics(kafka_settings: Settings, running_kafka: RunningKafka) -> Topic
     name = f"t{secrets.token_hex(4)}"
     made = Topics(reservations=f"{name}.reservations", dead_letters=f"{name}.dlq", group_prefix=name)
     running_kafka.prepare(made.reservations, made.dead_letters)
-    await make_topics(kafka_settings, made, "test")
+    await make_topics(named_server(kafka_settings), made, "test")
     return made
 
 
@@ -84,9 +85,9 @@ async def start(database: databases.Database, kafka_settings: Settings, topics: 
     running: list[EventPipeline] = []
 
     async def begin(*consumers: Ledger, consume: bool = True, retries: RetryPlan = QUICK) -> EventPipeline:
-        pipeline = EventPipeline(
+        pipeline = open_pipeline(
+            kafka_settings,
             database=database,
-            settings=kafka_settings,
             supervisor=supervisor,
             process=f"w{len(running)}",
             consumers=consumers,

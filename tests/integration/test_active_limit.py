@@ -21,6 +21,7 @@ from core.payments.breaker import Mode
 from core.payments.payments import account_of
 from core.runtime import Runtime, open_runtime
 from core.settings import Settings
+from core.upkeep.composition import open_limits
 from core.upkeep.limits_redis import Limits
 from core.venue.event import Event, SaleStatus
 from core.venue.new_event import NewEvent
@@ -49,11 +50,11 @@ class Scene:
         """From now on only these count; without the pauses, which are a unit test's."""
         values = {name: getattr(NEVER, name) for name in ("cpu", "memory", "pool", "payment_seconds")} | thresholds
         runtime = self.runtime
-        self.limits = Limits(
+        self.limits = open_limits(
+            runtime.settings,
             redis=runtime.redis,
             readings=runtime.load,
             events=runtime.events,
-            settings=runtime.settings,
             clock=runtime.clock,
             database=runtime.database,
             follower=LoadFollower(Thresholds(**values), pause=0.0, patience=0.0),

@@ -28,8 +28,8 @@ from core.runtime import Runtime, open_runtime
 from core.seats.best_seats import Wish, hall_of, largest, pick, resolved, ways
 from core.seats.best_seats_table import packed
 from core.seats.board import SeatState
+from core.seats.composition import seat_scripts
 from core.seats.halls import SeatTable
-from core.seats.hold_scripts_redis import HoldScripts
 from core.settings import Settings
 from core.venue.event import Event, Orphans, SaleStatus
 from core.venue.seat_plan import SeatPlan
@@ -79,7 +79,7 @@ async def _compare(runtime: Runtime, event: Event, plan: SeatPlan, states: bytes
         pipeline.zadd(keys.active_until(slug), {"v": 10**14})
         pipeline.expire(keys.active_until(slug), 60)
         await pipeline.execute()
-    table, scripts = SeatTable(hall, packed(hall)), HoldScripts(runtime.run, runtime.settings)
+    table, scripts = SeatTable(hall, packed(hall)), seat_scripts(runtime.settings, runtime.run)
     expected = pick(hall, states, resolved(hall, wish))
     if expected is None:
         with pytest.raises(NotTogether) as refusal:

@@ -20,6 +20,7 @@ from core.runtime import Runtime
 from core.venue.event import Event
 from tests.booking import Bank, Desk, check_books, close_desks, desk, refunds, retire, rows, until
 from tests.conftest import MakeEvent
+from web.composition import store_figures
 from web.metrics import exposition
 
 
@@ -38,7 +39,7 @@ async def bought(at: Desk, event: Event) -> Any:
 
 async def figure(runtime: Runtime) -> float:
     """What Prometheus reads."""
-    text = bytes((await exposition(runtime, Once[Any]("probe"))).body).decode()
+    text = bytes((await exposition(store_figures(runtime, Once[Any]("probe")))).body).decode()
     return float(text.split("\nonsale_refunds_need_person ")[1].split()[0])
 
 

@@ -14,13 +14,13 @@ import pytest
 
 from core.database import raw
 from core.messaging.bus_local import LocalBus
+from core.messaging.composition import open_pipeline
 from core.messaging.consumer import Consumer
 from core.messaging.dead_letters_postgres import DeadLetters
 from core.messaging.delivery_postgres import deliver
 from core.messaging.outbox_postgres import Outbox
-from core.messaging.pipeline import EventPipeline
 from core.messaging.purge_postgres import purge
-from core.messaging.relay import Relay
+from core.messaging.relay import Relay, RelayPace
 from core.messaging.reservation_message import EventType, ReservationMessage, parse
 from core.messaging.retry import RetryPlan
 from core.notifications.composition import email_consumer, open_mailer
@@ -40,9 +40,7 @@ def relay(database: databases.Database, *consumers: Consumer, tries: int = 3) ->
         outbox=Outbox(database, process="test"),
         bus=LocalBus(database=database, consumers=consumers, retries=retries),
         retries=retries,
-        batch=100,
-        idle_seconds=0.01,
-        lease_seconds=15,
+        pace=RelayPace(batch=100, idle_seconds=0.01, lease_seconds=15),
     )
 
 
@@ -184,9 +182,9 @@ async def test_the_pipeline_writes_one_e_mail_file_for_each_event(
     mine = settings.model_copy(update={"data": tmp_path, "outbox_seconds": 0.01})
     supervisor = Supervisor()
     pipelines = [
-        EventPipeline(
+        open_pipeline(
+            mine,
             database=database,
-            settings=mine,
             supervisor=supervisor,
             process=name,
             consumers=[email_consumer(mine, open_mailer(mine))],

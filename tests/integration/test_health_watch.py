@@ -25,7 +25,8 @@ from core.process.lease_redis import Leases
 from core.process.successes_redis import Successes
 from core.runtime import Runtime, open_runtime
 from core.settings import Settings
-from core.upkeep.reconcile_rounds import ReconcileRounds
+from core.upkeep.composition import open_rounds
+from core.upkeep.janitor_redis import delete_stray_locks
 from core.waiting_room.queue_redis import WaitingRoom
 from tests.booking import rows
 from tests.conftest import MakeEvent
@@ -319,16 +320,16 @@ async def test_it_says_what_was_mended_by_itself(scene: Scene, runtime: Runtime,
     event = await make_event()
     watch = scene.process()
     await runtime.seats.ensure_board(event)
-    await runtime._delete_stray_locks()  # what other tests left behind is not counted here
+    await delete_stray_locks(runtime.redis, runtime.database)  # what other tests left behind is not counted here
     await scene.looks(watch, times=2)
     await runtime.database.execute(
         "UPDATE seats SET status = 'SOLD', updated_at = now() WHERE event_id = :id AND ordinal IN (2, 3)",
         {"id": event.id},
     )
-    rounds = ReconcileRounds(
+    rounds = open_rounds(
+        runtime.settings,
         events=runtime.events,
         reconcile=runtime.reconcile,
-        settings=runtime.settings,
         clock=runtime.clock,
         database=runtime.database,
     )
@@ -336,7 +337,7 @@ async def test_it_says_what_was_mended_by_itself(scene: Scene, runtime: Runtime,
     await runtime.redis.delete(keys.board_version(event.slug))
     await runtime.seats.ensure_board(event)
     await runtime.redis.set("lock:nobody", "x")
-    await runtime._delete_stray_locks()
+    await delete_stray_locks(runtime.redis, runtime.database)
     await scene.looks(watch, times=3)
     assert sorted(scene.channel.healed) == [
         ("boards rebuilt from PostgreSQL", event.slug, 1),

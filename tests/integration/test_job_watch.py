@@ -19,7 +19,8 @@ from core.process.successes_redis import Successes
 from core.process.supervisor import Supervisor
 from core.runtime import Runtime
 from tests.waits import PATIENCE
-from web import health
+from web import health_checks
+from web.composition import health_checks as health_checks_of
 
 
 @dataclass
@@ -206,24 +207,24 @@ async def test_a_success_in_any_process_counts_for_all(process: Callable[[], Pro
 
 @pytest.mark.parametrize(("vital", "status"), [(True, "DOWN"), (False, "DEGRADED")])
 async def test_health_follows(runtime: Runtime, monkeypatch: pytest.MonkeyPatch, vital: bool, status: str) -> None:
-    assert (await health.jobs(runtime)).status == "UP"
+    assert (await health_checks_of(runtime)["jobs"]()).status == "UP"
     monkeypatch.setattr(runtime.job_watch, "late", lambda: (LateJob("sweep", 21.4, vital),))
-    found = await health.jobs(runtime)
+    found = await health_checks_of(runtime)["jobs"]()
     assert found.status == status
     assert found.detail == {"error": "sweep: no success for 21 s", "late": {"sweep": 21.4}}
-    assert health.overall({"database": found, "jobs": found}) == status
+    assert health_checks.overall({"database": found, "jobs": found}) == status
 
 
 async def test_health_tells_what_ends_by_itself(runtime: Runtime) -> None:
     async def fails() -> None:
         raise RuntimeError("a defect")
 
-    assert (await health.tasks(runtime)).status == "UP"
+    assert (await health_checks_of(runtime)["tasks"]()).status == "UP"
     service = runtime.supervisor.run_forever("feed opening-night", fails)
     async with asyncio.timeout(PATIENCE):
         while not service.failing:
             await asyncio.sleep(0.01)
-    found = await health.tasks(runtime)
+    found = await health_checks_of(runtime)["tasks"]()
     assert (found.status, found.detail["error"]) == ("DEGRADED", "feed opening-night")
     await service.end()
-    assert (await health.tasks(runtime)).status == "UP"
+    assert (await health_checks_of(runtime)["tasks"]()).status == "UP"

@@ -28,6 +28,7 @@ from core.messaging import dead_letters_kafka as dead
 from core.messaging import group_kafka
 from core.messaging.bus_kafka import KafkaBus, Producer
 from core.messaging.codec import Encoder
+from core.messaging.composition import named_server
 from core.messaging.dead_letters_postgres import DeadLetters
 from core.messaging.group_kafka import Batches, Progress
 from core.messaging.lag_kafka import consumer_lag
@@ -104,7 +105,9 @@ async def test_a_relay_that_dies_between_send_and_mark_repeats_the_message_and_n
     one = uuid.uuid4()
     uids = {(await write(database, f"reservation.{step}", reservation=one))[1] for step in ("paying", "confirmed")}
     outbox = Outbox(database, process="dying")
-    bus = KafkaBus(settings=kafka_settings, encoder=Encoder(), retries=QUICK, process="dying", topics=topics)
+    bus = KafkaBus(
+        server=named_server(kafka_settings), encoder=Encoder(), retries=QUICK, process="dying", topics=topics
+    )
     claim = await outbox.claim(10, 0.1)
     assert await bus.publish(claim.rows) == {}
     # It dies here: the brokers have the message, the outbox does not know, and the lease runs out.
@@ -119,7 +122,7 @@ async def test_a_relay_that_dies_between_send_and_mark_repeats_the_message_and_n
 
 async def test_batches_that_come_at_the_same_time_share_one_producer(kafka_settings: Settings) -> None:
     """A second one would never be closed, and would go on sending what was given back to the outbox (rule 7)."""
-    producer = Producer(kafka_settings, "shared")
+    producer = Producer(named_server(kafka_settings), "shared")
     one, other = await asyncio.gather(producer.open(), producer.open())
     await producer.stop()
     if one is not other:
@@ -137,7 +140,7 @@ async def test_a_member_leaves_its_group_also_while_a_commit_hangs(
 
     monkeypatch.setattr(group_kafka, "_LEAVE_SECONDS", 0.5)
     member = group_kafka.KafkaGroup(
-        settings=kafka_settings,
+        server=named_server(kafka_settings),
         topic=topics.reservations,
         group=topics.group("leaving"),
         process="leaving",
@@ -372,7 +375,7 @@ async def test_a_dependency_that_is_away_holds_the_partition_back_and_loses_noth
     (group,) = [name for name in worker.assigned if name.endswith(".ledger")]
 
     # The brokers know who is behind, and by how much.
-    lag = await consumer_lag(kafka_settings, ["ledger", "other", "never-ran"], topics=topics)
+    lag = await consumer_lag(named_server(kafka_settings), ["ledger", "other", "never-ran"], topics=topics)
     assert (lag["ledger"], lag["never-ran"]) == (5, 5)
 
     async def tried_often() -> bool:
@@ -386,7 +389,9 @@ async def test_a_dependency_that_is_away_holds_the_partition_back_and_loses_noth
     await had_effect(database, uids)
 
     async def level() -> bool:
-        return set((await consumer_lag(kafka_settings, ["ledger", "other"], topics=topics)).values()) == {0}
+        return set((await consumer_lag(named_server(kafka_settings), ["ledger", "other"], topics=topics)).values()) == {
+            0
+        }
 
     await until(level)
 
@@ -434,10 +439,10 @@ async def test_brokers_that_ask_for_a_password(
             "kafka_password": SecretStr(SASL_PASSWORD),
         }
     )
-    assert await consumer_lag(asked, ["ledger"], topics=topics) == {"ledger": 0}
+    assert await consumer_lag(named_server(asked), ["ledger"], topics=topics) == {"ledger": 0}
     refused = asked.model_copy(update={"kafka_password": SecretStr("wrong")})
     with pytest.raises(KafkaError):
-        await consumer_lag(refused, ["ledger"], topics=topics)
+        await consumer_lag(named_server(refused), ["ledger"], topics=topics)
 
 
 def test_certificates_that_cannot_be_read_are_told_in_one_line(kafka_settings: Settings, tmp_path: Path) -> None:
@@ -446,4 +451,4 @@ def test_certificates_that_cannot_be_read_are_told_in_one_line(kafka_settings: S
     for name in (empty, tmp_path / "missing.pem"):
         wrong = kafka_settings.model_copy(update={"kafka_security": "SASL_SSL", "kafka_ca_file": str(name)})
         with pytest.raises(StartupError, match=f"ONSALE_KAFKA_CA_FILE: {name}"):
-            client_options(wrong, "test")
+            client_options(named_server(wrong), "test")

@@ -11,6 +11,7 @@ import pytest
 from core.errors import StartupError
 from core.messaging.bus_kafka import KafkaBus
 from core.messaging.codec import Encoder
+from core.messaging.composition import named_server
 from core.messaging.outbox_postgres import Outbox
 from core.messaging.replay import Kind
 from core.messaging.replay_kafka import replay
@@ -67,7 +68,9 @@ class Sale:
 async def send(database: databases.Database, settings: Settings, topics: Topics, *, twice: bool = False) -> None:
     """All of the outbox; each reservation has a key of its own, so a seat's changes are spread over the partitions."""
     outbox = Outbox(database, process="replay")
-    bus = KafkaBus(settings=settings, encoder=Encoder(), retries=RetryPlan(3), process="replay", topics=topics)
+    bus = KafkaBus(
+        server=named_server(settings), encoder=Encoder(), retries=RetryPlan(3), process="replay", topics=topics
+    )
     while (claim := await outbox.claim(100, 30)).rows:
         assert await bus.publish(claim.rows) == {}
         if twice:
@@ -87,14 +90,16 @@ async def test_the_topic_and_postgresql_agree_and_each_kind_of_difference_is_nam
             await sale.change([ordinal, ordinal + 1], "PAYING")
     await sale.change([25], "BLOCKED", told=False)
     await send(database, kafka_settings, topics, twice=True)
-    report = await replay(settings=kafka_settings, database=database, topics=topics)
+    report = await replay(server=named_server(kafka_settings), database=database, topics=topics)
     assert report.agrees, report.differences
     assert (report.seats, report.behind, report.unreadable) == (30, 0, [])
     assert report.messages == 2 * len(await fetch(database, "SELECT id FROM outbox"))
 
     # The newest change has not left the outbox: not judged.
     await sale.change([26], "PAYING")
-    report = await replay(settings=kafka_settings, database=database, topics=topics, slug=sale.slug)
+    report = await replay(
+        server=named_server(kafka_settings), registry_url="", database=database, topics=topics, slug=sale.slug
+    )
     assert report.agrees
     assert report.behind == 1
     await send(database, kafka_settings, topics)
@@ -102,7 +107,9 @@ async def test_the_topic_and_postgresql_agree_and_each_kind_of_difference_is_nam
     # Sold behind the log's back, and set back behind it.
     await sale.change([27], "SOLD", told=False)
     await fetch(database, "UPDATE seats SET status = 'AVAILABLE', version = 0 WHERE ordinal = 26")
-    report = await replay(settings=kafka_settings, database=database, topics=topics, slug=sale.slug)
+    report = await replay(
+        server=named_server(kafka_settings), registry_url="", database=database, topics=topics, slug=sale.slug
+    )
     assert {(each.ordinal, each.kind) for each in report.differences} == {(27, Kind.STATUS), (26, Kind.AHEAD)}
     assert not report.agrees
 
@@ -111,10 +118,15 @@ async def test_without_kafka_or_without_a_topic_there_is_one_clear_line(
     database: databases.Database, kafka_settings: Settings, running_kafka: RunningKafka
 ) -> None:
     with pytest.raises(StartupError, match="KAFKA_BOOTSTRAP_SERVERS"):
-        await replay(settings=kafka_settings.model_copy(update={"kafka_bootstrap_servers": ""}), database=database)
+        await replay(server=None, database=database)
     if not running_kafka.mock:
         with pytest.raises(StartupError, match="no topic"):
-            await replay(settings=kafka_settings, database=database, topics=Topics(reservations="never-made"))
+            await replay(
+                server=named_server(kafka_settings),
+                registry_url="",
+                database=database,
+                topics=Topics(reservations="never-made"),
+            )
     nowhere = kafka_settings.model_copy(update={"kafka_bootstrap_servers": "127.0.0.1:1"})
     with pytest.raises(StartupError, match="cannot be read"):
-        await replay(settings=nowhere, database=database)
+        await replay(server=named_server(nowhere), database=database)

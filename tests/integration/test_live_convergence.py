@@ -15,6 +15,7 @@ import pytest
 from core.errors import OnsaleError
 from core.runtime import Runtime
 from realtime.attendance import Attendance
+from realtime.composition import channel_limits
 from realtime.connection import Connection
 from realtime.live_event import LiveEvent
 from realtime.subscriptions import Subscriptions
@@ -105,14 +106,14 @@ async def test_late_news_of_an_earlier_session_does_not_end_this_one(runtime: Ru
     room = runtime.waiting_room
     live = LiveEvent(
         event,
-        settings=runtime.settings,
+        session_seconds=runtime.settings.session_seconds,
+        limits=channel_limits(runtime.settings),
         clock=runtime.clock,
         supervisor=runtime.supervisor,
         subscriptions=Subscriptions(runtime.redis),
         events=runtime.events,
         waiting_room=room,
         seats=runtime.seats,
-        buffer_limit=1 << 20,
     )
     feed = live.queue_feed
     services = feed.start(runtime.supervisor)

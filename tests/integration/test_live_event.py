@@ -6,6 +6,7 @@ import asyncio
 from typing import Any, cast
 
 from core.runtime import Runtime
+from realtime.composition import channel_limits
 from realtime.live_event import LiveEvent
 from tests.conftest import MakeEvent
 
@@ -14,14 +15,14 @@ async def test_who_waits_for_the_feeds_watches_the_event(runtime: Runtime, make_
     """An event that nobody watches is let go; a channel that waits for its board is somebody."""
     live = LiveEvent(
         await make_event(),
-        settings=runtime.settings,
+        session_seconds=runtime.settings.session_seconds,
+        limits=channel_limits(runtime.settings),
         clock=runtime.clock,
         supervisor=runtime.supervisor,
         subscriptions=cast(Any, None),
         events=runtime.events,
         waiting_room=runtime.waiting_room,
         seats=runtime.seats,
-        buffer_limit=1,
     )
     assert live.empty
     waiting = asyncio.create_task(live.ready())

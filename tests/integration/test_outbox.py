@@ -16,7 +16,7 @@ from core.messaging import outbox_postgres
 from core.messaging.bus import BusUnavailable, Deferral
 from core.messaging.dead_letters_postgres import DeadLetters
 from core.messaging.outbox_postgres import Outbox, OutboxRow
-from core.messaging.relay import Relay
+from core.messaging.relay import Relay, RelayPace
 from core.messaging.retry import RetryPlan
 from tests.outbox_rows import fetch, write
 
@@ -54,9 +54,7 @@ def relay(outbox: Outbox, bus: RecordingBus, *, batch: int = 100, lease: float =
         outbox=outbox,
         bus=bus,
         retries=RetryPlan(tries, first_pause=0.0),
-        batch=batch,
-        idle_seconds=0.01,
-        lease_seconds=lease,
+        pace=RelayPace(batch, idle_seconds=0.01, lease_seconds=lease),
     )
 
 
@@ -224,7 +222,7 @@ async def test_the_lease_is_renewed_while_a_batch_takes_long(database: databases
 
 async def test_a_hint_saves_the_wait(database: databases.Database, outbox: Outbox) -> None:
     bus = RecordingBus()
-    lazy = Relay(outbox=outbox, bus=bus, retries=RetryPlan(3), batch=10, idle_seconds=3600, lease_seconds=15)
+    lazy = Relay(outbox=outbox, bus=bus, retries=RetryPlan(3), pace=RelayPace(10, idle_seconds=3600, lease_seconds=15))
     task = asyncio.create_task(lazy.run())
     await write(database)
     async with asyncio.timeout(20):

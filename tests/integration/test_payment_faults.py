@@ -18,7 +18,8 @@ from core.process.once import Once
 from core.runtime import Runtime
 from tests.booking import Bank, close_desks, desk, retire, rows, until
 from tests.conftest import MakeEvent
-from web.health import examine
+from web.composition import health_checks
+from web.health_checks import examine
 
 
 @pytest.fixture(autouse=True)
@@ -48,13 +49,13 @@ async def test_a_wrong_secret_is_seen_at_once(runtime: Runtime, make_event: Make
     at = desk(runtime, bank)
     await at.ended(await at.buy(event, "a", 1))
     assert await shops_faults(runtime.database) == []
-    assert (await examine(runtime, Once[Any]("probe"))).components["payment"].status == "UP"
+    assert (await examine(Once[Any]("probe"), health_checks(runtime))).components["payment"].status == "UP"
     bank.says = "shop"
     for number, visitor in enumerate("bc", start=2):
         spoilt = await at.until(await at.buy(event, visitor, number), AttemptState.CLOSED)
         assert spoilt.reason == "shop_payment_fault"
     assert await watched(runtime) == ["toss: 2 of the last 3 payments ended with UNAUTHORIZED_KEY"]
-    found = await examine(runtime, Once[Any]("probe"))
+    found = await examine(Once[Any]("probe"), health_checks(runtime))
     assert (found.status, found.components["payment"].status) == ("DEGRADED", "DOWN")
     diagnosis = await runtime.diagnose.run(Question())
     assert Cause.PAYMENTS_MISCONFIGURED in {finding.cause for finding in diagnosis.findings}
@@ -62,7 +63,7 @@ async def test_a_wrong_secret_is_seen_at_once(runtime: Runtime, make_event: Make
     again, _ = await at.checkout.next_attempt(spoilt.id)
     await at.ended(await at.pay(again))
     assert await watched(runtime) == []
-    assert (await examine(runtime, Once[Any]("probe"))).components["payment"].status == "UP"
+    assert (await examine(Once[Any]("probe"), health_checks(runtime))).components["payment"].status == "UP"
 
 
 async def test_a_window_that_cannot_be_prepared(runtime: Runtime, make_event: MakeEvent) -> None:

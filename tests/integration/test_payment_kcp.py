@@ -24,7 +24,8 @@ from core.payments.gateway import (
     ReturnRefused,
     WindowFailed,
 )
-from core.payments.kcp.adapter_http import NhnKcp, open_gateway, open_old_gateway
+from core.payments.kcp.adapter_http import NhnKcp
+from core.payments.kcp.composition import open_gateway, open_old_gateway
 from core.payments.kcp.signature import PlayedSigner, RsaSigner, Signer
 from core.payments.provider_package import Limits
 from core.settings import Settings

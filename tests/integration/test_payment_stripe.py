@@ -19,10 +19,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from core.errors import StartupError
+from core.payments.composition import open_provider
 from core.payments.gateway import Authorisation, CallHealth, ChargeOutcome, Order, ReturnRefused, WindowFailed
 from core.payments.provider_package import Limits
 from core.payments.registry import PROVIDERS
-from core.payments.stripe.adapter_http import Stripe, open_gateway, open_old_gateway
+from core.payments.stripe.adapter_http import Stripe
+from core.payments.stripe.composition import open_gateway, open_old_gateway
 from core.payments.stripe.objects import from_stripe, to_stripe
 from core.payments.transport_http import ListFailed
 from core.settings import Settings
@@ -401,7 +403,7 @@ def test_settings_and_environments() -> None:
     assert open_gateway(Settings(stripe_secret="sk_live_a"), LIMITS, None).environment.startswith("live:")
     assert "sk_test" not in test
     with pytest.raises(StartupError, match="ONSALE_STRIPE_SECRET is empty"):
-        PROVIDERS["stripe"].open(Settings(), LIMITS)
+        open_provider(PROVIDERS["stripe"], Settings(), LIMITS)
     old = open_old_gateway(Settings(stripe_secret="sk_test_b", stripe_old_secret="sk_test_a"), LIMITS)
     assert old is not None
     assert old.environment == test

@@ -15,7 +15,8 @@ import pytest
 from core.payments.gateway import Authorisation, CallHealth, ChargeOutcome, Order, ReturnRefused
 from core.payments.provider_package import Limits
 from core.payments.toss import codes
-from core.payments.toss.adapter_http import TossPayments, open_gateway, open_old_gateway
+from core.payments.toss.adapter_http import TossPayments
+from core.payments.toss.composition import open_gateway, open_old_gateway
 from core.payments.transport_http import ListFailed
 from core.settings import Settings
 from tests.payment_servers import (

@@ -22,6 +22,7 @@ from core.runtime import Runtime, open_runtime
 from core.settings import Settings
 from core.venue.event import Event, SaleStatus
 from core.venue.new_event import NewEvent
+from realtime.composition import channel_limits
 from realtime.live_event import LiveEvent
 from realtime.subscriptions import Subscriptions
 from tests.booking import Bank, Desk, check_books, desk, finish_all, way_back
@@ -216,14 +217,14 @@ async def test_news_of_a_sale_makes_no_process_forget_it(shop: Shop, faulty: Fau
     runtime = shop.runtime
     live = LiveEvent(
         shop.event,
-        settings=runtime.settings,
+        session_seconds=runtime.settings.session_seconds,
+        limits=channel_limits(runtime.settings),
         clock=runtime.clock,
         supervisor=runtime.supervisor,
         subscriptions=Subscriptions(runtime.redis),
         events=runtime.events,
         waiting_room=runtime.waiting_room,
         seats=runtime.seats,
-        buffer_limit=1,
     )
     await runtime.events.update(shop.event.slug, paused=True)
     faulty.proxy.hang()

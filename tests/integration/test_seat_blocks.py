@@ -14,6 +14,7 @@ from core.errors import NoSeatsHeld, SeatTaken, StoreUnavailable
 from core.runtime import Runtime, open_runtime
 from core.seats.basket import Basket
 from core.seats.board import SeatState
+from core.seats.composition import seat_scripts
 from core.seats.scripts_redis import SeatScripts
 from core.upkeep.mismatch import Kind
 from core.venue.event import Event
@@ -204,7 +205,7 @@ async def test_the_other_guards_do_not_overwrite_it(runtime: Runtime, make_event
     await runtime.waiting_room.join(event, "a")
     await runtime.seats.block(event, [3], True)
     with pytest.raises(SeatTaken):
-        await SeatScripts(runtime.run, runtime.settings).hold(event, "a", [3], check=False)
+        await seat_scripts(runtime.settings, runtime.run).hold(event, "a", [3], check=False)
     assert await _shown(runtime, event, 3) == SeatState.BLOCKED
 
 

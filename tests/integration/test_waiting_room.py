@@ -15,7 +15,7 @@ from redis.exceptions import ResponseError
 from core import keys
 from core.errors import SaleClosed, SaleNotOpen
 from core.runtime import Runtime, open_runtime
-from core.upkeep.limits_redis import Limits
+from core.upkeep.composition import open_limits
 from core.upkeep.load_redis import LoadReadings, worst
 from core.upkeep.sweeping import Sweeping
 from core.venue.event import Event, SaleStatus
@@ -252,11 +252,11 @@ async def test_the_limit_follows_the_machines(settings: Any, stores: Any, make_e
             require_payment=runtime.payments.require_available,
             payment_seconds=lambda: 7.5,
         )
-        limits = Limits(
+        limits = open_limits(
+            modest,
             redis=runtime.redis,
             readings=readings,
             events=runtime.events,
-            settings=modest,
             clock=runtime.clock,
             database=runtime.database,
         )

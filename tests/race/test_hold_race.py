@@ -12,8 +12,8 @@ from core.errors import SeatTaken
 from core.process.lua_redis import ScriptRunner
 from core.runtime import Runtime, open_runtime
 from core.seats.basket import Basket
+from core.seats.composition import seat_scripts
 from core.seats.guard_lock_redis import require_free
-from core.seats.scripts_redis import SeatScripts
 from tests.conftest import MakeEvent
 from tests.live_server import PATIENCE
 
@@ -39,7 +39,7 @@ async def test_control_check_then_set_sells_twice(runtime: Runtime, make_event: 
     visitors = [f"v{i}" for i in range(CROWD)]
     for visitor in visitors:
         await runtime.waiting_room.join(event, visitor)
-    scripts = SeatScripts(ScriptRunner(runtime.redis), runtime.settings)
+    scripts = seat_scripts(runtime.settings, ScriptRunner(runtime.redis))
 
     all_have_looked = asyncio.Barrier(CROWD)
 

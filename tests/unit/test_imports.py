@@ -23,14 +23,15 @@ IO_MODULES = {"core.database", "core.process.lua_redis"}
 IO_SUFFIXES = ("_redis", "_postgres", "_kafka", "_http", "_smtp")
 
 #: Those that open connections and hand them on.
-COMPOSITION = {
-    "core.runtime",
-    "core.database",
-    "core.messaging.pipeline",
-    "core.notifications.composition",
-    "core.payments.composition",
-}
-IO_PACKAGES = ("core.migrations.",)
+OPENERS = {"core.database", "core.messaging.pipeline"}
+IO_PACKAGES = ("core.migrations.", "core.runtime.")
+
+#: What a part may not be given as a whole: it takes the values and the parts that it uses.
+WHOLES = {"Settings": "core.settings", "Runtime": "core.runtime"}
+#: Where the settings are made, told of, completed, and where they name the stores.
+SETTINGS_MODULES = {"core.settings", "core.settings_docs", "core.secrets", "core.embedded.installation"}
+#: Where one application and one server process are put together. `cli` is not looked at: a command is a root.
+WEB_ROOTS = {"web.app", "web.server"}
 
 #: Libraries that belong to one room: nothing in `core` knows that it is served over HTTP.
 SERVER_LIBRARIES = {"starlette", "uvicorn", "websockets", "jinja2", "typer"}
@@ -69,12 +70,42 @@ def contracts(config: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+def is_composition(name: str) -> bool:
+    """A room's own `composition` module, or one of the runtime's."""
+    return name.endswith(".composition") or name == "core.runtime" or name.startswith("core.runtime.")
+
+
+def whole_breaches(name: str, tree: ast.Module) -> list[str]:
+    """Where a module that is no composition root names all settings, or the runtime; for types as well."""
+    if is_composition(name) or name in SETTINGS_MODULES | WEB_ROOTS:
+        return []
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    named = [
+        f"{name}:{node.lineno} names {alias.name}: take what is used of it, from a `composition`"
+        for node in imports
+        for alias in node.names
+        if alias.name in WHOLES and (node.module or "").startswith(WHOLES[alias.name])
+    ]
+    whole_modules = [f"{name}:{line} imports {other} as a whole" for other, line in whole_imports(tree)]
+    return named + whole_modules
+
+
+def whole_imports(tree: ast.Module) -> Iterator[tuple[str, int]]:
+    """`import core.settings`, `from core import runtime`: the same in other words."""
+    modules_ = set(WHOLES.values())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names if alias.name in modules_)
+        elif isinstance(node, ast.ImportFrom) and node.module == "core":
+            yield from ((alias.name, node.lineno) for alias in node.names if f"core.{alias.name}" in modules_)
+
+
 def unshipped(name: str, tree: ast.Module) -> list[str]:
     return [f"{name}:{line} imports {other}" for other, line in imported(tree) if other.split(".")[0] in NOT_SHIPPED]
 
 
 def io_breaches(name: str, tree: ast.Module) -> list[str]:
-    if name in COMPOSITION or name.startswith(IO_PACKAGES) or name.endswith(IO_SUFFIXES):
+    if name in OPENERS or is_composition(name) or name.startswith(IO_PACKAGES) or name.endswith(IO_SUFFIXES):
         return []
     return [
         f"{name}:{line} imports {other}: end its name in one of {IO_SUFFIXES}, or import it `if TYPE_CHECKING`"
@@ -112,6 +143,13 @@ def test_core_does_io_only_in_modules_named_for_it() -> None:
     assert not breaches, "\n".join(breaches)
 
 
+@pytest.mark.parametrize("package", ["core", "realtime", "web"])
+def test_only_composition_roots_know_all_settings_or_the_runtime(package: str) -> None:
+    """Parts take values, endpoints take what they use: what a part depends on stands in its signature."""
+    breaches = [breach for name, tree in modules(package) for breach in whole_breaches(name, tree)]
+    assert not breaches, "\n".join(breaches)
+
+
 def test_core_and_realtime_know_no_web_framework() -> None:
     breaches = [
         f"{name}:{line} imports {other}"
@@ -143,3 +181,10 @@ def test_the_rules_see_a_breach() -> None:
     assert not io_breaches("core.seats.board_redis", tree)
     typed = ast.parse("if TYPE_CHECKING:\n    import redis\n")
     assert not io_breaches("core.seats.board", typed)
+    only_typed = "if TYPE_CHECKING:\n    from core.settings import Settings\n"
+    part = ast.parse(f"{only_typed}from core.runtime.parts import Runtime\n")
+    assert len(whole_breaches("web.health", part)) == 2
+    assert not whole_breaches("core.seats.composition", part)
+    for spelling in ("import core.settings", "from core import runtime", "from core.runtime import Runtime as Whole"):
+        assert whole_breaches("realtime.live", ast.parse(spelling)), spelling
+    assert not whole_breaches("core.payments.provider", ast.parse("from core.settings import variable_name"))

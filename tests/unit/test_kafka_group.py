@@ -7,6 +7,7 @@ from typing import Any
 
 from aiokafka import ConsumerRecord, TopicPartition
 
+from core.messaging.composition import named_server
 from core.messaging.group_kafka import Batches, KafkaGroup, Progress
 from core.messaging.retry import RetryPlan
 from core.settings import Settings
@@ -39,7 +40,12 @@ async def handled(stuck: dict[TopicPartition, Progress]) -> tuple[SlowCoordinato
         return stuck
 
     group = KafkaGroup(
-        settings=Settings.load(), topic="topic", group="group", process="test", handler=handler, retries=RetryPlan(3)
+        server=named_server(Settings.load()),
+        topic="topic",
+        group="group",
+        process="test",
+        handler=handler,
+        retries=RetryPlan(3),
     )
     consumer = SlowCoordinator()
     task = asyncio.create_task(group._handle(consumer, {PARTITION: [record(7), record(8)]}))

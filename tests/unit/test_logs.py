@@ -15,7 +15,6 @@ import pytest
 import structlog
 
 from core.logs import ROOTS, configure_logs
-from core.settings import Settings
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +46,7 @@ def some_lines() -> None:
 
 
 def test_json_lines_can_be_searched(capsys: pytest.CaptureFixture[str]) -> None:
-    configure_logs(Settings.load(log_format="json"))
+    configure_logs(level="info", form="json")
     some_lines()
     held, careful, broke = (json.loads(line) for line in capsys.readouterr().err.splitlines())
     assert (held["event"], held["visitor"], held["reservation"], held["seats"]) == ("held", "v-1", "r-1", [1, 2])
@@ -59,7 +58,7 @@ def test_json_lines_can_be_searched(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_traces_show_no_local_variables(capsys: pytest.CaptureFixture[str], form: str) -> None:
-    configure_logs(Settings.load(log_format=form))
+    configure_logs(level="info", form=form)
     some_lines()
     said = capsys.readouterr().err
     assert "ValueError" in said
@@ -68,7 +67,7 @@ def test_traces_show_no_local_variables(capsys: pytest.CaptureFixture[str], form
 
 
 def test_the_level_is_the_one_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
-    configure_logs(Settings.load(log_level="error"))
+    configure_logs(level="error", form="text")
     some_lines()
     said = capsys.readouterr().err
     assert "broke" in said
@@ -109,7 +108,7 @@ for root in ROOTS:
     for module in pkgutil.walk_packages(importlib.import_module(root).__path__, f"{root}."):
         if not module.name.startswith("core.migrations") and not module.name.endswith("__main__"):
             importlib.import_module(module.name)
-configure_logs(Settings.load(log_format="json"))
+configure_logs(level="info", form="json")
 names = [name for name, module in sys.modules.items() if name.split(".")[0] in ROOTS and hasattr(module, "log")]
 for name in names:
     sys.modules[name].log.info("heard", module=name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from core.errors import StartupError
-from core.notifications.mail_check import check_mail
+from core.notifications.composition import mail_warnings
 from core.settings import Settings
 
 REAL = ["smtp://smtp.gmail.com:587", "smtps://u:p@8.8.8.8:465", "smtp://[2606:4700::1]:25"]
@@ -18,7 +18,7 @@ def settings(url: str, base_url: str = "https://hall.test", sender: str = "Hall 
 
 @pytest.mark.parametrize("url", [*REAL, *NEAR, ""])
 def test_what_is_right_is_said_nothing_about(url: str) -> None:
-    assert not check_mail(settings(url))
+    assert not mail_warnings(settings(url))
 
 
 @pytest.mark.parametrize(
@@ -27,21 +27,21 @@ def test_what_is_right_is_said_nothing_about(url: str) -> None:
 @pytest.mark.parametrize("url", REAL)
 def test_links_that_lead_nowhere_do_not_start(url: str, base_url: str) -> None:
     with pytest.raises(StartupError, match="ONSALE_BASE_URL"):
-        check_mail(settings(url, base_url=base_url))
+        mail_warnings(settings(url, base_url=base_url))
 
 
 @pytest.mark.parametrize("url", REAL)
 def test_a_sender_that_nobody_is_does_not_start(url: str) -> None:
     with pytest.raises(StartupError, match="ONSALE_MAIL_FROM"):
-        check_mail(settings(url, sender="Onsale <tickets@onsale.example>"))
+        mail_warnings(settings(url, sender="Onsale <tickets@onsale.example>"))
 
 
 @pytest.mark.parametrize("url", NEAR)
 def test_next_door_it_is_a_warning(url: str) -> None:
-    links, sender = check_mail(settings(url, base_url="", sender="tickets@onsale.EXAMPLE"))
+    links, sender = mail_warnings(settings(url, base_url="", sender="tickets@onsale.EXAMPLE"))
     assert "ONSALE_BASE_URL" in links
     assert "ONSALE_MAIL_FROM" in sender
 
 
 def test_files_are_nobody_s_mail() -> None:
-    assert not check_mail(settings("", base_url="", sender="tickets@onsale.example"))
+    assert not mail_warnings(settings("", base_url="", sender="tickets@onsale.example"))

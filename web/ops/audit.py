@@ -18,7 +18,7 @@ log = structlog.get_logger(__name__)
 async def note(parts: AppState, actor: str, action: str, subject: str, **detail: Any) -> None:
     """For what has been done already and does not need PostgreSQL: it must not be answered with a refusal."""
     try:
-        await audit.record(parts.runtime.database, actor=actor, action=action, subject=subject, **detail)
+        await audit.record(parts.database, actor=actor, action=action, subject=subject, **detail)
     except StoreUnavailable:
         log.error("audit entry lost: PostgreSQL is away", actor=actor, action=action, subject=subject, detail=detail)
 
@@ -26,4 +26,4 @@ async def note(parts: AppState, actor: str, action: str, subject: str, **detail:
 async def tell_sale_changed(parts: AppState, event: Event) -> None:
     """Browsers see it at once. With Redis away they see it within seconds, when their process looks by itself."""
     with contextlib.suppress(StoreUnavailable):
-        await parts.runtime.waiting_room.tell_sale_changed(event)
+        await parts.waiting_room.tell_sale_changed(event)

@@ -18,8 +18,8 @@ from web.ops.audit import note
 async def payments(call: Call[None]) -> Response:
     slug = call.request.query_params.get("event")
     since, before = _time(call.request, "from"), _time(call.request, "to")
-    event = await event_of(call.runtime.events, slug) if slug is not None else None
-    pieces = movements(call.runtime.database, event_id=event.id if event else None, since=since, before=before)
+    event = await event_of(call.parts.events, slug) if slug is not None else None
+    pieces = movements(call.parts.database, event_id=event.id if event else None, since=since, before=before)
     # Before the first byte: a store that is away is then still a problem response.
     first = await anext(pieces)
     await note(call.parts, call.actor, "payments.export", slug or "-")

@@ -24,18 +24,18 @@ def circuits_of(payments: Payments) -> list[Circuit]:
 
 
 async def circuits(call: Call[None]) -> Response:
-    await call.runtime.payments.refresh()
-    return answer(Circuits(circuits=circuits_of(call.runtime.payments)))
+    await call.parts.payments.refresh()
+    return answer(Circuits(circuits=circuits_of(call.parts.payments)))
 
 
 async def force(call: Call[ForceCircuit]) -> Response:
     provider, state = call.body.provider, call.body.state
-    known = {view.provider: view for view in call.runtime.payments.circuits()}
+    known = {view.provider: view for view in call.parts.payments.circuits()}
     if provider not in known:
         raise NoSuchProvider(f"There is no payment provider of this name: {', '.join(known)}")
-    await call.runtime.payments.force_circuit(provider, STATES[state])
+    await call.parts.payments.force_circuit(provider, STATES[state])
     await note(call.parts, call.actor, f"circuit.{state}", provider, before=known[provider].mode)
-    return answer(Circuits(circuits=circuits_of(call.runtime.payments)))
+    return answer(Circuits(circuits=circuits_of(call.parts.payments)))
 
 
 ENDPOINTS = (

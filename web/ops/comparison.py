@@ -9,9 +9,8 @@ from uuid import UUID
 from starlette.responses import Response
 
 from core.booking.comparing import Comparison
-from core.booking.findings_postgres import Found
+from core.booking.findings_postgres import FindingRows, Found
 from core.errors import FindingNotFound, InvalidRequest, NotMended
-from core.runtime import Runtime
 from web.endpoint import Call, Caller, Endpoint, answer
 from web.ops.audit import note
 from web.ops.schemas import (
@@ -29,16 +28,16 @@ MOST_SHOWN = 200
 
 
 async def findings(call: Call[None]) -> Response:
-    return answer(await _standing(call.runtime))
+    return answer(await _standing(call.parts.findings))
 
 
 async def compare(call: Call[ComparePayments]) -> Response:
     since, until = call.body.since, call.body.until
     if since is not None and until is not None and since >= until:
         raise InvalidRequest("since: it is not before until")
-    made = await call.runtime.comparing.compare(since, until)
+    made = await call.parts.comparing.compare(since, until)
     await note(call.parts, call.actor, "payments.compare", "-", new=sum(one.new for one in made))
-    shown = await _standing(call.runtime)
+    shown = await _standing(call.parts.findings)
     return answer(ComparisonsMade(comparisons=[_made(one) for one in made], findings=shown.findings, lists=shown.lists))
 
 
@@ -47,7 +46,7 @@ async def mend(call: Call[MendFinding]) -> Response:
         id = UUID(call.request.path_params["id"])
     except ValueError:
         raise FindingNotFound() from None
-    found = await call.runtime.mending.mend(id, call.actor, by_hand=call.body.by_hand)
+    found = await call.parts.mending.mend(id, call.actor, by_hand=call.body.by_hand)
     await note(
         call.parts,
         call.actor,
@@ -61,8 +60,8 @@ async def mend(call: Call[MendFinding]) -> Response:
     return answer(_finding(found))
 
 
-async def _standing(runtime: Runtime) -> PaymentFindings:
-    latest, lists = await runtime.findings.latest(MOST_SHOWN), await runtime.findings.compared()
+async def _standing(findings: FindingRows) -> PaymentFindings:
+    latest, lists = await findings.latest(MOST_SHOWN), await findings.compared()
     return PaymentFindings(
         findings=[_finding(one) for one in latest],
         lists=[

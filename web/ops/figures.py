@@ -32,8 +32,8 @@ from core.upkeep.load_redis import Reading
 from core.venue.event import Event
 from core.venue.event_store_postgres import EventStore
 from core.waiting_room.sizes_redis import sizes
-from web import health
 from web.endpoint import Call, Caller, Endpoint, answer
+from web.health_checks import examine
 from web.ops.circuits import circuits_of
 from web.ops.schemas import (
     Admission,
@@ -82,7 +82,7 @@ _SOLD = "SELECT event_id, sum(sold)::bigint AS sold FROM sales_by_category GROUP
 
 
 class _Parts:
-    """AppState asked for at once, each with its limit; those that did not come are None, and their stores in `away`."""
+    """Parts asked for at once, each with its limit; those that did not come are None, and their stores in `away`."""
 
     def __init__(self, call: Call[None], about: str) -> None:
         self._probes = call.parts.probes
@@ -104,17 +104,17 @@ async def figures(call: Call[None]) -> Response:
 
 
 async def _figures(call: Call[None], event: Event) -> SaleFigures:
-    runtime, parts = call.runtime, _Parts(call, event.slug)
+    parts, asked = call.parts, _Parts(call, event.slug)
     async with asyncio.TaskGroup() as group:
-        standing = group.create_task(parts.get("admission", partial(admission, runtime.redis, event.slug)))
-        board = group.create_task(parts.get("board", partial(runtime.seats.board, event)))
-        sales = group.create_task(parts.get("sales", partial(sales_figures, runtime.database, event.id)))
-        ended = group.create_task(parts.get("checkouts", partial(checkouts, runtime.database, event.id)))
-        lag = group.create_task(parts.get("lag", partial(_lag, runtime.database)))
-        vitals_task = group.create_task(parts.get("vitals", runtime.vitals.all))
-        load = group.create_task(parts.get("load", runtime.load.fresh))
+        standing = group.create_task(asked.get("admission", partial(admission, parts.redis, event.slug)))
+        board = group.create_task(asked.get("board", partial(parts.seats.board, event)))
+        sales = group.create_task(asked.get("sales", partial(sales_figures, parts.database, event.id)))
+        ended = group.create_task(asked.get("checkouts", partial(checkouts, parts.database, event.id)))
+        lag = group.create_task(asked.get("lag", partial(_lag, parts.database)))
+        vitals_task = group.create_task(asked.get("vitals", parts.vitals.all))
+        load = group.create_task(asked.get("load", parts.load.fresh))
     vitals = vitals_task.result()
-    now = runtime.clock.now()
+    now = parts.clock.now()
     return SaleFigures(
         slug=event.slug,
         name=event.name,
@@ -123,20 +123,20 @@ async def _figures(call: Call[None], event: Event) -> SaleFigures:
         currency=event.currency,
         seats=event.seat_count,
         active_limit=event.active_limit,
-        seat_guard=runtime.settings.seat_guard,
+        seat_guard=parts.terms.seat_guard,
         now=now,
-        away=sorted(parts.away),
+        away=sorted(asked.away),
         admission=_admission(standing.result()),
         board=_counts(board.result()),
         sales=_sales(sales.result(), now),
         checkouts=_ended(ended.result()),
-        circuits=circuits_of(runtime.payments),
+        circuits=circuits_of(parts.payments),
         events=lag.result(),
         fanout_p95_ms=worst_fanout(vitals) if vitals else None,
         channels=sum(one.channels for one in vitals) if vitals is not None else None,
         processes=_processes(vitals, load.result()),
         jobs=_jobs(vitals, now.timestamp()),
-        alerts=alerts_of(runtime.watch),
+        alerts=alerts_of(parts.watch),
     )
 
 
@@ -232,14 +232,14 @@ async def overview(call: Call[None]) -> Response:
 
 
 async def _overview(call: Call[None]) -> Overview:
-    runtime, parts = call.runtime, _Parts(call, "all")
+    parts, asked = call.parts, _Parts(call, "all")
     components, (events, standing), sold, lag = await asyncio.gather(
-        health.examine(runtime, call.parts.probes, health.checks_of(call.parts.live)),
-        _standing(runtime.events, runtime.redis, parts),
-        parts.get("sold", partial(_sold, runtime.database)),
-        parts.get("lag", partial(_lag, runtime.database)),
+        examine(parts.probes, parts.checks),
+        _standing(parts.events, parts.redis, asked),
+        asked.get("sold", partial(_sold, parts.database)),
+        asked.get("lag", partial(_lag, parts.database)),
     )
-    now = runtime.clock.now()
+    now = parts.clock.now()
     return Overview(
         now=now,
         status=components.status,
@@ -261,19 +261,19 @@ async def _overview(call: Call[None]) -> Overview:
             )
             for event in events
         ],
-        circuits=circuits_of(runtime.payments),
-        alerts=alerts_of(runtime.watch),
+        circuits=circuits_of(parts.payments),
+        alerts=alerts_of(parts.watch),
         dead_letters=lag.dead_letters if lag else None,
     )
 
 
 async def _standing(
-    store: EventStore, redis: Redis, parts: _Parts
+    store: EventStore, redis: Redis, asked: _Parts
 ) -> tuple[Sequence[Event] | None, Mapping[str, tuple[int, int]]]:
     """The events; (waiting, active) of each by slug."""
-    events = await parts.get("events", store.list)
+    events = await asked.get("events", store.list)
     slugs = [event.slug for event in events or ()]
-    counts = await parts.get("sizes", partial(sizes, redis, slugs))
+    counts = await asked.get("sizes", partial(sizes, redis, slugs))
     return events, dict(zip(slugs, counts, strict=True)) if counts is not None else {}
 
 
@@ -286,7 +286,7 @@ async def history(call: Call[None]) -> Response:
     event = await call.event()
     try:
         samples = await call.parts.probes(
-            f"ops history {event.slug}", partial(call.runtime.history.of, event.slug), limit=PATIENCE
+            f"ops history {event.slug}", partial(call.parts.history.of, event.slug), limit=PATIENCE
         )
     except TimeoutError:
         raise StoreUnavailable(retry_after=2) from None

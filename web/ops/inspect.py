@@ -37,7 +37,7 @@ _VISITOR = re.compile(r"v_[A-Za-z0-9_-]{22}")
 async def diagnose(call: Call[Inspect]) -> Response:
     asked = call.body
     question = Question(asked.visitor, UUID(asked.reservation) if asked.reservation else None, asked.event, asked.seat)
-    found = await call.runtime.diagnose.run(question, fix=asked.fix)
+    found = await call.parts.diagnose.run(question, fix=asked.fix)
     fixed = [finding.step for finding in found.findings if finding.fixed]
     if asked.fix or asked.visitor or asked.reservation:
         await note(
@@ -73,12 +73,12 @@ async def seat(call: Call[None]) -> Response:
     event, ordinal = await call.event(), number(call.request, "seat")
     if ordinal is None or ordinal >= event.seat_count:
         raise NoSuchSeat(f"This event has seats 0 to {event.seat_count - 1}")
-    runtime = call.runtime
-    row = await seat_row(runtime.database, event.id, ordinal)
+    database, redis = call.parts.database, call.parts.redis
+    row = await seat_row(database, event.id, ordinal)
     if row is None:
         raise NoSuchSeat()
-    holder = await holder_of(runtime.redis, event.slug, ordinal)
-    shown, lock = await _in_redis(runtime.redis, event, ordinal)
+    holder = await holder_of(redis, event.slug, ordinal)
+    shown, lock = await _in_redis(redis, event, ordinal)
     return answer(
         SeatFacts(
             slug=event.slug,
@@ -100,9 +100,7 @@ async def seat(call: Call[None]) -> Response:
             )
             if holder
             else None,
-            reservations=[
-                SeatReservation(**one) for one in await reservations_of_seat(runtime.database, event.id, ordinal)
-            ],
+            reservations=[SeatReservation(**one) for one in await reservations_of_seat(database, event.id, ordinal)],
         )
     )
 
@@ -128,7 +126,7 @@ async def find(call: Call[Find]) -> Response:
         except ValueError:
             if "@" not in text or not text.isprintable():
                 raise InvalidRequest("Give an e-mail address, a visitor (v_...) or a reservation") from None
-    rows = await find_reservations(call.runtime.database, by, value)
+    rows = await find_reservations(call.parts.database, by, value)
     # Whose data was looked at is itself about a person: of an address only what tells it from others to who knows it.
     told = f"{value[:1]}...@{value.rpartition('@')[2]}"[:100] if by == "email" else value
     await note(call.parts, call.actor, "buyer.find", "-", by=by, value=told, found=len(rows))

@@ -73,7 +73,7 @@ async def demonstration(call: Call[None]) -> Response:
 
 
 async def create(call: Call[NewSale]) -> Response:
-    asked, settings = call.body, call.runtime.settings
+    asked, defaults = call.body, call.parts.terms.defaults
     new = NewEvent(
         slug=asked.slug,
         name=asked.name,
@@ -85,23 +85,23 @@ async def create(call: Call[NewSale]) -> Response:
         opens_at=asked.opens_at,
         closes_at=asked.closes_at,
         starts_at=asked.starts_at,
-        time_zone=asked.time_zone or settings.time_zone,
-        active_limit=settings.active_limit if asked.active_limit is None else asked.active_limit,
-        hold_seconds=round(settings.hold_seconds) if asked.hold_seconds is None else asked.hold_seconds,
-        max_seats=settings.max_seats if asked.max_seats is None else asked.max_seats,
+        time_zone=asked.time_zone or defaults.time_zone,
+        active_limit=defaults.active_limit if asked.active_limit is None else asked.active_limit,
+        hold_seconds=defaults.hold_seconds if asked.hold_seconds is None else asked.hold_seconds,
+        max_seats=defaults.max_seats if asked.max_seats is None else asked.max_seats,
         orphans=asked.orphans,
         focus=asked.focus,
         prequeue_seconds=asked.prequeue_seconds,
         fees=_fees(asked.fees),
     )
-    event = await call.runtime.events.create(new, await asyncio.to_thread(_file, asked.plan))
+    event = await call.parts.events.create(new, await asyncio.to_thread(_file, asked.plan))
     await note(call.parts, call.actor, "sale.create", event.slug, status=event.status.value, seats=event.seat_count)
     return answer(_settings(event), status=201, headers={"Location": f"/api/events/{event.slug}"})
 
 
 async def change(call: Call[ChangeSale]) -> Response:
     # What this process remembers may be a second old, and another one may have changed the sale since.
-    before = await call.runtime.events.fresh((await call.event()).slug)
+    before = await call.parts.events.fresh((await call.event()).slug)
     asked = {name: getattr(call.body, name) for name in call.body.model_fields_set}
     if "name" in asked:
         asked["name"] = asked["name"].strip()  # as when it was made
@@ -110,7 +110,7 @@ async def change(call: Call[ChangeSale]) -> Response:
     changes = {name: value for name, value in asked.items() if value != getattr(before, name)}
     if not changes:
         return answer(_settings(before))
-    event = await call.runtime.events.update(before.slug, **changes)
+    event = await call.parts.events.update(before.slug, **changes)
     await tell_sale_changed(call.parts, event)
     trail = {name: [_plain(getattr(before, name)), _plain(getattr(event, name))] for name in sorted(changes)}
     await note(call.parts, call.actor, "sale.change", event.slug, **trail)

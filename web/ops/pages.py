@@ -61,7 +61,7 @@ class Console:
                 view=name,
                 slug=slug,
                 operator=operator.name,
-                settings=app_state_of(request).runtime.settings,
+                defaults=app_state_of(request).terms.defaults,
             )
 
         return draw

@@ -30,7 +30,7 @@ async def trail(call: Call[None]) -> Response:
     subject = call.request.query_params.get("subject")
     if subject is not None and not subject.isprintable():
         raise InvalidRequest("subject: printable characters only")
-    entries = await audit.page(call.runtime.database, before=before, subject=subject, limit=_PAGE + 1)
+    entries = await audit.page(call.parts.database, before=before, subject=subject, limit=_PAGE + 1)
     shown = entries[:_PAGE]
     return answer(
         AuditPage(
@@ -44,8 +44,8 @@ async def trail(call: Call[None]) -> Response:
 
 
 async def letters(call: Call[None]) -> Response:
-    found = await call.runtime.pipeline.dead_letters.list(limit=_LETTERS)
-    waiting = await call.runtime.pipeline.dead_letters.count()
+    found = await call.parts.dead_letters.list(limit=_LETTERS)
+    waiting = await call.parts.dead_letters.count()
     return answer(DeadLetterList(letters=[_letter(one) for one in found], waiting=waiting))
 
 
@@ -66,14 +66,14 @@ def _letter(one: DeadLetter) -> DeadLetterAnswer:
 
 
 async def retry(call: Call[RetryDeadLetters]) -> Response:
-    retried = await call.runtime.pipeline.dead_letters.retry(call.body.ids)
-    call.runtime.pipeline.wake()
+    retried = await call.parts.dead_letters.retry(call.body.ids)
+    call.parts.wake_relay()
     await note(call.parts, call.actor, "dead_letters.retry", "-", ids=call.body.ids, retried=retried)
     return answer(Retried(retried=retried))
 
 
 async def discard(call: Call[DiscardDeadLetters]) -> Response:
-    discarded = await call.runtime.pipeline.dead_letters.discard(call.body.ids)
+    discarded = await call.parts.dead_letters.discard(call.body.ids)
     await note(call.parts, call.actor, "dead_letters.discard", "-", ids=call.body.ids, discarded=discarded)
     return answer(Discarded(discarded=discarded))
 

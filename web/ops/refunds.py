@@ -39,7 +39,7 @@ async def refund(call: Call[RefundReservation]) -> Response:
         fee=body.fee,
         release=release_of(seats=body.seats, amount=body.amount, release=body.release),
     )
-    reservation, made = await call.runtime.checkout.refund(reservation_id(call.request.path_params["id"]), asked)
+    reservation, made = await call.parts.checkout.refund(reservation_id(call.request.path_params["id"]), asked)
     await note(
         call.parts,
         call.actor,
@@ -63,16 +63,16 @@ async def refund(call: Call[RefundReservation]) -> Response:
 
 async def refund_event(call: Call[RefundEvent]) -> Response:
     event, key = await call.event(), idempotency_key(call.request)
-    report = await call.runtime.event_refunds.start(event.id, key=key, reason=call.body.reason, asked_by=call.actor)
-    call.runtime.events.forget(event.slug)
-    await tell_sale_changed(call.parts, await call.runtime.events.fresh(event.slug))
+    report = await call.parts.event_refunds.start(event.id, key=key, reason=call.body.reason, asked_by=call.actor)
+    call.parts.events.forget(event.slug)
+    await tell_sale_changed(call.parts, await call.parts.events.fresh(event.slug))
     await note(call.parts, call.actor, "refund.event", event.slug, reason=call.body.reason)
     return answer(_report(report), status=202)
 
 
 async def reports(call: Call[None]) -> Response:
     event = await call.event()
-    found = await call.runtime.event_refunds.of_event(event.id)
+    found = await call.parts.event_refunds.of_event(event.id)
     return answer(EventRefundReports(refunds=[_report(one) for one in found]))
 
 

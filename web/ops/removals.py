@@ -18,20 +18,20 @@ async def remove(call: Call[Remove]) -> Response:
     """Rule 5: who is paying is not cut off."""
     event, asked = await call.event(), call.body
     network = _network(asked.network)
-    until = call.runtime.clock.now() + timedelta(minutes=asked.minutes) if asked.minutes else None
+    until = call.parts.clock.now() + timedelta(minutes=asked.minutes) if asked.minutes else None
     seats, removed = [], None
     if asked.visitor is not None:
-        basket = await call.runtime.seats.basket(event, asked.visitor)
+        basket = await call.parts.seats.basket(event, asked.visitor)
         if basket is not None and basket.paying:
             raise PaymentInProgress("This visitor is paying: wait for the result")
         seats = list(basket.seats) if basket else []
     made = None
     if until is not None:
-        made = await call.runtime.removals.add(
+        made = await call.parts.removals.add(
             event, visitor=asked.visitor, network=network, until=until, actor=call.actor
         )
     if asked.visitor is not None:
-        removed = await call.runtime.waiting_room.leave(event, asked.visitor, REASON)
+        removed = await call.parts.waiting_room.leave(event, asked.visitor, REASON)
     whom = (
         {"visitor": asked.visitor, "removed": removed, "seats": seats} if asked.visitor else {"network": str(network)}
     )
@@ -61,7 +61,7 @@ def _network(text: str | None) -> Network | None:
 
 async def removals(call: Call[None]) -> Response:
     event = await call.event()
-    found = await call.runtime.removals.in_force(event)
+    found = await call.parts.removals.in_force(event)
     return answer(
         RemovalList(
             removals=[
@@ -82,7 +82,7 @@ async def removals(call: Call[None]) -> Response:
 async def end(call: Call[None]) -> Response:
     event, id = await call.event(), call.request.path_params["id"]
     number = int(id) if id.isascii() and id.isdigit() and len(id) < 19 else 0
-    if not await call.runtime.removals.end(event, number):
+    if not await call.parts.removals.end(event, number):
         raise NotFound("There is no such removal, or it is over")
     await note(call.parts, call.actor, "removal.end", event.slug, id=number)
     return nothing()

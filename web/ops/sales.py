@@ -23,7 +23,7 @@ from web.ops.schemas import (
 
 async def limit(call: Call[ChangeLimit]) -> Response:
     event = await call.event()
-    changed = await call.runtime.events.update(event.slug, active_limit=call.body.active_limit)
+    changed = await call.parts.events.update(event.slug, active_limit=call.body.active_limit)
     await tell_sale_changed(call.parts, changed)
     await note(call.parts, call.actor, "sale.limit", event.slug, before=event.active_limit, after=changed.active_limit)
     return answer(NewLimit(slug=event.slug, active_limit=changed.active_limit, before=event.active_limit))
@@ -34,12 +34,12 @@ async def release(call: Call[ReleaseSeat]) -> Response:
     event, ordinal = await call.event(), call.body.seat
     if ordinal >= event.seat_count:
         raise NoSuchSeat(seats=[ordinal])
-    holder = await holder_of(call.runtime.redis, event.slug, ordinal)
+    holder = await holder_of(call.parts.redis, event.slug, ordinal)
     if holder is None:
         raise SeatNotHeld()
     if holder.paying:
         raise PaymentInProgress("The seat is being paid for: it comes free by itself when that fails")
-    left = await call.runtime.seats.release(event, holder.visitor, [ordinal])
+    left = await call.parts.seats.release(event, holder.visitor, [ordinal])
     await note(call.parts, call.actor, "seat.release", event.slug, seat=ordinal, visitor=holder.visitor)
     return answer(
         ReleasedSeat(slug=event.slug, seat=ordinal, visitor=holder.visitor, left=list(left.seats) if left else [])
@@ -50,7 +50,7 @@ async def reconcile(call: Call[Reconcile]) -> Response:
     """Answers when it is done: a large hall takes half a minute, in pages with pauses between."""
     event, dry_run = await call.event(), call.body.dry_run
     within = timedelta(minutes=call.body.minutes) if call.body.minutes else None
-    report = await call.runtime.reconcile.run(event, changed_within=within, dry_run=dry_run)
+    report = await call.parts.reconcile.run(event, changed_within=within, dry_run=dry_run)
     await note(
         call.parts,
         call.actor,

@@ -45,8 +45,8 @@ async def payment_page(visit: Visit) -> Response:
         return visit.see(visit.links.result(current.order))
     if current.order != visit.order:
         return visit.see(visit.links.page(current.order))
-    runtime = visit.parts.runtime
-    event = await runtime.events.by_id(reservation.event_id)
+    parts = visit.parts
+    event = await parts.events.by_id(reservation.event_id)
     response = visit.pages.page(
         visit.request,
         "pay.html",
@@ -54,19 +54,19 @@ async def payment_page(visit: Visit) -> Response:
         event=event,
         reservation=reservation,
         attempt=current,
-        seats=await seats_bought(runtime, event, reservation),
+        seats=await seats_bought(parts.events, event, reservation),
         page=visit.links.page(current.order),
         again=_step(visit, "again"),
         back=_step(visit, "back"),
         result=visit.links.result(current.order),
         own=visit.own,
-        now=runtime.clock.now(),
+        now=parts.clock.now(),
         # After a decline the seats are kept for a while only (P11).
         kept_until=current.retry_until or current.until,
-        needs_phone=runtime.payments.gateway(current.provider).needs_phone_number and _device(visit) == "pc",
-        providers=runtime.payments.names,
+        needs_phone=parts.payments.gateway(current.provider).needs_phone_number and _device(visit) == "pc",
+        providers=parts.payments.names,
     )
-    response.headers.update(payment_page_headers(runtime.payments.gateway(current.provider).sources))
+    response.headers.update(payment_page_headers(parts.payments.gateway(current.provider).sources))
     return response
 
 
@@ -84,7 +84,7 @@ async def _as_json(visit: Visit, attempt: Attempt) -> dict[str, Any]:
         returned=visit.absolute(visit.links.returned(attempt.provider, attempt.order)),
         closed=visit.absolute(visit.links.closed(attempt.provider, attempt.order)),
     )
-    window = await visit.parts.runtime.checkout.open_window(attempt.order, device=_device(visit), urls=urls)
+    window = await visit.parts.checkout.open_window(attempt.order, device=_device(visit), urls=urls)
     body |= {"kind": window.kind, "fields": dict(window.fields)}
     for name, value in (("script", window.script), ("url", window.url), ("client_key", window.client_key)):
         if value is not None:

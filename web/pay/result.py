@@ -28,8 +28,8 @@ async def result(visit: Visit) -> Response:
     if payable and attempt.state in RETRIABLE:
         # There is something to do at once: try again, or give the seats back.
         return visit.see(visit.links.page(attempt.order))
-    runtime = visit.parts.runtime
-    event = await runtime.events.by_id(reservation.event_id)
+    parts = visit.parts
+    event = await parts.events.by_id(reservation.event_id)
     return visit.pages.page(
         visit.request,
         "pay_result.html",
@@ -37,7 +37,7 @@ async def result(visit: Visit) -> Response:
         event=event,
         reservation=reservation,
         attempt=attempt,
-        seats=await seats_bought(runtime, event, reservation),
+        seats=await seats_bought(parts.events, event, reservation),
         email=masked(reservation.email),
         own=visit.own,
         confirmed=reservation.status is ReservationStatus.CONFIRMED,

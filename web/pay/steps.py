@@ -21,11 +21,11 @@ async def returned(visit: Visit) -> Response:
     """`GET, POST /pay/{provider}/return/{order}?s=`: however often, at once, in any browser. 303 to the result."""
     form = await visit.form() if visit.request.method == "POST" else {}
     try:
-        await visit.parts.runtime.checkout.returned(visit.order, visit.query, form)
+        await visit.parts.checkout.returned(visit.order, visit.query, form)
     except ReturnRefused as refused:
         log.info("return refused", order=visit.order, code=refused.code)
         if refused.closed or refused.declined:
-            await visit.parts.runtime.checkout.closed(visit.order, refused.code)
+            await visit.parts.checkout.closed(visit.order, refused.code)
             return visit.see(visit.links.page(visit.order))
         raise WindowNotOurs(reason=refused.code, page=visit.links.page(visit.order)) from None
     return visit.see(visit.links.result(visit.order))
@@ -33,8 +33,8 @@ async def returned(visit: Visit) -> Response:
 
 async def ask_closed(visit: Visit) -> Response:
     """`GET /pay/{provider}/closed/{order}?s=`: a page that POSTs. A scanner that follows links closes nothing."""
-    runtime = visit.parts.runtime
-    event = await runtime.events.by_id(visit.reservation.event_id)
+    parts = visit.parts
+    event = await parts.events.by_id(visit.reservation.event_id)
     target = visit.links.closed(visit.attempt.provider, visit.order)
     return visit.pages.page(
         visit.request, "pay_closed.html", cache=KEEP_NOTHING, event=event, target=target, code=_code(visit) or ""
@@ -45,14 +45,14 @@ async def closed(visit: Visit) -> Response:
     """`POST` of the same address: the attempt is CLOSED; the payment page offers another."""
     form = await visit.form()
     code = form.get("code", "")
-    await visit.parts.runtime.checkout.closed(visit.order, code if _CODE.fullmatch(code) else _code(visit))
+    await visit.parts.checkout.closed(visit.order, code if _CODE.fullmatch(code) else _code(visit))
     return visit.see(visit.links.page(visit.order))
 
 
 async def again(visit: Visit) -> Response:
     """`POST /pay/{order}/again?s=`: the next attempt, or the one that is open already; leads to its page."""
     form = await visit.form()
-    reservation, _ = await visit.parts.runtime.checkout.next_attempt(
+    reservation, _ = await visit.parts.checkout.next_attempt(
         visit.reservation.id, provider=form.get("provider") or None
     )
     current = reservation.payment or visit.attempt
@@ -61,7 +61,7 @@ async def again(visit: Visit) -> Response:
 
 async def back(visit: Visit) -> Response:
     """`POST /pay/{order}/back?s=`: the seats are given back, as long as no money moves."""
-    reservation = await visit.parts.runtime.checkout.give_back(visit.order)
+    reservation = await visit.parts.checkout.give_back(visit.order)
     if not visit.wants_page:
         return visit.json({"status": reservation.status.value, "reason": reservation.reason})
     return visit.see(f"/events/{reservation.slug}" if visit.own else visit.links.result(visit.order))

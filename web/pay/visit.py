@@ -66,7 +66,7 @@ class Visit:
 
     def absolute(self, path: str) -> str:
         """The shop's own address as the buyer's browser knows it."""
-        base = self.parts.runtime.settings.base_url.rstrip("/") or own_origin(self.request)
+        base = self.parts.terms.base_url or own_origin(self.request)
         return base + path
 
     def json(self, body: Any, status: int = 200) -> Response:
@@ -93,7 +93,7 @@ def visited(
         parts = app_state_of(request)
         # The signature says who may come, not how often.
         parts.limits.call(f"order {order}")
-        reservation, attempt = await parts.runtime.checkout.of_order(order)
+        reservation, attempt = await parts.checkout.of_order(order)
         if request.path_params.get("provider", attempt.provider) != attempt.provider:
             raise ReservationNotFound()
         request.scope["state"]["slug"] = reservation.slug

@@ -23,16 +23,16 @@ _ANSWER_SECONDS: Final = 1.5
 async def webhook(request: Request) -> Response:
     """Raises NotFound for a provider that is none of ours, TooLarge."""
     request.scope["state"]["route"] = "/webhooks/{provider}"
-    runtime = app_state_of(request).runtime
+    parts = app_state_of(request)
     provider = request.path_params["provider"]
-    if provider not in runtime.payments.names:
+    if provider not in parts.payments.names:
         raise NotFound()
     body = await bytes_of(request, MOST_BODY)
-    order = runtime.payments.gateway(provider).read_webhook(request.headers, body)
+    order = parts.payments.gateway(provider).read_webhook(request.headers, body)
     if order is not None:
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
-                await runtime.checkout.hint(provider, order)
+                await parts.checkout.hint(provider, order)
         except (OnsaleError, TimeoutError) as error:
             # The hourly comparison finds what this hint was about.
             log.info("webhook not taken up", provider=provider, order=order, error=repr(error))

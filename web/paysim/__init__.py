@@ -23,7 +23,7 @@ store, so that a test can hold them against the reservations. A charge is writte
 """
 
 from web.paysim.routes import paysim_routes
-from web.paysim.shop import origins_of
+from web.paysim.shop import own_addresses
 from web.paysim.store_sqlite import SimulatorStore
 
-__all__ = ["SimulatorStore", "origins_of", "paysim_routes"]
+__all__ = ["SimulatorStore", "own_addresses", "paysim_routes"]

@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection
 
-from core.settings import Settings
 from web.security import Origins, normal_origin, own_origin
 
 #: Whether an origin (`https://host:port`) is the shop's, for this request.
@@ -17,9 +16,8 @@ IsOurs = Callable[[str, HTTPConnection], bool]
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
 
 
-def origins_of(settings: Settings) -> IsOurs:
-    """The served address, `base_url`, `allowed_origins`; and this machine under its other names, on the same port."""
-    origins = Origins(settings)
+def own_addresses(origins: Origins) -> IsOurs:
+    """Those `origins`; and this machine under its other names, on the same port."""
 
     def is_ours(origin: str, connection: HTTPConnection) -> bool:
         return any(origins.is_ours(alias, connection) for alias in _aliases(origin))

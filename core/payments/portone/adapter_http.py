@@ -54,14 +54,11 @@ from core.payments.portone.payment import (
     moment,
     outcome_of,
 )
-from core.payments.provider_package import Limits, Played, environment
+from core.payments.provider_package import Limits
 from core.payments.transport_http import LIST_TOO_LONG, ListFailed, NoAnswer, failed_call
-from core.settings import Settings
 
 log = structlog.get_logger(__name__)
 
-API: Final = "https://api.portone.io"
-SCRIPT: Final = "https://cdn.portone.io/v2/browser-sdk.js"
 
 #: Lines of the list in one answer, at most what PortOne allows; and pages of one comparison.
 _PAGE: Final = 1000
@@ -333,30 +330,6 @@ class PortOne:
             refused=True,
             shops_fault=code in MISCONFIGURED,
         )
-
-
-def open_gateway(settings: Settings, limits: Limits, played: Played | None) -> PortOne:
-    secret = settings.portone_secret.get_secret_value().strip()
-    return _gateway(settings, limits, secret)
-
-
-def open_old_gateway(settings: Settings, limits: Limits) -> PortOne | None:
-    secret = settings.portone_old_secret.get_secret_value().strip()
-    return _gateway(settings, limits, secret) if secret else None
-
-
-def _gateway(settings: Settings, limits: Limits, secret: str) -> PortOne:
-    return PortOne(
-        url=settings.portone_url or API,
-        script=settings.portone_script or SCRIPT,
-        store=settings.portone_client_key.strip(),
-        channel=settings.portone_channel_key.strip(),
-        secret=secret,
-        webhook_secret=settings.portone_webhook_secret.get_secret_value().strip(),
-        # Whether a channel is a test's or moves money only PortOne knows: it is taken for one that does.
-        environment=environment(PROVIDER, "live", secret),
-        limits=limits,
-    )
 
 
 def _cancelled(answer: portone.CancelPaymentResponse, provider_key: str | None, expected: int) -> ChargeResult:

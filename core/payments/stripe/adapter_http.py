@@ -48,15 +48,13 @@ from core.payments.gateway import (
     WindowFailed,
     WindowUrls,
 )
-from core.payments.provider_package import Limits, Played, environment
+from core.payments.provider_package import Limits
 from core.payments.stripe.calls_http import Answer, StripeCalls, code_of, is_ours
 from core.payments.stripe.objects import PROVIDER, from_stripe, intent_outcome, order_of, to_stripe
 from core.payments.transport_http import LIST_TOO_LONG, ListFailed, NoAnswer
-from core.settings import Settings
 
 log = structlog.get_logger(__name__)
 
-API: Final = "https://api.stripe.com"
 
 _SESSION: Final = re.compile(r"cs_[A-Za-z0-9_]{1,250}")
 _INTENT: Final = re.compile(r"pi_[A-Za-z0-9_]{1,250}")
@@ -360,27 +358,6 @@ class Stripe:
 def _digest(text: str) -> str:
     """A few letters that tell two addresses apart."""
     return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def open_gateway(settings: Settings, limits: Limits, played: Played | None) -> Stripe:
-    return _gateway(settings, limits, settings.stripe_secret.get_secret_value().strip())
-
-
-def open_old_gateway(settings: Settings, limits: Limits) -> Stripe | None:
-    secret = settings.stripe_old_secret.get_secret_value().strip()
-    return _gateway(settings, limits, secret) if secret else None
-
-
-def _gateway(settings: Settings, limits: Limits, secret: str) -> Stripe:
-    # `sk_live_...` and `rk_live_...` move money.
-    kind = "test" if secret.startswith(("sk_test_", "rk_test_")) else "live"
-    return Stripe(
-        url=settings.stripe_url or API,
-        secret=secret,
-        webhook_secret=settings.stripe_webhook_secret.get_secret_value().strip(),
-        environment=environment(PROVIDER, kind, secret),
-        limits=limits,
-    )
 
 
 def _refunded(refund: Mapping[str, Any], key: str, expected: int) -> ChargeResult:

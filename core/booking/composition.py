@@ -1,0 +1,55 @@
+"""The checkout, put together from the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import databases
+from redis.asyncio import Redis
+
+from core.booking.addresses import Addresses
+from core.booking.checkout import Checkout
+from core.booking.payment_times import PaymentTimes
+from core.booking.results_redis import Events, Seats
+from core.clock import Clock
+from core.payments.payments import Payments
+from core.process.supervisor import Supervisor
+from core.settings import Settings
+from core.venue.event import Event
+
+
+def open_checkout(
+    settings: Settings,
+    *,
+    database: databases.Database,
+    redis: Redis,
+    seats: Seats,
+    events: Events,
+    payments: Payments,
+    supervisor: Supervisor,
+    clock: Clock,
+    process: str,
+    wake: Callable[[], None] = lambda: None,
+    try_mail: Callable[[Event, str, str], None] = lambda event, email, language: None,
+) -> Checkout:
+    return Checkout(
+        database=database,
+        redis=redis,
+        seats=seats,
+        events=events,
+        payments=payments,
+        supervisor=supervisor,
+        times=PaymentTimes(
+            lease=settings.claim_seconds,
+            first_pause=settings.resolver_seconds,
+            deadline=settings.payment_deadline_seconds,
+            window=settings.payment_window_seconds,
+            retry=settings.retry_seconds,
+        ),
+        concurrency=settings.payment_concurrency,
+        addresses=Addresses.named(settings.email_tags_at, settings.email_dots_at),
+        clock=clock,
+        process=process,
+        wake=wake,
+        try_mail=try_mail,
+    )

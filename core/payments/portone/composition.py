@@ -1,0 +1,37 @@
+"""PortOne's adapter, put together from the settings: where it answers, by which account."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from core.payments.portone.adapter_http import PortOne
+from core.payments.portone.payment import PROVIDER
+from core.payments.provider_package import Limits, Played, environment
+from core.settings import Settings
+
+API: Final = "https://api.portone.io"
+SCRIPT: Final = "https://cdn.portone.io/v2/browser-sdk.js"
+
+
+def open_gateway(settings: Settings, limits: Limits, played: Played | None) -> PortOne:
+    secret = settings.portone_secret.get_secret_value().strip()
+    return _gateway(settings, limits, secret)
+
+
+def open_old_gateway(settings: Settings, limits: Limits) -> PortOne | None:
+    secret = settings.portone_old_secret.get_secret_value().strip()
+    return _gateway(settings, limits, secret) if secret else None
+
+
+def _gateway(settings: Settings, limits: Limits, secret: str) -> PortOne:
+    return PortOne(
+        url=settings.portone_url or API,
+        script=settings.portone_script or SCRIPT,
+        store=settings.portone_client_key.strip(),
+        channel=settings.portone_channel_key.strip(),
+        secret=secret,
+        webhook_secret=settings.portone_webhook_secret.get_secret_value().strip(),
+        # Whether a channel is a test's or moves money only PortOne knows: it is taken for one that does.
+        environment=environment(PROVIDER, "live", secret),
+        limits=limits,
+    )

@@ -1,0 +1,33 @@
+"""Stripe's adapter, put together from the settings: where it answers, by which account."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from core.payments.provider_package import Limits, Played, environment
+from core.payments.stripe.adapter_http import Stripe
+from core.payments.stripe.objects import PROVIDER
+from core.settings import Settings
+
+API: Final = "https://api.stripe.com"
+
+
+def open_gateway(settings: Settings, limits: Limits, played: Played | None) -> Stripe:
+    return _gateway(settings, limits, settings.stripe_secret.get_secret_value().strip())
+
+
+def open_old_gateway(settings: Settings, limits: Limits) -> Stripe | None:
+    secret = settings.stripe_old_secret.get_secret_value().strip()
+    return _gateway(settings, limits, secret) if secret else None
+
+
+def _gateway(settings: Settings, limits: Limits, secret: str) -> Stripe:
+    # `sk_live_...` and `rk_live_...` move money.
+    kind = "test" if secret.startswith(("sk_test_", "rk_test_")) else "live"
+    return Stripe(
+        url=settings.stripe_url or API,
+        secret=secret,
+        webhook_secret=settings.stripe_webhook_secret.get_secret_value().strip(),
+        environment=environment(PROVIDER, kind, secret),
+        limits=limits,
+    )

@@ -1,0 +1,236 @@
+"""Opens the stores, then the rooms, from the ground floor up."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from functools import partial
+
+import databases
+import structlog
+
+from core.booking.comparing import Comparing
+from core.booking.composition import open_checkout
+from core.booking.event_refunds_postgres import EventRefunds
+from core.booking.findings_postgres import FindingRows
+from core.booking.mending import Mending
+from core.clock import Clock, SystemClock
+from core.database import close_database, open_database, raw
+from core.diagnosis.diagnose import Diagnose
+from core.diagnosis.health_check import HealthCheck
+from core.diagnosis.health_watch import HealthWatch
+from core.embedded import Engines
+from core.errors import StartupError
+from core.figures.history_redis import History
+from core.figures.vitals_redis import VitalsBoard
+from core.messaging.composition import open_pipeline
+from core.messaging.sales_projection_postgres import SalesProjection
+from core.notifications.composition import email_consumer, mail_trial, open_mailer, open_messenger
+from core.payments.composition import open_payments
+from core.process.job_watch import JobWatch
+from core.process.jobs import Jobs
+from core.process.lease_redis import Leases
+from core.process.lua_redis import ScriptRunner
+from core.process.store_redis import open_redis
+from core.process.successes_redis import Successes
+from core.process.supervisor import Supervisor
+from core.runtime.parts import Runtime
+from core.seats.composition import open_seats
+from core.settings import Settings
+from core.upkeep.load_redis import LoadReadings
+from core.upkeep.memory_redis import warn_of_eviction
+from core.upkeep.reconcile import Reconcile
+from core.upkeep.seat_rows_postgres import SeatRows
+from core.venue.event_store_postgres import EventStore
+from core.waiting_room.composition import open_waiting_room, visit_times
+from core.waiting_room.removals_postgres import Removals
+
+log = structlog.get_logger(__name__)
+
+
+@contextlib.asynccontextmanager
+async def open_runtime(
+    settings: Settings,
+    engines: Engines,
+    *,
+    clock: Clock | None = None,
+    consume: bool = False,
+    end_process: Callable[[], None] = lambda: None,
+) -> AsyncIterator[Runtime]:
+    """Opens the stores and builds the parts. Jobs do not run until `start_jobs`. Raises StartupError.
+
+    `consume`: with Kafka, this process is a member of the consumer groups (a worker); without Kafka all are.
+    `end_process` is called when a job succeeds no more in this process, and nothing has helped (`JobWatch`).
+    """
+    clock = clock or SystemClock()
+    process = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+    async with AsyncExitStack() as stack:
+        database = await _opened(stack, engines.database_url, settings.database_pool)
+        replica = await _replica(stack, settings.database_replica_url)
+        redis = await open_redis(engines.redis_url, settings.redis_pool)
+        stack.push_async_callback(redis.aclose)
+        await warn_of_eviction(redis)
+
+        supervisor, run, leases, successes = Supervisor(), ScriptRunner(redis), Leases(redis, process), Successes(redis)
+        jobs = Jobs(supervisor=supervisor, leases=leases, successes=successes)
+        job_watch = JobWatch(
+            jobs=jobs,
+            leases=leases,
+            successes=successes,
+            stores={"database": partial(_answers, database)},
+            end_process=end_process,
+        )
+
+        payments = open_payments(settings=settings, redis=redis, clock=clock)
+        stack.push_async_callback(payments.aclose)
+        events = EventStore(database, clock, payments.takes)
+        seat = open_seats(settings, run=run, redis=redis, database=database, events=events)
+        queue = open_waiting_room(
+            settings, stack, run=run, redis=redis, database=database, events=events, boards=seat.boards, clock=clock
+        )
+
+        mailer = open_mailer(settings, run)
+        stack.push_async_callback(mailer.close)
+        pipeline = open_pipeline(
+            settings,
+            database=database,
+            supervisor=supervisor,
+            process=process,
+            # In PostgreSQL first: what is written there should not wait for a mail server.
+            consumers=[SalesProjection(), email_consumer(settings, mailer)],
+            consume=consume,
+        )
+        checkout = open_checkout(
+            settings,
+            database=database,
+            redis=redis,
+            seats=seat.seats,
+            events=events,
+            payments=payments,
+            supervisor=supervisor,
+            clock=clock,
+            process=process,
+            wake=pipeline.wake,
+            try_mail=mail_trial(settings),
+        )
+
+        rows = SeatRows(database=database, replica=replica)
+        reconcile = Reconcile(
+            rows=rows,
+            scripts=seat.scripts,
+            seats=seat.seats,
+            locks=seat.locks,
+            page=settings.reconcile_page,
+            pause=settings.reconcile_pause_ms / 1000,
+        )
+        vitals = VitalsBoard(redis=redis, clock=clock, process=process, locks=seat.locks)
+        messenger = open_messenger(settings)
+        stack.push_async_callback(messenger.aclose)
+        watch = HealthWatch(
+            look=HealthCheck(
+                database=database,
+                redis=redis,
+                events=events,
+                payments=payments,
+                clock=clock,
+                groups=pipeline.groups,
+                vitals=vitals,
+                late=job_watch.late,
+            ),
+            redis=redis,
+            database=database,
+            leases=leases,
+            messenger=messenger,
+            clock=clock,
+            every_seconds=settings.watch_seconds,
+            console_url=f"{settings.base_url.rstrip('/')}/ops" if settings.base_url else "",
+        )
+        diagnose = Diagnose(
+            database=database,
+            redis=redis,
+            times=visit_times(settings),
+            clock=clock,
+            events=events,
+            waiting_room=queue.waiting_room,
+            seats=seat.seats,
+            scripts=seat.scripts,
+            rows=rows,
+            reconcile=reconcile,
+            payments=payments,
+            checkout=checkout,
+            groups=pipeline.groups,
+            vitals=vitals,
+        )
+        findings = FindingRows(database)
+        yield Runtime(
+            settings=settings,
+            clock=clock,
+            secret=settings.secret_key.get_secret_value(),
+            process=process,
+            database=database,
+            redis=redis,
+            run=run,
+            events=events,
+            seats=seat.seats,
+            halls=seat.halls,
+            payments=payments,
+            waiting_room=queue.waiting_room,
+            removals=Removals(database=database, waiting_room=queue.waiting_room, seats=seat.seats, clock=clock),
+            draws=queue.draws,
+            announcer=queue.announcer,
+            drawing=queue.drawing,
+            checkout=checkout,
+            event_refunds=EventRefunds(database, checkout, process),
+            findings=findings,
+            comparing=Comparing(rows=findings, payments=payments, days=settings.compare_days),
+            mending=Mending(rows=findings, payments=payments, giving_back=checkout),
+            reconcile=reconcile,
+            pipeline=pipeline,
+            diagnose=diagnose,
+            load=LoadReadings(
+                redis=redis,
+                database=database,
+                clock=clock,
+                process=process,
+                pool_size=settings.database_pool,
+                require_payment=payments.require_available,
+                payment_seconds=payments.recent_seconds,
+            ),
+            vitals=vitals,
+            watch=watch,
+            history=History(
+                redis=redis, database=database, events=events, seats=seat.seats, vitals=vitals, clock=clock
+            ),
+            supervisor=supervisor,
+            leases=leases,
+            jobs=jobs,
+            job_watch=job_watch,
+        )
+
+
+async def _opened(stack: AsyncExitStack, url: str, pool: int) -> databases.Database:
+    """Raises StartupError."""
+    database = await open_database(url, pool)
+    stack.push_async_callback(close_database, database)
+    return database
+
+
+async def _replica(stack: AsyncExitStack, url: str) -> databases.Database | None:
+    if not url:
+        return None
+    try:
+        return await _opened(stack, url, 2)
+    except StartupError as error:
+        # Only the consistency job reads from it: a sale does not stop for that.
+        log.warning("the read replica is not used", cause=str(error))
+        return None
+
+
+async def _answers(database: databases.Database) -> None:
+    """Raises StoreUnavailable when PostgreSQL does not."""
+    async with raw(database) as connection:
+        await connection.fetchval("SELECT 1")

@@ -1,0 +1,17 @@
+"""How long a visitor may be in, and how long nobody has to hear of them: what all who talk to a browser tell it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class VisitTimes:
+    """In seconds. A browser sends a beat each `beat`; who is not heard of for their grace is out. `warning` before the
+    end of a session its page says so."""
+
+    session: float
+    warning: float
+    beat: float
+    active_grace: float
+    waiting_grace: float
