@@ -105,9 +105,8 @@ class Pages:
 
     async def tickets(self, request: Request, parts: AppState, visitor: str) -> Response:
         """All that this browser has bought or is paying for, whichever page it was bought on (V1)."""
-        runtime = parts.runtime
-        kept = [one for one in await runtime.checkout.of_visitor(visitor) if one.status is not ReservationStatus.FAILED]
-        events = {one.event_id: await runtime.events.by_id(one.event_id) for one in kept}
+        kept = [one for one in await parts.checkout.of_visitor(visitor) if one.status is not ReservationStatus.FAILED]
+        events = {one.event_id: await parts.events.by_id(one.event_id) for one in kept}
         bought = [(events[one.event_id], one) for one in kept]
         return self.page(request, "tickets.html", cache=_KEEP_NOTHING, bought=bought)
 
