@@ -84,17 +84,39 @@ SELECT (SELECT count(*) FROM reservations WHERE event_id = $1 AND status = 'PAYI
        max(f.code) FILTER (WHERE f.state = 'PENDING') AS code
 FROM refunds f WHERE f.event_refund_id = $2
 """
+_UNMADE = """
+SELECT reservation_id AS reservation, coalesce(amount, 0) AS amount, code, tries, needs_person_at,
+       nullif(next_attempt_at, 'infinity') AS next_try_at
+FROM refunds WHERE event_refund_id = $1 AND state = 'PENDING' AND code IS NOT NULL
+    AND (round > 0 OR needs_person_at IS NOT NULL)
+ORDER BY number LIMIT $2
+"""
+#: Refunds that the report names one by one.
+_MOST_NAMED: Final = 50
 _OF_EVENT = "SELECT * FROM event_refunds WHERE event_id = $1 ORDER BY created_at"
+
+
+@dataclass(frozen=True, slots=True)
+class UnmadeRefund:
+    """A refund that the provider refuses; `next_try_at` None: none before an operator says so."""
+
+    reservation: UUID
+    amount: int
+    code: str | None
+    tries: int
+    needs_person_at: datetime | None
+    next_try_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
 class EventRefund:
     """The report. `state`: RUNNING, STOPPED (the provider refuses: `code`), DONE. Counts of refunds: `done` with their
     sum in minor units, `pending`, of those `refused` at least once, and `people` that a person has to look at; of
-    reservations: `left` to be refunded, `paying` that are waited for.
+    reservations: `left` to be refunded, `paying` that are waited for. `unmade`: the first of the refused ones.
     """
 
     id: UUID
+    key: str
     state: str
     reason: str
     asked_by: str
@@ -108,6 +130,7 @@ class EventRefund:
     left: int
     paying: int
     code: str | None
+    unmade: Sequence[UnmadeRefund]
 
 
 class EventRefunds:
@@ -177,13 +200,16 @@ class EventRefunds:
 
 async def _report(connection: asyncpg.Connection, row: Any) -> EventRefund:
     figures: Any = await connection.fetchrow(_FIGURES, row["event_id"], row["id"])
+    unmade = await connection.fetch(_UNMADE, row["id"], _MOST_NAMED)
     return EventRefund(
         id=row["id"],
+        key=row["idempotency_key"],
         state=row["state"],
         reason=row["reason"],
         asked_by=row["asked_by"],
         created_at=row["created_at"],
         done_at=row["done_at"],
+        unmade=[UnmadeRefund(**one) for one in unmade],
         **{
             name: figures[name] for name in ("done", "amount", "pending", "refused", "people", "left", "paying", "code")
         },

@@ -1,8 +1,9 @@
 """Tickets given back for the money: by the buyer along the event's fee table, by an operator as they see fit (P7).
 
 One statement writes the refund and frees the seats; the money follows durably (`refunding.py`), and nobody waits for
-the provider. The same `Idempotency-Key` makes the refund once; two operators at once make one each, and their sum never
-passes what was paid.
+the provider. The same `Idempotency-Key` makes the refund once. Two operators at once, who both say what had been
+refunded when they looked (`refunded_before`), make one: the other is told that it changed. The sum never passes what
+was paid.
 """
 
 from __future__ import annotations
@@ -196,11 +197,10 @@ def _check(reservation: Reservation, asked: RefundAsked) -> None:
     unknown = sorted(set(asked.seats or ()) - set(reservation.seats))
     if unknown:
         raise InvalidRequest(f"seats: {unknown} are not seats of this reservation (any more)", seats=unknown)
-    if asked.amount is not None:
-        if asked.refunded_before != reservation.refunded:
-            raise RefundChanged(refunded=reservation.refunded)
-        if asked.amount > reservation.amount - reservation.refunded:
-            raise RefundTooLarge(left=reservation.amount - reservation.refunded)
+    if (asked.amount, asked.refunded_before) != (None, None) and asked.refunded_before != reservation.refunded:
+        raise RefundChanged(refunded=reservation.refunded)
+    if asked.amount is not None and asked.amount > reservation.amount - reservation.refunded:
+        raise RefundTooLarge(left=reservation.amount - reservation.refunded)
 
 
 def _digest(asked: RefundAsked) -> str:

@@ -24,7 +24,12 @@ SELECT r.id, e.slug AS event, r.visitor, r.status, r.reason, r.email, r.amount, 
 FROM reservations r JOIN events e ON e.id = r.event_id
 WHERE {condition} ORDER BY r.created_at DESC LIMIT 20
 """
-_BY = {"id": "r.id = $1::uuid", "visitor": "r.visitor = $1", "email": "lower(r.email) = lower($1)"}
+_BY = {
+    "id": "r.id = $1::uuid",
+    "visitor": "r.visitor = $1",
+    "email": "lower(r.email) = lower($1)",
+    "order": "r.id = (SELECT reservation_id FROM payment_attempts WHERE order_no = $1)",
+}
 
 
 async def seat_row(database: databases.Database, event_id: int, ordinal: int) -> Any | None:
@@ -41,7 +46,10 @@ async def reservations_of_seat(database: databases.Database, event_id: int, ordi
 
 
 async def find_reservations(database: databases.Database, by: str, value: object) -> Sequence[Any]:
-    """`by` is id, visitor or email. The newest first, 20 at most. Raises StoreUnavailable."""
+    """`by` is id, visitor, email or order (its number at the provider). The newest first, 20 at most.
+
+    Raises StoreUnavailable.
+    """
     async with raw(database) as connection:
         found: Sequence[Any] = await connection.fetch(_FOUND.format(condition=_BY[by]), value)
     return found

@@ -48,6 +48,12 @@ COMPOSED = (
     "ops.range.",
     "ops.reason.",
     "ops.field.",
+    "ops.refund.wrong.",
+    "ops.refund.way.",
+    "ops.refund.state.",
+    "ops.refund.nothing.",
+    "ops.cancelled.state.",
+    "ops.attempt.",
     "pay.provider.",
     "paysim.card.",
 )

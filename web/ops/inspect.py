@@ -32,6 +32,8 @@ from web.ops.schemas import (
 )
 
 _VISITOR = re.compile(r"v_[A-Za-z0-9_-]{22}")
+#: An order's number at its provider.
+_ORDER = re.compile(r"[0-9a-f]{32}a[0-9]{1,3}")
 
 
 async def diagnose(call: Call[Inspect]) -> Response:
@@ -120,12 +122,16 @@ async def find(call: Call[Find]) -> Response:
     by, value = "email", text
     if _VISITOR.fullmatch(text):
         by = "visitor"
+    elif _ORDER.fullmatch(text.lower()):
+        value, by = text.lower(), "order"
     else:
         try:
             value, by = str(UUID(text)), "id"
         except ValueError:
             if "@" not in text or not text.isprintable():
-                raise InvalidRequest("Give an e-mail address, a visitor (v_...) or a reservation") from None
+                raise InvalidRequest(
+                    "Give an e-mail address, a visitor (v_...), a reservation or an order number"
+                ) from None
     rows = await find_reservations(call.parts.database, by, value)
     # Whose data was looked at is itself about a person: of an address only what tells it from others to who knows it.
     told = f"{value[:1]}...@{value.rpartition('@')[2]}"[:100] if by == "email" else value
@@ -158,7 +164,7 @@ ENDPOINTS = (
         "POST",
         "/api/operator/reservations",
         find,
-        "Find reservations by e-mail address, visitor or id",
+        "Find reservations by e-mail address, visitor, id or order number",
         "operator",
         answer=FoundReservations,
         body=Find,

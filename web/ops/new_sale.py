@@ -151,6 +151,11 @@ def _settings(event: Event) -> SaleSettings:
     )
 
 
+async def settings(call: Call[None]) -> Response:
+    # What this process remembers may be a second old; who is about to change a sale sees it as it is.
+    return answer(_settings(await call.parts.events.fresh((await call.event()).slug)))
+
+
 async def currencies(call: Call[None]) -> Response:
     return answer(Currencies(minor_digits=dict(MINOR_DIGITS)))
 
@@ -178,6 +183,16 @@ ENDPOINTS = (
         caller=Caller.OPERATOR,
         refusals=(EventExists, PlanInvalid, CurrencyNotTaken),
         answer_headers={"Location": "the new event"},
+    ),
+    Endpoint(
+        "GET",
+        "/api/operator/events/{slug}",
+        settings,
+        "What can be changed of a sale, and what cannot, as it is now",
+        "operator",
+        answer=SaleSettings,
+        caller=Caller.OPERATOR,
+        refusals=(EventNotFound,),
     ),
     Endpoint(
         "PATCH",

@@ -40,6 +40,7 @@ class Console:
             "/ops": self.view("overview"),
             "/ops/new": self.view("new_sale"),
             "/ops/events/{slug}": self.view("sale"),
+            "/ops/refunds": self.view("refunds"),
             "/ops/dead-letters": self.view("dead_letters"),
             "/ops/audit": self.view("audit"),
         }

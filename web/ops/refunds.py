@@ -4,8 +4,11 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from starlette.responses import Response
 
+from core.booking.accounts_postgres import account_of
 from core.booking.event_refunds_postgres import EventRefund
 from core.booking.giving_back import release_of
 from core.booking.refund import RefundAsked
@@ -22,7 +25,39 @@ from core.errors import (
 from web.api_reservations import IDEMPOTENCY_PARAMETER, idempotency_key, reservation_id, reservation_state
 from web.endpoint import Call, Caller, Endpoint, answer
 from web.ops.audit import note, tell_sale_changed
-from web.ops.schemas import EventRefundReport, EventRefundReports, RefundEvent, RefundMade, RefundReservation
+from web.ops.schemas import (
+    AccountAttempt,
+    AccountRefund,
+    AccountSeat,
+    EventRefundReport,
+    EventRefundReports,
+    RefundEvent,
+    RefundMade,
+    RefundReservation,
+    ReservationAccount,
+    UnmadeRefund,
+)
+
+
+async def account(call: Call[None]) -> Response:
+    found = await account_of(call.parts.database, reservation_id(call.request.path_params["id"]))
+    if found is None:
+        raise ReservationNotFound()
+    shown = ReservationAccount(
+        id=found.id,
+        event=found.slug,
+        event_name=found.event_name,
+        status=found.status.value,
+        reason=found.reason,
+        amount=found.amount,
+        currency=found.currency,
+        refunded=found.attempts[-1].refunded if found.attempts else 0,
+        created_at=found.created_at,
+        seats=[AccountSeat(**asdict(one)) for one in found.seats],
+        attempts=[AccountAttempt(**asdict(one)) for one in found.attempts],
+        refunds=[AccountRefund(**asdict(one)) for one in found.refunds],
+    )
+    return answer(shown)
 
 
 async def refund(call: Call[RefundReservation]) -> Response:
@@ -79,6 +114,7 @@ async def reports(call: Call[None]) -> Response:
 def _report(one: EventRefund) -> EventRefundReport:
     return EventRefundReport(
         id=one.id,
+        key=one.key,
         state=one.state,
         reason=one.reason,
         asked_by=one.asked_by,
@@ -92,10 +128,21 @@ def _report(one: EventRefund) -> EventRefundReport:
         left=one.left,
         paying=one.paying,
         code=one.code,
+        unmade=[UnmadeRefund(**asdict(refund)) for refund in one.unmade],
     )
 
 
 ENDPOINTS = (
+    Endpoint(
+        "GET",
+        "/api/operator/reservations/{id}",
+        account,
+        "A reservation's seats, payments and refunds",
+        "operator",
+        answer=ReservationAccount,
+        caller=Caller.OPERATOR,
+        refusals=(ReservationNotFound,),
+    ),
     Endpoint(
         "POST",
         "/api/operator/reservations/{id}/refunds",

@@ -114,7 +114,9 @@ class MendFinding(Asked):
 
 
 class Find(Asked):
-    text: str = Field(min_length=3, max_length=254, description="an e-mail address, a visitor or a reservation")
+    text: str = Field(
+        min_length=3, max_length=254, description="an e-mail address, a visitor, a reservation or an order"
+    )
 
 
 class RetryDeadLetters(Asked):
@@ -473,8 +475,77 @@ class RefundMade(ResponseBody):
     reservation: ReservationState
 
 
+class AccountSeat(ResponseBody):
+    ordinal: int
+    zone: str
+    row: str
+    number: str
+    category: str
+    price: int = Field(description="what was paid for it, in minor units")
+    live: bool = Field(description="false: it was given back")
+
+
+class AccountAttempt(ResponseBody):
+    order: str = Field(description="its number at the provider")
+    provider: str = Field(description="`none`: nothing was to be paid")
+    state: str
+    amount: int
+    refunded: int = Field(description="of the amount, what was or is being given back")
+    code: str | None = Field(description="what the provider said last")
+    method: str | None
+    approval_number: str | None
+    receipt_url: str | None
+    approved_at: UtcTime | None
+    created_at: UtcTime
+
+
+class AccountRefund(ResponseBody):
+    id: UUID
+    kind: Literal["refund", "void"] = Field(description="void: an authorisation that is let go of")
+    state: Literal["PENDING", "DONE"]
+    amount: int = Field(description="what goes back, in minor units")
+    fee: int = Field(description="what was kept")
+    seats: list[int]
+    reason: str
+    asked_by: str
+    code: str | None = Field(description="what the provider said to the last try")
+    created_at: UtcTime
+    done_at: UtcTime | None
+    needs_person_at: UtcTime | None = Field(description="since when a person has to look at it")
+    next_try_at: UtcTime | None = Field(description="null: not before an operator says so")
+
+
+class ReservationAccount(ResponseBody):
+    """A reservation's money. Who bought it is told where reservations are found."""
+
+    id: UUID
+    event: str
+    event_name: str
+    status: Literal["PAYING", "CONFIRMED", "FAILED", "CANCELLED"]
+    reason: str | None
+    amount: int
+    currency: str
+    refunded: int = Field(description="what was or is being given back: `refunded_before` of the next refund")
+    created_at: UtcTime
+    seats: list[AccountSeat]
+    attempts: list[AccountAttempt] = Field(description="the oldest first")
+    refunds: list[AccountRefund] = Field(description="the oldest first")
+
+
+class UnmadeRefund(ResponseBody):
+    """A refund that the provider refuses."""
+
+    reservation: UUID
+    amount: int
+    code: str | None
+    tries: int
+    needs_person_at: UtcTime | None
+    next_try_at: UtcTime | None
+
+
 class EventRefundReport(ResponseBody):
     id: UUID
+    key: str = Field(description="its `Idempotency-Key`: sent again with it, a job that has stopped goes on")
     state: str = Field(description="RUNNING; STOPPED: the provider refuses, the same call goes on with it; DONE")
     reason: str
     asked_by: str
@@ -488,6 +559,7 @@ class EventRefundReport(ResponseBody):
     left: int = Field(description="reservations still to be refunded")
     paying: int = Field(description="reservations whose payment is waited for")
     code: str | None = Field(description="what the provider says to one that it refuses")
+    unmade: list[UnmadeRefund] = Field(description="refunds that the provider refuses, the oldest first, 50 at most")
 
 
 class EventRefundReports(ResponseBody):

@@ -48,6 +48,16 @@ export const createSale = (sale) => call("POST", `${BASE}/events`, { body: sale,
 /** @type {(text: string) => Promise<Api.FoundReservations>} */
 export const findReservations = (text) => call("POST", `${BASE}/reservations`, { body: { text } });
 
+/** @type {(id: string) => Promise<Api.ReservationAccount>} */
+export const account = (id) => call("GET", `${BASE}/reservations/${encodeURIComponent(id)}`, { timeout: 5000 });
+/** @type {(id: string, key: string, asked: Api.RefundReservation) => Promise<Api.RefundMade>} */
+export const refund = (id, key, asked) =>
+  call("POST", `${BASE}/reservations/${encodeURIComponent(id)}/refunds`, {
+    body: asked,
+    headers: { "Idempotency-Key": key },
+    timeout: 30000,
+  });
+
 /** The calls about one sale. */
 export class SaleApi {
   /** @param {string} slug */
@@ -63,6 +73,8 @@ export class SaleApi {
   history = () => call("GET", `${this.base}/history`);
   /** @type {() => Promise<Api.EventDetails>} */
   event = () => call("GET", this.public);
+  /** @type {() => Promise<Api.SaleSettings>} */
+  settings = () => call("GET", this.base);
   /** @type {(changes: Api.ChangeSale) => Promise<Api.SaleSettings>} */
   change = (changes) => call("PATCH", this.base, { body: changes });
   /** @type {() => Promise<Api.Plan>} */
@@ -81,6 +93,11 @@ export class SaleApi {
   remove = (visitor) => call("POST", `${this.base}/removals`, { body: { visitor } });
   /** @type {(dry_run: boolean) => Promise<Api.Reconciled>} */
   reconcile = (dry_run) => call("POST", `${this.base}/reconcile`, { body: { dry_run }, timeout: LONG });
+  /** @type {() => Promise<Api.EventRefundReports>} */
+  refunds = () => call("GET", `${this.base}/refunds`, { timeout: 5000 });
+  /** @type {(key: string, reason: string) => Promise<Api.EventRefundReport>} */
+  refundAll = (key, reason) =>
+    call("POST", `${this.base}/refunds`, { body: { reason }, headers: { "Idempotency-Key": key } });
   /** @type {(seat: number) => Promise<Api.SeatFacts>} */
   seat = (seat) => call("GET", `${this.base}/seat?seat=${seat}`);
 }

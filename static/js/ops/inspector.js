@@ -6,7 +6,7 @@ import * as api from "./api.js";
 import { seatName } from "../seat_words.js";
 import { at, figure, span } from "./format.js";
 import { attempt, tell } from "./notice.js";
-import { pill } from "./parts.js";
+import { pill, statusPill } from "./parts.js";
 import { MOST, SeatFinder } from "./seat_finder.js";
 
 const VISITOR = /^v_[A-Za-z0-9_-]{22}$/;
@@ -231,7 +231,7 @@ export class Inspector {
             <button type="button" class="link" @click=${() => this.look(one.id)}>
               ${at(one.created_at)} · ${one.email}
             </button>
-            ${pill(one.status === "CONFIRMED" ? "good" : one.status === "PAYING" ? "warn" : "plain", t(`reservation.status.${one.status}`))}
+            ${statusPill(one.status)}
             <small
               >${[one.event, one.seats?.map((seat) => `#${seat}`).join(" "), one.amount === undefined || one.currency === undefined ? null : money(one.amount, one.currency), one.reason].filter(Boolean).join(" · ")}</small
             >
@@ -254,6 +254,7 @@ export class Inspector {
         ${seat && holder && !holder.paying ? html`<button type="button" class="button small secondary" @click=${() => this.#act(this.actions.release(seat.seat, holder.visitor))}>${t("ops.release.go")}</button>` : nothing}
         ${seat && ["AVAILABLE", "BLOCKED"].includes(seat.status) ? html`<button type="button" class="button small secondary" @click=${() => this.#act(this.actions.block([seat.seat], seat.status !== "BLOCKED"))}>${t(seat.status === "BLOCKED" ? "ops.unblock.go" : "ops.block.go")}</button>` : nothing}
         ${visitor && !seat ? html`<button type="button" class="button small secondary" @click=${() => this.#act(this.actions.remove(visitor))}>${t("ops.remove.go")}</button>` : nothing}
+        ${question.reservation ? html`<a class="button small secondary" href=${`/ops/refunds#find=${question.reservation}`}>${t("ops.refund.title")}</a>` : nothing}
         <button type="button" class="button small secondary" @click=${() => this.#again()}>
           ${t("ops.find.again")}
         </button>

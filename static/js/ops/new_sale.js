@@ -4,11 +4,24 @@ import { live } from "../../vendor/lit-html/directives/live.js";
 import { Refusal } from "../api.js";
 import { counted, knownCurrencies, money, t } from "../i18n.js";
 import * as api from "./api.js";
+import { feeLines } from "./fee_lines.js";
 import { field, goToFirst, sentence, timeField, zoneField } from "./field.js";
 import { span } from "./format.js";
 import { why } from "./notice.js";
 import { PlanChooser } from "./plan_chooser.js";
-import { faults, fieldOf, isZone, LIMITS, minorOf, momentOf, OWN_ZONE, refused, slugOf, TIMES } from "./sale_fields.js";
+import {
+  faults,
+  feesOf,
+  fieldOf,
+  isZone,
+  LIMITS,
+  minorOf,
+  momentOf,
+  OWN_ZONE,
+  refused,
+  slugOf,
+  TIMES,
+} from "./sale_fields.js";
 
 /** @param {HTMLElement} root */
 export function newSale(root) {
@@ -34,6 +47,7 @@ class NewSale {
       hold_seconds: holdSeconds,
       max_seats: maxSeats,
       prequeue_seconds: "900",
+      fees: "24=0", // core/venue/fees.py: DEFAULT_FEES
     };
     /** @type {Record<string, string>} */
     this.prices = {}; // category -> text; kept when another plan has a category of the same name
@@ -77,6 +91,15 @@ class NewSale {
     else this.chosen.delete(name);
     if (name === "slug") this.ownSlug = input.value !== "";
     if (!this.ownSlug && ["name", "slug", "starts_at"].includes(name)) this.fields.slug = proposed(this.fields);
+    this.#checked();
+  };
+
+  /**
+   * @param {string} name
+   * @param {string} text
+   */
+  write = (name, text) => {
+    this.fields[name] = text;
     this.#checked();
   };
 
@@ -141,6 +164,7 @@ class NewSale {
       open,
       plan: chooser.text ?? "",
       time_zone: fields.time_zone,
+      fees: feesOf(fields.fees),
       ...Object.fromEntries(
         TIMES.map((time) => [time, momentOf(fields[time], fields.time_zone, this.chosen.get(time))]),
       ),
@@ -195,6 +219,7 @@ class NewSale {
               ${field(this, "max_seats", { mode: "numeric" })}
             </div>
           </section>
+          <section class="card" aria-label=${t("ops.field.fees")}>${feeLines(this)}</section>
           <div class="send">
             <label class="check"
               ><input type="checkbox" id="sale-open" .checked=${live(this.open)} @change=${this.#opened} />

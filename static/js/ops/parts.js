@@ -21,6 +21,10 @@ export const tile = (name, value, { note = nothing, level = "", wide = false } =
  */
 export const pill = (kind, text) => html`<span class="pill" data-kind=${kind}>${text}</span>`;
 
+/** @param {Api.FoundReservation["status"]} status of a reservation */
+export const statusPill = (status) =>
+  pill(status === "CONFIRMED" ? "good" : status === "PAYING" ? "warn" : "plain", t(`reservation.status.${status}`));
+
 /** @param {{status: string, paused: boolean}} sale */
 export const salePill = (sale) =>
   sale.status === "open" && sale.paused

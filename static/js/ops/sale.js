@@ -6,6 +6,7 @@ import { SaleActions } from "./actions.js";
 import * as api from "./api.js";
 import { Chart, Series } from "./charts.js";
 import { controls } from "./controls.js";
+import { EventRefund } from "./event_refund.js";
 import { figure, span } from "./format.js";
 import { tiles } from "./figures.js";
 import { Inspector } from "./inspector.js";
@@ -65,6 +66,8 @@ class SalePage {
     this.inspector = null;
     /** @type {SaleSettings | null} */
     this.settings = null;
+    /** @type {EventRefund | null} */
+    this.cancelled = null;
     /** @type {import("./controls.js").Draft} */
     this.draft = { limit: null, reconcile: null, reconciling: false };
     this.actions = new SaleActions(this.api, () => this.#changed());
@@ -87,6 +90,11 @@ class SalePage {
     this.settings = new SaleSettings({
       sale: this.api,
       host: byId("settings"),
+      changed: () => this.#changed(),
+    });
+    this.cancelled = new EventRefund({
+      sale: this.api,
+      host: byId("cancelled"),
       changed: () => this.#changed(),
     });
   }
@@ -116,9 +124,11 @@ class SalePage {
       if (this.looks) {
         this.inspector?.refresh();
         this.settings?.refresh();
+        this.cancelled?.refresh();
       }
     }
     this.looks += 1;
+    this.cancelled?.learn(news);
     this.draw();
     this.#plot();
   }
@@ -186,6 +196,7 @@ class SalePage {
           <div class="column">
             <section class="card" aria-labelledby="controls-title">${news ? controls(news, this) : nothing}</section>
             <details class="card" id="settings" hidden></details>
+            <details class="card" id="cancelled" hidden></details>
             ${news ? workings(news) : nothing}
           </div>
           <section class="card" id="inspector" aria-labelledby="find-title"></section>

@@ -102,6 +102,53 @@ export function momentOf(value, zone, second = false) {
   return moments.at(second ? -1 : 0)?.toISOString() ?? null;
 }
 
+const MOST_HOURS = 24 * 366; // as in core/venue/fees.py
+export const MOST_FEES = 20;
+
+/**
+ * The fee table as a form has it, a line each: "24=0", "6=50".
+ * @param {Api.FeeLineOf[]} table
+ */
+export const feesText = (table) => table.map(({ hours, percent }) => `${hours}=${percent}`).join("\n");
+
+/**
+ * The lines of a form's fee table: what is typed for the hours and for the per cent.
+ * @param {string} text
+ * @returns {[string, string][]}
+ */
+export const feeRows = (text) =>
+  text === ""
+    ? []
+    : text.split("\n").map((line) => {
+        const [hours, percent = ""] = line.split("=");
+        return [hours, percent];
+      });
+
+/**
+ * What the API takes; to be called when no line is wrong.
+ * @param {string} text
+ */
+export const feesOf = (text) =>
+  feeRows(text).map(([hours, percent]) => ({ hours: Number(hours), percent: Number(percent) }));
+
+/**
+ * Which fields of the lines are wrong: "0.hours", "2.percent". The same hours may not come twice.
+ * @param {string} text
+ * @returns {Set<string>}
+ */
+export function feeFaults(text) {
+  /** @type {Set<string>} */
+  const wrong = new Set();
+  const seen = new Set();
+  for (const [index, [hours, percent]] of feeRows(text).entries()) {
+    const before = /^\d{1,4}(\.\d{1,4})?$/.test(hours.trim()) ? Number(hours) : NaN;
+    if (!(before <= MOST_HOURS) || seen.has(before)) wrong.add(`${index}.hours`);
+    seen.add(before);
+    if (!/^\d{1,3}$/.test(percent.trim()) || Number(percent) > 100) wrong.add(`${index}.percent`);
+  }
+  return wrong;
+}
+
 // As in core/venue/event_name.py.
 const MOST_NAME = 200;
 const REFUSED = /[\p{Cc}\p{Cs}\u2028\u2029\u202a-\u202e\u2066-\u2069]/u;
@@ -153,6 +200,7 @@ export function faults(fields, { categories = [], prices = {}, incomplete = new 
     const value = /^\d{1,7}$/.test(fields[limit] ?? "") ? Number(fields[limit]) : NaN;
     if (has(limit) && !(value >= least && value <= most)) wrong.set(limit, limit);
   }
+  if (has("fees") && feeFaults(fields.fees).size) wrong.set("fees", "fees");
   // No price: the category is not for sale, as long as another one is.
   const priced = categories.filter((category) => (prices[category] ?? "").trim());
   for (const category of wrong.has("currency") ? [] : priced.length ? priced : categories) {
@@ -173,6 +221,7 @@ export function refused(error, known) {
   const places = (error.data.errors ?? []).map(({ at }) => at);
   const wrong = new Map(
     places
+      .map((at) => (at.startsWith("fees") ? "fees" : at))
       .filter((at) => known.has(at))
       .map((at) => [at, at.startsWith("prices.") ? "price" : TIMES.includes(at) && at !== "closes_at" ? "time" : at]),
   );

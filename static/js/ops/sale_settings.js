@@ -1,12 +1,13 @@
 // What can be changed of a sale after it was made: name, times, hold time, seats of a visitor.
 import { html, nothing, render } from "../../vendor/lit-html/lit-html.js";
 import { t } from "../i18n.js";
+import { feeLines } from "./fee_lines.js";
 import { field, goToFirst, timeField, zoneField } from "./field.js";
 import { span } from "./format.js";
 import { tell, why } from "./notice.js";
-import { faults, fieldOf, momentOf, momentsOf, refused, TIMES } from "./sale_fields.js";
+import { faults, feesOf, feesText, fieldOf, momentOf, momentsOf, refused, TIMES } from "./sale_fields.js";
 
-const NAMES = ["name", "time_zone", ...TIMES, "prequeue_seconds", "hold_seconds", "max_seats"];
+const NAMES = ["name", "time_zone", ...TIMES, "prequeue_seconds", "hold_seconds", "max_seats", "fees"];
 
 export class SaleSettings {
   /**
@@ -39,7 +40,7 @@ export class SaleSettings {
   async refresh() {
     if (this.#changes().length) return;
     try {
-      const event = await this.sale.event();
+      const event = await this.sale.settings();
       if (this.#changes().length) return;
       this.#learn(event);
     } catch {
@@ -47,7 +48,7 @@ export class SaleSettings {
     }
   }
 
-  /** @param {Pick<Api.EventDetails, "name" | "opens_at" | "closes_at" | "starts_at" | "time_zone" | "hold_seconds" | "max_seats" | "prequeue_seconds">} event */
+  /** @param {Api.SaleSettings} event */
   #learn(event) {
     this.known = {
       name: event.name,
@@ -58,6 +59,7 @@ export class SaleSettings {
       hold_seconds: String(event.hold_seconds),
       max_seats: String(event.max_seats),
       prequeue_seconds: String(event.prequeue_seconds),
+      fees: feesText(event.fees),
     };
     this.fields = { ...this.known };
     this.chosen = this.#chosenOf(event);
@@ -67,7 +69,7 @@ export class SaleSettings {
   }
 
   /**
-   * @param {Pick<Api.EventDetails, "opens_at" | "closes_at" | "starts_at" | "time_zone">} event
+   * @param {Pick<Api.SaleSettings, "opens_at" | "closes_at" | "starts_at" | "time_zone">} event
    * @returns {Map<string, boolean>}
    */
   #chosenOf(event) {
@@ -109,6 +111,16 @@ export class SaleSettings {
 
   /**
    * @param {string} name
+   * @param {string} text
+   */
+  write = (name, text) => {
+    this.fields[name] = text;
+    this.#check();
+    this.draw();
+  };
+
+  /**
+   * @param {string} name
    * @param {boolean} second
    */
   choose = (name, second) => {
@@ -143,7 +155,9 @@ export class SaleSettings {
         ? momentOf(this.fields[name], this.fields.time_zone, this.chosen.get(name))
         : name === "name" || name === "time_zone"
           ? this.fields[name].trim()
-          : Number(this.fields[name]);
+          : name === "fees"
+            ? feesOf(this.fields.fees)
+            : Number(this.fields[name]);
     try {
       this.#learn(await this.sale.change(Object.fromEntries(names.map((name) => [name, value(name)]))));
       tell(t("ops.settings.done"));
@@ -163,7 +177,9 @@ export class SaleSettings {
     this.wrong = new Map();
     this.failure = "";
     // A time that is typed half has no value to set back: the field itself has to forget it.
-    for (const input of this.host.querySelectorAll("input")) input.value = this.fields[input.name];
+    for (const input of this.host.querySelectorAll("input")) {
+      if (input.name in this.fields) input.value = this.fields[input.name];
+    }
     this.draw();
   };
 
@@ -185,6 +201,7 @@ export class SaleSettings {
             ${field(this, "hold_seconds", { mode: "numeric", hint: t("ops.field.hold_hint", { time: span(Number(this.fields.hold_seconds) || null) }) })}
             ${field(this, "max_seats", { mode: "numeric" })}
           </div>
+          ${feeLines(this)}
           <p class="hint">${t("ops.settings.effect")}</p>
           ${this.failure ? html`<p class="callout" data-kind="bad" role="alert">${this.failure}</p>` : nothing}
           <div class="actions">

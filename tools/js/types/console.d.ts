@@ -3,6 +3,7 @@ declare namespace Console {
   type SaleApi = import("../../../static/js/ops/api.js").SaleApi;
   type SaleActions = import("../../../static/js/ops/actions.js").SaleActions;
   type CircuitForce = Api.ForceCircuit["state"];
+  type RefundWay = "all" | "seats" | "amount";
   type SeatName = { zone: string; row: string; number: string };
 
   /** A form whose fields `field.js` draws; `wrong`: field -> key of what is wrong with it. */
@@ -13,6 +14,9 @@ declare namespace Console {
     wrong: Map<string, string>;
     typed(name: string, input: HTMLInputElement): void;
   };
+
+  /** A form in which a part writes a text of its own. */
+  type TextsForm = Form & { write(name: string, text: string): void };
 
   /** A form with times; `chosen`: of a time that comes twice, whether the second is meant. */
   type TimesForm = Form & { chosen: Map<string, boolean>; choose(name: string, second: boolean): void };
