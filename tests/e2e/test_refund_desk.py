@@ -22,6 +22,7 @@ class Buyer(Guest):
 
     def __init__(self, server: Server, slug: str, *seats: int) -> None:
         super().__init__(server, slug)
+        self._url = server.url
         self._http = httpx.Client(base_url=server.url, headers=self._headers, timeout=PATIENCE)
         self.join()
         self._http.post(f"{self._event}/holds", json={"seats": list(seats)}).raise_for_status()
@@ -36,6 +37,16 @@ class Buyer(Guest):
         approved = httpx.post(f"{bank}/{window}/approve", json={"card": "good"}, timeout=PATIENCE).json()
         self._http.get(approved["return"])
         wait_until(lambda: self.state()["status"] == "CONFIRMED", "paid")
+
+    def given_back(self, seat: int) -> None:
+        """By an operator."""
+        response = httpx.post(
+            f"{self._url}/api/operator/reservations/{self.id}/refunds",
+            json={"reason": "ill", "seats": [seat], "fee": 500},
+            headers={"Idempotency-Key": "k", "Authorization": f"Bearer {OPERATOR_TOKEN}"},
+            timeout=PATIENCE,
+        )
+        response.raise_for_status()
 
     def state(self) -> dict[str, Any]:
         found: dict[str, Any] = self._http.get(f"/api/reservations/{self.id}").raise_for_status().json()
@@ -198,12 +209,7 @@ async def test_the_desk_is_accessible_and_fits(
 ) -> None:
     slug = await make_sale(seats=24)
     buyer = buy(slug, 3, 4)
-    server.operator(
-        "POST",
-        f"/api/operator/reservations/{buyer.id}/refunds",
-        json={"reason": "ill", "seats": [3], "fee": 500},
-        headers={"Idempotency-Key": "k"},
-    )
+    buyer.given_back(3)
     page = await open_page(path="/ops/refunds", **look_)
     await page.fill("#token", OPERATOR_TOKEN)
     await page.press("#token", "Enter")

@@ -7,7 +7,7 @@ import { randomId } from "../attempt.js";
 import { counted, money, t } from "../i18n.js";
 import * as api from "./api.js";
 import { field, goToFirst } from "./field.js";
-import { seatName } from "./format.js";
+import { seatName } from "../seat_words.js";
 import { confirm, why } from "./notice.js";
 import { plan } from "./refund_plan.js";
 

@@ -2,7 +2,8 @@
 import { html, nothing, render } from "../../vendor/lit-html/lit-html.js";
 import { money, t } from "../i18n.js";
 import * as api from "./api.js";
-import { at, seatName } from "./format.js";
+import { seatName } from "../seat_words.js";
+import { at } from "./format.js";
 import { attempt, why } from "./notice.js";
 import { pill, statusPill } from "./parts.js";
 import { Poll } from "./poll.js";
@@ -284,7 +285,7 @@ function givenBack(one, { currency, seats }) {
         one.seats.length
           ? ` · ${seats
               .filter((seat) => one.seats.includes(seat.ordinal))
-              .map(seatName)
+              .map((seat) => seatName(seat))
               .join(" · ")}`
           : nothing
       }
