@@ -8,6 +8,7 @@ import { checkout } from "./views/checkout.js";
 import { hall as hallView, opening } from "./views/hall.js";
 import { broken, closed, loading, out, stopped } from "./views/notices.js";
 import { confirmed, failed, paying } from "./views/result.js";
+import { leaving } from "./views/leaving.js";
 import { gathering } from "./views/gathering.js";
 import { before, joining, waiting } from "./views/waiting.js";
 
@@ -24,6 +25,7 @@ const VIEWS = {
   confirmed,
   failed,
   cancelled: failed,
+  leaving,
   out,
   closed,
   stopped,

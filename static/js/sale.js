@@ -8,6 +8,7 @@ import { byId } from "./dom.js";
 import * as i18n from "./i18n.js";
 import { Hall } from "./hall.js";
 import { Heartbeat } from "./heartbeat.js";
+import { Leaving } from "./leaving.js";
 import * as notify from "./notify.js";
 import { Channel } from "./socket.js";
 import { Entry } from "./entry.js";
@@ -60,6 +61,15 @@ let enterAt = null;
 
 const tick = () => dispatch({ type: "tick", local: Date.now() });
 
+const leaving = new Leaving({
+  store,
+  give() {
+    if (!channel.send({ type: "leave" })) return false;
+    lasting.removeItem(ticketName);
+    return true;
+  },
+});
+
 const channel = new Channel({
   slug,
   api,
@@ -86,10 +96,7 @@ const buying = new Buying({ slug, api, store, storage: session });
 const act = {
   ...hall.actions,
   ...buying.actions,
-  leave() {
-    if (!channel.send({ type: "leave" })) return;
-    lasting.removeItem(ticketName);
-  },
+  ...leaving.actions,
   rejoin() {
     dispatch({ type: "rejoin" });
     askedAt = -Infinity;
@@ -172,6 +179,7 @@ await buying.resume();
 channel.start();
 setInterval(() => {
   tick();
+  leaving.tick();
   ask();
 }, 1000);
 (function learnAgain() {

@@ -43,6 +43,7 @@ export function initial({ slug, ticket = null, email = "", shop = NO_SHOP }) {
       provider: null,
       givingBack: { busy: false, failed: null },
       notify: false,
+      leaving: null,
       toast: null,
     },
   };
@@ -132,8 +133,10 @@ const HANDLERS = {
   },
 
   admitted(state, message) {
+    // What is at stake is another thing now: a question that was not answered yet is moot.
+    const asked = state.ui.leaving?.step === "asked";
     return {
-      ...state,
+      ...(asked ? withUi(state, { leaving: null }) : state),
       presence: "active",
       outReason: null,
       lapsed: false,
@@ -227,7 +230,7 @@ const HANDLERS = {
       };
     }
     return {
-      ...state,
+      ...withUi(state, { leaving: null }),
       presence: "out",
       outReason: message.reason,
       basket: EMPTY_BASKET,
@@ -299,7 +302,7 @@ const HANDLERS = {
 
   rejoin(state) {
     return {
-      ...state,
+      ...withUi(state, { leaving: null }),
       presence: "joining",
       outReason: null,
       lapsed: false,
@@ -339,6 +342,10 @@ const HANDLERS = {
 
   "giving-back"(state, { busy, failed }) {
     return withUi(state, { givingBack: { busy, failed } });
+  },
+
+  leaving(state, { leaving }) {
+    return withUi(state, { leaving });
   },
 
   notify(state, { on }) {
@@ -411,6 +418,9 @@ export function mayJoin(state) {
   return sale === "open" || (sale === "before" && Boolean(gathers) && serverNow(state) >= Date.parse(gathers ?? ""));
 }
 
+/** @type {ReadonlySet<Sale.State["presence"]>} In which there is something to leave. */
+const IN = new Set(["entered", "waiting", "active"]);
+
 /** @type {Record<Wire.Reservation["status"], Sale.Stage>} */
 const ENDED = { PAYING: "paying", CONFIRMED: "confirmed", FAILED: "failed", CANCELLED: "cancelled" };
 
@@ -422,6 +432,7 @@ const ENDED = { PAYING: "paying", CONFIRMED: "confirmed", FAILED: "failed", CANC
 export function stage(state) {
   const { reservation } = state;
   if (reservation) return ENDED[reservation.status];
+  if (state.ui.leaving && IN.has(state.presence)) return "leaving";
   const sale = saleState(state);
   if (sale === "unknown") return "loading";
   if (state.presence === "entered" && sale !== "closed") return "gathering";

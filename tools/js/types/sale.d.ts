@@ -16,6 +16,7 @@ declare namespace Sale {
     | "confirmed"
     | "failed"
     | "cancelled"
+    | "leaving"
     | "out"
     | "closed";
 
@@ -53,6 +54,8 @@ declare namespace Sale {
     givingBack: { busy: boolean; failed: string | null };
     /** the visitor is called when it is their turn */
     notify: boolean;
+    /** whether the visitor is about to leave: asked, or going at `until` (milliseconds of this machine's clock) */
+    leaving: { step: "asked" | "going" | "gone"; until: number | null } | null;
     /** one line at the bottom of the page */
     toast: { text: string; count: number } | null;
   };
@@ -129,6 +132,7 @@ declare namespace Sale {
     | { type: "email-wrong" }
     | { type: "provider"; provider: string }
     | { type: "giving-back"; busy: boolean; failed: string | null }
+    | { type: "leaving"; leaving: Ui["leaving"] }
     | { type: "notify"; on: boolean }
     | { type: "toast"; text: string }
     | { type: "untoast"; count: number };
@@ -156,6 +160,8 @@ declare namespace Sale {
     seen(): void;
     submit(event: Event): void;
     leave(): void;
+    stay(): void;
+    go(): void;
     rejoin(): void;
     dismiss(): void;
     notify(): void;

@@ -1,0 +1,85 @@
+import { Leaving, UNDO_MS } from "/static/js/leaving.js";
+import { initial, reduce, stage } from "/static/js/state.js";
+import { createStore } from "/static/js/store.js";
+import { same } from "./same.js";
+
+const EVENT = { status: "open", opens_at: null, closes_at: null, gathers_at: null };
+const QUEUE = { type: "queue", number: 13, ahead: 12, waiting: 20, eta: 7200 };
+
+function place({ told = () => true } = {}) {
+  const store = createStore(initial({ slug: "s", ticket: "t", email: "" }));
+  store.dispatch({ type: "event", event: EVENT });
+  store.dispatch(QUEUE);
+  let now = 1000;
+  let gave = 0;
+  const leaving = new Leaving({ store, give: () => told() && ((gave += 1), true), now: () => now });
+  const later = (milliseconds) => {
+    now += milliseconds;
+    leaving.tick();
+  };
+  return { store, leaving, later, gave: () => gave, stage: () => stage(store.state) };
+}
+
+export function nothingIsGivenUpWithoutAnAnswer() {
+  const { leaving, later, gave, stage } = place();
+  leaving.actions.leave();
+  same([stage(), gave()], ["leaving", 0]);
+  later(UNDO_MS * 10);
+  same(gave(), 0);
+  leaving.actions.stay();
+  same(stage(), "waiting");
+}
+
+export function leavingCanBeTakenBackForTenSeconds() {
+  const { leaving, later, gave, stage } = place();
+  leaving.actions.leave();
+  leaving.actions.go();
+  later(UNDO_MS - 1);
+  same([stage(), gave()], ["leaving", 0]);
+  leaving.actions.stay();
+  later(UNDO_MS);
+  same([stage(), gave()], ["waiting", 0]);
+}
+
+export function afterThatTheServerIsToldOnce() {
+  const { store, leaving, later, gave, stage } = place();
+  leaving.actions.leave();
+  leaving.actions.go();
+  later(UNDO_MS);
+  later(UNDO_MS);
+  same(gave(), 1);
+  store.dispatch({ type: "expired", reason: "left" });
+  same(stage(), "out");
+  store.dispatch({ type: "rejoin" });
+  store.dispatch(QUEUE);
+  same(stage(), "waiting");
+}
+
+export function aServerThatIsAwayIsToldWhenItIsBack() {
+  let here = false;
+  const { leaving, later, gave } = place({ told: () => here });
+  leaving.actions.leave();
+  leaving.actions.go();
+  later(UNDO_MS);
+  same(gave(), 0);
+  here = true;
+  later(1000);
+  same(gave(), 1);
+}
+
+export function whoClosesThePageMeanwhileMeantIt() {
+  const { leaving, gave } = place();
+  leaving.actions.leave();
+  dispatchEvent(new Event("pagehide"));
+  same(gave(), 0);
+  leaving.actions.go();
+  dispatchEvent(new Event("pagehide"));
+  same(gave(), 1);
+}
+
+export function theTurnThatComesMeanwhileAsksAnew() {
+  const { store, leaving, stage } = place();
+  leaving.actions.leave();
+  store.dispatch({ type: "admitted", until: "2030-01-01T00:00:00Z" });
+  same(stage(), "map");
+}
