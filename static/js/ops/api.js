@@ -89,7 +89,7 @@ export class SaleApi {
   block = (seats, blocked) => call("POST", `${this.base}/blocks`, { body: { seats, blocked } });
   /** @type {(seat: number) => Promise<Api.ReleasedSeat>} */
   release = (seat) => call("POST", `${this.base}/releases`, { body: { seat } });
-  /** @type {(visitor: string) => Promise<Api.RemovedVisitor>} */
+  /** @type {(visitor: string) => Promise<Api.RemovalDone>} */
   remove = (visitor) => call("POST", `${this.base}/removals`, { body: { visitor } });
   /** @type {(dry_run: boolean) => Promise<Api.Reconciled>} */
   reconcile = (dry_run) => call("POST", `${this.base}/reconcile`, { body: { dry_run }, timeout: LONG });
