@@ -147,6 +147,16 @@ class TooManySeats(OnsaleError):
         return cls(f"At most {most} seats for one buyer, over all purchases: let some go", max=most)
 
 
+class CoolDown(OnsaleError):
+    """`retry_after` is the end of the pause, in seconds from now."""
+
+    code, status, title = (
+        "cool_down",
+        429,
+        "Seats were held for a long time here and not bought: others are given a chance, wait before you pick again",
+    )
+
+
 class NoSuchSeat(OnsaleError):
     code, status, title = "no_such_seat", 422, "There is no such seat in this event"
 

@@ -96,6 +96,16 @@ def basket_deadlines(slug: str) -> str:
     return f"ticket:baskets:until:{{{slug}}}"
 
 
+def shares(slug: str) -> str:
+    """hash: what each visitor has bought, and what visitors and networks held without buying (core/seats/lua/share.lua)."""
+    return f"ticket:shares:{{{slug}}}"
+
+
+def places(slug: str) -> str:
+    """hash visitor -> network, of everybody who has a place."""
+    return f"ticket:places:{{{slug}}}"
+
+
 def pace(slug: str) -> str:
     """hash: at (milliseconds), departures (a minute): how fast active visitors make room."""
     return f"ticket:waiting:pace:{{{slug}}}"
@@ -200,6 +210,7 @@ def event_keys(slug: str) -> tuple[str, ...]:
         board_version(slug),
         fence(slug),
         history(slug),
+        shares(slug),
         draw(slug),
         entries(slug),
         entry_beats(slug),

@@ -172,6 +172,20 @@ class Settings(BaseSettings):
     hold_seconds: float = _setting(300, "a hold's length when an event names none", unit="s", row="S3", gt=0)
     hold_extensions: int = _setting(1, "how often a visitor may extend a hold", unit="times", ge=0)
     max_seats: int = _setting(4, "seats of one visitor when an event names no number", unit="seats", ge=1)
+    hoarding_baskets: float = _setting(
+        2,
+        "what a visitor may hold without buying: so many full baskets, each for a whole hold, its extensions and the time "
+        "to pay; then a pause. A purchase clears it; 0: no limit",
+        unit="baskets",
+        row="F5",
+        ge=0,
+    )
+    hoarding_visitors: float = _setting(
+        32, "the same for a network: as much as so many visitors; 0: no limit", unit="visitors", row="F5", ge=0
+    )
+    cool_down_seconds: float = _setting(
+        600, "how long who has held too much without buying begins no new basket", unit="s", row="F5", gt=0
+    )
     email_tags_at: str = _setting(
         "gmail.com,outlook.com,hotmail.com,live.com,icloud.com,fastmail.com,proton.me",
         "providers at which what follows a `+` in an address is the buyer's own: without it, it is one address for the "

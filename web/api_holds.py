@@ -7,6 +7,7 @@ from typing import Any
 from starlette.responses import Response
 
 from core.errors import (
+    CoolDown,
     EventNotFound,
     HoldExpired,
     HoldNotExtendable,
@@ -98,6 +99,7 @@ ENDPOINTS = (
             NoSuchSeat,
             NotTogether,
             LeavesSingleSeat,
+            CoolDown,
             PaymentInProgress,
             Removed,
         ),

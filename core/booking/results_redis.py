@@ -7,17 +7,21 @@ PostgreSQL is the truth (S13): when Redis is away the result stands, is told lat
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 import orjson
 from redis.asyncio import Redis
 
 from core import keys
-from core.booking.reservation import Reservation, ReservationStatus
+from core.booking.reservation import Reason, Reservation, ReservationStatus
 from core.process.calls import redis_call
 from core.seats.basket import Basket
 from core.seats.board import SeatState
 from core.venue.event import Event
+
+
+# Ends of a payment that are the buyer's doing: the seats were held without being bought (F5).
+_LET_GO: Final = frozenset({Reason.DECLINED, Reason.WINDOW_ENDED, Reason.CLOSED, Reason.CANCELLED_BY_BUYER})
 
 
 class Seats(Protocol):
@@ -30,7 +34,14 @@ class Seats(Protocol):
     async def abort_payment(self, event: Event, visitor: str, fence: int, ordinals: Sequence[int] = ()) -> None: ...
 
     async def settle(
-        self, event: Event, visitor: str, fence: int, ordinals: Sequence[int], state: SeatState
+        self,
+        event: Event,
+        visitor: str,
+        fence: int,
+        ordinals: Sequence[int],
+        state: SeatState,
+        *,
+        unpaid: bool = False,
     ) -> None: ...
 
     async def release(self, event: Event, visitor: str, ordinals: Sequence[int] | None = None) -> Basket | None: ...
@@ -64,8 +75,13 @@ class Results:
         event = await self._events.by_id(reservation.event_id)
         if reservation.status is ReservationStatus.CONFIRMED:
             await self._seats.settle(event, reservation.visitor, reservation.fence, sold, SeatState.SOLD)
+            if freed:  # single seats were given back: they are no part of the buyer's share any more
+                await self._seats.settle(event, reservation.visitor, reservation.fence, freed, SeatState.AVAILABLE)
         else:
-            await self._seats.settle(event, reservation.visitor, reservation.fence, freed, SeatState.AVAILABLE)
+            unpaid = reservation.ticket_code is None and reservation.reason in _LET_GO
+            await self._seats.settle(
+                event, reservation.visitor, reservation.fence, freed, SeatState.AVAILABLE, unpaid=unpaid
+            )
         # Seats that were sold: a late AVAILABLE never opens those by itself.
         if (freed and reservation.ticket_code is not None) or (
             reservation.status is ReservationStatus.CANCELLED and freed

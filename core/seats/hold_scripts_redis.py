@@ -9,6 +9,7 @@ from typing import Any
 from core import keys
 from core.clock import from_millis
 from core.errors import (
+    CoolDown,
     LeavesSingleSeat,
     NoSuchSeat,
     NotActive,
@@ -43,7 +44,7 @@ class BoardLost(Exception):
 
 
 class HoldScripts:
-    """All raise NotActive, PaymentInProgress and TooManySeats; each refusal leaves everything as it was."""
+    """All raise NotActive, PaymentInProgress, CoolDown and TooManySeats; each refusal leaves everything as it was."""
 
     def __init__(self, run: ScriptRunner, *, extensions: int, after_purchase_seconds: float) -> None:
         """`extensions`: how often a basket's time may be extended. `after_purchase_seconds`: what a visitor's session
@@ -116,7 +117,17 @@ class HoldScripts:
             event.max_seats,
             self._extensions,
             keys.seats_channel(event.slug),
+            "|".join(map(str, self._budget(event))),
         ]
+
+    def _budget(self, event: Event) -> tuple[int, int | str, int | str, int]:
+        """What holding without buying may come to: see `lua/holding.lua`, ARGV 7."""
+        settings = self._settings
+        extensions = 1 + settings.hold_extensions
+        longest = int((event.hold_seconds * extensions + settings.payment_window_seconds) * 1000)
+        own = settings.hoarding_baskets * longest * event.max_seats
+        pause = int(settings.cool_down_seconds * 1000)
+        return longest, int(own) or "inf", int(own * settings.hoarding_visitors) or "inf", pause
 
     async def _call(self, name: str, key_names: Sequence[str], arguments: Sequence[str | bytes | int]) -> Any:
         answer = await self._run(SCRIPTS[name], key_names, arguments)
@@ -135,6 +146,8 @@ def _keys(slug: str) -> list[str]:
         keys.active_users(slug),
         keys.active_until(slug),
         keys.fence(slug),
+        keys.shares(slug),
+        keys.places(slug),
     ]
 
 
@@ -161,6 +174,8 @@ def _granted(event: Event, answer: Sequence[Any]) -> Basket:
             raise NotActive()
         case b"paying":
             raise PaymentInProgress()
+        case b"cool_down":
+            raise CoolDown(retry_after=int(answer[1]) / 1000)
         case b"too_many":
             raise TooManySeats(
                 f"At most {event.max_seats} seats for one buyer: you have {int(answer[1])}", max=event.max_seats

@@ -31,6 +31,7 @@ class SeatScripts(HoldScripts):
                 keys.holds(slug),
                 keys.baskets(slug),
                 keys.basket_deadlines(slug),
+                keys.shares(slug),
             ],
             [visitor, keys.seat_state_prefix(slug), keys.seats_channel(slug), *(ordinals or ())],
         )
@@ -47,7 +48,13 @@ class SeatScripts(HoldScripts):
         slug = event.slug
         answer = await self._call(
             "extend",
-            [keys.holds(slug), keys.baskets(slug), keys.basket_deadlines(slug), keys.active_until(slug)],
+            [
+                keys.holds(slug),
+                keys.baskets(slug),
+                keys.basket_deadlines(slug),
+                keys.active_until(slug),
+                keys.shares(slug),
+            ],
             [visitor, keys.seat_state_prefix(slug), event.hold_seconds * 1000],
         )
         if answer[0] == b"refused":
@@ -86,12 +93,23 @@ class SeatScripts(HoldScripts):
                 keys.basket_deadlines(slug),
                 keys.active_paying(slug),
                 keys.active_users(slug),
+                keys.shares(slug),
             ],
             [visitor, keys.seat_state_prefix(slug), keys.seats_channel(slug), fence],
         )
         return bytes(answer[0]).decode()
 
-    async def settle(self, event: Event, visitor: str, fence: int, ordinals: Sequence[int], state: SeatState) -> None:
+    async def settle(
+        self,
+        event: Event,
+        visitor: str,
+        fence: int,
+        ordinals: Sequence[int],
+        state: SeatState,
+        *,
+        unpaid: bool = False,
+    ) -> None:
+        """`unpaid`: the buyer let the payment go, so that its time counts as held without buying (F5)."""
         slug = event.slug
         await self._call(
             "settle",
@@ -105,6 +123,7 @@ class SeatScripts(HoldScripts):
                 keys.active_until(slug),
                 keys.waiting_spent(slug),
                 keys.queue_version(slug),
+                keys.shares(slug),
             ],
             [
                 visitor,
@@ -114,6 +133,7 @@ class SeatScripts(HoldScripts):
                 int(state),
                 keys.queue_channel(slug),
                 self._after_purchase_ms,
+                int(unpaid),
                 *ordinals,
             ],
         )

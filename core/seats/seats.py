@@ -34,7 +34,7 @@ class Seats:
         """Adds seats to the basket, all or nothing; the deadline is that of the basket's first hold.
 
         Seats that are in the basket already are no error. Raises NotActive, SeatTaken, TooManySeats, NoSuchSeat,
-        LeavesSingleSeat (where the event forbids it), PaymentInProgress, StoreUnavailable.
+        LeavesSingleSeat (where the event forbids it), PaymentInProgress, CoolDown, StoreUnavailable.
         """
         wanted = list(dict.fromkeys(ordinals))
         unknown = [ordinal for ordinal in wanted if not 0 <= ordinal < event.seat_count]
@@ -79,12 +79,23 @@ class Seats:
         """The payment did not begin: held again for the time that is left, or free. Safe to repeat."""
         await self._scripts.abort_payment(event, visitor, fence)
 
-    async def settle(self, event: Event, visitor: str, fence: int, ordinals: Sequence[int], state: SeatState) -> None:
+    async def settle(
+        self,
+        event: Event,
+        visitor: str,
+        fence: int,
+        ordinals: Sequence[int],
+        state: SeatState,
+        *,
+        unpaid: bool = False,
+    ) -> None:
         """Paying -> SOLD or AVAILABLE, as PostgreSQL has decided. Safe to repeat; works after Redis lost everything.
 
-        For seats that were SOLD and are cancelled use `reopen`: a late AVAILABLE never opens a sold seat.
+        `unpaid`: the buyer let the payment go (F5). For seats that were SOLD and are cancelled use `reopen`: a late AVAILABLE never opens a sold seat.
         """
-        await self._boards.with_board(event, lambda: self._scripts.settle(event, visitor, fence, ordinals, state))
+        await self._boards.with_board(
+            event, lambda: self._scripts.settle(event, visitor, fence, ordinals, state, unpaid=unpaid)
+        )
 
     async def reopen(self, event: Event, ordinals: Sequence[int]) -> None:
         """SOLD -> AVAILABLE, after PostgreSQL has cancelled the reservation."""

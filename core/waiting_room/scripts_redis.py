@@ -66,4 +66,5 @@ def _keys(slug: str) -> list[str]:
         keys.draw(slug),
         keys.entries(slug),
         keys.entry_beats(slug),
+        keys.shares(slug),
     ]

@@ -31,7 +31,7 @@ class SlowBoard:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real, name)
 
-    async def settle(self, *arguments: Any) -> None:
+    async def settle(self, *arguments: Any, unpaid: bool = False) -> None:
         await self.go.wait()
         await self._real.settle(*arguments)
 

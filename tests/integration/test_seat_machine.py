@@ -440,7 +440,7 @@ class Hall(RuleBasedStateMachine):
         baskets = {visitor.decode(): text.decode().split("|") for visitor, text in found.items()}
         named: set[int] = set()
         for visitor, basket in self.baskets.items():
-            fence, till, extensions, mode, list_ = baskets.pop(visitor)
+            fence, till, extensions, mode, list_, *_ = baskets.pop(visitor)
             assert (int(fence), mode) == (basket.fence, "paying" if basket.paying else "held")
             assert sorted(map(int, list_.split(","))) == sorted(basket.seats)
             assert int(extensions) == basket.extensions or basket.reserved

@@ -1,5 +1,6 @@
 -- The payment did not begin: paying seats are held again for the time that is left, or free.
 -- KEYS 1 board  2 board version  3 holds  4 baskets  5 basket deadlines  6 active paying  7 active users
+--      8 shares
 -- ARGV 1 visitor  2 state key prefix  3 seats channel  4 fence of the payment
 -- Returns {'held'}, {'freed'} or {'gone'} (another basket, or none: nothing to do)
 --#include seats.lua
@@ -18,6 +19,7 @@ if basket.till > now and redis.call('ZSCORE', KEYS[7], visitor) then
   write_basket(KEYS[4], KEYS[5], visitor, basket)
   return { 'held' }
 end
+charge_basket(KEYS[8], visitor, basket, now)
 local changes = {}
 for _, ordinal in ipairs(basket.seats) do free_seat(KEYS[1], KEYS[3], prefix, visitor, ordinal, changes) end
 drop_basket(KEYS[4], KEYS[5], visitor)

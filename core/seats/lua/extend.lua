@@ -1,5 +1,5 @@
--- Gives a visitor's basket more time, as often as is allowed, never past the end of the session.
--- KEYS 1 holds  2 baskets  3 basket deadlines  4 active until
+-- Gives a visitor's basket more time, as often as is allowed in a session, never past its end.
+-- KEYS 1 holds  2 baskets  3 basket deadlines  4 active until  5 shares
 -- ARGV 1 visitor  2 state key prefix  3 hold length, ms
 -- Returns {'ok', fence, until ms, extensions left, mode, ordinal...}, {'empty'}, {'lapsed'}, {'paying'}, {'refused'}
 --#include seats.lua
@@ -14,6 +14,7 @@ if basket.extensions <= 0 then return { 'refused' } end
 local session_end = tonumber(redis.call('ZSCORE', KEYS[4], visitor) or '0')
 basket.till = math.max(basket.till, math.min(basket.till + tonumber(ARGV[3]), session_end))
 basket.extensions = basket.extensions - 1
+redis.call('HINCRBY', KEYS[5], 'x|' .. visitor, 1)
 for _, ordinal in ipairs(basket.seats) do
   redis.call('PEXPIREAT', prefix .. ordinal, integer(basket.till))
   redis.call('ZADD', KEYS[1], integer(basket.till), ordinal)

@@ -21,7 +21,7 @@ for i = 7, #ARGV, 3 do
     if redis.call('GET', ARGV[3] .. ordinal) ~= state then take_seat(KEYS[7], KEYS[3], KEYS[4], KEYS[5], ARGV[3], ordinal) end
     redis.call('SET', ARGV[3] .. ordinal, state, 'PX', ARGV[5])
   end
-  redis.call('HSET', KEYS[3], visitor, fence .. '|' .. integer(till) .. '|0|paying|' .. list)
+  redis.call('HSET', KEYS[3], visitor, fence .. '|' .. integer(till) .. '|0|paying|' .. list .. '|0|0|0|')
   redis.call('ZREM', KEYS[4], visitor)
   redis.call('ZADD', KEYS[5], integer(till), visitor)
 end

@@ -1,5 +1,5 @@
 -- Lets a visitor's held seats go: those named, or all.
--- KEYS 1 board  2 board version  3 holds  4 baskets  5 basket deadlines
+-- KEYS 1 board  2 board version  3 holds  4 baskets  5 basket deadlines  6 shares
 -- ARGV 1 visitor  2 state key prefix  3 seats channel  4... ordinals; none: all
 -- Returns {'ok', fence, until ms, extensions left, mode, ordinal...} with what is left, {'empty'}, {'paying'}
 --#include seats.lua
@@ -11,11 +11,12 @@ if not basket then return { 'empty' } end
 if basket.mode == 'paying' then return { 'paying' } end
 local changes = {}
 if #ARGV == 3 then
-  free_basket(board, holds, baskets, deadlines, prefix, visitor, changes)
+  free_basket(board, holds, baskets, deadlines, KEYS[6], prefix, visitor, changes)
   publish_changes(version, channel, changes, visitor)
   return { 'empty' }
 end
-local going, kept = {}, {}
+local going, kept, now = {}, {}, clock_ms()
+count_held(basket, now)
 for i = 4, #ARGV do going[ARGV[i]] = true end
 for _, ordinal in ipairs(basket.seats) do
   if going[ordinal] then
@@ -27,6 +28,7 @@ end
 basket.seats = kept
 publish_changes(version, channel, changes, visitor)
 if #kept == 0 then
+  charge_basket(KEYS[6], visitor, basket, now)
   drop_basket(baskets, deadlines, visitor)
   return { 'empty' }
 end

@@ -18,6 +18,8 @@ local function integer(n)
   return string.format('%.0f', n)
 end
 
+--#include share.lua
+
 local function seat_byte(board, ordinal)
   return string.byte(redis.call('GETRANGE', board, ordinal, ordinal)) or BLOCKED
 end
@@ -45,19 +47,26 @@ local function is_lost(board, version)
   return redis.call('EXISTS', board) == 0 or redis.call('HEXISTS', version, 'epoch') == 0
 end
 
--- A basket is 'fence|until|extensions left|mode|ordinal,ordinal'; mode: held, paying, lapsed.
+-- A basket is 'fence|until|extensions left|mode|ordinal,ordinal|since|used|most|network'; mode: held, paying, lapsed.
+-- used: seat-milliseconds held until `since`; most: what the basket costs at most when it ends unpaid (share.lua).
+-- One from before there were budgets has no such account, and costs nothing.
 local function read_basket(baskets, visitor)
   local text = redis.call('HGET', baskets, visitor)
   if not text then return nil end
-  local fence, till, extensions, mode, list = string.match(text, '^(%d+)|(%d+)|(%d+)|(%a+)|(.*)$')
-  local basket = { fence = fence, till = tonumber(till), extensions = tonumber(extensions), mode = mode, seats = {} }
+  local fence, till, extensions, mode, list, rest = string.match(text, '^(%d+)|(%d+)|(%d+)|(%a+)|([%d,]*)|?(.*)$')
+  local since, used, most, network = string.match(rest, '^(%d+)|(%d+)|(%d+)|(.*)$')
+  local basket = {
+    fence = fence, till = tonumber(till), extensions = tonumber(extensions), mode = mode, seats = {},
+    since = tonumber(since or '0'), used = tonumber(used or '0'), most = tonumber(most or '0'), network = network or '',
+  }
   for ordinal in string.gmatch(list, '%d+') do basket.seats[#basket.seats + 1] = ordinal end
   return basket
 end
 
 local function write_basket(baskets, deadlines, visitor, basket)
   redis.call('HSET', baskets, visitor, basket.fence .. '|' .. integer(basket.till) .. '|' .. basket.extensions .. '|'
-    .. basket.mode .. '|' .. table.concat(basket.seats, ','))
+    .. basket.mode .. '|' .. table.concat(basket.seats, ',') .. '|' .. integer(basket.since or 0) .. '|'
+    .. integer(basket.used or 0) .. '|' .. integer(basket.most or 0) .. '|' .. (basket.network or ''))
   if basket.mode == 'held' then
     redis.call('ZADD', deadlines, integer(basket.till), visitor)
   else
@@ -86,9 +95,10 @@ local function free_seat(board, holds, prefix, visitor, ordinal, changes)
 end
 
 -- Frees all that a visitor holds. Seats being paid for stay: a payment under way is never cut off.
-local function free_basket(board, holds, baskets, deadlines, prefix, visitor, changes)
+local function free_basket(board, holds, baskets, deadlines, shares, prefix, visitor, changes)
   local basket = read_basket(baskets, visitor)
   if not basket or basket.mode == 'paying' then return false end
+  charge_basket(shares, visitor, basket, clock_ms())
   for _, ordinal in ipairs(basket.seats) do free_seat(board, holds, prefix, visitor, ordinal, changes) end
   drop_basket(baskets, deadlines, visitor)
   return #basket.seats > 0

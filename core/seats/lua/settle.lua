@@ -1,9 +1,9 @@
 -- What PostgreSQL decided about seats, written to the board: sold, or available again. Safe to repeat.
 -- A visitor who has bought makes room soon: the session ends a while after the purchase, if not before.
 -- KEYS 1 board  2 board version  3 holds  4 baskets  5 basket deadlines  6 active paying
---      7 active until  8 spent tickets  9 queue version
+--      7 active until  8 spent tickets  9 queue version  10 shares
 -- ARGV 1 visitor  2 state key prefix  3 seats channel  4 fence  5 new byte (0 or 2)  6 queue channel
---      7 session left after a purchase, ms  8... ordinals
+--      7 session left after a purchase, ms  8 '1' when it ended unpaid by the buyer's doing  9... ordinals
 -- Returns {'ok'} or {'no_board'}
 --#include seats.lua
 
@@ -12,7 +12,13 @@ local visitor, prefix, fence, byte = ARGV[1], ARGV[2], ARGV[4], tonumber(ARGV[5]
 if is_lost(KEYS[1], KEYS[2]) then return { 'no_board' } end
 local changes = {}
 
-for i = 8, #ARGV do
+local named = {}
+for i = 9, #ARGV do named[#named + 1] = ARGV[i] end
+note_bought(KEYS[10], visitor, fence, named, byte == SOLD)
+-- Of a closed sale that somebody looks at: it dies with its board.
+if redis.call('PTTL', KEYS[2]) >= 0 then redis.call('PEXPIRE', KEYS[10], KEPT_MS, 'NX') end
+
+for i = 9, #ARGV do
   local ordinal = ARGV[i]
   local state = redis.call('GET', prefix .. ordinal)
   local own = not state or string.match(state, '^.-|(%d+)|') == fence
@@ -38,6 +44,11 @@ if basket and basket.fence == fence then
       redis.call('DEL', prefix .. ordinal)
       redis.call('ZREM', holds, ordinal)
     end
+  end
+  if byte == SOLD then
+    clear_account(KEYS[10], visitor, basket.network)
+  elseif ARGV[8] == '1' then
+    charge_basket(KEYS[10], visitor, basket, clock_ms())
   end
   drop_basket(baskets, deadlines, visitor)
   local session_end = tonumber(redis.call('ZSCORE', KEYS[7], visitor) or '0')

@@ -3,7 +3,7 @@
 -- KEYS 1 queue  2 beats of the waiting  3 last number  4 spent tickets  5 queue version
 --      6 active users  7 active until  8 active paying  9 pace
 --      10 board  11 board version  12 holds  13 baskets  14 basket deadlines  15 active cap
---      16 draw  17 entries  18 beats of the entries
+--      16 draw  17 entries  18 beats of the entries  19 shares
 -- and begin with
 -- ARGV 1 state key prefix  2 seats channel  3 queue channel  4 active limit now  5 session length, ms
 --#include ../../seats/lua/seats.lua
@@ -13,6 +13,7 @@ local ACTIVE, UNTIL, PAYING, PACE = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 local BOARD, BOARD_VERSION, HOLDS, BASKETS, DEADLINES = KEYS[10], KEYS[11], KEYS[12], KEYS[13], KEYS[14]
 local CAP = KEYS[15]
 local DRAW, ENTRIES, ENTRY_BEATS = KEYS[16], KEYS[17], KEYS[18]
+local SHARES = KEYS[19]
 local PREFIX, SEATS_CHANNEL, QUEUE_CHANNEL = ARGV[1], ARGV[2], ARGV[3]
 -- The event's own limit, or less while the load asks for it (S10).
 local LIMIT = math.min(tonumber(ARGV[4]), tonumber(redis.call('GET', CAP) or 'inf'))
@@ -33,6 +34,15 @@ local function draw_state()
   return redis.call('HGET', DRAW, 'state') or nil
 end
 
+-- When a session ends that begins now. Who gave one up gets no other one before that would have ended: what is left of
+-- it, and its extensions (F5).
+local function begin_session(visitor)
+  local before = tonumber(redis.call('HGET', SHARES, 'e|' .. visitor) or '0')
+  if before > now then return math.min(before, now + SESSION_MS) end
+  redis.call('HDEL', SHARES, 'e|' .. visitor, 'x|' .. visitor)
+  return now + SESSION_MS
+end
+
 -- Moves visitors from the head of the queue to active while there is room, `most` at once: the only way in.
 -- A limit that was raised by a hundred thousand must not keep Redis to itself: the sweep goes on with the rest.
 local function admit(most)
@@ -47,10 +57,11 @@ local function admit(most)
     local visitor, number = head[i], head[i + 1]
     redis.call('ZREM', BEATS, visitor)
     redis.call('ZADD', ACTIVE, integer(now), visitor)
-    redis.call('ZADD', UNTIL, integer(now + SESSION_MS), visitor)
+    local till = begin_session(visitor)
+    redis.call('ZADD', UNTIL, integer(till), visitor)
     redis.call('ZADD', SPENT, number, visitor)
     left[#left + 1] = tonumber(number)
-    admitted[#admitted + 1] = { visitor, tonumber(number), now + SESSION_MS }
+    admitted[#admitted + 1] = { visitor, tonumber(number), till }
   end
 end
 
@@ -104,9 +115,11 @@ end
 
 -- Takes an active visitor out and frees the holds. The ticket was spent on the way in.
 local function end_session(visitor, reason)
+  local till = tonumber(redis.call('ZSCORE', UNTIL, visitor) or '0')
+  if till > now then redis.call('HSET', SHARES, 'e|' .. visitor, integer(till)) end
   redis.call('ZREM', ACTIVE, visitor)
   redis.call('ZREM', UNTIL, visitor)
-  free_basket(BOARD, HOLDS, BASKETS, DEADLINES, PREFIX, visitor, seat_changes)
+  free_basket(BOARD, HOLDS, BASKETS, DEADLINES, SHARES, PREFIX, visitor, seat_changes)
   redis.call('HINCRBY', PACE, 'gone', 1)
   out[#out + 1] = { visitor, reason }
 end

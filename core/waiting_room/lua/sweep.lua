@@ -93,7 +93,7 @@ end
 local late = looked_at(redis.call('ZRANGEBYSCORE', DEADLINES, '-inf', integer(now), 'LIMIT', 0, left_to_do))
 for _, visitor in ipairs(late) do
   local basket = read_basket(BASKETS, visitor)
-  if basket and free_basket(BOARD, HOLDS, BASKETS, DEADLINES, PREFIX, visitor, seat_changes) then
+  if basket and free_basket(BOARD, HOLDS, BASKETS, DEADLINES, SHARES, PREFIX, visitor, seat_changes) then
     -- Remembered, so that a buyer who pays too late reads "the time ran out" and not "you hold no seats".
     basket.mode, basket.seats = 'lapsed', {}
     write_basket(BASKETS, DEADLINES, visitor, basket)

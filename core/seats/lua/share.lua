@@ -1,0 +1,91 @@
+-- Prelude: one buyer's share (F3, F5). What a visitor has bought, and what visitors and networks held without buying.
+-- Included by seats.lua; not run by itself. All of it is in one hash, `shares`, which dies with its event:
+--   b|visitor              'ordinal:fence,...': bought, and not given back
+--   u|visitor, n|network   'seat-milliseconds held unpaid|when the last of them were added, ms'
+--   x|visitor              extensions used in this session
+--   e|visitor              when the session would have ended that was given up, ms
+
+local function account(shares, field)
+  local spent, last = string.match(redis.call('HGET', shares, field) or '', '^(%d+)|(%d+)$')
+  return tonumber(spent or '0'), tonumber(last or '0')
+end
+
+-- Before seats come into a basket or leave it: what those until now have used is counted.
+local function count_held(basket, now)
+  local till = basket.mode == 'held' and math.min(now, basket.till) or now
+  basket.used = basket.used + #basket.seats * math.max(0, till - basket.since)
+  basket.since = now
+end
+
+-- A basket ends unpaid, time in a payment window included. One basket costs no more than its whole hold, all extensions
+-- and the whole payment window: what it takes longer is not the buyer's doing.
+local function charge_basket(shares, visitor, basket, now)
+  if basket.mode == 'lapsed' then return end
+  count_held(basket, now)
+  local amount = math.min(basket.used, basket.most)
+  if amount <= 0 then return end
+  for _, field in ipairs({ 'u|' .. visitor, basket.network ~= '' and 'n|' .. basket.network or nil }) do
+    redis.call('HSET', shares, field, integer(account(shares, field) + amount) .. '|' .. integer(now))
+  end
+end
+
+-- A purchase: the visitor has held nothing in vain.
+local function clear_account(shares, visitor, network)
+  local spent = account(shares, 'u|' .. visitor)
+  if spent == 0 then return end
+  redis.call('HDEL', shares, 'u|' .. visitor)
+  local field = 'n|' .. network
+  local others, last = account(shares, field)
+  if others > spent then
+    redis.call('HSET', shares, field, integer(others - spent) .. '|' .. integer(last))
+  else
+    redis.call('HDEL', shares, field)
+  end
+end
+
+-- For how long the visitor may begin no basket, ms, or nil. An account that is used up is forgotten after the pause;
+-- another one when nothing was added to it for the pause and the longest that a basket can take (`longest`).
+local function cooling(shares, visitor, network, now, own, of_network, pause, longest)
+  local left
+  local function look(field, budget)
+    local spent, last = account(shares, field)
+    if spent == 0 then return end
+    if now >= last + pause + (spent >= budget and 0 or longest) then
+      redis.call('HDEL', shares, field)
+    elseif spent >= budget then
+      left = math.max(left or 0, last + pause - now)
+    end
+  end
+  look('u|' .. visitor, own)
+  -- Who has bought does not answer for the neighbours.
+  if network ~= '' and redis.call('HEXISTS', shares, 'b|' .. visitor) == 0 then look('n|' .. network, of_network) end
+  return left
+end
+
+local function bought_seats(shares, visitor)
+  local bought, count = {}, 0
+  for ordinal, fence in string.gmatch(redis.call('HGET', shares, 'b|' .. visitor) or '', '(%d+):(%d+)') do
+    bought[ordinal] = fence
+    count = count + 1
+  end
+  return bought, count
+end
+
+-- Seats that the visitor has bought under this fence, or has given back: safe to repeat, in any order.
+local function note_bought(shares, visitor, fence, ordinals, sold)
+  local bought = bought_seats(shares, visitor)
+  for _, ordinal in ipairs(ordinals) do
+    if sold then
+      bought[ordinal] = fence
+    elseif bought[ordinal] == fence then
+      bought[ordinal] = nil
+    end
+  end
+  local list = {}
+  for ordinal, of in pairs(bought) do list[#list + 1] = ordinal .. ':' .. of end
+  if #list > 0 then
+    redis.call('HSET', shares, 'b|' .. visitor, table.concat(list, ','))
+  else
+    redis.call('HDEL', shares, 'b|' .. visitor)
+  end
+end
