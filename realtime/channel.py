@@ -285,6 +285,8 @@ class Channel:
         match command:
             case wire.HoldSeats(id=id_) | wire.BestSeats(id=id_) | wire.ReleaseSeats(id=id_) | wire.Extend(id=id_):
                 told = {"seats": []} | {name: error.data[name] for name in _TOLD if name in error.data}
+                if error.retry_after is not None:
+                    told["retry_after"] = error.retry_after
                 self._send("refused", id=id_, code=error.code, detail=error.detail, **told)
             case _:
                 self._problem(error)

@@ -28,7 +28,9 @@ Server -> browser
     board {epoch, version, states}                                           states: base64, one byte a seat
     seats {epoch, version, changes}                                          changes: [[ordinal, state], ...]
     held {id, seats, until, fence, extensions_left, together?}               the whole basket; until null when empty
-    refused {id, code, detail, seats, largest?, alternatives?}               the last two with not_together
+    refused {id, code, detail, seats, largest?, alternatives?, max?, retry_after?}
+                                                                             largest, alternatives: not_together; max:
+                                                                             too_many_seats; retry_after: cool_down
     reservation {id, status, reason?, seats, amount, currency}
     expired {reason}                       reason: session, heartbeat, left, removed (by an operator), closed,
                                           hold (the basket only)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +17,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from core import keys
 from core.booking.attempt import order_number
 from core.booking.comparison import difference
 from core.embedded import Engines
@@ -217,6 +219,15 @@ async def too_many_seats(scene: Scene, endpoint: Endpoint) -> httpx.Response:
         await scene.runtime.events.update(event.slug, max_seats=1)
     else:
         by, event = await scene.holding(5, max_seats=1)
+    return await scene.call(endpoint, by=by, slug=event.slug)
+
+
+async def cool_down(scene: Scene, endpoint: Endpoint) -> httpx.Response:
+    by, event = await scene.holding()
+    (mine,) = await scene.runtime.redis.zrange(keys.active_users(event.slug), 0, -1)
+    await scene.runtime.redis.hset(  # type: ignore[misc]
+        keys.shares(event.slug), f"u|{mine.decode()}", f"{10**10}|{int(time.time() * 1000)}"
+    )
     return await scene.call(endpoint, by=by, slug=event.slug)
 
 
@@ -464,6 +475,7 @@ MEET: dict[str, Meet] = {
     "not_active": outside,
     "seat_taken": seat_taken,
     "too_many_seats": too_many_seats,
+    "cool_down": cool_down,
     "not_together": not_together,
     "leaves_single_seat": leaves_single,
     "no_such_seat": no_such_seat,

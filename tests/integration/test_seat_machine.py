@@ -84,6 +84,9 @@ class Hall(RuleBasedStateMachine):
         self.holds: set[int] = set()
         self.reservations: list[Reservation] = []
         self.untold: list[Reservation] = []
+        # What Redis knows of a buyer's share: seats bought, under which fence; extensions of the session (F3, F5).
+        self.bought: dict[str, dict[int, int]] = {}
+        self.extended: dict[str, int] = {}
         self.event: Event = self.world.run(
             self.world.runtime.events.create(
                 NewEvent(
@@ -147,14 +150,15 @@ class Hall(RuleBasedStateMachine):
                 self._free(visitor, list(basket.seats))
             own = self.baskets[visitor].seats if visitor in self.baskets else []
             new = [seat for seat in wanted if seat not in own]
-            if len(own) + len(new) > MOST:
+            if len(own) + len(new) + len(self.bought.get(visitor, {})) > MOST:
                 refusal = TooManySeats
             elif any(self._holder(seat) is not None or self.board[seat] != AVAILABLE for seat in new):
                 refusal = SeatTaken
         held = self._call(self.world.runtime.seats.hold(self.event, visitor, wanted), refusal)
         if held is None:
             return
-        basket = self.baskets.setdefault(visitor, Basket([], 0))
+        left = max(0, EXTENSIONS - self.extended.get(visitor, 0))
+        basket = self.baskets.setdefault(visitor, Basket([], 0, extensions=left))
         for seat in new:
             self.board[seat] = HELD
         basket.seats += new
@@ -182,6 +186,7 @@ class Hall(RuleBasedStateMachine):
         refusal = self._not_held(visitor) or (HoldNotExtendable if basket and basket.extensions == 0 else None)
         if refusal is None and basket is not None:
             basket.extensions -= 1
+            self.extended[visitor] = self.extended.get(visitor, 0) + 1
         self._call(self.world.runtime.seats.extend(self.event, visitor), refusal)
 
     @rule(visitor=visitors)
@@ -277,7 +282,12 @@ class Hall(RuleBasedStateMachine):
         settled = self.world.run(self._settled(told))
         sold = told.status == "CONFIRMED"
         mine = self.baskets.get(told.visitor)
+        bought = self.bought.setdefault(told.visitor, {})
         for seat in settled:
+            if sold:
+                bought[seat] = told.fence
+            elif bought.get(seat) == told.fence:
+                del bought[seat]
             holder = self._holder(seat)
             own = holder is None or self.baskets[holder].fence == told.fence
             if own or sold:
@@ -348,6 +358,8 @@ class Hall(RuleBasedStateMachine):
             self.baskets = {v: b for v, b in self.baskets.items() if b.reserved and self._paying(v, b)}
             self.lapsed.clear()
             self.holds.clear()
+            self.bought.clear()
+            self.extended.clear()
         self.board = [{"PAYING": HELD, "SOLD": SOLD, "BLOCKED": BLOCKED}.get(row, AVAILABLE) for row in self.rows]
         for made in self.reservations:
             if made.status == "PAYING":
@@ -433,6 +445,13 @@ class Hall(RuleBasedStateMachine):
         for row, byte in zip(self.rows, states, strict=True):
             assert row != "BLOCKED" or byte == BLOCKED
             assert row != "PAYING" or byte == HELD
+        shares: Any = await redis.hgetall(keys.shares(slug))
+        known = {name.decode(): text.decode() for name, text in shares.items()}
+        for visitor in VISITORS:
+            pairs = known.get(f"b|{visitor}", "").split(",")
+            found_bought = dict(tuple(map(int, pair.split(":"))) for pair in pairs if pair)
+            assert found_bought == self.bought.get(visitor, {})
+            assert int(known.get(f"x|{visitor}", 0)) == self.extended.get(visitor, 0)
         names = [keys.seat_state(slug, seat) for seat in range(SEATS)]
         values: list[Any] = await redis.mget(names)
         ttls = [await redis.pttl(name) for name in names]

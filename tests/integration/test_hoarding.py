@@ -1,0 +1,271 @@
+"""F5: what is held without being bought has a budget, of a visitor and of a network; then a pause. Who pays, and who only
+changes seats, never feels it. A session's extensions are counted for the session, and leaving it gives no other one."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from core import keys
+from core.errors import CoolDown, HoldNotExtendable, SeatTaken, TooManySeats
+from core.runtime import Runtime
+from core.seats.board import SeatState
+from core.seats.scripts_redis import SeatScripts
+from core.venue.event import Event
+from tests.conftest import MakeEvent
+
+HOLD = 300
+#: A whole hold, its extension and the whole time to pay, seconds.
+LONGEST = 2 * HOLD + 420
+NETWORK = "203.0.113.0/24"
+
+
+@pytest.fixture
+async def event(make_event: MakeEvent) -> Event:
+    return await make_event(seats=40, max_seats=4, hold_seconds=HOLD, active_limit=500)
+
+
+async def enter(runtime: Runtime, event: Event, *visitors: str, network: str = "") -> None:
+    for visitor in visitors:
+        await runtime.waiting_room.join(event, visitor)
+        if network:
+            await as_any(runtime.redis.hset(keys.places(event.slug), visitor, network))
+
+
+async def as_any(call: Any) -> Any:
+    return await call
+
+
+async def passed(runtime: Runtime, event: Event, visitor: str, seconds: float) -> None:
+    """The visitor has held the basket for so much longer."""
+    name = keys.baskets(event.slug)
+    fields = (await as_any(runtime.redis.hget(name, visitor))).decode().split("|")
+    fields[5] = str(int(fields[5]) - int(seconds * 1000))
+    await as_any(runtime.redis.hset(name, visitor, "|".join(fields)))
+
+
+async def hoard(runtime: Runtime, event: Event, visitor: str, seats: list[int], seconds: float) -> None:
+    """Holds the seats for so long, in a payment window as well, and lets the payment go."""
+    await runtime.seats.hold(event, visitor, seats)
+    basket = await runtime.seats.begin_payment(event, visitor)
+    await passed(runtime, event, visitor, seconds)
+    await runtime.seats.settle(event, visitor, basket.fence, seats, SeatState.AVAILABLE, unpaid=True)
+
+
+async def buy(runtime: Runtime, event: Event, visitor: str, seats: list[int]) -> None:
+    await runtime.seats.hold(event, visitor, seats)
+    basket = await runtime.seats.begin_payment(event, visitor)
+    await runtime.seats.settle(event, visitor, basket.fence, seats, SeatState.SOLD)
+
+
+async def pause_over(runtime: Runtime, event: Event, field: str) -> None:
+    name = keys.shares(event.slug)
+    spent = (await as_any(runtime.redis.hget(name, field))).decode().split("|")[0]
+    await as_any(runtime.redis.hset(name, field, f"{spent}|1000"))
+
+
+async def test_an_honest_buyer_is_never_cooled_down(runtime: Runtime, event: Event) -> None:
+    """Four seats for the whole hold, the extension and the whole time to pay, and longer by the provider's doing."""
+    await enter(runtime, event, "v")
+    await hoard(runtime, event, "v", [0, 1, 2, 3], LONGEST)
+    await hoard(runtime, event, "v", [0, 1, 2, 3], LONGEST - 1)
+    await runtime.seats.hold(event, "v", [4])
+
+
+async def test_who_holds_without_buying_pauses(runtime: Runtime, event: Event) -> None:
+    await enter(runtime, event, "v", "w")
+    for _ in range(2):
+        await hoard(runtime, event, "v", [0, 1, 2, 3], 10 * LONGEST)
+    with pytest.raises(CoolDown) as refused:
+        await runtime.seats.hold(event, "v", [0])
+    assert refused.value.retry_after is not None
+    assert 590 < refused.value.retry_after <= 600
+    await runtime.seats.hold(event, "w", [0])
+    await pause_over(runtime, event, "u|v")
+    await runtime.seats.hold(event, "v", [1])
+    await runtime.seats.release(event, "v")
+    await runtime.seats.hold(event, "v", [1])
+
+
+@pytest.mark.parametrize("end", ["released", "lapsed", "left"])
+async def test_however_the_basket_ends(runtime: Runtime, event: Event, end: str) -> None:
+    await enter(runtime, event, "v")
+    ends: dict[str, Callable[[], Awaitable[object]]] = {
+        "released": lambda: runtime.seats.release(event, "v", [0, 1, 2, 3]),
+        "lapsed": lambda: runtime.waiting_room.sweep(event),
+        "left": lambda: runtime.waiting_room.leave(event, "v"),
+    }
+    for _ in range(8):
+        await runtime.seats.hold(event, "v", [0, 1, 2, 3])
+        await passed(runtime, event, "v", LONGEST / 4)
+        if end == "lapsed":
+            await as_any(runtime.redis.zadd(keys.basket_deadlines(event.slug), {"v": 1000}))
+        await ends[end]()
+        await enter(runtime, event, "v")
+    with pytest.raises(CoolDown):
+        await runtime.seats.hold(event, "v", [0])
+
+
+async def test_a_purchase_clears_it(runtime: Runtime, event: Event) -> None:
+    await enter(runtime, event, "v", "w", network=NETWORK)
+    await hoard(runtime, event, "v", [0, 1, 2, 3], 10 * LONGEST)
+    await buy(runtime, event, "v", [0, 1])
+    shares = await as_any(runtime.redis.hgetall(keys.shares(event.slug)))
+    assert {name for name in shares if name[:1] in b"un"} == set(), "nor is it the network's any more"
+
+
+async def test_what_is_the_shops_fault_costs_nothing(runtime: Runtime, event: Event) -> None:
+    await enter(runtime, event, "v")
+    for _ in range(3):
+        await runtime.seats.hold(event, "v", [0, 1, 2, 3])
+        basket = await runtime.seats.begin_payment(event, "v")
+        await passed(runtime, event, "v", LONGEST)
+        await runtime.seats.settle(event, "v", basket.fence, [0, 1, 2, 3], SeatState.AVAILABLE)
+    await runtime.seats.hold(event, "v", [0])
+
+
+async def test_swapping_seats_twenty_times_is_never_refused(runtime: Runtime, event: Event) -> None:
+    """Each seat counts for the time that it was held, and no longer: also where the basket is empty in between."""
+    await enter(runtime, event, "v")
+    await runtime.seats.hold(event, "v", [0, 1, 2, 3])
+    for n in range(20):
+        await passed(runtime, event, "v", HOLD / 20)
+        await runtime.seats.release(event, "v", [4 * (n % 2)] if n % 3 else None)
+        await runtime.seats.hold(event, "v", [4 * ((n + 1) % 2)])
+    spent = await as_any(runtime.redis.hget(keys.shares(event.slug), "u|v"))
+    assert int(spent.split(b"|")[0]) <= 4 * HOLD * 1000 + 5_000
+
+
+async def test_a_network_has_a_budget_of_thirty_two_visitors(runtime: Runtime, event: Event) -> None:
+    """Its payers do not feel it, nor does anybody else."""
+    hoarders = [f"h{n}" for n in range(64)]
+    await enter(runtime, event, *hoarders, "payer", "fresh", network=NETWORK)
+    await enter(runtime, event, "other", network="198.51.100.0/24")
+    await buy(runtime, event, "payer", [30])
+    for hoarder in hoarders:
+        await runtime.seats.hold(event, "fresh", [20])
+        await runtime.seats.release(event, "fresh")
+        await hoard(runtime, event, hoarder, [0, 1, 2, 3], 10 * LONGEST)
+    with pytest.raises(CoolDown):
+        await runtime.seats.hold(event, "fresh", [20])
+    await runtime.seats.hold(event, "payer", [31])
+    await runtime.seats.hold(event, "other", [21])
+
+
+async def test_what_was_bought_counts_for_the_next_basket(runtime: Runtime, event: Event) -> None:
+    """F3: refused at the seat, before any money."""
+    await enter(runtime, event, "v")
+    await buy(runtime, event, "v", [0, 1, 2])
+    with pytest.raises(TooManySeats) as refused:
+        await runtime.seats.hold(event, "v", [3, 4])
+    assert refused.value.data == {"max": 4}
+    await buy(runtime, event, "v", [3])
+    with pytest.raises(TooManySeats):
+        await runtime.seats.hold(event, "v", [5])
+
+
+async def test_extensions_are_counted_for_the_session(runtime: Runtime, event: Event) -> None:
+    await enter(runtime, event, "v")
+    await runtime.seats.hold(event, "v", [0])
+    await runtime.seats.extend(event, "v")
+    for way in (lambda: runtime.seats.release(event, "v"), lambda: runtime.waiting_room.leave(event, "v")):
+        await way()
+        await enter(runtime, event, "v")
+        assert (await runtime.seats.hold(event, "v", [0])).extensions_left == 0
+        with pytest.raises(HoldNotExtendable):
+            await runtime.seats.extend(event, "v")
+
+
+async def test_leaving_gives_no_other_session_and_no_better_place(runtime: Runtime, make_event: MakeEvent) -> None:
+    """The end is that of the session that was given up; others who wait come first."""
+    event = await make_event(active_limit=1)
+    first = await runtime.waiting_room.join(event, "v")
+    for other in ("a", "b"):
+        await runtime.waiting_room.join(event, other)
+    await asyncio.sleep(0.05)
+    await runtime.waiting_room.leave(event, "v")
+    again = await runtime.waiting_room.join(event, "v")
+    assert (again.state, again.ahead) == ("waiting", 1)
+    for other in ("a", "b"):
+        await runtime.waiting_room.leave(event, other)
+    back = await runtime.waiting_room.place(event, "v")
+    assert back is not None
+    assert back.until == first.until
+    await as_any(runtime.redis.hset(keys.shares(event.slug), "e|v", 1000))
+    await as_any(runtime.redis.zadd(keys.active_until(event.slug), {"v": 1000}))
+    await runtime.waiting_room.sweep(event)
+    new = await runtime.waiting_room.join(event, "v")
+    assert new.until is not None
+    assert first.until is not None
+    assert new.until > first.until
+
+
+async def _rush(runtime: Runtime, event: Event, seats: SeatScripts, hold: float) -> float:
+    """50 hoarders with 100 browsers of one network, who have all 200 seats at first, and 50 buyers who want two each.
+    Which share of that the buyers have after two hold times."""
+    hoarders = [f"h{n}" for n in range(100)]
+    buyers = [f"b{n}" for n in range(50)]
+    await enter(runtime, event, *hoarders, network=NETWORK)
+    await enter(runtime, event, *buyers, network="198.51.100.0/24")
+    for n in range(50):
+        await seats.hold(event, hoarders[n], range(4 * n, 4 * n + 4))
+    end = time.monotonic() + 2 * hold
+    bought = 0
+
+    async def attempt(visitor: str, count: int) -> bool:
+        states = (await runtime.seats.board(event)).states
+        free = [n for n, state in enumerate(states) if state == SeatState.AVAILABLE]
+        if len(free) < count:
+            return False
+        try:
+            await seats.hold(event, visitor, random.sample(free, count))
+        except (SeatTaken, CoolDown, TooManySeats):
+            return False
+        return True
+
+    async def hoarder(visitor: str) -> None:
+        while time.monotonic() < end:
+            if await runtime.seats.basket(event, visitor) is None:
+                await attempt(visitor, 4)
+            await asyncio.sleep(0.02)
+
+    async def buyer(visitor: str) -> None:
+        nonlocal bought
+        while time.monotonic() < end:
+            if await attempt(visitor, 2):
+                basket = await runtime.seats.begin_payment(event, visitor)
+                await runtime.seats.settle(event, visitor, basket.fence, basket.seats, SeatState.SOLD)
+                bought += 2
+                return
+            await asyncio.sleep(0.05)
+
+    async def sweeps() -> None:
+        while time.monotonic() < end:
+            await runtime.waiting_room.sweep(event)
+            await asyncio.sleep(0.1)
+
+    await asyncio.gather(sweeps(), *map(hoarder, hoarders), *map(buyer, buyers))
+    return bought / 100
+
+
+@pytest.mark.parametrize("budget", [True, False])
+async def test_fifty_hoarders_against_fifty_buyers(runtime: Runtime, make_event: MakeEvent, budget: bool) -> None:
+    """F5: hoarders are quicker than buyers. With the budget of a network of four visitors they have had their round;
+    without it (the negative control) the buyers go without."""
+    hold = 3
+    event = await make_event(seats=200, max_seats=4, hold_seconds=hold, active_limit=1000)
+    settings = runtime.settings.model_copy(
+        update={
+            "payment_window_seconds": 5.0,
+            "hold_extensions": 0,
+            "hoarding_visitors": 4.0 if budget else 0.0,
+            "hoarding_baskets": 2.0 if budget else 0.0,
+        }
+    )
+    share = await _rush(runtime, event, SeatScripts(runtime.run, settings), hold)
+    assert (share >= 0.9) == budget, share
