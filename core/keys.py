@@ -97,7 +97,7 @@ def basket_deadlines(slug: str) -> str:
 
 
 def shares(slug: str) -> str:
-    """hash: what each visitor has bought, and what visitors and networks held without buying (core/seats/lua/share.lua)."""
+    """hash: what visitors have bought, and what they and networks held without buying (core/seats/lua/share.lua)."""
     return f"ticket:shares:{{{slug}}}"
 
 

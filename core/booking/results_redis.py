@@ -19,7 +19,6 @@ from core.seats.basket import Basket
 from core.seats.board import SeatState
 from core.venue.event import Event
 
-
 # Ends of a payment that are the buyer's doing: the seats were held without being bought (F5).
 _LET_GO: Final = frozenset({Reason.DECLINED, Reason.WINDOW_ENDED, Reason.CLOSED, Reason.CANCELLED_BY_BUYER})
 

@@ -14,6 +14,7 @@ from core.seats.guard_atomic_redis import AtomicGuard
 from core.seats.guard_lock_redis import LockGuard
 from core.seats.guard_optimistic_postgres import OptimisticGuard
 from core.seats.halls import Halls
+from core.seats.hoarding import HoardingBudget
 from core.seats.scripts_redis import SeatScripts
 from core.seats.seat_lock_redis import SeatLocks
 from core.seats.seats import Seats
@@ -43,7 +44,15 @@ def open_seats(
 
 def seat_scripts(settings: Settings, run: ScriptRunner) -> SeatScripts:
     return SeatScripts(
-        run, extensions=settings.hold_extensions, after_purchase_seconds=settings.session_after_purchase_seconds
+        run,
+        extensions=settings.hold_extensions,
+        after_purchase_seconds=settings.session_after_purchase_seconds,
+        budget=HoardingBudget(
+            settings.payment_window_seconds,
+            settings.hoarding_baskets,
+            settings.hoarding_visitors,
+            settings.cool_down_seconds,
+        ),
     )
 
 

@@ -23,6 +23,7 @@ from core.process.lua_redis import Script, ScriptRunner
 from core.seats.basket import Basket
 from core.seats.best_seats import Wish, alternatives, resolved
 from core.seats.halls import SeatTable
+from core.seats.hoarding import HoardingBudget
 from core.venue.event import Event
 
 _LUA = Path(__file__).parent / "lua"
@@ -46,12 +47,15 @@ class BoardLost(Exception):
 class HoldScripts:
     """All raise NotActive, PaymentInProgress, CoolDown and TooManySeats; each refusal leaves everything as it was."""
 
-    def __init__(self, run: ScriptRunner, *, extensions: int, after_purchase_seconds: float) -> None:
+    def __init__(
+        self, run: ScriptRunner, *, extensions: int, after_purchase_seconds: float, budget: HoardingBudget
+    ) -> None:
         """`extensions`: how often a basket's time may be extended. `after_purchase_seconds`: what a visitor's session
         lasts beyond a purchase, for another one.
         """
         self._run = run
         self._extensions = extensions
+        self._budget = budget
         self._after_purchase_ms = int(after_purchase_seconds * 1000)
 
     async def hold(
@@ -117,17 +121,8 @@ class HoldScripts:
             event.max_seats,
             self._extensions,
             keys.seats_channel(event.slug),
-            "|".join(map(str, self._budget(event))),
+            self._budget.figures(event.hold_seconds, self._extensions, event.max_seats),
         ]
-
-    def _budget(self, event: Event) -> tuple[int, int | str, int | str, int]:
-        """What holding without buying may come to: see `lua/holding.lua`, ARGV 7."""
-        settings = self._settings
-        extensions = 1 + settings.hold_extensions
-        longest = int((event.hold_seconds * extensions + settings.payment_window_seconds) * 1000)
-        own = settings.hoarding_baskets * longest * event.max_seats
-        pause = int(settings.cool_down_seconds * 1000)
-        return longest, int(own) or "inf", int(own * settings.hoarding_visitors) or "inf", pause
 
     async def _call(self, name: str, key_names: Sequence[str], arguments: Sequence[str | bytes | int]) -> Any:
         answer = await self._run(SCRIPTS[name], key_names, arguments)

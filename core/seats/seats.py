@@ -91,7 +91,8 @@ class Seats:
     ) -> None:
         """Paying -> SOLD or AVAILABLE, as PostgreSQL has decided. Safe to repeat; works after Redis lost everything.
 
-        `unpaid`: the buyer let the payment go (F5). For seats that were SOLD and are cancelled use `reopen`: a late AVAILABLE never opens a sold seat.
+        `unpaid`: the buyer let the payment go (F5). For seats that were SOLD and are cancelled use `reopen`: a late
+        AVAILABLE never opens a sold seat.
         """
         await self._boards.with_board(
             event, lambda: self._scripts.settle(event, visitor, fence, ordinals, state, unpaid=unpaid)

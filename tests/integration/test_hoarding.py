@@ -15,6 +15,7 @@ from core import keys
 from core.errors import CoolDown, HoldNotExtendable, SeatTaken, TooManySeats
 from core.runtime import Runtime
 from core.seats.board import SeatState
+from core.seats.composition import seat_scripts
 from core.seats.scripts_redis import SeatScripts
 from core.venue.event import Event
 from tests.conftest import MakeEvent
@@ -267,5 +268,5 @@ async def test_fifty_hoarders_against_fifty_buyers(runtime: Runtime, make_event:
             "hoarding_baskets": 2.0 if budget else 0.0,
         }
     )
-    share = await _rush(runtime, event, SeatScripts(runtime.run, settings), hold)
+    share = await _rush(runtime, event, seat_scripts(settings, runtime.run), hold)
     assert (share >= 0.9) == budget, share

@@ -1,0 +1,34 @@
+"""What may be held without being bought (F5): the budget's figures. Pure; the accounts are kept by `lua/share.lua`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class HoardingBudget:
+    """`baskets`: full baskets of a visitor that end unpaid before a pause of `pause_seconds`; `visitors`: as many
+    visitors' worth for a network; 0 of either: no limit. `window_seconds`: the time to pay.
+    """
+
+    window_seconds: float
+    baskets: float = 2
+    visitors: float = 32
+    pause_seconds: float = 600
+
+    def longest(self, hold_seconds: float, extensions: int) -> float:
+        """The longest that an honest basket takes: a whole hold, its extensions, the whole time to pay; seconds."""
+        return hold_seconds * (1 + extensions) + self.window_seconds
+
+    def figures(self, hold_seconds: float, extensions: int, max_seats: int) -> str:
+        """`longest|own|network|pause` as `lua/holding.lua` takes them: milliseconds, and seat-milliseconds that are too
+        many (`inf` where nothing is).
+        """
+        longest = self.longest(hold_seconds, extensions)
+        own = self.baskets * longest * max_seats
+        pause = int(self.pause_seconds * 1000)
+        return f"{int(longest * 1000)}|{_limit(own)}|{_limit(own * self.visitors)}|{pause}"
+
+
+def _limit(seat_seconds: float) -> int | str:
+    return int(seat_seconds * 1000) or "inf"
