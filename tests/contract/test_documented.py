@@ -224,9 +224,9 @@ async def too_many_seats(scene: Scene, endpoint: Endpoint) -> httpx.Response:
 
 async def cool_down(scene: Scene, endpoint: Endpoint) -> httpx.Response:
     by, event = await scene.holding()
-    (mine,) = await scene.runtime.redis.zrange(keys.active_users(event.slug), 0, -1)
-    await scene.runtime.redis.hset(  # type: ignore[misc]
-        keys.shares(event.slug), f"u|{mine.decode()}", f"{10**10}|{int(time.time() * 1000)}"
+    inside: Any = await scene.runtime.redis.zrange(keys.active_users(event.slug), 0, -1)
+    await scene.runtime.redis.hset(
+        keys.shares(event.slug), f"u|{inside[0].decode()}", f"{10**10}|{int(time.time() * 1000)}"
     )
     return await scene.call(endpoint, by=by, slug=event.slug)
 

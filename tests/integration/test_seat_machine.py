@@ -449,8 +449,8 @@ class Hall(RuleBasedStateMachine):
         known = {name.decode(): text.decode() for name, text in shares.items()}
         for visitor in VISITORS:
             pairs = known.get(f"b|{visitor}", "").split(",")
-            found_bought = dict(tuple(map(int, pair.split(":"))) for pair in pairs if pair)
-            assert found_bought == self.bought.get(visitor, {})
+            has = {int(seat): int(fence) for seat, fence in (pair.split(":") for pair in pairs if pair)}
+            assert has == self.bought.get(visitor, {})
             assert int(known.get(f"x|{visitor}", 0)) == self.extended.get(visitor, 0)
         names = [keys.seat_state(slug, seat) for seat in range(SEATS)]
         values: list[Any] = await redis.mget(names)
