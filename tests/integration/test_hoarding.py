@@ -1,5 +1,8 @@
-"""F5: what is held without being bought has a budget, of a visitor and of a network; then a pause. Who pays, and who
-only changes seats, never feels it. A session's extensions are counted for the session, and leaving it gives no other one."""
+"""F5: what is held without being bought has a budget, of a visitor and of a network; then a pause.
+
+Who pays, and who only changes seats, never feels it. A session's extensions are counted for the session, and leaving it
+gives no other one.
+"""
 
 from __future__ import annotations
 
