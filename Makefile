@@ -1,6 +1,8 @@
 # Needs make and Python 3.11 or later; everything else is put under .venv and .cache. `make help` lists the targets.
 
 PYTHON ?= python3
+# Where it is set, each process that a test starts would compile a thousand modules anew: two seconds of a core.
+unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
 LOCK := uv.lock pyproject.toml
 CROWD ?= 300
@@ -16,7 +18,7 @@ TESTERS ?= logical
 	@touch $@
 
 .venv/onsale-dev: $(LOCK) scripts/uv.sh
-	@uv=$$(scripts/uv.sh $(PYTHON)) && UV_PROJECT_ENVIRONMENT=.venv $$uv sync --frozen --quiet
+	@uv=$$(scripts/uv.sh $(PYTHON)) && UV_PROJECT_ENVIRONMENT=.venv $$uv sync --frozen --compile-bytecode --quiet
 	@touch .venv/onsale-run $@
 
 run: .venv/onsale-run ## serve a demonstration sale on PORT (8080) with embedded stores; Ctrl-C ends it

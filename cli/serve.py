@@ -14,7 +14,6 @@ import typer
 from core.data_folder import is_open_to_others
 from core.embedded import engines
 from core.errors import StartupError
-from core.notifications.composition import mail_warnings
 from core.payments.composition import SIMULATOR, chosen, require_payment
 from core.secrets import operator_token_is_new, resolve_secrets
 from core.settings import Settings
@@ -43,6 +42,8 @@ def serve(
     if demo and not chosen(settings).names:
         settings = settings.model_copy(update={"payment": SIMULATOR})
     require_payment(settings)
+    from core.notifications.composition import mail_warnings  # not for `--help`: it loads what writes e-mails
+
     warnings = mail_warnings(settings)
     with _listen(settings) as listening:
         new_token = operator_token_is_new(settings)

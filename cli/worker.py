@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from core.embedded import Engines, engines
-from core.notifications.composition import mail_warnings
 from core.process.cycle_collector import freeze_startup_objects
 from core.process.ending import FAILED, end_process
 from core.process.tasks import first_of
@@ -38,6 +37,8 @@ def worker() -> None:
     the web servers, and the same ONSALE_SECRET_KEY. With ONSALE_WORKER_PORT it answers /metrics and /actuator/health.
     """
     settings = Settings.load()
+    from core.notifications.composition import mail_warnings
+
     warnings = mail_warnings(settings)
     settings = resolve_secrets(settings)
     for warning in warnings:

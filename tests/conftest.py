@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import secrets
 import tempfile
 from collections import defaultdict
@@ -24,6 +25,9 @@ from core.venue.event import Event, SaleStatus
 from core.venue.new_event import NewEvent
 from tests.kafka_broker import RunningKafka, kafka
 from tests.own_database import emptied
+
+# Tests start hundreds of processes: without kept bytecode each of them compiles all that it imports.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # An example that took long says that the machine is busy, not that the rule is wrong.
 hypothesis.settings.register_profile("onsale", hypothesis.settings(), deadline=None)

@@ -122,7 +122,8 @@ ENDPOINTS = (
         "seats",
         success=204,
         caller=Caller.VISITOR,
-        refusals=(EventNotFound, InvalidRequest),
+        # While the seats are being paid for they stay.
+        refusals=(EventNotFound, InvalidRequest, PaymentInProgress),
         parameters=(
             Parameter(
                 "seats",

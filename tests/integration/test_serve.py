@@ -212,20 +212,20 @@ def test_another_signing_key_does_not_start_until_it_is_adopted(home: Path) -> N
     with serving(home, ONSALE_SECRET_KEY=first, **settings) as server:
         assert f"chmod 700 {data}" in server.errors
         assert "ONSALE_BASE_URL" in server.errors, "a mail catcher next door: only a warning"
-        refused = onsale("worker", ONSALE_SECRET_KEY=second, **settings)
+        refused = onsale_here("worker", ONSALE_SECRET_KEY=second, **settings)
         assert refused.returncode == 1
         assert "onsale keys adopt" in refused.stderr.splitlines()[-1]
         assert server.end() == 0
-    line = onsale("serve", PORT="0", ONSALE_SECRET_KEY=second, **settings)
+    line = onsale_here("serve", PORT="0", ONSALE_SECRET_KEY=second, **settings)
     assert line.returncode == 1
     assert "another signing key" in line.stderr
     for said in ("from now on", "already"):
-        adopted = onsale("keys", "adopt", ONSALE_SECRET_KEY=second, **settings)
+        adopted = onsale_here("keys", "adopt", ONSALE_SECRET_KEY=second, **settings)
         assert adopted.returncode == 0, adopted.stderr
         assert said in adopted.stdout
     with serving(home, ONSALE_SECRET_KEY=second, **settings) as server:
         assert answers(server)
-    assert "another signing key" in onsale("serve", PORT="0", ONSALE_SECRET_KEY=first, **settings).stderr
+    assert "another signing key" in onsale_here("serve", PORT="0", ONSALE_SECRET_KEY=first, **settings).stderr
 
 
 def test_unreachable_stores_are_named(home: Path, addresses: dict[str, str]) -> None:
@@ -267,5 +267,7 @@ def test_a_start_that_is_interrupted_leaves_nothing_behind(home: Path, moment: s
     assert process.wait(PATIENCE) in (0, 130)
     assert "Traceback" not in (home / "interrupted.log").read_text()
     assert alive(processes_with(str(data))) == []
-    listed = onsale("event", "list", ONSALE_DATA=str(data))
+    made = onsale_here("migrate", ONSALE_DATA=str(data))
+    assert made.returncode == 0, made.stderr
+    listed = onsale_here("event", "list", ONSALE_DATA=str(data))
     assert (listed.returncode, listed.stdout[:13]) == (0, "no events yet"), listed.stderr
