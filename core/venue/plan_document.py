@@ -39,6 +39,15 @@ def parse_document(data: bytes) -> dict[str, Any]:
         problems.add((), f"the file is larger than {MAX_BYTES // 1_000_000} MB: this is not a seat plan")
         problems.stop_if_any()
     text = data.removeprefix(_BOM)
+    try:
+        text.decode()
+    except UnicodeDecodeError as error:
+        line, column = text.count(b"\n", 0, error.start) + 1, error.start - text.rfind(b"\n", 0, error.start)
+        problems.add(
+            f"line {line}, column {column}",
+            f"the file is not UTF-8 text (byte {text[error.start]:#04x}): save it once more as UTF-8",
+        )
+        problems.stop_if_any()
     containers = text.count(b"{") + text.count(b"[")
     if containers > MAX_CONTAINERS:
         problems.add((), f"the file has {containers} opening brackets: a seat plan has at most {MAX_CONTAINERS}")

@@ -19,6 +19,9 @@ from core.venue.seat_plan import PlanWarning, Seat
 #: Where a row's number may stand.
 _NUMBER_POSITIONS: Final = ("start", "end", "both", "left", "right", "", None)
 
+#: What editors write into an area of places without numbers.
+_COUNTED: Final = ("capacity", "general_admission", "generalAdmission", "max_occupancy")
+
 _Warn = Callable[[Path, str], None]
 
 
@@ -41,9 +44,32 @@ def mended(document: dict[str, Any], warn: _Warn) -> dict[str, Any]:
         plan["size"] = None
     if isinstance(plan.get("categories"), list):
         plan["categories"] = [_category(one, ("categories", at), warn) for at, one in enumerate(plan["categories"])]
+    _warn_of_states(plan.get("zones"), warn)
     if isinstance(plan.get("zones"), list):
         plan["zones"] = [_zone(one, ("zones", at), warn) for at, one in enumerate(plan["zones"])]
     return plan
+
+
+def _warn_of_states(zones: Any, warn: _Warn) -> None:
+    """Some editors write into the plan what was sold or blocked elsewhere: every seat of a plan is for sale."""
+    found: list[Path] = [
+        ("zones", z, "rows", r, "seats", s, "status")
+        for z, zone in enumerate(_list(zones))
+        for r, row in enumerate(_list(_of(zone, "rows")))
+        for s, seat in enumerate(_list(_of(row, "seats")))
+        if _of(seat, "status") not in (None, "", "free", "available")
+    ]
+    if found:
+        and_more = f", and {len(found) - 1} more like it" if len(found) > 1 else ""
+        warn(found[0], f"is not read{and_more}: the seat is for sale until it is blocked")
+
+
+def _of(part: Any, name: str) -> Any:
+    return part.get(name) if isinstance(part, dict) else None
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _category(category: Any, path: Path, warn: _Warn) -> Any:
@@ -80,6 +106,8 @@ def _row(row: Any, path: Path, warn: _Warn) -> Any:
 
 def _area(area: Any, path: Path, warn: _Warn) -> Any:
     """None: it cannot be drawn."""
+    if counted := next((name for name in _COUNTED if _of(area, name) is not None), None):
+        warn((*path, counted), "is not sold: only places with a seat of their own are; the area is drawn")
     if isinstance(area, dict) and area.get("position") is None:
         warn((*path, "position"), "is missing: the area is drawn at its zone's corner")
         area = {**area, "position": {"x": 0, "y": 0}}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from core.errors import PlanInvalid
 from core.languages import seat_name
 from core.venue.plan_document import parse_document
 from core.venue.plan_import import build_plan, load_plan, relabelled
@@ -107,3 +108,26 @@ def test_labels_take_the_place_of_categories() -> None:
     document = parse_document((PLANS / "internal_category_names.json").read_bytes())
     plan = build_plan(relabelled(document, {"NOT AVAILABLE": "Kept"}))
     assert {seat.category for seat in plan.seats} == {"3f0c9d2e-5b1a-4c77-9d57-0a4a5f2e7b11", "Kept"}
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16", "cp949"])
+def test_a_file_in_another_encoding_is_told_in_plain_words(encoding: str) -> None:
+    document = json.loads((PLANS / "nbsp_zone.json").read_text()) | {"name": "뷔네" if encoding == "cp949" else "Bühne"}
+    document["zones"][0]["name"] = "Parterre"
+    with pytest.raises(PlanInvalid) as refused:
+        load_plan(json.dumps(document, ensure_ascii=False).encode(encoding))
+    [error] = refused.value.data["errors"]
+    assert "not UTF-8 text" in error["message"]
+
+
+def test_what_is_read_past_is_said_once_with_its_place() -> None:
+    document = json.loads((PLANS / "nbsp_zone.json").read_text())
+    seats = document["zones"][0]["rows"][0]["seats"]
+    for seat in seats:
+        seat["status"] = "sold"
+    box = {"shape": "rectangle", "position": {"x": 0, "y": 0}, "rectangle": {"width": 9, "height": 9}, "capacity": 300}
+    document["zones"][0]["areas"] = [box]
+    told = {one.at: one.message for one in load_plan(json.dumps(document).encode()).warnings}
+    assert set(told) == {"zones[0].rows[0].seats[0].status", "zones[0].areas[0].capacity"}
+    assert f"and {len(seats) - 1} more like it" in told["zones[0].rows[0].seats[0].status"]
+    assert "is not sold" in told["zones[0].areas[0].capacity"]

@@ -349,7 +349,7 @@ def test_a_file_with_thousands_of_errors_lists_the_first_hundred() -> None:
         (b"", "line 1, column 1", "not JSON"),
         (b"PK\x03\x04", "line 1, column 1", "not JSON"),
         (b'{\n  "name": "x",\n  "zones": [}\n', "line 3, column 13", "not JSON"),
-        (b'{"name": "\xff"}', "line 1, column 1", "not JSON"),
+        (b'{"name": "\xff"}', "line 1, column 11", "not UTF-8"),
         (b'{"name": NaN}', "line 1, column 10", "not JSON"),
         (b'{"name": "\\ud800"}', "line 1, column 11", "not JSON"),
         ("{}".encode("utf-16"), "line 1, column 1", "not JSON"),
