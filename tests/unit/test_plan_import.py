@@ -352,7 +352,7 @@ def test_a_file_with_thousands_of_errors_lists_the_first_hundred() -> None:
         (b'{"name": "\xff"}', "line 1, column 11", "not UTF-8"),
         (b'{"name": NaN}', "line 1, column 10", "not JSON"),
         (b'{"name": "\\ud800"}', "line 1, column 11", "not JSON"),
-        ("{}".encode("utf-16"), "line 1, column 1", "not JSON"),
+        ("{}".encode("utf-16"), "line 1, column 1", "not UTF-8"),
         (b'{"size": {"width": 1e999}}', "line 1, column 20", "not JSON"),
         (b'[{"name": 1}]', "$", "not a list"),
         (b"null", "$", "not null"),
