@@ -83,6 +83,22 @@ class SaleClosed(OnsaleError):
     code, status, title = "sale_closed", 410, "The sale is closed"
 
 
+class ProofRequired(OnsaleError):
+    """Carries `challenge` (in ALTCHA's format), `captcha` (`site_key`, `script`) where one is set, or both: either
+    will do.
+    """
+
+    code, status, title = (
+        "proof_required",
+        403,
+        "Many places are taken from this network: solve the challenge, then join again with the solution",
+    )
+
+    def __init__(self, challenge: dict[str, Any] | None, captcha: dict[str, str] | None = None) -> None:
+        carried: dict[str, Any] = {"challenge": challenge, "captcha": captcha}
+        super().__init__(**{name: value for name, value in carried.items() if value is not None})
+
+
 class NotInQueue(OnsaleError):
     code, status, title = "not_in_queue", 404, "You are not in the queue: join it first"
 

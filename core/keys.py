@@ -42,6 +42,26 @@ def entry_beats(slug: str) -> str:
     return f"ticket:entries:beats:{{{slug}}}"
 
 
+def networks(slug: str) -> str:
+    """zset network -> how many places its visitors have: entered, waiting, active, or silent and still welcome back."""
+    return f"ticket:networks:{{{slug}}}"
+
+
+def places(slug: str) -> str:
+    """hash visitor -> network, of everybody who counts in `networks`."""
+    return f"ticket:places:{{{slug}}}"
+
+
+def absent_places(slug: str) -> str:
+    """zset visitor -> since when silent, milliseconds: whose ticket still brings the place back for nothing."""
+    return f"ticket:places:absent:{{{slug}}}"
+
+
+def proof_prefix(slug: str) -> str:
+    """of strings with TTL: a proof of work that was shown. The proof's id follows."""
+    return f"ticket:proof:{{{slug}}}:"
+
+
 def queue_version(slug: str) -> str:
     """string: grows by one with each departure from, or return into, the middle of the queue."""
     return f"ticket:waiting:version:{{{slug}}}"
@@ -101,13 +121,9 @@ def shares(slug: str) -> str:
     return f"ticket:shares:{{{slug}}}"
 
 
-def places(slug: str) -> str:
-    """hash visitor -> network, of everybody who has a place."""
-    return f"ticket:places:{{{slug}}}"
-
-
 def pace(slug: str) -> str:
-    """hash: at (milliseconds), departures (a minute): how fast active visitors make room."""
+    """hash: at (milliseconds), departures (a minute): how fast active visitors make room; places: how far the sweep has
+    looked through `places`."""
     return f"ticket:waiting:pace:{{{slug}}}"
 
 
@@ -214,4 +230,7 @@ def event_keys(slug: str) -> tuple[str, ...]:
         draw(slug),
         entries(slug),
         entry_beats(slug),
+        networks(slug),
+        places(slug),
+        absent_places(slug),
     )

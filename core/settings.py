@@ -107,7 +107,6 @@ class Settings(BaseSettings):
     secure_cookies: Literal["auto", "always"] = _setting("auto", "`auto`: Secure when the request came by https")
     rate_limits: Literal["on", "off"] = _setting("on", "`off` for load runs from one address")
     calls_per_minute: int = _setting(300, "API calls of one visitor", unit="calls/min", ge=1)
-    visitors_per_minute: int = _setting(120, "new visitors from one address", unit="visitors/min", ge=1)
     channel_messages_per_minute: int = _setting(100, "messages of one channel", unit="messages/min", ge=1)
     channels_per_visitor: int = _setting(5, "open channels of one visitor in one process", ge=1)
     channels_per_process: int = _setting(
@@ -117,6 +116,48 @@ class Settings(BaseSettings):
         262_144, "a channel whose browser lets more than this pile up is closed with `reconnect`", unit="bytes", ge=4096
     )
     forwarded_allow_ips: str = _setting("127.0.0.1", "proxies whose X-Forwarded-* headers are believed")
+
+    # What a place costs
+    network_ipv4_bits: int = _setting(
+        24, "IPv4 addresses alike in so many bits are one network", unit="bits", row="F4", ge=8, le=32
+    )
+    network_ipv6_bits: int = _setting(
+        48, "IPv6 addresses alike in so many bits are one network", unit="bits", row="F4", ge=16, le=64
+    )
+    proof_free_places: int = _setting(
+        8, "live places of a network that need no proof of work", unit="places", row="F4", ge=0
+    )
+    proof_step_places: int = _setting(
+        32,
+        "up to so many places of a network cost the same; each further so many cost twice as much",
+        unit="places",
+        row="F4",
+        ge=1,
+    )
+    proof_doublings: int = _setting(
+        6, "how often the cost doubles, at most: 6 is 64 times", unit="times", row="F4", ge=0, le=12
+    )
+    proof_tries: int = _setting(
+        700,
+        "work of the first proof: half so many tries on average, each of 1,000 rounds of PBKDF2",
+        unit="tries",
+        row="F4",
+        ge=1,
+        le=1_000_000,
+    )
+    proof_seconds: float = _setting(
+        600, "a proof of work is good for so long after it was asked for", unit="s", row="F4", gt=0
+    )
+    captcha_verify_url: str = _setting(
+        "",
+        "a captcha besides: its siteverify address (Turnstile, hCaptcha and reCAPTCHA speak the same form). Empty: none",
+        row="F4",
+    )
+    captcha_secret: SecretStr = _setting(SecretStr(""), "the captcha's secret", row="F4")
+    captcha_site_key: str = _setting("", "the captcha's site key, for the page", row="F4")
+    captcha_script: str = _setting(
+        "", "the captcha's script; empty: that of the service that siteverify belongs to", row="F4"
+    )
 
     # Waiting room
     active_limit: int = _setting(100, "active visitors when an event names no limit", unit="visitors", row="S8", ge=1)

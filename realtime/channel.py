@@ -7,18 +7,20 @@ may hold a seat. A store that is away costs an answer (`problem`), never the cha
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any, Final, assert_never
 
 import structlog
 
 from core.clock import Clock
-from core.errors import OnsaleError, StoreUnavailable
+from core.errors import OnsaleError, ProofRequired, StoreUnavailable
 from core.process.rate import Allowance, Rate
 from core.seats.basket import Basket
 from core.seats.best_seats import Wish
 from core.seats.seats import Seats
 from core.venue.event import Event
 from core.waiting_room.place import PlaceState
+from core.waiting_room.price import NOBODY, Bidder
 from core.waiting_room.queue_redis import WaitingRoom
 from core.waiting_room.visit_times import VisitTimes
 from realtime import metrics, wire
@@ -48,6 +50,7 @@ class Channel:
         connection: Connection,
         live: LiveEvent,
         visitor: str,
+        bidder: Bidder = NOBODY,
         *,
         times: VisitTimes,
         limits: ChannelLimits,
@@ -61,6 +64,7 @@ class Channel:
         self._connection = connection
         self._require_entry = require_entry
         self._live = live
+        self._bidder = bidder
         self._times = times
         self._pong_seconds = limits.pong_seconds
         self._clock = clock
@@ -185,8 +189,9 @@ class Channel:
         match command:
             case wire.Beat():
                 self._send("beat", now=self._clock.now())
-            case wire.Join(ticket=ticket, nonce=nonce):
-                if not await self._learn(self._waiting_room.join(event, visitor, ticket, nonce)):
+            case wire.Join(ticket=ticket, nonce=nonce, proof=proof):
+                bidder = replace(self._bidder, proof=proof)
+                if not await self._learn(self._waiting_room.join(event, visitor, ticket, nonce, bidder)):
                     self._send_state()
             case wire.HoldSeats(seats=seats, id=id_):
                 self._answer(await self._seats.hold(event, visitor, seats), id_)
@@ -293,4 +298,7 @@ class Channel:
 
     def _problem(self, error: OnsaleError, command: wire.Command | None = None) -> None:
         id_ = getattr(command, "id", "")
-        self._send("problem", code=error.code, detail=error.detail, **({"id": id_} if id_ else {}))
+        told: dict[str, Any] = {"id": id_} if id_ else {}
+        if isinstance(error, ProofRequired):
+            told |= error.data
+        self._send("problem", code=error.code, detail=error.detail, **told)

@@ -16,6 +16,7 @@ from core.process.tasks import cancelled
 from core.seats.seats import Seats
 from core.venue.event import Event
 from core.venue.event_store_postgres import EventStore
+from core.waiting_room.price import NOBODY, Bidder
 from core.waiting_room.queue_redis import WaitingRoom
 from core.waiting_room.removals_postgres import FRESH_SECONDS, Removals
 from core.waiting_room.visit_times import VisitTimes
@@ -110,8 +111,8 @@ class Live:
             if behind > seconds
         }
 
-    async def serve(self, connection: Connection, event: Event, visitor: str, address: str = "") -> None:
-        """Runs one accepted channel to its end; `address` is where the visitor comes from."""
+    async def serve(self, connection: Connection, event: Event, visitor: str, bidder: Bidder = NOBODY) -> None:
+        """Runs one accepted channel to its end. `bidder`: where the visitor comes from."""
         if self._stopping:
             connection.close(CloseCode.GOING_AWAY, "the server restarts: reconnect")
             return
@@ -124,16 +125,16 @@ class Live:
             connection.close(CloseCode.TOO_MANY_CHANNELS, "too many open pages: close one of them")
             return
         self._of_visitor[visitor] += 1
-        self._connections[connection] = (event, visitor, address)
+        self._connections[connection] = (event, visitor, bidder.address)
         try:
-            await self._serve(connection, event, visitor, address)
+            await self._serve(connection, event, visitor, bidder)
         finally:
             del self._connections[connection]
             self._of_visitor[visitor] -= 1
             if not self._of_visitor[visitor]:
                 del self._of_visitor[visitor]
 
-    async def _serve(self, connection: Connection, event: Event, visitor: str, address: str) -> None:
+    async def _serve(self, connection: Connection, event: Event, visitor: str, bidder: Bidder) -> None:
         live = self._event(event)
         try:
             async with asyncio.timeout(_READY_SECONDS):
@@ -147,13 +148,14 @@ class Live:
             connection,
             live,
             visitor,
+            bidder,
             times=self._times,
             limits=self._limits,
             clock=self._clock,
             presence=self._presence,
             waiting_room=self._waiting_room,
             seats=self._seats,
-            require_entry=lambda: self._removals.require(event, visitor, address),
+            require_entry=lambda: self._removals.require(event, visitor, bidder.address),
         )
         await channel.run()
 

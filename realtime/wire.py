@@ -4,7 +4,9 @@ JSON text frames with a `type`. Times are ISO 8601 in UTC; seats are ordinals; m
 described for other implementers in `docs/asyncapi.yaml`; a test keeps the two in step.
 
 Browser -> server
-    join {ticket?, nonce?}   take a place, or the same place again; before the opening: an entry for the draw
+    join {ticket?, nonce?, proof?}
+                             take a place, or the same place again; before the opening: an entry for the draw; proof:
+                             the solution of the challenge that `problem proof_required` carried
     beat                     a sign of life; answered `beat`
     hold {id, seats}         hold these seats as well, all or nothing; answered `held` or `refused` with the same id
     best {id, count, category?, zone?, accessible?}
@@ -34,7 +36,9 @@ Server -> browser
     reservation {id, status, reason?, seats, amount, currency}
     expired {reason}                       reason: session, heartbeat, left, removed (by an operator), closed,
                                           hold (the basket only)
-    problem {code, detail, id?}            id: of the command that it answers
+    problem {code, detail, id?, challenge?, captcha?}
+                                           id: of the command that it answers; the last two with proof_required, as
+                                           over HTTP
 
 The counter (`version`) grows by one with each change of one seat, so a `seats` message with `n` changes follows on
 from a board of version `version - n`; anything else is a gap and the browser asks with `sync`.
@@ -89,6 +93,7 @@ class Join(_Message):
     type: Literal["join"]
     ticket: str | None = Field(default=None, max_length=1024)
     nonce: str | None = Field(default=None, pattern=r"^[0-9a-f]{32}$")
+    proof: str | None = Field(default=None, max_length=2560)
 
 
 class Beat(_Message):

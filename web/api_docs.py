@@ -45,6 +45,27 @@ curl -s "$(curl -s -H "$JSON" -d '{{"card": "good"}}' $BASE/paysim/toss/windows/
 curl -s -H "$AUTH" $BASE/api/reservations/$(jq -r .id <<<"$ORDER")           # until "status" is not "PAYING"
 ```
 
+## What a place costs
+
+The first places of a network (IPv4 /24, IPv6 /48) are free; for a further one `POST .../queue` is refused with 403
+`proof_required` and a `challenge` in ALTCHA's format (v2: https://altcha.org/docs/v2/), the channel with a `problem` of
+that code. Solve it and join again with the solution as `proof`:
+
+```python
+import altcha, httpx  # pip install altcha httpx
+
+refused = httpx.post(f"{{BASE}}/api/events/demo/queue", headers=auth).json()      # code: proof_required
+challenge = altcha.Challenge.from_dict(refused["challenge"])
+proof = altcha.Payload(challenge, altcha.solve_challenge(challenge)).to_base64()
+httpx.post(f"{{BASE}}/api/events/demo/queue", headers=auth, json={{"proof": proof}})
+```
+
+`challenge.parameters.data` says what it is good for (event, visitor, network), until when (`until`, seconds since 1970)
+and how many `tries` it can take at most. A solution is good once. The price is judged when it is handed in, one step
+tolerated: when it has risen by more, the answer is `proof_required` with a new challenge. `captcha` (`site_key`,
+`script`) is there where the installation has one: its token is a `proof` as well. Asking again for a place that one has
+costs nothing. With `ONSALE_RATE_LIMITS=off` nothing costs anything: load runs from one address want that.
+
 ## When something is refused
 
 Every refusal is an RFC 9457 problem response (`application/problem+json`): `type`, `title`, `status`, `detail`, `code`,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from core.errors import EventNotFound, NotInQueue, Removed, SaleClosed, SaleNotOpen
+from core.errors import EventNotFound, NotInQueue, ProofRequired, Removed, SaleClosed, SaleNotOpen
 from core.venue.event import Event
 from core.waiting_room.place import Place, PlaceState
 from core.waiting_room.queue_redis import WaitingRoom
@@ -40,8 +40,9 @@ def _answer(waiting_room: WaitingRoom, event: Event, visitor: str, place: Place)
 
 
 async def join(call: Call[JoinQueue]) -> Response:
-    event = await call.event_to_enter()
-    place = await call.parts.waiting_room.join(event, call.visitor, call.body.ticket, call.body.nonce)
+    event, body = await call.event_to_enter(), call.body
+    bidder = call.parts.networks.bidder(call.request, body.proof)
+    place = await call.parts.waiting_room.join(event, call.visitor, body.ticket, body.nonce, bidder)
     return _answer(call.parts.waiting_room, event, call.visitor, place)
 
 
@@ -86,7 +87,7 @@ ENDPOINTS = (
         body=JoinQueue,
         body_required=False,
         caller=Caller.VISITOR,
-        refusals=(EventNotFound, SaleNotOpen, SaleClosed, Removed),
+        refusals=(EventNotFound, SaleNotOpen, SaleClosed, Removed, ProofRequired),
     ),
     Endpoint(
         "GET",

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from core.errors import TooManyRequests
-from web.endpoint import Call, Endpoint, address_of, answer
+from web.endpoint import Call, Endpoint, answer
 from web.schemas import NewVisitor
 
 
 async def new_visitor(call: Call[None]) -> Response:
-    call.parts.limits.new_visitor(address_of(call.request))
     visitor = call.parts.visitors.new()
     call.request.scope["state"]["visitor"] = visitor
     return answer(NewVisitor(visitor=visitor, token=call.parts.visitors.token(visitor)), status=201)
@@ -25,7 +23,6 @@ ENDPOINTS = (
         "visitors",
         success=201,
         answer=NewVisitor,
-        refusals=(TooManyRequests,),
         uses_stores=False,
     ),
 )

@@ -14,6 +14,7 @@ from core.languages import LANGUAGES
 from core.payments.composition import alternative, asked_providers
 from core.payments.links import PaymentLinks
 from core.runtime import Runtime
+from core.waiting_room.composition import captcha_script
 from realtime.live import Live
 from web import (
     api_draw,
@@ -30,7 +31,20 @@ from web import (
 from web.assets import Assets
 from web.composition import open_app_state, origins_of
 from web.endpoint import Endpoint, routes
-from web.ops import books, circuits, comparison, figures, inspect, new_sale, records, refunds, removals, sales, sessions
+from web.ops import (
+    books,
+    circuits,
+    comparison,
+    figures,
+    inspect,
+    networks,
+    new_sale,
+    records,
+    refunds,
+    removals,
+    sales,
+    sessions,
+)
 from web.ops.pages import Console
 from web.pages import Pages
 from web.pay.routes import payment_routes
@@ -59,6 +73,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *sessions.ENDPOINTS,
     *removals.ENDPOINTS,
     *circuits.ENDPOINTS,
+    *networks.ENDPOINTS,
     *health.ENDPOINTS,
     api_meta.METRICS,
 )
@@ -76,6 +91,7 @@ def create_app(runtime: Runtime, live: Live | None, simulator: SimulatorStore | 
         simulated_payment=settings.simulated_payment,
         providers=asked_providers(settings),
         alternatives={language: alternative(settings, language) for language in LANGUAGES},
+        captcha_script=captcha_script(settings),
     )
     problems = Problems(pages.error)
     links = PaymentLinks(runtime.secret)

@@ -38,6 +38,7 @@ from web.assets import Assets
 from web.boards import Boards
 from web.health_checks import Check
 from web.metrics import StoreFigures
+from web.networks import Networks
 from web.operator_gate import OperatorGate
 from web.ops.response_cache import ResponseCache
 from web.plans import Plans
@@ -79,6 +80,7 @@ class AppState:
     gate: OperatorGate
     origins: Origins
     limits: RateLimits
+    networks: Networks
     boards: Boards
     plans: Plans
     assets: Assets

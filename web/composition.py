@@ -20,6 +20,7 @@ from web.assets import Assets
 from web.boards import Boards
 from web.health_checks import Check, checks_of
 from web.metrics import StoreFigures
+from web.networks import Networks
 from web.operator_gate import OperatorGate
 from web.ops.response_cache import ResponseCache
 from web.plans import Plans
@@ -35,7 +36,6 @@ def open_app_state(runtime: Runtime, live: Live | None, assets: Assets, links: P
     limits = RateLimits(
         on=settings.rate_limits == "on",
         calls_per_minute=settings.calls_per_minute,
-        visitors_per_minute=settings.visitors_per_minute,
         clock=clock,
     )
     probes = Once[Any]("probe")
@@ -71,6 +71,7 @@ def open_app_state(runtime: Runtime, live: Live | None, assets: Assets, links: P
         gate=OperatorGate(database, clock, operators, limits),
         origins=origins_of(settings),
         limits=limits,
+        networks=Networks(settings.network_ipv4_bits, settings.network_ipv6_bits),
         boards=Boards(runtime.seats.board, clock, pause_seconds=settings.board_coalesce_ms / 1000),
         plans=Plans(runtime.events),
         assets=assets,

@@ -33,7 +33,8 @@ from web import problems
 from web.api_reservations import LANGUAGE_COOKIE, reservation_id
 from web.app_state import AppState, app_state_of
 from web.assets import Assets
-from web.endpoint import address_of, event_of
+from web.captcha_policy import with_captcha
+from web.endpoint import event_of
 from web.security import is_https
 
 TEMPLATES: Final = Path(__file__).parent.parent / "templates"
@@ -57,8 +58,12 @@ class Pages:
         simulated_payment: bool = False,
         providers: Sequence[str] = (),
         alternatives: Mapping[str, str] | None = None,
+        captcha_script: str = "",
     ) -> None:
-        """`providers`: whose payment windows the page opens; `alternatives`: what else to pay by, in each language."""
+        """`providers`: whose payment windows the page opens; `alternatives`: what else to pay by, in each language;
+        `captcha_script`: of the captcha that the sale page may show.
+        """
+        self._sale_policy = with_captcha(captcha_script) if captcha_script else ""
         self._assets = assets
         self._simulated = simulated_payment
         self._providers = providers
@@ -90,13 +95,16 @@ class Pages:
     async def sale(self, request: Request, parts: AppState, visitor: str) -> Response:
         event = await event_of(parts.events, request.path_params["slug"])
         request.scope["state"]["slug"] = event.slug
-        return self.page(
+        page = self.page(
             request,
             "sale.html",
             event=event,
             sale_state=event.sale_state(parts.clock.now()),
             providers=self._providers,
         )
+        if self._sale_policy:
+            page.headers["Content-Security-Policy"] = self._sale_policy
+        return page
 
     async def draw(self, request: Request, parts: AppState, visitor: str) -> Response:
         event = await event_of(parts.events, request.path_params["slug"])
@@ -148,9 +156,7 @@ class Pages:
             request.scope["state"]["route"] = path
             parts = app_state_of(request)
             known = parts.visitors.of(request.headers)
-            if known is None:
-                parts.limits.new_visitor(address_of(request))
-            else:
+            if known is not None:
                 parts.limits.call(known.id)
             visitor = known.id if known else parts.visitors.new()
             request.scope["state"]["visitor"] = visitor

@@ -1,4 +1,5 @@
-"""How often a caller may call: so many API calls a visitor, so many new visitors an address, so many wrong tokens.
+"""How often a caller may call: so many API calls a visitor, so many wrong tokens an address. What a place
+costs is another matter (`core/waiting_room/price.py`): visitors are made freely.
 
 A caller's allowance is kept in the process, as one number (core/process/rate.py), in a table of bounded size. No store
 is asked: the limits keep a single visitor from crowding out others, they are no guard that correctness rests on, and a
@@ -57,21 +58,15 @@ class RateLimit:
 class RateLimits:
     """The limits of one process; all of them let everything pass unless `on`."""
 
-    def __init__(self, *, on: bool, calls_per_minute: int, visitors_per_minute: int, clock: Clock) -> None:
+    def __init__(self, *, on: bool, calls_per_minute: int, clock: Clock) -> None:
         self._on = on
         self._calls = RateLimit(calls_per_minute, clock)
-        self._visitors = RateLimit(visitors_per_minute, clock)
         self._wrong_tokens = RateLimit(_WRONG_TOKENS_PER_MINUTE, clock)
 
     def call(self, visitor: str) -> None:
         """One API call of a visitor. Raises TooManyRequests."""
         if self._on:
             self._calls.take(visitor)
-
-    def new_visitor(self, address: str) -> None:
-        """One new visitor from an address. Raises TooManyRequests."""
-        if self._on:
-            self._visitors.take(network(address))
 
     def operator_call(self, address: str) -> None:
         """Before an operator token is looked at: raises TooManyRequests after too many wrong ones."""

@@ -76,6 +76,13 @@ class JoinQueue(Asked):
         pattern=r"^[0-9a-f]{32}$",
         description="the browser's 16 random bytes in its receipt for the draw; without them the server makes some",
     )
+    proof: str | None = Field(
+        None,
+        max_length=4096,
+        pattern=r"^[!-~]*$",
+        description="the solution of the challenge that `proof_required` carried, as ALTCHA's solvers give it "
+        "(base64 of `{challenge, solution}`); or the token of the captcha that it named",
+    )
 
 
 class BestSeats(Asked):

@@ -19,7 +19,6 @@ from realtime.connection import Connection
 from realtime.frames import Frame
 from realtime.wire import CloseCode
 from web.app_state import app_state_of
-from web.security import address_of
 from web.ws_protocol import EXTENSION, FrameProtocol
 
 
@@ -65,7 +64,7 @@ async def _admit(websocket: WebSocket, connection: Connection) -> None:
         connection.close(CloseCode.STORE_LOST, "the sale is interrupted: reconnect")
         return
     if parts.live is not None:
-        await parts.live.serve(connection, event, visitor.id, address_of(websocket))
+        await parts.live.serve(connection, event, visitor.id, parts.networks.bidder(websocket))
 
 
 def _connection(websocket: WebSocket) -> Connection:

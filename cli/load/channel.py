@@ -20,6 +20,7 @@ from yarl import URL
 
 from cli.load.client import Client, Failed, RateLimited, Refused
 from cli.load.measures import Durations
+from cli.load.proof import solved
 from cli.load.visitor import HttpVisitor, NotLetIn, Sale
 from core.process.tasks import awaited, end
 from core.seats.board import Board, BoardSnapshot, SeatState
@@ -75,10 +76,10 @@ class LiveChannel:
             with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
                 await self._socket.close()
 
-    async def join(self) -> None:
-        """Asks to be let in; the answer changes `state`."""
+    async def join(self, **paid: str) -> None:
+        """Asks to be let in; the answer changes `state`. `paid`: the `proof` that was asked for."""
         self._wants_in = True
-        await self._send("join", **({"ticket": self._ticket} if self._ticket else {}))
+        await self._send("join", **({"ticket": self._ticket} if self._ticket else {}), **paid)
 
     async def leave(self) -> None:
         self._wants_in = False
@@ -221,6 +222,11 @@ class LiveChannel:
                 self.board = Board(BoardSnapshot(message["epoch"], message["version"], states))
             case "seats":
                 await self._changes(message)
+            case "problem" if message["code"] == "proof_required":
+                try:
+                    await self.join(proof=await solved(message))
+                except RateLimited as limited:
+                    self._lose(limited)
             case "held" | "refused" | "problem":
                 answer = self._answers.get(message.get("id", ""))
                 if answer is not None and not answer.done():

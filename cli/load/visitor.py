@@ -17,6 +17,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from cli.load.client import Client, Failed, Refused
 from cli.load.measures import Durations
+from cli.load.proof import solved
 from cli.load.window import Ending, go_through
 
 T = TypeVar("T")
@@ -229,7 +230,14 @@ class HttpVisitor:
 
     async def _join(self) -> dict[str, Any]:
         body = {"ticket": self._ticket} if self._ticket else {}
-        place: dict[str, Any] = await persistent(lambda: self._of_event("POST", "/queue", body))
+        while True:
+            try:
+                place: dict[str, Any] = await persistent(lambda: self._of_event("POST", "/queue", body))
+                break
+            except Refused as refused:
+                if refused.code != "proof_required":
+                    raise
+                body["proof"] = await solved(refused.body)
         self._ticket = place["ticket"]
         self._beat_at = time.monotonic()
         return place

@@ -12,10 +12,12 @@ from core.process.calls import redis_call
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """Visitors waiting, active and paying; baskets with their seats; `cap`: what the load allows, None when it does not
-    say; `pace`: active visitors who make room in a minute, None when not measured yet.
+    """Visitors entered for a draw to come, waiting, active and paying; baskets with their seats; `cap`: what the load
+    allows, None when it does not say; `pace`: active visitors who make room in a minute, None when not measured
+    yet.
     """
 
+    entered: int
     waiting: int
     active: int
     paying: int
@@ -29,6 +31,7 @@ async def admission(redis: Redis, slug: str) -> Admission:
     """Raises StoreUnavailable."""
     with redis_call:
         async with redis.pipeline(transaction=False) as pipeline:
+            pipeline.hlen(keys.entries(slug))
             pipeline.zcard(keys.waiting_queue(slug))
             pipeline.zcard(keys.active_users(slug))
             pipeline.zcard(keys.active_paying(slug))
@@ -36,8 +39,9 @@ async def admission(redis: Redis, slug: str) -> Admission:
             pipeline.zcard(keys.holds(slug))
             pipeline.get(keys.active_cap(slug))
             pipeline.hget(keys.pace(slug), "departures")
-            waiting, active, paying, baskets, held, cap, pace = await pipeline.execute()
+            entered, waiting, active, paying, baskets, held, cap, pace = await pipeline.execute()
     return Admission(
+        entered=entered,
         waiting=waiting,
         active=active,
         paying=paying,

@@ -25,10 +25,15 @@ _HEX: Final = re.compile(r"(?:[0-9a-f]{2})+")
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
 
+def goes_encrypted(url: str) -> bool:
+    """Whether nobody on the way can answer in the service's place: by https, or on this machine."""
+    parts = urlsplit(url)
+    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
+
+
 def check_beacon_url(url: str) -> None:
     """Raises StartupError: what comes without encryption could be anybody's."""
-    parts = urlsplit(url)
-    if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+    if goes_encrypted(url):
         return
     raise StartupError("ONSALE_BEACON_URL must be an https address, such as https://api.drand.sh/CHAIN-HASH")
 

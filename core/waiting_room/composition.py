@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -13,10 +14,14 @@ from core.process.lua_redis import ScriptRunner
 from core.seats.board_redis import BoardStore
 from core.settings import Settings
 from core.venue.event_store_postgres import EventStore
+from core.waiting_room.admission_price import AdmissionPrice
 from core.waiting_room.beacon_http import HttpBeacon
+from core.waiting_room.captcha_http import Captcha, script_of
 from core.waiting_room.drawing import Announcer, Drawing
 from core.waiting_room.draws_postgres import Draws
 from core.waiting_room.entries_redis import Entries
+from core.waiting_room.price import Price
+from core.waiting_room.proof_of_work import ProofOfWork
 from core.waiting_room.queue_redis import WaitingRoom
 from core.waiting_room.scripts_redis import QueueScripts
 from core.waiting_room.ticket import Tickets
@@ -39,6 +44,39 @@ def visit_times(settings: Settings) -> VisitTimes:
         active_grace=settings.active_grace_seconds,
         waiting_grace=settings.waiting_grace_seconds,
     )
+
+
+def price_of(settings: Settings) -> Price:
+    """Every place is free where rate limits are off."""
+    free = settings.proof_free_places if settings.rate_limits == "on" else sys.maxsize
+    return Price(free, settings.proof_step_places, settings.proof_doublings)
+
+
+def captcha_script(settings: Settings) -> str:
+    """What shows the captcha's widget; empty where no captcha is set, or none that is known."""
+    url = settings.captcha_verify_url
+    return (settings.captcha_script or script_of(url)) if url else ""
+
+
+def open_captcha(settings: Settings) -> Captcha | None:
+    """None where none is set. Raises StartupError."""
+    url, secret = settings.captcha_verify_url, settings.captcha_secret.get_secret_value()
+    return Captcha(url, secret, settings.captcha_site_key, captcha_script(settings)) if url else None
+
+
+def open_price(settings: Settings, stack: AsyncExitStack, clock: Clock) -> AdmissionPrice:
+    """What places cost; `stack` closes what is opened. Raises StartupError."""
+    captcha = open_captcha(settings)
+    if captcha is not None:
+        stack.push_async_callback(captcha.aclose)
+    work = ProofOfWork(
+        settings.secret_key.get_secret_value(),
+        price=price_of(settings),
+        tries=settings.proof_tries,
+        seconds=settings.proof_seconds,
+        clock=clock,
+    )
+    return AdmissionPrice(price=price_of(settings), work=work, captcha=captcha)
 
 
 def open_waiting_room(
@@ -67,6 +105,7 @@ def open_waiting_room(
         tickets=Tickets(settings.secret_key.get_secret_value(), settings.ticket_hours),
         clock=clock,
         openings=announcer,
+        price=open_price(settings, stack, clock),
     )
     entries = Entries(redis=redis, scripts=scripts, grace_seconds=times.waiting_grace, clock=clock)
     drawing = Drawing(events=events, draws=draws, entries=entries, announcer=announcer, beacon=beacon, clock=clock)

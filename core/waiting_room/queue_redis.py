@@ -14,8 +14,10 @@ from core.seats.board_redis import BoardStore
 from core.venue.event import DrawState, Event, Opening, SaleState
 from core.venue.phase import Phase
 from core.waiting_room import draw
+from core.waiting_room.admission_price import AdmissionPrice
 from core.waiting_room.pace import eta_seconds
 from core.waiting_room.place import Entry, Place, PlaceState, Standings, SweepReport
+from core.waiting_room.price import NOBODY, Bidder
 from core.waiting_room.scripts_redis import QueueScripts
 from core.waiting_room.ticket import Claim, Tickets
 from core.waiting_room.visit_times import VisitTimes
@@ -29,6 +31,8 @@ _ENTERED = -2
 _PACE_MEMORY_MS = 60_000
 # A closed sale's keys are kept for a day: browsers still look at the board, payments under way still settle.
 _CLOSED_KEPT_MS = 24 * 3600 * 1000
+# Who was silent for no longer than this comes back for nothing, and counts in the network until then (F6).
+_ABSENT_KEPT_MS = 600 * 1000
 
 
 class Openings(Protocol):
@@ -51,20 +55,30 @@ class WaitingRoom:
         tickets: Tickets,
         clock: Clock,
         openings: Openings,
+        price: AdmissionPrice,
     ) -> None:
         self._scripts = scripts
         self._openings = openings
         self._boards = boards
+        self._price = price
         self._times = times
         self._tickets = tickets
         self._clock = clock
 
-    async def join(self, event: Event, visitor: str, ticket: str | None = None, nonce: str | None = None) -> Place:
+    async def join(
+        self,
+        event: Event,
+        visitor: str,
+        ticket: str | None = None,
+        nonce: str | None = None,
+        bidder: Bidder = NOBODY,
+    ) -> Place:
         """A place at the tail; the same place for who has one; the ticket's place for who had one.
 
         Lets the visitor in at once when nobody waits and there is room. While people gather for an opening, and until
         its order is made, an entry for the draw instead; `nonce` is the browser's part of its receipt (32 hexadecimal
-        digits). Raises SaleNotOpen, SaleClosed.
+        digits). A new place may have a price, by the network of the `bidder`. Raises SaleNotOpen, SaleClosed,
+        ProofRequired.
         """
         claim = self._tickets.read(ticket, event.slug, visitor) or Claim()
         opening = await self._opening(event)
@@ -74,10 +88,15 @@ class WaitingRoom:
             arguments: list[str | int] = [visitor, await self._number(claim)]
         else:
             name, arguments = "enter", [visitor, *await self._entry(opening, claim, nonce)]
-        answer = await self._scripts(name, event, arguments)
-        if answer[0] == b"no_board":
-            await self._boards.ensure(event)
-            answer = await self._scripts(name, event, arguments)
+
+        async def ask(price: list[str | int]) -> Any:
+            answer = await self._scripts(name, event, [*arguments, *price])
+            if answer[0] == b"no_board":
+                await self._boards.ensure(event)
+                answer = await self._scripts(name, event, [*arguments, *price])
+            return answer
+
+        answer = await self._price.paid_for(event.slug, visitor, bidder, ask)
         place = self._place(event, answer)
         assert place is not None, answer  # noqa: S101 - the script answers `none` for strangers only
         return place
@@ -162,6 +181,7 @@ class WaitingRoom:
             _PACE_MEMORY_MS,
             int(event.sale_state(self._clock.now()) is SaleState.CLOSED),
             _CLOSED_KEPT_MS,
+            _ABSENT_KEPT_MS,
         ]
         answer = await self._scripts("sweep", event, arguments)
         if answer[0] == b"no_board":

@@ -67,4 +67,7 @@ def _keys(slug: str) -> list[str]:
         keys.entries(slug),
         keys.entry_beats(slug),
         keys.shares(slug),
+        keys.networks(slug),
+        keys.places(slug),
+        keys.absent_places(slug),
     ]

@@ -83,10 +83,13 @@ export class EventApi {
   /**
    * @param {string | null} ticket
    * @param {string | null} [nonce]
+   * @param {string | null} [proof]
    * @returns {Sale.Answer<Api.QueueAnswer>}
    */
-  join = (ticket, nonce) =>
-    call("POST", `${this.base}/queue`, { body: { ...(ticket ? { ticket } : {}), ...(nonce ? { nonce } : {}) } });
+  join = (ticket, nonce, proof) =>
+    call("POST", `${this.base}/queue`, {
+      body: { ...(ticket ? { ticket } : {}), ...(nonce ? { nonce } : {}), ...(proof ? { proof } : {}) },
+    });
   /** @returns {Sale.Answer<Api.QueueAnswer>} */
   place = () => call("GET", `${this.base}/queue`);
   /** @returns {Sale.Answer<Api.QueueAnswer>} */

@@ -43,13 +43,15 @@ export class Page {
    * @param {import("./board.js").Board} parts.board
    * @param {import("./hall.js").Hall} parts.hall
    * @param {Sale.Act} parts.act
+   * @param {HTMLElement | null} parts.captcha
    */
-  constructor({ root, store, board, hall, act }) {
+  constructor({ root, store, board, hall, act, captcha }) {
     this.root = root;
     this.store = store;
     this.board = board;
     this.hall = hall;
     this.act = act;
+    this.captcha = captcha;
     /** @type {View | null} */
     this.shown = null;
     /** @type {Sale.Mode | null} */
@@ -104,9 +106,10 @@ export class Page {
    * @returns {Sale.Model}
    */
   #model(state) {
-    const { board, hall, act } = this;
+    const { board, hall, act, captcha } = this;
     return {
       state,
+      captcha,
       board,
       act,
       plan: hall.drawn?.plan ?? null,

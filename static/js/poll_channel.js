@@ -72,7 +72,10 @@ export class PollChannel {
       const id = "id" in message ? message.id : undefined;
       const asked = "seats" in message ? message.seats : [];
       const seats = (error instanceof Refusal && error.data.seats) || asked;
-      this.onMessage(id ? { type: "refused", id, code, detail, seats } : { type: "problem", code, detail });
+      const { challenge, captcha } = error instanceof Refusal ? error.data : {};
+      this.onMessage(
+        id ? { type: "refused", id, code, detail, seats } : { type: "problem", code, detail, challenge, captcha },
+      );
     }
   }
 
@@ -83,7 +86,7 @@ export class PollChannel {
   async #obey(message) {
     switch (message.type) {
       case "join":
-        this.placed((await this.api.join(message.ticket ?? this.ticket, message.nonce)).body);
+        this.placed((await this.api.join(message.ticket ?? this.ticket, message.nonce, message.proof)).body);
         break;
       case "beat":
         // The looks are beats, but the browser slows their timer down in a background tab.

@@ -16,6 +16,8 @@ import { initial, mayJoin, saleState, serverNow, stage } from "./state.js";
 import { lasting, session } from "./storage.js";
 import { createStore } from "./store.js";
 import { Page } from "./page.js";
+import { Price } from "./price.js";
+import { Work } from "./work.js";
 
 // Milliseconds between two looks at the event. The channel tells what changes (`sale`); a browser without one has to look.
 const EVENT_EVERY = 60000;
@@ -84,10 +86,22 @@ const channel = new Channel({
     }
     dispatch(message);
     if (message.type === "entered") entry.learn(message);
+    if (message.type === "problem" && message.code === "proof_required") price.want(message);
     if (message.type === "reservation") buying.told();
   },
   onStatus: (status, code) => dispatch({ type: "connection", status, code }),
 });
+
+const price = new Price({
+  work: new Work(`${assets}/vendor/altcha/pbkdf2.js`),
+  told: (kind) => dispatch({ type: "price", kind }),
+  ready() {
+    askedAt = -Infinity;
+    ask();
+  },
+});
+// The cache of pages keeps no page whose workers run; and nobody waits there.
+addEventListener("pagehide", () => price.over());
 
 const hall = new Hall({ api, board, store, channel, newId: () => `r${(requests += 1)}` });
 const buying = new Buying({ slug, api, store, storage: session });
@@ -102,13 +116,17 @@ const act = {
     askedAt = -Infinity;
     ask();
   },
+  pay() {
+    dispatch({ type: "price", kind: null });
+    price.again();
+  },
   dismiss: () => dispatch({ type: "dismiss" }),
   async notify() {
     dispatch({ type: "notify", on: await notify.allow() });
   },
 };
 
-const page = new Page({ root, store, board, hall, act });
+const page = new Page({ root, store, board, hall, act, captcha: price.captcha?.box ?? null });
 
 const heartbeat = new Heartbeat(`${assets}/js/beat_worker.js`, () => channel.send({ type: "beat" }));
 
@@ -126,9 +144,10 @@ function ask() {
   const now = performance.now();
   // Pages that were open when the pre-queue opened need not all enter in one second: coming early is no advantage.
   if (saleState(state) === "before" && sawBefore) enterAt ??= now + Math.random() * ENTER_WITHIN;
-  if (now - askedAt < ASK_AGAIN || (saleState(state) === "before" && now < (enterAt ?? 0))) return;
+  if (!price.mayAsk || now - askedAt < ASK_AGAIN || (saleState(state) === "before" && now < (enterAt ?? 0))) return;
   const ticket = state.ticket ? { ticket: state.ticket } : {};
-  if (channel.send({ type: "join", ...ticket, nonce: entry.nonce() })) askedAt = now;
+  const paid = price.proof ? { proof: price.proof } : {};
+  if (channel.send({ type: "join", ...ticket, ...paid, nonce: entry.nonce() })) askedAt = now;
 }
 
 async function learnEvent() {
@@ -165,6 +184,7 @@ store.subscribe((state) => {
       notify.call(i18n.t("turn.title"), i18n.t("turn.text", { event: state.event?.name ?? "" }));
     announce(i18n.t("turn.title"), { urgent: true });
   }
+  if (["entered", "waiting", "active"].includes(state.presence) && before.presence === "joining") price.over();
   if (state.presence === "waiting" && before.presence !== "waiting") learnBoard().catch(() => {});
   hall.follow(before, state);
   before = state;

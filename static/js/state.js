@@ -23,6 +23,7 @@ export function initial({ slug, ticket = null, email = "", shop = NO_SHOP }) {
     lapsed: false,
     queue: null,
     entry: null,
+    price: null,
     gathered: null,
     session: null,
     basket: EMPTY_BASKET,
@@ -108,6 +109,7 @@ const HANDLERS = {
       outReason: null,
       lapsed: false,
       problem: null,
+      price: null,
       queue: null,
       ticket: message.ticket,
       entry: { receipt: message.receipt, drawAt: Date.parse(message.draw_at) },
@@ -121,6 +123,7 @@ const HANDLERS = {
       ...state,
       presence: "waiting",
       outReason: null,
+      price: null,
       ticket: message.ticket ?? state.ticket,
       queue: {
         number: message.number,
@@ -140,6 +143,7 @@ const HANDLERS = {
       presence: "active",
       outReason: null,
       lapsed: false,
+      price: null,
       queue: null,
       problem: null,
       session: { until: Date.parse(message.until), warningSeconds: message.warning_seconds ?? 60 },
@@ -247,8 +251,14 @@ const HANDLERS = {
       return { ...state, pending, presence: "out", outReason: "closed", session: null, queue: null };
     if (message.code === "not_in_queue" || message.code === "not_active")
       return { ...state, pending, presence: "joining", session: null };
+    // What it costs, price.js says.
+    if (message.code === "proof_required") return { ...state, pending };
     if (message.id) return HANDLERS.refused(state, { ...message, type: "refused", id: message.id, seats: [] });
     return { ...state, problem: { code: message.code, detail: message.detail ?? "" } };
+  },
+
+  price(state, { kind }) {
+    return { ...state, price: kind, problem: null };
   },
 
   connection(state, { status, code = null }) {

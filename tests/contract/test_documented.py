@@ -189,6 +189,13 @@ async def not_open(scene: Scene, endpoint: Endpoint) -> httpx.Response:
     return await scene.call(endpoint, slug=(await scene.make_event(status=SaleStatus.SCHEDULED)).slug)
 
 
+async def proof_required(scene: Scene, endpoint: Endpoint) -> httpx.Response:
+    """Of the ninth visitor of a network."""
+    event = await scene.make_event()
+    await scene.runtime.redis.zadd(keys.networks(event.slug), {"203.0.113.0/24": 8})
+    return await scene.call(endpoint, slug=event.slug)
+
+
 async def closed(scene: Scene, endpoint: Endpoint) -> httpx.Response:
     return await scene.call(endpoint, slug=(await scene.make_event(status=SaleStatus.CLOSED)).slug)
 
@@ -444,7 +451,7 @@ async def payment_paused(scene: Scene, endpoint: Endpoint) -> httpx.Response:
 
 
 async def too_many_requests(scene: Scene, endpoint: Endpoint) -> httpx.Response:
-    limits = {"calls_per_minute": 1, "visitors_per_minute": 1}
+    limits = {"calls_per_minute": 1}
     runtime = scene.runtime
     runtime.settings = runtime.settings.model_copy(update=limits)
     async with open_client(create_app(runtime, None)) as client:
@@ -469,6 +476,7 @@ MEET: dict[str, Meet] = {
     "cross_site": cross_site,
     "too_large": too_large,
     "sale_not_open": not_open,
+    "proof_required": proof_required,
     "draw_not_found": not_drawn,
     "sale_closed": closed,
     "not_in_queue": outside,

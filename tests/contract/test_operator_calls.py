@@ -352,6 +352,7 @@ class TestFigures:
             "active": 2,
             "paying": 0,
             "baskets": 1,
+            "entered": 0,
             "seats_held": 3,
             "cap": None,
             "pace": None,

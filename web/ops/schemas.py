@@ -277,6 +277,17 @@ class AuditPage(ResponseBody):
     next: int | None = Field(description="`before` of the next page; null on the last one")
 
 
+class NetworkOfSale(ResponseBody):
+    network: str = Field(description="IPv4 /24 and IPv6 /48 unless set otherwise")
+    places: int = Field(description="entered, waiting, active, or silent for less than ten minutes")
+    active: int
+    seats_held: int = Field(description="held or being paid for")
+
+
+class NetworkList(ResponseBody):
+    networks: list[NetworkOfSale] = Field(description="those with the most places, the largest first")
+
+
 class DeadLetterAnswer(ResponseBody):
     id: int
     consumer: str
@@ -322,6 +333,7 @@ class OpenSessions(ResponseBody):
 
 
 class Admission(ResponseBody):
+    entered: int = Field(description="gathered for the next draw, or being drawn")
     waiting: int
     active: int
     paying: int = Field(description="visitors whose payment is under way")

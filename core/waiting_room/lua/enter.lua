@@ -4,6 +4,7 @@
 --      8 id of the opening  9 its draw_at, ms  10 its state in PostgreSQL: announced, frozen or drawn
 --      11 base and  12 reserved numbers, as PostgreSQL has them  13 'receipt|salt' for a new entry
 --      14 '1' when that receipt is from a ticket of this opening  15 patience with those who were lost, ms
+--      16-23 the price: see queue.lua, charge
 -- Returns what join.lua returns, or {'entered', 'receipt|salt', opening, draw_at ms, entries, queue version, draw state}
 --#include queue.lua
 
@@ -16,10 +17,17 @@ freeze_if_due()
 local known = redis.call('ZSCORE', ACTIVE, visitor) or redis.call('ZSCORE', QUEUE, visitor)
 local entered = redis.call('HEXISTS', ENTRIES, visitor) == 1
 local drawing = draw_state()
+local own = ARGV[14] == '1'
+local spent = tonumber(redis.call('ZSCORE', SPENT, visitor) or '0')
+if not known and not entered then
+  local was_lost = own and redis.call('HGET', DRAW, 'lost') == '1'
+  local refused = charge(visitor, 16, was_lost or (claimed > spent and is_of_an_earlier_epoch(claimed)))
+  if refused then return refused end
+end
 if not known and not entered and drawing == 'gathering' then
   redis.call('HSET', ENTRIES, visitor, ARGV[13])
   entered = true
-elseif not known and not entered and drawing == 'frozen' and ARGV[14] == '1' then
+elseif not known and not entered and drawing == 'frozen' and own then
   -- Redis was lost after the entries were frozen: whether this one is among them, the order will tell.
   redis.call('HSET', ENTRIES, visitor, ARGV[13])
   entered = true
@@ -31,7 +39,6 @@ end
 if not known then
   -- Behind everybody who was there at the opening.
   local last = newest_number()
-  local spent = tonumber(redis.call('ZSCORE', SPENT, visitor) or '0')
   local number = last + 1
   if claimed > spent then
     number = claimed

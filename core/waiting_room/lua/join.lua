@@ -1,7 +1,8 @@
 -- Gives a visitor a place at the tail, or the same place again, or the place that a signed ticket names (S7).
 -- KEYS, ARGV 1-5: see queue.lua
--- ARGV 6 visitor  7 number on the visitor's ticket, 0 without one
--- Returns {'waiting' or 'active', number, ahead, waiting, active, queue version, until ms, pace} or {'no_board'}
+-- ARGV 6 visitor  7 number on the visitor's ticket, 0 without one  8-15 the price: see queue.lua, charge
+-- Returns {'waiting' or 'active', number, ahead, waiting, active, queue version, until ms, pace}, {'no_board'}, or
+--         {'proof', step} when the place costs a proof of work that was not handed in
 --#include queue.lua
 
 local visitor, claimed = ARGV[6], tonumber(ARGV[7])
@@ -18,6 +19,8 @@ elseif redis.call('ZSCORE', QUEUE, visitor) then
 else
   local last = newest_number()
   local spent = tonumber(redis.call('ZSCORE', SPENT, visitor) or '0')
+  local refused = charge(visitor, 8, claimed > spent and is_of_an_earlier_epoch(claimed))
+  if refused then return refused end
   local number
   if claimed > spent then
     number = claimed

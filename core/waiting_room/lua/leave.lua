@@ -21,6 +21,7 @@ if redis.call('HDEL', ENTRIES, visitor) == 1 then
   gone = 1
 end
 if gone == 1 then
+  free_place(visitor)
   admit(AT_ONCE)
   publish_queue(true)
 end

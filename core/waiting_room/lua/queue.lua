@@ -3,7 +3,7 @@
 -- KEYS 1 queue  2 beats of the waiting  3 last number  4 spent tickets  5 queue version
 --      6 active users  7 active until  8 active paying  9 pace
 --      10 board  11 board version  12 holds  13 baskets  14 basket deadlines  15 active cap
---      16 draw  17 entries  18 beats of the entries  19 shares
+--      16 draw  17 entries  18 beats of the entries  19 shares  20 networks  21 places  22 absent places
 -- and begin with
 -- ARGV 1 state key prefix  2 seats channel  3 queue channel  4 active limit now  5 session length, ms
 --#include ../../seats/lua/seats.lua
@@ -14,6 +14,7 @@ local BOARD, BOARD_VERSION, HOLDS, BASKETS, DEADLINES = KEYS[10], KEYS[11], KEYS
 local CAP = KEYS[15]
 local DRAW, ENTRIES, ENTRY_BEATS = KEYS[16], KEYS[17], KEYS[18]
 local SHARES = KEYS[19]
+local NETWORKS, PLACES, ABSENT = KEYS[20], KEYS[21], KEYS[22]
 local PREFIX, SEATS_CHANNEL, QUEUE_CHANNEL = ARGV[1], ARGV[2], ARGV[3]
 -- The event's own limit, or less while the load asks for it (S10).
 local LIMIT = math.min(tonumber(ARGV[4]), tonumber(redis.call('GET', CAP) or 'inf'))
@@ -65,6 +66,54 @@ local function admit(most)
   end
 end
 
+-- What a new place costs its visitor's network, and whether it was paid (F4); counts it when it was.
+-- ARGV first, of those that join.lua and enter.lua have last:
+--   network ('' where places have no price)  step that was paid for, -1 nothing  id of the proof  how long it could be
+--   shown again, ms  places of a network that are free  places a step  step at which the price is full  key prefix of proofs
+-- `returning`: the place is one that was paid for, in a Redis that has been lost since.
+-- Returns nil when the visitor may have the place, or the refusal {'proof', step of the price now}.
+local function charge(visitor, first, returning)
+  local network = ARGV[first]
+  if network == '' then return nil end
+  if redis.call('HEXISTS', PLACES, visitor) == 1 then
+    redis.call('ZREM', ABSENT, visitor)
+    return nil
+  end
+  local live = tonumber(redis.call('ZSCORE', NETWORKS, network) or '0')
+  if not returning and live >= tonumber(ARGV[first + 4]) then
+    local step, paid = math.floor(live / tonumber(ARGV[first + 5])), tonumber(ARGV[first + 1])
+    -- One step may have gone by while the proof was made; who has paid in full has done so for good.
+    local enough = paid >= 0 and (paid + 1 >= step or paid >= tonumber(ARGV[first + 6]))
+    if not enough or not redis.call('SET', ARGV[first + 7] .. ARGV[first + 2], '1', 'NX', 'PX', ARGV[first + 3]) then
+      return { 'proof', step }
+    end
+  end
+  redis.call('HSET', PLACES, visitor, network)
+  redis.call('ZINCRBY', NETWORKS, 1, network)
+  return nil
+end
+
+-- A place is over: its network has one less.
+local function free_place(visitor)
+  local network = redis.call('HGET', PLACES, visitor)
+  if not network then return end
+  redis.call('HDEL', PLACES, visitor)
+  redis.call('ZREM', ABSENT, visitor)
+  if tonumber(redis.call('ZINCRBY', NETWORKS, -1, network)) <= 0 then redis.call('ZREM', NETWORKS, network) end
+end
+
+-- A visitor went silent whose ticket brings the place back: it counts on for a while, or else places could be gathered
+-- for nothing, a few at a time.
+local function keep_place(visitor)
+  if redis.call('HEXISTS', PLACES, visitor) == 1 then redis.call('ZADD', ABSENT, 'NX', integer(now), visitor) end
+end
+
+-- Numbers given by a Redis that has been lost since: who has a ticket with one has paid for the place.
+local function is_of_an_earlier_epoch(number)
+  local epoch = tonumber(redis.call('HGET', BOARD_VERSION, 'epoch') or '1')
+  return number > 0 and number <= (epoch - 1) * NUMBERS_OF_AN_EPOCH
+end
+
 -- An active visitor has an end of the session, also after Redis threw it away.
 local function keep_session(visitor)
   if not redis.call('ZSCORE', UNTIL, visitor) then redis.call('ZADD', UNTIL, integer(now + SESSION_MS), visitor) end
@@ -96,6 +145,7 @@ local function know_opening(id, draw_at, state, base, reserved, patience)
   end
   redis.call('UNLINK', DRAW, ENTRIES, ENTRY_BEATS)
   redis.call('HSET', DRAW, 'opening', id, 'named_at', draw_at, 'state', 'gathering',
+    'lost', tonumber(patience) > 0 and 1 or 0,
     'draw_at', integer(math.max(tonumber(draw_at), tonumber(patience) > 0 and now + tonumber(patience) or 0)))
   if state == 'announced' then return end
   redis.call('HSET', DRAW, 'state', 'frozen', 'base', base, 'reserved', reserved, 'frozen_at', integer(now))
@@ -120,6 +170,7 @@ local function end_session(visitor, reason)
   redis.call('ZREM', ACTIVE, visitor)
   redis.call('ZREM', UNTIL, visitor)
   free_basket(BOARD, HOLDS, BASKETS, DEADLINES, SHARES, PREFIX, visitor, seat_changes)
+  free_place(visitor)
   redis.call('HINCRBY', PACE, 'gone', 1)
   out[#out + 1] = { visitor, reason }
 end

@@ -3,7 +3,7 @@
 -- KEYS, ARGV 1-5: see queue.lua
 -- ARGV 6 grace of the active, ms  7 grace of the waiting, ms  8 visitors and baskets handled, at most, of all kinds together
 --      9 memory of the pace, ms  10 '1' when the sale is closed: everybody is out, but those who are paying
---      11 how long a closed sale's keys are kept, ms
+--      11 how long a closed sale's keys are kept, ms  12 how long the place of who went silent counts on, ms
 -- Returns {expired sessions, silent active, silent waiting, lapsed baskets, out because closed, admitted, waiting, active,
 --          1 when it had to stop before everything was done} or {'no_board'}
 --#include queue.lua
@@ -57,7 +57,12 @@ local ghosts = heard and looked_at(
   redis.call('ZRANGEBYSCORE', BEATS, '-inf', '(' .. integer(now - tonumber(ARGV[7])), 'LIMIT', 0, left_to_do)) or {}
 for _, visitor in ipairs(ghosts) do
   -- The ticket is not spent: a phone that slept comes back to its place with it.
-  if leave_queue(visitor) then out[#out + 1] = { visitor, 'heartbeat' } else redis.call('ZREM', BEATS, visitor) end
+  if leave_queue(visitor) then
+    keep_place(visitor)
+    out[#out + 1] = { visitor, 'heartbeat' }
+  else
+    redis.call('ZREM', BEATS, visitor)
+  end
 end
 
 -- An entry counts only while it beats; the ticket brings the same one back until the opening.
@@ -65,6 +70,7 @@ freeze_if_due()
 if heard and draw_state() == 'gathering' then
   for _, visitor in ipairs(looked_at(
     redis.call('ZRANGEBYSCORE', ENTRY_BEATS, '-inf', '(' .. integer(now - tonumber(ARGV[7])), 'LIMIT', 0, left_to_do))) do
+    keep_place(visitor)
     redis.call('ZREM', ENTRY_BEATS, visitor)
     redis.call('HDEL', ENTRIES, visitor)
     out[#out + 1] = { visitor, 'heartbeat' }
@@ -79,14 +85,38 @@ if closed then
   end
   for _, visitor in ipairs(looked_at(redis.call('ZRANGEBYSCORE', QUEUE, '-inf', '+inf', 'LIMIT', 0, left_to_do))) do
     leave_queue(visitor)
+    free_place(visitor)
     out[#out + 1] = { visitor, 'closed' }
     shut = shut + 1
   end
   for _, visitor in ipairs(looked_at(redis.call('ZRANGE', ENTRY_BEATS, 0, math.max(left_to_do, 0)))) do
     redis.call('ZREM', ENTRY_BEATS, visitor)
     redis.call('HDEL', ENTRIES, visitor)
+    free_place(visitor)
     out[#out + 1] = { visitor, 'closed' }
     shut = shut + 1
+  end
+end
+
+-- Places of who has been silent for too long: their tickets are worth no more than a new place.
+for _, visitor in ipairs(looked_at(redis.call(
+  'ZRANGEBYSCORE', ABSENT, '-inf', '(' .. integer(now - tonumber(ARGV[12])), 'LIMIT', 0, math.max(left_to_do, 0)))) do
+  free_place(visitor)
+end
+-- Second net, a page at a time: places of visitors who are nowhere, such as the silent ones of a draw; and counts of which
+-- an evicting Redis has thrown away what they are counts of.
+local PLACES_A_SWEEP = 300
+if redis.call('EXISTS', PLACES) == 0 then
+  redis.call('UNLINK', NETWORKS, ABSENT)
+else
+  local scan = redis.call('HSCAN', PLACES, redis.call('HGET', PACE, 'places') or '0', 'COUNT', PLACES_A_SWEEP)
+  redis.call('HSET', PACE, 'places', scan[1])
+  for i = 1, #scan[2], 2 do
+    local visitor = scan[2][i]
+    if not (redis.call('ZSCORE', ACTIVE, visitor) or redis.call('ZSCORE', QUEUE, visitor))
+      and redis.call('HEXISTS', ENTRIES, visitor) == 0 then
+      keep_place(visitor)
+    end
   end
 end
 

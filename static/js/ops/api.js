@@ -91,6 +91,12 @@ export class SaleApi {
   release = (seat) => call("POST", `${this.base}/releases`, { body: { seat } });
   /** @type {(visitor: string) => Promise<Api.RemovalDone>} */
   remove = (visitor) => call("POST", `${this.base}/removals`, { body: { visitor } });
+  /** @type {() => Promise<Api.NetworkList>} */
+  networks = () => call("GET", `${this.base}/networks`);
+  /** @type {(network: string, minutes: number) => Promise<unknown>} */
+  keepOut = (network, minutes) => call("POST", `${this.base}/removals`, { body: { network, minutes } });
+  /** @type {() => Promise<Api.DrawShown>} */
+  draw = () => call("GET", `${this.public}/draw`);
   /** @type {(dry_run: boolean) => Promise<Api.Reconciled>} */
   reconcile = (dry_run) => call("POST", `${this.base}/reconcile`, { body: { dry_run }, timeout: LONG });
   /** @type {() => Promise<Api.EventRefundReports>} */

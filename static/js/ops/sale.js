@@ -7,9 +7,11 @@ import * as api from "./api.js";
 import { Chart, Series } from "./charts.js";
 import { controls } from "./controls.js";
 import { EventRefund } from "./event_refund.js";
+import { DrawPanel } from "./draw.js";
 import { figure, span } from "./format.js";
 import { tiles } from "./figures.js";
 import { Inspector } from "./inspector.js";
+import { Networks } from "./networks.js";
 import { why } from "./notice.js";
 import { alertList, auditTable, salePill } from "./parts.js";
 import { Poll } from "./poll.js";
@@ -68,6 +70,10 @@ class SalePage {
     this.settings = null;
     /** @type {EventRefund | null} */
     this.cancelled = null;
+    /** @type {Networks | null} */
+    this.networks = null;
+    /** @type {DrawPanel | null} */
+    this.drawing = null;
     /** @type {import("./controls.js").Draft} */
     this.draft = { limit: null, reconcile: null, reconciling: false };
     this.actions = new SaleActions(this.api, () => this.#changed());
@@ -86,6 +92,12 @@ class SalePage {
       sale: this.api,
       actions: this.actions,
       host: byId("inspector"),
+    });
+    this.networks = new Networks({ sale: this.api, host: byId("networks") });
+    this.drawing = new DrawPanel({
+      sale: this.api,
+      host: byId("draw"),
+      entered: () => this.news?.admission?.entered ?? null,
     });
     this.settings = new SaleSettings({
       sale: this.api,
@@ -125,6 +137,8 @@ class SalePage {
         this.inspector?.refresh();
         this.settings?.refresh();
         this.cancelled?.refresh();
+        this.networks?.refresh();
+        this.drawing?.refresh();
       }
     }
     this.looks += 1;
@@ -195,12 +209,14 @@ class SalePage {
         <div class="columns">
           <div class="column">
             <section class="card" aria-labelledby="controls-title">${news ? controls(news, this) : nothing}</section>
+            <section class="card" id="draw" aria-labelledby="draw-title" hidden></section>
             <details class="card" id="settings" hidden></details>
             <details class="card" id="cancelled" hidden></details>
             ${news ? workings(news) : nothing}
           </div>
           <section class="card" id="inspector" aria-labelledby="find-title"></section>
         </div>
+        <section class="card" id="networks" aria-labelledby="networks-title" hidden></section>
         <section aria-labelledby="trail-title">
           <h2 id="trail-title">${t("ops.audit.title")}</h2>
           ${this.trail.length ? auditTable(this.trail, { subject: false }) : html`<p class="quiet">${t("ops.audit.none")}</p>`}

@@ -91,12 +91,32 @@ export function waitWords(eta) {
 }
 
 /** @param {Sale.Model} model */
-export function joining({ state }) {
+export function joining(model) {
+  const { state } = model;
+  if (state.price) return priced(model);
   return html`<section class="waiting">
     <p class="eyebrow">${state.event?.name ?? ""}</p>
     <h1 tabindex="-1" data-focus>${t("joining.title")}</h1>
     <progress class="meter" aria-label=${t("joining.title")}></progress>
     ${state.problem ? html`<p class="callout" data-kind="warn">${reason(state.problem.code)}</p>` : html`<p class="lead">${t("joining.text")}</p>`}
+  </section>`;
+}
+
+/**
+ * Many places are taken from this network: what the browser does about it, or what its owner can do.
+ * @param {Sale.Model} model
+ */
+function priced({ state, act, captcha }) {
+  const { price, event } = state;
+  return html`<section class="waiting" data-testid="price" data-price=${price}>
+    <p class="eyebrow">${event?.name ?? ""}</p>
+    <h1 tabindex="-1" data-focus>${t(price === "working" ? "joining.title" : `price.${price}.title`)}</h1>
+    ${price === "working" ? html`<progress class="meter" aria-label=${t("price.working.title")}></progress>` : nothing}
+    <p class="lead">${t(`price.${price}.text`)}</p>
+    ${price === "captcha" ? captcha : nothing}
+    ${price === "failed" ? html`<button type="button" class="button primary" @click=${act.pay}>${t("price.again")}</button>` : nothing}
+    ${price === "insecure" && location.protocol === "http:" ? html`<p><a class="button primary" href=${`https://${location.host}${location.pathname}`}>${t("price.insecure.open")}</a></p>` : nothing}
+    <p class="quiet">${t("price.why")}</p>
   </section>`;
 }
 

@@ -86,6 +86,8 @@ declare namespace Sale {
     queue: Queue | null;
     /** what stands for this visitor in the draw; kept when it is over. `drawAt`: milliseconds of the server's clock */
     entry: { receipt: string; drawAt: number } | null;
+    /** what the place costs, while there is none: how it goes */
+    price: "working" | "captcha" | "insecure" | "failed" | null;
     /** how many have entered, as far as it is known */
     gathered: number | null;
     session: Session | null;
@@ -112,6 +114,7 @@ declare namespace Sale {
     | Exclude<Wire.Message, Wire.Seats | Wire.Reservation | Wire.Beatanswer>
     | ReservationNews
     | { type: "connection"; status: Connection; code?: number }
+    | { type: "price"; kind: State["price"] }
     | { type: "event"; event: Api.EventDetails }
     | { type: "broken"; code: string }
     | { type: "offset"; now: string }
@@ -163,6 +166,8 @@ declare namespace Sale {
     stay(): void;
     go(): void;
     rejoin(): void;
+    /** asks for the place again, after the proof of work failed */
+    pay(): void;
     dismiss(): void;
     notify(): void;
   };
@@ -173,6 +178,8 @@ declare namespace Sale {
     act: Act;
     board: import("../../../static/js/board.js").Board;
     plan: Plan | null;
+    /** where the captcha is shown */
+    captcha: HTMLElement | null;
     seatMap: import("../../../static/js/seat_map/seat_map.js").SeatMap | null;
     seatList: import("../../../static/js/seat_list/seat_list.js").SeatList | null;
     own: ReadonlySet<number>;
@@ -206,7 +213,7 @@ declare namespace Sale {
   type ChannelApi = {
     event(): Answer<Api.EventDetails>;
     board(): Answer<Api.BoardStates>;
-    join(ticket: string | null, nonce?: string | null): Answer<Api.QueueAnswer>;
+    join(ticket: string | null, nonce?: string | null, proof?: string | null): Answer<Api.QueueAnswer>;
     place(): Answer<Api.QueueAnswer>;
     beat(): Answer<Api.QueueAnswer>;
     leave(): Answer<unknown>;

@@ -1,0 +1,98 @@
+// Whose places they are, by network, and who is kept out: for the operator who looks for a program among the buyers.
+import { html, nothing, render } from "../../vendor/lit-html/lit-html.js";
+import { t } from "../i18n.js";
+import { figure } from "./format.js";
+import { attempt, confirm } from "./notice.js";
+
+const SHOWN = 10; // networks, before all are asked for
+const KEPT_OUT = 24 * 60; // minutes
+
+/** The panel of one sale. */
+export class Networks {
+  /**
+   * @param {{sale: import("./api.js").SaleApi, host: HTMLElement}} parts
+   */
+  constructor({ sale, host }) {
+    this.sale = sale;
+    this.host = host;
+    /** @type {Api.NetworkOfSale[]} */
+    this.networks = [];
+    this.all = false;
+    this.refresh();
+  }
+
+  async refresh() {
+    try {
+      this.networks = (await this.sale.networks()).networks;
+      this.draw();
+    } catch {
+      // What stood there stays until the next look.
+    }
+  }
+
+  /** @param {string} network */
+  async keepOut(network) {
+    const sure = await confirm({
+      title: t("ops.networks.out_title", { network }),
+      text: t("ops.networks.out_text"),
+      go: t("ops.networks.out"),
+    });
+    if (!sure) return;
+    await attempt(
+      () => this.sale.keepOut(network, KEPT_OUT),
+      () => t("ops.networks.out_done", { network }),
+    );
+    await this.refresh();
+  }
+
+  draw() {
+    const { networks, all } = this;
+    this.host.hidden = networks.length === 0;
+    const shown = all ? networks : networks.slice(0, SHOWN);
+    render(
+      html`<h2 id="networks-title">${t("ops.networks.title")}</h2>
+        <p class="quiet">${t("ops.networks.text")}</p>
+        <div class="scroll" tabindex="0" role="region" aria-labelledby="networks-title">
+          <table data-testid="networks">
+            <thead>
+              <tr>
+                <th scope="col">${t("ops.networks.network")}</th>
+                <th scope="col">${t("ops.networks.places")}</th>
+                <th scope="col">${t("ops.active")}</th>
+                <th scope="col">${t("ops.held")}</th>
+                <th scope="col"><span class="visually-hidden">${t("ops.networks.out")}</span></th>
+              </tr>
+            </thead>
+            <tbody>
+              ${shown.map(
+                ({ network, places, active, seats_held }) =>
+                  html`<tr>
+                    <th scope="row"><code>${network}</code></th>
+                    <td>${figure(places)}</td>
+                    <td>${figure(active)}</td>
+                    <td>${figure(seats_held)}</td>
+                    <td>
+                      <button
+                        type="button"
+                        class="button small secondary"
+                        aria-label=${`${t("ops.networks.out")}: ${network}`}
+                        @click=${() => this.keepOut(network)}
+                      >
+                        ${t("ops.networks.out")}
+                      </button>
+                    </td>
+                  </tr>`,
+              )}
+            </tbody>
+          </table>
+        </div>
+        ${networks.length > SHOWN && !all ? html`<button type="button" class="link" @click=${() => this.#showAll()}>${t("ops.networks.all", { number: figure(networks.length) })}</button>` : nothing}`,
+      this.host,
+    );
+  }
+
+  #showAll() {
+    this.all = true;
+    this.draw();
+  }
+}
