@@ -54,7 +54,7 @@ that code. Solve it and join again with the solution as `proof`:
 ```python
 import altcha, httpx  # pip install altcha httpx
 
-refused = httpx.post(f"{{BASE}}/api/events/demo/queue", headers=auth).json()      # code: proof_required
+refused = httpx.post(f"{{BASE}}/api/events/demo/queue", headers=auth).json()  # code: proof_required
 challenge = altcha.Challenge.from_dict(refused["challenge"])
 proof = altcha.Payload(challenge, altcha.solve_challenge(challenge)).to_base64()
 httpx.post(f"{{BASE}}/api/events/demo/queue", headers=auth, json={{"proof": proof}})
