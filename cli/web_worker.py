@@ -28,7 +28,10 @@ from core.logs import configure_logs
 from core.process.cycle_collector import freeze_startup_objects
 from core.settings import Settings
 from core.waiting_room.composition import visit_times
+from realtime.composition import channel_limits
 from web.acceptor import Acceptor
+from web.connection_limits import Peers, connections_of_one_peer, trusts, use_all_files
+from web.http_protocol import PEERS
 from web.ws_protocol import socket_options
 
 #: The ASGI application factory, without arguments; it opens the runtime in its lifespan.
@@ -45,14 +48,16 @@ _KEPT_SECONDS = 75
 class _Server(uvicorn.Server):
     """Takes its connections by `Acceptor`, and tells `onsale serve` when the application has started."""
 
-    def __init__(self, config: uvicorn.Config, ready_fd: int, ticker: Ticker) -> None:
+    def __init__(self, config: uvicorn.Config, ready_fd: int, ticker: Ticker, peers: Peers) -> None:
         super().__init__(config)
+        self._peers = peers
         self._ready_fd = ready_fd
         self._ticker = ticker
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         # Without sockets uvicorn starts the application and listens nowhere; at the end it closes `servers`.
         await super().startup([])
+        self._peers.start()
         for listening in sockets or ():
             acceptor = Acceptor(listening, self._protocol)
             acceptor.start()
@@ -67,10 +72,12 @@ class _Server(uvicorn.Server):
         # A drain takes its time: nobody is to take it for a process that hangs.
         self._ticker.stop()
         await super().shutdown(sockets)
+        self._peers.stop()
 
     def _protocol(self) -> asyncio.Protocol:
         protocol = cast(Callable[..., asyncio.Protocol], self.config.http_protocol_class)
-        return protocol(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
+        state = {**self.lifespan.state, PEERS: self._peers}
+        return protocol(config=self.config, server_state=self.server_state, app_state=state)
 
 
 def _tell_serve(ready_fd: int, text: str) -> None:
@@ -108,8 +115,7 @@ def _config(settings: Settings, ready_fd: int) -> uvicorn.Config:
         lambda: _ReasonForServe(import_from_string(APP)(), ready_fd),
         factory=True,
         loop="uvloop" if find_spec("uvloop") else "asyncio",
-        http="httptools",
-        **socket_options(visit_times(settings)),
+        **socket_options(visit_times(settings), channel_limits(settings).messages_per_minute),
         lifespan="on",
         log_config=None,
         log_level="warning",
@@ -135,7 +141,11 @@ def main() -> None:
     faulthandler.register(STACKS_SIGNAL, all_threads=True)
     settings = Settings.load()
     configure_logs(level=settings.log_level, form=settings.log_format)
-    server = _Server(_config(settings, ready_fd), ready_fd, Ticker(ticks_fd))
+    peers = Peers(
+        is_trusted=trusts(settings.forwarded_allow_ips),
+        most=connections_of_one_peer(use_all_files()) if settings.rate_limits == "on" else None,
+    )
+    server = _Server(_config(settings, ready_fd), ready_fd, Ticker(ticks_fd), peers)
     threading.Thread(target=_stop_with_parent, args=(server, alive_fd), daemon=True).start()
     # uvicorn raises the signal again after its orderly end.
     with contextlib.suppress(KeyboardInterrupt):

@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed
 
 from core.runtime import Runtime
 from core.waiting_room.composition import visit_times
-from realtime.composition import open_live
+from realtime.composition import channel_limits, open_live
 from realtime.live import Live
 from tests.channel_schema import check_news
 from tests.waits import PATIENCE as PATIENCE
@@ -167,13 +167,17 @@ async def live_server(runtime: Runtime, **options: Any) -> AsyncIterator[LiveSer
     app = create_app(runtime, live)
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
+    counted = channel_limits(runtime.settings).messages_per_minute
     config = uvicorn.Config(
         app,
         lifespan="off",
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=5,
-        **(socket_options(visit_times(runtime.settings)) | options),
+        **(
+            socket_options(visit_times(runtime.settings), channel_limits(runtime.settings).messages_per_minute)
+            | options
+        ),
     )
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server._serve([listening]))

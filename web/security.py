@@ -36,6 +36,8 @@ _COOKIE_SECONDS: Final = 400 * 24 * 3600
 _VISITOR: Final = re.compile(r"v_[A-Za-z0-9_-]{22}")
 #: Checked tokens kept by a process: some 10 MB when full.
 _TOKENS_REMEMBERED: Final = 32_768
+#: Ours have 68 characters: 24 of the visitor, a dot, 43 of the signature.
+_LONGEST_TOKEN: Final = 100
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 #: Everything comes from our own origin; nothing inline; nobody may frame us. `data:` images are the ticket's QR code
@@ -84,8 +86,9 @@ class Visitors:
     def __init__(self, secret: str, *, secure: Literal["auto", "always"] = "auto") -> None:
         self._signer = Signer(secret, salt="onsale.visitor", key_derivation="hmac", digest_method=hashlib.sha256)
         self._secure = secure
-        # A visitor's every call proves the same token: the signatures of those seen last are remembered.
-        self.check = functools.lru_cache(_TOKENS_REMEMBERED)(self._check)
+        # A visitor's every call proves the same token: the signatures of those seen last are remembered. What raises
+        # is not: wrong tokens, which anybody can make any number of, at any length.
+        self._good = functools.lru_cache(_TOKENS_REMEMBERED)(self._check)
 
     def new(self) -> str:
         """A visitor id that nobody has: 128 random bits."""
@@ -94,13 +97,24 @@ class Visitors:
     def token(self, visitor: str) -> str:
         return self._signer.sign(visitor).decode()
 
-    def _check(self, token: str) -> str | None:
+    def check(self, token: str) -> str | None:
         """The visitor of a token; None when we did not sign it."""
+        if len(token) > _LONGEST_TOKEN:
+            return None
+        try:
+            return self._good(token)
+        except BadSignature:
+            return None
+
+    def _check(self, token: str) -> str:
+        """Raises BadSignature."""
         try:
             visitor = self._signer.unsign(token).decode()
-        except (BadSignature, UnicodeError):
-            return None
-        return visitor if _VISITOR.fullmatch(visitor) else None
+        except UnicodeError:
+            raise BadSignature("no text of ours") from None
+        if not _VISITOR.fullmatch(visitor):
+            raise BadSignature("no visitor")
+        return visitor
 
     def of(self, headers: Mapping[str, str]) -> Visitor | None:
         """The caller that these headers prove (names in lower case), for HTTP and for the live channel.

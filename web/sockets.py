@@ -1,6 +1,8 @@
 """`/ws/events/{slug}`: who may open the live channel, and the connection that `realtime` works with.
 
-The handshake is accepted before it is judged: browsers hide the reason of a refused handshake, but not a close code.
+Who cannot be a buyer's page (no identity, another site's Origin, an address that no sale has) is refused before the
+handshake: an open channel costs thirty times as much as a refusal. What a buyer's page may meet is told after it, by a
+close code, because browsers hide the reason of a refused handshake.
 """
 
 from __future__ import annotations
@@ -13,11 +15,13 @@ from typing import Final
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from core.errors import EventNotFound, OnsaleError
+from core.errors import CrossSite, EventNotFound, OnsaleError
 from core.process.tasks import end, first_of, watched
+from core.venue.new_event import SLUG
 from realtime.connection import Connection
 from realtime.frames import Frame
 from realtime.wire import CloseCode
+from web import problems
 from web.app_state import app_state_of
 from web.ws_protocol import EXTENSION, FrameProtocol
 
@@ -25,12 +29,18 @@ from web.ws_protocol import EXTENSION, FrameProtocol
 async def channel(websocket: WebSocket) -> None:
     """The endpoint."""
     try:
+        visitor = _caller(websocket)
+    except OnsaleError as refusal:
+        with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # gone before it was answered
+            await websocket.send_denial_response(problems.response(refusal, websocket.scope))
+        return
+    try:
         await websocket.accept()
     except WebSocketDisconnect:
         return  # gone before it was answered
     connection = _connection(websocket)
     try:
-        await _admit(websocket, connection)
+        await _admit(websocket, connection, visitor)
     finally:
         if isinstance(connection, AsgiConnection):
             await connection.finish()
@@ -40,21 +50,25 @@ async def channel(websocket: WebSocket) -> None:
 ROUTE: Final = WebSocketRoute("/ws/events/{slug}", channel, name="channel")
 
 
-async def _admit(websocket: WebSocket, connection: Connection) -> None:
-    """Serves who may open the channel; tells the others why not."""
+def _caller(websocket: WebSocket) -> str:
+    """The visitor; asks no store. Raises EventNotFound, NoVisitor, CrossSite."""
     parts = app_state_of(websocket)
-    visitor = parts.visitors.of(websocket.headers)
-    if visitor is None:
-        connection.close(CloseCode.NOT_ALLOWED, "no visitor: open the sale page first")
-        return
+    if not SLUG.fullmatch(websocket.path_params["slug"]):
+        raise EventNotFound()
+    visitor = parts.visitors.require(websocket.headers)
     # Browsers always send an Origin and no page can forge it: another site cannot use a visitor's cookie. Programs
     # send none, and need a bearer token, which no browser adds by itself.
     origin = websocket.headers.get("origin")
     if (origin is None and visitor.by == "cookie") or (
         origin is not None and not parts.origins.is_ours(origin, websocket)
     ):
-        connection.close(CloseCode.NOT_ALLOWED, "this page may not open the channel")
-        return
+        raise CrossSite()
+    return visitor.id
+
+
+async def _admit(websocket: WebSocket, connection: Connection, visitor: str) -> None:
+    """Serves the channel; says by a close code why not."""
+    parts = app_state_of(websocket)
     try:
         event = await parts.events.get(websocket.path_params["slug"])
     except EventNotFound:
@@ -64,7 +78,7 @@ async def _admit(websocket: WebSocket, connection: Connection) -> None:
         connection.close(CloseCode.STORE_LOST, "the sale is interrupted: reconnect")
         return
     if parts.live is not None:
-        await parts.live.serve(connection, event, visitor.id, parts.networks.bidder(websocket))
+        await parts.live.serve(connection, event, visitor, parts.networks.bidder(websocket))
 
 
 def _connection(websocket: WebSocket) -> Connection:

@@ -10,6 +10,7 @@ uvicorn hands the protocol to the application in the scope's `extensions`; `web/
 
 from __future__ import annotations
 
+import functools
 import random
 from collections.abc import Callable
 from typing import Any, Final
@@ -19,22 +20,40 @@ from websockets.frames import Frame
 from websockets.http11 import Request
 from websockets.protocol import State
 
+from core.process.rate import Allowance, Rate
 from core.waiting_room.visit_times import VisitTimes
 from realtime.wire import MAX_MESSAGE, CloseCode
+from web.http_protocol import LimitedProtocol
 
 #: The extension's name in the scope: `scope["extensions"][EXTENSION]["protocol"]` is the `FrameProtocol`.
 EXTENSION: Final = "onsale.frames"
 
 #: A browser that does not answer the closing handshake, or takes no bytes, is cut off after this long.
 _CLOSE_SECONDS: Final = 5.0
+#: Control frames and fragments of one browser, besides its answers to our pings: browsers send none.
+_CONTROL_FRAMES_PER_MINUTE: Final = 60
+#: Frames of one message: browsers send one.
+_MOST_FRAGMENTS: Final = 16
+#: So much is parsed at once, in bytes, before it is counted: 300 of the smallest frames.
+_PORTION: Final = 2048
+#: What may still come, in bytes, from a browser that has been told goodbye: its own, and what was on its way.
+_MOST_AFTER_CLOSE: Final = 16 * 1024
 #: Goodbyes of a stopping server are spread over this long, so that the browsers do not come back all at once.
 _GOODBYE_SECONDS: Final = 1.0
 
 
-def socket_options(times: VisitTimes) -> dict[str, Any]:
-    """What `uvicorn.Config` is given for the live channel."""
+def socket_options(times: VisitTimes, messages_per_minute: int | None = None) -> dict[str, Any]:
+    """What `uvicorn.Config` is given for connections and the live channel; without `messages_per_minute` frames are not
+    counted.
+    """
     return {
-        "ws": FrameProtocol,
+        "http": LimitedProtocol,
+        "ws": functools.partial(
+            FrameProtocol,
+            messages_per_minute=messages_per_minute,
+            # A pong each beat, and twice as many for a browser that sends pings of its own.
+            controls_per_minute=_CONTROL_FRAMES_PER_MINUTE + round(180 / times.beat),
+        ),
         "ws_max_size": MAX_MESSAGE,
         # A pong must come within each beat, or a background tab would look dead.
         "ws_ping_interval": times.beat,
@@ -47,7 +66,22 @@ def socket_options(times: VisitTimes) -> dict[str, Any]:
 class FrameProtocol(WebSocketsSansIOProtocol):
     """One connection. None of the additional methods waits or raises, whatever has become of the connection."""
 
-    _pong: Callable[[], None] | None = None
+    def __init__(
+        self, *given: Any, messages_per_minute: int | None = None, controls_per_minute: int = 0, **named: Any
+    ) -> None:
+        """Without `messages_per_minute` nothing is counted."""
+        super().__init__(*given, **named)
+        self._pong: Callable[[], None] | None = None
+        self._lost: Callable[[], None] | None = None
+        self._most_waiting = messages_per_minute
+        self._controls = Allowance(Rate(controls_per_minute)) if messages_per_minute is not None else None
+        self._after_close = 0
+        self._early = 0
+        self._open_fragments = 0
+
+    def when_lost(self, callback: Callable[[], None]) -> None:
+        """Called once, when the connection is over."""
+        self._lost = callback
 
     def write_frame(self, wire: bytes) -> None:
         """`wire`: one complete, unmasked frame. Dropped before the handshake and after the close."""
@@ -77,6 +111,58 @@ class FrameProtocol(WebSocketsSansIOProtocol):
 
     # uvicorn's own hooks.
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if self._lost is not None:
+            self._lost()
+
+    def data_received(self, data: bytes) -> None:
+        """In portions, so that who sends thousands of frames at once is met before all of them are parsed."""
+        if not self.handshake_complete:
+            # Nobody speaks before the answer to the handshake.
+            self._early += len(data) if self.handshake_initiated else 0
+            if self._early > MAX_MESSAGE:
+                self.transport.abort()
+            else:
+                super().data_received(data)
+            return
+        for start in range(0, len(data), _PORTION):
+            if self.close_sent and self._is_over(len(data) - start):
+                return
+            super().data_received(data[start : start + _PORTION])
+            if self._most_waiting is not None and self.queue.qsize() > self._most_waiting:
+                self.close_with(CloseCode.TOO_MANY_MESSAGES, "too many messages")
+
+    def _is_over(self, more: int) -> bool:
+        """After the goodbye only the browser's own is of interest: who goes on sending is cut off."""
+        self._after_close += more
+        if self._after_close > _MOST_AFTER_CLOSE or self.transport.is_closing():
+            self.transport.abort()
+            return True
+        return False
+
+    def _counts(self) -> bool:
+        """One more control frame or fragment; False: too many, and it is being closed."""
+        if self.close_sent or self._controls is None:
+            return not self.close_sent
+        if self._controls.take(self.loop.time()):
+            return True
+        self.close_with(CloseCode.TOO_MANY_MESSAGES, "too many frames")
+        return False
+
+    def handle_ping(self) -> None:
+        if self._counts():
+            super().handle_ping()
+
+    def handle_cont(self, event: Frame) -> None:
+        self._open_fragments = 0 if event.fin else self._open_fragments + 1
+        if not self._counts():
+            return
+        if self._open_fragments > _MOST_FRAGMENTS:
+            self.close_with(CloseCode.BAD_MESSAGE, "a message in too many pieces")
+            return
+        super().handle_cont(event)
+
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
         if self.response.status_code == 101:
@@ -84,6 +170,8 @@ class FrameProtocol(WebSocketsSansIOProtocol):
             self.scope["extensions"][EXTENSION] = {"protocol": self}
 
     def handle_pong(self, event: Frame) -> None:
+        if not self._counts():
+            return
         super().handle_pong(event)
         if self._pong is not None:
             self._pong()

@@ -210,9 +210,10 @@ export class PollChannel {
       const { body } = await this.api.beat();
       if (turn === this.turn) this.placed(body);
     } catch (error) {
-      if (!(error instanceof Refusal) || error.code !== "not_in_queue") throw error;
+      if (!(error instanceof Refusal) || !["not_in_queue", "removed"].includes(error.code)) throw error;
       if (this.stopped || turn !== this.turn) return;
-      const reason = this.state === "active" ? await this.#whyOut() : null;
+      const why = this.state === "active" ? await this.#whyOut() : null;
+      const reason = error.code === "removed" ? "removed" : why;
       if (this.stopped || turn !== this.turn) return;
       this.state = "none";
       this.onMessage(

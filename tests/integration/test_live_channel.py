@@ -11,7 +11,7 @@ from datetime import datetime
 import orjson
 import pytest
 from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from core import keys
 from core.embedded import Engines
@@ -384,6 +384,14 @@ async def _forged(server: LiveServer, event: Event) -> tuple[str, dict[str, str]
     return event.slug, {"Authorization": f"Bearer {server.visitor()}.forged"}
 
 
+async def _long(server: LiveServer, event: Event) -> tuple[str, dict[str, str]]:
+    return event.slug, {"Authorization": f"Bearer {'x' * 5000}"}
+
+
+async def _no_slug(server: LiveServer, event: Event) -> tuple[str, dict[str, str]]:
+    return "%00", {"Authorization": f"Bearer {server.token(server.visitor())}"}
+
+
 async def _no_event(server: LiveServer, event: Event) -> tuple[str, dict[str, str]]:
     return "no-such-event", {"Authorization": f"Bearer {server.token(server.visitor())}"}
 
@@ -409,20 +417,29 @@ async def _own_page(server: LiveServer, event: Event) -> tuple[str, dict[str, st
 @pytest.mark.parametrize(
     ("refusal", "code"),
     [
-        (_no_visitor, 4101),
-        (_forged, 4101),
+        (_no_visitor, 401),
+        (_forged, 401),
+        (_long, 401),
         (_no_event, 4102),
-        (_other_site, 4101),
-        (_cookie_without_origin, 4101),
+        (_no_slug, 404),
+        (_other_site, 403),
+        (_cookie_without_origin, 403),
         (_own_page, None),
     ],
 )
 async def test_who_may_open_the_channel(
     server: LiveServer, make_event: MakeEvent, refusal: Refusal, code: int | None
 ) -> None:
-    """Accepted first, then closed: a browser can read a close code, but not why a handshake was refused."""
+    """A program, or another site's page, is refused before the handshake; what a buyer's page meets is a close code."""
     slug, headers = await refusal(server, await make_event())
     url = f"ws://127.0.0.1:{server.port}/ws/events/{slug}"
+    if code is not None and code < 1000:
+        with pytest.raises(InvalidStatus) as refused:
+            await connect(url, additional_headers=headers, proxy=None)
+        assert refused.value.response.status_code == code
+        assert orjson.loads(refused.value.response.body or b"")["status"] == code
+        assert not server.live.channels
+        return
     async with connect(url, additional_headers=headers, proxy=None) as connection:
         browser = Browser(connection, "")
         if code is None:

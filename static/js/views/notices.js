@@ -41,7 +41,6 @@ export function closed({ state }) {
  */
 const STOPPED = {
   4100: "stopped.channels",
-  4101: "code.no_visitor",
   4102: "code.event_not_found",
   4103: "stopped.messages",
 };
