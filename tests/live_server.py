@@ -174,10 +174,7 @@ async def live_server(runtime: Runtime, **options: Any) -> AsyncIterator[LiveSer
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=5,
-        **(
-            socket_options(visit_times(runtime.settings), channel_limits(runtime.settings).messages_per_minute)
-            | options
-        ),
+        **(socket_options(visit_times(runtime.settings), counted) | options),
     )
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server._serve([listening]))
