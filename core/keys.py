@@ -121,6 +121,11 @@ def shares(slug: str) -> str:
     return f"ticket:shares:{{{slug}}}"
 
 
+def silent(slug: str) -> str:
+    """zset visitor -> since when silent, in ms in which the service answered: whose ticket keeps the place."""
+    return f"ticket:waiting:silent:{{{slug}}}"
+
+
 def pace(slug: str) -> str:
     """hash: at (milliseconds), departures (a minute): how fast active visitors make room; places: how far the sweep has
     looked through `places`."""
@@ -227,6 +232,7 @@ def event_keys(slug: str) -> tuple[str, ...]:
         fence(slug),
         history(slug),
         shares(slug),
+        silent(slug),
         draw(slug),
         entries(slug),
         entry_beats(slug),

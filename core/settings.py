@@ -189,6 +189,14 @@ class Settings(BaseSettings):
         row="S9",
         gt=0,
     )
+    absent_seconds: float = _setting(
+        600,
+        "who comes back within so much time in which the service answered has the old place; later it is behind those who "
+        "stayed",
+        unit="s",
+        row="F6",
+        gt=0,
+    )
     pong_seconds: float = _setting(
         120,
         "for this long after a page's last own message its browser's answers to pings count as beats",

@@ -43,6 +43,7 @@ def visit_times(settings: Settings) -> VisitTimes:
         beat=settings.beat_seconds,
         active_grace=settings.active_grace_seconds,
         waiting_grace=settings.waiting_grace_seconds,
+        absent=settings.absent_seconds,
     )
 
 

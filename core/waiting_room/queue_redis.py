@@ -31,8 +31,6 @@ _ENTERED = -2
 _PACE_MEMORY_MS = 60_000
 # A closed sale's keys are kept for a day: browsers still look at the board, payments under way still settle.
 _CLOSED_KEPT_MS = 24 * 3600 * 1000
-# Who was silent for no longer than this comes back for nothing, and counts in the network until then (F6).
-_ABSENT_KEPT_MS = 600 * 1000
 
 
 class Openings(Protocol):
@@ -181,7 +179,7 @@ class WaitingRoom:
             _PACE_MEMORY_MS,
             int(event.sale_state(self._clock.now()) is SaleState.CLOSED),
             _CLOSED_KEPT_MS,
-            _ABSENT_KEPT_MS,
+            int(self._times.absent * 1000),
         ]
         answer = await self._scripts("sweep", event, arguments)
         if answer[0] == b"no_board":

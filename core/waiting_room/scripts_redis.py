@@ -70,4 +70,5 @@ def _keys(slug: str) -> list[str]:
         keys.networks(slug),
         keys.places(slug),
         keys.absent_places(slug),
+        keys.silent(slug),
     ]

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class VisitTimes:
     """In seconds. A browser sends a beat each `beat`; who is not heard of for their grace is out. `warning` before the
-    end of a session its page says so."""
+    end of a session its page says so. Who is `absent` for longer, while the service answered, loses the place (F6)."""
 
     session: float
     warning: float
     beat: float
     active_grace: float
     waiting_grace: float
+    absent: float

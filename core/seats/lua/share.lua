@@ -3,6 +3,7 @@
 --   b|visitor              'ordinal:fence,...': bought, and not given back
 --   u|visitor, n|network   'seat-milliseconds held unpaid|when the last of them were added, ms'
 --   x|visitor              extensions used in this session
+--   a|visitor              number in the queue of who is silent, and may come back to it
 --   e|visitor              when the session would have ended that was given up, ms
 
 local function account(shares, field)

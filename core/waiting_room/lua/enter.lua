@@ -40,7 +40,7 @@ if not known then
   -- Behind everybody who was there at the opening.
   local last = newest_number()
   local number = last + 1
-  if claimed > spent then
+  if brings_back(visitor, claimed, spent) then
     number = claimed
     local tail = redis.call('ZRANGE', QUEUE, -1, -1, 'WITHSCORES')
     if tail[2] and tonumber(tail[2]) > number then returned[1] = number end

@@ -22,7 +22,7 @@ else
   local refused = charge(visitor, 8, claimed > spent and is_of_an_earlier_epoch(claimed))
   if refused then return refused end
   local number
-  if claimed > spent then
+  if brings_back(visitor, claimed, spent) then
     number = claimed
     local tail = redis.call('ZRANGE', QUEUE, -1, -1, 'WITHSCORES')
     if tail[2] and tonumber(tail[2]) > number then returned[1] = number end

@@ -3,7 +3,7 @@
 -- KEYS 1 queue  2 beats of the waiting  3 last number  4 spent tickets  5 queue version
 --      6 active users  7 active until  8 active paying  9 pace
 --      10 board  11 board version  12 holds  13 baskets  14 basket deadlines  15 active cap
---      16 draw  17 entries  18 beats of the entries  19 shares  20 networks  21 places  22 absent places
+--      16 draw  17 entries  18 beats of the entries  19 shares  20 networks  21 places  22 absent places  23 silent
 -- and begin with
 -- ARGV 1 state key prefix  2 seats channel  3 queue channel  4 active limit now  5 session length, ms
 --#include ../../seats/lua/seats.lua
@@ -13,7 +13,7 @@ local ACTIVE, UNTIL, PAYING, PACE = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 local BOARD, BOARD_VERSION, HOLDS, BASKETS, DEADLINES = KEYS[10], KEYS[11], KEYS[12], KEYS[13], KEYS[14]
 local CAP = KEYS[15]
 local DRAW, ENTRIES, ENTRY_BEATS = KEYS[16], KEYS[17], KEYS[18]
-local SHARES = KEYS[19]
+local SHARES, SILENT = KEYS[19], KEYS[23]
 local NETWORKS, PLACES, ABSENT = KEYS[20], KEYS[21], KEYS[22]
 local PREFIX, SEATS_CHANNEL, QUEUE_CHANNEL = ARGV[1], ARGV[2], ARGV[3]
 -- The event's own limit, or less while the load asks for it (S10).
@@ -125,6 +125,17 @@ local function last_number()
   if known then return tonumber(known) end
   local waits, was_in = redis.call('ZRANGE', QUEUE, -1, -1, 'WITHSCORES'), redis.call('ZRANGE', SPENT, -1, -1, 'WITHSCORES')
   return math.max(tonumber(waits[2] or '0'), tonumber(was_in[2] or '0'))
+end
+
+-- Whether the number on a ticket brings its place back (F6). It was used up by being let in, by leaving, or by being
+-- silent for too long (sweep.lua); of numbers that a lost Redis gave nobody knows, so they count for as long again.
+local function brings_back(visitor, claimed, spent)
+  local kept = redis.call('ZREM', SILENT, visitor) == 1
+  redis.call('HDEL', SHARES, 'a|' .. visitor)
+  local late = not kept and claimed <= tonumber(redis.call('HGET', PACE, 'late_numbers') or '0')
+  if claimed <= spent or late then return false end
+  redis.call('HINCRBY', PACE, 'came_back', 1)
+  return true
 end
 
 -- What a new number comes after: a Redis that lost everything counts on above all numbers of the epoch before, so that

@@ -3,7 +3,8 @@
 -- KEYS, ARGV 1-5: see queue.lua
 -- ARGV 6 grace of the active, ms  7 grace of the waiting, ms  8 visitors and baskets handled, at most, of all kinds together
 --      9 memory of the pace, ms  10 '1' when the sale is closed: everybody is out, but those who are paying
---      11 how long a closed sale's keys are kept, ms  12 how long the place of who went silent counts on, ms
+--      11 how long a closed sale's keys are kept, ms  12 how long a place is kept for who is silent, ms of service; and
+--      how long it counts on, ms
 -- Returns {expired sessions, silent active, silent waiting, lapsed baskets, out because closed, admitted, waiting, active,
 --          1 when it had to stop before everything was done} or {'no_board'}
 --#include queue.lua
@@ -46,6 +47,12 @@ if last > 0 and now - last > tonumber(ARGV[6]) then
   redis.call('HSET', PACE, 'amnesty', integer(now + tonumber(ARGV[6])))
 end
 local heard = now >= tonumber(redis.call('HGET', PACE, 'amnesty') or '0')
+-- For how long the service has answered, ms: what an absence is measured by.
+local served = tonumber(redis.call('HGET', PACE, 'served') or '0')
+if heard and last > 0 and now > last then
+  served = served + now - last
+  redis.call('HSET', PACE, 'served', integer(served))
+end
 
 local ended = not_paying(UNTIL, integer(now))
 for _, visitor in ipairs(ended) do end_session(visitor, 'session') end
@@ -56,13 +63,31 @@ for _, visitor in ipairs(silent) do end_session(visitor, 'heartbeat') end
 local ghosts = heard and looked_at(
   redis.call('ZRANGEBYSCORE', BEATS, '-inf', '(' .. integer(now - tonumber(ARGV[7])), 'LIMIT', 0, left_to_do)) or {}
 for _, visitor in ipairs(ghosts) do
-  -- The ticket is not spent: a phone that slept comes back to its place with it.
-  if leave_queue(visitor) then
+  local silent_for = now - tonumber(redis.call('ZSCORE', BEATS, visitor))
+  local number = leave_queue(visitor)
+  if number then
+    -- The ticket is not spent yet: a phone that slept comes back to its place with it.
+    redis.call('ZADD', SILENT, integer(served - silent_for), visitor)
+    redis.call('HSET', SHARES, 'a|' .. visitor, number)
     keep_place(visitor)
     out[#out + 1] = { visitor, 'heartbeat' }
   else
     redis.call('ZREM', BEATS, visitor)
   end
+end
+-- Silent for too long: behind those who stayed (F6).
+for _, visitor in ipairs(looked_at(
+  redis.call('ZRANGEBYSCORE', SILENT, '-inf', '(' .. integer(served - tonumber(ARGV[12])), 'LIMIT', 0, math.max(left_to_do, 0)))) do
+  redis.call('ZREM', SILENT, visitor)
+  local number = redis.call('HGET', SHARES, 'a|' .. visitor)
+  redis.call('HDEL', SHARES, 'a|' .. visitor)
+  local spent = tonumber(redis.call('ZSCORE', SPENT, visitor) or '0')
+  if number and tonumber(number) > spent then redis.call('ZADD', SPENT, number, visitor) end
+  redis.call('HINCRBY', PACE, 'came_late', 1)
+end
+if served > tonumber(ARGV[12]) then
+  local epoch = tonumber(redis.call('HGET', BOARD_VERSION, 'epoch') or '1')
+  redis.call('HSET', PACE, 'late_numbers', integer((epoch - 1) * NUMBERS_OF_AN_EPOCH))
 end
 
 -- An entry counts only while it beats; the ticket brings the same one back until the opening.
