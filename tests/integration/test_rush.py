@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import functools
+import asyncio
 import http.server
 import json
 import os
@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,9 @@ import httpx
 import pytest
 
 from core.settings import Settings
-from tests.integration.onsale_process import Serving, environment, onsale, onsale_here, serving
+from tests.integration.onsale_process import Serving, environment, onsale_here, serving
 from tests.own_database import own_database
 from tests.waits import wait_until
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @dataclass(frozen=True)
@@ -34,9 +32,9 @@ class Installation:
     server: Serving
     settings: dict[str, str]
 
-    def rush(self, *arguments: str, code: int = 0, run: Run = onsale_here) -> dict[str, Any]:
+    def rush(self, *arguments: str, code: int = 0) -> dict[str, Any]:
         """The JSON result; the exit code must be `code`."""
-        done = run("rush", "--url", self.server.url, "--json", "--latency", "0.05", *arguments, **self.settings)
+        done = onsale_here("rush", "--url", self.server.url, "--json", "--latency", "0.05", *arguments, **self.settings)
         assert done.returncode == code, (done.stdout[-3000:], done.stderr)
         result: dict[str, Any] = json.loads(done.stdout)
         return result
@@ -115,36 +113,40 @@ def test_the_behaviour_of_the_simulator_is_put_back(installation: Installation) 
     assert httpx.get(f"{server.url}/paysim/behaviour", headers=headers).json() == before
 
 
-async def test_a_tampered_database_fails_the_verdict(installation: Installation) -> None:
+def test_a_tampered_database_fails_the_verdict(installation: Installation) -> None:
     """A seat that was sold is made free behind the system's back: named, and exit code 1."""
-    # This test's own loop runs: a command beside it is a process of its own.
-    rush = functools.partial(installation.rush, run=onsale)
-    bought = rush("--visitors", "3", "--seats", "3", "--success-rate", "1")
+
+    async def tamper() -> None:
+        connection = await asyncpg.connect(installation.settings["DATABASE_URL"])
+        try:
+            await connection.execute(
+                "UPDATE seats SET status = 'AVAILABLE' FROM events e "
+                "WHERE e.id = event_id AND e.slug = $1 AND ordinal = 1",
+                slug,
+            )
+        finally:
+            await connection.close()
+
+    bought = installation.rush("--visitors", "3", "--seats", "3", "--success-rate", "1")
     slug = bought["event"]
     assert bought["sold"] == 3
     installation.until_closed(slug)
-    connection = await asyncpg.connect(installation.settings["DATABASE_URL"])
-    try:
-        await connection.execute(
-            "UPDATE seats SET status = 'AVAILABLE' FROM events e WHERE e.id = event_id AND e.slug = $1 AND ordinal = 1",
-            slug,
-        )
-    finally:
-        await connection.close()
-    result = rush("--event", slug, "--visitors", "2", code=1)
+    asyncio.run(tamper())
+    result = installation.rush("--event", slug, "--visitors", "2", code=1)
     assert not result["verdict"]["ok"]
     assert "ticket_without_seat" in kinds(result)
     assert result["funnel"]["queue"] == 2  # the sale of an earlier rush is closed
     assert result["details"] == [{"outcome": "queue", "detail": "sale_closed", "visitors": 2}]
-    text = onsale("rush", "--url", installation.server.url, "--event", slug, "--visitors", "1", **installation.settings)
+    address = ("--url", installation.server.url)
+    text = onsale_here("rush", *address, "--event", slug, "--visitors", "1", **installation.settings)
     assert text.returncode == 1
     assert "verdict: NOT ok" in text.stdout
     assert "seat 1 confirmed to a buyer, but not sold in the database" in text.stdout
 
 
-def refused(*arguments: str, settings: dict[str, str], run: Run = onsale_here) -> str:
+def refused(*arguments: str, settings: dict[str, str]) -> str:
     """The one line on stderr of a rush that cannot be."""
-    done = run("rush", "--visitors", "200", "--seats", "1", *arguments, **settings)
+    done = onsale_here("rush", "--visitors", "200", "--seats", "1", *arguments, **settings)
     assert done.returncode in (1, 2), done.stdout
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()
@@ -167,10 +169,15 @@ def test_an_unknown_event_is_said_in_one_line(installation: Installation) -> Non
     assert "no event 'nowhere'" in line
 
 
-async def test_another_database_is_said_in_one_line(installation: Installation, settings: Settings) -> None:
+@pytest.fixture
+async def other_database(settings: Settings) -> AsyncIterator[str]:
     async with own_database(settings.database_url) as other:
-        variables = {**installation.settings, "DATABASE_URL": other}
-        line = refused("--url", installation.server.url, settings=variables, run=onsale)
+        yield other
+
+
+def test_another_database_is_said_in_one_line(installation: Installation, other_database: str) -> None:
+    variables = {**installation.settings, "DATABASE_URL": other_database}
+    line = refused("--url", installation.server.url, settings=variables)
     assert "works on another database" in line
 
 
