@@ -88,6 +88,8 @@ def _command(runtime: Runtime, event: Event, visitor: str, seat: int) -> bytes:
         event.max_seats,
         runtime.settings.hold_extensions,
         keys.seats_channel(slug),
+        0,
+        "",
         "check",
         "",
         seat,

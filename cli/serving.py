@@ -32,7 +32,8 @@ from core.venue.new_event import NewEvent
 
 DEMO_SLUG = "demo"
 
-_ENGINES_CHECK_SECONDS = 5.0
+# An engine that died is up again within this, and what it takes itself.
+_ENGINES_CHECK_SECONDS = 1.0
 # The crowd is asked to go home, and killed after ten seconds.
 _END_SECONDS = 12.0
 

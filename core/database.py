@@ -18,9 +18,12 @@ from typing import Any
 import asyncpg
 import databases
 import orjson
+import structlog
 
-from core.errors import StartupError, StoreUnavailable
+from core.errors import OnsaleError, OutcomeUnknown, StartupError, StoreUnavailable
 from core.process.waits import AnswerTimeout
+
+log = structlog.get_logger(__name__)
 
 #: A statement that is not answered after this long is cancelled, and its caller told.
 ANSWER_SECONDS = 2.0
@@ -39,12 +42,19 @@ LOST = (
     asyncio.TimeoutError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    # A connection that dies while a statement is being sent leaves the driver's own state torn ("cannot switch to state
+    # 12; another operation (2) is in progress").
+    asyncpg.InternalClientError,
     # Classes 53 (out of connections, memory, disk) and 57 (shut down, starting, cancelled because it took too long).
     asyncpg.InsufficientResourcesError,
     asyncpg.OperatorInterventionError,
     # A failover has left this connection with what is now a replica.
     asyncpg.ReadOnlySQLTransactionError,
 )
+
+
+#: Of `LOST`, what PostgreSQL says itself: the statement was not carried out. Else only the answer is known to be lost.
+_REFUSED = (asyncpg.InsufficientResourcesError, asyncpg.OperatorInterventionError, asyncpg.ReadOnlySQLTransactionError)
 
 
 def first_line(error: BaseException) -> str:
@@ -106,18 +116,30 @@ async def close_database(database: databases.Database) -> None:
 
 
 @contextlib.asynccontextmanager
-async def raw(database: databases.Database) -> AsyncIterator[asyncpg.Connection]:
-    """asyncpg's connection of this task; a lost, hanging, full or read-only PostgreSQL is `StoreUnavailable`."""
+async def raw(database: databases.Database, *, writes: bool = False) -> AsyncIterator[asyncpg.Connection]:
+    """asyncpg's connection of this task; a lost, hanging, full or read-only PostgreSQL is `StoreUnavailable`.
+
+    `writes`: what is done with it changes something that a caller is told of. When its answer is lost that is
+    OutcomeUnknown (R5).
+    """
+    connected = died = False
     giving_up: asyncio.TimerHandle | None = None
     held = database.connection()
     try:
         async with AnswerTimeout(POOL_SECONDS, _POOL_SECONDS_LONGEST):
             await held.__aenter__()
+        connected = True
         try:
             yield held.raw_connection
+        except OnsaleError:
+            raise
         except (TimeoutError, asyncio.CancelledError):
             # On its way back into the pool it waits for PostgreSQL to agree.
             giving_up = asyncio.get_running_loop().call_later(_CANCEL_SECONDS, _give_up, held.raw_connection)
+            raise
+        except Exception:
+            # Whatever a dying connection says (a torn state, an attribute of nothing), it is a lost one.
+            died = _is_closed(held.raw_connection)
             raise
         finally:
             try:
@@ -134,8 +156,21 @@ async def raw(database: databases.Database) -> AsyncIterator[asyncpg.Connection]
         # primary is found as soon as it is at our address.
         await _expire(database)
         raise StoreUnavailable(retry_after=2) from error
-    except LOST as error:
+    except Exception as error:
+        if isinstance(error, OnsaleError) or not (died or isinstance(error, LOST)):
+            raise
+        if isinstance(error, asyncpg.InternalClientError):
+            log.warning("PostgreSQL connection lost", error=first_line(error))
+        if writes and connected and not isinstance(error, _REFUSED):
+            raise OutcomeUnknown(retry_after=2) from error
         raise StoreUnavailable(retry_after=2) from error
+
+
+def _is_closed(connection: Any) -> bool:
+    try:
+        return bool(connection.is_closed())
+    except asyncpg.InterfaceError:  # the pool has taken it back
+        return True
 
 
 def _give_up(connection: Any) -> None:

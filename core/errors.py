@@ -287,6 +287,23 @@ class StoreUnavailable(OnsaleError):
     code, status, title = "store_unavailable", 503, "The sale is interrupted for a moment: nothing was lost, try again"
 
 
+class OutcomeUnknown(StoreUnavailable):
+    """A write was sent, its answer was lost, and it could not be read back: it may have been done (R5).
+
+    Every other refusal means that nothing was changed. `until_ms`, Redis' time: from then on what was sent to Redis and
+    has not been done by then is not done any more; 0 where no such time is known.
+    """
+
+    code, title = (
+        "outcome_unknown",
+        "There was no answer in time: it may have been done. Look before you repeat it; the same call does it once",
+    )
+
+    def __init__(self, detail: str | None = None, *, retry_after: float | None = None, until_ms: int = 0) -> None:
+        super().__init__(detail, retry_after=retry_after)
+        self.until_ms = until_ms
+
+
 class PlanInvalid(OnsaleError):
     """Carries `errors`: a list of {"at": JSON path, "message": sentence}."""
 

@@ -60,6 +60,10 @@ class Baskets:
             self._unsure[visitor] = dict(changes)
             asyncio.get_running_loop().call_later(_ANSWER_SECONDS, self._judge, visitor)
 
+    def unsure(self, visitor: str) -> None:
+        """A command of the visitor's was not answered by Redis: what it did is looked up."""
+        self._look_ups.doubt(visitor)
+
     def resynced(self) -> None:
         """News of any visitor may have been lost: those who may hold seats are looked up."""
         for attendance in self._attendances:

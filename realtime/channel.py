@@ -13,7 +13,7 @@ from typing import Any, Final, assert_never
 import structlog
 
 from core.clock import Clock
-from core.errors import OnsaleError, ProofRequired, StoreUnavailable
+from core.errors import OnsaleError, OutcomeUnknown, ProofRequired, StoreUnavailable
 from core.process.rate import Allowance, Rate
 from core.seats.basket import Basket
 from core.seats.best_seats import Wish
@@ -175,6 +175,9 @@ class Channel:
             await self._do(command)
         except StoreUnavailable as error:
             self._problem(error, command)
+            if isinstance(error, OutcomeUnknown):
+                # Looked up until it is known; the page hears of it as `held`.
+                self._live.baskets.unsure(self._attendance.visitor)
         except OnsaleError as error:
             self._refuse(error, command)
         except Exception:

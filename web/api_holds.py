@@ -24,7 +24,9 @@ from core.errors import (
 )
 from core.seats.basket import Basket
 from core.seats.best_seats import Wish
+from core.seats.calls import call_named
 from web.endpoint import Call, Caller, Endpoint, Parameter, answer, nothing
+from web.idempotency import idempotency_key, idempotency_parameter
 from web.schemas import MOST_SEATS, HeldSeats, HoldSeats
 
 
@@ -45,11 +47,19 @@ def _answer(basket: Basket | None, status: int = 200, **more: Any) -> Response:
 
 
 async def hold(call: Call[HoldSeats]) -> Response:
+    name = _call_of(call)
     event, best = await call.event_to_enter(), call.body.best
     if best is None:
-        return _answer(await call.parts.seats.hold(event, call.visitor, call.body.seats), 201)
+        return _answer(await call.parts.seats.hold(event, call.visitor, call.body.seats, call=name), 201)
     wish = Wish(best.count, best.category, best.zone, best.accessible)
-    return _answer(await call.parts.seats.best(event, call.visitor, wish), 201, together=True)
+    return _answer(await call.parts.seats.best(event, call.visitor, wish, call=name), 201, together=True)
+
+
+def _call_of(call: Call[HoldSeats]) -> str:
+    """What stands for the call, when the caller has named it. Raises Malformed."""
+    if "idempotency-key" not in call.request.headers:
+        return ""
+    return call_named(idempotency_key(call.request), call.body.model_dump_json())
 
 
 async def held(call: Call[None]) -> Response:
@@ -102,6 +112,12 @@ ENDPOINTS = (
             CoolDown,
             PaymentInProgress,
             Removed,
+        ),
+        parameters=(
+            idempotency_parameter(
+                "the same key and body give the first answer, as long as these seats are held",
+                required=False,
+            ),
         ),
     ),
     Endpoint(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
@@ -22,7 +21,6 @@ from core.errors import (
     HoldExpired,
     KeyReused,
     MailImpossible,
-    Malformed,
     NoAttemptsLeft,
     NoSeatsHeld,
     NoSuchProvider,
@@ -36,7 +34,8 @@ from core.errors import (
     WindowOver,
 )
 from core.payments.links import PaymentLinks
-from web.endpoint import Call, Caller, Endpoint, Parameter, answer
+from web.endpoint import Call, Caller, Endpoint, answer
+from web.idempotency import idempotency_key, idempotency_parameter
 from web.schemas import (
     CancelQuote,
     GiveBack,
@@ -50,8 +49,6 @@ from web.schemas import (
 
 #: The cookie with the language that a visitor chose on a page.
 LANGUAGE_COOKIE: Final = "onsale_language"
-
-_IDEMPOTENCY_KEY: Final = r"^[!-~]{1,255}$"
 
 
 def reservation_state(reservation: Reservation, links: PaymentLinks, quote: Quote | None = None) -> ReservationState:
@@ -163,24 +160,6 @@ def language_of(request: Request) -> str:
     return languages.choose(request.cookies.get(LANGUAGE_COOKIE), request.headers.get("accept-language"))
 
 
-def idempotency_key(request: Request) -> str:
-    """Raises Malformed. A repeated header would let two servers read two different keys."""
-    keys = request.headers.getlist("idempotency-key")
-    if len(keys) != 1 or not re.fullmatch(_IDEMPOTENCY_KEY, keys[0]):
-        raise Malformed(
-            "send one Idempotency-Key: 1 to 255 visible ASCII characters, the same when you repeat the call"
-        )
-    return keys[0]
-
-
-IDEMPOTENCY_PARAMETER: Final = Parameter(
-    "Idempotency-Key",
-    "header",
-    "the same key does it once, however often it is sent",
-    {"type": "string", "pattern": _IDEMPOTENCY_KEY},
-    required=True,
-)
-
 ENDPOINTS = (
     Endpoint(
         "POST",
@@ -206,15 +185,7 @@ ENDPOINTS = (
             NoSuchProvider,
             CurrencyNotTaken,
         ),
-        parameters=(
-            Parameter(
-                "Idempotency-Key",
-                "header",
-                "the same key gives the same reservation, however often it is sent",
-                {"type": "string", "pattern": _IDEMPOTENCY_KEY},
-                required=True,
-            ),
-        ),
+        parameters=(idempotency_parameter("the same key gives the same reservation, however often it is sent"),),
         answer_headers={"Location": "where to ask for the result"},
     ),
     Endpoint(

@@ -28,6 +28,7 @@ from core.errors import (
     Malformed,
     NoVisitor,
     OnsaleError,
+    OutcomeUnknown,
     SignInRequired,
     StoreUnavailable,
     TooLarge,
@@ -138,6 +139,8 @@ class Endpoint:
     def all_refusals(self) -> tuple[type[OnsaleError], ...]:
         """Every error that this call may answer with, but 500."""
         common: list[type[OnsaleError]] = [StoreUnavailable] if self.uses_stores else []
+        if self.uses_stores and self.changes:
+            common.append(OutcomeUnknown)
         if self.caller is Caller.VISITOR:
             common += [NoVisitor, TooManyRequests]
         if self.caller is Caller.OPERATOR:
@@ -167,7 +170,13 @@ class Endpoint:
             programs = self.caller is Caller.VISITOR
             require_same_site(request, request.method, parts.origins, programs=programs)
         body = await read_body(request, self.body, self.body_required, self.most_body) if self.body else None
-        return await self.handle(Call(request, parts, body, visitor, actor, operator))
+        try:
+            return await self.handle(Call(request, parts, body, visitor, actor, operator))
+        except OutcomeUnknown as unknown:
+            if self.changes:
+                raise
+            # Who only asked has changed nothing.
+            raise StoreUnavailable(retry_after=unknown.retry_after) from unknown
 
 
 async def read_body(request: Request, model: type[M], required: bool, most: int) -> M:

@@ -41,6 +41,7 @@ from core.errors import (
     HoldExpired,
     KeyReused,
     OnsaleError,
+    OutcomeUnknown,
     PaymentInProgress,
     PaymentPaused,
     ReservationNotFound,
@@ -61,6 +62,10 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 _FIND_OUT_SECONDS = 300.0
+# Before the buyer is told that it is not known.
+_READ_BACK_SECONDS = 1.0
+# A statement that PostgreSQL has been given may still be carried out for so long after it answers others again.
+_MAY_STILL_COME_SECONDS = 3.0
 # What costs nothing asks nobody; when PostgreSQL is away in this moment the answer is PAYING.
 _FREE_SECONDS = 5.0
 
@@ -264,7 +269,7 @@ class Checkout(GivingBack):
         """The visitor's basket, turned to paying; also one that a submit which never reached PostgreSQL left so."""
         try:
             return await self._seats.begin_payment(submit.event, submit.visitor)
-        except PaymentInProgress:
+        except (PaymentInProgress, OutcomeUnknown):
             basket = await self._seats.basket(submit.event, submit.visitor)
             if basket is None or not basket.paying:
                 raise
@@ -276,10 +281,13 @@ class Checkout(GivingBack):
         token = self._tasks.token()
         try:
             made = await self._reservations.begin(new, token)
-        except StoreUnavailable:
+        except StoreUnavailable as error:
             # The statement may have been carried out. Nothing is undone before that is known.
-            self._supervisor.spawn(f"find-out {new.id}", self._find_out(submit, new))
-            raise
+            found = await self._read_back(new) if isinstance(error, OutcomeUnknown) else None
+            if found is None:
+                self._supervisor.spawn(f"find-out {new.id}", self._find_out(submit, new))
+                raise
+            return found
         if made is None or made.payment is not None:
             return made
         claim = await self._reservations.claimed(order_number(new.id, 1), token)
@@ -287,20 +295,34 @@ class Checkout(GivingBack):
             await asyncio.wait([self._tasks.work_on(claim)], timeout=_FREE_SECONDS)
         return (await self._stored(new.id)).reservation
 
+    async def _read_back(self, new: NewReservation) -> Reservation | None:
+        """The reservation whose guard's answer was lost, if it is there."""
+        try:
+            async with asyncio.timeout(_READ_BACK_SECONDS):
+                stored = await self._reservations.get(new.id)
+        except (StoreUnavailable, TimeoutError):
+            return None
+        return stored.reservation if stored is not None else None
+
     async def _find_out(self, submit: _Submit, new: NewReservation) -> None:
         """PostgreSQL did not answer the guard: asks until it is known whether there is a reservation."""
         loop = asyncio.get_running_loop()
         until, pause = loop.time() + _FIND_OUT_SECONDS, 0.2
+        answered: float | None = None
         while loop.time() < until:
             await asyncio.sleep(pause)
             pause = min(2 * pause, 5.0)
             try:
                 # A reservation that is there has its job in its attempt's row.
                 if await self._reservations.get(new.id) is None:
+                    if answered is None or loop.time() < answered + _MAY_STILL_COME_SECONDS:
+                        # A PostgreSQL that hung carries out what it was given meanwhile, in any order.
+                        answered, pause = answered or loop.time(), 0.5
+                        continue
                     await self._seats.abort_payment(submit.event, new.visitor, new.fence, new.seats)
                 return
             except StoreUnavailable:
-                continue
+                answered = None
         log.error("whether a reservation was made could not be learnt", reservation=str(new.id), visitor=new.visitor)
 
     async def _refused(self, submit: _Submit, basket: Basket, new: NewReservation) -> Reservation:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,14 @@ def _included(text: str) -> str:
     return _INCLUDE.sub(lambda match: _included((_SQL / match[1]).read_text()), text)
 
 
+@functools.cache
+def _writes(query: str) -> bool:
+    return re.search(r"\b(INSERT|UPDATE|DELETE)\b", re.sub(r"FOR (NO KEY )?UPDATE", "", query)) is not None
+
+
 async def fetch_row(database: databases.Database, query: str, *arguments: Any) -> Any:
-    """Raises StoreUnavailable."""
-    async with raw(database) as connection:
+    """Raises StoreUnavailable; OutcomeUnknown where the statement writes and its answer was lost."""
+    async with raw(database, writes=_writes(query)) as connection:
         try:
             return await connection.fetchrow(query, *arguments)
         except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError):

@@ -8,24 +8,34 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 import re
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from redis.asyncio import Redis
-from redis.exceptions import NoScriptError, ResponseError
+from redis.exceptions import AuthenticationError, BusyLoadingError, NoScriptError, ResponseError
 
-from core.errors import StoreUnavailable
+from core.errors import OutcomeUnknown, StoreUnavailable
 from core.process.store_redis import ANSWER_SECONDS, REDIS_LOST
 from core.process.tasks import awaited
 from core.process.waits import AnswerTimeout, Wait
 
 Argument = str | bytes | int | float
 
+#: Stands, among a call's arguments, for Redis' time (milliseconds) up to which the script may still do its work: the
+#: moment at which whoever waits for it gives up. A script that is met later, because Redis or the way to it hung,
+#: answers `late` and changes nothing. 0 where Redis' time is not known.
+BY: Final = "\0by"
+
 # How Redis says that it cannot serve just now, where the client library has no exception of its own for it:
 # https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors
+# How redis-py says that it had no connection to send a command on. What else it says leaves open whether the command
+# arrived (`tests/integration/test_lost_answers.py`).
+_NOT_SENT = ("connecting to", "No connection available", "No master found")
+
 _REFUSALS = ("MISCONF", "CLUSTERDOWN", "MASTERDOWN", "NOREPLICAS", "BUSY", "UNBLOCKED")
 
 _INCLUDE = re.compile(r"^--#include (\S+)$", re.MULTILINE)
@@ -34,10 +44,14 @@ _INCLUDE = re.compile(r"^--#include (\S+)$", re.MULTILINE)
 class Script:
     """One Lua file; `--#include name.lua` lines are replaced by that file of the same folder or of a sister's."""
 
-    def __init__(self, path: Path, *, repeatable: bool = True) -> None:
-        """`repeatable`: doing it twice is the same as once, so a call whose answer was lost may be made again."""
+    def __init__(self, path: Path, *, repeatable: bool = True, changes: bool = True) -> None:
+        """`repeatable`: doing it twice is the same as once, so a call whose answer was lost may be made again.
+
+        `changes`: it writes; a call whose answer was lost is then OutcomeUnknown.
+        """
         self.name = path.stem
         self.repeatable = repeatable
+        self.changes = changes
         self.text = _joined(path)
         self.digest = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
@@ -47,7 +61,7 @@ def _joined(path: Path) -> str:
 
 
 class _Call:
-    __slots__ = ("arguments", "future", "keys", "script", "wait")
+    __slots__ = ("arguments", "by", "ends", "future", "keys", "script", "sent", "wait")
 
     def __init__(
         self, script: Script, keys: Sequence[str], arguments: Sequence[Argument], future: asyncio.Future[Any]
@@ -57,10 +71,16 @@ class _Call:
         self.arguments = arguments
         self.future = future
         self.wait = Wait()
+        self.sent = False
+        self.by = 0
+        #: When who called gives up, by the loop's clock.
+        self.ends = math.inf
 
 
 class ScriptRunner:
-    """Runs scripts. A lost, hanging or refusing Redis is `StoreUnavailable`; the call may then have happened or not."""
+    """Runs scripts. A lost, hanging or refusing Redis is `StoreUnavailable`; OutcomeUnknown, which is one, where a
+    script that changes something was sent and not answered.
+    """
 
     #: Calls of one pipeline, at most: bounds what one slow answer delays.
     BATCH = 64
@@ -73,8 +93,10 @@ class ScriptRunner:
     #: What a call may take when it is this process that has no time.
     LONGEST_BUSY = 15.0
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, now_ms: Callable[[], int] = lambda: 0) -> None:
+        """`now_ms`: Redis' time in milliseconds as this process knows it, 0 when it does not."""
         self._redis = redis
+        self._now_ms = now_ms
         self._waiting: deque[_Call] = deque()
         self._senders = 0
         self._failing = False
@@ -83,30 +105,37 @@ class ScriptRunner:
     async def __call__(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
         loop = asyncio.get_running_loop()
         began = loop.time()
+        unknown: OutcomeUnknown | None = None
         for attempt in range(1, self.ATTEMPTS + 1):
+            call = self._enqueue(script, keys, arguments)
             try:
-                call = self._enqueue(script, keys, arguments)
                 if attempt == 1:
                     async with AnswerTimeout(self.LONGEST, self.LONGEST_BUSY):
-                        return await call
+                        return await call.future
+                call.ends = began + self.LONGEST
                 async with asyncio.timeout_at(began + self.LONGEST):
-                    return await call
+                    return await call.future
             except (StoreUnavailable, TimeoutError) as error:
+                refused = _unanswered(call, error) if isinstance(error, TimeoutError) else error
+                if isinstance(refused, OutcomeUnknown):
+                    # Also when a later attempt is refused: this one may have been done.
+                    unknown = refused
                 time_left = began + self.LONGEST - loop.time() - self.PAUSE
                 if attempt == self.ATTEMPTS or not script.repeatable or time_left <= 0:
-                    raise _refused(error) from error
+                    raise (unknown or refused) from error
                 await asyncio.sleep(self.PAUSE)
         raise AssertionError
 
-    def _enqueue(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]) -> asyncio.Future[Any]:
+    def _enqueue(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]) -> _Call:
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Call(script, keys, arguments, future))
+        call = _Call(script, keys, arguments, future)
+        self._waiting.append(call)
         if not self._senders or (self._senders < self.PIPELINES and len(self._waiting) >= self.BATCH):
             self._senders += 1
             sender = awaited("redis sender", self._send())
             self._tasks.add(sender)
             sender.add_done_callback(self._tasks.discard)
-        return future
+        return call
 
     async def _send(self) -> None:
         try:
@@ -136,7 +165,7 @@ class ScriptRunner:
                 if isinstance(answer, ResponseError) and _is_a_bug(answer):
                     call.future.set_exception(answer)
                 elif isinstance(answer, Exception):
-                    call.future.set_exception(_refused(answer))
+                    call.future.set_exception(_unanswered(call, answer))
                 else:
                     call.future.set_result(answer)
 
@@ -164,8 +193,18 @@ class ScriptRunner:
             if too_long and (self._failing or not call.wait.is_our_own_fault()):
                 call.future.set_exception(_refused(TimeoutError("waited too long for Redis")))
             else:
+                self._date(call)
                 batch.append(call)
         return batch
+
+    def _date(self, call: _Call) -> None:
+        """It is about to be sent, and nobody waits for it for longer than `ANSWER_SECONDS`."""
+        call.sent = True
+        if BY in call.arguments:
+            now = self._now_ms()
+            seconds = min(ANSWER_SECONDS, call.ends - asyncio.get_running_loop().time())
+            call.by = now + int(seconds * 1000) if now else 0
+            call.arguments = [call.by if value is BY else value for value in call.arguments]
 
     async def _pipeline(self, batch: list[_Call]) -> list[Any]:
         if not batch:
@@ -204,6 +243,16 @@ def _refused(cause: BaseException) -> StoreUnavailable:
     refused = StoreUnavailable(retry_after=2)
     refused.__cause__ = cause
     return refused
+
+
+def _unanswered(call: _Call, cause: Exception) -> StoreUnavailable:
+    """Nothing was changed; or, where the call may have arrived, OutcomeUnknown."""
+    answered = isinstance(cause, (ResponseError, BusyLoadingError, AuthenticationError, StoreUnavailable))
+    if not call.script.changes or not call.sent or answered or any(word in str(cause) for word in _NOT_SENT):
+        return _refused(cause)
+    unknown = OutcomeUnknown(retry_after=ANSWER_SECONDS, until_ms=call.by)
+    unknown.__cause__ = cause
+    return unknown
 
 
 def _is_a_bug(error: ResponseError) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from core.figures.history_redis import EVERY_SECONDS as HISTORY_SECONDS
 from core.figures.vitals_redis import EVERY_SECONDS as VITALS_SECONDS
+from core.process.clock_redis import EVERY_SECONDS as CLOCK_SECONDS
 from core.process.jobs import Job
 from core.upkeep.composition import open_limits, open_rounds
 from core.upkeep.janitor_redis import delete_stray_locks
@@ -92,6 +93,7 @@ def job_list(runtime: Runtime) -> list[Job]:
             run=partial(delete_stray_locks, runtime.redis, runtime.database),
             limit=60.0,
         ),
+        Job("clock", every=CLOCK_SECONDS, run=runtime.time.learn, lease=False, limit=5.0, needs=frozenset({"redis"})),
         Job("load", every=settings.limits_seconds, run=runtime.load.publish, lease=False, limit=5.0),
         Job("limits", every=settings.limits_seconds, run=limits.run, limit=10.0),
         Job("vitals", every=VITALS_SECONDS, run=runtime.vitals.publish, lease=False, limit=5.0),

@@ -18,19 +18,20 @@ from core.booking.composition import open_checkout
 from core.booking.event_refunds_postgres import EventRefunds
 from core.booking.findings_postgres import FindingRows
 from core.booking.mending import Mending
-from core.clock import Clock, SystemClock
+from core.clock import Clock
 from core.database import close_database, open_database, raw
 from core.diagnosis.diagnose import Diagnose
 from core.diagnosis.health_check import HealthCheck
 from core.diagnosis.health_watch import HealthWatch
 from core.embedded import Engines
-from core.errors import StartupError
+from core.errors import StartupError, StoreUnavailable
 from core.figures.history_redis import History
 from core.figures.vitals_redis import VitalsBoard
 from core.messaging.composition import open_pipeline
 from core.messaging.sales_projection_postgres import SalesProjection
 from core.notifications.composition import email_consumer, mail_trial, open_mailer, open_messenger
 from core.payments.composition import open_payments
+from core.process.clock_redis import RedisClock
 from core.process.job_watch import JobWatch
 from core.process.jobs import Jobs
 from core.process.lease_redis import Leases
@@ -66,7 +67,6 @@ async def open_runtime(
     `consume`: with Kafka, this process is a member of the consumer groups (a worker); without Kafka all are.
     `end_process` is called when a job succeeds no more in this process, and nothing has helped (`JobWatch`).
     """
-    clock = clock or SystemClock()
     process = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
     async with AsyncExitStack() as stack:
         database = await _opened(stack, engines.database_url, settings.database_pool)
@@ -74,8 +74,13 @@ async def open_runtime(
         redis = await open_redis(engines.redis_url, settings.redis_pool)
         stack.push_async_callback(redis.aclose)
         await warn_of_eviction(redis)
+        time = RedisClock(redis)
+        with contextlib.suppress(StoreUnavailable):
+            await time.begin()
+        clock = clock or time
 
-        supervisor, run, leases, successes = Supervisor(), ScriptRunner(redis), Leases(redis, process), Successes(redis)
+        supervisor, run = Supervisor(), ScriptRunner(redis, time.now_ms)
+        leases, successes = Leases(redis, process), Successes(redis)
         jobs = Jobs(supervisor=supervisor, leases=leases, successes=successes)
         job_watch = JobWatch(
             jobs=jobs,
@@ -169,6 +174,7 @@ async def open_runtime(
         yield Runtime(
             settings=settings,
             clock=clock,
+            time=time,
             secret=settings.secret_key.get_secret_value(),
             process=process,
             database=database,

@@ -21,6 +21,7 @@ from core.figures.history_redis import History
 from core.figures.vitals_redis import VitalsBoard
 from core.messaging.pipeline import EventPipeline
 from core.payments.payments import Payments
+from core.process.clock_redis import RedisClock
 from core.process.job_watch import JobWatch
 from core.process.jobs import Job, Jobs
 from core.process.lease_redis import Leases
@@ -41,10 +42,14 @@ from core.waiting_room.removals_postgres import Removals
 
 @dataclass(slots=True)
 class Runtime:
-    """One process's parts. `process` is unique among all processes of the installation."""
+    """One process's parts. `process` is unique among all processes of the installation.
+
+    `clock` is the one that decides: Redis' (`time`), unless a test has given another.
+    """
 
     settings: Settings
     clock: Clock
+    time: RedisClock
     secret: str
     process: str
     database: databases.Database

@@ -17,7 +17,7 @@ from redis.asyncio import Redis
 from core import audit_postgres as audit
 from core import keys
 from core.database import BACKGROUND_SECONDS, raw
-from core.errors import InvalidRequest, StoreUnavailable
+from core.errors import InvalidRequest, OutcomeUnknown, StoreUnavailable
 from core.process.calls import redis_call
 from core.process.once import Once
 from core.seats.board import STATE_OF_STATUS, BoardSnapshot, SeatState
@@ -112,7 +112,8 @@ class BoardStore:
         """
         try:
             await self._building(event.slug, partial(self._ensure, event), limit=_PATIENCE_SECONDS)
-        except TimeoutError as error:
+        except (TimeoutError, OutcomeUnknown) as error:
+            # Whether the board is there shows with the next call; of what was asked for nothing was done.
             raise StoreUnavailable(retry_after=2) from error
 
     async def _ensure(self, event: Event) -> None:
@@ -182,7 +183,7 @@ class BoardStore:
         The board is written while the rows are locked, before they are committed: no moment shows a BLOCKED row as
         free, whatever dies. A commit that fails leaves a board that offers less than it could, until it is mended.
         """
-        async with raw(self._database) as connection, connection.transaction():
+        async with raw(self._database, writes=True) as connection, connection.transaction():
             changed = _ordinals(await connection.fetch(_CHANGE, event.id, list(ordinals), "BLOCKED", "AVAILABLE"))
             if changed:
                 await self.with_board(event, lambda: self._scripts.block(event, changed))
@@ -195,7 +196,7 @@ class BoardStore:
         between is left out, and one that is blocked afterwards is written afterwards. Raises InvalidRequest for seats
         without a price: they are not for sale.
         """
-        async with raw(self._database) as connection:
+        async with raw(self._database, writes=True) as connection:
             if unpriced := await connection.fetch(_UNPRICED, event.id, list(ordinals), list(event.prices)):
                 names = ", ".join(repr(row["category"]) for row in unpriced)
                 raise InvalidRequest(f"seats of {names} have no price: they are not for sale, and stay blocked")

@@ -22,12 +22,18 @@ class SeatGuard(Protocol):
     name: str
 
     async def hold(
-        self, event: Event, visitor: str, ordinals: Sequence[int], runs: Sequence[Sequence[int]] = ()
+        self,
+        event: Event,
+        visitor: str,
+        ordinals: Sequence[int],
+        runs: Sequence[Sequence[int]] = (),
+        *,
+        call: str = "",
     ) -> Basket:
         """Adds `ordinals` (no duplicates, none negative) to the visitor's basket and returns the whole basket.
 
-        `runs`: where no single seat may be left over, the runs that these seats are in. Raises NotActive, SeatTaken,
-        TooManySeats, NoSuchSeat, LeavesSingleSeat, PaymentInProgress, StoreUnavailable; each leaves everything as it
-        was.
+        `runs`: where no single seat may be left over, the runs that these seats are in; `call`: letters that stand for
+        the call (`calls.py`). Raises NotActive, SeatTaken, TooManySeats, NoSuchSeat, LeavesSingleSeat,
+        PaymentInProgress, StoreUnavailable; each leaves everything as it was, but OutcomeUnknown.
         """
         ...

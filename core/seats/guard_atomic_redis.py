@@ -18,6 +18,12 @@ class AtomicGuard:
         self._scripts = scripts
 
     async def hold(
-        self, event: Event, visitor: str, ordinals: Sequence[int], runs: Sequence[Sequence[int]] = ()
+        self,
+        event: Event,
+        visitor: str,
+        ordinals: Sequence[int],
+        runs: Sequence[Sequence[int]] = (),
+        *,
+        call: str = "",
     ) -> Basket:
-        return await self._scripts.hold(event, visitor, ordinals, runs)
+        return await self._scripts.hold(event, visitor, ordinals, runs, call=call)

@@ -30,12 +30,18 @@ class LockGuard:
         self._redis = redis
 
     async def hold(
-        self, event: Event, visitor: str, ordinals: Sequence[int], runs: Sequence[Sequence[int]] = ()
+        self,
+        event: Event,
+        visitor: str,
+        ordinals: Sequence[int],
+        runs: Sequence[Sequence[int]] = (),
+        *,
+        call: str = "",
     ) -> Basket:
         try:
             async with self._locks.hold(event.slug, ordinals):
                 await require_free(self._redis, event, visitor, ordinals)
-                return await self._scripts.hold(event, visitor, ordinals, runs, check=False)
+                return await self._scripts.hold(event, visitor, ordinals, runs, check=False, call=call)
         except LockBusy:
             # Somebody is taking the seat at this moment: fail fast (S1).
             raise SeatTaken(list(ordinals)) from None

@@ -49,7 +49,13 @@ class OptimisticGuard:
         self._attempts = attempts
 
     async def hold(
-        self, event: Event, visitor: str, ordinals: Sequence[int], runs: Sequence[Sequence[int]] = ()
+        self,
+        event: Event,
+        visitor: str,
+        ordinals: Sequence[int],
+        runs: Sequence[Sequence[int]] = (),
+        *,
+        call: str = "",
     ) -> Basket:
         wanted = sorted(ordinals)
         for attempt in range(self._attempts):
@@ -63,7 +69,7 @@ class OptimisticGuard:
             async with raw(self._database) as connection, connection.transaction():
                 done = await connection.execute(_COMPARE_AND_SET, event.id, wanted, versions)
                 if done == f"UPDATE {len(wanted)}":
-                    return await self._scripts.hold(event, visitor, ordinals, runs, check=False)
+                    return await self._scripts.hold(event, visitor, ordinals, runs, check=False, call=call)
             CONFLICTS.inc()
             await asyncio.sleep(random.uniform(0, _PAUSE_SECONDS * 2**attempt))
         raise SeatTaken(list(ordinals))

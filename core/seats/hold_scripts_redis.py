@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,16 @@ from core.errors import (
     NoSuchSeat,
     NotActive,
     NotTogether,
+    OutcomeUnknown,
     PaymentInProgress,
     SeatTaken,
     StoreUnavailable,
     TooManySeats,
 )
-from core.process.lua_redis import Script, ScriptRunner
+from core.process.lua_redis import BY, Script, ScriptRunner
 from core.seats.basket import Basket
 from core.seats.best_seats import Wish, alternatives, resolved
+from core.seats.calls import new_call
 from core.seats.halls import SeatTable
 from core.seats.hoarding import HoardingBudget
 from core.venue.event import Event
@@ -29,9 +32,11 @@ from core.venue.event import Event
 _LUA = Path(__file__).parent / "lua"
 _PRELUDES = {"seats", "holding"}
 # A second time these would say something else: used up, or under way.
-_ONCE = {"extend", "begin_payment", "mend", "best"}
+_ONCE = {"begin_payment", "mend"}
+# What no caller would call a change: whether it was done is nobody's question.
+_READS = {"basket", "inspect", "keep_table", "paying", "snapshot"}
 SCRIPTS = {
-    path.stem: Script(path, repeatable=path.stem not in _ONCE)
+    path.stem: Script(path, repeatable=path.stem not in _ONCE, changes=path.stem not in _READS)
     for path in _LUA.glob("*.lua")
     if path.stem not in _PRELUDES
 }
@@ -40,12 +45,22 @@ SCRIPTS = {
 _TABLE_KEPT_MS = 24 * 3600 * 1000
 
 
+#: How long a lost answer is read back for, besides what the call itself took, in seconds.
+_READ_BACK_SECONDS = 1.0
+
+
 class BoardLost(Exception):
     """Redis has no board for the event: rebuild it from PostgreSQL and try again."""
 
 
 class HoldScripts:
-    """All raise NotActive, PaymentInProgress, CoolDown and TooManySeats; each refusal leaves everything as it was."""
+    """All raise NotActive, PaymentInProgress, CoolDown and TooManySeats; each refusal leaves everything as it was.
+
+    A call whose answer was lost is read back before anything is said: it was done, or it was not and will not be,
+    because the script looks at Redis' clock and does nothing when nobody waits for it (`BY`). Only when Redis does not
+    answer that either it is OutcomeUnknown (R5). `call`: letters that stand for the call (`calls.py`); the same call
+    made again gets the first answer.
+    """
 
     def __init__(
         self, run: ScriptRunner, *, extensions: int, after_purchase_seconds: float, budget: HoardingBudget
@@ -66,6 +81,7 @@ class HoldScripts:
         runs: Sequence[Sequence[int]] = (),
         *,
         check: bool = True,
+        call: str = "",
     ) -> Basket:
         """`check=False` only where the caller has made sure by other means that nobody holds the seats.
 
@@ -73,8 +89,15 @@ class HoldScripts:
         LeavesSingleSeat.
         """
         rules = ";".join(",".join(map(str, run)) for run in runs)
-        arguments = [*self._visit(event, visitor), "check" if check else "trust", rules, *ordinals]
-        answer = await self._call("hold", _keys(event.slug), arguments)
+        call = call or new_call()
+        arguments = [*self._visit(event, visitor, call), "check" if check else "trust", rules, *ordinals]
+        try:
+            answer = await self._call("hold", _keys(event.slug), arguments)
+        except OutcomeUnknown as unknown:
+            wanted = set(ordinals)
+            done = await self._read_back(event, visitor, unknown, lambda _, seats: wanted <= seats)
+            assert done is not None  # noqa: S101 - seats were wanted, and they are in it
+            return done
         match answer[0]:
             case b"no_such_seat":
                 raise NoSuchSeat(seats=ints(answer[1:]))
@@ -84,22 +107,31 @@ class HoldScripts:
                 raise LeavesSingleSeat(ints(answer[1:]))
         return _granted(event, answer)
 
-    async def best(self, event: Event, visitor: str, table: SeatTable, wish: Wish) -> Basket:
+    async def best(self, event: Event, visitor: str, table: SeatTable, wish: Wish, *, call: str = "") -> Basket:
         """The best seats together into the basket, in one step. Raises NotTogether, InvalidRequest."""
-        return _granted(event, await self._best(event, visitor, table, wish, "hold"))
+        call = call or new_call()
+        try:
+            return _granted(event, await self._best(event, visitor, table, wish, "hold", call))
+        except OutcomeUnknown as unknown:
+            done = await self._read_back(event, visitor, unknown, lambda last, _: last == call)
+            assert done is not None  # noqa: S101 - an empty basket names no call
+            return done
 
-    async def pick(self, event: Event, visitor: str, table: SeatTable, wish: Wish) -> list[int]:
-        """The seats that `best` would take; nothing is held. Raises NotTogether, InvalidRequest."""
-        answer = await self._best(event, visitor, table, wish, "pick")
-        if answer[0] != b"picked":
-            _granted(event, answer)
-        return ints(answer[1:])
+    async def pick(
+        self, event: Event, visitor: str, table: SeatTable, wish: Wish, *, call: str = ""
+    ) -> list[int] | Basket:
+        """The seats that `best` would take; nothing is held. The basket, when `call` has been done already.
 
-    async def _best(self, event: Event, visitor: str, table: SeatTable, wish: Wish, mode: str) -> Any:
+        Raises NotTogether, InvalidRequest.
+        """
+        answer = await self._best(event, visitor, table, wish, "pick", call or new_call())
+        return ints(answer[1:]) if answer[0] == b"picked" else _granted(event, answer)
+
+    async def _best(self, event: Event, visitor: str, table: SeatTable, wish: Wish, mode: str, call: str) -> Any:
         hall, asked, name = table.hall, resolved(table.hall, wish), keys.seat_table(event.slug)
         category = -1 if asked.category is None else hall.categories.index(asked.category)
         zone = -1 if asked.zone is None else hall.zones.index(asked.zone)
-        visit = self._visit(event, visitor)
+        visit = self._visit(event, visitor, call)
         arguments = [*visit, table.digest, asked.count, category, zone, int(asked.accessible), mode, hall.kinds]
         answer = await self._call("best", [*_keys(event.slug), name], arguments)
         if answer[0] == b"no_table":
@@ -113,7 +145,37 @@ class HoldScripts:
             raise NotTogether(int(answer[1]), alternatives(asked, int(answer[1]), others))
         return answer
 
-    def _visit(self, event: Event, visitor: str) -> list[str | bytes | int]:
+    async def _stored(self, event: Event, visitor: str) -> tuple[int, str, Basket | None]:
+        """Redis' time in milliseconds, the call that changed the basket last, and the basket."""
+        now, call, *basket = await self._call("basket", [keys.baskets(event.slug)], [visitor])
+        return int(now), bytes(call).decode(), None if basket[0] == b"empty" else basket_of(basket)
+
+    async def _read_back(
+        self, event: Event, visitor: str, unknown: OutcomeUnknown, was_done: Callable[[str, set[int]], bool]
+    ) -> Basket | None:
+        """The basket, when `was_done(last call, seats)` says that it shows the call whose answer was lost.
+
+        Raises StoreUnavailable when the call was not done and will not be; `unknown` when that cannot be learnt.
+        """
+        try:
+            async with asyncio.timeout(_READ_BACK_SECONDS) as limit:
+                while True:
+                    now, last, basket = await self._stored(event, visitor)
+                    if was_done(last, set(basket.seats) if basket else set()):
+                        return basket
+                    left = (unknown.until_ms - now) / 1000
+                    if left < 0:
+                        break
+                    # It may still be on its way: somebody waits for it, by Redis' clock.
+                    limit.reschedule(asyncio.get_running_loop().time() + left + _READ_BACK_SECONDS)
+                    await asyncio.sleep(left + 0.005)
+        except (StoreUnavailable, TimeoutError) as error:
+            raise unknown from error
+        if not unknown.until_ms:
+            raise unknown
+        raise StoreUnavailable(retry_after=1) from unknown
+
+    def _visit(self, event: Event, visitor: str, call: str) -> list[str | bytes | int]:
         return [
             visitor,
             keys.seat_state_prefix(event.slug),
@@ -122,12 +184,17 @@ class HoldScripts:
             self._extensions,
             keys.seats_channel(event.slug),
             self._budget.figures(event.hold_seconds, self._extensions, event.max_seats),
+            BY,
+            call,
         ]
 
     async def _call(self, name: str, key_names: Sequence[str], arguments: Sequence[str | bytes | int]) -> Any:
         answer = await self._run(SCRIPTS[name], key_names, arguments)
         if answer[0] == b"no_board":
             raise BoardLost
+        if answer[0] == b"late":
+            # It came so late that nobody waits for it any more: nothing was changed.
+            raise StoreUnavailable(retry_after=1)
         return answer
 
 

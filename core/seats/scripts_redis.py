@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from core import keys
-from core.errors import HoldExpired, HoldNotExtendable, NoSeatsHeld, PaymentInProgress
+from core.errors import HoldExpired, HoldNotExtendable, NoSeatsHeld, OutcomeUnknown, PaymentInProgress
+from core.process.lua_redis import BY
 from core.seats.basket import Basket
 from core.seats.board import BoardSnapshot, SeatState
+from core.seats.calls import new_call
 from core.seats.hold_scripts_redis import SCRIPTS, HoldScripts, basket_of, ints
 from core.venue.event import Event
 
@@ -23,18 +25,22 @@ class SeatScripts(HoldScripts):
         slug = event.slug
         if ordinals is not None and not ordinals:
             return await self.basket(event, visitor)
-        answer = await self._call(
-            "release",
-            [
-                keys.board(slug),
-                keys.board_version(slug),
-                keys.holds(slug),
-                keys.baskets(slug),
-                keys.basket_deadlines(slug),
-                keys.shares(slug),
-            ],
-            [visitor, keys.seat_state_prefix(slug), keys.seats_channel(slug), *(ordinals or ())],
-        )
+        key_names = [
+            keys.board(slug),
+            keys.board_version(slug),
+            keys.holds(slug),
+            keys.baskets(slug),
+            keys.basket_deadlines(slug),
+            keys.shares(slug),
+        ]
+        arguments: list[str | bytes | int] = [visitor, keys.seat_state_prefix(slug), keys.seats_channel(slug), BY]
+        arguments += ordinals or ()
+        try:
+            answer = await self._call("release", key_names, arguments)
+        except OutcomeUnknown as unknown:
+            return await self._read_back(
+                event, visitor, unknown, lambda _, seats: seats.isdisjoint(seats if ordinals is None else ordinals)
+            )
         match answer[0]:
             case b"ok":
                 return basket_of(answer)
@@ -46,24 +52,28 @@ class SeatScripts(HoldScripts):
 
     async def extend(self, event: Event, visitor: str) -> Basket:
         slug = event.slug
-        answer = await self._call(
-            "extend",
-            [
-                keys.holds(slug),
-                keys.baskets(slug),
-                keys.basket_deadlines(slug),
-                keys.active_until(slug),
-                keys.shares(slug),
-            ],
-            [visitor, keys.seat_state_prefix(slug), event.hold_seconds * 1000],
-        )
+        call = new_call()
+        key_names = [
+            keys.holds(slug),
+            keys.baskets(slug),
+            keys.basket_deadlines(slug),
+            keys.active_until(slug),
+            keys.shares(slug),
+        ]
+        try:
+            answer = await self._call(
+                "extend", key_names, [visitor, keys.seat_state_prefix(slug), event.hold_seconds * 1000, BY, call]
+            )
+        except OutcomeUnknown as unknown:
+            done = await self._read_back(event, visitor, unknown, lambda last, _: last == call)
+            assert done is not None  # noqa: S101 - an empty basket names no call
+            return done
         if answer[0] == b"refused":
             raise HoldNotExtendable()
         return _basket_or_refusal(answer)
 
     async def basket(self, event: Event, visitor: str) -> Basket | None:
-        answer = await self._call("basket", [keys.baskets(event.slug)], [visitor])
-        return None if answer[0] == b"empty" else basket_of(answer)
+        return (await self._stored(event, visitor))[2]
 
     async def begin_payment(self, event: Event, visitor: str) -> Basket:
         slug = event.slug
@@ -76,7 +86,7 @@ class SeatScripts(HoldScripts):
                 keys.active_paying(slug),
                 keys.board_version(slug),
             ],
-            [visitor, keys.seat_state_prefix(slug), PAYMENT_PROTECTION_MS],
+            [visitor, keys.seat_state_prefix(slug), PAYMENT_PROTECTION_MS, BY],
         )
         return _basket_or_refusal(answer)
 

@@ -19,7 +19,10 @@ _PICKS = 20
 
 
 class Seats:
-    """All calls raise StoreUnavailable when Redis (or, for a rebuild, PostgreSQL) is away; nothing is half done."""
+    """All calls raise StoreUnavailable when Redis (or, for a rebuild, PostgreSQL) is away: then nothing was changed.
+
+    OutcomeUnknown, which is one, says that it may have been: Redis did not answer, nor when it was asked back (R5).
+    """
 
     def __init__(self, *, scripts: SeatScripts, boards: BoardStore, guard: SeatGuard, halls: Halls) -> None:
         self._scripts = scripts
@@ -30,9 +33,10 @@ class Seats:
     async def board(self, event: Event) -> BoardSnapshot:
         return await self._boards.snapshot(event)
 
-    async def hold(self, event: Event, visitor: str, ordinals: Sequence[int]) -> Basket:
+    async def hold(self, event: Event, visitor: str, ordinals: Sequence[int], *, call: str = "") -> Basket:
         """Adds seats to the basket, all or nothing; the deadline is that of the basket's first hold.
 
+        `call`: letters that stand for the call (`calls.py`); the same call made again gets the first answer.
         Seats that are in the basket already are no error. Raises NotActive, SeatTaken, TooManySeats, NoSuchSeat,
         LeavesSingleSeat (where the event forbids it), PaymentInProgress, CoolDown, StoreUnavailable.
         """
@@ -41,18 +45,24 @@ class Seats:
         if unknown or not wanted:
             raise NoSuchSeat(seats=unknown)
         runs = await self._halls.runs(event, wanted) if event.orphans is Orphans.FORBID else []
-        return await self._boards.with_board(event, lambda: self._guard.hold(event, visitor, wanted, runs))
+        return await self._boards.with_board(event, lambda: self._guard.hold(event, visitor, wanted, runs, call=call))
 
-    async def best(self, event: Event, visitor: str, wish: Wish) -> Basket:
+    async def best(self, event: Event, visitor: str, wish: Wish, *, call: str = "") -> Basket:
         """Adds the best seats together to the basket (F8). Raises NotTogether, InvalidRequest, else as `hold`."""
         table = await self._halls.table(event)
         if self._guard.name == "atomic":
-            return await self._boards.with_board(event, lambda: self._scripts.best(event, visitor, table, wish))
+            return await self._boards.with_board(
+                event, lambda: self._scripts.best(event, visitor, table, wish, call=call)
+            )
         # The other guards check and set in steps of their own: who is quicker is known only after them.
         for _ in range(_PICKS):
-            seats = await self._boards.with_board(event, lambda: self._scripts.pick(event, visitor, table, wish))
+            seats = await self._boards.with_board(
+                event, lambda: self._scripts.pick(event, visitor, table, wish, call=call)
+            )
+            if isinstance(seats, Basket):
+                return seats
             try:
-                return await self._guard.hold(event, visitor, seats)
+                return await self._guard.hold(event, visitor, seats, call=call)
             except SeatTaken as error:
                 taken = error
         raise taken

@@ -136,7 +136,7 @@ class EventStore:
         document, plan, body = await asyncio.to_thread(_prepare_plan, new, plan_document)
         new = new.labelled()
         self._check_currency(new.currency, new.prices)
-        async with raw(self._database) as connection, connection.transaction():
+        async with raw(self._database, writes=True) as connection, connection.transaction():
             try:
                 row = await connection.fetchrow(
                     "INSERT INTO events (slug, name, status, opens_at, closes_at, starts_at, currency, prices, "  # noqa: S608
@@ -263,7 +263,7 @@ class EventStore:
         return self._keep(_event(row))
 
     async def _change(self, slug: str, changes: dict[str, Any]) -> Event:
-        async with raw(self._database) as connection, connection.transaction():
+        async with raw(self._database, writes=True) as connection, connection.transaction():
             row = await connection.fetchrow(f"SELECT {_COLUMNS} FROM events WHERE slug = $1 FOR UPDATE", slug)  # noqa: S608
             if row is None:
                 raise EventNotFound()

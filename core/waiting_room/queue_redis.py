@@ -6,10 +6,12 @@ the queue, the active are never more than the limit, and asking for one's place 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, Protocol
 
 from core.clock import Clock, from_millis, to_millis
+from core.errors import OutcomeUnknown, StoreUnavailable
 from core.seats.board_redis import BoardStore
 from core.venue.event import DrawState, Event, Opening, SaleState
 from core.venue.phase import Phase
@@ -31,6 +33,8 @@ _ENTERED = -2
 _PACE_MEMORY_MS = 60_000
 # A closed sale's keys are kept for a day: browsers still look at the board, payments under way still settle.
 _CLOSED_KEPT_MS = 24 * 3600 * 1000
+# How long a lost answer is read back for.
+_READ_BACK_SECONDS = 1.0
 
 
 class Openings(Protocol):
@@ -42,7 +46,11 @@ class Openings(Protocol):
 
 
 class WaitingRoom:
-    """Raises StoreUnavailable when Redis is away; nothing is half done then."""
+    """Raises StoreUnavailable when Redis is away; nothing is half done then.
+
+    Every call may be made again: a lost answer is read back, and where Redis does not say that either it is
+    OutcomeUnknown (R5).
+    """
 
     def __init__(
         self,
@@ -94,7 +102,13 @@ class WaitingRoom:
                 answer = await self._scripts(name, event, [*arguments, *price])
             return answer
 
-        answer = await self._price.paid_for(event.slug, visitor, bidder, ask)
+        try:
+            answer = await self._price.paid_for(event.slug, visitor, bidder, ask)
+        except OutcomeUnknown as unknown:
+            place = await self._read_back(event, visitor, unknown)
+            if place is None:
+                raise
+            return place
         place = self._place(event, answer)
         assert place is not None, answer  # noqa: S101 - the script answers `none` for strangers only
         return place
@@ -148,6 +162,14 @@ class WaitingRoom:
             {visitor for visitor, _, ahead in standing if ahead == _ENTERED},
         )
 
+    async def _read_back(self, event: Event, visitor: str, unknown: OutcomeUnknown) -> Place | None:
+        """Raises `unknown` when Redis does not answer this either."""
+        try:
+            async with asyncio.timeout(_READ_BACK_SECONDS):
+                return await self.place(event, visitor)
+        except (StoreUnavailable, TimeoutError) as error:
+            raise unknown from error
+
     async def beat(self, event: Event, visitors: Sequence[str]) -> set[str]:
         """Notes a sign of life of each; returns those who are neither waiting nor active."""
         if not visitors:
@@ -156,7 +178,12 @@ class WaitingRoom:
 
     async def leave(self, event: Event, visitor: str, reason: str = "left") -> bool:
         """Gives up the place or the session; holds are freed. False for who had neither."""
-        return bool(await self._scripts("leave", event, [visitor, reason]))
+        try:
+            return bool(await self._scripts("leave", event, [visitor, reason]))
+        except OutcomeUnknown as unknown:
+            if await self._read_back(event, visitor, unknown) is not None:
+                raise
+            return True
 
     async def tell_sale_changed(self, event: Event) -> None:
         """Every server process reads the event anew and tells its browsers, instead of at its next look."""

@@ -12,7 +12,10 @@ from core.process.lua_redis import Script, ScriptRunner
 from core.venue.event import Event, SaleState
 
 _LUA = Path(__file__).parent / "lua"
-_SCRIPTS = {path.stem: Script(path) for path in _LUA.glob("*.lua") if path.stem != "queue"}
+_READS = {"place", "places"}
+_SCRIPTS = {
+    path.stem: Script(path, changes=path.stem not in _READS) for path in _LUA.glob("*.lua") if path.stem != "queue"
+}
 
 
 class QueueScripts:

@@ -127,7 +127,9 @@ export class Buying {
           // The first form of this attempt had arrived after all: its reservation is the one.
           return (await this.api.reserve(attempt.key, attempt.earlier)).body;
         }
-        if (!(error instanceof NoAnswer) || tried + 1 >= TRIES) throw error;
+        // Whether it was done is not known: the same key again gives the first answer.
+        const unknown = error instanceof NoAnswer || (error instanceof Refusal && error.code === "outcome_unknown");
+        if (!unknown || tried + 1 >= TRIES) throw error;
         await new Promise((resolve) => setTimeout(resolve, delay(tried)));
         // The channel may have told the result meanwhile.
         const { reservation } = this.store.state;

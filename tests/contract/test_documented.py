@@ -515,7 +515,8 @@ REFUSALS = [
     pytest.param(endpoint, refusal, id=f"{operation_id(endpoint)}-{refusal.status}-{refusal.code}")
     for endpoint in ENDPOINTS
     for refusal in endpoint.all_refusals()
-    if refusal.code != "store_unavailable"
+    # What stores do when they are away: below, and `tests/integration/test_lost_answers.py`.
+    if refusal.code not in ("store_unavailable", "outcome_unknown")
 ]
 
 

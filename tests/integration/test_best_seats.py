@@ -88,7 +88,9 @@ async def _compare(runtime: Runtime, event: Event, plan: SeatPlan, states: bytes
         for other in refusal.value.alternatives:
             assert pick(hall, states, resolved(hall, Wish(**other))) is not None, "offered, and not to be had"
         return
-    seats = tuple(await scripts.pick(event, "v", table, wish))
+    picked = await scripts.pick(event, "v", table, wish)
+    assert isinstance(picked, list)
+    seats = tuple(picked)
     assert {way.seats: way.rank for way in ways(hall, states, resolved(hall, wish))}[seats] == expected.rank
 
 

@@ -32,6 +32,7 @@ JOBS = [
     "redis_watch",
     "paying",
     "janitor",
+    "clock",
     "load",
     "limits",
     "vitals",

@@ -22,8 +22,9 @@ from core.errors import (
     RefundTooLarge,
     ReservationNotFound,
 )
-from web.api_reservations import IDEMPOTENCY_PARAMETER, idempotency_key, reservation_id, reservation_state
+from web.api_reservations import reservation_id, reservation_state
 from web.endpoint import Call, Caller, Endpoint, answer
+from web.idempotency import IDEMPOTENCY_PARAMETER, idempotency_key
 from web.ops.audit import note, tell_sale_changed
 from web.ops.schemas import (
     AccountAttempt,

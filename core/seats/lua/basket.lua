@@ -1,10 +1,14 @@
 -- Reads a visitor's basket.
 -- KEYS 1 baskets
 -- ARGV 1 visitor
--- Returns {'ok', fence, until ms, extensions left, mode, ordinal...} or {'empty'}
+-- Returns {Redis' time in ms, letters of the call that changed it last or '', then 'ok', fence, until ms, extensions left,
+-- mode, ordinal...; or 'empty'}
 --#include seats.lua
 
-local basket = read_basket(KEYS[1], ARGV[1])
-if not basket or #basket.seats == 0 then return { 'empty' } end
-if basket.mode == 'held' and basket.till <= clock_ms() then return { 'empty' } end
-return basket_reply(basket)
+local basket, now = read_basket(KEYS[1], ARGV[1]), clock_ms()
+if not basket or #basket.seats == 0 or (basket.mode == 'held' and basket.till <= now) then
+  return { integer(now), '', 'empty' }
+end
+local reply = { integer(now), basket.call }
+for _, part in ipairs(basket_reply(basket)) do reply[#reply + 1] = part end
+return reply

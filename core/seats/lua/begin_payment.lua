@@ -1,10 +1,13 @@
 -- Turns a visitor's held seats into seats being paid for: they outlive the hold, and the visitor outlives the grace.
 -- KEYS 1 holds  2 baskets  3 basket deadlines  4 active paying  5 board version
 -- ARGV 1 visitor  2 state key prefix  3 how long a payment protects at most, ms
--- Returns {'ok', fence, until ms, extensions left, mode, ordinal...}, {'empty'}, {'lapsed'}, {'paying'}, {'no_board'}
+--      4 Redis' time up to which somebody waits for the answer, ms, or 0
+-- Returns {'ok', fence, until ms, extensions left, mode, ordinal...}, {'empty'}, {'lapsed'}, {'paying'}, {'no_board'},
+-- {'late'}
 --#include seats.lua
 
 local visitor, prefix = ARGV[1], ARGV[2]
+if is_late(ARGV[4]) then return { 'late' } end
 if redis.call('EXISTS', KEYS[5]) == 0 then return { 'no_board' } end
 local basket = read_basket(KEYS[2], visitor)
 local now = clock_ms()

@@ -1,19 +1,19 @@
 -- Finds the best seats together and gives them to the visitor, in one step (F8). The rule: core/seats/best_seats.py.
--- KEYS 1-10, ARGV 1-7: see holding.lua
+-- KEYS 1-10, ARGV 1-9: see holding.lua
 -- KEYS 11 the hall's table (core/seats/best_seats_table.py)
--- ARGV 8 digest of the table  9 seats wanted  10 category, or -1  11 zone, or -1  12 '1': wheelchair places
---      13 'hold', or 'pick': only says which  14 how many categories have seats
+-- ARGV 10 digest of the table  11 seats wanted  12 category, or -1  13 zone, or -1  14 '1': wheelchair places
+--      15 'hold', or 'pick': only says which  16 how many categories have seats
 -- Returns what holding.lua says, {'picked', ordinal...}, {'no_table'}, or {'not_together', most together, then the other
 -- categories that have enough}
 --#include holding.lua
 
 local TABLE, HEADER_BYTES, BLOCK_BYTES, RUN_BYTES = KEYS[11], 38, 15, 15
-local count, category, zone = tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
-local accessible = ARGV[12] == '1'
+local count, category, zone = tonumber(ARGV[11]), tonumber(ARGV[12]), tonumber(ARGV[13])
+local accessible = ARGV[14] == '1'
 local refusal = not_now()
 if refusal then return answer(refusal) end
 local header = redis.call('GETRANGE', TABLE, 0, HEADER_BYTES - 1)
-if #header < HEADER_BYTES or string.sub(header, 1, 16) ~= ARGV[8] then return answer({ 'no_table' }) end
+if #header < HEADER_BYTES or string.sub(header, 1, 16) ~= ARGV[10] then return answer({ 'no_table' }) end
 refusal = too_many(count)
 if refusal then return answer(refusal) end
 
@@ -194,7 +194,7 @@ local function not_together()
     end)
     if there then some = math.min(there, none - 1) else none = middle end
   end
-  local reply, known, left = { 'not_together', some }, {}, tonumber(ARGV[14]) - 1
+  local reply, known, left = { 'not_together', some }, {}, tonumber(ARGV[16]) - 1
   if category >= 0 and left > 0 then
     each_stretch(count, function(kind)
       if not known[kind] then
@@ -220,7 +220,7 @@ for _ = 1, 20 do
     end
   end
   if not hidden then
-    if ARGV[13] == 'hold' then return give(seats) end
+    if ARGV[15] == 'hold' then return give(seats) end
     table.insert(seats, 1, 'picked')
     return answer(seats)
   end

@@ -1,8 +1,8 @@
 -- Adds seats to a visitor's basket, all or nothing (S3).
--- KEYS, ARGV 1-7: see holding.lua
--- ARGV 8 'check' or 'trust' (trust: that nobody holds them has been checked under a lock or a version)
---      9 '' or, where single seats must not be left over: 'ordinal,ordinal,...;...', the runs with seats of these
---      10... ordinals, without duplicates
+-- KEYS, ARGV 1-9: see holding.lua
+-- ARGV 10 'check' or 'trust' (trust: that nobody holds them has been checked under a lock or a version)
+--      11 '' or, where single seats must not be left over: 'ordinal,ordinal,...;...', the runs with seats of these
+--      12... ordinals, without duplicates
 -- Returns what holding.lua says, {'no_such_seat', ordinal...}, {'taken', ordinal...}, {'leaves_single', ordinal...}
 --#include holding.lua
 
@@ -13,7 +13,7 @@ if basket then for _, ordinal in ipairs(basket.seats) do own[ordinal] = true end
 
 local size = redis.call('STRLEN', board)
 local unknown, taken, wanted = { 'no_such_seat' }, { 'taken' }, {}
-for i = 10, #ARGV do
+for i = 12, #ARGV do
   local ordinal = ARGV[i]
   if tonumber(ordinal) >= size then
     unknown[#unknown + 1] = ordinal
@@ -22,7 +22,7 @@ for i = 10, #ARGV do
     local byte = seat_byte(board, ordinal)
     -- Whatever the caller has checked: what PostgreSQL has sold or blocked meanwhile stays so.
     if byte == SOLD or byte == BLOCKED
-      or ARGV[8] == 'check' and (byte == HELD or redis.call('EXISTS', prefix .. ordinal) == 1) then
+      or ARGV[10] == 'check' and (byte == HELD or redis.call('EXISTS', prefix .. ordinal) == 1) then
       taken[#taken + 1] = ordinal
     end
   end
@@ -33,7 +33,7 @@ end
 local function left_single()
   local going, single = {}, { 'leaves_single' }
   for _, ordinal in ipairs(wanted) do going[ordinal] = true end
-  for run in string.gmatch(ARGV[9], '[^;]+') do
+  for run in string.gmatch(ARGV[11], '[^;]+') do
     local stretch, takes = {}, 0
     local function judge()
       if takes > 0 and #stretch ~= takes + 1 then
@@ -62,7 +62,7 @@ end
 if #unknown > 1 then
   refusal = unknown
 else
-  refusal = too_many(#wanted) or #taken > 1 and taken or ARGV[9] ~= '' and left_single() or nil
+  refusal = too_many(#wanted) or #taken > 1 and taken or ARGV[11] ~= '' and left_single() or nil
 end
 if refusal then return answer(refusal) end
 return give(wanted)

@@ -4,8 +4,9 @@
 -- ARGV 1 visitor  2 state key prefix  3 hold length, ms  4 seats of one visitor, at most  5 extensions allowed
 --      6 seats channel  7 'longest|own|network|pause': the longest that a basket takes, ms; unpaid seat-milliseconds of a
 --      visitor and of a network until they pause, and that pause, ms
+--      8 Redis' time up to which somebody waits for the answer, ms, or 0  9 letters that stand for this call
 -- They answer {'ok', fence, until ms, extensions left, mode, ordinal...}, or {'no_board'} {'not_active'} {'paying'}
--- {'too_many', held and bought} {'cool_down', ms left}, and what each of them says.
+-- {'too_many', held and bought} {'cool_down', ms left} {'late'}, and what each of them says.
 --#include seats.lua
 
 local board, version, holds, baskets, deadlines, shares = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[9]
@@ -20,6 +21,7 @@ local network = redis.call('HGET', KEYS[10], visitor) or ''
 
 -- Why this visitor may hold nothing now, or nil; then `basket` is what is held already, or nil.
 local function not_now()
+  if is_late(ARGV[8]) then return { 'late' } end
   if is_lost(board, version) then return { 'no_board' } end
   if not redis.call('ZSCORE', KEYS[6], visitor) or session_end <= now then return { 'not_active' } end
   basket = read_basket(baskets, visitor)
@@ -29,6 +31,8 @@ local function not_now()
     free_basket(board, holds, baskets, deadlines, shares, prefix, visitor, changes)
     basket = nil
   end
+  -- The same call again: the first answer.
+  if basket and basket.call ~= '' and basket.call == ARGV[9] then return basket_reply(basket) end
   if basket then return end  -- only changes seats
   local pause = cooling(shares, visitor, network, now, tonumber(OWN), tonumber(OF_NETWORK), tonumber(PAUSE), tonumber(LONGEST))
   if pause then return { 'cool_down', integer(pause) } end
@@ -61,7 +65,7 @@ local function give(wanted)
     -- max(last + 1, microseconds): still grows after Redis lost its counter.
     local t = redis.call('TIME')
     local fence = math.max(tonumber(redis.call('GET', KEYS[8]) or '0') + 1, t[1] * 1000000 + t[2])
-    basket.fence = integer(fence)
+    basket.fence, basket.call = integer(fence), ARGV[9]
     redis.call('SET', KEYS[8], basket.fence, 'PX', KEPT_MS)
     count_held(basket, now)
     for _, ordinal in ipairs(wanted) do

@@ -47,16 +47,20 @@ local function is_lost(board, version)
   return redis.call('EXISTS', board) == 0 or redis.call('HEXISTS', version, 'epoch') == 0
 end
 
--- A basket is 'fence|until|extensions left|mode|ordinal,ordinal|since|used|most|network'; mode: held, paying, lapsed.
+-- Nobody waits for this script's answer any more (R5): Redis, or the way to it, hung. Who asked was told, or reads back.
+local function is_late(by) return tonumber(by) > 0 and clock_ms() > tonumber(by) end
+
+-- A basket is 'fence|until|extensions left|mode|ordinal,ordinal|since|used|most|network|call'; mode: held, paying, lapsed.
 -- used: seat-milliseconds held until `since`; most: what the basket costs at most when it ends unpaid (share.lua).
--- One from before there were budgets has no such account, and costs nothing.
+-- One from before there were budgets has no such account, and costs nothing. call: letters that stand for the call that
+-- changed it last, so that the same call made again gets the first answer (R5); may be missing.
 local function read_basket(baskets, visitor)
   local text = redis.call('HGET', baskets, visitor)
   if not text then return nil end
   local fence, till, extensions, mode, list, rest = string.match(text, '^(%d+)|(%d+)|(%d+)|(%a+)|([%d,]*)|?(.*)$')
-  local since, used, most, network = string.match(rest, '^(%d+)|(%d+)|(%d+)|(.*)$')
+  local since, used, most, network, call = string.match(rest, '^(%d+)|(%d+)|(%d+)|([^|]*)|?(%a*)$')
   local basket = {
-    fence = fence, till = tonumber(till), extensions = tonumber(extensions), mode = mode, seats = {},
+    fence = fence, till = tonumber(till), extensions = tonumber(extensions), mode = mode, seats = {}, call = call or '',
     since = tonumber(since or '0'), used = tonumber(used or '0'), most = tonumber(most or '0'), network = network or '',
   }
   for ordinal in string.gmatch(list, '%d+') do basket.seats[#basket.seats + 1] = ordinal end
@@ -66,7 +70,8 @@ end
 local function write_basket(baskets, deadlines, visitor, basket)
   redis.call('HSET', baskets, visitor, basket.fence .. '|' .. integer(basket.till) .. '|' .. basket.extensions .. '|'
     .. basket.mode .. '|' .. table.concat(basket.seats, ',') .. '|' .. integer(basket.since or 0) .. '|'
-    .. integer(basket.used or 0) .. '|' .. integer(basket.most or 0) .. '|' .. (basket.network or ''))
+    .. integer(basket.used or 0) .. '|' .. integer(basket.most or 0) .. '|' .. (basket.network or '') .. '|'
+    .. (basket.call or ''))
   if basket.mode == 'held' then
     redis.call('ZADD', deadlines, integer(basket.till), visitor)
   else

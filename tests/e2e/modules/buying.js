@@ -60,6 +60,15 @@ export async function aLostAnswerIsAskedForAgainUnderTheSameKey() {
   same([sent.length, new Set(sent.map(({ key }) => key)).size, store.state.reservation.status], [2, 1, "CONFIRMED"]);
 }
 
+// R5: the server does not know whether the order was made: the same key gives the first answer.
+export async function anUnknownOutcomeIsAskedForAgainUnderTheSameKey() {
+  const { buying, store, sent } = shop(async (key, body, nth) =>
+    nth < 2 ? refuse(503, "outcome_unknown", { retry: 2 }) : PAID,
+  );
+  await buying.submit();
+  same([sent.length, new Set(sent.map(({ key }) => key)).size, store.state.reservation.status], [2, 1, "CONFIRMED"]);
+}
+
 export async function aRefusalGivesTheButtonBack() {
   const { buying, store } = shop(() => refuse(503, "payment_unavailable", { retry: 30 }));
   await buying.submit();
