@@ -80,6 +80,8 @@ def _command(runtime: Runtime, event: Event, visitor: str, seat: int) -> bytes:
         keys.active_users(slug),
         keys.active_until(slug),
         keys.fence(slug),
+        keys.shares(slug),
+        keys.places(slug),
     ]
     arguments: list[str | int] = [
         visitor,
@@ -88,6 +90,7 @@ def _command(runtime: Runtime, event: Event, visitor: str, seat: int) -> bytes:
         event.max_seats,
         runtime.settings.hold_extensions,
         keys.seats_channel(slug),
+        "1000000000|0|0|0",
         0,
         "",
         "check",
