@@ -107,7 +107,7 @@ def holds(slug: str) -> str:
 
 
 def baskets(slug: str) -> str:
-    """hash visitor -> `fence|until|extensions left|held, paying or lapsed|ordinal,ordinal,...|since|used|most|network|call`."""
+    """hash visitor -> `fence|until|extensions left|held, paying or lapsed|ordinal,...|since|used|most|network|call`."""
     return f"ticket:baskets:{{{slug}}}"
 
 
