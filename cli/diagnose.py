@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
@@ -13,11 +14,12 @@ from rich.markup import escape
 from rich.text import Text
 
 from cli.audit import note
-from cli.runtime import with_runtime
+from cli.runtime import look_at_runtime
 from core.errors import StoreUnavailable
 
 if TYPE_CHECKING:
     from core.diagnosis.diagnose import Diagnosis
+    from core.diagnosis.finding import Finding
     from core.runtime import Runtime
 
 _COLOURS = {"pass": "green", "warn": "yellow", "fail": "red"}
@@ -33,7 +35,8 @@ def diagnose(
 ) -> None:
     """Walk "I can't book": dependencies, sale, queue, visitor, seat, lock, payment, e-mail.
 
-    Names the likeliest cause, what to do about it, and the reply to the customer.
+    Names the likeliest cause, what to do about it, and the reply to the customer. Starts nothing, and changes nothing
+    without --fix; with a store away it walks what it can. docs/diagnose.md lists all causes.
 
     Exit code 0 when nothing failed, 1 when a step failed and was not mended.
     """
@@ -49,8 +52,11 @@ def diagnose(
         raise typer.BadParameter(f"{reservation!r} is no reservation id", param_hint="--reservation") from None
     question = Question(visitor or None, id, event or None, seat)
 
+    console = Console(highlight=False, soft_wrap=True)
+
     async def work(runtime: Runtime) -> Diagnosis:
-        found = await runtime.diagnose.run(question, fix=fix)
+        tell = (lambda finding: None) if as_json else partial(_show_step, console)
+        found = await runtime.diagnose.run(question, fix=fix, tell=tell)
         if fix:
             # With PostgreSQL away the diagnosis says so, and there was nothing that could be mended.
             with contextlib.suppress(StoreUnavailable):
@@ -65,20 +71,21 @@ def diagnose(
                 )
         return found
 
-    found = with_runtime(work)
+    found = look_at_runtime(work)
     if as_json:
         print(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
     else:
-        _show(found)
+        _show_end(console, found)
     if any(finding.level == "fail" and not finding.fixed for finding in found.findings):
         raise typer.Exit(1)
 
 
-def _show(found: Diagnosis) -> None:
-    console = Console(highlight=False, soft_wrap=True)
-    for finding in found.findings:
-        level = Text(f"{finding.level:<4}", style=_COLOURS[finding.level])
-        console.print(level, f" {finding.step:<16} {escape(finding.detail)}", sep="")
+def _show_step(console: Console, finding: Finding) -> None:
+    level = Text(f"{finding.level:<4}", style=_COLOURS[finding.level])
+    console.print(level, f" {finding.step:<16} {escape(finding.detail)}", sep="")
+
+
+def _show_end(console: Console, found: Diagnosis) -> None:
     console.print()
     console.print(f"[bold]likeliest cause[/bold]  {found.cause}")
     console.print(f"[bold]what to do[/bold]       {escape(found.action)}")

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from core.embedded import engines
-from core.secrets import resolve_secrets
+from core.embedded import engines, find_engines
+from core.secrets import known_secrets, resolve_secrets
 from core.settings import Settings
 
 if TYPE_CHECKING:
@@ -34,3 +34,19 @@ def with_runtime(work: Callable[[Runtime], Awaitable[T]], *, writes: bool = True
                 return await work(runtime)
 
         return asyncio.run(connected())
+
+
+def look_at_runtime(work: Callable[[Runtime], Awaitable[T]]) -> T:
+    """`with_runtime` for who looks at what is wrong: nothing is started, made or migrated, and no store need answer.
+
+    Raises StartupError for settings that are wrong in themselves.
+    """
+    from core.runtime import open_runtime
+
+    settings = known_secrets(Settings.load())
+
+    async def looked() -> T:
+        async with open_runtime(settings, find_engines(settings), must_answer=False) as runtime:
+            return await work(runtime)
+
+    return asyncio.run(looked())

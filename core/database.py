@@ -89,11 +89,14 @@ class _OneLine(logging.Filter):
 logging.getLogger("asyncpg.pool").addFilter(_OneLine())
 
 
-async def open_database(database_url: str, pool: int) -> databases.Database:
-    """A connected pool. jsonb columns are Python values on both sides. To be closed with `close_database`."""
+async def open_database(database_url: str, pool: int, *, must_answer: bool = True) -> databases.Database:
+    """A connected pool. jsonb columns are Python values on both sides. To be closed with `close_database`.
+
+    Raises StartupError, also when PostgreSQL does not answer, unless it need not: then whoever uses it will see.
+    """
     database = databases.Database(
         database_url,
-        min_size=min(2, pool),
+        min_size=min(2, pool) if must_answer else 0,
         max_size=pool,
         command_timeout=ANSWER_SECONDS,
         timeout=ANSWER_SECONDS,
@@ -103,7 +106,7 @@ async def open_database(database_url: str, pool: int) -> databases.Database:
     )
     try:
         await database.connect()
-    except (*LOST, asyncpg.PostgresError) as error:
+    except (*LOST, asyncpg.PostgresError, ValueError) as error:
         raise StartupError(f"PostgreSQL cannot be reached: {first_line(error)}: check DATABASE_URL") from None
     return database
 

@@ -17,19 +17,17 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
 
 from core.database import ANSWER_SECONDS, LOST, first_line
 from core.errors import StartupError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 # One number for the whole product: processes that start at the same time migrate one after the other.
 _MIGRATION_LOCK: Final = 7_310_001
@@ -190,6 +188,13 @@ async def migrate(database_url: str, *, payments_were: str | None = None, revisi
         return
     if schema.state is SchemaState.TOO_NEW:
         raise StartupError(schema.problem)
+    # Here: who only asks how the schema stands waits a second less.
+    from alembic import command
+    from alembic.config import Config
+    from sqlalchemy import text
+    from sqlalchemy.ext.asyncio import create_async_engine
+    from sqlalchemy.pool import NullPool
+
     url = _parsed(database_url).set(drivername="postgresql+asyncpg")
     engine = create_async_engine(url, poolclass=NullPool, connect_args={"timeout": _CONNECT_SECONDS})
 

@@ -35,6 +35,25 @@ def resolve_secrets(settings: Settings) -> Settings:
     )
 
 
+def known_secrets(settings: Settings) -> Settings:
+    """`resolve_secrets` for who must change nothing: a secret that is neither given nor kept is left empty."""
+
+    def known(given: SecretStr, name: str) -> SecretStr:
+        if given.get_secret_value():
+            return given
+        try:
+            return SecretStr((settings.data.expanduser() / name).read_text("ascii").strip())
+        except (OSError, UnicodeDecodeError):
+            return given
+
+    return settings.model_copy(
+        update={
+            "secret_key": known(settings.secret_key, SECRET_KEY_FILE),
+            "operator_token": known(settings.operator_token, OPERATOR_TOKEN_FILE),
+        }
+    )
+
+
 def operator_token_is_new(settings: Settings) -> bool:
     """Before `resolve_secrets`: whether that will make the operator token, which nobody has seen then."""
     return not (

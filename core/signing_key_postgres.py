@@ -54,3 +54,10 @@ async def adopt_signing_key(database: databases.Database, key: str) -> bool:
             return False
         await connection.execute(_ADOPT, fingerprint(key))
     return True
+
+
+async def known_fingerprint(database: databases.Database) -> str | None:
+    """Of the installation's key; None where nothing was started yet. Raises StoreUnavailable."""
+    async with raw(database) as connection:
+        found: str | None = await connection.fetchval(_KNOWN)
+    return found

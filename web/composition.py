@@ -38,6 +38,7 @@ def open_app_state(runtime: Runtime, live: Live | None, assets: Assets, links: P
         calls_per_minute=settings.calls_per_minute,
         clock=clock,
     )
+    runtime.vitals.limited = limits.refused
     probes = Once[Any]("probe")
     return AppState(
         terms=terms_of(settings),
@@ -131,5 +132,6 @@ def store_figures(runtime: Runtime, probes: Once[Any]) -> StoreFigures:
 
 
 def open_worker_app(runtime: Runtime) -> Starlette:
+    runtime.vitals.limited = limits.refused
     probes = Once[Any]("probe")
     return worker_app(probes, health_checks(runtime), store_figures(runtime, probes))

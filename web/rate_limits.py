@@ -23,6 +23,9 @@ _MOST_CALLERS: Final = 100_000
 #: Wrong operator tokens from one address: enough for typing errors, too few for guessing.
 _WRONG_TOKENS_PER_MINUTE: Final = 10
 
+_MOST_REFUSED: Final = 50
+_REMEMBERED_SECONDS: Final = 60.0
+
 
 class RateLimit:
     """`per_minute` calls a minute for each caller, all of which may come at once after a quiet minute."""
@@ -55,6 +58,26 @@ class RateLimit:
         return len(self._due)
 
 
+class Refusals:
+    """Who was refused in the last minute, for `onsale diagnose`: of many only those refused last are remembered."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._counts: OrderedDict[str, tuple[int, float]] = OrderedDict()
+
+    def note(self, who: str) -> None:
+        count, at = self._counts.get(who, (0, 0.0))
+        now = self._clock.monotonic()
+        self._counts[who] = (count + 1 if now - at < _REMEMBERED_SECONDS else 1, now)
+        self._counts.move_to_end(who)
+        if len(self._counts) > _MOST_REFUSED:
+            self._counts.popitem(last=False)
+
+    def recent(self) -> dict[str, int]:
+        since = self._clock.monotonic() - _REMEMBERED_SECONDS
+        return {who: count for who, (count, at) in self._counts.items() if at >= since}
+
+
 class RateLimits:
     """The limits of one process; all of them let everything pass unless `on`."""
 
@@ -62,11 +85,20 @@ class RateLimits:
         self._on = on
         self._calls = RateLimit(calls_per_minute, clock)
         self._wrong_tokens = RateLimit(_WRONG_TOKENS_PER_MINUTE, clock)
+        self._refusals = Refusals(clock)
+
+    def refused(self) -> dict[str, int]:
+        """Visitors that were refused in the last minute, and how often."""
+        return self._refusals.recent()
 
     def call(self, visitor: str) -> None:
         """One API call of a visitor. Raises TooManyRequests."""
         if self._on:
-            self._calls.take(visitor)
+            try:
+                self._calls.take(visitor)
+            except TooManyRequests:
+                self._refusals.note(visitor)
+                raise
 
     def operator_call(self, address: str) -> None:
         """Before an operator token is looked at: raises TooManyRequests after too many wrong ones."""

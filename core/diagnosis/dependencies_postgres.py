@@ -1,30 +1,112 @@
-"""PostgreSQL: does it answer, and has it connections left?"""
+"""PostgreSQL: does it answer, does it take writes, has it connections and room left, is its schema ours?"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
+from typing import Any
 
+import asyncpg
 import databases
 
-from core.database import raw
+from core.database import first_line, raw
 from core.diagnosis.finding import Cause, Finding, fail, passed, warn
 from core.errors import StoreUnavailable
+from core.schema_postgres import SchemaState, head, standing
 
 _FULL = 0.8
+#: Who waits for a lock for so long is kept from something: checkout's statements take milliseconds.
+_BLOCKED_SECONDS = 5.0
+
+_STANDING = """
+SELECT (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') AS used,
+       current_setting('max_connections')::int AS most, pg_is_in_recovery() AS replica,
+       current_setting('default_transaction_read_only')::boolean AS read_only
+"""
+# Who blocks somebody and is not blocked: the head of each queue.
+_BLOCKING = """
+WITH waiting AS (
+    SELECT pid, unnest(pg_blocking_pids(pid)) AS blocker, extract(epoch FROM now() - query_start)::float AS seconds
+    FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query_start < now() - make_interval(secs => $1)
+      AND datname = current_database()
+)
+SELECT a.pid, a.application_name, a.state, max(w.seconds) AS seconds, count(*) AS waiting,
+       extract(epoch FROM now() - a.state_change)::float AS since
+FROM waiting w JOIN pg_stat_activity a ON a.pid = w.blocker
+WHERE w.blocker NOT IN (SELECT pid FROM waiting)
+GROUP BY a.pid, a.application_name, a.state, a.state_change ORDER BY count(*) DESC LIMIT 3
+"""
 
 
 async def postgres(database: databases.Database) -> AsyncIterator[Finding]:
+    """Nothing is written, but for a temporary table of one row that is rolled back: it meets a full disk."""
     began = time.monotonic()
     try:
         async with raw(database) as connection:
-            used = await connection.fetchval(
-                "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
-            )
-            most = int(await connection.fetchval("SHOW max_connections"))
-    except StoreUnavailable as error:
-        yield fail("postgresql", Cause.POSTGRES_AWAY, f"does not answer: {type(error.__cause__).__name__}")
+            row = await connection.fetchrow(_STANDING)
+            milliseconds = (time.monotonic() - began) * 1000
+            assert row is not None  # noqa: S101 - it has no FROM
+            blocking = await connection.fetch(_BLOCKING, _BLOCKED_SECONDS)
+            writes = None if row["replica"] or row["read_only"] else await _writes(connection)
+    except (StoreUnavailable, asyncpg.PostgresError) as error:
+        yield _away(error.__cause__ or error)
         return
-    milliseconds = (time.monotonic() - began) * 1000
-    detail = f"answers in {milliseconds:.0f} ms, {used} of {most} connections"
-    yield warn("postgresql", Cause.POSTGRES_FULL, detail) if used > most * _FULL else passed("postgresql", detail)
+    detail = f"answers in {milliseconds:.0f} ms, {row['used']} of {row['most']} connections"
+    if row["replica"] or row["read_only"]:
+        what = "this is a replica" if row["replica"] else "default_transaction_read_only is on"
+        yield fail("postgresql", Cause.POSTGRES_READ_ONLY, f"{detail}; {what}")
+    elif writes is not None:
+        yield fail("postgresql", Cause.DISK_FULL, f"{detail}; cannot write: {writes}")
+    elif row["used"] > row["most"] * _FULL:
+        yield warn("postgresql", Cause.POSTGRES_FULL, detail)
+    else:
+        yield passed("postgresql", detail)
+    for one in blocking:
+        yield fail(
+            "postgresql locks",
+            Cause.POSTGRES_BLOCKED,
+            f"process {one['pid']} ({one['application_name'] or 'no name'}, {one['state']} for {one['since']:.0f} s) "
+            f"keeps {one['waiting']} waiting, the longest for {one['seconds']:.0f} s",
+        )
+
+
+async def schema(database: databases.Database) -> AsyncIterator[Finding]:
+    """Passes where this program can read what is there."""
+    try:
+        async with raw(database) as connection:
+            found = await standing(connection)
+    except asyncpg.PostgresError as error:
+        yield _away(error)
+        return
+    if found.usable:
+        newer = f", of a newer release that {head()} can work with" if found.state is SchemaState.NEWER else ""
+        yield passed("schema", f"{found.revision}{newer}")
+    else:
+        cause = Cause.SCHEMA_TOO_NEW if found.state is SchemaState.TOO_NEW else Cause.SCHEMA_OLDER
+        yield fail("schema", cause, found.problem)
+
+
+def _away(error: BaseException) -> Finding:
+    if isinstance(error, asyncpg.TooManyConnectionsError):
+        return fail("postgresql", Cause.POSTGRES_EXHAUSTED, f"takes no further connection: {first_line(error)}")
+    if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
+        return fail("postgresql", Cause.POSTGRES_READ_ONLY, "takes no writes")
+    if isinstance(error, (asyncpg.DiskFullError, asyncpg.OutOfMemoryError)):
+        return fail("postgresql", Cause.DISK_FULL, f"cannot work: {first_line(error)}")
+    told = "does not answer in time" if isinstance(error, TimeoutError) else f"does not answer: {first_line(error)}"
+    return fail("postgresql", Cause.POSTGRES_AWAY, told)
+
+
+async def _writes(connection: Any) -> str | None:
+    """What keeps it from writing; None: nothing does."""
+    undo = connection.transaction()
+    await undo.start()
+    try:
+        await connection.execute("CREATE TEMP TABLE onsale_diagnose ON COMMIT DROP AS SELECT repeat('x', 4000) AS page")
+    except (asyncpg.DiskFullError, asyncpg.PostgresIOError) as error:
+        return first_line(error)
+    except asyncpg.InsufficientPrivilegeError:
+        return None  # a role that may not make temporary tables may sell seats nevertheless
+    finally:
+        await undo.rollback()
+    return None

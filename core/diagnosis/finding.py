@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from uuid import UUID
 
 
 class Level(StrEnum):
@@ -21,17 +20,31 @@ class Cause(StrEnum):
     """
 
     POSTGRES_AWAY = "postgres_away"
+    POSTGRES_READ_ONLY = "postgres_read_only"
+    POSTGRES_EXHAUSTED = "postgres_out_of_connections"
+    POSTGRES_BLOCKED = "postgres_blocked"
+    SCHEMA_OLDER = "schema_older"
+    SCHEMA_TOO_NEW = "schema_too_new"
     REDIS_AWAY = "redis_away"
+    DISK_FULL = "disk_full"
     REDIS_READ_ONLY = "redis_read_only"
     REDIS_FULL = "redis_full"
+    NO_PROCESS = "no_process"
     EVENT_NOT_FOUND = "event_not_found"
+    KEY_DAMAGED = "redis_key_damaged"
     SALE_NOT_OPEN = "sale_not_open"
     SALE_CLOSED = "sale_closed"
+    SALE_CLOSED_BY_CLOCK = "sale_closed_by_clock"
+    CURRENCY_NOT_TAKEN = "currency_not_taken"
     BOARD_LOST = "board_lost"
+    BOARD_DAMAGED = "board_damaged"
+    LEASE_LEFT_BEHIND = "lease_left_behind"
     SWEEP_STOPPED = "sweep_stopped"
     PAYMENTS_STOPPED = "payments_stopped"
     RESERVATION_NOT_FOUND = "reservation_not_found"
+    PAYMENT_WITHOUT_ORDER = "payment_without_order"
     PAYMENT_STUCK = "payment_stuck"
+    PAYMENT_CLAIM_LEFT_BEHIND = "payment_claim_left_behind"
     PAYMENT_UNKNOWN = "payment_unknown"
     PAYMENT_PARKED = "payment_parked"
     PAYMENT_UNDER_WAY = "payment_under_way"
@@ -42,6 +55,7 @@ class Cause(StrEnum):
     PAYMENT_DECLINED = "payment_declined"
     PAYMENT_FAILED = "payment_failed"
     RESERVATION_CANCELLED = "reservation_cancelled"
+    BASKET_STUCK = "basket_stuck"
     MISMATCH = "mismatch"
     LOCK_WITHOUT_TTL = "lock_without_ttl"
     NO_SUCH_SEAT = "no_such_seat"
@@ -49,11 +63,19 @@ class Cause(StrEnum):
     SEAT_BLOCKED = "seat_blocked"
     SEAT_HELD = "seat_held"
     PAYMENTS_MISCONFIGURED = "payments_misconfigured"
+    PROVIDER_AWAY = "provider_away"
     CIRCUIT_OPEN = "circuit_open"
+    RATE_LIMITED = "rate_limited"
     SALE_PAUSED = "sale_paused"
+    CAP_LEFT_BEHIND = "cap_left_behind"
+    QUEUE_GHOSTS = "queue_ghosts"
+    SILENCE_FORGIVEN = "silence_forgiven"
+    PLACES_KEPT = "places_kept"
     ADMISSION_CAPPED = "admission_capped"
     ADMISSION_STALLED = "admission_stalled"
     QUEUE_FULL = "queue_full"
+    CHANNELS_FULL = "channels_full"
+    SIGNING_KEYS_DIFFER = "signing_keys_differ"
     PROCESS_SILENT = "process_silent"
     DRAW_WAITS = "draw_waits"
     VISITOR_OUT = "visitor_out"
@@ -63,6 +85,7 @@ class Cause(StrEnum):
     KAFKA_AWAY = "kafka_away"
     RELAY_STUCK = "relay_stuck"
     JOB_STOPPED = "job_stopped"
+    MAIL_AWAY = "mail_away"
     EMAIL_DEAD = "email_dead"
     CONSUMER_LAG = "consumer_lag"
     EMAIL_PENDING = "email_pending"
@@ -73,23 +96,62 @@ class Cause(StrEnum):
     POSTGRES_FULL = "postgres_full"
     REDIS_MEMORY = "redis_memory"
     REDIS_EVICTS = "redis_evicts"
+    PURCHASE_CONFIRMED = "purchase_confirmed"
     NOTHING_FOUND = "nothing_found"
 
 
 #: What the engineer does about it.
 ADVICE: dict[Cause, str] = {
-    Cause.POSTGRES_AWAY: "Bring PostgreSQL back (DATABASE_URL); checkout is refused meanwhile, nothing is charged.",
-    Cause.REDIS_AWAY: "Bring Redis back (REDIS_URL); the boards are rebuilt and browsers come back by themselves.",
+    Cause.POSTGRES_AWAY: (
+        "Bring PostgreSQL back (DATABASE_URL; an embedded one: `onsale serve`). Checkout is refused meanwhile, "
+        "nothing is charged."
+    ),
+    Cause.POSTGRES_READ_ONLY: (
+        "PostgreSQL takes no writes: point DATABASE_URL at the primary, or end `default_transaction_read_only`."
+    ),
+    Cause.POSTGRES_EXHAUSTED: (
+        "PostgreSQL has no connection left for us: end what holds them, lower ONSALE_DATABASE_POOL, or add a pooler."
+    ),
+    Cause.SCHEMA_OLDER: (
+        "The database is set up for an older release: run `onsale migrate`, or start `onsale serve`, which does it."
+    ),
+    Cause.SCHEMA_TOO_NEW: "The database belongs to a newer release: install that one here as well.",
+    Cause.REDIS_AWAY: (
+        "Bring Redis back (REDIS_URL; an embedded one: `onsale serve`). Boards are rebuilt, browsers come back by "
+        "themselves."
+    ),
+    Cause.DISK_FULL: (
+        "Make room on the disk, or raise the volume: bookings are refused until then. Nothing that was confirmed "
+        "is lost."
+    ),
     Cause.REDIS_READ_ONLY: "REDIS_URL points at a replica, or the master lacks replicas: point it at the master.",
     Cause.REDIS_FULL: "Redis refuses writes, out of memory: raise maxmemory now, then look for what grew.",
+    Cause.NO_PROCESS: "No web process and no worker tells of itself: start `onsale serve`.",
     Cause.EVENT_NOT_FOUND: "Check the event's slug: `onsale event list`.",
+    Cause.KEY_DAMAGED: (
+        "A key of the sale is not ours: `--fix` sets it aside for a day as KEY:damaged, and the sale makes it anew."
+    ),
     Cause.SALE_NOT_OPEN: "Open the sale with `onsale event open SLUG`, or tell the customer when it opens.",
-    Cause.SALE_CLOSED: "The sale is over. If that is wrong: `onsale event open SLUG`, and check closes_at.",
+    Cause.SALE_CLOSED: "An operator closed the sale. If that is wrong: `onsale event open SLUG`.",
+    Cause.SALE_CLOSED_BY_CLOCK: (
+        "The sale's end has passed: `onsale event update SLUG --closes-at TIME` (or `none`) opens it again."
+    ),
+    Cause.CURRENCY_NOT_TAKEN: "No provider that is configured takes the event's currency: add one to ONSALE_PAYMENT.",
     Cause.BOARD_LOST: "Redis lost the board: `--fix` rebuilds it from PostgreSQL, as does the next buyer's call.",
+    Cause.BOARD_DAMAGED: "The board in Redis is not this hall's: `--fix` builds it anew from PostgreSQL.",
+    Cause.LEASE_LEFT_BEHIND: (
+        "A dead process has a job's lease: `--fix` takes it away, and another process does the job."
+    ),
     Cause.SWEEP_STOPPED: "No sweep succeeds: nobody is let in or put out. Read the log (`job failed`), restart.",
     Cause.PAYMENTS_STOPPED: "No process finishes what other processes left: read the log (`job failed`), restart one.",
     Cause.RESERVATION_NOT_FOUND: "Ask for the reservation number in the e-mail or in the page's address.",
+    Cause.PAYMENT_WITHOUT_ORDER: (
+        "Seats are kept for an order that was never made: `--fix` ends it. Nothing was charged for it."
+    ),
     Cause.PAYMENT_STUCK: "No process works on a payment that is due: `--fix` takes it over; check the web processes.",
+    Cause.PAYMENT_CLAIM_LEFT_BEHIND: (
+        "Whoever worked on the payment is gone: `--fix` takes it over at once, else another process does."
+    ),
     Cause.PAYMENT_UNKNOWN: "The provider has not told the outcome; it is being asked until the deadline. Wait.",
     Cause.PAYMENT_PARKED: "Payment waits for the provider. It goes on by itself when the circuit closes.",
     Cause.PAYMENT_UNDER_WAY: "The payment is at work. Wait for its result, a minute at most.",
@@ -100,44 +162,89 @@ ADVICE: dict[Cause, str] = {
     Cause.PAYMENT_DECLINED: "The card was declined and nothing was charged. The customer may try another card.",
     Cause.PAYMENT_FAILED: "The payment failed and whatever was charged was given back. The customer may try again.",
     Cause.RESERVATION_CANCELLED: "The reservation was cancelled. Nothing to do.",
-    Cause.MISMATCH: "Redis and PostgreSQL disagree about the seat: `--fix`, or `onsale reconcile`, mends Redis.",
+    Cause.BASKET_STUCK: (
+        "Redis keeps seats for a payment that was never begun: `--fix` gives the basket back to its visitor."
+    ),
+    Cause.MISMATCH: "Redis and PostgreSQL disagree about seats: `--fix`, or `onsale reconcile`, mends Redis.",
     Cause.LOCK_WITHOUT_TTL: "A lock that nobody will release: `--fix` deletes it. Find out who wrote it.",
     Cause.NO_SUCH_SEAT: "Check the seat's ordinal: `GET /api/events/SLUG/plan` lists them.",
     Cause.SEAT_SOLD: "Somebody else has bought the seat. The customer picks another.",
     Cause.SEAT_BLOCKED: "The organiser blocked the seat. Unblock it on the operator's page if that is wrong.",
     Cause.SEAT_HELD: "Somebody else holds the seat until the time shown. It may come free.",
     Cause.PAYMENTS_MISCONFIGURED: "Payments fail for a reason of ours: check keys, account and clock by the code.",
+    Cause.PROVIDER_AWAY: (
+        "The payment provider does not answer from here: look at its status page and at this machine's network."
+    ),
     Cause.CIRCUIT_OPEN: "The provider's circuit is open: check the provider. It is probed by itself, unless forced.",
+    Cause.RATE_LIMITED: (
+        "Calls are refused as too many: wait a minute; if it is many buyers, see ONSALE_CALLS_PER_MINUTE and the "
+        "proxy's address."
+    ),
     Cause.SALE_PAUSED: "Admission is paused by an operator: resume it on the operator's page.",
+    Cause.CAP_LEFT_BEHIND: (
+        "A cap on admission that nobody renews: `--fix` takes it away, and the event's own limit holds."
+    ),
+    Cause.QUEUE_GHOSTS: (
+        "Places without a browser stand at the queue's head: `--fix` has the sweep put out who is not heard in time."
+    ),
+    Cause.SILENCE_FORGIVEN: "Silent visitors are not put out until the time shown: `--fix` ends that.",
+    Cause.PLACES_KEPT: (
+        "Visitors who pay for nothing keep active places: `--fix` ends that, and the sweep judges them like others."
+    ),
     Cause.ADMISSION_CAPPED: "The load, or payment being away, holds admission back: look at CPU, pool and provider.",
     Cause.ADMISSION_STALLED: "There is room and the queue does not move: `--fix` sweeps once; check the sweep job.",
     Cause.QUEUE_FULL: "All places are taken: normal at the peak. Raise the active limit if the machines bear it.",
     Cause.DRAW_WAITS: "Everybody who gathered waits: look at the beacon (ONSALE_BEACON_URL) and the draw job's log.",
+    Cause.CHANNELS_FULL: (
+        "A process takes no further browsers: start more (WORKERS), or raise ONSALE_CHANNELS_PER_PROCESS."
+    ),
+    Cause.SIGNING_KEYS_DIFFER: (
+        "Processes sign with different keys and refuse each other's visitors: restart those named, with the "
+        "installation's key."
+    ),
     Cause.PROCESS_SILENT: "A process hangs, or its machine is gone: its visitors drop out. Kill it; look at its log.",
     Cause.VISITOR_OUT: "Neither waiting nor in: the browser was silent, the session ended, or it never joined.",
     Cause.HEARTBEAT_LATE: "The browser has gone silent and will be put out: the network or a sleeping phone.",
     Cause.VISITOR_WAITING: "The visitor is in the queue. Nothing is wrong.",
     Cause.BASKET_LAPSED: "The hold ran out before payment. The customer picks seats again.",
     Cause.KAFKA_AWAY: "Bring Kafka back (KAFKA_BOOTSTRAP_SERVERS). Sales go on; e-mails wait in the outbox.",
-    Cause.RELAY_STUCK: "Events do not leave the outbox: see that a web process or worker runs, and its log (`relay`).",
+    Cause.RELAY_STUCK: (
+        "Events do not leave the outbox: see that a process runs, and its log (`relay`); `--fix` frees claims of "
+        "dead ones."
+    ),
     Cause.JOB_STOPPED: "A periodic job does not succeed: read the log (`job failed`, `job made anew`).",
-    Cause.EMAIL_DEAD: "The e-mail was given up: read the error, mend it, `onsale messages dead retry`.",
+    Cause.MAIL_AWAY: (
+        "The mail server refuses or is silent: mend it, or SMTP_URL. E-mails wait and go by themselves; tickets "
+        "are on the page."
+    ),
+    Cause.EMAIL_DEAD: "The e-mail was given up: read the error, mend it, `onsale messages dead retry` (or `discard`).",
     Cause.CONSUMER_LAG: "The consumers are behind, or none runs: start another `onsale worker`, look at its log.",
     Cause.EMAIL_PENDING: "The e-mail has not been sent yet. The ticket is on the reservation's page already.",
-    Cause.DEAD_LETTERS: "Messages were given up: `onsale messages dead list`, then `retry`.",
+    Cause.DEAD_LETTERS: (
+        "Messages were given up: `onsale messages dead list`, then `retry`, or `discard` what can never be sent."
+    ),
     Cause.PROVIDER_DIFFERS: "The provider's list differs from our books: `onsale payments compare` lists and mends it.",
     Cause.COMPARISON_LATE: "The provider's list of charges cannot be read: see its code; the provider, then our keys.",
     Cause.REFUNDS_REFUSED: "Refunds are refused: `onsale diagnose --reservation ID` says by whom and why.",
-    Cause.POSTGRES_FULL: "PostgreSQL is nearly out of connections: lower ONSALE_DATABASE_POOL or add a pooler.",
+    Cause.POSTGRES_BLOCKED: (
+        "A session keeps locks that sales wait for: `SELECT pg_terminate_backend(PID)`, and find out whose it is."
+    ),
+    Cause.POSTGRES_FULL: (
+        "PostgreSQL is (nearly) out of connections: end what holds them, lower ONSALE_DATABASE_POOL, or add a pooler."
+    ),
     Cause.REDIS_MEMORY: "Redis is above 80% of maxmemory: raise it before writes are refused.",
     Cause.REDIS_EVICTS: "Set `maxmemory-policy noeviction`: an evicted hold or board is a lie (docs/memory.md).",
+    Cause.PURCHASE_CONFIRMED: (
+        "The seats are bought and confirmed. Nothing to do; the ticket is on the reservation's page."
+    ),
     Cause.NOTHING_FOUND: "Nothing is wrong that can be seen from here. Ask for a screenshot and the time.",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One step's result. `fix` names a safe mend that `--fix` may make; `reservation` is the one that it is for;
+    """One step's result. `fix` names a safe mend that `--fix` may make; `about` says for what: a key, a reservation.
+
     `subject`: whose alert it is, where that is neither an event nor everybody.
     """
 
@@ -147,7 +254,7 @@ class Finding:
     cause: Cause | None = None
     fix: str | None = None
     fixed: bool = False
-    reservation: UUID | None = None
+    about: str | None = None
     subject: str | None = None
 
 
@@ -155,19 +262,40 @@ def passed(step: str, detail: str) -> Finding:
     return Finding(step, Level.PASS, detail)
 
 
-def warn(step: str, cause: Cause, detail: str, fix: str | None = None) -> Finding:
-    return Finding(step, Level.WARN, detail, cause, fix)
+def warn(step: str, cause: Cause, detail: str, fix: str | None = None, about: str | None = None) -> Finding:
+    return Finding(step, Level.WARN, detail, cause, fix, about=about)
 
 
-def fail(step: str, cause: Cause, detail: str, fix: str | None = None) -> Finding:
-    return Finding(step, Level.FAIL, detail, cause, fix)
+def fail(step: str, cause: Cause, detail: str, fix: str | None = None, about: str | None = None) -> Finding:
+    return Finding(step, Level.FAIL, detail, cause, fix, about=about)
 
 
-def likeliest(findings: Sequence[Finding]) -> Cause:
-    """A failure explains more than a warning; among equals the earlier cause of `Cause` does."""
+#: What can still keep a buyer whose seats are confirmed from the ticket, or from money that is owed.
+OF_THE_PAID = frozenset(
+    {
+        Cause.REFUND_REFUSED,
+        Cause.REFUND_PENDING,
+        Cause.KAFKA_AWAY,
+        Cause.RELAY_STUCK,
+        Cause.MAIL_AWAY,
+        Cause.EMAIL_DEAD,
+        Cause.EMAIL_PENDING,
+        Cause.CONSUMER_LAG,
+        Cause.POSTGRES_AWAY,
+        Cause.REDIS_AWAY,
+    }
+)
+
+
+def likeliest(findings: Sequence[Finding], *, paid: bool = False) -> Cause:
+    """A failure explains more than a warning; among equals the earlier cause of `Cause` does. For who has `paid` only
+    what keeps the ticket back counts.
+    """
     order = {cause: index for index, cause in enumerate(Cause)}
     for level in (Level.FAIL, Level.WARN):
         causes = [finding.cause for finding in findings if finding.level is level and finding.cause]
+        if paid:
+            causes = [cause for cause in causes if cause in OF_THE_PAID]
         if causes:
             return min(causes, key=lambda cause: order[cause])
-    return Cause.NOTHING_FOUND
+    return Cause.PURCHASE_CONFIRMED if paid else Cause.NOTHING_FOUND

@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from core.clock import Clock
 from core.diagnosis import (
+    board_redis,
     consumers,
     dependencies_postgres,
     dependencies_redis,
     draws_postgres,
+    jobs_redis,
     messages_postgres,
     money,
     money_postgres,
     processes_redis,
+    queue_redis,
 )
 from core.diagnosis.finding import Cause, Finding, Level, fail, warn
 from core.errors import StoreUnavailable
@@ -41,8 +44,13 @@ _MOST_SALES = 50
 
 _OF_POSTGRES = frozenset(
     {
+        Cause.DISK_FULL,
+        Cause.POSTGRES_READ_ONLY,
+        Cause.POSTGRES_EXHAUSTED,
         Cause.POSTGRES_FULL,
+        Cause.POSTGRES_BLOCKED,
         Cause.RELAY_STUCK,
+        Cause.MAIL_AWAY,
         Cause.DEAD_LETTERS,
         Cause.REFUNDS_REFUSED,
         Cause.PAYMENTS_MISCONFIGURED,
@@ -53,12 +61,17 @@ _OF_POSTGRES = frozenset(
 )
 _OF_REDIS = frozenset(
     {
+        Cause.DISK_FULL,
         Cause.REDIS_READ_ONLY,
         Cause.REDIS_FULL,
         Cause.REDIS_MEMORY,
         Cause.REDIS_EVICTS,
         Cause.BOARD_LOST,
         Cause.SWEEP_STOPPED,
+        Cause.LEASE_LEFT_BEHIND,
+        Cause.CAP_LEFT_BEHIND,
+        Cause.QUEUE_GHOSTS,
+        Cause.SILENCE_FORGIVEN,
         Cause.ADMISSION_STALLED,
         Cause.PROCESS_SILENT,
     }
@@ -81,7 +94,7 @@ WATCHED = (
     }
 )
 #: Found in one event's steps, but true of all of them.
-_GENERAL = frozenset({Cause.SWEEP_STOPPED})
+_GENERAL = frozenset({Cause.SWEEP_STOPPED, Cause.LEASE_LEFT_BEHIND})
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +118,11 @@ class HealthCheck:
         clock: Clock,
         groups: consumers.Groups,
         vitals: VitalsBoard,
+        cap_seconds: float = 0.0,
+        grace_seconds: float = 30.0,
         late: Callable[[], Sequence[LateJob]] = tuple,
     ) -> None:
+        """`cap_seconds`, `grace_seconds`: as in `queue_redis.queue`."""
         self._database = database
         self._redis = redis
         self._events = events
@@ -114,6 +130,8 @@ class HealthCheck:
         self._clock = clock
         self._groups = groups
         self._vitals = vitals
+        self._cap_seconds = cap_seconds
+        self._grace_seconds = grace_seconds
         self._late = late
         self._probes = Once[Any]("probe")
 
@@ -149,7 +167,7 @@ class HealthCheck:
         async def steps() -> AsyncIterator[Finding]:
             async for finding in dependencies_postgres.postgres(self._database):
                 yield finding
-                if finding.cause is Cause.POSTGRES_AWAY:
+                if finding.cause in (Cause.POSTGRES_AWAY, Cause.POSTGRES_EXHAUSTED):
                     return
             async for finding in messages_postgres.pipeline(self._database):
                 yield finding
@@ -170,7 +188,8 @@ class HealthCheck:
                 yield finding
                 if finding.cause is Cause.REDIS_AWAY:
                     return
-            async for finding in processes_redis.processes(self._vitals, self._clock):
+            found = await processes_redis.known_processes(self._vitals)
+            async for finding in processes_redis.processes(found, self._clock):
                 yield finding
 
         return steps()
@@ -188,7 +207,26 @@ class HealthCheck:
         return consumers.consumers(self._groups)
 
     def _of_sale(self, event: Event) -> Callable[[], AsyncIterator[Finding]]:
-        return lambda: dependencies_redis.work(self._redis, event, self._clock.now())
+        async def steps() -> AsyncIterator[Finding]:
+            found = await processes_redis.known_processes(self._vitals)
+            async for finding in jobs_redis.jobs(self._redis, found, on_sale=True):
+                # The others are judged by this process's own watch over its jobs.
+                if finding.cause in _GENERAL:
+                    yield finding
+            async for finding in board_redis.board(self._redis, event.slug, None, self._database):
+                yield finding
+            async for finding in queue_redis.queue(
+                self._redis,
+                event.slug,
+                event,
+                self._clock.now(),
+                cap_seconds=self._cap_seconds,
+                grace_seconds=self._grace_seconds,
+                payers=None,
+            ):
+                yield finding
+
+        return steps
 
     async def _open(self) -> Sequence[Event]:
         """The open sales; with PostgreSQL away none: what is known of it is told already."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from uuid import UUID
 
 import databases
@@ -13,12 +13,19 @@ from core.diagnosis.finding import Cause, Finding, fail, passed, warn
 _LATE_SECONDS = 60
 
 _OUTBOX = """
-SELECT count(*) AS unsent, coalesce(extract(epoch FROM now() - min(created_at)), 0)::float AS seconds
+SELECT count(*) AS unsent, coalesce(extract(epoch FROM now() - min(created_at)), 0)::float AS seconds,
+       (array_agg(error ORDER BY id) FILTER (WHERE error IS NOT NULL))[1] AS error,
+       array_agg(DISTINCT claimed_by) FILTER (WHERE claimed_until > now() + interval '1 minute') AS claims,
+       count(*) FILTER (WHERE error LIKE '%mail server%' OR error LIKE '%MailAway%') AS unmailed
 FROM outbox WHERE sent_at IS NULL
+"""
+_FREE = """
+UPDATE outbox SET claimed_by = NULL, claimed_until = NULL
+WHERE sent_at IS NULL AND claimed_by = ANY($1::text[]) AND claimed_until > now() RETURNING id
 """
 _DEAD = "SELECT count(*) FROM dead_letters WHERE retried_at IS NULL AND discarded_at IS NULL"
 _EMAIL = """
-SELECT o.type, o.sent_at IS NOT NULL AS sent,
+SELECT o.type, o.sent_at IS NOT NULL AS sent, o.error,
        EXISTS (SELECT FROM processed_events p WHERE p.consumer = 'email' AND p.event_uid = o.event_uid) AS mailed,
        (SELECT d.error FROM dead_letters d
         WHERE d.consumer = 'email' AND d.event_uid = o.event_uid AND d.retried_at IS NULL
@@ -27,15 +34,33 @@ FROM outbox o WHERE o.reservation_id = $1 AND o.type <> 'reservation.paying' ORD
 """
 
 
-async def pipeline(database: databases.Database) -> AsyncIterator[Finding]:
+async def pipeline(
+    database: databases.Database, is_gone: Callable[[str], bool] = lambda name: False
+) -> AsyncIterator[Finding]:
+    """`is_gone`: whether the process that has a claim works no more."""
     async with raw(database) as connection:
         outbox = await connection.fetchrow(_OUTBOX)
         dead = await connection.fetchval(_DEAD)
     assert outbox is not None  # noqa: S101 - an aggregate always has its row
     detail = f"{outbox['unsent']} events not handed over, the oldest {outbox['seconds']:.0f} s old"
+    if outbox["error"]:
+        detail += f"; the last error: {outbox['error'][:200]}"
+    gone = [claim for claim in outbox["claims"] or () if is_gone(claim)]
     late = outbox["seconds"] > _LATE_SECONDS
-    yield fail("outbox", Cause.RELAY_STUCK, detail) if late else passed("outbox", detail)
+    if gone:
+        detail += f"; claimed by {gone[0]}, which is gone"
+        yield fail("outbox", Cause.RELAY_STUCK, detail, "outbox", ",".join(gone))
+    elif late and outbox["unmailed"]:
+        yield fail("outbox", Cause.MAIL_AWAY, detail)
+    else:
+        yield fail("outbox", Cause.RELAY_STUCK, detail) if late else passed("outbox", detail)
     yield warn("dead letters", Cause.DEAD_LETTERS, f"{dead} waiting") if dead else passed("dead letters", "none")
+
+
+async def free_claims(database: databases.Database, claims: Sequence[str]) -> bool:
+    """Raises StoreUnavailable."""
+    async with raw(database) as connection:
+        return bool(await connection.fetch(_FREE, list(claims)))
 
 
 async def email(database: databases.Database, reservation: UUID) -> AsyncIterator[Finding]:
@@ -49,4 +74,6 @@ async def email(database: databases.Database, reservation: UUID) -> AsyncIterato
         yield fail("e-mail", Cause.EMAIL_DEAD, f"{row['type']} was given up: {row['dead'][:200]}")
     else:
         where = "handed over, not sent yet" if row["sent"] else "still in the outbox"
-        yield warn("e-mail", Cause.EMAIL_PENDING, f"{row['type']} is {where}")
+        why = f"; {row['error'][:200]}" if row["error"] else ""
+        cause = Cause.MAIL_AWAY if "mail server" in why else Cause.EMAIL_PENDING
+        yield warn("e-mail", cause, f"{row['type']} is {where}{why}")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 from core.booking.reservation import Reason
@@ -11,12 +10,17 @@ from core.clock import iso
 from core.diagnosis.finding import Cause, Finding, fail, passed, warn
 from core.payments.breaker import Mode
 from core.payments.breaker_redis import CircuitView
+from core.payments.kcp import codes as kcp_codes
 from core.payments.payments import WhenOpen
+from core.payments.toss import codes as toss_codes
 
+#: The provider refuses the shop, not the buyer; those of PortOne and Stripe are met by asking them (providers_http.py).
+_OURS = toss_codes.MISCONFIGURED | kcp_codes.MISCONFIGURED
 _SHUT = frozenset({Mode.OPEN, Mode.FORCED_OPEN})
 
 
-async def reservation(row: Any) -> AsyncIterator[Finding]:
+async def reservation(row: Any, is_gone: Callable[[str], bool]) -> AsyncIterator[Finding]:
+    """`is_gone`: whether the process that has a claim works no more."""
     step = "reservation"
     facts = (
         f"{row['status']} since {iso(row['updated_at'])}, seats {list(row['seats'])}, {row['amount']} {row['currency']}"
@@ -27,14 +31,29 @@ async def reservation(row: Any) -> AsyncIterator[Finding]:
     )
     owed = f"; {row['owed']} refunds owed" + (f", code {row['refund_code']}" if row["refund_code"] else "")
     detail = f"{facts}; {payment}{owed if row['owed'] else ''}"
+    if row["status"] == "PAYING" and row["order_no"] is None:
+        yield fail(step, Cause.PAYMENT_WITHOUT_ORDER, f"{facts}; it has no order", "orderless", str(row["id"]))
+        return
+    if row["claimed"] and is_gone(row["claimed_by"]):
+        left = f"claimed by {row['claimed_by']}, which is gone, for {row['claim_seconds']:.0f} s more"
+        yield fail(step, Cause.PAYMENT_CLAIM_LEFT_BEHIND, f"{detail}; {left}", "claim", str(row["id"]))
+        return
+    if row["forgotten"]:
+        yield fail(
+            step, Cause.PAYMENT_STUCK, f"{detail}; its time is over, and nothing is due", "claim", str(row["id"])
+        )
+        return
     if row["overdue"]:
         yield fail(step, Cause.PAYMENT_STUCK, f"{detail}; due, and no process works on it", fix="payments")
         return
     if row["owed"] and row["needs_person_at"]:
         refused = f"{detail}; refused, a person is needed since {iso(row['needs_person_at'])}"
-        yield replace(fail(step, Cause.REFUND_REFUSED, refused, fix="refund"), reservation=row["id"])
+        yield fail(step, Cause.REFUND_REFUSED, refused, "refund", str(row["id"]))
         return
     match row["status"], row["reason"]:
+        case "PAYING", _ if row["error_code"] in _OURS and row["payment"] in ("AUTHORISED", "CALLED"):
+            # Asked until the deadline, and refused each time: waiting mends nothing.
+            yield fail(step, Cause.SHOPS_FAULT, f"{detail}; the provider refuses our key")
         case "PAYING", Reason.PARKED:
             yield warn(step, Cause.PAYMENT_PARKED, detail)
         case "PAYING", Reason.CHECKING:

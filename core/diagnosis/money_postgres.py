@@ -9,6 +9,7 @@ from uuid import UUID
 
 import databases
 
+from core.booking.attempt import order_number
 from core.booking.comparing import NO_LIST
 from core.booking.findings_postgres import LATE, FindingRows, open_findings
 from core.clock import iso
@@ -24,7 +25,15 @@ _MOST_TOLD = 20
 _RESERVATION = """
 SELECT r.id, r.visitor, r.status, r.reason, r.amount, r.currency, r.created_at, r.updated_at, e.slug,
        a.order_no, a.number, a.state AS payment, a.provider, a.code AS error_code, a.tries, a.deadline, a.untold,
-       a.shops_fault, back.needs_person_at, back.owed, back.code AS refund_code,
+       a.shops_fault, a.claimed_by, a.claimed_until > now() AS claimed,
+       extract(epoch FROM a.claimed_until - now())::float AS claim_seconds, r.fence, r.until, e.id AS event_id,
+       -- Past every end that it can have, and nothing will look at it in time.
+       r.status = 'PAYING' AND a.next_attempt_at > now() + interval '1 minute' AND (
+           a.state IN ('OPEN', 'CLOSED', 'DECLINED')
+               AND greatest(r.until, a.retry_until) + interval '90 seconds' < now()
+           OR a.state IN ('AUTHORISED', 'CALLED') AND a.next_attempt_at > now() + interval '1 hour'
+           OR a.state IN ('APPROVED', 'EXPIRED', 'VOIDED')) AS forgotten,
+       back.needs_person_at, back.owed, back.code AS refund_code,
        (coalesce(a.next_attempt_at, 'infinity') < now() - make_interval(secs => $2)
            AND (a.claimed_until IS NULL OR a.claimed_until < now() - make_interval(secs => $2)))
        OR coalesce(back.overdue, false) AS overdue,
@@ -50,6 +59,38 @@ SELECT count(*) AS refunds, min(f.needs_person_at) AS since,
 FROM refunds f JOIN reservations r ON r.id = f.reservation_id
 WHERE f.needs_person_at IS NOT NULL AND f.state = 'PENDING'
 """
+# A claim whose process is gone is let go of, and the attempt is due: at once, unless its buyer has time left.
+_RELEASE = """
+UPDATE payment_attempts a
+SET claimed_by = NULL, claimed_until = NULL,
+    next_attempt_at = CASE WHEN a.state IN ('OPEN', 'CLOSED', 'DECLINED') AND NOT a.untold
+                           THEN greatest(now(), least(a.next_attempt_at,
+                                                      coalesce(a.retry_until, r.until + interval '60 seconds')))
+                           ELSE now() END
+FROM reservations r
+WHERE a.order_no = $1 AND r.id = a.reservation_id AND a.claimed_by IS NOT DISTINCT FROM $2
+  AND (a.untold OR a.state IN ('OPEN', 'AUTHORISED', 'CALLED', 'CLOSED', 'DECLINED')
+       OR r.status = 'PAYING' AND a.state IN ('EXPIRED', 'VOIDED'))
+RETURNING a.order_no
+"""
+# A reservation without an attempt has never been at a provider: nothing can have been charged. It gets the one that it
+# lacks, at no provider and over at once, so that it ends as every other one does: seats, message, buyer's page.
+_MAKE_ORDER = """
+INSERT INTO payment_attempts (order_no, reservation_id, number, provider, environment, amount, currency, state,
+                              next_attempt_at)
+SELECT $2, r.id, 1, 'none', 'none', r.amount, r.currency, 'OPEN', now() FROM reservations r
+WHERE r.id = $1 AND r.status = 'PAYING' AND r.created_at < now() - interval '1 minute'
+  AND NOT EXISTS (SELECT FROM payment_attempts WHERE reservation_id = r.id)
+RETURNING order_no
+"""
+_PAYERS = "SELECT visitor FROM reservations WHERE event_id = $1 AND status = 'PAYING'"
+# Reservations of a sale that nothing will ever finish, the oldest first.
+_ORPHANS = """
+SELECT r.id FROM reservations r
+WHERE r.event_id = $1 AND r.status = 'PAYING' AND r.created_at < now() - interval '1 minute'
+  AND NOT EXISTS (SELECT FROM payment_attempts WHERE reservation_id = r.id)
+ORDER BY r.created_at LIMIT 20
+"""
 _LATEST = """
 SELECT r.id FROM reservations r WHERE r.event_id = $1 AND r.visitor = $2 ORDER BY r.created_at DESC LIMIT 1
 """
@@ -59,6 +100,36 @@ async def find_reservation(database: databases.Database, id: UUID) -> Any | None
     """The row with its payment, its event's slug and its seats. Raises StoreUnavailable."""
     async with raw(database) as connection:
         return await connection.fetchrow(_RESERVATION, id, float(_STUCK_SECONDS))
+
+
+async def release_claim(database: databases.Database, order: str, claimed_by: str | None) -> bool:
+    """The attempt is due at once, for whoever takes it; False when somebody else has claimed it by now."""
+    async with raw(database) as connection:
+        return await connection.fetchval(_RELEASE, order, claimed_by) is not None
+
+
+async def make_missing_order(database: databases.Database, id: UUID) -> bool:
+    """An order that is over, for a reservation that has none: `finish_due` ends both.
+
+    False when there is nothing to end. Raises StoreUnavailable.
+    """
+    async with raw(database) as connection:
+        return await connection.fetchval(_MAKE_ORDER, id, order_number(id, 1)) is not None
+
+
+async def payers(database: databases.Database, event_id: int) -> frozenset[str]:
+    """Who is paying by PostgreSQL's account. Raises StoreUnavailable."""
+    async with raw(database) as connection:
+        return frozenset(row["visitor"] for row in await connection.fetch(_PAYERS, event_id))
+
+
+async def orphans(database: databases.Database, event_id: int) -> AsyncIterator[Finding]:
+    """Reservations of a sale that have no order. Raises StoreUnavailable."""
+    async with raw(database) as connection:
+        rows = await connection.fetch(_ORPHANS, event_id)
+    for row in rows:
+        detail = f"reservation {row['id']} has no order at any provider"
+        yield fail("payments", Cause.PAYMENT_WITHOUT_ORDER, detail, "orderless", str(row["id"]))
 
 
 async def latest_reservation(database: databases.Database, event_id: int, visitor: str) -> UUID | None:
@@ -103,7 +174,7 @@ async def provider_lists(database: databases.Database) -> AsyncIterator[Finding]
         )
         # Each is an alert of its own, told once.
         differs = fail(step, Cause.PROVIDER_DIFFERS, detail)
-        yield replace(differs, subject=one.order, reservation=one.reservation_id)
+        yield replace(differs, subject=one.order, about=str(one.reservation_id) if one.reservation_id else None)
     if among > len(found):
         yield fail(step, Cause.PROVIDER_DIFFERS, f"{among - len(found)} more differences")
     now, said = await rows.now(), []

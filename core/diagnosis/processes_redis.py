@@ -1,23 +1,97 @@
-"""Whether every process tells how it is: one that hangs keeps its buyers' connections, and nobody hears them (R2)."""
+"""The processes, as they tell of themselves: which hang, which are full, whose key differs, whom they refuse (R2)."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import os
+import socket
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
 
 from core.clock import Clock
-from core.diagnosis.finding import Cause, Finding, fail, passed
-from core.figures.vitals_redis import VitalsBoard
+from core.diagnosis.finding import Cause, Finding, fail, passed, warn
+from core.figures.vitals_redis import Vitals, VitalsBoard
+
+_MANY = 5
 
 
-async def processes(vitals: VitalsBoard, clock: Clock) -> AsyncIterator[Finding]:
+@dataclass(frozen=True, slots=True)
+class Processes:
+    """Those that told how they are within the last seconds, and those that are silent."""
+
+    alive: Sequence[Vitals]
+    silent: Sequence[Vitals]
+
+    def is_gone(self, name: str) -> bool:
+        """Whether the process of this name (`HOST:PID:...`, a claim's token begins with it) works no more.
+
+        On this machine it is looked for; of another one, who tells nothing of itself is gone.
+        """
+        if any(name.startswith(one.process) for one in self.alive):
+            return False
+        host, _, rest = name.partition(":")
+        pid = rest.partition(":")[0]
+        if not pid.isdigit():
+            return False  # whoever that is
+        if host != socket.gethostname():
+            return True
+        try:
+            os.kill(int(pid), 0)
+        except (ProcessLookupError, OverflowError):
+            return True
+        except PermissionError:
+            return False
+        return False
+
+
+async def known_processes(vitals: VitalsBoard) -> Processes:
     """Raises StoreUnavailable."""
+    return Processes(await vitals.all(), await vitals.silent())
+
+
+async def processes(found: Processes, clock: Clock) -> AsyncIterator[Finding]:
     now = clock.now().timestamp()
-    silent = await vitals.silent()
-    if silent:
+    if found.silent:
         told = ", ".join(
             f"process {one.pid} on {one.host} for {now - one.at:.0f} s (it had {one.channels} channels)"
-            for one in silent
+            for one in found.silent
         )
         yield fail("processes", Cause.PROCESS_SILENT, f"silent: {told}")
     else:
-        yield passed("processes", f"{len(await vitals.all())} tell how they are")
+        yield passed("processes", f"{len(found.alive)} tell how they are")
+
+
+def full(found: Processes, channels_per_process: int) -> Iterable[Finding]:
+    for one in found.alive:
+        if one.channels >= channels_per_process:
+            yield warn("channels", Cause.CHANNELS_FULL, f"process {one.pid} on {one.host} has {one.channels}: no more")
+
+
+def signing_keys(found: Processes, fingerprint: str | None) -> Iterable[Finding]:
+    """`fingerprint`: the one that PostgreSQL knows; None: it was not asked, or knows none."""
+    told = {one.key for one in found.alive if one.key}
+    right = fingerprint or (min(told) if len(told) > 1 else None)
+    wrong = [one for one in found.alive if one.key and right and one.key != right]
+    if wrong:
+        named = ", ".join(f"process {one.pid} on {one.host}" for one in wrong)
+        yield fail("signing key", Cause.SIGNING_KEYS_DIFFER, f"{named}: another key than the installation's")
+    elif told:
+        yield passed("signing key", "all processes have the installation's")
+
+
+def refused_callers(found: Processes, visitor: str | None) -> Iterable[Finding]:
+    """Who was refused for calling too often in the last minute. The visitor who asks, else whether it is many."""
+    counts: dict[str, int] = {}
+    for one in found.alive:
+        for who, count in one.limited.items():
+            counts[who] = counts.get(who, 0) + count
+    if visitor is not None and visitor in counts:
+        yield fail(
+            "rate limit", Cause.RATE_LIMITED, f"{visitor} was refused {counts[visitor]} times in the last minute"
+        )
+        return
+    if counts:
+        worst = sorted(counts.items(), key=lambda item: -item[1])[:3]
+        told = ", ".join(f"{who} {count} times" for who, count in worst)
+        detail = f"{len(counts)} callers refused in the last minute: {told}"
+        # One or two that knock too hard are what limits are for.
+        yield warn("rate limit", Cause.RATE_LIMITED, detail) if len(counts) >= _MANY else passed("rate limit", detail)

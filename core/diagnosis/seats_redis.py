@@ -17,8 +17,16 @@ from core.venue.event import Event
 
 
 async def seat(
-    client: Redis, scripts: SeatScripts, rows: SeatRows, event: Event, ordinal: int, visitor: str | None
+    client: Redis,
+    scripts: SeatScripts,
+    rows: SeatRows,
+    event: Event,
+    ordinal: int,
+    visitor: str | None,
+    *,
+    bought: bool = False,
 ) -> AsyncIterator[Finding]:
+    """`bought`: by whom it is asked about."""
     row = await rows.one(event.id, ordinal)
     if row is None:
         yield fail("seat", Cause.NO_SUCH_SEAT, f"{event.slug} has seats 0 to {event.seat_count - 1}, not {ordinal}")
@@ -34,7 +42,10 @@ async def seat(
             Cause.MISMATCH,
             f"{mismatch.kind}: Redis says {mismatch.redis}; PostgreSQL says {row.status}",
             fix="seat",
+            about=str(ordinal),
         )
+    elif row.status == "SOLD" and bought:
+        yield passed("seat", f"{truth}; bought by this visitor")
     elif row.status == "SOLD":
         yield warn("seat", Cause.SEAT_SOLD, truth)
     elif row.status == "BLOCKED":
@@ -58,5 +69,5 @@ async def _lock(client: Redis, event: Event, ordinal: int) -> Finding:
     name = keys.seat_lock(event.slug, ordinal)
     ttl = await client.pttl(name)
     if ttl == -1:
-        return fail("seat lock", Cause.LOCK_WITHOUT_TTL, f"{name} has no TTL", fix="lock")
+        return fail("seat lock", Cause.LOCK_WITHOUT_TTL, f"{name} has no TTL", fix="lock", about=str(ordinal))
     return passed("seat lock", "not locked" if ttl < 0 else f"locked for {ttl} ms more")

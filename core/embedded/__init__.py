@@ -5,13 +5,14 @@ folder only, and are shared by every command that uses the same data folder: the
 last one to go stops them. Who uses them, and that each of them runs once, is told by file locks, which the kernel drops
 when a process dies, so that a killed process leaves nothing to mend.
 
-    installation  `engines(settings)`: the stores that the settings name, or the embedded ones; who uses them
+    installation  `engines(settings)`: the stores that the settings name, or the embedded ones; who uses them;
+                  `find_engines`: the same, for who must not start any
     engine        what both have in common: one server a data folder, its start, its end
     postgres, valkey
 """
 
-from core.embedded.installation import Engines, engines
+from core.embedded.installation import Engines, engines, find_engines
 from core.embedded.postgres import EmbeddedPostgres
 from core.embedded.valkey import EmbeddedValkey
 
-__all__ = ["EmbeddedPostgres", "EmbeddedValkey", "Engines", "engines"]
+__all__ = ["EmbeddedPostgres", "EmbeddedValkey", "Engines", "engines", "find_engines"]

@@ -93,6 +93,15 @@ class Engine(ABC):
                 raise StartupError(self._out_of_order(reply))
             time.sleep(0.1)
 
+    def trouble(self) -> str | None:
+        """One line that says what is wrong with the server and what to do; None for one that works. Starts nothing;
+        blocks for two seconds at most.
+        """
+        if not self.running():
+            return f"the embedded {self.name} does not run: `onsale serve` starts it, or set {self.setting}"
+        reply = self.reply()
+        return None if reply is not None and self.answers(reply) else self._out_of_order(reply)
+
     def stop(self) -> None:
         """Ends the server, politely first; a stopped process is continued for that. Blocks; nothing when none runs."""
         pid = self.pid()

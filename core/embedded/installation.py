@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,6 +31,9 @@ class Engines:
     redis_url: str
     #: Starts again what has died of the embedded engines, and returns the names; blocks. Raises StartupError.
     revive: Callable[[], list[str]] = field(default=list, compare=False, repr=False)
+    #: What is wrong with an embedded one, in one line, by "postgresql" and "redis"; None: nothing is. Each call
+    #: blocks for a few seconds. Only from `find_engines`.
+    troubles: Mapping[str, Callable[[], str | None]] = field(default_factory=dict, compare=False, repr=False)
 
 
 class _Users:
@@ -134,6 +137,22 @@ def engines(settings: Settings, *, durable: bool = True) -> Iterator[Engines]:
                         for engine in (valkey, postgres):
                             if engine:
                                 engine.stop()
+
+
+def find_engines(settings: Settings) -> Engines:
+    """The same stores without starting, making or counting anything: whether they run is for the caller to see."""
+    folder = settings.data.expanduser().absolute()
+    postgres = EmbeddedPostgres(folder) if settings.embedded_postgres else None
+    valkey = EmbeddedValkey(folder) if settings.embedded_redis else None
+    return Engines(
+        postgres.url() if postgres else settings.database_url,
+        valkey.url() if valkey else settings.redis_url,
+        troubles={
+            store: engine.trouble
+            for store, engine in (("postgresql", postgres), ("redis", valkey))
+            if engine is not None
+        },
+    )
 
 
 def _started(engine: Engine, users: _Users) -> str:

@@ -45,7 +45,8 @@ class EmbeddedPostgres(Engine):
         self._making = folder / "postgres.making"
 
     def url(self) -> str:
-        return f"postgresql://postgres@/postgres?host={self._postmaster()[4]}"
+        # Where none runs: a folder without a socket. With an empty host another server of this machine would be found.
+        return f"postgresql://postgres@/postgres?host={self._postmaster()[4] or self.folder}"
 
     def launch(self, lock: int) -> None:
         # Imported here: at import the wheel's package makes folders and looks up the machine's users.

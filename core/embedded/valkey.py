@@ -34,16 +34,15 @@ class EmbeddedValkey(Engine):
         path = own / "valkey.sock"
         if len(os.fsencode(path)) > _SOCKET_PATH_LIMIT:
             digest = hashlib.sha256(os.fsencode(own)).hexdigest()[:16]
-            short = Path(tempfile.gettempdir()) / f"onsale-{os.getuid()}-{digest}"
-            short.mkdir(mode=0o700, exist_ok=True)
-            path = short / "valkey.sock"
+            path = Path(tempfile.gettempdir()) / f"onsale-{os.getuid()}-{digest}" / "valkey.sock"
         self.socket = path
 
     def url(self) -> str:
         return f"unix://{self.socket}?db=0"
 
     def launch(self, lock: int) -> None:
-        self.folder.mkdir(mode=0o700, exist_ok=True)
+        for folder in (self.folder, self.socket.parent):
+            folder.mkdir(mode=0o700, exist_ok=True)
         command = [
             _binary(),
             *("--port", "0", "--unixsocket", str(self.socket), "--unixsocketperm", "700"),

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import os
 import socket
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 
 import orjson
 import structlog
@@ -52,7 +52,8 @@ class LockFigures:
 @dataclass(frozen=True, slots=True)
 class Vitals:
     """`at` is wall time in seconds. `fanout_p95_ms` is of `broadcasts` in the last minute; `jobs`: when each periodic
-    job last succeeded here (wall time, seconds).
+    job last succeeded here (wall time, seconds). `key`: fingerprint of the key that it signs with. `limited`: who was
+    refused for calling too often in the last minute, and how often; the most of them.
     """
 
     process: str
@@ -64,16 +65,23 @@ class Vitals:
     fanout_p95_ms: float | None
     locks: LockFigures
     jobs: dict[str, float]
+    key: str = ""
+    limited: dict[str, int] = field(default_factory=dict)
 
 
 class VitalsBoard:
     """Raises StoreUnavailable."""
 
-    def __init__(self, *, redis: Redis, clock: Clock, process: str, locks: SeatLocks) -> None:
+    def __init__(self, *, redis: Redis, clock: Clock, process: str, locks: SeatLocks, key: str = "") -> None:
+        """`key`: the fingerprint of this process's signing key."""
+
         self._redis = redis
         self._clock = clock
         self._process = process
         self._locks = locks
+        self._key = key
+        #: Set by who limits callers in this process.
+        self.limited: Callable[[], Mapping[str, int]] = dict
         self._told = False
         self._fanout = Window(_WINDOW_SECONDS, 0.95)
 
@@ -101,6 +109,8 @@ class VitalsBoard:
             fanout_p95_ms=None if fanout.quantile is None else round(fanout.quantile * 1000, 2),
             locks=self._lock_figures(),
             jobs=jobs,
+            key=self._key,
+            limited=dict(self.limited()),
         )
 
     async def publish(self) -> None:

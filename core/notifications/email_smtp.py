@@ -115,7 +115,7 @@ class SmtpMailer:
             use_tls=server.tls,
             timeout=_TIMEOUT_SECONDS,
             # A password never travels in the clear, unless the server is this machine.
-            start_tls=_start_tls(server),
+            start_tls=start_tls(server),
         )
         try:
             await client.connect()
@@ -137,7 +137,7 @@ async def _hand_over(client: aiosmtplib.SMTP, message: EmailMessage) -> None:
     await client.data(content, timeout=_TAKING_SECONDS)
 
 
-def _start_tls(server: MailServer) -> bool | None:
+def start_tls(server: MailServer) -> bool | None:
     """True: insist. None: where the server offers it."""
     if server.tls:
         return False

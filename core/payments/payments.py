@@ -16,6 +16,7 @@ attempts do not go to any more (`ONSALE_TOSS_OLD_SECRET`): P1.
 from __future__ import annotations
 
 import asyncio
+import secrets
 import statistics
 import time
 from collections import deque
@@ -172,6 +173,17 @@ class Payments:
 
     def can_finish(self, account: Account) -> bool:
         return account.provider == NO_PROVIDER or self._of(account) is not None
+
+    async def reach(self) -> list[ChargeResult]:
+        """What each provider answers about an order that there is not: whether it is reached, and takes our key.
+
+        One that cannot be asked by order number (NHN KCP, the one that is not idempotent) is left out: it would settle
+        the order instead.
+        """
+        order = Order(f"diagnose-{secrets.token_hex(8)}", 1000, "KRW", "diagnose")
+        asked = [one.gateway for one in self._providers if one.gateway.idempotent]
+        answers = await asyncio.gather(*(gateway.look_up(order) for gateway in asked))
+        return [replace(found, provider=gateway.name) for gateway, found in zip(asked, answers, strict=True)]
 
     # An attempt
 

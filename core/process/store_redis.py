@@ -105,12 +105,13 @@ def _credentials(netloc: str) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value}
 
 
-async def open_redis(url: str, connections: int) -> Redis:
-    """A client that has answered once. Raises StartupError."""
+async def open_redis(url: str, connections: int, *, must_answer: bool = True) -> Redis:
+    """A client that has answered once, if it must. Raises StartupError."""
     redis = None
     try:
         redis = redis_client(url, connections)
-        await redis.ping()
+        if must_answer:
+            await redis.ping()
     except (*REDIS_LOST, ValueError) as error:
         if redis is not None:
             await redis.aclose()

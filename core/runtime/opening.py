@@ -20,6 +20,7 @@ from core.booking.findings_postgres import FindingRows
 from core.booking.mending import Mending
 from core.clock import Clock
 from core.database import close_database, open_database, raw
+from core.diagnosis.composition import cap_seconds, surroundings
 from core.diagnosis.diagnose import Diagnose
 from core.diagnosis.health_check import HealthCheck
 from core.diagnosis.health_watch import HealthWatch
@@ -42,6 +43,7 @@ from core.process.supervisor import Supervisor
 from core.runtime.parts import Runtime
 from core.seats.composition import open_seats
 from core.settings import Settings
+from core.signing_key_postgres import fingerprint
 from core.upkeep.load_redis import LoadReadings
 from core.upkeep.memory_redis import warn_of_eviction
 from core.upkeep.reconcile import Reconcile
@@ -60,20 +62,23 @@ async def open_runtime(
     *,
     clock: Clock | None = None,
     consume: bool = False,
+    must_answer: bool = True,
     end_process: Callable[[], None] = lambda: None,
 ) -> AsyncIterator[Runtime]:
     """Opens the stores and builds the parts. Jobs do not run until `start_jobs`. Raises StartupError.
 
     `consume`: with Kafka, this process is a member of the consumer groups (a worker); without Kafka all are.
+    Unless a store `must_answer`, one that is away is met where it is used: for who looks at what is wrong.
     `end_process` is called when a job succeeds no more in this process, and nothing has helped (`JobWatch`).
     """
     process = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
     async with AsyncExitStack() as stack:
-        database = await _opened(stack, engines.database_url, settings.database_pool)
-        replica = await _replica(stack, settings.database_replica_url)
-        redis = await open_redis(engines.redis_url, settings.redis_pool)
+        database = await _opened(stack, engines.database_url, settings.database_pool, must_answer=must_answer)
+        replica = await _replica(stack, settings.database_replica_url) if must_answer else None
+        redis = await open_redis(engines.redis_url, settings.redis_pool, must_answer=must_answer)
         stack.push_async_callback(redis.aclose)
-        await warn_of_eviction(redis)
+        if must_answer:
+            await warn_of_eviction(redis)
         time = RedisClock(redis)
         with contextlib.suppress(StoreUnavailable):
             await time.begin()
@@ -132,7 +137,10 @@ async def open_runtime(
             page=settings.reconcile_page,
             pause=settings.reconcile_pause_ms / 1000,
         )
-        vitals = VitalsBoard(redis=redis, clock=clock, process=process, locks=seat.locks)
+        secret = settings.secret_key.get_secret_value()
+        vitals = VitalsBoard(
+            redis=redis, clock=clock, process=process, locks=seat.locks, key=fingerprint(secret) if secret else ""
+        )
         messenger = open_messenger(settings)
         stack.push_async_callback(messenger.aclose)
         watch = HealthWatch(
@@ -144,6 +152,8 @@ async def open_runtime(
                 clock=clock,
                 groups=pipeline.groups,
                 vitals=vitals,
+                cap_seconds=cap_seconds(settings),
+                grace_seconds=settings.active_grace_seconds,
                 late=job_watch.late,
             ),
             redis=redis,
@@ -158,6 +168,7 @@ async def open_runtime(
             database=database,
             redis=redis,
             times=visit_times(settings),
+            surroundings=surroundings(settings),
             clock=clock,
             events=events,
             waiting_room=queue.waiting_room,
@@ -169,13 +180,14 @@ async def open_runtime(
             checkout=checkout,
             groups=pipeline.groups,
             vitals=vitals,
+            troubles=engines.troubles,
         )
         findings = FindingRows(database)
         yield Runtime(
             settings=settings,
             clock=clock,
             time=time,
-            secret=settings.secret_key.get_secret_value(),
+            secret=secret,
             process=process,
             database=database,
             redis=redis,
@@ -218,9 +230,9 @@ async def open_runtime(
         )
 
 
-async def _opened(stack: AsyncExitStack, url: str, pool: int) -> databases.Database:
+async def _opened(stack: AsyncExitStack, url: str, pool: int, *, must_answer: bool = True) -> databases.Database:
     """Raises StartupError."""
-    database = await open_database(url, pool)
+    database = await open_database(url, pool, must_answer=must_answer)
     stack.push_async_callback(close_database, database)
     return database
 

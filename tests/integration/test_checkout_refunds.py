@@ -89,7 +89,7 @@ async def test_operators_see_it_and_try_it_again(
     """S31, S33: the watch tells, the diagnosis names it, and its mend is to try at once."""
     event, bank = await make_event(), Bank(refunds=False)
     at = desk(runtime, bank, resolver_seconds=0.001)
-    monkeypatch.setattr(runtime.diagnose, "_checkout", at.checkout)
+    monkeypatch.setattr(runtime.diagnose.mending, "_checkout", at.checkout)
     reservation = await bought(at, event)
     await at.checkout.cancel(reservation.id, "v")
     await asked_for_a_person(at, event)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import socket
 import subprocess
 from collections.abc import Awaitable, Callable
@@ -60,6 +61,8 @@ async def scene(runtime: Runtime, make_event: MakeEvent) -> Scene:
     event = await make_event(active_limit=2)
     await runtime.seats.ensure_board(event)
     await Successes(runtime.redis).note("sweep", 600)
+    # A process that serves.
+    await runtime.vitals.publish()
     # Other tests leave events in the outbox and letters unread: they are not this customer's fault.
     await runtime.database.execute("UPDATE outbox SET sent_at = now() WHERE sent_at IS NULL")
     await runtime.database.execute("UPDATE dead_letters SET retried_at = now() WHERE retried_at IS NULL")
@@ -108,7 +111,10 @@ async def _stalled(scene: Scene) -> None:
 
 
 async def _capped(scene: Scene) -> None:
-    await scene.runtime.redis.set(keys.active_cap(scene.event.slug), 0, px=600_000)
+    # Renewed by the load, as its mode says.
+    diagnose = scene.runtime.diagnose
+    diagnose._here = replace(diagnose._here, cap_seconds=5.0)
+    await scene.runtime.redis.set(keys.active_cap(scene.event.slug), 0, px=30_000)
     await scene.runtime.waiting_room.join(scene.event, "a")
 
 
@@ -262,13 +268,17 @@ async def test_the_stages_of_a_payment_are_told_apart(scene: Scene) -> None:
         return (await scene.runtime.diagnose.run(Question(reservation=paying.id))).cause
 
     assert await cause() is Cause.PAYMENT_UNDER_WAY
-    await scene.sql(
-        "UPDATE payment_attempts "
-        "SET next_attempt_at = now() - interval '5 min', claimed_until = now() - interval '5 min' "
-        "WHERE reservation_id = :id",
-        id=paying.id,
-    )
-    assert await cause() is Cause.PAYMENT_STUCK
+    async with asyncio.timeout(60):
+        while True:
+            await scene.sql(
+                "UPDATE payment_attempts "
+                "SET next_attempt_at = now() - interval '5 min', claimed_until = now() - interval '5 min' "
+                "WHERE reservation_id = :id",
+                id=paying.id,
+            )
+            # The process that has it renews its lease all the while.
+            if await cause() is Cause.PAYMENT_STUCK:
+                break
     scene.bank.gate.set()
     await scene.shop.ended(paying)
     assert await cause() is Cause.EMAIL_PENDING
@@ -299,7 +309,11 @@ async def test_a_store_that_is_away_is_a_finding(settings: Settings, stores: Eng
             server.kill()
             found = await runtime.diagnose.run(Question(event=event.slug, visitor="a", seat=1))
             assert found.cause is Cause.REDIS_AWAY
-            assert len(found.findings) == 2
+            # What PostgreSQL knows is walked all the same.
+            steps = {finding.step: finding.level for finding in found.findings}
+            assert steps["redis"] is Level.FAIL
+            assert {steps["postgresql"], steps["schema"], steps["sale"], steps["outbox"]} <= {Level.PASS, Level.FAIL}
+            assert "queue" not in steps
 
 
 async def test_faults_of_kafka_are_named(settings: Settings, stores: Engines, running_kafka: RunningKafka) -> None:
@@ -407,7 +421,7 @@ async def test_a_process_that_tells_nothing_of_itself_any_more(scene: Scene) -> 
     found = await scene.ask(visitor="v_nobody")
     assert found.cause is Cause.PROCESS_SILENT
     (silent,) = [finding for finding in found.findings if finding.step == "processes"]
-    assert "process 7 on another-machine for 60 s (it had 40 channels)" in silent.detail
+    assert re.search(r"process 7 on another-machine for \d\d s \(it had 40 channels\)", silent.detail)
     assert "killed" not in silent.detail
 
     # Forgotten after ten minutes; and what says that it ends is not missed.

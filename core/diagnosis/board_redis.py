@@ -1,0 +1,84 @@
+"""The board of a sale: is it there, is it this hall's, and does it say what PostgreSQL says?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import databases
+from redis.asyncio import Redis
+
+from core import keys
+from core.database import BACKGROUND_SECONDS, raw
+from core.diagnosis.finding import Cause, Finding, fail, passed
+from core.seats.board import STATE_OF_STATUS, SeatState
+from core.venue.event import Event
+
+_SEATS = "SELECT ordinal, status FROM seats WHERE event_id = $1 ORDER BY ordinal"
+_EPOCH = "SELECT epoch FROM events WHERE id = $1"
+_SETTLING_SECONDS = 0.3
+#: Shown of those that differ.
+_SHOWN = 10
+
+
+async def board(client: Redis, slug: str, event: Event | None, database: databases.Database) -> AsyncIterator[Finding]:
+    """`event` None: PostgreSQL is away, and nothing is compared. Raises StoreUnavailable."""
+    name, version = keys.board(slug), keys.board_version(slug)
+    states = await client.get(name)
+    epoch, counter = await client.hmget(version, ["epoch", "counter"])
+    if states is None or epoch is None:
+        yield fail("board", Cause.BOARD_LOST, "Redis has no board of this event", fix="board")
+        return
+    detail = f"epoch {_number(epoch)}, version {_number(counter)}"
+    if event is None:
+        yield passed("board", detail)
+        return
+    states = states if isinstance(states, bytes) else states.encode("latin-1")
+    async with raw(database) as connection:
+        known = await connection.fetchval(_EPOCH, event.id)
+        rows = await connection.fetch(_SEATS, event.id, timeout=BACKGROUND_SECONDS)
+    wrong = None
+    if len(states) != len(rows):
+        wrong = f"it has {len(states)} seats, the hall {len(rows)}"
+    elif any(byte > max(SeatState) for byte in states):
+        wrong = "it has a state that no seat can be in"
+    elif not _number(epoch).isdigit() or not _number(counter).isdigit():
+        wrong = f"its version is {_number(epoch)[:20]!r}, {_number(counter)[:20]!r}"
+    elif int(_number(epoch)) != known:
+        wrong = f"its epoch is {_number(epoch)}, PostgreSQL's {known}: an old copy"
+    if wrong is not None:
+        yield fail("board", Cause.BOARD_DAMAGED, f"{detail}; {wrong}", fix="board anew")
+        return
+    yield passed("board", detail)
+    differs = _differing(states, rows)
+    if differs:
+        # What was under way between the two looks is gone by now.
+        await asyncio.sleep(_SETTLING_SECONDS)
+        async with raw(database) as connection:
+            rows = await connection.fetch(_SEATS, event.id, timeout=BACKGROUND_SECONDS)
+        again = await client.get(name)
+        states = again if isinstance(again, bytes) and len(again) == len(rows) else states
+        differs = sorted(set(differs) & set(_differing(states, rows)))
+    yield _judged(differs)
+
+
+def _differing(states: bytes, rows: Sequence[Any]) -> list[int]:
+    """A hold lives in Redis only; what is being paid for shows as held."""
+    return [
+        row["ordinal"]
+        for row, byte in zip(rows, states, strict=True)
+        if byte != STATE_OF_STATUS[row["status"]] and not (row["status"] == "AVAILABLE" and byte == SeatState.HELD)
+    ]
+
+
+def _judged(differs: Sequence[int]) -> Finding:
+    if not differs:
+        return passed("seats", "the board shows what PostgreSQL says")
+    shown = ", ".join(map(str, differs[:_SHOWN])) + (" ..." if len(differs) > _SHOWN else "")
+    detail = f"{len(differs)} seats are shown otherwise than PostgreSQL says: {shown}"
+    return fail("seats", Cause.MISMATCH, detail, fix="seats")
+
+
+def _number(value: bytes | str | None) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value or "")

@@ -1,0 +1,86 @@
+"""The keys of one sale in Redis: is each what the scripts take it for? One that is not makes each of them fail."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Final
+
+from redis.asyncio import Redis
+
+from core import keys
+from core.diagnosis.finding import Cause, Finding, fail, passed
+
+_KINDS: Final[Mapping[Callable[[str], str], str]] = {
+    keys.waiting_queue: "zset",
+    keys.waiting_beats: "zset",
+    keys.waiting_number: "string",
+    keys.waiting_spent: "zset",
+    keys.queue_version: "string",
+    keys.active_users: "zset",
+    keys.active_until: "zset",
+    keys.active_paying: "zset",
+    keys.active_cap: "string",
+    keys.seat_table: "string",
+    keys.holds: "zset",
+    keys.baskets: "hash",
+    keys.basket_deadlines: "zset",
+    keys.pace: "hash",
+    keys.board: "string",
+    keys.board_version: "hash",
+    keys.fence: "string",
+    keys.history: "list",
+    keys.draw: "hash",
+    keys.entries: "hash",
+    keys.entry_beats: "zset",
+}
+_NUMBERS: Final = (keys.waiting_number, keys.queue_version, keys.active_cap, keys.fence)
+
+# A day: long enough to look at it, and nothing stays for ever. Only what is still what it was seen to be.
+_SET_ASIDE: Final = """
+if redis.call('TYPE', KEYS[1]).ok ~= ARGV[1] then return 0 end
+redis.call('RENAME', KEYS[1], KEYS[2])
+redis.call('PEXPIRE', KEYS[2], 86400000)
+return 1
+"""
+
+
+async def sale_keys(client: Redis, slug: str) -> AsyncIterator[Finding]:
+    """Of those that are there. Raises StoreUnavailable, or what Redis raises."""
+    async with client.pipeline(transaction=False) as pipe:
+        for name in _KINDS:
+            pipe.type(name(slug))
+        kinds = [_text(kind) for kind in await pipe.execute()]
+    wrong = {
+        name(slug): f"is a {kind} and should be a {wanted}"
+        for (name, wanted), kind in zip(_KINDS.items(), kinds, strict=True)
+        if kind not in ("none", wanted)
+    }
+    for name in _NUMBERS:
+        key = name(slug)
+        value = None if key in wrong else await client.get(key)
+        if value is not None and not _is_number(_text(value)):
+            wrong[key] = f"is {_text(value)[:40]!r} and should be a number"
+    for key, why in wrong.items():
+        yield fail("keys", Cause.KEY_DAMAGED, f"{key} {why}", "key", key)
+    if not wrong:
+        yield passed("keys", f"{sum(kind != 'none' for kind in kinds)} keys of {slug} are what they should be")
+
+
+async def set_aside(client: Redis, key: str) -> bool:
+    """Renames a key to KEY:damaged for a day; False when there is none any more. Raises what Redis raises."""
+    kind = _text(await client.type(key))
+    if kind == "none":
+        return False
+    return bool(await client.eval(_SET_ASIDE, 2, key, f"{key}:damaged", kind))
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else value
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return "nan" not in text.lower()

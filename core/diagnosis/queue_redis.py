@@ -1,0 +1,160 @@
+"""The queue of a sale: does it move, who stands in its way, and who keeps active places for nothing?"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Sequence
+from datetime import datetime
+from typing import Final
+
+from redis.asyncio import Redis
+
+from core import keys
+from core.clock import from_millis, iso
+from core.diagnosis.finding import Cause, Finding, fail, passed, warn
+from core.venue.event import Event, SaleState
+
+#: Of the queue's head, which is let in next; one look costs Redis a millisecond.
+_HEAD: Final = 1_000
+#: A cap is renewed every few seconds and ends after six times that (core/upkeep/limits_redis.py).
+_CAP_PERIODS: Final = 6
+
+# -> who of the first ARGV[1] in the queue has never been heard, those with the beat of a moment to come included.
+_GHOSTS: Final = """
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local ghosts = {}
+for _, visitor in ipairs(redis.call('ZRANGE', KEYS[1], 0, ARGV[1] - 1)) do
+  local beat = redis.call('ZSCORE', KEYS[2], visitor)
+  if not beat or tonumber(beat) > now + 60000 then ghosts[#ghosts + 1] = visitor end
+end
+return ghosts
+"""
+# Gives each of them the beat of this moment: who has a browser goes on beating, the others go after the grace.
+_HEAR_GHOSTS: Final = """
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local heard = 0
+for _, visitor in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
+  local beat = redis.call('ZSCORE', KEYS[2], visitor)
+  if not beat or tonumber(beat) > now + 60000 then
+    redis.call('ZADD', KEYS[2], string.format('%.0f', now), visitor)
+    heard = heard + 1
+  end
+end
+return heard
+"""
+# -> those who count as paying and have no basket that is being paid for. With names: only they, and they count no more.
+_KEPT: Final = """
+local kept = {}
+for _, visitor in ipairs(#ARGV > 0 and ARGV or redis.call('ZRANGE', KEYS[1], 0, 9999)) do
+  local basket = redis.call('HGET', KEYS[2], visitor)
+  if not basket or not string.find(basket, '|paying|', 1, true) then
+    kept[#kept + 1] = visitor
+    if #ARGV > 0 then redis.call('ZREM', KEYS[1], visitor) end
+  end
+end
+return kept
+"""
+_NOW: Final = "local clock = redis.call('TIME') return clock[1] * 1000 + math.floor(clock[2] / 1000)"
+_DELETE_IF: Final = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
+
+
+async def queue(
+    client: Redis,
+    slug: str,
+    event: Event | None,
+    now: datetime,
+    *,
+    cap_seconds: float,
+    grace_seconds: float,
+    payers: Collection[str] | None,
+) -> AsyncIterator[Finding]:
+    """`cap_seconds`: how often a cap is renewed where the limit follows the load; 0: it does not.
+
+    `grace_seconds`: of the active. `payers`: who is paying by PostgreSQL's account; None: it is away. Raises what Redis
+    raises.
+    """
+    async for finding in _cap(client, slug, cap_seconds):
+        yield finding
+    async for finding in _in_the_way(client, slug, grace_seconds, payers):
+        yield finding
+    if event is None:
+        return
+    active = await client.zcard(keys.active_users(slug))
+    waiting, cap = await client.zcard(keys.waiting_queue(slug)), await client.get(keys.active_cap(slug))
+    limit = event.active_limit
+    detail = f"{active} active of {limit}, {waiting} waiting"
+    if cap is not None and float(cap) < limit:
+        capped = f"{detail}; the load allows {int(float(cap))}"
+        yield warn("queue", Cause.ADMISSION_CAPPED, capped) if waiting else passed("queue", capped)
+    elif active >= limit and waiting:
+        yield warn("queue", Cause.QUEUE_FULL, detail)
+    elif waiting and not event.paused and event.sale_state(now) is SaleState.OPEN:
+        yield fail("queue", Cause.ADMISSION_STALLED, f"{detail}: there is room, and nobody is let in", fix="sweep")
+    else:
+        yield passed("queue", detail)
+
+
+async def _cap(client: Redis, slug: str, cap_seconds: float) -> AsyncIterator[Finding]:
+    key = keys.active_cap(slug)
+    cap, ttl = await client.get(key), await client.pttl(key)
+    if cap is None:
+        return
+    longest = max(cap_seconds, 1.0) * _CAP_PERIODS * 2000
+    if ttl == -1 or ttl > longest or not cap_seconds:
+        left = "has no end" if ttl == -1 else f"lasts {ttl / 1000:.0f} s more"
+        renewed = "" if cap_seconds else "; ONSALE_ACTIVE_LIMIT_MODE is `fixed` here, so nobody renews it"
+        detail = f"{key} lets {cap.decode() if isinstance(cap, bytes) else cap} in and {left}{renewed}"
+        yield fail("admission cap", Cause.CAP_LEFT_BEHIND, detail, "cap", key)
+
+
+async def _in_the_way(
+    client: Redis, slug: str, grace_seconds: float, payers: Collection[str] | None
+) -> AsyncIterator[Finding]:
+    ghosts = await client.eval(_GHOSTS, 2, keys.waiting_queue(slug), keys.waiting_beats(slug), _HEAD)
+    if ghosts:
+        detail = f"{len(ghosts)} of the first {_HEAD} in the queue have no heartbeat that could end: {_first(ghosts)}"
+        yield fail("queue head", Cause.QUEUE_GHOSTS, detail, "ghosts")
+    redis_now = int(await client.eval(_NOW, 0))
+    amnesty = await client.hget(keys.pace(slug), "amnesty")
+    # A sweep that follows a time without sweeps forgives for one grace.
+    if amnesty is not None and float(amnesty) > redis_now + (grace_seconds + 60) * 1000:
+        until = iso(from_millis(min(float(amnesty), 253_402_300_799_000)))
+        yield fail("silence", Cause.SILENCE_FORGIVEN, f"nobody who is silent is put out until {until}", "amnesty")
+    kept = await kept_places(client, slug, payers) if payers is not None else []
+    if kept:
+        detail = f"{len(kept)} visitors count as paying and pay for nothing: {_first(kept)}"
+        yield fail("paying places", Cause.PLACES_KEPT, detail, "places")
+
+
+async def kept_places(client: Redis, slug: str, payers: Collection[str]) -> list[str]:
+    """Who counts as paying, by neither store's account of a payment."""
+    found = await client.eval(_KEPT, 2, keys.active_paying(slug), keys.baskets(slug))
+    return [name for name in map(_text, found) if name not in payers]
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else value
+
+
+def _first(visitors: Sequence[bytes | str]) -> str:
+    return ", ".join(map(_text, visitors[:5])) + (" ..." if len(visitors) > 5 else "")
+
+
+async def hear_ghosts(client: Redis, slug: str) -> bool:
+    return bool(await client.eval(_HEAR_GHOSTS, 2, keys.waiting_queue(slug), keys.waiting_beats(slug)))
+
+
+async def end_amnesty(client: Redis, slug: str) -> bool:
+    return bool(await client.hdel(keys.pace(slug), "amnesty"))
+
+
+async def free_places(client: Redis, slug: str, payers: Collection[str]) -> bool:
+    kept = await kept_places(client, slug, payers)
+    return bool(kept) and bool(await client.eval(_KEPT, 2, keys.active_paying(slug), keys.baskets(slug), *kept))
+
+
+async def delete_unchanged(client: Redis, key: str) -> bool:
+    """Deletes a key, unless it has another value by the time. Raises what Redis raises."""
+    value = await client.get(key)
+    return value is not None and bool(await client.eval(_DELETE_IF, 1, key, value))

@@ -1,0 +1,410 @@
+"""R7: one table of what can be wrong in the stores: seeded, named, told what to do, mended where that is safe."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import orjson
+import pytest
+
+from core import keys
+from core.booking.reservation import Reservation, ReservationStatus
+from core.diagnosis.diagnose import Diagnosis, Question
+from core.diagnosis.finding import ADVICE, Cause, Level
+from core.figures.vitals_redis import Vitals
+from core.process.successes_redis import Successes
+from core.runtime import Runtime
+from core.signing_key_postgres import fingerprint
+from core.venue.event import Event, SaleStatus
+from tests.booking import Bank, Desk, desk, payments_of
+from tests.conftest import MakeEvent
+
+#: Of this machine, with a number that no process has: it is gone.
+DEAD = "nobody-here:1:dead"
+YEAR_MS = 365 * 24 * 3600 * 1000
+
+
+@dataclass
+class Scene:
+    """A sale that is served: a process tells how it is, and the jobs have just succeeded."""
+
+    runtime: Runtime
+    event: Event
+    bank: Bank
+    shop: Desk
+
+    @property
+    def redis(self) -> Any:
+        return self.runtime.redis
+
+    async def sql(self, statement: str, **values: object) -> None:
+        await self.runtime.database.execute(statement, values)
+
+    async def ask(self, *, fix: bool = False, **question: Any) -> Diagnosis:
+        return await self.runtime.diagnose.run(Question(**{"event": self.event.slug, **question}), fix=fix)
+
+    async def now_ms(self) -> int:
+        seconds, micros = await self.redis.time()
+        return int(seconds) * 1000 + int(micros) // 1000
+
+    async def waits(self, *visitors: str) -> None:
+        """Active limit 2: these stand in the queue, behind two who are in."""
+        for visitor in ("in-1", "in-2", *visitors):
+            await self.runtime.waiting_room.join(self.event, visitor)
+
+    async def paying(self, visitor: str = "a", seat: int = 1) -> Reservation:
+        return await self.shop.order(self.event, visitor, seat)
+
+    async def tell_of(self, **changes: Any) -> None:
+        """Another process's vitals."""
+        told: Vitals = replace(
+            self.runtime.vitals.read(), **{"process": "elsewhere:1:x", "host": "elsewhere", **changes}
+        )
+        await self.redis.hset(keys.VITALS, told.process, orjson.dumps(told))
+
+
+@pytest.fixture
+async def scene(runtime: Runtime, make_event: MakeEvent) -> AsyncIterator[Scene]:
+    event = await make_event(active_limit=2)
+    await runtime.seats.ensure_board(event)
+    await runtime.redis.delete(keys.VITALS, keys.JOBS, keys.job_lease("sweep"))
+    await runtime.vitals.publish()
+    for job in ("sweep", "payments"):
+        await Successes(runtime.redis).note(job, 600)
+    await runtime.database.execute("UPDATE outbox SET sent_at = now() WHERE sent_at IS NULL")
+    bank = Bank()
+    shop = desk(runtime, bank)
+    # What is mended goes on at this provider.
+    runtime.diagnose.mending._checkout = shop.checkout
+    yield Scene(runtime, event, bank, shop)
+    await runtime.redis.delete(keys.VITALS, keys.JOBS, *[keys.job_lease(job) for job in ("sweep", "draw")])
+    await runtime.database.execute("UPDATE outbox SET sent_at = now(), claimed_until = NULL WHERE sent_at IS NULL")
+
+
+async def _no_process(scene: Scene) -> None:
+    await scene.redis.delete(keys.VITALS)
+    await Successes(scene.redis).note("sweep", -1)
+
+
+async def _lease_of_the_dead(scene: Scene) -> None:
+    await Successes(scene.redis).note("sweep", -1)
+    await scene.redis.set(keys.job_lease("sweep"), DEAD, px=3_600_000)
+
+
+async def _lease_without_end(scene: Scene) -> None:
+    await scene.redis.set(keys.job_lease("draw"), scene.runtime.process)
+
+
+async def _job_late(scene: Scene) -> None:
+    await Successes(scene.redis).note("janitor", -1)
+
+
+async def _payments_stopped(scene: Scene) -> None:
+    await Successes(scene.redis).note("payments", -1)
+
+
+async def _queue_of_another_kind(scene: Scene) -> None:
+    await scene.redis.set(keys.waiting_queue(scene.event.slug), "not a queue")
+
+
+async def _number_that_is_none(scene: Scene) -> None:
+    await scene.redis.set(keys.active_cap(scene.event.slug), "many")
+
+
+async def _short_board(scene: Scene) -> None:
+    await scene.redis.set(keys.board(scene.event.slug), b"\0" * 7)
+
+
+async def _old_board(scene: Scene) -> None:
+    """A Redis that was put back from an old copy."""
+    await scene.sql("UPDATE events SET epoch = epoch + 1 WHERE id = :id", id=scene.event.id)
+
+
+async def _seats_differ(scene: Scene) -> None:
+    await scene.sql("UPDATE seats SET status = 'BLOCKED' WHERE event_id = :id AND ordinal > 15", id=scene.event.id)
+
+
+async def _cap_without_end(scene: Scene) -> None:
+    await scene.redis.set(keys.active_cap(scene.event.slug), 0)
+    await scene.waits("a")
+
+
+async def _cap_that_nobody_renews(scene: Scene) -> None:
+    """The limit is `fixed` here, and followed the load before."""
+    await scene.redis.set(keys.active_cap(scene.event.slug), 1, px=20_000)
+    await scene.waits("a")
+
+
+async def _ghosts(scene: Scene) -> None:
+    await scene.waits("a")
+    await scene.redis.zadd(keys.waiting_queue(scene.event.slug), {"ghost-1": 1, "ghost-2": 2})
+
+
+async def _ghost_of_the_future(scene: Scene) -> None:
+    await scene.waits("a")
+    later = await scene.now_ms() + YEAR_MS
+    await scene.redis.zadd(keys.waiting_beats(scene.event.slug), {"a": later})
+
+
+async def _amnesty(scene: Scene) -> None:
+    await scene.waits("a")
+    await scene.redis.hset(keys.pace(scene.event.slug), "amnesty", await scene.now_ms() + YEAR_MS)
+
+
+async def _kept_place(scene: Scene) -> None:
+    await scene.waits("a")
+    await scene.redis.zadd(keys.active_paying(scene.event.slug), {"in-1": await scene.now_ms() + YEAR_MS})
+
+
+async def _basket_stuck(scene: Scene) -> None:
+    """Its process died between Redis and PostgreSQL, two minutes ago."""
+    await scene.runtime.waiting_room.join(scene.event, "a")
+    await scene.runtime.seats.hold(scene.event, "a", [1])
+    await scene.runtime.seats.begin_payment(scene.event, "a")
+    await scene.redis.pexpire(keys.seat_state(scene.event.slug, 1), 24 * 3600 * 1000 - 120_000)
+
+
+async def _without_an_order(scene: Scene) -> None:
+    paying = await scene.paying()
+    await scene.sql("DELETE FROM payment_attempts WHERE reservation_id = :id", id=paying.id)
+    await scene.sql(
+        "UPDATE reservations SET created_at = now() - interval '1 hour', until = now() - interval '50 min' "
+        "WHERE id = :id",
+        id=paying.id,
+    )
+
+
+async def _claim_of_the_dead(scene: Scene) -> None:
+    """It said "a minute at most", for an hour."""
+    paying = await scene.paying()
+    await scene.sql(
+        "UPDATE payment_attempts SET state = 'CALLED', called_at = now(), deadline = now() - interval '1 hour', "
+        "next_attempt_at = now(), claimed_by = :dead, claimed_until = now() + interval '1 hour' "
+        "WHERE reservation_id = :id",
+        id=paying.id,
+        dead=f"{DEAD}/token",
+    )
+
+
+async def _past_its_time(scene: Scene) -> None:
+    """Nothing is due, although the time to pay was over an hour ago."""
+    paying = await scene.paying()
+    await scene.sql("UPDATE reservations SET until = now() - interval '1 hour' WHERE id = :id", id=paying.id)
+    await scene.sql(
+        "UPDATE payment_attempts SET next_attempt_at = 'infinity' WHERE reservation_id = :id",
+        id=paying.id,
+    )
+
+
+async def _key_refused(scene: Scene) -> None:
+    """Each look-up is refused: waiting for the deadline mends nothing."""
+    paying = await scene.paying()
+    await scene.sql(
+        "UPDATE payment_attempts SET state = 'CALLED', called_at = now(), deadline = now() + interval '5 min', "
+        "next_attempt_at = now() + interval '1 min', code = 'UNAUTHORIZED_KEY' WHERE reservation_id = :id",
+        id=paying.id,
+    )
+
+
+async def _relay_of_the_dead(scene: Scene) -> None:
+    await scene.sql(
+        "INSERT INTO outbox (reservation_id, type, payload, claimed_by, claimed_until) VALUES "
+        "(gen_random_uuid(), 'reservation.confirmed', '{}', :dead, now() + interval '1 day')",
+        dead=f"{DEAD}:lease",
+    )
+
+
+async def _mail_refused(scene: Scene) -> None:
+    await scene.sql(
+        "INSERT INTO outbox (reservation_id, type, payload, created_at, error) VALUES (gen_random_uuid(), "
+        "'reservation.confirmed', '{}', now() - interval '1 hour', "
+        "'email: the mail server is not available: 421 try later')"
+    )
+
+
+async def _closed_by_the_clock(scene: Scene) -> None:
+    await scene.sql("UPDATE events SET closes_at = now() - interval '1 min' WHERE id = :id", id=scene.event.id)
+
+
+async def _closed_by_hand(scene: Scene) -> None:
+    await scene.runtime.events.set_status(scene.event.slug, SaleStatus.CLOSED)
+
+
+async def _not_open(scene: Scene) -> None:
+    await scene.runtime.events.set_status(scene.event.slug, SaleStatus.SCHEDULED)
+
+
+async def _currency(scene: Scene) -> None:
+    """The provider takes won, and the event is sold in another currency."""
+    scene.runtime.diagnose._payments = payments_of(scene.runtime, Bank(currencies=frozenset({"KRW"})))
+    await scene.sql("UPDATE events SET currency = 'ISK' WHERE id = :id", id=scene.event.id)
+
+
+async def _keys_differ(scene: Scene) -> None:
+    await scene.sql("DELETE FROM signing_key")
+    await scene.sql("INSERT INTO signing_key (fingerprint) VALUES (:key)", key=fingerprint(scene.runtime.secret))
+    await scene.tell_of(key=fingerprint("another key"))
+
+
+async def _rate_limit(scene: Scene) -> None:
+    await scene.tell_of(limited={"a": 40})
+
+
+async def _rate_limit_of_many(scene: Scene) -> None:
+    await scene.tell_of(limited={f"v_{n}": 3 for n in range(9)})
+
+
+async def _channels_full(scene: Scene) -> None:
+    await scene.tell_of(channels=20_000)
+
+
+class Fault(NamedTuple):
+    """`about`: the question, besides the event; `mended`: what `--fix` does away with."""
+
+    seed: Callable[[Scene], Awaitable[None]]
+    cause: Cause
+    mended: bool = False
+    about: str = ""
+
+
+FAULTS = {
+    "no process runs": Fault(_no_process, Cause.NO_PROCESS),
+    "the sweep's lease belongs to a dead process": Fault(_lease_of_the_dead, Cause.LEASE_LEFT_BEHIND, mended=True),
+    "a lease without an end": Fault(_lease_without_end, Cause.LEASE_LEFT_BEHIND, mended=True),
+    "a job does not succeed": Fault(_job_late, Cause.JOB_STOPPED),
+    "nobody finishes payments": Fault(_payments_stopped, Cause.PAYMENTS_STOPPED),
+    "the queue is a string": Fault(_queue_of_another_kind, Cause.KEY_DAMAGED, mended=True),
+    "a cap that is no number": Fault(_number_that_is_none, Cause.KEY_DAMAGED, mended=True),
+    "a board of another hall": Fault(_short_board, Cause.BOARD_DAMAGED, mended=True),
+    "a board of an old copy": Fault(_old_board, Cause.BOARD_DAMAGED, mended=True),
+    "seats shown wrongly": Fault(_seats_differ, Cause.MISMATCH, mended=True),
+    "a cap without an end": Fault(_cap_without_end, Cause.CAP_LEFT_BEHIND, mended=True),
+    "a cap that nobody renews": Fault(_cap_that_nobody_renews, Cause.CAP_LEFT_BEHIND, mended=True),
+    "ghosts at the queue's head": Fault(_ghosts, Cause.QUEUE_GHOSTS, mended=True),
+    "a heartbeat from the future": Fault(_ghost_of_the_future, Cause.QUEUE_GHOSTS, mended=True),
+    "silence is forgiven for a year": Fault(_amnesty, Cause.SILENCE_FORGIVEN, mended=True),
+    "a place kept by no payment": Fault(_kept_place, Cause.PLACES_KEPT, mended=True),
+    "a basket that pays for nothing": Fault(_basket_stuck, Cause.BASKET_STUCK, mended=True, about="visitor"),
+    "a reservation without an order": Fault(_without_an_order, Cause.PAYMENT_WITHOUT_ORDER, mended=True),
+    "the same, by its number": Fault(_without_an_order, Cause.PAYMENT_WITHOUT_ORDER, mended=True, about="reservation"),
+    "a payment claimed by a dead process": Fault(
+        _claim_of_the_dead, Cause.PAYMENT_CLAIM_LEFT_BEHIND, mended=True, about="reservation"
+    ),
+    "a payment past its time": Fault(_past_its_time, Cause.PAYMENT_STUCK, mended=True, about="reservation"),
+    "the provider refuses our key": Fault(_key_refused, Cause.SHOPS_FAULT, about="reservation"),
+    "messages claimed by a dead relay": Fault(_relay_of_the_dead, Cause.RELAY_STUCK, mended=True),
+    "the mail server says 421": Fault(_mail_refused, Cause.MAIL_AWAY),
+    "closed by the clock": Fault(_closed_by_the_clock, Cause.SALE_CLOSED_BY_CLOCK),
+    "closed by hand": Fault(_closed_by_hand, Cause.SALE_CLOSED),
+    "not open": Fault(_not_open, Cause.SALE_NOT_OPEN),
+    "a currency that nobody takes": Fault(_currency, Cause.CURRENCY_NOT_TAKEN),
+    "two signing keys": Fault(_keys_differ, Cause.SIGNING_KEYS_DIFFER),
+    "a visitor who calls too often": Fault(_rate_limit, Cause.RATE_LIMITED, about="visitor"),
+    "many who call too often": Fault(_rate_limit_of_many, Cause.RATE_LIMITED),
+    "a process that takes no more browsers": Fault(_channels_full, Cause.CHANNELS_FULL),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+async def test_what_is_wrong_is_named_and_mended(name: str, scene: Scene) -> None:
+    fault = FAULTS[name]
+    await fault.seed(scene)
+    question = await _question(scene, fault)
+    try:
+        found = await scene.ask(**question)
+        assert found.cause is fault.cause, found.findings
+        assert found.action == ADVICE[fault.cause]
+        assert found.reply["en"]
+        assert found.reply["ko"]
+        bad = [one for one in found.findings if one.cause is fault.cause and one.level is not Level.PASS]
+        assert bad
+        # Looking changed nothing: it is still there.
+        assert (await scene.ask(**question)).cause is fault.cause
+        assert {one.fix is not None for one in bad} == {fault.mended}
+        if fault.mended:
+            fixed = await scene.ask(fix=True, **question)
+            assert [one.fixed for one in fixed.findings if one.cause is fault.cause and one.fix], fixed.findings
+            assert all(one.fixed for one in fixed.findings if one.cause is fault.cause and one.fix), fixed.findings
+            again = await scene.ask(**question)
+            assert fault.cause not in {one.cause for one in again.findings}, again.findings
+    finally:
+        await scene.shop.supervisor.drain(10)
+
+
+async def _question(scene: Scene, fault: Fault) -> dict[str, Any]:
+    if fault.about == "visitor":
+        return {"visitor": "a"}
+    if fault.about == "reservation":
+        # By its number alone: `--fix` mends what it mends with `--event`.
+        id = await scene.runtime.database.fetch_val(
+            "SELECT id FROM reservations WHERE event_id = :id", {"id": scene.event.id}
+        )
+        return {"event": None, "reservation": UUID(str(id))}
+    return {}
+
+
+def test_every_cause_is_in_the_page() -> None:
+    """docs/diagnose.md: symptom, cause, what is said, what `--fix` does."""
+    page = (Path(__file__).parents[2] / "docs/diagnose.md").read_text()
+    for cause in Cause:
+        assert f"| `{cause}` |" in page, cause
+        assert ADVICE[cause] in page, cause
+
+
+async def test_who_has_paid_reads_that_the_seats_are_theirs(scene: Scene) -> None:
+    paid = await scene.shop.ended(await scene.shop.buy(scene.event, "a", 1))
+    assert paid.status is ReservationStatus.CONFIRMED
+    await scene.sql("UPDATE outbox SET sent_at = now() WHERE sent_at IS NULL")
+    await scene.sql(
+        "INSERT INTO processed_events (consumer, event_uid) SELECT 'email', event_uid FROM outbox "
+        "WHERE reservation_id = :id ON CONFLICT DO NOTHING",
+        id=paid.id,
+    )
+    await scene.runtime.events.update(scene.event.slug, paused=True)
+    found = await scene.ask(event=None, reservation=paid.id)
+    assert found.cause is Cause.PURCHASE_CONFIRMED, found.findings
+    assert found.reply["en"].startswith("Your seats are confirmed.")
+    # Whoever asks about another seat has not bought that one.
+    assert (await scene.ask(visitor="a", seat=2)).cause is not Cause.PURCHASE_CONFIRMED
+    assert (await scene.ask(visitor="a", seat=1)).cause is Cause.PURCHASE_CONFIRMED
+    await scene.sql("DELETE FROM processed_events WHERE consumer = 'email'")
+    late = await scene.ask(event=None, reservation=paid.id)
+    assert late.cause is Cause.EMAIL_PENDING
+    assert late.reply["en"].startswith("Your seats are confirmed. ")
+    assert late.reply["ko"].startswith("좌석이 확정되었습니다. ")
+    await scene.shop.supervisor.drain(10)
+
+
+async def test_ghosts_that_were_given_a_beat_go_after_the_grace(scene: Scene) -> None:
+    await _ghosts(scene)
+    await scene.ask(fix=True)
+    beats = dict(await scene.redis.zrange(keys.waiting_beats(scene.event.slug), 0, -1, withscores=True))
+    assert {b"ghost-1", b"ghost-2", b"a"} <= set(beats)
+    assert await scene.redis.zscore(keys.waiting_queue(scene.event.slug), "ghost-1") == 1
+    grace = scene.runtime.settings.waiting_grace_seconds * 1000
+    await scene.redis.zadd(keys.waiting_beats(scene.event.slug), {"ghost-1": await scene.now_ms() - grace - 1})
+    await scene.runtime.waiting_room.sweep(scene.event)
+    assert await scene.redis.zscore(keys.waiting_queue(scene.event.slug), "ghost-1") is None
+
+
+async def test_a_payment_that_is_under_way_is_not_taken_from_its_process(scene: Scene) -> None:
+    """Nobody's claim but a dead one's is let go of; nobody's place who pays."""
+    paying = await scene.paying("a", 1)
+    await scene.sql(
+        "UPDATE payment_attempts SET claimed_by = :me, claimed_until = now() + interval '30 s' "
+        "WHERE reservation_id = :id",
+        id=paying.id,
+        me=f"{scene.runtime.process}/{secrets.token_hex(4)}",
+    )
+    found = await scene.ask(fix=True, event=None, reservation=paying.id)
+    assert not [one for one in found.findings if one.fix], found.findings
+    assert await scene.redis.zscore(keys.active_paying(scene.event.slug), "a") is not None
+    await scene.sql(
+        "UPDATE payment_attempts SET claimed_by = NULL, claimed_until = NULL WHERE reservation_id = :id", id=paying.id
+    )
+    await scene.shop.supervisor.drain(10)
