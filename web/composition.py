@@ -132,6 +132,5 @@ def store_figures(runtime: Runtime, probes: Once[Any]) -> StoreFigures:
 
 
 def open_worker_app(runtime: Runtime) -> Starlette:
-    runtime.vitals.limited = limits.refused
     probes = Once[Any]("probe")
     return worker_app(probes, health_checks(runtime), store_figures(runtime, probes))

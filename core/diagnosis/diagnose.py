@@ -27,6 +27,7 @@ from core.diagnosis import (
     messages_postgres,
     money,
     money_postgres,
+    people_postgres,
     people_redis,
     processes_redis,
     providers_http,
@@ -366,6 +367,10 @@ class Diagnose:
                 else people_redis.known_place(self._redis, walk.slug, visitor)
             )
             for finding in await self._step("visitor", steps, Cause.REDIS_AWAY):
+                yield finding
+        if walk.postgres and event is not None and visitor is not None:
+            steps = people_postgres.allowed(self._database, event, visitor)
+            for finding in await self._step("visitor", steps, Cause.POSTGRES_AWAY):
                 yield finding
         if walk.redis and event is not None:
             for ordinal in self._seats_of(walk):

@@ -41,6 +41,7 @@ class Cause(StrEnum):
     LEASE_LEFT_BEHIND = "lease_left_behind"
     SWEEP_STOPPED = "sweep_stopped"
     PAYMENTS_STOPPED = "payments_stopped"
+    VISITOR_REMOVED = "visitor_removed"
     RESERVATION_NOT_FOUND = "reservation_not_found"
     PAYMENT_WITHOUT_ORDER = "payment_without_order"
     PAYMENT_STUCK = "payment_stuck"
@@ -78,6 +79,7 @@ class Cause(StrEnum):
     SIGNING_KEYS_DIFFER = "signing_keys_differ"
     PROCESS_SILENT = "process_silent"
     DRAW_WAITS = "draw_waits"
+    SEAT_LIMIT = "seat_limit_reached"
     VISITOR_OUT = "visitor_out"
     HEARTBEAT_LATE = "heartbeat_late"
     VISITOR_WAITING = "visitor_waiting"
@@ -144,6 +146,7 @@ ADVICE: dict[Cause, str] = {
     ),
     Cause.SWEEP_STOPPED: "No sweep succeeds: nobody is let in or put out. Read the log (`job failed`), restart.",
     Cause.PAYMENTS_STOPPED: "No process finishes what other processes left: read the log (`job failed`), restart one.",
+    Cause.VISITOR_REMOVED: "An operator keeps this visitor out until the time shown: end it in the console if that is wrong.",
     Cause.RESERVATION_NOT_FOUND: "Ask for the reservation number in the e-mail or in the page's address.",
     Cause.PAYMENT_WITHOUT_ORDER: (
         "Seats are kept for an order that was never made: `--fix` ends it. Nothing was charged for it."
@@ -203,6 +206,7 @@ ADVICE: dict[Cause, str] = {
         "installation's key."
     ),
     Cause.PROCESS_SILENT: "A process hangs, or its machine is gone: its visitors drop out. Kill it; look at its log.",
+    Cause.SEAT_LIMIT: "The buyer has as many seats as one may have. `onsale event update --max-seats` allows more.",
     Cause.VISITOR_OUT: "Neither waiting nor in: the browser was silent, the session ended, or it never joined.",
     Cause.HEARTBEAT_LATE: "The browser has gone silent and will be put out: the network or a sleeping phone.",
     Cause.VISITOR_WAITING: "The visitor is in the queue. Nothing is wrong.",

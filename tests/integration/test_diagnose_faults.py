@@ -259,6 +259,22 @@ async def _rate_limit_of_many(scene: Scene) -> None:
     await scene.tell_of(limited={f"v_{n}": 3 for n in range(9)})
 
 
+async def _removed(scene: Scene) -> None:
+    await scene.sql(
+        "INSERT INTO removals (event_id, visitor, until, actor) VALUES (:id, 'a', now() + interval '1 day', 'token')",
+        id=scene.event.id,
+    )
+
+
+async def _has_them_all(scene: Scene) -> None:
+    """Four of four are being paid for; the question is about another seat."""
+    await scene.shop.ended(await scene.shop.buy(scene.event, "a", 1, 2, 3, 4))
+    await scene.sql("UPDATE outbox SET sent_at = now() WHERE sent_at IS NULL")
+    await scene.sql(
+        "INSERT INTO processed_events (consumer, event_uid) SELECT 'email', event_uid FROM outbox ON CONFLICT DO NOTHING"
+    )
+
+
 async def _channels_full(scene: Scene) -> None:
     await scene.tell_of(channels=20_000)
 
@@ -306,6 +322,8 @@ FAULTS = {
     "two signing keys": Fault(_keys_differ, Cause.SIGNING_KEYS_DIFFER),
     "a visitor who calls too often": Fault(_rate_limit, Cause.RATE_LIMITED, about="visitor"),
     "many who call too often": Fault(_rate_limit_of_many, Cause.RATE_LIMITED),
+    "a visitor who was put out": Fault(_removed, Cause.VISITOR_REMOVED, about="visitor"),
+    "a buyer with all seats that one may have": Fault(_has_them_all, Cause.SEAT_LIMIT, about="another seat"),
     "a process that takes no more browsers": Fault(_channels_full, Cause.CHANNELS_FULL),
 }
 
@@ -339,6 +357,8 @@ async def test_what_is_wrong_is_named_and_mended(name: str, scene: Scene) -> Non
 async def _question(scene: Scene, fault: Fault) -> dict[str, Any]:
     if fault.about == "visitor":
         return {"visitor": "a"}
+    if fault.about == "another seat":
+        return {"visitor": "a", "seat": 9}
     if fault.about == "reservation":
         # By its number alone: `--fix` mends what it mends with `--event`.
         id = await scene.runtime.database.fetch_val(
