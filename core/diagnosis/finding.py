@@ -146,7 +146,7 @@ ADVICE: dict[Cause, str] = {
     ),
     Cause.SWEEP_STOPPED: "No sweep succeeds: nobody is let in or put out. Read the log (`job failed`), restart.",
     Cause.PAYMENTS_STOPPED: "No process finishes what other processes left: read the log (`job failed`), restart one.",
-    Cause.VISITOR_REMOVED: "An operator keeps this visitor out until the time shown: end it in the console if that is wrong.",
+    Cause.VISITOR_REMOVED: "An operator keeps this visitor out until the time shown: the console ends it.",
     Cause.RESERVATION_NOT_FOUND: "Ask for the reservation number in the e-mail or in the page's address.",
     Cause.PAYMENT_WITHOUT_ORDER: (
         "Seats are kept for an order that was never made: `--fix` ends it. Nothing was charged for it."

@@ -209,7 +209,7 @@ class HealthCheck:
     def _of_sale(self, event: Event) -> Callable[[], AsyncIterator[Finding]]:
         async def steps() -> AsyncIterator[Finding]:
             found = await processes_redis.known_processes(self._vitals)
-            async for finding in jobs_redis.jobs(self._redis, found, on_sale=True):
+            async for finding in jobs_redis.jobs(self._redis, found, on_sale=True, served=True):
                 # The others are judged by this process's own watch over its jobs.
                 if finding.cause in _GENERAL:
                     yield finding

@@ -20,8 +20,11 @@ def _text(value: bytes | str) -> str:
     return value.decode() if isinstance(value, bytes) else value
 
 
-async def jobs(client: Redis, processes: Processes, *, on_sale: bool) -> AsyncIterator[Finding]:
-    """`on_sale`: a sale is open that was asked about, so that a sweep is missed. Raises StoreUnavailable."""
+async def jobs(client: Redis, processes: Processes, *, on_sale: bool, served: bool = False) -> AsyncIterator[Finding]:
+    """`on_sale`: a sale is open that was asked about, so that a sweep is missed. `served`: who asks is a process that
+    serves. Raises StoreUnavailable.
+    """
+    runs = served or bool(processes.alive)
     successes = await Successes(client).read()
     stuck = [finding async for finding in _leases(client, processes, {*successes, *_VITAL}, successes)]
     for finding in stuck:
@@ -33,11 +36,11 @@ async def jobs(client: Redis, processes: Processes, *, on_sale: bool) -> AsyncIt
         yield passed("sweep", f"succeeded {sweep.seconds:.0f} s ago{by}")
     elif (on_sale or sweep is not None) and keys.job_lease("sweep") not in held:
         since = f"no success for {sweep.seconds:.0f} s" if sweep is not None else "no success is known"
-        if not processes.alive:
+        if not runs:
             yield fail("processes", Cause.NO_PROCESS, f"none tells how it is; the sweep: {since}")
             return  # that is why nothing else runs either
         yield fail("sweep", Cause.SWEEP_STOPPED, f"{since}{by}")
-    if not processes.alive:
+    if not runs:
         return  # nothing to judge by: a server that was ended in order left these figures
     late = {name: last for name, last in successes.items() if last.late and keys.job_lease(name) not in held}
     if "payments" in late:

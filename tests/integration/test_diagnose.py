@@ -7,7 +7,7 @@ import contextlib
 import re
 import socket
 import subprocess
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 from uuid import UUID, uuid4
@@ -57,7 +57,7 @@ class Scene:
 
 
 @pytest.fixture
-async def scene(runtime: Runtime, make_event: MakeEvent) -> Scene:
+async def scene(runtime: Runtime, make_event: MakeEvent) -> AsyncIterator[Scene]:
     event = await make_event(active_limit=2)
     await runtime.seats.ensure_board(event)
     await Successes(runtime.redis).note("sweep", 600)
@@ -67,7 +67,8 @@ async def scene(runtime: Runtime, make_event: MakeEvent) -> Scene:
     await runtime.database.execute("UPDATE outbox SET sent_at = now() WHERE sent_at IS NULL")
     await runtime.database.execute("UPDATE dead_letters SET retried_at = now() WHERE retried_at IS NULL")
     bank = Bank()
-    return Scene(runtime, event, bank, desk(runtime, bank))
+    yield Scene(runtime, event, bank, desk(runtime, bank))
+    await runtime.vitals.withdraw()
 
 
 def test_every_cause_has_advice_and_a_reply_in_every_language() -> None:

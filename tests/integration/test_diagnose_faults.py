@@ -271,7 +271,8 @@ async def _has_them_all(scene: Scene) -> None:
     await scene.shop.ended(await scene.shop.buy(scene.event, "a", 1, 2, 3, 4))
     await scene.sql("UPDATE outbox SET sent_at = now() WHERE sent_at IS NULL")
     await scene.sql(
-        "INSERT INTO processed_events (consumer, event_uid) SELECT 'email', event_uid FROM outbox ON CONFLICT DO NOTHING"
+        "INSERT INTO processed_events (consumer, event_uid) SELECT 'email', event_uid FROM outbox "
+        "ON CONFLICT DO NOTHING"
     )
 
 
