@@ -12,7 +12,8 @@ import asyncpg
 from bench.measure import Figure, Round, Stopwatch, alternate, best_cpu, best_wall
 from bench.stores import event_of
 from core.booking.attempt import GRACE_SECONDS, order_number
-from core.booking.reservations_postgres import _BEGIN, NewReservation, Reservations
+from core.booking.reservations_postgres import _BEGIN, Reservations
+from core.booking.stored import NewReservation
 from core.database import raw
 from core.payments.payments import Account
 from core.runtime import Runtime

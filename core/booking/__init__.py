@@ -2,7 +2,9 @@
 
 reservation.py            what a reservation is, and the one table of its transitions (pure)
 attempt.py, refund.py     what an attempt to pay is, and what follows from a provider's answer; money that goes back
-(pure) sql/, reservations_postgres.py, refunds_postgres.py   each step as one guarded statement
+(pure)
+stored.py                 what is written and read of a reservation, and how a row is read (pure)
+sql/, reservations_postgres.py, refunds_postgres.py   each step as one guarded statement
 results_redis.py          tells Redis and the buyer's browser what PostgreSQL decided
 settlement.py             brings one claimed attempt to its end, whatever happened to the process before
 refunding.py              makes one claimed refund, or lets go of one authorisation

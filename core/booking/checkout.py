@@ -32,9 +32,10 @@ from core.booking.payment_times import PaymentTimes
 from core.booking.refunding import Refunding
 from core.booking.refunds_postgres import RefundRows
 from core.booking.reservation import Reservation, ReservationStatus, SeatStatus
-from core.booking.reservations_postgres import NewReservation, Reservations
+from core.booking.reservations_postgres import Reservations
 from core.booking.results_redis import Events, Results, Seats
 from core.booking.settlement import Settlement
+from core.booking.stored import NewReservation
 from core.booking.tasks import PaymentTasks
 from core.clock import Clock
 from core.errors import (

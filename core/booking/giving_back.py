@@ -22,7 +22,7 @@ from core.booking import measures
 from core.booking.paying import Paying
 from core.booking.refund import Made, RefundAsked, RefundStanding, Release
 from core.booking.reservation import Reason, Reservation, ReservationStatus
-from core.booking.reservations_postgres import Stored
+from core.booking.stored import Stored
 from core.errors import (
     InvalidRequest,
     KeyReused,

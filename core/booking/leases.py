@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Final, TypeVar
 
-from core.booking.reservations_postgres import ClaimLost
+from core.booking.stored import ClaimLost
 from core.errors import StoreUnavailable
 from core.process.leases import kept
 

@@ -21,9 +21,10 @@ from core.booking.findings_postgres import FindingRows
 from core.booking.hints import Hints
 from core.booking.refunds_postgres import RefundRows
 from core.booking.reservation import Change, Reason, Reservation, ReservationStatus
-from core.booking.reservations_postgres import AttemptChange, Reservations, Stored
+from core.booking.reservations_postgres import Reservations
 from core.booking.results_redis import Results
 from core.booking.settlement import count_end
+from core.booking.stored import AttemptChange, Stored
 from core.booking.tasks import PaymentTasks
 from core.clock import Clock
 from core.errors import (

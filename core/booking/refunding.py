@@ -9,7 +9,7 @@ from core.booking.attempt import Owed
 from core.booking.leases import persist, renewing
 from core.booking.refund import RefundClaim, is_done, next_refund
 from core.booking.refunds_postgres import RefundRows
-from core.booking.reservations_postgres import ClaimLost
+from core.booking.stored import ClaimLost
 from core.errors import StoreUnavailable
 from core.payments.gateway import ChargeOutcome, ChargeResult, Order
 from core.payments.payments import Account, Payments

@@ -11,8 +11,8 @@ import databases
 
 from core.booking.attempt import Owed
 from core.booking.refund import Made, RefundAsked, RefundClaim, RefundStanding, RefundState
-from core.booking.reservations_postgres import ClaimLost
 from core.booking.statements_postgres import fetch_row, statement
+from core.booking.stored import ClaimLost
 from core.database import raw
 
 _ASK = statement("refund")

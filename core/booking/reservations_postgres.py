@@ -7,8 +7,7 @@ dies: there is no transaction to leave open. The statements say in their headers
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -32,14 +31,24 @@ from core.booking.reservation import (
     Change,
     Reason,
     Reservation,
-    ReservationStatus,
     SeatStatus,
     check_arguments,
 )
 from core.booking.statements_postgres import fetch_row, statement
+from core.booking.stored import (
+    AttemptChange,
+    Claim,
+    ClaimLost,
+    NewReservation,
+    Stored,
+    attempt_of,
+    claim_of,
+    reservation_of,
+    stored_of,
+)
 from core.database import raw
 from core.payments.gateway import Authorisation, Receipt
-from core.payments.payments import NO_PROVIDER, Account
+from core.payments.payments import Account
 
 _BEGIN = statement("begin")
 _TRANSITION = statement("transition")
@@ -65,93 +74,9 @@ _OF_ORDER = statement("of_order")
 _KEY_REFUSED = """
 SELECT FROM payment_attempts WHERE order_no = $1 AND ($2 = ANY (refused_keys) OR cardinality(refused_keys) >= $3)
 """
-_ATTEMPT = """
-SELECT a.*, r.until FROM payment_attempts a JOIN reservations r ON r.id = a.reservation_id WHERE a.order_no = $1
-"""
+_ATTEMPT = statement("attempt")
 _PAUSED = statement("failures")
 _OVER_SHARE = statement("over_share")
-
-
-class ClaimLost(Exception):
-    """Another process works on this attempt, or it has ended: stop, and write nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class NewReservation:
-    """What `begin` writes. `seats`: ordinals without duplicates; `request_digest` tells a repeat from another request;
-    `account`: where its first attempt is made.
-    """
-
-    id: UUID
-    event_id: int
-    visitor: str
-    idempotency_key: str
-    request_digest: str
-    email: str
-    language: str
-    seats: Sequence[int]
-    fence: int
-    account: Account
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A reservation with what only checkout needs to know of it. `counted`, `made`: its attempts, see `retry_end`."""
-
-    reservation: Reservation
-    request_digest: str
-    starts_at: datetime | None
-    counted: int
-    made: int
-    order: str
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """An attempt that this process may work on until its lease ends, with the reservation whose current one it is.
-
-    `token` is written in the row: every write is filtered by it, so a process whose lease was taken over writes
-    nothing. `sold`, `freed`: the ordinals whose seat still is as this reservation left it: only those are told.
-    `untold`: Redis and the browser have not been told of the reservation's end yet. `key_age`: seconds since the buyer
-    authorised.
-    """
-
-    token: str
-    reservation: Reservation
-    attempt: Attempt
-    event_name: str
-    authorisation: Authorisation | None
-    tries: int
-    past_deadline: bool
-    key_age: float
-    time_left: timedelta
-    counted: int
-    made: int
-    untold: bool
-    sold: tuple[int, ...]
-    freed: tuple[int, ...]
-
-    @property
-    def account(self) -> Account:
-        return Account(self.attempt.provider, self.attempt.environment)
-
-
-@dataclass(frozen=True, slots=True)
-class AttemptChange:
-    """What a transition does to the attempt: its states before, the state after, and what is known of it.
-
-    `owed`: what is written to be given back, tried after `pause` seconds; `asked_by`: for the books.
-    """
-
-    before: Sequence[AttemptState]
-    after: AttemptState
-    provider_key: str | None = None
-    code: str | None = None
-    owed: Owed | None = None
-    pause: float = 0.0
-    receipt: Receipt | None = None
-    shops_fault: bool = False
-    asked_by: str = "system"
 
 
 class Reservations:
@@ -209,7 +134,7 @@ class Reservations:
             )
         except asyncpg.UniqueViolationError:
             return None
-        return _reservation(row) if row is not None else None
+        return reservation_of(row) if row is not None else None
 
     async def change(
         self,
@@ -261,29 +186,29 @@ class Reservations:
             return None
         # Only for ends, of which people and figures are told; "paying" goes along with the next look.
         self._wake()
-        return _claim(row)
+        return claim_of(row)
 
     async def find(self, visitor: str, event_id: int, idempotency_key: str) -> Stored | None:
         """The reservation that this visitor's key made."""
-        return _stored(await self._row(_OF_KEY, visitor, event_id, idempotency_key))
+        return stored_of(await self._row(_OF_KEY, visitor, event_id, idempotency_key))
 
     async def get(self, id: UUID) -> Stored | None:
-        return _stored(await self._row(_OF_ID, id))
+        return stored_of(await self._row(_OF_ID, id))
 
     async def of_visitor(self, visitor: str, most: int) -> list[Reservation]:
         """The visitor's reservations of all events, newest first."""
         async with raw(self._database) as connection:
             rows = await connection.fetch(_OF_VISITOR, visitor, most)
-        return [stored.reservation for row in rows if (stored := _stored(row)) is not None]
+        return [stored.reservation for row in rows if (stored := stored_of(row)) is not None]
 
     async def attempt(self, order: str) -> Attempt | None:
         """The attempt with this order number, whether it is the current one or not."""
         row = await self._row(_ATTEMPT, order)
-        return None if row is None else _plain_attempt(row)
+        return None if row is None else attempt_of(row)
 
     async def of_basket(self, visitor: str, event_id: int, fence: int) -> Stored | None:
         """The visitor's reservation of the basket with this fence, under way or over."""
-        return _stored(await self._row(_OF_FENCE, visitor, event_id, fence))
+        return stored_of(await self._row(_OF_FENCE, visitor, event_id, fence))
 
     async def seat_truth(self, event_id: int, ordinals: Sequence[int]) -> Mapping[int, SeatStatus]:
         async with raw(self._database) as connection:
@@ -315,7 +240,7 @@ class Reservations:
 
     async def of_order(self, order: str) -> Stored | None:
         """The reservation whose attempt, current or not, has this order number."""
-        return _stored(await self._row(_OF_ORDER, order))
+        return stored_of(await self._row(_OF_ORDER, order))
 
     async def key_refused(self, order: str, key: str) -> bool:
         """Whether the order takes this key no more, or none at all."""
@@ -325,12 +250,12 @@ class Reservations:
         """Up to `limit` attempts whose time has come and that nobody works on; each is claimed by `token`."""
         async with raw(self._database) as connection:
             rows = await connection.fetch(_CLAIM_DUE, limit, token, self._lease, self._accounts)
-        return [_claim(row) for row in rows]
+        return [claim_of(row) for row in rows]
 
     async def claimed(self, order: str, token: str) -> Claim | None:
         """The claim as it is now; None when it is not `token`'s any more."""
         row = await self._row(_CLAIMED, order, token)
-        return _claim(row) if row is not None else None
+        return claim_of(row) if row is not None else None
 
     async def bind(self, order: str, authorisation: Authorisation, token: str | None) -> Claim | None:
         """AUTHORISED with this key, claimed by `token` (or for any process, when None). None: see `sql/bind.sql`."""
@@ -344,7 +269,7 @@ class Reservations:
             GRACE_SECONDS,
             MOST_REFUSED_KEYS,
         )
-        return _claim(row) if row is not None else None
+        return claim_of(row) if row is not None else None
 
     async def called(self, order: str, token: str, idempotency_key: str) -> None:
         """Writes down that the money is about to be asked for, and renews the lease. Raises ClaimLost."""
@@ -444,108 +369,3 @@ class Reservations:
 
     async def _row(self, query: str, *arguments: Any) -> Any:
         return await fetch_row(self._database, query, *arguments)
-
-
-def _reservation(row: Any) -> Reservation:
-    attempt = _attempt(row)
-    left = min(MOST_ATTEMPTS - row["counted"], MOST_ATTEMPTS_IN_ALL - row["made"])
-    return Reservation(
-        id=row["id"],
-        event_id=row["event_id"],
-        slug=row["slug"],
-        visitor=row["visitor"],
-        status=ReservationStatus(row["status"]),
-        reason=row["reason"],
-        seats=tuple(row["seats"]),
-        amount=row["amount"],
-        currency=row["currency"],
-        email=row["email"],
-        language=row["language"],
-        ticket_code=row["ticket_code"],
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
-        fence=row["fence"],
-        until=row["until"],
-        payment=None if attempt is None or attempt.provider == NO_PROVIDER else attempt,
-        attempts_left=max(0, left),
-        refunded=row["refunded"] or 0,
-    )
-
-
-def _attempt(row: Any) -> Attempt | None:
-    """The current attempt, from the columns of `sql/attempt_columns.sql`."""
-    if row["order_no"] is None:
-        return None
-    return Attempt(
-        order=row["order_no"],
-        number=row["attempt_number"],
-        reservation_id=row["id"],
-        provider=row["provider"],
-        environment=row["environment"],
-        state=AttemptState(row["attempt_state"]),
-        amount=row["attempt_amount"],
-        currency=row["currency"],
-        until=row["until"],
-        retry_until=row["retry_until"],
-        code=row["attempt_code"],
-        shops_fault=row["shops_fault"],
-        provider_key=row["provider_key"],
-        method=row["method"],
-        approval_number=row["approval_number"],
-        receipt_url=row["receipt_url"],
-        approved_at=row["approved_at"],
-    )
-
-
-def _plain_attempt(row: Any) -> Attempt:
-    """From a row of the table itself."""
-    return Attempt(
-        order=row["order_no"],
-        number=row["number"],
-        reservation_id=row["reservation_id"],
-        provider=row["provider"],
-        environment=row["environment"],
-        state=AttemptState(row["state"]),
-        amount=row["amount"],
-        currency=row["currency"],
-        until=row["until"],
-        retry_until=row["retry_until"],
-        code=row["code"],
-        shops_fault=row["shops_fault"],
-        provider_key=row["provider_key"],
-        method=row["method"],
-        approval_number=row["approval_number"],
-        receipt_url=row["receipt_url"],
-        approved_at=row["approved_at"],
-    )
-
-
-def _stored(row: Any) -> Stored | None:
-    if row is None:
-        return None
-    return Stored(
-        _reservation(row), row["request_digest"], row["starts_at"], row["counted"], row["made"], row["order_no"]
-    )
-
-
-def _claim(row: Any) -> Claim:
-    attempt = _attempt(row)
-    if attempt is None:
-        raise AssertionError("a claim is of an attempt")
-    key = attempt.provider_key
-    return Claim(
-        token=row["claimed_by"] or "",
-        reservation=_reservation(row),
-        attempt=attempt,
-        event_name=row["event_name"],
-        authorisation=Authorisation(key, row["authorisation"] or {}) if key is not None else None,
-        tries=row["tries"],
-        past_deadline=row["past_deadline"],
-        key_age=row["key_age"],
-        time_left=row["time_left"],
-        counted=row["counted"],
-        made=row["made"],
-        untold=row["untold"],
-        sold=tuple(row["sold"] or ()),
-        freed=tuple(row["freed"] or ()),
-    )

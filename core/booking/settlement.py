@@ -41,8 +41,9 @@ from core.booking.attempt import (
 from core.booking.leases import persist, renewing
 from core.booking.refunds_postgres import RefundRows
 from core.booking.reservation import TRANSITIONS, Change, Reason
-from core.booking.reservations_postgres import AttemptChange, Claim, ClaimLost, Reservations
+from core.booking.reservations_postgres import Reservations
 from core.booking.results_redis import Results
+from core.booking.stored import AttemptChange, Claim, ClaimLost
 from core.errors import StoreUnavailable
 from core.payments.gateway import ChargeOutcome, ChargeResult, Order
 from core.payments.payments import NO_PROVIDER, PARKED, Payments

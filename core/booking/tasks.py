@@ -10,8 +10,9 @@ from typing import Any
 from core.booking.refund import RefundClaim
 from core.booking.refunding import Refunding
 from core.booking.refunds_postgres import RefundRows
-from core.booking.reservations_postgres import Claim, Reservations
+from core.booking.reservations_postgres import Reservations
 from core.booking.settlement import Settlement
+from core.booking.stored import Claim
 from core.errors import StoreUnavailable
 from core.process.supervisor import Supervisor
 

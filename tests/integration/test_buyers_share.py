@@ -12,7 +12,8 @@ import pytest
 from core.booking import reservations_postgres
 from core.booking.attempt import AttemptState, Owed
 from core.booking.reservation import Reservation
-from core.booking.reservations_postgres import NewReservation, Reservations
+from core.booking.reservations_postgres import Reservations
+from core.booking.stored import NewReservation
 from core.errors import TooManySeats
 from core.payments.payments import Account
 from core.runtime import Runtime

@@ -18,7 +18,8 @@ from core.booking.reservation import (
     TransitionRefused,
     transition,
 )
-from core.booking.reservations_postgres import AttemptChange, NewReservation, Reservations
+from core.booking.reservations_postgres import Reservations
+from core.booking.stored import AttemptChange, NewReservation
 from core.payments.payments import Account
 from core.runtime import Runtime
 from core.venue.event import Event

@@ -16,7 +16,8 @@ import pytest
 import core.booking.reservations_postgres as store
 from core.booking.attempt import AttemptState, Owed, order_number
 from core.booking.reservation import Change, Reason, Reservation
-from core.booking.reservations_postgres import AttemptChange, Claim, NewReservation, Reservations
+from core.booking.reservations_postgres import Reservations
+from core.booking.stored import AttemptChange, Claim, ClaimLost, NewReservation
 from core.database import open_database, raw
 from core.payments.gateway import Authorisation
 from core.payments.payments import Account
@@ -190,13 +191,13 @@ async def test_a_claim_that_was_taken_over_writes_nothing(many: Any, runtime: Ru
     while not any(one.attempt.order == order for one in taken):
         taken += await reservations.claim_due(100, "new")
     states = (AttemptState.AUTHORISED, AttemptState.CALLED)
-    with pytest.raises(store.ClaimLost):
+    with pytest.raises(ClaimLost):
         await reservations.called(order, "old", "ik")
-    with pytest.raises(store.ClaimLost):
+    with pytest.raises(ClaimLost):
         await reservations.renew(order, "old")
-    with pytest.raises(store.ClaimLost):
+    with pytest.raises(ClaimLost):
         await reservations.wait(order, "old", AttemptState.CALLED, Reason.CHECKING, 1.0, None)
-    with pytest.raises(store.ClaimLost):
+    with pytest.raises(ClaimLost):
         await reservations.reopen(order, "old", None, shops_fault=False)
     failed = AttemptChange(states, AttemptState.DECLINED)
     assert (
