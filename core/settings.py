@@ -138,8 +138,8 @@ class Settings(BaseSettings):
         6, "how often the cost doubles, at most: 6 is 64 times", unit="times", row="F4", ge=0, le=12
     )
     proof_tries: int = _setting(
-        700,
-        "work of the first proof: half so many tries on average, each of 1,000 rounds of PBKDF2",
+        600,
+        "work of the first proof: half so many tries on average, each of 2,000 rounds of PBKDF2",
         unit="tries",
         row="F4",
         ge=1,

@@ -11,7 +11,7 @@ import altcha
 from cli.load.client import RateLimited
 
 #: A load run from one address soon pays 64 times as much for a place: it says that limits are on rather than to begin.
-_MOST_TRIES: Final = 3_000
+_MOST_TRIES: Final = 2_400
 
 
 async def solved(refusal: Mapping[str, Any]) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.async_api import Browser, Locator, Page, expect
 
+from core.venue.event import SaleStatus
 from tests.e2e.conftest import MakeSale, OpenConsole, OpenPage, Server
 from tests.e2e.sale_page import PATIENCE
 from tests.e2e.test_accessibility import LOOKS, _clean
@@ -266,3 +268,38 @@ async def test_what_others_do_is_seen_without_a_reload(
     await expect(page.locator(".seat-facts")).to_contain_text("BLOCKED", timeout=PATIENCE * 1000)
     await expect(page.locator(".cause")).to_contain_text("seat_blocked")
     await expect(trail.locator("tbody")).to_contain_text(slug, timeout=PATIENCE * 1000)
+
+
+async def test_places_are_seen_by_network_and_a_network_is_kept_out(
+    server: Server, make_sale: MakeSale, open_console: OpenConsole, guests: Callable[[str, int], list[Guest]]
+) -> None:
+    """F4, R9: the largest first, and one press puts them out."""
+    slug = await make_sale(seats=24, active_limit=1)
+    guests(slug, 3)
+    page = await open_console(f"/ops/events/{slug}")
+    row = page.get_by_test_id("networks").locator("tbody tr")
+    await expect(row).to_have_count(1)
+    await expect(row.locator("th")).to_have_text("127.0.0.0/24")
+    await expect(row.locator("td").nth(0)).to_have_text("3")
+    await expect(row.locator("td").nth(1)).to_have_text("1")
+    await row.get_by_role("button").click()
+    await page.locator("dialog[open]").get_by_role("button", name="Put out and keep out").click()
+    await expect(page.locator("body")).to_contain_text("127.0.0.0/24 is kept out")
+    (kept,) = server.operator("GET", f"/api/operator/events/{slug}/removals")["removals"]
+    assert kept["network"] == "127.0.0.0/24"
+
+
+async def test_the_draw_of_an_opening_is_seen(
+    server: Server, make_sale: MakeSale, open_console: OpenConsole, guests: Callable[[str, int], list[Guest]]
+) -> None:
+    """F1, F2: announced with how many are there, then drawn."""
+    opens = datetime.now(UTC) + timedelta(hours=1)
+    slug = await make_sale(status=SaleStatus.SCHEDULED, opens_at=opens, prequeue_seconds=7200)
+    guests(slug, 3)
+    page = await open_console(f"/ops/events/{slug}")
+    draw = page.get_by_test_id("draw")
+    await expect(draw).to_have_attribute("data-state", "announced")
+    await expect(draw).to_contain_text("3")
+    server.operator("POST", f"/api/operator/events/{slug}/open")
+    await expect(draw).to_have_attribute("data-state", "drawn")
+    await expect(draw).to_contain_text("3")

@@ -11,6 +11,7 @@ from playwright.async_api import expect
 
 from core.venue.event import SaleStatus
 from tests.e2e.conftest import MakeSale, OpenPage, Server
+from tests.e2e.test_accessibility import _clean
 from tests.sale_server import Guest
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
@@ -25,7 +26,7 @@ async def test_from_the_room_before_the_opening_to_the_drawn_place_and_its_check
     server: Server, make_sale: MakeSale, open_page: OpenPage, options: dict[str, object]
 ) -> None:
     """F1, F2: nobody presses anything; the receipt's line is found, and the browser recomputes the draw."""
-    opens_at = soon(25)
+    opens_at = soon(45)
     slug = await make_sale(status=SaleStatus.SCHEDULED, opens_at=opens_at, prequeue_seconds=600, active_limit=1)
     crowd = [Guest(server, slug) for _ in range(5)]
     for guest in crowd:
@@ -35,6 +36,7 @@ async def test_from_the_room_before_the_opening_to_the_drawn_place_and_its_check
     await expect(page.get_by_test_id("gathered")).to_contain_text("6")
     await page.locator(".own-receipt > summary").click()
     receipt = await page.get_by_test_id("receipt").inner_text()
+    await _clean(page)
     await page.reload()
     await page.reaches("gathering")
     await page.locator(".own-receipt > summary").click()
@@ -51,6 +53,7 @@ async def test_from_the_room_before_the_opening_to_the_drawn_place_and_its_check
     verdict = page.get_by_test_id("verdict")
     await expect(verdict).to_have_attribute("data-kind", "good")
     await expect(page.get_by_test_id("own-place")).to_have_text(str(place))
+    await _clean(page)
     await expect(page.get_by_test_id("own")).to_contain_text({"ko-KR": "예"}.get(str(options.get("locale")), "yes"))
 
 

@@ -27,8 +27,8 @@ BROWSERS = 6
 ENTRIES = 60
 #: The program has an address of its own, as the proxy in front of the shop tells it.
 PROGRAM = {"X-Forwarded-For": "198.51.100.66"}
-#: A fiftieth of the default, so that the test takes no minutes; what is counted is tries.
-TRIES = 14
+#: A fortieth of the default, so that the test takes no minutes; what is counted is tries.
+TRIES = 15
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +137,7 @@ async def test_its_share_of_places_is_its_share_of_entries_and_entries_cost(
         assert late["state"] == "waiting"
         assert late["number"] > len(order)
 
-        at_default = program.seconds * 700 / TRIES
+        at_default = program.seconds * Settings().proof_tries / TRIES
         print(
             f"\n{ENTRIES} entries of a program among {BROWSERS} browsers: {drawn} of the first {half} places; "
             f"{program.tries} tries, {program.seconds:.2f} s of CPU, {at_default:.0f} s at the default"
