@@ -13,19 +13,24 @@ export class DrawPanel {
     this.sale = sale;
     this.host = host;
     this.entered = entered;
+    /** @type {Api.DrawShown | null} */
+    this.known = null;
     this.refresh();
   }
 
   async refresh() {
     try {
-      this.draw(await this.sale.draw());
+      this.known = await this.sale.draw();
+      this.draw();
     } catch {
       // What stood there stays until the next look.
     }
   }
 
-  /** @param {Api.DrawShown} draw */
-  draw(draw) {
+  /** Also when it is known by now how many are there. */
+  draw() {
+    const draw = this.known;
+    if (draw === null) return;
     this.host.hidden = draw.state === "none";
     if (draw.state === "none") return;
     // `root` is there once the entries are frozen: after it nobody enters.
