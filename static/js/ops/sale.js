@@ -144,6 +144,7 @@ class SalePage {
     this.looks += 1;
     this.cancelled?.learn(news);
     this.draw();
+    this.drawing?.draw();
     this.#plot();
   }
 
