@@ -8,7 +8,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cli.audit import note
-from core.clock import SystemClock
 from core.embedded import engines
 from core.settings import Settings
 
@@ -44,18 +43,20 @@ def connected(work: Callable[[EventStore, databases.Database], Awaitable[T]], *,
     # Here: `onsale --help` and `onsale plan check` need none of it, and it takes most of a second to load.
     from core.database import open_database
     from core.payments.composition import takes
+    from core.process.clock_redis import clock_of
     from core.schema_postgres import require_schema
     from core.venue.event_store_postgres import EventStore
 
     settings = Settings.load()
 
-    async def opened(database_url: str) -> T:
+    async def opened(database_url: str, redis_url: str) -> T:
         await require_schema(database_url, writes=writes)
         database = await open_database(database_url, 2)
         try:
-            return await work(EventStore(database, SystemClock(), partial(takes, settings)), database)
+            async with clock_of(redis_url) as clock:
+                return await work(EventStore(database, clock, partial(takes, settings)), database)
         finally:
             await database.disconnect()
 
     with engines(settings) as started:
-        return asyncio.run(opened(started.database_url))
+        return asyncio.run(opened(started.database_url, started.redis_url))

@@ -8,15 +8,18 @@ whose own clock is wrong opens and closes nothing at the wrong time; `drift` say
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from redis.asyncio import Redis
 
 from core import keys
+from core.errors import StoreUnavailable
 from core.process.calls import redis_call
+from core.process.store_redis import redis_client
 
 #: How often a process reads Redis' time.
 EVERY_SECONDS: Final = 2.0
@@ -87,3 +90,16 @@ class RedisClock:
         known = self._unsure + _WANDER * (after - self._read_at)
         if unsure <= known or abs(offset - self._offset) > unsure + known:
             self._offset, self._unsure, self._read_at = offset, unsure, after
+
+
+@contextlib.asynccontextmanager
+async def clock_of(redis_url: str) -> AsyncIterator[RedisClock]:
+    """The clock alone, for a command that needs nothing else of Redis; the machine's own where Redis is away."""
+    redis = redis_client(redis_url, 1)
+    clock = RedisClock(redis)
+    try:
+        with contextlib.suppress(StoreUnavailable):
+            await clock.begin()
+        yield clock
+    finally:
+        await redis.aclose()

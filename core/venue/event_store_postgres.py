@@ -20,7 +20,7 @@ from core.errors import CurrencyNotTaken, EventExists, EventNotFound, InvalidReq
 from core.process.once import Once
 from core.venue.event import DrawState, Event, Opening, Orphans, SaleStatus
 from core.venue.fees import fee_table, stored_fees
-from core.venue.new_event import NewEvent, check_new_event, check_sale
+from core.venue.new_event import NewEvent, check_closing, check_new_event, check_sale
 from core.venue.phase import Phase
 from core.venue.plan_body import digest, plan_body
 from core.venue.plan_document import parse_document
@@ -135,6 +135,7 @@ class EventStore:
         """
         document, plan, body = await asyncio.to_thread(_prepare_plan, new, plan_document)
         new = new.labelled()
+        check_closing(new.closes_at, self._clock.now())
         self._check_currency(new.currency, new.prices)
         async with raw(self._database, writes=True) as connection, connection.transaction():
             try:
@@ -268,6 +269,7 @@ class EventStore:
             if row is None:
                 raise EventNotFound()
             merged = {**row, **changes}
+            check_closing(changes.get("closes_at"), self._clock.now())
             check_sale(
                 **{
                     name: merged[name]

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from core.currency import MINOR_DIGITS, minor_digits
 from core.errors import InvalidRequest
@@ -82,11 +82,22 @@ def check_slug(slug: str) -> None:
         )
 
 
+#: Dates outside of these years are slips of the keyboard.
+_FIRST_YEAR: Final = 2000
+_LAST_YEAR: Final = 2199
+
+
 def check_currency(currency: str) -> None:
     """Raises InvalidRequest unless it is an ISO 4217 code of money."""
     if currency not in MINOR_DIGITS:
         hint = f": did you mean {currency.upper()}?" if currency.upper() in MINOR_DIGITS else ""
         raise _wrong("currency", f"{currency[:20]!r} is not an ISO 4217 currency code such as KRW or EUR{hint}")
+
+
+def check_closing(closes_at: datetime | None, now: datetime) -> None:
+    """For a closing time that is being set: raises InvalidRequest when it is over already."""
+    if closes_at is not None and closes_at <= now:
+        raise _wrong("closes_at", "closes_at is in the past: to end the sale now, close it")
 
 
 def check_sale(
@@ -109,6 +120,8 @@ def check_sale(
     for what, moment in (("opens_at", opens_at), ("closes_at", closes_at), ("starts_at", starts_at)):
         if moment is not None and moment.tzinfo is None:
             raise _wrong(what, f"{what} has no time zone")
+        if moment is not None and not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+            raise _wrong(what, f"{what} is in the year {moment.year}: check its date")
     if opens_at is not None and closes_at is not None and closes_at <= opens_at:
         raise _wrong("closes_at", "the sale must close after it opens: closes_at is not later than opens_at")
     if focus is not None and not all(abs(place) <= MAX_PLACE for place in focus):

@@ -103,7 +103,7 @@ def open_waiting_room(
         scripts=scripts,
         boards=boards,
         times=times,
-        tickets=Tickets(settings.secret_key.get_secret_value(), settings.ticket_hours),
+        tickets=Tickets(settings.secret_key.get_secret_value(), settings.ticket_hours, clock),
         clock=clock,
         openings=announcer,
         price=open_price(settings, stack, clock),

@@ -142,7 +142,7 @@ class Drawing:
         named = (
             await self._beacon.round_after(now.timestamp() + BEACON_SECONDS) if self._beacon and row.beacon else None
         )
-        await self._draws.open_now(row.id, named)
+        await self._draws.open_now(row.id, named, now)
         self._events.doubt(event.slug)
 
     async def _go_on(self, event: Event, row: DrawRow) -> None:

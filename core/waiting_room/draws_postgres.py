@@ -94,17 +94,21 @@ class Draws:
         )
         return _draw_row(row)
 
-    async def open_now(self, draw_id: int, beacon: BeaconRound | None) -> None:
-        """The sale was opened by hand: the draw is due, with that beacon's round in place of the later one."""
+    async def open_now(self, draw_id: int, beacon: BeaconRound | None, now: datetime) -> None:
+        """The sale was opened by hand: the draw is due, with that beacon's round in place of the later one.
+
+        `now` is Redis' time, by which the scripts judge what is due: PostgreSQL's own may be another (R3).
+        """
         await self._row(
             f"""
-            UPDATE draws SET draw_at = now(), beacon_source = coalesce($2, beacon_source),
+            UPDATE draws SET draw_at = $4, beacon_source = coalesce($2, beacon_source),
                              beacon_round = coalesce($3, beacon_round)
-            WHERE id = $1 AND state = 'announced' AND draw_at > now() RETURNING {_COLUMNS}
+            WHERE id = $1 AND state = 'announced' AND draw_at > $4 RETURNING {_COLUMNS}
             """,  # noqa: S608
             draw_id,
             beacon.source if beacon else None,
             beacon.round if beacon else None,
+            now,
         )
 
     async def withdraw(self, draw_id: int) -> None:

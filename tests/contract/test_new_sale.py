@@ -163,6 +163,8 @@ async def test_fees_are_set_and_changed(operator: Api, runtime: Runtime) -> None
         ({"opens_at": "2026-05-01T20:00"}, ["opens_at"]),
         ({"opens_at": 1777600800}, ["opens_at"]),
         ({"starts_at": "0001-01-01T00:00:00+14:00"}, ["starts_at"]),
+        ({"starts_at": "0521-05-01T20:00Z"}, ["starts_at"]),
+        ({"closes_at": "2021-05-01T20:00Z"}, ["closes_at"]),
         ({"opens_at": "2026-05-01T20:00Z", "closes_at": "2026-05-01T20:00Z"}, ["closes_at"]),
         ({"active_limit": 0, "hold_seconds": 86_401, "max_seats": 101}, ["active_limit", "hold_seconds", "max_seats"]),
         ({"open": "yes"}, ["open"]),

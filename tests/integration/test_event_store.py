@@ -206,7 +206,16 @@ async def test_changes_are_seen_by_other_processes_within_a_second(
 async def test_a_change_that_breaks_the_rules_changes_nothing(store: EventStore) -> None:
     opens = datetime(2030, 1, 2, tzinfo=UTC)
     made = await store.create(new_event(opens_at=opens), small_plan())
-    for bad in ({"active_limit": 0}, {"closes_at": opens}, {"slug": "other"}, {"id": 3}, {"status": "OPEN"}):
+    past = datetime(2001, 1, 2, tzinfo=UTC)  # before this store's clock
+    for bad in (
+        {"active_limit": 0},
+        {"closes_at": opens},
+        {"closes_at": past},
+        {"starts_at": past.replace(year=521)},
+        {"slug": "other"},
+        {"id": 3},
+        {"status": "OPEN"},
+    ):
         with pytest.raises(InvalidRequest):
             await store.update(made.slug, **bad)
     store.forget(made.slug)

@@ -8,20 +8,23 @@ from hypothesis import strategies as st
 
 from core.waiting_room.pace import eta_seconds
 from core.waiting_room.ticket import Claim, Tickets
+from tests.manual_clock import ManualClock
+
+CLOCK = ManualClock()
 
 
 def test_a_ticket_is_good_for_its_visitor_and_event_only() -> None:
-    tickets = Tickets("secret", 1)
+    tickets = Tickets("secret", 1, CLOCK)
     token = tickets.issue("gala", "v_1", 7)
     assert tickets.read(token, "gala", "v_1") == Claim(7)
     assert tickets.read(token, "other", "v_1") is None
     assert tickets.read(token, "gala", "v_2") is None
-    assert Tickets("another secret", 1).read(token, "gala", "v_1") is None
+    assert Tickets("another secret", 1, CLOCK).read(token, "gala", "v_1") is None
 
 
 def test_an_entrys_ticket_brings_the_same_receipt_back() -> None:
     """F1: Redis lost before the draw, the entry comes back as it was."""
-    tickets, receipt, salt = Tickets("secret", 1), "ab" * 32, "cd" * 16
+    tickets, receipt, salt = Tickets("secret", 1, CLOCK), "ab" * 32, "cd" * 16
     token = tickets.issue_entry("gala", "v_1", 5, receipt, salt)
     assert tickets.read(token, "gala", "v_1") == Claim(0, 5, receipt, salt)
     assert tickets.read(token, "gala", "v_2") is None
@@ -30,11 +33,20 @@ def test_an_entrys_ticket_brings_the_same_receipt_back() -> None:
 
 @pytest.mark.parametrize("token", [None, "", "x", "a.b.c", "é", "." * 500])
 def test_what_is_no_ticket_is_no_place(token: str | None) -> None:
-    assert Tickets("secret", 1).read(token, "gala", "v_1") is None
+    assert Tickets("secret", 1, CLOCK).read(token, "gala", "v_1") is None
 
 
 def test_an_old_ticket_is_no_place() -> None:
-    assert Tickets("secret", -1).read(Tickets("secret", -1).issue("gala", "v", 3), "gala", "v") is None
+    assert Tickets("secret", -1, CLOCK).read(Tickets("secret", -1, CLOCK).issue("gala", "v", 3), "gala", "v") is None
+
+
+@pytest.mark.parametrize(("ahead", "good"), [(0.7, True), (59, True), (7200, False), (-3500, True), (-3700, False)])
+def test_a_ticket_is_dated_by_the_clock_of_all(ahead: float, good: bool) -> None:
+    """R3: whoever signs it and whoever reads it go by Redis' clock, a moment apart; no machine's own counts."""
+    signer, reader = ManualClock(), ManualClock()
+    signer.advance(ahead)
+    token = Tickets("secret", 1, signer).issue("gala", "v", 3)
+    assert (Tickets("secret", 1, reader).read(token, "gala", "v") is not None) == good
 
 
 @given(st.integers(0, 200_000), st.one_of(st.none(), st.floats(0, 10_000)), st.integers(1, 1000))
