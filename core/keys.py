@@ -121,6 +121,11 @@ def shares(slug: str) -> str:
     return f"ticket:shares:{{{slug}}}"
 
 
+def waits(slug: str) -> str:
+    """list, bounded: promised and actual waits of those who came in last (core/waiting_room/lua/queue.lua)."""
+    return f"ticket:waiting:waits:{{{slug}}}"
+
+
 def silent(slug: str) -> str:
     """zset visitor -> since when silent, in ms in which the service answered: whose ticket keeps the place."""
     return f"ticket:waiting:silent:{{{slug}}}"
@@ -233,6 +238,7 @@ def event_keys(slug: str) -> tuple[str, ...]:
         history(slug),
         shares(slug),
         silent(slug),
+        waits(slug),
         draw(slug),
         entries(slug),
         entry_beats(slug),

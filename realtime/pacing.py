@@ -22,6 +22,8 @@ class ToldPlace(NamedTuple):
     ahead: int
     waiting: int
     eta: int | None
+    #: The end of the band that the wait is told as.
+    longest: int | None = None
 
 
 def worth_telling(told: ToldPlace | None, now: ToldPlace) -> bool:
@@ -32,7 +34,7 @@ def worth_telling(told: ToldPlace | None, now: ToldPlace) -> bool:
         return told.eta is not now.eta
     return any(
         abs(old - new) > max(_LEAST_CHANGE, old // 10)
-        for old, new in ((told.eta, now.eta), (told.waiting, now.waiting))
+        for old, new in ((told.eta, now.eta), (told.waiting, now.waiting), (told.longest or 0, now.longest or 0))
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from core.process.tasks import cancelled
 from core.venue.event import Event
-from core.waiting_room.pace import eta_seconds
+from core.waiting_room.pace import eta_seconds, wait_band
 from core.waiting_room.place import PlaceState
 from core.waiting_room.queue_redis import WaitingRoom
 from realtime import metrics, wire
@@ -30,7 +30,8 @@ _WAITS_SECONDS: Final = 10.0
 
 
 class PlacePushes:
-    """`run` never returns. `waiting` (visitors) and `pace` (departures a minute) are what the queue told last."""
+    """`run` never returns. `waiting` (visitors), `pace` (departures a minute) and `waits_spread` (see `wait_band`) are
+    what the queue told last."""
 
     def __init__(
         self,
@@ -53,6 +54,7 @@ class PlacePushes:
         self._first_at_once = 0
         self.waiting = 0
         self.pace: float | None = None
+        self.waits_spread: tuple[float, float] | None = None
 
     def message(self, attendance: Attendance, *, ticket: bool) -> bytes | None:
         """The visitor's `queue` message now; None for who does not wait."""
@@ -65,7 +67,13 @@ class PlacePushes:
             fields["ticket"] = self._waiting_room.ticket(event, attendance.visitor, entry.number)
         place = attendance.told_place = self._place(event, entry)
         return wire.encode(
-            "queue", number=entry.number, ahead=place.ahead, waiting=place.waiting, eta=place.eta, **fields
+            "queue",
+            number=entry.number,
+            ahead=place.ahead,
+            waiting=place.waiting,
+            wait=wait._asdict() if (wait := wait_band(place.eta, self.waits_spread)) else None,
+            eta=place.eta,
+            **fields,
         )
 
     def spread(self, visitor: str) -> None:
@@ -125,4 +133,5 @@ class PlacePushes:
 
     def _place(self, event: Event, entry: Entry) -> ToldPlace:
         eta = eta_seconds(entry.ahead, self.pace, event.active_limit, self._session_seconds)
-        return ToldPlace(entry.ahead, max(self.waiting, entry.ahead + 1), eta)
+        wait = wait_band(eta, self.waits_spread)
+        return ToldPlace(entry.ahead, max(self.waiting, entry.ahead + 1), eta, wait.high if wait else None)

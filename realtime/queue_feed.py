@@ -198,6 +198,8 @@ class QueueFeed:
             self.resync.begin("anew")
         self._pushes.waiting = message.get("waiting", self._pushes.waiting)
         self._pushes.pace = message.get("pace", self._pushes.pace)
+        if spread := message.get("spread"):
+            self._pushes.waits_spread = (spread[0], spread[1])
         self.entered = message.get("entered")
         if message.get("sale"):
             self._sale_changed()

@@ -25,7 +25,8 @@ Server -> browser
                                                                              after welcome and at each change, those
                                                                              of the clock too; entered: how many
     entered {receipt, salt, entered, draw_at, ticket}                        who gathers; after the draw: `queue`
-    queue {number, ahead, waiting, eta, ticket?}                             eta in seconds or null
+    queue {number, ahead, waiting, wait, eta, ticket?}                       wait: {low, high} in seconds, or null; eta:
+                                                                             the middle of it
     admitted {until, number, warning_seconds}
     board {epoch, version, states}                                           states: base64, one byte a seat
     seats {epoch, version, changes}                                          changes: [[ordinal, state], ...]

@@ -9,7 +9,7 @@ from core.venue.event import Event
 from core.waiting_room.place import Place, PlaceState
 from core.waiting_room.queue_redis import WaitingRoom
 from web.endpoint import Call, Caller, Endpoint, address_of, answer, nothing
-from web.schemas import JoinQueue, QueueAnswer, QueueEntry, QueuePlace
+from web.schemas import JoinQueue, QueueAnswer, QueueEntry, QueuePlace, WaitBand, WaitOfOne, Waits
 
 
 def _answer(waiting_room: WaitingRoom, event: Event, visitor: str, place: Place) -> Response:
@@ -32,6 +32,7 @@ def _answer(waiting_room: WaitingRoom, event: Event, visitor: str, place: Place)
             number=place.number,
             ahead=place.ahead,
             waiting=place.waiting,
+            wait=WaitBand(low=place.wait.low, high=place.wait.high) if place.wait else None,
             eta_seconds=place.eta_seconds,
             until=place.until,
             ticket=ticket,
@@ -74,6 +75,26 @@ async def _current_place(waiting_room: WaitingRoom, event: Event, visitor: str) 
     return _answer(waiting_room, event, visitor, place)
 
 
+async def waits(call: Call[None]) -> Response:
+    """Nothing about anybody: when somebody joined, what was promised, what it was."""
+    event = await call.event()
+    past = await call.parts.waiting_room.past_waits(event)
+    return answer(
+        Waits(
+            waits=[
+                WaitOfOne(
+                    joined_at=one.joined_at,
+                    promised=WaitBand(low=one.promised.low, high=one.promised.high),
+                    actual=one.actual,
+                    kept=one.kept,
+                )
+                for one in past
+            ],
+            kept=sum(one.kept for one in past),
+        )
+    )
+
+
 _QUEUE = "/api/events/{slug}/queue"
 
 ENDPOINTS = (
@@ -107,6 +128,15 @@ ENDPOINTS = (
         "waiting room",
         success=204,
         caller=Caller.VISITOR,
+        refusals=(EventNotFound,),
+    ),
+    Endpoint(
+        "GET",
+        "/api/events/{slug}/waits",
+        waits,
+        "Promised and actual waits of those who came in last",
+        "waiting room",
+        answer=Waits,
         refusals=(EventNotFound,),
     ),
     Endpoint(

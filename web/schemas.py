@@ -252,11 +252,31 @@ class BoardStates(ResponseBody):
     )
 
 
+class WaitBand(ResponseBody):
+    """Seconds: the waits of four in five of those in front came out within it."""
+
+    low: int = Field(ge=0)
+    high: int = Field(ge=0)
+
+
+class WaitOfOne(ResponseBody):
+    joined_at: UtcTime
+    promised: WaitBand
+    actual: int = Field(ge=0, description="seconds")
+    kept: bool = Field(description="the actual wait was within the band")
+
+
+class Waits(ResponseBody):
+    waits: list[WaitOfOne] = Field(description="of those who came in last, the newest first")
+    kept: int = Field(ge=0, description="how many of these were within the band")
+
+
 class QueuePlace(ResponseBody):
     state: Literal["waiting", "active"]
     number: int = Field(description="the visitor's number in this queue")
     ahead: int = Field(ge=0)
     waiting: int = Field(ge=0)
+    wait: WaitBand | None = Field(description="the wait as a band; null when nothing is known")
     eta_seconds: int | None = Field(description="expected wait; null when nothing is known")
     until: UtcTime | None = Field(description="end of the session of an active visitor")
     ticket: str = Field(description="signed: gives the place back to a browser that lost it")

@@ -7,6 +7,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
+from core.waiting_room.pace import Wait
+
 
 class PlaceState(StrEnum):
     ENTERED = "entered"
@@ -45,6 +47,7 @@ class Place:
     version: int
     until: datetime | None
     eta_seconds: int | None
+    wait: Wait | None = None
     entry: Entry | None = None
 
 

@@ -17,7 +17,7 @@ from core.venue.event import DrawState, Event, Opening, SaleState
 from core.venue.phase import Phase
 from core.waiting_room import draw
 from core.waiting_room.admission_price import AdmissionPrice
-from core.waiting_room.pace import eta_seconds
+from core.waiting_room.pace import PastWait, Wait, eta_seconds, past_wait, wait_band
 from core.waiting_room.place import Entry, Place, PlaceState, Standings, SweepReport
 from core.waiting_room.price import NOBODY, Bidder
 from core.waiting_room.scripts_redis import QueueScripts
@@ -27,6 +27,8 @@ from core.waiting_room.visit_times import VisitTimes
 #: Visitors and baskets that one sweep script handles, at most, of all kinds together: bounds how long Redis is kept
 #: from everybody else (measured: 10 us to let a visitor in, 45 us to end a session with four seats held).
 SWEEP_BATCH = 1_000
+#: Past waits that are published.
+MOST_WAITS = 200
 # What `places.lua` says of who has entered.
 _ENTERED = -2
 # The pace is an average over this long.
@@ -162,6 +164,10 @@ class WaitingRoom:
             {visitor for visitor, _, ahead in standing if ahead == _ENTERED},
         )
 
+    async def past_waits(self, event: Event) -> list[PastWait]:
+        """Promised and actual waits of those who came in last, newest first (F9)."""
+        return [past_wait(bytes(text).decode()) for text in await self._scripts("waits", event, [MOST_WAITS])]
+
     async def _read_back(self, event: Event, visitor: str, unknown: OutcomeUnknown) -> Place | None:
         """Raises `unknown` when Redis does not answer this either."""
         try:
@@ -244,6 +250,8 @@ class WaitingRoom:
         number, ahead, waiting, active, version = (int(float(figure)) for figure in answer[1:6])
         pace = float(answer[7]) if answer[7] else None
         is_active = state is PlaceState.ACTIVE
+        spread = (float(answer[8]), float(answer[9])) if answer[8] and answer[9] else None
+        expected = eta_seconds(ahead, pace, event.active_limit, self._times.session)
         return Place(
             state=state,
             number=number,
@@ -252,7 +260,8 @@ class WaitingRoom:
             active=active,
             version=version,
             until=from_millis(float(answer[6])) if is_active else None,
-            eta_seconds=0 if is_active else eta_seconds(ahead, pace, event.active_limit, self._times.session),
+            eta_seconds=0 if is_active else expected,
+            wait=Wait(0, 0) if is_active else wait_band(expected, spread),
         )
 
 
@@ -266,4 +275,4 @@ def _entered(answer: Sequence[Any]) -> Place:
         draw_at=from_millis(float(answer[3])),
         drawing=answer[6] == b"frozen",
     )
-    return Place(PlaceState.ENTERED, 0, 0, 0, 0, int(answer[5]), None, None, entry)
+    return Place(PlaceState.ENTERED, 0, 0, 0, 0, int(answer[5]), None, None, entry=entry)

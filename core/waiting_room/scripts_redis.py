@@ -74,4 +74,5 @@ def _keys(slug: str) -> list[str]:
         keys.places(slug),
         keys.absent_places(slug),
         keys.silent(slug),
+        keys.waits(slug),
     ]

@@ -199,8 +199,8 @@ export class PollChannel {
         });
     } else {
       this.state = "waiting";
-      const { number, ahead, waiting, eta_seconds: eta, ticket } = body;
-      this.onMessage({ type: "queue", number, ahead, waiting, eta, ticket });
+      const { number, ahead, waiting, wait, eta_seconds: eta, ticket } = body;
+      this.onMessage({ type: "queue", number, ahead, waiting, wait, eta, ticket });
     }
   }
 

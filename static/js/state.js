@@ -129,7 +129,7 @@ const HANDLERS = {
         number: message.number,
         ahead: message.ahead,
         waiting: message.waiting,
-        eta: message.eta ?? null,
+        wait: message.wait ?? null,
         firstAhead,
       },
     };

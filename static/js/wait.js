@@ -1,14 +1,14 @@
 // How long it may still take, told as a band: one figure reads like a promise.
 
 /**
- * @param {number|null} eta seconds until admission as the server estimates it
+ * @param {{low: number, high: number} | null | undefined} wait seconds until admission, as the server's own record has it
  * @returns {null | {kind: "soon"} | {kind: "minutes", from: number, to: number} | {kind: "hours", from: number, to: number}}
  */
-export function band(eta) {
-  if (eta === null || eta === undefined || !Number.isFinite(eta)) return null;
-  if (eta < 45) return { kind: "soon" };
-  const from = (eta * 0.75) / 60;
-  const to = (eta * 1.35) / 60;
+export function band(wait) {
+  if (!wait || !Number.isFinite(wait.low) || !Number.isFinite(wait.high)) return null;
+  if (wait.high <= 60) return { kind: "soon" };
+  const from = wait.low / 60;
+  const to = wait.high / 60;
   if (to >= 90) return { kind: "hours", from: Math.max(1, Math.round(from / 60)), to: Math.max(2, Math.ceil(to / 60)) };
   const step = to > 20 ? 5 : 1;
   const low = Math.max(1, Math.floor(from / step) * step);

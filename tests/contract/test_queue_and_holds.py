@@ -385,3 +385,20 @@ async def test_a_compressed_board_is_the_same_board(client: httpx.AsyncClient, m
         raw = b"".join([chunk async for chunk in response.aiter_raw()])
     assert response.headers["content-encoding"] == "gzip"
     assert len(base64.b64decode(json.loads(gzip.decompress(raw))["states"])) == 3000
+
+
+async def test_promised_and_actual_waits_are_published(nobody: Api, runtime: Runtime, make_event: MakeEvent) -> None:
+    """F9: without a visitor, and with nothing about anybody."""
+    event = await make_event(active_limit=1)
+    path = f"/api/events/{event.slug}/waits"
+    assert (await nobody.call("GET", path, expect=200)).json() == {"waits": [], "kept": 0}
+    first, second = await nobody.as_visitor(), await nobody.as_visitor()
+    await first.call("POST", f"/api/events/{event.slug}/queue", expect=200)
+    waiting = (await second.call("POST", f"/api/events/{event.slug}/queue", expect=200)).json()
+    assert waiting["wait"]["low"] < waiting["eta_seconds"] < waiting["wait"]["high"]
+    await first.call("DELETE", f"/api/events/{event.slug}/queue", expect=204)
+    published = (await nobody.call("GET", path, expect=200)).json()
+    (wait,) = published["waits"]
+    assert wait["promised"] == waiting["wait"]
+    assert (wait["actual"], wait["kept"], published["kept"]) == (wait["actual"], False, 0)
+    assert wait["actual"] < 60

@@ -4,6 +4,7 @@
 --   u|visitor, n|network   'seat-milliseconds held unpaid|when the last of them were added, ms'
 --   x|visitor              extensions used in this session
 --   a|visitor              number in the queue of who is silent, and may come back to it
+--   w|visitor              'when asked, ms|seconds expected|low|high': the wait that was promised
 --   e|visitor              when the session would have ended that was given up, ms
 
 local function account(shares, field)

@@ -48,6 +48,8 @@ if not known then
   redis.call('SET', NUMBER, integer(math.max(last, number)))
   redis.call('ZADD', QUEUE, integer(number), visitor)
   admit(AT_ONCE)
+  local rank = redis.call('ZRANK', QUEUE, visitor)
+  if rank then promise(visitor, rank) end
   publish_queue(false)
 end
 if redis.call('ZSCORE', ACTIVE, visitor) then

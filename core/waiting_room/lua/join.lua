@@ -1,7 +1,7 @@
 -- Gives a visitor a place at the tail, or the same place again, or the place that a signed ticket names (S7).
 -- KEYS, ARGV 1-5: see queue.lua
 -- ARGV 6 visitor  7 number on the visitor's ticket, 0 without one  8-15 the price: see queue.lua, charge
--- Returns {'waiting' or 'active', number, ahead, waiting, active, queue version, until ms, pace}, {'no_board'}, or
+-- Returns {'waiting' or 'active', number, ahead, waiting, active, queue version, until ms, pace, low, high}, {'no_board'}, or
 --         {'proof', step} when the place costs a proof of work that was not handed in
 --#include queue.lua
 
@@ -35,6 +35,8 @@ else
   redis.call('ZADD', QUEUE, integer(number), visitor)
   redis.call('ZADD', BEATS, integer(now), visitor)
   admit(AT_ONCE)
+  local rank = redis.call('ZRANK', QUEUE, visitor)
+  if rank then promise(visitor, rank) end
   publish_queue(false)
 end
 return place_reply(visitor)

@@ -3,7 +3,7 @@
 -- KEYS 1 queue  2 beats of the waiting  3 last number  4 spent tickets  5 queue version
 --      6 active users  7 active until  8 active paying  9 pace
 --      10 board  11 board version  12 holds  13 baskets  14 basket deadlines  15 active cap
---      16 draw  17 entries  18 beats of the entries  19 shares  20 networks  21 places  22 absent places  23 silent
+--      16 draw  17 entries  18 beats of the entries  19 shares  20 networks  21 places  22 absent places  23 silent  24 waits
 -- and begin with
 -- ARGV 1 state key prefix  2 seats channel  3 queue channel  4 active limit now  5 session length, ms
 --#include ../../seats/lua/seats.lua
@@ -13,7 +13,7 @@ local ACTIVE, UNTIL, PAYING, PACE = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 local BOARD, BOARD_VERSION, HOLDS, BASKETS, DEADLINES = KEYS[10], KEYS[11], KEYS[12], KEYS[13], KEYS[14]
 local CAP = KEYS[15]
 local DRAW, ENTRIES, ENTRY_BEATS = KEYS[16], KEYS[17], KEYS[18]
-local SHARES, SILENT = KEYS[19], KEYS[23]
+local SHARES, SILENT, WAITS = KEYS[19], KEYS[23], KEYS[24]
 local NETWORKS, PLACES, ABSENT = KEYS[20], KEYS[21], KEYS[22]
 local PREFIX, SEATS_CHANNEL, QUEUE_CHANNEL = ARGV[1], ARGV[2], ARGV[3]
 -- The event's own limit, or less while the load asks for it (S10).
@@ -44,6 +44,33 @@ local function begin_session(visitor)
   return now + SESSION_MS
 end
 
+-- What a visitor with so many ahead is promised, remembered until it is known what came of it (F9). The arithmetic of
+-- core/waiting_room/pace.py.
+local function promise(visitor, ahead)
+  local pace = redis.call('HMGET', PACE, 'departures', 'low', 'high')
+  local departures, eta = tonumber(pace[1] or '0'), nil
+  if departures >= 0.5 then
+    eta = math.ceil((ahead + 1) * 60 / departures)
+  elseif LIMIT >= 1 then
+    eta = math.ceil((math.floor(ahead / LIMIT) + 1) * SESSION_MS / 1000)
+  else
+    return
+  end
+  redis.call('HSET', SHARES, 'w|' .. visitor, integer(now) .. '|' .. eta .. '|' .. (pace[2] or '') .. '|' .. (pace[3] or ''))
+end
+
+-- Promised and actual, of those who came in last: 'joined ms|seconds expected|low|high|seconds waited'; low and high are
+-- shares of what was expected, empty where nothing was known yet.
+local WAITS_KEPT = 500
+local function note_wait(visitor)
+  local promised = redis.call('HGET', SHARES, 'w|' .. visitor)
+  if not promised then return end
+  redis.call('HDEL', SHARES, 'w|' .. visitor)
+  local joined = tonumber(string.match(promised, '^%d+'))
+  redis.call('LPUSH', WAITS, promised .. '|' .. integer((now - joined) / 1000))
+  redis.call('LTRIM', WAITS, 0, WAITS_KEPT - 1)
+end
+
 -- Moves visitors from the head of the queue to active while there is room, `most` at once: the only way in.
 -- A limit that was raised by a hundred thousand must not keep Redis to itself: the sweep goes on with the rest.
 local function admit(most)
@@ -58,6 +85,7 @@ local function admit(most)
     local visitor, number = head[i], head[i + 1]
     redis.call('ZREM', BEATS, visitor)
     redis.call('ZADD', ACTIVE, integer(now), visitor)
+    note_wait(visitor)
     local till = begin_session(visitor)
     redis.call('ZADD', UNTIL, integer(till), visitor)
     redis.call('ZADD', SPENT, number, visitor)
@@ -192,6 +220,7 @@ local function leave_queue(visitor)
   if not number then return nil end
   redis.call('ZREM', QUEUE, visitor)
   redis.call('ZREM', BEATS, visitor)
+  redis.call('HDEL', SHARES, 'w|' .. visitor)
   left[#left + 1] = tonumber(number)
   return number
 end
@@ -205,8 +234,9 @@ local function publish_queue(always)
     v = moved and redis.call('INCR', VERSION) or tonumber(redis.call('GET', VERSION) or '0'),
     waiting = redis.call('ZCARD', QUEUE), active = redis.call('ZCARD', ACTIVE),
   }
-  local pace = redis.call('HGET', PACE, 'departures')
-  if pace then message.pace = tonumber(pace) end
+  local pace = redis.call('HMGET', PACE, 'departures', 'low', 'high')
+  if pace[1] then message.pace = tonumber(pace[1]) end
+  if pace[2] then message.spread = { tonumber(pace[2]), tonumber(pace[3]) } end
   local drawing = draw_state()
   if drawing == 'gathering' then message.entered = redis.call('HLEN', ENTRIES) end
   if told then message.drawn = told end
@@ -223,7 +253,8 @@ end
 local function place_reply(visitor)
   local version = tonumber(redis.call('GET', VERSION) or '0')
   local waiting, active = redis.call('ZCARD', QUEUE), redis.call('ZCARD', ACTIVE)
-  local pace = redis.call('HGET', PACE, 'departures') or ''
+  local known = redis.call('HMGET', PACE, 'departures', 'low', 'high')
+  local pace, low, high = known[1] or '', known[2] or '', known[3] or ''
   local drawing = draw_state()
   if drawing == 'gathering' or drawing == 'frozen' then
     -- Also while numbers are being written: a place is only true when everybody has one.
@@ -235,9 +266,9 @@ local function place_reply(visitor)
   end
   local till = redis.call('ZSCORE', UNTIL, visitor)
   if till and redis.call('ZSCORE', ACTIVE, visitor) then
-    return { 'active', redis.call('ZSCORE', SPENT, visitor) or '0', 0, waiting, active, version, till, pace }
+    return { 'active', redis.call('ZSCORE', SPENT, visitor) or '0', 0, waiting, active, version, till, pace, low, high }
   end
   local number = redis.call('ZSCORE', QUEUE, visitor)
   if not number then return { 'none' } end
-  return { 'waiting', number, redis.call('ZRANK', QUEUE, visitor), waiting, active, version, '0', pace }
+  return { 'waiting', number, redis.call('ZRANK', QUEUE, visitor), waiting, active, version, '0', pace, low, high }
 end

@@ -181,6 +181,23 @@ elseif at == 0 and not closed then
   redis.call('HSET', PACE, 'at', integer(now), 'counted', gone)
 end
 
+-- Which share of the expected wait it came to, for all but the shortest and the longest tenth of those in front (F9).
+local SPREAD_EVERY_MS, LOOKED_AT, ENOUGH = 10000, 200, 10
+if now - tonumber(redis.call('HGET', PACE, 'spread_at') or '0') >= SPREAD_EVERY_MS then
+  redis.call('HSET', PACE, 'spread_at', integer(now))
+  local shares = {}
+  for _, wait in ipairs(redis.call('LRANGE', WAITS, 0, LOOKED_AT - 1)) do
+    local expected, waited = string.match(wait, '^%d+|(%d+)|[^|]*|[^|]*|(%d+)$')
+    shares[#shares + 1] = tonumber(waited) / math.max(1, tonumber(expected))
+  end
+  if #shares >= ENOUGH then
+    table.sort(shares)
+    local tenth = math.floor(#shares / 10)
+    redis.call('HSET', PACE, 'low', string.format('%.3f', shares[tenth + 1]),
+      'high', string.format('%.3f', shares[#shares - tenth]))
+  end
+end
+
 admit(left_to_do)
 left_to_do = left_to_do - #admitted
 publish_queue(true)

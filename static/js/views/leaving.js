@@ -40,6 +40,6 @@ export function leaving({ state, act }) {
 function atStake({ presence, queue, basket }) {
   if (presence === "entered") return t("leaving.entered");
   if (presence === "waiting" && queue)
-    return t("leaving.waiting", { place: number(queue.ahead + 1), wait: waitWords(queue.eta) });
+    return t("leaving.waiting", { place: number(queue.ahead + 1), wait: waitWords(queue.wait) });
   return basket.seats.length ? counted("leaving.seats", basket.seats.length) : t("leaving.turn");
 }

@@ -62,7 +62,7 @@ export function waiting(model) {
       </div>
       <div>
         <dt>${t("queue.wait_label")}</dt>
-        <dd>${event.paused ? t("queue.paused_short") : waitWords(queue.eta)}</dd>
+        <dd>${event.paused ? t("queue.paused_short") : waitWords(queue.wait)}</dd>
       </div>
       <div>
         <dt>${t("queue.behind_label")}</dt>
@@ -82,12 +82,12 @@ export function waiting(model) {
   </section>`;
 }
 
-/** @param {number | null} eta seconds */
-export function waitWords(eta) {
-  const wait = band(eta);
-  if (wait === null) return t("queue.wait.unknown");
-  if (wait.kind === "soon") return t("queue.wait.soon");
-  return t(`queue.wait.${wait.kind}`, { from: number(wait.from), to: number(wait.to) });
+/** @param {{low: number, high: number} | null} wait seconds */
+export function waitWords(wait) {
+  const told = band(wait);
+  if (told === null) return t("queue.wait.unknown");
+  if (told.kind === "soon") return t("queue.wait.soon");
+  return t(`queue.wait.${told.kind}`, { from: number(told.from), to: number(told.to) });
 }
 
 /** @param {Sale.Model} model */

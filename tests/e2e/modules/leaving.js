@@ -4,7 +4,7 @@ import { createStore } from "/static/js/store.js";
 import { same } from "./same.js";
 
 const EVENT = { status: "open", opens_at: null, closes_at: null, gathers_at: null };
-const QUEUE = { type: "queue", number: 13, ahead: 12, waiting: 20, eta: 7200 };
+const QUEUE = { type: "queue", number: 13, ahead: 12, waiting: 20, wait: { low: 5400, high: 9720 } };
 
 function place({ told = () => true } = {}) {
   const store = createStore(initial({ slug: "s", ticket: "t", email: "" }));

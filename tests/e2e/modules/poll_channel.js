@@ -6,7 +6,7 @@ const RULES = {
   slug: "x", status: "open", now: "2030-05-01T20:00:00Z", beat_seconds: 0.05, active_grace_seconds: 7, waiting_grace_seconds: 9,
   session_warning_seconds: 33,
 };
-const WAITING = { state: "waiting", number: 9, ahead: 3, waiting: 8, eta_seconds: 60, ticket: "T" };
+const WAITING = { state: "waiting", number: 9, ahead: 3, waiting: 8, wait: { low: 45, high: 81 }, eta_seconds: 60, ticket: "T" };
 const ACTIVE = { state: "active", number: 9, ahead: 0, waiting: 8, until: "2030-05-01T20:10:00Z", ticket: "T" };
 const BOARD = { epoch: 1, version: 4, states: "AAAA" };
 
@@ -47,7 +47,7 @@ export const theServersSecondsArePassedOn = () =>
   during(async ({ made, of }) => {
     await made.start();
     same(of("welcome"), [{ type: "welcome", event: "x", visitor: "", state: "waiting", now: "2030-05-01T20:00:00.000Z", beat_seconds: 0.05, grace_seconds: 9 }]);
-    same(of("queue")[0], { type: "queue", number: 9, ahead: 3, waiting: 8, eta: 60, ticket: "T" });
+    same(of("queue")[0], { type: "queue", number: 9, ahead: 3, waiting: 8, wait: { low: 45, high: 81 }, eta: 60, ticket: "T" });
   });
 
 export const whoIsInIsWarnedWhenTheServerSays = () =>

@@ -16,7 +16,7 @@ export function theWayThroughTheSale() {
   const story = [
     ...OPEN,
     { type: "welcome", state: "none", now: at(1000) },
-    { type: "queue", number: 9, ahead: 3, waiting: 8, eta: 60, ticket: "T" },
+    { type: "queue", number: 9, ahead: 3, waiting: 8, wait: { low: 45, high: 81 }, ticket: "T" },
     ADMITTED,
     HELD,
     CHECKOUT,
@@ -37,7 +37,7 @@ export function theWayThroughTheSale() {
 }
 
 export function theQueueRemembersWhereItBegan() {
-  const place = (ahead) => ({ type: "queue", number: 9, ahead, waiting: 20, eta: null });
+  const place = (ahead) => ({ type: "queue", number: 9, ahead, waiting: 20, wait: null });
   same(run(...OPEN, place(8), place(5)).queue.firstAhead, 8);
   same(run(...OPEN, place(8), place(11)).queue.firstAhead, 11);
   same(run(...OPEN, { ...place(3), ticket: "T" }, place(2)).ticket, "T");
@@ -109,7 +109,7 @@ export function peopleGatherBeforeTheOpeningAndThePlaceComesByItself() {
   same([stage(more), more.gathered], ["gathering", 9]);
   const opened = reduce(more, { ...GATHERS, type: "sale", status: "open", gathers_at: null, paused: false, entered: null });
   same(stage(opened), "gathering", "until the order is drawn");
-  const drawn = reduce(opened, { type: "queue", number: 7, ahead: 6, waiting: 9, eta: null, ticket: "N" });
+  const drawn = reduce(opened, { type: "queue", number: 7, ahead: 6, waiting: 9, wait: null, ticket: "N" });
   same([stage(drawn), drawn.queue.ahead, drawn.ticket, drawn.entry.receipt], ["waiting", 6, "N", ENTERED.receipt]);
 }
 
@@ -143,7 +143,7 @@ export function whoIsInWhenTheSaleClosesMayFinish() {
 export function whoWasAwayTooLongIsToldSoInTheQueue() {
   const lost = run(...INSIDE, HELD, { type: "welcome", state: "none", now: at(90000) });
   same([stage(lost), lost.lapsed], ["joining", true]);
-  const queued = reduce(lost, { type: "queue", number: 9, ahead: 3, waiting: 8, eta: null });
+  const queued = reduce(lost, { type: "queue", number: 9, ahead: 3, waiting: 8, wait: null });
   same([stage(queued), queued.lapsed], ["waiting", true]);
   same(reduce(queued, ADMITTED).lapsed, false);
   const refused = run(...INSIDE, { type: "refused", id: "a", code: "not_active", seats: [] });
@@ -151,7 +151,7 @@ export function whoWasAwayTooLongIsToldSoInTheQueue() {
 }
 
 export function silenceInTheQueueKeepsTheTicket() {
-  const waiting = run(...OPEN, { type: "queue", number: 9, ahead: 3, waiting: 8, eta: null, ticket: "T" });
+  const waiting = run(...OPEN, { type: "queue", number: 9, ahead: 3, waiting: 8, wait: null, ticket: "T" });
   const silent = reduce(waiting, { type: "expired", reason: "heartbeat" });
   same([stage(silent), silent.ticket], ["joining", "T"]);
 }
