@@ -20,7 +20,13 @@ declare namespace Sale {
     | "out"
     | "closed";
 
-  type Queue = { number: number; ahead: number; waiting: number; wait: { low: number; high: number } | null; firstAhead: number };
+  type Queue = {
+    number: number;
+    ahead: number;
+    waiting: number;
+    wait: { low: number; high: number } | null;
+    firstAhead: number;
+  };
   /** `until`: milliseconds of the server's clock. */
   type Session = { until: number; warningSeconds: number };
   type Basket = Readonly<{
