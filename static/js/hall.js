@@ -48,6 +48,10 @@ export class Hall {
     /** @type {Map<string, string>} */
     this.swatches = new Map();
     this.redraw = () => {};
+    /** The list shows another zone or row, by index. @type {(zone: number | null, row: number | null) => void} */
+    this.went = () => {};
+    /** The zone and the row that the list begins with. @type {[number | null, number | null]} */
+    this.begins = [null, null];
     this.later = 0;
     this.actions = {
       /** @param {number} ordinal */
@@ -259,7 +263,9 @@ export class Hall {
       board: this.board,
       model: () => ({ own: this.own, asked: this.asked, filter: store.state.ui.filter, currency: currency() }),
       onPick: (ordinal) => this.pick(ordinal),
+      onGo: (zone, row) => this.went(zone, row),
     });
+    list.begin(...this.begins);
     this.drawn = { plan, map, list };
     map.setMine(this.own, this.asked);
     map.setFilter(store.state.ui.filter);

@@ -14,6 +14,7 @@ import { Channel } from "./socket.js";
 import { Entry } from "./entry.js";
 import { initial, mayJoin, saleState, serverNow, stage } from "./state.js";
 import { lasting, session } from "./storage.js";
+import { Steps } from "./steps.js";
 import { createStore } from "./store.js";
 import { Page } from "./page.js";
 import { Price } from "./price.js";
@@ -104,6 +105,9 @@ const price = new Price({
 addEventListener("pagehide", () => price.over());
 
 const hall = new Hall({ api, board, store, channel, newId: () => `r${(requests += 1)}` });
+const steps = new Steps({ store, onList: (zone, row) => hall.drawn?.list.show(zone, row) });
+hall.went = (zone, row) => steps.list(zone, row);
+hall.begins = steps.listed;
 const buying = new Buying({ slug, api, store, storage: session });
 
 /** @type {Sale.Act} */
@@ -111,6 +115,7 @@ const act = {
   ...hall.actions,
   ...buying.actions,
   ...leaving.actions,
+  back: () => steps.back(),
   rejoin() {
     dispatch({ type: "rejoin" });
     askedAt = -Infinity;
@@ -187,6 +192,7 @@ store.subscribe((state) => {
   if (["entered", "waiting", "active"].includes(state.presence) && before.presence === "joining") price.over();
   if (state.presence === "waiting" && before.presence !== "waiting") learnBoard().catch(() => {});
   hall.follow(before, state);
+  steps.follow(before, state);
   before = state;
   sawBefore ||= saleState(state) === "before" && !mayJoin(state);
   ask();

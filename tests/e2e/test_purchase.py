@@ -266,3 +266,25 @@ async def test_best_seats_together_by_one_press(make_sale: MakeSale, open_page: 
     assert 4 not in own
     assert own == list(range(own[0], own[0] + 3))
     await other.sees(own[0], "held")
+
+
+async def test_back_and_reload_go_by_steps(make_sale: MakeSale, open_page: OpenPage) -> None:
+    """V1: Back leads from the form to the map with the seats kept, a reload stays in the form and in the list."""
+    page = await open_page(await make_sale(seats=24))
+    await page.map_ready()
+    await page.locator(".segmented button").nth(1).click()
+    await page.locator(".list-choice").nth(1).click()
+    await expect(page.locator("[data-heading]")).to_contain_text("row 2")
+    await page.page.reload()
+    await expect(page.locator("[data-heading]")).to_contain_text("row 2")
+    await page.locator('.list-seat[data-ordinal="10"]').click()
+    await expect(page.basket).to_have_count(1)
+    await page.get_by_test_id("continue").click()
+    await page.reaches("checkout")
+    await page.page.reload()
+    await page.reaches("checkout")
+    await page.page.go_back()
+    await page.reaches("map")
+    await expect(page.basket).to_have_count(1)
+    await page.page.go_back()
+    await expect(page.locator("[data-heading]")).to_contain_text("choose", ignore_case=True)

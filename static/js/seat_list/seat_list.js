@@ -13,14 +13,15 @@ import { repeat } from "../../vendor/lit-html/directives/repeat.js";
 
 export class SeatList {
   /**
-   * `onPick(ordinal)` when a seat is chosen or let go.
-   * @param {{plan: Sale.Plan, board: import("../board.js").Board, model: () => ListModel, onPick: (ordinal: number) => void}} parts
+   * `onPick(ordinal)` when a seat is chosen or let go, `onGo(zone, row)` when another zone or row is shown, by index.
+   * @param {{plan: Sale.Plan, board: import("../board.js").Board, model: () => ListModel, onPick: (ordinal: number) => void, onGo: (zone: number | null, row: number | null) => void}} parts
    */
-  constructor({ plan, board, model, onPick }) {
+  constructor({ plan, board, model, onPick, onGo }) {
     this.plan = plan;
     this.board = board;
     this.model = model;
     this.onPick = onPick;
+    this.onGo = onGo;
     /** @type {Sale.Zone | null} */
     this.zone = plan.zones.length === 1 ? plan.zones[0] : null;
     /** @type {Sale.Row | null} */
@@ -49,7 +50,29 @@ export class SeatList {
   #go(zone, row) {
     this.zone = zone;
     this.row = row;
+    this.onGo(zone?.index ?? null, row?.index ?? null);
     this.focus();
+  }
+
+  /**
+   * Shows what the browser's history says was shown.
+   * @param {number | null} zone
+   * @param {number | null} row
+   */
+  show(zone, row) {
+    this.begin(zone, row);
+    this.update();
+  }
+
+  /**
+   * Where the list is when it is drawn next; the whole hall where nothing is said, or of another plan.
+   * @param {number | null} zone
+   * @param {number | null} row
+   */
+  begin(zone, row) {
+    const { zones } = this.plan;
+    this.row = row === null ? null : (this.plan.rows[row] ?? null);
+    this.zone = zones.length === 1 ? zones[0] : (zones.find((one) => one.index === zone) ?? null);
   }
 
   #step() {

@@ -1,0 +1,82 @@
+// Map, list and payment form are steps of the browser's history: Back goes one step, a reload stays where one was.
+
+/**
+ * What is kept of a step: `list` is the zone and the row that the list shows, by index.
+ * @typedef {{step?: "map" | "checkout", mode?: Sale.Mode, list?: [number | null, number | null]}} Kept
+ */
+
+export class Steps {
+  /**
+   * `onList` shows a zone and a row of the list.
+   * @param {{store: Sale.Store, onList: (zone: number | null, row: number | null) => void, history?: Pick<History, "state" | "pushState" | "replaceState" | "back">}} parts
+   */
+  constructor({ store, onList, history = globalThis.history }) {
+    this.store = store;
+    this.onList = onList;
+    this.history = history;
+    // The page was loaded again in the form: it is shown once the server has told the basket.
+    this.wanted = this.#step === "checkout";
+    if (this.#kept.mode === "list") store.dispatch({ type: "mode", mode: "list" });
+    addEventListener("popstate", () => this.#came());
+  }
+
+  /** @returns {Kept} */
+  get #kept() {
+    return this.history.state ?? {};
+  }
+
+  /** The zone and the row of the list that this step of the history had. */
+  get listed() {
+    /** @type {[number | null, number | null]} */
+    const whole = [null, null];
+    return this.#kept.list ?? whole;
+  }
+
+  get #step() {
+    return this.#kept.step ?? "map";
+  }
+
+  /**
+   * Told of each change of the state.
+   * @param {Sale.State} before
+   * @param {Sale.State} state
+   */
+  follow(before, state) {
+    if (this.wanted && state.presence === "active" && !state.basketUnsure && before.basketUnsure) {
+      this.wanted = false;
+      if (state.basket.seats.length) this.store.dispatch({ type: "step", step: "checkout" });
+      else this.#replace({ step: "map" });
+      return;
+    }
+    if (before.ui.mode !== state.ui.mode) this.#replace({ mode: state.ui.mode });
+    if (before.step === state.step || state.step === this.#step) return;
+    // A form that ended by itself, because the seats went or are being paid for, is nothing to come back to.
+    if (state.step === "checkout") this.history.pushState({ ...this.#kept, step: "checkout" }, "");
+    else this.#replace({ step: "map" });
+  }
+
+  /** The page's own way back out of the form. */
+  back() {
+    if (this.#step === "checkout") this.history.back();
+    else this.store.dispatch({ type: "step", step: "map" });
+  }
+
+  /**
+   * The list went to a zone and a row.
+   * @param {number | null} zone
+   * @param {number | null} row
+   */
+  list(zone, row) {
+    this.history.pushState({ ...this.#kept, list: [zone, row] }, "");
+  }
+
+  #came() {
+    this.store.dispatch({ type: "step", step: this.#step });
+    this.onList(...this.listed);
+  }
+
+  /** @param {Kept} changes */
+  #replace(changes) {
+    this.history.replaceState({ ...this.#kept, ...changes }, "");
+  }
+}
