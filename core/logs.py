@@ -3,15 +3,35 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from typing import Final
 
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor
 
 #: The product's packages. Each module's logger is named `__name__`, so that all of them are under one of these.
 ROOTS: Final = ("core", "realtime", "web", "cli")
+
+
+#: What moves a terminal's cursor, begins a line of its own, or turns the direction of what follows around.
+_CONTROLS: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+#: Traces are ours, and have lines.
+_OF_OURS: Final = frozenset({"exception", "stack", "exc_info", "_record", "_from_structlog"})
+
+
+def escape_controls(logger: object, method: str, line: EventDict) -> EventDict:
+    """A caller's text (an address, a header) cannot pretend to be a line of ours, or clear a screen."""
+    for name, value in line.items():
+        if isinstance(value, str) and name not in _OF_OURS and _CONTROLS.search(value):
+            line[name] = _CONTROLS.sub(_escaped, value)
+    return line
+
+
+def _escaped(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
 def configure_logs(*, level: str, form: str) -> None:
@@ -38,7 +58,10 @@ def configure_logs(*, level: str, form: str) -> None:
         [traces, structlog.processors.JSONRenderer()]
         if form == "json"
         else [
-            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
+            escape_controls,
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+            ),
         ]
     )
     handler = logging.StreamHandler(sys.stderr)

@@ -71,13 +71,16 @@ def request_seen(method: str, route: str, status: int, seconds: float) -> None:
     SECONDS.labels(route).observe(seconds)
 
 
-async def exposition(stores: StoreFigures) -> Response:
-    """All figures of the installation."""
+async def exposition(stores: StoreFigures) -> bytes:
+    """All figures of the installation, in Prometheus' text format."""
     figures = await stores.read()
     registry = CollectorRegistry()
     registry.register(figures)
-    text = generate_latest(_of_processes()) + generate_latest(registry)
-    return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST, "Cache-Control": "no-store"})
+    return generate_latest(_of_processes()) + generate_latest(registry)
+
+
+def response(figures: bytes) -> Response:
+    return Response(figures, headers={"Content-Type": CONTENT_TYPE_LATEST, "Cache-Control": "no-store"})
 
 
 def _of_processes() -> CollectorRegistry:

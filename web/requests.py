@@ -18,12 +18,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from web import metrics
 from web.problems import Problems
+from web.refusal_log import RefusalLog
 from web.security import SECURITY_HEADERS, STRICT_TRANSPORT
 
 log = structlog.get_logger(__name__)
 
 _GIVEN_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+#: What a line tells of an address: more is nonsense, and a line each would fill a disk.
+_LONGEST_PATH: Final = 200
 #: Every visitor, every few seconds: no news.
 _BEATS: Final = frozenset({"/api/events/{slug}/heartbeat"})
 
@@ -60,6 +63,7 @@ class Requests:
     def __init__(self, app: ASGIApp, problems: Problems) -> None:
         self._app = app
         self._problems = problems
+        self._refusals = RefusalLog(time.monotonic)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -101,12 +105,14 @@ class Requests:
         state = scope["state"]
         method, route = scope["method"], state.get("route", "-")
         metrics.request_seen(method, route, status, seconds)
+        if 400 <= status < 500 and not self._refusals.take(f"{route} {status} {state.get('code', '')}"):
+            return
         quiet = status < 400 and (method in _READS or route in _BEATS)
         level = log.error if status >= 500 else log.debug if quiet else log.info
         level(
             "request",
             method=method,
-            path=scope["path"],
+            path=scope["path"][:_LONGEST_PATH],
             status=status,
             ms=round(seconds * 1000, 1),
             **{name: state[name] for name in ("visitor", "slug", "code") if name in state},

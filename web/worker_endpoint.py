@@ -23,7 +23,7 @@ from core.process.once import Once
 from core.process.tasks import awaited, end
 from web.endpoint import answer
 from web.health_checks import Check, examine
-from web.metrics import StoreFigures, exposition
+from web.metrics import StoreFigures, exposition, response
 from web.schemas import Health
 
 #: uvicorn's two seconds for answers under way, and some more.
@@ -43,7 +43,7 @@ def worker_app(probes: Once[Any], checks: Mapping[str, Check], figures: StoreFig
         return answer(Health(status="UP"), headers=_UNCACHED, exclude_defaults=True)
 
     async def metrics(request: Request) -> Response:
-        return await exposition(figures)
+        return response(await exposition(figures))
 
     return Starlette(
         routes=[

@@ -39,7 +39,7 @@ async def bought(at: Desk, event: Event) -> Any:
 
 async def figure(runtime: Runtime) -> float:
     """What Prometheus reads."""
-    text = bytes((await exposition(store_figures(runtime, Once[Any]("probe")))).body).decode()
+    text = (await exposition(store_figures(runtime, Once[Any]("probe")))).decode()
     return float(text.split("\nonsale_refunds_need_person ")[1].split()[0])
 
 

@@ -59,6 +59,23 @@ def test_images_are_pinned(compose: dict[str, Any]) -> None:
     assert f"ghcr.io/astral-sh/uv:{uv[1]}" in images
 
 
+def test_every_container_drops_its_capabilities(compose: dict[str, Any]) -> None:
+    """R10: others' as ours do; what begins as root keeps what it needs to give that up."""
+    for name, service in compose["services"].items():
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service.get("cap_add", []) == {
+            "postgres": ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"],
+            "valkey": ["DAC_OVERRIDE"],
+        }.get(name, [])
+
+
+def test_the_simulator_is_not_beside_a_real_provider(compose: dict[str, Any]) -> None:
+    """No service is told of a simulator when the installation is told of a real provider."""
+    asked = {name: compose["services"][name]["environment"]["ONSALE_PAYMENT"] for name in OURS}
+    assert set(asked.values()) == {"${ONSALE_PAYMENT:-simulator}"}
+
+
 def test_our_containers_have_no_privileges(compose: dict[str, Any]) -> None:
     for name in OURS:
         service = compose["services"][name]
