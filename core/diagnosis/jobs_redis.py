@@ -67,11 +67,12 @@ async def _leases(
         if owner is None:
             continue
         who, last = _text(owner), successes.get(name)
-        gone = processes.is_gone(who)
+        # Its number may be another program's by now; and one that hangs does not do the job either.
+        gone = not processes.is_heard(who)
         late = last is None or last.late
         if ttl == -1 or (gone and late and ttl > 10_000):
             left = "has no end" if ttl == -1 else f"lasts {ttl / 1000:.0f} s more"
-            state = "which is gone" if gone else "which did not set it so"
+            state = "which tells nothing of itself" if gone else "which did not set it so"
             yield fail(
                 f"lease of {name}", Cause.LEASE_LEFT_BEHIND, f"belongs to {who}, {state}, and {left}", "lease", lease
             )

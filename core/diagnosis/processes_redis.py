@@ -21,12 +21,15 @@ class Processes:
     alive: Sequence[Vitals]
     silent: Sequence[Vitals]
 
+    def is_heard(self, name: str) -> bool:
+        return any(name.startswith(one.process) for one in self.alive)
+
     def is_gone(self, name: str) -> bool:
         """Whether the process of this name (`HOST:PID:...`, a claim's token begins with it) works no more.
 
         On this machine it is looked for; of another one, who tells nothing of itself is gone.
         """
-        if any(name.startswith(one.process) for one in self.alive):
+        if self.is_heard(name):
             return False
         host, _, rest = name.partition(":")
         pid = rest.partition(":")[0]

@@ -270,6 +270,19 @@ def test_commands_start_engines_that_keep_what_was_made(tmp_path: Path) -> None:
     assert not (tmp_path / "data" / "postgres" / "postmaster.pid").exists()
 
 
+def test_diagnose_starts_and_makes_nothing(tmp_path: Path) -> None:
+    """R7: no engine, no schema, no data folder; and `--json` prints JSON only."""
+    folder = {"ONSALE_DATA": str(tmp_path / "data")}
+    done = onsale("diagnose", "--event", "gala", "--json", **folder)
+    assert done.returncode == 1, done.stderr
+    told = json.loads(done.stdout)
+    assert told["cause"] == "postgres_away"
+    assert "`onsale serve` starts it" in told["findings"][0]["detail"]
+    assert "redis" in [one["step"] for one in told["findings"]]
+    assert set(told["reply"]) == {"en", "ko"}
+    assert not (tmp_path / "data").exists()
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -94,6 +95,12 @@ async def _no_process(scene: Scene) -> None:
 async def _lease_of_the_dead(scene: Scene) -> None:
     await Successes(scene.redis).note("sweep", -1)
     await scene.redis.set(keys.job_lease("sweep"), DEAD, px=3_600_000)
+
+
+async def _lease_of_a_reused_number(scene: Scene) -> None:
+    """The dead process's number is another program's by now."""
+    await Successes(scene.redis).note("sweep", -1)
+    await scene.redis.set(keys.job_lease("sweep"), f"{socket.gethostname()}:1:dead", px=900_000)
 
 
 async def _lease_without_end(scene: Scene) -> None:
@@ -292,6 +299,9 @@ class Fault(NamedTuple):
 FAULTS = {
     "no process runs": Fault(_no_process, Cause.NO_PROCESS),
     "the sweep's lease belongs to a dead process": Fault(_lease_of_the_dead, Cause.LEASE_LEFT_BEHIND, mended=True),
+    "the same, and its number is another program's": Fault(
+        _lease_of_a_reused_number, Cause.LEASE_LEFT_BEHIND, mended=True
+    ),
     "a lease without an end": Fault(_lease_without_end, Cause.LEASE_LEFT_BEHIND, mended=True),
     "a job does not succeed": Fault(_job_late, Cause.JOB_STOPPED),
     "nobody finishes payments": Fault(_payments_stopped, Cause.PAYMENTS_STOPPED),
