@@ -110,6 +110,7 @@ def health_checks(runtime: Runtime, live: Live | None = None) -> Mapping[str, Ch
         redis=runtime.redis,
         events=runtime.events,
         clock=runtime.clock,
+        ahead=runtime.time.drift,
         outbox=Outbox(runtime.database, process=runtime.process),
         kafka_servers=runtime.settings.kafka_bootstrap_servers,
         providers=runtime.payments.names,

@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 
 from core.clock import Clock
 from core.database import raw
+from core.diagnosis import clocks_postgres
 from core.errors import OnsaleError
 from core.messaging.outbox_postgres import Lag, Outbox
 from core.payments.faults_postgres import shops_faults
@@ -47,6 +48,7 @@ def checks_of(
     redis: Redis,
     events: EventStore,
     clock: Clock,
+    ahead: Callable[[], float],
     outbox: Outbox,
     kafka_servers: str,
     providers: Sequence[str],
@@ -56,12 +58,14 @@ def checks_of(
 ) -> Mapping[str, Check]:
     """Of what all processes share, and of this one's own tasks, and feeds where it serves channels.
 
-    `kafka_servers` is empty without Kafka; `late` names the jobs that do not succeed.
+    `kafka_servers` is empty without Kafka; `late` names the jobs that do not succeed; `ahead`: seconds by which this
+    machine's own clock is ahead of Redis'.
     """
     checks: dict[str, Check] = {
         "database": partial(_database, database),
         "redis": partial(_redis, redis),
         "kafka": partial(_kafka, kafka_servers, outbox),
+        "clock": partial(_clock, database, clock, ahead),
         "queue": partial(_queue, events, redis, clock),
         "payment": partial(_payment, database, providers),
         "jobs": partial(_jobs, late),
@@ -74,6 +78,17 @@ async def _database(database: databases.Database) -> ComponentHealth:
     async with raw(database) as connection:
         version = await connection.fetchval("SHOW server_version")
     return ComponentHealth(status="UP", detail={"version": str(version).split(" ")[0]})
+
+
+async def _clock(database: databases.Database, clock: Clock, ahead: Callable[[], float]) -> ComponentHealth:
+    """DEGRADED where this machine's clock, or PostgreSQL's, is not that of Redis, which decides (R3)."""
+    found = {"this process": ahead(), "PostgreSQL": await clocks_postgres.ahead_of(database, clock)}
+    wrong = {who: seconds for who, seconds in found.items() if clocks_postgres.is_wrong(seconds)}
+    detail = {"ahead_seconds": {who: round(seconds, 3) for who, seconds in found.items()}}
+    if not wrong:
+        return ComponentHealth(status="UP", detail=detail)
+    error = ", ".join(clocks_postgres.said(who, seconds) for who, seconds in wrong.items())
+    return ComponentHealth(status="DEGRADED", detail={**detail, "error": f"{error} of Redis"})
 
 
 async def _redis(redis: Redis) -> ComponentHealth:

@@ -17,6 +17,7 @@ from core.booking.checkout import Checkout
 from core.clock import Clock
 from core.diagnosis import (
     board_redis,
+    clocks_postgres,
     consumers,
     dependencies_postgres,
     dependencies_redis,
@@ -342,6 +343,8 @@ class Diagnose:
         walk.processes = await processes_redis.known_processes(self._vitals)
         async for finding in processes_redis.processes(walk.processes, self._clock):
             yield finding
+        for finding in clocks_postgres.process_clocks(walk.processes.alive):
+            yield finding
         for finding in processes_redis.full(walk.processes, self._here.channels_per_process):
             yield finding
         for finding in processes_redis.refused_callers(walk.processes, walk.visitor):
@@ -410,6 +413,7 @@ class Diagnose:
         for name, steps in (
             ("signing key", self._signing_keys(walk)),
             ("draw", draws_postgres.draws(self._database)),
+            ("clocks", clocks_postgres.postgres_clock(self._database, self._clock)),
             ("refunds", money_postgres.refunds(self._database)),
             ("payments", money_postgres.misconfigured(self._database)),
             ("provider lists", money_postgres.provider_lists(self._database)),

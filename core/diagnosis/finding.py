@@ -77,6 +77,7 @@ class Cause(StrEnum):
     QUEUE_FULL = "queue_full"
     CHANNELS_FULL = "channels_full"
     SIGNING_KEYS_DIFFER = "signing_keys_differ"
+    CLOCK_DIFFERS = "clock_differs"
     PROCESS_SILENT = "process_silent"
     DRAW_WAITS = "draw_waits"
     SEAT_LIMIT = "seat_limit_reached"
@@ -205,6 +206,7 @@ ADVICE: dict[Cause, str] = {
         "Processes sign with different keys and refuse each other's visitors: restart those named, with the "
         "installation's key."
     ),
+    Cause.CLOCK_DIFFERS: "A machine's clock is wrong, and Redis' decides: set it right (NTP) on the one that is named.",
     Cause.PROCESS_SILENT: "A process hangs, or its machine is gone: its visitors drop out. Kill it; look at its log.",
     Cause.SEAT_LIMIT: "The buyer has as many seats as one may have. `onsale event update --max-seats` allows more.",
     Cause.VISITOR_OUT: "Neither waiting nor in: the browser was silent, the session ended, or it never joined.",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from core.clock import Clock
 from core.diagnosis import (
     board_redis,
+    clocks_postgres,
     consumers,
     dependencies_postgres,
     dependencies_redis,
@@ -74,6 +75,7 @@ _OF_REDIS = frozenset(
         Cause.SILENCE_FORGIVEN,
         Cause.ADMISSION_STALLED,
         Cause.PROCESS_SILENT,
+        Cause.CLOCK_DIFFERS,
     }
 )
 _OF_KAFKA = frozenset({Cause.CONSUMER_LAG})
@@ -179,6 +181,8 @@ class HealthCheck:
                 yield finding
             async for finding in draws_postgres.draws(self._database):
                 yield finding
+            async for finding in clocks_postgres.postgres_clock(self._database, self._clock):
+                yield finding
 
         return steps()
 
@@ -190,6 +194,8 @@ class HealthCheck:
                     return
             found = await processes_redis.known_processes(self._vitals)
             async for finding in processes_redis.processes(found, self._clock):
+                yield finding
+            for finding in clocks_postgres.process_clocks(found.alive):
                 yield finding
 
         return steps()

@@ -53,7 +53,8 @@ class LockFigures:
 class Vitals:
     """`at` is wall time in seconds. `fanout_p95_ms` is of `broadcasts` in the last minute; `jobs`: when each periodic
     job last succeeded here (wall time, seconds). `key`: fingerprint of the key that it signs with. `limited`: who was
-    refused for calling too often in the last minute, and how often; the most of them.
+    refused for calling too often in the last minute, and how often; the most of them. `ahead`: seconds by which the
+    machine's own clock is ahead of Redis'; below 0: behind.
     """
 
     process: str
@@ -67,6 +68,7 @@ class Vitals:
     jobs: dict[str, float]
     key: str = ""
     limited: dict[str, int] = field(default_factory=dict)
+    ahead: float = 0.0
 
 
 class VitalsBoard:
@@ -80,6 +82,8 @@ class VitalsBoard:
         self._process = process
         self._locks = locks
         self._key = key
+        #: Set by who follows Redis' clock in this process: seconds by which the machine's own is ahead.
+        self.ahead: Callable[[], float] = float
         #: Set by who limits callers in this process.
         self.limited: Callable[[], Mapping[str, int]] = dict
         self._told = False
@@ -111,6 +115,7 @@ class VitalsBoard:
             jobs=jobs,
             key=self._key,
             limited=dict(self.limited()),
+            ahead=round(self.ahead(), 3),
         )
 
     async def publish(self) -> None:

@@ -141,6 +141,7 @@ async def open_runtime(
         vitals = VitalsBoard(
             redis=redis, clock=clock, process=process, locks=seat.locks, key=fingerprint(secret) if secret else ""
         )
+        vitals.ahead = time.drift
         messenger = open_messenger(settings)
         stack.push_async_callback(messenger.aclose)
         watch = HealthWatch(

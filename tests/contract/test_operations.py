@@ -46,7 +46,7 @@ async def test_health_in_one_call(operator: Api, visitor: Api, other: Api, make_
         await api.call("POST", f"/api/events/{event.slug}/queue")
     body = (await operator.call("GET", "/actuator/health", expect=200)).json()
     components = body["components"]
-    assert set(components) == {"database", "redis", "kafka", "queue", "jobs", "tasks", "payment"}
+    assert set(components) == {"database", "redis", "kafka", "queue", "jobs", "tasks", "payment", "clock"}
     assert components["database"]["status"] == components["redis"]["status"] == "UP"
     assert all(one["latency_ms"] >= 0 for one in components.values())
     assert components["kafka"]["detail"]["bus"] == "local"

@@ -19,7 +19,6 @@ from typing import Any
 import pytest
 
 from core import keys
-from core import runtime as composition
 from core.booking.reservation import Reservation, ReservationStatus
 from core.diagnosis.finding import Cause
 from core.embedded import Engines
@@ -27,6 +26,7 @@ from core.errors import HoldExpired, OnsaleError, SeatTaken, StoreUnavailable
 from core.process import lua_redis, store_redis
 from core.process.lua_redis import ScriptRunner
 from core.runtime import Runtime, open_runtime
+from core.runtime import job_list as composition
 from core.seats.board import SeatState
 from core.settings import Settings
 from core.venue.event import Event, SaleStatus
