@@ -112,11 +112,17 @@ async def run_worker(
 ) -> int:
     """Works until `stop` is set, then ends what is in hand; returns how many tasks had to be cut off (their work is
     claimed again by another process). The schema must be up to date. `beside` is open meanwhile. `end_process`: as in
-    `open_runtime`. Raises StartupError.
+    `open_runtime`. Raises StartupError, also when payments under way belong to an account that it has no keys for.
     """
+    from core.payments.environments_postgres import check_environments
     from core.runtime import open_runtime
 
     async with open_runtime(settings, engines, consume=True, end_process=end_process) as runtime, beside(runtime):
+        if runtime.payments.accounts():
+            # It finishes payments as the web processes do, and gives money back: with the same keys, or not at all.
+            await check_environments(runtime.database, runtime.payments)
+        else:
+            log.warning("no payment provider is set: others finish the payments that are left over")
         await runtime.start_jobs()
         log.info("worker started", process=runtime.process, kafka=settings.kafka_bootstrap_servers or "local bus")
         await stop.wait()

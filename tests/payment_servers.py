@@ -54,7 +54,7 @@ def urls_of(order: Order, provider: str = "toss") -> WindowUrls:
 
 def gateway_at(url: str, provider: str = "toss", *, connect: float = 1, read: float = 5, **settings: Any) -> Any:
     """A provider's adapter as the registry opens it for the simulator at `url`."""
-    opened = Settings(secret_key=SECRET_KEY, simulator_url=url, **settings)
+    opened = Settings(**{"secret_key": SECRET_KEY, "simulator_url": url, **settings})
     return open_provider(PROVIDERS[provider], opened, Limits(connect, read, 20), played_at(opened, provider))
 
 
@@ -128,7 +128,7 @@ async def through_window(browser: httpx.AsyncClient, payment: Mapping[str, Any],
     shown = await browser.get(payment["page"], headers={"Accept": "application/json"})
     assert shown.status_code == 200, shown.text
     page = shown.json()
-    site, played, _ = str(page["script"]).partition("/paysim/")
+    site, played, _ = str(page.get("script") or page["url"]).partition("/paysim/")
     assert played, page
     windows = f"{bank or f'{site}/paysim'}/{page['provider']}/windows"
     opened = await browser.post(windows, json=page["fields"])

@@ -23,8 +23,9 @@ _ALL: Final = (
         "portone",
         "PortOne",
         ("portone_client_key", "portone_channel_key", "portone_secret"),
+        played=True,
     ),
-    ProviderPackage("stripe", "Stripe", ("stripe_secret",)),
+    ProviderPackage("stripe", "Stripe", ("stripe_secret",), played=True),
 )
 
 #: By name, in the order in which they are told of.

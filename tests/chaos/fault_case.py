@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import csv
+import io
 import multiprocessing
 import secrets
 import socket
@@ -16,12 +18,17 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from core.booking.books_postgres import movements
 from core.booking.checkout import Checkout
+from core.booking.comparing import NO_LIST, Comparing
 from core.booking.composition import open_checkout
+from core.booking.findings_postgres import FindingRows
+from core.booking.mending import Mending
 from core.booking.reservation import Reason
 from core.embedded import Engines
 from core.errors import OnsaleError
 from core.payments.composition import open_payments
+from core.payments.registry import PROVIDERS as REGISTERED
 from core.process.supervisor import Supervisor
 from core.runtime import Runtime
 from core.settings import Settings
@@ -38,9 +45,9 @@ AWAY_SECONDS = 1.0
 #: The provider has charged, and its answer is on the way: seen in its ledger, not in the process.
 CHARGING = "charge under way"
 
-SALE_STEPS = tuple(step for step in cashier.STEPS if not step.startswith("refund"))
+SALE_STEPS = tuple(step for step in cashier.STEPS if not cashier.does(step))
 SALE_STEPS = (*SALE_STEPS[:8], CHARGING, *SALE_STEPS[8:])
-REFUND_STEPS = tuple(step for step in cashier.STEPS if step.startswith("refund"))
+OTHER_STEPS = tuple(step for step in cashier.STEPS if cashier.does(step))
 
 
 class Fault(StrEnum):
@@ -51,7 +58,9 @@ class Fault(StrEnum):
     REFUSES = "provider says no"
 
 
-PROVIDERS = ("toss", "kcp")
+PROVIDERS = ("toss", "kcp", "portone", "stripe")
+#: NHN KCP has neither webhooks for cards nor a list of charges.
+_NOT_AT = {"kcp": ("webhook", "compares")}
 
 
 @dataclass(frozen=True)
@@ -61,21 +70,29 @@ class Case:
     fault: Fault
 
     @property
-    def cancels(self) -> bool:
-        """The buyer gives the reservation back once it is confirmed."""
-        return self.step in REFUND_STEPS
+    def does(self) -> cashier.Does:
+        return cashier.does(self.step)
+
+    @property
+    def gives_back(self) -> bool:
+        """Nothing of the sale is left at the end."""
+        return self.does in ("cancels", "compares")
 
     def __str__(self) -> str:
         return f"{self.provider}, {self.step}, {self.fault}"
 
 
 CASES = [
-    Case(provider, step, fault) for provider in PROVIDERS for step in (*SALE_STEPS, *REFUND_STEPS) for fault in Fault
+    Case(provider, step, fault)
+    for provider in PROVIDERS
+    for step in (*SALE_STEPS, *OTHER_STEPS)
+    for fault in Fault
+    if cashier.does(step) not in _NOT_AT.get(provider, ())
 ]
 
 #: A server is a fork of one process that has everything imported: it begins at once, and can be killed like any other.
 _SERVERS = multiprocessing.get_context("forkserver")
-_SERVERS.set_forkserver_preload([cashier.__name__])
+_SERVERS.set_forkserver_preload([cashier.__name__, *(f"core.payments.{name}.composition" for name in REGISTERED)])
 
 
 def start_servers() -> None:
@@ -158,7 +175,7 @@ class Stage:
             "settings": self.settings,
             "slug": event.slug,
             "visitor": "buyer",
-            "cancels": case.cancels,
+            "does": case.does,
             "bank": at_bank(self.books),
             "step": "" if case.step == CHARGING else case.step,
             "engines": {"database_url": self.engines.database_url, "redis_url": self.engines.redis_url},
@@ -220,6 +237,9 @@ async def play(at: Stage, event: Event, case: Case, folder: Path) -> Told:
         clock=at.runtime.clock,
         process=f"other-{secrets.token_hex(3)}",
     )
+    findings = FindingRows(at.runtime.database)
+    comparing = Comparing(rows=findings, payments=payments, days=1)
+    mending = Mending(rows=findings, payments=payments, giving_back=other)
     try:
         if case.step == CHARGING:
             await until(lambda: at.books.ledger(case.provider))
@@ -229,7 +249,7 @@ async def play(at: Stage, event: Event, case: Case, folder: Path) -> Told:
         if fault is Fault.KILLED:
             # The buyer's browser repeats the call, and another server answers.
             refusals: list[str] = []
-            id = await cashier.buy(other, event, "buyer", refusals.append, at_bank(at.books))
+            id = await cashier.buy(other, event, "buyer", refusals.append, at_bank(at.books), case.does)
             assert id is not None, refusals
         else:
             process.go()
@@ -250,11 +270,17 @@ async def play(at: Stage, event: Event, case: Case, folder: Path) -> Told:
             await pass_time(at.runtime, row["id"], 600)
             await until(lambda: _over(at, other, event))
         await until(nothing_left)
-        if fault is Fault.KILLED and case.cancels:
+        if fault is Fault.KILLED and case.gives_back:
             (row,) = await rows(at.runtime, "SELECT id FROM reservations WHERE event_id = $1", event.id)
-            await other.cancel(row["id"], "buyer")
+            if case.does == "cancels":
+                await other.cancel(row["id"], "buyer")
+            else:
+                async with asyncio.timeout(PATIENCE):
+                    await cashier.in_dashboard(other, row["id"], "buyer", at_bank(at.books))
+                    await cashier.compare(comparing, mending, findings)
             await until(nothing_left)
         await _examine(at, event, told)
+        await _books_agree(at, event, told, comparing)
     except (AssertionError, TimeoutError, OnsaleError) as error:
         told.wrong = f"{type(error).__name__}: {error}".splitlines()[0]
     finally:
@@ -305,12 +331,31 @@ async def _examine(at: Stage, event: Event, told: Told) -> None:
     assert set(books.ledger) <= {row["order_no"] for row in await attempts(at.runtime, event)}, (
         "an order that nobody knows"
     )
-    if case.cancels:
+    if case.gives_back:
         assert told.end == "CANCELLED"
     elif case.fault in (Fault.POSTGRES, Fault.REDIS):
         # NHN KCP cannot be asked for an order by its number: a charge whose answer outlives the lease is net-cancelled.
         lost = case.provider == "kcp" and told.reason == Reason.CANCELLED_AT_PROVIDER
         assert told.end == "CONFIRMED" or lost, "a store's absence must not lose a sale"
+
+
+async def _books_agree(at: Stage, event: Event, told: Told, comparing: Comparing) -> None:
+    """The provider's ledger = our database = the export of the books; and the provider's list has nothing to add."""
+    orders = await attempts(at.runtime, event)
+    lines = [line for one in orders for line in await at.books.payments(one["order_no"], told.case.provider)]
+    ledger = sum(line["balance"] for line in lines)
+    (row,) = await rows(
+        at.runtime,
+        "SELECT (SELECT coalesce(sum(amount), 0) FROM payment_attempts WHERE state = 'APPROVED') - "
+        "(SELECT coalesce(sum(f.amount), 0) FROM refunds f JOIN payment_attempts a ON a.order_no = f.order_no "
+        "WHERE f.kind = 'refund' AND f.state = 'DONE' AND a.state = 'APPROVED') AS left",
+    )
+    pieces = [piece async for piece in movements(at.runtime.database, event_id=None, since=None, before=None)]
+    exported = sum(int(one["amount"]) for one in csv.DictReader(io.StringIO("".join(pieces))) if one["state"] == "DONE")
+    assert ledger == int(row["left"]) == exported, f"ledger {ledger}, database {row['left']}, export {exported}"
+    (made,) = await comparing.compare()
+    assert made.differing == 0, "the provider's list differs from our books"
+    assert made.code == (NO_LIST if told.case.provider == "kcp" else None), made.code
 
 
 async def _over(at: Stage, other: Checkout, event: Event) -> bool:
@@ -326,11 +371,11 @@ def at_bank(books: Simulator) -> str:
 def table(lines: Sequence[Told]) -> str:
     """The cases as text, in the order of checkout."""
     order = {case: number for number, case in enumerate(CASES)}
-    head = f"{'':<6}{'step':<24}{'fault':<18}{'end':<11}{'reason':<27}{'charged':>8}{'given back':>11}{'s':>6}"
+    head = f"{'':<8}{'step':<24}{'fault':<18}{'end':<11}{'reason':<27}{'charged':>8}{'given back':>11}{'s':>6}"
     out = [head]
     for told in sorted(lines, key=lambda told: order[told.case]):
         out.append(
-            f"{told.case.provider:<6}{told.case.step:<24}{told.case.fault:<18}{told.end:<11}{told.reason:<27}"
+            f"{told.case.provider:<8}{told.case.step:<24}{told.case.fault:<18}{told.end:<11}{told.reason:<27}"
             f"{told.charged:>8}{told.cancelled:>11}{told.seconds:>6.1f}{'  WRONG: ' + told.wrong if told.wrong else ''}"
         )
     return "\n".join(out)

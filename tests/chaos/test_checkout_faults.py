@@ -1,5 +1,5 @@
-"""Every step of checkout with every fault, at both providers: charges = confirmed + cancelled, no seat both free and
-paid, told once.
+"""Every step of a payment with every fault, at every provider: charges = confirmed + cancelled, no seat both free and
+paid, told once; and ledger = database = export of the books, with nothing that the provider's own list could add (P6).
 
 Real processes, killed by SIGKILL; PostgreSQL, Redis and the provider behind proxies that take them away. `make test`
 plays a short draw, `make chaos` all cases. `ONSALE_CHAOS_SEED=N` repeats a draw, `ONSALE_CHAOS_CASE="kcp, answer heard,
@@ -26,8 +26,8 @@ from core.venue.event import SaleStatus
 from core.venue.new_event import NewEvent
 from tests.chaos.fault_case import (
     CASES,
+    OTHER_STEPS,
     PROVIDERS,
-    REFUND_STEPS,
     SALE_STEPS,
     Case,
     Fault,
@@ -97,11 +97,11 @@ async def _play_all(cases: Sequence[Case], empty: Engines, settings: Settings, f
 
 
 def _draw(seed: int) -> list[Case]:
-    """Each fault once, at steps and providers drawn; both providers, and a refund, at least once."""
+    """Each fault once, at steps and providers drawn; three providers, and more than a sale, at least once."""
     draw = random.Random(seed)
     while True:
         cases = [draw.choice([case for case in CASES if case.fault is fault]) for fault in Fault]
-        if {case.provider for case in cases} == set(PROVIDERS) and any(case.cancels for case in cases):
+        if len({case.provider for case in cases}) >= 3 and any(case.does for case in cases):
             return cases
 
 
@@ -122,14 +122,15 @@ async def test_a_draw_of_the_faults(
 
 @pytest.mark.chaos
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("step", [*SALE_STEPS, *REFUND_STEPS])
+@pytest.mark.parametrize("step", [*SALE_STEPS, *OTHER_STEPS])
 @pytest.mark.parametrize("provider", PROVIDERS)
 async def test_all_faults(
     provider: str, step: str, empty: Engines, settings: Settings, tmp_path: Path, played: list[Told]
 ) -> None:
     """S15, S27; rules 1, 2, 3: every pair of step and fault. `-k "kcp and answer"` plays one step."""
-    lines = await _play_all(
-        [case for case in CASES if (case.provider, case.step) == (provider, step)], empty, settings, tmp_path
-    )
+    cases = [case for case in CASES if (case.provider, case.step) == (provider, step)]
+    if not cases:
+        pytest.skip(f"{provider} has neither webhooks for cards nor a list of charges")
+    lines = await _play_all(cases, empty, settings, tmp_path)
     played += lines
     assert [told for told in lines if told.wrong] == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import databases
 import pytest
 
+from cli.worker import run_worker
 from core.database import close_database, open_database, raw
 from core.embedded import Engines
 from core.errors import CurrencyNotTaken, StartupError
@@ -61,6 +63,19 @@ async def test_the_simulator_is_refused_on_real_books(runtime: Runtime, make_eve
         await check_environments(runtime.database, played)
     await check_environments(runtime.database, payments_of(runtime, real))
     await rows(runtime, "UPDATE payment_attempts SET environment = 'played:x' WHERE environment = 'live:shop'")
+
+
+async def test_a_worker_with_other_keys_does_not_start(
+    runtime: Runtime, make_event: MakeEvent, settings: Settings, stores: Engines
+) -> None:
+    """P1: it would take payments over that it can neither ask about nor give back."""
+    await desk(runtime, Bank(environment="live:old")).order(await make_event(), "v", 3)
+    stop = asyncio.Event()
+    stop.set()
+    with pytest.raises(StartupError, match=r"1 payments under way were made at toss"):
+        await run_worker(settings, stores, stop=stop)
+    # One that has no provider at all leaves payments to others, and may help with the rest.
+    assert await run_worker(settings.model_copy(update={"payment": ""}), stores, stop=stop) == 0
 
 
 def test_what_the_setting_says() -> None:

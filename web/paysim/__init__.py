@@ -1,4 +1,4 @@
-"""The payment simulator: Toss Payments and NHN KCP played by our own server, for demonstrations and tests.
+"""The payment simulator: Toss Payments, NHN KCP, PortOne and Stripe played by our own server, to show and to test.
 
 It plays the whole of a provider: the script that opens the window, the window "Test bank" with its choices, the API
 that the server calls, the webhooks, the merchant's dashboard. There is no other way to an approved payment than the
@@ -13,6 +13,8 @@ buyer's choice in a window - or its HTTP twin, for programs.
     shop.py          which addresses are the shop's own: a window returns to no other
     toss.py toss_play.py   Toss Payments' API and window
     kcp.py kcp_play.py     NHN KCP's
+    portone.py portone_play.py   PortOne's
+    stripe.py stripe_play.py     Stripe's
     webhooks.py      late, twice, out of order
     operators.py     behaviour, rules, ledger, the dashboard; behind the operator token
     routes.py        all routes, to be mounted under /paysim

@@ -13,7 +13,6 @@ import secrets
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -24,6 +23,7 @@ from web.paysim.exchange import Reply, read_form, read_object, send, text
 from web.paysim.kcp_play import PROVIDER, KcpPlay, error
 from web.paysim.page import script
 from web.paysim.payment import CHARGED, Payment
+from web.paysim.shop import beside
 from web.paysim.store_sqlite import Books, SimulatorStore
 from web.paysim.webhooks import Webhooks
 from web.paysim.windows import Windows
@@ -65,7 +65,7 @@ class KcpSimulator:
             return await send(request, Reply(200, {"Code": code, "Message": "refused"}))
         key = self._play.approval_key(order_id, int(amount), returned)
         # The phone's browser goes to `PayUrl`: the server's own way to the simulator may be another.
-        pay_url = f"{self._page or _beside(returned)}/kcp/pay"
+        pay_url = f"{self._page or beside(returned)}/kcp/pay"
         answer = {"Code": "0000", "Message": "정상처리", "approvalKey": key, "PayUrl": pay_url, "traceNo": key[:12]}
         return await send(request, Reply(200, answer))
 
@@ -221,12 +221,6 @@ def _new_tno(books: Books) -> str:
 
 def _good(payment: Payment, **more: str) -> Reply:
     return Reply(200, {"res_cd": "0000", "res_msg": "정상처리", "tno": payment.provider_key, **more})
-
-
-def _beside(returned: str) -> str:
-    """The simulator as the shop's buyers find it where nothing else is said: at the shop's own address."""
-    parts = urlsplit(returned)
-    return f"{parts.scheme}://{parts.netloc}/paysim"
 
 
 def webhook(payment: Payment) -> dict[str, Any]:

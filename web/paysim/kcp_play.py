@@ -81,6 +81,9 @@ class KcpPlay:
             return self.refuse("SIM401")
         return Asked(order_id, int(amount), "KRW", name, returned, closed="", details=_window_data())
 
+    def opened(self, fields: Mapping[str, Any]) -> str | None:
+        return None
+
     def new_key(self) -> str:
         """Until the approval: a transaction number is given then."""
         return f"win_{secrets.token_hex(12)}"

@@ -27,12 +27,13 @@ from web.paysim.shop import page_base
 
 FOLDER: Final = Path(__file__).parent / "pages"
 
-#: What a browser may load: name -> media type. `toss.js` and `kcp.js` are the providers' window scripts.
+#: What a browser may load: name -> media type. `toss.js`, `kcp.js` and `portone.js` are the providers' window scripts.
 _FILES: Final = {
     "bank.css": "text/css; charset=utf-8",
     "bank.js": "text/javascript; charset=utf-8",
     "toss.js": "text/javascript; charset=utf-8",
     "kcp.js": "text/javascript; charset=utf-8",
+    "portone.js": "text/javascript; charset=utf-8",
 }
 
 

@@ -64,6 +64,10 @@ class Play(Protocol):
         """The fields of the payment page, or the provider's refusal of them."""
         ...
 
+    def opened(self, fields: Mapping[str, Any]) -> str | None:
+        """The window that the fields name, where the shop's server has opened it already; else None."""
+        ...
+
     def new_key(self) -> str:
         """A provider's name for a payment that nobody has used."""
         ...

@@ -10,15 +10,19 @@ from starlette.routing import Route
 
 from core.payments.provider_package import played_keys
 from core.payments.registry import PLAYED
-from web.paysim import kcp, toss
+from web.paysim import kcp, portone, stripe, toss
 from web.paysim.guard import Guard
 from web.paysim.kcp_play import PROVIDER as KCP
 from web.paysim.kcp_play import KcpPlay
 from web.paysim.operators import OperatorPages
 from web.paysim.page import BankPages, script
 from web.paysim.play import ENDINGS
+from web.paysim.portone_play import PROVIDER as PORTONE
+from web.paysim.portone_play import PortOnePlay
 from web.paysim.shop import IsOurs
 from web.paysim.store_sqlite import SimulatorStore
+from web.paysim.stripe_play import PROVIDER as STRIPE
+from web.paysim.stripe_play import StripePlay
 from web.paysim.toss_play import PROVIDER as TOSS
 from web.paysim.toss_play import TossPlay
 from web.paysim.webhooks import Webhooks
@@ -36,14 +40,17 @@ def paysim_routes(
     calls raise an `OnsaleError`; the application answers it.
     """
     keys = {provider: played_keys(secret_key, provider) for provider in PLAYED}
-    webhooks = Webhooks(store, {TOSS: toss.webhook, KCP: kcp.webhook})
+    webhooks = Webhooks(store, {TOSS: toss.webhook, KCP: kcp.webhook, PORTONE: portone.webhook, STRIPE: stripe.webhook})
     operators = OperatorPages(store, guard, webhooks)
     site_code, kcp_secret = keys[KCP]
     client_key, toss_secret = keys[TOSS]
     kcp_play = KcpPlay(site_code, kcp_secret)
-    windows = Windows(store, [TossPlay(client_key), kcp_play], is_ours)
+    portone_play, stripe_play = PortOnePlay(keys[PORTONE][0]), StripePlay(keys[STRIPE][0])
+    windows = Windows(store, [TossPlay(client_key), kcp_play, portone_play, stripe_play], is_ours)
     tosser = toss.TossSimulator(store, toss_secret, webhooks)
     kcper = kcp.KcpSimulator(store, kcp_play, kcp_secret, windows, webhooks, page)
+    portoner = portone.PortOneSimulator(store, portone_play, keys[PORTONE][1], webhooks)
+    striper = stripe.StripeSimulator(store, stripe_play, keys[STRIPE][1], webhooks, page)
     return [
         *_operated(operators, PLAYED[0], ""),
         *(route for provider in PLAYED for route in _operated(operators, provider, f"/{provider}")),
@@ -65,6 +72,21 @@ def paysim_routes(
         _route("/kcp/gw/enc/v1/payment", kcper.approve, "POST"),
         _route("/kcp/gw/mod/v1/cancel", kcper.cancel, "POST"),
         _route("/kcp/std/inquery", kcper.inquire, "POST"),
+        _route("/portone/v2/browser-sdk.js", portoner.sdk, "GET"),
+        _route("/portone/payments/{payment_id}", portoner.payment, "GET"),
+        _route("/portone/payments/{payment_id}/confirm", portoner.confirm, "POST"),
+        _route("/portone/payments/{payment_id}/cancel", portoner.cancel, "POST"),
+        _route("/portone/payments/{payment_id}/virtual-account/close", portoner.close_account, "POST"),
+        _route("/portone/payments-by-cursor", portoner.by_cursor, "GET"),
+        _route("/stripe/v1/checkout/sessions", striper.create_session, "POST"),
+        _route("/stripe/v1/checkout/sessions/{session}", striper.session, "GET"),
+        _route("/stripe/v1/checkout/sessions/{session}/expire", striper.expire_session, "POST"),
+        _route("/stripe/v1/payment_intents/search", striper.search, "GET"),
+        _route("/stripe/v1/payment_intents/{intent}", striper.intent, "GET"),
+        _route("/stripe/v1/payment_intents/{intent}/capture", striper.capture, "POST"),
+        _route("/stripe/v1/payment_intents/{intent}/cancel", striper.cancel_intent, "POST"),
+        _route("/stripe/v1/refunds", striper.refund, "POST"),
+        _route("/stripe/v1/charges", striper.charges, "GET"),
     ]
 
 

@@ -43,6 +43,21 @@ def is_own_url(url: str, path: str, is_ours: IsOurs, connection: HTTPConnection)
     return plain and parts.path.endswith(path) and is_ours(f"{parts.scheme}://{parts.netloc}", connection)
 
 
+def is_return(url: str, path: str) -> bool:
+    """An absolute address whose path ends with `path`, whosever it is."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.netloc) and parts.path.endswith(path) and not parts.fragment
+
+
+def beside(returned: str) -> str:
+    """The simulator as the shop's buyers find it where nothing else is said: at the shop's own address."""
+    parts = urlsplit(returned)
+    return f"{parts.scheme}://{parts.netloc}/paysim"
+
+
 def page_base(connection: HTTPConnection) -> str:
     """Where this request's browser found the simulator."""
     return f"{own_origin(connection)}{connection.scope.get('root_path', '')}"

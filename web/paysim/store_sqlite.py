@@ -186,6 +186,14 @@ class Books:
         ).fetchone()
         return Remembered(*row) if row else None
 
+    def remembered_by_key(self, idempotency_key: str) -> tuple[Remembered, str] | None:
+        """For a provider whose keys stand for one request: the answer, and the path that it was to."""
+        row = self._db.execute(
+            "SELECT status, body, ready_at, path FROM remembered WHERE provider = ? AND idempotency_key = ?",
+            (self._provider, idempotency_key),
+        ).fetchone()
+        return (Remembered(*row[:3]), row[3]) if row else None
+
     def remember(self, idempotency_key: str, method: str, path: str, answer: Remembered) -> None:
         self._db.execute(
             "INSERT INTO remembered (provider, idempotency_key, method, path, status, body, ready_at)"

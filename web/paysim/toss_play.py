@@ -102,6 +102,9 @@ class TossPlay:
             return error("INCORRECT_FAIL_URL_FORMAT")
         return Asked(order_id, minor, currency, name, returned, closed, method=str(fields["method"]))
 
+    def opened(self, fields: Mapping[str, Any]) -> str | None:
+        return None
+
     def new_key(self) -> str:
         return f"tgen_{secrets.token_urlsafe(18)}"
 

@@ -43,9 +43,10 @@ class Windows:
         """By the window's script, or by a program. A client key that is shown must be the right one."""
         play = self._play(request)
         fields = await read_object(request)
-        reply = self._opened(request, play, fields)
+        window = play.opened(fields or {})
+        reply = self._opened(request, play, fields) if window is None else await self._known(play, window)
         if isinstance(reply, Payment):
-            payment = await self.begin(reply)
+            payment = await self.begin(reply) if window is None else reply
             url = f"{payment.page}/{play.provider}/windows/{payment.window}"
             reply = Reply(201, {"window": payment.window, "url": url})
         return self._shared(request, await send(request, reply))
@@ -152,6 +153,11 @@ class Windows:
         if shown is not None and not hmac.compare_digest(shown.encode(), play.client_key.encode()):
             return play.refuse("INVALID_CLIENT_KEY")
         return self.asked(request, play, fields)
+
+    async def _known(self, play: Play, window: str) -> Payment | Reply:
+        """One that the shop's server has opened: whoever knows its name may go there."""
+        found = await self._store.work(play.provider, lambda books: books.by_window(window))
+        return play.refuse("NOT_FOUND_WINDOW") if found is None else found
 
     def _left(self, request: Request, leave: Leave, play: Play) -> Response:
         if leave.form:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from core.payments.gateway import ContentSources
 from core.payments.portone.adapter_http import PortOne
-from core.payments.portone.payment import PROVIDER
-from core.payments.provider_package import Limits, Played, environment
+from core.payments.portone.payment import PROVIDER, played_channel
+from core.payments.provider_package import Limits, Played, environment, origin_of
 from core.settings import Settings
 
 API: Final = "https://api.portone.io"
@@ -14,6 +15,21 @@ SCRIPT: Final = "https://cdn.portone.io/v2/browser-sdk.js"
 
 
 def open_gateway(settings: Settings, limits: Limits, played: Played | None) -> PortOne:
+    if played is not None:
+        script = settings.portone_script or f"{played.page}/v2/browser-sdk.js"
+        opened = PortOne(
+            url=played.api,
+            script=script,
+            store=played.client_key,
+            channel=played_channel(played.client_key),
+            secret=played.secret,
+            webhook_secret="",
+            environment=environment(PROVIDER, "played", ""),
+            limits=limits,
+        )
+        origin = origin_of(script)
+        opened.currencies, opened.sources = None, ContentSources(script=origin, connect=origin)
+        return opened
     secret = settings.portone_secret.get_secret_value().strip()
     return _gateway(settings, limits, secret)
 

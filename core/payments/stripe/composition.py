@@ -13,6 +13,14 @@ API: Final = "https://api.stripe.com"
 
 
 def open_gateway(settings: Settings, limits: Limits, played: Played | None) -> Stripe:
+    if played is not None:
+        return Stripe(
+            url=played.api,
+            secret=played.secret,
+            webhook_secret="",
+            environment=environment(PROVIDER, "played", ""),
+            limits=limits,
+        )
     return _gateway(settings, limits, settings.stripe_secret.get_secret_value().strip())
 
 
