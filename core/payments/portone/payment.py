@@ -55,7 +55,8 @@ def outcome_of(payment: portone.Payment, order: Order) -> ChargeResult:
         case portone.VirtualAccountIssuedPayment():
             return ChargeResult(ChargeOutcome.AWAITING_DEPOSIT, PROVIDER, key, "VIRTUAL_ACCOUNT_ISSUED")
         case portone.PayPendingPayment():
-            return ChargeResult(ChargeOutcome.AUTHORISED, PROVIDER, key, "PAY_PENDING")
+            # No key: only the token that the return brings can be confirmed.
+            return ChargeResult(ChargeOutcome.AUTHORISED, PROVIDER, code="PAY_PENDING")
         case portone.ReadyPayment():
             return ChargeResult(ChargeOutcome.NOT_CHARGED, PROVIDER, key, "READY")
         case portone.FailedPayment():

@@ -131,7 +131,11 @@ class Stripe:
         return Authorisation(session)
 
     async def confirm(self, order: Order, authorisation: Authorisation, idempotency_key: str) -> ChargeResult:
-        found = await self._of_session(order, authorisation.key)
+        """The key is a Session's, which a return brings, or an intent's, which a look-up has found (a lost return)."""
+        if _INTENT.fullmatch(authorisation.key):
+            found: ChargeResult | NoAnswer = await self.look_up(order, authorisation.key)
+        else:
+            found = await self._of_session(order, authorisation.key)
         if isinstance(found, NoAnswer):
             return found.result(self.name)
         if found.shops_fault:
