@@ -18,6 +18,7 @@ from bench.holds import holds
 from bench.measure import Figure, table
 from bench.memory import memory
 from bench.opening_draw import opening_draw
+from bench.purchases import purchases
 from bench.reservations import reservations
 from bench.stores import stores
 from core.embedded import Engines
@@ -31,6 +32,7 @@ RATIOS = {
     "best-seats": best_seats,
     "draw": opening_draw,
     "reservations": reservations,
+    "purchases": purchases,
     "events": events,
 }
 DEFAULT = (*RATIOS, "memory")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench import fan_out, guards, holds, reservations
+from bench import fan_out, guards, holds, purchases, reservations
 from bench.measure import Figure, Round, best_cpu, best_wall, table
 from bench.resp import BareClient, command
 from core.embedded import Engines
@@ -63,6 +63,14 @@ async def test_reservations(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -
     (figure,) = await reservations.reservations(runtime, rounds=1)
     assert figure.ratio
     assert figure.ratio > 0
+
+
+async def test_purchases(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both sides confirm every reservation; the benchmark itself counts them."""
+    monkeypatch.setattr(purchases, "_PURCHASES", 20)
+    (figure,) = await purchases.purchases(runtime, rounds=1)
+    assert figure.limit
+    assert figure.value > 0
 
 
 async def test_fan_out(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,273 @@
+"""Purchases a second: from a held basket to the ticket through `core.booking`, against its steps' bare statements.
+
+The provider answers at once, so that what is measured is ours: checkout, window's return, note before the call,
+confirmation, board and browser told. The limit makes the same five statements for the same reservations, and nothing
+in Redis.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from datetime import datetime
+from typing import Any, Final
+from uuid import uuid4
+
+import asyncpg
+
+from bench.measure import Figure, Round, Stopwatch, alternate, best_cpu, best_wall
+from bench.stores import event_of, let_in
+from core.booking.attempt import GRACE_SECONDS, MOST_REFUSED_KEYS, AttemptState, confirm_key, order_number
+from core.booking.checkout import Checkout
+from core.booking.reservation import TRANSITIONS, Change
+from core.booking.statements_postgres import statement
+from core.database import raw
+from core.payments.breaker import BreakerConfig
+from core.payments.breaker_redis import SharedBreaker
+from core.payments.gateway import (
+    Authorisation,
+    Buyer,
+    ChargeOutcome,
+    ChargeResult,
+    ContentSources,
+    ListedCharge,
+    Order,
+    Window,
+    WindowUrls,
+)
+from core.payments.payments import Payments, Provider
+from core.process.supervisor import Supervisor
+from core.runtime import Runtime
+from core.venue.event import Event
+
+#: Purchases of one round, each of a seat of its own.
+_PURCHASES: Final = 600
+#: Buyers who come back from the window at the same time.
+_TASKS: Final = 50
+_LOOK_SECONDS: Final = 0.005
+_END_SECONDS: Final = 120.0
+_STATEMENTS: Final = ("begin", "bind", "called", "transition", "leave")
+_FENCE: Final = 1_000_000
+
+
+async def purchases(runtime: Runtime, *, rounds: int = 5) -> list[Figure]:
+    connections = runtime.settings.database_pool
+
+    async def through_booking() -> Round:
+        return await _bought(runtime)
+
+    pool = [await asyncpg.connect(runtime.settings.database_url) for _ in range(connections)]
+    prepared = [{name: await one.prepare(statement(name)) for name in _STATEMENTS} for one in pool]
+
+    async def bare() -> Round:
+        return await _stated(runtime, prepared)
+
+    try:
+        await through_booking()  # warms caches and plans
+        limit, ours = await alternate(rounds, bare, through_booking)
+    finally:
+        for connection in pool:
+            await connection.close()
+    detail = {
+        "client_cpu_ms": 1000 / best_cpu(ours),
+        "limit_client_cpu_ms": 1000 / best_cpu(limit),
+        "connections": connections,
+        "tasks": _TASKS,
+    }
+    name = f"the five statements alone, asyncpg, {connections} connections"
+    return [Figure("purchases", best_wall(ours), "/s", best_wall(limit), name, 0.2, detail)]
+
+
+class _AtOnce:
+    """A provider (`PaymentGateway`) that says yes without a call."""
+
+    name = "toss"
+    environment = "test:bench"
+    currencies: frozenset[str] | None = None
+    idempotent = True
+    needs_phone_number = False
+    sources = ContentSources()
+
+    async def open_window(self, order: Order, buyer: Buyer, urls: WindowUrls) -> Window:
+        return Window("sdk", {})
+
+    def read_return(self, order: Order, query: Mapping[str, str], form: Mapping[str, str]) -> Authorisation:
+        return Authorisation(query["paymentKey"])
+
+    async def confirm(self, order: Order, authorisation: Authorisation, idempotency_key: str) -> ChargeResult:
+        return ChargeResult(ChargeOutcome.APPROVED, self.name, authorisation.key, balance=order.amount)
+
+    async def look_up(self, order: Order, provider_key: str | None = None) -> ChargeResult:
+        return ChargeResult(ChargeOutcome.UNKNOWN, self.name)
+
+    async def cancel(
+        self,
+        order: Order,
+        provider_key: str | None,
+        *,
+        amount: int | None,
+        refunded_before: int,
+        reason: str,
+        idempotency_key: str,
+    ) -> ChargeResult:
+        return ChargeResult(ChargeOutcome.CANCELLED, self.name)
+
+    async def void(self, order: Order, provider_key: str | None, *, reason: str, idempotency_key: str) -> ChargeResult:
+        return ChargeResult(ChargeOutcome.NOT_CHARGED, self.name)
+
+    async def list_charges(self, since: datetime, until: datetime) -> AsyncIterator[ListedCharge]:
+        raise NotImplementedError
+        yield
+
+    def read_webhook(self, headers: Mapping[str, str], body: bytes) -> str | None:
+        return None
+
+    async def aclose(self) -> None: ...
+
+
+async def _bought(runtime: Runtime) -> Round:
+    event = await event_of(runtime, _PURCHASES)
+    visitors = [f"v_{number:022d}" for number in range(_PURCHASES)]
+    await let_in(runtime, event, visitors)
+    for seat, visitor in enumerate(visitors):
+        await runtime.seats.hold(event, visitor, [seat])
+    supervisor, checkout = _checkout(runtime)
+    left = list(visitors)
+
+    async def buy() -> None:
+        while left:
+            begun = await checkout.submit(
+                event, left.pop(), email="kim@example.org", idempotency_key="key", language="en", provider=None
+            )
+            if begun.payment is None:
+                raise RuntimeError("there is nothing to pay")
+            await checkout.returned(begun.payment.order, {"paymentKey": f"key-{begun.payment.order}"}, {})
+
+    with Stopwatch() as watch:
+        await asyncio.gather(*(buy() for _ in range(_TASKS)))
+        async with asyncio.timeout(_END_SECONDS):
+            while await _told(runtime, event) < _PURCHASES:
+                await asyncio.sleep(_LOOK_SECONDS)
+    await supervisor.drain(5)
+    await _forget(runtime, event)
+    return watch.round(_PURCHASES)
+
+
+def _checkout(runtime: Runtime) -> tuple[Supervisor, Checkout]:
+    supervisor, gateway = Supervisor(), _AtOnce()
+    circuit = SharedBreaker(provider=gateway.name, config=BreakerConfig(), redis=None, clock=runtime.clock)
+    payments = Payments(
+        providers=[Provider(gateway, circuit)],
+        when_open="fail_fast",
+        concurrency=runtime.settings.payment_concurrency,
+        retries=0,
+        alternative="",
+        patience=0.1,
+    )
+    checkout = Checkout(
+        database=runtime.database,
+        redis=runtime.redis,
+        seats=runtime.seats,
+        events=runtime.events,
+        payments=payments,
+        supervisor=supervisor,
+        settings=runtime.settings,
+        clock=runtime.clock,
+        process=f"bench-{secrets.token_hex(3)}",
+    )
+    return supervisor, checkout
+
+
+async def _stated(runtime: Runtime, prepared: list[dict[str, Any]]) -> Round:
+    event = await event_of(runtime, _PURCHASES)
+    left = list(range(_PURCHASES))
+
+    def of(statements: dict[str, Any]) -> Callable[[], Awaitable[None]]:
+        async def work() -> None:
+            while left:
+                await _state(runtime, statements, event, left.pop())
+
+        return work
+
+    with Stopwatch() as watch:
+        await asyncio.gather(*(of(statements)() for statements in prepared))
+    if await _told(runtime, event) != _PURCHASES:
+        raise RuntimeError("not every reservation was confirmed")
+    await _forget(runtime, event)
+    return watch.round(_PURCHASES)
+
+
+async def _state(runtime: Runtime, statements: dict[str, Any], event: Event, seat: int) -> None:
+    settings, id, rule = runtime.settings, uuid4(), TRANSITIONS[Change.CONFIRM]
+    order, key, lease = order_number(id, 1), f"key-{id.hex}", settings.claim_seconds
+    made = await statements["begin"].fetchrow(
+        id,
+        event.id,
+        f"v_{seat:022d}",
+        "key",
+        "0" * 64,
+        "kim@example.org",
+        "en",
+        [seat],
+        _FENCE,
+        order,
+        "toss",
+        "test:bench",
+        settings.payment_window_seconds,
+        GRACE_SECONDS,
+        "token",
+        lease,
+    )
+    bound = await statements["bind"].fetchrow(order, key, "{}", "token", lease, GRACE_SECONDS, MOST_REFUSED_KEYS)
+    called = await statements["called"].fetchrow(
+        order, "token", confirm_key(order, key), settings.payment_deadline_seconds, lease
+    )
+    confirmed = await statements["transition"].fetchrow(
+        order,
+        rule.before,
+        rule.after,
+        None,
+        secrets.token_urlsafe(16),
+        rule.seats_before,
+        rule.seats_after,
+        rule.whole,
+        [AttemptState.AUTHORISED, AttemptState.CALLED],
+        AttemptState.APPROVED,
+        "token",
+        "token",
+        lease,
+        key,
+        None,
+        None,
+        0.0,
+        None,
+        None,
+        None,
+        None,
+        False,
+        None,
+    )
+    await statements["leave"].fetch(order, "token", True, 0.0)
+    if None in (made, bound, called, confirmed):
+        raise RuntimeError("a step was refused")
+
+
+async def _told(runtime: Runtime, event: Event) -> int:
+    """Confirmed in PostgreSQL, and told."""
+    async with raw(runtime.database) as connection:
+        count: int = await connection.fetchval(
+            "SELECT count(*) FROM reservations r JOIN payment_attempts a ON a.reservation_id = r.id "
+            "WHERE r.event_id = $1 AND r.status = 'CONFIRMED' AND NOT a.untold",
+            event.id,
+        )
+    return count
+
+
+async def _forget(runtime: Runtime, event: Event) -> None:
+    """What one round wrote is nothing that the next one has to wade through."""
+    async with raw(runtime.database) as connection:
+        await connection.execute(
+            "DELETE FROM outbox WHERE reservation_id IN (SELECT id FROM reservations WHERE event_id = $1)", event.id
+        )
+        await connection.execute("DELETE FROM reservations WHERE event_id = $1", event.id)
