@@ -20,6 +20,7 @@ from bench.measure import Figure, Round, Stopwatch, alternate, best_cpu, best_wa
 from bench.stores import event_of, let_in
 from core.booking.attempt import GRACE_SECONDS, MOST_REFUSED_KEYS, AttemptState, confirm_key, order_number
 from core.booking.checkout import Checkout
+from core.booking.composition import open_checkout
 from core.booking.reservation import TRANSITIONS, Change
 from core.booking.statements_postgres import statement
 from core.database import raw
@@ -165,14 +166,14 @@ def _checkout(runtime: Runtime) -> tuple[Supervisor, Checkout]:
         alternative="",
         patience=0.1,
     )
-    checkout = Checkout(
+    checkout = open_checkout(
+        runtime.settings,
         database=runtime.database,
         redis=runtime.redis,
         seats=runtime.seats,
         events=runtime.events,
         payments=payments,
         supervisor=supervisor,
-        settings=runtime.settings,
         clock=runtime.clock,
         process=f"bench-{secrets.token_hex(3)}",
     )

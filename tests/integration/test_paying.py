@@ -569,15 +569,14 @@ async def test_seats_and_visitor_stay_while_the_buyer_is_in_the_banks_app(
     at = desk(runtime, bank, retry_seconds=60.0)
     begun = await at.order(event, "phone", 3)
     await at.basket(event, "idler", 5)
-    room, rounds = (
-        runtime.waiting_room,
-        ReconcileRounds(
-            events=runtime.events,
-            reconcile=runtime.reconcile,
-            settings=runtime.settings,
-            clock=runtime.clock,
-            database=runtime.database,
-        ),
+    room = runtime.waiting_room
+    rounds = ReconcileRounds(
+        events=runtime.events,
+        reconcile=runtime.reconcile,
+        every_minutes=10,
+        full_every=6,
+        clock=runtime.clock,
+        database=runtime.database,
     )
 
     async def looked_after() -> bytes:
