@@ -204,13 +204,14 @@ async def _stated(runtime: Runtime, prepared: list[dict[str, Any]]) -> Round:
 async def _state(runtime: Runtime, statements: dict[str, Any], event: Event, seat: int) -> None:
     settings, id, rule = runtime.settings, uuid4(), TRANSITIONS[Change.CONFIRM]
     order, key, lease = order_number(id, 1), f"key-{id.hex}", settings.claim_seconds
+    email = f"{seat}@example.org"
     made = await statements["begin"].fetchrow(
         id,
         event.id,
         f"v_{seat:022d}",
         "key",
         "0" * 64,
-        "kim@example.org",
+        email,
         "en",
         [seat],
         _FENCE,
@@ -221,6 +222,7 @@ async def _state(runtime: Runtime, statements: dict[str, Any], event: Event, sea
         GRACE_SECONDS,
         "token",
         lease,
+        email,
     )
     bound = await statements["bind"].fetchrow(order, key, "{}", "token", lease, GRACE_SECONDS, MOST_REFUSED_KEYS)
     called = await statements["called"].fetchrow(

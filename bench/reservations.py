@@ -60,6 +60,7 @@ async def reservations(runtime: Runtime, *, rounds: int = 7) -> list[Figure]:
                     GRACE_SECONDS,
                     "token",
                     settings.claim_seconds,
+                    new.email,
                 )
                 if row is None:
                     raise RuntimeError("the reservation was refused")

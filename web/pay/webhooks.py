@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Final
 
 import structlog
@@ -16,6 +17,8 @@ from web.endpoint import bytes_of
 log = structlog.get_logger(__name__)
 
 MOST_BODY: Final = 64 * 1024
+#: An order number of ours, of today or of the time before attempts; nothing else is looked for.
+_ORDER: Final = re.compile(r"[0-9a-f-]{32,36}(a[1-9][0-9]{0,2})?")
 #: The provider hears "200" within two seconds, whatever our stores do: it would only come again.
 _ANSWER_SECONDS: Final = 1.5
 
@@ -29,7 +32,7 @@ async def webhook(request: Request) -> Response:
         raise NotFound()
     body = await bytes_of(request, MOST_BODY)
     order = parts.payments.gateway(provider).read_webhook(request.headers, body)
-    if order is not None:
+    if order is not None and _ORDER.fullmatch(order):
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
                 await parts.checkout.hint(provider, order)
