@@ -10,7 +10,7 @@ CROWD ?= 300
 TESTERS ?= logical
 
 .DEFAULT_GOAL := help
-.PHONY: run demo dev quick test test-browsers fuzz coverage check bench chaos docs clean help
+.PHONY: run demo dev quick test test-browsers fuzz coverage check bench bench-attacks chaos docs clean help
 
 # What the program needs, and what working on it needs as well; done again only when the lock changes.
 .venv/onsale-run: $(LOCK) scripts/uv.sh
@@ -61,6 +61,9 @@ chaos: .venv/onsale-dev ## the long fault-injection draws
 
 bench: .venv/onsale-dev ## fan-out, holds, reservations and events against their limits on this machine
 	$(BIN)/python -m bench
+
+bench-attacks: .venv/onsale-dev ## attack a served sale from one address; writes the table of docs/security.md
+	$(BIN)/python -m bench.attacks --write
 
 docs: .venv/onsale-dev | .cache ## write what is generated: settings.md, http-api.md, texts for the browser, the demonstration plan
 	$(BIN)/python -m core.settings_docs docs/settings.md

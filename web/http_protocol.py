@@ -17,6 +17,8 @@ from web.problems import MEDIA_TYPE, TYPE_PREFIX
 
 #: Requests that a client may send before the first of them is answered.
 _MOST_PIPELINED: Final = 32
+#: Headers of a request: browsers send twenty. Each costs a call, and 64 KB have room for 12,000.
+_MOST_HEADERS: Final = 100
 #: `peers` of the process, in uvicorn's `app_state`, by this name: what makes a protocol gets nothing else of ours.
 PEERS: Final = "onsale.peers"
 
@@ -118,6 +120,11 @@ class LimitedProtocol(HttpToolsProtocol):
         super().on_message_begin()
         if self._head is None:
             self._expect()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if len(self.headers) >= _MOST_HEADERS:
+            self._refuse(431, f"at most {_MOST_HEADERS} headers")
+        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         size, hosts = len(self.url), 0

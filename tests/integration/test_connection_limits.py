@@ -86,6 +86,8 @@ async def ended(connection: Connected, seconds: float) -> bytes:
         (b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 66_000 + b"\r\n\r\n", b"431"),
         (b"GET /" + b"x" * 66_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", b"431"),
         (b"GET / HTTP/1.1\r\nHost: a\r\n" + b"x: y\r\n" * 12_000 + b"\r\n", b"431"),
+        (b"GET / HTTP/1.1\r\nHost: a\r\n" + b"x: y\r\n" * 99 + b"\r\n", b"200"),
+        (b"GET / HTTP/1.1\r\nHost: a\r\n" + b"x: y\r\n" * 100 + b"\r\n", b"431"),
         (b"GET / HTTP/1.1\r\nHost: a\r\n" + b"x: y\r\n" * 12_000, b"431"),
         (GET * 33, b"200"),
         (GET * 200, None),
