@@ -22,7 +22,7 @@ from core.venue.event import Event, Orphans, SaleStatus
 from core.venue.event_time import check_zone, read_time
 from core.venue.fees import FeeLine, fee_table, stored_fees
 from core.venue.new_event import NewEvent, check_new_event
-from core.venue.phase import PREQUEUE_SECONDS
+from core.venue.phase import PREQUEUE_SECONDS, Phase, check_phases
 from core.venue.plan_import import load_plan
 
 if TYPE_CHECKING:
@@ -38,6 +38,16 @@ Fees = Annotated[
         help='"HOURS=PERCENT", once for each line: until so many hours before the start, giving tickets back costs so '
         "many per cent. Later than all lines it is not possible; without any it is free until 24 hours before. "
         "`none`: buyers cannot give back.",
+        show_default=False,
+    ),
+]
+Phases = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--phase",
+        help='"NAME;OPENS;CLOSES;GROUP;QUOTA", once for each part of the sale: its times (ISO 8601; no CLOSES: as long '
+        "as the sale), the group of access codes that opens it (none: everybody), and the seats that it may sell "
+        "(none: all). What is last may be left out. `none`: the sale is one part.",
         show_default=False,
     ),
 ]
@@ -92,6 +102,7 @@ def create(
         ),
     ] = "",
     fee: Fees = None,
+    phase: Phases = None,
     open_now: Annotated[bool, typer.Option("--open", help="Open the sale at once.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -122,6 +133,7 @@ def create(
         focus=_place(focus),
         prequeue_seconds=prequeue_seconds,
         fees=_fees(fee),
+        phases=_phases(phase, zone),
     )
     document = read_plan(plan)
     try:
@@ -160,6 +172,7 @@ def update(
         int | None, typer.Option(min=0, help="How long before the opening people may gather; 0: nobody gathers.")
     ] = None,
     fee: Fees = None,
+    phase: Phases = None,
     as_json: AsJson = False,
 ) -> None:
     """Change what is named of an event; servers notice within a second. A new zone moves no time, only its reading."""
@@ -178,12 +191,14 @@ def update(
     if fee:
         changes["fees"] = _fees(fee)
     times = {"opens_at": opens_at, "closes_at": closes_at, "starts_at": starts_at}
-    if not changes and all(text is None for text in times.values()):
+    if not changes and not phase and all(text is None for text in times.values()):
         raise typer.BadParameter("name what is to change: `onsale event update --help`")
 
     async def change(events: EventStore) -> Event:
         zone = time_zone or (await events.fresh(slug)).time_zone
         check_zone(zone)
+        if phase:
+            changes["phases"] = _phases(phase, zone)
         for key, text in times.items():
             if text is not None:
                 option = f"--{key.replace('_', '-')}"
@@ -203,9 +218,14 @@ def open_sale(slug: Slug, as_json: AsJson = False) -> None:
 
 @app.command()
 def close(slug: Slug, as_json: AsJson = False) -> None:
-    """Close a sale now; servers notice within a second. What is being paid for is still finished."""
+    """Close a sale now; servers notice within a second. What is being paid for is still finished.
+
+    It can be opened again until its closing time or the start of the performance.
+    """
     event = change_event(lambda events: events.set_status(slug, SaleStatus.CLOSED), "sale.close", slug)
-    _print_event(event, as_json, f"{event.slug} is {_state(event)}")
+    until = event.reopen_until
+    again = f"; it can be opened again until {moment('en', until, event.time_zone)}" if until else ""
+    _print_event(event, as_json, f"{event.slug} is {_state(event)}{again}")
 
 
 @app.command("list")
@@ -248,6 +268,8 @@ def show(slug: Slug, as_json: AsJson = False) -> None:
         ("fees", _fees_said(event)),
     ):
         print(f"  {label:<8}{value}")
+    for phase in event.phases:
+        print(f"  phase   {_phase_said(phase, event.time_zone)}")
     for category, amount in event.prices.items():
         print(f"  price   {category}: {written(amount, event.currency, 'en')}")
 
@@ -292,6 +314,34 @@ def _fees(given: list[str] | None) -> tuple[FeeLine, ...]:
         return fee_table(lines or None)
     except InvalidRequest as error:
         raise typer.BadParameter(str(error), param_hint="--fee") from None
+
+
+def _phases(given: list[str] | None, zone: str) -> tuple[Phase, ...]:
+    """`none` alone: the sale is one part."""
+    if given == ["none"]:
+        return ()
+    found = []
+    for text in given or []:
+        name, opens, closes, group, quota, *more = [*(part.strip() for part in text.split(";")), *[""] * 4]
+        if not name or not opens or any(more) or not (quota == "" or quota.isdigit()):
+            raise typer.BadParameter(f'{text!r} is not "NAME;OPENS;CLOSES;GROUP;QUOTA"', param_hint="--phase")
+        opens_at = _time(opens, "--phase", zone)
+        assert opens_at is not None  # noqa: S101 - an empty one was refused above
+        closes_at = _time(closes, "--phase", zone)
+        found.append(Phase(name, opens_at, closes_at, 0, group or None, int(quota) if quota else None))
+    try:
+        check_phases(found)
+    except InvalidRequest as error:
+        raise typer.BadParameter(str(error), param_hint="--phase") from None
+    return tuple(found)
+
+
+def _phase_said(phase: Phase, zone: str) -> str:
+    opens = moment("en", phase.opens_at, zone)
+    closes = " until " + moment("en", phase.closes_at, zone) if phase.closes_at else ""
+    codes = f", codes of {phase.code_group}" if phase.code_group else ""
+    quota = f", {phase.quota} seats" if phase.quota else ""
+    return f"{phase.name}: from {opens}{closes}{codes}{quota}"
 
 
 def _fees_said(event: Event) -> str:
@@ -353,6 +403,18 @@ def _as_dict(event: Event) -> dict[str, Any]:
         "orphans": event.orphans.value,
         "focus": event.focus,
         "fees": stored_fees(event.fees),
+        "phases": [
+            {
+                "name": one.name,
+                "opens_at": iso(one.opens_at),
+                "closes_at": iso(one.closes_at) if one.closes_at else None,
+                "prequeue_seconds": one.prequeue_seconds,
+                "code_group": one.code_group,
+                "quota": one.quota,
+                "max_seats": one.max_seats,
+            }
+            for one in event.phases
+        ],
         "seats": event.seat_count,
     }
 

@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 
 from cli import (
+    code,
     crowd,
     diagnose,
     draw,
@@ -43,6 +44,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(event.app, name="event")
+app.add_typer(code.app, name="code")
 app.add_typer(draw.app, name="draw")
 app.add_typer(plan.app, name="plan")
 app.add_typer(messages.app, name="messages")

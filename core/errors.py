@@ -79,6 +79,32 @@ class SaleNotOpen(OnsaleError):
     code, status, title = "sale_not_open", 403, "The sale has not opened yet"
 
 
+class CodeRequired(OnsaleError):
+    code, status, title = "code_required", 403, "This part of the sale is for those who have a code: give yours"
+
+
+class CodeNotValid(OnsaleError):
+    code, status, title = "code_not_valid", 403, "This code opens nothing here now: check it, and when it counts"
+
+
+class CodeUsed(OnsaleError):
+    code, status, title = "code_used", 403, "This code has been used already"
+
+
+class QuotaReached(OnsaleError):
+    """Carries `phase`."""
+
+    code, status, title = (
+        "quota_reached",
+        409,
+        "The seats of this part of the sale are gone: the next part may have more",
+    )
+
+
+class ReopenTooLate(OnsaleError):
+    code, status, title = "reopen_too_late", 409, "This sale cannot be opened any more"
+
+
 class SaleClosed(OnsaleError):
     code, status, title = "sale_closed", 410, "The sale is closed"
 

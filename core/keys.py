@@ -131,6 +131,26 @@ def silent(slug: str) -> str:
     return f"ticket:waiting:silent:{{{slug}}}"
 
 
+def code_claims(slug: str) -> str:
+    """hash with TTL: access code (its digest) -> `visitor,milliseconds;...`: who has claimed a use of it."""
+    return f"ticket:codes:claims:{{{slug}}}"
+
+
+def visitor_codes(slug: str) -> str:
+    """hash with TTL: visitor -> `code|group` of the access code that the place was taken with."""
+    return f"ticket:codes:of:{{{slug}}}"
+
+
+def spent_codes(slug: str) -> str:
+    """hash with TTL: access code -> uses that were spent, and `code:reservation` of each."""
+    return f"ticket:codes:spent:{{{slug}}}"
+
+
+def visitor_phases(slug: str) -> str:
+    """hash with TTL: visitor -> the phase that the basket was made in."""
+    return f"ticket:phases:of:{{{slug}}}"
+
+
 def pace(slug: str) -> str:
     """hash: at (milliseconds), departures (a minute): how fast active visitors make room; places: how far the sweep has
     looked through `places`."""
@@ -228,6 +248,10 @@ def event_keys(slug: str) -> tuple[str, ...]:
         active_until(slug),
         active_paying(slug),
         seat_table(slug),
+        code_claims(slug),
+        visitor_codes(slug),
+        spent_codes(slug),
+        visitor_phases(slug),
         holds(slug),
         baskets(slug),
         basket_deadlines(slug),

@@ -192,9 +192,9 @@ class Channel:
         match command:
             case wire.Beat():
                 self._send("beat", now=self._clock.now())
-            case wire.Join(ticket=ticket, nonce=nonce, proof=proof):
+            case wire.Join(ticket=ticket, nonce=nonce, proof=proof, code=code):
                 bidder = replace(self._bidder, proof=proof)
-                if not await self._learn(self._waiting_room.join(event, visitor, ticket, nonce, bidder)):
+                if not await self._learn(self._waiting_room.join(event, visitor, ticket, nonce, bidder, code=code)):
                     self._send_state()
             case wire.HoldSeats(seats=seats, id=id_):
                 self._answer(await self._seats.hold(event, visitor, seats), id_)

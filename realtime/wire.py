@@ -4,7 +4,7 @@ JSON text frames with a `type`. Times are ISO 8601 in UTC; seats are ordinals; m
 described for other implementers in `docs/asyncapi.yaml`; a test keeps the two in step.
 
 Browser -> server
-    join {ticket?, nonce?, proof?}
+    join {ticket?, nonce?, proof?, code?}
                              take a place, or the same place again; before the opening: an entry for the draw; proof:
                              the solution of the challenge that `problem proof_required` carried
     beat                     a sign of life; answered `beat`
@@ -94,6 +94,7 @@ class Join(_Message):
     ticket: str | None = Field(default=None, max_length=1024)
     nonce: str | None = Field(default=None, pattern=r"^[0-9a-f]{32}$")
     proof: str | None = Field(default=None, max_length=2560)
+    code: str | None = Field(default=None, min_length=1, max_length=100)
 
 
 class Beat(_Message):

@@ -334,6 +334,7 @@ def desk(
         seats=seats or runtime.seats,
         events=runtime.events,
         payments=payments or payments_of(runtime, bank),
+        access=runtime.access,
         supervisor=supervisor,
         clock=runtime.clock,
         process=name or f"desk-{secrets.token_hex(3)}",

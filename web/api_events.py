@@ -10,9 +10,10 @@ from core.currency import minor_digits
 from core.errors import EventNotFound
 from core.venue.event import Event
 from core.venue.seat_plan import SeatPlan
+from core.waiting_room.phases import code_wanted
 from web.caching import respond
 from web.endpoint import Call, Endpoint, Parameter, answer
-from web.schemas import BoardStates, CategoryPrice, EventDetails, EventList, EventSummary, Plan
+from web.schemas import BoardStates, CategoryPrice, EventDetails, EventList, EventSummary, PhaseShown, Plan
 from web.terms import Terms
 
 _TEXT = {"type": "string"}
@@ -57,6 +58,17 @@ def details(event: Event, plan: SeatPlan, terms: Terms, now: datetime) -> EventD
             for category in plan.categories
             if category.name in event.prices
         ],
+        phases=[
+            PhaseShown(
+                name=one.name,
+                opens_at=one.opens_at,
+                closes_at=one.closes_at,
+                needs_code=one.code_group is not None,
+                max_seats=one.max_seats,
+            )
+            for one in event.phases
+        ],
+        code_wanted=code_wanted(event.phases, now),
         orphans=event.orphans,
         plan_version=event.plan_digest,
     )

@@ -7,6 +7,7 @@ from typing import Any
 from starlette.responses import Response
 
 from core.errors import (
+    CodeRequired,
     CoolDown,
     EventNotFound,
     HoldExpired,
@@ -19,6 +20,7 @@ from core.errors import (
     NotTogether,
     PaymentInProgress,
     Removed,
+    SaleNotOpen,
     SeatTaken,
     TooManySeats,
 )
@@ -104,6 +106,8 @@ ENDPOINTS = (
         refusals=(
             EventNotFound,
             NotActive,
+            CodeRequired,
+            SaleNotOpen,
             SeatTaken,
             TooManySeats,
             NoSuchSeat,

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from starlette.responses import Response
 
 from core import audit_postgres as audit
-from core.errors import CurrencyNotTaken, EventNotFound, NoSuchSeat, StoreUnavailable
+from core.errors import CurrencyNotTaken, EventNotFound, NoSuchSeat, ReopenTooLate, StoreUnavailable
 from core.venue.event import Event, SaleStatus
 from core.venue.event_store_postgres import EventStore
 from web.endpoint import Call, Caller, Endpoint, answer
@@ -40,7 +40,9 @@ def _control(name: str, change: Control, summary: str) -> Endpoint:
         await tell_sale_changed(call.parts, changed)
         await audit.record(call.parts.database, actor=call.actor, action=f"sale.{name}", subject=event.slug)
         state = changed.sale_state(call.parts.clock.now()).value
-        return answer(SaleControl(slug=changed.slug, status=state, paused=changed.paused))
+        return answer(
+            SaleControl(slug=changed.slug, status=state, paused=changed.paused, reopen_until=changed.reopen_until)
+        )
 
     return Endpoint(
         "POST",
@@ -50,7 +52,7 @@ def _control(name: str, change: Control, summary: str) -> Endpoint:
         "operator",
         answer=SaleControl,
         caller=Caller.OPERATOR,
-        refusals=(EventNotFound, CurrencyNotTaken) if name == "open" else (EventNotFound,),
+        refusals=(EventNotFound, CurrencyNotTaken, ReopenTooLate) if name == "open" else (EventNotFound,),
     )
 
 
@@ -72,7 +74,7 @@ async def block(call: Call[BlockSeats]) -> Response:
 
 ENDPOINTS = (
     _control("open", _open, "Open the sale now"),
-    _control("close", _close, "Close the sale for good"),
+    _control("close", _close, "Close the sale; it can be opened again until `reopen_until`"),
     _control("pause", _pause, "Let nobody in from the queue"),
     _control("resume", _resume, "Let visitors in again"),
     Endpoint(

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from core.errors import EventNotFound, NotInQueue, ProofRequired, Removed, SaleClosed, SaleNotOpen
+from core.errors import (
+    CodeNotValid,
+    CodeRequired,
+    CodeUsed,
+    EventNotFound,
+    NotInQueue,
+    ProofRequired,
+    Removed,
+    SaleClosed,
+    SaleNotOpen,
+)
 from core.venue.event import Event
 from core.waiting_room.place import Place, PlaceState
 from core.waiting_room.queue_redis import WaitingRoom
@@ -43,7 +53,7 @@ def _answer(waiting_room: WaitingRoom, event: Event, visitor: str, place: Place)
 async def join(call: Call[JoinQueue]) -> Response:
     event, body = await call.event_to_enter(), call.body
     bidder = call.parts.networks.bidder(call.request, body.proof)
-    place = await call.parts.waiting_room.join(event, call.visitor, body.ticket, body.nonce, bidder)
+    place = await call.parts.waiting_room.join(event, call.visitor, body.ticket, body.nonce, bidder, code=body.code)
     return _answer(call.parts.waiting_room, event, call.visitor, place)
 
 
@@ -108,7 +118,7 @@ ENDPOINTS = (
         body=JoinQueue,
         body_required=False,
         caller=Caller.VISITOR,
-        refusals=(EventNotFound, SaleNotOpen, SaleClosed, Removed, ProofRequired),
+        refusals=(EventNotFound, SaleNotOpen, SaleClosed, Removed, ProofRequired, CodeRequired, CodeNotValid, CodeUsed),
     ),
     Endpoint(
         "GET",

@@ -16,6 +16,7 @@ from core.booking.giving_back import Quote
 from core.booking.receipts import receipt_of
 from core.booking.reservation import Reservation, ReservationStatus
 from core.errors import (
+    CodeUsed,
     CurrencyNotTaken,
     EventNotFound,
     HoldExpired,
@@ -28,6 +29,7 @@ from core.errors import (
     PaymentInProgress,
     PaymentPaused,
     PaymentUnavailable,
+    QuotaReached,
     ReservationNotFound,
     SeatTaken,
     TooManySeats,
@@ -177,6 +179,8 @@ ENDPOINTS = (
             HoldExpired,
             SeatTaken,
             TooManySeats,
+            QuotaReached,
+            CodeUsed,
             KeyReused,
             PaymentInProgress,
             PaymentUnavailable,

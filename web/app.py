@@ -34,6 +34,7 @@ from web.endpoint import Endpoint, routes
 from web.ops import (
     books,
     circuits,
+    codes,
     comparison,
     figures,
     inspect,
@@ -63,6 +64,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *api_reservations.ENDPOINTS,
     *api_operator.ENDPOINTS,
     *new_sale.ENDPOINTS,
+    *codes.ENDPOINTS,
     *sales.ENDPOINTS,
     *figures.ENDPOINTS,
     *inspect.ENDPOINTS,

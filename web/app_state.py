@@ -28,6 +28,7 @@ from core.process.supervisor import Supervisor
 from core.seats.seats import Seats
 from core.upkeep.load_redis import LoadReadings
 from core.upkeep.reconcile import Reconcile
+from core.venue.codes_postgres import Codes
 from core.venue.event_store_postgres import EventStore
 from core.waiting_room.drawing import Announcer
 from core.waiting_room.draws_postgres import Draws
@@ -54,6 +55,7 @@ class AppState:
     database: databases.Database
     redis: Redis
     events: EventStore
+    codes: Codes
     waiting_room: WaitingRoom
     removals: Removals
     draws: Draws

@@ -46,6 +46,7 @@ def open_app_state(runtime: Runtime, live: Live | None, assets: Assets, links: P
         database=database,
         redis=runtime.redis,
         events=runtime.events,
+        codes=runtime.codes,
         waiting_room=runtime.waiting_room,
         removals=runtime.removals,
         draws=runtime.draws,

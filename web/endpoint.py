@@ -110,7 +110,8 @@ class Endpoint:
 
     `answer` is the model of the success body, None when there is none (204) or it is no JSON (`media_type`); `also`
     gives the models of other statuses that are no problem responses. `body_required` is False where an empty body means
-    the model's defaults; `most_body` is the largest body in bytes.
+    the model's defaults; `most_body` is the largest body in bytes. `body_type`: the media type of a body that is no
+    JSON, which the handler takes itself.
     """
 
     method: str
@@ -122,6 +123,7 @@ class Endpoint:
     answer: type[BaseModel] | None = None
     body: type[BaseModel] | None = None
     body_required: bool = True
+    body_type: str | None = None
     most_body: int = MOST_BODY
     caller: Caller = Caller.ANYONE
     refusals: tuple[type[OnsaleError], ...] = ()
@@ -147,7 +149,7 @@ class Endpoint:
             common += [SignInRequired, Forbidden, TooManyRequests]
         if self.caller is not Caller.ANYONE and self.changes:
             common.append(CrossSite)
-        if self.body is not None:
+        if self.body is not None or self.body_type is not None:
             common += [Malformed, TooLarge, InvalidRequest]
         return tuple(dict.fromkeys((*self.refusals, *common)))
 

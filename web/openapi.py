@@ -103,6 +103,9 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
     }
     if endpoint.body is not None:
         operation["requestBody"] = {"required": endpoint.body_required, "content": _json(endpoint.body)}
+    elif endpoint.body_type is not None:
+        content = {endpoint.body_type: {"schema": {"type": "string"}}}
+        operation["requestBody"] = {"required": True, "content": content}
     return operation
 
 

@@ -83,6 +83,7 @@ class JoinQueue(Asked):
         description="the solution of the challenge that `proof_required` carried, as ALTCHA's solvers give it "
         "(base64 of `{challenge, solution}`); or the token of the captcha that it named",
     )
+    code: str | None = Field(None, min_length=1, max_length=100, description="the access code that opens a phase")
 
 
 class BestSeats(Asked):
@@ -188,6 +189,14 @@ class EventList(ResponseBody):
     events: list[EventSummary]
 
 
+class PhaseShown(ResponseBody):
+    name: str
+    opens_at: UtcTime
+    closes_at: UtcTime | None
+    needs_code: bool
+    max_seats: int | None
+
+
 class EventDetails(EventSummary):
     now: UtcTime = Field(description="the server's time, for countdowns on machines whose clock is wrong")
     active_limit: int
@@ -203,6 +212,8 @@ class EventDetails(EventSummary):
     active_grace_seconds: float = Field(description="without a heartbeat for this long an active visitor is out")
     waiting_grace_seconds: float
     categories: list[CategoryPrice]
+    phases: list[PhaseShown] = Field(description="parts of the sale, by opening; none: it is one part")
+    code_wanted: bool = Field(description="who joins now needs an access code")
     orphans: Orphans = Field(description="forbid: seats picked by hand may not leave a single one over")
     plan_version: str = Field(description="names the plan: `GET ./plan?v=<plan_version>` can be kept for ever")
 
@@ -383,6 +394,9 @@ class SaleControl(ResponseBody):
     slug: str
     status: Literal["before", "open", "closed"]
     paused: bool
+    reopen_until: UtcTime | None = Field(
+        description="until when a closed sale can be opened again; null: nothing ends that"
+    )
 
 
 class BlockedSeats(ResponseBody):

@@ -14,6 +14,7 @@ The order of a submit, and what a failure between two steps leaves behind:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import secrets
 from collections.abc import Callable, Mapping
@@ -33,18 +34,20 @@ from core.booking.refunding import Refunding
 from core.booking.refunds_postgres import RefundRows
 from core.booking.reservation import Reservation, ReservationStatus, SeatStatus
 from core.booking.reservations_postgres import Reservations
-from core.booking.results_redis import Events, Results, Seats
+from core.booking.results_redis import Access, Events, Results, Seats
 from core.booking.settlement import Settlement
 from core.booking.stored import NewReservation
 from core.booking.tasks import PaymentTasks
 from core.clock import Clock
 from core.errors import (
+    CodeUsed,
     HoldExpired,
     KeyReused,
     OnsaleError,
     OutcomeUnknown,
     PaymentInProgress,
     PaymentPaused,
+    QuotaReached,
     ReservationNotFound,
     SeatTaken,
     StoreUnavailable,
@@ -102,6 +105,7 @@ class Checkout(GivingBack):
         seats: Seats,
         events: Events,
         payments: Payments,
+        access: Access,
         supervisor: Supervisor,
         times: PaymentTimes,
         concurrency: int,
@@ -125,7 +129,7 @@ class Checkout(GivingBack):
             addresses=addresses,
         )
         refunds = RefundRows(database, lease_seconds=times.lease, accounts=payments.account_names(), wake=wake)
-        results = Results(redis=redis, seats=seats, events=events)
+        results = Results(redis=redis, seats=seats, events=events, access=access)
         tasks = PaymentTasks(
             reservations=reservations,
             refunds=refunds,
@@ -156,6 +160,7 @@ class Checkout(GivingBack):
             clock=clock,
         )
         self._seats = seats
+        self._access = access
         self._supervisor = supervisor
         self._try_mail = try_mail
         self._submits: dict[tuple[int, str, str], tuple[str, asyncio.Task[Reservation | OnsaleError]]] = {}
@@ -173,7 +178,8 @@ class Checkout(GivingBack):
         """A reservation whose order waits to be paid (`payment`), or, when it costs nothing, is confirmed.
 
         The same key gives the same reservation, however often and however parallel. Raises NoSeatsHeld, HoldExpired,
-        SeatTaken, KeyReused, PaymentInProgress (these seats are being paid for under another key), PaymentUnavailable,
+        SeatTaken, QuotaReached, CodeUsed, KeyReused, PaymentInProgress (these seats are being paid for under another
+        key), PaymentUnavailable,
         NoSuchProvider, CurrencyNotTaken, PaymentPaused, TooManySeats (over all that the buyer has, F3), InvalidRequest
         (no e-mail gets there), MailImpossible.
         """
@@ -232,6 +238,7 @@ class Checkout(GivingBack):
             return found
         account = self._account(submit)
         self._try_mail(submit.event, submit.email, submit.language)
+        phase, code = await self._phase_of(submit)
         basket = await self._take_basket(submit)
         new = NewReservation(
             id=uuid4(),
@@ -244,12 +251,26 @@ class Checkout(GivingBack):
             seats=basket.seats,
             fence=basket.fence,
             account=account,
+            phase=phase,
+            code=code,
         )
         made = await self._begin(submit, new)
         if made is None:
             return await self._refused(submit, basket, new)
         measures.RESERVATIONS.labels(ReservationStatus.PAYING, "").inc()
+        if code is not None:
+            with contextlib.suppress(StoreUnavailable):
+                await self._access.spent(submit.event, submit.visitor, code, new.id)
         return made
+
+    async def _phase_of(self, submit: _Submit) -> tuple[str | None, bytes | None]:
+        """The phase that the seats were held in, and the code that is spent on them. Raises HoldExpired: Redis has lost
+        which, and the seats with it.
+        """
+        phase, code = await self._access.phase_of(submit.event, submit.visitor)
+        if code == b"":
+            raise HoldExpired("Your code was used, or its place given up: join anew, with your code")
+        return phase, code
 
     def _account(self, submit: _Submit) -> Account:
         """Where the money is to be taken. Raises PaymentUnavailable, NoSuchProvider, CurrencyNotTaken."""
@@ -346,6 +367,11 @@ class Checkout(GivingBack):
             # Held as before: with fewer of them, or as another buyer's, the rest can still be bought.
             await self._seats.abort_payment(event, visitor, basket.fence, basket.seats)
             raise TooManySeats.of_buyer(most)
+        beyond = await self._reservations.beyond_phase(new)
+        if beyond is not None:
+            # Held as before: fewer seats may fit.
+            await self._seats.abort_payment(event, visitor, basket.fence, basket.seats)
+            raise QuotaReached(phase=new.phase) if beyond == "quota" else CodeUsed()
         truth = await self._reservations.seat_truth(event.id, basket.seats)
         log.warning("the guard refused what Redis had granted", visitor=visitor, seats=basket.seats, truth=truth)
         sold = _with(truth, SeatStatus.SOLD)

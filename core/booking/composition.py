@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from core.booking.addresses import Addresses
 from core.booking.checkout import Checkout
 from core.booking.payment_times import PaymentTimes
-from core.booking.results_redis import Events, Seats
+from core.booking.results_redis import Access, Events, Seats
 from core.clock import Clock
 from core.payments.payments import Payments
 from core.process.supervisor import Supervisor
@@ -26,6 +26,7 @@ def open_checkout(
     seats: Seats,
     events: Events,
     payments: Payments,
+    access: Access,
     supervisor: Supervisor,
     clock: Clock,
     process: str,
@@ -38,6 +39,7 @@ def open_checkout(
         seats=seats,
         events=events,
         payments=payments,
+        access=access,
         supervisor=supervisor,
         times=PaymentTimes(
             lease=settings.claim_seconds,

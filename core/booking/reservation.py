@@ -153,6 +153,8 @@ class Reservation:
     payment: Attempt | None = None
     attempts_left: int = 0
     refunded: int = 0
+    phase: str | None = None
+    code: bytes | None = None
 
     @property
     def over(self) -> bool:

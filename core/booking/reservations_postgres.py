@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import asyncpg
@@ -77,6 +77,7 @@ SELECT FROM payment_attempts WHERE order_no = $1 AND ($2 = ANY (refused_keys) OR
 _ATTEMPT = statement("attempt")
 _PAUSED = statement("failures")
 _OVER_SHARE = statement("over_share")
+_PHASE_REFUSAL = statement("phase_refusal")
 
 
 class Reservations:
@@ -109,7 +110,8 @@ class Reservations:
         """PAYING with all that belongs to it; what costs nothing is claimed by `token`.
 
         None: refused; a seat is not available, its fence is younger, the idempotency key was used, the visitor's
-        payments pause (`pause_left`), or these would be too many seats for one buyer (`beyond_share`).
+        payments pause (`pause_left`), these would be too many seats for one buyer (`beyond_share`), or the phase or the
+        code says no (`beyond_phase`).
         """
         try:
             row = await self._row(
@@ -131,6 +133,8 @@ class Reservations:
                 token,
                 self._lease,
                 self._addresses.key(new.email),
+                new.phase,
+                new.code,
             )
         except asyncpg.UniqueViolationError:
             return None
@@ -224,8 +228,14 @@ class Reservations:
         """Seats of one buyer, at most, when these would be more: of the visitor, or of the address. Else None."""
         address = self._addresses.key(new.email)
         counted = [AttemptState.AUTHORISED, AttemptState.CALLED]
-        row = await self._row(_OVER_SHARE, new.event_id, new.visitor, address, len(new.seats), counted, None)
+        row = await self._row(_OVER_SHARE, new.event_id, new.visitor, address, len(new.seats), counted, None, new.phase)
         return None if row is None else int(row["max"])
+
+    async def beyond_phase(self, new: NewReservation) -> Literal["quota", "code"] | None:
+        """What says no: the seats that the phase may sell, or the code. None: neither."""
+        row = await self._row(_PHASE_REFUSAL, new.event_id, new.phase, len(new.seats), new.code)
+        assert row is not None  # noqa: S101 - an expression always has its row
+        return "quota" if not row["room"] else "code" if not row["good"] else None
 
     async def address_full(self, reservation: Reservation) -> bool:
         """Whether the seats of this reservation, which is being paid for, are more than its address may have besides
@@ -234,7 +244,7 @@ class Reservations:
         address = self._addresses.key(reservation.email)
         seats = len(reservation.seats)
         row = await self._row(
-            _OVER_SHARE, reservation.event_id, None, address, seats, [AttemptState.CALLED], reservation.id
+            _OVER_SHARE, reservation.event_id, None, address, seats, [AttemptState.CALLED], reservation.id, None
         )
         return row is not None
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Final, Protocol
+from uuid import UUID
 
 import orjson
 from redis.asyncio import Redis
@@ -54,10 +55,21 @@ class Events(Protocol):
     async def by_id(self, event_id: int) -> Event: ...
 
 
+class Access(Protocol):
+    """What checkout needs of `core.waiting_room.access_redis.Access`."""
+
+    async def phase_of(self, event: Event, visitor: str) -> tuple[str | None, bytes | None]: ...
+
+    async def spent(self, event: Event, visitor: str, code: bytes, purchase: UUID) -> None: ...
+
+    async def free_again(self, event: Event, visitor: str, code: bytes, purchase: UUID) -> None: ...
+
+
 class Results:
     """Raises StoreUnavailable; some of it may then have been told."""
 
-    def __init__(self, *, redis: Redis, seats: Seats, events: Events) -> None:
+    def __init__(self, *, redis: Redis, seats: Seats, events: Events, access: Access) -> None:
+        self._access = access
         self._redis = redis
         self._seats = seats
         self._events = events
@@ -86,6 +98,9 @@ class Results:
             reservation.status is ReservationStatus.CANCELLED and freed
         ):
             await self._seats.reopen(event, freed)
+        if reservation.over and reservation.code is not None and reservation.ticket_code is None:
+            # Nothing was bought with it: PostgreSQL counts it no more either.
+            await self._access.free_again(event, reservation.visitor, reservation.code, reservation.id)
         await self.push(reservation)
 
     async def push(self, reservation: Reservation) -> None:

@@ -34,6 +34,8 @@ class NewReservation:
     seats: Sequence[int]
     fence: int
     account: Account
+    phase: str | None = None
+    code: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,8 @@ def reservation_of(row: Any) -> Reservation:
         payment=None if attempt is None or attempt.provider == NO_PROVIDER else attempt,
         attempts_left=max(0, left),
         refunded=row["refunded"] or 0,
+        phase=row["phase"],
+        code=row["code"],
     )
 
 

@@ -48,8 +48,9 @@ from core.upkeep.load_redis import LoadReadings
 from core.upkeep.memory_redis import warn_of_eviction
 from core.upkeep.reconcile import Reconcile
 from core.upkeep.seat_rows_postgres import SeatRows
+from core.venue.codes_postgres import Codes
 from core.venue.event_store_postgres import EventStore
-from core.waiting_room.composition import open_waiting_room, visit_times
+from core.waiting_room.composition import open_access, open_waiting_room, visit_times
 from core.waiting_room.removals_postgres import Removals
 
 log = structlog.get_logger(__name__)
@@ -98,9 +99,19 @@ async def open_runtime(
         payments = open_payments(settings=settings, redis=redis, clock=clock)
         stack.push_async_callback(payments.aclose)
         events = EventStore(database, clock, payments.takes)
-        seat = open_seats(settings, run=run, redis=redis, database=database, events=events)
+        codes = Codes(database, settings.secret_key.get_secret_value())
+        access = open_access(settings, run=run, redis=redis, codes=codes, clock=clock)
+        seat = open_seats(settings, run=run, redis=redis, database=database, events=events, fix_phase=access.fix_phase)
         queue = open_waiting_room(
-            settings, stack, run=run, redis=redis, database=database, events=events, boards=seat.boards, clock=clock
+            settings,
+            stack,
+            run=run,
+            redis=redis,
+            database=database,
+            events=events,
+            boards=seat.boards,
+            access=access,
+            clock=clock,
         )
 
         mailer = open_mailer(settings, run)
@@ -121,6 +132,7 @@ async def open_runtime(
             seats=seat.seats,
             events=events,
             payments=payments,
+            access=access,
             supervisor=supervisor,
             clock=clock,
             process=process,
@@ -194,6 +206,8 @@ async def open_runtime(
             redis=redis,
             run=run,
             events=events,
+            codes=codes,
+            access=access,
             seats=seat.seats,
             halls=seat.halls,
             payments=payments,

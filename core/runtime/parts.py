@@ -33,7 +33,9 @@ from core.seats.seats import Seats
 from core.settings import Settings
 from core.upkeep.load_redis import LoadReadings
 from core.upkeep.reconcile import Reconcile
+from core.venue.codes_postgres import Codes
 from core.venue.event_store_postgres import EventStore
+from core.waiting_room.access_redis import Access
 from core.waiting_room.drawing import Announcer, Drawing
 from core.waiting_room.draws_postgres import Draws
 from core.waiting_room.queue_redis import WaitingRoom
@@ -56,6 +58,8 @@ class Runtime:
     redis: Redis
     run: ScriptRunner
     events: EventStore
+    codes: Codes
+    access: Access
     waiting_room: WaitingRoom
     removals: Removals
     draws: Draws

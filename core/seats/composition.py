@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import databases
@@ -19,6 +20,7 @@ from core.seats.scripts_redis import SeatScripts
 from core.seats.seat_lock_redis import SeatLocks
 from core.seats.seats import Seats
 from core.settings import Settings
+from core.venue.event import Event
 from core.venue.event_store_postgres import EventStore
 
 
@@ -32,14 +34,21 @@ class SeatParts:
 
 
 def open_seats(
-    settings: Settings, *, run: ScriptRunner, redis: Redis, database: databases.Database, events: EventStore
+    settings: Settings,
+    *,
+    run: ScriptRunner,
+    redis: Redis,
+    database: databases.Database,
+    events: EventStore,
+    fix_phase: Callable[[Event, str], Awaitable[int | None]],
 ) -> SeatParts:
     scripts = seat_scripts(settings, run)
     boards = BoardStore(redis=redis, database=database, scripts=scripts)
     locks = SeatLocks(run, wait=settings.lock_wait_seconds, lease=settings.lock_lease_seconds)
     halls = Halls(events.plan)
     guard = seat_guard(settings, scripts, locks, database, redis)
-    return SeatParts(Seats(scripts=scripts, boards=boards, guard=guard, halls=halls), scripts, boards, locks, halls)
+    seats = Seats(scripts=scripts, boards=boards, guard=guard, halls=halls, fix_phase=fix_phase)
+    return SeatParts(seats, scripts, boards, locks, halls)
 
 
 def seat_scripts(settings: Settings, run: ScriptRunner) -> SeatScripts:

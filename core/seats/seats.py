@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 
 from core.errors import NoSuchSeat, SeatTaken
 from core.seats.basket import Basket
@@ -18,13 +19,29 @@ from core.venue.event import Event, Orphans
 _PICKS = 20
 
 
+async def _no_phase(event: Event, visitor: str) -> int | None:
+    return None
+
+
 class Seats:
     """All calls raise StoreUnavailable when Redis (or, for a rebuild, PostgreSQL) is away: then nothing was changed.
 
     OutcomeUnknown, which is one, says that it may have been: Redis did not answer, nor when it was asked back (R5).
     """
 
-    def __init__(self, *, scripts: SeatScripts, boards: BoardStore, guard: SeatGuard, halls: Halls) -> None:
+    def __init__(
+        self,
+        *,
+        scripts: SeatScripts,
+        boards: BoardStore,
+        guard: SeatGuard,
+        halls: Halls,
+        fix_phase: Callable[[Event, str], Awaitable[int | None]] = _no_phase,
+    ) -> None:
+        """`fix_phase`: what is asked before a visitor holds seats; it says which part of the sale they are held in, by
+        a refusal or by the seats of one buyer there (None: as everywhere).
+        """
+        self._fix_phase = fix_phase
         self._scripts = scripts
         self._halls = halls
         self._boards = boards
@@ -38,18 +55,21 @@ class Seats:
 
         `call`: letters that stand for the call (`calls.py`); the same call made again gets the first answer.
         Seats that are in the basket already are no error. Raises NotActive, SeatTaken, TooManySeats, NoSuchSeat,
-        LeavesSingleSeat (where the event forbids it), PaymentInProgress, CoolDown, StoreUnavailable.
+        LeavesSingleSeat (where the event forbids it), PaymentInProgress, CoolDown, StoreUnavailable; in a sale of
+        phases CodeRequired, SaleNotOpen.
         """
         wanted = list(dict.fromkeys(ordinals))
         unknown = [ordinal for ordinal in wanted if not 0 <= ordinal < event.seat_count]
         if unknown or not wanted:
             raise NoSuchSeat(seats=unknown)
+        event = await self._in_phase(event, visitor)
         runs = await self._halls.runs(event, wanted) if event.orphans is Orphans.FORBID else []
         return await self._boards.with_board(event, lambda: self._guard.hold(event, visitor, wanted, runs, call=call))
 
     async def best(self, event: Event, visitor: str, wish: Wish, *, call: str = "") -> Basket:
         """Adds the best seats together to the basket (F8). Raises NotTogether, InvalidRequest, else as `hold`."""
         table = await self._halls.table(event)
+        event = await self._in_phase(event, visitor)
         if self._guard.name == "atomic":
             return await self._boards.with_board(
                 event, lambda: self._scripts.best(event, visitor, table, wish, call=call)
@@ -66,6 +86,11 @@ class Seats:
             except SeatTaken as error:
                 taken = error
         raise taken
+
+    async def _in_phase(self, event: Event, visitor: str) -> Event:
+        """With the seats of one buyer in the part of the sale that this visitor buys in."""
+        most = await self._fix_phase(event, visitor) if event.phases else None
+        return event if most is None else replace(event, max_seats=min(most, event.max_seats))
 
     async def basket(self, event: Event, visitor: str) -> Basket | None:
         return await self._scripts.basket(event, visitor)

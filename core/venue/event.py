@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 from core.clock import iso
-from core.errors import SaleClosed, SaleNotOpen
+from core.errors import ReopenTooLate, SaleClosed, SaleNotOpen
 from core.venue.fees import DEFAULT_FEES, FeeLine
 from core.venue.phase import GENERAL, Phase
 
@@ -77,7 +77,8 @@ class Event:
     `prices` maps a category's name to an amount in the currency's minor unit (KRW has none: 15000 is 15,000 won).
     `hold_seconds` is in seconds, `active_limit` in visitors, `max_seats` in seats of one visitor. `time_zone` is IANA's
     name of the zone that the performance is in. `focus`: what everybody looks at, in plan units; None: what the plan
-    says (`core.venue.seat_runs`). `fees`: what giving tickets back costs.
+    says (`core.venue.seat_runs`). `fees`: what giving tickets back costs. `codes_version` grows when
+    its access codes change. `cancelled_at`: it does not take place; everybody's money goes back.
     """
 
     id: int
@@ -103,6 +104,8 @@ class Event:
     phases: tuple[Phase, ...] = ()
     opening: Opening | None = None
     has_drawn: bool = False
+    codes_version: int = 0
+    cancelled_at: datetime | None = None
 
     @property
     def openings(self) -> tuple[Phase, ...]:
@@ -136,6 +139,20 @@ class Event:
         if self.status is SaleStatus.OPEN or any(phase.is_open(now) for phase in self.openings):
             return SaleState.OPEN
         return SaleState.BEFORE
+
+    @property
+    def reopen_until(self) -> datetime | None:
+        """Until when a sale that was closed by hand can be opened again; None: nothing ends that."""
+        return min((moment for moment in (self.closes_at, self.starts_at) if moment is not None), default=None)
+
+    def require_reopenable(self, now: datetime) -> None:
+        """A sale can be opened as long as there is something to sell. Raises ReopenTooLate."""
+        if self.cancelled_at is not None:
+            raise ReopenTooLate("The event does not take place, and its tickets are refunded: make a new sale")
+        if self.closes_at is not None and now >= self.closes_at:
+            raise ReopenTooLate("The time at which the sale closes is over: set a later one, then open it")
+        if self.starts_at is not None and now >= self.starts_at:
+            raise ReopenTooLate("The performance has begun: set another start, then open the sale")
 
     def require_open(self, now: datetime) -> None:
         """Raises SaleNotOpen or SaleClosed."""

@@ -21,7 +21,7 @@ from core.process.once import Once
 from core.venue.event import DrawState, Event, Opening, Orphans, SaleStatus
 from core.venue.fees import fee_table, stored_fees
 from core.venue.new_event import NewEvent, check_closing, check_new_event, check_sale
-from core.venue.phase import Phase
+from core.venue.phase import Phase, check_phases
 from core.venue.plan_body import digest, plan_body
 from core.venue.plan_document import parse_document
 from core.venue.plan_import import build_plan, relabelled
@@ -39,8 +39,8 @@ _PATIENCE_SECONDS = 0.5
 
 _COLUMNS = (
     "id, slug, name, status, paused, opens_at, closes_at, starts_at, currency, prices, active_limit, hold_seconds, "
-    "max_seats, seat_count, plan_digest, fee_table, time_zone, orphans, focus, prequeue_seconds, "
-    "(SELECT jsonb_agg(jsonb_build_object('name', name, 'opens_at', opens_at, 'closes_at', closes_at, "
+    "max_seats, seat_count, plan_digest, fee_table, time_zone, orphans, focus, prequeue_seconds, codes_version, "
+    "cancelled_at, (SELECT jsonb_agg(jsonb_build_object('name', name, 'opens_at', opens_at, 'closes_at', closes_at, "
     "'prequeue_seconds', prequeue_seconds, 'code_group', code_group, 'quota', quota, 'max_seats', max_seats) "
     "ORDER BY opens_at, name) FROM phases WHERE phases.event_id = events.id) AS phases, "
     # The draw that is not over: it is read with the event, so that a join costs no call for it.
@@ -64,8 +64,22 @@ _CHANGEABLE = frozenset(
         "focus",
         "prequeue_seconds",
         "fees",
+        "phases",
     }
 )
+_PHASE_COLUMNS = "name, opens_at, closes_at, prequeue_seconds, code_group, quota, max_seats"
+_KEEP_PHASE = f"""
+INSERT INTO phases (event_id, {_PHASE_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+ON CONFLICT (event_id, name) DO UPDATE SET
+    (opens_at, closes_at, prequeue_seconds, code_group, quota, max_seats) =
+    (excluded.opens_at, excluded.closes_at, excluded.prequeue_seconds, excluded.code_group, excluded.quota,
+     excluded.max_seats)
+"""  # noqa: S608 - names of this module
+_DROP_PHASES = "DELETE FROM phases WHERE event_id = $1 AND NOT name = ANY ($2::text[])"
+_NAME_GROUPS = """
+INSERT INTO code_groups (event_id, name, uses) SELECT $1, name, 1 FROM unnest($2::text[]) AS name
+ON CONFLICT (event_id, name) DO NOTHING
+"""
 
 
 @dataclass(slots=True)
@@ -169,6 +183,9 @@ class EventStore:
             except asyncpg.UniqueViolationError:
                 raise EventExists(f"the event {new.slug!r} exists already: choose another slug") from None
             event = _event(row)
+            if new.phases:
+                await _keep_phases(connection, event.id, new.phases)
+                event = _event(await connection.fetchrow(f"SELECT {_COLUMNS} FROM events WHERE id = $1", event.id))  # noqa: S608
             await connection.copy_records_to_table(
                 "seats",
                 columns=[
@@ -201,11 +218,13 @@ class EventStore:
         return self._keep(event)
 
     async def set_status(self, slug: str, status: SaleStatus) -> Event:
-        """Opens, closes or schedules the sale. Raises EventNotFound, CurrencyNotTaken."""
+        """Opens, closes or schedules the sale. Raises EventNotFound, CurrencyNotTaken, ReopenTooLate."""
+        if status is not SaleStatus.CLOSED:
+            (await self._read(slug)).require_reopenable(self._clock.now())
         return await self._change(slug, {"status": status.value})
 
     async def update(self, slug: str, /, **changes: Any) -> Event:
-        """Changes what `_CHANGEABLE` names; `fees` as in `Event`.
+        """Changes what `_CHANGEABLE` names; `fees` and `phases` as in `Event`: all there are from now on.
 
         Raises EventNotFound, InvalidRequest.
         """
@@ -289,10 +308,14 @@ class EventStore:
             )
             if changes.get("status") == SaleStatus.OPEN or changes.get("opens_at") is not None:
                 self._check_currency(row["currency"], row["prices"])
+            phases = changes.pop("phases", None)
+            if phases is not None:
+                check_phases(phases)
+                await _keep_phases(connection, row["id"], phases)
             # The names come from `_CHANGEABLE` and from this module, never from a caller.
-            assigned = ", ".join(f"{name} = ${index}" for index, name in enumerate(changes, start=2))
+            assigned = "".join(f"{name} = ${index}, " for index, name in enumerate(changes, start=2))
             row = await connection.fetchrow(
-                f"UPDATE events SET {assigned}, updated_at = now() WHERE slug = $1 RETURNING {_COLUMNS}",  # noqa: S608
+                f"UPDATE events SET {assigned}updated_at = now() WHERE slug = $1 RETURNING {_COLUMNS}",  # noqa: S608
                 slug,
                 *changes.values(),
             )
@@ -341,6 +364,27 @@ def _event(row: asyncpg.Record | None) -> Event:
     values["phases"] = tuple(_phase(found) for found in values["phases"] or ())
     values["opening"] = _opening(values["opening"]) if values["opening"] else None
     return Event(**values)
+
+
+async def _keep_phases(connection: asyncpg.Connection, event_id: int, phases: Sequence[Phase]) -> None:
+    """A group that has no codes yet is made: nobody comes in by it until it has. What was sold in a phase that goes
+    stays sold.
+    """
+    groups = list(dict.fromkeys(phase.code_group for phase in phases if phase.code_group is not None))
+    await connection.execute(_NAME_GROUPS, event_id, groups)
+    await connection.execute(_DROP_PHASES, event_id, [phase.name for phase in phases])
+    for phase in phases:
+        await connection.execute(
+            _KEEP_PHASE,
+            event_id,
+            phase.name,
+            phase.opens_at,
+            phase.closes_at,
+            phase.prequeue_seconds,
+            phase.code_group,
+            phase.quota,
+            phase.max_seats,
+        )
 
 
 def _phase(found: dict[str, Any]) -> Phase:

@@ -15,7 +15,7 @@ from core.venue.event import Orphans, SaleStatus
 from core.venue.event_name import what_is_wrong
 from core.venue.event_time import check_zone
 from core.venue.fees import DEFAULT_FEES, FeeLine
-from core.venue.phase import MOST_PREQUEUE_SECONDS, PREQUEUE_SECONDS
+from core.venue.phase import MOST_PREQUEUE_SECONDS, PREQUEUE_SECONDS, Phase, check_phases
 from core.venue.seat_plan import SeatPlan
 
 #: A slug is part of addresses and of Redis keys (inside a hash tag, so no braces).
@@ -49,6 +49,7 @@ class NewEvent:
     focus: tuple[float, float] | None = None
     prequeue_seconds: int = PREQUEUE_SECONDS
     fees: Sequence[FeeLine] = DEFAULT_FEES
+    phases: Sequence[Phase] = ()
     #: Categories of the plan that are never for sale, and so have no price.
     blocked: Collection[str] = ()
     #: Category of the plan -> what buyers, tickets and e-mails call it; the others keep their names.
@@ -206,6 +207,7 @@ def check_new_event(new: NewEvent, plan: SeatPlan) -> None:
         prequeue_seconds=new.prequeue_seconds,
     )
     check_labels(new.labels, plan)
+    check_phases(new.phases)
     check_prices(new.prices, plan, new.currency, new.blocked)
 
 

@@ -5,9 +5,12 @@ A sale without named phases has one, `general`, made of the event's own opening 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
+
+from core.errors import InvalidRequest
 
 #: The phase of a sale that names none.
 GENERAL: Final = "general"
@@ -15,6 +18,11 @@ GENERAL: Final = "general"
 #: How long before an opening people may gather, where nothing is said, and at most: seconds.
 PREQUEUE_SECONDS: Final = 900
 MOST_PREQUEUE_SECONDS: Final = 7 * 24 * 3600
+
+#: Phases of one sale, characters of a name, and seats of a quota, at most.
+MOST_PHASES: Final = 20
+LONGEST_NAME: Final = 60
+MOST_QUOTA: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +51,34 @@ class Phase:
     def is_gathering(self, now: datetime) -> bool:
         """People gather, and the opening is still to come."""
         return self.gathers_at <= now < self.opens_at
+
+
+def check_phases(phases: Sequence[Phase]) -> None:
+    """Raises InvalidRequest with what is wrong, and at which one."""
+    if len(phases) > MOST_PHASES:
+        raise InvalidRequest(f"phases: {MOST_PHASES} at most", errors=[{"at": "phases", "message": "too many"}])
+    if len({phase.name for phase in phases}) != len(phases):
+        raise InvalidRequest("phases: two have the same name", errors=[{"at": "phases", "message": "the same name"}])
+    for index, phase in enumerate(phases):
+        for what, wrong in _faults(phase):
+            at = f"phases[{index}].{what}"
+            raise InvalidRequest(f"{at}: {wrong}", errors=[{"at": at, "message": wrong}])
+
+
+def _faults(phase: Phase) -> Sequence[tuple[str, str]]:
+    found = []
+    for what, name in (("name", phase.name), ("code_group", phase.code_group)):
+        if name is not None and (not name.strip() or len(name) > LONGEST_NAME or not name.isprintable() or ";" in name):
+            found.append((what, f"1 to {LONGEST_NAME} characters, without semicolons"))
+    for what, moment in (("opens_at", phase.opens_at), ("closes_at", phase.closes_at)):
+        if moment is not None and moment.tzinfo is None:
+            found.append((what, "a time with its zone"))
+    if not found and phase.closes_at is not None and phase.closes_at <= phase.opens_at:
+        found.append(("closes_at", "later than opens_at"))
+    if not 0 <= phase.prequeue_seconds <= MOST_PREQUEUE_SECONDS:
+        found.append(("prequeue_seconds", f"0 to {MOST_PREQUEUE_SECONDS}"))
+    if phase.quota is not None and not 1 <= phase.quota <= MOST_QUOTA:
+        found.append(("quota", f"1 to {MOST_QUOTA} seats"))
+    if phase.max_seats is not None and not 1 <= phase.max_seats <= 100:
+        found.append(("max_seats", "1 to 100"))
+    return found

@@ -13,7 +13,9 @@ from core.clock import Clock
 from core.process.lua_redis import ScriptRunner
 from core.seats.board_redis import BoardStore
 from core.settings import Settings
+from core.venue.codes_postgres import Codes
 from core.venue.event_store_postgres import EventStore
+from core.waiting_room.access_redis import Access
 from core.waiting_room.admission_price import AdmissionPrice
 from core.waiting_room.beacon_http import HttpBeacon
 from core.waiting_room.captcha_http import Captcha, script_of
@@ -80,6 +82,12 @@ def open_price(settings: Settings, stack: AsyncExitStack, clock: Clock) -> Admis
     return AdmissionPrice(price=price_of(settings), work=work, captcha=captcha)
 
 
+def open_access(settings: Settings, *, run: ScriptRunner, redis: Redis, codes: Codes, clock: Clock) -> Access:
+    scripts = QueueScripts(run=run, session_seconds=settings.session_seconds, clock=clock)
+    limits = settings.rate_limits == "on"
+    return Access(redis=redis, run=run, scripts=scripts, codes=codes, clock=clock, limits=limits)
+
+
 def open_waiting_room(
     settings: Settings,
     stack: AsyncExitStack,
@@ -89,6 +97,7 @@ def open_waiting_room(
     database: databases.Database,
     events: EventStore,
     boards: BoardStore,
+    access: Access,
     clock: Clock,
 ) -> WaitingRoomParts:
     """`stack` closes what is opened."""
@@ -107,6 +116,7 @@ def open_waiting_room(
         clock=clock,
         openings=announcer,
         price=open_price(settings, stack, clock),
+        access=access,
     )
     entries = Entries(redis=redis, scripts=scripts, grace_seconds=times.waiting_grace, clock=clock)
     drawing = Drawing(events=events, draws=draws, entries=entries, announcer=announcer, beacon=beacon, clock=clock)

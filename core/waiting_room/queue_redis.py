@@ -16,6 +16,7 @@ from core.seats.board_redis import BoardStore
 from core.venue.event import DrawState, Event, Opening, SaleState
 from core.venue.phase import Phase
 from core.waiting_room import draw
+from core.waiting_room.access_redis import Access
 from core.waiting_room.admission_price import AdmissionPrice
 from core.waiting_room.pace import PastWait, Wait, eta_seconds, past_wait, wait_band
 from core.waiting_room.place import Entry, Place, PlaceState, Standings, SweepReport
@@ -64,7 +65,9 @@ class WaitingRoom:
         clock: Clock,
         openings: Openings,
         price: AdmissionPrice,
+        access: Access,
     ) -> None:
+        self._access = access
         self._scripts = scripts
         self._openings = openings
         self._boards = boards
@@ -80,14 +83,18 @@ class WaitingRoom:
         ticket: str | None = None,
         nonce: str | None = None,
         bidder: Bidder = NOBODY,
+        *,
+        code: str | None = None,
     ) -> Place:
         """A place at the tail; the same place for who has one; the ticket's place for who had one.
 
         Lets the visitor in at once when nobody waits and there is room. While people gather for an opening, and until
         its order is made, an entry for the draw instead; `nonce` is the browser's part of its receipt (32 hexadecimal
-        digits). A new place may have a price, by the network of the `bidder`. Raises SaleNotOpen, SaleClosed,
-        ProofRequired.
+        digits). A new place may have a price, by the network of the `bidder`. `code`: what opens a phase; who guesses
+        is slowed. Raises SaleNotOpen, SaleClosed, ProofRequired, CodeRequired, CodeNotValid, CodeUsed, TooManyRequests.
         """
+        if event.phases and event.sale_state(self._clock.now()) is not SaleState.CLOSED:
+            await self._access.claim(event, visitor, code, bidder.address)
         claim = self._tickets.read(ticket, event.slug, visitor) or Claim()
         opening = await self._opening(event)
         if opening is None:

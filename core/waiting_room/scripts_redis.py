@@ -13,8 +13,10 @@ from core.venue.event import Event, SaleState
 
 _LUA = Path(__file__).parent / "lua"
 _READS = {"place", "places"}
+#: A prelude, and scripts with keys of their own (`access_redis.py`).
+_OTHERS = {"queue", "phase", "spend"}
 _SCRIPTS = {
-    path.stem: Script(path, changes=path.stem not in _READS) for path in _LUA.glob("*.lua") if path.stem != "queue"
+    path.stem: Script(path, changes=path.stem not in _READS) for path in _LUA.glob("*.lua") if path.stem not in _OTHERS
 }
 
 
@@ -32,11 +34,14 @@ class QueueScripts:
             return 0
         return event.active_limit
 
-    async def __call__(self, name: str, event: Event, arguments: Sequence[str | int]) -> Any:
+    async def __call__(
+        self, name: str, event: Event, arguments: Sequence[str | int], more_keys: Sequence[str] = ()
+    ) -> Any:
+        """`more_keys` stand behind those that all scripts have."""
         slug = event.slug
         return await self._run(
             _SCRIPTS[name],
-            _keys(slug),
+            [*_keys(slug), *more_keys],
             [
                 keys.seat_state_prefix(slug),
                 keys.seats_channel(slug),

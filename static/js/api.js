@@ -84,11 +84,17 @@ export class EventApi {
    * @param {string | null} ticket
    * @param {string | null} [nonce]
    * @param {string | null} [proof]
+   * @param {string | null} [code]
    * @returns {Sale.Answer<Api.QueueAnswer>}
    */
-  join = (ticket, nonce, proof) =>
+  join = (ticket, nonce, proof, code) =>
     call("POST", `${this.base}/queue`, {
-      body: { ...(ticket ? { ticket } : {}), ...(nonce ? { nonce } : {}), ...(proof ? { proof } : {}) },
+      body: {
+        ...(ticket ? { ticket } : {}),
+        ...(nonce ? { nonce } : {}),
+        ...(proof ? { proof } : {}),
+        ...(code ? { code } : {}),
+      },
     });
   /** @returns {Sale.Answer<Api.QueueAnswer>} */
   place = () => call("GET", `${this.base}/queue`);

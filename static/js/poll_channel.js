@@ -86,7 +86,9 @@ export class PollChannel {
   async #obey(message) {
     switch (message.type) {
       case "join":
-        this.placed((await this.api.join(message.ticket ?? this.ticket, message.nonce, message.proof)).body);
+        this.placed(
+          (await this.api.join(message.ticket ?? this.ticket, message.nonce, message.proof, message.code)).body,
+        );
         break;
       case "beat":
         // The looks are beats, but the browser slows their timer down in a background tab.

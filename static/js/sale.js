@@ -12,7 +12,7 @@ import { Leaving } from "./leaving.js";
 import * as notify from "./notify.js";
 import { Channel } from "./socket.js";
 import { Entry } from "./entry.js";
-import { initial, mayJoin, saleState, serverNow, stage } from "./state.js";
+import { initial, mayJoin, saleState, serverNow, stage, wantsCode } from "./state.js";
 import { lasting, session } from "./storage.js";
 import { Steps } from "./steps.js";
 import { createStore } from "./store.js";
@@ -32,6 +32,7 @@ const BOUGHT = new Set(["PAYING", "CONFIRMED"]);
 const root = byId("sale");
 const { slug = "", language = "en", assets = "", providers = "", alternative = "" } = root.dataset;
 const ticketName = `onsale.ticket.${slug}`;
+const codeName = `onsale.code.${slug}`;
 const entry = new Entry(slug, lasting);
 
 for (let tried = 0; ; tried += 1) {
@@ -125,6 +126,12 @@ const act = {
     dispatch({ type: "price", kind: null });
     price.again();
   },
+  giveCode(code) {
+    session.setItem(codeName, code);
+    dispatch({ type: "code" });
+    askedAt = -Infinity;
+    ask();
+  },
   dismiss: () => dispatch({ type: "dismiss" }),
   async notify() {
     dispatch({ type: "notify", on: await notify.allow() });
@@ -150,9 +157,12 @@ function ask() {
   // Pages that were open when the pre-queue opened need not all enter in one second: coming early is no advantage.
   if (saleState(state) === "before" && sawBefore) enterAt ??= now + Math.random() * ENTER_WITHIN;
   if (!price.mayAsk || now - askedAt < ASK_AGAIN || (saleState(state) === "before" && now < (enterAt ?? 0))) return;
+  if (wantsCode(state)) return; // the buyer is asked for it first
   const ticket = state.ticket ? { ticket: state.ticket } : {};
   const paid = price.proof ? { proof: price.proof } : {};
-  if (channel.send({ type: "join", ...ticket, ...paid, nonce: entry.nonce() })) askedAt = now;
+  const kept = session.getItem(codeName);
+  const code = kept ? { code: kept } : {};
+  if (channel.send({ type: "join", ...ticket, ...paid, ...code, nonce: entry.nonce() })) askedAt = now;
 }
 
 async function learnEvent() {

@@ -261,6 +261,10 @@ const HANDLERS = {
     return { ...state, price: kind, problem: null };
   },
 
+  code(state) {
+    return { ...state, problem: null };
+  },
+
   connection(state, { status, code = null }) {
     const wasOnline = state.wasOnline || status === "online" || status === "polling";
     return { ...state, connection: status, closeCode: code, wasOnline };
@@ -468,3 +472,11 @@ export function pendingSeats(state, kind) {
   }
   return seats;
 }
+
+const ABOUT_CODES = new Set(["code_required", "code_not_valid", "code_used"]);
+
+/**
+ * Whether the buyer has to give an access code (another one) before a place can be asked for.
+ * @param {Sale.State} state
+ */
+export const wantsCode = (state) => state.presence === "joining" && ABOUT_CODES.has(state.problem?.code ?? "");

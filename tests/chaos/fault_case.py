@@ -232,6 +232,7 @@ async def play(at: Stage, event: Event, case: Case, folder: Path) -> Told:
         seats=at.runtime.seats,
         events=at.runtime.events,
         payments=payments,
+        access=at.runtime.access,
         supervisor=supervisor,
         clock=at.runtime.clock,
         process=f"other-{secrets.token_hex(3)}",

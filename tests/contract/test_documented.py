@@ -60,6 +60,8 @@ GOOD_BODIES: dict[str, Any] = {
     "DiscardDeadLetters": {"ids": [1]},
     "NewSale": {"slug": "exists", "name": "Gala", "plan": small_plan().decode(), "prices": {"Standard": 15000}},
     "ChangeSale": {"hold_seconds": 120},
+    "MakeCodes": {"group": "fans", "count": 2},
+    "RevokeCodes": {"group": "fans"},
     "CheckPlan": {"plan": small_plan().decode()},
 }
 

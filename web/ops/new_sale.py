@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import orjson
@@ -20,6 +21,7 @@ from core.venue.demo_plan import DEMO_PLAN
 from core.venue.event import Event, SaleStatus
 from core.venue.fees import FeeLine, fee_table, stored_fees
 from core.venue.new_event import NewEvent
+from core.venue.phase import Phase
 from core.venue.plan_body import plan_body
 from core.venue.plan_document import MAX_BYTES
 from core.venue.plan_import import load_plan, seats_by_category
@@ -33,6 +35,7 @@ from web.ops.sale_schemas import (
     FeeLineOf,
     FeeOf,
     NewSale,
+    PhaseSettings,
     SaleSettings,
 )
 
@@ -93,6 +96,7 @@ async def create(call: Call[NewSale]) -> Response:
         focus=asked.focus,
         prequeue_seconds=asked.prequeue_seconds,
         fees=_fees(asked.fees),
+        phases=[one.phase() for one in asked.phases],
     )
     event = await call.parts.events.create(new, await asyncio.to_thread(_file, asked.plan))
     await note(call.parts, call.actor, "sale.create", event.slug, status=event.status.value, seats=event.seat_count)
@@ -107,6 +111,8 @@ async def change(call: Call[ChangeSale]) -> Response:
         asked["name"] = asked["name"].strip()  # as when it was made
     if "fees" in asked:
         asked["fees"] = _fees(asked["fees"])
+    if "phases" in asked:
+        asked["phases"] = tuple(one.phase() for one in asked["phases"])
     changes = {name: value for name, value in asked.items() if value != getattr(before, name)}
     if not changes:
         return answer(_settings(before))
@@ -123,6 +129,8 @@ def _fees(asked: Sequence[FeeOf] | None) -> tuple[FeeLine, ...]:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, tuple) and value and all(isinstance(one, Phase) for one in value):
+        return [PhaseSettings(**asdict(one)).model_dump(mode="json") for one in value]
     if isinstance(value, tuple) and all(isinstance(line, FeeLine) for line in value):
         return stored_fees(value)
     return iso(value) if hasattr(value, "tzinfo") else value
@@ -147,6 +155,8 @@ def _settings(event: Event) -> SaleSettings:
         focus=event.focus,
         prequeue_seconds=event.prequeue_seconds,
         fees=[FeeLineOf(hours=line.hours, percent=line.percent) for line in event.fees],
+        phases=[PhaseSettings(**asdict(one)) for one in event.phases],
+        reopen_until=event.reopen_until,
         seats=event.seat_count,
     )
 

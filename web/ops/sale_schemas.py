@@ -9,7 +9,14 @@ from pydantic import Field
 from core.venue.event import Orphans, SaleStatus
 from core.venue.fees import MOST_LINES
 from core.venue.new_event import MAX_PLACE, MAX_PRICE
-from core.venue.phase import MOST_PREQUEUE_SECONDS, PREQUEUE_SECONDS
+from core.venue.phase import (
+    LONGEST_NAME,
+    MOST_PHASES,
+    MOST_PREQUEUE_SECONDS,
+    MOST_QUOTA,
+    PREQUEUE_SECONDS,
+    Phase,
+)
 from web.schemas import Asked, Moment, Plan, ResponseBody, UtcTime
 
 _Currency = Annotated[str, Field(max_length=20, description="ISO 4217")]
@@ -55,6 +62,38 @@ class FeeLineOf(ResponseBody):
     percent: int
 
 
+class PhaseOf(Asked):
+    """A part of the sale."""
+
+    name: str = Field(min_length=1, max_length=LONGEST_NAME)
+    opens_at: Moment
+    closes_at: Moment | None = Field(None, description="null: it goes on as long as the sale does")
+    prequeue_seconds: _Prequeue = 0
+    code_group: str | None = Field(None, max_length=LONGEST_NAME, description="who has a code of this group comes in")
+    quota: int | None = Field(None, ge=1, le=MOST_QUOTA, description="seats that it may sell")
+    max_seats: _MaxSeats | None = Field(None, description="seats of one visitor in it")
+
+    def phase(self) -> Phase:
+        return Phase(**self.model_dump())
+
+
+class PhaseSettings(ResponseBody):
+    name: str
+    opens_at: UtcTime
+    closes_at: UtcTime | None
+    prequeue_seconds: int
+    code_group: str | None
+    quota: int | None
+    max_seats: int | None
+
+
+_Phases = Annotated[list[PhaseOf], Field(max_length=MOST_PHASES)]
+_PHASES: Final = (
+    "parts of the sale with openings, codes and quotas of their own; without any the sale is one part, which opens at "
+    "`opens_at`"
+)
+
+
 class Currencies(ResponseBody):
     minor_digits: dict[str, int] = Field(description="ISO 4217 code -> decimal places of its minor unit")
 
@@ -86,6 +125,7 @@ class NewSale(Asked):
     focus: _Focus | None = Field(None, description=_FOCUS)
     prequeue_seconds: _Prequeue = PREQUEUE_SECONDS
     fees: _Fees | None = Field(None, description=_FEES)
+    phases: _Phases = Field(default_factory=list, description=_PHASES)
     open: bool = Field(False, description="open the sale at once")
 
 
@@ -107,6 +147,7 @@ class ChangeSale(Asked):
     focus: _Focus | None = Field(default_factory=lambda: None, description=_FOCUS)
     prequeue_seconds: _Prequeue = Field(default_factory=int)
     fees: _Fees | None = Field(default_factory=lambda: None, description=_FEES)
+    phases: _Phases = Field(default_factory=list, description=_PHASES)
 
 
 class SaleSettings(ResponseBody):
@@ -127,6 +168,10 @@ class SaleSettings(ResponseBody):
     focus: tuple[float, float] | None
     prequeue_seconds: int
     fees: list[FeeLineOf] = Field(description="what giving tickets back costs a buyer")
+    phases: list[PhaseSettings] = Field(description=_PHASES)
+    reopen_until: UtcTime | None = Field(
+        description="until when a sale that was closed can be opened again; null: nothing ends that"
+    )
     seats: int
 
 

@@ -3,19 +3,25 @@
 -- $1 reservation id  $2 event id  $3 visitor  $4 idempotency key  $5 request digest  $6 email  $7 language
 -- $8 ordinals (int[], no duplicates)  $9 fence  $10 order number  $11 provider  $12 environment
 -- $13 the time to pay, seconds  $14 grace after it, seconds  $15 claim token  $16 lease, seconds  $17 the address's key
+-- $18 the phase that the seats were held in, or NULL  $19 the code that is spent (its digest), or NULL
 -- One row (see reservation.sql), or none: a seat is not free, or has met a younger fence; the visitor's last five
--- payments failed, the last of them within a minute; or they would be more seats than one buyer may have.
+-- payments failed, the last of them within a minute; they would be more seats than one buyer may have, or than the phase
+-- may sell; or the code is not good (any more).
 -- Raises unique_violation when the key was used, or when a seat is in a live reservation after all.
 WITH pause AS (
     --#include failures_of.sql
 ), sale AS MATERIALIZED (
     -- Of a visitor all that is paid or being paid for counts; of an address what is paid or about to be: a stranger's
     -- open windows lock nobody out (F3). In this order, so that two statements never wait for each other's buyer.
-    SELECT events.id, slug, name, currency FROM events, pause
+    -- Then the phase's seats and the code's uses (F7), which others count at the same time as well.
+    SELECT events.id, slug, name, currency
+    FROM events, pause,
+         LATERAL (SELECT least(max_seats, (SELECT p.max_seats FROM phases p WHERE p.event_id = $2 AND p.name = $18)) AS most)
     WHERE events.id = $2 AND pause.seconds <= 0
-      AND CASE WHEN seats_of_visitor($2, $3) + cardinality($8::int[]) <= max_seats
-               THEN seats_of_address($2, $17, '{AUTHORISED,CALLED}', NULL) + cardinality($8::int[]) <= max_seats
-               ELSE false END
+      AND CASE WHEN seats_of_visitor($2, $3) + cardinality($8::int[]) > most THEN false
+               WHEN seats_of_address($2, $17, '{AUTHORISED,CALLED}', NULL) + cardinality($8::int[]) > most THEN false
+               WHEN $18::text IS NOT NULL AND NOT phase_has_room($2, $18, cardinality($8::int[])) THEN false
+               ELSE $19::bytea IS NULL OR code_is_good($2, $19) END
 ), free AS MATERIALIZED (
     -- Locked in ordinal order, so that overlapping statements wait in line instead of in a circle. A row that was
     -- changed while this statement waited for it is looked at again in its new form, and dropped when it is not free.
@@ -36,9 +42,9 @@ WITH pause AS (
               seat.seat_number
 ), made AS (
     INSERT INTO reservations (id, event_id, visitor, idempotency_key, request_digest, email, address_key,
-                              language, status, amount, currency, fence, until)
+                              language, status, amount, currency, fence, until, phase, code)
     SELECT $1, sale.id, $3, $4, $5, $6, $17, $7, 'PAYING', total.amount, sale.currency, $9,
-           now() + make_interval(secs => $13::float8)
+           now() + make_interval(secs => $13::float8), $18, $19
     FROM sale, (SELECT sum(price) AS amount FROM taken HAVING count(*) > 0) AS total
     RETURNING *
 ), lines AS (

@@ -1,5 +1,5 @@
 // The operator's calls. A session that has ended leads to the sign-in page, wherever it is noticed.
-import { call as plainCall, Refusal } from "../api.js";
+import { call as plainCall, NoAnswer, Refusal } from "../api.js";
 
 /**
  * @param {string} method
@@ -14,6 +14,28 @@ async function call(method, path, options) {
     if (error instanceof Refusal && ["sign_in_required", "forbidden"].includes(error.code)) location.reload();
     throw error;
   }
+}
+
+/**
+ * A call whose body or answer is a file.
+ * @template Taken
+ * @param {string} method
+ * @param {string} path
+ * @param {BodyInit} body
+ * @param {string} type
+ * @param {(response: Response) => Promise<Taken>} take
+ * @returns {Promise<Taken>}
+ */
+async function file(method, path, body, type, take) {
+  const signal = AbortSignal.timeout(LONG);
+  let response;
+  try {
+    response = await fetch(path, { method, body, headers: { "Content-Type": type }, signal });
+  } catch (error) {
+    throw new NoAnswer(String(error));
+  }
+  if (!response.ok) throw new Refusal(response.status, await response.json().catch(() => ({})), null);
+  return take(response);
 }
 
 const BASE = "/api/operator";
@@ -99,6 +121,18 @@ export class SaleApi {
   draw = () => call("GET", `${this.public}/draw`);
   /** @type {(dry_run: boolean) => Promise<Api.Reconciled>} */
   reconcile = (dry_run) => call("POST", `${this.base}/reconcile`, { body: { dry_run }, timeout: LONG });
+  /** @type {() => Promise<Api.CodeGroups>} */
+  codes = () => call("GET", `${this.base}/codes`);
+  /** @type {(asked: Api.MakeCodes) => Promise<Blob>} */
+  makeCodes = (asked) =>
+    file("POST", `${this.base}/codes`, JSON.stringify(asked), "application/json", (response) => response.blob());
+  /** @type {(named: {group: string, uses: number}, codes: Blob) => Promise<Api.ImportedCodes>} */
+  bringCodes = ({ group, uses }, codes) => {
+    const query = new URLSearchParams({ group, uses: String(uses) });
+    return file("POST", `${this.base}/codes/imports?${query}`, codes, "text/csv", (response) => response.json());
+  };
+  /** @type {(asked: Api.RevokeCodes) => Promise<Api.RevokedCodes>} */
+  revokeCodes = (asked) => call("POST", `${this.base}/codes/revocations`, { body: asked });
   /** @type {() => Promise<Api.EventRefundReports>} */
   refunds = () => call("GET", `${this.base}/refunds`, { timeout: 5000 });
   /** @type {(key: string, reason: string) => Promise<Api.EventRefundReport>} */

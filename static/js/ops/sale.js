@@ -14,6 +14,7 @@ import { Inspector } from "./inspector.js";
 import { Networks } from "./networks.js";
 import { why } from "./notice.js";
 import { alertList, auditTable, salePill } from "./parts.js";
+import { Phases } from "./phases.js";
 import { Poll } from "./poll.js";
 import { SaleSettings } from "./sale_settings.js";
 import { workings } from "./workings.js";
@@ -68,6 +69,8 @@ class SalePage {
     this.inspector = null;
     /** @type {SaleSettings | null} */
     this.settings = null;
+    /** @type {Phases | null} */
+    this.phases = null;
     /** @type {EventRefund | null} */
     this.cancelled = null;
     /** @type {Networks | null} */
@@ -104,6 +107,11 @@ class SalePage {
       host: byId("settings"),
       changed: () => this.#changed(),
     });
+    this.phases = new Phases({
+      sale: this.api,
+      host: byId("phases"),
+      changed: () => this.#changed(),
+    });
     this.cancelled = new EventRefund({
       sale: this.api,
       host: byId("cancelled"),
@@ -136,6 +144,7 @@ class SalePage {
       if (this.looks) {
         this.inspector?.refresh();
         this.settings?.refresh();
+        this.phases?.refresh();
         this.cancelled?.refresh();
         this.networks?.refresh();
         this.drawing?.refresh();
@@ -212,6 +221,7 @@ class SalePage {
             <section class="card" aria-labelledby="controls-title">${news ? controls(news, this) : nothing}</section>
             <section class="card" id="draw" aria-labelledby="draw-title" hidden></section>
             <details class="card" id="settings" hidden></details>
+            <details class="card" id="phases" hidden></details>
             <details class="card" id="cancelled" hidden></details>
             ${news ? workings(news) : nothing}
           </div>

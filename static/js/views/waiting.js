@@ -1,7 +1,7 @@
 // Before the sale, and in the queue.
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { counted, moment, number, reason, t } from "../i18n.js";
-import { secondsLeft } from "../state.js";
+import { secondsLeft, wantsCode } from "../state.js";
 import { band, progress } from "../wait.js";
 import { checkLink } from "./parts.js";
 
@@ -93,6 +93,7 @@ export function waitWords(wait) {
 /** @param {Sale.Model} model */
 export function joining(model) {
   const { state } = model;
+  if (wantsCode(state)) return codeForm(model);
   if (state.price) return priced(model);
   return html`<section class="waiting">
     <p class="eyebrow">${state.event?.name ?? ""}</p>
@@ -117,6 +118,44 @@ function priced({ state, act, captcha }) {
     ${price === "failed" ? html`<button type="button" class="button primary" @click=${act.pay}>${t("price.again")}</button>` : nothing}
     ${price === "insecure" && location.protocol === "http:" ? html`<p><a class="button primary" href=${`https://${location.host}${location.pathname}`}>${t("price.insecure.open")}</a></p>` : nothing}
     <p class="quiet">${t("price.why")}</p>
+  </section>`;
+}
+
+/**
+ * The part of the sale that is open wants an access code.
+ * @param {Sale.Model} model
+ */
+function codeForm({ state, act }) {
+  const wrong = state.problem?.code === "code_required" ? null : reason(state.problem?.code ?? null);
+  /** @param {InputOf<HTMLFormElement>} event */
+  const submit = (event) => {
+    event.preventDefault();
+    const code = String(new FormData(event.target).get("code") ?? "").trim();
+    if (code) act.giveCode(code);
+  };
+  const general = state.event?.phases.find((phase) => !phase.needs_code && Date.parse(phase.opens_at) > Date.now());
+  return html`<section class="waiting" data-testid="code-form">
+    <p class="eyebrow">${state.event?.name ?? ""}</p>
+    <h1 tabindex="-1" data-focus>${t("entry.code_title")}</h1>
+    <p class="lead">${t("entry.code_text")}</p>
+    <form class="code-form" @submit=${submit}>
+      <label for="code">${t("entry.code_label")}</label>
+      <input
+        id="code"
+        name="code"
+        type="text"
+        maxlength="100"
+        autocomplete="off"
+        autocapitalize="characters"
+        spellcheck="false"
+        required
+        aria-invalid=${wrong ? "true" : "false"}
+        aria-describedby=${wrong ? "code-wrong" : nothing}
+      />
+      ${wrong ? html`<p class="field-error" id="code-wrong" role="alert">${wrong}</p>` : nothing}
+      <button class="button primary" type="submit">${t("entry.code_go")}</button>
+    </form>
+    ${general && state.event ? html`<p class="quiet">${t("entry.code_general", { time: moment(general.opens_at, state.event.time_zone) })}</p>` : nothing}
   </section>`;
 }
 

@@ -130,6 +130,7 @@ declare namespace Sale {
     | { type: "submitting" }
     | { type: "submit-failed"; code: string | null; retryAfter?: number | null }
     | { type: "dismiss" }
+    | { type: "code" }
     | { type: "rejoin" }
     | { type: "mode"; mode: Mode }
     /** turns one category on or off */
@@ -175,6 +176,7 @@ declare namespace Sale {
     /** asks for the place again, after the proof of work failed */
     pay(): void;
     dismiss(): void;
+    giveCode(code: string): void;
     notify(): void;
   };
 
@@ -219,7 +221,12 @@ declare namespace Sale {
   type ChannelApi = {
     event(): Answer<Api.EventDetails>;
     board(): Answer<Api.BoardStates>;
-    join(ticket: string | null, nonce?: string | null, proof?: string | null): Answer<Api.QueueAnswer>;
+    join(
+      ticket: string | null,
+      nonce?: string | null,
+      proof?: string | null,
+      code?: string | null,
+    ): Answer<Api.QueueAnswer>;
     place(): Answer<Api.QueueAnswer>;
     beat(): Answer<Api.QueueAnswer>;
     leave(): Answer<unknown>;

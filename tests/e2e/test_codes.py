@@ -1,0 +1,76 @@
+"""A part of the sale that wants a code: the page asks for it, says what is wrong, and lets its owner in (F7)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from playwright.async_api import expect
+
+from core.clock import iso
+from core.venue.event import SaleStatus
+from tests.e2e.conftest import MakeSale, OpenConsole, OpenPage, Server
+from tests.e2e.test_accessibility import LOOKS, _clean
+
+
+async def sale_for_fans(server: Server, make_sale: MakeSale) -> str:
+    slug = await make_sale(seats=24, status=SaleStatus.SCHEDULED)
+    now = datetime.now(UTC)
+    server.operator(
+        "PATCH",
+        f"/api/operator/events/{slug}",
+        json={
+            "phases": [
+                {"name": "fans", "opens_at": iso(now - timedelta(hours=1)), "code_group": "fans"},
+                {"name": "general", "opens_at": iso(now + timedelta(days=2))},
+            ]
+        },
+    )
+    return slug
+
+
+async def test_from_the_console_to_the_map(
+    server: Server, make_sale: MakeSale, open_page: OpenPage, open_console: OpenConsole
+) -> None:
+    """Codes are made in the console and downloaded; one of them opens the sale, once; a reload keeps the place."""
+    slug = await sale_for_fans(server, make_sale)
+    console = await open_console(f"/ops/events/{slug}", accept_downloads=True)
+    await console.locator("#phases summary").click()
+    await expect(console.locator("#phases")).to_contain_text("fans")
+    await console.locator("#codes-code_group").fill("fans")
+    await console.locator("#codes-code_count").fill("2")
+    async with console.expect_download() as waiting:
+        await console.get_by_role("button", name="Make and download").click()
+    path = await (await waiting.value).path()
+    _, first, _second = path.read_text().split()
+    await expect(console.locator(".codes .found")).to_contain_text("2 codes")
+    page = await open_page(slug)
+    form = page.get_by_test_id("code-form")
+    await expect(form).to_be_visible()
+    await expect(form).to_contain_text("Everybody can join from")
+    await page.get_by_label("Access code").fill("WRONG-CODE")
+    await page.get_by_role("button", name="Join with this code").click()
+    await expect(form.locator("[role=alert]")).to_contain_text("does not open")
+    await page.get_by_label("Access code").fill(first.lower())
+    await page.get_by_role("button", name="Join with this code").click()
+    await page.map_ready()
+    await page.page.reload()
+    await page.map_ready()
+    other = await open_page(slug)
+    await other.get_by_label("Access code").fill(first)
+    await other.get_by_role("button", name="Join with this code").click()
+    await expect(other.get_by_test_id("code-form").locator("[role=alert]")).to_contain_text("used already")
+
+
+@pytest.mark.parametrize("look", LOOKS)
+async def test_the_code_form_is_accessible_and_fits(
+    server: Server, make_sale: MakeSale, open_page: OpenPage, look: dict[str, object]
+) -> None:
+    page = await open_page(await sale_for_fans(server, make_sale), **look)
+    await expect(page.get_by_test_id("code-form")).to_be_visible()
+    await _clean(page)
+    await page.fill("#code", "WRONG-CODE")
+    await page.press("#code", "Enter")
+    await expect(page.locator("#code-wrong")).to_be_visible()
+    await _clean(page)
+    assert await page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
