@@ -69,12 +69,14 @@ const page = (list, lost, { retry, discard }) => html`
         html`<li class="card">
           <div class="head">
             <h2>${letter.consumer}: ${letter.type ?? t("ops.dead.unreadable")}</h2>
-            <button type="button" class="button small secondary" @click=${() => retry([letter.id])}>
-              ${t("ops.dead.retry")}
-            </button>
-            <button type="button" class="button small secondary" @click=${() => discard(letter.id)}>
-              ${t("ops.dead.discard")}
-            </button>
+            <div class="actions">
+              <button type="button" class="button small secondary" @click=${() => retry([letter.id])}>
+                ${t("ops.dead.retry")}
+              </button>
+              <button type="button" class="button small secondary" @click=${() => discard(letter.id)}>
+                ${t("ops.dead.discard")}
+              </button>
+            </div>
           </div>
           <p class="error">${letter.error}</p>
           <p class="quiet">
