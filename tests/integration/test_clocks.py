@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
+from core import keys
 from core.diagnosis import clocks_postgres
 from core.diagnosis.finding import Cause, Level
 from core.embedded import Engines
@@ -64,3 +66,30 @@ async def test_health_is_degraded_by_a_clock_that_differs(runtime: Runtime, monk
     assert found.status == "DEGRADED"
     assert found.detail is not None
     assert "this process is 30 s ahead" in found.detail["error"]
+
+
+async def test_times_from_the_future_and_numbers_beyond_counting_are_mended(
+    runtime: Runtime, make_event: MakeEvent
+) -> None:
+    """A ghost whose beat is in the next year stays for a year; a number beyond 2^53 cannot be counted on from."""
+    event = await make_event(active_limit=1)
+    room, slug = runtime.waiting_room, event.slug
+    redis: Any = runtime.redis
+    for visitor in ("in", "first", "second"):
+        await room.join(event, visitor)
+    year = int((runtime.clock.now() + timedelta(days=365)).timestamp() * 1000)
+    await redis.zadd(keys.active_users(slug), {"in": year})
+    await redis.zadd(keys.active_until(slug), {"in": year})
+    await redis.zadd(keys.waiting_beats(slug), {"first": year})
+    await redis.zadd(keys.waiting_queue(slug), {"second": 2.0**60})
+    await redis.set(keys.waiting_number(slug), 2**60)
+    await room.sweep(event)
+    now = runtime.clock.now().timestamp() * 1000
+    assert await redis.zscore(keys.active_users(slug), "in") <= now + 1000
+    assert await redis.zscore(keys.waiting_beats(slug), "first") <= now + 1000
+    ends = await redis.zscore(keys.active_until(slug), "in")
+    assert abs(ends - now - runtime.settings.session_seconds * 1000) < 5000
+    late = await room.join(event, "late")
+    places = [await room.place(event, visitor) for visitor in ("first", "second")]
+    assert [(place.number, place.ahead) for place in places if place] == [(2, 0), (3, 1)]
+    assert (late.number, late.ahead) == (4, 2)

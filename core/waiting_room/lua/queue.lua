@@ -147,12 +147,19 @@ local function keep_session(visitor)
   if not redis.call('ZSCORE', UNTIL, visitor) then redis.call('ZADD', UNTIL, integer(now + SESSION_MS), visitor) end
 end
 
--- The last number given; when Redis threw it away, the highest that anybody has or had.
+-- Doubles count exactly up to here: a number beyond was not given by us, and the one after it would be the same (R3).
+local EXACT = 9007199254740991
+
+-- The last number given; when Redis threw it away, or has nonsense, the highest that anybody has or had.
 local function last_number()
-  local known = redis.call('GET', NUMBER)
-  if known then return tonumber(known) end
-  local waits, was_in = redis.call('ZRANGE', QUEUE, -1, -1, 'WITHSCORES'), redis.call('ZRANGE', SPENT, -1, -1, 'WITHSCORES')
-  return math.max(tonumber(waits[2] or '0'), tonumber(was_in[2] or '0'))
+  local known = tonumber(redis.call('GET', NUMBER) or '')
+  if known and known <= EXACT then return known end
+  local highest = 0
+  for _, key in ipairs({ QUEUE, SPENT }) do
+    local found = redis.call('ZREVRANGEBYSCORE', key, integer(EXACT), '-inf', 'WITHSCORES', 'LIMIT', 0, 1)
+    highest = math.max(highest, tonumber(found[2] or '0'))
+  end
+  return highest
 end
 
 -- Whether the number on a ticket brings its place back (F6). It was used up by being let in, by leaving, or by being
