@@ -207,7 +207,7 @@ end
 
 -- Which share of the expected wait it came to, for all but the shortest and the longest tenth of those in front (F9).
 local SPREAD_EVERY_MS, LOOKED_AT, ENOUGH = 10000, 200, 10
-if now - tonumber(redis.call('HGET', PACE, 'spread_at') or '0') >= SPREAD_EVERY_MS then
+if not closed and now - tonumber(redis.call('HGET', PACE, 'spread_at') or '0') >= SPREAD_EVERY_MS then
   redis.call('HSET', PACE, 'spread_at', integer(now))
   local shares = {}
   for _, wait in ipairs(redis.call('LRANGE', WAITS, 0, LOOKED_AT - 1)) do
