@@ -14,7 +14,7 @@ from core.process.calls import redis_call
 class Admission:
     """Visitors entered for a draw to come, waiting, active and paying; baskets with their seats; `cap`: what the load
     allows, None when it does not say; `pace`: active visitors who make room in a minute, None when not measured
-    yet.
+    yet; `came_back`: to their places after a silence; `came_late`: places given up for one that was too long (F6).
     """
 
     entered: int
@@ -25,6 +25,8 @@ class Admission:
     seats_held: int
     cap: int | None
     pace: float | None
+    came_back: int
+    came_late: int
 
 
 async def admission(redis: Redis, slug: str) -> Admission:
@@ -38,8 +40,9 @@ async def admission(redis: Redis, slug: str) -> Admission:
             pipeline.zcard(keys.basket_deadlines(slug))
             pipeline.zcard(keys.holds(slug))
             pipeline.get(keys.active_cap(slug))
-            pipeline.hget(keys.pace(slug), "departures")
-            entered, waiting, active, paying, baskets, held, cap, pace = await pipeline.execute()
+            pipeline.hmget(keys.pace(slug), ["departures", "came_back", "came_late"])
+            entered, waiting, active, paying, baskets, held, cap, rest = await pipeline.execute()
+    pace, came_back, came_late = rest
     return Admission(
         entered=entered,
         waiting=waiting,
@@ -49,4 +52,6 @@ async def admission(redis: Redis, slug: str) -> Admission:
         seats_held=held,
         cap=None if cap is None else int(cap),
         pace=None if pace is None else round(float(pace), 1),
+        came_back=int(came_back or 0),
+        came_late=int(came_late or 0),
     )

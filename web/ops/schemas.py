@@ -341,6 +341,8 @@ class Admission(ResponseBody):
     seats_held: int
     cap: int | None = Field(description="what the load allows; null: the event's own limit")
     pace: float | None = Field(description="active visitors who make room in a minute")
+    came_back: int = Field(description="times that somebody came back to a place after a silence")
+    came_late: int = Field(description="places given up because their visitors were silent for too long")
 
 
 class SeatCounts(ResponseBody):

@@ -17,7 +17,12 @@ export function tiles(news) {
   const failing = checkouts !== null && ended >= 5 && checkouts.failed / ended >= 0.5;
   return html`<dl class="tiles">
     ${tile(t("ops.waiting"), figure(admission?.waiting), {
-      note: admission?.pace && !news.paused ? t("ops.pace", { number: figure(admission.pace) }) : "",
+      note: [
+        admission?.pace && !news.paused ? t("ops.pace", { number: figure(admission.pace) }) : "",
+        admission?.came_back ? t("ops.came_back", { number: figure(admission.came_back) }) : "",
+      ]
+        .filter(Boolean)
+        .join(" · "),
     })}
     ${tile(t("ops.active"), html`${figure(admission?.active)}<i>/ ${figure(limit)}</i>`, {
       note: news.paused ? t("ops.state.paused") : capped ? t("ops.capped", { number: figure(news.active_limit) }) : "",
