@@ -507,6 +507,7 @@ class Hall(RuleBasedStateMachine):
             "idempotency_key": str(made.id),
             "request_digest": "",
             "email": "a@example.org",
+            "address_key": "",
             "language": "en",
             "until": "now",
             "status": "PAYING",
