@@ -177,6 +177,7 @@ def _checkout(runtime: Runtime) -> tuple[Supervisor, Checkout]:
         redis=runtime.redis,
         seats=runtime.seats,
         events=runtime.events,
+        access=runtime.access,
         payments=payments,
         supervisor=supervisor,
         clock=runtime.clock,
