@@ -28,6 +28,7 @@ from core.payments.payments import Account
 from core.runtime import Runtime, open_runtime
 from core.settings import Settings
 from core.venue.event import Event, Orphans, SaleStatus
+from core.venue.phase import Phase
 from tests.booking import Bank, desk, until
 from tests.conftest import MakeEvent, small_plan
 from tests.contract.api_client import Api, open_client
@@ -173,6 +174,9 @@ async def too_large(scene: Scene, endpoint: Endpoint) -> httpx.Response:
 
 
 async def invalid(scene: Scene, endpoint: Endpoint) -> httpx.Response:
+    if endpoint.body_type is not None:
+        event, sent = await scene.make_event(), {"content-type": endpoint.body_type}
+        return await scene.call(endpoint, slug=event.slug, content=b"no\n", headers=sent, query="?group=fans")
     if endpoint.body is None:
         event = await scene.make_event()
         return await scene.call(endpoint, slug=event.slug, query="?seats=x&seat=x&before=x&from=x&phase=%0A")
@@ -188,6 +192,8 @@ async def plan_invalid(scene: Scene, endpoint: Endpoint) -> httpx.Response:
 
 
 async def not_open(scene: Scene, endpoint: Endpoint) -> httpx.Response:
+    if endpoint.path.endswith("/holds"):
+        return await scene.call(endpoint, slug=(await in_phase(scene, opens=1)).slug)
     return await scene.call(endpoint, slug=(await scene.make_event(status=SaleStatus.SCHEDULED)).slug)
 
 
@@ -430,6 +436,47 @@ async def mail_impossible(scene: Scene, endpoint: Endpoint) -> httpx.Response:
     return await scene.call(endpoint, by=by, slug=event.slug)
 
 
+async def in_phase(scene: Scene, *, opens: float = -1, quota: int | None = None, codes: bool = False) -> Event:
+    """A sale of one part, which opens so many hours from now."""
+    event = await scene.make_event(status=SaleStatus.SCHEDULED)
+    opens_at = datetime.now(UTC) + timedelta(hours=opens)
+    phase = Phase("fans", opens_at, code_group="fans" if codes else None, quota=quota)
+    return await scene.runtime.events.update(event.slug, phases=(phase,))
+
+
+async def code_required(scene: Scene, endpoint: Endpoint) -> httpx.Response:
+    return await scene.call(endpoint, slug=(await in_phase(scene, codes=True)).slug)
+
+
+async def code_not_valid(scene: Scene, endpoint: Endpoint) -> httpx.Response:
+    event = await in_phase(scene, codes=True)
+    return await scene.call(endpoint, slug=event.slug, json={"code": "WRONG-CODE"})
+
+
+async def code_used(scene: Scene, endpoint: Endpoint) -> httpx.Response:
+    event, by = await in_phase(scene, codes=True), await scene.nobody.as_visitor()
+    (code,) = await scene.runtime.codes.make(event, "fans", 1)
+    scene.runtime.events.forget(event.slug)
+    await by.call("POST", f"/api/events/{event.slug}/queue", json={"code": code}, expect=200)
+    if not endpoint.path.endswith("/reservations"):
+        return await scene.call(endpoint, slug=event.slug, json={"code": code})
+    await by.call("POST", f"/api/events/{event.slug}/holds", json={"seats": [0]}, expect=201)
+    await scene.runtime.codes.revoke(event, "fans", None)
+    return await scene.call(endpoint, by=by, slug=event.slug)
+
+
+async def quota_reached(scene: Scene, endpoint: Endpoint) -> httpx.Response:
+    event, by = await in_phase(scene, quota=1), await scene.nobody.as_visitor()
+    await by.call("POST", f"/api/events/{event.slug}/queue", expect=200)
+    await by.call("POST", f"/api/events/{event.slug}/holds", json={"seats": [0, 1]}, expect=201)
+    return await scene.call(endpoint, by=by, slug=event.slug)
+
+
+async def reopen_too_late(scene: Scene, endpoint: Endpoint) -> httpx.Response:
+    event = await scene.make_event(starts_at=datetime.now(UTC) - timedelta(hours=1))
+    return await scene.call(endpoint, slug=event.slug)
+
+
 async def removed(scene: Scene, endpoint: Endpoint) -> httpx.Response:
     by, event = await scene.holding(0)
     until = scene.runtime.clock.now() + timedelta(minutes=1)
@@ -478,6 +525,11 @@ MEET: dict[str, Meet] = {
     "cross_site": cross_site,
     "too_large": too_large,
     "sale_not_open": not_open,
+    "code_required": code_required,
+    "code_not_valid": code_not_valid,
+    "code_used": code_used,
+    "quota_reached": quota_reached,
+    "reopen_too_late": reopen_too_late,
     "proof_required": proof_required,
     "draw_not_found": not_drawn,
     "sale_closed": closed,

@@ -36,7 +36,13 @@ async def make(call: Call[MakeCodes]) -> Response:
 
 
 async def bring(call: Call[None]) -> Response:
-    event, query = await call.event(), call.request.query_params
+    query = call.request.query_params
+    declared = call.request.headers.get("content-length", "0")
+    if declared.isdigit() and int(declared[:12]) > _MOST_FILE:
+        raise TooLarge(limit=_MOST_FILE)
+    if call.request.headers.get("content-type", "text/csv").partition(";")[0].strip().lower() != "text/csv":
+        raise Malformed("send the file with Content-Type: text/csv")
+    event = await call.event()
     group, uses = query.get("group", ""), query.get("uses", "1")
     if not uses.isascii() or not uses.isdigit() or len(uses) > 9:
         raise InvalidRequest("uses: a whole number", errors=[{"at": "uses", "message": "a whole number"}])
@@ -129,6 +135,7 @@ ENDPOINTS = (
         "operator",
         answer=ImportedCodes,
         body_type="text/csv",
+        most_body=_MOST_FILE,
         caller=Caller.OPERATOR,
         refusals=(EventNotFound,),
         parameters=(
