@@ -30,7 +30,7 @@
     if (!answer.ok) return { code: said.type ?? "UNKNOWN", message: said.message, paymentId: asked.paymentId };
     location.assign(`${home}/windows/${said.window}`);
     // As with the real one: the promise does not come back, because the page goes.
-    await new Promise((resolve) => setTimeout(resolve, 10_000));
+    return new Promise((resolve) => setTimeout(resolve, 10_000));
   }
 
   window.PortOne = { requestPayment };
