@@ -227,6 +227,8 @@ async def _state(runtime: Runtime, statements: dict[str, Any], event: Event, sea
         "token",
         lease,
         email,
+        None,
+        None,
     )
     bound = await statements["bind"].fetchrow(order, key, "{}", "token", lease, GRACE_SECONDS, MOST_REFUSED_KEYS)
     called = await statements["called"].fetchrow(

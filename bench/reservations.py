@@ -61,6 +61,8 @@ async def reservations(runtime: Runtime, *, rounds: int = 7) -> list[Figure]:
                     "token",
                     settings.claim_seconds,
                     new.email,
+                    None,
+                    None,
                 )
                 if row is None:
                     raise RuntimeError("the reservation was refused")

@@ -234,9 +234,9 @@ class Payments:
             with metrics.UNDER_WAY.track_inprogress():
                 retries = 0 if sent_before else self._retries
                 result = await self._confirm(gateway, order, authorisation, idempotency_key, before_call, retries)
+            self._latest.append((time.monotonic(), time.monotonic() - began))
         if sent_before and result.outcome is ChargeOutcome.NOT_CHARGED:
             result = replace(result, outcome=ChargeOutcome.UNKNOWN, temporary=False)
-            self._latest.append((time.monotonic(), time.monotonic() - began))
         log.info("payment", order=order.number, outcome=result.outcome, provider=gateway.name, code=result.code)
         return result
 

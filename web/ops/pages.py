@@ -41,6 +41,8 @@ class Console:
             "/ops/new": self.view("new_sale"),
             "/ops/events/{slug}": self.view("sale"),
             "/ops/refunds": self.view("refunds"),
+            "/ops/findings": self.view("findings"),
+            "/ops/sessions": self.view("sessions"),
             "/ops/dead-letters": self.view("dead_letters"),
             "/ops/audit": self.view("audit"),
         }

@@ -56,6 +56,17 @@ export const deadLetters = () => call("GET", `${BASE}/dead-letters`);
 export const discardDeadLetters = (ids) => call("POST", `${BASE}/dead-letters/discards`, { body: { ids } });
 /** @type {(ids: number[] | null) => Promise<Api.Retried>} */
 export const retryDeadLetters = (ids) => call("POST", `${BASE}/dead-letters/retries`, { body: ids ? { ids } : {} });
+/** @type {() => Promise<Api.PaymentFindings>} */
+export const findings = () => call("GET", `${BASE}/payments/findings`);
+/** @type {() => Promise<Api.ComparisonsMade>} */
+export const compare = () => call("POST", `${BASE}/payments/compare`, { body: {}, timeout: LONG });
+/** @type {(id: string, by_hand: boolean) => Promise<Api.PaymentFinding>} */
+export const mendFinding = (id, by_hand) =>
+  call("POST", `${BASE}/payments/findings/${id}/mend`, { body: { by_hand }, timeout: LONG });
+/** @type {() => Promise<Api.OpenSessions>} */
+export const sessions = () => call("GET", `${BASE}/sessions`);
+/** @type {(id: string) => Promise<void>} */
+export const endSession = (id) => call("DELETE", `${BASE}/sessions/${id}`);
 /** @type {(provider: string, state: Console.CircuitForce) => Promise<Api.Circuits>} */
 export const forceCircuit = (provider, state) => call("POST", `${BASE}/circuits`, { body: { provider, state } });
 /** @type {(question: Console.Question & {fix?: boolean}) => Promise<Api.DiagnosisAnswer>} */

@@ -4,13 +4,15 @@ import { learnCurrencies, use } from "../i18n.js";
 import * as api from "./api.js";
 import { audit } from "./audit.js";
 import { deadLetters } from "./dead_letters.js";
+import { findings } from "./findings.js";
 import { newSale } from "./new_sale.js";
 import { overview } from "./overview.js";
 import { refunds } from "./refunds.js";
 import { sale } from "./sale.js";
+import { sessions } from "./sessions.js";
 
 /** @type {Record<string, (root: HTMLElement, slug: string) => void>} */
-const VIEWS = { overview, sale, new_sale: newSale, audit, refunds, dead_letters: deadLetters };
+const VIEWS = { overview, sale, new_sale: newSale, audit, refunds, findings, sessions, dead_letters: deadLetters };
 
 const root = byId("content");
 const { view = "overview", slug = "", language = "en", assets = "" } = root.dataset;

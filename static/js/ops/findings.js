@@ -1,0 +1,128 @@
+// What a provider's own list of charges says and our books do not: one press each, and how far each list was compared.
+import { html, nothing, render } from "../../vendor/lit-html/lit-html.js";
+import { money, t } from "../i18n.js";
+import * as api from "./api.js";
+import { at, figure } from "./format.js";
+import { attempt, confirm, why } from "./notice.js";
+import { Poll } from "./poll.js";
+
+const EVERY = 15000; // milliseconds: the lists are compared once an hour
+
+/** @param {HTMLElement} root */
+export function findings(root) {
+  /** @type {Api.PaymentFindings | null} */
+  let found = null;
+  /** @param {unknown} lost */
+  const draw = (lost) => render(page(found, lost, { compare, mend, close }), root);
+  const poll = new Poll({
+    ask: api.findings,
+    every: EVERY,
+    got: (news) => {
+      found = news;
+      draw(null);
+    },
+    lost: draw,
+  });
+  const compare = async () => {
+    await attempt(api.compare, (made) =>
+      t("ops.findings.compared", { number: figure(made.comparisons.reduce((sum, one) => sum + one.new, 0)) }),
+    );
+    await poll.now();
+  };
+  /**
+   * @param {Api.PaymentFinding} one
+   * @param {boolean} by_hand
+   */
+  const end = async (one, by_hand) => {
+    const act = by_hand ? "by_hand" : one.kind;
+    const sure = await confirm({
+      title: t(`ops.findings.act.${act}`),
+      text: t(by_hand ? "ops.findings.by_hand_text" : "ops.findings.act_text", {
+        amount: money(one.left_there, one.currency),
+        order: one.order,
+      }),
+      go: t(`ops.findings.act.${act}`),
+    });
+    if (!sure) return;
+    await attempt(
+      () => api.mendFinding(one.id, by_hand),
+      () => t("ops.findings.done"),
+    );
+    await poll.now();
+  };
+  /** @param {Api.PaymentFinding} one */
+  const mend = (one) => end(one, false);
+  /** @param {Api.PaymentFinding} one */
+  const close = (one) => end(one, true);
+  poll.now();
+}
+
+/**
+ * @typedef {{compare: () => void, mend: (one: Api.PaymentFinding) => void, close: (one: Api.PaymentFinding) => void}} Acts
+ * @param {Api.PaymentFindings | null} found
+ * @param {unknown} lost
+ * @param {Acts} acts
+ */
+const page = (found, lost, acts) => html`
+  <div class="head">
+    <h1>${t("ops.findings.title")}</h1>
+    <button type="button" class="button small secondary" @click=${acts.compare}>${t("ops.findings.compare")}</button>
+  </div>
+  ${lost ? html`<p class="callout" data-kind="bad" role="alert">${found ? t("ops.stale") : nothing} ${why(lost)}</p>` : nothing}
+  ${found ? lists(found.lists) : nothing}
+  ${found && !found.findings.some((one) => one.state === "OPEN") ? html`<p class="quiet">${t("ops.findings.none")}</p>` : nothing}
+  <ul class="letters">
+    ${(found?.findings ?? []).map((one) => card(one, acts))}
+  </ul>
+`;
+
+/** @param {Api.ProviderList[]} all */
+const lists = (all) =>
+  all.length
+    ? html`<ul class="quiet" data-testid="lists">
+        ${all.map(
+          (one) =>
+            html`<li>
+              ${one.provider} (${one.environment}):
+              ${one.compared_until ? t("ops.findings.until", { time: at(one.compared_until), number: figure(one.charges) }) : t("ops.findings.never")}
+              ${one.code ? html`<strong>${t("ops.findings.failed", { code: one.code })}</strong>` : nothing}
+            </li>`,
+        )}
+      </ul>`
+    : html`<p class="quiet">${t("ops.findings.never")}</p>`;
+
+/**
+ * @param {Api.PaymentFinding} one
+ * @param {Acts} acts
+ */
+const card = (one, { mend, close }) => html`
+  <li class="card" data-testid="finding">
+    <div class="head">
+      <h2>${t(`ops.findings.kind.${one.kind}`)}</h2>
+      ${
+        one.state === "OPEN"
+          ? html`<div class="actions">
+              <button type="button" class="button small secondary" @click=${() => mend(one)}>
+                ${t(`ops.findings.act.${one.kind}`)}
+              </button>
+              <button type="button" class="button small secondary" @click=${() => close(one)}>
+                ${t("ops.findings.act.by_hand")}
+              </button>
+            </div>`
+          : nothing
+      }
+    </div>
+    <p>
+      ${t("ops.findings.sums", {
+        there: money(one.left_there, one.currency),
+        here: money(one.left_here, one.currency),
+        provider: one.provider,
+      })}
+    </p>
+    <p class="quiet">
+      ${at(one.charged_at)} · <code>${one.order}</code> · <code>${one.provider_key}</code>
+      ${one.reservation ? html`· <a href=${`/ops/refunds#find=${one.reservation}`}>${one.reservation}</a>` : nothing}
+      ${one.state === "OPEN" ? nothing : html`· ${t(`ops.findings.state.${one.state}`, { who: one.ended_by ?? "", time: one.ended_at ? at(one.ended_at) : "" })}`}
+    </p>
+  </li>
+`;
