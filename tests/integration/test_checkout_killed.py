@@ -268,10 +268,10 @@ class _RedisAway:
         if name not in ("settle", "reopen"):
             return real
 
-        async def call(*arguments: Any) -> Any:
+        async def call(*arguments: Any, **named: Any) -> Any:
             if self.away:
                 raise StoreUnavailable() from RedisConnectionError("gone")
-            return await real(*arguments)
+            return await real(*arguments, **named)
 
         return call
 
