@@ -296,9 +296,14 @@ async def test_a_redis_that_does_not_serve(fault: str, reads: bool, scene: Scene
         scene.holder.call("POST", f"{base}/holds", json={"seats": [4]}),
         scene.holder.call("POST", f"{base}/reservations", json=ORDER, headers={"Idempotency-Key": "k"}),
     )
+    # Nobody knows what a Redis that answers too late will yet do with what it was sent: it is not called unchanged (R5).
+    late = fault in ("hanging", "slow")
+    codes = {"outcome_unknown", "store_unavailable"} if late else {"store_unavailable"}
     for answer in refused:
-        assert (answer.status_code, answer.json()["code"]) == (503, "store_unavailable"), answer.text
-        assert answer.json()["detail"] == "The sale is interrupted for a moment: nothing was lost, try again"
+        assert answer.status_code == 503
+        assert answer.json()["code"] in codes, answer.text
+        if answer.json()["code"] == "store_unavailable":
+            assert answer.json()["detail"] == "The sale is interrupted for a moment: nothing was lost, try again"
         assert "retry-after" in answer.headers
     # Reads: what PostgreSQL knows.
     board = (await visitor.call("GET", f"{base}/board", expect=200)).json()
