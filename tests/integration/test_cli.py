@@ -82,6 +82,7 @@ def test_a_sale_from_creation_to_its_end(command: Command, slug: str) -> None:
     shown = command.json("event", "show", slug)
     assert shown == {
         "slug": slug,
+        "phases": [],
         "name": "Handball",
         "state": "before",
         "status": "SCHEDULED",

@@ -162,6 +162,7 @@ async def test_marks_and_sent_rows_are_purged_after_their_time_and_nothing_else(
         "processed_events": 4,
         "outbox": 1,
         "dead_letters": 0,
+        "payment_findings": 0,
         "in_hand": 0,
         "audit": 3,
         "failure_mails": 0,

@@ -114,7 +114,7 @@ def test_a_database_whose_making_was_cut_off_is_made_anew(folder: Path) -> None:
     data = folder / "cut"
     settings = {"ONSALE_DATA": str(data)}
     first = subprocess.Popen(
-        [sys.executable, "-m", "cli", "event", "list"],
+        [sys.executable, "-m", "cli", "migrate"],
         env=environment(**settings),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -127,6 +127,7 @@ def test_a_database_whose_making_was_cut_off_is_made_anew(folder: Path) -> None:
     first.wait()
     assert (data / "postgres.making").exists(), "not cut off in the middle: this test shows nothing"
     assert (data / "postgres" / "PG_VERSION").exists()
+    assert onsale("migrate", **settings).returncode == 0
     again = onsale("event", "list", **settings)
     assert (again.returncode, again.stdout[:13]) == (0, "no events yet"), again.stderr
     assert not (data / "postgres.making").exists()
@@ -187,7 +188,7 @@ def test_no_second_valkey_is_started_while_one_hangs(folder: Path, noted: bool) 
             assert ("is stopped" in line and str(pid) in line) if noted else "has not ended yet" in line
         (folder / "valkey" / "valkey.pid").write_text(str(pid))
         assert redis.get("seat") == b"held"
-        assert onsale("event", "list", ONSALE_DATA=str(folder)).returncode == 0
+        assert onsale("migrate", ONSALE_DATA=str(folder)).returncode == 0
         assert valkey_pid(folder) == pid
     assert servers(folder) == set()
 
@@ -204,7 +205,7 @@ def test_no_second_valkey_is_started_while_one_cannot_write(folder: Path) -> Non
         assert "MISCONF" in refused(folder)
         (folder / "valkey" / "dump.rdb").rmdir()
         redis.config_set("save", "")
-        assert onsale("event", "list", ONSALE_DATA=str(folder)).returncode == 0
+        assert onsale("migrate", ONSALE_DATA=str(folder)).returncode == 0
 
 
 @pytest.mark.parametrize("noted", [True, False])

@@ -296,7 +296,7 @@ async def test_a_redis_that_does_not_serve(fault: str, reads: bool, scene: Scene
         scene.holder.call("POST", f"{base}/holds", json={"seats": [4]}),
         scene.holder.call("POST", f"{base}/reservations", json=ORDER, headers={"Idempotency-Key": "k"}),
     )
-    # Nobody knows what a Redis that answers too late will yet do with what it was sent: it is not called unchanged (R5).
+    # Nobody knows what a Redis that answers too late will yet do with what it was sent: not called unchanged (R5).
     late = fault in ("hanging", "slow")
     codes = {"outcome_unknown", "store_unavailable"} if late else {"store_unavailable"}
     for answer in refused:
