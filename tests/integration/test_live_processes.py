@@ -237,11 +237,16 @@ async def test_slow_browser_is_sent_away_and_the_others_get_everything(
             assert await slow.close_code() == 4001
 
 
-async def test_places_of_many_waiting_browsers_cost_no_redis_call_each(runtime: Runtime, make_event: MakeEvent) -> None:
+async def test_places_of_many_waiting_browsers_cost_no_redis_call_each(
+    settings: Settings, stores: Engines, make_event: MakeEvent
+) -> None:
     """S7: Valkey's own count of scripts run, while 150 browsers follow 20 departures."""
     event = await make_event(active_limit=1)
-    redis = runtime.redis
-    async with live_server(runtime) as server, contextlib.AsyncExitStack() as stack:
+    unpriced = settings.model_copy(update={"proof_free_places": 1000})  # they all come from one address
+    async with contextlib.AsyncExitStack() as stack:
+        runtime = await stack.enter_async_context(open_runtime(unpriced, stores))
+        redis = runtime.redis
+        server = await stack.enter_async_context(live_server(runtime))
         ahead = [server.visitor() for _ in range(21)]
         for visitor in ahead:
             await runtime.waiting_room.join(event, visitor)
