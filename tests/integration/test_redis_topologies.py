@@ -14,7 +14,7 @@ import pytest
 from core import keys
 from core.booking.reservation import ReservationStatus
 from core.embedded import Engines
-from core.errors import OnsaleError, StartupError, StoreUnavailable
+from core.errors import OnsaleError, OutcomeUnknown, StartupError, StoreUnavailable
 from core.process.store_redis import open_redis, redis_client
 from core.runtime import open_runtime
 from core.settings import Settings
@@ -123,7 +123,8 @@ async def test_an_unreachable_redis_says_no_in_time(settings: Settings, stores: 
             refused = await asyncio.gather(
                 *(runtime.seats.hold(event, f"v{i}", [i]) for i in range(event.seat_count)), return_exceptions=True
             )
-            assert {type(error) for error in refused} == {StoreUnavailable}
+            # What was sent into a connection that died may have been done: such a call says so (R5).
+            assert {type(error) for error in refused} <= {StoreUnavailable, OutcomeUnknown}
             assert loop.time() - began < 30  # the bound is 3 s; a busy machine is given room
             board = await runtime.seats.board(event)
             assert board.version == 0

@@ -58,6 +58,8 @@ def case(server: Serving, folder: Path) -> dict[str, str]:
     return environment(
         ONSALE_DATA=str(folder / "data"),
         URL=server.url,
+        # As the server's own environment has it where the provider is a real one.
+        ONSALE_SIMULATOR_URL=f"{server.url}/paysim",
         EVENT="demo",
         TOKEN=server.token,
         VISITOR=holder,
