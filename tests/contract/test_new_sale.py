@@ -50,6 +50,8 @@ async def test_a_sale_is_made_from_a_plan_and_bought_from(operator: Api, visitor
     settings = runtime.settings
     assert response.json() == {
         "slug": asked["slug"],
+        "phases": [],
+        "reopen_until": "2030-01-01T00:00:00.000Z",
         "name": "Gala",
         "status": "OPEN",
         "opens_at": "2026-05-01T11:00:00.000Z",

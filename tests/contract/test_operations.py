@@ -301,6 +301,7 @@ class TestOperator:
         base, queue = f"/api/operator/events/{event.slug}", f"/api/events/{event.slug}/queue"
         await visitor.refused("POST", queue, 403, "sale_not_open")
         opened = (await operator.call("POST", f"{base}/open", expect=200)).json()
+        assert opened.pop("reopen_until"), "until then a closing could be taken back"
         assert opened == {"slug": event.slug, "status": "open", "paused": False}
         assert (await operator.call("POST", f"{base}/pause", expect=200)).json()["paused"] is True
         assert (await visitor.call("POST", queue, expect=200)).json()["state"] == "waiting", "nobody is let in"

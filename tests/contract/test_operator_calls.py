@@ -347,7 +347,7 @@ class TestFigures:
         await runtime.load.publish()
         body = (await operator.call("GET", f"/api/operator/events/{event.slug}/figures", expect=200)).json()
         assert body["away"] == []
-        assert body["admission"] | {"pace": None} == {
+        assert body["admission"] | {"came_back": 0, "came_late": 0, "pace": None} == {
             "waiting": 1,
             "active": 2,
             "paying": 0,
