@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from core.embedded import EmbeddedPostgres, Engines
-from core.errors import HoldExpired, OnsaleError, SeatTaken, StoreUnavailable
+from core.errors import HoldExpired, OnsaleError, OutcomeUnknown, SeatTaken, StoreUnavailable
 from core.runtime import Runtime, open_runtime
 from core.schema_postgres import migrate
 from core.seats.board import SeatState

@@ -35,12 +35,10 @@ export function findings(root) {
    */
   const end = async (one, by_hand) => {
     const act = by_hand ? "by_hand" : one.kind;
+    const about = { amount: money(one.left_there, one.currency), order: one.order };
     const sure = await confirm({
       title: t(`ops.findings.act.${act}`),
-      text: t(by_hand ? "ops.findings.by_hand_text" : "ops.findings.act_text", {
-        amount: money(one.left_there, one.currency),
-        order: one.order,
-      }),
+      text: by_hand ? t("ops.findings.by_hand_text", about) : t("ops.findings.act_text", about),
       go: t(`ops.findings.act.${act}`),
     });
     if (!sure) return;

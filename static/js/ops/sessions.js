@@ -27,7 +27,7 @@ export function sessions(root) {
   const end = async (one) => {
     const sure = await confirm({
       title: t("ops.sessions.end_title", { name: one.name }),
-      text: t(one.current ? "ops.sessions.end_own" : "ops.sessions.end_text"),
+      text: one.current ? t("ops.sessions.end_own") : t("ops.sessions.end_text"),
       go: t("ops.sessions.end"),
     });
     if (!sure) return;
