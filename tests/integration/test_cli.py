@@ -107,7 +107,8 @@ def test_a_sale_from_creation_to_its_end(command: Command, slug: str) -> None:
     assert command("event", "open", slug).stdout == f"{slug} is open\n"
     listed = command.json("event", "list")["events"]
     assert [event["state"] for event in listed if event["slug"] == slug] == ["open"]
-    assert command("event", "close", slug).stdout == f"{slug} is closed\n"
+    closed = command("event", "close", slug).stdout
+    assert closed == f"{slug} is closed; it can be opened again until Friday, 2 May 2031, 10:00 (UTC)\n"
     lines = command("event", "list").stdout.splitlines()
     (line,) = [line for line in lines if line.startswith(slug)]
     assert line.split()[1:] == ["closed", "1231", "seats", "Handball"]
