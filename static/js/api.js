@@ -22,7 +22,7 @@ export class NoAnswer extends Error {}
 
 const TIMEOUT = 15000; // milliseconds: longer than any call may take on the server
 
-/** @typedef {{body?: unknown, headers?: Record<string, string>, timeout?: number}} Options timeout: milliseconds */
+/** @typedef {{body?: unknown, headers?: Record<string, string>, timeout?: number, keepalive?: boolean}} Options timeout: milliseconds */
 
 /**
  * One call. Resolves to {status, body, at}; `at` is the server's clock as its Date header tells it (whole seconds), or null.
@@ -32,7 +32,7 @@ const TIMEOUT = 15000; // milliseconds: longer than any call may take on the ser
  * @param {Options} [options]
  * @returns {Promise<{status: number, body: any, at: number | null}>}
  */
-export async function call(method, path, { body, headers = {}, timeout = TIMEOUT } = {}) {
+export async function call(method, path, { body, headers = {}, timeout = TIMEOUT, keepalive = false } = {}) {
   let response;
   try {
     response = await fetch(path, {
@@ -45,6 +45,7 @@ export async function call(method, path, { body, headers = {}, timeout = TIMEOUT
       },
       body: body === undefined ? undefined : JSON.stringify(body),
       signal: AbortSignal.timeout(timeout),
+      keepalive,
     });
   } catch (error) {
     throw new NoAnswer(String(error));
@@ -100,7 +101,8 @@ export class EventApi {
   place = () => call("GET", `${this.base}/queue`);
   /** @returns {Sale.Answer<Api.QueueAnswer>} */
   beat = () => call("POST", `${this.base}/heartbeat`);
-  leave = () => call("DELETE", `${this.base}/queue`);
+  // Outlives the page that is closed.
+  leave = () => call("DELETE", `${this.base}/queue`, { keepalive: true });
   /**
    * @param {number[]} seats
    * @returns {Sale.Answer<Api.HeldSeats>}

@@ -1,6 +1,7 @@
 // Leaving asks once, and can be taken back for ten seconds: until then nothing is given up, on the server neither.
 
 export const UNDO_MS = 10000;
+const AGAIN_MS = 5000; // until a server that was told, and says nothing, is told once more: to leave twice is to leave
 
 export class Leaving {
   /**
@@ -23,11 +24,12 @@ export class Leaving {
   /** Called about once a second; a channel that is away is told when it is back. */
   tick() {
     const { leaving } = this.store.state.ui;
-    if (leaving?.step === "going" && this.now() >= (leaving.until ?? 0)) this.#tell();
+    if (leaving && leaving.step !== "asked" && this.now() >= (leaving.until ?? 0)) this.#tell();
   }
 
   #tell() {
-    if (this.store.state.ui.leaving?.step === "going" && this.give()) this.#to("gone", null);
+    const step = this.store.state.ui.leaving?.step;
+    if ((step === "going" || step === "gone") && this.give()) this.#to("gone", this.now() + AGAIN_MS);
   }
 
   /**

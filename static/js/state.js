@@ -86,6 +86,15 @@ const HANDLERS = {
     if (message.state === "active") return { ...next, presence: "active", outReason: null };
     if (message.state === "waiting") return { ...next, presence: "waiting", outReason: null };
     if (message.state === "entered") return { ...next, presence: "entered", outReason: null };
+    // Who has left is out, whether or not the news of it came: a page that comes back asks before it joins anew.
+    if (state.ui.leaving?.step === "gone")
+      return {
+        ...withUi(next, { leaving: null }),
+        presence: "out",
+        outReason: "left",
+        basket: EMPTY_BASKET,
+        queue: null,
+      };
     // The server does not know us (any more). The ticket brings a waiting place back, and after a lost Redis that of
     // who was in as well; who was away for too long is told so in the queue.
     return state.presence === "out" ? next : { ...next, presence: "joining", lapsed: state.presence === "active" };

@@ -68,7 +68,7 @@ const page = (found, lost, acts) => html`
   </div>
   ${lost ? html`<p class="callout" data-kind="bad" role="alert">${found ? t("ops.stale") : nothing} ${why(lost)}</p>` : nothing}
   ${found ? lists(found.lists) : nothing}
-  ${found && !found.findings.some((one) => one.state === "OPEN") ? html`<p class="quiet">${t("ops.findings.none")}</p>` : nothing}
+  ${found?.lists.some((one) => one.compared_until) && !found.findings.some((one) => one.state === "OPEN") ? html`<p class="quiet">${t("ops.findings.none")}</p>` : nothing}
   <ul class="letters">
     ${(found?.findings ?? []).map((one) => card(one, acts))}
   </ul>

@@ -2,6 +2,7 @@
 // does not work, what to do, and what to answer.
 import { html, nothing, render } from "../../vendor/lit-html/lit-html.js";
 import { money, t } from "../i18n.js";
+import { askedInAddress } from "./address.js";
 import * as api from "./api.js";
 import { seatName } from "../seat_words.js";
 import { at, figure, span } from "./format.js";
@@ -29,15 +30,8 @@ export class Inspector {
     this.turn = 0; // counts the questions: an answer to an earlier one is not shown
     this.refreshing = false;
     this.text = "";
-    addEventListener("hashchange", () => this.#fromAddress());
     this.draw();
-    this.#fromAddress();
-  }
-
-  // A reservation or visitor in the fragment is looked up: fragments are not sent to any server or log.
-  #fromAddress() {
-    const text = new URLSearchParams(location.hash.slice(1)).get("find");
-    if (text) this.look(text);
+    askedInAddress((text) => this.look(text));
   }
 
   /** @param {string} text */

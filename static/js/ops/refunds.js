@@ -1,6 +1,7 @@
 // The refund desk: a reservation is found, its money is seen, and some or all of it goes back.
 import { html, nothing, render } from "../../vendor/lit-html/lit-html.js";
 import { money, t } from "../i18n.js";
+import { askedInAddress } from "./address.js";
 import * as api from "./api.js";
 import { seatName } from "../seat_words.js";
 import { at } from "./format.js";
@@ -45,15 +46,8 @@ class Desk {
         this.draw();
       },
     });
-    addEventListener("hashchange", () => this.#fromAddress());
     this.draw();
-    this.#fromAddress();
-  }
-
-  // A reservation in the fragment is looked up: fragments are not sent to any server or log.
-  #fromAddress() {
-    const text = new URLSearchParams(location.hash.slice(1)).get("find");
-    if (text) this.look(text);
+    askedInAddress((text) => this.look(text));
   }
 
   /** @param {string} typed */

@@ -46,13 +46,34 @@ export function afterThatTheServerIsToldOnce() {
   leaving.actions.leave();
   leaving.actions.go();
   later(UNDO_MS);
-  later(UNDO_MS);
+  later(1000);
   same(gave(), 1);
   store.dispatch({ type: "expired", reason: "left" });
   same(stage(), "out");
   store.dispatch({ type: "rejoin" });
   store.dispatch(QUEUE);
   same(stage(), "waiting");
+}
+
+// Its socket died with the word on it, or the page came back out of the back-forward cache.
+export function whoHasLeftIsOutAlsoWithoutTheNewsOfIt() {
+  const { store, leaving, later, stage } = place();
+  leaving.actions.leave();
+  leaving.actions.go();
+  later(UNDO_MS);
+  store.dispatch({ type: "welcome", state: "none", now: "2030-01-01T00:00:00Z", beat_seconds: 5 });
+  same([stage(), store.state.outReason], ["out", "left"]);
+}
+
+export function aWordThatGotLostIsSaidAgain() {
+  const { leaving, later, gave } = place();
+  leaving.actions.leave();
+  leaving.actions.go();
+  later(UNDO_MS);
+  later(1000);
+  same(gave(), 1);
+  later(5000);
+  same(gave(), 2);
 }
 
 export function aServerThatIsAwayIsToldWhenItIsBack() {
