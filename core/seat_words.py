@@ -1,4 +1,4 @@
-"""What a row or a seat is called in front of people (V3).
+"""What a row or a seat is called in front of people (V4).
 
 A plan's row is often a bare name, "12" or "AA", which a page calls "Row 12". Some plans say it in words themselves,
 "Tisch 5" and "Stuhl 1": those stand as they are. The browser has the same rule: static/js/seat_words.js.

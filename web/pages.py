@@ -112,7 +112,7 @@ class Pages:
         return self.page(request, "draw.html", event=event)
 
     async def tickets(self, request: Request, parts: AppState, visitor: str) -> Response:
-        """All that this browser has bought or is paying for, whichever page it was bought on (V1)."""
+        """All that this browser has bought or is paying for, whichever page it was bought on (T2)."""
         kept = [one for one in await parts.checkout.of_visitor(visitor) if one.status is not ReservationStatus.FAILED]
         events = {one.event_id: await parts.events.by_id(one.event_id) for one in kept}
         bought = [(events[one.event_id], one) for one in kept]

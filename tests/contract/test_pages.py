@@ -163,7 +163,7 @@ async def test_a_reservation_page_is_its_owners(browser: Browser, app: Starlette
 async def test_all_that_a_browser_bought_is_found_from_every_page(
     browser: Browser, app: Starlette, make_event: MakeEvent
 ) -> None:
-    """V1: whichever page it was bought on; nobody else's, and no order that came to nothing."""
+    """T2: whichever page it was bought on; nobody else's, and no order that came to nothing."""
     event = await make_event(name="Soirée")
     assert "has not bought anything" in (await browser.open("/tickets")).text
     bought = await browser.buy(event.slug, 3)

@@ -1,4 +1,4 @@
-"""V3, V4: seats and categories are called what their plan calls them, and what is not for sale is never sold."""
+"""V4, V5: seats and categories are called what their plan calls them, and what is not for sale is never sold."""
 
 from __future__ import annotations
 

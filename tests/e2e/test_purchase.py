@@ -31,7 +31,7 @@ async def test_buying_on_the_map_ends_with_a_ticket(server: Server, make_sale: M
 async def test_a_reload_shows_the_confirmation_again_until_more_is_wanted(
     make_sale: MakeSale, open_page: OpenPage
 ) -> None:
-    """V1: F5 on the confirmation is no empty map; nobody is let in for looking at it."""
+    """V3: F5 on the confirmation is no empty map; nobody is let in for looking at it."""
     page = await open_page(await make_sale())
     await page.pick(4)
     await page.check_out()
@@ -269,7 +269,7 @@ async def test_best_seats_together_by_one_press(make_sale: MakeSale, open_page: 
 
 
 async def test_back_and_reload_go_by_steps(make_sale: MakeSale, open_page: OpenPage) -> None:
-    """V1: Back leads from the form to the map with the seats kept, a reload stays in the form and in the list."""
+    """V3: Back leads from the form to the map with the seats kept, a reload stays in the form and in the list."""
     page = await open_page(await make_sale(seats=24))
     await page.map_ready()
     await page.locator(".segmented button").nth(1).click()
