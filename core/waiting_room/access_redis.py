@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 
 from core import keys
 from core.clock import Clock
-from core.errors import CodeNotValid, CodeRequired, CodeUsed, SaleNotOpen
+from core.errors import CodeNotValid, CodeRequired, CodeUsed, HoldExpired, SaleNotOpen
 from core.process.calls import redis_call
 from core.process.lua_redis import Script, ScriptRunner
 from core.process.rate_limit import RateLimit, network
@@ -110,7 +110,8 @@ class Access:
 
     async def phase_of(self, event: Event, visitor: str) -> tuple[str | None, bytes | None]:
         """The phase that the visitor's basket was made in, and the code that is spent with it; both None for a sale
-        without phases, or where the phase was not fixed.
+        without phases, or one that is open outside of its phases. Raises HoldExpired: a phase is open, and Redis has
+        lost which one the seats were held in.
         """
         if not event.phases:
             return None, None
@@ -118,6 +119,8 @@ class Access:
             name = await self._redis.hget(keys.visitor_phases(event.slug), visitor)
             own = await self._redis.hget(keys.visitor_codes(event.slug), visitor)
         if name is None:
+            if doors(event, self._clock.now(), joining=False) is not None:
+                raise HoldExpired()
             return None, None
         phase = next((one for one in event.phases if one.name == _text(name)), None)
         if phase is None or phase.code_group is None:

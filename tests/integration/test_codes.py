@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from core import keys
 from core.booking.reservation import Reservation
 from core.errors import (
     CodeNotValid,
@@ -271,6 +272,19 @@ async def test_a_basket_stays_in_its_phase(runtime: Runtime, make_event: MakeEve
     made = await at.submit(event, "a")
     assert (made.phase, len(made.seats)) == ("fans", 2)
     assert (await rows(runtime, "SELECT code FROM reservations WHERE id = $1", made.id))[0]["code"] is not None
+
+
+async def test_seats_whose_phase_was_lost_are_not_bought(runtime: Runtime, make_event: MakeEvent) -> None:
+    """A Redis that evicts: without the phase neither its quota nor the code would be counted."""
+    event, (code,) = await with_codes(runtime, await of_phases(runtime, make_event, FANS), 1)
+    at = desk(runtime, Bank())
+    await join(runtime, event, "a", code)
+    await runtime.seats.hold(event, "a", [0])
+    await runtime.redis.delete(keys.visitor_phases(event.slug))
+    with pytest.raises(HoldExpired):
+        await at.submit(event, "a")
+    await runtime.seats.hold(event, "a", [1])
+    assert (await at.submit(event, "a", key="again")).status == "PAYING"
 
 
 async def test_between_two_phases(runtime: Runtime, make_event: MakeEvent) -> None:
