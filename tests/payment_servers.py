@@ -120,7 +120,7 @@ def returned(url: str) -> dict[str, str]:
 
 
 async def through_window(browser: httpx.AsyncClient, payment: Mapping[str, Any], bank: str = "") -> None:
-    """A buyer who approves: payment page, the window by its HTTP twin, and the way back (P5).
+    """A buyer with a good card who approves: payment page, the window by its HTTP twin, and the way back (P5).
 
     `browser` is at the shop; `payment` is what a reservation's body says of its open order. `bank`: the simulator's
     `url` where the shop does not serve it, nor a balancer in front of both.
@@ -133,7 +133,7 @@ async def through_window(browser: httpx.AsyncClient, payment: Mapping[str, Any],
     windows = f"{bank or f'{site}/paysim'}/{page['provider']}/windows"
     opened = await browser.post(windows, json=page["fields"])
     assert opened.status_code == 201, opened.text
-    approved = await browser.post(f"{windows}/{opened.json()['window']}/approve", json={})
+    approved = await browser.post(f"{windows}/{opened.json()['window']}/approve", json={"card": "good"})
     assert approved.status_code == 200, approved.text
     back = await browser.get(approved.json()["return"])
     assert back.status_code == 303, back.text
