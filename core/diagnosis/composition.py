@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from core.diagnosis.diagnose import Surroundings
 from core.diagnosis.steps_redis import PATIENCE_SECONDS
+from core.seats.composition import hoarding_budget
 from core.settings import Settings
 
 
@@ -21,4 +22,6 @@ def surroundings(settings: Settings) -> Surroundings:
         cap_seconds=cap_seconds(settings),
         provider_seconds=settings.payment_connect_seconds + PATIENCE_SECONDS,
         played=settings.simulated_payment,
+        hoarding=hoarding_budget(settings),
+        extensions=settings.hold_extensions,
     )

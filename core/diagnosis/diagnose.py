@@ -35,6 +35,7 @@ from core.diagnosis import (
     queue_redis,
     sale,
     seats_redis,
+    shares_redis,
 )
 from core.diagnosis.disk import disk
 from core.diagnosis.finding import ADVICE, Cause, Finding, Level, fail, likeliest
@@ -46,6 +47,7 @@ from core.figures.vitals_redis import VitalsBoard
 from core.languages import LANGUAGES, translations
 from core.payments.payments import Payments
 from core.process.tasks import awaited, end
+from core.seats.hoarding import HoardingBudget
 from core.seats.scripts_redis import SeatScripts
 from core.seats.seats import Seats
 from core.signing_key_postgres import known_fingerprint
@@ -72,7 +74,8 @@ Troubles = Mapping[str, Callable[[], str | None]]
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What this process is set to. `data`: the data folder; `cap_seconds`: how often the load's cap on admission is
-    renewed (0: it never is); `provider_seconds`: how long a provider may take; `played`: by the simulator.
+    renewed (0: it never is); `provider_seconds`: how long a provider may take; `played`: by the simulator;
+    `extensions`: how often a basket gets more time.
     """
 
     data: Path
@@ -82,6 +85,8 @@ class Surroundings:
     cap_seconds: float
     provider_seconds: float
     played: bool
+    hoarding: HoardingBudget
+    extensions: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +121,7 @@ class _Walk:
     visitor: str | None = None
     row: Any | None = None
     payers: frozenset[str] | None = None
+    code: bytes | None = None
 
     @property
     def slug(self) -> str | None:
@@ -352,6 +358,13 @@ class Diagnose:
 
     # The person, the seat, the money
 
+    async def _share(self, walk: _Walk, event: Event, visitor: str) -> AsyncIterator[Finding]:
+        here = self._here
+        steps = shares_redis.may_hold(self._redis, self._clock, event, visitor, here.hoarding, here.extensions)
+        async for finding in steps:
+            yield finding
+        walk.code = await shares_redis.code_of(self._redis, event, visitor)
+
     async def _person(self, walk: _Walk) -> AsyncIterator[Finding]:
         event, visitor, row = walk.event, walk.visitor, walk.row
         if walk.redis and visitor is not None and walk.slug is not None:
@@ -370,6 +383,13 @@ class Diagnose:
                 else people_redis.known_place(self._redis, walk.slug, visitor)
             )
             for finding in await self._step("visitor", steps, Cause.REDIS_AWAY):
+                yield finding
+        if walk.redis and event is not None and visitor is not None:
+            for finding in await self._step("visitor", self._share(walk, event, visitor), Cause.REDIS_AWAY):
+                yield finding
+        if walk.postgres and event is not None:
+            steps = people_postgres.phases(self._database, event, self._clock.now(), visitor, walk.code)
+            for finding in await self._step("phases", steps, Cause.POSTGRES_AWAY):
                 yield finding
         if walk.postgres and event is not None and visitor is not None:
             steps = people_postgres.allowed(self._database, event, visitor)

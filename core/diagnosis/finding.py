@@ -53,6 +53,7 @@ class Cause(StrEnum):
     SHOPS_FAULT = "shop_payment_fault"
     REFUND_REFUSED = "refund_refused"
     REFUND_PENDING = "refund_pending"
+    PAYMENT_PAUSED = "payment_paused"
     PAYMENT_DECLINED = "payment_declined"
     PAYMENT_FAILED = "payment_failed"
     RESERVATION_CANCELLED = "reservation_cancelled"
@@ -81,6 +82,10 @@ class Cause(StrEnum):
     PROCESS_SILENT = "process_silent"
     DRAW_WAITS = "draw_waits"
     SEAT_LIMIT = "seat_limit_reached"
+    COOL_DOWN = "cool_down"
+    CODE_USED = "code_used"
+    CODE_WANTED = "code_required"
+    QUOTA_REACHED = "quota_reached"
     VISITOR_OUT = "visitor_out"
     HEARTBEAT_LATE = "heartbeat_late"
     VISITOR_WAITING = "visitor_waiting"
@@ -209,6 +214,14 @@ ADVICE: dict[Cause, str] = {
     Cause.CLOCK_DIFFERS: "A machine's clock is wrong, and Redis' decides: set it right (NTP) on the one that is named.",
     Cause.PROCESS_SILENT: "A process hangs, or its machine is gone: its visitors drop out. Kill it; look at its log.",
     Cause.SEAT_LIMIT: "The buyer has as many seats as one may have. `onsale event update --max-seats` allows more.",
+    Cause.COOL_DOWN: (
+        "Seats were held for long and not bought, by this visitor or its network: the pause ends by itself. If honest "
+        "buyers meet it, raise ONSALE_HOARDING_BASKETS or ONSALE_HOARDING_VISITORS."
+    ),
+    Cause.PAYMENT_PAUSED: "Five payments of this visitor failed in a row: the next may begin at the time shown.",
+    Cause.CODE_USED: "The access code is spent, or was revoked: make another one with `onsale code make`.",
+    Cause.CODE_WANTED: "What is open wants an access code: the customer needs one, or waits for the next phase.",
+    Cause.QUOTA_REACHED: "The phase has sold what it may: raise its quota, or the customer waits for the next phase.",
     Cause.VISITOR_OUT: "Neither waiting nor in: the browser was silent, the session ended, or it never joined.",
     Cause.HEARTBEAT_LATE: "The browser has gone silent and will be put out: the network or a sleeping phone.",
     Cause.VISITOR_WAITING: "The visitor is in the queue. Nothing is wrong.",

@@ -1,8 +1,11 @@
-"""The visitor, as PostgreSQL knows them: kept out by an operator (R9), or with as many seats as one may have (F3)."""
+"""The visitor, as PostgreSQL knows them: kept out by an operator (R9), with as many seats as one may have (F3), with an
+access code that is spent (F7), or with payments that failed in a row.
+"""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import datetime
 
 import databases
 
@@ -10,6 +13,7 @@ from core.clock import iso
 from core.database import raw
 from core.diagnosis.finding import Cause, Finding, fail, passed, warn
 from core.venue.event import Event
+from core.waiting_room.phases import doors
 
 _REMOVED = """
 SELECT until, actor FROM removals
@@ -19,6 +23,64 @@ _SEATS = """
 SELECT count(*) FROM reservations r JOIN reservation_seats line ON line.reservation_id = r.id AND line.live
 WHERE r.event_id = $1 AND r.visitor = $2 AND r.status IN ('PAYING', 'CONFIRMED')
 """
+#: As `core/booking/sql/failures.sql` has it.
+_FAILED = """
+SELECT max(updated_at) + interval '60 seconds' AS until FROM (
+    SELECT status, reason, updated_at FROM reservations
+    WHERE event_id = $1 AND visitor = $2 ORDER BY updated_at DESC LIMIT 5
+) AS latest
+HAVING count(*) = 5 AND bool_and(status = 'FAILED' AND reason IN ('declined', 'payment_window_ended'))
+   AND max(updated_at) + interval '60 seconds' > now()
+"""
+# The product's own functions count under a lock, which a look does not take.
+_OF_PHASES = """
+SELECT p.name, p.quota, count(line.ordinal) AS sold
+FROM phases p
+LEFT JOIN reservations r ON r.event_id = p.event_id AND r.phase = p.name AND r.status IN ('PAYING', 'CONFIRMED')
+LEFT JOIN reservation_seats line ON line.reservation_id = r.id AND line.live
+WHERE p.event_id = $1 AND p.name = ANY ($2::text[]) AND p.quota IS NOT NULL
+GROUP BY p.name, p.quota
+"""
+_OF_CODE = """
+SELECT g.uses, c.revoked_at, (
+    SELECT count(*) FROM reservations r
+    WHERE r.event_id = c.event_id AND r.code = c.digest AND r.visitor <> $3
+      AND (r.status IN ('PAYING', 'CONFIRMED') OR r.status = 'CANCELLED' AND r.ticket_code IS NOT NULL)
+) AS used_by_others, EXISTS (
+    SELECT FROM reservations r WHERE r.event_id = c.event_id AND r.code = c.digest AND r.visitor = $3
+      AND r.status IN ('PAYING', 'CONFIRMED')
+) AS bought
+FROM codes c JOIN code_groups g ON g.event_id = c.event_id AND g.name = c.group_name
+WHERE c.event_id = $1 AND c.digest = $2
+"""
+
+
+async def phases(
+    database: databases.Database, event: Event, now: datetime, visitor: str | None, code: bytes | None
+) -> AsyncIterator[Finding]:
+    """What the phases that are open now keep a buyer from. `code`: the digest of the code that the visitor's place was
+    taken with. Nothing for a sale without phases. Raises StoreUnavailable.
+    """
+    open_now = doors(event, now, joining=True)
+    if open_now is None:
+        return
+    near = [*open_now.coded.values(), *([open_now.free] if open_now.free is not None else [])]
+    async with raw(database) as connection:
+        for row in await connection.fetch(_OF_PHASES, event.id, [phase.name for phase in near]):
+            detail = f"{row['name']} has sold {row['sold']} of at most {row['quota']} seats"
+            full = row["sold"] >= row["quota"]
+            yield warn("phase", Cause.QUOTA_REACHED, detail) if full else passed("phase", detail)
+        own = await connection.fetchrow(_OF_CODE, event.id, code, visitor) if code and visitor else None
+    if own is not None:
+        spent = own["used_by_others"] >= own["uses"] and not own["bought"]
+        detail = f"the visitor's code is good for {own['uses']} purchases, others made {own['used_by_others']}"
+        if own["revoked_at"] is not None:
+            yield fail("code", Cause.CODE_USED, f"the visitor's code was revoked {iso(own['revoked_at'])}")
+        else:
+            yield fail("code", Cause.CODE_USED, detail) if spent else passed("code", detail)
+    elif visitor is not None and open_now.want_a_code:
+        names = ", ".join(phase.name for phase in near)
+        yield fail("code", Cause.CODE_WANTED, f"{names}: for those who have a code, and {visitor} has given none")
 
 
 async def allowed(database: databases.Database, event: Event, visitor: str) -> AsyncIterator[Finding]:
@@ -26,8 +88,12 @@ async def allowed(database: databases.Database, event: Event, visitor: str) -> A
     async with raw(database) as connection:
         removal = await connection.fetchrow(_REMOVED, event.id, visitor)
         seats = await connection.fetchval(_SEATS, event.id, visitor)
+        paused = await connection.fetchval(_FAILED, event.id, visitor)
     if removal is not None:
         detail = f"{visitor} is kept out until {iso(removal['until'])} by {removal['actor']}"
         yield fail("removal", Cause.VISITOR_REMOVED, detail)
+    if paused is not None:
+        detail = f"five payments of {visitor} failed in a row: the next one from {iso(paused)}"
+        yield fail("payments", Cause.PAYMENT_PAUSED, detail)
     detail = f"{visitor} has {seats} of at most {event.max_seats} seats"
     yield warn("seats", Cause.SEAT_LIMIT, detail) if seats >= event.max_seats else passed("seats", detail)

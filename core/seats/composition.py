@@ -56,12 +56,16 @@ def seat_scripts(settings: Settings, run: ScriptRunner) -> SeatScripts:
         run,
         extensions=settings.hold_extensions,
         after_purchase_seconds=settings.session_after_purchase_seconds,
-        budget=HoardingBudget(
-            settings.payment_window_seconds,
-            settings.hoarding_baskets,
-            settings.hoarding_visitors,
-            settings.cool_down_seconds,
-        ),
+        budget=hoarding_budget(settings),
+    )
+
+
+def hoarding_budget(settings: Settings) -> HoardingBudget:
+    return HoardingBudget(
+        settings.payment_window_seconds,
+        settings.hoarding_baskets,
+        settings.hoarding_visitors,
+        settings.cool_down_seconds,
     )
 
 

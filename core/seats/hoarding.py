@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 
@@ -20,15 +21,19 @@ class HoardingBudget:
         """The longest that an honest basket takes: a whole hold, its extensions, the whole time to pay; seconds."""
         return hold_seconds * (1 + extensions) + self.window_seconds
 
+    def pauses(self, hold_seconds: float, extensions: int, max_seats: int) -> tuple[float, float]:
+        """Seat-seconds that are too many, of a visitor and of a network; infinite where nothing is."""
+        own = self.baskets * self.longest(hold_seconds, extensions) * max_seats
+        return own or math.inf, own * self.visitors or math.inf
+
     def figures(self, hold_seconds: float, extensions: int, max_seats: int) -> str:
         """`longest|own|network|pause` as `lua/holding.lua` takes them: milliseconds, and seat-milliseconds that are too
         many (`inf` where nothing is).
         """
         longest = self.longest(hold_seconds, extensions)
-        own = self.baskets * longest * max_seats
-        pause = int(self.pause_seconds * 1000)
-        return f"{int(longest * 1000)}|{_limit(own)}|{_limit(own * self.visitors)}|{pause}"
+        own, network = self.pauses(hold_seconds, extensions, max_seats)
+        return f"{int(longest * 1000)}|{_limit(own)}|{_limit(network)}|{int(self.pause_seconds * 1000)}"
 
 
 def _limit(seat_seconds: float) -> int | str:
-    return int(seat_seconds * 1000) or "inf"
+    return "inf" if math.isinf(seat_seconds) else int(seat_seconds * 1000)

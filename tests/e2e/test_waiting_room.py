@@ -111,10 +111,12 @@ async def test_the_countdown_ends_in_the_sale_without_a_reload(
     server: Server, make_sale: MakeSale, open_page: OpenPage
 ) -> None:
     page = await open_page(path="/")
-    opens_at = datetime.now(UTC) + timedelta(seconds=20)  # time for the page to come, on a busy machine too
-    slug = await make_sale(status=SaleStatus.SCHEDULED, opens_at=opens_at)
-    await page.goto(f"{server.url}/events/{slug}")
-    await page.reaches("before")
+    for seconds in (10, 60, 300):  # on a busy machine the page comes when a near opening is over
+        opens_at = datetime.now(UTC) + timedelta(seconds=seconds)
+        slug = await make_sale(status=SaleStatus.SCHEDULED, opens_at=opens_at)
+        await page.goto(f"{server.url}/events/{slug}")
+        if await page.reaches("before", "map") == "before":
+            break
     await expect(page.locator(".clock-face")).to_be_visible()
     await page.map_ready()
     assert datetime.now(UTC) >= opens_at

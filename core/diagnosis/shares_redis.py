@@ -1,0 +1,48 @@
+"""What a visitor and its network have held without buying, and the pause after too much of it (F5); the code that a
+place was taken with (F7).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+from redis.asyncio import Redis
+
+from core import keys
+from core.clock import Clock, iso
+from core.diagnosis.finding import Cause, Finding, fail, passed
+from core.seats.hoarding import HoardingBudget
+from core.venue.event import Event
+
+
+async def may_hold(
+    client: Redis, clock: Clock, event: Event, visitor: str, budget: HoardingBudget, extensions: int
+) -> AsyncIterator[Finding]:
+    """By the accounts as `core/seats/lua/share.lua` keeps them."""
+    network = _text(await client.hget(keys.places(event.slug), visitor))
+    own, of_network, bought = await client.hmget(
+        keys.shares(event.slug), [f"u|{visitor}", f"n|{network}", f"b|{visitor}"]
+    )
+    limits = budget.pauses(event.hold_seconds, extensions, event.max_seats)
+    # Who has bought does not answer for the neighbours.
+    accounts = [(visitor, own, limits[0])] + ([(network, of_network, limits[1])] if network and not bought else [])
+    for who, account, most in accounts:
+        spent, _, last = _text(account).partition("|")
+        held, until = int(spent or 0) / 1000, int(last or 0) / 1000 + budget.pause_seconds
+        detail = f"{who} held {held:,.0f} seat-seconds without buying, {most:,.0f} are too many"
+        if held >= most and clock.now().timestamp() < until:
+            ends = iso(datetime.fromtimestamp(until, UTC))
+            yield fail("hoarding", Cause.COOL_DOWN, f"{detail}: the pause ends {ends}")
+        elif held:
+            yield passed("hoarding", detail)
+
+
+async def code_of(client: Redis, event: Event, visitor: str) -> bytes | None:
+    """The digest of the access code that the visitor's place was taken with."""
+    code = _text(await client.hget(keys.visitor_codes(event.slug), visitor)).partition("|")[0]
+    return bytes.fromhex(code) if code else None
+
+
+def _text(value: bytes | str | None) -> str:
+    return value.decode() if isinstance(value, bytes) else value or ""
