@@ -294,8 +294,8 @@ async def _cooling(scene: Scene) -> None:
 async def _cards_failed(scene: Scene) -> None:
     scene.bank.says = "decline"
     for seat in range(1, 6):
-        await scene.shop.ended(await scene.shop.buy(scene.event, "a", seat))
-    await scene.sql("UPDATE reservations SET reason = 'declined', updated_at = now() WHERE status = 'FAILED'")
+        ended = await scene.shop.ended(await scene.shop.buy(scene.event, "a", seat, key=f"key-{seat}"))
+        assert ended.status is ReservationStatus.FAILED
 
 
 async def _presale(scene: Scene, *, quota: int = 100, uses: int = 1) -> bytes:
