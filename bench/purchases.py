@@ -22,7 +22,7 @@ from core.booking.attempt import GRACE_SECONDS, MOST_REFUSED_KEYS, AttemptState,
 from core.booking.checkout import Checkout
 from core.booking.composition import open_checkout
 from core.booking.reservation import TRANSITIONS, Change
-from core.booking.statements_postgres import statement
+from core.booking.statements_postgres import STATEMENTS
 from core.database import raw
 from core.payments.breaker import BreakerConfig
 from core.payments.breaker_redis import SharedBreaker
@@ -59,7 +59,7 @@ async def purchases(runtime: Runtime, *, rounds: int = 5) -> list[Figure]:
         return await _bought(runtime)
 
     pool = [await asyncpg.connect(runtime.settings.database_url) for _ in range(connections)]
-    prepared = [{name: await one.prepare(statement(name)) for name in _STATEMENTS} for one in pool]
+    prepared = [{name: await one.prepare(STATEMENTS[name]) for name in _STATEMENTS} for one in pool]
 
     async def bare() -> Round:
         return await _stated(runtime, prepared)

@@ -14,11 +14,11 @@ from typing import Any, Final
 
 import databases
 
-from core.booking.statements_postgres import statement
+from core.booking.statements_postgres import STATEMENTS
 from core.clock import iso
 from core.database import BACKGROUND_SECONDS, raw
 
-_MOVEMENTS = statement("movements")
+_MOVEMENTS = STATEMENTS["movements"]
 _PAGE = 5000
 
 COLUMNS: Final = (

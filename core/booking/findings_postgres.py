@@ -12,12 +12,12 @@ import databases
 
 from core.booking.attempt import AttemptState
 from core.booking.comparison import Booked, Difference, Kind
-from core.booking.statements_postgres import fetch_row, statement
+from core.booking.statements_postgres import STATEMENTS, fetch_row
 from core.database import BACKGROUND_SECONDS, raw
 from core.payments.payments import Account
 
-_BOOKED = statement("booked")
-_FINDING = statement("finding")
+_BOOKED = STATEMENTS["booked"]
+_FINDING = STATEMENTS["finding"]
 _GET = "SELECT * FROM payment_findings WHERE id = $1"
 _LATEST = """
 SELECT * FROM payment_findings ORDER BY state = 'OPEN' DESC, found_at DESC, id LIMIT $1

@@ -11,21 +11,21 @@ import databases
 
 from core.booking.attempt import Owed
 from core.booking.refund import Made, RefundAsked, RefundClaim, RefundStanding, RefundState
-from core.booking.statements_postgres import fetch_row, statement
+from core.booking.statements_postgres import STATEMENTS, fetch_row
 from core.booking.stored import ClaimLost
 from core.database import raw
 
-_ASK = statement("refund")
-_OF_CAUSE = statement("refund_of")
-_CLAIM = statement("claim_refunds")
-_DONE = statement("refund_done")
-_LATER = statement("refund_later")
-_RENEW = statement("refund_renew")
-_STANDING = statement("refund_standing")
-_WORTH = statement("worth")
-_OWE = statement("owe")
-_VOID_LATE = statement("void_late")
-_NOTE = statement("note_refund")
+_ASK = STATEMENTS["refund"]
+_OF_CAUSE = STATEMENTS["refund_of"]
+_CLAIM = STATEMENTS["claim_refunds"]
+_DONE = STATEMENTS["refund_done"]
+_LATER = STATEMENTS["refund_later"]
+_RENEW = STATEMENTS["refund_renew"]
+_STANDING = STATEMENTS["refund_standing"]
+_WORTH = STATEMENTS["worth"]
+_OWE = STATEMENTS["owe"]
+_VOID_LATE = STATEMENTS["void_late"]
+_NOTE = STATEMENTS["note_refund"]
 
 #: Returns with further keys that one order's rows are written for; more are nobody's honest doing.
 _MOST_ROWS = 12

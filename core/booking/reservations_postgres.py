@@ -34,7 +34,7 @@ from core.booking.reservation import (
     SeatStatus,
     check_arguments,
 )
-from core.booking.statements_postgres import fetch_row, statement
+from core.booking.statements_postgres import STATEMENTS, fetch_row
 from core.booking.stored import (
     AttemptChange,
     Claim,
@@ -50,34 +50,34 @@ from core.database import raw
 from core.payments.gateway import Authorisation, Receipt
 from core.payments.payments import Account
 
-_BEGIN = statement("begin")
-_TRANSITION = statement("transition")
-_CLAIM_DUE = statement("claim_due")
-_CLAIMED = statement("claimed")
-_BIND = statement("bind")
-_CALLED = statement("called")
-_REOPEN = statement("reopen")
-_END_ATTEMPT = statement("end_attempt")
-_NEXT_ATTEMPT = statement("next_attempt")
-_RENEW = statement("renew")
-_WAIT = statement("wait")
-_LEAVE = statement("leave")
-_HINT = statement("hint")
-_FAULT = statement("fault")
-_SEAT_TRUTH = statement("seat_truth")
-_RESERVATION = statement("reservation")
+_BEGIN = STATEMENTS["begin"]
+_TRANSITION = STATEMENTS["transition"]
+_CLAIM_DUE = STATEMENTS["claim_due"]
+_CLAIMED = STATEMENTS["claimed"]
+_BIND = STATEMENTS["bind"]
+_CALLED = STATEMENTS["called"]
+_REOPEN = STATEMENTS["reopen"]
+_END_ATTEMPT = STATEMENTS["end_attempt"]
+_NEXT_ATTEMPT = STATEMENTS["next_attempt"]
+_RENEW = STATEMENTS["renew"]
+_WAIT = STATEMENTS["wait"]
+_LEAVE = STATEMENTS["leave"]
+_HINT = STATEMENTS["hint"]
+_FAULT = STATEMENTS["fault"]
+_SEAT_TRUTH = STATEMENTS["seat_truth"]
+_RESERVATION = STATEMENTS["reservation"]
 _OF_KEY = _RESERVATION + "WHERE r.visitor = $1 AND r.event_id = $2 AND r.idempotency_key = $3"
 _OF_ID = _RESERVATION + "WHERE r.id = $1"
 _OF_VISITOR = _RESERVATION + "WHERE r.visitor = $1 ORDER BY r.created_at DESC LIMIT $2"
 _OF_FENCE = _RESERVATION + "WHERE r.visitor = $1 AND r.event_id = $2 AND r.fence = $3"
-_OF_ORDER = statement("of_order")
+_OF_ORDER = STATEMENTS["of_order"]
 _KEY_REFUSED = """
 SELECT FROM payment_attempts WHERE order_no = $1 AND ($2 = ANY (refused_keys) OR cardinality(refused_keys) >= $3)
 """
-_ATTEMPT = statement("attempt")
-_PAUSED = statement("failures")
-_OVER_SHARE = statement("over_share")
-_PHASE_REFUSAL = statement("phase_refusal")
+_ATTEMPT = STATEMENTS["attempt"]
+_PAUSED = STATEMENTS["failures"]
+_OVER_SHARE = STATEMENTS["over_share"]
+_PHASE_REFUSAL = STATEMENTS["phase_refusal"]
 
 
 class Reservations:

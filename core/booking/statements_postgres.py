@@ -1,27 +1,18 @@
-"""The statements of `sql/`, with their includes put in; and what they have in common when they run."""
+"""The statements of `sql/`, and what they have in common when they run."""
 
 from __future__ import annotations
 
 import functools
 import re
-from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import asyncpg
 import databases
 
 from core.database import raw
+from core.process.source_files import SourceFiles
 
-_SQL = Path(__file__).parent / "sql"
-_INCLUDE = re.compile(r"^ *--#include (\S+)$", re.MULTILINE)
-
-
-def statement(name: str) -> str:
-    return _included((_SQL / f"{name}.sql").read_text())
-
-
-def _included(text: str) -> str:
-    return _INCLUDE.sub(lambda match: _included((_SQL / match[1]).read_text()), text)
+STATEMENTS: Final = SourceFiles(__file__, "sql")
 
 
 @functools.cache

@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 
 from core import keys
 from core.diagnosis.finding import Cause, Finding, fail, passed
+from core.process.source_files import SourceFiles
 
 _KINDS: Final[Mapping[Callable[[str], str], str]] = {
     keys.waiting_queue: "zset",
@@ -35,13 +36,7 @@ _KINDS: Final[Mapping[Callable[[str], str], str]] = {
 }
 _NUMBERS: Final = (keys.waiting_number, keys.queue_version, keys.active_cap, keys.fence)
 
-# A day: long enough to look at it, and nothing stays for ever. Only what is still what it was seen to be.
-_SET_ASIDE: Final = """
-if redis.call('TYPE', KEYS[1]).ok ~= ARGV[1] then return 0 end
-redis.call('RENAME', KEYS[1], KEYS[2])
-redis.call('PEXPIRE', KEYS[2], 86400000)
-return 1
-"""
+_SET_ASIDE: Final = SourceFiles(__file__, "lua")["set_aside"]
 
 
 async def sale_keys(client: Redis, slug: str) -> AsyncIterator[Finding]:

@@ -11,6 +11,8 @@ from redis.asyncio import Redis
 from core import keys
 from core.clock import from_millis, iso
 from core.diagnosis.finding import Cause, Finding, fail, passed, warn
+from core.process.lease_redis import DELETE_IF
+from core.process.source_files import SourceFiles
 from core.venue.event import Event, SaleState
 
 #: Of the queue's head, which is let in next; one look costs Redis a millisecond.
@@ -18,45 +20,11 @@ _HEAD: Final = 1_000
 #: A cap is renewed every few seconds and ends after six times that (core/upkeep/limits_redis.py).
 _CAP_PERIODS: Final = 6
 
-# -> who of the first ARGV[1] in the queue has never been heard, those with the beat of a moment to come included.
-_GHOSTS: Final = """
-local clock = redis.call('TIME')
-local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-local ghosts = {}
-for _, visitor in ipairs(redis.call('ZRANGE', KEYS[1], 0, ARGV[1] - 1)) do
-  local beat = redis.call('ZSCORE', KEYS[2], visitor)
-  if not beat or tonumber(beat) > now + 60000 then ghosts[#ghosts + 1] = visitor end
-end
-return ghosts
-"""
-# Gives each of them the beat of this moment: who has a browser goes on beating, the others go after the grace.
-_HEAR_GHOSTS: Final = """
-local clock = redis.call('TIME')
-local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-local heard = 0
-for _, visitor in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
-  local beat = redis.call('ZSCORE', KEYS[2], visitor)
-  if not beat or tonumber(beat) > now + 60000 then
-    redis.call('ZADD', KEYS[2], string.format('%.0f', now), visitor)
-    heard = heard + 1
-  end
-end
-return heard
-"""
-# -> those who count as paying and have no basket that is being paid for. With names: only they, and they count no more.
-_KEPT: Final = """
-local kept = {}
-for _, visitor in ipairs(#ARGV > 0 and ARGV or redis.call('ZRANGE', KEYS[1], 0, 9999)) do
-  local basket = redis.call('HGET', KEYS[2], visitor)
-  if not basket or not string.find(basket, '|paying|', 1, true) then
-    kept[#kept + 1] = visitor
-    if #ARGV > 0 then redis.call('ZREM', KEYS[1], visitor) end
-  end
-end
-return kept
-"""
+_LUA: Final = SourceFiles(__file__, "lua")
+_GHOSTS: Final = _LUA["ghosts"]
+_HEAR_GHOSTS: Final = _LUA["hear_ghosts"]
+_KEPT: Final = _LUA["kept_places"]
 _NOW: Final = "local clock = redis.call('TIME') return clock[1] * 1000 + math.floor(clock[2] / 1000)"
-_DELETE_IF: Final = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
 
 
 async def queue(
@@ -157,4 +125,4 @@ async def free_places(client: Redis, slug: str, payers: Collection[str]) -> bool
 async def delete_unchanged(client: Redis, key: str) -> bool:
     """Deletes a key, unless it has another value by the time. Raises what Redis raises."""
     value = await client.get(key)
-    return value is not None and bool(await client.eval(_DELETE_IF, 1, key, value))
+    return value is not None and bool(await client.eval(DELETE_IF, 1, key, value))

@@ -6,16 +6,16 @@ from __future__ import annotations
 
 import asyncio
 from email.message import EmailMessage
-from pathlib import Path
 from typing import Final
 
 from core import keys
 from core.errors import StoreUnavailable
 from core.notifications.mailer import MailAway, Mailer
 from core.process.lua_redis import Script, ScriptRunner
+from core.process.source_files import SourceFiles
 
 # A turn is taken with each call: after an answer that was lost one turn passes unused, which hurts nobody.
-_TURN: Final = Script(Path(__file__).parent / "lua" / "mail_turn.lua")
+_TURN: Final = Script(SourceFiles(__file__, "lua"), "mail_turn")
 #: An e-mail whose turn is further away, in seconds, is left for later: it would hold a transaction meanwhile.
 _LONGEST_WAIT: Final = 60.0
 

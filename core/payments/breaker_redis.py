@@ -15,7 +15,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import structlog
@@ -29,11 +28,12 @@ from core.payments.breaker import BreakerConfig, BreakerState, Mode
 from core.payments.gateway import CallHealth
 from core.process.lua_redis import Script, ScriptRunner
 from core.process.once import Once
+from core.process.source_files import SourceFiles
 from core.process.tasks import end
 
 log = structlog.get_logger(__name__)
 
-_SWAP: Final = Script(Path(__file__).parent / "lua" / "circuit_swap.lua")
+_SWAP: Final = Script(SourceFiles(__file__, "lua"), "circuit_swap")
 #: A circuit that nobody looked at for a week is forgotten.
 _TTL_SECONDS: Final = 7 * 24 * 3600
 #: A payment never waits longer than this for Redis; and while Redis is away it is tried this often.

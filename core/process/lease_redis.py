@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from redis.asyncio import Redis
 
 from core import keys
+from core.process.source_files import SourceFiles
 from core.process.store_redis import REDIS_LOST
 
-_TAKE = """
-local owner = redis.call('GET', KEYS[1])
-if owner and owner ~= ARGV[1] then return 0 end
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-return 1
-"""
-_GIVE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
+_LUA: Final = SourceFiles(__file__, "lua")
+_TAKE: Final = _LUA["take_lease"]
+#: Deletes a key (KEYS 1) that still has this value (ARGV 1).
+DELETE_IF: Final = _LUA["delete_if"]
 
 
 class Leases:
@@ -44,6 +44,6 @@ class Leases:
 
     async def give(self, job: str) -> None:
         try:
-            await self._redis.eval(_GIVE, 1, keys.job_lease(job), self._owner)
+            await self._redis.eval(DELETE_IF, 1, keys.job_lease(job), self._owner)
         except REDIS_LOST:
             return  # it ends by itself

@@ -1,4 +1,4 @@
-"""Lua scripts as files: loaded once, joined with the preludes they include, run by digest, batched.
+"""Lua scripts: loaded once, run by digest, batched.
 
 Calls that many tasks make in the same turn of the event loop leave in one pipeline: measured, that is twice the
 scripts a second of one call after the other over a connection pool (`bench/`), and no caller sees a difference.
@@ -9,16 +9,15 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import math
-import re
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError, BusyLoadingError, NoScriptError, ResponseError
 
 from core.errors import OutcomeUnknown, StoreUnavailable
+from core.process.source_files import SourceFiles
 from core.process.store_redis import ANSWER_SECONDS, REDIS_LOST
 from core.process.tasks import awaited
 from core.process.waits import AnswerTimeout, Wait
@@ -38,26 +37,20 @@ _NOT_SENT = ("connecting to", "No connection available", "No master found")
 
 _REFUSALS = ("MISCONF", "CLUSTERDOWN", "MASTERDOWN", "NOREPLICAS", "BUSY", "UNBLOCKED")
 
-_INCLUDE = re.compile(r"^--#include (\S+)$", re.MULTILINE)
-
 
 class Script:
-    """One Lua file; `--#include name.lua` lines are replaced by that file of the same folder or of a sister's."""
+    """A Lua file, for a ScriptRunner."""
 
-    def __init__(self, path: Path, *, repeatable: bool = True, changes: bool = True) -> None:
+    def __init__(self, files: SourceFiles, name: str, *, repeatable: bool = True, changes: bool = True) -> None:
         """`repeatable`: doing it twice is the same as once, so a call whose answer was lost may be made again.
 
         `changes`: it writes; a call whose answer was lost is then OutcomeUnknown.
         """
-        self.name = path.stem
+        self.name = name
         self.repeatable = repeatable
         self.changes = changes
-        self.text = _joined(path)
+        self.text = files[name]
         self.digest = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
-
-
-def _joined(path: Path) -> str:
-    return _INCLUDE.sub(lambda match: _joined((path.parent / match[1]).resolve()), path.read_text())
 
 
 class _Call:

@@ -8,21 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from redis.asyncio import Redis
 
 from core import keys
 from core.process.calls import redis_call
+from core.process.source_files import SourceFiles
 
-# KEYS[1] the hash; ARGV: job, seconds after which it is late, seconds that the hash is kept.
-_NOTE = """
-local now = redis.call('TIME')
-redis.call('HSET', KEYS[1], ARGV[1], now[1] .. '.' .. string.format('%06d', now[2]) .. '|' .. ARGV[2])
-return redis.call('EXPIRE', KEYS[1], ARGV[3])
-"""
-# -> Redis' seconds, then field and value of each job in turn.
-_READ = "local now = redis.call('TIME') return {now[1] .. '.' .. string.format('%06d', now[2]), \
-redis.call('HGETALL', KEYS[1])}"
+_LUA: Final = SourceFiles(__file__, "lua")
+_NOTE: Final = _LUA["note_success"]
+_READ: Final = _LUA["successes"]
 
 _KEPT_SECONDS = 7 * 24 * 3600
 

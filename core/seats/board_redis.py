@@ -19,6 +19,7 @@ from core import keys
 from core.database import BACKGROUND_SECONDS, raw
 from core.errors import InvalidRequest, OutcomeUnknown, StoreUnavailable
 from core.process.calls import redis_call
+from core.process.lease_redis import DELETE_IF
 from core.process.once import Once
 from core.seats.board import STATE_OF_STATUS, BoardSnapshot, SeatState
 from core.seats.hold_scripts_redis import BoardLost
@@ -36,7 +37,6 @@ _CONFLICTS = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 _TRIES = 8
 _CONFLICT_PAUSE_SECONDS = 0.02
 
-_RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
 
 _SEATS = "SELECT ordinal, status FROM seats WHERE event_id = $1 ORDER BY ordinal"
 _PAYING = """
@@ -125,7 +125,7 @@ class BoardStore:
                     try:
                         await self._rebuild(event)
                     finally:
-                        await self._redis.eval(_RELEASE, 1, lock, token)
+                        await self._redis.eval(DELETE_IF, 1, lock, token)
                     return
                 if asyncio.get_running_loop().time() > deadline:
                     raise StoreUnavailable(retry_after=2)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 from core import keys
@@ -22,6 +21,7 @@ from core.errors import (
     TooManySeats,
 )
 from core.process.lua_redis import BY, Script, ScriptRunner
+from core.process.source_files import SourceFiles
 from core.seats.basket import Basket
 from core.seats.best_seats import Wish, alternatives, resolved
 from core.seats.calls import new_call
@@ -29,16 +29,16 @@ from core.seats.halls import SeatTable
 from core.seats.hoarding import HoardingBudget
 from core.venue.event import Event
 
-_LUA = Path(__file__).parent / "lua"
+_LUA = SourceFiles(__file__, "lua")
 _PRELUDES = {"seats", "holding"}
 # A second time these would say something else: used up, or under way.
 _ONCE = {"begin_payment", "mend"}
 # What no caller would call a change: whether it was done is nobody's question.
 _READS = {"basket", "inspect", "keep_table", "paying", "snapshot"}
 SCRIPTS = {
-    path.stem: Script(path, repeatable=path.stem not in _ONCE, changes=path.stem not in _READS)
-    for path in _LUA.glob("*.lua")
-    if path.stem not in _PRELUDES
+    name: Script(_LUA, name, repeatable=name not in _ONCE, changes=name not in _READS)
+    for name in _LUA
+    if name not in _PRELUDES
 }
 
 #: A table is made anew where it is missing: it needs to live no longer than people buy.

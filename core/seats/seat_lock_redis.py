@@ -9,7 +9,6 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
@@ -17,13 +16,14 @@ from prometheus_client import Counter, Gauge, Histogram
 from core import keys
 from core.errors import StoreUnavailable
 from core.process.lua_redis import Script, ScriptRunner
+from core.process.source_files import SourceFiles
 from core.seats.lock_times import LONGEST_WAIT_SECONDS, AdaptiveWait, LockAdvice, LockMeasurements, WaitRules
 
 log = structlog.get_logger(__name__)
 
-_LUA = Path(__file__).parent / "lua"
-_ACQUIRE = Script(_LUA / "lock_acquire.lua")
-_RELEASE = Script(_LUA / "lock_release.lua")
+_LUA = SourceFiles(__file__, "lua")
+_ACQUIRE = Script(_LUA, "lock_acquire")
+_RELEASE = Script(_LUA, "lock_release")
 
 # Between two tries: short against a critical section of a few milliseconds, jittered so that waiters spread out.
 _PAUSE_SECONDS = (0.002, 0.010)

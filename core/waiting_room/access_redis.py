@@ -7,7 +7,6 @@ where the code is spent: what Redis has lost lets somebody wait in vain at worst
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Final, Protocol
 from uuid import UUID
 
@@ -19,14 +18,15 @@ from core.errors import CodeNotValid, CodeRequired, CodeUsed, HoldExpired, SaleN
 from core.process.calls import redis_call
 from core.process.lua_redis import Script, ScriptRunner
 from core.process.rate_limit import RateLimit, network
+from core.process.source_files import SourceFiles
 from core.venue.codes import CodeBook
 from core.venue.event import Event
 from core.waiting_room.phases import doors, must_wait
 from core.waiting_room.scripts_redis import QueueScripts
 
-_LUA = Path(__file__).parent / "lua"
-_PHASE = Script(_LUA / "phase.lua")
-_SPEND = Script(_LUA / "spend.lua")
+_LUA = SourceFiles(__file__, "lua")
+_PHASE = Script(_LUA, "phase")
+_SPEND = Script(_LUA, "spend")
 
 #: Wrong codes a minute of one visitor, and of one network, behind which there may be many.
 _WRONG_OF_VISITOR: Final = 10

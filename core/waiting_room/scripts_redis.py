@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from core import keys
 from core.clock import Clock
 from core.process.lua_redis import Script, ScriptRunner
+from core.process.source_files import SourceFiles
 from core.venue.event import Event, SaleState
 
-_LUA = Path(__file__).parent / "lua"
+_LUA = SourceFiles(__file__, "lua")
 _READS = {"place", "places"}
 #: A prelude, and scripts with keys of their own (`access_redis.py`).
 _OTHERS = {"queue", "phase", "spend"}
-_SCRIPTS = {
-    path.stem: Script(path, changes=path.stem not in _READS) for path in _LUA.glob("*.lua") if path.stem not in _OTHERS
-}
+_SCRIPTS = {name: Script(_LUA, name, changes=name not in _READS) for name in _LUA if name not in _OTHERS}
 
 
 class QueueScripts:
