@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
 from playwright.async_api import expect
 
+from core.clock import iso
 from core.venue.event import SaleStatus
 from tests.e2e.conftest import MakeSale, OpenPage, Server
 from tests.e2e.test_accessibility import _clean
@@ -21,13 +21,19 @@ def soon(seconds: float) -> datetime:
     return datetime.now(UTC) + timedelta(seconds=seconds)
 
 
+def opens_now(server: Server, slug: str) -> datetime:
+    """An operator sets the opening to the next moment, which the page waits for as for any other."""
+    opens_at = soon(2)
+    server.operator("PATCH", f"/api/operator/events/{slug}", json={"opens_at": iso(opens_at)})
+    return opens_at
+
+
 @pytest.mark.parametrize("options", [{}, PHONE | {"locale": "ko-KR"}], ids=["desktop-en", "phone-ko"])
 async def test_from_the_room_before_the_opening_to_the_drawn_place_and_its_check(
     server: Server, make_sale: MakeSale, open_page: OpenPage, options: dict[str, object]
 ) -> None:
     """F1, F2: nobody presses anything; the receipt's line is found, and the browser recomputes the draw."""
-    opens_at = soon(45)
-    slug = await make_sale(status=SaleStatus.SCHEDULED, opens_at=opens_at, prequeue_seconds=600, active_limit=1)
+    slug = await make_sale(status=SaleStatus.SCHEDULED, opens_at=soon(500), prequeue_seconds=600, active_limit=1)
     crowd = [Guest(server, slug) for _ in range(5)]
     for guest in crowd:
         guest.join()
@@ -42,8 +48,9 @@ async def test_from_the_room_before_the_opening_to_the_drawn_place_and_its_check
     await page.locator(".own-receipt > summary").click()
     await expect(page.get_by_test_id("receipt")).to_have_text(receipt)
 
-    await asyncio.sleep(max(0.0, (opens_at - datetime.now(UTC)).total_seconds()))
+    opens_at = opens_now(server, slug)
     stage = await page.reaches("waiting", "map")
+    assert datetime.now(UTC) >= opens_at
     listed = httpx.get(f"{server.url}/api/events/{slug}/draw/entries").text.split()
     assert len(listed) == 6
     place = listed.index(receipt) + 1
@@ -61,8 +68,7 @@ async def test_a_sale_without_a_pre_queue_opens_by_the_servers_word(
     server: Server, make_sale: MakeSale, open_page: OpenPage
 ) -> None:
     """The page's own clock is an hour fast; it joins when the server says that the sale is open."""
-    opens_at = soon(8)
-    slug = await make_sale(status=SaleStatus.SCHEDULED, opens_at=opens_at, prequeue_seconds=0)
+    slug = await make_sale(status=SaleStatus.SCHEDULED, opens_at=soon(600), prequeue_seconds=0)
     page = await open_page(slug, before="const now = Date.now; Date.now = () => now() + 3600000;")
     await page.reaches("before")
     asked: list[str] = []
@@ -70,6 +76,7 @@ async def test_a_sale_without_a_pre_queue_opens_by_the_servers_word(
     await page.reload()
     await page.reaches("before")
     assert not any("join" in frame for frame in asked)
+    opens_at = opens_now(server, slug)
     await page.map_ready()
     assert datetime.now(UTC) >= opens_at
 

@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, Route, expect
 from redis.asyncio import Redis
 
@@ -19,6 +18,7 @@ from core.venue.event import SaleStatus
 from core.venue.event_store_postgres import EventStore
 from core.venue.new_event import NewEvent
 from tests.conftest import small_plan
+from tests.e2e.test_accessibility import violations
 from tests.sale_server import PATIENCE, MakeSale, Server, sale_server
 from tests.siteverify import SECRET, SITE_KEY, siteverify
 
@@ -159,13 +159,6 @@ async def test_a_worker_that_dies_is_said_and_tried_again(
     broken = False
     await again.click()
     await page.wait_for_selector("[data-stage=map]")
-
-
-async def violations(page: Page) -> list[str]:
-    found = await Axe().run(page)
-    assert found.response["passes"], "axe looked at nothing"
-    serious = [one for one in found.response["violations"] if one["impact"] in ("serious", "critical")]
-    return [f"{one['id']}: {one['nodes'][0]['html']}" for one in serious]
 
 
 async def test_above_the_dearest_work_the_captcha_is_shown_and_enough(page: Page) -> None:
