@@ -24,7 +24,6 @@ from babel.dates import format_datetime, get_timezone_gmt, get_timezone_location
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
-from babel.numbers import format_decimal
 
 from core.currency import written
 from core.seat_words import BETWEEN, is_in_words
@@ -91,12 +90,6 @@ def text(language: str, key: str, **values: object) -> str:
     """The text of `key` with its placeholders filled; the key itself when there is none."""
     message = translations(language).gettext(key)
     return message % values if values else message.replace("%%", "%")
-
-
-def plural(language: str, key: str, count: int, /, **values: object) -> str:
-    """Like `text`, in the form that goes with `count`; the placeholder `number` is it as the language writes it."""
-    message = translations(language).ngettext(key, key, count)
-    return message % {"number": format_decimal(count, locale=language), **values}
 
 
 def reason(language: str, code: str | None) -> str:

@@ -50,7 +50,6 @@ class LimitedProtocol(HttpToolsProtocol):
         #: Bytes of the head that is being read; None while none is.
         self._head: int | None = None
         self._refused: _Refused | None = None
-        self._began_at = 0.0
 
     def connection_made(self, transport: Any) -> None:
         peer = transport.get_extra_info("peername")

@@ -262,11 +262,6 @@ class Origins:
     def __init__(self, further: Iterable[str] = ()) -> None:
         self._further = {normal for one in further if (normal := normal_origin(one))}
 
-    def allows(self, connection: HTTPConnection) -> bool:
-        """For the live channel. A program that is no browser sends no Origin, and has no cookie to steal."""
-        origin = connection.headers.get("origin")
-        return origin is None or self.is_ours(origin, connection)
-
     def is_ours(self, origin: str, connection: HTTPConnection) -> bool:
         normal = normal_origin(origin)
         return bool(normal) and (normal == normal_origin(own_origin(connection)) or normal in self._further)

@@ -56,8 +56,6 @@ class AttemptState(StrEnum):
     VOIDED = "VOIDED"
 
 
-#: One of these a reservation at most (a unique index says so).
-LIVE: Final = frozenset({AttemptState.OPEN, AttemptState.AUTHORISED, AttemptState.CALLED, AttemptState.APPROVED})
 #: Money has not moved, and cannot: the seats can be given back.
 UNSENT: Final = frozenset({AttemptState.OPEN, AttemptState.AUTHORISED, AttemptState.CLOSED, AttemptState.DECLINED})
 #: After these another attempt may follow.

@@ -11,7 +11,7 @@ PostgreSQL carries out a transition in one statement (`sql/transition.sql`) whos
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -91,17 +91,13 @@ class Change(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """`whole`: every seat must still be the reservation's own, or nothing happens. `frees`: the seats are let go."""
+    """`whole`: every seat must still be the reservation's own, or nothing happens."""
 
     before: ReservationStatus
     after: ReservationStatus
     seats_before: SeatStatus
     seats_after: SeatStatus
     whole: bool
-
-    @property
-    def frees(self) -> bool:
-        return self.seats_after is SeatStatus.AVAILABLE
 
 
 TRANSITIONS: Mapping[Change, Transition] = {
@@ -118,10 +114,6 @@ TRANSITIONS: Mapping[Change, Transition] = {
         ReservationStatus.CONFIRMED, ReservationStatus.CANCELLED, SeatStatus.SOLD, SeatStatus.AVAILABLE, whole=False
     ),
 }
-
-
-class TransitionRefused(Exception):
-    """The reservation is not in the state that the change starts from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,22 +154,11 @@ class Reservation:
         return self.status in (ReservationStatus.FAILED, ReservationStatus.CANCELLED)
 
 
-def transition(
-    reservation: Reservation, change: Change, *, reason: Reason | None = None, ticket_code: str | None = None
-) -> Reservation:
-    """The reservation after `change`; times are the database's and stay. Raises TransitionRefused.
-
-    A confirmation needs a ticket code and has no reason; every other change needs a reason that explains an end.
-    """
-    rule = TRANSITIONS[change]
-    if reservation.status is not rule.before:
-        raise TransitionRefused(f"{reservation.status} reservations cannot {change}")
-    check_arguments(change, reason, ticket_code)
-    return replace(reservation, status=rule.after, reason=reason, ticket_code=ticket_code or reservation.ticket_code)
-
-
 def check_arguments(change: Change, reason: Reason | None, ticket_code: str | None) -> None:
-    """Raises ValueError: these are mistakes of the caller, not of a buyer."""
+    """A confirmation needs a ticket code and has no reason; every other change needs a reason that explains an end.
+
+    Raises ValueError: these are mistakes of the caller, not of a buyer.
+    """
     if (change is Change.CONFIRM) != (ticket_code is not None):
         raise ValueError("a ticket code belongs to a confirmation, and to nothing else")
     if change is Change.CONFIRM:

@@ -6,7 +6,7 @@ counted, and `drain` waits for it.
 `Supervisor.run_forever(name, factory)` runs what must never stop (a feed, a job's loop, the relay). `factory` makes a
 fresh coroutine. When it raises, or returns although nobody asked it to, that is logged and counted, and after a pause
 that grows (`Backoff`, half a second to half a minute) it is made anew. The `Service` that comes back says how it is
-(`failing`, `failures`, `last_error`), is made anew at once by `restart()`, and is ended by `await service.end()`.
+(`failing`, `failures`), is made anew at once by `restart()`, and is ended by `await service.end()`.
 With `until_return` a return is the wanted end: for what has an orderly stop of its own.
 
 `services` are all of them, which is what health reads; `closing` is True once the drain has begun. Every wait for an
@@ -52,7 +52,6 @@ class Service:
         self.failures = 0
         """In a row: since it was last well."""
         self.restarts = 0
-        self.last_error: BaseException | None = None
         self._factory = factory
         self._backoff = backoff
         self._until_return = until_return
@@ -109,7 +108,6 @@ class Service:
             error = self._error(run)
             if error is None:
                 return
-            self.last_error = error
             self.failures = 1 if was_well else self.failures + 1
             await self._report_and_pause(error)
             self._count_restart()

@@ -241,10 +241,6 @@ class EventStore:
         """The event's seats in ordinal order."""
         return (await self.loaded_plan(event)).plan
 
-    async def plan_json(self, event: Event) -> bytes:
-        """The body of `GET /api/events/{slug}/plan`; `event.plan_digest` is its ETag."""
-        return (await self.loaded_plan(event)).body
-
     async def loaded_plan(self, event: Event) -> LoadedPlan:
         """Plan and body; the `KEPT_PLANS` asked for last are kept, and each is read and built once for all who ask."""
         kept = self._plans.get(event.plan_digest)

@@ -52,8 +52,3 @@ def read_time(text: str, zone: str) -> datetime:
 def local(moment: datetime, zone: str) -> datetime:
     """The moment as the event's clocks show it."""
     return moment.astimezone(ZoneInfo(zone))
-
-
-def is_ambiguous(moment: datetime) -> bool:
-    """Whether another moment has the same wall time; `moment` as of `local`."""
-    return moment.replace(fold=0).utcoffset() != moment.replace(fold=1).utcoffset()

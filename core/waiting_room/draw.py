@@ -69,10 +69,6 @@ def root(receipts: Iterable[str]) -> str:
     return digest.hexdigest()
 
 
-def draw_key(seed: bytes, of_root: str, beacon: str, entry: str) -> bytes:
-    return hmac.digest(seed, f"{of_root}\n{beacon}\n{entry}".encode(), "sha256")
-
-
 def drawn_order(seed: bytes, receipts: Sequence[str], beacon: str = "") -> list[str]:
     """The receipts in the order of the draw. 200,000 take about half a second of one core."""
     of_root = root(receipts)

@@ -92,7 +92,7 @@ async def test_the_stored_plan_is_the_plan_of_the_file(store: EventStore, databa
     made = await store.create(new_event(prices=HALL_PRICES), HALL)
     elsewhere = EventStore(database, ManualClock())
     assert await elsewhere.plan(made) == load_plan(HALL)
-    body = json.loads(await elsewhere.plan_json(made))
+    body = json.loads((await elsewhere.loaded_plan(made)).body)
     assert [seat["ordinal"] for seat in body["seats"]] == list(range(1231))
     assert {category["name"]: category["price"] for category in body["categories"]} == HALL_PRICES
 
@@ -102,7 +102,7 @@ async def test_a_process_keeps_a_bounded_number_of_plans(store: EventStore, monk
     events = [await store.create(new_event(prices={"A": price}), small_plan()) for price in (1, 2, 3)]
     for event in [*events, *events]:
         assert (await store.plan(event)).seats
-        assert json.loads(await store.plan_json(event))["categories"][0]["price"] == event.prices["A"]
+        assert json.loads((await store.loaded_plan(event)).body)["categories"][0]["price"] == event.prices["A"]
     assert len(store._plans) == 2
 
 

@@ -13,7 +13,6 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from core.booking.attempt import (
     LAST_SECONDS,
-    LIVE,
     MOST_ATTEMPTS,
     MOST_ATTEMPTS_IN_ALL,
     UNSENT,
@@ -51,6 +50,10 @@ PROVEN_OVER = {
     (Question.CONFIRM, ChargeOutcome.AWAITING_DEPOSIT),
     (Question.LOOK_UP, ChargeOutcome.AWAITING_DEPOSIT),
 }
+
+
+#: One of these a reservation at most (a unique index says so).
+LIVE = {AttemptState.OPEN, AttemptState.AUTHORISED, AttemptState.CALLED, AttemptState.APPROVED}
 
 
 @pytest.mark.parametrize(("question", "result", "at"), CASES)

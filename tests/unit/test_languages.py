@@ -200,10 +200,7 @@ def test_the_language_is_chosen_by_the_visitor_then_by_the_browser(
     assert languages.choose(chosen, header) == language
 
 
-def test_texts_are_filled_and_counted() -> None:
-    assert languages.plural("en", "seats.count", 1) == "1 seat"
-    assert languages.plural("en", "seats.count", 1200) == "1,200 seats"
-    assert languages.plural("ko", "seats.count", 2) == "2석"
+def test_texts_are_filled() -> None:
     assert languages.text("en", "seat.full", zone="A", row="3", number="12") == "A, row 3, seat 12"
     assert languages.reason("en", "seat_taken") == languages.text("en", "code.seat_taken")
     assert languages.reason("ko", "never heard of") == languages.text("ko", "code.internal_error")
