@@ -1,13 +1,15 @@
 """Prints the test files that `make quick` runs: unit tests, and what the change since `main` touches, for a minute.
 
-A test file is touched when it changed itself, or imports a module that did. A file that is no Python (a script in Lua,
-a statement in SQL, a template) counts as the modules that name it. How long each test file takes is kept by
+A test file is touched when it changed itself, or imports a module that did. A file that is no Python (a template, a
+document) counts as the modules that name it; a script in Lua or a statement in SQL as the modules of its room that run
+such files, and of the rooms whose files include it. How long each test file takes is kept by
 `tests/conftest.py`; what does not fit into the time is named on standard error and left to `make test`.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -44,6 +46,10 @@ def module(path: str) -> str:
 def changed_modules(changed: Iterable[str]) -> set[str]:
     """Those of changed Python files, and those that name a changed file of another kind."""
     modules = {module(path) for path in changed if path.endswith(".py")}
+    for room in rooms_of_sources({path for path in changed if path.endswith((".lua", ".sql"))}):
+        modules |= {
+            module(str(path.relative_to(ROOT))) for path in room.glob("*.py") if "SourceFiles(" in path.read_text()
+        }
     names = {Path(path).name for path in changed if not path.endswith(".py")}
     for room in ROOMS if names else ():
         for source in (ROOT / room).rglob("*.py"):
@@ -51,6 +57,19 @@ def changed_modules(changed: Iterable[str]) -> set[str]:
             if any(f'"{name}"' in text or f"/{name}" in text for name in names):
                 modules.add(module(str(source.relative_to(ROOT))))
     return modules
+
+
+def rooms_of_sources(changed: set[str]) -> set[Path]:
+    """The folders of the modules that run these Lua and SQL files, or files that include them."""
+    sources = [path for kind in ("lua", "sql") for path in (ROOT / "core").rglob(f"*.{kind}")]
+    touched = {ROOT / path for path in changed}
+    while True:
+        names = "|".join(re.escape(path.name) for path in touched)
+        includes = re.compile(rf"--#include (\S*/)?({names})$", re.MULTILINE)
+        further = {path for path in sources if path not in touched and names and includes.search(path.read_text())}
+        if not further:
+            return {path.parent.parent for path in touched}
+        touched |= further
 
 
 def touched_tests(changed: Iterable[str]) -> set[str]:

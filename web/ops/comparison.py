@@ -13,7 +13,7 @@ from core.booking.findings_postgres import FindingRows, Found
 from core.errors import FindingNotFound, InvalidRequest, NotMended
 from web.endpoint import Call, Caller, Endpoint, answer
 from web.ops.audit import note
-from web.ops.schemas import (
+from web.ops.money_schemas import (
     ComparePayments,
     ComparisonMade,
     ComparisonsMade,

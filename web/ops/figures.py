@@ -35,7 +35,7 @@ from core.waiting_room.sizes_redis import sizes
 from web.endpoint import Call, Caller, Endpoint, answer
 from web.health_checks import examine
 from web.ops.circuits import circuits_of
-from web.ops.schemas import (
+from web.ops.figures_schemas import (
     Admission,
     AlertFigures,
     CategorySales,
@@ -51,8 +51,8 @@ from web.ops.schemas import (
     SalesMinute,
     SaleSummary,
     SeatCounts,
-    Session,
 )
+from web.ops.schemas import Session
 
 T = TypeVar("T")
 

@@ -26,7 +26,7 @@ from web.api_reservations import reservation_id, reservation_state
 from web.endpoint import Call, Caller, Endpoint, answer
 from web.idempotency import IDEMPOTENCY_PARAMETER, idempotency_key
 from web.ops.audit import note, tell_sale_changed
-from web.ops.schemas import (
+from web.ops.money_schemas import (
     AccountAttempt,
     AccountRefund,
     AccountSeat,

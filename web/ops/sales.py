@@ -10,15 +10,7 @@ from core.errors import EventNotFound, NoSuchSeat, PaymentInProgress, SeatNotHel
 from core.seats.holder_redis import holder_of
 from web.endpoint import Call, Caller, Endpoint, answer
 from web.ops.audit import note, tell_sale_changed
-from web.ops.schemas import (
-    ChangeLimit,
-    NewLimit,
-    Reconcile,
-    Reconciled,
-    ReleasedSeat,
-    ReleaseSeat,
-    SeatMismatch,
-)
+from web.ops.schemas import ChangeLimit, NewLimit, Reconcile, Reconciled, ReleasedSeat, ReleaseSeat, SeatMismatch
 
 
 async def limit(call: Call[ChangeLimit]) -> Response:
