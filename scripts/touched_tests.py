@@ -1,9 +1,10 @@
 """Prints the test files that `make quick` runs: unit tests, and what the change since `main` touches, for a minute.
 
-A test file is touched when it changed itself, or imports a module that did. A file that is no Python (a template, a
+A test file is touched when it changed itself, imports a module that did or one that imports such a module, or is called
+after one (`test_figures.py`, which calls `web/ops/figures.py` over HTTP). A file that is no Python (a template, a
 document) counts as the modules that name it; a script in Lua or a statement in SQL as the modules of its room that run
-such files, and of the rooms whose files include it. How long each test file takes is kept by
-`tests/conftest.py`; what does not fit into the time is named on standard error and left to `make test`.
+such files, and of the rooms whose files include it. How long each test file takes is kept by `tests/conftest.py`; what
+does not fit into the time is named on standard error and left to `make test`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ import grimp
 
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("core", "realtime", "web", "cli", "bench", "tests")
+
+#: What a module's name says besides what it is about.
+IO_SUFFIX = r"_(redis|postgres|kafka|http|smtp)$"
 
 #: Both processes of the run together; starting them and their stores comes to it.
 BUDGET_SECONDS = 60.0
@@ -46,10 +50,9 @@ def module(path: str) -> str:
 def changed_modules(changed: Iterable[str]) -> set[str]:
     """Those of changed Python files, and those that name a changed file of another kind."""
     modules = {module(path) for path in changed if path.endswith(".py")}
-    for room in rooms_of_sources({path for path in changed if path.endswith((".lua", ".sql"))}):
-        modules |= {
-            module(str(path.relative_to(ROOT))) for path in room.glob("*.py") if "SourceFiles(" in path.read_text()
-        }
+    for folder in rooms_of_sources({path for path in changed if path.endswith((".lua", ".sql"))}):
+        readers = (source for source in folder.glob("*.py") if "SourceFiles(" in source.read_text())
+        modules |= {module(str(source.relative_to(ROOT))) for source in readers}
     names = {Path(path).name for path in changed if not path.endswith(".py")}
     for room in ROOMS if names else ():
         for source in (ROOT / room).rglob("*.py"):
@@ -72,15 +75,33 @@ def rooms_of_sources(changed: set[str]) -> set[Path]:
         touched |= further
 
 
-def touched_tests(changed: Iterable[str]) -> set[str]:
-    """Test files that changed or import what did; paths from the root."""
+def touched_tests(changed: Iterable[str]) -> dict[str, int]:
+    """Test files that changed (0), import what did or are called after it (1), or import an importer of it (2).
+
+    Paths from the root. Further away everything hangs together by the composition roots.
+    """
     graph = grimp.build_graph(*ROOMS, include_external_packages=False, cache_dir=None)
-    modules = changed_modules(changed)
-    importers = {
-        importer for each in modules & graph.modules for importer in graph.find_modules_that_directly_import(each)
-    }
-    paths = {f"{name.replace('.', '/')}.py" for name in modules | importers if name.startswith("tests.")}
-    return {path for path in paths if Path(path).name.startswith("test_") and (ROOT / path).exists()}
+    ring = changed_modules(changed)
+    names = "|".join({re.escape(re.sub(IO_SUFFIX, "", name.rpartition(".")[2])) for name in ring})
+    called = re.compile(rf"test_(.*_)?({names})(_.*)?\.py")
+    found = {path: 1 for path in all_tests() if names and called.fullmatch(Path(path).name) and path not in changed}
+    for distance in range(3):
+        for name in ring:
+            path = f"{name.replace('.', '/')}.py"
+            if name.startswith("tests.") and Path(path).name.startswith("test_") and (ROOT / path).exists():
+                found[path] = min(distance, found.get(path, distance))
+        known = ring & graph.modules if distance == 0 else {name for name in ring if not is_root(name)} & graph.modules
+        ring = {importer for each in known for importer in graph.find_modules_that_directly_import(each)}
+    return found
+
+
+def all_tests() -> set[str]:
+    return {str(path.relative_to(ROOT)) for path in (ROOT / "tests").glob("*/test_*.py")}
+
+
+def is_root(name: str) -> bool:
+    """It imports everything, and what imports it says nothing about what it tests."""
+    return name.startswith(("core.runtime", "web.app")) or name.endswith(".composition")
 
 
 def chosen(changed: set[str], seconds: dict[str, float]) -> tuple[list[str], list[str]]:
@@ -93,18 +114,19 @@ def chosen(changed: set[str], seconds: dict[str, float]) -> tuple[list[str], lis
 
     def rank(path: str) -> tuple[int, float]:
         quick_unit = path in unit and cost(path) <= LONG_SECONDS
-        return (0 if path in changed else 1 if quick_unit else 2 if path in touched else 3), cost(path)
+        far = touched.get(path, 3)
+        return (0 if far == 0 else 1 if quick_unit else 1 + far), cost(path)
 
     run: list[str] = []
     left: list[str] = []
     spent = 0.0
-    for path in sorted(unit | touched, key=rank):
+    for path in sorted(unit | touched.keys(), key=rank):
         if run and spent + cost(path) > BUDGET_SECONDS:
             left.append(path)
         else:
             run.append(path)
             spent += cost(path)
-    return run, [path for path in left if path in touched]
+    return run, [path for path in left if touched.get(path, 3) < 2]
 
 
 def main() -> None:
