@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Final
 
 from starlette.applications import Starlette
@@ -116,9 +117,8 @@ def _routes(
     links: PaymentLinks,
     simulator: SimulatorStore | None,
 ) -> list[BaseRoute]:
-    described = api_meta.description_of(ENDPOINTS)
     return [
-        *routes([*ENDPOINTS, described]),
+        *routes([*ENDPOINTS, _description()]),
         *pages.routes(),
         *Console(pages).routes(),
         *payment_routes(pages, links),
@@ -126,6 +126,12 @@ def _routes(
         *([_simulator(runtime, simulator)] if simulator is not None else []),
         Route("/static/{path:path}", assets.serve, methods=["GET"], name="static"),
     ]
+
+
+@functools.cache
+def _description() -> Endpoint:
+    """`GET /openapi.json`: what it says depends on no setting."""
+    return api_meta.description_of(ENDPOINTS)
 
 
 def _simulator(runtime: Runtime, store: SimulatorStore) -> BaseRoute:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -12,6 +13,9 @@ from starlette.applications import Starlette
 from core.runtime import Runtime
 from tests.contract.api_client import Api, open_client
 from web.app import create_app
+
+
+_READ: dict[bytes, dict[str, Any]] = {}
 
 
 @pytest.fixture
@@ -27,9 +31,11 @@ async def client(app: Starlette) -> AsyncIterator[httpx.AsyncClient]:
 
 @pytest.fixture
 async def description(client: httpx.AsyncClient) -> dict[str, Any]:
-    """What `/openapi.json` says."""
-    body: dict[str, Any] = (await client.get("/openapi.json")).json()
-    return body
+    """What `/openapi.json` says; the same object as long as it says the same, so that validators are made once."""
+    content = (await client.get("/openapi.json")).content
+    if content not in _READ:
+        _READ[content] = json.loads(content)
+    return _READ[content]
 
 
 @pytest.fixture
