@@ -14,7 +14,6 @@ from core.runtime import Runtime
 from tests.contract.api_client import Api, open_client
 from web.app import create_app
 
-
 _READ: dict[bytes, dict[str, Any]] = {}
 
 
