@@ -33,6 +33,10 @@ HALL = Path(__file__).parent / "data" / "riethsporthalle.json"
 
 OPERATOR_TOKEN = "operator-of-the-sale"
 
+#: One client for all calls: each of its own would read the machine's certificates anew. Nothing is kept open, because
+#: a server closes what was quiet for a while in the moment that it is used again.
+HTTP = httpx.Client(timeout=PATIENCE, verify=False, limits=httpx.Limits(max_keepalive_connections=0))
+
 #: Short enough to wait for, long enough for a busy machine: a browser beats every other second.
 SETTINGS = {
     "ONSALE_BEAT_SECONDS": "2",
@@ -59,7 +63,7 @@ class Server:
     def operator(self, method: str, path: str, **options: Any) -> Any:
         """An operator's call; the answer's body."""
         headers = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
-        response = httpx.request(method, self.url + path, headers=headers, timeout=PATIENCE, **options)
+        response = HTTP.request(method, self.url + path, headers=headers, **options)
         response.raise_for_status()
         return response.json() if response.content else None
 
@@ -118,25 +122,25 @@ class Guest:
     """A visitor without a browser, who holds a place in the queue and is heard of until leaving it."""
 
     def __init__(self, server: Server, slug: str) -> None:
-        token = httpx.post(f"{server.url}/api/visitors").json()["token"]
+        token = HTTP.post(f"{server.url}/api/visitors").json()["token"]
         self._event = f"{server.url}/api/events/{slug}"
         self._gone = threading.Event()
         self._headers = {"Authorization": f"Bearer {token}"}
 
     def join(self) -> str:
         """ "active" or "waiting". A browser may take its time to come in behind: the guest beats meanwhile."""
-        state = str(httpx.post(f"{self._event}/queue", json={}, headers=self._headers).json()["state"])
+        state = str(HTTP.post(f"{self._event}/queue", json={}, headers=self._headers).json()["state"])
         threading.Thread(target=self._beat, daemon=True).start()
         return state
 
     def _beat(self) -> None:
         with suppress(httpx.HTTPError):  # the server has ended, and the test before it
             while not self._gone.wait(1.0):
-                httpx.post(f"{self._event}/heartbeat", headers=self._headers, timeout=PATIENCE)
+                HTTP.post(f"{self._event}/heartbeat", headers=self._headers)
 
     def leave(self) -> None:
         self._gone.set()
-        httpx.delete(f"{self._event}/queue", headers=self._headers, timeout=PATIENCE).raise_for_status()
+        HTTP.delete(f"{self._event}/queue", headers=self._headers).raise_for_status()
 
 
 MakeSale = Callable[..., Awaitable[str]]

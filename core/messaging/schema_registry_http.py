@@ -14,6 +14,7 @@ from core.messaging.codec import parsed_schema
 from core.messaging.consumer import DependencyAway
 from core.messaging.reservation_message import EventInvalid
 from core.messaging.topics_kafka import Topics
+from core.process.tls_http import trusted
 
 _CONTENT_TYPE = "application/vnd.schemaregistry.v1+json"
 _TIMEOUT = httpx.Timeout(5.0, connect=3.0)
@@ -32,7 +33,9 @@ class SchemaRegistry:
 
     def __init__(self, url: str, *, subject: str) -> None:
         self._subject = subject
-        self._client = httpx.AsyncClient(base_url=url.rstrip("/"), timeout=_TIMEOUT, headers={"Accept": _CONTENT_TYPE})
+        self._client = httpx.AsyncClient(
+            base_url=url.rstrip("/"), timeout=_TIMEOUT, headers={"Accept": _CONTENT_TYPE}, verify=trusted()
+        )
         self._ids: dict[str, int] = {}
         self._schemas: dict[int, dict[str, Any]] = {}
 

@@ -17,6 +17,7 @@ import structlog
 
 from core.notifications.alert_messages import AlertMessage, Healed, MessengerAway
 from core.notifications.alerts import Alert
+from core.process.tls_http import trusted
 
 log = structlog.get_logger(__name__)
 
@@ -37,7 +38,7 @@ class SlackMessenger:
         # httpx logs the address of every request at `info`.
         logging.getLogger("httpx").setLevel(logging.WARNING)
         self._url = webhook_url
-        self._client = client or httpx.AsyncClient(timeout=_TIMEOUT_SECONDS)
+        self._client = client or httpx.AsyncClient(timeout=_TIMEOUT_SECONDS, verify=trusted())
 
     async def send(self, message: AlertMessage) -> None:
         try:

@@ -24,6 +24,7 @@ import structlog
 from core.payments import metrics
 from core.payments.gateway import CallHealth, ChargeOutcome, ChargeResult
 from core.payments.provider_package import Limits
+from core.process.tls_http import trusted
 
 log = structlog.get_logger(__name__)
 
@@ -119,6 +120,7 @@ class ProviderHttp:
             base_url=url.rstrip("/"),
             auth=auth,
             follow_redirects=False,
+            verify=trusted(),
             timeout=httpx.Timeout(connect=connect, read=read, write=read, pool=connect),
             limits=httpx.Limits(max_connections=size, max_keepalive_connections=size, keepalive_expiry=_KEPT_SECONDS),
             # A proxy of the environment is for the world outside, not for the simulator on this machine.

@@ -16,6 +16,7 @@ import httpx
 import structlog
 
 from core.errors import StartupError, StoreUnavailable
+from core.process.tls_http import trusted
 from core.waiting_room.draws_postgres import BeaconRound
 
 log = structlog.get_logger(__name__)
@@ -45,7 +46,7 @@ class HttpBeacon:
         """Raises StartupError."""
         check_beacon_url(source)
         self._source = source.rstrip("/")
-        self._client = httpx.AsyncClient(timeout=_TIMEOUT, follow_redirects=False)
+        self._client = httpx.AsyncClient(timeout=_TIMEOUT, follow_redirects=False, verify=trusted())
         self._times: tuple[float, float] | None = None
 
     async def aclose(self) -> None:

@@ -13,6 +13,7 @@ import httpx
 import structlog
 
 from core.errors import StartupError
+from core.process.tls_http import trusted
 from core.waiting_room.beacon_http import goes_encrypted
 from core.waiting_room.price import FULL, Paid
 
@@ -50,7 +51,7 @@ class Captcha:
         self._secret = secret
         self.site_key = site_key
         self.script = script
-        self._client = httpx.AsyncClient(timeout=_TIMEOUT, follow_redirects=False)
+        self._client = httpx.AsyncClient(timeout=_TIMEOUT, follow_redirects=False, verify=trusted())
 
     async def aclose(self) -> None:
         await self._client.aclose()

@@ -15,6 +15,7 @@ import httpx
 import structlog
 
 from core.process.tasks import watched
+from core.process.tls_http import trusted
 from web.paysim.behaviour import Rules
 from web.paysim.payment import Payment
 from web.paysim.store_sqlite import SimulatorStore
@@ -56,7 +57,7 @@ class Webhooks:
 
     async def _send(self, url: str, body: Mapping[str, Any], rules: Rules, late: float) -> None:
         await asyncio.sleep(late)
-        async with httpx.AsyncClient(timeout=_ANSWER_SECONDS, trust_env=False) as client:
+        async with httpx.AsyncClient(timeout=_ANSWER_SECONDS, trust_env=False, verify=trusted()) as client:
             for _ in range(rules.webhook_copies):
                 try:
                     answer = await client.post(url, json=body)
