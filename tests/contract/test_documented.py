@@ -565,7 +565,7 @@ MEET: dict[str, Meet] = {
     "too_many_requests": too_many_requests,
 }
 
-#: Refused before anything is looked at or changed, at nearly every endpoint: one application serves for all of them.
+#: Refused before anything is looked at or changed, at nearly every endpoint.
 AT_THE_DOOR = (
     "invalid_request",
     "forbidden",
@@ -622,14 +622,15 @@ async def met(scene: Scene, endpoint: Endpoint, refusal: type[OnsaleError]) -> h
 
 @pytest.mark.parametrize("code", AT_THE_DOOR)
 async def test_what_is_refused_at_the_door_is_so_at_every_call(
-    code: str, nobody: Api, runtime: Runtime, make_event: MakeEvent, bank: Bank
+    code: str, description: dict[str, Any], runtime: Runtime, make_event: MakeEvent, bank: Bank
 ) -> None:
-    scene = Scene(nobody, runtime, make_event, bank)
+    """Each call meets an application of its own, which remembers nothing of the refusals before it."""
     asked = [(endpoint, refusal) for endpoint, refusal in DOCUMENTED if refusal.code == code]
     assert len(asked) > 10
     wrong = {}
     for endpoint, refusal in asked:
-        response = await met(scene, endpoint, refusal)
+        async with open_client(create_app(runtime, None)) as client:
+            response = await met(Scene(Api(client, description), runtime, make_event, bank), endpoint, refusal)
         if (response.status_code, response.json()["code"]) != (refusal.status, refusal.code):
             wrong[operation_id(endpoint), refusal.status] = response.text
     assert not wrong
@@ -666,7 +667,8 @@ async def test_a_store_that_is_away_is_said_plainly(
                 told[operation_id(endpoint)] = response.status_code
                 assert response.status_code != 500, (operation_id(endpoint), response.text)
                 if response.status_code == 503 and endpoint.uses_stores:
-                    assert response.json()["code"] == "store_unavailable"
+                    # The first call over a connection that was cut cannot know what became of it.
+                    assert response.json()["code"] in ("store_unavailable", "outcome_unknown")
 
             # Each waits for a store most of the time: a few at once wait no longer.
             for some in (ENDPOINTS[first : first + 8] for first in range(0, len(ENDPOINTS), 8)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -127,9 +128,15 @@ async def test_the_pages_of_a_payment_are_accessible(
     await _fits(page)
     await page.get_by_test_id("try-again").click()
     server.bank(latency_seconds=8.0)
+    # The page hears nothing of the end until it was looked at.
+    unheard = re.compile(r"/pay/.*/result")
+    await page.page.route(
+        unheard, lambda route: route.abort() if route.request.resource_type == "fetch" else route.continue_()
+    )
     await page.approve("good")
     await expect(page.locator("main[data-kind=paying]")).to_be_visible()
     await _fits(page)
+    await page.page.unroute(unheard)
     await expect(page.get_by_test_id("ticket")).to_be_visible()
     await _fits(page)
 
