@@ -336,5 +336,13 @@ class PlanInvalid(OnsaleError):
     code, status, title = "plan_invalid", 422, "The seat plan is not valid"
 
 
+class PictureUnusable(OnsaleError):
+    code, status, title = "picture_unusable", 422, "The picture cannot be used"
+
+
+class PictureNotFound(OnsaleError):
+    code, status, title = "picture_not_found", 404, "There is no such picture"
+
+
 class StartupError(Exception):
     """The process cannot start; the message is the one line that an operator reads."""

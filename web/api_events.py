@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
+from typing import Final
 
 from starlette.responses import Response
 
 from core.currency import minor_digits
-from core.errors import EventNotFound
+from core.errors import EventNotFound, PictureNotFound
 from core.venue.event import Event
 from core.venue.seat_plan import SeatPlan
 from core.waiting_room.phases import code_wanted
 from web.caching import respond
 from web.endpoint import Call, Endpoint, Parameter, answer
-from web.schemas import BoardStates, CategoryPrice, EventDetails, EventList, EventSummary, PhaseShown, Plan
+from web.schemas import (
+    BoardStates,
+    CategoryPrice,
+    EventDetails,
+    EventList,
+    EventSummary,
+    PhaseShown,
+    PictureShown,
+    Plan,
+)
 from web.terms import Terms
 
+_DIGEST: Final = re.compile(r"[0-9a-f]{32}")
 _TEXT = {"type": "string"}
 _IF_NONE_MATCH = Parameter("If-None-Match", "header", "the ETag of the copy at hand: 304 when it is current", _TEXT)
 
@@ -33,7 +45,18 @@ def summary(event: Event, now: datetime) -> EventSummary:
         currency=event.currency,
         minor_digits=minor_digits(event.currency),
         seats=event.seat_count,
+        venue=event.venue,
+        address=event.address,
+        pictures=pictures_of(event),
     )
+
+
+def pictures_of(event: Event) -> list[PictureShown]:
+    return [PictureShown(url=picture_path(one.digest), width=one.width, height=one.height) for one in event.pictures]
+
+
+def picture_path(digest: str) -> str:
+    return f"/pictures/{digest}.jpg"
 
 
 def details(event: Event, plan: SeatPlan, terms: Terms, now: datetime) -> EventDetails:
@@ -70,6 +93,7 @@ def details(event: Event, plan: SeatPlan, terms: Terms, now: datetime) -> EventD
         ],
         code_wanted=code_wanted(event.phases, now),
         orphans=event.orphans,
+        description=event.description,
         plan_version=event.plan_digest,
     )
 
@@ -97,6 +121,15 @@ async def get_plan(call: Call[None]) -> Response:
 
 async def get_board(call: Call[None]) -> Response:
     return respond(call.request, await call.parts.boards.body(await call.event()), cache_control="no-cache")
+
+
+async def get_picture(call: Call[None]) -> Response:
+    """Named by its content, it never changes. Mail programs show it from wherever they are."""
+    digest = call.request.path_params["digest"]
+    if not _DIGEST.fullmatch(digest):
+        raise PictureNotFound()
+    headers = {"Cache-Control": "public, max-age=31536000, immutable", "Cross-Origin-Resource-Policy": "cross-origin"}
+    return Response(await call.parts.pictures.get(digest), headers=headers, media_type="image/jpeg")
 
 
 ENDPOINTS = (
@@ -134,5 +167,14 @@ ENDPOINTS = (
         refusals=(EventNotFound,),
         not_modified=True,
         parameters=(_IF_NONE_MATCH,),
+    ),
+    Endpoint(
+        "GET",
+        "/pictures/{digest}.jpg",
+        get_picture,
+        "An event's picture",
+        "events",
+        refusals=(PictureNotFound,),
+        media_type="image/jpeg",
     ),
 )

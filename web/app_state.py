@@ -42,6 +42,7 @@ from web.metrics import StoreFigures
 from web.networks import Networks
 from web.operator_gate import OperatorGate
 from web.ops.response_cache import ResponseCache
+from web.pictures import Pictures
 from web.plans import Plans
 from web.rate_limits import RateLimits
 from web.security import Operators, Origins, Visitors
@@ -85,6 +86,7 @@ class AppState:
     networks: Networks
     boards: Boards
     plans: Plans
+    pictures: Pictures
     assets: Assets
     probes: Once[Any]
     checks: Mapping[str, Check]

@@ -23,6 +23,7 @@ from web.metrics import StoreFigures
 from web.networks import Networks
 from web.operator_gate import OperatorGate
 from web.ops.response_cache import ResponseCache
+from web.pictures import Pictures
 from web.plans import Plans
 from web.rate_limits import RateLimits
 from web.security import Operators, Origins, Visitors
@@ -76,6 +77,7 @@ def open_app_state(runtime: Runtime, live: Live | None, assets: Assets, links: P
         networks=Networks(settings.network_ipv4_bits, settings.network_ipv6_bits),
         boards=Boards(runtime.seats.board, clock, pause_seconds=settings.board_coalesce_ms / 1000),
         plans=Plans(runtime.events),
+        pictures=Pictures(runtime.events),
         assets=assets,
         probes=probes,
         checks=health_checks(runtime, live),

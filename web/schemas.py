@@ -171,6 +171,12 @@ class CategoryPrice(ResponseBody):
     price: int = Field(ge=0, description="in the currency's minor unit")
 
 
+class PictureShown(ResponseBody):
+    url: str = Field(description="a JPEG file that can be kept for ever")
+    width: int = Field(description="pixels")
+    height: int = Field(description="pixels")
+
+
 class EventSummary(ResponseBody):
     slug: str
     name: str
@@ -183,6 +189,9 @@ class EventSummary(ResponseBody):
     currency: str = Field(description="ISO 4217")
     minor_digits: int = Field(description="decimal places of the currency's minor unit (ISO 4217): 0 for KRW")
     seats: int = Field(ge=0, description="how many seats the plan has")
+    venue: str = Field(description="where it takes place; empty: not said")
+    address: str = Field(description="of the venue, in one line; empty: not said")
+    pictures: list[PictureShown] = Field(description="the event's picture in several widths, the smallest first")
 
 
 class EventList(ResponseBody):
@@ -215,6 +224,7 @@ class EventDetails(EventSummary):
     phases: list[PhaseShown] = Field(description="parts of the sale, by opening; none: it is one part")
     code_wanted: bool = Field(description="who joins now needs an access code")
     orphans: Orphans = Field(description="forbid: seats picked by hand may not leave a single one over")
+    description: str = Field(description="CommonMark; pages show it without raw HTML and pictures")
     plan_version: str = Field(description="names the plan: `GET ./plan?v=<plan_version>` can be kept for ever")
 
 

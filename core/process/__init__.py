@@ -5,6 +5,7 @@ tasks.py          ending tasks, racing awaitables, limits: every wait for an end
 backoff.py        how long to wait before something is tried again
 jobs.py           periodic jobs: one list, one loop for each
 job_watch.py job_health.py successes_redis.py   which jobs are late, by their last success, and what is done about it
+apart.py          work that would hold the loop, in a process with an end
 ending.py         a process that ends itself, to be replaced
 lease_redis.py    one process at a time
 leases.py         the keeper that renews a lease while its work runs

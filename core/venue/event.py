@@ -12,6 +12,7 @@ from core.clock import iso
 from core.errors import ReopenTooLate, SaleClosed, SaleNotOpen
 from core.venue.fees import DEFAULT_FEES, FeeLine
 from core.venue.phase import GENERAL, Phase
+from core.venue.picture import Picture
 
 
 class SaleStatus(StrEnum):
@@ -78,7 +79,8 @@ class Event:
     `hold_seconds` is in seconds, `active_limit` in visitors, `max_seats` in seats of one visitor. `time_zone` is IANA's
     name of the zone that the performance is in. `focus`: what everybody looks at, in plan units; None: what the plan
     says (`core.venue.seat_runs`). `fees`: what giving tickets back costs. `codes_version` grows when
-    its access codes change. `cancelled_at`: it does not take place; everybody's money goes back.
+    its access codes change. `cancelled_at`: it does not take place; everybody's money goes back. `description` is
+    Markdown (`core.venue.description`); `pictures`: the event's one picture in several widths, the smallest first.
     """
 
     id: int
@@ -106,6 +108,10 @@ class Event:
     has_drawn: bool = False
     codes_version: int = 0
     cancelled_at: datetime | None = None
+    venue: str = ""
+    address: str = ""
+    description: str = ""
+    pictures: tuple[Picture, ...] = ()
 
     @property
     def openings(self) -> tuple[Phase, ...]:

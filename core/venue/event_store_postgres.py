@@ -7,7 +7,6 @@ import math
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -16,12 +15,22 @@ import databases
 
 from core.clock import Clock
 from core.database import raw
-from core.errors import CurrencyNotTaken, EventExists, EventNotFound, InvalidRequest, StoreUnavailable
+from core.errors import (
+    CurrencyNotTaken,
+    EventExists,
+    EventNotFound,
+    InvalidRequest,
+    PictureNotFound,
+    StoreUnavailable,
+)
 from core.process.once import Once
-from core.venue.event import DrawState, Event, Opening, Orphans, SaleStatus
-from core.venue.fees import fee_table, stored_fees
+from core.venue.event import Event, SaleStatus
+from core.venue.event_name import kept_text
+from core.venue.event_rows_postgres import COLUMNS, event_of, keep_phases, keep_pictures
+from core.venue.fees import stored_fees
 from core.venue.new_event import NewEvent, check_closing, check_new_event, check_sale
-from core.venue.phase import Phase, check_phases
+from core.venue.phase import check_phases
+from core.venue.picture import Rendition
 from core.venue.plan_body import digest, plan_body
 from core.venue.plan_document import parse_document
 from core.venue.plan_import import build_plan, relabelled
@@ -37,21 +46,12 @@ KEPT_PLANS = 32
 # the waiting room and the holds, which need it for nothing else.
 _PATIENCE_SECONDS = 0.5
 
-_COLUMNS = (
-    "id, slug, name, status, paused, opens_at, closes_at, starts_at, currency, prices, active_limit, hold_seconds, "
-    "max_seats, seat_count, plan_digest, fee_table, time_zone, orphans, focus, prequeue_seconds, codes_version, "
-    "cancelled_at, (SELECT jsonb_agg(jsonb_build_object('name', name, 'opens_at', opens_at, 'closes_at', closes_at, "
-    "'prequeue_seconds', prequeue_seconds, 'code_group', code_group, 'quota', quota, 'max_seats', max_seats) "
-    "ORDER BY opens_at, name) FROM phases WHERE phases.event_id = events.id) AS phases, "
-    # The draw that is not over: it is read with the event, so that a join costs no call for it.
-    "(SELECT jsonb_build_object('id', id, 'phase', phase, 'state', state, 'draw_at', draw_at, 'base', base, "
-    "'reserved', reserved, 'created_at', created_at) FROM draws WHERE draws.event_id = events.id AND told_at IS NULL "
-    "ORDER BY draw_at, id LIMIT 1) AS opening, "
-    "EXISTS (SELECT FROM draws WHERE draws.event_id = events.id AND told_at IS NOT NULL) AS has_drawn"
-)
 _CHANGEABLE = frozenset(
     {
         "name",
+        "venue",
+        "address",
+        "description",
         "active_limit",
         "paused",
         "hold_seconds",
@@ -67,19 +67,6 @@ _CHANGEABLE = frozenset(
         "phases",
     }
 )
-_PHASE_COLUMNS = "name, opens_at, closes_at, prequeue_seconds, code_group, quota, max_seats"
-_KEEP_PHASE = f"""
-INSERT INTO phases (event_id, {_PHASE_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-ON CONFLICT (event_id, name) DO UPDATE SET
-    (opens_at, closes_at, prequeue_seconds, code_group, quota, max_seats) =
-    (excluded.opens_at, excluded.closes_at, excluded.prequeue_seconds, excluded.code_group, excluded.quota,
-     excluded.max_seats)
-"""  # noqa: S608 - names of this module
-_DROP_PHASES = "DELETE FROM phases WHERE event_id = $1 AND NOT name = ANY ($2::text[])"
-_NAME_GROUPS = """
-INSERT INTO code_groups (event_id, name, uses) SELECT $1, name, 1 FROM unnest($2::text[]) AS name
-ON CONFLICT (event_id, name) DO NOTHING
-"""
 
 
 @dataclass(slots=True)
@@ -156,9 +143,10 @@ class EventStore:
                 row = await connection.fetchrow(
                     "INSERT INTO events (slug, name, status, opens_at, closes_at, starts_at, currency, prices, "  # noqa: S608
                     "active_limit, hold_seconds, max_seats, seat_count, plan_digest, plan, time_zone, orphans, focus, "
-                    "prequeue_seconds, fee_table) "
-                    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) "
-                    f"RETURNING {_COLUMNS}",
+                    "prequeue_seconds, fee_table, venue, address, description) "
+                    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, "
+                    "$20, $21, $22) "
+                    f"RETURNING {COLUMNS}",
                     new.slug,
                     new.name.strip(),
                     new.status.value,
@@ -178,14 +166,18 @@ class EventStore:
                     new.focus,
                     new.prequeue_seconds,
                     stored_fees(new.fees),
+                    kept_text(new.venue),
+                    kept_text(new.address),
+                    kept_text(new.description),
                     timeout=60,
                 )
             except asyncpg.UniqueViolationError:
                 raise EventExists(f"the event {new.slug!r} exists already: choose another slug") from None
-            event = _event(row)
-            if new.phases:
-                await _keep_phases(connection, event.id, new.phases)
-                event = _event(await connection.fetchrow(f"SELECT {_COLUMNS} FROM events WHERE id = $1", event.id))  # noqa: S608
+            event = event_of(row)
+            if new.phases or new.pictures:
+                await keep_phases(connection, event.id, new.phases)
+                await keep_pictures(connection, event.id, new.pictures)
+                event = event_of(await connection.fetchrow(f"SELECT {COLUMNS} FROM events WHERE id = $1", event.id))  # noqa: S608
             await connection.copy_records_to_table(
                 "seats",
                 columns=[
@@ -233,9 +225,32 @@ class EventStore:
             raise InvalidRequest(f"an event has no {unknown[0]!r} that can be changed")
         if not changes:
             return await self._read(slug)
+        for name in ("venue", "address", "description"):
+            if name in changes:
+                changes[name] = kept_text(changes[name])
         if "fees" in changes:
             changes["fee_table"] = stored_fees(changes.pop("fees"))
         return await self._change(slug, changes)
+
+    async def set_pictures(self, slug: str, renditions: Sequence[Rendition]) -> Event:
+        """The event's picture in each width, from now on; none takes it away. Raises EventNotFound."""
+        async with raw(self._database, writes=True) as connection, connection.transaction():
+            event_id = await connection.fetchval("SELECT id FROM events WHERE slug = $1 FOR UPDATE", slug)
+            if event_id is None:
+                raise EventNotFound()
+            await keep_pictures(connection, event_id, renditions)
+            row = await connection.fetchrow(f"SELECT {COLUMNS} FROM events WHERE id = $1", event_id)  # noqa: S608
+        return self._keep(event_of(row))
+
+    async def picture(self, digest: str) -> bytes:
+        """The JPEG file that an event shows under this name. Raises PictureNotFound."""
+        async with raw(self._database) as connection:
+            content: bytes | None = await connection.fetchval(
+                "SELECT content FROM event_pictures WHERE digest = $1 LIMIT 1", digest
+            )
+        if content is None:
+            raise PictureNotFound()
+        return content
 
     async def plan(self, event: Event) -> SeatPlan:
         """The event's seats in ordinal order."""
@@ -267,20 +282,20 @@ class EventStore:
     async def list(self) -> Sequence[Event]:
         """All events, by the time they start, then by age."""
         async with raw(self._database) as connection:
-            rows = await connection.fetch(f"SELECT {_COLUMNS} FROM events ORDER BY starts_at NULLS LAST, id")  # noqa: S608
-        return [self._keep(_event(row)) for row in rows]
+            rows = await connection.fetch(f"SELECT {COLUMNS} FROM events ORDER BY starts_at NULLS LAST, id")  # noqa: S608
+        return [self._keep(event_of(row)) for row in rows]
 
     async def _read(self, slug: str) -> Event:
         async with raw(self._database) as connection:
-            row = await connection.fetchrow(f"SELECT {_COLUMNS} FROM events WHERE slug = $1", slug)  # noqa: S608
+            row = await connection.fetchrow(f"SELECT {COLUMNS} FROM events WHERE slug = $1", slug)  # noqa: S608
         if row is None:
             self.forget(slug)
             raise EventNotFound()
-        return self._keep(_event(row))
+        return self._keep(event_of(row))
 
     async def _change(self, slug: str, changes: dict[str, Any]) -> Event:
         async with raw(self._database, writes=True) as connection, connection.transaction():
-            row = await connection.fetchrow(f"SELECT {_COLUMNS} FROM events WHERE slug = $1 FOR UPDATE", slug)  # noqa: S608
+            row = await connection.fetchrow(f"SELECT {COLUMNS} FROM events WHERE slug = $1 FOR UPDATE", slug)  # noqa: S608
             if row is None:
                 raise EventNotFound()
             merged = {**row, **changes}
@@ -299,6 +314,9 @@ class EventStore:
                         "time_zone",
                         "focus",
                         "prequeue_seconds",
+                        "venue",
+                        "address",
+                        "description",
                     )
                 }
             )
@@ -307,15 +325,15 @@ class EventStore:
             phases = changes.pop("phases", None)
             if phases is not None:
                 check_phases(phases)
-                await _keep_phases(connection, row["id"], phases)
+                await keep_phases(connection, row["id"], phases)
             # The names come from `_CHANGEABLE` and from this module, never from a caller.
             assigned = "".join(f"{name} = ${index}, " for index, name in enumerate(changes, start=2))
             row = await connection.fetchrow(
-                f"UPDATE events SET {assigned}updated_at = now() WHERE slug = $1 RETURNING {_COLUMNS}",  # noqa: S608
+                f"UPDATE events SET {assigned}updated_at = now() WHERE slug = $1 RETURNING {COLUMNS}",  # noqa: S608
                 slug,
                 *changes.values(),
             )
-        return self._keep(_event(row))
+        return self._keep(event_of(row))
 
     def _check_currency(self, currency: str, prices: Mapping[str, int]) -> None:
         """Raises CurrencyNotTaken."""
@@ -348,49 +366,3 @@ def _prepare_plan(new: NewEvent, data: bytes) -> tuple[dict[str, Any], SeatPlan,
         document = relabelled(document, new.labels)
         plan = build_plan(document)
     return document, plan, plan_body(plan, new.labelled().prices)
-
-
-def _event(row: asyncpg.Record | None) -> Event:
-    assert row is not None  # noqa: S101 - statements with RETURNING, and rows just locked
-    values = dict(row)
-    values["status"] = SaleStatus(values["status"])
-    values["fees"] = fee_table(values.pop("fee_table"))
-    values["orphans"] = Orphans(values["orphans"])
-    values["focus"] = tuple(values["focus"]) if values["focus"] is not None else None
-    values["phases"] = tuple(_phase(found) for found in values["phases"] or ())
-    values["opening"] = _opening(values["opening"]) if values["opening"] else None
-    return Event(**values)
-
-
-async def _keep_phases(connection: asyncpg.Connection, event_id: int, phases: Sequence[Phase]) -> None:
-    """A group that has no codes yet is made: nobody comes in by it until it has. What was sold in a phase that goes
-    stays sold.
-    """
-    groups = list(dict.fromkeys(phase.code_group for phase in phases if phase.code_group is not None))
-    await connection.execute(_NAME_GROUPS, event_id, groups)
-    await connection.execute(_DROP_PHASES, event_id, [phase.name for phase in phases])
-    for phase in phases:
-        await connection.execute(
-            _KEEP_PHASE,
-            event_id,
-            phase.name,
-            phase.opens_at,
-            phase.closes_at,
-            phase.prequeue_seconds,
-            phase.code_group,
-            phase.quota,
-            phase.max_seats,
-        )
-
-
-def _phase(found: dict[str, Any]) -> Phase:
-    closes_at = found.pop("closes_at")
-    return Phase(
-        **found | {"opens_at": datetime.fromisoformat(found["opens_at"])},
-        closes_at=datetime.fromisoformat(closes_at) if closes_at else None,
-    )
-
-
-def _opening(found: dict[str, Any]) -> Opening:
-    times = {name: datetime.fromisoformat(found[name]) for name in ("draw_at", "created_at")}
-    return Opening(**found | times | {"state": DrawState(found["state"])})

@@ -12,10 +12,11 @@ from typing import Any, Final
 from core.currency import MINOR_DIGITS, minor_digits
 from core.errors import InvalidRequest
 from core.venue.event import Orphans, SaleStatus
-from core.venue.event_name import what_is_wrong
+from core.venue.event_name import what_is_wrong, what_is_wrong_about
 from core.venue.event_time import check_zone
 from core.venue.fees import DEFAULT_FEES, FeeLine
 from core.venue.phase import MOST_PREQUEUE_SECONDS, PREQUEUE_SECONDS, Phase, check_phases
+from core.venue.picture import Rendition
 from core.venue.seat_plan import SeatPlan
 
 #: A slug is part of addresses and of Redis keys (inside a hash tag, so no braces).
@@ -54,6 +55,11 @@ class NewEvent:
     blocked: Collection[str] = ()
     #: Category of the plan -> what buyers, tickets and e-mails call it; the others keep their names.
     labels: Mapping[str, str] = field(default_factory=dict)
+    venue: str = ""
+    address: str = ""
+    #: Markdown.
+    description: str = ""
+    pictures: Sequence[Rendition] = ()
 
     def labelled(self) -> NewEvent:
         """The same with the labels in place of the plan's names, as the sale is kept."""
@@ -113,10 +119,16 @@ def check_sale(
     time_zone: str,
     focus: Sequence[float] | None = None,
     prequeue_seconds: int = 0,
+    venue: str = "",
+    address: str = "",
+    description: str = "",
 ) -> None:
     """The rules for what may be changed later as well. Raises InvalidRequest."""
     if (wrong := what_is_wrong(name)) is not None:
         raise _wrong("name", wrong)
+    for what, text in (("venue", venue), ("address", address), ("description", description)):
+        if (wrong := what_is_wrong_about(what, text)) is not None:
+            raise _wrong(what, wrong)
     check_zone(time_zone)
     for what, moment in (("opens_at", opens_at), ("closes_at", closes_at), ("starts_at", starts_at)):
         if moment is not None and moment.tzinfo is None:
@@ -205,6 +217,9 @@ def check_new_event(new: NewEvent, plan: SeatPlan) -> None:
         time_zone=new.time_zone,
         focus=new.focus,
         prequeue_seconds=new.prequeue_seconds,
+        venue=new.venue,
+        address=new.address,
+        description=new.description,
     )
     check_labels(new.labels, plan)
     check_phases(new.phases)

@@ -19,12 +19,14 @@ from core.currency import MINOR_DIGITS, minor_digits
 from core.errors import CurrencyNotTaken, EventExists, EventNotFound, PlanInvalid
 from core.venue.demo_plan import DEMO_PLAN
 from core.venue.event import Event, SaleStatus
+from core.venue.event_name import kept_text
 from core.venue.fees import FeeLine, fee_table, stored_fees
 from core.venue.new_event import NewEvent
 from core.venue.phase import Phase
 from core.venue.plan_body import plan_body
 from core.venue.plan_document import MAX_BYTES
 from core.venue.plan_import import load_plan, seats_by_category
+from web.api_events import pictures_of
 from web.endpoint import Call, Caller, Endpoint, answer
 from web.ops.audit import note, tell_sale_changed
 from web.ops.sale_schemas import (
@@ -97,10 +99,13 @@ async def create(call: Call[NewSale]) -> Response:
         prequeue_seconds=asked.prequeue_seconds,
         fees=_fees(asked.fees),
         phases=[one.phase() for one in asked.phases],
+        venue=asked.venue,
+        address=asked.address,
+        description=asked.description,
     )
     event = await call.parts.events.create(new, await asyncio.to_thread(_file, asked.plan))
     await note(call.parts, call.actor, "sale.create", event.slug, status=event.status.value, seats=event.seat_count)
-    return answer(_settings(event), status=201, headers={"Location": f"/api/events/{event.slug}"})
+    return answer(settings_of(event), status=201, headers={"Location": f"/api/events/{event.slug}"})
 
 
 async def change(call: Call[ChangeSale]) -> Response:
@@ -109,18 +114,21 @@ async def change(call: Call[ChangeSale]) -> Response:
     asked = {name: getattr(call.body, name) for name in call.body.model_fields_set}
     if "name" in asked:
         asked["name"] = asked["name"].strip()  # as when it was made
+    for name in ("venue", "address", "description"):
+        if name in asked:
+            asked[name] = kept_text(asked[name])
     if "fees" in asked:
         asked["fees"] = _fees(asked["fees"])
     if "phases" in asked:
         asked["phases"] = tuple(one.phase() for one in asked["phases"])
     changes = {name: value for name, value in asked.items() if value != getattr(before, name)}
     if not changes:
-        return answer(_settings(before))
+        return answer(settings_of(before))
     event = await call.parts.events.update(before.slug, **changes)
     await tell_sale_changed(call.parts, event)
     trail = {name: [_plain(getattr(before, name)), _plain(getattr(event, name))] for name in sorted(changes)}
     await note(call.parts, call.actor, "sale.change", event.slug, **trail)
-    return answer(_settings(event))
+    return answer(settings_of(event))
 
 
 def _fees(asked: Sequence[FeeOf] | None) -> tuple[FeeLine, ...]:
@@ -136,7 +144,7 @@ def _plain(value: Any) -> Any:
     return iso(value) if hasattr(value, "tzinfo") else value
 
 
-def _settings(event: Event) -> SaleSettings:
+def settings_of(event: Event) -> SaleSettings:
     return SaleSettings(
         slug=event.slug,
         name=event.name,
@@ -158,12 +166,16 @@ def _settings(event: Event) -> SaleSettings:
         phases=[PhaseSettings(**asdict(one)) for one in event.phases],
         reopen_until=event.reopen_until,
         seats=event.seat_count,
+        venue=event.venue,
+        address=event.address,
+        description=event.description,
+        pictures=pictures_of(event),
     )
 
 
 async def settings(call: Call[None]) -> Response:
     # What this process remembers may be a second old; who is about to change a sale sees it as it is.
-    return answer(_settings(await call.parts.events.fresh((await call.event()).slug)))
+    return answer(settings_of(await call.parts.events.fresh((await call.event()).slug)))
 
 
 async def currencies(call: Call[None]) -> Response:
@@ -208,7 +220,7 @@ ENDPOINTS = (
         "PATCH",
         "/api/operator/events/{slug}",
         change,
-        "Change a sale's name, times, hold time, seats of a visitor, fees",
+        "Change a sale's name, texts, times, hold time, seats of a visitor, fees",
         "operator",
         answer=SaleSettings,
         body=ChangeSale,

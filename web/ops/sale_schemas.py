@@ -17,7 +17,7 @@ from core.venue.phase import (
     PREQUEUE_SECONDS,
     Phase,
 )
-from web.schemas import Asked, Moment, Plan, ResponseBody, UtcTime
+from web.schemas import Asked, Moment, PictureShown, Plan, ResponseBody, UtcTime
 
 _Currency = Annotated[str, Field(max_length=20, description="ISO 4217")]
 _ActiveLimit = Annotated[int, Field(ge=1, le=1_000_000, description="visitors that may be in at once")]
@@ -28,6 +28,9 @@ _Prequeue = Annotated[
 ]
 _Price = Annotated[int, Field(ge=0, le=MAX_PRICE)]
 _Name = Annotated[str, Field(description="what buyers read: 1 to 200 characters, without controls")]
+
+_Line = Annotated[str, Field(description="one line; empty: not said")]
+_Description = Annotated[str, Field(description="Markdown, without pictures; empty: none")]
 
 _TimeZone = Annotated[str, Field(max_length=60, description="IANA's name of the zone that the performance is in")]
 
@@ -126,6 +129,9 @@ class NewSale(Asked):
     prequeue_seconds: _Prequeue = PREQUEUE_SECONDS
     fees: _Fees | None = Field(None, description=_FEES)
     phases: _Phases = Field(default_factory=list, description=_PHASES)
+    venue: _Line = ""
+    address: _Line = ""
+    description: _Description = ""
     open: bool = Field(False, description="open the sale at once")
 
 
@@ -133,6 +139,9 @@ class ChangeSale(Asked):
     """Members that are missing stay as they are; their defaults are never read. A time of null is no time."""
 
     name: _Name = Field(default_factory=str)
+    venue: _Line = Field(default_factory=str)
+    address: _Line = Field(default_factory=str)
+    description: _Description = Field(default_factory=str)
     opens_at: Moment | None = Field(default_factory=lambda: None, description=_OPENS)
     closes_at: Moment | None = Field(default_factory=lambda: None, description=_CLOSES)
     starts_at: Moment | None = Field(default_factory=lambda: None, description=_STARTS)
@@ -173,6 +182,10 @@ class SaleSettings(ResponseBody):
         description="until when a sale that was closed can be opened again; null: nothing ends that"
     )
     seats: int
+    venue: str
+    address: str
+    description: str = Field(description="Markdown, as it was written")
+    pictures: list[PictureShown] = Field(description="the event's picture in several widths, the smallest first")
 
 
 class CategoryCount(ResponseBody):
