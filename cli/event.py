@@ -2,56 +2,47 @@
 
 from __future__ import annotations
 
-import re
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
 import typer
 
-from cli.files import read_plan
+from cli.event_options import (
+    Address,
+    AsJson,
+    Description,
+    Fees,
+    Phases,
+    PictureFile,
+    Slug,
+    Venue,
+    read_fees,
+    read_moment,
+    read_phases,
+    read_pictures,
+    read_place,
+    read_prices,
+)
+from cli.files import read_plan, read_text
 from cli.plan import print_errors, print_warnings
 from cli.stores import change_event, with_events
 from core.clock import SystemClock, iso
 from core.currency import written
-from core.errors import InvalidRequest, PlanInvalid
+from core.errors import PlanInvalid
 from core.languages import moment
 from core.settings import Settings
 from core.venue.event import Event, Orphans, SaleStatus
-from core.venue.event_time import check_zone, read_time
-from core.venue.fees import FeeLine, fee_table, stored_fees
+from core.venue.event_time import check_zone
+from core.venue.fees import stored_fees
 from core.venue.new_event import NewEvent, check_new_event
-from core.venue.phase import PREQUEUE_SECONDS, Phase, check_phases
+from core.venue.phase import PREQUEUE_SECONDS, Phase
 from core.venue.plan_import import load_plan
 
 if TYPE_CHECKING:
     from core.venue.event_store_postgres import EventStore
 
 app = typer.Typer(help="Sales of one performance each.", no_args_is_help=True)
-
-Slug = Annotated[str, typer.Argument(help="The event's name in addresses: small letters, digits, hyphens.")]
-Fees = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--fee",
-        help='"HOURS=PERCENT", once for each line: until so many hours before the start, giving tickets back costs so '
-        "many per cent. Later than all lines it is not possible; without any it is free until 24 hours before. "
-        "`none`: buyers cannot give back.",
-        show_default=False,
-    ),
-]
-Phases = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--phase",
-        help='"NAME;OPENS;CLOSES;GROUP;QUOTA", once for each part of the sale: its times (ISO 8601; no CLOSES: as long '
-        "as the sale), the group of access codes that opens it (none: everybody), and the seats that it may sell "
-        "(none: all). What is last may be left out. `none`: the sale is one part.",
-        show_default=False,
-    ),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
 @app.command()
@@ -103,6 +94,10 @@ def create(
     ] = "",
     fee: Fees = None,
     phase: Phases = None,
+    venue: Venue = "",
+    address: Address = "",
+    description: Description = "",
+    picture: PictureFile = "",
     open_now: Annotated[bool, typer.Option("--open", help="Open the sale at once.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -113,7 +108,7 @@ def create(
     settings = Settings.load()
     zone = time_zone or settings.time_zone
     check_zone(zone)
-    prices, labels = _prices(price or [])
+    prices, labels = read_prices(price or [])
     new = NewEvent(
         slug=slug,
         name=name or slug,
@@ -122,18 +117,22 @@ def create(
         blocked={category.strip() for category in block or []},
         currency=currency,
         status=SaleStatus.OPEN if open_now else SaleStatus.SCHEDULED,
-        opens_at=_time(opens_at, "--opens-at", zone),
-        closes_at=_time(closes_at, "--closes-at", zone),
-        starts_at=_time(starts_at, "--starts-at", zone),
+        opens_at=read_moment(opens_at, "--opens-at", zone),
+        closes_at=read_moment(closes_at, "--closes-at", zone),
+        starts_at=read_moment(starts_at, "--starts-at", zone),
         time_zone=zone,
         active_limit=settings.active_limit if active_limit is None else active_limit,
         hold_seconds=round(settings.hold_seconds) if hold_seconds is None else hold_seconds,
         max_seats=settings.max_seats if max_seats is None else max_seats,
         orphans=orphans,
-        focus=_place(focus),
+        focus=read_place(focus),
         prequeue_seconds=prequeue_seconds,
-        fees=_fees(fee),
-        phases=_phases(phase, zone),
+        fees=read_fees(fee),
+        phases=read_phases(phase, zone),
+        venue=venue,
+        address=address,
+        description=read_text(description, "--description"),
+        pictures=read_pictures(picture),
     )
     document = read_plan(plan)
     try:
@@ -173,6 +172,14 @@ def update(
     ] = None,
     fee: Fees = None,
     phase: Phases = None,
+    venue: Annotated[str | None, typer.Option(help="Where it takes place.")] = None,
+    address: Annotated[str | None, typer.Option(help="Of the venue, in one line.")] = None,
+    description: Annotated[
+        str | None, typer.Option(help="What buyers read about it: Markdown, or `@FILE`.", metavar="TEXT")
+    ] = None,
+    picture: Annotated[
+        str | None, typer.Option(help="JPEG, PNG, WebP or GIF, at most 2 MB; `none`: no picture.", metavar="FILE")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Change what is named of an event; servers notice within a second. A new zone moves no time, only its reading."""
@@ -184,28 +191,34 @@ def update(
         "max_seats": max_seats,
         "orphans": orphans,
         "prequeue_seconds": prequeue_seconds,
+        "venue": venue,
+        "address": address,
+        "description": description if description is None else read_text(description, "--description"),
     }
     changes: dict[str, Any] = {key: value for key, value in plain.items() if value is not None}
     if focus is not None:
-        changes["focus"] = None if focus == "none" else _place(focus)
+        changes["focus"] = None if focus == "none" else read_place(focus)
     if fee:
-        changes["fees"] = _fees(fee)
+        changes["fees"] = read_fees(fee)
     times = {"opens_at": opens_at, "closes_at": closes_at, "starts_at": starts_at}
-    if not changes and not phase and all(text is None for text in times.values()):
+    pictures = None if picture is None else read_pictures("" if picture == "none" else picture)
+    if not changes and not phase and pictures is None and all(text is None for text in times.values()):
         raise typer.BadParameter("name what is to change: `onsale event update --help`")
 
     async def change(events: EventStore) -> Event:
         zone = time_zone or (await events.fresh(slug)).time_zone
         check_zone(zone)
         if phase:
-            changes["phases"] = _phases(phase, zone)
+            changes["phases"] = read_phases(phase, zone)
         for key, text in times.items():
             if text is not None:
                 option = f"--{key.replace('_', '-')}"
-                changes[key] = None if text == "none" else _time(text, option, zone)
-        return await events.update(slug, **changes)
+                changes[key] = None if text == "none" else read_moment(text, option, zone)
+        changed = await events.update(slug, **changes)
+        return changed if pictures is None else await events.set_pictures(slug, pictures)
 
-    event = change_event(change, "sale.change", slug, changed=sorted({*changes, *(k for k in times if times[k])}))
+    named = {*changes, *(key for key in times if times[key]), *(["picture"] if pictures is not None else [])}
+    event = change_event(change, "sale.change", slug, changed=sorted(named))
     _print_event(event, as_json, f"{event.slug} is changed")
 
 
@@ -266,74 +279,14 @@ def show(slug: Slug, as_json: AsJson = False) -> None:
         ("singles", "may be left over" if event.orphans is Orphans.ALLOW else "are not left over by hand-picked seats"),
         ("let in", f"{event.active_limit} visitors at the same time"),
         ("fees", _fees_said(event)),
+        ("venue", ", ".join(text for text in (event.venue, event.address) if text) or "not said"),
+        ("picture", event.pictures[-1].path if event.pictures else "none"),
     ):
         print(f"  {label:<8}{value}")
     for phase in event.phases:
         print(f"  phase   {_phase_said(phase, event.time_zone)}")
     for category, amount in event.prices.items():
         print(f"  price   {category}: {written(amount, event.currency, 'en')}")
-
-
-#: "Category=amount" or "Category=amount:Label".
-_PRICE = re.compile(r"(?P<category>.*\S.*)=\s*(?P<amount>[0-9]+)\s*(?::(?P<label>.*\S.*))?")
-
-
-def _prices(given: list[str]) -> tuple[dict[str, int], dict[str, str]]:
-    """The prices by category, and the labels of those that have one."""
-    prices: dict[str, int] = {}
-    labels: dict[str, str] = {}
-    for text in given:
-        if (found := _PRICE.fullmatch(text)) is None:
-            raise typer.BadParameter(
-                f'{text!r} is not "Category=amount" or "Category=amount:Label" with a whole number in the currency\'s '
-                "minor unit; `--block` is for a category that is not for sale",
-                param_hint="--price",
-            )
-        category = found["category"].strip()
-        if category in prices:
-            raise typer.BadParameter(f"{category!r} has two prices", param_hint="--price")
-        # More digits than any price has: cut, `check_prices` refuses it all the same; int() of thousands would raise.
-        prices[category] = int(found["amount"].lstrip("0")[:20] or "0")
-        if found["label"]:
-            labels[category] = found["label"].strip()
-    return prices, labels
-
-
-def _fees(given: list[str] | None) -> tuple[FeeLine, ...]:
-    """`none` alone is an empty table."""
-    if given == ["none"]:
-        return ()
-    lines = []
-    for text in given or []:
-        hours, _, percent = text.partition("=")
-        try:
-            lines.append({"hours": float(hours), "percent": int(percent.strip().removesuffix("%"))})
-        except ValueError:
-            raise typer.BadParameter(f'{text!r} is not "HOURS=PERCENT" such as 24=0', param_hint="--fee") from None
-    try:
-        return fee_table(lines or None)
-    except InvalidRequest as error:
-        raise typer.BadParameter(str(error), param_hint="--fee") from None
-
-
-def _phases(given: list[str] | None, zone: str) -> tuple[Phase, ...]:
-    """`none` alone: the sale is one part."""
-    if given == ["none"]:
-        return ()
-    found = []
-    for text in given or []:
-        name, opens, closes, group, quota, *more = [*(part.strip() for part in text.split(";")), *[""] * 4]
-        if not name or not opens or any(more) or not (quota == "" or quota.isdigit()):
-            raise typer.BadParameter(f'{text!r} is not "NAME;OPENS;CLOSES;GROUP;QUOTA"', param_hint="--phase")
-        opens_at = _time(opens, "--phase", zone)
-        assert opens_at is not None  # noqa: S101 - an empty one was refused above
-        closes_at = _time(closes, "--phase", zone)
-        found.append(Phase(name, opens_at, closes_at, 0, group or None, int(quota) if quota else None))
-    try:
-        check_phases(found)
-    except InvalidRequest as error:
-        raise typer.BadParameter(str(error), param_hint="--phase") from None
-    return tuple(found)
 
 
 def _phase_said(phase: Phase, zone: str) -> str:
@@ -349,26 +302,6 @@ def _fees_said(event: Event) -> str:
         return "buyers cannot give tickets back"
     lines = ", ".join(f"{line.percent}% until {line.hours:g} h before" for line in event.fees)
     return lines if event.starts_at else f"{lines}; no start is said, so buyers cannot give back"
-
-
-def _place(text: str) -> tuple[float, float] | None:
-    if not text:
-        return None
-    try:
-        x, y = map(float, text.split(","))
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is not a place such as 300,650", param_hint="--focus") from None
-    return x, y
-
-
-def _time(text: str, option: str, zone: str) -> datetime | None:
-    """A time without an offset is the event's own: what the clocks at its door show."""
-    if not text:
-        return None
-    try:
-        return read_time(text, zone)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint=option) from None
 
 
 def _gathering(event: Event) -> str:
@@ -416,6 +349,10 @@ def _as_dict(event: Event) -> dict[str, Any]:
             for one in event.phases
         ],
         "seats": event.seat_count,
+        "venue": event.venue,
+        "address": event.address,
+        "description": event.description,
+        "pictures": [{"url": one.path, "width": one.width, "height": one.height} for one in event.pictures],
     }
 
 

@@ -52,11 +52,7 @@ def summary(event: Event, now: datetime) -> EventSummary:
 
 
 def pictures_of(event: Event) -> list[PictureShown]:
-    return [PictureShown(url=picture_path(one.digest), width=one.width, height=one.height) for one in event.pictures]
-
-
-def picture_path(digest: str) -> str:
-    return f"/pictures/{digest}.jpg"
+    return [PictureShown(url=one.path, width=one.width, height=one.height) for one in event.pictures]
 
 
 def details(event: Event, plan: SeatPlan, terms: Terms, now: datetime) -> EventDetails:

@@ -150,7 +150,9 @@ class Endpoint:
         if self.caller is not Caller.ANYONE and self.changes:
             common.append(CrossSite)
         if self.body is not None or self.body_type is not None:
-            common += [Malformed, TooLarge, InvalidRequest]
+            common += [Malformed, TooLarge]
+        if self.body is not None:
+            common.append(InvalidRequest)
         return tuple(dict.fromkeys((*self.refusals, *common)))
 
     async def respond(self, request: Request) -> Response:

@@ -19,6 +19,7 @@ from web.security import COOKIE
 _PATH_PARAMETERS: Final[dict[str, dict[str, Any]]] = {
     "slug": {"type": "string", "description": "the event's slug"},
     "id": {"type": "string", "format": "uuid", "description": "the reservation's id"},
+    "digest": {"type": "string", "description": "what the picture's address has"},
 }
 
 _SECURITY: Final[dict[Caller, list[dict[str, list[str]]]]] = {
@@ -104,7 +105,8 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
     if endpoint.body is not None:
         operation["requestBody"] = {"required": endpoint.body_required, "content": _json(endpoint.body)}
     elif endpoint.body_type is not None:
-        content = {endpoint.body_type: {"schema": {"type": "string"}}}
+        schema = {"type": "string"} if endpoint.body_type.startswith("text/") else {}
+        content = {endpoint.body_type: {"schema": schema}}
         operation["requestBody"] = {"required": True, "content": content}
     return operation
 

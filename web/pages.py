@@ -24,9 +24,11 @@ from core import languages
 from core.booking.receipts import receipt_of
 from core.booking.reservation import Reservation, ReservationStatus
 from core.currency import minor_digits
-from core.errors import OnsaleError
+from core.errors import NotFound, OnsaleError
 from core.notifications import ticket_qr
+from core.notifications.calendar_file import Performance, calendar_file
 from core.seat_words import is_in_words
+from core.venue.description import as_html, as_text
 from core.venue.event import Event
 from core.venue.event_store_postgres import EventStore
 from web import problems
@@ -79,6 +81,7 @@ class Pages:
             "/tickets": self.tickets,
             "/reservations/{id}": self.reservation,
             "/reservations/{id}/ticket": self.ticket,
+            "/reservations/{id}/calendar": self.calendar,
         }
         # Answers of the API are too short to gain by it, or are kept compressed (`caching.py`).
         zipped = [Middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)]
@@ -101,6 +104,7 @@ class Pages:
             event=event,
             sale_state=event.sale_state(parts.clock.now()),
             providers=self._providers,
+            base_url=parts.terms.base_url,
         )
         if self._sale_policy:
             page.headers["Content-Security-Policy"] = self._sale_policy
@@ -146,6 +150,27 @@ class Pages:
             qr_svg=qr_svg(reservation.ticket_code),
         )
 
+    async def calendar(self, request: Request, parts: AppState, visitor: str) -> Response:
+        """The performance for the buyer's own calendar. Raises NotFound where no start is said."""
+        code = request.query_params.get("code")
+        event, reservation, seats = await self._bought(request, parts, visitor, code)
+        if event.starts_at is None:
+            raise NotFound()
+        language = self._language(request)
+        link = f"{parts.terms.base_url}/reservations/{reservation.id}"
+        file = calendar_file(
+            Performance.of(event, event.starts_at),
+            uid=str(reservation.id),
+            stamp=reservation.updated_at,
+            seats=[languages.seat_name(language, seat["zone"], seat["row"], seat["number"]) for seat in seats],
+            link=f"{link}/ticket?{urlencode({'code': code})}" if code else link,
+        )
+        headers = {
+            "Content-Disposition": f'attachment; filename="{event.slug}.ics"',
+            "Cache-Control": _KEEP_NOTHING,
+        }
+        return Response(file, headers=headers, media_type="text/calendar")
+
     def error(self, request: Request, error: OnsaleError) -> Response:
         """The page for an error that was met on the way to another page."""
         status = problems.status_of(error)
@@ -183,8 +208,7 @@ class Pages:
         self, request: Request, template: str, *, http_status: int = 200, cache: str = _ASK_AGAIN, **context: Any
     ) -> Response:
         wanted = request.query_params.get("lang")
-        chosen = wanted if wanted in languages.LANGUAGES else request.cookies.get(LANGUAGE_COOKIE)
-        language = languages.choose(chosen, request.headers.get("accept-language"))
+        language = self._language(request)
         html = (
             self._environment(language)
             .get_template(template)
@@ -205,6 +229,11 @@ class Pages:
                 LANGUAGE_COOKIE, language, max_age=_LANGUAGE_SECONDS, path="/", samesite="lax", secure=is_https(request)
             )
         return response
+
+    def _language(self, request: Request) -> str:
+        wanted = request.query_params.get("lang")
+        chosen = wanted if wanted in languages.LANGUAGES else request.cookies.get(LANGUAGE_COOKIE)
+        return languages.choose(chosen, request.headers.get("accept-language"))
 
     def _environment(self, language: str) -> Environment:
         if language not in self._environments:
@@ -234,6 +263,8 @@ def _environment(loader: FileSystemLoader, language: str) -> Environment:
     )
     environment.install_gettext_translations(languages.translations(language), newstyle=True)  # type: ignore[attr-defined]
     environment.globals.update(
+        about=lambda text: Markup(as_html(text)),  # noqa: S704 - sanitised
+        about_text=as_text,
         money=partial(languages.money, language),
         seat_name=partial(languages.seat_name, language),
         moment=partial(languages.moment, language),

@@ -21,6 +21,12 @@ INSERT INTO failure_mails AS f (event_id, address, sent_at) VALUES ($1, $2, now(
 ON CONFLICT (event_id, address) DO UPDATE SET sent_at = now() WHERE f.sent_at <= now() - interval '1 hour'
 RETURNING 1
 """
+_PERFORMANCE = """
+SELECT starts_at, time_zone, venue, address, description,
+       (SELECT '/pictures/' || digest || '.jpg' FROM event_pictures WHERE event_id = events.id ORDER BY width LIMIT 1)
+       AS picture
+FROM events WHERE id = $1
+"""
 # The refund that was written with this event: both are of one statement, and have its time.
 _BACK = """
 SELECT coalesce(f.amount, a.amount) AS amount, f.fee FROM refunds f JOIN payment_attempts a ON a.order_no = f.order_no
@@ -58,7 +64,7 @@ class EmailConsumer:
         for event in events:
             if not is_mailed(event) or not await _is_due(connection, event):
                 continue
-            row = await connection.fetchrow("SELECT starts_at, time_zone FROM events WHERE id = $1", event.event_id)
+            row = await connection.fetchrow(_PERFORMANCE, event.event_id)
             performance = dict(row) if row else {}
             back = await connection.fetchrow(_BACK, event.reservation_id, event.at)
             paid = None

@@ -14,6 +14,7 @@ from typing import Final, Protocol
 from urllib.parse import urlencode
 
 import jinja2
+from markupsafe import Markup
 
 from core import languages
 from core.messaging.reservation_message import EventType, ReservationMessage, SeatChange
@@ -23,6 +24,7 @@ from core.notifications.mailer import MailRefused
 from core.notifications.ticket_qr import qr_png
 from core.payments.gateway import Receipt
 from core.seat_words import is_in_words
+from core.venue.description import as_html, as_text
 
 _TEMPLATES: Final = {
     EventType.CONFIRMED: "confirmed",
@@ -76,13 +78,18 @@ def compose(
     reply_to: str = "",
     starts_at: datetime | None = None,
     time_zone: str = "UTC",
+    venue: str = "",
+    address: str = "",
+    description: str = "",
+    picture: str | None = None,
     back: MoneyBack | None = None,
     paid: Receipt | None = None,
 ) -> EmailMessage:
     """The e-mail about an event of a type in `TOLD`.
 
     `sender` and `reply_to` are `Name <address>`; `starts_at` is when the doors matter, where that is known, told in
-    the event's `time_zone`; `back`: the money that goes back with it; `paid`: the payment of a confirmed one.
+    the event's `time_zone`; `venue`, `address` and `description` (Markdown) as the event has them; `picture`: the path
+    of the event's picture; `back`: the money that goes back with it; `paid`: the payment of a confirmed one.
     Raises MailRefused when the buyer's address cannot stand in a header (it was checked at checkout; this is
     the second lock on that door).
     """
@@ -105,6 +112,11 @@ def compose(
         "ticket_url": ticket,
         "sale_url": f"{base_url}/events/{event.event}",
         "image": f"cid:{image_id}",
+        "place": [line for line in (venue, address) if line],
+        "about": Markup(as_html(description)),  # noqa: S704 - sanitised
+        "about_text": as_text(description),
+        "picture_url": f"{base_url}{picture}" if picture else None,
+        "calendar_url": ticket.replace("/ticket?", "/calendar?") if starts_at else None,
     }
     message.set_content(_jinja.get_template(f"{template}.txt").render(values))
     message.add_alternative(_jinja.get_template(f"{template}.html").render(values), subtype="html")

@@ -47,7 +47,8 @@ class MailTrial:
             raise MailImpossible() from None
 
     def _try_body(self, event: Event, message: ReservationMessage) -> None:
-        key = (event.id, event.name, event.starts_at, event.time_zone, event.currency, message.language)
+        about = (event.venue, event.address, event.description)
+        key = (event.id, event.name, event.starts_at, event.time_zone, event.currency, message.language, *about)
         if key in self._good:
             return
         compose(
@@ -57,6 +58,10 @@ class MailTrial:
             reply_to=self._reply_to,
             starts_at=event.starts_at,
             time_zone=event.time_zone,
+            venue=event.venue,
+            address=event.address,
+            description=event.description,
+            picture=event.pictures[0].path if event.pictures else None,
         ).as_bytes()
         while len(self._good) >= _REMEMBERED:
             del self._good[next(iter(self._good))]

@@ -41,6 +41,11 @@ class Picture:
     width: int
     height: int
 
+    @property
+    def path(self) -> str:
+        """Where it is served."""
+        return f"/pictures/{self.digest}.jpg"
+
 
 @dataclass(frozen=True, slots=True)
 class Rendition:

@@ -75,4 +75,4 @@ async def test_the_form_and_the_server_have_one_rule_for_names(page: Page, name:
     server = what_is_wrong(name)
     assert (wrong is None) == (server is None), server
     if server and (named := re.search(r"has (U\+\w+) .* at character (\d+)", server)):
-        assert wrong == f"name_character:{named[1]}:{named[2]}"
+        assert wrong == f"character:{named[1]}:{named[2]}"

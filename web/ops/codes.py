@@ -137,7 +137,7 @@ ENDPOINTS = (
         body_type="text/csv",
         most_body=_MOST_FILE,
         caller=Caller.OPERATOR,
-        refusals=(EventNotFound,),
+        refusals=(EventNotFound, InvalidRequest),
         parameters=(
             Parameter("group", "query", "of this group", {"type": "string"}, required=True),
             Parameter("uses", "query", "purchases that each is good for; 1", {"type": "integer", "minimum": 1}),

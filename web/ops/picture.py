@@ -6,7 +6,7 @@ from typing import Final
 
 from starlette.responses import Response
 
-from core.errors import EventNotFound, PictureUnusable
+from core.errors import EventNotFound, Malformed, PictureUnusable
 from core.process.apart import apart
 from core.venue.picture import MOST_BYTES, unpacked
 from web.endpoint import Call, Caller, Endpoint, answer, bytes_of
@@ -22,6 +22,8 @@ _SECONDS: Final = 30.0
 async def bring(call: Call[None]) -> Response:
     """Pictures are read in a process of their own: a decoder is what hostile files are made for."""
     event = await call.event()
+    if not call.request.headers.get("content-type", "image/").startswith(("image/", "application/octet-stream")):
+        raise Malformed("send the picture's file as the body, with a Content-Type such as image/jpeg")
     upload = await bytes_of(call.request, MOST_BYTES)
     try:
         made = unpacked(await apart("core.venue.picture:packed_renditions", upload, seconds=_SECONDS))

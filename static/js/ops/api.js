@@ -110,6 +110,13 @@ export class SaleApi {
   settings = () => call("GET", this.base);
   /** @type {(changes: Api.ChangeSale) => Promise<Api.SaleSettings>} */
   change = (changes) => call("PATCH", this.base, { body: changes });
+  /** @type {(picture: File) => Promise<Api.SaleSettings>} */
+  bringPicture = (picture) =>
+    file("PUT", `${this.base}/picture`, picture, picture.type || "application/octet-stream", (response) =>
+      response.json(),
+    );
+  /** @type {() => Promise<Api.SaleSettings>} */
+  takePictureAway = () => call("DELETE", `${this.base}/picture`);
   /** @type {() => Promise<Api.Plan>} */
   plan = () => call("GET", `${this.public}/plan`, { timeout: 60000 });
   /** @type {() => Promise<Api.BoardStates>} */

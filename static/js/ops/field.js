@@ -9,9 +9,11 @@ import { LIMITS, momentsOf } from "./sale_fields.js";
  * @param {string} key
  */
 export function sentence(key) {
-  const [name, character = "", place = ""] = key.split(":");
-  const most = number(/** @type {Record<string, number>} */ (LIMITS)[name] ?? 0);
-  return t(`ops.field.wrong.${name}`, { most, character, place });
+  const [name, character = "", place = "", line = ""] = key.split(":");
+  const most = number(
+    name === "long" ? Number(character) : (/** @type {Record<string, number>} */ (LIMITS)[name] ?? 0),
+  );
+  return t(`ops.field.wrong.${name}`, { most, character, place, line });
 }
 
 /**
@@ -57,6 +59,31 @@ export function field(
     />
     ${wrong ? html`<p class="wrong" id="${id}-wrong">${sentence(wrong)}</p>` : nothing}
     ${hint === nothing ? nothing : html`<p class="hint" id="${id}-hint">${hint}</p>`} ${note}
+  </div>`;
+}
+
+/**
+ * A text of several lines.
+ * @param {Console.TextsForm} form
+ * @param {string} name
+ * @param {unknown} hint
+ */
+export function textArea(form, name, hint) {
+  const id = `${form.id}-${name}`;
+  const wrong = form.wrong.get(name);
+  return html`<div class="field" data-field=${name}>
+    <label for=${id}>${t(`ops.field.${name}`)}</label>
+    <textarea
+      id=${id}
+      name=${name}
+      rows="6"
+      aria-invalid=${wrong ? "true" : "false"}
+      aria-describedby="${id}-hint${wrong ? ` ${id}-wrong` : ""}"
+      .value=${live(form.fields[name])}
+      @input=${(/** @type {InputOf<HTMLTextAreaElement>} */ event) => form.write(name, event.target.value)}
+    ></textarea>
+    ${wrong ? html`<p class="wrong" id="${id}-wrong">${sentence(wrong)}</p>` : nothing}
+    <p class="hint" id="${id}-hint">${hint}</p>
   </div>`;
 }
 

@@ -5,9 +5,10 @@ import { Refusal } from "../api.js";
 import { counted, knownCurrencies, money, t } from "../i18n.js";
 import * as api from "./api.js";
 import { feeLines } from "./fee_lines.js";
-import { field, goToFirst, sentence, timeField, zoneField } from "./field.js";
+import { field, goToFirst, sentence, textArea, timeField, zoneField } from "./field.js";
 import { span } from "./format.js";
 import { why } from "./notice.js";
+import { PictureField } from "./picture_field.js";
 import { PlanChooser } from "./plan_chooser.js";
 import {
   faults,
@@ -37,6 +38,9 @@ class NewSale {
     /** @type {Record<string, string>} */
     this.fields = {
       name: "",
+      venue: "",
+      address: "",
+      description: "",
       slug: "",
       currency: "KRW",
       opens_at: "",
@@ -64,6 +68,17 @@ class NewSale {
     this.taken = new Set(); // slugs that the server has refused
     this.busy = false;
     this.failure = "";
+    /** @type {File | null} */
+    this.file = null; // the picture, sent when the sale is made
+    this.picture = new PictureField(
+      this.id,
+      (file) => {
+        this.file = file;
+        this.draw();
+      },
+      () => this.draw(),
+    );
+    this.made = ""; // the slug of a sale that was made, and whose picture was refused
     this.chooser = new PlanChooser(() => this.#checked());
     document.title = `${t("ops.new.title")} · Onsale`;
     // Back from the sale that was made: the page comes as it was left, in the middle of sending.
@@ -128,7 +143,7 @@ class NewSale {
   /** @param {Event} event */
   submit = async (event) => {
     event.preventDefault();
-    if (this.busy) return;
+    if (this.busy || this.made) return;
     this.tried = true;
     this.failure = "";
     if (!this.#check()) {
@@ -139,13 +154,31 @@ class NewSale {
     this.busy = true;
     this.draw();
     try {
-      const made = await api.createSale(this.#asked());
-      location.assign(`/ops/events/${encodeURIComponent(made.slug)}`);
+      const { slug } = await api.createSale(this.#asked());
+      if (await this.#pictured(slug)) location.assign(pageOf(slug));
     } catch (error) {
       this.busy = false;
       this.#refused(error);
     }
   };
+
+  /**
+   * Whether the sale has the picture that was chosen; else it says why, and how to go on.
+   * @param {string} slug
+   */
+  async #pictured(slug) {
+    if (!this.file) return true;
+    try {
+      await new api.SaleApi(slug).bringPicture(this.file);
+      return true;
+    } catch (error) {
+      this.made = slug;
+      this.busy = false;
+      this.failure = t("ops.new.picture_failed", { why: why(error) });
+      this.draw();
+      return false;
+    }
+  }
 
   /** @returns {Api.NewSale} */
   #asked() {
@@ -158,6 +191,9 @@ class NewSale {
     );
     return {
       name: fields.name.trim(),
+      venue: fields.venue.trim(),
+      address: fields.address.trim(),
+      description: fields.description.trim(),
       slug: fields.slug,
       currency: fields.currency,
       prices,
@@ -201,6 +237,11 @@ class NewSale {
             ${field(this, "name")}
             ${field(this, "slug", { lower: true, hint: html`${t("ops.field.slug_hint")} <span class="mono">${location.origin}/events/${fields.slug || "…"}</span>` })}
           </section>
+          <section class="card" aria-labelledby="about-title">
+            <h2 id="about-title">${t("ops.new.about")}</h2>
+            <div class="fields">${field(this, "venue")} ${field(this, "address")}</div>
+            ${textArea(this, "description", t("ops.field.description_hint"))} ${this.picture.draw()}
+          </section>
           <section class="card" aria-labelledby="times-title">
             <h2 id="times-title">${t("ops.new.times")}</h2>
             ${zoneField(this)}
@@ -230,7 +271,8 @@ class NewSale {
             </p>
             ${bad && this.tried ? html`<p class="callout" data-kind="bad" role="alert">${counted("ops.new.wrong", bad)}</p>` : nothing}
             ${this.failure ? html`<p class="callout" data-kind="bad" role="alert">${this.failure}</p>` : nothing}
-            <div class="actions">
+            ${this.made ? html`<p><a class="button primary" href=${pageOf(this.made)}>${t("ops.new.made_open")}</a></p>` : nothing}
+            <div class="actions" ?hidden=${this.made !== ""}>
               <button class="button primary" type="submit" aria-disabled=${this.busy}>
                 ${this.busy ? html`<span class="spinner" aria-hidden="true"></span>` : nothing}${this.busy ? t("ops.new.busy") : t("ops.new.go")}
               </button>
@@ -302,6 +344,9 @@ class NewSale {
     </li>`;
   }
 }
+
+/** @param {string} slug */
+const pageOf = (slug) => `/ops/events/${encodeURIComponent(slug)}`;
 
 /**
  * A name of which nothing can stand in an address (공연) has the day of the performance instead.

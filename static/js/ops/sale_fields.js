@@ -1,6 +1,7 @@
 // What the form of a sale asks for: how texts become what the API takes, and what is wrong with them. No page in here.
 import { Refusal } from "../api.js";
 import { decimals, knownCurrencies } from "../i18n.js";
+import { faultOfText, TEXTS } from "./event_texts.js";
 
 const SLUG = /^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$/;
 const GROUPED = /^\d{1,3}(,\d{3})+(\.\d+)?$/;
@@ -149,24 +150,6 @@ export function feeFaults(text) {
   return wrong;
 }
 
-// As in core/venue/event_name.py.
-const MOST_NAME = 200;
-const REFUSED = /[\p{Cc}\p{Cs}\u2028\u2029\u202a-\u202e\u2066-\u2069]/u;
-const SEEN = /[\p{L}\p{M}\p{N}\p{P}\p{S}]/u;
-
-/**
- * "name", or "name_character:U+202E:4" with the character and its place; null when nothing is wrong.
- * @param {string} name
- */
-function faultOfName(name) {
-  const found = REFUSED.exec(name);
-  if (found) {
-    const code = (found[0].codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0");
-    return `name_character:U+${code}:${[...name.slice(0, found.index)].length + 1}`;
-  }
-  return SEEN.test(name) && [...name.trim()].length <= MOST_NAME ? null : "name";
-}
-
 /**
  * What is wrong with the fields that a form has, all at once: field -> key of its sentence (`ops.field.wrong.<key>`).
  * `fields` holds texts by name; `prices` texts by category, with `categories` the names that need one; `incomplete` the
@@ -180,8 +163,10 @@ export function faults(fields, { categories = [], prices = {}, incomplete = new 
   const wrong = new Map();
   /** @param {string} name */
   const has = (name) => fields[name] !== undefined;
-  const nameFault = has("name") ? faultOfName(fields.name) : null;
-  if (nameFault) wrong.set("name", nameFault);
+  for (const name of TEXTS) {
+    const fault = has(name) ? faultOfText(name, fields[name]) : null;
+    if (fault) wrong.set(name, fault);
+  }
   if (has("slug") && !SLUG.test(fields.slug)) wrong.set("slug", "slug");
   if (has("currency") && !knownCurrencies().includes(fields.currency)) wrong.set("currency", "currency");
   const zone = fields.time_zone;

@@ -2,12 +2,14 @@
 import { html, nothing, render } from "../../vendor/lit-html/lit-html.js";
 import { t } from "../i18n.js";
 import { feeLines } from "./fee_lines.js";
-import { field, goToFirst, timeField, zoneField } from "./field.js";
+import { field, goToFirst, textArea, timeField, zoneField } from "./field.js";
 import { span } from "./format.js";
 import { tell, why } from "./notice.js";
+import { PictureField } from "./picture_field.js";
 import { faults, feesOf, feesText, fieldOf, momentOf, momentsOf, refused, TIMES } from "./sale_fields.js";
 
-const NAMES = ["name", "time_zone", ...TIMES, "prequeue_seconds", "hold_seconds", "max_seats", "fees"];
+const WORDS = ["name", "venue", "address", "description", "time_zone"];
+const NAMES = [...WORDS, ...TIMES, "prequeue_seconds", "hold_seconds", "max_seats", "fees"];
 
 export class SaleSettings {
   /**
@@ -33,6 +35,11 @@ export class SaleSettings {
     this.wrong = new Map();
     this.busy = false;
     this.failure = "";
+    this.picture = new PictureField(
+      this.id,
+      (file) => this.#picture(file),
+      () => this.draw(),
+    );
     this.refresh();
   }
 
@@ -52,6 +59,9 @@ export class SaleSettings {
   #learn(event) {
     this.known = {
       name: event.name,
+      venue: event.venue,
+      address: event.address,
+      description: event.description,
       time_zone: event.time_zone,
       opens_at: fieldOf(event.opens_at, event.time_zone),
       closes_at: fieldOf(event.closes_at, event.time_zone),
@@ -62,6 +72,7 @@ export class SaleSettings {
       fees: feesText(event.fees),
     };
     this.fields = { ...this.known };
+    this.picture.learn(event.pictures);
     this.chosen = this.#chosenOf(event);
     this.before = new Map(this.chosen);
     this.draw();
@@ -153,7 +164,7 @@ export class SaleSettings {
     const value = (name) =>
       TIMES.includes(name)
         ? momentOf(this.fields[name], this.fields.time_zone, this.chosen.get(name))
-        : name === "name" || name === "time_zone"
+        : WORDS.includes(name)
           ? this.fields[name].trim()
           : name === "fees"
             ? feesOf(this.fields.fees)
@@ -168,6 +179,28 @@ export class SaleSettings {
     } finally {
       this.busy = false;
     }
+  }
+
+  /**
+   * A picture is changed at once: it is a file and no text that could be typed back.
+   * @param {File | null} file
+   */
+  async #picture(file) {
+    const { picture, sale } = this;
+    if (picture.busy) return;
+    picture.busy = true;
+    this.draw();
+    try {
+      const { pictures } = await (file ? sale.bringPicture(file) : sale.takePictureAway());
+      picture.learn(pictures);
+      tell(t("ops.settings.done"));
+      this.changed();
+    } catch (error) {
+      picture.failure = why(error);
+    } finally {
+      picture.busy = false;
+    }
+    this.draw();
   }
 
   #undo = () => {
@@ -192,7 +225,8 @@ export class SaleSettings {
           <small>${t("ops.settings.lead")}</small>
         </summary>
         <form class="sale-form" novalidate @submit=${this.#submit}>
-          ${field(this, "name")} ${zoneField(this)}
+          ${field(this, "name")} ${field(this, "venue")} ${field(this, "address")}
+          ${textArea(this, "description", t("ops.field.description_hint"))} ${this.picture.draw()} ${zoneField(this)}
           <div class="fields">
             ${timeField(this, "opens_at", { hint: t("ops.field.opens_hint") })}
             ${field(this, "prequeue_seconds", { mode: "numeric", hint: t("ops.field.prequeue_hint") })}

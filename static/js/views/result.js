@@ -77,6 +77,7 @@ export function confirmed({ state, plan, act }) {
         >${t("confirmed.ticket")}</a
       >
       <a class="button secondary" href="/reservations/${reservation.id}">${t("confirmed.manage")}</a>
+      ${state.event?.starts_at ? html`<a class="button secondary" href="/reservations/${reservation.id}/calendar">${t("about.calendar")}</a>` : nothing}
     </div>
     ${
       saleState(state) === "open"

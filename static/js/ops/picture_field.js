@@ -1,0 +1,79 @@
+// The event's picture in a form: chosen, shown, taken away. Who has the form sends it.
+import { html, nothing } from "../../vendor/lit-html/lit-html.js";
+import { t } from "../i18n.js";
+
+export const MOST_BYTES = 2 * 1024 * 1024; // core/venue/picture.py
+const TYPES = "image/jpeg,image/png,image/webp,image/gif";
+
+export class PictureField {
+  /**
+   * @param {string} id of the form
+   * @param {(file: File | null) => void} changed told the file that was chosen; null: the picture is taken away
+   * @param {() => void} redraw
+   */
+  constructor(id, changed, redraw) {
+    this.id = `${id}-picture`;
+    this.changed = changed;
+    this.redraw = redraw;
+    /** The picture that is shown, chosen or known to the server. @type {{url: string, width?: number, height?: number} | null} */
+    this.shown = null;
+    this.busy = false;
+    this.failure = "";
+  }
+
+  /** @param {Api.PictureShown[]} pictures as the server has it */
+  learn(pictures) {
+    this.shown = pictures.at(0) ?? null;
+  }
+
+  /** @param {InputOf<HTMLInputElement>} event */
+  #chosen = ({ target }) => {
+    const file = target.files?.[0];
+    target.value = ""; // the same file can be chosen again
+    if (!file) return;
+    this.failure = file.size > MOST_BYTES ? t("ops.picture.large") : "";
+    if (this.failure) this.redraw();
+    else this.#read(file);
+  };
+
+  /**
+   * As a `data:` address: pages show pictures from nowhere else but their own server.
+   * @param {File} file
+   */
+  #read(file) {
+    const reader = new FileReader();
+    reader.onload = () => {
+      this.shown = { url: String(reader.result) };
+      this.changed(file);
+    };
+    reader.readAsDataURL(file);
+  }
+
+  #takeAway = () => {
+    this.failure = "";
+    this.shown = null;
+    this.changed(null);
+  };
+
+  draw() {
+    const { id, shown, failure, busy } = this;
+    return html`<div class="field picture-field" data-field="picture">
+      <label for=${id}>${t("ops.field.picture")}</label>
+      ${shown ? html`<img src=${shown.url} alt="" width=${shown.width ?? nothing} height=${shown.height ?? nothing} />` : nothing}
+      <div class="actions">
+        <input
+          id=${id}
+          type="file"
+          accept=${TYPES}
+          ?disabled=${busy}
+          aria-invalid=${failure ? "true" : "false"}
+          aria-describedby="${id}-hint${failure ? ` ${id}-wrong` : ""}"
+          @change=${this.#chosen}
+        />
+        ${shown ? html`<button type="button" class="button small secondary" ?disabled=${busy} @click=${this.#takeAway}>${t("ops.picture.remove")}</button>` : nothing}
+      </div>
+      ${failure ? html`<p class="wrong" id="${id}-wrong" role="alert">${failure}</p>` : nothing}
+      <p class="hint" id="${id}-hint">${t("ops.picture.hint")}</p>
+    </div>`;
+  }
+}
