@@ -68,7 +68,7 @@ GOOD_BODIES: dict[str, Any] = {
 
 
 def filled(path: str, *, slug: str = "nowhere", id: str = "") -> str:
-    return path.replace("{slug}", slug).replace("{id}", id or str(uuid4()))
+    return path.replace("{slug}", slug).replace("{id}", id or str(uuid4())).replace("{digest}", "0" * 32)
 
 
 def good_body(endpoint: Endpoint) -> Any:
@@ -548,6 +548,8 @@ MEET: dict[str, Meet] = {
     "idempotency_key_reused": key_reused,
     "event_exists": event_exists,
     "plan_invalid": plan_invalid,
+    "picture_unusable": invalid,
+    "picture_not_found": not_found,
     "seat_not_held": not_held,
     "no_such_provider": no_provider,
     "not_cancellable": not_cancellable,

@@ -69,6 +69,10 @@ async def test_a_sale_is_made_from_a_plan_and_bought_from(operator: Api, visitor
         "focus": None,
         "fees": [{"hours": 24, "percent": 0}],
         "seats": 20,
+        "venue": "",
+        "address": "",
+        "description": "",
+        "pictures": [],
     }
     path = response.headers["location"]
     assert (await visitor.call("GET", path, expect=200)).json()["status"] == "open"

@@ -101,6 +101,10 @@ def test_a_sale_from_creation_to_its_end(command: Command, slug: str) -> None:
         "focus": None,
         "prequeue_seconds": 900,
         "fees": [{"hours": 24, "percent": 0}],
+        "venue": "",
+        "address": "",
+        "description": "",
+        "pictures": [],
     }
     assert "VIP: €120.00" in command("event", "show", slug).stdout
 

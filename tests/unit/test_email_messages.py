@@ -24,7 +24,11 @@ UID = uuid.UUID("11111111-0000-4000-8000-000000000002")
 
 
 def email(
-    type_: EventType = EventType.CONFIRMED, back: MoneyBack | None = None, paid: Receipt | None = None, **fields: object
+    type_: EventType = EventType.CONFIRMED,
+    back: MoneyBack | None = None,
+    paid: Receipt | None = None,
+    about: dict[str, str] | None = None,
+    **fields: object,
 ) -> EmailMessage:
     event = parse(UID, type_, payload(RESERVATION, **fields))
     return compose(
@@ -34,6 +38,7 @@ def email(
         starts_at=datetime(2026, 5, 1, 19, 30, tzinfo=UTC),
         back=back,
         paid=paid,
+        **(about or {}),
     )
 
 
@@ -41,6 +46,27 @@ def part(message: EmailMessage, kind: str) -> str:
     body = message.get_body((kind,))
     assert isinstance(body, EmailMessage)
     return str(body.get_content())
+
+
+def test_a_confirmation_says_where_it_is_and_what_it_is() -> None:
+    """T9: in the text and in the page of the e-mail, each with what the other may not have."""
+    about = {
+        "venue": "House <1>",
+        "address": "Street 1, Berlin",
+        "description": "Doors **19:00**, <b>no</b> [map](https://m.example)",
+        "picture": "/pictures/0f.jpg",
+    }
+    message = email(about=about)
+    text, html = part(message, "plain"), part(message, "html")
+    for words in ("House <1>", "Street 1, Berlin", "Doors 19:00, <b>no</b> map (https://m.example)"):
+        assert words in text
+    assert "House &lt;1&gt;" in html
+    assert 'Doors <strong>19:00</strong>, &lt;b&gt;no&lt;/b&gt; <a href="https://m.example"' in html
+    assert 'src="https://sale.example/pictures/0f.jpg"' in html
+    assert f"https://sale.example/reservations/{RESERVATION}/calendar?code=T-1234567890" in text
+    bare = email()
+    assert "About this event" not in part(bare, "plain")
+    assert "/pictures/" not in part(bare, "html")
 
 
 def test_a_seat_is_called_what_its_plan_calls_it() -> None:

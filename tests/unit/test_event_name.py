@@ -7,7 +7,7 @@ from email.message import EmailMessage
 
 import pytest
 
-from core.venue.event_name import what_is_wrong
+from core.venue.event_name import kept_text, what_is_wrong, what_is_wrong_about
 
 TAKEN = [
     "Soirée\u00a0: l'été",
@@ -51,3 +51,21 @@ def test_as_a_subject_each_name_comes_back_equal(name: str) -> None:
     message["Subject"] = name
     message.set_content("x")
     assert message_from_bytes(message.as_bytes(), policy=policy.default)["Subject"] == name
+
+
+@pytest.mark.parametrize("what", ["venue", "address", "description"])
+def test_what_else_buyers_read_has_the_same_rule(what: str) -> None:
+    """T9, V4."""
+    for text in ("", *TAKEN):
+        assert what_is_wrong_about(what, text) is None
+    assert f"the {what} has U+202E" in (what_is_wrong_about(what, "abc\u202edef") or "")
+    assert what_is_wrong_about(what, "a" * 5001)
+
+
+def test_only_a_description_has_lines() -> None:
+    lines = "first\r\nsecond\tthird\rfourth"
+    assert what_is_wrong_about("description", lines) is None
+    assert kept_text(f" {lines}\n") == "first\nsecond\tthird\nfourth"
+    assert "at character 3 of line 2" in (what_is_wrong_about("description", "ab\r\ncd\u0007") or "")
+    for what in ("venue", "address"):
+        assert "U+000A" in (what_is_wrong_about(what, "two\nlines") or "")
