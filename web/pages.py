@@ -29,7 +29,7 @@ from core.notifications import ticket_qr
 from core.notifications.calendar_file import Performance, calendar_file
 from core.seat_words import is_in_words
 from core.venue.description import as_html, as_text
-from core.venue.event import Event
+from core.venue.event import Event, SaleState
 from core.venue.event_store_postgres import EventStore
 from web import problems
 from web.api_reservations import LANGUAGE_COOKIE, reservation_id
@@ -93,6 +93,7 @@ class Pages:
     async def events(self, request: Request, parts: AppState, visitor: str) -> Response:
         now = parts.clock.now()
         events = [(event, event.sale_state(now)) for event in await parts.events.list()]
+        events.sort(key=lambda one: one[1] is SaleState.CLOSED)  # what is over stands last
         return self.page(request, "events.html", events=events)
 
     async def sale(self, request: Request, parts: AppState, visitor: str) -> Response:

@@ -32,6 +32,7 @@ from core.upkeep.load_redis import Reading
 from core.venue.event import Event
 from core.venue.event_store_postgres import EventStore
 from core.waiting_room.sizes_redis import sizes
+from web.api_events import pictures_of
 from web.endpoint import Call, Caller, Endpoint, answer
 from web.health_checks import examine
 from web.ops.circuits import circuits_of
@@ -253,6 +254,9 @@ async def _overview(call: Call[None]) -> Overview:
                 status=event.sale_state(now).value,
                 paused=event.paused,
                 starts_at=event.starts_at,
+                time_zone=event.time_zone,
+                venue=event.venue,
+                picture=next(iter(pictures_of(event)), None),
                 seats=event.seat_count,
                 active_limit=event.active_limit,
                 waiting=standing.get(event.slug, (None, None))[0],

@@ -9,6 +9,7 @@ from pydantic import Field
 from web.ops.schemas import Circuit
 from web.schemas import (
     ComponentHealth,
+    PictureShown,
     ResponseBody,
     UtcTime,
 )
@@ -146,6 +147,9 @@ class SaleSummary(ResponseBody):
     status: Literal["before", "open", "closed"]
     paused: bool
     starts_at: UtcTime | None
+    time_zone: str
+    venue: str
+    picture: PictureShown | None = Field(description="the smallest of the event's picture")
     seats: int
     active_limit: int
     waiting: int | None

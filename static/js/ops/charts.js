@@ -4,7 +4,7 @@ import { t } from "../i18n.js";
 import { figure } from "./format.js";
 
 const HOUR = 3600;
-const HEIGHT = 168;
+const HEIGHT = 168; // pixels, without the legend
 
 /** Samples in columns, as uPlot takes them; at most an hour of them. */
 /** @typedef {(number | null)[]} Sample in the order of a series' fields; the first is the time in seconds */
@@ -81,8 +81,9 @@ const token = (name) => getComputedStyle(document.documentElement).getPropertyVa
 
 /** One chart. */
 export class Chart {
-  /** @param {{title: string, lines: Line[]}} content */
-  constructor({ title, lines }) {
+  /** @param {{title: string, lines: Line[], height?: number}} content */
+  constructor({ title, lines, height = HEIGHT }) {
+    this.height = height;
     this.title = title;
     this.lines = lines;
     this.element = document.createElement("figure");
@@ -129,7 +130,7 @@ export class Chart {
     const width = Math.floor(this.plotHost.clientWidth);
     if (!width || width === this.width) return;
     this.width = width;
-    if (this.plot) this.plot.setSize({ width, height: HEIGHT });
+    if (this.plot) this.plot.setSize({ width, height: this.height });
     else this.#build();
   }
 
@@ -144,7 +145,7 @@ export class Chart {
     this.plot = new uPlot(
       {
         width: this.width,
-        height: HEIGHT,
+        height: this.height,
         padding: [8, 4, 0, 0],
         cursor: { y: false, points: { size: 6 } },
         legend: { live: true, markers: { width: 2 } },

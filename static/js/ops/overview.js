@@ -3,10 +3,11 @@ import { html, nothing, render } from "../../vendor/lit-html/lit-html.js";
 import { t } from "../i18n.js";
 import * as api from "./api.js";
 import { force } from "./actions.js";
-import { figure, percent, span } from "./format.js";
+import { figure, span } from "./format.js";
 import { why } from "./notice.js";
-import { alertList, circuitList, pill, salePill } from "./parts.js";
+import { alertList, circuitList, pill } from "./parts.js";
 import { Poll } from "./poll.js";
+import { SaleCards } from "./sale_cards.js";
 
 const KIND = { UP: "good", DEGRADED: "warn", DOWN: "bad" };
 
@@ -16,9 +17,10 @@ export function overview(root) {
   let news = null;
   /** @type {unknown} */
   let lost = null;
+  const cards = new SaleCards();
   const draw = () =>
     render(
-      page(news, lost, () => poll.now()),
+      page(news, lost, cards, () => poll.now()),
       root,
     );
   const poll = new Poll({
@@ -26,6 +28,7 @@ export function overview(root) {
     every: 2000,
     got: (body) => {
       news = body;
+      cards.learn(body);
       lost = null;
       document.title = `${body.alerts.length ? `(${body.alerts.length}) ` : ""}${t("ops.title")} · Onsale`;
       draw();
@@ -41,9 +44,10 @@ export function overview(root) {
 /**
  * @param {Api.Overview | null} news
  * @param {unknown} lost
+ * @param {SaleCards} cards
  * @param {() => void} refresh
  */
-function page(news, lost, refresh) {
+function page(news, lost, cards, refresh) {
   if (!news)
     return html`<h1>${t("ops.title")}</h1>
       ${lost ? html`<p class="callout" data-kind="bad" role="alert">${why(lost)}</p>` : nothing}`;
@@ -63,9 +67,7 @@ function page(news, lost, refresh) {
         news.sales === null
           ? html`<p class="callout" data-kind="bad">${t("ops.away.postgresql")}</p>`
           : news.sales.length
-            ? html`<ul class="sale-list">
-                ${news.sales.map(saleRow)}
-              </ul>`
+            ? cards.draw(news.sales)
             : html`<p class="quiet">${t("ops.no_sales")}</p>`
       }
     </section>
@@ -84,20 +86,6 @@ function page(news, lost, refresh) {
     ${news.dead_letters ? html`<p><a href="/ops/dead-letters">${t("ops.dead.waiting", { number: figure(news.dead_letters) })}</a></p>` : nothing}
   `;
 }
-
-/** @param {Api.SaleSummary} sale */
-const saleRow = (sale) =>
-  html`<li>
-    <a href=${`/ops/events/${sale.slug}`}>
-      <span class="name">${sale.name} <small>${sale.slug}</small></span>
-      ${salePill(sale)}
-      <span class="number"><b>${figure(sale.waiting)}</b> ${t("ops.waiting")}</span>
-      <span class="number"><b>${figure(sale.active)}</b> / ${figure(sale.active_limit)} ${t("ops.active")}</span>
-      <span class="number"
-        ><b>${sale.sold === null ? "–" : percent(sale.sold / Math.max(1, sale.seats))}</b> ${t("ops.sold")}</span
-      >
-    </a>
-  </li>`;
 
 /**
  * @param {string} name
