@@ -28,12 +28,12 @@ from core.venue.event import Event, SaleStatus
 from core.venue.event_name import kept_text
 from core.venue.event_rows_postgres import COLUMNS, event_of, keep_phases, keep_pictures
 from core.venue.fees import stored_fees
-from core.venue.new_event import NewEvent, check_closing, check_new_event, check_sale
+from core.venue.new_event import NewEvent, check_closing, check_sale
 from core.venue.phase import check_phases
 from core.venue.picture import Rendition
-from core.venue.plan_body import digest, plan_body
-from core.venue.plan_document import parse_document
-from core.venue.plan_import import build_plan, relabelled
+from core.venue.plan_body import plan_body
+from core.venue.plan_check import SEAT_COLUMNS, prepare
+from core.venue.plan_import import build_plan
 from core.venue.seat_plan import SeatPlan
 
 #: What an operator does to a sale reaches every process within this many seconds.
@@ -134,7 +134,7 @@ class EventStore:
         `plan_document` is a seating plan file's content. Raises PlanInvalid, InvalidRequest, EventExists,
         CurrencyNotTaken.
         """
-        document, plan, body = await asyncio.to_thread(_prepare_plan, new, plan_document)
+        plan = await prepare(new, plan_document)
         new = new.labelled()
         check_closing(new.closes_at, self._clock.now())
         self._check_currency(new.currency, new.prices)
@@ -144,7 +144,8 @@ class EventStore:
                     "INSERT INTO events (slug, name, status, opens_at, closes_at, starts_at, currency, prices, "  # noqa: S608
                     "active_limit, hold_seconds, max_seats, seat_count, plan_digest, plan, time_zone, orphans, focus, "
                     "prequeue_seconds, fee_table, venue, address, description) "
-                    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, "
+                    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14::text::jsonb, $15, $16, $17, "
+                    "$18, $19, "
                     "$20, $21, $22) "
                     f"RETURNING {COLUMNS}",
                     new.slug,
@@ -159,8 +160,8 @@ class EventStore:
                     new.hold_seconds,
                     new.max_seats,
                     len(plan.seats),
-                    digest(body),
-                    document,
+                    plan.digest,
+                    plan.document,
                     new.time_zone,
                     new.orphans.value,
                     new.focus,
@@ -180,31 +181,8 @@ class EventStore:
                 event = event_of(await connection.fetchrow(f"SELECT {COLUMNS} FROM events WHERE id = $1", event.id))  # noqa: S608
             await connection.copy_records_to_table(
                 "seats",
-                columns=[
-                    "event_id",
-                    "ordinal",
-                    "seat_guid",
-                    "zone",
-                    "row_label",
-                    "seat_number",
-                    "category",
-                    "price",
-                    "status",
-                ],
-                records=[
-                    (
-                        event.id,
-                        n,
-                        seat.guid,
-                        seat.zone,
-                        seat.row,
-                        seat.number,
-                        seat.category,
-                        new.prices.get(seat.category, 0),
-                        "BLOCKED" if seat.category in new.blocked else "AVAILABLE",
-                    )
-                    for n, seat in enumerate(plan.seats)
-                ],
+                columns=["event_id", *SEAT_COLUMNS],
+                records=((event.id, *seat) for seat in plan.seats),
                 timeout=120,
             )
         return self._keep(event)
@@ -356,13 +334,3 @@ class EventStore:
         if len(self._plans) > KEPT_PLANS:
             self._plans.popitem(last=False)
         return loaded
-
-
-def _prepare_plan(new: NewEvent, data: bytes) -> tuple[dict[str, Any], SeatPlan, bytes]:
-    document = parse_document(data)
-    plan = build_plan(document)
-    check_new_event(new, plan)
-    if new.labels:
-        document = relabelled(document, new.labels)
-        plan = build_plan(document)
-    return document, plan, plan_body(plan, new.labelled().prices)

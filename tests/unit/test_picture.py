@@ -15,7 +15,7 @@ from core.venue.picture import MOST_BYTES, packed_renditions, renditions, unpack
 
 def file(size: tuple[int, int] = (2000, 1000), kind: str = "JPEG", mode: str = "RGB", **more: object) -> bytes:
     made = io.BytesIO()
-    Image.effect_noise(size, 40).convert(mode).save(made, kind, **more)
+    Image.linear_gradient("L").resize(size).convert(mode).save(made, kind, **more)
     return made.getvalue()
 
 

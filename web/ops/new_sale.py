@@ -17,15 +17,14 @@ from starlette.responses import Response
 from core.clock import iso
 from core.currency import MINOR_DIGITS, minor_digits
 from core.errors import CurrencyNotTaken, EventExists, EventNotFound, PlanInvalid
+from core.venue import plan_check
 from core.venue.demo_plan import DEMO_PLAN
 from core.venue.event import Event, SaleStatus
 from core.venue.event_name import kept_text
 from core.venue.fees import FeeLine, fee_table, stored_fees
 from core.venue.new_event import NewEvent
 from core.venue.phase import Phase
-from core.venue.plan_body import plan_body
 from core.venue.plan_document import MAX_BYTES
-from core.venue.plan_import import load_plan, seats_by_category
 from web.api_events import pictures_of
 from web.endpoint import Call, Caller, Endpoint, answer
 from web.ops.audit import note, tell_sale_changed
@@ -44,27 +43,8 @@ from web.ops.sale_schemas import (
 
 async def check(call: Call[CheckPlan]) -> Response:
     # Up to 100,000 seats: checked and written by us, so not copied through the answer's model again.
-    content = await asyncio.to_thread(_checked, call.body.plan)
+    content = await plan_check.check(await asyncio.to_thread(_file, call.body.plan))
     return Response(content, media_type="application/json")
-
-
-def _checked(plan: dict[str, Any] | str) -> bytes:
-    loaded = load_plan(_file(plan))
-    counts = {name: count for name, count in seats_by_category(loaded).items() if count}
-    return orjson.dumps(
-        {
-            "name": loaded.name,
-            "seats": len(loaded.seats),
-            "zones": len(loaded.zones),
-            "categories": [
-                {"name": one.name, "color": one.color, "seats": counts[one.name]}
-                for one in loaded.categories
-                if one.name in counts
-            ],
-            "warnings": [{"at": one.at, "message": one.message} for one in loaded.warnings],
-            "plan": orjson.Fragment(plan_body(loaded, dict.fromkeys(counts, 0))),
-        }
-    )
 
 
 def _file(plan: dict[str, Any] | str) -> bytes:

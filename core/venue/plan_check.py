@@ -1,0 +1,111 @@
+"""Checking a seat plan while others are served: a large one in a process of its own, with an end.
+
+100,000 seats take most of a second, in which nothing else of the same process would move.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+
+from core.errors import PlanInvalid
+from core.process.apart import apart
+from core.venue.new_event import NewEvent, check_new_event
+from core.venue.plan_body import digest, plan_body
+from core.venue.plan_document import parse_document
+from core.venue.plan_import import build_plan, load_plan, relabelled, seats_by_category
+
+#: Bytes of a plan that is checked on the spot, in some ten milliseconds.
+SMALL: Final = 500_000
+#: Seconds. The largest plan that is taken needs about five.
+_LONGEST: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedPlan:
+    """What is written of a plan when its sale is made. `seats`: in ordinal order, as `SEAT_COLUMNS` names them."""
+
+    document: str
+    digest: str
+    seats: list[tuple[object, ...]]
+
+
+SEAT_COLUMNS: Final = ("ordinal", "seat_guid", "zone", "row_label", "seat_number", "category", "price", "status")
+
+
+async def check(data: bytes) -> bytes:
+    """What is in a plan file, as JSON: `{name, seats, zones, categories, warnings, plan}`. Raises PlanInvalid.
+
+    `categories` are those that have seats, `{name, color, seats}`; `plan` is the body that browsers will get, with
+    prices of 0.
+    """
+    return await _run(checked, data, len(data))
+
+
+async def prepare(new: NewEvent, data: bytes) -> PreparedPlan:
+    """Raises PlanInvalid, and InvalidRequest for what does not go with the plan."""
+    prepared: PreparedPlan = pickle.loads(await _run(prepared_plan, pickle.dumps((new, data)), len(data)))  # noqa: S301 - our own process wrote it
+    return prepared
+
+
+def checked(data: bytes) -> bytes:
+    """The work of `check`."""
+    loaded = load_plan(data)
+    counts = {name: count for name, count in seats_by_category(loaded).items() if count}
+    return orjson.dumps(
+        {
+            "name": loaded.name,
+            "seats": len(loaded.seats),
+            "zones": len(loaded.zones),
+            "categories": [
+                {"name": one.name, "color": one.color, "seats": counts[one.name]}
+                for one in loaded.categories
+                if one.name in counts
+            ],
+            "warnings": [{"at": one.at, "message": one.message} for one in loaded.warnings],
+            "plan": orjson.Fragment(plan_body(loaded, dict.fromkeys(counts, 0))),
+        }
+    )
+
+
+def prepared_plan(asked: bytes) -> bytes:
+    """The work of `prepare`: both ends pickled."""
+    given: tuple[NewEvent, bytes] = pickle.loads(asked)  # noqa: S301 - our own process wrote it
+    new, data = given
+    document: dict[str, Any] = parse_document(data)
+    plan = build_plan(document)
+    check_new_event(new, plan)
+    if new.labels:
+        document = relabelled(document, new.labels)
+        plan = build_plan(document)
+    sold = new.labelled()
+    seats: list[tuple[object, ...]] = [
+        (
+            ordinal,
+            seat.guid,
+            seat.zone,
+            seat.row,
+            seat.number,
+            seat.category,
+            sold.prices.get(seat.category, 0),
+            "BLOCKED" if seat.category in sold.blocked else "AVAILABLE",
+        )
+        for ordinal, seat in enumerate(plan.seats)
+    ]
+    body = plan_body(plan, sold.prices)
+    return pickle.dumps(PreparedPlan(orjson.dumps(document).decode(), digest(body), seats))
+
+
+async def _run(work: Callable[[bytes], bytes], given: bytes, size: int) -> bytes:
+    if size <= SMALL:
+        return await asyncio.to_thread(work, given)
+    try:
+        return await apart(f"{work.__module__}:{work.__name__}", given, seconds=_LONGEST)
+    except TimeoutError:
+        message = f"the plan could not be checked within {_LONGEST:.0f} s"
+        raise PlanInvalid(message, errors=[{"at": "$", "message": message}], more=0) from None
