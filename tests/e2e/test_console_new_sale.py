@@ -29,7 +29,7 @@ async def test_a_sale_is_made_in_the_console_and_bought_from(
     name = f"Grüße {secrets.token_hex(5)}"
     await page.get_by_label("Name", exact=True).fill(name)
     slug = f"grusse-{name[-10:]}"
-    await expect(page.get_by_label("Address", exact=True)).to_have_value(slug)
+    await expect(page.get_by_label("Web address", exact=True)).to_have_value(slug)
     await expect(page.get_by_label("Time zone")).to_have_value("Asia/Seoul")
     await page.get_by_label("Performance starts").fill("2030-05-01T20:00")
     prices = page.locator(".prices input")
@@ -80,7 +80,7 @@ async def test_what_is_wrong_is_told_at_its_field(make_sale: MakeSale, open_cons
     await page.dispatch_event(".drop", "drop", {"dataTransfer": dropped})
     await expect(page.locator(".plan-errors")).to_have_count(0)
     await page.get_by_label("Name", exact=True).fill("Again")
-    await page.get_by_label("Address", exact=True).fill(taken)
+    await page.get_by_label("Web address", exact=True).fill(taken)
     await page.get_by_label("Sale opens").fill("2030-05-01T20:00")
     await page.get_by_label("Sale closes").fill("2030-05-01T19:00")
     await expect(wrong(page, "closes_at")).to_have_text("The sale must close after it opens.")
@@ -94,7 +94,7 @@ async def test_what_is_wrong_is_told_at_its_field(make_sale: MakeSale, open_cons
     await expect(page.locator(".sale-form .wrong")).to_have_count(0)
     await go.click()
     await expect(wrong(page, "slug")).to_have_text("Another sale has this address: choose another one.")
-    await expect(page.get_by_label("Address", exact=True)).to_be_focused()
+    await expect(page.get_by_label("Web address", exact=True)).to_be_focused()
 
 
 async def test_times_and_limits_are_changed_in_the_sales_page(

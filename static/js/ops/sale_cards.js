@@ -68,13 +68,22 @@ export class SaleCards {
     }
   }
 
-  /** @param {Api.SaleSummary[]} sales open ones first, closed ones last */
+  /**
+   * What is open, with its charts; then what is to come and what is over.
+   * @param {Api.SaleSummary[]} sales
+   */
   draw(sales) {
-    const order = ["open", "before", "closed"];
-    const sorted = [...sales].sort((a, b) => order.indexOf(a.status) - order.indexOf(b.status));
+    const [open, before, closed] = ["open", "before", "closed"].map((status) =>
+      sales.filter((sale) => sale.status === status),
+    );
+    return [open, [...before, ...closed]].filter((list) => list.length).map((list) => this.#list(list));
+  }
+
+  /** @param {Api.SaleSummary[]} sales */
+  #list(sales) {
     return html`<ul class="sale-list">
       ${repeat(
-        sorted,
+        sales,
         ({ slug }) => slug,
         (sale) => this.#card(sale),
       )}
@@ -88,7 +97,7 @@ export class SaleCards {
       .filter(Boolean)
       .join(" · ");
     return html`<li class="sale-card" data-state=${sale.status}>
-      <a href=${`/ops/events/${sale.slug}`}>
+      <a href=${`/ops/events/${sale.slug}`} ?data-plain=${!sale.picture}>
         ${sale.picture ? html`<img src=${sale.picture.url} width=${sale.picture.width} height=${sale.picture.height} alt="" />` : nothing}
         <span class="name">${sale.name} <small>${sale.slug}</small></span>
         ${salePill(sale)} ${where ? html`<span class="where">${where}</span>` : nothing}
