@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import json
 import secrets
 
 import pytest
+from PIL import Image
 from playwright.async_api import FilePayload, Locator, Page, expect
 
 from tests.conftest import small_plan
 from tests.e2e.conftest import HALL, MakeSale, OpenConsole, OpenPage, Server
 from tests.e2e.sale_page import SalePage
 from tests.e2e.test_accessibility import LOOKS, _clean
+
+
+def a_picture() -> bytes:
+    file = io.BytesIO()
+    Image.linear_gradient("L").resize((800, 450)).save(file, "PNG")
+    return file.getvalue()
 
 
 def wrong(page: Page, name: str) -> Locator:
@@ -30,6 +38,11 @@ async def test_a_sale_is_made_in_the_console_and_bought_from(
     await page.get_by_label("Name", exact=True).fill(name)
     slug = f"grusse-{name[-10:]}"
     await expect(page.get_by_label("Web address", exact=True)).to_have_value(slug)
+    await page.get_by_label("Venue").fill("Stadthalle")
+    await page.get_by_label("Address", exact=True).fill("Marktplatz 1")
+    await page.get_by_label("Description").fill("Doors **19:00**")
+    await page.set_input_files("#sale-picture", {"name": "p.png", "mimeType": "image/png", "buffer": a_picture()})
+    await expect(page.locator(".picture-field img")).to_have_js_property("naturalWidth", 800)
     await expect(page.get_by_label("Time zone")).to_have_value("Asia/Seoul")
     await page.get_by_label("Performance starts").fill("2030-05-01T20:00")
     prices = page.locator(".prices input")
@@ -44,10 +57,17 @@ async def test_a_sale_is_made_in_the_console_and_bought_from(
     await page.get_by_role("button", name="Open the sale").click()
     await page.get_by_role("dialog").get_by_role("button", name="Open the sale").click()
     await expect(page.locator(".head .pill")).to_have_text("open")
+    home = await open_page(path="/")
+    card = home.locator(f"a[href='/events/{slug}']")
+    await expect(card).to_contain_text("Stadthalle")
+    await expect(card.locator("img")).to_have_js_property("naturalWidth", 640)
     buyer = await open_page(slug)
     await buyer.pick(7)
+    await expect(buyer.page.locator("#about")).to_be_hidden()  # in the hall there are other things to look at
     await buyer.check_out()
     await buyer.reaches("confirmed")
+    await expect(buyer.page.locator("#about")).to_contain_text("Stadthalle")
+    await expect(buyer.page.locator("#about strong")).to_have_text("19:00")
     await expect(page.locator("[aria-labelledby=trail-title] tbody")).to_contain_text("sale.create")
 
 

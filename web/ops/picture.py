@@ -21,10 +21,10 @@ _SECONDS: Final = 30.0
 
 async def bring(call: Call[None]) -> Response:
     """Pictures are read in a process of their own: a decoder is what hostile files are made for."""
-    event = await call.event()
+    upload = await bytes_of(call.request, MOST_BYTES)
     if not call.request.headers.get("content-type", "image/").startswith(("image/", "application/octet-stream")):
         raise Malformed("send the picture's file as the body, with a Content-Type such as image/jpeg")
-    upload = await bytes_of(call.request, MOST_BYTES)
+    event = await call.event()
     try:
         made = unpacked(await apart("core.venue.picture:packed_renditions", upload, seconds=_SECONDS))
     except TimeoutError:

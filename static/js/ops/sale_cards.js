@@ -9,7 +9,7 @@ import { salePill } from "./parts.js";
 
 const MOST_CHARTS = 12; // each asks once for its last hour, and draws every two seconds
 const SECONDS = 900;
-const FIELDS = ["at", "waiting", "active", "sold"];
+const FIELDS = ["at", "waiting", "active"];
 
 class Live {
   /** @param {string} slug */
@@ -20,7 +20,6 @@ class Live {
       lines: [
         { field: "waiting", label: t("ops.waiting"), color: "--chart-1" },
         { field: "active", label: t("ops.active"), color: "--chart-2" },
-        { field: "sold", label: t("ops.sold"), color: "--chart-3", dash: [4, 4] },
       ],
       height: 120,
     });
@@ -46,7 +45,7 @@ class Live {
    * @param {number} now seconds
    */
   learn(sale, now) {
-    this.series.add([now, sale.waiting, sale.active, sale.sold]);
+    this.series.add([now, sale.waiting, sale.active]);
     this.chart.show(this.series, SECONDS);
   }
 }
