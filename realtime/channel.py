@@ -59,10 +59,14 @@ class Channel:
         waiting_room: WaitingRoom,
         seats: Seats,
         require_entry: Callable[[], None] = lambda: None,
+        early_board: bool = True,
     ) -> None:
-        """`require_entry` raises an OnsaleError for who is kept out of the sale."""
+        """`require_entry` raises an OnsaleError for who is kept out of the sale. `early_board`: who has no place yet
+        gets the board at once, and again when let in; else with the admission alone.
+        """
         self._connection = connection
         self._require_entry = require_entry
+        self._early_board = early_board
         self._live = live
         self._bidder = bidder
         self._times = times
@@ -150,7 +154,8 @@ class Channel:
             self._send_admitted()
             if basket is not None:
                 self._send_basket(basket)
-        self._live.seat_feed.watch(self._connection)
+        if state is PlaceState.ACTIVE or self._early_board:
+            self._live.seat_feed.watch(self._connection)
         return True
 
     # Messages of the browser.

@@ -111,7 +111,15 @@ class Live:
             if behind > seconds
         }
 
-    async def serve(self, connection: Connection, event: Event, visitor: str, bidder: Bidder = NOBODY) -> None:
+    async def serve(
+        self,
+        connection: Connection,
+        event: Event,
+        visitor: str,
+        bidder: Bidder = NOBODY,
+        *,
+        early_board: bool = True,
+    ) -> None:
         """Runs one accepted channel to its end. `bidder`: where the visitor comes from."""
         if self._stopping:
             connection.close(CloseCode.GOING_AWAY, "the server restarts: reconnect")
@@ -127,14 +135,16 @@ class Live:
         self._of_visitor[visitor] += 1
         self._connections[connection] = (event, visitor, bidder.address)
         try:
-            await self._serve(connection, event, visitor, bidder)
+            await self._serve(connection, event, visitor, bidder, early_board)
         finally:
             del self._connections[connection]
             self._of_visitor[visitor] -= 1
             if not self._of_visitor[visitor]:
                 del self._of_visitor[visitor]
 
-    async def _serve(self, connection: Connection, event: Event, visitor: str, bidder: Bidder) -> None:
+    async def _serve(
+        self, connection: Connection, event: Event, visitor: str, bidder: Bidder, early_board: bool
+    ) -> None:
         live = self._event(event)
         try:
             async with asyncio.timeout(_READY_SECONDS):
@@ -156,6 +166,7 @@ class Live:
             waiting_room=self._waiting_room,
             seats=self._seats,
             require_entry=lambda: self._removals.require(event, visitor, bidder.address),
+            early_board=early_board,
         )
         await channel.run()
 

@@ -146,7 +146,7 @@ MakeEvent = Callable[..., Awaitable[Event]]
 async def make_event(runtime: Runtime) -> MakeEvent:
     """`await make_event(seats=20, active_limit=100, ...)`: an open event with a slug of its own."""
 
-    async def make(*, seats: int = 20, **changes: Any) -> Event:
+    async def make(*, seats: int = 20, plan: bytes | None = None, **changes: Any) -> Event:
         fields: dict[str, Any] = {
             "slug": f"t-{secrets.token_hex(5)}",
             "name": "Test night",
@@ -158,6 +158,6 @@ async def make_event(runtime: Runtime) -> MakeEvent:
             "status": SaleStatus.OPEN,
             "starts_at": datetime.now(UTC) + timedelta(days=30),
         }
-        return await runtime.events.create(NewEvent(**(fields | changes)), small_plan(seats))
+        return await runtime.events.create(NewEvent(**(fields | changes)), plan or small_plan(seats))
 
     return make

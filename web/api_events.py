@@ -13,7 +13,7 @@ from core.errors import EventNotFound, PictureNotFound
 from core.venue.event import Event
 from core.venue.seat_plan import SeatPlan
 from core.waiting_room.phases import code_wanted
-from web.caching import respond
+from web.caching import Body, respond
 from web.endpoint import Call, Endpoint, Parameter, answer
 from web.schemas import (
     BoardStates,
@@ -24,11 +24,13 @@ from web.schemas import (
     PhaseShown,
     PictureShown,
     Plan,
+    PlanColumns,
 )
 from web.terms import Terms
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{32}")
 _TEXT = {"type": "string"}
+_VERSION = Parameter("v", "query", "the event's `plan_version`: makes the answer cacheable for ever", _TEXT)
 _IF_NONE_MATCH = Parameter("If-None-Match", "header", "the ETag of the copy at hand: 304 when it is current", _TEXT)
 
 
@@ -107,7 +109,15 @@ async def get_event(call: Call[None]) -> Response:
 
 async def get_plan(call: Call[None]) -> Response:
     event = await call.event()
-    body = await call.parts.plans.body(event)
+    return _respond_plan(call, event, await call.parts.plans.body(event))
+
+
+async def get_plan_columns(call: Call[None]) -> Response:
+    event = await call.event()
+    return _respond_plan(call, event, await call.parts.plans.columns(event))
+
+
+def _respond_plan(call: Call[None], event: Event, body: Body) -> Response:
     # Asked for by its version, the plan is the same for ever.
     pinned = call.request.query_params.get("v") == event.plan_digest
     return respond(
@@ -148,10 +158,18 @@ ENDPOINTS = (
         answer=Plan,
         refusals=(EventNotFound,),
         not_modified=True,
-        parameters=(
-            Parameter("v", "query", "the event's `plan_version`: makes the answer cacheable for ever", _TEXT),
-            _IF_NONE_MATCH,
-        ),
+        parameters=(_VERSION, _IF_NONE_MATCH),
+    ),
+    Endpoint(
+        "GET",
+        "/api/events/{slug}/plan/columns",
+        get_plan_columns,
+        "The seat plan in columns, for drawing it: a tenth as long, without the seats' guids",
+        "events",
+        answer=PlanColumns,
+        refusals=(EventNotFound,),
+        not_modified=True,
+        parameters=(_VERSION, _IF_NONE_MATCH),
     ),
     Endpoint(
         "GET",

@@ -78,4 +78,4 @@ def encode(snapshot: BoardSnapshot) -> Body:
             "states": base64.b64encode(snapshot.states).decode(),
         }
     )
-    return Body(content, f"{snapshot.epoch}-{snapshot.version}", "application/json", level=1)
+    return Body(content, f"{snapshot.epoch}-{snapshot.version}", "application/json", quick=True)

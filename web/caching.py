@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import gzip
 from dataclasses import dataclass, field
 
 from starlette.requests import Request
 from starlette.responses import Response
+
+from web.encodings import CODINGS, Coding, chosen
 
 #: Below this many bytes a compressed body is not worth its headers.
 _WORTH_COMPRESSING = 1024
@@ -14,25 +15,35 @@ _WORTH_COMPRESSING = 1024
 
 @dataclass(slots=True)
 class Body:
-    """An encoded body. The tag is weak, because the compressed and the plain form share it (RFC 9110 section 8.8.1)."""
+    """An encoded body. The tag is weak, because the compressed and the plain forms share it (RFC 9110 section 8.8.1).
+
+    `quick`: it changes so often that compressing it well would cost more than it saves.
+    """
 
     content: bytes
     tag: str
     media_type: str
-    level: int = 6
-    _zipped: bytes | None = field(default=None, repr=False)
+    quick: bool = False
+    _coded: dict[str, bytes] = field(default_factory=dict, repr=False)
 
     @property
     def etag(self) -> str:
         return f'W/"{self.tag}"'
 
-    def zipped(self) -> bytes | None:
-        """The body compressed, once; None when that would not make it smaller."""
-        if self._zipped is None:
+    def coded(self, coding: Coding) -> bytes | None:
+        """The body in a coding, made once; None when that would not make it smaller."""
+        made = self._coded.get(coding.name)
+        if made is None:
             worth = len(self.content) >= _WORTH_COMPRESSING
-            smaller = gzip.compress(self.content, self.level, mtime=0) if worth else self.content
-            self._zipped = smaller if len(smaller) < len(self.content) else b""
-        return self._zipped or None
+            compress = coding.quick if self.quick else coding.thorough
+            made = compress(self.content) if worth else self.content
+            made = self._coded[coding.name] = made if len(made) < len(self.content) else b""
+        return made or None
+
+    def compress(self) -> None:
+        """Makes every coding now: for a thread, before anybody asks."""
+        for coding in CODINGS:
+            self.coded(coding)
 
 
 def respond(request: Request, body: Body, *, cache_control: str) -> Response:
@@ -40,10 +51,11 @@ def respond(request: Request, body: Body, *, cache_control: str) -> Response:
     headers = {"ETag": body.etag, "Cache-Control": cache_control, "Vary": "Accept-Encoding"}
     if is_known(request.headers.get("if-none-match"), body.tag):
         return Response(status_code=304, headers=headers)
-    zipped = body.zipped() if "gzip" in request.headers.get("accept-encoding", "") else None
-    if zipped is not None:
-        headers["Content-Encoding"] = "gzip"
-    return Response(zipped or body.content, headers=headers, media_type=body.media_type)
+    coding = chosen(request.headers.get("accept-encoding"))
+    coded = body.coded(coding) if coding else None
+    if coding is not None and coded is not None:
+        headers["Content-Encoding"] = coding.name
+    return Response(coded or body.content, headers=headers, media_type=body.media_type)
 
 
 def is_known(if_none_match: str | None, tag: str) -> bool:

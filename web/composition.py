@@ -76,7 +76,7 @@ def open_app_state(runtime: Runtime, live: Live | None, assets: Assets, links: P
         limits=limits,
         networks=Networks(settings.network_ipv4_bits, settings.network_ipv6_bits),
         boards=Boards(runtime.seats.board, clock, pause_seconds=settings.board_coalesce_ms / 1000),
-        plans=Plans(runtime.events),
+        plans=Plans(runtime.events, clock),
         pictures=Pictures(runtime.events),
         assets=assets,
         probes=probes,

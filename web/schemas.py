@@ -264,6 +264,44 @@ class Plan(ResponseBody):
     row_labels: list[PlanLabel]
 
 
+class ColumnLabels(ResponseBody):
+    text: list[str]
+    x: list[int] = Field(description="differences, in steps")
+    y: list[int] = Field(description="differences, in steps")
+
+
+class ColumnLines(ResponseBody):
+    """Seats that follow on each other in the same zone and row."""
+
+    zone: list[int] = Field(description="index in `zones`")
+    row: list[int] = Field(description="differences of the index in `rows`")
+    seats: list[int] = Field(description="how many seats the line has")
+
+
+class PlanColumns(ResponseBody):
+    """How to read it: docs/plan-columns.md."""
+
+    format: Literal[1]
+    name: str
+    width: float
+    height: float
+    categories: list[PlanCategory]
+    zones: list[str]
+    areas: list[dict[str, Any]]
+    row_labels: ColumnLabels
+    seats: int = Field(ge=0, description="how many there are")
+    unit: float = Field(gt=0, description="plan units of one step")
+    lines: ColumnLines
+    x: list[int] = Field(description="differences of differences, in steps")
+    y: list[int] = Field(description="differences of differences, in steps")
+    radius: list[int] = Field(description="runs, in steps")
+    category: list[int] = Field(description="runs of the index in `categories`")
+    number: list[int] = Field(description="differences of the index in `numbers`")
+    accessible: list[int] = Field(description="differences of the ordinals of wheelchair places")
+    rows: list[str] = Field(description="the rows' names, each once")
+    numbers: list[str] = Field(description="the seats' numbers, each once")
+
+
 class BoardStates(ResponseBody):
     epoch: int
     version: int

@@ -78,7 +78,12 @@ async def open_application() -> AsyncIterator[ASGIApp]:
             await runtime.start_jobs()
             async with _live(runtime) as live:
                 with _simulator(settings) as simulator:
-                    yield create_app(runtime, live, simulator)
+                    app = create_app(runtime, live, simulator)
+                    ready = runtime.supervisor.run_forever("web.plans", app.state.parts.plans.keep_ready)
+                    try:
+                        yield app
+                    finally:
+                        await ready.end()
         finally:
             # Browsers are told to come back before this; then no new work begins, and what is under way may end.
             left = await runtime.stop_jobs(DRAIN_SECONDS)

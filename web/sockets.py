@@ -78,7 +78,9 @@ async def _admit(websocket: WebSocket, connection: Connection, visitor: str) -> 
         connection.close(CloseCode.STORE_LOST, "the sale is interrupted: reconnect")
         return
     if parts.live is not None:
-        await parts.live.serve(connection, event, visitor, parts.networks.bidder(websocket))
+        # A page that will ask for a place needs no board before it has one: 80 kB of a large hall, twice.
+        early = websocket.query_params.get("board") != "admitted"
+        await parts.live.serve(connection, event, visitor, parts.networks.bidder(websocket), early_board=early)
 
 
 def _connection(websocket: WebSocket) -> Connection:

@@ -18,25 +18,35 @@ def plan_body(plan: SeatPlan, prices: Mapping[str, int]) -> bytes:
     Lengths and positions are plan units rounded to 1/100. A category without a price is not for sale; one
     that no seat has either is left out.
     """
-    used = {seat.category for seat in plan.seats}
     return orjson.dumps(
         {
             "name": plan.name,
             "width": round(plan.width, 2),
             "height": round(plan.height, 2),
-            "categories": [
-                {"name": category.name, "color": category.color, "price": prices.get(category.name)}
-                for category in plan.categories
-                if category.name in prices or category.name in used
-            ],
+            "categories": shown_categories(plan, prices),
             "zones": plan.zones,
             "seats": [_seat(ordinal, seat) for ordinal, seat in enumerate(plan.seats)],
-            "areas": [_area(area) for area in plan.areas],
+            "areas": shown_areas(plan),
             "row_labels": [
                 {"text": label.text, "x": round(label.x, 2), "y": round(label.y, 2)} for label in plan.row_labels
             ],
         }
     )
+
+
+def shown_categories(plan: SeatPlan, prices: Mapping[str, int]) -> list[dict[str, Any]]:
+    """`{name, color, price}`, price null for what is not for sale; without those that have neither price nor seat."""
+    used = {seat.category for seat in plan.seats}
+    return [
+        {"name": category.name, "color": category.color, "price": prices.get(category.name)}
+        for category in plan.categories
+        if category.name in prices or category.name in used
+    ]
+
+
+def shown_areas(plan: SeatPlan) -> list[dict[str, Any]]:
+    """What is drawn and is no seat."""
+    return [_area(area) for area in plan.areas]
 
 
 def digest(body: bytes) -> str:

@@ -4,15 +4,17 @@ import { announce } from "./announce.js";
 import { bestSeats } from "./best_seats.js";
 import { AVAILABLE, BLOCKED } from "./board.js";
 import { counted, money, reason, t } from "./i18n.js";
-import { Plan } from "./plan.js";
 import { SeatList, lookOf } from "./seat_list/seat_list.js";
 import { swatch } from "./seat_map/colors.js";
 import { SeatMap } from "./seat_map/seat_map.js";
 import { EMPTY_BASKET, pendingSeats, secondsLeft, stage } from "./state.js";
 import { seatName } from "./seat_words.js";
+import { sectionWords } from "./section_words.js";
 
 const BEST_TRIES = 3; // when others are quicker
 const TOAST = 4000; // milliseconds
+// Who asks for a place may be let in at once: the plan is on its way meanwhile.
+const DRAWS = new Set(["joining", "map", "checkout", "paying", "confirmed"]);
 const GONE = new Set([AVAILABLE, BLOCKED]);
 const LOST_AFTER = 1000; // milliseconds
 const LIST_EVERY = 250; // milliseconds between two drawings of list and counts while the crowd picks
@@ -20,19 +22,19 @@ const LIST_EVERY = 250; // milliseconds between two drawings of list and counts 
 export class Hall {
   /**
    * @param {object} parts
-   * @param {Pick<import("./api.js").EventApi, "plan">} parts.api
+   * @param {(version: string) => Promise<Sale.Plan>} parts.load the plan
    * @param {import("./board.js").Board} parts.board
    * @param {Sale.Store} parts.store
    * @param {{send(message: Wire.Command): boolean}} parts.channel
    * @param {() => string} parts.newId an id for a request
    */
-  constructor({ api, board, store, channel, newId }) {
-    this.api = api;
+  constructor({ load, board, store, channel, newId }) {
+    this.load = load;
     this.board = board;
     this.store = store;
     this.channel = channel;
     this.newId = newId;
-    /** @type {{plan: Plan, map: SeatMap, list: SeatList} | null} */
+    /** @type {{plan: Sale.Plan, map: SeatMap, list: SeatList} | null} */
     this.drawn = null; // when the plan is there
     /** @type {Promise<unknown> | null} */
     this.loading = null;
@@ -71,8 +73,10 @@ export class Hall {
 
   /** Loads the plan once; again after a failure, when it is asked for again. */
   need() {
-    this.loading ??= this.api.plan().then(
-      ({ body }) => this.#build(body),
+    const version = this.store.state.event?.plan_version;
+    if (version === undefined) return;
+    this.loading ??= this.load(version).then(
+      (plan) => this.#build(plan),
       () =>
         setTimeout(() => {
           this.loading = null;
@@ -120,7 +124,7 @@ export class Hall {
    * @param {Sale.State} state
    */
   follow(before, state) {
-    if (["map", "checkout", "paying", "confirmed"].includes(stage(state))) this.need();
+    if (DRAWS.has(stage(state))) this.need();
     if (state.basket !== before.basket || state.pending !== before.pending) {
       this.own = new Set(state.basket.seats);
       this.asked = pendingSeats(state, "hold");
@@ -232,26 +236,36 @@ export class Hall {
     return id;
   }
 
-  /** @param {Api.Plan} body */
-  #build(body) {
-    const plan = new Plan(body);
+  /** @param {Sale.Plan} plan */
+  #build(plan) {
     const { store } = this;
     // A plan is only asked for once the event is known.
     const currency = () => /** @type {Api.EventDetails} */ (store.state.event).currency;
+    const section = sectionWords(plan, currency);
     const map = new SeatMap({
       plan,
       board: this.board,
       onPick: (ordinal) => this.pick(ordinal),
+      onOpen: (zone) => {
+        list.show(zone.index, null);
+        store.dispatch({ type: "mode", mode: "list" });
+        this.went(zone.index, null);
+      },
       words: {
         label: t("map.label"),
+        sections: t("map.sections"),
         zoomIn: t("map.zoom_in"),
         zoomOut: t("map.zoom_out"),
         whole: t("map.whole"),
-        zone: (zone, free) => ({ name: zone.name || t("list.hall"), free: counted("seats.free", free) }),
+        section,
+        said: (one) => {
+          const { name, from, free } = section(one);
+          return [name, from, free].filter(Boolean).join(", ");
+        },
         hint: (ordinal) => {
           const seat = plan.seat(ordinal);
           const look = lookOf(ordinal, this.board, this.own, this.asked);
-          const more = [seat.category];
+          const more = [[plan.marks[plan.category[ordinal]], seat.category].filter(Boolean).join(" ")];
           if (seat.price !== null) more.push(money(seat.price, currency()));
           if (seat.accessible) more.push(t("seat.accessible"));
           return [seatName(seat), more.join(" · "), t(`state.${look}`)];
@@ -275,7 +289,7 @@ export class Hall {
     this.#count();
   }
 
-  /** @param {Plan} plan */
+  /** @param {Sale.Plan} plan */
   #recolour(plan) {
     this.swatches = new Map(plan.categories.map(({ name, color }) => [name, swatch(color, document.documentElement)]));
     this.redraw();
@@ -338,7 +352,7 @@ export class Hall {
   }
 
   /**
-   * @param {Plan} plan
+   * @param {Sale.Plan} plan
    * @param {Sale.State} before
    * @param {Sale.State} state
    */

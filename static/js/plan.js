@@ -1,11 +1,11 @@
 // A seat plan in typed arrays: what map and list read 60 times a second.
+import { marks } from "./categories.js";
 
 /**
- * Built from GET /api/events/{slug}/plan. Positions are plan units. `zones[z]` has its rows in the plan's order,
- * each with its seats' ordinals in the order in which they stand.
+ * Positions are plan units. `zones[z]` has its rows in the plan's order, each with its seats' ordinals in the order in
+ * which they stand.
  *
  * @typedef {{name: string, index: number, rows: number[], count: number, box: Geometry.Box}} Zone
- * @typedef {{name: string, zone: number, index: number, seats: number[]}} Row
  *
  * An area's geometry is relative to its position (core/venue/seat_plan.py).
  * @typedef {object} Area
@@ -20,60 +20,101 @@
  * @property {number} text_size
  * @property {{width?: number, height?: number, radius?: number, rx?: number, ry?: number, points?: [number, number][]}} geometry
  */
+
+class Row {
+  /**
+   * @param {string} name
+   * @param {number} zone
+   * @param {number} index
+   * @param {Uint32Array} ordinals
+   */
+  constructor(name, zone, index, ordinals) {
+    this.name = name;
+    this.zone = zone;
+    this.index = index;
+    this.ordinals = ordinals;
+    /** @type {number[] | null} */
+    this.list = null;
+  }
+
+  /** Thousands of rows, of which the list shows one. */
+  get seats() {
+    this.list ??= Array.from(this.ordinals);
+    return this.list;
+  }
+}
+
 export class Plan {
-  /** @param {Api.Plan} body */
-  constructor(body) {
-    const count = body.seats.length;
-    this.name = body.name;
-    this.size = count;
-    this.width = body.width;
-    this.height = body.height;
-    this.areas = /** @type {Area[]} */ (body.areas);
-    this.rowLabels = body.row_labels;
-    this.categories = body.categories;
-    this.x = new Float32Array(count);
-    this.y = new Float32Array(count);
-    this.r = new Float32Array(count);
-    this.category = new Uint8Array(count);
-    this.zoneOf = new Uint16Array(count);
-    this.rowOf = new Uint32Array(count);
-    this.accessible = new Uint8Array(count);
-    /** @type {string[]} */
-    this.numbers = new Array(count);
+  /** @param {import("./plan_columns.js").Parts} parts */
+  constructor(parts) {
+    this.name = parts.name;
+    this.size = parts.size;
+    this.width = parts.width;
+    this.height = parts.height;
+    this.areas = /** @type {Area[]} */ (parts.areas);
+    this.rowLabels = parts.rowLabels;
+    this.categories = parts.categories;
+    this.marks = marks(parts.categories);
+    this.x = parts.x;
+    this.y = parts.y;
+    this.r = parts.r;
+    this.category = parts.category;
+    this.zoneOf = parts.zoneOf;
+    this.rowOf = parts.rowOf;
+    this.accessible = parts.accessible;
+    this.number = parts.number;
+    this.numbers = parts.numbers;
+    this.tree = parts.tree ?? null;
+    /** Whether it is seen from its side: `turned`. */
+    this.onItsSide = false;
     /** @type {Zone[]} */
-    this.zones = body.zones.map((name, index) => ({ name, index, rows: [], count: 0, box: emptyBox() }));
-    /** @type {Row[]} */
-    this.rows = [];
-    const zoneIndex = new Map(body.zones.map((name, index) => [name, index]));
-    const categoryIndex = new Map(body.categories.map((category, index) => [category.name, index]));
-    /** @type {Map<string, number>} */
-    const rowIndex = new Map();
-    for (const seat of body.seats) {
-      const i = seat.ordinal;
-      this.x[i] = seat.x;
-      this.y[i] = seat.y;
-      this.r[i] = seat.r;
-      this.category[i] = categoryIndex.get(seat.category) ?? 0;
-      this.accessible[i] = seat.accessible ? 1 : 0;
-      this.numbers[i] = seat.number;
-      const zone = this.zones[zoneIndex.get(seat.zone) ?? 0];
-      this.zoneOf[i] = zone.index;
+    const zones = parts.zones.map((name, index) => ({ name, index, rows: [], count: 0, box: emptyBox() }));
+    this.rows = parts.rowNames.map((name, index) => {
+      const zone = zones[parts.rowZones[index]];
+      zone.rows.push(index);
+      return new Row(
+        name,
+        zone.index,
+        index,
+        parts.rowSeats.subarray(parts.rowStarts[index], parts.rowStarts[index + 1]),
+      );
+    });
+    for (let i = 0; i < this.size; i += 1) {
+      const zone = zones[this.zoneOf[i]];
       zone.count += 1;
-      grow(zone.box, seat.x, seat.y, seat.r);
-      const key = `${zone.index}\u0000${seat.row}`;
-      let row = rowIndex.get(key);
-      if (row === undefined) {
-        row = this.rows.length;
-        rowIndex.set(key, row);
-        this.rows.push({ name: seat.row, zone: zone.index, index: row, seats: [] });
-        zone.rows.push(row);
-      }
-      this.rows[row].seats.push(i);
-      this.rowOf[i] = row;
+      grow(zone.box, this.x[i], this.y[i], this.r[i]);
     }
-    this.zones = this.zones.filter((zone) => zone.count > 0 || zoneIndex.size === 1);
+    this.zones = zones.filter((zone) => zone.count > 0 || zones.length === 1);
     this.zoneByIndex = new Map(this.zones.map((zone) => [zone.index, zone]));
     this.box = boundsOf(this);
+  }
+
+  /** The same hall a quarter turned to the left, so that a wide one stands upright; seats keep their ordinals. */
+  turned() {
+    /** @type {Plan} */
+    const plan = Object.create(Plan.prototype, Object.getOwnPropertyDescriptors(this));
+    plan.onItsSide = true;
+    plan.x = this.y;
+    plan.y = this.x.map((x) => -x);
+    plan.areas = this.areas.map((area) => ({
+      ...area,
+      x: area.y,
+      y: -area.x,
+      rotation: area.rotation - 90,
+      // A text's place is turned with its area.
+      text_x: area.y + area.text_x - area.x,
+      text_y: -area.x + area.text_y - area.y,
+    }));
+    plan.rowLabels = this.rowLabels.map(({ text, x, y }) => ({ text, x: y, y: -x }));
+    plan.zones = this.zones.map((zone) => ({ ...zone, box: turnedBox(zone.box) }));
+    plan.zoneByIndex = new Map(plan.zones.map((zone) => [zone.index, zone]));
+    plan.box = turnedBox(this.box);
+    return plan;
+  }
+
+  /** @param {number} ordinal */
+  numberOf(ordinal) {
+    return this.numbers[this.number[ordinal]];
   }
 
   /**
@@ -86,7 +127,7 @@ export class Plan {
       ordinal,
       zone: this.zoneByIndex.get(this.zoneOf[ordinal])?.name ?? "",
       row: this.rows[this.rowOf[ordinal]].name,
-      number: this.numbers[ordinal],
+      number: this.numberOf(ordinal),
       category: category.name,
       color: category.color,
       price: category.price,
@@ -105,6 +146,11 @@ export class Plan {
 /** @returns {Geometry.Box} */
 function emptyBox() {
   return { minX: Infinity, minY: Infinity, maxX: -Infinity, maxY: -Infinity };
+}
+
+/** @param {Geometry.Box} box @returns {Geometry.Box} */
+function turnedBox({ minX, minY, maxX, maxY }) {
+  return { minX: minY, minY: -maxX, maxX: maxY, maxY: -minX };
 }
 
 /**

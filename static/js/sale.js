@@ -15,6 +15,7 @@ import { Entry } from "./entry.js";
 import { initial, mayJoin, saleState, serverNow, stage, wantsCode } from "./state.js";
 import { lasting, session } from "./storage.js";
 import { Steps } from "./steps.js";
+import { loadPlan } from "./plan_loader.js";
 import { createStore } from "./store.js";
 import { Page } from "./page.js";
 import { Price } from "./price.js";
@@ -105,7 +106,13 @@ const price = new Price({
 // The cache of pages keeps no page whose workers run; and nobody waits there.
 addEventListener("pagehide", () => price.over());
 
-const hall = new Hall({ api, board, store, channel, newId: () => `r${(requests += 1)}` });
+const hall = new Hall({
+  load: (version) => loadPlan(slug, version, `${assets}/js/plan_worker.js`),
+  board,
+  store,
+  channel,
+  newId: () => `r${(requests += 1)}`,
+});
 const steps = new Steps({ store, onList: (zone, row) => hall.drawn?.list.show(zone, row) });
 hall.went = (zone, row) => steps.list(zone, row);
 hall.begins = steps.listed;

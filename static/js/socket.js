@@ -77,7 +77,9 @@ export class Channel {
     let socket;
     try {
       const scheme = location.protocol === "https:" ? "wss" : "ws";
-      socket = new WebSocket(`${scheme}://${location.host}/ws/events/${encodeURIComponent(this.slug)}`);
+      // The board comes with the admission: before it nothing is drawn.
+      const address = `${location.host}/ws/events/${encodeURIComponent(this.slug)}?board=admitted`;
+      socket = new WebSocket(`${scheme}://${address}`);
     } catch {
       // No WebSocket in this browser, or forbidden by policy.
       this.#startPolling();

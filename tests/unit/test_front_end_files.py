@@ -33,7 +33,13 @@ def test_the_sale_page_asks_for_all_its_modules_at_once() -> None:
 
 
 def test_no_module_is_left_over() -> None:
-    reached = {"js/beat_worker.js", *modules("js/sale.js"), *modules("js/reservation.js"), *modules("js/site.js")}
+    reached = {
+        "js/beat_worker.js",
+        *modules("js/plan_worker.js"),
+        *modules("js/sale.js"),
+        *modules("js/reservation.js"),
+        *modules("js/site.js"),
+    }
     for page in ROOT.glob("templates/**/*.html"):
         for script in re.findall(r'src="\{\{ static \}\}/([^"]+\.js)"', page.read_text()):
             reached |= modules(script)

@@ -1,5 +1,6 @@
 // A small picture of a hall that is not on sale yet, drawn by the seat map's own painter: every seat free.
 import { Plan } from "../plan.js";
+import { fromSeats } from "../plan_columns.js";
 import { contextOf } from "../seat_map/bitmap.js";
 import { readTheme, swatch } from "../seat_map/colors.js";
 import { Painter } from "../seat_map/painter.js";
@@ -16,7 +17,7 @@ export class PlanPicture {
    * @param {() => void} recoloured
    */
   constructor(body, label, recoloured) {
-    this.plan = new Plan(body);
+    this.plan = new Plan(fromSeats(body));
     this.painter = new Painter(this.plan, new SeatIndex(this.plan), {
       ...NOBODYS,
       board: { states: new Uint8Array(this.plan.size) },

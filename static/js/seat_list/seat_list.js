@@ -2,6 +2,8 @@
 // It shows the same board, holds and lets go the same seats, and follows changes as they happen.
 import { AVAILABLE, HELD, SOLD } from "../board.js";
 import { counted, money, t } from "../i18n.js";
+import { SectionCounts } from "../section_counts.js";
+import { sectionWords } from "../section_words.js";
 import { numberName, rowName } from "../seat_words.js";
 import { html, nothing, render } from "../../vendor/lit-html/lit-html.js";
 import { repeat } from "../../vendor/lit-html/directives/repeat.js";
@@ -20,6 +22,7 @@ export class SeatList {
     this.plan = plan;
     this.board = board;
     this.model = model;
+    this.sections = new SectionCounts(plan);
     this.onPick = onPick;
     this.onGo = onGo;
     /** @type {Sale.Zone | null} */
@@ -83,19 +86,24 @@ export class SeatList {
   }
 
   #zones() {
-    const free = this.#countBy((ordinal) => this.plan.zoneOf[ordinal]);
+    const said = sectionWords(this.plan, () => this.model().currency);
     return html`
       ${this.#heading(t("list.choose_zone"))}
       <ul class="list-choices">
-        ${this.plan.zones.map(
-          (zone) =>
-            html`<li>
-              <button type="button" class="list-choice" @click=${() => this.#go(zone, null)}>
-                <span class="list-name">${zone.name || t("list.hall")}</span>
-                <span class="list-free">${counted("seats.free", free.get(zone.index) ?? 0)}</span>
-              </button>
-            </li>`,
-        )}
+        ${this.sections.count(this.board.states, this.model().filter).map((section) => {
+          const { name, from, free } = said(section);
+          return html`<li>
+            <button
+              type="button"
+              class="list-choice"
+              data-none=${section.free === 0 ? "" : nothing}
+              @click=${() => this.#go(section.zone, null)}
+            >
+              <span class="list-name">${name}</span>
+              <span class="list-free">${[from, free].filter(Boolean).join(" · ")}</span>
+            </button>
+          </li>`;
+        })}
       </ul>
     `;
   }

@@ -10,7 +10,7 @@
  * @param {number} oy
  */
 export function drawBackdrop(ctx, plan, theme, k, ox, oy) {
-  for (const area of plan.areas) drawArea(ctx, area, theme, k, ox, oy);
+  for (const area of plan.areas) drawArea(ctx, area, theme, k, ox, oy, plan.onItsSide);
   const size = 9 * k;
   // A row's name smaller than this is dust.
   if (size >= 7) {
@@ -33,8 +33,9 @@ export function drawBackdrop(ctx, plan, theme, k, ox, oy) {
  * @param {number} k
  * @param {number} ox
  * @param {number} oy
+ * @param {boolean} onItsSide the hall is turned; words stand upright all the same
  */
-function drawArea(ctx, area, theme, k, ox, oy) {
+function drawArea(ctx, area, theme, k, ox, oy, onItsSide) {
   const { geometry: g } = area;
   ctx.save();
   ctx.translate(area.x * k + ox, area.y * k + oy);
@@ -70,7 +71,9 @@ function drawArea(ctx, area, theme, k, ox, oy) {
       ctx.textAlign = "center";
       ctx.textBaseline = "middle";
       ctx.fillStyle = theme["ink-2"];
-      ctx.fillText(area.text, (area.text_x - area.x) * k, (area.text_y - area.y) * k);
+      ctx.translate((area.text_x - area.x) * k, (area.text_y - area.y) * k);
+      if (onItsSide) ctx.rotate(Math.PI / 2);
+      ctx.fillText(area.text, 0, 0);
     }
   }
   ctx.restore();

@@ -16,7 +16,9 @@ const NAMES = /** @type {const} */ ([
 ]);
 const CONTRAST = 3; // WCAG 2.2 SC 1.4.11: graphics that carry meaning
 
-/** @typedef {{fill: string, text: string}} Fill a category's colour, and what is readable on it; CSS colours */
+const SOFT = 0.3; // of a category's colour where it is the ground of words
+
+/** @typedef {{fill: string, text: string, soft: string}} Fill a category's colour, what is readable on it, and its pale tone; CSS colours */
 /** @typedef {Record<typeof NAMES[number], string>} Tones CSS colours */
 /** @typedef {Tones & {font: string, dark: boolean, categories: Fill[]}} Theme */
 /** @typedef {number[]} Rgb three channels, 0 to 255 */
@@ -34,8 +36,8 @@ export function readTheme(element, categories) {
   const ground = parse(tones.map);
   const fills = categories.map(({ color }) => {
     const fill = apart(parse(color), ground);
-    const text = ratio(fill, WHITE) >= 3.6 ? WHITE : BLACK;
-    return { fill: css(fill), text: css(text) };
+    const text = ratio(fill, WHITE) >= 4.5 ? WHITE : BLACK;
+    return { fill: css(fill), text: css(text), soft: css(mixed(fill, ground, SOFT)) };
   });
   return { ...tones, font: style.fontFamily, dark: luminance(ground) < 0.2, categories: fills };
 }
@@ -68,6 +70,13 @@ function parse(color) {
   pen.fillRect(0, 0, 1, 1);
   return [...pen.getImageData(0, 0, 1, 1).data.slice(0, 3)];
 }
+
+/**
+ * @param {Rgb} color
+ * @param {Rgb} ground
+ * @param {number} part of the colour
+ */
+const mixed = (color, ground, part) => color.map((channel, i) => Math.round(channel * part + ground[i] * (1 - part)));
 
 /**
  * @param {Rgb} color

@@ -12,6 +12,9 @@ export const ASKED = 5;
 /** Below this radius, in device pixels, shapes cannot be told from each other: size tells instead. */
 export const SMALLEST_SHAPE = 2.6;
 
+/** Radius in device pixels from which a wheelchair place has its sign. */
+export const WHEELCHAIR = 9;
+
 /** @typedef {import("./colors.js").Theme} Theme */
 /** @typedef {import("./colors.js").Fill} Fill */
 
@@ -36,7 +39,7 @@ export function drawSeat(ctx, look, x, y, r, fill, theme, accessible) {
     if (accessible) ctx.roundRect(x - r * 0.92, y - r * 0.92, r * 1.84, r * 1.84, r * 0.36);
     else ctx.arc(x, y, r * 0.96, 0, TURN);
     ctx.fill();
-    if (accessible && r >= 9) wheelchair(ctx, x, y, r, fill.text);
+    if (accessible && r >= WHEELCHAIR) wheelchair(ctx, x, y, r, fill.text);
   } else if (look === OWN) {
     ctx.fillStyle = theme.accent;
     ctx.beginPath();
@@ -107,22 +110,51 @@ export function smallSeat(look, fill, theme) {
 }
 
 /**
- * The seat's number, in the disc of a free seat.
+ * The seat's number in the disc of a free seat, and above it the letter of its category, if it has one.
  * @param {CanvasRenderingContext2D} ctx
  * @param {string} text
+ * @param {string} mark
  * @param {number} x
  * @param {number} y
  * @param {number} r
  * @param {Fill} fill
  * @param {Theme} theme
  */
-export function drawNumber(ctx, text, x, y, r, fill, theme) {
+export function drawNumber(ctx, text, mark, x, y, r, fill, theme) {
   ctx.fillStyle = fill.text;
-  const size = r * (text.length > 2 ? 0.74 : 0.94);
-  ctx.font = `600 ${size.toFixed(1)}px ${theme.font}`;
+  const size = r * (text.length > 2 ? 0.74 : mark ? 0.82 : 0.94);
+  write(ctx, text, x, y + (mark ? r * 0.22 : size * 0.05), size, theme);
+  if (mark) write(ctx, mark, x, y - r * 0.5, r * 0.56, theme);
+}
+
+/**
+ * The letter of its category, where there is no room for more.
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {string} mark
+ * @param {number} x
+ * @param {number} y
+ * @param {number} r
+ * @param {Fill} fill
+ * @param {Theme} theme
+ */
+export function drawMark(ctx, mark, x, y, r, fill, theme) {
+  ctx.fillStyle = fill.text;
+  write(ctx, mark, x, y + r * 0.06, r * 1.2, theme);
+}
+
+/**
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {string} text
+ * @param {number} x
+ * @param {number} y
+ * @param {number} size device pixels
+ * @param {Theme} theme
+ */
+function write(ctx, text, x, y, size, theme) {
+  ctx.font = `620 ${size.toFixed(1)}px ${theme.font}`;
   ctx.textAlign = "center";
   ctx.textBaseline = "middle";
-  ctx.fillText(text, x, y + size * 0.05);
+  ctx.fillText(text, x, y);
 }
 
 /**

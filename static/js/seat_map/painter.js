@@ -3,9 +3,11 @@
 import { AVAILABLE } from "../board.js";
 import { drawBackdrop } from "./backdrop.js";
 import { bitmap, contextOf } from "./bitmap.js";
-import { ASKED, drawNumber, drawSeat, OWN, SMALLEST_SHAPE, smallSeat } from "./glyphs.js";
+import { ASKED, drawMark, drawNumber, drawSeat, OWN, SMALLEST_SHAPE, smallSeat, WHEELCHAIR } from "./glyphs.js";
 
 const READABLE = 8.5; // CSS pixels of radius from which a seat's number is written
+const MARKED = 4.5; // CSS pixels of radius from which its category's letter is
+const BOTH = 12; // CSS pixels of radius from which there is room for both
 const MOST_SPRITES = 400;
 const DIMMED = 0.16; // opacity of seats that the filter leaves out
 
@@ -22,9 +24,11 @@ export class Painter {
    * @param {Sale.Plan} plan
    * @param {import("./seat_index.js").SeatIndex} index
    * @param {Looks} looks
+   * @param {import("./sections.js").Sections | null} sections null where seats are drawn however small they are
    */
-  constructor(plan, index, looks) {
+  constructor(plan, index, looks, sections = null) {
     this.plan = plan;
+    this.sections = sections;
     this.index = index;
     this.looks = looks;
     /** @type {Theme | null} */
@@ -52,6 +56,14 @@ export class Painter {
   }
 
   /**
+   * Whether a picture with `k` device pixels a plan unit shows sections, and not seats.
+   * @param {number} k
+   */
+  drawsSections(k) {
+    return this.sections?.drawnAt(k / this.ratio) ?? false;
+  }
+
+  /**
    * Paints the box (plan units) of a bitmap on which `k` device pixels are a plan unit and the plan's origin is at
    * (ox, oy). Only the box is touched.
    * @param {CanvasRenderingContext2D} ctx
@@ -73,7 +85,8 @@ export class Painter {
     ctx.clip();
     ctx.clearRect(left, top, width, height);
     drawBackdrop(ctx, this.plan, theme, k, ox, oy);
-    this.#seats(ctx, theme, this.index.inBox(box), k, ox, oy);
+    if (this.drawsSections(k)) this.sections?.paint(ctx, box, theme, k, ox, oy, this.ratio);
+    else this.#seats(ctx, theme, this.index.inBox(box), k, ox, oy);
     ctx.restore();
   }
 
@@ -112,11 +125,27 @@ export class Painter {
       if (opacity !== alpha) ctx.globalAlpha = alpha = opacity;
       ctx.drawImage(sprite, x - sprite.width / 2, y - sprite.height / 2);
       paint = null;
-      if (look === AVAILABLE && !dim && r >= READABLE * this.ratio && !(plan.accessible[i] && r >= 9)) {
-        drawNumber(ctx, plan.numbers[i], x, y, r, fill, theme);
-      }
+      if (look === AVAILABLE && !dim) this.#write(ctx, theme, i, x, y, r);
     }
     ctx.globalAlpha = 1;
+  }
+
+  /**
+   * A free seat's number, where there is room for it; with the letter of its category, which is in the seat's own
+   * picture as long as there is not.
+   * @param {CanvasRenderingContext2D} ctx
+   * @param {Theme} theme
+   * @param {number} i
+   * @param {number} x
+   * @param {number} y
+   * @param {number} r
+   */
+  #write(ctx, theme, i, x, y, r) {
+    const { plan, ratio } = this;
+    const fill = theme.categories[plan.category[i]];
+    const mark = plan.marks[plan.category[i]];
+    if (r < (mark ? BOTH : READABLE) * ratio || (plan.accessible[i] && r >= WHEELCHAIR)) return;
+    drawNumber(ctx, plan.numberOf(i), mark, x, y, r, fill, theme);
   }
 
   /**
@@ -134,7 +163,11 @@ export class Painter {
       if (this.sprites.size >= MOST_SPRITES) this.sprites.clear();
       const side = Math.ceil(size * 2.6) + 2;
       sprite = bitmap(side, side);
-      drawSeat(contextOf(sprite), look, side / 2, side / 2, size, theme.categories[category], theme, accessible);
+      const fill = theme.categories[category];
+      drawSeat(contextOf(sprite), look, side / 2, side / 2, size, fill, theme, accessible);
+      const mark = this.plan.marks[category];
+      const alone = size >= MARKED * this.ratio && size < BOTH * this.ratio && !(accessible && size >= WHEELCHAIR);
+      if (look === AVAILABLE && mark && alone) drawMark(contextOf(sprite), mark, side / 2, side / 2, size, fill, theme);
       this.sprites.set(key, sprite);
     }
     return sprite;

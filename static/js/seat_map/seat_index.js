@@ -1,17 +1,25 @@
 // Which seats are here? A KD-tree over the seats' centres (kdbush); the plan never moves, so it is built once.
 import KDBush from "../../vendor/kdbush/index.js";
 
+/**
+ * The tree as one buffer, which a worker can make and hand over.
+ * @param {{size: number, x: Float32Array, y: Float32Array}} plan
+ * @returns {ArrayBuffer}
+ */
+export function treeOf(plan) {
+  const tree = new KDBush(plan.size, 64, Float32Array);
+  for (let i = 0; i < plan.size; i += 1) tree.add(plan.x[i], plan.y[i]);
+  tree.finish();
+  return /** @type {ArrayBuffer} */ (tree.data);
+}
+
 export class SeatIndex {
-  /** @param {Sale.Plan} plan */
+  /** @param {Sale.Plan} plan whose `tree`, if it has one, is of the hall as it is not turned */
   constructor(plan) {
     this.plan = plan;
-    this.tree = new KDBush(plan.size, 64, Float32Array);
-    this.largest = 0;
-    for (let i = 0; i < plan.size; i += 1) {
-      this.tree.add(plan.x[i], plan.y[i]);
-      this.largest = Math.max(this.largest, plan.r[i]);
-    }
-    this.tree.finish();
+    this.onItsSide = plan.tree !== null && plan.onItsSide;
+    this.tree = KDBush.from(plan.tree ?? treeOf(plan));
+    this.largest = plan.r.reduce((most, r) => Math.max(most, r), 0);
   }
 
   /**
@@ -20,7 +28,9 @@ export class SeatIndex {
    */
   inBox({ minX, minY, maxX, maxY }) {
     const r = this.largest;
-    return this.tree.range(minX - r, minY - r, maxX + r, maxY + r);
+    return this.onItsSide
+      ? this.tree.range(-maxY - r, minX - r, -minY + r, maxX + r)
+      : this.tree.range(minX - r, minY - r, maxX + r, maxY + r);
   }
 
   /**
@@ -33,7 +43,9 @@ export class SeatIndex {
     const { plan } = this;
     let best = -1;
     let bestGap = slack;
-    for (const i of this.tree.within(x, y, this.largest + slack)) {
+    const reach = this.largest + slack;
+    const near = this.onItsSide ? this.tree.within(-y, x, reach) : this.tree.within(x, y, reach);
+    for (const i of near) {
       const gap = Math.hypot(plan.x[i] - x, plan.y[i] - y) - plan.r[i];
       if (gap <= bestGap) {
         bestGap = gap;

@@ -1,76 +1,110 @@
-// The seat map: a canvas that is drawn only when something changed, above tiles that are drawn once (tiles.js).
+// The seat map: a canvas that is drawn only when something changed, above tiles that are drawn once (tiles.js). From afar
+// it shows sections, from near seats.
 import { AVAILABLE } from "../board.js";
 import { contextOf } from "./bitmap.js";
+import { Bubble } from "./bubble.js";
 import { readTheme } from "./colors.js";
+import { control } from "./controls.js";
 import { listen } from "./gestures.js";
-import { Minimap } from "./minimap.js";
-import { Overlay } from "./overlay.js";
-import { Painter } from "./painter.js";
-import { SeatIndex } from "./seat_index.js";
-import { Tiles } from "./tiles.js";
-import { Viewport } from "./viewport.js";
+import { drawPins, pinAt, pinsOf } from "./pins.js";
+import { fitsTurned, sceneOf } from "./scene.js";
+import { SectionKeys } from "./section_keys.js";
 
 const TILE_BUDGET = 7; // milliseconds of a frame for drawing tiles
 const PATCH_BUDGET = 5; // milliseconds of a frame for seats that changed
+const COUNT_EVERY = 400; // milliseconds between two counts of the sections while the crowd picks
+const PICKABLE = { touch: 9, mouse: 3.5 }; // CSS pixels of seat radius from which a tap picks, and does not zoom
+const COMFORTABLE = 13; // CSS pixels of seat radius that a tap zooms to
+const SLACK = { touch: 12, mouse: 3 }; // CSS pixels beside a seat that still count as the seat
+const FAR = 30; // CSS pixels beside a section that still count as the section
+const SETTLED = 130; // milliseconds without zooming until tiles of the new scale are drawn
+const COMPACT = 640; // CSS pixels of width
+
 /** @typedef {"touch" | "mouse"} Pointer */
 /** @typedef {ReadonlySet<number>} Seats */
+/** @typedef {import("./sections.js").Section} Section */
 /**
  * @typedef {object} MapWords
  * @property {string} label
+ * @property {string} sections
  * @property {string} zoomIn
  * @property {string} zoomOut
  * @property {string} whole
- * @property {import("./overlay.js").Words} zone
+ * @property {import("./section_labels.js").Words} section
+ * @property {(section: Section) => string} said a section's name for who does not see it
  * @property {(ordinal: number) => string[]} hint lines
  */
-/** @typedef {{ordinal: number, words: () => string[], kind: "hint" | "refusal", until: number}} Bubble */
-
-const PICKABLE = { touch: 7, mouse: 3.5 }; // CSS pixels of seat radius from which a tap picks, and does not zoom
-const SLACK = { touch: 12, mouse: 3 }; // CSS pixels beside a seat that still count as the seat
-const FAR = 30; // CSS pixels beside an area that still count as the area, seen from far away
-const SETTLED = 130; // milliseconds without zooming until tiles of the new scale are drawn
 
 export class SeatMap {
   /**
-   * `onPick(ordinal)` when a seat is tapped.
+   * `onPick(ordinal)` when a seat is tapped, `onOpen(zone)` when a section is chosen by keyboard.
    * @param {object} parts
    * @param {Sale.Plan} parts.plan
    * @param {import("../board.js").Board} parts.board
    * @param {MapWords} parts.words
    * @param {(ordinal: number) => void} parts.onPick
+   * @param {(zone: Sale.Zone) => void} parts.onOpen
    */
-  constructor({ plan, board, words, onPick }) {
-    this.plan = plan;
+  constructor({ plan, board, words, onPick, onOpen }) {
+    this.upright = plan;
     this.board = board;
     this.words = words;
     this.onPick = onPick;
     /** @type {{board: import("../board.js").Board, own: Seats, asked: Seats, filter: Seats | null}} */
     this.looks = { board, own: new Set(), asked: new Set(), filter: null };
-    this.index = new SeatIndex(plan);
-    this.painter = new Painter(plan, this.index, this.looks);
-    this.tiles = new Tiles(this.painter, plan.box);
-    this.overlay = new Overlay(plan);
-    this.viewport = new Viewport(plan.box, median(plan.r));
+    this.scene = this.#sceneOf(plan);
     /** @type {Set<number>} */
     this.waiting = new Set(); // ordinals to be drawn anew
     this.zoomedAt = 0;
     this.frame = 0;
+    this.counting = 0;
+    this.placed = ""; // the look that the sections' buttons lie for
+    /** @type {import("./pins.js").Pin[]} */
+    this.pins = [];
     /** @type {import("./colors.js").Theme | null} */
     this.theme = null;
-    /** @type {Bubble | null} */
-    this.bubble = null;
     this.ratio = 1; // device pixels a CSS pixel
+    this.width = 0; // for which it was decided whether to turn the hall
     this.motion = matchMedia("(prefers-reduced-motion: reduce)");
     this.canvas = document.createElement("canvas");
     this.ctx = contextOf(this.canvas);
-    this.hint = document.createElement("div");
-    this.minimap = new Minimap(plan, innerWidth < 640 ? 92 : 132, (x, y) => this.#goTo(x, y));
+    this.bubble = new Bubble(() => this.redraw());
     this.fitButton = control("fit", words.whole, () => this.#fit());
+    this.keys = new SectionKeys({
+      label: words.sections,
+      onOpen: (zone) => onOpen(zone),
+      onFocus: (section) => this.#reveal(section),
+    });
     this.element = this.#build();
+  }
+
+  get plan() {
+    return this.scene.plan;
+  }
+
+  get viewport() {
+    return this.scene.viewport;
+  }
+
+  get painter() {
+    return this.scene.painter;
+  }
+
+  get tiles() {
+    return this.scene.tiles;
+  }
+
+  get overlay() {
+    return this.scene.overlay;
   }
 
   get still() {
     return this.motion.matches;
+  }
+
+  /** Whether sections are shown now, and not seats. */
+  get far() {
+    return this.scene.sections.drawnAt(this.viewport.scale);
   }
 
   /** Call when the element is in the page and visible. */
@@ -85,18 +119,19 @@ export class SeatMap {
    * @param {number[] | null} ordinals
    */
   changed(ordinals) {
-    this.overlay.count(this.board.states, this.looks.filter);
     if (ordinals === null) {
+      this.#count();
       this.waiting.clear();
       if (this.theme) this.tiles.reset();
     } else {
       const now = performance.now();
-      if (this.bubble && ordinals.includes(this.bubble.ordinal)) this.#write();
+      if (this.bubble.said && ordinals.includes(this.bubble.said.ordinal)) this.bubble.write();
       for (const ordinal of ordinals) {
         this.waiting.add(ordinal);
-        if (!document.hidden)
+        if (!document.hidden && !this.far)
           this.overlay.pulse(ordinal, this.board.states[ordinal] === AVAILABLE ? "free" : "gone", now);
       }
+      this.counting ||= setTimeout(() => this.#count(), COUNT_EVERY);
     }
     this.redraw();
   }
@@ -110,7 +145,7 @@ export class SeatMap {
     this.#differing(this.looks.own, own);
     this.#differing(this.looks.asked, asked);
     Object.assign(this.looks, { own, asked });
-    this.#write();
+    this.bubble.write();
     if (this.waiting.size) this.redraw();
   }
 
@@ -130,7 +165,7 @@ export class SeatMap {
    */
   setFilter(categories) {
     this.looks.filter = categories;
-    this.overlay.count(this.board.states, categories);
+    this.#count();
     if (this.theme) this.tiles.reset();
     this.redraw();
   }
@@ -142,7 +177,7 @@ export class SeatMap {
    */
   refuse(ordinal, text) {
     this.overlay.pulse(ordinal, "bad", performance.now());
-    this.#bubble(ordinal, () => [text], "refusal", 3200);
+    this.bubble.say(ordinal, () => [text], "refusal", 3200);
   }
 
   /** @param {number} ordinal */
@@ -152,7 +187,7 @@ export class SeatMap {
   }
 
   /**
-   * Shows an area whole, or, where its seats would be too small to pick, as much of it around (x, y) as can be used.
+   * Shows a section whole, or, where its seats would be too small to pick, as much of it around (x, y) as can be used.
    * @param {Sale.Zone} zone
    * @param {number} x
    * @param {number} y
@@ -161,7 +196,7 @@ export class SeatMap {
   showZone(zone, x, y, kind) {
     const { viewport } = this;
     const whole = viewport.scaleOf(zone.box) * viewport.seatRadius;
-    if (whole < PICKABLE[kind]) this.#softly((PICKABLE[kind] * 1.25) / viewport.seatPixels, x, y);
+    if (whole < PICKABLE[kind]) this.#softly(COMFORTABLE / viewport.seatPixels, x, y);
     else viewport.showBox(zone.box, performance.now(), this.still);
     this.#zooming();
   }
@@ -169,6 +204,11 @@ export class SeatMap {
   redraw() {
     if (!this.frame && this.theme && this.element.isConnected)
       this.frame = requestAnimationFrame((now) => this.#draw(now));
+  }
+
+  /** @param {Sale.Plan} plan */
+  #sceneOf(plan) {
+    return sceneOf(plan, this.looks, (x, y) => this.#goTo(x, y));
   }
 
   /**
@@ -182,6 +222,23 @@ export class SeatMap {
     this.redraw();
   }
 
+  /** The section that the keyboard has come to is in sight. @param {Section} section */
+  #reveal({ at }) {
+    const { plan, viewport } = this;
+    const { x, y } = viewport.toScreen(plan.x[at], plan.y[at]);
+    if (x < 0 || y < 0 || x > viewport.width || y > viewport.height) this.#goTo(plan.x[at], plan.y[at]);
+  }
+
+  #count() {
+    clearTimeout(this.counting);
+    this.counting = 0;
+    const { sections } = this.scene;
+    const boxes = sections.count(this.board.states, this.looks.filter);
+    if (this.theme) for (const box of boxes) this.tiles.patchSection(box);
+    if (sections.several) this.keys.name(sections.list, this.words.said);
+    this.redraw();
+  }
+
   #build() {
     /** @type {HTMLElement & {seatMap?: SeatMap}} */
     const element = document.createElement("div");
@@ -191,8 +248,6 @@ export class SeatMap {
     element.setAttribute("aria-label", this.words.label);
     this.canvas.className = "map-canvas";
     this.canvas.setAttribute("aria-hidden", "true");
-    this.hint.className = "map-hint";
-    this.hint.hidden = true;
     const controls = document.createElement("div");
     controls.className = "map-controls";
     // Reachable from the element, as with any custom control: the browser tests find seats on the canvas by it.
@@ -204,36 +259,37 @@ export class SeatMap {
       control("minus", this.words.zoomOut, zoomed(1 / 1.8)),
       this.fitButton,
     );
-    element.append(this.canvas, this.minimap.element, controls, this.hint);
+    const sections = this.scene.sections.several ? [this.keys.element] : [];
+    element.append(this.canvas, ...sections, this.scene.minimap.element, controls, this.bubble.element);
     listen(this.canvas, this.#actions());
     element.addEventListener("keydown", (event) => {
       // Keys reach the canvas' listener as if it had the focus, which its frame has.
       if (event.target === element) this.canvas.dispatchEvent(new KeyboardEvent("keydown", event));
     });
     new ResizeObserver(() => this.#measure()).observe(element);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.theme && this.#retheme());
+    for (const query of ["(prefers-color-scheme: dark)", "(forced-colors: active)"])
+      matchMedia(query).addEventListener("change", () => this.theme && this.#retheme());
     document.fonts?.ready.then(() => this.theme && this.#retheme());
     return element;
   }
 
   /** @returns {import("./gestures.js").Meant} */
   #actions() {
-    const { viewport } = this;
     return {
       isStill: () => this.still,
       pan: (dx, dy) => {
-        viewport.pan(dx, dy);
+        this.viewport.pan(dx, dy);
         this.redraw();
       },
       zoom: (factor, x, y) => {
-        viewport.zoom(factor, x, y);
+        this.viewport.zoom(factor, x, y);
         this.#zooming();
       },
       zoomSoftly: (factor, x, y) => this.#softly(factor, x, y),
       fit: () => this.#fit(),
       tap: (x, y, touch) => this.#tap(x, y, touch ? "touch" : "mouse"),
-      hover: (x, y) => this.#hover(this.#seatUnder(x, y)),
-      leave: () => this.#hover(-1),
+      hover: (x, y) => this.#hover(x, y),
+      leave: () => this.#unhover(),
     };
   }
 
@@ -259,99 +315,69 @@ export class SeatMap {
    * @param {Pointer} kind
    */
   #tap(x, y, kind) {
-    const { viewport, overlay } = this;
+    const { viewport } = this;
+    const pin = pinAt(this.pins, x, y);
+    if (pin) {
+      this.showSeat(pin.seats[0]);
+      return true;
+    }
+    if (this.far) {
+      const zone = this.#zoneUnder(x, y);
+      if (zone) this.showZone(zone, x, y, kind);
+      return zone !== null;
+    }
     const at = viewport.toPlan(x, y);
-    const seat = this.index.nearest(at.x, at.y, SLACK[kind] / viewport.scale);
-    if (seat >= 0 && viewport.seatPixels >= PICKABLE[kind] && !overlay.namesZones(viewport)) {
-      if (kind === "touch") this.#bubble(seat, () => this.words.hint(seat), "hint", 2600);
+    const seat = this.scene.index.nearest(at.x, at.y, SLACK[kind] / viewport.scale);
+    if (seat < 0) return false;
+    if (viewport.seatPixels >= PICKABLE[kind]) {
+      if (kind === "touch") this.bubble.say(seat, () => this.words.hint(seat), "hint", 2600);
       this.onPick(seat);
-      return true;
-    }
-    if (overlay.namesZones(viewport)) {
-      const near = this.index.nearest(at.x, at.y, FAR / viewport.scale);
-      const zone = overlay.zoneAt(x, y) ?? (near >= 0 ? this.plan.zoneByIndex.get(this.plan.zoneOf[near]) : null);
-      if (zone) {
-        this.showZone(zone, x, y, kind);
-        return true;
-      }
-    }
-    if (seat >= 0) {
-      this.#softly(13 / viewport.seatPixels, x, y);
-      return true;
-    }
-    return false;
+    } else this.#softly(COMFORTABLE / viewport.seatPixels, x, y);
+    return true;
   }
 
   /**
-   * -1 when there is none.
+   * @param {number} x
+   * @param {number} y
+   * @returns {Sale.Zone | null}
+   */
+  #zoneUnder(x, y) {
+    const at = this.viewport.toPlan(x, y);
+    const near = this.scene.index.nearest(at.x, at.y, FAR / this.viewport.scale);
+    return near < 0 ? null : (this.plan.zoneByIndex.get(this.plan.zoneOf[near]) ?? null);
+  }
+
+  /**
    * @param {number} x
    * @param {number} y
    */
-  #seatUnder(x, y) {
-    const { viewport } = this;
-    if (this.overlay.namesZones(viewport)) return -1;
-    const at = viewport.toPlan(x, y);
-    return this.index.nearest(at.x, at.y, 2 / viewport.scale);
-  }
-
-  /** @param {number} seat the one under the mouse; -1: none */
-  #hover(seat) {
-    const { overlay } = this;
-    this.canvas.dataset.over = seat >= 0 ? "seat" : "";
-    if (seat === overlay.hovered) return;
-    overlay.hovered = seat;
-    if (seat >= 0 && this.bubble?.kind !== "refusal") this.#bubble(seat, () => this.words.hint(seat), "hint", Infinity);
-    else if (seat < 0 && this.bubble?.kind === "hint") this.#unbubble();
-    this.redraw();
-  }
-
-  /**
-   * @param {number} ordinal
-   * @param {() => string[]} words
-   * @param {Bubble["kind"]} kind
-   * @param {number} length milliseconds
-   */
-  #bubble(ordinal, words, kind, length) {
-    this.bubble = { ordinal, words, kind, until: performance.now() + length };
-    this.#write();
-    this.redraw();
-    if (Number.isFinite(length)) setTimeout(() => this.redraw(), length + 20);
-  }
-
-  // What is said at a seat follows the seat: free becomes yours while the hint is still there.
-  #write() {
-    if (!this.bubble) return;
-    this.hint.replaceChildren(
-      ...this.bubble.words().map((line) => {
-        const row = document.createElement("span");
-        row.textContent = line;
-        return row;
-      }),
-    );
-    this.hint.dataset.kind = this.bubble.kind;
-    this.hint.hidden = false;
-  }
-
-  #unbubble() {
-    this.bubble = null;
-    this.hint.hidden = true;
-  }
-
-  /** @param {number} now */
-  #placeBubble(now) {
-    const { bubble, hint, viewport, plan } = this;
-    if (!bubble) return;
-    if (now > bubble.until) {
-      this.#unbubble();
+  #hover(x, y) {
+    const { viewport, overlay, bubble } = this;
+    if (this.far) {
+      this.#unhover();
+      this.canvas.dataset.over = this.#zoneUnder(x, y) ? "seat" : "";
       return;
     }
-    const { x, y } = viewport.toScreen(plan.x[bubble.ordinal], plan.y[bubble.ordinal]);
-    const gap = Math.max(4, plan.r[bubble.ordinal] * viewport.scale) + 8;
-    const half = hint.offsetWidth / 2;
-    const left = Math.min(viewport.width - half - 8, Math.max(half + 8, x));
-    const above = y - gap - hint.offsetHeight > 4;
-    const top = above ? y - gap - hint.offsetHeight : y + gap;
-    hint.style.transform = `translate(${Math.round(left - half)}px, ${Math.round(top)}px)`;
+    const at = viewport.toPlan(x, y);
+    const seat = this.scene.index.nearest(at.x, at.y, 2 / viewport.scale);
+    if (seat < 0) {
+      this.#unhover();
+      return;
+    }
+    this.canvas.dataset.over = "seat";
+    if (seat === overlay.hovered) return;
+    overlay.hovered = seat;
+    if (bubble.kind !== "refusal") bubble.say(seat, () => this.words.hint(seat), "hint", Infinity);
+    this.redraw();
+  }
+
+  #unhover() {
+    const { overlay, bubble } = this;
+    this.canvas.dataset.over = "";
+    if (overlay.hovered < 0) return;
+    overlay.hovered = -1;
+    if (bubble.kind === "hint") bubble.end();
+    this.redraw();
   }
 
   #zooming() {
@@ -365,20 +391,36 @@ export class SeatMap {
     this.ratio = Math.min(3, devicePixelRatio || 1);
     this.canvas.width = Math.round(width * this.ratio);
     this.canvas.height = Math.round(height * this.ratio);
-    const compact = width < 640;
-    // The key of marks lies at the bottom, the controls at the right.
-    this.viewport.inset = compact
-      ? { top: 8, right: 0, bottom: 76, left: 0 }
-      : { top: 16, right: 56, bottom: 56, left: 56 };
+    // A sheet that opens makes it lower: the hall is fitted again, but not turned under the visitor's fingers.
+    if (width !== this.width) this.#turn(width, height);
+    this.width = width;
+    // The controls lie at the right, and where there is room the key of marks at the bottom.
+    this.viewport.inset =
+      width < COMPACT ? { top: 0, right: 0, bottom: 0, left: 0 } : { top: 16, right: 56, bottom: 56, left: 56 };
     this.viewport.resize(width, height);
     if (this.theme && this.painter.ratio !== this.ratio) this.#retheme();
     this.redraw();
   }
 
+  /**
+   * @param {number} width
+   * @param {number} height
+   */
+  #turn(width, height) {
+    const turned = fitsTurned(this.upright.box, width, height);
+    if (turned === this.plan.onItsSide) return;
+    const { element } = this.scene.minimap;
+    this.scene = this.#sceneOf(turned ? this.upright.turned() : this.upright);
+    element.replaceWith(this.scene.minimap.element);
+    this.waiting.clear();
+    this.#count();
+    if (this.theme) this.#retheme();
+  }
+
   #retheme() {
     this.theme = readTheme(this.element, this.plan.categories);
     this.painter.setTheme(this.theme, this.ratio);
-    this.overlay.count(this.board.states, this.looks.filter);
+    this.scene.labels.reset();
     this.tiles.reset();
     this.redraw();
   }
@@ -386,7 +428,8 @@ export class SeatMap {
   /** @param {number} now */
   #draw(now) {
     this.frame = 0;
-    const { viewport, ctx, ratio, theme, tiles } = this;
+    const { ctx, ratio, theme } = this;
+    const { plan, viewport, tiles, labels, minimap } = this.scene;
     if (!theme) return;
     const moving = viewport.step(now);
     if (moving) this.zoomedAt = now;
@@ -402,13 +445,28 @@ export class SeatMap {
     ctx.clearRect(0, 0, this.canvas.width, this.canvas.height);
     const missing = tiles.draw(ctx, k, x, y, this.canvas.width, this.canvas.height, TILE_BUDGET);
     ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
-    this.overlay.draw(ctx, viewport, theme, now, this.still, this.words.zone);
-    this.#placeBubble(now);
+    if (this.far) {
+      if (settled) labels.lay(ctx, viewport.scale, ratio, theme, this.words.section);
+      labels.draw(ctx, viewport, ratio);
+    }
+    this.overlay.draw(ctx, viewport, theme, now, this.still);
+    this.pins = pinsOf(plan, this.looks.own, viewport);
+    drawPins(ctx, this.pins, theme);
+    this.bubble.place(now, viewport, plan);
     const close = viewport.scale > viewport.fitScale * 1.3;
-    this.minimap.element.hidden = !close;
+    minimap.element.hidden = !close;
     this.fitButton.disabled = viewport.fitted && !moving;
-    if (close && tiles.overview) this.minimap.draw(tiles.overview, viewport, theme, ratio);
+    if (close && tiles.overview) minimap.draw(tiles.overview, viewport, theme, ratio);
+    if (settled) this.#placeKeys();
     if (moving || more || this.overlay.moving || missing || !settled) this.redraw();
+  }
+
+  #placeKeys() {
+    const { x, y, scale } = this.viewport;
+    const look = `${x}/${y}/${scale}`;
+    if (this.placed === look || !this.scene.sections.several) return;
+    this.placed = look;
+    this.keys.place(this.plan, this.viewport);
   }
 
   #patch() {
@@ -420,25 +478,4 @@ export class SeatMap {
     }
     return this.waiting.size > 0;
   }
-}
-
-/**
- * @param {string} icon
- * @param {string} label
- * @param {() => void} onClick
- */
-function control(icon, label, onClick) {
-  const button = document.createElement("button");
-  button.type = "button";
-  button.className = `map-control icon-${icon}`;
-  button.setAttribute("aria-label", label);
-  button.title = label;
-  button.addEventListener("click", onClick);
-  return button;
-}
-
-/** @param {Float32Array} values */
-function median(values) {
-  const sorted = Float32Array.from(values).sort();
-  return sorted[sorted.length >> 1] || 10;
 }

@@ -23,7 +23,7 @@ class Layer {
 
 export class Tiles {
   /**
-   * @param {Pick<import("./painter.js").Painter, "paint" | "boxOf">} painter
+   * @param {Pick<import("./painter.js").Painter, "paint" | "boxOf" | "drawsSections">} painter
    * @param {Geometry.Box} box of everything drawn, plan units
    */
   constructor(painter, box) {
@@ -68,18 +68,33 @@ export class Tiles {
    * @param {Iterable<number>} ordinals
    */
   patch(ordinals) {
-    for (const ordinal of ordinals) {
-      const box = this.painter.boxOf(ordinal);
-      const { overview } = this;
-      if (overview) this.painter.paint(overview.ctx, box, overview.k, overview.ox, overview.oy);
-      for (const layer of [this.current, this.previous]) {
-        if (!layer) continue;
-        const { k } = layer;
-        for (let j = Math.floor((box.minY * k) / SIDE); j <= Math.floor((box.maxY * k) / SIDE); j += 1) {
-          for (let i = Math.floor((box.minX * k) / SIDE); i <= Math.floor((box.maxX * k) / SIDE); i += 1) {
-            const tile = layer.tiles.get(`${i},${j}`);
-            if (tile) this.painter.paint(tile.ctx, cut(box, i, j, k), k, -i * SIDE, -j * SIDE);
-          }
+    for (const ordinal of ordinals) this.#anew(this.painter.boxOf(ordinal), false);
+  }
+
+  /**
+   * Draws a section anew where sections are drawn.
+   * @param {Geometry.Box} box
+   */
+  patchSection(box) {
+    this.#anew(box, true);
+  }
+
+  /**
+   * @param {Geometry.Box} box
+   * @param {boolean} sections in pictures of sections, or in pictures of seats
+   */
+  #anew(box, sections) {
+    const { overview, painter } = this;
+    /** @param {number} k */
+    const meant = (k) => painter.drawsSections(k) === sections;
+    if (overview && meant(overview.k)) painter.paint(overview.ctx, box, overview.k, overview.ox, overview.oy);
+    for (const layer of [this.current, this.previous]) {
+      if (!layer || !meant(layer.k)) continue;
+      const { k } = layer;
+      for (let j = Math.floor((box.minY * k) / SIDE); j <= Math.floor((box.maxY * k) / SIDE); j += 1) {
+        for (let i = Math.floor((box.minX * k) / SIDE); i <= Math.floor((box.maxX * k) / SIDE); i += 1) {
+          const tile = layer.tiles.get(`${i},${j}`);
+          if (tile) painter.paint(tile.ctx, cut(box, i, j, k), k, -i * SIDE, -j * SIDE);
         }
       }
     }

@@ -1,5 +1,6 @@
 import { bestSeats } from "/static/js/best_seats.js";
 import { Plan } from "/static/js/plan.js";
+import { fromSeats } from "/static/js/plan_columns.js";
 import { same } from "./same.js";
 
 // Two rows of eight, the stage above the middle; an aisle after the fourth seat of each; seat 15 for wheelchairs.
@@ -12,12 +13,12 @@ function hall() {
       x: at * 25 + (at > 3 ? 60 : 0), y: i < 8 ? 0 : 30, r: 10, accessible: i === 15,
     });
   }
-  return new Plan({
+  return new Plan(fromSeats({
     name: "", width: 300, height: 100, zones: ["A"], seats,
     categories: [{ name: "Near", color: "#000", price: 2 }, { name: "Far", color: "#000", price: 1 }],
     areas: [{ shape: "rectangle", x: 20, y: -200, rotation: 0, geometry: { width: 100, height: 40 } }],
     row_labels: [],
-  });
+  }));
 }
 
 const board = (...taken) => Uint8Array.from({ length: 16 }, (_, i) => (taken.includes(i) ? 2 : 0));

@@ -1,6 +1,8 @@
 import { Board } from "/static/js/board.js";
 import { Hall } from "/static/js/hall.js";
 import { learnCurrencies, use } from "/static/js/i18n.js";
+import { Plan } from "/static/js/plan.js";
+import { fromSeats } from "/static/js/plan_columns.js";
 import { initial } from "/static/js/state.js";
 import { createStore } from "/static/js/store.js";
 import { same, that, until } from "./same.js";
@@ -28,7 +30,7 @@ async function inTheHall(states = [0, 0, 0, 0, 0, 0]) {
   const seats = new Board();
   let count = 0;
   const hall = new Hall({
-    api: { plan: async () => ({ body: PLAN, at: null }) },
+    load: async () => new Plan(fromSeats(PLAN)),
     board: seats,
     store,
     channel: { send: (message) => server.online && Boolean(sent.push(message)) },
@@ -45,7 +47,7 @@ async function inTheHall(states = [0, 0, 0, 0, 0, 0]) {
   };
   await tell(
     { type: "tick", local: Date.parse(now) },
-    { type: "event", event: { status: "open", opens_at: null, closes_at: null, max_seats: 2, currency: "KRW" } },
+    { type: "event", event: { status: "open", opens_at: null, closes_at: null, max_seats: 2, currency: "KRW", plan_version: "p" } },
     { type: "welcome", state: "active", now },
     { type: "admitted", until: "2030-05-01T20:10:00Z", warning_seconds: 60 },
     { type: "board" },
@@ -134,10 +136,13 @@ export async function aSeatThatWasTakenFromUsIsAskedAbout() {
 }
 
 export async function aPlanThatDoesNotComeIsAskedForAgain() {
-  const answers = [Promise.reject(new Error("lost")), Promise.resolve({ body: PLAN, at: null })];
+  const answers = [Promise.reject(new Error("lost")), Promise.resolve(new Plan(fromSeats(PLAN)))];
   answers[0].catch(() => {});
   const store = createStore(initial({ slug: "x" }));
-  const hall = new Hall({ api: { plan: () => answers.shift() }, board: new Board(), store, channel: { send: () => true }, newId: () => "r" });
+  const hall = new Hall({ load: () => answers.shift(), board: new Board(), store, channel: { send: () => true }, newId: () => "r" });
+  hall.need();
+  same(answers.length, 2); // of an event that is not known yet there is no plan
+  store.dispatch({ type: "event", event: { status: "open", opens_at: null, closes_at: null, max_seats: 2, currency: "KRW", plan_version: "p" } });
   hall.need();
   hall.need();
   same(answers.length, 1);

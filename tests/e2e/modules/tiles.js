@@ -11,6 +11,7 @@ function hall() {
   const painter = {
     color: "#00ff00",
     boxOf: () => SEAT,
+    drawsSections: (k) => k < 0.01,
     paint(ctx, box, k, ox, oy) {
       painted.push({ k, box });
       ctx.fillStyle = this.color;

@@ -1,0 +1,213 @@
+// Sections' names, with the price and what is left where there is room for it: the fullest of a few layouts whose box
+// lies on the section's own seats. Laid out when the zoom has come to rest, not while it moves.
+
+import { bitmap, contextOf } from "./bitmap.js";
+
+const LEADING = 1.22; // of a line's size
+const PADDING = 3; // CSS pixels around a label's text
+const REACH = 1.15; // of a stroke's breadth: how far from a seat a label's edge may lie
+
+/** @typedef {import("./sections.js").Section} Section */
+/** @typedef {{text: string, size: number, strong: boolean}} Line `size`: CSS pixels */
+/** @typedef {{section: Section, picture: HTMLCanvasElement}} Label */
+/** @typedef {{name: string, short: string, from: string, free: string}} Said */
+/** @typedef {(section: import("../section_counts.js").Counted) => Said} Words `short`: what tells it from the others, where the name is long */
+
+export class SectionLabels {
+  /**
+   * @param {Sale.Plan} plan
+   * @param {import("./sections.js").Sections} sections
+   * @param {import("./seat_index.js").SeatIndex} index
+   */
+  constructor(plan, sections, index) {
+    this.plan = plan;
+    this.sections = sections;
+    this.index = index;
+    this.scale = 0; // CSS pixels of a plan unit that the labels are laid out for
+    /** @type {(Label | null)[]} */
+    this.labels = []; // by section; null where there is no room
+    /** @type {string[]} */
+    this.said = []; // what each of them was laid out for
+  }
+
+  /** Other colours: all is drawn anew. */
+  reset() {
+    this.said = [];
+  }
+
+  /**
+   * Lays out what is new: another zoom, or other words.
+   * @param {CanvasRenderingContext2D} ctx
+   * @param {number} scale CSS pixels of a plan unit
+   * @param {number} ratio device pixels a CSS pixel
+   * @param {import("./colors.js").Theme} theme
+   * @param {Words} words
+   */
+  lay(ctx, scale, ratio, theme, words) {
+    if (Math.abs(this.scale - scale) > 1e-9) this.reset();
+    this.scale = scale;
+    this.sections.list.forEach((section, i) => {
+      const said = words(section);
+      const key = `${said.name}/${said.from}/${said.free}/${section.level}/${section.category}`;
+      if (this.said[i] === key) return;
+      this.said[i] = key;
+      this.labels[i] = this.#label(ctx, section, this.sections.shapes[i].girth, said, ratio, theme);
+    });
+  }
+
+  /**
+   * @param {CanvasRenderingContext2D} ctx
+   * @param {Section} section
+   * @param {number} girth
+   * @param {Said} said
+   * @param {number} ratio
+   * @param {import("./colors.js").Theme} theme
+   * @returns {Label | null}
+   */
+  #label(ctx, section, girth, said, ratio, theme) {
+    for (const lines of layouts(said)) {
+      const height = lines.reduce((sum, { size }) => sum + size * LEADING, 0);
+      const width = Math.max(...lines.map((line) => measure(ctx, theme, line)));
+      if (this.#fits(section, width + PADDING, height + PADDING, girth))
+        return { section, picture: picture(lines, width + 4, height, section, ratio, theme) };
+    }
+    return null;
+  }
+
+  /**
+   * Whether a box around the section's middle lies on its seats.
+   * @param {Section} section
+   * @param {number} width CSS pixels
+   * @param {number} height
+   * @param {number} girth
+   */
+  #fits({ zone, at }, width, height, girth) {
+    const { plan, index, scale } = this;
+    const [halfX, halfY] = [width / 2 / scale, height / 2 / scale];
+    const { minX, minY, maxX, maxY } = zone.box;
+    if (halfX * 2 > maxX - minX + girth || halfY * 2 > maxY - minY + girth) return false;
+    for (const dy of [-1, 1]) {
+      for (const dx of [-1, -0.5, 0, 0.5, 1]) {
+        const near = index.nearest(plan.x[at] + dx * halfX, plan.y[at] + dy * halfY, girth * REACH);
+        if (near < 0 || plan.zoneOf[near] !== zone.index) return false;
+      }
+    }
+    return true;
+  }
+
+  /**
+   * The context's unit is CSS pixels.
+   * @param {CanvasRenderingContext2D} ctx
+   * @param {import("./viewport.js").Viewport} viewport
+   * @param {number} ratio
+   */
+  draw(ctx, viewport, ratio) {
+    // Laid out for another zoom they may not fit any more: what grew has room, what shrank has not.
+    if (!(viewport.scale / this.scale > 0.8)) return;
+    const { plan } = this;
+    for (const label of this.labels) {
+      if (!label) continue;
+      const { at } = label.section;
+      const [width, height] = [label.picture.width / ratio, label.picture.height / ratio];
+      const { x, y } = viewport.toScreen(plan.x[at], plan.y[at]);
+      if (x < -width || y < -height || x > viewport.width + width || y > viewport.height + height) continue;
+      // Whole device pixels: letters are copied, not blurred.
+      const [left, top] = [x - width / 2, y - height / 2].map((one) => Math.round(one * ratio) / ratio);
+      ctx.drawImage(label.picture, left, top, width, height);
+    }
+  }
+}
+
+/**
+ * A label drawn once: a hundred of them are copied in each frame.
+ * @param {Line[]} lines
+ * @param {number} width CSS pixels
+ * @param {number} height
+ * @param {Section} section
+ * @param {number} ratio
+ * @param {import("./colors.js").Theme} theme
+ */
+function picture(lines, width, height, { level }, ratio, theme) {
+  const canvas = bitmap(Math.ceil(width * ratio), Math.ceil(height * ratio));
+  const ctx = contextOf(canvas);
+  ctx.scale(ratio, ratio);
+  ctx.textAlign = "center";
+  ctx.textBaseline = "middle";
+  ctx.lineJoin = "round";
+  ctx.lineWidth = 4;
+  ctx.strokeStyle = theme.map;
+  ctx.fillStyle = level === "none" ? theme["ink-2"] : theme.ink;
+  let top = 0;
+  for (const { text, size, strong } of lines) {
+    ctx.font = font(theme, size, strong);
+    const middle = top + (size * LEADING) / 2;
+    // What lies below is hatched: the letters keep a clear ground.
+    if (level === "few") ctx.strokeText(text, width / 2, middle);
+    ctx.fillText(text, width / 2, middle);
+    top += size * LEADING;
+  }
+  return canvas;
+}
+
+/**
+ * From the fullest to the barest.
+ * @param {Said} said
+ * @returns {Line[][]}
+ */
+function layouts({ name, short, from, free }) {
+  /** @type {(text: string, size: number) => Line} */
+  const strong = (text, size) => ({ text, size, strong: true });
+  /** @type {(text: string, size: number) => Line} */
+  const plain = (text, size) => ({ text, size, strong: false });
+  const found = [];
+  for (const [big, small] of [
+    [15, 13],
+    [13, 12],
+    [12, 11],
+  ]) {
+    for (const names of [[name], halves(name)]) {
+      const lines = names.map((text) => strong(text, big));
+      if (from && free) found.push([...lines, plain(`${from} · ${free}`, small)]);
+      found.push([...lines, ...[from, free].filter(Boolean).map((text) => plain(text, small))]);
+    }
+  }
+  for (const text of new Set([name, short])) {
+    if (free) found.push([strong(text, 12), plain(free, 10)]);
+    found.push([strong(text, 12)]);
+  }
+  found.push([strong(short, 11)], [strong(short, 10)], [strong(short, 9)]);
+  return found;
+}
+
+/**
+ * A name in two lines of about the same length, where it has two words.
+ * @param {string} name
+ */
+function halves(name) {
+  const words = name.split(" ");
+  if (words.length < 2) return [name];
+  let best = 1;
+  for (let i = 1; i < words.length; i += 1) {
+    /** @param {number} at */
+    const uneven = (at) => Math.abs(words.slice(0, at).join(" ").length - words.slice(at).join(" ").length);
+    if (uneven(i) < uneven(best)) best = i;
+  }
+  return [words.slice(0, best).join(" "), words.slice(best).join(" ")];
+}
+
+/**
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {import("./colors.js").Theme} theme
+ * @param {Line} line
+ */
+function measure(ctx, theme, { text, size, strong }) {
+  ctx.font = font(theme, size, strong);
+  return ctx.measureText(text).width;
+}
+
+/**
+ * @param {import("./colors.js").Theme} theme
+ * @param {number} size
+ * @param {boolean} strong
+ */
+const font = (theme, size, strong) => `${strong ? 640 : 500} ${size}px ${theme.font}`;

@@ -1,0 +1,140 @@
+// How sections look from afar: their price band, and how much of them is left.
+import { SectionCounts } from "../section_counts.js";
+import { bitmap, contextOf } from "./bitmap.js";
+import { shapesOf } from "./section_shapes.js";
+
+/** CSS pixels of seat radius: from farther away sections are drawn instead of seats. */
+export const SECTIONS_BELOW = 5;
+
+const LINE = 1.25; // CSS pixels
+const HATCH = 6; // CSS pixels from one line of the pattern to the next
+
+/** @typedef {import("./colors.js").Theme} Theme */
+/** @typedef {import("../section_counts.js").Counted & {at: number}} Section `at`: the seat that its name stands at */
+
+export class Sections {
+  /** @param {Sale.Plan} plan */
+  constructor(plan) {
+    this.plan = plan;
+    this.shapes = shapesOf(plan);
+    this.radius = median(plan.r);
+    /** Whether there are any to tell apart. */
+    this.several = plan.zones.length > 1;
+    this.counts = new SectionCounts(plan);
+    /** @type {Section[]} */
+    this.list = [];
+    /** @type {Map<string, CanvasPattern | null>} */
+    this.patterns = new Map();
+    this.count(new Uint8Array(0), null);
+  }
+
+  /**
+   * Whether sections are drawn where a plan unit has `scale` CSS pixels.
+   * @param {number} scale
+   */
+  drawnAt(scale) {
+    return this.several && this.radius * scale < SECTIONS_BELOW;
+  }
+
+  /**
+   * Counts again; answers the boxes of the sections that look different from afar.
+   * @param {Uint8Array} states
+   * @param {ReadonlySet<number> | null} filter categories that count, null for all
+   * @returns {Geometry.Box[]}
+   */
+  count(states, filter) {
+    const before = this.list.map(looks);
+    this.list = this.counts.count(states, filter).map((counted, i) => ({ ...counted, at: this.shapes[i].at }));
+    return this.shapes
+      .filter((_, i) => looks(this.list[i]) !== before[i])
+      .map(({ zone: { box }, girth }) => ({
+        minX: box.minX - girth,
+        minY: box.minY - girth,
+        maxX: box.maxX + girth,
+        maxY: box.maxY + girth,
+      }));
+  }
+
+  /**
+   * Draws the shapes; `k` device pixels are a plan unit, (ox, oy) is the plan's origin.
+   * @param {CanvasRenderingContext2D} ctx
+   * @param {Geometry.Box} box
+   * @param {Theme} theme
+   * @param {number} k
+   * @param {number} ox
+   * @param {number} oy
+   * @param {number} ratio device pixels a CSS pixel
+   */
+  paint(ctx, box, theme, k, ox, oy, ratio) {
+    ctx.save();
+    ctx.transform(k, 0, 0, k, ox, oy);
+    ctx.lineJoin = ctx.lineCap = "round";
+    const line = (LINE * ratio) / k;
+    this.shapes.forEach(({ zone, path, girth }, i) => {
+      if (!meets(zone.box, box, girth)) return;
+      const { level, category } = this.list[i];
+      const fill = theme.categories[category];
+      ctx.lineWidth = girth + 2 * line;
+      ctx.strokeStyle = level === "none" ? theme["line-strong"] : fill.fill;
+      ctx.stroke(path);
+      ctx.lineWidth = girth;
+      ctx.strokeStyle = level === "none" ? theme.map : fill.soft;
+      ctx.stroke(path);
+      if (level === "few") {
+        ctx.strokeStyle = theme.map;
+        ctx.stroke(path);
+        ctx.strokeStyle = this.#hatch(ctx, fill.fill, k, ratio) ?? fill.soft;
+        ctx.stroke(path);
+      }
+    });
+    ctx.restore();
+  }
+
+  /**
+   * @param {CanvasRenderingContext2D} ctx
+   * @param {string} color
+   * @param {number} k
+   * @param {number} ratio
+   */
+  #hatch(ctx, color, k, ratio) {
+    const key = `${color}/${ratio}`;
+    let pattern = this.patterns.get(key);
+    if (pattern === undefined) {
+      const side = Math.round(HATCH * ratio);
+      const tile = bitmap(side, side);
+      const pen = contextOf(tile);
+      pen.strokeStyle = color;
+      pen.globalAlpha = 0.75;
+      pen.lineWidth = ratio;
+      pen.beginPath();
+      for (const shift of [-side, 0, side]) {
+        pen.moveTo(shift - 1, side + 1);
+        pen.lineTo(shift + side + 1, -1);
+      }
+      pen.stroke();
+      pattern = ctx.createPattern(tile, "repeat");
+      this.patterns.set(key, pattern);
+    }
+    // The pattern is of the screen and does not grow with the hall.
+    pattern?.setTransform(new DOMMatrix().scale(1 / k));
+    return pattern;
+  }
+}
+
+/** @param {Section} section */
+const looks = ({ level, category }) => `${level}/${category}`;
+
+/**
+ * @param {Geometry.Box} a
+ * @param {Geometry.Box} b
+ * @param {number} around
+ */
+function meets(a, b, around) {
+  return a.minX - around < b.maxX && a.maxX + around > b.minX && a.minY - around < b.maxY && a.maxY + around > b.minY;
+}
+
+/** @param {Float32Array} values */
+function median(values) {
+  const sorted = Float32Array.from(values).sort();
+  return sorted[sorted.length >> 1] || 10;
+}

@@ -1,0 +1,45 @@
+// What is said of a section: its name, from what price, and what is left.
+import { counted, money, t } from "./i18n.js";
+
+/**
+ * @param {Sale.Plan} plan
+ * @param {() => string} currency
+ * @returns {import("./seat_map/section_labels.js").Words}
+ */
+export function sectionWords(plan, currency) {
+  const names = plan.zones.map((zone) => zone.name || t("list.hall"));
+  const short = shortNames(names);
+  const at = new Map(plan.zones.map((zone, i) => [zone.index, i]));
+  const prices = new Set(plan.categories.map(({ price }) => price).filter((price) => price !== null));
+  return ({ zone, free, from, marks }) => {
+    const i = at.get(zone.index) ?? 0;
+    if (free === 0 || from === null) return { name: names[i], short: short[i], from: "", free: t("section.none") };
+    const price = prices.size > 1 ? t("section.from", { price: money(from, currency()) }) : money(from, currency());
+    const letters = marks.join(", ");
+    return {
+      name: names[i],
+      short: short[i],
+      from: letters ? `${letters}: ${price}` : price,
+      free: counted("seats.free", free),
+    };
+  };
+}
+
+/**
+ * What tells each name from the others: "108" of "Block 108", where most begin with the same word and go on shortly.
+ * @param {string[]} names
+ * @returns {string[]}
+ */
+export function shortNames(names) {
+  /** @type {Map<string, number>} */
+  const first = new Map();
+  const cut = names.map((name) => /^(\S+)\s+(\S{1,4})$/.exec(name));
+  for (const parts of cut) if (parts) first.set(parts[1], (first.get(parts[1]) ?? 0) + 1);
+  const seen = new Set();
+  return names.map((name, i) => {
+    const parts = cut[i];
+    if (!parts || (first.get(parts[1]) ?? 0) < 3 || seen.has(parts[2])) return name;
+    seen.add(parts[2]);
+    return parts[2];
+  });
+}
