@@ -5,7 +5,7 @@ import { bestSeats } from "./best_seats.js";
 import { AVAILABLE, BLOCKED } from "./board.js";
 import { counted, money, reason, t } from "./i18n.js";
 import { SeatList, lookOf } from "./seat_list/seat_list.js";
-import { swatch } from "./seat_map/colors.js";
+import { swatchStyle } from "./seat_map/colors.js";
 import { SeatMap } from "./seat_map/seat_map.js";
 import { EMPTY_BASKET, pendingSeats, secondsLeft, stage } from "./state.js";
 import { seatName } from "./seat_words.js";
@@ -284,14 +284,17 @@ export class Hall {
     map.setMine(this.own, this.asked);
     map.setFilter(store.state.ui.filter);
     if (this.board.ready) map.changed(null);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#recolour(plan));
+    for (const query of ["(prefers-color-scheme: dark)", "(forced-colors: active)"])
+      matchMedia(query).addEventListener("change", () => this.#recolour(plan));
     this.#recolour(plan);
     this.#count();
   }
 
   /** @param {Sale.Plan} plan */
   #recolour(plan) {
-    this.swatches = new Map(plan.categories.map(({ name, color }) => [name, swatch(color, document.documentElement)]));
+    this.swatches = new Map(
+      plan.categories.map(({ name, color }) => [name, swatchStyle(color, document.documentElement)]),
+    );
     this.redraw();
   }
 

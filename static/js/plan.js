@@ -129,6 +129,7 @@ export class Plan {
       row: this.rows[this.rowOf[ordinal]].name,
       number: this.numberOf(ordinal),
       category: category.name,
+      mark: this.marks[this.category[ordinal]],
       color: category.color,
       price: category.price,
       accessible: this.accessible[ordinal] === 1,

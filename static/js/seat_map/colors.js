@@ -34,10 +34,12 @@ export function readTheme(element, categories) {
     Object.fromEntries(NAMES.map((name) => [name, style.getPropertyValue(`--${name}`).trim()]))
   );
   const ground = parse(tones.map);
+  // The visitor's own few colours: marks, letters and patterns say the rest.
+  const forced = matchMedia("(forced-colors: active)").matches;
   const fills = categories.map(({ color }) => {
+    if (forced) return { fill: tones.ink, text: tones.map, soft: tones.map };
     const fill = apart(parse(color), ground);
-    const text = ratio(fill, WHITE) >= 4.5 ? WHITE : BLACK;
-    return { fill: css(fill), text: css(text), soft: css(mixed(fill, ground, SOFT)) };
+    return { fill: css(fill), text: css(readableOn(fill)), soft: css(mixed(fill, ground, SOFT)) };
   });
   return { ...tones, font: style.fontFamily, dark: luminance(ground) < 0.2, categories: fills };
 }
@@ -48,8 +50,26 @@ export function readTheme(element, categories) {
  * @param {Element} element
  */
 export function swatch(color, element) {
+  return css(swatchColor(color, element));
+}
+
+/**
+ * The same with the colour of a letter on it: custom properties of an element.
+ * @param {string} color
+ * @param {Element} element
+ */
+export function swatchStyle(color, element) {
+  const fill = swatchColor(color, element);
+  return `--swatch: ${css(fill)}; --swatch-ink: ${css(readableOn(fill))}`;
+}
+
+/**
+ * @param {string} color
+ * @param {Element} element
+ */
+function swatchColor(color, element) {
   const ground = parse(getComputedStyle(element).getPropertyValue("--surface").trim());
-  return css(apart(parse(color), ground));
+  return apart(parse(color), ground);
 }
 
 const WHITE = [255, 255, 255];
@@ -70,6 +90,9 @@ function parse(color) {
   pen.fillRect(0, 0, 1, 1);
   return [...pen.getImageData(0, 0, 1, 1).data.slice(0, 3)];
 }
+
+/** @param {Rgb} fill */
+const readableOn = (fill) => (ratio(fill, WHITE) >= 4.5 ? WHITE : BLACK);
 
 /**
  * @param {Rgb} color

@@ -19,15 +19,16 @@ export function sceneOf(plan, looks, onMinimap) {
   const index = new SeatIndex(plan);
   const sections = new Sections(plan);
   const painter = new Painter(plan, index, looks, sections);
+  const box = sections.bounds();
   return {
     plan,
     index,
     sections,
     painter,
     labels: new SectionLabels(plan, sections, index),
-    tiles: new Tiles(painter, plan.box),
+    tiles: new Tiles(painter, box),
     overlay: new Overlay(plan),
-    viewport: new Viewport(plan.box, sections.radius),
+    viewport: new Viewport(box, sections.radius),
     minimap: new Minimap(plan, innerWidth < 640 ? 92 : 132, onMinimap),
   };
 }

@@ -19,6 +19,10 @@ const SLACK = { touch: 12, mouse: 3 }; // CSS pixels beside a seat that still co
 const FAR = 30; // CSS pixels beside a section that still count as the section
 const SETTLED = 130; // milliseconds without zooming until tiles of the new scale are drawn
 const COMPACT = 640; // CSS pixels of width
+// CSS pixels that other things take; below, the basket's sheet has round corners.
+const WIDE = { top: 16, right: 56, bottom: 56, left: 56 };
+const NARROW = { top: 0, right: 0, bottom: 64, left: 0 };
+const BARE = 18;
 
 /** @typedef {"touch" | "mouse"} Pointer */
 /** @typedef {ReadonlySet<number>} Seats */
@@ -224,9 +228,9 @@ export class SeatMap {
 
   /** The section that the keyboard has come to is in sight. @param {Section} section */
   #reveal({ at }) {
-    const { plan, viewport } = this;
-    const { x, y } = viewport.toScreen(plan.x[at], plan.y[at]);
-    if (x < 0 || y < 0 || x > viewport.width || y > viewport.height) this.#goTo(plan.x[at], plan.y[at]);
+    const { viewport } = this;
+    const { x, y } = viewport.toScreen(at.x, at.y);
+    if (x < 0 || y < 0 || x > viewport.width || y > viewport.height) this.#goTo(at.x, at.y);
   }
 
   #count() {
@@ -394,12 +398,24 @@ export class SeatMap {
     // A sheet that opens makes it lower: the hall is fitted again, but not turned under the visitor's fingers.
     if (width !== this.width) this.#turn(width, height);
     this.width = width;
-    // The controls lie at the right, and where there is room the key of marks at the bottom.
-    this.viewport.inset =
-      width < COMPACT ? { top: 0, right: 0, bottom: 0, left: 0 } : { top: 16, right: 56, bottom: 56, left: 56 };
-    this.viewport.resize(width, height);
+    this.#fitInto(width, height);
     if (this.theme && this.painter.ratio !== this.ratio) this.#retheme();
     this.redraw();
+  }
+
+  /**
+   * The controls lie at the right, and below single seats the key of their marks; on a phone the hall goes below both.
+   * @param {number} width
+   * @param {number} height
+   */
+  #fitInto(width, height) {
+    const { viewport, scene } = this;
+    const inset = width < COMPACT ? { ...NARROW } : { ...WIDE };
+    viewport.inset = inset;
+    viewport.resize(width, height);
+    if (!scene.sections.drawnAt(viewport.fitScale)) return;
+    inset.bottom = BARE;
+    viewport.refit();
   }
 
   /**
@@ -457,6 +473,7 @@ export class SeatMap {
     minimap.element.hidden = !close;
     this.fitButton.disabled = viewport.fitted && !moving;
     if (close && tiles.overview) minimap.draw(tiles.overview, viewport, theme, ratio);
+    this.element.toggleAttribute("data-far", this.far);
     if (settled) this.#placeKeys();
     if (moving || more || this.overlay.moving || missing || !settled) this.redraw();
   }
@@ -466,7 +483,7 @@ export class SeatMap {
     const look = `${x}/${y}/${scale}`;
     if (this.placed === look || !this.scene.sections.several) return;
     this.placed = look;
-    this.keys.place(this.plan, this.viewport);
+    this.keys.place(this.viewport);
   }
 
   #patch() {

@@ -42,12 +42,9 @@ export class SectionKeys {
     });
   }
 
-  /**
-   * @param {Sale.Plan} plan
-   * @param {import("./viewport.js").Viewport} viewport
-   */
-  place(plan, viewport) {
-    this.places = this.sections.map(({ at }) => viewport.toScreen(plan.x[at], plan.y[at]));
+  /** @param {import("./viewport.js").Viewport} viewport */
+  place(viewport) {
+    this.places = this.sections.map(({ at }) => viewport.toScreen(at.x, at.y));
     this.sections.forEach(({ zone }, i) => {
       const { minX, minY, maxX, maxY } = zone.box;
       const width = Math.max(TARGET, (maxX - minX) * viewport.scale);

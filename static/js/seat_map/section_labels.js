@@ -5,7 +5,6 @@ import { bitmap, contextOf } from "./bitmap.js";
 
 const LEADING = 1.22; // of a line's size
 const PADDING = 3; // CSS pixels around a label's text
-const REACH = 1.15; // of a stroke's breadth: how far from a seat a label's edge may lie
 
 /** @typedef {import("./sections.js").Section} Section */
 /** @typedef {{text: string, size: number, strong: boolean}} Line `size`: CSS pixels */
@@ -83,12 +82,13 @@ export class SectionLabels {
    */
   #fits({ zone, at }, width, height, girth) {
     const { plan, index, scale } = this;
+    const reach = girth / 2 - this.sections.radius * 0.7;
     const [halfX, halfY] = [width / 2 / scale, height / 2 / scale];
     const { minX, minY, maxX, maxY } = zone.box;
     if (halfX * 2 > maxX - minX + girth || halfY * 2 > maxY - minY + girth) return false;
     for (const dy of [-1, 1]) {
       for (const dx of [-1, -0.5, 0, 0.5, 1]) {
-        const near = index.nearest(plan.x[at] + dx * halfX, plan.y[at] + dy * halfY, girth * REACH);
+        const near = index.nearest(at.x + dx * halfX, at.y + dy * halfY, reach);
         if (near < 0 || plan.zoneOf[near] !== zone.index) return false;
       }
     }
@@ -104,12 +104,11 @@ export class SectionLabels {
   draw(ctx, viewport, ratio) {
     // Laid out for another zoom they may not fit any more: what grew has room, what shrank has not.
     if (!(viewport.scale / this.scale > 0.8)) return;
-    const { plan } = this;
     for (const label of this.labels) {
       if (!label) continue;
       const { at } = label.section;
       const [width, height] = [label.picture.width / ratio, label.picture.height / ratio];
-      const { x, y } = viewport.toScreen(plan.x[at], plan.y[at]);
+      const { x, y } = viewport.toScreen(at.x, at.y);
       if (x < -width || y < -height || x > viewport.width + width || y > viewport.height + height) continue;
       // Whole device pixels: letters are copied, not blurred.
       const [left, top] = [x - width / 2, y - height / 2].map((one) => Math.round(one * ratio) / ratio);

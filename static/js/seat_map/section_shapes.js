@@ -4,9 +4,10 @@
 
 const BREAK = 2.6; // of a row's usual distance between seats: more is an aisle, which is seen
 const LOOSE = 0.35; // of a seat's radius: how far a row may be simplified
+const JOINS = 1.6; // of a stroke's breadth: rows whose ends are farther apart are not joined there
 const SLIM = 2.4; // of a seat's radius: a stroke's least breadth
 
-/** @typedef {{zone: Sale.Zone, path: Path2D, girth: number, at: number}} Shape `girth`: the stroke's breadth, plan units; `at`: the seat nearest to its middle */
+/** @typedef {{zone: Sale.Zone, path: Path2D, girth: number, at: Geometry.Point}} Shape `girth`: the stroke's breadth; `at`: a place in its middle; plan units */
 
 /**
  * One for each of the plan's zones, in their order.
@@ -18,7 +19,9 @@ export function shapesOf(plan) {
     const path = new Path2D();
     const rows = zone.rows.map((index) => plan.rows[index].ordinals);
     for (const ordinals of rows) trace(plan, ordinals, path);
-    return { zone, path, girth: girthOf(plan, rows), at: middle(plan, rows) };
+    const girth = girthOf(plan, rows);
+    for (let i = 1; i < rows.length; i += 1) join(plan, rows[i - 1], rows[i], girth * JOINS, path);
+    return { zone, path, girth, at: middle(plan, rows, girth) };
   });
 }
 
@@ -78,6 +81,25 @@ function corners(x, y, run, from, to, slack, path) {
 }
 
 /**
+ * From end to end of two rows that follow on each other, so that the section's sides are smooth.
+ * @param {Sale.Plan} plan
+ * @param {Uint32Array} row
+ * @param {Uint32Array} next
+ * @param {number} most plan units
+ * @param {Path2D} path
+ */
+function join(plan, row, next, most, path) {
+  for (const [from, to] of [
+    [row[0], next[0]],
+    [row[row.length - 1], next[next.length - 1]],
+  ]) {
+    if (far(plan, from, to) > most) continue;
+    path.moveTo(plan.x[from], plan.y[from]);
+    path.lineTo(plan.x[to], plan.y[to]);
+  }
+}
+
+/**
  * The distance from row to row where it is known, with a little more so that neighbours meet.
  * @param {Sale.Plan} plan
  * @param {Uint32Array[]} rows
@@ -89,7 +111,7 @@ function girthOf(plan, rows) {
   const usual = gaps.length ? gaps.sort((a, b) => a - b)[gaps.length >> 1] : 0;
   // Rows that do not follow on each other are no measure.
   const between = usual > 0 && usual < radius * 8 ? usual : 0;
-  return Math.max(radius * SLIM, between * 1.08);
+  return Math.max(radius * SLIM, between * 1.3);
 }
 
 /**
@@ -124,11 +146,13 @@ function usualGap(plan, ordinals) {
 const far = ({ x, y }, a, b) => Math.hypot(x[a] - x[b], y[a] - y[b]);
 
 /**
- * The seat nearest to the middle of all: a place that is in the section even when the middle is not.
+ * The middle of all seats, or the seat nearest to it where it lies outside of the section.
  * @param {Sale.Plan} plan
  * @param {Uint32Array[]} rows
+ * @param {number} girth
+ * @returns {Geometry.Point}
  */
-function middle({ x, y }, rows) {
+function middle({ x, y }, rows, girth) {
   let [sumX, sumY, count] = [0, 0, 0];
   for (const row of rows) {
     for (const seat of row) {
@@ -137,12 +161,13 @@ function middle({ x, y }, rows) {
     }
     count += row.length;
   }
-  let [best, least] = [rows[0][0], Infinity];
+  const centre = { x: sumX / count, y: sumY / count };
+  let [best, least] = [centre, Infinity];
   for (const row of rows) {
     for (const seat of row) {
-      const off = Math.hypot(x[seat] - sumX / count, y[seat] - sumY / count);
-      if (off < least) [best, least] = [seat, off];
+      const off = Math.hypot(x[seat] - centre.x, y[seat] - centre.y);
+      if (off < least) [best, least] = [{ x: x[seat], y: y[seat] }, off];
     }
   }
-  return best;
+  return least <= girth ? centre : best;
 }

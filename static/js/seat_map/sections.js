@@ -10,7 +10,7 @@ const LINE = 1.25; // CSS pixels
 const HATCH = 6; // CSS pixels from one line of the pattern to the next
 
 /** @typedef {import("./colors.js").Theme} Theme */
-/** @typedef {import("../section_counts.js").Counted & {at: number}} Section `at`: the seat that its name stands at */
+/** @typedef {import("../section_counts.js").Counted & {at: Geometry.Point}} Section `at`: where its name stands, plan units */
 
 export class Sections {
   /** @param {Sale.Plan} plan */
@@ -26,6 +26,20 @@ export class Sections {
     /** @type {Map<string, CanvasPattern | null>} */
     this.patterns = new Map();
     this.count(new Uint8Array(0), null);
+  }
+
+  /** Of all that is drawn: sections reach beyond their seats. */
+  bounds() {
+    const box = { ...this.plan.box };
+    if (!this.several) return box;
+    for (const shape of this.shapes) {
+      const { minX, minY, maxX, maxY } = reach(shape);
+      box.minX = Math.min(box.minX, minX);
+      box.minY = Math.min(box.minY, minY);
+      box.maxX = Math.max(box.maxX, maxX);
+      box.maxY = Math.max(box.maxY, maxY);
+    }
+    return box;
   }
 
   /**
@@ -45,14 +59,7 @@ export class Sections {
   count(states, filter) {
     const before = this.list.map(looks);
     this.list = this.counts.count(states, filter).map((counted, i) => ({ ...counted, at: this.shapes[i].at }));
-    return this.shapes
-      .filter((_, i) => looks(this.list[i]) !== before[i])
-      .map(({ zone: { box }, girth }) => ({
-        minX: box.minX - girth,
-        minY: box.minY - girth,
-        maxX: box.maxX + girth,
-        maxY: box.maxY + girth,
-      }));
+    return this.shapes.filter((_, i) => looks(this.list[i]) !== before[i]).map(reach);
   }
 
   /**
@@ -70,8 +77,9 @@ export class Sections {
     ctx.transform(k, 0, 0, k, ox, oy);
     ctx.lineJoin = ctx.lineCap = "round";
     const line = (LINE * ratio) / k;
-    this.shapes.forEach(({ zone, path, girth }, i) => {
-      if (!meets(zone.box, box, girth)) return;
+    this.shapes.forEach((shape, i) => {
+      if (!meets(reach(shape), box)) return;
+      const { path, girth } = shape;
       const { level, category } = this.list[i];
       const fill = theme.categories[category];
       ctx.lineWidth = girth + 2 * line;
@@ -121,17 +129,24 @@ export class Sections {
   }
 }
 
+/**
+ * The box that a section is drawn in.
+ * @param {import("./section_shapes.js").Shape} shape
+ * @returns {Geometry.Box}
+ */
+function reach({ zone: { box }, girth }) {
+  const around = girth * 0.6;
+  return { minX: box.minX - around, minY: box.minY - around, maxX: box.maxX + around, maxY: box.maxY + around };
+}
+
 /** @param {Section} section */
 const looks = ({ level, category }) => `${level}/${category}`;
 
 /**
  * @param {Geometry.Box} a
  * @param {Geometry.Box} b
- * @param {number} around
  */
-function meets(a, b, around) {
-  return a.minX - around < b.maxX && a.maxX + around > b.minX && a.minY - around < b.maxY && a.maxY + around > b.minY;
-}
+const meets = (a, b) => a.minX < b.maxX && a.maxX > b.minX && a.minY < b.maxY && a.maxY > b.minY;
 
 /** @param {Float32Array} values */
 function median(values) {

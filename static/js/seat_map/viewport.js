@@ -44,7 +44,10 @@ export class Viewport {
    * @param {number} height
    */
   resize(width, height) {
-    if (width === this.width && height === this.height) return false;
+    if (width === this.width && height === this.height) {
+      this.refit();
+      return false;
+    }
     const centre = this.toPlan(this.width / 2, this.height / 2);
     this.width = width;
     this.height = height;
@@ -52,6 +55,11 @@ export class Viewport {
     else
       this.#apply({ scale: this.scale, x: width / 2 - centre.x * this.scale, y: height / 2 - centre.y * this.scale });
     return true;
+  }
+
+  /** What is fitted is fitted again: what covers it has changed. */
+  refit() {
+    if (this.fitted && !this.motion) this.#apply(this.#lookAt(this.box));
   }
 
   /**

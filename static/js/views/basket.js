@@ -85,7 +85,7 @@ function best(state, asked, act) {
  */
 function line(seat, currency, act, swatches) {
   return html`<li class="basket-seat">
-    <span class="swatch" .style=${`--swatch: ${swatches.get(seat.category)}`} aria-hidden="true"></span>
+    <span class="swatch" .style=${swatches.get(seat.category) ?? ""} aria-hidden="true">${seat.mark}</span>
     <span class="basket-seat-name">
       ${seatName(seat)}
       <small>${seat.category}${seat.accessible ? html` · ${t("seat.accessible")}` : nothing}</small>

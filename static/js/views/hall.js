@@ -78,7 +78,7 @@ function legend({ state, plan, board, act, free, swatches }) {
         aria-pressed=${on ? "true" : "false"}
         @click=${() => act.filter(index)}
       >
-        <span class="swatch" .style=${`--swatch: ${swatches.get(category.name)}`} aria-hidden="true"></span>
+        <span class="swatch" .style=${swatches.get(category.name) ?? ""} aria-hidden="true">${plan.marks[index]}</span>
         <span class="chip-name">${category.name}</span>
         <span class="chip-price">${money(category.price, currency)}</span>
         <span class="chip-free">${board.ready ? counted("seats.free", free[index] ?? 0) : nothing}</span>
