@@ -116,6 +116,11 @@ const hall = new Hall({
 const steps = new Steps({ store, onList: (zone, row) => hall.drawn?.list.show(zone, row) });
 hall.went = (zone, row) => steps.list(zone, row);
 hall.begins = steps.listed;
+// Enlarged fourfold, or on a watch: there is no room for a map, and the list can do all that it can (static/css/hall.css).
+const cramped = matchMedia("(max-height: 359px) and (max-width: 559px)");
+const listWhereCramped = () => cramped.matches && dispatch({ type: "mode", mode: "list" });
+cramped.addEventListener("change", listWhereCramped);
+listWhereCramped();
 const buying = new Buying({ slug, api, store, storage: session });
 
 /** @type {Sale.Act} */

@@ -94,7 +94,7 @@ def same_seats(columns: dict[str, Any], plan: dict[str, Any]) -> None:
 
 
 async def test_the_columns_say_what_the_plan_says(nobody: Api, make_event: MakeEvent) -> None:
-    event = await make_event(plan=demo_plan_json(), prices={"VIP": 3, "Standard": 2, "Balcony": 1})
+    event = await make_event(plan=demo_plan_json(), prices={"VIP": 3, "Standard": 2, "Balcony": 1, "Wheelchair": 1})
     path = f"/api/events/{event.slug}/plan"
     plan = (await nobody.call("GET", path, expect=200)).json()
     columns = await nobody.call("GET", f"{path}/columns", expect=200)

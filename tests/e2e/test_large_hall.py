@@ -86,6 +86,7 @@ async def test_a_change_redraws_its_seat_only(make_sale: MakeSale, open_page: Op
     slug = await make_sale(plan=stadium(5000))
     one, two = await open_page(slug), await open_page(slug)
     await two.map_ready()
+    await two.place_of(2500)  # near enough for single seats
     await two.evaluate(
         """async () => {
             const { seatMap } = document.querySelector(".map");
@@ -110,3 +111,31 @@ async def test_a_change_redraws_its_seat_only(make_sale: MakeSale, open_page: Op
         }"""
     )
     assert 0 < reach < 40
+
+
+async def test_sections_come_first_and_the_keyboard_reaches_each(make_sale: MakeSale, open_page: OpenPage) -> None:
+    """V2: from afar sections and no seats; each has a button with its name, and opens in the list."""
+    page = await open_page(await make_sale(plan=stadium(8000)))
+    await page.map_ready()
+    sections = page.locator(".map-section")
+    await expect(sections).to_have_count(8)
+    await expect(sections.first).to_have_accessible_name("Block 1, ₩15,000, 1,000 free")
+    assert await page.evaluate("() => document.querySelector('.map').seatMap.far")
+    await expect(page.locator(".key")).to_be_hidden()
+    await page.locator(".map").focus()
+    await page.keyboard.press("Tab")
+    await expect(sections.first).to_be_focused()
+    await page.keyboard.press("End")
+    await expect(sections.last).to_be_focused()
+    await page.keyboard.press("ArrowLeft")
+    await expect(sections.nth(6)).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(page.locator("[data-heading]")).to_contain_text("Block 7")
+    await expect(page.locator("[data-heading]")).to_be_focused()
+    await page.locator(".list-choice").first.click()
+    await page.locator(".list-seat").first.click()
+    await expect(page.basket).to_have_count(1)
+    await page.get_by_role("button", name="Map", exact=True).click()
+    pins = "() => document.querySelector('.map').seatMap.pins.map(({ seats }) => seats)"
+    await page.wait_for_function(f"() => ({pins})().length === 1")
+    assert await page.evaluate(pins) == [[6000]]

@@ -54,13 +54,15 @@ async def test_a_phone_buys_by_tapping(make_sale: MakeSale, open_page: OpenPage)
     slug = await make_sale(plan=HALL.read_bytes(), prices=prices)
     page = await open_page(slug, locale="ko-KR", **PHONE)
     await page.map_ready()
-    # From far away a tap on an area's name goes there; only then seats can be picked.
+    # From far away a tap on a section's name goes there; only then seats can be picked.
     name = await page.evaluate(
         """async () => {
             const { seatMap } = document.querySelector(".map");
-            while (!seatMap.overlay.labels.length) await new Promise((resolve) => requestAnimationFrame(resolve));
+            const named = () => seatMap.scene.labels.labels.find(Boolean);
+            while (!named()) await new Promise((resolve) => requestAnimationFrame(resolve));
             const box = seatMap.canvas.getBoundingClientRect();
-            const { x, y } = seatMap.overlay.labels[0];
+            const { at } = named().section;
+            const { x, y } = seatMap.viewport.toScreen(at.x, at.y);
             return [box.left + x, box.top + y];
         }"""
     )

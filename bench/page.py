@@ -1,0 +1,245 @@
+"""`make bench-page`: how soon a phone shows a hall that can be tapped, and what moving it costs (V1, T9).
+
+A browser of its own on a line of 1.6 Mb/s with a round trip of 150 ms, its processor slowed to a quarter, nothing in
+its cache: the median of five visits for each size of hall. The table goes between the two marks of docs/benchmarks.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import statistics
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from playwright.async_api import Browser, CDPSession, Page, async_playwright
+
+from bench.halls import PRICES, hall_of
+from core.clock import SystemClock
+from core.database import open_database
+from core.venue.event import SaleStatus
+from core.venue.event_store_postgres import EventStore
+from core.venue.new_event import NewEvent
+from tests.sale_server import sale_server
+
+SIZES: Final = (2_000, 20_000, 60_000)
+VISITS: Final = int(os.environ.get("PAGE_VISITS", "5"))
+PAGE: Final = Path("docs/benchmarks.md")
+_MARKS: Final = re.compile(r"(<!-- page -->\n).*(<!-- /page -->)", re.DOTALL)
+
+_BITS: Final = 1_600_000  # a second
+_ROUND_TRIP: Final = 150  # milliseconds
+_SLOWER: Final = 4
+_PHONE: Final[dict[str, Any]] = {
+    "viewport": {"width": 390, "height": 844},
+    "device_scale_factor": 3,
+    "is_mobile": True,
+    "has_touch": True,
+    "locale": "en-GB",
+}
+#: Long enough for a machine that does other things as well.
+_PATIENCE: Final = 120_000.0
+
+# In the page from its first moment: when the map has been drawn with a board, and how long scripts hold a frame.
+_WATCH: Final = """
+(() => {
+    const bench = (window.__bench = { drawn: 0, longest: 0, last: 0 });
+    const look = () => {
+        const map = document.querySelector(".map")?.seatMap;
+        const ready = map && map.theme && map.board.ready && map.tiles.overview && !map.frame;
+        if (ready && !bench.drawn) bench.drawn = performance.now();
+        else if (!bench.drawn) setTimeout(look, 8);
+    };
+    look();
+    const real = window.requestAnimationFrame.bind(window);
+    window.requestAnimationFrame = (callback) => real((now) => {
+        const began = performance.now();
+        callback(now);
+        bench.longest = Math.max(bench.longest, performance.now() - began);
+    });
+})();
+"""
+
+# A pan and a pinch of 60 frames each, by the events that fingers make; the longest frame of script, events included.
+_MOVE: Final = """async () => {
+    const { canvas } = document.querySelector(".map").seatMap;
+    const box = canvas.getBoundingClientRect();
+    const next = () => new Promise((resolve) => requestAnimationFrame(resolve));
+    let longest = 0;
+    canvas.setPointerCapture = () => {};
+    const fire = (type, id, x, y) => {
+        const began = performance.now();
+        canvas.dispatchEvent(new PointerEvent(type, { pointerId: id, pointerType: "touch", isPrimary: id === 1,
+            clientX: box.left + x, clientY: box.top + y, bubbles: true, cancelable: true }));
+        return performance.now() - began;
+    };
+    const [cx, cy] = [box.width / 2, box.height / 2];
+    const frame = async (moves) => {
+        window.__bench.longest = 0;
+        let spent = 0;
+        for (const move of moves) spent += fire("pointermove", ...move);
+        await next();
+        await next();
+        longest = Math.max(longest, spent + window.__bench.longest);
+    };
+    fire("pointerdown", 1, cx - 20, cy);
+    fire("pointerdown", 2, cx + 20, cy);
+    for (let i = 0; i < 60; i += 1) {
+        const gap = 20 + 2.4 * (i < 40 ? i : 80 - i);
+        await frame([[1, cx - gap, cy], [2, cx + gap, cy]]);
+    }
+    fire("pointerup", 2, cx, cy);
+    for (let i = 0; i < 60; i += 1) await frame([[1, cx + 60 * Math.sin(i / 8), cy + 2 * i]]);
+    fire("pointerup", 1, cx, cy);
+    return longest;
+}"""
+
+# From a finger on a seat to the picture in which it is asked for.
+_TAP: Final = """async () => {
+    const map = document.querySelector(".map").seatMap;
+    const { canvas } = map;
+    const next = () => new Promise((resolve) => requestAnimationFrame(resolve));
+    const seat = map.plan.size >> 1;
+    map.showSeat(seat);
+    while (map.viewport.motion || map.frame) await next();
+    const at = map.viewport.toScreen(map.plan.x[seat], map.plan.y[seat]);
+    const box = canvas.getBoundingClientRect();
+    canvas.setPointerCapture = () => {};
+    const fire = (type) => canvas.dispatchEvent(new PointerEvent(type, { pointerId: 9, pointerType: "touch",
+        isPrimary: true, clientX: box.left + at.x, clientY: box.top + at.y, bubbles: true, cancelable: true }));
+    const began = performance.now();
+    fire("pointerdown");
+    fire("pointerup");
+    while (map.painter.look(seat) === 0 || map.waiting.has(seat)) await next();
+    return performance.now() - began;
+}"""
+
+
+@dataclass(frozen=True)
+class Visit:
+    drawn: float  # milliseconds from the address to a map that can be tapped
+    bytes: int  # that had come by then, headers included
+    requests: int
+    frame: float  # milliseconds of script in the worst frame of a pinch and a pan
+    tap: float  # milliseconds until a tapped seat looks asked for
+
+
+async def visit(browser: Browser, url: str) -> Visit:
+    context = await browser.new_context(**_PHONE)
+    try:
+        page = await context.new_page()
+        page.set_default_timeout(_PATIENCE)
+        await page.add_init_script(_WATCH)
+        session = await context.new_cdp_session(page)
+        wire = await _slow(session)
+        await page.goto(url, wait_until="commit")
+        await page.wait_for_function("() => window.__bench.drawn > 0", polling=20)
+        come = wire.copy()
+        drawn = await page.evaluate("() => window.__bench.drawn")
+        return Visit(drawn, come["bytes"], come["requests"], await _moved(page), await page.evaluate(_TAP))
+    finally:
+        await context.close()
+
+
+async def _slow(session: CDPSession) -> dict[str, int]:
+    """A slow line and a slow processor; what comes over the line is counted in the answer."""
+    come = {"bytes": 0, "requests": 0}
+
+    def data(event: dict[str, Any]) -> None:
+        come["bytes"] += int(event["encodedDataLength"])
+
+    def asked(event: dict[str, Any]) -> None:
+        come["requests"] += 1
+
+    def frame(event: dict[str, Any]) -> None:
+        come["bytes"] += len(event["response"]["payloadData"])
+
+    session.on("Network.dataReceived", data)
+    session.on("Network.requestWillBeSent", asked)
+    session.on("Network.webSocketFrameReceived", frame)
+    await session.send("Network.enable")
+    await session.send("Network.setCacheDisabled", {"cacheDisabled": True})
+    await session.send(
+        "Network.emulateNetworkConditions",
+        {
+            "offline": False,
+            "latency": _ROUND_TRIP,
+            "downloadThroughput": _BITS / 8,
+            "uploadThroughput": _BITS / 8,
+        },
+    )
+    await session.send("Emulation.setCPUThrottlingRate", {"rate": _SLOWER})
+    return come
+
+
+async def _moved(page: Page) -> float:
+    # What is still drawn of the beginning is not what moving costs.
+    await page.wait_for_function("() => !document.querySelector('.map').seatMap.frame")
+    return float(await page.evaluate(_MOVE))
+
+
+def row(seats: int, visits: list[Visit]) -> str:
+    def median(name: str) -> float:
+        return float(statistics.median(getattr(one, name) for one in visits))
+
+    return (
+        f"| {seats:,} | {median('drawn') / 1000:.1f} s | {median('bytes') / 1000:.0f} kB | {median('requests'):.0f} "
+        f"| {median('frame'):.0f} ms | {median('tap'):.0f} ms |"
+    )
+
+
+async def _make(database_url: str) -> None:
+    database = await open_database(database_url, 2)
+    store = EventStore(database, SystemClock())
+    for seats in SIZES:
+        plan = hall_of(seats)
+        sold = {name: price for name, price in PRICES.items() if name.encode() + b'", "position"' in plan}
+        await store.create(
+            NewEvent(
+                slug=f"hall-{seats}",
+                name=f"Hall of {seats:,}",
+                currency="KRW",
+                prices=sold,
+                active_limit=1000,
+                hold_seconds=300,
+                max_seats=6,
+                status=SaleStatus.OPEN,
+                starts_at=datetime.now(UTC) + timedelta(days=30),
+            ),
+            plan,
+        )
+    await database.disconnect()
+
+
+async def measured(url: str) -> list[str]:
+    lines = [
+        "| seats | sections drawn and tappable | came until then | requests | worst frame | tap to answer |",
+        "|---|---|---|---|---|---|",
+    ]
+    async with async_playwright() as playwright:
+        path = os.environ.get("CHROMIUM") or "/usr/bin/chromium"
+        browser = await playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-quic"])
+        for seats in SIZES:
+            visits = [await visit(browser, f"{url}/events/hall-{seats}") for _ in range(VISITS)]
+            lines.append(row(seats, visits))
+            print(lines[-1], flush=True)
+        await browser.close()
+    return lines
+
+
+def main() -> None:
+    with sale_server() as server:
+        asyncio.run(_make(server.database_url))
+        table = "\n".join(asyncio.run(measured(server.url)))
+    print(f"\n{table}")
+    if "--write" in sys.argv:
+        text = PAGE.read_text()
+        PAGE.write_text(_MARKS.sub(lambda marks: f"{marks[1]}{table}\n{marks[2]}", text))
+
+
+if __name__ == "__main__":
+    main()
