@@ -10,7 +10,7 @@ CROWD ?= 300
 TESTERS ?= logical
 
 .DEFAULT_GOAL := help
-.PHONY: run demo dev quick test test-browsers fuzz coverage check bench bench-attacks bench-page chaos docs clean help
+.PHONY: run demo dev quick test test-browsers fuzz coverage check static bench bench-attacks bench-page chaos docs clean help
 
 # What the program needs, and what working on it needs as well; done again only when the lock changes.
 .venv/onsale-run: $(LOCK) scripts/uv.sh
@@ -58,6 +58,9 @@ check: .venv/onsale-dev ## ruff, mypy --strict, eslint, prettier and types of st
 
 chaos: .venv/onsale-dev ## the long fault-injection draws
 	$(BIN)/python -m pytest -m chaos tests/chaos
+
+static: .venv/onsale-dev ## bundle the sale page's modules and styles into static/dist; after each change of static/js or static/css
+	@scripts/bundle.sh $(BIN)/python
 
 bench: .venv/onsale-dev ## fan-out, holds, reservations and events against their limits on this machine
 	$(BIN)/python -m bench

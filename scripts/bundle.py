@@ -8,6 +8,7 @@ tests/unit/test_front_end_files.py says that this has to be run again.
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -16,9 +17,10 @@ from typing import Final
 
 from web.assets import BUNDLE, FOLDER, digest_of
 
-#: In this order, as the template names them.
-STYLES: Final = ("base", "sale", "waiting", "map", "list", "basket", "hall", "checkout")
 MODULES: Final = ("js/sale.js", "js/plan_worker.js")
+#: Names the styles, in their order.
+TEMPLATE: Final = FOLDER.parent / "templates" / "sale.html"
+_STYLE: Final = re.compile(r'rel="stylesheet" href="\{\{ static \}\}/(css/[^"]+)"')
 # i18next comes as a script that looks for a module loader: here it finds none, as in a page.
 _OPTIONS: Final = (
     "--minify",
@@ -40,7 +42,7 @@ def bundle(esbuild: str) -> None:
             [esbuild, *modules, "--bundle", *_OPTIONS, f"--outdir={target}", f"--metafile={facts}"], check=True
         )
         read = json.loads(facts.read_text())["inputs"]
-    styles = [FOLDER / "css" / f"{name}.css" for name in STYLES]
+    styles = [FOLDER / name for name in ("css/base.css", *_STYLE.findall(TEMPLATE.read_text()))]
     whole = "\n".join(style.read_text() for style in styles)
     small = subprocess.run(
         [esbuild, "--loader=css", "--minify"], input=whole, capture_output=True, text=True, check=True

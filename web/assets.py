@@ -9,8 +9,10 @@ but browsers ask again each time (ETag).
 from __future__ import annotations
 
 import hashlib
+import json
 import mimetypes
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -22,6 +24,9 @@ from core.errors import NotFound
 from web.caching import Body, respond
 
 FOLDER: Final = Path(__file__).parent.parent / "static"
+
+#: Below it, the sale page in one file of each kind, and `sources.json`: what they were made of (`make static`).
+BUNDLE: Final = "dist"
 
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
 _ASK_AGAIN: Final = "public, no-cache"
@@ -46,6 +51,7 @@ class _Tree:
     seen: frozenset[tuple[str, int, int]]
     digest: str
     files: dict[str, Body]
+    bundled: bool
 
 
 class Assets:
@@ -61,6 +67,12 @@ class Assets:
         """Where pages find the files, without a slash at the end."""
         self._look()
         return f"/static/~{self._tree.digest}"
+
+    @property
+    def bundled(self) -> bool:
+        """Whether `BUNDLE` is made of the sources as they are; who changes a source is served the sources."""
+        self._look()
+        return self._tree.bundled
 
     def names(self) -> list[str]:
         return sorted(self._tree.files)
@@ -106,8 +118,22 @@ def _read(folder: Path) -> _Tree:
     for path in _paths(folder):
         name = path.relative_to(folder).as_posix()
         content = path.read_bytes()
-        digest = hashlib.sha256(content).hexdigest()[:16]
+        digest = digest_of(content)
         whole.update(f"{name}={digest}\n".encode())
         guessed = _TYPES.get(path.suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
         files[name] = Body(content, digest, guessed)
-    return _Tree(seen, whole.hexdigest()[:12], files)
+    return _Tree(seen, whole.hexdigest()[:12], files, not stale_sources(files))
+
+
+def digest_of(content: bytes) -> str:
+    """Names a file's content."""
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def stale_sources(files: Mapping[str, Body]) -> list[str]:
+    """The sources that have changed since the bundle was made of them; its own list of them where there is none."""
+    listed = files.get(f"{BUNDLE}/sources.json")
+    if listed is None:
+        return [f"{BUNDLE}/sources.json"]
+    sources: dict[str, str] = json.loads(listed.content)
+    return [name for name, digest in sources.items() if name not in files or files[name].tag != digest]

@@ -218,6 +218,7 @@ class Pages:
                 languages=languages.LANGUAGES,
                 here=_here(request),
                 static=self._assets.base,
+                bundled=self._assets.bundled,
                 simulated=self._simulated,
                 alternative=self._alternatives.get(language, ""),
                 **context,

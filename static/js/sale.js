@@ -31,7 +31,7 @@ const ASK_AGAIN = 3000; // milliseconds until a `join` without an answer is sent
 const BOUGHT = new Set(["PAYING", "CONFIRMED"]);
 
 const root = byId("sale");
-const { slug = "", language = "en", assets = "", providers = "", alternative = "" } = root.dataset;
+const { slug = "", language = "en", assets = "", planWorker = "", providers = "", alternative = "" } = root.dataset;
 const ticketName = `onsale.ticket.${slug}`;
 const codeName = `onsale.code.${slug}`;
 const entry = new Entry(slug, lasting);
@@ -107,7 +107,7 @@ const price = new Price({
 addEventListener("pagehide", () => price.over());
 
 const hall = new Hall({
-  load: (version) => loadPlan(slug, version, `${assets}/js/plan_worker.js`),
+  load: (version) => loadPlan(slug, version, planWorker),
   board,
   store,
   channel,

@@ -6,6 +6,11 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+
+from web.assets import BUNDLE, Assets, digest_of, stale_sources
+from web.caching import Body
+
 ROOT = Path(__file__).parents[2]
 STATIC = ROOT / "static"
 IMPORT = re.compile(r"""(?:^|[;}])(?:import|export)\b[^;'"]*["'](\.[^"']+)["']""", re.MULTILINE)
@@ -30,6 +35,37 @@ def test_the_sale_page_asks_for_all_its_modules_at_once() -> None:
     page = (ROOT / "templates" / "sale.html").read_text()
     preloaded = set(re.findall(r'rel="modulepreload" href="\{\{ static \}\}/([^"]+)"', page))
     assert preloaded == modules("js/sale.js")
+
+
+def test_the_bundle_is_made_of_the_sources_as_they_are() -> None:
+    """V1: fifteen requests and not seventy. A server with an old bundle, or none, serves the sources."""
+    if not (STATIC / BUNDLE).exists():
+        pytest.skip("there is no bundle")
+    files = {name: Body((STATIC / name).read_bytes(), digest_of((STATIC / name).read_bytes()), "") for name in _names()}
+    assert stale_sources(files) == [], "run `make static`"
+    sources = json.loads((STATIC / BUNDLE / "sources.json").read_text())
+    page = (ROOT / "templates" / "sale.html").read_text()
+    styles = {"css/base.css", *re.findall(r'rel="stylesheet" href="\{\{ static \}\}/(css/[^"]+)"', page)}
+    assert set(sources) == modules("js/sale.js") | modules("js/plan_worker.js") | styles
+
+
+def test_a_bundle_is_served_while_its_sources_are_as_they_were(tmp_path: Path) -> None:
+    source = tmp_path / "js" / "sale.js"
+    source.parent.mkdir()
+    source.write_text("one")
+    assert not Assets(tmp_path).bundled
+    bundle = tmp_path / BUNDLE
+    bundle.mkdir()
+    (bundle / "sources.json").write_text(json.dumps({"js/sale.js": digest_of(b"one")}))
+    assert Assets(tmp_path).bundled
+    source.write_text("two")
+    assert not Assets(tmp_path).bundled
+    source.unlink()
+    assert not Assets(tmp_path).bundled
+
+
+def _names() -> list[str]:
+    return [file.relative_to(STATIC).as_posix() for file in STATIC.rglob("*") if file.is_file()]
 
 
 def test_no_module_is_left_over() -> None:
