@@ -28,6 +28,7 @@ from cli import (
     reconcile,
     removals,
     replay,
+    reservation,
     rush,
     serve,
     worker,
@@ -51,6 +52,7 @@ app.add_typer(messages.app, name="messages")
 app.add_typer(payments.app, name="payments")
 app.add_typer(keys.app, name="keys")
 app.add_typer(removals.app, name="removal")
+app.add_typer(reservation.app, name="reservation")
 app.command("serve")(serve.serve)
 app.command("worker")(worker.worker)
 app.command("migrate")(migrate.migrate)

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import databases
 
 from core.database import raw
 
+if TYPE_CHECKING:
+    import asyncpg
+
 #: The actor of what the system did by itself: mending, alerts.
 SYSTEM = "onsale"
 
+_RECORD = "INSERT INTO audit (actor, action, subject, detail) VALUES ($1, $2, $3, $4)"
 _PAGE = """
 SELECT id, at, actor, action, subject, detail FROM audit
 WHERE ($1::bigint IS NULL OR id < $1) AND ($2::text IS NULL OR subject = $2) ORDER BY id DESC LIMIT $3
@@ -43,12 +47,15 @@ class Entry:
     detail: Mapping[str, Any]
 
 
+async def record_on(connection: asyncpg.Connection, *, actor: str, action: str, subject: str, **detail: Any) -> None:
+    """Like `record`, in the transaction of what was done."""
+    await connection.execute(_RECORD, actor, action, subject, detail)
+
+
 async def record(database: databases.Database, *, actor: str, action: str, subject: str, **detail: Any) -> None:
     """`actor` did `action` (`sale.open`) to `subject` (a slug). Raises StoreUnavailable."""
     async with raw(database) as connection:
-        await connection.execute(
-            "INSERT INTO audit (actor, action, subject, detail) VALUES ($1, $2, $3, $4)", actor, action, subject, detail
-        )
+        await record_on(connection, actor=actor, action=action, subject=subject, **detail)
 
 
 async def page(

@@ -285,6 +285,18 @@ class NotCancellable(OnsaleError):
     code, status, title = "not_cancellable", 409, "This reservation cannot be cancelled any more"
 
 
+class NotConfirmed(OnsaleError):
+    code, status, title = "not_confirmed", 409, "Only what is paid for has a ticket that can be mailed again"
+
+
+class MailedOften(OnsaleError):
+    code, status, title = (
+        "mailed_often",
+        429,
+        "This e-mail was sent again already: look among the unwanted ones, or wait before you ask once more",
+    )
+
+
 class MailImpossible(OnsaleError):
     code, status, title = (
         "mail_impossible",

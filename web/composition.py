@@ -55,6 +55,7 @@ def open_app_state(runtime: Runtime, live: Live | None, assets: Assets, links: P
         seats=runtime.seats,
         payments=runtime.payments,
         checkout=runtime.checkout,
+        mails=runtime.mails,
         event_refunds=runtime.event_refunds,
         findings=runtime.findings,
         comparing=runtime.comparing,

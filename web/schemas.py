@@ -114,10 +114,12 @@ class HoldSeats(Asked):
     _check = model_validator(mode="after")(_one_way)
 
 
+#: One that e-mails get to, as it is shown.
+MailAddress = Annotated[str, AfterValidator(_address), Field(max_length=254, json_schema_extra={"format": "email"})]
+
+
 class Reserve(Asked):
-    email: Annotated[str, AfterValidator(_address)] = Field(
-        max_length=254, description="where the ticket goes", json_schema_extra={"format": "email"}
-    )
+    email: MailAddress = Field(description="where the ticket goes")
     provider: str | None = Field(
         None, max_length=32, pattern=r"^[a-z0-9]+$", description="which payment provider; else the shop's first"
     )

@@ -10,5 +10,6 @@ settlement.py             brings one claimed attempt to its end, whatever happen
 refunding.py              makes one claimed refund, or lets go of one authorisation
 tasks.py                  how many of both at once in this process, and what waits for room
 paying.py                 what buyer, browser and webhook do to an attempt: window, return, closed, next, give back
+mails_again_postgres.py   a ticket's e-mail once more, to its address or a corrected one
 checkout.py               what the rest of the system calls: submit, get, cancel, finish_due
 """

@@ -47,6 +47,13 @@ class Addresses:
         return f"{local}@{domain}"
 
 
+def masked(email: str) -> str:
+    """Enough to know one's own address by, and nothing for anybody else: `k***@e***.com`."""
+    local, _, domain = email.rpartition("@")
+    name, dot, top = domain.rpartition(".")
+    return f"{local[:1]}***@{name[:1]}***{dot}{top}"
+
+
 def _domains(text: str) -> frozenset[str]:
     named = (_ascii(name.strip().casefold()) for name in text.split(",") if name.strip())
     return frozenset(_SAME_DOMAIN.get(name, name) for name in named)

@@ -49,9 +49,13 @@ def open_checkout(
             retry=settings.retry_seconds,
         ),
         concurrency=settings.payment_concurrency,
-        addresses=Addresses.named(settings.email_tags_at, settings.email_dots_at),
+        addresses=addresses_of(settings),
         clock=clock,
         process=process,
         wake=wake,
         try_mail=try_mail,
     )
+
+
+def addresses_of(settings: Settings) -> Addresses:
+    return Addresses.named(settings.email_tags_at, settings.email_dots_at)

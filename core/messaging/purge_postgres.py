@@ -30,6 +30,9 @@ _STATEMENTS = {
         LIMIT $2""",
     # Only the last hour of an address matters.
     "failure_mails": "SELECT ctid FROM failure_mails WHERE sent_at < now() - $1::interval LIMIT $2",
+    # Only the last day of a reservation or an address matters.
+    "mail_allowances": """
+        SELECT ctid FROM mail_allowances WHERE latest < now() - greatest($1::interval, interval '2 days') LIMIT $2""",
     # Of groups and topics that are gone, or partitions without messages: a row is written with each batch.
     "in_hand": "SELECT ctid FROM in_hand WHERE taken_at < now() - $1::interval AND NOT suspect LIMIT $2",
     "removals": "SELECT ctid FROM removals WHERE until < now() - greatest($1::interval, interval '30 days') LIMIT $2",

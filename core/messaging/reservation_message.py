@@ -23,6 +23,8 @@ class EventType(StrEnum):
     FAILED = "reservation.failed"
     CANCELLED = "reservation.cancelled"
     REFUNDED = "reservation.refunded"
+    #: Nothing changed but, perhaps, the address and the ticket's code: the ticket is mailed once more.
+    MAIL_AGAIN = "reservation.mail_again"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from core.messaging.reservation_message import EventType, ReservationMessage
 from core.notifications.mailer import Mailer
-from core.notifications.messages import TOLD, MoneyBack, compose, is_mailed
+from core.notifications.messages import TICKETS, TOLD, MoneyBack, compose, is_mailed
 from core.payments.gateway import Receipt
 
 if TYPE_CHECKING:
@@ -21,16 +22,17 @@ INSERT INTO failure_mails AS f (event_id, address, sent_at) VALUES ($1, $2, now(
 ON CONFLICT (event_id, address) DO UPDATE SET sent_at = now() WHERE f.sent_at <= now() - interval '1 hour'
 RETURNING 1
 """
-_PERFORMANCE = """
-SELECT starts_at, time_zone, venue, address, description,
-       (SELECT '/pictures/' || digest || '.jpg' FROM event_pictures WHERE event_id = events.id ORDER BY width LIMIT 1)
-       AS picture
-FROM events WHERE id = $1
-"""
 # The refund that was written with this event: both are of one statement, and have its time.
 _BACK = """
 SELECT coalesce(f.amount, a.amount) AS amount, f.fee FROM refunds f JOIN payment_attempts a ON a.order_no = f.order_no
 WHERE f.reservation_id = $1 AND f.kind = 'refund' AND date_trunc('milliseconds', f.created_at) = $2
+"""
+# The performance; and the buyer's address and ticket, which may have been corrected while this waited to be sent.
+_NOW = """
+SELECT starts_at, time_zone, venue, e.address, description,
+       (SELECT '/pictures/' || digest || '.jpg' FROM event_pictures WHERE event_id = e.id ORDER BY width LIMIT 1)
+       AS picture, r.email AS email, r.ticket_code
+FROM events e LEFT JOIN reservations r ON r.id = $2 WHERE e.id = $1
 """
 _PAID = """
 SELECT method, approval_number, receipt_url AS url, approved_at FROM payment_attempts
@@ -64,11 +66,14 @@ class EmailConsumer:
         for event in events:
             if not is_mailed(event) or not await _is_due(connection, event):
                 continue
-            row = await connection.fetchrow(_PERFORMANCE, event.event_id)
+            row = await connection.fetchrow(_NOW, event.event_id, event.reservation_id)
             performance = dict(row) if row else {}
+            email, code = performance.pop("email", None), performance.pop("ticket_code", None)
+            if email is not None:
+                event = dataclasses.replace(event, email=email, ticket_code=code if event.ticket_code else None)
             back = await connection.fetchrow(_BACK, event.reservation_id, event.at)
             paid = None
-            if event.type == EventType.CONFIRMED:
+            if event.type in TICKETS:
                 paid = await connection.fetchrow(_PAID, event.reservation_id)
             # In a thread: it is a few milliseconds of work, and live channels share the loop.
             message = await asyncio.to_thread(

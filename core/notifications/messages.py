@@ -31,10 +31,12 @@ _TEMPLATES: Final = {
     EventType.FAILED: "failed",
     EventType.CANCELLED: "cancelled",
     EventType.REFUNDED: "refunded",
+    EventType.MAIL_AGAIN: "confirmed",
 }
 
-#: The types of event that there is an e-mail about.
+#: The types of event that there is an e-mail about, and those whose e-mail is the ticket.
 TOLD: Final = frozenset(_TEMPLATES)
+TICKETS: Final = frozenset({EventType.CONFIRMED, EventType.MAIL_AGAIN})
 
 _jinja = jinja2.Environment(
     loader=jinja2.PackageLoader("core.notifications"),
@@ -122,7 +124,7 @@ def compose(
     message.add_alternative(_jinja.get_template(f"{template}.html").render(values), subtype="html")
     # Last: making a message of parts moves the Content-* headers that it has by then into the first part.
     message["Content-Language"] = language
-    if event.type == EventType.CONFIRMED and event.ticket_code:
+    if event.type in TICKETS and event.ticket_code:
         html = message.get_body(("html",))
         assert isinstance(html, EmailMessage)  # noqa: S101 - added two lines above
         html.add_related(

@@ -14,9 +14,10 @@ import databases
 import structlog
 
 from core.booking.comparing import Comparing
-from core.booking.composition import open_checkout
+from core.booking.composition import addresses_of, open_checkout
 from core.booking.event_refunds_postgres import EventRefunds
 from core.booking.findings_postgres import FindingRows
+from core.booking.mails_again_postgres import MailsAgain
 from core.booking.mending import Mending
 from core.clock import Clock
 from core.database import close_database, open_database, raw
@@ -217,6 +218,13 @@ async def open_runtime(
             announcer=queue.announcer,
             drawing=queue.drawing,
             checkout=checkout,
+            mails=MailsAgain(
+                database,
+                events=events,
+                addresses=addresses_of(settings),
+                try_mail=mail_trial(settings),
+                wake=pipeline.wake,
+            ),
             event_refunds=EventRefunds(database, checkout, process),
             findings=findings,
             comparing=Comparing(rows=findings, payments=payments, days=settings.compare_days),

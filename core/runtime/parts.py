@@ -12,6 +12,7 @@ from core.booking.checkout import Checkout
 from core.booking.comparing import Comparing
 from core.booking.event_refunds_postgres import EventRefunds
 from core.booking.findings_postgres import FindingRows
+from core.booking.mails_again_postgres import MailsAgain
 from core.booking.mending import Mending
 from core.clock import Clock
 from core.diagnosis.diagnose import Diagnose
@@ -69,6 +70,7 @@ class Runtime:
     halls: Halls
     payments: Payments
     checkout: Checkout
+    mails: MailsAgain
     event_refunds: EventRefunds
     findings: FindingRows
     comparing: Comparing

@@ -144,3 +144,11 @@ export const reservation = (id) => call("GET", `/api/reservations/${encodeURICom
  * @returns {Sale.Answer<Api.ReservationState>}
  */
 export const cancel = (id) => call("POST", `/api/reservations/${encodeURIComponent(id)}/cancel`, { timeout: 30000 });
+/**
+ * The ticket's e-mail once more; `email`: a corrected address, or null.
+ * @param {string} id
+ * @param {string | null} email
+ * @returns {Sale.Answer<Api.MailAsked>}
+ */
+export const mailAgain = (id, email) =>
+  call("POST", `/api/reservations/${encodeURIComponent(id)}/mails`, { body: email === null ? {} : { email } });

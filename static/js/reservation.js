@@ -4,6 +4,7 @@ import { cancel, EventApi, Refusal, reservation as look } from "./api.js";
 import { byId } from "./dom.js";
 import { learnCurrencies, load, moment, money, reason, t } from "./i18n.js";
 import { Channel } from "./socket.js";
+import { TicketMail } from "./ticket_mail.js";
 import { WAITS_FOR_BUYER } from "./views/result.js";
 import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
 
@@ -21,6 +22,16 @@ const {
   digits = "0",
 } = element.dataset;
 const banner = byId("banner");
+const address = byId("buyer-email");
+const mailHost = byId("ticket-mail");
+const mail = new TicketMail({
+  id,
+  email: address.textContent ?? "",
+  host: mailHost,
+  corrected: (email) => {
+    address.textContent = email;
+  },
+});
 
 const page = {
   status: /** @type {Wire.Reservation["status"]} */ (element.dataset.status),
@@ -121,6 +132,8 @@ function draw() {
   const { status } = page;
   const waiting = waitingForBuyer();
   element.dataset.status = status;
+  if (mailHost.hidden && status === "CONFIRMED") mail.draw();
+  mailHost.hidden = status !== "CONFIRMED";
   // What the server drew made way for what follows changes.
   if (!page.drawn) element.replaceChildren();
   page.drawn = true;

@@ -45,6 +45,7 @@ GOOD_BODIES: dict[str, Any] = {
     "Reserve": {"email": "kim@example.org"},
     "NextAttempt": {},
     "GiveBack": {},
+    "AskMail": {},
     "RefundReservation": {"reason": "sorry"},
     "RefundEvent": {"reason": "storm"},
     "ComparePayments": {},
@@ -229,12 +230,42 @@ async def seat_taken(scene: Scene, endpoint: Endpoint) -> httpx.Response:
 
 
 async def too_many_seats(scene: Scene, endpoint: Endpoint) -> httpx.Response:
+    if endpoint.path.endswith("/mails"):
+        return await full_address(scene, endpoint)
     if endpoint.path.endswith("/reservations"):
         by, event = await scene.holding(5, 6, max_seats=2)
         await scene.runtime.events.update(event.slug, max_seats=1)
     else:
         by, event = await scene.holding(5, max_seats=1)
     return await scene.call(endpoint, by=by, slug=event.slug)
+
+
+async def full_address(scene: Scene, endpoint: Endpoint) -> httpx.Response:
+    """A ticket is to move to the address of who has all the seats that one buyer may have."""
+    first, event = await scene.holding(0, max_seats=1)
+    await scene.ended(first, await scene.paid(first, event))
+    by = await scene.nobody.as_visitor()
+    await by.call("POST", f"/api/events/{event.slug}/queue", expect=200)
+    await by.call("POST", f"/api/events/{event.slug}/holds", json={"seats": [1]}, expect=201)
+    accepted = await scene.submit(by, event, json={"email": "lee@example.org"}, expect=202)
+    order = accepted.json()["payment"]["order"]
+    await scene.runtime.checkout.returned(order, {"paymentKey": scene.bank.authorise(order)}, {})
+    await scene.ended(by, accepted.headers["location"])
+    caller = scene.nobody.as_operator() if endpoint.caller is Caller.OPERATOR else by
+    return await scene.call(endpoint, by=caller, id=accepted.json()["id"], json={"email": "kim@example.org"})
+
+
+async def not_confirmed(scene: Scene, endpoint: Endpoint) -> httpx.Response:
+    by, event = await scene.holding(0)
+    location, _ = await scene.ordered(by, event)
+    caller = scene.nobody.as_operator() if endpoint.caller is Caller.OPERATOR else by
+    return await scene.call(endpoint, by=caller, id=location.rpartition("/")[2])
+
+
+async def mailed_often(scene: Scene, endpoint: Endpoint) -> httpx.Response:
+    by, id = await scene.confirmed(0)
+    await scene.call(endpoint, by=by, id=id)
+    return await scene.call(endpoint, by=by, id=id)
 
 
 async def cool_down(scene: Scene, endpoint: Endpoint) -> httpx.Response:
@@ -427,11 +458,15 @@ async def payment_away(scene: Scene, endpoint: Endpoint) -> httpx.Response:
 
 
 async def mail_impossible(scene: Scene, endpoint: Endpoint) -> httpx.Response:
-    by, event = await scene.holding(0)
-
     def refuse(*_: object) -> None:
         raise MailImpossible()
 
+    if endpoint.path.endswith("/mails"):
+        by, id = await scene.confirmed(0)
+        scene.runtime.mails._try_mail = refuse
+        caller = scene.nobody.as_operator() if endpoint.caller is Caller.OPERATOR else by
+        return await scene.call(endpoint, by=caller, id=id)
+    by, event = await scene.holding(0)
     scene.runtime.checkout._try_mail = refuse
     return await scene.call(endpoint, by=by, slug=event.slug)
 
@@ -563,6 +598,8 @@ MEET: dict[str, Meet] = {
     "removed": removed,
     "network_too_wide": network_too_wide,
     "mail_impossible": mail_impossible,
+    "not_confirmed": not_confirmed,
+    "mailed_often": mailed_often,
     "payment_unavailable": payment_away,
     "too_many_requests": too_many_requests,
 }

@@ -13,6 +13,7 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
+from core.booking.addresses import masked
 from core.payments.links import PaymentLinks
 from core.runtime import Runtime
 from core.venue.event import Event
@@ -20,7 +21,6 @@ from tests.booking import Bank, Desk, desk, results, until, way_back
 from tests.conftest import MakeEvent
 from tests.contract.api_client import open_client
 from web.app import create_app
-from web.pay.result import masked
 from web.pay.webhooks import MOST_BODY
 
 PAGE = {"Accept": "text/html"}

@@ -48,6 +48,35 @@ async def test_a_reload_shows_the_confirmation_again_until_more_is_wanted(
     await page.map_ready()
 
 
+async def test_the_ticket_is_mailed_again_and_its_address_corrected(make_sale: MakeSale, open_page: OpenPage) -> None:
+    """T2: on the reservation's page, which every page leads to."""
+    page = await open_page(await make_sale())
+    await page.pick(4)
+    await page.check_out()
+    await page.reaches("confirmed")
+    await page.get_by_role("link", name="Your tickets").click()
+    await page.locator(".event").click()
+    code = await page.locator(".ticket-code .mono").text_content()
+    await page.get_by_role("link", name="Reservation").click()
+    mailed, alert = page.get_by_test_id("mailed"), page.locator("#ticket-mail [role=alert]")
+    await page.get_by_test_id("mail-again").click()
+    await expect(mailed).to_contain_text("on its way")
+    await page.get_by_test_id("mail-again").click()
+    await expect(alert).to_contain_text("Try again in")
+    await expect(page.get_by_test_id("mail-again")).to_have_text("Send it again")
+    await page.get_by_role("button", name="Correct the address").click()
+    await expect(page.locator("#email")).to_be_focused()
+    await page.fill("#email", "lee@127.0.0.1")
+    await page.press("#email", "Enter")
+    await expect(page.locator("#email-wrong")).to_contain_text("not an IP address")
+    await page.fill("#email", "lee@example.org")
+    await page.press("#email", "Enter")
+    await expect(mailed).to_contain_text("From now on everything goes to lee@example.org")
+    await expect(page.locator("#buyer-email")).to_have_text("lee@example.org")
+    await page.get_by_role("link", name="Open the ticket").click()
+    await expect(page.locator(".ticket-code .mono")).not_to_have_text(code or "")
+
+
 async def test_a_phone_buys_by_tapping(make_sale: MakeSale, open_page: OpenPage) -> None:
     """D6: area, seat, basket sheet and checkout by finger, on the real hall, in Korean."""
     prices = {"Kategorie I": 90000, "Kategorie II": 60000, "VIP": 150000}

@@ -97,6 +97,11 @@ async def test_a_single_seat_goes_back_less_a_fee(
     await expect(page.locator(".moves")).to_contain_text("Kim@")
     state = buyer.state()
     assert (state["status"], state["seats"], state["refunded"]) == ("CONFIRMED", [4], 13500)
+    # T2: the ticket that is left goes to a corrected address.
+    await page.get_by_label("Corrected e-mail address").fill("pat@example.org")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_test_id("mailed")).to_contain_text("p***@e***.org")
+    await expect(page.locator("#desk-money")).to_contain_text("pat@example.org")
 
 
 async def test_two_operators_at_once(make_sale: MakeSale, open_console: OpenConsole, buy: Callable[..., Buyer]) -> None:

@@ -166,6 +166,7 @@ async def test_marks_and_sent_rows_are_purged_after_their_time_and_nothing_else(
         "in_hand": 0,
         "audit": 3,
         "failure_mails": 0,
+        "mail_allowances": 0,
         "removals": 0,
     }
     kept = await fetch(database, "SELECT actor FROM audit WHERE action = 'purged' ORDER BY at DESC, actor")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from core.booking.addresses import masked
 from core.payments.gateway import ContentSources
 from core.payments.links import PaymentLinks, Purpose
 from web.pay.policy import content_security_policy
-from web.pay.result import masked
 
 ORDER = "0123456789abcdef0123456789abcdefa1"
 OTHER = "0123456789abcdef0123456789abcdefa2"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
+from core.booking.addresses import masked
 from core.booking.attempt import RETRIABLE
 from core.booking.reservation import ReservationStatus
 from web.pages import seats_bought
@@ -44,10 +45,3 @@ async def result(visit: Visit) -> Response:
         page=visit.links.page(attempt.order) if payable else "",
         again=visit.links.result(visit.order),
     )
-
-
-def masked(email: str) -> str:
-    """Enough for the buyer to know the address by, and nothing for anybody else: `k***@e***.com`."""
-    local, _, domain = email.rpartition("@")
-    name, dot, top = domain.rpartition(".")
-    return f"{local[:1]}***@{name[:1]}***{dot}{top}"

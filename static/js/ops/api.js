@@ -91,6 +91,10 @@ export const refund = (id, key, asked) =>
     timeout: 30000,
   });
 
+/** @type {(id: string, email: string | null) => Promise<Api.MailAsked>} */
+export const mailAgain = (id, email) =>
+  call("POST", `${BASE}/reservations/${encodeURIComponent(id)}/mails`, { body: email === null ? {} : { email } });
+
 /** The calls about one sale. */
 export class SaleApi {
   /** @param {string} slug */

@@ -6,6 +6,7 @@ import * as api from "./api.js";
 import { seatName } from "../seat_words.js";
 import { at } from "./format.js";
 import { attempt, why } from "./notice.js";
+import { MailForm } from "./mail_form.js";
 import { pill, statusPill } from "./parts.js";
 import { Poll } from "./poll.js";
 import { RefundForm } from "./refund_form.js";
@@ -29,6 +30,8 @@ class Desk {
     this.account = null;
     /** @type {RefundForm | null} */
     this.form = null;
+    /** @type {MailForm | null} */
+    this.mail = null;
     /** @type {unknown} */
     this.lost = null;
     this.busy = false;
@@ -76,6 +79,7 @@ class Desk {
     this.chosen = one;
     this.account = null;
     this.form = null;
+    this.mail = null;
     this.lost = null;
     this.draw();
     if (one) this.poll.now();
@@ -86,7 +90,19 @@ class Desk {
     if (!account || account.id !== this.chosen?.id) return;
     this.account = account;
     this.form ??= new RefundForm({ id: account.id, draw: () => this.draw(), changed: () => this.poll.now() });
+    this.mail ??= new MailForm({ id: account.id, draw: () => this.draw(), corrected: () => this.#learnBuyer() });
     this.form.learn(account);
+    this.draw();
+  }
+
+  /** The buyer's address is another one now. */
+  async #learnBuyer() {
+    const id = this.chosen?.id;
+    if (!id) return;
+    const { reservations } = await api.findReservations(id);
+    if (this.chosen?.id !== id) return;
+    this.chosen = reservations[0] ?? this.chosen;
+    this.found = this.found?.map((one) => (one.id === id && this.chosen ? this.chosen : one)) ?? null;
     this.draw();
   }
 
@@ -197,7 +213,9 @@ class Desk {
         </section>
         ${this.#movements(account)}
       </div>
-      ${form.card(account)}
+      <div class="column">
+        ${form.card(account)} ${account.status === "CONFIRMED" && this.mail ? this.mail.card() : nothing}
+      </div>
     </div>`;
   }
 

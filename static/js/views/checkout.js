@@ -1,16 +1,11 @@
 // Paying: one field, one button, and the seats' time in sight.
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
+import { whatIsWrong, WRONG } from "../email_words.js";
 import { counted, money, reason, spokenClock, t } from "../i18n.js";
 import { holdClock, warning } from "./basket.js";
 import { sessionWarning } from "./hall.js";
 import { seatName } from "../seat_words.js";
 import { spinner } from "./parts.js";
-
-const WRONG = {
-  letters: () => t("checkout.email_letters"),
-  host: () => t("checkout.email_host"),
-  form: () => t("checkout.email_wrong"),
-};
 
 /** @param {Sale.WithPlan} model */
 export function checkout({ state, plan, act }) {
@@ -83,17 +78,6 @@ export function checkout({ state, plan, act }) {
       <p class="total"><span>${counted("seats.count", seats.length)}</span> <strong>${total}</strong></p>
     </aside>
   </section>`;
-}
-
-/**
- * What to say about an address that no mail server takes: the server has the rule, this only finds the words.
- * @param {string} email
- * @returns {"letters" | "host" | "form"}
- */
-export function whatIsWrong(email) {
-  const [, local = "", domain = ""] = /^(.*)@([^@]*)$/.exec(email.trim()) ?? [];
-  if (/[^ -~]/.test(local)) return "letters";
-  return /(^|\.)\d+$/.test(domain) ? "host" : "form";
 }
 
 /**

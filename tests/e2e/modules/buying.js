@@ -2,7 +2,7 @@ import { NoAnswer, Refusal } from "/static/js/api.js";
 import { Buying } from "/static/js/buying.js";
 import { initial } from "/static/js/state.js";
 import { createStore } from "/static/js/store.js";
-import { whatIsWrong } from "/static/js/views/checkout.js";
+import { whatIsWrong } from "/static/js/email_words.js";
 import { same, that, until } from "./same.js";
 
 const now = "2030-05-01T20:00:00Z";
