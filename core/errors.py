@@ -126,6 +126,8 @@ class ProofRequired(OnsaleError):
 
 
 class NotInQueue(OnsaleError):
+    """Carries `reason` where it is known why: session, heartbeat, left, removed or closed."""
+
     code, status, title = "not_in_queue", 404, "You are not in the queue: join it first"
 
 

@@ -38,6 +38,7 @@ class Attendance:
     """`state` None: neither entered, nor waiting, nor active. `version`: the queue's version at which that was so."""
 
     __slots__ = (
+        "ended",
         "entry",
         "number",
         "revision",
@@ -56,6 +57,8 @@ class Attendance:
         self.state: PlaceState | None = None
         self.number = 0
         self.until: datetime | None = None
+        #: Why a visitor who is in nothing was put out of what they were in, where that is known.
+        self.ended: ExpiredReason | None = None
         #: While the state is ENTERED.
         self.entry: Entry | None = None
         self.version = -1

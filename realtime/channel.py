@@ -125,7 +125,7 @@ class Channel:
     async def _welcome(self) -> bool:
         """Says where the visitor stands, with all that a browser needs to go on. False: the channel is closed."""
         try:
-            await self._learn(self._waiting_room.place(self._event, self._attendance.visitor))
+            await self._learn(self._waiting_room.standing(self._event, self._attendance.visitor))
             active = self._attendance.state is PlaceState.ACTIVE
             basket = await self._seats.basket(self._event, self._attendance.visitor) if active else None
         except OnsaleError as error:
@@ -136,8 +136,10 @@ class Channel:
         state = self._attendance.state
         waits = state in (PlaceState.WAITING, PlaceState.ENTERED)
         self._open = True
+        ended = self._attendance.ended
         self._send(
             "welcome",
+            **({"ended": ended} if state is None and ended is not None else {}),
             event=self._event.slug,
             visitor=self._attendance.visitor,
             state=state or "none",

@@ -148,9 +148,9 @@ class LiveEvent:
         attendance = self._attendances.get(visitor)
         return attendance is not None and attendance.state is not None
 
-    def absent(self, attendance: Attendance, revision: int) -> None:
+    def absent(self, attendance: Attendance, revision: int, why: str) -> None:
         """See `presence.Attended`."""
-        self.queue_feed.absent(attendance, revision)
+        self.queue_feed.absent(attendance, revision, why)
 
     @property
     def empty(self) -> bool:

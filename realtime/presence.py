@@ -32,8 +32,8 @@ class Attended(Protocol):
 
     event: Event
 
-    def absent(self, attendance: Attendance, revision: int) -> None:
-        """The visitor was neither waiting nor active, when `revision` was the last news."""
+    def absent(self, attendance: Attendance, revision: int, why: str) -> None:
+        """The visitor was neither waiting nor active, for this reason, when `revision` was the last news."""
         ...
 
 
@@ -82,7 +82,7 @@ class Presence:
         for attendance in attendances:
             if attendance.visitor in missing:
                 # News that came while the call was under way is newer than its answer.
-                at.absent(attendance, revisions[attendance.visitor])
+                at.absent(attendance, revisions[attendance.visitor], missing[attendance.visitor])
         return True
 
     async def _run(self) -> None:

@@ -16,7 +16,7 @@ import orjson
 from core.clock import from_millis
 from core.process.supervisor import Service, Supervisor
 from core.venue.event import Event
-from core.waiting_room.place import Place, PlaceState
+from core.waiting_room.place import Out, Place, PlaceState
 from core.waiting_room.queue_redis import WaitingRoom
 from realtime.attendance import Attendance, Attendances
 from realtime.look_ups import LookUps
@@ -40,12 +40,12 @@ Told = dict[str, Any]
 
 class Standing(NamedTuple):
     """Of the visitors of this process: the places of those who wait, at `version` or later, who has entered, and who
-    is out."""
+    is out, with why."""
 
     version: int
     bases: dict[str, Base]
     entered: set[str]
-    gone: set[str]
+    gone: dict[str, str]
 
 
 class QueueFeed:
@@ -103,7 +103,7 @@ class QueueFeed:
 
     # What channels ask and tell.
 
-    async def learn(self, attendance: Attendance, call: Awaitable[Place | None]) -> bool:
+    async def learn(self, attendance: Attendance, call: Awaitable[Place | Out | None]) -> bool:
         """Awaits an answer about the visitor and takes it in, unless newer news came meanwhile; then asks again.
 
         True when the visitor's tabs were told of a change. Raises what the call raises.
@@ -117,7 +117,7 @@ class QueueFeed:
                 if outcome is not None:
                     return told or outcome
             told = told or attendance.revision != revision
-            call = self._waiting_room.place(self._event(), attendance.visitor)
+            call = self._waiting_room.standing(self._event(), attendance.visitor)
         place = await call
         # Fresh answers that are older than what is known: the queue was begun anew, and this is what is true now.
         self.resync.begin("anew")
@@ -128,10 +128,12 @@ class QueueFeed:
         """The visitor has given up the place. True when the tabs were told."""
         return self._out(attendance, ExpiredReason.LEFT, attendance.version)
 
-    def absent(self, attendance: Attendance, revision: int) -> None:
-        """A sign of life has found the visitor neither waiting nor active, when `revision` was the last news."""
+    def absent(self, attendance: Attendance, revision: int, why: str) -> None:
+        """A sign of life has found the visitor neither waiting nor active, when `revision` was the last news; `why` as
+        Redis knows it.
+        """
         if attendance.revision == revision:
-            self._out(attendance, self._why(attendance.visitor), attendance.version)
+            self._out(attendance, self._why(attendance.visitor, why), attendance.version)
 
     def forget(self, visitor: str) -> None:
         """The visitor's last tab is closed."""
@@ -151,7 +153,7 @@ class QueueFeed:
             versions.append(version)
             bases.update({visitor: Base(*place, version) for visitor, place in waiting.items()})
             entered |= inside
-        gone: set[str] = set()
+        gone: dict[str, str] = {}
         # Their channels are open, so asking is a beat as well.
         for chunk in _chunks([visitor for visitor in visitors if visitor not in bases and visitor not in entered]):
             gone |= await self._waiting_room.beat(self._event(), chunk)
@@ -169,7 +171,7 @@ class QueueFeed:
                 attendance.version = -1
             base = bases.get(visitor)
             if base is None and visitor in gone and attendance.version <= version:
-                attendance.expired(ExpiredReason.HEARTBEAT, version)
+                attendance.expired(self._why(visitor, gone[visitor]), version)
             elif base is not None and base.version > attendance.version:
                 if self._places.track(visitor, *base) is Tracked.TRACKED:
                     # A drawn place: so many are told at once that it is spread.
@@ -230,10 +232,12 @@ class QueueFeed:
 
     # News of single visitors.
 
-    def _accept(self, attendance: Attendance, place: Place | None) -> bool | None:
+    def _accept(self, attendance: Attendance, place: Place | Out | None) -> bool | None:
         """Whether the tabs were told of a change; None when the answer is older than what is known: ask again."""
-        if place is None:
-            return self._out(attendance, self._why(attendance.visitor), attendance.version)
+        if not isinstance(place, Place):
+            why = place.reason if place is not None else ""
+            attendance.ended = _reason(why) if why else None
+            return self._out(attendance, self._why(attendance.visitor, why), attendance.version)
         self._heard.pop(attendance.visitor, None)
         if place.version < attendance.version:
             return None
@@ -262,9 +266,10 @@ class QueueFeed:
             self._doubts.doubt(visitor)
         return None
 
-    def _why(self, visitor: str) -> ExpiredReason:
-        """Why somebody who is not in any more is out, as far as was heard."""
-        return self._heard.pop(visitor, ExpiredReason.HEARTBEAT)
+    def _why(self, visitor: str, known: str = "") -> ExpiredReason:
+        """Why somebody who is not in any more is out, as Redis knows it, else as far as was heard."""
+        heard = self._heard.pop(visitor, ExpiredReason.HEARTBEAT)
+        return _reason(known) if known else heard
 
     def _out(self, attendance: Attendance, reason: ExpiredReason, version: int) -> bool:
         self._pushes.forget(attendance.visitor)
@@ -272,7 +277,7 @@ class QueueFeed:
 
     async def _look_up(self, visitor: str) -> None:
         if attendance := self._attendances.get(visitor):
-            await self.learn(attendance, self._waiting_room.place(self._event(), visitor))
+            await self.learn(attendance, self._waiting_room.standing(self._event(), visitor))
 
 
 def _reason(name: str) -> ExpiredReason:

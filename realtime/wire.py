@@ -17,7 +17,9 @@ Browser -> server
     leave                    give up the place and the seats
 
 Server -> browser
-    welcome {event, visitor, state, now, beat_seconds, grace_seconds}        state: none, entered,
+    welcome {event, visitor, state, now, beat_seconds, grace_seconds, ended?}
+                                                                             ended: why who is in nothing was put out, a
+                                                                             reason of `expired`; state: none, entered,
                                                                              waiting, active
     beat {now}                                                               the answer to each `beat`
     sale {status, paused, opens_at, closes_at, gathers_at, entered}

@@ -16,7 +16,7 @@ from core.errors import (
     SaleNotOpen,
 )
 from core.venue.event import Event
-from core.waiting_room.place import Place, PlaceState
+from core.waiting_room.place import Out, Place, PlaceState
 from core.waiting_room.queue_redis import WaitingRoom
 from web.endpoint import Call, Caller, Endpoint, address_of, answer, nothing
 from web.schemas import JoinQueue, QueueAnswer, QueueEntry, QueuePlace, WaitBand, WaitOfOne, Waits
@@ -67,8 +67,9 @@ async def beat(call: Call[None]) -> Response:
     removals = call.parts.removals
     if removals.of(event, call.visitor, address_of(call.request)) and await removals.put_out(event, call.visitor):
         removals.require(event, call.visitor, address_of(call.request))
-    if await call.parts.waiting_room.beat(event, [call.visitor]):
-        raise NotInQueue()
+    missing = await call.parts.waiting_room.beat(event, [call.visitor])
+    if missing:
+        raise _not_in(missing[call.visitor])
     return await _current_place(call.parts.waiting_room, event, call.visitor)
 
 
@@ -79,10 +80,14 @@ async def leave(call: Call[None]) -> Response:
 
 
 async def _current_place(waiting_room: WaitingRoom, event: Event, visitor: str) -> Response:
-    place = await waiting_room.place(event, visitor)
-    if place is None:
-        raise NotInQueue()
+    place = await waiting_room.standing(event, visitor)
+    if isinstance(place, Out):
+        raise _not_in(place.reason)
     return _answer(waiting_room, event, visitor, place)
+
+
+def _not_in(reason: str) -> NotInQueue:
+    return NotInQueue(reason=reason) if reason else NotInQueue()
 
 
 async def waits(call: Call[None]) -> Response:

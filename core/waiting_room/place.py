@@ -51,6 +51,14 @@ class Place:
     entry: Entry | None = None
 
 
+class Out(NamedTuple):
+    """Who is neither waiting, nor active, nor gathered; `reason`: session, heartbeat, left, removed or closed, "" where
+    nothing is known of it.
+    """
+
+    reason: str
+
+
 class Standings(NamedTuple):
     """Many visitors at one queue `version`: those who wait, as (number, visitors ahead), and those who have entered."""
 

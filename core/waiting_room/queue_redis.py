@@ -19,7 +19,7 @@ from core.waiting_room import draw
 from core.waiting_room.access_redis import Access
 from core.waiting_room.admission_price import AdmissionPrice
 from core.waiting_room.pace import PastWait, Wait, eta_seconds, past_wait, wait_band
-from core.waiting_room.place import Entry, Place, PlaceState, Standings, SweepReport
+from core.waiting_room.place import Entry, Out, Place, PlaceState, Standings, SweepReport
 from core.waiting_room.price import NOBODY, Bidder
 from core.waiting_room.scripts_redis import QueueScripts
 from core.waiting_room.ticket import Claim, Tickets
@@ -159,7 +159,13 @@ class WaitingRoom:
 
     async def place(self, event: Event, visitor: str) -> Place | None:
         """None for who is neither waiting nor active nor gathered. Changes nothing."""
-        return self._place(event, await self._scripts("place", event, [visitor]))
+        found = await self.standing(event, visitor)
+        return found if isinstance(found, Place) else None
+
+    async def standing(self, event: Event, visitor: str) -> Place | Out:
+        """The same, with why for who is in nothing."""
+        answer = await self._scripts("place", event, [visitor])
+        return self._place(event, answer) or Out(bytes(answer[1]).decode())
 
     async def places(self, event: Event, visitors: Sequence[str]) -> Standings:
         """Of those who wait, and of those who have entered and have no number yet, in one call."""
@@ -183,11 +189,12 @@ class WaitingRoom:
         except (StoreUnavailable, TimeoutError) as error:
             raise unknown from error
 
-    async def beat(self, event: Event, visitors: Sequence[str]) -> set[str]:
-        """Notes a sign of life of each; returns those who are neither waiting nor active."""
+    async def beat(self, event: Event, visitors: Sequence[str]) -> dict[str, str]:
+        """Notes a sign of life of each; returns those who are neither waiting nor active, and why (`Out`)."""
         if not visitors:
-            return set()
-        return {bytes(visitor).decode() for visitor in await self._scripts("beat", event, visitors)}
+            return {}
+        told = [bytes(text).decode() for text in await self._scripts("beat", event, visitors)]
+        return dict(zip(told[::2], told[1::2], strict=True))
 
     async def leave(self, event: Event, visitor: str, reason: str = "left") -> bool:
         """Gives up the place or the session; holds are freed. False for who had neither."""

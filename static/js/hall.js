@@ -3,11 +3,12 @@
 import { announce } from "./announce.js";
 import { bestSeats } from "./best_seats.js";
 import { AVAILABLE, BLOCKED } from "./board.js";
+import { deadline, isUrgent, moreTimeAdds } from "./deadline.js";
 import { counted, money, reason, t } from "./i18n.js";
 import { SeatList, lookOf } from "./seat_list/seat_list.js";
 import { swatchStyle } from "./seat_map/colors.js";
 import { SeatMap } from "./seat_map/seat_map.js";
-import { EMPTY_BASKET, pendingSeats, secondsLeft, stage } from "./state.js";
+import { EMPTY_BASKET, pendingSeats, stage } from "./state.js";
 import { seatName } from "./seat_words.js";
 import { sectionWords } from "./section_words.js";
 
@@ -377,17 +378,9 @@ export class Hall {
    * @param {Sale.State} state
    */
   #warn(before, state) {
-    /**
-     * @param {number | null} moment
-     * @param {number} seconds
-     */
-    const crossed = (moment, seconds) =>
-      moment !== null && secondsLeft(before, moment) > seconds && secondsLeft(state, moment) <= seconds;
-    if (state.basket.seats.length && crossed(state.basket.until, 60)) {
-      announce(t(state.basket.extensionsLeft > 0 ? "basket.soon_over" : "basket.soon_over_last"), { urgent: true });
-    }
-    if (state.session && crossed(state.session.until, state.session.warningSeconds)) {
-      announce(t("session.warning_said"), { urgent: true });
-    }
+    const end = deadline(state);
+    if (!end || !isUrgent(state, end) || isUrgent(before, end)) return;
+    if (end.of === "turn") announce(t("session.warning_said"), { urgent: true });
+    else announce(t(moreTimeAdds(state) ? "basket.soon_over" : "basket.soon_over_last"), { urgent: true });
   }
 }

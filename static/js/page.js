@@ -3,6 +3,7 @@ import { html, render } from "../vendor/lit-html/lit-html.js";
 import { announce } from "./announce.js";
 import { clock, number, t } from "./i18n.js";
 import { byId } from "./dom.js";
+import { deadline } from "./deadline.js";
 import { secondsLeft, stage } from "./state.js";
 import { checkout } from "./views/checkout.js";
 import { hall as hallView, opening } from "./views/hall.js";
@@ -204,6 +205,7 @@ export class Page {
  */
 function titleOf(view, state) {
   const { basket, entry, event, queue } = state;
+  const end = deadline(state);
   switch (view) {
     case "before":
       return event?.opens_at ? clock(secondsLeft(state, Date.parse(event.opens_at))) : "";
@@ -212,9 +214,8 @@ function titleOf(view, state) {
     case "waiting":
       return queue ? t("title.place", { place: number(queue.ahead + 1) }) : "";
     case "map":
-      return basket.until ? clock(secondsLeft(state, basket.until)) : t("title.turn");
     case "checkout":
-      return basket.until ? clock(secondsLeft(state, basket.until)) : "";
+      return end && basket.seats.length ? clock(secondsLeft(state, end.until)) : t("title.turn");
     case "paying":
       return t("title.paying");
     case "confirmed":

@@ -214,7 +214,7 @@ export class PollChannel {
     } catch (error) {
       if (!(error instanceof Refusal) || !["not_in_queue", "removed"].includes(error.code)) throw error;
       if (this.stopped || turn !== this.turn) return;
-      const why = this.state === "active" ? await this.#whyOut() : null;
+      const why = this.state === "active" ? (error.data.reason ?? (await this.#whyOut())) : null;
       const reason = error.code === "removed" ? "removed" : why;
       if (this.stopped || turn !== this.turn) return;
       this.state = "none";
@@ -225,7 +225,7 @@ export class PollChannel {
   }
 
   /**
-   * The answer only says that the visitor is out.
+   * The answer only says that the visitor is out: a Redis that was lost does not know why.
    * @returns {Promise<Wire.Expired["reason"]>}
    */
   async #whyOut() {

@@ -89,6 +89,8 @@ const channel = new Channel({
     }
     dispatch(message);
     if (message.type === "entered") entry.learn(message);
+    // The turn is over, and the news of it is on its way: a sign of life brings it, with the reason.
+    if (message.type === "refused" && message.code === "not_active") channel.send({ type: "beat" });
     if (message.type === "problem" && message.code === "proof_required") price.want(message);
     if (message.type === "reservation") buying.told();
   },

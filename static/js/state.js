@@ -21,6 +21,7 @@ export function initial({ slug, ticket = null, email = "", shop = NO_SHOP }) {
     presence: "unknown",
     outReason: null,
     lapsed: false,
+    bought: false,
     queue: null,
     entry: null,
     price: null,
@@ -70,9 +71,6 @@ export function reduce(state, action) {
   return handler ? handler(state, action) : state;
 }
 
-/** @type {Partial<Sale.State>} */
-const LAPSED = { presence: "joining", lapsed: true, session: null, basket: EMPTY_BASKET, step: "map" };
-
 /** @type {{[Type in Sale.Action["type"]]: (state: Sale.State, action: Extract<Sale.Action, {type: Type}>) => Sale.State}} */
 const HANDLERS = {
   welcome(state, message) {
@@ -95,6 +93,9 @@ const HANDLERS = {
         basket: EMPTY_BASKET,
         queue: null,
       };
+    // The turn ended, and not by silence, while this page was not connected: told as it would have been here.
+    if (state.presence === "active" && message.ended && message.ended !== "heartbeat")
+      return HANDLERS.expired(next, { type: "expired", reason: message.ended });
     // The server does not know us (any more). The ticket brings a waiting place back, and after a lost Redis that of
     // who was in as well; who was away for too long is told so in the queue.
     return state.presence === "out" ? next : { ...next, presence: "joining", lapsed: state.presence === "active" };
@@ -186,10 +187,8 @@ const HANDLERS = {
   },
 
   refused(state, message) {
-    const lapsed = message.code === "not_active" && state.presence === "active";
     return {
       ...state,
-      ...(lapsed ? LAPSED : {}),
       pending: without(state.pending, message.id),
       refusal: {
         id: message.id ?? "",
@@ -218,6 +217,7 @@ const HANDLERS = {
         currency: message.currency ?? known?.currency,
         payment: message.payment === undefined ? known?.payment : message.payment,
       },
+      bought: state.bought || message.status === "CONFIRMED",
       basket: EMPTY_BASKET,
       step: "map",
       checkout: NO_CHECKOUT,
@@ -329,6 +329,7 @@ const HANDLERS = {
       presence: "joining",
       outReason: null,
       lapsed: false,
+      bought: false,
       queue: null,
       entry: null,
       basketExpired: false,

@@ -137,7 +137,7 @@ async def test_silent_entries_are_out(settings: Any, stores: Any, make_event: Ma
                 await room.beat(event, ["awake"])
                 await room.sweep(event)
                 await asyncio.sleep(0.05)
-        assert await room.beat(event, ["asleep", "awake"]) == {"asleep"}
+        assert await room.beat(event, ["asleep", "awake"]) == {"asleep": "heartbeat"}
         place = await room.join(event, "back", entered["back"][1])
         assert place.entry is not None
         assert place.entry.receipt == entered["back"][0]

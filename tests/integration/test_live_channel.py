@@ -256,6 +256,41 @@ async def test_open_socket_without_pongs_or_beats_is_out(
         assert not [m for m in beating.seen if m["type"] == "expired"]
 
 
+async def test_the_end_of_a_turn_is_told_as_that(settings: Settings, stores: Engines, make_event: MakeEvent) -> None:
+    """V3: whether the news or a sign of life is first, and to who comes back later. Five of eight ends were told as
+    "we lost sight of you".
+    """
+    changed = settings.model_copy(update={"session_seconds": 2.5, "rate_limits": "off"})
+    event = await make_event(active_limit=8)
+    async with (
+        open_runtime(changed, stores) as runtime,
+        live_server(runtime) as server,
+        contextlib.AsyncExitStack() as stack,
+    ):
+        browsers = [await stack.enter_async_context(server.browser(event.slug)) for _ in range(8)]
+        for browser in browsers:
+            await browser.entered()
+
+        async def beat() -> None:
+            while True:
+                for browser in browsers:
+                    await browser.send("beat")
+                await asyncio.sleep(0.02)
+
+        beats = asyncio.create_task(beat())
+        async with sweeping(runtime, event.slug):
+            ends = [(await browser.until("expired"))["reason"] for browser in browsers]
+        beats.cancel()
+        assert ends == ["session"] * 8
+        visitors = [browser.visitor for browser in browsers]
+        assert await runtime.waiting_room.beat(event, visitors) == dict.fromkeys(visitors, "session")
+        async with server.browser(event.slug, visitors[0]) as back:
+            welcome = await back.until("welcome")
+            assert (welcome["state"], welcome["ended"]) == ("none", "session")
+        async with server.browser(event.slug) as stranger:
+            assert "ended" not in await stranger.until("welcome")
+
+
 async def test_lapsed_basket_is_told_and_its_seats_come_free(server: LiveServer, make_event: MakeEvent) -> None:
     """S3: the hold has its own deadline; the session goes on."""
     event = await make_event(hold_seconds=1)

@@ -454,7 +454,7 @@ async def test_a_minute_without_redis(scene: Scene) -> None:
     time_passes(scene.broken.server, event.slug, GRACE / 2, swept=True)
     report = await room.sweep(event)
     assert (report.active_silent, report.waiting_silent) == (0, 0)
-    assert await room.beat(event, ["w1", "w2"]) == set()
+    assert await room.beat(event, ["w1", "w2"]) == {}
     time_passes(scene.broken.server, event.slug, GRACE / 2 + 1, swept=True)
     report = await room.sweep(event)
     assert report.active_silent == 2, "holder and loser"

@@ -110,7 +110,7 @@ async def test_silent_active_visitors_are_out_and_their_seats_free(
         await runtime.seats.hold(event, "beating", [1])
         async with asyncio.timeout(20):
             while await room.place(event, "silent") is not None:
-                assert await room.beat(event, ["beating", "next", "stranger"]) == {"stranger"}
+                assert await room.beat(event, ["beating", "next", "stranger"]) == {"stranger": ""}
                 await room.sweep(event)
                 await asyncio.sleep(0.05)
         assert (await runtime.seats.board(event)).states[:2] == bytes([0, 1])

@@ -136,7 +136,7 @@ class Queue(RuleBasedStateMachine):
     @rule(beating=st.sets(visitors, min_size=1))
     def beat(self, beating: set[str]) -> None:
         missing = self.world.run(self.room.beat(self.event, sorted(beating)))
-        assert missing == beating - self.active - {v for _, v in self.waiting}
+        assert set(missing) == beating - self.active - {v for _, v in self.waiting}
 
     @invariant()
     def redis_is_the_model(self) -> None:

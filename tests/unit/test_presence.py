@@ -45,13 +45,13 @@ class Beats:
         self.fault: Exception | None = None
         self.meanwhile: Any = None
 
-    async def beat(self, event: Event, visitors: Sequence[str]) -> set[str]:
+    async def beat(self, event: Event, visitors: Sequence[str]) -> dict[str, str]:
         if self.fault is not None:
             raise self.fault
         self.calls.append(list(visitors))
         if self.meanwhile is not None:
             self.meanwhile()
-        return self.missing & set(visitors)
+        return dict.fromkeys(self.missing & set(visitors), "session")
 
 
 def active(visitor: str) -> Attendance:
@@ -65,10 +65,10 @@ class Night:
 
     def __init__(self) -> None:
         self.event = EVENT
-        self.reported: list[tuple[str, int]] = []
+        self.reported: list[tuple[str, int, str]] = []
 
-    def absent(self, attendance: Attendance, revision: int) -> None:
-        self.reported.append((attendance.visitor, revision))
+    def absent(self, attendance: Attendance, revision: int, why: str) -> None:
+        self.reported.append((attendance.visitor, revision, why))
 
 
 def presence_of(beats: Beats) -> Presence:
@@ -107,7 +107,7 @@ async def test_who_is_out_is_reported_with_the_last_news_from_before_the_call() 
     presence.alive(night, gone)
     presence.alive(night, here)
     await presence.flush()
-    assert night.reported == [("gone", before)]
+    assert night.reported == [("gone", before, "session")]
 
 
 @pytest.mark.parametrize("fault", [StoreUnavailable(), RuntimeError("a bug")])

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
 
-from core.waiting_room.place import Place, PlaceState
+from core.waiting_room.place import Out, Place, PlaceState
 from realtime import queue_feed
 from realtime.attendance import Attendance, Attendances
 from realtime.place_pushes import PlacePushes
@@ -41,11 +41,11 @@ class Tab:
 class WaitingRoomThatSays:
     """Answers in turn: what the feed makes of answers is tested here, not who gives them."""
 
-    def __init__(self, *places: Place | None) -> None:
+    def __init__(self, *places: Place | Out) -> None:
         self._places = list(places)
         self.asked = 0
 
-    async def place(self, event: object, visitor: str) -> Place | None:
+    async def standing(self, event: object, visitor: str) -> Place | Out:
         self.asked += 1
         return self._places.pop(0)
 
@@ -73,7 +73,7 @@ async def test_an_older_answer_about_a_place_is_not_believed() -> None:
     room = WaitingRoomThatSays(waiting(version=6), let_in(version=9))
     feed, attendance, tab = feed_of(room)
     attendance.admitted(1, UNTIL, 7)  # the news was faster than the answer of a moment before
-    told = await feed.learn(attendance, room.place(None, "v1"))
+    told = await feed.learn(attendance, room.standing(None, "v1"))
     assert (attendance.state, attendance.version) == (PlaceState.ACTIVE, 9)
     assert room.asked == 2, "the older answer was asked for again"
     assert tab.news == ["admitted"]
@@ -81,12 +81,12 @@ async def test_an_older_answer_about_a_place_is_not_believed() -> None:
 
 
 async def test_news_that_comes_while_an_answer_is_on_its_way_is_newer_than_it() -> None:
-    room = WaitingRoomThatSays(None, let_in(version=9))
+    room = WaitingRoomThatSays(Out(""), let_in(version=9))
     feed, attendance, tab = feed_of(room)
 
-    async def slow_answer() -> Place | None:
+    async def slow_answer() -> Place | Out:
         attendance.admitted(1, UNTIL, 8)
-        return await room.place(None, "v1")
+        return await room.standing(None, "v1")
 
     await feed.learn(attendance, slow_answer())
     assert attendance.state is PlaceState.ACTIVE
@@ -98,11 +98,11 @@ async def test_who_was_not_found_is_out_unless_newer_news_has_come() -> None:
     attendance.waits(1, 3)
     before = attendance.revision
     attendance.admitted(1, UNTIL, 4)
-    feed.absent(attendance, before)
+    feed.absent(attendance, before, "session")
     assert attendance.state is PlaceState.ACTIVE
-    feed.absent(attendance, attendance.revision)
+    feed.absent(attendance, attendance.revision, "session")
     assert attendance.state is None
-    assert tab.news == ["waiting", "admitted", "expired heartbeat"]
+    assert tab.news == ["waiting", "admitted", "expired session"]
 
 
 async def test_what_is_kept_back_while_places_are_fetched_is_bounded() -> None:

@@ -1,7 +1,7 @@
 -- Signs of life of many visitors at once.
 -- KEYS, ARGV 1-5: see queue.lua
 -- ARGV 6... visitors
--- Returns the visitors who are neither active, nor waiting, nor gathered for an opening
+-- Returns {visitor, why, ...} of those who are neither active, nor waiting, nor gathered for an opening; why: see queue.lua
 --#include queue.lua
 
 local missing = {}
@@ -18,6 +18,7 @@ for i = 6, #ARGV do
     if gathering then redis.call('ZADD', ENTRY_BEATS, integer(now), visitor) end
   else
     missing[#missing + 1] = visitor
+    missing[#missing + 1] = why_out(visitor)
   end
 end
 return missing

@@ -9,7 +9,7 @@ local gone = 0
 local number = leave_queue(visitor)
 if number then
   redis.call('ZADD', SPENT, number, visitor)
-  out[#out + 1] = { visitor, reason }
+  is_out(visitor, reason)
   gone = 1
 elseif redis.call('ZSCORE', ACTIVE, visitor) then
   end_session(visitor, reason)
@@ -17,7 +17,7 @@ elseif redis.call('ZSCORE', ACTIVE, visitor) then
 end
 if redis.call('HDEL', ENTRIES, visitor) == 1 then
   redis.call('ZREM', ENTRY_BEATS, visitor)
-  if gone == 0 then out[#out + 1] = { visitor, reason } end
+  if gone == 0 then is_out(visitor, reason) end
   gone = 1
 end
 if gone == 1 then

@@ -209,6 +209,12 @@ local function freeze_if_due()
   redis.call('SET', NUMBER, integer(base + reserved))
 end
 
+-- Somebody is in nothing any more. Why is remembered with the fact: who asks later is told the truth as well.
+local function is_out(visitor, reason)
+  redis.call('HSET', SHARES, 'o|' .. visitor, reason)
+  out[#out + 1] = { visitor, reason }
+end
+
 -- Takes an active visitor out and frees the holds. The ticket was spent on the way in.
 local function end_session(visitor, reason)
   local till = tonumber(redis.call('ZSCORE', UNTIL, visitor) or '0')
@@ -218,7 +224,7 @@ local function end_session(visitor, reason)
   free_basket(BOARD, HOLDS, BASKETS, DEADLINES, SHARES, PREFIX, visitor, seat_changes)
   free_place(visitor)
   redis.call('HINCRBY', PACE, 'gone', 1)
-  out[#out + 1] = { visitor, reason }
+  is_out(visitor, reason)
 end
 
 -- Takes a waiting visitor out of the queue. Returns the number, or nil.
@@ -257,6 +263,11 @@ local function publish_queue(always)
   redis.call('PUBLISH', QUEUE_CHANNEL, cjson.encode(message))
 end
 
+-- Why a visitor is in nothing, '' where nothing is known of it: one of `realtime/wire.py:ExpiredReason`.
+local function why_out(visitor)
+  return redis.call('HGET', SHARES, 'o|' .. visitor) or ''
+end
+
 local function place_reply(visitor)
   local version = tonumber(redis.call('GET', VERSION) or '0')
   local waiting, active = redis.call('ZCARD', QUEUE), redis.call('ZCARD', ACTIVE)
@@ -276,6 +287,6 @@ local function place_reply(visitor)
     return { 'active', redis.call('ZSCORE', SPENT, visitor) or '0', 0, waiting, active, version, till, pace, low, high }
   end
   local number = redis.call('ZSCORE', QUEUE, visitor)
-  if not number then return { 'none' } end
+  if not number then return { 'none', why_out(visitor) } end
   return { 'waiting', number, redis.call('ZRANK', QUEUE, visitor), waiting, active, version, '0', pace, low, high }
 end

@@ -94,7 +94,7 @@ for _, visitor in ipairs(ghosts) do
     redis.call('ZADD', SILENT, integer(served - silent_for), visitor)
     redis.call('HSET', SHARES, 'a|' .. visitor, number)
     keep_place(visitor)
-    out[#out + 1] = { visitor, 'heartbeat' }
+    is_out(visitor, 'heartbeat')
   else
     redis.call('ZREM', BEATS, visitor)
   end
@@ -122,7 +122,7 @@ if heard and draw_state() == 'gathering' then
     keep_place(visitor)
     redis.call('ZREM', ENTRY_BEATS, visitor)
     redis.call('HDEL', ENTRIES, visitor)
-    out[#out + 1] = { visitor, 'heartbeat' }
+    is_out(visitor, 'heartbeat')
   end
 end
 
@@ -135,14 +135,14 @@ if closed then
   for _, visitor in ipairs(looked_at(redis.call('ZRANGEBYSCORE', QUEUE, '-inf', '+inf', 'LIMIT', 0, left_to_do))) do
     leave_queue(visitor)
     free_place(visitor)
-    out[#out + 1] = { visitor, 'closed' }
+    is_out(visitor, 'closed')
     shut = shut + 1
   end
   for _, visitor in ipairs(looked_at(redis.call('ZRANGE', ENTRY_BEATS, 0, math.max(left_to_do, 0)))) do
     redis.call('ZREM', ENTRY_BEATS, visitor)
     redis.call('HDEL', ENTRIES, visitor)
     free_place(visitor)
-    out[#out + 1] = { visitor, 'closed' }
+    is_out(visitor, 'closed')
     shut = shut + 1
   end
 end

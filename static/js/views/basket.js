@@ -1,18 +1,18 @@
 // The visitor's own seats: what they are, what they cost, how long they are kept.
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { repeat } from "../../vendor/lit-html/directives/repeat.js";
-import { clock, counted, money, t } from "../i18n.js";
-import { secondsLeft } from "../state.js";
+import { counted, money, t } from "../i18n.js";
 import { seatName } from "../seat_words.js";
+import { timeLeft } from "./time_left.js";
 
 /** @param {Sale.WithPlan} model */
 export function basket({ state, plan, act, asked, swatches }) {
-  const { seats, until } = state.basket;
+  const { seats } = state.basket;
   const { currency } = state.event;
   return html`<section class="basket" aria-labelledby="basket-title">
     <header class="basket-head">
       <h2 id="basket-title">${t("basket.title")}</h2>
-      ${until && seats.length ? holdClock(state) : nothing}
+      ${seats.length ? timeLeft(state) : nothing}
     </header>
     ${seats.length === 0 ? empty(state, asked) : nothing}
     <ul class="basket-seats">
@@ -22,7 +22,7 @@ export function basket({ state, plan, act, asked, swatches }) {
         (ordinal) => line(plan.seat(ordinal), currency, act, swatches),
       )}
     </ul>
-    ${seats.length ? warning(state, act) : nothing} ${best(state, asked, act)}
+    ${best(state, asked, act)}
     ${
       seats.length
         ? html`<footer class="basket-foot">
@@ -100,42 +100,4 @@ function line(seat, currency, act, swatches) {
       <span aria-hidden="true">×</span>
     </button>
   </li>`;
-}
-
-/**
- * The time for which the seats are kept, with a bar that runs down.
- * @param {Sale.WithPlan["state"]} state
- */
-export function holdClock(state) {
-  if (state.basket.until === null) return nothing;
-  const left = secondsLeft(state, state.basket.until);
-  return html`<span class="hold-clock" data-urgent=${left <= 60 ? "" : nothing} data-testid="hold-clock">
-    <span class="visually-hidden">${t("basket.kept_for")}</span>
-    <svg viewBox="0 0 20 20" aria-hidden="true">
-      <circle cx="10" cy="10" r="8" pathLength="100" class="ring-back"></circle>
-      <circle
-        cx="10"
-        cy="10"
-        r="8"
-        pathLength="100"
-        class="ring"
-        stroke-dasharray="${Math.min(100, (left / state.event.hold_seconds) * 100).toFixed(1)} 100"
-      ></circle>
-    </svg>
-    <span role="timer">${clock(left)}</span>
-  </span>`;
-}
-
-/**
- * Below a minute: says so, and offers more time when there is some left to give.
- * @param {Sale.State} state
- * @param {Sale.Act} act
- */
-export function warning(state, act) {
-  if (state.basket.until === null || secondsLeft(state, state.basket.until) > 60) return nothing;
-  const more = state.basket.extensionsLeft > 0;
-  return html`<div class="callout" data-kind="warn" data-testid="hold-warning">
-    <p>${more ? t("basket.soon_over") : t("basket.soon_over_last")}</p>
-    ${more ? html`<button type="button" class="button small" @click=${act.extend}>${t("basket.extend")}</button>` : nothing}
-  </div>`;
 }

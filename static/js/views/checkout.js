@@ -2,10 +2,9 @@
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { whatIsWrong, WRONG } from "../email_words.js";
 import { counted, money, reason, spokenClock, t } from "../i18n.js";
-import { holdClock, warning } from "./basket.js";
-import { sessionWarning } from "./hall.js";
 import { seatName } from "../seat_words.js";
 import { spinner } from "./parts.js";
+import { timeLeft, timeWarning } from "./time_left.js";
 
 /** @param {Sale.WithPlan} model */
 export function checkout({ state, plan, act }) {
@@ -21,9 +20,9 @@ export function checkout({ state, plan, act }) {
       </button>
       <h1 tabindex="-1" data-focus>${t("checkout.title")}</h1>
       <p class="checkout-strip">
-        <span>${counted("seats.count", seats.length)} · <strong>${total}</strong></span> ${holdClock(state)}
+        <span>${counted("seats.count", seats.length)} · <strong>${total}</strong></span> ${timeLeft(state)}
       </p>
-      ${sessionWarning(state)} ${warning(state, act)}
+      ${timeWarning(state, act)}
       <form class="form" novalidate @submit=${act.submit}>
         <div class="field">
           <label for="email">${t("checkout.email")}</label>
@@ -63,7 +62,7 @@ export function checkout({ state, plan, act }) {
     <aside class="summary" aria-labelledby="summary-title">
       <header class="basket-head">
         <h2 id="summary-title">${t("checkout.summary")}</h2>
-        ${holdClock(state)}
+        ${timeLeft(state)}
       </header>
       <p class="summary-event">${state.event.name}</p>
       <ul class="summary-seats">

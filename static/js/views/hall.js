@@ -1,9 +1,11 @@
 // Picking seats: map or list, legend and filter, basket.
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { clock, counted, money, t } from "../i18n.js";
+import { deadline, isUrgent } from "../deadline.js";
 import { secondsLeft } from "../state.js";
 import { basket } from "./basket.js";
 import { glyph, LOOKS } from "./parts.js";
+import { timeWarning, turnLeft } from "./time_left.js";
 
 /** @type {Sale.Mode[]} */
 const MODES = ["map", "list"];
@@ -36,7 +38,7 @@ export function hall(model) {
       </div>
       ${legend(model)}
     </div>
-    ${sessionWarning(state)}
+    ${timeWarning(state, act)}
     <div class="hall-main">
       <div class="map-host" ?hidden=${ui.mode !== "map"}>${seatMap.element}${key()}</div>
       <div class="list-host" ?hidden=${ui.mode !== "list"}>${seatList.element}</div>
@@ -45,7 +47,7 @@ export function hall(model) {
     <aside class="side" aria-label=${t("basket.title")}>
       ${sheetHandle(model)}
       <div class="sheet-body">
-        ${basket(model)} ${sessionLine(state)}
+        ${basket(model)} ${turnLeft(state)}
         <p class="quiet"><button type="button" class="link" @click=${act.leave}>${t("hall.leave")}</button></p>
       </div>
     </aside>
@@ -98,7 +100,8 @@ function key() {
  * @param {Sale.WithPlan} model
  */
 function sheetHandle({ state, plan, act }) {
-  const { seats, until } = state.basket;
+  const { seats } = state.basket;
+  const end = seats.length ? deadline(state) : null;
   const text = seats.length ? counted("seats.count", seats.length) : t("basket.none");
   return html`<div class="sheet-bar">
     <button
@@ -112,9 +115,9 @@ function sheetHandle({ state, plan, act }) {
       <span class="sheet-text">
         <strong>${text}${seats.length ? html` · ${money(plan.total(seats), state.event.currency)}` : nothing}</strong>
         ${
-          until && seats.length
-            ? html`<span class="sheet-time" data-urgent=${secondsLeft(state, until) <= 60 ? "" : nothing}
-                >${t("basket.kept", { time: clock(secondsLeft(state, until)) })}</span
+          end
+            ? html`<span class="sheet-time" data-urgent=${isUrgent(state, end) ? "" : nothing}
+                >${t("basket.kept", { time: clock(secondsLeft(state, end.until)) })}</span
               >`
             : html`<span class="sheet-time">${t("basket.pick")}</span>`
         }
@@ -122,23 +125,4 @@ function sheetHandle({ state, plan, act }) {
     </button>
     ${seats.length ? html`<button type="button" class="button primary" @click=${act.checkout}>${t("basket.continue_short")}</button>` : nothing}
   </div>`;
-}
-
-/** @param {Sale.State} state */
-function sessionLine(state) {
-  if (!state.session) return nothing;
-  const left = secondsLeft(state, state.session.until);
-  return html`<p class="session" data-urgent=${left <= state.session.warningSeconds ? "" : nothing}>
-    ${t("session.left")} <span role="timer">${clock(left)}</span>
-  </p>`;
-}
-
-/** @param {Sale.State} state */
-export function sessionWarning(state) {
-  if (!state.session) return nothing;
-  const left = secondsLeft(state, state.session.until);
-  if (left > state.session.warningSeconds) return nothing;
-  return html`<p class="callout session-warning" data-kind="warn" data-testid="session-warning">
-    ${t("session.warning", { time: clock(left) })}
-  </p>`;
 }

@@ -1,5 +1,5 @@
 // Pages of one message: out, closed, not allowed, loading.
-import { html } from "../../vendor/lit-html/lit-html.js";
+import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { reason, t } from "../i18n.js";
 import { notice } from "./parts.js";
 
@@ -15,13 +15,17 @@ export function loading() {
  * @param {Sale.WithEvent<Sale.Model>} model
  */
 export function out({ state, act }) {
-  const known = state.outReason && state.outReason !== "closed" ? state.outReason : "heartbeat";
+  const reason = state.outReason && state.outReason !== "closed" ? state.outReason : "heartbeat";
+  const known = reason === "session" && state.bought ? "bought" : reason;
   return notice({
-    kind: known === "left" ? "plain" : "warn",
+    kind: known === "left" || known === "bought" ? "plain" : "warn",
     eyebrow: state.event.name,
     title: t(`out.${known}.title`),
     text: t(`out.${known}.text`),
-    actions: html`<button type="button" class="button primary" @click=${act.rejoin}>${t("out.again")}</button>`,
+    actions: html`${known === "bought" ? html`<a class="button primary" href="/tickets">${t("bar.tickets")}</a>` : nothing}
+      <button type="button" class=${known === "bought" ? "button secondary" : "button primary"} @click=${act.rejoin}>
+        ${t("out.again")}
+      </button>`,
   });
 }
 

@@ -42,6 +42,7 @@ function waitingForBuyer({ state, plan, act }, payment) {
     <h1 tabindex="-1" data-focus>${t("paying.waiting")}</h1>
     <p class="lead">${text}</p>
     <p class="pay-clock">${t("paying.kept")} <strong role="timer">${clock(left)}</strong></p>
+    ${isTurnOver(state) ? html`<p class="quiet" data-testid="turn-over">${t("paying.turn_over")}</p>` : nothing}
     ${refused ? html`<p class="callout" data-kind="bad" role="alert">${reason(refused)}</p>` : nothing}
     ${seats(state, plan)}
     <div class="actions">
@@ -58,6 +59,13 @@ function waitingForBuyer({ state, plan, act }, payment) {
     </div>
   </section>`;
 }
+
+/**
+ * The turn ended while the window is open: the seats of the order stay.
+ * @param {Sale.State} state
+ */
+const isTurnOver = (state) =>
+  state.presence === "out" || (state.session !== null && secondsLeft(state, state.session.until) <= 0);
 
 /** @param {Sale.WithReservation} model */
 export function confirmed({ state, plan, act }) {
@@ -83,6 +91,7 @@ export function confirmed({ state, plan, act }) {
       saleState(state) === "open"
         ? html`<p class="quiet">
             <button type="button" class="link" @click=${act.seen}>${t("confirmed.more")}</button>
+            ${state.presence === "active" && state.session ? t("confirmed.more_for", { time: clock(secondsLeft(state, state.session.until)) }) : nothing}
           </p>`
         : nothing
     }

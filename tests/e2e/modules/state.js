@@ -146,8 +146,18 @@ export function whoWasAwayTooLongIsToldSoInTheQueue() {
   const queued = reduce(lost, { type: "queue", number: 9, ahead: 3, waiting: 8, wait: null });
   same([stage(queued), queued.lapsed], ["waiting", true]);
   same(reduce(queued, ADMITTED).lapsed, false);
-  const refused = run(...INSIDE, { type: "refused", id: "a", code: "not_active", seats: [] });
-  same([stage(refused), refused.lapsed], ["joining", true]);
+}
+
+// V3: each end has its own reason, also the one that came while the connection was gone.
+export function aTurnThatEndedMeanwhileIsToldAsThat() {
+  const late = run(...INSIDE, HELD, { type: "welcome", state: "none", now: at(90000), ended: "session" });
+  same([stage(late), late.outReason, late.basket.seats], ["out", "session", []]);
+  const silent = run(...INSIDE, HELD, { type: "welcome", state: "none", now: at(90000), ended: "heartbeat" });
+  same([stage(silent), silent.lapsed], ["joining", true]);
+  // Of a visit before this page: whoever opens it anew wants in.
+  same(stage(run(...OPEN, { type: "welcome", state: "none", now: at(90000), ended: "session" })), "joining");
+  // Too late by a moment: the end and its reason follow.
+  same(stage(run(...INSIDE, { type: "refused", id: "a", code: "not_active", seats: [] })), "map");
 }
 
 export function silenceInTheQueueKeepsTheTicket() {

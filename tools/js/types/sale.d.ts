@@ -89,6 +89,8 @@ declare namespace Sale {
     outReason: OutReason | null;
     /** the turn passed while the connection was gone */
     lapsed: boolean;
+    /** something was bought in this visit: the turn is shorter since */
+    bought: boolean;
     queue: Queue | null;
     /** what stands for this visitor in the draw; kept when it is over. `drawAt`: milliseconds of the server's clock */
     entry: { receipt: string; drawAt: number } | null;

@@ -1,0 +1,64 @@
+// The one clock of a turn: how long the seats are kept, or the turn lasts, whichever ends first; and one word when it is
+// nearly over.
+import { html, nothing } from "../../vendor/lit-html/lit-html.js";
+import { deadline, isUrgent, moreTimeAdds } from "../deadline.js";
+import { clock, t } from "../i18n.js";
+import { secondsLeft } from "../state.js";
+
+/**
+ * With a ring that runs down.
+ * @param {Sale.WithEvent<Sale.Model>["state"]} state
+ */
+export function timeLeft(state) {
+  const end = deadline(state);
+  if (!end) return nothing;
+  const left = secondsLeft(state, end.until);
+  return html`<span class="hold-clock" data-urgent=${isUrgent(state, end) ? "" : nothing} data-testid="hold-clock">
+    <span class="visually-hidden">${t("basket.kept_for")}</span>
+    <svg viewBox="0 0 20 20" aria-hidden="true">
+      <circle cx="10" cy="10" r="8" pathLength="100" class="ring-back"></circle>
+      <circle
+        cx="10"
+        cy="10"
+        r="8"
+        pathLength="100"
+        class="ring"
+        stroke-dasharray="${Math.min(100, (left / state.event.hold_seconds) * 100).toFixed(1)} 100"
+      ></circle>
+    </svg>
+    <span role="timer">${clock(left)}</span>
+  </span>`;
+}
+
+/**
+ * Of the turn, while nothing is in the basket: with seats in it, their clock is the one.
+ * @param {Sale.State} state
+ */
+export function turnLeft(state) {
+  const end = deadline(state);
+  if (!end || state.basket.seats.length) return nothing;
+  return html`<p class="session" data-urgent=${isUrgent(state, end) ? "" : nothing}>
+    ${t("session.left")} <span role="timer">${clock(secondsLeft(state, end.until))}</span>
+    ${state.bought ? html`<span class="session-why">${t("session.after_purchase")}</span>` : nothing}
+  </p>`;
+}
+
+/**
+ * One box, about what ends first; more time where that adds some.
+ * @param {Sale.State} state
+ * @param {Sale.Act} act
+ */
+export function timeWarning(state, act) {
+  const end = deadline(state);
+  if (!end || !isUrgent(state, end)) return nothing;
+  if (end.of === "turn") {
+    const time = clock(secondsLeft(state, end.until));
+    const text = state.basket.seats.length ? t("session.warning", { time }) : t("session.warning_empty", { time });
+    return html`<p class="callout time-warning" data-kind="warn" data-testid="session-warning">${text}</p>`;
+  }
+  const more = moreTimeAdds(state);
+  return html`<div class="callout time-warning" data-kind="warn" data-testid="hold-warning">
+    <p>${more ? t("basket.soon_over") : t("basket.soon_over_last")}</p>
+    ${more ? html`<button type="button" class="button small" @click=${act.extend}>${t("basket.extend")}</button>` : nothing}
+  </div>`;
+}
