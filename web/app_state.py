@@ -37,6 +37,7 @@ from core.waiting_room.queue_redis import WaitingRoom
 from core.waiting_room.removals_postgres import Removals
 from realtime.live import Live
 from web.assets import Assets
+from web.availability import Availability
 from web.boards import Boards
 from web.health_checks import Check
 from web.metrics import StoreFigures
@@ -87,6 +88,7 @@ class AppState:
     limits: RateLimits
     networks: Networks
     boards: Boards
+    availability: Availability
     plans: Plans
     pictures: Pictures
     assets: Assets

@@ -17,6 +17,7 @@ from core.waiting_room.composition import visit_times
 from realtime.live import Live
 from web.app_state import AppState
 from web.assets import Assets
+from web.availability import Availability
 from web.boards import Boards
 from web.health_checks import Check, checks_of
 from web.metrics import StoreFigures
@@ -78,6 +79,7 @@ def open_app_state(runtime: Runtime, live: Live | None, assets: Assets, links: P
         networks=Networks(settings.network_ipv4_bits, settings.network_ipv6_bits),
         boards=Boards(runtime.seats.board, clock, pause_seconds=settings.board_coalesce_ms / 1000),
         plans=Plans(runtime.events, clock),
+        availability=Availability(runtime.seats.board, clock),
         pictures=Pictures(runtime.events),
         assets=assets,
         probes=probes,

@@ -94,7 +94,8 @@ class Pages:
         now = parts.clock.now()
         events = [(event, event.sale_state(now)) for event in await parts.events.list()]
         events.sort(key=lambda one: one[1] is SaleState.CLOSED)  # what is over stands last
-        return self.page(request, "events.html", events=events)
+        left = await parts.availability.of([event for event, state in events if state is SaleState.OPEN])
+        return self.page(request, "events.html", events=events, left=left)
 
     async def sale(self, request: Request, parts: AppState, visitor: str) -> Response:
         event = await event_of(parts.events, request.path_params["slug"])

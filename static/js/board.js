@@ -62,10 +62,6 @@ export class Board {
     this.version = version;
     return touched;
   }
-
-  get soldOut() {
-    return this.ready && this.counts[AVAILABLE] === 0 && this.counts[HELD] === 0;
-  }
 }
 
 /** @param {string} base64 */

@@ -162,9 +162,14 @@ async def test_sold_out_is_said(make_sale: MakeSale, open_page: OpenPage) -> Non
     page, other = await open_page(slug), await open_page(slug)
     await other.map_ready()
     await page.pick(0, 1)
+    await expect(other.get_by_test_id("all-held")).to_contain_text("2 seats may come back, within 5:00")
     await page.check_out()
     await page.reaches("confirmed")
-    await expect(other.locator(".sold-out")).to_be_visible()
+    await expect(other.get_by_test_id("sold-out")).to_be_visible()
+    # No dead controls, and nothing over the map's.
+    await expect(other.locator(".best-count")).to_have_count(0)
+    await other.goto("/")
+    await expect(other.locator(f'.event[href="/events/{slug}"]')).to_contain_text("Sold out")
 
 
 async def test_blocked_seats_are_taken_off_the_map_at_once(

@@ -3,10 +3,11 @@ import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { repeat } from "../../vendor/lit-html/directives/repeat.js";
 import { counted, money, t } from "../i18n.js";
 import { seatName } from "../seat_words.js";
+import { whatIsLeft } from "../sold_out.js";
 import { timeLeft } from "./time_left.js";
 
 /** @param {Sale.WithPlan} model */
-export function basket({ state, plan, act, asked, swatches }) {
+export function basket({ state, plan, act, board, own, asked, swatches }) {
   const { seats } = state.basket;
   const { currency } = state.event;
   return html`<section class="basket" aria-labelledby="basket-title">
@@ -14,7 +15,7 @@ export function basket({ state, plan, act, asked, swatches }) {
       <h2 id="basket-title">${t("basket.title")}</h2>
       ${seats.length ? timeLeft(state) : nothing}
     </header>
-    ${seats.length === 0 ? empty(state, asked) : nothing}
+    ${seats.length === 0 ? empty(state, asked, whatIsLeft(board, own.size).kind === "free") : nothing}
     <ul class="basket-seats">
       ${repeat(
         seats,
@@ -22,7 +23,7 @@ export function basket({ state, plan, act, asked, swatches }) {
         (ordinal) => line(plan.seat(ordinal), currency, act, swatches),
       )}
     </ul>
-    ${best(state, asked, act)}
+    ${whatIsLeft(board, own.size).kind === "free" ? best(state, asked, act) : nothing}
     ${
       seats.length
         ? html`<footer class="basket-foot">
@@ -42,10 +43,12 @@ export function basket({ state, plan, act, asked, swatches }) {
 /**
  * @param {Sale.WithPlan["state"]} state
  * @param {ReadonlySet<number>} asked
+ * @param {boolean} free there is a seat to tap
  */
-function empty(state, asked) {
+function empty(state, asked, free) {
   if (state.basketExpired) return html`<p class="callout" data-kind="warn">${t("basket.expired")}</p>`;
   if (asked.size) return html`<p class="basket-empty">${t("basket.asking")}</p>`;
+  if (!free) return html`<p class="basket-empty">${t("basket.nothing_free")}</p>`;
   return html`<p class="basket-empty">${counted("basket.empty", state.event.max_seats)}</p>`;
 }
 

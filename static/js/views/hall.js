@@ -5,6 +5,7 @@ import { deadline, isUrgent } from "../deadline.js";
 import { secondsLeft } from "../state.js";
 import { basket } from "./basket.js";
 import { glyph, LOOKS } from "./parts.js";
+import { nothingLeft } from "./sold_out.js";
 import { timeWarning, turnLeft } from "./time_left.js";
 
 /** @type {Sale.Mode[]} */
@@ -12,7 +13,7 @@ const MODES = ["map", "list"];
 
 /** @param {Sale.WithPlan} model */
 export function hall(model) {
-  const { state, board, act, seatMap, seatList } = model;
+  const { state, act, seatMap, seatList } = model;
   const { ui } = state;
   const { seats } = state.basket;
   return html`<section
@@ -38,11 +39,10 @@ export function hall(model) {
       </div>
       ${legend(model)}
     </div>
-    ${timeWarning(state, act)}
+    <div class="hall-notes">${nothingLeft(model)} ${timeWarning(state, act)}</div>
     <div class="hall-main">
       <div class="map-host" ?hidden=${ui.mode !== "map"}>${seatMap.element}${key()}</div>
       <div class="list-host" ?hidden=${ui.mode !== "list"}>${seatList.element}</div>
-      ${board.soldOut ? html`<p class="sold-out callout" data-kind="warn" role="status">${t("hall.sold_out")}</p>` : nothing}
     </div>
     <aside class="side" aria-label=${t("basket.title")}>
       ${sheetHandle(model)}

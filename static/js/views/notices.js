@@ -15,8 +15,8 @@ export function loading() {
  * @param {Sale.WithEvent<Sale.Model>} model
  */
 export function out({ state, act }) {
-  const reason = state.outReason && state.outReason !== "closed" ? state.outReason : "heartbeat";
-  const known = reason === "session" && state.bought ? "bought" : reason;
+  const told = state.outReason && state.outReason !== "closed" ? state.outReason : "heartbeat";
+  const known = told === "session" && state.bought ? "bought" : told;
   return notice({
     kind: known === "left" || known === "bought" ? "plain" : "warn",
     eyebrow: state.event.name,

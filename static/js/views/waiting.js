@@ -4,6 +4,7 @@ import { counted, moment, number, reason, t } from "../i18n.js";
 import { secondsLeft, wantsCode } from "../state.js";
 import { band, progress } from "../wait.js";
 import { checkLink } from "./parts.js";
+import { nothingLeftAhead } from "./sold_out.js";
 
 /** @param {Sale.WithEvent<Sale.Model>} model */
 export function before({ state, act }) {
@@ -43,7 +44,7 @@ export function clockFace(left) {
 
 /** @param {Sale.WithEvent<Sale.Model>} model */
 export function waiting(model) {
-  const { state, board, act } = model;
+  const { state, act } = model;
   const { queue, event } = state;
   if (!queue) return joining(model);
   const part = progress(queue.firstAhead, queue.ahead);
@@ -74,7 +75,7 @@ export function waiting(model) {
       </div>
     </dl>
     ${state.lapsed ? html`<p class="callout" data-kind="warn">${t("queue.lapsed")}</p>` : nothing}
-    ${board.soldOut ? html`<p class="callout" data-kind="warn" data-testid="sold-out">${t("queue.sold_out")}</p>` : nothing}
+    ${nothingLeftAhead(model)}
     ${event.paused ? html`<p class="callout" data-kind="warn">${t("queue.paused")}</p>` : nothing}
     ${nextSteps([t("queue.next.1"), t("queue.next.2"), t("queue.next.3")])} ${notify(state.ui, act)}
     ${state.entry ? html`<p class="quiet" data-testid="check-draw">${checkLink(state)}</p>` : nothing}

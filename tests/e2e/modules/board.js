@@ -1,3 +1,4 @@
+import { whatIsLeft } from "/static/js/sold_out.js";
 import { Board } from "/static/js/board.js";
 import { same } from "./same.js";
 
@@ -58,11 +59,15 @@ export function everyWayOfSendingEndsTheSame() {
   }
 }
 
-export function soldOutMeansNothingFreeAndNothingHeld() {
+export function whatIsLeftIsFreeOrMayComeBackOrIsGone() {
   const board = new Board();
-  same(board.soldOut, false);
-  board.load({ epoch: 1, version: 1, states: states(2, 3, 1) });
-  same(board.soldOut, false);
-  board.load({ epoch: 1, version: 2, states: states(2, 3, 2) });
-  same(board.soldOut, true);
+  same(whatIsLeft(board, 0), { kind: "unknown", held: 0 });
+  board.load({ epoch: 1, version: 1, states: states(0, 3, 1, 2) });
+  same(whatIsLeft(board, 0), { kind: "free", held: 1 });
+  board.load({ epoch: 1, version: 2, states: states(2, 3, 1, 1) });
+  same(whatIsLeft(board, 0), { kind: "held", held: 2 });
+  // The visitor's own seats are held as well, and no news.
+  same(whatIsLeft(board, 2), { kind: "gone", held: 0 });
+  board.load({ epoch: 1, version: 3, states: states(2, 3, 2, 2) });
+  same(whatIsLeft(board, 0), { kind: "gone", held: 0 });
 }
