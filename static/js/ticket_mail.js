@@ -41,7 +41,8 @@ export class TicketMail {
         const { body } = await mailAgain(this.id, email);
         this.open = false;
         this.email = body.email;
-        this.said = t(body.corrected ? "ticket_mail.corrected" : "ticket_mail.sent", { email: body.email });
+        const told = { email: body.email };
+        this.said = body.corrected ? t("ticket_mail.corrected", told) : t("ticket_mail.sent", told);
         announce(this.said);
         if (body.corrected) this.corrected(body.email);
       },

@@ -41,7 +41,8 @@ export class MailForm {
     await this.busy.run(
       async () => {
         const made = await api.mailAgain(this.reservation, address || null);
-        this.said = t(made.corrected ? "ops.mail.corrected" : "ops.mail.sent", { email: made.email });
+        const { email } = made;
+        this.said = made.corrected ? t("ops.mail.corrected", { email }) : t("ops.mail.sent", { email });
         this.fields.mail_address = "";
         if (made.corrected) this.corrected();
       },
