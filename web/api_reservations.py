@@ -47,6 +47,7 @@ from web.schemas import (
     ReservationList,
     ReservationState,
     Reserve,
+    SeatPrice,
 )
 
 #: The cookie with the language that a visitor chose on a page.
@@ -76,12 +77,23 @@ def reservation_state(reservation: Reservation, links: PaymentLinks, quote: Quot
         )
         if receipt is not None
         else None,
-        cancel=CancelQuote(possible=quote.possible, fee=quote.fee, refund=quote.refund, until=quote.until)
-        if quote is not None
-        else None,
+        cancel=cancel_quote(quote) if quote is not None else None,
         ticket_code=reservation.ticket_code if reservation.status is ReservationStatus.CONFIRMED else None,
         created_at=reservation.created_at,
         updated_at=reservation.updated_at,
+    )
+
+
+def cancel_quote(quote: Quote) -> CancelQuote:
+    prices = quote.prices
+    return CancelQuote(
+        possible=quote.possible,
+        fee=quote.fee,
+        refund=quote.refund,
+        until=quote.until,
+        percent=quote.percent,
+        left=quote.left,
+        seats=[SeatPrice(seat=seat, price=price) for seat, price in prices.items()] if prices is not None else None,
     )
 
 

@@ -282,6 +282,7 @@ async def seats_bought(events: EventStore, event: Event, reservation: Reservatio
     plan = await events.plan(event)
     return [
         {
+            "ordinal": ordinal,
             "zone": seat.zone,
             "row": seat.row,
             "number": seat.number,
@@ -289,7 +290,7 @@ async def seats_bought(events: EventStore, event: Event, reservation: Reservatio
             "category": seat.category,
             "price": event.prices.get(seat.category, 0),
         }
-        for seat in (plan.seats[ordinal] for ordinal in reservation.seats)
+        for ordinal, seat in ((ordinal, plan.seats[ordinal]) for ordinal in reservation.seats)
     ]
 
 

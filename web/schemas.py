@@ -405,6 +405,11 @@ class ReceiptOf(ResponseBody):
     approved_at: UtcTime | None = None
 
 
+class SeatPrice(ResponseBody):
+    seat: int
+    price: int = Field(ge=0, description="as it was paid, in minor units")
+
+
 class CancelQuote(ResponseBody):
     """What giving all seats back would come to now, along the event's fees."""
 
@@ -412,6 +417,9 @@ class CancelQuote(ResponseBody):
     fee: int = Field(ge=0, description="what is kept, in minor units")
     refund: int = Field(ge=0, description="what goes back, in minor units")
     until: UtcTime | None = Field(None, description="until when; then it costs more, or is not possible any more")
+    percent: int | None = Field(None, description="the fee in per cent of what goes back, rounded down")
+    left: int | None = Field(None, description="of the charge: never more than that goes back, in minor units")
+    seats: list[SeatPrice] | None = Field(None, description="what each seat cost, for giving back some of them")
 
 
 class ReservationState(ResponseBody):

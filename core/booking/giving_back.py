@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -46,12 +46,18 @@ _REFUND_SECONDS = 12.0
 class Quote:
     """What giving all seats back would come to now, in minor units; `until`: when that is over. Not `possible`: both
     sums are 0 and there is no end.
+
+    Of some seats goes back what they cost (`prices`, by ordinal), never more than `left` of the charge, less `percent`
+    of that, rounded down.
     """
 
     possible: bool
     fee: int = 0
     refund: int = 0
     until: datetime | None = None
+    percent: int | None = None
+    left: int | None = None
+    prices: Mapping[int, int] | None = None
 
 
 class GivingBack(Paying):
@@ -106,7 +112,8 @@ class GivingBack(Paying):
         worth = await self._refunds.worth(reservation.id)
         if fee is None or worth is None:
             return Quote(False)
-        return Quote(True, fee.of(worth), worth - fee.of(worth), fee.until)
+        kept = fee.of(worth.all)
+        return Quote(True, kept, worth.all - kept, fee.until, fee.percent, worth.left, worth.prices)
 
     async def refund(self, id: UUID, asked: RefundAsked) -> tuple[Reservation, Made]:
         """For operators. Raises ReservationNotFound, NotRefundable, InvalidRequest, RefundChanged, RefundTooLarge,

@@ -6,7 +6,7 @@ a provider without idempotency keys. What a provider refuses is tried again in g
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -55,6 +55,15 @@ class RefundClaim:
     @property
     def idempotency_key(self) -> str:
         return f"{self.id.hex}-{self.round}"
+
+
+@dataclass(frozen=True, slots=True)
+class Worth:
+    """What goes back with all of a reservation's seats, before any fee; `left` of the charge; `prices` by ordinal."""
+
+    all: int
+    left: int
+    prices: Mapping[int, int]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import asyncpg
 import databases
 
 from core.booking.attempt import Owed
-from core.booking.refund import Made, RefundAsked, RefundClaim, RefundStanding, RefundState
+from core.booking.refund import Made, RefundAsked, RefundClaim, RefundStanding, RefundState, Worth
 from core.booking.statements_postgres import STATEMENTS, fetch_row
 from core.booking.stored import ClaimLost
 from core.database import raw
@@ -129,12 +129,12 @@ class RefundRows:
         """
         return await fetch_row(self._database, _NOTE, order, cause, amount, reason, asked_by) is not None
 
-    async def worth(self, reservation: UUID) -> int | None:
-        """What giving all its seats back comes to before any fee, in minor units. None: it is not confirmed (any
-        more).
-        """
+    async def worth(self, reservation: UUID) -> Worth | None:
+        """None: it is not confirmed (any more)."""
         row = await fetch_row(self._database, _WORTH, reservation)
-        return None if row is None else int(row["worth"])
+        if row is None:
+            return None
+        return Worth(row["worth"], row["paid_for"], dict(row["prices"]))
 
     async def standing(self, reservation: UUID) -> RefundStanding | None:
         """None: there is no such reservation."""

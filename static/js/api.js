@@ -140,10 +140,16 @@ export const reservations = () => call("GET", "/api/reservations");
  */
 export const reservation = (id) => call("GET", `/api/reservations/${encodeURIComponent(id)}`);
 /**
+ * `seats`: some of a paid reservation; null: all.
  * @param {string} id
+ * @param {number[] | null} [seats]
  * @returns {Sale.Answer<Api.ReservationState>}
  */
-export const cancel = (id) => call("POST", `/api/reservations/${encodeURIComponent(id)}/cancel`, { timeout: 30000 });
+export const cancel = (id, seats = null) =>
+  call("POST", `/api/reservations/${encodeURIComponent(id)}/cancel`, {
+    timeout: 30000,
+    ...(seats ? { body: { seats } } : {}),
+  });
 /**
  * The ticket's e-mail once more; `email`: a corrected address, or null.
  * @param {string} id

@@ -1,12 +1,15 @@
 // The reservation's page: follows its status (pushed by the channel, looked at as well) and gives it back on request.
 import { announce } from "./announce.js";
 import { cancel, EventApi, Refusal, reservation as look } from "./api.js";
+import { Busy } from "./busy.js";
 import { byId } from "./dom.js";
-import { learnCurrencies, load, moment, money, reason, t } from "./i18n.js";
+import { costOf } from "./giving_back.js";
+import { counted, learnCurrencies, load, moment, money, reason, t } from "./i18n.js";
 import { Channel } from "./socket.js";
 import { TicketMail } from "./ticket_mail.js";
 import { WAITS_FOR_BUYER } from "./views/result.js";
 import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
+import { live } from "../vendor/lit-html/directives/live.js";
 
 const LOOK_EVERY = 5000; // milliseconds, while something may still change
 
@@ -44,11 +47,14 @@ const page = {
   /** What giving the seats back would come to, as the server says. @type {Api.CancelQuote | null} */
   quote: null,
   asking: false,
-  busy: false,
+  /** Those of several seats that are to go back. @type {Set<number>} */
+  chosen: new Set(),
   /** @type {string | null} */
   failure: null,
   drawn: false,
 };
+
+const busy = new Busy(draw);
 
 await load(language, assets);
 learnCurrencies({ [currency]: Number(digits) });
@@ -100,26 +106,29 @@ function take({ status, reason: why, payment, receipt, cancel: quote }) {
   if (news) announce(t(`reservation.status.${status}`), { urgent: true });
 }
 
-async function giveBack() {
-  if (page.busy) return;
-  page.busy = true;
+function giveBack() {
+  const all = page.status !== "CONFIRMED" || page.chosen.size === quoted().length;
+  if (!all && !page.chosen.size) return;
   page.failure = null;
-  draw();
-  try {
-    take((await cancel(id)).body);
-    page.asking = false;
-  } catch (error) {
-    page.failure = error instanceof Refusal ? reason(error.code) : t("code.no_answer");
-    await learn();
-  } finally {
-    page.busy = false;
-    draw();
-  }
+  void busy.run(
+    async () => {
+      const { body } = await cancel(id, all ? null : [...page.chosen].sort((a, b) => a - b));
+      page.asking = false;
+      take(body);
+      // The seats that are left, and the sums, as the server writes them.
+      if (body.status === "CONFIRMED") location.reload();
+    },
+    async (error) => {
+      page.failure = error instanceof Refusal ? reason(error.code) : t("reservation.no_answer");
+      await learn();
+    },
+  );
 }
 
 /** @param {boolean} asking */
 function ask(asking) {
   page.asking = asking;
+  page.chosen = new Set(quoted().map(({ seat }) => seat));
   draw();
   // What it costs may have changed since the page was opened.
   if (asking && page.status === "CONFIRMED") void learn();
@@ -191,27 +200,77 @@ function receiptOf({ method, approval_number, url, approved_at }) {
   </dl>`;
 }
 
+/** What the button does. */
+function goBack() {
+  const some = page.status === "CONFIRMED" && page.chosen.size < quoted().length;
+  return some && page.chosen.size ? counted("reservation.give_back", page.chosen.size) : t("reservation.cancel_yes");
+}
+
 /** The attempt that waits for its buyer, while there is one. */
 function waitingForBuyer() {
   const { payment } = page;
   return page.status === "PAYING" && payment && WAITS_FOR_BUYER.has(payment.state) ? payment : null;
 }
 
+/** The seats of a paid reservation, with their prices. */
+const quoted = () => page.quote?.seats ?? [];
+
+/** @param {number} ordinal */
+function nameOf(ordinal) {
+  /** @type {HTMLElement | null} */
+  const seat = document.querySelector(`[data-seat="${ordinal}"] [data-name]`);
+  return seat?.dataset.name ?? "";
+}
+
+/** Of several seats some can go back: which ones, and what that comes to. */
+function choice() {
+  const seats = quoted();
+  if (page.status !== "CONFIRMED" || !page.quote || seats.length < 2) return nothing;
+  /** @param {number} ordinal */
+  const toggle = (ordinal) => {
+    if (!page.chosen.delete(ordinal)) page.chosen.add(ordinal);
+    draw();
+  };
+  const { fee, refund } = costOf(page.quote, page.chosen);
+  const values = { fee: money(fee, currency), refund: money(refund, currency) };
+  return html`<fieldset class="give-back">
+      <legend>${t("reservation.which")}</legend>
+      ${seats.map(
+        ({ seat, price }) =>
+          html`<label>
+            <input
+              type="checkbox"
+              name="give-back"
+              value=${seat}
+              .checked=${live(page.chosen.has(seat))}
+              ?disabled=${busy.on}
+              @change=${() => toggle(seat)}
+            />
+            <span>${nameOf(seat)}</span> <span>${money(price, currency)}</span>
+          </label>`,
+      )}
+    </fieldset>
+    <p aria-live="polite" data-testid="chosen-cost">
+      ${!page.chosen.size ? t("reservation.none_chosen") : fee ? t("cancel.chosen_fee", values) : t("cancel.chosen_free", values)}
+    </p>`;
+}
+
 function confirmation() {
   return html`<div class="confirm" role="group" aria-labelledby="confirm-title">
     <p id="confirm-title"><strong>${t("reservation.cancel_sure")}</strong></p>
     <p>${page.status === "CONFIRMED" ? t("reservation.cancel_text") : t("reservation.cancel_unpaid")}</p>
+    ${choice()}
     <div class="actions">
       <button
         type="button"
         class="button danger"
         data-confirm
-        aria-disabled=${page.busy ? "true" : nothing}
+        aria-disabled=${busy.on || (page.status === "CONFIRMED" && quoted().length && !page.chosen.size) ? "true" : nothing}
         @click=${giveBack}
       >
-        ${page.busy ? t("reservation.cancelling") : t("reservation.cancel_yes")}
+        ${busy.on ? t("reservation.cancelling") : goBack()}
       </button>
-      <button type="button" class="button secondary" ?disabled=${page.busy} @click=${() => ask(false)}>
+      <button type="button" class="button secondary" ?disabled=${busy.on} @click=${() => ask(false)}>
         ${t("reservation.cancel_no")}
       </button>
     </div>

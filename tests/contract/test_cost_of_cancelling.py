@@ -44,10 +44,19 @@ async def test_what_is_quoted_is_what_is_refunded(
     path = await bought(visitor, bank, event, 3, 4)
     quote = (await ended(visitor, path))["cancel"]
     until = iso(starts_at - timedelta(hours=24))
-    assert quote == {"possible": True, "fee": 9900, "refund": 20100, "until": until}
+    assert {name: quote[name] for name in ("possible", "fee", "refund", "until")} == {
+        "possible": True,
+        "fee": 9900,
+        "refund": 20100,
+        "until": until,
+    }
+    # Of one seat: its price, less the fee of that.
+    assert (quote["percent"], quote["left"]) == (33, 30000)
+    assert quote["seats"] == [{"seat": 3, "price": 15000}, {"seat": 4, "price": 15000}]
     # One seat goes back: what the other one is worth is told then.
     one = (await visitor.call("POST", f"{path}/cancel", json={"seats": [3]}, expect=200)).json()
     assert (one["refunded"], one["cancel"]["fee"], one["cancel"]["refund"]) == (10050, 4950, 10050)
+    assert (one["cancel"]["left"], one["cancel"]["seats"]) == (19950, [{"seat": 4, "price": 15000}])
     over = (await visitor.call("POST", f"{path}/cancel", json={}, expect=200)).json()
     assert (over["status"], over["refunded"]) == ("CANCELLED", 20100)
     assert "cancel" not in over

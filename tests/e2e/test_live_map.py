@@ -157,7 +157,7 @@ async def test_who_waits_for_nothing_is_told(make_sale: MakeSale, open_page: Ope
     await expect(waits.get_by_test_id("sold-out")).to_be_visible()
 
 
-async def test_sold_out_is_said(make_sale: MakeSale, open_page: OpenPage) -> None:
+async def test_sold_out_is_said(server: Server, make_sale: MakeSale, open_page: OpenPage) -> None:
     slug = await make_sale(seats=2)
     page, other = await open_page(slug), await open_page(slug)
     await other.map_ready()
@@ -168,7 +168,7 @@ async def test_sold_out_is_said(make_sale: MakeSale, open_page: OpenPage) -> Non
     await expect(other.get_by_test_id("sold-out")).to_be_visible()
     # No dead controls, and nothing over the map's.
     await expect(other.locator(".best-count")).to_have_count(0)
-    await other.goto("/")
+    await other.goto(server.url)
     await expect(other.locator(f'.event[href="/events/{slug}"]')).to_contain_text("Sold out")
 
 

@@ -101,7 +101,7 @@ async def test_a_single_seat_goes_back_less_a_fee(
     await page.get_by_label("Corrected e-mail address").fill("pat@example.org")
     await page.keyboard.press("Enter")
     await expect(page.get_by_test_id("mailed")).to_contain_text("p***@e***.org")
-    await expect(page.locator("#desk-money")).to_contain_text("pat@example.org")
+    await expect(page.locator("[aria-labelledby=desk-money]")).to_contain_text("pat@example.org")
 
 
 async def test_two_operators_at_once(make_sale: MakeSale, open_console: OpenConsole, buy: Callable[..., Buyer]) -> None:
