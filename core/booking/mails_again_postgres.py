@@ -20,7 +20,7 @@ from core.booking.addresses import Addresses, masked
 from core.booking.attempt import AttemptState
 from core.booking.reservation import ReservationStatus
 from core.booking.results_redis import Events
-from core.booking.statements_postgres import statement
+from core.booking.statements_postgres import STATEMENTS
 from core.database import raw
 from core.errors import MailedOften, NotConfirmed, ReservationNotFound, TooManySeats
 from core.venue.event import Event
@@ -44,8 +44,8 @@ SELECT r.visitor, r.status, r.event_id, r.email, r.address_key, r.ticket_code, r
 FROM reservations r WHERE r.id = $1
 """
 _LOCKED = _OWN + "FOR UPDATE"
-_OVER_SHARE = statement("over_share")
-_MAIL_AGAIN = statement("mail_again")
+_OVER_SHARE = STATEMENTS["over_share"]
+_MAIL_AGAIN = STATEMENTS["mail_again"]
 # Counted in the transaction: what is refused below, or lost, is not.
 _ALLOWED = """
 INSERT INTO mail_allowances AS m (subject, since, latest, sent) VALUES ($1, now(), now(), 1)
