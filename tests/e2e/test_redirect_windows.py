@@ -1,5 +1,5 @@
-"""PortOne's and Stripe's windows in a browser, all of a buyer's day: Back, reload, closed, declined, another card, and in
-the end another browser pays (P3, P4, P11).
+"""PortOne's and Stripe's windows in a browser: Back, reload, closed, declined, another card, and in the end another
+browser pays (P3, P4, P11).
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from core.clock import SystemClock
 from core.database import open_database
 from core.venue.event_store_postgres import EventStore
 from tests.e2e.conftest import MakeSale, OpenPage
-from tests.e2e.test_accessibility import PHONE, violations
+from tests.e2e.test_accessibility import violations
+from tests.e2e.test_purchase import PHONE
 from tests.sale_server import Server, sale_server
 
 
