@@ -5,13 +5,15 @@ import "../vendor/i18next/i18next.min.js";
 const i18next = globalThis.i18next;
 let language = "en";
 
+const TIMEOUT = 15000; // milliseconds: whoever loads tries again
+
 /**
  * Loads the catalogue of `code` ("en", "ko") from `base`/i18n. Rejects when it cannot be fetched.
  * @param {string} code
  * @param {string} base
  */
 export async function load(code, base) {
-  const response = await fetch(`${base}/i18n/${code}.json`);
+  const response = await fetch(`${base}/i18n/${code}.json`, { signal: AbortSignal.timeout(TIMEOUT) });
   if (!response.ok) throw new Error(`catalogue ${code}: HTTP ${response.status}`);
   await use(code, await response.json());
 }

@@ -108,3 +108,18 @@ def test_the_types_of_vendored_libraries_are_of_their_version() -> None:
     typed = vendored.keys() & checked.keys()
     assert len(typed) >= 4
     assert {name: checked[name] for name in typed} == {name: vendored[name] for name in typed}
+
+
+def test_every_question_of_a_page_has_an_end() -> None:
+    """V3: what waits for an answer that never comes keeps its button busy, or its page as it was, for ever."""
+    asked = endless = 0
+    for file in STATIC.glob("js/**/*.js"):
+        for call in re.finditer(r"\bfetch\(", text := file.read_text()):
+            depth, end = 1, call.end()
+            while depth:
+                depth += {"(": 1, ")": -1}.get(text[end], 0)
+                end += 1
+            asked += 1
+            endless += "signal" not in text[call.end() : end]
+    assert asked > 5
+    assert endless == 0

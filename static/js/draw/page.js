@@ -43,7 +43,8 @@ async function learn() {
 
 /** @param {Api.DrawShown} drawn */
 async function check(drawn) {
-  const response = await fetch(`${base}/entries${query}`);
+  // As long as a plan: 200,000 lines.
+  const response = await fetch(`${base}/entries${query}`, { signal: AbortSignal.timeout(60000) });
   if (!response.ok) throw new Refusal(response.status, await response.json().catch(() => ({})), null);
   entries = (await response.text()).split("\n").filter(Boolean);
   show();

@@ -18,7 +18,8 @@ const root = byId("content");
 const { view = "overview", slug = "", language = "en", assets = "" } = root.dataset;
 
 /** @param {string} name */
-const catalogue = async (name) => (await fetch(`${assets}/i18n/${name}.json`)).json();
+const catalogue = async (name) =>
+  (await fetch(`${assets}/i18n/${name}.json`, { signal: AbortSignal.timeout(15000) })).json();
 const [common, own, currencies] = await Promise.all([
   catalogue(language),
   catalogue(`ops.${language}`),

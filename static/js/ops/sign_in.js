@@ -3,7 +3,10 @@
 const KEY = "onsale.ops.passed";
 
 if (sessionStorage.getItem(KEY) !== location.pathname) {
-  const response = await fetch("/api/operator/session", { credentials: "same-origin" });
+  const response = await fetch("/api/operator/session", {
+    credentials: "same-origin",
+    signal: AbortSignal.timeout(15000),
+  });
   if (response.ok) {
     sessionStorage.setItem(KEY, location.pathname);
     location.replace(location.href);

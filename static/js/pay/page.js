@@ -131,7 +131,8 @@ window.addEventListener("pageshow", (event) => {
 setInterval(async () => {
   if (document.hidden || busy) return;
   try {
-    const answer = await fetch(result, { headers: { Accept: "application/json" } });
+    const signal = AbortSignal.timeout(LOOK_EVERY);
+    const answer = await fetch(result, { headers: { Accept: "application/json" }, signal });
     if (!answer.ok) return;
     const body = await answer.json();
     if (body.page === null) location.assign(result);

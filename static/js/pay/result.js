@@ -2,13 +2,15 @@
 import { byId } from "../dom.js";
 
 const LOOK_EVERY = [1000, 1000, 2000, 3000, 5000]; // milliseconds
+const TIMEOUT = 15000; // milliseconds: without an answer it is looked again
 
 const shown = byId("content").dataset;
 let looks = 0;
 
 async function look() {
   try {
-    const answer = await fetch(String(shown.again), { headers: { Accept: "application/json" } });
+    const signal = AbortSignal.timeout(TIMEOUT);
+    const answer = await fetch(String(shown.again), { headers: { Accept: "application/json" }, signal });
     if (answer.ok) {
       const body = await answer.json();
       if (body.status !== shown.status || body.state !== shown.state || (body.reason ?? "") !== shown.reason) {

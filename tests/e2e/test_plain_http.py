@@ -1,0 +1,50 @@
+"""A phone in the same network, by plain http: browsers keep `crypto.subtle` and others from such a page (V3)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+
+import pytest
+from playwright.async_api import Page, async_playwright, expect
+
+from tests.e2e.conftest import CHROMIUM, MakeSale, Server
+from tests.e2e.sale_page import PATIENCE, SalePage
+
+#: A name that is no secure context, as the address of a laptop in the same network is none.
+HOST = "shop.test"
+
+
+@pytest.fixture
+async def phone() -> AsyncIterator[Page]:
+    wrong: list[str] = []
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=os.environ.get("CHROMIUM") or "/usr/bin/chromium",
+            args=[*CHROMIUM, f"--host-resolver-rules=MAP {HOST} 127.0.0.1"],
+        )
+        page = await (await browser.new_context(locale="en-GB")).new_page()
+        page.set_default_timeout(PATIENCE * 1000)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        yield page
+        await browser.close()
+    assert not wrong, "\n".join(wrong)
+
+
+async def test_plain_http_buys(server: Server, make_sale: MakeSale, phone: Page) -> None:
+    slug = await make_sale()
+    home = server.url.replace("127.0.0.1", HOST)
+    await phone.goto(f"{home}/events/{slug}")
+    missing = "() => [isSecureContext, typeof crypto.randomUUID, typeof crypto.subtle]"
+    assert await phone.evaluate(missing) == [False, "undefined", "undefined"]
+    page = SalePage(phone)
+    await page.pick(4)
+    await page.order()
+    await page.approve()
+    assert page.page.url.startswith(home)
+    await page.to_sale()
+    assert await page.reaches("confirmed", "failed") == "confirmed"
+    await page.get_by_test_id("ticket").click()
+    await page.get_by_role("link", name="Reservation").click()
+    await page.get_by_test_id("mail-again").click()
+    await expect(page.get_by_test_id("mailed")).to_contain_text("on its way")
