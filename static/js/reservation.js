@@ -258,7 +258,9 @@ function choice() {
 function confirmation() {
   return html`<div class="confirm" role="group" aria-labelledby="confirm-title">
     <p id="confirm-title"><strong>${t("reservation.cancel_sure")}</strong></p>
-    <p>${page.status === "CONFIRMED" ? t("reservation.cancel_text") : t("reservation.cancel_unpaid")}</p>
+    <p>
+      ${page.status !== "CONFIRMED" ? t("reservation.cancel_unpaid") : page.chosen.size < quoted().length ? t("reservation.cancel_some") : t("reservation.cancel_text")}
+    </p>
     ${choice()}
     <div class="actions">
       <button

@@ -2,6 +2,7 @@
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { clock, counted, money, t } from "../i18n.js";
 import { deadline, isUrgent } from "../deadline.js";
+import { whatIsLeft } from "../sold_out.js";
 import { secondsLeft } from "../state.js";
 import { basket } from "./basket.js";
 import { glyph, LOOKS } from "./parts.js";
@@ -99,7 +100,7 @@ function key() {
  * On a phone the basket is a sheet: a bar with what matters, the rest one tap away.
  * @param {Sale.WithPlan} model
  */
-function sheetHandle({ state, plan, act }) {
+function sheetHandle({ state, plan, board, own, act }) {
   const { seats } = state.basket;
   const end = seats.length ? deadline(state) : null;
   const text = seats.length ? counted("seats.count", seats.length) : t("basket.none");
@@ -119,7 +120,9 @@ function sheetHandle({ state, plan, act }) {
             ? html`<span class="sheet-time" data-urgent=${isUrgent(state, end) ? "" : nothing}
                 >${t("basket.kept", { time: clock(secondsLeft(state, end.until)) })}</span
               >`
-            : html`<span class="sheet-time">${t("basket.pick")}</span>`
+            : html`<span class="sheet-time"
+                >${whatIsLeft(board, own.size).kind === "free" ? t("basket.pick") : t("basket.nothing_free")}</span
+              >`
         }
       </span>
     </button>

@@ -7,7 +7,7 @@ import { whatIsLeft } from "../sold_out.js";
  * Beside the map, for who is in and has nothing to pick.
  * @param {Sale.WithPlan} model
  */
-export function nothingLeft({ state, board, own, act }) {
+export function nothingLeft({ state, board, own }) {
   const { kind, held } = whatIsLeft(board, own.size);
   if (own.size || (kind !== "held" && kind !== "gone")) return nothing;
   const { event } = state;
@@ -16,7 +16,6 @@ export function nothingLeft({ state, board, own, act }) {
     <p>${kind === "gone" ? t("sold_out.text") : counted("all_held.text", held, { time: clock(event.hold_seconds) })}</p>
     <div class="actions">
       <a class="button secondary small" href="/">${t("closed.others")}</a>
-      <button type="button" class="button secondary small" @click=${act.leave}>${t("hall.leave")}</button>
     </div>
   </section>`;
 }
