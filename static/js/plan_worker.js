@@ -4,7 +4,7 @@ import { treeOf } from "./seat_map/seat_index.js";
 
 self.addEventListener("message", async ({ data: url }) => {
   try {
-    const answer = await fetch(url);
+    const answer = await fetch(url, { signal: AbortSignal.timeout(60000) });
     if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
     const parts = fromColumns(await answer.json());
     parts.tree = treeOf(parts);

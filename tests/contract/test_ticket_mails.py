@@ -147,7 +147,7 @@ async def test_a_ticket_is_sent_again_now_and_then(
     assert sorted(one.status_code for one in answers) == [202, *[429] * 9]
     refused = next(one for one in answers if one.status_code == 429)
     assert refused.json()["code"] == "mailed_often"
-    assert 0 < int(refused.headers["retry-after"]) <= 60
+    assert 0 < int(refused.headers["retry-after"]) < 3600
     for sent in range(2, 6):
         await rows(runtime, "UPDATE mail_allowances SET latest = latest - interval '1 minute'")
         await again(visitor, state["id"], expect=202)
