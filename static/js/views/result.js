@@ -39,14 +39,16 @@ function waitingForBuyer({ state, plan, act }, payment) {
   const text = reservation.reason ? reason(reservation.reason) : t("paying.waiting_text");
   const { busy, failed: refused } = ui.givingBack;
   return html`<section class="notice" data-kind="paying" data-testid="waiting-for-payment">
-    <h1 tabindex="-1" data-focus>${t("paying.waiting")}</h1>
+    <h1 tabindex="-1" data-focus>${waitingTitle(payment.state)}</h1>
     <p class="lead">${text}</p>
     <p class="pay-clock">${t("paying.kept")} <strong role="timer">${clock(left)}</strong></p>
     ${isTurnOver(state) ? html`<p class="quiet" data-testid="turn-over">${t("paying.turn_over")}</p>` : nothing}
     ${refused ? html`<p class="callout" data-kind="bad" role="alert">${reason(refused)}</p>` : nothing}
     ${seats(state, plan)}
     <div class="actions">
-      <a class="button primary" data-testid="continue-paying" href=${payment.page}>${t("paying.continue")}</a>
+      <a class="button primary" data-testid="continue-paying" href=${payment.page}
+        >${payment.state === "DECLINED" ? t("paying.another_card") : t("paying.continue")}</a
+      >
       <button
         type="button"
         class="button secondary"
@@ -58,6 +60,12 @@ function waitingForBuyer({ state, plan, act }, payment) {
       </button>
     </div>
   </section>`;
+}
+
+/** @param {Api.PaymentState["state"]} state */
+function waitingTitle(state) {
+  if (state === "DECLINED") return t("paying.declined");
+  return state === "CLOSED" ? t("paying.closed") : t("paying.waiting");
 }
 
 /**
