@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from playwright.async_api import Page, async_playwright, expect
 
-from tests.e2e.conftest import CHROMIUM, MakeSale, Server
+from core.clock import SystemClock
+from core.database import open_database
+from core.venue.event_store_postgres import EventStore
+from tests.e2e.conftest import CHROMIUM, MakeSale
 from tests.e2e.sale_page import PATIENCE, SalePage
+from tests.sale_server import Server, sale_server
 
 #: A name that is no secure context, as the address of a laptop in the same network is none.
 HOST = "shop.test"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    # As a demo has it: the test bank is at the shop's own address, whichever one that is.
+    with sale_server(ONSALE_SIMULATOR_PAGE="") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+async def events(server: Server) -> AsyncIterator[EventStore]:
+    database = await open_database(server.database_url, 2)
+    yield EventStore(database, SystemClock())
+    await database.disconnect()
 
 
 @pytest.fixture
