@@ -8,6 +8,7 @@ booking/       (3) reservation, checkout saga, PostgreSQL guard
 payments/      (4) providers over HTTP, circuit breaker, choice of provider
 messaging/     (5) outbox, relay, Kafka or local bus, consumers
 notifications/ (6) e-mail, Slack; when something is an alert
+waiting_list/  (7) seats given back: wishes and offers
 upkeep/        periodic jobs, consistency, limits
 diagnosis/     "I can't book", step by step
 process/       the ground floor: tasks, jobs, leases, calls to the stores

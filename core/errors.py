@@ -263,6 +263,30 @@ class NotRefundable(OnsaleError):
     code, status, title = "not_refundable", 409, "Nothing was paid for this reservation, or all of it is given back"
 
 
+class NotOnList(NotFound):
+    code, title = "not_on_list", "You have no place in this waiting list"
+
+
+class AlreadyOnList(OnsaleError):
+    code, status, title = (
+        "already_on_list",
+        409,
+        "You have a place in this waiting list: leave it before you wish for something else",
+    )
+
+
+class TooManyPlaces(OnsaleError):
+    code, status, title = "too_many_places", 429, "Your network has as many places in this waiting list as it may have"
+
+
+class OfferOver(OnsaleError):
+    code, status, title = "offer_over", 410, "This offer is over: its seats go to the next in the list"
+
+
+class OfferTaken(OnsaleError):
+    code, status, title = "offer_taken", 409, "These seats are being paid for, or paid, in another browser already"
+
+
 class HoldNotExtendable(OnsaleError):
     code, status, title = "hold_not_extendable", 409, "The time for these seats was extended already"
 

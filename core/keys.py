@@ -193,7 +193,7 @@ def queue_channel(slug: str) -> str:
 
 
 def reservations_channel(slug: str) -> str:
-    """pub/sub: reservation results, for the one visitor's browser."""
+    """pub/sub: reservation results, and that a place in the waiting list has changed, for the one visitor's browser."""
     return f"reservations:{{{slug}}}"
 
 

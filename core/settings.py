@@ -235,6 +235,26 @@ class Settings(BaseSettings):
     cool_down_seconds: float = _setting(
         600, "how long who has held too much without buying begins no new basket", unit="s", row="F5", gt=0
     )
+    return_seconds: float = _setting(
+        30,
+        "seats that are given back are on the map again after a random time up to this, so that nobody can hand them over; "
+        "while somebody on the waiting list wishes for them they are not. 0: at once",
+        unit="s",
+        row="F5",
+        ge=0,
+        le=600,
+    )
+    offer_seconds: float = _setting(
+        1800,
+        "seats that are given back are kept for so long for whom the waiting list offers them to; then for the next",
+        unit="s",
+        row="F10",
+        ge=10,
+        le=7 * 24 * 3600,
+    )
+    waiting_list_places: int = _setting(
+        200, "places on the waiting list of a sale that one network has, at most; 0: any number", row="F10", ge=0
+    )
     email_tags_at: str = _setting(
         "gmail.com,outlook.com,hotmail.com,live.com,icloud.com,fastmail.com,proton.me",
         "providers at which what follows a `+` in an address is the buyer's own: without it, it is one address for the "

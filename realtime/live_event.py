@@ -214,7 +214,7 @@ class LiveEvent:
 
 
 class _Reservations:
-    """Results of payments, for the one visitor's browser."""
+    """Results of payments, and news of the waiting list, for the one visitor's browser."""
 
     def __init__(self, attendances: Attendances, baskets: Baskets) -> None:
         self._attendances = attendances
@@ -226,6 +226,8 @@ class _Reservations:
     def message(self, data: bytes) -> None:
         told: dict[str, Any] = orjson.loads(data)
         attendance = self._attendances.get(told.pop("visitor", ""))
-        if attendance is not None:
+        if attendance is not None and told.pop("returns", False):
+            attendance.tell(wire.encode("returns"))
+        elif attendance is not None:
             self._baskets.paying(attendance.visitor)
             attendance.tell(wire.encode("reservation", **told))

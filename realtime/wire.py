@@ -37,6 +37,8 @@ Server -> browser
                                                                              largest, alternatives: not_together; max:
                                                                              too_many_seats; retry_after: cool_down
     reservation {id, status, reason?, seats, amount, currency}
+    returns {}                             the visitor's place in the waiting list has changed, or has an offer: ask for
+                                           it by HTTP
     expired {reason}                       reason: session, heartbeat, left, removed (by an operator), closed,
                                           hold (the basket only)
     problem {code, detail, id?, challenge?, captcha?}

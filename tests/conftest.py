@@ -95,6 +95,7 @@ def settings(stores: Engines, data_folder: Path) -> Settings:
         secret_key="test-secret",
         operator_token="operator",
         payment="simulator:toss,kcp",
+        return_seconds=0,
     )
 
 

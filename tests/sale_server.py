@@ -48,6 +48,7 @@ SETTINGS = {
     "ONSALE_SECRET_KEY": "the-key-of-browser-tests",
     "ONSALE_PAYMENT_READ_SECONDS": "2",
     "ONSALE_RESOLVER_SECONDS": "1",
+    "ONSALE_RETURN_SECONDS": "0",
     "ONSALE_PAYMENT": "simulator:toss",
 }
 

@@ -27,6 +27,7 @@ from web import (
     api_queue,
     api_reservations,
     api_visitors,
+    api_waiting_list,
     health,
     sockets,
 )
@@ -48,6 +49,7 @@ from web.ops import (
     removals,
     sales,
     sessions,
+    waiting_list,
 )
 from web.ops.pages import Console
 from web.pages import Pages
@@ -66,6 +68,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *api_holds.ENDPOINTS,
     *api_reservations.ENDPOINTS,
     *api_mails.ENDPOINTS,
+    *api_waiting_list.ENDPOINTS,
     *api_operator.ENDPOINTS,
     *new_sale.ENDPOINTS,
     *picture.ENDPOINTS,
@@ -81,6 +84,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *removals.ENDPOINTS,
     *circuits.ENDPOINTS,
     *networks.ENDPOINTS,
+    *waiting_list.ENDPOINTS,
     *health.ENDPOINTS,
     api_meta.METRICS,
 )

@@ -31,6 +31,7 @@ from core.upkeep.load_redis import LoadReadings
 from core.upkeep.reconcile import Reconcile
 from core.venue.codes_postgres import Codes
 from core.venue.event_store_postgres import EventStore
+from core.waiting_list.waiting_list import WaitingList
 from core.waiting_room.drawing import Announcer
 from core.waiting_room.draws_postgres import Draws
 from core.waiting_room.queue_redis import WaitingRoom
@@ -67,6 +68,7 @@ class AppState:
     payments: Payments
     checkout: Checkout
     mails: MailsAgain
+    waiting_list: WaitingList
     event_refunds: EventRefunds
     findings: FindingRows
     comparing: Comparing

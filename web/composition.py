@@ -57,6 +57,7 @@ def open_app_state(runtime: Runtime, live: Live | None, assets: Assets, links: P
         payments=runtime.payments,
         checkout=runtime.checkout,
         mails=runtime.mails,
+        waiting_list=runtime.waiting_list.waiting_list,
         event_refunds=runtime.event_refunds,
         findings=runtime.findings,
         comparing=runtime.comparing,

@@ -31,8 +31,10 @@ from core.seat_words import is_in_words
 from core.venue.description import as_html, as_text
 from core.venue.event import Event, SaleState
 from core.venue.event_store_postgres import EventStore
+from core.venue.seat_plan import SeatPlan
 from web import problems
 from web.api_reservations import LANGUAGE_COOKIE, reservation_id
+from web.api_waiting_list import wish_asked_about
 from web.app_state import AppState, app_state_of
 from web.assets import Assets
 from web.captcha_policy import with_captcha
@@ -80,6 +82,7 @@ class Pages:
             "/events/{slug}/draw": self.draw,
             "/tickets": self.tickets,
             "/reservations/{id}": self.reservation,
+            "/returns/{id}": self.offer,
             "/reservations/{id}/ticket": self.ticket,
             "/reservations/{id}/calendar": self.calendar,
         }
@@ -136,6 +139,26 @@ class Pages:
             receipt=receipt_of(reservation),
             digits=minor_digits(reservation.currency),
         )
+
+    async def offer(self, request: Request, parts: AppState, visitor: str) -> Response:
+        """Seats that the waiting list keeps: of the visitor's own place, or by an e-mail's link on whatever device."""
+        wish = await wish_asked_about(request, parts, visitor)
+        event = await parts.events.by_id(wish.event_id)
+        plan = await parts.events.plan(event)
+        ordinals = wish.offer.seats if wish.offer is not None else ()
+        page = self.page(
+            request,
+            "offer.html",
+            cache=_KEEP_NOTHING,
+            event=event,
+            wish=wish,
+            seats=seats_in_words(event, plan, ordinals),
+            amount=wish.offer.amount if wish.offer is not None else 0,
+            digits=minor_digits(event.currency),
+        )
+        # The link is a key: it goes to nobody else's site.
+        page.headers["Referrer-Policy"] = "no-referrer"
+        return page
 
     async def ticket(self, request: Request, parts: AppState, visitor: str) -> Response:
         # The link in the e-mail carries the code, and is opened on whatever device is at hand.
@@ -279,7 +302,11 @@ def _environment(loader: FileSystemLoader, language: str) -> Environment:
 
 async def seats_bought(events: EventStore, event: Event, reservation: Reservation) -> list[dict[str, Any]]:
     """A reservation's seats in words: zone, row, number, category, and the price in minor units."""
-    plan = await events.plan(event)
+    return seats_in_words(event, await events.plan(event), reservation.seats)
+
+
+def seats_in_words(event: Event, plan: SeatPlan, ordinals: Sequence[int]) -> list[dict[str, Any]]:
+    """Zone, row, number, category of each, and the price in minor units."""
     return [
         {
             "ordinal": ordinal,
@@ -290,7 +317,7 @@ async def seats_bought(events: EventStore, event: Event, reservation: Reservatio
             "category": seat.category,
             "price": event.prices.get(seat.category, 0),
         }
-        for ordinal, seat in ((ordinal, plan.seats[ordinal]) for ordinal in reservation.seats)
+        for ordinal, seat in ((ordinal, plan.seats[ordinal]) for ordinal in ordinals)
     ]
 
 

@@ -78,7 +78,7 @@ MOST_SHOWN = 100
 
 
 @dataclass(frozen=True, slots=True)
-class _Submit:
+class Submit:
     """One submit. `digest` tells a repeat from another request under the same key."""
 
     event: Event
@@ -113,11 +113,13 @@ class Checkout(GivingBack):
         clock: Clock,
         process: str,
         wake: Callable[[], None] = lambda: None,
+        return_seconds: float = 0.0,
         try_mail: Callable[[Event, str, str], None] = lambda event, email, language: None,
     ) -> None:
         """`concurrency`: payments that this process works on at once. `wake` tells who sends events that one was
-        written by this process. `try_mail` raises an OnsaleError where the confirmation of a purchase could not be
-        written to this address, in this language.
+        written by this process. `return_seconds`: seats given back are on the map again within so long (F5).
+        `try_mail` raises an OnsaleError where the confirmation of a purchase could not be written to this address, in
+        this language.
         """
         reservations = Reservations(
             database,
@@ -128,7 +130,13 @@ class Checkout(GivingBack):
             wake=wake,
             addresses=addresses,
         )
-        refunds = RefundRows(database, lease_seconds=times.lease, accounts=payments.account_names(), wake=wake)
+        refunds = RefundRows(
+            database,
+            lease_seconds=times.lease,
+            accounts=payments.account_names(),
+            wake=wake,
+            return_seconds=return_seconds,
+        )
         results = Results(redis=redis, seats=seats, events=events, access=access)
         tasks = PaymentTasks(
             reservations=reservations,
@@ -183,7 +191,7 @@ class Checkout(GivingBack):
         NoSuchProvider, CurrencyNotTaken, PaymentPaused, TooManySeats (over all that the buyer has, F3), InvalidRequest
         (no e-mail gets there), MailImpossible.
         """
-        submit = _Submit(event, visitor, email, provider, idempotency_key, language)
+        submit = Submit(event, visitor, email, provider, idempotency_key, language)
         name = (event.id, visitor, idempotency_key)
         running = self._submits.get(name)
         if running is None:
@@ -224,7 +232,7 @@ class Checkout(GivingBack):
         """Takes over the payments and refunds whose time has come and that nobody works on; returns how many."""
         return await self._tasks.finish_due(wait=wait)
 
-    async def _guarded(self, submit: _Submit) -> Reservation | OnsaleError:
+    async def _guarded(self, submit: Submit) -> Reservation | OnsaleError:
         """A refusal is an answer, not a failure of the task."""
         try:
             return await self._submit(submit)
@@ -232,7 +240,7 @@ class Checkout(GivingBack):
             measures.REFUSED.labels(refusal.code).inc()
             return refusal
 
-    async def _submit(self, submit: _Submit) -> Reservation:
+    async def _submit(self, submit: Submit) -> Reservation:
         found = await self._repeated(submit)
         if found is not None:
             return found
@@ -263,7 +271,7 @@ class Checkout(GivingBack):
                 await self._access.spent(submit.event, submit.visitor, code, new.id)
         return made
 
-    async def _phase_of(self, submit: _Submit) -> tuple[str | None, bytes | None]:
+    async def _phase_of(self, submit: Submit) -> tuple[str | None, bytes | None]:
         """The phase that the seats were held in, and the code that is spent on them. Raises HoldExpired: Redis has lost
         which, and the seats with it.
         """
@@ -272,13 +280,13 @@ class Checkout(GivingBack):
             raise HoldExpired("Your code was used, or its place given up: join anew, with your code")
         return phase, code
 
-    def _account(self, submit: _Submit) -> Account:
+    def _account(self, submit: Submit) -> Account:
         """Where the money is to be taken. Raises PaymentUnavailable, NoSuchProvider, CurrencyNotTaken."""
         if not any(submit.event.prices.values()):
             return Account(NO_PROVIDER, NO_PROVIDER)
         return account_of(self._payments.choose(submit.event.currency, submit.provider))
 
-    async def _repeated(self, submit: _Submit) -> Reservation | None:
+    async def _repeated(self, submit: Submit) -> Reservation | None:
         """The reservation that this key has made already. Raises KeyReused."""
         stored = await self._reservations.find(submit.visitor, submit.event.id, submit.key)
         if stored is None:
@@ -287,7 +295,7 @@ class Checkout(GivingBack):
             raise KeyReused()
         return stored.reservation
 
-    async def _take_basket(self, submit: _Submit) -> Basket:
+    async def _take_basket(self, submit: Submit) -> Basket:
         """The visitor's basket, turned to paying; also one that a submit which never reached PostgreSQL left so."""
         try:
             return await self._seats.begin_payment(submit.event, submit.visitor)
@@ -298,7 +306,7 @@ class Checkout(GivingBack):
             # Whether there is a reservation for it already is for the guard to say.
             return basket
 
-    async def _begin(self, submit: _Submit, new: NewReservation) -> Reservation | None:
+    async def _begin(self, submit: Submit, new: NewReservation) -> Reservation | None:
         """The guard. What costs nothing is confirmed before it is answered. None: refused."""
         token = self._tasks.token()
         try:
@@ -326,7 +334,7 @@ class Checkout(GivingBack):
             return None
         return stored.reservation if stored is not None else None
 
-    async def _find_out(self, submit: _Submit, new: NewReservation) -> None:
+    async def _find_out(self, submit: Submit, new: NewReservation) -> None:
         """PostgreSQL did not answer the guard: asks until it is known whether there is a reservation."""
         loop = asyncio.get_running_loop()
         until, pause = loop.time() + _FIND_OUT_SECONDS, 0.2
@@ -347,7 +355,7 @@ class Checkout(GivingBack):
                 answered = None
         log.error("whether a reservation was made could not be learnt", reservation=str(new.id), visitor=new.visitor)
 
-    async def _refused(self, submit: _Submit, basket: Basket, new: NewReservation) -> Reservation:
+    async def _refused(self, submit: Submit, basket: Basket, new: NewReservation) -> Reservation:
         """PostgreSQL's guard said no: it is this very request, another one of this visitor's, or Redis was wrong."""
         found = await self._repeated(submit)
         if found is not None:

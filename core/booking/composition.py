@@ -8,9 +8,9 @@ import databases
 from redis.asyncio import Redis
 
 from core.booking.addresses import Addresses
-from core.booking.checkout import Checkout
 from core.booking.payment_times import PaymentTimes
 from core.booking.results_redis import Access, Events, Seats
+from core.booking.taking import Taking
 from core.clock import Clock
 from core.payments.payments import Payments
 from core.process.supervisor import Supervisor
@@ -32,8 +32,8 @@ def open_checkout(
     process: str,
     wake: Callable[[], None] = lambda: None,
     try_mail: Callable[[Event, str, str], None] = lambda event, email, language: None,
-) -> Checkout:
-    return Checkout(
+) -> Taking:
+    return Taking(
         database=database,
         redis=redis,
         seats=seats,
@@ -53,6 +53,7 @@ def open_checkout(
         clock=clock,
         process=process,
         wake=wake,
+        return_seconds=settings.return_seconds,
         try_mail=try_mail,
     )
 

@@ -41,8 +41,10 @@ class RefundRows:
         lease_seconds: float,
         accounts: Sequence[str] | None = None,
         wake: Callable[[], None] = lambda: None,
+        return_seconds: float = 0.0,
     ) -> None:
         self._wake = wake
+        self._return = return_seconds
         self._accounts = list(accounts) if accounts is not None else None
         self._database = database
         self._lease = lease_seconds
@@ -81,6 +83,7 @@ class RefundRows:
                 asked.ends_as,
                 asked.event_refund,
                 asked.noted,
+                self._return,
             )
         except asyncpg.UniqueViolationError:
             return None

@@ -35,6 +35,8 @@ class SeatStatus(StrEnum):
     PAYING = "PAYING"
     SOLD = "SOLD"
     BLOCKED = "BLOCKED"
+    RETURNED = "RETURNED"
+    """Given back, and kept for the waiting list or until a random moment (F5, F10): on no screen free."""
 
 
 class Reason(StrEnum):

@@ -135,6 +135,7 @@ class Reservations:
                 self._addresses.key(new.email),
                 new.phase,
                 new.code,
+                new.offer,
             )
         except asyncpg.UniqueViolationError:
             return None

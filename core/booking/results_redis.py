@@ -78,20 +78,24 @@ class Results:
         """Raises EventNotFound."""
         return await self._events.by_id(event_id)
 
-    async def tell(self, reservation: Reservation, *, sold: Sequence[int], freed: Sequence[int]) -> None:
+    async def tell(
+        self, reservation: Reservation, *, sold: Sequence[int], freed: Sequence[int], returned: Sequence[int] = ()
+    ) -> None:
         """Puts an ended reservation's seats on the board, ends the visitor's payment, and pushes the result.
 
-        `sold`, `freed`: the ordinals whose seats are now as this reservation left them.
+        `sold`, `freed`: the ordinals whose seats are now as this reservation left them; `returned`: seats that are no
+        part of the buyer's share any more and stay as the board shows them, until the waiting list lets go of them.
         """
         event = await self._events.by_id(reservation.event_id)
+        given_back = [*freed, *returned]
         if reservation.status is ReservationStatus.CONFIRMED:
             await self._seats.settle(event, reservation.visitor, reservation.fence, sold, SeatState.SOLD)
-            if freed:  # single seats were given back: they are no part of the buyer's share any more
-                await self._seats.settle(event, reservation.visitor, reservation.fence, freed, SeatState.AVAILABLE)
+            if given_back:  # single seats were given back: they are no part of the buyer's share any more
+                await self._seats.settle(event, reservation.visitor, reservation.fence, given_back, SeatState.AVAILABLE)
         else:
             unpaid = reservation.ticket_code is None and reservation.reason in _LET_GO
             await self._seats.settle(
-                event, reservation.visitor, reservation.fence, freed, SeatState.AVAILABLE, unpaid=unpaid
+                event, reservation.visitor, reservation.fence, given_back, SeatState.AVAILABLE, unpaid=unpaid
             )
         # Seats that were sold: a late AVAILABLE never opens those by itself.
         if (freed and reservation.ticket_code is not None) or (

@@ -355,7 +355,7 @@ class Settlement:
         told = True
         if claim.untold:
             try:
-                await self._results.tell(claim.reservation, sold=claim.sold, freed=claim.freed)
+                await self._results.tell(claim.reservation, sold=claim.sold, freed=claim.freed, returned=claim.returned)
             except StoreUnavailable as error:
                 told = False
                 measures.UNTOLD.inc()

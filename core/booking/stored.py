@@ -21,7 +21,7 @@ class ClaimLost(Exception):
 @dataclass(frozen=True, slots=True)
 class NewReservation:
     """What `begin` writes. `seats`: ordinals without duplicates; `request_digest` tells a repeat from another request;
-    `account`: where its first attempt is made.
+    `account`: where its first attempt is made; `offer`: of the waiting list, whose seats these are.
     """
 
     id: UUID
@@ -36,6 +36,7 @@ class NewReservation:
     account: Account
     phase: str | None = None
     code: bytes | None = None
+    offer: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,8 @@ class Claim:
     """An attempt that this process may work on until its lease ends, with the reservation whose current one it is.
 
     `token` is written in the row: every write is filtered by it, so a process whose lease was taken over writes
-    nothing. `sold`, `freed`: the ordinals whose seat still is as this reservation left it: only those are told.
+    nothing. `sold`, `freed`, `returned`: the ordinals whose seat still is as this reservation left it: only those are
+    told.
     `untold`: Redis and the browser have not been told of the reservation's end yet. `key_age`: seconds since the buyer
     authorised.
     """
@@ -74,6 +76,7 @@ class Claim:
     untold: bool
     sold: tuple[int, ...]
     freed: tuple[int, ...]
+    returned: tuple[int, ...] = ()
 
     @property
     def account(self) -> Account:
@@ -179,4 +182,5 @@ def claim_of(row: Any) -> Claim:
         untold=row["untold"],
         sold=tuple(row["sold"] or ()),
         freed=tuple(row["freed"] or ()),
+        returned=tuple(row["returned"] or ()),
     )

@@ -15,7 +15,7 @@ from core.diagnosis.finding import Cause, Finding, fail, passed
 from core.seats.board import STATE_OF_STATUS, SeatState
 from core.venue.event import Event
 
-_SEATS = "SELECT ordinal, status FROM seats WHERE event_id = $1 ORDER BY ordinal"
+_SEATS = "SELECT ordinal, status FROM shown_seats WHERE event_id = $1 ORDER BY ordinal"
 _EPOCH = "SELECT epoch FROM events WHERE id = $1"
 _SETTLING_SECONDS = 0.3
 #: Shown of those that differ.

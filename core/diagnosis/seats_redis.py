@@ -46,7 +46,7 @@ async def seat(
         )
     elif row.status == "SOLD" and bought:
         yield passed("seat", f"{truth}; bought by this visitor")
-    elif row.status == "SOLD":
+    elif row.status in ("SOLD", "RETURNED"):
         yield warn("seat", Cause.SEAT_SOLD, truth)
     elif row.status == "BLOCKED":
         yield warn("seat", Cause.SEAT_BLOCKED, truth)

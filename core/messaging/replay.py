@@ -14,8 +14,8 @@ from enum import StrEnum
 from core.messaging.reservation_message import ReservationMessage
 
 _UNTOUCHED = "AVAILABLE"
-# An organiser blocks seats that are available; no event tells of it.
-_BLOCKED = "BLOCKED"
+# An organiser blocks seats that are available, and what was given back waits for its buyers: no event tells of it.
+_NOBODYS = ("BLOCKED", "RETURNED")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ class SeatLog:
                 )
                 continue
             status, reached = self.seat(row.event_id, row.ordinal, row.version)
-            shown = _UNTOUCHED if row.status == _BLOCKED else row.status
+            shown = _UNTOUCHED if row.status in _NOBODYS else row.status
             if row.waiting:
                 result.behind += 1
             elif status != shown:

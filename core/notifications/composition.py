@@ -39,13 +39,13 @@ def mail_warnings(settings: Settings) -> Sequence[str]:
 def email_consumer(settings: Settings, mailer: Mailer) -> EmailConsumer:
     """The consumer of reservation messages that mails by `mailer`, with links to where buyers reach the site."""
     return EmailConsumer(
-        mailer=mailer, base_url=_site(settings), sender=settings.mail_from, reply_to=settings.mail_reply_to
+        mailer=mailer, base_url=site_of(settings), sender=settings.mail_from, reply_to=settings.mail_reply_to
     )
 
 
 def mail_trial(settings: Settings) -> MailTrial:
     """Tries what `email_consumer` will write."""
-    return MailTrial(base_url=_site(settings), sender=settings.mail_from, reply_to=settings.mail_reply_to)
+    return MailTrial(base_url=site_of(settings), sender=settings.mail_from, reply_to=settings.mail_reply_to)
 
 
 def open_messenger(settings: Settings) -> Messenger:
@@ -54,5 +54,6 @@ def open_messenger(settings: Settings) -> Messenger:
     return SlackMessenger(url) if url else NoMessenger()
 
 
-def _site(settings: Settings) -> str:
+def site_of(settings: Settings) -> str:
+    """Where buyers reach the shop."""
     return settings.base_url or f"http://{settings.host}:{settings.port}"

@@ -142,7 +142,7 @@ def addressed(event: ReservationMessage, *, sender: str, reply_to: str = "") -> 
     """An e-mail that has its headers and no content yet. Raises MailRefused."""
     from_ = mailbox(sender)
     message = new_message()
-    message["To"] = _buyer(event.email)
+    message["To"] = recipient(event.email)
     message["From"] = from_
     if reply_to:
         message["Reply-To"] = mailbox(reply_to)
@@ -179,8 +179,8 @@ def mailbox(text: str) -> Address:
     return Address(display_name=name, addr_spec=mail_address(address).mailed)
 
 
-def _buyer(email: str) -> Address:
-    """Raises MailRefused."""
+def recipient(email: str) -> Address:
+    """A buyer, as the e-mail goes out. Raises MailRefused."""
     try:
         return Address(addr_spec=mail_address(email).mailed)
     except NotMailable as error:

@@ -72,6 +72,15 @@ def job_list(runtime: Runtime) -> list[Job]:
             needs=frozenset({"database"}),
             vital=True,
         ),
+        # What is given back is offered, or on the map again, soon.
+        Job(
+            "returns",
+            every=1.0,
+            run=runtime.waiting_list.rounds.run,
+            limit=60.0,
+            needs=frozenset({"redis", "database"}),
+        ),
+        Job("offer_mails", every=1.0, run=runtime.waiting_list.mails.run, limit=120.0),
         Job("event_refunds", every=1.0, run=runtime.event_refunds.work, lease=False, limit=60.0),
         # A process that still lets in whom an operator has put out is no use to them.
         Job(

@@ -31,7 +31,7 @@ from core.figures.history_redis import History
 from core.figures.vitals_redis import VitalsBoard
 from core.messaging.composition import open_pipeline
 from core.messaging.sales_projection_postgres import SalesProjection
-from core.notifications.composition import email_consumer, mail_trial, open_mailer, open_messenger
+from core.notifications.composition import email_consumer, mail_trial, open_mailer, open_messenger, site_of
 from core.payments.composition import open_payments
 from core.process.clock_redis import RedisClock
 from core.process.job_watch import JobWatch
@@ -51,6 +51,7 @@ from core.upkeep.reconcile import Reconcile
 from core.upkeep.seat_rows_postgres import SeatRows
 from core.venue.codes_postgres import Codes
 from core.venue.event_store_postgres import EventStore
+from core.waiting_list.composition import open_waiting_list
 from core.waiting_room.composition import open_access, open_waiting_room, visit_times
 from core.waiting_room.removals_postgres import Removals
 
@@ -141,6 +142,20 @@ async def open_runtime(
             try_mail=mail_trial(settings),
         )
 
+        waiting_list = open_waiting_list(
+            settings,
+            database=database,
+            redis=redis,
+            boards=seat.boards,
+            halls=seat.halls,
+            events=events,
+            checkout=checkout,
+            mailer=mailer,
+            clock=clock,
+            site=site_of(settings),
+            try_mail=mail_trial(settings),
+        )
+
         rows = SeatRows(database=database, replica=replica)
         reconcile = Reconcile(
             rows=rows,
@@ -225,6 +240,7 @@ async def open_runtime(
                 try_mail=mail_trial(settings),
                 wake=pipeline.wake,
             ),
+            waiting_list=waiting_list,
             event_refunds=EventRefunds(database, checkout, process),
             findings=findings,
             comparing=Comparing(rows=findings, payments=payments, days=settings.compare_days),

@@ -36,6 +36,7 @@ from core.upkeep.load_redis import LoadReadings
 from core.upkeep.reconcile import Reconcile
 from core.venue.codes_postgres import Codes
 from core.venue.event_store_postgres import EventStore
+from core.waiting_list.composition import WaitingListParts
 from core.waiting_room.access_redis import Access
 from core.waiting_room.drawing import Announcer, Drawing
 from core.waiting_room.draws_postgres import Draws
@@ -71,6 +72,7 @@ class Runtime:
     payments: Payments
     checkout: Checkout
     mails: MailsAgain
+    waiting_list: WaitingListParts
     event_refunds: EventRefunds
     findings: FindingRows
     comparing: Comparing

@@ -22,6 +22,8 @@ STATE_OF_STATUS = {
     "PAYING": SeatState.HELD,
     "SOLD": SeatState.SOLD,
     "BLOCKED": SeatState.BLOCKED,
+    # Given back, and for nobody but the waiting list: until it is on the map again it looks as it did.
+    "RETURNED": SeatState.SOLD,
 }
 
 

@@ -38,11 +38,11 @@ _TRIES = 8
 _CONFLICT_PAUSE_SECONDS = 0.02
 
 
-_SEATS = "SELECT ordinal, status FROM seats WHERE event_id = $1 ORDER BY ordinal"
+_SEATS = "SELECT ordinal, status FROM shown_seats WHERE event_id = $1 ORDER BY ordinal"
 _PAYING = """
 SELECT r.visitor, r.fence, array_agg(s.ordinal ORDER BY s.ordinal) AS ordinals
 FROM reservations r JOIN reservation_seats s ON s.reservation_id = r.id AND s.live
-WHERE r.event_id = $1 AND r.status = 'PAYING' GROUP BY r.id
+WHERE r.event_id = $1 AND r.status = 'PAYING' AND r.offer_id IS NULL GROUP BY r.id
 """
 # Locked in ordinal order, as checkout does: the two can then never wait for each other.
 _CHANGE = """
@@ -188,6 +188,15 @@ class BoardStore:
             if changed:
                 await self.with_board(event, lambda: self._scripts.block(event, changed))
         return changed
+
+    async def reopen_free(self, event: Event, ordinals: Sequence[int]) -> None:
+        """Shows seats that PostgreSQL has made available as such; those that have become somebody's since are left out.
+        Safe to repeat.
+        """
+        async with raw(self._database) as connection, connection.transaction():
+            free = _ordinals(await connection.fetch(_STILL_FREE, event.id, list(ordinals)))
+            if free:
+                await self.with_board(event, lambda: self._scripts.reopen(event, free, SeatState.SOLD))
 
     async def unblock(self, event: Event, ordinals: Sequence[int]) -> list[int]:
         """BLOCKED -> AVAILABLE; returns the seats that changed.

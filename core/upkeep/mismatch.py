@@ -82,7 +82,8 @@ def mismatch_of(row: Row, seen: Seen, payment_protection_ms: int) -> Mismatch | 
         return Mismatch(row.ordinal, kind, _described(seen), row.status, row.updated_at, Mend(byte, state))
 
     match row.status:
-        case "SOLD":
+        # RETURNED: nobody sees that it came back until it is on the map again.
+        case "SOLD" | "RETURNED":
             if seen.byte != SeatState.SOLD or seen.state:
                 return wrong(Kind.SOLD_NOT_SHOWN, SeatState.SOLD)
         case "BLOCKED":

@@ -11,7 +11,7 @@ from core.database import BACKGROUND_SECONDS, raw
 from core.upkeep.mismatch import Row
 
 _COLUMNS = """
-SELECT s.ordinal, s.status, s.fence, s.updated_at, coalesce(r.visitor, '') AS payer FROM seats s
+SELECT s.ordinal, s.status, s.fence, s.updated_at, coalesce(r.visitor, '') AS payer FROM shown_seats s
 LEFT JOIN reservation_seats rs
     ON s.status = 'PAYING' AND rs.event_id = s.event_id AND rs.ordinal = s.ordinal AND rs.live
 LEFT JOIN reservations r ON r.id = rs.reservation_id

@@ -158,3 +158,39 @@ export const cancel = (id, seats = null) =>
  */
 export const mailAgain = (id, email) =>
   call("POST", `/api/reservations/${encodeURIComponent(id)}/mails`, { body: email === null ? {} : { email } });
+
+/** The calls of one event's waiting list. */
+export class ListApi {
+  /** @param {string} slug */
+  constructor(slug) {
+    this.path = `/api/events/${encodeURIComponent(slug)}/returns`;
+  }
+
+  /** @returns {Sale.Answer<Api.PlaceInList>} */
+  own = () => call("GET", this.path);
+  /**
+   * @param {{count: number, category?: string, email: string}} wish
+   * @returns {Sale.Answer<Api.PlaceInList>}
+   */
+  join = (wish) => call("POST", this.path, { body: wish });
+  leave = () => call("DELETE", this.path);
+}
+
+/**
+ * The calls of one place in a waiting list: of the visitor's own, or of whom the secret of an e-mail's link was sent to.
+ * @param {string} id
+ * @param {string | null} secret
+ */
+export function offered(id, secret) {
+  const path = `/api/returns/${encodeURIComponent(id)}`;
+  const proof = secret === null ? "" : `?s=${encodeURIComponent(secret)}`;
+  return {
+    /** @returns {Sale.Answer<Api.PlaceInList>} */
+    look: () => call("GET", path + proof),
+    /** @returns {Sale.Answer<Api.ReservationState>} */
+    take: () => call("POST", `${path}/take${proof}`, { timeout: 20000 }),
+    /** @returns {Sale.Answer<Api.PlaceInList>} */
+    pass: () => call("POST", `${path}/pass${proof}`),
+    leave: () => call("DELETE", path + proof),
+  };
+}

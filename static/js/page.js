@@ -4,6 +4,7 @@ import { announce } from "./announce.js";
 import { clock, number, t } from "./i18n.js";
 import { byId } from "./dom.js";
 import { deadline } from "./deadline.js";
+import { whatIsLeft } from "./sold_out.js";
 import { secondsLeft, stage } from "./state.js";
 import { checkout } from "./views/checkout.js";
 import { hall as hallView, opening } from "./views/hall.js";
@@ -45,14 +46,16 @@ export class Page {
    * @param {import("./hall.js").Hall} parts.hall
    * @param {Sale.Act} parts.act
    * @param {HTMLElement | null} parts.captcha
+   * @param {import("./returns.js").Returns} parts.list
    */
-  constructor({ root, store, board, hall, act, captcha }) {
+  constructor({ root, store, board, hall, act, captcha, list }) {
     this.root = root;
     this.store = store;
     this.board = board;
     this.hall = hall;
     this.act = act;
     this.captcha = captcha;
+    this.list = list;
     /** @type {View | null} */
     this.shown = null;
     /** @type {Sale.Mode | null} */
@@ -107,10 +110,13 @@ export class Page {
    * @returns {Sale.Model}
    */
   #model(state) {
-    const { board, hall, act, captcha } = this;
+    const { board, hall, act, captcha, list } = this;
+    const shown = list.shown(whatIsLeft(board, hall.own.size).kind === "gone");
+    if (shown) list.draw();
     return {
       state,
       captcha,
+      returns: shown ? list.box : null,
       board,
       act,
       plan: hall.drawn?.plan ?? null,

@@ -19,6 +19,7 @@ import { loadPlan } from "./plan_loader.js";
 import { createStore } from "./store.js";
 import { Page } from "./page.js";
 import { Price } from "./price.js";
+import { Returns } from "./returns.js";
 import { Work } from "./work.js";
 
 // Milliseconds between two looks at the event. The channel tells what changes (`sale`); a browser without one has to look.
@@ -81,7 +82,8 @@ const channel = new Channel({
   onMessage(message) {
     if (message.type === "board") hall.boardCame(board.load(message));
     else if (message.type === "seats") seatsCame(message);
-    if (message.type === "seats") return;
+    else if (message.type === "returns") list.look();
+    if (message.type === "seats" || message.type === "returns") return;
     tick();
     if (message.type === "welcome") {
       askedAt = -Infinity;
@@ -152,7 +154,8 @@ const act = {
   },
 };
 
-const page = new Page({ root, store, board, hall, act, captcha: price.captcha?.box ?? null });
+const list = new Returns({ slug, state: () => store.state, changed: () => page.draw(), storage: lasting });
+const page = new Page({ root, store, board, hall, act, list, captcha: price.captcha?.box ?? null });
 
 const heartbeat = new Heartbeat(`${assets}/js/beat_worker.js`, () => channel.send({ type: "beat" }));
 
@@ -227,9 +230,11 @@ tick();
 await learnEvent();
 await buying.resume();
 channel.start();
+if (!list.known) list.look();
 setInterval(() => {
   tick();
   leaving.tick();
+  list.tick();
   ask();
 }, 1000);
 (function learnAgain() {

@@ -195,6 +195,7 @@ async def stage(runtime: Runtime, database_url: str, case: Case, folder: Path) -
         provider = StoreProxy((address.hostname or "", address.port or 0))
         await provider.open()
         settings = {
+            "return_seconds": 0,
             "data": str(folder),
             "secret_key": SECRET_KEY,
             "operator_token": "chaos",

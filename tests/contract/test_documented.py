@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 import httpx
@@ -20,6 +20,7 @@ from starlette.routing import Route
 from core import keys
 from core.booking.attempt import order_number
 from core.booking.comparison import difference
+from core.booking.taking import Taking
 from core.embedded import Engines
 from core.errors import Forbidden, MailImpossible, OnsaleError
 from core.payments.breaker import Mode
@@ -31,6 +32,7 @@ from core.venue.event import Event, Orphans, SaleStatus
 from core.venue.phase import Phase
 from tests.booking import Bank, desk, until
 from tests.conftest import MakeEvent, small_plan
+from tests.contract import waiting_list_refusals
 from tests.contract.api_client import Api, open_client
 from tests.contract.store_proxy import behind_proxies
 from web import api_docs
@@ -41,6 +43,8 @@ from web.security import Operators
 
 GOOD_BODIES: dict[str, Any] = {
     "JoinQueue": {},
+    "JoinList": waiting_list_refusals.WISH,
+    "TakeOffer": {},
     "HoldSeats": {"seats": [0]},
     "Reserve": {"email": "kim@example.org"},
     "NextAttempt": {},
@@ -569,6 +573,7 @@ MEET: dict[str, Meet] = {
     "draw_not_found": not_drawn,
     "sale_closed": closed,
     "not_in_queue": outside,
+    "not_on_list": outside,
     "not_active": outside,
     "seat_taken": seat_taken,
     "too_many_seats": too_many_seats,
@@ -633,6 +638,7 @@ REFUSALS = [
 def bank(runtime: Runtime) -> Bank:
     bank = Bank()
     runtime.checkout = desk(runtime, bank).checkout
+    runtime.waiting_list.waiting_list.checkout = cast(Taking, runtime.checkout)
     return bank
 
 
@@ -655,7 +661,8 @@ async def test_every_documented_refusal_is_real(
 
 
 async def met(scene: Scene, endpoint: Endpoint, refusal: type[OnsaleError]) -> httpx.Response:
-    meet = MEET.get(refusal.code) or (malformed if refusal.status == 400 else invalid)
+    own = waiting_list_refusals.MEET if "/returns" in endpoint.path else {}
+    meet = own.get(refusal.code) or MEET.get(refusal.code) or (malformed if refusal.status == 400 else invalid)
     return await meet(scene, endpoint)
 
 
@@ -769,6 +776,10 @@ def test_the_table_of_the_design_is_there() -> None:
         ("GET", "/api/events/{slug}/holds"): 200,
         ("DELETE", "/api/events/{slug}/holds"): 204,
         ("POST", "/api/events/{slug}/reservations"): 202,
+        ("POST", "/api/events/{slug}/returns"): 201,
+        ("GET", "/api/events/{slug}/returns"): 200,
+        ("DELETE", "/api/events/{slug}/returns"): 204,
+        ("POST", "/api/returns/{id}/take"): 202,
         ("GET", "/api/reservations/{id}"): 200,
         ("POST", "/api/reservations/{id}/cancel"): 200,
         ("POST", "/api/reservations/{id}/payments"): 201,

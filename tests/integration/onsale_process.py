@@ -31,7 +31,7 @@ def environment(**settings: str) -> dict[str, str]:
     """
     ours = {variable_name(name) for name in Settings.model_fields}
     kept = {name: value for name, value in os.environ.items() if name not in ours}
-    ours_here = {"ONSALE_SECRET_KEY": SECRET_KEY, "ONSALE_PAYMENT": "simulator"}
+    ours_here = {"ONSALE_SECRET_KEY": SECRET_KEY, "ONSALE_PAYMENT": "simulator", "ONSALE_RETURN_SECONDS": "0"}
     return {**kept, "COLUMNS": "200", "NO_COLOR": "1", **ours_here, **settings}
 
 

@@ -25,6 +25,8 @@ MOST_CALLS = 6
 JOBS = [
     "draw",
     "event_refunds",
+    "returns",
+    "offer_mails",
     "sweep",
     "payments",
     "provider_lists",

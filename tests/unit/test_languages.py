@@ -34,6 +34,7 @@ COMPOSED = (
     "queue.wait.",
     "checkout.provider.",
     "hall.",
+    "ops.returns.",
     "time.unit.",
     "draw.wrong.",
     "ops.findings.kind.",

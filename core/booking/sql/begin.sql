@@ -4,9 +4,11 @@
 -- $8 ordinals (int[], no duplicates)  $9 fence  $10 order number  $11 provider  $12 environment
 -- $13 the time to pay, seconds  $14 grace after it, seconds  $15 claim token  $16 lease, seconds  $17 the address's key
 -- $18 the phase that the seats were held in, or NULL  $19 the code that is spent (its digest), or NULL
+-- $20 an offer of the waiting list: its seats are kept for it, and were never held; or NULL
 -- One row (see reservation.sql), or none: a seat is not free, or has met a younger fence; the visitor's last five
 -- payments failed, the last of them within a minute; they would be more seats than one buyer may have, or than the phase
--- may sell; or the code is not good (any more).
+-- may sell; the code is not good (any more); or
+-- the offer is over.
 -- Raises unique_violation when the key was used, or when a seat is in a live reservation after all.
 WITH pause AS (
     --#include failures_of.sql
@@ -22,11 +24,20 @@ WITH pause AS (
                WHEN seats_of_address($2, $17, '{AUTHORISED,CALLED}', NULL) + cardinality($8::int[]) > most THEN false
                WHEN $18::text IS NOT NULL AND NOT phase_has_room($2, $18, cardinality($8::int[])) THEN false
                ELSE $19::bytea IS NULL OR code_is_good($2, $19) END
+), offer AS MATERIALIZED (
+    -- Locked first, as whatever ends an offer does. One that ended while this statement waited for it is none any more.
+    SELECT id FROM offers
+    WHERE id = $20::uuid AND event_id = $2 AND state = 'OPEN' AND until > now() AND EXISTS (SELECT FROM sale)
+    FOR UPDATE
 ), free AS MATERIALIZED (
     -- Locked in ordinal order, so that overlapping statements wait in line instead of in a circle. A row that was
     -- changed while this statement waited for it is looked at again in its new form, and dropped when it is not free.
     SELECT ordinal FROM seats
-    WHERE event_id = $2 AND ordinal = ANY ($8::int[]) AND status = 'AVAILABLE' AND fence < $9
+    WHERE event_id = $2 AND ordinal = ANY ($8::int[]) AND fence < $9
+      AND CASE WHEN $20::uuid IS NULL THEN status = 'AVAILABLE' ELSE status = 'RETURNED' AND EXISTS (
+          SELECT FROM returned_seats kept JOIN offer ON kept.offer_id = offer.id
+          WHERE kept.event_id = $2 AND kept.ordinal = seats.ordinal
+      ) END
       AND EXISTS (SELECT FROM sale)
     ORDER BY ordinal
     FOR UPDATE
@@ -42,14 +53,18 @@ WITH pause AS (
               seat.seat_number
 ), made AS (
     INSERT INTO reservations (id, event_id, visitor, idempotency_key, request_digest, email, address_key,
-                              language, status, amount, currency, fence, until, phase, code)
+                              language, status, amount, currency, fence, until, phase, code, offer_id)
     SELECT $1, sale.id, $3, $4, $5, $6, $17, $7, 'PAYING', total.amount, sale.currency, $9,
-           now() + make_interval(secs => $13::float8), $18, $19
+           now() + make_interval(secs => $13::float8), $18, $19, $20
     FROM sale, (SELECT sum(price) AS amount FROM taken HAVING count(*) > 0) AS total
     RETURNING *
 ), lines AS (
     INSERT INTO reservation_seats (reservation_id, event_id, ordinal, price)
     SELECT made.id, made.event_id, taken.ordinal, taken.price FROM made, taken
+), took AS (
+    UPDATE offers SET state = 'TAKEN', ended_at = now() FROM made WHERE offers.id = made.offer_id RETURNING wish_id
+), granted AS (
+    UPDATE wishes SET state = 'TAKEN', ended_at = now() FROM took WHERE wishes.id = took.wish_id
 ), a AS (
     INSERT INTO payment_attempts (order_no, reservation_id, number, provider, environment, amount, currency, state,
                                   next_attempt_at, claimed_by, claimed_until)

@@ -5,7 +5,10 @@ CROSS JOIN LATERAL (
            array_agg(l.ordinal ORDER BY l.ordinal) FILTER (
                WHERE l.live AND r.status = 'CONFIRMED' AND s.status = 'SOLD' AND s.fence = r.fence) AS sold,
            array_agg(l.ordinal ORDER BY l.ordinal) FILTER (
-               WHERE NOT l.live AND s.status = 'AVAILABLE' AND s.fence = r.fence + 1) AS freed
+               WHERE NOT l.live AND s.status = 'AVAILABLE' AND s.fence = r.fence + 1) AS freed,
+           -- Kept for the waiting list, or for a while: the board shows them as sold.
+           array_agg(l.ordinal ORDER BY l.ordinal) FILTER (
+               WHERE NOT l.live AND s.status = 'RETURNED' AND s.fence = r.fence + 1) AS returned
     FROM reservation_seats l JOIN seats s ON s.event_id = l.event_id AND s.ordinal = l.ordinal
     WHERE l.reservation_id = r.id
 ) AS line

@@ -5,6 +5,7 @@
 -- $7 fee  $8 fee, per cent  $9 reason of the refund  $10 who asked  $11 the seats: 'free', 'block' (nobody's), 'keep'
 -- $12 claim token afterwards  $13 lease, seconds  $14 reason of the reservation, when it ends  $15 job of a whole event, or NULL
 -- $16 it went back already, in the provider's dashboard: noted, and nothing is sent (boolean)
+-- $17 freed seats are on the map again within so many seconds, at a random moment; 0: at once, unless somebody waits for them
 -- One row: what became of it; none: not confirmed (any more), a seat is not its own, or the balance is another.
 -- Raises unique_violation when there is a refund for this cause.
 WITH held AS MATERIALIZED (
@@ -47,14 +48,26 @@ WITH held AS MATERIALIZED (
     ) AS whole
     WHERE r.id = money.reservation_id
     RETURNING r.*
+), sale AS MATERIALIZED (
+    SELECT id, slug, name, cancelled_at IS NULL AND ($17::float8 > 0 OR EXISTS (
+        SELECT FROM wishes w WHERE w.event_id = events.id AND w.state IN ('WAITING', 'OFFERED')
+    )) AS keeps
+    FROM events WHERE id = (SELECT event_id FROM made)
 ), changed AS (
     UPDATE seats AS seat
-    SET status = CASE WHEN $11 = 'free' THEN 'AVAILABLE' ELSE 'BLOCKED' END, fence = seat.fence + 1,
+    SET status = CASE WHEN $11 <> 'free' THEN 'BLOCKED' WHEN sale.keeps THEN 'RETURNED' ELSE 'AVAILABLE' END, fence = seat.fence + 1,
         version = seat.version + 1, updated_at = now()
-    FROM own, made
+    FROM own, made, sale
     WHERE seat.event_id = own.event_id AND seat.ordinal = own.ordinal
     RETURNING seat.ordinal, seat.version, seat.status, seat.price, seat.category, seat.zone, seat.row_label,
               seat.seat_number
+), kept AS (
+    INSERT INTO returned_seats (event_id, ordinal, free_at)
+    SELECT made.event_id, changed.ordinal, now() + make_interval(secs => random() * $17::float8)
+    FROM made, changed WHERE changed.status = 'RETURNED'
+    -- What is left of an earlier return of it.
+    ON CONFLICT (event_id, ordinal) DO UPDATE
+    SET returned_at = now(), offer_id = NULL, free_at = excluded.free_at, freed = false
 ), lines AS (
     UPDATE reservation_seats AS line SET live = false
     FROM made, chosen
@@ -73,8 +86,6 @@ WITH held AS MATERIALIZED (
            CASE WHEN money.amount = 0 OR $16::boolean THEN now() END
     FROM money, made
     RETURNING id, amount, fee, state
-), sale AS (
-    SELECT id, slug, name FROM events WHERE id = (SELECT event_id FROM made)
 ), event AS (
     INSERT INTO outbox (reservation_id, type, payload)
     SELECT made.id, CASE WHEN made.status = 'CANCELLED' THEN 'reservation.cancelled' ELSE 'reservation.refunded' END,

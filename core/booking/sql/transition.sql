@@ -30,11 +30,20 @@ WITH held AS MATERIALIZED (
 ), changed AS (
     -- A freed seat's fence moves on: nothing that was granted up to this reservation's hold is accepted again.
     UPDATE seats AS seat
-    SET status = $7, fence = seat.fence + ($7 = 'AVAILABLE')::int, version = seat.version + 1, updated_at = now()
+    SET status = CASE WHEN $7 = 'AVAILABLE' AND made.offer_id IS NOT NULL THEN 'RETURNED' ELSE $7 END,
+        fence = seat.fence + ($7 = 'AVAILABLE')::int, version = seat.version + 1, updated_at = now()
     FROM own, made
     WHERE seat.event_id = own.event_id AND seat.ordinal = own.ordinal
     RETURNING seat.ordinal, seat.version, seat.status, seat.price, seat.category, seat.zone, seat.row_label,
               seat.seat_number
+), kept AS (
+    -- Seats of the waiting list that were not paid for: offered to the next.
+    UPDATE returned_seats AS k SET offer_id = NULL, free_at = NULL
+    FROM made
+    WHERE k.offer_id = made.offer_id AND k.ordinal IN (SELECT ordinal FROM changed WHERE status = 'RETURNED')
+), gone AS (
+    DELETE FROM returned_seats AS k USING made
+    WHERE k.offer_id = made.offer_id AND k.ordinal NOT IN (SELECT ordinal FROM changed WHERE status = 'RETURNED')
 ), lines AS (
     UPDATE reservation_seats AS line SET live = false
     FROM made WHERE line.reservation_id = made.id AND $7 = 'AVAILABLE'
@@ -72,5 +81,6 @@ SELECT made.*, sale.slug, sale.name AS event_name, sale.starts_at,
        (SELECT array_agg(ordinal ORDER BY ordinal) FROM reservation_seats WHERE reservation_id = made.id
             AND (live OR $7 = 'AVAILABLE')) AS seats,
        (SELECT array_agg(ordinal ORDER BY ordinal) FROM changed WHERE status = 'SOLD') AS sold,
-       (SELECT array_agg(ordinal ORDER BY ordinal) FROM changed WHERE status = 'AVAILABLE') AS freed
+       (SELECT array_agg(ordinal ORDER BY ordinal) FROM changed WHERE status = 'AVAILABLE') AS freed,
+       (SELECT array_agg(ordinal ORDER BY ordinal) FROM changed WHERE status = 'RETURNED') AS returned
 FROM made, sale, a

@@ -137,6 +137,8 @@ export class SaleApi {
   remove = (visitor) => call("POST", `${this.base}/removals`, { body: { visitor } });
   /** @type {() => Promise<Api.NetworkList>} */
   networks = () => call("GET", `${this.base}/networks`);
+  /** @returns {Promise<Api.WaitingListOfSale>} */
+  waitingList = () => call("GET", `${this.base}/returns`);
   /** @type {(network: string, minutes: number) => Promise<unknown>} */
   keepOut = (network, minutes) => call("POST", `${this.base}/removals`, { body: { network, minutes } });
   /** @type {() => Promise<Api.DrawShown>} */

@@ -12,6 +12,7 @@ import { figure, span } from "./format.js";
 import { tiles } from "./figures.js";
 import { Inspector } from "./inspector.js";
 import { Networks } from "./networks.js";
+import { WaitingList } from "./waiting_list.js";
 import { why } from "./notice.js";
 import { alertList, auditTable, salePill } from "./parts.js";
 import { Phases } from "./phases.js";
@@ -75,6 +76,8 @@ class SalePage {
     this.cancelled = null;
     /** @type {Networks | null} */
     this.networks = null;
+    /** @type {WaitingList | null} */
+    this.waitingList = null;
     /** @type {DrawPanel | null} */
     this.drawing = null;
     /** @type {import("./controls.js").Draft} */
@@ -97,6 +100,10 @@ class SalePage {
       host: byId("inspector"),
     });
     this.networks = new Networks({ sale: this.api, host: byId("networks") });
+    this.waitingList = new WaitingList({
+      sale: this.api,
+      host: byId("returns"),
+    });
     this.drawing = new DrawPanel({
       sale: this.api,
       host: byId("draw"),
@@ -147,6 +154,7 @@ class SalePage {
         this.phases?.refresh();
         this.cancelled?.refresh();
         this.networks?.refresh();
+        this.waitingList?.refresh();
         this.drawing?.refresh();
       }
     }
@@ -227,6 +235,7 @@ class SalePage {
           </div>
           <section class="card" id="inspector" aria-labelledby="find-title"></section>
         </div>
+        <section class="card" id="returns" aria-labelledby="waiting-list-title" hidden></section>
         <section class="card" id="networks" aria-labelledby="networks-title" hidden></section>
         <section aria-labelledby="trail-title">
           <h2 id="trail-title">${t("ops.audit.title")}</h2>

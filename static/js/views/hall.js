@@ -14,13 +14,15 @@ const MODES = ["map", "list"];
 
 /** @param {Sale.WithPlan} model */
 export function hall(model) {
-  const { state, act, seatMap, seatList } = model;
+  const { state, board, act, seatMap, seatList, returns, own } = model;
   const { ui } = state;
   const { seats } = state.basket;
+  // Sold out: the waiting list stands where there is nothing to pick.
+  const list = seats.length || whatIsLeft(board, own.size).kind !== "gone" ? null : returns;
   return html`<section
     class="hall"
     data-mode=${ui.mode}
-    data-sheet=${ui.sheet ? "open" : "closed"}
+    data-sheet=${ui.sheet || list ? "open" : "closed"}
     data-has-seats=${seats.length ? "" : nothing}
   >
     <h1 class="visually-hidden" tabindex="-1" data-focus>${t("hall.title", { event: state.event.name })}</h1>
@@ -45,10 +47,10 @@ export function hall(model) {
       <div class="map-host" ?hidden=${ui.mode !== "map"}>${seatMap.element}${key()}</div>
       <div class="list-host" ?hidden=${ui.mode !== "list"}>${seatList.element}</div>
     </div>
-    <aside class="side" aria-label=${t("basket.title")}>
-      ${sheetHandle(model)}
+    <aside class="side" aria-label=${t(list ? "returns.title" : "basket.title")}>
+      ${list ? nothing : sheetHandle(model)}
       <div class="sheet-body">
-        ${basket(model)} ${turnLeft(state)}
+        ${list ? nothing : basket(model)} ${returns} ${turnLeft(state)}
         <p class="quiet"><button type="button" class="link" @click=${act.leave}>${t("hall.leave")}</button></p>
       </div>
     </aside>

@@ -75,7 +75,7 @@ export function waiting(model) {
       </div>
     </dl>
     ${state.lapsed ? html`<p class="callout" data-kind="warn">${t("queue.lapsed")}</p>` : nothing}
-    ${nothingLeftAhead(model)}
+    ${nothingLeftAhead(model)} ${model.returns}
     ${event.paused ? html`<p class="callout" data-kind="warn">${t("queue.paused")}</p>` : nothing}
     ${nextSteps([t("queue.next.1"), t("queue.next.2"), t("queue.next.3")])} ${notify(state.ui, act)}
     ${state.entry ? html`<p class="quiet" data-testid="check-draw">${checkLink(state)}</p>` : nothing}

@@ -119,7 +119,7 @@ declare namespace Sale {
 
   /** The server's messages as they come, and what happens in the page itself. */
   type Action =
-    | Exclude<Wire.Message, Wire.Seats | Wire.Reservation | Wire.Beatanswer>
+    | Exclude<Wire.Message, Wire.Seats | Wire.Reservation | Wire.Returns | Wire.Beatanswer>
     | ReservationNews
     | { type: "connection"; status: Connection; code?: number }
     | { type: "price"; kind: State["price"] }
@@ -190,6 +190,8 @@ declare namespace Sale {
     plan: Plan | null;
     /** where the captcha is shown */
     captcha: HTMLElement | null;
+    /** the waiting list, where it has something to say */
+    returns: HTMLElement | null;
     seatMap: import("../../../static/js/seat_map/seat_map.js").SeatMap | null;
     seatList: import("../../../static/js/seat_list/seat_list.js").SeatList | null;
     own: ReadonlySet<number>;

@@ -1,0 +1,218 @@
+"""One round of the waiting list: offers that end, offers that begin, and seats that go back on the map (F5, F10).
+
+A round of an event is one transaction: whatever dies in it has changed nothing. What follows it can be repeated: seats
+that are for sale again keep their row until the board shows them, offers are written about until an e-mail has left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+from uuid import uuid4
+
+import databases
+import structlog
+
+from core.clock import Clock
+from core.database import BACKGROUND_SECONDS, raw
+from core.errors import EventNotFound
+from core.process.source_files import SourceFiles
+from core.seats.best_seats import Hall
+from core.venue.event import Event, SaleState
+from core.venue.phase import Phase
+from core.waiting_list.offering import Offered, Returned, Wanted, offers
+from core.waiting_room.phases import doors, must_wait
+
+log = structlog.get_logger(__name__)
+
+_SQL = SourceFiles(__file__, "sql")
+_LAPSE = _SQL["lapse"]
+_KEPT = _SQL["kept"]
+_CANDIDATES = _SQL["candidates"]
+_OFFER = _SQL["offer"]
+_DRAW_RETURN = _SQL["draw_return"]
+_FREE = _SQL["free"]
+
+_EVENTS = """
+SELECT event_id FROM returned_seats WHERE offer_id IS NULL
+UNION SELECT event_id FROM offers WHERE state = 'OPEN' AND until <= now()
+"""
+_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('waiting list ' || $1::bigint, 0))"
+_ROOM = """
+SELECT p.quota - seats_of_phase($1, $2) - (
+    SELECT coalesce(sum(cardinality(ordinals)), 0) FROM offers WHERE event_id = $1 AND state = 'OPEN'
+) FROM phases p WHERE p.event_id = $1 AND p.name = $2 AND p.quota IS NOT NULL
+"""
+_FREED = "SELECT ordinal FROM returned_seats WHERE event_id = $1 AND freed LIMIT $2"
+_SHOWN = "DELETE FROM returned_seats WHERE event_id = $1 AND ordinal = ANY ($2::int[]) AND freed"
+_NOBODY_WAITS = """
+UPDATE wishes SET state = 'LEFT', ended_at = now() WHERE event_id = $1 AND state = 'WAITING'
+"""
+
+#: Seats, and wishes, of one event that one round looks at: the others' turn comes with the next.
+_MOST_SEATS: Final = 2_000
+_MOST_WISHES: Final = 1_000
+
+
+class Boards(Protocol):
+    """What is needed of `core.seats.board_redis.BoardStore`."""
+
+    async def reopen_free(self, event: Event, ordinals: Sequence[int]) -> None: ...
+
+
+class Events(Protocol):
+    """What is needed of `core.venue.event_store_postgres.EventStore`."""
+
+    async def by_id(self, event_id: int) -> Event: ...
+
+
+@dataclass(slots=True)
+class _Round:
+    """`told`: visitors whose place has changed."""
+
+    told: list[str] = field(default_factory=list)
+    freed: int = 0
+
+
+class Rounds:
+    """Raises StoreUnavailable. Any number of processes may do rounds at once; one at a time does one event's."""
+
+    def __init__(
+        self,
+        *,
+        database: databases.Database,
+        boards: Boards,
+        events: Events,
+        hall: Callable[[Event], Awaitable[Hall]],
+        tell: Callable[[Event, Sequence[str]], Awaitable[None]],
+        clock: Clock,
+        offer_seconds: float,
+        return_seconds: float,
+    ) -> None:
+        """`hall`: which seats are side by side. `tell`: the visitors whose place in an event's list has changed."""
+        self._database = database
+        self.boards = boards
+        self._events = events
+        self._hall = hall
+        self._tell = tell
+        self._clock = clock
+        self._offer = offer_seconds
+        self._return = return_seconds
+
+    async def run(self) -> None:
+        """A round of each event that has something to do."""
+        async with raw(self._database) as connection:
+            rows = await connection.fetch(_EVENTS)
+        for row in rows:
+            try:
+                event = await self._events.by_id(row["event_id"])
+            except EventNotFound:
+                continue
+            await self.of_event(event)
+
+    async def of_event(self, event: Event) -> None:
+        hall = await self._hall(event)
+        done = _Round()
+        async with raw(self._database, writes=True) as connection, connection.transaction():
+            await connection.execute(_LOCK, event.id)
+            await self._round(connection, event, hall, done)
+        if done.freed:
+            log.info("returned seats are for sale again", slug=event.slug, seats=done.freed)
+        await self._show(event)
+        if done.told:
+            await self._tell(event, done.told)
+
+    async def _round(self, connection: Any, event: Event, hall: Hall, done: _Round) -> None:
+        if event.cancelled_at is not None:
+            await connection.execute(_NOBODY_WAITS, event.id)
+        done.told += [row["visitor"] for row in await connection.fetch(_LAPSE, event.id)]
+        rows = await self._kept(connection, event)
+        made = await self._offers(connection, event, hall, rows) if rows else []
+        for offer in made:
+            ordinals = [seat.ordinal for seat in offer.seats]
+            visitor = await connection.fetchval(_OFFER, uuid4(), event.id, offer.wish, ordinals, self._offer)
+            done.told.append(visitor)
+            log.info("returned seats offered", slug=event.slug, wish=str(offer.wish), seats=ordinals)
+        # Whose wishes were met just now wish for nothing else.
+        left = await self._kept(connection, event) if made else rows
+        wanted = {row["ordinal"] for row in left if row["fresh"] and _wanted(row, hall)}
+        await _draw(connection, event, [r for r in left if r["ordinal"] in wanted and not r["undrawn"]], None)
+        unwanted = [row for row in left if row["ordinal"] not in wanted]
+        soon = 0.0 if event.cancelled_at is not None else self._return
+        await _draw(connection, event, [row for row in unwanted if row["undrawn"]], soon)
+        free = [row["ordinal"] for row in unwanted if row["due"]]
+        if free:
+            await connection.execute(_FREE, event.id, free)
+            done.freed = len(free)
+
+    async def _kept(self, connection: Any, event: Event) -> Sequence[Any]:
+        found: Sequence[Any] = await connection.fetch(
+            _KEPT, event.id, self._offer, _MOST_SEATS, timeout=BACKGROUND_SECONDS
+        )
+        return found
+
+    async def _offers(self, connection: Any, event: Event, hall: Hall, rows: Sequence[Any]) -> list[Offered]:
+        """None while nothing is sold, or nothing without a code."""
+        now = self._clock.now()
+        part = doors(event, now, joining=False)
+        closed = event.sale_state(now) is not SaleState.OPEN or event.paused or must_wait(event, now)
+        if closed or event.cancelled_at is not None or (part is not None and part.free is None):
+            return []
+        phase = part.free if part is not None else None
+        seats = [seat for row in rows if (seat := _returned(row, hall)) is not None]
+        if not seats:
+            return []
+        most = min(event.max_seats, phase.max_seats or event.max_seats) if phase else event.max_seats
+        found = await connection.fetch(
+            _CANDIDATES,
+            event.id,
+            len(seats),
+            sorted({seat.category for seat in seats}),
+            most,
+            _MOST_WISHES,
+            timeout=BACKGROUND_SECONDS,
+        )
+        wishes = [
+            Wanted(row["id"], row["seats"], row["category"], row["address_key"], frozenset(row["passed"]))
+            for row in found
+        ]
+        return offers(seats, wishes, await _room(connection, event, phase)) if wishes else []
+
+    async def _show(self, event: Event) -> None:
+        """What is for sale again, on the board; also what a process that died left behind."""
+        async with raw(self._database) as connection:
+            freed = [row["ordinal"] for row in await connection.fetch(_FREED, event.id, _MOST_SEATS)]
+        if not freed:
+            return
+        await self.boards.reopen_free(event, freed)
+        async with raw(self._database, writes=True) as connection:
+            await connection.execute(_SHOWN, event.id, freed)
+
+
+async def _draw(connection: Any, event: Event, rows: Sequence[Any], seconds: float | None) -> None:
+    if rows:
+        await connection.execute(_DRAW_RETURN, event.id, [row["ordinal"] for row in rows], seconds)
+
+
+async def _room(connection: Any, event: Event, phase: Phase | None) -> int | None:
+    """Seats that the phase may still sell, less those on offer; None: any number."""
+    if phase is None or phase.quota is None:
+        return None
+    return int(await connection.fetchval(_ROOM, event.id, phase.name) or 0)
+
+
+def _returned(row: Any, hall: Hall) -> Returned | None:
+    """None: a wheelchair place among other seats of its category. It is nobody's who has not asked for one."""
+    ordinal, run = row["ordinal"], hall.run_of[row["ordinal"]]
+    by_name = hall.runs[run].accessible
+    if by_name and row["category"] not in hall.accessible_categories:
+        return None
+    return Returned(row["id"], ordinal, row["category"], run, hall.runs[run].seats.index(ordinal), by_name)
+
+
+def _wanted(row: Any, hall: Hall) -> bool:
+    """Whether somebody waits for this seat, or for it and others."""
+    if not hall.runs[hall.run_of[row["ordinal"]]].accessible:
+        return bool(row["wanted_by_any"] or row["wanted_by_name"])
+    return bool(row["wanted_by_name"]) and row["category"] in hall.accessible_categories

@@ -1,0 +1,74 @@
+// The waiting list of a sale: how long it is, what is on offer until when, and what came of the offers so far.
+import { html, render } from "../../vendor/lit-html/lit-html.js";
+import { moment, t } from "../i18n.js";
+import { figure } from "./format.js";
+
+const FIGURES = /** @type {const} */ (["waiting", "offered", "seats", "kept", "taken", "lapsed"]);
+
+/** The panel of one sale; hidden while nobody ever waited and nothing was given back. */
+export class WaitingList {
+  /**
+   * @param {{sale: import("./api.js").SaleApi, host: HTMLElement}} parts
+   */
+  constructor({ sale, host }) {
+    this.sale = sale;
+    this.host = host;
+    this.refresh();
+  }
+
+  async refresh() {
+    try {
+      this.draw(await this.sale.waitingList());
+    } catch {
+      // What stood there stays until the next look.
+    }
+  }
+
+  /** @param {Api.WaitingListOfSale} list */
+  draw(list) {
+    this.host.hidden = FIGURES.every((name) => list[name] === 0);
+    render(
+      html`<h2 id="waiting-list-title">${t("ops.returns.title")}</h2>
+        <p class="quiet">${t("ops.returns.text")}</p>
+        <dl class="facts small" data-testid="waiting-list-figures">
+          ${FIGURES.map(
+            (name) =>
+              html`<div>
+                <dt>${t(`ops.returns.${name}`)}</dt>
+                <dd data-figure=${name}>${figure(list[name])}</dd>
+              </div>`,
+          )}
+        </dl>
+        <div
+          class="scroll"
+          tabindex="0"
+          role="region"
+          aria-labelledby="waiting-list-title"
+          ?hidden=${list.places.length === 0}
+        >
+          <table data-testid="waiting-list">
+            <thead>
+              <tr>
+                <th scope="col">${t("ops.returns.joined")}</th>
+                <th scope="col">${t("ops.returns.wish")}</th>
+                <th scope="col">${t("ops.returns.on_offer")}</th>
+              </tr>
+            </thead>
+            <tbody>
+              ${list.places.map(
+                (place) =>
+                  html`<tr>
+                    <td>${moment(place.joined_at, list.time_zone)}</td>
+                    <td>${figure(place.count)}${place.category ? ` · ${place.category}` : ""}</td>
+                    <td>
+                      ${place.until ? t("ops.returns.offer", { seats: place.offered.join(", "), until: moment(place.until, list.time_zone) }) : "–"}
+                    </td>
+                  </tr>`,
+              )}
+            </tbody>
+          </table>
+        </div>`,
+      this.host,
+    );
+  }
+}

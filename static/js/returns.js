@@ -1,0 +1,129 @@
+// The waiting list on the sale page: joins it, and follows the visitor's place. It is asked for now and then, and at once
+// when the channel says that it has changed; a reload finds it again.
+import { announce } from "./announce.js";
+import { ListApi, Refusal } from "./api.js";
+import { moment, t } from "./i18n.js";
+import { returns } from "./views/returns.js";
+import { render } from "../vendor/lit-html/lit-html.js";
+
+const LOOK_EVERY = 20000; // milliseconds, while something may come
+
+export class Returns {
+  /**
+   * @param {object} parts
+   * @param {string} parts.slug
+   * @param {() => Sale.State} parts.state
+   * @param {() => void} parts.changed the page is to be drawn again
+   * @param {Sale.Items} parts.storage where it is remembered that there is a place
+   */
+  constructor({ slug, state, changed, storage }) {
+    this.api = new ListApi(slug);
+    this.state = state;
+    this.changed = changed;
+    this.storage = storage;
+    this.name = `onsale.list.${slug}`;
+    this.box = document.createElement("div");
+    this.box.className = "returns-box";
+    /** @type {Api.PlaceInList | null} */
+    this.place = null;
+    // Of a crowd at an opening nobody is asked about who has never joined.
+    this.known = storage.getItem(this.name) === null;
+    this.busy = false;
+    /** @type {string | null} */
+    this.failed = null;
+    this.lookedAt = -Infinity;
+  }
+
+  /** Whether the visitor waits, or has an offer. */
+  get live() {
+    return this.place?.state === "waiting" || this.place?.state === "offered";
+  }
+
+  /** Whether it has something to say: there is nothing to pick, or the visitor has a place. @param {boolean} soldOut */
+  shown(soldOut) {
+    return this.known && (soldOut || this.live || this.place?.state === "lapsed");
+  }
+
+  /** Called often: looks when it is time. */
+  tick() {
+    if (this.known && !this.live) return;
+    if (Date.now() - this.lookedAt >= LOOK_EVERY * (0.75 + Math.random() / 2)) this.look();
+  }
+
+  /** The place as the server has it. */
+  async look() {
+    this.lookedAt = Date.now();
+    try {
+      this.#take((await this.api.own()).body);
+    } catch (error) {
+      if (error instanceof Refusal && error.code === "not_on_list") this.#take(null);
+    }
+  }
+
+  draw() {
+    const { event, ui } = this.state();
+    if (!event) return;
+    const { place, known, busy, failed } = this;
+    render(
+      returns({
+        event,
+        place: known ? place : undefined,
+        busy,
+        failed,
+        email: ui.email,
+        join: (submitted) => this.#join(submitted),
+        leave: () => this.#run(() => this.api.leave().then(() => this.#take(null))),
+      }),
+      this.box,
+    );
+  }
+
+  /** @param {InputOf<HTMLFormElement>} submitted */
+  #join(submitted) {
+    submitted.preventDefault();
+    const data = new FormData(submitted.target);
+    const category = String(data.get("category") ?? "");
+    const wish = {
+      count: Number(data.get("count")),
+      email: String(data.get("email") ?? "").trim(),
+      ...(category ? { category } : {}),
+    };
+    this.#run(async () => this.#take((await this.api.join(wish)).body));
+  }
+
+  /** @param {() => Promise<void>} work */
+  async #run(work) {
+    if (this.busy) return;
+    this.busy = true;
+    this.failed = null;
+    this.changed();
+    try {
+      await work();
+    } catch (error) {
+      this.failed = error instanceof Refusal ? error.code : "store_unavailable";
+      // The place is known by another tab, perhaps.
+      if (this.failed === "already_on_list") await this.look();
+    } finally {
+      this.busy = false;
+      this.changed();
+    }
+  }
+
+  /** @param {Api.PlaceInList | null} place */
+  #take(place) {
+    const before = this.place?.state;
+    this.place = place;
+    this.known = true;
+    if (this.live) this.storage.setItem(this.name, "1");
+    else this.storage.removeItem(this.name);
+    if (place?.state === "offered" && before !== "offered" && place.offer)
+      announce(
+        `${t("returns.offered")}. ${t("returns.until", { time: moment(place.offer.until, this.state().event?.time_zone ?? "UTC") })}`,
+        {
+          urgent: true,
+        },
+      );
+    else if (place?.state === "waiting" && before !== "waiting") announce(t("returns.waiting"));
+    this.changed();
+  }
+}

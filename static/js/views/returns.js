@@ -1,0 +1,126 @@
+// The waiting list: the form to join it, the place in it, and what is offered.
+import { html, nothing } from "../../vendor/lit-html/lit-html.js";
+import { counted, moment, number, reason, t } from "../i18n.js";
+
+/**
+ * @typedef {object} Shown
+ * @property {Api.EventDetails} event
+ * @property {Api.PlaceInList | null | undefined} place undefined: not known yet
+ * @property {boolean} busy
+ * @property {string | null} failed code
+ * @property {string} email
+ * @property {(submitted: InputOf<HTMLFormElement>) => void} join
+ * @property {() => void} leave
+ */
+
+/** @param {Shown} shown */
+export function returns(shown) {
+  const { place } = shown;
+  if (place === undefined) return nothing;
+  return html`<section
+    class="returns"
+    aria-labelledby="returns-title"
+    data-testid="waiting-list"
+    data-state=${place?.state ?? "none"}
+  >
+    ${place?.state === "offered" ? offered(shown, place) : place?.state === "waiting" ? waits(shown, place) : outside(shown)}
+    ${shown.failed ? html`<p class="field-error" role="alert">${reason(shown.failed)}</p>` : nothing}
+  </section>`;
+}
+
+/**
+ * Who has no place (any more): the form.
+ * @param {Shown} shown
+ */
+function outside(shown) {
+  const { event, place, busy, email, join } = shown;
+  const counts = Array.from({ length: event.max_seats }, (_, index) => index + 1);
+  const sold = event.categories.filter((category) => category.price !== null);
+  return html`
+    ${place?.state === "lapsed" ? html`<p class="callout" data-kind="warn"><strong>${t("returns.lapsed")}</strong> ${t("returns.lapsed_text")}</p>` : nothing}
+    ${place?.state === "taken" ? html`<p class="callout">${place.reservation ? html`<a href=${`/reservations/${place.reservation}`}>${t("returns.taken_link")}</a>` : t("returns.taken_elsewhere")}</p>` : nothing}
+    <h2 id="returns-title">${t("returns.title")}</h2>
+    <p>${t("returns.text")}</p>
+    <form class="returns-form" @submit=${join}>
+      <div class="returns-wish">
+        <p class="field">
+          <label for="returns-count">${t("returns.count")}</label>
+          <select id="returns-count" name="count" aria-describedby="returns-hint">
+            ${counts.map((count) => html`<option value=${count}>${number(count)}</option>`)}
+          </select>
+        </p>
+        ${
+          sold.length > 1
+            ? html`<p class="field">
+                <label for="returns-category">${t("returns.category")}</label>
+                <select id="returns-category" name="category">
+                  <option value="">${t("returns.any")}</option>
+                  ${sold.map(({ name }) => html`<option value=${name}>${name}</option>`)}
+                </select>
+              </p>`
+            : nothing
+        }
+      </div>
+      <p class="hint" id="returns-hint">${t("returns.count_hint")}</p>
+      <p class="field">
+        <label for="returns-email">${t("returns.email")}</label>
+        <input
+          id="returns-email"
+          name="email"
+          type="email"
+          maxlength="254"
+          autocomplete="email"
+          required
+          .value=${email}
+        />
+      </p>
+      <button class="button primary" type="submit" ?disabled=${busy}>
+        ${busy ? t("returns.joining") : t("returns.join")}
+      </button>
+    </form>
+  `;
+}
+
+/**
+ * @param {Shown} shown
+ * @param {Api.PlaceInList} place
+ */
+function waits({ busy, leave }, place) {
+  return html`
+    <h2 id="returns-title">${t("returns.waiting")}</h2>
+    <p class="returns-place" data-testid="list-place">
+      ${place.ahead === 0 ? t("returns.first") : counted("returns.ahead", place.ahead)}
+    </p>
+    <p>${wish(place)}</p>
+    <p class="hint">${t("returns.stay")}</p>
+    <p class="quiet">
+      <button type="button" class="link" ?disabled=${busy} @click=${leave}>${t("returns.leave")}</button>
+    </p>
+  `;
+}
+
+/**
+ * @param {Shown} shown
+ * @param {Api.PlaceInList} place
+ */
+function offered({ event, busy, leave }, place) {
+  const { offer } = place;
+  if (!offer) return nothing;
+  return html`
+    <h2 id="returns-title">${t("returns.offered")}</h2>
+    <p class="returns-place">
+      ${counted("seats.count", offer.seats.length)} ·
+      ${t("returns.until", { time: moment(offer.until, event.time_zone) })}
+    </p>
+    <p class="actions">
+      <a class="button primary" data-testid="offer" href=${`/returns/${place.id}`}>${t("returns.see")}</a>
+    </p>
+    <p class="quiet">
+      <button type="button" class="link" ?disabled=${busy} @click=${leave}>${t("returns.leave")}</button>
+    </p>
+  `;
+}
+
+/** @param {Api.PlaceInList} place */
+export const wish = (place) =>
+  counted("returns.asked", place.count, { category: place.category ?? t("returns.any"), email: place.email });

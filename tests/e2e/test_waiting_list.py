@@ -1,0 +1,77 @@
+"""Sold out: the waiting list instead of dead controls, an offer, and its seats bought on another device (F10)."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import expect
+
+from tests.e2e.conftest import MakeSale, OpenPage, Server
+from tests.e2e.sale_page import SalePage
+from tests.e2e.test_accessibility import _clean
+from tests.e2e.test_purchase import PHONE
+
+#: A folder for pictures of each state, for whoever wants to look at them.
+_PICTURES = os.environ.get("PICTURES")
+
+GIVE_BACK = """async () => {
+    const { reservations } = await (await fetch("/api/reservations")).json();
+    const answer = await fetch(`/api/reservations/${reservations[0].id}/cancel`, { method: "POST" });
+    return answer.status;
+}"""
+
+
+async def _seen(page: SalePage, name: str) -> None:
+    if _PICTURES:
+        Path(_PICTURES).mkdir(exist_ok=True, parents=True)
+        await page.page.screenshot(path=f"{_PICTURES}/{name}.png", full_page=True)
+    await _clean(page)
+
+
+@pytest.mark.parametrize("look", [{}, {"locale": "ko-KR"} | PHONE], ids=["desktop", "phone-ko"])
+async def test_from_sold_out_to_a_ticket(
+    server: Server, make_sale: MakeSale, open_page: OpenPage, look: dict[str, Any]
+) -> None:
+    """The place survives a reload, the offer is pushed, and the link's device pays for it; axe finds nothing."""
+    kind = "phone" if look else "desktop"
+    slug = await make_sale(seats=2, starts_at=datetime.now(UTC) + timedelta(days=30))
+    owner = await open_page(slug)
+    await owner.pick(0, 1)
+    await owner.check_out()
+    await owner.reaches("confirmed")
+
+    page = await open_page(slug, **look)
+    await page.reaches("map")
+    waiting_list = page.get_by_test_id("waiting-list")
+    await expect(waiting_list).to_have_attribute("data-state", "none")
+    await _seen(page, f"{kind}-1-sold-out")
+    await page.select_option("#returns-count", "2")
+    await page.fill("#returns-email", "wait@example.com")
+    await waiting_list.locator("button[type=submit]").click()
+    await expect(page.get_by_test_id("list-place")).to_be_visible()
+    await _seen(page, f"{kind}-2-waiting")
+    await page.reload()
+    await expect(page.get_by_test_id("list-place")).to_be_visible()
+
+    assert await owner.page.evaluate(GIVE_BACK) == 200
+    await page.get_by_test_id("offer").wait_for()
+    assert await page.page.evaluate("() => document.documentElement.dataset.stage") == "map"
+    await _seen(page, f"{kind}-3-offered")
+    place = await page.page.evaluate(f"async () => (await fetch('/api/events/{slug}/returns')).json()")
+    await page.get_by_test_id("offer").click()
+    await expect(page.get_by_test_id("take")).to_be_visible()
+    await expect(page.locator(".summary-seats li")).to_have_count(2)
+    await _seen(page, f"{kind}-4-offer")
+
+    link = place["offer"]["take"].replace("/api/returns/", "/returns/").replace("/take?", "?")
+    other = await open_page(path=link, **look)
+    await other.get_by_test_id("take").click()
+    await other.approve()
+    await expect(other.get_by_test_id("ticket")).to_be_visible()
+    await page.page.reload()
+    await expect(page.get_by_test_id("take")).to_have_count(0)
+    await _seen(page, f"{kind}-5-taken-elsewhere")
