@@ -24,6 +24,7 @@ export function hall(model) {
     data-mode=${ui.mode}
     data-sheet=${ui.sheet || list ? "open" : "closed"}
     data-has-seats=${seats.length ? "" : nothing}
+    data-list=${list ? "" : nothing}
   >
     <h1 class="visually-hidden" tabindex="-1" data-focus>${t("hall.title", { event: state.event.name })}</h1>
     ${ui.mode === "map" ? html`<button type="button" class="skip" @click=${() => act.mode("list")}>${t("skip.list")}</button>` : nothing}
