@@ -20,7 +20,7 @@ from tests.sale_server import Server, sale_server
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    with sale_server(ONSALE_PAYMENT="simulator:portone,stripe") as running:
+    with sale_server(ONSALE_PAYMENT="simulator:portone,stripe", ONSALE_PAYMENT_WHEN_OPEN="fallback") as running:
         for provider in ("portone", "stripe"):
             running.operator("PUT", f"/paysim/{provider}/behaviour", json={"success_rate": 1.0, "latency_seconds": 0.1})
         yield running
