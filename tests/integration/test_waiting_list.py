@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
+from zlib import crc32
 
 import pytest
 
@@ -108,7 +109,7 @@ async def test_offers_pass_on_by_themselves_and_then_the_map_has_the_seat(sale: 
     [moment] = await rows(
         sale.runtime, "SELECT free_at - now() AS left FROM returned_seats WHERE event_id = $1", sale.event.id
     )
-    assert timedelta(0) <= moment["left"] <= timedelta(seconds=30)
+    assert moment["left"] <= timedelta(seconds=30)
     await sale.pass_time(30)
     await sale.round()
     assert (await sale.board())[3] == AVAILABLE
@@ -489,7 +490,7 @@ async def test_a_change_of_mind_everywhere_at_once(sale: ListOfSale) -> None:
         for _ in range(4):
             try:
                 wish = await sale.own(visitor)
-                match hash((visitor, wish.state)) % 4:
+                match crc32(f"{visitor} {wish.state}".encode()) % 4:
                     case 0:
                         await sale.waiting_list.take(sale.event, wish, visitor)
                     case 1:
