@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 from starlette.responses import Response
 
@@ -12,7 +14,7 @@ from core.venue.event import Event, SaleStatus
 from core.venue.event_store_postgres import EventStore
 from web.endpoint import Call, Caller, Endpoint, answer
 from web.ops.audit import note, tell_sale_changed
-from web.schemas import BlockedSeats, BlockSeats, SaleControl
+from web.schemas import BlockedSeats, BlockSeats, SaleControl, SeatLeft
 
 Control = Callable[[EventStore, Event], Awaitable[Event]]
 
@@ -69,7 +71,21 @@ async def block(call: Call[BlockSeats]) -> Response:
         await note(call.parts, call.actor, action, event.slug, seats=call.body.seats, finished=False)
         raise
     await note(call.parts, call.actor, action, event.slug, seats=changed)
-    return answer(BlockedSeats(slug=event.slug, seats=sorted(changed), blocked=call.body.blocked))
+    left = sorted(set(call.body.seats).difference(changed))
+    return answer(
+        BlockedSeats(
+            slug=event.slug, seats=sorted(changed), unchanged=await _left(call, event, left), blocked=call.body.blocked
+        )
+    )
+
+
+async def _left(call: Call[BlockSeats], event: Event, ordinals: list[int]) -> list[SeatLeft]:
+    """What is done is done, whether or not it can still be learnt why the rest was not."""
+    known: Mapping[int, Any] = {}
+    if ordinals:
+        with contextlib.suppress(StoreUnavailable):
+            known = await call.parts.seats.statuses(event, ordinals)
+    return [SeatLeft(seat=ordinal, status=known.get(ordinal)) for ordinal in ordinals]
 
 
 ENDPOINTS = (

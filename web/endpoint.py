@@ -39,6 +39,7 @@ from core.venue.event_store_postgres import EventStore
 from core.venue.new_event import SLUG
 from web import problems
 from web.app_state import AppState, app_state_of
+from web.compression import compressed
 from web.security import Operator, require_same_site
 from web.security import address_of as address_of
 
@@ -175,12 +176,13 @@ class Endpoint:
             require_same_site(request, request.method, parts.origins, programs=programs)
         body = await read_body(request, self.body, self.body_required, self.most_body) if self.body else None
         try:
-            return await self.handle(Call(request, parts, body, visitor, actor, operator))
+            response = await self.handle(Call(request, parts, body, visitor, actor, operator))
         except OutcomeUnknown as unknown:
             if self.changes:
                 raise
             # Who only asked has changed nothing.
             raise StoreUnavailable(retry_after=unknown.retry_after) from unknown
+        return await compressed(request, response)
 
 
 async def read_body(request: Request, model: type[M], required: bool, most: int) -> M:

@@ -457,9 +457,15 @@ class SaleControl(ResponseBody):
     )
 
 
+class SeatLeft(ResponseBody):
+    seat: int
+    status: Literal["AVAILABLE", "PAYING", "SOLD", "BLOCKED"] | None = Field(description="null: could not be learnt")
+
+
 class BlockedSeats(ResponseBody):
     slug: str
-    seats: list[int] = Field(description="those that changed: sold ones do not, blocked ones are blocked already")
+    seats: list[int] = Field(description="those that changed")
+    unchanged: list[SeatLeft] = Field(description="those that stay as they are, and what they are")
     blocked: bool
 
 

@@ -44,6 +44,7 @@ SELECT r.visitor, r.fence, array_agg(s.ordinal ORDER BY s.ordinal) AS ordinals
 FROM reservations r JOIN reservation_seats s ON s.reservation_id = r.id AND s.live
 WHERE r.event_id = $1 AND r.status = 'PAYING' AND r.offer_id IS NULL GROUP BY r.id
 """
+_STATUSES = "SELECT ordinal, status FROM seats WHERE event_id = $1 AND ordinal = ANY($2::int[])"
 # Locked in ordinal order, as checkout does: the two can then never wait for each other.
 _CHANGE = """
 WITH locked AS (
@@ -197,6 +198,12 @@ class BoardStore:
             free = _ordinals(await connection.fetch(_STILL_FREE, event.id, list(ordinals)))
             if free:
                 await self.with_board(event, lambda: self._scripts.reopen(event, free, SeatState.SOLD))
+
+    async def statuses(self, event: Event, ordinals: Sequence[int]) -> dict[int, str]:
+        """ordinal -> its row's status."""
+        async with raw(self._database) as connection:
+            rows = await connection.fetch(_STATUSES, event.id, list(ordinals))
+        return {row["ordinal"]: row["status"] for row in rows}
 
     async def unblock(self, event: Event, ordinals: Sequence[int]) -> list[int]:
         """BLOCKED -> AVAILABLE; returns the seats that changed.

@@ -16,11 +16,11 @@ from core.errors import InvalidRequest
 from core.process.once import Once
 from core.venue.codes import MOST_CODES, MOST_USES, CodeBook, CodeDigests, new_code
 from core.venue.event import Event
+from core.venue.event_name import what_is_wrong_with_part
 
 #: Codes that are written at once.
 _BATCH: Final = 10_000
 #: Characters of a group's name, at most.
-_LONGEST_NAME: Final = 60
 
 _GROUP = """
 INSERT INTO code_groups (event_id, name, uses) VALUES ($1, $2, $3)
@@ -153,7 +153,7 @@ class Codes:
 
 def _check_group(name: str, uses: int) -> None:
     """Raises InvalidRequest."""
-    if not name.strip() or len(name) > _LONGEST_NAME or not name.isprintable() or ";" in name:
-        raise InvalidRequest(f"group: a name of 1 to {_LONGEST_NAME} characters, without semicolons")
+    if (wrong := what_is_wrong_with_part(name)) is not None:
+        raise InvalidRequest(f"group: {wrong}", errors=[{"at": "group", "message": wrong}])
     if not 1 <= uses <= MOST_USES:
         raise InvalidRequest(f"uses: 1 to {MOST_USES}")

@@ -17,6 +17,8 @@ MAX_NAME: Final = 200
 MAX_VENUE: Final = 200
 MAX_ADDRESS: Final = 300
 MAX_DESCRIPTION: Final = 5000
+#: Of a part of a sale, and of a group of access codes.
+MAX_PART: Final = 60
 
 _CONTROLS: Final = (
     r"\x7f-\x9f"
@@ -32,7 +34,7 @@ def what_is_wrong(name: str) -> str | None:
     """One sentence with the character and its place (counted from 1), or None."""
     if refused := _refused(_REFUSED, name, "the name"):
         return refused
-    if not any(unicodedata.category(character)[0] in "LMNPS" for character in name):
+    if not _is_seen(name):
         return "the event needs a name: at least one character that can be seen"
     return _too_long(name.strip(), MAX_NAME, "the name")
 
@@ -45,9 +47,22 @@ def what_is_wrong_about(what: str, text: str) -> str | None:
     return _refused(pattern, shown, f"the {what}") or _too_long(shown.strip(), most, f"the {what}")
 
 
+def what_is_wrong_with_part(name: str) -> str | None:
+    """Of the name of a part of a sale, or of a group of codes: the shell writes such names between semicolons."""
+    if refused := _refused(_REFUSED, name, "the name"):
+        return refused
+    if ";" in name or not _is_seen(name) or len(name) > MAX_PART:
+        return f"1 to {MAX_PART} characters, without semicolons"
+    return None
+
+
 def kept_text(text: str) -> str:
     """As it is kept: without spaces at its ends, its lines ended by a line feed alone."""
     return text.replace("\r\n", "\n").replace("\r", "\n").strip()
+
+
+def _is_seen(name: str) -> bool:
+    return any(unicodedata.category(character)[0] in "LMNPS" for character in name)
 
 
 def _refused(pattern: re.Pattern[str], text: str, called: str) -> str | None:

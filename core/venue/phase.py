@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from core.errors import InvalidRequest
+from core.venue.event_name import what_is_wrong_with_part
 
 #: The phase of a sale that names none.
 GENERAL: Final = "general"
@@ -21,7 +22,6 @@ MOST_PREQUEUE_SECONDS: Final = 7 * 24 * 3600
 
 #: Phases of one sale, characters of a name, and seats of a quota, at most.
 MOST_PHASES: Final = 20
-LONGEST_NAME: Final = 60
 MOST_QUOTA: Final = 1_000_000
 
 
@@ -68,8 +68,8 @@ def check_phases(phases: Sequence[Phase]) -> None:
 def _faults(phase: Phase) -> Sequence[tuple[str, str]]:
     found = []
     for what, name in (("name", phase.name), ("code_group", phase.code_group)):
-        if name is not None and (not name.strip() or len(name) > LONGEST_NAME or not name.isprintable() or ";" in name):
-            found.append((what, f"1 to {LONGEST_NAME} characters, without semicolons"))
+        if name is not None and (wrong := what_is_wrong_with_part(name)) is not None:
+            found.append((what, wrong))
     for what, moment in (("opens_at", phase.opens_at), ("closes_at", phase.closes_at)):
         if moment is not None and moment.tzinfo is None:
             found.append((what, "a time with its zone"))

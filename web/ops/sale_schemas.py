@@ -7,10 +7,10 @@ from typing import Annotated, Any, Final
 from pydantic import Field
 
 from core.venue.event import Orphans, SaleStatus
+from core.venue.event_name import MAX_PART
 from core.venue.fees import MOST_LINES
 from core.venue.new_event import MAX_PLACE, MAX_PRICE
 from core.venue.phase import (
-    LONGEST_NAME,
     MOST_PHASES,
     MOST_PREQUEUE_SECONDS,
     MOST_QUOTA,
@@ -68,11 +68,11 @@ class FeeLineOf(ResponseBody):
 class PhaseOf(Asked):
     """A part of the sale."""
 
-    name: str = Field(min_length=1, max_length=LONGEST_NAME)
+    name: str = Field(min_length=1, max_length=MAX_PART)
     opens_at: Moment
     closes_at: Moment | None = Field(None, description="null: it goes on as long as the sale does")
     prequeue_seconds: _Prequeue = 0
-    code_group: str | None = Field(None, max_length=LONGEST_NAME, description="who has a code of this group comes in")
+    code_group: str | None = Field(None, max_length=MAX_PART, description="who has a code of this group comes in")
     quota: int | None = Field(None, ge=1, le=MOST_QUOTA, description="seats that it may sell")
     max_seats: _MaxSeats | None = Field(None, description="seats of one visitor in it")
 

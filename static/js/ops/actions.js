@@ -72,7 +72,10 @@ export class SaleActions {
       sure &&
       this.#do(
         () => this.sale.block(seats, blocked),
-        (done) => t("ops.block.done", { number: figure(done.seats.length) }),
+        (done) =>
+          done.unchanged.length
+            ? t("ops.block.partly", { number: figure(done.seats.length), left: figure(done.unchanged.length) })
+            : t("ops.block.done", { number: figure(done.seats.length) }),
       )
     );
   }

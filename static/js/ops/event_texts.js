@@ -2,6 +2,7 @@
 
 /** Text -> how many characters it may have, spaces at the ends not counted. */
 const MOST = { name: 200, venue: 200, address: 300, description: 5000 };
+const MOST_PART = 60;
 /** @typedef {keyof typeof MOST} Text */
 /** @type {Text[]} */
 export const TEXTS = ["name", "venue", "address", "description"];
@@ -31,3 +32,10 @@ export function faultOfText(name, typed) {
   if (name === "name" && !SEEN.test(text)) return "name";
   return [...text.trim()].length > MOST[name] ? `long:${MOST[name]}` : null;
 }
+
+/**
+ * Whether a part of a sale, or a group of codes, can have this name.
+ * @param {string} name
+ */
+export const isPartName = (name) =>
+  !REFUSED.test(name) && SEEN.test(name) && !name.includes(";") && [...name].length <= MOST_PART;

@@ -38,7 +38,7 @@ export function feeLines(form) {
       @input=${typed(index, part)}
     />`;
   };
-  return html`<fieldset class="fees" data-field="fees">
+  return html`<fieldset class="fees" id=${id} tabindex="-1" data-field="fees">
     <legend>${t("ops.field.fees")}</legend>
     <p class="hint">${t("ops.field.fees_hint")}</p>
     ${

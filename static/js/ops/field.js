@@ -1,7 +1,7 @@
 // One field of a form: label, hint, input, and what is wrong with it, tied together for who hears the page.
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { live } from "../../vendor/lit-html/directives/live.js";
-import { number, t } from "../i18n.js";
+import { money, number, t } from "../i18n.js";
 import { LIMITS, momentsOf } from "./sale_fields.js";
 
 /**
@@ -9,11 +9,15 @@ import { LIMITS, momentsOf } from "./sale_fields.js";
  * @param {string} key
  */
 export function sentence(key) {
-  const [name, character = "", place = "", line = ""] = key.split(":");
-  const most = number(
-    name === "long" ? Number(character) : (/** @type {Record<string, number>} */ (LIMITS)[name] ?? 0),
-  );
-  return t(`ops.field.wrong.${name}`, { most, character, place, line });
+  const [name, first = "", second = "", third = ""] = key.split(":");
+  /** @type {Record<string, number>} */
+  const limits = LIMITS;
+  const most = number(Number(first) || (limits[name] ?? 0));
+  // A character with its place, or a currency with its decimal places.
+  const told = { most, character: first, place: second, line: third };
+  if (!name.startsWith("price_")) return t(`ops.field.wrong.${name}`, told);
+  const [currency, digits] = name === "price_large" ? [second, 0] : [first, Number(second)];
+  return t(`ops.field.wrong.${name}`, { ...told, currency, digits, example: money(15000 * 10 ** digits, currency) });
 }
 
 /**

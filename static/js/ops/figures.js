@@ -7,11 +7,17 @@ import { tile } from "./parts.js";
 const LATE_SECONDS = 60;
 const SLOW_FANOUT_MS = 100; // what a browser may wait for a seat's change
 
+/**
+ * How many may be in at this moment: what tiles and charts show alike.
+ * @param {Api.SaleFigures} news
+ */
+export const limitNow = ({ paused, active_limit, admission }) =>
+  paused ? 0 : Math.min(admission?.cap ?? active_limit, active_limit);
+
 /** @param {Api.SaleFigures} news */
 export function tiles(news) {
   const { admission, board, sales, checkouts, events } = news;
   const cap = admission?.cap ?? null;
-  const limit = cap === null ? news.active_limit : Math.min(cap, news.active_limit);
   const capped = cap !== null && cap < news.active_limit;
   const ended = checkouts ? checkouts.confirmed + checkouts.failed : 0;
   const failing = checkouts !== null && ended >= 5 && checkouts.failed / ended >= 0.5;
@@ -24,7 +30,7 @@ export function tiles(news) {
         .filter(Boolean)
         .join(" · "),
     })}
-    ${tile(t("ops.active"), html`${figure(admission?.active)}<i>/ ${figure(limit)}</i>`, {
+    ${tile(t("ops.active"), html`${figure(admission?.active)}<i>/ ${figure(limitNow(news))}</i>`, {
       note: news.paused ? t("ops.state.paused") : capped ? t("ops.capped", { number: figure(news.active_limit) }) : "",
       level: news.paused || capped ? "warn" : "",
     })}

@@ -1,7 +1,7 @@
 // One box for whatever the customer gave: an e-mail address, a reservation, a visitor, a seat. Finds it, and says why it
 // does not work, what to do, and what to answer.
 import { html, nothing, render } from "../../vendor/lit-html/lit-html.js";
-import { money, t } from "../i18n.js";
+import { counted, money, t } from "../i18n.js";
 import { askedInAddress } from "./address.js";
 import * as api from "./api.js";
 import { seatName } from "../seat_words.js";
@@ -10,6 +10,7 @@ import { attempt, tell } from "./notice.js";
 import { pill, statusPill } from "./parts.js";
 import { MOST, SeatFinder } from "./seat_finder.js";
 
+const MOST_LEFT = 50; // seats that are named
 const VISITOR = /^v_[A-Za-z0-9_-]{22}$/;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 /** @type {Record<Console.SeatState, string>} */
@@ -30,6 +31,8 @@ export class Inspector {
     this.turn = 0; // counts the questions: an answer to an earlier one is not shown
     this.refreshing = false;
     this.text = "";
+    /** @type {Api.BlockedSeats["unchanged"]} */
+    this.left = []; // of the last change: seats that it did not touch
     this.draw();
     askedInAddress((text) => this.look(text));
   }
@@ -38,6 +41,7 @@ export class Inspector {
   async look(text) {
     this.text = text.trim();
     if (!this.text) return;
+    this.left = [];
     /** @type {HTMLInputElement | null} */
     const input = this.host.querySelector("#find");
     if (input) input.value = this.text;
@@ -182,9 +186,14 @@ export class Inspector {
     };
     /** @param {boolean} blocked */
     const block = async (blocked) => {
-      if (await this.actions.block([...chosen], blocked)) await this.look(this.text);
+      const done = await this.actions.block([...chosen], blocked);
+      if (!done) return;
+      await this.look(this.text);
+      this.left = done.unchanged;
+      this.draw();
     };
     return html`
+      ${this.left.length ? this.#left() : nothing}
       <div class="seat-tools">
         <label
           ><input type="checkbox" .checked=${all} @change=${toggleAll} />
@@ -214,6 +223,21 @@ export class Inspector {
         )}
       </ul>
     `;
+  }
+
+  /** The seats that a change has left as they are, each with what it is. */
+  #left() {
+    const shown = this.left.slice(0, MOST_LEFT);
+    return html`<div class="callout" data-kind="warn" role="status" data-testid="left">
+      <p>${counted("ops.block.left", this.left.length)}</p>
+      <ul>
+        ${shown.map(({ seat, status }) => {
+          const name = this.finder.nameOf(seat);
+          return html`<li>${name}: ${t(`ops.seat.left_${status ?? "UNKNOWN"}`)}</li>`;
+        })}
+      </ul>
+      ${this.left.length > MOST_LEFT ? html`<p>${t("ops.find.more", { number: figure(this.left.length) })}</p>` : nothing}
+    </div>`;
   }
 
   /** @param {Console.ListedReservation[]} reservations */

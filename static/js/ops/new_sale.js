@@ -4,6 +4,7 @@ import { live } from "../../vendor/lit-html/directives/live.js";
 import { Refusal } from "../api.js";
 import { counted, knownCurrencies, money, t } from "../i18n.js";
 import * as api from "./api.js";
+import { errorSummary, faultsOf } from "./error_summary.js";
 import { feeLines } from "./fee_lines.js";
 import { field, goToFirst, sentence, textArea, timeField, zoneField } from "./field.js";
 import { span } from "./format.js";
@@ -55,6 +56,8 @@ class NewSale {
     };
     /** @type {Record<string, string>} */
     this.prices = {}; // category -> text; kept when another plan has a category of the same name
+    /** @type {Record<string, string>} */
+    this.labels = {}; // category -> what buyers call it, where that is another name
     this.open = false;
     this.ownSlug = false; // typed, not proposed
     /** @type {Map<string, boolean>} */
@@ -133,8 +136,14 @@ class NewSale {
   }
 
   #check() {
-    const { fields, prices, incomplete, chosen } = this;
-    this.wrong = faults(fields, { prices, incomplete, chosen, categories: this.categories.map(({ name }) => name) });
+    const { fields, prices, labels, incomplete, chosen } = this;
+    this.wrong = faults(fields, {
+      prices,
+      labels,
+      incomplete,
+      chosen,
+      categories: this.categories.map(({ name }) => name),
+    });
     if (this.taken.has(fields.slug)) this.wrong.set("slug", "taken");
     this.chooser.missing = !this.chooser.plan && !this.chooser.problem && !this.chooser.busy;
     return this.wrong.size === 0 && this.chooser.plan !== null;
@@ -197,6 +206,11 @@ class NewSale {
       slug: fields.slug,
       currency: fields.currency,
       prices,
+      labels: Object.fromEntries(
+        this.categories
+          .map(({ name }) => [name, (this.labels[name] ?? "").trim()])
+          .filter(([name, label]) => label && label !== name),
+      ),
       open,
       plan: chooser.text ?? "",
       time_zone: fields.time_zone,
@@ -212,7 +226,10 @@ class NewSale {
   #refused(error) {
     const code = error instanceof Refusal ? error.code : null;
     if (code === "event_exists") this.taken.add(this.fields.slug);
-    const known = new Set([...Object.keys(this.fields), ...this.categories.map(({ name }) => `prices.${name}`)]);
+    const known = new Set([
+      ...Object.keys(this.fields),
+      ...this.categories.flatMap(({ name }) => [`prices.${name}`, `labels.${name}`]),
+    ]);
     const wrong = refused(error, known);
     if (wrong) this.wrong = wrong;
     else if (code === "plan_invalid") this.chooser.refuse(error);
@@ -221,9 +238,26 @@ class NewSale {
     if (wrong) goToFirst(this.root);
   }
 
+  /** @returns {import("./error_summary.js").Fault[]} in the order of the page */
+  #faults() {
+    const { wrong, categories, chooser } = this;
+    const plan =
+      chooser.missing || chooser.problem
+        ? [{ id: "plan-file", label: t("ops.plan.title"), fault: chooser.missing ? "plan" : "plan_invalid" }]
+        : [];
+    const ofCategories = categories.flatMap(({ name }, index) =>
+      ["labels", "prices"].flatMap((kind) => {
+        const fault = wrong.get(`${kind}.${name}`);
+        return fault ? [{ id: `${kind === "prices" ? "price" : "label"}-${index}`, label: name, fault }] : [];
+      }),
+    );
+    const own = new Map([...wrong].filter(([name]) => !/^(labels|prices)\./.test(name)));
+    return [...plan, ...ofCategories, ...faultsOf({ id: this.id, wrong: own })];
+  }
+
   draw() {
-    const { fields, wrong } = this;
-    const bad = wrong.size + (this.chooser.missing || this.chooser.problem ? 1 : 0);
+    const { fields } = this;
+    const bad = this.#faults();
     render(
       html`
         <div class="head"><h1>${t("ops.new.title")}</h1></div>
@@ -269,7 +303,7 @@ class NewSale {
             <p class="hint">
               ${this.open ? t("ops.new.open_now") : fields.opens_at ? t("ops.new.open_then") : t("ops.new.open_by_hand")}
             </p>
-            ${bad && this.tried ? html`<p class="callout" data-kind="bad" role="alert">${counted("ops.new.wrong", bad)}</p>` : nothing}
+            ${bad.length && this.tried ? errorSummary(bad) : nothing}
             ${this.failure ? html`<p class="callout" data-kind="bad" role="alert">${this.failure}</p>` : nothing}
             ${this.made ? html`<p><a class="button primary" href=${pageOf(this.made)}>${t("ops.new.made_open")}</a></p>` : nothing}
             <div class="actions" ?hidden=${this.made !== ""}>
@@ -297,6 +331,7 @@ class NewSale {
     return html`
       <h3>${t("ops.new.prices")}</h3>
       ${field(this, "currency", { list: "currencies", lower: true })}
+      <p class="hint">${t("ops.new.prices_hint")}</p>
       <ul class="prices">
         ${this.categories.map((one, index) => this.#price(one, index, swatches?.get(one.name) ?? ""))}
       </ul>
@@ -311,6 +346,13 @@ class NewSale {
   #price({ name, seats }, index, color) {
     const id = `price-${index}`;
     const wrong = this.wrong.get(`prices.${name}`);
+    const labelled = `label-${index}`;
+    const badLabel = this.wrong.get(`labels.${name}`);
+    /** @param {InputOf<HTMLInputElement>} event */
+    const named = (event) => {
+      this.labels[name] = event.target.value;
+      this.#checked();
+    };
     const text = this.prices[name] ?? "";
     const amount = minorOf(text, this.fields.currency);
     /** @param {InputOf<HTMLInputElement>} event */
@@ -321,6 +363,18 @@ class NewSale {
     return html`<li>
       <span class="swatch" .style=${`--swatch: ${color}`} aria-hidden="true"></span>
       <label for=${id}>${name} <small>${counted("ops.plan.seats", seats)}</small></label>
+      <input
+        id=${labelled}
+        class="shown-as"
+        type="text"
+        autocomplete="off"
+        placeholder=${t("ops.field.label")}
+        aria-label=${t("ops.field.label_of", { category: name })}
+        aria-invalid=${badLabel ? "true" : "false"}
+        aria-describedby=${badLabel ? `${labelled}-wrong` : nothing}
+        .value=${live(this.labels[name] ?? "")}
+        @input=${named}
+      />
       <span class="read" id="${id}-read"
         >${
           Number.isNaN(amount)
@@ -332,6 +386,7 @@ class NewSale {
       >
       <input
         id=${id}
+        class="price"
         type="text"
         inputmode="decimal"
         autocomplete="off"
@@ -340,6 +395,7 @@ class NewSale {
         .value=${live(text)}
         @input=${typed}
       />
+      ${badLabel ? html`<p class="wrong" id="${labelled}-wrong">${sentence(badLabel)}</p>` : nothing}
       ${wrong ? html`<p class="wrong" id="${id}-wrong">${sentence(wrong)}</p>` : nothing}
     </li>`;
   }

@@ -1,4 +1,5 @@
 // Parts of a sale as a form has them: texts in the event's zone, and what the API takes. No page in here.
+import { isPartName } from "./event_texts.js";
 import { fieldOf, momentOf } from "./sale_fields.js";
 
 /** @typedef {{name: string, opens_at: string, closes_at: string, code_group: string, quota: string, kept: Partial<Api.PhaseSettings>}} Row */
@@ -61,9 +62,9 @@ export function phaseFaults(rows, zone) {
   const names = new Set();
   for (const [index, row] of rows.entries()) {
     const name = row.name.trim();
-    if (!name || name.length > 60 || name.includes(";") || names.has(name)) wrong.add(`${index}.name`);
+    if (!isPartName(name) || names.has(name)) wrong.add(`${index}.name`);
     names.add(name);
-    if (row.code_group.length > 60 || row.code_group.includes(";")) wrong.add(`${index}.code_group`);
+    if (row.code_group.trim() && !isPartName(row.code_group.trim())) wrong.add(`${index}.code_group`);
     const opens = momentOf(row.opens_at, zone);
     const closes = momentOf(row.closes_at, zone);
     if (!opens) wrong.add(`${index}.opens_at`);

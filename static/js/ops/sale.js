@@ -9,7 +9,7 @@ import { controls } from "./controls.js";
 import { EventRefund } from "./event_refund.js";
 import { DrawPanel } from "./draw.js";
 import { figure, span } from "./format.js";
-import { tiles } from "./figures.js";
+import { limitNow, tiles } from "./figures.js";
 import { Inspector } from "./inspector.js";
 import { Networks } from "./networks.js";
 import { WaitingList } from "./waiting_list.js";
@@ -280,15 +280,11 @@ class SalePage {
  */
 function sampleOf(news) {
   const { admission, board, checkouts } = news;
-  const limit =
-    admission?.cap === null || admission?.cap === undefined
-      ? news.active_limit
-      : Math.min(admission.cap, news.active_limit);
   return [
     Date.parse(news.now) / 1000,
     admission?.waiting ?? null,
     admission?.active ?? null,
-    news.paused ? 0 : limit,
+    limitNow(news),
     board?.held ?? null,
     board?.sold ?? null,
     checkouts?.confirmed ?? null,

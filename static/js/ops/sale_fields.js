@@ -39,6 +39,20 @@ export function minorOf(text, currency) {
   return amount <= MOST_PRICE ? amount : NaN;
 }
 
+/**
+ * What is wrong with a price as it is typed: "price_digits:EUR:2" and "price_whole:KRW" name the currency's rule.
+ * @param {string} text
+ * @param {string} currency
+ */
+export function faultOfPrice(text, currency) {
+  if (!Number.isNaN(minorOf(text, currency))) return null;
+  const plain = text.trim().replaceAll(",", "");
+  const digits = decimals(currency);
+  if (/^\d{1,13}$/.test(plain) || /^\d{14,}(\.\d*)?$/.test(plain))
+    return `price_large:${MOST_PRICE / 10 ** digits}:${currency}`;
+  return digits ? `price_digits:${currency}:${digits}` : `price_whole:${currency}`;
+}
+
 /** The reader's own zone. */
 export const OWN_ZONE = new Intl.DateTimeFormat().resolvedOptions().timeZone;
 
@@ -155,10 +169,13 @@ export function feeFaults(text) {
  * `fields` holds texts by name; `prices` texts by category, with `categories` the names that need one; `incomplete` the
  * names of times that are typed half.
  * @param {Record<string, string>} fields
- * @param {{categories?: string[], prices?: Record<string, string>, incomplete?: Set<string>, chosen?: Map<string, boolean>}} more
+ * @param {{categories?: string[], prices?: Record<string, string>, labels?: Record<string, string>, incomplete?: Set<string>, chosen?: Map<string, boolean>}} more
  *   `chosen`: of times that come twice, whether the second is meant
  */
-export function faults(fields, { categories = [], prices = {}, incomplete = new Set(), chosen = new Map() } = {}) {
+export function faults(
+  fields,
+  { categories = [], prices = {}, labels = {}, incomplete = new Set(), chosen = new Map() } = {},
+) {
   /** @type {Map<string, string>} */
   const wrong = new Map();
   /** @param {string} name */
@@ -189,7 +206,28 @@ export function faults(fields, { categories = [], prices = {}, incomplete = new 
   // No price: the category is not for sale, as long as another one is.
   const priced = categories.filter((category) => (prices[category] ?? "").trim());
   for (const category of wrong.has("currency") ? [] : priced.length ? priced : categories) {
-    if (Number.isNaN(minorOf(prices[category] ?? "", fields.currency))) wrong.set(`prices.${category}`, "price");
+    const fault = faultOfPrice(prices[category] ?? "", fields.currency);
+    if (fault) wrong.set(`prices.${category}`, fault);
+  }
+  for (const [category, fault] of labelFaults(categories, labels)) wrong.set(`labels.${category}`, fault);
+  return wrong;
+}
+
+/**
+ * Labels are names like others, and no two categories may be called the same.
+ * @param {string[]} categories
+ * @param {Record<string, string>} labels
+ */
+function labelFaults(categories, labels) {
+  /** @type {Map<string, string>} */
+  const wrong = new Map();
+  const shown = categories.map((category) => (labels[category] ?? "").trim() || category);
+  for (const [index, category] of categories.entries()) {
+    const label = (labels[category] ?? "").trim();
+    if (!label) continue;
+    const fault = faultOfText("name", label);
+    if (fault) wrong.set(category, fault);
+    else if (shown.filter((one) => one === shown[index]).length > 1) wrong.set(category, "label_twice");
   }
   return wrong;
 }
@@ -208,7 +246,16 @@ export function refused(error, known) {
     places
       .map((at) => (at.startsWith("fees") ? "fees" : at))
       .filter((at) => known.has(at))
-      .map((at) => [at, at.startsWith("prices.") ? "price" : TIMES.includes(at) && at !== "closes_at" ? "time" : at]),
+      .map((at) => [
+        at,
+        at.startsWith("prices.")
+          ? "price"
+          : at.startsWith("labels.")
+            ? "label"
+            : TIMES.includes(at) && at !== "closes_at"
+              ? "time"
+              : at,
+      ]),
   );
   return wrong.size ? wrong : null;
 }

@@ -1,6 +1,7 @@
 // What can be changed of a sale after it was made: name, times, hold time, seats of a visitor.
 import { html, nothing, render } from "../../vendor/lit-html/lit-html.js";
 import { t } from "../i18n.js";
+import { errorSummary, faultsOf } from "./error_summary.js";
 import { feeLines } from "./fee_lines.js";
 import { field, goToFirst, textArea, timeField, zoneField } from "./field.js";
 import { span } from "./format.js";
@@ -34,6 +35,7 @@ export class SaleSettings {
     /** @type {Map<string, string>} */
     this.wrong = new Map();
     this.busy = false;
+    this.tried = false; // a summary of what is wrong stands below the form once it was sent
     this.failure = "";
     this.picture = new PictureField(
       this.id,
@@ -150,6 +152,7 @@ export class SaleSettings {
     const names = this.#changes();
     if (this.busy || !names.length) return;
     this.failure = "";
+    this.tried = true;
     this.#check();
     if (!this.wrong.size) await this.#save(names);
     this.draw();
@@ -171,6 +174,7 @@ export class SaleSettings {
             : Number(this.fields[name]);
     try {
       this.#learn(await this.sale.change(Object.fromEntries(names.map((name) => [name, value(name)]))));
+      this.tried = false;
       tell(t("ops.settings.done"));
       this.changed();
     } catch (error) {
@@ -204,6 +208,7 @@ export class SaleSettings {
   }
 
   #undo = () => {
+    this.tried = false;
     this.fields = { ...this.known };
     this.incomplete.clear();
     this.chosen = new Map(this.before);
@@ -237,6 +242,7 @@ export class SaleSettings {
           </div>
           ${feeLines(this)}
           <p class="hint">${t("ops.settings.effect")}</p>
+          ${this.tried && this.wrong.size ? errorSummary(faultsOf(this)) : nothing}
           ${this.failure ? html`<p class="callout" data-kind="bad" role="alert">${this.failure}</p>` : nothing}
           <div class="actions">
             <button class="button small primary" type="submit" ?disabled=${!changed || this.busy}>

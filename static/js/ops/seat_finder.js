@@ -46,6 +46,12 @@ export class SeatFinder {
     return { found, total };
   }
 
+  /** @param {number} ordinal */
+  nameOf(ordinal) {
+    const seat = this.plan?.seats[ordinal];
+    return seat ? seatName(seat) : `#${ordinal}`;
+  }
+
   /**
    * @param {Api.PlanSeat} seat
    * @returns {Console.FoundSeat}
