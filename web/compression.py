@@ -1,4 +1,4 @@
-"""Answers that are made for each caller, sent compressed to who takes that. What is kept compressed: `web/caching.py`."""
+"""Answers that are made for each caller, compressed for who takes that. What is kept compressed: `web/caching.py`."""
 
 from __future__ import annotations
 

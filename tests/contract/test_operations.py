@@ -320,7 +320,7 @@ class TestOperator:
         event = await make_event()
         blocks = f"/api/operator/events/{event.slug}/blocks"
         body = (await operator.call("POST", blocks, json={"seats": [2, 1], "blocked": True}, expect=200)).json()
-        assert body == {"slug": event.slug, "seats": [1, 2], "blocked": True}
+        assert body == {"slug": event.slug, "seats": [1, 2], "unchanged": [], "blocked": True}
         await visitor.call("POST", f"/api/events/{event.slug}/queue")
         await visitor.refused("POST", f"/api/events/{event.slug}/holds", 409, "seat_taken", json={"seats": [1]})
         assert list((await runtime.seats.board(event)).states[:4]) == [0, 3, 3, 0]
@@ -331,6 +331,24 @@ class TestOperator:
             ("seats.block", [1, 2]),
             ("seats.unblock", [1]),
         ]
+
+    async def test_what_a_block_leaves_as_it_was_is_named_with_why(
+        self, operator: Api, make_event: MakeEvent, runtime: Runtime
+    ) -> None:
+        """V5: of those that are asked for, the sold, the paid for and the blocked ones."""
+        event = await make_event()
+        blocks = f"/api/operator/events/{event.slug}/blocks"
+        states = {2: "SOLD", 3: "PAYING", 4: "BLOCKED"}
+        for seat, status in states.items():
+            await runtime.database.execute(
+                "UPDATE seats SET status = :status WHERE event_id = :id AND ordinal = :seat",
+                {"status": status, "id": event.id, "seat": seat},
+            )
+        body = (await operator.call("POST", blocks, json={"seats": [5, 4, 3, 2], "blocked": True}, expect=200)).json()
+        assert body["seats"] == [5]
+        assert body["unchanged"] == [{"seat": seat, "status": status} for seat, status in states.items()]
+        body = (await operator.call("POST", blocks, json={"seats": [0, 5], "blocked": False}, expect=200)).json()
+        assert (body["seats"], body["unchanged"]) == ([5], [{"seat": 0, "status": "AVAILABLE"}])
 
     @pytest.mark.parametrize("token", ["", "wrong", "operato", "operatorr", "Operator", "öperator"])
     async def test_only_the_operator_may(

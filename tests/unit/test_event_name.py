@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 
 import pytest
 
+from core.errors import InvalidRequest
 from core.venue.event_name import kept_text, what_is_wrong, what_is_wrong_about
+from core.venue.phase import Phase, check_phases
 
 TAKEN = [
     "Soirée\u00a0: l'été",
@@ -69,3 +72,15 @@ def test_only_a_description_has_lines() -> None:
     assert "at character 3 of line 2" in (what_is_wrong_about("description", "ab\r\ncd\u0007") or "")
     for what in ("venue", "address"):
         assert "U+000A" in (what_is_wrong_about(what, "two\nlines") or "")
+
+
+@pytest.mark.parametrize("name", [name for name in TAKEN if len(name) <= 60])
+def test_a_part_of_a_sale_may_be_called_the_same(name: str) -> None:
+    """V4: so may a group of codes."""
+    check_phases([Phase(name, datetime(2030, 1, 1, tzinfo=UTC), code_group=name)])
+
+
+@pytest.mark.parametrize("name", [*REFUSED, "", "\u200d", "a;b", "a" * 61])
+def test_a_part_of_a_sale_may_not(name: str) -> None:
+    with pytest.raises(InvalidRequest, match="phases\\[0\\]"):
+        check_phases([Phase(name, datetime(2030, 1, 1, tzinfo=UTC))])

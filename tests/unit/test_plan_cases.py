@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import PlanInvalid
+from core.errors import InvalidRequest, PlanInvalid
 from core.languages import seat_name
+from core.venue import plan_check
+from core.venue.new_event import NewEvent
 from core.venue.plan_document import parse_document
 from core.venue.plan_import import build_plan, load_plan, relabelled
 from core.venue.seat_plan import SeatPlan
@@ -131,3 +133,47 @@ def test_what_is_read_past_is_said_once_with_its_place() -> None:
     assert set(told) == {"zones[0].rows[0].seats[0].status", "zones[0].areas[0].capacity"}
     assert f"and {len(seats) - 1} more like it" in told["zones[0].rows[0].seats[0].status"]
     assert "is not sold" in told["zones[0].areas[0].capacity"]
+
+
+@pytest.fixture(params=["on the spot", "apart"])
+def where(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A small plan is checked in this process, a large one in a process of its own."""
+    if request.param == "apart":
+        monkeypatch.setattr(plan_check, "SMALL", 0)
+    else:
+        monkeypatch.setattr(plan_check, "apart", None)
+    return str(request.param)
+
+
+async def test_a_plan_is_the_same_wherever_it_is_checked(where: str) -> None:
+    data = (PLANS / "dup_labels.json").read_bytes()
+    found = json.loads(await plan_check.check(data))
+    plan = load_plan(data)
+    assert (found["name"], found["seats"], found["zones"]) == (plan.name, 2, 1)
+    assert [one["at"] for one in found["warnings"]] == ["zones[0].rows[0].seats[1].seat_number"]
+    assert [one["number"] for one in found["plan"]["seats"]] == [seat.number for seat in plan.seats]
+
+
+async def test_what_is_wrong_with_it_is_told_wherever_it_is_checked(where: str) -> None:
+    with pytest.raises(PlanInvalid) as told:
+        await plan_check.check(b'{"zones": []}')
+    assert {one["at"] for one in told.value.data["errors"]} >= {"zones"}
+    document = json.loads((PLANS / "internal_category_names.json").read_bytes())
+    new = NewEvent("gala", "Gala", prices={"nothing": 1})
+    with pytest.raises(InvalidRequest, match="nothing"):
+        await plan_check.prepare(new, json.dumps(document).encode())
+
+
+async def test_what_is_kept_of_it_has_the_names_that_buyers_read(where: str) -> None:
+    """V5: labels in place of the file's keys; what has no price is blocked from the first second."""
+    data = (PLANS / "internal_category_names.json").read_bytes()
+    sold, *others = [one.name for one in load_plan(data).categories]
+    new = NewEvent("gala", "Gala", prices={sold: 15000}, labels={sold: "Stalls"}, blocked=set(others))
+    kept = await plan_check.prepare(new, data)
+    columns = [dict(zip(plan_check.SEAT_COLUMNS, seat, strict=True)) for seat in kept.seats]
+    assert [one["ordinal"] for one in columns] == list(range(len(columns)))
+    assert {(one["category"], one["price"], one["status"]) for one in columns} == {
+        ("Stalls", 15000, "AVAILABLE"),
+        *((name, 0, "BLOCKED") for name in others),
+    }
+    assert json.loads(kept.document)["categories"][0]["name"] == "Stalls"

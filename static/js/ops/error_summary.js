@@ -9,8 +9,8 @@ import { sentence } from "./field.js";
 
 /** @param {Fault[]} faults */
 export const errorSummary = (faults) =>
-  html`<div class="callout error-summary" data-kind="bad" role="alert">
-    <p>${counted("ops.new.wrong", faults.length)}</p>
+  html`<div class="callout error-summary" data-kind="bad">
+    <p role="alert">${counted("ops.new.wrong", faults.length)}</p>
     <ul>
       ${faults.map(
         ({ id, label, fault }) =>

@@ -35,9 +35,11 @@ export class SeatFinder {
     const found = [];
     let total = 0;
     if (!words.length) return { found, total };
-    // A name as it is printed, "Block D, row 12, seat 10", is that seat and no other.
-    const printed = plain(text);
-    const named = (this.plan?.seats ?? []).filter((seat) => plain(seatName(seat)) === printed);
+    // A name as it is printed somewhere, "Block D, row 12, seat 10", is that seat and no other.
+    const printed = new Set([plain(text), plain(text.replace(CATEGORY, ""))]);
+    const named = (this.plan?.seats ?? []).filter((seat) =>
+      printed.has(plain(`${seat.zone} ${seat.row} ${seat.number}`)),
+    );
     for (const seat of named.length ? named : (this.plan?.seats ?? [])) {
       if (!named.length && !words.every((word) => fits(seat, word))) continue;
       total += 1;
@@ -61,12 +63,24 @@ export class SeatFinder {
   }
 }
 
-/** @param {string} name */
+/** E-mails name a seat's category behind it. */
+const CATEGORY = /\([^()]*\)\s*$/;
+/** What pages, tickets and e-mails say besides the seat's own words, in each language (`seat.full`, `mail.row`, ...). */
+const BETWEEN = new Set(["row", "seat", "열", "번", "번호"]);
+const HANGING = /(?<=.)(열|번)$/;
+
+/**
+ * The words of a seat's name and nothing else: "Block D, row 12, seat 10", "Block D · row 12 · seat 10" and
+ * "Block D 12열 10번" are one.
+ * @param {string} name
+ */
 const plain = (name) =>
   name
+    .normalize("NFKC")
     .toLowerCase()
     .split(/[\s,·-]+/)
-    .filter(Boolean)
+    .map((word) => word.replace(HANGING, ""))
+    .filter((word) => word && !BETWEEN.has(word))
     .join(" ");
 
 /**

@@ -60,6 +60,22 @@ export function aCategoryWithoutAPriceIsNotForSaleUnlessAllAre() {
   same(of({}), ["prices.VIP", "prices.Box"]);
 }
 
+export function aPriceNamesTheRuleOfItsCurrency() {
+  const told = (price, currency) => faults({ currency }, { categories: ["VIP"], prices: { VIP: price } }).get("prices.VIP") ?? null;
+  same(told("12.5", "KRW"), "price_whole:KRW");
+  same(told("12.345", "EUR"), "price_digits:EUR:2");
+  same(told("1.2345", "KWD"), "price_digits:KWD:3");
+  same(told("9999999999999", "KRW").split(":")[0], "price_large");
+  same(told("12.50", "EUR"), null);
+}
+
+export function aLabelIsANameAndNoOtherCategorys() {
+  const told = (labels) => [...faults({}, { categories: ["VIP", "Box"], prices: { VIP: "1", Box: "1" }, labels })].filter(([at]) => at.startsWith("labels."));
+  same(told({ VIP: "Stalls", Box: " " }), []);
+  same(told({ VIP: "Box" }), [["labels.VIP", "label_twice"]]);
+  same(told({ VIP: "a\u202eb" }), [["labels.VIP", "character:U+202E:2"]]);
+}
+
 export function whatTheServerSaysIsPutAtItsField() {
   const said = (code, more = {}) => new Refusal(422, { code, ...more }, null);
   const error = said("invalid_request", { errors: [{ at: "prices.VIP" }, { at: "opens_at" }, { at: "other" }] });
