@@ -10,7 +10,6 @@ import { attempt, tell } from "./notice.js";
 import { pill, statusPill } from "./parts.js";
 import { MOST, SeatFinder } from "./seat_finder.js";
 
-const MOST_LEFT = 50; // seats that are named
 const VISITOR = /^v_[A-Za-z0-9_-]{22}$/;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 /** @type {Record<Console.SeatState, string>} */
@@ -227,16 +226,12 @@ export class Inspector {
 
   /** The seats that a change has left as they are, each with what it is. */
   #left() {
-    const shown = this.left.slice(0, MOST_LEFT);
-    return html`<div class="callout" data-kind="warn" role="status" data-testid="left">
-      <p>${counted("ops.block.left", this.left.length)}</p>
-      <ul>
-        ${shown.map(({ seat, status }) => {
-          const name = this.finder.nameOf(seat);
-          return html`<li>${name}: ${t(`ops.seat.left_${status ?? "UNKNOWN"}`)}</li>`;
-        })}
+    const title = counted("ops.block.left", this.left.length);
+    return html`<div class="callout" data-kind="warn" data-testid="left">
+      <p role="status">${title}</p>
+      <ul class="left" tabindex="0" role="region" aria-label=${title}>
+        ${this.left.map(({ seat, status }) => html`<li>${this.finder.nameOf(seat)}: ${t(`ops.seat.left_${status ?? "UNKNOWN"}`)}</li>`)}
       </ul>
-      ${this.left.length > MOST_LEFT ? html`<p>${t("ops.find.more", { number: figure(this.left.length) })}</p>` : nothing}
     </div>`;
   }
 
