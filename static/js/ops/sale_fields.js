@@ -46,6 +46,7 @@ export function minorOf(text, currency) {
  */
 export function faultOfPrice(text, currency) {
   if (!Number.isNaN(minorOf(text, currency))) return null;
+  if (!knownCurrencies().includes(currency)) return "price";
   const plain = text.trim().replaceAll(",", "");
   const digits = decimals(currency);
   if (/^\d{1,13}$/.test(plain) || /^\d{14,}(\.\d*)?$/.test(plain))

@@ -3,7 +3,7 @@ import { faults, fieldOf, minorOf, momentOf, momentsOf, refused, slugOf } from "
 import { learnCurrencies } from "/static/js/i18n.js";
 import { same } from "./same.js";
 
-learnCurrencies({ KRW: 0, EUR: 2, BHD: 3, HUF: 2 });
+learnCurrencies({ KWD: 3, KRW: 0, EUR: 2, BHD: 3, HUF: 2 });
 
 export function aPriceIsReadInTheCurrencysMinorUnit() {
   const read = (text, currency) => String(minorOf(text, currency));
@@ -70,7 +70,7 @@ export function aPriceNamesTheRuleOfItsCurrency() {
 }
 
 export function aLabelIsANameAndNoOtherCategorys() {
-  const told = (labels) => [...faults({}, { categories: ["VIP", "Box"], prices: { VIP: "1", Box: "1" }, labels })].filter(([at]) => at.startsWith("labels."));
+  const told = (labels) => [...faults({ currency: "KRW" }, { categories: ["VIP", "Box"], prices: { VIP: "1", Box: "1" }, labels })].filter(([at]) => at.startsWith("labels."));
   same(told({ VIP: "Stalls", Box: " " }), []);
   same(told({ VIP: "Box" }), [["labels.VIP", "label_twice"]]);
   same(told({ VIP: "a\u202eb" }), [["labels.VIP", "character:U+202E:2"]]);
