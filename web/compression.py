@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
 from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from web.encodings import chosen
+
 #: Below so many bytes a compressed body is not worth its headers.
 WORTH: Final = 1024
 #: A body of so many bytes keeps the loop for a millisecond or two; a larger one is compressed beside it.
 _LARGE: Final = 64 * 1024
-#: What is asked for each second is not worth more.
-_LEVEL: Final = 4
 
 _TEXTS: Final = ("application/json", "text/", "application/problem+json")
 
@@ -30,14 +29,11 @@ async def compressed(request: Request, response: Response) -> Response:
         return response
     if "accept-encoding" not in response.headers.get("vary", "").lower():
         response.headers.add_vary_header("Accept-Encoding")
-    if "gzip" not in request.headers.get("accept-encoding", ""):
+    coding = chosen(request.headers.get("accept-encoding"))
+    if coding is None:
         return response
-    smaller = await asyncio.to_thread(_zipped, body) if len(body) > _LARGE else _zipped(body)
+    smaller = await asyncio.to_thread(coding.quick, body) if len(body) > _LARGE else coding.quick(body)
     response.body = smaller
     response.headers["Content-Length"] = str(len(smaller))
-    response.headers["Content-Encoding"] = "gzip"
+    response.headers["Content-Encoding"] = coding.name
     return response
-
-
-def _zipped(body: bytes) -> bytes:
-    return gzip.compress(body, _LEVEL, mtime=0)

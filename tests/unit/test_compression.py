@@ -13,7 +13,7 @@ from web.compression import WORTH, compressed
 LONG = b'{"seats": [' + b"1, " * WORTH + b"1]}"
 
 
-def asked(accept: str = "gzip, br") -> Request:
+def asked(accept: str = "gzip") -> Request:
     return Request({"type": "http", "headers": [(b"accept-encoding", accept.encode())]})
 
 
@@ -28,7 +28,7 @@ async def test_a_long_text_is_compressed(kind: str, times: int) -> None:
 
 
 async def test_who_does_not_take_it_gets_it_plain_and_caches_know() -> None:
-    made = await compressed(asked("br"), Response(LONG, media_type="application/json"))
+    made = await compressed(asked("identity"), Response(LONG, media_type="application/json"))
     assert made.body == LONG
     assert made.headers["vary"] == "Accept-Encoding"
 
