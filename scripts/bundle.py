@@ -20,14 +20,12 @@ from web.assets import BUNDLE, FOLDER, digest_of
 MODULES: Final = ("js/sale.js", "js/plan_worker.js")
 #: Names the styles, in their order.
 TEMPLATE: Final = FOLDER.parent / "templates" / "sale.html"
+_FONTS: Final = "vendor/pretendard/pretendard.css"
 _STYLE: Final = re.compile(r'rel="stylesheet" href="\{\{ static \}\}/(css/[^"]+)"')
-# i18next comes as a script that looks for a module loader: here it finds none, as in a page.
 _OPTIONS: Final = (
     "--minify",
     "--target=es2022",
     "--format=esm",
-    "--define:exports=undefined",
-    "--define:module=undefined",
     "--log-level=warning",
 )
 
@@ -42,8 +40,8 @@ def bundle(esbuild: str) -> None:
             [esbuild, *modules, "--bundle", *_OPTIONS, f"--outdir={target}", f"--metafile={facts}"], check=True
         )
         read = json.loads(facts.read_text())["inputs"]
-    styles = [FOLDER / name for name in ("css/base.css", *_STYLE.findall(TEMPLATE.read_text()))]
-    whole = "\n".join(style.read_text() for style in styles)
+    styles = [FOLDER / name for name in (_FONTS, "css/base.css", *_STYLE.findall(TEMPLATE.read_text()))]
+    whole = "\n".join(style.read_text() for style in styles).replace("url(./", f"url(../{_FONTS.rpartition('/')[0]}/")
     small = subprocess.run(
         [esbuild, "--loader=css", "--minify"], input=whole, capture_output=True, text=True, check=True
     )

@@ -1,8 +1,10 @@
 // Texts, numbers, money and times in the page's language. The catalogue is the server's own (core/locale/*.po as
 // JSON), so `t("code.seat_taken")` here and `_("code.seat_taken")` in a template are the same sentence.
-import "../vendor/i18next/i18next.min.js";
+import * as script from "../vendor/i18next/i18next.min.js";
 
-const i18next = globalThis.i18next;
+// A script that leaves a global in a page, and its exports in the bundle (`make static`).
+/** @type {typeof import("i18next").default} */
+const i18next = globalThis.i18next ?? /** @type {any} */ (script).default;
 let language = "en";
 
 const TIMEOUT = 15000; // milliseconds: whoever loads tries again

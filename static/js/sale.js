@@ -15,6 +15,7 @@ import { Entry } from "./entry.js";
 import { initial, mayJoin, saleState, serverNow, stage, wantsCode } from "./state.js";
 import { lasting, session } from "./storage.js";
 import { Steps } from "./steps.js";
+import "./site.js";
 import { loadPlan } from "./plan_loader.js";
 import { createStore } from "./store.js";
 import { Page } from "./page.js";

@@ -45,7 +45,11 @@ def test_the_bundle_is_made_of_the_sources_as_they_are() -> None:
     assert stale_sources(files) == [], "run `make static`"
     sources = json.loads((STATIC / BUNDLE / "sources.json").read_text())
     page = (ROOT / "templates" / "sale.html").read_text()
-    styles = {"css/base.css", *re.findall(r'rel="stylesheet" href="\{\{ static \}\}/(css/[^"]+)"', page)}
+    styles = {
+        "vendor/pretendard/pretendard.css",
+        "css/base.css",
+        *re.findall(r'rel="stylesheet" href="\{\{ static \}\}/(css/[^"]+)"', page),
+    }
     assert set(sources) == modules("js/sale.js") | modules("js/plan_worker.js") | styles
 
 
