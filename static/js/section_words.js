@@ -11,17 +11,36 @@ export function sectionWords(plan, currency) {
   const short = shortNames(names);
   const at = new Map(plan.zones.map((zone, i) => [zone.index, i]));
   const prices = new Set(plan.categories.map(({ price }) => price).filter((price) => price !== null));
+  // A hundred sections have few prices: each is put into words once.
+  const price = once((amount) => {
+    const text = money(amount, currency());
+    return prices.size > 1 ? t("section.from", { price: text }) : text;
+  });
+  const left = once((count) => counted("seats.free", count));
   return ({ zone, free, from, marks }) => {
     const i = at.get(zone.index) ?? 0;
     if (free === 0 || from === null) return { name: names[i], short: short[i], from: "", free: t("section.none") };
-    const price = prices.size > 1 ? t("section.from", { price: money(from, currency()) }) : money(from, currency());
     const letters = marks.join(", ");
     return {
       name: names[i],
       short: short[i],
-      from: letters ? `${letters}: ${price}` : price,
-      free: counted("seats.free", free),
+      from: letters ? `${letters}: ${price(from)}` : price(from),
+      free: left(free),
     };
+  };
+}
+
+/**
+ * @param {(value: number) => string} words
+ * @returns {(value: number) => string}
+ */
+function once(words) {
+  /** @type {Map<number, string>} */
+  const said = new Map();
+  return (value) => {
+    let text = said.get(value);
+    if (text === undefined) said.set(value, (text = words(value)));
+    return text;
   };
 }
 

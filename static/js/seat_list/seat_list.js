@@ -23,6 +23,7 @@ export class SeatList {
     this.board = board;
     this.model = model;
     this.sections = new SectionCounts(plan);
+    this.said = sectionWords(plan, () => model().currency);
     this.onPick = onPick;
     this.onGo = onGo;
     /** @type {Sale.Zone | null} */
@@ -86,7 +87,7 @@ export class SeatList {
   }
 
   #zones() {
-    const said = sectionWords(this.plan, () => this.model().currency);
+    const { said } = this;
     return html`
       ${this.#heading(t("list.choose_zone"))}
       <ul class="list-choices">

@@ -238,6 +238,7 @@ export class SeatMap {
     this.counting = 0;
     const { sections } = this.scene;
     const boxes = sections.count(this.board.states, this.looks.filter);
+    this.scene.labels.counted();
     if (this.theme) for (const box of boxes) this.tiles.patchSection(box);
     if (sections.several) this.keys.name(sections.list, this.words.said);
     this.redraw();
@@ -461,10 +462,8 @@ export class SeatMap {
     ctx.clearRect(0, 0, this.canvas.width, this.canvas.height);
     const missing = tiles.draw(ctx, k, x, y, this.canvas.width, this.canvas.height, TILE_BUDGET);
     ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
-    if (this.far) {
-      if (settled) labels.lay(ctx, viewport.scale, ratio, theme, this.words.section);
-      labels.draw(ctx, viewport, ratio);
-    }
+    const unsaid = this.far && settled && labels.lay(ctx, viewport.scale, ratio, theme, this.words.section);
+    if (this.far) labels.draw(ctx, viewport, ratio);
     this.overlay.draw(ctx, viewport, theme, now, this.still);
     this.pins = pinsOf(plan, this.looks.own, viewport);
     drawPins(ctx, this.pins, theme);
@@ -475,7 +474,7 @@ export class SeatMap {
     if (close && tiles.overview) minimap.draw(tiles.overview, viewport, theme, ratio);
     this.element.toggleAttribute("data-far", this.far);
     if (settled) this.#placeKeys();
-    if (moving || more || this.overlay.moving || missing || !settled) this.redraw();
+    if (moving || more || this.overlay.moving || missing || unsaid || !settled) this.redraw();
   }
 
   #placeKeys() {

@@ -4,6 +4,8 @@
 import { bitmap, contextOf } from "./bitmap.js";
 
 const LEADING = 1.22; // of a line's size
+const BUDGET = 3; // milliseconds of a frame
+const MOST_WIDTHS = 5000;
 const PADDING = 3; // CSS pixels around a label's text
 
 /** @typedef {import("./sections.js").Section} Section */
@@ -27,15 +29,25 @@ export class SectionLabels {
     this.labels = []; // by section; null where there is no room
     /** @type {string[]} */
     this.said = []; // what each of them was laid out for
+    this.next = 0; // the section that is looked at next; all of them have been where there is none
+    /** @type {Map<string, number>} */
+    this.widths = new Map(); // by font and text, CSS pixels
   }
 
-  /** Other colours: all is drawn anew. */
+  /** Other colours, or other letters: all is drawn anew. */
   reset() {
     this.said = [];
+    this.widths.clear();
+    this.next = 0;
+  }
+
+  /** The sections have been counted again. */
+  counted() {
+    this.next = 0;
   }
 
   /**
-   * Lays out what is new: another zoom, or other words.
+   * Lays out what is new: another zoom, or other words. Takes a few milliseconds at a time; true when there is more.
    * @param {CanvasRenderingContext2D} ctx
    * @param {number} scale CSS pixels of a plan unit
    * @param {number} ratio device pixels a CSS pixel
@@ -43,15 +55,22 @@ export class SectionLabels {
    * @param {Words} words
    */
   lay(ctx, scale, ratio, theme, words) {
-    if (Math.abs(this.scale - scale) > 1e-9) this.reset();
+    if (Math.abs(this.scale - scale) > 1e-9) {
+      this.said = [];
+      this.next = 0;
+    }
     this.scale = scale;
-    this.sections.list.forEach((section, i) => {
+    const { list, shapes } = this.sections;
+    const end = performance.now() + BUDGET;
+    for (; this.next < list.length && performance.now() < end; this.next += 1) {
+      const section = list[this.next];
       const said = words(section);
       const key = `${said.name}/${said.from}/${said.free}/${section.level}/${section.category}`;
-      if (this.said[i] === key) return;
-      this.said[i] = key;
-      this.labels[i] = this.#label(ctx, section, this.sections.shapes[i].girth, said, ratio, theme);
-    });
+      if (this.said[this.next] === key) continue;
+      this.said[this.next] = key;
+      this.labels[this.next] = this.#label(ctx, section, shapes[this.next].girth, said, ratio, theme);
+    }
+    return this.next < list.length;
   }
 
   /**
@@ -66,11 +85,28 @@ export class SectionLabels {
   #label(ctx, section, girth, said, ratio, theme) {
     for (const lines of layouts(said)) {
       const height = lines.reduce((sum, { size }) => sum + size * LEADING, 0);
-      const width = Math.max(...lines.map((line) => measure(ctx, theme, line)));
+      const width = Math.max(...lines.map((line) => this.#width(ctx, theme, line)));
       if (this.#fits(section, width + PADDING, height + PADDING, girth))
         return { section, picture: picture(lines, width + 4, height, section, ratio, theme) };
     }
     return null;
+  }
+
+  /**
+   * @param {CanvasRenderingContext2D} ctx
+   * @param {import("./colors.js").Theme} theme
+   * @param {Line} line
+   */
+  #width(ctx, theme, { text, size, strong }) {
+    const key = `${size}/${strong}/${text}`;
+    let width = this.widths.get(key);
+    if (width === undefined) {
+      ctx.font = font(theme, size, strong);
+      width = ctx.measureText(text).width;
+      if (this.widths.size > MOST_WIDTHS) this.widths.clear();
+      this.widths.set(key, width);
+    }
+    return width;
   }
 
   /**
@@ -192,16 +228,6 @@ function halves(name) {
     if (uneven(i) < uneven(best)) best = i;
   }
   return [words.slice(0, best).join(" "), words.slice(best).join(" ")];
-}
-
-/**
- * @param {CanvasRenderingContext2D} ctx
- * @param {import("./colors.js").Theme} theme
- * @param {Line} line
- */
-function measure(ctx, theme, { text, size, strong }) {
-  ctx.font = font(theme, size, strong);
-  return ctx.measureText(text).width;
 }
 
 /**
