@@ -112,10 +112,10 @@ function sheetHandle({ state, plan, board, own, act }) {
       type="button"
       class="sheet-toggle"
       aria-expanded=${state.ui.sheet ? "true" : "false"}
-      aria-label=${t("basket.show")}
       @click=${act.sheet}
     >
       <span class="sheet-grip" aria-hidden="true"></span>
+      <span class="visually-hidden">${t("basket.show")}:</span>
       <span class="sheet-text">
         <strong>${text}${seats.length ? html` · ${money(plan.total(seats), state.event.currency)}` : nothing}</strong>
         ${
