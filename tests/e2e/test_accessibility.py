@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
@@ -16,12 +17,12 @@ from tests.e2e.test_purchase import PHONE
 from tests.sale_server import Guest
 
 #: Of the rules that are still called experimental one more: what is read aloud is what is seen.
-RULES = {
+RULES: dict[str, Any] = {
     "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
     "rules": {"label-content-name-mismatch": {"enabled": True}},
 }
 #: Of these, the ones that the other colours can break.
-RULES_OF_COLOURS = {"runOnly": ["color-contrast", "link-in-text-block"]}
+RULES_OF_COLOURS: dict[str, Any] = {"runOnly": ["color-contrast", "link-in-text-block"]}
 
 #: Each is looked at by light and by dark.
 LOOKS = [
@@ -31,7 +32,7 @@ LOOKS = [
 
 
 async def _clean(page: SalePage) -> None:
-    """Nothing that axe calls serious or critical, by light and by dark; all of it is printed when there is."""
+    """Nothing that axe finds, best practices included, by light and by dark; all of it is printed when there is."""
     told = []
     for scheme, rules in (("dark", RULES_OF_COLOURS), ("light", RULES)):
         # Colours are measured when nothing moves any more.
@@ -40,8 +41,8 @@ async def _clean(page: SalePage) -> None:
     assert not told, "\n".join(told)
 
 
-async def violations(page: Page, rules: dict[str, list[str]] = RULES) -> list[str]:
-    """What axe calls serious or critical."""
+async def violations(page: Page, rules: dict[str, Any] = RULES) -> list[str]:
+    """What axe finds."""
     if not await page.evaluate("() => 'axe' in window"):
         await page.evaluate(AXE_SCRIPT)
     # Of what is right one example is enough.
@@ -50,7 +51,6 @@ async def violations(page: Page, rules: dict[str, list[str]] = RULES) -> list[st
     return [
         f"{found['id']}: {found['help']}: {node['html'][:160]} {node['failureSummary']}"
         for found in results["violations"]
-        if found["impact"] in ("serious", "critical")
         for node in found["nodes"]
     ]
 
@@ -88,7 +88,7 @@ async def test_the_whole_purchase_is_accessible(
     await page.get_by_test_id("ticket").click()
     await expect(page.locator(".ticket")).to_be_visible()
     await _clean(page)
-    await page.locator(".actions a").click()
+    await page.locator(".actions a:not([href*=calendar])").click()
     await page.locator("[data-ask]").click()
     await _clean(page)
 

@@ -108,12 +108,7 @@ function sheetHandle({ state, plan, board, own, act }) {
   const end = seats.length ? deadline(state) : null;
   const text = seats.length ? counted("seats.count", seats.length) : t("basket.none");
   return html`<div class="sheet-bar">
-    <button
-      type="button"
-      class="sheet-toggle"
-      aria-expanded=${state.ui.sheet ? "true" : "false"}
-      @click=${act.sheet}
-    >
+    <button type="button" class="sheet-toggle" aria-expanded=${state.ui.sheet ? "true" : "false"} @click=${act.sheet}>
       <span class="sheet-grip" aria-hidden="true"></span>
       <span class="visually-hidden">${t("basket.show")}:</span>
       <span class="sheet-text">
