@@ -60,7 +60,7 @@ export class MailForm {
       ${this.said ? html`<p class="callout" data-kind="good" role="status" data-testid="mailed">${this.said}</p>` : nothing}
       ${this.failure ? html`<p class="callout" data-kind="bad" role="alert">${this.failure}</p>` : nothing}
       <form class="sale-form" novalidate @submit=${this.#submit}>
-        ${field(this, "mail_address", { type: "email", mode: "email", lower: true, hint: t("ops.mail.hint") })}
+        ${field(this, "mail_address", { mode: "email", lower: true, hint: t("ops.mail.hint") })}
         <div class="actions">
           <button class="button small secondary" type="submit" aria-disabled=${on}>
             ${address ? t("ops.mail.correct") : t("ops.mail.go")}
