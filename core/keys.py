@@ -151,6 +151,16 @@ def visitor_phases(slug: str) -> str:
     return f"ticket:phases:of:{{{slug}}}"
 
 
+def stop(slug: str) -> str:
+    """hash: since when the sale's clock stands, and what it is behind (core/seats/lua/stop.lua)."""
+    return f"ticket:stop:{{{slug}}}"
+
+
+def owed(slug: str) -> str:
+    """zset: visitors who have not got back the time for which the sale's clock stood."""
+    return f"ticket:stop:owed:{{{slug}}}"
+
+
 def pace(slug: str) -> str:
     """hash: at (milliseconds), departures (a minute): how fast active visitors make room; places: how far the sweep has
     looked through `places`."""
@@ -269,4 +279,6 @@ def event_keys(slug: str) -> tuple[str, ...]:
         networks(slug),
         places(slug),
         absent_places(slug),
+        stop(slug),
+        owed(slug),
     )

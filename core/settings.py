@@ -213,6 +213,14 @@ class Settings(BaseSettings):
         ge=0,
     )
     session_warning_seconds: float = _setting(60, "warning before a session ends", unit="s", ge=0)
+    stop_seconds: float = _setting(
+        600,
+        "for so long, at most, the clocks of sessions and holds stand while PostgreSQL, Redis or payment is away",
+        unit="s",
+        row="R4",
+        ge=0,
+        le=600,
+    )
     sweep_seconds: float = _setting(1, "pause between two sweeps", unit="s", row="S8", gt=0)
     ticket_hours: float = _setting(24, "how long a signed queue ticket is good for", unit="h", gt=0)
 

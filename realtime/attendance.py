@@ -46,6 +46,7 @@ class Attendance:
         "tabs",
         "told_basket",
         "told_place",
+        "told_until",
         "until",
         "version",
         "visitor",
@@ -67,6 +68,8 @@ class Attendance:
         self.told_place: ToldPlace | None = None
         #: The seats of the basket as the tabs were told last; None: not known here.
         self.told_basket: frozenset[int] | None = None
+        #: And until when they are kept.
+        self.told_until: datetime | None = None
 
     def knows(self, changes: Iterable[tuple[int, int]]) -> bool:
         """Whether the tabs were told a basket in which these changes to it, [(ordinal, state)], are done."""
@@ -107,6 +110,11 @@ class Attendance:
             for tab in self.tabs:
                 tab.told_admitted()
         return news
+
+    def lasts(self, until: datetime) -> None:
+        """The session of who is in ends later than was told: the tabs are told."""
+        if self.state is PlaceState.ACTIVE and self.until is not None and until > self.until:
+            self.admitted(self.number, until, self.version)
 
     def expired(self, reason: ExpiredReason, version: int) -> bool:
         """True when that is news, and the tabs were told."""

@@ -42,7 +42,7 @@ class Baskets:
 
     def told(self, attendance: Attendance, basket: Basket | None) -> None:
         """The visitor's tabs were sent this basket."""
-        attendance.told_basket = _seats_of(basket)
+        attendance.told_basket, attendance.told_until = _seats_of(basket), basket.until if basket else None
 
     def paying(self, visitor: str) -> None:
         """A payment began or ended: what the tabs know of the basket is void, and the page itself asks."""
@@ -61,8 +61,9 @@ class Baskets:
             asyncio.get_running_loop().call_later(_ANSWER_SECONDS, self._judge, visitor)
 
     def unsure(self, visitor: str) -> None:
-        """A command of the visitor's was not answered by Redis: what it did is looked up."""
-        self._look_ups.doubt(visitor)
+        """A command of the visitor's was not answered by Redis, or the basket was given time: it is looked up."""
+        if self._attendances.get(visitor) is not None:
+            self._look_ups.doubt(visitor)
 
     def resynced(self) -> None:
         """News of any visitor may have been lost: those who may hold seats are looked up."""
@@ -101,10 +102,17 @@ class Baskets:
         if lapsed and basket is None:
             attendance.told_basket = None
             attendance.tell(wire.encode("expired", reason=ExpiredReason.HOLD))
-        elif (attendance.told_basket or frozenset()) != _seats_of(basket) and not (basket and basket.paying):
-            attendance.told_basket = _seats_of(basket)
+        elif not (basket and basket.paying) and not _is_told(attendance, basket):
+            self.told(attendance, basket)
             attendance.tell(wire.held(basket))
         # Else the tabs know: by the time that the news is here the visitor may hold other seats, or pay for these.
+
+
+def _is_told(attendance: Attendance, basket: Basket | None) -> bool:
+    seats = _seats_of(basket)
+    if (attendance.told_basket or frozenset()) != seats:
+        return False
+    return basket is None or not seats or attendance.told_until == basket.until
 
 
 def _seats_of(basket: Basket | None) -> frozenset[int]:

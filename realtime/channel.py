@@ -148,6 +148,8 @@ class Channel:
             grace_seconds=self._times.waiting_grace if waits else self._times.active_grace,
         )
         self.told(self._live.sale_message())
+        if not self._live.clock.quiet:
+            self.told(self._live.clock.message())
         self._alive()
         if waits:
             self._send_state()

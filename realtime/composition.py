@@ -37,4 +37,5 @@ def open_live(runtime: Runtime) -> Live:
         waiting_room=runtime.waiting_room,
         seats=runtime.seats,
         removals=runtime.removals,
+        stores=runtime.stores,
     )

@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 
 from core.clock import Clock
 from core.errors import OnsaleError, StoreUnavailable
+from core.process.store_watch import StoreWatch
 from core.process.supervisor import Service, Supervisor
 from core.process.tasks import cancelled
 from core.seats.seats import Seats
@@ -56,6 +57,7 @@ class Live:
         waiting_room: WaitingRoom,
         seats: Seats,
         removals: Removals,
+        stores: StoreWatch,
     ) -> None:
         self._times = times
         self._limits = limits
@@ -65,6 +67,8 @@ class Live:
         self._waiting_room = waiting_room
         self._seats = seats
         self._removals = removals
+        self._stores = stores
+        stores.follow(self._stores_changed)
         self._subscriptions = Subscriptions(redis)
         self._presence = Presence(waiting_room)
         self._live: dict[str, LiveEvent] = {}
@@ -146,6 +150,9 @@ class Live:
         self, connection: Connection, event: Event, visitor: str, bidder: Bidder, early_board: bool
     ) -> None:
         live = self._event(event)
+        if not live.clock.quiet:
+            # Before what may be in vain: a page that comes in an outage hears of it first.
+            connection.send(text_frame(live.clock.message()))
         try:
             async with asyncio.timeout(_READY_SECONDS):
                 await live.ready()
@@ -183,9 +190,15 @@ class Live:
                 events=self._events,
                 waiting_room=self._waiting_room,
                 seats=self._seats,
+                stores=self._stores,
+                stop_seconds=self._times.stop,
             )
             live.open()
         return live
+
+    def _stores_changed(self) -> None:
+        for live in self._live.values():
+            live.stores_changed()
 
     async def _put_out(self) -> None:
         """Those whom an operator keeps out, as soon as this process has read so; who is paying, afterwards."""

@@ -13,6 +13,7 @@ import structlog
 from core import keys
 from core.clock import Clock
 from core.errors import OnsaleError
+from core.process.store_watch import StoreWatch
 from core.process.supervisor import Service, Supervisor
 from core.process.tasks import cancelled
 from core.seats.seats import Seats
@@ -28,6 +29,7 @@ from realtime.place_pushes import PlacePushes
 from realtime.places import Places
 from realtime.queue_feed import QueueFeed
 from realtime.resync import PAUSES
+from realtime.sale_clock import SaleClock
 from realtime.seat_feed import SeatFeed
 from realtime.subscriptions import Listener, Subscriptions
 
@@ -57,6 +59,8 @@ class LiveEvent:
         events: EventStore,
         waiting_room: WaitingRoom,
         seats: Seats,
+        stores: StoreWatch,
+        stop_seconds: float = 600.0,
     ) -> None:
         self.event = event
         self.hub = Hub(event.slug, limits.buffer)
@@ -87,6 +91,8 @@ class LiveEvent:
             self.place_pushes,
             lapsed=self.baskets.lapsed,
             sale_changed=self._sale_changed,
+            kept=self.baskets.unsure,
+            swept=self._swept,
         )
         self._listeners: dict[str, Listener] = {
             keys.seats_channel(event.slug): self.seat_feed,
@@ -99,6 +105,9 @@ class LiveEvent:
         self._shown_entered: int | None = None
         self._counted_at = 0.0
         self._told_sale = self.sale_message()
+        self.clock = SaleClock(stores, clock, stop_seconds=stop_seconds)
+        self._told_outage = self.clock.message()
+        self._outage_changed = asyncio.Event()
 
     def open(self) -> None:
         slug, run_forever = self.event.slug, self._supervisor.run_forever
@@ -108,6 +117,7 @@ class LiveEvent:
             *self.baskets.start(self._supervisor),
             run_forever(f"realtime.places {slug}", self.place_pushes.run, backoff=PAUSES),
             run_forever(f"realtime.event {slug}", self._look, backoff=PAUSES),
+            run_forever(f"realtime.outage {slug}", self._tell_outage, backoff=PAUSES),
         ]
         for channel, listener in self._listeners.items():
             self._subscriptions.add(channel, listener)
@@ -190,6 +200,27 @@ class LiveEvent:
             if message != self._told_sale:
                 await self._tell_everybody(message)
                 self._told_sale = message
+
+    def stores_changed(self) -> None:
+        """What is away, in this process, has changed."""
+        self.clock.changed()
+        self._outage_changed.set()
+
+    def _swept(self, stands_ms: float) -> None:
+        self.clock.swept(stands_ms)
+        self._outage_changed.set()
+
+    async def _tell_outage(self) -> None:
+        while not cancelled():
+            message = self.clock.message()
+            if message != self._told_outage:
+                await self._tell_everybody(message)
+                self._told_outage = message
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_SECONDS):
+                    await self._outage_changed.wait()
+            self._outage_changed.clear()
+            self.clock.look()
 
     def _until_next_look(self) -> float:
         """Seconds; the moment at which the clock changes the sale is told then, and not at some look after it."""

@@ -64,6 +64,8 @@ class QueueFeed:
         *,
         lapsed: Callable[[str], None],
         sale_changed: Callable[[], None] = lambda: None,
+        kept: Callable[[str], None] = lambda visitor: None,
+        swept: Callable[[float], None] = lambda stands: None,
         audit_seconds: float = _AUDIT_SECONDS,
     ) -> None:
         self._event = event
@@ -73,6 +75,8 @@ class QueueFeed:
         self._pushes = pushes
         self._lapsed = lapsed
         self._sale_changed = sale_changed
+        self._kept = kept
+        self._swept = swept
         self._slug = event().slug
         self._fetched_at = 0.0
         #: Why somebody is said to be out, while that is asked about.
@@ -217,6 +221,13 @@ class QueueFeed:
                 self._heard[visitor] = _reason(reason)
         for visitor in message.get("lapsed", ()):
             self._lapsed(visitor)
+        for visitor, _, until_ms in message.get("longer", ()):
+            if attendance := self._attendances.get(visitor):
+                attendance.lasts(from_millis(until_ms))
+        for visitor in message.get("kept", ()):
+            self._kept(visitor)
+        if (stands := message.get("stands")) is not None:
+            self._swept(stands)
         return True
 
     def withdraw(self) -> list[Told]:

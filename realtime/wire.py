@@ -26,6 +26,9 @@ Server -> browser
                                                                              status: before, open, closed; comes
                                                                              after welcome and at each change, those
                                                                              of the clock too; entered: how many
+    outage {away, since, until}                                              away: of database, redis, payment; the
+                                                                             sale's clock stands at since, until then
+                                                                             at most; null: it goes (again)
     entered {receipt, salt, entered, draw_at, ticket}                        who gathers; after the draw: `queue`
     queue {number, ahead, waiting, wait, eta, ticket?}                       wait: {low, high} in seconds, or null; eta:
                                                                              the middle of it

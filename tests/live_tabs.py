@@ -82,6 +82,7 @@ async def process(runtime: Runtime, event: Event, *, audit_seconds: float | None
         events=runtime.events,
         waiting_room=runtime.waiting_room,
         seats=runtime.seats,
+        stores=runtime.stores,
     )
     for feed in (live.seat_feed, live.queue_feed):
         feed.resync._audit_seconds = audit_seconds or feed.resync._audit_seconds

@@ -37,6 +37,7 @@ from core.waiting_room.draws_postgres import Draws
 from core.waiting_room.queue_redis import WaitingRoom
 from core.waiting_room.removals_postgres import Removals
 from realtime.live import Live
+from realtime.sale_clock import SaleClock
 from web.assets import Assets
 from web.availability import Availability
 from web.boards import Boards
@@ -99,6 +100,7 @@ class AppState:
     store_figures: StoreFigures
     kept: ResponseCache
     links: PaymentLinks
+    sale_clock: SaleClock
 
 
 def app_state_of(connection: HTTPConnection) -> AppState:

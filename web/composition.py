@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from starlette.applications import Starlette
 
@@ -15,6 +15,7 @@ from core.settings import Settings
 from core.venue.new_event import SaleDefaults
 from core.waiting_room.composition import visit_times
 from realtime.live import Live
+from realtime.sale_clock import SaleClock
 from web.app_state import AppState
 from web.assets import Assets
 from web.availability import Availability
@@ -30,6 +31,9 @@ from web.rate_limits import RateLimits
 from web.security import Operators, Origins, Visitors
 from web.terms import Terms
 from web.worker_endpoint import worker_app
+
+#: After an outage the next sweep gives the time back; a lease may have to end before it.
+_SWEPT_WITHIN_SECONDS: Final = 6.0
 
 
 def open_app_state(runtime: Runtime, live: Live | None, assets: Assets, links: PaymentLinks) -> AppState:
@@ -88,7 +92,17 @@ def open_app_state(runtime: Runtime, live: Live | None, assets: Assets, links: P
         store_figures=store_figures(runtime, probes),
         kept=ResponseCache(clock),
         links=links,
+        sale_clock=_sale_clock(runtime),
     )
+
+
+def _sale_clock(runtime: Runtime) -> SaleClock:
+    """For pages without a channel, whom no sweep tells anything."""
+    clock = SaleClock(
+        runtime.stores, runtime.clock, stop_seconds=runtime.settings.stop_seconds, patience=_SWEPT_WITHIN_SECONDS
+    )
+    runtime.stores.follow(clock.changed)
+    return clock
 
 
 def terms_of(settings: Settings) -> Terms:

@@ -230,6 +230,16 @@ class EventDetails(EventSummary):
     plan_version: str = Field(description="names the plan: `GET ./plan?v=<plan_version>` can be kept for ever")
 
 
+class OutageAnswer(ResponseBody):
+    away: list[str] = Field(
+        description="`database`: nothing can be paid; `redis`: nothing can be held; `payment`: no provider answers"
+    )
+    since: UtcTime | None = Field(
+        description="when the clocks of sessions and holds began to stand; the time is given back. Null: they go"
+    )
+    until: UtcTime | None = Field(description="when they go on in any case")
+
+
 class PlanSeat(ResponseBody):
     ordinal: int
     guid: str

@@ -24,7 +24,11 @@ _REDIS_WATCH_SECONDS = 3.0
 def job_list(runtime: Runtime) -> list[Job]:
     settings = runtime.settings
     sweeping = Sweeping(
-        events=runtime.events, waiting_room=runtime.waiting_room, clock=runtime.clock, seconds=settings.sweep_seconds
+        events=runtime.events,
+        waiting_room=runtime.waiting_room,
+        clock=runtime.clock,
+        seconds=settings.sweep_seconds,
+        stores=runtime.stores,
     )
     rounds = open_rounds(
         settings,

@@ -33,12 +33,15 @@ from core.messaging.composition import open_pipeline
 from core.messaging.sales_projection_postgres import SalesProjection
 from core.notifications.composition import email_consumer, mail_trial, open_mailer, open_messenger, site_of
 from core.payments.composition import open_payments
+from core.payments.payments import Payments
+from core.process.calls import redis_call
 from core.process.clock_redis import RedisClock
 from core.process.job_watch import JobWatch
 from core.process.jobs import Jobs
 from core.process.lease_redis import Leases
 from core.process.lua_redis import ScriptRunner
 from core.process.store_redis import open_redis
+from core.process.store_watch import DATABASE, PAYMENT, REDIS, StoreWatch
 from core.process.successes_redis import Successes
 from core.process.supervisor import Supervisor
 from core.runtime.parts import Runtime
@@ -266,6 +269,7 @@ async def open_runtime(
             leases=leases,
             jobs=jobs,
             job_watch=job_watch,
+            stores=await _store_watch(stack, engines, payments),
         )
 
 
@@ -285,6 +289,22 @@ async def _replica(stack: AsyncExitStack, url: str) -> databases.Database | None
         # Only the consistency job reads from it: a sale does not stop for that.
         log.warning("the read replica is not used", cause=str(error))
         return None
+
+
+async def _store_watch(stack: AsyncExitStack, engines: Engines, payments: Payments) -> StoreWatch:
+    """Over connections of its own, made when it runs."""
+    database = await _opened(stack, engines.database_url, 1, must_answer=False)
+    redis = await open_redis(engines.redis_url, 1, must_answer=False)
+    stack.push_async_callback(redis.aclose)
+
+    async def answers() -> None:
+        with redis_call:
+            await redis.ping()
+
+    async def can_be_paid() -> None:
+        payments.require_available()
+
+    return StoreWatch({DATABASE: partial(_answers, database), REDIS: answers, PAYMENT: can_be_paid})
 
 
 async def _answers(database: databases.Database) -> None:

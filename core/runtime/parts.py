@@ -27,6 +27,7 @@ from core.process.job_watch import JobWatch
 from core.process.jobs import Job, Jobs
 from core.process.lease_redis import Leases
 from core.process.lua_redis import ScriptRunner
+from core.process.store_watch import StoreWatch
 from core.process.supervisor import Supervisor
 from core.runtime.job_list import job_list
 from core.seats.halls import Halls
@@ -88,12 +89,14 @@ class Runtime:
     leases: Leases
     jobs: Jobs
     job_watch: JobWatch
+    stores: StoreWatch
 
     async def start_jobs(self) -> None:
         """Begins the periodic work of this process: the one list of jobs, and the event pipeline."""
         await self.pipeline.start()
         self.jobs.start(*self.job_list())
         self.supervisor.run_forever("job-watch", self.job_watch.run)
+        self.supervisor.run_forever("store-watch", self.stores.run)
 
     def job_list(self) -> list[Job]:
         """All periodic jobs of a process."""

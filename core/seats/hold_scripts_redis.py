@@ -30,7 +30,7 @@ from core.seats.hoarding import HoardingBudget
 from core.venue.event import Event
 
 _LUA = SourceFiles(__file__, "lua")
-_PRELUDES = {"seats", "holding"}
+_PRELUDES = {"seats", "share", "stop", "holding"}
 # A second time these would say something else: used up, or under way.
 _ONCE = {"begin_payment", "mend"}
 # What no caller would call a change: whether it was done is nobody's question.
@@ -147,7 +147,10 @@ class HoldScripts:
 
     async def _stored(self, event: Event, visitor: str) -> tuple[int, str, Basket | None]:
         """Redis' time in milliseconds, the call that changed the basket last, and the basket."""
-        now, call, *basket = await self._call("basket", [keys.baskets(event.slug)], [visitor])
+        slug = event.slug
+        now, call, *basket = await self._call(
+            "basket", [keys.baskets(slug), keys.stop(slug), keys.owed(slug)], [visitor]
+        )
         return int(now), bytes(call).decode(), None if basket[0] == b"empty" else basket_of(basket)
 
     async def _read_back(
@@ -210,6 +213,8 @@ def _keys(slug: str) -> list[str]:
         keys.fence(slug),
         keys.shares(slug),
         keys.places(slug),
+        keys.stop(slug),
+        keys.owed(slug),
     ]
 
 

@@ -32,6 +32,8 @@ class SeatScripts(HoldScripts):
             keys.baskets(slug),
             keys.basket_deadlines(slug),
             keys.shares(slug),
+            keys.stop(slug),
+            keys.owed(slug),
         ]
         arguments: list[str | bytes | int] = [visitor, keys.seat_state_prefix(slug), keys.seats_channel(slug), BY]
         arguments += ordinals or ()
@@ -59,6 +61,8 @@ class SeatScripts(HoldScripts):
             keys.basket_deadlines(slug),
             keys.active_until(slug),
             keys.shares(slug),
+            keys.stop(slug),
+            keys.owed(slug),
         ]
         try:
             answer = await self._call(
@@ -85,6 +89,8 @@ class SeatScripts(HoldScripts):
                 keys.basket_deadlines(slug),
                 keys.active_paying(slug),
                 keys.board_version(slug),
+                keys.stop(slug),
+                keys.owed(slug),
             ],
             [visitor, keys.seat_state_prefix(slug), PAYMENT_PROTECTION_MS, BY],
         )
@@ -104,6 +110,8 @@ class SeatScripts(HoldScripts):
                 keys.active_paying(slug),
                 keys.active_users(slug),
                 keys.shares(slug),
+                keys.stop(slug),
+                keys.owed(slug),
             ],
             [visitor, keys.seat_state_prefix(slug), keys.seats_channel(slug), fence],
         )

@@ -10,8 +10,10 @@ from prometheus_client import Counter
 from core.clock import Clock
 from core.errors import StoreUnavailable
 from core.process.once import Once
+from core.process.store_watch import DATABASE, PAYMENT, REDIS, StoreWatch
 from core.venue.event import Event, SaleState
 from core.venue.event_store_postgres import EventStore
+from core.waiting_room.outage import NO_OUTAGE, Outage
 from core.waiting_room.place import SweepReport
 from core.waiting_room.queue_redis import WaitingRoom
 
@@ -22,6 +24,10 @@ ADMITTED = Counter("onsale_visitors_admitted", "Visitors let in by a sweep", ["e
 FAILED = Counter("onsale_sweep_failures", "Sweeps of an event that ended with an exception", ["event"])
 LAPSED = Counter("onsale_baskets_lapsed", "Baskets whose time ran out", ["event"])
 
+GIVEN_TIME = Counter("onsale_given_time", "Sessions and baskets that got time back after an outage", ["event"])
+
+# For so long after Redis came back a missed sweep is taken for a part of that outage.
+_OUTAGE_REMEMBERED_SECONDS = 30.0
 # How long a sweep waits for PostgreSQL: silence and deadlines are judged once a second, whatever it does.
 _PATIENCE_SECONDS = 0.5
 
@@ -33,7 +39,17 @@ class Sweeping:
     (`seconds`): one large crowd delays nobody else's.
     """
 
-    def __init__(self, *, events: EventStore, waiting_room: WaitingRoom, clock: Clock, seconds: float = 1.0) -> None:
+    def __init__(
+        self,
+        *,
+        events: EventStore,
+        waiting_room: WaitingRoom,
+        clock: Clock,
+        seconds: float = 1.0,
+        stores: StoreWatch | None = None,
+    ) -> None:
+        """`stores`: by which the sale's clock stands (R4)."""
+        self._stores = stores
         self._events = events
         self._waiting_room = waiting_room
         self._clock = clock
@@ -95,15 +111,24 @@ class Sweeping:
             self._finished.discard(event.id)
         elif event.id in self._finished:
             return False
-        report = await self._waiting_room.sweep(event, batches=1)
+        report = await self._waiting_room.sweep(event, batches=1, outage=self._outage())
         self._measure(event, report)
         if closed and not (report.more or report.waiting or report.active):
             self._finished.add(event.id)
         return report.more
 
+    def _outage(self) -> Outage:
+        if self._stores is None:
+            return NO_OUTAGE
+        returned = self._stores.returned(REDIS)
+        return Outage(
+            self._stores.away_for(DATABASE, PAYMENT), returned is not None and returned < _OUTAGE_REMEMBERED_SECONDS
+        )
+
     def _measure(self, event: Event, report: SweepReport) -> None:
         ADMITTED.labels(event.slug).inc(report.admitted)
         LAPSED.labels(event.slug).inc(report.lapsed)
+        GIVEN_TIME.labels(event.slug).inc(report.given_time)
         for reason, count in (
             ("session", report.sessions_ended),
             ("silent", report.active_silent),

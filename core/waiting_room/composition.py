@@ -46,6 +46,9 @@ def visit_times(settings: Settings) -> VisitTimes:
         active_grace=settings.active_grace_seconds,
         waiting_grace=settings.waiting_grace_seconds,
         absent=settings.absent_seconds,
+        stop=settings.stop_seconds,
+        # A lease that has to end before another process sweeps is no outage.
+        gap=max(6.0, 3 * settings.sweep_seconds + 3.0),
     )
 
 

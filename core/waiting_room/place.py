@@ -69,7 +69,7 @@ class Standings(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SweepReport:
-    """What one sweep did, in visitors (`lapsed`: baskets), and the totals after it.
+    """What one sweep did, in visitors (`lapsed`: baskets; `given_time`: sessions and baskets), and the totals after it.
 
     `more`: it had to stop before everything was done.
     """
@@ -83,6 +83,7 @@ class SweepReport:
     waiting: int
     active: int
     more: bool = False
+    given_time: int = 0
 
     def __add__(self, later: SweepReport) -> SweepReport:
         """Both together: what they did, and how things stand after `later`."""
@@ -96,4 +97,5 @@ class SweepReport:
             later.waiting,
             later.active,
             later.more,
+            self.given_time + later.given_time,
         )

@@ -18,6 +18,7 @@ from core.venue.phase import Phase
 from core.waiting_room import draw
 from core.waiting_room.access_redis import Access
 from core.waiting_room.admission_price import AdmissionPrice
+from core.waiting_room.outage import NO_OUTAGE, Outage
 from core.waiting_room.pace import PastWait, Wait, eta_seconds, past_wait, wait_band
 from core.waiting_room.place import Entry, Out, Place, PlaceState, Standings, SweepReport
 from core.waiting_room.price import NOBODY, Bidder
@@ -36,6 +37,10 @@ _ENTERED = -2
 _PACE_MEMORY_MS = 60_000
 # A closed sale's keys are kept for a day: browsers still look at the board, payments under way still settle.
 _CLOSED_KEPT_MS = 24 * 3600 * 1000
+# Visitors who get their time back in one script, at most: with four seats each, 20 ms of Redis.
+_GIVE_BATCH = 200
+# Seconds without a sweep that are a stop of the sale's clock where it is known that Redis was away.
+_GAP_AFTER_OUTAGE = 1.5
 # How long a lost answer is read back for.
 _READ_BACK_SECONDS = 1.0
 
@@ -209,16 +214,19 @@ class WaitingRoom:
         """Every server process reads the event anew and tells its browsers, instead of at its next look."""
         await self._scripts("sale", event, [])
 
-    async def sweep(self, event: Event, *, batches: int = 1_000) -> SweepReport:
-        """Ends what is over and lets the head of the queue in; `batches` scripts of `SWEEP_BATCH` visitors at most."""
-        report = await self._sweep_batch(event)
+    async def sweep(self, event: Event, *, batches: int = 1_000, outage: Outage = NO_OUTAGE) -> SweepReport:
+        """Ends what is over and lets the head of the queue in; `batches` scripts of `SWEEP_BATCH` visitors at most.
+
+        In an `outage` nothing ends; after it sessions and baskets get the time back first (R4).
+        """
+        report = await self._sweep_batch(event, outage)
         for _ in range(batches - 1):
             if not report.more:
                 break
-            report += await self._sweep_batch(event)
+            report += await self._sweep_batch(event, outage)
         return report
 
-    async def _sweep_batch(self, event: Event) -> SweepReport:
+    async def _sweep_batch(self, event: Event, outage: Outage) -> SweepReport:
         arguments = [
             int(self._times.active_grace * 1000),
             int(self._times.waiting_grace * 1000),
@@ -227,6 +235,11 @@ class WaitingRoom:
             int(event.sale_state(self._clock.now()) is SaleState.CLOSED),
             _CLOSED_KEPT_MS,
             int(self._times.absent * 1000),
+            -1 if outage.seconds is None else int(outage.seconds * 1000),
+            int((_GAP_AFTER_OUTAGE if outage.redis_was_away else self._times.gap) * 1000),
+            int(self._times.gap * 1000),
+            int(self._times.stop * 1000),
+            _GIVE_BATCH,
         ]
         answer = await self._scripts("sweep", event, arguments)
         if answer[0] == b"no_board":
@@ -234,10 +247,9 @@ class WaitingRoom:
             answer = await self._scripts("sweep", event, arguments)
         *done, waiting, active, stopped = (int(figure) for figure in answer)
         # Nothing done means that only those are left who must stay for now: another turn would change nothing.
-        ended, silent, ghosts, lapsed, closed, admitted = done
-        return SweepReport(
-            ended, silent, ghosts, lapsed, closed, admitted, waiting, active, more=stopped > 0 and any(done)
-        )
+        ended, silent, ghosts, lapsed, closed, admitted, given = done
+        more = stopped > 0 and any(done)
+        return SweepReport(ended, silent, ghosts, lapsed, closed, admitted, waiting, active, more, given)
 
     def limit(self, event: Event) -> int:
         """How many may be active now."""

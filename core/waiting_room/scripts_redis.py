@@ -78,4 +78,6 @@ def _keys(slug: str) -> list[str]:
         keys.absent_places(slug),
         keys.silent(slug),
         keys.waits(slug),
+        keys.stop(slug),
+        keys.owed(slug),
     ]

@@ -8,7 +8,11 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class VisitTimes:
     """In seconds. A browser sends a beat each `beat`; who is not heard of for their grace is out. `warning` before the
-    end of a session its page says so. Who is `absent` for longer, while the service answered, loses the place (F6)."""
+    end of a session its page says so. Who is `absent` for longer, while the service answered, loses the place (F6).
+
+    While a store or payment is away the sale's clock stands, for `stop` seconds at most (R4); `gap` seconds without a
+    sweep are such a stop as well.
+    """
 
     session: float
     warning: float
@@ -16,3 +20,5 @@ class VisitTimes:
     active_grace: float
     waiting_grace: float
     absent: float
+    stop: float
+    gap: float

@@ -77,6 +77,8 @@ export class EventApi {
 
   /** @returns {Sale.Answer<Api.EventDetails>} */
   event = () => call("GET", this.base);
+  /** @returns {Sale.Answer<Api.OutageAnswer>} */
+  outage = () => call("GET", "/api/outage", { timeout: 4000 });
   /** @returns {Sale.Answer<Api.Plan>} */
   plan = () => call("GET", `${this.base}/plan`, { timeout: 60000 });
   /** @returns {Sale.Answer<Api.BoardStates>} */

@@ -2,6 +2,7 @@
 import { cancel, NoAnswer, Refusal, reservation as look, reservations } from "./api.js";
 import { attemptFor, forget, provesNothing } from "./attempt.js";
 import { delay } from "./backoff.js";
+import { mayPay } from "./outage.js";
 
 const LOOK_EVERY = [2000, 2000, 3000, 4000, 6000, 10000]; // milliseconds: the channel pushes the result, this is the net below
 const TRIES = 6; // of one submit whose answer gets lost
@@ -77,7 +78,7 @@ export class Buying {
   async submit() {
     const { store } = this;
     const { basket, ui } = store.state;
-    if (this.busy || basket.seats.length === 0) return;
+    if (this.busy || basket.seats.length === 0 || !mayPay(store.state)) return;
     const email = ui.email.trim();
     if (!LOOKS_LIKE_EMAIL.test(email)) {
       store.dispatch({ type: "email-wrong" });

@@ -1,5 +1,5 @@
 // One clock: what the visitor has in hand ends at the earlier of two times, that of the seats and that of the turn.
-import { secondsLeft } from "./state.js";
+import { turnSecondsLeft } from "./state.js";
 
 const URGENT = 60; // seconds left for the seats, from which on it is said
 const SAME = 1000; // milliseconds: a hold that the end of the turn cuts off ends with it
@@ -24,7 +24,7 @@ export function deadline({ basket, session }) {
  * @param {Deadline} end
  */
 export function isUrgent(state, { until, of }) {
-  return secondsLeft(state, until) <= (of === "seats" ? URGENT : (state.session?.warningSeconds ?? URGENT));
+  return turnSecondsLeft(state, until) <= (of === "seats" ? URGENT : (state.session?.warningSeconds ?? URGENT));
 }
 
 /**

@@ -5,6 +5,7 @@ import { bestSeats } from "./best_seats.js";
 import { AVAILABLE, BLOCKED } from "./board.js";
 import { deadline, isUrgent, moreTimeAdds } from "./deadline.js";
 import { counted, money, reason, t } from "./i18n.js";
+import { mayHold } from "./outage.js";
 import { SeatList, lookOf } from "./seat_list/seat_list.js";
 import { swatchStyle } from "./seat_map/colors.js";
 import { SeatMap } from "./seat_map/seat_map.js";
@@ -183,7 +184,7 @@ export class Hall {
    * @param {number} count
    */
   #best(count) {
-    if (!this.drawn) return;
+    if (!this.drawn || this.#off()) return;
     const [first, ...others] = this.store.state.ui.filter ?? [];
     if (others.length) {
       this.#bestOfSeveral(count);
@@ -227,6 +228,7 @@ export class Hall {
    * @param {number | undefined} at the seat beside which is told what went wrong
    */
   #command(type, seats, at = seats[0]) {
+    if (this.#off()) return null;
     const id = this.newId();
     if (!this.channel.send(type === "extend" ? { type, id } : { type, id, seats })) {
       if (at === undefined) announce(t("refused.offline"), { urgent: true });
@@ -235,6 +237,13 @@ export class Hall {
     }
     this.store.dispatch({ type: "sent", id, kind: type, seats });
     return id;
+  }
+
+  /** True, and said, while seats can neither be held nor let go. */
+  #off() {
+    if (mayHold(this.store.state)) return false;
+    this.#note(t("outage.no_hold"));
+    return true;
   }
 
   /** @param {Sale.Plan} plan */

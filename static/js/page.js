@@ -4,8 +4,9 @@ import { announce } from "./announce.js";
 import { clock, number, t } from "./i18n.js";
 import { byId } from "./dom.js";
 import { deadline } from "./deadline.js";
+import { saying } from "./outage.js";
 import { whatIsLeft } from "./sold_out.js";
-import { secondsLeft, stage } from "./state.js";
+import { secondsLeft, stage, turnSecondsLeft } from "./state.js";
 import { checkout } from "./views/checkout.js";
 import { hall as hallView, opening } from "./views/hall.js";
 import { broken, closed, loading, out, stopped } from "./views/notices.js";
@@ -34,6 +35,7 @@ const VIEWS = {
   broken,
 };
 const BACK_FOR = 2500; // milliseconds that the banner says "back"
+const OVER_FOR = 8000; // milliseconds that it says that an outage is over
 
 /** @typedef {keyof typeof VIEWS} View */
 
@@ -62,6 +64,9 @@ export class Page {
     this.mode = null; // in which the hall is seen
     this.arrived = false;
     this.backUntil = 0;
+    this.overUntil = 0;
+    /** @type {string | null} */
+    this.outage = null; // what the banner says of one
     /** @type {Sale.Connection} */
     this.connection = "connecting";
     this.banner = byId("banner");
@@ -165,15 +170,25 @@ export class Page {
       }
       this.connection = connection;
     }
+    const outage = state.outage ? saying(state.outage) : null;
+    if (this.outage && !outage) {
+      this.overUntil = now + OVER_FOR;
+      setTimeout(() => this.draw(), OVER_FOR + 20);
+    }
+    this.outage = outage;
     let kind = null;
-    if (connection === "offline") kind = "offline";
-    else if (connection === "reconnecting" && state.wasOnline) kind = "reconnecting";
-    else if (now < this.backUntil) kind = "back";
-    else if (connection === "polling") kind = "polling";
-    if (kind === this.banner.dataset.kind) return;
-    this.banner.dataset.kind = kind ?? "";
+    if (connection === "offline") kind = "banner.offline";
+    else if (outage) kind = `outage.${outage}`;
+    else if (connection === "reconnecting" && state.wasOnline) kind = "banner.reconnecting";
+    else if (now < this.overUntil) kind = "outage.over";
+    else if (now < this.backUntil) kind = "banner.back";
+    else if (connection === "polling") kind = "banner.polling";
+    const shown = kind?.slice(kind.indexOf(".") + 1) ?? "";
+    if (shown === (this.banner.dataset.kind ?? "")) return;
+    this.banner.dataset.kind = shown;
     this.banner.hidden = kind === null;
-    this.banner.textContent = kind === null ? "" : t(`banner.${kind}`);
+    this.banner.textContent = kind === null ? "" : t(kind);
+    if (kind?.startsWith("outage.")) announce(t(kind), { urgent: true });
   }
 
   /**
@@ -221,7 +236,7 @@ function titleOf(view, state) {
       return queue ? t("title.place", { place: number(queue.ahead + 1) }) : "";
     case "map":
     case "checkout":
-      return end && basket.seats.length ? clock(secondsLeft(state, end.until)) : t("title.turn");
+      return end && basket.seats.length ? clock(turnSecondsLeft(state, end.until)) : t("title.turn");
     case "paying":
       return t("title.paying");
     case "confirmed":

@@ -5,6 +5,7 @@ import { NoAnswer, Refusal } from "./api.js";
 const WAITING_EVERY = 4000;
 const ACTIVE_EVERY = 2000;
 const AFTER_FAILURE = 5000;
+const OUTAGE_EVERY = 2000; // an outage is told within five seconds, whatever the looks wait for
 // The server's own defaults (core/settings.py), until it has told what it wants.
 const RULES = { beat_seconds: 10, active_grace_seconds: 30, waiting_grace_seconds: 120, session_warning_seconds: 60 };
 
@@ -34,15 +35,19 @@ export class PollChannel {
     /** @type {boolean | null} */
     this.reachable = null;
     this.said = ""; // the basket as it was told last
+    this.outage = ""; // as it was told last
+    this.watcher = 0;
   }
 
   async start() {
+    void this.#watch();
     await this.#look();
   }
 
   stop() {
     this.stopped = true;
     clearTimeout(this.timer);
+    clearTimeout(this.watcher);
   }
 
   /**
@@ -120,6 +125,24 @@ export class PollChannel {
     }
   }
 
+  // Asked of the server alone, which asks nobody: the looks may hang where a store does.
+  async #watch() {
+    try {
+      const { away, since, until } = (await this.api.outage()).body;
+      const said = JSON.stringify([away, since, until]);
+      const quiet = !away.length && since === null;
+      if (!this.stopped && said !== this.outage && !(quiet && this.outage === "")) {
+        // The new ends of session and hold first: the clocks go on with them.
+        if (quiet) await this.#look();
+        this.outage = quiet ? "" : said;
+        this.onMessage({ type: "outage", away, since, until });
+      }
+    } catch {
+      // No answer: the looks say so.
+    }
+    if (!this.stopped) this.watcher = setTimeout(() => this.#watch(), OUTAGE_EVERY);
+  }
+
   // Milliseconds between two looks.
   get #every() {
     const usual = this.state === "active" ? ACTIVE_EVERY : WAITING_EVERY;
@@ -157,6 +180,7 @@ export class PollChannel {
     const now = Date.parse(rules.now);
     this.offset = now - Date.now();
     this.welcomed = true;
+    this.outage = ""; // with a welcome the page knows of none
     this.onMessage({
       type: "welcome",
       event: rules.slug,

@@ -2,6 +2,8 @@
 //
 // Actions are the server's messages as they come (realtime/wire.py), and what happens in the page itself (tools/js/types/sale.d.ts).
 
+import { outageOf, stood } from "./outage.js";
+
 /**
  * @param {{slug: string, ticket?: string | null, email?: string, shop?: Sale.Shop}} boot
  * @returns {Sale.State}
@@ -16,6 +18,7 @@ export function initial({ slug, ticket = null, email = "", shop = NO_SHOP }) {
     wasOnline: false,
     event: null,
     broken: null,
+    outage: null,
     offset: 0,
     local: 0,
     presence: "unknown",
@@ -76,6 +79,7 @@ const HANDLERS = {
   welcome(state, message) {
     const next = {
       ...state,
+      outage: null, // told again after this, while it lasts
       offset: Date.parse(message.now) - state.local,
       problem: null,
       pending: {},
@@ -109,6 +113,11 @@ const HANDLERS = {
     const again = status === "open" && state.outReason === "closed" ? { presence: "joining", outReason: null } : {};
     const event = { ...state.event, status, paused, opens_at, closes_at, gathers_at };
     return { ...state, ...again, event, gathered: entered };
+  },
+
+  // What is away, and since when the clocks of sessions and holds stand.
+  outage(state, message) {
+    return { ...state, outage: outageOf(message) };
   },
 
   // Gathered for the opening: after the draw, `queue` or `admitted` comes by itself.
@@ -417,6 +426,16 @@ export const serverNow = (state) => state.local + state.offset;
  * @param {number} moment
  */
 export const secondsLeft = (state, moment) => Math.max(0, (moment - serverNow(state)) / 1000);
+
+/**
+ * The same by the clock of sessions and holds, which stands in an outage.
+ * @param {Sale.State} state
+ * @param {number} moment
+ */
+export const turnSecondsLeft = (state, moment) => {
+  const now = serverNow(state);
+  return Math.max(0, (moment - now + stood(state.outage, now)) / 1000);
+};
 
 /**
  * As the server says. That it opens, the server tells everybody at that moment (`sale`): no clock of this machine decides

@@ -114,6 +114,7 @@ async def test_late_news_of_an_earlier_session_does_not_end_this_one(runtime: Ru
         events=runtime.events,
         waiting_room=room,
         seats=runtime.seats,
+        stores=runtime.stores,
     )
     feed = live.queue_feed
     services = feed.start(runtime.supervisor)

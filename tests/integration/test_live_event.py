@@ -23,6 +23,7 @@ async def test_who_waits_for_the_feeds_watches_the_event(runtime: Runtime, make_
         events=runtime.events,
         waiting_room=runtime.waiting_room,
         seats=runtime.seats,
+        stores=runtime.stores,
     )
     assert live.empty
     waiting = asyncio.create_task(live.ready())

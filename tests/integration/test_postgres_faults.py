@@ -225,6 +225,7 @@ async def test_news_of_a_sale_makes_no_process_forget_it(shop: Shop, faulty: Fau
         events=runtime.events,
         waiting_room=runtime.waiting_room,
         seats=runtime.seats,
+        stores=runtime.stores,
     )
     await runtime.events.update(shop.event.slug, paused=True)
     faulty.proxy.hang()

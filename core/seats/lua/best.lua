@@ -1,13 +1,13 @@
 -- Finds the best seats together and gives them to the visitor, in one step (F8). The rule: core/seats/best_seats.py.
--- KEYS 1-10, ARGV 1-9: see holding.lua
--- KEYS 11 the hall's table (core/seats/best_seats_table.py)
+-- KEYS 1-12, ARGV 1-9: see holding.lua
+-- KEYS 13 the hall's table (core/seats/best_seats_table.py)
 -- ARGV 10 digest of the table  11 seats wanted  12 category, or -1  13 zone, or -1  14 '1': wheelchair places
 --      15 'hold', or 'pick': only says which  16 how many categories have seats
 -- Returns what holding.lua says, {'picked', ordinal...}, {'no_table'}, or {'not_together', most together, then the other
 -- categories that have enough}
 --#include holding.lua
 
-local TABLE, HEADER_BYTES, BLOCK_BYTES, RUN_BYTES = KEYS[11], 38, 15, 15
+local TABLE, HEADER_BYTES, BLOCK_BYTES, RUN_BYTES = KEYS[13], 38, 15, 15
 local count, category, zone = tonumber(ARGV[11]), tonumber(ARGV[12]), tonumber(ARGV[13])
 local accessible = ARGV[14] == '1'
 local refusal = not_now()

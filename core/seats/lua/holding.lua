@@ -1,6 +1,6 @@
 -- Prelude of the scripts that give seats to a visitor. Not run by itself.
 -- KEYS 1 board  2 board version  3 holds  4 baskets  5 basket deadlines  6 active users  7 active until  8 fence
---      9 shares  10 places
+--      9 shares  10 places  11 stop  12 owed
 -- ARGV 1 visitor  2 state key prefix  3 hold length, ms  4 seats of one visitor, at most  5 extensions allowed
 --      6 seats channel  7 'longest|own|network|pause': the longest that a basket takes, ms; unpaid seat-milliseconds of a
 --      visitor and of a network until they pause, and that pause, ms
@@ -11,7 +11,7 @@
 
 local board, version, holds, baskets, deadlines, shares = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[9]
 local visitor, prefix, channel = ARGV[1], ARGV[2], ARGV[6]
-local now = clock_ms()
+local now = sale_ms(KEYS[11], KEYS[12], visitor)
 local session_end = tonumber(redis.call('ZSCORE', KEYS[7], visitor) or '0')
 local changes = {}
 local basket
@@ -28,7 +28,7 @@ local function not_now()
   if basket and basket.mode == 'paying' then return { 'paying' } end
   -- A basket whose time ran out but that no sweep has met yet is freed here, so that it cannot live on.
   if basket and (basket.mode == 'lapsed' or basket.till <= now) then
-    free_basket(board, holds, baskets, deadlines, shares, prefix, visitor, changes)
+    free_basket(board, holds, baskets, deadlines, shares, prefix, visitor, changes, now)
     basket = nil
   end
   -- The same call again: the first answer.
@@ -72,7 +72,7 @@ local function give(wanted)
       basket.seats[#basket.seats + 1] = ordinal
       put_byte(board, ordinal, HELD, changes)
     end
-    local left = integer(basket.till - now)
+    local left = integer(basket.till - now + HOLD_KEPT_MS)
     for _, ordinal in ipairs(basket.seats) do
       redis.call('SET', prefix .. ordinal, visitor .. '|' .. basket.fence .. '|held', 'PX', left)
       redis.call('ZADD', holds, integer(basket.till), ordinal)

@@ -1,5 +1,6 @@
 -- Lets a visitor's held seats go: those named, or all.
--- KEYS 1 board  2 board version  3 holds  4 baskets  5 basket deadlines  6 shares
+-- KEYS 1 board  2 board version  3 holds  4 baskets  5 basket deadlines  6 shares  7 stop
+--      8 owed
 -- ARGV 1 visitor  2 state key prefix  3 seats channel
 --      4 Redis' time up to which somebody waits for the answer, ms, or 0  5... ordinals; none: all
 -- Returns {'ok', fence, until ms, extensions left, mode, ordinal...} with what is left, {'empty'}, {'paying'}, {'late'}
@@ -11,13 +12,13 @@ if is_late(ARGV[4]) then return { 'late' } end
 local basket = read_basket(baskets, visitor)
 if not basket then return { 'empty' } end
 if basket.mode == 'paying' then return { 'paying' } end
-local changes = {}
+local changes, now = {}, sale_ms(KEYS[7], KEYS[8], visitor)
 if #ARGV == 4 then
-  free_basket(board, holds, baskets, deadlines, KEYS[6], prefix, visitor, changes)
+  free_basket(board, holds, baskets, deadlines, KEYS[6], prefix, visitor, changes, now)
   publish_changes(version, channel, changes, visitor)
   return { 'empty' }
 end
-local going, kept, now = {}, {}, clock_ms()
+local going, kept = {}, {}
 count_held(basket, now)
 for i = 5, #ARGV do going[ARGV[i]] = true end
 for _, ordinal in ipairs(basket.seats) do

@@ -19,6 +19,7 @@ local function integer(n)
 end
 
 --#include share.lua
+--#include stop.lua
 
 local function seat_byte(board, ordinal)
   return string.byte(redis.call('GETRANGE', board, ordinal, ordinal)) or BLOCKED
@@ -99,11 +100,11 @@ local function free_seat(board, holds, prefix, visitor, ordinal, changes)
   if seat_byte(board, ordinal) == HELD then put_byte(board, ordinal, AVAILABLE, changes) end
 end
 
--- Frees all that a visitor holds. Seats being paid for stay: a payment under way is never cut off.
-local function free_basket(board, holds, baskets, deadlines, shares, prefix, visitor, changes)
+-- Frees all that a visitor holds. Seats being paid for stay: a payment under way is never cut off. `now`: by the sale's clock.
+local function free_basket(board, holds, baskets, deadlines, shares, prefix, visitor, changes, now)
   local basket = read_basket(baskets, visitor)
   if not basket or basket.mode == 'paying' then return false end
-  charge_basket(shares, visitor, basket, clock_ms())
+  charge_basket(shares, visitor, basket, now)
   for _, ordinal in ipairs(basket.seats) do free_seat(board, holds, prefix, visitor, ordinal, changes) end
   drop_basket(baskets, deadlines, visitor)
   return #basket.seats > 0

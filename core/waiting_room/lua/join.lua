@@ -10,7 +10,7 @@ if is_lost(BOARD, BOARD_VERSION) then return { 'no_board' } end
 
 -- A session that has not ended, of a visitor who is not inside: Redis threw away who is.
 local session_end = tonumber(redis.call('ZSCORE', UNTIL, visitor) or '0')
-local was_inside = session_end > now and redis.call('ZCARD', ACTIVE) < LIMIT
+local was_inside = session_end > shown(visitor) and redis.call('ZCARD', ACTIVE) < LIMIT
 if redis.call('ZSCORE', ACTIVE, visitor) or was_inside then
   redis.call('ZADD', ACTIVE, integer(now), visitor)
   keep_session(visitor)

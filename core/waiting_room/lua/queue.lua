@@ -4,6 +4,7 @@
 --      6 active users  7 active until  8 active paying  9 pace
 --      10 board  11 board version  12 holds  13 baskets  14 basket deadlines  15 active cap
 --      16 draw  17 entries  18 beats of the entries  19 shares  20 networks  21 places  22 absent places  23 silent  24 waits
+--      25 stop  26 owed
 -- and begin with
 -- ARGV 1 state key prefix  2 seats channel  3 queue channel  4 active limit now  5 session length, ms
 --#include ../../seats/lua/seats.lua
@@ -15,6 +16,7 @@ local CAP = KEYS[15]
 local DRAW, ENTRIES, ENTRY_BEATS = KEYS[16], KEYS[17], KEYS[18]
 local SHARES, SILENT, WAITS = KEYS[19], KEYS[23], KEYS[24]
 local NETWORKS, PLACES, ABSENT = KEYS[20], KEYS[21], KEYS[22]
+local STOP, OWED = KEYS[25], KEYS[26]
 local PREFIX, SEATS_CHANNEL, QUEUE_CHANNEL = ARGV[1], ARGV[2], ARGV[3]
 -- The event's own limit, or less while the load asks for it (S10).
 local LIMIT = math.min(tonumber(ARGV[4]), tonumber(redis.call('GET', CAP) or 'inf'))
@@ -27,6 +29,9 @@ local NUMBERS_OF_AN_EPOCH = 10000000
 local now = clock_ms()
 local seat_changes = {}
 local left, returned, admitted, out, lapsed = {}, {}, {}, {}, {}
+-- Whose session, and whose basket, was given time: {visitor, number, until}, and visitors.
+local longer, kept = {}, {}
+local stands_since
 local sale = false
 local told = nil
 
@@ -35,13 +40,17 @@ local function draw_state()
   return redis.call('HGET', DRAW, 'state') or nil
 end
 
+-- What the sale's clock shows a visitor: sessions are begun and judged by it (R4).
+local function shown(visitor) return now - stood(STOP, OWED, visitor, now) end
+
 -- When a session ends that begins now. Who gave one up gets no other one before that would have ended: what is left of
 -- it, and its extensions (F5).
 local function begin_session(visitor)
   local before = tonumber(redis.call('HGET', SHARES, 'e|' .. visitor) or '0')
-  if before > now then return math.min(before, now + SESSION_MS) end
+  local at = shown(visitor)
+  if before > at then return math.min(before, at + SESSION_MS) end
   redis.call('HDEL', SHARES, 'e|' .. visitor, 'x|' .. visitor)
-  return now + SESSION_MS
+  return at + SESSION_MS
 end
 
 -- What a visitor with so many ahead is promised, remembered until it is known what came of it (F9). The arithmetic of
@@ -144,7 +153,7 @@ end
 
 -- An active visitor has an end of the session, also after Redis threw it away.
 local function keep_session(visitor)
-  if not redis.call('ZSCORE', UNTIL, visitor) then redis.call('ZADD', UNTIL, integer(now + SESSION_MS), visitor) end
+  if not redis.call('ZSCORE', UNTIL, visitor) then redis.call('ZADD', UNTIL, integer(shown(visitor) + SESSION_MS), visitor) end
 end
 
 -- Doubles count exactly up to here: a number beyond was not given by us, and the one after it would be the same (R3).
@@ -218,10 +227,12 @@ end
 -- Takes an active visitor out and frees the holds. The ticket was spent on the way in.
 local function end_session(visitor, reason)
   local till = tonumber(redis.call('ZSCORE', UNTIL, visitor) or '0')
-  if till > now then redis.call('HSET', SHARES, 'e|' .. visitor, integer(till)) end
+  local at = shown(visitor)
+  if till > at then redis.call('HSET', SHARES, 'e|' .. visitor, integer(till)) end
   redis.call('ZREM', ACTIVE, visitor)
   redis.call('ZREM', UNTIL, visitor)
-  free_basket(BOARD, HOLDS, BASKETS, DEADLINES, SHARES, PREFIX, visitor, seat_changes)
+  redis.call('ZREM', OWED, visitor)
+  free_basket(BOARD, HOLDS, BASKETS, DEADLINES, SHARES, PREFIX, visitor, seat_changes, at)
   free_place(visitor)
   redis.call('HINCRBY', PACE, 'gone', 1)
   is_out(visitor, reason)
@@ -256,7 +267,10 @@ local function publish_queue(always)
   -- cjson writes an empty table as an object: empty lists are left out.
   if #left > 0 then message.left = left end
   if #returned > 0 then message.returned = returned end
+  if #longer > 0 then message.longer = longer end
   if #admitted > 0 then message.admitted = admitted end
+  if #kept > 0 then message.kept = kept end
+  if stands_since then message.stands = stands_since end
   if #out > 0 then message.out = out end
   if #lapsed > 0 then message.lapsed = lapsed end
   if sale then message.sale = true end

@@ -4,9 +4,11 @@
 -- ARGV 6 grace of the active, ms  7 grace of the waiting, ms  8 visitors and baskets handled, at most, of all kinds together
 --      9 memory of the pace, ms  10 '1' when the sale is closed: everybody is out, but those who are paying
 --      11 how long a closed sale's keys are kept, ms  12 how long a place is kept for who is silent, ms of service; and
---      how long it counts on, ms
--- Returns {expired sessions, silent active, silent waiting, lapsed baskets, out because closed, admitted, waiting, active,
---          1 when it had to stop before everything was done} or {'no_board'}
+--      how long it counts on, ms  13 for how long PostgreSQL or payment has been away, ms, or -1
+--      14 ms without a sweep that are a stop of the sale's clock, for this sweep and  15 for everybody else
+--      16 how long it stands at most, ms  17 visitors who are given time, at most
+-- Returns {expired sessions, silent active, silent waiting, lapsed baskets, out because closed, admitted, sessions and baskets that
+--          were given time, waiting, active, 1 when it had to stop before everything was done} or {'no_board'}
 --#include queue.lua
 
 local closed = ARGV[10] == '1'
@@ -41,6 +43,56 @@ if #beyond > 0 then
   end
   redis.call('SET', NUMBER, integer(number))
 end
+
+-- The sale's clock (R4), before anything is judged by it: it stands, or it goes on and everybody gets the time back.
+-- Returns true while somebody has not got it yet.
+local function time_is_owed()
+  local known = redis.call('HMGET', STOP, 'since', 'swept', 'ended')
+  local since, swept, away = tonumber(known[1] or ''), tonumber(known[2] or ''), tonumber(ARGV[13])
+  if not since and swept and now - swept > tonumber(ARGV[14]) then since = swept end
+  if not since and away >= 0 then since = math.max(now - away, tonumber(known[3] or '0')) end
+  if since and away < 0 and redis.call('ZCARD', OWED) == 0 then
+    local given = math.max(0, math.min(now - since, tonumber(ARGV[16])))
+    redis.call('ZUNIONSTORE', OWED, 2, UNTIL, DEADLINES)
+    redis.call('HSET', STOP, 'given', integer(given), 'ended', integer(now))
+    redis.call('HDEL', STOP, 'since')
+    since = nil
+  end
+  if since then redis.call('HSET', STOP, 'since', integer(since)) end
+  redis.call('HSET', STOP, 'swept', integer(now), 'gap', ARGV[15], 'most', ARGV[16])
+
+  local given = tonumber(redis.call('HGET', STOP, 'given') or '0')
+  local due = redis.call('ZPOPMIN', OWED, ARGV[17])
+  for i = 1, #due, 2 do
+    local visitor = due[i]
+    local till = tonumber(redis.call('ZSCORE', UNTIL, visitor) or '0')
+    if till > 0 then
+      redis.call('ZADD', UNTIL, integer(till + given), visitor)
+      longer[#longer + 1] = { visitor, tonumber(redis.call('ZSCORE', SPENT, visitor) or '0'), till + given }
+    end
+    local basket = read_basket(BASKETS, visitor)
+    if basket and basket.mode ~= 'lapsed' then
+      basket.till = basket.till + given
+      -- The time is not counted as held without buying either.
+      basket.since = math.min(now, basket.since + given)
+      write_basket(BASKETS, DEADLINES, visitor, basket)
+      kept[#kept + 1] = visitor
+      if basket.mode == 'held' then
+        for _, ordinal in ipairs(basket.seats) do
+          redis.call('ZADD', HOLDS, integer(basket.till), ordinal)
+          redis.call('PEXPIRE', PREFIX .. ordinal, integer(basket.till - now + HOLD_KEPT_MS))
+        end
+      end
+    end
+  end
+  local owed = redis.call('ZCARD', OWED) > 0
+  if not owed then redis.call('HDEL', STOP, 'given') end
+  stands_since = since or owed and tonumber(redis.call('HGET', STOP, 'ended')) - given or 0
+  return owed
+end
+local owed = time_is_owed()
+-- For everybody the same from here on: nobody is judged while somebody is owed time.
+local shows = shown('')
 
 -- A payment under way keeps its visitor in (rule 5); its own deadline bounds that.
 redis.call('ZREMRANGEBYSCORE', PAYING, '-inf', integer(now))
@@ -78,7 +130,7 @@ if heard and last > 0 and now > last then
   redis.call('HSET', PACE, 'served', integer(served))
 end
 
-local ended = not_paying(UNTIL, integer(now))
+local ended = owed and {} or not_paying(UNTIL, integer(shows))
 for _, visitor in ipairs(ended) do end_session(visitor, 'session') end
 
 local silent = heard and not_paying(ACTIVE, '(' .. integer(now - tonumber(ARGV[6]))) or {}
@@ -169,10 +221,11 @@ else
   end
 end
 
-local late = looked_at(redis.call('ZRANGEBYSCORE', DEADLINES, '-inf', integer(now), 'LIMIT', 0, left_to_do))
+local late = owed and {} or looked_at(
+  redis.call('ZRANGEBYSCORE', DEADLINES, '-inf', integer(shows), 'LIMIT', 0, left_to_do))
 for _, visitor in ipairs(late) do
   local basket = read_basket(BASKETS, visitor)
-  if basket and free_basket(BOARD, HOLDS, BASKETS, DEADLINES, SHARES, PREFIX, visitor, seat_changes) then
+  if basket and free_basket(BOARD, HOLDS, BASKETS, DEADLINES, SHARES, PREFIX, visitor, seat_changes, shows) then
     -- Remembered, so that a buyer who pays too late reads "the time ran out" and not "you hold no seats".
     basket.mode, basket.seats = 'lapsed', {}
     write_basket(BASKETS, DEADLINES, visitor, basket)
@@ -182,12 +235,18 @@ for _, visitor in ipairs(late) do
   end
 end
 -- Second net: a seat whose hold is over but that no basket names.
-for _, ordinal in ipairs(looked_at(redis.call('ZRANGEBYSCORE', HOLDS, '-inf', integer(now), 'LIMIT', 0, left_to_do))) do
-  local keeps = redis.call('PTTL', PREFIX .. ordinal)
-  if keeps == -2 then
-    free_seat(BOARD, HOLDS, PREFIX, nil, ordinal, seat_changes)
+for _, ordinal in ipairs(owed and {} or looked_at(
+  redis.call('ZRANGEBYSCORE', HOLDS, '-inf', integer(shows), 'LIMIT', 0, left_to_do))) do
+  local owner = string.match(redis.call('GET', PREFIX .. ordinal) or '', '^(.-)|')
+  local basket = owner and read_basket(BASKETS, owner)
+  local till
+  for _, seat in ipairs(basket and basket.seats or {}) do
+    if seat == ordinal then till = basket.till end
+  end
+  if till then
+    redis.call('ZADD', HOLDS, integer(math.max(till, shows + 1000)), ordinal)
   else
-    redis.call('ZADD', HOLDS, integer(now + math.max(keeps, 1000)), ordinal)
+    free_seat(BOARD, HOLDS, PREFIX, owner, ordinal, seat_changes)
   end
 end
 
@@ -228,6 +287,7 @@ publish_queue(true)
 -- Nothing grows without bound (rule 8): a closed sale's keys die, unless it opens again before they do.
 -- A board that was built anew has an end as well until the first sweep of an open sale (rebuild.lua).
 if closed then
+  redis.call('UNLINK', STOP, OWED)
   for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ARGV[11], 'NX') end
 elseif redis.call('TTL', BOARD_VERSION) >= 0 then
   for _, key in ipairs(KEYS) do
@@ -235,6 +295,6 @@ elseif redis.call('TTL', BOARD_VERSION) >= 0 then
   end
 end
 return {
-  #ended, #silent, #ghosts, #lapsed, shut, #admitted, redis.call('ZCARD', QUEUE), redis.call('ZCARD', ACTIVE),
-  left_to_do <= 0 and 1 or 0,
+  #ended, #silent, #ghosts, #lapsed, shut, #admitted, #kept + #longer, redis.call('ZCARD', QUEUE),
+  redis.call('ZCARD', ACTIVE), (owed or left_to_do <= 0) and 1 or 0,
 }

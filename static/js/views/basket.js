@@ -2,6 +2,7 @@
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { repeat } from "../../vendor/lit-html/directives/repeat.js";
 import { counted, money, t } from "../i18n.js";
+import { mayHold } from "../outage.js";
 import { seatName } from "../seat_words.js";
 import { whatIsLeft } from "../sold_out.js";
 import { timeLeft } from "./time_left.js";
@@ -69,7 +70,7 @@ function best(state, asked, act) {
           html`<button
             type="button"
             class="best-count"
-            ?disabled=${asked.size > 0}
+            ?disabled=${asked.size > 0 || !mayHold(state)}
             aria-label=${counted("best.pick", count)}
             @click=${() => act.best(count)}
           >

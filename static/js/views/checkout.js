@@ -2,6 +2,7 @@
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { whatIsWrong, WRONG } from "../email_words.js";
 import { counted, money, reason, spokenClock, t } from "../i18n.js";
+import { mayPay, saying } from "../outage.js";
 import { seatName } from "../seat_words.js";
 import { spinner } from "./parts.js";
 import { timeLeft, timeWarning } from "./time_left.js";
@@ -48,11 +49,12 @@ export function checkout({ state, plan, act }) {
         </div>
         ${shop.providers.length > 1 ? providers(shop, ui, act, submitting) : nothing}
         ${code ? html`<p class="callout" data-kind="bad" role="alert">${reason(code)} ${code === "payment_unavailable" ? whatElse(retryAfter, shop.alternative) : nothing}</p>` : nothing}
+        ${state.outage && !mayPay(state) ? html`<p class="callout" data-kind="warn" data-testid="paying-off">${t(`outage.pay_${saying(state.outage)}`)}</p>` : nothing}
         <button
           type="submit"
           class="button primary wide"
           data-testid="pay"
-          aria-disabled=${submitting ? "true" : nothing}
+          aria-disabled=${submitting || !mayPay(state) ? "true" : nothing}
         >
           ${submitting ? html`${spinner()} ${t("checkout.sending")}` : t("checkout.pay", { amount: total })}
         </button>

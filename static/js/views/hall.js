@@ -3,7 +3,7 @@ import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { clock, counted, money, t } from "../i18n.js";
 import { deadline, isUrgent } from "../deadline.js";
 import { whatIsLeft } from "../sold_out.js";
-import { secondsLeft } from "../state.js";
+import { turnSecondsLeft } from "../state.js";
 import { basket } from "./basket.js";
 import { glyph, LOOKS } from "./parts.js";
 import { nothingLeft } from "./sold_out.js";
@@ -116,7 +116,7 @@ function sheetHandle({ state, plan, board, own, act }) {
         ${
           end
             ? html`<span class="sheet-time" data-urgent=${isUrgent(state, end) ? "" : nothing}
-                >${t("basket.kept", { time: clock(secondsLeft(state, end.until)) })}</span
+                >${t("basket.kept", { time: clock(turnSecondsLeft(state, end.until)) })}</span
               >`
             : html`<span class="sheet-time"
                 >${whatIsLeft(board, own.size).kind === "free" ? t("basket.pick") : t("basket.nothing_free")}</span

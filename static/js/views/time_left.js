@@ -3,7 +3,7 @@
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { deadline, isUrgent, moreTimeAdds } from "../deadline.js";
 import { clock, t } from "../i18n.js";
-import { secondsLeft } from "../state.js";
+import { turnSecondsLeft } from "../state.js";
 
 /**
  * With a ring that runs down.
@@ -12,7 +12,7 @@ import { secondsLeft } from "../state.js";
 export function timeLeft(state) {
   const end = deadline(state);
   if (!end) return nothing;
-  const left = secondsLeft(state, end.until);
+  const left = turnSecondsLeft(state, end.until);
   return html`<span class="hold-clock" data-urgent=${isUrgent(state, end) ? "" : nothing} data-testid="hold-clock">
     <span class="visually-hidden">${t("basket.kept_for")}</span>
     <svg viewBox="0 0 20 20" aria-hidden="true">
@@ -38,7 +38,7 @@ export function turnLeft(state) {
   const end = deadline(state);
   if (!end || state.basket.seats.length) return nothing;
   return html`<p class="session" data-urgent=${isUrgent(state, end) ? "" : nothing}>
-    ${t("session.left")} <span role="timer">${clock(secondsLeft(state, end.until))}</span>
+    ${t("session.left")} <span role="timer">${clock(turnSecondsLeft(state, end.until))}</span>
     ${state.bought ? html`<span class="session-why">${t("session.after_purchase")}</span>` : nothing}
   </p>`;
 }
@@ -52,7 +52,7 @@ export function timeWarning(state, act) {
   const end = deadline(state);
   if (!end || !isUrgent(state, end)) return nothing;
   if (end.of === "turn") {
-    const time = clock(secondsLeft(state, end.until));
+    const time = clock(turnSecondsLeft(state, end.until));
     const text = state.basket.seats.length ? t("session.warning", { time }) : t("session.warning_empty", { time });
     return html`<p class="callout time-warning" data-kind="warn" data-testid="session-warning">${text}</p>`;
   }

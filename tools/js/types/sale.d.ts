@@ -66,6 +66,9 @@ declare namespace Sale {
     toast: { text: string; count: number } | null;
   };
 
+  /** What is away (`database`, `redis`, `payment`), and when the clocks of sessions and holds stand: milliseconds of the server's clock. */
+  type Outage = { away: ReadonlySet<string>; since: number | null; until: number | null };
+
   /** How the shop takes money; `alternative`: what else can be used where a provider is away, "" when nothing. */
   type Shop = { providers: string[]; alternative: string };
 
@@ -87,6 +90,7 @@ declare namespace Sale {
     local: number;
     presence: "unknown" | "joining" | "entered" | "waiting" | "active" | "out";
     outReason: OutReason | null;
+    outage: Outage | null;
     /** the turn passed while the connection was gone */
     lapsed: boolean;
     /** something was bought in this visit: the turn is shorter since */
@@ -224,6 +228,7 @@ declare namespace Sale {
   type Answer<Body> = Promise<{ status?: number; body: Body; at: number | null }>;
   type ChannelApi = {
     event(): Answer<Api.EventDetails>;
+    outage(): Answer<Api.OutageAnswer>;
     board(): Answer<Api.BoardStates>;
     join(
       ticket: string | null,

@@ -1,0 +1,117 @@
+"""Whether what a sale needs answers this process: PostgreSQL, Redis, payment (R4).
+
+Each is asked about once a second, over a connection of its own: a pool that a crowd has emptied is no outage. Silent
+for two seconds, it is away; the first answer ends that. Who follows is told of each change, at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Final
+
+import structlog
+from prometheus_client import Gauge
+
+from core.errors import OnsaleError
+from core.process.once import Once
+from core.process.store_redis import REDIS_LOST
+from core.process.tasks import cancelled
+from core.process.waits import Wait
+
+log = structlog.get_logger(__name__)
+
+AWAY = Gauge("onsale_away", "1 while a process does not reach what a sale needs", ["what"], multiprocess_mode="livemax")
+
+#: How it is asked whether something answers. Raises when it does not.
+Ask = Callable[[], Coroutine[Any, Any, object]]
+
+DATABASE: Final = "database"
+REDIS: Final = "redis"
+PAYMENT: Final = "payment"
+
+_PAUSE_SECONDS: Final = 0.7
+#: A question that is not answered after this long has failed.
+_ANSWER_SECONDS: Final = 1.5
+#: Without an answer for so long it is away: a restart of half a second is nobody's business.
+SILENT_SECONDS: Final = 2.0
+
+
+class StoreWatch:
+    """`run` until cancelled. Before its first questions everything is there."""
+
+    def __init__(self, asks: Mapping[str, Ask], *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        """`asks`: name -> how it is asked about."""
+        self._asks = dict(asks)
+        self._monotonic = monotonic
+        self._probes = Once[Any]("store-watch")
+        #: When it last answered; after an outage, when that ended.
+        self._answered = dict.fromkeys(self._asks, monotonic())
+        self._since: dict[str, float] = {}
+        self._returned: dict[str, float] = {}
+        self._followers: list[Callable[[], None]] = []
+
+    @property
+    def away(self) -> tuple[str, ...]:
+        """What is away now."""
+        return tuple(name for name in self._asks if name in self._since)
+
+    def away_for(self, *names: str) -> float | None:
+        """Seconds since the first of these that are away last answered; None when none is."""
+        since = [self._since[name] for name in names or self._asks if name in self._since]
+        return self._monotonic() - min(since) if since else None
+
+    def returned(self, name: str) -> float | None:
+        """Seconds since it came back; None when it is away, or never was."""
+        at = self._returned.get(name)
+        return None if at is None or name in self._since else self._monotonic() - at
+
+    def follow(self, changed: Callable[[], None]) -> None:
+        """`changed` is called after each change, and must return at once."""
+        self._followers.append(changed)
+
+    async def run(self) -> None:
+        began = self._monotonic()
+        self._answered = {name: max(at, began) for name, at in self._answered.items()}
+        while not cancelled():
+            await self.look()
+            await asyncio.sleep(_PAUSE_SECONDS)
+
+    async def look(self) -> None:
+        """Asks about everything once, all at the same time."""
+        before = self.away
+        await asyncio.gather(*(self._ask(name, ask) for name, ask in self._asks.items()))
+        if self.away != before:
+            self._tell()
+
+    async def _ask(self, name: str, ask: Ask) -> None:
+        wait = Wait()
+        try:
+            await self._probes(name, ask, limit=_ANSWER_SECONDS)
+        except (OnsaleError, TimeoutError, *REDIS_LOST) as error:
+            if isinstance(error, TimeoutError) and wait.is_our_own_fault():
+                return  # it is this process that has no time
+            self._failed(name, error)
+        else:
+            now = self._monotonic()
+            self._answered[name] = now
+            if self._since.pop(name, None) is not None:
+                self._returned[name] = now
+                AWAY.labels(name).set(0)
+                log.warning("back again", what=name)
+
+    def _failed(self, name: str, error: BaseException) -> None:
+        answered = self._answered[name]
+        if name in self._since or self._monotonic() - answered < SILENT_SECONDS:
+            return
+        self._since[name] = answered
+        AWAY.labels(name).set(1)
+        log.error("away", what=name, cause=repr(error.__cause__ or error))
+
+    def _tell(self) -> None:
+        for changed in self._followers:
+            try:
+                changed()
+            except Exception:
+                log.exception("outage not told")
