@@ -161,6 +161,11 @@ def owed(slug: str) -> str:
     return f"ticket:stop:owed:{{{slug}}}"
 
 
+def turns(slug: str) -> str:
+    """list, bounded: `visitor|number|until, milliseconds` of each turn, 0 when it is over, until PostgreSQL has it."""
+    return f"ticket:turns:{{{slug}}}"
+
+
 def pace(slug: str) -> str:
     """hash: at (milliseconds), departures (a minute): how fast active visitors make room; places: how far the sweep has
     looked through `places`."""
@@ -281,4 +286,5 @@ def event_keys(slug: str) -> tuple[str, ...]:
         absent_places(slug),
         stop(slug),
         owed(slug),
+        turns(slug),
     )

@@ -282,6 +282,9 @@ class Channel:
             "admitted",
             until=self._attendance.until,
             number=self._attendance.number,
+            ticket=self._waiting_room.ticket(
+                self._event, self._attendance.visitor, self._attendance.number, self._attendance.until
+            ),
             warning_seconds=self._times.warning,
         )
 

@@ -32,7 +32,7 @@ Server -> browser
     entered {receipt, salt, entered, draw_at, ticket}                        who gathers; after the draw: `queue`
     queue {number, ahead, waiting, wait, eta, ticket?}                       wait: {low, high} in seconds, or null; eta:
                                                                              the middle of it
-    admitted {until, number, warning_seconds}
+    admitted {until, number, ticket, warning_seconds}                        ticket: brings the rest of the turn back
     board {epoch, version, states}                                           states: base64, one byte a seat
     seats {epoch, version, changes}                                          changes: [[ordinal, state], ...]
     held {id, seats, until, fence, extensions_left, together?}               the whole basket; until null when empty

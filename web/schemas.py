@@ -231,7 +231,7 @@ class EventDetails(EventSummary):
 
 
 class OutageAnswer(ResponseBody):
-    away: list[str] = Field(
+    away: list[Literal["database", "redis", "payment"]] = Field(
         description="`database`: nothing can be paid; `redis`: nothing can be held; `payment`: no provider answers"
     )
     since: UtcTime | None = Field(

@@ -37,6 +37,8 @@ _STATEMENTS = {
     "in_hand": "SELECT ctid FROM in_hand WHERE taken_at < now() - $1::interval AND NOT suspect LIMIT $2",
     # With its e-mail address; offers go with it.
     "wishes": "SELECT ctid FROM wishes WHERE ended_at < now() - greatest($1::interval, interval '30 days') LIMIT $2",
+    # A queue ticket is good for a day.
+    "turns": "SELECT ctid FROM turns WHERE noted_at < now() - greatest($1::interval, interval '2 days') LIMIT $2",
     "removals": "SELECT ctid FROM removals WHERE until < now() - greatest($1::interval, interval '30 days') LIMIT $2",
     # Who did what is asked for long afterwards; what the system did by itself is much more, and of no interest by then.
     "audit": f"""

@@ -68,6 +68,7 @@ def job_list(runtime: Runtime) -> list[Job]:
             needs=frozenset({"redis", "database"}),
             vital=True,
         ),
+        Job("turns", every=settings.sweep_seconds, run=runtime.turn_log.run),
         Job(
             "payments",
             every=1.0,

@@ -235,6 +235,7 @@ async def open_runtime(
             draws=queue.draws,
             announcer=queue.announcer,
             drawing=queue.drawing,
+            turn_log=queue.turn_log,
             checkout=checkout,
             mails=MailsAgain(
                 database,

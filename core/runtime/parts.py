@@ -43,6 +43,7 @@ from core.waiting_room.drawing import Announcer, Drawing
 from core.waiting_room.draws_postgres import Draws
 from core.waiting_room.queue_redis import WaitingRoom
 from core.waiting_room.removals_postgres import Removals
+from core.waiting_room.turns_redis import TurnLog
 
 
 @dataclass(slots=True)
@@ -68,6 +69,7 @@ class Runtime:
     draws: Draws
     announcer: Announcer
     drawing: Drawing
+    turn_log: TurnLog
     seats: Seats
     halls: Halls
     payments: Payments

@@ -27,6 +27,8 @@ from core.waiting_room.proof_of_work import ProofOfWork
 from core.waiting_room.queue_redis import WaitingRoom
 from core.waiting_room.scripts_redis import QueueScripts
 from core.waiting_room.ticket import Tickets
+from core.waiting_room.turns_postgres import Turns
+from core.waiting_room.turns_redis import TurnLog
 from core.waiting_room.visit_times import VisitTimes
 
 
@@ -36,6 +38,7 @@ class WaitingRoomParts:
     draws: Draws
     announcer: Announcer
     drawing: Drawing
+    turn_log: TurnLog
 
 
 def visit_times(settings: Settings) -> VisitTimes:
@@ -106,7 +109,7 @@ def open_waiting_room(
     """`stack` closes what is opened."""
     times = visit_times(settings)
     scripts = QueueScripts(run=run, session_seconds=times.session, clock=clock)
-    draws = Draws(database)
+    draws, turns = Draws(database), Turns(database)
     beacon = HttpBeacon(settings.beacon_url) if settings.beacon_url else None
     if beacon is not None:
         stack.push_async_callback(beacon.aclose)
@@ -118,9 +121,11 @@ def open_waiting_room(
         tickets=Tickets(settings.secret_key.get_secret_value(), settings.ticket_hours, clock),
         clock=clock,
         openings=announcer,
+        turns=turns,
         price=open_price(settings, stack, clock),
         access=access,
     )
     entries = Entries(redis=redis, scripts=scripts, grace_seconds=times.waiting_grace, clock=clock)
     drawing = Drawing(events=events, draws=draws, entries=entries, announcer=announcer, beacon=beacon, clock=clock)
-    return WaitingRoomParts(waiting_room, draws, announcer, drawing)
+    turn_log = TurnLog(redis=redis, turns=turns, events=events, clock=clock)
+    return WaitingRoomParts(waiting_room, draws, announcer, drawing, turn_log)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Protocol
 
 from core.clock import Clock, from_millis, to_millis
@@ -24,6 +25,7 @@ from core.waiting_room.place import Entry, Out, Place, PlaceState, Standings, Sw
 from core.waiting_room.price import NOBODY, Bidder
 from core.waiting_room.scripts_redis import QueueScripts
 from core.waiting_room.ticket import Claim, Tickets
+from core.waiting_room.turn import Turn
 from core.waiting_room.visit_times import VisitTimes
 
 #: Visitors and baskets that one sweep script handles, at most, of all kinds together: bounds how long Redis is kept
@@ -53,6 +55,12 @@ class Openings(Protocol):
     async def number(self, draw_id: int, receipt: str) -> int: ...
 
 
+class LastTurns(Protocol):
+    """What the waiting room asks when Redis has lost whose turn has been (`turns_postgres.py`)."""
+
+    async def last(self, event_id: int, visitor: str) -> Turn | None: ...
+
+
 class WaitingRoom:
     """Raises StoreUnavailable when Redis is away; nothing is half done then.
 
@@ -69,12 +77,14 @@ class WaitingRoom:
         tickets: Tickets,
         clock: Clock,
         openings: Openings,
+        turns: LastTurns,
         price: AdmissionPrice,
         access: Access,
     ) -> None:
         self._access = access
         self._scripts = scripts
         self._openings = openings
+        self._turns = turns
         self._boards = boards
         self._price = price
         self._times = times
@@ -110,10 +120,14 @@ class WaitingRoom:
             name, arguments = "enter", [visitor, *await self._entry(opening, claim, nonce)]
 
         async def ask(price: list[str | int]) -> Any:
-            answer = await self._scripts(name, event, [*arguments, *price])
+            turn: str | int = "?"
+            answer = await self._scripts(name, event, [*arguments, *price, turn])
             if answer[0] == b"no_board":
                 await self._boards.ensure(event)
-                answer = await self._scripts(name, event, [*arguments, *price])
+                answer = await self._scripts(name, event, [*arguments, *price, turn])
+            if answer[0] == b"turn":
+                turn = await self._turn(event, visitor, claim, int(arguments[1]))
+                answer = await self._scripts(name, event, [*arguments, *price, turn])
             return answer
 
         try:
@@ -126,6 +140,13 @@ class WaitingRoom:
         place = self._place(event, answer)
         assert place is not None, answer  # noqa: S101 - the script answers `none` for strangers only
         return place
+
+    async def _turn(self, event: Event, visitor: str, claim: Claim, number: int) -> str | int:
+        """What became of a number that was given by a Redis that has been lost, for the scripts (R4)."""
+        turn = await self._turns.last(event.id, visitor)
+        if turn is None or turn.number < number:
+            return claim.until_ms or "none"
+        return "over" if turn.until is None else max(to_millis(turn.until), claim.until_ms)
 
     async def _opening(self, event: Event) -> Opening | None:
         """The opening that a join is for; None when the sale is simply open, or not yet near its opening."""
@@ -255,8 +276,9 @@ class WaitingRoom:
         """How many may be active now."""
         return self._scripts.limit(event)
 
-    def ticket(self, event: Event, visitor: str, number: int) -> str:
-        return self._tickets.issue(event.slug, visitor, number)
+    def ticket(self, event: Event, visitor: str, number: int, until: datetime | None = None) -> str:
+        """`until`: of who is in. After a loss of Redis it brings the rest of that session back, and nothing later."""
+        return self._tickets.issue(event.slug, visitor, number, until)
 
     def entry_ticket(self, event: Event, visitor: str, entry: Entry) -> str:
         return self._tickets.issue_entry(event.slug, visitor, entry.opening, entry.receipt, entry.salt)
@@ -265,7 +287,7 @@ class WaitingRoom:
         """The ticket that brings this place, or this entry, back."""
         if place.entry is not None:
             return self.entry_ticket(event, visitor, place.entry)
-        return self._tickets.issue(event.slug, visitor, place.number)
+        return self.ticket(event, visitor, place.number, place.until)
 
     def _place(self, event: Event, answer: Sequence[Any]) -> Place | None:
         if answer[0] == b"none":

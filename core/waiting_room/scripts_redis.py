@@ -80,4 +80,5 @@ def _keys(slug: str) -> list[str]:
         keys.waits(slug),
         keys.stop(slug),
         keys.owed(slug),
+        keys.turns(slug),
     ]

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from itsdangerous import BadData, TimestampSigner, URLSafeTimedSerializer
 
-from core.clock import Clock
+from core.clock import Clock, to_millis
 from core.waiting_room import draw
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a ticket says: a number in the queue, or an entry for an opening (its draw's id, receipt and salt)."""
+    """What a ticket says: a number in the queue, or an entry for an opening (its draw's id, receipt and salt).
+
+    `until_ms`: the number was let in, and its session ends then (milliseconds since 1970); 0: it waits.
+    """
 
     number: int = 0
     opening: int = 0
     receipt: str = ""
     salt: str = ""
+    until_ms: int = 0
 
 
 #: How far ahead of this process the one that signed a ticket may have been, in seconds.
@@ -39,8 +44,10 @@ class Tickets:
         self._signer = URLSafeTimedSerializer(secret, salt="onsale.queue-ticket", signer=Dated)
         self._max_age = hours * 3600
 
-    def issue(self, slug: str, visitor: str, number: int) -> str:
-        return str(self._signer.dumps([slug, visitor, number]))
+    def issue(self, slug: str, visitor: str, number: int, until: datetime | None = None) -> str:
+        """`until`: the end of the session of who was let in."""
+        turn = [] if until is None else [to_millis(until)]
+        return str(self._signer.dumps([slug, visitor, number, *turn]))
 
     def issue_entry(self, slug: str, visitor: str, opening: int, receipt: str, salt: str) -> str:
         """For who gathers: it brings the same entry back, and after the draw the number that it was given (F1)."""
@@ -59,6 +66,10 @@ class Tickets:
         match claims:
             case [str(event), str(owner), int(number)] if event == slug and owner == visitor and number > 0:
                 return Claim(number)
+            case [str(event), str(owner), int(number), int(until_ms)] if (
+                event == slug and owner == visitor and number > 0
+            ):
+                return Claim(number, until_ms=until_ms)
             case [str(event), str(owner), int(opening), str(receipt), str(salt)] if (
                 event == slug and owner == visitor and draw.is_receipt(receipt) and draw.is_nonce(salt)
             ):

@@ -221,6 +221,7 @@ export class PollChannel {
           type: "admitted",
           until: body.until,
           number: body.number,
+          ticket: body.ticket,
           warning_seconds: this.rules.session_warning_seconds,
         });
     } else {

@@ -165,6 +165,7 @@ const HANDLERS = {
       price: null,
       queue: null,
       problem: null,
+      ticket: message.ticket ?? state.ticket,
       session: { until: Date.parse(message.until), warningSeconds: message.warning_seconds ?? 60 },
     };
   },

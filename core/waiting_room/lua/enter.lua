@@ -4,7 +4,7 @@
 --      8 id of the opening  9 its draw_at, ms  10 its state in PostgreSQL: announced, frozen or drawn
 --      11 base and  12 reserved numbers, as PostgreSQL has them  13 'receipt|salt' for a new entry
 --      14 '1' when that receipt is from a ticket of this opening  15 patience with those who were lost, ms
---      16-23 the price: see queue.lua, charge
+--      16-23 the price: see queue.lua, charge  24 the number's turn: see queue.lua, number_after_loss
 -- Returns what join.lua returns, or {'entered', 'receipt|salt', opening, draw_at ms, entries, queue version, draw state}
 --#include queue.lua
 
@@ -20,6 +20,8 @@ local drawing = draw_state()
 local own = ARGV[14] == '1'
 local spent = tonumber(redis.call('ZSCORE', SPENT, visitor) or '0')
 if not known and not entered then
+  claimed = number_after_loss(visitor, claimed, ARGV[24])
+  if not claimed then return { 'turn' } end
   local was_lost = own and redis.call('HGET', DRAW, 'lost') == '1'
   local refused = charge(visitor, 16, was_lost or (claimed > spent and is_of_an_earlier_epoch(claimed)))
   if refused then return refused end

@@ -1,8 +1,9 @@
 -- Gives a visitor a place at the tail, or the same place again, or the place that a signed ticket names (S7).
 -- KEYS, ARGV 1-5: see queue.lua
 -- ARGV 6 visitor  7 number on the visitor's ticket, 0 without one  8-15 the price: see queue.lua, charge
+--      16 that number's turn: see queue.lua, number_after_loss
 -- Returns {'waiting' or 'active', number, ahead, waiting, active, queue version, until ms, pace, low, high}, {'no_board'}, or
---         {'proof', step} when the place costs a proof of work that was not handed in
+--         {'turn'} when it has to be known what became of the number's turn, or {'proof', step} when the place costs a proof of work that was not handed in
 --#include queue.lua
 
 local visitor, claimed = ARGV[6], tonumber(ARGV[7])
@@ -17,6 +18,8 @@ if redis.call('ZSCORE', ACTIVE, visitor) or was_inside then
 elseif redis.call('ZSCORE', QUEUE, visitor) then
   redis.call('ZADD', BEATS, integer(now), visitor)
 else
+  claimed = number_after_loss(visitor, claimed, ARGV[16])
+  if not claimed then return { 'turn' } end
   local last = newest_number()
   local spent = tonumber(redis.call('ZSCORE', SPENT, visitor) or '0')
   local refused = charge(visitor, 8, claimed > spent and is_of_an_earlier_epoch(claimed))

@@ -4,7 +4,7 @@
 --      6 active users  7 active until  8 active paying  9 pace
 --      10 board  11 board version  12 holds  13 baskets  14 basket deadlines  15 active cap
 --      16 draw  17 entries  18 beats of the entries  19 shares  20 networks  21 places  22 absent places  23 silent  24 waits
---      25 stop  26 owed
+--      25 stop  26 owed  27 turns
 -- and begin with
 -- ARGV 1 state key prefix  2 seats channel  3 queue channel  4 active limit now  5 session length, ms
 --#include ../../seats/lua/seats.lua
@@ -16,7 +16,7 @@ local CAP = KEYS[15]
 local DRAW, ENTRIES, ENTRY_BEATS = KEYS[16], KEYS[17], KEYS[18]
 local SHARES, SILENT, WAITS = KEYS[19], KEYS[23], KEYS[24]
 local NETWORKS, PLACES, ABSENT = KEYS[20], KEYS[21], KEYS[22]
-local STOP, OWED = KEYS[25], KEYS[26]
+local STOP, OWED, TURNS = KEYS[25], KEYS[26], KEYS[27]
 local PREFIX, SEATS_CHANNEL, QUEUE_CHANNEL = ARGV[1], ARGV[2], ARGV[3]
 -- The event's own limit, or less while the load asks for it (S10).
 local LIMIT = math.min(tonumber(ARGV[4]), tonumber(redis.call('GET', CAP) or 'inf'))
@@ -80,6 +80,14 @@ local function note_wait(visitor)
   redis.call('LTRIM', WAITS, 0, WAITS_KEPT - 1)
 end
 
+-- What PostgreSQL is told of turns (turns_postgres.py): a Redis that lost everything must not give one twice. `till`: 0
+-- when it is over.
+local TURNS_KEPT = 100000
+local function note_turn(visitor, number, till)
+  redis.call('RPUSH', TURNS, visitor .. '|' .. integer(number) .. '|' .. integer(till))
+  redis.call('LTRIM', TURNS, -TURNS_KEPT, -1)
+end
+
 -- Moves visitors from the head of the queue to active while there is room, `most` at once: the only way in.
 -- A limit that was raised by a hundred thousand must not keep Redis to itself: the sweep goes on with the rest.
 local function admit(most)
@@ -100,6 +108,7 @@ local function admit(most)
     redis.call('ZADD', SPENT, number, visitor)
     left[#left + 1] = tonumber(number)
     admitted[#admitted + 1] = { visitor, tonumber(number), till }
+    note_turn(visitor, tonumber(number), till)
   end
 end
 
@@ -149,6 +158,18 @@ end
 local function is_of_an_earlier_epoch(number)
   local epoch = tonumber(redis.call('HGET', BOARD_VERSION, 'epoch') or '1')
   return number > 0 and number <= (epoch - 1) * NUMBERS_OF_AN_EPOCH
+end
+
+-- A ticket of a Redis that has been lost since may be one whose turn has come already. `turn`: '?' when nobody has looked,
+-- 'none', 'over', or when its session ends, ms. Returns the number that counts, 0 for a turn that is over; nil: look first.
+-- A session that goes on ends when it would have.
+local function number_after_loss(visitor, claimed, turn)
+  if not is_of_an_earlier_epoch(claimed) or turn == 'none' then return claimed end
+  if turn == '?' then return nil end
+  local till = tonumber(turn) or 0
+  if till <= shown(visitor) then return 0 end
+  redis.call('HSET', SHARES, 'e|' .. visitor, integer(till))
+  return claimed
 end
 
 -- An active visitor has an end of the session, also after Redis threw it away.
@@ -235,6 +256,7 @@ local function end_session(visitor, reason)
   free_basket(BOARD, HOLDS, BASKETS, DEADLINES, SHARES, PREFIX, visitor, seat_changes, at)
   free_place(visitor)
   redis.call('HINCRBY', PACE, 'gone', 1)
+  note_turn(visitor, tonumber(redis.call('ZSCORE', SPENT, visitor) or '0'), 0)
   is_out(visitor, reason)
 end
 
