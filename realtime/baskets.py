@@ -37,6 +37,10 @@ class Baskets:
         self._unsure: dict[str, dict[int, int]] = {}
         self._lapsed: set[str] = set()
 
+    @property
+    def settled(self) -> bool:
+        return self._look_ups.settled
+
     def start(self, supervisor: Supervisor) -> list[Service]:
         return [supervisor.run_forever(f"realtime.baskets {self._slug}", self._look_ups.run, backoff=PAUSES)]
 

@@ -38,6 +38,8 @@ log = structlog.get_logger(__name__)
 #: How soon a changed sale (opened, paused, another limit) is noticed that nobody told of: a time that came, a message
 #: that was lost, the command line.
 _LOOK_SECONDS: Final = 2.0
+#: Between two looks whether everybody has been told the new end of session and hold.
+_SOON_SECONDS: Final = 0.1
 #: Pause between two tellings of how many have entered: each goes to everybody.
 _COUNT_SECONDS: Final = 4.0
 #: Tabs told before other work of the process gets a turn.
@@ -105,7 +107,7 @@ class LiveEvent:
         self._shown_entered: int | None = None
         self._counted_at = 0.0
         self._told_sale = self.sale_message()
-        self.clock = SaleClock(stores, clock, stop_seconds=stop_seconds)
+        self.clock = SaleClock(stores, clock, stop_seconds=stop_seconds, told=self._all_told)
         self._told_outage = self.clock.message()
         self._outage_changed = asyncio.Event()
 
@@ -212,15 +214,18 @@ class LiveEvent:
 
     async def _tell_outage(self) -> None:
         while not cancelled():
+            self.clock.look()
             message = self.clock.message()
             if message != self._told_outage:
                 await self._tell_everybody(message)
                 self._told_outage = message
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_LOOK_SECONDS):
+                async with asyncio.timeout(_SOON_SECONDS if self.clock.ends_soon else _LOOK_SECONDS):
                     await self._outage_changed.wait()
             self._outage_changed.clear()
-            self.clock.look()
+
+    def _all_told(self) -> bool:
+        return self.queue_feed.settled and self.baskets.settled
 
     def _until_next_look(self) -> float:
         """Seconds; the moment at which the clock changes the sale is told then, and not at some look after it."""

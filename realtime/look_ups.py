@@ -32,10 +32,16 @@ class LookUps:
         self._look_up = look_up
         self._doubted: dict[str, None] = {}
         self._doubts = asyncio.Event()
+        self._asked = 0
 
     def __len__(self) -> int:
         """Visitors in doubt who are not being asked about."""
         return len(self._doubted)
+
+    @property
+    def settled(self) -> bool:
+        """Nobody is in doubt."""
+        return not (self._doubted or self._asked)
 
     def doubt(self, visitor: str) -> None:
         self._doubted[visitor] = None
@@ -61,6 +67,7 @@ class LookUps:
             del self._doubted[visitor]
         left = dict.fromkeys(some)
         errors: list[BaseException] = []
+        self._asked = len(some)
         try:
             answers = await asyncio.gather(*map(self._ask, some), return_exceptions=True)
             for visitor, answer in zip(some, answers, strict=True):
@@ -69,6 +76,7 @@ class LookUps:
                 else:
                     del left[visitor]
         finally:
+            self._asked = 0
             for visitor in left:
                 self.doubt(visitor)
         if errors:

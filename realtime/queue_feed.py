@@ -97,6 +97,11 @@ class QueueFeed:
             supervisor.run_forever(f"realtime.doubts {self._slug}", self._doubts.run, backoff=PAUSES),
         ]
 
+    @property
+    def settled(self) -> bool:
+        """In step with Redis, and nobody's place is in doubt."""
+        return not self.resync.behind_for() and self._doubts.settled
+
     # What the subscription tells.
 
     def subscribed(self) -> None:

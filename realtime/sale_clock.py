@@ -1,12 +1,13 @@
 """What the pages of one event are told of an outage: what is away, and since when the sale's clock stands (R4).
 
 Two hear of it: this process, which asks the stores itself, and the sweep, which stops the clock in Redis and gives the
-time back. So the clock stands as soon as one of the two says so, and goes on when both agree that it is over: the new
-ends of sessions and holds are told by then.
+time back. So the clock stands as soon as one of the two says so, and goes on when both agree that it is over, and this
+process has told the new ends of sessions and holds.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -22,10 +23,18 @@ class SaleClock:
     """`changed` and `swept` take the news; `message` is what pages are to be told now."""
 
     def __init__(
-        self, stores: StoreWatch, clock: Clock, *, stop_seconds: float, patience: float = PATIENCE_SECONDS
+        self,
+        stores: StoreWatch,
+        clock: Clock,
+        *,
+        stop_seconds: float,
+        patience: float = PATIENCE_SECONDS,
+        told: Callable[[], bool] = lambda: True,
     ) -> None:
-        """`patience`: for how long a sweep is waited for."""
+        """`patience`: for how long a sweep is waited for. `told`: whether all news of the visitors here are told."""
         self._patience = patience
+        self._told = told
+        self._given = False
         self._stores = stores
         self._clock = clock
         self._stop = timedelta(seconds=stop_seconds)
@@ -52,7 +61,7 @@ class SaleClock:
         """The watch over the stores has news."""
         away_for = self._stores.away_for()
         if away_for is not None:
-            self._back_at = None
+            self._back_at, self._given = None, False
             if self._since is None:
                 self._since = self._clock.now() - timedelta(seconds=away_for)
         elif self._since is not None:
@@ -61,15 +70,24 @@ class SaleClock:
     def swept(self, stands_ms: float) -> None:
         """A sweep has told since when the clock stands; 0: it goes."""
         if stands_ms:
-            self._since = from_millis(stands_ms)
+            self._since, self._given = from_millis(stands_ms), False
             self._back_at = None if self._stores.away else self._clock.monotonic()
-        elif not self._stores.away:
-            self._since = self._back_at = None
+        elif self._since is not None and not self._stores.away:
+            self._given = True
 
     def look(self) -> None:
-        """Now and then: no sweep may come."""
-        if self._back_at is not None and self._clock.monotonic() - self._back_at > self._patience:
+        """Now and then: whether it goes on."""
+        if self._stores.away or self._since is None:
+            return
+        waited = self._back_at is not None and self._clock.monotonic() - self._back_at > self._patience
+        if waited or (self._given and self._told()):
             self._since = self._back_at = None
+            self._given = False
+
+    @property
+    def ends_soon(self) -> bool:
+        """Everything is back, and it goes on as soon as everybody is told."""
+        return self._given
 
     def message(self) -> bytes:
         """The `outage` message now."""

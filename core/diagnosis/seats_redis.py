@@ -10,6 +10,7 @@ from core import keys
 from core.clock import iso
 from core.diagnosis.finding import Cause, Finding, fail, passed, warn
 from core.seats.board import SeatState
+from core.seats.hold_scripts_redis import HOLD_KEPT_MS
 from core.seats.scripts_redis import PAYMENT_PROTECTION_MS, SeatScripts
 from core.upkeep.mismatch import Seen, mismatch_of
 from core.upkeep.seat_rows_postgres import SeatRows
@@ -58,7 +59,7 @@ async def seat(
             else warn("seat", Cause.SEAT_HELD, f"{truth}, being paid for by {row.payer}")
         )
     elif seen.byte == SeatState.HELD:
-        detail = f"{truth}; held by {holder} for {max(seen.ttl_ms, 0) / 1000:.0f} s more"
+        detail = f"{truth}; held by {holder} for {max(seen.ttl_ms - HOLD_KEPT_MS, 0) / 1000:.0f} s more"
         yield passed("seat", detail) if holder == visitor else warn("seat", Cause.SEAT_HELD, detail)
     else:
         yield passed("seat", f"{truth}; free in Redis as well")

@@ -49,7 +49,6 @@ class StoreWatch:
         #: When it last answered; after an outage, when that ended.
         self._answered = dict.fromkeys(self._asks, monotonic())
         self._since: dict[str, float] = {}
-        self._returned: dict[str, float] = {}
         self._followers: list[Callable[[], None]] = []
 
     @property
@@ -61,11 +60,6 @@ class StoreWatch:
         """Seconds since the first of these that are away last answered; None when none is."""
         since = [self._since[name] for name in names or self._asks if name in self._since]
         return self._monotonic() - min(since) if since else None
-
-    def returned(self, name: str) -> float | None:
-        """Seconds since it came back; None when it is away, or never was."""
-        at = self._returned.get(name)
-        return None if at is None or name in self._since else self._monotonic() - at
 
     def follow(self, changed: Callable[[], None]) -> None:
         """`changed` is called after each change, and must return at once."""
@@ -97,7 +91,6 @@ class StoreWatch:
             now = self._monotonic()
             self._answered[name] = now
             if self._since.pop(name, None) is not None:
-                self._returned[name] = now
                 AWAY.labels(name).set(0)
                 log.warning("back again", what=name)
 

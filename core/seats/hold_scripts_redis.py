@@ -45,6 +45,9 @@ SCRIPTS = {
 _TABLE_KEPT_MS = 24 * 3600 * 1000
 
 
+#: A hold's key outlives its deadline by so much: HOLD_KEPT_MS of `lua/stop.lua`.
+HOLD_KEPT_MS = 660_000
+
 #: How long a lost answer is read back for, besides what the call itself took, in seconds.
 _READ_BACK_SECONDS = 1.0
 

@@ -8,6 +8,7 @@ from redis.asyncio import Redis
 
 from core import keys
 from core.process.calls import redis_call
+from core.seats.hold_scripts_redis import HOLD_KEPT_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,4 +29,6 @@ async def holder_of(redis: Redis, slug: str, ordinal: int) -> Holder | None:
     if state is None:
         return None
     visitor, fence, mode = (state.decode() if isinstance(state, bytes) else state).split("|")
-    return Holder(visitor, int(fence), mode == "paying", ttl / 1000 if ttl >= 0 else None)
+    paying = mode == "paying"
+    left = ttl if paying else max(ttl - HOLD_KEPT_MS, 0)
+    return Holder(visitor, int(fence), paying, left / 1000 if ttl >= 0 else None)

@@ -10,7 +10,7 @@ from prometheus_client import Counter
 from core.clock import Clock
 from core.errors import StoreUnavailable
 from core.process.once import Once
-from core.process.store_watch import DATABASE, PAYMENT, REDIS, StoreWatch
+from core.process.store_watch import DATABASE, PAYMENT, StoreWatch
 from core.venue.event import Event, SaleState
 from core.venue.event_store_postgres import EventStore
 from core.waiting_room.outage import NO_OUTAGE, Outage
@@ -26,10 +26,13 @@ LAPSED = Counter("onsale_baskets_lapsed", "Baskets whose time ran out", ["event"
 
 GIVEN_TIME = Counter("onsale_given_time", "Sessions and baskets that got time back after an outage", ["event"])
 
-# For so long after Redis came back a missed sweep is taken for a part of that outage.
-_OUTAGE_REMEMBERED_SECONDS = 30.0
 # How long a sweep waits for PostgreSQL: silence and deadlines are judged once a second, whatever it does.
 _PATIENCE_SECONDS = 0.5
+
+
+def outage_of(stores: StoreWatch) -> Outage:
+    """What the sweep is told of it."""
+    return Outage(stores.away_for(DATABASE, PAYMENT))
 
 
 class Sweeping:
@@ -111,19 +114,13 @@ class Sweeping:
             self._finished.discard(event.id)
         elif event.id in self._finished:
             return False
-        report = await self._waiting_room.sweep(event, batches=1, outage=self._outage())
+        report = await self._waiting_room.sweep(
+            event, batches=1, outage=outage_of(self._stores) if self._stores else NO_OUTAGE
+        )
         self._measure(event, report)
         if closed and not (report.more or report.waiting or report.active):
             self._finished.add(event.id)
         return report.more
-
-    def _outage(self) -> Outage:
-        if self._stores is None:
-            return NO_OUTAGE
-        returned = self._stores.returned(REDIS)
-        return Outage(
-            self._stores.away_for(DATABASE, PAYMENT), returned is not None and returned < _OUTAGE_REMEMBERED_SECONDS
-        )
 
     def _measure(self, event: Event, report: SweepReport) -> None:
         ADMITTED.labels(event.slug).inc(report.admitted)

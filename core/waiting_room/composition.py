@@ -50,8 +50,7 @@ def visit_times(settings: Settings) -> VisitTimes:
         waiting_grace=settings.waiting_grace_seconds,
         absent=settings.absent_seconds,
         stop=settings.stop_seconds,
-        # A lease that has to end before another process sweeps is no outage.
-        gap=max(6.0, 3 * settings.sweep_seconds + 3.0),
+        gap=max(3.0, 3 * settings.sweep_seconds),
     )
 
 

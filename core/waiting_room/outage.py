@@ -8,10 +8,12 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """`seconds`: for how long PostgreSQL or payment has been away; None: neither is. `redis_was_away`: a moment ago."""
+    """`seconds`: for how long PostgreSQL or payment has been away; None: neither is.
+
+    That Redis was away, the scripts see by the sweeps that are missing.
+    """
 
     seconds: float | None = None
-    redis_was_away: bool = False
 
 
 NO_OUTAGE: Final = Outage()

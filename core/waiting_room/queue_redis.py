@@ -41,8 +41,6 @@ _PACE_MEMORY_MS = 60_000
 _CLOSED_KEPT_MS = 24 * 3600 * 1000
 # Visitors who get their time back in one script, at most: with four seats each, 20 ms of Redis.
 _GIVE_BATCH = 200
-# Seconds without a sweep that are a stop of the sale's clock where it is known that Redis was away.
-_GAP_AFTER_OUTAGE = 1.5
 # How long a lost answer is read back for.
 _READ_BACK_SECONDS = 1.0
 
@@ -257,7 +255,6 @@ class WaitingRoom:
             _CLOSED_KEPT_MS,
             int(self._times.absent * 1000),
             -1 if outage.seconds is None else int(outage.seconds * 1000),
-            int((_GAP_AFTER_OUTAGE if outage.redis_was_away else self._times.gap) * 1000),
             int(self._times.gap * 1000),
             int(self._times.stop * 1000),
             _GIVE_BATCH,

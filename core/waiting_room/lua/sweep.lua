@@ -5,8 +5,8 @@
 --      9 memory of the pace, ms  10 '1' when the sale is closed: everybody is out, but those who are paying
 --      11 how long a closed sale's keys are kept, ms  12 how long a place is kept for who is silent, ms of service; and
 --      how long it counts on, ms  13 for how long PostgreSQL or payment has been away, ms, or -1
---      14 ms without a sweep that are a stop of the sale's clock, for this sweep and  15 for everybody else
---      16 how long it stands at most, ms  17 visitors who are given time, at most
+--      14 ms without a sweep that are a stop of the sale's clock  15 how long it stands at most, ms
+--      16 visitors who are given time, at most
 -- Returns {expired sessions, silent active, silent waiting, lapsed baskets, out because closed, admitted, sessions and baskets that
 --          were given time, waiting, active, 1 when it had to stop before everything was done} or {'no_board'}
 --#include queue.lua
@@ -52,17 +52,17 @@ local function time_is_owed()
   if not since and swept and now - swept > tonumber(ARGV[14]) then since = swept end
   if not since and away >= 0 then since = math.max(now - away, tonumber(known[3] or '0')) end
   if since and away < 0 and redis.call('ZCARD', OWED) == 0 then
-    local given = math.max(0, math.min(now - since, tonumber(ARGV[16])))
+    local given = math.max(0, math.min(now - since, tonumber(ARGV[15])))
     redis.call('ZUNIONSTORE', OWED, 2, UNTIL, DEADLINES)
     redis.call('HSET', STOP, 'given', integer(given), 'ended', integer(now))
     redis.call('HDEL', STOP, 'since')
     since = nil
   end
   if since then redis.call('HSET', STOP, 'since', integer(since)) end
-  redis.call('HSET', STOP, 'swept', integer(now), 'gap', ARGV[15], 'most', ARGV[16])
+  redis.call('HSET', STOP, 'swept', integer(now), 'gap', ARGV[14], 'most', ARGV[15])
 
   local given = tonumber(redis.call('HGET', STOP, 'given') or '0')
-  local due = redis.call('ZPOPMIN', OWED, ARGV[17])
+  local due = redis.call('ZPOPMIN', OWED, ARGV[16])
   for i = 1, #due, 2 do
     local visitor = due[i]
     local till = tonumber(redis.call('ZSCORE', UNTIL, visitor) or '0')
