@@ -24,6 +24,7 @@ MOST_CALLS = 6
 
 JOBS = [
     "draw",
+    "turns",
     "event_refunds",
     "returns",
     "offer_mails",

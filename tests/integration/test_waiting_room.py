@@ -19,6 +19,7 @@ from core.upkeep.composition import open_limits
 from core.upkeep.load_redis import LoadReadings, worst
 from core.upkeep.sweeping import Sweeping
 from core.venue.event import Event, SaleStatus
+from core.waiting_room.outage import Outage
 from core.waiting_room.place import PlaceState, SweepReport
 from core.waiting_room.queue_redis import SWEEP_BATCH
 from tests.conftest import MakeEvent
@@ -181,7 +182,7 @@ async def test_a_closed_sale_is_swept_to_its_end(
     await runtime.events.set_status(event.slug, SaleStatus.CLOSED)
     rounds = 0
 
-    async def sweep(swept: Event, *, batches: int) -> SweepReport:
+    async def sweep(swept: Event, *, batches: int, outage: Outage) -> SweepReport:
         nonlocal rounds
         rounds += swept.slug == event.slug
         return SweepReport(0, 0, 0, 0, 0, 0, 0, 0, more=swept.slug == event.slug and rounds == 1)

@@ -26,6 +26,7 @@ COMPOSED = (
     "state.",
     "refused.",
     "banner.",
+    "outage.",
     "out.",
     "price.",
     "events.state.",

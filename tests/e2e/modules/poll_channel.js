@@ -8,6 +8,7 @@ const RULES = {
 };
 const WAITING = { state: "waiting", number: 9, ahead: 3, waiting: 8, wait: { low: 45, high: 81 }, eta_seconds: 60, ticket: "T" };
 const ACTIVE = { state: "active", number: 9, ahead: 0, waiting: 8, until: "2030-05-01T20:10:00Z", ticket: "T" };
+const QUIET = { away: [], since: null, until: null };
 const BOARD = { epoch: 1, version: 4, states: "AAAA" };
 
 const refusal = (status, code, more = {}) => Promise.reject(new Refusal(status, { code, ...more }, null));
@@ -20,7 +21,7 @@ function channel(answers = {}) {
   const statuses = [];
   const served = {
     event: () => RULES, place: () => WAITING, beat: () => WAITING, board: () => BOARD,
-    basket: () => ({ seats: [], until: null }), join: () => WAITING, leave: () => ({}), ...answers,
+    basket: () => ({ seats: [], until: null }), join: () => WAITING, leave: () => ({}), outage: () => QUIET, ...answers,
   };
   const api = new Proxy({}, {
     get: (_, name) => async (...args) => {
@@ -54,7 +55,7 @@ export const whoIsInIsWarnedWhenTheServerSays = () =>
   during(async ({ made, of }) => {
     await made.start();
     same(of("welcome")[0].grace_seconds, 7);
-    same(of("admitted"), [{ type: "admitted", until: ACTIVE.until, number: 9, warning_seconds: 33 }]);
+    same(of("admitted"), [{ type: "admitted", until: ACTIVE.until, number: 9, ticket: "T", warning_seconds: 33 }]);
   }, { place: () => ACTIVE });
 
 // Every 4 seconds were too few where the server wants a beat each second.
@@ -188,3 +189,18 @@ export const whereNothingAnswersNothingIsTaken = () =>
     same([of("refused")[0].code, statuses.at(-1)], ["store_unavailable", "reconnecting"]);
     same(made.send({ type: "hold", id: "r2", seats: [4] }), false);
   });
+
+// The looks hang with the store; what is away the server tells all the same, and its end only after the new times.
+export const anOutageIsToldAndItsEndAfterTheNewTimes = () =>
+  during(async ({ made, served, messages, of }) => {
+    const away = { away: ["redis"], since: "2030-05-01T20:00:00Z", until: "2030-05-01T20:10:00Z" };
+    served.outage = () => away;
+    made.start();
+    await until(() => of("outage").length === 1);
+    same(of("outage")[0], { type: "outage", ...away });
+    served.place = served.beat = () => ({ ...ACTIVE, until: "2030-05-01T20:12:00Z" });
+    served.outage = () => QUIET;
+    await until(() => of("outage").length === 2);
+    const kinds = messages.map(({ type }) => type);
+    that(kinds.lastIndexOf("admitted") < kinds.lastIndexOf("outage"), "the clocks go on with the time that was given");
+  }, { place: () => ACTIVE, beat: () => ACTIVE });

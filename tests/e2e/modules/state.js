@@ -1,4 +1,5 @@
-import { initial, mayJoin, pendingSeats, reduce, saleState, secondsLeft, stage } from "/static/js/state.js";
+import { mayHold, mayPay, saying } from "/static/js/outage.js";
+import { initial, mayJoin, pendingSeats, reduce, saleState, secondsLeft, stage, turnSecondsLeft } from "/static/js/state.js";
 import { same } from "./same.js";
 
 const at = (milliseconds) => new Date(milliseconds).toISOString();
@@ -210,4 +211,20 @@ export function aProblemAnswersItsRequest() {
     const asked = run(...INSIDE, { type: "sent", id: "a", kind: "hold", seats: [4] });
     same([...pendingSeats(reduce(asked, { type: "problem", id: "a", code, detail: "" }), "hold")], []);
   }
+}
+
+// R4: the clocks of session and hold stand, for ten minutes at most; that of the opening goes.
+export function clocksStandInAnOutage() {
+  const at = (ms) => new Date(ms).toISOString();
+  const out = { type: "outage", away: ["database"], since: at(60000), until: at(660000) };
+  const state = run({ type: "tick", local: 200000 }, { type: "offset", now: at(200000) }, out);
+  same([turnSecondsLeft(state, 300000), secondsLeft(state, 300000)], [240, 100]);
+  same([mayHold(state), mayPay(state), saying(state.outage)], [true, false, "database"]);
+  const late = reduce(state, { type: "tick", local: 700000 });
+  same(turnSecondsLeft(late, 300000), 200);
+  const redis = reduce(state, { ...out, away: ["database", "redis"] });
+  same([mayHold(redis), mayPay(redis), saying(redis.outage)], [false, false, "redis"]);
+  const returning = reduce(state, { ...out, away: [] });
+  same([mayHold(returning), mayPay(returning), turnSecondsLeft(returning, 300000), saying(returning.outage)], [true, true, 240, "returning"]);
+  same(reduce(returning, { type: "outage", away: [], since: null, until: null }).outage, null);
 }
