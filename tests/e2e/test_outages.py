@@ -1,0 +1,141 @@
+"""R4: what buyers see while a store is away: what is off, what is kept, clocks that stand, and that it goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, expect
+
+from core.clock import SystemClock
+from core.database import open_database
+from core.embedded import engines
+from core.settings import Settings
+from core.venue.event import SaleStatus
+from core.venue.event_store_postgres import EventStore
+from core.venue.new_event import NewEvent
+from tests.conftest import small_plan
+from tests.contract.store_proxy import StoreProxy, behind_proxies
+from tests.e2e.sale_page import SalePage
+from tests.integration.onsale_process import serving
+from tests.sale_server import SETTINGS
+from tests.waits import PATIENCE, free_port
+
+#: A page without WebSockets: it polls.
+NO_SOCKETS = "delete globalThis.WebSocket;"
+KOREAN = re.compile("[가-힣]")
+
+
+@dataclass
+class Shop:
+    url: str
+    postgres: StoreProxy
+    redis: StoreProxy
+
+
+@pytest.fixture
+async def shop() -> AsyncIterator[Shop]:
+    """A server whose stores can be taken away."""
+    async with AsyncExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="onsale-outage-"))
+        settings = Settings.load(data=Path(folder))
+        own = await asyncio.to_thread(stack.enter_context, engines(settings, durable=False))
+        away, postgres, redis = await stack.enter_async_context(behind_proxies(own))
+        port = free_port()
+        stores = {
+            "DATABASE_URL": away.database_url,
+            "REDIS_URL": away.redis_url,
+            "ONSALE_DATA": folder,
+            "PORT": str(port),
+            "ONSALE_SIMULATOR_PAGE": f"http://localhost:{port}/paysim",
+        }
+        running = await asyncio.to_thread(stack.enter_context, serving(Path(folder), **(SETTINGS | stores)))
+        database = await open_database(own.database_url, 2)
+        stack.push_async_callback(database.disconnect)
+        slug = f"o-{secrets.token_hex(5)}"
+        event = NewEvent(
+            slug=slug,
+            name="Outage night",
+            currency="KRW",
+            prices={"Standard": 15000},
+            active_limit=2,
+            hold_seconds=300,
+            max_seats=4,
+            status=SaleStatus.OPEN,
+        )
+        await EventStore(database, SystemClock()).create(event, small_plan(40))
+        yield Shop(f"{running.url}/events/{slug}", postgres, redis)
+
+
+async def _open(stack: AsyncExitStack, browser: Browser, url: str, *, locale: str, before: str = "") -> SalePage:
+    context = await browser.new_context(locale=locale)
+    stack.push_async_callback(context.close)
+    page = await context.new_page()
+    page.set_default_timeout(PATIENCE * 1000)
+    if before:
+        await page.add_init_script(before)
+    await page.goto(url)
+    return SalePage(page)
+
+
+async def _banner(page: SalePage, kind: str) -> str:
+    banner = page.page.locator(f'#banner[data-kind="{kind}"]')
+    await expect(banner).to_be_visible()
+    return await banner.inner_text()
+
+
+async def _seconds_left(page: SalePage) -> int:
+    minutes, seconds = (await page.page.locator("[data-testid=hold-clock]").first.inner_text()).split()[-1].split(":")
+    return int(minutes) * 60 + int(seconds)
+
+
+async def test_pages_hear_of_an_outage_and_go_on_after_it(shop: Shop, chromium: Browser) -> None:
+    async with AsyncExitStack() as stack:
+        buyer = await _open(stack, chromium, shop.url, locale="en-GB")
+        await buyer.pick(7)
+        polls = await _open(stack, chromium, shop.url, locale="ko-KR", before=NO_SOCKETS)
+        await polls.map_ready()
+        await polls.click_seat(20)
+        await polls.sees(20, "own")
+
+        # PostgreSQL away: picking goes on, paying is off, and the clock stands.
+        await shop.postgres.cut()
+        assert "Paying is off" in await _banner(buyer, "database")
+        assert KOREAN.search(await _banner(polls, "database"))
+        await buyer.pick(8)
+        await buyer.page.get_by_test_id("continue").click()
+        await buyer.reaches("checkout")
+        await expect(buyer.page.get_by_test_id("paying-off")).to_be_visible()
+        await expect(buyer.page.get_by_test_id("pay")).to_have_attribute("aria-disabled", "true")
+        left = await _seconds_left(buyer)
+        await buyer.page.wait_for_timeout(3000)  # what is shown here is that nothing happens
+        assert await _seconds_left(buyer) == left
+        await shop.postgres.restore()
+        await _banner(buyer, "over")
+        await _banner(polls, "over")
+        await expect(buyer.page.get_by_test_id("pay")).not_to_have_attribute("aria-disabled", "true")
+        assert left - await _seconds_left(buyer) < 60, "the time was given back"
+
+        # Redis hangs: nothing can be picked, and what is held stays.
+        shop.redis.hang()
+        await _banner(buyer, "redis")
+        await _banner(polls, "redis")
+        await buyer.page.locator(".list-back").click()
+        await buyer.map_ready()
+        await buyer.click_seat(12)
+        await expect(buyer.page.locator("#toast")).to_contain_text("Not at the moment")
+        await expect(buyer.basket).to_have_count(2)
+        await shop.redis.restore()
+        await _banner(buyer, "over")
+        await _banner(polls, "over")
+        await buyer.pick(12)
+        await polls.sees(20, "own")
+        await polls.click_seat(21)
+        await polls.sees(21, "own")
