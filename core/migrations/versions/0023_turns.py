@@ -3,7 +3,7 @@
 from core.migrations.script import run
 
 revision = "0023"
-down_revision = "0027"
+down_revision = "0024"
 min_program = "0014"
 
 _TURNS = """
