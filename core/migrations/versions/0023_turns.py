@@ -4,7 +4,7 @@ from core.migrations.script import run
 
 revision = "0023"
 down_revision = "0024"
-min_program = "0014"
+min_program = "0024"
 
 _TURNS = """
 -- until NULL: the session is over.
