@@ -68,7 +68,7 @@ bench: .venv/onsale-dev ## fan-out, holds, reservations and events against their
 bench-attacks: .venv/onsale-dev ## attack a served sale from one address; writes the table of docs/security.md
 	$(BIN)/python -m bench.attacks --write
 
-bench-page: .venv/onsale-dev ## how soon a phone on a slow line shows a hall, and what moving it costs; writes docs/benchmarks.md
+bench-page: static ## how soon a phone on a slow line shows a hall, and what moving it costs; writes docs/benchmarks.md
 	@chromium=$$(scripts/chromium.sh $(BIN)/python) && CHROMIUM=$$chromium $(BIN)/python -m bench.page --write
 
 docs: .venv/onsale-dev | .cache ## write what is generated: settings.md, http-api.md, texts for the browser, the demonstration plan
