@@ -57,7 +57,7 @@ check: .venv/onsale-dev ## ruff, mypy --strict, eslint, prettier and types of st
 		tests/unit/test_languages.py
 
 chaos: .venv/onsale-dev ## the long fault-injection draws
-	$(BIN)/python -m pytest -m chaos tests/chaos
+	$(BIN)/python -m pytest -m chaos tests
 
 static: .venv/onsale-dev ## bundle the sale page's modules and styles into static/dist; after each change of static/js or static/css
 	@scripts/bundle.sh $(BIN)/python

@@ -52,7 +52,7 @@ class Inbox:
 
     def login(self, server: Any, session: Any, envelope: Any, mechanism: str, data: LoginPassword) -> AuthResult:
         self.logins.append(f"{data.login.decode()}:{data.password.decode()}")
-        return AuthResult(success=data.password == b"p@ss")
+        return AuthResult(success=data.password == b"p@ss", handled=False)
 
 
 @asynccontextmanager

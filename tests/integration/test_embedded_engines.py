@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
 import asyncpg
 import psutil
@@ -24,7 +25,7 @@ from cli import serving
 from core.embedded import EmbeddedValkey, Engines, engines
 from core.errors import StartupError
 from core.settings import Settings
-from tests.integration.onsale_process import environment, onsale, processes_with
+from tests.integration.onsale_process import environment, onsale_here, processes_with
 from tests.waits import wait_until
 
 
@@ -127,8 +128,8 @@ def test_a_database_whose_making_was_cut_off_is_made_anew(folder: Path) -> None:
     first.wait()
     assert (data / "postgres.making").exists(), "not cut off in the middle: this test shows nothing"
     assert (data / "postgres" / "PG_VERSION").exists()
-    assert onsale("migrate", **settings).returncode == 0
-    again = onsale("event", "list", **settings)
+    assert onsale_here("migrate", **settings).returncode == 0
+    again = onsale_here("event", "list", **settings)
     assert (again.returncode, again.stdout[:13]) == (0, "no events yet"), again.stderr
     assert not (data / "postgres.making").exists()
 
@@ -167,7 +168,8 @@ def refused(folder: Path) -> str:
     """What a command says that cannot work while an engine does not."""
     running = servers(folder)
     began = time.monotonic()
-    done = onsale("event", "list", ONSALE_DATA=str(folder))
+    with mock.patch("core.embedded.engine.ANSWER_SECONDS", 0.5):
+        done = onsale_here("event", "list", ONSALE_DATA=str(folder))
     assert time.monotonic() - began < 60, "a few seconds, and what a busy machine adds"
     assert servers(folder) == running
     assert (done.returncode, done.stdout) == (1, "")
@@ -188,7 +190,7 @@ def test_no_second_valkey_is_started_while_one_hangs(folder: Path, noted: bool) 
             assert ("is stopped" in line and str(pid) in line) if noted else "has not ended yet" in line
         (folder / "valkey" / "valkey.pid").write_text(str(pid))
         assert redis.get("seat") == b"held"
-        assert onsale("migrate", ONSALE_DATA=str(folder)).returncode == 0
+        assert onsale_here("migrate", ONSALE_DATA=str(folder)).returncode == 0
         assert valkey_pid(folder) == pid
     assert servers(folder) == set()
 
@@ -205,7 +207,7 @@ def test_no_second_valkey_is_started_while_one_cannot_write(folder: Path) -> Non
         assert "MISCONF" in refused(folder)
         (folder / "valkey" / "dump.rdb").rmdir()
         redis.config_set("save", "")
-        assert onsale("migrate", ONSALE_DATA=str(folder)).returncode == 0
+        assert onsale_here("migrate", ONSALE_DATA=str(folder)).returncode == 0
 
 
 @pytest.mark.parametrize("noted", [True, False])

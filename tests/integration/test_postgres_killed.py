@@ -31,7 +31,6 @@ from tests.contract.api_client import Api, open_client
 from tests.waits import PATIENCE
 from web.app import create_app
 
-KILLS = 100
 BUYERS = 10
 ORDER = {"email": "kim@example.org"}
 
@@ -150,7 +149,10 @@ async def killed(tmp_path: Path) -> AsyncIterator[Killed]:
         await asyncio.to_thread(server.stop)
 
 
-async def test_no_call_is_answered_500_in_a_hundred_kills(settings: Settings, stores: Engines, killed: Killed) -> None:
+@pytest.mark.parametrize("kills", [25, pytest.param(100, marks=pytest.mark.chaos)])
+async def test_no_call_is_answered_500_however_often_it_is_killed(
+    kills: int, settings: Settings, stores: Engines, killed: Killed
+) -> None:
     quick = settings.model_copy(update={"rate_limits": "off", "database_pool": 6})
     async with open_runtime(quick, Engines(killed.url, stores.redis_url)) as runtime:
         event = await _on_sale(runtime)
@@ -164,7 +166,7 @@ async def test_no_call_is_answered_500_in_a_hundred_kills(settings: Settings, st
             tasks += [asyncio.create_task(crowd.look()) for _ in range(2)]
             try:
                 ways = (killed.terminate_all, killed.terminate_one, killed.terminate_all, killed.kill_a_backend)
-                for number in range(KILLS):
+                for number in range(kills):
                     before = crowd.answers.total()
                     await (killed.kill_the_engine() if number % 20 == 19 else ways[number % 4]())
                     # Enough goes on in between for the next one to meet work under way.

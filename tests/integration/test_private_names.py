@@ -26,6 +26,7 @@ from uvicorn.server import ServerState
 from core.database import open_database, pool_of, raw
 from core.errors import StoreUnavailable
 from core.settings import Settings
+from tests.source_trees import tree_of
 from web.ws_protocol import FrameProtocol
 
 ROOT = Path(__file__).parents[2]
@@ -51,7 +52,7 @@ def private_names() -> dict[str, set[str]]:
     for package in ("core", "realtime", "web", "cli"):
         for path in sorted((ROOT / package).rglob("*.py")):
             names: set[str] = set()
-            for node in ast.walk(ast.parse(path.read_text())):
+            for node in ast.walk(tree_of(path)):
                 if isinstance(node, ast.Attribute) and ast.unparse(node.value) not in ("self", "cls", "super()"):
                     names.add(node.attr)
                 if isinstance(node, ast.ImportFrom) and node.module not in (None, "__future__"):

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.source_trees import tree_of
+
 ROOT = Path(__file__).parents[2]
 
 LAYERS = ("core", "realtime", "web", "cli")
@@ -40,7 +42,7 @@ SERVER_LIBRARIES = {"starlette", "uvicorn", "websockets", "jinja2", "typer"}
 def modules(package: str) -> Iterator[tuple[str, ast.Module]]:
     for path in sorted((ROOT / package).rglob("*.py")):
         name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-        yield name, ast.parse(path.read_text(), filename=str(path))
+        yield name, tree_of(path)
 
 
 def imported(tree: ast.Module, *, for_types_too: bool = True) -> Iterator[tuple[str, int]]:

@@ -15,6 +15,7 @@ import pytest
 import structlog
 
 from core.logs import ROOTS, configure_logs
+from tests.source_trees import tree_of
 
 
 @pytest.fixture(autouse=True)
@@ -88,7 +89,7 @@ def calls() -> Iterator[tuple[str, ast.Call]]:
     """Every call in the product, with the file and line where it stands."""
     for root in ROOTS:
         for path in sorted((PROJECT / root).rglob("*.py")):
-            for node in ast.walk(ast.parse(path.read_text())):
+            for node in ast.walk(tree_of(path)):
                 if isinstance(node, ast.Call):
                     yield f"{path.relative_to(PROJECT)}:{node.lineno}", node
 

@@ -6,6 +6,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.source_trees import tree_of
+
 ROOT = Path(__file__).parents[2]
 
 #: Modules that read it all the same, and why that decides nothing.
@@ -43,13 +45,13 @@ def test_nobody_reads_a_clock_of_their_own() -> None:
         f"{path.relative_to(ROOT)}:{line}"
         for path in _modules()
         if str(path.relative_to(ROOT)) not in MAY
-        for line in _reads(ast.parse(path.read_text()))
+        for line in _reads(tree_of(path))
     }
     assert not found, "take a core.clock.Clock, which follows Redis'"
 
 
 def test_every_exception_is_still_one() -> None:
-    unused = [name for name in MAY if not any(_reads(ast.parse((ROOT / name).read_text()))) and name != _OWN]
+    unused = [name for name in MAY if not any(_reads(tree_of(ROOT / name))) and name != _OWN]
     assert not unused
 
 

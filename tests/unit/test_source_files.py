@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from core.process.source_files import SourceFiles
+from tests.source_trees import tree_of
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted(path for kind in ("lua", "sql") for path in (ROOT / "core").glob(f"**/*.{kind}"))
@@ -76,7 +77,7 @@ def test_lua_of_more_than_a_line_is_a_file() -> None:
     inline = [
         f"{path.relative_to(ROOT)}:{node.lineno}"
         for path in MODULES
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(tree_of(path))
         if isinstance(node, ast.Constant)
         and isinstance(node.value, str)
         and "redis.call(" in node.value

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.source_trees import tree_of
 from tests.unit.test_imports import LAYERS, ROOT
 
 #: Where tasks are made.
@@ -58,7 +59,7 @@ def test_the_ground_floor_is_used(rule: object) -> None:
     breaches = [
         f"{path}:{line}"
         for path in (each.relative_to(ROOT) for each in sources())
-        for line in rule(ast.parse((ROOT / path).read_text()))
+        for line in rule(tree_of(ROOT / path))
     ]
     assert not breaches, "use core.process (Supervisor, tasks, calls): " + ", ".join(breaches)
 
