@@ -104,7 +104,7 @@ def test_a_wedged_loop_is_replaced_and_its_stacks_are_logged(home: Path, address
 
 def test_busy_loops_replace_nothing(home: Path, addresses: dict[str, str]) -> None:
     """Eight processes that want all of the machine: ticks come late, and nobody is taken for hanging."""
-    with serving(home, **addresses, WORKERS="2", ONSALE_DATA=str(home / "other"), ONSALE_HANG_SECONDS="3") as server:
+    with serving(home, **addresses, WORKERS="2", ONSALE_DATA=str(home / "other"), ONSALE_HANG_SECONDS="5") as server:
         before = pids(server)
         busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(8)]
         try:
