@@ -229,7 +229,7 @@ async def test_the_desk_is_accessible_and_fits(
     await page.wait_for_selector("#desk-money")
     for way in range(3):
         await page.locator("input[name=refund-way]").nth(way).check()
-        await page.locator("form.sale-form button[type=submit]").click()
+        await page.locator("form.sale-form button.primary[type=submit]").click()
         await page.wait_for_selector(".wrong")
         await checked()
     await page.goto(f"{server.url}/ops/events/{slug}")
