@@ -92,6 +92,9 @@ def create(
             metavar="X,Y",
         ),
     ] = "",
+    companions: Annotated[
+        int, typer.Option(min=0, help="Seats beside each wheelchair place that are for its companions.")
+    ] = 0,
     fee: Fees = None,
     phase: Phases = None,
     venue: Venue = "",
@@ -126,6 +129,7 @@ def create(
         max_seats=settings.max_seats if max_seats is None else max_seats,
         orphans=orphans,
         focus=read_place(focus),
+        companions=companions,
         prequeue_seconds=prequeue_seconds,
         fees=read_fees(fee),
         phases=read_phases(phase, zone),
@@ -167,6 +171,9 @@ def update(
     focus: Annotated[
         str | None, typer.Option(help="What everybody looks at; `none`: what the plan says.", metavar="X,Y")
     ] = None,
+    companions: Annotated[
+        int | None, typer.Option(min=0, help="Seats beside each wheelchair place that are for its companions.")
+    ] = None,
     prequeue_seconds: Annotated[
         int | None, typer.Option(min=0, help="How long before the opening people may gather; 0: nobody gathers.")
     ] = None,
@@ -190,6 +197,7 @@ def update(
         "hold_seconds": hold_seconds,
         "max_seats": max_seats,
         "orphans": orphans,
+        "companions": companions,
         "prequeue_seconds": prequeue_seconds,
         "venue": venue,
         "address": address,
@@ -277,6 +285,7 @@ def show(slug: Slug, as_json: AsJson = False) -> None:
         ("zone", event.time_zone),
         ("seats", f"{event.seat_count}, at most {event.max_seats} for one visitor, kept for {event.hold_seconds} s"),
         ("singles", "may be left over" if event.orphans is Orphans.ALLOW else "are not left over by hand-picked seats"),
+        ("beside", _companions_said(event)),
         ("let in", f"{event.active_limit} visitors at the same time"),
         ("fees", _fees_said(event)),
         ("venue", ", ".join(text for text in (event.venue, event.address) if text) or "not said"),
@@ -316,6 +325,12 @@ def _state(event: Event) -> str:
     return f"{state} (paused)" if event.paused and state == "open" else state
 
 
+def _companions_said(event: Event) -> str:
+    if not event.companions:
+        return "wheelchair places are sold by themselves"
+    return f"wheelchair places: {event.companions} for companions each"
+
+
 def _as_dict(event: Event) -> dict[str, Any]:
     return {
         "slug": event.slug,
@@ -335,6 +350,7 @@ def _as_dict(event: Event) -> dict[str, Any]:
         "prequeue_seconds": event.prequeue_seconds,
         "orphans": event.orphans.value,
         "focus": event.focus,
+        "companions": event.companions,
         "fees": stored_fees(event.fees),
         "phases": [
             {

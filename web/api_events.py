@@ -92,6 +92,7 @@ def details(event: Event, plan: SeatPlan, terms: Terms, now: datetime) -> EventD
         code_wanted=code_wanted(event.phases, now),
         orphans=event.orphans,
         description=event.description,
+        companions=event.companions,
         plan_version=event.plan_digest,
     )
 

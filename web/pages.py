@@ -80,6 +80,7 @@ class Pages:
             "/": self.events,
             "/events/{slug}": self.sale,
             "/events/{slug}/draw": self.draw,
+            "/events/{slug}/waits": self.waits,
             "/tickets": self.tickets,
             "/reservations/{id}": self.reservation,
             "/returns/{id}": self.offer,
@@ -119,6 +120,12 @@ class Pages:
         event = await event_of(parts.events, request.path_params["slug"])
         request.scope["state"]["slug"] = event.slug
         return self.page(request, "draw.html", event=event)
+
+    async def waits(self, request: Request, parts: AppState, visitor: str) -> Response:
+        """Promised and actual waits (F9)."""
+        event = await event_of(parts.events, request.path_params["slug"])
+        request.scope["state"]["slug"] = event.slug
+        return self.page(request, "waits.html", event=event)
 
     async def tickets(self, request: Request, parts: AppState, visitor: str) -> Response:
         """All that this browser has bought or is paying for, whichever page it was bought on (T2)."""

@@ -90,7 +90,11 @@ class BestSeats(Asked):
     count: int = Field(ge=1, le=MOST_SEATS, description="seats side by side")
     category: str | None = Field(None, max_length=200, description="of this category only")
     zone: str | None = Field(None, max_length=200, description="in this zone only")
-    accessible: bool = Field(False, description="wheelchair places, which are given only when they are asked for")
+    accessible: bool = Field(
+        False,
+        description="wheelchair places, which are given only when they are asked for; where the event has "
+        "`companions`, as few of them as `count` people need, and seats beside them",
+    )
 
 
 def _one_way(asked: HoldSeats) -> HoldSeats:
@@ -227,6 +231,7 @@ class EventDetails(EventSummary):
     code_wanted: bool = Field(description="who joins now needs an access code")
     orphans: Orphans = Field(description="forbid: seats picked by hand may not leave a single one over")
     description: str = Field(description="CommonMark; pages show it without raw HTML and pictures")
+    companions: int = Field(description="with `accessible`: how many may sit beside each wheelchair place")
     plan_version: str = Field(description="names the plan: `GET ./plan?v=<plan_version>` can be kept for ever")
 
 

@@ -3,6 +3,9 @@
 Seats are together when they are side by side in one run (`core.venue.seat_runs`). Of all ways to place a group the best
 is the one that leaves the fewest single seats; of those one that is whole groups away from an end of the free seats
 around it, so that groups of one size fill a row to its end; of those the one nearest the focal point.
+
+Where the event has seats for companions, a group that asks for a wheelchair place gets as few of those as it needs: one
+for each that may have so many seats beside it. Then nobody else is given the companions' seats.
 """
 
 from __future__ import annotations
@@ -20,7 +23,10 @@ from core.venue.seat_runs import Point, Run, distances, focal_point, runs_of
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """`count` seats together, of a category and in a zone where they are named; wheelchair places where asked for."""
+    """`count` seats together, of a category and in a zone where they are named; wheelchair places where asked for.
+
+    With companions: `count` of both.
+    """
 
     count: int
     category: str | None = None
@@ -32,25 +38,27 @@ class Wish:
 class Pick:
     """`seats`: ordinals side by side; `singles`: free seats that are left with no free neighbour; `cost`: how far.
 
-    `ragged`: neither end is whole groups away.
+    `ragged`: neither end is whole groups away. `spare`: wheelchair places beyond those that the group needs.
     """
 
     seats: tuple[int, ...]
     singles: int
     ragged: bool
     cost: int
+    spare: int = 0
 
     @property
-    def rank(self) -> tuple[int, bool, int]:
+    def rank(self) -> tuple[int, int, bool, int]:
         """The lower, the better."""
-        return self.singles, self.ragged, self.cost
+        return self.spare, self.singles, self.ragged, self.cost
 
 
 @dataclass(frozen=True, slots=True)
 class Hall:
     """What a plan says about sitting together. `distance`, `category` and `run_of`, the run's index, by ordinal.
 
-    `kinds`: how many categories have seats.
+    `kinds`: how many categories have seats. `companions`: how many a wheelchair place may have beside it; `beside`: the
+    ordinals of their seats.
     """
 
     runs: tuple[Run, ...]
@@ -61,12 +69,14 @@ class Hall:
     zones: tuple[str, ...]
     kinds: int
     accessible_categories: frozenset[str]
+    companions: int
+    beside: frozenset[int]
 
 
-def hall_of(plan: SeatPlan, focus: Point | None) -> Hall:
-    """`focus`: the event's own, or None."""
+def hall_of(plan: SeatPlan, focus: Point | None, companions: int = 0) -> Hall:
+    """`focus` and `companions`: the event's own."""
     others = {seat.category for seat in plan.seats if not seat.accessible}
-    runs = runs_of(plan)
+    runs = runs_of(plan, companions)
     run_of = [0] * len(plan.seats)
     for number, run in enumerate(runs):
         for seat in run.seats:
@@ -80,6 +90,8 @@ def hall_of(plan: SeatPlan, focus: Point | None) -> Hall:
         zones=tuple(plan.zones),
         kinds=len({seat.category for seat in plan.seats}),
         accessible_categories=frozenset({seat.category for seat in plan.seats} - others),
+        companions=companions,
+        beside=frozenset(n for run in runs if run.accessible for n in run.seats if not plan.seats[n].accessible),
     )
 
 
@@ -100,7 +112,13 @@ def pick(hall: Hall, states: bytes, wish: Wish) -> Pick | None:
 
 def largest(hall: Hall, states: bytes, wish: Wish) -> int:
     """The most seats together that meet the wish but for its count."""
-    return max((end - first for _, _, first, end in _eligible(hall, states, wish)), default=0)
+    return max((_most(hall, run.seats[first:end]) for run, _, first, end in _eligible(hall, states, wish)), default=0)
+
+
+def _most(hall: Hall, seats: Sequence[int]) -> int:
+    """Of free seats side by side, how many can be had by one group."""
+    companions = sum(seat in hall.beside for seat in seats)
+    return min(len(seats), (len(seats) - companions) * (1 + hall.companions)) if companions else len(seats)
 
 
 def alternatives(wish: Wish, largest: int, others: Sequence[str]) -> list[dict[str, Any]]:
@@ -119,12 +137,17 @@ def alternatives(wish: Wish, largest: int, others: Sequence[str]) -> list[dict[s
 def ways(hall: Hall, states: bytes, wish: Wish) -> Iterator[Pick]:
     """Every way to meet a resolved wish."""
     count = wish.count
+    # Wheelchair places that the group needs, where it may have others beside them.
+    needed = -(-count // (1 + hall.companions)) if hall.companions and wish.accessible else 0
     for run, free, first, end in _eligible(hall, states, wish):
         for at in range(first, end - count + 1):
             seats = run.seats[at : at + count]
+            spare = sum(seat not in hall.beside for seat in seats) - needed if needed else 0
+            if spare < 0:
+                continue
             singles = (at - free[0] == 1) + (free[1] - at - count == 1)
             ragged = bool((at - first) % count and (end - at - count) % count)
-            yield Pick(seats, singles, ragged, sum(hall.distance[seat] for seat in seats))
+            yield Pick(seats, singles, ragged, sum(hall.distance[seat] for seat in seats), spare)
 
 
 def _eligible(hall: Hall, states: bytes, wish: Wish) -> Iterator[tuple[Run, tuple[int, int], int, int]]:

@@ -7,7 +7,7 @@ block    3 first ordinal, 3 last ordinal, 2 nearest distance, 2 runs, 4 offset o
          (1: every run's ordinals are in one sequence, so that seats together are bytes together)
 run      3 first position, 2 seats, 3 lowest ordinal, 2 nearest distance, 1 flags (1: in sequence, 2: backwards,
          4: wheelchair places, 8: of several categories), 2 category, 2 zone
-then for each position: 2 distance; 3 ordinal; 2 category
+then for each position: 2 distance; 3 ordinal, its highest bit: a companion's seat; 2 category
 then for each ordinal: 1 border (1: it does not sit beside the ordinal before it)
 """
 
@@ -29,6 +29,7 @@ RUN = struct.Struct(">3sH3sHBHH")
 #: Seats of a block, about: enough that a sold-out hall is skipped in few steps, few enough to be read at once.
 _BLOCK_SEATS = 256
 
+_COMPANION = 1 << 23
 _SEQUENCE, _BACKWARDS, _ACCESSIBLE, _MIXED = 1, 2, 4, 8
 
 
@@ -59,7 +60,7 @@ def packed(hall: Hall) -> bytes:
         b"".join(blocks),
         b"".join(runs),
         struct.pack(f">{len(line)}H", *(hall.distance[seat] for seat in line)),
-        b"".join(map(_three, line)),
+        b"".join(_three(seat | _COMPANION * (seat in hall.beside)) for seat in line),
         struct.pack(f">{len(line)}H", *(kinds[hall.category[seat]] for seat in line)),
         _borders(hall),
     ]

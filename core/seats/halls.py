@@ -32,29 +32,33 @@ class Halls:
 
     def __init__(self, plan: Callable[[Event], Awaitable[SeatPlan]]) -> None:
         self._plan = plan
-        self._tables: dict[tuple[str, tuple[float, float] | None], SeatTable] = {}
+        self._tables: dict[tuple[str, tuple[float, float] | None, int], SeatTable] = {}
         self._building = asyncio.Lock()
 
     async def table(self, event: Event) -> SeatTable:
-        name = (event.plan_digest, event.focus)
+        name = (event.plan_digest, event.focus, event.companions)
         if (kept := self._tables.get(name)) is not None:
             return kept
         plan = await self._plan(event)
         async with self._building:  # one builds, the others find it done
             if (kept := self._tables.get(name)) is not None:
                 return kept
-            made = await asyncio.to_thread(_table, plan, event.focus)
+            made = await asyncio.to_thread(_table, plan, event.focus, event.companions)
             while len(self._tables) >= _KEPT:
                 del self._tables[next(iter(self._tables))]
             self._tables[name] = made
         return made
 
     async def runs(self, event: Event, ordinals: Sequence[int]) -> list[Sequence[int]]:
-        """The seats side by side with each of these, in the order of the line, without duplicates."""
+        """The seats side by side with each of these, in the order of the line, without duplicates.
+
+        Not those of wheelchair places and their companions: who comes alone leaves a companion's seat over.
+        """
         hall = (await self.table(event)).hall
-        return [hall.runs[n].seats for n in dict.fromkeys(hall.run_of[ordinal] for ordinal in ordinals)]
+        runs = [hall.runs[n] for n in dict.fromkeys(hall.run_of[ordinal] for ordinal in ordinals)]
+        return [run.seats for run in runs if hall.beside.isdisjoint(run.seats)]
 
 
-def _table(plan: SeatPlan, focus: tuple[float, float] | None) -> SeatTable:
-    hall = hall_of(plan, focus)
+def _table(plan: SeatPlan, focus: tuple[float, float] | None, companions: int) -> SeatTable:
+    hall = hall_of(plan, focus, companions)
     return SeatTable(hall, packed(hall))

@@ -78,9 +78,10 @@ class Event:
     `prices` maps a category's name to an amount in the currency's minor unit (KRW has none: 15000 is 15,000 won).
     `hold_seconds` is in seconds, `active_limit` in visitors, `max_seats` in seats of one visitor. `time_zone` is IANA's
     name of the zone that the performance is in. `focus`: what everybody looks at, in plan units; None: what the plan
-    says (`core.venue.seat_runs`). `fees`: what giving tickets back costs. `codes_version` grows when
-    its access codes change. `cancelled_at`: it does not take place; everybody's money goes back. `description` is
-    Markdown (`core.venue.description`); `pictures`: the event's one picture in several widths, the smallest first.
+    says (`core.venue.seat_runs`). `companions`: seats beside each wheelchair place that belong to it. `fees`: what
+    giving tickets back costs. `codes_version` grows when its access codes change. `cancelled_at`: it does not take
+    place; everybody's money goes back. `description` is Markdown (`core.venue.description`); `pictures`: the event's
+    one picture in several widths, the smallest first.
     """
 
     id: int
@@ -101,6 +102,7 @@ class Event:
     time_zone: str = "UTC"
     orphans: Orphans = Orphans.ALLOW
     focus: tuple[float, float] | None = None
+    companions: int = 0
     fees: Sequence[FeeLine] = DEFAULT_FEES
     prequeue_seconds: int = 0
     phases: tuple[Phase, ...] = ()

@@ -16,8 +16,8 @@ from core.venue.picture import Picture, Rendition
 #: Of `events`, for `event_of`.
 COLUMNS: Final = (
     "id, slug, name, status, paused, opens_at, closes_at, starts_at, currency, prices, active_limit, hold_seconds, "
-    "max_seats, seat_count, plan_digest, fee_table, time_zone, orphans, focus, prequeue_seconds, codes_version, "
-    "cancelled_at, venue, address, description, "
+    "max_seats, seat_count, plan_digest, fee_table, time_zone, orphans, focus, companions, prequeue_seconds, "
+    "codes_version, cancelled_at, venue, address, description, "
     "(SELECT jsonb_agg(jsonb_build_object('name', name, 'opens_at', opens_at, 'closes_at', closes_at, "
     "'prequeue_seconds', prequeue_seconds, 'code_group', code_group, 'quota', quota, 'max_seats', max_seats) "
     "ORDER BY opens_at, name) FROM phases WHERE phases.event_id = events.id) AS phases, "

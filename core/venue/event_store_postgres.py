@@ -62,6 +62,7 @@ _CHANGEABLE = frozenset(
         "time_zone",
         "orphans",
         "focus",
+        "companions",
         "prequeue_seconds",
         "fees",
         "phases",
@@ -143,10 +144,10 @@ class EventStore:
                 row = await connection.fetchrow(
                     "INSERT INTO events (slug, name, status, opens_at, closes_at, starts_at, currency, prices, "  # noqa: S608
                     "active_limit, hold_seconds, max_seats, seat_count, plan_digest, plan, time_zone, orphans, focus, "
-                    "prequeue_seconds, fee_table, venue, address, description) "
+                    "prequeue_seconds, fee_table, venue, address, description, companions) "
                     "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14::text::jsonb, $15, $16, $17, "
                     "$18, $19, "
-                    "$20, $21, $22) "
+                    "$20, $21, $22, $23) "
                     f"RETURNING {COLUMNS}",
                     new.slug,
                     new.name.strip(),
@@ -170,6 +171,7 @@ class EventStore:
                     kept_text(new.venue),
                     kept_text(new.address),
                     kept_text(new.description),
+                    new.companions,
                     timeout=60,
                 )
             except asyncpg.UniqueViolationError:
@@ -291,6 +293,7 @@ class EventStore:
                         "max_seats",
                         "time_zone",
                         "focus",
+                        "companions",
                         "prequeue_seconds",
                         "venue",
                         "address",

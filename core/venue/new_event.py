@@ -26,6 +26,9 @@ SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
 MAX_PRICE = 10**12
 
 
+#: Seats beside a wheelchair place that may belong to it.
+MOST_COMPANIONS = 3
+
 #: Far beyond any plan; also keeps out what is no number.
 MAX_PLACE = 1e7
 
@@ -48,6 +51,7 @@ class NewEvent:
     time_zone: str = "UTC"
     orphans: Orphans = Orphans.ALLOW
     focus: tuple[float, float] | None = None
+    companions: int = 0
     prequeue_seconds: int = PREQUEUE_SECONDS
     fees: Sequence[FeeLine] = DEFAULT_FEES
     phases: Sequence[Phase] = ()
@@ -118,6 +122,7 @@ def check_sale(
     max_seats: int,
     time_zone: str,
     focus: Sequence[float] | None = None,
+    companions: int = 0,
     prequeue_seconds: int = 0,
     venue: str = "",
     address: str = "",
@@ -147,6 +152,10 @@ def check_sale(
     for what, (value, most) in limits.items():
         if not 1 <= value <= most:
             raise _wrong(what, f"{what} must be between 1 and {most}, not {value}")
+    if not 0 <= companions <= MOST_COMPANIONS:
+        raise _wrong(
+            "companions", f"companions must be between 0 (none) and {MOST_COMPANIONS} for each wheelchair place"
+        )
     if not 0 <= prequeue_seconds <= MOST_PREQUEUE_SECONDS:
         raise _wrong(
             "prequeue_seconds",
@@ -216,6 +225,7 @@ def check_new_event(new: NewEvent, plan: SeatPlan) -> None:
         max_seats=new.max_seats,
         time_zone=new.time_zone,
         focus=new.focus,
+        companions=new.companions,
         prequeue_seconds=new.prequeue_seconds,
         venue=new.venue,
         address=new.address,

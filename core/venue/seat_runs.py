@@ -1,14 +1,15 @@
 """Which seats of a plan are side by side, and how far each is from what everybody looks at (F8).
 
 A run is the longest sequence of seats of one row with no aisle between two of them. Seats are walked along the row's
-own line: the file may list them in any order. Wheelchair places have runs of their own: they are sold by themselves.
+own line: the file may list them in any order. Wheelchair places have runs of their own: they are sold by themselves, or
+with the companions' seats beside them.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, groupby, pairwise
 from statistics import median_low
@@ -44,8 +45,12 @@ class Run:
     accessible: bool
 
 
-def runs_of(plan: SeatPlan) -> tuple[Run, ...]:
-    """Every seat is in exactly one run. In the order of the file's rows."""
+def runs_of(plan: SeatPlan, companions: int = 0) -> tuple[Run, ...]:
+    """Every seat is in exactly one run. In the order of the file's rows.
+
+    `companions`: so many seats beside each wheelchair place belong to it. They are in its run, on both sides as far as
+    the row has them; no run has two groups of wheelchair places.
+    """
     numbered = [*enumerate(plan.seats)]
     rows = [_walked([*row], plan.seats) for _, row in groupby(numbered, key=lambda seat: (seat[1].line, seat[1].zone))]
     steps = [[_far(plan.seats[a], plan.seats[b]) for a, b in pairwise(row)] for row in rows]
@@ -56,12 +61,11 @@ def runs_of(plan: SeatPlan) -> tuple[Run, ...]:
         widest = _AISLE * min(median_low(own), _ROOMY * usual) if own else 0.0
         part = [row[0]]
         for seat, step in zip(row[1:], own, strict=True):
-            accessible = plan.seats[seat].accessible != plan.seats[part[-1]].accessible
-            if step > widest or accessible or len(part) == _LONGEST:
-                found.append(_run(plan, part))
+            if step > widest:
+                found += _sold_together(plan, part, companions)
                 part = []
             part.append(seat)
-        found.append(_run(plan, part))
+        found += _sold_together(plan, part, companions)
     return tuple(found)
 
 
@@ -90,9 +94,29 @@ def distances(plan: SeatPlan, focus: Point) -> list[int]:
     return [round(distance * scale) for distance in far]
 
 
-def _run(plan: SeatPlan, part: Sequence[int]) -> Run:
-    first = plan.seats[part[0]]
-    return Run(tuple(part), first.zone, first.accessible)
+def _sold_together(plan: SeatPlan, part: Sequence[int], companions: int) -> Iterator[Run]:
+    """The runs of seats that no aisle divides: wheelchair places with their companions' seats, and what is between."""
+    zone = plan.seats[part[0]].zone
+    accessible = [plan.seats[seat].accessible for seat in part]
+    groups = [
+        [*group] for is_accessible, group in groupby(range(len(part)), key=accessible.__getitem__) if is_accessible
+    ]
+    ends = [0]
+    for number, group in enumerate(groups):
+        before, after = group[0], group[-1] + 1
+        following = groups[number + 1][0] if number + 1 < len(groups) else len(part)
+        for _ in range(companions * len(group)):
+            # After it and before it by turns.
+            if after < following and (after - group[-1] <= group[0] - before + 1 or before == ends[-1]):
+                after += 1
+            elif before > ends[-1]:
+                before -= 1
+        ends += [before, after]
+    ends.append(len(part))
+    for begin, end in pairwise(ends):
+        for cut in range(begin, end, _LONGEST):
+            seats = tuple(part[cut : min(cut + _LONGEST, end)])
+            yield Run(seats, zone, any(accessible[cut : cut + len(seats)]))
 
 
 def _far(a: Seat, b: Seat) -> float:

@@ -51,10 +51,12 @@ export class Buying {
   /** After a reload, and in another tab: an order that waits for its payment, or is being paid for, is shown again. */
   async resume() {
     const id = this.storage.getItem(this.#name);
-    if (!id) {
-      await this.#find();
-      return;
-    }
+    if (id) await this.#again(id);
+    await this.#find(!id);
+  }
+
+  /** @param {string} id */
+  async #again(id) {
     try {
       const { body } = await look(id);
       // Given back by the buyer, on the payment page perhaps: that is no news, and the map is what is wanted.
@@ -65,11 +67,17 @@ export class Buying {
     }
   }
 
-  async #find() {
+  /**
+   * All that was ordered here counts for one buyer's share; `under`: one that waits for its payment is shown.
+   * @param {boolean} under
+   */
+  async #find(under) {
     try {
       const { body } = await reservations();
-      const mine = body.reservations.find((one) => one.event === this.slug && one.status === "PAYING");
-      if (mine) this.#under(mine);
+      const mine = body.reservations.filter((one) => one.event === this.slug);
+      this.store.dispatch({ type: "orders", reservations: mine });
+      const waits = mine.find((one) => one.status === "PAYING");
+      if (under && waits) this.#under(waits);
     } catch {
       // A visitor who has not ordered anything, or no answer: the sale goes on, and the channel tells what happens.
     }

@@ -12,6 +12,8 @@ import { SeatMap } from "./seat_map/seat_map.js";
 import { EMPTY_BASKET, pendingSeats, stage } from "./state.js";
 import { seatName } from "./seat_words.js";
 import { sectionWords } from "./section_words.js";
+import { why } from "./views/wish.js";
+import { share, wishOf } from "./wish.js";
 
 const BEST_TRIES = 3; // when others are quicker
 const TOAST = 4000; // milliseconds
@@ -41,6 +43,8 @@ export class Hall {
     /** @type {Promise<unknown> | null} */
     this.loading = null;
     this.finding = ""; // request id of the best seats that are asked for
+    /** @type {Sale.Wish[]} */
+    this.rest = []; // what is asked for when these are there
     /** @type {Map<string, (taken: number[]) => void>} */
     this.again = new Map(); // request id -> what to try when its seats were taken
     /** @type {Set<number>} */
@@ -65,6 +69,17 @@ export class Hall {
       extend: () => void this.#command("extend", []),
       /** @param {number} count */
       best: (count) => this.#best(count),
+      /** @param {Sale.Way} way */
+      take: (way) => {
+        if (this.#off()) return;
+        if ("wishes" in way) this.#find(way.wishes);
+        else this.#command("hold", way.seats);
+      },
+      /** @param {Partial<Sale.Ui["wish"]>} wish */
+      wish: (wish) => store.dispatch({ type: "wish", wish }),
+      /** @param {number | null} category */
+      only: (category) => store.dispatch({ type: "only", category }),
+      others: () => store.dispatch({ type: "others" }),
       /** @param {number} category */
       filter: (category) => store.dispatch({ type: "filter", category }),
       /** @param {Sale.Mode} mode */
@@ -134,6 +149,9 @@ export class Hall {
         const found = state.basket.seats.filter((seat) => !before.basket.seats.includes(seat));
         if (found.length) this.drawn?.map.showSeat(found[found.length >> 1]);
         this.finding = "";
+        const rest = found.length ? this.rest : [];
+        this.rest = [];
+        if (rest.length) this.#find(rest);
       }
       if (this.drawn) {
         this.drawn.map.setMine(this.own, this.asked);
@@ -171,33 +189,38 @@ export class Hall {
       this.#tell(ordinal, t(`refused.${lookOf(ordinal, this.board, this.own, this.asked)}`));
       return;
     }
-    const most = state.event?.max_seats ?? Infinity;
-    if (this.own.size + this.asked.size >= most) {
-      this.#tell(ordinal, counted("refused.too_many", most));
-      return;
+    if (state.event) {
+      const { most, bought, left } = share({ ...state, event: state.event });
+      if (this.asked.size >= left) {
+        const text = bought ? counted("share.bought", most, { bought }) : counted("refused.too_many", most);
+        this.#tell(ordinal, text);
+        return;
+      }
     }
     this.#command("hold", [ordinal], ordinal);
   }
 
-  /**
-   * The server finds them and holds them in one step.
-   * @param {number} count
-   */
+  /** @param {number} count */
   #best(count) {
-    if (!this.drawn || this.#off()) return;
-    const [first, ...others] = this.store.state.ui.filter ?? [];
-    if (others.length) {
-      this.#bestOfSeveral(count);
-      return;
-    }
-    const category = first === undefined ? {} : { category: this.drawn.plan.categories[first].name };
+    const { event, ui } = this.store.state;
+    if (!this.drawn || !event || this.#off()) return;
+    if ((ui.filter?.size ?? 0) > 1 && !ui.wish.accessible) this.#bestOfSeveral(count);
+    else this.#find([wishOf({ ...this.store.state, event }, this.drawn.plan, count)]);
+  }
+
+  /**
+   * The server finds the seats of a wish and holds them in one step; those of the next wish when these are there.
+   * @param {Sale.Wish[]} wishes
+   */
+  #find([wish, ...rest]) {
     const id = this.newId();
-    if (!this.channel.send({ type: "best", id, count, ...category })) {
+    if (!this.channel.send({ type: "best", id, ...wish })) {
       announce(t("refused.offline"), { urgent: true });
       return;
     }
     this.finding = id;
-    this.store.dispatch({ type: "sent", id, kind: "best", seats: [] });
+    this.rest = rest;
+    this.store.dispatch({ type: "sent", id, kind: "best", seats: [], wish });
   }
 
   /**
@@ -326,17 +349,25 @@ export class Hall {
   }
 
   /** @param {Sale.Refused} refusal */
-  #refused({ id, code, seats }) {
+  #refused({ id, code, seats: named }) {
+    const { instead } = this.store.state;
     const again = this.again.get(id);
     this.again.clear();
     if (again && code === "seat_taken") {
-      again(seats);
+      again(named);
       return;
     }
-    const text = code === "seat_taken" ? t("refused.taken") : reason(code);
+    // A seat that would be left alone is told where the buyer has pressed.
+    const seats = instead?.code === "leaves_single_seat" ? instead.seats : named;
+    const text =
+      instead && this.drawn
+        ? words(instead, this.drawn.plan)
+        : code === "seat_taken"
+          ? t("refused.taken")
+          : reason(code);
     announce(text, { urgent: true });
     if (seats.length) this.drawn?.map.refuse(seats[0], text);
-    if (this.store.state.ui.mode === "list" || !seats.length) this.#toast(text);
+    if (!instead && (this.store.state.ui.mode === "list" || !seats.length)) this.#toast(text);
   }
 
   /** @param {string} text */
@@ -392,4 +423,13 @@ export class Hall {
     if (end.of === "turn") announce(t("session.warning_said"), { urgent: true });
     else announce(t(moreTimeAdds(state) ? "basket.soon_over" : "basket.soon_over_last"), { urgent: true });
   }
+}
+
+/**
+ * @param {Sale.Instead} instead
+ * @param {Sale.Plan} plan
+ */
+function words(instead, plan) {
+  const fine = instead.code === "leaves_single_seat" ? t("instead.fine") : "";
+  return [why(instead, plan), fine].filter(Boolean).join(". ");
 }

@@ -6,7 +6,7 @@ import { byId } from "./dom.js";
 import { deadline } from "./deadline.js";
 import { saying } from "./outage.js";
 import { whatIsLeft } from "./sold_out.js";
-import { secondsLeft, stage, turnSecondsLeft } from "./state.js";
+import { opensAt, secondsLeft, stage, turnSecondsLeft } from "./state.js";
 import { checkout } from "./views/checkout.js";
 import { hall as hallView, opening } from "./views/hall.js";
 import { broken, closed, loading, out, stopped } from "./views/notices.js";
@@ -228,8 +228,10 @@ function titleOf(view, state) {
   const { basket, entry, event, queue } = state;
   const end = deadline(state);
   switch (view) {
-    case "before":
-      return event?.opens_at ? clock(secondsLeft(state, Date.parse(event.opens_at))) : "";
+    case "before": {
+      const opens = event && opensAt(state);
+      return opens ? clock(secondsLeft(state, Date.parse(opens))) : "";
+    }
     case "gathering":
       return entry ? clock(secondsLeft(state, entry.drawAt)) : "";
     case "waiting":

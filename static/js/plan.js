@@ -86,6 +86,7 @@ export class Plan {
     }
     this.zones = zones.filter((zone) => zone.count > 0 || zones.length === 1);
     this.zoneByIndex = new Map(this.zones.map((zone) => [zone.index, zone]));
+    this.hasAccessible = this.accessible.includes(1);
     this.box = boundsOf(this);
   }
 

@@ -77,9 +77,11 @@ export class PollChannel {
       const id = "id" in message ? message.id : undefined;
       const asked = "seats" in message ? message.seats : [];
       const seats = (error instanceof Refusal && error.data.seats) || asked;
-      const { challenge, captcha } = error instanceof Refusal ? error.data : {};
+      const { challenge, captcha, max, largest, alternatives } = error instanceof Refusal ? error.data : {};
       this.onMessage(
-        id ? { type: "refused", id, code, detail, seats } : { type: "problem", code, detail, challenge, captcha },
+        id
+          ? { type: "refused", id, code, detail, seats, max, largest, alternatives }
+          : { type: "problem", code, detail, challenge, captcha },
       );
     }
   }

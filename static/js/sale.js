@@ -12,7 +12,7 @@ import { Leaving } from "./leaving.js";
 import * as notify from "./notify.js";
 import { Channel } from "./socket.js";
 import { Entry } from "./entry.js";
-import { initial, mayJoin, saleState, serverNow, stage, wantsCode } from "./state.js";
+import { initial, mayJoin, opensAt, saleState, serverNow, stage, wantsCode } from "./state.js";
 import { lasting, session } from "./storage.js";
 import { Steps } from "./steps.js";
 import "./site.js";
@@ -242,8 +242,7 @@ setInterval(() => {
   const { state } = store;
   const polls = state.connection === "polling";
   // Nobody tells a page that polls that the sale has opened: it looks then.
-  const opens =
-    polls && saleState(state) === "before" ? Date.parse(state.event?.opens_at ?? "") - serverNow(state) : NaN;
+  const opens = polls && saleState(state) === "before" ? Date.parse(opensAt(state) ?? "") - serverNow(state) : NaN;
   const every = opens >= 0 && opens < EVENT_EVERY_POLLING ? opens + 500 : polls ? EVENT_EVERY_POLLING : EVENT_EVERY;
   setTimeout(() => learnEvent().finally(learnAgain), every * (0.75 + Math.random() / 2));
 })();

@@ -3,6 +3,7 @@
 // Actions are the server's messages as they come (realtime/wire.py), and what happens in the page itself (tools/js/types/sale.d.ts).
 
 import { outageOf, stood } from "./outage.js";
+import { insteadOf } from "./wish.js";
 
 /**
  * @param {{slug: string, ticket?: string | null, email?: string, shop?: Sale.Shop}} boot
@@ -34,6 +35,9 @@ export function initial({ slug, ticket = null, email = "", shop = NO_SHOP }) {
     basketUnsure: false,
     pending: {},
     refusal: null,
+    instead: null,
+    orders: {},
+    most: null,
     basketExpired: false,
     step: "map",
     checkout: NO_CHECKOUT,
@@ -42,6 +46,7 @@ export function initial({ slug, ticket = null, email = "", shop = NO_SHOP }) {
     ui: {
       mode: "map",
       filter: null,
+      wish: { count: null, accessible: false },
       sheet: false,
       email,
       emailWrong: false,
@@ -197,9 +202,12 @@ const HANDLERS = {
   },
 
   refused(state, message) {
+    const request = state.pending[message.id ?? ""];
     return {
       ...state,
       pending: without(state.pending, message.id),
+      instead: insteadOf(request, message),
+      most: message.code === "too_many_seats" ? (message.max ?? state.most) : state.most,
       refusal: {
         id: message.id ?? "",
         code: message.code,
@@ -210,7 +218,8 @@ const HANDLERS = {
     };
   },
 
-  reservation(state, message) {
+  reservation(before, message) {
+    const state = { ...before, orders: counted(before.orders, message) };
     const known = state.reservation?.id === message.id ? state.reservation : null;
     // A result is the end: what comes late and says less is not news.
     if (known && known.status !== "PAYING" && message.status === "PAYING") return state;
@@ -229,6 +238,7 @@ const HANDLERS = {
       },
       bought: state.bought || message.status === "CONFIRMED",
       basket: EMPTY_BASKET,
+      instead: null,
       step: "map",
       checkout: NO_CHECKOUT,
     };
@@ -305,8 +315,25 @@ const HANDLERS = {
     return { ...state, local };
   },
 
-  sent(state, { id, kind, seats }) {
-    return { ...state, pending: { ...state.pending, [id]: { kind, seats } }, basketExpired: false };
+  sent(state, { id, kind, seats, wish }) {
+    const pending = { ...state.pending, [id]: { kind, seats, wish } };
+    return { ...state, pending, instead: null, basketExpired: false };
+  },
+
+  orders(state, { reservations }) {
+    return { ...state, orders: reservations.reduce(counted, {}) };
+  },
+
+  wish(state, { wish }) {
+    return { ...withUi(state, { wish: { ...state.ui.wish, ...wish } }), instead: null };
+  },
+
+  only(state, { category }) {
+    return { ...withUi(state, { filter: category === null ? null : new Set([category]) }), instead: null };
+  },
+
+  others(state) {
+    return { ...state, instead: null };
   },
 
   step(state, { step }) {
@@ -355,7 +382,7 @@ const HANDLERS = {
   filter(state, { category }) {
     const filter = new Set(state.ui.filter);
     if (!filter.delete(category)) filter.add(category);
-    return withUi(state, { filter: filter.size ? filter : null });
+    return { ...withUi(state, { filter: filter.size ? filter : null }), instead: null };
   },
 
   sheet(state) {
@@ -404,6 +431,19 @@ function withUi(state, ui) {
   return { ...state, ui: { ...state.ui, ...ui } };
 }
 
+/** What counts for one buyer's share (F3). */
+const COUNTED = new Set(["PAYING", "CONFIRMED"]);
+
+/**
+ * @param {Sale.State["orders"]} orders
+ * @param {Pick<Sale.ReservationNews, "id" | "status" | "seats">} reservation
+ * @returns {Sale.State["orders"]}
+ */
+function counted(orders, { id, status, seats }) {
+  const { [id]: before = 0, ...others } = orders;
+  return COUNTED.has(status) ? { ...others, [id]: seats?.length ?? before } : others;
+}
+
 /**
  * @param {Sale.State["pending"]} pending
  * @param {string | undefined} id
@@ -450,6 +490,17 @@ export function saleState(state) {
   const now = serverNow(state);
   if (event.status === "closed" || (event.closes_at && now >= Date.parse(event.closes_at))) return "closed";
   return event.status;
+}
+
+/**
+ * When the sale opens next by itself, ISO 8601, or null: of a sale in parts, the part that is next.
+ * @param {Sale.State} state
+ */
+export function opensAt(state) {
+  const { opens_at, phases } = /** @type {Api.EventDetails} */ (state.event);
+  const now = serverNow(state);
+  const to_come = phases.map((phase) => phase.opens_at).filter((moment) => Date.parse(moment) > now);
+  return phases.length ? (to_come.sort((a, b) => Date.parse(a) - Date.parse(b))[0] ?? null) : opens_at;
 }
 
 /**

@@ -67,6 +67,7 @@ async def test_a_sale_is_made_from_a_plan_and_bought_from(operator: Api, visitor
         "prequeue_seconds": 900,
         "orphans": "allow",
         "focus": None,
+        "companions": 0,
         "fees": [{"hours": 24, "percent": 0}],
         "seats": 20,
         "venue": "",

@@ -301,7 +301,8 @@ async def test_best_seats_together_by_one_press(make_sale: MakeSale, open_page: 
     # This browser does not hear of what the other one picks.
     await page.evaluate("() => { document.querySelector('.map').seatMap.board.apply = () => []; }")
     await other.pick(4)
-    await page.get_by_role("button", name="3 seats together").click()
+    await page.locator(".wish-count", has_text="3").click()
+    await page.get_by_test_id("best").click()
     await expect(page.basket).to_have_count(3)
     own = await page.evaluate("() => [...document.querySelector('.map').seatMap.looks.own]")
     assert 4 not in own

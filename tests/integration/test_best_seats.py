@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import secrets
 from collections.abc import AsyncIterator, Iterator
@@ -32,8 +33,9 @@ from core.seats.composition import seat_scripts
 from core.seats.halls import SeatTable
 from core.settings import Settings
 from core.venue.event import Event, Orphans, SaleStatus
+from core.venue.new_event import NewEvent
 from core.venue.seat_plan import SeatPlan
-from tests.conftest import MakeEvent
+from tests.conftest import MakeEvent, small_plan
 from tests.halls import plans, single_seats, wishes
 from tests.machine_world import World, opened_world
 
@@ -63,9 +65,13 @@ def world(settings: Settings, stores: Engines) -> Iterator[World]:
         yield opened
 
 
-async def _compare(runtime: Runtime, event: Event, plan: SeatPlan, states: bytes, wish: Wish) -> None:
+#: Which share of the seats is gone.
+SOLD = st.sampled_from([0.0, 0.3, 0.5, 0.8])
+
+
+async def _compare(runtime: Runtime, event: Event, plan: SeatPlan, states: bytes, wish: Wish, companions: int) -> None:
     """What the script picks on these states, against the rule."""
-    hall = hall_of(plan, None)
+    hall = hall_of(plan, None, companions)
     if wish.zone not in (None, *hall.zones):
         return
     event = replace(event, slug=f"b-{secrets.token_hex(6)}", seat_count=len(plan.seats), max_seats=50)
@@ -98,10 +104,12 @@ def test_the_script_picks_as_the_rule_says(world: World) -> None:
     """Any plan, any board, any wish: the same rank, the same refusal, and alternatives that can be had."""
 
     @examples(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
-    @given(plans(), wishes(), st.randoms(use_true_random=False), st.sampled_from([0.0, 0.3, 0.5, 0.8]))
-    def check(plan: SeatPlan, wish: Wish, chance: random.Random, sold: float) -> None:
+    @given(
+        plans(), wishes(), st.randoms(use_true_random=False), st.sampled_from([0.0, 0.3, 0.5, 0.8]), st.integers(0, 2)
+    )
+    def check(plan: SeatPlan, wish: Wish, chance: random.Random, sold: float, companions: int) -> None:
         states = bytes(chance.choice([1, 2, 3]) if chance.random() < sold else 0 for _ in plan.seats)
-        world.run(_compare(world.runtime, EVENT, plan, states, wish))
+        world.run(_compare(world.runtime, EVENT, plan, states, wish, companions))
 
     world.do(check)
 
@@ -248,3 +256,51 @@ async def test_every_guard_forbids_it(forbidding: Runtime, make_event: MakeEvent
     await _enter(forbidding, event, "a")
     with pytest.raises(LeavesSingleSeat):
         await forbidding.seats.hold(event, "a", [1])
+
+
+# Companions
+
+
+def _with_a_wheelchair_place() -> bytes:
+    """One row of ten; the fifth seat is a wheelchair place."""
+    plan = json.loads(small_plan(10))
+    plan["categories"].append({"name": "Wheelchair", "color": "#000"})
+    plan["zones"][0]["rows"][0]["seats"][4]["category"] = "Wheelchair"
+    return json.dumps(plan).encode()
+
+
+def _sale(companions: int, orphans: Orphans = Orphans.ALLOW) -> NewEvent:
+    prices = {"Standard": 15000, "Wheelchair": 9000}
+    slug = f"w-{secrets.token_hex(5)}"
+    return NewEvent(
+        slug, "Together", prices, status=SaleStatus.OPEN, companions=companions, orphans=orphans, max_seats=6
+    )
+
+
+async def test_companions_sit_beside_a_wheelchair_place(runtime: Runtime) -> None:
+    """With it, and for nobody else; kept with the event, and changed with it."""
+    event = await runtime.events.create(_sale(2), _with_a_wheelchair_place())
+    assert (event.companions, (await runtime.events.fresh(event.slug)).companions) == (2, 2)
+    await _enter(runtime, event, "a", "b", "c")
+    with pytest.raises(NotTogether) as refusal:
+        await runtime.seats.best(event, "a", Wish(5))
+    assert refusal.value.largest == 4, "the seats on both sides are for who comes with a wheelchair"
+    assert (await runtime.seats.best(event, "b", Wish(3, accessible=True))).seats == (3, 4, 5)
+    with pytest.raises(NotTogether) as refusal:
+        await runtime.seats.best(event, "c", Wish(1, accessible=True))
+    assert (refusal.value.largest, refusal.value.alternatives) == (0, [])
+    await runtime.seats.release(event, "b")
+    event = await runtime.events.update(event.slug, companions=0)
+    assert (await runtime.seats.best(event, "b", Wish(1, accessible=True))).seats == (4,)
+    assert (await runtime.seats.best(event, "c", Wish(5))).seats == (5, 6, 7, 8, 9)
+    with pytest.raises(InvalidRequest):
+        await runtime.events.update(event.slug, companions=4)
+
+
+async def test_who_comes_alone_may_leave_the_companions_seats_over(runtime: Runtime) -> None:
+    """There is no other way to take the wheelchair place."""
+    event = await runtime.events.create(_sale(2, Orphans.FORBID), _with_a_wheelchair_place())
+    await _enter(runtime, event, "a")
+    assert (await runtime.seats.hold(event, "a", [4])).seats == (4,)
+    with pytest.raises(LeavesSingleSeat):
+        await runtime.seats.hold(event, "a", [8])

@@ -99,6 +99,7 @@ def test_a_sale_from_creation_to_its_end(command: Command, slug: str) -> None:
         "time_zone": "UTC",
         "orphans": "allow",
         "focus": None,
+        "companions": 0,
         "prequeue_seconds": 900,
         "fees": [{"hours": 24, "percent": 0}],
         "venue": "",

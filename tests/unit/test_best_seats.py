@@ -61,13 +61,16 @@ def test_rows_of_one_name_and_tables_are_apart() -> None:
     assert [sorted(run.seats) for run in found] == [list(range(8)), list(range(8, 16))]
 
 
-@given(plans())
-def test_every_seat_is_in_one_run(plan: SeatPlan) -> None:
-    runs = runs_of(plan)
+@given(plans(), st.integers(0, 3))
+def test_every_seat_is_in_one_run(plan: SeatPlan, companions: int) -> None:
+    runs = runs_of(plan, companions)
     assert sorted(seat for run in runs for seat in run.seats) == list(range(len(plan.seats)))
     for run in runs:
         seats = [plan.seats[n] for n in run.seats]
-        assert {(seat.line, seat.accessible) for seat in seats} == {(seats[0].line, run.accessible)}
+        assert {seat.line for seat in seats} == {seats[0].line}
+        assert run.accessible == any(seat.accessible for seat in seats)
+        places = sum(seat.accessible for seat in seats)
+        assert not run.accessible or len(seats) <= places * (1 + companions)
         assert all(math.dist((a.x, a.y), (b.x, b.y)) <= 1.6 * 1.25 * 80 for a, b in pairwise(seats))
 
 
@@ -173,6 +176,49 @@ def test_wheelchair_places_are_given_when_asked_for() -> None:
     assert _best(hall, bytes(18), 2, category="Best", accessible=True) is None
 
 
+def _row(kinds: str, y: float = 0.0) -> list[tuple[float, float, str]]:
+    """W: a wheelchair place, a space: an aisle."""
+    return [(25.0 * n, y, "Wheelchair" if kind == "W" else "Best") for n, kind in enumerate(kinds) if kind != " "]
+
+
+@pytest.mark.parametrize(
+    ("row", "companions", "runs"),
+    [
+        ("OOOWOOO", 0, ["OOO", "W", "OOO"]),
+        ("OOOWOOO", 1, ["OOO", "WO", "OO"]),
+        ("OOOWOOO", 2, ["OO", "OWO", "OO"]),
+        ("OOOWOOO", 3, ["OO", "OWOO", "O"]),
+        ("OOOW", 2, ["O", "OOW"]),
+        ("OOWWOOO", 1, ["O", "OWWO", "OO"]),
+        ("WOW", 1, ["WO", "W"]),
+        ("WOOW", 1, ["WO", "OW"]),
+        ("OOW  OOO", 2, ["OOW", "OOO"]),
+    ],
+)
+def test_companions_seats_are_beside_their_wheelchair_place(row: str, companions: int, runs: list[str]) -> None:
+    """On both sides by turns, over no aisle, and no seat is of two places."""
+    plan = plan_of([_row(row), [(25.0 * n, 90.0, "Best") for n in range(8)]])
+    found = ["".join("W" if plan.seats[n].accessible else "O" for n in run.seats) for run in runs_of(plan, companions)]
+    assert found == [*runs, "O" * 8]
+
+
+def test_a_group_gets_as_few_wheelchair_places_as_it_needs() -> None:
+    hall = hall_of(plan_of([_row("OOOOWWOOOO")]), (0.0, 0.0), 1)
+    states = bytearray(10)
+    assert _best(hall, bytes(states), 1, accessible=True) == (4,)
+    assert _best(hall, bytes(states), 2, accessible=True) == (3, 4)
+    assert _best(hall, bytes(states), 3, accessible=True) == (3, 4, 5)
+    assert _best(hall, bytes(states), 4, accessible=True) == (3, 4, 5, 6)
+    assert largest(hall, bytes(states), resolved(hall, Wish(9, accessible=True))) == 4
+    states[4] = 1
+    assert _best(hall, bytes(states), 2, accessible=True) == (5, 6)
+    assert _best(hall, bytes(states), 3, accessible=True) is None
+    states[5] = 1
+    assert largest(hall, bytes(states), resolved(hall, Wish(1, accessible=True))) == 0, "companions come with somebody"
+    assert _best(hall, bytes(states), 4) is None, "their seats are for nobody else"
+    assert _best(hall, bytes(states), 3) in ((0, 1, 2), (7, 8, 9))
+
+
 def test_category_and_zone_are_kept() -> None:
     hall = hall_of(hall_plan(60, row=20), None)
     assert _best(hall, bytes(60), 2, category="Good") is None
@@ -193,9 +239,11 @@ def test_what_is_offered_instead_can_be_had() -> None:
     assert alternatives(Wish(4, accessible=True), 0, []) == []
 
 
-@given(plans(), wishes(), st.randoms(use_true_random=False))
-def test_the_best_is_together_free_and_of_the_wish(plan: SeatPlan, wish: Wish, chance: random.Random) -> None:
-    hall = hall_of(plan, None)
+@given(plans(), wishes(), st.randoms(use_true_random=False), st.integers(0, 2))
+def test_the_best_is_together_free_and_of_the_wish(
+    plan: SeatPlan, wish: Wish, chance: random.Random, companions: int
+) -> None:
+    hall = hall_of(plan, None, companions)
     states = bytes(chance.choice([0, 0, 0, 1, 2]) for _ in plan.seats)
     if wish.zone not in (None, *hall.zones):
         return
@@ -207,7 +255,9 @@ def test_the_best_is_together_free_and_of_the_wish(plan: SeatPlan, wish: Wish, c
     seats = [plan.seats[n] for n in found.seats]
     assert len({*found.seats}) == wish.count
     assert all(states[n] == 0 for n in found.seats)
-    assert {seat.accessible for seat in seats} == {asked.accessible}
+    places = sum(seat.accessible for seat in seats)
+    assert places >= math.ceil(wish.count / (1 + companions)) if asked.accessible else places == 0
+    assert asked.accessible or not hall.beside.intersection(found.seats)
     assert {seat.category for seat in seats} <= ({wish.category} if wish.category else {*CATEGORIES})
     after = bytearray(states)
     for n in found.seats:

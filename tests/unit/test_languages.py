@@ -36,6 +36,7 @@ COMPOSED = (
     "checkout.provider.",
     "hall.",
     "ops.returns.",
+    "instead.",
     "time.unit.",
     "draw.wrong.",
     "ops.findings.kind.",

@@ -9,7 +9,7 @@ from pydantic import Field
 from core.venue.event import Orphans, SaleStatus
 from core.venue.event_name import MAX_PART
 from core.venue.fees import MOST_LINES
-from core.venue.new_event import MAX_PLACE, MAX_PRICE
+from core.venue.new_event import MAX_PLACE, MAX_PRICE, MOST_COMPANIONS
 from core.venue.phase import (
     MOST_PHASES,
     MOST_PREQUEUE_SECONDS,
@@ -37,6 +37,15 @@ _TimeZone = Annotated[str, Field(max_length=60, description="IANA's name of the 
 _Orphans = Annotated[Orphans, Field(strict=False)]
 _Place = Annotated[float, Field(strict=False, ge=-MAX_PLACE, le=MAX_PLACE)]
 _Focus = Annotated[tuple[_Place, _Place], Field(strict=False)]
+
+_Companions = Annotated[
+    int,
+    Field(
+        ge=0,
+        le=MOST_COMPANIONS,
+        description="seats beside each wheelchair place that the best seats give to nobody but its companions",
+    ),
+]
 
 _SINGLE: Final = "forbid: seats picked by hand may not leave a single one over, where the row leaves another way"
 _FOCUS: Final = "what everybody looks at, [x, y] in plan units: the best seats are near it; null: what the plan says"
@@ -126,6 +135,7 @@ class NewSale(Asked):
     max_seats: _MaxSeats | None = Field(None, description="seats of one visitor; the setting's")
     orphans: _Orphans = Field(Orphans.ALLOW, description=_SINGLE)
     focus: _Focus | None = Field(None, description=_FOCUS)
+    companions: _Companions = 0
     prequeue_seconds: _Prequeue = PREQUEUE_SECONDS
     fees: _Fees | None = Field(None, description=_FEES)
     phases: _Phases = Field(default_factory=list, description=_PHASES)
@@ -154,6 +164,7 @@ class ChangeSale(Asked):
     )
     orphans: _Orphans = Field(default_factory=lambda: Orphans.ALLOW, description=_SINGLE)
     focus: _Focus | None = Field(default_factory=lambda: None, description=_FOCUS)
+    companions: _Companions = Field(default_factory=int)
     prequeue_seconds: _Prequeue = Field(default_factory=int)
     fees: _Fees | None = Field(default_factory=lambda: None, description=_FEES)
     phases: _Phases = Field(default_factory=list, description=_PHASES)
@@ -175,6 +186,7 @@ class SaleSettings(ResponseBody):
     max_seats: int
     orphans: Orphans
     focus: tuple[float, float] | None
+    companions: int
     prequeue_seconds: int
     fees: list[FeeLineOf] = Field(description="what giving tickets back costs a buyer")
     phases: list[PhaseSettings] = Field(description=_PHASES)

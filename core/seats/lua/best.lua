@@ -3,6 +3,7 @@
 -- KEYS 13 the hall's table (core/seats/best_seats_table.py)
 -- ARGV 10 digest of the table  11 seats wanted  12 category, or -1  13 zone, or -1  14 '1': wheelchair places
 --      15 'hold', or 'pick': only says which  16 how many categories have seats
+--      17 companions that a wheelchair place may have beside it
 -- Returns what holding.lua says, {'picked', ordinal...}, {'no_table'}, or {'not_together', most together, then the other
 -- categories that have enough}
 --#include holding.lua
@@ -10,6 +11,7 @@
 local TABLE, HEADER_BYTES, BLOCK_BYTES, RUN_BYTES = KEYS[13], 38, 15, 15
 local count, category, zone = tonumber(ARGV[11]), tonumber(ARGV[12]), tonumber(ARGV[13])
 local accessible = ARGV[14] == '1'
+local companions = accessible and tonumber(ARGV[17]) or 0
 local refusal = not_now()
 if refusal then return answer(refusal) end
 local header = redis.call('GETRANGE', TABLE, 0, HEADER_BYTES - 1)
@@ -28,9 +30,19 @@ local function ordinals(position, seats)
   local text, found = part(SEATS + 3 * position, 3 * seats), {}
   for i = 1, seats do
     local a, b, c = byte(text, 3 * i - 2, 3 * i)
-    found[i] = integer((a * 256 + b) * 256 + c)
+    found[i] = integer((a % 128 * 256 + b) * 256 + c)
   end
   return found
+end
+
+-- Of `seats` positions from a position on, 1 for each wheelchair place and 0 for each companion's seat; and their sum.
+local function chairs(position, seats)
+  local text, found, sum = part(SEATS + 3 * position, 3 * seats), {}, 0
+  for i = 1, seats do
+    found[i] = byte(text, 3 * i - 2) < 128 and 1 or 0
+    sum = sum + found[i]
+  end
+  return found, sum
 end
 
 -- Calls visit(text, position, mixed, category) for every run that the wish allows, nearest first; `text` has a byte a
@@ -88,9 +100,10 @@ local function each_kind(position, from, to, visit)
   end
 end
 
--- The best way so far: `rank` counts single seats left over (twice), and a group that is not put whole groups away from an
--- end; then the sum of the distances; where the group begins.
+-- The best way so far: `rank` counts wheelchair places that the group does not need (eight times), single seats left over
+-- (twice), and a group that is not put whole groups away from an end; then the sum of the distances; where it begins.
 local rank, cost, where
+local needed = companions > 0 and math.ceil(count / (1 + companions)) or 0
 
 -- Every way to place the group on [first, last], which are free and wanted, within the free seats [from, to].
 local function place(position, from, to, first, last)
@@ -99,16 +112,22 @@ local function place(position, from, to, first, last)
   local far = { byte(part(FAR + 2 * (position + first - 1), 2 * size), 1, -1) }
   local sum = 0
   for i = 1, count do sum = sum + far[2 * i - 1] * 256 + far[2 * i] end
+  local chair, sitting = nil, 0
+  if needed > 0 then
+    chair = chairs(position + first - 1, size)
+    for i = 1, count do sitting = sitting + chair[i] end
+  end
   for i = 0, size - count do
     if i > 0 then
       local j = i + count
       sum = sum - far[2 * i - 1] * 256 - far[2 * i] + far[2 * j - 1] * 256 + far[2 * j]
+      if chair then sitting = sitting - chair[i] + chair[j] end
     end
-    local this = 0
+    local this = chair and 8 * (sitting - needed) or 0
     if first + i - from == 1 then this = 2 end
     if to - first - i - count + 1 == 1 then this = this + 2 end
     if i % count > 0 and (size - count - i) % count > 0 then this = this + 1 end
-    if not rank or this < rank or this == rank and sum < cost then
+    if sitting >= needed and (not rank or this < rank or this == rank and sum < cost) then
       rank, cost, where = this, sum, position + first + i - 1
     end
   end
@@ -168,14 +187,21 @@ end
 -- with kind -1, where the wish names none), until it answers true.
 local function each_stretch(together, visit)
   local done = false
-  local function look(kind, seats) if seats >= together and not done then done = visit(kind, seats) end end
+  local function look(kind, position, first, last)
+    local seats = last - first + 1
+    if companions > 0 and seats >= together then
+      local _, places = chairs(position + first - 1, seats)
+      seats = math.min(seats, places * (1 + companions))
+    end
+    if seats >= together and not done then done = visit(kind, seats) end
+  end
   each_run(together, function() return done end, function(line, position, mixed, kind)
     local from, to = find(line, '%z+')
     while from and not done do
       if category >= 0 and mixed then
-        each_kind(position, from, to, function(first, last, its) look(its, last - first + 1) end)
+        each_kind(position, from, to, function(first, last, its) look(its, position, first, last) end)
       else
-        look(category >= 0 and kind or -1, to - from + 1)
+        look(category >= 0 and kind or -1, position, from, to)
       end
       from, to = find(line, '%z+', to + 1)
     end

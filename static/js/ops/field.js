@@ -92,6 +92,40 @@ export function textArea(form, name, hint) {
 }
 
 /**
+ * One of two, as a box to tick.
+ * @param {Console.TextsForm} form
+ * @param {string} name
+ * @param {{on: string, off: string, hint?: unknown}} values as the API has them
+ */
+export function boxField(form, name, { on, off, hint = nothing }) {
+  const id = `${form.id}-${name}`;
+  return html`<div class="field" data-field=${name}>
+    <label class="check"
+      ><input
+        type="checkbox"
+        id=${id}
+        name=${name}
+        aria-describedby=${hint === nothing ? nothing : `${id}-hint`}
+        .checked=${live(form.fields[name] === on)}
+        @change=${(/** @type {InputOf<HTMLInputElement>} */ event) => form.write(name, event.target.checked ? on : off)}
+      /><span>${t(`ops.field.${name}`)}</span></label
+    >
+    ${hint === nothing ? nothing : html`<p class="hint" id="${id}-hint">${hint}</p>`}
+  </div>`;
+}
+
+/**
+ * Which seats are given first, and which may be left over.
+ * @param {Console.TextsForm} form
+ */
+export const seatRules = (form) =>
+  html`<div class="fields">
+    ${field(form, "focus", { lower: true, hint: t("ops.field.focus_hint") })}
+    ${field(form, "companions", { mode: "numeric", hint: t("ops.field.companions_hint") })}
+    ${boxField(form, "orphans", { on: "forbid", off: "allow", hint: t("ops.field.orphans_hint") })}
+  </div>`;
+
+/**
  * Where the clocks are put back, a time comes twice: which one is meant is asked.
  * @param {Console.TimesForm} form
  * @param {string} name

@@ -6,7 +6,7 @@ import { counted, knownCurrencies, money, t } from "../i18n.js";
 import * as api from "./api.js";
 import { errorSummary, faultsOf } from "./error_summary.js";
 import { feeLines } from "./fee_lines.js";
-import { field, goToFirst, sentence, textArea, timeField, zoneField } from "./field.js";
+import { field, goToFirst, seatRules, sentence, textArea, timeField, zoneField } from "./field.js";
 import { span } from "./format.js";
 import { why } from "./notice.js";
 import { PictureField } from "./picture_field.js";
@@ -15,6 +15,7 @@ import {
   faults,
   feesOf,
   fieldOf,
+  focusOf,
   isZone,
   LIMITS,
   minorOf,
@@ -52,6 +53,9 @@ class NewSale {
       hold_seconds: holdSeconds,
       max_seats: maxSeats,
       prequeue_seconds: "900",
+      focus: "",
+      companions: "0",
+      orphans: "allow",
       fees: "24=0", // core/venue/fees.py: DEFAULT_FEES
     };
     /** @type {Record<string, string>} */
@@ -215,6 +219,8 @@ class NewSale {
       plan: chooser.text ?? "",
       time_zone: fields.time_zone,
       fees: feesOf(fields.fees),
+      focus: focusOf(fields.focus) ?? null,
+      orphans: fields.orphans === "forbid" ? "forbid" : "allow",
       ...Object.fromEntries(
         TIMES.map((time) => [time, momentOf(fields[time], fields.time_zone, this.chosen.get(time))]),
       ),
@@ -293,6 +299,10 @@ class NewSale {
               ${field(this, "hold_seconds", { mode: "numeric", hint: t("ops.field.hold_hint", { time: span(Number(fields.hold_seconds) || null) }) })}
               ${field(this, "max_seats", { mode: "numeric" })}
             </div>
+          </section>
+          <section class="card" aria-labelledby="rules-title">
+            <h2 id="rules-title">${t("ops.new.rules")}</h2>
+            ${seatRules(this)}
           </section>
           <section class="card" aria-label=${t("ops.field.fees")}>${feeLines(this)}</section>
           <div class="send">

@@ -9,7 +9,17 @@ import { emptyRow, MOST_PHASES, phaseFaults, phasesOf, rowsOf } from "./phase_ro
 
 /** @typedef {import("./phase_rows.js").Row} Row */
 
-const COLUMNS = /** @type {const} */ (["name", "opens_at", "closes_at", "code_group", "quota"]);
+const COLUMNS = /** @type {const} */ ([
+  "name",
+  "opens_at",
+  "closes_at",
+  "prequeue_seconds",
+  "code_group",
+  "quota",
+  "max_seats",
+]);
+
+const NUMBERS = new Set(["prequeue_seconds", "quota", "max_seats"]);
 
 export class Phases {
   /**
@@ -217,7 +227,7 @@ export class Phases {
         <input
           id=${id}
           type=${name.endsWith("_at") ? "datetime-local" : "text"}
-          inputmode=${name === "quota" ? "numeric" : nothing}
+          inputmode=${NUMBERS.has(name) ? "numeric" : nothing}
           autocomplete="off"
           aria-invalid=${this.faults.has(`${index}.${name}`) ? "true" : "false"}
           aria-describedby=${this.faults.size ? "phases-wrong" : nothing}

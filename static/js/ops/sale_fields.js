@@ -7,8 +7,16 @@ const SLUG = /^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$/;
 const GROUPED = /^\d{1,3}(,\d{3})+(\.\d+)?$/;
 const MOST_PRICE = 10 ** 12; // in the minor unit: core/venue/new_event.py
 
-/** Field -> most; the least is 1, of the pre-queue 0. As in core/venue/new_event.py. */
-export const LIMITS = { active_limit: 1_000_000, hold_seconds: 86_400, max_seats: 100, prequeue_seconds: 604_800 };
+/** Field -> most; the least is 1, of what may be left out 0. As in core/venue/new_event.py. */
+export const LIMITS = {
+  active_limit: 1_000_000,
+  hold_seconds: 86_400,
+  max_seats: 100,
+  prequeue_seconds: 604_800,
+  companions: 3,
+};
+const MAY_BE_NONE = new Set(["prequeue_seconds", "companions"]);
+const MOST_PLACE = 1e7;
 export const TIMES = ["opens_at", "closes_at", "starts_at"];
 
 /**
@@ -118,6 +126,21 @@ export function momentOf(value, zone, second = false) {
   return moments.at(second ? -1 : 0)?.toISOString() ?? null;
 }
 
+/**
+ * "300, 650.5" -> a place in plan units; null: the plan says; undefined: it is none.
+ * @param {string} text
+ * @returns {[number, number] | null | undefined}
+ */
+export function focusOf(text) {
+  if (!text.trim()) return null;
+  const [, x, y] = /^\s*(-?\d+(?:\.\d+)?)\s*[,;\s]\s*(-?\d+(?:\.\d+)?)\s*$/.exec(text) ?? [];
+  const place = /** @type {[number, number]} */ ([Number(x), Number(y)]);
+  return x !== undefined && place.every((one) => Math.abs(one) <= MOST_PLACE) ? place : undefined;
+}
+
+/** @param {[number, number] | null} focus */
+export const focusText = (focus) => focus?.join(", ") ?? "";
+
 const MOST_HOURS = 24 * 366; // as in core/venue/fees.py
 export const MOST_FEES = 20;
 
@@ -199,10 +222,11 @@ export function faults(
   const [opens, closes] = ["opens_at", "closes_at"].map((time) => momentOf(fields[time], zone, chosen.get(time)));
   if (opens && closes && closes <= opens) wrong.set("closes_at", "closes_at");
   for (const [limit, most] of Object.entries(LIMITS)) {
-    const least = limit === "prequeue_seconds" ? 0 : 1;
+    const least = MAY_BE_NONE.has(limit) ? 0 : 1;
     const value = /^\d{1,7}$/.test(fields[limit] ?? "") ? Number(fields[limit]) : NaN;
     if (has(limit) && !(value >= least && value <= most)) wrong.set(limit, limit);
   }
+  if (has("focus") && focusOf(fields.focus) === undefined) wrong.set("focus", "focus");
   if (has("fees") && feeFaults(fields.fees).size) wrong.set("fees", "fees");
   // No price: the category is not for sale, as long as another one is.
   const priced = categories.filter((category) => (prices[category] ?? "").trim());
@@ -245,7 +269,7 @@ export function refused(error, known) {
   const places = (error.data.errors ?? []).map(({ at }) => at);
   const wrong = new Map(
     places
-      .map((at) => (at.startsWith("fees") ? "fees" : at))
+      .map((at) => /^(?:fees|focus)(?=\W)/.exec(at)?.[0] ?? at)
       .filter((at) => known.has(at))
       .map((at) => [
         at,

@@ -3,14 +3,26 @@ import { html, nothing, render } from "../../vendor/lit-html/lit-html.js";
 import { t } from "../i18n.js";
 import { errorSummary, faultsOf } from "./error_summary.js";
 import { feeLines } from "./fee_lines.js";
-import { field, goToFirst, textArea, timeField, zoneField } from "./field.js";
+import { field, goToFirst, seatRules, textArea, timeField, zoneField } from "./field.js";
 import { span } from "./format.js";
 import { tell, why } from "./notice.js";
 import { PictureField } from "./picture_field.js";
-import { faults, feesOf, feesText, fieldOf, momentOf, momentsOf, refused, TIMES } from "./sale_fields.js";
+import {
+  faults,
+  feesOf,
+  feesText,
+  fieldOf,
+  focusOf,
+  focusText,
+  momentOf,
+  momentsOf,
+  refused,
+  TIMES,
+} from "./sale_fields.js";
 
 const WORDS = ["name", "venue", "address", "description", "time_zone"];
-const NAMES = [...WORDS, ...TIMES, "prequeue_seconds", "hold_seconds", "max_seats", "fees"];
+const RULES = ["prequeue_seconds", "hold_seconds", "max_seats", "focus", "companions", "orphans"];
+const NAMES = [...WORDS, ...TIMES, ...RULES, "fees"];
 
 export class SaleSettings {
   /**
@@ -71,6 +83,9 @@ export class SaleSettings {
       hold_seconds: String(event.hold_seconds),
       max_seats: String(event.max_seats),
       prequeue_seconds: String(event.prequeue_seconds),
+      focus: focusText(event.focus),
+      companions: String(event.companions),
+      orphans: event.orphans,
       fees: feesText(event.fees),
     };
     this.fields = { ...this.known };
@@ -163,17 +178,8 @@ export class SaleSettings {
   async #save(names) {
     this.busy = true;
     this.draw();
-    /** @param {string} name */
-    const value = (name) =>
-      TIMES.includes(name)
-        ? momentOf(this.fields[name], this.fields.time_zone, this.chosen.get(name))
-        : WORDS.includes(name)
-          ? this.fields[name].trim()
-          : name === "fees"
-            ? feesOf(this.fields.fees)
-            : Number(this.fields[name]);
     try {
-      this.#learn(await this.sale.change(Object.fromEntries(names.map((name) => [name, value(name)]))));
+      this.#learn(await this.sale.change(Object.fromEntries(names.map((name) => [name, this.#value(name)]))));
       this.tried = false;
       tell(t("ops.settings.done"));
       this.changed();
@@ -205,6 +211,16 @@ export class SaleSettings {
       picture.busy = false;
     }
     this.draw();
+  }
+
+  /** @param {string} name as the API takes it */
+  #value(name) {
+    const text = this.fields[name];
+    if (TIMES.includes(name)) return momentOf(text, this.fields.time_zone, this.chosen.get(name));
+    if (WORDS.includes(name)) return text.trim();
+    if (name === "orphans") return text;
+    if (name === "focus") return focusOf(text);
+    return name === "fees" ? feesOf(text) : Number(text);
   }
 
   #undo = () => {
@@ -240,7 +256,7 @@ export class SaleSettings {
             ${field(this, "hold_seconds", { mode: "numeric", hint: t("ops.field.hold_hint", { time: span(Number(this.fields.hold_seconds) || null) }) })}
             ${field(this, "max_seats", { mode: "numeric" })}
           </div>
-          ${feeLines(this)}
+          ${seatRules(this)} ${feeLines(this)}
           <p class="hint">${t("ops.settings.effect")}</p>
           ${this.tried && this.wrong.size ? errorSummary(faultsOf(this)) : nothing}
           ${this.failure ? html`<p class="callout" data-kind="bad" role="alert">${this.failure}</p>` : nothing}

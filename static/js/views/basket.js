@@ -5,6 +5,7 @@ import { counted, money, t } from "../i18n.js";
 import { mayHold } from "../outage.js";
 import { seatName } from "../seat_words.js";
 import { whatIsLeft } from "../sold_out.js";
+import { share } from "../wish.js";
 import { timeLeft } from "./time_left.js";
 
 /** @param {Sale.WithPlan} model */
@@ -24,7 +25,6 @@ export function basket({ state, plan, act, board, own, asked, swatches }) {
         (ordinal) => line(plan.seat(ordinal), currency, act, swatches),
       )}
     </ul>
-    ${whatIsLeft(board, own.size).kind === "free" ? best(state, asked, act) : nothing}
     ${
       seats.length
         ? html`<footer class="basket-foot">
@@ -50,35 +50,8 @@ function empty(state, asked, free) {
   if (state.basketExpired) return html`<p class="callout" data-kind="warn">${t("basket.expired")}</p>`;
   if (asked.size) return html`<p class="basket-empty">${t("basket.asking")}</p>`;
   if (!free) return html`<p class="basket-empty">${t("basket.nothing_free")}</p>`;
-  return html`<p class="basket-empty">${counted("basket.empty", state.event.max_seats)}</p>`;
-}
-
-/**
- * Seats together by one press, for a rush and for whoever cannot see the map.
- * @param {Sale.WithPlan["state"]} state
- * @param {ReadonlySet<number>} asked
- * @param {Sale.Act} act
- */
-function best(state, asked, act) {
-  const left = state.event.max_seats - state.basket.seats.length;
-  if (left < 1 || state.basket.seats.length > 0) return nothing;
-  return html`<div class="best" role="group" aria-labelledby="best-title">
-    <p id="best-title">${t("best.title")}</p>
-    <div class="best-counts">
-      ${Array.from({ length: Math.min(left, 8) }, (_, i) => i + 1).map(
-        (count) =>
-          html`<button
-            type="button"
-            class="best-count"
-            ?disabled=${asked.size > 0 || !mayHold(state)}
-            aria-label=${counted("best.pick", count)}
-            @click=${() => act.best(count)}
-          >
-            ${count}
-          </button>`,
-      )}
-    </div>
-  </div>`;
+  const { left } = share(state);
+  return left ? html`<p class="basket-empty">${counted("basket.empty", left)}</p>` : nothing;
 }
 
 /**

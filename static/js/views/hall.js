@@ -8,6 +8,7 @@ import { basket } from "./basket.js";
 import { glyph, LOOKS } from "./parts.js";
 import { nothingLeft } from "./sold_out.js";
 import { timeWarning, turnLeft } from "./time_left.js";
+import { wish } from "./wish.js";
 
 /** @type {Sale.Mode[]} */
 const MODES = ["map", "list"];
@@ -49,7 +50,7 @@ export function hall(model) {
       <div class="list-host" ?hidden=${ui.mode !== "list"}>${seatList.element}</div>
     </div>
     <aside class="side" aria-label=${t(list ? "returns.title" : "basket.title")}>
-      ${list ? nothing : sheetHandle(model)}
+      ${list ? nothing : sheetHandle(model)} ${wish(model)}
       <div class="sheet-body">
         ${list ? nothing : basket(model)} ${returns} ${turnLeft(state)}
         <p class="quiet"><button type="button" class="link" @click=${act.leave}>${t("hall.leave")}</button></p>

@@ -1,7 +1,7 @@
 // Before the sale, and in the queue.
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { counted, moment, number, reason, t } from "../i18n.js";
-import { secondsLeft, wantsCode } from "../state.js";
+import { opensAt, secondsLeft, wantsCode } from "../state.js";
 import { band, progress } from "../wait.js";
 import { checkLink } from "./parts.js";
 import { nothingLeftAhead } from "./sold_out.js";
@@ -9,14 +9,40 @@ import { nothingLeftAhead } from "./sold_out.js";
 /** @param {Sale.WithEvent<Sale.Model>} model */
 export function before({ state, act }) {
   const { event } = state;
-  const left = event.opens_at ? secondsLeft(state, Date.parse(event.opens_at)) : null;
+  const opens = opensAt(state);
+  const left = opens ? secondsLeft(state, Date.parse(opens)) : null;
   return html`<section class="waiting">
     <p class="eyebrow">${event.name}</p>
     <h1 tabindex="-1" data-focus>${left === null ? t("before.soon") : t("before.title")}</h1>
     ${left === null ? nothing : clockFace(left)}
-    ${event.opens_at ? html`<p class="lead"><time datetime=${event.opens_at}>${moment(event.opens_at, event.time_zone)}</time></p>` : nothing}
+    ${opens ? html`<p class="lead"><time datetime=${opens}>${moment(opens, event.time_zone)}</time></p>` : nothing}
+    ${phases(event)}
     ${nextSteps(event.gathers_at ? [t("before.gathers", { time: moment(event.gathers_at, event.time_zone) }), t("gather.next.1"), t("before.next.3")] : [t("before.next.1"), t("before.next.2"), t("before.next.3")])}
     ${notify(state.ui, act)}
+  </section>`;
+}
+
+/**
+ * The parts of the sale: when each opens, and who needs a code for it.
+ * @param {Api.EventDetails} event
+ */
+function phases({ phases: parts, time_zone }) {
+  if (!parts.length) return nothing;
+  return html`<section class="parts" data-testid="phases">
+    <h2>${t("before.phases")}</h2>
+    <ul>
+      ${parts.map(
+        ({ name, opens_at, closes_at, needs_code, max_seats }) =>
+          html`<li>
+            <strong>${name}</strong>
+            <span>
+              ${closes_at ? t("before.phase.until", { from: moment(opens_at, time_zone), to: moment(closes_at, time_zone) }) : t("before.phase.from", { from: moment(opens_at, time_zone) })}
+            </span>
+            ${needs_code ? html`<span>${t("before.phase.code")}</span>` : nothing}
+            ${max_seats === null ? nothing : html`<span>${counted("before.phase.seats", max_seats)}</span>`}
+          </li>`,
+      )}
+    </ul>
   </section>`;
 }
 
@@ -79,6 +105,9 @@ export function waiting(model) {
     ${event.paused ? html`<p class="callout" data-kind="warn">${t("queue.paused")}</p>` : nothing}
     ${nextSteps([t("queue.next.1"), t("queue.next.2"), t("queue.next.3")])} ${notify(state.ui, act)}
     ${state.entry ? html`<p class="quiet" data-testid="check-draw">${checkLink(state)}</p>` : nothing}
+    <p class="quiet">
+      <a href="/events/${encodeURIComponent(state.slug)}/waits" target="_blank" rel="noopener">${t("waits.title")}</a>
+    </p>
     <p class="quiet"><button type="button" class="link" @click=${act.leave}>${t("queue.leave")}</button></p>
   </section>`;
 }

@@ -91,15 +91,63 @@ export async function whereNobodyListensNothingIsPending() {
   same(store.state.pending, {});
 }
 
-// The crowd was quicker: the next best are asked for, without the ones that are known to be gone.
+// Nothing together: what can be had instead stays in sight until something else is asked for.
 export async function bestSeatsAreFoundByTheServer() {
   const { hall, store, sent, tell } = await inTheHall();
   hall.actions.best(2);
   await tell();
   same(sent, [{ type: "best", id: sent[0].id, count: 2 }]);
-  await tell({ type: "refused", id: sent[0].id, code: "not_together", detail: "", seats: [] });
+  const refused = { type: "refused", id: sent[0].id, code: "not_together", detail: "", seats: [] };
+  await tell({ ...refused, largest: 1, alternatives: [{ count: 1 }] });
   same(sent.length, 1);
-  that(toast(store), "said");
+  same(store.state.instead, { code: "not_together", wish: { count: 2 }, largest: 1, alternatives: [{ count: 1 }] });
+  await until(() => document.getElementById("live-urgent").textContent.includes("no 2 seats"));
+  hall.actions.others();
+  same(store.state.instead, null);
+}
+
+const split = { kind: "split", wishes: [{ count: 2 }, { count: 1 }], count: 3, category: null, price: null };
+
+// In two places: the second are asked for when the first are there.
+export async function aSplitWishIsAskedForOneAfterTheOther() {
+  const { hall, sent, tell } = await inTheHall();
+  hall.actions.take(split);
+  await tell();
+  same(sent.map(({ count }) => count), [2]);
+  await tell(held([0, 1], sent[0].id));
+  same(sent.map(({ count }) => count), [2, 1]);
+  await tell(held([0, 1, 4], sent[1].id));
+  same(sent.length, 2);
+}
+
+export async function ofASplitWishNothingMoreIsAskedForWhenTheFirstAreGone() {
+  const { hall, store, sent, tell } = await inTheHall();
+  hall.actions.take(split);
+  await tell({ type: "refused", id: "r1", code: "not_together", detail: "", seats: [], largest: 0, alternatives: [] });
+  same(sent.length, 1);
+  same(store.state.instead.wish, { count: 2 });
+}
+
+// The orphan rule: what would be fine is one press away.
+export async function aSeatThatWouldBeLeftAloneIsOffered() {
+  const { hall, store, sent, tell } = await inTheHall();
+  hall.actions.pick(1);
+  await tell({ type: "refused", id: "r1", code: "leaves_single_seat", detail: "", seats: [0] });
+  same(store.state.instead, { code: "leaves_single_seat", seats: [1], singles: [0] });
+  same(toast(store), null);
+  hall.actions.take({ kind: "both", seats: [0, 1] });
+  same([sent.at(-1).type, sent.at(-1).seats], ["hold", [0, 1]]);
+  same(store.state.instead, null);
+}
+
+// F3: one buyer's share counts what is bought.
+export async function whoHasBoughtAllIsToldSo() {
+  const { hall, store, sent } = await inTheHall();
+  store.dispatch({ type: "orders", reservations: [{ id: "a", status: "CONFIRMED", seats: [4, 5] }] });
+  store.dispatch({ type: "mode", mode: "list" });
+  hall.actions.pick(0);
+  same(sent, []);
+  that(toast(store).includes("2 of 2"), toast(store));
 }
 
 export async function aCategoryIsPartOfTheWish() {

@@ -1,5 +1,5 @@
 import { NoAnswer, Refusal } from "/static/js/api.js";
-import { faults, fieldOf, minorOf, momentOf, momentsOf, refused, slugOf } from "/static/js/ops/sale_fields.js";
+import { faults, fieldOf, focusOf, focusText, minorOf, momentOf, momentsOf, refused, slugOf } from "/static/js/ops/sale_fields.js";
 import { learnCurrencies } from "/static/js/i18n.js";
 import { same } from "./same.js";
 
@@ -84,3 +84,13 @@ export function whatTheServerSaysIsPutAtItsField() {
   same(refused(said("store_unavailable"), new Set(["name"])), null);
   same(refused(new NoAnswer("offline"), new Set(["name"])), null);
 }
+
+export const aFocusIsAPlaceOrNothing = () => {
+  same(focusOf(" 300, -650.5 "), [300, -650.5]);
+  same(focusOf("300;650"), [300, 650]);
+  same(focusOf(" "), null);
+  for (const text of ["300", "300,", "a, b", "1, 2, 3", "99999999, 0", "1e3, 0"]) same(focusOf(text), undefined);
+  same([focusText([300, 650]), focusText(null)], ["300, 650", ""]);
+  same([...faults({ focus: "here", companions: "4" })], [["companions", "companions"], ["focus", "focus"]]);
+  same([...faults({ focus: "", companions: "0" })], []);
+};

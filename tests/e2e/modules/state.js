@@ -1,5 +1,5 @@
 import { mayHold, mayPay, saying } from "/static/js/outage.js";
-import { initial, mayJoin, pendingSeats, reduce, saleState, secondsLeft, stage, turnSecondsLeft } from "/static/js/state.js";
+import { initial, mayJoin, opensAt, pendingSeats, reduce, saleState, secondsLeft, stage, turnSecondsLeft } from "/static/js/state.js";
 import { same } from "./same.js";
 
 const at = (milliseconds) => new Date(milliseconds).toISOString();
@@ -228,3 +228,12 @@ export function clocksStandInAnOutage() {
   same([mayHold(returning), mayPay(returning), turnSecondsLeft(returning, 300000), saying(returning.outage)], [true, true, 240, "returning"]);
   same(reduce(returning, { type: "outage", away: [], since: null, until: null }).outage, null);
 }
+
+// F7: a sale in parts has no opening of its own: the next part's is the one.
+export const theNextPartOpensNext = () => {
+  const part = (opens) => ({ name: "p", opens_at: at(opens), closes_at: null, needs_code: false, max_seats: null });
+  const opens = (event) => opensAt(run({ type: "tick", local: 1000 }, { type: "event", event: { ...EVENT, ...event } }));
+  same(opens({ opens_at: at(5000), phases: [] }), at(5000));
+  same(opens({ opens_at: null, phases: [part(9000), part(500), part(3000)] }), at(3000));
+  same(opens({ opens_at: null, phases: [part(500)] }), null);
+};

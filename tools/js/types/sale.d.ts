@@ -36,7 +36,23 @@ declare namespace Sale {
     fence: number | null;
     extensionsLeft: number;
   }>;
-  type Request = { kind: RequestKind; seats: number[] };
+  type Request = { kind: RequestKind; seats: number[]; wish?: Wish };
+  /** Seats together, as the server is asked for them. */
+  type Wish = { count: number; category?: string; zone?: string; accessible?: boolean };
+  /** What was refused and leaves something to choose from; `singles`: the seats that would be left alone. */
+  type Instead =
+    | { code: "not_together"; wish: Wish; largest: number; alternatives: Wish[] }
+    | { code: "leaves_single_seat"; seats: number[]; singles: number[] };
+  /** What can be had instead. `price`: of all of it, in the minor unit; null where the category is open. */
+  type Way =
+    | {
+        kind: "elsewhere" | "split" | "fewer";
+        wishes: Wish[];
+        count: number;
+        category: string | null;
+        price: number | null;
+      }
+    | { kind: "both" | "rather"; seats: number[] };
   type Refused = { id: string; code: string; seats: number[]; detail: string; count: number };
   type Checkout = { submitting: boolean; code: string | null; retryAfter: number | null };
 
@@ -50,6 +66,8 @@ declare namespace Sale {
     mode: Mode;
     /** categories (indices) that are shown in full; null: all */
     filter: ReadonlySet<number> | null;
+    /** how many seats together, null: not chosen yet; of wheelchair places or not. The category is the filter's */
+    wish: { count: number | null; accessible: boolean };
     /** the basket's sheet is open (phones) */
     sheet: boolean;
     email: string;
@@ -109,6 +127,12 @@ declare namespace Sale {
     /** by request id */
     pending: Readonly<Record<string, Request>>;
     refusal: Refused | null;
+    /** what can be had instead of what was refused last, until something else is asked for */
+    instead: Instead | null;
+    /** reservation -> seats that count for this visitor's share here */
+    orders: Readonly<Record<string, number>>;
+    /** the seats of one buyer in this part of the sale, where a refusal has told them */
+    most: number | null;
     basketExpired: boolean;
     step: "map" | "checkout";
     checkout: Checkout;
@@ -131,7 +155,14 @@ declare namespace Sale {
     | { type: "broken"; code: string }
     | { type: "offset"; now: string }
     | { type: "tick"; local: number }
-    | { type: "sent"; id: string; kind: RequestKind; seats: number[] }
+    | { type: "sent"; id: string; kind: RequestKind; seats: number[]; wish?: Wish }
+    /** all that this visitor has ordered here */
+    | { type: "orders"; reservations: Api.ReservationState[] }
+    | { type: "wish"; wish: Partial<Ui["wish"]> }
+    /** shows one category, or all */
+    | { type: "only"; category: number | null }
+    /** none of what can be had instead */
+    | { type: "others" }
     | { type: "step"; step: State["step"] }
     | { type: "submitting" }
     | { type: "submit-failed"; code: string | null; retryAfter?: number | null }
@@ -165,6 +196,10 @@ declare namespace Sale {
     release(seats: number[]): void;
     extend(): void;
     best(count: number): void;
+    wish(wish: Partial<Ui["wish"]>): void;
+    only(category: number | null): void;
+    take(way: Way): void;
+    others(): void;
     filter(category: number): void;
     mode(mode: Mode): void;
     sheet(): void;
