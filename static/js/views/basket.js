@@ -2,7 +2,6 @@
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { repeat } from "../../vendor/lit-html/directives/repeat.js";
 import { counted, money, t } from "../i18n.js";
-import { mayHold } from "../outage.js";
 import { seatName } from "../seat_words.js";
 import { whatIsLeft } from "../sold_out.js";
 import { share } from "../wish.js";
