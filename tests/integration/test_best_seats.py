@@ -104,7 +104,7 @@ def test_the_script_picks_as_the_rule_says(world: World) -> None:
     """Any plan, any board, any wish: the same rank, the same refusal, and alternatives that can be had."""
 
     @examples(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
-    @given(plans(), wishes(), st.randoms(use_true_random=False), st.sampled_from([0.0, 0.3, 0.5, 0.8]), st.just(0))
+    @given(plans(), wishes(), st.randoms(use_true_random=False), SOLD, st.integers(0, 2))
     def check(plan: SeatPlan, wish: Wish, chance: random.Random, sold: float, companions: int) -> None:
         states = bytes(chance.choice([1, 2, 3]) if chance.random() < sold else 0 for _ in plan.seats)
         world.run(_compare(world.runtime, EVENT, plan, states, wish, companions))

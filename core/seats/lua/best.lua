@@ -124,7 +124,7 @@ local function place(position, from, to, first, last)
       if chair then sitting = sitting - chair[i] + chair[j] end
     end
     local this = chair and 8 * (sitting - needed) or 0
-    if first + i - from == 1 then this = 2 end
+    if first + i - from == 1 then this = this + 2 end
     if to - first - i - count + 1 == 1 then this = this + 2 end
     if i % count > 0 and (size - count - i) % count > 0 then this = this + 1 end
     if sitting >= needed and (not rank or this < rank or this == rank and sum < cost) then
