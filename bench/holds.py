@@ -82,6 +82,8 @@ def _command(runtime: Runtime, event: Event, visitor: str, seat: int) -> bytes:
         keys.fence(slug),
         keys.shares(slug),
         keys.places(slug),
+        keys.stop(slug),
+        keys.owed(slug),
     ]
     arguments: list[str | int] = [
         visitor,

@@ -229,6 +229,7 @@ async def _state(runtime: Runtime, statements: dict[str, Any], event: Event, sea
         email,
         None,
         None,
+        None,
     )
     bound = await statements["bind"].fetchrow(order, key, "{}", "token", lease, GRACE_SECONDS, MOST_REFUSED_KEYS)
     called = await statements["called"].fetchrow(

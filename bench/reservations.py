@@ -63,6 +63,7 @@ async def reservations(runtime: Runtime, *, rounds: int = 7) -> list[Figure]:
                     new.email,
                     None,
                     None,
+                    None,
                 )
                 if row is None:
                     raise RuntimeError("the reservation was refused")

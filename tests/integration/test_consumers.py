@@ -168,6 +168,8 @@ async def test_marks_and_sent_rows_are_purged_after_their_time_and_nothing_else(
         "failure_mails": 0,
         "mail_allowances": 0,
         "removals": 0,
+        "turns": 0,
+        "wishes": 0,
     }
     kept = await fetch(database, "SELECT actor FROM audit WHERE action = 'purged' ORDER BY at DESC, actor")
     assert [row["actor"] for row in kept] == ["cli:kim", "onsale", "cli:kim"], "what people did is kept for a year"

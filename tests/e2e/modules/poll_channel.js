@@ -194,8 +194,9 @@ export const whereNothingAnswersNothingIsTaken = () =>
 export const anOutageIsToldAndItsEndAfterTheNewTimes = () =>
   during(async ({ made, served, messages, of }) => {
     const away = { away: ["redis"], since: "2030-05-01T20:00:00Z", until: "2030-05-01T20:10:00Z" };
+    // A page that has just been welcomed knows of none.
+    await made.start();
     served.outage = () => away;
-    made.start();
     await until(() => of("outage").length === 1);
     same(of("outage")[0], { type: "outage", ...away });
     served.place = served.beat = () => ({ ...ACTIVE, until: "2030-05-01T20:12:00Z" });
