@@ -58,7 +58,7 @@ class OperatorSessions:
         self._asking = Once[None]("operator sessions")
 
     async def open(self, id: UUID, name: str, address: str, ends_at: datetime) -> None:
-        async with raw(self._database) as connection:
+        async with raw(self._database, writes=True) as connection:
             await connection.execute(_OPEN, id, name, address, ends_at)
 
     async def list(self) -> Sequence[OperatorSession]:
@@ -68,7 +68,7 @@ class OperatorSessions:
 
     async def end(self, id: UUID) -> bool:
         """Here at once, in other processes within `FRESH_SECONDS`. False when no such session is open."""
-        async with raw(self._database) as connection:
+        async with raw(self._database, writes=True) as connection:
             done: str = await connection.execute(_END, id)
         self._ended |= {id}
         return done == "UPDATE 1"

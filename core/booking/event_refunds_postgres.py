@@ -146,7 +146,7 @@ class EventRefunds:
         row = await fetch_row(self._database, _START, event_id, key, reason, asked_by)
         if row["reason"] != reason:
             raise KeyReused()
-        async with raw(self._database) as connection:
+        async with raw(self._database, writes=True) as connection:
             await connection.execute(_AGAIN, row["id"])
         (found,) = [one for one in await self.of_event(event_id) if one.id == row["id"]]
         return found

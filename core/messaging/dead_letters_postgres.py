@@ -113,12 +113,12 @@ class DeadLetters:
         """Sends these (None: all) through the outbox again; returns how many. A letter is sent again once;
         when it fails again it is a new letter.
         """
-        async with raw(self._database) as connection:
+        async with raw(self._database, writes=True) as connection:
             return len(await connection.fetch(_RETRY, None if ids is None else list(ids)))
 
     async def discard(self, ids: Sequence[int]) -> int:
         """Lets go of these: nobody sends them again. Returns how many; those sent again or discarded before do not
         count.
         """
-        async with raw(self._database) as connection:
+        async with raw(self._database, writes=True) as connection:
             return len(await connection.fetch(_DISCARD, list(ids)))

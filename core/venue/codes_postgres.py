@@ -114,7 +114,7 @@ class Codes:
         """
         _check_group(group, uses)
         added = 0
-        async with raw(self._database) as connection, connection.transaction():
+        async with raw(self._database, writes=True) as connection, connection.transaction():
             kept = await connection.fetchval(_GROUP, event.id, group, uses)
             if kept != uses:
                 raise InvalidRequest(f"uses: each code of {group!r} is good for {kept}; name another group")
@@ -139,7 +139,7 @@ class Codes:
         if group is None and not codes:
             raise InvalidRequest("name a group, or the codes")
         digests = [self.digest(event, code) for code in codes] if codes is not None else None
-        async with raw(self._database) as connection, connection.transaction():
+        async with raw(self._database, writes=True) as connection, connection.transaction():
             done = await connection.execute(_REVOKE, event.id, group, digests, timeout=BACKGROUND_SECONDS)
             await connection.execute(_CHANGED, event.id)
         return int(done.rpartition(" ")[2])

@@ -118,14 +118,14 @@ class Removals:
         self, event: Event, *, visitor: str | None = None, network: Network | None = None, until: datetime, actor: str
     ) -> Removal:
         """In force at once here, in other processes within `FRESH_SECONDS`."""
-        async with raw(self._database) as connection:
+        async with raw(self._database, writes=True) as connection:
             (row,) = await connection.fetch(_ADD, event.id, visitor, network, until, actor)
         await self.refresh()
         return Removal(*row.values())
 
     async def end(self, event: Event, id: int) -> bool:
         """False where there is none in force."""
-        async with raw(self._database) as connection:
+        async with raw(self._database, writes=True) as connection:
             done: str = await connection.execute(_END, event.id, id)
         await self.refresh()
         return done == "UPDATE 1"

@@ -7,12 +7,16 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from core.embedded import Engines
 from core.errors import OutcomeUnknown, StoreUnavailable
+from core.messaging.dead_letters_postgres import DeadLetters
+from core.operator_sessions_postgres import OperatorSessions
 from core.process import lua_redis, store_redis
 from core.process.lua_redis import ScriptRunner
 from core.runtime import Runtime, open_runtime
@@ -239,6 +243,27 @@ async def test_an_order_whose_answer_was_lost_is_the_same_order(shop: Shop, monk
             await asyncio.sleep(0.1)
     (stored,) = await shop.truth.checkout.of_visitor(shop.buyer.visitor)
     assert str(stored.id) == made.json()["id"]
+
+
+#: What an operator writes in PostgreSQL, besides what goes with an order.
+WRITES: dict[str, Callable[[Shop], Awaitable[object]]] = {
+    "a removal": lambda shop: shop.runtime.removals.add(
+        shop.event, visitor="v", until=shop.runtime.clock.now() + timedelta(hours=1), actor="kim"
+    ),
+    "its end": lambda shop: shop.runtime.removals.end(shop.event, 1),
+    "the end of a session": lambda shop: OperatorSessions(shop.runtime.database, shop.runtime.clock).end(uuid4()),
+    "codes": lambda shop: shop.runtime.codes.make(shop.event, "club", 1),
+    "codes revoked": lambda shop: shop.runtime.codes.revoke(shop.event, "club", None),
+    "a letter sent again": lambda shop: DeadLetters(shop.runtime.database).retry([1]),
+    "a letter let go of": lambda shop: DeadLetters(shop.runtime.database).discard([1]),
+}
+
+
+@pytest.mark.parametrize("what", WRITES)
+async def test_an_operators_write_without_an_answer_may_have_been_done(shop: Shop, what: str) -> None:
+    shop.postgres.mute()
+    with pytest.raises(OutcomeUnknown):
+        await WRITES[what](shop)
 
 
 async def test_a_read_that_is_lost_while_ordering_says_that_nothing_changed(shop: Shop) -> None:
