@@ -30,6 +30,7 @@ from core.errors import (
     TooManySeats,
 )
 from core.seats.board import SeatState
+from core.seats.hold_scripts_redis import HOLD_KEPT_MS
 from core.seats.scripts_redis import PAYMENT_PROTECTION_MS
 from core.settings import Settings
 from core.upkeep import reconcile
@@ -470,7 +471,7 @@ class Hall(RuleBasedStateMachine):
                 assert seat not in named, "in two baskets"
                 named.add(seat)
                 assert values[seat] == f"{visitor}|{fence}|{mode}".encode()
-                assert 0 < ttls[seat] <= (PAYMENT_PROTECTION_MS if basket.paying else 6_000_000)
+                assert 0 < ttls[seat] <= (PAYMENT_PROTECTION_MS if basket.paying else 6_000_000 + HOLD_KEPT_MS)
                 if not basket.paying:
                     assert await redis.zscore(keys.holds(slug), seat) == int(till)
         assert {visitor: text[3] for visitor, text in baskets.items()} == dict.fromkeys(self.lapsed, "lapsed")
