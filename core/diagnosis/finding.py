@@ -62,6 +62,7 @@ class Cause(StrEnum):
     LOCK_WITHOUT_TTL = "lock_without_ttl"
     NO_SUCH_SEAT = "no_such_seat"
     SEAT_SOLD = "seat_sold"
+    SEAT_RETURNED = "seat_returned"
     SEAT_BLOCKED = "seat_blocked"
     SEAT_HELD = "seat_held"
     PAYMENTS_MISCONFIGURED = "payments_misconfigured"
@@ -178,6 +179,10 @@ ADVICE: dict[Cause, str] = {
     Cause.LOCK_WITHOUT_TTL: "A lock that nobody will release: `--fix` deletes it. Find out who wrote it.",
     Cause.NO_SUCH_SEAT: "Check the seat's ordinal: `GET /api/events/SLUG/plan` lists them.",
     Cause.SEAT_SOLD: "Somebody else has bought the seat. The customer picks another.",
+    Cause.SEAT_RETURNED: (
+        "The seat was given back: it is kept for who waits for it, else"
+        " it is on the map within seconds. See the waiting list."
+    ),
     Cause.SEAT_BLOCKED: "The organiser blocked the seat. Unblock it on the operator's page if that is wrong.",
     Cause.SEAT_HELD: "Somebody else holds the seat until the time shown. It may come free.",
     Cause.PAYMENTS_MISCONFIGURED: "Payments fail for a reason of ours: check keys, account and clock by the code.",

@@ -47,7 +47,9 @@ async def seat(
         )
     elif row.status == "SOLD" and bought:
         yield passed("seat", f"{truth}; bought by this visitor")
-    elif row.status in ("SOLD", "RETURNED"):
+    elif row.status == "RETURNED":
+        yield warn("seat", Cause.SEAT_RETURNED, f"{truth}; shown as sold until it is offered or free")
+    elif row.status == "SOLD":
         yield warn("seat", Cause.SEAT_SOLD, truth)
     elif row.status == "BLOCKED":
         yield warn("seat", Cause.SEAT_BLOCKED, truth)

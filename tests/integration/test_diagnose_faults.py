@@ -333,6 +333,12 @@ async def _quota(scene: Scene) -> None:
     await scene.sql("UPDATE outbox SET sent_at = now() WHERE sent_at IS NULL")
 
 
+async def _given_back(scene: Scene) -> None:
+    await scene.sql("UPDATE seats SET status = 'SOLD' WHERE event_id = :id AND ordinal = 9", id=scene.event.id)
+    await scene.runtime.reconcile.run(scene.event)
+    await scene.sql("UPDATE seats SET status = 'RETURNED' WHERE event_id = :id AND ordinal = 9", id=scene.event.id)
+
+
 async def _channels_full(scene: Scene) -> None:
     await scene.tell_of(channels=20_000)
 
@@ -391,6 +397,7 @@ FAULTS = {
     "a code that was revoked": Fault(_code_revoked, Cause.CODE_USED, about="visitor"),
     "no code in a presale": Fault(_no_code, Cause.CODE_WANTED, about="visitor"),
     "a phase that has sold its quota": Fault(_quota, Cause.QUOTA_REACHED),
+    "a seat that was given back": Fault(_given_back, Cause.SEAT_RETURNED, about="another seat"),
     "a process that takes no more browsers": Fault(_channels_full, Cause.CHANNELS_FULL),
 }
 
