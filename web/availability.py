@@ -21,7 +21,7 @@ _KEPT_SECONDS: Final = 2.0
 #: A list is shown without it rather than late.
 _PATIENCE_SECONDS: Final = 0.5
 #: Sales that are looked at for one list.
-_MOST: Final = 24
+_MOST: Final = 100
 
 
 class Availability:

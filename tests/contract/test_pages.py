@@ -272,3 +272,25 @@ async def test_the_link_of_the_e_mail_opens_the_ticket_anywhere(
             assert (await phone.open(f"/reservations/{bought}/ticket?code={wrong}")).status_code == 404
         assert (await phone.open(f"/reservations/{bought}?code={code}")).status_code == 404, "the ticket, no more"
         assert (await phone.open(f"/reservations/{uuid4()}/ticket?code={code}")).status_code == 404
+
+
+async def test_home_says_what_is_sold_out_and_what_may_come_back(
+    browser: Browser, runtime: Runtime, make_event: MakeEvent
+) -> None:
+    """V3."""
+    gone, held, free = await make_event(seats=2), await make_event(seats=2), await make_event(seats=2)
+    await browser.buy(gone.slug, 0, 1)
+    await browser.open(f"/events/{held.slug}")
+    assert (await browser.post(f"/api/events/{held.slug}/queue", {})).status_code == 200
+    assert (await browser.post(f"/api/events/{held.slug}/holds", {"seats": [0, 1]})).status_code == 201
+
+    async def said() -> bool:
+        # What is left is looked at once in two seconds, and so is the list of sales.
+        page = (await browser.open("/", **{"accept-language": "en"})).text
+        cards = dict(re.findall(r'href="/events/([^"]+)"(.*?)</a>', page, re.DOTALL))
+        if free.slug not in cards:
+            return False
+        assert "Sold out" not in cards[free.slug]
+        return "Sold out" in cards[gone.slug] and "All in baskets" in cards[held.slug]
+
+    await until(said)
