@@ -121,23 +121,21 @@ class Buyer:
         return [int(one) for one in body["seats"]]
 
     async def _let_go(self, visitor: str, token: str, seats: list[int]) -> None:
-        """All of the basket when none is named: then what it was is not known, and nothing is noted but their ends."""
+        """All of the basket when none is named."""
         sent = time.time()
-        named = seats or list(range(self._seats))
-        told, answered = Told.FREED, math.inf
         try:
             await self._call("DELETE", f"{self._base}/holds", token, {"seats": seats} if seats else {})
-            answered = time.time()
         except Failed as error:
-            told = Told.LOST_RELEASE
-            if error.kind == NOTHING_CHANGED:
-                return
+            if error.kind != NOTHING_CHANGED:
+                self._freed(visitor, seats, Told.LOST_RELEASE, sent, math.inf)
             raise
-        finally:
-            if told is Told.LOST_RELEASE or answered < math.inf:
-                for seat in named:
-                    if any(call.visitor == visitor for call in self._notes.seats[seat]):
-                        self._notes.seats[seat].append(Call(visitor, told, sent, answered))
+        self._freed(visitor, seats, Told.FREED, sent, time.time())
+
+    def _freed(self, visitor: str, seats: list[int], told: Told, sent: float, answered: float) -> None:
+        """Of a seat that the visitor does not hold it says nothing: noted is what may have been in the basket."""
+        for seat in seats or range(self._seats):
+            if any(call.visitor == visitor for call in self._notes.seats[seat]):
+                self._notes.seats[seat].append(Call(visitor, told, sent, answered))
 
     async def _buy(self, visitor: str, token: str) -> None:
         """Where it ends otherwise than with tickets, its seats may be free from now on; `test_crash_runs` ends those
