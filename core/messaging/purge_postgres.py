@@ -35,8 +35,13 @@ _STATEMENTS = {
         SELECT ctid FROM mail_allowances WHERE latest < now() - greatest($1::interval, interval '2 days') LIMIT $2""",
     # Of groups and topics that are gone, or partitions without messages: a row is written with each batch.
     "in_hand": "SELECT ctid FROM in_hand WHERE taken_at < now() - $1::interval AND NOT suspect LIMIT $2",
-    # With its e-mail address; offers go with it.
-    "wishes": "SELECT ctid FROM wishes WHERE ended_at < now() - greatest($1::interval, interval '30 days') LIMIT $2",
+    # With its e-mail address; offers go with it. Nobody ends those that still wait when all is over.
+    "wishes": """
+        SELECT w.ctid FROM wishes w JOIN events e ON e.id = w.event_id
+        WHERE w.ended_at < now() - greatest($1::interval, interval '30 days')
+           OR w.state = 'WAITING' AND now() - greatest($1::interval, interval '30 days')
+              > coalesce(e.cancelled_at, e.starts_at, e.closes_at, w.joined_at + interval '400 days')
+        LIMIT $2""",
     # A queue ticket is good for a day.
     "turns": "SELECT ctid FROM turns WHERE noted_at < now() - greatest($1::interval, interval '2 days') LIMIT $2",
     "removals": "SELECT ctid FROM removals WHERE until < now() - greatest($1::interval, interval '30 days') LIMIT $2",

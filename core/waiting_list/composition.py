@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import databases
 from redis.asyncio import Redis
 
-from core.booking.addresses import Addresses
+from core.booking.composition import addresses_of
 from core.booking.taking import Taking
 from core.clock import Clock
 from core.notifications.mailer import Mailer
@@ -63,7 +63,7 @@ def open_waiting_list(
             wishes=wishes,
             checkout=checkout,
             key=key,
-            addresses=Addresses.named(settings.email_tags_at, settings.email_dots_at),
+            addresses=addresses_of(settings),
             clock=clock,
             try_mail=try_mail,
         ),

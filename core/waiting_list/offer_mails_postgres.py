@@ -70,6 +70,10 @@ class OfferMails:
                 async with raw(self._database, writes=True) as connection:
                     await connection.execute(_LATER, [left["id"] for left in rows[number:]], _AWAY_SECONDS)
                 return
+            except Exception:
+                # Its claim ends by itself; the others of this run are written nevertheless.
+                log.exception("an offer's e-mail failed", offer=str(row["id"]))
+                continue
             async with raw(self._database, writes=True) as connection:
                 await connection.execute(_MAILED, row["id"])
 

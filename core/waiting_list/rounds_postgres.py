@@ -6,6 +6,7 @@ that are for sale again keep their row until the board shows them, offers are wr
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
@@ -37,10 +38,16 @@ _FREE = _SQL["free"]
 _EVENTS = """
 SELECT event_id FROM returned_seats WHERE offer_id IS NULL
 UNION SELECT event_id FROM offers WHERE state = 'OPEN' AND until <= now()
+UNION SELECT w.event_id FROM wishes w JOIN events e ON e.id = w.event_id
+    WHERE w.state = 'WAITING' AND e.cancelled_at IS NOT NULL
 """
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('waiting list ' || $1::bigint, 0))"
+# A forecast: who buys judges again, under the phase's own lock, which a round must not keep from buyers.
 _ROOM = """
-SELECT p.quota - seats_of_phase($1, $2) - (
+SELECT p.quota - (
+    SELECT count(*) FROM reservations r JOIN reservation_seats l ON l.reservation_id = r.id AND l.live
+    WHERE r.event_id = $1 AND r.phase = $2 AND r.status IN ('PAYING', 'CONFIRMED')
+) - (
     SELECT coalesce(sum(cardinality(ordinals)), 0) FROM offers WHERE event_id = $1 AND state = 'OPEN'
 ) FROM phases p WHERE p.event_id = $1 AND p.name = $2 AND p.quota IS NOT NULL
 """
@@ -50,9 +57,11 @@ _NOBODY_WAITS = """
 UPDATE wishes SET state = 'LEFT', ended_at = now() WHERE event_id = $1 AND state = 'WAITING'
 """
 
-#: Seats, and wishes, of one event that one round looks at: the others' turn comes with the next.
+#: Seats, and wishes that they could meet, of one event that one round looks at.
 _MOST_SEATS: Final = 2_000
 _MOST_WISHES: Final = 1_000
+#: Offers, and so e-mails, to one address in a day: addresses are not proven.
+_OFFERS_A_DAY: Final = 5
 
 
 class Boards(Protocol):
@@ -101,15 +110,23 @@ class Rounds:
         self._return = return_seconds
 
     async def run(self) -> None:
-        """A round of each event that has something to do."""
+        """A round of each event that has something to do.
+
+        An event whose round fails keeps no other one from its own; the failure is raised when all had theirs.
+        """
         async with raw(self._database) as connection:
             rows = await connection.fetch(_EVENTS)
+        failure: Exception | None = None
         for row in rows:
             try:
-                event = await self._events.by_id(row["event_id"])
+                await self.of_event(await self._events.by_id(row["event_id"]))
             except EventNotFound:
                 continue
-            await self.of_event(event)
+            except Exception as error:
+                log.exception("round of the waiting list failed", event_id=row["event_id"])
+                failure = error
+        if failure is not None:
+            raise failure
 
     async def of_event(self, event: Event) -> None:
         hall = await self._hall(event)
@@ -136,7 +153,9 @@ class Rounds:
             log.info("returned seats offered", slug=event.slug, wish=str(offer.wish), seats=ordinals)
         # Whose wishes were met just now wish for nothing else.
         left = await self._kept(connection, event) if made else rows
-        wanted = {row["ordinal"] for row in left if row["fresh"] and _wanted(row, hall)}
+        # While the sale stands still nothing is offered, and nobody's time runs out.
+        stands = self._stands(event)
+        wanted = {row["ordinal"] for row in left if (row["fresh"] or stands) and _wanted(row, hall)}
         await _draw(connection, event, [r for r in left if r["ordinal"] in wanted and not r["undrawn"]], None)
         unwanted = [row for row in left if row["ordinal"] not in wanted]
         soon = 0.0 if event.cancelled_at is not None else self._return
@@ -156,28 +175,39 @@ class Rounds:
         """None while nothing is sold, or nothing without a code."""
         now = self._clock.now()
         part = doors(event, now, joining=False)
-        closed = event.sale_state(now) is not SaleState.OPEN or event.paused or must_wait(event, now)
-        if closed or event.cancelled_at is not None or (part is not None and part.free is None):
+        if event.sale_state(now) is not SaleState.OPEN or event.cancelled_at is not None or self._stands(event):
             return []
         phase = part.free if part is not None else None
         seats = [seat for row in rows if (seat := _returned(row, hall)) is not None]
         if not seats:
             return []
+        room = await _room(connection, event, phase)
+        by_category = Counter(seat.category for seat in seats)
         most = min(event.max_seats, phase.max_seats or event.max_seats) if phase else event.max_seats
         found = await connection.fetch(
             _CANDIDATES,
             event.id,
-            len(seats),
-            sorted({seat.category for seat in seats}),
+            _at_most(sum(not seat.by_name for seat in seats), room),
+            list(by_category),
             most,
             _MOST_WISHES,
+            [_at_most(count, room) for count in by_category.values()],
+            _OFFERS_A_DAY,
             timeout=BACKGROUND_SECONDS,
         )
         wishes = [
             Wanted(row["id"], row["seats"], row["category"], row["address_key"], frozenset(row["passed"]))
             for row in found
         ]
-        return offers(seats, wishes, await _room(connection, event, phase)) if wishes else []
+        return offers(seats, wishes, room)
+
+    def _stands(self, event: Event) -> bool:
+        """The sale is neither over nor sells to those who wait now: paused, between two parts, or for codes only."""
+        now = self._clock.now()
+        if event.sale_state(now) is not SaleState.OPEN or event.cancelled_at is not None:
+            return False
+        part = doors(event, now, joining=False)
+        return event.paused or must_wait(event, now) or (part is not None and part.free is None)
 
     async def _show(self, event: Event) -> None:
         """What is for sale again, on the board; also what a process that died left behind."""
@@ -193,6 +223,10 @@ class Rounds:
 async def _draw(connection: Any, event: Event, rows: Sequence[Any], seconds: float | None) -> None:
     if rows:
         await connection.execute(_DRAW_RETURN, event.id, [row["ordinal"] for row in rows], seconds)
+
+
+def _at_most(count: int, room: int | None) -> int:
+    return count if room is None else min(count, room)
 
 
 async def _room(connection: Any, event: Event, phase: Phase | None) -> int | None:

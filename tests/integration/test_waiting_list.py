@@ -25,9 +25,11 @@ from core.errors import (
 )
 from core.notifications.mailer import MailAway
 from core.runtime import Runtime
+from core.seats.best_seats import Hall
 from core.seats.board import SeatState
 from core.venue.event import Event, SaleStatus
 from core.venue.phase import Phase
+from core.waiting_list import rounds_postgres
 from tests.booking import Killed, check_books, close_desks, finish_all, retire, rows
 from tests.conftest import MakeEvent
 from tests.waiting_list import ListOfSale, list_of
@@ -279,6 +281,66 @@ async def test_one_place_a_visitor_one_offer_an_address(sale: ListOfSale) -> Non
     assert [len(await sale.offered(one)) for one in ("v", "w", "x")] == [1, 0, 1]
 
 
+async def test_a_return_is_offered_to_one_address_once(sale: ListOfSale) -> None:
+    """Who leaves and joins anew, also in another browser, gets no second e-mail, nor keeps the seat from others."""
+    bought = await sale.sell(3)
+    await sale.join("v", email="victim@example.org")
+    await sale.give_back(bought)
+    await sale.round()
+    assert await sale.offered("v") == (3,)
+    await sale.waiting_list.leave(sale.event, "v")
+    for again in ("v", "w"):
+        await sale.join(again, email="Victim@example.org")
+    await sale.join("other")
+    await sale.round()
+    assert [await sale.offered(one) for one in ("v", "w", "other")] == [(), (), (3,)]
+
+
+async def test_five_offers_a_day_to_one_address(sale: ListOfSale) -> None:
+    for seat in range(6):
+        bought = await sale.sell(seat, visitor=f"owner-{seat}")
+        await sale.join("v", email="victim@example.org")
+        await sale.give_back(bought)
+        await sale.round()
+        assert await sale.offered("v") == ((seat,) if seat < 5 else ())
+        await sale.waiting_list.leave(sale.event, "v")
+
+
+async def test_a_round_that_fails_keeps_no_other_sale_from_its_own(runtime: Runtime, make_event: MakeEvent) -> None:
+    broken, well = [list_of(runtime, await make_event(seats=6)) for _ in range(2)]
+    for sale in (broken, well):
+        bought = await sale.sell(3)
+        await sale.join("v")
+        await sale.give_back(bought)
+    real = well.rounds._hall
+
+    async def hall(event: Event) -> Hall:
+        if event.id == broken.event.id:
+            raise ValueError("a plan of its own kind")
+        return await real(event)
+
+    well.rounds._hall = hall
+    with pytest.raises(ValueError, match="of its own kind"):
+        await well.rounds.run()
+    assert await well.offered("v") == (3,)
+    assert await broken.offered("v") == ()
+
+
+async def test_what_cannot_be_met_hides_nobody_behind_it(
+    runtime: Runtime, make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More wishes for two than one round looks at, and one seat: the first single one gets it."""
+    monkeypatch.setattr(rounds_postgres, "_MOST_WISHES", 3)
+    sale = list_of(runtime, await make_event(seats=6))
+    category = next(iter(sale.event.prices))
+    for number in range(4):
+        await sale.join(f"pair-{number}", 2, category=category)
+    await sale.join("single", 1, category=category)
+    await sale.give_back(await sale.sell(3))
+    await sale.round()
+    assert await sale.offered("single") == (3,)
+
+
 async def test_places_of_one_network(runtime: Runtime, make_event: MakeEvent) -> None:
     sale = list_of(runtime, await make_event(), places_of_network=2)
     await sale.join("a", network="n1")
@@ -445,6 +507,24 @@ async def test_while_nothing_is_sold_nothing_is_offered(sale: ListOfSale) -> Non
     for _ in range(2):
         await sale.round()
     assert (await sale.board())[0] == AVAILABLE
+
+
+async def test_nobodys_time_runs_out_while_the_sale_is_paused(sale: ListOfSale) -> None:
+    """F10: the seat stays the list's, however long that is."""
+    bought = await sale.sell(0)
+    await sale.join("v")
+    await sale.give_back(bought)
+    await sale.runtime.events.update(sale.event.slug, paused=True)
+    sale.event = await sale.runtime.events.fresh(sale.event.slug)
+    await sale.pass_time(7_200)
+    for _ in range(2):
+        await sale.round()
+        await sale.pass_time(60)
+    assert (await sale.statuses())[0] == "RETURNED"
+    await sale.runtime.events.update(sale.event.slug, paused=False)
+    sale.event = await sale.runtime.events.fresh(sale.event.slug)
+    await sale.round()
+    assert await sale.offered("v") == (0,)
 
 
 async def test_phases_codes_and_quotas(runtime: Runtime, make_event: MakeEvent) -> None:

@@ -32,6 +32,8 @@ CREATE TABLE wishes (
 );
 CREATE UNIQUE INDEX one_wish_a_visitor ON wishes (event_id, visitor) WHERE state IN ('WAITING', 'OFFERED');
 CREATE INDEX wishes_in_order ON wishes (event_id, number) WHERE state IN ('WAITING', 'OFFERED');
+CREATE INDEX wishes_wanting ON wishes (event_id, category) WHERE state = 'WAITING';
+CREATE INDEX wishes_of_address ON wishes (event_id, address_key);
 CREATE INDEX wishes_of_visitor ON wishes (event_id, visitor, number);
 CREATE INDEX wishes_of_network ON wishes (event_id, network) WHERE state IN ('WAITING', 'OFFERED');
 CREATE INDEX wishes_ended ON wishes (ended_at) WHERE ended_at IS NOT NULL;
