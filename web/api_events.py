@@ -165,7 +165,7 @@ ENDPOINTS = (
         "GET",
         "/api/events/{slug}/plan/columns",
         get_plan_columns,
-        "The seat plan in columns, for drawing it: a tenth as long, without the seats' guids",
+        "The seat plan in columns, for drawing it: a twentieth as long, without the seats' guids",
         "events",
         answer=PlanColumns,
         refusals=(EventNotFound,),

@@ -18,7 +18,11 @@ from web.security import COOKIE
 
 _PATH_PARAMETERS: Final[dict[str, dict[str, Any]]] = {
     "slug": {"type": "string", "description": "the event's slug"},
-    "id": {"type": "string", "format": "uuid", "description": "the reservation's id"},
+    "id": {
+        "type": "string",
+        "format": "uuid",
+        "description": "of the reservation, or of the place in the waiting list",
+    },
     "digest": {"type": "string", "description": "what the picture's address has"},
 }
 

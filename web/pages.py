@@ -87,7 +87,6 @@ class Pages:
             "/reservations/{id}/ticket": self.ticket,
             "/reservations/{id}/calendar": self.calendar,
         }
-        # Answers of the API are too short to gain by it, or are kept compressed (`caching.py`).
         zipped = [Middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)]
         return [
             Route(path, self._served(path, page), methods=["GET"], name=path, middleware=zipped)

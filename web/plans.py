@@ -33,7 +33,7 @@ _TYPE: Final = "application/json"
 
 
 class Plans:
-    """Bodies live as long as the event store keeps the plan: 8 MB for a large hall, 0.1 to 0.6 in each coding."""
+    """Bodies live as long as the event store keeps the plan: 10 MB for 60,000 seats, up to 1.5 in each coding."""
 
     def __init__(self, events: EventStore, clock: Clock) -> None:
         self._events = events

@@ -27,6 +27,8 @@ _OWN_END: Final = 5
 #: So many steps behind the servers in the queue for a core.
 _NICENESS: Final = 10
 _KILLED_WITHIN: Final = 5.0
+#: What it has of its parent's environment.
+_KEPT: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "SYSTEMROOT")
 
 _DONE: Final = b"+"
 _REFUSED: Final = b"-"
@@ -39,7 +41,8 @@ async def apart(work: str, given: bytes, *, seconds: float) -> bytes:
     """
     async with _AT_ONCE:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "core.process.apart", work, str(round(seconds) + _OWN_END)),
+            *(sys.executable, "-P", "-m", "core.process.apart", work, str(round(seconds) + _OWN_END)),
+            env=_environment(),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -62,12 +65,22 @@ async def apart(work: str, given: bytes, *, seconds: float) -> bytes:
     raise RuntimeError(f"{work} ended with {process.returncode}: {lines[-1] if lines else 'no word'}")
 
 
+def _environment() -> dict[str, str]:
+    """No secrets for what reads hostile files, no folder for figures, in which each process would leave a file, and
+    nothing from the folder that the server was started in.
+    """
+    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    return kept | {"PYTHONPATH": os.pathsep.join(one for one in sys.path if one)}
+
+
 def _main(work: str, seconds: str) -> None:
     import resource  # there is none on Windows, where this module can be imported all the same
 
     signal.alarm(int(seconds))
     os.nice(_NICENESS)
-    resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    most = _MOST_MEMORY if hard == resource.RLIM_INFINITY else min(_MOST_MEMORY, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (most, hard))
     module, _, function = work.partition(":")
     given = sys.stdin.buffer.read()
     try:

@@ -14,9 +14,7 @@ from typing import Any, Final
 import structlog
 from prometheus_client import Gauge
 
-from core.errors import OnsaleError
 from core.process.once import Once
-from core.process.store_redis import REDIS_LOST
 from core.process.tasks import cancelled
 from core.process.waits import Wait
 
@@ -75,15 +73,17 @@ class StoreWatch:
     async def look(self) -> None:
         """Asks about everything once, all at the same time."""
         before = self.away
-        await asyncio.gather(*(self._ask(name, ask) for name, ask in self._asks.items()))
-        if self.away != before:
-            self._tell()
+        try:
+            await asyncio.gather(*(self._ask(name, ask) for name, ask in self._asks.items()))
+        finally:
+            if self.away != before:
+                self._tell()
 
     async def _ask(self, name: str, ask: Ask) -> None:
         wait = Wait()
         try:
             await self._probes(name, ask, limit=_ANSWER_SECONDS)
-        except (OnsaleError, TimeoutError, *REDIS_LOST) as error:
+        except Exception as error:  # whatever it says (a login that is refused, too): it did not answer
             if isinstance(error, TimeoutError) and wait.is_our_own_fault():
                 return  # it is this process that has no time
             self._failed(name, error)

@@ -303,7 +303,8 @@ async def _store_watch(stack: AsyncExitStack, engines: Engines, payments: Paymen
             await redis.ping()
 
     async def can_be_paid() -> None:
-        payments.require_available()
+        if payments.names:  # a worker without providers finishes nothing, and knows nothing of payment
+            payments.require_available()
 
     return StoreWatch({DATABASE: partial(_answers, database), REDIS: answers, PAYMENT: can_be_paid})
 

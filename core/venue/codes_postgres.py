@@ -20,7 +20,6 @@ from core.venue.event_name import what_is_wrong_with_part
 
 #: Codes that are written at once.
 _BATCH: Final = 10_000
-#: Characters of a group's name, at most.
 
 _GROUP = """
 INSERT INTO code_groups (event_id, name, uses) VALUES ($1, $2, $3)

@@ -119,6 +119,8 @@ def _on_white(image: PictureFile) -> PictureFile:
     from PIL import Image
 
     image = _in_srgb(image)
+    if image.mode.startswith("I"):  # 16 bits of grey: `convert` would cut them off where it should scale them
+        image = image.convert("I").point(lambda value: value * (1 / 256)).convert("L")
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         see_through = image.convert("RGBA")
         ground = Image.new("RGB", see_through.size, "white")

@@ -134,6 +134,44 @@ async def test_ten_minutes_at_most_are_given_back(runtime: Runtime, event: Event
     assert (await runtime.waiting_room.sweep(event)).sessions_ended == 1
 
 
+async def test_a_provider_that_comes_and_goes_gives_no_more_than_one_that_stays_away(
+    runtime: Runtime, event: Event
+) -> None:
+    """Its circuit lets probes through each half minute: stops that follow on each other have ten minutes together."""
+    lapsed = ended = 0
+    for _ in range(5):
+        await runtime.waiting_room.sweep(event, outage=AWAY)
+        await _pass(runtime, event, 200)
+        report = await runtime.waiting_room.sweep(event)
+        lapsed, ended = lapsed + report.lapsed, ended + report.sessions_ended
+    report = await runtime.waiting_room.sweep(event)
+    assert (lapsed + report.lapsed, ended) == (1, 0), "five minutes and ten, of nearly seventeen"
+
+
+async def test_a_worker_without_a_provider_stops_no_clock(settings: Settings, stores: Engines) -> None:
+    async with open_runtime(settings.model_copy(update={"payment": ""}), stores) as worker:
+        start = worker.stores._monotonic()
+        worker.stores._monotonic = lambda: start + 60
+        await worker.stores.look()
+        assert worker.stores.away == ()
+
+
+async def test_an_answer_of_another_kind_is_none_and_the_others_are_watched_on() -> None:
+    """Such as a login that is refused after a failover."""
+    now, told = [100.0], []
+
+    async def refused() -> None:
+        raise ValueError("password authentication failed")
+
+    async def well() -> None: ...
+
+    watch = StoreWatch({"database": refused, "redis": well}, monotonic=lambda: now[0])
+    watch.follow(lambda: told.append(watch.away))
+    now[0] += 3
+    await watch.look()
+    assert told == [("database",)]
+
+
 async def test_a_basket_made_meanwhile_has_its_whole_time_afterwards(runtime: Runtime, event: Event) -> None:
     await runtime.waiting_room.sweep(event, outage=AWAY)
     await _pass(runtime, event, 400)

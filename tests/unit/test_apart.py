@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import sys
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -42,6 +44,10 @@ def hangs(given: bytes) -> bytes:
     return given
 
 
+def surroundings(given: bytes) -> bytes:
+    return "\n".join([*os.environ, *sys.path]).encode()
+
+
 def children() -> list[psutil.Process]:
     found = []
     for one in psutil.Process().children():
@@ -54,6 +60,19 @@ def children() -> list[psutil.Process]:
 async def test_it_answers_with_what_the_function_gives() -> None:
     given = os.urandom(3_000_000)  # more than a pipe holds
     assert await apart(f"{HERE}:reversed_text", given, seconds=60) == given[::-1]
+
+
+async def test_it_knows_no_secret_and_leaves_no_figures(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What reads hostile files has neither, and takes no module from where the server was started."""
+    for name in ("ONSALE_SECRET_KEY", "DATABASE_URL", "PROMETHEUS_MULTIPROC_DIR"):
+        monkeypatch.setenv(name, "told to nobody")
+    (tmp_path / "orjson.py").write_text("raise SystemExit(3)")
+    root = Path.cwd()
+    monkeypatch.setattr(sys, "path", [str(root), *(one for one in sys.path if one)])
+    monkeypatch.chdir(tmp_path)
+    known = (await apart(f"{HERE}:surroundings", b"", seconds=60)).decode().splitlines()
+    assert not {"ONSALE_SECRET_KEY", "DATABASE_URL", "PROMETHEUS_MULTIPROC_DIR"} & set(known)
+    assert str(tmp_path) not in known
 
 
 async def test_a_refusal_is_raised_as_it_was() -> None:

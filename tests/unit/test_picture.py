@@ -53,6 +53,13 @@ def test_nothing_of_the_file_is_kept_but_what_is_seen() -> None:
         assert words not in first.content
 
 
+def test_sixteen_bits_of_grey_are_scaled_not_cut() -> None:
+    made = io.BytesIO()
+    Image.new("I;16", (200, 200), 0x8000).save(made, "PNG")
+    seen = opened(renditions(made.getvalue())[0].content)
+    assert seen.convert("L").getextrema() == (128, 128)
+
+
 def test_what_is_transparent_is_white() -> None:
     made = io.BytesIO()
     Image.new("RGBA", (200, 200), (255, 0, 0, 0)).save(made, "PNG")

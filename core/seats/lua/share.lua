@@ -6,6 +6,7 @@
 --   a|visitor              number in the queue of who is silent, and may come back to it
 --   w|visitor              'when asked, ms|seconds expected|low|high': the wait that was promised
 --   e|visitor              when the session would have ended that was given up, ms
+--   o|visitor              why the visitor is in nothing (waiting_room/lua/queue.lua)
 
 local function account(shares, field)
   local spent, last = string.match(redis.call('HGET', shares, field) or '', '^(%d+)|(%d+)$')

@@ -3,7 +3,8 @@
 -- it goes on, every session and basket is given the time for which it stood (waiting_room/lua/sweep.lua); until a visitor
 -- has got that, the clock is behind for this one.
 --   stop, a hash: since: when it began to stand, ms  swept: the last sweep, ms  gap: ms without a sweep after which it stands
---     most: ms for which it stands at most  given: ms that those in `owed` have not got yet  ended: when it went on last, ms
+--     most: ms for which it stands at most from now on  given: ms that those in `owed` have not got yet
+--     ended: when it went on last, ms  sum: what stops that followed soon on each other were given, ms
 --   owed, a zset of visitors
 
 -- A hold's key outlives its deadline by the longest that the clock may stand, and a minute.

@@ -47,19 +47,23 @@ end
 -- The sale's clock (R4), before anything is judged by it: it stands, or it goes on and everybody gets the time back.
 -- Returns true while somebody has not got it yet.
 local function time_is_owed()
-  local known = redis.call('HMGET', STOP, 'since', 'swept', 'ended')
+  local known = redis.call('HMGET', STOP, 'since', 'swept', 'ended', 'sum')
   local since, swept, away = tonumber(known[1] or ''), tonumber(known[2] or ''), tonumber(ARGV[13])
   if not since and swept and now - swept > tonumber(ARGV[14]) then since = swept end
   if not since and away >= 0 then since = math.max(now - away, tonumber(known[3] or '0')) end
+  -- Stops that follow soon on each other are one outage: together they get no more than the longest one.
+  local most = tonumber(ARGV[15])
+  local sum = (since or now) - tonumber(known[3] or '0') < most and tonumber(known[4] or '0') or 0
+  most = math.max(0, most - sum)
   if since and away < 0 and redis.call('ZCARD', OWED) == 0 then
-    local given = math.max(0, math.min(now - since, tonumber(ARGV[15])))
+    local given = math.max(0, math.min(now - since, most))
     redis.call('ZUNIONSTORE', OWED, 2, UNTIL, DEADLINES)
-    redis.call('HSET', STOP, 'given', integer(given), 'ended', integer(now))
+    redis.call('HSET', STOP, 'given', integer(given), 'ended', integer(now), 'sum', integer(sum + given))
     redis.call('HDEL', STOP, 'since')
-    since = nil
+    since, most = nil, most - given
   end
   if since then redis.call('HSET', STOP, 'since', integer(since)) end
-  redis.call('HSET', STOP, 'swept', integer(now), 'gap', ARGV[14], 'most', ARGV[15])
+  redis.call('HSET', STOP, 'swept', integer(now), 'gap', ARGV[14], 'most', integer(most))
 
   local given = tonumber(redis.call('HGET', STOP, 'given') or '0')
   local due = redis.call('ZPOPMIN', OWED, ARGV[16])
