@@ -1,11 +1,15 @@
-"""S7: tickets that cannot be forged, estimates that keep their promise."""
+"""S7: tickets that cannot be forged, estimates that keep their promise; how long a hold's key lives (R4)."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.seats.hold_scripts_redis import HOLD_KEPT_MS
+from core.settings import Settings
 from core.waiting_room.pace import eta_seconds
 from core.waiting_room.ticket import Claim, Tickets
 from tests.manual_clock import ManualClock
@@ -61,3 +65,11 @@ def test_the_measured_pace_is_used() -> None:
     assert eta_seconds(59, 60.0, 100, 600) == 60
     assert eta_seconds(250, None, 100, 600) == 1800
     assert eta_seconds(0, None, 0, 600) is None
+
+
+def test_a_holds_key_outlives_the_longest_that_the_clock_may_stand() -> None:
+    """R4: the figure stands in Lua and in Python, and the setting's bound is what both rely on."""
+    lua = (Path(__file__).parents[2] / "core/seats/lua/stop.lua").read_text()
+    (longest,) = (each.le for each in Settings.model_fields["stop_seconds"].metadata if hasattr(each, "le"))
+    assert f"local HOLD_KEPT_MS = {HOLD_KEPT_MS}\n" in lua
+    assert longest * 1000 < HOLD_KEPT_MS
