@@ -26,8 +26,8 @@ _jinja = jinja2.Environment(
 
 @dataclass(frozen=True, slots=True)
 class OfferMail:
-    """`seats`: (zone, row, number, category) of each; `amount` in the currency's minor unit; `until` is told in the
-    event's `time_zone`; `url`: where they are taken, with its secret.
+    """`seats`: (zone, row, number, category) of each; `amount` in the currency's minor unit; `until` and `starts_at`
+    are told in the event's `time_zone`; `url`: where they are taken, with its secret.
     """
 
     offer: UUID
@@ -41,6 +41,9 @@ class OfferMail:
     made_at: datetime
     until: datetime
     url: str
+    starts_at: datetime | None = None
+    venue: str = ""
+    address: str = ""
 
 
 def compose_offer(mail: OfferMail, *, sender: str, reply_to: str = "") -> EmailMessage:
@@ -71,6 +74,8 @@ def compose_offer(mail: OfferMail, *, sender: str, reply_to: str = "") -> EmailM
         "amount": languages.money(language, mail.amount, mail.currency),
         "until": languages.moment(language, mail.until, mail.time_zone),
         "url": mail.url,
+        "starts_at": languages.moment(language, mail.starts_at, mail.time_zone) if mail.starts_at else None,
+        "place": [line for line in (mail.venue, mail.address) if line],
         "picture_url": None,
     }
     message.set_content(_jinja.get_template("offer.txt").render(values))

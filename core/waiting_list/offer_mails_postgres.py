@@ -90,5 +90,8 @@ class OfferMails:
             currency=row["currency"],
             made_at=row["made_at"],
             until=row["until"],
+            starts_at=row["starts_at"],
+            venue=row["venue"],
+            address=row["address"],
             url=f"{self._base_url}/returns/{row['wish_id']}?{secret}",
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from zlib import crc32
 
 import pytest
@@ -430,6 +430,8 @@ async def test_an_e_mail_for_each_offer(sale: ListOfSale) -> None:
     """With the link of that offer, in the language asked for; tried again while the mail server is away, repeated under
     the same Message-ID by whoever goes on after a death.
     """
+    starts_at = datetime(2031, 12, 24, 19, 0, tzinfo=UTC)
+    await sale.runtime.events.update(sale.event.slug, venue="City Hall", address="Main Street 1", starts_at=starts_at)
     bought = await sale.sell(0, 1)
     await sale.join("v")
     await sale.join("w")
@@ -450,7 +452,10 @@ async def test_an_e_mail_for_each_offer(sale: ListOfSale) -> None:
     assert len(set(sent)) == 2
     wish = await sale.own("v")
     assert wish.offer is not None
-    text = next(m for m in sale.postbox.sent if str(m["To"]) == "v@example.org").get_body(("plain",)).get_content()
+    mail = next(m for m in sale.postbox.sent if str(m["To"]) == "v@example.org")
+    text = mail.get_body(("plain",)).get_content()
+    for told in (text, mail.get_body(("html",)).get_content()):
+        assert all(words in told for words in ("2031", "City Hall", "Main Street 1")), "when and where"
     secret = sale.waiting_list.secret(wish.offer)
     assert f"https://shop.example/returns/{wish.id}?s={secret}" in text
     assert "Stalls" in text

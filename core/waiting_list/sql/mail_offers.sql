@@ -10,7 +10,7 @@ WITH due AS (
     RETURNING o.*
 )
 SELECT mine.id, mine.wish_id, mine.made_at, mine.until, w.email, w.language, e.name AS event_name, e.time_zone,
-       e.currency, seat.names, seat.amount
+       e.currency, e.starts_at, e.venue, e.address, seat.names, seat.amount
 FROM mine
 JOIN wishes w ON w.id = mine.wish_id
 JOIN events e ON e.id = mine.event_id
