@@ -1,8 +1,8 @@
 """`make static`: the sale page's modules and styles as one file each, in static/dist.
 
 `python -m scripts.bundle ESBUILD` writes sale.js, plan_worker.js, sale.css and sources.json, which names what they were
-made of: path below static/ -> digest. A server whose sources are others serves the sources (web/assets.py), and
-tests/unit/test_front_end_files.py says that this has to be run again.
+made of, and they themselves: path below static/ -> digest. A server whose files are others serves the sources
+(web/assets.py), and tests/unit/test_front_end_files.py says that this has to be run again.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from web.assets import BUNDLE, FOLDER, digest_of
+from web.assets import BUNDLE, BUNDLED, FOLDER, digest_of
 
 MODULES: Final = ("js/sale.js", "js/plan_worker.js")
 #: Names the styles, in their order.
@@ -47,8 +47,8 @@ def bundle(esbuild: str) -> None:
     )
     (target / "sale.css").write_text(small.stdout)
     names = sorted(path.resolve().relative_to(FOLDER).as_posix() for path in [*map(Path, read), *styles])
-    sources = {name: digest_of((FOLDER / name).read_bytes()) for name in names}
-    (target / "sources.json").write_text(json.dumps(sources, indent=1) + "\n")
+    made = {name: digest_of((FOLDER / name).read_bytes()) for name in [*names, *BUNDLED]}
+    (target / "sources.json").write_text(json.dumps(made, indent=1) + "\n")
 
 
 if __name__ == "__main__":

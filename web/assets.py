@@ -25,8 +25,11 @@ from web.caching import Body, respond
 
 FOLDER: Final = Path(__file__).parent.parent / "static"
 
-#: Below it, the sale page in one file of each kind, and `sources.json`: what they were made of (`make static`).
+#: Below it, the sale page in one file of each kind, and `sources.json`: what they were made of, and they themselves
+#: (`make static`).
 BUNDLE: Final = "dist"
+#: What pages ask for of the bundle.
+BUNDLED: Final = ("dist/sale.js", "dist/plan_worker.js", "dist/sale.css")
 
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
 _ASK_AGAIN: Final = "public, no-cache"
@@ -131,9 +134,10 @@ def digest_of(content: bytes) -> str:
 
 
 def stale_sources(files: Mapping[str, Body]) -> list[str]:
-    """The sources that have changed since the bundle was made of them; its own list of them where there is none."""
+    """The files that are not what they were when the bundle was made: its sources, and those of `BUNDLED`, which a
+    merge can leave as they were while it takes the new list of them. The list itself where there is none."""
     listed = files.get(f"{BUNDLE}/sources.json")
     if listed is None:
         return [f"{BUNDLE}/sources.json"]
-    sources: dict[str, str] = json.loads(listed.content)
-    return [name for name, digest in sources.items() if name not in files or files[name].tag != digest]
+    made: dict[str, str] = dict.fromkeys(BUNDLED, "") | json.loads(listed.content)
+    return [name for name, digest in made.items() if name not in files or files[name].tag != digest]

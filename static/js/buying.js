@@ -116,8 +116,11 @@ export class Buying {
       return;
     }
     if (provesNothing(error.status)) forget(this.storage, this.slug);
-    if (error.code === "invalid_request") store.dispatch({ type: "email-wrong" });
-    else store.dispatch({ type: "submit-failed", code: error.code, retryAfter: error.retryAfter });
+    if (error.code === "invalid_request") {
+      store.dispatch({ type: "email-wrong" });
+      await null; // while it was sent the field could not have the focus: it is drawn anew first
+      document.getElementById("email")?.focus();
+    } else store.dispatch({ type: "submit-failed", code: error.code, retryAfter: error.retryAfter });
     // Another tab's attempt had these seats: its reservation is the answer.
     if (error.data.reservation) await this.#lead(error.data.reservation);
   }

@@ -215,7 +215,7 @@ export class Hall {
   #find([wish, ...rest]) {
     const id = this.newId();
     if (!this.channel.send({ type: "best", id, ...wish })) {
-      announce(t("refused.offline"), { urgent: true });
+      this.#note(t("refused.offline"));
       return;
     }
     this.finding = id;
@@ -254,7 +254,7 @@ export class Hall {
     if (this.#off()) return null;
     const id = this.newId();
     if (!this.channel.send(type === "extend" ? { type, id } : { type, id, seats })) {
-      if (at === undefined) announce(t("refused.offline"), { urgent: true });
+      if (at === undefined) this.#note(t("refused.offline"));
       else this.#tell(at, t("refused.offline"));
       return null;
     }

@@ -41,3 +41,42 @@ export function saying({ away }) {
   if (away.has("database")) return "database";
   return away.has("payment") ? "payment" : "returning";
 }
+
+// A new channel knows of no outage until it is told of one, right after its welcome or (by looks) at the next one. Until then
+// it is open whether the outage that was known is over; nobody says so before.
+const SURE_AFTER = 5000; // milliseconds without news of it after a welcome
+
+/** @typedef {Pick<Sale.State, "outage" | "doubted" | "outageOverAt">} Known */
+
+/**
+ * A welcome: the clock goes, as far as is known.
+ * @param {Sale.State} state
+ * @returns {Known}
+ */
+export function afterWelcome({ outage, doubted, outageOverAt, local }) {
+  const before = outage ?? doubted?.outage;
+  return { outage: null, doubted: before ? { outage: before, until: local + SURE_AFTER } : null, outageOverAt };
+}
+
+/**
+ * News of what is away.
+ * @param {Sale.State} state
+ * @param {Omit<Wire.Outage, "type">} message
+ * @returns {Known}
+ */
+export function afterNews({ outage, doubted, outageOverAt, local }, message) {
+  const now = outageOf(message);
+  if (now) return { outage: now, doubted: null, outageOverAt: null };
+  return { outage: null, doubted: null, outageOverAt: outage || doubted ? local : outageOverAt };
+}
+
+/**
+ * Time has passed: a channel that is there and has told nothing would have by now.
+ * @param {Sale.State} state
+ * @returns {Known}
+ */
+export function afterTime({ outage, doubted, outageOverAt, connection, local }) {
+  const heard = connection === "online" || connection === "polling";
+  if (!doubted || !heard || local < doubted.until) return { outage, doubted, outageOverAt };
+  return { outage, doubted: null, outageOverAt: local };
+}

@@ -64,9 +64,6 @@ export class Page {
     this.mode = null; // in which the hall is seen
     this.arrived = false;
     this.backUntil = 0;
-    this.overUntil = 0;
-    /** @type {string | null} */
-    this.outage = null; // what the banner says of one
     /** @type {Sale.Connection} */
     this.connection = "connecting";
     this.banner = byId("banner");
@@ -170,17 +167,12 @@ export class Page {
       }
       this.connection = connection;
     }
-    const outage = state.outage ? saying(state.outage) : null;
-    if (this.outage && !outage) {
-      this.overUntil = now + OVER_FOR;
-      setTimeout(() => this.draw(), OVER_FOR + 20);
-    }
-    this.outage = outage;
+    const outage = state.outage ?? state.doubted?.outage;
     let kind = null;
     if (connection === "offline") kind = "banner.offline";
-    else if (outage) kind = `outage.${outage}`;
+    else if (outage) kind = `outage.${saying(outage)}`;
     else if (connection === "reconnecting" && state.wasOnline) kind = "banner.reconnecting";
-    else if (now < this.overUntil) kind = "outage.over";
+    else if (state.outageOverAt !== null && state.local < state.outageOverAt + OVER_FOR) kind = "outage.over";
     else if (now < this.backUntil) kind = "banner.back";
     else if (connection === "polling") kind = "banner.polling";
     const shown = kind?.slice(kind.indexOf(".") + 1) ?? "";

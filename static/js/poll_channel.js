@@ -6,6 +6,7 @@ const WAITING_EVERY = 4000;
 const ACTIVE_EVERY = 2000;
 const AFTER_FAILURE = 5000;
 const OUTAGE_EVERY = 2000; // an outage is told within five seconds, whatever the looks wait for
+const NEW_TIMES_WITHIN = 4000; // milliseconds for which the end of an outage waits for the ends of session and hold
 // The server's own defaults (core/settings.py), until it has told what it wants.
 const RULES = { beat_seconds: 10, active_grace_seconds: 30, waiting_grace_seconds: 120, session_warning_seconds: 60 };
 
@@ -29,7 +30,8 @@ export class PollChannel {
     this.ticket = null;
     this.turn = 0; // grows with each command: a look from before it says nothing about now
     this.heardAt = performance.now(); // when the server last heard a beat
-    this.looking = false;
+    /** @type {Promise<void> | null} */
+    this.looking = null; // the look that is under way
     this.timer = 0;
     this.stopped = false;
     /** @type {boolean | null} */
@@ -37,6 +39,7 @@ export class PollChannel {
     this.said = ""; // the basket as it was told last
     this.outage = ""; // as it was told last
     this.watcher = 0;
+    this.patience = NEW_TIMES_WITHIN;
   }
 
   async start() {
@@ -135,7 +138,8 @@ export class PollChannel {
       const quiet = !away.length && since === null;
       if (!this.stopped && said !== this.outage && !(quiet && this.outage === "")) {
         // The new ends of session and hold first: the clocks go on with them.
-        if (quiet) await this.#look();
+        if (quiet) await this.#newTimes();
+        if (this.stopped) return;
         this.outage = quiet ? "" : said;
         this.onMessage({ type: "outage", away, since, until });
       }
@@ -143,6 +147,20 @@ export class PollChannel {
       // No answer: the looks say so.
     }
     if (!this.stopped) this.watcher = setTimeout(() => this.#watch(), OUTAGE_EVERY);
+  }
+
+  // A look that was begun before the end was known may have the old ones.
+  async #newTimes() {
+    let timer = 0;
+    const late = new Promise((resolve) => {
+      timer = setTimeout(resolve, this.patience);
+    });
+    const looks = async () => {
+      await this.looking;
+      await this.#look();
+    };
+    await Promise.race([looks(), late]);
+    clearTimeout(timer);
   }
 
   // Milliseconds between two looks.
@@ -156,9 +174,16 @@ export class PollChannel {
     if (!this.stopped) this.timer = setTimeout(() => this.#look(), pause);
   }
 
+  /** One look at a time: whoever asks for one while one is under way gets that one. */
   async #look() {
-    if (this.stopped || this.looking) return;
-    this.looking = true;
+    if (this.stopped) return;
+    this.looking ??= this.#lookOnce().finally(() => {
+      this.looking = null;
+    });
+    await this.looking;
+  }
+
+  async #lookOnce() {
     try {
       if (!this.welcomed) await this.#hello();
       else if (this.state !== "none") await this.#beat();
@@ -169,8 +194,6 @@ export class PollChannel {
     } catch (error) {
       if (error instanceof NoAnswer) this.#unreached();
       this.#again(AFTER_FAILURE);
-    } finally {
-      this.looking = false;
     }
   }
 

@@ -3,7 +3,7 @@ import { announce } from "./announce.js";
 import { cancel, EventApi, Refusal, reservation as look } from "./api.js";
 import { Busy } from "./busy.js";
 import { byId } from "./dom.js";
-import { costOf } from "./giving_back.js";
+import { areAll, costOf, stillThere } from "./giving_back.js";
 import { counted, learnCurrencies, load, moment, money, reason, t } from "./i18n.js";
 import { Channel } from "./socket.js";
 import { TicketMail } from "./ticket_mail.js";
@@ -102,13 +102,15 @@ function take({ status, reason: why, payment, receipt, cancel: quote }) {
   page.payment = payment ?? null;
   page.receipt = receipt ?? null;
   page.quote = quote ?? null;
+  page.chosen = stillThere(page.chosen, quoted());
   draw();
   if (news) announce(t(`reservation.status.${status}`), { urgent: true });
 }
 
 function giveBack() {
-  const all = page.status !== "CONFIRMED" || page.chosen.size === quoted().length;
+  const all = page.status !== "CONFIRMED" || areAll(page.chosen, quoted());
   if (!all && !page.chosen.size) return;
+  const asked = page.chosen;
   page.failure = null;
   void busy.run(
     async () => {
@@ -121,6 +123,8 @@ function giveBack() {
     async (error) => {
       page.failure = error instanceof Refusal ? reason(error.code) : t("reservation.no_answer");
       await learn();
+      // It was done, only its answer was lost: what is left is shown as after an answer.
+      if (page.status === "CONFIRMED" && asked.size && !stillThere(asked, quoted()).size) location.reload();
     },
   );
 }
@@ -202,7 +206,7 @@ function receiptOf({ method, approval_number, url, approved_at }) {
 
 /** What the button does. */
 function goBack() {
-  const some = page.status === "CONFIRMED" && page.chosen.size < quoted().length;
+  const some = page.status === "CONFIRMED" && !areAll(page.chosen, quoted());
   return some && page.chosen.size ? counted("reservation.give_back", page.chosen.size) : t("reservation.cancel_yes");
 }
 
@@ -259,7 +263,7 @@ function confirmation() {
   return html`<div class="confirm" role="group" aria-labelledby="confirm-title">
     <p id="confirm-title"><strong>${t("reservation.cancel_sure")}</strong></p>
     <p>
-      ${page.status !== "CONFIRMED" ? t("reservation.cancel_unpaid") : page.chosen.size < quoted().length ? t("reservation.cancel_some") : t("reservation.cancel_text")}
+      ${page.status !== "CONFIRMED" ? t("reservation.cancel_unpaid") : !areAll(page.chosen, quoted()) ? t("reservation.cancel_some") : t("reservation.cancel_text")}
     </p>
     ${choice()}
     <div class="actions">

@@ -2,6 +2,7 @@
 // when the channel says that it has changed; a reload finds it again.
 import { announce } from "./announce.js";
 import { ListApi, Refusal } from "./api.js";
+import { Busy } from "./busy.js";
 import { moment, t } from "./i18n.js";
 import { returns } from "./views/returns.js";
 import { render } from "../vendor/lit-html/lit-html.js";
@@ -28,7 +29,7 @@ export class Returns {
     this.place = null;
     // Of a crowd at an opening nobody is asked about who has never joined.
     this.known = storage.getItem(this.name) === null;
-    this.busy = false;
+    this.busy = new Busy(changed);
     /** @type {string | null} */
     this.failed = null;
     this.lookedAt = -Infinity;
@@ -68,7 +69,7 @@ export class Returns {
       returns({
         event,
         place: known ? place : undefined,
-        busy,
+        busy: busy.on,
         failed,
         email: ui.email,
         join: (submitted) => this.#join(submitted),
@@ -92,21 +93,14 @@ export class Returns {
   }
 
   /** @param {() => Promise<void>} work */
-  async #run(work) {
-    if (this.busy) return;
-    this.busy = true;
+  #run(work) {
+    if (this.busy.on) return;
     this.failed = null;
-    this.changed();
-    try {
-      await work();
-    } catch (error) {
+    void this.busy.run(work, async (error) => {
       this.failed = error instanceof Refusal ? error.code : "store_unavailable";
       // The place is known by another tab, perhaps.
       if (this.failed === "already_on_list") await this.look();
-    } finally {
-      this.busy = false;
-      this.changed();
-    }
+    });
   }
 
   /** @param {Api.PlaceInList | null} place */

@@ -2,7 +2,7 @@
 //
 // Actions are the server's messages as they come (realtime/wire.py), and what happens in the page itself (tools/js/types/sale.d.ts).
 
-import { outageOf, stood } from "./outage.js";
+import { afterNews, afterTime, afterWelcome, stood } from "./outage.js";
 import { insteadOf } from "./wish.js";
 
 /**
@@ -20,6 +20,8 @@ export function initial({ slug, ticket = null, email = "", shop = NO_SHOP }) {
     event: null,
     broken: null,
     outage: null,
+    doubted: null,
+    outageOverAt: null,
     offset: 0,
     local: 0,
     presence: "unknown",
@@ -84,7 +86,7 @@ const HANDLERS = {
   welcome(state, message) {
     const next = {
       ...state,
-      outage: null, // told again after this, while it lasts
+      ...afterWelcome(state),
       offset: Date.parse(message.now) - state.local,
       problem: null,
       pending: {},
@@ -122,7 +124,7 @@ const HANDLERS = {
 
   // What is away, and since when the clocks of sessions and holds stand.
   outage(state, message) {
-    return { ...state, outage: outageOf(message) };
+    return { ...state, ...afterNews(state, message) };
   },
 
   // Gathered for the opening: after the draw, `queue` or `admitted` comes by itself.
@@ -312,7 +314,7 @@ const HANDLERS = {
   },
 
   tick(state, { local }) {
-    return { ...state, local };
+    return { ...state, local, ...afterTime({ ...state, local }) };
   },
 
   sent(state, { id, kind, seats, wish }) {

@@ -110,7 +110,7 @@ export class TicketMail {
             this.typed = event.target.value;
           }}
         />
-        ${this.wrong ? html`<p class="field-wrong" id="email-wrong">${WRONG[whatIsWrong(this.typed)]()}</p>` : nothing}
+        ${this.wrong ? html`<p class="field-wrong" id="email-wrong" role="alert">${WRONG[whatIsWrong(this.typed)]()}</p>` : nothing}
         <p class="field-hint" id="email-hint">${t("ticket_mail.address_hint")}</p>
       </div>
       <div class="actions">

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from web.assets import BUNDLE, Assets, digest_of, stale_sources
+from web.assets import BUNDLE, BUNDLED, Assets, digest_of, stale_sources
 from web.caching import Body
 
 ROOT = Path(__file__).parents[2]
@@ -50,22 +50,36 @@ def test_the_bundle_is_made_of_the_sources_as_they_are() -> None:
         "css/base.css",
         *re.findall(r'rel="stylesheet" href="\{\{ static \}\}/(css/[^"]+)"', page),
     }
-    assert set(sources) == modules("js/sale.js") | modules("js/plan_worker.js") | styles
+    assert set(sources) == modules("js/sale.js") | modules("js/plan_worker.js") | styles | set(BUNDLED)
 
 
-def test_a_bundle_is_served_while_its_sources_are_as_they_were(tmp_path: Path) -> None:
-    source = tmp_path / "js" / "sale.js"
-    source.parent.mkdir()
-    source.write_text("one")
-    assert not Assets(tmp_path).bundled
-    bundle = tmp_path / BUNDLE
-    bundle.mkdir()
-    (bundle / "sources.json").write_text(json.dumps({"js/sale.js": digest_of(b"one")}))
+@pytest.fixture
+def bundled(tmp_path: Path) -> Path:
+    """A folder with one source, and a bundle that was made of it."""
+    for name in ("js/sale.js", *BUNDLED):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(f"one {name}")
+    made = {name: digest_of(f"one {name}".encode()) for name in ("js/sale.js", *BUNDLED)}
+    (tmp_path / BUNDLE / "sources.json").write_text(json.dumps(made))
     assert Assets(tmp_path).bundled
-    source.write_text("two")
-    assert not Assets(tmp_path).bundled
-    source.unlink()
-    assert not Assets(tmp_path).bundled
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["js/sale.js", *BUNDLED])
+def test_a_bundle_is_served_while_it_and_its_sources_are_as_they_were(bundled: Path, name: str) -> None:
+    """A merge can take the list of one side and the bundle of the other."""
+    (bundled / name).write_text("two")
+    assert not Assets(bundled).bundled
+    (bundled / name).unlink()
+    assert not Assets(bundled).bundled
+
+
+def test_a_list_that_does_not_vouch_for_the_bundle_itself_is_none(bundled: Path) -> None:
+    listed = bundled / BUNDLE / "sources.json"
+    listed.write_text(json.dumps({"js/sale.js": digest_of(b"one js/sale.js")}))
+    assert not Assets(bundled).bundled
+    listed.unlink()
+    assert not Assets(bundled).bundled
 
 
 def _names() -> list[str]:

@@ -43,7 +43,7 @@ export function checkout({ state, plan, act }) {
           />
           ${
             ui.emailWrong
-              ? html`<p class="field-wrong" id="email-wrong">${WRONG[whatIsWrong(ui.email)]()}</p>`
+              ? html`<p class="field-wrong" id="email-wrong" role="alert">${WRONG[whatIsWrong(ui.email)]()}</p>`
               : html`<p class="field-hint" id="email-hint">${t("checkout.email_hint")}</p>`
           }
         </div>

@@ -118,6 +118,19 @@ export async function anAddressThatTheServerRefusesIsTold() {
   same([store.state.ui.emailWrong, store.state.checkout.submitting, [...items.keys()]], [true, false, []]);
 }
 
+// The field is off while the order is sent; the focus goes to it when it is on again.
+export async function theFieldOfARefusedAddressGetsTheFocus() {
+  const { buying, store } = shop(() => refuse(422, "invalid_request"));
+  const field = document.body.appendChild(Object.assign(document.createElement("input"), { id: "email" }));
+  store.subscribe(({ checkout }) => void (field.disabled = checkout.submitting));
+  try {
+    await buying.submit();
+    same([document.activeElement === field, field.disabled], [true, false]);
+  } finally {
+    field.remove();
+  }
+}
+
 export function theReasonIsTheAddressesOwn() {
   const reasons = ["jürgen@example.org", "k@127.0.0.1", "k@1.1", "k @example", "kim@", "kim@bücher.example"].map(whatIsWrong);
   same(reasons, ["letters", "host", "host", "form", "form", "form"]);

@@ -167,6 +167,59 @@ export const whoLeavesIsNotToldThatTheTurnIsOver = () =>
     same([...of("expired"), ...of("problem")], [{ type: "expired", reason: "left" }]);
   }, { place: () => ACTIVE });
 
+// The look that was under way when it ended may have the old times: another one is waited for.
+export const theEndOfAnOutageWaitsForTheLookThatIsUnderWay = () =>
+  during(async ({ made, served, messages, of, count }) => {
+    await made.start();
+    served.outage = () => ({ away: ["redis"], since: "2030-05-01T20:00:00Z", until: null });
+    await until(() => of("outage").length === 1);
+    let answer;
+    served.beat = () => new Promise((resolve) => (answer = resolve));
+    await until(() => answer);
+    const asked = count("outage");
+    served.outage = () => QUIET;
+    await until(() => count("outage") > asked);
+    await new Promise((resolve) => setTimeout(resolve, 50)); // what is shown here is that nothing is told
+    same(of("outage").length, 1);
+    served.beat = () => ({ ...ACTIVE, until: "2030-05-01T20:12:00Z" });
+    answer(ACTIVE);
+    await until(() => of("outage").length === 2);
+    const news = messages.filter(({ type }) => type === "admitted" || type === "outage");
+    same(news.map(({ type, until: end }) => [type, end]).slice(-2), [["admitted", "2030-05-01T20:12:00Z"], ["outage", null]]);
+  }, { place: () => ACTIVE, beat: () => ACTIVE });
+
+// And not for ever: a look can hang for as long as a call may take.
+export const theEndOfAnOutageIsToldThoughALookHangs = () =>
+  during(async ({ made, served, of }) => {
+    await made.start();
+    served.outage = () => ({ away: ["redis"], since: "2030-05-01T20:00:00Z", until: null });
+    await until(() => of("outage").length === 1);
+    made.patience = 30;
+    let hangs = false;
+    served.beat = () => new Promise(() => (hangs = true));
+    await until(() => hangs);
+    served.outage = () => QUIET;
+    await until(() => of("outage").length === 2);
+    same(of("outage")[1], { type: "outage", ...QUIET });
+  }, { place: () => ACTIVE, beat: () => ACTIVE });
+
+export const whoStopsInTheMeantimeIsToldNothing = () =>
+  during(async ({ made, served, of, count }) => {
+    await made.start();
+    served.outage = () => ({ away: ["redis"], since: "2030-05-01T20:00:00Z", until: null });
+    await until(() => of("outage").length === 1);
+    let answer;
+    served.beat = () => new Promise((resolve) => (answer = resolve));
+    await until(() => answer);
+    const asked = count("outage");
+    served.outage = () => QUIET;
+    await until(() => count("outage") > asked);
+    made.stop();
+    answer(ACTIVE);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    same(of("outage").length, 1);
+  }, { place: () => ACTIVE, beat: () => ACTIVE });
+
 export const aStoppedChannelIsSilent = () =>
   during(async ({ made, served, messages, count }) => {
     let answer;

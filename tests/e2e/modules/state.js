@@ -229,6 +229,33 @@ export function clocksStandInAnOutage() {
   same(reduce(returning, { type: "outage", away: [], since: null, until: null }).outage, null);
 }
 
+// R4: a channel that comes back in an outage says its welcome first, and then what is away: that is not its end.
+export function anOutageIsOverWhenThatIsSure() {
+  const out = { type: "outage", away: ["database"], since: at(0), until: at(600000) };
+  const quiet = { type: "outage", away: [], since: null, until: null };
+  const online = { type: "connection", status: "online" };
+  const welcome = { type: "welcome", state: "waiting", now: at(1000) };
+  const after = (...actions) => {
+    const state = run({ type: "tick", local: 1000 }, online, out, ...actions);
+    return [state.outage !== null, state.doubted !== null, state.outageOverAt];
+  };
+  const tick = (local) => ({ type: "tick", local });
+  same(after(), [true, false, null]);
+  same(after(quiet), [false, false, 1000]);
+  same(after(welcome), [false, true, null]);
+  same(after(welcome, out, tick(60000)), [true, false, null]);
+  same(after(welcome, tick(5999)), [false, true, null]);
+  same(after(welcome, tick(6000)), [false, false, 6000]);
+  same(after(welcome, quiet), [false, false, 1000]);
+  // Cut off again before it was told, and welcomed once more.
+  const lost = { type: "connection", status: "reconnecting" };
+  same(after(welcome, lost, tick(60000)), [false, true, null]);
+  same(after(welcome, lost, tick(60000), welcome, online, tick(61000)), [false, true, null]);
+  // Whoever has never heard of one is told of no end.
+  const calm = run({ type: "tick", local: 1000 }, online, welcome, quiet, tick(60000));
+  same([calm.doubted, calm.outageOverAt], [null, null]);
+}
+
 // F7: a sale in parts has no opening of its own: the next part's is the one.
 export const theNextPartOpensNext = () => {
   const part = (opens) => ({ name: "p", opens_at: at(opens), closes_at: null, needs_code: false, max_seats: null });

@@ -109,6 +109,10 @@ declare namespace Sale {
     presence: "unknown" | "joining" | "entered" | "waiting" | "active" | "out";
     outReason: OutReason | null;
     outage: Outage | null;
+    /** the outage before the last welcome, until it is told again, or it is sure that it is over: milliseconds of this machine's clock */
+    doubted: { outage: Outage; until: number } | null;
+    /** when an outage was over, milliseconds of this machine's clock */
+    outageOverAt: number | null;
     /** the turn passed while the connection was gone */
     lapsed: boolean;
     /** something was bought in this visit: the turn is shorter since */
