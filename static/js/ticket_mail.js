@@ -3,7 +3,7 @@ import { announce } from "./announce.js";
 import { mailAgain, Refusal } from "./api.js";
 import { Busy } from "./busy.js";
 import { reason, spokenClock, t } from "./i18n.js";
-import { whatIsWrong, WRONG } from "./email_words.js";
+import { emailField } from "./views/parts.js";
 import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
 
 export class TicketMail {
@@ -92,27 +92,16 @@ export class TicketMail {
   #form() {
     const { on } = this.busy;
     return html`<form class="form" novalidate @submit=${this.#submit}>
-      <div class="field">
-        <label for="email">${t("ticket_mail.address")}</label>
-        <input
-          id="email"
-          name="email"
-          type="email"
-          inputmode="email"
-          autocomplete="email"
-          required
-          maxlength="254"
-          .value=${this.typed}
-          aria-describedby=${this.wrong ? "email-wrong email-hint" : "email-hint"}
-          aria-invalid=${this.wrong ? "true" : nothing}
-          ?disabled=${on}
-          @input=${(/** @type {InputOf<HTMLInputElement>} */ event) => {
-            this.typed = event.target.value;
-          }}
-        />
-        ${this.wrong ? html`<p class="field-wrong" id="email-wrong" role="alert">${WRONG[whatIsWrong(this.typed)]()}</p>` : nothing}
-        <p class="field-hint" id="email-hint">${t("ticket_mail.address_hint")}</p>
-      </div>
+      ${emailField({
+        label: t("ticket_mail.address"),
+        hint: t("ticket_mail.address_hint"),
+        email: this.typed,
+        wrong: this.wrong,
+        disabled: on,
+        input: (event) => {
+          this.typed = event.target.value;
+        },
+      })}
       <div class="actions">
         <button type="submit" class="button primary" aria-disabled=${on ? "true" : nothing}>
           ${on ? t("ticket_mail.sending") : t("ticket_mail.go")}

@@ -1,10 +1,9 @@
 // Paying: one field, one button, and the seats' time in sight.
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
-import { whatIsWrong, WRONG } from "../email_words.js";
 import { counted, money, reason, spokenClock, t } from "../i18n.js";
 import { mayPay, saying } from "../outage.js";
 import { seatName } from "../seat_words.js";
-import { spinner } from "./parts.js";
+import { emailField, spinner } from "./parts.js";
 import { timeLeft, timeWarning } from "./time_left.js";
 
 /** @param {Sale.WithPlan} model */
@@ -25,28 +24,14 @@ export function checkout({ state, plan, act }) {
       </p>
       ${timeWarning(state, act)}
       <form class="form" novalidate @submit=${act.submit}>
-        <div class="field">
-          <label for="email">${t("checkout.email")}</label>
-          <input
-            id="email"
-            name="email"
-            type="email"
-            inputmode="email"
-            autocomplete="email"
-            required
-            maxlength="254"
-            .value=${ui.email}
-            aria-describedby=${ui.emailWrong ? "email-wrong" : "email-hint"}
-            aria-invalid=${ui.emailWrong ? "true" : nothing}
-            ?disabled=${submitting}
-            @input=${act.email}
-          />
-          ${
-            ui.emailWrong
-              ? html`<p class="field-wrong" id="email-wrong" role="alert">${WRONG[whatIsWrong(ui.email)]()}</p>`
-              : html`<p class="field-hint" id="email-hint">${t("checkout.email_hint")}</p>`
-          }
-        </div>
+        ${emailField({
+          label: t("checkout.email"),
+          hint: t("checkout.email_hint"),
+          email: ui.email,
+          wrong: ui.emailWrong,
+          disabled: submitting,
+          input: act.email,
+        })}
         ${shop.providers.length > 1 ? providers(shop, ui, act, submitting) : nothing}
         ${code ? html`<p class="callout" data-kind="bad" role="alert">${reason(code)} ${code === "payment_unavailable" ? whatElse(retryAfter, shop.alternative) : nothing}</p>` : nothing}
         ${state.outage && !mayPay(state) ? html`<p class="callout" data-kind="warn" data-testid="paying-off">${t(`outage.pay_${saying(state.outage)}`)}</p>` : nothing}

@@ -1,5 +1,6 @@
 // Small pieces that several views share.
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
+import { whatIsWrong, WRONG } from "../email_words.js";
 import { t } from "../i18n.js";
 
 /**
@@ -28,4 +29,38 @@ export function checkLink({ slug }) {
   return html`<a href="/events/${encodeURIComponent(slug)}/draw" target="_blank" rel="noopener"
     >${t("gather.check")}</a
   >`;
+}
+
+/**
+ * Where an e-mail is to go. `wrong`: the server has refused what is typed; `input`: hears each change.
+ * @param {object} shown
+ * @param {string} shown.label
+ * @param {string} shown.email what is typed
+ * @param {string} [shown.id]
+ * @param {string} [shown.hint]
+ * @param {boolean} [shown.wrong]
+ * @param {boolean} [shown.disabled]
+ * @param {((event: InputOf<HTMLInputElement>) => void) | null} [shown.input]
+ */
+export function emailField({ label, email, id = "email", hint = "", wrong = false, disabled = false, input = null }) {
+  const said = [wrong ? `${id}-wrong` : "", hint ? `${id}-hint` : ""].filter(Boolean).join(" ");
+  return html`<div class="field">
+    <label for=${id}>${label}</label>
+    <input
+      id=${id}
+      name="email"
+      type="email"
+      inputmode="email"
+      autocomplete="email"
+      required
+      maxlength="254"
+      .value=${email}
+      aria-describedby=${said || nothing}
+      aria-invalid=${wrong ? "true" : nothing}
+      ?disabled=${disabled}
+      @input=${input}
+    />
+    ${wrong ? html`<p class="field-wrong" id="${id}-wrong" role="alert">${WRONG[whatIsWrong(email)]()}</p>` : nothing}
+    ${hint ? html`<p class="field-hint" id="${id}-hint">${hint}</p>` : nothing}
+  </div>`;
 }

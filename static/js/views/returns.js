@@ -1,6 +1,7 @@
 // The waiting list: the form to join it, the place in it, and what is offered.
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { counted, moment, number, reason, t } from "../i18n.js";
+import { emailField } from "./parts.js";
 
 /**
  * @typedef {object} Shown
@@ -62,18 +63,7 @@ function outside(shown) {
         }
       </div>
       <p class="hint" id="returns-hint">${t("returns.count_hint")}</p>
-      <p class="field">
-        <label for="returns-email">${t("returns.email")}</label>
-        <input
-          id="returns-email"
-          name="email"
-          type="email"
-          maxlength="254"
-          autocomplete="email"
-          required
-          .value=${email}
-        />
-      </p>
+      ${emailField({ id: "returns-email", label: t("returns.email"), email })}
       <button class="button primary" type="submit" ?disabled=${busy}>
         ${busy ? t("returns.joining") : t("returns.join")}
       </button>
