@@ -84,6 +84,9 @@ def _effects(call: Call, holder: str | None, until: float, latest: float) -> Ite
             case Told.TAKEN if owner is not None and owner != call.visitor:
                 yield owner, end
             case Told.FREED | Told.LOST_RELEASE:
-                yield (None, -math.inf) if mine else (owner, end)
+                if mine:
+                    yield None, -math.inf
+                if not mine or owner == UNKNOWN:  # of another's seat a release says nothing
+                    yield owner, end
             case _:
                 pass

@@ -33,6 +33,13 @@ def test_a_hold_and_a_refusal_at_once_have_one_order() -> None:
     assert explained(both[1:], UNKNOWN)
 
 
+def test_a_release_of_a_seat_whose_holder_nobody_knows_may_have_freed_it_or_not() -> None:
+    freed = Call("kim", Told.FREED, 0, 1)
+    assert explained([freed, Call("lee", Told.TAKEN, 2, 3)], UNKNOWN)
+    assert explained([freed, held("lee", 2, 3)], UNKNOWN)
+    assert not explained([freed, Call("lee", Told.TAKEN, 2, 3)]), "nobody had it"
+
+
 def test_a_lost_answer_may_have_held_or_not() -> None:
     lost = Call("kim", Told.LOST_HOLD, 0, math.inf, until=50)
     assert explained([lost, held("lee", 2, 3)])
