@@ -26,7 +26,7 @@ from realtime.frames import text_frame
 from realtime.hub import Hub
 from realtime.live import Live
 from web.app import create_app
-from web.security import Visitors
+from web.visitors import Visitors
 from web.ws_protocol import socket_options
 
 #: Seat changes in one message: what a busy 50 ms of a sale are.
@@ -106,7 +106,7 @@ async def _quiet(to: Sink) -> None:
 
 
 def _tokens(runtime: Runtime, count: int) -> list[str]:
-    visitors = Visitors(runtime.secret)
+    visitors = Visitors(runtime.secret, runtime.clock)
     return [visitors.token(visitors.new()) for _ in range(count)]
 
 

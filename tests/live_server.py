@@ -21,7 +21,7 @@ from realtime.live import Live
 from tests.channel_schema import check_news
 from tests.waits import PATIENCE as PATIENCE
 from web.app import create_app
-from web.security import Visitors
+from web.visitors import Visitors
 from web.ws_protocol import socket_options
 
 
@@ -187,7 +187,7 @@ async def live_server(runtime: Runtime, **options: Any) -> AsyncIterator[LiveSer
         async with asyncio.timeout(PATIENCE):
             while not server.started:
                 await asyncio.sleep(0.01)
-        started = LiveServer(listening.getsockname()[1], Visitors(runtime.secret))
+        started = LiveServer(listening.getsockname()[1], Visitors(runtime.secret, runtime.clock))
         started.runtime, started.live, started.stop = runtime, live, stop
         yield started
     finally:

@@ -24,8 +24,10 @@ plan. Bodies are JSON (`Content-Type: application/json`) with exactly the member
 
 ## Who calls
 
-A program becomes a visitor with `POST /api/visitors` and sends the token with every call. A browser has the same
-identity in the cookie that its first page gave it; a call that changes something must then come from one of our own
+A program becomes a visitor with `POST /api/visitors` and sends the token with every call. It is good for 400 days; the
+same call with the token as bearer gives a new one of the same visitor. One that is more than a day old takes no new
+place in a queue before it is renewed (401 `no_visitor`), but by a ticket. A browser has the same identity in the cookie
+that its first page gave it, and pages renew that; a call that changes something must then come from one of our own
 pages (`Sec-Fetch-Site` or `Origin`), or it is refused as `cross_site`. No body and no address names who the caller is.
 
 ```sh

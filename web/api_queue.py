@@ -52,7 +52,8 @@ def _answer(waiting_room: WaitingRoom, event: Event, visitor: str, place: Place)
 
 async def join(call: Call[JoinQueue]) -> Response:
     event, body = await call.event_to_enter(), call.body
-    bidder = call.parts.networks.bidder(call.request, body.proof)
+    caller = call.parts.visitors.require(call.request.headers)
+    bidder = call.parts.networks.bidder(call.request, caller, body.proof)
     place = await call.parts.waiting_room.join(event, call.visitor, body.ticket, body.nonce, bidder, code=body.code)
     return _answer(call.parts.waiting_room, event, call.visitor, place)
 

@@ -1,4 +1,6 @@
-"""`POST /api/visitors`: an identity for API clients. Browsers get theirs as a cookie with their first page."""
+"""`POST /api/visitors`: an identity for API clients. Browsers get theirs as a cookie with their first page, and have it
+renewed by pages; a client sends its token here, while it is good, and gets a new one of the same visitor.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +11,11 @@ from web.schemas import NewVisitor
 
 
 async def new_visitor(call: Call[None]) -> Response:
-    visitor = call.parts.visitors.new()
+    visitors = call.parts.visitors
+    known = visitors.of(call.request.headers)
+    visitor = known.id if known is not None and known.by == "bearer" else visitors.new()
     call.request.scope["state"]["visitor"] = visitor
-    return answer(NewVisitor(visitor=visitor, token=call.parts.visitors.token(visitor)), status=201)
+    return answer(NewVisitor(visitor=visitor, token=visitors.token(visitor)), status=201)
 
 
 ENDPOINTS = (

@@ -49,8 +49,9 @@ from web.ops.response_cache import ResponseCache
 from web.pictures import Pictures
 from web.plans import Plans
 from web.rate_limits import RateLimits
-from web.security import Operators, Origins, Visitors
+from web.security import Operators, Origins
 from web.terms import Terms
+from web.visitors import Visitors
 
 
 @dataclass(frozen=True, slots=True)

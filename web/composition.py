@@ -28,8 +28,9 @@ from web.ops.response_cache import ResponseCache
 from web.pictures import Pictures
 from web.plans import Plans
 from web.rate_limits import RateLimits
-from web.security import Operators, Origins, Visitors
+from web.security import Operators, Origins
 from web.terms import Terms
+from web.visitors import Visitors
 from web.worker_endpoint import worker_app
 
 #: After an outage the next sweep gives the time back; a lease may have to end before it.
@@ -76,7 +77,7 @@ def open_app_state(runtime: Runtime, live: Live | None, assets: Assets, links: P
         watch=runtime.watch,
         supervisor=runtime.supervisor,
         live=live,
-        visitors=Visitors(runtime.secret, secure=settings.secure_cookies),
+        visitors=Visitors(runtime.secret, clock, secure=settings.secure_cookies),
         operators=operators,
         gate=OperatorGate(database, clock, operators, limits),
         origins=origins_of(settings),

@@ -9,6 +9,7 @@ from starlette.requests import HTTPConnection
 from core.network import network_of
 from core.waiting_room.price import Bidder
 from web.security import address_of
+from web.visitors import Visitor
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,5 +22,5 @@ class Networks:
     def of(self, connection: HTTPConnection) -> str:
         return network_of(address_of(connection), self.ipv4_bits, self.ipv6_bits)
 
-    def bidder(self, connection: HTTPConnection, proof: str | None = None) -> Bidder:
-        return Bidder(self.of(connection), proof, address_of(connection))
+    def bidder(self, connection: HTTPConnection, visitor: Visitor, proof: str | None = None) -> Bidder:
+        return Bidder(self.of(connection), proof, address_of(connection), visitor.fresh)

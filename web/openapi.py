@@ -14,7 +14,7 @@ from pydantic.json_schema import models_json_schema
 from core.errors import OnsaleError
 from web import problems
 from web.endpoint import Caller, Endpoint, Parameter
-from web.security import COOKIE
+from web.visitors import COOKIE
 
 _PATH_PARAMETERS: Final[dict[str, dict[str, Any]]] = {
     "slug": {"type": "string", "description": "the event's slug"},

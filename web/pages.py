@@ -217,7 +217,7 @@ class Pages:
             visitor = known.id if known else parts.visitors.new()
             request.scope["state"]["visitor"] = visitor
             response = await page(request, parts, visitor)
-            if known is None or (known.by == "cookie" and parts.visitors.is_outdated(request)):
+            if known is None or parts.visitors.is_outdated(request, known):
                 parts.visitors.set_cookie(response, request, visitor)
             return response
 

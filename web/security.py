@@ -1,43 +1,31 @@
-"""Who calls, and whether to believe it: visitors, operators, cross-site calls, security headers.
+"""Who calls, and whether to believe it: operators, cross-site calls, security headers. Visitors: `web/visitors.py`.
 
-A visitor is a random 128-bit id, signed, in a cookie (browsers) or in `Authorization: Bearer` (API clients).
-Nothing in a request's body or address ever names a visitor. A cookie travels with requests that other sites make
+Nothing in a request's body or address ever names a caller. A cookie travels with requests that other sites make
 a browser send, so a call that changes something and is authenticated by cookie must also prove that one of our own
 pages made it (`require_same_site`); a bearer token is not sent by itself and needs no such proof.
 """
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import hmac
-import re
-import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
-from itsdangerous import BadData, BadSignature, Signer, URLSafeTimedSerializer
+from itsdangerous import BadData, URLSafeTimedSerializer
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-from core.errors import CrossSite, NoVisitor
+from core.errors import CrossSite
 from web import cookies
 
-COOKIE: Final = "onsale_visitor"
 OPERATOR_COOKIE: Final = "onsale_operator"
 
 #: A shift: who is on call signs in once.
 OPERATOR_SESSION_SECONDS: Final = 12 * 3600
 
-#: Browsers keep a cookie for 400 days at most (RFC 6265bis section 5.5).
-_COOKIE_SECONDS: Final = 400 * 24 * 3600
-_VISITOR: Final = re.compile(r"v_[A-Za-z0-9_-]{22}")
-#: Checked tokens kept by a process: some 10 MB when full.
-_TOKENS_REMEMBERED: Final = 32_768
-#: Ours have 68 characters: 24 of the visitor, a dot, 43 of the signature.
-_LONGEST_TOKEN: Final = 100
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 #: Everything comes from our own origin; nothing inline; nobody may frame us. `data:` images are the ticket's QR code
@@ -70,82 +58,6 @@ SECURITY_HEADERS: Final[Mapping[str, str]] = {
 }
 #: Only sent over https: a browser that has seen it will not speak http to this host again.
 STRICT_TRANSPORT: Final = "max-age=31536000"
-
-
-@dataclass(frozen=True, slots=True)
-class Visitor:
-    """A caller that we gave the id to; `by` says how the proof came."""
-
-    id: str
-    by: Literal["cookie", "bearer"]
-
-
-class Visitors:
-    """Makes and checks visitor tokens: `v_<22 characters>.<signature>`."""
-
-    def __init__(self, secret: str, *, secure: Literal["auto", "always"] = "auto") -> None:
-        self._signer = Signer(secret, salt="onsale.visitor", key_derivation="hmac", digest_method=hashlib.sha256)
-        self._secure = secure
-        # A visitor's every call proves the same token: the signatures of those seen last are remembered. What raises
-        # is not: wrong tokens, which anybody can make any number of, at any length.
-        self._good = functools.lru_cache(_TOKENS_REMEMBERED)(self._check)
-
-    def new(self) -> str:
-        """A visitor id that nobody has: 128 random bits."""
-        return f"v_{secrets.token_urlsafe(16)}"
-
-    def token(self, visitor: str) -> str:
-        return self._signer.sign(visitor).decode()
-
-    def check(self, token: str) -> str | None:
-        """The visitor of a token; None when we did not sign it."""
-        if len(token) > _LONGEST_TOKEN:
-            return None
-        try:
-            return self._good(token)
-        except BadSignature:
-            return None
-
-    def _check(self, token: str) -> str:
-        """Raises BadSignature."""
-        try:
-            visitor = self._signer.unsign(token).decode()
-        except UnicodeError:
-            raise BadSignature("no text of ours") from None
-        if not _VISITOR.fullmatch(visitor):
-            raise BadSignature("no visitor")
-        return visitor
-
-    def of(self, headers: Mapping[str, str]) -> Visitor | None:
-        """The caller that these headers prove (names in lower case), for HTTP and for the live channel.
-
-        Who sends a bearer token means it: a wrong one is not made good by a cookie.
-        """
-        bearer = bearer_of(headers)
-        if bearer is not None:
-            visitor = self.check(bearer)
-            return Visitor(visitor, "bearer") if visitor else None
-        cookie = cookies.read(headers, COOKIE)
-        visitor = self.check(cookie) if cookie else None
-        return Visitor(visitor, "cookie") if visitor else None
-
-    def require(self, headers: Mapping[str, str]) -> Visitor:
-        """Raises NoVisitor."""
-        visitor = self.of(headers)
-        if visitor is None:
-            raise NoVisitor()
-        return visitor
-
-    def set_cookie(self, response: Response, connection: HTTPConnection, visitor: str) -> None:
-        token, secure = self.token(visitor), self._is_secure(connection)
-        cookies.write(response, connection, COOKIE, token, seconds=_COOKIE_SECONDS, same_site="lax", secure=secure)
-
-    def is_outdated(self, connection: HTTPConnection) -> bool:
-        """Whether this cookie was set before the site was reached by https: `set_cookie` replaces it."""
-        return self._is_secure(connection) and cookies.is_old(connection.headers, COOKIE)
-
-    def _is_secure(self, connection: HTTPConnection) -> bool:
-        return self._secure == "always" or is_https(connection)
 
 
 @dataclass(frozen=True, slots=True)

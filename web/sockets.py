@@ -23,6 +23,7 @@ from realtime.frames import Frame
 from realtime.wire import CloseCode
 from web import problems
 from web.app_state import app_state_of
+from web.visitors import Visitor
 from web.ws_protocol import EXTENSION, FrameProtocol
 
 
@@ -50,7 +51,7 @@ async def channel(websocket: WebSocket) -> None:
 ROUTE: Final = WebSocketRoute("/ws/events/{slug}", channel, name="channel")
 
 
-def _caller(websocket: WebSocket) -> str:
+def _caller(websocket: WebSocket) -> Visitor:
     """The visitor; asks no store. Raises EventNotFound, NoVisitor, CrossSite."""
     parts = app_state_of(websocket)
     if not SLUG.fullmatch(websocket.path_params["slug"]):
@@ -63,10 +64,10 @@ def _caller(websocket: WebSocket) -> str:
         origin is not None and not parts.origins.is_ours(origin, websocket)
     ):
         raise CrossSite()
-    return visitor.id
+    return visitor
 
 
-async def _admit(websocket: WebSocket, connection: Connection, visitor: str) -> None:
+async def _admit(websocket: WebSocket, connection: Connection, visitor: Visitor) -> None:
     """Serves the channel; says by a close code why not."""
     parts = app_state_of(websocket)
     try:
@@ -80,7 +81,8 @@ async def _admit(websocket: WebSocket, connection: Connection, visitor: str) -> 
     if parts.live is not None:
         # A page that will ask for a place needs no board before it has one: 80 kB of a large hall, twice.
         early = websocket.query_params.get("board") != "admitted"
-        await parts.live.serve(connection, event, visitor, parts.networks.bidder(websocket), early_board=early)
+        bidder = parts.networks.bidder(websocket, visitor)
+        await parts.live.serve(connection, event, visitor.id, bidder, early_board=early)
 
 
 def _connection(websocket: WebSocket) -> Connection:

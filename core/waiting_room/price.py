@@ -50,12 +50,14 @@ NOTHING_PAID: Final = Paid(-1, "-", 1)
 class Bidder:
     """Who asks for a place: `network` as `core.network` names it, empty where the caller is
     not known (tools); `proof` is what the caller hands in, a solved challenge or a captcha's token; `address` the
-    caller's own, for a captcha's service.
+    caller's own, for a captcha's service. `fresh`: the caller's identity was signed lately
+    enough for a new place.
     """
 
     network: str = ""
     proof: str | None = None
     address: str = ""
+    fresh: bool = True
 
 
 NOBODY: Final = Bidder()

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from core.clock import Clock, from_millis, to_millis
-from core.errors import OutcomeUnknown, StoreUnavailable
+from core.errors import NoVisitor, OutcomeUnknown, StoreUnavailable
 from core.seats.board_redis import BoardStore
 from core.venue.event import DrawState, Event, Opening, SaleState
 from core.venue.phase import Phase
@@ -103,12 +103,16 @@ class WaitingRoom:
 
         Lets the visitor in at once when nobody waits and there is room. While people gather for an opening, and until
         its order is made, an entry for the draw instead; `nonce` is the browser's part of its receipt (32 hexadecimal
-        digits). A new place may have a price, by the network of the `bidder`. `code`: what opens a phase; who guesses
-        is slowed. Raises SaleNotOpen, SaleClosed, ProofRequired, CodeRequired, CodeNotValid, CodeUsed, TooManyRequests.
+        digits). A new place may have a price, by the network of the `bidder`; who is not fresh gets none. `code`: what
+        opens a phase; who guesses is slowed. Raises NoVisitor, SaleNotOpen, SaleClosed, ProofRequired, CodeRequired,
+        CodeNotValid, CodeUsed, TooManyRequests.
         """
+        kept = self._tickets.read(ticket, event.slug, visitor)
+        if kept is None and not bidder.fresh and await self.place(event, visitor) is None:
+            raise NoVisitor("Renewed more than a day ago: load the page again, or renew the token")
         if event.phases and event.sale_state(self._clock.now()) is not SaleState.CLOSED:
             await self._access.claim(event, visitor, code, bidder.address)
-        claim = self._tickets.read(ticket, event.slug, visitor) or Claim()
+        claim = kept or Claim()
         opening = await self._opening(event)
         if opening is None:
             event.require_open(self._clock.now())

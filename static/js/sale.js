@@ -36,6 +36,7 @@ const root = byId("sale");
 const { slug = "", language = "en", assets = "", planWorker = "", providers = "", alternative = "" } = root.dataset;
 const ticketName = `onsale.ticket.${slug}`;
 const codeName = `onsale.code.${slug}`;
+const renewedName = `onsale.renewed.${slug}`;
 const entry = new Entry(slug, lasting);
 
 for (let tried = 0; ; tried += 1) {
@@ -95,6 +96,12 @@ const channel = new Channel({
     // The turn is over, and the news of it is on its way: a sign of life brings it, with the reason.
     if (message.type === "refused" && message.code === "not_active") channel.send({ type: "beat" });
     if (message.type === "problem" && message.code === "proof_required") price.want(message);
+    // Open for more than a day before it asked: the page has its cookie renewed by being loaded.
+    if (message.type === "problem" && message.code === "no_visitor" && !session.getItem(renewedName)) {
+      session.setItem(renewedName, "1");
+      location.reload();
+    }
+    if (message.type === "welcome" && message.state !== "none") session.removeItem(renewedName);
     if (message.type === "reservation") buying.told();
   },
   onStatus: (status, code) => dispatch({ type: "connection", status, code }),

@@ -25,6 +25,7 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from core.clock import SystemClock
 from core.embedded import Engines
 from core.seats.board import SeatState
 from tests.conftest import small_plan
@@ -35,7 +36,7 @@ from tests.live_server import LiveServer
 from tests.own_database import own_database
 from tests.topologies import HIGHEST_PORT, single
 from tests.waits import PATIENCE, free_port, until, wait_until
-from web.security import Visitors
+from web.visitors import Visitors
 
 SECRET = "a-secret-of-all-processes"
 OPERATOR = "operators-of-this-test"
@@ -176,7 +177,7 @@ async def installation(
                 provider=provider,
                 worker_port=worker_port,
                 worker_mail=tmp_path / "worker" / "mail",
-                buyers=LiveServer(port, Visitors(SECRET)),
+                buyers=LiveServer(port, Visitors(SECRET, SystemClock())),
             )
 
 
@@ -417,7 +418,7 @@ async def _mail_names(folder: Path, id: str) -> bool:
 async def test_a_web_server_that_is_stopped_says_where_to_go_on(installation: Installation) -> None:
     """D5, S9: SIGTERM, as at every deployment: each browser hears 4002, and keeps its place and its seats elsewhere."""
     stopping = next(web for web in installation.webs if web.serving.process.poll() is None)
-    here, there = (LiveServer(web.port, Visitors(SECRET)) for web in (stopping, installation.provider))
+    here, there = (LiveServer(web.port, Visitors(SECRET, SystemClock())) for web in (stopping, installation.provider))
     operator = httpx.AsyncClient(headers={"Authorization": f"Bearer {OPERATOR}"}, timeout=30)
     async with contextlib.AsyncExitStack() as stack:
         await stack.enter_async_context(operator)

@@ -16,6 +16,7 @@ import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed
 
+from core.clock import SystemClock
 from core.embedded import Engines
 from core.runtime import Runtime, open_runtime
 from core.settings import Settings
@@ -25,7 +26,7 @@ from tests.conftest import MakeEvent
 from tests.integration.onsale_process import SECRET_KEY
 from tests.live_server import Browser, LiveServer, live_server, sweeping
 from tests.sale_server import OPERATOR_TOKEN
-from web.security import Visitors
+from web.visitors import Visitors
 
 HELD, FREE = 1, 0
 
@@ -74,7 +75,7 @@ async def test_two_processes_behave_as_one(runtime: Runtime, make_event: MakeEve
     event = await make_event(active_limit=1)
     settings = runtime.settings
     async with server_process(settings) as port_a, server_process(settings) as port_b:
-        here, there = (LiveServer(port, Visitors(SECRET_KEY)) for port in (port_a, port_b))
+        here, there = (LiveServer(port, Visitors(SECRET_KEY, SystemClock())) for port in (port_a, port_b))
         async with (
             here.browser(event.slug) as inside,
             here.browser(event.slug) as waits_here,
