@@ -234,7 +234,7 @@ class Reservations:
 
     async def beyond_phase(self, new: NewReservation) -> Literal["quota", "code"] | None:
         """What says no: the seats that the phase may sell, or the code. None: neither."""
-        row = await self._row(_PHASE_REFUSAL, new.event_id, new.phase, len(new.seats), new.code)
+        row = await self._row(_PHASE_REFUSAL, new.event_id, new.phase, len(new.seats), new.code, new.offer)
         assert row is not None  # noqa: S101 - an expression always has its row
         return "quota" if not row["room"] else "code" if not row["good"] else None
 

@@ -34,12 +34,15 @@ HAVING count(*) = 5 AND bool_and(status = 'FAILED' AND reason IN ('declined', 'p
 """
 # The product's own functions count under a lock, which a look does not take.
 _OF_PHASES = """
-SELECT p.name, p.quota, count(line.ordinal) AS sold
+SELECT p.name, p.quota, count(line.ordinal) AS sold, coalesce((
+    SELECT sum(cardinality(o.ordinals)) FROM offers o
+    WHERE o.event_id = p.event_id AND o.phase = p.name AND o.state = 'OPEN' AND o.until > now()
+), 0) AS offered
 FROM phases p
 LEFT JOIN reservations r ON r.event_id = p.event_id AND r.phase = p.name AND r.status IN ('PAYING', 'CONFIRMED')
 LEFT JOIN reservation_seats line ON line.reservation_id = r.id AND line.live
 WHERE p.event_id = $1 AND p.name = ANY ($2::text[]) AND p.quota IS NOT NULL
-GROUP BY p.name, p.quota
+GROUP BY p.event_id, p.name, p.quota
 """
 _OF_CODE = """
 SELECT g.uses, c.revoked_at, (
@@ -68,7 +71,9 @@ async def phases(
     async with raw(database) as connection:
         for row in await connection.fetch(_OF_PHASES, event.id, [phase.name for phase in near]):
             detail = f"{row['name']} has sold {row['sold']} of at most {row['quota']} seats"
-            full = row["sold"] >= row["quota"]
+            if row["offered"]:
+                detail += f", and offers {row['offered']} to its waiting list"
+            full = row["sold"] + row["offered"] >= row["quota"]
             yield warn("phase", Cause.QUOTA_REACHED, detail) if full else passed("phase", detail)
         own = await connection.fetchrow(_OF_CODE, event.id, code, visitor) if code and visitor else None
     if own is not None:

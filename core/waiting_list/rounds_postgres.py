@@ -1,7 +1,9 @@
 """One round of the waiting list: offers that end, offers that begin, and seats that go back on the map (F5, F10).
 
-A round of an event is one transaction: whatever dies in it has changed nothing. What follows it can be repeated: seats
-that are for sale again keep their row until the board shows them, offers are written about until an e-mail has left.
+What ends is one transaction of a round, what is offered and freed another: whatever dies in one has changed nothing of
+it. The second may wait for a phase's lock, which who takes an offer has before that offer's row: it holds no such row.
+What follows can be repeated: seats that are for sale again keep their row until the board shows them, offers are
+written about until an e-mail has left.
 """
 
 from __future__ import annotations
@@ -42,13 +44,14 @@ UNION SELECT w.event_id FROM wishes w JOIN events e ON e.id = w.event_id
     WHERE w.state = 'WAITING' AND e.cancelled_at IS NOT NULL
 """
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('waiting list ' || $1::bigint, 0))"
-# A forecast: who buys judges again, under the phase's own lock, which a round must not keep from buyers.
+# A forecast: who offers and who buys judges again, under the phase's own lock.
 _ROOM = """
 SELECT p.quota - (
     SELECT count(*) FROM reservations r JOIN reservation_seats l ON l.reservation_id = r.id AND l.live
     WHERE r.event_id = $1 AND r.phase = $2 AND r.status IN ('PAYING', 'CONFIRMED')
 ) - (
-    SELECT coalesce(sum(cardinality(ordinals)), 0) FROM offers WHERE event_id = $1 AND state = 'OPEN'
+    SELECT coalesce(sum(cardinality(ordinals)), 0) FROM offers
+    WHERE event_id = $1 AND phase = $2 AND state = 'OPEN' AND until > now()
 ) FROM phases p WHERE p.event_id = $1 AND p.name = $2 AND p.quota IS NOT NULL
 """
 _FREED = "SELECT ordinal FROM returned_seats WHERE event_id = $1 AND freed LIMIT $2"
@@ -133,6 +136,13 @@ class Rounds:
         done = _Round()
         async with raw(self._database, writes=True) as connection, connection.transaction():
             await connection.execute(_LOCK, event.id)
+            if event.cancelled_at is not None:
+                await connection.execute(_NOBODY_WAITS, event.id)
+            ended = [row["visitor"] for row in await connection.fetch(_LAPSE, event.id)]
+        if ended:
+            await self._tell(event, ended)
+        async with raw(self._database, writes=True) as connection, connection.transaction():
+            await connection.execute(_LOCK, event.id)
             await self._round(connection, event, hall, done)
         if done.freed:
             log.info("returned seats are for sale again", slug=event.slug, seats=done.freed)
@@ -141,14 +151,13 @@ class Rounds:
             await self._tell(event, done.told)
 
     async def _round(self, connection: Any, event: Event, hall: Hall, done: _Round) -> None:
-        if event.cancelled_at is not None:
-            await connection.execute(_NOBODY_WAITS, event.id)
-        done.told += [row["visitor"] for row in await connection.fetch(_LAPSE, event.id)]
         rows = await self._kept(connection, event)
-        made = await self._offers(connection, event, hall, rows) if rows else []
+        made, phase = await self._offers(connection, event, hall, rows) if rows else ([], None)
         for offer in made:
             ordinals = [seat.ordinal for seat in offer.seats]
-            visitor = await connection.fetchval(_OFFER, uuid4(), event.id, offer.wish, ordinals, self._offer)
+            visitor = await connection.fetchval(_OFFER, uuid4(), event.id, offer.wish, ordinals, self._offer, phase)
+            if visitor is None:
+                continue  # others have bought meanwhile what the phase had left
             done.told.append(visitor)
             log.info("returned seats offered", slug=event.slug, wish=str(offer.wish), seats=ordinals)
         # Whose wishes were met just now wish for nothing else.
@@ -171,16 +180,18 @@ class Rounds:
         )
         return found
 
-    async def _offers(self, connection: Any, event: Event, hall: Hall, rows: Sequence[Any]) -> list[Offered]:
-        """None while nothing is sold, or nothing without a code."""
+    async def _offers(
+        self, connection: Any, event: Event, hall: Hall, rows: Sequence[Any]
+    ) -> tuple[list[Offered], str | None]:
+        """With the phase that they count in. None while nothing is sold, or nothing without a code."""
         now = self._clock.now()
         part = doors(event, now, joining=False)
         if event.sale_state(now) is not SaleState.OPEN or event.cancelled_at is not None or self._stands(event):
-            return []
+            return [], None
         phase = part.free if part is not None else None
         seats = [seat for row in rows if (seat := _returned(row, hall)) is not None]
         if not seats:
-            return []
+            return [], None
         room = await _room(connection, event, phase)
         by_category = Counter(seat.category for seat in seats)
         most = min(event.max_seats, phase.max_seats or event.max_seats) if phase else event.max_seats
@@ -199,7 +210,7 @@ class Rounds:
             Wanted(row["id"], row["seats"], row["category"], row["address_key"], frozenset(row["passed"]))
             for row in found
         ]
-        return offers(seats, wishes, room)
+        return offers(seats, wishes, room), phase.name if phase is not None else None
 
     def _stands(self, event: Event) -> bool:
         """The sale is neither over nor sells to those who wait now: paused, between two parts, or for codes only."""

@@ -149,13 +149,14 @@ class WaitingList:
             return await self.checkout.get(offer.reservation, visitor)
         if offer.state is not OfferState.OPEN or offer.over:
             raise OfferOver()
+        sold_in = self._phase(event)
         kept = Allocation(
             offer=offer.id,
             seats=offer.seats,
             fence=await self._fence(event, offer),
             email=wish.email,
             language=wish.language,
-            phase=self._phase(event),
+            phase=offer.phase or sold_in,
         )
         try:
             return await self.checkout.take(event, visitor, kept, provider)

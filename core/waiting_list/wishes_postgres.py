@@ -110,6 +110,7 @@ def _wish_of(row: asyncpg.Record | Any) -> Wish | None:
             state=OfferState(row["offer_state"]),
             until=row["until"],
             over=row["over"],
+            phase=row["offer_phase"],
             reservation=row["reservation_id"],
             taker=row["taker"],
         )

@@ -15,14 +15,14 @@ WITH pause AS (
 ), sale AS MATERIALIZED (
     -- Of a visitor all that is paid or being paid for counts; of an address what is paid or about to be: a stranger's
     -- open windows lock nobody out (F3). In this order, so that two statements never wait for each other's buyer.
-    -- Then the phase's seats and the code's uses (F7), which others count at the same time as well.
+    -- Then the phase's seats, those on offer too, and the code's uses (F7), which others count at the same time as well.
     SELECT events.id, slug, name, currency
     FROM events, pause,
          LATERAL (SELECT least(max_seats, (SELECT p.max_seats FROM phases p WHERE p.event_id = $2 AND p.name = $18)) AS most)
     WHERE events.id = $2 AND pause.seconds <= 0
       AND CASE WHEN seats_of_visitor($2, $3) + cardinality($8::int[]) > most THEN false
                WHEN seats_of_address($2, $17, '{AUTHORISED,CALLED}', NULL) + cardinality($8::int[]) > most THEN false
-               WHEN $18::text IS NOT NULL AND NOT phase_has_room($2, $18, cardinality($8::int[])) THEN false
+               WHEN $18::text IS NOT NULL AND NOT phase_takes($2, $18, cardinality($8::int[]), $20::uuid) THEN false
                ELSE $19::bytea IS NULL OR code_is_good($2, $19) END
 ), offer AS MATERIALIZED (
     -- Locked first, as whatever ends an offer does. One that ended while this statement waited for it is none any more.

@@ -1,5 +1,5 @@
 -- Wishes with their last offers, and what those were taken by; a condition follows.
-SELECT w.*, o.id AS offer_id, o.ordinals, o.state AS offer_state, o.until, coalesce(o.until <= now(), false) AS over,
+SELECT w.*, o.id AS offer_id, o.ordinals, o.state AS offer_state, o.phase AS offer_phase, o.until, coalesce(o.until <= now(), false) AS over,
        (SELECT coalesce(sum(price), 0)::bigint FROM seats s WHERE s.event_id = w.event_id AND s.ordinal = ANY (o.ordinals))
            AS amount,
        r.id AS reservation_id, r.visitor AS taker,
