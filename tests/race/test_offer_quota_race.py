@@ -1,5 +1,6 @@
-"""F7: seats that the waiting list offers have their place in the phase's quota, whatever is bought at the same time; and
-controls without the guards.
+"""F7: seats that the waiting list offers have their place in the phase's quota, whatever is bought at the same time.
+
+With controls without the guards.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ CROWD = 12
 _GUARD = "phase_takes($2, $18, cardinality($8::int[]), $20::uuid)"
 _GUARD_OF_OFFERS = "WHERE $6::text IS NULL OR phase_takes($2, $6, cardinality($4::int[]), NULL)"
 
+_WAITING = "SELECT FROM pg_stat_activity WHERE wait_event = 'advisory' AND query LIKE '%INSERT INTO offers%'"
 _COMMITTED = """
 SELECT (SELECT count(*) FROM reservations r JOIN reservation_seats l ON l.reservation_id = r.id AND l.live
         WHERE r.event_id = $1 AND r.status IN ('PAYING', 'CONFIRMED'))
@@ -78,9 +80,8 @@ async def test_control_without_the_guard_the_offer_comes_to_nothing(
     sale: ListOfSale, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert _GUARD in store._BEGIN
-    monkeypatch.setattr(
-        store, "_BEGIN", store._BEGIN.replace(_GUARD, "phase_has_room($2, $18, cardinality($8::int[]))")
-    )
+    unguarded = store._BEGIN.replace(_GUARD, "phase_has_room($2, $18, cardinality($8::int[]))")
+    monkeypatch.setattr(store, "_BEGIN", unguarded)
     await sale.round()
     await sale.desk.order(sale.event, "c", 2)
     with pytest.raises(QuotaReached):
@@ -116,7 +117,8 @@ async def test_offers_and_purchases_at_once(sale: ListOfSale) -> None:
             return False
         return True
 
-    bought = sum((await asyncio.gather(sale.round(), *map(buy, range(CROWD))))[1:])
+    _, *sold = await asyncio.gather(sale.round(), *map(buy, range(CROWD)))
+    bought = sum(map(bool, sold))
     offered = len(await sale.offered("v"))
     assert (bought + offered, await committed(sale)) == (1, QUOTA)
     if offered:
@@ -157,12 +159,7 @@ async def test_an_offer_waits_for_a_purchase_that_is_being_made(
             round_ = asyncio.ensure_future(sale.round())
 
             async def decided() -> bool:
-                return round_.done() or bool(
-                    await rows(
-                        sale.runtime,
-                        "SELECT FROM pg_stat_activity WHERE wait_event = 'advisory' AND query LIKE '%INSERT INTO offers%'",
-                    )
-                )
+                return round_.done() or bool(await rows(sale.runtime, _WAITING))
 
             await until(decided)
         await round_
