@@ -234,21 +234,49 @@ local function not_together()
   return reply
 end
 
--- A seat that the board offers though it has a state is somebody's: the board is put right, and the search goes on.
-for _ = 1, 20 do
-  search()
-  if not rank then return answer(not_together()) end
-  local seats, hidden = ordinals(where, count), false
-  for _, ordinal in ipairs(seats) do
-    if redis.call('EXISTS', prefix .. ordinal) == 1 then
-      put_byte(board, ordinal, HELD, changes)
-      hidden = true
+-- Seats that are for others first are left out of the search, by the board, until this script ends: those that it has met,
+-- and those around, which were let go with them.
+local AROUND = 32
+local masked, refused = {}, nil
+
+local function mask(seats)
+  local this = not_yet(seats)
+  if not this then return false end
+  refused = this
+  local size, near = redis.call('STRLEN', board), {}
+  for ordinal = math.max(0, seats[1] - AROUND), math.min(size - 1, seats[#seats] + AROUND) do
+    if seat_byte(board, ordinal) == AVAILABLE then near[#near + 1] = integer(ordinal) end
+  end
+  for _, list in ipairs({ near, seats }) do
+    local _, which = not_yet(list)
+    for _, ordinal in ipairs(which or {}) do
+      redis.call('SETRANGE', board, ordinal, string.char(HELD))
+      masked[#masked + 1] = ordinal
     end
   end
-  if not hidden then
-    if ARGV[15] == 'hold' then return give(seats) end
-    table.insert(seats, 1, 'picked')
-    return answer(seats)
+  return true
+end
+
+-- A seat that the board offers though it has a state is somebody's: the board is put right, and the search goes on.
+local function find_seats()
+  for _ = 1, 20 do
+    search()
+    if not rank then return end
+    local seats, hidden = ordinals(where, count), false
+    for _, ordinal in ipairs(seats) do
+      if redis.call('EXISTS', prefix .. ordinal) == 1 then
+        put_byte(board, ordinal, HELD, changes)
+        hidden = true
+      end
+    end
+    if not hidden and not mask(seats) then return seats end
   end
 end
-return answer({ 'not_together', 0 })
+
+local seats = find_seats()
+local none = not seats and (refused or rank and { 'not_together', 0 } or not_together())
+for _, ordinal in ipairs(masked) do redis.call('SETRANGE', board, ordinal, string.char(AVAILABLE)) end
+if none then return answer(none) end
+if ARGV[15] == 'hold' then return give(seats) end
+table.insert(seats, 1, 'picked')
+return answer(seats)

@@ -62,7 +62,7 @@ end
 if #unknown > 1 then
   refusal = unknown
 else
-  refusal = too_many(#wanted) or #taken > 1 and taken or ARGV[11] ~= '' and left_single() or nil
+  refusal = too_many(#wanted) or #taken > 1 and taken or ARGV[11] ~= '' and left_single() or (not_yet(wanted))
 end
 if refusal then return answer(refusal) end
 return give(wanted)

@@ -45,6 +45,13 @@ local function too_many(more)
   if more + has > tonumber(ARGV[4]) then return { 'too_many', has } end
 end
 
+-- {'cool_down', ms left} when some of these seats were let go here, and are for others first, and which are; else nil.
+local function not_yet(ordinals)
+  if OF_NETWORK == 'inf' then return nil end
+  local left, which = for_others_first(shares, visitor, network, basket ~= nil, ordinals, now)
+  if left then return { 'cool_down', integer(left) }, which end
+end
+
 -- What was freed on the way is told, whatever the answer is.
 local function answer(reply)
   publish_changes(version, channel, changes)
@@ -60,6 +67,7 @@ local function give(wanted)
       till = math.min(now + tonumber(ARGV[3]), session_end), extensions = math.max(0, tonumber(ARGV[5]) - used),
       mode = 'held', seats = {}, since = now, used = 0, most = tonumber(LONGEST) * tonumber(ARGV[4]), network = network,
     }
+    if network ~= '' then redis.call('HSET', shares, 'h', ARGV[3] .. '|' .. ARGV[4]) end
   end
   if #wanted > 0 then
     -- max(last + 1, microseconds): still grows after Redis lost its counter.

@@ -18,12 +18,13 @@ if #ARGV == 4 then
   publish_changes(version, channel, changes, visitor)
   return { 'empty' }
 end
-local going, kept = {}, {}
+local going, kept, gone = {}, {}, {}
 count_held(basket, now)
 for i = 5, #ARGV do going[ARGV[i]] = true end
 for _, ordinal in ipairs(basket.seats) do
   if going[ordinal] then
     free_seat(board, holds, prefix, visitor, ordinal, changes)
+    gone[#gone + 1] = ordinal
   else
     kept[#kept + 1] = ordinal
   end
@@ -31,9 +32,11 @@ end
 basket.seats = kept
 publish_changes(version, channel, changes, visitor)
 if #kept == 0 then
+  basket.seats = gone
   charge_basket(KEYS[6], visitor, basket, now)
   drop_basket(baskets, deadlines, visitor)
   return { 'empty' }
 end
+let_go(KEYS[6], visitor, basket.network, gone, now)
 write_basket(baskets, deadlines, visitor, basket)
 return basket_reply(basket)

@@ -7,6 +7,8 @@
 --   w|visitor              'when asked, ms|seconds expected|low|high': the wait that was promised
 --   e|visitor              when the session would have ended that was given up, ms
 --   o|visitor              why the visitor is in nothing (waiting_room/lua/queue.lua)
+--   h                      'hold length, ms|seats of one visitor', as of the basket that was begun last
+--   s|ordinal              'until, ms|network|visitor': who let the seat go unpaid; until then it is for others first
 
 local function account(shares, field)
   local spent, last = string.match(redis.call('HGET', shares, field) or '', '^(%d+)|(%d+)$')
@@ -20,6 +22,43 @@ local function count_held(basket, now)
   basket.since = now
 end
 
+-- Full baskets held for a hold's length that a network may let go before others come first.
+local NOTICED_BASKETS = 8
+
+-- A hold's length, ms, where a network has let go more than that and has not bought it since; else nil. Then seats that
+-- it lets go are for others first, for so long: else its next browser, always quicker, had them again (F5).
+local function lets_much_go(shares, network)
+  local spent = network == '' and 0 or account(shares, 'n|' .. network)
+  if spent == 0 then return nil end
+  local hold, seats = string.match(redis.call('HGET', shares, 'h') or '', '^(%d+)|(%d+)$')
+  if hold and spent >= NOTICED_BASKETS * hold * seats then return tonumber(hold) end
+end
+
+local function let_go(shares, visitor, network, ordinals, now)
+  local hold = lets_much_go(shares, network)
+  if not hold then return end
+  for _, ordinal in ipairs(ordinals) do
+    redis.call('HSET', shares, 's|' .. ordinal, integer(now + hold) .. '|' .. network .. '|' .. visitor)
+  end
+end
+
+-- For how long one of these seats is for others than this visitor first, ms, or nil; then which of them are. `swaps`:
+-- there is a basket, in which seats are only changed.
+local function for_others_first(shares, visitor, network, swaps, ordinals, now)
+  if #ordinals == 0 or not lets_much_go(shares, network) then return nil end
+  -- Who has bought does not answer for the neighbours.
+  if redis.call('HEXISTS', shares, 'b|' .. visitor) == 1 then return nil end
+  local left, which = nil, {}
+  for _, ordinal in ipairs(ordinals) do
+    local till, of, by = string.match(redis.call('HGET', shares, 's|' .. ordinal) or '', '^(%d+)|([^|]*)|(.*)$')
+    if of == network and tonumber(till) > now and not (swaps and by == visitor) then
+      left = math.max(left or 0, tonumber(till) - now)
+      which[#which + 1] = ordinal
+    end
+  end
+  return left, which
+end
+
 -- A basket ends unpaid, time in a payment window included. One basket costs no more than its whole hold, all extensions
 -- and the whole payment window: what it takes longer is not the buyer's doing.
 local function charge_basket(shares, visitor, basket, now)
@@ -30,6 +69,7 @@ local function charge_basket(shares, visitor, basket, now)
   for _, field in ipairs({ 'u|' .. visitor, basket.network ~= '' and 'n|' .. basket.network or nil }) do
     redis.call('HSET', shares, field, integer(account(shares, field) + amount) .. '|' .. integer(now))
   end
+  let_go(shares, visitor, basket.network, basket.seats, now)
 end
 
 -- A purchase: the visitor has held nothing in vain.
