@@ -45,6 +45,7 @@ export class Hall {
     this.finding = ""; // request id of the best seats that are asked for
     /** @type {Sale.Wish[]} */
     this.rest = []; // what is asked for when these are there
+    this.held = 0; // seats of what was asked for before these
     /** @type {Map<string, (taken: number[]) => void>} */
     this.again = new Map(); // request id -> what to try when its seats were taken
     /** @type {Set<number>} */
@@ -151,7 +152,7 @@ export class Hall {
         this.finding = "";
         const rest = found.length ? this.rest : [];
         this.rest = [];
-        if (rest.length) this.#find(rest);
+        if (rest.length) this.#find(rest, found.length + this.held);
       }
       if (this.drawn) {
         this.drawn.map.setMine(this.own, this.asked);
@@ -211,8 +212,9 @@ export class Hall {
   /**
    * The server finds the seats of a wish and holds them in one step; those of the next wish when these are there.
    * @param {Sale.Wish[]} wishes
+   * @param {number} [held] seats of the wishes before it
    */
-  #find([wish, ...rest]) {
+  #find([wish, ...rest], held = 0) {
     const id = this.newId();
     if (!this.channel.send({ type: "best", id, ...wish })) {
       this.#note(t("refused.offline"));
@@ -220,7 +222,8 @@ export class Hall {
     }
     this.finding = id;
     this.rest = rest;
-    this.store.dispatch({ type: "sent", id, kind: "best", seats: [], wish });
+    this.held = held;
+    this.store.dispatch({ type: "sent", id, kind: "best", seats: [], wish, held });
   }
 
   /**

@@ -104,7 +104,13 @@ function besideSingle({ seats, singles }, left) {
  */
 export function insteadOf(request, { code, seats, largest, alternatives }) {
   if (code === "not_together" && request?.wish)
-    return { code, wish: request.wish, largest: largest ?? 0, alternatives: alternatives ?? [] };
+    return {
+      code,
+      wish: request.wish,
+      largest: largest ?? 0,
+      alternatives: alternatives ?? [],
+      ...(request.held ? { held: request.held } : {}),
+    };
   if (code === "leaves_single_seat" && request && seats.length) return { code, seats: request.seats, singles: seats };
   return null;
 }

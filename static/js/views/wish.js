@@ -186,7 +186,9 @@ export function why(refused, plan) {
   if (refused.code === "leaves_single_seat")
     return counted("instead.single", refused.singles.length, { seats: listed(refused.singles, plan) });
   const { count, category } = refused.wish;
-  return category ? counted("instead.none_of", count, { category }) : counted("best.none", count);
+  const none = category ? counted("instead.none_of", count, { category }) : counted("best.none", count);
+  // The first of several groups are held, and the buyer may give them back.
+  return refused.held ? `${counted("instead.held", refused.held)} ${none}` : none;
 }
 
 /**

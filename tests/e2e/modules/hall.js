@@ -125,7 +125,18 @@ export async function ofASplitWishNothingMoreIsAskedForWhenTheFirstAreGone() {
   hall.actions.take(split);
   await tell({ type: "refused", id: "r1", code: "not_together", detail: "", seats: [], largest: 0, alternatives: [] });
   same(sent.length, 1);
-  same(store.state.instead.wish, { count: 2 });
+  same([store.state.instead.wish, store.state.instead.held], [{ count: 2 }, undefined]);
+}
+
+// The first are the buyer's, and said to be, when the others were gone a moment later.
+export async function ofASplitWishTheFirstAreToldWhenTheOthersAreGone() {
+  const { hall, store, sent, tell } = await inTheHall();
+  hall.actions.take(split);
+  await tell(held([0, 1], "r1"));
+  const refused = { type: "refused", id: sent[1].id, code: "not_together", detail: "", seats: [] };
+  await tell({ ...refused, largest: 0, alternatives: [] });
+  same([store.state.basket.seats, store.state.instead.held], [[0, 1], 2]);
+  await until(() => document.getElementById("live-urgent").textContent.includes("2 seats are held for you"));
 }
 
 // The orphan rule: what would be fine is one press away.

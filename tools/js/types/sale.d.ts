@@ -36,12 +36,13 @@ declare namespace Sale {
     fence: number | null;
     extensionsLeft: number;
   }>;
-  type Request = { kind: RequestKind; seats: number[]; wish?: Wish };
+  /** `held`: seats of a wish in several groups that are held already. */
+  type Request = { kind: RequestKind; seats: number[]; wish?: Wish; held?: number };
   /** Seats together, as the server is asked for them. */
   type Wish = { count: number; category?: string; zone?: string; accessible?: boolean };
   /** What was refused and leaves something to choose from; `singles`: the seats that would be left alone. */
   type Instead =
-    | { code: "not_together"; wish: Wish; largest: number; alternatives: Wish[] }
+    | { code: "not_together"; wish: Wish; largest: number; alternatives: Wish[]; held?: number }
     | { code: "leaves_single_seat"; seats: number[]; singles: number[] };
   /** What can be had instead. `price`: of all of it, in the minor unit; null where the category is open. */
   type Way =
@@ -159,7 +160,7 @@ declare namespace Sale {
     | { type: "broken"; code: string }
     | { type: "offset"; now: string }
     | { type: "tick"; local: number }
-    | { type: "sent"; id: string; kind: RequestKind; seats: number[]; wish?: Wish }
+    | { type: "sent"; id: string; kind: RequestKind; seats: number[]; wish?: Wish; held?: number }
     /** all that this visitor has ordered here */
     | { type: "orders"; reservations: Api.ReservationState[] }
     | { type: "wish"; wish: Partial<Ui["wish"]> }
