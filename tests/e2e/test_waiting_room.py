@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 from redis.asyncio import from_url
 
 from core import keys
@@ -14,7 +14,9 @@ from core.venue.event import SaleStatus
 from core.venue.event_store_postgres import EventStore
 from tests.e2e.conftest import MakeSale, OpenPage, Server
 from tests.e2e.sale_page import PATIENCE
-from tests.sale_server import Guest
+from tests.manual_clock import ManualClock
+from tests.sale_server import SETTINGS, Guest
+from web.visitors import COOKIE, Visitors
 
 
 async def _behind(server: Server, slug: str, guests: int) -> list[Guest]:
@@ -209,3 +211,35 @@ async def test_the_basket_survives_a_lost_connection(make_sale: MakeSale, open_p
     await expect(page.basket).to_have_count(1)
     await page.pick(6)
     await other.sees(6, "held")
+
+
+async def test_a_page_that_was_open_too_long_renews_itself_and_joins(
+    server: Server, make_sale: MakeSale, open_page: OpenPage
+) -> None:
+    """F4: its cookie was signed two days ago, as of a page that has stood open since. Who one is stays."""
+    slug = await make_sale()
+    page = await open_page(path="/")
+    (cookie,) = [one for one in await page.context.cookies() if one["name"] == COOKIE]
+    visitor = cookie["value"].partition(".")[0]
+    then = (datetime.now(UTC) - timedelta(days=2)).timestamp()
+    old = Visitors(SETTINGS["ONSALE_SECRET_KEY"], ManualClock(epoch=then)).token(visitor)
+    loads = 0
+
+    async def serve(route: Route) -> None:
+        nonlocal loads
+        loads += 1
+        if loads > 1:
+            await route.continue_()
+            return
+        response = await route.fetch()
+        await page.context.add_cookies([{"name": COOKIE, "value": old, "url": server.url}])
+        headers = {name: value for name, value in response.headers.items() if name != "set-cookie"}
+        await route.fulfill(response=response, headers=headers)
+
+    await page.route(f"**/events/{slug}", serve)
+    await page.goto(f"{server.url}/events/{slug}")
+    await page.map_ready()
+    assert loads == 2
+    (cookie,) = [one for one in await page.context.cookies() if one["name"] == COOKIE]
+    assert cookie["value"].partition(".")[0] == visitor
+    assert cookie["value"] != old
