@@ -67,7 +67,7 @@ local function give(wanted)
       till = math.min(now + tonumber(ARGV[3]), session_end), extensions = math.max(0, tonumber(ARGV[5]) - used),
       mode = 'held', seats = {}, since = now, used = 0, most = tonumber(LONGEST) * tonumber(ARGV[4]), network = network,
     }
-    if network ~= '' then redis.call('HSET', shares, 'h', ARGV[3] .. '|' .. ARGV[4]) end
+    if network ~= '' then note_figures(shares, ARGV[3], ARGV[4], redis.call('STRLEN', board)) end
   end
   if #wanted > 0 then
     -- max(last + 1, microseconds): still grows after Redis lost its counter.

@@ -7,7 +7,7 @@
 --   w|visitor              'when asked, ms|seconds expected|low|high': the wait that was promised
 --   e|visitor              when the session would have ended that was given up, ms
 --   o|visitor              why the visitor is in nothing (waiting_room/lua/queue.lua)
---   h                      'hold length, ms|seats of one visitor', as of the basket that was begun last
+--   h                      'hold length, ms|unpaid seat-milliseconds from which a network is one that hoards'
 --   s|ordinal              'until, ms|network|visitor': who let the seat go unpaid; until then it is for others first
 
 local function account(shares, field)
@@ -22,16 +22,21 @@ local function count_held(basket, now)
   basket.since = now
 end
 
--- Full baskets held for a hold's length that a network may let go before others come first.
-local NOTICED_BASKETS = 8
+-- A quarter of the hall for a hold's length, or eight full baskets where that is more: so much a network may let go
+-- before others come first.
+local NOTICED_PART, NOTICED_BASKETS = 1 / 4, 8
+
+local function note_figures(shares, hold, most, size)
+  redis.call('HSET', shares, 'h', hold .. '|' .. integer(hold * math.max(size * NOTICED_PART, most * NOTICED_BASKETS)))
+end
 
 -- A hold's length, ms, where a network has let go more than that and has not bought it since; else nil. Then seats that
 -- it lets go are for others first, for so long: else its next browser, always quicker, had them again (F5).
 local function lets_much_go(shares, network)
   local spent = network == '' and 0 or account(shares, 'n|' .. network)
   if spent == 0 then return nil end
-  local hold, seats = string.match(redis.call('HGET', shares, 'h') or '', '^(%d+)|(%d+)$')
-  if hold and spent >= NOTICED_BASKETS * hold * seats then return tonumber(hold) end
+  local hold, noticed = string.match(redis.call('HGET', shares, 'h') or '', '^(%d+)|(%d+)$')
+  if hold and spent >= tonumber(noticed) then return tonumber(hold) end
 end
 
 local function let_go(shares, visitor, network, ordinals, now)
