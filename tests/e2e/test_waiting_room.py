@@ -236,7 +236,7 @@ async def test_a_page_that_was_open_too_long_renews_itself_and_joins(
         headers = {name: value for name, value in response.headers.items() if name != "set-cookie"}
         await route.fulfill(response=response, headers=headers)
 
-    await page.route(f"**/events/{slug}", serve)
+    await page.route(f"{server.url}/events/{slug}", serve)
     await page.goto(f"{server.url}/events/{slug}")
     await page.map_ready()
     assert loads == 2
