@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import weakref
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -21,6 +22,7 @@ import orjson
 import structlog
 
 from core.errors import OnsaleError, OutcomeUnknown, StartupError, StoreUnavailable
+from core.process.line import Line
 from core.process.waits import AnswerTimeout
 
 log = structlog.get_logger(__name__)
@@ -32,6 +34,8 @@ BACKGROUND_SECONDS = 15.0
 #: For a connection, when PostgreSQL keeps us waiting; the longest when it is this process that has no time.
 POOL_SECONDS = 3.0
 _POOL_SECONDS_LONGEST = 15.0
+# The same for who has not come yet, and would wait in vain.
+_LINE_SECONDS, _LINE_SECONDS_LONGEST = POOL_SECONDS, _POOL_SECONDS_LONGEST
 # How long PostgreSQL has to agree that a statement is cancelled. One that hangs does not: the connection is given up.
 _CANCEL_SECONDS = 0.5
 _DISCONNECT_SECONDS = 5.0
@@ -55,6 +59,9 @@ LOST = (
 
 #: Of `LOST`, what PostgreSQL says itself: the statement was not carried out. Else only the answer is known to be lost.
 _REFUSED = (asyncpg.InsufficientResourcesError, asyncpg.OperatorInterventionError, asyncpg.ReadOnlySQLTransactionError)
+
+
+_LINES: weakref.WeakKeyDictionary[databases.Database, Line] = weakref.WeakKeyDictionary()
 
 
 def first_line(error: BaseException) -> str:
@@ -128,10 +135,15 @@ async def raw(database: databases.Database, *, writes: bool = False) -> AsyncIte
     connected = died = False
     giving_up: asyncio.TimerHandle | None = None
     held = database.connection()
+    line = line_of(database)
     try:
-        async with AnswerTimeout(POOL_SECONDS, _POOL_SECONDS_LONGEST):
-            await held.__aenter__()
-        connected = True
+        line.join()
+        try:
+            async with AnswerTimeout(POOL_SECONDS, _POOL_SECONDS_LONGEST):
+                await held.__aenter__()
+            connected = True
+        finally:
+            line.leave(int(connected), int(not connected))
         try:
             yield held.raw_connection
         except OnsaleError:
@@ -167,6 +179,14 @@ async def raw(database: databases.Database, *, writes: bool = False) -> AsyncIte
         if writes and connected and not isinstance(error, _REFUSED):
             raise OutcomeUnknown(retry_after=2) from error
         raise StoreUnavailable(retry_after=2) from error
+
+
+def line_of(database: databases.Database) -> Line:
+    """The line for a connection of this pool."""
+    line = _LINES.get(database)
+    if line is None:
+        line = _LINES[database] = Line("postgresql", most=_LINE_SECONDS, most_busy=_LINE_SECONDS_LONGEST)
+    return line
 
 
 def _is_closed(connection: Any) -> bool:

@@ -1,6 +1,7 @@
 """Checkout: from a visitor's basket to a reservation that is being paid for, and what a buyer can do with it.
 
-The order of a submit, and what a failure between two steps leaves behind:
+The order of a submit, and what a failure between two steps leaves behind. It is refused before the first of them where
+PostgreSQL has too much to do (R8):
 
 1. look the `Idempotency-Key` up: a repeat gets the same reservation, also when the basket is long gone;
 2. `payments.choose`: refused here, the seats stay held;
@@ -241,6 +242,7 @@ class Checkout(GivingBack):
             return refusal
 
     async def _submit(self, submit: Submit) -> Reservation:
+        self._reservations.require_room()
         found = await self._repeated(submit)
         if found is not None:
             return found

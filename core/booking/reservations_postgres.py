@@ -46,9 +46,10 @@ from core.booking.stored import (
     reservation_of,
     stored_of,
 )
-from core.database import raw
+from core.database import line_of, raw
 from core.payments.gateway import Authorisation, Receipt
 from core.payments.payments import Account
+from core.process.line import Begins
 
 _BEGIN = STATEMENTS["begin"]
 _TRANSITION = STATEMENTS["transition"]
@@ -105,6 +106,10 @@ class Reservations:
         self._lease = lease_seconds
         self._deadline = deadline_seconds
         self._window = window_seconds
+
+    def require_room(self) -> None:
+        """For who is about to begin one. Raises StoreUnavailable where its turn would come too late (R8)."""
+        line_of(self._database).require(Begins.PAYMENT)
 
     async def begin(self, new: NewReservation, token: str) -> Reservation | None:
         """PAYING with all that belongs to it; what costs nothing is claimed by `token`.
@@ -202,6 +207,7 @@ class Reservations:
 
     async def of_visitor(self, visitor: str, most: int) -> list[Reservation]:
         """The visitor's reservations of all events, newest first."""
+        line_of(self._database).require(Begins.ANYTHING)
         async with raw(self._database) as connection:
             rows = await connection.fetch(_OF_VISITOR, visitor, most)
         return [stored.reservation for row in rows if (stored := stored_of(row)) is not None]

@@ -6,7 +6,7 @@ sale.py               the sale: open, closed, paused
 people_redis.py       the visitor: place, session, basket
 seats_redis.py        the seat: Redis against PostgreSQL, who holds it, its lock
 money*.py             the reservation, its payment, the circuits
-processes_redis.py    processes that hang
+processes_redis.py    processes that hang, lines that are too long
 clocks_postgres.py    clocks that differ from Redis'
 draws_postgres.py     draws that are late
 messages_postgres.py  outbox, dead letters, the buyer's e-mail

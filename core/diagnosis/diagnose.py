@@ -353,6 +353,8 @@ class Diagnose:
             yield finding
         for finding in processes_redis.full(walk.processes, self._here.channels_per_process):
             yield finding
+        for finding in processes_redis.crowded(walk.processes):
+            yield finding
         for finding in processes_redis.refused_callers(walk.processes, walk.visitor):
             yield finding
 

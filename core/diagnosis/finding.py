@@ -68,6 +68,7 @@ class Cause(StrEnum):
     PAYMENTS_MISCONFIGURED = "payments_misconfigured"
     PROVIDER_AWAY = "provider_away"
     CIRCUIT_OPEN = "circuit_open"
+    OVERLOADED = "overloaded"
     RATE_LIMITED = "rate_limited"
     SALE_PAUSED = "sale_paused"
     CAP_LEFT_BEHIND = "cap_left_behind"
@@ -190,6 +191,10 @@ ADVICE: dict[Cause, str] = {
         "The payment provider does not answer from here: look at its status page and at this machine's network."
     ),
     Cause.CIRCUIT_OPEN: "The provider's circuit is open: check the provider. It is probed by itself, unless forced.",
+    Cause.OVERLOADED: (
+        "A store has more to do than it can, and buyers are asked to come back: look at its CPU and disk, lower the "
+        "active limit (`onsale event update SLUG --active-limit`), or give it a larger machine."
+    ),
     Cause.RATE_LIMITED: (
         "Calls are refused as too many: wait a minute; if it is many buyers, see ONSALE_CALLS_PER_MINUTE and the "
         "proxy's address."

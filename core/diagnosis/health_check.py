@@ -76,6 +76,7 @@ _OF_REDIS = frozenset(
         Cause.ADMISSION_STALLED,
         Cause.PROCESS_SILENT,
         Cause.CLOCK_DIFFERS,
+        Cause.OVERLOADED,
     }
 )
 _OF_KAFKA = frozenset({Cause.CONSUMER_LAG})
@@ -196,6 +197,8 @@ class HealthCheck:
             async for finding in processes_redis.processes(found, self._clock):
                 yield finding
             for finding in clocks_postgres.process_clocks(found.alive):
+                yield finding
+            for finding in processes_redis.crowded(found):
                 yield finding
 
         return steps()

@@ -69,6 +69,19 @@ def full(found: Processes, channels_per_process: int) -> Iterable[Finding]:
             yield warn("channels", Cause.CHANNELS_FULL, f"process {one.pid} on {one.host} has {one.channels}: no more")
 
 
+def crowded(found: Processes) -> Iterable[Finding]:
+    """Where calls were refused in the last minute because too many stood in line for a store (R8)."""
+    counts: dict[str, int] = {}
+    for one in found.alive:
+        for store, count in one.crowded.items():
+            counts[store] = counts.get(store, 0) + count
+    if counts:
+        told = ", ".join(f"{count} calls for {store}" for store, count in sorted(counts.items()))
+        yield fail("load", Cause.OVERLOADED, f"refused at once in the last minute: {told}")
+    else:
+        yield passed("load", "no store has more to do than it can")
+
+
 def signing_keys(found: Processes, fingerprint: str | None) -> Iterable[Finding]:
     """`fingerprint`: the one that PostgreSQL knows; None: it was not asked, or knows none."""
     told = {one.key for one in found.alive if one.key}

@@ -54,7 +54,8 @@ class Vitals:
     """`at` is wall time in seconds. `fanout_p95_ms` is of `broadcasts` in the last minute; `jobs`: when each periodic
     job last succeeded here (wall time, seconds). `key`: fingerprint of the key that it signs with. `limited`: who was
     refused for calling too often in the last minute, and how often; the most of them. `ahead`: seconds by which the
-    machine's own clock is ahead of Redis'; below 0: behind.
+    machine's own clock is ahead of Redis'; below 0: behind. `crowded`: store -> calls refused in the last minute
+    because too many stood in line for it.
     """
 
     process: str
@@ -69,6 +70,7 @@ class Vitals:
     key: str = ""
     limited: dict[str, int] = field(default_factory=dict)
     ahead: float = 0.0
+    crowded: dict[str, int] = field(default_factory=dict)
 
 
 class VitalsBoard:
@@ -86,6 +88,8 @@ class VitalsBoard:
         self.ahead: Callable[[], float] = float
         #: Set by who limits callers in this process.
         self.limited: Callable[[], Mapping[str, int]] = dict
+        #: Set by who calls the stores in this process.
+        self.crowded: Callable[[], Mapping[str, int]] = dict
         self._told = False
         self._fanout = Window(_WINDOW_SECONDS, 0.95)
 
@@ -116,6 +120,7 @@ class VitalsBoard:
             key=self._key,
             limited=dict(self.limited()),
             ahead=round(self.ahead(), 3),
+            crowded={store: count for store, count in self.crowded().items() if count},
         )
 
     async def publish(self) -> None:

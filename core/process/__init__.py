@@ -14,5 +14,6 @@ calls.py          a lost Redis is StoreUnavailable, everywhere in the same words
 rate.py           how often somebody may call
 store_redis.py lua_redis.py   opening Redis, running scripts in batches
 waits.py          a long wait: the store's fault or ours?
+line.py              a line that is too long: who would wait in vain is refused at once
 cycle_collector.py   Python's cycle collector, set for a long-lived process
 """

@@ -17,6 +17,7 @@ from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError, BusyLoadingError, NoScriptError, ResponseError
 
 from core.errors import OutcomeUnknown, StoreUnavailable
+from core.process.line import Begins, Line
 from core.process.source_files import SourceFiles
 from core.process.store_redis import ANSWER_SECONDS, REDIS_LOST
 from core.process.tasks import awaited
@@ -41,14 +42,24 @@ _REFUSALS = ("MISCONF", "CLUSTERDOWN", "MASTERDOWN", "NOREPLICAS", "BUSY", "UNBL
 class Script:
     """A Lua file, for a ScriptRunner."""
 
-    def __init__(self, files: SourceFiles, name: str, *, repeatable: bool = True, changes: bool = True) -> None:
+    def __init__(
+        self,
+        files: SourceFiles,
+        name: str,
+        *,
+        repeatable: bool = True,
+        changes: bool = True,
+        begins: Begins | None = None,
+    ) -> None:
         """`repeatable`: doing it twice is the same as once, so a call whose answer was lost may be made again.
 
-        `changes`: it writes; a call whose answer was lost is then OutcomeUnknown.
+        `changes`: it writes; a call whose answer was lost is then OutcomeUnknown. `begins`: where the line is too long
+        it is refused before it waits; None: never.
         """
         self.name = name
         self.repeatable = repeatable
         self.changes = changes
+        self.begins = begins
         self.text = files[name]
         self.digest = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
@@ -91,11 +102,14 @@ class ScriptRunner:
         self._redis = redis
         self._now_ms = now_ms
         self._waiting: deque[_Call] = deque()
+        self.line = Line("redis", most=self.LONGEST - ANSWER_SECONDS, most_busy=self.LONGEST_BUSY)
         self._senders = 0
         self._failing = False
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __call__(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
+        if script.begins is not None and self.line.waiting:
+            self.line.require(script.begins)
         loop = asyncio.get_running_loop()
         began = loop.time()
         unknown: OutcomeUnknown | None = None
@@ -123,6 +137,7 @@ class ScriptRunner:
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         call = _Call(script, keys, arguments, future)
         self._waiting.append(call)
+        self.line.join()
         if not self._senders or (self._senders < self.PIPELINES and len(self._waiting) >= self.BATCH):
             self._senders += 1
             sender = awaited("redis sender", self._send())
@@ -178,8 +193,10 @@ class ScriptRunner:
         A long wait that is this process's own lack of time is no reason: refusing would only bring the call back.
         """
         batch: list[_Call] = []
+        taken = 0
         while self._waiting and len(batch) < self.BATCH:
             call = self._waiting.popleft()
+            taken += 1
             if call.future.done():
                 continue
             too_long = call.wait.seconds() > self.LONGEST - ANSWER_SECONDS
@@ -188,6 +205,7 @@ class ScriptRunner:
             else:
                 self._date(call)
                 batch.append(call)
+        self.line.leave(len(batch), taken - len(batch))
         return batch
 
     def _date(self, call: _Call) -> None:

@@ -20,7 +20,7 @@ from core.booking.findings_postgres import FindingRows
 from core.booking.mails_again_postgres import MailsAgain
 from core.booking.mending import Mending
 from core.clock import Clock
-from core.database import close_database, open_database, raw
+from core.database import close_database, line_of, open_database, raw
 from core.diagnosis.composition import cap_seconds, surroundings
 from core.diagnosis.diagnose import Diagnose
 from core.diagnosis.health_check import HealthCheck
@@ -173,6 +173,8 @@ async def open_runtime(
             redis=redis, clock=clock, process=process, locks=seat.locks, key=fingerprint(secret) if secret else ""
         )
         vitals.ahead = time.drift
+        in_line = {"redis": run.line, "postgresql": line_of(database)}
+        vitals.crowded = lambda: {store: line.recently_refused() for store, line in in_line.items()}
         messenger = open_messenger(settings)
         stack.push_async_callback(messenger.aclose)
         watch = HealthWatch(

@@ -20,6 +20,7 @@ from core.errors import (
     StoreUnavailable,
     TooManySeats,
 )
+from core.process.line import Begins
 from core.process.lua_redis import BY, Script, ScriptRunner
 from core.process.source_files import SourceFiles
 from core.seats.basket import Basket
@@ -35,8 +36,10 @@ _PRELUDES = {"seats", "share", "stop", "holding"}
 _ONCE = {"begin_payment", "mend"}
 # What no caller would call a change: whether it was done is nobody's question.
 _READS = {"basket", "inspect", "keep_table", "paying", "snapshot"}
+# What a crowd can be asked to come back for. Whoever lets go, is let in or pays is never sent away for others' sake.
+_BEGINS = dict.fromkeys(("hold", "best"), Begins.ANYTHING)
 SCRIPTS = {
-    name: Script(_LUA, name, repeatable=name not in _ONCE, changes=name not in _READS)
+    name: Script(_LUA, name, repeatable=name not in _ONCE, changes=name not in _READS, begins=_BEGINS.get(name))
     for name in _LUA
     if name not in _PRELUDES
 }

@@ -7,6 +7,7 @@ from typing import Any
 
 from core import keys
 from core.clock import Clock
+from core.process.line import Begins
 from core.process.lua_redis import Script, ScriptRunner
 from core.process.source_files import SourceFiles
 from core.venue.event import Event, SaleState
@@ -15,7 +16,13 @@ _LUA = SourceFiles(__file__, "lua")
 _READS = {"place", "places"}
 #: A prelude, and scripts with keys of their own (`access_redis.py`).
 _OTHERS = {"queue", "phase", "spend"}
-_SCRIPTS = {name: Script(_LUA, name, changes=name not in _READS) for name in _LUA if name not in _OTHERS}
+#: Taking a place waits for a better moment; beating, leaving and looking never do.
+_BEGINS = dict.fromkeys(("claim", "join", "enter"), Begins.ANYTHING)
+_SCRIPTS = {
+    name: Script(_LUA, name, changes=name not in _READS, begins=_BEGINS.get(name))
+    for name in _LUA
+    if name not in _OTHERS
+}
 
 
 class QueueScripts:

@@ -268,6 +268,10 @@ async def _rate_limit_of_many(scene: Scene) -> None:
     await scene.tell_of(limited={f"v_{n}": 3 for n in range(9)})
 
 
+async def _crowded(scene: Scene) -> None:
+    await scene.tell_of(crowded={"redis": 40})
+
+
 async def _removed(scene: Scene) -> None:
     await scene.sql(
         "INSERT INTO removals (event_id, visitor, until, actor) VALUES (:id, 'a', now() + interval '1 day', 'token')",
@@ -389,6 +393,7 @@ FAULTS = {
     "two signing keys": Fault(_keys_differ, Cause.SIGNING_KEYS_DIFFER),
     "a visitor who calls too often": Fault(_rate_limit, Cause.RATE_LIMITED, about="visitor"),
     "many who call too often": Fault(_rate_limit_of_many, Cause.RATE_LIMITED),
+    "a store that does not keep up": Fault(_crowded, Cause.OVERLOADED),
     "a visitor who was put out": Fault(_removed, Cause.VISITOR_REMOVED, about="visitor"),
     "a buyer with all seats that one may have": Fault(_has_them_all, Cause.SEAT_LIMIT, about="another seat"),
     "a visitor who held for long and bought nothing": Fault(_cooling, Cause.COOL_DOWN, about="visitor"),
