@@ -301,7 +301,7 @@ class Settings(BaseSettings):
     )
     payment_window_seconds: float = _setting(
         420,
-        'from "buy" to the end of the time to pay, whatever happens in the provider\'s window: it never moves',
+        'from "buy" to the end of the time to pay, whatever happens in the provider\'s window: only the time of an outage is added',
         unit="s",
         row="P1",
         ge=5,

@@ -407,7 +407,7 @@ class PaymentState(ResponseBody):
     provider: str
     state: Literal["OPEN", "AUTHORISED", "CALLED", "APPROVED", "DECLINED", "CLOSED", "EXPIRED", "VOIDED"]
     page: str = Field(description="the payment page: `Accept: application/json` says what opens the provider's window")
-    until: UtcTime = Field(description="the end of the time to pay: it never moves")
+    until: UtcTime = Field(description="the end of the time to pay: only an outage, whose time is given back, moves it")
     retry_until: UtcTime | None = Field(None, description="another attempt can be begun until then")
 
 

@@ -37,6 +37,8 @@ MOST_ATTEMPTS_IN_ALL: Final = 10
 LAST_SECONDS: Final = 30.0
 #: A return that was on its way when the time to pay ended still counts.
 GRACE_SECONDS: Final = 60.0
+#: A provider's window lives for half an hour: no outage makes the time to pay, with its grace, longer than that.
+LONGEST_WINDOW_SECONDS: Final = 1800.0
 #: Forged or stale keys that one order bears before it takes no more.
 MOST_REFUSED_KEYS: Final = 5
 #: A buyer's authorisation is good for ten minutes at the provider; nothing is sent with one that is older than this.
@@ -66,9 +68,9 @@ RETRIABLE: Final = frozenset({AttemptState.CLOSED, AttemptState.DECLINED})
 class Attempt:
     """A row of `payment_attempts`, as pages and calls see it. Money in minor units.
 
-    `until` is the reservation's: it never moves. `retry_until`: another attempt can be begun until then (CLOSED:
-    `until`; DECLINED: the retry time, at most `until`). `shops_fault`: it failed for a reason that is the shop's to
-    mend (P9).
+    `until` is the reservation's: nothing moves it but the time of an outage. `retry_until`: another attempt can be
+    begun until then (CLOSED: `until`; DECLINED: the retry time, at most `until`). `shops_fault`: it failed for a
+    reason that is the shop's to mend (P9).
     """
 
     order: str

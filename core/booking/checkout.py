@@ -20,6 +20,7 @@ import hashlib
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
@@ -116,11 +117,12 @@ class Checkout(GivingBack):
         wake: Callable[[], None] = lambda: None,
         return_seconds: float = 0.0,
         try_mail: Callable[[Event, str, str], None] = lambda event, email, language: None,
+        stood: Callable[[], float] = float,
     ) -> None:
         """`concurrency`: payments that this process works on at once. `wake` tells who sends events that one was
         written by this process. `return_seconds`: seats given back are on the map again within so long (F5).
         `try_mail` raises an OnsaleError where the confirmation of a purchase could not be written to this address, in
-        this language.
+        this language. `stood`: seconds of an outage that nobody was given yet (`give_time`).
         """
         reservations = Reservations(
             database,
@@ -130,6 +132,7 @@ class Checkout(GivingBack):
             accounts=payments.account_names(),
             wake=wake,
             addresses=addresses,
+            stood=stood,
         )
         refunds = RefundRows(
             database,
@@ -228,6 +231,10 @@ class Checkout(GivingBack):
         if known is None or not secrets.compare_digest(known.encode(), ticket_code.encode()):
             raise ReservationNotFound()
         return reservation
+
+    async def give_time(self, event_id: int, ended: datetime, seconds: float) -> int:
+        """Whoever was paying while the sale's clock stood until `ended` has so much more time, once; how many (R4)."""
+        return await self._reservations.give_time(event_id, ended, seconds)
 
     async def finish_due(self, *, wait: bool = True) -> int:
         """Takes over the payments and refunds whose time has come and that nobody works on; returns how many."""

@@ -32,6 +32,7 @@ def open_checkout(
     process: str,
     wake: Callable[[], None] = lambda: None,
     try_mail: Callable[[Event, str, str], None] = lambda event, email, language: None,
+    stood: Callable[[], float] = float,
 ) -> Taking:
     return Taking(
         database=database,
@@ -55,6 +56,7 @@ def open_checkout(
         wake=wake,
         return_seconds=settings.return_seconds,
         try_mail=try_mail,
+        stood=stood,
     )
 
 

@@ -124,8 +124,8 @@ class Reservation:
 
     `fence` is that of the hold the seats came from: freeing them moves the seats' fence on, past this one.
     `ticket_code` is there from the confirmation on; nobody can guess it. `until` is the end of the time to pay; it
-    never moves. `payment` is the current attempt (None where nothing is to be paid), `attempts_left` how many may still
-    follow it. `refunded` is what was, or is being, given back, in minor units.
+    moves only by the time of an outage. `payment` is the current attempt (None where nothing is to be paid),
+    `attempts_left` how many may still follow it. `refunded` is what was, or is being, given back, in minor units.
     """
 
     id: UUID

@@ -18,6 +18,7 @@ from core.booking.addresses import Addresses
 from core.booking.attempt import (
     GRACE_SECONDS,
     LAST_SECONDS,
+    LONGEST_WINDOW_SECONDS,
     MOST_ATTEMPTS,
     MOST_ATTEMPTS_IN_ALL,
     MOST_REFUSED_KEYS,
@@ -52,6 +53,7 @@ from core.payments.payments import Account
 from core.process.line import Begins
 
 _BEGIN = STATEMENTS["begin"]
+_GIVE_TIME = STATEMENTS["give_time"]
 _TRANSITION = STATEMENTS["transition"]
 _CLAIM_DUE = STATEMENTS["claim_due"]
 _CLAIMED = STATEMENTS["claimed"]
@@ -94,11 +96,14 @@ class Reservations:
         accounts: Sequence[str] | None = None,
         wake: Callable[[], None] = lambda: None,
         addresses: Addresses | None = None,
+        stood: Callable[[], float] = float,
     ) -> None:
         """`deadline_seconds`: for unknown outcomes, from CALLED. `window_seconds`: the time to pay. `wake` is called
         after an event was written that somebody waits for. `accounts`: those that `claim_due` takes
-        (`Payments.account_names`). `addresses`: which of them are one buyer's.
+        (`Payments.account_names`). `addresses`: which of them are one buyer's. `stood`: seconds for which
+        buyers could not pay and which `give_time` has not given them yet.
         """
+        self._stood = stood
         self._addresses = addresses or Addresses()
         self._accounts = list(accounts) if accounts is not None else None
         self._database = database
@@ -266,8 +271,18 @@ class Reservations:
     async def claim_due(self, limit: int, token: str) -> list[Claim]:
         """Up to `limit` attempts whose time has come and that nobody works on; each is claimed by `token`."""
         async with raw(self._database) as connection:
-            rows = await connection.fetch(_CLAIM_DUE, limit, token, self._lease, self._accounts)
+            rows = await connection.fetch(_CLAIM_DUE, limit, token, self._lease, self._accounts, self._stood())
         return [claim_of(row) for row in rows]
+
+    async def give_time(self, event_id: int, ended: datetime, seconds: float) -> int:
+        """Whoever was paying while the sale's clock stood, for `seconds` until `ended`, has so much more time to pay,
+        once; returns how many have. Never more than a provider's window lives.
+        """
+        async with raw(self._database) as connection:
+            rows = await connection.fetch(
+                _GIVE_TIME, event_id, ended, seconds, GRACE_SECONDS, LONGEST_WINDOW_SECONDS - GRACE_SECONDS
+            )
+        return len(rows)
 
     async def claimed(self, order: str, token: str) -> Claim | None:
         """The claim as it is now; None when it is not `token`'s any more."""
@@ -283,7 +298,7 @@ class Reservations:
             dict(authorisation.data),
             token,
             self._lease,
-            GRACE_SECONDS,
+            GRACE_SECONDS + self._stood(),
             MOST_REFUSED_KEYS,
         )
         return claim_of(row) if row is not None else None

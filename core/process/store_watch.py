@@ -7,6 +7,7 @@ for two seconds, it is away; the first answer ends that. Who follows is told of 
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final
@@ -34,6 +35,8 @@ _PAUSE_SECONDS: Final = 0.7
 _ANSWER_SECONDS: Final = 1.5
 #: Without an answer for so long it is away: a restart of half a second is nobody's business.
 SILENT_SECONDS: Final = 2.0
+#: After an outage the sweep gives the time back within so many seconds.
+GIVEN_WITHIN_SECONDS: Final = 10.0
 
 
 class StoreWatch:
@@ -48,6 +51,11 @@ class StoreWatch:
         self._answered = dict.fromkeys(self._asks, monotonic())
         self._since: dict[str, float] = {}
         self._followers: list[Callable[[], None]] = []
+        #: When it began to look; None: it does not.
+        self._began: float | None = None
+        #: How long the last outage was, and when it was over.
+        self._stood = 0.0
+        self._back_at = -math.inf
 
     @property
     def away(self) -> tuple[str, ...]:
@@ -59,12 +67,26 @@ class StoreWatch:
         since = [self._since[name] for name in names or self._asks if name in self._since]
         return self._monotonic() - min(since) if since else None
 
+    def stood(self) -> float:
+        """Seconds for which nobody could do what a deadline was for, and that nobody may have got back yet: while
+        something is away and for some seconds after it; infinite for some seconds after the start, when nobody knows.
+        """
+        now = self._monotonic()
+        if self._began is None:
+            return 0.0
+        away_for = self.away_for()
+        if away_for is not None:
+            return away_for
+        if now - self._began < GIVEN_WITHIN_SECONDS:
+            return math.inf
+        return self._stood if now - self._back_at < GIVEN_WITHIN_SECONDS else 0.0
+
     def follow(self, changed: Callable[[], None]) -> None:
         """`changed` is called after each change, and must return at once."""
         self._followers.append(changed)
 
     async def run(self) -> None:
-        began = self._monotonic()
+        began = self._began = self._monotonic()
         self._answered = {name: max(at, began) for name, at in self._answered.items()}
         while not cancelled():
             await self.look()
@@ -90,7 +112,11 @@ class StoreWatch:
         else:
             now = self._monotonic()
             self._answered[name] = now
-            if self._since.pop(name, None) is not None:
+            since = self._since.pop(name, None)
+            if since is not None:
+                lasted = now - since
+                self._stood = max(self._stood, lasted) if now - self._back_at < GIVEN_WITHIN_SECONDS else lasted
+                self._back_at = now
                 AWAY.labels(name).set(0)
                 log.warning("back again", what=name)
 

@@ -29,6 +29,7 @@ def job_list(runtime: Runtime) -> list[Job]:
         clock=runtime.clock,
         seconds=settings.sweep_seconds,
         stores=runtime.stores,
+        give_time=runtime.checkout.give_time,
     )
     rounds = open_rounds(
         settings,

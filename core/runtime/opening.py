@@ -130,6 +130,7 @@ async def open_runtime(
             consumers=[SalesProjection(), email_consumer(settings, mailer)],
             consume=consume,
         )
+        watched = await _store_watch(stack, engines, payments)
         checkout = open_checkout(
             settings,
             database=database,
@@ -143,6 +144,7 @@ async def open_runtime(
             process=process,
             wake=pipeline.wake,
             try_mail=mail_trial(settings),
+            stood=lambda: min(watched.stood(), settings.stop_seconds),
         )
 
         waiting_list = open_waiting_list(
@@ -272,7 +274,7 @@ async def open_runtime(
             leases=leases,
             jobs=jobs,
             job_watch=job_watch,
-            stores=await _store_watch(stack, engines, payments),
+            stores=watched,
         )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from functools import partial
 
 import structlog
 from prometheus_client import Counter
@@ -13,7 +15,7 @@ from core.process.once import Once
 from core.process.store_watch import DATABASE, PAYMENT, StoreWatch
 from core.venue.event import Event, SaleState
 from core.venue.event_store_postgres import EventStore
-from core.waiting_room.outage import NO_OUTAGE, Outage
+from core.waiting_room.outage import NO_OUTAGE, Outage, stops_of
 from core.waiting_room.place import SweepReport
 from core.waiting_room.queue_redis import WaitingRoom
 
@@ -25,6 +27,10 @@ FAILED = Counter("onsale_sweep_failures", "Sweeps of an event that ended with an
 LAPSED = Counter("onsale_baskets_lapsed", "Baskets whose time ran out", ["event"])
 
 GIVEN_TIME = Counter("onsale_given_time", "Sessions and baskets that got time back after an outage", ["event"])
+GIVEN_TO_PAY = Counter("onsale_given_time_to_pay", "Payments under way that got time back after an outage")
+
+#: `core.booking.checkout.Checkout.give_time`.
+GiveTime = Callable[[int, datetime, float], Awaitable[int]]
 
 # How long a sweep waits for PostgreSQL: silence and deadlines are judged once a second, whatever it does.
 _PATIENCE_SECONDS = 0.5
@@ -50,9 +56,14 @@ class Sweeping:
         clock: Clock,
         seconds: float = 1.0,
         stores: StoreWatch | None = None,
+        give_time: GiveTime | None = None,
     ) -> None:
-        """`stores`: by which the sale's clock stands (R4)."""
+        """`stores`: by which the sale's clock stands (R4). `give_time`: gives what it stood to those who pay."""
         self._stores = stores
+        self._give_time = give_time
+        self._giving = Once[None]("time to pay")
+        #: Event -> stops that PostgreSQL has noted, as the sweep told them.
+        self._noted: dict[int, str] = {}
         self._events = events
         self._waiting_room = waiting_room
         self._clock = clock
@@ -115,12 +126,24 @@ class Sweeping:
         elif event.id in self._finished:
             return False
         report = await self._waiting_room.sweep(
-            event, batches=1, outage=outage_of(self._stores) if self._stores else NO_OUTAGE
+            event,
+            batches=1,
+            outage=outage_of(self._stores) if self._stores else NO_OUTAGE,
+            noted=self._noted.pop(event.id, ""),
         )
+        if report.stops and self._give_time is not None:
+            # It goes on while others are swept, and is tried again with the next sweep.
+            self._giving.begin(event.id, partial(self._give, event.id, report.stops, self._give_time))
         self._measure(event, report)
         if closed and not (report.more or report.waiting or report.active):
             self._finished.add(event.id)
         return report.more
+
+    async def _give(self, event_id: int, stops: str, give_time: GiveTime) -> None:
+        for stop in stops_of(stops):
+            longer = await give_time(event_id, stop.ended, stop.seconds)
+            GIVEN_TO_PAY.inc(longer)
+        self._noted[event_id] = stops
 
     def _measure(self, event: Event, report: SweepReport) -> None:
         ADMITTED.labels(event.slug).inc(report.admitted)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
+
+from core.clock import from_millis
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,3 +20,17 @@ class Outage:
 
 
 NO_OUTAGE: Final = Outage()
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The sale's clock stood until `ended` (Redis' clock), and everybody was given `seconds` for it."""
+
+    ended: datetime
+    seconds: float
+
+
+def stops_of(told: str) -> list[Stop]:
+    """What a sweep tells, oldest first: `ended:given,` each, in milliseconds."""
+    pairs = (one.split(":") for one in told.split(",") if one)
+    return [Stop(from_millis(int(ended)), int(given) / 1000) for ended, given in pairs]

@@ -71,7 +71,8 @@ class Standings(NamedTuple):
 class SweepReport:
     """What one sweep did, in visitors (`lapsed`: baskets; `given_time`: sessions and baskets), and the totals after it.
 
-    `more`: it had to stop before everything was done.
+    `more`: it had to stop before everything was done. `stops`: those of the sale's clock that PostgreSQL has not noted
+    yet, as far as Redis knows (`outage.stops_of`).
     """
 
     sessions_ended: int
@@ -84,6 +85,7 @@ class SweepReport:
     active: int
     more: bool = False
     given_time: int = 0
+    stops: str = ""
 
     def __add__(self, later: SweepReport) -> SweepReport:
         """Both together: what they did, and how things stand after `later`."""
@@ -98,4 +100,5 @@ class SweepReport:
             later.active,
             later.more,
             self.given_time + later.given_time,
+            later.stops,
         )

@@ -237,20 +237,23 @@ class WaitingRoom:
         """Every server process reads the event anew and tells its browsers, instead of at its next look."""
         await self._scripts("sale", event, [])
 
-    async def sweep(self, event: Event, *, batches: int = 1_000, outage: Outage = NO_OUTAGE) -> SweepReport:
+    async def sweep(
+        self, event: Event, *, batches: int = 1_000, outage: Outage = NO_OUTAGE, noted: str = ""
+    ) -> SweepReport:
         """Ends what is over and lets the head of the queue in; `batches` scripts of `SWEEP_BATCH` visitors at most.
 
-        In an `outage` nothing ends; after it sessions and baskets get the time back first (R4).
+        In an `outage` nothing ends; after it sessions and baskets get the time back first (R4). `noted`: the stops of
+        an earlier report that PostgreSQL has by now.
         """
-        report = await self._sweep_batch(event, outage)
+        report = await self._sweep_batch(event, outage, noted)
         for _ in range(batches - 1):
             if not report.more:
                 break
             report += await self._sweep_batch(event, outage)
         return report
 
-    async def _sweep_batch(self, event: Event, outage: Outage) -> SweepReport:
-        arguments = [
+    async def _sweep_batch(self, event: Event, outage: Outage, noted: str = "") -> SweepReport:
+        arguments: list[str | int] = [
             int(self._times.active_grace * 1000),
             int(self._times.waiting_grace * 1000),
             SWEEP_BATCH,
@@ -262,16 +265,20 @@ class WaitingRoom:
             int(self._times.gap * 1000),
             int(self._times.stop * 1000),
             _GIVE_BATCH,
+            noted,
         ]
         answer = await self._scripts("sweep", event, arguments)
         if answer[0] == b"no_board":
             await self._boards.ensure(event)
             answer = await self._scripts("sweep", event, arguments)
-        *done, waiting, active, stopped = (int(figure) for figure in answer)
+        *figures, stops = answer
+        *done, waiting, active, stopped = (int(figure) for figure in figures)
         # Nothing done means that only those are left who must stay for now: another turn would change nothing.
         ended, silent, ghosts, lapsed, closed, admitted, given = done
         more = stopped > 0 and any(done)
-        return SweepReport(ended, silent, ghosts, lapsed, closed, admitted, waiting, active, more, given)
+        return SweepReport(
+            ended, silent, ghosts, lapsed, closed, admitted, waiting, active, more, given, stops.decode()
+        )
 
     def limit(self, event: Event) -> int:
         """How many may be active now."""

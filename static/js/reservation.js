@@ -4,6 +4,7 @@ import { cancel, EventApi, Refusal, reservation as look } from "./api.js";
 import { Busy } from "./busy.js";
 import { byId } from "./dom.js";
 import { areAll, costOf, stillThere } from "./giving_back.js";
+import { OutageWatch } from "./outage_watch.js";
 import { counted, learnCurrencies, load, moment, money, reason, t } from "./i18n.js";
 import { Channel } from "./socket.js";
 import { TicketMail } from "./ticket_mail.js";
@@ -55,6 +56,14 @@ const page = {
 };
 
 const busy = new Busy(draw);
+const outage = new OutageWatch({
+  changed: (kind) => {
+    tell();
+    if (kind) announce(banner.textContent ?? "", { urgent: true });
+  },
+});
+/** @type {Sale.Connection} */
+let connection = "connecting";
 
 await load(language, assets);
 learnCurrencies({ [currency]: Number(digits) });
@@ -69,21 +78,34 @@ if (page.status === "PAYING") {
       if (message.type === "reservation" && message.id === id) learn();
     },
     onStatus: (status) => {
-      const lost = status === "offline" || status === "reconnecting";
-      banner.hidden = !lost;
-      banner.dataset.kind = lost ? status : "";
-      banner.textContent = lost ? t(`banner.${status}`) : "";
+      connection = status;
+      tell();
     },
   });
   channel.start();
+  outage.start();
   const timer = setInterval(async () => {
     await learn();
     if (page.status !== "PAYING") {
       clearInterval(timer);
       channel.stop();
-      banner.hidden = true;
+      outage.stop();
+      connection = "online";
+      tell();
     }
   }, LOOK_EVERY);
+}
+
+/** What is between this page and the result: the connection, or an outage. */
+function tell() {
+  const { kind } = outage;
+  let key = "";
+  if (connection === "offline" || (connection === "reconnecting" && !kind)) key = `banner.${connection}`;
+  else if (kind === "over" || kind === "returning") key = `outage.${kind}`;
+  else if (kind) key = waitingForBuyer() ? `outage.pay_${kind}` : "outage.being_paid";
+  banner.hidden = !key;
+  banner.dataset.kind = key ? key.slice(key.indexOf(".") + 1) : "";
+  banner.textContent = key ? t(key) : "";
 }
 
 async function learn() {

@@ -7,6 +7,7 @@ from starlette.responses import Response
 from core.booking.addresses import masked
 from core.booking.attempt import RETRIABLE
 from core.booking.reservation import ReservationStatus
+from core.clock import iso
 from web.pages import seats_bought
 from web.pay.page import is_open
 from web.pay.visit import KEEP_NOTHING, Visit
@@ -24,6 +25,7 @@ async def result(visit: Visit) -> Response:
                 "reason": reservation.reason,
                 "state": attempt.state.value,
                 "page": visit.links.page(attempt.order) if payable else None,
+                "kept_until": iso(attempt.retry_until or attempt.until),
             }
         )
     if payable and attempt.state in RETRIABLE:

@@ -5,6 +5,7 @@
 --   stop, a hash: since: when it began to stand, ms  swept: the last sweep, ms  gap: ms without a sweep after which it stands
 --     most: ms for which it stands at most from now on  given: ms that those in `owed` have not got yet
 --     ended: when it went on last, ms  sum: what stops that followed soon on each other were given, ms
+--     unnoted: stops that PostgreSQL is still to note for the time to pay, 'ended:given,' each, ms
 --   owed, a zset of visitors
 
 -- A hold's key outlives its deadline by the longest that the clock may stand, and a minute.

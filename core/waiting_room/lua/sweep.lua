@@ -6,9 +6,10 @@
 --      11 how long a closed sale's keys are kept, ms  12 how long a place is kept for who is silent, ms of service; and
 --      how long it counts on, ms  13 for how long PostgreSQL or payment has been away, ms, or -1
 --      14 ms without a sweep that are a stop of the sale's clock  15 how long it stands at most, ms
---      16 visitors who are given time, at most
+--      16 visitors who are given time, at most  17 the stops that PostgreSQL has noted, as they were returned, or ''
 -- Returns {expired sessions, silent active, silent waiting, lapsed baskets, out because closed, admitted, sessions and baskets that
---          were given time, waiting, active, 1 when it had to stop before everything was done} or {'no_board'}
+--          were given time, waiting, active, 1 when it had to stop before everything was done, the stops that PostgreSQL is
+--          to note as far as is known here: 'ended:given,' each, ms} or {'no_board'}
 --#include queue.lua
 
 local closed = ARGV[10] == '1'
@@ -44,6 +45,22 @@ if #beyond > 0 then
   redis.call('SET', NUMBER, integer(number))
 end
 
+-- What PostgreSQL has noted is nobody's business any more; of what it has not, the last twenty are kept.
+local function unnoted_stops(added)
+  local unnoted = redis.call('HGET', STOP, 'unnoted') or ''
+  if ARGV[17] ~= '' and string.sub(unnoted, 1, #ARGV[17]) == ARGV[17] then
+    unnoted = string.sub(unnoted, #ARGV[17] + 1)
+    if unnoted == '' then redis.call('HDEL', STOP, 'unnoted') else redis.call('HSET', STOP, 'unnoted', unnoted) end
+  end
+  if added then
+    unnoted = unnoted .. added
+    local _, stops = string.gsub(unnoted, ',', '')
+    if stops > 20 then unnoted = string.gsub(unnoted, '^[^,]*,', '') end
+    redis.call('HSET', STOP, 'unnoted', unnoted)
+  end
+  return unnoted
+end
+
 -- The sale's clock (R4), before anything is judged by it: it stands, or it goes on and everybody gets the time back.
 -- Returns true while somebody has not got it yet.
 local function time_is_owed()
@@ -60,6 +77,7 @@ local function time_is_owed()
     redis.call('ZUNIONSTORE', OWED, 2, UNTIL, DEADLINES)
     redis.call('HSET', STOP, 'given', integer(given), 'ended', integer(now), 'sum', integer(sum + given))
     redis.call('HDEL', STOP, 'since')
+    if given > 0 then unnoted_stops(integer(now) .. ':' .. integer(given) .. ',') end
     since, most = nil, most - given
   end
   if since then redis.call('HSET', STOP, 'since', integer(since)) end
@@ -300,5 +318,5 @@ elseif redis.call('TTL', BOARD_VERSION) >= 0 then
 end
 return {
   #ended, #silent, #ghosts, #lapsed, shut, #admitted, #kept + #longer, redis.call('ZCARD', QUEUE),
-  redis.call('ZCARD', ACTIVE), (owed or left_to_do <= 0) and 1 or 0,
+  redis.call('ZCARD', ACTIVE), (owed or left_to_do <= 0) and 1 or 0, unnoted_stops(nil),
 }

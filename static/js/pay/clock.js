@@ -11,12 +11,17 @@ export function written(seconds) {
 
 /**
  * Counts down to `until` (ISO 8601), given the server's time `now` at the moment `drawn` (performance.now()).
- * Calls `show(seconds)` each second, and `over` once. Returns what stops it.
- * @param {{until: string, now: string, drawn: number, show: (seconds: number) => void, over: () => void, every?: number}} parts
+ * Calls `show(seconds)` each second, and `over` once. `standing(at)`: for how many milliseconds the clock has stood in an
+ * outage, by the server's time `at` (milliseconds). Returns what stops it, and what sets another end.
+ * @param {{until: string, now: string, drawn: number, show: (seconds: number) => void, over: () => void, every?: number,
+ *   standing?: (at: number) => number}} parts
  */
-export function countDown({ until, now, drawn, show, over, every = 1000 }) {
-  const total = (Date.parse(until) - Date.parse(now)) / 1000;
-  const left = () => total - (performance.now() - drawn) / 1000;
+export function countDown({ until, now, drawn, show, over, every = 1000, standing = () => 0 }) {
+  let end = Date.parse(until);
+  const left = () => {
+    const at = Date.parse(now) + performance.now() - drawn;
+    return (end - at + standing(at)) / 1000;
+  };
   show(left());
   const timer = setInterval(() => {
     show(left());
@@ -25,5 +30,9 @@ export function countDown({ until, now, drawn, show, over, every = 1000 }) {
       over();
     }
   }, every);
-  return () => clearInterval(timer);
+  return {
+    stop: () => clearInterval(timer),
+    /** @param {string} later ISO 8601 */
+    move: (later) => (end = Date.parse(later)),
+  };
 }

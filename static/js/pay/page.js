@@ -1,5 +1,7 @@
 // The payment page: counts down, opens the provider's window, and follows what happens to the order elsewhere.
 import { byId } from "../dom.js";
+import { stood } from "../outage.js";
+import { OutageWatch } from "../outage_watch.js";
 import { countDown, written } from "./clock.js";
 import { untilLeft } from "./watch.js";
 import { openWindow } from "./windows.js";
@@ -21,10 +23,24 @@ const clock = main.querySelector("[data-clock]");
 /** @param {string} name */
 const said = (name) => main.querySelector(`[data-text="${name}"]`)?.textContent ?? "";
 
-countDown({
+let busy = false;
+const banner = byId("banner");
+const outage = new OutageWatch({
+  changed(kind) {
+    banner.hidden = kind === null;
+    banner.dataset.kind = kind ?? "";
+    banner.textContent = kind === null ? "" : said(`outage.${kind}`);
+    setBusy(busy);
+  },
+  // The new end is known before the clock goes on.
+  back: () => look(),
+});
+
+const left = countDown({
   until,
   now,
   drawn,
+  standing: (at) => stood(outage.outage, at),
   show(seconds) {
     if (!clock) return;
     clock.textContent = written(seconds);
@@ -33,11 +49,9 @@ countDown({
   over: () => location.assign(result),
 });
 
-let busy = false;
-
 /** @param {HTMLFormElement} asked */
 async function open(asked) {
-  if (busy) return;
+  if (busy || isOff()) return;
   const phone = phoneOf(asked);
   if (phone === null) return;
   setBusy(true);
@@ -77,12 +91,15 @@ function phoneOf(asked) {
   return null;
 }
 
+/** Nothing can be paid while a store or payment is away. */
+const isOff = () => Boolean(outage.outage?.away.size);
+
 /** @param {boolean} value */
 function setBusy(value) {
   busy = value;
   const button = form?.querySelector("button");
   if (!button) return;
-  button.setAttribute("aria-disabled", String(value));
+  button.setAttribute("aria-disabled", String(value || isOff()));
   button.dataset.label ??= button.textContent ?? "";
   button.textContent = (value ? button.dataset.opening : button.dataset.label) ?? "";
 }
@@ -128,18 +145,21 @@ window.addEventListener("pageshow", (event) => {
   if (event.persisted) location.reload();
 });
 
-setInterval(async () => {
-  if (document.hidden || busy) return;
+async function look() {
   try {
     const signal = AbortSignal.timeout(LOOK_EVERY);
     const answer = await fetch(result, { headers: { Accept: "application/json" }, signal });
     if (!answer.ok) return;
     const body = await answer.json();
+    left.move(body.kept_until);
     if (body.page === null) location.assign(result);
     else if (body.page !== page || body.state !== state) location.assign(body.page);
   } catch {
     // The next look may find the network again.
   }
-}, LOOK_EVERY);
+}
+
+setInterval(() => document.hidden || busy || look(), LOOK_EVERY);
+outage.start();
 
 if (form && !form.hasAttribute("data-phone") && isFirstArrival()) open(form);

@@ -1,5 +1,6 @@
 // Looks until the payment has ended; at each step the server draws the page anew, in words and with the right buttons.
 import { byId } from "../dom.js";
+import { OutageWatch } from "../outage_watch.js";
 
 const LOOK_EVERY = [1000, 1000, 2000, 3000, 5000]; // milliseconds
 const TIMEOUT = 15000; // milliseconds: without an answer it is looked again
@@ -26,3 +27,13 @@ async function look() {
 }
 
 setTimeout(look, LOOK_EVERY[0]);
+
+const banner = byId("banner");
+new OutageWatch({
+  changed(kind) {
+    // Whatever is away: the payment is looked after.
+    banner.hidden = kind === null || kind === "over";
+    banner.dataset.kind = kind ?? "";
+    banner.textContent = banner.hidden ? "" : String(banner.dataset.text);
+  },
+}).start();

@@ -14,7 +14,7 @@ export function secondsAreWrittenAsMinutes() {
 export function whatIsLeftIsByTheServersClock() {
   const shown = [];
   const drawn = performance.now() - 5000;
-  const stop = countDown({ until: after(65000), now: NOW, drawn, show: (left) => shown.push(left), over() {} });
+  const { stop } = countDown({ until: after(65000), now: NOW, drawn, show: (left) => shown.push(left), over() {} });
   stop();
   same(shown.map(written), ["1:00"]);
 }
@@ -39,9 +39,25 @@ export async function theEndIsToldOnce() {
   same([ends, shown.length], [1, looks]);
 }
 
+// R4: in an outage the clock stands; the end that the server tells afterwards is the new one.
+export async function inAnOutageItStands() {
+  let standing = 0;
+  let ends = 0;
+  const shown = [];
+  const parts = { until: after(100), now: NOW, drawn: performance.now(), every: 5, standing: (at) => Math.max(0, at - Date.parse(NOW) - standing) };
+  const clock = countDown({ ...parts, show: (left) => shown.push(left), over: () => (ends += 1) });
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  same([ends, new Set(shown.map((left) => Math.round(left * 1000))).size], [0, 1]);
+  clock.move(after(3600000));
+  standing = Infinity;
+  await until(() => shown[shown.length - 1] > 3000);
+  same(ends, 0);
+  clock.stop();
+}
+
 export async function stoppedItTellsNothing() {
   let ends = 0;
-  const stop = countDown({ until: after(20), now: NOW, drawn: performance.now(), show() {}, over: () => (ends += 1), every: 5 });
+  const { stop } = countDown({ until: after(20), now: NOW, drawn: performance.now(), show() {}, over: () => (ends += 1), every: 5 });
   stop();
   await new Promise((resolve) => setTimeout(resolve, 60));
   same(ends, 0);

@@ -1,0 +1,16 @@
+"""Until when the time of stops of the sale's clock was given to those who pay (R4)."""
+
+from core.migrations.script import run
+
+revision = "0028"
+down_revision = "0027"
+min_program = "0014"
+
+_SCHEMA = """
+-- The end of the last stop for which open payment windows were lengthened: each stop counts once.
+ALTER TABLE events ADD COLUMN time_given_until timestamptz;
+"""
+
+
+def upgrade() -> None:
+    run(_SCHEMA)

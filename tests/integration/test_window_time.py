@@ -1,0 +1,219 @@
+"""R4: who was paying while the sale's clock stood gets that time back, once, whoever dies meanwhile."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import pytest
+
+from core import keys
+from core.booking.composition import open_checkout
+from core.booking.reservation import Reservation, ReservationStatus
+from core.errors import StoreUnavailable
+from core.process.store_watch import GIVEN_WITHIN_SECONDS, StoreWatch
+from core.runtime import Runtime
+from core.upkeep.sweeping import Sweeping
+from core.venue.event import Event
+from core.waiting_room.outage import Outage, stops_of
+from tests.booking import Bank, desk
+from tests.conftest import MakeEvent
+from tests.waits import until
+
+AWAY = Outage(seconds=0.0)
+
+
+async def _order(runtime: Runtime, event: Event, visitor: str, *seats: int) -> Reservation:
+    await runtime.waiting_room.join(event, visitor)
+    await runtime.seats.hold(event, visitor, seats)
+    return await runtime.checkout.submit(
+        event, visitor, email=f"{visitor}@example.org", idempotency_key=f"{visitor}-order-key", language="en"
+    )
+
+
+async def _ends(runtime: Runtime, order: Reservation) -> tuple[datetime, datetime]:
+    """Until when it can be paid, and when its attempt ends by itself."""
+    row = await runtime.database.fetch_one(
+        "SELECT r.until, p.next_attempt_at FROM reservations r JOIN payment_attempts p ON p.reservation_id = r.id "
+        "WHERE r.id = :id",
+        {"id": order.id},
+    )
+    assert row is not None
+    return row["until"], row["next_attempt_at"]
+
+
+async def _older(runtime: Runtime, id: UUID, seconds: float) -> None:
+    """The order was made so much earlier."""
+    step = {"id": id, "by": timedelta(seconds=seconds)}
+    await runtime.database.execute(
+        "UPDATE reservations SET created_at = created_at - :by, until = until - :by WHERE id = :id", step
+    )
+    await runtime.database.execute(
+        "UPDATE payment_attempts SET next_attempt_at = next_attempt_at - :by WHERE reservation_id = :id", step
+    )
+
+
+async def test_a_stop_counts_once_for_everybody_who_was_paying(runtime: Runtime, make_event: MakeEvent) -> None:
+    """Who ordered in the middle of it lost, and gets, a part; whose time was over before it began gets none."""
+    event = await make_event()
+    long, late, over = [await _order(runtime, event, visitor, n) for n, visitor in enumerate(("a", "b", "c"))]
+    await _older(runtime, long.id, 400)
+    await _older(runtime, late.id, 100)
+    await _older(runtime, over.id, 3_600)
+    before = [await _ends(runtime, order) for order in (long, late, over)]
+    ended = runtime.clock.now()
+    assert await runtime.checkout.give_time(event.id, ended, 300) == 2
+    assert await runtime.checkout.give_time(event.id, ended, 300) == 0, "the same stop, told again"
+    assert await runtime.checkout.give_time(event.id, ended - timedelta(seconds=5), 300) == 0, "an earlier one"
+    after = [await _ends(runtime, order) for order in (long, late, over)]
+    given = [(new - old).total_seconds() for (new, _), (old, _) in zip(after, before, strict=True)]
+    assert given[0] == 300
+    assert 99 < given[1] < 299, given
+    assert given[2] == 0
+    assert [(new - old).total_seconds() for (_, new), (_, old) in zip(after, before, strict=True)] == given
+
+
+async def test_no_window_lives_longer_than_half_an_hour(runtime: Runtime, make_event: MakeEvent) -> None:
+    event = await make_event()
+    order = await _order(runtime, event, "a", 0)
+    await _older(runtime, order.id, 400)
+    for _ in range(5):
+        await runtime.checkout.give_time(event.id, runtime.clock.now(), 600)
+    ends, _ = await _ends(runtime, order)
+    stored = await runtime.checkout.get(order.id, "a")
+    assert ends - stored.created_at == timedelta(seconds=1740)
+
+
+async def test_after_a_decline_the_kept_time_is_longer_as_well(runtime: Runtime, make_event: MakeEvent) -> None:
+    event = await make_event()
+    order = await _order(runtime, event, "a", 0)
+    assert order.payment is not None
+    await runtime.checkout.closed(order.payment.order, None)
+    closed = (await runtime.checkout.get(order.id, "a")).payment
+    assert closed is not None
+    assert closed.retry_until is not None
+    await _older(runtime, order.id, 200)
+    assert await runtime.checkout.give_time(event.id, runtime.clock.now(), 120) == 1
+    later = (await runtime.checkout.get(order.id, "a")).payment
+    assert later is not None
+    assert later.retry_until == closed.retry_until + timedelta(seconds=120)
+
+
+class _Dies(Exception):
+    """The process, in the middle of giving time."""
+
+
+async def test_who_dies_before_it_was_noted_is_followed_by_another(runtime: Runtime, make_event: MakeEvent) -> None:
+    """The sweep that ends the stop may be the last of its process; the stop is told until PostgreSQL has it."""
+    event = await make_event()
+    order = await _order(runtime, event, "a", 0)
+    await runtime.waiting_room.sweep(event, outage=AWAY)
+    await _older(runtime, order.id, 200)
+    await runtime.redis.hincrby(keys.stop(event.slug), "since", -150_000)
+    before, _ = await _ends(runtime, order)
+    tried: list[datetime] = []
+
+    async def dies(event_id: int, ended: datetime, seconds: float) -> int:
+        tried.append(ended)
+        raise _Dies
+
+    async def dies_after(event_id: int, ended: datetime, seconds: float) -> int:
+        await runtime.checkout.give_time(event_id, ended, seconds)
+        tried.append(ended)
+        raise _Dies
+
+    for give_time in (dies, dies_after):
+        tried_before = len(tried)
+        first = Sweeping(
+            events=runtime.events, waiting_room=runtime.waiting_room, clock=runtime.clock, give_time=give_time
+        )
+        await first.run()
+
+        def was_tried(before: int = tried_before) -> bool:
+            return len(tried) > before
+
+        await until(was_tried)
+    second = Sweeping(
+        events=runtime.events,
+        waiting_room=runtime.waiting_room,
+        clock=runtime.clock,
+        give_time=runtime.checkout.give_time,
+    )
+
+    async def noted() -> bool:
+        await second.run()
+        return await runtime.redis.hget(keys.stop(event.slug), "unnoted") is None
+
+    await until(noted, "PostgreSQL has it, and Redis forgets it")
+    after, _ = await _ends(runtime, order)
+    assert 149 <= (after - before).total_seconds() < 200, "once, by three processes"
+    assert set(tried) == {tried[0]}
+
+
+async def test_stops_that_nobody_notes_are_bounded(runtime: Runtime, make_event: MakeEvent) -> None:
+    event = await make_event()
+    await runtime.waiting_room.sweep(event)
+    stops = ""
+    for _ in range(25):
+        await runtime.waiting_room.sweep(event, outage=AWAY)
+        await runtime.redis.hincrby(keys.stop(event.slug), "since", -1_000)
+        stops = (await runtime.waiting_room.sweep(event)).stops
+    told = stops_of(stops)
+    assert len(told) == 20
+    assert [one.ended for one in told] == sorted(one.ended for one in told)
+    report = await runtime.waiting_room.sweep(event, noted=stops)
+    assert report.stops == ""
+
+
+async def test_nobodys_time_to_pay_ends_before_the_time_was_given(runtime: Runtime, make_event: MakeEvent) -> None:
+    """Not by the process that first has its store back; and a return that comes then counts."""
+    event = await make_event()
+    stood = [400.0]
+    settings = runtime.settings
+    shop = desk(runtime, Bank())
+    checkout = open_checkout(
+        settings,
+        database=runtime.database,
+        redis=runtime.redis,
+        seats=runtime.seats,
+        events=runtime.events,
+        payments=shop.checkout._payments,
+        access=runtime.access,
+        supervisor=runtime.supervisor,
+        clock=runtime.clock,
+        process="own",
+        stood=lambda: stood[0],
+    )
+    order = await _order(runtime, event, "a", 0)
+    await _older(runtime, order.id, 600)
+    assert await checkout.finish_due() == 0
+    assert (await checkout.get(order.id, "a")).status is ReservationStatus.PAYING
+    stood[0] = 0.0
+    assert await checkout.finish_due() == 1
+    assert (await checkout.get(order.id, "a")).status is ReservationStatus.FAILED
+
+
+async def test_a_process_knows_for_how_long_nobody_could_pay() -> None:
+    now, well = [1_000.0], [True]
+
+    async def ask() -> None:
+        if not well[0]:
+            raise StoreUnavailable
+
+    watch = StoreWatch({"database": ask}, monotonic=lambda: now[0])
+    assert watch.stood() == 0, "where it does not run nobody asks it"
+    watch._began = now[0]
+    assert watch.stood() == pytest.approx(float("inf")), "at the start nobody knows"
+    now[0] += GIVEN_WITHIN_SECONDS
+    await watch.look()
+    assert watch.stood() == 0
+    well[0] = False
+    now[0] += 100
+    await watch.look()
+    assert watch.stood() == 100
+    well[0] = True
+    await watch.look()
+    now[0] += GIVEN_WITHIN_SECONDS - 1
+    assert watch.stood() == 100, "it may not be given yet"
+    now[0] += 2
+    assert watch.stood() == 0
