@@ -12,7 +12,8 @@ def bench_command(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            help="fan-out, holds, best-seats, draw, reservations, events, memory (all when none is named), guards.",
+            help="fan-out, holds, best-seats, draw, reservations, events, memory (all when none is named); "
+            "guards, recovery.",
             show_default=False,
         ),
     ] = None,

@@ -19,6 +19,7 @@ from bench.measure import Figure, table
 from bench.memory import memory
 from bench.opening_draw import opening_draw
 from bench.purchases import purchases
+from bench.recovery import recovery
 from bench.reservations import reservations
 from bench.stores import stores
 from core.embedded import Engines
@@ -36,7 +37,7 @@ RATIOS = {
     "events": events,
 }
 DEFAULT = (*RATIOS, "memory")
-NAMES = (*DEFAULT, "guards")
+NAMES = (*DEFAULT, "guards", "recovery")
 
 
 def run(names: Sequence[str], *, rounds: int, json_file: Path | None) -> bool:
@@ -64,6 +65,8 @@ async def _run(
                 figures += await RATIOS[name](runtime, rounds=rounds)
             elif name == "memory":
                 figures += await memory(runtime)
+            elif name == "recovery":
+                figures += await recovery(rounds)
             else:
                 comparison = await guards(settings, started)
     return figures, comparison
