@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import signal
+import sys
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -13,12 +17,14 @@ from core.booking.reservation import Reservation, ReservationStatus
 from core.errors import StoreUnavailable
 from core.process.store_watch import GIVEN_WITHIN_SECONDS, StoreWatch
 from core.runtime import Runtime
+from core.settings import Settings
 from core.upkeep.sweeping import Sweeping
 from core.venue.event import Event
 from core.waiting_room.outage import Outage, stops_of
+from core.waiting_room.queue_redis import _GIVE_BATCH
 from tests.booking import Bank, desk
 from tests.conftest import MakeEvent
-from tests.waits import until
+from tests.waits import PATIENCE, until
 
 AWAY = Outage(seconds=0.0)
 
@@ -148,6 +154,68 @@ async def test_who_dies_before_it_was_noted_is_followed_by_another(runtime: Runt
     after, _ = await _ends(runtime, order)
     assert 149 <= (after - before).total_seconds() < 200, "once, by three processes"
     assert set(tried) == {tried[0]}
+
+
+async def _dies(settings: Settings, event: Event, when: str) -> None:
+    """Another process begins to give time, and is killed in the middle of it."""
+    given = settings.model_dump_json(include={"data", "database_url", "redis_url", "payment", "secret_key"})
+    secrets = json.loads(given) | {"secret_key": settings.secret_key.get_secret_value()}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.dying_sweeper", json.dumps(secrets), event.slug, when)
+    )
+    async with asyncio.timeout(PATIENCE):
+        assert await process.wait() == -signal.SIGKILL
+
+
+async def test_a_process_killed_in_the_middle_of_giving_time_back(
+    runtime: Runtime, make_event: MakeEvent, settings: Settings
+) -> None:
+    """Some have their time, some not yet, and who pays has it without Redis knowing: in the end each has it once."""
+    crowd = [f"v{n}" for n in range(_GIVE_BATCH + 20)]
+    event = await make_event(active_limit=len(crowd) + 1)
+    await asyncio.gather(*(runtime.waiting_room.join(event, visitor) for visitor in crowd))
+    order = await _order(runtime, event, "payer", 0)
+    await _older(runtime, order.id, 200)
+    await runtime.waiting_room.sweep(event, outage=AWAY)
+    for visitor in crowd:  # no session is longer than a whole one from now
+        await runtime.redis.zincrby(keys.active_until(event.slug), -200_000, visitor)
+    sessions = {visitor: await _session(runtime, event, visitor) for visitor in crowd}
+    to_pay, _ = await _ends(runtime, order)
+    stood = 150
+    await runtime.redis.hincrby(keys.stop(event.slug), "since", -1_000 * stood)
+
+    await _dies(settings, event, "owed")
+    assert 0 < await runtime.redis.zcard(keys.owed(event.slug)) < len(crowd)
+    assert (await _ends(runtime, order))[0] == to_pay
+    await _dies(settings, event, "paying")
+    assert await runtime.redis.hget(keys.stop(event.slug), "unnoted") is not None
+    longer = (await _ends(runtime, order))[0] - to_pay
+    assert stood <= longer.total_seconds() < 200
+
+    sweeping = Sweeping(
+        events=runtime.events,
+        waiting_room=runtime.waiting_room,
+        clock=runtime.clock,
+        give_time=runtime.checkout.give_time,
+    )
+
+    async def all_given() -> bool:
+        await sweeping.run()
+        left = await runtime.redis.hmget(keys.stop(event.slug), "unnoted", "given", "since")
+        return not any(left)
+
+    await until(all_given)
+    assert (await _ends(runtime, order))[0] - to_pay == longer, "once"
+    given = {visitor: await _session(runtime, event, visitor) - until_ for visitor, until_ in sessions.items()}
+    assert len(set(given.values())) == 1, "everybody the same, once"
+    assert next(iter(given.values())) == pytest.approx(longer.total_seconds() * 1000, abs=1)
+
+
+async def _session(runtime: Runtime, event: Event, visitor: str) -> float:
+    """The end of a session, in ms."""
+    score = await runtime.redis.zscore(keys.active_until(event.slug), visitor)
+    assert score is not None
+    return float(score)
 
 
 async def test_stops_that_nobody_notes_are_bounded(runtime: Runtime, make_event: MakeEvent) -> None:
