@@ -24,7 +24,7 @@ from core.runtime import Runtime
 from core.signing_key_postgres import fingerprint
 from core.venue.event import Event, SaleStatus
 from core.venue.phase import Phase
-from tests.booking import Bank, Desk, desk, payments_of
+from tests.booking import Bank, Desk, desk, pass_time, payments_of
 from tests.conftest import MakeEvent
 
 #: Of this machine, with a number that no process has: it is gone.
@@ -347,6 +347,44 @@ async def _channels_full(scene: Scene) -> None:
     await scene.tell_of(channels=20_000)
 
 
+async def _order_waits(scene: Scene) -> None:
+    await scene.runtime.waiting_room.join(scene.event, "a")
+    await scene.runtime.seats.hold(scene.event, "a", [1])
+    await scene.shop.submit(scene.event, "a")
+
+
+async def _window_over(scene: Scene) -> None:
+    await _order_waits(scene)
+    id = UUID(
+        str(
+            await scene.runtime.database.fetch_val(
+                "SELECT id FROM reservations WHERE event_id = :id", {"id": scene.event.id}
+            )
+        )
+    )
+    await pass_time(scene.runtime, id, 3_600)
+    await scene.shop.checkout.finish_due()
+    assert (await scene.shop.checkout.get(id, "a")).status is ReservationStatus.FAILED
+
+
+async def _refund_under_way(scene: Scene) -> None:
+    paid = await scene.shop.ended(await scene.shop.buy(scene.event, "a", 1))
+    await scene.sql("UPDATE outbox SET sent_at = now() WHERE sent_at IS NULL")
+    scene.bank.reachable = False
+    await scene.shop.checkout.cancel(paid.id, "a")
+    await scene.sql("UPDATE outbox SET sent_at = now() WHERE sent_at IS NULL")
+
+
+async def _mail_given_up(scene: Scene) -> None:
+    paid = await scene.shop.ended(await scene.shop.buy(scene.event, "a", 1))
+    await scene.sql("UPDATE outbox SET sent_at = now() WHERE sent_at IS NULL")
+    await scene.sql(
+        "INSERT INTO dead_letters (consumer, source, event_uid, error, attempts) "
+        "SELECT 'email', 'outbox/' || id, event_uid, '550 no such mailbox', 5 FROM outbox WHERE reservation_id = :id AND type = 'reservation.confirmed'",
+        id=paid.id,
+    )
+
+
 class Fault(NamedTuple):
     """`about`: the question, besides the event; `mended`: what `--fix` does away with."""
 
@@ -403,6 +441,10 @@ FAULTS = {
     "no code in a presale": Fault(_no_code, Cause.CODE_WANTED, about="visitor"),
     "a phase that has sold its quota": Fault(_quota, Cause.QUOTA_REACHED),
     "a seat that was given back": Fault(_given_back, Cause.SEAT_RETURNED, about="another seat"),
+    "an order that waits for its buyer": Fault(_order_waits, Cause.PAYMENT_AWAITED, about="reservation"),
+    "an order that was not paid in time": Fault(_window_over, Cause.PAYMENT_FAILED, about="reservation"),
+    "a refund that the provider has not confirmed": Fault(_refund_under_way, Cause.REFUND_PENDING, about="reservation"),
+    "an e-mail that was given up": Fault(_mail_given_up, Cause.EMAIL_DEAD, about="reservation"),
     "a process that takes no more browsers": Fault(_channels_full, Cause.CHANNELS_FULL),
 }
 

@@ -82,6 +82,31 @@ async def test_a_postgresql_without_a_connection_left(settings: Settings, stores
         await admin.close()
 
 
+async def test_a_postgresql_with_nearly_no_connection_left(settings: Settings, stores: Engines, url: str) -> None:
+    """Said before calls are refused for it."""
+    admin = await asyncpg.connect(url)
+    most = int(await admin.fetchval("SHOW max_connections"))
+    crowd = [admin]
+    try:
+        while (
+            await admin.fetchval("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'")
+            <= 0.8 * most
+        ):
+            crowd += await asyncio.gather(*(asyncpg.connect(url) for _ in range(4)))
+        found = await asked(settings, replace(stores, database_url=url))
+        assert of(found, Cause.POSTGRES_FULL).level is Level.WARN
+    finally:
+        await asyncio.gather(*(one.close() for one in crowd))
+
+
+async def test_a_redis_that_is_a_replica(settings: Settings, stores: Engines) -> None:
+    """What a failover leaves behind at an address that nobody changed."""
+    with topologies.single() as server:
+        server.client().replicaof("127.0.0.1", 1)
+        found = await asked(settings, replace(stores, redis_url=f"redis://127.0.0.1:{server.port}/0"))
+    assert found.cause is Cause.REDIS_READ_ONLY
+
+
 async def test_a_session_that_keeps_a_lock(settings: Settings, stores: Engines, url: str) -> None:
     holder, waiter = await asyncpg.connect(url), await asyncpg.connect(url)
     waiting = None
