@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from playwright.async_api import Browser, expect
@@ -139,3 +140,35 @@ async def test_pages_hear_of_an_outage_and_go_on_after_it(shop: Shop, chromium: 
         await polls.sees(20, "own")
         await polls.click_seat(21)
         await polls.sees(21, "own")
+
+        # The pages of the payment and of the reservation, neither of which is the sale's.
+        await buyer.order()
+        await buyer.in_window()
+        await buyer.page.go_back()
+        window = buyer.page.get_by_test_id("open-window")
+        await expect(window).to_be_visible()
+        order = UUID(re.findall(r"/pay/([0-9a-f]{32})a1", buyer.page.url)[0])
+        reservation = SalePage(await buyer.page.context.new_page())
+        reservation.page.set_default_timeout(PATIENCE * 1000)
+        await reservation.page.goto(shop.url.partition("/events/")[0] + f"/reservations/{order}")
+        await expect(reservation.page.get_by_test_id("continue-paying")).to_be_visible()
+        await shop.postgres.cut()
+        assert "Nothing was charged" in await _banner(reservation, "pay_database")
+        await buyer.page.bring_to_front()  # a page that nobody sees asks nothing
+        assert "Nothing was charged" in await _banner(buyer, "database")
+        await expect(window).to_have_attribute("aria-disabled", "true")
+        left = await _time_to_pay(buyer)
+        await buyer.page.wait_for_timeout(3000)
+        assert await _time_to_pay(buyer) == left
+        await shop.postgres.restore()
+        await _banner(buyer, "over")
+        await expect(window).to_have_attribute("aria-disabled", "false")
+        assert 0 <= left - await _time_to_pay(buyer) < 30, "the time was given back"
+        await window.click()
+        await buyer.approve()
+        await expect(buyer.page.get_by_test_id("ticket")).to_be_visible()
+
+
+async def _time_to_pay(page: SalePage) -> int:
+    minutes, seconds = (await page.page.locator("[data-clock]").inner_text()).split(":")
+    return int(minutes) * 60 + int(seconds)

@@ -380,7 +380,8 @@ async def _mail_given_up(scene: Scene) -> None:
     await scene.sql("UPDATE outbox SET sent_at = now() WHERE sent_at IS NULL")
     await scene.sql(
         "INSERT INTO dead_letters (consumer, source, event_uid, error, attempts) "
-        "SELECT 'email', 'outbox/' || id, event_uid, '550 no such mailbox', 5 FROM outbox WHERE reservation_id = :id AND type = 'reservation.confirmed'",
+        "SELECT 'email', 'outbox/' || id, event_uid, '550 no such mailbox', 5 FROM outbox "
+        "WHERE reservation_id = :id AND type = 'reservation.confirmed'",
         id=paid.id,
     )
 
