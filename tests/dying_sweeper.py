@@ -31,9 +31,10 @@ async def main(settings: Settings, slug: str, when: str) -> None:
             _die()
 
         async def give_time(event_id: int, ended: datetime, seconds: float) -> int:
-            await runtime.checkout.give_time(event_id, ended, seconds)
-            _die()
-            return 0
+            given = await runtime.checkout.give_time(event_id, ended, seconds)
+            if event_id == event.id:
+                _die()
+            return given
 
         sweeping = Sweeping(
             events=runtime.events, waiting_room=runtime.waiting_room, clock=runtime.clock, give_time=give_time

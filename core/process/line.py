@@ -25,7 +25,7 @@ REFUSED = Counter(
 )
 
 #: How fast a line moves is known after it has stood for so long, and forgotten as fast as this, in seconds.
-_SURE_SECONDS: Final = 1.0
+_SURE_SECONDS: Final = 2.0
 _MEMORY_SECONDS: Final = 2.0
 _RECENT_SECONDS: Final = 60.0
 #: When who was refused is asked to come back, in seconds: spread, so that they do not come back in one wave.
@@ -34,10 +34,10 @@ _LATEST: Final = 10.0
 
 
 class Begins(Enum):
-    """What a call that may be refused early begins; the share of the time that it may wait above which it is."""
+    """What a call that may be refused early begins, and by how many times its wait must be too long for that."""
 
-    ANYTHING = 0.7
-    PAYMENT = 1.0
+    ANYTHING = 1.0
+    PAYMENT = 1.5
 
 
 class Pace:
@@ -93,7 +93,7 @@ class Line:
         monotonic: Callable[[], float] = time.monotonic,
         wait: Callable[[], Wait] = Wait,
     ) -> None:
-        """`most`: seconds that a call may stand in it; `most_busy`: where it is this process that has no time."""
+        """`most`: seconds that a call may wait; `most_busy`: where it is this process that has no time."""
         self._store = store
         self._most = most
         self._most_busy = most_busy

@@ -23,6 +23,9 @@ from core.process.store_redis import ANSWER_SECONDS, REDIS_LOST
 from core.process.tasks import awaited
 from core.process.waits import AnswerTimeout, Wait
 
+#: `ScriptRunner.LONGEST`: who would wait for longer need not begin to.
+_LINE_SECONDS: Final = 3.0
+
 Argument = str | bytes | int | float
 
 #: Stands, among a call's arguments, for Redis' time (milliseconds) up to which the script may still do its work: the
@@ -93,7 +96,7 @@ class ScriptRunner:
     #: A lost Redis is tried this often, this many seconds apart (S16), and all of it takes `LONGEST` seconds at most.
     ATTEMPTS = 3
     PAUSE = 1.0
-    LONGEST = 3.0
+    LONGEST = _LINE_SECONDS
     #: What a call may take when it is this process that has no time.
     LONGEST_BUSY = 15.0
 
@@ -102,7 +105,7 @@ class ScriptRunner:
         self._redis = redis
         self._now_ms = now_ms
         self._waiting: deque[_Call] = deque()
-        self.line = Line("redis", most=self.LONGEST - ANSWER_SECONDS, most_busy=self.LONGEST_BUSY)
+        self.line = Line("redis", most=_LINE_SECONDS, most_busy=self.LONGEST_BUSY)
         self._senders = 0
         self._failing = False
         self._tasks: set[asyncio.Task[None]] = set()

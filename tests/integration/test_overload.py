@@ -85,7 +85,7 @@ async def served(settings: Settings, stores: Engines, monkeypatch: pytest.Monkey
     """What is under way has no end; how long the line may be is as ever."""
     for module in (lua_redis, store_redis, database):
         monkeypatch.setattr(module, "ANSWER_SECONDS", NO_END)
-    monkeypatch.setattr(ScriptRunner, "LONGEST", NO_END + 1.0)
+    monkeypatch.setattr(ScriptRunner, "LONGEST", 2 * NO_END)
     monkeypatch.setattr(database, "POOL_SECONDS", NO_END)
     narrow = settings.model_copy(update={"database_pool": 2, "calls_per_minute": 1_000_000})
     async with behind_proxies(stores) as (proxied, postgres, redis), open_runtime(narrow, proxied) as runtime:

@@ -3,8 +3,8 @@
 from core.migrations.script import run
 
 revision = "0028"
-down_revision = "0027"
-min_program = "0014"
+down_revision = "0026"
+min_program = "0024"
 
 _SCHEMA = """
 -- The end of the last stop for which open payment windows were lengthened: each stop counts once.
