@@ -176,12 +176,13 @@ async def test_a_process_killed_in_the_middle_of_giving_time_back(
     await asyncio.gather(*(runtime.waiting_room.join(event, visitor) for visitor in crowd))
     order = await _order(runtime, event, "payer", 0)
     await _older(runtime, order.id, 200)
+    began = runtime.clock.now()
     await runtime.waiting_room.sweep(event, outage=AWAY)
     for visitor in crowd:  # no session is longer than a whole one from now
         await runtime.redis.zincrby(keys.active_until(event.slug), -450_000, visitor)
     sessions = {visitor: await _session(runtime, event, visitor) for visitor in crowd}
     to_pay, _ = await _ends(runtime, order)
-    stood, began = 150, runtime.clock.now()
+    stood = 150
     await runtime.redis.hincrby(keys.stop(event.slug), "since", -1_000 * stood)
 
     await _dies(settings, event, "owed")

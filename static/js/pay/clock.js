@@ -12,7 +12,8 @@ export function written(seconds) {
 /**
  * Counts down to `until` (ISO 8601), given the server's time `now` at the moment `drawn` (performance.now()).
  * Calls `show(seconds)` each second, and `over` once. `standing(at)`: for how many milliseconds the clock has stood in an
- * outage, by the server's time `at` (milliseconds). Returns what stops it, and what sets another end.
+ * outage, by the server's time `at` (milliseconds). Returns what stops it, what
+ * sets another end, and what shows at once what is left.
  * @param {{until: string, now: string, drawn: number, show: (seconds: number) => void, over: () => void, every?: number,
  *   standing?: (at: number) => number}} parts
  */
@@ -31,6 +32,7 @@ export function countDown({ until, now, drawn, show, over, every = 1000, standin
     }
   }, every);
   return {
+    draw: () => show(left()),
     stop: () => clearInterval(timer),
     /** @param {string} later ISO 8601 */
     move: (later) => (end = Date.parse(later)),

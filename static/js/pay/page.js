@@ -31,6 +31,7 @@ const outage = new OutageWatch({
     banner.dataset.kind = kind ?? "";
     banner.textContent = kind === null ? "" : said(`outage.${kind}`);
     setBusy(busy);
+    left.draw();
   },
   // The new end is known before the clock goes on.
   back: () => look(),
