@@ -3,7 +3,7 @@
 from core.migrations.script import run
 
 revision = "0028"
-down_revision = "0026"
+down_revision = "0018"
 min_program = "0024"
 
 _SCHEMA = """
