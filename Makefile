@@ -10,7 +10,7 @@ CROWD ?= 300
 TESTERS ?= logical
 
 .DEFAULT_GOAL := help
-.PHONY: run demo dev quick test test-browsers fuzz coverage check static bench bench-attacks bench-page chaos docs clean help
+.PHONY: run demo dev quick test test-browsers fuzz coverage check static bench bench-compare bench-attacks bench-page chaos docs clean help
 
 # What the program needs, and what working on it needs as well; done again only when the lock changes.
 .venv/onsale-run: $(LOCK) scripts/uv.sh
@@ -62,8 +62,12 @@ chaos: .venv/onsale-dev ## the long fault-injection draws
 static: .venv/onsale-dev ## bundle the sale page's modules and styles into static/dist; after each change of static/js or static/css
 	@scripts/bundle.sh $(BIN)/python
 
-bench: .venv/onsale-dev ## fan-out, holds, reservations and events against their limits on this machine
-	$(BIN)/python -m bench
+bench: .venv/onsale-dev ## the whole path against its limits on this machine, half an hour; writes the table of docs/benchmarks.md
+	$(BIN)/python -m bench --write
+
+bench-compare: .venv/onsale-dev ## what a change cost: REF=commit, measured beside this tree in one run; ROWS="hold join"
+	@test -n "$(REF)" || { echo "name a commit: make bench-compare REF=HEAD~1"; exit 2; }
+	$(BIN)/python -m bench compare $(REF) $(ROWS)
 
 bench-attacks: .venv/onsale-dev ## attack a served sale from one address; writes the table of docs/security.md
 	$(BIN)/python -m bench.attacks --write

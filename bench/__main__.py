@@ -7,35 +7,73 @@ from typing import Annotated
 
 import typer
 
+_ROUNDS = typer.Option(min=1, help="Rounds of each side; the best of them counts.")
+_SECONDS = typer.Option(min=0.001, help="How long about a round of each side takes; 0.1 to see whether a row runs.")
 
-def bench_command(
+
+application = typer.Typer(
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    help="Measure the product against its limits on this machine, with stores of its own.",
+)
+
+
+@application.command("rows")
+def rows_command(
     names: Annotated[
-        list[str] | None,
-        typer.Argument(
-            help="fan-out, holds, best-seats, draw, reservations, events, memory (all when none is named); "
-            "guards, recovery.",
-            show_default=False,
-        ),
+        list[str] | None, typer.Argument(help="Rows of the table; all when none is named.", show_default=False)
     ] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="Rounds of each side; the best of them counts.")] = 7,
+    rounds: Annotated[int, _ROUNDS] = 7,
+    seconds: Annotated[float, _SECONDS] = 1.0,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the results here as well.")] = None,
+    write: Annotated[bool, typer.Option("--write", help="Write the table into docs/benchmarks.md.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit code 1 when an aim is missed.")] = False,
 ) -> None:
-    """Measure the product against its limits on this machine, with stores of its own.
-
-    `python -m bench guards` shows the three seat guards side by side, and what early release of the lock is worth.
-    """
+    """Rows of the table; `guards` shows the three seat guards side by side, and what early release is worth."""
+    from bench.measure import Effort
+    from bench.report import PAGE
     from bench.run import NAMES, run
 
-    unknown = [name for name in names or () if name not in NAMES]
-    if unknown:
-        raise typer.BadParameter(f"there is no benchmark {unknown[0]!r}: {', '.join(NAMES)}", param_hint="NAMES")
-    if not run(names or [], rounds=rounds, json_file=json_file) and strict:
+    _known(names or [], NAMES)
+    if write and names:
+        raise typer.BadParameter("a table is of one run: name no rows", param_hint="--write")
+    met = run(names or [], effort=Effort(rounds, seconds), json_file=json_file, page=PAGE if write else None)
+    if strict and not met:
         raise typer.Exit(1)
 
 
-application = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
-application.command()(bench_command)
+@application.command("compare")
+def compare_command(
+    ref: Annotated[str, typer.Argument(help="A commit: measured beside the tree that this is run in.")],
+    names: Annotated[list[str] | None, typer.Argument(help="Rows of a served sale.", show_default=False)] = None,
+    rounds: Annotated[int, _ROUNDS] = 7,
+    seconds: Annotated[float, _SECONDS] = 1.0,
+) -> None:
+    """What a change cost: both trees served at once, measured in turns by one load generator."""
+    from bench.compare import compare
+    from bench.measure import Effort
+    from bench.run import SERVED
+
+    _known(names or [], tuple(SERVED))
+    compare(ref, names or list(SERVED), Effort(rounds, seconds))
+
+
+def _known(names: list[str], known: tuple[str, ...]) -> None:
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise typer.BadParameter(f"there is no benchmark {unknown[0]!r}: {', '.join(known)}", param_hint="NAMES")
+
+
+def main() -> None:
+    """`python -m bench [ROWS]` is `python -m bench rows [ROWS]`."""
+    import sys
+
+    commands = {command.name for command in application.registered_commands}
+    given = sys.argv[1:]
+    if not given or given[0] not in {*commands, "--help"}:
+        given = ["rows", *given]
+    application(given, prog_name="python -m bench")
+
 
 if __name__ == "__main__":
-    application(prog_name="python -m bench")
+    main()

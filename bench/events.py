@@ -306,6 +306,7 @@ async def _event_id(runtime: Runtime) -> int:
 
 
 if __name__ == "__main__":
+    from bench.measure import Effort
     from bench.run import run
 
-    run(["events"], rounds=7, json_file=None)
+    run(["events"], effort=Effort())

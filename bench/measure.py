@@ -21,7 +21,10 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """`aim`: the ratio that the product wants to reach; None where there is no limit to compare with."""
+    """`aim`: the ratio that the product wants to reach; `most`, `least`: what it wants in the figure's own unit.
+
+    None: no such aim. A ratio is the figure's part of its limit; of a cost (`most`) how many times the limit it is.
+    """
 
     name: str
     value: float
@@ -30,6 +33,8 @@ class Figure:
     limit_is: str = ""
     aim: float | None = None
     detail: dict[str, Any] = field(default_factory=dict)
+    most: float | None = None
+    least: float | None = None
 
     @property
     def ratio(self) -> float | None:
@@ -37,10 +42,37 @@ class Figure:
 
     @property
     def met(self) -> bool:
-        return self.aim is None or (self.ratio or 0.0) >= self.aim
+        return (
+            (self.aim is None or (self.ratio or 0.0) >= self.aim)
+            and (self.most is None or self.value <= self.most)
+            and (self.least is None or self.value >= self.least)
+        )
+
+    @property
+    def wanted(self) -> str:
+        """The aim in words; empty: there is none."""
+        return "; ".join(
+            [
+                *([f"{self.aim:.2f} of the limit"] if self.aim is not None else []),
+                *([f"at most {number(self.most)} {self.unit}"] if self.most is not None else []),
+                *([f"at least {number(self.least)} {self.unit}"] if self.least is not None else []),
+            ]
+        )
 
     def as_dict(self) -> dict[str, Any]:
         return {**asdict(self), "ratio": self.ratio, "met": self.met}
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How much is measured: `rounds` of each side, each of about `seconds`. To try a row: 1 of 0.1."""
+
+    rounds: int = 7
+    seconds: float = 1.0
+
+    def of(self, a_second: int, least: int = 20, most: int | None = None) -> int:
+        """Things of one round where about so many go into a second."""
+        return min(most or a_second * 60, max(least, round(a_second * self.seconds)))
 
 
 class Stopwatch:
@@ -92,10 +124,9 @@ def table(figures: list[Figure]) -> str:
     rows = [("figure", "value", "limit", "ratio", "aim", "")]
     for one in figures:
         ratio = f"{one.ratio:.2f}" if one.ratio is not None else ""
-        aim = f"{one.aim:.2f}" if one.aim is not None else ""
-        met = "" if one.aim is None else "met" if one.met else "MISSED"
-        limit = f"{_number(one.limit)} ({one.limit_is})" if one.limit is not None else ""
-        rows.append((one.name, f"{_number(one.value)} {one.unit}", limit, ratio, aim, met))
+        met = "" if not one.wanted else "met" if one.met else "MISSED"
+        limit = f"{number(one.limit)} ({one.limit_is})" if one.limit is not None else ""
+        rows.append((one.name, f"{number(one.value)} {one.unit}", limit, ratio, one.wanted, met))
     return markdown(rows)
 
 
@@ -107,5 +138,5 @@ def markdown(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in padded)
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:,.2f}"

@@ -8,6 +8,7 @@ in Redis.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import datetime
@@ -16,7 +17,8 @@ from uuid import uuid4
 
 import asyncpg
 
-from bench.measure import Figure, Round, Stopwatch, alternate, best_cpu, best_wall
+from bench.measure import Effort, Figure, Round, Stopwatch, alternate, best_cpu, best_wall
+from bench.served import POSTGRESQL, Cpu
 from bench.stores import event_of, let_in
 from core.booking.attempt import GRACE_SECONDS, MOST_REFUSED_KEYS, AttemptState, confirm_key, order_number
 from core.booking.checkout import Checkout
@@ -58,18 +60,13 @@ async def purchases(runtime: Runtime, *, rounds: int = 5) -> list[Figure]:
     async def through_booking() -> Round:
         return await _bought(runtime)
 
-    pool = [await asyncpg.connect(runtime.settings.database_url) for _ in range(connections)]
-    prepared = [{name: await one.prepare(STATEMENTS[name]) for name in _STATEMENTS} for one in pool]
+    async with _prepared(runtime) as prepared:
 
-    async def bare() -> Round:
-        return await _stated(runtime, prepared)
+        async def bare() -> Round:
+            return await _stated(runtime, prepared, _PURCHASES)
 
-    try:
         await through_booking()  # warms caches and plans
         limit, ours = await alternate(rounds, bare, through_booking)
-    finally:
-        for connection in pool:
-            await connection.close()
     detail = {
         "client_cpu_ms": 1000 / best_cpu(ours),
         "limit_client_cpu_ms": 1000 / best_cpu(limit),
@@ -78,6 +75,28 @@ async def purchases(runtime: Runtime, *, rounds: int = 5) -> list[Figure]:
     }
     name = f"the five statements alone, asyncpg, {connections} connections"
     return [Figure("purchases", best_wall(ours), "/s", best_wall(limit), name, 0.2, detail)]
+
+
+async def statements_alone(runtime: Runtime, effort: Effort, cpu: Callable[[], Cpu]) -> tuple[Round, float]:
+    """The best round, and PostgreSQL's milliseconds of processor time for one purchase in the cheapest."""
+    count, rounds, spent = effort.of(_PURCHASES), [], []
+    async with _prepared(runtime) as prepared:
+        for _ in range(effort.rounds):
+            before = cpu()
+            rounds.append(await _stated(runtime, prepared, count))
+            spent.append(1000 * cpu().since(before)[POSTGRESQL] / count)
+    return min(rounds, key=lambda one: one.wall), min(spent)
+
+
+@contextlib.asynccontextmanager
+async def _prepared(runtime: Runtime) -> AsyncIterator[list[dict[str, Any]]]:
+    """The statements, prepared on connections of their own."""
+    pool = [await asyncpg.connect(runtime.settings.database_url) for _ in range(runtime.settings.database_pool)]
+    try:
+        yield [{name: await one.prepare(STATEMENTS[name]) for name in _STATEMENTS} for one in pool]
+    finally:
+        for connection in pool:
+            await connection.close()
 
 
 class _AtOnce:
@@ -186,9 +205,9 @@ def _checkout(runtime: Runtime) -> tuple[Supervisor, Checkout]:
     return supervisor, checkout
 
 
-async def _stated(runtime: Runtime, prepared: list[dict[str, Any]]) -> Round:
-    event = await event_of(runtime, _PURCHASES)
-    left = list(range(_PURCHASES))
+async def _stated(runtime: Runtime, prepared: list[dict[str, Any]], count: int) -> Round:
+    event = await event_of(runtime, count)
+    left = list(range(count))
 
     def of(statements: dict[str, Any]) -> Callable[[], Awaitable[None]]:
         async def work() -> None:
@@ -199,10 +218,10 @@ async def _stated(runtime: Runtime, prepared: list[dict[str, Any]]) -> Round:
 
     with Stopwatch() as watch:
         await asyncio.gather(*(of(statements)() for statements in prepared))
-    if await _told(runtime, event) != _PURCHASES:
+    if await _told(runtime, event) != count:
         raise RuntimeError("not every reservation was confirmed")
     await _forget(runtime, event)
-    return watch.round(_PURCHASES)
+    return watch.round(count)
 
 
 async def _state(runtime: Runtime, statements: dict[str, Any], event: Event, seat: int) -> None:

@@ -2,71 +2,161 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import orjson
 import uvloop
 
+from bench import arrival, offers, public_path, storm
+from bench.bare import Bare, bare
 from bench.best_seats import best_seats
+from bench.bought import bought
 from bench.events import events
 from bench.fan_out import fan_out
 from bench.guards import guards, guards_table
 from bench.holds import holds
-from bench.measure import Figure, table
+from bench.measure import Effort, Figure, table
 from bench.memory import memory
 from bench.opening_draw import opening_draw
 from bench.purchases import purchases
-from bench.recovery import recovery
+from bench.report import write
 from bench.reservations import reservations
+from bench.served import Served, served
+from bench.served_row import ServedRow
 from bench.stores import stores
 from core.embedded import Engines
 from core.process.cycle_collector import freeze_startup_objects
-from core.runtime import open_runtime
+from core.runtime import Runtime, open_runtime
 from core.settings import Settings
 
-RATIOS = {
-    "fan-out": fan_out,
-    "holds": holds,
-    "best-seats": best_seats,
-    "draw": opening_draw,
-    "reservations": reservations,
-    "purchases": purchases,
-    "events": events,
+
+@dataclass(slots=True)
+class World:
+    """The run's stores, this process's parts on them, and the servers that rows ask for: one of each kind at a time."""
+
+    settings: Settings
+    runtime: Runtime
+    bare: Bare
+    _served: tuple[Mapping[str, str], Served] | None = None
+    _stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+
+    def serve(self, **changes: str) -> Served:
+        """The sale, served with these settings. Blocks while it starts."""
+        if self._served is None or self._served[0] != changes:
+            self.end()
+            self._served = changes, self._stack.enter_context(served(self.settings, changes=changes))
+        return self._served[1]
+
+    @contextlib.contextmanager
+    def served_anew(self) -> Iterator[Served]:
+        """In a process of its own, which has not worked yet."""
+        self.end()
+        with served(self.settings) as started:
+            yield started
+
+    def end(self) -> None:
+        """A sale that is served has jobs, which would disturb what is measured in this process."""
+        self._served = None
+        self._stack.close()
+
+
+Row = Callable[[World, Effort], Awaitable[list[Figure]]]
+
+
+def _of_served(row: ServedRow) -> Row:
+    async def measure(world: World, effort: Effort) -> list[Figure]:
+        return await row.measure(await asyncio.to_thread(world.serve), world.bare, effort)
+
+    return measure
+
+
+def _of_runtime(of: Callable[..., Awaitable[list[Figure]]]) -> Row:
+    """Rounds of a size of their own: what is shorter is measured in fewer of them."""
+
+    async def measure(world: World, effort: Effort) -> list[Figure]:
+        await asyncio.to_thread(world.end)
+        return await of(world.runtime, rounds=effort.rounds)
+
+    return measure
+
+
+async def _bought(world: World, effort: Effort) -> list[Figure]:
+    return await bought(world.runtime, world.bare, world.serve, effort)
+
+
+async def _memory(world: World, effort: Effort) -> list[Figure]:
+    return await asyncio.to_thread(memory, world.served_anew, effort)
+
+
+async def _offers(world: World, effort: Effort) -> list[Figure]:
+    await asyncio.to_thread(world.end)
+    return await offers.offers(world.runtime, effort)
+
+
+#: Those that a tree of another commit can be measured by.
+SERVED: Final = {row.name: row for row in (*public_path.ROWS, *arrival.ROWS, *storm.ROWS, *offers.ROWS)}
+ROWS: Final[Mapping[str, Row]] = {
+    **{name: _of_served(row) for name, row in SERVED.items()},
+    "purchases": _bought,
+    "memory": _memory,
+    "fan-out": _of_runtime(fan_out),
+    "holds": _of_runtime(holds),
+    "best-seats": _of_runtime(best_seats),
+    "draw": _of_runtime(opening_draw),
+    "offers": _offers,
+    "reservations": _of_runtime(reservations),
+    "checkout": _of_runtime(purchases),
+    "events": _of_runtime(events),
 }
-DEFAULT = (*RATIOS, "memory")
-NAMES = (*DEFAULT, "guards", "recovery")
+#: Names of several rows.
+GROUPS: Final = {"arrival": [row.name for row in arrival.ROWS]}
+NAMES: Final = (*ROWS, *GROUPS, "guards")
 
 
-def run(names: Sequence[str], *, rounds: int, json_file: Path | None) -> bool:
-    """True when every aim was met. `names` are of `NAMES`; none: the default ones."""
+def run(names: Sequence[str], *, effort: Effort, json_file: Path | None = None, page: Path | None = None) -> bool:
+    """True when every aim was met. `names` are of `NAMES`; none: all but the guards. `page`: where the table goes."""
+    asked = [one for name in names or ROWS for one in GROUPS.get(name, [name])]
     with stores() as (settings, started):
-        figures, comparison = uvloop.run(_run(settings, started, names or DEFAULT, rounds))
+        figures, comparison = uvloop.run(_run(settings, started, asked, effort))
     tables = [*([table(figures)] if figures else []), *([guards_table(comparison)] if comparison else [])]
     print("\n\n".join(tables))
     if json_file is not None:
         result = {"figures": [figure.as_dict() for figure in figures], "guards": comparison}
         json_file.write_bytes(orjson.dumps(result, option=orjson.OPT_INDENT_2))
+    if page is not None:
+        write(page, figures, effort)
     return all(figure.met for figure in figures)
 
 
+@contextlib.asynccontextmanager
+async def world(settings: Settings, started: Engines) -> AsyncIterator[World]:
+    async with open_runtime(settings, started) as runtime:
+        freeze_startup_objects()  # as every process that serves
+        with bare() as answering:
+            opened = World(settings, runtime, answering)
+            try:
+                yield opened
+            finally:
+                await asyncio.to_thread(opened.end)
+
+
 async def _run(
-    settings: Settings, started: Engines, names: Sequence[str], rounds: int
+    settings: Settings, started: Engines, names: Sequence[str], effort: Effort
 ) -> tuple[list[Figure], list[dict[str, Any]]]:
     figures: list[Figure] = []
     comparison: list[dict[str, Any]] = []
-    async with open_runtime(settings, started) as runtime:
-        freeze_startup_objects()  # as every process that serves
+    async with world(settings, started) as opened:
         for name in names:
             print(f"{name} ...", file=sys.stderr, flush=True)
-            if name in RATIOS:
-                figures += await RATIOS[name](runtime, rounds=rounds)
-            elif name == "memory":
-                figures += await memory(runtime)
-            elif name == "recovery":
-                figures += await recovery(rounds)
+            if name in ROWS:
+                figures += await ROWS[name](opened, effort)
             else:
+                await asyncio.to_thread(opened.end)
                 comparison = await guards(settings, started)
     return figures, comparison

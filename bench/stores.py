@@ -25,7 +25,15 @@ UNHURRIED: Final = {"beat_seconds": 3600.0, "active_grace_seconds": 7200.0, "wai
 
 @contextlib.contextmanager
 def stores() -> Iterator[tuple[Settings, Engines]]:
-    """Started for the run, removed after it. A disk that is waited for would be the same limit for both sides."""
+    """Started for the run with their tables, removed after it."""
+    with engines_of_run() as (settings, started):
+        asyncio.run(migrate(started.database_url))
+        yield settings, started
+
+
+@contextlib.contextmanager
+def engines_of_run() -> Iterator[tuple[Settings, Engines]]:
+    """Empty. They do not wait for the disk, which would be the same limit for both sides."""
     with tempfile.TemporaryDirectory(prefix="onsale-bench-") as folder:
         settings = Settings.load(
             data=Path(folder),
@@ -38,7 +46,6 @@ def stores() -> Iterator[tuple[Settings, Engines]]:
             **UNHURRIED,
         )
         with engines(settings, durable=False) as started:
-            asyncio.run(migrate(started.database_url))
             given = {"database_url": started.database_url, "redis_url": started.redis_url}
             yield settings.model_copy(update=given), started
 

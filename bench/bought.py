@@ -1,0 +1,131 @@
+"""Purchases over HTTP: from a held basket to the ticket, by the payment's window; the provider approves at once.
+
+    POST .../reservations, GET /pay/{order} as JSON, GET the window's return; told when PostgreSQL says CONFIRMED and
+    nobody has to be told any more; mailed when each ticket's e-mail lies in the folder
+
+The provider is the bare server of the run, so that its time is not the web process's. With e-mails, and with e-mails
+that wait for later (their pace is next to nothing): the difference is what an e-mail costs. The limit is the five
+statements alone (`purchases.py`), in PostgreSQL and in this process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+import orjson
+
+from bench.bare import Bare
+from bench.load import Job, LoadGenerator, Steps
+from bench.measure import Effort, Figure
+from bench.purchases import statements_alone
+from bench.served import POSTGRESQL, VALKEY, WEB, Served, request
+from bench.served_row import Taken, cheapest
+from core.runtime import Runtime
+
+_PURCHASES: Final = 300
+_BUYERS: Final = 50
+_PATIENCE: Final = 300.0
+_LOOK_SECONDS: Final = 0.02
+#: E-mails a second, where they are for later.
+LATER: Final = "0.001"
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """A work of the load generator; 200 when the window's return was taken."""
+
+    slug: str
+    token: str
+    email: str
+
+    def steps(self) -> Steps:
+        path, named = f"/api/events/{self.slug}/reservations", {"Idempotency_Key": "k" * 32}
+        status, body = yield request("POST", path, self.token, {"email": self.email}, **named)
+        if status != 202:
+            return status
+        page = orjson.loads(body)["payment"]["page"]
+        status, body = yield request("GET", page, self.token, Accept="application/json")
+        if status != 200:
+            return status
+        fields = orjson.loads(body)["fields"]
+        back, order = urlsplit(fields["successUrl"]), fields["orderId"]
+        told = f"paymentType=NORMAL&orderId={order}&paymentKey=key_{order}&amount={fields['amount']['value']}"
+        status, _ = yield request("GET", f"{back.path}?{back.query}&{told}", Accept="text/html")
+        return 200 if status == 303 else status
+
+
+def payment_by(bare: Bare) -> dict[str, str]:
+    """Settings of a sale whose provider is the bare server."""
+    return {
+        "payment": "toss",
+        "toss_url": f"http://127.0.0.1:{bare.port}",
+        "toss_client_key": "test_ck_bench",
+        "toss_secret": "test_sk_bench",
+    }
+
+
+async def bought(runtime: Runtime, bare: Bare, serve: Callable[..., Served], effort: Effort) -> list[Figure]:
+    """`serve` starts a sale with these settings on the run's stores, in the place of the one before."""
+    with_mails = await asyncio.to_thread(serve, **payment_by(bare))
+    mailed = [await _round(runtime, with_mails, effort, mails=True) for _ in range(effort.rounds)]
+    without = await asyncio.to_thread(serve, **payment_by(bare), mail_per_second=LATER)
+    later = [await _round(runtime, without, effort, mails=False) for _ in range(effort.rounds)]
+    limit, limit_cpu = await statements_alone(runtime, effort, without.cpu)
+    best_mailed, best_later = cheapest(mailed), cheapest(later)
+    web, postgresql, valkey = (1000 * best_later.cpu[part] / best_later.count for part in (WEB, POSTGRESQL, VALKEY))
+    mail = best_mailed.each / 1000 - web
+    statements, client = "the five statements alone", 1000 * limit.cpu / limit.count
+    with_ = f"{statements}, {runtime.settings.database_pool} connections"
+    rate, rate_later = (max(one.count / one.wall for one in rounds) for rounds in (mailed, later))
+    return [
+        Figure("purchases, e-mails among them", rate, "/s", limit.count / limit.wall, with_, least=300.0),
+        Figure("purchases, e-mails later", rate_later, "/s", limit.count / limit.wall, with_, least=450.0),
+        Figure("a purchase: web", web, "ms CPU", client, f"{statements}, their client", most=1.2),
+        Figure("a purchase: e-mail", mail, "ms CPU", most=1.2),
+        Figure("a purchase: PostgreSQL", postgresql, "ms CPU", limit_cpu, statements, most=0.8),
+        Figure("a purchase: Valkey", valkey, "ms CPU"),
+    ]
+
+
+async def _round(runtime: Runtime, served: Served, effort: Effort, *, mails: bool) -> Taken:
+    """Until all are told; with `mails`, until the last e-mail lies there."""
+    count = effort.of(_PURCHASES)
+    slug = await asyncio.to_thread(served.event, count)
+    tokens = await asyncio.to_thread(served.inside, slug, count)
+    path = f"/api/events/{slug}/holds"
+    holds = [served.call("POST", path, token, {"seats": [n]}) for n, token in enumerate(tokens)]
+    await asyncio.to_thread(served.send, holds)
+    # An address may buy no more seats than a visitor may: each buyer has one of their own.
+    works = [Purchase(slug, token, f"{slug}-{n}@example.org") for n, token in enumerate(tokens)]
+    lying, before = _count(served), served.cpu()
+    began = time.perf_counter()
+    with LoadGenerator(Job(served.port, works, _BUYERS)) as load:
+        result = await asyncio.to_thread(load.run)
+        if set(result.outcomes) != {200}:
+            raise RuntimeError(f"not every purchase went through: {dict(result.outcomes)}")
+        async with asyncio.timeout(_PATIENCE):
+            while await _told(runtime, slug) < count or (mails and _count(served) < lying + count):
+                await asyncio.sleep(_LOOK_SECONDS)
+        wall = time.perf_counter() - began
+        return Taken(count, wall, served.cpu().since(before), result)
+
+
+def _count(served: Served) -> int:
+    return sum(name.endswith(".eml") for name in os.listdir(served.mails)) if served.mails.exists() else 0
+
+
+async def _told(runtime: Runtime, slug: str) -> int:
+    """Confirmed, and told."""
+    async with runtime.database.connection() as connection:
+        row = await connection.fetch_one(
+            "SELECT count(*) AS count FROM reservations r JOIN payment_attempts a ON a.reservation_id = r.id "
+            "JOIN events e ON e.id = r.event_id WHERE e.slug = :slug AND r.status = 'CONFIRMED' AND NOT a.untold",
+            {"slug": slug},
+        )
+    return int(row["count"]) if row else 0
