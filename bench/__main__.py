@@ -58,6 +58,20 @@ def compare_command(
     compare(ref, names or list(SERVED), Effort(rounds, seconds))
 
 
+@application.command("scale")
+def scale_command(
+    visitors: Annotated[int, typer.Option(min=2_000, help="In the queue of one Valkey.")] = 1_000_000,
+    channels: Annotated[int, typer.Option(min=20, help="Open at one web process.")] = 20_000,
+    wave: Annotated[int, typer.Option(min=100, help="Visitors let in by one raise of the limit.")] = 20_000,
+    of: Annotated[int, typer.Option(help="The sale that is calculated from it, in visitors.")] = 2_000_000,
+    write: Annotated[bool, typer.Option("--write", help="Into docs/benchmarks.md and docs/scaling.md.")] = False,
+) -> None:
+    """A large queue, many channels, and what a sale of millions needs by these figures."""
+    from bench.scale import run_scale
+
+    run_scale(visitors=visitors, channels=channels, wave=wave, of=of, write=write)
+
+
 def _known(names: list[str], known: tuple[str, ...]) -> None:
     unknown = [name for name in names if name not in known]
     if unknown:

@@ -36,10 +36,10 @@ def _measure(serve: Callable[[], AbstractContextManager[Served]], count: int) ->
     with serve() as server:
         ours = _of_served(server, count)
     with bare("memory") as other:
-        before = _settled(other.process)
+        before = settled(other.process)
         with sink(other.port, count) as connections:
             connections.wait_until_open()
-            limit = (_settled(other.process) - before) / count / 1024
+            limit = (settled(other.process) - before) / count / 1024
     # Pages are 4 KiB: of few connections to a process that has room there may be none.
     return Figure(
         f"memory of a waiting channel ({count:,} of them)",
@@ -57,11 +57,11 @@ def _of_served(server: Served, count: int) -> float:
     path = f"/ws/events/{slug}"
     with sink(server.port, 1, path=path, tokens=tokens[:1], join=True) as first:
         first.wait_until_open()
-        before = _settled(server.web)
+        before = settled(server.web)
         with sink(server.port, count, path=path, tokens=tokens[1:], join=True) as others:
             others.wait_until_open()
             until_waiting(server.port, slug, count)
-            return (_settled(server.web) - before) / count / 1024
+            return (settled(server.web) - before) / count / 1024
 
 
 def until_waiting(port: int, slug: str, count: int) -> None:
@@ -74,7 +74,7 @@ def until_waiting(port: int, slug: str, count: int) -> None:
         time.sleep(0.5)
 
 
-def _settled(process: psutil.Process) -> int:
+def settled(process: psutil.Process) -> int:
     """Resident bytes once they have stopped growing."""
     until, seen = time.monotonic() + _PATIENCE, -1
     while time.monotonic() < until:

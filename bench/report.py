@@ -1,4 +1,4 @@
-"""The table of one run, between two marks of a page: written by the run itself, so that all figures in it are of one."""
+"""The table of one run, between two marks of a page: the run writes it, so that all of its figures are of one run."""
 
 from __future__ import annotations
 
@@ -12,23 +12,32 @@ from typing import Final
 
 from bench.measure import Effort, Figure, table
 
+#: The page of the tables, and the page that goes on from them.
 PAGE: Final = Path("docs/benchmarks.md")
-MARKS: Final = re.compile(r"(<!-- limits -->\n).*?(<!-- /limits -->)", re.DOTALL)
+SCALING: Final = Path("docs/scaling.md")
+
+
+def marks(name: str) -> re.Pattern[str]:
+    """What stands between the two marks of this name."""
+    return re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+
+
+def put(page: Path, name: str, text: str) -> None:
+    """Raises ValueError when the page has no such marks."""
+    before = page.read_text()
+    if not marks(name).search(before):
+        raise ValueError(f"{page} has no marks for {name}")
+    page.write_text(marks(name).sub(lambda found: f"{found[1]}{text}\n{found[2]}", before))
+
+
+def told(figures: Sequence[Figure], about: str) -> str:
+    """The run's date and machine, what `about` says of it, and its table."""
+    machine = f"{os.cpu_count()} cores ({platform.machine()}), CPython {platform.python_version()}"
+    load = f"load average at its end {os.getloadavg()[0]:.1f}"
+    return f"Run of {datetime.now(UTC):%Y-%m-%d}, {machine}; {about}; {load}.\n\n{table(list(figures))}"
 
 
 def write(page: Path, figures: Sequence[Figure], effort: Effort) -> None:
-    """Raises ValueError when the page has no marks."""
-    text = page.read_text()
-    if not MARKS.search(text):
-        raise ValueError(f"{page} has no marks for the table")
-    page.write_text(MARKS.sub(lambda found: f"{found[1]}{_told(figures, effort)}\n{found[2]}", text))
-
-
-def _told(figures: Sequence[Figure], effort: Effort) -> str:
-    load = os.getloadavg()[0]
-    machine = f"{os.cpu_count()} cores ({platform.machine()}), CPython {platform.python_version()}"
-    about = (
-        f"Run of {datetime.now(UTC):%Y-%m-%d}, {machine}; {effort.rounds} rounds of {effort.seconds:g} s for each "
-        f"side; load average at its end {load:.1f}."
-    )
-    return f"{about}\n\n{table(list(figures))}"
+    """The table of `make bench`."""
+    about = f"{effort.rounds} rounds of {effort.seconds:g} s for each side"
+    put(page, "limits", told(figures, about))

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
 import pytest
 
-from bench import fan_out, guards, holds, purchases, reservations
-from bench.measure import Figure, Round, best_cpu, best_wall, table
+from bench import capacity, fan_out, guards, holds, opening_draw, purchases, reservations
+from bench.bare import Bare, bare
+from bench.load import Call, Channel, Job, LoadGenerator, text_frame
+from bench.measure import Effort, Figure, Round, best_cpu, best_wall, table
+from bench.report import PAGE, SCALING, marks, write
 from bench.resp import BareClient, command
+from bench.run import ROWS, SERVED, World, world
+from bench.scale import scale
+from bench.served_row import IDLE
+from bench.stores import stores as stores_of_run
 from core.embedded import Engines
 from core.runtime import Runtime
 from core.settings import Settings
@@ -20,7 +32,103 @@ def test_a_ratio_is_of_the_best_rounds() -> None:
     assert figure.met
     assert not Figure("things", 9.0, "/s", 20.0, "bare things", aim=0.5).met
     assert Figure("memory", 9.0, "KiB").met
-    assert "| things | 10.00 /s | 20.00 (bare things) | 0.50  | 0.50 | met |" in table([figure])
+    assert "| things | 10.00 /s | 20.00 (bare things) | 0.50  | 0.50 of the limit | met |" in table([figure])
+
+
+def test_an_aim_may_be_in_the_figures_own_unit() -> None:
+    """E1: a cost has a most, a rate a least; both are told beside what the limit is."""
+    assert Figure("hold", 89.0, "us CPU", 45.0, "bare answer", most=90.0).met
+    slow = Figure("hold", 91.0, "us CPU", 45.0, "bare answer", most=90.0)
+    assert not slow.met
+    assert slow.wanted == "at most 90.00 us CPU"
+    assert not Figure("purchases", 299.0, "/s", least=300.0).met
+    assert "| MISSED |" in table([slow])
+
+
+def test_the_table_of_a_run_replaces_the_one_before(tmp_path: Path) -> None:
+    """E1: one date and one run; what stands around it stays."""
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- limits -->\nan older table\n<!-- /limits -->\nafter\n")
+    write(page, [Figure("hold", 80.0, "us CPU", 45.0, "bare answer", most=90.0)], Effort(3, 0.5))
+    text = page.read_text()
+    assert "older" not in text
+    assert re.search(r"^Run of \d{4}-\d\d-\d\d, .*3 rounds of 0.5 s", text, re.MULTILINE)
+    assert "| hold   | 80.00 us CPU | 45.00 (bare answer) | 1.78  | at most 90.00 us CPU | met |" in text
+    assert (text.startswith("before\n"), text.endswith("after\n")) == (True, True)
+    page.write_text("no marks")
+    with pytest.raises(ValueError, match="no marks"):
+        write(page, [], Effort())
+    for ours, names in ((PAGE, ("limits", "scale")), (SCALING, ("capacity",))):
+        assert all(marks(name).search((Path(__file__).parents[2] / ours).read_text()) for name in names)
+
+
+@pytest.fixture(scope="module")
+def answering() -> Iterator[Bare]:
+    with bare() as started:
+        yield started
+
+
+async def test_the_load_generator_sends_each_work_once(answering: Bare) -> None:
+    """And says how much of its own core it needed: a generator that is full measures itself."""
+    job = Job(answering.port, [Call(answering.call())] * 50 + [Call(answering.call(b"{}"))] * 50, 8, keep=True)
+    with LoadGenerator(job) as load:
+        result = await asyncio.to_thread(load.run)
+    assert result.outcomes == {200: 100}
+    assert len(result.took) == len(result.bodies) == 100
+    assert all(body.startswith(b'{"seats"') for body in result.bodies)
+    assert 0 < result.percentile(0.5) <= result.percentile(0.99)
+    assert result.busy > 0
+    assert 0 < IDLE < 1
+
+
+async def test_the_load_generator_opens_each_channel_once(answering: Bare) -> None:
+    """Each hears its own answers, frame by frame, however they come together."""
+    frames = [text_frame(b"x" * size) for size in (1, 125, 126, 3000)]
+    channel = Channel(answering.handshake(), text_frame(b"hello"), b"hello", frames, b"x")
+    with LoadGenerator(Job(answering.port, channels=[channel] * 20)) as load:
+        assert load.opened.opened > 0
+        result = await asyncio.to_thread(load.run)
+    assert result.outcomes == {200: 80}
+
+
+async def test_the_load_generator_tells_of_other_answers(answering: Bare) -> None:
+    nowhere = answering.call().replace(b"GET / ", b"GET /nowhere ")
+    with LoadGenerator(Job(answering.port, [Call(nowhere)] * 3, 1)) as load:
+        assert (await asyncio.to_thread(load.run)).outcomes == {404: 3}
+
+
+@pytest.fixture(scope="module")
+async def small_world() -> AsyncIterator[World]:
+    """Stores of its own: what is measured is served by processes that have another key than the tests' ones."""
+    manager = stores_of_run()
+    settings, started = await asyncio.to_thread(manager.__enter__)
+    try:
+        async with world(settings, started) as opened:
+            yield opened
+    finally:
+        await asyncio.to_thread(manager.__exit__, None, None, None)
+
+
+@pytest.mark.parametrize("name", [*SERVED, "purchases", "offers"])
+async def test_every_row_of_a_served_sale_runs(small_world: World, name: str) -> None:
+    """E1: each call ends as the row says (it checks that itself), beside a limit of the same run."""
+    figures = await ROWS[name](small_world, Effort(rounds=1, seconds=0.002))
+    assert figures
+    for figure in figures:
+        assert figure.unit in ("us CPU", "ms CPU", "ms", "/s", "s")
+        assert figure.limit is None or figure.limit > 0
+        # An e-mail's cost is a difference, which the noise of a small run may make nothing of.
+        assert figure.value > 0 or figure.name == "a purchase: e-mail"
+    limited = [figure for figure in figures if figure.limit is not None]
+    assert limited
+    assert all(figure.limit_is for figure in limited)
+
+
+async def test_memory(small_world: World) -> None:
+    """Of few channels it says nothing; that all of them wait, the row looks at itself."""
+    figures = await ROWS["memory"](small_world, Effort(rounds=1, seconds=0.02))
+    assert [figure.unit for figure in figures] == ["KiB", "KiB"]
+    assert all(figure.limit for figure in figures)
 
 
 async def test_the_bare_client_makes_each_call_once(settings: Settings, runtime: Runtime) -> None:
@@ -65,7 +173,45 @@ async def test_reservations(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -
     assert figure.ratio > 0
 
 
-async def test_purchases(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_scale(small_world: World) -> None:
+    """E1: everybody joined, a wave was let in, all channels waited; and what a larger sale needs follows from it."""
+    figures = await scale(small_world, visitors=2_000, channels=20, wave=200)
+    assert len({figure.name for figure in figures}) == len(figures)
+    measured = capacity.Measured.of(figures)
+    assert measured.visitor_bytes > 50
+    assert measured.open_ms > 0
+    assert "| PostgreSQL's connections" in capacity.page(figures, 2_000_000)
+
+
+def test_what_a_larger_sale_needs() -> None:
+    """What one part bears does not hang on the sale; what breaks first stands first; twice the sale needs twice as
+    much."""
+    measured = capacity.Measured(
+        visitor_bytes=200.0, join_us=50.0, beat_us=2.0, channel_kib=30.0, open_ms=1.0, web_beat_us=50.0
+    )
+    steps = capacity.steps(measured, 2_000_000)
+    assert [step.bears for step in steps] == sorted(step.bears for step in steps)
+    memory = next(step for step in steps if step.part == "a web machine's memory")
+    assert round(memory.bears) == round(24 * 1024**2 / 30)
+    # 20,000 channels a process; the arrivals and beats would do with 32.
+    assert capacity.processes(measured, 2_000_000) == 100
+    assert capacity.machines(measured, 2_000_000) == 13
+    # Of dearer channels the cores decide: 2,222 a second in the mean, four times as many in the busiest one.
+    dear = capacity.Measured(200.0, 50.0, 2.0, 30.0, open_ms=10.0, web_beat_us=50.0)
+    assert capacity.processes(dear, 2_000_000) == 165
+    one, two = (capacity.cost(measured, visitors) for visitors in (2_000_000, 4_000_000))
+    assert 1.5 < two["month"] / one["month"] <= 2.0
+    assert two["sent"] == 2 * one["sent"]
+
+
+async def test_draw(runtime: Runtime) -> None:
+    """Every entry has its number: the benchmark itself counts them."""
+    told, longest = await opening_draw.opening_draw(runtime, entries=200)
+    assert told.value > 0
+    assert longest.value > 0
+
+
+async def test_checkout(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both sides confirm every reservation; the benchmark itself counts them."""
     monkeypatch.setattr(purchases, "_PURCHASES", 20)
     (figure,) = await purchases.purchases(runtime, rounds=1)
