@@ -63,7 +63,9 @@ async def serve_until_signalled(
     port = listening.getsockname()[1]
     with tempfile.TemporaryDirectory(prefix="onsale-metrics-") as metrics:
         environment = _environment(settings, started, port, metrics, crowd)
-        processes = WebProcesses(settings.workers, listening, environment, _say, settings.hang_seconds)
+        processes = WebProcesses(
+            settings.workers, listening, environment, _say, settings.hang_seconds, settings.goodbye_seconds
+        )
         running: list[asyncio.Task[None]] = []
         try:
             if not await _unless(stopping, processes.start()):

@@ -22,8 +22,9 @@ from core.process.tasks import cancelled, first_of
 # A process that has not answered after this long will not: migrations are done before it starts.
 _START_SECONDS = 120.0
 
-# uvicorn's grace for requests, then the runtime's drain; a process still there after this is killed.
-_STOP_SECONDS = 40.0
+# The goodbyes of its channels, uvicorn's grace for requests, then the runtime's drain; a process still there after the
+# first and this is killed.
+STOP_SECONDS = 40.0
 
 # A process that lived shorter than this is started again only after a pause that doubles each time.
 _SHORT_LIFE_SECONDS = 10.0
@@ -53,7 +54,8 @@ class WebProcesses:
     """`start` waits until all answer; then `watch` runs until cancelled; `stop` ends them all, whatever happened.
 
     `environment` is what the processes get; `say` prints one line for the operator. One whose loop stands still for
-    `hang_seconds` is killed, and started again as any that ends (R2).
+    `hang_seconds` is killed, and started again as any that ends (R2). A process that stops takes `goodbye_seconds` for
+    its channels.
     """
 
     def __init__(
@@ -63,9 +65,11 @@ class WebProcesses:
         environment: Mapping[str, str],
         say: Callable[[str], None],
         hang_seconds: float,
+        goodbye_seconds: float = 0.0,
     ) -> None:
         self._count = count
         self._hang_seconds = hang_seconds
+        self._goodbye_seconds = goodbye_seconds
         self._listening = listening
         self._environment = dict(environment)
         self._say = say
@@ -95,7 +99,7 @@ class WebProcesses:
             with contextlib.suppress(ProcessLookupError):
                 process.terminate()
         try:
-            await first_of(self._all_ended(), hurry.wait(), timeout=_STOP_SECONDS)
+            await first_of(self._all_ended(), hurry.wait(), timeout=STOP_SECONDS + self._goodbye_seconds)
         finally:
             for process in self._processes.values():
                 if process.returncode is None:

@@ -111,11 +111,12 @@ class _ReasonForServe:
 
 
 def _config(settings: Settings, ready_fd: int) -> uvicorn.Config:
+    limits = channel_limits(settings)
     return uvicorn.Config(
         lambda: _ReasonForServe(import_from_string(APP)(), ready_fd),
         factory=True,
         loop="uvloop" if find_spec("uvloop") else "asyncio",
-        **socket_options(visit_times(settings), channel_limits(settings).messages_per_minute),
+        **socket_options(visit_times(settings), limits.messages_per_minute, limits.goodbye_seconds),
         lifespan="on",
         log_config=None,
         log_level="warning",
@@ -124,7 +125,8 @@ def _config(settings: Settings, ready_fd: int) -> uvicorn.Config:
         proxy_headers=True,
         forwarded_allow_ips=settings.forwarded_allow_ips,
         timeout_keep_alive=_KEPT_SECONDS,
-        timeout_graceful_shutdown=_GRACE_SECONDS,
+        # Requests have as long as goodbyes at least, and then their own time.
+        timeout_graceful_shutdown=round(_GRACE_SECONDS + limits.goodbye_seconds),
     )
 
 

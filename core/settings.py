@@ -115,6 +115,14 @@ class Settings(BaseSettings):
     channel_buffer_bytes: int = _setting(
         262_144, "a channel whose browser lets more than this pile up is closed with `reconnect`", unit="bytes", ge=4096
     )
+    goodbye_seconds: float = _setting(
+        1,
+        "goodbyes of a stopping process are spread over so long, so that its browsers do not come back all at once",
+        unit="s",
+        row="D5",
+        gt=0,
+        le=300,
+    )
     forwarded_allow_ips: str = _setting("127.0.0.1", "proxies whose X-Forwarded-* headers are believed")
 
     # What a place costs

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class ChannelLimits:
     """`per_visitor` and `messages_per_minute` are None where rate limits are off; `buffer` in bytes that may wait for
     one slow browser. Changes of a map are told each `coalesce_ms`. A page that is silent for `pong_seconds` is not kept
-    alive by its browser's pongs.
+    alive by its browser's pongs. Goodbyes of a stopping process are spread over `goodbye_seconds`.
     """
 
     per_process: int
@@ -18,3 +18,4 @@ class ChannelLimits:
     buffer: int
     coalesce_ms: float
     pong_seconds: float
+    goodbye_seconds: float

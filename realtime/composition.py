@@ -22,6 +22,7 @@ def channel_limits(settings: Settings) -> ChannelLimits:
         buffer=settings.channel_buffer_bytes,
         coalesce_ms=settings.board_coalesce_ms,
         pong_seconds=settings.pong_seconds,
+        goodbye_seconds=settings.goodbye_seconds,
     )
 
 

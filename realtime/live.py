@@ -38,8 +38,6 @@ log = structlog.get_logger(__name__)
 _LINGER_SECONDS: Final = 30.0
 #: A new channel waits this long for the event's first snapshot.
 _READY_SECONDS: Final = 5.0
-#: Goodbyes of a stopping process are spread over this long, so that the browsers do not come back all at once.
-_GOODBYE_SECONDS: Final = 1.0
 
 
 class Live:
@@ -93,7 +91,7 @@ class Live:
         connections = list(self._connections)
         for connection in connections:
             connection.close(CloseCode.GOING_AWAY, "the server restarts: reconnect")
-            await asyncio.sleep(_GOODBYE_SECONDS / len(connections))
+            await asyncio.sleep(self._limits.goodbye_seconds / len(connections))
         await asyncio.gather(*(service.end() for service in self._services))
         await self._presence.stop()
         await asyncio.gather(*(live.close() for live in self._live.values()))

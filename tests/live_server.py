@@ -167,14 +167,14 @@ async def live_server(runtime: Runtime, **options: Any) -> AsyncIterator[LiveSer
     app = create_app(runtime, live)
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
-    counted = channel_limits(runtime.settings).messages_per_minute
+    limits = channel_limits(runtime.settings)
     config = uvicorn.Config(
         app,
         lifespan="off",
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=5,
-        **(socket_options(visit_times(runtime.settings), counted) | options),
+        **(socket_options(visit_times(runtime.settings), limits.messages_per_minute, limits.goodbye_seconds) | options),
     )
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server._serve([listening]))

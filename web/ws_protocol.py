@@ -38,19 +38,20 @@ _MOST_FRAGMENTS: Final = 16
 _PORTION: Final = 2048
 #: What may still come, in bytes, from a browser that has been told goodbye: its own, and what was on its way.
 _MOST_AFTER_CLOSE: Final = 16 * 1024
-#: Goodbyes of a stopping server are spread over this long, so that the browsers do not come back all at once.
-_GOODBYE_SECONDS: Final = 1.0
 
 
-def socket_options(times: VisitTimes, messages_per_minute: int | None = None) -> dict[str, Any]:
+def socket_options(
+    times: VisitTimes, messages_per_minute: int | None = None, goodbye_seconds: float = 1.0
+) -> dict[str, Any]:
     """What `uvicorn.Config` is given for connections and the live channel; without `messages_per_minute` frames are not
-    counted.
+    counted. When the server stops, browsers are told so one after the other within `goodbye_seconds`.
     """
     return {
         "http": LimitedProtocol,
         "ws": functools.partial(
             FrameProtocol,
             messages_per_minute=messages_per_minute,
+            goodbye_seconds=goodbye_seconds,
             # A pong each beat, and twice as many for a browser that sends pings of its own.
             controls_per_minute=_CONTROL_FRAMES_PER_MINUTE + round(180 / times.beat),
         ),
@@ -67,7 +68,12 @@ class FrameProtocol(WebSocketsSansIOProtocol):
     """One connection. None of the additional methods waits or raises, whatever has become of the connection."""
 
     def __init__(
-        self, *given: Any, messages_per_minute: int | None = None, controls_per_minute: int = 0, **named: Any
+        self,
+        *given: Any,
+        messages_per_minute: int | None = None,
+        controls_per_minute: int = 0,
+        goodbye_seconds: float = 1.0,
+        **named: Any,
     ) -> None:
         """Without `messages_per_minute` nothing is counted."""
         super().__init__(*given, **named)
@@ -75,6 +81,7 @@ class FrameProtocol(WebSocketsSansIOProtocol):
         self._lost: Callable[[], None] | None = None
         self._most_waiting = messages_per_minute
         self._controls = Allowance(Rate(controls_per_minute)) if messages_per_minute is not None else None
+        self._goodbye_seconds = goodbye_seconds
         self._after_close = 0
         self._early = 0
         self._open_fragments = 0
@@ -180,7 +187,7 @@ class FrameProtocol(WebSocketsSansIOProtocol):
         """The server stops: tell the browser to come back, to another process or to the next one."""
         if self.handshake_complete and not self.close_sent and not self.transport.is_closing():
             self.stop_keepalive()
-            pause = random.uniform(0, _GOODBYE_SECONDS)
+            pause = random.uniform(0, self._goodbye_seconds)
             self.loop.call_later(pause, self.close_with, CloseCode.GOING_AWAY, "the server restarts: reconnect")
         else:
             super().shutdown()

@@ -100,8 +100,18 @@ async def test_two_processes_behave_as_one(runtime: Runtime, make_event: MakeEve
             await waits_there.until_seat(3, FREE)
 
 
-async def test_a_process_that_stops_sends_its_browsers_to_another(runtime: Runtime, make_event: MakeEvent) -> None:
-    """Code 4002, and nobody loses a place."""
+async def test_a_process_that_stops_sends_its_browsers_to_another(
+    runtime: Runtime, make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Code 4002, spread over ONSALE_GOODBYE_SECONDS (D5), and nobody loses a place."""
+    monkeypatch.setattr(runtime, "settings", runtime.settings.model_copy(update={"goodbye_seconds": 7.0}))
+    pauses: list[tuple[float, float]] = []
+
+    def drawn(least: float, most: float) -> float:
+        pauses.append((least, most))
+        return 0.0
+
+    monkeypatch.setattr("web.ws_protocol.random.uniform", drawn)
     event = await make_event(active_limit=1)
     async with live_server(runtime) as other:
         async with live_server(runtime) as stopping:
@@ -115,6 +125,7 @@ async def test_a_process_that_stops_sends_its_browsers_to_another(runtime: Runti
                 stop = asyncio.create_task(stopping.stop())
                 assert [await browser.close_code() for browser in browsers] == [4002] * 3
                 await stop
+                assert pauses == [(0, 7.0)] * 3
         for visitor, state in zip(visitors, ("active", "waiting", "waiting"), strict=True):
             async with other.browser(event.slug, visitor) as again:
                 assert (await again.until("welcome"))["state"] == state
