@@ -137,6 +137,15 @@ class Bare:
     def say(self, body: bytes) -> bytes:
         return _request(b"POST", b"/say", body)
 
+    def provider(self) -> dict[str, str]:
+        """Settings of a sale whose payment provider this is."""
+        return {
+            "payment": "toss",
+            "toss_url": f"http://127.0.0.1:{self.port}",
+            "toss_client_key": "test_ck_bench",
+            "toss_secret": "test_sk_bench",
+        }
+
     def handshake(self) -> bytes:
         return handshake("/ws", "t" * 68)
 

@@ -20,7 +20,6 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from bench.bare import Bare
 from bench.load import Job, LoadGenerator, Steps
 from bench.measure import Effort, Figure
 from bench.purchases import statements_alone
@@ -60,21 +59,11 @@ class Purchase:
         return 200 if status == 303 else status
 
 
-def payment_by(bare: Bare) -> dict[str, str]:
-    """Settings of a sale whose provider is the bare server."""
-    return {
-        "payment": "toss",
-        "toss_url": f"http://127.0.0.1:{bare.port}",
-        "toss_client_key": "test_ck_bench",
-        "toss_secret": "test_sk_bench",
-    }
-
-
-async def bought(runtime: Runtime, bare: Bare, serve: Callable[..., Served], effort: Effort) -> list[Figure]:
+async def bought(runtime: Runtime, serve: Callable[..., Served], effort: Effort) -> list[Figure]:
     """`serve` starts a sale with these settings on the run's stores, in the place of the one before."""
-    with_mails = await asyncio.to_thread(serve, **payment_by(bare))
+    with_mails = await asyncio.to_thread(serve)
     mailed = [await _round(runtime, with_mails, effort, mails=True) for _ in range(effort.rounds)]
-    without = await asyncio.to_thread(serve, **payment_by(bare), mail_per_second=LATER)
+    without = await asyncio.to_thread(serve, mail_per_second=LATER)
     later = [await _round(runtime, without, effort, mails=False) for _ in range(effort.rounds)]
     limit, limit_cpu = await statements_alone(runtime, effort, without.cpu)
     best_mailed, best_later = cheapest(mailed), cheapest(later)

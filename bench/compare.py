@@ -24,7 +24,7 @@ from bench.stores import engines_of_run
 
 def compare(ref: str, names: Sequence[str], effort: Effort) -> None:
     """Prints the table. Raises subprocess.CalledProcessError for a commit that there is not."""
-    with tree_of(ref) as other, _serving(other) as before, _serving(HERE) as now, bare() as limit:
+    with bare() as limit, tree_of(ref) as other, _serving(other, limit) as before, _serving(HERE, limit) as now:
         rows = uvloop.run(_rows(names, effort, before, now, limit))
     print(markdown([("figure", ref, "this tree", "of it", "limit"), *rows]))
 
@@ -42,9 +42,9 @@ def tree_of(ref: str) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _serving(tree: Path) -> Iterator[Served]:
+def _serving(tree: Path, limit: Bare) -> Iterator[Served]:
     """`onsale serve` makes the tables itself: those of its own commit."""
-    with engines_of_run() as (settings, _), served(settings, tree) as started:
+    with engines_of_run() as (settings, _), served(settings, tree, changes=limit.provider()) as started:
         yield started
 
 

@@ -50,15 +50,19 @@ class World:
         """The sale, served with these settings. Blocks while it starts."""
         if self._served is None or self._served[0] != changes:
             self.end()
-            self._served = changes, self._stack.enter_context(served(self.settings, changes=changes))
+            self._served = changes, self._stack.enter_context(self._sale(changes))
         return self._served[1]
 
     @contextlib.contextmanager
     def served_anew(self) -> Iterator[Served]:
         """In a process of its own, which has not worked yet."""
         self.end()
-        with served(self.settings) as started:
+        with self._sale({}) as started:
             yield started
+
+    def _sale(self, changes: Mapping[str, str]) -> contextlib.AbstractContextManager[Served]:
+        # The books of one database know one provider: all of the run is paid at the same.
+        return served(self.settings, changes={**self.bare.provider(), **changes})
 
     def end(self) -> None:
         """A sale that is served has jobs, which would disturb what is measured in this process."""
@@ -87,7 +91,7 @@ def _of_runtime(of: Callable[..., Awaitable[list[Figure]]]) -> Row:
 
 
 async def _bought(world: World, effort: Effort) -> list[Figure]:
-    return await bought(world.runtime, world.bare, world.serve, effort)
+    return await bought(world.runtime, world.serve, effort)
 
 
 async def _memory(world: World, effort: Effort) -> list[Figure]:

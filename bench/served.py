@@ -161,8 +161,8 @@ def _valkey(url: str) -> psutil.Process:
 
 
 @contextlib.contextmanager
-def served(settings: Settings, tree: Path = HERE, *, changes: Mapping[str, str] | None = None) -> Iterator[Served]:
-    """The program of `tree` on the stores that `settings` name, with `changes` to its own; it ends with the block."""
+def served(settings: Settings, tree: Path = HERE, *, changes: Mapping[str, str]) -> Iterator[Served]:
+    """The program of `tree` on the stores that `settings` name, with these settings besides; it ends with the block."""
     secret, token = settings.secret_key.get_secret_value(), settings.operator_token.get_secret_value()
     ours = {
         "database_url": settings.database_url,
@@ -172,10 +172,9 @@ def served(settings: Settings, tree: Path = HERE, *, changes: Mapping[str, str] 
         "operator_token": token,
         "rate_limits": "off",
         "port": "0",
-        "payment": "simulator",
         "channels_per_process": "60000",
         **{name: str(seconds) for name, seconds in UNHURRIED.items()},
-        **(changes or {}),
+        **changes,
     }
     known = {variable_name(name) for name in Settings.model_fields}
     kept = {name: value for name, value in os.environ.items() if name not in known}
