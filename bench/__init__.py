@@ -4,7 +4,7 @@ run.py            which are run, on what, and what is printed; report.py writes 
 compare.py        two trees served at once, measured in turns
 measure.py        a figure, its limit and their ratio; rounds that alternate
 stores.py         stores of the run's own, and what is prepared on them
-load.py           the load generator: a process with raw sockets
+load.py           the load generator: a process with raw sockets; load_arrivals.py, load_purchase.py: more of its work
 served.py         `onsale serve` and what each of its parts spends; bare.py is what cannot be avoided
 served_row.py     a row of the two: prepared, measured in turns
 public_path.py    a visitor's calls over HTTP and the channel; 1,000 on one seat

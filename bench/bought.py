@@ -14,16 +14,13 @@ import asyncio
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlsplit
 
-import orjson
-
-from bench.load import Job, LoadGenerator, Steps
+from bench.load import Job, LoadGenerator
+from bench.load_purchase import Purchase
 from bench.measure import Effort, Figure
 from bench.purchases import statements_alone
-from bench.served import POSTGRESQL, VALKEY, WEB, Served, request
+from bench.served import POSTGRESQL, VALKEY, WEB, Served
 from bench.served_row import Taken, cheapest
 from core.runtime import Runtime
 
@@ -33,30 +30,6 @@ _PATIENCE: Final = 300.0
 _LOOK_SECONDS: Final = 0.02
 #: E-mails a second, where they are for later.
 LATER: Final = "0.001"
-
-
-@dataclass(frozen=True, slots=True)
-class Purchase:
-    """A work of the load generator; 200 when the window's return was taken."""
-
-    slug: str
-    token: str
-    email: str
-
-    def steps(self) -> Steps:
-        path, named = f"/api/events/{self.slug}/reservations", {"Idempotency_Key": "k" * 32}
-        status, body = yield request("POST", path, self.token, {"email": self.email}, **named)
-        if status != 202:
-            return status
-        page = orjson.loads(body)["payment"]["page"]
-        status, body = yield request("GET", page, self.token, Accept="application/json")
-        if status != 200:
-            return status
-        fields = orjson.loads(body)["fields"]
-        back, order = urlsplit(fields["successUrl"]), fields["orderId"]
-        told = f"paymentType=NORMAL&orderId={order}&paymentKey=key_{order}&amount={fields['amount']['value']}"
-        status, _ = yield request("GET", f"{back.path}?{back.query}&{told}", Accept="text/html")
-        return 200 if status == 303 else status
 
 
 async def bought(runtime: Runtime, serve: Callable[..., Served], effort: Effort) -> list[Figure]:

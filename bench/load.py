@@ -25,7 +25,9 @@ from array import array
 from collections import Counter, deque
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import IO, Final, Protocol, cast
+from typing import IO, Any, Final, Protocol, cast
+
+import orjson
 
 _CHUNK: Final = 1 << 18
 _PATIENCE: Final = 300.0
@@ -245,6 +247,19 @@ def frames_of(buffer: bytearray) -> Iterator[bytes]:
         payload = bytes(buffer[start : start + length])
         del buffer[: start + length]
         yield payload
+
+
+def request(method: str, path: str, token: str = "", body: Any = None, **headers: str) -> bytes:
+    content = b"" if body is None else orjson.dumps(body)
+    lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    if token:
+        lines.append(f"Authorization: Bearer {token}")
+    if body is not None:
+        lines.append("Content-Type: application/json")
+    if method != "GET":
+        lines.append(f"Content-Length: {len(content)}")
+    return ("\r\n".join(lines) + "\r\n\r\n").encode() + content
 
 
 def text_frame(payload: bytes) -> bytes:

@@ -20,7 +20,9 @@ from bench.served import Served
 from bench.sink import sink
 
 _PATIENCE: Final = 180.0
-_COUNTS: Final = (1000, 5000)
+COUNTS: tuple[int, ...] = (1000, 5000)
+#: Between two looks at a process's memory.
+LOOK_SECONDS = 2.0
 #: KiB.
 _MOST: Final = 15.0
 
@@ -28,7 +30,7 @@ _MOST: Final = 15.0
 def memory(serve: Callable[[], AbstractContextManager[Served]], effort: Effort) -> list[Figure]:
     """Each count in a process of its own, by `serve`, after a first channel has loaded what all share. Blocks."""
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 200
-    counts = dict.fromkeys(effort.of(count, most=count) for count in _COUNTS)
+    counts = dict.fromkeys(effort.of(count, most=count) for count in COUNTS)
     return [_measure(serve, count) for count in counts if count <= most]
 
 
@@ -82,5 +84,5 @@ def settled(process: psutil.Process) -> int:
         if abs(now - seen) < 64 * 1024:
             return int(now)
         seen = now
-        time.sleep(2.0)
+        time.sleep(LOOK_SECONDS)
     return seen

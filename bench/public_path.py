@@ -11,9 +11,9 @@ from typing import Final
 import orjson
 
 from bench.bare import Bare
-from bench.load import Call, Channel, Job, text_frame
+from bench.load import Call, Channel, Job, request, text_frame
 from bench.measure import Effort, Figure
-from bench.served import CONNECTIONS, Served, request
+from bench.served import CONNECTIONS, Served
 from bench.served_row import Kind, ServedRow, Taken, cost, of_bare, of_served
 
 ANSWER: Final = "bare Starlette answer"

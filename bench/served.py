@@ -24,7 +24,7 @@ import psutil
 from redis import Redis
 
 from bench.bare import handshake
-from bench.load import Call, Job, LoadGenerator, Result, Work
+from bench.load import Call, Job, LoadGenerator, Result, Work, request
 from bench.stores import UNHURRIED
 from cli.load.event import CATEGORY, PRICE, generated_plan
 from core.settings import Settings, variable_name
@@ -121,19 +121,6 @@ class Served:
         if any(status >= 300 for status in result.outcomes):
             raise RuntimeError(f"refused: {dict(result.outcomes)}")
         return result
-
-
-def request(method: str, path: str, token: str = "", body: Any = None, **headers: str) -> bytes:
-    content = b"" if body is None else orjson.dumps(body)
-    lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1"]
-    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
-    if token:
-        lines.append(f"Authorization: Bearer {token}")
-    if body is not None:
-        lines.append("Content-Type: application/json")
-    if method != "GET":
-        lines.append(f"Content-Length: {len(content)}")
-    return ("\r\n".join(lines) + "\r\n\r\n").encode() + content
 
 
 def seconds_of(process: psutil.Process) -> float:

@@ -51,7 +51,7 @@ class ServedRow:
         kinds = [await asyncio.to_thread(self.limit, bare, effort)]
         kinds += [await asyncio.to_thread(self.prepare, side, effort) for side in sides]
         taken: list[list[Taken]] = [[] for _ in kinds]
-        for number in range(effort.rounds + 1):
+        for number in range(effort.rounds + 1 if effort.rounds > 1 else 1):
             for rounds_of, kind in zip(taken, kinds, strict=True):
                 one = await asyncio.to_thread(kind)
                 if number or effort.rounds == 1:
