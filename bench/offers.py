@@ -63,7 +63,7 @@ async def offers(runtime: Runtime, effort: Effort) -> list[Figure]:
         with Stopwatch() as watch:
             async with raw(runtime.database, writes=True) as connection, connection.transaction():
                 for seat, wish in enumerate(wishes):
-                    await connection.fetchval(_OFFER, uuid4(), event.id, wish, [seat], 3600.0)
+                    await connection.fetchval(_OFFER, uuid4(), event.id, wish, [seat], 3600.0, None)
         return await _checked(runtime, event, watch.round(count))
 
     limit, ours = await alternate(effort.rounds, by_statement, by_round)
