@@ -29,7 +29,9 @@ def rows_command(
     write: Annotated[bool, typer.Option("--write", help="Write the table into docs/benchmarks.md.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit code 1 when an aim is missed.")] = False,
 ) -> None:
-    """Rows of the table; `guards` shows the three seat guards side by side, and what early release is worth."""
+    """Rows of the table. Only when named: `guards`, the three seat guards side by side and what early release is worth;
+    `recovery`, how soon buyers are served after a kill.
+    """
     from bench.measure import Effort
     from bench.report import PAGE
     from bench.run import NAMES, run

@@ -25,6 +25,7 @@ from bench.measure import Effort, Figure, table
 from bench.memory import memory
 from bench.opening_draw import opening_draw
 from bench.purchases import purchases
+from bench.recovery import recovery
 from bench.report import write
 from bench.reservations import reservations
 from bench.served import Served, served
@@ -103,6 +104,11 @@ async def _offers(world: World, effort: Effort) -> list[Figure]:
     return await offers.offers(world.runtime, effort)
 
 
+async def _recovery(world: World, effort: Effort) -> list[Figure]:
+    await asyncio.to_thread(world.end)
+    return await recovery(effort.rounds)
+
+
 #: Those that a tree of another commit can be measured by.
 SERVED: Final = {row.name: row for row in (*public_path.ROWS, *arrival.ROWS, *storm.ROWS, *offers.ROWS)}
 ROWS: Final[Mapping[str, Row]] = {
@@ -118,13 +124,15 @@ ROWS: Final[Mapping[str, Row]] = {
     "checkout": _of_runtime(purchases),
     "events": _of_runtime(events),
 }
+#: Those that are run when they are named: they have shops of their own, which they kill.
+APART: Final[Mapping[str, Row]] = {"recovery": _recovery}
 #: Names of several rows.
 GROUPS: Final = {"arrival": [row.name for row in arrival.ROWS]}
-NAMES: Final = (*ROWS, *GROUPS, "guards")
+NAMES: Final = (*ROWS, *APART, *GROUPS, "guards")
 
 
 def run(names: Sequence[str], *, effort: Effort, json_file: Path | None = None, page: Path | None = None) -> bool:
-    """True when every aim was met. `names` are of `NAMES`; none: all but the guards. `page`: where the table goes."""
+    """True when every aim was met. `names` are of `NAMES`; none: all of `ROWS`. `page`: where the table goes."""
     asked = [one for name in names or ROWS for one in GROUPS.get(name, [name])]
     with stores() as (settings, started):
         figures, comparison = uvloop.run(_run(settings, started, asked, effort))
@@ -158,8 +166,8 @@ async def _run(
     async with world(settings, started) as opened:
         for name in names:
             print(f"{name} ...", file=sys.stderr, flush=True)
-            if name in ROWS:
-                figures += await ROWS[name](opened, effort)
+            if name in ROWS or name in APART:
+                figures += await {**ROWS, **APART}[name](opened, effort)
             else:
                 await asyncio.to_thread(opened.end)
                 comparison = await guards(settings, started)
