@@ -128,6 +128,10 @@ async def test_every_page_that_names_the_event_tells_of_it(
             page = (await client.get(f"/reservations/{bought.json()['id']}{path}")).text
             assert ABOUT["venue"] in page
             assert ABOUT["address"] in page
+            assert url in page
+            assert "Doors <strong>19:00</strong>" in page
+            # The page says it where it is looked for, and not a second time.
+            assert page.count(ABOUT["address"]) == 1
         file = await client.get(f"/reservations/{bought.json()['id']}/calendar")
         assert file.headers["content-type"].startswith("text/calendar")
         (entry,) = Calendar.from_ical(file.content).walk("VEVENT")

@@ -69,6 +69,19 @@ def test_a_confirmation_says_where_it_is_and_what_it_is() -> None:
     assert "/pictures/" not in part(bare, "html")
 
 
+@pytest.mark.parametrize("type_", [EventType.CANCELLED, EventType.REFUNDED, EventType.FAILED])
+def test_an_e_mail_about_money_says_which_evening_it_is_about(type_: EventType) -> None:
+    """T9: whoever has tickets for two evenings reads which one it is."""
+    fields: dict[str, Any] = {"status": "CANCELLED", "reason": "event_cancelled"}
+    message = email(type_, about={"venue": "House <1>", "address": "Street 1, Berlin"}, **fields)
+    text, html = part(message, "plain"), part(message, "html")
+    assert "19:30" in text
+    assert "House <1>\nStreet 1, Berlin\n" in text
+    assert "House &lt;1&gt;<br>Street 1, Berlin" in html
+    bare = part(email(type_, **fields), "plain")
+    assert "\n\n\n\n" not in bare
+
+
 def test_a_seat_is_called_what_its_plan_calls_it() -> None:
     bought = payload(RESERVATION)["seats"][0]
     seats = [bought | {"category": "A", "zone": "Main", "row": "Tisch 5", "number": "Stuhl 1"}]
