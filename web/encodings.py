@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import brotli
 import zstandard
 
 
 @dataclass(frozen=True, slots=True)
+class Pieces:
+    """A body that comes piece by piece: `add` gives what can be sent so far, `end` the rest."""
+
+    add: Callable[[bytes], bytes]
+    end: Callable[[], bytes]
+
+
+@dataclass(frozen=True, slots=True)
 class Coding:
-    """`quick` is for what is sent a few times, `thorough` for what is made once and sent to everybody."""
+    """`quick` is for what is sent a few times, `thorough` for what is made once and sent to everybody, `pieces` for
+    what is sent while it is made."""
 
     name: str
     quick: Callable[[bytes], bytes]
     thorough: Callable[[bytes], bytes]
+    pieces: Callable[[], Pieces]
 
 
 def _gzip(level: int) -> Callable[[bytes], bytes]:
@@ -32,11 +43,26 @@ def _zstd(level: int) -> Callable[[bytes], bytes]:
     return lambda content: zstandard.compress(content, level)
 
 
+def _gzip_pieces() -> Pieces:
+    made = zlib.compressobj(1, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
+    return Pieces(made.compress, made.flush)
+
+
+def _brotli_pieces() -> Pieces:
+    made: Any = brotli.Compressor(quality=4)
+    return Pieces(made.process, made.finish)
+
+
+def _zstd_pieces() -> Pieces:
+    made = zstandard.ZstdCompressor(3).compressobj()
+    return Pieces(made.compress, made.flush)
+
+
 #: Ours, the shortest first: of those that a caller likes equally the first is sent.
 CODINGS: Final = (
-    Coding("br", quick=_brotli(4), thorough=_brotli(9)),
-    Coding("zstd", quick=_zstd(3), thorough=_zstd(12)),
-    Coding("gzip", quick=_gzip(1), thorough=_gzip(6)),
+    Coding("br", quick=_brotli(4), thorough=_brotli(9), pieces=_brotli_pieces),
+    Coding("zstd", quick=_zstd(3), thorough=_zstd(12), pieces=_zstd_pieces),
+    Coding("gzip", quick=_gzip(1), thorough=_gzip(6), pieces=_gzip_pieces),
 )
 
 

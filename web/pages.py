@@ -14,8 +14,6 @@ from urllib.parse import urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
-from starlette.middleware import Middleware
-from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
@@ -38,6 +36,7 @@ from web.api_waiting_list import wish_asked_about
 from web.app_state import AppState, app_state_of
 from web.assets import Assets
 from web.captcha_policy import with_captcha
+from web.compression import shrunk
 from web.endpoint import event_of
 from web.security import is_https
 
@@ -87,11 +86,7 @@ class Pages:
             "/reservations/{id}/ticket": self.ticket,
             "/reservations/{id}/calendar": self.calendar,
         }
-        zipped = [Middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)]
-        return [
-            Route(path, self._served(path, page), methods=["GET"], name=path, middleware=zipped)
-            for path, page in pages.items()
-        ]
+        return [Route(path, self._served(path, page), methods=["GET"], name=path) for path, page in pages.items()]
 
     async def events(self, request: Request, parts: AppState, visitor: str) -> Response:
         now = parts.clock.now()
@@ -255,7 +250,7 @@ class Pages:
             )
         )
         headers = {"Cache-Control": cache, "Content-Language": language, "Vary": "Cookie, Accept-Language"}
-        response = HTMLResponse(html, status_code=http_status, headers=headers)
+        response = shrunk(request, HTMLResponse(html, status_code=http_status, headers=headers))
         if wanted == language:
             response.set_cookie(
                 LANGUAGE_COOKIE, language, max_age=_LANGUAGE_SECONDS, path="/", samesite="lax", secure=is_https(request)
@@ -273,9 +268,13 @@ class Pages:
         return self._environments[language]
 
 
+#: What pages are asked by. Nothing else is repeated: a stranger's link must not choose what stands beside a secret.
+_ASKED_BY: Final = ("s", "code", "phase")
+
+
 def _here(request: Request) -> str:
     """This page's address, to which `lang=` is added: what else it was asked by stays, a signature above all."""
-    kept = [(name, value) for name, value in request.query_params.multi_items() if name != "lang"]
+    kept = [(name, value) for name in _ASKED_BY if (value := request.query_params.get(name)) is not None]
     return f"{own_path(request.url.path)}?{urlencode([*kept, ('lang', '')])}"
 
 

@@ -20,6 +20,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from core import languages
+from web.compression import shrunk
 from web.paysim.behaviour import CARDS, Rules
 from web.paysim.payment import Payment
 from web.paysim.play import Leave
@@ -96,7 +97,7 @@ class BankPages:
         page = _environment(language).get_template(name)
         base = page_base(request)
         html = page.render(lang=language, base=base, languages=languages.LANGUAGES, path=request.url.path, **values)
-        return HTMLResponse(html, status_code=status, headers=_headers(shop, framed))
+        return shrunk(request, HTMLResponse(html, status_code=status, headers=_headers(shop, framed)))
 
 
 def script(name: str, kind: str = _FILES["toss.js"]) -> Response:
