@@ -21,7 +21,7 @@ from yarl import URL
 from cli.load.client import Client, Failed, RateLimited, Refused
 from cli.load.measures import Durations
 from cli.load.proof import solved
-from cli.load.visitor import HttpVisitor, NotLetIn, Sale
+from cli.load.visitor import Hope, HttpVisitor, NotLetIn, Sale
 from core.process.tasks import awaited, end
 from core.seats.board import Board, BoardSnapshot, SeatState
 
@@ -36,6 +36,8 @@ _PAUSE_SECONDS: Final = (0.2, 3.0)
 _PUSH_SECONDS: Final = 5.0
 #: A seat that was refused is drawn as taken by then.
 _TAKEN_SECONDS: Final = 2.0
+#: How long who waits listens before looking whether anything is left.
+_LOOK_SECONDS: Final = 1.0
 #: Close codes from here on say: do not come back.
 _FINAL: Final = 4100
 _TOO_MANY: Final = (4100, 4103)
@@ -261,16 +263,22 @@ class ChannelVisitor(HttpVisitor):
         super().__init__(client, sale, steps)
         self._channel: LiveChannel | None = None
 
-    async def enter(self, patience: float) -> None:
+    async def enter(self, patience: float, linger: float) -> None:
         began = time.monotonic()
+        hope = Hope(self, linger)
         channel = self._channel = LiveChannel(self._client, self._sale, self.token)
         await channel.open()
         asked = time.perf_counter()
         await channel.join()
         await channel.until(lambda: channel.state in ("waiting", "active"), _ANSWER_SECONDS, _JOIN)
         self._client.calls.answered(_JOIN, time.perf_counter() - asked)
-        if not await channel.waited(lambda: channel.state == "active" and channel.board is not None, patience):
-            raise NotLetIn
+        while not await channel.waited(
+            lambda: channel.state == "active" and channel.board is not None,
+            min(_LOOK_SECONDS, max(0.0, began + patience - time.monotonic())),
+        ):
+            if time.monotonic() - began >= patience:
+                raise NotLetIn
+            await hope.look()
         self._steps.note("queue", time.monotonic() - began)
 
     async def board(self) -> bytes:

@@ -99,7 +99,7 @@ class Crowd:
         await visitor.arrive()
         self._answered_at = time.monotonic()
         try:
-            await visitor.enter(_PATIENCE)
+            await visitor.enter(_PATIENCE, _PATIENCE)
             await self._look_around(visitor)
         finally:
             # Also when the crowd is sent home: the seats are free at once, and not only when the beats are missed.

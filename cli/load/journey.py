@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from cli.load.client import Failed, Refused
 from cli.load.funnel import End, Outcome, paid_outcome
-from cli.load.visitor import NotLetIn, Visitor, new_key
+from cli.load.visitor import NothingLeft, NotLetIn, Visitor, new_key
 from core.seats.board import SeatState
 
 #: Guesses at a free seat before all free ones are listed.
@@ -23,7 +23,7 @@ _UNAVAILABLE_SECONDS: Final = 1.0
 @dataclass(frozen=True, slots=True)
 class Timeouts:
     """`tries`: refused holds before a visitor gives up. The others are seconds: in the queue, before a board without a
-    free seat while some are only held, and for the result of a payment."""
+    free seat while some are only held (in the queue as well), and for the result of a payment."""
 
     tries: int
     queue: float
@@ -77,7 +77,9 @@ async def _journey(visitor: Visitor, patience: Timeouts, end: End) -> None:
 
 async def _enter(visitor: Visitor, patience: Timeouts) -> None:
     try:
-        await visitor.enter(patience.queue)
+        await visitor.enter(patience.queue, patience.linger)
+    except NothingLeft as nothing:
+        raise _Stop(Outcome.TAKEN, str(nothing)) from None
     except NotLetIn:
         raise _Stop(Outcome.QUEUE, f"waited {patience.queue:.0f} s") from None
     except Refused as refused:

@@ -19,6 +19,7 @@ from cli.load.client import Client, Failed, Refused
 from cli.load.measures import Durations
 from cli.load.proof import solved
 from cli.load.window import Ending, go_through
+from core.seats.board import SeatState
 
 T = TypeVar("T")
 
@@ -35,8 +36,16 @@ _PAYMENT_SECONDS: Final = (0.25, 1.0)
 _WINDOWS: Final = 6
 
 
+#: Between two looks, of who waits, at whether there is anything left to be let in to.
+_LEFT_SECONDS: Final = 5.0
+
+
 class NotLetIn(Exception):
     """The patience for the queue is over."""
+
+
+class NothingLeft(NotLetIn):
+    """Nobody is let in any more: no seat is free, and none is in a basket, or for too long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +80,10 @@ class Visitor(Protocol):
         """Becomes a visitor, with a token."""
         ...
 
-    async def enter(self, patience: float) -> None:
-        """Joins, and returns when let in. Raises NotLetIn after `patience` seconds."""
+    async def enter(self, patience: float, linger: float) -> None:
+        """Joins, and returns when let in. Raises NotLetIn after `patience` seconds, NothingLeft when every seat is sold
+        or none was free for `linger` seconds.
+        """
         ...
 
     async def board(self) -> bytes:
@@ -118,13 +129,15 @@ class HttpVisitor:
         made = await persistent(lambda: self._client.call("POST", "/api/visitors", "/api/visitors"))
         self.id, self.token = made["visitor"], made["token"]
 
-    async def enter(self, patience: float) -> None:
+    async def enter(self, patience: float, linger: float) -> None:
         began = time.monotonic()
+        hope = Hope(self, linger)
         place = await self._join()
         while place["state"] != "active":
             if time.monotonic() - began > patience:
                 raise NotLetIn
             await asyncio.sleep(_place_pause(place["ahead"], self._sale) * random.uniform(0.8, 1.2))
+            await hope.look()
             try:
                 place = await self._place()
             except Refused as refused:
@@ -134,6 +147,10 @@ class HttpVisitor:
         self._steps.note("queue", time.monotonic() - began)
 
     async def board(self) -> bytes:
+        return await self.board_asked_for()
+
+    async def board_asked_for(self) -> bytes:
+        """By a call: who waits is sent no board."""
         answer = await persistent(lambda: self._of_event("GET", "/board"))
         return base64.b64decode(answer["states"])
 
@@ -295,3 +312,25 @@ def _place_pause(ahead: int, sale: Sale) -> float:
     """Seconds until the place is worth asking for again: the active limit leaves about once in some seconds."""
     least, most = _PLACE_SECONDS
     return min(most, sale.beat_seconds, max(least, ahead / sale.active_limit))
+
+
+class Hope:
+    """What keeps somebody in the queue: a free seat, or, for `linger` seconds, one in a basket that may come free."""
+
+    def __init__(self, visitor: HttpVisitor, linger: float) -> None:
+        self._visitor = visitor
+        self._linger = linger
+        self._looked_at = self._free_at = time.monotonic()
+
+    async def look(self) -> None:
+        """Looks when it is time. Raises NothingLeft."""
+        if time.monotonic() - self._looked_at < _LEFT_SECONDS:
+            return
+        states = await self._visitor.board_asked_for()
+        now = self._looked_at = time.monotonic()
+        if SeatState.AVAILABLE in states:
+            self._free_at = now
+        elif SeatState.HELD not in states:
+            raise NothingLeft
+        elif now - self._free_at > self._linger:
+            raise NothingLeft("held by others to the end")

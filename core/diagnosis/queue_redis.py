@@ -13,6 +13,7 @@ from core.clock import from_millis, iso
 from core.diagnosis.finding import Cause, Finding, fail, passed, warn
 from core.process.lease_redis import DELETE_IF
 from core.process.source_files import SourceFiles
+from core.seats.board import SeatState
 from core.venue.event import Event, SaleState
 
 #: Of the queue's head, which is let in next; one look costs Redis a millisecond.
@@ -58,9 +59,18 @@ async def queue(
     elif active >= limit and waiting:
         yield warn("queue", Cause.QUEUE_FULL, detail)
     elif waiting and not event.paused and event.sale_state(now) is SaleState.OPEN:
+        if await _nothing_free(client, slug):
+            yield warn("queue", Cause.NOTHING_FREE, f"{detail}: no seat is free")
+            return
         yield fail("queue", Cause.ADMISSION_STALLED, f"{detail}: there is room, and nobody is let in", fix="sweep")
     else:
         yield passed("queue", detail)
+
+
+async def _nothing_free(client: Redis, slug: str) -> bool:
+    """Whether the board is there and offers no seat (`admit` in core/waiting_room/lua/queue.lua)."""
+    states = await client.get(keys.board(slug))
+    return states is not None and SeatState.AVAILABLE not in states
 
 
 async def _cap(client: Redis, slug: str, cap_seconds: float) -> AsyncIterator[Finding]:

@@ -12,6 +12,7 @@ import { hall as hallView, opening } from "./views/hall.js";
 import { broken, closed, loading, out, stopped } from "./views/notices.js";
 import { confirmed, failed, paying } from "./views/result.js";
 import { leaving } from "./views/leaving.js";
+import { soldOutAhead } from "./views/sold_out.js";
 import { gathering } from "./views/gathering.js";
 import { before, joining, waiting } from "./views/waiting.js";
 
@@ -21,6 +22,7 @@ const VIEWS = {
   gathering,
   joining,
   waiting,
+  soldout: soldOutAhead,
   opening,
   map: hallView,
   checkout,
@@ -69,7 +71,7 @@ export class Page {
     this.banner = byId("banner");
     this.skip = byId("skip");
     this.toast = byId("toast");
-    document.getElementById("opening")?.remove();
+    this.opening = document.getElementById("opening"); // what the HTML tells, until there is a view to be seen
     hall.redraw = () => this.draw();
     // The words for "offline" need their letters before the network goes: type comes in pieces.
     document.fonts?.load('560 1rem "Pretendard Variable"', t("banner.offline") + t("banner.reconnecting"));
@@ -80,9 +82,7 @@ export class Page {
     const { state } = this.store;
     const view = this.#view(state);
     document.documentElement.dataset.stage = view;
-    // `#view` names no view whose event or plan is not there.
-    const draw = /** @type {(model: Sale.Model) => unknown} */ (VIEWS[view]);
-    render(draw(this.#model(state)), this.root);
+    if (!this.opening || !isOpening(view, state)) this.#render(view, state);
     this.#title(view, state);
     this.#banner(state);
     this.#skip(view, state);
@@ -91,6 +91,18 @@ export class Page {
     const mode = view === "map" ? state.ui.mode : null;
     if (mode !== null && mode !== this.mode) hall.seen(mode, this.mode !== null);
     this.mode = mode;
+  }
+
+  /**
+   * @param {View} view
+   * @param {Sale.State} state
+   */
+  #render(view, state) {
+    this.opening?.remove();
+    this.opening = null;
+    // `#view` names no view whose event or plan is not there.
+    const draw = /** @type {(model: Sale.Model) => unknown} */ (VIEWS[view]);
+    render(draw(this.#model(state)), this.root);
   }
 
   /**
@@ -104,6 +116,8 @@ export class Page {
     if (state.connection === "stopped" && wanted !== "closed") return "stopped";
     if ((wanted === "map" && !board.ready) || ((wanted === "map" || wanted === "checkout") && !hall.drawn))
       return "opening";
+    // Nobody is let in to a hall that has nothing left: the place is not what matters any more.
+    if (wanted === "waiting" && whatIsLeft(board, 0).kind === "gone") return "soldout";
     return wanted;
   }
 
@@ -212,6 +226,16 @@ export class Page {
 }
 
 /**
+ * Whether there is nothing to be seen yet, and nothing for the buyer to do or to know.
+ * @param {View} view
+ * @param {Sale.State} state
+ */
+const isOpening = (view, state) =>
+  view === "loading" ||
+  view === "opening" ||
+  (view === "joining" && !state.problem && !state.price && state.connection !== "offline");
+
+/**
  * What stands before the event's name in the tab's title.
  * @param {View} view
  * @param {Sale.State} state
@@ -226,6 +250,8 @@ function titleOf(view, state) {
     }
     case "gathering":
       return entry ? clock(secondsLeft(state, entry.drawAt)) : "";
+    case "soldout":
+      return t("sold_out.title");
     case "waiting":
       return queue ? t("title.place", { place: number(queue.ahead + 1) }) : "";
     case "map":

@@ -154,8 +154,9 @@ async def test_who_waits_for_nothing_is_told(make_sale: MakeSale, open_page: Ope
     await page.check_out()
     await page.reaches("confirmed")
     waits = await open_page(slug)
-    await waits.reaches("waiting")
-    await expect(waits.get_by_test_id("sold-out")).to_be_visible()
+    await waits.reaches("soldout")
+    await expect(waits.get_by_test_id("sold-out")).to_contain_text("There is nothing to let you in to")
+    await expect(waits.get_by_test_id("place")).to_have_count(0)
 
 
 async def test_sold_out_is_said(server: Server, make_sale: MakeSale, open_page: OpenPage) -> None:

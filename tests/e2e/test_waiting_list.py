@@ -45,7 +45,8 @@ async def test_from_sold_out_to_a_ticket(
     await owner.reaches("confirmed")
 
     page = await open_page(slug, **look)
-    await page.reaches("map")
+    # Nobody is let in where there is nothing to pick.
+    await page.reaches("soldout")
     waiting_list = page.get_by_test_id("waiting-list")
     await expect(waiting_list).to_have_attribute("data-state", "none")
     await _seen(page, f"{kind}-1-sold-out")
@@ -59,7 +60,7 @@ async def test_from_sold_out_to_a_ticket(
 
     assert await owner.page.evaluate(GIVE_BACK) == 200
     await page.get_by_test_id("offer").wait_for()
-    assert await page.page.evaluate("() => document.documentElement.dataset.stage") == "map"
+    assert await page.page.evaluate("() => document.documentElement.dataset.stage") == "soldout"
     await _seen(page, f"{kind}-3-offered")
     place = await page.page.evaluate(f"async () => (await fetch('/api/events/{slug}/returns')).json()")
     await page.get_by_test_id("offer").click()

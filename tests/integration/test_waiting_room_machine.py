@@ -17,6 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from core import keys
 from core.embedded import Engines
 from core.errors import ProofRequired
+from core.seats.board import SeatState
 from core.settings import Settings
 from core.venue.event import Event, SaleStatus
 from core.venue.new_event import NewEvent
@@ -30,6 +31,7 @@ from tests.machine_world import World, opened_world
 VISITORS = [f"v{i}" for i in range(8)]
 visitors = st.sampled_from(VISITORS)
 LONG_AGO = 1_000.0
+SEATS = 2
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +51,8 @@ class Queue(RuleBasedStateMachine):
         self.numbers: dict[str, int] = {}
         self.spent: dict[str, int] = {}
         self.last = 0
+        #: Seats that are not free.
+        self.gone: set[int] = set()
         self.event: Event = self.world.run(
             self.world.runtime.events.create(
                 NewEvent(
@@ -58,16 +62,18 @@ class Queue(RuleBasedStateMachine):
                     status=SaleStatus.OPEN,
                     active_limit=2,
                 ),
-                small_plan(4),
+                small_plan(SEATS),
             )
         )
+        self.world.run(self.world.runtime.seats.ensure_board(self.event))
 
     @property
     def room(self) -> Any:
         return self.world.runtime.waiting_room
 
     def admit(self) -> None:
-        while self.waiting and len(self.active) < self.limit:
+        """Nobody is let in where no seat is free (V3)."""
+        while len(self.gone) < SEATS and self.waiting and len(self.active) < self.limit:
             number, visitor = self.waiting.pop(0)
             self.active.add(visitor)
             self.spent[visitor] = number
@@ -120,6 +126,19 @@ class Queue(RuleBasedStateMachine):
         self.active -= quiet | ended
         self.waiting = [(n, v) for n, v in self.waiting if v not in quiet]
         self.admit()
+
+    @rule(seat=st.integers(0, SEATS - 1), state=st.sampled_from([*SeatState, SeatState.SOLD]))
+    def seat_changes(self, seat: int, state: SeatState) -> None:
+        """Held, sold or free again, by whichever script: what the board says decides, at the next step."""
+
+        async def put() -> None:
+            await self.world.runtime.redis.setrange(keys.board(self.event.slug), seat, bytes([state]))
+
+        self.world.run(put())
+        if state is SeatState.AVAILABLE:
+            self.gone.discard(seat)
+        else:
+            self.gone.add(seat)
 
     @rule(limit=st.integers(1, 4))
     def change_limit(self, limit: int) -> None:

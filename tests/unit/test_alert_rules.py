@@ -65,6 +65,8 @@ HEALTHY: Series = {
     f'onsale_queue_waiting{{{WEB2},event="gala"}}': steady(5000),
     f'onsale_active_visitors{{{WEB1},event="gala"}}': steady(99),
     f'onsale_active_limit{{{WEB1},event="gala"}}': steady(100),
+    f'onsale_seats{{{WEB1},event="gala",state="available"}}': steady(40),
+    f'onsale_seats{{{WEB1},event="gala",state="held"}}': steady(0),
     f'onsale_visitors_admitted_total{{{WEB2},event="gala"}}': growing(2),
     # A paused sale, where nobody is let in.
     f'onsale_queue_waiting{{{WEB1},event="paused"}}': steady(10),
@@ -176,6 +178,10 @@ QUIET: Mapping[str, Series] = {
     "no maxmemory is set": {
         f'onsale_redis_memory_max_bytes{{{WEB1},node="redis"}}': steady(0),
         f'onsale_redis_noeviction{{{WEB1},node="redis"}}': steady(0),
+    },
+    "nobody is let in because no seat is free": {
+        f'onsale_visitors_admitted_total{{{WEB2},event="gala"}}': steady(100),
+        f'onsale_seats{{{WEB1},event="gala",state="available"}}': steady(0),
     },
     "the queue is full and nobody leaves": {
         f'onsale_active_visitors{{{WEB1},event="gala"}}': steady(100),

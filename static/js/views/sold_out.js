@@ -21,16 +21,30 @@ export function nothingLeft({ state, board, own }) {
 }
 
 /**
- * In the queue: whether it is worth waiting.
+ * In the queue: nobody is let in while there is nothing to pick. What may still come, and that the place is kept.
  * @param {Sale.WithEvent<Sale.Model>} model
  */
-export function nothingLeftAhead({ state, board }) {
+export function heldAhead({ state, board }) {
   const { kind, held } = whatIsLeft(board, 0);
-  if (kind === "gone")
-    return html`<p class="callout" data-kind="warn" data-testid="sold-out">${t("queue.sold_out")}</p>`;
-  if (kind === "held")
-    return html`<p class="callout" data-testid="all-held">
-      ${counted("queue.all_held", held, { time: clock(state.event.hold_seconds) })}
-    </p>`;
-  return nothing;
+  if (kind !== "held") return nothing;
+  return html`<p class="callout" data-testid="all-held">
+    ${counted("queue.all_held", held, { time: clock(state.event.hold_seconds) })}
+  </p>`;
+}
+
+/**
+ * In the queue of a sale that has nothing left: what came of it, and the waiting list in the place of the place.
+ * @param {Sale.WithEvent<Sale.Model>} model
+ */
+export function soldOutAhead({ state, act, returns }) {
+  return html`<section class="waiting" data-testid="sold-out">
+    <p class="eyebrow">${state.event.name}</p>
+    <h1 tabindex="-1" data-focus>${t("sold_out.title")}</h1>
+    <p class="lead">${t("queue.sold_out")}</p>
+    ${returns}
+    <div class="actions">
+      <a class="button secondary" href="/">${t("closed.others")}</a>
+    </div>
+    <p class="quiet"><button type="button" class="link" @click=${act.leave}>${t("queue.leave")}</button></p>
+  </section>`;
 }

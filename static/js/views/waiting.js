@@ -4,7 +4,8 @@ import { counted, moment, number, reason, t } from "../i18n.js";
 import { opensAt, secondsLeft, wantsCode } from "../state.js";
 import { band, progress } from "../wait.js";
 import { checkLink } from "./parts.js";
-import { nothingLeftAhead } from "./sold_out.js";
+import { whatIsLeft } from "../sold_out.js";
+import { heldAhead } from "./sold_out.js";
 
 /** @param {Sale.WithEvent<Sale.Model>} model */
 export function before({ state, act }) {
@@ -70,7 +71,7 @@ export function clockFace(left) {
 
 /** @param {Sale.WithEvent<Sale.Model>} model */
 export function waiting(model) {
-  const { state, act } = model;
+  const { state, act, board } = model;
   const { queue, event } = state;
   if (!queue) return joining(model);
   const part = progress(queue.firstAhead, queue.ahead);
@@ -89,7 +90,7 @@ export function waiting(model) {
       </div>
       <div>
         <dt>${t("queue.wait_label")}</dt>
-        <dd>${event.paused ? t("queue.paused_short") : waitWords(queue.wait)}</dd>
+        <dd>${howLong(event, queue, board)}</dd>
       </div>
       <div>
         <dt>${t("queue.behind_label")}</dt>
@@ -100,9 +101,8 @@ export function waiting(model) {
         <dd>${number(queue.number)}</dd>
       </div>
     </dl>
-    ${state.lapsed ? html`<p class="callout" data-kind="warn">${t("queue.lapsed")}</p>` : nothing}
-    ${nothingLeftAhead(model)} ${model.returns}
-    ${event.paused ? html`<p class="callout" data-kind="warn">${t("queue.paused")}</p>` : nothing}
+    ${state.lapsed ? html`<p class="callout" data-kind="warn">${t("queue.lapsed")}</p>` : nothing} ${heldAhead(model)}
+    ${model.returns} ${event.paused ? html`<p class="callout" data-kind="warn">${t("queue.paused")}</p>` : nothing}
     ${nextSteps([t("queue.next.1"), t("queue.next.2"), t("queue.next.3")])} ${notify(state.ui, act)}
     ${state.entry ? html`<p class="quiet" data-testid="check-draw">${checkLink(state)}</p>` : nothing}
     <p class="quiet">
@@ -110,6 +110,17 @@ export function waiting(model) {
     </p>
     <p class="quiet"><button type="button" class="link" @click=${act.leave}>${t("queue.leave")}</button></p>
   </section>`;
+}
+
+/**
+ * Nobody is let in while admission is paused, or while there is nothing to pick.
+ * @param {Api.EventDetails} event
+ * @param {Sale.Queue} queue
+ * @param {Sale.Model["board"]} board
+ */
+function howLong(event, queue, board) {
+  if (event.paused) return t("queue.paused_short");
+  return whatIsLeft(board, 0).kind === "held" ? t("queue.held_short") : waitWords(queue.wait);
 }
 
 /** @param {{low: number, high: number} | null} wait seconds */
