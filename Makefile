@@ -10,7 +10,7 @@ CROWD ?= 300
 TESTERS ?= logical
 
 .DEFAULT_GOAL := help
-.PHONY: run demo dev quick test test-browsers fuzz coverage check static bench bench-compare bench-attacks bench-page chaos docs clean help
+.PHONY: run demo dev quick test test-browsers fuzz coverage check static bench bench-compare bench-attacks bench-page lighthouse chaos docs clean help
 
 # What the program needs, and what working on it needs as well; done again only when the lock changes.
 .venv/onsale-run: $(LOCK) scripts/uv.sh
@@ -74,6 +74,9 @@ bench-attacks: .venv/onsale-dev ## attack a served sale from one address; writes
 
 bench-page: static ## how soon a phone on a slow line shows a hall, and what moving it costs; writes docs/benchmarks.md
 	@chromium=$$(scripts/chromium.sh $(BIN)/python) && CHROMIUM=$$chromium $(BIN)/python -m bench.page --write
+
+lighthouse: static ## what Lighthouse says of the pages on a phone, median of five; writes docs/benchmarks.md
+	@chromium=$$(scripts/chromium.sh $(BIN)/python) && CHROMIUM=$$chromium scripts/lighthouse.sh $(BIN)/python --write
 
 docs: .venv/onsale-dev | .cache ## write what is generated: settings.md, http-api.md, texts for the browser, the demonstration plan
 	$(BIN)/python -m core.settings_docs docs/settings.md

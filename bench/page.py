@@ -192,7 +192,7 @@ def row(seats: int, visits: list[Visit]) -> str:
     )
 
 
-async def _make(database_url: str) -> None:
+async def make_halls(database_url: str) -> None:
     database = await open_database(database_url, 2)
     store = EventStore(database, SystemClock())
     for seats in SIZES:
@@ -233,7 +233,7 @@ async def measured(url: str) -> list[str]:
 
 def main() -> None:
     with sale_server() as server:
-        asyncio.run(_make(server.database_url))
+        asyncio.run(make_halls(server.database_url))
         table = "\n".join(asyncio.run(measured(server.url)))
     print(f"\n{table}")
     if "--write" in sys.argv:

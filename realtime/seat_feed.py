@@ -150,7 +150,7 @@ class SeatFeed:
         if self._board_frame is None or self._board_frame[0] != version:
             states = base64.b64encode(snapshot.states).decode()
             message = wire.encode("board", epoch=snapshot.epoch, version=snapshot.version, states=states)
-            self._board_frame = (version, text_frame(message))
+            self._board_frame = (version, text_frame(message, wire.packed_board(snapshot)))
         return self._board_frame[1]
 
     async def _send(self) -> None:

@@ -29,7 +29,7 @@ FOLDER: Final = Path(__file__).parent.parent / "static"
 #: (`make static`).
 BUNDLE: Final = "dist"
 #: What pages ask for of the bundle.
-BUNDLED: Final = ("dist/sale.js", "dist/plan_worker.js", "dist/sale.css")
+BUNDLED: Final = ("dist/sale.js", "dist/plan_worker.js", "dist/sale.css", "dist/type.css")
 
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
 _ASK_AGAIN: Final = "public, no-cache"

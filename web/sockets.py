@@ -39,13 +39,16 @@ async def channel(websocket: WebSocket) -> None:
         await websocket.accept()
     except WebSocketDisconnect:
         return  # gone before it was answered
-    connection = _connection(websocket)
+    connection = _connection(websocket, packed=websocket.query_params.get("board") == _PACKED)
     try:
         await _admit(websocket, connection, visitor)
     finally:
         if isinstance(connection, AsgiConnection):
             await connection.finish()
 
+
+#: What a page asks for that draws nothing before it is in, and reads boards of two bits a seat.
+_PACKED: Final = "packed"
 
 #: Added to the application's routes when a live channel is served.
 ROUTE: Final = WebSocketRoute("/ws/events/{slug}", channel, name="channel")
@@ -80,16 +83,16 @@ async def _admit(websocket: WebSocket, connection: Connection, visitor: Visitor)
         return
     if parts.live is not None:
         # A page that will ask for a place needs no board before it has one: 80 kB of a large hall, twice.
-        early = websocket.query_params.get("board") != "admitted"
+        early = websocket.query_params.get("board") not in ("admitted", _PACKED)
         bidder = parts.networks.bidder(websocket, visitor)
         await parts.live.serve(connection, event, visitor.id, bidder, early_board=early)
 
 
-def _connection(websocket: WebSocket) -> Connection:
+def _connection(websocket: WebSocket, *, packed: bool) -> Connection:
     extension = websocket.scope.get("extensions", {}).get(EXTENSION)
     if extension is not None:
-        return FrameConnection(websocket, extension["protocol"])
-    return AsgiConnection(websocket)
+        return (PackedConnection if packed else FrameConnection)(websocket, extension["protocol"])
+    return AsgiConnection(websocket, packed=packed)
 
 
 async def _receive(websocket: WebSocket) -> str | bytes | None:
@@ -121,14 +124,24 @@ class FrameConnection:
         return await _receive(self._websocket)
 
 
+class PackedConnection(FrameConnection):
+    """Of a browser that takes a board packed."""
+
+    __slots__ = ()
+
+    def send(self, frame: Frame) -> None:
+        self._write(frame.wire if frame.packed is None else frame.packed[1])
+
+
 class AsgiConnection:
     """Over any ASGI server: messages wait in a queue of this connection's own. No pongs are seen."""
 
     #: The last messages have this long to leave before the server cuts the connection.
     _FINISH_SECONDS = 1.0
 
-    def __init__(self, websocket: WebSocket) -> None:
+    def __init__(self, websocket: WebSocket, *, packed: bool = False) -> None:
         self._websocket = websocket
+        self._packed = packed
         self._queue: asyncio.Queue[Frame | tuple[int, str]] = asyncio.Queue()
         self._bytes = 0
         self._closed = asyncio.Event()
@@ -173,7 +186,10 @@ class AsgiConnection:
             while True:
                 item = await self._queue.get()
                 if isinstance(item, Frame):
-                    await self._websocket.send_text(item.payload.decode())
+                    if self._packed and item.packed is not None:
+                        await self._websocket.send_bytes(item.packed[0])
+                    else:
+                        await self._websocket.send_text(item.payload.decode())
                     self._bytes -= len(item.wire)
                 else:
                     await self._websocket.close(*item)

@@ -19,10 +19,10 @@ export class Board {
 
   /**
    * A whole board (`board` message or GET .../board). Returns the ordinals that differ, or null when all may.
-   * @param {Api.BoardStates} board
+   * @param {Pick<Api.BoardStates, "epoch" | "version"> & {states: string | Uint8Array<ArrayBuffer>}} board base64, or unpacked
    */
   load({ epoch, version, states }) {
-    const fresh = decode(states);
+    const fresh = typeof states === "string" ? decode(states) : states;
     /** @type {number[] | null} */
     let changed = null;
     if (fresh.length === this.states.length && this.ready) {
@@ -70,4 +70,17 @@ function decode(base64) {
   const bytes = new Uint8Array(text.length);
   for (let i = 0; i < text.length; i += 1) bytes[i] = text.charCodeAt(i);
   return bytes;
+}
+
+/**
+ * A packed `board` message (docs/asyncapi.yaml): two bits a seat, the first seat in the lowest bits.
+ * @param {ArrayBuffer} packed
+ * @returns {{type: "board", epoch: number, version: number, states: Uint8Array<ArrayBuffer>}}
+ */
+export function unpackedBoard(packed) {
+  const view = new DataView(packed);
+  const seats = new Uint8Array(packed, 17);
+  const states = new Uint8Array(view.getUint32(13));
+  for (let i = 0; i < states.length; i += 1) states[i] = (seats[i >> 2] >> (2 * (i & 3))) & 3;
+  return { type: "board", epoch: view.getUint32(1), version: Number(view.getBigUint64(5)), states };
 }

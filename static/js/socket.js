@@ -1,6 +1,7 @@
 // The live channel of a browser: a WebSocket that comes back by itself, or, where WebSockets do not get through, the
 // same messages gathered by polling the HTTP twins (poll_channel.js). Views and state cannot tell the difference.
 import { delay, mayReturn } from "./backoff.js";
+import { unpackedBoard } from "./board.js";
 import { PollChannel } from "./poll_channel.js";
 
 const OPEN_WITHIN = 8000; // milliseconds until an opening socket is given up
@@ -78,13 +79,14 @@ export class Channel {
     try {
       const scheme = location.protocol === "https:" ? "wss" : "ws";
       // The board comes with the admission: before it nothing is drawn.
-      const address = `${location.host}/ws/events/${encodeURIComponent(this.slug)}?board=admitted`;
+      const address = `${location.host}/ws/events/${encodeURIComponent(this.slug)}?board=packed`;
       socket = new WebSocket(`${scheme}://${address}`);
     } catch {
       // No WebSocket in this browser, or forbidden by policy.
       this.#startPolling();
       return;
     }
+    socket.binaryType = "arraybuffer";
     this.socket = socket;
     this.welcomed = false;
     this.timer = setTimeout(() => socket === this.socket && this.#closed({ code: 1006 }), OPEN_WITHIN);
@@ -92,7 +94,7 @@ export class Channel {
       if (socket !== this.socket) return;
       this.heardAt = performance.now();
       this.excused = false;
-      const message = JSON.parse(data);
+      const message = data instanceof ArrayBuffer ? unpackedBoard(data) : JSON.parse(data);
       if (message.type === "welcome") this.#welcome(message);
       if (message.type !== "beat") this.onMessage(message);
     });

@@ -98,6 +98,31 @@ async def pages(browser: Browser, make_event: MakeEvent) -> AsyncIterator[tuple[
         yield path, await browser.open(path)
 
 
+async def test_pages_are_compressed_and_repeat_nothing_that_a_link_chose(
+    browser: Browser, make_event: MakeEvent
+) -> None:
+    """V5 and docs/security.md: a secret's length is told to nobody who can choose what stands beside it (BREACH)."""
+    async for path, page in pages(browser, make_event):
+        assert "Accept-Encoding" in page.headers["vary"], path
+        for coding in ("br", "zstd", "gzip"):
+            coded = await browser.open(f"{path}?guess=ONSALE1&code=", **{"accept-encoding": coding})
+            assert coded.headers["content-encoding"] == coding, path
+            assert "</html>" in coded.text, path
+            assert "ONSALE1" not in coded.text, path
+    login = await browser.open("/ops?guess=ONSALE1", **{"accept-encoding": "br"})
+    assert login.headers["content-encoding"] == "br"
+    assert "ONSALE1" not in login.text
+
+
+async def test_the_sale_page_tells_name_day_and_prices_by_itself(browser: Browser, make_event: MakeEvent) -> None:
+    """V1: on the slowest line they are there with the first bytes, before any script."""
+    event = await make_event(starts_at=datetime(2027, 7, 1, 18, tzinfo=UTC), venue="Halle <1>")
+    page = (await browser.open(f"/events/{event.slug}")).text
+    opening = page[page.index('id="opening"') : page.index("</section>", page.index('id="opening"'))]
+    for words in (event.name, "1 July 2027", "Halle &lt;1&gt;", "Standard", "15,000"):
+        assert words in opening
+
+
 async def test_pages_work_under_the_content_security_policy(
     browser: Browser, client: httpx.AsyncClient, make_event: MakeEvent
 ) -> None:

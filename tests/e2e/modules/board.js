@@ -1,5 +1,5 @@
 import { whatIsLeft } from "/static/js/sold_out.js";
-import { Board } from "/static/js/board.js";
+import { Board, unpackedBoard } from "/static/js/board.js";
 import { same } from "./same.js";
 
 const states = (...bytes) => btoa(String.fromCharCode(...bytes));
@@ -70,4 +70,15 @@ export function whatIsLeftIsFreeOrMayComeBackOrIsGone() {
   same(whatIsLeft(board, 2), { kind: "gone", held: 0 });
   board.load({ epoch: 1, version: 3, states: states(2, 3, 2, 2) });
   same(whatIsLeft(board, 0), { kind: "gone", held: 0 });
+}
+
+// tests/unit/test_frames.py writes the same from the other side.
+export function aPackedBoardIsABoard() {
+  const bytes = [1, 0, 0, 1, 2, 0, 0, 0, 1, 0, 0, 0, 9, 0, 0, 0, 5, 0b11100100, 0b01];
+  const message = unpackedBoard(new Uint8Array(bytes).buffer);
+  same([message.type, message.epoch, message.version], ["board", 258, 2 ** 32 + 9]);
+  const board = new Board();
+  board.load(message);
+  same([...board.states], [0, 1, 2, 3, 1]);
+  same(board.counts, [1, 2, 1, 1]);
 }

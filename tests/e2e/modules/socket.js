@@ -55,7 +55,7 @@ const soon = (milliseconds) => new Promise((resolve) => setTimeout(resolve, mill
 export const aSocketIsOnlineFromItsWelcome = () =>
   during(async ({ made, sockets, messages, statuses }) => {
     made.start();
-    that(sockets[0].url.endsWith("/ws/events/a%20b?board=admitted"), sockets[0].url);
+    that(sockets[0].url.endsWith("/ws/events/a%20b?board=packed"), sockets[0].url);
     sockets[0].readyState = 1;
     same(made.send({ type: "beat" }), false);
     sockets[0].says(WELCOME);
