@@ -9,7 +9,7 @@ import secrets
 import tempfile
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,13 +19,14 @@ import pytest
 
 from core.clock import SystemClock
 from core.database import open_database
-from core.embedded import engines
+from core.embedded import Engines, engines
 from core.settings import Settings
 from core.venue.event import SaleStatus
 from core.venue.event_store_postgres import EventStore
 from core.venue.new_event import NewEvent
 from tests.conftest import small_plan
 from tests.integration.onsale_process import serving
+from tests.own_database import own_database_here
 from tests.waits import PATIENCE as PATIENCE
 from tests.waits import free_port
 
@@ -87,11 +88,12 @@ class Server:
 
 
 @contextmanager
-def sale_server(**changes: str) -> Iterator[Server]:
-    """A server with stores of its own, and these settings besides SETTINGS."""
+def sale_server(shared: Engines | None = None, **changes: str) -> Iterator[Server]:
+    """A server with these settings besides SETTINGS, and stores of its own; of PostgreSQL a database of the `shared`."""
     with (
         tempfile.TemporaryDirectory(prefix="onsale-pages-") as folder,
-        engines(Settings.load(data=Path(folder)), durable=False) as started,
+        own_database_here(shared.database_url) if shared else nullcontext("") as database_url,
+        engines(Settings.load(data=Path(folder), database_url=database_url), durable=False) as started,
     ):
         port = free_port()
         stores = {
@@ -107,8 +109,8 @@ def sale_server(**changes: str) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="package")
-def server() -> Iterator[Server]:
-    with sale_server() as running:
+def server(started_engines: Engines) -> Iterator[Server]:
+    with sale_server(started_engines) as running:
         yield running
 
 

@@ -9,6 +9,7 @@ from playwright.async_api import expect
 
 from core.clock import SystemClock
 from core.database import open_database
+from core.embedded import Engines
 from core.venue.event_store_postgres import EventStore
 from tests.e2e.conftest import MakeSale, OpenPage
 from tests.sale_server import Server, sale_server
@@ -20,8 +21,8 @@ def retry_seconds(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def server(retry_seconds: str) -> Iterator[Server]:
-    with sale_server(ONSALE_RETRY_SECONDS=retry_seconds) as running:
+def server(started_engines: Engines, retry_seconds: str) -> Iterator[Server]:
+    with sale_server(started_engines, ONSALE_RETRY_SECONDS=retry_seconds) as running:
         yield running
 
 

@@ -12,6 +12,7 @@ from playwright.async_api import Browser, FrameLocator, Page, expect
 
 from core.clock import SystemClock
 from core.database import open_database
+from core.embedded import Engines
 from core.venue.event import SaleStatus
 from core.venue.event_store_postgres import EventStore
 from core.venue.new_event import NewEvent
@@ -27,8 +28,8 @@ PHONE = {
 
 
 @pytest.fixture(scope="module")
-def kcp_server() -> Iterator[Server]:
-    with sale_server(ONSALE_PAYMENT="simulator:kcp") as running:
+def kcp_server(started_engines: Engines) -> Iterator[Server]:
+    with sale_server(started_engines, ONSALE_PAYMENT="simulator:kcp") as running:
         running.operator("PUT", "/paysim/kcp/behaviour", json={"success_rate": 1.0, "latency_seconds": 0.2})
         yield running
 

@@ -17,7 +17,7 @@ from playwright.async_api import Browser, expect
 
 from core.clock import SystemClock
 from core.database import open_database
-from core.embedded import engines
+from core.embedded import Engines, engines
 from core.settings import Settings
 from core.venue.event import SaleStatus
 from core.venue.event_store_postgres import EventStore
@@ -26,6 +26,7 @@ from tests.conftest import small_plan
 from tests.contract.store_proxy import StoreProxy, behind_proxies
 from tests.e2e.sale_page import SalePage
 from tests.integration.onsale_process import serving
+from tests.own_database import own_database
 from tests.sale_server import SETTINGS
 from tests.waits import PATIENCE, free_port
 
@@ -42,11 +43,12 @@ class Shop:
 
 
 @pytest.fixture
-async def shop() -> AsyncIterator[Shop]:
+async def shop(started_engines: Engines) -> AsyncIterator[Shop]:
     """A server whose stores can be taken away."""
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="onsale-outage-"))
-        settings = Settings.load(data=Path(folder))
+        database_url = await stack.enter_async_context(own_database(started_engines.database_url))
+        settings = Settings.load(data=Path(folder), database_url=database_url)
         own = await asyncio.to_thread(stack.enter_context, engines(settings, durable=False))
         away, postgres, redis = await stack.enter_async_context(behind_proxies(own))
         port = free_port()

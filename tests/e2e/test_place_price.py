@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 from core import keys
 from core.clock import SystemClock
 from core.database import open_database
+from core.embedded import Engines
 from core.venue.event import SaleStatus
 from core.venue.event_store_postgres import EventStore
 from core.venue.new_event import NewEvent
@@ -40,8 +41,8 @@ onsaleCaptcha();
 
 
 @pytest.fixture(scope="module")
-def priced() -> Iterator[Server]:
-    with sale_server(ONSALE_RATE_LIMITS="on", ONSALE_PROOF_TRIES="60") as running:
+def priced(started_engines: Engines) -> Iterator[Server]:
+    with sale_server(started_engines, ONSALE_RATE_LIMITS="on", ONSALE_PROOF_TRIES="60") as running:
         yield running
 
 
@@ -161,7 +162,7 @@ async def test_a_worker_that_dies_is_said_and_tried_again(
     await page.wait_for_selector("[data-stage=map]")
 
 
-async def test_above_the_dearest_work_the_captcha_is_shown_and_enough(page: Page) -> None:
+async def test_above_the_dearest_work_the_captcha_is_shown_and_enough(page: Page, started_engines: Engines) -> None:
     async with siteverify() as service:
         service.solved["0.token"] = "127.0.0.1"
         captcha = {
@@ -170,7 +171,7 @@ async def test_above_the_dearest_work_the_captcha_is_shown_and_enough(page: Page
             "ONSALE_CAPTCHA_SITE_KEY": SITE_KEY,
             "ONSALE_CAPTCHA_SCRIPT": WIDGET,
         }
-        with sale_server(ONSALE_RATE_LIMITS="on", **captcha) as running:
+        with sale_server(started_engines, ONSALE_RATE_LIMITS="on", **captcha) as running:
             database = await open_database(running.database_url, 2)
             slug = f"captcha-{secrets.token_hex(3)}"
             fields: dict[str, Any] = {"slug": slug, "name": "Test night", "currency": "KRW", "status": SaleStatus.OPEN}

@@ -10,6 +10,7 @@ from playwright.async_api import Page, async_playwright, expect
 
 from core.clock import SystemClock
 from core.database import open_database
+from core.embedded import Engines
 from core.venue.event_store_postgres import EventStore
 from tests.e2e.conftest import CHROMIUM, MakeSale
 from tests.e2e.sale_page import PATIENCE, SalePage
@@ -20,9 +21,9 @@ HOST = "shop.test"
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
+def server(started_engines: Engines) -> Iterator[Server]:
     # As a demo has it: the test bank is at the shop's own address, whichever one that is.
-    with sale_server(ONSALE_SIMULATOR_PAGE="") as running:
+    with sale_server(started_engines, ONSALE_SIMULATOR_PAGE="") as running:
         yield running
 
 

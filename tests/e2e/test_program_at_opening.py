@@ -18,6 +18,7 @@ from playwright.async_api import Browser, Page
 
 from core.clock import SystemClock
 from core.database import open_database
+from core.embedded import Engines
 from core.settings import Settings
 from core.venue.event import SaleStatus
 from core.venue.event_store_postgres import EventStore
@@ -35,10 +36,10 @@ TRIES = 15
 
 
 @pytest.fixture(scope="module")
-def priced() -> Iterator[Server]:
+def priced(started_engines: Engines) -> Iterator[Server]:
     # A program that is slow to beat, on a busy machine, is not silent.
     patient = {"ONSALE_ACTIVE_GRACE_SECONDS": "120", "ONSALE_WAITING_GRACE_SECONDS": "120"}
-    with sale_server(ONSALE_RATE_LIMITS="on", ONSALE_PROOF_TRIES=str(TRIES), **patient) as running:
+    with sale_server(started_engines, ONSALE_RATE_LIMITS="on", ONSALE_PROOF_TRIES=str(TRIES), **patient) as running:
         yield running
 
 

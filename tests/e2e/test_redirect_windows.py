@@ -11,6 +11,7 @@ from playwright.async_api import expect
 
 from core.clock import SystemClock
 from core.database import open_database
+from core.embedded import Engines
 from core.venue.event_store_postgres import EventStore
 from tests.e2e.conftest import MakeSale, OpenPage
 from tests.e2e.test_accessibility import violations
@@ -19,8 +20,10 @@ from tests.sale_server import Server, sale_server
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with sale_server(ONSALE_PAYMENT="simulator:portone,stripe", ONSALE_PAYMENT_WHEN_OPEN="fallback") as running:
+def server(started_engines: Engines) -> Iterator[Server]:
+    with sale_server(
+        started_engines, ONSALE_PAYMENT="simulator:portone,stripe", ONSALE_PAYMENT_WHEN_OPEN="fallback"
+    ) as running:
         for provider in ("portone", "stripe"):
             running.operator("PUT", f"/paysim/{provider}/behaviour", json={"success_rate": 1.0, "latency_seconds": 0.1})
         yield running
