@@ -89,7 +89,7 @@ class Server:
 
 @contextmanager
 def sale_server(shared: Engines | None = None, **changes: str) -> Iterator[Server]:
-    """A server with these settings besides SETTINGS, and stores of its own; of PostgreSQL a database of the `shared`."""
+    """A server with these settings besides SETTINGS, and stores of its own: of the `shared` PostgreSQL a database."""
     with (
         tempfile.TemporaryDirectory(prefix="onsale-pages-") as folder,
         own_database_here(shared.database_url) if shared else nullcontext("") as database_url,

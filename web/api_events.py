@@ -15,7 +15,7 @@ from core.venue.seat_plan import SeatPlan
 from core.waiting_room.phases import code_wanted
 from web.caching import Body, respond
 from web.endpoint import Call, Endpoint, Parameter, answer
-from web.schemas import (
+from web.event_schemas import (
     BoardStates,
     CategoryPrice,
     EventDetails,

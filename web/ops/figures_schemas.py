@@ -6,13 +6,9 @@ from typing import Literal
 
 from pydantic import Field
 
+from web.event_schemas import PictureShown
 from web.ops.schemas import Circuit
-from web.schemas import (
-    ComponentHealth,
-    PictureShown,
-    ResponseBody,
-    UtcTime,
-)
+from web.schemas import ComponentHealth, ResponseBody, UtcTime
 
 
 class Admission(ResponseBody):

@@ -17,7 +17,8 @@ from core.venue.phase import (
     PREQUEUE_SECONDS,
     Phase,
 )
-from web.schemas import Asked, Moment, PictureShown, Plan, ResponseBody, UtcTime
+from web.event_schemas import PictureShown, Plan
+from web.schemas import Asked, Moment, ResponseBody, UtcTime
 
 _Currency = Annotated[str, Field(max_length=20, description="ISO 4217")]
 _ActiveLimit = Annotated[int, Field(ge=1, le=1_000_000, description="visitors that may be in at once")]
