@@ -16,7 +16,7 @@ from tests.contract.api_client import Api
 from web.endpoint import Endpoint
 
 if TYPE_CHECKING:
-    from tests.contract.test_documented import Scene
+    from tests.contract.scene import Scene
 
 WISH = {"count": 1, "email": "kim@example.org"}
 
