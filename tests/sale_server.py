@@ -25,6 +25,7 @@ from core.venue.event import SaleStatus
 from core.venue.event_store_postgres import EventStore
 from core.venue.new_event import NewEvent
 from tests.conftest import small_plan
+from tests.http_client import HTTP as HTTP
 from tests.integration.onsale_process import serving
 from tests.own_database import own_database_here
 from tests.waits import PATIENCE as PATIENCE
@@ -33,10 +34,6 @@ from tests.waits import free_port
 HALL = Path(__file__).parent / "data" / "riethsporthalle.json"
 
 OPERATOR_TOKEN = "operator-of-the-sale"
-
-#: One client for all calls: each of its own would read the machine's certificates anew. Nothing is kept open, because
-#: a server closes what was quiet for a while in the moment that it is used again.
-HTTP = httpx.Client(timeout=PATIENCE, verify=False, limits=httpx.Limits(max_keepalive_connections=0))
 
 #: Short enough to wait for, long enough for a busy machine: a browser beats every other second.
 SETTINGS = {

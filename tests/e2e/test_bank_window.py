@@ -6,12 +6,12 @@ import uuid
 from collections.abc import AsyncIterator
 from typing import Any
 
-import httpx
 import pytest
 from playwright.async_api import Browser, Page, expect
 
 from tests.e2e.sale_page import SalePage
 from tests.e2e.test_accessibility import LOOKS, _clean
+from tests.http_client import HTTP
 from tests.sale_server import Server
 from tests.waits import PATIENCE
 
@@ -35,7 +35,7 @@ def bank(server: Server) -> str:
 
 
 def opened(server: Server) -> str:
-    answer = httpx.post(f"{bank(server)}/windows", json=fields(server), timeout=PATIENCE)
+    answer = HTTP.post(f"{bank(server)}/windows", json=fields(server), timeout=PATIENCE)
     assert answer.status_code == 201, answer.text
     return f"{bank(server)}/windows/{answer.json()['window']}"
 
@@ -62,7 +62,7 @@ async def test_the_window_is_accessible(server: Server, page: Page) -> None:
     await _clean(SalePage(page))
     width = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert width <= 0, "nothing is wider than the screen"
-    httpx.post(f"{address}/close", timeout=PATIENCE)
+    HTTP.post(f"{address}/close", timeout=PATIENCE)
     await page.reload()
     await expect(page.locator(".state")).to_be_visible()
     await _clean(SalePage(page))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-import httpx
 import pytest
 from playwright.async_api import expect
 
@@ -12,6 +11,7 @@ from core.clock import iso
 from core.venue.event import SaleStatus
 from tests.e2e.conftest import MakeSale, OpenPage, Server
 from tests.e2e.test_accessibility import _clean
+from tests.http_client import HTTP
 from tests.sale_server import Guest
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
@@ -51,7 +51,7 @@ async def test_from_the_room_before_the_opening_to_the_drawn_place_and_its_check
     opens_at = opens_now(server, slug)
     stage = await page.reaches("waiting", "map")
     assert datetime.now(UTC) >= opens_at
-    listed = httpx.get(f"{server.url}/api/events/{slug}/draw/entries").text.split()
+    listed = HTTP.get(f"{server.url}/api/events/{slug}/draw/entries").text.split()
     assert len(listed) == 6
     place = listed.index(receipt) + 1
     assert (stage == "map") == (place == 1)

@@ -30,6 +30,7 @@ from core.embedded import Engines
 from core.seats.board import SeatState
 from tests.conftest import small_plan
 from tests.debian_tools import ROOT, tool
+from tests.http_client import HTTP
 from tests.integration.onsale_process import Serving, environment, onsale, see_off, serving
 from tests.kafka_broker import RunningKafka
 from tests.live_server import LiveServer
@@ -91,7 +92,7 @@ def _answers_or_ended(url: str, process: subprocess.Popen[bytes]) -> bool:
 
 def answers(url: str) -> bool:
     with contextlib.suppress(httpx.HTTPError):
-        return httpx.get(url, timeout=5).is_success
+        return HTTP.get(url, timeout=5).is_success
     return False
 
 
@@ -184,7 +185,7 @@ async def installation(
 def figure(url: str, name: str, **labels: str) -> float:
     """The sum of a figure over the series with these labels; 0 where there is none."""
     time.sleep(1.1)  # figures are made once a second, however many ask
-    text = httpx.get(f"{url}/metrics", timeout=30).raise_for_status().text
+    text = HTTP.get(f"{url}/metrics", timeout=30).raise_for_status().text
     return sum(
         sample.value
         for family in text_string_to_metric_families(text)

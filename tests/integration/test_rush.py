@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-import httpx
 import pytest
 
 from core.settings import Settings
+from tests.http_client import HTTP
 from tests.integration.onsale_process import Serving, environment, onsale_here, serving
 from tests.own_database import own_database
 from tests.waits import wait_until
@@ -42,7 +42,7 @@ class Installation:
     def until_closed(self, slug: str) -> None:
         """A rush closes its own event: nobody buys there any more. Servers notice within a second."""
         address = f"{self.server.url}/api/events/{slug}"
-        wait_until(lambda: httpx.get(address, timeout=30).json()["status"] == "closed", "the end of the sale")
+        wait_until(lambda: HTTP.get(address, timeout=30).json()["status"] == "closed", "the end of the sale")
 
 
 @pytest.fixture(scope="module")
@@ -108,9 +108,9 @@ def test_few_are_let_in_at_once(installation: Installation) -> None:
 def test_the_behaviour_of_the_simulator_is_put_back(installation: Installation) -> None:
     server = installation.server
     headers = {"Authorization": f"Bearer {server.token}"}
-    before = httpx.get(f"{server.url}/paysim/behaviour", headers=headers).json()
+    before = HTTP.get(f"{server.url}/paysim/behaviour", headers=headers).json()
     installation.rush("--visitors", "1", "--seats", "1", "--success-rate", "0.25")
-    assert httpx.get(f"{server.url}/paysim/behaviour", headers=headers).json() == before
+    assert HTTP.get(f"{server.url}/paysim/behaviour", headers=headers).json() == before
 
 
 def test_a_tampered_database_fails_the_verdict(installation: Installation) -> None:
@@ -217,7 +217,7 @@ def test_a_crowd_waits_picks_and_goes_home(installation: Installation, tmp_path:
 
     def figure(name: str, **labels: str) -> float:
         wanted = ",".join(f'{key}="{value}"' for key, value in {"event": "night", **labels}.items())
-        for line in httpx.get(f"{url}/metrics", timeout=30).text.splitlines():
+        for line in HTTP.get(f"{url}/metrics", timeout=30).text.splitlines():
             if line.startswith(f"{name}{{{wanted}}}"):
                 return float(line.rpartition(" ")[2])
         return 0.0

@@ -18,6 +18,7 @@ import psutil
 import pytest
 
 from core.settings import Settings
+from tests.http_client import HTTP
 from tests.integration.onsale_process import Serving, environment, onsale, onsale_here, processes_with, serving
 from tests.waits import PATIENCE, wait_until
 
@@ -36,13 +37,13 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def events_of(server: Serving) -> list[str]:
-    body = httpx.get(f"{server.url}/api/events", timeout=30).raise_for_status().json()
+    body = HTTP.get(f"{server.url}/api/events", timeout=30).raise_for_status().json()
     return [event["slug"] for event in body["events"]]
 
 
 def answers(server: Serving) -> bool:
     try:
-        return httpx.get(f"{server.url}/api/events", timeout=5).is_success
+        return HTTP.get(f"{server.url}/api/events", timeout=5).is_success
     except httpx.HTTPError:
         return False
 
@@ -76,7 +77,7 @@ def test_the_whole_life_of_an_embedded_installation(home: Path) -> None:
     with serving(home, "--demo", **settings) as server:
         assert events_of(server) == ["demo"]
         assert f"{server.url}/events/demo" in server.output
-        page = httpx.get(f"{server.url}/events/demo", timeout=30)
+        page = HTTP.get(f"{server.url}/events/demo", timeout=30)
         assert page.status_code == 200
         assert "server" not in page.headers
         for name in ("secret_key", "operator_token"):

@@ -11,12 +11,12 @@ import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from core.settings import Settings
+from tests.http_client import HTTP
 from tests.integration.onsale_process import Serving, serving
 from tests.waits import PATIENCE, wait_until
 
@@ -47,7 +47,7 @@ def pids(server: Serving) -> set[int]:
 
 def channel(server: Serving, until: contextlib.ExitStack) -> ClientConnection:
     """A new visitor's open channel."""
-    made = httpx.post(f"{server.url}/api/visitors", timeout=30).raise_for_status().json()
+    made = HTTP.post(f"{server.url}/api/visitors", timeout=30).raise_for_status().json()
     until.enter_context(contextlib.suppress(ConnectionClosed))
     opened = until.enter_context(
         connect(
@@ -99,7 +99,7 @@ def test_a_wedged_loop_is_replaced_and_its_stacks_are_logged(home: Path, address
         web.send_signal(signal.SIGUSR2)
         wait_until(lambda: pids(server) - {web.pid} and not pids(server) & {web.pid}, "another in its place")
         assert "in wedged" in server.errors
-        wait_until(lambda: httpx.get(f"{server.url}/api/events", timeout=30).is_success, "an answer")
+        wait_until(lambda: HTTP.get(f"{server.url}/api/events", timeout=30).is_success, "an answer")
 
 
 def test_busy_loops_replace_nothing(home: Path, addresses: dict[str, str]) -> None:
