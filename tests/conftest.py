@@ -10,6 +10,7 @@ import tempfile
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import hypothesis
 import pytest
 
 from core.embedded import Engines, engines
+from core.errors import StartupError
 from core.runtime import Runtime, open_runtime
 from core.schema_postgres import migrate
 from core.settings import Settings
@@ -25,6 +27,7 @@ from core.venue.event import Event, SaleStatus
 from core.venue.new_event import NewEvent
 from tests.kafka_broker import RunningKafka, kafka
 from tests.own_database import emptied
+from tests.waits import until
 
 # Tests start hundreds of processes: without kept bytecode each of them compiles all that it imports.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -102,8 +105,15 @@ def settings(stores: Engines, data_folder: Path) -> Settings:
 @pytest.fixture
 async def runtime(settings: Settings, stores: Engines) -> AsyncIterator[Runtime]:
     """A process's parts on the test engines; jobs do not run by themselves."""
-    async with open_runtime(settings, stores) as opened:
-        yield opened
+    async with AsyncExitStack() as stack:
+
+        async def opened() -> Runtime | None:
+            # A process that starts gives PostgreSQL seconds to answer; a machine that is busy may want more of them.
+            with suppress(StartupError):
+                return await stack.enter_async_context(open_runtime(settings, stores))
+            return None
+
+        yield await until(opened, "the stores to be opened")
 
 
 @pytest.fixture(scope="session")

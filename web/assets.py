@@ -8,9 +8,11 @@ but browsers ask again each time (ETag).
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import mimetypes
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -62,7 +64,7 @@ class Assets:
 
     def __init__(self, folder: Path = FOLDER) -> None:
         self._folder = folder
-        self._tree = _read(folder)
+        self._tree = _read(folder, _seen(folder))
         self._looked = time.monotonic()
 
     @property
@@ -94,28 +96,28 @@ class Assets:
         now = time.monotonic()
         if now - self._looked >= _LOOK_PAUSE:
             self._looked = now
-            if _seen(self._folder) != self._tree.seen:
-                self._tree = _read(self._folder)
+            if (seen := _seen(self._folder)) != self._tree.seen:
+                self._tree = _read(self._folder, seen)
 
 
 def _paths(folder: Path) -> list[Path]:
+    """Every file, in the order of their names."""
     hidden = (".", "__")
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.is_file() and not any(part.startswith(hidden) for part in path.relative_to(folder).parts)
-    )
+    found = []
+    for below, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(hidden)]
+        found += [os.path.join(below, name) for name in names if not name.startswith(hidden)]
+    return [Path(path) for path in sorted(found)]
 
 
 def _seen(folder: Path) -> frozenset[tuple[str, int, int]]:
     """Name, size and time of each file: changes when a file does."""
-    return frozenset(
-        (str(path.relative_to(folder)), (stat := path.stat()).st_size, stat.st_mtime_ns) for path in _paths(folder)
-    )
+    return frozenset((str(path), (stat := path.stat()).st_size, stat.st_mtime_ns) for path in _paths(folder))
 
 
-def _read(folder: Path) -> _Tree:
-    seen = _seen(folder)
+@functools.lru_cache(maxsize=1)
+def _read(folder: Path, seen: frozenset[tuple[str, int, int]]) -> _Tree:
+    """The folder as it was `seen`; the applications of one process share it."""
     files: dict[str, Body] = {}
     whole = hashlib.sha256()
     for path in _paths(folder):
