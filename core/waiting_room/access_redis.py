@@ -21,7 +21,7 @@ from core.process.rate_limit import RateLimit, network
 from core.process.source_files import SourceFiles
 from core.venue.codes import CodeBook
 from core.venue.event import Event
-from core.waiting_room.phases import doors, must_wait
+from core.waiting_room.phases import Doors, doors, must_wait
 from core.waiting_room.scripts_redis import QueueScripts
 
 _LUA = SourceFiles(__file__, "lua")
@@ -64,14 +64,14 @@ class Access:
 
     async def claim(self, event: Event, visitor: str, code: str | None, address: str) -> None:
         """Before a place is taken. A code that is not needed is claimed where it opens a phase, so that the seats count
-        there. Raises CodeRequired, CodeNotValid, CodeUsed; TooManyRequests after wrong ones.
+        there; who gives none claims the own one anew, which another may have taken since the place was left. Raises
+        CodeRequired, CodeNotValid, CodeUsed; TooManyRequests after wrong ones.
         """
         open_now = doors(event, self._clock.now(), joining=True)
         if open_now is None or not open_now.coded:
             return
         if code is None:
-            if open_now.want_a_code and await self._group_of(event, visitor) not in open_now.coded:
-                raise CodeRequired()
+            await self._claim_own(event, visitor, open_now)
             return
         guesses = ((self._wrong, visitor), (self._wrong_of_network, network(address))) if self._limits else ()
         for limit, who in guesses:
@@ -82,10 +82,26 @@ class Access:
             for limit, who in guesses:
                 limit.take(who)
             raise CodeNotValid()
-        group, uses = found
-        arguments: list[str | int] = [visitor, digest.hex(), group, uses, _FRESH_MS, _KEPT_MS]
-        if not await self._scripts("claim", event, arguments, _keys(event.slug)):
+        if not await self._claimed(event, visitor, digest, *found):
             raise CodeUsed()
+
+    async def _claim_own(self, event: Event, visitor: str, open_now: Doors) -> None:
+        """Raises CodeRequired, CodeUsed; where none is needed what is another's is the visitor's no more."""
+        with redis_call:
+            own = await self._redis.hget(keys.visitor_codes(event.slug), visitor)
+        digest = bytes.fromhex(_text(own).partition("|")[0]) if own else b""
+        found = (await self._codes.book(event)).find(digest, open_now.coded) if own else None
+        if found is not None and await self._claimed(event, visitor, digest, *found):
+            return
+        if open_now.want_a_code:
+            raise CodeRequired() if found is None else CodeUsed()
+        if found is not None:
+            with redis_call:
+                await self._redis.hdel(keys.visitor_codes(event.slug), visitor)
+
+    async def _claimed(self, event: Event, visitor: str, digest: bytes, group: str, uses: int) -> bool:
+        arguments: list[str | int] = [visitor, digest.hex(), group, uses, _FRESH_MS, _KEPT_MS]
+        return bool(await self._scripts("claim", event, arguments, _keys(event.slug)))
 
     async def fix_phase(self, event: Event, visitor: str) -> int | None:
         """Before seats are held; returns the seats of one buyer in this phase, where it says that. Raises CodeRequired
@@ -139,12 +155,6 @@ class Access:
     async def _spend(self, event: Event, visitor: str, code: bytes, purchase: UUID, spent: str) -> None:
         names = [keys.visitor_codes(event.slug), keys.spent_codes(event.slug)]
         await self._run(_SPEND, names, [visitor, code.hex(), str(purchase), spent, _KEPT_MS])
-
-    async def _group_of(self, event: Event, visitor: str) -> str | None:
-        """The group of the code that the visitor has claimed."""
-        with redis_call:
-            own = await self._redis.hget(keys.visitor_codes(event.slug), visitor)
-        return _text(own).partition("|")[2] if own else None
 
 
 def _keys(slug: str) -> list[str]:
