@@ -117,6 +117,7 @@ def test_a_sale_from_creation_to_its_end(command: Command, slug: str) -> None:
     lines = command("event", "list").stdout.splitlines()
     (line,) = [line for line in lines if line.startswith(slug)]
     assert line.split()[1:] == ["closed", "1231", "seats", "Handball"]
+    assert command("event", "open", slug).stdout == f"{slug} is open\n", "until its time a closing is taken back"
 
 
 def test_open_at_once_with_the_settings_as_defaults(command: Command, slug: str) -> None:

@@ -174,8 +174,9 @@ async def test_a_place_that_is_given_up_frees_the_use(runtime: Runtime, make_eve
     # A claim counts for ten seconds without a place: those of the join that follows it.
     await _age_claims(runtime, event)
     await join(runtime, event, "b", code)
-    with pytest.raises(CodeUsed):
-        await join(runtime, event, "a", code)
+    for given in (code, None):  # who has given it before need not give it again, and it is another's now
+        with pytest.raises(CodeUsed):
+            await join(runtime, event, "a", given)
 
 
 async def _age_claims(runtime: Runtime, event: Event) -> None:
