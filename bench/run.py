@@ -15,6 +15,7 @@ import uvloop
 
 from bench import arrival, offers, public_path, storm
 from bench.bare import Bare, bare
+from bench.begin import begin
 from bench.best_seats import best_seats
 from bench.bought import bought
 from bench.events import events
@@ -121,6 +122,7 @@ ROWS: Final[Mapping[str, Row]] = {
     "draw": _of_runtime(opening_draw),
     "offers": _offers,
     "reservations": _of_runtime(reservations),
+    "begin": _of_runtime(begin),
     "checkout": _of_runtime(purchases),
     "events": _of_runtime(events),
 }

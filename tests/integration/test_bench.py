@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import capacity, fan_out, guards, holds, memory, opening_draw, purchases, reservations
+from bench import begin, capacity, fan_out, guards, holds, memory, opening_draw, purchases, reservations
 from bench.bare import Bare, bare
 from bench.load import Call, Channel, Job, LoadGenerator, text_frame
 from bench.measure import Effort, Figure, Round, best_cpu, best_wall, table
@@ -19,6 +19,7 @@ from bench.run import ROWS, SERVED, World, world
 from bench.scale import scale
 from bench.served_row import IDLE
 from bench.stores import stores as stores_of_run
+from core.booking.statements_postgres import STATEMENTS
 from core.embedded import Engines
 from core.runtime import Runtime
 from core.settings import Settings
@@ -173,6 +174,19 @@ async def test_reservations(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -
     (figure,) = await reservations.reservations(runtime, rounds=1)
     assert figure.ratio
     assert figure.ratio > 0
+
+
+async def test_begin_beside_itself_without_its_guard_and_a_plain_transition(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """F3: what counts a buyer's seats is taken out of the limit's statement, and nothing else is."""
+    monkeypatch.setattr(begin, "_RESERVATIONS", 10)
+    guarded = STATEMENTS["begin"]
+    assert [name in begin.without_guard(guarded) for name in ("seats_of_visitor", "phase_takes", "code_is_good")] == [
+        False
+    ] * 3
+    figures = await begin.begin(runtime, rounds=1)
+    assert [bool(figure.ratio and figure.ratio > 0) for figure in figures] == [True, True]
 
 
 async def test_scale(small_world: World, monkeypatch: pytest.MonkeyPatch) -> None:
