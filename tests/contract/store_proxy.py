@@ -35,9 +35,14 @@ class StoreProxy:
     async def cut(self) -> None:
         assert self._server is not None
         self._server.close()
-        for writer in list(self._writers):
+        cut = list(self._writers)
+        for writer in cut:
             writer.transport.abort()
         self._talks.set()
+        # Whoever sends something from now on finds the connection gone, and has not sent it: the other ends have heard.
+        await asyncio.gather(*(writer.wait_closed() for writer in cut), return_exceptions=True)
+        for _ in range(3):
+            await asyncio.sleep(0)
 
     def mute(self) -> None:
         self._muted = True
