@@ -14,29 +14,73 @@ from typing import Annotated
 
 import typer
 
-from cli import (
-    code,
-    crowd,
-    diagnose,
-    draw,
-    event,
-    keys,
-    messages,
-    migrate,
-    payments,
-    plan,
-    reconcile,
-    removals,
-    replay,
-    reservation,
-    rush,
-    serve,
-    worker,
-)
+from cli.lazy_commands import LazyCommand, lazy_group
 from core.errors import OnsaleError, StartupError
+
+#: In the order in which `--help` lists them.
+COMMANDS = (
+    LazyCommand(
+        "serve",
+        "cli.serve",
+        "serve",
+        "Serve the sale: HTTP, live channel and background jobs, in WORKERS processes.",
+    ),
+    LazyCommand(
+        "worker",
+        "cli.worker",
+        "worker",
+        "Relay, consumers, payments left over and periodic jobs, without a web server; Ctrl-C ends it in order.",
+    ),
+    LazyCommand(
+        "migrate",
+        "cli.migrate",
+        "migrate",
+        "Bring the schema of the database up to date. Safe to call twice, and while nothing else runs.",
+    ),
+    LazyCommand(
+        "rush",
+        "cli.rush",
+        "rush_command",
+        "Send a crowd through a running server's public API and compare what it was told with the database.",
+    ),
+    LazyCommand(
+        "diagnose",
+        "cli.diagnose",
+        "diagnose",
+        'Walk "I can\'t book": dependencies, sale, queue, visitor, seat, lock, payment, e-mail.',
+    ),
+    LazyCommand(
+        "reconcile",
+        "cli.reconcile",
+        "reconcile",
+        "Compare Redis with PostgreSQL and mend Redis. Exit code 1 when a seat is still wrong at the end.",
+    ),
+    LazyCommand(
+        "replay",
+        "cli.replay",
+        "replay",
+        "Rebuild every seat from the Kafka topic alone and compare with PostgreSQL. Changes nothing.",
+    ),
+    LazyCommand(
+        "crowd",
+        "cli.crowd",
+        "crowd_command",
+        "Fill an event with simulated visitors until Ctrl-C, so that the queue moves and seats go.",
+    ),
+    LazyCommand("event", "cli.event", "app", "Sales of one performance each."),
+    LazyCommand("code", "cli.code", "app", "Access codes of a sale's phases."),
+    LazyCommand("draw", "cli.draw", "app", "The draw at an opening."),
+    LazyCommand("plan", "cli.plan", "app", "Seat plans (pretix's seating-plan JSON format)."),
+    LazyCommand("messages", "cli.messages", "app", "Messages through outbox and Kafka: what consumers gave up."),
+    LazyCommand("payments", "cli.payments", "app", "The money that moved."),
+    LazyCommand("keys", "cli.keys", "app", "The key that signs visitors, places in the queue and tickets."),
+    LazyCommand("removal", "cli.removals", "app", "Visitors and networks that are kept out of a sale for a while."),
+    LazyCommand("reservation", "cli.reservation", "app", "What is done for one buyer."),
+)
 
 app = typer.Typer(
     name="onsale",
+    cls=lazy_group(COMMANDS),
     help="Sells numbered seats in the minute when everybody wants them.\n\n"
     "Settings come from the environment (DATABASE_URL, REDIS_URL, PORT, ONSALE_DATA, ...): see docs/settings.md. "
     "Without DATABASE_URL and REDIS_URL a PostgreSQL and a Valkey are started in the data folder.",
@@ -44,23 +88,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.add_typer(event.app, name="event")
-app.add_typer(code.app, name="code")
-app.add_typer(draw.app, name="draw")
-app.add_typer(plan.app, name="plan")
-app.add_typer(messages.app, name="messages")
-app.add_typer(payments.app, name="payments")
-app.add_typer(keys.app, name="keys")
-app.add_typer(removals.app, name="removal")
-app.add_typer(reservation.app, name="reservation")
-app.command("serve")(serve.serve)
-app.command("worker")(worker.worker)
-app.command("migrate")(migrate.migrate)
-app.command("rush")(rush.rush_command)
-app.command("diagnose")(diagnose.diagnose)
-app.command("reconcile")(reconcile.reconcile)
-app.command("replay")(replay.replay)
-app.command("crowd")(crowd.crowd_command)
 
 
 def _print_version(wanted: bool) -> None:

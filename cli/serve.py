@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import errno
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 import typer
@@ -19,6 +19,7 @@ from core.secrets import operator_token_is_new, resolve_secrets
 from core.settings import Settings
 
 _BACKLOG = 2048
+_MAIL_FROM = Settings.model_fields["mail_from"].default
 
 
 def serve(
@@ -42,9 +43,11 @@ def serve(
     if demo and not chosen(settings).names:
         settings = settings.model_copy(update={"payment": SIMULATOR})
     require_payment(settings)
-    from core.notifications.composition import mail_warnings  # not for `--help`: it loads what writes e-mails
+    warnings: Sequence[str] = ()
+    if any((settings.smtp_url.get_secret_value(), settings.mail_reply_to, settings.mail_from != _MAIL_FROM)):
+        from core.notifications.composition import mail_warnings  # here: it loads what writes e-mails
 
-    warnings = mail_warnings(settings)
+        warnings = mail_warnings(settings)
     with _listen(settings) as listening:
         new_token = operator_token_is_new(settings)
         settings = resolve_secrets(settings)

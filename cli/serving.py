@@ -1,36 +1,23 @@
-"""What runs while `onsale serve` runs: web processes, the demonstration event, the crowd."""
+"""What runs while `onsale serve` runs: web processes, engines, the crowd. It is there for as long as the sale is, so it
+loads nothing that only they need.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import signal
 import socket
 import sys
 import tempfile
 from collections.abc import Awaitable, Sequence
-from functools import partial
 
+from cli.preparation import DEMO_SLUG, REFUSED
 from cli.web_processes import WebProcesses
-from core.clock import SystemClock
-from core.database import close_database, open_database
 from core.embedded import Engines
-from core.errors import EventExists, StoreUnavailable
-from core.payments.composition import open_payments, takes
-from core.payments.environments_postgres import check_environments
-from core.process.store_redis import open_redis
+from core.errors import StartupError
 from core.process.tasks import awaited, end, first_of
-from core.schema_postgres import migrate
 from core.settings import Settings
-from core.signing_key_postgres import require_signing_key
-from core.upkeep.memory_redis import memory
-from core.venue.demo_plan import DEMO_PLAN, DEMO_PRICES
-from core.venue.event import SaleStatus
-from core.venue.event_store_postgres import EventStore
-from core.venue.new_event import NewEvent
-
-DEMO_SLUG = "demo"
 
 # An engine that died is up again within this, and what it takes itself.
 _ENGINES_CHECK_SECONDS = 1.0
@@ -54,12 +41,6 @@ async def serve_until_signalled(
     stopping, hurry = _stop_signals()
     for warning in warnings:
         _say(f"warning: {warning}")
-    await migrate(started.database_url)
-    await require_signing_key(started.database_url, settings.secret_key.get_secret_value())
-    await _check_payments(started.database_url, settings)
-    await _check_redis(started.redis_url)
-    if demo:
-        await _make_demo_event(started.database_url, settings)
     port = listening.getsockname()[1]
     with tempfile.TemporaryDirectory(prefix="onsale-metrics-") as metrics:
         environment = _environment(settings, started, port, metrics, crowd)
@@ -68,7 +49,7 @@ async def serve_until_signalled(
         )
         running: list[asyncio.Task[None]] = []
         try:
-            if not await _unless(stopping, processes.start()):
+            if not await _unless(stopping, _start(processes, environment, demo)):
                 return
             _print_addresses(settings, port, demo, new_token)
             running.append(awaited("web processes", processes.watch()))
@@ -79,6 +60,44 @@ async def serve_until_signalled(
         finally:
             await end(*running, within=_END_SECONDS)
             await processes.stop(hurry)
+
+
+async def _start(processes: WebProcesses, environment: dict[str, str], demo: bool) -> None:
+    """What is done once before anybody serves, while the web processes load their modules. Raises StartupError."""
+    starting = awaited("start of the web processes", processes.start())
+    try:
+        await _prepare(environment, demo)
+        processes.go()
+        await starting
+    finally:
+        await end(starting, within=_END_SECONDS)
+
+
+async def _prepare(environment: dict[str, str], demo: bool) -> None:
+    """By a process that ends: what it loads is needed once, and this one is there for as long as the sale is."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "cli.preparation",
+        *(["demo"] if demo else []),
+        env=environment,
+        start_new_session=True,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        said, _ = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            await process.wait()
+    lines = said.decode(errors="replace").splitlines()
+    if process.returncode == REFUSED and lines:
+        raise StartupError(lines[-1])
+    if process.returncode:
+        raise StartupError(f"the start could not be prepared (exit code {process.returncode})")
+    for line in lines:
+        _say(line)
 
 
 def _stop_signals() -> tuple[asyncio.Event, asyncio.Event]:
@@ -141,54 +160,6 @@ def _local_url(settings: Settings, port: int) -> str:
     if host is None:
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
     return f"http://{host}:{port}"
-
-
-async def _check_payments(url: str, settings: Settings) -> None:
-    """Raises StartupError when the books speak of accounts that this installation has no keys for (P1, P5)."""
-    payments = open_payments(settings=settings, redis=None, clock=SystemClock())
-    database = await open_database(url, 2)
-    try:
-        await check_environments(database, payments)
-    finally:
-        await close_database(database)
-        await payments.aclose()
-
-
-async def _check_redis(url: str) -> None:
-    """Raises StartupError when it cannot be reached; warns of one that would lose holds (S11)."""
-    redis = await open_redis(url, 4)
-    try:
-        for node in await memory(redis):
-            if node.evicts:
-                _say(
-                    f"warning: when Redis is full it throws holds and boards away (maxmemory-policy {node.policy}): "
-                    "set maxmemory-policy to noeviction, see docs/memory.md"
-                )
-    except StoreUnavailable:
-        pass  # it answers, but may not be asked about itself
-    finally:
-        await redis.aclose()
-
-
-async def _make_demo_event(database_url: str, settings: Settings) -> None:
-    database = await open_database(database_url, 2)
-    try:
-        events = EventStore(database, SystemClock(), partial(takes, settings))
-        if await events.list():
-            return
-        new = NewEvent(
-            slug=DEMO_SLUG,
-            name="Opening night at Onsale Hall",
-            prices=DEMO_PRICES,
-            status=SaleStatus.OPEN,
-            active_limit=settings.active_limit,
-            hold_seconds=round(settings.hold_seconds),
-            max_seats=settings.max_seats,
-        )
-        with contextlib.suppress(EventExists):  # another process was first
-            await events.create(new, DEMO_PLAN.read_bytes())
-    finally:
-        await database.disconnect()
 
 
 def _print_addresses(settings: Settings, port: int, demo: bool, new_token: bool) -> None:

@@ -12,8 +12,6 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from prometheus_client import multiprocess
-
 from cli.web_ticks import LOOK_SECONDS, Listener, Silence
 from core.errors import StartupError
 from core.process.backoff import Backoff
@@ -51,7 +49,8 @@ class _Watched:
 
 
 class WebProcesses:
-    """`start` waits until all answer; then `watch` runs until cancelled; `stop` ends them all, whatever happened.
+    """`start` waits until all answer, which they do once `go` was called: until then they load their modules. Then
+    `watch` runs until cancelled; `stop` ends them all, whatever happened.
 
     `environment` is what the processes get; `say` prints one line for the operator. One whose loop stands still for
     `hang_seconds` is killed, and started again as any that ends (R2). A process that stops takes `goodbye_seconds` for
@@ -77,8 +76,13 @@ class WebProcesses:
         # Those that have answered; `_starting` are those that have not yet.
         self._watched: dict[int, _Watched] = {}
         self._starting = 0
+        self._go = asyncio.Event()
         # Never written to: a process reads end of file from it when this one is gone, however it went.
         self._alive_read, self._alive_write = os.pipe()
+
+    def go(self) -> None:
+        """What they need is there: the stores, and in them a schema of this release."""
+        self._go.set()
 
     async def start(self) -> None:
         """Raises StartupError when one of them ends, or does not answer in time."""
@@ -138,8 +142,9 @@ class WebProcesses:
     async def _spawn(self, index: int, ticks_write: int) -> asyncio.subprocess.Process:
         """Returns once the process answers. Raises StartupError."""
         ready_read, ready_write = os.pipe()
+        go_read, go_write = os.pipe()
         try:
-            inherited = (self._listening.fileno(), ready_write, self._alive_read, ticks_write)
+            inherited = (self._listening.fileno(), ready_write, self._alive_read, ticks_write, go_read)
             # A session of its own: Ctrl-C in the terminal reaches `onsale serve` only, which ends them in order.
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -153,10 +158,21 @@ class WebProcesses:
             )
         except BaseException:
             os.close(ready_read)
+            os.close(go_write)
             raise
         finally:
             os.close(ready_write)
+            os.close(go_read)
         self._processes[index] = process
+        try:
+            await self._go.wait()
+            with contextlib.suppress(BrokenPipeError):  # it has ended: the other pipe says why
+                os.write(go_write, b".")
+        except BaseException:
+            os.close(ready_read)
+            raise
+        finally:
+            os.close(go_write)
         try:
             async with asyncio.timeout(_START_SECONDS):
                 said = await _read_all(ready_read)
@@ -225,6 +241,8 @@ class WebProcesses:
     def _forget_metrics(self, pid: int) -> None:
         folder = self._environment.get("PROMETHEUS_MULTIPROC_DIR")
         if folder and Path(folder).is_dir():
+            from prometheus_client import multiprocess  # here: with one process there is nothing to forget
+
             multiprocess.mark_process_dead(pid, folder)  # type: ignore[no-untyped-call]
 
 

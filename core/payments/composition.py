@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
-from typing import Final, Protocol, cast
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from pydantic import SecretStr
-from redis.asyncio import Redis
 
 from core import languages
-from core.clock import Clock
 from core.errors import StartupError
-from core.payments.breaker import BreakerConfig
-from core.payments.breaker_redis import SharedBreaker
-from core.payments.gateway import PaymentGateway
-from core.payments.payments import Payments, Provider
 from core.payments.provider_package import Limits, Played, ProviderPackage, played_keys
 from core.payments.registry import PLAYED, PROVIDERS
 from core.settings import Settings, variable_name
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+    from core.clock import Clock
+    from core.payments.breaker import BreakerConfig
+    from core.payments.gateway import PaymentGateway
+    from core.payments.payments import Payments
 
 SIMULATOR: Final = "simulator"
 
@@ -43,6 +45,10 @@ class ProviderComposition(Protocol):
 
 def open_payments(*, settings: Settings, redis: Redis | None, clock: Clock) -> Payments:
     """Connects to nothing yet. Without `redis` each process has circuits of its own. Raises StartupError."""
+    # Here: `onsale serve` asks what is chosen, and pays nobody.
+    from core.payments.breaker_redis import SharedBreaker
+    from core.payments.payments import Payments, Provider
+
     config = breaker_config(settings)
     return Payments(
         providers=[
@@ -59,6 +65,8 @@ def open_payments(*, settings: Settings, redis: Redis | None, clock: Clock) -> P
 
 
 def breaker_config(settings: Settings) -> BreakerConfig:
+    from core.payments.breaker import BreakerConfig
+
     return BreakerConfig(
         sliding_window_size=settings.breaker_window,
         minimum_number_of_calls=settings.breaker_minimum_calls,

@@ -10,10 +10,11 @@ _YOUNG = 20_000
 
 
 def freeze_startup_objects() -> None:
-    """To be called when a process has started: what it has by now stays, and is not looked at again.
+    """To be called when a process has started: what it has by now stays, and is not looked at again; what comes is.
 
     https://docs.python.org/3/library/gc.html#gc.freeze
     """
     gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG, 10, 10)
+    gc.enable()

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -46,8 +47,9 @@ for command in sys.stdin.read().splitlines():
 def commands() -> Iterator[str]:
     """Every command that a user can give, such as "messages dead list"; the groups too."""
 
-    def below(command: object, path: tuple[str, ...]) -> Iterator[str]:
-        for name, one in getattr(command, "commands", {}).items():
+    def below(command: Any, path: tuple[str, ...]) -> Iterator[str]:
+        for name in list(getattr(command, "commands", {})):
+            one = command.get_command(None, name)  # loads it
             if not one.hidden:
                 yield " ".join((*path, name))
                 yield from below(one, (*path, name))

@@ -24,7 +24,7 @@ MAY = {
     "web/paysim/stripe.py": "the simulator is somebody else's system",
     "cli/event.py": "says how a sale stands, in words",
     "cli/load/rush_command.py": "a rush is over when this machine says so",
-    "cli/serving.py": "checks accounts, and makes the demonstration's event, which has no times",
+    "cli/preparation.py": "checks accounts, and makes the demonstration's event, which has no times",
 }
 _CALLS = {"datetime.now", "datetime.utcnow", "datetime.today", "date.today", "time.time", "SystemClock"}
 

@@ -19,7 +19,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from core.payments.portone.payment import played_channel
+from core.payments.portone.played import played_channel
 from web.paysim.behaviour import Fate, draw
 from web.paysim.exchange import Reply, read_object, send, text
 from web.paysim.page import script

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from core.payments.portone.payment import played_channel
+from core.payments.portone.played import played_channel
 from web.paysim.exchange import Reply, text
 from web.paysim.payment import Payment
 from web.paysim.play import Asked, Ending, Leave

@@ -6,7 +6,8 @@ from typing import Final
 
 from core.payments.gateway import ContentSources
 from core.payments.portone.adapter_http import PortOne
-from core.payments.portone.payment import PROVIDER, played_channel
+from core.payments.portone.payment import PROVIDER
+from core.payments.portone.played import played_channel
 from core.payments.provider_package import Limits, Played, environment, origin_of
 from core.settings import Settings
 

@@ -28,11 +28,6 @@ MISCONFIGURED: Final = frozenset({"UNAUTHORIZED", "FORBIDDEN", "CHANNEL_NOT_FOUN
 CLOSED_WINDOW: Final = frozenset({"USER_CANCEL", "PAY_PROCESS_CANCELED", "CANCELED", "CANCELLED"})
 
 
-def played_channel(store: str) -> str:
-    """The channel key of the simulator's one channel, of the store id that it plays."""
-    return f"channel-key-{store}"
-
-
 def code_of(error: Exception) -> str:
     """`AlreadyPaidError` -> `ALREADY_PAID`: the SDK names its errors by PortOne's types."""
     name = type(error).__name__.removesuffix("Error")

@@ -1,0 +1,81 @@
+"""What a process loads before it does anything: loading is most of the time until the first answer (R7, E1)."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cli.lazy_commands import LazyCommand
+from cli.main import COMMANDS
+
+ROOT = Path(__file__).parents[2]
+
+#: Libraries and rooms that take a tenth of a second or more each, or lead to those that do.
+HEAVY = (
+    "alembic",
+    "aiokafka",
+    "asyncpg",
+    "core.database",
+    "core.notifications.composition",
+    "core.payments.payments",
+    "core.runtime",
+    "databases",
+    "httpx",
+    "jinja2",
+    "portone_server_sdk",
+    "realtime",
+    "redis",
+    "sqlalchemy",
+    "starlette",
+    "stripe",
+    "uvicorn",
+    "web",
+)
+
+
+def loaded_by(statement: str) -> set[str]:
+    """Names of the modules that a new interpreter has after it."""
+    told = subprocess.run(
+        [sys.executable, "-c", f"{statement}\nimport sys\nprint(*sys.modules)"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(told.stdout.split())
+
+
+def test_the_command_line_loads_no_command() -> None:
+    loaded = loaded_by("import cli.main")
+    assert loaded.isdisjoint(HEAVY)
+    assert loaded.isdisjoint(command.module for command in COMMANDS)
+    assert "core.settings" not in loaded
+
+
+def test_who_watches_the_web_processes_loads_nothing_that_only_they_need() -> None:
+    """It is there for as long as they are."""
+    loaded = loaded_by("import cli.main, cli.serve, cli.serving")
+    assert {"cli.web_processes", "core.embedded"} <= loaded
+    assert loaded.isdisjoint(HEAVY)
+
+
+def test_a_web_process_loads_no_provider_that_is_not_chosen() -> None:
+    """PortOne's SDK alone was a third of a web process's start; the simulator plays PortOne without it."""
+    loaded = loaded_by("import cli.web_server, web.server")
+    assert {"web.app", "core.runtime.opening", "web.paysim.portone"} <= loaded
+    assert loaded.isdisjoint({"portone_server_sdk", "stripe", "alembic", "PIL"})
+
+
+def test_the_beginning_of_a_web_process_loads_nothing() -> None:
+    """What comes before the collector is stopped is loaded with it."""
+    assert loaded_by("import cli.web_worker").isdisjoint({*HEAVY, "pydantic", "cli.web_server"})
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda one: one.name)
+def test_a_command_is_told_of_in_its_own_words(command: LazyCommand) -> None:
+    loaded = command.load()
+    assert loaded.name == command.name
+    assert " ".join(loaded.help.split("\n\n")[0].split()) == command.help
