@@ -284,7 +284,7 @@ class Settings(BaseSettings):
     lock_lease_seconds: float = _setting(2, "a seat lock frees itself after this long", unit="s", row="S1", gt=0)
     optimistic_attempts: int = _setting(5, "tries of the optimistic guard before it says `taken`", row="S4", ge=1)
     board_coalesce_ms: float = _setting(
-        50, "seat changes are gathered for this long before they are sent", unit="ms", row="D5", gt=0
+        50, "seat changes are gathered for this long at most before they are sent", unit="ms", row="D5", gt=0
     )
 
     # Payment

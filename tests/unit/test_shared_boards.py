@@ -14,6 +14,7 @@ from core.clock import SystemClock
 from core.errors import StoreUnavailable
 from core.seats.board import BoardSnapshot
 from core.venue.event import Event
+from tests.waits import PATIENCE
 from web.boards import Boards
 from web.caching import Body, is_known
 from web.encodings import CODINGS
@@ -79,15 +80,24 @@ async def test_who_asks_during_a_read_gets_the_next_one() -> None:
     assert store.most_at_once == 1
 
 
-async def test_reads_of_one_event_keep_their_pause() -> None:
+async def test_reads_of_one_event_keep_a_pause_when_many_ask() -> None:
     store = Store()
     shared = boards(store, pause=0.05)
     loop = asyncio.get_running_loop()
     began = loop.time()
     for _ in range(4):
-        await asyncio.gather(*(shared.body(EVENT) for _ in range(20)))
+        await asyncio.gather(*(shared.body(EVENT) for _ in range(2_000)))
     assert store.reads == 4
     assert loop.time() - began >= 0.15
+
+
+async def test_who_asks_alone_waits_for_no_pause() -> None:
+    """One after the other, with nobody else there: there is nothing to share."""
+    store = Store()
+    shared = boards(store, pause=PATIENCE)
+    for _ in range(4):
+        assert version(await shared.body(EVENT)) == 0
+    assert store.reads == 4
 
 
 async def test_a_caller_who_goes_away_takes_nobodys_answer() -> None:
