@@ -148,13 +148,17 @@ class NetworkTooWide(OnsaleError):
 
 
 class SeatTaken(OnsaleError):
-    """Carries `seats`: the ordinals that were refused."""
+    """Carries `seats`: the ordinals that were refused, or the first of them that are known. Where a process knew it
+    without asking Redis also `board`, `{epoch, version}`: the board's version at which it was so.
+    """
 
     code, status, title = "seat_taken", 409, "Just taken by somebody else: pick another seat"
 
-    def __init__(self, seats: list[int], detail: str | None = None) -> None:
+    def __init__(self, seats: list[int], detail: str | None = None, *, board: tuple[int, int] | None = None) -> None:
         super().__init__(detail, seats=seats)
         self.seats = seats
+        if board is not None:
+            self.data["board"] = {"epoch": board[0], "version": board[1]}
 
 
 class NotTogether(OnsaleError):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import sys
-from typing import Final
+from typing import Any, Final
 
+import orjson
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import EventDict, Processor
@@ -34,28 +36,31 @@ def _escaped(found: re.Match[str]) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
+def _as_json(line: EventDict, **given: Any) -> str:
+    """JSON in ASCII: what is not may move a terminal's cursor, and is written as escapes."""
+    try:
+        text = orjson.dumps(line, **given)
+    except TypeError:  # what only the standard library writes: a half surrogate, a number of more than 64 bits
+        return json.dumps(line, **given)
+    return text.decode() if text.isascii() else json.dumps(line, **given)
+
+
 def configure_logs(*, level: str, form: str) -> None:
     """Our own lines (from `level` on) and those of libraries go to stderr in one `form`: `json`, or for a terminal.
 
-    Called once, when a process starts.
+    Called once, when a process starts. Our own do not go through the standard library's logging: a line of its costs
+    more than making the text.
     """
     lowest = logging.getLevelNamesMapping()[level.upper()]
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
-        structlog.stdlib.ExtraAdder(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        wrapper_class=structlog.make_filtering_bound_logger(lowest),
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        cache_logger_on_first_use=True,
-    )
     # Traces without local variables: those hold tokens, addresses, keys.
     traces = structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False))
     last: list[Processor] = (
-        [traces, structlog.processors.JSONRenderer()]
+        [traces, structlog.processors.JSONRenderer(serializer=_as_json)]
         if form == "json"
         else [
             escape_controls,
@@ -64,10 +69,17 @@ def configure_logs(*, level: str, form: str) -> None:
             ),
         ]
     )
+    structlog.configure(
+        processors=[*shared, *last],
+        wrapper_class=structlog.make_filtering_bound_logger(lowest),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last]
+            foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
         )
     )
     root = logging.getLogger()

@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from core.seats.board import Board, BoardSnapshot
+from core.seats.board import Board, BoardSnapshot, SeatState
+from core.seats.known_taken import Taken
 
 Changes = Sequence[tuple[int, int]]
 
@@ -56,6 +57,21 @@ class BoardMirror:
         if self._board is None:
             raise LookupError("no snapshot was loaded yet")
         return self._board.snapshot()
+
+    def taken(self, ordinals: Sequence[int]) -> Taken | None:
+        """Which of these seats nobody can have, with the version that says so; of those that are changing nothing is
+        said. None before the first snapshot.
+        """
+        if self._board is None:
+            return None
+        states, size = self._board.states, len(self._board.states)
+        changing = {ordinal for message in self._waiting for ordinal, _ in message.changes}
+        found = [
+            ordinal
+            for ordinal in ordinals
+            if ordinal < size and ordinal not in changing and states[ordinal] != SeatState.AVAILABLE
+        ]
+        return Taken(found, self._board.epoch, self._board.version)
 
     def withdraw(self) -> list[BoardMessage]:
         """What was taken and not sent yet: it may be newer than the snapshot that is fetched next, so take it again."""

@@ -39,7 +39,7 @@ _BAD_MESSAGES: Final = 5
 #: What only who may be in the sale does.
 _ENTERING: Final = (wire.Join, wire.HoldSeats, wire.BestSeats, wire.Extend)
 #: What a refusal says besides its words, where the command was refused for it.
-_TOLD: Final = ("seats", "largest", "alternatives", "max")
+_TOLD: Final = ("seats", "board", "largest", "alternatives", "max")
 
 
 class Channel:

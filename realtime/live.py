@@ -175,6 +175,11 @@ class Live:
         )
         await channel.run()
 
+    def follow(self, event: Event) -> None:
+        """Somebody without a channel was refused a seat: with the board at hand the next ones cost Redis nothing."""
+        if not self._stopping:
+            self._event(event).followed()
+
     def _event(self, event: Event) -> LiveEvent:
         live = self._live.get(event.slug)
         if live is None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import random
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import orjson
@@ -42,6 +44,8 @@ _LOOK_SECONDS: Final = 2.0
 _SOON_SECONDS: Final = 0.1
 #: Pause between two tellings of how many have entered: each goes to everybody.
 _COUNT_SECONDS: Final = 4.0
+#: The board stays at hand so long after somebody without a channel was refused a seat.
+_FOLLOWED_SECONDS: Final = 60.0
 #: Tabs told before other work of the process gets a turn.
 _TURN: Final = 500
 
@@ -72,6 +76,8 @@ class LiveEvent:
         self._subscriptions = subscriptions
         self._attendances = Attendances()
         self._arriving = 0
+        self._known = seats.known
+        self._followed_at = -math.inf
         self.baskets = Baskets(event.slug, self._attendances, lambda visitor: seats.basket(self.event, visitor))
         places = Places(0)
         self.place_pushes = PlacePushes(
@@ -82,8 +88,8 @@ class LiveEvent:
             self.hub,
             lambda: seats.board(self.event),
             coalesce_ms=limits.coalesce_ms,
-            basket_changed=self.baskets.changed,
-            resynced=self.baskets.resynced,
+            basket_changed=self._basket_changed,
+            resynced=self._resynced,
         )
         self.queue_feed = QueueFeed(
             lambda: self.event,
@@ -95,11 +101,12 @@ class LiveEvent:
             sale_changed=self._sale_changed,
             kept=self.baskets.unsure,
             swept=self._swept,
+            gone=self._forget,
         )
         self._listeners: dict[str, Listener] = {
             keys.seats_channel(event.slug): self.seat_feed,
             keys.queue_channel(event.slug): self.queue_feed,
-            keys.reservations_channel(event.slug): _Reservations(self._attendances, self.baskets),
+            keys.reservations_channel(event.slug): _Reservations(self._attendances, self.baskets, self._forget),
         }
         self._services: list[Service] = []
         self._changed = asyncio.Event()
@@ -113,6 +120,7 @@ class LiveEvent:
 
     def open(self) -> None:
         slug, run_forever = self.event.slug, self._supervisor.run_forever
+        self._known.follow(slug, self.seat_feed)
         self._services = [
             *self.seat_feed.start(self._supervisor),
             *self.queue_feed.start(self._supervisor),
@@ -125,6 +133,7 @@ class LiveEvent:
             self._subscriptions.add(channel, listener)
 
     async def close(self) -> None:
+        self._known.unfollow(self.event.slug, self.seat_feed)
         for channel, listener in self._listeners.items():
             self._subscriptions.remove(channel, listener)
         await asyncio.gather(*(service.end() for service in self._services))
@@ -164,9 +173,26 @@ class LiveEvent:
         """See `presence.Attended`."""
         self.queue_feed.absent(attendance, revision, why)
 
+    def followed(self) -> None:
+        """The board is wanted at hand for a while, also without a channel."""
+        self._followed_at = self._clock.monotonic()
+
     @property
     def empty(self) -> bool:
+        if self._clock.monotonic() - self._followed_at < _FOLLOWED_SECONDS:
+            return False
         return not (self._attendances or self._arriving)
+
+    def _forget(self, visitor: str) -> None:
+        self._known.forget(self.event.slug, visitor)
+
+    def _basket_changed(self, visitor: str, changes: Sequence[tuple[int, int]]) -> None:
+        self._forget(visitor)
+        self.baskets.changed(visitor, changes)
+
+    def _resynced(self) -> None:
+        self._known.forget_all(self.event.slug)
+        self.baskets.resynced()
 
     def sale_message(self) -> bytes:
         """The `sale` message now."""
@@ -252,16 +278,20 @@ class LiveEvent:
 class _Reservations:
     """Results of payments, and news of the waiting list, for the one visitor's browser."""
 
-    def __init__(self, attendances: Attendances, baskets: Baskets) -> None:
+    def __init__(self, attendances: Attendances, baskets: Baskets, changed: Callable[[str], None]) -> None:
+        """`changed` hears whose reservation it is."""
         self._attendances = attendances
         self._baskets = baskets
+        self._changed = changed
 
     def subscribed(self) -> None:
         """What was missed, the browser asks by HTTP when it comes back to its reservation."""
 
     def message(self, data: bytes) -> None:
         told: dict[str, Any] = orjson.loads(data)
-        attendance = self._attendances.get(told.pop("visitor", ""))
+        visitor = told.pop("visitor", "")
+        self._changed(visitor)
+        attendance = self._attendances.get(visitor)
         if attendance is not None and told.pop("returns", False):
             attendance.tell(wire.encode("returns"))
         elif attendance is not None:

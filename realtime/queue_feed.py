@@ -66,6 +66,7 @@ class QueueFeed:
         sale_changed: Callable[[], None] = lambda: None,
         kept: Callable[[str], None] = lambda visitor: None,
         swept: Callable[[float], None] = lambda stands: None,
+        gone: Callable[[str], None] = lambda visitor: None,
         audit_seconds: float = _AUDIT_SECONDS,
     ) -> None:
         self._event = event
@@ -77,6 +78,7 @@ class QueueFeed:
         self._sale_changed = sale_changed
         self._kept = kept
         self._swept = swept
+        self._gone = gone
         self._slug = event().slug
         self._fetched_at = 0.0
         #: Why somebody is said to be out, while that is asked about.
@@ -219,6 +221,7 @@ class QueueFeed:
                 self._pushes.forget(visitor)
                 attendance.admitted(int(number), from_millis(until_ms), version)
         for visitor, reason in message.get("out", ()):
+            self._gone(visitor)
             if attendance := self._newer(visitor, version):
                 self._out(attendance, _reason(reason), version)
             elif self._attendances.get(visitor):

@@ -1,8 +1,9 @@
 """One event's seat changes, from Redis to this process's browsers.
 
-Subscribe, then fetch the snapshot, then apply what came meanwhile (`realtime/resync.py`). Changes are gathered for
-`coalesce_ms` and leave as one `seats` message; the first one after a calm leaves at once. A gap, a new epoch or a lost
-connection leads to a new snapshot, which every browser gets as one `board` message, encoded once.
+Subscribe, then fetch the snapshot, then apply what came meanwhile (`realtime/resync.py`). The first change after a calm
+leaves at once; the more come, and to the more browsers they go, the longer they are gathered, up to `coalesce_ms`, and
+leave as one `seats` message (`realtime/gathering.py`). A gap, a new epoch or a lost connection leads to a new snapshot,
+which every browser gets as one `board` message, encoded once.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ import orjson
 from core.process.supervisor import Service, Supervisor
 from core.process.tasks import cancelled
 from core.seats.board import BoardSnapshot
+from core.seats.known_taken import Taken
 from realtime import wire
 from realtime.board_mirror import BoardMessage, BoardMirror
 from realtime.connection import Connection
 from realtime.frames import Frame, text_frame
+from realtime.gathering import Gathering
 from realtime.hub import Hub
 from realtime.resync import PAUSES, Resync
 
@@ -51,7 +54,7 @@ class SeatFeed:
         self._slug = slug
         self._hub = hub
         self._fetch_board = board
-        self._coalesce = coalesce_ms / 1000
+        self._gathering = Gathering(coalesce_ms / 1000)
         self._basket_changed = basket_changed
         self._resynced = resynced
         self._mirror = BoardMirror()
@@ -113,6 +116,10 @@ class SeatFeed:
     def states(self) -> bytes:
         return self._mirror.snapshot().states
 
+    def taken(self, ordinals: Sequence[int]) -> Taken | None:
+        """See `known_taken.Mirror`."""
+        return None if self.resync.behind_for() else self._mirror.taken(ordinals)
+
     # What `Resync` keeps in step.
 
     async def fetch(self) -> BoardSnapshot:
@@ -159,22 +166,27 @@ class SeatFeed:
             await self._work.wait()
             self._work.clear()
             began = time.monotonic()
-            sent = False
             try:
-                sent = await self._send_what_is_due()
+                count, busy = await self._send_what_is_due()
             except BaseException:
                 # Some have got what others have not: all of them get the board of a new snapshot.
                 self._board_due = True
                 self.resync.begin("error")
                 raise
-            if sent:
-                await asyncio.sleep(max(0.0, self._coalesce - (time.monotonic() - began)))
+            if count:
+                pause = self._gathering.pause(began, busy, count) - (time.monotonic() - began)
+                if pause > 0:
+                    await asyncio.sleep(pause)
 
-    async def _send_what_is_due(self) -> bool:
+    async def _send_what_is_due(self) -> tuple[int, float]:
+        """How many changes were sent (a board is one), and for how many seconds that kept the process busy."""
+        count, busy = 0, 0.0
         board_due, self._board_due = self._board_due and self._mirror.loaded, False
         if board_due:
-            await self._hub.broadcast(self._board())
+            busy += await self._hub.broadcast(self._board())
+            count += 1
         batch = self._mirror.flush()
         if batch is not None:
-            await self._hub.broadcast(text_frame(wire.seats(*batch)))
-        return board_due or batch is not None
+            busy += await self._hub.broadcast(text_frame(wire.seats(*batch)))
+            count += len(batch.changes)
+        return count, busy

@@ -52,7 +52,12 @@ async def hold(call: Call[HoldSeats]) -> Response:
     name = _call_of(call)
     event, best = await call.event_to_enter(), call.body.best
     if best is None:
-        return _answer(await call.parts.seats.hold(event, call.visitor, call.body.seats, call=name), 201)
+        try:
+            return _answer(await call.parts.seats.hold(event, call.visitor, call.body.seats, call=name), 201)
+        except SeatTaken:
+            if call.parts.live is not None:
+                call.parts.live.follow(event)
+            raise
     wish = Wish(best.count, best.category, best.zone, best.accessible)
     return _answer(await call.parts.seats.best(event, call.visitor, wish, call=name), 201, together=True)
 

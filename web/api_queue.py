@@ -60,7 +60,7 @@ async def join(call: Call[JoinQueue]) -> Response:
 
 async def get_place(call: Call[None]) -> Response:
     event = await call.event()
-    return await _current_place(call.parts.waiting_room, event, call.visitor)
+    return _standing(call, event, await call.parts.waiting_room.standing(event, call.visitor))
 
 
 async def beat(call: Call[None]) -> Response:
@@ -68,10 +68,7 @@ async def beat(call: Call[None]) -> Response:
     removals = call.parts.removals
     if removals.of(event, call.visitor, address_of(call.request)) and await removals.put_out(event, call.visitor):
         removals.require(event, call.visitor, address_of(call.request))
-    missing = await call.parts.waiting_room.beat(event, [call.visitor])
-    if missing:
-        raise _not_in(missing[call.visitor])
-    return await _current_place(call.parts.waiting_room, event, call.visitor)
+    return _standing(call, event, await call.parts.waiting_room.heard(event, call.visitor))
 
 
 async def leave(call: Call[None]) -> Response:
@@ -80,11 +77,10 @@ async def leave(call: Call[None]) -> Response:
     return nothing()
 
 
-async def _current_place(waiting_room: WaitingRoom, event: Event, visitor: str) -> Response:
-    place = await waiting_room.standing(event, visitor)
+def _standing(call: Call[None], event: Event, place: Place | Out) -> Response:
     if isinstance(place, Out):
         raise _not_in(place.reason)
-    return _answer(waiting_room, event, visitor, place)
+    return _answer(call.parts.waiting_room, event, call.visitor, place)
 
 
 def _not_in(reason: str) -> NotInQueue:

@@ -33,6 +33,7 @@ from web import (
     sockets,
 )
 from web.assets import Assets
+from web.call_table import CallTable
 from web.composition import open_app_state, origins_of
 from web.endpoint import Endpoint, routes
 from web.ops import (
@@ -110,7 +111,7 @@ def create_app(runtime: Runtime, live: Live | None, simulator: SimulatorStore | 
     links = PaymentLinks(runtime.secret)
     app = Starlette(
         routes=_routes(runtime, live, assets, pages, links, simulator),
-        middleware=[Middleware(Requests, problems=problems)],
+        middleware=[Middleware(Requests, problems=problems, calls=CallTable([*ENDPOINTS, _description()]))],
         exception_handlers={OnsaleError: problems.refused, HTTPException: problems.framework},
     )
     # `/api/events/` is not `/api/events`: an answer in the wrong place is a fault that nobody finds.

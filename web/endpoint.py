@@ -16,7 +16,7 @@ from typing import Any, Final, Generic, TypeVar
 
 import orjson
 from pydantic import BaseModel, ValidationError
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -216,8 +216,13 @@ async def bytes_of(request: Request, most: int = MOST_BODY) -> bytes:
     received = bytearray()
     try:
         async with asyncio.timeout(_BODY_SECONDS + most / _SLOW_LINE):
-            async for chunk in request.stream():
-                received += chunk
+            more = True
+            while more:
+                message = await request.receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientDisconnect
+                received += message.get("body", b"")
+                more = message.get("more_body", False)
                 if len(received) > most:
                     raise TooLarge(limit=most)
     except TimeoutError:

@@ -171,12 +171,14 @@ class Problems:
                 page.headers[name] = plain.headers[name]
         return page
 
-    def refused(self, request: Request, error: Exception) -> Response:
+    # Asynchronous: Starlette would hand each of them to a thread, which cost more than the refused call.
+
+    async def refused(self, request: Request, error: Exception) -> Response:
         """Starlette's exception handler for `OnsaleError`."""
         assert isinstance(error, OnsaleError)  # noqa: S101
         return self.answer(request, error)
 
-    def framework(self, request: Request, error: Exception) -> Response:
+    async def framework(self, request: Request, error: Exception) -> Response:
         """Starlette's exception handler for `HTTPException`: no route, wrong method."""
         assert isinstance(error, HTTPException)  # noqa: S101
         return self.answer(request, of_framework(error), error.headers)

@@ -13,10 +13,16 @@ import time
 from typing import Final
 
 import structlog
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from core.errors import OnsaleError
 from web import metrics
+from web.call_table import CallTable
+from web.endpoint import Endpoint
+from web.given import GivenRequest
 from web.problems import Problems
 from web.refusal_log import RefusalLog
 from web.security import SECURITY_HEADERS, STRICT_TRANSPORT
@@ -58,11 +64,16 @@ def _complete(headers: list[tuple[bytes, bytes]], scope: Scope, given: str) -> N
 
 
 class Requests:
-    """ASGI middleware, outermost. `scope["state"]` collects what the log line tells: visitor, event, code, route."""
+    """ASGI middleware, outermost. `scope["state"]` collects what the log line tells: visitor, event, code, route.
 
-    def __init__(self, app: ASGIApp, problems: Problems) -> None:
+    A declared call is answered from here: what Starlette does between (patterns, two layers that catch, a thread for
+    each refusal) costs more than most calls. Everything else goes on to the application.
+    """
+
+    def __init__(self, app: ASGIApp, problems: Problems, calls: CallTable) -> None:
         self._app = app
         self._problems = problems
+        self._calls = calls
         self._refusals = RefusalLog(time.monotonic)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -88,18 +99,36 @@ class Requests:
                 _complete(message["headers"], scope, given)
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=given):
-            try:
+        bound = structlog.contextvars.bind_contextvars(request_id=given)
+        try:
+            found = None if scope.get("root_path") else self._calls.find(scope["method"], scope["path"])
+            if found is None:
                 await self._app(scope, receive, send_with_headers)
-            except ClientDisconnect:
-                state["code"] = "client_gone"
-            except Exception as error:
-                response = self._problems.unexpected(Request(scope), error)
-                if status == 0:
-                    await response(scope, receive, send_with_headers)
-                # A started answer cannot be mended: the server closes the connection, and the client sees it cut.
-            finally:
-                self._told(scope, status, time.perf_counter() - started)
+            else:
+                response = await self._called(*found, scope, receive, send)
+                await response(scope, receive, send_with_headers)
+        except ClientDisconnect:
+            state["code"] = "client_gone"
+        except Exception as error:
+            response = self._problems.unexpected(Request(scope), error)
+            if status == 0:
+                await response(scope, receive, send_with_headers)
+            # A started answer cannot be mended: the server closes the connection, and the client sees it cut.
+        finally:
+            self._told(scope, status, time.perf_counter() - started)
+            structlog.contextvars.reset_contextvars(**bound)
+
+    async def _called(
+        self, endpoint: Endpoint, parameters: dict[str, str], scope: Scope, receive: Receive, send: Send
+    ) -> Response:
+        scope["path_params"] = parameters
+        request = GivenRequest(scope, receive, send)
+        try:
+            return await endpoint.respond(request)
+        except OnsaleError as error:
+            return await self._problems.refused(request, error)
+        except HTTPException as error:
+            return await self._problems.framework(request, error)
 
     def _told(self, scope: Scope, status: int, seconds: float) -> None:
         state = scope["state"]

@@ -21,7 +21,7 @@ from core.process.line import Begins, Line
 from core.process.source_files import SourceFiles
 from core.process.store_redis import ANSWER_SECONDS, REDIS_LOST
 from core.process.tasks import awaited
-from core.process.waits import AnswerTimeout, Wait
+from core.process.waits import AnswerTimeouts, Wait
 
 #: `ScriptRunner.LONGEST`: who would wait for longer need not begin to.
 _LINE_SECONDS: Final = 3.0
@@ -108,6 +108,7 @@ class ScriptRunner:
         self.line = Line("redis", most=_LINE_SECONDS, most_busy=self.LONGEST_BUSY)
         self._senders = 0
         self._failing = False
+        self._timeouts = AnswerTimeouts()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __call__(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
@@ -120,8 +121,8 @@ class ScriptRunner:
             call = self._enqueue(script, keys, arguments)
             try:
                 if attempt == 1:
-                    async with AnswerTimeout(self.LONGEST, self.LONGEST_BUSY):
-                        return await call.future
+                    self._timeouts.bound(call.future, call.wait, self.LONGEST, self.LONGEST_BUSY)
+                    return await call.future
                 call.ends = began + self.LONGEST
                 async with asyncio.timeout_at(began + self.LONGEST):
                     return await call.future

@@ -106,7 +106,9 @@ async def open_runtime(
         events = EventStore(database, clock, payments.takes)
         codes = Codes(database, settings.secret_key.get_secret_value())
         access = open_access(settings, run=run, redis=redis, codes=codes, clock=clock)
-        seat = open_seats(settings, run=run, redis=redis, database=database, events=events, fix_phase=access.fix_phase)
+        seat = open_seats(
+            settings, run=run, redis=redis, database=database, events=events, fix_phase=access.fix_phase, clock=clock
+        )
         queue = open_waiting_room(
             settings,
             stack,
@@ -117,6 +119,7 @@ async def open_runtime(
             boards=seat.boards,
             access=access,
             clock=clock,
+            forget=seat.known.forget,
         )
 
         mailer = open_mailer(settings, run)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import databases
 from redis.asyncio import Redis
 
+from core.clock import Clock
 from core.process.lua_redis import ScriptRunner
 from core.seats.board_redis import BoardStore
 from core.seats.guard import SeatGuard
@@ -16,6 +17,7 @@ from core.seats.guard_lock_redis import LockGuard
 from core.seats.guard_optimistic_postgres import OptimisticGuard
 from core.seats.halls import Halls
 from core.seats.hoarding import HoardingBudget
+from core.seats.known_taken import KnownTaken
 from core.seats.scripts_redis import SeatScripts
 from core.seats.seat_lock_redis import SeatLocks
 from core.seats.seats import Seats
@@ -31,6 +33,7 @@ class SeatParts:
     boards: BoardStore
     locks: SeatLocks
     halls: Halls
+    known: KnownTaken
 
 
 def open_seats(
@@ -41,22 +44,25 @@ def open_seats(
     database: databases.Database,
     events: EventStore,
     fix_phase: Callable[[Event, str], Awaitable[int | None]],
+    clock: Clock,
 ) -> SeatParts:
-    scripts = seat_scripts(settings, run)
+    known = KnownTaken(clock)
+    scripts = seat_scripts(settings, run, known)
     boards = BoardStore(redis=redis, database=database, scripts=scripts)
     locks = SeatLocks(run, wait=settings.lock_wait_seconds, lease=settings.lock_lease_seconds)
     halls = Halls(events.plan)
     guard = seat_guard(settings, scripts, locks, database, redis)
-    seats = Seats(scripts=scripts, boards=boards, guard=guard, halls=halls, fix_phase=fix_phase)
-    return SeatParts(seats, scripts, boards, locks, halls)
+    seats = Seats(scripts=scripts, boards=boards, guard=guard, halls=halls, known=known, fix_phase=fix_phase)
+    return SeatParts(seats, scripts, boards, locks, halls, known)
 
 
-def seat_scripts(settings: Settings, run: ScriptRunner) -> SeatScripts:
+def seat_scripts(settings: Settings, run: ScriptRunner, known: KnownTaken | None = None) -> SeatScripts:
     return SeatScripts(
         run,
         extensions=settings.hold_extensions,
         after_purchase_seconds=settings.session_after_purchase_seconds,
         budget=hoarding_budget(settings),
+        known=known,
     )
 
 

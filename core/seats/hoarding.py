@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 
@@ -30,9 +31,14 @@ class HoardingBudget:
         """`longest|own|network|pause` as `lua/holding.lua` takes them: milliseconds, and seat-milliseconds that are too
         many (`inf` where nothing is).
         """
-        longest = self.longest(hold_seconds, extensions)
-        own, network = self.pauses(hold_seconds, extensions, max_seats)
-        return f"{int(longest * 1000)}|{_limit(own)}|{_limit(network)}|{int(self.pause_seconds * 1000)}"
+        return _figures(self, hold_seconds, extensions, max_seats)
+
+
+@functools.lru_cache(256)
+def _figures(budget: HoardingBudget, hold_seconds: float, extensions: int, max_seats: int) -> str:
+    longest = budget.longest(hold_seconds, extensions)
+    own, network = budget.pauses(hold_seconds, extensions, max_seats)
+    return f"{int(longest * 1000)}|{_limit(own)}|{_limit(network)}|{int(budget.pause_seconds * 1000)}"
 
 
 def _limit(seat_seconds: float) -> int | str:

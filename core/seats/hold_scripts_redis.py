@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 from core import keys
@@ -28,6 +30,7 @@ from core.seats.best_seats import Wish, alternatives, resolved
 from core.seats.calls import new_call
 from core.seats.halls import SeatTable
 from core.seats.hoarding import HoardingBudget
+from core.seats.known_taken import KnownTaken
 from core.venue.event import Event
 
 _LUA = SourceFiles(__file__, "lua")
@@ -69,12 +72,19 @@ class HoldScripts:
     """
 
     def __init__(
-        self, run: ScriptRunner, *, extensions: int, after_purchase_seconds: float, budget: HoardingBudget
+        self,
+        run: ScriptRunner,
+        *,
+        extensions: int,
+        after_purchase_seconds: float,
+        budget: HoardingBudget,
+        known: KnownTaken | None = None,
     ) -> None:
         """`extensions`: how often a basket's time may be extended. `after_purchase_seconds`: what a visitor's session
-        lasts beyond a purchase, for another one.
+        lasts beyond a purchase, for another one. `known` hears what Redis says of visitors.
         """
         self._run = run
+        self._known = known
         self._extensions = extensions
         self._budget = budget
         self._after_purchase_ms = int(after_purchase_seconds * 1000)
@@ -96,6 +106,7 @@ class HoldScripts:
         """
         rules = ";".join(",".join(map(str, run)) for run in runs)
         call = call or new_call()
+        asked = self._known.asked() if self._known is not None else 0.0
         arguments = [*self._visit(event, visitor, call), "check" if check else "trust", rules, *ordinals]
         try:
             answer = await self._call("hold", _keys(event.slug), arguments)
@@ -108,10 +119,14 @@ class HoldScripts:
             case b"no_such_seat":
                 raise NoSuchSeat(seats=ints(answer[1:]))
             case b"taken":
-                raise SeatTaken(ints(answer[1:]))
+                self._note(event.slug, visitor, from_millis(int(answer[2])), listed(answer[3]), asked)
+                raise SeatTaken(listed(answer[1]))
             case b"leaves_single":
                 raise LeavesSingleSeat(ints(answer[1:]))
-        return _granted(event, answer)
+        basket = _granted(event, answer)
+        # The session lasts as long as the hold, at least.
+        self._note(event.slug, visitor, basket.until, basket.seats, asked)
+        return basket
 
     async def best(self, event: Event, visitor: str, table: SeatTable, wish: Wish, *, call: str = "") -> Basket:
         """The best seats together into the basket, in one step. Raises NotTogether, InvalidRequest."""
@@ -185,6 +200,10 @@ class HoldScripts:
             raise unknown
         raise StoreUnavailable(retry_after=1) from unknown
 
+    def _note(self, slug: str, visitor: str, ends: datetime, own: Iterable[int], asked: float) -> None:
+        if self._known is not None:
+            self._known.note(slug, visitor, ends, own, asked)
+
     def _visit(self, event: Event, visitor: str, call: str) -> list[str | bytes | int]:
         return [
             visitor,
@@ -208,8 +227,9 @@ class HoldScripts:
         return answer
 
 
-def _keys(slug: str) -> list[str]:
-    return [
+@functools.lru_cache(256)
+def _keys(slug: str) -> Sequence[str]:
+    return (
         keys.board(slug),
         keys.board_version(slug),
         keys.holds(slug),
@@ -222,11 +242,16 @@ def _keys(slug: str) -> list[str]:
         keys.places(slug),
         keys.stop(slug),
         keys.owed(slug),
-    ]
+    )
 
 
 def ints(values: Sequence[Any]) -> list[int]:
     return [int(value) for value in values]
+
+
+def listed(ordinals: bytes) -> list[int]:
+    """`b"4,5"` -> [4, 5]."""
+    return ints(ordinals.split(b",")) if ordinals else []
 
 
 def basket_of(answer: Sequence[Any]) -> Basket:

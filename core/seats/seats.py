@@ -12,6 +12,7 @@ from core.seats.board import BoardSnapshot, SeatState
 from core.seats.board_redis import BoardStore
 from core.seats.guard import SeatGuard
 from core.seats.halls import Halls
+from core.seats.known_taken import KnownTaken
 from core.seats.scripts_redis import SeatScripts
 from core.venue.event import Event, Orphans
 
@@ -36,12 +37,14 @@ class Seats:
         boards: BoardStore,
         guard: SeatGuard,
         halls: Halls,
+        known: KnownTaken,
         fix_phase: Callable[[Event, str], Awaitable[int | None]] = _no_phase,
     ) -> None:
         """`fix_phase`: what is asked before a visitor holds seats; it says which part of the sale they are held in, by
         a refusal or by the seats of one buyer there (None: as everywhere).
         """
         self._fix_phase = fix_phase
+        self.known = known
         self._scripts = scripts
         self._halls = halls
         self._boards = boards
@@ -62,12 +65,19 @@ class Seats:
         unknown = [ordinal for ordinal in wanted if not 0 <= ordinal < event.seat_count]
         if unknown or not wanted:
             raise NoSuchSeat(seats=unknown)
+        # In a sale of phases what the phase says comes first; a call made again gets its first answer.
+        if not event.phases and not call and (refusal := self.known.refusal(event, visitor, wanted)):
+            raise refusal
         event = await self._in_phase(event, visitor)
         runs = await self._halls.runs(event, wanted) if event.orphans is Orphans.FORBID else []
         return await self._boards.with_board(event, lambda: self._guard.hold(event, visitor, wanted, runs, call=call))
 
     async def best(self, event: Event, visitor: str, wish: Wish, *, call: str = "") -> Basket:
         """Adds the best seats together to the basket (F8). Raises NotTogether, InvalidRequest, else as `hold`."""
+        with self.known.changing(event.slug, visitor):
+            return await self._best(event, visitor, wish, call)
+
+    async def _best(self, event: Event, visitor: str, wish: Wish, call: str) -> Basket:
         table = await self._halls.table(event)
         event = await self._in_phase(event, visitor)
         if self._guard.name == "atomic":
@@ -97,7 +107,8 @@ class Seats:
 
     async def release(self, event: Event, visitor: str, ordinals: Sequence[int] | None = None) -> Basket | None:
         """Lets seats go, or the whole basket; returns what is left. Seats of others are ignored."""
-        return await self._scripts.release(event, visitor, ordinals)
+        with self.known.changing(event.slug, visitor):
+            return await self._scripts.release(event, visitor, ordinals)
 
     async def extend(self, event: Event, visitor: str) -> Basket:
         """More time, once. Raises HoldNotExtendable, NoSeatsHeld, HoldExpired, PaymentInProgress."""
@@ -108,11 +119,13 @@ class Seats:
 
         Raises NoSeatsHeld, HoldExpired, PaymentInProgress.
         """
-        return await self._boards.with_board(event, lambda: self._scripts.begin_payment(event, visitor))
+        with self.known.changing(event.slug, visitor):
+            return await self._boards.with_board(event, lambda: self._scripts.begin_payment(event, visitor))
 
     async def abort_payment(self, event: Event, visitor: str, fence: int, ordinals: Sequence[int] = ()) -> None:
         """The payment did not begin: held again for the time that is left, or free. Safe to repeat."""
-        await self._scripts.abort_payment(event, visitor, fence)
+        with self.known.changing(event.slug, visitor):
+            await self._scripts.abort_payment(event, visitor, fence)
 
     async def settle(
         self,
@@ -129,9 +142,10 @@ class Seats:
         `unpaid`: the buyer let the payment go (F5). For seats that were SOLD and are cancelled use `reopen`: a late
         AVAILABLE never opens a sold seat.
         """
-        await self._boards.with_board(
-            event, lambda: self._scripts.settle(event, visitor, fence, ordinals, state, unpaid=unpaid)
-        )
+        with self.known.changing(event.slug, visitor):
+            await self._boards.with_board(
+                event, lambda: self._scripts.settle(event, visitor, fence, ordinals, state, unpaid=unpaid)
+            )
 
     async def reopen(self, event: Event, ordinals: Sequence[int]) -> None:
         """SOLD -> AVAILABLE, after PostgreSQL has cancelled the reservation."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -104,6 +105,7 @@ def open_waiting_room(
     boards: BoardStore,
     access: Access,
     clock: Clock,
+    forget: Callable[[str, str], None],
 ) -> WaitingRoomParts:
     """`stack` closes what is opened."""
     times = visit_times(settings)
@@ -123,6 +125,7 @@ def open_waiting_room(
         turns=turns,
         price=open_price(settings, stack, clock),
         access=access,
+        forget=forget,
     )
     entries = Entries(redis=redis, scripts=scripts, grace_seconds=times.waiting_grace, clock=clock)
     drawing = Drawing(events=events, draws=draws, entries=entries, announcer=announcer, beacon=beacon, clock=clock)

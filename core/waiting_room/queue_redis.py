@@ -7,7 +7,7 @@ the queue, the active are never more than the limit, and asking for one's place 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -78,8 +78,11 @@ class WaitingRoom:
         turns: LastTurns,
         price: AdmissionPrice,
         access: Access,
+        forget: Callable[[str, str], None] = lambda slug, visitor: None,
     ) -> None:
+        """`forget` hears who leaves: event and visitor."""
         self._access = access
+        self._forget = forget
         self._scripts = scripts
         self._openings = openings
         self._turns = turns
@@ -218,20 +221,28 @@ class WaitingRoom:
             raise unknown from error
 
     async def beat(self, event: Event, visitors: Sequence[str]) -> dict[str, str]:
-        """Notes a sign of life of each; returns those who are neither waiting nor active, and why (`Out`)."""
+        """Notes a sign of life of each, a thousand at most; returns who is neither waiting nor active, and why."""
         if not visitors:
             return {}
-        told = [bytes(text).decode() for text in await self._scripts("beat", event, visitors)]
+        told = [bytes(text).decode() for text in await self._scripts("beat", event, ["missing", *visitors])]
         return dict(zip(told[::2], told[1::2], strict=True))
+
+    async def heard(self, event: Event, visitor: str) -> Place | Out:
+        """Notes a sign of life, and says where the visitor stands, in one step."""
+        answer = await self._scripts("beat", event, ["place", visitor])
+        return self._place(event, answer) or Out(bytes(answer[1]).decode())
 
     async def leave(self, event: Event, visitor: str, reason: str = "left") -> bool:
         """Gives up the place or the session; holds are freed. False for who had neither."""
+        self._forget(event.slug, visitor)
         try:
             return bool(await self._scripts("leave", event, [visitor, reason]))
         except OutcomeUnknown as unknown:
             if await self._read_back(event, visitor, unknown) is not None:
                 raise
             return True
+        finally:
+            self._forget(event.slug, visitor)
 
     async def tell_sale_changed(self, event: Event) -> None:
         """Every server process reads the event anew and tells its browsers, instead of at its next look."""

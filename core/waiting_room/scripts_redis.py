@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -58,9 +59,10 @@ class QueueScripts:
         )
 
 
-def _keys(slug: str) -> list[str]:
+@functools.lru_cache(256)
+def _keys(slug: str) -> Sequence[str]:
     """The order that `lua/queue.lua` names."""
-    return [
+    return (
         keys.waiting_queue(slug),
         keys.waiting_beats(slug),
         keys.waiting_number(slug),
@@ -88,4 +90,4 @@ def _keys(slug: str) -> list[str]:
         keys.stop(slug),
         keys.owed(slug),
         keys.turns(slug),
-    ]
+    )

@@ -3,7 +3,8 @@
 -- ARGV 10 'check' or 'trust' (trust: that nobody holds them has been checked under a lock or a version)
 --      11 '' or, where single seats must not be left over: 'ordinal,ordinal,...;...', the runs with seats of these
 --      12... ordinals, without duplicates
--- Returns what holding.lua says, {'no_such_seat', ordinal...}, {'taken', ordinal...}, {'leaves_single', ordinal...}
+-- Returns what holding.lua says, {'no_such_seat', ordinal...}, {'leaves_single', ordinal...}, or
+--         {'taken', 'ordinal,...' of the taken, end of the session in ms, 'ordinal,...' of the visitor's own}
 --#include holding.lua
 
 local refusal = not_now()
@@ -12,7 +13,7 @@ local own = {}
 if basket then for _, ordinal in ipairs(basket.seats) do own[ordinal] = true end end
 
 local size = redis.call('STRLEN', board)
-local unknown, taken, wanted = { 'no_such_seat' }, { 'taken' }, {}
+local unknown, taken, wanted = { 'no_such_seat' }, {}, {}
 for i = 12, #ARGV do
   local ordinal = ARGV[i]
   if tonumber(ordinal) >= size then
@@ -59,10 +60,15 @@ local function left_single()
   return #single > 1 and single or nil
 end
 
+-- With what is true of the visitor: for a while that is known without asking again (core/seats/known_taken.py).
+local function all_taken()
+  return { 'taken', table.concat(taken, ','), integer(session_end), basket and table.concat(basket.seats, ',') or '' }
+end
+
 if #unknown > 1 then
   refusal = unknown
 else
-  refusal = too_many(#wanted) or #taken > 1 and taken or ARGV[11] ~= '' and left_single() or (not_yet(wanted))
+  refusal = too_many(#wanted) or #taken > 0 and all_taken() or ARGV[11] ~= '' and left_single() or (not_yet(wanted))
 end
 if refusal then return answer(refusal) end
 return give(wanted)

@@ -1,0 +1,92 @@
+"""A call is found by its address in one look-up a part, and is the one that Starlette's patterns would have found."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from starlette.datastructures import Headers
+from starlette.routing import Match, Route, Router
+
+from web.app import ENDPOINTS
+from web.call_table import CallTable
+from web.endpoint import Endpoint, routes
+from web.given import GivenHeaders
+
+TABLE = CallTable(ENDPOINTS)
+ROUTES = routes(ENDPOINTS)
+
+
+def by_starlette(method: str, path: str) -> tuple[str, dict[str, str]] | None:
+    """The path of the first route that matches, and its parameters."""
+    scope = {"type": "http", "method": method, "path": path, "root_path": ""}
+    for route in Router(ROUTES).routes:
+        match, more = route.matches(scope)
+        if match is Match.FULL:
+            assert isinstance(route, Route)
+            return route.path, more["path_params"]
+    return None
+
+
+def by_table(method: str, path: str) -> tuple[str, dict[str, str]] | None:
+    found = TABLE.find(method, path)
+    return (found[0].path, found[1]) if found is not None else None
+
+
+def whole(endpoint: Endpoint) -> bool:
+    parts = [part for part in endpoint.path.split("/") if "{" in part]
+    return all(part.startswith("{") and part.endswith("}") and ":" not in part for part in parts)
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda one: f"{one.method} {one.path}")
+def test_every_call_is_found_as_starlette_finds_it(endpoint: Endpoint) -> None:
+    for value in ("summer", "extend", "a b", "%2F", "{slug}", "코드"):
+        path = re.sub(r"\{\w+\}", value, re.sub(r"\{\w+:\w+\}", "17", endpoint.path))
+        expected = by_starlette(endpoint.method, path)
+        assert expected is not None
+        assert by_table(endpoint.method, path) == (expected if whole(endpoint) else None)
+        if whole(endpoint):
+            found = TABLE.find(endpoint.method, path)
+            assert found is not None
+            assert found[0].method == endpoint.method
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "/",
+        "/api",
+        "/api/events/",
+        "/api/events//holds",
+        "/api/events/summer/",
+        "/api/events/summer/holds/",
+        "/api/events/summer/holds/extend/more",
+        "/events/summer",
+        "/api/events/a/b/holds",
+    ],
+)
+def test_what_is_no_call_is_left_to_starlette(path: str) -> None:
+    for method in ("GET", "POST", "DELETE", "HEAD", "NONSENSE"):
+        assert by_table(method, path) == by_starlette(method, path)
+
+
+def test_another_method_is_left_to_starlette() -> None:
+    """It says which methods there are."""
+    assert TABLE.find("PATCH", "/api/events/summer/holds") is None
+    found = TABLE.find("HEAD", "/api/events/summer/holds")
+    assert found is not None
+    assert found[0].method == "GET"
+
+
+def test_headers_say_what_starlettes_say() -> None:
+    raw = [(b"cookie", b"a=1"), (b"x-one", "é".encode("latin-1")), (b"cookie", b"b=2")]
+    given, starlettes = GivenHeaders(raw), Headers(raw=raw)
+    for name in ("cookie", "Cookie", "X-One", "missing"):
+        assert given.get(name) == starlettes.get(name)
+        assert (name in given) == (name in starlettes)
+        assert given.getlist(name) == starlettes.getlist(name)
+    assert given["COOKIE"] == "a=1"
+    with pytest.raises(KeyError):
+        given["missing"]
+    assert given.items() == starlettes.items()
