@@ -23,8 +23,17 @@
     }
   };
 
-  if (decided() === "ours") {
-    const sheet = script.dataset.sheet ?? "";
+  // A device without a Korean font draws boxes: there ours is worth waiting for, and a letter may move.
+  const drawsHangul = () => {
+    const pen = document.createElement("canvas").getContext("2d");
+    return !pen || pen.measureText("\ud55c").width !== pen.measureText("\u{10fffe}").width;
+  };
+
+  const ours = decided() === "ours";
+  const inKorean = document.documentElement.lang === "ko";
+  const boxes = (ours || inKorean) && !drawsHangul();
+  if (ours || boxes) {
+    const sheet = (boxes ? script.dataset.late : script.dataset.sheet) ?? "";
     for (const face of (script.dataset.faces ?? "").split(" ")) {
       const preload = document.createElement("link");
       Object.assign(preload, { rel: "preload", as: "font", type: "font/woff2", crossOrigin: "anonymous", href: face });
