@@ -24,9 +24,10 @@ from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
 ROOT = Path(__file__).parent.parent
 IMAGES = ROOT / "docs" / "images"
+TOKEN = "operator-of-screenshots"
 SETTINGS = {
     "PORT": "0",
-    "ONSALE_OPERATOR_TOKEN": "operator-of-screenshots",
+    "ONSALE_OPERATOR_TOKEN": TOKEN,
     "ONSALE_RATE_LIMITS": "off",
     "ONSALE_PAYMENT": "simulator",
     "ONSALE_WAITING_GRACE_SECONDS": "3600",
@@ -85,7 +86,7 @@ class Crowd:
             made = self._http.post(
                 f"/api/events/{slug}/reservations",
                 headers=headers | {"Idempotency-Key": f"k{seats[0]}"},
-                json={"email": "crowd@example.com"},
+                json={"email": f"crowd-{seats[0]}@example.com"},
             )
             self._pays(made.raise_for_status().json()["payment"]["page"])
 
@@ -97,7 +98,9 @@ class Crowd:
         self._http.get(approved.json()["return"])
 
     def behaviour(self, **values: float) -> None:
-        self._http.put("/paysim/behaviour", json=values, headers={"Authorization": "Bearer screenshots"})
+        self._http.put(
+            "/paysim/behaviour", json=values, headers={"Authorization": f"Bearer {TOKEN}"}
+        ).raise_for_status()
 
     def rows(self, slug: str) -> list[list[int]]:
         """Ordinals row by row."""
