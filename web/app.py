@@ -111,7 +111,14 @@ def create_app(runtime: Runtime, live: Live | None, simulator: SimulatorStore | 
     links = PaymentLinks(runtime.secret)
     app = Starlette(
         routes=_routes(runtime, live, assets, pages, links, simulator),
-        middleware=[Middleware(Requests, problems=problems, calls=CallTable([*ENDPOINTS, _description()]))],
+        middleware=[
+            Middleware(
+                Requests,
+                problems=problems,
+                calls=CallTable([*ENDPOINTS, _description()]),
+                channels=live is not None,
+            )
+        ],
         exception_handlers={OnsaleError: problems.refused, HTTPException: problems.framework},
     )
     # `/api/events/` is not `/api/events`: an answer in the wrong place is a fault that nobody finds.

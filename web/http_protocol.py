@@ -6,6 +6,7 @@ sends nonsense would fill it.
 
 from __future__ import annotations
 
+import functools
 from typing import Any, Final
 
 import httptools
@@ -153,7 +154,9 @@ class LimitedProtocol(HttpToolsProtocol):
         self._peers.complete(self, self._peer)
         protocol = self.transport.get_protocol()
         if self._counted and hasattr(protocol, "when_lost"):
-            protocol.when_lost(self._leave)
+            self._counted = False
+            # Nothing of this protocol goes along: it would be kept for as long as the channel is open, 5 KiB each.
+            protocol.when_lost(functools.partial(self._peers.gone, self._address, self._peer))
         else:
             self._leave()
 

@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocket
 
 from core.errors import OnsaleError
 from web import metrics
@@ -26,6 +27,7 @@ from web.given import GivenRequest
 from web.problems import Problems
 from web.refusal_log import RefusalLog
 from web.security import SECURITY_HEADERS, STRICT_TRANSPORT
+from web.sockets import channel, slug_of
 
 log = structlog.get_logger(__name__)
 
@@ -70,7 +72,9 @@ class Requests:
     each refusal) costs more than most calls. Everything else goes on to the application.
     """
 
-    def __init__(self, app: ASGIApp, problems: Problems, calls: CallTable) -> None:
+    def __init__(self, app: ASGIApp, problems: Problems, calls: CallTable, channels: bool = False) -> None:
+        """`channels`: the live channel is served."""
+        self._channels = channels
         self._app = app
         self._problems = problems
         self._calls = calls
@@ -78,8 +82,15 @@ class Requests:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
-            with structlog.contextvars.bound_contextvars(request_id=request_id(scope)):
+            # In the task's own context, which ends with the channel: a block around it would be kept for as long.
+            structlog.contextvars.bind_contextvars(request_id=request_id(scope))
+            slug = None if scope.get("root_path") or not self._channels else slug_of(scope["path"])
+            if slug is None:
                 await self._app(scope, receive, send)
+            else:
+                # Each layer between would be kept for as long as the channel is open, half a KiB each.
+                scope["path_params"] = {"slug": slug}
+                await channel(WebSocket(scope, receive, send))
             return
         if scope["type"] != "http":
             await self._app(scope, receive, send)

@@ -50,6 +50,12 @@ async def channel(websocket: WebSocket) -> None:
 #: What a page asks for that draws nothing before it is in, and reads boards of two bits a seat.
 _PACKED: Final = "packed"
 
+def slug_of(path: str) -> str | None:
+    """The event whose channel an address is; None for another address."""
+    before, found, slug = path.partition("/ws/events/")
+    return slug if found and slug and not before and "/" not in slug else None
+
+
 #: Added to the application's routes when a live channel is served.
 ROUTE: Final = WebSocketRoute("/ws/events/{slug}", channel, name="channel")
 
@@ -85,6 +91,8 @@ async def _admit(websocket: WebSocket, connection: Connection, visitor: Visitor)
         # A page that will ask for a place needs no board before it has one: 80 kB of a large hall, twice.
         early = websocket.query_params.get("board") not in ("admitted", _PACKED)
         bidder = parts.networks.bidder(websocket, visitor)
+        if isinstance(connection, FrameConnection):
+            connection.forget_handshake()
         await parts.live.serve(connection, event, visitor.id, bidder, early_board=early)
 
 
@@ -108,7 +116,7 @@ async def _receive(websocket: WebSocket) -> str | bytes | None:
 class FrameConnection:
     """Over `FrameProtocol`: a frame goes straight into the transport's buffer."""
 
-    __slots__ = ("_websocket", "_write", "buffered", "close", "on_pong")
+    __slots__ = ("_websocket", "_write", "buffered", "close", "forget_handshake", "on_pong")
 
     def __init__(self, websocket: WebSocket, protocol: FrameProtocol) -> None:
         self._websocket = websocket
@@ -116,6 +124,7 @@ class FrameConnection:
         self.buffered = protocol.buffered
         self.close = protocol.close_with
         self.on_pong = protocol.on_pong
+        self.forget_handshake = protocol.forget_handshake
 
     def send(self, frame: Frame) -> None:
         self._write(frame.wire)

@@ -90,6 +90,12 @@ class FrameProtocol(WebSocketsSansIOProtocol):
         """Called once, when the connection is over."""
         self._lost = callback
 
+    def forget_handshake(self) -> None:
+        """What browser and server said to open the channel is needed no more: 5 KiB for each that stays open."""
+        if self.handshake_complete:
+            self.response.headers.clear()
+            self.scope["headers"] = []
+
     def write_frame(self, wire: bytes) -> None:
         """`wire`: one complete, unmasked frame. Dropped before the handshake and after the close."""
         if self.handshake_complete and not self.close_sent and not self.transport.is_closing():
