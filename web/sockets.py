@@ -50,6 +50,7 @@ async def channel(websocket: WebSocket) -> None:
 #: What a page asks for that draws nothing before it is in, and reads boards of two bits a seat.
 _PACKED: Final = "packed"
 
+
 def slug_of(path: str) -> str | None:
     """The event whose channel an address is; None for another address."""
     before, found, slug = path.partition("/ws/events/")
