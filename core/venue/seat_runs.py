@@ -129,12 +129,18 @@ def _walked(row: Sequence[tuple[int, Seat]], seats: Sequence[Seat]) -> list[int]
     if len(listed) < 3:
         return listed
     steps = [_far(seats[a], seats[b]) for a, b in pairwise(listed)]
-    if max(steps) <= _AISLE * min(steps):
+    if max(steps) <= _AISLE * min(steps) and not _turns_back(listed, seats):
         return listed
     walk = _along_main_direction if len(listed) > _WALKED else _from_neighbour_to_neighbour
     walked = walk(listed, seats)
     shorter = sum(_far(seats[a], seats[b]) for a, b in pairwise(walked))
     return listed if sum(steps) <= shorter * 1.001 else walked
+
+
+def _turns_back(listed: Sequence[int], seats: Sequence[Seat]) -> bool:
+    """Whether a step leads back to where the row came from: the odd ones of six seats first are no farther apart."""
+    steps = [(seats[b].x - seats[a].x, seats[b].y - seats[a].y) for a, b in pairwise(listed)]
+    return any(x * next_x + y * next_y < 0 for (x, y), (next_x, next_y) in pairwise(steps))
 
 
 def _along_main_direction(listed: Sequence[int], seats: Sequence[Seat]) -> list[int]:

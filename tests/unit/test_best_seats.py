@@ -55,6 +55,16 @@ def test_a_row_is_walked_along_its_own_line() -> None:
     assert numbers in (list(range(39)), list(reversed(range(39))))
 
 
+@pytest.mark.parametrize("seats", range(4, 12))
+def test_a_short_row_too(seats: int) -> None:
+    """Back from the last odd seat to the first even one is hardly farther than from one odd seat to the next."""
+    row = [(80.0 * n, 0.0, "Best") for n in range(seats)]
+    [run] = runs_of(plan_of([row[::2] + row[1::2]]))
+    odd = (seats + 1) // 2
+    walked = [2 * n if n < odd else 2 * (n - odd) + 1 for n in run.seats]
+    assert walked in (list(range(seats)), list(reversed(range(seats))))
+
+
 def test_rows_of_one_name_and_tables_are_apart() -> None:
     table = [(500 + 30 * math.cos(a), 500 + 30 * math.sin(a), "Best") for a in (0.785 * n for n in range(8))]
     found = runs_of(plan_of([table, [(x + 200, y, kind) for x, y, kind in table]]))
