@@ -110,7 +110,7 @@ class Settings(BaseSettings):
     channel_messages_per_minute: int = _setting(100, "messages of one channel", unit="messages/min", ge=1)
     channels_per_visitor: int = _setting(5, "open channels of one visitor in one process", ge=1)
     channels_per_process: int = _setting(
-        20_000, "open channels of one process; further browsers are told to come back (memory: 30 KiB each)", ge=1
+        20_000, "open channels of one process; further browsers are told to come back (memory: 20 KiB each)", ge=1
     )
     channel_buffer_bytes: int = _setting(
         262_144, "a channel whose browser lets more than this pile up is closed with `reconnect`", unit="bytes", ge=4096
