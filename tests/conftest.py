@@ -17,6 +17,8 @@ from typing import Any
 
 import hypothesis
 import pytest
+import structlog
+from xdist.scheduler import LoadFileScheduling
 
 from core.embedded import Engines, engines
 from core.errors import StartupError
@@ -31,6 +33,14 @@ from tests.waits import until
 
 # Tests start hundreds of processes: without kept bytecode each of them compiles all that it imports.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# Where it is installed, structlog draws an exception by `rich`: half a second of a core for each that a test provokes.
+structlog.configure(
+    processors=[
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 # An example that took long says that the machine is busy, not that the rule is wrong.
 hypothesis.settings.register_profile("onsale", hypothesis.settings(), deadline=None)
@@ -54,6 +64,29 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     known = json.loads(SECONDS.read_text()) if SECONDS.exists() else {}
     SECONDS.parent.mkdir(exist_ok=True)
     SECONDS.write_text(json.dumps(known | {path: round(took, 1) for path, took in _seconds.items()}, indent=1))
+
+
+#: Each process that runs one of these starts a Kafka: they go to one.
+WITH_KAFKA = ("test_kafka.py", "test_kafka_replay.py", "test_deployment.py", "test_diagnose.py")
+
+
+class Files(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
+    """A process takes a whole file at a time."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = str(super()._split_scope(nodeid))
+        return "with Kafka" if file.endswith(WITH_KAFKA) else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling | None:
+    return Files(config, log) if config.option.dist == "loadfile" else None
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Half as many again as there are cores: for a third of their time tests wait for what must happen."""
+    return (3 * (os.cpu_count() or 1) + 1) // 2
 
 
 @pytest.fixture(scope="session")
