@@ -32,8 +32,9 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 @asynccontextmanager
-async def served(peers: Peers) -> AsyncIterator[Callable[..., Any]]:
-    config = uvicorn.Config(app, lifespan="off", log_config=None)
+async def served(peers: Peers, *, kept: int = 5) -> AsyncIterator[Callable[..., Any]]:
+    """`kept`: seconds that a connection on which nothing comes is kept for."""
+    config = uvicorn.Config(app, lifespan="off", log_config=None, timeout_keep_alive=kept)
     config.load()
     state = ServerState()
     server = await asyncio.get_running_loop().create_server(
@@ -160,7 +161,7 @@ async def test_the_oldest_without_a_request_give_way_and_others_are_served() -> 
 
 async def test_two_hundred_browsers_behind_one_address_work() -> None:
     """Six connections each, all at once, as browsers do; then they are kept."""
-    async with served(Peers()) as connect:
+    async with served(Peers(), kept=600) as connect:
 
         async def browser() -> list[Connected]:
             kept = []
