@@ -70,12 +70,15 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """`bears`: visitors that one of this part bears; `needed`: how many of it the sale needs."""
+    """`bears`: visitors that this part bears as it is; `needed`: what the sale needs of it. `wall`: one event has no
+    second one of it.
+    """
 
     part: str
     bears: float
     needed: str
     why: str
+    wall: bool = False
 
 
 def processes(measured: Measured, visitors: int) -> int:
@@ -93,7 +96,7 @@ def machines(measured: Measured, visitors: int) -> int:
 
 
 def steps(measured: Measured, visitors: int) -> list[Step]:
-    """What breaks first stands first."""
+    """What breaks first stands first, within those that another one mends and within those that it does not."""
     web = processes(measured, visitors)
     a_process = visitors / web
     valkey = measured.join_us / 1e6 * _PEAK / _PREQUEUE_SECONDS + measured.beat_us / 1e6 / BEAT_SECONDS
@@ -116,6 +119,7 @@ def steps(measured: Measured, visitors: int) -> list[Step]:
             + ("" if visitors * valkey < _PLANNED else ": a longer beat, or the sale in several events"),
             f"{number(measured.join_us)} us a join, {number(measured.beat_us)} us a beat; "
             "a Cluster spreads events, not one event",
+            wall=True,
         ),
         Step(
             "a web process's channels",
@@ -135,6 +139,7 @@ def steps(measured: Measured, visitors: int) -> list[Step]:
             8 * 1024**3 / measured.visitor_bytes,
             f"{memory:,.0f} MiB",
             f"{number(measured.visitor_bytes)} bytes a visitor, 8 GiB assumed",
+            wall=True,
         ),
         Step(
             "Valkey's connections",
@@ -143,7 +148,7 @@ def steps(measured: Measured, visitors: int) -> list[Step]:
             "64 for each process at most (`ONSALE_REDIS_POOL`), 10,000 unless `maxclients` is raised",
         ),
     ]
-    return sorted(found, key=lambda step: step.bears)
+    return sorted(found, key=lambda step: (step.wall, step.bears))
 
 
 def cost(measured: Measured, visitors: int) -> Mapping[str, float]:
@@ -154,11 +159,31 @@ def cost(measured: Measured, visitors: int) -> Mapping[str, float]:
     return {"month": an_hour * _HOURS, "sale": an_hour * _SALE_HOURS + sent, "sent": sent}
 
 
+def _beyond(measured: Measured, visitors: int, wall: Step) -> str:
+    """What moves the wall: the longest beat that leaves room for the arrivals, where there is one."""
+    if wall.bears >= visitors:
+        return ", more than this sale has"
+    room = _PLANNED / visitors - measured.join_us / 1e6 * _PEAK / _PREQUEUE_SECONDS
+    if room <= 0:
+        return (
+            "; the arrivals alone fill it: let people gather for longer, or sell the hall in several events"
+        )
+    beat = math.ceil(measured.beat_us / 1e6 / room)
+    return (
+        f"; for {visitors:,} a beat of {beat} s (`ONSALE_BEAT_SECONDS`, and the graces with it), or the hall sold in "
+        "several events"
+    )
+
+
 def page(figures: Sequence[Figure], visitors: int) -> str:
     """As Markdown."""
     measured = Measured.of(figures)
-    rows = [("part", "one bears", f"{visitors:,} need", "by")]
-    rows += [(one.part, f"{one.bears:,.0f} visitors", one.needed, one.why) for one in steps(measured, visitors)]
+    rows = [("part", "breaks at", "another one", f"{visitors:,} need", "by")]
+    rows += [
+        (one.part, f"{one.bears:,.0f} visitors", "none" if one.wall else "yes", one.needed, one.why)
+        for one in steps(measured, visitors)
+    ]
+    first = min((one for one in steps(measured, visitors) if one.wall), key=lambda step: step.bears)
     spent, fleet = cost(measured, visitors), machines(measured, visitors)
     a_second = visitors / BEAT_SECONDS * _BYTES_A_BEAT * 8 / 1e6
     return "\n\n".join(
@@ -167,6 +192,8 @@ def page(figures: Sequence[Figure], visitors: int) -> str:
             f"before the opening, {_PEAK:g} times as many in the busiest second as in the mean one. Calculated from "
             "the figures above; no fleet of this size was run.",
             markdown(rows),
+            f"The wall is {first.part}: one event bears {first.bears:,.0f} visitors with the settings as they are"
+            f"{_beyond(measured, visitors, first)}.",
             f"Cost: {fleet} web machines and two for the stores, at {MACHINE[2]:.4f} USD an hour each, a balancer of "
             f"connections, and {a_second:,.0f} Mb/s to the browsers. **{spent['sale']:,.0f} USD for a sale** of "
             f"{_SALE_HOURS} hours, of which {spent['sent']:,.0f} for what is sent; {spent['month']:,.0f} USD where the "
