@@ -2,7 +2,7 @@
 
     GET, POST /            a short answer
     POST /say              what was said goes to every open channel, at once
-    /ws                    an echo
+    /ws                    an echo; /closing: the same, which turns the first few away
     /v1/payments/confirm   a payment provider that approves at once, for the served sale
 
 Served as the product is: uvicorn with httptools and uvloop, without logs. `bare()` starts it in a process of its own.
@@ -53,6 +53,19 @@ def application() -> Starlette:
                 await websocket.send_text(await websocket.receive_text())
         channels.discard(websocket)
 
+    refused: set[str] = set()
+
+    async def closing(websocket: WebSocket) -> None:
+        """The first four are told to come back."""
+        await websocket.accept()
+        if len(refused) < 4:
+            refused.add(f"{websocket.client}")
+            await websocket.close(4004)
+            return
+        with contextlib.suppress(WebSocketDisconnect):
+            while True:
+                await websocket.send_text(await websocket.receive_text())
+
     async def confirm(request: Request) -> Response:
         asked = orjson.loads(await request.body())
         approved = {
@@ -77,6 +90,7 @@ def application() -> Starlette:
             Route("/v1/payments/confirm", confirm, methods=["POST"]),
             Route("/v1/transactions", listed),
             WebSocketRoute("/ws", echo),
+            WebSocketRoute("/closing", closing),
         ]
     )
 

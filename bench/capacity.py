@@ -165,9 +165,7 @@ def _beyond(measured: Measured, visitors: int, wall: Step) -> str:
         return ", more than this sale has"
     room = _PLANNED / visitors - measured.join_us / 1e6 * _PEAK / _PREQUEUE_SECONDS
     if room <= 0:
-        return (
-            "; the arrivals alone fill it: let people gather for longer, or sell the hall in several events"
-        )
+        return "; the arrivals alone fill it: let people gather for longer, or sell the hall in several events"
     beat = math.ceil(measured.beat_us / 1e6 / room)
     return (
         f"; for {visitors:,} a beat of {beat} s (`ONSALE_BEAT_SECONDS`, and the graces with it), or the hall sold in "

@@ -31,6 +31,8 @@ import orjson
 
 _CHUNK: Final = 1 << 18
 _PATIENCE: Final = 300.0
+#: A channel that was told to come back does so after this long.
+_PAUSE_SECONDS: Final = 0.25
 #: Of an answer: its status and its body.
 Answer = tuple[int, bytes]
 Steps = Generator[bytes, Answer, int]
@@ -95,7 +97,9 @@ class AnyJob(Protocol):
 
 @dataclass
 class Result:
-    """`seconds` of each work in `took`; `opened`: until all was ready; `busy`: this process's share of a core."""
+    """`seconds` of each work in `took`; `opened`: until all was ready; `busy`: this process's share of a core; `again`:
+    channels that were told to come back before they were ready, and did.
+    """
 
     outcomes: Counter[int] = field(default_factory=Counter)
     took: array[float] = field(default_factory=lambda: array("d"))
@@ -103,6 +107,7 @@ class Result:
     opened: float = 0.0
     wall: float = 0.0
     busy: float = 0.0
+    again: int = 0
 
     @property
     def count(self) -> int:
@@ -174,6 +179,10 @@ def answer_of(buffer: bytearray) -> Answer | None:
     return int(head[9:12]), body
 
 
+class Closed(RuntimeError):
+    """By the server: a browser comes back then."""
+
+
 class _Socket:
     """One live channel."""
 
@@ -183,7 +192,7 @@ class _Socket:
         self.socket.setblocking(False)
         if self.socket.connect_ex(("127.0.0.1", port)) not in (0, errno.EINPROGRESS):
             raise RuntimeError("no connection")
-        self._channel, self._result = channel, result
+        self.channel, self._result = channel, result
         self._left = deque(channel.frames)
         #: What has come of a frame that is not whole.
         self.buffer = bytearray()
@@ -193,7 +202,7 @@ class _Socket:
         self.ready = False
 
     def connected(self) -> None:
-        send(self.socket, self._channel.handshake)
+        send(self.socket, self.channel.handshake)
 
     def begin(self) -> bool:
         if not self._left:
@@ -207,7 +216,7 @@ class _Socket:
         """False when it has nothing more to do: its first answer was awaited, or its last."""
         data = self.socket.recv(_CHUNK)
         if not data:
-            raise RuntimeError("the server closed a channel")
+            raise Closed("the server closed a channel")
         self.buffer += data
         if self._head:
             end = self.buffer.find(b"\r\n\r\n")
@@ -217,19 +226,19 @@ class _Socket:
                 raise RuntimeError(f"no channel: {bytes(self.buffer)[:300]!r}")
             del self.buffer[: end + 4]
             self._head = False
-            if self._channel.first:
-                send(self.socket, self._channel.first)
+            if self.channel.first:
+                send(self.socket, self.channel.first)
         for payload in frames_of(self.buffer):
             if not self.ready:
-                if self._channel.ready in payload:
+                if self.channel.ready in payload:
                     self.ready = True
                     return False
             elif self._asking and (
-                self._channel.answer in payload or b'"refused"' in payload or b'"problem"' in payload
+                self.channel.answer in payload or b'"refused"' in payload or b'"problem"' in payload
             ):
                 self._asking = False
                 self._result.took.append(time.perf_counter() - self._began)
-                self._result.outcomes[200 if self._channel.answer in payload else 409] += 1
+                self._result.outcomes[200 if self.channel.answer in payload else 409] += 1
                 return self.begin()
         return True
 
@@ -291,8 +300,8 @@ class Opened:
         began = time.perf_counter()
         count = min(job.connections, len(job.works))
         self._http = [_Connection(job, self._left, self.result) for _ in range(count)]
-        self._sockets = [_Socket(job.port, channel, self.result) for channel in job.channels]
-        self._connect()
+        self._sockets: list[_Socket] = []
+        self._connect(job)
         self.result.opened = time.perf_counter() - began
         for one in self._http:
             self._selector.register(one.socket, selectors.EVENT_READ, one)
@@ -302,14 +311,18 @@ class Opened:
         """Those of the channels, and what has come of a frame that is not whole."""
         return [(one.socket, one.buffer) for one in self._sockets]
 
-    def _connect(self) -> None:
-        for one in self._sockets:
-            self._selector.register(one.socket, selectors.EVENT_WRITE, one)
-        left, until = len(self._sockets), time.monotonic() + _PATIENCE
+    def _connect(self, job: Job) -> None:
+        left, until = len(job.channels), time.monotonic() + _PATIENCE
+        gone = deque((0.0, channel) for channel in job.channels)
         while left:
-            if time.monotonic() > until:
+            now = time.monotonic()
+            if now > until:
                 raise RuntimeError(f"{left} channels do not open")
-            for key, mask in self._selector.select(1.0):
+            while gone and gone[0][0] <= now:
+                one = _Socket(job.port, gone.popleft()[1], self.result)
+                self._sockets.append(one)
+                self._selector.register(one.socket, selectors.EVENT_WRITE, one)
+            for key, mask in self._selector.select(_PAUSE_SECONDS if gone else 1.0):
                 one = cast(_Socket, key.data)
                 if mask & selectors.EVENT_WRITE:
                     one.connected()
@@ -317,7 +330,16 @@ class Opened:
                 else:
                     # A channel that is open hears news that it did not ask for.
                     was_ready = one.ready
-                    one.readable()
+                    try:
+                        one.readable()
+                    except (Closed, ConnectionResetError):
+                        if was_ready:
+                            raise
+                        self._selector.unregister(one.socket)
+                        one.socket.close()
+                        self._sockets.remove(one)
+                        self.result.again += 1
+                        gone.append((now + _PAUSE_SECONDS, one.channel))
                     left -= one.ready and not was_ready
 
     def run(self) -> Result:

@@ -47,7 +47,11 @@ def _echoes(bare: Bare, effort: Effort) -> Kind:
 
 def _figures(limit: Sequence[Taken], ours: Sequence[Taken]) -> list[Figure]:
     best, bare = cheapest(ours), cheapest(limit)
-    detail = {"channels": best.count, "a_second": max(one.count / one.wall for one in ours)}
+    detail = {
+        "again": max(one.result.again for one in ours),
+        "channels": best.count,
+        "a_second": max(one.count / one.wall for one in ours),
+    }
     cost = best.each / 1000, "ms CPU", bare.each / 1000, "bare echo channel"
     seconds = min(one.wall for one in ours), "s", min(one.wall for one in limit), "as many bare echo channels"
     return [

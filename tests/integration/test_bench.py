@@ -95,6 +95,15 @@ async def test_the_load_generator_opens_each_channel_once(answering: Bare) -> No
     assert result.outcomes == {200: 80}
 
 
+async def test_a_channel_that_is_told_to_come_back_does(answering: Bare) -> None:
+    """As browsers do: what counts is until all are in."""
+    refuses = answering.handshake().replace(b"GET /ws ", b"GET /closing ")
+    channel = Channel(refuses, text_frame(b"hello"), b"hello", [text_frame(b"x")], b"x")
+    with LoadGenerator(Job(answering.port, channels=[channel] * 4)) as load:
+        assert load.opened.again == 4
+        assert (await asyncio.to_thread(load.run)).outcomes == {200: 4}
+
+
 async def test_the_load_generator_tells_of_other_answers(answering: Bare) -> None:
     nowhere = answering.call().replace(b"GET / ", b"GET /nowhere ")
     with LoadGenerator(Job(answering.port, [Call(nowhere)] * 3, 1)) as load:
