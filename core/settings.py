@@ -89,6 +89,12 @@ class Settings(BaseSettings):
     database_pool: int = _setting(10, "PostgreSQL connections of one process", unit="connections", ge=2)
     redis_pool: int = _setting(64, "Redis connections of one process, at most", unit="connections", ge=4)
     log_format: Literal["text", "json"] = _setting("text", "log lines for a terminal, or as JSON", row="S34")
+    traces_url: str = _setting(
+        "",
+        "where traces of purchases go, by OpenTelemetry's protocol over HTTP (`http://collector:4318/v1/traces`); "
+        "wants `onsale[otel]`; empty: nowhere",
+        row="S34",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = _setting(
         "info", "least severe log lines written", row="S34"
     )

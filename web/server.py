@@ -20,12 +20,14 @@ from core.embedded import Engines, engines
 from core.errors import StartupError
 from core.process.ending import end_process
 from core.runtime import Runtime, open_runtime
+from core.runtime.traces_http import opened
 from core.secrets import resolve_secrets
 from core.settings import Settings
 from realtime.composition import open_live
 from realtime.live import Live
 from web.app import create_app
 from web.paysim import SimulatorStore
+from web.traced import Traced
 
 log = structlog.get_logger(__name__)
 
@@ -79,9 +81,10 @@ async def open_application() -> AsyncIterator[ASGIApp]:
             async with _live(runtime) as live:
                 with _simulator(settings) as simulator:
                     app = create_app(runtime, live, simulator)
+                    spans = opened()
                     ready = runtime.supervisor.run_forever("web.plans", app.state.parts.plans.keep_ready)
                     try:
-                        yield app
+                        yield app if spans is None else Traced(app, spans)
                     finally:
                         await ready.end()
         finally:

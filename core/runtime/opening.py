@@ -45,6 +45,7 @@ from core.process.store_watch import DATABASE, PAYMENT, REDIS, StoreWatch
 from core.process.successes_redis import Successes
 from core.process.supervisor import Supervisor
 from core.runtime.parts import Runtime
+from core.runtime.traces_http import traces
 from core.seats.composition import open_seats
 from core.settings import Settings
 from core.signing_key_postgres import fingerprint
@@ -79,6 +80,7 @@ async def open_runtime(
     """
     process = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
     async with AsyncExitStack() as stack:
+        stack.enter_context(traces(settings))
         database = await _opened(stack, engines.database_url, settings.database_pool, must_answer=must_answer)
         replica = await _replica(stack, settings.database_replica_url) if must_answer else None
         redis = await open_redis(engines.redis_url, settings.redis_pool, must_answer=must_answer)

@@ -16,6 +16,7 @@ MAY = {
     "core/process/clock_redis.py": "compares it with Redis', and has no other before the first reading",
     "core/booking/settlement.py": "a figure for metrics",
     "core/messaging/delivery_postgres.py": "a figure for metrics",
+    "core/runtime/traces_http.py": "the times of spans, which others draw",
     "core/notifications/trial.py": "the date of an e-mail that is never sent",
     "core/payments/toss/adapter_http.py": "the provider's time zone and list of charges",
     "core/payments/stripe/adapter_http.py": "the provider's own limit of a payment window",
