@@ -37,7 +37,9 @@ def told(figures: Sequence[Figure], about: str) -> str:
     return f"Run of {datetime.now(UTC):%Y-%m-%d}, {machine}; {about}; {load}.\n\n{table(list(figures))}"
 
 
-def write(page: Path, figures: Sequence[Figure], effort: Effort) -> None:
-    """The table of `make bench`."""
+def write(page: Path, figures: Sequence[Figure], effort: Effort, failed: Sequence[str] = ()) -> None:
+    """The table of `make bench`, and which of its rows did not run to their end."""
     about = f"{effort.rounds} rounds of {effort.seconds:g} s for each side"
+    if failed:
+        about += f"; **without {', '.join(failed)}**, which did not run to their end"
     put(page, "limits", told(figures, about))

@@ -32,6 +32,7 @@ from bench.run import World, world
 from bench.served import Served, seconds_of
 from bench.sink import Sink, sink
 from bench.stores import event_of, stores
+from core.logs import configure_logs
 from core.runtime import Runtime
 from core.venue.event import Event
 
@@ -53,6 +54,7 @@ def run_scale(*, visitors: int, channels: int, wave: int, of: int, write: bool) 
         async with world(settings, started) as opened:
             return await scale(opened, visitors=visitors, channels=channels, wave=wave)
 
+    configure_logs(level="warning", form="text")
     with stores() as (settings, started):
         figures = uvloop.run(measured())
     found, paper = told(figures, f"{visitors:,} visitors, {channels:,} channels"), capacity.page(figures, of)
