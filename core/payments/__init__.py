@@ -4,7 +4,7 @@
     registry.py       every provider there is, one line each; provider_package.py what such a line knows
     toss/ kcp/ portone/ stripe/   one package a provider: its adapter, what its codes and objects prove
     amounts.py        our minor units and theirs
-    transport_http.py one HTTP call, and what is proven when it fails
+    transport_http.py one HTTP call, and what is proven when it fails; sdk_errors_http.py the same of the SDKs' calls
     composition.py    what the settings choose, put together
     breaker.py        the circuit breaker: a pure state machine, time passed in
     breaker_redis.py  the same, shared by all processes of an installation

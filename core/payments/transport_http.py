@@ -2,10 +2,12 @@
 
 | what happens | the request | outcome |
 |---|---|---|
-| no connection (refused, DNS, TLS, connect timeout), no free connection in our pool | never left | proven not sent |
-| read timeout, write timeout, connection broken after sending | may have arrived | unknown |
-| an answer that is no JSON object | arrived | unknown |
+| no connection (refused, DNS, TLS, proxy, connect timeout), no free connection in our pool | never left | not sent |
+| read timeout, the whole call's timeout, connection broken after sending | may have arrived | unknown |
+| an answer that is no JSON object, or longer than one of a provider | arrived | unknown |
 | a JSON object, whatever its HTTP status | arrived | the adapter judges by the provider's code |
+
+aiohttp sends a POST once: only a GET, which moves nothing, is sent again when a kept connection was just closed.
 """
 
 from __future__ import annotations
@@ -15,11 +17,12 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
-import httpx
+import aiohttp
 import orjson
 import structlog
+from yarl import URL
 
 from core.payments import metrics
 from core.payments.gateway import CallHealth, ChargeOutcome, ChargeResult
@@ -38,10 +41,11 @@ _KEPT_SECONDS: Final = 3.0
 _LONGEST_ANSWER: Final = 1 << 20
 
 _NOT_SENT: Final = (
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.UnsupportedProtocol,
-    httpx.InvalidURL,
+    aiohttp.ClientConnectorError,
+    aiohttp.ConnectionTimeoutError,
+    # A proxy that refuses to connect us: raised before anything goes through it.
+    aiohttp.ClientHttpProxyError,
+    aiohttp.InvalidURL,
 )
 
 
@@ -92,40 +96,46 @@ class ListFailed(Exception):
         self.code = code
 
 
-def failed_call(provider: str, path: str, error: Exception) -> NoAnswer:
-    """What an exception of httpx proves about the request; `TimeoutError` is that of the whole call."""
-    if isinstance(error, httpx.PoolTimeout):
-        return NoAnswer(sent=False, code="pool_full", health=CallHealth.IGNORED)
-    if isinstance(error, _NOT_SENT):
-        log.warning("payment not sent", provider=provider, path=path, error=repr(error))
-        code = "connect_timeout" if isinstance(error, httpx.ConnectTimeout) else "connect_failed"
-        return NoAnswer(sent=False, code=code, health=CallHealth.FAILURE)
-    if isinstance(error, httpx.TimeoutException | TimeoutError):
-        log.warning("payment timeout", provider=provider, path=path, error=repr(error))
+def not_sent(provider: str, path: str, error: Exception, *, late: bool) -> NoAnswer:
+    """No connection: proven. `late`: none within the time for one."""
+    log.warning("payment not sent", provider=provider, path=path, error=told(error))
+    return NoAnswer(sent=False, code="connect_timeout" if late else "connect_failed", health=CallHealth.FAILURE)
+
+
+def maybe_sent(provider: str, path: str, error: Exception, *, late: bool) -> NoAnswer:
+    """Whatever else fails may have failed after the request had arrived. `late`: no answer in time."""
+    if late:
+        log.warning("payment timeout", provider=provider, path=path, error=told(error))
         return NoAnswer(sent=True, code="read_timeout", health=CallHealth.TIMEOUT)
-    log.warning("payment connection lost", provider=provider, path=path, error=repr(error))
+    log.warning("payment connection lost", provider=provider, path=path, error=told(error))
     return NoAnswer(sent=True, code="connection_lost", health=CallHealth.FAILURE)
 
 
-class ProviderHttp:
-    """A provider's HTTP client: one for a process, with a bounded pool."""
+def told(error: Exception) -> str:
+    """For logs. Never `repr`: aiohttp's has the request's headers in it, and so the secret."""
+    return f"{type(error).__name__}: {error}"[:300]
 
-    def __init__(self, *, provider: str, url: str, limits: Limits, auth: httpx.Auth | None = None) -> None:
-        connect, read = limits.connect, limits.read
+
+class ProviderHttp:
+    """A provider's HTTP client: one for a process, with a bounded pool. `authorization`: that header's value.
+
+    Raises ValueError for an address, or a proxy of the environment, that it cannot use.
+    """
+
+    def __init__(self, *, provider: str, url: str, limits: Limits, authorization: str | None = None) -> None:
         self._provider = provider
-        # httpx' read timeout starts anew with each piece of an answer; the whole call has an end too.
-        self._longest = 2 * (connect + read)
-        size = limits.charges + _SPARE_CONNECTIONS
-        self._client = httpx.AsyncClient(
-            base_url=url.rstrip("/"),
-            auth=auth,
-            follow_redirects=False,
-            verify=trusted(),
-            timeout=httpx.Timeout(connect=connect, read=read, write=read, pool=connect),
-            limits=httpx.Limits(max_connections=size, max_keepalive_connections=size, keepalive_expiry=_KEPT_SECONDS),
-            # A proxy of the environment is for the world outside, not for the simulator on this machine.
-            trust_env=urlsplit(url).hostname not in ("127.0.0.1", "localhost", "::1"),
-        )
+        self._base = url.rstrip("/")
+        self._proxy = _proxy_for(URL(self._base))
+        self._headers = {"Accept": "application/json", "Content-Type": "application/json"}
+        if authorization is not None:
+            self._headers["Authorization"] = authorization
+        self._connect = limits.connect
+        # The read timeout starts anew with each piece of an answer; the whole call has an end too.
+        self._longest = 2 * (limits.connect + limits.read)
+        self._timeout = aiohttp.ClientTimeout(total=None, connect=limits.connect, sock_read=limits.read)
+        # The pool's bound is ours, so that waiting for a connection is told from waiting for the provider.
+        self._free = asyncio.Semaphore(limits.charges + _SPARE_CONNECTIONS)
+        self._session: aiohttp.ClientSession | None = None
 
     async def call(
         self, operation: str, method: str, path: str, *, json: Any = None, headers: Mapping[str, str] | None = None
@@ -160,23 +170,78 @@ class ProviderHttp:
         self, method: str, path: str, json: Any, headers: Mapping[str, str] | None
     ) -> ProviderResponse | NoAnswer:
         content = None if json is None else orjson.dumps(json)
-        sent = {"Accept": "application/json", "Content-Type": "application/json", **(headers or {})}
+        sent = {**self._headers, **headers} if headers else self._headers
         try:
-            async with asyncio.timeout(self._longest):
-                response = await self._client.request(method, path, content=content, headers=sent)
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError) as error:
-            return failed_call(self._provider, path, error)
-        return self._parsed(response, path)
+            async with asyncio.timeout(self._connect):
+                await self._free.acquire()
+        except TimeoutError:
+            return NoAnswer(sent=False, code="pool_full", health=CallHealth.IGNORED)
+        try:
+            async with (
+                asyncio.timeout(self._longest),
+                self._opened().request(
+                    method,
+                    URL(self._base + path, encoded=True),
+                    data=content,
+                    headers=sent,
+                    allow_redirects=False,
+                    proxy=self._proxy,
+                ) as response,
+            ):
+                return self._parsed(response.status, await _content(response), path)
+        except _NOT_SENT as error:
+            return not_sent(self._provider, path, error, late=isinstance(error, TimeoutError))
+        except (aiohttp.ClientError, OSError) as error:
+            return maybe_sent(self._provider, path, error, late=isinstance(error, TimeoutError))
+        finally:
+            self._free.release()
 
-    def _parsed(self, response: httpx.Response, path: str) -> ProviderResponse | NoAnswer:
+    def _opened(self) -> aiohttp.ClientSession:
+        """Made with the first call: a session belongs to the loop that runs."""
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEPT_SECONDS, ssl=trusted()),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=self._timeout,
+            )
+        return self._session
+
+    def _parsed(self, status: int, content: bytes | None, path: str) -> ProviderResponse | NoAnswer:
         try:
-            body = orjson.loads(response.content) if len(response.content) <= _LONGEST_ANSWER else None
+            body = None if content is None else orjson.loads(content)
         except orjson.JSONDecodeError:
             body = None
         if not isinstance(body, dict | list):
-            log.warning("payment bad answer", provider=self._provider, path=path, status=response.status_code)
+            log.warning("payment bad answer", provider=self._provider, path=path, status=status)
             return NoAnswer(sent=True, code="bad_answer", health=CallHealth.FAILURE)
-        return ProviderResponse(response.status_code, body)
+        return ProviderResponse(status, body)
 
     async def aclose(self) -> None:
-        await self._client.aclose()
+        if self._session is not None:
+            await self._session.close()
+
+
+async def _content(response: aiohttp.ClientResponse) -> bytes | None:
+    """None for what is longer than an answer of a payment provider: the rest of it is not read."""
+    pieces: list[bytes] = []
+    length = 0
+    async for piece in response.content.iter_any():
+        length += len(piece)
+        if length > _LONGEST_ANSWER:
+            return None
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def _proxy_for(url: URL) -> str | None:
+    """The environment's proxy, which is for the world outside and not for the simulator on this machine."""
+    if url.host is None or url.host in ("127.0.0.1", "localhost", "::1") or proxy_bypass(url.authority):
+        return None
+    proxies = getproxies()
+    proxy = proxies.get(url.scheme) or proxies.get("all")
+    if proxy is None:
+        return None
+    proxy = proxy if "://" in proxy else f"http://{proxy}"
+    if URL(proxy).scheme not in ("http", "https"):
+        raise ValueError(f"payment calls to {url.host} cannot use the proxy of the environment: it is none for HTTP")
+    return proxy

@@ -604,5 +604,5 @@ def test_environments_are_accounts_and_not_addresses() -> None:
 
 
 def _secret(gateway: TossPayments) -> str:
-    header = str(gateway._http._client._auth._auth_header)  # type: ignore[union-attr]
+    header = gateway._http._headers["Authorization"]
     return base64.b64decode(header.removeprefix("Basic ")).decode().removesuffix(":")

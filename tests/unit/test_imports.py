@@ -20,7 +20,18 @@ LAYERS = ("core", "realtime", "web", "cli")
 NOT_SHIPPED = ("bench", "tests", "scripts")
 
 #: Libraries that talk to a server, and what the name of a core module that imports one at run time must end in.
-IO_LIBRARIES = {"redis", "asyncpg", "databases", "sqlalchemy", "alembic", "aiokafka", "httpx", "aiosmtplib", "stripe"}
+IO_LIBRARIES = {
+    "redis",
+    "asyncpg",
+    "databases",
+    "sqlalchemy",
+    "alembic",
+    "aiokafka",
+    "aiohttp",
+    "httpx",
+    "aiosmtplib",
+    "stripe",
+}
 IO_MODULES = {"core.database", "core.process.lua_redis"}
 IO_SUFFIXES = ("_redis", "_postgres", "_kafka", "_http", "_smtp")
 

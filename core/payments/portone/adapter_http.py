@@ -55,7 +55,8 @@ from core.payments.portone.payment import (
     outcome_of,
 )
 from core.payments.provider_package import Limits
-from core.payments.transport_http import LIST_TOO_LONG, ListFailed, NoAnswer, failed_call
+from core.payments.sdk_errors_http import failed_call
+from core.payments.transport_http import LIST_TOO_LONG, ListFailed, NoAnswer
 
 log = structlog.get_logger(__name__)
 

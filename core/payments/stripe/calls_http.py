@@ -13,8 +13,9 @@ import stripe
 from core.payments import metrics
 from core.payments.gateway import CallHealth
 from core.payments.provider_package import Limits
+from core.payments.sdk_errors_http import failed_call
 from core.payments.stripe.objects import PROVIDER
-from core.payments.transport_http import NoAnswer, failed_call
+from core.payments.transport_http import NoAnswer
 
 #: An object of theirs, their error, or that there is nothing to judge.
 Answer = Mapping[str, Any] | stripe.StripeError | NoAnswer

@@ -17,6 +17,7 @@ a window that was opened and not finished (READY, IN_PROGRESS); that a forged ke
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
@@ -24,7 +25,6 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
-import httpx
 import orjson
 import structlog
 
@@ -75,7 +75,8 @@ class TossPayments:
         self.sources = _sources(script, played)
         self._script = script
         self._client_key = client_key
-        self._http = ProviderHttp(provider=self.name, url=url, limits=limits, auth=httpx.BasicAuth(secret, ""))
+        basic = base64.b64encode(f"{secret}:".encode()).decode()
+        self._http = ProviderHttp(provider=self.name, url=url, limits=limits, authorization=f"Basic {basic}")
 
     async def open_window(self, order: Order, buyer: Buyer, urls: WindowUrls) -> Window:
         """No call: the script makes the session. `self` on a PC too, so that both devices go the same way."""
