@@ -9,6 +9,7 @@ from uuid import UUID
 from core.booking.addresses import Addresses
 from core.booking.reservation import Reservation
 from core.booking.taking import Taking
+from core.notifications.letter import Letter
 from core.notifications.mailer import Mailer
 from core.runtime import Runtime
 from core.seats.best_seats import Hall
@@ -27,15 +28,16 @@ class Postbox:
     """A `Mailer` that keeps what was handed over; `trouble` is raised instead, once."""
 
     def __init__(self) -> None:
-        self.sent: list[Any] = []
+        self.sent: list[Letter] = []
+        self.at_once = 1
         self.trouble: BaseException | None = None
         self.before = False
 
-    async def send(self, message: Any) -> None:
+    async def send(self, *letters: Letter) -> None:
         trouble, self.trouble = self.trouble, None
         if trouble is not None and self.before:
             raise trouble
-        self.sent.append(message)
+        self.sent.extend(letters)
         if trouble is not None:
             raise trouble
 

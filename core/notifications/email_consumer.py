@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from core.messaging.reservation_message import EventType, ReservationMessage
+from core.notifications.letter import Letter
 from core.notifications.mailer import Mailer
 from core.notifications.messages import TICKETS, TOLD, MoneyBack, compose, is_mailed
 from core.payments.gateway import Receipt
@@ -22,22 +23,35 @@ INSERT INTO failure_mails AS f (event_id, address, sent_at) VALUES ($1, $2, now(
 ON CONFLICT (event_id, address) DO UPDATE SET sent_at = now() WHERE f.sent_at <= now() - interval '1 hour'
 RETURNING 1
 """
-# The refund that was written with this event: both are of one statement, and have its time.
-_BACK = """
-SELECT coalesce(f.amount, a.amount) AS amount, f.fee FROM refunds f JOIN payment_attempts a ON a.order_no = f.order_no
-WHERE f.reservation_id = $1 AND f.kind = 'refund' AND date_trunc('milliseconds', f.created_at) = $2
-"""
-# The performance; and the buyer's address and ticket, which may have been corrected while this waited to be sent.
-_NOW = """
-SELECT starts_at, time_zone, venue, e.address, description,
+# All of a batch: `asked` has one row an event.
+# back: the refund that was written with this event, both of one statement, with its time. The performance; and the
+# buyer's address and ticket, which may have been corrected while this waited to be sent. The receipt of a ticket.
+_ABOUT = """
+SELECT asked.uid, e.starts_at, e.time_zone, e.venue, e.address, e.description, e.id IS NOT NULL AS known,
        (SELECT '/pictures/' || digest || '.jpg' FROM event_pictures WHERE event_id = e.id ORDER BY width LIMIT 1)
-       AS picture, r.email AS email, r.ticket_code
-FROM events e LEFT JOIN reservations r ON r.id = $2 WHERE e.id = $1
+       AS picture, r.email AS email, r.ticket_code,
+       back.amount AS back_amount, back.fee AS back_fee,
+       paid.order_no IS NOT NULL AS paid, paid.method, paid.approval_number, paid.receipt_url, paid.approved_at
+FROM unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::timestamptz[], $5::boolean[])
+     AS asked (uid, event_id, reservation_id, at, ticket)
+LEFT JOIN events e ON e.id = asked.event_id
+LEFT JOIN reservations r ON r.id = asked.reservation_id
+LEFT JOIN LATERAL (
+    SELECT coalesce(f.amount, a.amount) AS amount, f.fee
+    FROM refunds f JOIN payment_attempts a ON a.order_no = f.order_no
+    WHERE f.reservation_id = asked.reservation_id AND f.kind = 'refund'
+      AND date_trunc('milliseconds', f.created_at) = asked.at
+    LIMIT 1
+) AS back ON true
+LEFT JOIN LATERAL (
+    SELECT order_no, method, approval_number, receipt_url, approved_at FROM payment_attempts
+    WHERE reservation_id = asked.reservation_id AND state = 'APPROVED' AND provider <> 'none' AND asked.ticket
+    LIMIT 1
+) AS paid ON true
 """
-_PAID = """
-SELECT method, approval_number, receipt_url AS url, approved_at FROM payment_attempts
-WHERE reservation_id = $1 AND state = 'APPROVED' AND provider <> 'none'
-"""
+
+
+_PERFORMANCE: Final = ("starts_at", "time_zone", "venue", "address", "description", "picture")
 
 
 class EmailConsumer:
@@ -51,8 +65,7 @@ class EmailConsumer:
     """
 
     name: Final = "email"
-    batch: Final = 1
-    # A process that is killed repeats what the mail server had taken and PostgreSQL had not noted: one e-mail at most.
+    # One transaction after the other: how many e-mails share one is the mailer's to say.
     concurrency: Final = 1
     types: Final = TOLD
 
@@ -62,31 +75,49 @@ class EmailConsumer:
         self._base_url = base_url.rstrip("/")
         self._sender = sender
 
+    @property
+    def batch(self) -> int:
+        """Where it is 1, a process that is killed repeats what the mail server had taken and PostgreSQL had not noted:
+        one e-mail at most.
+        """
+        return self._mailer.at_once
+
     async def handle(self, connection: asyncpg.Connection, events: Sequence[ReservationMessage]) -> None:
-        for event in events:
-            if not is_mailed(event) or not await _is_due(connection, event):
-                continue
-            row = await connection.fetchrow(_NOW, event.event_id, event.reservation_id)
-            performance = dict(row) if row else {}
-            email, code = performance.pop("email", None), performance.pop("ticket_code", None)
-            if email is not None:
-                event = dataclasses.replace(event, email=email, ticket_code=code if event.ticket_code else None)
-            back = await connection.fetchrow(_BACK, event.reservation_id, event.at)
-            paid = None
-            if event.type in TICKETS:
-                paid = await connection.fetchrow(_PAID, event.reservation_id)
-            # In a thread: it is a few milliseconds of work, and live channels share the loop.
-            message = await asyncio.to_thread(
-                compose,
-                event,
-                base_url=self._base_url,
-                sender=self._sender,
-                reply_to=self._reply_to,
-                **performance,
-                back=MoneyBack(back["amount"], back["fee"]) if back is not None else None,
-                paid=Receipt(**paid) if paid is not None else None,
-            )
-            await self._mailer.send(message)
+        due = [event for event in events if is_mailed(event) and await _is_due(connection, event)]
+        if not due:
+            return
+        rows = await connection.fetch(
+            _ABOUT,
+            [event.uid for event in due],
+            [event.event_id for event in due],
+            [event.reservation_id for event in due],
+            [event.at for event in due],
+            [event.type in TICKETS for event in due],
+        )
+        about = {row["uid"]: row for row in rows}
+        letters = []
+        for event in due:
+            letters.append(self._letter(event, about[event.uid]))
+            # About a millisecond of work, and live channels share the loop. A thread would keep it from them for
+            # longer: it gives the interpreter up every 5 ms only.
+            await asyncio.sleep(0)
+        await self._mailer.send(*letters)
+
+    def _letter(self, event: ReservationMessage, row: Any) -> Letter:
+        if row["email"] is not None:
+            code = row["ticket_code"] if event.ticket_code else None
+            event = dataclasses.replace(event, email=row["email"], ticket_code=code)
+        performance = {name: row[name] for name in _PERFORMANCE} if row["known"] else {}
+        receipt = Receipt(row["method"], row["approval_number"], row["receipt_url"], row["approved_at"])
+        return compose(
+            event,
+            base_url=self._base_url,
+            sender=self._sender,
+            reply_to=self._reply_to,
+            **performance,
+            back=MoneyBack(row["back_amount"], row["back_fee"]) if row["back_amount"] is not None else None,
+            paid=receipt if row["paid"] else None,
+        )
 
 
 async def _is_due(connection: asyncpg.Connection, event: ReservationMessage) -> bool:

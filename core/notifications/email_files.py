@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import tempfile
-from email.message import EmailMessage
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
+from core.notifications.letter import Letter
 from core.notifications.mailer import MailAway
 
 
@@ -17,30 +20,36 @@ class FileMailer:
     file.
     """
 
+    #: As much as one look at the disk is worth: after the first file of a batch the others are nearly all there.
+    at_once: Final = 32
+
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    async def send(self, message: EmailMessage) -> None:
+    async def send(self, *letters: Letter) -> None:
         try:
-            await asyncio.to_thread(self._write, message)
+            await asyncio.to_thread(self._write, letters)
         except OSError as error:
             raise MailAway(f"{self._folder} cannot be written: {error.strerror}") from error
 
     async def close(self) -> None:
         """Nothing is kept open."""
 
-    def _write(self, message: EmailMessage) -> None:
+    def _write(self, letters: Sequence[Letter]) -> None:
         self._folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # The left part of `<uid@domain>`; nothing in a header may choose another folder.
-        name = re.sub(r"[^0-9A-Za-z-]", "_", str(message["Message-ID"]).strip("<>").partition("@")[0])
-        handle, temporary = tempfile.mkstemp(dir=self._folder, prefix=".new-")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(message.as_bytes())
+        with contextlib.ExitStack() as written:
+            files = []
+            for letter in letters:
+                handle, temporary = tempfile.mkstemp(dir=self._folder, prefix=".new-")
+                written.callback(Path(temporary).unlink, missing_ok=True)
+                file = written.enter_context(os.fdopen(handle, "wb"))
+                file.write(letter.content)
                 file.flush()
+                files.append((file, temporary, letter))
+            # All are with the operating system before the first is waited for: one journal entry carries many.
+            for file, temporary, letter in files:
                 os.fsync(file.fileno())
-            os.replace(temporary, self._folder / f"{name}.eml")
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+                # The left part of `uid@domain`; nothing in a header may choose another folder.
+                name = re.sub(r"[^0-9A-Za-z-]", "_", letter.message_id.partition("@")[0])
+                os.replace(temporary, self._folder / f"{name}.eml")

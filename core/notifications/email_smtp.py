@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import dataclass, field
-from email.message import EmailMessage
+from typing import Final
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 
 from core.errors import StartupError
+from core.notifications.letter import Letter
 from core.notifications.mailer import MailAway, MailRefused
 
 _TIMEOUT_SECONDS = 10.0
@@ -60,16 +61,22 @@ class MailServer:
 class SmtpMailer:
     """Keeps up to `connections` connections and uses each for one e-mail at a time."""
 
+    at_once: Final = 1
+
     def __init__(self, url: str, *, connections: int = 4) -> None:
         self._server = MailServer.parse(url)
         self._idle: list[tuple[aiosmtplib.SMTP, float]] = []
         self._free = asyncio.Semaphore(connections)
 
-    async def send(self, message: EmailMessage) -> None:
+    async def send(self, *letters: Letter) -> None:
+        for letter in letters:
+            await self._send(letter)
+
+    async def _send(self, letter: Letter) -> None:
         async with self._free:
             client = await self._client()
             try:
-                await _hand_over(client, message)
+                await _hand_over(client, letter)
             except (aiosmtplib.SMTPServerDisconnected, aiosmtplib.SMTPConnectError, OSError) as error:
                 # Whether the server took it is not known; it is sent again, under the same Message-ID.
                 client.close()
@@ -127,14 +134,11 @@ class SmtpMailer:
         return client
 
 
-async def _hand_over(client: aiosmtplib.SMTP, message: EmailMessage) -> None:
-    """The bytes are the message's own: the library would fold its headers anew."""
-    (sender,), (recipient,) = message["From"].addresses, message["To"].addresses
-    # A line that is a dot, and the likes of it, are the protocol's to escape.
-    content = message.as_bytes()
-    await client.mail(sender.addr_spec)
-    await client.rcpt(recipient.addr_spec)
-    await client.data(content, timeout=_TAKING_SECONDS)
+async def _hand_over(client: aiosmtplib.SMTP, letter: Letter) -> None:
+    """A line that is a dot, and the likes of it, are the protocol's to escape."""
+    await client.mail(letter.sender)
+    await client.rcpt(letter.recipient)
+    await client.data(letter.content, timeout=_TAKING_SECONDS)
 
 
 def start_tls(server: MailServer) -> bool | None:

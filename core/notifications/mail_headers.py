@@ -10,10 +10,8 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterator
-from email.headerregistry import Address, BaseHeader
-from email.message import EmailMessage
-from email.policy import EmailPolicy
-from typing import Any, Final
+from email.headerregistry import Address
+from typing import Final
 
 #: Octets of text in one encoded word: at most 75 characters with `=?utf-8?b?` and `?=` around their base64.
 _OCTETS: Final = 45
@@ -25,12 +23,11 @@ _HALVES: Final = re.compile(r"[\ud800-\udfff]")
 
 
 class Subject(str):
-    """A subject as it is to be read. The policy stores what has a `name` without looking into it: a text such as
-    `=?utf-8?q?x?=` is no encoded word but what the organiser has typed.
+    """A subject as it is to be read: a text such as `=?utf-8?q?x?=` is no encoded word but what the organiser has
+    typed.
     """
 
     __slots__ = ()
-    name: Final = "Subject"
 
     @classmethod
     def of(cls, text: str) -> Subject:
@@ -38,31 +35,13 @@ class Subject(str):
         return cls(_HALVES.sub("\ufffd", _CONTROLS.sub(" ", text)).strip(" "))
 
 
-class _MailPolicy(EmailPolicy):
-    """CRLF, ASCII only (a server without 8BITMIME takes it as well), and headers as `header_line` writes them."""
-
-    def fold(self, name: str, value: Any) -> str:
-        return header_line(name, value)
-
-    def fold_binary(self, name: str, value: Any) -> bytes:
-        return header_line(name, value).encode("ascii")
-
-
-MAIL_POLICY: Final = _MailPolicy(linesep="\r\n", cte_type="7bit")
-
-
-def new_message() -> EmailMessage:
-    return EmailMessage(policy=MAIL_POLICY)
-
-
-def header_line(name: str, value: Any) -> str:
-    """A header with its line end."""
-    if isinstance(value, BaseHeader) and hasattr(value, "addresses"):
-        return f"{name}: {', '.join(map(_mailbox, value.addresses))}\r\n"
-    text = str(value)
-    if isinstance(value, Subject) or not text.isascii():
-        text = encoded(text)
-    return f"{name}: {text}\r\n"
+def header_line(name: str, value: str | Address) -> str:
+    """A header with its line end. Raises ValueError for a text that would end it earlier."""
+    if isinstance(value, Address):
+        return f"{name}: {_mailbox(value)}\r\n"
+    if "\r" in value or "\n" in value:
+        raise ValueError(f"the header {name} has several lines")
+    return f"{name}: {encoded(value) if isinstance(value, Subject) or not value.isascii() else value}\r\n"
 
 
 def encoded(text: str) -> str:

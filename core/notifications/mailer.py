@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from email.message import EmailMessage
 from typing import Protocol
 
 from core.messaging.consumer import DependencyAway
+from core.notifications.letter import Letter
 
 
 class MailAway(DependencyAway):
@@ -26,8 +26,15 @@ class Mailer(Protocol):
     people see that.
     """
 
-    async def send(self, message: EmailMessage) -> None:
-        """Raises MailAway or MailRefused."""
+    @property
+    def at_once(self) -> int:
+        """E-mails that are handed over together, at most: 1 where one that was taken cannot be taken back, so that a
+        process which dies repeats no more than that.
+        """
+        ...
+
+    async def send(self, *letters: Letter) -> None:
+        """Raises MailAway or MailRefused; of several, some may have been handed over then."""
         ...
 
     async def close(self) -> None: ...

@@ -4,23 +4,23 @@ language.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.headerregistry import Address
-from email.message import EmailMessage
-from email.utils import format_datetime, parseaddr
+from email.utils import parseaddr
 from typing import Final, Protocol
 from urllib.parse import urlencode
 
-import jinja2
 from markupsafe import Markup
 
 from core import languages
 from core.messaging.reservation_message import EventType, ReservationMessage, SeatChange
 from core.notifications.address import NotMailable, mail_address
-from core.notifications.mail_headers import Subject, new_message
+from core.notifications.letter import Head, Letter, Picture
 from core.notifications.mailer import MailRefused
+from core.notifications.templates import rendered
 from core.notifications.ticket_qr import qr_png
 from core.payments.gateway import Receipt
 from core.seat_words import is_in_words
@@ -37,15 +37,6 @@ _TEMPLATES: Final = {
 #: The types of event that there is an e-mail about, and those whose e-mail is the ticket.
 TOLD: Final = frozenset(_TEMPLATES)
 TICKETS: Final = frozenset({EventType.CONFIRMED, EventType.MAIL_AGAIN})
-
-_jinja = jinja2.Environment(
-    loader=jinja2.PackageLoader("core.notifications"),
-    autoescape=jinja2.select_autoescape(["html"]),
-    undefined=jinja2.StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-
 
 #: Ends that the buyer is looking at when they happen: the page tells them, and no e-mail.
 _SHOWN: Final = frozenset({"declined"})
@@ -86,7 +77,7 @@ def compose(
     picture: str | None = None,
     back: MoneyBack | None = None,
     paid: Receipt | None = None,
-) -> EmailMessage:
+) -> Letter:
     """The e-mail about an event of a type in `TOLD`.
 
     `sender` and `reply_to` are `Name <address>`; `starts_at` is when the doors matter, where that is known, told in
@@ -95,10 +86,10 @@ def compose(
     Raises MailRefused when the buyer's address cannot stand in a header (it was checked at checkout; this is
     the second lock on that door).
     """
-    message = addressed(event, sender=sender, reply_to=reply_to)
+    head = addressed(event, sender=sender, reply_to=reply_to)
     template, language, say = _TEMPLATES[EventType(event.type)], _language(event), _say(event)
     ticket = f"{base_url}/reservations/{event.reservation_id}/ticket?{urlencode({'code': event.ticket_code or ''})}"
-    image_id = f"{event.uid}.qr@{mailbox(sender).domain}"
+    image_id = f"{event.uid}.qr@{head.sender.domain}"
     values = {
         "say": say,
         "language": language,
@@ -120,39 +111,24 @@ def compose(
         "picture_url": f"{base_url}{picture}" if picture else None,
         "calendar_url": ticket.replace("/ticket?", "/calendar?") if starts_at else None,
     }
-    message.set_content(_jinja.get_template(f"{template}.txt").render(values))
-    message.add_alternative(_jinja.get_template(f"{template}.html").render(values), subtype="html")
-    # Last: making a message of parts moves the Content-* headers that it has by then into the first part.
-    message["Content-Language"] = language
+    text, html = rendered(template, values)
+    pictures = []
     if event.type in TICKETS and event.ticket_code:
-        html = message.get_body(("html",))
-        assert isinstance(html, EmailMessage)  # noqa: S101 - added two lines above
-        html.add_related(
-            qr_png(ticket_text(event.ticket_code)),
-            "image",
-            "png",
-            cid=f"<{image_id}>",
-            disposition="inline",
-            filename="ticket.png",
-        )
-    return message
+        pictures.append(Picture(image_id, "ticket.png", qr_png(ticket_text(event.ticket_code))))
+    return head.letter(language=language, text=text, html=html, pictures=pictures)
 
 
-def addressed(event: ReservationMessage, *, sender: str, reply_to: str = "") -> EmailMessage:
-    """An e-mail that has its headers and no content yet. Raises MailRefused."""
+def addressed(event: ReservationMessage, *, sender: str, reply_to: str = "") -> Head:
+    """What the e-mail's headers say. Raises MailRefused."""
     from_ = mailbox(sender)
-    message = new_message()
-    message["To"] = recipient(event.email)
-    message["From"] = from_
-    if reply_to:
-        message["Reply-To"] = mailbox(reply_to)
-    subject = _say(event)(f"{_TEMPLATES[EventType(event.type)]}.subject", event=event.event_name)
-    message["Subject"] = Subject.of(subject)
-    message["Date"] = format_datetime(event.at)
-    message["Message-ID"] = f"<{event.uid}@{from_.domain}>"
-    # RFC 3834: out-of-office answers and the like stay away.
-    message["Auto-Submitted"] = "auto-generated"
-    return message
+    return Head(
+        sender=from_,
+        recipient=recipient(event.email),
+        reply_to=mailbox(reply_to) if reply_to else None,
+        subject=_say(event)(f"{_TEMPLATES[EventType(event.type)]}.subject", event=event.event_name),
+        at=event.at,
+        message_id=f"{event.uid}@{from_.domain}",
+    )
 
 
 def _language(event: ReservationMessage) -> str:
@@ -173,6 +149,7 @@ def ticket_text(code: str) -> str:
     return code
 
 
+@functools.lru_cache(maxsize=8)
 def mailbox(text: str) -> Address:
     """`Name <address>`, as it goes out. Raises NotMailable."""
     name, address = parseaddr(text)

@@ -5,23 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from email.message import EmailMessage
-from email.utils import format_datetime
 from uuid import UUID
 
-import jinja2
-
 from core import languages
-from core.notifications.mail_headers import Subject, new_message
+from core.notifications.letter import Head, Letter
 from core.notifications.messages import mailbox, recipient
-
-_jinja = jinja2.Environment(
-    loader=jinja2.PackageLoader("core.notifications"),
-    autoescape=jinja2.select_autoescape(["html"]),
-    undefined=jinja2.StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
+from core.notifications.templates import rendered
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +35,7 @@ class OfferMail:
     address: str = ""
 
 
-def compose_offer(mail: OfferMail, *, sender: str, reply_to: str = "") -> EmailMessage:
+def compose_offer(mail: OfferMail, *, sender: str, reply_to: str = "") -> Letter:
     """`sender` and `reply_to` are `Name <address>`. Sent twice it has the same Message-ID. Raises MailRefused."""
     language = mail.language if mail.language in languages.LANGUAGES else languages.DEFAULT
 
@@ -54,15 +43,14 @@ def compose_offer(mail: OfferMail, *, sender: str, reply_to: str = "") -> EmailM
         return languages.text(language, f"mail.{key}", **values)
 
     from_ = mailbox(sender)
-    message = new_message()
-    message["To"] = recipient(mail.email)
-    message["From"] = from_
-    if reply_to:
-        message["Reply-To"] = mailbox(reply_to)
-    message["Subject"] = Subject.of(say("offer.subject", event=mail.event_name))
-    message["Date"] = format_datetime(mail.made_at)
-    message["Message-ID"] = f"<offer-{mail.offer}@{from_.domain}>"
-    message["Auto-Submitted"] = "auto-generated"
+    head = Head(
+        sender=from_,
+        recipient=recipient(mail.email),
+        reply_to=mailbox(reply_to) if reply_to else None,
+        subject=say("offer.subject", event=mail.event_name),
+        at=mail.made_at,
+        message_id=f"offer-{mail.offer}@{from_.domain}",
+    )
     values = {
         "say": say,
         "language": language,
@@ -78,7 +66,5 @@ def compose_offer(mail: OfferMail, *, sender: str, reply_to: str = "") -> EmailM
         "place": [line for line in (mail.venue, mail.address) if line],
         "picture_url": None,
     }
-    message.set_content(_jinja.get_template("offer.txt").render(values))
-    message.add_alternative(_jinja.get_template("offer.html").render(values), subtype="html")
-    message["Content-Language"] = language
-    return message
+    text, html = rendered("offer", values)
+    return head.letter(language=language, text=text, html=html)

@@ -37,7 +37,7 @@ class MailTrial:
         """Raises InvalidRequest (the address cannot be mailed) or MailImpossible; nothing was changed."""
         message = _confirmation(event, email, language)
         try:
-            addressed(message, sender=self._sender, reply_to=self._reply_to).as_bytes()
+            addressed(message, sender=self._sender, reply_to=self._reply_to).lines()
             self._try_body(event, message)
         except MailRefused as error:
             raise InvalidRequest(f"email: {error}", errors=[{"at": "email", "message": str(error)}]) from None
@@ -62,7 +62,7 @@ class MailTrial:
             address=event.address,
             description=event.description,
             picture=event.pictures[0].path if event.pictures else None,
-        ).as_bytes()
+        )
         while len(self._good) >= _REMEMBERED:
             del self._good[next(iter(self._good))]
         self._good[key] = None

@@ -6,7 +6,6 @@ after the claim, under the same Message-ID; a mail server that is away is tried 
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -57,11 +56,8 @@ class OfferMails:
             rows = await connection.fetch(_CLAIM, _AT_ONCE, _CLAIM_SECONDS)
         for number, row in enumerate(rows):
             try:
-                # In a thread: live channels share the loop.
-                message = await asyncio.to_thread(
-                    compose_offer, self._mail(row), sender=self._sender, reply_to=self._reply_to
-                )
-                await self._mailer.send(message)
+                letter = compose_offer(self._mail(row), sender=self._sender, reply_to=self._reply_to)
+                await self._mailer.send(letter)
             except MailRefused as refused:
                 # It was tried when the address was given; the page has the offer as well.
                 log.warning("an offer cannot be mailed", offer=str(row["id"]), cause=str(refused))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from email import message_from_bytes
+from email.policy import default
 from typing import Any
 from uuid import UUID
 
@@ -60,8 +62,8 @@ async def mailed(runtime: Runtime, message: ReservationMessage) -> Any:
     await deliver(
         runtime.database, EmailConsumer(mailer=box, base_url="https://sale.example", sender="a@b.example"), [message]
     )
-    (email,) = box.sent
-    return email
+    (letter,) = box.sent
+    return message_from_bytes(letter.content, policy=default)
 
 
 async def trail(runtime: Runtime, event: Event) -> list[Any]:

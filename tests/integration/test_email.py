@@ -8,6 +8,8 @@ import email.policy
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from email.headerregistry import Address
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from core.errors import StartupError
 from core.messaging.reservation_message import parse
 from core.notifications.email_files import FileMailer
 from core.notifications.email_smtp import MailServer, SmtpMailer
+from core.notifications.letter import Head, Letter
 from core.notifications.mailer import MailAway, MailRefused
 from core.notifications.messages import compose
 from tests.outbox_rows import payload
@@ -69,12 +72,16 @@ async def mail_server(inbox: Inbox, port: int = 0, **options: Any) -> AsyncItera
         await server.wait_closed()
 
 
-def message(to: str = "kim@example.org") -> EmailMessage:
-    made = EmailMessage()
-    made["From"], made["To"], made["Subject"] = "Onsale <tickets@onsale.example>", to, "예매 완료"
-    made["Message-ID"] = f"<{uuid.uuid4()}@onsale.example>"
-    made.set_content("좌석")
-    return made
+def message(to: str = "kim@example.org", message_id: str = "") -> Letter:
+    head = Head(
+        sender=Address("Onsale", addr_spec="tickets@onsale.example"),
+        recipient=Address(addr_spec=to),
+        reply_to=None,
+        subject="예매 완료",
+        at=datetime.now(UTC),
+        message_id=message_id or f"{uuid.uuid4()}@onsale.example",
+    )
+    return head.letter(language="ko", text="좌석", html="<p>좌석</p>")
 
 
 async def test_an_e_mail_arrives_and_connections_are_used_again() -> None:
@@ -84,9 +91,11 @@ async def test_an_e_mail_arrives_and_connections_are_used_again() -> None:
         sent = [message() for _ in range(20)]
         await asyncio.gather(*(mailer.send(each) for each in sent))
         await mailer.close()
-    assert {each["Message-ID"] for each in inbox.messages} == {each["Message-ID"] for each in sent}
+    assert {each["Message-ID"] for each in inbox.messages} == {f"<{each.message_id}>" for each in sent}
     assert inbox.messages[0]["Subject"] == "예매 완료"
-    assert inbox.messages[0].get_content().strip() == "좌석"
+    body = inbox.messages[0].get_body(("plain",))
+    assert isinstance(body, EmailMessage)
+    assert body.get_content().strip() == "좌석"
     assert inbox.connections <= 3
 
 
@@ -191,10 +200,25 @@ async def test_files_are_complete_and_the_same_event_replaces_its_file(tmp_path:
     assert email.message_from_bytes(file.read_bytes(), policy=email.policy.default)["Subject"] == "예매 완료"
 
 
+async def test_a_batch_of_files_is_whole_or_told(tmp_path: Path) -> None:
+    """Each its own file; what cannot be written leaves nothing half done behind."""
+    mailer = FileMailer(tmp_path / "mail")
+    sent = [message() for _ in range(40)]
+    await mailer.send(*sent)
+    found = {file.name: file.read_bytes() for file in (tmp_path / "mail").iterdir()}
+    assert found == {f"{each.message_id.partition('@')[0]}.eml": each.content for each in sent}
+    # A folder of this name is in the way of the second.
+    blocked = message()
+    (tmp_path / "mail" / f"{blocked.message_id.partition('@')[0]}.eml" / "x").mkdir(parents=True)
+    first = message()
+    with pytest.raises(MailAway):
+        await mailer.send(first, blocked, message())
+    left = {file.name for file in (tmp_path / "mail").iterdir() if file.is_file()} - set(found)
+    assert left == {f"{first.message_id.partition('@')[0]}.eml"}
+
+
 async def test_a_message_id_cannot_choose_another_folder(tmp_path: Path) -> None:
-    one = message()
-    del one["Message-ID"]
-    one["Message-ID"] = "<../../escape@x>"
+    one = message(message_id="../../escape@x")
     await FileMailer(tmp_path / "mail").send(one)
     assert [file.parent for file in tmp_path.rglob("*.eml")] == [tmp_path / "mail"]
 

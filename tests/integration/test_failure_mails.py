@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from email.message import EmailMessage
 
 import databases
 
 from core.messaging.delivery_postgres import deliver
 from core.messaging.reservation_message import EventType, ReservationMessage, parse
 from core.notifications.email_consumer import EmailConsumer
+from core.notifications.letter import Letter
 from tests.outbox_rows import fetch, payload
 
 
@@ -18,11 +18,12 @@ class Box:
     """A mailer that keeps what it is given."""
 
     def __init__(self) -> None:
-        self.sent: list[EmailMessage] = []
+        self.sent: list[Letter] = []
+        self.at_once = 1
 
-    async def send(self, message: EmailMessage) -> None:
+    async def send(self, *letters: Letter) -> None:
         await asyncio.sleep(0)
-        self.sent.append(message)
+        self.sent.extend(letters)
 
     async def close(self) -> None: ...
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from datetime import UTC, datetime
+from email import message_from_bytes
+from email.headerregistry import Address
 from email.message import EmailMessage
+from email.policy import default
 from typing import Any
 
 import pytest
@@ -12,6 +16,8 @@ import pytest
 from core import languages
 from core.booking.reservation import Reason
 from core.messaging.reservation_message import EventType, parse
+from core.notifications.letter import Head, Picture
+from core.notifications.mail_headers import header_line
 from core.notifications.mailer import MailRefused
 from core.notifications.messages import MoneyBack, compose, is_mailed
 from core.notifications.ticket_qr import qr_png
@@ -20,6 +26,7 @@ from tests.outbox_rows import payload
 from tests.qr_reader import modules_of_png, read_qr
 
 RESERVATION = uuid.UUID("7d9c8c0e-0000-4000-8000-000000000001")
+AT = datetime(2026, 5, 1, 10, 30, tzinfo=UTC)
 UID = uuid.UUID("11111111-0000-4000-8000-000000000002")
 
 
@@ -31,7 +38,7 @@ def email(
     **fields: object,
 ) -> EmailMessage:
     event = parse(UID, type_, payload(RESERVATION, **fields))
-    return compose(
+    letter = compose(
         event,
         base_url="https://sale.example",
         sender="Onsale <tickets@onsale.example>",
@@ -40,12 +47,21 @@ def email(
         paid=paid,
         **(about or {}),
     )
+    return read(letter.content)
+
+
+def read(content: bytes) -> EmailMessage:
+    """As a mail program has it, which finds no fault in it."""
+    message = message_from_bytes(content, policy=default)
+    assert isinstance(message, EmailMessage)
+    assert not any(each.defects for each in message.walk())
+    return message
 
 
 def part(message: EmailMessage, kind: str) -> str:
     body = message.get_body((kind,))
     assert isinstance(body, EmailMessage)
-    return str(body.get_content())
+    return str(body.get_content()).replace("\r\n", "\n")
 
 
 def test_a_confirmation_says_where_it_is_and_what_it_is() -> None:
@@ -142,8 +158,48 @@ def test_korean() -> None:
     assert "₩30,000" in text
     assert message["Content-Language"] == "ko"
     assert '<html lang="ko">' in part(message, "html")
-    # What goes over the wire is ASCII headers, and comes back as it was.
-    assert b"=?utf-8?" in message.as_bytes().split(b"\n\n")[0]
+    # What goes over the wire is ASCII, and comes back as it was.
+    letter = compose(
+        parse(UID, EventType.CONFIRMED, payload(RESERVATION, language="ko", event_name="봄밤 음악회")),
+        base_url="https://sale.example",
+        sender="Onsale <tickets@onsale.example>",
+    )
+    assert letter.content.isascii()
+    assert b"=?utf-8?" in letter.content.split(b"\r\n\r\n")[0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "plain",
+        "좌석 열 번호 " * 40,
+        "mostly plain, with 좌석",
+        "x" * 3000,
+        ".\n..\n.dot\nFrom here\n--=_onsale-alternative\n--=_onsale-related--\n",
+        "one\r\ntwo\rthree\nfour\n\n",
+        "  spaces at the end  \n\ttab\t\n=3D = \u2028 \x0b \x00 \xa0",
+    ],
+)
+def test_a_text_comes_back_as_it_was_whatever_it_says(text: str) -> None:
+    """Lines of any length and any content, no line of which is longer than a server takes or ends its part."""
+    head = Head(Address(addr_spec="a@b.example"), Address(addr_spec="c@d.example"), None, "s", AT, "id@b.example")
+    letter = head.letter(
+        language="en", text=text, html=f"<p>{text}", pictures=[Picture("q@b", "t.png", b"\x89\n" * 99)]
+    )
+    assert letter.content.isascii()
+    lines = letter.content.split(b"\r\n")
+    assert all(len(line) <= 78 and b"\n" not in line and b"\r" not in line for line in lines)
+    message = read(letter.content)
+    ends = re.sub("\r\n|\r", "\n", text)
+    assert part(message, "plain") == f"{ends}\n"
+    assert part(message, "html") == f"<p>{ends}\n"
+    (image,) = [each for each in message.walk() if each.get_content_type() == "image/png"]
+    assert image.get_payload(decode=True) == b"\x89\n" * 99
+
+
+def test_a_header_has_one_line() -> None:
+    with pytest.raises(ValueError, match="several lines"):
+        header_line("Message-ID", "<x@y>\r\nBcc: all@example.org")
 
 
 def test_money_with_a_minor_unit() -> None:

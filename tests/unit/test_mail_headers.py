@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from core.notifications.mail_headers import Subject, encoded, header_line, new_message
+from core.notifications.mail_headers import Subject, encoded, header_line
 from core.venue.event_name import what_is_wrong
 
 NAMES = [
@@ -35,9 +35,9 @@ NAMES = [
 names = st.text(st.characters(codec="utf-8"), min_size=1, max_size=200).filter(lambda name: what_is_wrong(name) is None)
 
 
-def read(message: email.message.EmailMessage, name: str) -> tuple[str, str]:
+def read(line: str, name: str) -> tuple[str, str]:
     """A header as the two readers of the standard library have it."""
-    raw = message.as_bytes()
+    raw = f"{line}X-Next: 1\r\n\r\n".encode("ascii")
     head = raw.partition(b"\r\n\r\n")[0]
     assert head.isascii()
     assert all(len(line) <= 998 for line in head.split(b"\r\n"))
@@ -61,11 +61,8 @@ def read(message: email.message.EmailMessage, name: str) -> tuple[str, str]:
 @example(name=NAMES[11])
 def test_a_subject_comes_back_equal(words: str, name: str) -> None:
     text = words % name.strip()
-    message = new_message()
-    message["Subject"] = Subject.of(text)
-    message.set_content("")
-    assert message["Subject"] == text.strip(" ")
-    assert read(message, "Subject") == (text.strip(" "), text.strip(" "))
+    line = header_line("Subject", Subject.of(text))
+    assert read(line, "Subject") == (text.strip(" "), text.strip(" "))
 
 
 @given(names)
@@ -82,11 +79,9 @@ def test_each_encoded_word_is_short_and_whole(name: str) -> None:
     "name", ["온세일", "Onsale", "Hall, the", 'He said "no"', "Theater am Gärtnerplatz, München" * 3]
 )
 def test_a_senders_name_comes_back_equal(name: str) -> None:
-    message = new_message()
-    message["From"] = Address(display_name=name, addr_spec="tickets@hall.test")
-    message.set_content("")
+    line = header_line("From", Address(display_name=name, addr_spec="tickets@hall.test"))
     # The newer reader of Python 3.11 puts a space between the encoded words of a name, against RFC 2047 section 6.2.
-    raw = email.message_from_bytes(message.as_bytes(), policy=email.policy.compat32)["From"]
+    raw = email.message_from_bytes(line.encode("ascii"), policy=email.policy.compat32)["From"]
     if "=?" in raw:
         raw = str(make_header(decode_header(raw)))
         assert raw == f"{name} <tickets@hall.test>"
