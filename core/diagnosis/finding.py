@@ -77,7 +77,7 @@ class Cause(StrEnum):
     PLACES_KEPT = "places_kept"
     ADMISSION_CAPPED = "admission_capped"
     ADMISSION_STALLED = "admission_stalled"
-    NOTHING_FREE = "nothing_free"
+    NOTHING_LEFT = "nothing_left"
     QUEUE_FULL = "queue_full"
     CHANNELS_FULL = "channels_full"
     SIGNING_KEYS_DIFFER = "signing_keys_differ"
@@ -213,8 +213,8 @@ ADVICE: dict[Cause, str] = {
     ),
     Cause.ADMISSION_CAPPED: "The load, or payment being away, holds admission back: look at CPU, pool and provider.",
     Cause.ADMISSION_STALLED: "There is room and the queue does not move: `--fix` sweeps once; check the sweep job.",
-    Cause.NOTHING_FREE: (
-        "Every seat is sold, blocked or in a basket, so nobody is let in: whoever waits comes in when a seat is free."
+    Cause.NOTHING_LEFT: (
+        "Every seat is sold or blocked, so nobody is let in: whoever waits comes in when a seat comes back."
     ),
     Cause.QUEUE_FULL: "All places are taken: normal at the peak. Raise the active limit if the machines bear it.",
     Cause.DRAW_WAITS: "Everybody who gathered waits: look at the beacon (ONSALE_BEACON_URL) and the draw job's log.",

@@ -59,18 +59,20 @@ async def queue(
     elif active >= limit and waiting:
         yield warn("queue", Cause.QUEUE_FULL, detail)
     elif waiting and not event.paused and event.sale_state(now) is SaleState.OPEN:
-        if await _nothing_free(client, slug):
-            yield warn("queue", Cause.NOTHING_FREE, f"{detail}: no seat is free")
+        if await _nothing_left(client, slug):
+            yield warn("queue", Cause.NOTHING_LEFT, f"{detail}: no seat is left")
             return
         yield fail("queue", Cause.ADMISSION_STALLED, f"{detail}: there is room, and nobody is let in", fix="sweep")
     else:
         yield passed("queue", detail)
 
 
-async def _nothing_free(client: Redis, slug: str) -> bool:
-    """Whether the board is there and offers no seat (`admit` in core/waiting_room/lua/queue.lua)."""
+async def _nothing_left(client: Redis, slug: str) -> bool:
+    """Whether the board is there, and on it no seat that is free or in a basket (`admit` in
+    core/waiting_room/lua/queue.lua).
+    """
     states = await client.get(keys.board(slug))
-    return states is not None and SeatState.AVAILABLE not in states
+    return states is not None and SeatState.AVAILABLE not in states and SeatState.HELD not in states
 
 
 async def _cap(client: Redis, slug: str, cap_seconds: float) -> AsyncIterator[Finding]:

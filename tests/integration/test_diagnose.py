@@ -242,12 +242,12 @@ async def test_each_fault_is_named(cause: Cause, scene: Scene) -> None:
         await scene.shop.supervisor.drain(10)
 
 
-async def test_who_waits_where_no_seat_is_free_is_told_so(scene: Scene) -> None:
+async def test_who_waits_where_no_seat_is_left_is_told_so(scene: Scene) -> None:
     """V3: nobody is let in for nothing, and that is no fault of the sweep's."""
     seats = await scene.runtime.redis.strlen(keys.board(scene.event.slug))
     await scene.runtime.seats.block(scene.event, list(range(seats)), True)
     await scene.runtime.waiting_room.join(scene.event, "a")
-    assert (await scene.ask(visitor="a")).cause is Cause.NOTHING_FREE
+    assert (await scene.ask(visitor="a")).cause is Cause.NOTHING_LEFT
     await scene.runtime.seats.block(scene.event, [1], False)
     await scene.runtime.waiting_room.sweep(scene.event)
     assert (await scene.ask(visitor="a")).cause is Cause.NOTHING_FOUND

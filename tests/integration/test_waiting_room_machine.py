@@ -51,7 +51,7 @@ class Queue(RuleBasedStateMachine):
         self.numbers: dict[str, int] = {}
         self.spent: dict[str, int] = {}
         self.last = 0
-        #: Seats that are not free.
+        #: Seats that are neither free nor in a basket.
         self.gone: set[int] = set()
         self.event: Event = self.world.run(
             self.world.runtime.events.create(
@@ -72,7 +72,7 @@ class Queue(RuleBasedStateMachine):
         return self.world.runtime.waiting_room
 
     def admit(self) -> None:
-        """Nobody is let in where no seat is free (V3)."""
+        """Nobody is let in where no seat is left (V3)."""
         while len(self.gone) < SEATS and self.waiting and len(self.active) < self.limit:
             number, visitor = self.waiting.pop(0)
             self.active.add(visitor)
@@ -135,7 +135,7 @@ class Queue(RuleBasedStateMachine):
             await self.world.runtime.redis.setrange(keys.board(self.event.slug), seat, bytes([state]))
 
         self.world.run(put())
-        if state is SeatState.AVAILABLE:
+        if state in (SeatState.AVAILABLE, SeatState.HELD):
             self.gone.discard(seat)
         else:
             self.gone.add(seat)

@@ -179,9 +179,10 @@ QUIET: Mapping[str, Series] = {
         f'onsale_redis_memory_max_bytes{{{WEB1},node="redis"}}': steady(0),
         f'onsale_redis_noeviction{{{WEB1},node="redis"}}': steady(0),
     },
-    "nobody is let in because no seat is free": {
+    "nobody is let in because no seat is left": {
         f'onsale_visitors_admitted_total{{{WEB2},event="gala"}}': steady(100),
         f'onsale_seats{{{WEB1},event="gala",state="available"}}': steady(0),
+        f'onsale_seats{{{WEB1},event="gala",state="held"}}': steady(0),
     },
     "the queue is full and nobody leaves": {
         f'onsale_active_visitors{{{WEB1},event="gala"}}': steady(100),

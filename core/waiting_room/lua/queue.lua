@@ -88,20 +88,23 @@ local function note_turn(visitor, number, till)
   redis.call('LTRIM', TURNS, -TURNS_KEPT, -1)
 end
 
--- Whether anybody who comes in finds a seat to pick (V3). A piece of the board at a time: mostly the first one has one.
+-- Whether anybody who comes in may find a seat to pick (V3): a free one, or one in a basket, which may be let go any
+-- moment. A piece of the board at a time: mostly the first one has one.
 local PIECE = 8192
-local function has_free_seat()
+local function has_hope()
   local at = 0
   repeat
     local states = redis.call('GETRANGE', BOARD, at, at + PIECE - 1)
-    if string.find(states, string.char(AVAILABLE), 1, true) then return true end
+    for _, state in ipairs({ AVAILABLE, HELD }) do
+      if string.find(states, string.char(state), 1, true) then return true end
+    end
     at = at + PIECE
   until #states < PIECE
   return false
 end
 
 -- Moves visitors from the head of the queue to active while there is room, `most` at once: the only way in.
--- Nobody is let in to a hall in which every seat is sold or in a basket: they keep their places, and come in when one is free.
+-- Nobody is let in to a hall in which every seat is sold: they keep their places, and come in when one comes back.
 -- A limit that was raised by a hundred thousand must not keep Redis to itself: the sweep goes on with the rest.
 local function admit(most)
   local room = math.min(LIMIT - redis.call('ZCARD', ACTIVE), most)
@@ -109,7 +112,7 @@ local function admit(most)
     -- The drawn numbers are not in the queue yet: nobody behind them may come in first.
     room = math.min(room, redis.call('ZCOUNT', QUEUE, '-inf', redis.call('HGET', DRAW, 'base')))
   end
-  if room <= 0 or redis.call('EXISTS', QUEUE) == 0 or not has_free_seat() then return end
+  if room <= 0 or redis.call('EXISTS', QUEUE) == 0 or not has_hope() then return end
   local head = redis.call('ZPOPMIN', QUEUE, room)
   for i = 1, #head, 2 do
     local visitor, number = head[i], head[i + 1]

@@ -21,7 +21,7 @@ export function nothingLeft({ state, board, own }) {
 }
 
 /**
- * In the queue: nobody is let in while there is nothing to pick. What may still come, and that the place is kept.
+ * In the queue, while all seats are in baskets: what may still come, and that the place is kept.
  * @param {Sale.WithEvent<Sale.Model>} model
  */
 export function heldAhead({ state, board }) {

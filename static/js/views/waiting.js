@@ -4,7 +4,6 @@ import { counted, moment, number, reason, t } from "../i18n.js";
 import { opensAt, secondsLeft, wantsCode } from "../state.js";
 import { band, progress } from "../wait.js";
 import { checkLink } from "./parts.js";
-import { whatIsLeft } from "../sold_out.js";
 import { heldAhead } from "./sold_out.js";
 
 /** @param {Sale.WithEvent<Sale.Model>} model */
@@ -71,7 +70,7 @@ export function clockFace(left) {
 
 /** @param {Sale.WithEvent<Sale.Model>} model */
 export function waiting(model) {
-  const { state, act, board } = model;
+  const { state, act } = model;
   const { queue, event } = state;
   if (!queue) return joining(model);
   const part = progress(queue.firstAhead, queue.ahead);
@@ -90,7 +89,7 @@ export function waiting(model) {
       </div>
       <div>
         <dt>${t("queue.wait_label")}</dt>
-        <dd>${howLong(event, queue, board)}</dd>
+        <dd>${event.paused ? t("queue.paused_short") : waitWords(queue.wait)}</dd>
       </div>
       <div>
         <dt>${t("queue.behind_label")}</dt>
@@ -110,17 +109,6 @@ export function waiting(model) {
     </p>
     <p class="quiet"><button type="button" class="link" @click=${act.leave}>${t("queue.leave")}</button></p>
   </section>`;
-}
-
-/**
- * Nobody is let in while admission is paused, or while there is nothing to pick.
- * @param {Api.EventDetails} event
- * @param {Sale.Queue} queue
- * @param {Sale.Model["board"]} board
- */
-function howLong(event, queue, board) {
-  if (event.paused) return t("queue.paused_short");
-  return whatIsLeft(board, 0).kind === "held" ? t("queue.held_short") : waitWords(queue.wait);
 }
 
 /** @param {{low: number, high: number} | null} wait seconds */
