@@ -43,16 +43,13 @@ def write(
     same_site: Literal["lax", "strict"],
     secure: bool,
 ) -> None:
-    """`secure`: with the prefix; a plain one that was sent is taken away."""
-    response.set_cookie(
-        HOST_PREFIX + name if secure else name,
-        value,
-        max_age=seconds,
-        path="/",
-        httponly=True,
-        samesite=same_site,
-        secure=secure,
-    )
+    """`secure`: with the prefix; a plain one that was sent is taken away.
+
+    `value` goes out as it is: Starlette would put quotes around one with a `=`, and `read` takes none away.
+    """
+    known_as = HOST_PREFIX + name if secure else name
+    said = f"{known_as}={value}; HttpOnly; Max-Age={seconds}; Path=/; SameSite={same_site}" + "; Secure" * secure
+    response.headers.append("set-cookie", said)
     if secure and _values(connection.headers, name):
         response.delete_cookie(name, path="/", httponly=True, samesite=same_site)
 

@@ -4,12 +4,16 @@ Bearer` (API clients). Nothing in a request's body or address ever names a visit
 A token is good for `TOKEN_DAYS` and renewed by use: a page replaces a cookie that is an hour old, `POST /api/visitors`
 a bearer token. A new place wants one that was signed within a day (`Visitor.fresh`), or a place that the visitor has or
 had: tokens made in store for an opening are no head start. Whoever has bought stays who they are, and finds it.
+
+A process of before tokens were dated reads the same visitor from them, in a rolling update and after a way back:
+everything up to `=` is the token that it would make, and its base64 decoder stops there.
 """
 
 from __future__ import annotations
 
 import functools
 import hashlib
+import hmac
 import math
 import re
 import secrets
@@ -39,10 +43,14 @@ _AHEAD: Final = 60.0
 #: Tokens were not dated before: browsers have forgotten the last of those by then.
 _UNDATED_UNTIL: Final = datetime(2027, 12, 31, tzinfo=UTC)
 
-_SIGNED: Final = re.compile(r"(v_[A-Za-z0-9_-]{22})(?:\.([0-9]{10}))?")
+_VISITOR: Final = re.compile(r"v_[A-Za-z0-9_-]{22}")
+_MOMENT: Final = re.compile(r"[0-9a-f]{8}")
+#: Of the moment's signature: 132 bits.
+_PROOF_CHARACTERS: Final = 22
 #: Checked tokens kept by a process: some 10 MB when full.
 _TOKENS_REMEMBERED: Final = 32_768
-#: Ours have 79 characters: 24 of the visitor, 10 of the moment, 43 of the signature, two dots.
+#: Ours have 99 characters: 24 of the visitor, a dot, 43 of its signature, `=`, 8 of the moment, 22 of its signature.
+#: Processes of before take no longer ones than this either.
 _LONGEST_TOKEN: Final = 100
 
 
@@ -63,8 +71,8 @@ class Visitor:
 
 
 class Visitors:
-    """Makes and checks visitor tokens: `v_<22 characters>.<seconds since 1970>.<signature>`, by the installation's
-    clock (R3). Those of before had no moment: they are taken until 2027-12-31, and renewed.
+    """Makes and checks visitor tokens: `v_<22 characters>.<signature>=<seconds since 1970, hexadecimal><signature>`, by
+    the installation's clock (R3). Those of before end before the `=`: they are taken until 2027-12-31, and renewed.
     """
 
     def __init__(self, secret: str, clock: Clock, *, secure: Literal["auto", "always"] = "auto") -> None:
@@ -80,7 +88,8 @@ class Visitors:
         return f"v_{secrets.token_urlsafe(16)}"
 
     def token(self, visitor: str) -> str:
-        return self._signer.sign(f"{visitor}.{self._clock.now().timestamp():010.0f}").decode()
+        at = f"{round(self._clock.now().timestamp()):08x}"
+        return f"{self._signer.sign(visitor).decode()}={at}{self._proof(visitor, at).decode()}"
 
     def check(self, token: str) -> tuple[str, float] | None:
         """The visitor of a token and its age in seconds; None when we did not sign it, or its time is over."""
@@ -101,14 +110,22 @@ class Visitors:
 
     def _check(self, token: str) -> tuple[str, int | None]:
         """The visitor, and when it was signed. Raises BadSignature."""
+        undated, dated, moment = token.partition("=")
         try:
-            signed = _SIGNED.fullmatch(self._signer.unsign(token).decode())
+            visitor = self._signer.unsign(undated).decode()
         except UnicodeError:
             raise BadSignature("no text of ours") from None
-        if signed is None:
+        if not _VISITOR.fullmatch(visitor):
             raise BadSignature("no visitor")
-        visitor, at = signed.groups()
-        return visitor, int(at) if at else None
+        if not dated:
+            return visitor, None
+        at, proof = moment[:8], moment[8:].encode()
+        if not _MOMENT.fullmatch(at) or not hmac.compare_digest(proof, self._proof(visitor, at)):
+            raise BadSignature("no moment of ours")
+        return visitor, int(at, 16)
+
+    def _proof(self, visitor: str, at: str) -> bytes:
+        return self._signer.get_signature(f"{visitor}.{at}")[:_PROOF_CHARACTERS]
 
     def of(self, headers: Mapping[str, str]) -> Visitor | None:
         """The caller that these headers prove (names in lower case), for HTTP and for the live channel.

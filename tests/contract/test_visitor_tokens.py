@@ -109,6 +109,7 @@ async def test_a_page_renews_the_cookie(app: Starlette, runtime: Runtime, aged: 
             given = await shown(age)
             assert given is not None
             assert given["max-age"] == str(TOKEN_DAYS * 86_400)
+            assert given.coded_value == given.value, "without quotes, which nobody takes away"
             known = visitors.of({"cookie": f"{name}={given.value}"})
             assert known is not None
             assert (known.id, known.fresh) == (mine, True)
