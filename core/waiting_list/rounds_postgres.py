@@ -1,7 +1,9 @@
 """One round of the waiting list: offers that end, offers that begin, and seats that go back on the map (F5, F10).
 
-What ends is one transaction of a round, what is offered and freed another: whatever dies in one has changed nothing of
-it. The second may wait for a phase's lock, which who takes an offer has before that offer's row: it holds no such row.
+What ends is one transaction of a round, what is offered and freed others: whatever dies in one has changed nothing of
+it. Those may wait for a phase's lock, which who takes an offer has before that offer's row: they hold no such row.
+While they have it everybody who buys in that phase waits: a few offers are made at once where a phase counts them, and
+each such step looks anew.
 What follows can be repeated: seats that are for sale again keep their row until the board shows them, offers are
 written about until an e-mail has left.
 """
@@ -63,6 +65,8 @@ UPDATE wishes SET state = 'LEFT', ended_at = now() WHERE event_id = $1 AND state
 #: Seats, and wishes that they could meet, of one event that one round looks at.
 _MOST_SEATS: Final = 2_000
 _MOST_WISHES: Final = 1_000
+#: Offers of one transaction in a phase with a quota: each counts the phase, some 10 ms in a large sale.
+_OFFERS_AT_ONCE: Final = 10
 #: Offers, and so e-mails, to one address in a day: addresses are not proven.
 _OFFERS_A_DAY: Final = 5
 
@@ -80,11 +84,12 @@ class Events(Protocol):
 
 
 @dataclass(slots=True)
-class _Round:
-    """`told`: visitors whose place has changed."""
+class _Step:
+    """`told`: visitors whose place has changed. `more`: offers are left to be made; nothing was freed yet."""
 
     told: list[str] = field(default_factory=list)
     freed: int = 0
+    more: bool = False
 
 
 class Rounds:
@@ -133,7 +138,6 @@ class Rounds:
 
     async def of_event(self, event: Event) -> None:
         hall = await self._hall(event)
-        done = _Round()
         async with raw(self._database, writes=True) as connection, connection.transaction():
             await connection.execute(_LOCK, event.id)
             if event.cancelled_at is not None:
@@ -141,25 +145,35 @@ class Rounds:
             ended = [row["visitor"] for row in await connection.fetch(_LAPSE, event.id)]
         if ended:
             await self._tell(event, ended)
-        async with raw(self._database, writes=True) as connection, connection.transaction():
-            await connection.execute(_LOCK, event.id)
-            await self._round(connection, event, hall, done)
-        if done.freed:
-            log.info("returned seats are for sale again", slug=event.slug, seats=done.freed)
+        for _ in range(_MOST_WISHES):
+            async with raw(self._database, writes=True) as connection, connection.transaction():
+                await connection.execute(_LOCK, event.id)
+                done = await self._step(connection, event, hall)
+            if done.freed:
+                log.info("returned seats are for sale again", slug=event.slug, seats=done.freed)
+            if done.told:
+                await self._tell(event, done.told)
+            if not done.more:
+                break
         await self._show(event)
-        if done.told:
-            await self._tell(event, done.told)
 
-    async def _round(self, connection: Any, event: Event, hall: Hall, done: _Round) -> None:
+    async def _step(self, connection: Any, event: Event, hall: Hall) -> _Step:
+        done = _Step()
         rows = await self._kept(connection, event)
-        made, phase = await self._offers(connection, event, hall, rows) if rows else ([], None)
+        found, phase = await self._offers(connection, event, hall, rows) if rows else ([], None)
+        counted = phase is not None and phase.quota is not None
+        made = found[:_OFFERS_AT_ONCE] if counted else found
         for offer in made:
             ordinals = [seat.ordinal for seat in offer.seats]
-            visitor = await connection.fetchval(_OFFER, uuid4(), event.id, offer.wish, ordinals, self._offer, phase)
+            name = phase.name if phase is not None else None
+            visitor = await connection.fetchval(_OFFER, uuid4(), event.id, offer.wish, ordinals, self._offer, name)
             if visitor is None:
                 continue  # others have bought meanwhile what the phase had left
             done.told.append(visitor)
             log.info("returned seats offered", slug=event.slug, wish=str(offer.wish), seats=ordinals)
+        if len(made) < len(found) and len(done.told) == len(made):
+            done.more = True
+            return done
         # Whose wishes were met just now wish for nothing else.
         left = await self._kept(connection, event) if made else rows
         # While the sale stands still nothing is offered, and nobody's time runs out.
@@ -173,6 +187,7 @@ class Rounds:
         if free:
             await connection.execute(_FREE, event.id, free)
             done.freed = len(free)
+        return done
 
     async def _kept(self, connection: Any, event: Event) -> Sequence[Any]:
         found: Sequence[Any] = await connection.fetch(
@@ -182,7 +197,7 @@ class Rounds:
 
     async def _offers(
         self, connection: Any, event: Event, hall: Hall, rows: Sequence[Any]
-    ) -> tuple[list[Offered], str | None]:
+    ) -> tuple[list[Offered], Phase | None]:
         """With the phase that they count in. None while nothing is sold, or nothing without a code."""
         now = self._clock.now()
         part = doors(event, now, joining=False)
@@ -210,7 +225,7 @@ class Rounds:
             Wanted(row["id"], row["seats"], row["category"], row["address_key"], frozenset(row["passed"]))
             for row in found
         ]
-        return offers(seats, wishes, room), phase.name if phase is not None else None
+        return offers(seats, wishes, room), phase
 
     def _stands(self, event: Event) -> bool:
         """The sale is neither over nor sells to those who wait now: paused, between two parts, or for codes only."""

@@ -131,6 +131,23 @@ async def test_offers_and_purchases_at_once(sale: ListOfSale) -> None:
     assert await committed(sale) == QUOTA
 
 
+async def test_a_round_keeps_the_phase_from_its_buyers_for_a_few_offers_at_a_time(
+    runtime: Runtime, make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What counts in a phase holds its lock until the commit: a transaction of all offers is a long wait for buyers."""
+    monkeypatch.setattr(rounds_postgres, "_OFFERS_AT_ONCE", 1)
+    phase = Phase("general", runtime.clock.now() - timedelta(hours=1), None, 0, quota=20)
+    sale = list_of(runtime, await make_event(seats=20, phases=(phase,), status=SaleStatus.SCHEDULED, active_limit=100))
+    bought = await sale.sell(0, 1, 2)
+    for visitor in ("v", "w", "x"):
+        await sale.join(visitor)
+    await sale.give_back(bought)
+    await sale.round()
+    assert [await sale.offered(visitor) for visitor in ("v", "w", "x")] == [(0,), (1,), (2,)]
+    made = await rows(runtime, "SELECT DISTINCT xmin::text FROM offers WHERE event_id = $1", sale.event.id)
+    assert len(made) == 3, "each committed by itself"
+
+
 @pytest.mark.parametrize("guarded", [True, False])
 async def test_an_offer_waits_for_a_purchase_that_is_being_made(
     sale: ListOfSale, stores: Any, monkeypatch: pytest.MonkeyPatch, guarded: bool
