@@ -111,8 +111,6 @@ class WaitingRoom:
         CodeNotValid, CodeUsed, TooManyRequests.
         """
         kept = self._tickets.read(ticket, event.slug, visitor)
-        if kept is None and not bidder.fresh and await self.place(event, visitor) is None:
-            raise NoVisitor("Renewed more than a day ago: load the page again, or renew the token")
         if event.phases and event.sale_state(self._clock.now()) is not SaleState.CLOSED:
             await self._access.claim(event, visitor, code, bidder.address)
         claim = kept or Claim()
@@ -123,6 +121,9 @@ class WaitingRoom:
             arguments: list[str | int] = [visitor, await self._number(claim)]
         else:
             name, arguments = "enter", [visitor, *await self._entry(opening, claim, nonce)]
+        # The last question: whoever gets no place anyway is told why, and Redis is not asked.
+        if kept is None and not bidder.fresh and await self.place(event, visitor) is None:
+            raise NoVisitor("Renewed more than a day ago: load the page again, or renew the token")
 
         async def ask(price: list[str | int]) -> Any:
             turn: str | int = "?"

@@ -14,6 +14,8 @@ from itsdangerous import Signer
 from starlette.applications import Starlette
 
 from core.runtime import Runtime
+from core.venue.event import SaleStatus
+from core.venue.phase import Phase
 from tests.conftest import MakeEvent
 from tests.contract.api_client import Api, open_client
 from tests.manual_clock import ManualClock
@@ -49,6 +51,27 @@ async def test_tokens_made_in_store_take_no_place(visitor: Api, aged: Aged, make
     assert renewed["visitor"] == visitor.visitor
     visitor.token = renewed["token"]
     await visitor.call("POST", queue, expect=200)
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(SaleStatus.SCHEDULED, (403, "sale_not_open")), (SaleStatus.CLOSED, (410, "sale_closed"))]
+)
+async def test_who_gets_no_place_anyway_is_told_why(
+    visitor: Api, aged: Aged, make_event: MakeEvent, status: SaleStatus, code: tuple[int, str]
+) -> None:
+    """A token that is renewed would get the same answer."""
+    event = await make_event(status=status)
+    visitor.token = aged(visitor.visitor, A_DAY)
+    await visitor.refused("POST", f"/api/events/{event.slug}/queue", *code)
+
+
+async def test_who_has_no_code_is_told_to_bring_one(
+    visitor: Api, aged: Aged, runtime: Runtime, make_event: MakeEvent
+) -> None:
+    fans = Phase("fans", runtime.clock.now() - timedelta(hours=1), None, 0, "members")
+    event = await make_event(status=SaleStatus.SCHEDULED, phases=(fans,))
+    visitor.token = aged(visitor.visitor, A_DAY)
+    await visitor.refused("POST", f"/api/events/{event.slug}/queue", 403, "code_required")
 
 
 async def test_a_token_of_before_is_renewed_once(visitor: Api, runtime: Runtime, make_event: MakeEvent) -> None:
