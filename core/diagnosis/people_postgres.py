@@ -36,7 +36,7 @@ HAVING count(*) = 5 AND bool_and(status = 'FAILED' AND reason IN ('declined', 'p
 _OF_PHASES = """
 SELECT p.name, p.quota, count(line.ordinal) AS sold, coalesce((
     SELECT sum(cardinality(o.ordinals)) FROM offers o
-    WHERE o.event_id = p.event_id AND o.phase = p.name AND o.state = 'OPEN' AND o.until > now()
+    WHERE o.event_id = p.event_id AND (o.phase = p.name OR o.phase IS NULL) AND o.state = 'OPEN' AND o.until > now()
 ), 0) AS offered
 FROM phases p
 LEFT JOIN reservations r ON r.event_id = p.event_id AND r.phase = p.name AND r.status IN ('PAYING', 'CONFIRMED')

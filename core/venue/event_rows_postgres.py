@@ -38,6 +38,13 @@ ON CONFLICT (event_id, name) DO UPDATE SET
      excluded.max_seats)
 """  # noqa: S608 - names of this module
 _DROP_PHASES = "DELETE FROM phases WHERE event_id = $1 AND NOT name = ANY ($2::text[])"
+_FREE_OFFERS = """
+UPDATE offers SET phase = NULL WHERE id IN (
+    SELECT id FROM offers WHERE event_id = $1 AND state = 'OPEN' AND phase <> ALL ($2::text[])
+    -- Who is taking one at this moment waits for the event, which is locked here.
+    FOR UPDATE SKIP LOCKED
+)
+"""
 _NAME_GROUPS = """
 INSERT INTO code_groups (event_id, name, uses) SELECT $1, name, 1 FROM unnest($2::text[]) AS name
 ON CONFLICT (event_id, name) DO NOTHING
@@ -64,11 +71,13 @@ def event_of(row: asyncpg.Record | None) -> Event:
 
 async def keep_phases(connection: asyncpg.Connection, event_id: int, phases: Sequence[Phase]) -> None:
     """A group that has no codes yet is made: nobody comes in by it until it has. What was sold in a phase that goes
-    stays sold.
+    stays sold; what the waiting list offers in it counts in the one in which it will be taken.
     """
     groups = list(dict.fromkeys(phase.code_group for phase in phases if phase.code_group is not None))
     await connection.execute(_NAME_GROUPS, event_id, groups)
-    await connection.execute(_DROP_PHASES, event_id, [phase.name for phase in phases])
+    names = [phase.name for phase in phases]
+    await connection.execute(_DROP_PHASES, event_id, names)
+    await connection.execute(_FREE_OFFERS, event_id, names)
     for phase in phases:
         await connection.execute(
             _KEEP_PHASE,

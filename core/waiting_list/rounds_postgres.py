@@ -53,7 +53,7 @@ SELECT p.quota - (
     WHERE r.event_id = $1 AND r.phase = $2 AND r.status IN ('PAYING', 'CONFIRMED')
 ) - (
     SELECT coalesce(sum(cardinality(ordinals)), 0) FROM offers
-    WHERE event_id = $1 AND phase = $2 AND state = 'OPEN' AND until > now()
+    WHERE event_id = $1 AND (phase = $2 OR phase IS NULL) AND state = 'OPEN' AND until > now()
 ) FROM phases p WHERE p.event_id = $1 AND p.name = $2 AND p.quota IS NOT NULL
 """
 _FREED = "SELECT ordinal FROM returned_seats WHERE event_id = $1 AND freed LIMIT $2"

@@ -156,7 +156,7 @@ class WaitingList:
             fence=await self._fence(event, offer),
             email=wish.email,
             language=wish.language,
-            phase=offer.phase or sold_in,
+            phase=offer.phase if any(phase.name == offer.phase for phase in event.phases) else sold_in,
         )
         try:
             return await self.checkout.take(event, visitor, kept, provider)

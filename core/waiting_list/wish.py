@@ -34,8 +34,8 @@ class OfferState(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Offer:
     """`seats` are ordinals, ascending; `amount` in the currency's minor unit; `over`: its time has ended, whether that
-    is written down yet or not. `phase`: the one that its seats count in. `reservation`: what it was taken by, `taker`:
-    whose that is.
+    is written down yet or not. `phase`: the one that its seats count in; None: the one in which it is taken.
+    `reservation`: what it was taken by, `taker`: whose that is.
     """
 
     id: UUID

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -16,6 +17,7 @@ import pytest
 import core.booking.reservations_postgres as store
 from core.booking.reservation import ReservationStatus
 from core.database import open_database, raw
+from core.diagnosis import people_postgres as people
 from core.errors import QuotaReached
 from core.runtime import Runtime
 from core.venue.event import SaleStatus
@@ -129,6 +131,37 @@ async def test_offers_and_purchases_at_once(sale: ListOfSale) -> None:
         await sale.round()
         assert await sale.offered("v") == ()
     assert await committed(sale) == QUOTA
+
+
+async def test_an_offer_of_before_counts_in_every_phase(sale: ListOfSale) -> None:
+    """It has no phase: what it is taken in is not known."""
+    await sale.round()
+    await rows(sale.runtime, "UPDATE offers SET phase = NULL WHERE event_id = $1", sale.event.id)
+    (phase,) = sale.event.phases
+    async with raw(sale.runtime.database) as connection:
+        assert await rounds_postgres._room(connection, sale.event, phase) == 0
+    (found,) = [f async for f in people.phases(sale.runtime.database, sale.event, sale.runtime.clock.now(), None, None)]
+    assert found.detail is not None
+    assert "offers 1 to its waiting list" in found.detail
+    with pytest.raises(QuotaReached):
+        await sale.desk.order(sale.event, "c", 2)
+    assert (await sale.paid(await sale.take("v"))).phase == "general"
+
+
+@pytest.mark.parametrize("told", [True, False])
+async def test_an_offer_of_a_phase_that_is_gone_counts_in_the_one_it_is_taken_in(sale: ListOfSale, told: bool) -> None:
+    """Also one that was being made when the phase went: it still has that phase's name."""
+    await sale.round()
+    renamed = replace(sale.event.phases[0], name="other", quota=1)
+    sale.event = await sale.runtime.events.update(sale.event.slug, phases=(renamed,))
+    (offer,) = await rows(sale.runtime, "SELECT phase FROM offers WHERE event_id = $1", sale.event.id)
+    assert offer["phase"] is None
+    if not told:
+        await rows(sale.runtime, "UPDATE offers SET phase = 'general' WHERE event_id = $1", sale.event.id)
+    taken = await sale.take("v")
+    assert taken.phase == "other"
+    with pytest.raises(QuotaReached):
+        await sale.desk.order(sale.event, "c", 2)
 
 
 async def test_a_round_keeps_the_phase_from_its_buyers_for_a_few_offers_at_a_time(

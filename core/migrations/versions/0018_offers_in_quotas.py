@@ -7,7 +7,7 @@ down_revision = "0026"
 min_program = "0024"
 
 _OFFERS = """
--- The phase that the seats count in; NULL: none, or the one in which the offer is taken.
+-- The phase that the seats count in; NULL: the one in which the offer is taken, and so in each until then.
 ALTER TABLE offers ADD COLUMN phase text;
 
 -- Whether so many seats more fit into what the phase may sell: besides what it is selling and has sold, and what it
@@ -26,7 +26,7 @@ BEGIN
     counted := seats_of_phase(of_event, of_phase) + more;
     RETURN counted + coalesce((
         SELECT sum(cardinality(ordinals)) FROM offers
-        WHERE event_id = of_event AND phase = of_phase AND state = 'OPEN' AND until > now()
+        WHERE event_id = of_event AND (phase = of_phase OR phase IS NULL) AND state = 'OPEN' AND until > now()
           AND id IS DISTINCT FROM but_offer
     ), 0) <= most;
 END
