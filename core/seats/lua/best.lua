@@ -234,25 +234,26 @@ local function not_together()
   return reply
 end
 
--- Seats that are for others first are left out of the search, by the board, until this script ends: those that it has met,
--- and those around, which were let go with them.
-local AROUND = 32
+-- Seats that are for others first are left out of the search, by the board, until this script ends: all of them at once,
+-- when it has met the first.
 local masked, refused = {}, nil
 
 local function mask(seats)
-  local this = not_yet(seats)
-  if not this then return false end
-  refused = this
-  local size, near = redis.call('STRLEN', board), {}
-  for ordinal = math.max(0, seats[1] - AROUND), math.min(size - 1, seats[#seats] + AROUND) do
-    if seat_byte(board, ordinal) == AVAILABLE then near[#near + 1] = integer(ordinal) end
-  end
-  for _, list in ipairs({ near, seats }) do
-    local _, which = not_yet(list)
-    for _, ordinal in ipairs(which or {}) do
-      redis.call('SETRANGE', board, ordinal, string.char(HELD))
-      masked[#masked + 1] = ordinal
+  refused = not_yet(seats)
+  if not refused then return false end
+  local states, seen, free = redis.call('GETRANGE', board, 0, -1), {}, {}
+  for _, list in ipairs({ seats, marked_seats(shares, network) }) do
+    for _, ordinal in ipairs(list) do
+      if not seen[ordinal] and byte(states, ordinal + 1) == AVAILABLE then
+        seen[ordinal] = true
+        free[#free + 1] = ordinal
+      end
     end
+  end
+  local _, which = not_yet(free)
+  for _, ordinal in ipairs(which or {}) do
+    masked[#masked + 1] = ordinal
+    redis.call('SETRANGE', board, ordinal, string.char(HELD))
   end
   return true
 end
@@ -273,9 +274,13 @@ local function find_seats()
   end
 end
 
-local seats = find_seats()
-local none = not seats and (refused or rank and { 'not_together', 0 } or not_together())
+-- Whatever happens in the search, the board gets its bytes back.
+local well, seats, none = pcall(function()
+  local found = find_seats()
+  return found, not found and (refused or rank and { 'not_together', 0 } or not_together())
+end)
 for _, ordinal in ipairs(masked) do redis.call('SETRANGE', board, ordinal, string.char(AVAILABLE)) end
+if not well then error(seats, 0) end
 if none then return answer(none) end
 if ARGV[15] == 'hold' then return give(seats) end
 table.insert(seats, 1, 'picked')

@@ -9,6 +9,7 @@
 --   o|visitor              why the visitor is in nothing (waiting_room/lua/queue.lua)
 --   h                      'hold length, ms|unpaid seat-milliseconds from which a network is one that hoards'
 --   s|ordinal              'until, ms|network|visitor': who let the seat go unpaid; until then it is for others first
+--   l|network              'until, ms:ordinal,...;' for each basket of those: where to look for them
 
 local function account(shares, field)
   local spent, last = string.match(redis.call('HGET', shares, field) or '', '^(%d+)|(%d+)$')
@@ -41,11 +42,32 @@ end
 
 local function let_go(shares, visitor, network, ordinals, now)
   local hold = lets_much_go(shares, network)
-  if not hold then return end
+  if not hold or #ordinals == 0 then return end
+  local till = integer(now + hold)
   for _, ordinal in ipairs(ordinals) do
-    redis.call('HSET', shares, 's|' .. ordinal, integer(now + hold) .. '|' .. network .. '|' .. visitor)
+    redis.call('HSET', shares, 's|' .. ordinal, till .. '|' .. network .. '|' .. visitor)
   end
+  -- The oldest come first: what is over goes.
+  local all, from = redis.call('HGET', shares, 'l|' .. network) or '', 1
+  while true do
+    local first, last, its = string.find(all, '^(%d+):[^;]*;', from)
+    if not first or tonumber(its) > now then break end
+    from = last + 1
+  end
+  redis.call('HSET', shares, 'l|' .. network, string.sub(all, from) .. till .. ':' .. table.concat(ordinals, ',') .. ';')
 end
+
+-- Ordinals of the seats that a network let go and that are for others first, and of some that are not any more.
+local function marked_seats(shares, network)
+  local found = {}
+  for list in string.gmatch(redis.call('HGET', shares, 'l|' .. network) or '', ':([^;]*);') do
+    for ordinal in string.gmatch(list, '%d+') do found[#found + 1] = ordinal end
+  end
+  return found
+end
+
+-- Marks read in one command: Lua passes some thousands of arguments at most.
+local MARKS_AT_ONCE = 500
 
 -- For how long one of these seats is for others than this visitor first, ms, or nil; then which of them are. `swaps`:
 -- there is a basket, in which seats are only changed.
@@ -54,11 +76,15 @@ local function for_others_first(shares, visitor, network, swaps, ordinals, now)
   -- Who has bought does not answer for the neighbours.
   if redis.call('HEXISTS', shares, 'b|' .. visitor) == 1 then return nil end
   local left, which = nil, {}
-  for _, ordinal in ipairs(ordinals) do
-    local till, of, by = string.match(redis.call('HGET', shares, 's|' .. ordinal) or '', '^(%d+)|([^|]*)|(.*)$')
-    if of == network and tonumber(till) > now and not (swaps and by == visitor) then
-      left = math.max(left or 0, tonumber(till) - now)
-      which[#which + 1] = ordinal
+  for from = 1, #ordinals, MARKS_AT_ONCE do
+    local fields = {}
+    for i = from, math.min(#ordinals, from + MARKS_AT_ONCE - 1) do fields[#fields + 1] = 's|' .. ordinals[i] end
+    for i, mark in ipairs(redis.call('HMGET', shares, unpack(fields))) do
+      local till, of, by = string.match(mark or '', '^(%d+)|([^|]*)|(.*)$')
+      if of == network and tonumber(till) > now and not (swaps and by == visitor) then
+        left = math.max(left or 0, tonumber(till) - now)
+        which[#which + 1] = ordinals[from + i - 1]
+      end
     end
   end
   return left, which
