@@ -54,6 +54,9 @@ from core.process.line import Begins
 
 _BEGIN = STATEMENTS["begin"]
 _GIVE_TIME = STATEMENTS["give_time"]
+_STOP_GIVEN = STATEMENTS["stop_given"]
+# In each turn somebody's next attempt may take the place of the last; nobody pays anew so often in so short a time.
+_GIVE_TURNS = 3
 _TRANSITION = STATEMENTS["transition"]
 _CLAIM_DUE = STATEMENTS["claim_due"]
 _CLAIMED = STATEMENTS["claimed"]
@@ -278,11 +281,15 @@ class Reservations:
         """Whoever was paying while the sale's clock stood, for `seconds` until `ended`, has so much more time to pay,
         once; returns how many have. Never more than a provider's window lives.
         """
-        async with raw(self._database) as connection:
-            rows = await connection.fetch(
-                _GIVE_TIME, event_id, ended, seconds, GRACE_SECONDS, LONGEST_WINDOW_SECONDS - GRACE_SECONDS
-            )
-        return len(rows)
+        longest = LONGEST_WINDOW_SECONDS - GRACE_SECONDS
+        given: list[UUID] = []
+        async with raw(self._database, writes=True) as connection, connection.transaction():
+            if await connection.fetchrow(_STOP_GIVEN, event_id, ended) is None:
+                return 0
+            for _ in range(_GIVE_TURNS):
+                rows = await connection.fetch(_GIVE_TIME, event_id, ended, seconds, GRACE_SECONDS, longest, given)
+                given += [row["reservation_id"] for row in rows]
+        return len(given)
 
     async def claimed(self, order: str, token: str) -> Claim | None:
         """The claim as it is now; None when it is not `token`'s any more."""

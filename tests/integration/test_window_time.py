@@ -12,10 +12,14 @@ from uuid import UUID
 import pytest
 
 from core import keys
+from core.booking.attempt import GRACE_SECONDS
 from core.booking.composition import open_checkout
 from core.booking.reservation import Reservation, ReservationStatus
+from core.booking.statements_postgres import STATEMENTS
+from core.database import raw
 from core.errors import StoreUnavailable
 from core.process.store_watch import GIVEN_WITHIN_SECONDS, StoreWatch
+from core.process.tasks import awaited
 from core.runtime import Runtime
 from core.settings import Settings
 from core.upkeep.sweeping import Sweeping
@@ -103,6 +107,40 @@ async def test_after_a_decline_the_kept_time_is_longer_as_well(runtime: Runtime,
     later = (await runtime.checkout.get(order.id, "a")).payment
     assert later is not None
     assert later.retry_until == closed.retry_until + timedelta(seconds=120 - 200)
+
+
+async def test_who_tries_again_while_time_is_given_gets_it_too(runtime: Runtime, make_event: MakeEvent) -> None:
+    """The next attempt takes the place of the last one between the statement's look and its lock."""
+    await retire(runtime)
+    event = await make_event()
+    order = await _order(runtime, event, "a", 0)
+    assert order.payment is not None
+    assert await desk(runtime, Bank()).checkout.closed(order.payment.order, None)
+    await _older(runtime, order.id, 200)
+    (until_before,) = await rows(runtime, "SELECT until FROM reservations WHERE id = $1", order.id)
+    async with raw(runtime.database) as buyer:
+        trying = buyer.transaction()
+        await trying.start()
+        next_order = f"{order.payment.order}x"
+        arguments = (order.payment.order, next_order, "toss", "test:bank", 0.0, 3, 9, GRACE_SECONDS)
+        assert await buyer.fetchrow(STATEMENTS["next_attempt"], *arguments) is not None
+        giving = awaited("give", runtime.checkout.give_time(event.id, runtime.clock.now(), 120))
+
+        async def waits() -> bool:
+            waiting = "SELECT FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))"
+            return bool(await buyer.fetch(waiting)) or giving.done()
+
+        await until(waits, "time is being given, and waits for who tries again")
+        await trying.commit()
+    assert await giving == 1
+    (after,) = await rows(
+        runtime,
+        "SELECT r.until, p.next_attempt_at FROM reservations r JOIN payment_attempts p ON p.reservation_id = r.id "
+        "WHERE p.order_no = $1",
+        next_order,
+    )
+    assert after["until"] - until_before["until"] == timedelta(seconds=120)
+    assert after["next_attempt_at"] == after["until"] + timedelta(seconds=GRACE_SECONDS)
 
 
 class _Dies(Exception):
