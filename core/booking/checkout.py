@@ -249,10 +249,14 @@ class Checkout(GivingBack):
             return refusal
 
     async def _submit(self, submit: Submit) -> Reservation:
-        self._reservations.require_room()
+        refusal = self._refused_early()
+        if refusal is not None and await self._begins(submit):
+            raise refusal
         found = await self._repeated(submit)
         if found is not None:
             return found
+        if refusal is not None:
+            raise refusal
         account = self._account(submit)
         self._try_mail(submit.event, submit.email, submit.language)
         phase, code = await self._phase_of(submit)
@@ -279,6 +283,24 @@ class Checkout(GivingBack):
             with contextlib.suppress(StoreUnavailable):
                 await self._access.spent(submit.event, submit.visitor, code, new.id)
         return made
+
+    def _refused_early(self) -> StoreUnavailable | None:
+        """What says that a new reservation's turn would come too late; None: there is room."""
+        try:
+            self._reservations.require_room()
+        except StoreUnavailable as refusal:
+            return refusal
+        return None
+
+    async def _begins(self, submit: Submit) -> bool:
+        """Whether the visitor's seats are only held, so that this cannot be a repeat for them: it is told so without a
+        look at PostgreSQL. Else the key may have its reservation already, and that is answered however long the line.
+        """
+        try:
+            basket = await self._seats.basket(submit.event, submit.visitor)
+        except StoreUnavailable:
+            return False
+        return basket is not None and not basket.paying
 
     async def _phase_of(self, submit: Submit) -> tuple[str | None, bytes | None]:
         """The phase that the seats were held in, and the code that is spent on them. Raises HoldExpired: Redis has lost
