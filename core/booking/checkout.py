@@ -117,12 +117,12 @@ class Checkout(GivingBack):
         wake: Callable[[], None] = lambda: None,
         return_seconds: float = 0.0,
         try_mail: Callable[[Event, str, str], None] = lambda event, email, language: None,
-        stood: Callable[[], float] = float,
+        stood: Callable[[float], float] = lambda unknown: 0.0,
     ) -> None:
         """`concurrency`: payments that this process works on at once. `wake` tells who sends events that one was
         written by this process. `return_seconds`: seats given back are on the map again within so long (F5).
         `try_mail` raises an OnsaleError where the confirmation of a purchase could not be written to this address, in
-        this language. `stood`: seconds of an outage that nobody was given yet (`give_time`).
+        this language. `stood`: as in `Reservations`.
         """
         reservations = Reservations(
             database,

@@ -32,7 +32,7 @@ def open_checkout(
     process: str,
     wake: Callable[[], None] = lambda: None,
     try_mail: Callable[[Event, str, str], None] = lambda event, email, language: None,
-    stood: Callable[[], float] = float,
+    stood: Callable[[float], float] = lambda unknown: 0.0,
 ) -> Taking:
     return Taking(
         database=database,

@@ -6,6 +6,7 @@ dies: there is no transaction to leave open. The statements say in their headers
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
@@ -99,12 +100,13 @@ class Reservations:
         accounts: Sequence[str] | None = None,
         wake: Callable[[], None] = lambda: None,
         addresses: Addresses | None = None,
-        stood: Callable[[], float] = float,
+        stood: Callable[[float], float] = lambda unknown: 0.0,
     ) -> None:
         """`deadline_seconds`: for unknown outcomes, from CALLED. `window_seconds`: the time to pay. `wake` is called
         after an event was written that somebody waits for. `accounts`: those that `claim_due` takes
         (`Payments.account_names`). `addresses`: which of them are one buyer's. `stood`: seconds for which
-        buyers could not pay and which `give_time` has not given them yet.
+        buyers could not pay and which `give_time` has not given them yet; called with what counts where nobody knows
+        (`StoreWatch.stood`).
         """
         self._stood = stood
         self._addresses = addresses or Addresses()
@@ -274,7 +276,7 @@ class Reservations:
     async def claim_due(self, limit: int, token: str) -> list[Claim]:
         """Up to `limit` attempts whose time has come and that nobody works on; each is claimed by `token`."""
         async with raw(self._database) as connection:
-            rows = await connection.fetch(_CLAIM_DUE, limit, token, self._lease, self._accounts, self._stood())
+            rows = await connection.fetch(_CLAIM_DUE, limit, token, self._lease, self._accounts, self._stood(math.inf))
         return [claim_of(row) for row in rows]
 
     async def give_time(self, event_id: int, ended: datetime, seconds: float) -> int:
@@ -305,7 +307,8 @@ class Reservations:
             dict(authorisation.data),
             token,
             self._lease,
-            GRACE_SECONDS + self._stood(),
+            # Only an outage that is known of: a process that was just started takes nothing later than others do.
+            GRACE_SECONDS + self._stood(0.0),
             MOST_REFUSED_KEYS,
         )
         return claim_of(row) if row is not None else None

@@ -67,9 +67,10 @@ class StoreWatch:
         since = [self._since[name] for name in names or self._asks if name in self._since]
         return self._monotonic() - min(since) if since else None
 
-    def stood(self) -> float:
+    def stood(self, unknown: float = math.inf) -> float:
         """Seconds for which nobody could do what a deadline was for, and that nobody may have got back yet: while
-        something is away and for some seconds after it; infinite for some seconds after the start, when nobody knows.
+        something is away and for some seconds after it. `unknown`: at least so many for some seconds after the start,
+        when nobody knows: infinite where it is better to wait, 0 where only what is known counts.
         """
         now = self._monotonic()
         if self._began is None:
@@ -77,9 +78,8 @@ class StoreWatch:
         away_for = self.away_for()
         if away_for is not None:
             return away_for
-        if now - self._began < GIVEN_WITHIN_SECONDS:
-            return math.inf
-        return self._stood if now - self._back_at < GIVEN_WITHIN_SECONDS else 0.0
+        known = self._stood if now - self._back_at < GIVEN_WITHIN_SECONDS else 0.0
+        return max(known, unknown) if now - self._began < GIVEN_WITHIN_SECONDS else known
 
     def follow(self, changed: Callable[[], None]) -> None:
         """`changed` is called after each change, and must return at once."""

@@ -149,7 +149,7 @@ async def open_runtime(
             process=process,
             wake=pipeline.wake,
             try_mail=mail_trial(settings),
-            stood=lambda: min(watched.stood(), settings.stop_seconds),
+            stood=lambda unknown: min(watched.stood(unknown), settings.stop_seconds),
         )
 
         waiting_list = open_waiting_list(

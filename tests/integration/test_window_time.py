@@ -18,6 +18,7 @@ from core.booking.reservation import Reservation, ReservationStatus
 from core.booking.statements_postgres import STATEMENTS
 from core.database import raw
 from core.errors import StoreUnavailable
+from core.payments.gateway import Authorisation
 from core.process.store_watch import GIVEN_WITHIN_SECONDS, StoreWatch
 from core.process.tasks import awaited
 from core.runtime import Runtime
@@ -277,7 +278,7 @@ async def test_nobodys_time_to_pay_ends_before_the_time_was_given(runtime: Runti
     """Not by the process that first has its store back; and a return that comes then counts."""
     await retire(runtime)
     event = await make_event()
-    stood = [400.0]
+    stood, just_started = [400.0], [False]
     settings = runtime.settings
     shop = desk(runtime, Bank())
     checkout = open_checkout(
@@ -291,13 +292,17 @@ async def test_nobodys_time_to_pay_ends_before_the_time_was_given(runtime: Runti
         supervisor=runtime.supervisor,
         clock=runtime.clock,
         process="own",
-        stood=lambda: stood[0],
+        stood=lambda unknown: max(stood[0], min(unknown, 600.0) if just_started[0] else 0.0),
     )
     order = await _order(runtime, event, "a", 0)
     await _older(runtime, order.id, 600)
     assert await checkout.finish_due() == 0
     assert (await checkout.get(order.id, "a")).status is ReservationStatus.PAYING
-    stood[0] = 0.0
+    stood[0], just_started[0] = 0.0, True
+    assert await checkout.finish_due() == 0, "who was just started does not know"
+    assert order.payment is not None
+    assert await checkout._reservations.bind(order.payment.order, Authorisation("late"), None) is None, "nor takes more"
+    just_started[0] = False
     assert await checkout.finish_due() == 1
     assert (await checkout.get(order.id, "a")).status is ReservationStatus.FAILED
 
@@ -313,6 +318,7 @@ async def test_a_process_knows_for_how_long_nobody_could_pay() -> None:
     assert watch.stood() == 0, "where it does not run nobody asks it"
     watch._began = now[0]
     assert watch.stood() == pytest.approx(float("inf")), "at the start nobody knows"
+    assert watch.stood(0.0) == 0, "and takes nothing later for that"
     now[0] += GIVEN_WITHIN_SECONDS
     await watch.look()
     assert watch.stood() == 0
