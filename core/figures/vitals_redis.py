@@ -6,7 +6,8 @@ import math
 import os
 import socket
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
 
 import orjson
 import structlog
@@ -180,12 +181,17 @@ class VitalsBoard:
 
 
 def _parse(body: bytes | str) -> Vitals | None:
-    """None for what a process of another version wrote: it is shown by its own kind."""
+    """What a newer version tells besides is not read here. None for what an older one did not tell yet."""
     try:
         values = orjson.loads(body)
-        return Vitals(**{**values, "locks": LockFigures(**values["locks"])})
+        return Vitals(**_known_of(Vitals, {**values, "locks": LockFigures(**_known_of(LockFigures, values["locks"]))}))
     except (TypeError, KeyError, ValueError):
         return None
+
+
+def _known_of(kind: type[Vitals] | type[LockFigures], values: Mapping[str, Any]) -> dict[str, Any]:
+    names = {known.name for known in fields(kind)}
+    return {name: value for name, value in values.items() if name in names}
 
 
 def _is_gone(vitals: Vitals) -> bool:

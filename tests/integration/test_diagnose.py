@@ -444,6 +444,15 @@ async def test_a_process_that_tells_nothing_of_itself_any_more(scene: Scene) -> 
     assert await runtime.redis.hget(keys.VITALS, runtime.process) is None
 
 
+async def test_a_process_of_a_newer_version_is_seen(scene: Scene) -> None:
+    """While processes are replaced one by one, the old ones read what the new ones tell, as far as they know (R2)."""
+    runtime = scene.runtime
+    newer = asdict(replace(runtime.vitals.read(), process="newer"))
+    newer |= {"told_anew": 1, "locks": newer["locks"] | {"told_anew": 2}}
+    await runtime.redis.hset(keys.VITALS, "newer", orjson.dumps(newer))
+    assert "newer" in {one.process for one in await runtime.vitals.all()}
+
+
 async def test_what_a_killed_process_left_is_taken_away_by_the_next_one(scene: Scene) -> None:
     runtime = scene.runtime
     gone = subprocess.Popen(["true"])
