@@ -102,6 +102,7 @@ class LiveEvent:
             kept=self.baskets.unsure,
             swept=self._swept,
             gone=self._forget,
+            missed=self._forget_all,
         )
         self._listeners: dict[str, Listener] = {
             keys.seats_channel(event.slug): self.seat_feed,
@@ -186,12 +187,15 @@ class LiveEvent:
     def _forget(self, visitor: str) -> None:
         self._known.forget(self.event.slug, visitor)
 
+    def _forget_all(self) -> None:
+        self._known.forget_all(self.event.slug)
+
     def _basket_changed(self, visitor: str, changes: Sequence[tuple[int, int]]) -> None:
         self._forget(visitor)
         self.baskets.changed(visitor, changes)
 
     def _resynced(self) -> None:
-        self._known.forget_all(self.event.slug)
+        self._forget_all()
         self.baskets.resynced()
 
     def sale_message(self) -> bytes:

@@ -67,6 +67,7 @@ class QueueFeed:
         kept: Callable[[str], None] = lambda visitor: None,
         swept: Callable[[float], None] = lambda stands: None,
         gone: Callable[[str], None] = lambda visitor: None,
+        missed: Callable[[], None] = lambda: None,
         audit_seconds: float = _AUDIT_SECONDS,
     ) -> None:
         self._event = event
@@ -79,6 +80,7 @@ class QueueFeed:
         self._kept = kept
         self._swept = swept
         self._gone = gone
+        self._missed = missed
         self._slug = event().slug
         self._fetched_at = 0.0
         #: Why somebody is said to be out, while that is asked about.
@@ -172,6 +174,7 @@ class QueueFeed:
 
     def load(self, state: Standing) -> None:
         """Whom the state leaves in doubt (let in meanwhile, above all) is asked about singly."""
+        self._missed()
         version, bases, entered, gone = state
         anew = version < self._places.version
         self._fetched_at = time.monotonic()
@@ -228,6 +231,7 @@ class QueueFeed:
                 # Not certainly news, so it is asked about; if it is, this is why.
                 self._heard[visitor] = _reason(reason)
         for visitor in message.get("lapsed", ()):
+            self._gone(visitor)
             self._lapsed(visitor)
         for visitor, _, until_ms in message.get("longer", ()):
             if attendance := self._attendances.get(visitor):

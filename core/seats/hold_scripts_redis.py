@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from core import keys
@@ -119,14 +118,15 @@ class HoldScripts:
             case b"no_such_seat":
                 raise NoSuchSeat(seats=ints(answer[1:]))
             case b"taken":
-                self._note(event.slug, visitor, from_millis(int(answer[2])), listed(answer[3]), asked)
+                if self._known is not None:
+                    ends, own = from_millis(int(answer[2])), listed(answer[3])
+                    self._known.note(event.slug, visitor, ends, own, asked)
                 raise SeatTaken(listed(answer[1]))
             case b"leaves_single":
                 raise LeavesSingleSeat(ints(answer[1:]))
-        basket = _granted(event, answer)
-        # The session lasts as long as the hold, at least.
-        self._note(event.slug, visitor, basket.until, basket.seats, asked)
-        return basket
+        if self._known is not None:
+            self._known.forget(event.slug, visitor)
+        return _granted(event, answer)
 
     async def best(self, event: Event, visitor: str, table: SeatTable, wish: Wish, *, call: str = "") -> Basket:
         """The best seats together into the basket, in one step. Raises NotTogether, InvalidRequest."""
@@ -199,10 +199,6 @@ class HoldScripts:
         if not unknown.until_ms:
             raise unknown
         raise StoreUnavailable(retry_after=1) from unknown
-
-    def _note(self, slug: str, visitor: str, ends: datetime, own: Iterable[int], asked: float) -> None:
-        if self._known is not None:
-            self._known.note(slug, visitor, ends, own, asked)
 
     def _visit(self, event: Event, visitor: str, call: str) -> list[str | bytes | int]:
         return [

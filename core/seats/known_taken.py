@@ -5,8 +5,9 @@ not. What must be known for that, here and now:
 
 * the board, by a mirror that is in step with Redis (`realtime/seat_feed.py`), without changes that are on their way;
 * that the visitor is in, because `not_active` comes first, and which seats are the visitor's own, which are no refusal:
-  Redis said so when it answered the visitor's last hold, at most `KNOWN_SECONDS` ago, and nothing of this visitor was
-  heard since, from Redis' channels or in this process.
+  Redis said so when it refused the visitor's last hold, at most `KNOWN_SECONDS` ago, and nothing of this visitor was
+  heard since, from Redis' channels or in this process. Of who has bought it says nothing: `too_many_seats`, which
+  comes first, counts what was bought.
 
 Whatever is not known is Redis' to say. A refusal is all that can come of what is. Rules only, no I/O.
 """
@@ -65,22 +66,28 @@ class KnownTaken:
         self._clock = clock
         self._mirrors: dict[str, Mirror] = {}
         self._standing: OrderedDict[tuple[str, str], _Standing] = OrderedDict()
+        #: When something was missed last: an answer to what was asked before may have missed it too.
+        self._missed: dict[str, float] = {}
 
     def follow(self, slug: str, mirror: Mirror) -> None:
         self._mirrors[slug] = mirror
+        self._missed[slug] = self._clock.monotonic()
 
     def unfollow(self, slug: str, mirror: Mirror) -> None:
         if self._mirrors.get(slug) is mirror:
             del self._mirrors[slug]
+            self._missed.pop(slug, None)
 
     def asked(self) -> float:
         """To be kept until Redis has answered, for `note`."""
         return self._clock.monotonic()
 
     def note(self, slug: str, visitor: str, ends: datetime, own: Iterable[int], asked: float) -> None:
-        """Redis, asked then, says that the visitor is in until `ends` at least, is not paying, and has these seats."""
+        """Redis, asked then, says that the visitor is in until `ends` at least, is not paying, has bought nothing, and
+        has these seats until then.
+        """
         known = self._standing.get((slug, visitor))
-        if known is None or known.at < asked:
+        if self._missed.get(slug, asked) < asked and (known is None or known.at < asked):
             self._keep(slug, visitor, _Standing(self._clock.monotonic(), ends, frozenset(own)))
 
     def forget(self, slug: str, visitor: str) -> None:
@@ -89,7 +96,7 @@ class KnownTaken:
 
     def forget_all(self, slug: str) -> None:
         """Something was missed: of whom is not known."""
-        now = self._clock.monotonic()
+        now = self._missed[slug] = self._clock.monotonic()
         for key in [key for key in self._standing if key[0] == slug]:
             self._standing[key] = _Standing(now, None, _UNKNOWN)
 

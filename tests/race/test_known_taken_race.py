@@ -11,9 +11,10 @@ import orjson
 import pytest
 
 from core import keys
-from core.errors import NotActive, SeatTaken
+from core.errors import NotActive, SeatTaken, TooManySeats
 from core.process.lua_redis import ScriptRunner
 from core.runtime import Runtime
+from core.seats.board import SeatState
 from core.venue.event import Event
 from realtime.resync import Resync
 from tests.conftest import MakeEvent
@@ -97,6 +98,24 @@ async def test_who_has_left_is_told_so_and_not_of_the_seat(server: LiveServer, m
     await runtime.waiting_room.leave(event, "b")
     with pytest.raises(NotActive):
         await runtime.seats.hold(event, "b", [1])
+
+
+async def test_too_many_comes_first_for_who_has_bought(server: LiveServer, make_event: MakeEvent) -> None:
+    """F3: what was bought counts, and only Redis has the figure."""
+    runtime = server.runtime
+    event = await crowded(runtime, make_event, "a", "b", seats=8)
+    feed = await followed(server, event)
+    basket = await runtime.seats.hold(event, "b", [0, 1, 2])
+    await runtime.seats.begin_payment(event, "b")
+    await runtime.seats.settle(event, "b", basket.fence, basket.seats, SeatState.SOLD)
+    await runtime.seats.hold(event, "a", [5])
+    await until(lambda: feed.states()[5])
+    await refusal(runtime, event, "b", 5)
+    with pytest.raises(TooManySeats):
+        await runtime.seats.hold(event, "b", [5, 6])
+    await runtime.seats.hold(event, "b", [4])
+    with pytest.raises(TooManySeats):
+        await runtime.seats.hold(event, "b", [5])
 
 
 async def _as_heard(runtime: Runtime, event: Event, history: dict[int, list[int]]) -> None:

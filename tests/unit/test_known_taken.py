@@ -148,6 +148,16 @@ def test_an_answer_from_before_a_change_does_not_count(world: World) -> None:
     assert world.refused(1) is None
 
 
+def test_an_answer_from_before_a_gap_does_not_count(world: World) -> None:
+    """Nothing was known of the visitor when something was missed: it may have been of this one."""
+    world.clock.passed += 0.001
+    asked = world.known.asked()
+    world.clock.passed += 0.001
+    world.known.forget_all(EVENT.slug)
+    world.known.note(EVENT.slug, "v", world.clock.now() + timedelta(seconds=600), [], asked)
+    assert world.refused(1) is None
+
+
 def test_the_mirror_says_nothing_of_seats_that_are_changing() -> None:
     """A change that has come and was not sent yet: the board that browsers have is older."""
     mirror = BoardMirror()

@@ -60,9 +60,12 @@ local function left_single()
   return #single > 1 and single or nil
 end
 
--- With what is true of the visitor: for a while that is known without asking again (core/seats/known_taken.py).
+-- With what is true of the visitor, and until when: for a while that is known without asking again
+-- (core/seats/known_taken.py). Of who has bought it is not: how many seats are too many is to be counted here.
 local function all_taken()
-  return { 'taken', table.concat(taken, ','), integer(session_end), basket and table.concat(basket.seats, ',') or '' }
+  local _, bought = bought_seats(shares, visitor)
+  local till = bought > 0 and 0 or math.min(session_end, basket and basket.till or session_end)
+  return { 'taken', table.concat(taken, ','), integer(till), basket and table.concat(basket.seats, ',') or '' }
 end
 
 if #unknown > 1 then
