@@ -268,13 +268,22 @@ class Pages:
         return self._environments[language]
 
 
-#: What pages are asked by. Nothing else is repeated: a stranger's link must not choose what stands beside a secret.
-_ASKED_BY: Final = ("s", "code", "phase")
+#: What a page is asked by, by route. Its links to other languages repeat that and nothing else: a stranger's link must
+#: not choose what stands beside a secret.
+_ASKED_BY: Final[Mapping[str, Sequence[str]]] = {
+    "/events/{slug}/draw": ("phase",),
+    "/reservations/{id}/ticket": ("code",),
+    "/returns/{id}": ("s",),
+    "/pay/{order}": ("s",),
+    "/pay/{order}/result": ("s",),
+    "/pay/{provider}/closed/{order}": ("s", "code"),
+}
 
 
 def _here(request: Request) -> str:
     """This page's address, to which `lang=` is added: what else it was asked by stays, a signature above all."""
-    kept = [(name, value) for name in _ASKED_BY if (value := request.query_params.get(name)) is not None]
+    names = _ASKED_BY.get(request.scope["state"].get("route", ""), ())
+    kept = [(name, value) for name in names if (value := request.query_params.get(name)) is not None]
     return f"{own_path(request.url.path)}?{urlencode([*kept, ('lang', '')])}"
 
 

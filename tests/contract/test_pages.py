@@ -105,13 +105,28 @@ async def test_pages_are_compressed_and_repeat_nothing_that_a_link_chose(
     async for path, page in pages(browser, make_event):
         assert "Accept-Encoding" in page.headers["vary"], path
         for coding in ("br", "zstd", "gzip"):
-            coded = await browser.open(f"{path}?guess=ONSALE1&code=", **{"accept-encoding": coding})
+            chosen = "guess=ONSALE1&s=ONSALE1&phase=ONSALE1&code="
+            coded = await browser.open(f"{path}?{chosen}", **{"accept-encoding": coding})
             assert coded.headers["content-encoding"] == coding, path
             assert "</html>" in coded.text, path
             assert "ONSALE1" not in coded.text, path
-    login = await browser.open("/ops?guess=ONSALE1", **{"accept-encoding": "br"})
+    login = await browser.open("/ops?guess=ONSALE1&s=ONSALE1&phase=ONSALE1&code=ONSALE1", **{"accept-encoding": "br"})
     assert login.headers["content-encoding"] == "br"
     assert "ONSALE1" not in login.text
+
+
+async def test_links_to_other_languages_keep_what_the_page_is_asked_by(browser: Browser, make_event: MakeEvent) -> None:
+    """T2: whoever came by an e-mail's link sees the same ticket, or the same draw, in the other language."""
+    event = await make_event()
+    bought = await browser.buy(event.slug, 1)
+    code = (await browser.client.get(f"/api/reservations/{bought}")).json()["ticket_code"]
+    for path, kept in ((f"/reservations/{bought}/ticket", f"code={code}"), (f"/events/{event.slug}/draw", "phase=one")):
+        links = [
+            attributes["href"]
+            for tag, attributes in Tags((await browser.open(f"{path}?{kept}&s=x&guess=x")).text).tags
+            if tag == "a" and "hreflang" in attributes
+        ]
+        assert links == [f"{path}?{kept}&lang={language}" for language in ("en", "ko")]
 
 
 async def test_the_sale_page_tells_name_day_and_prices_by_itself(browser: Browser, make_event: MakeEvent) -> None:

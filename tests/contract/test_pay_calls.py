@@ -62,6 +62,7 @@ async def test_the_payment_page_needs_no_cookie_and_tells_the_provider_nothing(
     shown = await browser.get(links.page(order), headers=PAGE)
     assert shown.status_code == 200
     assert shown.headers["Referrer-Policy"] == "origin"
+    assert f'href="{links.page(order)}&amp;lang=ko"' in shown.text, "the signature stays in the other language"
     assert shown.headers["Cache-Control"] == "private, no-store"
     policy = shown.headers["Content-Security-Policy"]
     assert "frame-ancestors 'none'" in policy
