@@ -12,7 +12,7 @@ import { Leaving } from "./leaving.js";
 import * as notify from "./notify.js";
 import { Channel } from "./socket.js";
 import { Entry } from "./entry.js";
-import { whatIsLeft } from "./sold_out.js";
+import { looksEvery } from "./sold_out.js";
 import { initial, mayJoin, opensAt, saleState, serverNow, stage, wantsCode } from "./state.js";
 import { lasting, session } from "./storage.js";
 import { Steps } from "./steps.js";
@@ -24,9 +24,7 @@ import { Price } from "./price.js";
 import { Returns } from "./returns.js";
 import { Work } from "./work.js";
 
-// Milliseconds between two looks at the event. The channel tells what changes (`sale`); a browser without one has to look.
-const EVENT_EVERY = 60000;
-const NOTHING_LEFT_EVERY = 15000; // of who waits while nobody is let in
+// Milliseconds between two looks at the event of a browser without a channel: nobody tells it what changes (`sale`).
 const EVENT_EVERY_POLLING = 15000;
 const ENTER_WITHIN = 5000; // milliseconds
 const ASK_AGAIN = 3000; // milliseconds until a `join` without an answer is sent again
@@ -250,8 +248,7 @@ setInterval(() => {
 (function learnAgain() {
   const { state } = store;
   const polls = state.connection === "polling";
-  const waitsForNothing = stage(state) === "waiting" && ["held", "gone"].includes(whatIsLeft(board, 0).kind);
-  const usual = waitsForNothing ? NOTHING_LEFT_EVERY : EVENT_EVERY;
+  const usual = looksEvery(board, stage(state) === "waiting");
   // Nobody tells a page that polls that the sale has opened: it looks then.
   const opens = polls && saleState(state) === "before" ? Date.parse(opensAt(state) ?? "") - serverNow(state) : NaN;
   const every = opens >= 0 && opens < EVENT_EVERY_POLLING ? opens + 500 : polls ? EVENT_EVERY_POLLING : usual;

@@ -1,4 +1,4 @@
-import { whatIsLeft } from "/static/js/sold_out.js";
+import { looksEvery, whatIsLeft } from "/static/js/sold_out.js";
 import { Board, unpackedBoard } from "/static/js/board.js";
 import { same } from "./same.js";
 
@@ -70,6 +70,19 @@ export function whatIsLeftIsFreeOrMayComeBackOrIsGone() {
   same(whatIsLeft(board, 2), { kind: "gone", held: 0 });
   board.load({ epoch: 1, version: 3, states: states(2, 3, 2, 2) });
   same(whatIsLeft(board, 0), { kind: "gone", held: 0 });
+}
+
+// V3: at the peak all seats are in baskets, and everybody waits.
+export function onlyWhoWaitsForASoldOutHallLooksOftener() {
+  const board = new Board();
+  const every = () => [looksEvery(board, true), looksEvery(board, false)];
+  same(every(), [60000, 60000]);
+  board.load({ epoch: 1, version: 1, states: states(0, 3, 1, 2) });
+  same(every(), [60000, 60000]);
+  board.load({ epoch: 1, version: 2, states: states(2, 3, 1, 1) });
+  same(every(), [60000, 60000]);
+  board.load({ epoch: 1, version: 3, states: states(2, 3, 2, 2) });
+  same(every(), [15000, 60000]);
 }
 
 // tests/unit/test_frames.py writes the same from the other side.
