@@ -18,7 +18,7 @@ import asyncio
 import contextlib
 import hashlib
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -235,6 +235,10 @@ class Checkout(GivingBack):
     async def give_time(self, event_id: int, ended: datetime, seconds: float) -> int:
         """Whoever was paying while the sale's clock stood until `ended` has so much more time, once; how many (R4)."""
         return await self._reservations.give_time(event_id, ended, seconds)
+
+    async def paid_in(self, event_ids: Sequence[int]) -> frozenset[int]:
+        """Those of the events in which somebody is paying."""
+        return await self._reservations.paid_in(event_ids)
 
     async def finish_due(self, *, wait: bool = True) -> int:
         """Takes over the payments and refunds whose time has come and that nobody works on; returns how many."""

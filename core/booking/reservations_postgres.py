@@ -77,6 +77,11 @@ _OF_KEY = _RESERVATION + "WHERE r.visitor = $1 AND r.event_id = $2 AND r.idempot
 _OF_ID = _RESERVATION + "WHERE r.id = $1"
 _OF_VISITOR = _RESERVATION + "WHERE r.visitor = $1 ORDER BY r.created_at DESC LIMIT $2"
 _OF_FENCE = _RESERVATION + "WHERE r.visitor = $1 AND r.event_id = $2 AND r.fence = $3"
+_PAID_IN = """
+SELECT id FROM events WHERE id = ANY ($1) AND EXISTS (
+    SELECT FROM reservations WHERE event_id = events.id AND status = 'PAYING'
+)
+"""
 _OF_ORDER = STATEMENTS["of_order"]
 _KEY_REFUSED = """
 SELECT FROM payment_attempts WHERE order_no = $1 AND ($2 = ANY (refused_keys) OR cardinality(refused_keys) >= $3)
@@ -292,6 +297,12 @@ class Reservations:
                 rows = await connection.fetch(_GIVE_TIME, event_id, ended, seconds, GRACE_SECONDS, longest, given)
                 given += [row["reservation_id"] for row in rows]
         return len(given)
+
+    async def paid_in(self, event_ids: Sequence[int]) -> frozenset[int]:
+        """Those of the events that have a reservation that is PAYING."""
+        async with raw(self._database) as connection:
+            rows = await connection.fetch(_PAID_IN, list(event_ids))
+        return frozenset(row["id"] for row in rows)
 
     async def claimed(self, order: str, token: str) -> Claim | None:
         """The claim as it is now; None when it is not `token`'s any more."""

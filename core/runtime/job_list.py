@@ -30,6 +30,7 @@ def job_list(runtime: Runtime) -> list[Job]:
         seconds=settings.sweep_seconds,
         stores=runtime.stores,
         give_time=runtime.checkout.give_time,
+        paid_in=runtime.checkout.paid_in,
     )
     rounds = open_rounds(
         settings,

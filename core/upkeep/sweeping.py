@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime
 from functools import partial
 
@@ -32,6 +32,9 @@ GIVEN_TO_PAY = Counter("onsale_given_time_to_pay", "Payments under way that got 
 #: `core.booking.checkout.Checkout.give_time`.
 GiveTime = Callable[[int, datetime, float], Awaitable[int]]
 
+#: `core.booking.checkout.Checkout.paid_in`.
+PaidIn = Callable[[Sequence[int]], Awaitable[Collection[int]]]
+
 # How long a sweep waits for PostgreSQL: silence and deadlines are judged once a second, whatever it does.
 _PATIENCE_SECONDS = 0.5
 
@@ -57,10 +60,16 @@ class Sweeping:
         seconds: float = 1.0,
         stores: StoreWatch | None = None,
         give_time: GiveTime | None = None,
+        paid_in: PaidIn | None = None,
     ) -> None:
-        """`stores`: by which the sale's clock stands (R4). `give_time`: gives what it stood to those who pay."""
+        """`stores`: by which the sale's clock stands (R4). `give_time`: gives what it stood to those who pay.
+        `paid_in`: which of these events somebody pays in; by the waiting list that may be after the sale has closed.
+        """
         self._stores = stores
         self._give_time = give_time
+        self._paid_in = paid_in
+        #: Closed sales in which somebody pays.
+        self._payers: Collection[int] = ()
         self._giving = Once[None]("time to pay")
         #: Event -> stops that PostgreSQL has noted, as the sweep told them.
         self._noted: dict[int, str] = {}
@@ -114,6 +123,10 @@ class Sweeping:
 
     async def _read(self) -> None:
         self._known = await self._events.list()
+        now = self._clock.now()
+        closed = [event.id for event in self._known if event.sale_state(now) is SaleState.CLOSED]
+        if self._paid_in is not None:
+            self._payers = await self._paid_in(closed) if closed else ()
 
     async def _sweep(self, event: Event) -> bool:
         """True when there is more to do."""
@@ -121,7 +134,8 @@ class Sweeping:
         if state is SaleState.BEFORE and event.opening is None:
             return False  # nobody waits, and nobody gathers
         closed = state is SaleState.CLOSED
-        if not closed:
+        paying = closed and event.id in self._payers
+        if not closed or paying:
             self._finished.discard(event.id)
         elif event.id in self._finished:
             return False
@@ -130,12 +144,13 @@ class Sweeping:
             batches=1,
             outage=outage_of(self._stores) if self._stores else NO_OUTAGE,
             noted=self._noted.pop(event.id, ""),
+            paying=paying,
         )
         if report.stops and self._give_time is not None:
             # It goes on while others are swept, and is tried again with the next sweep.
             self._giving.begin(event.id, partial(self._give, event.id, report.stops, self._give_time))
         self._measure(event, report)
-        if closed and not (report.more or report.waiting or report.active):
+        if closed and not (paying or report.more or report.waiting or report.active or report.stops):
             self._finished.add(event.id)
         return report.more
 

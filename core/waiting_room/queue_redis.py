@@ -250,21 +250,22 @@ class WaitingRoom:
         await self._scripts("sale", event, [])
 
     async def sweep(
-        self, event: Event, *, batches: int = 1_000, outage: Outage = NO_OUTAGE, noted: str = ""
+        self, event: Event, *, batches: int = 1_000, outage: Outage = NO_OUTAGE, noted: str = "", paying: bool = False
     ) -> SweepReport:
         """Ends what is over and lets the head of the queue in; `batches` scripts of `SWEEP_BATCH` visitors at most.
 
         In an `outage` nothing ends; after it sessions and baskets get the time back first (R4). `noted`: the stops of
-        an earlier report that PostgreSQL has by now.
+        an earlier report that PostgreSQL has by now. `paying`: somebody pays, by PostgreSQL's account; the clock of
+        a closed sale is watched for them.
         """
-        report = await self._sweep_batch(event, outage, noted)
+        report = await self._sweep_batch(event, outage, noted, paying)
         for _ in range(batches - 1):
             if not report.more:
                 break
-            report += await self._sweep_batch(event, outage)
+            report += await self._sweep_batch(event, outage, "", paying)
         return report
 
-    async def _sweep_batch(self, event: Event, outage: Outage, noted: str = "") -> SweepReport:
+    async def _sweep_batch(self, event: Event, outage: Outage, noted: str, paying: bool) -> SweepReport:
         arguments: list[str | int] = [
             int(self._times.active_grace * 1000),
             int(self._times.waiting_grace * 1000),
@@ -278,6 +279,7 @@ class WaitingRoom:
             int(self._times.stop * 1000),
             _GIVE_BATCH,
             noted,
+            int(paying),
         ]
         answer = await self._scripts("sweep", event, arguments)
         if answer[0] == b"no_board":

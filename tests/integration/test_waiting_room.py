@@ -182,7 +182,7 @@ async def test_a_closed_sale_is_swept_to_its_end(
     await runtime.events.set_status(event.slug, SaleStatus.CLOSED)
     rounds = 0
 
-    async def sweep(swept: Event, *, batches: int, outage: Outage, noted: str) -> SweepReport:
+    async def sweep(swept: Event, *, batches: int, outage: Outage, noted: str, paying: bool) -> SweepReport:
         nonlocal rounds
         rounds += swept.slug == event.slug
         return SweepReport(0, 0, 0, 0, 0, 0, 0, 0, more=swept.slug == event.slug and rounds == 1)

@@ -24,7 +24,7 @@ from core.process.tasks import awaited
 from core.runtime import Runtime
 from core.settings import Settings
 from core.upkeep.sweeping import Sweeping
-from core.venue.event import Event
+from core.venue.event import Event, SaleStatus
 from core.waiting_room.outage import Outage, stops_of
 from core.waiting_room.queue_redis import _GIVE_BATCH
 from tests.booking import Bank, desk, pass_time, retire, rows
@@ -257,6 +257,46 @@ async def _session(runtime: Runtime, event: Event, visitor: str) -> float:
     score = await runtime.redis.zscore(keys.active_until(event.slug), visitor)
     assert score is not None
     return float(score)
+
+
+async def test_who_pays_in_a_closed_sale_gets_time_back(runtime: Runtime, make_event: MakeEvent) -> None:
+    """Nobody waits and nobody is in, as with offers of the waiting list; the end of the stop is noted all the same."""
+    event = await make_event()
+    order = await _order(runtime, event, "a", 0)
+    await _older(runtime, order.id, 200)
+    await runtime.redis.delete(keys.active_users(event.slug), keys.active_until(event.slug))
+    await runtime.events.set_status(event.slug, SaleStatus.CLOSED)
+    sweeping = Sweeping(
+        events=runtime.events,
+        waiting_room=runtime.waiting_room,
+        clock=runtime.clock,
+        give_time=runtime.checkout.give_time,
+        paid_in=runtime.checkout.paid_in,
+    )
+
+    async def watched() -> bool:
+        await sweeping.run()
+        seen = [one.status for one in sweeping._known if one.id == event.id]
+        return seen == [SaleStatus.CLOSED] and await runtime.redis.hexists(keys.stop(event.slug), "swept")
+
+    await until(watched, "a closed sale in which somebody pays is swept")
+    await sweeping.run()
+    before, _ = await _ends(runtime, order)
+    await runtime.redis.hincrby(keys.stop(event.slug), "swept", -150_000)
+
+    async def noted() -> bool:
+        await sweeping.run()
+        given = (await _ends(runtime, order))[0] - before >= timedelta(seconds=149)
+        return given and await runtime.redis.hget(keys.stop(event.slug), "unnoted") is None
+
+    await until(noted, "who pays has the time, and the stop is noted")
+    await rows(runtime, "UPDATE reservations SET status = 'FAILED', until = now() WHERE id = $1", order.id)
+
+    async def forgotten() -> bool:
+        await sweeping.run()
+        return event.id in sweeping._finished and not await runtime.redis.exists(keys.stop(event.slug))
+
+    await until(forgotten, "nobody pays any more: it is left alone")
 
 
 async def test_stops_that_nobody_notes_are_bounded(runtime: Runtime, make_event: MakeEvent) -> None:

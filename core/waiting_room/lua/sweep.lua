@@ -7,6 +7,7 @@
 --      how long it counts on, ms  13 for how long PostgreSQL or payment has been away, ms, or -1
 --      14 ms without a sweep that are a stop of the sale's clock  15 how long it stands at most, ms
 --      16 visitors who are given time, at most  17 the stops that PostgreSQL has noted, as they were returned, or ''
+--      18 '1' when somebody pays though the sale is closed: its clock goes on being watched
 -- Returns {expired sessions, silent active, silent waiting, lapsed baskets, out because closed, admitted, sessions and baskets that
 --          were given time, waiting, active, 1 when it had to stop before everything was done, the stops that PostgreSQL is
 --          to note as far as is known here: 'ended:given,' each, ms} or {'no_board'}
@@ -308,8 +309,9 @@ left_to_do = left_to_do - #admitted
 publish_queue(true)
 -- Nothing grows without bound (rule 8): a closed sale's keys die, unless it opens again before they do.
 -- A board that was built anew has an end as well until the first sweep of an open sale (rebuild.lua).
+local unnoted = unnoted_stops(nil)
 if closed then
-  redis.call('UNLINK', STOP, OWED)
+  if ARGV[18] ~= '1' and unnoted == '' then redis.call('UNLINK', STOP, OWED) end
   for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ARGV[11], 'NX') end
 elseif redis.call('TTL', BOARD_VERSION) >= 0 then
   for _, key in ipairs(KEYS) do
@@ -318,5 +320,5 @@ elseif redis.call('TTL', BOARD_VERSION) >= 0 then
 end
 return {
   #ended, #silent, #ghosts, #lapsed, shut, #admitted, #kept + #longer, redis.call('ZCARD', QUEUE),
-  redis.call('ZCARD', ACTIVE), (owed or left_to_do <= 0) and 1 or 0, unnoted_stops(nil),
+  redis.call('ZCARD', ACTIVE), (owed or left_to_do <= 0) and 1 or 0, unnoted,
 }
