@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import re
 import sys
-from typing import Any, Final
+import threading
+from typing import Any, Final, TextIO
 
 import orjson
 import structlog
@@ -45,6 +47,27 @@ def _as_json(line: EventDict, **given: Any) -> str:
     return text.decode() if text.isascii() else json.dumps(line, **given)
 
 
+class _Lines:
+    """Writes lines to a file, as structlog's WriteLogger does; who logs is never told that the file takes none.
+
+    A full disk behind stderr, or a reader of it that is gone, must not end what the line is about: a payment that was
+    charged, a background task. The standard library's handlers keep it to themselves as well.
+    """
+
+    def __init__(self, file: TextIO, lock: threading.Lock) -> None:
+        self._file = file
+        self._lock = lock
+
+    def msg(self, line: str) -> None:
+        # ValueError: the file is closed.
+        with self._lock, contextlib.suppress(OSError, ValueError):
+            self._file.write(line + "\n")
+            self._file.flush()
+
+    # structlog calls the one that has the level's name.
+    debug = info = warning = error = critical = msg
+
+
 def configure_logs(*, level: str, form: str) -> None:
     """Our own lines (from `level` on) and those of libraries go to stderr in one `form`: `json`, or for a terminal.
 
@@ -69,10 +92,11 @@ def configure_logs(*, level: str, form: str) -> None:
             ),
         ]
     )
+    stderr, lock = sys.stderr, threading.Lock()
     structlog.configure(
         processors=[*shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(lowest),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: _Lines(stderr, lock),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)

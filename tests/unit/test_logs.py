@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import io
 import json
 import logging
 import re
@@ -145,3 +146,59 @@ def test_lines_are_named_in_plain_words() -> None:
     assert {"payment_timeout", "circuit_changed"} <= DOCUMENTED
     assert [f"{place} {name}" for place, name in names if "_" in name and name not in DOCUMENTED] == []
     assert [f"{place} {name}" for place, name in names if not re.match(r"[\w/ :,.'-]+$", name)] == []
+
+
+_A_LINE_AND_ON = """
+import os, sys
+from core.logs import configure_logs
+configure_logs(level="info", form=sys.argv[1])
+import structlog
+log = structlog.get_logger("core.booking")
+for level in ("info", "warning", "error", "critical"):
+    getattr(log, level)("charged", payment="p-1")
+try:
+    raise ValueError("broke")
+except ValueError:
+    log.exception("broke")
+os.write(1, b"went on")
+os._exit(0)
+"""
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a file that is always full is Linux's")
+def test_a_full_disk_behind_stderr_does_not_end_who_logs(form: str) -> None:
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", _A_LINE_AND_ON, form], cwd=PROJECT, stdout=subprocess.PIPE, stderr=full
+        )
+    assert (done.returncode, done.stdout) == (0, b"went on")
+
+
+@pytest.mark.parametrize("reason", [OSError(28, "full"), BrokenPipeError(), BlockingIOError(), ValueError("closed")])
+@pytest.mark.parametrize("method", ["write", "flush"])
+def test_a_line_that_cannot_be_written_is_dropped_and_the_next_one_is_not(
+    monkeypatch: pytest.MonkeyPatch, method: str, reason: Exception
+) -> None:
+    class Stderr(io.StringIO):
+        broken = True
+
+        def write(self, text: str) -> int:
+            self._fail("write")
+            return super().write(text)
+
+        def flush(self) -> None:
+            self._fail("flush")
+
+        def _fail(self, called: str) -> None:
+            if self.broken and called == method:
+                raise reason
+
+    stderr = Stderr()
+    monkeypatch.setattr(sys, "stderr", stderr)
+    configure_logs(level="info", form="json")
+    log = structlog.get_logger("core.booking")
+    log.error("charged", payment="p-1")
+    stderr.broken = False
+    log.error("charged", payment="p-2")
+    assert json.loads(stderr.getvalue().splitlines()[-1])["payment"] == "p-2"
