@@ -223,7 +223,10 @@ class Live:
         empty: set[str] = set()
         while not cancelled():
             await asyncio.sleep(_LINGER_SECONDS)
-            for slug in [slug for slug in empty if slug in self._live and self._live[slug].empty]:
-                live = self._live.pop(slug)
-                await live.close()
+            for slug in empty:
+                # Looked at directly before: somebody may have come while another one was being closed.
+                live = self._live.get(slug)
+                if live is not None and live.empty:
+                    del self._live[slug]
+                    await live.close()
             empty = {slug for slug, live in self._live.items() if live.empty}
