@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
-from core.errors import StartupError
+from core.errors import OnsaleError, StartupError
 
 if TYPE_CHECKING:
     from core.settings import Settings
@@ -107,13 +107,23 @@ async def _make_demo_event(url: str, settings: Settings) -> None:
 def main() -> None:
     # Of what is made while modules are loaded nothing is garbage (cli/web_worker.py), and this process ends soon.
     gc.disable()
+    from core.logs import configure_logs
     from core.settings import Settings
 
     try:
-        asyncio.run(prepare(Settings.load(), demo=sys.argv[1:] == ["demo"]))
+        settings = Settings.load()
+        # To stderr: what is on stdout is for the operator, line by line.
+        configure_logs(level=settings.log_level, form=settings.log_format)
+        asyncio.run(prepare(settings, demo=sys.argv[1:] == ["demo"]))
     except StartupError as error:
-        print(" ".join(str(error).split()))
-        sys.exit(REFUSED)
+        _refuse(str(error))
+    except OnsaleError as error:  # a store that was there a step ago is not any more
+        _refuse(error.detail)
+
+
+def _refuse(reason: str) -> NoReturn:
+    print(" ".join(reason.split()))
+    sys.exit(REFUSED)
 
 
 if __name__ == "__main__":

@@ -66,7 +66,10 @@ async def _start(processes: WebProcesses, environment: dict[str, str], demo: boo
     """What is done once before anybody serves, while the web processes load their modules. Raises StartupError."""
     starting = awaited("start of the web processes", processes.start())
     try:
-        await _prepare(environment, demo)
+        # `starting` goes on when the other one is done first. Before `go` it ends only with why nothing can start.
+        first = await first_of(_prepare(environment, demo), asyncio.shield(starting))
+        if first is not None:
+            first.result()
         processes.go()
         await starting
     finally:
@@ -92,12 +95,11 @@ async def _prepare(environment: dict[str, str], demo: bool) -> None:
             process.terminate()
             await process.wait()
     lines = said.decode(errors="replace").splitlines()
-    if process.returncode == REFUSED and lines:
-        raise StartupError(lines[-1])
-    if process.returncode:
-        raise StartupError(f"the start could not be prepared (exit code {process.returncode})")
+    reason = lines.pop() if process.returncode == REFUSED and lines else None
     for line in lines:
         _say(line)
+    if process.returncode:
+        raise StartupError(reason or f"the start could not be prepared (exit code {process.returncode})")
 
 
 def _stop_signals() -> tuple[asyncio.Event, asyncio.Event]:

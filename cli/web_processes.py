@@ -165,7 +165,8 @@ class WebProcesses:
             os.close(go_read)
         self._processes[index] = process
         try:
-            await self._go.wait()
+            # One that has ended meanwhile is told of at once, not after everything that the others wait for.
+            await first_of(self._go.wait(), process.wait())
             with contextlib.suppress(BrokenPipeError):  # it has ended: the other pipe says why
                 os.write(go_write, b".")
         except BaseException:
