@@ -94,7 +94,9 @@ class FrameProtocol(WebSocketsSansIOProtocol):
         """What browser and server said to open the channel is needed no more: 5 KiB for each that stays open."""
         if self.handshake_complete:
             self.response.headers.clear()
-            self.scope["headers"] = []
+            headers = self.scope["headers"]
+            if isinstance(headers, list):
+                headers.clear()  # in place: the application's WebSocket holds the same list
 
     def write_frame(self, wire: bytes) -> None:
         """`wire`: one complete, unmasked frame. Dropped before the handshake and after the close."""
