@@ -76,3 +76,20 @@ async def test_the_form_and_the_server_have_one_rule_for_names(page: Page, name:
     assert (wrong is None) == (server is None), server
     if server and (named := re.search(r"has (U\+\w+) .* at character (\d+)", server)):
         assert wrong == f"character:{named[1]}:{named[2]}"
+
+
+@pytest.mark.parametrize(("hangul", "loaded"), [(6, 1), (10, 0)], ids=["boxes", "drawn"])
+async def test_a_device_without_hangul_loads_ours_also_where_boxes_differ(
+    server: Server, chromium: Browser, hangul: int, loaded: int
+) -> None:
+    """V1: Gecko's box for a character beyond the BMP has six digits in it, and is wider than that of a missing Hangul."""
+    page = await chromium.new_page(locale="ko-KR")
+    await page.add_init_script(
+        f"""sessionStorage.setItem("onsale.type", "own");
+        CanvasRenderingContext2D.prototype.measureText = (text) => (
+            {{ width: text === "\ud55c" ? {hangul} : text.length > 1 ? 9 : 6 }});"""
+    )
+    await page.goto(server.url)
+    assert await page.locator("html").get_attribute("lang") == "ko"
+    assert await page.locator("link[rel=stylesheet][href*=pretendard]").count() == loaded
+    await page.close()
