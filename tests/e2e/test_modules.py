@@ -82,7 +82,7 @@ async def test_the_form_and_the_server_have_one_rule_for_names(page: Page, name:
 async def test_a_device_without_hangul_loads_ours_also_where_boxes_differ(
     server: Server, chromium: Browser, hangul: int, loaded: int
 ) -> None:
-    """V1: Gecko's box for a character beyond the BMP has six digits in it, and is wider than that of a missing Hangul."""
+    """V1: Gecko's box for a character beyond the BMP has six digits in it; that of a missing Hangul is narrower."""
     page = await chromium.new_page(locale="ko-KR")
     await page.add_init_script(
         f"""sessionStorage.setItem("onsale.type", "own");
