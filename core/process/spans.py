@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Final, Literal
@@ -93,10 +93,16 @@ class Spans:
 
     @contextmanager
     def span(
-        self, name: str, kind: Kind = "internal", *, caller: Caller | None = None, **attributes: str | int
+        self,
+        name: str,
+        kind: Kind = "internal",
+        *,
+        caller: Caller | None = None,
+        alone: bool = False,
+        **attributes: str | int,
     ) -> Iterator[Span]:
-        """A part of what is under way in this task, or a root."""
-        parent = _CURRENT.get()
+        """A part of what is under way in this task, or a root; `alone`: always a root."""
+        parent = None if alone else _CURRENT.get()
         span = Span(name, kind, self._now_ns(), parent, attributes, caller)
         token = _CURRENT.set(span)
         try:
@@ -107,6 +113,14 @@ class Spans:
         finally:
             _CURRENT.reset(token)
             self._end(span)
+
+    @contextmanager
+    def for_each(self, name: str, kind: Kind, purchases: Iterable[UUID]) -> Iterator[None]:
+        """What is done for all of these purchases at once: a root in the trace of each."""
+        with ExitStack() as stack:
+            for purchase in dict.fromkeys(purchases):
+                stack.enter_context(self.span(name, kind, alone=True)).about(purchase)
+            yield
 
     def _end(self, span: Span) -> None:
         root = span.root

@@ -7,7 +7,7 @@ wrapped when it is opened, and put back when it is closed.
     stores        every statement of reservations, every script
     provider      each call
     settlement    one claim, to its end; in whatever process
-    e-mail        of what the relay brought, in whatever process
+    e-mail        of what the relay brought, in whatever process; the time is that of the batch it was sent in
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
@@ -24,6 +24,7 @@ from core.booking.reservations_postgres import Reservations
 from core.booking.settlement import Settlement
 from core.clock import SystemClock
 from core.errors import StartupError
+from core.messaging.reservation_message import ReservationMessage
 from core.notifications.email_consumer import EmailConsumer
 from core.payments.payments import Payments
 from core.process.lua_redis import ScriptRunner
@@ -84,7 +85,7 @@ def _wrapped(spans: Spans) -> Iterator[Any]:
     yield _around(spans, Checkout, "submit", "checkout.submit", after=_of_result)
     yield _around(spans, Checkout, "returned", "checkout.returned", before=_of_order)
     yield _around(spans, Settlement, "finish", "settle", before=_of_claim)
-    yield _around(spans, EmailConsumer, "handle", "e-mail", kind="consumer", before=_of_events)
+    yield _replaced(EmailConsumer, "handle", _mailing(spans))
     for name in _CALLS:
         yield _around(spans, Payments, name, f"provider {name}", kind="client")
     yield _around(spans, ScriptRunner, "__call__", "redis", kind="client", named=lambda given: f"redis {given[0].name}")
@@ -93,7 +94,6 @@ def _wrapped(spans: Spans) -> Iterator[Any]:
             yield _around(spans, Reservations, name, f"postgresql {name}", kind="client")
 
 
-@contextmanager
 def _around(
     spans: Spans,
     owner: type,
@@ -104,20 +104,40 @@ def _around(
     named: Callable[[Sequence[Any]], str] | None = None,
     before: Callable[[Span, Sequence[Any]], None] = lambda span, given: None,
     after: Callable[[Span, Any], None] = lambda span, result: None,
-) -> Iterator[None]:
+) -> AbstractContextManager[None]:
     """`owner.method` becomes a span: `before` and `after` say what it is about."""
+
+    def wrapped(original: Any) -> Any:
+        async def traced(self: Any, *given: Any, **more: Any) -> Any:
+            with spans.span(named(given) if named else name, kind) as span:
+                before(span, given)
+                result = await original(self, *given, **more)
+                after(span, result)
+                return result
+
+        return traced
+
+    return _replaced(owner, method, wrapped)
+
+
+def _mailing(spans: Spans) -> Callable[[Any], Any]:
+    """A batch is of many buyers: a span in the trace of each."""
+
+    def wrapped(original: Any) -> Any:
+        async def traced(self: Any, connection: Any, events: Sequence[ReservationMessage]) -> Any:
+            with spans.for_each("e-mail", "consumer", [event.reservation_id for event in events]):
+                return await original(self, connection, events)
+
+        return traced
+
+    return wrapped
+
+
+@contextmanager
+def _replaced(owner: type, method: str, wrapped: Callable[[Any], Any]) -> Iterator[None]:
     inherited = method not in vars(owner)
     original = getattr(owner, method)
-
-    @functools.wraps(original)
-    async def traced(self: Any, *given: Any, **more: Any) -> Any:
-        with spans.span(named(given) if named else name, kind) as span:
-            before(span, given)
-            result = await original(self, *given, **more)
-            after(span, result)
-            return result
-
-    setattr(owner, method, traced)
+    setattr(owner, method, functools.wraps(original)(wrapped(original)))
     try:
         yield
     finally:
@@ -138,10 +158,6 @@ def _of_order(span: Span, given: Sequence[Any]) -> None:
 
 def _of_claim(span: Span, given: Sequence[Any]) -> None:
     span.about(given[0].reservation.id)
-
-
-def _of_events(span: Span, given: Sequence[Any]) -> None:
-    span.about(given[1][0].reservation_id)
 
 
 def _writer(processor: SpanProcessor) -> Callable[[Span, Sequence[Span]], None]:
@@ -167,7 +183,9 @@ def _writer(processor: SpanProcessor) -> Callable[[Span, Sequence[Span]], None]:
         trace = root.trace
         assert trace is not None  # noqa: S101
         for span in spans:
-            caller, parent, links = span.caller, span.parent.id if span.parent is not None else None, []
+            # A root that has a parent went on after it, and may have turned out to be about another purchase.
+            began = span.parent if span is not root or (span.parent and span.parent.trace == trace) else None
+            caller, parent, links = span.caller, began.id if began is not None else None, []
             if caller is not None:
                 if caller.trace == trace:
                     parent = caller.span

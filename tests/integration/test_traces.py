@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import re
 import threading
 from collections.abc import Iterator
+from contextvars import copy_context
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from uuid import UUID
 
 import httpx
@@ -22,6 +26,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from core.errors import StartupError
+from core.messaging.reservation_message import EventType, ReservationMessage
+from core.notifications.email_consumer import EmailConsumer
+from core.notifications.email_files import FileMailer
 from core.process.lua_redis import ScriptRunner
 from core.process.spans import Spans, about, caller_of
 from core.runtime import Runtime
@@ -77,6 +84,77 @@ async def test_a_purchase_is_one_trace_from_the_order_to_the_ticket(
 def of(exporter: InMemorySpanExporter, reservation: UUID) -> list[ReadableSpan]:
     found = exporter.get_finished_spans()
     return [span for span in found if span.context is not None and span.context.trace_id == reservation.int]
+
+
+async def test_a_batch_of_letters_is_in_the_trace_of_each_buyer(
+    exporter: InMemorySpanExporter, spans: Spans, runtime: Runtime, tmp_path: Path
+) -> None:
+    """S34: whichever buyer's is the first of it, and once for a buyer who has two."""
+    events = [
+        ReservationMessage(
+            uid=UUID(int=number),
+            type=EventType.CANCELLED,  # while the page was open, which has told it: nothing is sent
+            reservation_id=UUID(int=reservation),
+            event="gala",
+            event_id=1,
+            event_name="Gala",
+            visitor="v_0000000000000000000042",
+            status="CANCELLED",
+            email="a@t.example",
+            amount=1,
+            currency="KRW",
+            at=datetime.now(UTC),
+            seats=(),
+            reason="cancelled_by_buyer",
+        )
+        for number, reservation in enumerate((7, 8, 7))
+    ]
+    consumer = EmailConsumer(mailer=FileMailer(tmp_path), base_url="https://t.example", sender="t@t.example")
+    async with runtime.database.connection() as connection:
+        with spans.span("relay"):
+            await consumer.handle(connection.raw_connection, events)
+    assert sorted(traces_of(exporter)) == [7, 8]
+    assert [(span.name, span.parent) for span in exporter.get_finished_spans()] == [("e-mail", None)] * 2
+
+
+async def test_what_begins_when_a_payment_ends_is_not_of_that_purchase(
+    runtime: Runtime, make_event: MakeEvent, exporter: InMemorySpanExporter, spans: Spans
+) -> None:
+    """S34: this process takes one payment at a time; the next one, of another buyer, begins as the first ends."""
+    event = await make_event()
+    bank = Bank(gate=asyncio.Event())
+    booking = desk(runtime, bank, payment_concurrency=1, claim_seconds=30.0)
+    first = await booking.buy(event, "v_0000000000000000000042", 1)
+    second = await booking.buy(event, "v_0000000000000000000043", 2)
+    await until(lambda: bank.calls == 1)
+    assert bank.gate is not None
+    bank.gate.set()
+    await booking.ended(first)
+    await booking.ended(second)
+    await until(lambda: "settle" in {span.name for span in of(exporter, second.id)})
+    assert "postgresql claim_due" not in {span.name for span in of(exporter, first.id)}
+    (settle,) = [span for span in of(exporter, second.id) if span.name == "settle"]
+    assert settle.parent is None
+
+
+def test_a_span_of_another_trace_is_nobodys_parent(exporter: InMemorySpanExporter, spans: Spans) -> None:
+    """S34: a task that goes on after what began it may find out that it is about another purchase."""
+
+    def later(purchase: int) -> None:
+        with spans.span("later") as span:
+            span.about(UUID(int=purchase))
+
+    with spans.span("first") as first:
+        first.about(UUID(int=7))
+        context = copy_context()
+    context.run(later, 7)
+    context.run(later, 8)
+    parents = {
+        span.context.trace_id: span.parent and span.parent.span_id
+        for span in exporter.get_finished_spans()
+        if span.name == "later" and span.context is not None
+    }
+    assert parents == {7: first.id, 8: None}
 
 
 async def _answer(request: Request) -> Response:
