@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Coroutine
+from contextvars import Context
 from typing import Any
 
 from core.booking.refund import RefundClaim
@@ -66,7 +67,7 @@ class PaymentTasks:
         assert self._settle is not None  # noqa: S101 - `use` is the constructor's second half
         self._busy += 1
         task: asyncio.Task[None] = self._supervisor.spawn(f"payment {claim.attempt.order}", self._settle.finish(claim))
-        task.add_done_callback(self._worked)
+        _after(task, self._worked)
         return task
 
     async def finish_due(self, *, wait: bool = True) -> int:
@@ -113,7 +114,7 @@ class PaymentTasks:
         for claim in claims:
             self._refunding_now += 1
             task: asyncio.Task[None] = self._supervisor.spawn(f"refund {claim.id}", self._refunder.finish(claim))
-            task.add_done_callback(self._refunded)
+            _after(task, self._refunded)
             tasks.append(task)
         return tasks
 
@@ -141,3 +142,8 @@ class PaymentTasks:
             await work()
         except StoreUnavailable:
             self._refund_backlog = True
+
+
+def _after(task: asyncio.Task[None], ended: Callable[[asyncio.Task[None]], None]) -> None:
+    """What begins as this one ends is about somebody else: it takes over nothing of this one's context (its trace)."""
+    task.add_done_callback(ended, context=Context())
