@@ -2,7 +2,8 @@
 
 | what happens | the request | outcome |
 |---|---|---|
-| no connection (refused, DNS, TLS, proxy, connect timeout), no free connection in our pool | never left | not sent |
+| no connection (refused, DNS, TLS, connect timeout), no free connection in our pool | never left | not sent |
+| a proxy refuses, or hangs up, before it has connected us | never left | not sent |
 | read timeout, the whole call's timeout, connection broken after sending | may have arrived | unknown |
 | an answer that is no JSON object, or longer than one of a provider | arrived | unknown |
 | a JSON object, whatever its HTTP status | arrived | the adapter judges by the provider's code |
@@ -22,6 +23,8 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 import orjson
 import structlog
+from aiohttp.connector import Connection
+from aiohttp.tracing import Trace
 from yarl import URL
 
 from core.payments import metrics
@@ -40,13 +43,35 @@ _KEPT_SECONDS: Final = 3.0
 #: An answer of a payment provider is a few KiB; more than this is not one.
 _LONGEST_ANSWER: Final = 1 << 20
 
+
+class _NoConnection(aiohttp.ClientError):
+    """There was none to send anything on; `__cause__` is why."""
+
+
 _NOT_SENT: Final = (
+    _NoConnection,
     aiohttp.ClientConnectorError,
     aiohttp.ConnectionTimeoutError,
     # A proxy that refuses to connect us: raised before anything goes through it.
     aiohttp.ClientHttpProxyError,
     aiohttp.InvalidURL,
 )
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Tells what fails while it connects from what fails afterwards: to aiohttp, a proxy that hangs up on CONNECT is like
+    a server that hangs up on a request.
+    """
+
+    async def connect(
+        self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
+    ) -> Connection:
+        try:
+            return await super().connect(req, traces, timeout)
+        except (TimeoutError, *_NOT_SENT):
+            raise  # the session makes the first a ConnectionTimeoutError
+        except (aiohttp.ClientError, OSError) as error:
+            raise _NoConnection(told(error)) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +225,7 @@ class ProviderHttp:
         """Made with the first call: a session belongs to the loop that runs."""
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEPT_SECONDS, ssl=trusted()),
+                connector=_Connector(limit=0, keepalive_timeout=_KEPT_SECONDS, ssl=trusted()),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=self._timeout,
             )

@@ -182,3 +182,27 @@ async def test_the_proxy_of_the_environment_is_for_the_world_outside(
     monkeypatch.setenv("https_proxy", "socks5://127.0.0.1:1")
     with pytest.raises(ValueError, match="proxy of the environment"):
         ProviderHttp(provider="toss", url="https://provider.invalid", limits=Limits(1, 1, 1))
+
+
+async def resets(writer: asyncio.StreamWriter) -> None:
+    writer.transport.abort()
+
+
+async def no_http(writer: asyncio.StreamWriter) -> None:
+    writer.write(b"what?\r\n\r\n")
+    writer.close()
+
+
+@pytest.mark.parametrize("said", [breaks, resets, no_http])
+async def test_a_proxy_that_hangs_up_before_it_connects_us_is_proven_not_sent(
+    server: Server, monkeypatch: pytest.MonkeyPatch, said: Says
+) -> None:
+    """P1, P9: the charge has not left; one that a proxy was given and lost may have arrived."""
+    for scheme in ("http", "https"):
+        monkeypatch.setenv(f"{scheme}_proxy", f"http://127.0.0.1:{server.port}")
+    server.says = [said]
+    async with client("https://provider.invalid") as http:
+        assert await failed(http) == NoAnswer(sent=False, code="connect_failed", health=CallHealth.FAILURE)
+    assert [request.split()[0] for request in server.requests] == [b"CONNECT"]
+    async with client("http://provider.invalid") as http:
+        assert await failed(http) == NoAnswer(sent=True, code="connection_lost", health=CallHealth.FAILURE)
