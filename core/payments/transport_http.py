@@ -59,8 +59,8 @@ _NOT_SENT: Final = (
 
 
 class _Connector(aiohttp.TCPConnector):
-    """Tells what fails while it connects from what fails afterwards: to aiohttp, a proxy that hangs up on CONNECT is like
-    a server that hangs up on a request.
+    """Tells what fails while it connects from what fails afterwards: in aiohttp, a proxy that hangs up on CONNECT looks
+    like a provider that hangs up on a request.
     """
 
     async def connect(
