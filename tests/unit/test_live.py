@@ -38,7 +38,8 @@ async def test_who_comes_while_another_event_is_let_go_keeps_theirs(monkeypatch:
         left = await until(lambda: next((slug for slug, one in both.items() if one.closing.is_set()), None))
         (back,) = set(both) - {left}
         both[back].empty = False
-        both[left].may_close.set()
+        for one in both.values():
+            one.may_close.set()
         later = Watched()
         later.may_close.set()
         live._live["later"] = cast(LiveEvent, later)
