@@ -64,11 +64,18 @@ class SalePage:
             """async (ordinal) => {
                 const { seatMap } = document.querySelector(".map");
                 const { viewport, plan, canvas } = seatMap;
-                if (viewport.seatPixels < 9) seatMap.showSeat(ordinal);
-                while (viewport.motion) await new Promise((resolve) => requestAnimationFrame(resolve));
-                const at = viewport.toScreen(plan.x[ordinal], plan.y[ordinal]);
-                const box = canvas.getBoundingClientRect();
-                return [box.left + at.x, box.top + at.y];
+                const still = async () => {
+                    while (viewport.motion) await new Promise((resolve) => requestAnimationFrame(resolve));
+                };
+                const place = () => {
+                    const at = viewport.toScreen(plan.x[ordinal], plan.y[ordinal]);
+                    const box = canvas.getBoundingClientRect();
+                    return [box.left + at.x, box.top + at.y];
+                };
+                await still();
+                if (viewport.seatPixels < 9 || document.elementFromPoint(...place()) !== canvas) seatMap.showSeat(ordinal);
+                await still();
+                return place();
             }""",
             ordinal,
         )

@@ -167,7 +167,7 @@ async def test_pages_hear_of_an_outage_and_go_on_after_it(shop: Shop, chromium: 
         await expect(window).to_have_attribute("aria-disabled", "false")
         assert 0 <= left - await _time_to_pay(buyer) < 30, "the time was given back"
         await window.click()
-        await buyer.approve()
+        await buyer.approve("good")
         await expect(buyer.page.get_by_test_id("ticket")).to_be_visible()
 
 
