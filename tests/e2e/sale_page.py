@@ -73,7 +73,8 @@ class SalePage:
                     return [box.left + at.x, box.top + at.y];
                 };
                 await still();
-                if (viewport.seatPixels < 9 || document.elementFromPoint(...place()) !== canvas) seatMap.showSeat(ordinal);
+                const inSight = document.elementFromPoint(...place()) === canvas;
+                if (viewport.seatPixels < 9 || !inSight) seatMap.showSeat(ordinal);
                 await still();
                 return place();
             }""",
