@@ -147,8 +147,8 @@ async def _used(runtime: Runtime) -> int:
 
 def allow_files(count: int) -> int:
     """Asks for so many open files, for this process and what it starts; how many channels that allows."""
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    wanted = count + _SPARE_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = max(soft, count + _SPARE_FILES)  # never fewer: others in this process may need them
     with contextlib.suppress(ValueError, OSError):  # only a privileged process may have more than the hard limit
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, max(hard, wanted)))
     return min(count, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _SPARE_FILES)
