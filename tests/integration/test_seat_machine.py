@@ -352,6 +352,8 @@ class Hall(RuleBasedStateMachine):
             if self.board[seat] == HELD:
                 self.board[seat] = AVAILABLE
 
+    # Into a hall that has nothing left nobody would be let in again.
+    @precondition(lambda self: any(row in ("AVAILABLE", "PAYING") for row in self.rows))
     @rule(parts=st.sampled_from(["board", "version", "both", "everything"]))
     def lose(self, parts: str) -> None:
         self.world.run(self._lose(parts))
