@@ -1,4 +1,4 @@
-"""`python -m core.settings_docs docs/settings.md`: the page of settings, generated from `settings.py`."""
+"""`python -m core.settings_docs docs/settings.md`: the page of settings, generated from `core/settings`."""
 
 from __future__ import annotations
 
@@ -11,19 +11,18 @@ from typing import Any
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from core import settings
 from core.settings import Settings, variable_name
 
 _INTRODUCTION = """# Settings
 
 All settings are environment variables; an empty one counts as not set. A value that is not valid stops the start with
-one line that names the variable. Generated from `core/settings.py` by `make docs`: change it there. The last column
+one line that names the variable. Generated from `core/settings` by `make docs`: change it there. The last column
 names the row of the requirements that a setting comes from.
 """
 
 
 def document() -> str:
-    """The whole page: a table for each group of settings, in the order of `settings.py`."""
+    """The whole page: a table for each comment that begins one, in the order of the groups."""
     parts = [_INTRODUCTION]
     for title, names in _groups():
         parts.append(f"## {title}\n\n| variable | default | unit | what | row |\n|---|---|---|---|---|")
@@ -51,19 +50,18 @@ def _default(value: Any) -> str:
 
 
 def _groups() -> list[tuple[str, list[str]]]:
-    """Titles are the comments that stand on a line of their own inside the class."""
-    source = inspect.getsource(settings)
-    lines = source.splitlines()
-    body = next(node.body for node in ast.parse(source).body if isinstance(node, ast.ClassDef))
-    fields = [node for node in body if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)]
+    """Titles are the comments that stand on a line of their own inside the classes."""
     groups: list[tuple[str, list[str]]] = []
-    for node in fields:
-        above = lines[node.lineno - 2].strip()
-        if above.startswith("# ") or not groups:
-            groups.append((above.removeprefix("# "), []))
-        assert isinstance(node.target, ast.Name)  # noqa: S101 - filtered above
-        if node.target.id in Settings.model_fields:
-            groups[-1][1].append(node.target.id)
+    for group in reversed(Settings.__bases__):
+        lines = inspect.getsource(group).splitlines()
+        (found,) = ast.parse("\n".join(lines)).body
+        assert isinstance(found, ast.ClassDef)  # noqa: S101 - it is the source of one
+        for node in found.body:
+            if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+                above = lines[node.lineno - 2].strip()
+                if above.startswith("# "):
+                    groups.append((above.removeprefix("# "), []))
+                groups[-1][1].append(node.target.id)
     return groups
 
 

@@ -7,7 +7,7 @@ const ACTIVE_EVERY = 2000;
 const AFTER_FAILURE = 5000;
 const OUTAGE_EVERY = 2000; // an outage is told within five seconds, whatever the looks wait for
 const NEW_TIMES_WITHIN = 4000; // milliseconds for which the end of an outage waits for the ends of session and hold
-// The server's own defaults (core/settings.py), until it has told what it wants.
+// The server's own defaults (core/settings), until it has told what it wants.
 const RULES = { beat_seconds: 10, active_grace_seconds: 30, waiting_grace_seconds: 120, session_warning_seconds: 60 };
 
 /** @typedef {typeof RULES} Rules seconds */
