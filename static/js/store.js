@@ -1,5 +1,5 @@
 // Holds the state, passes actions through the reducer, and tells listeners once for all actions of the same moment.
-import { reduce } from "./state.js";
+import { reduce } from "./reducer.js";
 
 /**
  * @param {Sale.State} first

@@ -1,5 +1,6 @@
 import { Leaving, UNDO_MS } from "/static/js/leaving.js";
-import { initial, reduce, stage } from "/static/js/state.js";
+import { reduce } from "/static/js/reducer.js";
+import { initial, stage } from "/static/js/state.js";
 import { createStore } from "/static/js/store.js";
 import { same } from "./same.js";
 

@@ -1,5 +1,6 @@
 import { mayHold, mayPay, saying } from "/static/js/outage.js";
-import { initial, mayJoin, opensAt, pendingSeats, reduce, saleState, secondsLeft, stage, turnSecondsLeft } from "/static/js/state.js";
+import { reduce } from "/static/js/reducer.js";
+import { initial, mayJoin, opensAt, pendingSeats, saleState, secondsLeft, stage, turnSecondsLeft } from "/static/js/state.js";
 import { same } from "./same.js";
 
 const at = (milliseconds) => new Date(milliseconds).toISOString();

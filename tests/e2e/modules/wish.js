@@ -1,4 +1,5 @@
-import { initial, reduce } from "/static/js/state.js";
+import { reduce } from "/static/js/reducer.js";
+import { initial } from "/static/js/state.js";
 import { insteadOf, share, wanted, ways, wishOf } from "/static/js/wish.js";
 import { same } from "./same.js";
 

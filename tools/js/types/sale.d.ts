@@ -1,4 +1,4 @@
-/** What the sale page knows and does: static/js/state.js and what reads it. */
+/** What the sale page knows and does: static/js/state.js, reducer.js and what reads them. */
 declare namespace Sale {
   type Connection = "connecting" | "online" | "reconnecting" | "offline" | "polling" | "stopped";
   type OutReason = "session" | "heartbeat" | "left" | "removed" | "closed";
