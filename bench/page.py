@@ -107,8 +107,16 @@ _TAP: Final = """async () => {
     const next = () => new Promise((resolve) => requestAnimationFrame(resolve));
     let seat = map.plan.size >> 1; // an earlier visit's may be held still
     while (map.painter.look(seat) !== 0) seat += 1;
+    // A map that was thrown glides on, and lets nothing be shown.
+    const rest = async () => {
+        for (let still = 0; still < 5; still += 1) {
+            if (map.viewport.motion || map.frame) still = 0;
+            await next();
+        }
+    };
+    await rest();
     map.showSeat(seat);
-    while (map.viewport.motion || map.frame) await next();
+    await rest();
     const at = map.viewport.toScreen(map.plan.x[seat], map.plan.y[seat]);
     const box = canvas.getBoundingClientRect();
     canvas.setPointerCapture = () => {};
