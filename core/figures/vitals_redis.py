@@ -16,6 +16,7 @@ from redis.asyncio import Redis
 
 from core import keys
 from core.clock import Clock
+from core.errors import StoreUnavailable
 from core.figures.windows import Window
 from core.process.calls import redis_call
 from core.seats.seat_lock_redis import SeatLocks
@@ -56,7 +57,7 @@ class Vitals:
     job last succeeded here (wall time, seconds). `key`: fingerprint of the key that it signs with. `limited`: who was
     refused for calling too often in the last minute, and how often; the most of them. `ahead`: seconds by which the
     machine's own clock is ahead of Redis'; below 0: behind. `crowded`: store -> calls refused in the last minute
-    because too many stood in line for it.
+    because too many stood in line for it. `worker`: it serves no buyers.
     """
 
     process: str
@@ -72,19 +73,33 @@ class Vitals:
     limited: dict[str, int] = field(default_factory=dict)
     ahead: float = 0.0
     crowded: dict[str, int] = field(default_factory=dict)
+    worker: bool = False
 
 
 class VitalsBoard:
     """Raises StoreUnavailable."""
 
-    def __init__(self, *, redis: Redis, clock: Clock, process: str, locks: SeatLocks, key: str = "") -> None:
-        """`key`: the fingerprint of this process's signing key."""
-
+    def __init__(
+        self,
+        *,
+        redis: Redis,
+        clock: Clock,
+        process: str,
+        locks: SeatLocks,
+        key: str = "",
+        worker: bool = False,
+        relieved: Callable[[bool], None] = lambda by_worker: None,
+    ) -> None:
+        """`key`: the fingerprint of this process's signing key. `relieved` is told again and again whether a worker is
+        there, which does what can be done without serving buyers.
+        """
         self._redis = redis
         self._clock = clock
         self._process = process
         self._locks = locks
         self._key = key
+        self._worker = worker
+        self._relieved = relieved
         #: Set by who follows Redis' clock in this process: seconds by which the machine's own is ahead.
         self.ahead: Callable[[], float] = float
         #: Set by who limits callers in this process.
@@ -122,7 +137,18 @@ class VitalsBoard:
             limited=dict(self.limited()),
             ahead=round(self.ahead(), 3),
             crowded={store: count for store, count in self.crowded().items() if count},
+            worker=self._worker,
         )
+
+    async def run(self) -> None:
+        """Tells, and looks whether a worker does."""
+        try:
+            await self.publish()
+            others = await self.all()
+        except StoreUnavailable:
+            self._relieved(False)
+            raise
+        self._relieved(not self._worker and any(one.worker and not _is_gone(one) for one in others))
 
     async def publish(self) -> None:
         body = orjson.dumps(asdict(self.read()))

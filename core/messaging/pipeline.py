@@ -47,8 +47,9 @@ class EventPipeline:
     """`await start()`, then `jobs()` for the process's job list, `wake()` after an outbox row was written here, and
     `await stop()`, which waits for the batch in hand.
 
-    Without Kafka the relay runs the consumers, in every process that has a pipeline. With Kafka every pipeline relays,
-    and those with `consume` (the workers) are members of the consumer groups.
+    Without Kafka the relay runs the consumers: in the workers where there are any, else in every process that has a
+    pipeline. With Kafka every pipeline relays, and those with `consume` (the workers) are members of the consumer
+    groups.
     `kafka` is None without it. `keep_days`: how long it is remembered which messages were handled. `process` is the
     process's unique name. The local bus serves `consumers` in their order. `bus` and `topics` are the product's own
     unless a test brings others.
@@ -182,6 +183,10 @@ class EventPipeline:
     def wake(self) -> None:
         """An outbox row was written by this process: no need to wait for the next look."""
         self.relay.wake()
+
+    def relieved(self, by_worker: bool) -> None:
+        """Without Kafka the relay runs the consumers: while a worker does so, who serves buyers need not."""
+        self.relay.rests = by_worker and self._kafka is None
 
     async def lag(self) -> Lag:
         """Raises StoreUnavailable."""

@@ -10,6 +10,9 @@ row that kills its process (the local bus runs consumers) grow as well: it is ha
 Relays look every `outbox_seconds`; `wake` (called by the process that has just written a row) saves that
 wait. There is no NOTIFY in the checkout's statement: PostgreSQL takes one lock for the whole cluster at
 the commit of every transaction that notifies, which would line up all checkouts behind each other.
+
+The first row leaves at once; what is written in the tenth of a second after that leaves together: one look, one mark
+and one transaction of a consumer for all of it. A process that has no time for its buyers is given longer.
 """
 
 from __future__ import annotations
@@ -43,6 +46,12 @@ _SUSPECT = 2
 # e-mails by a slow server take two of them.
 LONGEST_PUBLISH_LEASES = 20
 
+# Between the beginnings of two batches that are not full: what purchases a second write goes in a few of them.
+_GATHER_SECONDS = 0.1
+# So much longer for each second that this process's tasks are late, up to the longest: buyers come before e-mails.
+_GIVE_WAY = 20.0
+_GATHER_SECONDS_LONGEST = 1.0
+
 # While the bus or PostgreSQL is away the relay asks again after pauses that grow up to this.
 _PAUSES = Backoff(first=0.5, longest=10.0)
 
@@ -73,6 +82,8 @@ class Relay:
         self._away = False
         # So many rows are still to be handed over alone.
         self._careful = 0
+        #: Another process moves the rows meanwhile.
+        self.rests = False
         self._wake = asyncio.Event()
         self._stop = asyncio.Event()
 
@@ -88,10 +99,15 @@ class Relay:
     async def run(self) -> None:
         """Until `stop`. Stores that go away are waited for."""
         lost = 0
+        clock = asyncio.get_running_loop().time
         moving: set[asyncio.Task[None]] = set()
         try:
             while not self._stop.is_set() and not cancelled():
+                if self.rests:
+                    await self._pause(self._idle_seconds, hints=False)
+                    continue
                 self._wake.clear()
+                began = clock()
                 try:
                     claim = await self._claim()
                     full = len(claim.rows) == self._batch
@@ -115,8 +131,10 @@ class Relay:
                     log.info("relay resumed", bus=self._bus.name)
                     lost = 0
                 # Not only after a full batch: a reservation's next row can be claimed now that its last one is sent.
-                if not waited and not full and not self._careful:
-                    await self._pause(self._idle_seconds, hints=True)
+                if not full and not self._careful:
+                    if not waited:
+                        await self._pause(self._idle_seconds, hints=True)
+                    await self._gather(began + _GATHER_SECONDS - clock())
         except asyncio.CancelledError:
             # Cut off: what is in hand is claimed again when its lease is over.
             await end(*moving)
@@ -220,6 +238,15 @@ class Relay:
             lease_seconds=self._lease_seconds,
             limit_seconds=self._limit_seconds,
         )
+
+    async def _gather(self, seconds: float) -> None:
+        """Until `stop`, or for `seconds`, and longer when this process has no time."""
+        if seconds <= 0:
+            return
+        until = asyncio.get_running_loop().time() + seconds
+        await self._pause(seconds, hints=False)
+        late = asyncio.get_running_loop().time() - until
+        await self._pause(min(late * _GIVE_WAY, _GATHER_SECONDS_LONGEST), hints=False)
 
     async def _pause(self, seconds: float, *, hints: bool) -> None:
         """Until `stop`, until a hint when those count, or for `seconds`."""

@@ -112,7 +112,7 @@ def job_list(runtime: Runtime) -> list[Job]:
         Job("clock", every=CLOCK_SECONDS, run=runtime.time.learn, lease=False, limit=5.0, needs=frozenset({"redis"})),
         Job("load", every=settings.limits_seconds, run=runtime.load.publish, lease=False, limit=5.0),
         Job("limits", every=settings.limits_seconds, run=limits.run, limit=10.0),
-        Job("vitals", every=VITALS_SECONDS, run=runtime.vitals.publish, lease=False, limit=5.0),
+        Job("vitals", every=VITALS_SECONDS, run=runtime.vitals.run, lease=False, limit=5.0),
         Job("history", every=HISTORY_SECONDS, run=runtime.history.run, limit=10.0),
         # In every process: it has a lease of its own, and goes on without one while Redis is away.
         Job("health_watch", every=settings.watch_seconds, run=runtime.watch.run, lease=False, limit=60.0),

@@ -74,7 +74,8 @@ async def open_runtime(
 ) -> AsyncIterator[Runtime]:
     """Opens the stores and builds the parts. Jobs do not run until `start_jobs`. Raises StartupError.
 
-    `consume`: with Kafka, this process is a member of the consumer groups (a worker); without Kafka all are.
+    `consume`: this is a worker. With Kafka it is a member of the consumer groups; without, the relays of the others
+    leave the consumers to it.
     Unless a store `must_answer`, one that is away is met where it is used: for who looks at what is wrong.
     `end_process` is called when a job succeeds no more in this process, and nothing has helped (`JobWatch`).
     """
@@ -177,7 +178,13 @@ async def open_runtime(
         )
         secret = settings.secret_key.get_secret_value()
         vitals = VitalsBoard(
-            redis=redis, clock=clock, process=process, locks=seat.locks, key=fingerprint(secret) if secret else ""
+            redis=redis,
+            clock=clock,
+            process=process,
+            locks=seat.locks,
+            key=fingerprint(secret) if secret else "",
+            worker=consume,
+            relieved=pipeline.relieved,
         )
         vitals.ahead = time.drift
         in_line = {"redis": run.line, "postgresql": line_of(database)}
