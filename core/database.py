@@ -31,6 +31,9 @@ log = structlog.get_logger(__name__)
 ANSWER_SECONDS = 2.0
 #: What a statement that nobody waits for may take: comparing, sending, deleting in pages.
 BACKGROUND_SECONDS = 15.0
+#: A statement waits so long for a lock, then it was not carried out: ours hold theirs for milliseconds. Longer than
+#: PostgreSQL takes to find that some wait in a circle (1 s), shorter than an answer may.
+LOCK_SECONDS = 1.5
 #: For a connection, when PostgreSQL keeps us waiting; the longest when it is this process that has no time.
 POOL_SECONDS = 3.0
 _POOL_SECONDS_LONGEST = 15.0
@@ -54,11 +57,18 @@ LOST = (
     asyncpg.OperatorInterventionError,
     # A failover has left this connection with what is now a replica.
     asyncpg.ReadOnlySQLTransactionError,
+    # Somebody has had a lock for longer than `LOCK_SECONDS`.
+    asyncpg.LockNotAvailableError,
 )
 
 
 #: Of `LOST`, what PostgreSQL says itself: the statement was not carried out. Else only the answer is known to be lost.
-_REFUSED = (asyncpg.InsufficientResourcesError, asyncpg.OperatorInterventionError, asyncpg.ReadOnlySQLTransactionError)
+_REFUSED = (
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.LockNotAvailableError,
+)
 
 
 _LINES: weakref.WeakKeyDictionary[databases.Database, Line] = weakref.WeakKeyDictionary()
@@ -70,6 +80,7 @@ def first_line(error: BaseException) -> str:
 
 
 async def _prepare(connection: Any) -> None:
+    await connection.execute(f"SET lock_timeout = {LOCK_SECONDS * 1000:.0f}")
     for name in ("json", "jsonb"):
         await connection.set_type_codec(
             name, encoder=lambda value: orjson.dumps(value).decode(), decoder=orjson.loads, schema="pg_catalog"

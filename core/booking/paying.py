@@ -92,14 +92,20 @@ class Paying:
         return stored.reservation, attempt
 
     async def open_window(
-        self, order: str, *, device: Literal["pc", "phone"], urls: WindowUrls, phone: str = ""
+        self,
+        order: str,
+        *,
+        device: Literal["pc", "phone"],
+        urls: WindowUrls,
+        phone: str = "",
+        found: tuple[Reservation, Attempt] | None = None,
     ) -> Window:
-        """What the payment page needs to open the provider's window. Safe to repeat.
+        """What the payment page needs to open the provider's window. Safe to repeat. `found`: what `of_order` has said
+        just now.
 
         Raises ReservationNotFound, WindowOver (not open any more, or its time is over), PaymentUnavailable.
         """
-        stored, attempt = await self._of_order(order)
-        reservation = stored.reservation
+        reservation, attempt = found or await self.of_order(order)
         if attempt.state is not AttemptState.OPEN or self._clock.now() >= attempt.until:
             raise WindowOver()
         event = await self._event(reservation)
@@ -113,14 +119,21 @@ class Paying:
                 await self._reservations.fault(order, failed.code)
             raise PaymentUnavailable(retry_after=5) from None
 
-    async def returned(self, order: str, query: Mapping[str, str], form: Mapping[str, str]) -> Reservation:
+    async def returned(
+        self,
+        order: str,
+        query: Mapping[str, str],
+        form: Mapping[str, str],
+        *,
+        found: tuple[Reservation, Attempt] | None = None,
+    ) -> Reservation:
         """The buyer's browser is back from the window: compares, binds the key, and starts the payment's task.
 
         However often, and however parallel. One that comes too late is let go of at the provider, durably, and is no
-        error. Raises ReservationNotFound, ReturnRefused (with `closed` or `declined` the attempt is ended already),
-        PaymentUnavailable.
+        error. `found`: what `of_order` has said just now. Raises ReservationNotFound, ReturnRefused (with `closed` or
+        `declined` the attempt is ended already), PaymentUnavailable.
         """
-        stored, attempt = await self._of_order(order)
+        reservation, attempt = found or await self.of_order(order)
         asked = Order(order, attempt.amount, attempt.currency, "")
         try:
             authorisation = self._payments.read_return(_account(attempt), asked, query, form)
@@ -128,7 +141,7 @@ class Paying:
             if refused.closed or refused.declined:
                 await self._close(order, refused.code, Reason.DECLINED if refused.declined else Reason.CLOSED)
             raise
-        return await self._bind(stored, attempt, authorisation)
+        return await self._bind(reservation, attempt, authorisation)
 
     async def closed(self, order: str, code: str | None) -> Reservation:
         """The window was closed: the seats are kept for another attempt, while there can be one. Repeating it is no
@@ -214,7 +227,7 @@ class Paying:
         match result.outcome, attempt.state:
             case ChargeOutcome.AUTHORISED, AttemptState.OPEN if result.provider_key:
                 # The buyer has authorised, and the way back was lost: as if it had been loaded.
-                await self._bind(stored, attempt, Authorisation(result.provider_key))
+                await self._bind(stored.reservation, attempt, Authorisation(result.provider_key))
             case ChargeOutcome.AUTHORISED, state if state in _OVER and result.provider_key:
                 await self._void(order, result.provider_key)
             case ChargeOutcome.APPROVED, state if state in _OVER:
@@ -225,7 +238,7 @@ class Paying:
                 # Money that somebody gave back in the provider's dashboard.
                 await seen(self._findings, account, _charge(attempt, result))
 
-    async def _bind(self, stored: Stored, attempt: Attempt, authorisation: Authorisation) -> Reservation:
+    async def _bind(self, reservation: Reservation, attempt: Attempt, authorisation: Authorisation) -> Reservation:
         order = attempt.order
         for _ in range(_TRIES):
             if attempt.state is not AttemptState.OPEN:
@@ -236,7 +249,7 @@ class Paying:
                     self._tasks.work_on(claim)
                 await self._push(claim.reservation)
                 return claim.reservation
-            stored, attempt = await self._of_order(order)
+            reservation, attempt = await self.of_order(order)
             if attempt.state is AttemptState.OPEN:
                 if await self._reservations.key_refused(order, authorisation.key):
                     raise ReturnRefused("key_refused")
@@ -244,7 +257,7 @@ class Paying:
                 await asyncio.sleep(_PAUSE_SECONDS)
         if attempt.state in _OVER and authorisation.key != attempt.provider_key:
             await self._void(order, authorisation.key)
-        return stored.reservation
+        return reservation
 
     async def _void(self, order: str, key: str) -> None:
         log.info("an authorisation came too late", order=order)

@@ -36,7 +36,7 @@ from core.booking.reservation import (
     SeatStatus,
     check_arguments,
 )
-from core.booking.statements_postgres import STATEMENTS, fetch_row
+from core.booking.statements_postgres import STATEMENTS, Together, fetch_row
 from core.booking.stored import (
     AttemptChange,
     Claim,
@@ -121,6 +121,12 @@ class Reservations:
         self._lease = lease_seconds
         self._deadline = deadline_seconds
         self._window = window_seconds
+        # What each purchase writes: of many that are under way at once, several share a commit.
+        self._begin = Together(database, _BEGIN, column="id")
+        self._bind = Together(database, _BIND)
+        self._called = Together(database, _CALLED)
+        self._transition = Together(database, _TRANSITION)
+        self._leave = Together(database, _LEAVE)
 
     def require_room(self) -> None:
         """For who is about to begin one. Raises StoreUnavailable where its turn would come too late (R8)."""
@@ -133,9 +139,11 @@ class Reservations:
         payments pause (`pause_left`), these would be too many seats for one buyer (`beyond_share`), or the phase or the
         code says no (`beyond_phase`).
         """
+        address = self._addresses.key(new.email)
         try:
-            row = await self._row(
-                _BEGIN,
+            # Where all purchases of a phase wait for one another's count, none waits for that with another's locks.
+            begin = self._begin if new.phase is None else self._begin.alone
+            row = await begin(
                 new.id,
                 new.event_id,
                 new.visitor,
@@ -152,10 +160,11 @@ class Reservations:
                 GRACE_SECONDS,
                 token,
                 self._lease,
-                self._addresses.key(new.email),
+                address,
                 new.phase,
                 new.code,
                 new.offer,
+                place=self._place(new.event_id, address),
             )
         except asyncpg.UniqueViolationError:
             return None
@@ -181,8 +190,7 @@ class Reservations:
         check_arguments(change, reason, ticket_code)
         rule = TRANSITIONS[change]
         receipt = attempt.receipt or Receipt()
-        row = await self._row(
-            _TRANSITION,
+        row = await self._transition(
             order,
             rule.before,
             rule.after,
@@ -311,8 +319,7 @@ class Reservations:
 
     async def bind(self, order: str, authorisation: Authorisation, token: str | None) -> Claim | None:
         """AUTHORISED with this key, claimed by `token` (or for any process, when None). None: see `sql/bind.sql`."""
-        row = await self._row(
-            _BIND,
+        row = await self._bind(
             order,
             authorisation.key,
             dict(authorisation.data),
@@ -324,9 +331,14 @@ class Reservations:
         )
         return claim_of(row) if row is not None else None
 
-    async def called(self, order: str, token: str, idempotency_key: str) -> None:
-        """Writes down that the money is about to be asked for, and renews the lease. Raises ClaimLost."""
-        if await self._row(_CALLED, order, token, idempotency_key, self._deadline, self._lease) is None:
+    async def called(self, order: str, token: str, idempotency_key: str, *, of: Reservation | None = None) -> None:
+        """Writes down that the money is about to be asked for, and renews the lease. Raises ClaimLost.
+
+        `of`: the reservation, whose buyer's seats are counted then.
+        """
+        place = "" if of is None else self._place(of.event_id, self._addresses.key(of.email))
+        row = await self._called(order, token, idempotency_key, self._deadline, self._lease, place=place)
+        if row is None:
             raise ClaimLost
 
     async def reopen(self, order: str, token: str, code: str | None, *, shops_fault: bool) -> None:
@@ -408,8 +420,7 @@ class Reservations:
         """Gives the claim of an ended attempt back, if it is still `token`'s; it is told in `pause` seconds, if it was
         not.
         """
-        async with raw(self._database) as connection:
-            await connection.execute(_LEAVE, order, token, told, pause)
+        await self._leave(order, token, told, pause)
 
     async def hint(self, provider: str, order: str) -> bool:
         """The next try of a CALLED attempt is now; False for every other."""
@@ -419,6 +430,11 @@ class Reservations:
         """Remembers that the window could not be prepared, for a reason that is the shop's to mend."""
         async with raw(self._database) as connection:
             await connection.execute(_FAULT, order, code)
+
+    @staticmethod
+    def _place(event_id: int, address: str) -> str:
+        """In which order buyers are counted (`seats_of_address`), whoever counts several of them in one transaction."""
+        return f"{event_id:020} {address}"
 
     async def _row(self, query: str, *arguments: Any) -> Any:
         return await fetch_row(self._database, query, *arguments)

@@ -149,7 +149,8 @@ class Settlement:
         key = confirm_key(claim.attempt.order, authorisation.key)
 
         async def note() -> None:
-            await persist(lambda: self._reservations.called(claim.attempt.order, claim.token, key), self._lease)
+            order, token, of = claim.attempt.order, claim.token, claim.reservation
+            await persist(lambda: self._reservations.called(order, token, key, of=of), self._lease)
 
         try:
             result = await self._payments.confirm(
@@ -190,7 +191,9 @@ class Settlement:
                 parks=result.code == PARKED,
             ),
         )
-        log.info(
+        # What is confirmed is told once, with its end.
+        level = log.debug if verdict.step is Step.CONFIRM else log.info
+        level(
             "provider answered",
             asked=question,
             provider=claim.attempt.provider,
@@ -407,7 +410,14 @@ def count_end(ended: Claim) -> None:
     measures.RESERVATIONS.labels(reservation.status, reservation.reason or "").inc()
     seconds = (datetime.now(UTC) - reservation.created_at).total_seconds()
     measures.CHECKOUT_SECONDS.labels(reservation.status).observe(seconds)
-    log.info("reservation ended", status=reservation.status, reason=reservation.reason, seats=reservation.seats)
+    log.info(
+        "reservation ended",
+        status=reservation.status,
+        reason=reservation.reason,
+        seats=reservation.seats,
+        provider=ended.attempt.provider,
+        code=ended.attempt.code,
+    )
 
 
 def _reason_of_end(reason: str | None) -> Reason:

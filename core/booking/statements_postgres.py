@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Sequence
 from typing import Any, Final
 
 import asyncpg
 import databases
 
 from core.database import raw
+from core.errors import StoreUnavailable
+from core.process.gathered import Gathered
 from core.process.source_files import SourceFiles
 
 STATEMENTS: Final = SourceFiles(__file__, "sql")
@@ -28,3 +31,42 @@ async def fetch_row(database: databases.Database, query: str, *arguments: Any) -
         except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError):
             # Ours all lock in the same order; somebody else's statement may not. Nothing was written: once more.
             return await connection.fetchrow(query, *arguments)
+
+
+class Together:
+    """One statement that many tasks run at the same time, each with arguments of its own: one round trip and one commit
+    for those that meet, and for each its own row, or None.
+
+    They run one after the other in one transaction, so each sees what those before it wrote, as it would after their
+    commits. The statement gives one row at most, and its `column` says whose: the argument at `key`.
+    """
+
+    def __init__(self, database: databases.Database, query: str, *, key: int = 0, column: str = "order_no") -> None:
+        self._database = database
+        self._query = query
+        self._key = key
+        self._column = column
+        self._gathered: Gathered[Sequence[Any], Any] = Gathered("statements", self._run)
+
+    async def __call__(self, *arguments: Any, place: str = "") -> Any:
+        """`place`: of what the statement locks first, where that is not the key. Raises as `fetch_row` does."""
+        key = arguments[self._key]
+        return await self._gathered(arguments, key=key, place=place or str(key))
+
+    async def alone(self, *arguments: Any, place: str = "") -> Any:
+        """In a transaction of its own."""
+        return await fetch_row(self._database, self._query, *arguments)
+
+    async def _run(self, several: list[Sequence[Any]]) -> list[Any]:
+        if len(several) == 1:
+            return [await fetch_row(self._database, self._query, *several[0])]
+        try:
+            async with raw(self._database, writes=_writes(self._query)) as connection:
+                rows = await connection.fetchmany(self._query, several)
+        except StoreUnavailable as error:
+            if isinstance(error.__cause__, asyncpg.LockNotAvailableError):
+                # Nothing was carried out: one of them waits for somebody, and each alone shows which.
+                raise error.__cause__ from None
+            raise
+        found = {row[self._column]: row for row in rows}
+        return [found.get(arguments[self._key]) for arguments in several]

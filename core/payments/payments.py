@@ -237,7 +237,9 @@ class Payments:
             self._latest.append((time.monotonic(), time.monotonic() - began))
         if sent_before and result.outcome is ChargeOutcome.NOT_CHARGED:
             result = replace(result, outcome=ChargeOutcome.UNKNOWN, temporary=False)
-        log.info("payment", order=order.number, outcome=result.outcome, provider=gateway.name, code=result.code)
+        # An approved one is told by the reservation that ends with it.
+        level = log.debug if result.outcome is ChargeOutcome.APPROVED else log.info
+        level("payment", order=order.number, outcome=result.outcome, provider=gateway.name, code=result.code)
         return result
 
     def recent_seconds(self) -> float | None:

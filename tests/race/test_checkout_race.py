@@ -38,6 +38,24 @@ async def many(runtime: Runtime, stores: Any) -> Any:
     await database.disconnect()
 
 
+class _Apart:
+    """Each call as of a process of its own: none leaves together with another one's."""
+
+    def __init__(self, database: Any) -> None:
+        self._database = database
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(Reservations(self._database, lease_seconds=30, deadline_seconds=600), name)
+
+
+@pytest.fixture(params=["apart", "together"])
+def reservations(many: Any, request: pytest.FixtureRequest) -> Any:
+    """Of many processes, where every call has a transaction of its own; of one, where those that meet share theirs."""
+    if request.param == "apart":
+        return _Apart(many)
+    return Reservations(many, lease_seconds=30, deadline_seconds=600)
+
+
 def _new(event: Event, visitor: str, seats: Sequence[int], fence: int = 10, key: str = "k") -> NewReservation:
     return NewReservation(
         id=uuid4(),
@@ -61,9 +79,10 @@ async def _live(runtime: Runtime, event: Event) -> list[int]:
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_overlapping_seats_are_given_once(seed: int, many: Any, runtime: Runtime, make_event: MakeEvent) -> None:
+async def test_overlapping_seats_are_given_once(
+    seed: int, reservations: Any, runtime: Runtime, make_event: MakeEvent
+) -> None:
     event = await make_event(seats=20, max_seats=100)
-    reservations = Reservations(many, lease_seconds=30, deadline_seconds=600)
     draw = random.Random(seed)
     # Shuffled on purpose: the statement, not the caller, has to bring the seats into order.
     wanted = [draw.sample(range(20), draw.randint(1, 6)) for _ in range(CROWD)]
@@ -92,10 +111,9 @@ async def test_overlapping_seats_are_given_once(seed: int, many: Any, runtime: R
     assert await _deadlocks(runtime) == before
 
 
-async def test_begin_against_ends(many: Any, runtime: Runtime, make_event: MakeEvent) -> None:
+async def test_begin_against_ends(reservations: Any, runtime: Runtime, make_event: MakeEvent) -> None:
     """Seats that come free while others want them: reservations are whole or over, and nothing waits in a circle."""
     event = await make_event(seats=6)
-    reservations = Reservations(many, lease_seconds=30, deadline_seconds=600)
     draw = random.Random(1)
     fences = iter(range(1, 100_000))
     before = await _deadlocks(runtime)
@@ -129,10 +147,9 @@ async def _fail(reservations: Reservations, begun: Reservation) -> Claim | None:
     )
 
 
-async def test_one_end_for_each(many: Any, runtime: Runtime, make_event: MakeEvent) -> None:
+async def test_one_end_for_each(reservations: Any, runtime: Runtime, make_event: MakeEvent) -> None:
     """Confirm, fail and give up at once: one of them happens, wholly, and is told once."""
     event = await make_event(seats=20, max_seats=100)
-    reservations = Reservations(many, lease_seconds=30, deadline_seconds=600)
     for seat in range(20):
         claim = await reservations.begin(_new(event, "v", [seat], key=str(seat)), "t")
         assert claim is not None
@@ -217,10 +234,11 @@ async def test_a_claim_that_was_taken_over_writes_nothing(many: Any, runtime: Ru
     await reservations.called(order, "new", "ik")
 
 
-async def test_bind_close_expire_and_give_back_at_once(many: Any, runtime: Runtime, make_event: MakeEvent) -> None:
+async def test_bind_close_expire_and_give_back_at_once(
+    reservations: Any, runtime: Runtime, make_event: MakeEvent
+) -> None:
     """P1: binding, closing, expiry and cancel are one guarded statement each: two of them cannot both win."""
     event = await make_event(seats=20, max_seats=100)
-    reservations = Reservations(many, lease_seconds=30, deadline_seconds=600)
     winners = set()
     for seat in range(20):
         begun = await reservations.begin(_new(event, "v", [seat], key=str(seat)), "")
@@ -271,10 +289,9 @@ async def test_bind_close_expire_and_give_back_at_once(many: Any, runtime: Runti
     assert len(winners) > 1, "the race is not one"
 
 
-async def test_one_next_attempt(many: Any, runtime: Runtime, make_event: MakeEvent) -> None:
+async def test_one_next_attempt(reservations: Any, runtime: Runtime, make_event: MakeEvent) -> None:
     """Rule 2: twenty pages ask for another try at once, one order is made."""
     event = await make_event(seats=20, max_seats=100)
-    reservations = Reservations(many, lease_seconds=30, deadline_seconds=600)
     begun = await reservations.begin(_new(event, "v", [0]), "")
     assert begun is not None
     assert begun.payment is not None

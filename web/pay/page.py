@@ -84,7 +84,8 @@ async def _as_json(visit: Visit, attempt: Attempt) -> dict[str, Any]:
         returned=visit.absolute(visit.links.returned(attempt.provider, attempt.order)),
         closed=visit.absolute(visit.links.closed(attempt.provider, attempt.order)),
     )
-    window = await visit.parts.checkout.open_window(attempt.order, device=_device(visit), urls=urls)
+    found = (visit.reservation, attempt)
+    window = await visit.parts.checkout.open_window(attempt.order, device=_device(visit), urls=urls, found=found)
     body |= {"kind": window.kind, "fields": dict(window.fields)}
     for name, value in (("script", window.script), ("url", window.url), ("client_key", window.client_key)):
         if value is not None:

@@ -21,7 +21,7 @@ async def returned(visit: Visit) -> Response:
     """`GET, POST /pay/{provider}/return/{order}?s=`: however often, at once, in any browser. 303 to the result."""
     form = await visit.form() if visit.request.method == "POST" else {}
     try:
-        await visit.parts.checkout.returned(visit.order, visit.query, form)
+        await visit.parts.checkout.returned(visit.order, visit.query, form, found=visit.found)
     except ReturnRefused as refused:
         log.info("return refused", order=visit.order, code=refused.code)
         if refused.closed or refused.declined:

@@ -43,6 +43,11 @@ class Visit:
         return self.attempt.order
 
     @property
+    def found(self) -> tuple[Reservation, Attempt]:
+        """As the order was when the call came."""
+        return self.reservation, self.attempt
+
+    @property
     def wants_page(self) -> bool:
         return wants_page(self.request.scope)
 

@@ -5,3 +5,4 @@ SET untold = untold AND NOT $3, claimed_by = NULL, claimed_until = NULL,
     next_attempt_at = CASE WHEN $3 OR NOT untold THEN 'infinity'::timestamptz
                            ELSE now() + make_interval(secs => $4::float8) END
 WHERE order_no = $1 AND claimed_by = $2
+RETURNING order_no

@@ -1,0 +1,159 @@
+"""Purchases that meet in one process share a commit, and each has its own outcome (E1, P1, rules 1 and 2)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from core.booking.attempt import AttemptState, confirm_key, order_number
+from core.booking.reservation import Change, Reservation
+from core.booking.reservations_postgres import Reservations
+from core.booking.stored import AttemptChange, ClaimLost, NewReservation
+from core.database import LOCK_SECONDS
+from core.errors import OutcomeUnknown, StoreUnavailable
+from core.payments.gateway import Authorisation
+from core.payments.payments import Account
+from core.runtime import Runtime
+from core.venue.event import Event
+from tests.booking import rows
+from tests.conftest import MakeEvent
+
+AT_WORK = (AttemptState.AUTHORISED, AttemptState.CALLED)
+
+
+@pytest.fixture
+def reservations(runtime: Runtime) -> Reservations:
+    return Reservations(runtime.database, lease_seconds=60, deadline_seconds=600)
+
+
+def new(event: Event, number: int, seats: Sequence[int], email: str = "", key: str = "k") -> NewReservation:
+    return NewReservation(
+        id=uuid4(),
+        event_id=event.id,
+        visitor=f"v{number}",
+        idempotency_key=key,
+        request_digest="d",
+        email=email or f"{number}@example.org",
+        language="en",
+        seats=seats,
+        fence=10,
+        account=Account("toss", "test:x"),
+    )
+
+
+async def begun(reservations: Reservations, event: Event, count: int) -> list[Reservation]:
+    made = await asyncio.gather(*(reservations.begin(new(event, n, [n]), "t") for n in range(count)))
+    assert all(one is not None and one.seats == (n,) for n, one in enumerate(made)), "each has its own row"
+    return [one for one in made if one is not None]
+
+
+async def test_a_crowd_shares_transactions_from_its_begin_to_its_end(
+    reservations: Reservations, runtime: Runtime, make_event: MakeEvent
+) -> None:
+    event = await make_event(seats=40)
+    made = await begun(reservations, event, 40)
+    orders = [order_number(one.id, 1) for one in made]
+    bound = await asyncio.gather(*(reservations.bind(order, Authorisation(f"key-{order}"), order) for order in orders))
+    assert [claim and claim.attempt.order for claim in bound] == orders
+    await asyncio.gather(*(reservations.called(order, order, confirm_key(order, "k")) for order in orders))
+    ended = await asyncio.gather(
+        *(
+            reservations.change(
+                order,
+                Change.CONFIRM,
+                AttemptChange(AT_WORK, AttemptState.APPROVED),
+                expected_token=order,
+                token=order,
+                ticket_code=f"code-{order}",
+            )
+            for order in orders
+        )
+    )
+    assert [claim and claim.reservation.ticket_code for claim in ended] == [f"code-{order}" for order in orders]
+    await asyncio.gather(*(reservations.leave(order, order, told=True) for order in orders))
+    # now() is the transaction's: as many different ones as there were commits.
+    (found,) = await rows(
+        runtime,
+        "SELECT count(*), count(DISTINCT r.created_at) AS begins, count(DISTINCT a.called_at) AS notes, "
+        "count(DISTINCT r.updated_at) AS ends, count(*) FILTER (WHERE r.status = 'CONFIRMED' AND NOT a.untold "
+        "AND a.claimed_by IS NULL) AS done "
+        "FROM reservations r JOIN payment_attempts a ON a.reservation_id = r.id WHERE r.event_id = $1",
+        event.id,
+    )
+    assert (found["count"], found["done"]) == (40, 40)
+    assert max(found["begins"], found["notes"], found["ends"]) <= 5, "a first one alone, then up to 32 of them"
+
+
+async def test_one_that_was_refused_or_spoils_the_statement_takes_no_other_along(
+    reservations: Reservations, runtime: Runtime, make_event: MakeEvent
+) -> None:
+    """A seat that is gone, a key that was used (which is an error), a text that PostgreSQL does not take."""
+    event = await make_event(seats=20)
+    assert await reservations.begin(new(event, 0, [0]), "t") is not None
+    asked = [new(event, 1, [0]), new(event, 0, [1]), new(event, 2, [2], "nul\x00@example.org"), new(event, 3, [3])]
+    outcomes = await asyncio.gather(
+        reservations.begin(new(event, 9, [9]), "t"),
+        *(reservations.begin(one, "t") for one in asked),
+        return_exceptions=True,
+    )
+    first, gone, used, broken, good = outcomes
+    assert isinstance(first, Reservation)
+    assert (gone, used) == (None, None)
+    assert isinstance(broken, asyncpg.DataError)
+    assert isinstance(good, Reservation)
+    live = await rows(runtime, "SELECT ordinal FROM reservation_seats WHERE event_id = $1 AND live", event.id)
+    assert sorted(row["ordinal"] for row in live) == [0, 3, 9]
+
+
+async def test_one_that_waits_for_a_lock_is_told_so_and_its_neighbours_go_on(
+    reservations: Reservations, runtime: Runtime, stores: Any, make_event: MakeEvent
+) -> None:
+    """Not OutcomeUnknown: PostgreSQL says that it was not carried out."""
+    event = await make_event(seats=20)
+    holder = await asyncpg.connect(stores.database_url)
+    try:
+        await holder.execute("BEGIN")
+        await holder.execute("SELECT FROM seats WHERE event_id = $1 AND ordinal = 5 FOR UPDATE", event.id)
+        made = await asyncio.gather(
+            *(reservations.begin(new(event, n, [n]), "t") for n in range(10)), return_exceptions=True
+        )
+        stuck = made.pop(5)
+        assert isinstance(stuck, StoreUnavailable)
+        assert not isinstance(stuck, OutcomeUnknown)
+        assert all(isinstance(one, Reservation) for one in made)
+    finally:
+        await holder.close()
+    assert await reservations.begin(new(event, 5, [5]), "t") is not None
+    assert LOCK_SECONDS < 2
+
+
+async def test_of_one_buyers_purchases_in_one_commit_the_second_counts_the_first(
+    reservations: Reservations, runtime: Runtime, make_event: MakeEvent
+) -> None:
+    """F3: what is begun and what is called within one transaction is counted as if it had been committed between."""
+    event = await make_event(seats=20, max_seats=4)
+    made = await asyncio.gather(
+        *(reservations.begin(new(event, n, [2 * n, 2 * n + 1], "one@example.org"), "t") for n in range(4))
+    )
+    orders = [order_number(one.id, 1) for one in made if one is not None]
+    assert len(orders) == 4, "open windows lock nobody out"
+    for order in orders:
+        assert await reservations.bind(order, Authorisation(f"key-{order}"), order) is not None
+    of = made[0]
+    noted = await asyncio.gather(
+        *(reservations.called(order, order, "ik", of=of) for order in orders), return_exceptions=True
+    )
+    assert [isinstance(one, ClaimLost) for one in noted].count(True) == 2
+    assert [one for one in noted if one is not None and not isinstance(one, ClaimLost)] == []
+    (count,) = await rows(
+        runtime,
+        "SELECT count(*) FROM payment_attempts a JOIN reservations r ON r.id = a.reservation_id "
+        "WHERE r.event_id = $1 AND a.state = 'CALLED'",
+        event.id,
+    )
+    assert count[0] == 2
