@@ -85,7 +85,7 @@ async def test_control_without_the_guard_the_offer_comes_to_nothing(
 ) -> None:
     assert _GUARD in store._BEGIN
     unguarded = store._BEGIN.replace(_GUARD, "phase_has_room($2, $18, cardinality($8::int[]))")
-    monkeypatch.setattr(sale.runtime.reservations._begin, "_query", unguarded)
+    monkeypatch.setattr(sale.desk.checkout._reservations._begin, "_query", unguarded)
     await sale.round()
     await sale.desk.order(sale.event, "c", 2)
     with pytest.raises(QuotaReached):
