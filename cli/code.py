@@ -16,6 +16,7 @@ from core.venue.codes import read_codes
 
 if TYPE_CHECKING:
     from core.runtime import Runtime
+    from core.venue.codes_postgres import Added
 
 app = typer.Typer(help="Access codes of a sale's phases.", no_args_is_help=True)
 
@@ -51,18 +52,19 @@ def bring(
 ) -> None:
     """Bring along codes that were made elsewhere; all of the file or nothing."""
 
-    async def work(runtime: Runtime) -> int:
+    async def work(runtime: Runtime) -> Added:
         event = await runtime.events.fresh(slug)
         with file.open(encoding="utf-8") as lines:
             added = await runtime.codes.add(event, group, read_codes(lines), uses)
-        await note(runtime.database, "codes.import", slug, group=group, count=added, uses=uses)
+        await note(runtime.database, "codes.import", slug, group=group, count=added.codes, uses=uses)
         return added
 
     try:
         added = with_runtime(work)
     except UnicodeDecodeError:
         raise typer.BadParameter("it is not text in UTF-8", param_hint="FILE") from None
-    print(f"{added} new codes of {group}")
+    known = f"; {added.known} were known" if added.known else ""
+    print(f"{added.codes} new codes of {group}{known}")
 
 
 @app.command("list")

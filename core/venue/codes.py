@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import secrets
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from core.errors import InvalidRequest
@@ -28,11 +28,25 @@ MOST_CODES: Final = 2_000_000
 #: Purchases that one code is good for, at most.
 MOST_USES: Final = 100_000
 
+_SEPARATORS: Final = "-_."
+_LEFT_OUT: Final = {n: None for n in range(128) if chr(n).isspace() or chr(n) in _SEPARATORS}
+#: What the first line of a list may say instead of a code. It would be one that anybody guesses.
+_HEADINGS: Final = frozenset(
+    f"{what}{code}" for what in ("", "ACCESS", "VOUCHER", "COUPON", "PROMO") for code in ("CODE", "CODES")
+) | {"VOUCHER", "VOUCHERS", "COUPON", "COUPONS", "코드", "쿠폰", "쿠폰코드", "접근코드", "입장코드"}
+#: Lines that a refusal names, at most, and of those its sentence.
+MOST_TOLD: Final = 100
+_MOST_NAMED: Final = 10
+_FORM: Final = f"{SHORTEST} to {LONGEST} letters and digits"
+
 
 def normalised(code: str) -> str:
     """As codes are compared: whatever the case, with or without spaces and hyphens, full-width letters as others."""
+    if code.isascii():
+        # The same, a million times over.
+        return code.upper().translate(_LEFT_OUT)
     plain = unicodedata.normalize("NFKC", code).upper()
-    return "".join(character for character in plain if not character.isspace() and character not in "-_.")
+    return "".join(character for character in plain if not character.isspace() and character not in _SEPARATORS)
 
 
 class CodeDigests:
@@ -49,25 +63,44 @@ class CodeDigests:
 
 def new_code() -> str:
     """Such as "7KQ2-M9XD-0TRW"."""
-    drawn = [secrets.choice(_ALPHABET) for _ in range(_CHARACTERS)]
-    return "-".join("".join(drawn[at : at + 4]) for at in range(0, _CHARACTERS, 4))
+    bits = secrets.randbits(5 * _CHARACTERS)
+    drawn = "".join(_ALPHABET[(bits >> 5 * at) & 31] for at in range(_CHARACTERS))
+    return "-".join(drawn[at : at + 4] for at in range(0, _CHARACTERS, 4))
 
 
 def read_codes(lines: Iterable[str]) -> Iterator[str]:
-    """Codes of a CSV file, one a line: the first column, with or without a heading `code`, empty lines left out.
+    """Codes of a CSV file, one a line: the first column, with or without a heading such as `code`; empty lines are
+    left out.
 
-    Raises InvalidRequest with the line of one that cannot be a code.
+    Read as it is asked for. Raises InvalidRequest at the end of a file with lines that cannot be codes: it names each
+    of them, `MOST_TOLD` at most. After the first such line nothing more is yielded.
     """
+    wrong: list[int] = []
+    refused = 0
     for number, line in enumerate(lines, start=1):
         cell = line.strip().lstrip("\ufeff").split(",")[0].split(";")[0].strip().strip('"').strip()
-        if not cell or (number == 1 and cell.lower() in ("code", "codes")):
+        if not cell:
             continue
-        if not SHORTEST <= len(normalised(cell)) <= LONGEST or not cell.isprintable():
-            raise InvalidRequest(
-                f"line {number}: a code has {SHORTEST} to {LONGEST} letters and digits",
-                errors=[{"at": f"line {number}", "message": f"{SHORTEST} to {LONGEST} letters and digits"}],
-            )
-        yield cell
+        compared = normalised(cell)
+        if number == 1 and compared in _HEADINGS:
+            continue
+        if not SHORTEST <= len(compared) <= LONGEST or not cell.isprintable():
+            refused += 1
+            if refused <= MOST_TOLD:
+                wrong.append(number)
+        elif not refused:
+            yield cell
+    if refused:
+        raise InvalidRequest(_which(wrong, refused), errors=[{"at": f"line {n}", "message": _FORM} for n in wrong])
+
+
+def _which(wrong: Sequence[int], refused: int) -> str:
+    """Such as "lines 3, 7 and 8: a code has ..."."""
+    named = [str(number) for number in wrong[:_MOST_NAMED]]
+    if refused > len(named):
+        named.append(f"{refused - len(named)} more")
+    text = f"{', '.join(named[:-1])} and {named[-1]}" if len(named) > 1 else named[0]
+    return f"line{'s' if refused > 1 else ''} {text}: a code has {_FORM}; nothing was imported"
 
 
 class CodeBook:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -56,6 +57,14 @@ WHERE g.event_id = $1 GROUP BY g.name, g.uses
 
 
 @dataclass(frozen=True, slots=True)
+class Added:
+    """`codes` are new; `known` were in the file twice, or there before."""
+
+    codes: int
+    known: int
+
+
+@dataclass(frozen=True, slots=True)
 class CodeGroup:
     """`uses`: purchases that each code is good for; `spent`: purchases made with codes of the group."""
 
@@ -98,38 +107,36 @@ class Codes:
         """New codes, which are kept nowhere: what this returns is the only copy. Raises InvalidRequest."""
         if not 1 <= count <= MOST_CODES:
             raise InvalidRequest(f"count: 1 to {MOST_CODES} codes")
-        made: list[str] = []
-        while len(made) < count:
-            wanted = count - len(made)
-            made += dict.fromkeys(new_code() for _ in range(wanted))
-            made = list(dict.fromkeys(made))
+        made = await asyncio.to_thread(_new_codes, count)
         await self.add(event, group, made, uses)
         return made
 
-    async def add(self, event: Event, group: str, codes: Iterable[str], uses: int = 1) -> int:
-        """Codes that were made elsewhere, streamed; all of them or none. Returns how many are new.
+    async def add(self, event: Event, group: str, codes: Iterable[str], uses: int = 1) -> Added:
+        """Codes that were made elsewhere, streamed; all of them or none.
 
+        `codes` is read in another thread, so many at a time as are written at once: a million is seconds of work.
         Raises InvalidRequest: a group that cannot be, too many codes, or other `uses` than the group has.
         """
         _check_group(group, uses)
-        added = 0
+        added = seen = 0
+        waiting = iter(codes)
         async with raw(self._database, writes=True) as connection, connection.transaction():
             kept = await connection.fetchval(_GROUP, event.id, group, uses)
             if kept != uses:
                 raise InvalidRequest(f"uses: each code of {group!r} is good for {kept}; name another group")
             before = await connection.fetchval(_COUNT, event.id)
-            for digests in self._batches(event, codes):
+            while batch := await asyncio.to_thread(self._next, event, waiting):
+                digests = list(set(batch))
                 done = await connection.execute(_ADD, event.id, group, digests, timeout=BACKGROUND_SECONDS)
+                seen += len(batch)
                 added += int(done.rpartition(" ")[2])
                 if before + added > MOST_CODES:
                     raise InvalidRequest(f"an event has {MOST_CODES} codes at most")
             await connection.execute(_CHANGED, event.id)
-        return added
+        return Added(added, seen - added)
 
-    def _batches(self, event: Event, codes: Iterable[str]) -> Iterator[list[bytes]]:
-        waiting = iter(codes)
-        while batch := {self.digest(event, code) for code in islice(waiting, _BATCH)}:
-            yield list(batch)
+    def _next(self, event: Event, codes: Iterator[str]) -> list[bytes]:
+        return [self.digest(event, code) for code in islice(codes, _BATCH)]
 
     async def revoke(self, event: Event, group: str | None, codes: Sequence[str] | None) -> int:
         """These codes, or all of a group. Places that were taken with them stay until the seats are paid for: then
@@ -148,6 +155,14 @@ class Codes:
         async with raw(self._database) as connection:
             rows: Any = await connection.fetch(_GROUPS, event_id, timeout=BACKGROUND_SECONDS)
         return [CodeGroup(**row) for row in rows]
+
+
+def _new_codes(count: int) -> list[str]:
+    """No two alike."""
+    made: dict[str, None] = {}
+    while len(made) < count:
+        made |= dict.fromkeys(new_code() for _ in range(count - len(made)))
+    return list(made)
 
 
 def _check_group(name: str, uses: int) -> None:

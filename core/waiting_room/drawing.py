@@ -151,7 +151,13 @@ class Drawing:
             return
         listed = await self._entries.read(event, frozen)
         if row.state is DrawState.ANNOUNCED:
-            row = await self._draws.freeze(row.id, list(listed.values()), base=frozen.base, reserved=frozen.reserved)
+            row = await self._draws.freeze(
+                row.id,
+                list(listed.values()),
+                base=frozen.base,
+                reserved=frozen.reserved,
+                now=self._clock.now(),
+            )
             log.info("entries frozen", slug=event.slug, phase=row.phase, entries=row.count, root=row.root)
             self._events.doubt(event.slug)
         if row.state is DrawState.FROZEN:
@@ -164,6 +170,7 @@ class Drawing:
     async def _draw(self, event: Event, row: DrawRow) -> DrawRow | None:
         """None: its beacon has not spoken yet. A draw waits for it, and never goes on without."""
         value = ""
+        row = await self._not_known_before(event, row)
         if row.beacon is not None:
             found = await self._beacon.value(row.beacon) if self._beacon is not None else None
             BEACON_WAIT.set(0 if found else max(0.0, self._clock.now().timestamp() - row.draw_at.timestamp()))
@@ -175,6 +182,22 @@ class Drawing:
         # Half a second of one core for 200,000: not in the event loop.
         order = await asyncio.to_thread(draw.drawn_order, row.seed, receipts, value)
         return await self._draws.record(row.id, order, value)
+
+    async def _not_known_before(self, event: Event, row: DrawRow) -> DrawRow:
+        """The root is public before its beacon speaks: a freeze that came late, as all servers were down, names a later
+        round. Which one is settled by the moment of the freeze, so that nobody can look again until it pleases.
+        """
+        if row.beacon is None or self._beacon is None or row.frozen_at is None:
+            return row
+        frozen_at = row.frozen_at.timestamp()
+        first = await self._beacon.round_after(frozen_at)
+        if first.source != row.beacon.source or row.beacon.round >= first.round:
+            return row
+        later = await self._beacon.round_after(frozen_at + BEACON_SECONDS)
+        log.warning("the draw's beacon had spoken before its root was public", slug=event.slug, round=later.round)
+        row = await self._draws.name_later(row.id, later)
+        self._events.doubt(event.slug)
+        return row
 
     async def _tell(self, event: Event, row: DrawRow, listed: dict[str, str]) -> None:
         order = await self._draws.receipts(row.id)

@@ -25,7 +25,7 @@ _KEPT_ORDERS = 2
 
 _COLUMNS = (
     "id, phase, state, draw_at, seed, commitment, beacon_source, beacon_round, beacon_value, base, reserved, root, "
-    "coalesce(octet_length(receipts) / 32, 0) AS count, told_at, created_at"
+    "coalesce(octet_length(receipts) / 32, 0) AS count, frozen_at, told_at, created_at"
 )
 
 
@@ -53,6 +53,7 @@ class DrawRow:
     reserved: int
     root: str | None
     count: int
+    frozen_at: datetime | None
     told: bool
     created_at: datetime
 
@@ -138,12 +139,14 @@ class Draws:
         )
         return _draw_row(row) if row is not None else None
 
-    async def freeze(self, draw_id: int, receipts: Sequence[str], *, base: int, reserved: int) -> DrawRow:
-        """Writes who takes part, and the root; who is second gets the first one's."""
+    async def freeze(
+        self, draw_id: int, receipts: Sequence[str], *, base: int, reserved: int, now: datetime
+    ) -> DrawRow:
+        """Writes who takes part, and the root; who is second gets the first one's. `now`: see `open_now`."""
         ordered = sorted(receipts)
         await self._row(
             f"""
-            UPDATE draws SET state = 'frozen', root = $2, receipts = $3, base = $4, reserved = $5, frozen_at = now()
+            UPDATE draws SET state = 'frozen', root = $2, receipts = $3, base = $4, reserved = $5, frozen_at = $6
             WHERE id = $1 AND state = 'announced' RETURNING {_COLUMNS}
             """,  # noqa: S608
             draw_id,
@@ -151,6 +154,20 @@ class Draws:
             bytes.fromhex("".join(ordered)),
             base,
             reserved,
+            now,
+        )
+        return await self._get(draw_id)
+
+    async def name_later(self, draw_id: int, beacon: BeaconRound) -> DrawRow:
+        """Another round, for a root that became public after the one that was named."""
+        await self._row(
+            f"""
+            UPDATE draws SET beacon_source = $2, beacon_round = $3
+            WHERE id = $1 AND state = 'frozen' AND beacon_round < $3 RETURNING {_COLUMNS}
+            """,  # noqa: S608
+            draw_id,
+            beacon.source,
+            beacon.round,
         )
         return await self._get(draw_id)
 
@@ -227,6 +244,7 @@ def _draw_row(row: asyncpg.Record) -> DrawRow:
         reserved=row["reserved"],
         root=row["root"],
         count=row["count"],
+        frozen_at=row["frozen_at"],
         told=row["told_at"] is not None,
         created_at=row["created_at"],
     )

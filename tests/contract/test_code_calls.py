@@ -46,7 +46,7 @@ async def test_codes_from_the_desk_to_the_queue(slug: str, operator: Api, visito
     imported = await operator.call(
         "POST", f"{path}/imports?group=fans", content=b"code\r\nMINA-0001\r\nJUNO-0002\r\n", headers=sent, expect=200
     )
-    assert imported.json() == {"added": 2}
+    assert imported.json() == {"added": 2, "known": 0}
     assert (await other.call("POST", queue, json={"code": "mina 0001"}, expect=200)).json()["state"] == "active"
     revoked = await operator.call("POST", f"{path}/revocations", json={"codes": [codes[1]]}, expect=200)
     assert revoked.json() == {"revoked": 1}

@@ -28,6 +28,7 @@ from core.errors import (
 )
 from core.runtime import Runtime
 from core.venue.codes import CodeDigests, normalised, read_codes
+from core.venue.codes_postgres import Added
 from core.venue.event import Event, SaleStatus
 from core.venue.phase import Phase
 from core.waiting_room.place import PlaceState
@@ -352,8 +353,8 @@ async def test_a_file_of_codes(runtime: Runtime, make_event: MakeEvent) -> None:
     """A heading, further columns, quotes and empty lines; all or nothing."""
     event = await of_phases(runtime, make_event, FANS)
     lines = ["\ufeffcode,name\n", '"MINA-0001",Mina\n', "\n", "mina0001\n", "JUNO-0002;x\n"]
-    assert await runtime.codes.add(event, "fans", read_codes(lines)) == 2
-    assert await runtime.codes.add(event, "fans", read_codes(lines)) == 0
+    assert await runtime.codes.add(event, "fans", read_codes(lines)) == Added(2, 1)
+    assert await runtime.codes.add(event, "fans", read_codes(lines)) == Added(0, 3)
     event = await runtime.events.fresh(event.slug)
     await join(runtime, event, "a", "juno 0002")
     with pytest.raises(InvalidRequest, match="line 2"):

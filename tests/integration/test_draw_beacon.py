@@ -24,6 +24,7 @@ from core.waiting_room import draw
 from core.waiting_room.beacon_http import HttpBeacon, check_beacon_url
 from core.waiting_room.draw import PublishedDraw
 from core.waiting_room.draws_postgres import BeaconRound
+from tests.booking import rows
 from tests.conftest import MakeEvent
 
 GENESIS, PERIOD = 1_595_431_050, 3
@@ -128,6 +129,49 @@ async def test_a_draw_waits_for_its_beacon_and_never_goes_on_without(
 
 def about_without(about: PublishedDraw) -> tuple[str, str, str, str, int, str]:
     return about.algorithm, about.commitment, about.seed, about.root, about.count, ""
+
+
+async def test_a_root_that_comes_after_its_beacon_names_a_later_round(
+    settings: Settings, stores: Engines, make_event: MakeEvent, drand: Drand
+) -> None:
+    """F2: every server was down at the opening, and the value is known. Who has the entries could still choose them."""
+    async with open_runtime(settings.model_copy(update={"beacon_url": drand.url}), stores) as runtime:
+        event = await gathered(runtime, make_event)
+        announced = await runtime.draws.shown(event)
+        assert announced is not None
+        assert announced.beacon is not None
+        past = datetime.now(UTC) - timedelta(seconds=120)
+        known = (await runtime.announcer._beacon.round_after(past.timestamp() + 10)).round  # type: ignore[union-attr]
+        await rows(runtime, "UPDATE events SET opens_at = $2 WHERE id = $1", event.id, past)
+        await rows(
+            runtime, "UPDATE draws SET draw_at = $2, beacon_round = $3 WHERE event_id = $1", event.id, past, known
+        )
+        runtime.events.doubt(event.slug)
+        began = time.time()
+        await rounds(runtime, 2)
+        frozen = await runtime.draws.shown(event)
+        assert frozen is not None
+        assert frozen.beacon is not None
+        assert (frozen.state, frozen.commitment) == (DrawState.FROZEN, announced.commitment)
+        assert frozen.root is not None
+        made_at = GENESIS + (frozen.beacon.round - 1) * PERIOD
+        assert began + 10 <= made_at <= time.time() + 10 + PERIOD
+        await rounds(runtime, 3)
+        again = await runtime.draws.shown(event)
+        assert again is not None
+        assert again.beacon == frozen.beacon, "settled by the freeze: nobody looks again until it pleases"
+
+        drand.ahead = 3600.0
+        await rounds(runtime, 2)
+        row = await runtime.draws.shown(event)
+        assert row is not None
+        assert row.told
+        about = PublishedDraw(
+            draw.ALGORITHM, row.commitment, row.seed.hex(), row.root or "", row.count, row.beacon_value or ""
+        )
+        assert row.beacon == frozen.beacon
+        assert row.beacon_value == drand.answer(f"/chain/public/{frozen.beacon.round}")[1]["randomness"]
+        assert draw.differences(about, await runtime.draws.receipts(row.id)) == []
 
 
 async def test_an_opening_by_hand_names_a_round_of_its_own(

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from core import keys
-from core.errors import SaleNotOpen
-from core.runtime import Runtime
+from core.embedded import Engines
+from core.errors import CodeRequired, SaleNotOpen
+from core.runtime import Runtime, open_runtime
+from core.settings import Settings
 from core.venue.event import DrawState, Event, SaleStatus
+from core.venue.phase import Phase
 from core.waiting_room import draw
 from core.waiting_room.draw import PublishedDraw
 from core.waiting_room.place import PlaceState
+from tests.booking import Killed
 from tests.conftest import MakeEvent
 
 PATIENCE = 60
@@ -124,8 +130,6 @@ async def test_nobody_gathers_before_the_pre_queue_and_none_without_one(
 
 async def test_silent_entries_are_out(settings: Any, stores: Any, make_event: MakeEvent) -> None:
     """An entry counts only while it beats; its ticket brings the same one back in time."""
-    from core.runtime import open_runtime
-
     event = await gathering(make_event)
     quick = settings.model_copy(update={"waiting_grace_seconds": 0.5})
     async with open_runtime(quick, stores) as runtime:
@@ -205,7 +209,9 @@ async def test_redis_lost_between_freeze_and_draw(runtime: Runtime, make_event: 
     entered = await enter(runtime, event, *"abcde")
     row = await runtime.draws.shown(event)
     assert row is not None
-    await runtime.draws.freeze(row.id, [receipt for receipt, _ in entered.values()], base=0, reserved=5)
+    await runtime.draws.freeze(
+        row.id, [receipt for receipt, _ in entered.values()], base=0, reserved=5, now=datetime.now(UTC)
+    )
     await forget(runtime, event)
     fresh = await runtime.events.fresh(event.slug)
     for visitor in "db":
@@ -233,8 +239,6 @@ async def test_redis_lost_after_the_draw(runtime: Runtime, make_event: MakeEvent
 
 async def test_a_draw_is_made_once_whoever_makes_it(settings: Any, stores: Any, make_event: MakeEvent) -> None:
     """Two processes draw at the same time, and one dies after each step: the same order comes out."""
-    from core.runtime import open_runtime
-
     async with open_runtime(settings, stores) as one, open_runtime(settings, stores) as other:
         event = await gathering(make_event)
         entered = await enter(one, event, *(f"v{n}" for n in range(20)))
@@ -246,6 +250,127 @@ async def test_a_draw_is_made_once_whoever_makes_it(settings: Any, stores: Any, 
         assert len(order) == len(entered)
         rows = await one.database.fetch_all("SELECT id FROM draws WHERE event_id = :id", {"id": event.id})
         assert len(rows) == 1
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("step", ["freeze", "record", "assign", "finish", "told"])
+async def test_who_draws_may_die_at_any_step(
+    settings: Settings, stores: Engines, make_event: MakeEvent, step: str, after: bool
+) -> None:
+    """F1: another process goes on, with the root, the order and the numbers that were written down, and no others."""
+    async with open_runtime(settings, stores) as dying, open_runtime(settings, stores) as other:
+        event = await gathering(make_event)
+        entered = await enter(dying, event, *(f"v{n}" for n in range(12)))
+        await dying.events.update(event.slug, opens_at=datetime.now(UTC))
+        died = dies_at(dying, step, after=after)
+        async with asyncio.timeout(PATIENCE):
+            while not died.is_set():
+                with contextlib.suppress(Killed):
+                    await dying.drawing.run()
+        left = await other.draws.shown(event)
+        assert left is not None
+        assert not left.told or (step, after) == ("told", True)
+        kept = await other.draws.receipts(left.id)
+        event = await opened(other, event)
+        order = await checked(other, event)
+        assert sorted(order) == sorted(receipt for receipt, _ in entered.values())
+        row = await other.draws.shown(event)
+        assert row is not None
+        assert (row.id, row.commitment) == (left.id, left.commitment)
+        if left.state is not DrawState.ANNOUNCED:
+            assert row.root == left.root
+        if left.state is DrawState.DRAWN:
+            assert order == kept, "drawn once"
+        places = {visitor: await other.waiting_room.place(event, visitor) for visitor in entered}
+        numbers = {entered[visitor][0]: place.number for visitor, place in places.items() if place}
+        assert [numbers[receipt] for receipt in order] == list(range(1, 13))
+
+
+def dies_at(runtime: Runtime, step: str, *, after: bool) -> asyncio.Event:
+    """The process of this runtime dies before or after that step of its draw; between two pages of numbers."""
+    part: Any = runtime.drawing._draws if step in ("freeze", "record", "told") else runtime.drawing._entries
+    real, died = getattr(part, step), asyncio.Event()
+
+    async def dying(*arguments: Any, **named: Any) -> None:
+        died.set()
+        if after:
+            if step == "assign":
+                event, opening, numbers = arguments
+                arguments = (event, opening, numbers[: len(numbers) // 2])
+            await real(*arguments, **named)
+        raise Killed
+
+    setattr(part, step, dying)
+    return died
+
+
+async def test_a_phases_draw_stands_behind_who_is_queued_already(runtime: Runtime, make_event: MakeEvent) -> None:
+    """F1, F7: two parts, each with a draw of its own. Who waits from the first one keeps the place, and is refused at
+    the hold without what the second one wants.
+    """
+    now = datetime.now(UTC).replace(microsecond=0)
+    first = Phase("first", now + timedelta(seconds=600), None, 900)
+    event = await gathering(make_event, phases=(first,), opens_at=None, active_limit=1)
+    entered = await enter(runtime, event, *"abcd")
+    first = replace(first, opens_at=datetime.now(UTC))
+    await runtime.events.update(event.slug, phases=(first,))
+    await drawn(runtime, event, "first")
+    event = await runtime.events.fresh(event.slug)
+    before = {visitor: await number(runtime, event, visitor) for visitor in "abcd"}
+    assert sorted(before.values()) == [1, 2, 3, 4]
+
+    # The first part is over; people gather for the second one, which wants a code.
+    over = replace(first, opens_at=now - timedelta(seconds=60), closes_at=now - timedelta(seconds=1))
+    second = Phase("second", now + timedelta(seconds=600), None, 900, code_group="fans")
+    event = await runtime.events.update(event.slug, phases=(over, second))
+    codes = await runtime.codes.make(event, "fans", 3)
+    event = await runtime.events.fresh(event.slug)
+    late = {}
+    for visitor, code in zip("xyz", codes, strict=True):
+        place = await runtime.waiting_room.join(event, visitor, code=code)
+        assert place.entry is not None
+        late[visitor] = place.entry.receipt
+    for visitor in "abcd":
+        assert await number(runtime, event, visitor) == before[visitor], "gathering moves nobody"
+    second = replace(second, opens_at=datetime.now(UTC))
+    await runtime.events.update(event.slug, phases=(over, second))
+    await drawn(runtime, event, "second")
+    event = await runtime.events.fresh(event.slug)
+    order = await checked(runtime, event)
+    assert sorted(order) == sorted(late.values())
+    assert {visitor: await number(runtime, event, visitor) for visitor in "abcd"} == before
+    assert [await number(runtime, event, visitor) for visitor in sorted(late, key=lambda v: order.index(late[v]))] == [
+        5,
+        6,
+        7,
+    ]
+    row = await runtime.draws.shown(event, "first")
+    assert row is not None
+    assert sorted(await runtime.draws.receipts(row.id)) == sorted(receipt for receipt, _ in entered.values()), "kept"
+    inside = next(visitor for visitor, place in before.items() if place == 1)
+    with pytest.raises(CodeRequired):
+        await runtime.seats.hold(event, inside, [0])
+    for visitor in "abcd":
+        await runtime.waiting_room.leave(event, visitor)
+    head = next(visitor for visitor in late if late[visitor] == order[0])
+    await runtime.seats.hold(event, head, [0])
+
+
+async def number(runtime: Runtime, event: Event, visitor: str) -> int:
+    place = await runtime.waiting_room.place(event, visitor)
+    assert place is not None
+    return place.number
+
+
+async def drawn(runtime: Runtime, event: Event, phase: str) -> None:
+    """This phase's draw, to its end."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            await runtime.drawing.run()
+            row = await runtime.draws.shown(event, phase)
+            if row is not None and row.told:
+                return
+            await asyncio.sleep(0.02)
 
 
 async def test_a_moved_opening_keeps_its_commitment_and_a_drawn_one_gets_a_new_seed(

@@ -53,8 +53,8 @@ async def bring(call: Call[None]) -> Response:
         except UnicodeDecodeError:
             raise Malformed("the file is not text in UTF-8") from None
     call.parts.events.doubt(event.slug)
-    await note(call.parts, call.actor, "codes.import", event.slug, group=group, count=added, uses=int(uses))
-    return answer(ImportedCodes(added=added))
+    await note(call.parts, call.actor, "codes.import", event.slug, group=group, count=added.codes, uses=int(uses))
+    return answer(ImportedCodes(added=added.codes, known=added.known))
 
 
 async def _file(request: Request) -> IO[bytes]:

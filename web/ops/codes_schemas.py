@@ -43,6 +43,7 @@ class CodeGroups(ResponseBody):
 
 class ImportedCodes(ResponseBody):
     added: int = Field(description="how many are new")
+    known: int = Field(description="how many are not: in the file twice, or there before")
 
 
 class RevokedCodes(ResponseBody):

@@ -153,7 +153,10 @@ export class Phases {
     this.draw();
     await attempt(
       () => this.sale.bringCodes(named, file),
-      ({ added }) => t("ops.codes.brought", { number: figure(added) }),
+      ({ added, known }) =>
+        known
+          ? t("ops.codes.brought_some", { number: figure(added), known: figure(known) })
+          : t("ops.codes.brought", { number: figure(added) }),
     );
     this.busy = false;
     await this.refresh();
