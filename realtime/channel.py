@@ -208,8 +208,9 @@ class Channel:
             case wire.HoldSeats(seats=seats, id=id_):
                 self._answer(await self._seats.hold(event, visitor, seats), id_)
             case wire.BestSeats(id=id_) as asked:
-                wish = Wish(asked.count, asked.category, asked.zone, asked.accessible)
-                self._answer(await self._seats.best(event, visitor, wish), id_, together=True)
+                wish = Wish(asked.count, asked.category, asked.zone, asked.accessible, asked.groups)
+                basket = await self._seats.best(event, visitor, wish)
+                self._answer(basket, id_, **({"together": True} if wish.groups == 1 else {}))
             case wire.ReleaseSeats(seats=seats, id=id_):
                 self._answer(await self._seats.release(event, visitor, seats), id_)
             case wire.Extend(id=id_):

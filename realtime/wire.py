@@ -9,7 +9,7 @@ Browser -> server
                              the solution of the challenge that `problem proof_required` carried
     beat                     a sign of life; answered `beat`
     hold {id, seats}         hold these seats as well, all or nothing; answered `held` or `refused` with the same id
-    best {id, count, category?, zone?, accessible?}
+    best {id, count, groups?, category?, zone?, accessible?}
                              hold the best seats together as well; answered like `hold`, `held` with `together`
     release {id, seats}      let these go; answered `held` with what is left
     extend {id}              more time for the basket, once; answered `held` or `refused`
@@ -121,6 +121,7 @@ class BestSeats(_Message):
     type: Literal["best"]
     id: str = Field(default="", max_length=64)
     count: int = Field(ge=1, le=100)
+    groups: int = Field(default=1, ge=1, le=100)
     category: str | None = Field(default=None, max_length=200)
     zone: str | None = Field(default=None, max_length=200)
     accessible: bool = False

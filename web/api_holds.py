@@ -58,8 +58,9 @@ async def hold(call: Call[HoldSeats]) -> Response:
             if call.parts.live is not None:
                 call.parts.live.follow(event)
             raise
-    wish = Wish(best.count, best.category, best.zone, best.accessible)
-    return _answer(await call.parts.seats.best(event, call.visitor, wish, call=name), 201, together=True)
+    wish = Wish(best.count, best.category, best.zone, best.accessible, best.groups)
+    basket = await call.parts.seats.best(event, call.visitor, wish, call=name)
+    return _answer(basket, 201, **({"together": True} if wish.groups == 1 else {}))
 
 
 def _call_of(call: Call[HoldSeats]) -> str:

@@ -88,6 +88,12 @@ class JoinQueue(Asked):
 
 class BestSeats(Asked):
     count: int = Field(ge=1, le=MOST_SEATS, description="seats side by side")
+    groups: int = Field(
+        1,
+        ge=1,
+        le=MOST_SEATS,
+        description="in so many groups of nearly one size, each of them side by side, all or nothing; at most `count`",
+    )
     category: str | None = Field(None, max_length=200, description="of this category only")
     zone: str | None = Field(None, max_length=200, description="in this zone only")
     accessible: bool = Field(
@@ -249,7 +255,7 @@ class HeldSeats(ResponseBody):
     extensions_left: int
     paying: bool = Field(False, description="a payment for these seats is under way: they neither lapse nor change")
     together: bool = Field(
-        False, description="true where the best seats were asked for: they are side by side; else left out"
+        False, description="true where the best seats were asked for in one group: they are side by side; else left out"
     )
 
 

@@ -11,7 +11,7 @@ for each that may have so many seats beside it. Then nobody else is given the co
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
@@ -25,13 +25,20 @@ from core.venue.seat_runs import Point, Run, distances, focal_point, runs_of
 class Wish:
     """`count` seats together, of a category and in a zone where they are named; wheelchair places where asked for.
 
-    With companions: `count` of both.
+    With companions: `count` of both. `groups`: in so many parts of nearly one size, each of them together.
     """
 
     count: int
     category: str | None = None
     zone: str | None = None
     accessible: bool = False
+    groups: int = 1
+
+    @property
+    def sizes(self) -> list[int]:
+        """Of the groups, the largest first."""
+        least, larger = divmod(self.count, self.groups)
+        return [least + 1] * larger + [least] * (self.groups - larger)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +104,18 @@ def hall_of(plan: SeatPlan, focus: Point | None, companions: int = 0) -> Hall:
 
 def resolved(hall: Hall, wish: Wish) -> Wish:
     """A category that has wheelchair places only is asked for by its name. Raises InvalidRequest."""
+    if wish.groups > wish.count:
+        raise InvalidRequest(f"groups: {wish.count} people are {wish.count} groups at most")
     if wish.category is not None and wish.category not in hall.categories:
         raise InvalidRequest(f"category: there is no category {wish.category[:80]!r}")
     if wish.zone is not None and wish.zone not in hall.zones:
         raise InvalidRequest(f"zone: there is no zone {wish.zone[:80]!r}")
     accessible = wish.accessible or wish.category in hall.accessible_categories
-    return Wish(wish.count, wish.category, wish.zone, accessible)
+    return replace(wish, accessible=accessible)
 
 
 def pick(hall: Hall, states: bytes, wish: Wish) -> Pick | None:
-    """The best seats for a resolved wish, or None where no so many are together. Of equals any is right."""
+    """The best seats for a resolved wish of one group; None where no so many are together. Of equals any is right."""
     return min(ways(hall, states, wish), key=lambda way: way.rank, default=None)
 
 

@@ -154,7 +154,7 @@ class HoldScripts:
         zone = -1 if asked.zone is None else hall.zones.index(asked.zone)
         visit = self._visit(event, visitor, call)
         arguments = [*visit, table.digest, asked.count, category, zone, int(asked.accessible), mode, hall.kinds]
-        arguments.append(hall.companions)
+        arguments += [hall.companions, ",".join(map(str, asked.sizes))]
         answer = await self._call("best", [*_keys(event.slug), name], arguments)
         if answer[0] == b"no_table":
             await self._run(SCRIPTS["keep_table"], [name], [table.packed, _TABLE_KEPT_MS])

@@ -43,9 +43,6 @@ export class Hall {
     /** @type {Promise<unknown> | null} */
     this.loading = null;
     this.finding = ""; // request id of the best seats that are asked for
-    /** @type {Sale.Wish[]} */
-    this.rest = []; // what is asked for when these are there
-    this.held = 0; // seats of what was asked for before these
     /** @type {Map<string, (taken: number[]) => void>} */
     this.again = new Map(); // request id -> what to try when its seats were taken
     /** @type {Set<number>} */
@@ -73,7 +70,7 @@ export class Hall {
       /** @param {Sale.Way} way */
       take: (way) => {
         if (this.#off()) return;
-        if ("wishes" in way) this.#find(way.wishes);
+        if ("wish" in way) this.#find(way.wish);
         else this.#command("hold", way.seats);
       },
       /** @param {Partial<Sale.Ui["wish"]>} wish */
@@ -150,9 +147,6 @@ export class Hall {
         const found = state.basket.seats.filter((seat) => !before.basket.seats.includes(seat));
         if (found.length) this.drawn?.map.showSeat(found[found.length >> 1]);
         this.finding = "";
-        const rest = found.length ? this.rest : [];
-        this.rest = [];
-        if (rest.length) this.#find(rest, found.length + this.held);
       }
       if (this.drawn) {
         this.drawn.map.setMine(this.own, this.asked);
@@ -206,24 +200,21 @@ export class Hall {
     const { event, ui } = this.store.state;
     if (!this.drawn || !event || this.#off()) return;
     if ((ui.filter?.size ?? 0) > 1 && !ui.wish.accessible) this.#bestOfSeveral(count);
-    else this.#find([wishOf({ ...this.store.state, event }, this.drawn.plan, count)]);
+    else this.#find(wishOf({ ...this.store.state, event }, this.drawn.plan, count));
   }
 
   /**
-   * The server finds the seats of a wish and holds them in one step; those of the next wish when these are there.
-   * @param {Sale.Wish[]} wishes
-   * @param {number} [held] seats of the wishes before it
+   * The server finds the seats of a wish and holds them in one step, in however many groups.
+   * @param {Sale.Wish} wish
    */
-  #find([wish, ...rest], held = 0) {
+  #find(wish) {
     const id = this.newId();
     if (!this.channel.send({ type: "best", id, ...wish })) {
       this.#note(t("refused.offline"));
       return;
     }
     this.finding = id;
-    this.rest = rest;
-    this.held = held;
-    this.store.dispatch({ type: "sent", id, kind: "best", seats: [], wish, held });
+    this.store.dispatch({ type: "sent", id, kind: "best", seats: [], wish });
   }
 
   /**

@@ -48,37 +48,41 @@ export function ways(instead, plan, left) {
   const other = alternatives.filter(({ count }) => count === wish.count);
   const fewer = alternatives.filter(({ count }) => count < wish.count);
   return [
-    ...other.map((one) => found("elsewhere", [one], plan)),
-    ...(largest > 0 && largest < wish.count ? [found("split", parts(wish, largest), plan)] : []),
-    ...fewer.map((one) => found("fewer", [one], plan)),
+    ...other.map((one) => found("elsewhere", one, plan)),
+    ...(largest > 0 ? apart(wish, largest) : []).map((one) => found("split", one, plan)),
+    ...fewer.map((one) => found("fewer", one, plan)),
   ];
 }
 
 /**
- * Groups of nearly one size, as few as can be, so that nobody sits alone who need not.
+ * In groups of nearly one size, as few as can be, so that nobody sits alone who need not; more of them than were asked for
+ * and could not be had. None where that is no way.
  * @param {Sale.Wish} wish
  * @param {number} largest
  * @returns {Sale.Wish[]}
  */
-function parts(wish, largest) {
-  const groups = Math.ceil(wish.count / largest);
-  return Array.from({ length: groups }, (_, i) => ({
-    ...wish,
-    count: Math.floor((wish.count + groups - 1 - i) / groups),
-  }));
+function apart(wish, largest) {
+  const groups = Math.max(Math.ceil(wish.count / largest), (wish.groups ?? 1) + 1);
+  return groups > wish.count ? [] : [{ ...wish, groups }];
 }
 
 /**
+ * The groups of a wish, the largest first, as the server makes them.
+ * @param {Sale.Wish} wish
+ */
+export const sizes = ({ count, groups = 1 }) =>
+  Array.from({ length: groups }, (_, i) => Math.floor((count + groups - 1 - i) / groups));
+
+/**
  * @param {"elsewhere" | "split" | "fewer"} kind
- * @param {Sale.Wish[]} wishes
+ * @param {Sale.Wish} wish
  * @param {Sale.Plan} plan
  * @returns {Sale.Way}
  */
-function found(kind, wishes, plan) {
-  const count = wishes.reduce((sum, wish) => sum + wish.count, 0);
-  const category = plan.categories.find(({ name }) => name === wishes[0].category);
-  const price = category?.price === undefined || category.price === null ? null : category.price * count;
-  return { kind, wishes, count, category: category?.name ?? null, price };
+function found(kind, wish, plan) {
+  const category = plan.categories.find(({ name }) => name === wish.category);
+  const price = category?.price === undefined || category.price === null ? null : category.price * wish.count;
+  return { kind, wish, category: category?.name ?? null, price };
 }
 
 /**
@@ -109,7 +113,6 @@ export function insteadOf(request, { code, seats, largest, alternatives }) {
       wish: request.wish,
       largest: largest ?? 0,
       alternatives: alternatives ?? [],
-      ...(request.held ? { held: request.held } : {}),
     };
   if (code === "leaves_single_seat" && request && seats.length) return { code, seats: request.seats, singles: seats };
   return null;

@@ -96,6 +96,8 @@ COMMAND_EXAMPLES = [
     {"type": "hold", "seats": [1.5]},
     {"type": "best", "count": 2},
     {"type": "best", "id": "b", "count": 2, "category": "Standard", "zone": "Stalls", "accessible": True},
+    {"type": "best", "count": 4, "groups": 2},
+    {"type": "best", "count": 4, "groups": 0},
     {"type": "best", "count": 0},
     {"type": "best", "count": 101},
     {"type": "best"},

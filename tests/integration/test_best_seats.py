@@ -26,7 +26,7 @@ from core.errors import (
     TooManySeats,
 )
 from core.runtime import Runtime, open_runtime
-from core.seats.best_seats import Wish, hall_of, largest, pick, resolved, ways
+from core.seats.best_seats import Hall, Wish, hall_of, largest, pick, resolved, ways
 from core.seats.best_seats_table import packed
 from core.seats.board import SeatState
 from core.seats.composition import seat_scripts
@@ -69,14 +69,9 @@ def world(settings: Settings, stores: Engines) -> Iterator[World]:
 SOLD = st.sampled_from([0.0, 0.3, 0.5, 0.8])
 
 
-async def _compare(runtime: Runtime, event: Event, plan: SeatPlan, states: bytes, wish: Wish, companions: int) -> None:
-    """What the script picks on these states, against the rule."""
-    hall = hall_of(plan, None, companions)
-    if wish.zone not in (None, *hall.zones):
-        return
-    event = replace(event, slug=f"b-{secrets.token_hex(6)}", seat_count=len(plan.seats), max_seats=50)
-    redis, slug = runtime.redis, event.slug
-    async with redis.pipeline() as pipeline:
+async def _lay_out(runtime: Runtime, slug: str, states: bytes) -> None:
+    """A board, with "v" inside."""
+    async with runtime.redis.pipeline() as pipeline:
         pipeline.set(keys.board(slug), states, ex=60)
         pipeline.hset(keys.board_version(slug), mapping={"epoch": 1, "counter": 0})
         pipeline.expire(keys.board_version(slug), 60)
@@ -85,6 +80,15 @@ async def _compare(runtime: Runtime, event: Event, plan: SeatPlan, states: bytes
         pipeline.zadd(keys.active_until(slug), {"v": 10**14})
         pipeline.expire(keys.active_until(slug), 60)
         await pipeline.execute()
+
+
+async def _compare(runtime: Runtime, event: Event, plan: SeatPlan, states: bytes, wish: Wish, companions: int) -> None:
+    """What the script picks on these states, against the rule."""
+    hall = hall_of(plan, None, companions)
+    if wish.zone not in (None, *hall.zones):
+        return
+    event = replace(event, slug=f"b-{secrets.token_hex(6)}", seat_count=len(plan.seats), max_seats=50)
+    await _lay_out(runtime, event.slug, states)
     table, scripts = SeatTable(hall, packed(hall)), seat_scripts(runtime.settings, runtime.run)
     expected = pick(hall, states, resolved(hall, wish))
     if expected is None:
@@ -108,6 +112,51 @@ def test_the_script_picks_as_the_rule_says(world: World) -> None:
     def check(plan: SeatPlan, wish: Wish, chance: random.Random, sold: float, companions: int) -> None:
         states = bytes(chance.choice([1, 2, 3]) if chance.random() < sold else 0 for _ in plan.seats)
         world.run(_compare(world.runtime, EVENT, plan, states, wish, companions))
+
+    world.do(check)
+
+
+async def _compare_groups(runtime: Runtime, plan: SeatPlan, states: bytes, wish: Wish) -> None:
+    """Each group is the best there is beside those before it; the board is as it was."""
+    hall = hall_of(plan, None)
+    if wish.zone not in (None, *hall.zones) or wish.groups > wish.count:
+        return
+    event = replace(EVENT, slug=f"b-{secrets.token_hex(6)}", seat_count=len(plan.seats))
+    await _lay_out(runtime, event.slug, states)
+    scripts, asked = seat_scripts(runtime.settings, runtime.run), resolved(hall, wish)
+    refused = None
+    try:
+        picked = await scripts.pick(event, "v", SeatTable(hall, packed(hall)), wish)
+    except NotTogether as refusal:
+        picked, refused = [], refusal.largest
+    if refused is None:
+        assert isinstance(picked, list)
+        assert any(_one_after_the_other(hall, states, asked, picked, order) for order in (1, -1)), picked
+    else:
+        assert refused == min(largest(hall, states, asked), wish.count - 1)
+    assert await runtime.redis.get(keys.board(event.slug)) == states
+
+
+def _one_after_the_other(hall: Hall, states: bytes, wish: Wish, picked: list[int], order: int) -> bool:
+    left, board = list(picked), bytearray(states)
+    for size in wish.sizes[::order]:
+        one = replace(wish, count=size, groups=1)
+        seats = tuple(left[:size])
+        ranks = {way.seats: way.rank for way in ways(hall, bytes(board), one)}
+        if seats not in ranks or ranks[seats] != min(ranks.values()):
+            return False
+        for seat in seats:
+            board[seat] = SeatState.HELD
+        del left[:size]
+    return not left
+
+
+def test_the_script_puts_each_group_where_the_rule_says(world: World) -> None:
+    @examples(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(plans(), wishes(), st.integers(2, 4), st.randoms(use_true_random=False), SOLD)
+    def check(plan: SeatPlan, wish: Wish, groups: int, chance: random.Random, sold: float) -> None:
+        states = bytes(chance.choice([1, 2, 3]) if chance.random() < sold else 0 for _ in plan.seats)
+        world.run(_compare_groups(world.runtime, plan, states, replace(wish, groups=groups)))
 
     world.do(check)
 
@@ -148,6 +197,33 @@ async def test_refusals_change_nothing(runtime: Runtime, make_event: MakeEvent) 
     basket = await runtime.seats.basket(event, "a")
     assert basket is not None
     assert basket.seats == (4,)
+
+
+async def test_groups_apart_are_held_at_once_or_not_at_all(runtime: Runtime, make_event: MakeEvent) -> None:
+    """One step for all of them: nobody is left with half of what was asked for."""
+    event = await make_event(seats=20, max_seats=12)  # two rows of ten
+    await _enter(runtime, event, "a", "b")
+    basket = await runtime.seats.best(event, "a", Wish(12, groups=2))
+    assert len(basket.seats) == 12
+    assert sorted(seat // 10 for seat in basket.seats) == [0] * 6 + [1] * 6
+    before = (await runtime.seats.board(event)).states
+    assert list(before).count(SeatState.HELD) == 12
+    with pytest.raises(NotTogether) as refusal:
+        await runtime.seats.best(event, "b", Wish(9, groups=3))  # there are four and four, or two of them twice
+    assert refusal.value.largest == 4
+    assert all(other.get("groups", 1) == 1 for other in refusal.value.alternatives)
+    assert await runtime.seats.basket(event, "b") is None
+    assert (await runtime.seats.board(event)).states == before
+    assert len((await runtime.seats.best(event, "b", Wish(8, groups=2))).seats) == 8
+    with pytest.raises(InvalidRequest):
+        await runtime.seats.best(event, "b", Wish(1, groups=2))
+
+
+async def test_large_groups_do_not_take_the_room_of_several_small_ones(runtime: Runtime, make_event: MakeEvent) -> None:
+    """Three, two, two and two in rows of six and of three: the three are nearest in the six, where they are in the way."""
+    event = await make_event(plan=small_plan(9, row=6), max_seats=9)
+    await _enter(runtime, event, "a")
+    assert sorted((await runtime.seats.best(event, "a", Wish(9, groups=4))).seats) == list(range(9))
 
 
 async def test_five_hundred_at_once(runtime: Runtime, make_event: MakeEvent) -> None:

@@ -323,7 +323,7 @@ async def test_the_best_seats_are_found_behind_all_that_is_for_others_first(
         assert min(best.seats) >= each * 88
         await runtime.seats.release(event, "fresh")
         assert await free_seats(runtime, event) == before
-    found = "local found = find_seats()"
+    found = "local found = find_all()"
     assert found in SCRIPTS["best"].text
     broken = copy.copy(SCRIPTS["best"])
     broken.text = broken.text.replace(found, f"{found} if #masked > 0 then error('a fault of the tests') end")

@@ -4,19 +4,26 @@
 -- ARGV 10 digest of the table  11 seats wanted  12 category, or -1  13 zone, or -1  14 '1': wheelchair places
 --      15 'hold', or 'pick': only says which  16 how many categories have seats
 --      17 companions that a wheelchair place may have beside it
+--      18 the sizes of the groups that sit together, 'seats,...', the largest first; their sum is 11
 -- Returns what holding.lua says, {'picked', ordinal...}, {'no_table'}, or {'not_together', most together, then the other
 -- categories that have enough}
 --#include holding.lua
 
 local TABLE, HEADER_BYTES, BLOCK_BYTES, RUN_BYTES = KEYS[13], 38, 15, 15
-local count, category, zone = tonumber(ARGV[11]), tonumber(ARGV[12]), tonumber(ARGV[13])
+local total, category, zone = tonumber(ARGV[11]), tonumber(ARGV[12]), tonumber(ARGV[13])
 local accessible = ARGV[14] == '1'
 local companions = accessible and tonumber(ARGV[17]) or 0
+-- Seats of the group that is looked for, and how many wheelchair places it needs.
+local count, needed
+local function look_for(seats)
+  count = seats
+  needed = companions > 0 and math.ceil(seats / (1 + companions)) or 0
+end
 local refusal = not_now()
 if refusal then return answer(refusal) end
 local header = redis.call('GETRANGE', TABLE, 0, HEADER_BYTES - 1)
 if #header < HEADER_BYTES or string.sub(header, 1, 16) ~= ARGV[10] then return answer({ 'no_table' }) end
-refusal = too_many(count)
+refusal = too_many(total)
 if refusal then return answer(refusal) end
 
 local RUNS, FAR, SEATS, KINDS, BORDERS, blocks = struct.unpack('>I4I4I4I4I4I2', header, 17)
@@ -103,7 +110,6 @@ end
 -- The best way so far: `rank` counts wheelchair places that the group does not need (eight times), single seats left over
 -- (twice), and a group that is not put whole groups away from an end; then the sum of the distances; where it begins.
 local rank, cost, where
-local needed = companions > 0 and math.ceil(count / (1 + companions)) or 0
 
 -- Every way to place the group on [first, last], which are free and wanted, within the free seats [from, to].
 local function place(position, from, to, first, last)
@@ -274,12 +280,55 @@ local function find_seats()
   end
 end
 
+local sizes, chosen = {}, {}
+for seats in string.gmatch(ARGV[18], '%d+') do sizes[#sizes + 1] = tonumber(seats) end
+
+local function show_free(seats)
+  for _, ordinal in ipairs(seats) do redis.call('SETRANGE', board, ordinal, string.char(AVAILABLE)) end
+end
+
+-- One group after the other: what one has is gone for the next.
+local function find_groups(first, last, step)
+  local all = {}
+  for i = first, last, step do
+    look_for(sizes[i])
+    local seats = find_seats()
+    if not seats then return nil end
+    for _, ordinal in ipairs(seats) do
+      all[#all + 1] = ordinal
+      if #sizes > 1 then
+        chosen[#chosen + 1] = ordinal
+        redis.call('SETRANGE', board, ordinal, string.char(HELD))
+      end
+    end
+  end
+  return all
+end
+
+-- The largest first; where a group finds nothing then, the smallest first: the large ones may have been put where several
+-- small ones had fitted.
+local function find_all()
+  local all = find_groups(1, #sizes, 1)
+  if not all and not refused and sizes[1] ~= sizes[#sizes] then
+    show_free(chosen)
+    chosen = {}
+    all = find_groups(#sizes, 1, -1)
+  end
+  return all
+end
+
 -- Whatever happens in the search, the board gets its bytes back.
 local well, seats, none = pcall(function()
-  local found = find_seats()
-  return found, not found and (refused or rank and { 'not_together', 0 } or not_together())
+  local found = find_all()
+  show_free(chosen)
+  chosen = {}
+  if found then return found end
+  local hidden = rank
+  look_for(total)
+  return nil, refused or hidden and { 'not_together', 0 } or not_together()
 end)
-for _, ordinal in ipairs(masked) do redis.call('SETRANGE', board, ordinal, string.char(AVAILABLE)) end
+show_free(chosen)
+show_free(masked)
 if not well then error(seats, 0) end
 if none then return answer(none) end
 if ARGV[15] == 'hold' then return give(seats) end

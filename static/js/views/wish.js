@@ -5,7 +5,7 @@ import { counted, money, t } from "../i18n.js";
 import { mayHold } from "../outage.js";
 import { numberName, seatName } from "../seat_words.js";
 import { whatIsLeft } from "../sold_out.js";
-import { MOST_BUTTONS, share, wanted, ways } from "../wish.js";
+import { MOST_BUTTONS, share, sizes, wanted, ways } from "../wish.js";
 
 /**
  * At most one of: what can be had instead of what was refused; that one buyer's share is used up; the wish.
@@ -185,10 +185,9 @@ function instead({ state, plan, act }, refused) {
 export function why(refused, plan) {
   if (refused.code === "leaves_single_seat")
     return counted("instead.single", refused.singles.length, { seats: listed(refused.singles, plan) });
-  const { count, category } = refused.wish;
-  const none = category ? counted("instead.none_of", count, { category }) : counted("best.none", count);
-  // The first of several groups are held, and the buyer may give them back.
-  return refused.held ? `${counted("instead.held", refused.held)} ${none}` : none;
+  const { count, category, groups = 1 } = refused.wish;
+  if (groups > 1) return t("instead.gone", { parts: sizes(refused.wish).join(" + ") });
+  return category ? counted("instead.none_of", count, { category }) : counted("best.none", count);
 }
 
 /**
@@ -198,11 +197,11 @@ export function why(refused, plan) {
  */
 function wayWords(way, plan, currency) {
   if ("seats" in way) return t(`instead.${way.kind}`, { seats: listed(way.seats, plan) });
-  const { kind, wishes, count, category, price } = way;
+  const { kind, category, price } = way;
   const text =
     kind === "split"
-      ? t("instead.split", { parts: wishes.map((one) => one.count).join(" + ") })
-      : counted("instead.together", count);
+      ? t("instead.split", { parts: sizes(way.wish).join(" + ") })
+      : counted("instead.together", way.wish.count);
   return [text, category, price === null ? null : money(price, currency)].filter(Boolean).join(" · ");
 }
 

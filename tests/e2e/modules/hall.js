@@ -106,37 +106,16 @@ export async function bestSeatsAreFoundByTheServer() {
   same(store.state.instead, null);
 }
 
-const split = { kind: "split", wishes: [{ count: 2 }, { count: 1 }], count: 3, category: null, price: null };
-
-// In two places: the second are asked for when the first are there.
-export async function aSplitWishIsAskedForOneAfterTheOther() {
-  const { hall, sent, tell } = await inTheHall();
-  hall.actions.take(split);
+// In two places, by one message: all of them or none, and then in more places.
+export async function aSplitWishIsAskedForAtOnce() {
+  const { hall, store, sent, tell } = await inTheHall();
+  hall.actions.take({ kind: "split", wish: { count: 3, groups: 2 }, category: null, price: null });
   await tell();
-  same(sent.map(({ count }) => count), [2]);
-  await tell(held([0, 1], sent[0].id));
-  same(sent.map(({ count }) => count), [2, 1]);
-  await tell(held([0, 1, 4], sent[1].id));
-  same(sent.length, 2);
-}
-
-export async function ofASplitWishNothingMoreIsAskedForWhenTheFirstAreGone() {
-  const { hall, store, sent, tell } = await inTheHall();
-  hall.actions.take(split);
-  await tell({ type: "refused", id: "r1", code: "not_together", detail: "", seats: [], largest: 0, alternatives: [] });
+  same(sent, [{ type: "best", id: sent[0].id, count: 3, groups: 2 }]);
+  await tell({ type: "refused", id: "r1", code: "not_together", detail: "", seats: [], largest: 1, alternatives: [] });
   same(sent.length, 1);
-  same([store.state.instead.wish, store.state.instead.held], [{ count: 2 }, undefined]);
-}
-
-// The first are the buyer's, and said to be, when the others were gone a moment later.
-export async function ofASplitWishTheFirstAreToldWhenTheOthersAreGone() {
-  const { hall, store, sent, tell } = await inTheHall();
-  hall.actions.take(split);
-  await tell(held([0, 1], "r1"));
-  const refused = { type: "refused", id: sent[1].id, code: "not_together", detail: "", seats: [] };
-  await tell({ ...refused, largest: 0, alternatives: [] });
-  same([store.state.basket.seats, store.state.instead.held], [[0, 1], 2]);
-  await until(() => document.getElementById("live-urgent").textContent.includes("2 seats are held for you"));
+  same(store.state.instead.wish, { count: 3, groups: 2 });
+  await until(() => document.getElementById("live-urgent").textContent.includes("2 + 1"));
 }
 
 // The orphan rule: what would be fine is one press away.

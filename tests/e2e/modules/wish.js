@@ -1,6 +1,6 @@
 import { reduce } from "/static/js/reducer.js";
 import { initial } from "/static/js/state.js";
-import { insteadOf, share, wanted, ways, wishOf } from "/static/js/wish.js";
+import { insteadOf, share, sizes, wanted, ways, wishOf } from "/static/js/wish.js";
 import { same } from "./same.js";
 
 const plan = {
@@ -58,19 +58,27 @@ const R4 = { count: 4, category: "R" };
 export const insteadOfSeatsTogetherThreeThingsCanBeHad = () => {
   const fewer = { count: 3, category: "VIP" };
   same(ways(none(4, 3, [R4, fewer]), plan, 4), [
-    { kind: "elsewhere", wishes: [R4], count: 4, category: "R", price: 240 },
-    { kind: "split", wishes: [{ count: 2, category: "VIP" }, { count: 2, category: "VIP" }], count: 4, category: "VIP", price: 400 },
-    { kind: "fewer", wishes: [fewer], count: 3, category: "VIP", price: 300 },
+    { kind: "elsewhere", wish: R4, category: "R", price: 240 },
+    { kind: "split", wish: { count: 4, category: "VIP", groups: 2 }, category: "VIP", price: 400 },
+    { kind: "fewer", wish: fewer, category: "VIP", price: 300 },
   ]);
   same(ways(none(4, 0, [R4]), plan, 4).map(({ kind }) => kind), ["elsewhere"]);
 };
 
 export const groupsAreOfNearlyOneSize = () => {
-  const sizes = (count, largest) => ways(none(count, largest, []), plan, 9)[0].wishes.map((wish) => wish.count);
-  same(sizes(5, 3), [3, 2]);
-  same(sizes(5, 4), [3, 2]);
-  same(sizes(5, 2), [2, 2, 1]);
-  same(sizes(8, 3), [3, 3, 2]);
+  const split = (count, largest) => sizes(ways(none(count, largest, []), plan, 9)[0].wish);
+  same(split(5, 3), [3, 2]);
+  same(split(5, 4), [3, 2]);
+  same(split(5, 2), [2, 2, 1]);
+  same(split(8, 3), [3, 3, 2]);
+};
+
+// Somebody was quicker, or it never was there: what failed is not offered again.
+export const whatCouldNotBeHadInGroupsIsOfferedInMoreOfThem = () => {
+  const gone = (groups, largest) => ways({ ...none(4, largest, []), wish: { count: 4, groups } }, plan, 4);
+  same(gone(2, 2).map(({ wish }) => sizes(wish)), [[2, 1, 1]]);
+  same(gone(2, 1).map(({ wish }) => sizes(wish)), [[1, 1, 1, 1]]);
+  same(gone(4, 1), []);
 };
 
 export const aSeatLeftAloneIsTakenAsWellOrInstead = () => {

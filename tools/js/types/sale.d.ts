@@ -36,20 +36,18 @@ declare namespace Sale {
     fence: number | null;
     extensionsLeft: number;
   }>;
-  /** `held`: seats of a wish in several groups that are held already. */
-  type Request = { kind: RequestKind; seats: number[]; wish?: Wish; held?: number };
-  /** Seats together, as the server is asked for them. */
-  type Wish = { count: number; category?: string; zone?: string; accessible?: boolean };
+  type Request = { kind: RequestKind; seats: number[]; wish?: Wish };
+  /** Seats together, as the server is asked for them; in one group where it says nothing else. */
+  type Wish = { count: number; groups?: number; category?: string; zone?: string; accessible?: boolean };
   /** What was refused and leaves something to choose from; `singles`: the seats that would be left alone. */
   type Instead =
-    | { code: "not_together"; wish: Wish; largest: number; alternatives: Wish[]; held?: number }
+    | { code: "not_together"; wish: Wish; largest: number; alternatives: Wish[] }
     | { code: "leaves_single_seat"; seats: number[]; singles: number[] };
   /** What can be had instead. `price`: of all of it, in the minor unit; null where the category is open. */
   type Way =
     | {
         kind: "elsewhere" | "split" | "fewer";
-        wishes: Wish[];
-        count: number;
+        wish: Wish;
         category: string | null;
         price: number | null;
       }
@@ -160,7 +158,7 @@ declare namespace Sale {
     | { type: "broken"; code: string }
     | { type: "offset"; now: string }
     | { type: "tick"; local: number }
-    | { type: "sent"; id: string; kind: RequestKind; seats: number[]; wish?: Wish; held?: number }
+    | { type: "sent"; id: string; kind: RequestKind; seats: number[]; wish?: Wish }
     /** all that this visitor has ordered here */
     | { type: "orders"; reservations: Api.ReservationState[] }
     | { type: "wish"; wish: Partial<Ui["wish"]> }
