@@ -254,8 +254,8 @@ const HANDLERS = {
     return { ...state, local, ...afterTime({ ...state, local }) };
   },
 
-  sent(state, { id, kind, seats, wish, held }) {
-    const pending = { ...state.pending, [id]: { kind, seats, wish, held } };
+  sent(state, { id, kind, seats, wish }) {
+    const pending = { ...state.pending, [id]: { kind, seats, wish } };
     return { ...state, pending, instead: null, basketExpired: false };
   },
 

@@ -220,7 +220,7 @@ async def test_groups_apart_are_held_at_once_or_not_at_all(runtime: Runtime, mak
 
 
 async def test_large_groups_do_not_take_the_room_of_several_small_ones(runtime: Runtime, make_event: MakeEvent) -> None:
-    """Three, two, two and two in rows of six and of three: the three are nearest in the six, where they are in the way."""
+    """Three, two, two and two in rows of six and of three: the three are nearest in the six, and in the way there."""
     event = await make_event(plan=small_plan(9, row=6), max_seats=9)
     await _enter(runtime, event, "a")
     assert sorted((await runtime.seats.best(event, "a", Wish(9, groups=4))).seats) == list(range(9))
