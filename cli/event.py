@@ -132,7 +132,7 @@ def create(
         companions=companions,
         prequeue_seconds=prequeue_seconds,
         fees=read_fees(fee),
-        phases=read_phases(phase, zone),
+        phases=read_phases(phase, zone, prequeue_seconds),
         venue=venue,
         address=address,
         description=read_text(description, "--description"),
@@ -214,10 +214,12 @@ def update(
         raise typer.BadParameter("name what is to change: `onsale event update --help`")
 
     async def change(events: EventStore) -> Event:
-        zone = time_zone or (await events.fresh(slug)).time_zone
+        before = await events.fresh(slug)
+        zone = time_zone or before.time_zone
         check_zone(zone)
         if phase:
-            changes["phases"] = read_phases(phase, zone)
+            gathering = before.prequeue_seconds if prequeue_seconds is None else prequeue_seconds
+            changes["phases"] = read_phases(phase, zone, gathering)
         for key, text in times.items():
             if text is not None:
                 option = f"--{key.replace('_', '-')}"
@@ -303,7 +305,8 @@ def _phase_said(phase: Phase, zone: str) -> str:
     closes = " until " + moment("en", phase.closes_at, zone) if phase.closes_at else ""
     codes = f", codes of {phase.code_group}" if phase.code_group else ""
     quota = f", {phase.quota} seats" if phase.quota else ""
-    return f"{phase.name}: from {opens}{closes}{codes}{quota}"
+    gathers = f", people gather {phase.prequeue_seconds} s before" if phase.prequeue_seconds else ""
+    return f"{phase.name}: from {opens}{closes}{codes}{quota}{gathers}"
 
 
 def _fees_said(event: Event) -> str:

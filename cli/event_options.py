@@ -32,9 +32,10 @@ Phases = Annotated[
     list[str] | None,
     typer.Option(
         "--phase",
-        help='"NAME;OPENS;CLOSES;GROUP;QUOTA", once for each part of the sale: its times (ISO 8601; no CLOSES: as long '
-        "as the sale), the group of access codes that opens it (none: everybody), and the seats that it may sell "
-        "(none: all). What is last may be left out. `none`: the sale is one part.",
+        help='"NAME;OPENS;CLOSES;GROUP;QUOTA;PREQUEUE", once for each part of the sale: its times (ISO 8601; no '
+        "CLOSES: as long as the sale), the group of access codes that opens it (none: everybody), the seats that it "
+        "may sell (none: all), and how many seconds before people may gather (none: --prequeue-seconds). What is last "
+        "may be left out. `none`: the sale is one part.",
         show_default=False,
     ),
 ]
@@ -93,19 +94,21 @@ def read_fees(given: list[str] | None) -> tuple[FeeLine, ...]:
         raise typer.BadParameter(str(error), param_hint="--fee") from None
 
 
-def read_phases(given: list[str] | None, zone: str) -> tuple[Phase, ...]:
-    """`none` alone: the sale is one part."""
+def read_phases(given: list[str] | None, zone: str, prequeue_seconds: int) -> tuple[Phase, ...]:
+    """`none` alone: the sale is one part. `prequeue_seconds`: of a part that names none."""
     if given == ["none"]:
         return ()
     found = []
     for text in given or []:
-        name, opens, closes, group, quota, *more = [*(part.strip() for part in text.split(";")), *[""] * 4]
-        if not name or not opens or any(more) or not (quota == "" or quota.isdigit()):
-            raise typer.BadParameter(f'{text!r} is not "NAME;OPENS;CLOSES;GROUP;QUOTA"', param_hint="--phase")
+        name, opens, closes, group, quota, gathers, *more = [*(part.strip() for part in text.split(";")), *[""] * 5]
+        figures = [figure for figure in (quota, gathers) if figure]
+        if not name or not opens or any(more) or not all(one.isascii() and one.isdigit() for one in figures):
+            raise typer.BadParameter(f'{text!r} is not "NAME;OPENS;CLOSES;GROUP;QUOTA;PREQUEUE"', param_hint="--phase")
         opens_at = read_moment(opens, "--phase", zone)
         assert opens_at is not None  # noqa: S101 - an empty one was refused above
         closes_at = read_moment(closes, "--phase", zone)
-        found.append(Phase(name, opens_at, closes_at, 0, group or None, int(quota) if quota else None))
+        before = int(gathers[:9]) if gathers else prequeue_seconds
+        found.append(Phase(name, opens_at, closes_at, before, group or None, int(quota[:9]) if quota else None))
     try:
         check_phases(found)
     except InvalidRequest as error:

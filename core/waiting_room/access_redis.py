@@ -62,17 +62,17 @@ class Access:
         self._codes = codes
         self._clock = clock
 
-    async def claim(self, event: Event, visitor: str, code: str | None, address: str) -> None:
-        """Before a place is taken. A code that is not needed is claimed where it opens a phase, so that the seats count
-        there; who gives none claims the own one anew, which another may have taken since the place was left. Raises
-        CodeRequired, CodeNotValid, CodeUsed; TooManyRequests after wrong ones.
+    async def claim(self, event: Event, visitor: str, code: str | None, address: str) -> str | None:
+        """Before a place is taken; returns the group whose code is the visitor's now. A code that is not needed is
+        claimed where it opens a phase, so that the seats count there; who gives none claims the own one anew, which
+        another may have taken since the place was left. Raises CodeRequired, CodeNotValid, CodeUsed; TooManyRequests
+        after wrong ones.
         """
         open_now = doors(event, self._clock.now(), joining=True)
         if open_now is None or not open_now.coded:
-            return
+            return None
         if code is None:
-            await self._claim_own(event, visitor, open_now)
-            return
+            return await self._claim_own(event, visitor, open_now)
         guesses = ((self._wrong, visitor), (self._wrong_of_network, network(address))) if self._limits else ()
         for limit, who in guesses:
             limit.require(who)
@@ -84,20 +84,22 @@ class Access:
             raise CodeNotValid()
         if not await self._claimed(event, visitor, digest, *found):
             raise CodeUsed()
+        return found[0]
 
-    async def _claim_own(self, event: Event, visitor: str, open_now: Doors) -> None:
+    async def _claim_own(self, event: Event, visitor: str, open_now: Doors) -> str | None:
         """Raises CodeRequired, CodeUsed; where none is needed what is another's is the visitor's no more."""
         with redis_call:
             own = await self._redis.hget(keys.visitor_codes(event.slug), visitor)
         digest = bytes.fromhex(_text(own).partition("|")[0]) if own else b""
         found = (await self._codes.book(event)).find(digest, open_now.coded) if own else None
         if found is not None and await self._claimed(event, visitor, digest, *found):
-            return
+            return found[0]
         if open_now.want_a_code:
             raise CodeRequired() if found is None else CodeUsed()
         if found is not None:
             with redis_call:
                 await self._redis.hdel(keys.visitor_codes(event.slug), visitor)
+        return None
 
     async def _claimed(self, event: Event, visitor: str, digest: bytes, group: str, uses: int) -> bool:
         arguments: list[str | int] = [visitor, digest.hex(), group, uses, _FRESH_MS, _KEPT_MS]

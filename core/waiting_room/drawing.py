@@ -109,7 +109,9 @@ class Drawing:
             try:
                 await self._prepare(event, phase)
                 for row in await self._draws.to_come(event):
-                    await self._go_on(event, row)
+                    # Redis knows of one draw at a time: the next one's entries must not take the place of this one's.
+                    if not await self._go_on(event, row):
+                        break
             except Exception as error:
                 log.warning("a draw could not go on", slug=event.slug, error=repr(error))
                 failed = failed or error
@@ -145,10 +147,11 @@ class Drawing:
         await self._draws.open_now(row.id, named, now)
         self._events.doubt(event.slug)
 
-    async def _go_on(self, event: Event, row: DrawRow) -> None:
+    async def _go_on(self, event: Event, row: DrawRow) -> bool:
+        """True: it is over."""
         frozen = await self._entries.freeze_if_due(event, row.opening)
         if frozen is None:
-            return
+            return False
         listed = await self._entries.read(event, frozen)
         if row.state is DrawState.ANNOUNCED:
             row = await self._draws.freeze(
@@ -163,9 +166,10 @@ class Drawing:
         if row.state is DrawState.FROZEN:
             drawn = await self._draw(event, row)
             if drawn is None:
-                return
+                return False
             row = drawn
         await self._tell(event, row, listed)
+        return True
 
     async def _draw(self, event: Event, row: DrawRow) -> DrawRow | None:
         """None: its beacon has not spoken yet. A draw waits for it, and never goes on without."""

@@ -53,6 +53,19 @@ def must_wait(event: Event, now: datetime) -> bool:
     return bool(event.phases) and event.status is SaleStatus.SCHEDULED and doors(event, now, joining=False) is None
 
 
+def comes_in_now(event: Event, now: datetime, group: str | None) -> bool:
+    """While people gather for a phase: whether another one is open to this visitor, who then joins its queue. `group`:
+    that the visitor's code is of. A code that is for the phase to come makes an entry for it.
+    """
+    open_now = doors(event, now, joining=False)
+    if open_now is None:
+        return False
+    if group is None or group in open_now.coded:
+        return group is not None or open_now.free is not None
+    gathers = event.gathering(now)
+    return open_now.free is not None and (gathers is None or gathers.code_group != group)
+
+
 def code_wanted(phases: Sequence[Phase], now: datetime) -> bool:
     """Of what is open or gathers now: whether all of it wants a code. For pages."""
     near = [phase for phase in phases if phase.is_open(now) or phase.is_gathering(now)]

@@ -21,6 +21,7 @@ from core.waiting_room.access_redis import Access
 from core.waiting_room.admission_price import AdmissionPrice
 from core.waiting_room.outage import NO_OUTAGE, Outage
 from core.waiting_room.pace import PastWait, Wait, eta_seconds, past_wait, wait_band
+from core.waiting_room.phases import comes_in_now
 from core.waiting_room.place import Entry, Out, Place, PlaceState, Standings, SweepReport
 from core.waiting_room.price import NOBODY, Bidder
 from core.waiting_room.scripts_redis import QueueScripts
@@ -111,10 +112,11 @@ class WaitingRoom:
         CodeNotValid, CodeUsed, TooManyRequests.
         """
         kept = self._tickets.read(ticket, event.slug, visitor)
+        group = None
         if event.phases and event.sale_state(self._clock.now()) is not SaleState.CLOSED:
-            await self._access.claim(event, visitor, code, bidder.address)
+            group = await self._access.claim(event, visitor, code, bidder.address)
         claim = kept or Claim()
-        opening = await self._opening(event)
+        opening = await self._opening(event, group)
         if opening is None:
             event.require_open(self._clock.now())
             name = "join"
@@ -154,14 +156,21 @@ class WaitingRoom:
             return claim.until_ms or "none"
         return "over" if turn.until is None else max(to_millis(turn.until), claim.until_ms)
 
-    async def _opening(self, event: Event) -> Opening | None:
-        """The opening that a join is for; None when the sale is simply open, or not yet near its opening."""
+    async def _opening(self, event: Event, group: str | None) -> Opening | None:
+        """The opening that a join is for; None when the sale is simply open, or not yet near its opening.
+
+        `group`: that the visitor's code is of. Raises StoreUnavailable: people gather for one opening while another
+        one's order is being made, and there is one draw at a time.
+        """
         now = self._clock.now()
-        phase = event.gathering(now)
-        if phase is not None and (event.opening is None or event.opening.phase != phase.name):
+        phase, opening = event.gathering(now), event.opening
+        if phase is not None and comes_in_now(event, now, group):
+            phase = None
+        if phase is not None and (opening is None or opening.phase != phase.name):
+            if opening is not None and opening.draw_at <= now:
+                raise StoreUnavailable(retry_after=2)
             # The commitment is public before anybody enters.
             return await self._openings.announced(event, phase)
-        opening = event.opening
         if opening is None or (phase is None and now < opening.draw_at):
             return None
         return opening

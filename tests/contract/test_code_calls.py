@@ -24,7 +24,7 @@ async def slug(runtime: Runtime, make_event: MakeEvent, operator: Api) -> str:
     changed = (
         await operator.call("PATCH", f"/api/operator/events/{event.slug}", json={"phases": [FANS]}, expect=200)
     ).json()
-    assert changed["phases"] == [FANS | {"closes_at": None, "prequeue_seconds": 0, "max_seats": None}]
+    assert changed["phases"] == [FANS | {"closes_at": None, "prequeue_seconds": 900, "max_seats": None}]
     return event.slug
 
 

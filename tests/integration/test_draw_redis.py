@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,11 +11,10 @@ import pytest
 
 from core import keys
 from core.embedded import Engines
-from core.errors import CodeRequired, SaleNotOpen
+from core.errors import SaleNotOpen
 from core.runtime import Runtime, open_runtime
 from core.settings import Settings
 from core.venue.event import DrawState, Event, SaleStatus
-from core.venue.phase import Phase
 from core.waiting_room import draw
 from core.waiting_room.draw import PublishedDraw
 from core.waiting_room.place import PlaceState
@@ -302,75 +300,6 @@ def dies_at(runtime: Runtime, step: str, *, after: bool) -> asyncio.Event:
 
     setattr(part, step, dying)
     return died
-
-
-async def test_a_phases_draw_stands_behind_who_is_queued_already(runtime: Runtime, make_event: MakeEvent) -> None:
-    """F1, F7: two parts, each with a draw of its own. Who waits from the first one keeps the place, and is refused at
-    the hold without what the second one wants.
-    """
-    now = datetime.now(UTC).replace(microsecond=0)
-    first = Phase("first", now + timedelta(seconds=600), None, 900)
-    event = await gathering(make_event, phases=(first,), opens_at=None, active_limit=1)
-    entered = await enter(runtime, event, *"abcd")
-    first = replace(first, opens_at=datetime.now(UTC))
-    await runtime.events.update(event.slug, phases=(first,))
-    await drawn(runtime, event, "first")
-    event = await runtime.events.fresh(event.slug)
-    before = {visitor: await number(runtime, event, visitor) for visitor in "abcd"}
-    assert sorted(before.values()) == [1, 2, 3, 4]
-
-    # The first part is over; people gather for the second one, which wants a code.
-    over = replace(first, opens_at=now - timedelta(seconds=60), closes_at=now - timedelta(seconds=1))
-    second = Phase("second", now + timedelta(seconds=600), None, 900, code_group="fans")
-    event = await runtime.events.update(event.slug, phases=(over, second))
-    codes = await runtime.codes.make(event, "fans", 3)
-    event = await runtime.events.fresh(event.slug)
-    late = {}
-    for visitor, code in zip("xyz", codes, strict=True):
-        place = await runtime.waiting_room.join(event, visitor, code=code)
-        assert place.entry is not None
-        late[visitor] = place.entry.receipt
-    for visitor in "abcd":
-        assert await number(runtime, event, visitor) == before[visitor], "gathering moves nobody"
-    second = replace(second, opens_at=datetime.now(UTC))
-    await runtime.events.update(event.slug, phases=(over, second))
-    await drawn(runtime, event, "second")
-    event = await runtime.events.fresh(event.slug)
-    order = await checked(runtime, event)
-    assert sorted(order) == sorted(late.values())
-    assert {visitor: await number(runtime, event, visitor) for visitor in "abcd"} == before
-    assert [await number(runtime, event, visitor) for visitor in sorted(late, key=lambda v: order.index(late[v]))] == [
-        5,
-        6,
-        7,
-    ]
-    row = await runtime.draws.shown(event, "first")
-    assert row is not None
-    assert sorted(await runtime.draws.receipts(row.id)) == sorted(receipt for receipt, _ in entered.values()), "kept"
-    inside = next(visitor for visitor, place in before.items() if place == 1)
-    with pytest.raises(CodeRequired):
-        await runtime.seats.hold(event, inside, [0])
-    for visitor in "abcd":
-        await runtime.waiting_room.leave(event, visitor)
-    head = next(visitor for visitor in late if late[visitor] == order[0])
-    await runtime.seats.hold(event, head, [0])
-
-
-async def number(runtime: Runtime, event: Event, visitor: str) -> int:
-    place = await runtime.waiting_room.place(event, visitor)
-    assert place is not None
-    return place.number
-
-
-async def drawn(runtime: Runtime, event: Event, phase: str) -> None:
-    """This phase's draw, to its end."""
-    async with asyncio.timeout(PATIENCE):
-        while True:
-            await runtime.drawing.run()
-            row = await runtime.draws.shown(event, phase)
-            if row is not None and row.told:
-                return
-            await asyncio.sleep(0.02)
 
 
 async def test_a_moved_opening_keeps_its_commitment_and_a_drawn_one_gets_a_new_seed(

@@ -79,7 +79,7 @@ async def create(call: Call[NewSale]) -> Response:
         companions=asked.companions,
         prequeue_seconds=asked.prequeue_seconds,
         fees=_fees(asked.fees),
-        phases=[one.phase() for one in asked.phases],
+        phases=[one.phase(asked.prequeue_seconds) for one in asked.phases],
         venue=asked.venue,
         address=asked.address,
         description=asked.description,
@@ -101,7 +101,9 @@ async def change(call: Call[ChangeSale]) -> Response:
     if "fees" in asked:
         asked["fees"] = _fees(asked["fees"])
     if "phases" in asked:
-        asked["phases"] = tuple(one.phase() for one in asked["phases"])
+        asked["phases"] = tuple(
+            one.phase(asked.get("prequeue_seconds", before.prequeue_seconds)) for one in asked["phases"]
+        )
     changes = {name: value for name, value in asked.items() if value != getattr(before, name)}
     if not changes:
         return answer(settings_of(before))

@@ -81,13 +81,17 @@ class PhaseOf(Asked):
     name: str = Field(min_length=1, max_length=MAX_PART)
     opens_at: Moment
     closes_at: Moment | None = Field(None, description="null: it goes on as long as the sale does")
-    prequeue_seconds: _Prequeue = 0
+    prequeue_seconds: _Prequeue | None = Field(None, description="null: the sale's own; 0: nobody gathers for it")
     code_group: str | None = Field(None, max_length=MAX_PART, description="who has a code of this group comes in")
     quota: int | None = Field(None, ge=1, le=MOST_QUOTA, description="seats that it may sell")
     max_seats: _MaxSeats | None = Field(None, description="seats of one visitor in it")
 
-    def phase(self) -> Phase:
-        return Phase(**self.model_dump())
+    def phase(self, prequeue_seconds: int) -> Phase:
+        """`prequeue_seconds`: the sale's own."""
+        said = self.model_dump()
+        if said["prequeue_seconds"] is None:
+            said["prequeue_seconds"] = prequeue_seconds
+        return Phase(**said)
 
 
 class PhaseSettings(ResponseBody):

@@ -24,6 +24,11 @@ else
   local spent = tonumber(redis.call('ZSCORE', SPENT, visitor) or '0')
   local refused = charge(visitor, 8, claimed > spent and is_of_an_earlier_epoch(claimed))
   if refused then return refused end
+  -- Who gathers for a phase to come, and comes in by one that is open.
+  if draw_state() == 'gathering' then
+    redis.call('HDEL', ENTRIES, visitor)
+    redis.call('ZREM', ENTRY_BEATS, visitor)
+  end
   local number
   if brings_back(visitor, claimed, spent) then
     number = claimed

@@ -12,7 +12,7 @@ export const emptyRow = () => ({
   name: "",
   opens_at: "",
   closes_at: "",
-  prequeue_seconds: "0",
+  prequeue_seconds: "900",
   code_group: "",
   quota: "",
   max_seats: "",

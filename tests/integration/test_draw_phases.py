@@ -1,0 +1,182 @@
+"""Draws of a sale in parts (F1, F7): each part has its own, behind who is queued already, and one is made at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from core import keys
+from core.embedded import Engines
+from core.errors import CodeNotValid, CodeRequired, StoreUnavailable
+from core.runtime import Runtime, open_runtime
+from core.settings import Settings
+from core.venue.event import DrawState, Event
+from core.venue.phase import Phase
+from core.waiting_room.place import PlaceState
+from tests.conftest import MakeEvent
+from tests.integration.test_draw_beacon import Drand, drand
+from tests.integration.test_draw_redis import PATIENCE, checked, enter, gathering
+
+__all__ = ["drand"]
+
+
+def now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+async def test_a_phases_draw_stands_behind_who_is_queued_already(runtime: Runtime, make_event: MakeEvent) -> None:
+    """F1, F7: two parts, each with a draw of its own. Who waits from the first one keeps the place, and is refused at
+    the hold without what the second one wants.
+    """
+    first = Phase("first", now() + timedelta(seconds=600), None, 900)
+    event = await gathering(make_event, phases=(first,), opens_at=None, active_limit=1)
+    entered = await enter(runtime, event, *"abcd")
+    first = replace(first, opens_at=datetime.now(UTC))
+    await runtime.events.update(event.slug, phases=(first,))
+    await drawn(runtime, event, "first")
+    event = await runtime.events.fresh(event.slug)
+    before = {visitor: await number(runtime, event, visitor) for visitor in "abcd"}
+    assert sorted(before.values()) == [1, 2, 3, 4]
+
+    # The first part is over; people gather for the second one, which wants a code.
+    over = replace(first, opens_at=now() - timedelta(seconds=60), closes_at=now() - timedelta(seconds=1))
+    second = Phase("second", now() + timedelta(seconds=600), None, 900, code_group="fans")
+    event = await runtime.events.update(event.slug, phases=(over, second))
+    codes = await runtime.codes.make(event, "fans", 3)
+    event = await runtime.events.fresh(event.slug)
+    late = {}
+    for visitor, code in zip("xyz", codes, strict=True):
+        place = await runtime.waiting_room.join(event, visitor, code=code)
+        assert place.entry is not None
+        late[visitor] = place.entry.receipt
+    for visitor in "abcd":
+        assert await number(runtime, event, visitor) == before[visitor], "gathering moves nobody"
+    second = replace(second, opens_at=datetime.now(UTC))
+    await runtime.events.update(event.slug, phases=(over, second))
+    await drawn(runtime, event, "second")
+    event = await runtime.events.fresh(event.slug)
+    order = await checked(runtime, event)
+    assert sorted(order) == sorted(late.values())
+    assert {visitor: await number(runtime, event, visitor) for visitor in "abcd"} == before
+    assert [await number(runtime, event, visitor) for visitor in sorted(late, key=lambda v: order.index(late[v]))] == [
+        5,
+        6,
+        7,
+    ]
+    row = await runtime.draws.shown(event, "first")
+    assert row is not None
+    assert sorted(await runtime.draws.receipts(row.id)) == sorted(receipt for receipt, _ in entered.values()), "kept"
+    inside = next(visitor for visitor, place in before.items() if place == 1)
+    with pytest.raises(CodeRequired):
+        await runtime.seats.hold(event, inside, [0])
+    for visitor in "abcd":
+        await runtime.waiting_room.leave(event, visitor)
+    head = next(visitor for visitor in late if late[visitor] == order[0])
+    await runtime.seats.hold(event, head, [0])
+
+
+async def drawn(runtime: Runtime, event: Event, phase: str) -> None:
+    """This phase's draw, to its end."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            await runtime.drawing.run()
+            row = await runtime.draws.shown(event, phase)
+            if row is not None and row.told:
+                return
+            await asyncio.sleep(0.02)
+
+
+async def two_parts(runtime: Runtime, make_event: MakeEvent, open_for: str | None, to_come: str | None) -> Event:
+    """One part is open, and people gather for the other; each for everybody, or for a group of codes."""
+    first = Phase("first", now() - timedelta(hours=1), now() + timedelta(seconds=600), 0, code_group=open_for)
+    second = Phase("second", now() + timedelta(seconds=600), None, 900, code_group=to_come)
+    return await gathering(make_event, phases=(first, second), opens_at=None, active_limit=1)
+
+
+async def test_who_may_come_in_now_is_not_made_to_gather(runtime: Runtime, make_event: MakeEvent) -> None:
+    """A presale for codes is open, and everybody gathers for the general sale: who has a code still buys."""
+    event = await two_parts(runtime, make_event, "fans", None)
+    code, other = await runtime.codes.make(event, "fans", 2)
+    event = await runtime.events.fresh(event.slug)
+    assert (await runtime.waiting_room.join(event, "everybody")).state is PlaceState.ENTERED
+    assert (await runtime.waiting_room.join(event, "fan", code=code)).state is PlaceState.ACTIVE
+    await runtime.seats.hold(event, "fan", [0])
+    # Who gathered first, and gives the code then: a place, and no entry besides.
+    event = await runtime.events.fresh(event.slug)
+    assert (await runtime.waiting_room.join(event, "late")).state is PlaceState.ENTERED
+    came = await runtime.waiting_room.join(event, "late", code=other)
+    assert (came.state, came.ahead) == (PlaceState.WAITING, 0)
+    assert not await runtime.redis.hexists(keys.entries(event.slug), "late")
+    assert await runtime.redis.zscore(keys.entry_beats(event.slug), "late") is None
+    with pytest.raises(CodeNotValid):
+        await runtime.waiting_room.join(event, "guesses", code="WRONG-WRONG")
+    event = await second_opens(runtime, event)
+    assert await number(runtime, event, "late") < await number(runtime, event, "everybody")
+
+
+async def test_who_has_a_code_for_what_is_to_come_gathers_for_it(runtime: Runtime, make_event: MakeEvent) -> None:
+    """Everybody may buy, and those with a code gather for a part of their own."""
+    event = await two_parts(runtime, make_event, None, "club")
+    (code,) = await runtime.codes.make(event, "club", 1)
+    event = await runtime.events.fresh(event.slug)
+    assert (await runtime.waiting_room.join(event, "everybody")).state is PlaceState.ACTIVE
+    assert (await runtime.waiting_room.join(event, "member", code=code)).state is PlaceState.ENTERED
+
+
+async def second_opens(runtime: Runtime, event: Event) -> Event:
+    first, second = event.phases
+    over = replace(first, closes_at=now() - timedelta(seconds=1))
+    await runtime.events.update(event.slug, phases=(over, replace(second, opens_at=datetime.now(UTC))))
+    await drawn(runtime, event, "second")
+    return await runtime.events.fresh(event.slug)
+
+
+async def test_the_next_parts_draw_waits_for_the_one_that_is_being_made(
+    settings: Settings, stores: Engines, make_event: MakeEvent, drand: Drand
+) -> None:
+    """The first one's beacon has not spoken, and people begin to gather for the second: no entry of the first is lost,
+    and nobody comes in before its order is known.
+    """
+    async with open_runtime(settings.model_copy(update={"beacon_url": drand.url}), stores) as runtime:
+        first = Phase("first", now() + timedelta(seconds=600), None, 900)
+        second = Phase("second", now() + timedelta(seconds=1200), None, 3000, code_group="club")
+        event = await gathering(make_event, phases=(first, second), opens_at=None, active_limit=1)
+        (code,) = await runtime.codes.make(event, "club", 1)
+        entered = await enter(runtime, event, *"abcd")
+        drand.silent = False
+        await runtime.events.update(event.slug, phases=(replace(first, opens_at=datetime.now(UTC)), second))
+        drand.silent = True
+        event = await runtime.events.fresh(event.slug)
+        for _ in range(4):
+            await runtime.drawing.run()
+            await runtime.waiting_room.sweep(event)
+        row = await runtime.draws.shown(event, "first")
+        assert row is not None
+        assert row.state is DrawState.FROZEN, "it waits for its beacon"
+        event = await runtime.events.fresh(event.slug)
+        for visitor in "abcd":
+            place = await runtime.waiting_room.place(event, visitor)
+            assert place is not None
+            assert place.entry is not None
+            assert place.entry.receipt == entered[visitor][0]
+        late = await runtime.waiting_room.join(event, "late")
+        assert late.state is PlaceState.WAITING
+        with pytest.raises(StoreUnavailable):
+            await runtime.waiting_room.join(event, "member", code=code)
+
+        drand.silent, drand.ahead = False, 3600.0
+        await drawn(runtime, event, "first")
+        event = await runtime.events.fresh(event.slug)
+        numbers = {visitor: await number(runtime, event, visitor) for visitor in "abcd"}
+        assert sorted(numbers.values()) == [1, 2, 3, 4]
+        assert (await runtime.waiting_room.join(event, "member", code=code)).state is PlaceState.ENTERED
+        assert {visitor: await number(runtime, event, visitor) for visitor in "abcd"} == numbers
+
+
+async def number(runtime: Runtime, event: Event, visitor: str) -> int:
+    place = await runtime.waiting_room.place(event, visitor)
+    assert place is not None
+    return place.number
