@@ -13,7 +13,7 @@ import * as notify from "./notify.js";
 import { Channel } from "./socket.js";
 import { Entry } from "./entry.js";
 import { looksEvery } from "./sold_out.js";
-import { initial, mayJoin, opensAt, saleState, serverNow, stage, wantsCode } from "./state.js";
+import { codeProblem, initial, mayJoin, opensAt, saleState, serverNow, stage, wantsCode } from "./state.js";
 import { lasting, session } from "./storage.js";
 import { Steps } from "./steps.js";
 import "./site.js";
@@ -93,6 +93,8 @@ const channel = new Channel({
     }
     dispatch(message);
     if (message.type === "entered") entry.learn(message);
+    // Who gathers goes on gathering without the code that was wrong.
+    if (store.state.presence === "entered" && codeProblem(store.state)) session.removeItem(codeName);
     // The turn is over, and the news of it is on its way: a sign of life brings it, with the reason.
     if (message.type === "refused" && message.code === "not_active") channel.send({ type: "beat" });
     if (message.type === "problem" && message.code === "proof_required") price.want(message);
@@ -154,7 +156,8 @@ const act = {
     session.setItem(codeName, code);
     dispatch({ type: "code" });
     askedAt = -Infinity;
-    ask();
+    if (store.state.presence === "entered") join();
+    else ask();
   },
   dismiss: () => dispatch({ type: "dismiss" }),
   async notify() {
@@ -183,11 +186,16 @@ function ask() {
   if (saleState(state) === "before" && sawBefore) enterAt ??= now + Math.random() * ENTER_WITHIN;
   if (!price.mayAsk || now - askedAt < ASK_AGAIN || (saleState(state) === "before" && now < (enterAt ?? 0))) return;
   if (wantsCode(state)) return; // the buyer is asked for it first
+  join();
+}
+
+function join() {
+  const { state } = store;
   const ticket = state.ticket ? { ticket: state.ticket } : {};
   const paid = price.proof ? { proof: price.proof } : {};
   const kept = session.getItem(codeName);
   const code = kept ? { code: kept } : {};
-  if (channel.send({ type: "join", ...ticket, ...paid, ...code, nonce: entry.nonce() })) askedAt = now;
+  if (channel.send({ type: "join", ...ticket, ...paid, ...code, nonce: entry.nonce() })) askedAt = performance.now();
 }
 
 async function learnEvent() {

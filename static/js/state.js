@@ -172,4 +172,22 @@ const ABOUT_CODES = new Set(["code_required", "code_not_valid", "code_used"]);
  * Whether the buyer has to give an access code (another one) before a place can be asked for.
  * @param {Sale.State} state
  */
-export const wantsCode = (state) => state.presence === "joining" && ABOUT_CODES.has(state.problem?.code ?? "");
+export const wantsCode = (state) => state.presence === "joining" && codeProblem(state) !== null;
+
+/**
+ * What is wrong with the code that was given, or with none having been.
+ * @param {Sale.State} state
+ */
+export const codeProblem = ({ problem }) => (problem && ABOUT_CODES.has(problem.code) ? problem.code : null);
+
+/**
+ * Whether a part of the sale is open to who has a code: one may gather for the next part, and come in by this one.
+ * @param {Sale.State} state
+ */
+export function takesCodes(state) {
+  const now = serverNow(state);
+  return (state.event?.phases ?? []).some(
+    ({ needs_code, opens_at, closes_at }) =>
+      needs_code && Date.parse(opens_at) <= now && (closes_at === null || now < Date.parse(closes_at)),
+  );
+}

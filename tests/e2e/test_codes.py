@@ -11,6 +11,8 @@ from core.clock import iso
 from core.venue.event import SaleStatus
 from tests.e2e.conftest import MakeSale, OpenConsole, OpenPage, Server
 from tests.e2e.test_accessibility import LOOKS, _clean
+from tests.http_client import HTTP
+from tests.sale_server import OPERATOR_TOKEN
 
 
 async def sale_for_fans(server: Server, make_sale: MakeSale) -> str:
@@ -74,3 +76,38 @@ async def test_the_code_form_is_accessible_and_fits(
     await expect(page.locator("#code-wrong")).to_be_visible()
     await _clean(page)
     assert await page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize("look", LOOKS)
+async def test_who_has_a_code_comes_in_while_everybody_gathers(
+    server: Server, make_sale: MakeSale, open_page: OpenPage, look: dict[str, object]
+) -> None:
+    """F1, F7: the presale goes on, and others gather for the general sale: a wrong code leaves them where they are."""
+    slug = await make_sale(seats=24, status=SaleStatus.SCHEDULED)
+    now = datetime.now(UTC)
+    general = {"name": "general", "opens_at": iso(now + timedelta(minutes=10))}  # people gather: 15 minutes before
+    fans = {
+        "name": "fans",
+        "opens_at": iso(now - timedelta(hours=1)),
+        "closes_at": general["opens_at"],
+        "code_group": "fans",
+    }
+    path = f"/api/operator/events/{slug}"
+    server.operator("PATCH", path, json={"phases": [fans, general]})
+    csv = {"Authorization": f"Bearer {OPERATOR_TOKEN}", "Content-Type": "text/csv"}
+    HTTP.post(f"{server.url}{path}/codes/imports?group=fans", content=b"FAN-00001\n", headers=csv).raise_for_status()
+    page = await open_page(slug, **look)
+    await page.reaches("gathering")
+    own = page.get_by_test_id("own-code")
+    await own.locator("summary").click()
+    await page.fill("#code", "WRONG-CODE")
+    await page.press("#code", "Enter")
+    await expect(page.locator("#code-wrong")).to_be_visible()
+    await _clean(page)
+    assert await page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+    await page.page.reload()
+    await page.reaches("gathering")
+    await own.locator("summary").click()
+    await page.fill("#code", "fan 00001")
+    await page.press("#code", "Enter")
+    await page.map_ready()

@@ -1,7 +1,7 @@
 // Before the sale, and in the queue.
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { counted, moment, number, reason, t } from "../i18n.js";
-import { opensAt, secondsLeft, wantsCode } from "../state.js";
+import { codeProblem, opensAt, secondsLeft, wantsCode } from "../state.js";
 import { band, progress } from "../wait.js";
 import { checkLink } from "./parts.js";
 import { heldAhead } from "./sold_out.js";
@@ -155,37 +155,46 @@ function priced({ state, act, captcha }) {
  * @param {Sale.Model} model
  */
 function codeForm({ state, act }) {
-  const wrong = state.problem?.code === "code_required" ? null : reason(state.problem?.code ?? null);
+  const general = state.event?.phases.find((phase) => !phase.needs_code && Date.parse(phase.opens_at) > Date.now());
+  return html`<section class="waiting" data-testid="code-form">
+    <p class="eyebrow">${state.event?.name ?? ""}</p>
+    <h1 tabindex="-1" data-focus>${t("entry.code_title")}</h1>
+    <p class="lead">${t("entry.code_text")}</p>
+    ${codeFields({ state, act })}
+    ${general && state.event ? html`<p class="quiet">${t("entry.code_general", { time: moment(general.opens_at, state.event.time_zone) })}</p>` : nothing}
+  </section>`;
+}
+
+/**
+ * The code itself, and what is wrong with the one before.
+ * @param {Pick<Sale.Model, "state" | "act">} model
+ */
+export function codeFields({ state, act }) {
+  const problem = codeProblem(state);
+  const wrong = problem === null || problem === "code_required" ? null : reason(problem);
   /** @param {InputOf<HTMLFormElement>} event */
   const submit = (event) => {
     event.preventDefault();
     const code = String(new FormData(event.target).get("code") ?? "").trim();
     if (code) act.giveCode(code);
   };
-  const general = state.event?.phases.find((phase) => !phase.needs_code && Date.parse(phase.opens_at) > Date.now());
-  return html`<section class="waiting" data-testid="code-form">
-    <p class="eyebrow">${state.event?.name ?? ""}</p>
-    <h1 tabindex="-1" data-focus>${t("entry.code_title")}</h1>
-    <p class="lead">${t("entry.code_text")}</p>
-    <form class="code-form" @submit=${submit}>
-      <label for="code">${t("entry.code_label")}</label>
-      <input
-        id="code"
-        name="code"
-        type="text"
-        maxlength="100"
-        autocomplete="off"
-        autocapitalize="characters"
-        spellcheck="false"
-        required
-        aria-invalid=${wrong ? "true" : "false"}
-        aria-describedby=${wrong ? "code-wrong" : nothing}
-      />
-      ${wrong ? html`<p class="field-error" id="code-wrong" role="alert">${wrong}</p>` : nothing}
-      <button class="button primary" type="submit">${t("entry.code_go")}</button>
-    </form>
-    ${general && state.event ? html`<p class="quiet">${t("entry.code_general", { time: moment(general.opens_at, state.event.time_zone) })}</p>` : nothing}
-  </section>`;
+  return html`<form class="code-form" @submit=${submit}>
+    <label for="code">${t("entry.code_label")}</label>
+    <input
+      id="code"
+      name="code"
+      type="text"
+      maxlength="100"
+      autocomplete="off"
+      autocapitalize="characters"
+      spellcheck="false"
+      required
+      aria-invalid=${wrong ? "true" : "false"}
+      aria-describedby=${wrong ? "code-wrong" : nothing}
+    />
+    ${wrong ? html`<p class="field-error" id="code-wrong" role="alert">${wrong}</p>` : nothing}
+    <button class="button primary" type="submit">${t("entry.code_go")}</button>
+  </form>`;
 }
 
 /** @param {string[]} steps */
