@@ -187,7 +187,7 @@ class WaitingRoom:
         receipt = claim.receipt if own else draw.receipt(nonce or draw.new_nonce(), salt)
         drawn = opening.state is DrawState.DRAWN
         return [
-            await self._number(claim) if drawn or not claim.receipt else 0,
+            0 if own and not drawn else await self._number(claim),
             opening.id,
             to_millis(opening.draw_at),
             opening.state.value,

@@ -134,6 +134,34 @@ async def second_opens(runtime: Runtime, event: Event) -> Event:
     return await runtime.events.fresh(event.slug)
 
 
+async def test_who_is_silent_while_others_gather_comes_back_to_the_place(
+    runtime: Runtime, make_event: MakeEvent
+) -> None:
+    """F6: the ticket is of the first part's draw, or of a place in it; it is no entry for the second one."""
+    first = Phase("first", now() + timedelta(seconds=600), None, 900)
+    event = await gathering(make_event, phases=(first,), opens_at=None, active_limit=1)
+    entered = await enter(runtime, event, *"abcd")
+    await runtime.events.update(event.slug, phases=(replace(first, opens_at=datetime.now(UTC)),))
+    await drawn(runtime, event, "first")
+    event = await runtime.events.fresh(event.slug)
+    before = {visitor: await number(runtime, event, visitor) for visitor in "abcd"}
+    waiting = sorted(before, key=lambda visitor: before[visitor])[1:]
+    place = await runtime.waiting_room.place(event, waiting[0])
+    assert place is not None
+    ticket = runtime.waiting_room.ticket_of(event, waiting[0], place)
+    over = replace(first, opens_at=now() - timedelta(seconds=60), closes_at=now() - timedelta(seconds=1))
+    second = Phase("second", now() + timedelta(seconds=600), None, 900)
+    event = await runtime.events.update(event.slug, phases=(over, second))
+    await runtime.redis.zadd(keys.waiting_beats(event.slug), dict.fromkeys(waiting[:2], 1))
+    await runtime.waiting_room.sweep(event)
+    assert await runtime.waiting_room.place(event, waiting[0]) is None
+    for visitor, kept in ((waiting[0], ticket), (waiting[1], entered[waiting[1]][1])):
+        back = await runtime.waiting_room.join(await runtime.events.fresh(event.slug), visitor, kept)
+        assert (back.state, back.number) == (PlaceState.WAITING, before[visitor])
+    new = await runtime.waiting_room.join(await runtime.events.fresh(event.slug), "new")
+    assert new.state is PlaceState.ENTERED
+
+
 async def test_the_next_parts_draw_waits_for_the_one_that_is_being_made(
     settings: Settings, stores: Engines, make_event: MakeEvent, drand: Drand
 ) -> None:

@@ -26,7 +26,9 @@ if not known and not entered then
   local refused = charge(visitor, 16, was_lost or (claimed > spent and is_of_an_earlier_epoch(claimed)))
   if refused then return refused end
 end
-if not known and not entered and drawing == 'gathering' then
+-- Who has a place from a part of the sale before, and was silent for a while, comes back to it: the draw stands behind it.
+local back = not known and not entered and brings_back(visitor, claimed, spent)
+if not known and not entered and not back and drawing == 'gathering' then
   redis.call('HSET', ENTRIES, visitor, ARGV[13])
   entered = true
 elseif not known and not entered and drawing == 'frozen' and own then
@@ -42,7 +44,7 @@ if not known then
   -- Behind everybody who was there at the opening.
   local last = newest_number()
   local number = last + 1
-  if brings_back(visitor, claimed, spent) then
+  if back then
     number = claimed
     local tail = redis.call('ZRANGE', QUEUE, -1, -1, 'WITHSCORES')
     if tail[2] and tonumber(tail[2]) > number then returned[1] = number end
