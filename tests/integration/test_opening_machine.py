@@ -1,5 +1,5 @@
-"""A sale of two parts, each with a pre-queue and its draw (F1), where places have a price (F4) and the second part wants
-a code (F7): entries, places, silence, openings and holds in any order, against a plain model of them (rule 4).
+"""A sale of two parts, each with a pre-queue and its draw (F1), where places have a price (F4) and the second part
+wants a code (F7): entries, places, silence, openings and holds in any order, against a plain model of them (rule 4).
 """
 
 from __future__ import annotations
