@@ -53,6 +53,6 @@ async def network_shares(redis: Redis, slug: str, most: int) -> list[NetworkShar
 
 
 def _seats(basket: bytes | None) -> int:
-    """Of `fence|until|extensions left|mode|ordinal,ordinal` (lua/seats.lua)."""
-    ordinals = (basket or b"").rpartition(b"|")[2]
+    """Of `fence|until|extensions left|mode|ordinal,ordinal|...` (lua/seats.lua)."""
+    ordinals = (basket or b"||||").split(b"|")[4]
     return ordinals.count(b",") + 1 if ordinals else 0

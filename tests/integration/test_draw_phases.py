@@ -152,7 +152,8 @@ async def test_who_is_silent_while_others_gather_comes_back_to_the_place(
     over = replace(first, opens_at=now() - timedelta(seconds=60), closes_at=now() - timedelta(seconds=1))
     second = Phase("second", now() + timedelta(seconds=600), None, 900)
     event = await runtime.events.update(event.slug, phases=(over, second))
-    await runtime.redis.zadd(keys.waiting_beats(event.slug), dict.fromkeys(waiting[:2], 1))
+    silent_since = (runtime.clock.now() - timedelta(seconds=200)).timestamp() * 1000
+    await runtime.redis.zadd(keys.waiting_beats(event.slug), dict.fromkeys(waiting[:2], silent_since))
     await runtime.waiting_room.sweep(event)
     assert await runtime.waiting_room.place(event, waiting[0]) is None
     for visitor, kept in ((waiting[0], ticket), (waiting[1], entered[waiting[1]][1])):
