@@ -64,7 +64,7 @@ def bring(
     except UnicodeDecodeError:
         raise typer.BadParameter("it is not text in UTF-8", param_hint="FILE") from None
     known = f"; {added.known} were known" if added.known else ""
-    print(f"{added.codes} new codes of {group}{known}")
+    print(f"{added.codes} new code{'' if added.codes == 1 else 's'} of {group}{known}")
 
 
 @app.command("list")

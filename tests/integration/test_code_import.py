@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
+from core.embedded import Engines
 from core.errors import CodeNotValid
-from core.runtime import Runtime
+from core.runtime import Runtime, open_runtime
 from core.settings import Settings
 from core.venue.event import Event, SaleStatus
 from core.venue.phase import Phase
@@ -19,7 +22,7 @@ from core.waiting_room.place import PlaceState
 from tests.booking import rows
 from tests.conftest import MakeEvent
 from tests.contract.api_client import Api, open_client
-from tests.integration.onsale_process import environment
+from tests.integration.onsale_process import SECRET_KEY, environment
 from web.app import create_app
 
 MILLION = 1_000_000
@@ -54,7 +57,7 @@ def brought(settings: Settings, event: Event, file: Path) -> tuple[subprocess.Co
     stores = {"DATABASE_URL": settings.database_url, "REDIS_URL": settings.redis_url}
     done = subprocess.run(
         [sys.executable, "-c", MEASURED, "code", "import", event.slug, str(file), "--group", "fans"],
-        env=environment(**stores, ONSALE_SECRET_KEY=settings.secret_key.get_secret_value()),
+        env=environment(**stores),
         capture_output=True,
         text=True,
         timeout=PATIENCE,
@@ -64,7 +67,15 @@ def brought(settings: Settings, event: Event, file: Path) -> tuple[subprocess.Co
     return done, int(peak[1]) / 1024
 
 
-async def test_a_million_codes(settings: Settings, runtime: Runtime, event: Event, tmp_path: Path) -> None:
+@pytest.fixture
+async def installed(settings: Settings, stores: Engines) -> AsyncIterator[Runtime]:
+    """With the key of the command's installation: another one's digests of a code are others."""
+    own = settings.model_copy(update={"secret_key": SecretStr(SECRET_KEY)})
+    async with open_runtime(own, stores) as opened:
+        yield opened
+
+
+async def test_a_million_codes(settings: Settings, installed: Runtime, event: Event, tmp_path: Path) -> None:
     """All of them open the sale, those that were there are told, and memory does not grow with the file."""
     one, all_of_them, spoilt = (tmp_path / f"{name}.csv" for name in ("one", "million", "spoilt"))
     one.write_text(f"code,name\n{code(0)},Mina\n")
@@ -72,18 +83,18 @@ async def test_a_million_codes(settings: Settings, runtime: Runtime, event: Even
         lines.write("code,name\n")
         lines.writelines(f"{code(number)},fan {number}\n" for number in range(MILLION))
     done, least = brought(settings, event, one)
-    assert (done.returncode, done.stdout) == (0, "1 new codes of fans\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, "1 new code of fans\n"), done.stderr
     done, most = brought(settings, event, all_of_them)
     assert (done.returncode, done.stdout) == (0, "999999 new codes of fans; 1 were known\n"), done.stderr
     assert most - least < MOST_MIB, f"{least:.0f} MiB for one code, {most:.0f} for a million"
 
-    fresh = await runtime.events.fresh(event.slug)
-    assert len(await runtime.codes.book(fresh)) == MILLION
+    fresh = await installed.events.fresh(event.slug)
+    assert len(await installed.codes.book(fresh)) == MILLION
     for number in (0, 1, 9_999, 10_000, 543_210, MILLION - 1):
-        place = await runtime.waiting_room.join(fresh, f"v{number}", code=code(number).lower())
+        place = await installed.waiting_room.join(fresh, f"v{number}", code=code(number).lower())
         assert place.state is PlaceState.ACTIVE
     with pytest.raises(CodeNotValid):
-        await runtime.waiting_room.join(fresh, "w", code=code(MILLION))
+        await installed.waiting_room.join(fresh, "w", code=code(MILLION))
 
     # A file whose last lines cannot be codes changes nothing, after all that was written of it before.
     with spoilt.open("w") as lines:
@@ -92,7 +103,7 @@ async def test_a_million_codes(settings: Settings, runtime: Runtime, event: Even
     done, _ = brought(settings, event, spoilt)
     assert done.returncode != 0
     assert "lines 25001 and 25004: a code has 6 to 64 letters and digits; nothing was imported" in done.stderr
-    [left] = await rows(runtime, "SELECT count(*) FROM codes WHERE event_id = $1", event.id)
+    [left] = await rows(installed, "SELECT count(*) FROM codes WHERE event_id = $1", event.id)
     assert left["count"] == MILLION
 
 
