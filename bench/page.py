@@ -170,6 +170,9 @@ async def _slow(session: CDPSession) -> dict[str, int]:
     def data(event: dict[str, Any]) -> None:
         come["bytes"] += int(event["encodedDataLength"])
 
+    def headers(event: dict[str, Any]) -> None:
+        come["bytes"] += int(event["response"]["encodedDataLength"])
+
     def asked(event: dict[str, Any]) -> None:
         come["requests"] += 1
 
@@ -178,6 +181,7 @@ async def _slow(session: CDPSession) -> dict[str, int]:
         # What is binary is told in base64.
         come["bytes"] += len(sent["payloadData"]) * 3 // 4 if sent["opcode"] == 2 else len(sent["payloadData"])
 
+    session.on("Network.responseReceived", headers)
     session.on("Network.dataReceived", data)
     session.on("Network.requestWillBeSent", asked)
     session.on("Network.webSocketFrameReceived", frame)

@@ -1,22 +1,16 @@
-// Plan, map and list of the sale page: loads the plan when it is needed, keeps both drawings in step with board and
-// basket, and turns a chosen seat into commands.
-import { announce } from "./announce.js";
-import { bestSeats } from "./best_seats.js";
+// Plan, map and list of the sale page: loads the plan when it is needed, and keeps both drawings in step with board and
+// basket. What is picked becomes commands in picking.js.
 import { AVAILABLE, BLOCKED } from "./board.js";
-import { deadline, isUrgent, moreTimeAdds } from "./deadline.js";
-import { counted, money, reason, t } from "./i18n.js";
-import { mayHold } from "./outage.js";
+import { saySeats, sayTime } from "./hall_said.js";
+import { money, t } from "./i18n.js";
+import { Picking } from "./picking.js";
 import { SeatList, lookOf } from "./seat_list/seat_list.js";
 import { swatchStyle } from "./seat_map/colors.js";
 import { SeatMap } from "./seat_map/seat_map.js";
-import { EMPTY_BASKET, pendingSeats, stage } from "./state.js";
+import { pendingSeats, stage } from "./state.js";
 import { seatName } from "./seat_words.js";
 import { sectionWords } from "./section_words.js";
-import { why } from "./views/wish.js";
-import { share, wishOf } from "./wish.js";
 
-const BEST_TRIES = 3; // when others are quicker
-const TOAST = 4000; // milliseconds
 // Who asks for a place may be let in at once: the plan is on its way meanwhile.
 const DRAWS = new Set(["joining", "map", "checkout", "paying", "confirmed"]);
 const GONE = new Set([AVAILABLE, BLOCKED]);
@@ -36,15 +30,10 @@ export class Hall {
     this.load = load;
     this.board = board;
     this.store = store;
-    this.channel = channel;
-    this.newId = newId;
     /** @type {{plan: Sale.Plan, map: SeatMap, list: SeatList} | null} */
     this.drawn = null; // when the plan is there
     /** @type {Promise<unknown> | null} */
     this.loading = null;
-    this.finding = ""; // request id of the best seats that are asked for
-    /** @type {Map<string, (taken: number[]) => void>} */
-    this.again = new Map(); // request id -> what to try when its seats were taken
     /** @type {Set<number>} */
     this.own = new Set();
     /** @type {Set<number>} */
@@ -59,20 +48,9 @@ export class Hall {
     /** The zone and the row that the list begins with. @type {[number | null, number | null]} */
     this.begins = [null, null];
     this.later = 0;
+    this.picking = new Picking(this, { board, store, channel, newId });
     this.actions = {
-      /** @param {number} ordinal */
-      pick: (ordinal) => this.pick(ordinal),
-      /** @param {number[]} seats */
-      release: (seats) => void this.#command("release", seats),
-      extend: () => void this.#command("extend", []),
-      /** @param {number} count */
-      best: (count) => this.#best(count),
-      /** @param {Sale.Way} way */
-      take: (way) => {
-        if (this.#off()) return;
-        if ("wish" in way) this.#find(way.wish);
-        else this.#command("hold", way.seats);
-      },
+      ...this.picking.actions,
       /** @param {Partial<Sale.Ui["wish"]>} wish */
       wish: (wish) => store.dispatch({ type: "wish", wish }),
       /** @param {number | null} category */
@@ -129,7 +107,7 @@ export class Hall {
     if (!seats.length) return;
     setTimeout(() => {
       const still = seats.filter((ordinal) => this.own.has(ordinal));
-      if (still.length) this.#command("release", still);
+      if (still.length) this.picking.release(still);
     }, LOST_AFTER);
   }
 
@@ -143,24 +121,19 @@ export class Hall {
     if (state.basket !== before.basket || state.pending !== before.pending) {
       this.own = new Set(state.basket.seats);
       this.asked = pendingSeats(state, "hold");
-      if (this.finding && !(this.finding in state.pending)) {
-        const found = state.basket.seats.filter((seat) => !before.basket.seats.includes(seat));
-        if (found.length) this.drawn?.map.showSeat(found[found.length >> 1]);
-        this.finding = "";
-      }
+      this.picking.follow(before, state);
       if (this.drawn) {
         this.drawn.map.setMine(this.own, this.asked);
-        this.drawn.list.update();
-        this.#say(this.drawn.plan, before, state);
+        this.#list();
+        saySeats(this.drawn.plan, before, state);
       }
     }
     if (this.drawn && state.ui.filter !== before.ui.filter) {
       this.drawn.map.setFilter(state.ui.filter);
-      this.drawn.list.update();
+      this.#list();
     }
-    if (state.refusal && state.refusal !== before.refusal) this.#refused(state.refusal);
-    if (state.basketExpired && !before.basketExpired) announce(t("basket.expired"), { urgent: true });
-    this.#warn(before, state);
+    if (state.refusal && state.refusal !== before.refusal) this.picking.refused(state.refusal);
+    sayTime(before, state);
   }
 
   /** What is drawn as `mode` is seen from now on. @param {Sale.Mode} mode @param {boolean} focus it was asked for */
@@ -168,99 +141,8 @@ export class Hall {
     if (!this.drawn) return;
     const { map, list } = this.drawn;
     if (mode === "map") map.show();
-    if (mode === "list" && focus) list.focus();
+    else if (focus) list.focus();
     else list.update();
-  }
-
-  /** @param {number} ordinal */
-  pick(ordinal) {
-    const { state } = this.store;
-    if (this.own.has(ordinal)) {
-      this.#command("release", [ordinal]);
-      return;
-    }
-    if (this.asked.has(ordinal)) return;
-    if (this.board.states[ordinal] !== AVAILABLE) {
-      this.#tell(ordinal, t(`refused.${lookOf(ordinal, this.board, this.own, this.asked)}`));
-      return;
-    }
-    if (state.event) {
-      const { most, bought, left } = share({ ...state, event: state.event });
-      if (this.asked.size >= left) {
-        const text = bought ? counted("share.bought", most, { bought }) : counted("refused.too_many", most);
-        this.#tell(ordinal, text);
-        return;
-      }
-    }
-    this.#command("hold", [ordinal], ordinal);
-  }
-
-  /** @param {number} count */
-  #best(count) {
-    const { event, ui } = this.store.state;
-    if (!this.drawn || !event || this.#off()) return;
-    if ((ui.filter?.size ?? 0) > 1 && !ui.wish.accessible) this.#bestOfSeveral(count);
-    else this.#find(wishOf({ ...this.store.state, event }, this.drawn.plan, count));
-  }
-
-  /**
-   * The server finds the seats of a wish and holds them in one step, in however many groups.
-   * @param {Sale.Wish} wish
-   */
-  #find(wish) {
-    const id = this.newId();
-    if (!this.channel.send({ type: "best", id, ...wish })) {
-      this.#note(t("refused.offline"));
-      return;
-    }
-    this.finding = id;
-    this.store.dispatch({ type: "sent", id, kind: "best", seats: [], wish });
-  }
-
-  /**
-   * Of several categories, which a wish cannot name: picked here. When somebody was quicker the next best places are
-   * asked for, a few times.
-   * @param {number} count
-   * @param {Set<number>} gone
-   */
-  #bestOfSeveral(count, gone = new Set(), tried = 0) {
-    if (!this.drawn) return;
-    const { plan, map } = this.drawn;
-    const seats = bestSeats(plan, this.board.states, count, this.store.state.ui.filter, gone);
-    if (seats === null) {
-      this.#note(counted("best.none", count));
-      return;
-    }
-    const id = this.#command("hold", seats);
-    if (id === null) return;
-    if (tried < BEST_TRIES)
-      this.again.set(id, (taken) => this.#bestOfSeveral(count, new Set([...gone, ...taken]), tried + 1));
-    map.showSeat(seats[seats.length >> 1]);
-  }
-
-  /**
-   * Asks the server; answers the request's id, or null when nobody could be asked.
-   * @param {Exclude<Sale.RequestKind, "best">} type
-   * @param {number[]} seats
-   * @param {number | undefined} at the seat beside which is told what went wrong
-   */
-  #command(type, seats, at = seats[0]) {
-    if (this.#off()) return null;
-    const id = this.newId();
-    if (!this.channel.send(type === "extend" ? { type, id } : { type, id, seats })) {
-      if (at === undefined) this.#note(t("refused.offline"));
-      else this.#tell(at, t("refused.offline"));
-      return null;
-    }
-    this.store.dispatch({ type: "sent", id, kind: type, seats });
-    return id;
-  }
-
-  /** True, and said, while seats can neither be held nor let go. */
-  #off() {
-    if (mayHold(this.store.state)) return false;
-    this.#note(t("outage.no_hold"));
-    return true;
   }
 
   /** @param {Sale.Plan} plan */
@@ -272,7 +154,7 @@ export class Hall {
     const map = new SeatMap({
       plan,
       board: this.board,
-      onPick: (ordinal) => this.pick(ordinal),
+      onPick: (ordinal) => this.picking.pick(ordinal),
       onOpen: (zone) => {
         list.show(zone.index, null);
         store.dispatch({ type: "mode", mode: "list" });
@@ -303,7 +185,7 @@ export class Hall {
       plan,
       board: this.board,
       model: () => ({ own: this.own, asked: this.asked, filter: store.state.ui.filter, currency: currency() }),
-      onPick: (ordinal) => this.pick(ordinal),
+      onPick: (ordinal) => this.picking.pick(ordinal),
       onGo: (zone, row) => this.went(zone, row),
     });
     list.begin(...this.begins);
@@ -312,8 +194,13 @@ export class Hall {
     map.setFilter(store.state.ui.filter);
     if (this.board.ready) map.changed(null);
     for (const query of ["(prefers-color-scheme: dark)", "(forced-colors: active)"])
-      matchMedia(query).addEventListener("change", () => this.#recolour(plan));
+      matchMedia(query).addEventListener("change", () => {
+        this.#recolour(plan);
+        this.redraw();
+      });
     this.#recolour(plan);
+    // To make the first format of a currency takes a phone a tenth of a second, which is had while the board is coming.
+    for (const { price } of plan.categories) if (price !== null) money(price, currency());
     this.#count();
   }
 
@@ -322,7 +209,11 @@ export class Hall {
     this.swatches = new Map(
       plan.categories.map(({ name, color }) => [name, swatchStyle(color, document.documentElement)]),
     );
-    this.redraw();
+  }
+
+  /** The list follows while it is seen; when it comes into sight it is drawn anew (`seen`). */
+  #list() {
+    if (this.store.state.ui.mode === "list") this.drawn?.list.update();
   }
 
   #countSoon() {
@@ -332,98 +223,13 @@ export class Hall {
   #count() {
     this.later = 0;
     if (!this.drawn) return;
-    const { plan, list } = this.drawn;
+    const { plan } = this.drawn;
     /** @type {number[]} */
     const free = new Array(plan.categories.length).fill(0);
     const { states } = this.board;
     for (let i = 0; i < states.length; i += 1) if (states[i] === AVAILABLE) free[plan.category[i]] += 1;
     this.free = free;
-    list.update();
+    this.#list();
     this.redraw();
   }
-
-  /** @param {Sale.Refused} refusal */
-  #refused({ id, code, seats: named }) {
-    const { instead } = this.store.state;
-    const again = this.again.get(id);
-    this.again.clear();
-    if (again && code === "seat_taken") {
-      again(named);
-      return;
-    }
-    // A seat that would be left alone is told where the buyer has pressed.
-    const seats = instead?.code === "leaves_single_seat" ? instead.seats : named;
-    const text =
-      instead && this.drawn
-        ? words(instead, this.drawn.plan)
-        : code === "seat_taken"
-          ? t("refused.taken")
-          : reason(code);
-    announce(text, { urgent: true });
-    if (seats.length) this.drawn?.map.refuse(seats[0], text);
-    if (!instead && (this.store.state.ui.mode === "list" || !seats.length)) this.#toast(text);
-  }
-
-  /** @param {string} text */
-  #note(text) {
-    announce(text, { urgent: true });
-    this.#toast(text);
-  }
-
-  /**
-   * Beside the seat, where there is a map to tell it in.
-   * @param {number} ordinal
-   * @param {string} text
-   */
-  #tell(ordinal, text) {
-    announce(text, { urgent: true });
-    this.drawn?.map.refuse(ordinal, text);
-    if (this.store.state.ui.mode === "list") this.#toast(text);
-  }
-
-  /** @param {string} text */
-  #toast(text) {
-    const { store } = this;
-    store.dispatch({ type: "toast", text });
-    const { count } = store.state.ui.toast ?? { count: 0 };
-    setTimeout(() => store.dispatch({ type: "untoast", count }), TOAST);
-  }
-
-  /**
-   * @param {Sale.Plan} plan
-   * @param {Sale.State} before
-   * @param {Sale.State} state
-   */
-  #say(plan, before, state) {
-    const old = new Set(before.basket.seats);
-    const added = state.basket.seats.filter((ordinal) => !old.has(ordinal));
-    const gone = before.basket.seats.filter((ordinal) => !this.own.has(ordinal));
-    if (added.length && state.event) {
-      const names = added.map((ordinal) => seatName(plan.seat(ordinal))).join("; ");
-      const total = money(plan.total(state.basket.seats), state.event.currency);
-      announce(`${t("said.held", { seats: names })} ${counted("said.total", state.basket.seats.length, { total })}`);
-    } else if (gone.length && state.basket !== EMPTY_BASKET) {
-      announce(t("said.released", { seats: gone.map((ordinal) => seatName(plan.seat(ordinal))).join("; ") }));
-    }
-  }
-
-  /**
-   * @param {Sale.State} before
-   * @param {Sale.State} state
-   */
-  #warn(before, state) {
-    const end = deadline(state);
-    if (!end || !isUrgent(state, end) || isUrgent(before, end)) return;
-    if (end.of === "turn") announce(t("session.warning_said"), { urgent: true });
-    else announce(t(moreTimeAdds(state) ? "basket.soon_over" : "basket.soon_over_last"), { urgent: true });
-  }
-}
-
-/**
- * @param {Sale.Instead} instead
- * @param {Sale.Plan} plan
- */
-function words(instead, plan) {
-  const fine = instead.code === "leaves_single_seat" ? t("instead.fine") : "";
-  return [why(instead, plan), fine].filter(Boolean).join(". ");
 }

@@ -62,8 +62,23 @@ export const reason = (code) => t(i18next.exists(`code.${code}`) ? `code.${code}
  */
 export const counted = (key, count, values = {}) => t(key, { count, number: number(count), ...values });
 
+/** @type {Map<string, Intl.NumberFormat>} */
+const formats = new Map();
+
+/**
+ * Made once: a hundred sections are put into words in one go.
+ * @param {string} name
+ * @param {Intl.NumberFormatOptions} [options]
+ */
+function formatter(name, options) {
+  const key = `${language}/${name}`;
+  let made = formats.get(key);
+  if (!made) formats.set(key, (made = new Intl.NumberFormat(language, options)));
+  return made;
+}
+
 /** @param {number} value */
-export const number = (value) => new Intl.NumberFormat(language).format(value);
+export const number = (value) => formatter("number").format(value);
 
 /** @type {Map<string, number>} */
 const digitsOf = new Map();
@@ -98,14 +113,14 @@ export function decimals(currency) {
 export function money(amount, currency) {
   const digits = decimals(currency);
   /** @type {Intl.NumberFormatOptions} */
-  const format = {
+  const options = {
     style: "currency",
     currency,
     currencyDisplay: "narrowSymbol",
     minimumFractionDigits: digits,
     maximumFractionDigits: digits,
   };
-  return new Intl.NumberFormat(language, format).format(amount / 10 ** digits);
+  return formatter(`${currency}/${digits}`, options).format(amount / 10 ** digits);
 }
 
 /**

@@ -1,5 +1,6 @@
 // A seat plan in typed arrays: what map and list read 60 times a second.
 import { marks } from "./categories.js";
+import { measuresOf } from "./plan_measures.js";
 
 /**
  * Positions are plan units. `zones[z]` has its rows in the plan's order, each with its seats' ordinals in the order in
@@ -26,20 +27,21 @@ class Row {
    * @param {string} name
    * @param {number} zone
    * @param {number} index
-   * @param {Uint32Array} ordinals
+   * @param {import("./plan_columns.js").Parts} parts
    */
-  constructor(name, zone, index, ordinals) {
+  constructor(name, zone, index, parts) {
     this.name = name;
     this.zone = zone;
     this.index = index;
-    this.ordinals = ordinals;
+    this.parts = parts;
     /** @type {number[] | null} */
     this.list = null;
   }
 
-  /** Thousands of rows, of which the list shows one. */
+  /** Their ordinals. Of thousands of rows the list shows one. */
   get seats() {
-    this.list ??= Array.from(this.ordinals);
+    const { rowSeats, rowStarts } = this.parts;
+    this.list ??= Array.from(rowSeats.subarray(rowStarts[this.index], rowStarts[this.index + 1]));
     return this.list;
   }
 }
@@ -67,23 +69,20 @@ export class Plan {
     this.tree = parts.tree ?? null;
     /** Whether it is seen from its side: `turned`. */
     this.onItsSide = false;
+    this.measures = parts.measures ?? measuresOf(parts);
+    const { boxes, kinds } = this.measures;
+    const several = parts.categories.length;
     /** @type {Zone[]} */
-    const zones = parts.zones.map((name, index) => ({ name, index, rows: [], count: 0, box: emptyBox() }));
+    const zones = parts.zones.map((name, index) => {
+      const [minX, minY, maxX, maxY] = boxes.subarray(4 * index, 4 * index + 4);
+      const count = kinds.subarray(index * several, (index + 1) * several).reduce((sum, seats) => sum + seats, 0);
+      return { name, index, rows: [], count, box: { minX, minY, maxX, maxY } };
+    });
     this.rows = parts.rowNames.map((name, index) => {
       const zone = zones[parts.rowZones[index]];
       zone.rows.push(index);
-      return new Row(
-        name,
-        zone.index,
-        index,
-        parts.rowSeats.subarray(parts.rowStarts[index], parts.rowStarts[index + 1]),
-      );
+      return new Row(name, zone.index, index, parts);
     });
-    for (let i = 0; i < this.size; i += 1) {
-      const zone = zones[this.zoneOf[i]];
-      zone.count += 1;
-      grow(zone.box, this.x[i], this.y[i], this.r[i]);
-    }
     this.zones = zones.filter((zone) => zone.count > 0 || zones.length === 1);
     this.zoneByIndex = new Map(this.zones.map((zone) => [zone.index, zone]));
     this.hasAccessible = this.accessible.includes(1);
@@ -145,11 +144,6 @@ export class Plan {
   }
 }
 
-/** @returns {Geometry.Box} */
-function emptyBox() {
-  return { minX: Infinity, minY: Infinity, maxX: -Infinity, maxY: -Infinity };
-}
-
 /** @param {Geometry.Box} box @returns {Geometry.Box} */
 function turnedBox({ minX, minY, maxX, maxY }) {
   return { minX: minY, minY: -maxX, maxX: maxY, maxY: -minX };
@@ -170,8 +164,11 @@ function grow(box, x, y, r) {
 
 /** @param {Plan} plan */
 function boundsOf(plan) {
-  const box = emptyBox();
-  for (let i = 0; i < plan.size; i += 1) grow(box, plan.x[i], plan.y[i], plan.r[i]);
+  const box = { minX: Infinity, minY: Infinity, maxX: -Infinity, maxY: -Infinity };
+  for (const { box: one } of plan.zones) {
+    grow(box, one.minX, one.minY, 0);
+    grow(box, one.maxX, one.maxY, 0);
+  }
   for (const area of plan.areas) for (const [x, y] of outline(area)) grow(box, x, y, 0);
   for (const label of plan.rowLabels) grow(box, label.x, label.y, 8);
   if (box.minX > box.maxX) return { minX: 0, minY: 0, maxX: plan.width || 1, maxY: plan.height || 1 };

@@ -26,6 +26,7 @@
  * @property {Uint32Array<ArrayBuffer>} rowSeats
  * @property {Uint32Array<ArrayBuffer>} rowStarts
  * @property {ArrayBuffer} [tree] of the seats' places (seat_map/seat_index.js)
+ * @property {import("./plan_measures.js").Measures} [measures]
  */
 
 export const FORMAT = 1;

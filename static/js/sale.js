@@ -17,7 +17,7 @@ import { codeProblem, initial, mayJoin, opensAt, saleState, serverNow, stage, wa
 import { lasting, session } from "./storage.js";
 import { Steps } from "./steps.js";
 import "./site.js";
-import { loadPlan } from "./plan_loader.js";
+import { PlanLoader } from "./plan_loader.js";
 import { createStore } from "./store.js";
 import { Page } from "./page.js";
 import { Price } from "./price.js";
@@ -33,11 +33,14 @@ const ASK_AGAIN = 3000; // milliseconds until a `join` without an answer is sent
 const BOUGHT = new Set(["PAYING", "CONFIRMED"]);
 
 const root = byId("sale");
-const { slug = "", language = "en", assets = "", planWorker = "", providers = "", alternative = "" } = root.dataset;
+const { slug = "", language = "en", assets = "", providers = "", alternative = "" } = root.dataset;
+const { plan = "", planWorker = "" } = root.dataset;
 const ticketName = `onsale.ticket.${slug}`;
 const codeName = `onsale.code.${slug}`;
 const renewedName = `onsale.renewed.${slug}`;
 const entry = new Entry(slug, lasting);
+const plans = new PlanLoader(slug, planWorker);
+if (plan) plans.ahead(plan);
 
 for (let tried = 0; ; tried += 1) {
   try {
@@ -121,7 +124,7 @@ const price = new Price({
 addEventListener("pagehide", () => price.over());
 
 const hall = new Hall({
-  load: (version) => loadPlan(slug, version, planWorker),
+  load: (version) => plans.load(version),
   board,
   store,
   channel,
@@ -243,8 +246,9 @@ store.subscribe((state) => {
 });
 
 tick();
+const resumed = buying.resume(); // both are asked for at once
 await learnEvent();
-await buying.resume();
+await resumed;
 channel.start();
 if (!list.known) list.look();
 setInterval(() => {

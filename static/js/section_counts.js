@@ -15,10 +15,8 @@ export class SectionCounts {
   constructor(plan) {
     this.plan = plan;
     this.kinds = plan.categories.length;
-    const zones = Math.max(0, ...plan.zones.map((zone) => zone.index)) + 1;
-    this.seats = new Uint32Array(zones * this.kinds); // by zone, then category
-    this.left = new Uint32Array(zones * this.kinds);
-    for (let i = 0; i < plan.size; i += 1) this.seats[this.#slot(i)] += 1;
+    this.seats = plan.measures.kinds; // by zone, then category
+    this.left = new Uint32Array(this.seats.length);
   }
 
   /** @param {number} ordinal */

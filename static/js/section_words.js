@@ -19,14 +19,10 @@ export function sectionWords(plan, currency) {
   const left = once((count) => counted("seats.free", count));
   return ({ zone, free, from, marks }) => {
     const i = at.get(zone.index) ?? 0;
-    if (free === 0 || from === null) return { name: names[i], short: short[i], from: "", free: t("section.none") };
+    const said = { name: names[i], short: short[i] };
+    if (free === 0 || from === null) return { ...said, from: "", free: t("section.none"), letters: "" };
     const letters = marks.join(", ");
-    return {
-      name: names[i],
-      short: short[i],
-      from: letters ? `${letters}: ${price(from)}` : price(from),
-      free: left(free),
-    };
+    return { ...said, from: letters ? `${letters}: ${price(from)}` : price(from), free: left(free), letters };
   };
 }
 

@@ -91,7 +91,7 @@ class SalePage:
             const [ordinal, done] = arguments;
             const { seatMap } = document.querySelector(".map");
             const { viewport, plan, canvas } = seatMap;
-            if (viewport.seatPixels < 9) seatMap.showSeat(ordinal);
+            if (viewport.seatPixels < 10) seatMap.showSeat(ordinal);
             const still = () => {
                 if (viewport.motion) return requestAnimationFrame(still);
                 const at = viewport.toScreen(plan.x[ordinal], plan.y[ordinal]);

@@ -12,6 +12,7 @@ import brotli
 import pytest
 import zstandard
 
+from bench.halls import PRICES, hall_of
 from core.venue.demo_plan import demo_plan_json
 from core.venue.plan_body import plan_body
 from core.venue.plan_columns import plan_columns
@@ -21,7 +22,7 @@ from core.venue.seat_plan import SeatPlan
 from tests.conftest import MakeEvent
 from tests.contract.api_client import Api
 from web.caching import Body
-from web.encodings import CODINGS, chosen
+from web.encodings import CODINGS, Coding, chosen
 
 RIETHSPORTHALLE = Path(__file__).parents[1] / "data" / "riethsporthalle.json"
 
@@ -118,6 +119,15 @@ def test_whole_halls_are_the_same_in_columns(document: bytes) -> None:
 
     plan = plan_of(document)
     same_seats(orjson.loads(plan_columns(plan, {})), orjson.loads(plan_body(plan, {})))
+
+
+@pytest.mark.parametrize("coding", CODINGS, ids=lambda coding: coding.name)
+def test_a_stadium_is_sent_in_five_bytes_a_seat(coding: Coding) -> None:
+    """V1: at most 300 kB for 60,000 seats. A seat of a larger hall takes no more than one of this hall."""
+    plan = plan_of(hall_of(6_000))
+    coded = Body(plan_columns(plan, PRICES), "tag", "application/json").coded(coding)
+    assert coded is not None
+    assert len(coded) <= 5 * len(plan.seats)
 
 
 UNDO: dict[str, Callable[[bytes], bytes]] = {

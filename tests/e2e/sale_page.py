@@ -74,7 +74,7 @@ class SalePage:
                 };
                 await still();
                 const inSight = document.elementFromPoint(...place()) === canvas;
-                if (viewport.seatPixels < 9 || !inSight) seatMap.showSeat(ordinal);
+                if (viewport.seatPixels < 10 || !inSight) seatMap.showSeat(ordinal);
                 await still();
                 return place();
             }""",

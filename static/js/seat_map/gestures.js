@@ -9,7 +9,8 @@ const FRICTION = 0.0045; // a millisecond: how fast a thrown map slows down
 /** @typedef {Geometry.Point & {start: Geometry.Point, moved: boolean, kind: string}} Press */
 
 /**
- * What was meant; CSS pixels of the element. `tap` answers true when it was used up, `isStill` when motion is unwanted.
+ * What was meant; CSS pixels of the element. `tap` answers true when it was used up, `isStill` when motion is unwanted,
+ * `isGoing` while the map is on its way somewhere.
  * @typedef {object} Meant
  * @property {(dx: number, dy: number) => void} pan
  * @property {(factor: number, x: number, y: number) => void} zoom
@@ -19,6 +20,7 @@ const FRICTION = 0.0045; // a millisecond: how fast a thrown map slows down
  * @property {() => void} leave
  * @property {() => void} fit
  * @property {() => boolean} isStill
+ * @property {() => boolean} isGoing
  */
 
 /**
@@ -147,6 +149,8 @@ export function listen(element, on) {
     let last = performance.now();
     /** @param {number} now */
     const slide = (now) => {
+      // Something is to be shown meanwhile, a seat that was found: the throw is over.
+      if (on.isGoing()) return;
       const dt = Math.min(40, now - last);
       last = now;
       on.pan(vx * dt, vy * dt);

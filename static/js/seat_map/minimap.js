@@ -1,5 +1,5 @@
 // A small picture of the whole hall with a frame around what is in sight; a press or a drag in it goes there.
-import { contextOf } from "./bitmap.js";
+import { bitmap, contextOf } from "./bitmap.js";
 
 export class Minimap {
   /**
@@ -19,6 +19,9 @@ export class Minimap {
     this.element.style.width = `${this.width}px`;
     this.element.style.height = `${this.height}px`;
     this.ctx = contextOf(this.element);
+    // The hall made small, once for each look of it: to do that in every frame of a pan is what would cost.
+    this.picture = bitmap(1, 1);
+    this.pictured = ""; // what it is of
     /** @param {PointerEvent} event */
     const move = (event) => {
       const at = this.element.getBoundingClientRect();
@@ -50,8 +53,7 @@ export class Minimap {
     }
     ctx.setTransform(1, 0, 0, 1, 0, 0);
     ctx.clearRect(0, 0, width, height);
-    ctx.imageSmoothingQuality = "high";
-    ctx.drawImage(overview.canvas, 0, 0, width, height);
+    ctx.drawImage(this.#pictureOf(overview, width, height), 0, 0);
     ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
     const { minX, minY, maxX, maxY } = viewport.sight;
     const left = Math.max(0, (minX - box.minX) * k);
@@ -61,5 +63,24 @@ export class Minimap {
     ctx.strokeStyle = theme.accent;
     ctx.lineWidth = 2;
     ctx.strokeRect(left + 1, top + 1, Math.max(4, right - left - 2), Math.max(4, bottom - top - 2));
+  }
+
+  /**
+   * @param {import("./tiles.js").Overview} overview
+   * @param {number} width device pixels
+   * @param {number} height
+   */
+  #pictureOf({ canvas, version }, width, height) {
+    const { picture } = this;
+    const wanted = `${version}/${width}/${height}`;
+    if (this.pictured !== wanted) {
+      this.pictured = wanted;
+      picture.width = width;
+      picture.height = height;
+      const ctx = contextOf(picture);
+      ctx.imageSmoothingQuality = "high";
+      ctx.drawImage(canvas, 0, 0, width, height);
+    }
+    return picture;
   }
 }

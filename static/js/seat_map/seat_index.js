@@ -19,7 +19,7 @@ export class SeatIndex {
     this.plan = plan;
     this.onItsSide = plan.tree !== null && plan.onItsSide;
     this.tree = KDBush.from(plan.tree ?? treeOf(plan));
-    this.largest = plan.r.reduce((most, r) => Math.max(most, r), 0);
+    this.largest = plan.measures.largestRadius;
   }
 
   /**

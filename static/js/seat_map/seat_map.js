@@ -5,26 +5,20 @@ import { contextOf } from "./bitmap.js";
 import { Bubble } from "./bubble.js";
 import { readTheme } from "./colors.js";
 import { control } from "./controls.js";
+import { drawFrame } from "./frame.js";
 import { listen } from "./gestures.js";
-import { drawPins, pinAt, pinsOf } from "./pins.js";
+import { Pointing } from "./pointing.js";
 import { fitsTurned, sceneOf } from "./scene.js";
 import { SectionKeys } from "./section_keys.js";
 
-const TILE_BUDGET = 7; // milliseconds of a frame for drawing tiles
-const PATCH_BUDGET = 5; // milliseconds of a frame for seats that changed
 const COUNT_EVERY = 400; // milliseconds between two counts of the sections while the crowd picks
-const PICKABLE = { touch: 9, mouse: 3.5 }; // CSS pixels of seat radius from which a tap picks, and does not zoom
-const COMFORTABLE = 13; // CSS pixels of seat radius that a tap zooms to
-const SLACK = { touch: 12, mouse: 3 }; // CSS pixels beside a seat that still count as the seat
-const FAR = 30; // CSS pixels beside a section that still count as the section
-const SETTLED = 130; // milliseconds without zooming until tiles of the new scale are drawn
+const SPEAK_BUDGET = 5; // milliseconds in one go for naming sections
 const COMPACT = 640; // CSS pixels of width
 // CSS pixels that other things take; below, the basket's sheet has round corners.
 const WIDE = { top: 16, right: 56, bottom: 56, left: 56 };
 const NARROW = { top: 0, right: 0, bottom: 64, left: 0 };
 const BARE = 18;
 
-/** @typedef {"touch" | "mouse"} Pointer */
 /** @typedef {ReadonlySet<number>} Seats */
 /** @typedef {import("./sections.js").Section} Section */
 /**
@@ -56,12 +50,16 @@ export class SeatMap {
     this.onPick = onPick;
     /** @type {{board: import("../board.js").Board, own: Seats, asked: Seats, filter: Seats | null}} */
     this.looks = { board, own: new Set(), asked: new Set(), filter: null };
-    this.scene = this.#sceneOf(plan);
+    // As it will stand most likely: to turn it when it is measured would be to make all of it twice.
+    this.scene = this.#sceneOf(fitsTurned(plan.box, innerWidth, innerHeight) ? plan.turned() : plan);
     /** @type {Set<number>} */
     this.waiting = new Set(); // ordinals to be drawn anew
     this.zoomedAt = 0;
     this.frame = 0;
+    this.stale = true; // all of the tiles are
     this.counting = 0;
+    this.speaking = 0;
+    this.looked = ""; // the look that was drawn last
     this.placed = ""; // the look that the sections' buttons lie for
     /** @type {import("./pins.js").Pin[]} */
     this.pins = [];
@@ -73,7 +71,7 @@ export class SeatMap {
     this.canvas = document.createElement("canvas");
     this.ctx = contextOf(this.canvas);
     this.bubble = new Bubble(() => this.redraw());
-    this.fitButton = control("fit", words.whole, () => this.#fit());
+    this.fitButton = control("fit", words.whole, () => this.fit());
     this.keys = new SectionKeys({
       label: words.sections,
       onOpen: (zone) => onOpen(zone),
@@ -126,7 +124,7 @@ export class SeatMap {
     if (ordinals === null) {
       this.#count();
       this.waiting.clear();
-      if (this.theme) this.tiles.reset();
+      this.stale = true;
     } else {
       const now = performance.now();
       if (this.bubble.said && ordinals.includes(this.bubble.said.ordinal)) this.bubble.write();
@@ -168,9 +166,10 @@ export class SeatMap {
    * @param {Seats | null} categories
    */
   setFilter(categories) {
+    if (categories === this.looks.filter) return;
     this.looks.filter = categories;
     this.#count();
-    if (this.theme) this.tiles.reset();
+    this.stale = true;
     this.redraw();
   }
 
@@ -187,27 +186,33 @@ export class SeatMap {
   /** @param {number} ordinal */
   showSeat(ordinal) {
     this.viewport.showSeat(this.plan.x[ordinal], this.plan.y[ordinal], performance.now(), this.still);
-    this.#zooming();
+    this.zooming();
   }
 
   /**
-   * Shows a section whole, or, where its seats would be too small to pick, as much of it around (x, y) as can be used.
+   * Shows a section whole.
    * @param {Sale.Zone} zone
-   * @param {number} x
-   * @param {number} y
-   * @param {Pointer} kind
    */
-  showZone(zone, x, y, kind) {
-    const { viewport } = this;
-    const whole = viewport.scaleOf(zone.box) * viewport.seatRadius;
-    if (whole < PICKABLE[kind]) this.#softly(COMFORTABLE / viewport.seatPixels, x, y);
-    else viewport.showBox(zone.box, performance.now(), this.still);
-    this.#zooming();
+  showZone(zone) {
+    this.viewport.showBox(zone.box, performance.now(), this.still);
+    this.zooming();
   }
 
   redraw() {
     if (!this.frame && this.theme && this.element.isConnected)
-      this.frame = requestAnimationFrame((now) => this.#draw(now));
+      this.frame = requestAnimationFrame((now) => {
+        this.frame = 0;
+        if (this.theme && drawFrame(this, this.theme, now)) this.redraw();
+      });
+  }
+
+  /** Names the sections for who does not see them: between pictures, and a little at a time. */
+  speak() {
+    this.speaking ||= setTimeout(() => {
+      this.speaking = 0;
+      if (this.keys.name(this.words.said, SPEAK_BUDGET)) this.speak();
+      else this.redraw();
+    });
   }
 
   /** @param {Sale.Plan} plan */
@@ -239,8 +244,8 @@ export class SeatMap {
     const { sections } = this.scene;
     const boxes = sections.count(this.board.states, this.looks.filter);
     this.scene.labels.counted();
-    if (this.theme) for (const box of boxes) this.tiles.patchSection(box);
-    if (sections.several) this.keys.name(sections.list, this.words.said);
+    if (!this.stale) for (const box of boxes) this.tiles.patchSection(box);
+    this.keys.counted(sections.list);
     this.redraw();
   }
 
@@ -258,7 +263,7 @@ export class SeatMap {
     // Reachable from the element, as with any custom control: the browser tests find seats on the canvas by it.
     element.seatMap = this;
     /** @param {number} factor */
-    const zoomed = (factor) => () => this.#softly(factor, this.viewport.width / 2, this.viewport.height / 2);
+    const zoomed = (factor) => () => this.zoomSoftly(factor, this.viewport.width / 2, this.viewport.height / 2);
     controls.append(
       control("plus", this.words.zoomIn, zoomed(1.8)),
       control("minus", this.words.zoomOut, zoomed(1 / 1.8)),
@@ -266,7 +271,7 @@ export class SeatMap {
     );
     const sections = this.scene.sections.several ? [this.keys.element] : [];
     element.append(this.canvas, ...sections, this.scene.minimap.element, controls, this.bubble.element);
-    listen(this.canvas, this.#actions());
+    listen(this.canvas, new Pointing(this, this.onPick).meant);
     element.addEventListener("keydown", (event) => {
       // Keys reach the canvas' listener as if it had the focus, which its frame has.
       if (event.target === element) this.canvas.dispatchEvent(new KeyboardEvent("keydown", event));
@@ -278,29 +283,9 @@ export class SeatMap {
     return element;
   }
 
-  /** @returns {import("./gestures.js").Meant} */
-  #actions() {
-    return {
-      isStill: () => this.still,
-      pan: (dx, dy) => {
-        this.viewport.pan(dx, dy);
-        this.redraw();
-      },
-      zoom: (factor, x, y) => {
-        this.viewport.zoom(factor, x, y);
-        this.#zooming();
-      },
-      zoomSoftly: (factor, x, y) => this.#softly(factor, x, y),
-      fit: () => this.#fit(),
-      tap: (x, y, touch) => this.#tap(x, y, touch ? "touch" : "mouse"),
-      hover: (x, y) => this.#hover(x, y),
-      leave: () => this.#unhover(),
-    };
-  }
-
-  #fit() {
+  fit() {
     this.viewport.fit(performance.now(), this.still);
-    this.#zooming();
+    this.zooming();
   }
 
   /**
@@ -308,84 +293,12 @@ export class SeatMap {
    * @param {number} x
    * @param {number} y
    */
-  #softly(factor, x, y) {
+  zoomSoftly(factor, x, y) {
     this.viewport.zoomSoftly(factor, x, y, performance.now(), this.still);
-    this.#zooming();
+    this.zooming();
   }
 
-  /**
-   * True when it meant something.
-   * @param {number} x
-   * @param {number} y
-   * @param {Pointer} kind
-   */
-  #tap(x, y, kind) {
-    const { viewport } = this;
-    const pin = pinAt(this.pins, x, y);
-    if (pin) {
-      this.showSeat(pin.seats[0]);
-      return true;
-    }
-    if (this.far) {
-      const zone = this.#zoneUnder(x, y);
-      if (zone) this.showZone(zone, x, y, kind);
-      return zone !== null;
-    }
-    const at = viewport.toPlan(x, y);
-    const seat = this.scene.index.nearest(at.x, at.y, SLACK[kind] / viewport.scale);
-    if (seat < 0) return false;
-    if (viewport.seatPixels >= PICKABLE[kind]) {
-      if (kind === "touch") this.bubble.say(seat, () => this.words.hint(seat), "hint", 2600);
-      this.onPick(seat);
-    } else this.#softly(COMFORTABLE / viewport.seatPixels, x, y);
-    return true;
-  }
-
-  /**
-   * @param {number} x
-   * @param {number} y
-   * @returns {Sale.Zone | null}
-   */
-  #zoneUnder(x, y) {
-    const at = this.viewport.toPlan(x, y);
-    const near = this.scene.index.nearest(at.x, at.y, FAR / this.viewport.scale);
-    return near < 0 ? null : (this.plan.zoneByIndex.get(this.plan.zoneOf[near]) ?? null);
-  }
-
-  /**
-   * @param {number} x
-   * @param {number} y
-   */
-  #hover(x, y) {
-    const { viewport, overlay, bubble } = this;
-    if (this.far) {
-      this.#unhover();
-      this.canvas.dataset.over = this.#zoneUnder(x, y) ? "seat" : "";
-      return;
-    }
-    const at = viewport.toPlan(x, y);
-    const seat = this.scene.index.nearest(at.x, at.y, 2 / viewport.scale);
-    if (seat < 0) {
-      this.#unhover();
-      return;
-    }
-    this.canvas.dataset.over = "seat";
-    if (seat === overlay.hovered) return;
-    overlay.hovered = seat;
-    if (bubble.kind !== "refusal") bubble.say(seat, () => this.words.hint(seat), "hint", Infinity);
-    this.redraw();
-  }
-
-  #unhover() {
-    const { overlay, bubble } = this;
-    this.canvas.dataset.over = "";
-    if (overlay.hovered < 0) return;
-    overlay.hovered = -1;
-    if (bubble.kind === "hint") bubble.end();
-    this.redraw();
-  }
-
-  #zooming() {
+  zooming() {
     this.zoomedAt = performance.now();
     this.redraw();
   }
@@ -438,60 +351,7 @@ export class SeatMap {
     this.theme = readTheme(this.element, this.plan.categories);
     this.painter.setTheme(this.theme, this.ratio);
     this.scene.labels.reset();
-    this.tiles.reset();
+    this.stale = true;
     this.redraw();
-  }
-
-  /** @param {number} now */
-  #draw(now) {
-    this.frame = 0;
-    const { ctx, ratio, theme } = this;
-    const { plan, viewport, tiles, labels, minimap } = this.scene;
-    if (!theme) return;
-    const moving = viewport.step(now);
-    if (moving) this.zoomedAt = now;
-    const more = this.#patch();
-    const k = viewport.scale * ratio;
-    const settled = !moving && now - this.zoomedAt > SETTLED;
-    const far = tiles.scale === 0 || k / tiles.scale > 1.9 || k / tiles.scale < 0.55;
-    if (settled || far) tiles.setScale(k);
-    // Whole device pixels while nothing zooms: tiles are copied, not resampled.
-    const x = settled ? Math.round(viewport.x * ratio) : viewport.x * ratio;
-    const y = settled ? Math.round(viewport.y * ratio) : viewport.y * ratio;
-    ctx.setTransform(1, 0, 0, 1, 0, 0);
-    ctx.clearRect(0, 0, this.canvas.width, this.canvas.height);
-    const missing = tiles.draw(ctx, k, x, y, this.canvas.width, this.canvas.height, TILE_BUDGET);
-    ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
-    const unsaid = this.far && settled && labels.lay(ctx, viewport.scale, ratio, theme, this.words.section);
-    if (this.far) labels.draw(ctx, viewport, ratio);
-    this.overlay.draw(ctx, viewport, theme, now, this.still);
-    this.pins = pinsOf(plan, this.looks.own, viewport);
-    drawPins(ctx, this.pins, theme);
-    this.bubble.place(now, viewport, plan);
-    const close = viewport.scale > viewport.fitScale * 1.3;
-    minimap.element.hidden = !close;
-    this.fitButton.disabled = viewport.fitted && !moving;
-    if (close && tiles.overview) minimap.draw(tiles.overview, viewport, theme, ratio);
-    this.element.toggleAttribute("data-far", this.far);
-    if (settled) this.#placeKeys();
-    if (moving || more || this.overlay.moving || missing || unsaid || !settled) this.redraw();
-  }
-
-  #placeKeys() {
-    const { x, y, scale } = this.viewport;
-    const look = `${x}/${y}/${scale}`;
-    if (this.placed === look || !this.scene.sections.several) return;
-    this.placed = look;
-    this.keys.place(this.viewport);
-  }
-
-  #patch() {
-    const end = performance.now() + PATCH_BUDGET;
-    for (const ordinal of this.waiting) {
-      this.tiles.patch([ordinal]);
-      this.waiting.delete(ordinal);
-      if (performance.now() > end) break;
-    }
-    return this.waiting.size > 0;
   }
 }

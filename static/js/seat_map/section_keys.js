@@ -24,22 +24,38 @@ export class SectionKeys {
     /** @type {HTMLButtonElement[]} */
     this.buttons = [];
     this.current = 0;
+    this.next = 0; // the section that is said next
     /** @type {Geometry.Point[]} */
     this.places = [];
     this.element.addEventListener("keydown", (event) => this.#key(event));
   }
 
-  /**
-   * @param {Section[]} sections
-   * @param {(section: Section) => string} words
-   */
-  name(sections, words) {
+  /** They have been counted. @param {Section[]} sections */
+  counted(sections) {
     this.sections = sections;
-    while (this.buttons.length < sections.length) this.#add();
-    sections.forEach((section, i) => {
-      const said = words(section);
-      if (this.buttons[i].getAttribute("aria-label") !== said) this.buttons[i].setAttribute("aria-label", said);
-    });
+    this.next = 0;
+  }
+
+  get unsaid() {
+    return this.next < this.sections.length;
+  }
+
+  /**
+   * Says them anew, for some milliseconds at a time: to put a hundred into words takes longer than a frame. True when
+   * there are more.
+   * @param {(section: Section) => string} words
+   * @param {number} budget
+   */
+  name(words, budget) {
+    const { sections, buttons } = this;
+    const end = performance.now() + budget;
+    for (; this.next < sections.length && performance.now() < end; this.next += 1) {
+      if (this.next === buttons.length) this.#add();
+      const said = words(sections[this.next]);
+      const button = buttons[this.next];
+      if (button.getAttribute("aria-label") !== said) button.setAttribute("aria-label", said);
+    }
+    return this.unsaid;
   }
 
   /** @param {import("./viewport.js").Viewport} viewport */

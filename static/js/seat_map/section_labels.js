@@ -4,14 +4,13 @@
 import { bitmap, contextOf } from "./bitmap.js";
 
 const LEADING = 1.22; // of a line's size
-const BUDGET = 3; // milliseconds of a frame
 const MOST_WIDTHS = 5000;
 const PADDING = 3; // CSS pixels around a label's text
 
 /** @typedef {import("./sections.js").Section} Section */
 /** @typedef {{text: string, size: number, strong: boolean}} Line `size`: CSS pixels */
 /** @typedef {{section: Section, picture: HTMLCanvasElement}} Label */
-/** @typedef {{name: string, short: string, from: string, free: string}} Said */
+/** @typedef {{name: string, short: string, from: string, free: string, letters: string}} Said `letters`: of the categories that are to be had, in `from` as well */
 /** @typedef {(section: import("../section_counts.js").Counted) => Said} Words `short`: what tells it from the others, where the name is long */
 
 export class SectionLabels {
@@ -47,21 +46,22 @@ export class SectionLabels {
   }
 
   /**
-   * Lays out what is new: another zoom, or other words. Takes a few milliseconds at a time; true when there is more.
+   * Lays out what is new: another zoom, or other words. Takes `budget` milliseconds at a time; true when there is more.
    * @param {CanvasRenderingContext2D} ctx
    * @param {number} scale CSS pixels of a plan unit
    * @param {number} ratio device pixels a CSS pixel
    * @param {import("./colors.js").Theme} theme
    * @param {Words} words
+   * @param {number} budget
    */
-  lay(ctx, scale, ratio, theme, words) {
+  lay(ctx, scale, ratio, theme, words, budget) {
     if (Math.abs(this.scale - scale) > 1e-9) {
       this.said = [];
       this.next = 0;
     }
     this.scale = scale;
     const { list, shapes } = this.sections;
-    const end = performance.now() + BUDGET;
+    const end = performance.now() + budget;
     for (; this.next < list.length && performance.now() < end; this.next += 1) {
       const section = list[this.next];
       const said = words(section);
@@ -189,7 +189,7 @@ function picture(lines, width, height, { level }, ratio, theme) {
  * @param {Said} said
  * @returns {Line[][]}
  */
-function layouts({ name, short, from, free }) {
+function layouts({ name, short, from, free, letters }) {
   /** @type {(text: string, size: number) => Line} */
   const strong = (text, size) => ({ text, size, strong: true });
   /** @type {(text: string, size: number) => Line} */
@@ -206,11 +206,17 @@ function layouts({ name, short, from, free }) {
       found.push([...lines, ...[from, free].filter(Boolean).map((text) => plain(text, small))]);
     }
   }
+  // The letter says what the colour says: it goes last (V2).
+  const left = [letters, free].filter(Boolean).join(" · ");
   for (const text of new Set([name, short])) {
-    if (free) found.push([strong(text, 12), plain(free, 10)]);
-    found.push([strong(text, 12)]);
+    found.push([strong(text, 12), plain(left, 10)]);
+    if (letters) found.push([strong(text, 12), plain(letters, 10)]);
   }
-  found.push([strong(short, 11)], [strong(short, 10)], [strong(short, 9)]);
+  for (const size of [11, 10, 9]) if (letters) found.push([strong(short, size), plain(letters, 9)]);
+  for (const text of new Set([name, short])) found.push([strong(text, 12)]);
+  for (const size of [11, 10, 9]) found.push([strong(short, size)]);
+  // Nothing else fits, and there is more than one price: not by colour alone.
+  if (letters) found.push([strong(letters.replaceAll(", ", "/"), 9)]);
   return found;
 }
 

@@ -17,7 +17,7 @@ export class Sections {
   constructor(plan) {
     this.plan = plan;
     this.shapes = shapesOf(plan);
-    this.radius = median(plan.r);
+    this.radius = plan.measures.usualRadius;
     /** Whether there are any to tell apart. */
     this.several = plan.zones.length > 1;
     this.counts = new SectionCounts(plan);
@@ -79,21 +79,15 @@ export class Sections {
     const line = (LINE * ratio) / k;
     this.shapes.forEach((shape, i) => {
       if (!meets(reach(shape), box)) return;
-      const { path, girth } = shape;
+      const { girth } = shape;
       const { level, category } = this.list[i];
       const fill = theme.categories[category];
       ctx.lineWidth = girth + 2 * line;
       ctx.strokeStyle = level === "none" ? theme["line-strong"] : fill.fill;
-      ctx.stroke(path);
+      ctx.stroke(shape.path);
       ctx.lineWidth = girth;
-      ctx.strokeStyle = level === "none" ? theme.map : fill.soft;
-      ctx.stroke(path);
-      if (level === "few") {
-        ctx.strokeStyle = theme.map;
-        ctx.stroke(path);
-        ctx.strokeStyle = this.#hatch(ctx, fill.fill, k, ratio) ?? fill.soft;
-        ctx.stroke(path);
-      }
+      if (level === "few") cover(ctx, shape, this.#hatch(ctx, fill.fill, theme.map, k, ratio) ?? fill.soft);
+      else cover(ctx, shape, level === "none" ? theme.map : fill.soft);
     });
     ctx.restore();
   }
@@ -101,16 +95,19 @@ export class Sections {
   /**
    * @param {CanvasRenderingContext2D} ctx
    * @param {string} color
+   * @param {string} ground it covers what is below it: a section is drawn on twice where its edge is
    * @param {number} k
    * @param {number} ratio
    */
-  #hatch(ctx, color, k, ratio) {
-    const key = `${color}/${ratio}`;
+  #hatch(ctx, color, ground, k, ratio) {
+    const key = `${color}/${ground}/${ratio}`;
     let pattern = this.patterns.get(key);
     if (pattern === undefined) {
       const side = Math.round(HATCH * ratio);
       const tile = bitmap(side, side);
       const pen = contextOf(tile);
+      pen.fillStyle = ground;
+      pen.fillRect(0, 0, side, side);
       pen.strokeStyle = color;
       pen.globalAlpha = 0.75;
       pen.lineWidth = ratio;
@@ -127,6 +124,17 @@ export class Sections {
     pattern?.setTransform(new DOMMatrix().scale(1 / k));
     return pattern;
   }
+}
+
+/**
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {import("./section_shapes.js").Shape} shape
+ * @param {string | CanvasPattern} paint
+ */
+function cover(ctx, { path, solid }, paint) {
+  ctx.strokeStyle = ctx.fillStyle = paint;
+  ctx.stroke(path);
+  if (solid) ctx.fill(path);
 }
 
 /**
@@ -147,9 +155,3 @@ const looks = ({ level, category }) => `${level}/${category}`;
  * @param {Geometry.Box} b
  */
 const meets = (a, b) => a.minX < b.maxX && a.maxX > b.minX && a.minY < b.maxY && a.maxY > b.minY;
-
-/** @param {Float32Array} values */
-function median(values) {
-  const sorted = Float32Array.from(values).sort();
-  return sorted[sorted.length >> 1] || 10;
-}

@@ -5,12 +5,12 @@ import { bitmap, contextOf } from "./bitmap.js";
 
 const SIDE = 512; // device pixels
 const MOST_TILES = 160;
-const OVERVIEW_SIDE = 1400; // device pixels: the longer side of the coarse picture
+const OVERVIEW_SIDE = 1000; // device pixels: the longer side of the coarse picture
 
 /** @typedef {HTMLCanvasElement} Canvas */
 /** @typedef {CanvasRenderingContext2D} Context */
 /** @typedef {{canvas: Canvas, ctx: Context, i: number, j: number, used: number}} Tile */
-/** @typedef {{canvas: Canvas, ctx: Context, k: number, ox: number, oy: number}} Overview */
+/** @typedef {{canvas: Canvas, ctx: Context, k: number, ox: number, oy: number, version: number}} Overview `version`: grows when it is drawn on */
 
 class Layer {
   /** @param {number} k */
@@ -36,6 +36,10 @@ export class Tiles {
     /** @type {Overview | null} */
     this.overview = null;
     this.clock = 0;
+    // Milliseconds that a new tile takes, drawing and copying: many a browser draws only when a picture is copied, where no
+    // clock inside of `#ensure` sees it. More than there is time for until it is known.
+    this.cost = 10;
+    this.made = 0; // tiles, ever
     // Bitmaps are expensive to make and to collect: what one zoom no longer needs the next one draws on.
     /** @type {Canvas[]} */
     this.spare = [];
@@ -87,7 +91,10 @@ export class Tiles {
     const { overview, painter } = this;
     /** @param {number} k */
     const meant = (k) => painter.drawsSections(k) === sections;
-    if (overview && meant(overview.k)) painter.paint(overview.ctx, box, overview.k, overview.ox, overview.oy);
+    if (overview && meant(overview.k)) {
+      painter.paint(overview.ctx, box, overview.k, overview.ox, overview.oy);
+      overview.version += 1;
+    }
     for (const layer of [this.current, this.previous]) {
       if (!layer || !meant(layer.k)) continue;
       const { k } = layer;
@@ -114,6 +121,8 @@ export class Tiles {
   draw(ctx, k, x, y, width, height, budget) {
     this.clock += 1;
     const { overview, previous, current } = this;
+    const began = performance.now();
+    const made = this.made;
     const complete = current !== null && this.#ensure(current, k, x, y, width, height, budget);
     if (!complete) {
       // Stand-ins that are gone in a moment: quickly is better than finely.
@@ -126,6 +135,7 @@ export class Tiles {
       this.#drop(previous);
       this.previous = null;
     }
+    this.#learn(performance.now() - began, this.made - made);
     return !complete;
   }
 
@@ -180,15 +190,21 @@ export class Tiles {
       }
     }
     missing.sort((a, b) => a.far - b.far);
-    const end = performance.now() + budget;
-    let done = 0;
-    for (const { i, j } of missing) {
-      if (done > 0 && performance.now() > end) break;
-      this.#make(layer, i, j);
-      done += 1;
-    }
+    const most = Math.max(1, Math.floor(budget / this.cost));
+    for (const { i, j } of missing.slice(0, most)) this.#make(layer, i, j);
     if (layer.tiles.size > MOST_TILES) this.#trim(layer);
-    return done === missing.length;
+    return missing.length <= most;
+  }
+
+  /**
+   * What grows is believed at once, what shrinks little by little.
+   * @param {number} spent milliseconds
+   * @param {number} made tiles
+   */
+  #learn(spent, made) {
+    if (!made) return;
+    const each = Math.max(0.1, spent / made);
+    this.cost = Math.max(each, (this.cost + each) / 2);
   }
 
   /**
@@ -204,6 +220,7 @@ export class Tiles {
     ctx.clearRect(0, 0, SIDE, SIDE);
     this.painter.paint(ctx, box, k, -i * SIDE, -j * SIDE);
     layer.tiles.set(`${i},${j}`, { canvas, ctx, i, j, used: this.clock });
+    this.made += 1;
   }
 
   /**
@@ -262,7 +279,7 @@ export class Tiles {
     const oy = 2 - box.minY * k;
     ctx.clearRect(0, 0, canvas.width, canvas.height);
     this.painter.paint(ctx, box, k, ox, oy);
-    this.overview = { canvas, ctx, k, ox, oy };
+    this.overview = { canvas, ctx, k, ox, oy, version: (this.overview?.version ?? 0) + 1 };
   }
 }
 

@@ -5,6 +5,7 @@ import { shortNames } from "/static/js/section_words.js";
 import { fitsTurned } from "/static/js/seat_map/scene.js";
 import { SeatIndex, treeOf } from "/static/js/seat_map/seat_index.js";
 import { SectionKeys } from "/static/js/seat_map/section_keys.js";
+import { SectionLabels } from "/static/js/seat_map/section_labels.js";
 import { Sections } from "/static/js/seat_map/sections.js";
 import { pinAt, pinsOf } from "/static/js/seat_map/pins.js";
 import { Viewport } from "/static/js/seat_map/viewport.js";
@@ -112,7 +113,9 @@ export function theArrowsReachEverySection() {
   viewport.resize(390, 600);
   const opened = [];
   const keys = new SectionKeys({ label: "Sections", onOpen: (zone) => opened.push(zone.name), onFocus: () => {} });
-  keys.name(sections.list, ({ zone }) => zone.name);
+  keys.counted(sections.list);
+  that(keys.name(({ zone }) => zone.name, 0), "there are more than there is time for");
+  while (keys.name(({ zone }) => zone.name, 1));
   keys.place(viewport);
   document.body.append(keys.element);
   const press = (key) => document.activeElement.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
@@ -151,6 +154,13 @@ export function aTurnedHallIsTheSameHall() {
     that(index.inBox({ minX, minY, maxX, maxY }).includes(seat), `seat ${seat} is in its section's box`);
   }
   same(index.inBox(turned.box).length, 60);
+  const middles = (hall) => new Sections(hall).list.map(({ at }) => at);
+  same(middles(turned), middles(plan).map(({ x, y }) => ({ x: y, y: -x })));
+  // Its shape is turned as well: a section's middle is painted, and what is between two of them is not.
+  const [first, second] = new Sections(turned).shapes;
+  const pen = document.createElement("canvas").getContext("2d");
+  pen.lineWidth = first.girth;
+  same([pen.isPointInStroke(first.path, first.at.x, first.at.y), pen.isPointInStroke(first.path, second.at.x, second.at.y)], [true, false]);
   same([plan.onItsSide, turned.onItsSide, turned.seat(17)], [false, true, plan.seat(17)]);
 }
 
@@ -168,4 +178,31 @@ export function ownSeatsHavePins() {
   that(near[0].x > 100 && near[0].x <= 200 && near[0].y <= 100, "at the edge, on its side");
   same(pinAt(near, near[0].x, near[0].y), near[0]);
   same(pinAt(near, 20, 50), null);
+}
+
+// V2: a name says as much as there is room for on its own section; the letters of its prices before nothing but the name.
+export function aSectionSaysAsMuchAsItHasRoomFor() {
+  const plan = new Plan(fromSeats(blocks(3, 2)));
+  const sections = new Sections(plan);
+  sections.count(new Uint8Array(plan.size), null);
+  const labels = new SectionLabels(plan, sections, new SeatIndex(plan));
+  const words = ({ zone }) => ({ name: zone.name, short: zone.name.slice(6), from: "A, B: from $10", free: "10 free", letters: "A, B" });
+  const ctx = document.createElement("canvas").getContext("2d");
+  const theme = { font: "sans-serif", map: "#fff", ink: "#000", "ink-2": "#333", categories: [] };
+  const { fillText } = CanvasRenderingContext2D.prototype;
+  const said = (scale) => {
+    const texts = [];
+    CanvasRenderingContext2D.prototype.fillText = (text) => texts.push(text);
+    try {
+      while (labels.lay(ctx, scale, 1, theme, words, 1));
+    } finally {
+      CanvasRenderingContext2D.prototype.fillText = fillText;
+    }
+    return texts;
+  };
+  same(said(4).slice(0, 2), ["Block 1", "A, B: from $10 · 10 free"]);
+  same(said(0.55).slice(0, 2), ["Block 1", "A, B · 10 free"]);
+  same(said(0.42).slice(0, 2), ["1", "A, B"]);
+  same(said(0.3).slice(0, 2), ["1", "2"]);
+  same(said(0.05), []);
 }

@@ -1,0 +1,86 @@
+// One picture of the map: tiles, names, pins, what moves above them. What takes long is done a few milliseconds' worth a
+// picture, so that a finger is never waited for.
+import { drawPins, pinsOf } from "./pins.js";
+
+// Milliseconds of a frame for drawing tiles; while nothing moves, rather few long frames than many.
+const TILE_BUDGET = { moving: 7, still: 24 };
+const PATCH_BUDGET = 5; // milliseconds of a frame for seats that changed
+const NAME_BUDGET = 16; // milliseconds of a frame for sections' names, once nothing moves
+const SETTLED = 130; // milliseconds without zooming until tiles of the new scale are drawn
+
+/**
+ * Draws the map as it is `now` (milliseconds); true when another picture has to follow.
+ * @param {import("./seat_map.js").SeatMap} map
+ * @param {import("./colors.js").Theme} theme
+ * @param {number} now
+ */
+export function drawFrame(map, theme, now) {
+  const { ctx, canvas, ratio } = map;
+  const { plan, viewport, tiles, labels, minimap } = map.scene;
+  const moving = viewport.step(now);
+  if (moving) map.zoomedAt = now;
+  // Once for all that made them so since the last picture.
+  if (map.stale) {
+    tiles.reset();
+    map.stale = false;
+  }
+  const more = patch(map);
+  const k = viewport.scale * ratio;
+  const settled = !moving && now - map.zoomedAt > SETTLED;
+  const far = tiles.scale === 0 || k / tiles.scale > 1.9 || k / tiles.scale < 0.55;
+  if (settled || far) tiles.setScale(k);
+  // Whole device pixels while nothing zooms: tiles are copied, not resampled.
+  const x = settled ? Math.round(viewport.x * ratio) : viewport.x * ratio;
+  const y = settled ? Math.round(viewport.y * ratio) : viewport.y * ratio;
+  ctx.setTransform(1, 0, 0, 1, 0, 0);
+  ctx.clearRect(0, 0, canvas.width, canvas.height);
+  const look = `${viewport.x}/${viewport.y}/${viewport.scale}`;
+  const still = map.looked === look;
+  map.looked = look;
+  const budget = still ? TILE_BUDGET.still : TILE_BUDGET.moving;
+  const missing = tiles.draw(ctx, k, x, y, canvas.width, canvas.height, budget);
+  ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
+  const idle = still && settled && !missing;
+  const unsaid = map.far && (!idle || labels.lay(ctx, viewport.scale, ratio, theme, map.words.section, NAME_BUDGET));
+  if (map.far) labels.draw(ctx, viewport, ratio);
+  map.overlay.draw(ctx, viewport, theme, now, map.still);
+  map.pins = pinsOf(plan, map.looks.own, viewport);
+  drawPins(ctx, map.pins, theme);
+  map.bubble.place(now, viewport, plan);
+  const close = viewport.scale > viewport.fitScale * 1.3;
+  minimap.element.hidden = !close;
+  map.fitButton.disabled = viewport.fitted && !moving;
+  // While nothing moves it is made ready, so that no frame of a pinch has to.
+  if ((close || settled) && tiles.overview) minimap.draw(tiles.overview, viewport, theme, ratio);
+  map.element.toggleAttribute("data-far", map.far);
+  if (idle && !unsaid) settle(map, look);
+  return moving || more || map.overlay.moving || missing || unsaid || !settled || !still;
+}
+
+/**
+ * The sections' buttons are named and put to their places: a hundred of them are not moved along with a finger.
+ * @param {import("./seat_map.js").SeatMap} map
+ * @param {string} look
+ */
+function settle(map, look) {
+  if (!map.scene.sections.several) return;
+  if (map.keys.unsaid) map.speak();
+  else if (map.placed !== look) {
+    map.placed = look;
+    map.keys.place(map.viewport);
+  }
+}
+
+/**
+ * Draws seats that changed; true when there are more of them.
+ * @param {import("./seat_map.js").SeatMap} map
+ */
+function patch({ waiting, tiles }) {
+  const end = performance.now() + PATCH_BUDGET;
+  for (const ordinal of waiting) {
+    tiles.patch([ordinal]);
+    waiting.delete(ordinal);
+    if (performance.now() > end) break;
+  }
+  return waiting.size > 0;
+}
