@@ -10,7 +10,7 @@ CROWD ?= 300
 TESTERS ?= logical
 
 .DEFAULT_GOAL := help
-.PHONY: run demo dev quick test test-browsers fuzz coverage check static bench bench-compare bench-attacks bench-page lighthouse chaos docs clean help
+.PHONY: run demo dev quick test test-browsers fuzz coverage check static bench bench-compare bench-attacks bench-page lighthouse axe chaos docs clean help
 
 # What the program needs, and what working on it needs as well; done again only when the lock changes.
 .venv/onsale-run: $(LOCK) scripts/uv.sh
@@ -59,7 +59,7 @@ check: .venv/onsale-dev ## ruff, mypy --strict, eslint, prettier and types of st
 chaos: .venv/onsale-dev ## the long fault-injection draws
 	$(BIN)/python -m pytest -m chaos tests
 
-static: .venv/onsale-dev ## bundle the sale page's modules and styles into static/dist; after each change of static/js or static/css
+static: .venv/onsale-dev ## bundle the modules and styles of the sale page and of the console into static/dist; after each change of static/js or static/css
 	@scripts/bundle.sh $(BIN)/python
 
 bench: .venv/onsale-dev ## the whole path against its limits on this machine, half an hour; writes the table of docs/benchmarks.md
@@ -77,6 +77,9 @@ bench-page: static ## how soon a phone on a slow line shows a hall, and what mov
 
 lighthouse: static ## what Lighthouse says of the pages on a phone, median of five; writes docs/benchmarks.md
 	@chromium=$$(scripts/chromium.sh $(BIN)/python) && CHROMIUM=$$chromium scripts/lighthouse.sh $(BIN)/python --write
+
+axe: .venv/onsale-dev ## what axe-core says of each page, in three looks; writes docs/benchmarks.md
+	@chromium=$$(scripts/chromium.sh $(BIN)/python) && CHROMIUM=$$chromium $(BIN)/python -m bench.axe --write
 
 docs: .venv/onsale-dev | .cache ## write what is generated: settings.md, http-api.md, texts for the browser, the demonstration plan
 	$(BIN)/python -m core.settings_docs docs/settings.md

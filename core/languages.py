@@ -122,10 +122,15 @@ def moment(language: str, when: datetime, zone: str, *, short: bool = False) -> 
     """
     locale, there = Locale.parse(language), when.astimezone(ZoneInfo(zone))
     text = format_datetime(there, _PATTERNS[language][short], locale=locale)
-    place = get_timezone_location(zone, locale=locale, return_city=True) if "/" in zone else zone
+    place = place_of(language, zone)
     if there.replace(fold=0).utcoffset() != there.replace(fold=1).utcoffset():
         place += f", {get_timezone_gmt(there, locale=locale)}"
     return f"{text} ({place})"
+
+
+def place_of(language: str, zone: str) -> str:
+    """What a zone's clocks are called by: "Berlin", in Korean "베를린"."""
+    return get_timezone_location(zone, locale=Locale.parse(language), return_city=True) if "/" in zone else zone
 
 
 def date_part(language: str, when: datetime, zone: str, part: str) -> str:

@@ -27,11 +27,13 @@ from web.caching import Body, respond
 
 FOLDER: Final = Path(__file__).parent.parent / "static"
 
-#: Below it, the sale page in one file of each kind, and `sources.json`: what they were made of, and they themselves
-#: (`make static`).
+#: Below it, sale page and console in one file of each kind, and `sources.json`: what they were made of, and they
+#: themselves (`make static`).
 BUNDLE: Final = "dist"
 #: What pages ask for of the bundle.
-BUNDLED: Final = ("dist/sale.js", "dist/plan_worker.js", "dist/sale.css", "dist/type.css")
+BUNDLED: Final = tuple(
+    f"{BUNDLE}/{name}" for name in ("sale.js", "plan_worker.js", "sale.css", "ops.js", "ops.css", "type.css")
+)
 
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
 _ASK_AGAIN: Final = "public, no-cache"

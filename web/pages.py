@@ -31,7 +31,7 @@ from core.venue.event import Event, SaleState
 from core.venue.event_store_postgres import EventStore
 from core.venue.seat_plan import SeatPlan
 from web import problems
-from web.api_reservations import LANGUAGE_COOKIE, reservation_id
+from web.api_reservations import LANGUAGE_COOKIE, reservation_id, reservation_state
 from web.api_waiting_list import wish_asked_about
 from web.app_state import AppState, app_state_of
 from web.assets import Assets
@@ -46,6 +46,8 @@ _LANGUAGE_SECONDS: Final = 365 * 24 * 3600
 #: A page may be shown again from the back button, but not kept by a proxy; a ticket is not kept at all.
 _ASK_AGAIN: Final = "private, no-cache"
 _KEEP_NOTHING: Final = "private, no-store"
+#: States of an attempt in which the buyer goes on to the payment page (static/js/views/result.js).
+_WAITS_FOR_BUYER: Final = ("OPEN", "CLOSED", "DECLINED")
 
 Page = Callable[[Request, AppState, str], Awaitable[Response]]
 
@@ -130,6 +132,7 @@ class Pages:
 
     async def reservation(self, request: Request, parts: AppState, visitor: str) -> Response:
         event, reservation, seats = await self._bought(request, parts, visitor)
+        payment = reservation_state(reservation, parts.links).payment
         return self.page(
             request,
             "reservation.html",
@@ -137,6 +140,7 @@ class Pages:
             event=event,
             reservation=reservation,
             seats=seats,
+            pay_page=payment.page if payment is not None and payment.state in _WAITS_FOR_BUYER else None,
             receipt=receipt_of(reservation),
             digits=minor_digits(reservation.currency),
         )
@@ -308,6 +312,7 @@ def _environment(loader: FileSystemLoader, language: str) -> Environment:
         money=partial(languages.money, language),
         seat_name=partial(languages.seat_name, language),
         moment=partial(languages.moment, language),
+        place_of=partial(languages.place_of, language),
         date_part=partial(languages.date_part, language),
         reason=partial(languages.reason, language),
     )

@@ -3,6 +3,18 @@
 import { NoAnswer } from "./api.js";
 
 const LONGEST = 60000; // milliseconds: longer than any one call may take (api.js)
+const LEAVES_WITHIN = 10000; // milliseconds until a browser that was sent elsewhere is not believed to go
+
+/**
+ * Until the next page is there nothing can be pressed. Ends when this page is what is seen after all: the browser did not
+ * leave, or it came back by its cache of pages.
+ */
+export function gone(within = LEAVES_WITHIN) {
+  return new Promise((resolve) => {
+    setTimeout(resolve, within);
+    addEventListener("pageshow", resolve, { once: true });
+  });
+}
 
 export class Busy {
   /**

@@ -2,10 +2,12 @@
 import { cancel, NoAnswer, Refusal, reservation as look, reservations } from "./api.js";
 import { attemptFor, forget, provesNothing } from "./attempt.js";
 import { delay } from "./backoff.js";
+import { Busy } from "./busy.js";
 import { mayPay } from "./outage.js";
 
 const LOOK_EVERY = [2000, 2000, 3000, 4000, 6000, 10000]; // milliseconds: the channel pushes the result, this is the net below
 const TRIES = 6; // of one submit whose answer gets lost
+const LONGEST = 180000; // milliseconds: longer than all of them
 
 const LOOKS_LIKE_EMAIL = /^[^\s@]+@[^\s@]+\.[^\s@]+$/; // the server judges; this only catches slips before the round trip
 
@@ -18,7 +20,7 @@ export class Buying {
     this.api = api;
     this.store = store;
     this.storage = storage;
-    this.busy = false;
+    this.busy = new Busy(() => {}, LONGEST);
     this.looks = 0;
     this.timer = 0;
     /** Leaves for the payment page. @param {string} path */
@@ -86,26 +88,24 @@ export class Buying {
   async submit() {
     const { store } = this;
     const { basket, ui } = store.state;
-    if (this.busy || basket.seats.length === 0 || !mayPay(store.state)) return;
+    if (this.busy.on || basket.seats.length === 0 || !mayPay(store.state)) return;
     const email = ui.email.trim();
     if (!LOOKS_LIKE_EMAIL.test(email)) {
       store.dispatch({ type: "email-wrong" });
       document.getElementById("email")?.focus();
       return;
     }
-    this.busy = true;
-    store.dispatch({ type: "submitting" });
-    try {
-      const form = { email, provider: ui.provider };
-      const body = await this.#send(attemptFor(this.storage, this.slug, basket.fence, form));
-      this.#under(body);
-      // The order is made and the seats are kept: the money's part is a page of its own.
-      if (body.status === "PAYING" && body.payment) this.go(body.payment.page);
-    } catch (error) {
-      await this.#failed(error);
-    } finally {
-      this.busy = false;
-    }
+    await this.busy.run(
+      async () => {
+        store.dispatch({ type: "submitting" });
+        const form = { email, provider: ui.provider };
+        const body = await this.#send(attemptFor(this.storage, this.slug, basket.fence, form));
+        this.#under(body);
+        // The order is made and the seats are kept: the money's part is a page of its own.
+        if (body.status === "PAYING" && body.payment) this.go(body.payment.page);
+      },
+      (error) => this.#failed(error),
+    );
   }
 
   /** @param {unknown} error */
@@ -154,19 +154,20 @@ export class Buying {
   async giveBack() {
     const { store } = this;
     const { reservation } = store.state;
-    if (this.busy || reservation?.status !== "PAYING") return;
-    this.busy = true;
-    store.dispatch({ type: "giving-back", busy: true, failed: null });
-    try {
-      this.#under((await cancel(reservation.id)).body);
-      store.dispatch({ type: "giving-back", busy: false, failed: null });
-      store.dispatch({ type: "dismiss" });
-    } catch (error) {
-      store.dispatch({ type: "giving-back", busy: false, failed: error instanceof Refusal ? error.code : "no_answer" });
-      await this.#look();
-    } finally {
-      this.busy = false;
-    }
+    if (this.busy.on || reservation?.status !== "PAYING") return;
+    await this.busy.run(
+      async () => {
+        store.dispatch({ type: "giving-back", busy: true, failed: null });
+        this.#under((await cancel(reservation.id)).body);
+        store.dispatch({ type: "giving-back", busy: false, failed: null });
+        store.dispatch({ type: "dismiss" });
+      },
+      async (error) => {
+        const failed = error instanceof Refusal ? error.code : "no_answer";
+        store.dispatch({ type: "giving-back", busy: false, failed });
+        await this.#look();
+      },
+    );
   }
 
   /** @param {string} id */

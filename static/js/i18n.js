@@ -125,7 +125,7 @@ export function money(amount, currency) {
 
 /**
  * A moment as the event's clocks show it, with the place, as the server writes it (core/languages.py):
- * "Saturday, 10 October 2026, 19:30 (Berlin)".
+ * "Saturday, 10 October 2026, 19:30 (Berlin)"; where that wall time comes twice, with its offset.
  * @param {string} value ISO 8601
  * @param {string} zone IANA's name
  */
@@ -141,9 +141,33 @@ export function moment(value, zone) {
     minute: "2-digit",
     hourCycle: "h23",
   };
-  const parts = new Intl.DateTimeFormat(language, format).formatToParts(new Date(value));
-  const of = Object.fromEntries(parts.map((part) => [part.type, part.value]));
-  return t("time.moment", { ...of, place: zone.slice(zone.lastIndexOf("/") + 1).replaceAll("_", " ") });
+  const wall = new Intl.DateTimeFormat(language, format);
+  const at = Date.parse(value);
+  const of = Object.fromEntries(wall.formatToParts(at).map((part) => [part.type, part.value]));
+  const twice = BACK.some((shift) => [at - shift, at + shift].some((other) => wall.format(other) === wall.format(at)));
+  const place = twice ? `${placeOf(zone)}, ${offsetOf(at, zone)}` : placeOf(zone);
+  return t("time.moment", { ...of, place });
+}
+
+const BACK = [3600000, 1800000]; // milliseconds that clocks are ever turned back by
+
+/**
+ * What a zone's clocks are called by, in the page's language where it is the zone of the page's event.
+ * @param {string} zone
+ */
+function placeOf(zone) {
+  const { zone: own, place } = document.documentElement.dataset;
+  return zone === own && place ? place : zone.slice(zone.lastIndexOf("/") + 1).replaceAll("_", " ");
+}
+
+/**
+ * "GMT+02:00".
+ * @param {number} at milliseconds
+ * @param {string} zone
+ */
+function offsetOf(at, zone) {
+  const parts = new Intl.DateTimeFormat("en", { timeZone: zone, timeZoneName: "longOffset" }).formatToParts(at);
+  return parts.find(({ type }) => type === "timeZoneName")?.value ?? "";
 }
 
 /**

@@ -1,5 +1,6 @@
 // The page of an offer: the seats that the waiting list keeps for somebody, on whichever device the link is opened.
 import { offered as callsOf } from "./api.js";
+import { gone } from "./busy.js";
 import { byId } from "./dom.js";
 import { clock, learnCurrencies, load, moment, money, reason, t } from "./i18n.js";
 import { Offered } from "./offered.js";
@@ -16,8 +17,7 @@ const offered = new Offered({
   changed: draw,
   go(path) {
     location.assign(path);
-    // Until the next page is there nothing can be pressed.
-    return new Promise((resolve) => setTimeout(resolve, 10000));
+    return gone();
   },
 });
 await offered.look();

@@ -71,6 +71,7 @@ export class Page {
     this.banner = byId("banner");
     this.skip = byId("skip");
     this.toast = byId("toast");
+    this.about = document.getElementById("about");
     this.opening = document.getElementById("opening"); // what the HTML tells, until there is a view to be seen
     hall.redraw = () => this.draw();
     // The words for "offline" need their letters before the network goes: type comes in pieces.
@@ -149,6 +150,7 @@ export class Page {
   #changed(view) {
     this.shown = view;
     scrollTo(0, 0);
+    this.#apart();
     // A new view is a new page to whoever cannot see it: its heading gets the focus. Not on arrival, where the
     // browser's own order (skip link first) is right.
     /** @type {HTMLElement | null} */
@@ -156,6 +158,14 @@ export class Page {
     if (this.arrived && heading) heading.focus({ preventScroll: true });
     this.arrived ||= !["loading", "joining", "opening"].includes(view);
     if (heading && view !== "map") announce(heading.textContent);
+  }
+
+  /** What stands below a view is not moved by the next one: it comes anew with it. */
+  #apart() {
+    const { about } = this;
+    if (!about) return;
+    about.hidden = true;
+    requestAnimationFrame(() => requestAnimationFrame(() => (about.hidden = false)));
   }
 
   /**

@@ -255,7 +255,7 @@ const HANDLERS = {
   },
 
   sent(state, { id, kind, seats, wish }) {
-    const pending = { ...state.pending, [id]: { kind, seats, wish } };
+    const pending = { ...state.pending, [id]: { kind, seats, wish, at: state.local } };
     return { ...state, pending, instead: null, basketExpired: false };
   },
 

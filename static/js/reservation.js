@@ -15,6 +15,7 @@ import { live } from "../vendor/lit-html/directives/live.js";
 const LOOK_EVERY = 5000; // milliseconds, while something may still change
 
 const element = byId("status");
+const desk = byId("desk");
 const {
   id = "",
   slug = "",
@@ -159,7 +160,7 @@ function ask(asking) {
   // What it costs may have changed since the page was opened.
   if (asking && page.status === "CONFIRMED") void learn();
   /** @type {HTMLElement | null} */
-  const button = element.querySelector(asking ? "[data-confirm]" : "[data-ask]");
+  const button = desk.querySelector(asking ? "[data-confirm]" : "[data-ask]");
   button?.focus();
 }
 
@@ -170,7 +171,7 @@ function draw() {
   if (mailHost.hidden && status === "CONFIRMED") mail.draw();
   mailHost.hidden = status !== "CONFIRMED";
   // What the server drew made way for what follows changes.
-  if (!page.drawn) element.replaceChildren();
+  if (!page.drawn) for (const host of [element, desk]) host.replaceChildren();
   page.drawn = true;
   render(
     html`
@@ -179,19 +180,35 @@ function draw() {
         ${page.reason ? reason(page.reason) : t(waiting ? "paying.waiting_text" : `reservation.text.${status}`)}
       </p>
       ${page.reason === "provider_unavailable" && alternative ? html`<p class="status-text">${t("payment.instead", { alternative })}</p>` : nothing}
-      ${page.failure ? html`<p class="callout" data-kind="bad" role="alert">${page.failure}</p>` : nothing}
-      <div class="actions">
-        ${waiting ? html`<a class="button primary" data-testid="continue-paying" href=${waiting.page}>${t("paying.continue")}</a>` : nothing}
-        ${status === "CONFIRMED" ? html`<a class="button primary" href="/reservations/${id}/ticket">${t("confirmed.ticket")}</a>` : nothing}
-        ${status === "FAILED" || status === "CANCELLED" ? html`<a class="button primary" href="/events/${slug}">${t("reservation.sale")}</a>` : nothing}
-        ${mayCancel() && !page.asking ? html`<button type="button" class="button secondary" data-ask @click=${() => ask(true)}>${t("reservation.cancel")}</button>` : nothing}
-      </div>
-      ${page.status === "CONFIRMED" && page.quote ? html`<p class="status-text" data-testid="cancel-cost">${cost(page.quote)}</p>` : nothing}
-      ${page.asking && mayCancel() ? confirmation() : nothing}
-      ${page.status === "CONFIRMED" && page.receipt ? receiptOf(page.receipt) : nothing}
+      ${wayOn(waiting)}
     `,
     element,
   );
+  render(
+    html`
+      ${status === "CONFIRMED" && page.receipt ? receiptOf(page.receipt) : nothing}
+      ${status === "CONFIRMED" && page.quote ? html`<p class="quiet" data-testid="cancel-cost">${cost(page.quote)}</p>` : nothing}
+      ${page.failure ? html`<p class="callout" data-kind="bad" role="alert">${page.failure}</p>` : nothing}
+      ${mayCancel() && !page.asking ? html`<div class="actions"><button type="button" class="button secondary" data-ask @click=${() => ask(true)}>${t("reservation.cancel")}</button></div>` : nothing}
+      ${page.asking && mayCancel() ? confirmation() : nothing}
+    `,
+    desk,
+  );
+}
+
+/**
+ * The one thing to do next, as the server draws it too.
+ * @param {Api.PaymentState | null} waiting
+ */
+function wayOn(waiting) {
+  /** @type {(href: string, words: string, id?: string) => unknown} */
+  const to = (href, words, testid) =>
+    html`<div class="actions">
+      <a class="button primary" data-testid=${testid ?? nothing} href=${href}>${words}</a>
+    </div>`;
+  if (waiting) return to(waiting.page, t("paying.continue"), "continue-paying");
+  if (page.status === "CONFIRMED") return to(`/reservations/${id}/ticket`, t("confirmed.ticket"));
+  return page.status === "PAYING" ? nothing : to(`/events/${slug}`, t("reservation.sale"));
 }
 
 function mayCancel() {
@@ -218,12 +235,15 @@ function receiptOf({ method, approval_number, url, approved_at }) {
       <dt>${name}</dt>
       <dd>${value}</dd>
     </div>`;
-  return html`<dl class="facts small" data-testid="receipt">
-    ${method ? fact(t("receipt.method"), method) : nothing}
-    ${approval_number ? fact(t("receipt.approval"), html`<span class="mono">${approval_number}</span>`) : nothing}
-    ${approved_at ? fact(t("receipt.approved_at"), moment(approved_at, zone)) : nothing}
-    ${url ? fact(t("receipt.title"), html`<a href=${url} rel="noopener noreferrer">${t("receipt.open")}</a>`) : nothing}
-  </dl>`;
+  return html`<details class="fold" data-testid="receipt">
+    <summary>${t("receipt.title")}</summary>
+    <dl class="facts small">
+      ${method ? fact(t("receipt.method"), method) : nothing}
+      ${approval_number ? fact(t("receipt.approval"), html`<span class="mono">${approval_number}</span>`) : nothing}
+      ${approved_at ? fact(t("receipt.approved_at"), moment(approved_at, zone)) : nothing}
+      ${url ? fact(t("receipt.title"), html`<a href=${url} rel="noopener noreferrer">${t("receipt.open")}</a>`) : nothing}
+    </dl>
+  </details>`;
 }
 
 /** What the button does. */

@@ -17,6 +17,7 @@ import { codeProblem, initial, mayJoin, opensAt, saleState, serverNow, stage, wa
 import { lasting, session } from "./storage.js";
 import { Steps } from "./steps.js";
 import "./site.js";
+import { isUnanswered } from "./unanswered.js";
 import { PlanLoader } from "./plan_loader.js";
 import { createStore } from "./store.js";
 import { Page } from "./page.js";
@@ -256,6 +257,7 @@ setInterval(() => {
   leaving.tick();
   list.tick();
   ask();
+  if (isUnanswered(store.state)) channel.renew();
 }, 1000);
 (function learnAgain() {
   const { state } = store;

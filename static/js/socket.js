@@ -65,6 +65,11 @@ export class Channel {
     return true;
   }
 
+  /** A socket that answers beats and not what was asked is not believed either: a new one tells how things stand. */
+  renew() {
+    if (this.welcomed) this.#closed({ code: 1006 });
+  }
+
   stop() {
     this.stopped = true;
     this.#clear();

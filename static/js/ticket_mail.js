@@ -63,7 +63,7 @@ export class TicketMail {
   draw() {
     const { email, open, said, failure } = this;
     render(
-      html`<h2 id="ticket-mail-title">${t("ticket_mail.title")}</h2>
+      html`<h2 id="ticket-mail-title" class="visually-hidden">${t("ticket_mail.title")}</h2>
         ${said ? html`<p class="callout" data-kind="good" data-testid="mailed">${said}</p>` : html`<p>${t("ticket_mail.to", { email })}</p>`}
         ${failure ? html`<p class="callout" data-kind="bad" role="alert">${failure}</p>` : nothing}
         ${open ? this.#form() : this.#buttons()}`,
@@ -76,14 +76,14 @@ export class TicketMail {
     return html`<div class="actions">
       <button
         type="button"
-        class="button secondary"
+        class="link"
         data-testid="mail-again"
         aria-disabled=${on ? "true" : nothing}
         @click=${() => this.#send(null)}
       >
         ${on ? t("ticket_mail.sending") : t("ticket_mail.send")}
       </button>
-      <button type="button" class="button secondary" data-correct ?disabled=${on} @click=${() => this.#turn(true)}>
+      <button type="button" class="link" data-correct ?disabled=${on} @click=${() => this.#turn(true)}>
         ${t("ticket_mail.correct")}
       </button>
     </div>`;

@@ -111,6 +111,16 @@ async def test_a_real_hall_is_checked_with_what_the_form_needs(operator: Api) ->
     assert [one["price"] for one in body["plan"]["categories"]] == [0] * len(prices)
 
 
+async def test_what_concerns_the_drawing_alone_is_told_and_can_be_sold(operator: Api) -> None:
+    """V5: a warning with its place; the sale is made all the same."""
+    asked = {"plan": (HALL.parent / "plans" / "dup_labels.json").read_text()}
+    body = (await operator.call("POST", CHECK, json=asked, expect=200)).json()
+    assert [one["at"] for one in body["warnings"]] == ["zones[0].rows[0].seats[1].seat_number"]
+    assert body["warnings"][0]["message"]
+    made = sale(plan=asked["plan"], prices={one["name"]: 1000 for one in body["categories"]})
+    assert (await operator.call("POST", EVENTS, json=made, expect=201)).json()["seats"] == 2
+
+
 @pytest.mark.parametrize("path", [CHECK, EVENTS])
 async def test_all_errors_of_a_plan_are_told_with_their_places(operator: Api, runtime: Runtime, path: str) -> None:
     plan = json.loads(small_plan())

@@ -89,6 +89,11 @@ async def test_what_is_wrong_is_told_at_its_field(make_sale: MakeSale, open_cons
     }
     await page.set_input_files("#plan-file", file)
     await expect(page.locator(".plan-errors")).to_contain_text("zones[0].rows[0].seats[2].category")
+    # What concerns the drawing alone is told with its place, and keeps nobody from selling (V5).
+    await page.set_input_files("#plan-file", HALL.parent / "plans" / "dup_labels.json")
+    warned = page.locator(".plan-errors[data-kind=warn] li")
+    await expect(warned).to_contain_text("zones[0].rows[0].seats[1].seat_number")
+    await expect(page.locator("#plan-wrong")).to_have_count(0)
     dropped = await page.evaluate_handle(
         """(text) => {
             const dropped = new DataTransfer();

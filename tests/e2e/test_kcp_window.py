@@ -141,7 +141,7 @@ async def test_on_a_phone_a_page_of_its_own(kcp_server: Server, slug: str, page:
 
 
 async def closed(page: Page, order: Order) -> None:
-    await expect(page.locator("h1")).to_have_text("The payment window was closed")
+    await expect(page.locator("h1")).to_have_text("You have not paid yet")
     await expect(page.get_by_test_id("try-again")).to_be_visible()
     now = order.now()
     assert (now["status"], now["payment"]["state"]) == ("PAYING", "CLOSED")

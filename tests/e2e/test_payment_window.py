@@ -46,7 +46,7 @@ async def test_the_window_is_closed_and_another_card_pays_for_the_same_seats(
     page = await ordered(make_sale, open_page)
     await page.click("form[action$='/close'] button")
     await expect(page.page.get_by_test_id("try-again")).to_be_visible()
-    await expect(page.page.locator("h1")).to_have_text("The payment window was closed")
+    await expect(page.page.locator("h1")).to_have_text("You have not paid yet")
     await page.page.get_by_test_id("try-again").click()
     await page.approve("declined")
     await expect(page.page.get_by_test_id("try-again")).to_be_visible()

@@ -251,6 +251,17 @@ def test_plan_check_lists_every_error(tmp_path: Path) -> None:
     assert (told["ok"], len(told["errors"]), told["more"]) == (False, 2, 0)
 
 
+def test_plan_check_warns_of_what_concerns_the_drawing_alone() -> None:
+    """V5: with its place, on stderr; the plan is good."""
+    plan, place = HALL.parent / "plans" / "dup_labels.json", "zones[0].rows[0].seats[1].seat_number"
+    done = onsale_here("plan", "check", plan)
+    assert done.returncode == 0
+    [warned] = done.stderr.splitlines()
+    assert warned.startswith(f"{plan}: warning: {place}: ")
+    told = json.loads(onsale_here("plan", "check", plan, "--json").stdout)
+    assert [one["at"] for one in told["warnings"]] == [place]
+
+
 def test_a_hundred_megabytes_of_nesting_are_one_error(tmp_path: Path) -> None:
     nested = tmp_path / "nested.json"
     nested.write_bytes(b"[" * 100_000_000)

@@ -39,7 +39,7 @@ async function file(method, path, body, type, take) {
 }
 
 const BASE = "/api/operator";
-const LONG = 180000; // milliseconds: a whole hall is compared in pages with pauses, a plan may have 64 MB
+export const LONG = 180000; // milliseconds: a whole hall is compared in pages with pauses, a plan may have 64 MB
 
 /** @type {() => Promise<Api.Overview>} */
 export const overview = () => call("GET", `${BASE}/overview`, { timeout: 5000 });

@@ -7,7 +7,7 @@ import { figure } from "./format.js";
 import { circuitList } from "./parts.js";
 
 /** @typedef {Api.Reconciled | {error: string}} Report */
-/** @typedef {{limit: string | null, reconcile: Report | null, reconciling: boolean}} Draft what is typed and not sent yet */
+/** @typedef {{limit: string | null, reconcile: Report | null, reconciling: import("../busy.js").Busy}} Draft what is typed and not sent yet */
 
 /**
  * What the controls need of their page.
@@ -80,20 +80,20 @@ export function controls(news, page) {
       <button
         type="button"
         class="button small secondary"
-        aria-disabled=${draft.reconciling}
-        @click=${() => draft.reconciling || page.reconcile(true)}
+        aria-disabled=${draft.reconciling.on}
+        @click=${() => page.reconcile(true)}
       >
         ${t("ops.reconcile.check")}
       </button>
       <button
         type="button"
         class="button small secondary"
-        aria-disabled=${draft.reconciling}
-        @click=${() => draft.reconciling || page.reconcile(false)}
+        aria-disabled=${draft.reconciling.on}
+        @click=${() => page.reconcile(false)}
       >
         ${t("ops.reconcile.mend")}
       </button>
-      ${draft.reconciling ? html`<span class="spinner" role="status" aria-label=${t("ops.reconcile.busy")}></span>` : nothing}
+      ${draft.reconciling.on ? html`<span class="spinner" role="status" aria-label=${t("ops.reconcile.busy")}></span>` : nothing}
     </div>
     ${draft.reconcile ? reconciled(draft.reconcile, page) : nothing}
   `;

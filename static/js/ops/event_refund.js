@@ -1,6 +1,7 @@
 // A performance that does not take place: everybody's money goes back, by one job whose report is followed here.
 import { html, nothing, render } from "../../vendor/lit-html/lit-html.js";
 import { Refusal } from "../api.js";
+import { Busy } from "../busy.js";
 import { counted, money, t } from "../i18n.js";
 import { field, goToFirst } from "./field.js";
 import { at, figure } from "./format.js";
@@ -28,7 +29,7 @@ export class EventRefund {
     /** @type {Map<string, string>} */
     this.wrong = new Map();
     this.tried = false;
-    this.busy = false;
+    this.busy = new Busy(() => this.draw());
     this.failure = "";
     /** @type {Api.EventRefundReport[] | null} */
     this.reports = null;
@@ -44,7 +45,7 @@ export class EventRefund {
   }
 
   async refresh() {
-    if (this.busy) return;
+    if (this.busy.on) return;
     try {
       this.reports = (await this.sale.refunds()).refunds;
       this.draw();
@@ -71,7 +72,7 @@ export class EventRefund {
   /** @param {Event} event */
   #submit = async (event) => {
     event.preventDefault();
-    if (this.busy) return;
+    if (this.busy.on) return;
     this.tried = true;
     this.#check();
     this.draw();
@@ -100,17 +101,17 @@ export class EventRefund {
    * @param {string} reason
    */
   async #start(key, reason) {
-    this.busy = true;
     this.failure = "";
-    this.draw();
-    try {
-      await this.sale.refundAll(key, reason);
-      tell(t("ops.cancelled.begun"));
-    } catch (error) {
-      const other = error instanceof Refusal && error.code === "idempotency_key_reused";
-      this.failure = other ? t("ops.cancelled.other") : why(error);
-    }
-    this.busy = false;
+    await this.busy.run(
+      async () => {
+        await this.sale.refundAll(key, reason);
+        tell(t("ops.cancelled.begun"));
+      },
+      (error) => {
+        const other = error instanceof Refusal && error.code === "idempotency_key_reused";
+        this.failure = other ? t("ops.cancelled.other") : why(error);
+      },
+    );
     await this.refresh();
     this.draw();
     this.changed();
@@ -140,7 +141,9 @@ export class EventRefund {
       <p class="hint">${t("ops.cancelled.text")}</p>
       ${field(this, "cancelled_reason", { hint: t("ops.cancelled.reason_hint") })}
       <div class="actions">
-        <button class="button small danger" type="submit" aria-disabled=${this.busy}>${t("ops.cancelled.go")}</button>
+        <button class="button small danger" type="submit" aria-disabled=${this.busy.on}>
+          ${t("ops.cancelled.go")}
+        </button>
       </div>
     </form>`;
   }
@@ -173,8 +176,8 @@ export class EventRefund {
                 <button
                   type="button"
                   class="button small primary"
-                  aria-disabled=${this.busy}
-                  @click=${() => this.busy || this.#start(one.key, one.reason)}
+                  aria-disabled=${this.busy.on}
+                  @click=${() => this.#start(one.key, one.reason)}
                 >
                   ${t("ops.cancelled.again")}
                 </button>

@@ -7,12 +7,48 @@ import { tile } from "./parts.js";
 const LATE_SECONDS = 60;
 const SLOW_FANOUT_MS = 100; // what a browser may wait for a seat's change
 
+/** What the charts show, in this order. */
+export const FIELDS = [
+  "at",
+  "waiting",
+  "active",
+  "limit",
+  "held",
+  "sold",
+  "confirmed",
+  "failed",
+  "checkout_p95_seconds",
+  "fanout_p95_ms",
+];
+
 /**
  * How many may be in at this moment: what tiles and charts show alike.
  * @param {Api.SaleFigures} news
  */
-export const limitNow = ({ paused, active_limit, admission }) =>
+const limitNow = ({ paused, active_limit, admission }) =>
   paused ? 0 : Math.min(admission?.cap ?? active_limit, active_limit);
+
+/**
+ * A point of the charts: the same figures as in the tiles.
+ * In the order of FIELDS.
+ * @param {Api.SaleFigures} news
+ * @returns {import("./charts.js").Sample}
+ */
+export function sampleOf(news) {
+  const { admission, board, checkouts } = news;
+  return [
+    Date.parse(news.now) / 1000,
+    admission?.waiting ?? null,
+    admission?.active ?? null,
+    limitNow(news),
+    board?.held ?? null,
+    board?.sold ?? null,
+    checkouts?.confirmed ?? null,
+    checkouts?.failed ?? null,
+    checkouts?.p95_seconds ?? null,
+    news.fanout_p95_ms,
+  ];
+}
 
 /** @param {Api.SaleFigures} news */
 export function tiles(news) {

@@ -1,9 +1,10 @@
 // What a provider's own list of charges says and our books do not: one press each, and how far each list was compared.
 import { html, nothing, render } from "../../vendor/lit-html/lit-html.js";
+import { Busy } from "../busy.js";
 import { money, t } from "../i18n.js";
 import * as api from "./api.js";
 import { at, figure } from "./format.js";
-import { attempt, confirm, why } from "./notice.js";
+import { attempt, confirm, sorry, tell, why } from "./notice.js";
 import { Poll } from "./poll.js";
 
 const EVERY = 15000; // milliseconds: the lists are compared once an hour
@@ -12,21 +13,28 @@ const EVERY = 15000; // milliseconds: the lists are compared once an hour
 export function findings(root) {
   /** @type {Api.PaymentFindings | null} */
   let found = null;
-  /** @param {unknown} lost */
-  const draw = (lost) => render(page(found, lost, { compare, mend, close }), root);
+  /** @type {unknown} */
+  let lost = null;
+  const draw = () => render(page(found, lost, { comparing: comparing.on, compare, mend, close }), root);
+  const comparing = new Busy(draw, api.LONG);
   const poll = new Poll({
     ask: api.findings,
     every: EVERY,
     got: (news) => {
       found = news;
-      draw(null);
+      lost = null;
+      draw();
     },
-    lost: draw,
+    lost: (error) => {
+      lost = error;
+      draw();
+    },
   });
   const compare = async () => {
-    await attempt(api.compare, (made) =>
-      t("ops.findings.compared", { number: figure(made.comparisons.reduce((sum, one) => sum + one.new, 0)) }),
-    );
+    await comparing.run(async () => {
+      const { comparisons } = await api.compare();
+      tell(t("ops.findings.compared", { number: figure(comparisons.reduce((sum, one) => sum + one.new, 0)) }));
+    }, sorry);
     await poll.now();
   };
   /**
@@ -56,7 +64,7 @@ export function findings(root) {
 }
 
 /**
- * @typedef {{compare: () => void, mend: (one: Api.PaymentFinding) => void, close: (one: Api.PaymentFinding) => void}} Acts
+ * @typedef {{comparing: boolean, compare: () => void, mend: (one: Api.PaymentFinding) => void, close: (one: Api.PaymentFinding) => void}} Acts
  * @param {Api.PaymentFindings | null} found
  * @param {unknown} lost
  * @param {Acts} acts
@@ -64,7 +72,9 @@ export function findings(root) {
 const page = (found, lost, acts) => html`
   <div class="head">
     <h1>${t("ops.findings.title")}</h1>
-    <button type="button" class="button small secondary" @click=${acts.compare}>${t("ops.findings.compare")}</button>
+    <button type="button" class="button small secondary" aria-disabled=${acts.comparing} @click=${acts.compare}>
+      ${acts.comparing ? html`<span class="spinner" aria-hidden="true"></span>` : nothing}${t("ops.findings.compare")}
+    </button>
   </div>
   ${lost ? html`<p class="callout" data-kind="bad" role="alert">${found ? t("ops.stale") : nothing} ${why(lost)}</p>` : nothing}
   ${found ? lists(found.lists) : nothing}

@@ -40,13 +40,13 @@ export function span(seconds) {
 const CLOCK = new Intl.DateTimeFormat(language, {
   hour: "2-digit",
   minute: "2-digit",
-  second: "2-digit",
   hourCycle: "h23",
+  timeZoneName: "short",
 });
 const DAY = new Intl.DateTimeFormat(language, { month: "short", day: "numeric" });
 
 /**
- * The time of day; with the day when it is not today's.
+ * The time of day by the operator's own clock, which it names; with the day when it is not today's.
  * @param {string} value ISO 8601
  */
 export function at(value) {

@@ -26,7 +26,7 @@ export class Inspector {
     this.chosen = new Set();
     /** @type {Console.Found | null} */
     this.result = null;
-    this.busy = false;
+    this.asking = false;
     this.turn = 0; // counts the questions: an answer to an earlier one is not shown
     this.refreshing = false;
     this.text = "";
@@ -60,11 +60,11 @@ export class Inspector {
   /** @param {() => Promise<Console.Found>} action */
   async #work(action) {
     const turn = (this.turn += 1);
-    this.busy = true;
+    this.asking = true;
     this.draw();
     const result = await attempt(action);
     if (turn !== this.turn) return; // something else was asked meanwhile
-    this.busy = false;
+    this.asking = false;
     if (result) this.result = result;
     this.draw();
     /** @type {HTMLElement | null} */
@@ -75,7 +75,7 @@ export class Inspector {
   /** What is shown, as it is now: quietly, and not while something is being done with it. */
   async refresh() {
     const { result } = this;
-    if (!result || this.busy || this.refreshing || document.querySelector("dialog[open]")) return;
+    if (!result || this.asking || this.refreshing || document.querySelector("dialog[open]")) return;
     this.refreshing = true;
     try {
       /** @type {Console.Found} */
@@ -85,7 +85,7 @@ export class Inspector {
         await this.finder.load();
         fresh = { kind: "seats", ...this.finder.find(this.text) };
       }
-      if (this.busy || this.result !== result) return;
+      if (this.asking || this.result !== result) return;
       this.result = fresh;
       this.draw();
     } catch {
@@ -147,10 +147,10 @@ export class Inspector {
             spellcheck="false"
             placeholder=${t("ops.find.placeholder")}
           />
-          <button class="button small primary" type="submit" aria-disabled=${this.busy}>${t("ops.find.go")}</button>
+          <button class="button small primary" type="submit">${t("ops.find.go")}</button>
         </form>
         <p class="hint">${t("ops.find.hint")}</p>
-        <div class="result" data-result tabindex="-1" aria-busy=${this.busy}>${this.#result()}</div>`,
+        <div class="result" data-result tabindex="-1" aria-busy=${this.asking}>${this.#result()}</div>`,
       this.host,
     );
   }

@@ -1,6 +1,7 @@
 // The console's entry: texts, then the view that the page names.
 import { byId } from "../dom.js";
 import { learnCurrencies, use } from "../i18n.js";
+import "../site.js";
 import * as api from "./api.js";
 import { audit } from "./audit.js";
 import { deadLetters } from "./dead_letters.js";

@@ -2,6 +2,7 @@
 import { html, nothing, render } from "../../vendor/lit-html/lit-html.js";
 import { live } from "../../vendor/lit-html/directives/live.js";
 import { Refusal } from "../api.js";
+import { Busy, gone } from "../busy.js";
 import { counted, knownCurrencies, money, t } from "../i18n.js";
 import * as api from "./api.js";
 import { errorSummary, faultsOf } from "./error_summary.js";
@@ -73,7 +74,7 @@ class NewSale {
     this.tried = false; // what is wrong is told when the form was sent, then as it is typed
     /** @type {Set<string>} */
     this.taken = new Set(); // slugs that the server has refused
-    this.busy = false;
+    this.busy = new Busy(() => this.draw(), 2 * api.LONG); // the sale, and its picture
     this.failure = "";
     /** @type {File | null} */
     this.file = null; // the picture, sent when the sale is made
@@ -88,12 +89,6 @@ class NewSale {
     this.made = ""; // the slug of a sale that was made, and whose picture was refused
     this.chooser = new PlanChooser(() => this.#checked());
     document.title = `${t("ops.new.title")} · Onsale`;
-    // Back from the sale that was made: the page comes as it was left, in the middle of sending.
-    addEventListener("pageshow", ({ persisted }) => {
-      if (!persisted) return;
-      this.busy = false;
-      this.draw();
-    });
     this.draw();
   }
 
@@ -149,14 +144,14 @@ class NewSale {
       categories: this.categories.map(({ name }) => name),
     });
     if (this.taken.has(fields.slug)) this.wrong.set("slug", "taken");
-    this.chooser.missing = !this.chooser.plan && !this.chooser.problem && !this.chooser.busy;
+    this.chooser.missing = !this.chooser.plan && !this.chooser.problem && !this.chooser.checking;
     return this.wrong.size === 0 && this.chooser.plan !== null;
   }
 
   /** @param {Event} event */
   submit = async (event) => {
     event.preventDefault();
-    if (this.busy || this.made) return;
+    if (this.busy.on || this.made) return;
     this.tried = true;
     this.failure = "";
     if (!this.#check()) {
@@ -164,15 +159,15 @@ class NewSale {
       goToFirst(this.root);
       return;
     }
-    this.busy = true;
-    this.draw();
-    try {
-      const { slug } = await api.createSale(this.#asked());
-      if (await this.#pictured(slug)) location.assign(pageOf(slug));
-    } catch (error) {
-      this.busy = false;
-      this.#refused(error);
-    }
+    await this.busy.run(
+      async () => {
+        const { slug } = await api.createSale(this.#asked());
+        if (!(await this.#pictured(slug))) return;
+        location.assign(pageOf(slug));
+        await gone();
+      },
+      (error) => this.#refused(error),
+    );
   };
 
   /**
@@ -186,9 +181,7 @@ class NewSale {
       return true;
     } catch (error) {
       this.made = slug;
-      this.busy = false;
       this.failure = t("ops.new.picture_failed", { why: why(error) });
-      this.draw();
       return false;
     }
   }
@@ -317,8 +310,8 @@ class NewSale {
             ${this.failure ? html`<p class="callout" data-kind="bad" role="alert">${this.failure}</p>` : nothing}
             ${this.made ? html`<p><a class="button primary" href=${pageOf(this.made)}>${t("ops.new.made_open")}</a></p>` : nothing}
             <div class="actions" ?hidden=${this.made !== ""}>
-              <button class="button primary" type="submit" aria-disabled=${this.busy}>
-                ${this.busy ? html`<span class="spinner" aria-hidden="true"></span>` : nothing}${this.busy ? t("ops.new.busy") : t("ops.new.go")}
+              <button class="button primary" type="submit" aria-disabled=${this.busy.on}>
+                ${this.busy.on ? html`<span class="spinner" aria-hidden="true"></span>` : nothing}${this.busy.on ? t("ops.new.busy") : t("ops.new.go")}
               </button>
               <a class="button secondary" href="/ops">${t("ops.confirm.no")}</a>
             </div>

@@ -32,6 +32,12 @@ export const why = (error) =>
   error instanceof Refusal ? `${reason(error.code)}${error.detail ? ` (${error.detail})` : ""}` : t("ops.no_answer");
 
 /**
+ * Tells why a call failed: what a button is told that has nothing of its own to say.
+ * @param {unknown} error
+ */
+export const sorry = (error) => tell(why(error), { bad: true });
+
+/**
  * Runs `action`, tells `done(result)` or why not; resolves to the result, or undefined.
  * @template Result
  * @param {() => Promise<Result>} action
@@ -45,7 +51,7 @@ export async function attempt(action, done) {
     if (text) tell(text);
     return result;
   } catch (error) {
-    tell(why(error), { bad: true });
+    sorry(error);
     return undefined;
   }
 }

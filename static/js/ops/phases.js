@@ -1,10 +1,12 @@
 // A sale in parts, and the access codes that open them: made, brought along, revoked.
 import { html, nothing, render } from "../../vendor/lit-html/lit-html.js";
 import { live } from "../../vendor/lit-html/directives/live.js";
+import { Busy } from "../busy.js";
 import { t } from "../i18n.js";
+import { LONG } from "./api.js";
 import { field, goToFirst } from "./field.js";
 import { figure } from "./format.js";
-import { attempt, confirm, tell, why } from "./notice.js";
+import { attempt, confirm, sorry, tell, why } from "./notice.js";
 import { emptyRow, MOST_PHASES, phaseFaults, phasesOf, rowsOf } from "./phase_rows.js";
 
 /** @typedef {import("./phase_rows.js").Row} Row */
@@ -38,7 +40,7 @@ export class Phases {
     /** @type {Set<string>} */
     this.faults = new Set();
     this.failure = "";
-    this.busy = false;
+    this.busy = new Busy(() => this.draw(), LONG);
     /** @type {Api.CodeGroupOf[] | null} */
     this.groups = null;
     /** @type {Record<string, string>} */
@@ -50,7 +52,7 @@ export class Phases {
 
   /** What others changed is shown, unless something is being typed here. */
   async refresh() {
-    if (this.busy) return;
+    if (this.busy.on) return;
     try {
       const [settings, codes] = await Promise.all([this.sale.settings(), this.sale.codes()]);
       this.groups = codes.groups;
@@ -76,7 +78,7 @@ export class Phases {
   /** @param {Event} event */
   #save = async (event) => {
     event.preventDefault();
-    if (this.busy) return;
+    if (this.busy.on) return;
     this.failure = "";
     this.faults = phaseFaults(this.rows, this.zone);
     this.draw();
@@ -84,17 +86,17 @@ export class Phases {
       goToFirst(this.host);
       return;
     }
-    this.busy = true;
-    this.draw();
-    try {
-      await this.sale.change({ phases: phasesOf(this.rows, this.zone) });
-      this.touched = false;
-      tell(t("ops.settings.done"));
-      this.changed();
-    } catch (error) {
-      this.failure = why(error);
-    }
-    this.busy = false;
+    await this.busy.run(
+      async () => {
+        await this.sale.change({ phases: phasesOf(this.rows, this.zone) });
+        this.touched = false;
+        tell(t("ops.settings.done"));
+        this.changed();
+      },
+      (error) => {
+        this.failure = why(error);
+      },
+    );
     await this.refresh();
     this.draw();
   };
@@ -122,7 +124,7 @@ export class Phases {
 
   #make = async () => {
     const named = this.#named();
-    if (!named || this.busy) return;
+    if (!named || this.busy.on) return;
     const count = /^[1-9]\d{0,5}$/.test(this.fields.code_count) ? Number(this.fields.code_count) : 0;
     if (count < 1 || count > 100_000) {
       this.wrong = new Map([["code_count", "code_count"]]);
@@ -130,14 +132,10 @@ export class Phases {
       goToFirst(this.host);
       return;
     }
-    this.busy = true;
-    this.draw();
-    const file = await attempt(() => this.sale.makeCodes({ ...named, count }));
-    this.busy = false;
-    if (file) {
-      save(file, `${this.sale.slug}-${named.group}.csv`);
+    await this.busy.run(async () => {
+      save(await this.sale.makeCodes({ ...named, count }), `${this.sale.slug}-${named.group}.csv`);
       tell(t("ops.codes.made", { number: figure(count) }));
-    }
+    }, sorry);
     await this.refresh();
     this.changed();
   };
@@ -148,17 +146,15 @@ export class Phases {
     event.target.value = "";
     if (!file) return;
     const named = this.#named();
-    if (!named || this.busy) return;
-    this.busy = true;
-    this.draw();
-    await attempt(
-      () => this.sale.bringCodes(named, file),
-      ({ added, known }) =>
+    if (!named || this.busy.on) return;
+    await this.busy.run(async () => {
+      const { added, known } = await this.sale.bringCodes(named, file);
+      tell(
         known
           ? t("ops.codes.brought_some", { number: figure(added), known: figure(known) })
           : t("ops.codes.brought", { number: figure(added) }),
-    );
-    this.busy = false;
+      );
+    }, sorry);
     await this.refresh();
     this.changed();
   };
@@ -195,7 +191,7 @@ export class Phases {
           ${this.failure ? html`<p class="callout" data-kind="bad" role="alert">${this.failure}</p>` : nothing}
           <div class="actions">
             ${this.rows.length < MOST_PHASES ? html`<button type="button" class="button small secondary" data-more @click=${() => this.#write([...this.rows, emptyRow()])}>${t("ops.phases.more")}</button>` : nothing}
-            <button type="submit" class="button small primary" ?disabled=${!this.touched || this.busy}>
+            <button type="submit" class="button small primary" ?disabled=${!this.touched || this.busy.on}>
               ${t("ops.settings.go")}
             </button>
             ${this.touched ? html`<button type="button" class="button small secondary" @click=${this.#undo}>${t("ops.settings.undo")}</button>` : nothing}
@@ -276,7 +272,7 @@ export class Phases {
         ${field(this, "code_count", { mode: "numeric", hint: t("ops.codes.count_hint") })}
       </div>
       <div class="actions">
-        <button type="button" class="button small primary" aria-disabled=${this.busy} @click=${this.#make}>
+        <button type="button" class="button small primary" aria-disabled=${this.busy.on} @click=${this.#make}>
           ${t("ops.codes.make")}
         </button>
         <label class="button small secondary file"

@@ -1,6 +1,8 @@
 // The event's picture in a form: chosen, shown, taken away. Who has the form sends it.
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
+import { Busy } from "../busy.js";
 import { t } from "../i18n.js";
+import { LONG } from "./api.js";
 
 export const MOST_BYTES = 2 * 1024 * 1024; // core/venue/picture.py
 const TYPES = "image/jpeg,image/png,image/webp,image/gif";
@@ -17,7 +19,7 @@ export class PictureField {
     this.redraw = redraw;
     /** The picture that is shown, chosen or known to the server. @type {{url: string, width?: number, height?: number} | null} */
     this.shown = null;
-    this.busy = false;
+    this.busy = new Busy(redraw, LONG);
     this.failure = "";
   }
 
@@ -65,12 +67,12 @@ export class PictureField {
           id=${id}
           type="file"
           accept=${TYPES}
-          ?disabled=${busy}
+          ?disabled=${busy.on}
           aria-invalid=${failure ? "true" : "false"}
           aria-describedby="${id}-hint${failure ? ` ${id}-wrong` : ""}"
           @change=${this.#chosen}
         />
-        ${shown ? html`<button type="button" class="button small secondary" ?disabled=${busy} @click=${this.#takeAway}>${t("ops.picture.remove")}</button>` : nothing}
+        ${shown ? html`<button type="button" class="button small secondary" ?disabled=${busy.on} @click=${this.#takeAway}>${t("ops.picture.remove")}</button>` : nothing}
       </div>
       ${failure ? html`<p class="wrong" id="${id}-wrong" role="alert">${failure}</p>` : nothing}
       <p class="hint" id="${id}-hint">${t("ops.picture.hint")}</p>

@@ -23,7 +23,7 @@ export class PlanChooser {
     this.name = "";
     /** @type {{text: string, errors: {at: string, message: string}[], more: number} | null} */
     this.problem = null;
-    this.busy = false;
+    this.checking = false;
     this.over = false;
     this.missing = false;
     this.turn = 0;
@@ -47,7 +47,7 @@ export class PlanChooser {
   async #take(name, read) {
     const turn = (this.turn += 1);
     this.picture?.gone();
-    Object.assign(this, { name, text: null, plan: null, picture: null, problem: null, busy: true, missing: false });
+    Object.assign(this, { name, text: null, plan: null, picture: null, problem: null, checking: true, missing: false });
     this.changed();
     try {
       const text = await read();
@@ -60,7 +60,7 @@ export class PlanChooser {
       if (turn !== this.turn) return;
       this.#refused(error);
     }
-    this.busy = false;
+    this.checking = false;
     this.changed();
   }
 
@@ -111,7 +111,7 @@ export class PlanChooser {
         <p class="hint" id="plan-hint">${t("ops.plan.hint")}</p>
       </div>
       <div role="status">
-        ${this.busy ? html`<p class="checking"><span class="spinner" aria-hidden="true"></span> ${t("ops.plan.checking", { name: this.name })}</p>` : nothing}
+        ${this.checking ? html`<p class="checking"><span class="spinner" aria-hidden="true"></span> ${t("ops.plan.checking", { name: this.name })}</p>` : nothing}
         ${this.plan ? html`<p class="plan-summary"><strong>${this.plan.name || this.name}</strong> ${t("ops.plan.has", { seats: counted("ops.plan.seats", this.plan.seats), zones: counted("ops.plan.zones", this.plan.zones) })}</p>` : nothing}
       </div>
       ${this.plan?.warnings.length ? this.#warnings(this.plan.warnings) : nothing} ${invalid ? this.#wrong() : nothing}

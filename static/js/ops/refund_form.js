@@ -4,6 +4,7 @@ import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { live } from "../../vendor/lit-html/directives/live.js";
 import { Refusal } from "../api.js";
 import { randomId } from "../attempt.js";
+import { Busy } from "../busy.js";
 import { counted, money, t } from "../i18n.js";
 import * as api from "./api.js";
 import { field, goToFirst } from "./field.js";
@@ -29,7 +30,7 @@ export class RefundForm {
     this.redraw = draw;
     this.changed = changed;
     this.id = "refund";
-    this.busy = false;
+    this.busy = new Busy(draw);
     /** @type {Api.RefundMade | null} */
     this.made = null;
     this.failure = "";
@@ -105,7 +106,7 @@ export class RefundForm {
   /** @param {Event} event */
   #submit = async (event) => {
     event.preventDefault();
-    if (this.busy || !this.account) return;
+    if (this.busy.on || !this.account) return;
     const { account } = this;
     this.tried = true;
     this.failure = "";
@@ -141,20 +142,18 @@ export class RefundForm {
     const asked = JSON.stringify(body);
     if (this.asked && this.asked !== asked) this.key = randomId();
     this.asked = asked;
-    this.busy = true;
-    this.redraw();
-    try {
-      const made = await api.refund(this.reservation, this.key, body);
-      this.#clear();
-      this.made = made;
-    } catch (error) {
-      this.failure = said(error);
-      if (error instanceof Refusal && STALE.has(error.code)) this.key = randomId();
-    } finally {
-      this.busy = false;
-      this.redraw();
-      this.changed();
-    }
+    await this.busy.run(
+      async () => {
+        const made = await api.refund(this.reservation, this.key, body);
+        this.#clear();
+        this.made = made;
+      },
+      (error) => {
+        this.failure = said(error);
+        if (error instanceof Refusal && STALE.has(error.code)) this.key = randomId();
+      },
+    );
+    this.changed();
   }
 
   /** @param {Api.ReservationAccount} account */
@@ -241,8 +240,8 @@ export class RefundForm {
         ${kept ? html`<small>${t("ops.refund.kept", { fee: money(kept, currency) })}</small>` : nothing}
       </p>
       <div class="actions">
-        <button class="button primary" type="submit" aria-disabled=${this.busy}>
-          ${this.busy ? html`<span class="spinner" aria-hidden="true"></span>` : nothing}${t("ops.refund.go")}
+        <button class="button primary" type="submit" aria-disabled=${this.busy.on}>
+          ${this.busy.on ? html`<span class="spinner" aria-hidden="true"></span>` : nothing}${t("ops.refund.go")}
         </button>
       </div>
     </form>`;

@@ -1,11 +1,12 @@
 // The refund desk: a reservation is found, its money is seen, and some or all of it goes back.
 import { html, nothing, render } from "../../vendor/lit-html/lit-html.js";
+import { Busy } from "../busy.js";
 import { money, t } from "../i18n.js";
 import { askedInAddress } from "./address.js";
 import * as api from "./api.js";
 import { seatName } from "../seat_words.js";
 import { at } from "./format.js";
-import { attempt, why } from "./notice.js";
+import { sorry, why } from "./notice.js";
 import { MailForm } from "./mail_form.js";
 import { pill, statusPill } from "./parts.js";
 import { Poll } from "./poll.js";
@@ -34,8 +35,8 @@ class Desk {
     this.mail = null;
     /** @type {unknown} */
     this.lost = null;
-    this.busy = false;
-    this.retrying = false;
+    this.busy = new Busy(() => this.draw());
+    this.retrying = new Busy(() => this.draw());
     document.title = `${t("ops.refund.title")} · Onsale`;
     this.poll = new Poll({
       ask: async () => (this.chosen ? await api.account(this.chosen.id) : null),
@@ -56,18 +57,14 @@ class Desk {
   /** @param {string} typed */
   async look(typed) {
     const text = typed.trim();
-    if (!text || this.busy) return;
+    if (!text || this.busy.on) return;
     /** @type {HTMLInputElement | null} */
     const input = this.root.querySelector("#find");
     if (input) input.value = text;
-    this.busy = true;
-    this.draw();
-    const result = await attempt(() => api.findReservations(text));
-    this.busy = false;
-    if (result) {
-      this.found = result.reservations;
-      this.#choose(result.reservations.length === 1 ? result.reservations[0] : null);
-    }
+    await this.busy.run(async () => {
+      this.found = (await api.findReservations(text)).reservations;
+      this.#choose(this.found.length === 1 ? this.found[0] : null);
+    }, sorry);
     this.draw();
     /** @type {HTMLElement | null} */
     const shown = this.root.querySelector("[data-result]");
@@ -109,12 +106,8 @@ class Desk {
   /** Refunds that are owed are tried at once. */
   #retry = async () => {
     const { account } = this;
-    if (!account || this.retrying) return;
-    this.retrying = true;
-    this.draw();
-    await attempt(() => api.diagnose({ reservation: account.id, fix: true }));
-    this.retrying = false;
-    this.draw();
+    if (!account || this.retrying.on) return;
+    await this.retrying.run(() => api.diagnose({ reservation: account.id, fix: true }), sorry);
     this.poll.now();
   };
 
@@ -140,10 +133,12 @@ class Desk {
               spellcheck="false"
               placeholder="kim@example.org"
             />
-            <button class="button small primary" type="submit" aria-disabled=${this.busy}>${t("ops.find.go")}</button>
+            <button class="button small primary" type="submit" aria-disabled=${this.busy.on}>
+              ${t("ops.find.go")}
+            </button>
           </form>
           <p class="hint">${t("ops.refund.find_hint")}</p>
-          <div class="result" data-result tabindex="-1" aria-busy=${this.busy}>${this.#list()}</div>
+          <div class="result" data-result tabindex="-1" aria-busy=${this.busy.on}>${this.#list()}</div>
         </section>
         ${this.lost ? html`<p class="callout" data-kind="bad" role="alert">${this.account ? t("ops.stale") : nothing} ${why(this.lost)}</p>` : nothing}
         ${this.account && this.form ? this.#shown(this.account, this.form) : nothing}
@@ -231,7 +226,12 @@ class Desk {
       ${
         owed
           ? html`<div class="actions">
-              <button type="button" class="button small secondary" aria-disabled=${this.retrying} @click=${this.#retry}>
+              <button
+                type="button"
+                class="button small secondary"
+                aria-disabled=${this.retrying.on}
+                @click=${this.#retry}
+              >
                 ${t("ops.refund.retry")}
               </button>
             </div>`

@@ -1,5 +1,6 @@
 // The live page of one sale: figures, charts, controls, inspector. Drawn each second from one body.
 import { html, nothing, render } from "../../vendor/lit-html/lit-html.js";
+import { Busy } from "../busy.js";
 import { byId } from "../dom.js";
 import { t } from "../i18n.js";
 import { SaleActions } from "./actions.js";
@@ -9,7 +10,7 @@ import { controls } from "./controls.js";
 import { EventRefund } from "./event_refund.js";
 import { DrawPanel } from "./draw.js";
 import { figure, span } from "./format.js";
-import { limitNow, tiles } from "./figures.js";
+import { FIELDS, sampleOf, tiles } from "./figures.js";
 import { Inspector } from "./inspector.js";
 import { Networks } from "./networks.js";
 import { WaitingList } from "./waiting_list.js";
@@ -27,19 +28,6 @@ const RANGES = [
   [3600, "ops.range.60"],
 ];
 const AUDIT_EVERY = 5; // looks at the figures; what is inspected is looked at as often
-
-const FIELDS = [
-  "at",
-  "waiting",
-  "active",
-  "limit",
-  "held",
-  "sold",
-  "confirmed",
-  "failed",
-  "checkout_p95_seconds",
-  "fanout_p95_ms",
-];
 
 /**
  * @param {HTMLElement} root
@@ -81,7 +69,7 @@ class SalePage {
     /** @type {DrawPanel | null} */
     this.drawing = null;
     /** @type {import("./controls.js").Draft} */
-    this.draft = { limit: null, reconcile: null, reconciling: false };
+    this.draft = { limit: null, reconcile: null, reconciling: new Busy(() => this.draw(), api.LONG) };
     this.actions = new SaleActions(this.api, () => this.#changed());
     this.series = new Series(FIELDS);
     this.charts = charts();
@@ -191,17 +179,15 @@ class SalePage {
 
   /** @param {boolean} dryRun */
   reconcile = async (dryRun) => {
-    this.draft.reconciling = true;
-    this.draw();
-    try {
-      this.draft.reconcile = await this.api.reconcile(dryRun);
-    } catch (error) {
-      this.draft.reconcile = { error: why(error) };
-    } finally {
-      this.draft.reconciling = false;
-    }
+    await this.draft.reconciling.run(
+      async () => {
+        this.draft.reconcile = await this.api.reconcile(dryRun);
+      },
+      (error) => {
+        this.draft.reconcile = { error: why(error) };
+      },
+    );
     this.#changed();
-    this.draw();
   };
 
   draw() {
@@ -271,27 +257,6 @@ class SalePage {
     this.draw();
     this.#plot();
   }
-}
-
-/**
- * In the order of FIELDS.
- * @param {Api.SaleFigures} news
- * @returns {import("./charts.js").Sample}
- */
-function sampleOf(news) {
-  const { admission, board, checkouts } = news;
-  return [
-    Date.parse(news.now) / 1000,
-    admission?.waiting ?? null,
-    admission?.active ?? null,
-    limitNow(news),
-    board?.held ?? null,
-    board?.sold ?? null,
-    checkouts?.confirmed ?? null,
-    checkouts?.failed ?? null,
-    checkouts?.p95_seconds ?? null,
-    news.fanout_p95_ms,
-  ];
 }
 
 function charts() {

@@ -1,5 +1,6 @@
 // What can be changed of a sale after it was made: name, times, hold time, seats of a visitor.
 import { html, nothing, render } from "../../vendor/lit-html/lit-html.js";
+import { Busy } from "../busy.js";
 import { t } from "../i18n.js";
 import { errorSummary, faultsOf } from "./error_summary.js";
 import { feeLines } from "./fee_lines.js";
@@ -46,7 +47,7 @@ export class SaleSettings {
     this.incomplete = new Set();
     /** @type {Map<string, string>} */
     this.wrong = new Map();
-    this.busy = false;
+    this.busy = new Busy(() => this.draw());
     this.tried = false; // a summary of what is wrong stands below the form once it was sent
     this.failure = "";
     this.picture = new PictureField(
@@ -165,7 +166,7 @@ export class SaleSettings {
   #submit = async (event) => {
     event.preventDefault();
     const names = this.#changes();
-    if (this.busy || !names.length) return;
+    if (this.busy.on || !names.length) return;
     this.failure = "";
     this.tried = true;
     this.#check();
@@ -176,19 +177,18 @@ export class SaleSettings {
 
   /** @param {string[]} names */
   async #save(names) {
-    this.busy = true;
-    this.draw();
-    try {
-      this.#learn(await this.sale.change(Object.fromEntries(names.map((name) => [name, this.#value(name)]))));
-      this.tried = false;
-      tell(t("ops.settings.done"));
-      this.changed();
-    } catch (error) {
-      this.wrong = refused(error, new Set(NAMES)) ?? this.wrong;
-      if (!this.wrong.size) this.failure = why(error);
-    } finally {
-      this.busy = false;
-    }
+    await this.busy.run(
+      async () => {
+        this.#learn(await this.sale.change(Object.fromEntries(names.map((name) => [name, this.#value(name)]))));
+        this.tried = false;
+        tell(t("ops.settings.done"));
+        this.changed();
+      },
+      (error) => {
+        this.wrong = refused(error, new Set(NAMES)) ?? this.wrong;
+        if (!this.wrong.size) this.failure = why(error);
+      },
+    );
   }
 
   /**
@@ -197,20 +197,17 @@ export class SaleSettings {
    */
   async #picture(file) {
     const { picture, sale } = this;
-    if (picture.busy) return;
-    picture.busy = true;
-    this.draw();
-    try {
-      const { pictures } = await (file ? sale.bringPicture(file) : sale.takePictureAway());
-      picture.learn(pictures);
-      tell(t("ops.settings.done"));
-      this.changed();
-    } catch (error) {
-      picture.failure = why(error);
-    } finally {
-      picture.busy = false;
-    }
-    this.draw();
+    await picture.busy.run(
+      async () => {
+        const { pictures } = await (file ? sale.bringPicture(file) : sale.takePictureAway());
+        picture.learn(pictures);
+        tell(t("ops.settings.done"));
+        this.changed();
+      },
+      (error) => {
+        picture.failure = why(error);
+      },
+    );
   }
 
   /** @param {string} name as the API takes it */
@@ -261,7 +258,7 @@ export class SaleSettings {
           ${this.tried && this.wrong.size ? errorSummary(faultsOf(this)) : nothing}
           ${this.failure ? html`<p class="callout" data-kind="bad" role="alert">${this.failure}</p>` : nothing}
           <div class="actions">
-            <button class="button small primary" type="submit" ?disabled=${!changed || this.busy}>
+            <button class="button small primary" type="submit" ?disabled=${!changed || this.busy.on}>
               ${t("ops.settings.go")}
             </button>
             ${changed ? html`<button class="button small secondary" type="button" @click=${this.#undo}>${t("ops.settings.undo")}</button>` : nothing}

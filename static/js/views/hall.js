@@ -44,13 +44,13 @@ export function hall(model) {
       </div>
       ${legend(model)}
     </div>
-    <div class="hall-notes">${nothingLeft(model)} ${timeWarning(state, act)}</div>
+    <div class="hall-notes">${timeWarning(state, act)}</div>
     <div class="hall-main">
       <div class="map-host" ?hidden=${ui.mode !== "map"}>${seatMap.element}${key()}</div>
       <div class="list-host" ?hidden=${ui.mode !== "list"}>${seatList.element}</div>
     </div>
     <aside class="side" aria-label=${t(list ? "returns.title" : "basket.title")}>
-      ${list ? nothing : sheetHandle(model)} ${wish(model)}
+      ${list ? nothing : sheetHandle(model)} ${wish(model)} ${nothingLeft(model)}
       <div class="sheet-body">
         ${list ? nothing : basket(model)} ${returns} ${turnLeft(state)}
         <p class="quiet"><button type="button" class="link" @click=${act.leave}>${t("hall.leave")}</button></p>

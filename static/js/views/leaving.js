@@ -1,6 +1,7 @@
 // "Leave?", with what is lost; then ten seconds in which it can be taken back.
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { clock, counted, number, t } from "../i18n.js";
+import { UNDO_MS } from "../leaving.js";
 import { waitWords } from "./waiting.js";
 
 /** @param {Sale.WithEvent<Sale.Model>} model */
@@ -8,7 +9,7 @@ export function leaving({ state, act }) {
   const { event, ui } = state;
   const step = ui.leaving?.step;
   const asked = step === "asked";
-  const left = ui.leaving?.until ? Math.max(0, (ui.leaving.until - state.local) / 1000) : 0;
+  const left = ui.leaving?.until ? Math.min(UNDO_MS, Math.max(0, ui.leaving.until - state.local)) / 1000 : 0;
   return html`<section class="notice" data-kind=${asked ? "warn" : "plain"} data-testid="leaving">
     <p class="eyebrow">${event.name}</p>
     <h1 tabindex="-1" data-focus>${asked ? t("leaving.title") : t("leaving.going")}</h1>

@@ -4,14 +4,14 @@ import { clock, counted, t } from "../i18n.js";
 import { whatIsLeft } from "../sold_out.js";
 
 /**
- * Beside the map, for who is in and has nothing to pick.
+ * In the place of the wish, for who is in and has nothing to pick: the map stays where it is.
  * @param {Sale.WithPlan} model
  */
 export function nothingLeft({ state, board, own }) {
   const { kind, held } = whatIsLeft(board, own.size);
   if (own.size || (kind !== "held" && kind !== "gone")) return nothing;
   const { event } = state;
-  return html`<section class="nothing-left" data-testid=${kind === "gone" ? "sold-out" : "all-held"}>
+  return html`<section class="wish nothing-left" data-testid=${kind === "gone" ? "sold-out" : "all-held"}>
     <h2 role="status">${kind === "gone" ? t("sold_out.title") : t("all_held.title")}</h2>
     <p>${kind === "gone" ? t("sold_out.text") : counted("all_held.text", held, { time: clock(event.hold_seconds) })}</p>
     <div class="actions">

@@ -1,5 +1,5 @@
 import { NoAnswer } from "/static/js/api.js";
-import { Busy } from "/static/js/busy.js";
+import { Busy, gone } from "/static/js/busy.js";
 import { same } from "./same.js";
 
 const never = () => new Promise(() => {});
@@ -47,4 +47,13 @@ export async function aSorryThatFailsLeavesTheButtonFree() {
     thrown = error.message;
   }
   same([busy.on, thrown], [false, "the words are missing"]);
+}
+
+// A navigation that does not come, or a page that comes back from the browser's cache as it was left.
+export async function whoDoesNotLeaveCanPressAgain() {
+  const { busy, press } = button(60000);
+  const left = press(() => gone(60000));
+  same(busy.on, true);
+  dispatchEvent(new PageTransitionEvent("pageshow", { persisted: true }));
+  same([await left, busy.on, await press(() => gone(20))], [true, false, true]);
 }

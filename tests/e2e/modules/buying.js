@@ -40,7 +40,7 @@ const refuse = (status, code, more = {}) => Promise.reject(new Refusal(status, {
 export async function anAnswerEndsThePayment() {
   const { buying, store, items } = shop(async () => PAID);
   await buying.submit();
-  same([store.state.reservation.status, buying.busy, [...items]], ["CONFIRMED", false, [["onsale.reservation.x", PAID.id]]]);
+  same([store.state.reservation.status, buying.busy.on, [...items]], ["CONFIRMED", false, [["onsale.reservation.x", PAID.id]]]);
   buying.actions.seen();
   same([store.state.reservation, items.size], [null, 0]);
 }
@@ -74,7 +74,7 @@ export async function anUnknownOutcomeIsAskedForAgainUnderTheSameKey() {
 export async function aRefusalGivesTheButtonBack() {
   const { buying, store } = shop(() => refuse(503, "payment_unavailable", { retry: 30 }));
   await buying.submit();
-  same([store.state.checkout, buying.busy], [{ submitting: false, code: "payment_unavailable", retryAfter: 30 }, false]);
+  same([store.state.checkout, buying.busy.on], [{ submitting: false, code: "payment_unavailable", retryAfter: 30 }, false]);
 }
 
 // On plain http there is no crypto.randomUUID: Pay stayed busy for ever.
@@ -85,7 +85,7 @@ export async function payingNeedsNoSecurePage() {
     const { buying, store, sent } = shop(async () => PAID);
     await buying.submit();
     that(/^[0-9a-f]{32}$/.test(sent[0].key), sent[0].key);
-    same([store.state.reservation.status, buying.busy], ["CONFIRMED", false]);
+    same([store.state.reservation.status, buying.busy.on], ["CONFIRMED", false]);
   } finally {
     Object.defineProperty(crypto, "randomUUID", { value: real, configurable: true });
   }
@@ -99,7 +99,7 @@ export async function whatBreaksBeforeTheRequestGivesTheButtonBack() {
     throw new DOMException("full", "QuotaExceededError");
   };
   await buying.submit();
-  same([store.state.checkout.submitting, buying.busy, sent.length], [false, false, 0]);
+  same([store.state.checkout.submitting, buying.busy.on, sent.length], [false, false, 0]);
   storage.setItem = setItem;
   await buying.submit();
   same(store.state.reservation.status, "CONFIRMED");

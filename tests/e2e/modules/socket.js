@@ -1,5 +1,6 @@
 import { Refusal } from "/static/js/api.js";
 import { Channel } from "/static/js/socket.js";
+import { isUnanswered } from "/static/js/unanswered.js";
 import { same, that, until } from "./same.js";
 
 /** Runs `test` with sockets that do what it says: {sockets, messages, statuses, made}. `answers`: of the HTTP twins. */
@@ -73,6 +74,21 @@ export const aLostSocketComesBack = () =>
     sockets[0].says({ type: "queue" }); // what a socket that is over says is not news
     sockets[1].says(WELCOME);
     same(statuses, [["online"], ["reconnecting"], ["online"]]);
+  });
+
+// A server that answers beats and not what was asked would leave the button that asked it busy for ever.
+export const aSocketThatLeavesAnAnswerOutIsOpenedAnew = () =>
+  during(async ({ made, sockets, statuses }) => {
+    made.start();
+    made.renew(); // on its way already
+    same(sockets.length, 1);
+    sockets[0].says(WELCOME);
+    const state = (seconds) => ({ pending: { a: { kind: "best", seats: [], at: 1000 } }, local: 1000 + seconds * 1000 });
+    same([isUnanswered(state(19)), isUnanswered(state(21)), isUnanswered({ pending: {}, local: 9e9 })], [false, true, false]);
+    made.renew();
+    await until(() => sockets.length === 2);
+    sockets[1].says(WELCOME);
+    same([sockets[0].closedWith, statuses], [1000, [["online"], ["reconnecting"], ["online"]]]);
   });
 
 export const anAnswerThatSaysSoEndsTheChannel = () =>

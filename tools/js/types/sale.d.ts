@@ -36,7 +36,8 @@ declare namespace Sale {
     fence: number | null;
     extensionsLeft: number;
   }>;
-  type Request = { kind: RequestKind; seats: number[]; wish?: Wish };
+  /** `at`: when it was asked, by this machine's clock. */
+  type Request = { kind: RequestKind; seats: number[]; wish?: Wish; at: number };
   /** Seats together, as the server is asked for them; in one group where it says nothing else. */
   type Wish = { count: number; groups?: number; category?: string; zone?: string; accessible?: boolean };
   /** What was refused and leaves something to choose from; `singles`: the seats that would be left alone. */

@@ -1,0 +1,28 @@
+import { load, moment } from "/static/js/i18n.js";
+import { same } from "./same.js";
+
+const page = document.documentElement.dataset;
+
+/** @param {string} place of the page's event, in Berlin */
+async function told(language, value, place) {
+  await load(language, "/static");
+  Object.assign(page, { zone: "Europe/Berlin", place });
+  try {
+    return moment(value, "Europe/Berlin");
+  } finally {
+    delete page.zone;
+    delete page.place;
+    await load("en", "/static");
+  }
+}
+
+// T9: the sentences of tests/unit/test_event_time.py, which the server writes.
+export async function aMomentIsWrittenAsTheServerWritesIt() {
+  same(await told("en", "2026-10-10T19:30:00+02:00", "Berlin"), "Saturday, 10 October 2026, 19:30 (Berlin)");
+  same(await told("ko", "2026-10-10T19:30:00+02:00", "베를린"), "2026년 10월 10일 토요일 19:30 (베를린)");
+}
+
+export async function twoMomentsOfTheSameWallTimeAreToldApart() {
+  same(await told("en", "2026-10-25T01:30:00+01:00", "Berlin"), "Sunday, 25 October 2026, 02:30 (Berlin, GMT+02:00)");
+  same(await told("en", "2026-10-25T02:30:00+01:00", "Berlin"), "Sunday, 25 October 2026, 02:30 (Berlin, GMT+01:00)");
+}
