@@ -45,6 +45,7 @@ from web.health_checks import Check
 from web.metrics import StoreFigures
 from web.networks import Networks
 from web.operator_gate import OperatorGate
+from web.ops.look_ups import LookUps
 from web.ops.response_cache import ResponseCache
 from web.pictures import Pictures
 from web.plans import Plans
@@ -100,6 +101,7 @@ class AppState:
     checks: Mapping[str, Check]
     store_figures: StoreFigures
     kept: ResponseCache
+    look_ups: LookUps
     links: PaymentLinks
     sale_clock: SaleClock
 

@@ -24,6 +24,7 @@ from web.health_checks import Check, checks_of
 from web.metrics import StoreFigures
 from web.networks import Networks
 from web.operator_gate import OperatorGate
+from web.ops.look_ups import LookUps
 from web.ops.response_cache import ResponseCache
 from web.pictures import Pictures
 from web.plans import Plans
@@ -92,6 +93,7 @@ def open_app_state(runtime: Runtime, live: Live | None, assets: Assets, links: P
         checks=health_checks(runtime, live),
         store_figures=store_figures(runtime, probes),
         kept=ResponseCache(clock),
+        look_ups=LookUps(clock),
         links=links,
         sale_clock=_sale_clock(runtime),
     )

@@ -1,13 +1,12 @@
 // From the pay button to the result, whatever happens to the network or the page in between.
-import { cancel, NoAnswer, Refusal, reservation as look, reservations } from "./api.js";
+import { cancel, Refusal, reservation as look, reservations } from "./api.js";
 import { attemptFor, forget, provesNothing } from "./attempt.js";
-import { delay } from "./backoff.js";
 import { Busy } from "./busy.js";
 import { mayPay } from "./outage.js";
+import { beganNothing, pauseBefore } from "./repeat.js";
 
 const LOOK_EVERY = [2000, 2000, 3000, 4000, 6000, 10000]; // milliseconds: the channel pushes the result, this is the net below
-const TRIES = 6; // of one submit whose answer gets lost
-const LONGEST = 180000; // milliseconds: longer than all of them
+const LONGEST = 360000; // milliseconds: longer than all tries of one submit (repeat.js)
 
 const LOOKS_LIKE_EMAIL = /^[^\s@]+@[^\s@]+\.[^\s@]+$/; // the server judges; this only catches slips before the round trip
 
@@ -25,6 +24,8 @@ export class Buying {
     this.timer = 0;
     /** Leaves for the payment page. @param {string} path */
     this.go = (path) => location.assign(path);
+    /** @param {number} ms */
+    this.wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
     this.actions = {
       /** The result was seen. */
       seen: () => {
@@ -126,7 +127,8 @@ export class Buying {
   }
 
   /**
-   * The same request until there is an answer: the key makes that harmless.
+   * The same request until there is an answer, or the server has more to do than it can for too long: the key makes that
+   * harmless. What the page waits for is told.
    * @param {import("./attempt.js").Attempt} attempt
    * @returns {Promise<News>}
    */
@@ -139,13 +141,15 @@ export class Buying {
           // The first form of this attempt had arrived after all: its reservation is the one.
           return (await this.api.reserve(attempt.key, attempt.earlier)).body;
         }
-        // Whether it was done is not known: the same key again gives the first answer.
-        const unknown = error instanceof NoAnswer || (error instanceof Refusal && error.code === "outcome_unknown");
-        if (!unknown || tried + 1 >= TRIES) throw error;
-        await new Promise((resolve) => setTimeout(resolve, delay(tried)));
+        const pause = pauseBefore(error, tried);
+        if (pause === null) throw error;
+        this.store.dispatch({ type: "submit-again", seconds: pause / 1000 });
+        await this.wait(pause);
         // The channel may have told the result meanwhile.
         const { reservation } = this.store.state;
         if (reservation) return reservation;
+        // Or that nobody can pay now: where nothing has begun, the buyer decides when.
+        if (beganNothing(error) && !mayPay(this.store.state)) throw error;
       }
     }
   }

@@ -284,6 +284,10 @@ const HANDLERS = {
     return { ...withUi(state, { emailWrong: false }), checkout: { ...NO_CHECKOUT, submitting: true } };
   },
 
+  "submit-again"(state, { seconds }) {
+    return { ...state, checkout: { ...state.checkout, retryAfter: seconds } };
+  },
+
   "submit-failed"(state, { code, retryAfter = null }) {
     const gone = code === "hold_expired" || code === "no_seats_held";
     return {

@@ -14,6 +14,8 @@ import jsonschema
 import pytest
 import yaml
 
+from core.errors import StartupError
+from core.notifications.composition import mail_warnings
 from core.settings import Settings, variable_name
 from tests.debian_tools import ROOT, tool
 from tests.kafka_broker import KAFKA_VERSION
@@ -74,6 +76,27 @@ def test_the_simulator_is_not_beside_a_real_provider(compose: dict[str, Any]) ->
     """No service is told of a simulator when the installation is told of a real provider."""
     asked = {name: compose["services"][name]["environment"]["ONSALE_PAYMENT"] for name in OURS}
     assert set(asked.values()) == {"${ONSALE_PAYMENT:-simulator}"}
+
+
+def test_e_mails_can_be_sent_from_it(compose: dict[str, Any]) -> None:
+    """R10: as it is they are caught, and that is no reason not to start; a real server wants a real sender."""
+    example = dict(re.findall(r"^([A-Z_0-9]+)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE))
+
+    def mail_settings(name: str, **filled: str) -> Settings:
+        known = {**example, "ONSALE_BASE_URL": "https://hall.test", **filled}
+        given = compose["services"][name]["environment"]
+        url, sender, base = (
+            re.sub(r"\$\{([A-Z_]+)[^}]*\}", lambda found: known[found[1]], given[variable])
+            for variable in ("SMTP_URL", "ONSALE_MAIL_FROM", "ONSALE_BASE_URL")
+        )
+        return Settings.load(smtp_url=url, base_url=base, **({"mail_from": sender} if sender else {}))
+
+    for name in OURS:
+        assert len(mail_warnings(mail_settings(name))) == 1, "the sender"
+        real = {"SMTP_URL": "smtps://u:p@smtp.hall.test:465", "ONSALE_MAIL_FROM": "Hall <tickets@hall.test>"}
+        assert not mail_warnings(mail_settings(name, **real))
+        with pytest.raises(StartupError, match="ONSALE_MAIL_FROM"):
+            mail_warnings(mail_settings(name, SMTP_URL=real["SMTP_URL"]))
 
 
 def test_our_containers_have_no_privileges(compose: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from cli.web_processes import STOP_SECONDS
+from core.notifications.composition import mail_warnings
 from core.settings import Settings, variable_name
 from tests.debian_tools import ROOT
 from web.app import ENDPOINTS
@@ -65,6 +66,16 @@ def test_every_setting_is_one() -> None:
     given |= {one["name"] for container in containers for one in container.get("env", [])}
     assert len(given) > 10
     assert given <= known, given - known
+
+
+def test_e_mails_can_be_sent_from_it() -> None:
+    """R10: filled in, the mail server is a real one, and nothing starts with a sender or links that nobody has."""
+    given = DOCUMENTS["ConfigMap onsale"]["data"]
+    found = re.search(r"^SMTP_URL=(.+)$", (FOLDER / "secrets.env.example").read_text(), re.MULTILINE)
+    assert found
+    url = found[1].replace("HOST", "smtp.hall.test")
+    sender = given["ONSALE_MAIL_FROM"]
+    assert not mail_warnings(Settings.load(smtp_url=url, base_url=given["ONSALE_BASE_URL"], mail_from=sender))
 
 
 def test_a_rolling_update_is_paced() -> None:

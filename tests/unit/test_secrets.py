@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from core.errors import StartupError
 from core.secrets import OPERATOR_TOKEN_FILE, SECRET_KEY_FILE, SHORTEST, operator_token_is_new, resolve_secrets
@@ -61,3 +62,16 @@ def test_a_data_folder_that_is_none_is_named(tmp_path: Path) -> None:
     file.write_text("")
     with pytest.raises(StartupError, match="not a folder"):
         resolved(file)
+
+
+def test_secrets_that_others_issue_are_taken_as_they_are(tmp_path: Path) -> None:
+    """R10: nobody can make a provider's key longer."""
+    issued = [
+        name
+        for name, field in Settings.model_fields.items()
+        if isinstance(field.default, SecretStr) and name not in ("secret_key", "operator_token")
+    ]
+    assert {"toss_secret", "stripe_secret", "captcha_secret", "kafka_password"} <= set(issued)
+    given = {name: f"s{turn}" for turn, name in enumerate(issued)}
+    settings = resolve_secrets(Settings.load(data=tmp_path, secret_key="k" * SHORTEST, **given))
+    assert {name: getattr(settings, name).get_secret_value() for name in issued} == given

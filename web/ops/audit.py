@@ -23,6 +23,12 @@ async def note(parts: AppState, actor: str, action: str, subject: str, **detail:
         log.error("audit entry lost: PostgreSQL is away", actor=actor, action=action, subject=subject, detail=detail)
 
 
+async def note_look_up(parts: AppState, actor: str, action: str, subject: str, *, whom: str, **detail: Any) -> None:
+    """That a buyer's data was looked at; `whom` tells one look-up from another one. Once a minute each."""
+    if parts.look_ups.is_new(actor, action, f"{subject} {whom}"):
+        await note(parts, actor, action, subject, **detail)
+
+
 async def tell_sale_changed(parts: AppState, event: Event) -> None:
     """Browsers see it at once. With Redis away they see it within seconds, when their process looks by itself."""
     with contextlib.suppress(StoreUnavailable):

@@ -18,7 +18,7 @@ from core.seats.board import SeatState
 from core.seats.holder_redis import holder_of
 from core.venue.event import Event
 from web.endpoint import Call, Caller, Endpoint, Parameter, answer
-from web.ops.audit import note
+from web.ops.audit import note, note_look_up
 from web.ops.schemas import (
     DiagnosisAnswer,
     Find,
@@ -41,15 +41,12 @@ async def diagnose(call: Call[Inspect]) -> Response:
     question = Question(asked.visitor, UUID(asked.reservation) if asked.reservation else None, asked.event, asked.seat)
     found = await call.parts.diagnose.run(question, fix=asked.fix)
     fixed = [finding.step for finding in found.findings if finding.fixed]
-    if asked.fix or asked.visitor or asked.reservation:
-        await note(
-            call.parts,
-            call.actor,
-            "diagnosis.fix" if asked.fix else "buyer.diagnose",
-            asked.event or "-",
-            fixed=fixed,
-            cause=found.cause,
-            **asked.model_dump(include={"visitor", "reservation", "seat"}, exclude_none=True),
+    whom, subject = asked.model_dump(include={"visitor", "reservation", "seat"}, exclude_none=True), asked.event or "-"
+    if asked.fix:
+        await note(call.parts, call.actor, "diagnosis.fix", subject, fixed=fixed, cause=found.cause, **whom)
+    elif asked.visitor or asked.reservation:
+        await note_look_up(
+            call.parts, call.actor, "buyer.diagnose", subject, whom=str(whom), fixed=fixed, cause=found.cause, **whom
         )
     return answer(
         DiagnosisAnswer(
@@ -81,6 +78,9 @@ async def seat(call: Call[None]) -> Response:
         raise NoSuchSeat()
     holder = await holder_of(redis, event.slug, ordinal)
     shown, lock = await _in_redis(redis, event, ordinal)
+    reservations = await reservations_of_seat(database, event.id, ordinal)
+    if reservations or holder:  # their visitors and addresses are told
+        await note_look_up(call.parts, call.actor, "buyer.seat", event.slug, whom=str(ordinal), seat=ordinal)
     return answer(
         SeatFacts(
             slug=event.slug,
@@ -102,7 +102,7 @@ async def seat(call: Call[None]) -> Response:
             )
             if holder
             else None,
-            reservations=[SeatReservation(**one) for one in await reservations_of_seat(database, event.id, ordinal)],
+            reservations=[SeatReservation(**one) for one in reservations],
         )
     )
 
@@ -135,7 +135,7 @@ async def find(call: Call[Find]) -> Response:
     rows = await find_reservations(call.parts.database, by, value)
     # Whose data was looked at is itself about a person: of an address only what tells it from others to who knows it.
     told = f"{value[:1]}...@{value.rpartition('@')[2]}"[:100] if by == "email" else value
-    await note(call.parts, call.actor, "buyer.find", "-", by=by, value=told, found=len(rows))
+    await note_look_up(call.parts, call.actor, "buyer.find", "-", whom=value, by=by, value=told, found=len(rows))
     return answer(FoundReservations(reservations=[FoundReservation(**row) for row in rows]))
 
 

@@ -25,7 +25,7 @@ from core.errors import (
 from web.api_reservations import reservation_id, reservation_state
 from web.endpoint import Call, Caller, Endpoint, answer
 from web.idempotency import IDEMPOTENCY_PARAMETER, idempotency_key
-from web.ops.audit import note, tell_sale_changed
+from web.ops.audit import note, note_look_up, tell_sale_changed
 from web.ops.money_schemas import (
     AccountAttempt,
     AccountRefund,
@@ -44,6 +44,8 @@ async def account(call: Call[None]) -> Response:
     found = await account_of(call.parts.database, reservation_id(call.request.path_params["id"]))
     if found is None:
         raise ReservationNotFound()
+    id = str(found.id)
+    await note_look_up(call.parts, call.actor, "buyer.account", "-", whom=id, reservation=id)
     shown = ReservationAccount(
         id=found.id,
         event=found.slug,

@@ -43,7 +43,9 @@ export function checkout({ state, plan, act }) {
         >
           ${submitting ? html`${spinner()} ${t("checkout.sending")}` : t("checkout.pay", { amount: total })}
         </button>
-        <p class="field-hint">${t("checkout.once")}</p>
+        <p class="field-hint" role="status" data-testid="sent-again">
+          ${submitting && retryAfter !== null ? t("checkout.again", { time: spokenClock(retryAfter) }) : t("checkout.once")}
+        </p>
       </form>
     </div>
     <aside class="summary" aria-labelledby="summary-title">

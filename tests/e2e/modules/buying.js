@@ -32,7 +32,10 @@ function shop(reserve, items = new Map()) {
       return { body: await reserve(key, body, sent.length), at: null };
     },
   };
-  return { buying: new Buying({ slug: "x", api, store, storage }), store, storage, items, sent };
+  const buying = new Buying({ slug: "x", api, store, storage });
+  const waited = []; // [milliseconds, what the page has of it meanwhile]
+  buying.wait = async (ms) => void waited.push([ms, store.state.checkout]);
+  return { buying, store, storage, items, sent, waited };
 }
 
 const refuse = (status, code, more = {}) => Promise.reject(new Refusal(status, { code, ...more }, more.retry ?? null));
@@ -69,6 +72,47 @@ export async function anUnknownOutcomeIsAskedForAgainUnderTheSameKey() {
   );
   await buying.submit();
   same([sent.length, new Set(sent.map(({ key }) => key)).size, store.state.reservation.status], [2, 1, "CONFIRMED"]);
+}
+
+// R8: more to do than the server can: it says when, and the page asks by itself, later than that and not all at once.
+export async function anOrderThatWasRefusedForNowIsSentAgainWhenTheServerSays() {
+  const { buying, store, sent, waited } = shop(async (key, body, nth) =>
+    nth < 3 ? refuse(503, "store_unavailable", { retry: 4 }) : PAID,
+  );
+  await buying.submit();
+  same([sent.length, new Set(sent.map(({ key }) => key)).size, store.state.reservation.status], [3, 1, "CONFIRMED"]);
+  for (const [ms, { submitting, code, retryAfter }] of waited) {
+    that(ms >= 4000 && ms <= 6000, ms);
+    same([submitting, code, retryAfter * 1000], [true, null, ms]);
+  }
+}
+
+export async function itIsNotSentAgainForEver() {
+  const { buying, store, sent } = shop(() => refuse(503, "store_unavailable", { retry: 2 }));
+  await buying.submit();
+  same([sent.length, store.state.checkout.code, store.state.checkout.submitting], [6, "store_unavailable", false]);
+}
+
+export async function whatDoesNotSayWhenIsTheBuyersToRepeat() {
+  for (const answer of [
+    () => refuse(503, "store_unavailable"),
+    () => refuse(503, "store_unavailable", { retry: 120 }),
+    () => refuse(503, "payment_unavailable", { retry: 2 }),
+    () => refuse(429, "too_many_requests", { retry: 2 }),
+    () => refuse(409, "seat_taken"),
+  ]) {
+    const { buying, sent } = shop(answer);
+    await buying.submit();
+    same(sent.length, 1);
+  }
+}
+
+// Nothing has begun, and the page says that paying is off: it does not say at once that it is sent again.
+export async function whereNobodyCanPayTheBuyerDecides() {
+  const { buying, store, sent } = shop(() => refuse(503, "store_unavailable", { retry: 2 }));
+  buying.wait = async () => void store.dispatch({ type: "outage", away: ["database"], since: now, until: null });
+  await buying.submit();
+  same([sent.length, store.state.checkout.code, buying.busy], [1, "store_unavailable", false]);
 }
 
 export async function aRefusalGivesTheButtonBack() {

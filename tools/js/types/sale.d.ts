@@ -169,6 +169,7 @@ declare namespace Sale {
     | { type: "others" }
     | { type: "step"; step: State["step"] }
     | { type: "submitting" }
+    | { type: "submit-again"; seconds: number }
     | { type: "submit-failed"; code: string | null; retryAfter?: number | null }
     | { type: "dismiss" }
     | { type: "code" }

@@ -1,0 +1,31 @@
+"""Who looked at which buyer is written down (R9): once a minute, although an open console looks every few seconds."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Final
+
+from core.clock import Clock
+
+_SECONDS: Final = 60.0
+#: Look-ups remembered by a process; of more than these in a minute some stand in the trail twice.
+_MOST: Final = 1_000
+
+
+class LookUps:
+    """What this process has written down within the last minute."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._noted: OrderedDict[tuple[str, str, str], float] = OrderedDict()
+
+    def is_new(self, actor: str, action: str, whom: str) -> bool:
+        """And is not for a minute from now."""
+        now, look = self._clock.monotonic(), (actor, action, whom)
+        if now < self._noted.get(look, 0.0):
+            return False
+        self._noted[look] = now + _SECONDS
+        self._noted.move_to_end(look)
+        if len(self._noted) > _MOST:
+            self._noted.popitem(last=False)
+        return True
