@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 from core import keys
 from core.database import BACKGROUND_SECONDS, raw
 from core.diagnosis.finding import Cause, Finding, fail, passed
+from core.diagnosis.seats_redis import lock
 from core.seats.board import STATE_OF_STATUS, SeatState
 from core.venue.event import Event
 
@@ -25,6 +26,9 @@ _SHOWN = 10
 async def board(client: Redis, slug: str, event: Event | None, database: databases.Database) -> AsyncIterator[Finding]:
     """`event` None: PostgreSQL is away, and nothing is compared. Raises StoreUnavailable."""
     name, version = keys.board(slug), keys.board_version(slug)
+    held = await lock(client, "board lock", keys.board_lock(slug))
+    if held.cause is not None:
+        yield held  # first: with it nobody can build the board
     states = await client.get(name)
     epoch, counter = await client.hmget(version, ["epoch", "counter"])
     if states is None or epoch is None:

@@ -122,6 +122,7 @@ class _Walk:
     row: Any | None = None
     payers: frozenset[str] | None = None
     code: bytes | None = None
+    network: str | None = None
 
     @property
     def slug(self) -> str | None:
@@ -307,12 +308,17 @@ class Diagnose:
             async for finding in sale.sale(event, now, self._payments):
                 yield finding
         if walk.redis:
-            for finding in await self._step("processes", self._look_at_processes(walk), Cause.REDIS_AWAY):
+            steps = keys_redis.common_keys(self._redis, self._payments.names)
+            common = await self._step("keys", steps, Cause.REDIS_AWAY)
+            for finding in common:
                 yield finding
-            on_sale = event is not None and event.sale_state(now) is SaleState.OPEN
-            steps = jobs_redis.jobs(self._redis, walk.processes, on_sale=on_sale)
-            for finding in await self._step("jobs", steps, Cause.REDIS_AWAY):
-                yield finding
+            if not _failed(common, Cause.KEY_DAMAGED):  # else nothing that reads them says more than that
+                for finding in await self._step("processes", self._look_at_processes(walk), Cause.REDIS_AWAY):
+                    yield finding
+                on_sale = event is not None and event.sale_state(now) is SaleState.OPEN
+                steps = jobs_redis.jobs(self._redis, walk.processes, on_sale=on_sale)
+                for finding in await self._step("jobs", steps, Cause.REDIS_AWAY):
+                    yield finding
         if not walk.redis or slug is None or (walk.postgres and event is None):
             return
         found = await self._step("keys", keys_redis.sale_keys(self._redis, slug), Cause.REDIS_AWAY)
@@ -366,6 +372,7 @@ class Diagnose:
         async for finding in steps:
             yield finding
         walk.code = await shares_redis.code_of(self._redis, event, visitor)
+        walk.network = await shares_redis.network_of(self._redis, event, visitor)
 
     async def _person(self, walk: _Walk) -> AsyncIterator[Finding]:
         event, visitor, row = walk.event, walk.visitor, walk.row
@@ -394,7 +401,7 @@ class Diagnose:
             for finding in await self._step("phases", steps, Cause.POSTGRES_AWAY):
                 yield finding
         if walk.postgres and event is not None and visitor is not None:
-            steps = people_postgres.allowed(self._database, event, visitor)
+            steps = people_postgres.allowed(self._database, event, visitor, walk.network)
             for finding in await self._step("visitor", steps, Cause.POSTGRES_AWAY):
                 yield finding
         if walk.redis and event is not None:

@@ -78,6 +78,7 @@ class Cause(StrEnum):
     ADMISSION_CAPPED = "admission_capped"
     ADMISSION_STALLED = "admission_stalled"
     NOTHING_LEFT = "nothing_left"
+    ONE_NETWORK = "one_network"
     QUEUE_FULL = "queue_full"
     CHANNELS_FULL = "channels_full"
     SIGNING_KEYS_DIFFER = "signing_keys_differ"
@@ -89,6 +90,7 @@ class Cause(StrEnum):
     CODE_USED = "code_used"
     CODE_WANTED = "code_required"
     QUOTA_REACHED = "quota_reached"
+    NETWORKS_REMOVED = "networks_removed"
     VISITOR_OUT = "visitor_out"
     HEARTBEAT_LATE = "heartbeat_late"
     VISITOR_WAITING = "visitor_waiting"
@@ -216,6 +218,10 @@ ADVICE: dict[Cause, str] = {
     Cause.NOTHING_LEFT: (
         "Every seat is sold or blocked, so nobody is let in: whoever waits comes in when a seat comes back."
     ),
+    Cause.ONE_NETWORK: (
+        "Nearly all visitors come from one network: if it is a proxy or balancer of yours, name it in "
+        "ONSALE_FORWARDED_ALLOW_IPS. Until then they share one address's limits, and places are dear."
+    ),
     Cause.QUEUE_FULL: "All places are taken: normal at the peak. Raise the active limit if the machines bear it.",
     Cause.DRAW_WAITS: "Everybody who gathered waits: look at the beacon (ONSALE_BEACON_URL) and the draw job's log.",
     Cause.CHANNELS_FULL: (
@@ -236,6 +242,10 @@ ADVICE: dict[Cause, str] = {
     Cause.CODE_USED: "The access code is spent, or was revoked: make another one with `onsale code make`.",
     Cause.CODE_WANTED: "What is open wants an access code: the customer needs one, or waits for the next phase.",
     Cause.QUOTA_REACHED: "The phase has sold what it may: raise its quota, or the customer waits for the next phase.",
+    Cause.NETWORKS_REMOVED: (
+        "Networks are kept out by an operator: if the customer's address is in one of those shown, that is why; the "
+        "console ends it."
+    ),
     Cause.VISITOR_OUT: "Neither waiting nor in: the browser was silent, the session ended, or it never joined.",
     Cause.HEARTBEAT_LATE: "The browser has gone silent and will be put out: the network or a sleeping phone.",
     Cause.VISITOR_WAITING: "The visitor is in the queue. Nothing is wrong.",

@@ -1,8 +1,10 @@
-"""The keys of one sale in Redis: is each what the scripts take it for? One that is not makes each of them fail."""
+"""The keys of one sale in Redis, and those of all: is each what the scripts take it for? One that is not makes each of
+them fail.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Final
 
 from redis.asyncio import Redis
@@ -11,7 +13,7 @@ from core import keys
 from core.diagnosis.finding import Cause, Finding, fail, passed
 from core.process.source_files import SourceFiles
 
-_KINDS: Final[Mapping[Callable[[str], str], str]] = {
+OF_A_SALE: Final[Mapping[Callable[[str], str], str]] = {
     keys.waiting_queue: "zset",
     keys.waiting_beats: "zset",
     keys.waiting_number: "string",
@@ -33,6 +35,26 @@ _KINDS: Final[Mapping[Callable[[str], str], str]] = {
     keys.draw: "hash",
     keys.entries: "hash",
     keys.entry_beats: "zset",
+    keys.networks: "zset",
+    keys.places: "hash",
+    keys.absent_places: "zset",
+    keys.shares: "hash",
+    keys.waits: "list",
+    keys.silent: "zset",
+    keys.code_claims: "hash",
+    keys.visitor_codes: "hash",
+    keys.spent_codes: "hash",
+    keys.visitor_phases: "hash",
+    keys.stop: "hash",
+    keys.owed: "zset",
+    keys.turns: "list",
+}
+OF_ALL: Final[Mapping[str, str]] = {
+    keys.VITALS: "hash",
+    keys.JOBS: "hash",
+    keys.LOAD: "hash",
+    keys.ALERTS: "string",
+    keys.mail_turn(): "string",
 }
 _NUMBERS: Final = (keys.waiting_number, keys.queue_version, keys.active_cap, keys.fence)
 
@@ -41,24 +63,38 @@ _SET_ASIDE: Final = SourceFiles(__file__, "lua")["set_aside"]
 
 async def sale_keys(client: Redis, slug: str) -> AsyncIterator[Finding]:
     """Of those that are there. Raises StoreUnavailable, or what Redis raises."""
+    numbers = [name(slug) for name in _NUMBERS]
+    async for finding in _judged(client, {name(slug): kind for name, kind in OF_A_SALE.items()}, numbers, slug):
+        yield finding
+
+
+async def common_keys(client: Redis, providers: Iterable[str]) -> AsyncIterator[Finding]:
+    """Those that are no sale's own. `providers`: whose circuits are kept. Raises what `sale_keys` does."""
+    circuits = dict.fromkeys(map(keys.breaker, providers), "hash")
+    async for finding in _judged(client, {**OF_ALL, **circuits}, [keys.mail_turn()], "all sales"):
+        yield finding
+
+
+async def _judged(
+    client: Redis, kinds: Mapping[str, str], numbers: Iterable[str], whose: str
+) -> AsyncIterator[Finding]:
     async with client.pipeline(transaction=False) as pipe:
-        for name in _KINDS:
-            pipe.type(name(slug))
-        kinds = [_text(kind) for kind in await pipe.execute()]
+        for key in kinds:
+            pipe.type(key)
+        found = [_text(kind) for kind in await pipe.execute()]
     wrong = {
-        name(slug): f"is a {kind} and should be a {wanted}"
-        for (name, wanted), kind in zip(_KINDS.items(), kinds, strict=True)
+        key: f"is a {kind} and should be a {wanted}"
+        for (key, wanted), kind in zip(kinds.items(), found, strict=True)
         if kind not in ("none", wanted)
     }
-    for name in _NUMBERS:
-        key = name(slug)
+    for key in numbers:
         value = None if key in wrong else await client.get(key)
         if value is not None and not _is_number(_text(value)):
             wrong[key] = f"is {_text(value)[:40]!r} and should be a number"
     for key, why in wrong.items():
         yield fail("keys", Cause.KEY_DAMAGED, f"{key} {why}", "key", key)
     if not wrong:
-        yield passed("keys", f"{sum(kind != 'none' for kind in kinds)} keys of {slug} are what they should be")
+        yield passed("keys", f"{sum(kind != 'none' for kind in found)} keys of {whose} are what they should be")
 
 
 async def set_aside(client: Redis, key: str) -> bool:
@@ -66,7 +102,9 @@ async def set_aside(client: Redis, key: str) -> bool:
     kind = _text(await client.type(key))
     if kind == "none":
         return False
-    return bool(await client.eval(_SET_ASIDE, 2, key, f"{key}:damaged", kind))
+    # In the same slot of a Cluster: the key's own tag, or all of it as one.
+    aside = f"{key}:damaged" if "{" in key else f"{{{key}}}:damaged"
+    return bool(await client.eval(_SET_ASIDE, 2, key, aside, kind))
 
 
 def _text(value: bytes | str) -> str:

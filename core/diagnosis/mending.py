@@ -57,7 +57,6 @@ class Mending:
             "board anew": self._board_anew,
             "seat": self._seat,
             "seats": self._all_seats,
-            "lock": self._lock,
             "sweep": self._sweep,
             "ghosts": lambda event, _: queue_redis.hear_ghosts(redis, event.slug),
             "amnesty": lambda event, _: queue_redis.end_amnesty(redis, event.slug),
@@ -66,6 +65,7 @@ class Mending:
         }
         self._of_all: Mapping[str, Callable[[str], Awaitable[bool]]] = {
             "key": lambda key: keys_redis.set_aside(redis, key),
+            "lock": lambda key: delete_lock_without_ttl(redis, key),
             "cap": lambda key: queue_redis.delete_unchanged(redis, key),
             "lease": lambda key: queue_redis.delete_unchanged(redis, key),
             "payments": self._payments,
@@ -106,9 +106,6 @@ class Mending:
 
     async def _all_seats(self, event: Event, _: str) -> bool:
         return (await self._reconcile.run(event)).mended > 0
-
-    async def _lock(self, event: Event, about: str) -> bool:
-        return await delete_lock_without_ttl(self._redis, keys.seat_lock(event.slug, int(about)))
 
     async def _sweep(self, event: Event, _: str) -> bool:
         return (await self._waiting_room.sweep(event)).admitted > 0

@@ -4,8 +4,10 @@ access code that is spent (F7), or with payments that failed in a row.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import ipaddress
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import datetime
+from typing import Any
 
 import databases
 
@@ -19,10 +21,16 @@ _REMOVED = """
 SELECT until, actor FROM removals
 WHERE event_id = $1 AND visitor = $2 AND ended_at IS NULL AND until > now() ORDER BY until DESC LIMIT 1
 """
+_NETWORKS = """
+SELECT network, until, actor FROM removals
+WHERE event_id = $1 AND network IS NOT NULL AND ended_at IS NULL AND until > now() ORDER BY until DESC
+"""
 _SEATS = """
 SELECT count(*) FROM reservations r JOIN reservation_seats line ON line.reservation_id = r.id AND line.live
 WHERE r.event_id = $1 AND r.visitor = $2 AND r.status IN ('PAYING', 'CONFIRMED')
 """
+#: Of the networks that are kept out.
+_SHOWN = 5
 #: As `core/booking/sql/failures.sql` has it.
 _FAILED = """
 SELECT max(updated_at) + interval '60 seconds' AS until FROM (
@@ -88,17 +96,48 @@ async def phases(
         yield fail("code", Cause.CODE_WANTED, f"{names}: for those who have a code, and {visitor} has given none")
 
 
-async def allowed(database: databases.Database, event: Event, visitor: str) -> AsyncIterator[Finding]:
-    """Raises StoreUnavailable."""
+async def allowed(
+    database: databases.Database, event: Event, visitor: str, network: str | None = None
+) -> AsyncIterator[Finding]:
+    """`network`: the one that the visitor's place counts in; None: there is no place. Raises StoreUnavailable."""
     async with raw(database) as connection:
         removal = await connection.fetchrow(_REMOVED, event.id, visitor)
+        networks = await connection.fetch(_NETWORKS, event.id)
         seats = await connection.fetchval(_SEATS, event.id, visitor)
         paused = await connection.fetchval(_FAILED, event.id, visitor)
     if removal is not None:
         detail = f"{visitor} is kept out until {iso(removal['until'])} by {removal['actor']}"
         yield fail("removal", Cause.VISITOR_REMOVED, detail)
+    for finding in _kept_out(networks, network):
+        yield finding
     if paused is not None:
         detail = f"five payments of {visitor} failed in a row: the next one from {iso(paused)}"
         yield fail("payments", Cause.PAYMENT_PAUSED, detail)
     detail = f"{visitor} has {seats} of at most {event.max_seats} seats"
     yield warn("seats", Cause.SEAT_LIMIT, detail) if seats >= event.max_seats else passed("seats", detail)
+
+
+def _kept_out(removed: Sequence[Any], network: str | None) -> Iterator[Finding]:
+    """Networks are wider or narrower than those that places count in: whose address it is only the customer knows."""
+    told = [f"{one['network']} until {iso(one['until'])} by {one['actor']}" for one in removed]
+    own = _network(network)
+    if own is None:
+        if told:
+            yield warn("removal", Cause.NETWORKS_REMOVED, f"kept out: {', '.join(told[:_SHOWN])}")
+        return
+    for one, text in zip(removed, told, strict=True):
+        if one["network"].version == own.version and own.overlaps(one["network"]):
+            whole = own.subnet_of(one["network"])
+            detail = f"the visitor comes from {own}; kept out: {text}"
+            yield (
+                fail("removal", Cause.VISITOR_REMOVED, detail)
+                if whole
+                else warn("removal", Cause.NETWORKS_REMOVED, detail)
+            )
+
+
+def _network(text: str | None) -> Any | None:
+    try:
+        return ipaddress.ip_network(text) if text else None
+    except ValueError:  # a socket file, a test client
+        return None

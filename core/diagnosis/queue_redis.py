@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from redis.asyncio import Redis
 
@@ -20,6 +20,10 @@ from core.venue.event import Event, SaleState
 _HEAD: Final = 1_000
 #: A cap is renewed every few seconds and ends after six times that (core/upkeep/limits_redis.py).
 _CAP_PERIODS: Final = 6
+
+#: With fewer places one network is no proxy, but a few people.
+_MANY_PLACES: Final = 100
+_NEARLY_ALL: Final = 0.9
 
 _LUA: Final = SourceFiles(__file__, "lua")
 _GHOSTS: Final = _LUA["ghosts"]
@@ -46,6 +50,8 @@ async def queue(
     async for finding in _cap(client, slug, cap_seconds):
         yield finding
     async for finding in _in_the_way(client, slug, grace_seconds, payers):
+        yield finding
+    async for finding in _one_network(client, slug):
         yield finding
     if event is None:
         return
@@ -105,6 +111,21 @@ async def _in_the_way(
     if kept:
         detail = f"{len(kept)} visitors count as paying and pay for nothing: {_first(kept)}"
         yield fail("paying places", Cause.PLACES_KEPT, detail, "places")
+
+
+async def _one_network(client: Redis, slug: str) -> AsyncIterator[Finding]:
+    """A proxy whose word is not taken makes one visitor of all: they pay for each other's places and share limits."""
+    places = await client.hlen(keys.places(slug))
+    largest: Any = await client.zrevrange(keys.networks(slug), 0, 0, withscores=True)
+    if not largest or places < _MANY_PLACES:
+        return
+    network, score = largest[0]
+    count = int(float(score))
+    detail = f"{count} of {places} places are those of {_text(network)}"
+    if count >= _NEARLY_ALL * places:
+        yield warn("networks", Cause.ONE_NETWORK, detail)
+    else:
+        yield passed("networks", detail)
 
 
 async def kept_places(client: Redis, slug: str, payers: Collection[str]) -> list[str]:

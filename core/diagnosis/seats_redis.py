@@ -65,12 +65,12 @@ async def seat(
         yield passed("seat", detail) if holder == visitor else warn("seat", Cause.SEAT_HELD, detail)
     else:
         yield passed("seat", f"{truth}; free in Redis as well")
-    yield await _lock(client, event, ordinal)
+    yield await lock(client, "seat lock", keys.seat_lock(event.slug, ordinal))
 
 
-async def _lock(client: Redis, event: Event, ordinal: int) -> Finding:
-    name = keys.seat_lock(event.slug, ordinal)
+async def lock(client: Redis, step: str, name: str) -> Finding:
+    """Raises what Redis raises."""
     ttl = await client.pttl(name)
     if ttl == -1:
-        return fail("seat lock", Cause.LOCK_WITHOUT_TTL, f"{name} has no TTL", fix="lock", about=str(ordinal))
-    return passed("seat lock", "not locked" if ttl < 0 else f"locked for {ttl} ms more")
+        return fail(step, Cause.LOCK_WITHOUT_TTL, f"{name} has no TTL", fix="lock", about=name)
+    return passed(step, "not locked" if ttl < 0 else f"locked for {ttl} ms more")

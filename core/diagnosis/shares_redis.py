@@ -20,7 +20,7 @@ async def may_hold(
     client: Redis, clock: Clock, event: Event, visitor: str, budget: HoardingBudget, extensions: int
 ) -> AsyncIterator[Finding]:
     """By the accounts as `core/seats/lua/share.lua` keeps them."""
-    network = _text(await client.hget(keys.places(event.slug), visitor))
+    network = await network_of(client, event, visitor)
     own, of_network, bought = await client.hmget(
         keys.shares(event.slug), [f"u|{visitor}", f"n|{network}", f"b|{visitor}"]
     )
@@ -36,6 +36,11 @@ async def may_hold(
             yield fail("hoarding", Cause.COOL_DOWN, f"{detail}: the pause ends {ends}")
         elif held:
             yield passed("hoarding", detail)
+
+
+async def network_of(client: Redis, event: Event, visitor: str) -> str | None:
+    """The network that the visitor's place counts in; None where there is no place."""
+    return _text(await client.hget(keys.places(event.slug), visitor)) or None
 
 
 async def code_of(client: Redis, event: Event, visitor: str) -> bytes | None:

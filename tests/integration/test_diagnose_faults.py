@@ -15,7 +15,7 @@ import orjson
 import pytest
 
 from core import keys
-from core.booking.reservation import Reservation, ReservationStatus
+from core.booking.reservation import Reason, Reservation, ReservationStatus
 from core.diagnosis.diagnose import Diagnosis, Question
 from core.diagnosis.finding import ADVICE, Cause, Level
 from core.figures.vitals_redis import Vitals
@@ -218,6 +218,34 @@ async def _key_refused(scene: Scene) -> None:
         "next_attempt_at = now() + interval '1 min', code = 'UNAUTHORIZED_KEY' WHERE reservation_id = :id",
         id=paying.id,
     )
+
+
+async def _outcome_unknown(scene: Scene) -> None:
+    paying = await scene.paying()
+    await scene.sql(
+        "UPDATE payment_attempts SET state = 'CALLED', called_at = now(), deadline = now() + interval '5 min', "
+        "next_attempt_at = now() + interval '1 min', claimed_by = NULL, claimed_until = NULL "
+        "WHERE reservation_id = :id",
+        id=paying.id,
+    )
+    await scene.sql("UPDATE reservations SET reason = :why WHERE id = :id", id=paying.id, why=Reason.CHECKING.value)
+
+
+async def _parked(scene: Scene) -> None:
+    paying = await scene.paying()
+    await scene.sql(
+        "UPDATE payment_attempts SET state = 'AUTHORISED', next_attempt_at = now() + interval '1 min', "
+        "claimed_by = NULL, claimed_until = NULL WHERE reservation_id = :id",
+        id=paying.id,
+    )
+    await scene.sql("UPDATE reservations SET reason = :why WHERE id = :id", id=paying.id, why=Reason.PARKED.value)
+
+
+async def _cancelled(scene: Scene) -> None:
+    paid = await scene.shop.ended(await scene.shop.buy(scene.event, "a", 1))
+    await scene.shop.checkout.cancel(paid.id, "a")
+    await scene.shop.checkout.finish_due()
+    await scene.sql("UPDATE outbox SET sent_at = now() WHERE sent_at IS NULL")
 
 
 async def _relay_of_the_dead(scene: Scene) -> None:
@@ -423,6 +451,9 @@ FAULTS = {
     ),
     "a payment past its time": Fault(_past_its_time, Cause.PAYMENT_STUCK, mended=True, about="reservation"),
     "the provider refuses our key": Fault(_key_refused, Cause.SHOPS_FAULT, about="reservation"),
+    "the provider has not told the outcome": Fault(_outcome_unknown, Cause.PAYMENT_UNKNOWN, about="reservation"),
+    "a payment that waits for the provider": Fault(_parked, Cause.PAYMENT_PARKED, about="reservation"),
+    "a purchase that was given back": Fault(_cancelled, Cause.RESERVATION_CANCELLED, about="reservation"),
     "messages claimed by a dead relay": Fault(_relay_of_the_dead, Cause.RELAY_STUCK, mended=True),
     "the mail server says 421": Fault(_mail_refused, Cause.MAIL_AWAY),
     "closed by the clock": Fault(_closed_by_the_clock, Cause.SALE_CLOSED_BY_CLOCK),

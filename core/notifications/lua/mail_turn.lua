@@ -4,8 +4,11 @@
 -- Returns the ms to wait, in which the turn is the caller's; or, below zero, how much too long it would be: no turn
 local time = redis.call('TIME')
 local now = time[1] * 1000 + time[2] / 1000
-local due = math.max(tonumber(redis.call('GET', KEYS[1]) or 0), now)
-local wait, pause = due - now, tonumber(ARGV[1])
-if wait > tonumber(ARGV[2]) then return -math.ceil(wait) end
+local pause, longest = tonumber(ARGV[1]), tonumber(ARGV[2])
+local due = math.max(tonumber(redis.call('GET', KEYS[1]) or 0) or 0, now)
+-- Further away than any turn that was given, or without an end: not of this clock, or not ours.
+if due > now + longest + 3 * pause or redis.call('PTTL', KEYS[1]) == -1 then due = now end
+local wait = due - now
+if wait > longest then return -math.ceil(wait) end
 redis.call('SET', KEYS[1], string.format('%.3f', due + pause), 'PX', math.ceil(wait + pause) + 1000)
 return math.ceil(wait)
