@@ -31,6 +31,7 @@ _LONGEST: Final = 120.0
 #: Until the next kill: what recovers in the background has done so.
 _CALM_SECONDS: Final = 12.0
 _READY: Final = "Ctrl-C"
+_WORKERS: Final = 2
 
 
 @dataclass
@@ -40,7 +41,10 @@ class _Shop:
     data: Path
 
     def web(self) -> list[psutil.Process]:
-        return [child for child in psutil.Process(self.process.pid).children() if "cli.web_worker" in child.cmdline()]
+        """The oldest first: the youngest is the one that waits to take another's place."""
+        children = psutil.Process(self.process.pid).children()
+        found = [child for child in children if "cli.web_worker" in child.cmdline()]
+        return sorted(found, key=psutil.Process.create_time)
 
     async def served(self, method: str, path: str) -> bool:
         try:
@@ -60,7 +64,7 @@ async def _shop() -> AsyncIterator[_Shop]:
             "ONSALE_RATE_LIMITS": "off",
             "ONSALE_LOG_LEVEL": "error",
             "ONSALE_ACTIVE_GRACE_SECONDS": "900",
-            "WORKERS": "2",
+            "WORKERS": str(_WORKERS),
             "PORT": "0",
         }
         process = await asyncio.create_subprocess_exec(
@@ -112,13 +116,17 @@ async def _after_engine(shop: _Shop, engine: EmbeddedPostgres | EmbeddedValkey, 
     return list(await asyncio.gather(_first(answers, began), _first(lambda: shop.served(method, path), began)))
 
 
-async def _after_web(shop: _Shop) -> list[float]:
-    """[a process has loaded the program, a buyer's call is served again], in seconds."""
+async def _after_web(shop: _Shop, count: int) -> list[float]:
+    """[a process has loaded the program, a buyer's call is served again], in seconds; the `count` oldest are killed."""
     began = time.perf_counter()
     alone = await asyncio.create_subprocess_exec(sys.executable, "-c", "import web.server")
     await alone.wait()
     loaded = time.perf_counter() - began
-    for process in shop.web():
+    async with asyncio.timeout(_LONGEST):
+        while len(shop.web()) < _WORKERS + 1:
+            await asyncio.sleep(_PAUSE)
+    await asyncio.sleep(_CALM_SECONDS)
+    for process in shop.web()[:count]:
         process.kill()
     return [loaded, await _first(lambda: shop.served("GET", "/api/events/demo/holds"), time.perf_counter())]
 
@@ -130,7 +138,8 @@ async def recovery(rounds: int = 3) -> list[Figure]:
         kinds: dict[str, Callable[[], Awaitable[list[float]]]] = {
             "PostgreSQL": lambda: _after_engine(shop, EmbeddedPostgres(shop.data), "GET", "/api/reservations"),
             "Valkey": lambda: _after_engine(shop, EmbeddedValkey(shop.data), "GET", "/api/events/demo/queue"),
-            "all web processes": lambda: _after_web(shop),
+            "all web processes that serve": lambda: _after_web(shop, _WORKERS),
+            "these and the one that waits": lambda: _after_web(shop, _WORKERS + 1),
         }
         for name, kill in kinds.items():
             taken = []

@@ -45,7 +45,13 @@ async def serve_until_signalled(
     with tempfile.TemporaryDirectory(prefix="onsale-metrics-") as metrics:
         environment = _environment(settings, started, port, metrics, crowd)
         processes = WebProcesses(
-            settings.workers, listening, environment, _say, settings.hang_seconds, settings.goodbye_seconds
+            settings.workers,
+            listening,
+            environment,
+            _say,
+            settings.hang_seconds,
+            settings.goodbye_seconds,
+            standby=settings.standby == "on",
         )
         running: list[asyncio.Task[None]] = []
         try:

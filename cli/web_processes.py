@@ -39,6 +39,31 @@ _KILLED_SECONDS = 5.0
 READY = "ready"
 
 
+class _Loading:
+    """A process that loads its modules, or has: it serves once it is told to."""
+
+    def __init__(self, process: asyncio.subprocess.Process, listener: Listener, ready_read: int, go_write: int) -> None:
+        self.process = process
+        self.listener = listener
+        self._ready_read = ready_read
+        self._go_write = go_write
+
+    async def serve(self) -> str:
+        """Lets it serve; what it says then: `READY`, or why it cannot. Raises TimeoutError."""
+        with contextlib.suppress(BrokenPipeError):  # it has ended: the other pipe says why
+            os.write(self._go_write, b".")
+        ready, self._ready_read = self._ready_read, -1
+        async with asyncio.timeout(_START_SECONDS):
+            return await _read_all(ready)
+
+    def close(self) -> None:
+        """Its pipes, but for the listener's: one that has not been told to serve ends by that."""
+        for descriptor in (self._ready_read, self._go_write):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._ready_read = self._go_write = -1
+
+
 class _Watched:
     """A process that has answered, and how long its loop has said nothing."""
 
@@ -54,7 +79,7 @@ class WebProcesses:
 
     `environment` is what the processes get; `say` prints one line for the operator. One whose loop stands still for
     `hang_seconds` is killed, and started again as any that ends (R2). A process that stops takes `goodbye_seconds` for
-    its channels.
+    its channels. With `standby` one more has loaded its modules and waits: it takes the place of one that ends (R4).
     """
 
     def __init__(
@@ -65,6 +90,8 @@ class WebProcesses:
         say: Callable[[str], None],
         hang_seconds: float,
         goodbye_seconds: float = 0.0,
+        *,
+        standby: bool = False,
     ) -> None:
         self._count = count
         self._hang_seconds = hang_seconds
@@ -76,6 +103,8 @@ class WebProcesses:
         # Those that have answered; `_starting` are those that have not yet.
         self._watched: dict[int, _Watched] = {}
         self._starting = 0
+        self._wants_standby = standby
+        self._standby: _Loading | None = None
         self._go = asyncio.Event()
         # Never written to: a process reads end of file from it when this one is gone, however it went.
         self._alive_read, self._alive_write = os.pipe()
@@ -95,10 +124,12 @@ class WebProcesses:
 
     async def watch(self) -> None:
         """Starts again what ends, and ends what hangs."""
-        await asyncio.gather(self._end_what_hangs(), *(self._keep_running(index) for index in range(self._count)))
+        watching = [self._end_what_hangs(), *(self._keep_running(index) for index in range(self._count))]
+        await asyncio.gather(*watching, *([self._keep_standby()] if self._wants_standby else []))
 
     async def stop(self, hurry: asyncio.Event) -> None:
         """Asks all to end, waits for what is under way unless told to hurry, kills what is left."""
+        await self._end_standby()
         for process in self._processes.values():
             with contextlib.suppress(ProcessLookupError):
                 process.terminate()
@@ -122,27 +153,23 @@ class WebProcesses:
     async def _start_one(self, index: int) -> None:
         self._starting += 1
         try:
-            await self._start_and_listen(index)
+            await self._start_and_listen(index, self._take_standby() or await self._load())
         finally:
             self._starting -= 1
 
-    async def _start_and_listen(self, index: int) -> None:
-        ticks_read, ticks_write = os.pipe()
-        listener = Listener(ticks_read)
+    async def _start_and_listen(self, index: int, loading: _Loading) -> None:
         try:
-            try:
-                process = await self._spawn(index, ticks_write)
-            finally:
-                os.close(ticks_write)
-            self._watched[index] = _Watched(process, listener)
+            await self._until_it_answers(index, loading)
+            self._watched[index] = _Watched(loading.process, loading.listener)
         except BaseException:
-            listener.close()
+            loading.listener.close()
             raise
+        finally:
+            loading.close()
 
-    async def _spawn(self, index: int, ticks_write: int) -> asyncio.subprocess.Process:
-        """Returns once the process answers. Raises StartupError."""
-        ready_read, ready_write = os.pipe()
-        go_read, go_write = os.pipe()
+    async def _load(self) -> _Loading:
+        """A process that loads its modules from now on."""
+        (ticks_read, ticks_write), (ready_read, ready_write), (go_read, go_write) = os.pipe(), os.pipe(), os.pipe()
         try:
             inherited = (self._listening.fileno(), ready_write, self._alive_read, ticks_write, go_read)
             # A session of its own: Ctrl-C in the terminal reaches `onsale serve` only, which ends them in order.
@@ -157,33 +184,56 @@ class WebProcesses:
                 stdin=asyncio.subprocess.DEVNULL,
             )
         except BaseException:
-            os.close(ready_read)
-            os.close(go_write)
+            for descriptor in (ticks_read, ready_read, go_write):
+                os.close(descriptor)
             raise
         finally:
-            os.close(ready_write)
-            os.close(go_read)
-        self._processes[index] = process
+            for descriptor in (ticks_write, ready_write, go_read):
+                os.close(descriptor)
+        return _Loading(process, Listener(ticks_read), ready_read, go_write)
+
+    async def _until_it_answers(self, index: int, loading: _Loading) -> None:
+        """Raises StartupError."""
+        process = self._processes[index] = loading.process
+        # One that has ended meanwhile is told of at once, not after everything that the others wait for.
+        await first_of(self._go.wait(), process.wait())
         try:
-            # One that has ended meanwhile is told of at once, not after everything that the others wait for.
-            await first_of(self._go.wait(), process.wait())
-            with contextlib.suppress(BrokenPipeError):  # it has ended: the other pipe says why
-                os.write(go_write, b".")
-        except BaseException:
-            os.close(ready_read)
-            raise
-        finally:
-            os.close(go_write)
-        try:
-            async with asyncio.timeout(_START_SECONDS):
-                said = await _read_all(ready_read)
+            said = await loading.serve()
         except TimeoutError:
             process.kill()
             raise StartupError(f"web process {index + 1} did not start within {_START_SECONDS:.0f} s") from None
         if said != READY:
             code = await process.wait()
             raise StartupError(said or f"web process {index + 1} could not start ({_ending(code)})")
-        return process
+
+    async def _keep_standby(self) -> None:
+        """Loaded only while all serve: those that buyers wait for have the machine to themselves."""
+        while not cancelled():
+            await asyncio.sleep(LOOK_SECONDS)
+            if self._standby is not None and self._standby.process.returncode is not None:
+                await self._end_standby()
+                await asyncio.sleep(_SHORT_LIFE_SECONDS)
+            if self._standby is None and not self._starting and len(self._watched) == self._count:
+                with contextlib.suppress(OSError):  # no process is to be had: another time
+                    self._standby = await self._load()
+
+    def _take_standby(self) -> _Loading | None:
+        standby = self._standby
+        if standby is None or standby.process.returncode is not None:
+            return None
+        self._standby = None
+        return standby
+
+    async def _end_standby(self) -> None:
+        standby, self._standby = self._standby, None
+        if standby is None:
+            return
+        standby.close()
+        standby.listener.close()
+        with contextlib.suppress(ProcessLookupError):
+            standby.process.kill()
+        await standby.process.wait()
+        self._forget_metrics(standby.process.pid)
 
     async def _keep_running(self, index: int) -> None:
         short_lives = 0

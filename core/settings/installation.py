@@ -25,6 +25,12 @@ class InstallationSettings(Group):
         row="R2",
         ge=3,
     )
+    standby: Literal["on", "off"] = setting(
+        "on",
+        "one more web process has loaded the program and waits: it takes the place of one that ends at once, and costs "
+        "some 100 MB of memory",
+        row="R4",
+    )
     data: Path = setting(Path(".onsale"), "data folder: embedded engines, secrets, e-mail files, logs")
     time_zone: str = setting(
         "UTC",

@@ -162,6 +162,7 @@ async def test_a_sale_under_kills(run: int, tmp_path: Path) -> None:
         "ONSALE_RATE_LIMITS": "off",
         "ONSALE_ACTIVE_GRACE_SECONDS": "900",
         "ONSALE_HANG_SECONDS": "4",
+        "ONSALE_STANDBY": "on",
         "ONSALE_PAYMENT_WINDOW_SECONDS": "60",
         "ONSALE_RETRY_SECONDS": "2",
         "ONSALE_LOG_LEVEL": "warning",

@@ -27,11 +27,16 @@ SECRET_KEY = "the-key-of-what-tests-start"
 
 def environment(**settings: str) -> dict[str, str]:
     """This process's environment without any setting of Onsale, and the given ones besides a signing key and a played
-    payment provider.
+    payment provider. No process waits to take another's place: tests count those that serve.
     """
     ours = {variable_name(name) for name in Settings.model_fields}
     kept = {name: value for name, value in os.environ.items() if name not in ours}
-    ours_here = {"ONSALE_SECRET_KEY": SECRET_KEY, "ONSALE_PAYMENT": "simulator", "ONSALE_RETURN_SECONDS": "0"}
+    ours_here = {
+        "ONSALE_SECRET_KEY": SECRET_KEY,
+        "ONSALE_PAYMENT": "simulator",
+        "ONSALE_RETURN_SECONDS": "0",
+        "ONSALE_STANDBY": "off",
+    }
     return {**kept, "COLUMNS": "200", "NO_COLOR": "1", **ours_here, **settings}
 
 

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
@@ -100,6 +101,40 @@ def test_a_wedged_loop_is_replaced_and_its_stacks_are_logged(home: Path, address
         wait_until(lambda: pids(server) - {web.pid} and not pids(server) & {web.pid}, "another in its place")
         assert "in wedged" in server.errors
         wait_until(lambda: HTTP.get(f"{server.url}/api/events", timeout=30).is_success, "an answer")
+
+
+def test_one_that_has_loaded_the_program_takes_the_place_of_one_that_ends(
+    home: Path, addresses: dict[str, str]
+) -> None:
+    """R4: nobody waits for a program to load. One more waits then, and all end with `serve`."""
+    settings = {**addresses, "ONSALE_DATA": str(home / "other"), "ONSALE_STANDBY": "on"}
+    with serving(home, WORKERS="2", **settings) as server:
+        wait_until(lambda: len(server.web_processes()) == 3, "one more than serve")
+        first, second, waits = sorted(server.web_processes(), key=lambda one: one.create_time())
+        # Once it has loaded, it waits without computing.
+        wait_until(lambda: _is_idle(waits), "the end of its loading")
+        first.kill()
+        second.kill()
+        wait_until(lambda: HTTP.get(f"{server.url}/api/events", timeout=30).is_success, "an answer")
+        assert waits.is_running()
+        wait_until(lambda: "web process 2" in server.errors, "the other one's end to be told")
+        # One that waits is there again when both serve.
+        wait_until(lambda: len(server.web_processes()) == 3, "another one that waits")
+        assert not pids(server) & {first.pid, second.pid}
+        assert waits.pid in pids(server)
+        # It is no part of the service: when it is killed, nobody notices.
+        youngest = max(server.web_processes(), key=lambda one: one.create_time())
+        youngest.kill()
+        assert HTTP.get(f"{server.url}/api/events", timeout=30).is_success
+        all_of_them = server.web_processes()
+        assert server.end() == 0
+    assert not [one for one in all_of_them if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+
+
+def _is_idle(process: psutil.Process) -> bool:
+    before = process.cpu_times().user
+    time.sleep(0.5)
+    return before > 0.3 and process.cpu_times().user == before
 
 
 def test_busy_loops_replace_nothing(home: Path, addresses: dict[str, str]) -> None:
