@@ -198,6 +198,7 @@ def main() -> None:
             # The attacker is nobody's proxy.
             "ONSALE_FORWARDED_ALLOW_IPS": "192.0.2.1",
             "ONSALE_CALLS_PER_MINUTE": "100000",
+            "ONSALE_STANDBY": "off",
         }
         server = subprocess.Popen(
             [sys.executable, "-m", "cli", "serve", "--demo"], env=environment, stdout=log, stderr=log

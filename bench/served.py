@@ -160,6 +160,7 @@ def served(settings: Settings, tree: Path = HERE, *, changes: Mapping[str, str])
         "rate_limits": "off",
         "port": "0",
         "channels_per_process": "60000",
+        "standby": "off",  # a process that loads beside what is measured
         **{name: str(seconds) for name, seconds in UNHURRIED.items()},
         **changes,
     }
