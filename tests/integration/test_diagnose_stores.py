@@ -110,12 +110,12 @@ async def test_a_redis_that_is_a_replica(settings: Settings, stores: Engines) ->
 async def test_a_redis_that_is_nearly_full_and_one_that_is(settings: Settings, stores: Engines) -> None:
     with topologies.single() as server:
         client, here = server.client(), replace(stores, redis_url=f"redis://127.0.0.1:{server.port}/0")
+        client.set("ballast", b"x" * (20 * 2**20))
         used = int(client.info("memory")["used_memory"])
-        client.config_set("maxmemory", used + 20 * 2**20)
-        client.set("ballast", b"x" * int(17.5 * 2**20))
+        client.config_set("maxmemory", int(used / 0.9))
         nearly = await asked(settings, here)
         assert of(nearly, Cause.REDIS_MEMORY).level is Level.WARN
-        client.config_set("maxmemory", used + 2**20)
+        client.config_set("maxmemory", used // 2)
         full = await asked(settings, here)
     assert full.cause is Cause.REDIS_FULL
 

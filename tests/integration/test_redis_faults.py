@@ -448,7 +448,9 @@ async def test_a_minute_without_redis(scene: Scene) -> None:
                 break
             except StoreUnavailable:
                 await asyncio.sleep(0.05)
-    assert (report.sessions_ended, report.lapsed, report.admitted, report.given_time) == (0, 0, 0, 4)
+    assert (report.sessions_ended, report.lapsed, report.admitted, report.given_time) == (0, 0, 0, 7), (
+        "four sessions and three baskets"
+    )
     assert (report.active_silent, report.waiting_silent, report.active, report.waiting) == (0, 0, 4, 3)
     over = await room.place(event, "over")
     assert over is not None
