@@ -112,7 +112,7 @@ export async function whereNobodyCanPayTheBuyerDecides() {
   const { buying, store, sent } = shop(() => refuse(503, "store_unavailable", { retry: 2 }));
   buying.wait = async () => void store.dispatch({ type: "outage", away: ["database"], since: now, until: null });
   await buying.submit();
-  same([sent.length, store.state.checkout.code, buying.busy], [1, "store_unavailable", false]);
+  same([sent.length, store.state.checkout.code, buying.busy.on], [1, "store_unavailable", false]);
 }
 
 export async function aRefusalGivesTheButtonBack() {
