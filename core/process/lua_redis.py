@@ -10,13 +10,14 @@ import asyncio
 import hashlib
 import math
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError, BusyLoadingError, NoScriptError, ResponseError
 
 from core.errors import OutcomeUnknown, StoreUnavailable
+from core.process.exchange_redis import Command, Exchange
 from core.process.line import Begins, Line
 from core.process.source_files import SourceFiles
 from core.process.store_redis import ANSWER_SECONDS, REDIS_LOST
@@ -150,17 +151,19 @@ class ScriptRunner:
         return call
 
     async def _send(self) -> None:
+        exchange = Exchange(self._redis)
         try:
-            await self._send_all()
+            await self._send_all(exchange)
         finally:
             # Counted here and not when the task is reaped: a call that comes in between must start a new sender.
             self._senders -= 1
+            await exchange.end()
 
-    async def _send_all(self) -> None:
+    async def _send_all(self, exchange: Exchange) -> None:
         while self._waiting:
             batch = self._take()
             try:
-                answers = await self._answers(batch)
+                answers = await self._answers(exchange, batch)
             except asyncio.CancelledError:
                 for call in batch:
                     call.future.cancel()
@@ -181,14 +184,16 @@ class ScriptRunner:
                 else:
                     call.future.set_result(answer)
 
-    async def _answers(self, batch: list[_Call]) -> list[Any]:
+    async def _answers(self, exchange: Exchange, batch: list[_Call]) -> list[Any]:
+        if not batch:
+            return []
         try:
-            answers = await self._pipeline(batch)
+            answers = await exchange([_command("EVALSHA", call.script.digest, call) for call in batch])
             self._failing = False
         except REDIS_LOST as error:
             answers = [error] * len(batch)
             self._failing = True
-        await self._load_missing(batch, answers)
+        await self._load_missing(exchange, batch, answers)
         return answers
 
     def _take(self) -> list[_Call]:
@@ -221,35 +226,21 @@ class ScriptRunner:
             call.by = now + int(seconds * 1000) if now else 0
             call.arguments = [call.by if value is BY else value for value in call.arguments]
 
-    async def _pipeline(self, batch: list[_Call]) -> list[Any]:
-        if not batch:
-            return []
-        if len(batch) == 1:
-            call = batch[0]
-            try:
-                return [await self._redis.evalsha(call.script.digest, len(call.keys), *call.keys, *call.arguments)]
-            except NoScriptError as error:
-                return [error]
-        return await self._commands(("EVALSHA", call.script.digest, call) for call in batch)
-
-    async def _load_missing(self, batch: list[_Call], answers: list[Any]) -> None:
+    async def _load_missing(self, exchange: Exchange, batch: list[_Call], answers: list[Any]) -> None:
         """Calls whose script Redis does not know (it was restarted) are made again with the script's text, together."""
         missing = [n for n, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
         if not missing:
             return
         try:
-            again = await self._commands(("EVAL", batch[n].script.text, batch[n]) for n in missing)
+            again = await exchange([_command("EVAL", batch[n].script.text, batch[n]) for n in missing])
         except REDIS_LOST as error:
             again = [error] * len(missing)
         for n, answer in zip(missing, again, strict=True):
             answers[n] = answer
 
-    async def _commands(self, commands: Iterable[tuple[str, str, _Call]]) -> list[Any]:
-        async with self._redis.pipeline(transaction=False) as pipeline:
-            for command, script, call in commands:
-                pipeline.execute_command(command, script, len(call.keys), *call.keys, *call.arguments)
-            answers: list[Any] = await pipeline.execute(raise_on_error=False)
-            return answers
+
+def _command(name: str, script: str, call: _Call) -> Command:
+    return (name, script, len(call.keys), *call.keys, *call.arguments)
 
 
 def _refused(cause: BaseException) -> StoreUnavailable:

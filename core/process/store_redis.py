@@ -12,7 +12,6 @@ from __future__ import annotations
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
-import hiredis
 from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster
 from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.retry import Retry
@@ -21,6 +20,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisClusterException, RedisError
 
 from core.errors import StartupError
+from core.process.exchange_redis import exchanging
 
 #: What a lost, hanging or refusing Redis looks like. RedisClusterException is no RedisError.
 REDIS_LOST = (RedisError, RedisClusterException, OSError, TimeoutError)
@@ -47,27 +47,8 @@ def redis_client(url: str, connections: int) -> Redis:
     pool = BlockingConnectionPool.from_url(
         url, max_connections=connections, timeout=_POOL_SECONDS, client_name="onsale", **_limits()
     )
-    pool.connection_class = _packing(pool.connection_class)
+    pool.connection_class = exchanging(pool.connection_class)
     return Redis(connection_pool=pool)
-
-
-def _packing(connection: type[Any]) -> type[Any]:
-    """The same connection, whose commands are put together in C: of a hold, with its twenty-five arguments, that
-    was a quarter of what the process had to do.
-    """
-
-    class Packing(connection):  # type: ignore[misc]
-        def pack_command(self, *args: Any) -> list[bytes]:
-            name = args[0]
-            if " " in name if isinstance(name, str) else b" " in name:
-                return super().pack_command(*args)  # type: ignore[no-any-return]
-            try:
-                return [hiredis.pack_command(args)]
-            except TypeError:
-                # What it does not take (a view of memory), or nobody does: then the library says so.
-                return super().pack_command(*args)  # type: ignore[no-any-return]
-
-    return Packing
 
 
 def _limits() -> dict[str, Any]:
