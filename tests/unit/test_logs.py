@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from core.logs import ROOTS, configure_logs
+from core.logs import ROOTS, PlainLines, configure_logs
 from tests.source_trees import tree_of
 
 
@@ -104,7 +104,7 @@ def test_every_logger_has_its_modules_name() -> None:
 
 _EVERY_LOGGER_SPEAKS = """
 import importlib, pkgutil, sys
-from core.logs import ROOTS, configure_logs
+from core.logs import ROOTS, PlainLines, configure_logs
 from core.settings import Settings
 for root in ROOTS:
     for module in pkgutil.walk_packages(importlib.import_module(root).__path__, f"{root}."):
@@ -202,3 +202,30 @@ def test_a_line_that_cannot_be_written_is_dropped_and_the_next_one_is_not(
     stderr.broken = False
     log.error("charged", payment="p-2")
     assert json.loads(stderr.getvalue().splitlines()[-1])["payment"] == "p-2"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"timestamp": "2026-11-26T07:32:19.281053Z", "level": "info", "event": "request", "status": 201, "ms": 3.2},
+        {
+            "timestamp": "t",
+            "level": "critical",
+            "event": "an event of more than thirty letters, whole",
+            "b": "",
+            "a": None,
+        },
+        {"level": "warning", "event": "words", "quoted": "two words", "equal": "a=b", "tab": "a\tb", "mark": "it's"},
+        {"timestamp": "t", "event": "no level", "seats": (1, 2), "nested": {"a": "b c"}, "text": "가"},
+        {"timestamp": "t", "level": "info", "event": "alone"},
+        {"timestamp": "t", "level": "info", "event": 7, "flag": True},
+        {"timestamp": "t", "level": "error", "event": "broke", "exception": "Traceback:\n  x", "code": 1},
+        {"timestamp": "t", "level": "error", "event": "named", "logger": "core.seats"},
+    ],
+    ids=lambda line: str(line["event"]),
+)
+def test_a_plain_line_is_the_one_that_structlog_writes(line: dict[str, object]) -> None:
+    """S34: in every letter, so that whoever reads them by a pattern goes on to."""
+    console = structlog.dev.ConsoleRenderer(colors=False)
+    wanted = console(None, "info", dict(line))
+    assert PlainLines(console)(None, "info", dict(line)) == wanted
