@@ -60,10 +60,13 @@ class Channel:
         seats: Seats,
         require_entry: Callable[[], None] = lambda: None,
         early_board: bool = True,
+        welcomed: Callable[[Connection], None] = lambda connection: None,
     ) -> None:
         """`require_entry` raises an OnsaleError for who is kept out of the sale. `early_board`: who has no place yet
-        gets the board at once, and again when let in; else with the admission alone.
+        gets the board at once, and again when let in; else with the admission alone. `welcomed` hears when the browser
+        has been told where it stands.
         """
+        self._welcomed = welcomed
         self._connection = connection
         self._require_entry = require_entry
         self._early_board = early_board
@@ -87,6 +90,7 @@ class Channel:
         try:
             if not await self._welcome():
                 return
+            self._welcomed(self._connection)
             self._connection.on_pong(self._ponged)
             while (message := await self._connection.receive()) is not None:
                 if not await self._take(message):

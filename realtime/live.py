@@ -22,6 +22,7 @@ from core.waiting_room.queue_redis import WaitingRoom
 from core.waiting_room.removals_postgres import FRESH_SECONDS, Removals
 from core.waiting_room.visit_times import VisitTimes
 from realtime import metrics, wire
+from realtime.arrivals import Arrivals, come_back_after
 from realtime.channel import Channel
 from realtime.channel_limits import ChannelLimits
 from realtime.connection import Connection
@@ -73,6 +74,8 @@ class Live:
         #: Whose they are: event, visitor, address.
         self._connections: dict[Connection, tuple[Event, str, str]] = {}
         self._of_visitor: Counter[str] = Counter()
+        self._arrivals = Arrivals()
+        self._opening: set[Connection] = set()
         self._stopping = False
         self._services: list[Service] = []
 
@@ -134,11 +137,18 @@ class Live:
         if most is not None and self._of_visitor[visitor] >= most:
             connection.close(CloseCode.TOO_MANY_CHANNELS, "too many open pages: close one of them")
             return
+        seconds = self._arrivals.comes(self._clock.monotonic())
+        if seconds is not None:
+            metrics.SENT_AWAY.inc()
+            connection.close(CloseCode.RECONNECT, come_back_after(seconds))
+            return
+        self._opening.add(connection)
         self._of_visitor[visitor] += 1
         self._connections[connection] = (event, visitor, bidder.address)
         try:
             await self._serve(connection, event, visitor, bidder, early_board)
         finally:
+            self._opened(connection)
             del self._connections[connection]
             self._of_visitor[visitor] -= 1
             if not self._of_visitor[visitor]:
@@ -172,8 +182,15 @@ class Live:
             seats=self._seats,
             require_entry=lambda: self._removals.require(event, visitor, bidder.address),
             early_board=early_board,
+            welcomed=self._opened,
         )
         await channel.run()
+
+    def _opened(self, connection: Connection) -> None:
+        """It has its welcome, or is lost before."""
+        if connection in self._opening:
+            self._opening.discard(connection)
+            self._arrivals.opened(self._clock.monotonic())
 
     def follow(self, event: Event) -> None:
         """Somebody without a channel was refused a seat: with the board at hand the next ones cost Redis nothing."""

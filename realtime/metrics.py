@@ -18,6 +18,7 @@ FANOUT = Histogram(
 )
 SLOW_CLOSED = Counter("onsale_channels_closed_slow_total", "Channels closed because the browser did not keep up")
 REFUSED_FULL = Counter("onsale_channels_refused_full_total", "Channels refused because the process has all it may have")
+SENT_AWAY = Counter("onsale_channels_sent_away_total", "Channels told when to come again, because many came at once")
 RESYNCS = Counter("onsale_feed_resyncs_total", "Times that a feed fetched its state anew", ["feed", "cause"])
 SUBSCRIPTION_DROPS = Counter("onsale_subscription_drops_total", "Lost Redis pub/sub connections")
 BEATS = Counter("onsale_beats_written_total", "Signs of life written to Redis")

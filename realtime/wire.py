@@ -73,7 +73,9 @@ MAX_MESSAGE = 4096
 
 
 class CloseCode(IntEnum):
-    """4000-4099: come back (with a pause of your own); 4100-4199: do not."""
+    """4000-4099: come back, with a pause of your own unless the reason names one (`realtime/arrivals.py`); 4100-4199:
+    do not.
+    """
 
     RECONNECT = 4000
     SLOW = 4001

@@ -19,3 +19,13 @@ export function delay(attempt, random = Math.random, base = 500, ceiling = 15000
   const top = Math.min(ceiling, base * 2 ** Math.min(attempt, 10));
   return Math.round(base / 2 + random() * top);
 }
+
+/**
+ * Milliseconds that the server asks for in the reason of a close frame, or null. The second that it names is shared by
+ * all whose turn comes in it, so each adds a part of one.
+ * @param {string | undefined} reason
+ */
+export function asked(reason, random = Math.random) {
+  const found = /reconnect after (\d{1,3}) s$/.exec(reason ?? "");
+  return found && Math.round(1000 * (Number(found[1]) + random()));
+}

@@ -1,6 +1,6 @@
 // The live channel of a browser: a WebSocket that comes back by itself, or, where WebSockets do not get through, the
 // same messages gathered by polling the HTTP twins (poll_channel.js). Views and state cannot tell the difference.
-import { delay, mayReturn } from "./backoff.js";
+import { asked, delay, mayReturn } from "./backoff.js";
 import { unpackedBoard } from "./board.js";
 import { PollChannel } from "./poll_channel.js";
 
@@ -139,8 +139,8 @@ export class Channel {
     }, pause);
   }
 
-  /** @param {{code: number}} event */
-  #closed({ code }) {
+  /** @param {{code: number, reason?: string}} event */
+  #closed({ code, reason }) {
     const wasWelcome = this.welcomed;
     this.#clear();
     if (!mayReturn(code)) {
@@ -152,7 +152,9 @@ export class Channel {
       this.#lost("offline");
       return;
     }
-    if (!wasWelcome) this.unwelcome += 1;
+    // A server that says when to come has only no time now.
+    const pause = asked(reason, this.random);
+    if (!wasWelcome && pause === null) this.unwelcome += 1;
     if (this.poll) {
       this.timer = setTimeout(() => this.#open(), RETRY_SOCKET_EVERY);
       return;
@@ -162,8 +164,8 @@ export class Channel {
       return;
     }
     this.onStatus("reconnecting");
-    this.timer = setTimeout(() => this.#open(), delay(this.attempt, this.random));
-    this.attempt += 1;
+    this.timer = setTimeout(() => this.#open(), pause ?? delay(this.attempt, this.random));
+    if (pause === null) this.attempt += 1;
   }
 
   #startPolling() {

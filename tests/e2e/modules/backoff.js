@@ -1,4 +1,4 @@
-import { delay, mayReturn } from "/static/js/backoff.js";
+import { asked, delay, mayReturn } from "/static/js/backoff.js";
 import { same, that } from "./same.js";
 
 export function closeCodesSayWhetherToComeBack() {
@@ -16,4 +16,12 @@ export function aCrowdSpreadsOut() {
   const pauses = Array.from({ length: 1000 }, () => delay(3));
   const seconds = new Set(pauses.map((pause) => Math.floor(pause / 500)));
   that(seconds.size >= 8, `spread over ${seconds.size} half seconds`);
+}
+
+export function theServersOwnPauseIsTaken() {
+  same(asked("many come at once: reconnect after 7 s", () => 0), 7000);
+  same(asked("many come at once: reconnect after 7 s", () => 0.5), 7500);
+  same([undefined, "", "the server restarts: reconnect", "reconnect after 1000 s", "reconnect after 7 s ago"].map(asked), [
+    null, null, null, null, null,
+  ]);
 }

@@ -26,9 +26,9 @@ async function during(test) {
       this.readyState = 1;
       this.dispatchEvent(new MessageEvent("message", { data: JSON.stringify(message) }));
     }
-    ends(code) {
+    ends(code, reason = "") {
       this.readyState = 3;
-      this.dispatchEvent(new CloseEvent("close", { code }));
+      this.dispatchEvent(new CloseEvent("close", { code, reason }));
     }
   }
   globalThis.WebSocket = Socket;
@@ -99,6 +99,20 @@ export const anAnswerThatSaysSoEndsTheChannel = () =>
     await new Promise((resolve) => setTimeout(resolve, 600));
     dispatchEvent(new Event("online"));
     same([sockets.length, statuses], [1, [["online"], ["stopped", 4100]]]);
+  });
+
+export const aServerThatNamesAMomentIsComeBackToThen = () =>
+  during(async ({ made, sockets, statuses }) => {
+    made.start();
+    for (const index of [0, 1, 2, 3]) {
+      await until(() => sockets.length === index + 1);
+      sockets[index].ends(4000, "many come at once: reconnect after 0 s");
+    }
+    await until(() => sockets.length === 5);
+    same([made.poll, statuses.at(-1)], [null, ["reconnecting"]]);
+    sockets[4].ends(4000, "many come at once: reconnect after 90 s");
+    await soon(600);
+    same(sockets.length, 5); // a pause of its own would be over
   });
 
 export const threeSocketsWithoutAWelcomeMeanPolling = () =>
