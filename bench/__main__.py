@@ -74,6 +74,20 @@ def scale_command(
     run_scale(visitors=visitors, channels=channels, wave=wave, of=of, write=write)
 
 
+@application.command("profile")
+def profile_command(
+    names: Annotated[list[str] | None, typer.Argument(help="Rows of a served sale.", show_default=False)] = None,
+    seconds: Annotated[float, _SECONDS] = 3.0,
+    write: Annotated[bool, typer.Option("--write", help="Into docs/profiles.md.")] = False,
+) -> None:
+    """Where the web process spends its time: the ten functions that are at work most often in each row."""
+    from bench.measure import Effort
+    from bench.profile import NAMES, run_profile
+
+    _known(names or [], NAMES)
+    run_profile(names or [], effort=Effort(1, seconds), write=write)
+
+
 def _known(names: list[str], known: tuple[str, ...]) -> None:
     unknown = [name for name in names if name not in known]
     if unknown:

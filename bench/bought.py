@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from bench.load import Job, LoadGenerator
@@ -56,7 +56,11 @@ async def bought(runtime: Runtime, serve: Callable[..., Served], effort: Effort)
 
 
 async def _round(runtime: Runtime, served: Served, effort: Effort, *, mails: bool) -> Taken:
-    """Until all are told; with `mails`, until the last e-mail lies there."""
+    return await (await prepared(runtime, served, effort, mails=mails))()
+
+
+async def prepared(runtime: Runtime, served: Served, effort: Effort, *, mails: bool) -> Callable[[], Awaitable[Taken]]:
+    """A round whose baskets are held: until all are told; with `mails`, until the last e-mail lies there."""
     count = effort.of(_PURCHASES)
     slug = await asyncio.to_thread(served.event, count)
     tokens = await asyncio.to_thread(served.inside, slug, count)
@@ -65,17 +69,21 @@ async def _round(runtime: Runtime, served: Served, effort: Effort, *, mails: boo
     await asyncio.to_thread(served.send, holds)
     # An address may buy no more seats than a visitor may: each buyer has one of their own.
     works = [Purchase(slug, token, f"{slug}-{n}@example.org") for n, token in enumerate(tokens)]
-    lying, before = _count(served), served.cpu()
-    began = time.perf_counter()
-    with LoadGenerator(Job(served.port, works, _BUYERS)) as load:
-        result = await asyncio.to_thread(load.run)
-        if set(result.outcomes) != {200}:
-            raise RuntimeError(f"not every purchase went through: {dict(result.outcomes)}")
-        async with asyncio.timeout(_PATIENCE):
-            while await _told(runtime, slug) < count or (mails and _count(served) < lying + count):
-                await asyncio.sleep(_LOOK_SECONDS)
-        wall = time.perf_counter() - began
-        return Taken(count, wall, served.cpu().since(before), result)
+
+    async def buy() -> Taken:
+        lying, before = _count(served), served.cpu()
+        began = time.perf_counter()
+        with LoadGenerator(Job(served.port, works, _BUYERS)) as load:
+            result = await asyncio.to_thread(load.run)
+            if set(result.outcomes) != {200}:
+                raise RuntimeError(f"not every purchase went through: {dict(result.outcomes)}")
+            async with asyncio.timeout(_PATIENCE):
+                while await _told(runtime, slug) < count or (mails and _count(served) < lying + count):
+                    await asyncio.sleep(_LOOK_SECONDS)
+            wall = time.perf_counter() - began
+            return Taken(count, wall, served.cpu().since(before), result)
+
+    return buy
 
 
 def _count(served: Served) -> int:

@@ -32,7 +32,7 @@ def bare_calls(a_second: int, body: bytes = b"") -> Callable[[Bare, Effort], Kin
     return limit
 
 
-def _hold(served: Served, effort: Effort) -> Kind:
+def holding(served: Served, effort: Effort) -> Kind:
     """Each by a visitor of its own, of a seat of its own; all are let go before the next round."""
     count = effort.of(4000)
     slug = served.event(count)
@@ -162,7 +162,7 @@ def _waits(limit: Sequence[Taken], ours: Sequence[Taken]) -> list[Figure]:
 
 
 ROWS: Final = (
-    ServedRow("hold", _hold, bare_calls(8000, b'{"seats":[1207]}'), cost("hold over HTTP", ANSWER, 90.0)),
+    ServedRow("hold", holding, bare_calls(8000, b'{"seats":[1207]}'), cost("hold over HTTP", ANSWER, 90.0)),
     ServedRow("refused-hold", _refused, bare_calls(8000, b'{"seats":[1207]}'), cost("refused hold", ANSWER, 60.0)),
     ServedRow("join", _join, bare_calls(8000, b"{}"), cost("join", ANSWER, None)),
     ServedRow("board", _board, bare_calls(8000), cost("GET board, 2,000 seats", ANSWER, 60.0)),

@@ -15,6 +15,7 @@ from bench.measure import Effort, Figure, table
 #: The page of the tables, and the page that goes on from them.
 PAGE: Final = Path("docs/benchmarks.md")
 SCALING: Final = Path("docs/scaling.md")
+PROFILES: Final = Path("docs/profiles.md")
 
 
 def marks(name: str) -> re.Pattern[str]:
@@ -32,9 +33,14 @@ def put(page: Path, name: str, text: str) -> None:
 
 def told(figures: Sequence[Figure], about: str) -> str:
     """The run's date and machine, what `about` says of it, and its table."""
-    machine = f"{os.cpu_count()} cores ({platform.machine()}), CPython {platform.python_version()}"
     load = f"load average at its end {os.getloadavg()[0]:.1f}"
-    return f"Run of {datetime.now(UTC):%Y-%m-%d}, {machine}; {about}; {load}.\n\n{table(list(figures))}"
+    return f"{run_of(about)}; {load}.\n\n{table(list(figures))}"
+
+
+def run_of(about: str) -> str:
+    """The date and the machine of a run that ends now."""
+    machine = f"{os.cpu_count()} cores ({platform.machine()}), CPython {platform.python_version()}"
+    return f"Run of {datetime.now(UTC):%Y-%m-%d}, {machine}; {about}"
 
 
 def write(page: Path, figures: Sequence[Figure], effort: Effort, failed: Sequence[str] = ()) -> None:

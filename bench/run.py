@@ -19,6 +19,7 @@ from bench.bare import Bare, bare
 from bench.begin import begin
 from bench.best_seats import best_seats
 from bench.bought import bought
+from bench.calm import calm
 from bench.events import events
 from bench.fan_out import fan_out
 from bench.guards import guards, guards_table
@@ -26,6 +27,7 @@ from bench.holds import holds
 from bench.measure import Effort, Figure, table
 from bench.memory import memory
 from bench.opening_draw import opening_draw
+from bench.processes import processes
 from bench.purchases import purchases
 from bench.recovery import recovery
 from bench.report import write
@@ -98,6 +100,14 @@ async def _bought(world: World, effort: Effort) -> list[Figure]:
     return await bought(world.runtime, world.serve, effort)
 
 
+async def _processes(world: World, effort: Effort) -> list[Figure]:
+    return await processes(world.serve, effort)
+
+
+async def _calm(world: World, effort: Effort) -> list[Figure]:
+    return await calm(world.serve, effort)
+
+
 async def _memory(world: World, effort: Effort) -> list[Figure]:
     return await asyncio.to_thread(memory, world.served_anew, effort)
 
@@ -117,7 +127,9 @@ SERVED: Final = {row.name: row for row in (*public_path.ROWS, *arrival.ROWS, *st
 ROWS: Final[Mapping[str, Row]] = {
     **{name: _of_served(row) for name, row in SERVED.items()},
     "purchases": _bought,
+    "processes": _processes,
     "memory": _memory,
+    "calm": _calm,
     "fan-out": _of_runtime(fan_out),
     "holds": _of_runtime(holds),
     "best-seats": _of_runtime(best_seats),

@@ -51,12 +51,13 @@ class Cpu:
 
 
 class Served:
-    """One `onsale serve` with one web process."""
+    """One `onsale serve`; `web` is its web process, where it has one."""
 
-    def __init__(self, port: int, web: psutil.Process, settings: Settings) -> None:
+    def __init__(self, port: int, webs: Sequence[psutil.Process], settings: Settings) -> None:
         self.port = port
-        self.web = web
+        self.web, self._webs = webs[0], webs
         self._settings = settings
+        self.redis_url = settings.redis_url
         token = settings.operator_token.get_secret_value()
         self.http = httpx.Client(
             base_url=f"http://127.0.0.1:{port}", timeout=60, headers={"Authorization": f"Bearer {token}"}
@@ -71,7 +72,7 @@ class Served:
     def cpu(self) -> Cpu:
         """What each part has had until now."""
         postgresql = [self._postmaster, *self._postmaster.children(recursive=True)] if self._postmaster else []
-        parts = {WEB: [self.web], POSTGRESQL: postgresql, VALKEY: [self._valkey]}
+        parts = {WEB: self._webs, POSTGRESQL: postgresql, VALKEY: [self._valkey]}
         return Cpu({name: {one.pid: seconds_of(one) for one in processes} for name, processes in parts.items()})
 
     def operator(self, method: str, path: str, body: Any = None) -> Any:
@@ -184,8 +185,8 @@ def served(settings: Settings, tree: Path = HERE, *, changes: Mapping[str, str])
                 if server.poll() is not None or time.monotonic() > until:
                     raise RuntimeError(f"the server did not start: {errors.read_text()[-2000:]}")
                 time.sleep(0.1)
-            (web,) = (one for one in psutil.Process(server.pid).children() if "cli.web_worker" in one.cmdline())
-            ready = Served(int(found[1]), web, settings)
+            webs = [one for one in psutil.Process(server.pid).children() if "cli.web_worker" in one.cmdline()]
+            ready = Served(int(found[1]), webs, settings)
             try:
                 yield ready
             finally:

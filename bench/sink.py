@@ -1,8 +1,9 @@
 """A process that opens many sockets and throws away what comes: browsers that are never slow.
 
-`python -m bench.sink COUNTS PORT PATH TOKENS CONNECTIONS [join]` opens the connections, each with a WebSocket handshake
-when PATH is not `-`, asks to be let in when told so, says `open` on stdout, and adds up the bytes it gets in COUNTS, a
-shared file of one 64-bit number.
+`python -m bench.sink COUNTS PORT PATH TOKENS CONNECTIONS BEAT [join]` opens the connections, each with a WebSocket
+handshake when PATH is not `-`, asks to be let in when told so, says `open` on stdout, and adds up the bytes it gets in
+COUNTS, a shared file of one 64-bit number. Each gives a sign of life every BEAT seconds, one after the other; 0: none
+does.
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
 _CHUNK = 1 << 18
+_TICK_SECONDS = 0.1
 _HANDSHAKE = (
     "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\nAuthorization: Bearer {token}\r\n\r\n"
@@ -28,13 +31,13 @@ _HANDSHAKE = (
 
 
 def main() -> None:
-    counts, port, path, tokens, connections = sys.argv[1:6]
-    first = _frame(b'{"type":"join"}') if "join" in sys.argv[6:] else b""
+    counts, port, path, tokens, connections, beat = sys.argv[1:7]
+    first = _frame(b'{"type":"join"}') if "join" in sys.argv[7:] else b""
     with open(counts, "r+b") as file, mmap.mmap(file.fileno(), 8) as shared:
         named = Path(tokens).read_text().split() if tokens != "-" else []
         opened = [_open(int(port), path, named[n] if named else "", first) for n in range(int(connections))]
         print("open", flush=True)
-        _drain(opened, shared)
+        _drain(opened, shared, float(beat))
 
 
 def _open(port: int, path: str, token: str, first: bytes) -> socket.socket:
@@ -56,14 +59,18 @@ def _frame(payload: bytes) -> bytes:
     return bytes([0x81, 0x80 | len(payload), 0, 0, 0, 0]) + payload
 
 
-def _drain(connections: list[socket.socket], shared: mmap.mmap) -> None:
+_BEAT = _frame(b'{"type":"beat"}')
+
+
+def _drain(connections: list[socket.socket], shared: mmap.mmap, beat: float) -> None:
     buffer = bytearray(_CHUNK)
-    total = 0
+    total = beaten = 0
+    began = time.monotonic()
     with selectors.EpollSelector() as selector:
         for connection in connections:
             selector.register(connection, selectors.EVENT_READ)
         while connections:
-            for key, _ in selector.select():
+            for key, _ in selector.select(_TICK_SECONDS if beat else None):
                 connection = cast(socket.socket, key.fileobj)
                 size = connection.recv_into(buffer)
                 if not size:
@@ -71,6 +78,11 @@ def _drain(connections: list[socket.socket], shared: mmap.mmap) -> None:
                     connections.remove(connection)
                 total += size
             shared[:8] = struct.pack("=Q", total)
+            due = int((time.monotonic() - began) / beat * len(connections)) if beat else 0
+            for number in range(beaten, due):
+                with contextlib.suppress(OSError):  # it is gone, which is met above
+                    connections[number % len(connections)].send(_BEAT)
+            beaten = max(beaten, due)
 
 
 class Sink:
@@ -94,9 +106,15 @@ class Sink:
 
 @contextlib.contextmanager
 def sink(
-    port: int, connections: int, *, path: str = "-", tokens: list[str] | None = None, join: bool = False
+    port: int,
+    connections: int,
+    *,
+    path: str = "-",
+    tokens: list[str] | None = None,
+    join: bool = False,
+    beat: float = 0.0,
 ) -> Iterator[Sink]:
-    """Starts it; wait for `wait_until_open`. It ends with the block."""
+    """Starts it; wait for `wait_until_open`. It ends with the block. `beat`: seconds between signs of life of each."""
     with tempfile.TemporaryDirectory(prefix="onsale-sink-") as folder:
         counts, names = Path(folder) / "counts", Path(folder) / "tokens"
         counts.write_bytes(bytes(8))
@@ -111,6 +129,7 @@ def sink(
                 path,
                 names if tokens else "-",
                 str(connections),
+                str(beat),
                 *(["join"] if join else []),
             ],
             stdout=subprocess.PIPE,
