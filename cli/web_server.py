@@ -13,7 +13,7 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from importlib import import_module
 from importlib.util import find_spec
 from typing import cast
@@ -96,8 +96,8 @@ class _ReasonForServe:
         self._app = app
         self._ready_fd = ready_fd
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._app(scope, receive, self._passed_on(send) if scope["type"] == "lifespan" else send)
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        return self._app(scope, receive, self._passed_on(send) if scope["type"] == "lifespan" else send)
 
     def _passed_on(self, send: Send) -> Send:
         async def passed_on(message: Message) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
+from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core.errors import OnsaleError
 from core.languages import LANGUAGES
@@ -33,7 +35,7 @@ from web import (
     sockets,
 )
 from web.assets import Assets
-from web.call_table import CallTable
+from web.call_table import CallTable, pages_of
 from web.composition import open_app_state, origins_of
 from web.endpoint import Endpoint, routes
 from web.ops import (
@@ -93,6 +95,26 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
 )
 
 
+class _Application(Starlette):
+    """Starlette with `Requests` around everything, in the place of its own outermost layer, which catches what that
+    has caught already. A channel keeps each layer that waits for it, half a KiB each: this one waits for none.
+    """
+
+    def __init__(self, requests: Callable[[ASGIApp], Requests], routes: list[BaseRoute], problems: Problems) -> None:
+        handlers = {OnsaleError: problems.refused, HTTPException: problems.framework}
+        super().__init__(routes=routes, exception_handlers=handlers)
+        self._requests = requests
+
+    def build_middleware_stack(self) -> ASGIApp:
+        return self._requests(ExceptionMiddleware(self.router, handlers=self.exception_handlers))
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:  # type: ignore[override]
+        scope["app"] = self
+        if self.middleware_stack is None:
+            self.middleware_stack = self.build_middleware_stack()
+        return self.middleware_stack(scope, receive, send)
+
+
 def create_app(runtime: Runtime, live: Live | None, simulator: SimulatorStore | None = None) -> Starlette:
     """`live` is None where no live channel is served, `simulator` where real providers are paid with.
 
@@ -109,17 +131,12 @@ def create_app(runtime: Runtime, live: Live | None, simulator: SimulatorStore | 
     )
     problems = Problems(pages.error)
     links = PaymentLinks(runtime.secret)
-    app = Starlette(
-        routes=_routes(runtime, live, assets, pages, links, simulator),
-        middleware=[
-            Middleware(
-                Requests,
-                problems=problems,
-                calls=CallTable([*ENDPOINTS, _description()]),
-                channels=live is not None,
-            )
-        ],
-        exception_handlers={OnsaleError: problems.refused, HTTPException: problems.framework},
+    shown = [*pages.routes(), *payment_routes(pages, links)]
+    calls = CallTable([*ENDPOINTS, _description(), *pages_of(shown)])
+    app = _Application(
+        lambda inner: Requests(inner, problems, calls, channels=live is not None),
+        _routes(runtime, live, assets, pages, shown, simulator),
+        problems,
     )
     # `/api/events/` is not `/api/events`: an answer in the wrong place is a fault that nobody finds.
     app.router.redirect_slashes = False
@@ -132,14 +149,13 @@ def _routes(
     live: Live | None,
     assets: Assets,
     pages: Pages,
-    links: PaymentLinks,
+    shown: Sequence[Route],
     simulator: SimulatorStore | None,
 ) -> list[BaseRoute]:
     return [
         *routes([*ENDPOINTS, _description()]),
-        *pages.routes(),
+        *shown,
         *Console(pages).routes(),
-        *payment_routes(pages, links),
         *([sockets.ROUTE] if live is not None else []),
         *([_simulator(runtime, simulator)] if simulator is not None else []),
         Route("/static/{path:path}", assets.serve, methods=["GET"], name="static"),

@@ -1,18 +1,46 @@
-"""Which declared call a request is for: one look-up for each part of its address, however many calls there are.
+"""Which call or page a request is for: one look-up for each part of its address, however many there are.
 
 Starlette tries one pattern after the other, which for the calls of a sale was a tenth of what they cost. What is not
-found here (a page, an unknown address, a method that the address does not take) is Starlette's as before; what is
+found here (a file, an unknown address, a method that the address does not take) is Starlette's as before; what is
 found is what Starlette would have found, which a test shows for every call.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from web.endpoint import Endpoint
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+
+class Answering(Protocol):
+    """What answers a request for this path."""
+
+    @property
+    def method(self) -> str: ...
+    @property
+    def path(self) -> str: ...
+    @property
+    def respond(self) -> Callable[[Request], Awaitable[Response]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One method of a route of Starlette's."""
+
+    method: str
+    path: str
+    respond: Callable[[Request], Awaitable[Response]]
+
+
+def pages_of(routes: Iterable[Route]) -> list[Page]:
+    """Routes whose endpoints are asynchronous functions of a request."""
+    return [
+        Page(method, one.path, one.endpoint) for one in routes for method in (one.methods or ()) if method != "HEAD"
+    ]
 
 
 @dataclass(slots=True)
@@ -21,18 +49,18 @@ class _Node:
 
     fixed: dict[str, _Node] = field(default_factory=dict)
     parameters: dict[str, _Node] = field(default_factory=dict)
-    methods: dict[str, Endpoint] = field(default_factory=dict)
+    methods: dict[str, Answering] = field(default_factory=dict)
 
 
 class CallTable:
     """`find` the call. One whose parameter is less than a whole part of the address (`{digest}.jpg`) is left out."""
 
-    def __init__(self, endpoints: Iterable[Endpoint]) -> None:
+    def __init__(self, endpoints: Iterable[Answering]) -> None:
         self._root = _Node()
         for endpoint in endpoints:
             self._add(endpoint)
 
-    def _add(self, endpoint: Endpoint) -> None:
+    def _add(self, endpoint: Answering) -> None:
         parts = endpoint.path.split("/")[1:]
         if any("{" in part and not _is_parameter(part) for part in parts):
             return
@@ -44,7 +72,7 @@ class CallTable:
         if endpoint.method == "GET":
             node.methods["HEAD"] = endpoint
 
-    def find(self, method: str, path: str) -> tuple[Endpoint, dict[str, str]] | None:
+    def find(self, method: str, path: str) -> tuple[Answering, dict[str, str]] | None:
         """The call and the parameters in its path; None: ask Starlette."""
         parameters: dict[str, str] = {}
         node = _node_of(self._root, path.split("/"), 1, parameters)

@@ -42,6 +42,7 @@ from web.app_state import AppState, app_state_of
 from web.compression import compressed
 from web.security import Operator, require_same_site
 from web.security import address_of as address_of
+from web.whole_answers import is_whole
 
 B = TypeVar("B")
 M = TypeVar("M", bound=BaseModel)
@@ -213,6 +214,8 @@ async def bytes_of(request: Request, most: int = MOST_BODY) -> bytes:
     declared = request.headers.get("content-length", "0")
     if declared.isdigit() and int(declared[:12]) > most:
         raise TooLarge(limit=most)
+    if is_whole(request.receive):
+        return await _arrived(request, most)
     received = bytearray()
     try:
         async with asyncio.timeout(_BODY_SECONDS + most / _SLOW_LINE):
@@ -228,6 +231,16 @@ async def bytes_of(request: Request, most: int = MOST_BODY) -> bytes:
     except TimeoutError:
         raise Malformed("the body did not arrive in time") from None
     return bytes(received)
+
+
+async def _arrived(request: Request, most: int) -> bytes:
+    message = await request.receive()
+    if message["type"] == "http.disconnect":
+        raise ClientDisconnect
+    received: bytes = message.get("body", b"")
+    if len(received) > most:
+        raise TooLarge(limit=most)
+    return received
 
 
 def answer(model: BaseModel, *, status: int = 200, headers: Mapping[str, str] | None = None, **dump: Any) -> Response:

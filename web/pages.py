@@ -37,6 +37,7 @@ from web.app_state import AppState, app_state_of
 from web.assets import Assets
 from web.captcha_policy import with_captcha
 from web.compression import shrunk
+from web.drawn_pages import DrawnPages, sent
 from web.endpoint import event_of
 from web.security import is_https
 
@@ -75,6 +76,7 @@ class Pages:
         self._alternatives = alternatives or {}
         self._loader = FileSystemLoader(folder)
         self._environments: dict[str, Environment] = {}
+        self._drawn = DrawnPages()
 
     def routes(self) -> list[Route]:
         pages: dict[str, Page] = {
@@ -103,6 +105,7 @@ class Pages:
         page = self.page(
             request,
             "sale.html",
+            shared=True,
             event=event,
             sale_state=event.sale_state(parts.clock.now()),
             providers=self._providers,
@@ -115,13 +118,13 @@ class Pages:
     async def draw(self, request: Request, parts: AppState, visitor: str) -> Response:
         event = await event_of(parts.events, request.path_params["slug"])
         request.scope["state"]["slug"] = event.slug
-        return self.page(request, "draw.html", event=event)
+        return self.page(request, "draw.html", shared=True, event=event)
 
     async def waits(self, request: Request, parts: AppState, visitor: str) -> Response:
         """Promised and actual waits (F9)."""
         event = await event_of(parts.events, request.path_params["slug"])
         request.scope["state"]["slug"] = event.slug
-        return self.page(request, "waits.html", event=event)
+        return self.page(request, "waits.html", shared=True, event=event)
 
     async def tickets(self, request: Request, parts: AppState, visitor: str) -> Response:
         """All that this browser has bought or is paying for, whichever page it was bought on (T2)."""
@@ -235,31 +238,42 @@ class Pages:
         return event, reservation, await seats_bought(parts.events, event, reservation)
 
     def page(
-        self, request: Request, template: str, *, http_status: int = 200, cache: str = _ASK_AGAIN, **context: Any
+        self,
+        request: Request,
+        template: str,
+        *,
+        http_status: int = 200,
+        cache: str = _ASK_AGAIN,
+        shared: bool = False,
+        **context: Any,
     ) -> Response:
+        """`shared`: it shows everybody the same, and all of that is in `context`."""
         wanted = request.query_params.get("lang")
         language = self._language(request)
-        html = (
-            self._environment(language)
-            .get_template(template)
-            .render(
-                lang=language,
-                languages=languages.LANGUAGES,
-                here=_here(request),
-                static=self._assets.base,
-                bundled=self._assets.bundled,
-                simulated=self._simulated,
-                alternative=self._alternatives.get(language, ""),
-                **context,
-            )
-        )
+        frame = {"here": _here(request), "static": self._assets.base, "bundled": self._assets.bundled}
+        draw = partial(self._draw, template, language, frame, context)
         headers = {"Cache-Control": cache, "Content-Language": language, "Vary": "Cookie, Accept-Language"}
-        response = shrunk(request, HTMLResponse(html, status_code=http_status, headers=headers))
+        if shared:
+            body = self._drawn.body((template, language), (frame, context), draw)
+            response: Response = sent(request, body, http_status, headers)
+        else:
+            response = shrunk(request, HTMLResponse(draw(), status_code=http_status, headers=headers))
         if wanted == language:
             response.set_cookie(
                 LANGUAGE_COOKIE, language, max_age=_LANGUAGE_SECONDS, path="/", samesite="lax", secure=is_https(request)
             )
         return response
+
+    def _draw(self, template: str, language: str, frame: Mapping[str, Any], context: Mapping[str, Any]) -> str:
+        drawn = self._environment(language).get_template(template)
+        return drawn.render(
+            lang=language,
+            languages=languages.LANGUAGES,
+            simulated=self._simulated,
+            alternative=self._alternatives.get(language, ""),
+            **frame,
+            **context,
+        )
 
     def _language(self, request: Request) -> str:
         wanted = request.query_params.get("lang")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
+from collections.abc import Awaitable
 from typing import Final
 
 import structlog
@@ -21,13 +22,13 @@ from starlette.websockets import WebSocket
 
 from core.errors import OnsaleError
 from web import metrics
-from web.call_table import CallTable
-from web.endpoint import Endpoint
+from web.call_table import Answering, CallTable
 from web.given import GivenRequest
 from web.problems import Problems
 from web.refusal_log import RefusalLog
 from web.security import SECURITY_HEADERS, STRICT_TRANSPORT
 from web.sockets import channel, slug_of
+from web.whole_answers import write_whole
 
 log = structlog.get_logger(__name__)
 
@@ -52,6 +53,23 @@ def request_id(scope: Scope) -> str:
 _ALWAYS: Final = [(name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
 _HTTPS: Final = (b"strict-transport-security", STRICT_TRANSPORT.encode())
 _NOT_KEPT: Final = (b"cache-control", b"no-store")
+_ALWAYS_NAMES: Final = frozenset(name for name, _ in _ALWAYS)
+_ALWAYS_LINES: Final = b"".join(b"%b: %b\r\n" % header for header in _ALWAYS)
+_HTTPS_LINE: Final = b"%b: %b\r\n" % _HTTPS
+_NOT_KEPT_LINE: Final = b"%b: %b\r\n" % _NOT_KEPT
+
+
+def _complete_lines(headers: list[tuple[bytes, bytes]], scope: Scope, given: str) -> bytes | None:
+    """What `_complete` would add, as lines; None for an answer that has said some of it in its own way."""
+    said = {name for name, _ in headers}
+    if not _ALWAYS_NAMES.isdisjoint(said):
+        return None
+    lines = b"x-request-id: %b\r\n%b" % (given.encode(), _ALWAYS_LINES)
+    if scope.get("scheme") == "https":
+        lines += _HTTPS_LINE
+    if _NOT_KEPT[0] not in said and scope["path"].startswith("/api/"):
+        lines += _NOT_KEPT_LINE
+    return lines
 
 
 def _complete(headers: list[tuple[bytes, bytes]], scope: Scope, given: str) -> None:
@@ -68,8 +86,8 @@ def _complete(headers: list[tuple[bytes, bytes]], scope: Scope, given: str) -> N
 class Requests:
     """ASGI middleware, outermost. `scope["state"]` collects what the log line tells: visitor, event, code, route.
 
-    A declared call is answered from here: what Starlette does between (patterns, two layers that catch, a thread for
-    each refusal) costs more than most calls. Everything else goes on to the application.
+    A declared call or page is answered from here: what Starlette does between (patterns, layers that catch) costs more
+    than most calls. Everything else goes on to the application.
     """
 
     def __init__(self, app: ASGIApp, problems: Problems, calls: CallTable, channels: bool = False) -> None:
@@ -80,22 +98,18 @@ class Requests:
         self._calls = calls
         self._refusals = RefusalLog(time.monotonic)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        if scope["type"] == "http":
+            return self._http(scope, receive, send)
         if scope["type"] == "websocket":
             # In the task's own context, which ends with the channel: a block around it would be kept for as long.
             structlog.contextvars.bind_contextvars(request_id=request_id(scope))
             slug = None if scope.get("root_path") or not self._channels else slug_of(scope["path"])
-            if slug is None:
-                await self._app(scope, receive, send)
-            else:
+            if slug is not None:
                 # Each layer between would be kept for as long as the channel is open, half a KiB each.
                 scope["path_params"] = {"slug": slug}
-                await channel(WebSocket(scope, receive, send))
-            return
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        await self._http(scope, receive, send)
+                return channel(WebSocket(scope, receive, send))
+        return self._app(scope, receive, send)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
@@ -117,7 +131,11 @@ class Requests:
                 await self._app(scope, receive, send_with_headers)
             else:
                 response = await self._called(*found, scope, receive, send)
-                await response(scope, receive, send_with_headers)
+                more = _complete_lines(response.raw_headers, scope, given)
+                if more is not None and write_whole(send, response, more):
+                    status = response.status_code
+                else:
+                    await response(scope, receive, send_with_headers)
         except ClientDisconnect:
             state["code"] = "client_gone"
         except Exception as error:
@@ -130,7 +148,7 @@ class Requests:
             structlog.contextvars.reset_contextvars(**bound)
 
     async def _called(
-        self, endpoint: Endpoint, parameters: dict[str, str], scope: Scope, receive: Receive, send: Send
+        self, endpoint: Answering, parameters: dict[str, str], scope: Scope, receive: Receive, send: Send
     ) -> Response:
         scope["path_params"] = parameters
         request = GivenRequest(scope, receive, send)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Final
 
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
@@ -41,7 +41,11 @@ async def channel(websocket: WebSocket) -> None:
         return  # gone before it was answered
     connection = _connection(websocket, packed=websocket.query_params.get("board") == _PACKED)
     try:
-        await _admit(websocket, connection, visitor)
+        serving = await _admitted(websocket, connection, visitor)
+        if serving is not None:
+            # Of how it was opened an open channel keeps nothing.
+            del websocket
+            await serving
     finally:
         if isinstance(connection, AsgiConnection):
             await connection.finish()
@@ -77,37 +81,41 @@ def _caller(websocket: WebSocket) -> Visitor:
     return visitor
 
 
-async def _admit(websocket: WebSocket, connection: Connection, visitor: Visitor) -> None:
-    """Serves the channel; says by a close code why not."""
+async def _admitted(websocket: WebSocket, connection: Connection, visitor: Visitor) -> Coroutine[Any, Any, None] | None:
+    """What serves the channel; None: a close code has said why not."""
     parts = app_state_of(websocket)
     try:
         event = await parts.events.get(websocket.path_params["slug"])
     except EventNotFound:
         connection.close(CloseCode.NO_SUCH_EVENT, "there is no such event")
-        return
+        return None
     except OnsaleError:
         connection.close(CloseCode.STORE_LOST, "the sale is interrupted: reconnect")
-        return
-    if parts.live is not None:
-        # A page that will ask for a place needs no board before it has one: 80 kB of a large hall, twice.
-        early = websocket.query_params.get("board") not in ("admitted", _PACKED)
-        bidder = parts.networks.bidder(websocket, visitor)
-        if isinstance(connection, FrameConnection):
-            connection.forget_handshake()
-        await parts.live.serve(connection, event, visitor.id, bidder, early_board=early)
+        return None
+    if parts.live is None:
+        return None
+    # A page that will ask for a place needs no board before it has one: 80 kB of a large hall, twice.
+    early = websocket.query_params.get("board") not in ("admitted", _PACKED)
+    bidder = parts.networks.bidder(websocket, visitor)
+    if isinstance(connection, FrameConnection):
+        connection.forget_handshake()
+    return parts.live.serve(connection, event, visitor.id, bidder, early_board=early)
 
 
 def _connection(websocket: WebSocket, *, packed: bool) -> Connection:
     extension = websocket.scope.get("extensions", {}).get(EXTENSION)
     if extension is not None:
-        return (PackedConnection if packed else FrameConnection)(websocket, extension["protocol"])
+        return (PackedConnection if packed else FrameConnection)(extension["protocol"])
     return AsgiConnection(websocket, packed=packed)
 
 
 async def _receive(websocket: WebSocket) -> str | bytes | None:
     if websocket.client_state is not WebSocketState.CONNECTED:
         return None
-    message = await websocket.receive()
+    return _told(await websocket.receive())
+
+
+def _told(message: Mapping[str, Any]) -> str | bytes | None:
     if message["type"] == "websocket.disconnect":
         return None
     text: str | None = message.get("text")
@@ -117,10 +125,10 @@ async def _receive(websocket: WebSocket) -> str | bytes | None:
 class FrameConnection:
     """Over `FrameProtocol`: a frame goes straight into the transport's buffer."""
 
-    __slots__ = ("_websocket", "_write", "buffered", "close", "forget_handshake", "on_pong")
+    __slots__ = ("_received", "_write", "buffered", "close", "forget_handshake", "on_pong")
 
-    def __init__(self, websocket: WebSocket, protocol: FrameProtocol) -> None:
-        self._websocket = websocket
+    def __init__(self, protocol: FrameProtocol) -> None:
+        self._received = protocol.receive
         self._write = protocol.write_frame
         self.buffered = protocol.buffered
         self.close = protocol.close_with
@@ -131,7 +139,7 @@ class FrameConnection:
         self._write(frame.wire)
 
     async def receive(self) -> str | bytes | None:
-        return await _receive(self._websocket)
+        return _told(await self._received())
 
 
 class PackedConnection(FrameConnection):

@@ -24,6 +24,7 @@ from core.process.rate import Allowance, Rate
 from core.waiting_room.visit_times import VisitTimes
 from realtime.wire import MAX_MESSAGE, CloseCode
 from web.http_protocol import LimitedProtocol
+from web.slim import Gate, Mailbox
 
 #: The extension's name in the scope: `scope["extensions"][EXTENSION]["protocol"]` is the `FrameProtocol`.
 EXTENSION: Final = "onsale.frames"
@@ -47,6 +48,8 @@ def socket_options(
     counted. When the server stops, browsers are told so one after the other within `goodbye_seconds`.
     """
     return {
+        # Not to be guessed: our layers return what is to be awaited instead of waiting themselves.
+        "interface": "asgi3",
         "http": LimitedProtocol,
         "ws": functools.partial(
             FrameProtocol,
@@ -77,6 +80,9 @@ class FrameProtocol(WebSocketsSansIOProtocol):
     ) -> None:
         """Without `messages_per_minute` nothing is counted."""
         super().__init__(*given, **named)
+        # One task reads, and one writes.
+        self.queue = Mailbox()  # type: ignore[assignment]
+        self.writable = Gate()  # type: ignore[assignment]
         self._pong: Callable[[], None] | None = None
         self._lost: Callable[[], None] | None = None
         self._most_waiting = messages_per_minute
@@ -91,9 +97,12 @@ class FrameProtocol(WebSocketsSansIOProtocol):
         self._lost = callback
 
     def forget_handshake(self) -> None:
-        """What browser and server said to open the channel is needed no more: 5 KiB for each that stays open."""
+        """What browser and server said to open the channel is needed no more: 7 KiB for each that stays open."""
         if self.handshake_complete:
-            self.response.headers.clear()
+            for said in (self.request, self.response):
+                if said is not None:
+                    said.headers.clear()  # the parser, which waits in the middle of it, holds the request too
+            self.request = self.response = None  # type: ignore[assignment]
             headers = self.scope["headers"]
             if isinstance(headers, list):
                 headers.clear()  # in place: the application's WebSocket holds the same list

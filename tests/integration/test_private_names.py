@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import inspect
 import os
+import re
 import tomllib
 from importlib.metadata import version
 from pathlib import Path
@@ -20,6 +21,7 @@ import pytest
 import uvicorn
 from aiokafka import AIOKafkaProducer
 from packaging.requirements import Requirement
+from uvicorn.protocols.websockets import websockets_sansio_impl as sansio
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 
@@ -27,6 +29,7 @@ from core.database import open_database, pool_of, raw
 from core.errors import StoreUnavailable
 from core.settings import Settings
 from tests.source_trees import tree_of
+from web.slim import Gate, Mailbox
 from web.ws_protocol import FrameProtocol
 
 ROOT = Path(__file__).parents[2]
@@ -141,11 +144,16 @@ async def test_uvicorn_has_what_our_protocol_builds_on() -> None:
         "close_sent": bool,
         "disconnected": bool,
         "read_paused": bool,
-        "queue": asyncio.Queue,
+        "queue": Mailbox,
+        "writable": Gate,
         "close_timer": (asyncio.TimerHandle, type(None)),
     }
     for attribute, kind in kinds.items():
         assert isinstance(getattr(protocol, attribute), kind), attribute
+    ours = {"queue": Mailbox, "writable": Gate}
+    used = {(found[1], found[2]) for found in re.finditer(r"self\.(queue|writable)\.(\w+)", inspect.getsource(sansio))}
+    assert {name for name, _ in used} == set(ours)
+    assert all(callable(getattr(ours[name], method, None)) for name, method in used)
     for hook in ("handle_connect", "handle_pong"):
         assert list(inspect.signature(getattr(WebSocketsSansIOProtocol, hook)).parameters) == ["self", "event"]
     for method in ("stop_keepalive", "shutdown"):

@@ -8,13 +8,20 @@ import pytest
 from starlette.datastructures import Headers
 from starlette.routing import Match, Route, Router
 
+from core.payments.links import PaymentLinks
 from web.app import ENDPOINTS
-from web.call_table import CallTable
-from web.endpoint import Endpoint, routes
+from web.assets import Assets
+from web.call_table import Answering, CallTable, pages_of
+from web.endpoint import routes
 from web.given import GivenHeaders
+from web.pages import Pages
+from web.pay.routes import payment_routes
 
-TABLE = CallTable(ENDPOINTS)
-ROUTES = routes(ENDPOINTS)
+_PAGES = Pages(Assets())
+SHOWN = [*_PAGES.routes(), *payment_routes(_PAGES, PaymentLinks("secret"))]
+CALLS: list[Answering] = [*ENDPOINTS, *pages_of(SHOWN)]
+TABLE = CallTable(CALLS)
+ROUTES = [*routes(ENDPOINTS), *SHOWN]
 
 
 def by_starlette(method: str, path: str) -> tuple[str, dict[str, str]] | None:
@@ -33,13 +40,13 @@ def by_table(method: str, path: str) -> tuple[str, dict[str, str]] | None:
     return (found[0].path, found[1]) if found is not None else None
 
 
-def whole(endpoint: Endpoint) -> bool:
+def whole(endpoint: Answering) -> bool:
     parts = [part for part in endpoint.path.split("/") if "{" in part]
     return all(part.startswith("{") and part.endswith("}") and ":" not in part for part in parts)
 
 
-@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda one: f"{one.method} {one.path}")
-def test_every_call_is_found_as_starlette_finds_it(endpoint: Endpoint) -> None:
+@pytest.mark.parametrize("endpoint", CALLS, ids=lambda one: f"{one.method} {one.path}")
+def test_every_call_is_found_as_starlette_finds_it(endpoint: Answering) -> None:
     for value in ("summer", "extend", "a b", "%2F", "{slug}", "코드"):
         path = re.sub(r"\{\w+\}", value, re.sub(r"\{\w+:\w+\}", "17", endpoint.path))
         expected = by_starlette(endpoint.method, path)
@@ -62,7 +69,9 @@ def test_every_call_is_found_as_starlette_finds_it(endpoint: Endpoint) -> None:
         "/api/events/summer/",
         "/api/events/summer/holds/",
         "/api/events/summer/holds/extend/more",
-        "/events/summer",
+        "/events/summer/",
+        "/events/summer/nowhere",
+        "/pay/a/b/c",
         "/api/events/a/b/holds",
     ],
 )

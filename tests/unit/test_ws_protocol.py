@@ -8,7 +8,7 @@ import uvicorn
 from starlette.websockets import WebSocket
 from uvicorn.server import ServerState
 from websockets.datastructures import Headers
-from websockets.http11 import Response
+from websockets.http11 import Request, Response
 
 from web.ws_protocol import FrameProtocol
 
@@ -23,6 +23,8 @@ async def test_the_handshake_is_forgotten_by_all_who_hold_it() -> None:
     protocol = FrameProtocol(config, ServerState(), {})
     scope: Any = {"type": "websocket", "headers": [(b"cookie", b"visitor=v-1"), (b"origin", b"https://sale.test")]}
     protocol.scope = scope
+    protocol.request = Request("/ws/events/summer", Headers([("Cookie", "visitor=v-1")]))
+    asked = protocol.request.headers
     protocol.response = Response(101, "Switching Protocols", Headers([("Upgrade", "websocket")]))
     websocket = WebSocket(scope, nothing, nothing)
     held = cast(Any, websocket.headers)._list
@@ -33,4 +35,5 @@ async def test_the_handshake_is_forgotten_by_all_who_hold_it() -> None:
 
     protocol.handshake_complete = True
     protocol.forget_handshake()
-    assert (held, scope["headers"], len(protocol.response.headers)) == ([], [], 0)
+    assert (held, scope["headers"], len(asked)) == ([], [], 0)
+    assert not any((protocol.request, protocol.response))

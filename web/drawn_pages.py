@@ -1,0 +1,51 @@
+"""Pages that are the same for all who open them: drawn and compressed once, until something that they show changes.
+
+In the minute before an opening everybody opens one page, and to draw it costs ten times what a call does.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from web.caching import Body
+from web.encodings import chosen
+
+#: What surrounds the page, and what is on it.
+Shown = tuple[Mapping[str, Any], Mapping[str, Any]]
+
+#: Pages kept: some 30 KB each. The one that was not asked for for longest is forgotten first.
+_MOST: Final = 128
+
+
+class DrawnPages:
+    """`body(name, shows, draw)`: what `draw` made when it was asked for first."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[Hashable, tuple[Shown, Body]] = OrderedDict()
+
+    def body(self, name: Hashable, shows: Shown, draw: Callable[[], str]) -> Body:
+        """`shows`: where the page stands and what it is made of, compared by `==`; its first part has its address."""
+        key = (name, shows[0]["here"])
+        known = self._kept.get(key)
+        body = known[1] if known is not None and known[0] == shows else Body(draw().encode(), "", "text/html")
+        # Also where it is equal: what is compared the next time is the same object.
+        self._kept[key] = (shows, body)
+        self._kept.move_to_end(key)
+        if len(self._kept) > _MOST:
+            self._kept.popitem(last=False)
+        return body
+
+
+def sent(request: Request, body: Body, status: int, headers: Mapping[str, str]) -> Response:
+    """The page in what the caller takes; never stored by anybody in between, so it needs no name."""
+    coding = chosen(request.headers.get("accept-encoding"))
+    coded = body.coded(coding) if coding is not None else None
+    said = {**headers, "Vary": f"{headers['Vary']}, Accept-Encoding"}
+    if coding is not None and coded is not None:
+        said["Content-Encoding"] = coding.name
+    return Response(coded or body.content, status, said, media_type=body.media_type)
