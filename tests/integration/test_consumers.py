@@ -125,6 +125,20 @@ async def test_a_dependency_that_is_away_never_makes_a_dead_letter(database: dat
     assert await effects(database) == Counter([uid])
 
 
+async def test_a_dependency_that_is_away_is_tried_once_a_batch(database: databases.Database) -> None:
+    """E1: what one message has met stands for the others; each of them waits, and none is blamed."""
+    uids = [(await write(database))[1] for _ in range(5)]
+    ledger = Ledger(concurrency=1)
+    ledger.away = True
+    mover = relay(database, ledger, tries=2)
+    assert await mover.step() == 5
+    assert len(ledger.calls) == 1
+    ledger.away = False
+    assert await mover.step() == 5
+    assert await effects(database) == Counter(uids)
+    assert await DeadLetters(database).count() == 0
+
+
 async def test_an_unreadable_row_becomes_a_dead_letter_of_the_relay(database: databases.Database) -> None:
     await write(database, amount="a lot")
     mover = relay(database, Ledger(), tries=2)
