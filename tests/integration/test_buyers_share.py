@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from uuid import uuid4
 
+import asyncpg
 import pytest
 
 from core.booking import reservations_postgres
@@ -14,6 +15,7 @@ from core.booking.attempt import AttemptState, Owed
 from core.booking.reservation import Reservation
 from core.booking.reservations_postgres import Reservations
 from core.booking.stored import NewReservation
+from core.embedded import Engines
 from core.errors import TooManySeats
 from core.payments.payments import Account
 from core.runtime import Runtime
@@ -176,3 +178,44 @@ async def test_who_is_being_charged_already_goes_on_when_the_limit_is_lowered(
     await runtime.events.update(event.slug, max_seats=1)
     assert (await till.until(paying, AttemptState.OPEN)).status == "PAYING"
     assert (await till.ended(await till.pay(paying))).status == "CONFIRMED"
+
+
+_CROWD = """
+INSERT INTO reservations (id, event_id, visitor, idempotency_key, request_digest, email, address_key, language, status,
+                          amount, currency, fence, until)
+SELECT gen_random_uuid(), $1, 'crowd' || n, 'k', 'd', n || '@example.org', n || '@example.org', 'en', 'CONFIRMED',
+       1, 'KRW', n, now()
+FROM generate_series(1, 3000) AS n
+"""
+_READ = """
+SELECT coalesce(sum(seq_tup_read + idx_tup_fetch), 0)::int FROM pg_stat_xact_user_tables WHERE relname = 'reservations'
+"""
+
+
+@pytest.mark.parametrize("by_event", [False, True], ids=["as it is", "as it was"])
+async def test_counting_a_buyers_seats_walks_past_nobody_else(
+    by_event: bool, stores: Engines, make_event: MakeEvent
+) -> None:
+    """E1: in the first minute of a sale there are no statistics, and everybody's purchase counts."""
+    event = await make_event()
+    connection = await asyncpg.connect(stores.database_url)
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        await connection.execute(_CROWD, event.id)
+        await connection.execute("DELETE FROM pg_statistic WHERE starelid = 'reservations'::regclass")
+        for name in ("seats_of_visitor", "seats_of_address"):
+            defined = await connection.fetchval("SELECT pg_get_functiondef(oid) FROM pg_proc WHERE proname = $1", name)
+            assert "r.event_id + 0 =" in defined
+            if by_event:
+                await connection.execute(defined.replace("r.event_id + 0 =", "r.event_id ="))
+        if by_event:
+            await connection.execute("DROP INDEX reservations_of_address")
+        before = await connection.fetchval(_READ)
+        await connection.fetchval("SELECT seats_of_visitor($1, 'crowd7')", event.id)
+        await connection.fetchval("SELECT seats_of_address($1, '7@example.org', '{CALLED}', NULL)", event.id)
+        walked = await connection.fetchval(_READ) - before
+        assert (walked > 2_000) if by_event else (walked <= 4)
+    finally:
+        await transaction.rollback()
+        await connection.close()
