@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from typing import Final
 
@@ -45,11 +45,13 @@ class Server:
         self._open_app = open_app
         self._app: ASGIApp | None = None
 
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # A coroutine, by which uvicorn knows an ASGI 3 application where nobody has told it (`socket_options` does).
         if scope["type"] == "lifespan":
-            return self._lifespan(receive, send)
+            await self._lifespan(receive, send)
+            return
         assert self._app is not None, "the server got a request before it was started"  # noqa: S101
-        return self._app(scope, receive, send)
+        await self._app(scope, receive, send)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         """The ASGI lifespan protocol, with our own errors told in one line."""
