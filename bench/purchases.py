@@ -115,6 +115,9 @@ class _AtOnce:
     async def open_window(self, order: Order, buyer: Buyer, urls: WindowUrls) -> Window:
         return Window("sdk", {})
 
+    def is_decline(self, code: str) -> bool:
+        return False
+
     def read_return(self, order: Order, query: Mapping[str, str], form: Mapping[str, str]) -> Authorisation:
         return Authorisation(query["paymentKey"])
 

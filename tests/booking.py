@@ -113,6 +113,9 @@ class Bank:
             raise WindowFailed("UNAUTHORIZED_KEY", health=CallHealth.FAILURE, shops_fault=True)
         return Window("sdk", {"orderId": order.number, "amount": order.amount}, script="/script.js", client_key="ck")
 
+    def is_decline(self, code: str) -> bool:
+        return code == "REJECT"
+
     def read_return(self, order: Order, query: Mapping[str, str], form: Mapping[str, str]) -> Authorisation:
         if "code" in query:
             declined = query["code"] == "REJECT"

@@ -144,10 +144,13 @@ class Paying:
         return await self._bind(reservation, attempt, authorisation)
 
     async def closed(self, order: str, code: str | None) -> Reservation:
-        """The window was closed: the seats are kept for another attempt, while there can be one. Repeating it is no
-        error; nothing happens to an attempt that is under way or over. Raises ReservationNotFound.
+        """The window was left, by the buyer or because the card was refused in it (`code`): the seats are kept for
+        another attempt, while there can be one. Repeating it is no error; nothing happens to an attempt that is under
+        way or over. Raises ReservationNotFound.
         """
-        return await self._close(order, code, Reason.CLOSED)
+        _, attempt = await self._of_order(order)
+        declined = code is not None and self._payments.is_decline(_account(attempt), code)
+        return await self._close(order, code, Reason.DECLINED if declined else Reason.CLOSED)
 
     async def next_attempt(self, id: UUID, *, provider: str | None = None) -> tuple[Reservation, bool]:
         """The reservation with its new attempt, True; or with the one that is open already, False.

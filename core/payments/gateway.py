@@ -251,6 +251,10 @@ class PaymentGateway(Protocol):
         """Compares order and amount with ours. Raises ReturnRefused."""
         ...
 
+    def is_decline(self, code: str) -> bool:
+        """Whether a window that was left by its closed URL with this `code` refused the card; else the buyer went."""
+        ...
+
     async def confirm(self, order: Order, authorisation: Authorisation, idempotency_key: str) -> ChargeResult:
         """Moves the money."""
         ...

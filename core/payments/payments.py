@@ -148,6 +148,10 @@ class Payments:
         """The providers that new attempts go to, in order of preference."""
         return tuple(self._by_name)
 
+    def knows(self, provider: str) -> bool:
+        """Whether payments are made there, or finished."""
+        return any(account.provider == provider for account in self._by_account)
+
     def gateway(self, provider: str) -> PaymentGateway:
         """The provider's adapter, for what does not depend on the account. Raises PaymentUnavailable."""
         for gateway in (*(one.gateway for one in self._providers), *self._former):
@@ -206,6 +210,11 @@ class Payments:
         if gateway is None:
             raise PaymentUnavailable()
         return gateway.read_return(order, query, form)
+
+    def is_decline(self, account: Account, code: str) -> bool:
+        """Of a window that was left with this code."""
+        gateway = self._of(account)
+        return gateway is not None and gateway.is_decline(code)
 
     async def confirm(
         self,

@@ -11,13 +11,14 @@ from typing import Any
 
 import httpx
 import pytest
+import structlog
 from starlette.applications import Starlette
 
 from core.booking.addresses import masked
 from core.payments.links import PaymentLinks
 from core.runtime import Runtime
 from core.venue.event import Event
-from tests.booking import Bank, Desk, desk, results, until, way_back
+from tests.booking import Bank, Desk, desk, payments_of, results, until, way_back
 from tests.conftest import MakeEvent
 from tests.contract.api_client import open_client
 from web.app import create_app
@@ -138,6 +139,47 @@ async def test_a_closed_window_is_closed_by_a_press_and_not_by_a_link(
     assert (now.payment.state, now.payment.code) == ("CLOSED", "PAY_PROCESS_CANCELED")
 
 
+@pytest.mark.parametrize(("language", "title"), [("en", "The payment was declined"), ("ko", "결제가 거절되었습니다")])
+async def test_a_card_refused_in_the_window_is_told_as_declined(
+    browser: httpx.AsyncClient, at: Desk, make_event: MakeEvent, language: str, title: str
+) -> None:
+    """P11: by the closed URL too; the attempt is CLOSED, and another card pays until the end of the time to pay."""
+    _, begun, order, links = await _ordered(at, make_event)
+    reader = {**PAGE, "Accept-Language": language}
+    address = f"{links.closed('toss', order)}&code=REJECT"
+    assert f"<h1>{title}</h1>" in (await browser.get(address, headers=reader)).text
+    assert (await browser.post(address)).headers["location"] == links.page(order)
+    now = await at.now(begun)
+    assert now.payment is not None
+    assert (now.reason, now.payment.state, now.payment.retry_until) == ("declined", "CLOSED", begun.until)
+    assert f"<h1>{title}</h1>" in (await browser.get(links.page(order), headers=reader)).text
+    again = await browser.post(links.page(order).replace("?", "/again?"))
+    assert again.headers["location"].startswith(f"/pay/{order[:-2]}a2?s=")
+
+
+async def test_a_signature_is_in_no_log(
+    browser: httpx.AsyncClient, at: Desk, bank: Bank, make_event: MakeEvent
+) -> None:
+    """P3: whoever reads logs opens nobody's order, whether a call was answered or refused."""
+    _, begun, order, links = await _ordered(at, make_event)
+    addresses = [
+        links.page(order),
+        links.result(order),
+        f"{links.returned('toss', order)}&paymentKey=",
+        f"{links.closed('toss', order)}&code=REJECT",
+        links.page(order).replace("?", "/again?"),
+    ]
+    with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as lines:
+        for address in addresses:
+            for method in ("GET", "POST", "PUT"):
+                await browser.request(method, address, headers=PAGE)
+            await browser.get(f"{address}0", headers=JSON)
+        await at.ended(await at.pay(await at.now(begun)))
+    assert order in repr(lines), "nothing was logged at all"
+    for address in addresses:
+        assert address.partition("?s=")[2].partition("&")[0] not in repr(lines)
+
+
 async def test_the_old_page_leads_to_the_current_attempt(
     browser: httpx.AsyncClient, at: Desk, make_event: MakeEvent
 ) -> None:
@@ -161,6 +203,19 @@ async def test_a_webhook_is_a_hint_and_answered_at_once(
     bank.authorise(order)
     assert (await browser.post("/webhooks/toss", content=order.encode())).status_code == 200
     assert (await at.ended(begun)).status == "CONFIRMED", "the return was lost, and the hint was not followed"
+
+
+async def test_a_webhook_of_a_provider_that_payments_are_only_finished_at(
+    runtime: Runtime, at: Desk, bank: Bank, make_event: MakeEvent
+) -> None:
+    """P1, P6: the shop has changed to another provider while this one's window was open, and its return is lost."""
+    _, begun, order, _ = await _ordered(at, make_event)
+    now = desk(runtime, bank, payments=payments_of(runtime, Bank(name="kcp"), former=[bank]))
+    runtime.checkout, runtime.payments = now.checkout, now.checkout._payments
+    bank.authorise(order)
+    async with open_client(create_app(runtime, None)) as provider:
+        assert (await provider.post("/webhooks/toss", content=order.encode())).status_code == 200
+    assert (await now.ended(begun)).status == "CONFIRMED"
 
 
 async def test_a_webhook_of_nobodys_provider_and_one_that_is_too_long(browser: httpx.AsyncClient) -> None:

@@ -108,7 +108,9 @@ async def test_declined_in_the_layer(kcp_server: Server, slug: str, page: Page) 
     layer = await opened(page)
     await layer.locator("form[action$='/decline'] button").click()
     await expect(page.get_by_test_id("try-again")).to_be_visible()
-    assert order.now()["status"] == "PAYING"
+    await expect(page.locator("h1")).to_have_text("The payment was declined")
+    now = order.now()
+    assert (now["status"], now["reason"], now["payment"]["state"]) == ("PAYING", "declined", "CLOSED")
 
 
 async def test_who_takes_their_time_in_the_layer_is_left_alone(kcp_server: Server, slug: str, page: Page) -> None:

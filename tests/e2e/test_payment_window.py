@@ -60,9 +60,15 @@ async def test_the_window_is_closed_and_another_card_pays_for_the_same_seats(
 async def test_declined_in_the_window_keeps_the_seats_for_another_card(
     make_sale: MakeSale, open_page: OpenPage
 ) -> None:
+    """P11: told as what it is, on the payment page and on the sale page."""
     page = await ordered(make_sale, open_page)
     await page.click("form[action$='/decline'] button")
     await expect(page.page.get_by_test_id("try-again")).to_be_visible()
+    await expect(page.page.locator("h1")).to_have_text("The payment was declined")
+    await page.to_sale()
+    title = page.page.get_by_test_id("waiting-for-payment").locator("h1")
+    await expect(title).to_have_text("The payment was declined; your seats are kept")
+    await page.page.get_by_test_id("continue-paying").click()
     await page.page.get_by_test_id("try-again").click()
     await page.approve("good")
     await expect(page.page.get_by_test_id("ticket")).to_be_visible()

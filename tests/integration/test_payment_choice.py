@@ -20,6 +20,7 @@ from core.settings import Settings
 from tests.payment_servers import Asked, Simulator, an_order, payments_with, scripted, simulator
 
 BOTH = "simulator:toss,kcp"
+_KEYS: dict[str, Any] = {"toss_client_key": "test_ck_a", "toss_secret": "test_sk_a"}
 
 
 @pytest.fixture
@@ -280,13 +281,46 @@ async def test_the_account_before_is_finished_with_its_own_key() -> None:
             assert not payments.can_finish(account)
 
 
+@pytest.mark.parametrize(
+    ("given", "path"),
+    [
+        ({"payment": "toss", **_KEYS, "toss_secret": "test_sk_b", "toss_old_secret": "test_sk_a"}, b"/v1/payments/"),
+        (
+            {
+                "payment": "portone",
+                "portone_client_key": "store",
+                "portone_channel_key": "channel",
+                "portone_secret": "b",
+                "portone_old_secret": "a",
+            },
+            b"/payments/",
+        ),
+        (
+            {"payment": "stripe", "stripe_secret": "sk_test_b", "stripe_old_secret": "sk_test_a"},
+            b"/v1/payment_intents/",
+        ),
+    ],
+    ids=["toss", "portone", "stripe"],
+)
+async def test_the_account_before_is_asked_at_its_own_address(given: dict[str, Any], path: bytes) -> None:
+    """P1: `ONSALE_..._OLD_URL`, for each provider."""
+    provider = str(given["payment"])
+    async with scripted() as old, scripted() as new:
+        old.says(b"{}")
+        new.says(b"{}")
+        addresses = {f"{provider}_url": new.url, f"{provider}_old_url": old.url}
+        async with payments_with(**given, **addresses) as payments:
+            (before,) = payments.accounts() - {account_of(payments.gateway(provider))}
+            await payments.look_up(before, an_order())
+    assert old.requests
+    assert path in old.requests[0]
+    assert not new.requests
+
+
 def test_what_cannot_work_is_said_at_the_start() -> None:
     settings = Settings(payment="toss,kcp", toss_client_key="test_ck_a", toss_secret="test_sk_a")
     with pytest.raises(StartupError, match="ONSALE_KCP_CERTIFICATE is empty"):
         open_payments(settings=settings, redis=None, clock=SystemClock())
-
-
-_KEYS: dict[str, Any] = {"toss_client_key": "test_ck_a", "toss_secret": "test_sk_a"}
 
 
 async def _open(payments: Payments, paysim: Simulator) -> None:

@@ -122,6 +122,8 @@ def test_the_return_is_read() -> None:
         ({"paymentToken": "t" * 1001}, "key_missing", False),
         ({"code": "FAILURE_TYPE_PG", "pgCode": "PAY_PROCESS_CANCELED"}, "FAILURE_TYPE_PG", True),
         ({"code": "FAILURE_TYPE_PG", "pgCode": "REJECT_CARD_COMPANY"}, "FAILURE_TYPE_PG", False),
+        # The shop's own mistake is no refusal of a card (P9).
+        ({"code": "CHANNEL_NOT_FOUND"}, "CHANNEL_NOT_FOUND", True),
     ):
         with pytest.raises(ReturnRefused) as refused:
             gateway.read_return(order, {**query, **changes}, {})

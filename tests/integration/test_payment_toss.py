@@ -168,6 +168,18 @@ async def test_a_window_that_was_left_says_how(paysim: Simulator, gateway: TossP
         with pytest.raises(ReturnRefused) as refused:
             gateway.read_return(order, returned(url), {})
         assert (refused.value.closed, refused.value.declined) == (closed, not closed)
+        # As its address says it, for the page of a window that was left.
+        assert gateway.is_decline(returned(url)["code"]) is not closed
+
+
+@pytest.mark.parametrize("code", ["UNAUTHORIZED_KEY", "INVALID_API_KEY", "NOT_FOUND_PAYMENT", "NEW_CODE", ""])
+async def test_what_is_no_refusal_of_a_card_is_not_told_as_one(gateway: TossPayments, code: str) -> None:
+    """P9: the window brings codes of the shop's own mistakes back as well."""
+    assert not gateway.is_decline(code)
+    if code:
+        with pytest.raises(ReturnRefused) as refused:
+            gateway.read_return(an_order(), {"code": code}, {})
+        assert (refused.value.closed, refused.value.declined) == (True, False)
 
 
 async def test_parts_are_given_back_once_each(paysim: Simulator, gateway: TossPayments) -> None:

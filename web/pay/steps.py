@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from core.errors import WindowNotOurs
 from core.payments.gateway import ReturnRefused
+from core.payments.payments import Account
 from web.pay.visit import KEEP_NOTHING, Visit
 
 log = structlog.get_logger(__name__)
@@ -25,7 +26,6 @@ async def returned(visit: Visit) -> Response:
     except ReturnRefused as refused:
         log.info("return refused", order=visit.order, code=refused.code)
         if refused.closed or refused.declined:
-            await visit.parts.checkout.closed(visit.order, refused.code)
             return visit.see(visit.links.page(visit.order))
         raise WindowNotOurs(reason=refused.code, page=visit.links.page(visit.order)) from None
     return visit.see(visit.links.result(visit.order))
@@ -35,9 +35,15 @@ async def ask_closed(visit: Visit) -> Response:
     """`GET /pay/{provider}/closed/{order}?s=`: a page that POSTs. A scanner that follows links closes nothing."""
     parts = visit.parts
     event = await parts.events.by_id(visit.reservation.event_id)
-    target = visit.links.closed(visit.attempt.provider, visit.order)
+    code = _code(visit) or ""
     return visit.pages.page(
-        visit.request, "pay_closed.html", cache=KEEP_NOTHING, event=event, target=target, code=_code(visit) or ""
+        visit.request,
+        "pay_closed.html",
+        cache=KEEP_NOTHING,
+        event=event,
+        target=visit.links.closed(visit.attempt.provider, visit.order),
+        code=code,
+        declined=parts.payments.is_decline(Account(visit.attempt.provider, visit.attempt.environment), code),
     )
 
 

@@ -28,7 +28,7 @@ async def webhook(request: Request) -> Response:
     request.scope["state"]["route"] = "/webhooks/{provider}"
     parts = app_state_of(request)
     provider = request.path_params["provider"]
-    if provider not in parts.payments.names:
+    if not parts.payments.knows(provider):
         raise NotFound()
     body = await bytes_of(request, MOST_BODY)
     order = parts.payments.gateway(provider).read_webhook(request.headers, body)

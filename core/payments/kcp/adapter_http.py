@@ -107,6 +107,10 @@ class NhnKcp:
     def read_return(self, order: Order, query: Mapping[str, str], form: Mapping[str, str]) -> Authorisation:
         return window.read(order, {**query, **form})
 
+    def is_decline(self, code: str) -> bool:
+        """NHN KCP knows no closed URL: all comes by the return."""
+        return False
+
     async def confirm(self, order: Order, authorisation: Authorisation, idempotency_key: str) -> ChargeResult:
         """`idempotency_key` is nobody's here. `tran_cd` and the encrypted data go as they were given."""
         data = authorisation.data

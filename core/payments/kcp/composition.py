@@ -58,7 +58,7 @@ def open_old_gateway(settings: Settings, limits: Limits) -> NhnKcp | None:
     if not (settings.kcp_old_certificate and settings.kcp_old_private_key):
         raise StartupError("ONSALE_KCP_OLD_SITE_CODE needs ONSALE_KCP_OLD_CERTIFICATE and ONSALE_KCP_OLD_PRIVATE_KEY")
     return NhnKcp(
-        url=settings.kcp_url or (TEST_API if _is_test(site) else API),
+        url=settings.kcp_old_url or settings.kcp_url or (TEST_API if _is_test(site) else API),
         script=SCRIPT,
         site_code=site,
         signer=_signer(settings, settings.kcp_old_certificate, settings.kcp_old_private_key),

@@ -140,12 +140,17 @@ class PortOne:
             raise ReturnRefused("order_differs")
         code = query.get("code")
         if code:
-            closed = bool({code, query.get("pgCode", "")} & CLOSED_WINDOW)
+            # What is the shop's to mend (P9) is no refusal of a card either.
+            closed = bool({code, query.get("pgCode", "")} & (CLOSED_WINDOW | MISCONFIGURED))
             raise ReturnRefused(code[:64], closed=closed, declined=not closed)
         token = query.get("paymentToken", "")
         if not 0 < len(token) <= _LONGEST_TOKEN:
             raise ReturnRefused("key_missing")
         return Authorisation(token, {"txId": query["txId"][:200]} if query.get("txId") else {})
+
+    def is_decline(self, code: str) -> bool:
+        """PortOne knows no closed URL: all comes by the return."""
+        return False
 
     async def confirm(self, order: Order, authorisation: Authorisation, idempotency_key: str) -> ChargeResult:
         """The payment id is the idempotency key. The amount is compared by PortOne before, and by us afterwards."""

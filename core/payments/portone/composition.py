@@ -32,17 +32,18 @@ def open_gateway(settings: Settings, limits: Limits, played: Played | None) -> P
         opened.currencies, opened.sources = None, ContentSources(script=origin, connect=origin)
         return opened
     secret = settings.portone_secret.get_secret_value().strip()
-    return _gateway(settings, limits, secret)
+    return _gateway(settings, limits, secret, settings.portone_url)
 
 
 def open_old_gateway(settings: Settings, limits: Limits) -> PortOne | None:
     secret = settings.portone_old_secret.get_secret_value().strip()
-    return _gateway(settings, limits, secret) if secret else None
+    url = settings.portone_old_url or settings.portone_url
+    return _gateway(settings, limits, secret, url) if secret else None
 
 
-def _gateway(settings: Settings, limits: Limits, secret: str) -> PortOne:
+def _gateway(settings: Settings, limits: Limits, secret: str, url: str) -> PortOne:
     return PortOne(
-        url=settings.portone_url or API,
+        url=url or API,
         script=settings.portone_script or SCRIPT,
         store=settings.portone_client_key.strip(),
         channel=settings.portone_channel_key.strip(),

@@ -21,19 +21,20 @@ def open_gateway(settings: Settings, limits: Limits, played: Played | None) -> S
             environment=environment(PROVIDER, "played", ""),
             limits=limits,
         )
-    return _gateway(settings, limits, settings.stripe_secret.get_secret_value().strip())
+    return _gateway(settings, limits, settings.stripe_secret.get_secret_value().strip(), settings.stripe_url)
 
 
 def open_old_gateway(settings: Settings, limits: Limits) -> Stripe | None:
     secret = settings.stripe_old_secret.get_secret_value().strip()
-    return _gateway(settings, limits, secret) if secret else None
+    url = settings.stripe_old_url or settings.stripe_url
+    return _gateway(settings, limits, secret, url) if secret else None
 
 
-def _gateway(settings: Settings, limits: Limits, secret: str) -> Stripe:
+def _gateway(settings: Settings, limits: Limits, secret: str, url: str) -> Stripe:
     # `sk_live_...` and `rk_live_...` move money.
     kind = "test" if secret.startswith(("sk_test_", "rk_test_")) else "live"
     return Stripe(
-        url=settings.stripe_url or API,
+        url=url or API,
         secret=secret,
         webhook_secret=settings.stripe_webhook_secret.get_secret_value().strip(),
         environment=environment(PROVIDER, kind, secret),

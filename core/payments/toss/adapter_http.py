@@ -98,8 +98,8 @@ class TossPayments:
     def read_return(self, order: Order, query: Mapping[str, str], form: Mapping[str, str]) -> Authorisation:
         key, code = query.get("paymentKey", ""), query.get("code")
         if code and not key:
-            closed = code in codes.CLOSED_WINDOW
-            raise ReturnRefused(code[:64], closed=closed, declined=not closed)
+            declined = self.is_decline(code)
+            raise ReturnRefused(code[:64], closed=not declined, declined=declined)
         if query.get("orderId") != order.number:
             raise ReturnRefused("order_differs")
         if to_minor(query.get("amount"), order.currency) != order.amount:
@@ -107,6 +107,10 @@ class TossPayments:
         if not _KEY.fullmatch(key):
             raise ReturnRefused("key_missing")
         return Authorisation(key)
+
+    def is_decline(self, code: str) -> bool:
+        """A code that is no refusal of a card (a key of ours that is wrong) is never told as one."""
+        return code in codes.DECLINED - codes.CLOSED_WINDOW
 
     async def confirm(self, order: Order, authorisation: Authorisation, idempotency_key: str) -> ChargeResult:
         """After `temporary` the same may be sent again, under another idempotency key."""

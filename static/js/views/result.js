@@ -39,7 +39,7 @@ function waitingForBuyer({ state, plan, act }, payment) {
   const text = reservation.reason ? reason(reservation.reason) : t("paying.waiting_text");
   const { busy, failed: refused } = ui.givingBack;
   return html`<section class="notice" data-kind="paying" data-testid="waiting-for-payment">
-    <h1 tabindex="-1" data-focus>${waitingTitle(payment.state)}</h1>
+    <h1 tabindex="-1" data-focus>${waitingTitle(reservation.reason, payment.state)}</h1>
     <p class="lead">${text}</p>
     <p class="pay-clock">${t("paying.kept")} <strong role="timer">${clock(left)}</strong></p>
     ${isTurnOver(state) ? html`<p class="quiet" data-testid="turn-over">${t("paying.turn_over")}</p>` : nothing}
@@ -47,7 +47,7 @@ function waitingForBuyer({ state, plan, act }, payment) {
     ${seats(state, plan)}
     <div class="actions">
       <a class="button primary" data-testid="continue-paying" href=${payment.page}
-        >${payment.state === "DECLINED" ? t("paying.another_card") : t("paying.continue")}</a
+        >${reservation.reason === "declined" ? t("paying.another_card") : t("paying.continue")}</a
       >
       <button
         type="button"
@@ -62,9 +62,14 @@ function waitingForBuyer({ state, plan, act }, payment) {
   </section>`;
 }
 
-/** @param {Api.PaymentState["state"]} state */
-function waitingTitle(state) {
-  if (state === "DECLINED") return t("paying.declined");
+/**
+ * By what happened, first: an attempt is closed by a refusal inside the window, and by a fault of ours, as well.
+ * @param {string | null | undefined} why
+ * @param {Api.PaymentState["state"]} state
+ */
+function waitingTitle(why, state) {
+  if (why === "shop_payment_fault" || why === "provider_unavailable") return t("paying.fault");
+  if (why === "declined") return t("paying.declined");
   return state === "CLOSED" ? t("paying.closed") : t("paying.waiting");
 }
 
