@@ -51,6 +51,7 @@ from core.errors import (
     PaymentPaused,
     QuotaReached,
     ReservationNotFound,
+    SaleClosed,
     SeatTaken,
     StoreUnavailable,
     TooManySeats,
@@ -190,10 +191,10 @@ class Checkout(GivingBack):
         """A reservation whose order waits to be paid (`payment`), or, when it costs nothing, is confirmed.
 
         The same key gives the same reservation, however often and however parallel. Raises NoSeatsHeld, HoldExpired,
-        SeatTaken, QuotaReached, CodeUsed, KeyReused, PaymentInProgress (these seats are being paid for under another
-        key), PaymentUnavailable,
-        NoSuchProvider, CurrencyNotTaken, PaymentPaused, TooManySeats (over all that the buyer has, F3), InvalidRequest
-        (no e-mail gets there), MailImpossible.
+        SaleClosed (the event does not take place), SeatTaken, QuotaReached, CodeUsed, KeyReused, PaymentInProgress
+        (these seats are being paid for under another key), PaymentUnavailable, NoSuchProvider, CurrencyNotTaken,
+        PaymentPaused, TooManySeats (over all that the buyer has, F3), InvalidRequest (no e-mail gets there),
+        MailImpossible.
         """
         submit = Submit(event, visitor, email, provider, idempotency_key, language)
         name = (event.id, visitor, idempotency_key)
@@ -399,6 +400,10 @@ class Checkout(GivingBack):
         earlier = await self._reservations.of_basket(visitor, event.id, basket.fence)
         if earlier is not None:
             raise _led_to(earlier.reservation)
+        if await self._reservations.event_cancelled(event.id):
+            await self._seats.abort_payment(event, visitor, basket.fence, basket.seats)
+            await self._seats.release(event, visitor, None)
+            raise SaleClosed("The event does not take place: nothing was charged")
         pause = await self._reservations.pause_left(event.id, visitor)
         if pause is not None:
             # Free for others meanwhile: who tries one card after the other does not keep seats with it.

@@ -87,6 +87,7 @@ _KEY_REFUSED = """
 SELECT FROM payment_attempts WHERE order_no = $1 AND ($2 = ANY (refused_keys) OR cardinality(refused_keys) >= $3)
 """
 _ATTEMPT = STATEMENTS["attempt"]
+_NOT_TAKING_PLACE = "SELECT FROM events WHERE id = $1 AND cancelled_at IS NOT NULL"
 _PAUSED = STATEMENTS["failures"]
 _OVER_SHARE = STATEMENTS["over_share"]
 _PHASE_REFUSAL = STATEMENTS["phase_refusal"]
@@ -135,9 +136,9 @@ class Reservations:
     async def begin(self, new: NewReservation, token: str) -> Reservation | None:
         """PAYING with all that belongs to it; what costs nothing is claimed by `token`.
 
-        None: refused; a seat is not available, its fence is younger, the idempotency key was used, the visitor's
-        payments pause (`pause_left`), these would be too many seats for one buyer (`beyond_share`), or the phase or the
-        code says no (`beyond_phase`).
+        None: refused; a seat is not available, its fence is younger, the idempotency key was used, the event does not
+        take place (`event_cancelled`), the visitor's payments pause (`pause_left`), these would be too many seats for
+        one buyer (`beyond_share`), or the phase or the code says no (`beyond_phase`).
         """
         address = self._addresses.key(new.email)
         try:
@@ -266,6 +267,10 @@ class Reservations:
         row = await self._row(_PHASE_REFUSAL, new.event_id, new.phase, len(new.seats), new.code, new.offer)
         assert row is not None  # noqa: S101 - an expression always has its row
         return "quota" if not row["room"] else "code" if not row["good"] else None
+
+    async def event_cancelled(self, event_id: int) -> bool:
+        """Whether the event does not take place: nothing is ordered or paid for any more."""
+        return await self._row(_NOT_TAKING_PLACE, event_id) is not None
 
     async def address_full(self, reservation: Reservation) -> bool:
         """Whether the seats of this reservation, which is being paid for, are more than its address may have besides

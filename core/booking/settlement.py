@@ -162,13 +162,18 @@ class Settlement:
         await self._answer(claim, Question.CONFIRM, result, again)
 
     async def _seats_lost(self, claim: Claim) -> None:
-        """The note before the call was refused: another process is at it (then nothing happens here), a seat is not the
-        reservation's own any more (somebody changed it by hand), or the buyer's address has its share of seats by now
-        (F3). No money is taken for it.
+        """The note before the call was refused, and no money is taken for it: another process is at it (then nothing
+        happens here), the event does not take place, a seat is not the reservation's own any more (somebody changed it
+        by hand), or the buyer's address has its share of seats by now (F3).
         """
         now = await self._reservations.claimed(claim.attempt.order, claim.token)
         if now is None or now.attempt.state is not AttemptState.AUTHORISED:
             raise ClaimLost
+        if await self._reservations.event_cancelled(now.reservation.event_id):
+            # As for whoever was still in the window (`Paying._give_up`).
+            gone = Reason.EVENT_CANCELLED
+            await self._end(claim, AttemptState.CLOSED, gone, change=Change.GIVE_UP, owed=Owed.VOID, code=gone)
+            return
         reason, code = Reason.CANCELLED_AT_PROVIDER, "seats_lost"
         if await self._reservations.address_full(now.reservation):
             reason, code = Reason.SHARE_REACHED, "share_reached"
@@ -335,18 +340,19 @@ class Settlement:
         state: AttemptState,
         reason: Reason,
         *,
+        change: Change = Change.FAIL,
         owed: Owed | None = None,
         code: str | None = None,
         provider_key: str | None = None,
         pause: float = 0.0,
         shops_fault: bool = False,
     ) -> None:
-        """FAILED, and the seats are free. Raises ClaimLost."""
+        """FAILED (or what `change` leads to), and the seats are free. Raises ClaimLost."""
         before = (
             (claim.attempt.state, AttemptState.CALLED) if claim.attempt.state in _AT_WORK else (claim.attempt.state,)
         )
-        change = AttemptChange(before, state, provider_key, code, owed, pause, shops_fault=shops_fault)
-        ended = await self._change(claim, Change.FAIL, change, reason=reason)
+        attempt = AttemptChange(before, state, provider_key, code, owed, pause, shops_fault=shops_fault)
+        ended = await self._change(claim, change, attempt, reason=reason)
         if ended is None:
             raise ClaimLost
         if owed is not None and not pause:

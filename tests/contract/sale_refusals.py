@@ -31,6 +31,11 @@ async def proof_required(scene: Scene, endpoint: Endpoint) -> httpx.Response:
 
 
 async def closed(scene: Scene, endpoint: Endpoint) -> httpx.Response:
+    """At checkout, whose seats a sale that closes leaves: the event does not take place."""
+    if endpoint.path.endswith("/reservations"):
+        by, event = await scene.holding(0)
+        await scene.runtime.database.execute("UPDATE events SET cancelled_at = now() WHERE id = :id", {"id": event.id})
+        return await scene.call(endpoint, by=by, slug=event.slug)
     return await scene.call(endpoint, slug=(await scene.make_event(status=SaleStatus.CLOSED)).slug)
 
 

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.booking.attempt import AttemptState
 from core.booking.event_refunds_postgres import MOST_REFUSED, EventRefunds
 from core.booking.refund import RefundAsked
 from core.booking.reservation import Reservation
@@ -22,6 +23,7 @@ from core.errors import (
     NotRefundable,
     RefundChanged,
     RefundTooLarge,
+    SaleClosed,
 )
 from core.runtime import Runtime
 from core.seats.board import SeatState
@@ -323,6 +325,41 @@ async def test_a_cancelled_event(runtime: Runtime, make_event: MakeEvent) -> Non
     assert left_at(bank) == 0
     assert await check_books(runtime, event, bank) == {"CANCELLED": 46}
     assert (await runtime.events.fresh(event.slug)).status == "CLOSED"
+
+
+async def test_nobody_pays_for_an_event_that_was_cancelled(runtime: Runtime, make_event: MakeEvent) -> None:
+    """P1, P7: neither who held seats in that moment, nor whose return came in it; the job that ends what waits has not
+    come to them yet.
+    """
+    event, bank = await make_event(), Bank()
+    at = desk(runtime, bank)
+    begun = await at.order(event, "v", 3)
+    await at.basket(event, "w", 4)
+    await rows(runtime, "UPDATE events SET cancelled_at = now() WHERE id = $1", event.id)
+    with pytest.raises(SaleClosed):
+        await at.submit(event, "w")
+    assert (await runtime.seats.board(event)).states[4] == SeatState.AVAILABLE
+    ended = await at.ended(await at.pay(begun))
+    assert (ended.status, ended.reason) == ("CANCELLED", "event_cancelled")
+    await finish_all(at, event)
+    assert bank.calls == 0, "money was asked for"
+    assert len(bank.voids) == 1
+    assert await check_books(runtime, event, bank) == {"CANCELLED": 1}
+
+
+async def test_who_was_asked_for_the_money_before_the_event_was_cancelled_goes_on(
+    runtime: Runtime, make_event: MakeEvent
+) -> None:
+    """P1: the identical request again, until it is known; the job then gives the money back."""
+    event, bank = await make_event(), Bank(says="lost", reachable=False)
+    at = desk(runtime, bank)
+    begun = await at.buy(event, "v", 3)
+    await at.until(begun, AttemptState.CALLED)
+    await rows(runtime, "UPDATE events SET cancelled_at = now() WHERE id = $1", event.id)
+    bank.says, bank.reachable = "approve", True
+    await finish_all(at, event)
+    assert (await at.ended(begun)).status == "CONFIRMED"
+    assert await check_books(runtime, event, bank) == {"CONFIRMED": 1}
 
 
 async def test_no_money_at_the_provider(runtime: Runtime, make_event: MakeEvent) -> None:

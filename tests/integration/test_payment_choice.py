@@ -308,7 +308,7 @@ async def test_the_account_before_is_asked_at_its_own_address(given: dict[str, A
     async with scripted() as old, scripted() as new:
         old.says(b"{}")
         new.says(b"{}")
-        addresses = {f"{provider}_url": new.url, f"{provider}_old_url": old.url}
+        addresses: dict[str, Any] = {f"{provider}_url": new.url, f"{provider}_old_url": old.url}
         async with payments_with(**given, **addresses) as payments:
             (before,) = payments.accounts() - {account_of(payments.gateway(provider))}
             await payments.look_up(before, an_order())

@@ -5,10 +5,9 @@
 -- $13 the time to pay, seconds  $14 grace after it, seconds  $15 claim token  $16 lease, seconds  $17 the address's key
 -- $18 the phase that the seats were held in, or NULL  $19 the code that is spent (its digest), or NULL
 -- $20 an offer of the waiting list: its seats are kept for it, and were never held; or NULL
--- One row (see reservation.sql), or none: a seat is not free, or has met a younger fence; the visitor's last five
--- payments failed, the last of them within a minute; they would be more seats than one buyer may have, or than the phase
--- may sell; the code is not good (any more); or
--- the offer is over.
+-- One row (see reservation.sql), or none: a seat is not free, or has met a younger fence; the event does not take place;
+-- the visitor's last five payments failed, the last of them within a minute; they would be more seats than one buyer may
+-- have, or than the phase may sell; the code is not good (any more); or the offer is over.
 -- Raises unique_violation when the key was used, or when a seat is in a live reservation after all.
 WITH pause AS (
     --#include failures_of.sql
@@ -19,7 +18,7 @@ WITH pause AS (
     SELECT events.id, slug, name, currency
     FROM events, pause,
          LATERAL (SELECT least(max_seats, (SELECT p.max_seats FROM phases p WHERE p.event_id = $2 AND p.name = $18)) AS most)
-    WHERE events.id = $2 AND pause.seconds <= 0
+    WHERE events.id = $2 AND pause.seconds <= 0 AND events.cancelled_at IS NULL
       AND CASE WHEN seats_of_visitor($2, $3) + cardinality($8::int[]) > most THEN false
                WHEN seats_of_address($2, $17, '{AUTHORISED,CALLED}', NULL) + cardinality($8::int[]) > most THEN false
                WHEN $18::text IS NOT NULL AND NOT phase_takes($2, $18, cardinality($8::int[]), $20::uuid) THEN false
