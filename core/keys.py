@@ -224,6 +224,9 @@ def mail_turn() -> str:
     return "ticket:mail:turn"
 
 
+HINTS = "ticket:hints"
+"""zset with TTL: order that a webhook was about -> its latest look-up, made or planned, milliseconds."""
+
 ALERTS = "ticket:alerts"
 """string with TTL: JSON of the health watch's book of alerts."""
 

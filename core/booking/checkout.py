@@ -31,6 +31,7 @@ from core.booking.addresses import Addresses
 from core.booking.attempt import order_number
 from core.booking.findings_postgres import FindingRows
 from core.booking.giving_back import GivingBack
+from core.booking.hints_redis import SharedHints
 from core.booking.payment_times import PaymentTimes
 from core.booking.refunding import Refunding
 from core.booking.refunds_postgres import RefundRows
@@ -170,6 +171,7 @@ class Checkout(GivingBack):
             results=results,
             findings=FindingRows(database),
             tasks=tasks,
+            hints=SharedHints(redis, clock.monotonic),
             clock=clock,
         )
         self._seats = seats

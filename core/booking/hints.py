@@ -1,6 +1,7 @@
 """How often a provider's webhooks make us ask: one look-up in ten seconds an order, five a second in all (P6).
 
-A flood of them costs nothing but their reading; a hint that comes too soon after another is kept for its time.
+A flood of them costs nothing but their reading; a hint that comes too soon is kept for its time. Rules only, and the
+account of one process; that of all of them is `hints_redis.py`.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from typing import Final
 
 ORDER_SECONDS: Final = 10.0
 A_SECOND: Final = 5
-#: Orders that are remembered; when there are more, further hints are not taken up (the hourly comparison finds them).
-_MOST: Final = 1_000
+#: Between two look-ups, whatever they are about.
+PAUSE_SECONDS: Final = 1 / A_SECOND
+#: A look-up that could only be made later than this is not made (the hourly comparison finds what it was about).
+LONGEST_SECONDS: Final = 30.0
 
 
 class Hints:
@@ -19,25 +22,30 @@ class Hints:
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
-        self._last: dict[str, float] = {}
-        self._spare = float(A_SECOND)
-        self._at = now()
+        #: Of each order the latest look-up, made or planned.
+        self._looks: dict[str, float] = {}
+
+    def is_kept(self, order: str) -> bool:
+        """Whether the order will be looked up anyway."""
+        return self._looks.get(order, 0.0) > self._now()
 
     def wait(self, order: str) -> float | None:
         """How long from now the order may be looked up, in seconds, which is then taken; None: this hint is one too
         many.
         """
         now = self._now()
-        self._spare = min(float(A_SECOND), self._spare + (now - self._at) * A_SECOND)
-        self._at = now
-        for old in [known for known, at in self._last.items() if at < now - ORDER_SECONDS]:
-            del self._last[old]
-        last = self._last.get(order)
+        for old in [known for known, at in self._looks.items() if at <= now - ORDER_SECONDS]:
+            del self._looks[old]
+        last = self._looks.get(order)
         if last is not None and last > now:
             return None  # one is kept already
-        if self._spare < 1 or len(self._last) >= _MOST:
+        at = now if last is None else last + ORDER_SECONDS
+        for taken in sorted(self._looks.values()):
+            if taken >= at + PAUSE_SECONDS:
+                break
+            if taken > at - PAUSE_SECONDS:
+                at = taken + PAUSE_SECONDS
+        if at > now + LONGEST_SECONDS:
             return None
-        self._spare -= 1
-        wait = max(0.0, last + ORDER_SECONDS - now) if last is not None else 0.0
-        self._last[order] = now + wait
-        return wait
+        self._looks[order] = at
+        return at - now

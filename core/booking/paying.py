@@ -18,7 +18,7 @@ import structlog
 from core.booking.attempt import LAST_SECONDS, RETRIABLE, UNSENT, Attempt, AttemptState, Owed, retry_end
 from core.booking.comparing import seen
 from core.booking.findings_postgres import FindingRows
-from core.booking.hints import Hints
+from core.booking.hints_redis import SharedHints
 from core.booking.refunds_postgres import RefundRows
 from core.booking.reservation import Change, Reason, Reservation, ReservationStatus
 from core.booking.reservations_postgres import Reservations
@@ -57,6 +57,8 @@ log = structlog.get_logger(__name__)
 # A change that meets a task at work on the attempt waits for it this long.
 _TRIES = 30
 _PAUSE_SECONDS = 0.1
+# Webhooks whose order is looked for in PostgreSQL at once: a flood of made-up ones costs no more than that.
+_HINTS_READ = 5
 _OVER = frozenset({AttemptState.DECLINED, AttemptState.CLOSED, AttemptState.EXPIRED, AttemptState.VOIDED})
 
 
@@ -72,6 +74,7 @@ class Paying:
         results: Results,
         findings: FindingRows,
         tasks: PaymentTasks,
+        hints: SharedHints,
         clock: Clock,
     ) -> None:
         self._findings = findings
@@ -81,7 +84,8 @@ class Paying:
         self._results = results
         self._tasks = tasks
         self._clock = clock
-        self._hints = Hints(clock.monotonic)
+        self._hints = hints
+        self._hints_read = 0
 
     async def of_order(self, order: str) -> tuple[Reservation, Attempt]:
         """The reservation, and the attempt with this order number; the current one is the reservation's `payment`.
@@ -198,7 +202,13 @@ class Paying:
 
     async def hint(self, provider: str, order: str) -> None:
         """A webhook: the order is looked up, soon and not too often; what was said is not believed."""
-        attempt = await self._reservations.attempt(order)
+        if self._hints.is_kept(order) or self._hints_read >= _HINTS_READ:
+            return
+        self._hints_read += 1
+        try:
+            attempt = await self._reservations.attempt(order)
+        finally:
+            self._hints_read -= 1
         if attempt is None or attempt.provider != provider:
             return
         wait = self._hints.wait(order)
@@ -208,7 +218,10 @@ class Paying:
     # How
 
     async def _follow(self, attempt: Attempt, wait: float) -> None:
-        await asyncio.sleep(wait)
+        turn = await self._hints.turn(attempt.order, wait)
+        if turn is None:
+            return
+        await asyncio.sleep(turn)
         try:
             await self._look(attempt.order)
         except (StoreUnavailable, OnsaleError) as error:

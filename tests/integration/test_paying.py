@@ -9,10 +9,14 @@ from functools import partial
 from typing import Any
 
 import pytest
+from redis.asyncio import Redis
 
 from core import keys
 from core.booking.attempt import MOST_REFUSED_KEYS, AttemptState
+from core.booking.hints import PAUSE_SECONDS
+from core.booking.hints_redis import SharedHints
 from core.booking.reservation import Reservation
+from core.clock import SystemClock
 from core.errors import (
     CurrencyNotTaken,
     NoAttemptsLeft,
@@ -625,3 +629,31 @@ async def test_when_the_time_to_pay_is_over_seats_and_place_are_given_up(
     await runtime.redis.hdel(keys.pace(event.slug), "amnesty")
     await runtime.waiting_room.sweep(event)
     assert await runtime.waiting_room.place(event, "phone") is None
+
+
+async def test_webhooks_of_one_order_to_all_processes_are_one_look_up(runtime: Runtime, make_event: MakeEvent) -> None:
+    """P6: one in ten seconds, five a second in all: of the installation, and of each process while Redis is away."""
+    event, bank = await make_event(), Bank()
+    await runtime.redis.delete(keys.HINTS)
+    desks = [desk(runtime, bank) for _ in range(4)]
+    orders = [order_of(await desks[0].order(event, f"v{number}", number)) for number in range(8)]
+    began = asyncio.get_running_loop().time()
+    for order in orders:
+        for at in desks:
+            await at.checkout.hint("toss", order)
+
+    async def all_asked() -> bool:
+        return set(bank.asked) == set(orders)
+
+    await until(all_asked)
+    assert asyncio.get_running_loop().time() - began >= 7 * PAUSE_SECONDS, "more than five in a second"
+    assert await runtime.redis.zcard(keys.HINTS) == len(orders)
+    assert sorted(bank.asked) == sorted(orders), "an order was looked up by two processes"
+    assert 0 < await runtime.redis.pttl(keys.HINTS) <= 40_000
+
+
+async def test_webhooks_without_redis(unused_tcp_port: int) -> None:
+    redis = Redis(host="127.0.0.1", port=unused_tcp_port)
+    hints = SharedHints(redis, SystemClock().monotonic)
+    assert await hints.turn("a", 1.5) == 1.5
+    await redis.aclose()
