@@ -77,6 +77,7 @@ def test_the_whole_life_of_an_embedded_installation(home: Path) -> None:
     with serving(home, "--demo", **settings) as server:
         assert events_of(server) == ["demo"]
         assert f"{server.url}/events/demo" in server.output
+        assert "payment         SIMULATED: no money moves" in server.output, "P5: said at the start"
         page = HTTP.get(f"{server.url}/events/demo", timeout=30)
         assert page.status_code == 200
         assert "server" not in page.headers
