@@ -102,7 +102,7 @@ async def test_a_return_by_get_or_by_a_cross_site_form(
     browser: httpx.AsyncClient, at: Desk, bank: Bank, make_event: MakeEvent
 ) -> None:
     """P2: no cookie arrives with a POST from another site; the result shows no ticket without one."""
-    _, begun, order, links = await _ordered(at, make_event)
+    _, begun, order, _ = await _ordered(at, make_event)
     address = way_back(bank, order)
     headers = {"Origin": "https://bank.example", "Sec-Fetch-Site": "cross-site"}
     back = await browser.post(address, data={"whatever": "the bank sends"}, headers=headers)
