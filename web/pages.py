@@ -146,6 +146,7 @@ class Pages:
             pay_page=payment.page if payment is not None and payment.state in _WAITS_FOR_BUYER else None,
             receipt=receipt_of(reservation),
             digits=minor_digits(reservation.currency),
+            now=parts.clock.now(),
         )
 
     async def offer(self, request: Request, parts: AppState, visitor: str) -> Response:

@@ -8,12 +8,14 @@ import { OutageWatch } from "./outage_watch.js";
 import { counted, learnCurrencies, load, moment, money, reason, t } from "./i18n.js";
 import { Channel } from "./socket.js";
 import { TicketMail } from "./ticket_mail.js";
-import { WAITS_FOR_BUYER } from "./views/result.js";
+import { Kept } from "./pay/kept.js";
+import { WAITS_FOR_BUYER, waitingTitle } from "./views/result.js";
 import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
 import { live } from "../vendor/lit-html/directives/live.js";
 
 const LOOK_EVERY = 5000; // milliseconds, while something may still change
 
+const drawn = performance.now();
 const element = byId("status");
 const desk = byId("desk");
 const {
@@ -23,6 +25,7 @@ const {
   assets = "",
   alternative = "",
   zone = "UTC",
+  now = "",
   currency = "",
   digits = "0",
 } = element.dataset;
@@ -62,6 +65,16 @@ const outage = new OutageWatch({
     tell();
     if (kind) announce(banner.textContent ?? "", { urgent: true });
   },
+});
+const kept = new Kept({
+  now,
+  drawn,
+  outage: () => outage.outage,
+  shown: (left) => {
+    const clock = element.querySelector("[data-clock]");
+    if (clock) clock.textContent = left;
+  },
+  over: () => void learn(),
 });
 /** @type {Sale.Connection} */
 let connection = "connecting";
@@ -175,11 +188,14 @@ function draw() {
   page.drawn = true;
   render(
     html`
-      <p class="status-name">${t(`reservation.status.${status}`)}</p>
+      <p class="status-name">
+        ${waiting ? waitingTitle(page.reason, waiting.state) : t(`reservation.status.${status}`)}
+      </p>
       <p class="status-text">
         ${page.reason ? reason(page.reason) : t(waiting ? "paying.waiting_text" : `reservation.text.${status}`)}
       </p>
       ${page.reason === "provider_unavailable" && alternative ? html`<p class="status-text">${t("payment.instead", { alternative })}</p>` : nothing}
+      ${waiting ? html`<p class="pay-clock">${t("paying.kept")} <strong role="timer" data-clock></strong></p>` : nothing}
       ${wayOn(waiting)}
     `,
     element,
@@ -189,11 +205,12 @@ function draw() {
       ${status === "CONFIRMED" && page.receipt ? receiptOf(page.receipt) : nothing}
       ${status === "CONFIRMED" && page.quote ? html`<p class="quiet" data-testid="cancel-cost">${cost(page.quote)}</p>` : nothing}
       ${page.failure ? html`<p class="callout" data-kind="bad" role="alert">${page.failure}</p>` : nothing}
-      ${mayCancel() && !page.asking ? html`<div class="actions"><button type="button" class="button secondary" data-ask @click=${() => ask(true)}>${t("reservation.cancel")}</button></div>` : nothing}
+      ${mayCancel() && !page.asking ? html`<div class="actions"><button type="button" class="button secondary" data-ask @click=${() => ask(true)}>${waiting ? t("paying.give_back") : t("reservation.cancel")}</button></div>` : nothing}
       ${page.asking && mayCancel() ? confirmation() : nothing}
     `,
     desk,
   );
+  kept.follow(waiting ? (waiting.retry_until ?? waiting.until) : null);
 }
 
 /**

@@ -67,7 +67,7 @@ function waitingForBuyer({ state, plan, act }, payment) {
  * @param {string | null | undefined} why
  * @param {Api.PaymentState["state"]} state
  */
-function waitingTitle(why, state) {
+export function waitingTitle(why, state) {
   if (why === "shop_payment_fault" || why === "provider_unavailable") return t("paying.fault");
   if (why === "declined") return t("paying.declined");
   return state === "CLOSED" ? t("paying.closed") : t("paying.waiting");

@@ -1,0 +1,44 @@
+// How long the seats of an order that waits for its payment are kept: counted by the server's clock.
+import { stood } from "../outage.js";
+import { countDown, written } from "./clock.js";
+
+export class Kept {
+  /** @type {ReturnType<typeof countDown> | null} */
+  #clock = null;
+
+  /**
+   * `now`: the server's time (ISO 8601) at the moment `drawn` (performance.now()). `shown` is told the time that is left
+   * each second, `over` its end. `outage`: while it lasts the clock stands.
+   * @param {{now: string, drawn: number, shown: (left: string) => void, over: () => void,
+   *   outage: () => Parameters<typeof stood>[0]}} parts
+   */
+  constructor(parts) {
+    this.parts = parts;
+  }
+
+  /**
+   * @param {string | null} until ISO 8601; null: nothing waits (any more)
+   */
+  follow(until) {
+    const { now, drawn, shown, over, outage } = this.parts;
+    if (!until) {
+      this.#clock?.stop();
+      this.#clock = null;
+    } else if (this.#clock) {
+      this.#clock.move(until);
+      this.#clock.draw();
+    } else {
+      this.#clock = countDown({
+        until,
+        now,
+        drawn,
+        show: (seconds) => shown(written(seconds)),
+        standing: (at) => stood(outage(), at),
+        over: () => {
+          this.#clock = null;
+          over();
+        },
+      });
+    }
+  }
+}
