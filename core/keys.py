@@ -225,7 +225,9 @@ def mail_turn() -> str:
 
 
 HINTS = "ticket:hints"
-"""zset with TTL: order that a webhook was about -> its latest look-up, made or planned, milliseconds."""
+"""zset with TTL: order that a webhook was about -> its latest look-up, made or planned, milliseconds; `order-`: the one
+before.
+"""
 
 ALERTS = "ticket:alerts"
 """string with TTL: JSON of the health watch's book of alerts."""

@@ -6,6 +6,7 @@ account of one process; that of all of them is `hints_redis.py`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Final
 
@@ -22,30 +23,32 @@ class Hints:
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
-        #: Of each order the latest look-up, made or planned.
-        self._looks: dict[str, float] = {}
+        #: Of each order its look-ups that are planned, or not older than `ORDER_SECONDS`: two at most, ascending.
+        self._looks: dict[str, list[float]] = {}
 
     def is_kept(self, order: str) -> bool:
         """Whether the order will be looked up anyway."""
-        return self._looks.get(order, 0.0) > self._now()
+        return self._latest(order) > self._now()
 
     def wait(self, order: str) -> float | None:
         """How long from now the order may be looked up, in seconds, which is then taken; None: this hint is one too
         many.
         """
         now = self._now()
-        for old in [known for known, at in self._looks.items() if at <= now - ORDER_SECONDS]:
-            del self._looks[old]
-        last = self._looks.get(order)
-        if last is not None and last > now:
-            return None  # one is kept already
-        at = now if last is None else last + ORDER_SECONDS
-        for taken in sorted(self._looks.values()):
+        recent = {known: [at for at in looks if at > now - ORDER_SECONDS] for known, looks in self._looks.items()}
+        self._looks = {known: looks for known, looks in recent.items() if looks}
+        if self.is_kept(order):
+            return None
+        at = max(now, self._latest(order) + ORDER_SECONDS)
+        for taken in sorted(look for looks in self._looks.values() for look in looks):
             if taken >= at + PAUSE_SECONDS:
                 break
             if taken > at - PAUSE_SECONDS:
                 at = taken + PAUSE_SECONDS
         if at > now + LONGEST_SECONDS:
             return None
-        self._looks[order] = at
+        self._looks.setdefault(order, []).append(at)
         return at - now
+
+    def _latest(self, order: str) -> float:
+        return self._looks.get(order, [-math.inf])[-1]

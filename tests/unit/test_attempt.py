@@ -7,7 +7,7 @@ from itertools import pairwise, product
 from uuid import uuid4
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -290,6 +290,7 @@ def test_a_refund_is_done_when_nothing_is_left(outcome: ChargeOutcome) -> None:
 
 
 @given(st.lists(st.tuples(st.floats(0, 3), st.integers(0, 30)), max_size=200))
+@example([(0.0, order // 2) for order in range(20)])
 def test_a_flood_of_hints_asks_little(hints: list[tuple[float, int]]) -> None:
     """P6: one look-up in ten seconds an order, five a second in all; what comes too soon is kept for its time."""
     now, asked = 0.0, dict[int, list[float]]()

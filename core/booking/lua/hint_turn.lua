@@ -1,5 +1,5 @@
 -- When an order that a webhook was about may be looked up, over all processes; as `core/booking/hints.py` for one.
--- KEYS 1 zset order -> its latest look-up, made or planned (ms since 1970)
+-- KEYS 1 zset order -> its latest look-up, made or planned (ms since 1970); `order-` -> the one before
 -- ARGV 1 order  2 ms between two look-ups of it  3 ms between any two  4 the longest wait in ms
 -- Returns the ms to wait, in which the turn is the caller's; -1: this hint is one too many
 local time = redis.call('TIME')
@@ -16,6 +16,7 @@ for i = 2, #taken, 2 do
   if other > at - pause then at = other + pause end
 end
 if at > now + tonumber(ARGV[4]) then return -1 end
+if last > 0 then redis.call('ZADD', KEYS[1], string.format('%.0f', last), order .. '-') end
 redis.call('ZADD', KEYS[1], string.format('%.0f', at), order)
 redis.call('PEXPIRE', KEYS[1], string.format('%.0f', tonumber(ARGV[4]) + own))
 return at - now
