@@ -87,6 +87,15 @@ class Scene:
             await by.call("POST", f"/api/events/{made.slug}/holds", json={"seats": list(seats)}, expect=201)
         return by, made
 
+    async def holds_again(self, by: Api, event: Event, seat: int) -> None:
+        """After a reservation has ended: the basket hears of that after PostgreSQL does."""
+        path = f"/api/events/{event.slug}/holds"
+
+        async def held() -> bool:
+            return (await by.call("POST", path, json={"seats": [seat]})).status_code == 201
+
+        await until(held)
+
     async def submit(self, by: Api, event: Event, key: str = "a-key", **sent: Any) -> httpx.Response:
         path = f"/api/events/{event.slug}/reservations"
         return await by.call(
