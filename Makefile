@@ -6,7 +6,7 @@ unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
 LOCK := uv.lock pyproject.toml
 CROWD ?= 300
-# Test files are shared out among so many processes, each with stores of its own: `logical` is three for two cores.
+# Test files are shared out among so many processes, each with stores of its own: `logical` is four for two cores.
 TESTERS ?= logical
 
 .DEFAULT_GOAL := help

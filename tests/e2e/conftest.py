@@ -20,7 +20,16 @@ from tests.sale_server import events as events
 from tests.sale_server import make_sale as make_sale
 from tests.sale_server import server as server
 
-CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+#: A name of this machine that is no secure context, as the address of a laptop in the same network is none.
+PLAIN_HOST = "shop.test"
+CHROMIUM = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    f"--host-resolver-rules=MAP {PLAIN_HOST} 127.0.0.1",
+]
 
 
 @pytest.fixture(scope="package")
@@ -45,7 +54,9 @@ async def open_page(server: Server, chromium: Browser) -> AsyncIterator[OpenPage
     async with AsyncExitStack() as stack:
 
         async def open_one(slug: str = "", *, path: str = "", before: str = "", **options: Any) -> SalePage:
-            context = await chromium.new_context(locale=options.pop("locale", "en-GB"), **options)
+            # Sixty pictures a second of something that moves are a core, of which two pages leave others nothing.
+            given = {"locale": "en-GB", "reduced_motion": "reduce"} | options
+            context = await chromium.new_context(**given)
             stack.push_async_callback(context.close)
             page = await context.new_page()
             page.set_default_timeout(PATIENCE * 1000)

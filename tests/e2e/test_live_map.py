@@ -33,7 +33,7 @@ async def test_two_browsers_see_each_others_holds(make_sale: MakeSale, open_page
 async def test_the_canvas_shows_the_change(make_sale: MakeSale, open_page: OpenPage) -> None:
     """D6: what is drawn at the seat is not what was drawn before; without a reload or a move of the map."""
     slug = await make_sale()
-    one, two = await open_page(slug), await open_page(slug)
+    one, two = await open_page(slug), await open_page(slug, reduced_motion="no-preference")
     await two.map_ready()
     at = await two.place_of(5)
     clip = {"x": at[0] - 8, "y": at[1] - 8, "width": 16, "height": 16}

@@ -78,7 +78,7 @@ async def shop(started_engines: Engines) -> AsyncIterator[Shop]:
 
 
 async def _open(stack: AsyncExitStack, browser: Browser, url: str, *, locale: str, before: str = "") -> SalePage:
-    context = await browser.new_context(locale=locale)
+    context = await browser.new_context(locale=locale, reduced_motion="reduce")
     stack.push_async_callback(context.close)
     page = await context.new_page()
     page.set_default_timeout(PATIENCE * 1000)

@@ -63,7 +63,7 @@ async def events(priced: Server) -> AsyncIterator[EventStore]:
 @pytest.fixture
 async def page(chromium: Browser) -> AsyncIterator[Page]:
     wrong: list[str] = []
-    context = await chromium.new_context(locale="en-GB")
+    context = await chromium.new_context(locale="en-GB", reduced_motion="reduce")
     opened = await context.new_page()
     opened.set_default_timeout(PATIENCE * 1000)
     opened.on("pageerror", lambda error: wrong.append(str(error)))

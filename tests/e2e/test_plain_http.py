@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import Browser, Page, expect
 
 from core.clock import SystemClock
 from core.database import open_database
 from core.embedded import Engines
 from core.venue.event_store_postgres import EventStore
-from tests.e2e.conftest import CHROMIUM, MakeSale
+from tests.e2e.conftest import PLAIN_HOST, MakeSale
 from tests.e2e.sale_page import PATIENCE, SalePage
 from tests.sale_server import Server, sale_server
-
-#: A name that is no secure context, as the address of a laptop in the same network is none.
-HOST = "shop.test"
 
 
 @pytest.fixture(scope="module")
@@ -35,24 +31,20 @@ async def events(server: Server) -> AsyncIterator[EventStore]:
 
 
 @pytest.fixture
-async def phone() -> AsyncIterator[Page]:
+async def phone(chromium: Browser) -> AsyncIterator[Page]:
     wrong: list[str] = []
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=os.environ.get("CHROMIUM") or "/usr/bin/chromium",
-            args=[*CHROMIUM, f"--host-resolver-rules=MAP {HOST} 127.0.0.1"],
-        )
-        page = await (await browser.new_context(locale="en-GB")).new_page()
-        page.set_default_timeout(PATIENCE * 1000)
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        yield page
-        await browser.close()
+    context = await chromium.new_context(locale="en-GB", reduced_motion="reduce")
+    page = await context.new_page()
+    page.set_default_timeout(PATIENCE * 1000)
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    yield page
+    await context.close()
     assert not wrong, "\n".join(wrong)
 
 
 async def test_plain_http_buys(server: Server, make_sale: MakeSale, phone: Page) -> None:
     slug = await make_sale()
-    home = server.url.replace("127.0.0.1", HOST)
+    home = server.url.replace("127.0.0.1", PLAIN_HOST)
     await phone.goto(f"{home}/events/{slug}")
     missing = "() => [isSecureContext, typeof crypto.randomUUID, typeof crypto.subtle]"
     assert await phone.evaluate(missing) == [False, "undefined", "undefined"]

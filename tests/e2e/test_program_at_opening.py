@@ -186,7 +186,7 @@ async def test_its_share_of_places_is_its_share_of_entries_and_entries_cost(
 
 
 async def _gathered(chromium: Browser, server: Server, slug: str) -> Page:
-    context = await chromium.new_context(locale="en-GB")
+    context = await chromium.new_context(locale="en-GB", reduced_motion="reduce")
     page = await context.new_page()
     page.set_default_timeout(PATIENCE * 1000)
     await page.goto(f"{server.url}/events/{slug}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from dataclasses import replace
 from typing import Any
 
@@ -11,10 +12,9 @@ import pytest
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 
-from core.embedded import Engines
 from core.process.jobs import Jobs
 from core.process.supervisor import Supervisor
-from core.runtime import Runtime, open_runtime
+from core.runtime import Runtime
 from core.settings import Settings
 from tests.conftest import MakeEvent
 
@@ -86,28 +86,26 @@ def faults(monkeypatch: pytest.MonkeyPatch) -> Faults:
     return made
 
 
-@pytest.fixture
-async def mine(settings: Settings, stores: Engines) -> Any:
-    """A runtime of this test's own: what fails in it fails nobody else's test."""
-    async with open_runtime(settings, stores) as opened:
-        yield opened
+@pytest.fixture(scope="module")
+def settings(settings: Settings) -> Settings:
+    """A round of the consistency job pauses for no event of the tests before."""
+    return settings.model_copy(update={"reconcile_pause_ms": 0.0})
 
 
 def test_the_list_is_whole(runtime: Runtime) -> None:
     assert {job.name for job in runtime.job_list()} == set(JOBS)
 
 
-@pytest.mark.parametrize("error", [Anything, asyncio.CancelledError], ids=["exception", "cancelled from within"])
 @pytest.mark.parametrize("name", JOBS)
 async def test_a_job_survives_what_is_raised_at_any_of_its_calls(
-    mine: Runtime, faults: Faults, make_event: MakeEvent, name: str, error: type[BaseException]
+    runtime: Runtime, faults: Faults, make_event: MakeEvent, name: str
 ) -> None:
+    """An exception, and a cancellation from within."""
     await make_event(seats=3)
-    [job] = [job for job in mine.job_list() if job.name == name]
+    [job] = [job for job in runtime.job_list() if job.name == name]
     supervisor = Supervisor()
-    jobs = Jobs(supervisor=supervisor, leases=mine.leases)
-    faults.error = error
-    jobs.start(replace(job, name=f"{name}-{error.__name__}", every=0.01))
+    jobs = Jobs(supervisor=supervisor, leases=runtime.leases)
+    jobs.start(replace(job, name=f"{name}-tried", every=0.01))
     [(loop, service)] = jobs.loops
 
     async def succeeds() -> None:
@@ -120,8 +118,8 @@ async def test_a_job_survives_what_is_raised_at_any_of_its_calls(
     first = faults.calls
     await succeeds()
     calls = min(max(faults.calls - first, 1), MOST_CALLS)
-    for number in range(1, calls + 1):
-        faults.calls, faults.armed = 0, number
+    for error, number in itertools.product((Anything, asyncio.CancelledError), range(1, calls + 1)):
+        faults.error, faults.calls, faults.armed = error, 0, number
         async with asyncio.timeout(PATIENCE):
             while faults.armed is not None:
                 await asyncio.sleep(0.002)
@@ -132,14 +130,14 @@ async def test_a_job_survives_what_is_raised_at_any_of_its_calls(
 
 
 async def test_what_is_raised_in_a_batch_of_scripts_reaches_who_called_and_stops_no_other_call(
-    mine: Runtime, faults: Faults, make_event: MakeEvent
+    runtime: Runtime, faults: Faults, make_event: MakeEvent
 ) -> None:
     event = await make_event(seats=3)
-    await mine.seats.ensure_board(event)
+    await runtime.seats.ensure_board(event)
     faults.calls, faults.armed = 0, 1
     async with asyncio.timeout(PATIENCE):
         found = await asyncio.gather(
-            *(mine.seats.basket(event, visitor) for visitor in ("a", "b", "c")), return_exceptions=True
+            *(runtime.seats.basket(event, visitor) for visitor in ("a", "b", "c")), return_exceptions=True
         )
         assert any(isinstance(one, Anything) for one in found)
-        assert await mine.seats.basket(event, "a") is None
+        assert await runtime.seats.basket(event, "a") is None

@@ -643,10 +643,13 @@ def world(settings: Settings, stores: Engines) -> Iterator[World]:
         yield opened
 
 
-def test_board_states_deadlines_baskets_and_rows_agree(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("examples", [20, pytest.param(400, marks=pytest.mark.chaos)])
+def test_board_states_deadlines_baskets_and_rows_agree(
+    world: World, monkeypatch: pytest.MonkeyPatch, examples: int
+) -> None:
     class Machine(Hall):
         pass
 
     monkeypatch.setattr(reconcile, "_SETTLING_SECONDS", 0.0)
     Machine.world = world
-    world.check(Machine, examples=40, steps=50)
+    world.check(Machine, examples=examples, steps=50)
