@@ -38,7 +38,7 @@ _LATE_SECONDS: Final = 1.0
 Told = dict[str, Any]
 
 
-class Standing(NamedTuple):
+class QueueState(NamedTuple):
     """Of the visitors of this process: the places of those who wait, at `version` or later, who has entered, and who
     is out, with why."""
 
@@ -90,7 +90,7 @@ class QueueFeed:
         #: How many have entered; None while nobody gathers.
         self.entered: int | None = None
         self._doubts = LookUps("places", self._look_up)
-        self.resync: Resync[Standing, Told] = Resync(
+        self.resync: Resync[QueueState, Told] = Resync(
             "queue", self._slug, self, most_held=MOST_HELD, audit_seconds=audit_seconds
         )
         self.ready = self.resync.ready
@@ -156,7 +156,7 @@ class QueueFeed:
 
     # What `Resync` keeps in step.
 
-    async def fetch(self) -> Standing:
+    async def fetch(self) -> QueueState:
         visitors = self._attendances.visitors()
         versions: list[int] = []
         bases: dict[str, Base] = {}
@@ -170,9 +170,9 @@ class QueueFeed:
         # Their channels are open, so asking is a beat as well.
         for chunk in _chunks([visitor for visitor in visitors if visitor not in bases and visitor not in entered]):
             gone |= await self._waiting_room.beat(self._event(), chunk)
-        return Standing(min(versions), bases, entered, gone)
+        return QueueState(min(versions), bases, entered, gone)
 
-    def load(self, state: Standing) -> None:
+    def load(self, state: QueueState) -> None:
         """Whom the state leaves in doubt (let in meanwhile, above all) is asked about singly."""
         self._missed()
         version, bases, entered, gone = state

@@ -135,7 +135,7 @@ class Owed(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Circumstances:
     """What the answer meets. `past_deadline`: the time for unknown outcomes is over (it runs from CALLED). `fresh`: the
     buyer's authorisation is younger than `KEY_SECONDS`. `idempotent`: of the gateway. `parks`: the setting keeps an
     authorisation while the provider is away.
@@ -166,7 +166,7 @@ _CHECKING: Final = Verdict(Step.WAIT, AttemptState.CALLED, Reason.CHECKING)
 _DECLINED: Final = Verdict(Step.RETRY, AttemptState.DECLINED, Reason.DECLINED)
 
 
-def judge(question: Question, result: ChargeResult, at: Standing) -> Verdict:
+def judge(question: Question, result: ChargeResult, at: Circumstances) -> Verdict:
     """What follows from `result` as the answer to `question` about a CALLED attempt (or an AUTHORISED one whose confirm
     was kept back before it was sent).
     """

@@ -28,9 +28,9 @@ from core.booking import measures
 from core.booking.attempt import (
     KEY_SECONDS,
     AttemptState,
+    Circumstances,
     Owed,
     Question,
-    Standing,
     Step,
     Verdict,
     confirm_key,
@@ -189,7 +189,7 @@ class Settlement:
         verdict = judge(
             question,
             result,
-            Standing(
+            Circumstances(
                 past_deadline=claim.past_deadline,
                 fresh=claim.key_age < KEY_SECONDS,
                 idempotent=self._payments.idempotent(claim.account),

@@ -68,7 +68,7 @@ class Script:
         self.digest = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
 
-class _Call:
+class _ScriptCall:
     __slots__ = ("arguments", "by", "ends", "future", "keys", "script", "sent", "wait")
 
     def __init__(
@@ -105,7 +105,7 @@ class ScriptRunner:
         """`now_ms`: Redis' time in milliseconds as this process knows it, 0 when it does not."""
         self._redis = redis
         self._now_ms = now_ms
-        self._waiting: deque[_Call] = deque()
+        self._waiting: deque[_ScriptCall] = deque()
         self.line = Line("redis", most=_LINE_SECONDS, most_busy=self.LONGEST_BUSY)
         self._senders = 0
         self._failing = False
@@ -138,9 +138,9 @@ class ScriptRunner:
                 await asyncio.sleep(self.PAUSE)
         raise AssertionError
 
-    def _enqueue(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]) -> _Call:
+    def _enqueue(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]) -> _ScriptCall:
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        call = _Call(script, keys, arguments, future)
+        call = _ScriptCall(script, keys, arguments, future)
         self._waiting.append(call)
         self.line.join()
         if not self._senders or (self._senders < self.PIPELINES and len(self._waiting) >= self.BATCH):
@@ -184,7 +184,7 @@ class ScriptRunner:
                 else:
                     call.future.set_result(answer)
 
-    async def _answers(self, exchange: Exchange, batch: list[_Call]) -> list[Any]:
+    async def _answers(self, exchange: Exchange, batch: list[_ScriptCall]) -> list[Any]:
         if not batch:
             return []
         try:
@@ -196,12 +196,12 @@ class ScriptRunner:
         await self._load_missing(exchange, batch, answers)
         return answers
 
-    def _take(self) -> list[_Call]:
+    def _take(self) -> list[_ScriptCall]:
         """The next batch. What has waited too long behind a lost Redis is refused, so that nobody hangs (S16).
 
         A long wait that is this process's own lack of time is no reason: refusing would only bring the call back.
         """
-        batch: list[_Call] = []
+        batch: list[_ScriptCall] = []
         taken = 0
         while self._waiting and len(batch) < self.BATCH:
             call = self._waiting.popleft()
@@ -217,7 +217,7 @@ class ScriptRunner:
         self.line.leave(len(batch), taken - len(batch))
         return batch
 
-    def _date(self, call: _Call) -> None:
+    def _date(self, call: _ScriptCall) -> None:
         """It is about to be sent, and nobody waits for it for longer than `ANSWER_SECONDS`."""
         call.sent = True
         if BY in call.arguments:
@@ -226,7 +226,7 @@ class ScriptRunner:
             call.by = now + int(seconds * 1000) if now else 0
             call.arguments = [call.by if value is BY else value for value in call.arguments]
 
-    async def _load_missing(self, exchange: Exchange, batch: list[_Call], answers: list[Any]) -> None:
+    async def _load_missing(self, exchange: Exchange, batch: list[_ScriptCall], answers: list[Any]) -> None:
         """Calls whose script Redis does not know (it was restarted) are made again with the script's text, together."""
         missing = [n for n, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
         if not missing:
@@ -239,7 +239,7 @@ class ScriptRunner:
             answers[n] = answer
 
 
-def _command(name: str, script: str, call: _Call) -> Command:
+def _command(name: str, script: str, call: _ScriptCall) -> Command:
     return (name, script, len(call.keys), *call.keys, *call.arguments)
 
 
@@ -251,7 +251,7 @@ def _refused(cause: BaseException) -> StoreUnavailable:
     return refused
 
 
-def _unanswered(call: _Call, cause: Exception) -> StoreUnavailable:
+def _unanswered(call: _ScriptCall, cause: Exception) -> StoreUnavailable:
     """Nothing was changed; or, where the call may have arrived, OutcomeUnknown."""
     answered = isinstance(cause, (ResponseError, BusyLoadingError, AuthenticationError, StoreUnavailable))
     if not call.script.changes or not call.sent or answered or any(word in str(cause) for word in _NOT_SENT):

@@ -48,7 +48,7 @@ class Mirror(Protocol):
         ...
 
 
-class _Standing(NamedTuple):
+class _Known(NamedTuple):
     """`ends` None: something changed at that moment, and what Redis was asked before it does not count."""
 
     at: float
@@ -65,7 +65,7 @@ class KnownTaken:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._mirrors: dict[str, Mirror] = {}
-        self._standing: OrderedDict[tuple[str, str], _Standing] = OrderedDict()
+        self._standing: OrderedDict[tuple[str, str], _Known] = OrderedDict()
         #: When something was missed last: an answer to what was asked before may have missed it too.
         self._missed: dict[str, float] = {}
 
@@ -88,17 +88,17 @@ class KnownTaken:
         """
         known = self._standing.get((slug, visitor))
         if self._missed.get(slug, asked) < asked and (known is None or known.at < asked):
-            self._keep(slug, visitor, _Standing(self._clock.monotonic(), ends, frozenset(own)))
+            self._keep(slug, visitor, _Known(self._clock.monotonic(), ends, frozenset(own)))
 
     def forget(self, slug: str, visitor: str) -> None:
         """Something of this visitor changed, or may have."""
-        self._keep(slug, visitor, _Standing(self._clock.monotonic(), None, _UNKNOWN))
+        self._keep(slug, visitor, _Known(self._clock.monotonic(), None, _UNKNOWN))
 
     def forget_all(self, slug: str) -> None:
         """Something was missed: of whom is not known."""
         now = self._missed[slug] = self._clock.monotonic()
         for key in [key for key in self._standing if key[0] == slug]:
-            self._standing[key] = _Standing(now, None, _UNKNOWN)
+            self._standing[key] = _Known(now, None, _UNKNOWN)
 
     @contextlib.contextmanager
     def changing(self, slug: str, visitor: str) -> Iterator[None]:
@@ -109,7 +109,7 @@ class KnownTaken:
         finally:
             self.forget(slug, visitor)
 
-    def _keep(self, slug: str, visitor: str, standing: _Standing) -> None:
+    def _keep(self, slug: str, visitor: str, standing: _Known) -> None:
         if slug not in self._mirrors:
             return
         key = (slug, visitor)

@@ -7,7 +7,7 @@ from redis.asyncio import Redis
 
 from core.clock import Clock
 from core.settings import Settings
-from core.upkeep.limits_redis import Limits
+from core.upkeep.limits_redis import ActiveLimits
 from core.upkeep.load_redis import LoadReadings
 from core.upkeep.reconcile import Reconcile
 from core.upkeep.reconcile_rounds import ReconcileRounds
@@ -24,8 +24,8 @@ def open_limits(
     clock: Clock,
     database: databases.Database,
     follower: LoadFollower | None = None,
-) -> Limits:
-    return Limits(
+) -> ActiveLimits:
+    return ActiveLimits(
         redis=redis,
         readings=readings,
         events=events,

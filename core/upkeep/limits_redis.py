@@ -29,7 +29,7 @@ CAPACITY = Gauge("onsale_active_capacity", "Active visitors that the machines be
 SHARE = Gauge("onsale_active_limit_share", "Share of the capacity that the load allows", multiprocess_mode="mostrecent")
 
 
-class Limits:
+class ActiveLimits:
     """One round reads the load of all processes and writes each open event's cap; a cap not renewed ends by itself."""
 
     def __init__(

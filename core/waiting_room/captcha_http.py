@@ -23,14 +23,16 @@ _TIMEOUT: Final = httpx.Timeout(5.0, connect=3.0)
 #: Turnstile's tokens are good for 300 s, the others' for less.
 _KEEP_MS: Final = 600_000
 #: What the three services say of a token that is wrong, old or shown before; everything else is our fault or theirs.
-_OF_THE_TOKEN: Final = frozenset({
-    "missing-input-response",
-    "invalid-input-response",
-    "timeout-or-duplicate",
-    "expired-input-response",
-    "already-seen-response",
-    "invalid-or-already-seen-response",
-})  # fmt: skip
+_OF_THE_TOKEN: Final = frozenset(
+    {
+        "missing-input-response",
+        "invalid-input-response",
+        "timeout-or-duplicate",
+        "expired-input-response",
+        "already-seen-response",
+        "invalid-or-already-seen-response",
+    }
+)
 
 
 class CaptchaAway(Exception):

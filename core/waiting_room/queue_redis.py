@@ -25,7 +25,7 @@ from core.waiting_room.phases import comes_in_now
 from core.waiting_room.place import Entry, Out, Place, PlaceState, Standings, SweepReport
 from core.waiting_room.price import NOBODY, Bidder
 from core.waiting_room.scripts_redis import QueueScripts
-from core.waiting_room.ticket import Claim, Tickets
+from core.waiting_room.ticket import KeptPlace, Tickets
 from core.waiting_room.turn import Turn
 from core.waiting_room.visit_times import VisitTimes
 
@@ -115,14 +115,14 @@ class WaitingRoom:
         group = None
         if event.phases and event.sale_state(self._clock.now()) is not SaleState.CLOSED:
             group = await self._access.claim(event, visitor, code, bidder.address)
-        claim = kept or Claim()
+        known = kept or KeptPlace()
         opening = await self._opening(event, group)
         if opening is None:
             event.require_open(self._clock.now())
             name = "join"
-            arguments: list[str | int] = [visitor, await self._number(claim)]
+            arguments: list[str | int] = [visitor, await self._number(known)]
         else:
-            name, arguments = "enter", [visitor, *await self._entry(opening, claim, nonce)]
+            name, arguments = "enter", [visitor, *await self._entry(opening, known, nonce)]
         # The last question: whoever gets no place anyway is told why, and Redis is not asked.
         if kept is None and not bidder.fresh and await self.place(event, visitor) is None:
             raise NoVisitor("Renewed more than a day ago: load the page again, or renew the token")
@@ -134,7 +134,7 @@ class WaitingRoom:
                 await self._boards.ensure(event)
                 answer = await self._scripts(name, event, [*arguments, *price, turn])
             if answer[0] == b"turn":
-                turn = await self._turn(event, visitor, claim, int(arguments[1]))
+                turn = await self._turn(event, visitor, known, int(arguments[1]))
                 answer = await self._scripts(name, event, [*arguments, *price, turn])
             return answer
 
@@ -149,12 +149,12 @@ class WaitingRoom:
         assert place is not None, answer  # noqa: S101 - the script answers `none` for strangers only
         return place
 
-    async def _turn(self, event: Event, visitor: str, claim: Claim, number: int) -> str | int:
+    async def _turn(self, event: Event, visitor: str, known: KeptPlace, number: int) -> str | int:
         """What became of a number that was given by a Redis that has been lost, for the scripts (R4)."""
         turn = await self._turns.last(event.id, visitor)
         if turn is None or turn.number < number:
-            return claim.until_ms or "none"
-        return "over" if turn.until is None else max(to_millis(turn.until), claim.until_ms)
+            return known.until_ms or "none"
+        return "over" if turn.until is None else max(to_millis(turn.until), known.until_ms)
 
     async def _opening(self, event: Event, group: str | None) -> Opening | None:
         """The opening that a join is for; None when the sale is simply open, or not yet near its opening.
@@ -175,19 +175,19 @@ class WaitingRoom:
             return None
         return opening
 
-    async def _number(self, claim: Claim) -> int:
+    async def _number(self, known: KeptPlace) -> int:
         """The queue number that a ticket stands for; an entry's is the one that its draw gave it."""
-        if claim.receipt:
-            return await self._openings.number(claim.opening, claim.receipt)
-        return claim.number
+        if known.receipt:
+            return await self._openings.number(known.opening, known.receipt)
+        return known.number
 
-    async def _entry(self, opening: Opening, claim: Claim, nonce: str | None) -> list[str | int]:
-        own = claim.receipt != "" and claim.opening == opening.id
-        salt = claim.salt if own else draw.new_nonce()
-        receipt = claim.receipt if own else draw.receipt(nonce or draw.new_nonce(), salt)
+    async def _entry(self, opening: Opening, known: KeptPlace, nonce: str | None) -> list[str | int]:
+        own = known.receipt != "" and known.opening == opening.id
+        salt = known.salt if own else draw.new_nonce()
+        receipt = known.receipt if own else draw.receipt(nonce or draw.new_nonce(), salt)
         drawn = opening.state is DrawState.DRAWN
         return [
-            0 if own and not drawn else await self._number(claim),
+            0 if own and not drawn else await self._number(known),
             opening.id,
             to_millis(opening.draw_at),
             opening.state.value,

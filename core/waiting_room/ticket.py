@@ -13,7 +13,7 @@ from core.waiting_room import draw
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class KeptPlace:
     """What a ticket says: a number in the queue, or an entry for an opening (its draw's id, receipt and salt).
 
     `until_ms`: the number was let in, and its session ends then (milliseconds since 1970); 0: it waits.
@@ -53,7 +53,7 @@ class Tickets:
         """For who gathers: it brings the same entry back, and after the draw the number that it was given (F1)."""
         return str(self._signer.dumps([slug, visitor, opening, receipt, salt]))
 
-    def read(self, token: str | None, slug: str, visitor: str) -> Claim | None:
+    def read(self, token: str | None, slug: str, visitor: str) -> KeptPlace | None:
         """None for a ticket that is forged, old, or another's: its bearer joins at the tail."""
         if not token:
             return None
@@ -65,13 +65,13 @@ class Tickets:
             return None
         match claims:
             case [str(event), str(owner), int(number)] if event == slug and owner == visitor and number > 0:
-                return Claim(number)
+                return KeptPlace(number)
             case [str(event), str(owner), int(number), int(until_ms)] if (
                 event == slug and owner == visitor and number > 0
             ):
-                return Claim(number, until_ms=until_ms)
+                return KeptPlace(number, until_ms=until_ms)
             case [str(event), str(owner), int(opening), str(receipt), str(salt)] if (
                 event == slug and owner == visitor and draw.is_receipt(receipt) and draw.is_nonce(salt)
             ):
-                return Claim(0, opening, receipt, salt)
+                return KeptPlace(0, opening, receipt, salt)
         return None

@@ -22,7 +22,7 @@ from core.payments.payments import account_of
 from core.runtime import Runtime, open_runtime
 from core.settings import Settings
 from core.upkeep.composition import open_limits
-from core.upkeep.limits_redis import Limits
+from core.upkeep.limits_redis import ActiveLimits
 from core.venue.event import Event, SaleStatus
 from core.venue.new_event import NewEvent
 from core.waiting_room.limit import LoadFollower, Thresholds
@@ -44,7 +44,7 @@ class Scene:
     runtime: Runtime
     event: Event
     provider: Simulator
-    limits: Limits | None = None
+    limits: ActiveLimits | None = None
 
     def follow(self, **thresholds: float) -> None:
         """From now on only these count; without the pauses, which are a unit test's."""

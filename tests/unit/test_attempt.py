@@ -17,9 +17,9 @@ from core.booking.attempt import (
     MOST_ATTEMPTS_IN_ALL,
     UNSENT,
     AttemptState,
+    Circumstances,
     Owed,
     Question,
-    Standing,
     Step,
     confirm_key,
     judge,
@@ -36,7 +36,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 BOOLS = (False, True)
 
 CASES = [
-    (question, ChargeResult(outcome, shops_fault=shops), Standing(past, fresh, idempotent, parks))
+    (question, ChargeResult(outcome, shops_fault=shops), Circumstances(past, fresh, idempotent, parks))
     for question, outcome, shops, past, fresh, idempotent, parks in product(
         Question, ChargeOutcome, BOOLS, BOOLS, BOOLS, BOOLS, BOOLS
     )
@@ -57,7 +57,7 @@ LIVE = {AttemptState.OPEN, AttemptState.AUTHORISED, AttemptState.CALLED, Attempt
 
 
 @pytest.mark.parametrize(("question", "result", "at"), CASES)
-def test_every_answer_has_a_right_end(question: Question, result: ChargeResult, at: Standing) -> None:
+def test_every_answer_has_a_right_end(question: Question, result: ChargeResult, at: Circumstances) -> None:
     """Rule 2, for all of the 512 cases."""
     verdict, outcome = judge(question, result, at), result.outcome
     # A ticket for an approved charge, and for nothing else.
@@ -98,7 +98,7 @@ def test_every_answer_has_a_right_end(question: Question, result: ChargeResult, 
 def test_unknown_is_never_a_refusal() -> None:
     """S27."""
     for question, past in product(Question, BOOLS):
-        verdict = judge(question, ChargeResult(ChargeOutcome.UNKNOWN), Standing(past_deadline=past))
+        verdict = judge(question, ChargeResult(ChargeOutcome.UNKNOWN), Circumstances(past_deadline=past))
         assert (verdict.state, verdict.owed) in [(AttemptState.CALLED, None), (AttemptState.VOIDED, Owed.REFUND)]
 
 
@@ -129,7 +129,7 @@ class World(RuleBasedStateMachine):
         return ChargeOutcome.APPROVED
 
     def apply(self, question: Question, outcome: ChargeOutcome) -> None:
-        at = Standing(past_deadline=self.past, fresh=True, idempotent=self.idempotent)
+        at = Circumstances(past_deadline=self.past, fresh=True, idempotent=self.idempotent)
         verdict = judge(question, ChargeResult(outcome), at)
         self.state = verdict.state
         if verdict.owed is not None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from core.seats.hold_scripts_redis import HOLD_KEPT_MS
 from core.settings import Settings
 from core.waiting_room.pace import eta_seconds
-from core.waiting_room.ticket import Claim, Tickets
+from core.waiting_room.ticket import KeptPlace, Tickets
 from tests.manual_clock import ManualClock
 
 CLOCK = ManualClock()
@@ -20,7 +20,7 @@ CLOCK = ManualClock()
 def test_a_ticket_is_good_for_its_visitor_and_event_only() -> None:
     tickets = Tickets("secret", 1, CLOCK)
     token = tickets.issue("gala", "v_1", 7)
-    assert tickets.read(token, "gala", "v_1") == Claim(7)
+    assert tickets.read(token, "gala", "v_1") == KeptPlace(7)
     assert tickets.read(token, "other", "v_1") is None
     assert tickets.read(token, "gala", "v_2") is None
     assert Tickets("another secret", 1, CLOCK).read(token, "gala", "v_1") is None
@@ -30,7 +30,7 @@ def test_an_entrys_ticket_brings_the_same_receipt_back() -> None:
     """F1: Redis lost before the draw, the entry comes back as it was."""
     tickets, receipt, salt = Tickets("secret", 1, CLOCK), "ab" * 32, "cd" * 16
     token = tickets.issue_entry("gala", "v_1", 5, receipt, salt)
-    assert tickets.read(token, "gala", "v_1") == Claim(0, 5, receipt, salt)
+    assert tickets.read(token, "gala", "v_1") == KeptPlace(0, 5, receipt, salt)
     assert tickets.read(token, "gala", "v_2") is None
     assert tickets.read(tickets.issue_entry("gala", "v_1", 5, "no receipt", salt), "gala", "v_1") is None
 

@@ -22,7 +22,7 @@ from core.diagnosis.health_watch import HealthWatch
 from core.errors import EventNotFound, OnsaleError, StoreUnavailable
 from core.figures.checkouts_postgres import Checkouts, checkouts
 from core.figures.history_redis import FIELDS
-from core.figures.sale_redis import Admission as Standing
+from core.figures.sale_redis import Admission as AdmissionFigures
 from core.figures.sale_redis import admission
 from core.figures.vitals_redis import Vitals, last_successes, worst_fanout
 from core.messaging.sales_projection_postgres import SalesFigures, sales_figures
@@ -148,7 +148,7 @@ async def _lag(database: databases.Database) -> EventsLag:
     return EventsLag(unsent=row["unsent"], oldest_seconds=round(row["seconds"], 1), dead_letters=row["dead"])
 
 
-def _admission(standing: Standing | None) -> Admission | None:
+def _admission(standing: AdmissionFigures | None) -> Admission | None:
     return Admission(**asdict(standing)) if standing else None
 
 

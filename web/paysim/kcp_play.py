@@ -21,8 +21,15 @@ _ORDER_ID: Final = re.compile(r"[A-Za-z0-9_=-]{6,40}")
 _LARGEST_AMOUNT: Final = 10**12
 #: What the PC's form must have besides, empty: the script fills it.
 _FILLED: Final = (
-    "res_cd", "res_msg", "enc_info", "enc_data", "ret_pay_method", "tran_cd", "use_pay_method", "ordr_chk"
-)  # fmt: skip
+    "res_cd",
+    "res_msg",
+    "enc_info",
+    "enc_data",
+    "ret_pay_method",
+    "tran_cd",
+    "use_pay_method",
+    "ordr_chk",
+)
 _CARD: Final = ("100000000000", "CARD")
 
 ERRORS: Final[Mapping[str, str]] = {

@@ -20,9 +20,21 @@ _CURRENCY: Final = re.compile(r"[A-Z]{3}")
 _LARGEST_AMOUNT: Final = 10**12
 #: What `requestPayment` takes; the real one lets strangers pass.
 _FIELDS: Final = frozenset(
-    {"method", "amount", "orderId", "orderName", "successUrl", "failUrl", "windowTarget", "customerEmail",
-     "customerName", "customerMobilePhone", "card", "virtualAccount"}
-)  # fmt: skip
+    {
+        "method",
+        "amount",
+        "orderId",
+        "orderName",
+        "successUrl",
+        "failUrl",
+        "windowTarget",
+        "customerEmail",
+        "customerName",
+        "customerMobilePhone",
+        "card",
+        "virtualAccount",
+    }
+)
 METHODS: Final = ("CARD", "VIRTUAL_ACCOUNT")
 
 #: code -> HTTP status and English text of Toss Payments' table.

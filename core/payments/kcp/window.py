@@ -22,8 +22,15 @@ _CARD_PC: Final = "100000000000"
 _CARD_PHONE: Final = "CARD"
 #: What the PC's script fills in.
 _FILLED: Final = (
-    "res_cd", "res_msg", "enc_info", "enc_data", "ret_pay_method", "tran_cd", "use_pay_method", "ordr_chk"
-)  # fmt: skip
+    "res_cd",
+    "res_msg",
+    "enc_info",
+    "enc_data",
+    "ret_pay_method",
+    "tran_cd",
+    "use_pay_method",
+    "ordr_chk",
+)
 
 #: What a return is kept of, and the longest that each may be: what is stored with an attempt has an end.
 _KEPT: Final = {"tran_cd": 20, "enc_data": 8192, "enc_info": 4096, "ordr_chk": 80}
