@@ -6,7 +6,7 @@ unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
 LOCK := uv.lock pyproject.toml
 CROWD ?= 300
-# Test files are shared out among so many processes, each with stores of its own: `logical` is four for two cores.
+# Test files are shared out among so many processes, each with stores of its own: `logical` is five for two cores.
 TESTERS ?= logical
 
 .DEFAULT_GOAL := help
@@ -36,7 +36,7 @@ quick: .venv/onsale-dev ## unit tests and what the change since main touches, un
 
 test: .venv/onsale-dev ## all tests, on real stores and in a real browser
 	@chromium=$$(scripts/chromium.sh $(BIN)/python) && CHROMIUM=$$chromium $(BIN)/python -m pytest -m "not chaos" \
-		-n $(TESTERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+		-n $(TESTERS) --maxprocesses 6 --dist loadfile --no-loadscope-reorder
 
 test-browsers: .venv/onsale-dev ## five journeys in Firefox and WebKitGTK; skipped loudly where there is none
 	$(BIN)/python -m pytest -rs tests/browsers
@@ -45,7 +45,7 @@ fuzz: .venv/onsale-dev ## Schemathesis against a running server for FUZZ_SECONDS
 	$(BIN)/python -m scripts.fuzz
 
 coverage: .venv/onsale-dev ## unit, integration, race and contract tests with coverage of the product, and its floor
-	$(BIN)/python -m pytest -m "not chaos" -n $(TESTERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder \
+	$(BIN)/python -m pytest -m "not chaos" -n $(TESTERS) --maxprocesses 6 --dist loadfile --no-loadscope-reorder \
 		--cov --cov-report=term:skip-covered tests/integration tests/race tests/contract tests/unit
 
 check: .venv/onsale-dev ## ruff, mypy --strict, eslint, prettier and types of static/js, import rules, generated docs

@@ -73,7 +73,7 @@ WITH_KAFKA = ("test_kafka.py", "test_kafka_replay.py", "test_deployment.py", "te
 class Files(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
     """A process takes a whole file at a time.
 
-    Every other process takes those with a browser first: they want all of a core, and the others mostly wait for what
+    Every other process takes those with a browser first: they want all of a core, while the others mostly wait for what
     must happen. Each process that has one of them starts a browser and a server.
     """
 
@@ -82,7 +82,7 @@ class Files(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
         return "with Kafka" if file.endswith(WITH_KAFKA) else file
 
     def _assign_work_unit(self, node: Any) -> None:
-        browsers = self.nodes.index(node) % 2 == 0
+        browsers = self.nodes.index(node) % 2 == 1
         liked = (file for file in self.workqueue if file.startswith("tests/e2e/") == browsers)
         if (first := next(liked, None)) is not None:
             self.workqueue.move_to_end(first, last=False)
@@ -96,8 +96,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileSche
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Twice as many as there are cores: for half of their time tests wait for what must happen."""
-    return 2 * (os.cpu_count() or 1)
+    """Two and a half times as many as there are cores: tests mostly wait for what must happen."""
+    return (5 * (os.cpu_count() or 1) + 1) // 2
 
 
 @pytest.fixture(scope="session")

@@ -147,8 +147,9 @@ MakeSale = Callable[..., Awaitable[str]]
 
 
 @pytest.fixture
-async def make_sale(events: EventStore) -> MakeSale:
+async def make_sale(events: EventStore) -> AsyncIterator[MakeSale]:
     """`await make_sale(seats=40, active_limit=100, ...)` -> slug of an open sale; `plan=` for another hall."""
+    made = []
 
     async def make(*, seats: int = 40, plan: bytes | None = None, **changes: Any) -> str:
         fields: dict[str, Any] = {
@@ -163,9 +164,13 @@ async def make_sale(events: EventStore) -> MakeSale:
         }
         event = NewEvent(**(fields | changes))
         await events.create(event, plan or small_plan(seats))
+        made.append(event.slug)
         return event.slug
 
-    return make
+    yield make
+    # A server sweeps each open sale three times a second.
+    for slug in made:
+        await events.set_status(slug, SaleStatus.CLOSED)
 
 
 @pytest.fixture(autouse=True)

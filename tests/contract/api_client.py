@@ -39,6 +39,10 @@ class Api:
         api.visitor, api.token = body["visitor"], body["token"]
         return api
 
+    def at(self, client: httpx.AsyncClient) -> Api:
+        """Nobody, at another application: described by the same words, whose validators are made once."""
+        return Api(client, self._document)
+
     def as_operator(self, token: str = "operator") -> Api:
         api = Api(self.client, self._document)
         api.token = token

@@ -7,7 +7,7 @@ from uuid import uuid4
 import httpx
 
 from core.errors import Forbidden
-from tests.contract.api_client import Api, open_client
+from tests.contract.api_client import open_client
 from tests.contract.scene import Meet, Scene, good_body
 from web.app import create_app
 from web.endpoint import Caller, Endpoint
@@ -70,7 +70,7 @@ async def too_many_requests(scene: Scene, endpoint: Endpoint) -> httpx.Response:
     runtime = scene.runtime
     runtime.settings = runtime.settings.model_copy(update=limits)
     async with open_client(create_app(runtime, None)) as client:
-        api = Api(client, (await client.get("/openapi.json")).json())
+        api = scene.nobody.at(client)
         by = await api.as_visitor() if endpoint.caller is Caller.VISITOR else api
         if Forbidden in endpoint.all_refusals():  # who shows a token, where nobody must
             by = api.as_operator("wrong")

@@ -84,7 +84,7 @@ async def test_the_whole_purchase_is_accessible(
     await _spotless(page)
     await page.locator(".list-choice").first.click()
     await _spotless(page)
-    server.bank(latency_seconds=4.0)
+    server.bank(latency_seconds=2.0)
     await page.order(email="wrong")
     await _spotless(page)
     await page.fill("#email", "axe@example.com")
@@ -141,7 +141,7 @@ async def test_the_pages_of_a_payment_are_accessible(
     await expect(page.get_by_test_id("try-again")).to_be_visible()
     await _fits(page)
     await page.get_by_test_id("try-again").click()
-    server.bank(latency_seconds=8.0)
+    server.bank(latency_seconds=4.0)
     # The page hears nothing of the end until it was looked at.
     unheard = re.compile(r"/pay/.*/result")
     await page.page.route(
