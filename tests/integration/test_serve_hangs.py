@@ -137,6 +137,8 @@ def _is_idle(process: psutil.Process) -> bool:
     return before > 0.3 and process.cpu_times().user == before
 
 
+# It takes the whole machine for itself: beside other tests it makes them late, and they make it late.
+@pytest.mark.chaos
 def test_busy_loops_replace_nothing(home: Path, addresses: dict[str, str]) -> None:
     """Eight processes that want all of the machine: ticks come late, and nobody is taken for hanging."""
     with serving(home, **addresses, WORKERS="2", ONSALE_DATA=str(home / "other"), ONSALE_HANG_SECONDS="5") as server:
