@@ -40,18 +40,32 @@ export function wishOf({ ui }, plan, count) {
  * @param {Sale.Instead} instead
  * @param {Sale.Plan} plan
  * @param {number} left how many more the buyer may hold
+ * @param {number[]} [free] seats that are free, by category; what is not known hides nothing
  * @returns {Sale.Way[]}
  */
-export function ways(instead, plan, left) {
+export function ways(instead, plan, left, free = []) {
   if (instead.code === "leaves_single_seat") return besideSingle(instead, left);
   const { wish, largest, alternatives } = instead;
   const other = alternatives.filter(({ count }) => count === wish.count);
   const fewer = alternatives.filter(({ count }) => count < wish.count);
   return [
     ...other.map((one) => found("elsewhere", one, plan)),
-    ...(largest > 0 ? apart(wish, largest) : []).map((one) => found("split", one, plan)),
+    ...(largest > 0 && enough(wish, plan, free) ? apart(wish, largest) : []).map((one) => found("split", one, plan)),
     ...fewer.map((one) => found("fewer", one, plan)),
   ];
+}
+
+/**
+ * Whether so many seats are free at all.
+ * @param {Sale.Wish} wish
+ * @param {Sale.Plan} plan
+ * @param {number[]} free
+ */
+function enough({ count, category }, plan, free) {
+  const known = plan.categories.map(({ name }, index) =>
+    category && name !== category ? 0 : (free[index] ?? Infinity),
+  );
+  return known.reduce((sum, seats) => sum + seats, 0) >= count;
 }
 
 /**

@@ -158,8 +158,8 @@ function costs({ state, plan }, count) {
  * @param {Sale.WithPlan} model
  * @param {Sale.Instead} refused
  */
-function instead({ state, plan, act }, refused) {
-  const found = ways(refused, plan, share(state).left);
+function instead({ state, plan, board, free, act }, refused) {
+  const found = ways(refused, plan, share(state).left, board.ready ? free : []);
   return html`<section class="wish callout" data-kind="warn" data-testid="instead" aria-labelledby="instead-title">
     <p id="instead-title" class="wish-title">${why(refused, plan)}</p>
     ${found.length ? html`<p class="wish-choose">${t("instead.choose")}</p>` : nothing}

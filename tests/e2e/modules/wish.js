@@ -73,6 +73,11 @@ export const groupsAreOfNearlyOneSize = () => {
   same(split(8, 3), [3, 3, 2]);
 };
 
+export const whereFewerAreFreeNothingIsSplit = () => {
+  const kinds = (free) => ways(none(4, 1, []), plan, 4, free).map(({ kind }) => kind);
+  same([kinds([3, 9, 0]), kinds([4, 0, 0]), kinds([])], [[], ["split"], ["split"]]);
+};
+
 // Somebody was quicker, or it never was there: what failed is not offered again.
 export const whatCouldNotBeHadInGroupsIsOfferedInMoreOfThem = () => {
   const gone = (groups, largest) => ways({ ...none(4, largest, []), wish: { count: 4, groups } }, plan, 4);
