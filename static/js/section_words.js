@@ -17,12 +17,13 @@ export function sectionWords(plan, currency) {
     return prices.size > 1 ? t("section.from", { price: text }) : text;
   });
   const left = once((count) => counted("seats.free", count));
-  return ({ zone, free, from, marks }) => {
+  return ({ zone, free, from, marks, category }) => {
     const i = at.get(zone.index) ?? 0;
     const said = { name: names[i], short: short[i] };
-    if (free === 0 || from === null) return { ...said, from: "", free: t("section.none"), letters: "" };
+    if (free === 0 || from === null) return { ...said, from: "", free: t("section.none"), letters: "", letter: "" };
     const letters = marks.join(", ");
-    return { ...said, from: letters ? `${letters}: ${price(from)}` : price(from), free: left(free), letters };
+    const letter = plan.marks[category];
+    return { ...said, from: letters ? `${letters}: ${price(from)}` : price(from), free: left(free), letters, letter };
   };
 }
 

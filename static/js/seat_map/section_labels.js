@@ -10,7 +10,7 @@ const PADDING = 3; // CSS pixels around a label's text
 /** @typedef {import("./sections.js").Section} Section */
 /** @typedef {{text: string, size: number, strong: boolean}} Line `size`: CSS pixels */
 /** @typedef {{section: Section, picture: HTMLCanvasElement}} Label */
-/** @typedef {{name: string, short: string, from: string, free: string, letters: string}} Said `letters`: of the categories that are to be had, in `from` as well */
+/** @typedef {{name: string, short: string, from: string, free: string, letters: string, letter: string}} Said `letters`: of the categories that are to be had, in `from` as well; `letter`: of the one whose colour it has */
 /** @typedef {(section: import("../section_counts.js").Counted) => Said} Words `short`: what tells it from the others, where the name is long */
 
 export class SectionLabels {
@@ -189,7 +189,7 @@ function picture(lines, width, height, { level }, ratio, theme) {
  * @param {Said} said
  * @returns {Line[][]}
  */
-function layouts({ name, short, from, free, letters }) {
+function layouts({ name, short, from, free, letters, letter }) {
   /** @type {(text: string, size: number) => Line} */
   const strong = (text, size) => ({ text, size, strong: true });
   /** @type {(text: string, size: number) => Line} */
@@ -217,6 +217,7 @@ function layouts({ name, short, from, free, letters }) {
   for (const size of [11, 10, 9]) found.push([strong(short, size)]);
   // Nothing else fits, and there is more than one price: not by colour alone.
   if (letters) found.push([strong(letters.replaceAll(", ", "/"), 9)]);
+  if (letter) found.push([strong(letter, 9)]);
   return found;
 }
 

@@ -186,7 +186,8 @@ export function aSectionSaysAsMuchAsItHasRoomFor() {
   const sections = new Sections(plan);
   sections.count(new Uint8Array(plan.size), null);
   const labels = new SectionLabels(plan, sections, new SeatIndex(plan));
-  const words = ({ zone }) => ({ name: zone.name, short: zone.name.slice(6), from: "A, B: from $10", free: "10 free", letters: "A, B" });
+  let number = "";
+  const words = ({ zone }) => ({ name: zone.name, short: number + zone.name.slice(6), from: "A, B: from $10", free: "10 free", letters: "A, B", letter: "B" });
   const ctx = document.createElement("canvas").getContext("2d");
   const theme = { font: "sans-serif", map: "#fff", ink: "#000", "ink-2": "#333", categories: [] };
   const { fillText } = CanvasRenderingContext2D.prototype;
@@ -205,4 +206,6 @@ export function aSectionSaysAsMuchAsItHasRoomFor() {
   same(said(0.42).slice(0, 2), ["1", "A, B"]);
   same(said(0.3).slice(0, 2), ["1", "2"]);
   same(said(0.05), []);
+  number = "1000000000000";
+  that(["A/B", "B"].includes(said(0.3)[0]), "a letter, where not even the number fits");
 }
