@@ -45,6 +45,10 @@ export class Hall {
     this.redraw = () => {};
     /** The list shows another zone or row, by index. @type {(zone: number | null, row: number | null) => void} */
     this.went = () => {};
+    /** The map shows a section, or the whole hall. @type {(zone: number | null) => void} */
+    this.zoomed = () => {};
+    /** The section that the map begins with, by index. @type {number | null} */
+    this.section = null;
     /** The zone and the row that the list begins with. @type {[number | null, number | null]} */
     this.begins = [null, null];
     this.later = 0;
@@ -140,8 +144,11 @@ export class Hall {
   seen(mode, focus) {
     if (!this.drawn) return;
     const { map, list } = this.drawn;
-    if (mode === "map") map.show();
-    else if (focus) list.focus();
+    if (mode === "map") {
+      map.show();
+      if (this.section !== null) map.goToSection(this.section);
+      this.section = null;
+    } else if (focus) list.focus();
     else list.update();
   }
 
@@ -155,6 +162,7 @@ export class Hall {
       plan,
       board: this.board,
       onPick: (ordinal) => this.picking.pick(ordinal),
+      onZoom: (zone) => this.zoomed(zone),
       onOpen: (zone) => {
         list.show(zone.index, null);
         store.dispatch({ type: "mode", mode: "list" });

@@ -131,9 +131,15 @@ const hall = new Hall({
   channel,
   newId: () => `r${(requests += 1)}`,
 });
-const steps = new Steps({ store, onList: (zone, row) => hall.drawn?.list.show(zone, row) });
+const steps = new Steps({
+  store,
+  onList: (zone, row) => hall.drawn?.list.show(zone, row),
+  onSection: (zone) => hall.drawn?.map.goToSection(zone),
+});
 hall.went = (zone, row) => steps.list(zone, row);
+hall.zoomed = (zone) => steps.zoomed(zone);
 hall.begins = steps.listed;
+hall.section = steps.section;
 // Enlarged fourfold, or on a watch: there is no room for a map, and the list can do all that it can (static/css/hall.css).
 const cramped = matchMedia("(max-height: 359px) and (max-width: 559px)");
 const listWhereCramped = () => cramped.matches && dispatch({ type: "mode", mode: "list" });

@@ -1,19 +1,22 @@
-// Map, list and payment form are steps of the browser's history: Back goes one step, a reload stays where one was.
+// Map, section, list and payment form are steps of the browser's history: Back goes one step, a reload stays where one was.
 
 /**
- * What is kept of a step: `list` is the zone and the row that the list shows, by index.
- * @typedef {{step?: "map" | "checkout", mode?: Sale.Mode, list?: [number | null, number | null]}} Kept
+ * What is kept of a step: `list` is the zone and the row that the list shows, `section` the zone that the map shows, by
+ * index.
+ * @typedef {{step?: "map" | "checkout", mode?: Sale.Mode, list?: [number | null, number | null], section?: number | null}} Kept
  */
 
 export class Steps {
   /**
-   * `onList` shows a zone and a row of the list.
-   * @param {{store: Sale.Store, onList: (zone: number | null, row: number | null) => void, history?: Pick<History, "state" | "pushState" | "replaceState" | "back">}} parts
+   * `onList` shows a zone and a row of the list, `onSection` a zone on the map, or the whole hall.
+   * @param {{store: Sale.Store, onList: (zone: number | null, row: number | null) => void, onSection?: (zone: number | null) => void, history?: Pick<History, "state" | "pushState" | "replaceState" | "back">}} parts
    */
-  constructor({ store, onList, history = globalThis.history }) {
+  constructor({ store, onList, onSection = () => {}, history = globalThis.history }) {
     this.store = store;
     this.onList = onList;
+    this.onSection = onSection;
     this.history = history;
+    this.section = this.#kept.section ?? null; // that is shown
     // The page was loaded again in the form: it is shown once the server has told the basket.
     this.wanted = this.#step === "checkout";
     if (this.#kept.mode === "list") store.dispatch({ type: "mode", mode: "list" });
@@ -70,9 +73,26 @@ export class Steps {
     this.history.pushState({ ...this.#kept, list: [zone, row] }, "");
   }
 
+  /**
+   * The map went to a section; null: it shows the whole hall, which is the step before.
+   * @param {number | null} zone
+   */
+  zoomed(zone) {
+    if (zone === this.section) return;
+    const within = this.section !== null;
+    this.section = zone;
+    if (zone === null) this.history.back();
+    else if (within) this.#replace({ section: zone });
+    else this.history.pushState({ ...this.#kept, section: zone }, "");
+  }
+
   #came() {
     this.store.dispatch({ type: "step", step: this.#step });
     this.onList(...this.listed);
+    const section = this.#kept.section ?? null;
+    if (section === this.section) return;
+    this.section = section;
+    this.onSection(section);
   }
 
   /** @param {Kept} changes */

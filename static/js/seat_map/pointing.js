@@ -86,6 +86,7 @@ export class Pointing {
     const { viewport } = this.map;
     if (viewport.scaleOf(zone.box) * viewport.seatRadius < PICKABLE[kind]) this.#enlarge(x, y, kind);
     else this.map.showZone(zone);
+    this.map.onZoom(zone.index);
   }
 
   /**

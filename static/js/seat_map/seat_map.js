@@ -18,6 +18,7 @@ const COMPACT = 640; // CSS pixels of width
 const WIDE = { top: 16, right: 56, bottom: 56, left: 56 };
 const NARROW = { top: 0, right: 0, bottom: 64, left: 0 };
 const BARE = 18;
+const CONTROLS = { width: 152, height: 64 }; // CSS pixels at the top right of a narrow map (static/css/map.css)
 
 /** @typedef {ReadonlySet<number>} Seats */
 /** @typedef {import("./sections.js").Section} Section */
@@ -35,19 +36,22 @@ const BARE = 18;
 
 export class SeatMap {
   /**
-   * `onPick(ordinal)` when a seat is tapped, `onOpen(zone)` when a section is chosen by keyboard.
+   * `onPick(ordinal)` when a seat is tapped, `onOpen(zone)` when a section is chosen by keyboard, `onZoom(zone)` when one
+   * was tapped, by index; null: the whole hall is wanted.
    * @param {object} parts
    * @param {Sale.Plan} parts.plan
    * @param {import("../board.js").Board} parts.board
    * @param {MapWords} parts.words
    * @param {(ordinal: number) => void} parts.onPick
    * @param {(zone: Sale.Zone) => void} parts.onOpen
+   * @param {(zone: number | null) => void} [parts.onZoom]
    */
-  constructor({ plan, board, words, onPick, onOpen }) {
+  constructor({ plan, board, words, onPick, onOpen, onZoom = () => {} }) {
     this.upright = plan;
     this.board = board;
     this.words = words;
     this.onPick = onPick;
+    this.onZoom = onZoom;
     /** @type {{board: import("../board.js").Board, own: Seats, asked: Seats, filter: Seats | null}} */
     this.looks = { board, own: new Set(), asked: new Set(), filter: null };
     // As it will stand most likely: to turn it when it is measured would be to make all of it twice.
@@ -283,8 +287,20 @@ export class SeatMap {
     return element;
   }
 
+  /** As the visitor asks. */
   fit() {
-    this.viewport.fit(performance.now(), this.still);
+    this.goToSection(null);
+    this.onZoom(null);
+  }
+
+  /**
+   * A section whole; null: the hall.
+   * @param {number | null} zone
+   */
+  goToSection(zone) {
+    const wanted = zone === null ? undefined : this.plan.zoneByIndex.get(zone);
+    if (wanted) this.showZone(wanted);
+    else this.viewport.fit(performance.now(), this.still);
     this.zooming();
   }
 
@@ -318,7 +334,8 @@ export class SeatMap {
   }
 
   /**
-   * The controls lie at the right, and below single seats the key of their marks; on a phone the hall goes below both.
+   * The controls lie at the right, and below single seats the key of their marks; on a phone the hall goes below both, and
+   * only where the controls, a row there, would lie on a section, it begins below them.
    * @param {number} width
    * @param {number} height
    */
@@ -327,9 +344,17 @@ export class SeatMap {
     const inset = width < COMPACT ? { ...NARROW } : { ...WIDE };
     viewport.inset = inset;
     viewport.resize(width, height);
-    if (!scene.sections.drawnAt(viewport.fitScale)) return;
-    inset.bottom = BARE;
+    if (scene.sections.drawnAt(viewport.fitScale)) inset.bottom = BARE;
+    if (innerWidth < COMPACT && this.#isUnderControls(width)) inset.top = CONTROLS.height;
     viewport.refit();
+  }
+
+  /** Whether a section of the whole hall would lie under the controls. @param {number} width */
+  #isUnderControls(width) {
+    const { x, y, scale } = this.viewport.whole;
+    return this.plan.zones.some(
+      ({ box }) => box.maxX * scale + x > width - CONTROLS.width && box.minY * scale + y < CONTROLS.height,
+    );
   }
 
   /**

@@ -29,6 +29,11 @@ export class Viewport {
     return this.scaleOf(this.box);
   }
 
+  /** How the whole is shown when it is fitted. */
+  get whole() {
+    return this.#lookAt(this.box);
+  }
+
   get largest() {
     return Math.max(this.fitScale * 1.5, LARGEST_SEAT / this.seatRadius);
   }

@@ -32,7 +32,8 @@ function past(first = null) {
 function page(history) {
   const store = createStore(initial({ slug: "s", ticket: "t", email: "" }));
   const shown = [];
-  const steps = new Steps({ store, history, onList: (...where) => shown.push(where) });
+  const sections = [];
+  const steps = new Steps({ store, history, onList: (...where) => shown.push(where), onSection: (zone) => sections.push(zone) });
   let before = store.state;
   const tell = (action) => {
     store.dispatch(action);
@@ -42,7 +43,7 @@ function page(history) {
       steps.follow(was, state);
     }
   };
-  return { store, steps, tell, shown };
+  return { store, steps, tell, shown, sections };
 }
 
 export function backFromTheFormIsTheMap() {
@@ -93,4 +94,20 @@ export function theListGoesBackOneLevelAndIsKeptOverAReload() {
   same(shown, [[2, null], [null, null]]);
   const again = page(past({ mode: "list", list: [2, 17] }));
   same([again.store.state.ui.mode, again.steps.listed], ["list", [2, 17]]);
+}
+
+// V3: who has tapped a section comes back to the hall by Back, and not to the page before.
+export function aSectionOfTheMapIsAStep() {
+  const history = past();
+  const { steps, sections } = page(history);
+  steps.zoomed(null); // it is the whole hall already
+  steps.zoomed(4);
+  steps.zoomed(6); // another one, without the hall between
+  same([history.entries, sections], [[null, { section: 6 }], []]);
+  history.back();
+  same([sections, history.state], [[null], null]);
+  steps.zoomed(2);
+  steps.zoomed(null); // by the button that shows the whole hall
+  same([history.state, sections], [null, [null]]);
+  same(page(past({ section: 3 })).steps.section, 3);
 }
