@@ -32,7 +32,7 @@ async def calm(serve: Callable[..., Served], effort: Effort) -> list[Figure]:
 
 def _calm(served: Served, effort: Effort) -> list[Figure]:
     count = min(effort.of(_WAITING, most=_WAITING), resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 200)
-    seconds = min(_SECONDS, 20 * effort.seconds)
+    seconds = min(_SECONDS, max(2.0, 20 * effort.seconds))
     slug = served.event(2000, active_limit=1)
     served.inside(slug, 1)
     tokens, path = served.visitors(count), f"/ws/events/{slug}"

@@ -69,7 +69,7 @@ def _name(frame: str) -> str:
     found = _FRAME.fullmatch(frame)
     if found is None:
         return frame
-    path = re.sub(r".*/site-packages/|.*/python3\.\d+/|.*/(?=(?:core|realtime|web|cli)/)", "", found[2])
+    path = re.sub(r".*/site-packages/|.*/python3\.\d+/|.*/(?=(?:core|realtime|web|cli|bench)/)", "", found[2])
     return f"{path} {found[1]}"
 
 
