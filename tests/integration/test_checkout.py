@@ -346,6 +346,24 @@ async def test_twenty_submits_with_one_key_are_one_reservation(runtime: Runtime,
     assert await check_books(runtime, event, bank) == {"CONFIRMED": 1}
 
 
+async def test_one_key_in_two_processes_at_once_is_one_reservation(
+    runtime: Runtime, make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other process writes the reservation in the moment in which this one is about to: both are given it."""
+    event, bank = await make_event(), Bank()
+    here, other = desk(runtime, bank), desk(runtime, bank)
+    await here.basket(event, "v", 3, 4)
+    begin, theirs = here.checkout._reservations.begin, []
+
+    async def late(*arguments: Any) -> Any:
+        theirs.append(await other.submit(event, "v"))
+        return await begin(*arguments)
+
+    monkeypatch.setattr(here.checkout._reservations, "begin", late)
+    mine = await here.submit(event, "v")
+    assert [mine.id] == [made.id for made in theirs]
+
+
 async def test_a_repeat_after_success_gives_the_same_reservation(runtime: Runtime, make_event: MakeEvent) -> None:
     """Though the hold is long gone."""
     event, bank = await make_event(), Bank()
