@@ -299,6 +299,16 @@ async def _opened(stack: contextlib.AsyncExitStack, task: Task) -> Runtime:
                 await asyncio.sleep(AGAIN_SECONDS)
 
 
+async def _found(runtime: Runtime, slug: str) -> Event:
+    """As a browser that reads "try again" loads the sale again: nothing of the case has begun yet."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            try:
+                return await runtime.events.get(slug)
+            except StoreUnavailable:
+                await asyncio.sleep(AGAIN_SECONDS)
+
+
 async def main(task: Task, talk: socket.socket) -> None:
     lines, answers = await asyncio.open_connection(sock=talk)
 
@@ -307,7 +317,7 @@ async def main(task: Task, talk: socket.socket) -> None:
 
     async with contextlib.AsyncExitStack() as stack:
         runtime = await _opened(stack, task)
-        event = await runtime.events.get(task["slug"])
+        event = await _found(runtime, task["slug"])
         pause = Pause(task["step"], say)
         if task["step"]:
             pause.set_in(runtime)
