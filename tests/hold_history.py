@@ -2,7 +2,9 @@
 
 A seat is a register that holds nobody or one visitor. Each call takes effect at one moment between its sending and its
 answer; a call whose answer got lost takes effect at a moment after its sending, or never. A hold may end by itself, but
-not before the time that its answer named. The search is Wing and Gong's, with Lowe's memory of states that were seen.
+not before the time that its answer named. A refusal by a board that the server had from before says so: it is true of
+a moment within `BOARD_SECONDS` before it was asked for, and of whose the seat was it knows nothing. The search is Wing
+and Gong's, with Lowe's memory of states that were seen.
 """
 
 from __future__ import annotations
@@ -39,6 +41,11 @@ class Call:
     until: float = math.inf
 
 
+#: How far a refusal may look back that names the board it was made by; a busy machine is given time.
+BOARD_SECONDS: Final = 3.0
+
+#: The visitor of a refusal that does not know whose the seat is.
+ANYBODY: Final = ""
 #: Nobody knows who holds it: what was before the history begins.
 UNKNOWN: Final = "?"
 _LOST: Final = (Told.LOST_HOLD, Told.LOST_RELEASE)
@@ -58,6 +65,14 @@ def explained(calls: Sequence[Call], owner: str | None = None) -> bool:
             return True
         # A call may come next if none that is left had been answered before it was sent.
         latest = min(order[number].answered for number in left)
+        # A refusal that fits now changes nothing: to leave it for later would not help.
+        fits = {number for number in left if order[number].sent <= latest and _refused(order[number], holder)}
+        if fits:
+            state = (done | fits, holder, until)
+            if state not in seen:
+                seen.add(state)
+                open_.append(state)
+            continue
         for number, call in enumerate(order):
             if call.sent > latest:
                 break
@@ -71,6 +86,10 @@ def explained(calls: Sequence[Call], owner: str | None = None) -> bool:
     return False
 
 
+def _refused(call: Call, holder: str | None) -> bool:
+    return call.told is Told.TAKEN and holder is not None and holder != call.visitor
+
+
 def _effects(call: Call, holder: str | None, until: float, latest: float) -> Iterable[tuple[str | None, float]]:
     """What the seat may be after the call, if it answers as it did; the hold may have ended by itself before."""
     may_be = [(holder, until)]
@@ -81,7 +100,7 @@ def _effects(call: Call, holder: str | None, until: float, latest: float) -> Ite
         match call.told:
             case Told.HELD | Told.LOST_HOLD if mine:
                 yield call.visitor, max(call.until, end) if owner == call.visitor else call.until
-            case Told.TAKEN if owner is not None and owner != call.visitor:
+            case Told.TAKEN if _refused(call, owner):
                 yield owner, end
             case Told.FREED | Told.LOST_RELEASE:
                 if mine:

@@ -15,7 +15,7 @@ from typing import Any
 
 from cli.load.client import Client, Failed, RateLimited, Refused
 from cli.load.window import go_through
-from tests.hold_history import Call, Told
+from tests.hold_history import ANYBODY, BOARD_SECONDS, Call, Told
 
 EMAIL = "kim@example.org"
 #: A write that said so has changed nothing; of any other fault nobody knows.
@@ -110,7 +110,11 @@ class Buyer:
             if error.code != "seat_taken":
                 raise
             self._notes.answers[error.code] += 1
-            self._notes.seats[seat].append(Call(visitor, Told.TAKEN, sent, time.time()))
+            by_board = (
+                "board" in error.body
+            )  # which may be from before, and may have had the seat as this visitor's own
+            asked, by = (sent - BOARD_SECONDS, ANYBODY) if by_board else (sent, visitor)
+            self._notes.seats[seat].append(Call(by, Told.TAKEN, asked, time.time()))
             return []
         except Failed as error:
             if error.kind != NOTHING_CHANGED:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.hold_history import UNKNOWN, Call, Told, explained
+from tests.hold_history import ANYBODY, BOARD_SECONDS, UNKNOWN, Call, Told, explained
 
 
 def held(visitor: str, sent: float, answered: float, until: float = 100.0) -> Call:
@@ -38,6 +38,14 @@ def test_a_release_of_a_seat_whose_holder_nobody_knows_may_have_freed_it_or_not(
     assert explained([freed, Call("lee", Told.TAKEN, 2, 3)], UNKNOWN)
     assert explained([freed, held("lee", 2, 3)], UNKNOWN)
     assert not explained([freed, Call("lee", Told.TAKEN, 2, 3)]), "nobody had it"
+
+
+def test_a_refusal_by_a_board_from_before_is_true_of_then_whoever_had_it() -> None:
+    before = [held("kim", 10, 11), Call("kim", Told.FREED, 11, 12)]
+    for by in ("kim", "lee"):
+        assert not explained([*before, Call(by, Told.TAKEN, 12.5, 13)]), "nobody had it any more"
+    assert explained([*before, Call(ANYBODY, Told.TAKEN, 12.5 - BOARD_SECONDS, 13)])
+    assert not explained([*before, Call(ANYBODY, Told.TAKEN, 20 - BOARD_SECONDS, 20)]), "a board of long ago"
 
 
 def test_a_lost_answer_may_have_held_or_not() -> None:
