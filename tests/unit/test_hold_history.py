@@ -41,7 +41,7 @@ def test_a_release_of_a_seat_whose_holder_nobody_knows_may_have_freed_it_or_not(
 
 
 def test_a_refusal_by_a_board_from_before_is_true_of_then_whoever_had_it() -> None:
-    before = [held("kim", 10, 11), Call("kim", Told.FREED, 11, 12)]
+    before = [held("kim", 10, 11), Call("kim", Told.FREED, 11.5, 12)]
     for by in ("kim", "lee"):
         assert not explained([*before, Call(by, Told.TAKEN, 12.5, 13)]), "nobody had it any more"
     assert explained([*before, Call(ANYBODY, Told.TAKEN, 12.5 - BOARD_SECONDS, 13)])
