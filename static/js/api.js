@@ -111,7 +111,7 @@ export class EventApi {
    */
   hold = (seats) => call("POST", `${this.base}/holds`, { body: { seats } });
   /**
-   * @param {{count: number, category?: string | null, zone?: string | null, accessible?: boolean}} best
+   * @param {Omit<Wire.Best, "type" | "id">} best
    * @returns {Sale.Answer<Api.HeldSeats>}
    */
   best = (best) => call("POST", `${this.base}/holds`, { body: { best } });

@@ -2,11 +2,23 @@
 import { cancel, Refusal, reservation as look, reservations } from "./api.js";
 import { attemptFor, forget, provesNothing } from "./attempt.js";
 import { Busy } from "./busy.js";
+import { reason } from "./i18n.js";
 import { mayPay } from "./outage.js";
 import { beganNothing, pauseBefore } from "./repeat.js";
+import { stage } from "./state.js";
+import { note } from "./toast.js";
 
 const LOOK_EVERY = [2000, 2000, 3000, 4000, 6000, 10000]; // milliseconds: the channel pushes the result, this is the net below
 const LONGEST = 360000; // milliseconds: longer than all tries of one submit (repeat.js)
+
+/** Nothing has begun, and the seats are not those any more that the buyer has pressed the button for. */
+class OtherSeats extends Error {
+  /** @param {Sale.State} state */
+  constructor({ basketExpired }) {
+    super();
+    this.code = basketExpired ? "hold_expired" : "seats_changed";
+  }
+}
 
 const LOOKS_LIKE_EMAIL = /^[^\s@]+@[^\s@]+\.[^\s@]+$/; // the server judges; this only catches slips before the round trip
 
@@ -100,7 +112,7 @@ export class Buying {
       async () => {
         store.dispatch({ type: "submitting" });
         const form = { email, provider: ui.provider };
-        const body = await this.#send(attemptFor(this.storage, this.slug, basket.fence, form));
+        const body = await this.#send(attemptFor(this.storage, this.slug, basket.fence, form), basket);
         this.#under(body);
         // The order is made and the seats are kept: the money's part is a page of its own.
         if (body.status === "PAYING" && body.payment) this.go(body.payment.page);
@@ -112,27 +124,32 @@ export class Buying {
   /** @param {unknown} error */
   async #failed(error) {
     const { store } = this;
-    if (!(error instanceof Refusal)) {
-      store.dispatch({ type: "submit-failed", code: "no_answer" });
-      return;
-    }
-    if (provesNothing(error.status)) forget(this.storage, this.slug);
-    if (error.code === "invalid_request") {
+    const refused = error instanceof Refusal ? error : null;
+    const code = error instanceof Refusal || error instanceof OtherSeats ? error.code : "no_answer";
+    const inForm = stage(store.state) === "checkout";
+    if (refused && provesNothing(refused.status)) forget(this.storage, this.slug);
+    if (code === "invalid_request") {
       store.dispatch({ type: "email-wrong" });
       await null; // while it was sent the field could not have the focus: it is drawn anew first
       document.getElementById("email")?.focus();
-    } else store.dispatch({ type: "submit-failed", code: error.code, retryAfter: error.retryAfter });
+    } else store.dispatch({ type: "submit-failed", code, retryAfter: refused?.retryAfter });
     // Another tab's attempt had these seats: its reservation is the answer.
-    if (error.data.reservation) await this.#lead(error.data.reservation);
+    if (refused?.data.reservation) await this.#lead(refused.data.reservation);
+    // Who went back to the map meanwhile is told there: the form that is opened again is a fresh one.
+    const { state } = store;
+    if (!inForm && stage(state) === "map" && !state.basketExpired) note(store, reason(code));
   }
 
   /**
    * The same request until there is an answer, or the server has more to do than it can for too long: the key makes that
-   * harmless. What the page waits for is told.
+   * harmless. What the page waits for is told. The order is for the seats that the server has in the basket when it comes:
+   * with others than those of the press (`pressed`) it is sent again only where it may have come before.
    * @param {import("./attempt.js").Attempt} attempt
+   * @param {Sale.Basket} pressed
    * @returns {Promise<News>}
    */
-  async #send(attempt) {
+  async #send(attempt, pressed) {
+    let mayHaveCome = false;
     for (let tried = 0; ; tried += 1) {
       try {
         return (await this.api.reserve(attempt.key, attempt.body)).body;
@@ -141,6 +158,7 @@ export class Buying {
           // The first form of this attempt had arrived after all: its reservation is the one.
           return (await this.api.reserve(attempt.key, attempt.earlier)).body;
         }
+        mayHaveCome ||= !beganNothing(error);
         const pause = pauseBefore(error, tried);
         if (pause === null) throw error;
         this.store.dispatch({ type: "submit-again", seconds: pause / 1000 });
@@ -150,6 +168,7 @@ export class Buying {
         if (reservation) return reservation;
         // Or that nobody can pay now: where nothing has begun, the buyer decides when.
         if (beganNothing(error) && !mayPay(this.store.state)) throw error;
+        if (!mayHaveCome && hasChanged(pressed, this.store.state)) throw new OtherSeats(this.store.state);
       }
     }
   }
@@ -243,4 +262,15 @@ export class Buying {
     this.store.dispatch({ type: "email", email });
     this.storage.setItem("onsale.email", email);
   }
+}
+
+/**
+ * Whether other seats are held than those of the press, or the same ones anew, or others are being asked for or let go. More
+ * time for them is no change.
+ * @param {Sale.Basket} pressed
+ * @param {Sale.State} state
+ */
+function hasChanged(pressed, { basket, pending }) {
+  const others = basket.fence !== pressed.fence || String(basket.seats) !== String(pressed.seats);
+  return others || Object.values(pending).some(({ kind }) => kind !== "extend");
 }

@@ -6,11 +6,11 @@ import { AVAILABLE } from "./board.js";
 import { counted, reason, t } from "./i18n.js";
 import { mayHold } from "./outage.js";
 import { lookOf } from "./seat_list/seat_list.js";
+import { note, toast } from "./toast.js";
 import { why } from "./views/wish.js";
 import { share, wishOf } from "./wish.js";
 
 const BEST_TRIES = 3; // when others are quicker
-const TOAST = 4000; // milliseconds
 
 /**
  * What Picking knows of the hall: the visitor's own seats, those that are asked for, and what is drawn.
@@ -109,7 +109,7 @@ export class Picking {
       instead && drawn ? words(instead, drawn.plan) : code === "seat_taken" ? t("refused.taken") : reason(code);
     announce(text, { urgent: true });
     if (seats.length) drawn?.map.refuse(seats[0], text);
-    if (!instead && (this.store.state.ui.mode === "list" || !seats.length)) this.#toast(text);
+    if (!instead && (this.store.state.ui.mode === "list" || !seats.length)) toast(this.store, text);
   }
 
   /** @param {number} count */
@@ -128,7 +128,7 @@ export class Picking {
   #find(wish) {
     const id = this.newId();
     if (!this.channel.send({ type: "best", id, ...wish })) {
-      this.#note(t("refused.offline"));
+      note(this.store, t("refused.offline"));
       return;
     }
     this.finding = id;
@@ -146,7 +146,7 @@ export class Picking {
     if (!drawn) return;
     const seats = bestSeats(drawn.plan, this.board.states, count, this.store.state.ui.filter, gone);
     if (seats === null) {
-      this.#note(counted("best.none", count));
+      note(this.store, counted("best.none", count));
       return;
     }
     const id = this.#command("hold", seats);
@@ -166,7 +166,7 @@ export class Picking {
     if (this.#off()) return null;
     const id = this.newId();
     if (!this.channel.send(type === "extend" ? { type, id } : { type, id, seats })) {
-      if (at === undefined) this.#note(t("refused.offline"));
+      if (at === undefined) note(this.store, t("refused.offline"));
       else this.#tell(at, t("refused.offline"));
       return null;
     }
@@ -177,14 +177,8 @@ export class Picking {
   /** True, and said, while seats can neither be held nor let go. */
   #off() {
     if (mayHold(this.store.state)) return false;
-    this.#note(t("outage.no_hold"));
+    note(this.store, t("outage.no_hold"));
     return true;
-  }
-
-  /** @param {string} text */
-  #note(text) {
-    announce(text, { urgent: true });
-    this.#toast(text);
   }
 
   /**
@@ -195,15 +189,7 @@ export class Picking {
   #tell(ordinal, text) {
     announce(text, { urgent: true });
     this.hall.drawn?.map.refuse(ordinal, text);
-    if (this.store.state.ui.mode === "list") this.#toast(text);
-  }
-
-  /** @param {string} text */
-  #toast(text) {
-    const { store } = this;
-    store.dispatch({ type: "toast", text });
-    const { count } = store.state.ui.toast ?? { count: 0 };
-    setTimeout(() => store.dispatch({ type: "untoast", count }), TOAST);
+    if (this.store.state.ui.mode === "list") toast(this.store, text);
   }
 }
 

@@ -108,8 +108,8 @@ export class PollChannel {
         this.basket((await this.api.hold(message.seats)).body, message.id);
         break;
       case "best": {
-        const { count, category, zone, accessible } = message;
-        this.basket((await this.api.best({ count, category, zone, accessible })).body, message.id);
+        const { type, id, ...wish } = message; // all that is wished for, whatever comes to it
+        this.basket((await this.api.best(wish)).body, id);
         break;
       }
       case "release":

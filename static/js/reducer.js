@@ -277,7 +277,8 @@ const HANDLERS = {
 
   step(state, { step }) {
     if (step === "checkout" && state.basket.seats.length === 0) return state;
-    return { ...state, step, checkout: NO_CHECKOUT };
+    // What is being sent goes on, wherever the buyer looks meanwhile: the form that is opened again says so.
+    return { ...state, step, checkout: state.checkout.submitting ? state.checkout : NO_CHECKOUT };
   },
 
   submitting(state) {

@@ -2,8 +2,8 @@
 
 /**
  * What is kept of a step: `list` is the zone and the row that the list shows, `section` the zone that the map shows, by
- * index.
- * @typedef {{step?: "map" | "checkout", mode?: Sale.Mode, list?: [number | null, number | null], section?: number | null}} Kept
+ * index; `opened`: the entry was made for its section, so that the one before it shows the hall or what was shown then.
+ * @typedef {{step?: "map" | "checkout", mode?: Sale.Mode, list?: [number | null, number | null], section?: number | null, opened?: boolean}} Kept
  */
 
 export class Steps {
@@ -54,7 +54,7 @@ export class Steps {
     if (before.ui.mode !== state.ui.mode) this.#replace({ mode: state.ui.mode });
     if (before.step === state.step || state.step === this.#step) return;
     // A form that ended by itself, because the seats went or are being paid for, is nothing to come back to.
-    if (state.step === "checkout") this.history.pushState({ ...this.#kept, step: "checkout" }, "");
+    if (state.step === "checkout") this.#push({ step: "checkout" });
     else this.#replace({ step: "map" });
   }
 
@@ -70,20 +70,21 @@ export class Steps {
    * @param {number | null} row
    */
   list(zone, row) {
-    this.history.pushState({ ...this.#kept, list: [zone, row] }, "");
+    this.#push({ list: [zone, row] });
   }
 
   /**
-   * The map went to a section; null: it shows the whole hall, which is the step before.
+   * The map went to a section; null: it shows the whole hall, which is the step before where nothing came after the section
+   * was opened. The entries of list and form have the section too: to go back from one of those would lead into it again.
    * @param {number | null} zone
    */
   zoomed(zone) {
     if (zone === this.section) return;
     const within = this.section !== null;
     this.section = zone;
-    if (zone === null) this.history.back();
+    if (zone === null && this.#kept.opened) this.history.back();
     else if (within) this.#replace({ section: zone });
-    else this.history.pushState({ ...this.#kept, section: zone }, "");
+    else this.#push({ section: zone, opened: true });
   }
 
   #came() {
@@ -93,6 +94,12 @@ export class Steps {
     if (section === this.section) return;
     this.section = section;
     this.onSection(section);
+  }
+
+  /** @param {Kept} changes */
+  #push(changes) {
+    const { opened, ...kept } = this.#kept;
+    this.history.pushState({ ...kept, ...changes }, "");
   }
 
   /** @param {Kept} changes */

@@ -16,7 +16,7 @@ const BUGS = {
   "no-throw-literal": "error",
   "no-unmodified-loop-condition": "error",
   "no-unreachable-loop": "error",
-  "no-unused-vars": ["error", { argsIgnorePattern: "^_" }],
+  "no-unused-vars": ["error", { argsIgnorePattern: "^_", ignoreRestSiblings: true }],
   "no-use-before-define": ["error", { functions: false, classes: false, variables: false }],
   "no-var": "error",
   "prefer-const": "error",

@@ -5,6 +5,10 @@ import { countDown, written } from "./clock.js";
 export class Kept {
   /** @type {ReturnType<typeof countDown> | null} */
   #clock = null;
+  /** @type {string | null} */
+  #until = null; // that is followed
+  /** @type {string | null} */
+  #ended = null; // that is over: it was told once
 
   /**
    * `now`: the server's time (ISO 8601) at the moment `drawn` (performance.now()). `shown` is told the time that is left
@@ -21,7 +25,9 @@ export class Kept {
    */
   follow(until) {
     const { now, drawn, shown, over, outage } = this.parts;
-    if (!until) {
+    this.#until = until;
+    if (until && until === this.#ended) shown(written(0));
+    else if (!until) {
       this.#clock?.stop();
       this.#clock = null;
     } else if (this.#clock) {
@@ -36,6 +42,7 @@ export class Kept {
         standing: (at) => stood(outage(), at),
         over: () => {
           this.#clock = null;
+          this.#ended = this.#until;
           over();
         },
       });

@@ -1,5 +1,6 @@
 import { NoAnswer, Refusal } from "/static/js/api.js";
 import { Buying } from "/static/js/buying.js";
+import { load, reason } from "/static/js/i18n.js";
 import { initial } from "/static/js/state.js";
 import { createStore } from "/static/js/store.js";
 import { whatIsWrong } from "/static/js/email_words.js";
@@ -201,4 +202,74 @@ export async function newsByTheChannelEndsThePayment() {
   // The result is shown again after a reload, until it was seen.
   await until(() => !items.has("onsale.attempt.x"));
   same([...items.keys()], ["onsale.reservation.x"]);
+}
+
+// Back while the order is being sent: it goes on being sent, and the form that is opened again says so.
+export async function theFormThatIsOpenedAgainSaysThatTheOrderIsBeingSent() {
+  let answer;
+  const { buying, store } = shop(() => new Promise((resolve) => (answer = resolve)));
+  const paying = buying.submit();
+  buying.actions.back();
+  same([store.state.step, store.state.checkout.submitting], ["map", true]);
+  buying.actions.checkout();
+  same([store.state.step, store.state.checkout.submitting], ["checkout", true]);
+  answer(PAID);
+  await paying;
+  same([store.state.reservation.status, store.state.checkout.submitting], ["CONFIRMED", false]);
+}
+
+const MORE = { type: "held", id: "", seats: [4, 5], until: "2030-05-01T20:05:00Z", fence: 8, extensions_left: 1 };
+
+// Rule 2: what is ordered is what the button was pressed for. Nothing has begun: with other seats the buyer presses again.
+export async function otherSeatsThanThoseOfThePressAreNotOrdered() {
+  await load("en", "/static");
+  for (const change of [
+    MORE,
+    { ...MORE, seats: [5], fence: 7 },
+    { ...MORE, seats: [4], fence: 8 }, // let go, and taken again
+    { ...MORE, seats: [] },
+    { type: "sent", id: "r9", kind: "hold", seats: [5] }, // not answered yet
+  ]) {
+    const { buying, store, sent } = shop(() => refuse(503, "store_unavailable", { retry: 2 }));
+    buying.wait = async () => {
+      buying.actions.back();
+      store.dispatch(change);
+    };
+    await buying.submit();
+    same([sent.length, store.state.checkout.code, store.state.checkout.submitting], [1, "seats_changed", false]);
+    // Told where the buyer is, in words of its own; the form that is opened again is a fresh one.
+    same(store.state.ui.toast.text, reason("seats_changed"));
+    that(store.state.ui.toast.text !== reason("no such code"), "it has words");
+    buying.actions.checkout();
+    if (store.state.basket.seats.length) same(store.state.checkout, { submitting: false, code: null, retryAfter: null });
+    same(buying.busy.on, false);
+  }
+}
+
+export async function seatsWhoseTimeIsOverMeanwhileAreToldAsSuch() {
+  const { buying, store, sent } = shop(() => refuse(503, "store_unavailable", { retry: 2 }));
+  buying.wait = async () => void store.dispatch({ type: "expired", reason: "hold" });
+  await buying.submit();
+  same([sent.length, store.state.checkout.code, store.state.basketExpired, store.state.ui.toast], [1, "hold_expired", true, null]);
+}
+
+// More time is no change, and what may have come already is asked for until it is known.
+export async function theSameSeatsAndWhatMayHaveComeAreSentAgain() {
+  const longer = { ...MORE, seats: [4], until: "2030-05-01T20:08:00Z", fence: 7, extensions_left: 0 };
+  for (const [change, error] of [
+    [longer, () => refuse(503, "store_unavailable", { retry: 2 })],
+    [MORE, () => refuse(503, "outcome_unknown", { retry: 2 })],
+    [MORE, () => Promise.reject(new NoAnswer("lost"))],
+  ]) {
+    const { buying, store, sent } = shop(async (key, body, nth) => (nth < 2 ? error() : PAID));
+    buying.wait = async () => void store.dispatch(change);
+    await buying.submit();
+    same([sent.length, store.state.reservation?.status], [2, "CONFIRMED"]);
+  }
+  const { buying, store, sent } = shop(async (key, body, nth) =>
+    nth === 1 ? Promise.reject(new NoAnswer("lost")) : nth === 2 ? refuse(503, "store_unavailable", { retry: 2 }) : PAID,
+  );
+  buying.wait = async () => void store.dispatch(MORE);
+  await buying.submit();
+  same([sent.length, store.state.reservation?.status], [3, "CONFIRMED"]);
 }

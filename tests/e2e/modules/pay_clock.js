@@ -1,4 +1,5 @@
 import { countDown, written } from "/static/js/pay/clock.js";
+import { Kept } from "/static/js/pay/kept.js";
 import { same, that, until } from "./same.js";
 
 const NOW = "2030-01-01T00:00:00+00:00";
@@ -61,4 +62,29 @@ export async function stoppedItTellsNothing() {
   stop();
   await new Promise((resolve) => setTimeout(resolve, 60));
   same(ends, 0);
+}
+
+// P2: each drawing follows the same end. Once it is over it is not begun again, which would ask the server every second.
+export async function anEndThatIsOverIsNotBegunAgain() {
+  const shown = [];
+  let kept;
+  let ends = 0;
+  let before = after(-5000);
+  const over = () => {
+    ends += 1;
+    kept.follow(before); // what the server is asked has the same end
+  };
+  kept = new Kept({ now: NOW, drawn: performance.now(), outage: () => null, shown: (left) => shown.push(left), over });
+  kept.follow(before);
+  await until(() => ends === 1);
+  // Another countdown that begins later ends later: by then the first would have been told again.
+  let later = 0;
+  countDown({ until: before, now: NOW, drawn: performance.now(), show() {}, over: () => (later = 1) });
+  await until(() => later);
+  kept.follow(before);
+  same([ends, shown.at(-1)], [1, "0:00"]);
+  before = after(-4000); // another end counts anew
+  kept.follow(before);
+  await until(() => ends === 2);
+  kept.follow(null);
 }

@@ -1,4 +1,4 @@
-import { NoAnswer, Refusal } from "/static/js/api.js";
+import { EventApi, NoAnswer, Refusal } from "/static/js/api.js";
 import { PollChannel } from "/static/js/poll_channel.js";
 import { same, that, until } from "./same.js";
 
@@ -138,6 +138,36 @@ export const commandsAreAnsweredUnderTheirId = () =>
     await until(() => of("refused").length);
     same(of("refused"), [{ type: "refused", id: "r2", code: "seat_taken", detail: "taken", seats: [5] }]);
     same(calls.filter(([name]) => name === "hold"), [["hold", [4]], ["hold", [5, 6]]]);
+  }, { place: () => ACTIVE, beat: () => ACTIVE });
+
+// F8: where WebSockets do not get through, a wish is the same wish: the body has each of its fields, and nothing else.
+export const aWishGoesOnAsItWasSaid = () =>
+  during(async ({ made, served, of }) => {
+    const real = globalThis.fetch;
+    const bodies = [];
+    globalThis.fetch = async (path, { body }) => {
+      bodies.push([path, JSON.parse(body)]);
+      return Response.json({ seats: [4, 5], until: ACTIVE.until, fence: 7, extensions_left: 1 });
+    };
+    served.best = async (wish) => (await new EventApi("x").best(wish)).body;
+    const wishes = [
+      { count: 4 },
+      { count: 4, groups: 2 },
+      { count: 4, category: "A" },
+      { count: 4, zone: "West" },
+      { count: 4, accessible: true },
+      { count: 4, groups: 3, category: "A", zone: "West", accessible: false },
+    ];
+    try {
+      await made.start();
+      for (const [nth, wish] of wishes.entries()) {
+        made.send({ type: "best", id: `b${nth}`, ...wish });
+        await until(() => of("held").some(({ id }) => id === `b${nth}`));
+      }
+    } finally {
+      globalThis.fetch = real;
+    }
+    same(bodies, wishes.map((best) => ["/api/events/x/holds", { best }]));
   }, { place: () => ACTIVE, beat: () => ACTIVE });
 
 // A look that was answered before the hold must not take the new seats out of the basket again.

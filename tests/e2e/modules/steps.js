@@ -103,11 +103,44 @@ export function aSectionOfTheMapIsAStep() {
   steps.zoomed(null); // it is the whole hall already
   steps.zoomed(4);
   steps.zoomed(6); // another one, without the hall between
-  same([history.entries, sections], [[null, { section: 6 }], []]);
+  same([history.entries, sections], [[null, { section: 6, opened: true }], []]);
   history.back();
   same([sections, history.state], [[null], null]);
   steps.zoomed(2);
   steps.zoomed(null); // by the button that shows the whole hall
   same([history.state, sections], [null, [null]]);
   same(page(past({ section: 3 })).steps.section, 3);
+}
+
+// V3: an entry of the list has the section too; one press shows the whole hall, and Back does not lead nowhere.
+export function fromTheListOfASectionOnePressShowsTheWholeHall() {
+  const history = past();
+  const { steps, sections, tell } = page(history);
+  steps.zoomed(4);
+  tell({ type: "mode", mode: "list" });
+  steps.list(4, null);
+  steps.list(4, 17);
+  tell({ type: "mode", mode: "map" });
+  steps.zoomed(null);
+  same([steps.section, sections], [null, []]);
+  same(history.state, { section: null, mode: "map", list: [4, 17] });
+  steps.zoomed(6); // a section that is opened from there is a step again
+  steps.zoomed(null);
+  same([history.state.section, sections, history.entries.length], [null, [], 5]);
+  history.back();
+  same(sections, [4]);
+}
+
+// V3: the form's entry stays when the seats go, and shows the section then.
+export function afterAnExpiredFormOnePressShowsTheWholeHall() {
+  const history = past();
+  const { steps, sections, tell } = page(history);
+  steps.zoomed(4);
+  tell(WELCOME);
+  tell(HELD);
+  tell({ type: "step", step: "checkout" });
+  tell({ type: "expired", reason: "hold" });
+  same(history.state, { section: 4, step: "map" });
+  steps.zoomed(null);
+  same([steps.section, sections, history.state], [null, [], { section: null, step: "map" }]);
 }

@@ -280,12 +280,7 @@ declare namespace Sale {
     beat(): Answer<Api.QueueAnswer>;
     leave(): Answer<unknown>;
     hold(seats: number[]): Answer<Api.HeldSeats>;
-    best(best: {
-      count: number;
-      category?: string | null;
-      zone?: string | null;
-      accessible?: boolean;
-    }): Answer<Api.HeldSeats>;
+    best(best: Omit<Wire.Best, "type" | "id">): Answer<Api.HeldSeats>;
     basket(): Answer<Api.HeldSeats>;
     release(seats: number[]): Answer<unknown>;
     extend(): Answer<Api.HeldSeats>;
