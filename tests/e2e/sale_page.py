@@ -37,6 +37,10 @@ class SalePage:
         await self.reaches("map")
         await self.page.wait_for_selector(".map-canvas", state="visible")
 
+    async def map_rests(self) -> None:
+        """Waits until nothing moves on the map and no further picture of it is wanted."""
+        await self.page.wait_for_function("() => !document.querySelector('.map').seatMap.frame", polling=50)
+
     async def look(self, ordinal: int) -> str:
         """How the map draws a seat: free, held, sold, blocked, own, asked."""
         code = await self.page.evaluate(

@@ -78,11 +78,12 @@ async def test_the_ticket_is_mailed_again_and_its_address_corrected(make_sale: M
 
 
 async def test_a_phone_buys_by_tapping(make_sale: MakeSale, open_page: OpenPage) -> None:
-    """D6: area, seat, basket sheet and checkout by finger, on the real hall, in Korean."""
+    """D6: area, seat, basket sheet and checkout by finger, on the real hall, in Korean; the map moves, and comes to rest."""
     prices = {"Kategorie I": 90000, "Kategorie II": 60000, "VIP": 150000}
     slug = await make_sale(plan=HALL.read_bytes(), prices=prices)
-    page = await open_page(slug, locale="ko-KR", **PHONE)
+    page = await open_page(slug, locale="ko-KR", reduced_motion="no-preference", **PHONE)
     await page.map_ready()
+    await page.map_rests()
     # From far away a tap on a section's name goes there; only then seats can be picked.
     name = await page.evaluate(
         """async () => {
@@ -97,17 +98,26 @@ async def test_a_phone_buys_by_tapping(make_sale: MakeSale, open_page: OpenPage)
     )
     await page.touchscreen.tap(*name)
     await page.wait_for_selector(".minimap", state="visible")
+    await page.map_rests()
     # Back is the whole hall again, and not the page before (V3); the whole hall by its button is that step too.
     await page.page.go_back()
     await page.wait_for_selector(".minimap", state="hidden")
+    await page.map_rests()
+    assert await page.evaluate("() => document.querySelector('.map').seatMap.viewport.fitted")
     await page.page.go_forward()
     await page.wait_for_selector(".minimap", state="visible")
+    await page.map_rests()
     await page.page.reload()
     await page.map_ready()
     await page.wait_for_selector(".minimap", state="visible")
     await page.tap_seat(100)
     await page.sees(100, "own")
     await expect(page.locator(".sheet-text strong")).to_contain_text("1석")
+    await page.map_rests()
+    await page.get_by_role("button", name="전체 보기").tap()
+    await page.wait_for_selector(".minimap", state="hidden")
+    await page.map_rests()
+    assert await page.evaluate("() => document.querySelector('.map').seatMap.viewport.fitted")
     await page.locator(".sheet-bar .button").tap()
     await page.fill("#email", "mina@example.com")
     await page.get_by_test_id("pay").tap()
