@@ -78,7 +78,7 @@ async def test_the_ticket_is_mailed_again_and_its_address_corrected(make_sale: M
 
 
 async def test_a_phone_buys_by_tapping(make_sale: MakeSale, open_page: OpenPage) -> None:
-    """D6: area, seat, basket sheet and checkout by finger, on the real hall, in Korean; the map moves, and comes to rest."""
+    """D6: area, seat, basket sheet and checkout by finger, on the real hall, in Korean; the map moves and rests."""
     prices = {"Kategorie I": 90000, "Kategorie II": 60000, "VIP": 150000}
     slug = await make_sale(plan=HALL.read_bytes(), prices=prices)
     page = await open_page(slug, locale="ko-KR", reduced_motion="no-preference", **PHONE)
