@@ -34,8 +34,9 @@ Phases = Annotated[
         "--phase",
         help='"NAME;OPENS;CLOSES;GROUP;QUOTA;PREQUEUE", once for each part of the sale: its times (ISO 8601; no '
         "CLOSES: as long as the sale), the group of access codes that opens it (none: everybody), the seats that it "
-        "may sell (none: all), and how many seconds before people may gather (none: --prequeue-seconds). What is last "
-        "may be left out. `none`: the sale is one part.",
+        "may sell (none: all), and how many seconds before people may gather (none: --prequeue-seconds), "
+        "which they never do before the part before has opened. What is last may be left out. `none`: the sale is "
+        "one part.",
         show_default=False,
     ),
 ]

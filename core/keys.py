@@ -28,7 +28,8 @@ def waiting_spent(slug: str) -> str:
 
 
 def draw(slug: str) -> str:
-    """hash: opening, draw_at (milliseconds), state (gathering, frozen, drawn), base, reserved: the draw under way."""
+    """hash: opening, draw_at (milliseconds), state (gathering, frozen, drawn), base, reserved: the draw under way;
+    `over`: the opening that was drawn last."""
     return f"ticket:draw:{{{slug}}}"
 
 

@@ -208,7 +208,7 @@ class LiveEvent:
             paused=event.paused,
             opens_at=to_come.opens_at if to_come else event.opens_at,
             closes_at=event.closes_at,
-            gathers_at=to_come.gathers_at if to_come else None,
+            gathers_at=event.gathers_at(to_come) if to_come else None,
             entered=self._shown_entered,
         )
 

@@ -66,6 +66,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from core.clock import iso
 from core.seats.basket import Basket
+from core.seats.best_seats import MOST_GROUPS
 from core.seats.board import BoardSnapshot
 
 #: A browser's message is at most this long, in bytes.
@@ -123,7 +124,7 @@ class BestSeats(_Message):
     type: Literal["best"]
     id: str = Field(default="", max_length=64)
     count: int = Field(ge=1, le=100)
-    groups: int = Field(default=1, ge=1, le=100)
+    groups: int = Field(default=1, ge=1, le=MOST_GROUPS)
     category: str | None = Field(default=None, max_length=200)
     zone: str | None = Field(default=None, max_length=200)
     accessible: bool = False

@@ -67,7 +67,7 @@ def details(event: Event, plan: SeatPlan, terms: Terms, now: datetime) -> EventD
         hold_extensions=terms.hold_extensions,
         max_seats=event.max_seats,
         prequeue_seconds=event.prequeue_seconds,
-        gathers_at=to_come.gathers_at if to_come else None,
+        gathers_at=event.gathers_at(to_come) if to_come else None,
         draw="announced" if to_come or event.opening else "drawn" if event.has_drawn else "none",
         session_seconds=terms.times.session,
         session_warning_seconds=terms.times.warning,
@@ -89,7 +89,7 @@ def details(event: Event, plan: SeatPlan, terms: Terms, now: datetime) -> EventD
             )
             for one in event.phases
         ],
-        code_wanted=code_wanted(event.phases, now),
+        code_wanted=code_wanted(event, now),
         orphans=event.orphans,
         description=event.description,
         companions=event.companions,

@@ -26,6 +26,7 @@ from core.clock import iso
 from core.errors import PaymentOrderFirst
 from core.languages import Language
 from core.notifications.address import mail_address
+from core.seats.best_seats import MOST_GROUPS
 
 #: A call's seats, at most: far above any event's `max_seats`, low enough to cost nothing.
 MOST_SEATS = 100
@@ -91,7 +92,7 @@ class BestSeats(Asked):
     groups: int = Field(
         1,
         ge=1,
-        le=MOST_SEATS,
+        le=MOST_GROUPS,
         description="in so many groups of nearly one size, each of them side by side, all or nothing; at most `count`",
     )
     category: str | None = Field(None, max_length=200, description="of this category only")

@@ -13,12 +13,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import Any
+from typing import Any, Final
 
 from core.errors import InvalidRequest
 from core.seats.board import SeatState
 from core.venue.seat_plan import SeatPlan
 from core.venue.seat_runs import Point, Run, distances, focal_point, runs_of
+
+#: Groups of one wish, at most: each is a search of its own, and Redis does nothing else meanwhile.
+MOST_GROUPS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import ClassVar
 from core.clock import iso
 from core.errors import ReopenTooLate, SaleClosed, SaleNotOpen
 from core.venue.fees import DEFAULT_FEES, FeeLine
-from core.venue.phase import GENERAL, Phase
+from core.venue.phase import GENERAL, Phase, gathers_at
 from core.venue.picture import Picture
 
 
@@ -122,11 +122,17 @@ class Event:
             return self.phases
         return (Phase(GENERAL, self.opens_at, None, self.prequeue_seconds),)
 
+    def gathers_at(self, phase: Phase) -> datetime:
+        """When the pre-queue of one of the `openings` opens; the opening itself where there is none."""
+        return gathers_at(self.openings, phase)
+
     def gathering(self, now: datetime) -> Phase | None:
-        """The phase that people gather for now. A sale that was opened by hand is open: nobody needs to gather."""
+        """The phase that people gather for now, one at a time. A sale that was opened by hand is open: nobody needs
+        to gather.
+        """
         if self.status is not SaleStatus.SCHEDULED or self.sale_state(now) is SaleState.CLOSED:
             return None
-        return next((phase for phase in self.openings if phase.is_gathering(now)), None)
+        return next((phase for phase in self.openings if self.gathers_at(phase) <= now < phase.opens_at), None)
 
     def next_opening(self, now: datetime) -> Phase | None:
         """The next phase with a pre-queue that is still to open."""
@@ -137,7 +143,7 @@ class Event:
 
     def next_change(self, now: datetime) -> datetime | None:
         """When the clock next changes something that people are told: a pre-queue or a phase opens, the sale ends."""
-        moments = [moment for one in self.openings for moment in (one.gathers_at, one.opens_at, one.closes_at)]
+        moments = [moment for one in self.openings for moment in (self.gathers_at(one), one.opens_at, one.closes_at)]
         return min((moment for moment in [*moments, self.closes_at] if moment and moment > now), default=None)
 
     def sale_state(self, now: datetime) -> SaleState:
@@ -171,7 +177,7 @@ class Event:
             to_come = min((phase for phase in self.openings if now < phase.opens_at), key=_opens_at, default=None)
             raise SaleNotOpen(
                 opens_at=iso(to_come.opens_at) if to_come else None,
-                gathers_at=iso(to_come.gathers_at) if to_come and to_come.prequeue_seconds else None,
+                gathers_at=iso(self.gathers_at(to_come)) if to_come and to_come.prequeue_seconds else None,
             )
 
 

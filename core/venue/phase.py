@@ -27,7 +27,8 @@ MOST_QUOTA: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """`prequeue_seconds` before it opens a join makes an entry, and at the opening the entries are drawn; 0: none.
+    """`prequeue_seconds` before it opens a join makes an entry (`gathers_at`), and at the opening the entries are
+    drawn; 0: none.
 
     `quota` is in seats, `max_seats` in seats of one buyer; None: no other than the event's.
     """
@@ -40,17 +41,19 @@ class Phase:
     quota: int | None = None
     max_seats: int | None = None
 
-    @property
-    def gathers_at(self) -> datetime:
-        """When the pre-queue opens; the opening itself where there is none."""
-        return self.opens_at - timedelta(seconds=self.prequeue_seconds)
-
     def is_open(self, now: datetime) -> bool:
         return self.opens_at <= now and (self.closes_at is None or now < self.closes_at)
 
-    def is_gathering(self, now: datetime) -> bool:
-        """People gather, and the opening is still to come."""
-        return self.gathers_at <= now < self.opens_at
+
+def gathers_at(phases: Sequence[Phase], phase: Phase) -> datetime:
+    """When the pre-queue of `phase`, one of `phases`, opens; the opening itself where there is none.
+
+    People gather for one opening at a time: no earlier than the last one before it with a pre-queue has opened.
+    """
+    if phase.prequeue_seconds == 0:
+        return phase.opens_at
+    before = [one.opens_at for one in phases if one.prequeue_seconds > 0 and one.opens_at < phase.opens_at]
+    return max([phase.opens_at - timedelta(seconds=phase.prequeue_seconds), *before])
 
 
 def check_phases(phases: Sequence[Phase]) -> None:

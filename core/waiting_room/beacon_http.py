@@ -47,15 +47,18 @@ class HttpBeacon:
         check_beacon_url(source)
         self._source = source.rstrip("/")
         self._client = httpx.AsyncClient(timeout=_TIMEOUT, follow_redirects=False, verify=trusted())
-        self._times: tuple[float, float] | None = None
+        self._times: dict[str, tuple[float, float]] = {}
 
     async def aclose(self) -> None:
         await self._client.aclose()
 
-    async def round_after(self, moment: float) -> BeaconRound:
-        """The first round that is made at `moment` (seconds since 1970) or after it. Raises StoreUnavailable."""
-        genesis, period = await self._rounds()
-        return BeaconRound(self._source, max(1, math.ceil((moment - genesis) / period) + 1))
+    async def round_after(self, moment: float, source: str | None = None) -> BeaconRound:
+        """The first round that is made at `moment` (seconds since 1970) or after it; of the `source` that was named
+        with a draw, or of the one that is set now. Raises StoreUnavailable.
+        """
+        source = source or self._source
+        genesis, period = await self._rounds(source)
+        return BeaconRound(source, max(1, math.ceil((moment - genesis) / period) + 1))
 
     async def value(self, of: BeaconRound) -> str | None:
         """The round's randomness, 64 hexadecimal digits; None while it cannot be had, or is not what it says it is.
@@ -77,21 +80,21 @@ class HttpBeacon:
             return None
         return str(said["randomness"])
 
-    async def _rounds(self) -> tuple[float, float]:
+    async def _rounds(self, source: str) -> tuple[float, float]:
         """When the first round was made, and the seconds between two: they never change."""
-        if self._times is None:
+        if source not in self._times:
             try:
-                response = await self._client.get(f"{self._source}/info")
+                response = await self._client.get(f"{source}/info")
                 response.raise_for_status()
                 said = response.json()
                 times = float(said["genesis_time"]), float(said["period"])
             except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError) as error:
-                log.warning("beacon not known", source=self._source, error=repr(error))
+                log.warning("beacon not known", source=source, error=repr(error))
                 raise StoreUnavailable(retry_after=5) from error
             if not (0 < times[1] <= 86_400 and times[0] > 0):
                 raise StoreUnavailable(retry_after=5)
-            self._times = times
-        return self._times
+            self._times[source] = times
+        return self._times[source]
 
 
 def _wrong(said: Any, wanted: int) -> str:

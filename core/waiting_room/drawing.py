@@ -38,8 +38,11 @@ BEACON_WAIT = Gauge(
 class Beacon(Protocol):
     """A source of public values that nobody knows before their time."""
 
-    async def round_after(self, moment: float) -> BeaconRound:
-        """The first one that is made after `moment` (seconds since 1970). Raises StoreUnavailable."""
+    async def round_after(self, moment: float, source: str | None = None) -> BeaconRound:
+        """The first one that is made after `moment` (seconds since 1970), of `source`; None: of the one that is set.
+
+        Raises StoreUnavailable.
+        """
         ...
 
     async def value(self, of: BeaconRound) -> str | None:
@@ -49,6 +52,8 @@ class Beacon(Protocol):
 
 #: A named beacon's value is made at least so long after the opening: the root is public before it.
 BEACON_SECONDS = 10.0
+#: So long after the entries were frozen their root is public for certain: it is written, and every process reads it.
+PUBLIC_SECONDS = 3.0
 
 
 class Announcer:
@@ -141,9 +146,9 @@ class Drawing:
         now = self._clock.now()
         if row.state is not DrawState.ANNOUNCED or row.draw_at <= now:
             return
-        named = (
-            await self._beacon.round_after(now.timestamp() + BEACON_SECONDS) if self._beacon and row.beacon else None
-        )
+        named = None
+        if self._beacon is not None and row.beacon is not None:
+            named = await self._beacon.round_after(now.timestamp() + BEACON_SECONDS, row.beacon.source)
         await self._draws.open_now(row.id, named, now)
         self._events.doubt(event.slug)
 
@@ -174,34 +179,38 @@ class Drawing:
     async def _draw(self, event: Event, row: DrawRow) -> DrawRow | None:
         """None: its beacon has not spoken yet. A draw waits for it, and never goes on without."""
         value = ""
-        row = await self._not_known_before(event, row)
         if row.beacon is not None:
-            found = await self._beacon.value(row.beacon) if self._beacon is not None else None
-            BEACON_WAIT.set(0 if found else max(0.0, self._clock.now().timestamp() - row.draw_at.timestamp()))
+            # Before anything is asked: a source that does not answer is waited for, too.
+            BEACON_WAIT.set(max(0.0, self._clock.now().timestamp() - row.draw_at.timestamp()))
+            named = row.beacon
+            row, found = await self._spoken(event, row, named)
             if found is None:
-                log.warning("the draw waits for its beacon", slug=event.slug, source=row.beacon.source)
+                log.warning("the draw waits for its beacon", slug=event.slug, source=named.source)
                 return None
+            BEACON_WAIT.set(0)
             value = found
         receipts = await self._draws.receipts(row.id)
         # Half a second of one core for 200,000: not in the event loop.
         order = await asyncio.to_thread(draw.drawn_order, row.seed, receipts, value)
         return await self._draws.record(row.id, order, value)
 
-    async def _not_known_before(self, event: Event, row: DrawRow) -> DrawRow:
-        """The root is public before its beacon speaks: a freeze that came late, as all servers were down, names a later
+    async def _spoken(self, event: Event, row: DrawRow, named: BeaconRound) -> tuple[DrawRow, str | None]:
+        """The beacon's value, of the source that was named with the draw, whatever is set now.
+
+        The root is public before its beacon speaks: a freeze that came late, as all servers were down, names a later
         round. Which one is settled by the moment of the freeze, so that nobody can look again until it pleases.
         """
-        if row.beacon is None or self._beacon is None or row.frozen_at is None:
-            return row
-        frozen_at = row.frozen_at.timestamp()
-        first = await self._beacon.round_after(frozen_at)
-        if first.source != row.beacon.source or row.beacon.round >= first.round:
-            return row
-        later = await self._beacon.round_after(frozen_at + BEACON_SECONDS)
-        log.warning("the draw's beacon had spoken before its root was public", slug=event.slug, round=later.round)
-        row = await self._draws.name_later(row.id, later)
-        self._events.doubt(event.slug)
-        return row
+        if self._beacon is None:
+            return row, None
+        if row.frozen_at is not None:
+            frozen_at = row.frozen_at.timestamp()
+            first = await self._beacon.round_after(frozen_at + PUBLIC_SECONDS, named.source)
+            if named.round < first.round:
+                later = await self._beacon.round_after(frozen_at + BEACON_SECONDS, named.source)
+                log.warning("the draw's beacon spoke before its root was public", slug=event.slug, round=later.round)
+                row = await self._draws.name_later(row.id, later)
+                self._events.doubt(event.slug)
+        return row, await self._beacon.value(row.beacon or named)
 
     async def _tell(self, event: Event, row: DrawRow, listed: dict[str, str]) -> None:
         order = await self._draws.receipts(row.id)

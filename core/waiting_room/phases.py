@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -66,7 +66,7 @@ def comes_in_now(event: Event, now: datetime, group: str | None) -> bool:
     return open_now.free is not None and (gathers is None or gathers.code_group != group)
 
 
-def code_wanted(phases: Sequence[Phase], now: datetime) -> bool:
+def code_wanted(event: Event, now: datetime) -> bool:
     """Of what is open or gathers now: whether all of it wants a code. For pages."""
-    near = [phase for phase in phases if phase.is_open(now) or phase.is_gathering(now)]
-    return bool(near) and all(phase.code_group is not None for phase in near)
+    near = [one for one in event.phases if one.is_open(now) or event.gathers_at(one) <= now < one.opens_at]
+    return bool(near) and all(one.code_group is not None for one in near)

@@ -44,6 +44,7 @@ _CLOSED_KEPT_MS = 24 * 3600 * 1000
 _GIVE_BATCH = 200
 # How long a lost answer is read back for.
 _READ_BACK_SECONDS = 1.0
+_ANOTHER_IS_DRAWN = "The part before has no order yet: its draw waits. Try again; you gather for the next part after it"
 
 
 class Openings(Protocol):
@@ -116,7 +117,14 @@ class WaitingRoom:
         if event.phases and event.sale_state(self._clock.now()) is not SaleState.CLOSED:
             group = await self._access.claim(event, visitor, code, bidder.address)
         known = kept or KeptPlace()
-        opening = await self._opening(event, group)
+        try:
+            opening = await self._opening(event, group, known)
+        except StoreUnavailable:
+            # Who has a place, or an entry in the draw under way, is told so, whatever is to come.
+            standing = await self.heard(event, visitor)
+            if isinstance(standing, Place):
+                return standing
+            raise
         if opening is None:
             event.require_open(self._clock.now())
             name = "join"
@@ -136,6 +144,9 @@ class WaitingRoom:
             if answer[0] == b"turn":
                 turn = await self._turn(event, visitor, known, int(arguments[1]))
                 answer = await self._scripts(name, event, [*arguments, *price, turn])
+            if answer[0] == b"stale":
+                # The event as it is cached here has an opening that is over; the next look has the next one.
+                raise StoreUnavailable(retry_after=1)
             return answer
 
         try:
@@ -156,11 +167,11 @@ class WaitingRoom:
             return known.until_ms or "none"
         return "over" if turn.until is None else max(to_millis(turn.until), known.until_ms)
 
-    async def _opening(self, event: Event, group: str | None) -> Opening | None:
+    async def _opening(self, event: Event, group: str | None, known: KeptPlace) -> Opening | None:
         """The opening that a join is for; None when the sale is simply open, or not yet near its opening.
 
-        `group`: that the visitor's code is of. Raises StoreUnavailable: people gather for one opening while another
-        one's order is being made, and there is one draw at a time.
+        `group`: that the visitor's code is of. Raises StoreUnavailable: people gather for one opening while the
+        order of another one is being made, and there is one draw at a time. An entry of that one comes back to it.
         """
         now = self._clock.now()
         phase, opening = event.gathering(now), event.opening
@@ -168,7 +179,9 @@ class WaitingRoom:
             phase = None
         if phase is not None and (opening is None or opening.phase != phase.name):
             if opening is not None and opening.draw_at <= now:
-                raise StoreUnavailable(retry_after=2)
+                if known.receipt and known.opening == opening.id:
+                    return opening
+                raise StoreUnavailable(_ANOTHER_IS_DRAWN, retry_after=2)
             # The commitment is public before anybody enters.
             return await self._openings.announced(event, phase)
         if opening is None or (phase is None and now < opening.draw_at):

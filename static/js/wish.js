@@ -2,6 +2,8 @@
 
 /** Seats that "How many?" offers by one press each; a sale in which one buyer may have more offers a list. */
 export const MOST_BUTTONS = 8;
+/** Groups that one wish is split into, at most: the server's own limit. */
+const MOST_GROUPS = 8;
 
 /**
  * One buyer's seats here: how many there may be, over all purchases, and how many more may be held (F3).
@@ -77,7 +79,7 @@ function enough({ count, category }, plan, free) {
  */
 function apart(wish, largest) {
   const groups = Math.max(Math.ceil(wish.count / largest), (wish.groups ?? 1) + 1);
-  return groups > wish.count ? [] : [{ ...wish, groups }];
+  return groups > Math.min(wish.count, MOST_GROUPS) ? [] : [{ ...wish, groups }];
 }
 
 /**

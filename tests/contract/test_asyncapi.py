@@ -98,6 +98,7 @@ COMMAND_EXAMPLES = [
     {"type": "best", "id": "b", "count": 2, "category": "Standard", "zone": "Stalls", "accessible": True},
     {"type": "best", "count": 4, "groups": 2},
     {"type": "best", "count": 4, "groups": 0},
+    {"type": "best", "count": 10, "groups": 9},
     {"type": "best", "count": 0},
     {"type": "best", "count": 101},
     {"type": "best"},

@@ -124,6 +124,7 @@ async def test_the_best_seats_are_held_together(visitor: Api, other: Api, make_e
         {"best": {"count": 2, "row": "A"}},
         {"best": {"count": 2, "groups": 3}},
         {"best": {"count": 2, "groups": 0}},
+        {"best": {"count": 10, "groups": 9}},
         {"best": None},
     ]
     for wrong in bodies:

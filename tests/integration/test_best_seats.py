@@ -26,7 +26,7 @@ from core.errors import (
     TooManySeats,
 )
 from core.runtime import Runtime, open_runtime
-from core.seats.best_seats import Hall, Wish, hall_of, largest, pick, resolved, ways
+from core.seats.best_seats import MOST_GROUPS, Hall, Wish, hall_of, largest, pick, resolved, ways
 from core.seats.best_seats_table import packed
 from core.seats.board import SeatState
 from core.seats.composition import seat_scripts
@@ -217,6 +217,18 @@ async def test_groups_apart_are_held_at_once_or_not_at_all(runtime: Runtime, mak
     assert len((await runtime.seats.best(event, "b", Wish(8, groups=2))).seats) == 8
     with pytest.raises(InvalidRequest):
         await runtime.seats.best(event, "b", Wish(1, groups=2))
+
+
+async def test_one_wish_does_not_keep_redis_to_itself(runtime: Runtime, make_event: MakeEvent) -> None:
+    """F8, E1: each group is a search; after so many of them nothing more is looked for, and nothing is held."""
+    event = await make_event(seats=100, max_seats=60)
+    await _enter(runtime, event, "a")
+    before = (await runtime.seats.board(event)).states
+    with pytest.raises(NotTogether) as refusal:
+        await runtime.seats.best(event, "a", Wish(50, groups=50))
+    assert refusal.value.largest == 0
+    assert (await runtime.seats.board(event)).states == before
+    assert len((await runtime.seats.best(event, "a", Wish(50, groups=MOST_GROUPS))).seats) == 50
 
 
 async def test_large_groups_do_not_take_the_room_of_several_small_ones(runtime: Runtime, make_event: MakeEvent) -> None:

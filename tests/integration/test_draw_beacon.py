@@ -23,6 +23,7 @@ from core.venue.event import DrawState, Event, SaleStatus
 from core.waiting_room import draw
 from core.waiting_room.beacon_http import HttpBeacon, check_beacon_url
 from core.waiting_room.draw import PublishedDraw
+from core.waiting_room.drawing import BEACON_WAIT
 from core.waiting_room.draws_postgres import BeaconRound
 from tests.booking import rows
 from tests.conftest import MakeEvent
@@ -172,6 +173,43 @@ async def test_a_root_that_comes_after_its_beacon_names_a_later_round(
         assert row.beacon == frozen.beacon
         assert row.beacon_value == drand.answer(f"/chain/public/{frozen.beacon.round}")[1]["randomness"]
         assert draw.differences(about, await runtime.draws.receipts(row.id)) == []
+
+
+async def test_another_beacon_that_is_set_since_changes_no_draw_that_has_one(
+    settings: Settings, stores: Engines, make_event: MakeEvent, drand: Drand
+) -> None:
+    """F2: the servers start again with a mistyped address; the root that comes late is guarded all the same, by the
+    source that was named, and by some seconds more than its freeze.
+    """
+    async with open_runtime(settings.model_copy(update={"beacon_url": drand.url}), stores) as runtime:
+        event = await gathered(runtime, make_event)
+        past = datetime.now(UTC) - timedelta(seconds=120)
+        await rows(runtime, "UPDATE events SET opens_at = $2 WHERE id = $1", event.id, past)
+        await rows(runtime, "UPDATE draws SET draw_at = $2, beacon_round = 7 WHERE event_id = $1", event.id, past)
+    mistyped = drand.url.replace("/chain", "/chian")
+    async with open_runtime(settings.model_copy(update={"beacon_url": mistyped}), stores) as runtime:
+        BEACON_WAIT.set(0)
+        await rounds(runtime, 2)
+        frozen = await runtime.draws.shown(event)
+        assert frozen is not None
+        assert frozen.beacon is not None
+        assert frozen.frozen_at is not None
+        assert BEACON_WAIT._value.get() > 100
+        later = GENESIS + (frozen.beacon.round - 1) * PERIOD - frozen.frozen_at.timestamp()
+        assert 10 <= later < 10 + PERIOD
+        # The next one after the freeze comes while the root may not have been read by anybody.
+        near = int((frozen.frozen_at.timestamp() - GENESIS) // PERIOD) + 2
+        await rows(runtime, "UPDATE draws SET beacon_round = $2 WHERE event_id = $1", event.id, near)
+        await rounds(runtime, 1)
+        again = await runtime.draws.shown(event)
+        assert again is not None
+        assert again.beacon == frozen.beacon
+        assert again.beacon.source == drand.url
+        drand.ahead = 3600.0
+        await rounds(runtime, 2)
+        row = await runtime.draws.shown(event)
+        assert row is not None
+        assert row.told
 
 
 async def test_an_opening_by_hand_names_a_round_of_its_own(

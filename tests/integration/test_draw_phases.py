@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from core import keys
+from core.clock import iso
 from core.embedded import Engines
-from core.errors import CodeNotValid, CodeRequired, StoreUnavailable
+from core.errors import CodeNotValid, CodeRequired, SaleNotOpen, StoreUnavailable
 from core.runtime import Runtime, open_runtime
 from core.settings import Settings
 from core.venue.event import DrawState, Event
@@ -153,12 +154,16 @@ async def test_who_is_silent_while_others_gather_comes_back_to_the_place(
     second = Phase("second", now() + timedelta(seconds=600), None, 900)
     event = await runtime.events.update(event.slug, phases=(over, second))
     silent_since = (runtime.clock.now() - timedelta(seconds=200)).timestamp() * 1000
-    await runtime.redis.zadd(keys.waiting_beats(event.slug), dict.fromkeys(waiting[:2], silent_since))
+    await runtime.redis.zadd(keys.waiting_beats(event.slug), dict.fromkeys(waiting, silent_since))
     await runtime.waiting_room.sweep(event)
     assert await runtime.waiting_room.place(event, waiting[0]) is None
     for visitor, kept in ((waiting[0], ticket), (waiting[1], entered[waiting[1]][1])):
         back = await runtime.waiting_room.join(await runtime.events.fresh(event.slug), visitor, kept)
         assert (back.state, back.number) == (PlaceState.WAITING, before[visitor])
+    # Without the ticket it is an entry, and the ticket brings the place back still.
+    there = await runtime.waiting_room.join(await runtime.events.fresh(event.slug), waiting[2])
+    assert there.state is PlaceState.ENTERED
+    assert await runtime.redis.zscore(keys.silent(event.slug), waiting[2]) is not None
     new = await runtime.waiting_room.join(await runtime.events.fresh(event.slug), "new")
     assert new.state is PlaceState.ENTERED
 
@@ -173,7 +178,7 @@ async def test_the_next_parts_draw_waits_for_the_one_that_is_being_made(
         first = Phase("first", now() + timedelta(seconds=600), None, 900)
         second = Phase("second", now() + timedelta(seconds=1200), None, 3000, code_group="club")
         event = await gathering(make_event, phases=(first, second), opens_at=None, active_limit=1)
-        (code,) = await runtime.codes.make(event, "club", 1)
+        code, second_code, third_code = await runtime.codes.make(event, "club", 3)
         entered = await enter(runtime, event, *"abcd")
         drand.silent = False
         await runtime.events.update(event.slug, phases=(replace(first, opens_at=datetime.now(UTC)), second))
@@ -193,8 +198,14 @@ async def test_the_next_parts_draw_waits_for_the_one_that_is_being_made(
             assert place.entry.receipt == entered[visitor][0]
         late = await runtime.waiting_room.join(event, "late")
         assert late.state is PlaceState.WAITING
-        with pytest.raises(StoreUnavailable):
+        with pytest.raises(StoreUnavailable, match="The part before has no order yet"):
             await runtime.waiting_room.join(event, "member", code=code)
+        again = await runtime.waiting_room.join(event, "late", code=second_code)
+        assert (again.state, again.number) == (late.state, late.number), "who has a place loads the page again"
+        entry = await runtime.waiting_room.join(event, "a", code=third_code)
+        assert entry.entry is not None
+        assert entry.entry.receipt == entered["a"][0]
+        old = event
 
         drand.silent, drand.ahead = False, 3600.0
         await drawn(runtime, event, "first")
@@ -203,6 +214,54 @@ async def test_the_next_parts_draw_waits_for_the_one_that_is_being_made(
         assert sorted(numbers.values()) == [1, 2, 3, 4]
         assert (await runtime.waiting_room.join(event, "member", code=code)).state is PlaceState.ENTERED
         assert {visitor: await number(runtime, event, visitor) for visitor in "abcd"} == numbers
+        # A process that has not heard of it yet.
+        with pytest.raises(StoreUnavailable):
+            await runtime.waiting_room.join(old, "other")
+        assert old.opening is not None
+        assert await runtime.drawing._entries.freeze_if_due(old, old.opening) is not None
+        member = await runtime.waiting_room.place(event, "member")
+        assert member is not None
+        assert member.state is PlaceState.ENTERED, "who gathers for the next part stays"
+
+
+async def test_nobody_gathers_for_a_part_before_the_part_before_has_opened(
+    runtime: Runtime, make_event: MakeEvent
+) -> None:
+    """F1, F7: the general sale's pre-queue is longer than the time since the presale opens."""
+    presale = Phase("presale", now() + timedelta(hours=2), None, 900)
+    general = Phase("general", now() + timedelta(hours=26), None, 2 * 24 * 3600)
+    event = await gathering(make_event, phases=(presale, general), opens_at=None)
+    with pytest.raises(SaleNotOpen) as refused:
+        await runtime.waiting_room.join(event, "early")
+    assert refused.value.data["gathers_at"] == iso(presale.opens_at - timedelta(seconds=900))
+    presale = replace(presale, opens_at=now() + timedelta(seconds=600))
+    await runtime.events.update(event.slug, phases=(presale, general))
+    entered = await enter(runtime, event, *"abc")
+    for _ in range(3):
+        await runtime.drawing.run()
+    await runtime.events.update(event.slug, phases=(replace(presale, opens_at=datetime.now(UTC)), general))
+    await drawn(runtime, event, "presale")
+    row = await runtime.draws.shown(event, "presale")
+    assert row is not None
+    assert sorted(await runtime.draws.receipts(row.id)) == sorted(receipt for receipt, _ in entered.values())
+
+
+async def test_a_part_that_is_put_before_leaves_who_has_gathered(runtime: Runtime, make_event: MakeEvent) -> None:
+    """F1: they gathered for what was the next opening; the new one's draw is announced, and takes nobody's entry."""
+    later = Phase("later", now() + timedelta(seconds=1200), None, 3600)
+    event = await gathering(make_event, phases=(later,), opens_at=None)
+    await enter(runtime, event, *"ab")
+    first = Phase("first", now() + timedelta(seconds=900), None, 60)
+    await runtime.events.update(event.slug, phases=(first, later))
+    for _ in range(3):
+        await runtime.drawing.run()
+    event = await runtime.events.fresh(event.slug)
+    assert event.opening is not None
+    assert event.opening.phase == "first"
+    for visitor in "ab":
+        place = await runtime.waiting_room.place(event, visitor)
+        assert place is not None
+        assert place.state is PlaceState.ENTERED
 
 
 async def number(runtime: Runtime, event: Event, visitor: str) -> int:

@@ -81,7 +81,11 @@ class PhaseOf(Asked):
     name: str = Field(min_length=1, max_length=MAX_PART)
     opens_at: Moment
     closes_at: Moment | None = Field(None, description="null: it goes on as long as the sale does")
-    prequeue_seconds: _Prequeue | None = Field(None, description="null: the sale's own; 0: nobody gathers for it")
+    prequeue_seconds: _Prequeue | None = Field(
+        None,
+        description="null: the sale's own; 0: nobody gathers for it. It begins no earlier than the last part before it "
+        "that has one opens",
+    )
     code_group: str | None = Field(None, max_length=MAX_PART, description="who has a code of this group comes in")
     quota: int | None = Field(None, ge=1, le=MOST_QUOTA, description="seats that it may sell")
     max_seats: _MaxSeats | None = Field(None, description="seats of one visitor in it")

@@ -12,8 +12,8 @@ min_program = "0024"
 
 _SCHEMA = """
 -- The buyer first, so that no condition on the event is needed to find them.
-DROP INDEX reservations_of_address;
-CREATE INDEX reservations_of_address ON reservations (address_key, event_id) WHERE status IN ('PAYING', 'CONFIRMED');
+-- It is built beside the old one: as long as that takes buyers are read, and only at the end is everybody kept out.
+CREATE INDEX reservations_of_address_new ON reservations (address_key, event_id) WHERE status IN ('PAYING', 'CONFIRMED');
 
 -- As they were, but for `event_id + 0`, by which no index of the event's can be used.
 CREATE OR REPLACE FUNCTION seats_of_visitor(of_event bigint, of_visitor text) RETURNS bigint
@@ -45,6 +45,9 @@ BEGIN
     RETURN counted;
 END
 $$;
+
+DROP INDEX reservations_of_address;
+ALTER INDEX reservations_of_address_new RENAME TO reservations_of_address;
 """
 
 

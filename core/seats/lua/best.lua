@@ -265,8 +265,14 @@ local function mask(seats)
 end
 
 -- A seat that the board offers though it has a state is somebody's: the board is put right, and the search goes on.
+-- A search is milliseconds of a large hall: after so many of them nothing more is looked for.
+local SEARCHES = 40
+local searches = 0
+
 local function find_seats()
   for _ = 1, 20 do
+    if searches >= SEARCHES then return end
+    searches = searches + 1
     search()
     if not rank then return end
     local seats, hidden = ordinals(where, count), false
@@ -309,7 +315,7 @@ end
 -- small ones had fitted.
 local function find_all()
   local all = find_groups(1, #sizes, 1)
-  if not all and not refused and sizes[1] ~= sizes[#sizes] then
+  if not all and not refused and searches < SEARCHES and sizes[1] ~= sizes[#sizes] then
     show_free(chosen)
     chosen = {}
     all = find_groups(#sizes, 1, -1)
@@ -323,7 +329,7 @@ local well, seats, none = pcall(function()
   show_free(chosen)
   chosen = {}
   if found then return found end
-  local hidden = rank
+  local hidden = rank or searches >= SEARCHES
   look_for(total)
   return nil, refused or hidden and { 'not_together', 0 } or not_together()
 end)

@@ -5,7 +5,7 @@
 --#include queue.lua
 
 if redis.call('HGET', DRAW, 'opening') ~= ARGV[6] or draw_state() ~= 'frozen' then return 0 end
-redis.call('HSET', DRAW, 'state', 'drawn')
+redis.call('HSET', DRAW, 'state', 'drawn', 'over', ARGV[6])
 redis.call('UNLINK', ENTRIES, ENTRY_BEATS)
 redis.call('INCR', VERSION)
 told = tonumber(ARGV[6])

@@ -5,13 +5,13 @@
 --      11 base and  12 reserved numbers, as PostgreSQL has them  13 'receipt|salt' for a new entry
 --      14 '1' when that receipt is from a ticket of this opening  15 patience with those who were lost, ms
 --      16-23 the price: see queue.lua, charge  24 the number's turn: see queue.lua, number_after_loss
--- Returns what join.lua returns, or {'entered', 'receipt|salt', opening, draw_at ms, entries, queue version, draw state}
+-- Returns what join.lua returns, {'stale'} when that opening is over and Redis has the next one, or {'entered', 'receipt|salt', opening, draw_at ms, entries, queue version, draw state}
 --#include queue.lua
 
 local visitor, claimed = ARGV[6], tonumber(ARGV[7])
 if is_lost(BOARD, BOARD_VERSION) then return { 'no_board' } end
 
-know_opening(ARGV[8], ARGV[9], ARGV[10], ARGV[11], ARGV[12], ARGV[15])
+if not know_opening(ARGV[8], ARGV[9], ARGV[10], ARGV[11], ARGV[12], ARGV[15]) then return { 'stale' } end
 freeze_if_due()
 
 local known = redis.call('ZSCORE', ACTIVE, visitor) or redis.call('ZSCORE', QUEUE, visitor)
@@ -27,7 +27,9 @@ if not known and not entered then
   if refused then return refused end
 end
 -- Who has a place from a part of the sale before, and was silent for a while, comes back to it: the draw stands behind it.
-local back = not known and not entered and brings_back(visitor, claimed, spent)
+-- Who gives no number gets an entry while people gather: the mark of a place that a ticket brings back stays.
+local asks = claimed > 0 or drawing ~= 'gathering'
+local back = not known and not entered and asks and brings_back(visitor, claimed, spent)
 if not known and not entered and not back and drawing == 'gathering' then
   redis.call('HSET', ENTRIES, visitor, ARGV[13])
   entered = true

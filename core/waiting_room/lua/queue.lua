@@ -228,21 +228,25 @@ end
 
 -- Puts what PostgreSQL says of an opening in place of what Redis has of another one, or of none: it was lost.
 -- `patience`, ms: how long those who had entered may take to come back before they are drawn, when Redis was lost.
+-- False, and nothing is changed: this one was drawn already, and Redis has the next one; who asks knows of an older state.
 local function know_opening(id, draw_at, state, base, reserved, patience)
   if redis.call('HGET', DRAW, 'opening') == id then
     if redis.call('HGET', DRAW, 'named_at') ~= draw_at and draw_state() == 'gathering' then  -- it was moved
       redis.call('HSET', DRAW, 'draw_at', draw_at, 'named_at', draw_at)
     end
-    return
+    return true
   end
+  local over = redis.call('HGET', DRAW, 'over')
+  if over == id then return false end
   redis.call('UNLINK', DRAW, ENTRIES, ENTRY_BEATS)
-  redis.call('HSET', DRAW, 'opening', id, 'named_at', draw_at, 'state', 'gathering',
+  redis.call('HSET', DRAW, 'opening', id, 'over', over or '', 'named_at', draw_at, 'state', 'gathering',
     'lost', tonumber(patience) > 0 and 1 or 0,
     'draw_at', integer(math.max(tonumber(draw_at), tonumber(patience) > 0 and now + tonumber(patience) or 0)))
-  if state == 'announced' then return end
+  if state == 'announced' then return true end
   redis.call('HSET', DRAW, 'state', 'frozen', 'base', base, 'reserved', reserved, 'frozen_at', integer(now))
   local above = tonumber(base) + tonumber(reserved)
   if last_number() < above then redis.call('SET', NUMBER, integer(above)) end
+  return true
 end
 
 -- At the opening, once, by whichever script comes first: from here on nobody enters, and the numbers of all who did are

@@ -78,6 +78,12 @@ export const whereFewerAreFreeNothingIsSplit = () => {
   same([kinds([3, 9, 0]), kinds([4, 0, 0]), kinds([])], [[], ["split"], ["split"]]);
 };
 
+// The server looks for so many at once, and no more.
+export const inMoreThanEightGroupsNothingIsSplit = () => {
+  const split = (count, largest) => ways(none(count, largest, []), plan, 20).map(({ wish }) => wish.groups);
+  same([split(16, 2), split(17, 2)], [[8], []]);
+};
+
 // Somebody was quicker, or it never was there: what failed is not offered again.
 export const whatCouldNotBeHadInGroupsIsOfferedInMoreOfThem = () => {
   const gone = (groups, largest) => ways({ ...none(4, largest, []), wish: { count: 4, groups } }, plan, 4);
