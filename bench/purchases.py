@@ -118,6 +118,9 @@ class _AtOnce:
     def is_decline(self, code: str) -> bool:
         return False
 
+    def is_shops_fault(self, code: str) -> bool:
+        return False
+
     def read_return(self, order: Order, query: Mapping[str, str], form: Mapping[str, str]) -> Authorisation:
         return Authorisation(query["paymentKey"])
 

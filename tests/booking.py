@@ -116,10 +116,14 @@ class Bank:
     def is_decline(self, code: str) -> bool:
         return code == "REJECT"
 
+    def is_shops_fault(self, code: str) -> bool:
+        return code == "UNAUTHORIZED_KEY"
+
     def read_return(self, order: Order, query: Mapping[str, str], form: Mapping[str, str]) -> Authorisation:
         if "code" in query:
             declined = query["code"] == "REJECT"
-            raise ReturnRefused(query["code"], closed=not declined, declined=declined)
+            ours = self.is_shops_fault(query["code"])
+            raise ReturnRefused(query["code"], closed=not declined, declined=declined, shops_fault=ours)
         if query.get("orderId", order.number) != order.number:
             raise ReturnRefused("order_differs")
         if int(query.get("amount", order.amount)) != order.amount:

@@ -37,6 +37,7 @@ from core.errors import (
     StoreUnavailable,
     WindowOver,
 )
+from core.payments.faults import WINDOW
 from core.payments.gateway import (
     Authorisation,
     Buyer,
@@ -143,18 +144,23 @@ class Paying:
             authorisation = self._payments.read_return(_account(attempt), asked, query, form)
         except ReturnRefused as refused:
             if refused.closed or refused.declined:
-                await self._close(order, refused.code, Reason.DECLINED if refused.declined else Reason.CLOSED)
+                await self._left(order, refused.code, declined=refused.declined, shops_fault=refused.shops_fault)
             raise
         return await self._bind(reservation, attempt, authorisation)
 
     async def closed(self, order: str, code: str | None) -> Reservation:
-        """The window was left, by the buyer or because the card was refused in it (`code`): the seats are kept for
-        another attempt, while there can be one. Repeating it is no error; nothing happens to an attempt that is under
-        way or over. Raises ReservationNotFound.
+        """The window was left, by the buyer, because the card was refused in it, or for what is the shop's to mend
+        (`code`): the seats are kept for another attempt, while there can be one. Repeating it is no error; nothing
+        happens to an attempt that is under way or over. Raises ReservationNotFound.
         """
         _, attempt = await self._of_order(order)
-        declined = code is not None and self._payments.is_decline(_account(attempt), code)
-        return await self._close(order, code, Reason.DECLINED if declined else Reason.CLOSED)
+        account = _account(attempt)
+        return await self._left(
+            order,
+            code,
+            declined=code is not None and self._payments.is_decline(account, code),
+            shops_fault=code is not None and self._payments.is_shops_fault(account, code),
+        )
 
     async def next_attempt(self, id: UUID, *, provider: str | None = None) -> tuple[Reservation, bool]:
         """The reservation with its new attempt, True; or with the one that is open already, False.
@@ -280,6 +286,15 @@ class Paying:
         await self._refunds.void_late(order, key)
         self._tasks.owed(order)
 
+    async def _left(self, order: str, code: str | None, *, declined: bool, shops_fault: bool) -> Reservation:
+        """`shops_fault` is the browser's word: the buyer is told so, the attempt counts against them as any other, and
+        only many visitors of whom it is said raise an alarm (`faults.py`).
+        """
+        if shops_fault:
+            log.warning("a window ended for what is the shop's to mend", order=order, code=code)
+            return await self._close(order, f"{WINDOW}{code}", Reason.SHOPS_FAULT)
+        return await self._close(order, code, Reason.DECLINED if declined else Reason.CLOSED)
+
     async def _close(self, order: str, code: str | None, reason: Reason) -> Reservation:
         for _ in range(_TRIES):
             stored, attempt = await self._of_order(order)
@@ -315,7 +330,7 @@ class Paying:
                     AttemptChange((AttemptState.OPEN,), AttemptState.CLOSED, code=code, owed=Owed.VOID),
                     expected_token=None,
                     token=self._tasks.token(),
-                    reason=Reason.WINDOW_ENDED if reason is Reason.CLOSED else reason,
+                    reason=reason if reason is Reason.DECLINED else Reason.WINDOW_ENDED,
                 )
                 if ended is not None:
                     count_end(ended)

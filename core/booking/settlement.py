@@ -138,7 +138,7 @@ class Settlement:
                     claim, AttemptState.EXPIRED, Reason.WINDOW_ENDED, owed=Owed.VOID, code=claim.attempt.code
                 )
             case AttemptState.CLOSED | AttemptState.DECLINED as state:
-                await self._end(claim, state, _reason_of_end(claim.reservation.reason), code=claim.attempt.code)
+                await self._end(claim, state, _reason_of_end(claim), code=claim.attempt.code)
             case _:
                 await self._after_end(claim)
 
@@ -426,9 +426,13 @@ def count_end(ended: Claim) -> None:
     )
 
 
-def _reason_of_end(reason: str | None) -> Reason:
-    """Why a reservation failed whose last attempt was not followed by another."""
-    return Reason.WINDOW_ENDED if reason in (None, Reason.CLOSED) else Reason(reason)
+def _reason_of_end(claim: Claim) -> Reason:
+    """Why a reservation failed whose last attempt was not followed by another. That it was the shop's fault is not
+    taken from a buyer's browser: such failures have no pause after them (`failures_of.sql`).
+    """
+    reason = claim.reservation.reason
+    told = reason == Reason.SHOPS_FAULT and not claim.attempt.shops_fault
+    return Reason.WINDOW_ENDED if told or reason in (None, Reason.CLOSED) else Reason(reason)
 
 
 def _order(claim: Claim) -> Order:

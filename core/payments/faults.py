@@ -1,8 +1,9 @@
 """What is the shop's to mend (P9): told from what the latest attempts ended with; pure.
 
-A provider that refuses our key, or another account's, answers every buyer alike: one such answer is enough, until a
-payment goes through again. Keys that are not their order's are another matter: a few visitors can forge as many as they
-like, so only many visitors, and half of all attempts, say that it is us (a clock, a session that ends too early).
+A provider that refuses our key, or another account's, answers every buyer alike: one such answer to us is enough,
+until a payment goes through again. What a buyer's browser brings is another matter, keys that are not their order's and
+windows that ended with such a code: a few visitors can forge as many as they like, so only many visitors, and half of
+all attempts, say that it is us (a clock, a session that ends too early, a client key).
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ LATEST: Final = 20
 MINUTES: Final = 15
 #: Visitors whose keys were all refused, before it is not theirs.
 VISITORS: Final = 5
+#: Before the code of an attempt whose window ended, by the word of the buyer's browser, for what is the shop's to mend.
+WINDOW: Final = "window:"
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """One of the latest attempts. `ours`: it ended with a code that is the shop's to mend; `wrong_key`: with a key that
-    the provider does not know.
+    """One of the latest attempts. `ours`: the provider told us what is the shop's to mend; `brought`: a buyer's browser
+    brought a key that the provider does not know, or such a code of a window.
     """
 
     provider: str
@@ -29,7 +32,7 @@ class Ended:
     code: str | None
     approved: bool
     ours: bool
-    wrong_key: bool
+    brought: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ def faults(attempts: Sequence[Ended]) -> list[Fault]:
         latest = [one for one in attempts if one.provider == provider][:LATEST]
         since = next((index for index, one in enumerate(latest) if one.approved), len(latest))
         ours = [one for one in latest[:since] if one.ours]
-        refused = [one for one in latest if one.wrong_key and not one.approved]
+        refused = [one for one in latest if one.brought and not one.approved]
         many = len({one.visitor for one in refused}) >= VISITORS and 2 * len(refused) >= len(latest)
         if ours:
             found.append(Fault(provider, ours[0].code or "unknown", len(ours), len(latest)))

@@ -90,13 +90,15 @@ class Authorisation:
 
 class ReturnRefused(Exception):
     """What the browser brought is not this order's: `code` is `order_differs`, `amount_differs`, `key_missing`, or the
-    provider's own code of a window that ended without an authorisation (then `closed` or `declined` says which)."""
+    provider's own code of a window that ended without an authorisation (then `closed` or `declined` says which, and
+    `shops_fault` that it was closed for what is the shop's to mend)."""
 
-    def __init__(self, code: str, *, closed: bool = False, declined: bool = False) -> None:
+    def __init__(self, code: str, *, closed: bool = False, declined: bool = False, shops_fault: bool = False) -> None:
         super().__init__(code)
         self.code = code
         self.closed = closed
         self.declined = declined
+        self.shops_fault = shops_fault
 
 
 class ChargeOutcome(StrEnum):
@@ -253,6 +255,12 @@ class PaymentGateway(Protocol):
 
     def is_decline(self, code: str) -> bool:
         """Whether a window that was left by its closed URL with this `code` refused the card; else the buyer went."""
+        ...
+
+    def is_shops_fault(self, code: str) -> bool:
+        """Whether a window that ended with this `code` could not be used for what is the shop's to mend (P9). It is the
+        buyer's browser that says so.
+        """
         ...
 
     async def confirm(self, order: Order, authorisation: Authorisation, idempotency_key: str) -> ChargeResult:

@@ -216,6 +216,11 @@ class Payments:
         gateway = self._of(account)
         return gateway is not None and gateway.is_decline(code)
 
+    def is_shops_fault(self, account: Account, code: str) -> bool:
+        """The same, for what is the shop's to mend."""
+        gateway = self._of(account)
+        return gateway is not None and gateway.is_shops_fault(code)
+
     async def confirm(
         self,
         account: Account,

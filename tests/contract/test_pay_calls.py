@@ -157,6 +157,22 @@ async def test_a_card_refused_in_the_window_is_told_as_declined(
     assert again.headers["location"].startswith(f"/pay/{order[:-2]}a2?s=")
 
 
+@pytest.mark.parametrize(("language", "title"), [("en", "it was not your card"), ("ko", "카드 문제가 아닙니다")])
+async def test_a_fault_of_the_shops_is_not_told_as_a_window_that_was_left(
+    browser: httpx.AsyncClient, at: Desk, make_event: MakeEvent, language: str, title: str
+) -> None:
+    """P9: before and after the press; another try is offered."""
+    _, begun, order, links = await _ordered(at, make_event)
+    reader = {**PAGE, "Accept-Language": language}
+    address = f"{links.closed('toss', order)}&code=UNAUTHORIZED_KEY"
+    assert title in (await browser.get(address, headers=reader)).text
+    assert (await browser.post(address)).headers["location"] == links.page(order)
+    assert (await at.now(begun)).reason == "shop_payment_fault"
+    assert title in (await browser.get(links.page(order), headers=reader)).text
+    again = await browser.post(links.page(order).replace("?", "/again?"))
+    assert again.headers["location"].startswith(f"/pay/{order[:-2]}a2?s=")
+
+
 async def test_a_signature_is_in_no_log(
     browser: httpx.AsyncClient, at: Desk, bank: Bank, make_event: MakeEvent
 ) -> None:

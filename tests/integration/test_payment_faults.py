@@ -13,7 +13,9 @@ from core.booking.attempt import AttemptState
 from core.diagnosis.diagnose import Question
 from core.diagnosis.finding import Cause
 from core.diagnosis.health_check import HealthCheck
+from core.payments.faults import VISITORS
 from core.payments.faults_postgres import shops_faults
+from core.payments.gateway import ReturnRefused
 from core.process.once import Once
 from core.runtime import Runtime
 from tests.booking import Bank, close_desks, desk, retire, rows, until
@@ -99,3 +101,48 @@ async def test_forged_keys_of_one_visitor_raise_nothing(runtime: Runtime, make_e
         return bool(await shops_faults(runtime.database))
 
     await until(seen)
+
+
+@pytest.mark.parametrize("by_return", [False, True])
+async def test_a_windows_code_of_a_few_visitors_raises_nothing(
+    runtime: Runtime, make_event: MakeEvent, by_return: bool
+) -> None:
+    """P9: it is a browser's word, anybody can bring it of their own order. The buyer is told that it was not the card;
+    the attempt is one of the three, and a failure like any other. The same of five visitors is us.
+    """
+    event, bank = await make_event(), Bank()
+    at = desk(runtime, bank)
+
+    async def left(order: str) -> None:
+        if not by_return:
+            await at.checkout.closed(order, "UNAUTHORIZED_KEY")
+            return
+        with pytest.raises(ReturnRefused):
+            await at.checkout.returned(order, {"code": "UNAUTHORIZED_KEY"}, {})
+
+    begun = await at.order(event, "v", 1)
+    for number in range(1, 4):
+        assert begun.payment is not None
+        assert begun.payment.number == number
+        await left(begun.payment.order)
+        begun = await at.now(begun)
+        if number < 3:
+            assert (begun.status, begun.reason, begun.attempts_left) == ("PAYING", "shop_payment_fault", 3 - number)
+            assert begun.payment is not None
+            assert (begun.payment.code, begun.payment.shops_fault) == ("window:UNAUTHORIZED_KEY", False)
+            begun, _ = await at.checkout.next_attempt(begun.id)
+    assert (begun.status, begun.reason) == ("FAILED", "payment_window_ended")
+    others = []
+    for number in range(VISITORS - 1):
+        # All but the last of them: three attempts of one visitor, and one each of three.
+        assert await watched(runtime) == []
+        others.append(await at.order(event, f"w{number}", number + 2))
+        payment = others[-1].payment
+        assert payment is not None
+        await left(payment.order)
+    assert await watched(runtime) == ["toss: 7 of the last 7 payments ended with window:UNAUTHORIZED_KEY"]
+    # Nobody has tried again: the time to pay is over.
+    await rows(runtime, "UPDATE payment_attempts SET next_attempt_at = now() WHERE state = 'CLOSED'")
+    await at.checkout.finish_due()
+    ended = await at.ended(others[0])
+    assert (ended.status, ended.reason) == ("FAILED", "payment_window_ended")

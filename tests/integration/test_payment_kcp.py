@@ -198,6 +198,10 @@ async def test_a_window_that_was_left_says_how(paysim: Simulator, gateway: NhnKc
         with pytest.raises(ReturnRefused) as refused:
             gateway.read_return(order, returned(url), {})
         assert (refused.value.closed, refused.value.declined) == (closed, not closed)
+    # What is the shop's to mend is no refusal of a card (P9).
+    with pytest.raises(ReturnRefused) as refused:
+        gateway.read_return(an_order(), {"res_cd": "SIM403"}, {})
+    assert (refused.value.closed, refused.value.declined, refused.value.shops_fault) == (True, False, True)
 
 
 async def test_the_result_is_posted_by_the_buyers_browser(paysim: Simulator, gateway: NhnKcp) -> None:

@@ -128,6 +128,7 @@ def test_the_return_is_read() -> None:
         with pytest.raises(ReturnRefused) as refused:
             gateway.read_return(order, {**query, **changes}, {})
         assert (refused.value.code, refused.value.closed) == (code, closed)
+        assert refused.value.shops_fault is (code == "CHANNEL_NOT_FOUND")
 
 
 @pytest.mark.parametrize(

@@ -172,14 +172,29 @@ async def test_a_window_that_was_left_says_how(paysim: Simulator, gateway: TossP
         assert gateway.is_decline(returned(url)["code"]) is not closed
 
 
-@pytest.mark.parametrize("code", ["UNAUTHORIZED_KEY", "INVALID_API_KEY", "NOT_FOUND_PAYMENT", "NEW_CODE", ""])
-async def test_what_is_no_refusal_of_a_card_is_not_told_as_one(gateway: TossPayments, code: str) -> None:
-    """P9: the window brings codes of the shop's own mistakes back as well."""
-    assert not gateway.is_decline(code)
+@pytest.mark.parametrize(
+    ("code", "declined", "ours"),
+    [
+        ("REJECT_CARD_COMPANY", True, False),
+        ("A_REFUSAL_THAT_IS_NEW", True, False),
+        ("UNAUTHORIZED_KEY", False, True),
+        ("INVALID_API_KEY", False, True),
+        ("NOT_FOUND_PAYMENT", False, False),
+        ("NOT_FOUND_PAYMENT_SESSION", False, False),
+        ("PROVIDER_ERROR", False, False),
+        ("PAY_PROCESS_CANCELED", False, False),
+        ("USER_CANCEL", False, False),
+        ("", False, False),
+    ],
+)
+async def test_what_a_windows_code_says(gateway: TossPayments, code: str, declined: bool, ours: bool) -> None:
+    """P9, P11: Toss Payments adds refusals without notice; what is the shop's to mend is no refusal of a card."""
+    assert (gateway.is_decline(code), gateway.is_shops_fault(code)) == (declined, ours)
     if code:
         with pytest.raises(ReturnRefused) as refused:
             gateway.read_return(an_order(), {"code": code}, {})
-        assert (refused.value.closed, refused.value.declined) == (True, False)
+        told = refused.value
+        assert (told.closed, told.declined, told.shops_fault) == (not declined, declined, ours)
 
 
 async def test_parts_are_given_back_once_each(paysim: Simulator, gateway: TossPayments) -> None:

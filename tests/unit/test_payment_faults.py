@@ -6,7 +6,7 @@ from core.payments.faults import LATEST, Ended, Fault, faults
 
 
 def ended(visitor: str = "v", **changes: object) -> Ended:
-    fields = {"provider": "toss", "code": None, "approved": False, "ours": False, "wrong_key": False} | changes
+    fields = {"provider": "toss", "code": None, "approved": False, "ours": False, "brought": False} | changes
     return Ended(visitor=visitor, **fields)  # type: ignore[arg-type]
 
 
@@ -15,7 +15,7 @@ OURS = ended(ours=True, code="UNAUTHORIZED_KEY")
 
 
 def wrong(visitor: str) -> Ended:
-    return ended(visitor, wrong_key=True, code="NOT_FOUND_PAYMENT_SESSION")
+    return ended(visitor, brought=True, code="NOT_FOUND_PAYMENT_SESSION")
 
 
 def test_one_is_enough_until_a_payment_goes_through_again() -> None:
@@ -39,7 +39,7 @@ def test_many_visitors_and_half_of_all_is_us() -> None:
     # Only the latest count.
     assert faults([*[GOOD] * LATEST, *refused]) == []
     # One that was forged first and paid in the end is none.
-    paid = [ended(name, wrong_key=True, approved=True) for name in "abcdefghij"]
+    paid = [ended(name, brought=True, approved=True) for name in "abcdefghij"]
     assert faults([*paid, *[GOOD] * 10]) == []
 
 

@@ -35,7 +35,7 @@ async def ask_closed(visit: Visit) -> Response:
     """`GET /pay/{provider}/closed/{order}?s=`: a page that POSTs. A scanner that follows links closes nothing."""
     parts = visit.parts
     event = await parts.events.by_id(visit.reservation.event_id)
-    code = _code(visit) or ""
+    code, account = _code(visit) or "", Account(visit.attempt.provider, visit.attempt.environment)
     return visit.pages.page(
         visit.request,
         "pay_closed.html",
@@ -43,7 +43,8 @@ async def ask_closed(visit: Visit) -> Response:
         event=event,
         target=visit.links.closed(visit.attempt.provider, visit.order),
         code=code,
-        declined=parts.payments.is_decline(Account(visit.attempt.provider, visit.attempt.environment), code),
+        declined=parts.payments.is_decline(account, code),
+        fault=parts.payments.is_shops_fault(account, code),
     )
 
 

@@ -1,6 +1,7 @@
 -- An attempt is over, the reservation stays PAYING for another one. What is owed is written with it.
 -- $1 order  $2 states before (text[])  $3 state after  $4 claim token that must be there, or NULL: nobody is at work on it
--- $5 reason  $6 code  $7 the shop's fault (boolean)  $8 the seats are kept until this moment  $9 kind of what is owed, or NULL
+-- $5 reason  $6 code; `window:` before it: by the word of the buyer's browser it is the shop's to mend
+-- $7 the shop's fault (boolean)  $8 the seats are kept until this moment  $9 kind of what is owed, or NULL
 -- $10 provider's key, or NULL: as it is
 -- One row, or none: not in that state any more, or claimed by somebody else.
 WITH held AS MATERIALIZED (
@@ -15,7 +16,8 @@ WITH held AS MATERIALIZED (
     RETURNING r.id
 ), ended AS (
     UPDATE payment_attempts p
-    SET state = $3, code = $6, shops_fault = $7::boolean, faulted_at = CASE WHEN $7::boolean THEN now() ELSE faulted_at END,
+    SET state = $3, code = $6, shops_fault = $7::boolean,
+        faulted_at = CASE WHEN $7::boolean OR starts_with($6, 'window:') THEN now() ELSE faulted_at END,
         retry_until = $8, next_attempt_at = $8, tries = 0, provider_key = coalesce($10, p.provider_key),
         claimed_by = NULL, claimed_until = NULL, updated_at = now()
     FROM made WHERE p.order_no = $1

@@ -53,7 +53,8 @@ WITH held AS MATERIALIZED (
         approval_number = coalesce($19, p.approval_number), receipt_url = coalesce($20, p.receipt_url),
         approved_at = CASE WHEN $10 = 'APPROVED' THEN coalesce(p.approved_at, $21, now()) ELSE p.approved_at END,
         shops_fault = p.shops_fault OR $22::boolean,
-        faulted_at = CASE WHEN $22::boolean THEN now() ELSE p.faulted_at END,
+        faulted_at = CASE WHEN $22::boolean THEN now() WHEN starts_with($15, 'window:') THEN coalesce(p.faulted_at, now())
+                          ELSE p.faulted_at END,
         claimed_by = $12, claimed_until = now() + make_interval(secs => $13::float8), next_attempt_at = now(), tries = 0,
         untold = true, retry_until = NULL, updated_at = now()
     FROM made WHERE p.order_no = $1

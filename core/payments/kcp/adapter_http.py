@@ -111,6 +111,9 @@ class NhnKcp:
         """NHN KCP knows no closed URL: all comes by the return."""
         return False
 
+    def is_shops_fault(self, code: str) -> bool:
+        return code in codes.MISCONFIGURED
+
     async def confirm(self, order: Order, authorisation: Authorisation, idempotency_key: str) -> ChargeResult:
         """`idempotency_key` is nobody's here. `tran_cd` and the encrypted data go as they were given."""
         data = authorisation.data

@@ -85,8 +85,10 @@ def read(order: Order, sent: Mapping[str, str]) -> Authorisation:
     """
     code = sent.get("res_cd", "")
     if code and code != codes.APPROVED:
-        closed = code == codes.CLOSED_WINDOW
-        raise ReturnRefused(code if _CODE.fullmatch(code) else "unknown", closed=closed, declined=not closed)
+        ours = code in codes.MISCONFIGURED
+        closed = ours or code == codes.CLOSED_WINDOW
+        named = code if _CODE.fullmatch(code) else "unknown"
+        raise ReturnRefused(named, closed=closed, declined=not closed, shops_fault=ours)
     number, _, amount = sent.get("ordr_chk", "").partition("|")
     if number != order.number or sent.get("ordr_idxx", number) != number:
         raise ReturnRefused("order_differs")

@@ -141,8 +141,10 @@ class PortOne:
         code = query.get("code")
         if code:
             # What is the shop's to mend (P9) is no refusal of a card either.
-            closed = bool({code, query.get("pgCode", "")} & (CLOSED_WINDOW | MISCONFIGURED))
-            raise ReturnRefused(code[:64], closed=closed, declined=not closed)
+            told = {code, query.get("pgCode", "")}
+            ours = not told.isdisjoint(MISCONFIGURED)
+            closed = ours or not told.isdisjoint(CLOSED_WINDOW)
+            raise ReturnRefused(code[:64], closed=closed, declined=not closed, shops_fault=ours)
         token = query.get("paymentToken", "")
         if not 0 < len(token) <= _LONGEST_TOKEN:
             raise ReturnRefused("key_missing")
@@ -151,6 +153,9 @@ class PortOne:
     def is_decline(self, code: str) -> bool:
         """PortOne knows no closed URL: all comes by the return."""
         return False
+
+    def is_shops_fault(self, code: str) -> bool:
+        return code in MISCONFIGURED
 
     async def confirm(self, order: Order, authorisation: Authorisation, idempotency_key: str) -> ChargeResult:
         """The payment id is the idempotency key. The amount is compared by PortOne before, and by us afterwards."""

@@ -134,6 +134,9 @@ class Stripe:
         """Checkout declines cards on its own page: who comes by `cancel_url` went, and no code comes along."""
         return False
 
+    def is_shops_fault(self, code: str) -> bool:
+        return False
+
     async def confirm(self, order: Order, authorisation: Authorisation, idempotency_key: str) -> ChargeResult:
         """The key is a Session's, which a return brings, or an intent's, which a look-up has found (a lost return)."""
         if _INTENT.fullmatch(authorisation.key):

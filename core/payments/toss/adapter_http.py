@@ -98,8 +98,8 @@ class TossPayments:
     def read_return(self, order: Order, query: Mapping[str, str], form: Mapping[str, str]) -> Authorisation:
         key, code = query.get("paymentKey", ""), query.get("code")
         if code and not key:
-            declined = self.is_decline(code)
-            raise ReturnRefused(code[:64], closed=not declined, declined=declined)
+            declined, ours = self.is_decline(code), self.is_shops_fault(code)
+            raise ReturnRefused(code[:64], closed=not declined, declined=declined, shops_fault=ours)
         if query.get("orderId") != order.number:
             raise ReturnRefused("order_differs")
         if to_minor(query.get("amount"), order.currency) != order.amount:
@@ -109,8 +109,11 @@ class TossPayments:
         return Authorisation(key)
 
     def is_decline(self, code: str) -> bool:
-        """A code that is no refusal of a card (a key of ours that is wrong) is never told as one."""
-        return code in codes.DECLINED - codes.CLOSED_WINDOW
+        """Every code but those that are known to say something else: Toss Payments adds refusals without notice."""
+        return bool(code) and code not in codes.NO_REFUSAL
+
+    def is_shops_fault(self, code: str) -> bool:
+        return code in codes.MISCONFIGURED
 
     async def confirm(self, order: Order, authorisation: Authorisation, idempotency_key: str) -> ChargeResult:
         """After `temporary` the same may be sent again, under another idempotency key."""

@@ -1,8 +1,9 @@
 """What Toss Payments' error codes prove. The code decides, never the HTTP status: PROVIDER_ERROR is a 400 as well.
 
 Sources, read for this table: https://docs.tosspayments.com/reference/error-codes (confirm, look-up, cancel) and
-https://docs.tosspayments.com/guides/using-api/idempotency-key (the last two). A code that is in no set here is
-treated as "unknown": Toss Payments adds codes without notice, and a new one must never lose anybody's money.
+https://docs.tosspayments.com/guides/using-api/idempotency-key (the last two). The answer to a call with a
+code that is in no set here is "unknown": Toss Payments adds codes without notice, and a new one must never lose
+anybody's money.
 """
 
 from __future__ import annotations
@@ -100,5 +101,9 @@ NOT_FOUND: Final = frozenset({"NOT_FOUND_PAYMENT", "NOT_FOUND"})
 #: There is less left of the charge than is to be given back: a part of it was given back before, perhaps by us.
 MORE_THAN_LEFT: Final = frozenset({"NOT_CANCELABLE_AMOUNT", "EXCEED_CANCEL_AMOUNT"})
 
-#: In the address of a window that ended without an authorisation: the buyer left it. Any other code is a refusal.
+#: In the address of a window that ended without an authorisation: the buyer left it.
 CLOSED_WINDOW: Final = frozenset({"PAY_PROCESS_CANCELED", "USER_CANCEL"})
+
+#: There as well: no refusal of the buyer's card. Any other code is one, those that are in no set here too: no money can
+#: have moved in a window that brought no key.
+NO_REFUSAL: Final = CLOSED_WINDOW | MISCONFIGURED | WRONG_KEY | TEMPORARY
