@@ -50,5 +50,9 @@ class Hints:
         self._looks.setdefault(order, []).append(at)
         return at - now
 
+    def forget(self, order: str) -> None:
+        """The turns that were taken for it are others': a hint that comes later asks anew."""
+        self._looks.pop(order, None)
+
     def _latest(self, order: str) -> float:
         return self._looks.get(order, [-math.inf])[-1]

@@ -33,4 +33,8 @@ class SharedHints(Hints):
             millis = int(await self._run(_TURN, [keys.HINTS], [order, *(round(limit) for limit in limits)]))
         except StoreUnavailable:
             return wait
-        return millis / 1000 if millis >= 0 else None
+        if millis >= 0:
+            return millis / 1000
+        # The process that has the turn may die before it; its next hint, here, is judged by all turns again.
+        self.forget(order)
+        return None

@@ -58,8 +58,10 @@ log = structlog.get_logger(__name__)
 # A change that meets a task at work on the attempt waits for it this long.
 _TRIES = 30
 _PAUSE_SECONDS = 0.1
-# Webhooks whose order is looked for in PostgreSQL at once: a flood of made-up ones costs no more than that.
+# Webhooks whose order is looked for in PostgreSQL at once, and those that wait for it besides: a flood of made-up ones
+# costs no more than that.
 _HINTS_READ = 5
+_HINTS_WAITING = 100
 _OVER = frozenset({AttemptState.DECLINED, AttemptState.CLOSED, AttemptState.EXPIRED, AttemptState.VOIDED})
 
 
@@ -86,7 +88,8 @@ class Paying:
         self._tasks = tasks
         self._clock = clock
         self._hints = hints
-        self._hints_read = 0
+        self._hints_read = asyncio.Semaphore(_HINTS_READ)
+        self._hints_known = 0
 
     async def of_order(self, order: str) -> tuple[Reservation, Attempt]:
         """The reservation, and the attempt with this order number; the current one is the reservation's `payment`.
@@ -208,13 +211,15 @@ class Paying:
 
     async def hint(self, provider: str, order: str) -> None:
         """A webhook: the order is looked up, soon and not too often; what was said is not believed."""
-        if self._hints.is_kept(order) or self._hints_read >= _HINTS_READ:
+        if self._hints.is_kept(order) or self._hints_known >= _HINTS_READ + _HINTS_WAITING:
             return
-        self._hints_read += 1
+        self._hints_known += 1
         try:
-            attempt = await self._reservations.attempt(order)
+            # A moment only: the caller's time ends it (`web/pay/webhooks.py`).
+            async with self._hints_read:
+                attempt = await self._reservations.attempt(order)
         finally:
-            self._hints_read -= 1
+            self._hints_known -= 1
         if attempt is None or attempt.provider != provider:
             return
         wait = self._hints.wait(order)

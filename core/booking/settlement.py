@@ -123,8 +123,11 @@ class Settlement:
             return
         match claim.attempt.state:
             case AttemptState.AUTHORISED if claim.attempt.provider == NO_PROVIDER:
-                # Nothing to charge: no provider is asked.
-                await self._confirm(claim, ChargeResult(ChargeOutcome.APPROVED))
+                # Nothing to charge: no provider is asked, and no note before a call says that the event was cancelled.
+                if await self._reservations.event_cancelled(claim.reservation.event_id):
+                    await self._end_for_event(claim)
+                else:
+                    await self._confirm(claim, ChargeResult(ChargeOutcome.APPROVED))
             case AttemptState.AUTHORISED if claim.key_age > KEY_SECONDS:
                 # Its provider was away all the while (or all our processes were): nothing was ever sent.
                 verdict = Verdict(Step.RETRY, AttemptState.CLOSED, Reason.PROVIDER_UNAVAILABLE, Owed.VOID)
@@ -170,14 +173,17 @@ class Settlement:
         if now is None or now.attempt.state is not AttemptState.AUTHORISED:
             raise ClaimLost
         if await self._reservations.event_cancelled(now.reservation.event_id):
-            # As for whoever was still in the window (`Paying._give_up`).
-            gone = Reason.EVENT_CANCELLED
-            await self._end(claim, AttemptState.CLOSED, gone, change=Change.GIVE_UP, owed=Owed.VOID, code=gone)
+            await self._end_for_event(claim)
             return
         reason, code = Reason.CANCELLED_AT_PROVIDER, "seats_lost"
         if await self._reservations.address_full(now.reservation):
             reason, code = Reason.SHARE_REACHED, "share_reached"
         await self._end(claim, AttemptState.VOIDED, reason, owed=Owed.VOID, code=code)
+
+    async def _end_for_event(self, claim: Claim) -> None:
+        """As for whoever was still in the window (`Paying._give_up`)."""
+        gone = Reason.EVENT_CANCELLED
+        await self._end(claim, AttemptState.CLOSED, gone, change=Change.GIVE_UP, owed=Owed.VOID, code=gone)
 
     async def _look_up(self, claim: Claim, again: int) -> None:
         await self._reservations.renew(claim.attempt.order, claim.token)

@@ -347,6 +347,28 @@ async def test_nobody_pays_for_an_event_that_was_cancelled(runtime: Runtime, mak
     assert await check_books(runtime, event, bank) == {"CANCELLED": 1}
 
 
+async def test_what_costs_nothing_is_not_confirmed_after_its_event_was_cancelled(
+    runtime: Runtime, make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P7: the cancel comes between the order and its confirmation; no call to a provider stands between them."""
+    event, bank = await make_event(prices={"Standard": 0}), Bank()
+    at = desk(runtime, bank)
+    begin = at.checkout._reservations.begin
+
+    async def then_cancelled(*args: Any, **named: Any) -> Any:
+        claim = await begin(*args, **named)
+        await rows(runtime, "UPDATE events SET cancelled_at = now() WHERE id = $1", event.id)
+        return claim
+
+    monkeypatch.setattr(at.checkout._reservations, "begin", then_cancelled)
+    ended = await at.ended(await at.order(event, "v", 3))
+    assert (ended.status, ended.reason, bank.calls) == ("CANCELLED", "event_cancelled", 0)
+    await finish_all(at, event)
+    assert (await runtime.seats.board(event)).states[3] == SeatState.AVAILABLE
+    assert await refunds(runtime, event) == []
+    assert await check_books(runtime, event, bank) == {"CANCELLED": 1}
+
+
 async def test_who_was_asked_for_the_money_before_the_event_was_cancelled_goes_on(
     runtime: Runtime, make_event: MakeEvent
 ) -> None:

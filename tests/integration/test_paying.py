@@ -653,6 +653,62 @@ async def test_webhooks_of_one_order_to_all_processes_are_one_look_up(runtime: R
     assert 0 < await runtime.redis.pttl(keys.HINTS) <= 40_000
 
 
+async def test_webhooks_at_once_wait_for_their_reading(
+    runtime: Runtime, make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P6: five are read at once and the others wait, a flood of them for nothing: what is genuine is looked up."""
+    event, bank = await make_event(), Bank()
+    await runtime.redis.delete(keys.HINTS)
+    at = desk(runtime, bank)
+    orders = [order_of(await at.order(event, f"v{number}", number)) for number in range(8)]
+    read, go, most = at.checkout._reservations.attempt, asyncio.Event(), 0
+    reading = 0
+
+    async def waits(order: str) -> Any:
+        nonlocal reading, most
+        reading += 1
+        most = max(most, reading)
+        await go.wait()
+        reading -= 1
+        return await read(order)
+
+    monkeypatch.setattr(at.checkout._reservations, "attempt", waits)
+    hints = [asyncio.create_task(at.checkout.hint("toss", order)) for order in orders]
+    flood = [asyncio.create_task(at.checkout.hint("toss", f"{number:032x}a1")) for number in range(200)]
+
+    async def dropped() -> bool:
+        return sum(one.done() for one in flood) == 200 - (105 - len(hints))
+
+    await until(dropped)
+    go.set()
+    await asyncio.gather(*hints, *flood)
+    assert most == 5
+
+    async def all_asked() -> bool:
+        return set(bank.asked) == set(orders)
+
+    await until(all_asked)
+
+
+async def test_a_turn_of_a_process_that_died_is_somebodys_again(runtime: Runtime) -> None:
+    """P6: a process whose hint was refused for another's turn asks anew with the next one."""
+    await runtime.redis.delete(keys.HINTS)
+    dies, lives = (SharedHints(runtime.redis, SystemClock().monotonic) for _ in range(2))
+    for _ in range(2):
+        wait = dies.wait("a")
+        assert wait is not None
+        assert await dies.turn("a", wait) is not None
+    for _ in range(3):
+        wait = lives.wait("a")
+        assert wait is not None, "its own account keeps it from asking"
+        assert await lives.turn("a", wait) is None
+    # The planned moment passes, and nobody is there.
+    await runtime.redis.zincrby(keys.HINTS, -1000 * ORDER_SECONDS, "a")
+    wait = lives.wait("a")
+    assert wait is not None
+    assert await lives.turn("a", wait) is not None
+
+
 async def test_webhooks_without_redis(unused_tcp_port: int) -> None:
     redis = Redis(host="127.0.0.1", port=unused_tcp_port)
     hints = SharedHints(redis, SystemClock().monotonic)
