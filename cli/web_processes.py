@@ -28,6 +28,11 @@ STOP_SECONDS = 40.0
 _SHORT_LIFE_SECONDS = 10.0
 _PAUSES = Backoff(first=1.0, longest=15.0)
 
+# One that waits and is killed again and again (memory is short) serves nobody: it is loaded anew ever more seldom. It
+# lives a while before that: it loads, and computes nothing until something else needs the memory.
+_STANDBY_SHORT_LIFE_SECONDS = 60.0
+_STANDBY_PAUSES = Backoff(first=10.0, longest=300.0)
+
 # What a process that hangs is asked with for its stacks (cli/web_worker.py), and how long it has to write them.
 STACKS_SIGNAL = signal.SIGUSR1
 _STACKS_SECONDS = 1.0
@@ -129,18 +134,16 @@ class WebProcesses:
 
     async def stop(self, hurry: asyncio.Event) -> None:
         """Asks all to end, waits for what is under way unless told to hurry, kills what is left."""
-        await self._end_standby()
         for process in self._processes.values():
             with contextlib.suppress(ProcessLookupError):
                 process.terminate()
         try:
+            await self._end_standby()
             await first_of(self._all_ended(), hurry.wait(), timeout=STOP_SECONDS + self._goodbye_seconds)
         finally:
             for process in self._processes.values():
                 if process.returncode is None:
-                    with contextlib.suppress(ProcessLookupError):
-                        process.kill()
-                    await process.wait()
+                    await _kill(process)
             for index in list(self._watched):
                 self._forget(index)
             os.close(self._alive_read)
@@ -168,9 +171,12 @@ class WebProcesses:
             loading.close()
 
     async def _load(self) -> _Loading:
-        """A process that loads its modules from now on."""
-        (ticks_read, ticks_write), (ready_read, ready_write), (go_read, go_write) = os.pipe(), os.pipe(), os.pipe()
-        try:
+        """A process that loads its modules from now on. Raises OSError when there is none to be had."""
+        # Each pipe has an end that is kept and one that is given away; of one that cannot be made neither is left open.
+        with contextlib.ExitStack() as kept, contextlib.ExitStack() as given:
+            ticks_read, ticks_write = _pipe(kept, given)
+            ready_read, ready_write = _pipe(kept, given)
+            go_read, go_write = _pipe(given, kept)
             inherited = (self._listening.fileno(), ready_write, self._alive_read, ticks_write, go_read)
             # A session of its own: Ctrl-C in the terminal reaches `onsale serve` only, which ends them in order.
             process = await asyncio.create_subprocess_exec(
@@ -183,13 +189,7 @@ class WebProcesses:
                 start_new_session=True,
                 stdin=asyncio.subprocess.DEVNULL,
             )
-        except BaseException:
-            for descriptor in (ticks_read, ready_read, go_write):
-                os.close(descriptor)
-            raise
-        finally:
-            for descriptor in (ticks_write, ready_write, go_read):
-                os.close(descriptor)
+            kept.pop_all()
         return _Loading(process, Listener(ticks_read), ready_read, go_write)
 
     async def _until_it_answers(self, index: int, loading: _Loading) -> None:
@@ -208,14 +208,30 @@ class WebProcesses:
 
     async def _keep_standby(self) -> None:
         """Loaded only while all serve: those that buyers wait for have the machine to themselves."""
+        short_lives = refused = 0
+        began = time.monotonic()
         while not cancelled():
             await asyncio.sleep(LOOK_SECONDS)
-            if self._standby is not None and self._standby.process.returncode is not None:
+            standby = self._standby
+            if standby is not None and (code := standby.process.returncode) is not None:
+                short_lives = short_lives + 1 if time.monotonic() - began < _STANDBY_SHORT_LIFE_SECONDS else 0
+                pause = _STANDBY_PAUSES.seconds(short_lives)
+                self._say(
+                    f"the web process that waits (pid {standby.process.pid}) ended ({_ending(code)}): "
+                    f"another one in {pause:.0f} s"
+                )
                 await self._end_standby()
-                await asyncio.sleep(_SHORT_LIFE_SECONDS)
-            if self._standby is None and not self._starting and len(self._watched) == self._count:
-                with contextlib.suppress(OSError):  # no process is to be had: another time
+                await asyncio.sleep(pause)
+            elif standby is None and not self._starting and len(self._watched) == self._count:
+                began = time.monotonic()
+                try:
                     self._standby = await self._load()
+                    refused = 0
+                except OSError as error:
+                    refused += 1
+                    if refused == 1:
+                        self._say(f"no web process waits ({error.strerror or error}): tried again until there is one")
+                    await asyncio.sleep(_STANDBY_PAUSES.seconds(refused))
 
     def _take_standby(self) -> _Loading | None:
         standby = self._standby
@@ -230,9 +246,7 @@ class WebProcesses:
             return
         standby.close()
         standby.listener.close()
-        with contextlib.suppress(ProcessLookupError):
-            standby.process.kill()
-        await standby.process.wait()
+        await _kill(standby.process)
         self._forget_metrics(standby.process.pid)
 
     async def _keep_running(self, index: int) -> None:
@@ -276,13 +290,10 @@ class WebProcesses:
         with contextlib.suppress(ProcessLookupError):
             one.process.send_signal(STACKS_SIGNAL)
             await asyncio.sleep(_STACKS_SECONDS)
-            one.process.kill()
         # Not watched any more: `_keep_running` has it from here.
         if self._watched.get(index) is one:
             self._forget(index)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_KILLED_SECONDS):
-                await one.process.wait()
+        await _kill(one.process)
 
     def _forget(self, index: int) -> None:
         watched = self._watched.pop(index, None)
@@ -295,6 +306,23 @@ class WebProcesses:
             from prometheus_client import multiprocess  # here: with one process there is nothing to forget
 
             multiprocess.mark_process_dead(pid, folder)  # type: ignore[no-untyped-call]
+
+
+def _pipe(reader: contextlib.ExitStack, writer: contextlib.ExitStack) -> tuple[int, int]:
+    """Its two ends, each closed with whose it is."""
+    read, write = os.pipe()
+    reader.callback(os.close, read)
+    writer.callback(os.close, write)
+    return read, write
+
+
+async def _kill(process: asyncio.subprocess.Process) -> None:
+    """Also one that was killed before; gone when this returns, or its machine's disk hangs."""
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_KILLED_SECONDS):
+            await process.wait()
 
 
 async def _read_all(descriptor: int) -> str:

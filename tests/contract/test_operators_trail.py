@@ -9,6 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
+from core import audit_postgres
+from core.errors import StoreUnavailable
 from core.runtime import Runtime
 from tests.booking import Bank, Desk, close_desks, desk, rows
 from tests.conftest import MakeEvent
@@ -90,6 +92,24 @@ async def test_each_operator_and_each_minute_counts(operator: Api, make_event: M
             assert found.status_code == 200
     actors = [one["actor"] for one in await trail(runtime, "buyer.find", visitor["text"])]
     assert sorted(actors) == ["token@203.0.113.7", "unverified:Kim@203.0.113.7"], "the name of the sign-in, no header's"
+
+
+async def test_a_look_that_was_not_written_down_begins_no_minute(
+    operator: Api, make_event: MakeEvent, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL fails for the entry alone: the next look stands in the trail, and then none for a minute."""
+    visitor = {"text": f"v_{(await make_event()).slug.replace('-', '_'):_<22}"[:24]}
+
+    async def away(*_: Any, **__: Any) -> None:
+        raise StoreUnavailable()
+
+    with monkeypatch.context() as failing:
+        failing.setattr(audit_postgres, "record", away)
+        await operator.call("POST", "/api/operator/reservations", json=visitor, expect=200)
+    assert not await trail(runtime, "buyer.find", visitor["text"])
+    for _ in range(2):
+        await operator.call("POST", "/api/operator/reservations", json=visitor, expect=200)
+        assert len(await trail(runtime, "buyer.find", visitor["text"])) == 1
 
 
 async def test_whoever_changes_the_simulator_stands_in_the_trail(played: httpx.AsyncClient, runtime: Runtime) -> None:

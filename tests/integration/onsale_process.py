@@ -147,6 +147,13 @@ def processes_with(text: str) -> list[psutil.Process]:
     return found
 
 
+def is_idle(process: psutil.Process) -> bool:
+    """It has loaded something, and now waits without computing."""
+    before = process.cpu_times().user
+    time.sleep(0.5)
+    return before > 0.3 and process.cpu_times().user == before
+
+
 def see_off(process: subprocess.Popen[Any]) -> None:
     """Ends it in order, or not; gone when this returns."""
     if process.poll() is None:

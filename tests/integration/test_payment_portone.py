@@ -149,6 +149,8 @@ async def test_what_each_status_proves(script: Scripted, gateway: PortOne, statu
     script.says(orjson.dumps(payment(order, status)))
     found = await gateway.look_up(order)
     assert found.outcome is outcome
+    if outcome is ChargeOutcome.AUTHORISED:
+        assert found.provider_key is None, "only the return brings what is confirmed (docs/going-live.md)"
     if outcome is ChargeOutcome.APPROVED:
         assert found.receipt is not None
         assert found.receipt.method == "Card"

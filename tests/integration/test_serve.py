@@ -19,7 +19,15 @@ import pytest
 
 from core.settings import Settings
 from tests.http_client import HTTP
-from tests.integration.onsale_process import Serving, environment, onsale, onsale_here, processes_with, serving
+from tests.integration.onsale_process import (
+    Serving,
+    environment,
+    is_idle,
+    onsale,
+    onsale_here,
+    processes_with,
+    serving,
+)
 from tests.waits import PATIENCE, wait_until
 
 HALL = Path(__file__).parents[1] / "data" / "riethsporthalle.json"
@@ -126,13 +134,25 @@ def server(home: Path, addresses: dict[str, str]) -> Iterator[Serving]:
         yield running
 
 
-def test_web_processes_end_with_a_serve_that_was_killed(server: Serving) -> None:
-    """`kill -9` of the parent leaves no orphan that holds the port."""
-    web = server.web_processes()
-    assert len(web) == 1
-    server.process.kill()
-    server.process.wait()
-    wait_until(lambda: alive(web) == [], "the end of the web process")
+@pytest.mark.parametrize("moment", ["loading", "idle"])
+def test_web_processes_end_with_a_serve_that_was_killed(home: Path, addresses: dict[str, str], moment: str) -> None:
+    """`kill -9` of the parent leaves no orphan that holds the port, also not the one that waits (R2, R4)."""
+    with serving(home, **addresses, ONSALE_DATA=str(home / "other"), ONSALE_STANDBY="on") as server:
+        wait_until(lambda: len(server.web_processes()) == 2, "one more than serves")
+        web = sorted(server.web_processes(), key=lambda one: one.create_time())
+        waits = web[1]
+        if moment == "loading":
+            waits.suspend()  # it loads no further before `serve` is gone
+        else:
+            wait_until(lambda: is_idle(waits), "the end of its loading")
+        port = urlsplit(server.url).port
+        server.process.kill()
+        server.process.wait()
+        if moment == "loading":
+            assert waits.is_running()
+            waits.resume()
+        wait_until(lambda: alive(web) == [], "the end of both")
+        socket.create_server(("127.0.0.1", port or 0)).close()
 
 
 def test_a_second_signal_ends_at_once(server: Serving) -> None:

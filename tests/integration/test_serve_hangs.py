@@ -18,7 +18,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from core.settings import Settings
 from tests.http_client import HTTP
-from tests.integration.onsale_process import Serving, serving
+from tests.integration.onsale_process import Serving, is_idle, serving
 from tests.waits import PATIENCE, wait_until
 
 # The interpreter imports this before the product: the product has no way to be wedged from outside.
@@ -112,7 +112,7 @@ def test_one_that_has_loaded_the_program_takes_the_place_of_one_that_ends(
         wait_until(lambda: len(server.web_processes()) == 3, "one more than serve")
         first, second, waits = sorted(server.web_processes(), key=lambda one: one.create_time())
         # Once it has loaded, it waits without computing.
-        wait_until(lambda: _is_idle(waits), "the end of its loading")
+        wait_until(lambda: is_idle(waits), "the end of its loading")
         first.kill()
         second.kill()
         wait_until(lambda: HTTP.get(f"{server.url}/api/events", timeout=30).is_success, "an answer")
@@ -129,12 +129,6 @@ def test_one_that_has_loaded_the_program_takes_the_place_of_one_that_ends(
         all_of_them = server.web_processes()
         assert server.end() == 0
     assert not [one for one in all_of_them if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
-
-
-def _is_idle(process: psutil.Process) -> bool:
-    before = process.cpu_times().user
-    time.sleep(0.5)
-    return before > 0.3 and process.cpu_times().user == before
 
 
 # It takes the whole machine for itself: beside other tests it makes them late, and they make it late.

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -77,6 +79,68 @@ async def test_one_at_a_time_and_none_while_another_starts(monkeypatch: pytest.M
         processes._starting = 0
         await until(lambda: made[0].killed.is_set() and made[1].killed.is_set())
         assert not made[2].killed.is_set()
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+
+
+@dataclass
+class Looks:
+    """The clock and the ears of a watch: before each look so many seconds go by, and a tick has come or not."""
+
+    seconds_and_ticks: Iterable[tuple[float, bool]]
+    now: float = 100.0
+    over: bool = False
+    ticked: bool = False
+    done: int = 0
+
+    def __post_init__(self) -> None:
+        self._each = iter(self.seconds_and_ticks)
+
+    def monotonic(self) -> float:
+        seconds, self.ticked = next(self._each)
+        self.now += seconds
+        self.done += 1
+        return self.now
+
+    def heard(self) -> bool:
+        return self.ticked
+
+    def close(self) -> None:
+        self.over = True
+
+
+ON_TIME = [(0.5, False)] * 8
+LATE, TICK = [(2.5, False)], [(0.5, True)]
+
+
+@pytest.mark.parametrize(
+    ("looks", "ends"),
+    [
+        # Four seconds of silence between two late looks, or between one and a tick: of five that it takes.
+        ([*ON_TIME, *LATE, *ON_TIME, *TICK, *ON_TIME, *LATE], False),
+        (LATE, False),
+        ([*ON_TIME, *TICK], False),
+        (ON_TIME, True),
+    ],
+    ids=["late looks and a tick", "late looks only", "ticks only", "silence"],
+)
+async def test_a_watch_that_is_late_itself_ends_nobody(
+    monkeypatch: pytest.MonkeyPatch, looks: list[tuple[float, bool]], ends: bool
+) -> None:
+    """A machine with too much to do makes `onsale serve` late as well: that proves nothing about a web process (R2)."""
+    watch = Looks(itertools.cycle(looks))
+    monkeypatch.setattr(web_processes, "time", SimpleNamespace(monotonic=watch.monotonic))
+    monkeypatch.setattr(web_processes, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(web_processes, "_STACKS_SECONDS", 0.0)
+    listening: Any = None
+    processes = WebProcesses(1, listening, {}, lambda line: None, 5.0)
+    silent: Any = Process(7, lambda: None), watch
+    processes._watched[0] = _Watched(*silent)
+    watching = asyncio.create_task(processes._end_what_hangs())
+    try:
+        await until(lambda: watch.done > 200 or silent[0].killed.is_set())
+        assert silent[0].killed.is_set() is ends
     finally:
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)

@@ -15,18 +15,23 @@ from web.app_state import AppState
 log = structlog.get_logger(__name__)
 
 
-async def note(parts: AppState, actor: str, action: str, subject: str, **detail: Any) -> None:
-    """For what has been done already and does not need PostgreSQL: it must not be answered with a refusal."""
+async def note(parts: AppState, actor: str, action: str, subject: str, **detail: Any) -> bool:
+    """For what has been done already and does not need PostgreSQL: it must not be answered with a refusal. Whether it
+    stands in the trail.
+    """
     try:
         await audit.record(parts.database, actor=actor, action=action, subject=subject, **detail)
     except StoreUnavailable:
         log.error("audit entry lost: PostgreSQL is away", actor=actor, action=action, subject=subject, detail=detail)
+        return False
+    return True
 
 
 async def note_look_up(parts: AppState, actor: str, action: str, subject: str, *, whom: str, **detail: Any) -> None:
-    """That a buyer's data was looked at; `whom` tells one look-up from another one. Once a minute each."""
-    if parts.look_ups.is_new(actor, action, f"{subject} {whom}"):
-        await note(parts, actor, action, subject, **detail)
+    """That a buyer's data was looked at; `whom` tells one look-up from another one. Once a minute and process each."""
+    look = actor, action, f"{subject} {whom}"
+    if parts.look_ups.is_new(*look) and await note(parts, actor, action, subject, **detail):
+        parts.look_ups.written_down(*look)
 
 
 async def tell_sale_changed(parts: AppState, event: Event) -> None:

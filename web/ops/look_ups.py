@@ -1,4 +1,6 @@
-"""Who looked at which buyer is written down (R9): once a minute, although an open console looks every few seconds."""
+"""Who looked at which buyer is written down (R9): once a minute and process, although an open console looks every few
+seconds.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,8 @@ from typing import Final
 from core.clock import Clock
 
 _SECONDS: Final = 60.0
-#: Look-ups remembered by a process; of more than these in a minute some stand in the trail twice.
+#: Look-ups remembered by a process; of more than these in a minute some stand in the trail twice, as does what two ask
+#: at the same moment.
 _MOST: Final = 1_000
 
 
@@ -20,12 +23,13 @@ class LookUps:
         self._noted: OrderedDict[tuple[str, str, str], float] = OrderedDict()
 
     def is_new(self, actor: str, action: str, whom: str) -> bool:
-        """And is not for a minute from now."""
-        now, look = self._clock.monotonic(), (actor, action, whom)
-        if now < self._noted.get(look, 0.0):
-            return False
-        self._noted[look] = now + _SECONDS
+        """It has not been written down within the last minute."""
+        return self._clock.monotonic() >= self._noted.get((actor, action, whom), 0.0)
+
+    def written_down(self, actor: str, action: str, whom: str) -> None:
+        """It stands in the trail: its minute begins."""
+        look = (actor, action, whom)
+        self._noted[look] = self._clock.monotonic() + _SECONDS
         self._noted.move_to_end(look)
         if len(self._noted) > _MOST:
             self._noted.popitem(last=False)
-        return True
