@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import functools
 import re
 from collections.abc import Sequence
@@ -11,11 +13,18 @@ import asyncpg
 import databases
 
 from core.database import raw
-from core.errors import StoreUnavailable
+from core.errors import OutcomeUnknown, StoreUnavailable
 from core.process.gathered import Gathered
 from core.process.source_files import SourceFiles
 
 STATEMENTS: Final = SourceFiles(__file__, "sql")
+
+#: Statements that share a transaction wait so long for a lock, each: their neighbours wait along, and all of them have
+#: one time to be answered in. Alone each may wait as long as any.
+_LOCK_TOGETHER_SECONDS: Final = 0.3
+#: What PostgreSQL gets for agreeing that they are over. One that hangs does not: then the pool gives the connection up.
+_ROLL_BACK_SECONDS: Final = 0.5
+_BEGIN_TOGETHER: Final = f"BEGIN; SET LOCAL lock_timeout = {_LOCK_TOGETHER_SECONDS * 1000:.0f}"
 
 
 @functools.cache
@@ -31,6 +40,13 @@ async def fetch_row(database: databases.Database, query: str, *arguments: Any) -
         except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError):
             # Ours all lock in the same order; somebody else's statement may not. Nothing was written: once more.
             return await connection.fetchrow(query, *arguments)
+
+
+async def _roll_back(connection: Any) -> None:
+    """The pool gets its connection back without an open transaction, or as a lost one."""
+    with contextlib.suppress(Exception):
+        async with asyncio.timeout(_ROLL_BACK_SECONDS):
+            await connection.execute("ROLLBACK")
 
 
 class Together:
@@ -60,13 +76,24 @@ class Together:
     async def _run(self, several: list[Sequence[Any]]) -> list[Any]:
         if len(several) == 1:
             return [await fetch_row(self._database, self._query, *several[0])]
+        committing = False
         try:
             async with raw(self._database, writes=_writes(self._query)) as connection:
-                rows = await connection.fetchmany(self._query, several)
+                try:
+                    await connection.execute(_BEGIN_TOGETHER)
+                    rows = await connection.fetchmany(self._query, several)
+                    committing = True
+                    await connection.execute("COMMIT")
+                except BaseException:
+                    await _roll_back(connection)
+                    raise
         except StoreUnavailable as error:
             if isinstance(error.__cause__, asyncpg.LockNotAvailableError):
                 # Nothing was carried out: one of them waits for somebody, and each alone shows which.
                 raise error.__cause__ from None
+            if isinstance(error, OutcomeUnknown) and not committing:
+                # Nobody had asked for the commit: what was lost was not carried out.
+                raise StoreUnavailable(retry_after=error.retry_after) from error.__cause__
             raise
         found = {row[self._column]: row for row in rows}
         return [found.get(arguments[self._key]) for arguments in several]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Sequence
+from copy import copy
 from typing import Final, Generic, TypeVar
 
 from core.errors import StoreUnavailable
@@ -19,7 +20,9 @@ Answer = TypeVar("Answer")
 #: After a round that was lost, or took long to fail, each call is made alone for so long: one that hangs, behind a lock
 #: say, would keep its neighbours each time.
 _ALONE_SECONDS: Final = 10.0
-_LONG_SECONDS: Final = 0.5
+_LONG_SECONDS: Final = 0.25
+#: Of a round that failed so many calls are made again at once, each by itself: not the store's every connection.
+_AGAIN_AT_ONCE: Final = 8
 
 
 class _Call(Generic[Asked, Answer]):
@@ -36,8 +39,9 @@ class Gathered(Generic[Asked, Answer]):
     """`await gathered(asked, key=..., place=...)`: this call's own answer, or its own error.
 
     `together` makes several calls: all of them, or none when it raises; its answers come in the calls' order. After
-    StoreUnavailable each caller hears of it, and what is called in the next seconds is made alone. Any other error is
-    one call's fault: then each is made by itself, so that none fails for its neighbour, nor waits for it.
+    StoreUnavailable each caller hears of it, with an exception of its own. Any other error is one call's fault: then
+    each is made by itself, so that none fails for its neighbour. After a round that was lost, or took long to fail,
+    what is called in the next seconds is made alone, at once.
     """
 
     def __init__(
@@ -53,9 +57,10 @@ class Gathered(Generic[Asked, Answer]):
 
     async def __call__(self, asked: Asked, *, key: Hashable, place: str = "") -> Answer:
         """Calls with the same `key` never leave together. Those that do leave in the order of their `place`: where each
-        locks something, that is the order in which everybody locks.
+        locks something, that is the order in which everybody locks. While each is made alone neither holds: those of
+        one key may be under way at the same time, each in a round of its own.
 
-        Who gives up waiting does not call the call back.
+        Who gives up waiting does not call the call back; one that is made alone is cancelled with its caller.
         """
         loop = asyncio.get_running_loop()
         if loop.time() < self._alone_until:
@@ -105,12 +110,29 @@ class Gathered(Generic[Asked, Answer]):
             if len(batch) > 1 and (lost or clock() - began > _LONG_SECONDS):
                 self._alone_until = clock() + _ALONE_SECONDS
             if len(batch) > 1 and not lost:
-                await asyncio.gather(*(self._made([call]) for call in batch))
+                await self._again(batch)
                 return
             for call in batch:
                 if not call.future.done():
-                    call.future.set_exception(error)
+                    call.future.set_exception(_own(error) if len(batch) > 1 else error)
             return
         for call, answer in zip(batch, answers, strict=True):
             if not call.future.done():
                 call.future.set_result(answer)
+
+    async def _again(self, batch: list[_Call[Asked, Answer]]) -> None:
+        """Each by itself, a few at a time."""
+        left = iter(batch)
+
+        async def some() -> None:
+            for call in left:
+                await self._made([call])
+
+        await asyncio.gather(*(some() for _ in range(_AGAIN_AT_ONCE)))
+
+
+def _own(error: Exception) -> Exception:
+    """The same error for one more caller: raised, an exception gathers the tracebacks of all who raise it."""
+    own = copy(error)
+    own.__traceback__, own.__cause__, own.__context__ = error.__traceback__, error.__cause__, error.__context__
+    return own

@@ -157,3 +157,31 @@ async def test_of_one_buyers_purchases_in_one_commit_the_second_counts_the_first
         event.id,
     )
     assert count[0] == 2
+
+
+async def test_locks_that_somebody_keeps_for_a_while_leave_nobodys_outcome_unknown(
+    reservations: Reservations, stores: Any, make_event: MakeEvent
+) -> None:
+    """Each is waited for for less time than a statement may take, both one after the other for more (R5)."""
+    event = await make_event(seats=40)
+    failed: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: failed.append(context["message"]))
+    holders = [await asyncpg.connect(stores.database_url) for _ in range(2)]
+    try:
+        for holder, ordinal in zip(holders, (5, 6), strict=True):
+            await holder.execute("BEGIN")
+            await holder.execute("SELECT FROM seats WHERE event_id = $1 AND ordinal = $2 FOR UPDATE", event.id, ordinal)
+        begun = asyncio.gather(
+            *(reservations.begin(new(event, n, [n], f"{n:02}@example.org"), "t") for n in range(20)),
+            return_exceptions=True,
+        )
+        await asyncio.sleep(LOCK_SECONDS - 0.4)
+        await holders[0].execute("ROLLBACK")
+        made = await begun
+    finally:
+        for holder in holders:
+            await holder.close()
+    assert not [one for one in made if isinstance(one, OutcomeUnknown)]
+    assert isinstance(made.pop(6), StoreUnavailable), "somebody kept it for longer than anybody waits"
+    assert all(isinstance(one, Reservation) for one in made)
+    assert failed == [], "no connection went back with an open transaction"

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from core.errors import StoreUnavailable
+from core.errors import OutcomeUnknown, StoreUnavailable
 from core.process.gathered import Gathered
 
 
@@ -132,3 +132,34 @@ async def test_a_round_that_is_cut_off_is_told_to_those_who_wait() -> None:
             await task
     store.open.set()
     assert await gathered(3, key=3) == 30
+
+
+async def test_each_caller_of_a_lost_round_hears_of_it_by_an_exception_of_its_own() -> None:
+    """One for all would grow by the traceback of each who raises it, and keep what all of them had at hand."""
+
+    async def lost(asked: list[int]) -> list[int]:
+        raise OutcomeUnknown(retry_after=3, until_ms=7) from TimeoutError("silence")
+
+    gathered: Gathered[int, int] = Gathered("test", lost)
+    errors = await asyncio.gather(*(gathered(n, key=n) for n in range(3)), return_exceptions=True)
+    assert len({id(error) for error in errors}) == 3
+    for error in errors:
+        assert isinstance(error, OutcomeUnknown)
+        assert (error.retry_after, error.until_ms, str(error.__cause__)) == (3, 7, "silence")
+
+
+async def test_of_a_round_that_failed_a_few_at_a_time_are_made_again() -> None:
+    at_work = [0, 0]
+
+    async def together(asked: list[int]) -> list[int]:
+        if len(asked) > 1:
+            raise ValueError("one of them waits")
+        at_work[0] += 1
+        at_work[1] = max(at_work)
+        await turns()
+        at_work[0] -= 1
+        return asked
+
+    gathered = Gathered("test", together)
+    assert await asyncio.gather(*(gathered(n, key=n) for n in range(20))) == list(range(20))
+    assert at_work == [0, 8]
