@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from core.clock import Clock
 from core.errors import OnsaleError, StoreUnavailable
-from core.process.store_watch import StoreWatch
+from core.process.store_watch import REDIS, StoreWatch
 from core.process.supervisor import Service, Supervisor
 from core.process.tasks import cancelled
 from core.seats.seats import Seats
@@ -137,6 +137,11 @@ class Live:
         if most is not None and self._of_visitor[visitor] >= most:
             connection.close(CloseCode.TOO_MANY_CHANNELS, "too many open pages: close one of them")
             return
+        if self._arrivals.full and REDIS in self._stores.away:
+            # All wait for a store and not for their turn, and nobody knows how long.
+            connection.send(text_frame(self._event(event).clock.message()))
+            self._interrupted(connection)
+            return
         seconds = self._arrivals.comes(self._clock.monotonic())
         if seconds is not None:
             metrics.SENT_AWAY.inc()
@@ -148,7 +153,9 @@ class Live:
         try:
             await self._serve(connection, event, visitor, bidder, early_board)
         finally:
-            self._opened(connection)
+            if connection in self._opening:
+                self._opening.discard(connection)
+                self._arrivals.left()
             del self._connections[connection]
             self._of_visitor[visitor] -= 1
             if not self._of_visitor[visitor]:
@@ -165,9 +172,7 @@ class Live:
             async with asyncio.timeout(_READY_SECONDS):
                 await live.ready()
         except TimeoutError:
-            error = StoreUnavailable()
-            connection.send(text_frame(wire.encode("problem", code=error.code, detail=error.detail)))
-            connection.close(CloseCode.STORE_LOST, "the sale is interrupted: reconnect")
+            self._interrupted(connection)
             return
         channel = Channel(
             connection,
@@ -182,15 +187,19 @@ class Live:
             seats=self._seats,
             require_entry=lambda: self._removals.require(event, visitor, bidder.address),
             early_board=early_board,
-            welcomed=self._opened,
+            welcomed=self._welcomed,
         )
         await channel.run()
 
-    def _opened(self, connection: Connection) -> None:
-        """It has its welcome, or is lost before."""
-        if connection in self._opening:
-            self._opening.discard(connection)
-            self._arrivals.opened(self._clock.monotonic())
+    @staticmethod
+    def _interrupted(connection: Connection) -> None:
+        error = StoreUnavailable()
+        connection.send(text_frame(wire.encode("problem", code=error.code, detail=error.detail)))
+        connection.close(CloseCode.STORE_LOST, "the sale is interrupted: reconnect")
+
+    def _welcomed(self, connection: Connection) -> None:
+        self._opening.discard(connection)
+        self._arrivals.opened(self._clock.monotonic())
 
     def follow(self, event: Event) -> None:
         """Somebody without a channel was refused a seat: with the board at hand the next ones cost Redis nothing."""
