@@ -62,7 +62,12 @@ class InstallationSettings(Group):
         0, "e-mails that leave the installation, at most; 0: as many as it can", unit="e-mails/s", row="S22", ge=0
     )
     database_pool: int = setting(10, "PostgreSQL connections of one process", unit="connections", ge=2)
-    redis_pool: int = setting(64, "Redis connections of one process, at most", unit="connections", ge=4)
+    redis_pool: int = setting(
+        64,
+        "Redis connections of one process, at most; 16 or more: under load it keeps some of them all the time",
+        unit="connections",
+        ge=16,
+    )
     log_format: Literal["text", "json"] = setting("text", "log lines for a terminal, or as JSON", row="S34")
     traces_url: str = setting(
         "",
