@@ -118,7 +118,10 @@ class Pages:
     async def draw(self, request: Request, parts: AppState, visitor: str) -> Response:
         event = await event_of(parts.events, request.path_params["slug"])
         request.scope["state"]["slug"] = event.slug
-        return self.page(request, "draw.html", shared=True, event=event)
+        phase = request.query_params.get("phase")
+        # The page has it in its links: one for each name that somebody makes up would drive the others out.
+        shared = phase is None or phase in {one.name for one in event.phases}
+        return self.page(request, "draw.html", shared=shared, event=event)
 
     async def waits(self, request: Request, parts: AppState, visitor: str) -> Response:
         """Promised and actual waits (F9)."""

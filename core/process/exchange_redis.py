@@ -14,7 +14,7 @@ from typing import Any
 
 import hiredis
 from redis.asyncio import BlockingConnectionPool, Redis
-from redis.exceptions import ConnectionError, NoScriptError, TimeoutError
+from redis.exceptions import ConnectionError, NoScriptError, ReadOnlyError, TimeoutError
 
 #: A command: its name, as Redis spells it, and its arguments.
 Command = tuple[Any, ...]
@@ -59,11 +59,13 @@ def exchanging(connection: type[Any]) -> type[Any]:
                             limit.reschedule(now + seconds)
                 return answers
             except BaseException as error:
+                # Asked before it is closed here: what anything else lacks is no loss of Redis.
+                gone = self._writer is None
                 # Whatever it was, an answer may still be on its way: nobody else is to read it.
                 await self.disconnect(nowait=True)
                 if isinstance(error, asyncio.TimeoutError):
                     raise TimeoutError("Timeout reading from the socket") from error
-                if isinstance(error, OSError) or (self._writer is None and isinstance(error, AttributeError)):
+                if isinstance(error, OSError) or (gone and isinstance(error, AttributeError)):
                     raise ConnectionError(f"Error while talking to Redis: {error}") from error
                 raise
 
@@ -93,7 +95,16 @@ class Exchange:
         except BaseException:
             await self.end()
             raise
+        if any(isinstance(answer, ReadOnlyError) for answer in answers):
+            await self._look_for_the_primary(self._pool)
         return answers
+
+    async def _look_for_the_primary(self, pool: BlockingConnectionPool) -> None:
+        """Who answers has become a replica. This connection and those that nobody has are made anew, so that the
+        primary is found as soon as it is at our address."""
+        await self._connection.disconnect(nowait=True)
+        await self.end()
+        await pool.disconnect(inuse_connections=False)
 
     async def end(self) -> None:
         connection, self._connection = self._connection, None

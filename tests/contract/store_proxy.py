@@ -44,6 +44,10 @@ class StoreProxy:
         for _ in range(3):
             await asyncio.sleep(0)
 
+    def lead_to(self, address: str | tuple[str, int]) -> None:
+        """Who connects from now on; who is connected stays where it is."""
+        self._address = address
+
     def mute(self) -> None:
         self._muted = True
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Hashable
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
@@ -14,11 +14,15 @@ import pytest
 from starlette.applications import Starlette
 
 from core.runtime import Runtime
+from core.venue.event import SaleStatus
+from core.venue.phase import Phase
 from tests.booking import Bank, desk, until, way_back
 from tests.conftest import MakeEvent
 from tests.contract.api_client import OWN_PAGE, open_client
 from web.app import create_app
 from web.assets import Assets
+from web.caching import Body
+from web.drawn_pages import DrawnPages, Shown
 from web.pages import TEMPLATES
 
 HTML = {"accept": "text/html"}
@@ -127,6 +131,27 @@ async def test_links_to_other_languages_keep_what_the_page_is_asked_by(browser: 
             if tag == "a" and "hreflang" in attributes
         ]
         assert links == [f"{path}?{kept}&lang={language}" for language in ("en", "ko")]
+
+
+async def test_of_draws_only_the_events_own_phases_are_kept_drawn(
+    browser: Browser, make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a stranger makes up drives nobody's page out (E1)."""
+    kept: list[str] = []
+    body = DrawnPages.body
+
+    def noted(self: DrawnPages, name: Hashable, shows: Shown, draw: Callable[[], str]) -> Body:
+        kept.append(shows[0]["here"])
+        return body(self, name, shows, draw)
+
+    monkeypatch.setattr(DrawnPages, "body", noted)
+    fans = Phase("fans", datetime.now(UTC) + timedelta(days=1), max_seats=2)
+    event = await make_event(status=SaleStatus.SCHEDULED, phases=(fans,))
+    path = f"/events/{event.slug}/draw"
+    for asked in ("", "?phase=fans", "?phase=made-up", "?phase="):
+        page = await browser.open(path + asked)
+        assert (page.status_code, event.name in page.text) == (200, True)
+    assert kept == [f"{path}?lang=", f"{path}?phase=fans&lang="]
 
 
 async def test_the_sale_page_tells_name_day_and_prices_by_itself(browser: Browser, make_event: MakeEvent) -> None:

@@ -9,11 +9,13 @@ from typing import Any, cast
 
 import pytest
 from redis.asyncio import BlockingConnectionPool, Redis
-from redis.exceptions import ConnectionError, ResponseError, TimeoutError
+from redis.exceptions import ConnectionError, ReadOnlyError, ResponseError, TimeoutError
 
 from core.process import store_redis
 from core.process.exchange_redis import Exchange
 from core.process.store_redis import redis_client
+from tests import topologies
+from tests.contract.store_proxy import StoreProxy
 from tests.waits import until
 
 
@@ -93,6 +95,49 @@ async def test_a_connection_that_redis_closes_is_told_and_made_anew(client: Redi
     assert anew != name
     for one in (exchange, other):
         await one.end()
+
+
+async def test_a_replica_at_the_address_is_left_for_the_primary() -> None:
+    """A failover behind one address leaves our connections with what is a replica now (S16)."""
+    with topologies.single() as old, topologies.single() as new:
+        proxy = StoreProxy(("127.0.0.1", old.port))
+        await proxy.open()
+        client = redis_client(f"redis://127.0.0.1:{proxy.port}/0", 16)
+        kept, idle = Exchange(client), Exchange(client)
+        try:
+            assert await kept([("SET", "speed:a", "1")]) == [b"OK"]
+            assert await idle([("SET", "speed:b", "1")]) == [b"OK"]
+            await idle.end()
+            old.client().replicaof("127.0.0.1", 1)
+            proxy.lead_to(("127.0.0.1", new.port))
+            (refused,) = await kept([("SET", "speed:a", "2")])
+            assert isinstance(refused, ReadOnlyError)
+            assert await kept([("SET", "speed:a", "3")]) == [b"OK"]
+            assert await client.set("speed:b", "3"), "one that nobody had was made anew as well"
+            assert new.client().mget("speed:a", "speed:b") == [b"3", b"3"]
+        finally:
+            await kept.end()
+            await client.aclose()
+            await proxy.cut()
+
+
+async def test_what_an_answer_lacks_is_a_bug_and_no_lost_store(client: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    exchange = Exchange(client)
+    assert await exchange([("PING",)]) == [b"PONG"]
+
+    async def broken(*args: Any, **more: Any) -> Any:
+        raise AttributeError("no such name")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(exchange._connection._parser, "read_response", broken)
+        with pytest.raises(AttributeError, match="no such name"):
+            await exchange([("PING",)])
+    assert await exchange([("PING",)]) == [b"PONG"], "on another connection"
+    await exchange.end()
+    assert await exchange([("PING",)]) == [b"PONG"]
+    await exchange._connection.disconnect(nowait=True)
+    with pytest.raises(ConnectionError):
+        await exchange([("PING",)])
 
 
 async def test_a_client_of_another_kind_is_asked_by_the_library(client: Redis) -> None:

@@ -54,6 +54,7 @@ def _no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
         ("ONSALE_LOCK_WAIT_SECONDS", "4"),
         ("ONSALE_RATE_LIMITS", "sometimes"),
         ("ONSALE_DATABASE_POOL", "1"),
+        ("ONSALE_REDIS_POOL", "15"),
     ],
 )
 def test_a_wrong_value_is_one_line_that_names_the_variable(
