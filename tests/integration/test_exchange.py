@@ -55,9 +55,12 @@ async def test_whoever_goes_on_keeps_its_connection_and_gives_it_back(client: Re
     assert taken(client) == 0
 
 
-async def test_one_who_is_cut_off_leaves_nobody_a_foreign_answer(client: Redis) -> None:
+async def test_one_who_is_cut_off_leaves_nobody_a_foreign_answer(stores: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Patient, so that nothing but the cut ends it.
+    monkeypatch.setattr(store_redis, "ANSWER_SECONDS", 60.0)
+    client = redis_client(stores.redis_url, 2)
     exchange = Exchange(client)
-    cut = asyncio.create_task(exchange([("ECHO", "first"), ("BLPOP", "speed:nothing", 0.3)]))
+    cut = asyncio.create_task(exchange([("ECHO", "first"), ("BLPOP", "speed:nothing", 60)]))
     await until(lambda: taken(client) == 1)
     await asyncio.sleep(0)
     cut.cancel()
@@ -68,6 +71,7 @@ async def test_one_who_is_cut_off_leaves_nobody_a_foreign_answer(client: Redis) 
         assert await exchange([("ECHO", str(number))]) == [str(number).encode()]
     assert await client.echo("by the library") == b"by the library"
     await exchange.end()
+    await client.aclose()
 
 
 async def test_silence_ends_and_the_next_exchange_is_a_new_one(client: Redis) -> None:
