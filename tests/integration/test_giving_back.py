@@ -203,6 +203,32 @@ async def test_many_refunds_at_once_never_pass_the_amount(runtime: Runtime, make
     assert await check_books(runtime, event, bank) == {"CANCELLED": 1}
 
 
+async def test_a_refund_that_another_process_finished_in_between_is_seen(
+    runtime: Runtime, make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P7: after this operator's look, and before the statement; its claim is given back by then, so only what had been
+    refunded tells.
+    """
+    event, bank = await make_event(), Bank()
+    at, other = desk(runtime, bank), desk(runtime, bank)
+    reservation = await bought(at, event, 1, 2)
+    ask, looked = at.checkout._refunds.ask, False
+
+    async def after_the_other(*args: Any) -> Any:
+        nonlocal looked
+        if not looked:
+            looked = True
+            await other.checkout.refund(reservation.id, asked("b", amount=10000, refunded_before=0, release="keep"))
+            await finish_all(other, event)
+        return await ask(*args)
+
+    monkeypatch.setattr(at.checkout._refunds, "ask", after_the_other)
+    with pytest.raises(RefundChanged):
+        await at.checkout.refund(reservation.id, asked("a", amount=10000, refunded_before=0, release="keep"))
+    assert left_at(bank) == 20000
+    assert await check_books(runtime, event, bank) == {"CONFIRMED": 1}
+
+
 async def test_partial_then_the_rest(runtime: Runtime, make_event: MakeEvent) -> None:
     """Each under a key of its own, one after the other: so what was refunded before is known at each."""
     event, bank = await make_event(), Bank()
