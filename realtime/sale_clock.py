@@ -50,12 +50,15 @@ class SaleClock:
 
     @property
     def since(self) -> datetime | None:
+        if self._since is None and self._stores.away:
+            self.changed()  # the watch has seen it, and tells once all its questions are answered
         return self._since
 
     @property
     def until(self) -> datetime | None:
         """When it goes on in any case."""
-        return None if self._since is None else self._since + self._stop
+        since = self.since
+        return None if since is None else since + self._stop
 
     def changed(self) -> None:
         """The watch over the stores has news."""

@@ -73,6 +73,38 @@ async def test_pay(server: Server, make_sale: MakeSale, open_page: OpenPage) -> 
     assert len(server.charges(but=before)) == 1
 
 
+async def test_away_and_back(server: Server, make_sale: MakeSale, open_page: OpenPage) -> None:
+    """P2, P3, P11, in Korean and as narrow as a phone: Back out of the window, declined, another browser pays."""
+    slug = await make_sale()
+    page = open_page(path=f"/events/{slug}?lang=ko")
+    page.driver.set_window_size(390, 844)
+    page.pick(7)
+    before = server.orders()
+    page.click("[data-testid=continue]")
+    page.find("#email").send_keys("buyer@example.com")
+    page.click("[data-testid=pay]")
+    page.find(APPROVE)
+    window = page.driver.current_url
+    page.driver.back()
+    page.click("[data-testid=open-window]")
+    page.click("form[action$='/decline'] button")
+    page.find("[data-testid=try-again]")
+    page.driver.refresh()
+    page.click("[data-testid=try-again]")
+    page.find(APPROVE)
+    assert page.driver.current_url != window, "an attempt of its own"
+    other = open_page(path="/")
+    other.driver.get(page.driver.current_url)
+    other.click(APPROVE)
+    other.until(lambda _: other.text("h1") == "The seats are yours", "who pays for another's seats reads so")
+    assert other.count(TICKET) == 0
+    page.driver.get(f"{server.url}/events/{slug}?lang=ko")
+    assert page.reaches("confirmed", "failed") == "confirmed"
+    page.click(TICKET)
+    page.find(".qr svg")
+    assert len(server.charges(but=before)) == 1
+
+
 async def test_money(make_sale: MakeSale, open_page: OpenPage) -> None:
     """What a buyer reads is what the server's e-mail says: in every currency and every engine."""
     page = open_page(await make_sale(currency="EUR", prices={"Standard": 4950}))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -25,6 +26,7 @@ from tests.contract.api_client import Api, open_client
 from tests.contract.door_refusals import invalid, malformed
 from tests.contract.scene import Meet, Scene, filled, good_body, headers_of
 from tests.contract.store_proxy import behind_proxies
+from tests.waits import until
 from web import api_docs
 from web.app import ENDPOINTS, create_app
 from web.endpoint import Caller, Endpoint
@@ -143,6 +145,14 @@ async def test_a_store_that_is_away_is_said_plainly(
             # Each waits for a store most of the time: a few at once wait no longer.
             for some in (ENDPOINTS[first : first + 8] for first in range(0, len(ENDPOINTS), 8)):
                 await asyncio.gather(*map(ask, some))
+            if away == "redis":
+
+                async def is_there(path: str) -> bool:
+                    return (await visitor.call("GET", path)).status_code == 200
+
+                # Reads fall back to PostgreSQL (S16), which a busy machine may answer late.
+                for path in ("/api/events", f"/api/events/{event.slug}/board"):
+                    await until(partial(is_there, path), path)
     refused = {operation for operation, status in told.items() if status == 503}
     assert "get_actuator_health" in refused
     assert told["get_metrics"] == 200
@@ -152,8 +162,6 @@ async def test_a_store_that_is_away_is_said_plainly(
         assert told["post_events_slug_queue"] == 200, "the waiting room goes on"
     else:
         assert {"post_events_slug_queue", "post_events_slug_holds", "post_events_slug_heartbeat"} <= refused
-        assert told["get_events"] == 200
-        assert told["get_events_slug_board"] == 200, "reads fall back to PostgreSQL (S16)"
 
 
 async def test_the_description_is_valid_openapi(description: dict[str, Any]) -> None:

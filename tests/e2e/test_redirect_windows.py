@@ -78,7 +78,7 @@ async def test_a_buyers_day_in_the_window(
     await page.click("form[action$='/decline'] button")
     await expect(page.get_by_test_id(f"again-{provider}")).to_be_visible()
     # Stripe declines cards on its own page, and brings back nobody but who left.
-    declined = {"portone": "결제가 거절되었습니다", "stripe": "The payment window was closed"}[provider]
+    declined = {"portone": "결제가 거절되었습니다", "stripe": "You have not paid yet"}[provider]
     await expect(page.locator("h1")).to_have_text(declined)
     assert not await violations(page.page)
     await page.get_by_test_id(f"again-{provider}").click()

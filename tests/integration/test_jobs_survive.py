@@ -12,6 +12,7 @@ import pytest
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 
+from core.process.exchange_redis import Exchange
 from core.process.jobs import Jobs
 from core.process.supervisor import Supervisor
 from core.runtime import Runtime
@@ -81,6 +82,7 @@ def faults(monkeypatch: pytest.MonkeyPatch) -> Faults:
 
     through(Redis, "execute_command")
     through(Pipeline, "execute")
+    through(Exchange, "__call__")
     for name in ("execute", "executemany", "fetch", "fetchrow", "fetchval"):
         through(asyncpg.Connection, name)
     return made
