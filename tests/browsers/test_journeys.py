@@ -77,10 +77,10 @@ async def test_away_and_back(server: Server, make_sale: MakeSale, open_page: Ope
     """P2, P3, P11, in Korean and as narrow as a phone: Back out of the window, declined, another browser pays."""
     slug = await make_sale()
     page = open_page(path=f"/events/{slug}?lang=ko")
-    page.driver.set_window_size(390, 844)
     page.pick(7)
     before = server.orders()
     page.click("[data-testid=continue]")
+    page.driver.set_window_size(390, 844)
     page.find("#email").send_keys("buyer@example.com")
     page.click("[data-testid=pay]")
     page.find(APPROVE)
