@@ -264,11 +264,11 @@ local function mask(seats)
   return true
 end
 
--- A seat that the board offers though it has a state is somebody's: the board is put right, and the search goes on.
 -- A search is milliseconds of a large hall: after so many of them nothing more is looked for.
 local SEARCHES = 40
 local searches = 0
 
+-- A seat that the board offers though it has a state is somebody's: the board is put right, and the search goes on.
 local function find_seats()
   for _ = 1, 20 do
     if searches >= SEARCHES then return end
