@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -93,6 +93,19 @@ async def test_who_gathers_is_drawn_and_who_comes_later_stands_behind(runtime: R
     row = await runtime.draws.shown(event)
     assert row is not None
     assert (row.commitment, row.seed) == (announced.commitment, announced.seed)
+
+
+async def test_who_is_let_in_with_the_draw_was_promised_no_wait(runtime: Runtime, make_event: MakeEvent) -> None:
+    """F9: only who has to wait is told how long, and for how long those take who come in before: three sessions, two by
+    two, for the last of eight."""
+    event = await gathering(make_event)
+    await enter(runtime, event, *(f"v{n}" for n in range(8)))
+    event = await opened(runtime, event)
+    assert await runtime.waiting_room.past_waits(event) == []
+    promised = await cast(Any, runtime.redis.hgetall(keys.shares(event.slug)))
+    expected = [int(told.split(b"|")[1]) for name, told in promised.items() if name.startswith(b"w|")]
+    session = int(runtime.settings.session_seconds)
+    assert sorted(expected) == [session, session, 2 * session, 2 * session, 3 * session, 3 * session]
 
 
 async def test_an_entry_is_the_same_however_often_one_joins(runtime: Runtime, make_event: MakeEvent) -> None:

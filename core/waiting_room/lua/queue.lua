@@ -54,8 +54,11 @@ local function begin_session(visitor)
 end
 
 -- What a visitor with so many ahead is promised, remembered until it is known what came of it (F9). The arithmetic of
--- core/waiting_room/pace.py.
+-- core/waiting_room/pace.py. Those for whom there is room are let in at once: they are promised nothing, and stand in
+-- nobody's way (after a draw the hall is empty still).
 local function promise(visitor, ahead)
+  ahead = ahead - math.max(0, LIMIT - redis.call('ZCARD', ACTIVE))
+  if ahead < 0 then return end
   local pace = redis.call('HMGET', PACE, 'departures', 'low', 'high')
   local departures, eta = tonumber(pace[1] or '0'), nil
   if departures >= 0.5 then
