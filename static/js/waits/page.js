@@ -8,6 +8,7 @@ import { columnsOf, timeOf } from "./columns.js";
 
 const HEIGHT = 240;
 const AGAIN = 30_000; // milliseconds until the next look
+const NARROWEST = 600; // seconds that the chart shows at least: of one moment uPlot would show two days
 const LISTED = 50; // of the last ones, for who reads rather than looks
 
 const root = byId("waits");
@@ -87,6 +88,17 @@ function table(waits) {
 /** @param {string} name */
 const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
+/**
+ * @param {uPlot} plot
+ * @returns {[number, number]}
+ */
+function span({ data: [joined] }) {
+  const low = joined[0] ?? 0;
+  const high = joined[joined.length - 1] ?? low;
+  const more = Math.max(0, NARROWEST - (high - low)) / 2;
+  return [low - more, high + more];
+}
+
 function show() {
   const wide = Math.floor(host.clientWidth);
   const data = columnsOf(known?.waits ?? []);
@@ -107,7 +119,10 @@ function show() {
       padding: [8, 24, 0, 0],
       cursor: { show: false },
       legend: { show: false },
-      scales: { x: { time: true }, y: { range: (_plot, _low, high) => [0, Math.max(high ?? 0, 60) * 1.08] } },
+      scales: {
+        x: { time: true, range: span },
+        y: { range: (_plot, _low, high) => [0, Math.max(high ?? 0, 60) * 1.08] },
+      },
       axes: [
         { ...axis, size: 26, space: 80, values: (_, ticks) => ticks.map((tick) => timeOf(tick * 1000, zone)) },
         { ...axis, size: 56, space: 36, values: (_, ticks) => ticks.map((tick) => clock(tick)) },
