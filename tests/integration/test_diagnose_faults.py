@@ -25,7 +25,7 @@ from core.runtime import Runtime
 from core.signing_key_postgres import fingerprint
 from core.venue.event import Event, SaleStatus
 from core.venue.phase import Phase
-from tests.booking import Bank, Desk, desk, pass_time, payments_of
+from tests.booking import Bank, Desk, desk, pass_time, payments_of, unfinished
 from tests.conftest import MakeEvent
 from tests.waits import until
 
@@ -246,7 +246,12 @@ async def _parked(scene: Scene) -> None:
 async def _cancelled(scene: Scene) -> None:
     paid = await scene.shop.ended(await scene.shop.buy(scene.event, "a", 1))
     await scene.shop.checkout.cancel(paid.id, "a")
-    await scene.shop.checkout.finish_due()
+
+    async def is_given_back() -> bool:
+        await scene.shop.checkout.finish_due()
+        return not await unfinished(scene.runtime, scene.event)
+
+    await until(is_given_back, "what was paid is given back")
     await scene.sql("UPDATE outbox SET sent_at = now() WHERE sent_at IS NULL")
 
 
