@@ -50,7 +50,7 @@ var ad=Object.create;var la=Object.defineProperty;var cd=Object.getOwnPropertyDe
                 </button>`)}
           </div>
         </li>`)}
-  </ul>`,Td=e=>Object.entries(e).filter(([,t])=>t!==null&&!(Array.isArray(t)&&!t.length)).map(([t,s])=>`${t}: ${typeof s=="object"?JSON.stringify(s):s}`).join(" \xB7 "),qn=(e,{subject:t=!0}={})=>_`<div class="scroll" tabindex="0" role="region" aria-label=${l("ops.audit.title")}>
+  </ul>`,Td=e=>Object.entries(e).filter(([,t])=>t!==null&&!(Array.isArray(t)&&!t.length)).map(([t,s])=>`${t}: ${typeof s=="object"?JSON.stringify(s):s}`).join(" \xB7 "),qn=(e,{subject:t=!0}={})=>_`<div class="scroll" tabindex="0" role="group" aria-label=${l("ops.audit.title")}>
     <table>
       <thead>
         <tr>
@@ -823,7 +823,7 @@ var ad=Object.create;var la=Object.defineProperty;var cd=Object.getOwnPropertyDe
       </ul>
     `}#r(){let t=Ne("ops.block.left",this.left.length);return _`<div class="callout" data-kind="warn" data-testid="left">
       <p role="status">${t}</p>
-      <ul class="left" tabindex="0" role="region" aria-label=${t}>
+      <ul class="left" tabindex="0" role="group" aria-label=${t}>
         ${this.left.map(({seat:s,status:i})=>_`<li>${this.finder.nameOf(s)}: ${l(`ops.seat.left_${i??"UNKNOWN"}`)}</li>`)}
       </ul>
     </div>`}#l=t=>_`<ul class="found">
@@ -900,7 +900,7 @@ var ad=Object.create;var la=Object.defineProperty;var cd=Object.getOwnPropertyDe
             </div>`}
     </dl>`}};async function tg(e){try{await navigator.clipboard.writeText(e),Re(l("ops.find.copied"))}catch{Re(l("ops.find.not_copied"),{bad:!0})}}var Sh=10,eg=1440,Ko=class{constructor({sale:t,host:s}){this.sale=t,this.host=s,this.networks=[],this.all=!1,this.refresh()}async refresh(){try{this.networks=(await this.sale.networks()).networks,this.draw()}catch{}}async keepOut(t){await le({title:l("ops.networks.out_title",{network:t}),text:l("ops.networks.out_text"),go:l("ops.networks.out")})&&(await de(()=>this.sale.keepOut(t,eg),()=>l("ops.networks.out_done",{network:t})),await this.refresh())}draw(){let{networks:t,all:s}=this;this.host.hidden=t.length===0;let i=s?t:t.slice(0,Sh);Pt(_`<h2 id="networks-title">${l("ops.networks.title")}</h2>
         <p class="quiet">${l("ops.networks.text")}</p>
-        <div class="scroll" tabindex="0" role="region" aria-labelledby="networks-title">
+        <div class="scroll" tabindex="0" role="group" aria-labelledby="networks-title">
           <table data-testid="networks">
             <thead>
               <tr>
@@ -942,7 +942,7 @@ var ad=Object.create;var la=Object.defineProperty;var cd=Object.getOwnPropertyDe
         <div
           class="scroll"
           tabindex="0"
-          role="region"
+          role="group"
           aria-labelledby="waiting-list-title"
           ?hidden=${t.places.length===0}
         >
@@ -1064,7 +1064,7 @@ var ad=Object.create;var la=Object.defineProperty;var cd=Object.getOwnPropertyDe
         >${l("ops.processes",{number:H(e.processes?.length)})}${t.length?` \xB7 ${l("ops.jobs.late",{names:t.map(s=>s.name).join(", ")})}`:S}</small
       >
     </summary>
-    <div class="scroll" tabindex="0" role="region" aria-label=${l("ops.process")}>
+    <div class="scroll" tabindex="0" role="group" aria-label=${l("ops.process")}>
       <table>
         <thead>
           <tr>

@@ -229,7 +229,7 @@ export class Inspector {
     const title = counted("ops.block.left", this.left.length);
     return html`<div class="callout" data-kind="warn" data-testid="left">
       <p role="status">${title}</p>
-      <ul class="left" tabindex="0" role="region" aria-label=${title}>
+      <ul class="left" tabindex="0" role="group" aria-label=${title}>
         ${this.left.map(({ seat, status }) => html`<li>${this.finder.nameOf(seat)}: ${t(`ops.seat.left_${status ?? "UNKNOWN"}`)}</li>`)}
       </ul>
     </div>`;

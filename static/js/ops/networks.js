@@ -52,7 +52,7 @@ export class Networks {
     render(
       html`<h2 id="networks-title">${t("ops.networks.title")}</h2>
         <p class="quiet">${t("ops.networks.text")}</p>
-        <div class="scroll" tabindex="0" role="region" aria-labelledby="networks-title">
+        <div class="scroll" tabindex="0" role="group" aria-labelledby="networks-title">
           <table data-testid="networks">
             <thead>
               <tr>

@@ -103,7 +103,7 @@ const detailOf = (detail) =>
 
 /** @param {Api.AuditEntry[]} entries */
 export const auditTable = (entries, { subject = true } = {}) =>
-  html`<div class="scroll" tabindex="0" role="region" aria-label=${t("ops.audit.title")}>
+  html`<div class="scroll" tabindex="0" role="group" aria-label=${t("ops.audit.title")}>
     <table>
       <thead>
         <tr>

@@ -42,7 +42,7 @@ export class WaitingList {
         <div
           class="scroll"
           tabindex="0"
-          role="region"
+          role="group"
           aria-labelledby="waiting-list-title"
           ?hidden=${list.places.length === 0}
         >

@@ -17,7 +17,7 @@ export function workings(news) {
         >${t("ops.processes", { number: figure(news.processes?.length) })}${late.length ? ` · ${t("ops.jobs.late", { names: late.map((job) => job.name).join(", ") })}` : nothing}</small
       >
     </summary>
-    <div class="scroll" tabindex="0" role="region" aria-label=${t("ops.process")}>
+    <div class="scroll" tabindex="0" role="group" aria-label=${t("ops.process")}>
       <table>
         <thead>
           <tr>
