@@ -10,6 +10,7 @@ from core import keys
 from core.runtime import Runtime
 from core.venue.event import Event
 from tests.conftest import MakeEvent
+from tests.sale_keys import sale_keys
 
 GRACE, PATIENCE = 120, 600
 
@@ -93,7 +94,7 @@ async def test_after_a_loss_of_redis_old_numbers_count_as_long_again(
     runtime: Runtime, event: Event, minutes: int, place: int
 ) -> None:
     tickets = await queue(runtime, event, "absent", "stays")
-    await runtime.redis.delete(*keys.event_keys(event.slug))
+    await runtime.redis.delete(*sale_keys(event.slug))
     await runtime.waiting_room.join(event, "in")
     await runtime.waiting_room.join(event, "stays", tickets["stays"])
     await runtime.waiting_room.sweep(event)

@@ -38,6 +38,7 @@ from tests.conftest import MakeEvent
 from tests.kafka_broker import RunningKafka
 from tests.outbox_rows import write
 from tests.own_database import own_database
+from tests.sale_keys import sale_keys
 
 
 @dataclass
@@ -94,7 +95,7 @@ async def test_a_sound_sale_has_nothing_wrong(scene: Scene) -> None:
 
 
 async def _board_lost(scene: Scene) -> None:
-    await scene.runtime.redis.delete(*keys.event_keys(scene.event.slug))
+    await scene.runtime.redis.delete(*sale_keys(scene.event.slug))
 
 
 async def _no_sweep(scene: Scene) -> None:

@@ -28,7 +28,6 @@ BESIDES: dict[Any, str] = {
     keys.seat_state_prefix: "as `seat_state`",
     keys.breaker: "one for each provider, with the keys of all sales",
     keys.mail_turn: "with the keys of all sales",
-    keys.event_keys: "no key, but all of a sale's",
     **dict.fromkeys((keys.seats_channel, keys.queue_channel, keys.reservations_channel), "a channel keeps nothing"),
 }
 
@@ -40,7 +39,6 @@ def test_no_key_is_forgotten() -> None:
     assert builders == {*keys_redis.OF_A_SALE, *BESIDES}
     names = {getattr(keys, name) for name in ("VITALS", "JOBS", "LOAD", "ALERTS")}
     assert names | {keys.mail_turn()} == set(keys_redis.OF_ALL)
-    assert {make("x") for make in keys_redis.OF_A_SALE} == {*keys.event_keys("x"), keys.active_cap("x")}
 
 
 async def _damage(redis: Any, key: str, kind: str) -> None:

@@ -26,6 +26,7 @@ from realtime.seat_feed import SeatFeed
 from realtime.subscriptions import Subscriptions
 from tests.conftest import MakeEvent
 from tests.live_server import PATIENCE, Browser, LiveServer, live_server, sweeping
+from tests.sale_keys import sale_keys
 from tests.waits import until
 
 HELD, FREE = SeatState.HELD, SeatState.AVAILABLE
@@ -131,7 +132,7 @@ async def test_queue_begun_anew_without_a_lost_connection(server: LiveServer, ma
             other = server.visitor()
             await runtime.waiting_room.join(event, other)
             await runtime.waiting_room.leave(event, other)
-        await runtime.redis.delete(*keys.event_keys(event.slug))
+        await runtime.redis.delete(*sale_keys(event.slug))
         async with sweeping(runtime, event.slug):
             assert (await inside.until("expired"))["reason"] == "heartbeat"
             assert (await waiter.until("expired"))["reason"] == "heartbeat"

@@ -25,6 +25,7 @@ from core.waiting_room.price import Bidder
 from core.waiting_room.proof_of_work import ProofOfWork
 from tests.conftest import MakeEvent
 from tests.live_server import live_server
+from tests.sale_keys import sale_keys
 
 CAMPUS = "198.51.100.0/24"
 ELSEWHERE = "203.0.113.0/24"
@@ -300,7 +301,7 @@ async def test_after_a_loss_of_redis_who_had_paid_comes_back_for_nothing(room: R
     place = await room.join("v")
     ticket = room.runtime.waiting_room.ticket_of(room.event, "v", place)
     slug = room.event.slug
-    await room.runtime.redis.delete(*keys.event_keys(slug))
+    await room.runtime.redis.delete(*sale_keys(slug))
     await room.join("first", ELSEWHERE)
     await room.filled(500)
     with pytest.raises(ProofRequired):

@@ -39,6 +39,7 @@ from tests.conftest import MakeEvent, small_plan
 from tests.contract.api_client import Api, open_client
 from tests.contract.store_proxy import StoreProxy
 from tests.own_database import own_database
+from tests.sale_keys import sale_keys
 from tests.waits import PATIENCE, until
 from web.app import create_app
 
@@ -172,7 +173,7 @@ async def test_whatever_is_evicted(name: str, runtime: Runtime, make_event: Make
     if name == "epoch alone":
         await redis.hdel(keys.board_version(slug), "epoch")
     elif name == "everything":
-        await redis.delete(*keys.event_keys(slug), *states)
+        await redis.delete(*sale_keys(slug), *states)
     elif name.startswith("state"):
         await redis.delete(*(states[seat] for seat in ((HELD,) if "held" in name else PAID)))
     else:

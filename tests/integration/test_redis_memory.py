@@ -28,6 +28,7 @@ from tests.integration.onsale_process import serving
 from tests.live_server import PATIENCE, LiveServer, live_server
 from tests.own_database import own_database
 from tests.payment_servers import simulator, through_window
+from tests.sale_keys import sale_keys
 from tests.topologies import cluster, single
 
 SLUG = "short"
@@ -129,7 +130,7 @@ async def test_every_key_has_a_ttl_or_dies_with_its_event(sale: tuple[Runtime, L
     redis = runtime.redis
 
     # While it is open only the event's own keys may be without a TTL, and the single seats' keys never are.
-    assert await unbounded(redis) <= set(keys.event_keys(SLUG))
+    assert await unbounded(redis) <= set(sale_keys(SLUG))
     expected = {
         keys.board(SLUG),
         keys.fence(SLUG),
@@ -144,13 +145,13 @@ async def test_every_key_has_a_ttl_or_dies_with_its_event(sale: tuple[Runtime, L
         async with asyncio.timeout(PATIENCE):
             while missing:
                 missing -= await names(redis)
-                assert await unbounded(redis) <= set(keys.event_keys(SLUG))
+                assert await unbounded(redis) <= set(sale_keys(SLUG))
                 await asyncio.sleep(0.05)
     assert missing == set()
 
     await runtime.events.set_status(SLUG, SaleStatus.CLOSED)
     await bounded_within(redis, 30)
-    for name in keys.event_keys(SLUG):
+    for name in sale_keys(SLUG):
         assert await redis.pttl(name) <= _CLOSED_KEPT_MS
 
 
@@ -163,13 +164,13 @@ async def test_a_board_that_somebody_looks_at_long_after_the_sale_dies_again(sal
     redis = runtime.redis
     await bounded_within(redis, 30)
     await runtime.jobs.stop()
-    await redis.delete(*keys.event_keys(SLUG))
+    await redis.delete(*sale_keys(SLUG))
 
     clock = runtime.clock
     sweeping = Sweeping(events=runtime.events, waiting_room=runtime.waiting_room, clock=clock)
     await sweeping.run()
     # The sweep itself makes nothing: there is nothing to sweep.
-    assert not await names(redis) & set(keys.event_keys(SLUG))
+    assert not await names(redis) & set(sale_keys(SLUG))
     event = await runtime.events.get(SLUG)
     board = await runtime.seats.board(event)
     assert board.states[0] == SeatState.SOLD
@@ -202,7 +203,7 @@ async def test_a_crowd_that_meets_a_lost_board_is_let_in(
     monkeypatch.setattr(ScriptRunner, "LONGEST", PATIENCE)
     monkeypatch.setattr(ScriptRunner, "LONGEST_BUSY", PATIENCE)
     event = await make_event(seats=20, active_limit=1000)
-    await runtime.redis.delete(*keys.event_keys(event.slug))
+    await runtime.redis.delete(*sale_keys(event.slug))
     places = await asyncio.gather(*(runtime.waiting_room.join(event, f"v{i}") for i in range(1000)))
     assert len({place.number for place in places}) == 1000
 

@@ -26,6 +26,7 @@ from core.seats.board import Board, SeatState
 from core.seats.hold_scripts_redis import HOLD_KEPT_MS
 from core.venue.event import Event
 from tests.conftest import MakeEvent
+from tests.sale_keys import sale_keys
 
 
 @pytest.fixture(params=["atomic", "lock", "optimistic"])
@@ -252,7 +253,7 @@ async def test_a_lost_board_is_rebuilt_from_postgresql(runtime: Runtime, make_ev
         "UPDATE seats SET status = 'SOLD', fence = :fence WHERE event_id = :id AND ordinal = 2",
         {"id": event.id, "fence": fence + 10**9},
     )
-    await runtime.redis.delete(*keys.event_keys(event.slug))
+    await runtime.redis.delete(*sale_keys(event.slug))
     boards = await asyncio.gather(*(runtime.seats.board(event) for _ in range(20)))
     assert {board.epoch for board in boards} == {before.epoch + 1}
     assert boards[0].states[2] == SeatState.SOLD

@@ -9,6 +9,7 @@ from core.runtime import Runtime
 from core.venue.event import Event
 from core.waiting_room.place import PlaceState
 from tests.conftest import MakeEvent
+from tests.sale_keys import sale_keys
 
 
 @pytest.mark.parametrize(
@@ -34,7 +35,7 @@ async def test_only_who_was_in_comes_back_ahead(
     if noted:
         await runtime.turn_log.run()
         assert not await runtime.redis.exists(keys.turns(event.slug))
-    await runtime.redis.delete(*keys.event_keys(event.slug))
+    await runtime.redis.delete(*sale_keys(event.slug))
     # One place is somebody else's by now, so that who comes ahead of whom can be seen.
     assert (await room.join(event, "other")).state is PlaceState.ACTIVE
     await room.join(event, "waits", room.ticket(event, "waits", waits.number))

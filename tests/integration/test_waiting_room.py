@@ -23,6 +23,7 @@ from core.waiting_room.outage import Outage
 from core.waiting_room.place import PlaceState, SweepReport
 from core.waiting_room.queue_redis import SWEEP_BATCH
 from tests.conftest import MakeEvent
+from tests.sale_keys import sale_keys
 from tests.waits import PATIENCE
 
 
@@ -202,7 +203,7 @@ async def test_numbers_go_on_after_redis_lost_everything(runtime: Runtime, make_
     old = await room.join(event, "old")
     older = await room.join(event, "older still")
     tickets = {v: room.ticket(event, v, p.number) for v, p in (("old", old), ("older still", older))}
-    await runtime.redis.delete(*keys.event_keys(event.slug))
+    await runtime.redis.delete(*sale_keys(event.slug))
     await room.join(event, "first after")
     newcomer = await room.join(event, "newcomer")
     assert newcomer.number > older.number

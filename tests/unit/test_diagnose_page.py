@@ -33,7 +33,7 @@ def test_every_key_is_in_the_list() -> None:
         for name, builder in vars(keys).items()
         if callable(builder)
         and getattr(builder, "__module__", "") == keys.__name__
-        and name not in ("seat_state", "seat_lock", "job_lease", "breaker", "mail_turn", "event_keys")
+        and name not in ("seat_state", "seat_lock", "job_lease", "breaker", "mail_turn")
         and not name.endswith(("_channel", "_prefix"))
     }
     singles = {keys.VITALS, keys.JOBS, keys.LOAD, keys.ALERTS, keys.mail_turn(), "state:seat", "lock:seat", "lock:job"}
