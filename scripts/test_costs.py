@@ -74,14 +74,15 @@ def spent(root: int) -> Counter[str]:
 class _Costs:
     """A plugin of pytest that looks at the clocks of all processes below `root` between tests."""
 
-    def __init__(self, root: int) -> None:
+    def __init__(self, root: int, write: Path | None) -> None:
         self._root = root
+        self._write = write
         self._before = spent(root)
         self._seconds = 0.0
         self.files: dict[str, Counter[str]] = defaultdict(Counter)
         self.tests: Counter[str] = Counter()
         self.tests_of: Counter[str] = Counter()
-        self._pending = ""
+        self._file = "collection"
 
     def _look(self) -> Counter[str]:
         now = spent(self._root)
@@ -91,9 +92,6 @@ class _Costs:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         file = report.nodeid.split("::")[0]
-        if self._pending and file != self._pending:
-            self.files[self._pending] += Counter()
-        self._pending = file
         self._seconds += report.duration
         if report.when != "teardown":
             return
@@ -106,13 +104,20 @@ class _Costs:
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         file = nodeid.split("::")[0]
-        if self._pending != file:
-            self.files[self._pending or "collection"].update(self._look())
-            self._seconds = 0.0
-            self._pending = file
+        if self._file != file:
+            self._file_ended()
+            self._file = file
 
     def pytest_unconfigure(self) -> None:
-        self.files[self._pending or "collection"].update(self._look())
+        self._file_ended()
+
+    def _file_ended(self) -> None:
+        self.files[self._file].update(self._look())
+        self._seconds = 0.0
+        if self._write is not None:
+            self._write.write_text(
+                json.dumps({"files": self.files, "tests": self.tests, "number": self.tests_of}, indent=1)
+            )
 
 
 def _shown(costs: _Costs, top: int) -> str:
@@ -138,20 +143,16 @@ def _reaped(pytest_process: int) -> int:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--top", type=int, default=40, help="so many of the dearest tests are shown")
-    parser.add_argument("--write", type=Path, help="write all figures here as JSON as well")
+    parser.add_argument("--write", type=Path, help="write all figures here as JSON, after each file")
     mine, arguments = parser.parse_known_args()
     # What the tests start and leave to itself (pg_ctl does) stays below this process.
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     root = os.getpid()
     if (child := os.fork()) > 0:
         return _reaped(child)
-    costs = _Costs(root)
+    costs = _Costs(root, mine.write)
     code = pytest.main(["-n", "0", *arguments], plugins=[costs])
     print(_shown(costs, mine.top))
-    if mine.write is not None:
-        mine.write.write_text(
-            json.dumps({"files": costs.files, "tests": costs.tests, "number": costs.tests_of}, indent=1)
-        )
     return int(code)
 
 
