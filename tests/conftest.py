@@ -118,6 +118,7 @@ def data_folder() -> Iterator[Path]:
 
 
 _ENGINES = pytest.StashKey[Engines]()
+_USED = pytest.StashKey[bool]()
 
 
 @pytest.fixture(scope="session")
@@ -128,12 +129,19 @@ def started_engines(data_folder: Path, pytestconfig: pytest.Config) -> Iterator[
         yield started
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    if "started_engines" in getattr(item, "fixturenames", ()):
+        item.config.stash[_USED] = True
+
+
 @pytest.fixture(scope="module", autouse=True)
 def books_of_this_file(pytestconfig: pytest.Config) -> None:
     """A test file finds none of the sales, payments and keys of the file before it, whichever that was."""
-    if (started := pytestconfig.stash.get(_ENGINES, None)) is not None:
+    if pytestconfig.stash.get(_USED, False):
         with ThreadPoolExecutor(1) as beside:  # this thread may have a loop
-            beside.submit(asyncio.run, emptied(started)).result()
+            beside.submit(asyncio.run, emptied(pytestconfig.stash[_ENGINES])).result()
+        pytestconfig.stash[_USED] = False
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,13 @@ T = TypeVar("T")
 #: Seconds until a test gives up. Generous: a test that fails because the machine is busy tells nothing.
 PATIENCE = 300.0
 
-_PAUSE_SECONDS = 0.02
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.02, 0.1
+
+
+def _pause(began: float) -> float:
+    """A twentieth of what was waited, so that who looks at processes or rows for seconds leaves others the machine."""
+    waited = (time.monotonic() - began) / 20
+    return min(max(waited, _FIRST_PAUSE_SECONDS), _LONGEST_PAUSE_SECONDS)
 
 
 @overload
@@ -23,6 +29,7 @@ async def until(check: Callable[[], Awaitable[T | None]], what: str = "") -> T: 
 async def until(check: Callable[[], T | None], what: str = "") -> T: ...
 async def until(check: Callable[[], object], what: str = "") -> object:
     """What `check` (or what it awaits) returns once it is true. Raises AssertionError."""
+    began = time.monotonic()
     try:
         async with asyncio.timeout(PATIENCE):
             while True:
@@ -31,22 +38,22 @@ async def until(check: Callable[[], object], what: str = "") -> object:
                     found = await found
                 if found:
                     return found
-                await asyncio.sleep(_PAUSE_SECONDS)
+                await asyncio.sleep(_pause(began))
     except TimeoutError:
         raise AssertionError(f"waited {PATIENCE:.0f} s in vain: {what or check}") from None
 
 
 def wait_until(check: Callable[[], object], what: str, *, despite: tuple[type[Exception], ...] = ()) -> None:
     """The same where no loop runs; an error `despite` which it goes on is a no."""
-    deadline = time.monotonic() + PATIENCE
+    began = time.monotonic()
     while True:
         try:
             if check():
                 return
         except despite:
             pass
-        assert time.monotonic() < deadline, f"waited {PATIENCE:.0f} s in vain: {what}"
-        time.sleep(_PAUSE_SECONDS)
+        assert time.monotonic() < began + PATIENCE, f"waited {PATIENCE:.0f} s in vain: {what}"
+        time.sleep(_pause(began))
 
 
 def free_port(highest: int = 65535) -> int:
