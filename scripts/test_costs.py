@@ -1,6 +1,6 @@
 """CPU that tests cost, by file and by test, with all that they start: servers, engines, browsers, Kafka.
 
-    python -m scripts.test_costs [--top 40] [--write costs.json] tests/e2e [options of pytest]
+    python -m scripts.test_costs [--top 40] [--page costs.txt] tests/e2e [options of pytest]
 
 A run on a machine that has other work takes as long as that work lets it; CPU seconds stay what they are. The tests run
 in one process, so that what a file costs is not mixed with its neighbours. Stores, browsers and servers that several
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import ctypes
-import json
 import os
 import sys
 from collections import Counter, defaultdict
@@ -30,12 +29,12 @@ _LOOKED_AT_SECONDS = 0.2
 class _Process:
     parent: int
     name: str
-    own: float
-    ended_children: float
+    own: int
+    ended_children: int
 
 
 def _processes() -> dict[int, _Process]:
-    """All processes of this machine; CPU in seconds (proc_pid_stat(5))."""
+    """All processes of this machine; CPU in clock ticks (proc_pid_stat(5))."""
     found = {}
     for folder in os.listdir("/proc"):
         if folder.isdigit():
@@ -45,13 +44,13 @@ def _processes() -> dict[int, _Process]:
                 continue
             name, _, rest = text.partition("(")[2].rpartition(") ")
             fields = rest.split()
-            user, system, children_user, children_system = (int(field) / _TICK for field in fields[11:15])
+            user, system, children_user, children_system = (int(field) for field in fields[11:15])
             found[int(folder)] = _Process(int(fields[1]), name, user + system, children_user + children_system)
     return found
 
 
 def spent(root: int) -> Counter[str]:
-    """CPU seconds of the process `root` and of all below it, by the name of the program.
+    """CPU, in clock ticks, of the process `root` and of all below it, by the name of the program.
 
     Of a process that ended only its parent knows; it stands under that one's name with "children of" before it.
     """
@@ -64,7 +63,8 @@ def spent(root: int) -> Counter[str]:
     while pending:
         pid = pending.pop()
         pending += children[pid]
-        if (process := processes.get(pid)) is not None:
+        if pid in processes:
+            process = processes[pid]
             name = "tests" if pid == os.getpid() else process.name
             total[name] += process.own
             total[f"children of {name}"] += process.ended_children
@@ -74,9 +74,10 @@ def spent(root: int) -> Counter[str]:
 class _Costs:
     """A plugin of pytest that looks at the clocks of all processes below `root` between tests."""
 
-    def __init__(self, root: int, write: Path | None) -> None:
+    def __init__(self, root: int, top: int, page: Path) -> None:
         self._root = root
-        self._write = write
+        self._top = top
+        self._page = page
         self._before = spent(root)
         self._seconds = 0.0
         self.files: dict[str, Counter[str]] = defaultdict(Counter)
@@ -86,9 +87,9 @@ class _Costs:
 
     def _look(self) -> Counter[str]:
         now = spent(self._root)
-        gone = Counter({name: now[name] - self._before[name] for name in now | self._before})
+        cost = Counter({name: now[name] - self._before[name] for name in now | self._before})
         self._before = now
-        return gone
+        return cost
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         file = report.nodeid.split("::")[0]
@@ -99,7 +100,7 @@ class _Costs:
         if self._seconds >= _LOOKED_AT_SECONDS:
             cost = self._look()
             self.files[file].update(cost)
-            self.tests[report.nodeid] += sum(cost.values())
+            self.tests[report.nodeid] += cost.total()
             self._seconds = 0.0
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
@@ -114,22 +115,24 @@ class _Costs:
     def _file_ended(self) -> None:
         self.files[self._file].update(self._look())
         self._seconds = 0.0
-        if self._write is not None:
-            self._write.write_text(
-                json.dumps({"files": self.files, "tests": self.tests, "number": self.tests_of}, indent=1)
-            )
+        self._page.parent.mkdir(exist_ok=True)
+        self._page.write_text(self.table())
+
+    def table(self) -> str:
+        """CPU seconds, the dearest first."""
+        total: Counter[str] = Counter()
+        for cost in self.files.values():
+            total.update(cost)
+        lines = [_line(total, "all")]
+        for file, cost in sorted(self.files.items(), key=lambda item: -item[1].total()):
+            lines.append(_line(cost, f"{file} ({self.tests_of[file]} tests)"))
+        lines += ["", *(f"{ticks / _TICK:8.1f}  {test}" for test, ticks in self.tests.most_common(self._top))]
+        return "\n".join(lines) + "\n"
 
 
-def _shown(costs: _Costs, top: int) -> str:
-    lines = []
-    total: Counter[str] = Counter()
-    for file, cost in sorted(costs.files.items(), key=lambda item: -sum(item[1].values())):
-        total.update(cost)
-        kinds = ", ".join(f"{name} {seconds:.1f}" for name, seconds in cost.most_common(6) if seconds >= 0.3)
-        lines.append(f"{sum(cost.values()):8.1f}  {file} ({costs.tests_of[file]} tests): {kinds}")
-    lines = [f"{sum(total.values()):8.1f}  all: {', '.join(f'{n} {s:.1f}' for n, s in total.most_common(12))}", *lines]
-    lines += [""] + [f"{seconds:8.1f}  {test}" for test, seconds in costs.tests.most_common(top)]
-    return "\n".join(lines)
+def _line(cost: Counter[str], name: str) -> str:
+    kinds = ", ".join(f"{kind} {ticks / _TICK:.1f}" for kind, ticks in cost.most_common(8) if ticks >= 0.3 * _TICK)
+    return f"{cost.total() / _TICK:8.1f}  {name}: {kinds}"
 
 
 def _reaped(pytest_process: int) -> int:
@@ -143,16 +146,16 @@ def _reaped(pytest_process: int) -> int:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--top", type=int, default=40, help="so many of the dearest tests are shown")
-    parser.add_argument("--write", type=Path, help="write all figures here as JSON, after each file")
+    parser.add_argument("--page", type=Path, default=Path(".cache/test_costs.txt"), help="written after each file")
     mine, arguments = parser.parse_known_args()
     # What the tests start and leave to itself (pg_ctl does) stays below this process.
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     root = os.getpid()
     if (child := os.fork()) > 0:
         return _reaped(child)
-    costs = _Costs(root, mine.write)
+    costs = _Costs(root, mine.top, mine.page)
     code = pytest.main(["-n", "0", *arguments], plugins=[costs])
-    print(_shown(costs, mine.top))
+    print(costs.table())
     return int(code)
 
 

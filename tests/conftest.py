@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import gc
 import json
 import os
@@ -15,7 +16,9 @@ from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
+import httpx
 import hypothesis
 import pytest
 import structlog
@@ -38,6 +41,9 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # Of what is made while the tests are collected nothing is garbage: looking for it took a sixth of the time.
 gc.disable()
+
+# Each client of httpx reads the machine's certificates, and PortOne's SDK is twelve clients: a third of a second.
+mock.patch("httpx._transports.default.create_ssl_context", functools.cache(httpx.create_ssl_context)).start()
 
 # Where it is installed, structlog draws an exception by `rich`: half a second of a core for each that a test provokes.
 structlog.configure(
