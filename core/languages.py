@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 
 import orjson
 from babel import Locale, negotiate_locale
+from babel.core import get_global
 from babel.dates import format_datetime, get_timezone_gmt, get_timezone_location
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
@@ -128,9 +129,32 @@ def moment(language: str, when: datetime, zone: str, *, short: bool = False) -> 
     return f"{text} ({place})"
 
 
+@functools.cache
 def place_of(language: str, zone: str) -> str:
     """What a zone's clocks are called by: "Berlin", in Korean "베를린"."""
-    return get_timezone_location(zone, locale=Locale.parse(language), return_city=True) if "/" in zone else zone
+    if "/" not in zone:
+        return zone
+    locale, aliases = Locale.parse(language), get_global("zone_aliases")
+    # CLDR has the city under one of the zone's names, and not always under the one that is canonical by now.
+    canonical = aliases.get(zone, zone)
+    for name in (zone, canonical, *(alias for alias, of in aliases.items() if of == canonical)):
+        if city := locale.time_zones.get(name, {}).get("city"):
+            return str(city)
+    # Where it has none, the region comes as well: "Argentina/Buenos Aires".
+    return str(get_timezone_location(zone, locale=locale, return_city=True)).rpartition("/")[2]
+
+
+def zone_names(language: str) -> dict[str, str]:
+    """For the console, whose sales are anywhere: `ops.zone.Asia/Seoul` -> 서울, where the zone ends in another word."""
+    names = {}
+    for zone in sorted({*get_global("zone_aliases"), *get_global("zone_territories")}):
+        try:
+            place = place_of(language, zone)
+        except LookupError:
+            continue  # a name that CLDR keeps, and the time zone database does not
+        if place != zone.rpartition("/")[2].replace("_", " "):
+            names[f"ops.zone.{zone}"] = place
+    return names
 
 
 def date_part(language: str, when: datetime, zone: str, part: str) -> str:
@@ -151,7 +175,7 @@ def browser_messages(language: str, *, console: bool = False) -> dict[str, str]:
     `console`: what the operators' console has beyond the buyers' catalogue.
     """
     forms = plural_forms(language, catalog(language).plural_expr)
-    messages: dict[str, str] = {}
+    messages: dict[str, str] = zone_names(language) if console else {}
     for message in catalog(language):
         key = str(message.id[0] if isinstance(message.id, (tuple, list)) else message.id)
         if not key or key.startswith(("mail.", "support.", "pay.", "paysim.")) or key.startswith("ops.") is not console:

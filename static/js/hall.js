@@ -17,6 +17,9 @@ const GONE = new Set([AVAILABLE, BLOCKED]);
 const LOST_AFTER = 1000; // milliseconds
 const LIST_EVERY = 250; // milliseconds between two drawings of list and counts while the crowd picks
 
+/** Lets the browser draw, and hear what was pressed. @returns {Promise<void>} */
+const pause = () => new Promise((resolve) => setTimeout(resolve));
+
 export class Hall {
   /**
    * @param {object} parts
@@ -152,9 +155,13 @@ export class Hall {
     else list.update();
   }
 
-  /** @param {Sale.Plan} plan */
-  #build(plan) {
+  /**
+   * In pieces: all of it at once would keep a phone from hearing a finger.
+   * @param {Sale.Plan} plan
+   */
+  async #build(plan) {
     const { store } = this;
+    await pause();
     // A plan is only asked for once the event is known.
     const currency = () => /** @type {Api.EventDetails} */ (store.state.event).currency;
     const section = sectionWords(plan, currency);
@@ -189,6 +196,7 @@ export class Hall {
         },
       },
     });
+    await pause();
     const list = new SeatList({
       plan,
       board: this.board,
@@ -197,6 +205,11 @@ export class Hall {
       onGo: (zone, row) => this.went(zone, row),
     });
     list.begin(...this.begins);
+    this.#recolour(plan);
+    await pause();
+    // To make the first format of a currency takes a phone a tenth of a second, which is had while the board is coming.
+    for (const { price } of plan.categories) if (price !== null) money(price, currency());
+    await pause();
     this.drawn = { plan, map, list };
     map.setMine(this.own, this.asked);
     map.setFilter(store.state.ui.filter);
@@ -206,9 +219,6 @@ export class Hall {
         this.#recolour(plan);
         this.redraw();
       });
-    this.#recolour(plan);
-    // To make the first format of a currency takes a phone a tenth of a second, which is had while the board is coming.
-    for (const { price } of plan.categories) if (price !== null) money(price, currency());
     this.#count();
   }
 

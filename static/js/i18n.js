@@ -152,12 +152,15 @@ export function moment(value, zone) {
 const BACK = [3600000, 1800000]; // milliseconds that clocks are ever turned back by
 
 /**
- * What a zone's clocks are called by, in the page's language where it is the zone of the page's event.
+ * What a zone's clocks are called by in the page's language: the page's own event says it, and of any other the console's
+ * catalogue, where that is another word than in the zone's own name.
  * @param {string} zone
  */
 function placeOf(zone) {
   const { zone: own, place } = document.documentElement.dataset;
-  return zone === own && place ? place : zone.slice(zone.lastIndexOf("/") + 1).replaceAll("_", " ");
+  if (zone === own && place) return place;
+  const key = `ops.zone.${zone}`;
+  return i18next.exists(key) ? t(key) : zone.slice(zone.lastIndexOf("/") + 1).replaceAll("_", " ");
 }
 
 /**

@@ -65,6 +65,8 @@ export class Page {
     /** @type {Sale.Mode | null} */
     this.mode = null; // in which the hall is seen
     this.arrived = false;
+    this.free = false; // the hall has seats to ask for
+    this.wishHeight = 0; // of the form in which they are asked for, CSS pixels
     this.backUntil = 0;
     /** @type {Sale.Connection} */
     this.connection = "connecting";
@@ -101,9 +103,22 @@ export class Page {
   #render(view, state) {
     this.opening?.remove();
     this.opening = null;
+    this.#measure(view);
     // `#view` names no view whose event or plan is not there.
     const draw = /** @type {(model: Sale.Model) => unknown} */ (VIEWS[view]);
     render(draw(this.#model(state)), this.root);
+  }
+
+  /**
+   * Others have taken the last seats: what stands for the form is as high as that was, and nothing moves.
+   * @param {View} view
+   */
+  #measure(view) {
+    const free = view === "map" && whatIsLeft(this.board, this.hall.own.size).kind === "free";
+    /** @type {HTMLElement | null} */
+    const form = this.free && !free ? this.root.querySelector("form.wish") : null;
+    if (form) this.wishHeight = form.offsetHeight;
+    this.free = free;
   }
 
   /**
@@ -143,6 +158,7 @@ export class Page {
       asked: hall.asked,
       free: hall.free,
       swatches: hall.swatches,
+      wishHeight: this.wishHeight,
     };
   }
 

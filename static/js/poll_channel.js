@@ -98,6 +98,7 @@ export class PollChannel {
       case "join":
         this.placed(
           (await this.api.join(message.ticket ?? this.ticket, message.nonce, message.proof, message.code)).body,
+          true,
         );
         break;
       case "beat":
@@ -229,8 +230,11 @@ export class PollChannel {
     }
   }
 
-  /** @param {Api.QueueAnswer} body */
-  placed(body) {
+  /**
+   * @param {Api.QueueAnswer} body
+   * @param {boolean} [asked] an answer is told, whether it is news or not
+   */
+  placed(body, asked = false) {
     if (this.stopped) return;
     this.heardAt = performance.now();
     if (body.ticket) this.ticket = body.ticket;
@@ -238,7 +242,7 @@ export class PollChannel {
       this.state = "entered";
       this.onMessage({ type: "entered", ...body });
     } else if (body.state === "active") {
-      const news = this.state !== "active" || this.until !== body.until;
+      const news = asked || this.state !== "active" || this.until !== body.until;
       this.until = body.until;
       this.state = "active";
       if (news && body.until)

@@ -2,6 +2,7 @@
 //
 // Actions are the server's messages as they come (realtime/wire.py), and what happens in the page itself (tools/js/types/sale.d.ts).
 
+import { answered, refused } from "./access_code.js";
 import { afterNews, afterTime, afterWelcome } from "./outage.js";
 import { EMPTY_BASKET, NO_CHECKOUT } from "./state.js";
 import { insteadOf } from "./wish.js";
@@ -74,6 +75,7 @@ const HANDLERS = {
       problem: null,
       price: null,
       queue: null,
+      code: answered(state),
       ticket: message.ticket,
       entry: { receipt: message.receipt, drawAt: Date.parse(message.draw_at) },
       gathered: Math.max(state.gathered ?? 0, message.entered),
@@ -87,6 +89,7 @@ const HANDLERS = {
       presence: "waiting",
       outReason: null,
       price: null,
+      code: answered(state),
       ticket: message.ticket ?? state.ticket,
       queue: {
         number: message.number,
@@ -109,6 +112,7 @@ const HANDLERS = {
       price: null,
       queue: null,
       problem: null,
+      code: answered(state),
       ticket: message.ticket ?? state.ticket,
       session: { until: Date.parse(message.until), warningSeconds: message.warning_seconds ?? 60 },
     };
@@ -142,8 +146,10 @@ const HANDLERS = {
 
   refused(state, message) {
     const request = state.pending[message.id ?? ""];
+    // Where only who has a code may hold seats, the field for one is in the sheet.
+    const wanted = message.code === "code_required";
     return {
-      ...state,
+      ...(wanted ? withUi({ ...state, code: null }, { sheet: true }) : state),
       pending: without(state.pending, message.id),
       instead: insteadOf(request, message),
       most: message.code === "too_many_seats" ? (message.max ?? state.most) : state.most,
@@ -176,6 +182,8 @@ const HANDLERS = {
         payment: message.payment === undefined ? known?.payment : message.payment,
       },
       bought: state.bought || message.status === "CONFIRMED",
+      // Bought with: whether it is good for more is asked when it is given again.
+      code: message.status === "CONFIRMED" ? null : state.code,
       basket: EMPTY_BASKET,
       instead: null,
       step: "map",
@@ -222,15 +230,15 @@ const HANDLERS = {
     // What it costs, price.js says.
     if (message.code === "proof_required") return { ...state, pending };
     if (message.id) return HANDLERS.refused(state, { ...message, type: "refused", id: message.id, seats: [] });
-    return { ...state, problem: { code: message.code, detail: message.detail ?? "" } };
+    return { ...state, problem: { code: message.code, detail: message.detail ?? "" }, code: refused(state, message) };
   },
 
   price(state, { kind }) {
     return { ...state, price: kind, problem: null };
   },
 
-  code(state) {
-    return { ...state, problem: null };
+  code(state, { given }) {
+    return { ...state, problem: null, most: null, code: given ? { step: "asked", why: null } : null };
   },
 
   connection(state, { status, code = null }) {

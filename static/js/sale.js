@@ -1,4 +1,5 @@
 // The sale page: wires state, channel, map, list and views. One page from the countdown to the ticket, no reload.
+import { wantsCode } from "./access_code.js";
 import { announce } from "./announce.js";
 import { EventApi, Refusal } from "./api.js";
 import { delay } from "./backoff.js";
@@ -13,7 +14,7 @@ import * as notify from "./notify.js";
 import { Channel } from "./socket.js";
 import { Entry } from "./entry.js";
 import { looksEvery } from "./sold_out.js";
-import { codeProblem, initial, mayJoin, opensAt, saleState, serverNow, stage, wantsCode } from "./state.js";
+import { initial, mayJoin, opensAt, saleState, serverNow, stage } from "./state.js";
 import { lasting, session } from "./storage.js";
 import { Steps } from "./steps.js";
 import "./site.js";
@@ -61,6 +62,7 @@ const store = createStore(
     ticket: lasting.getItem(ticketName),
     email: session.getItem("onsale.email") ?? "",
     shop: { providers: providers.split(" ").filter(Boolean), alternative },
+    code: session.getItem(codeName) !== null,
   }),
 );
 const { dispatch } = store;
@@ -97,8 +99,8 @@ const channel = new Channel({
     }
     dispatch(message);
     if (message.type === "entered") entry.learn(message);
-    // Who gathers goes on gathering without the code that was wrong.
-    if (store.state.presence === "entered" && codeProblem(store.state)) session.removeItem(codeName);
+    // A code that was given to a connection that is gone, by who has a place: nobody asks for one any more.
+    if (message.type === "welcome" && message.state !== "none" && store.state.code?.step === "asked") join();
     // The turn is over, and the news of it is on its way: a sign of life brings it, with the reason.
     if (message.type === "refused" && message.code === "not_active") channel.send({ type: "beat" });
     if (message.type === "problem" && message.code === "proof_required") price.want(message);
@@ -164,10 +166,16 @@ const act = {
   },
   giveCode(code) {
     session.setItem(codeName, code);
-    dispatch({ type: "code" });
+    dispatch({ type: "code", given: true });
     askedAt = -Infinity;
-    if (store.state.presence === "entered") join();
-    else ask();
+    if (store.state.presence === "joining") ask();
+    else join();
+  },
+  noCode() {
+    session.removeItem(codeName);
+    dispatch({ type: "code", given: false });
+    askedAt = -Infinity;
+    ask();
   },
   dismiss: () => dispatch({ type: "dismiss" }),
   async notify() {
@@ -244,12 +252,22 @@ store.subscribe((state) => {
   }
   if (["entered", "waiting", "active"].includes(state.presence) && before.presence === "joining") price.over();
   if (state.presence === "waiting" && before.presence !== "waiting") learnBoard().catch(() => {});
+  // Neither a wrong code nor one that was bought with is given again by itself.
+  if (before.code && state.code !== before.code && (state.code?.step ?? "refused") === "refused")
+    session.removeItem(codeName);
   hall.follow(before, state);
   steps.follow(before, state);
+  const codeTaken = before.code?.step === "asked" && state.code?.step === "taken";
+  const codeRefused = state.code?.step === "refused" && state.code !== before.code;
   before = state;
   sawBefore ||= saleState(state) === "before" && !mayJoin(state);
   ask();
   page.draw();
+  // The form that had the focus is gone, and what came of it stands in its place.
+  /** @type {HTMLElement | null} */
+  const told = codeTaken && document.activeElement === document.body ? root.querySelector(".code-taken") : null;
+  told?.focus();
+  if (codeRefused) root.querySelector("#code-wrong")?.scrollIntoView({ block: "nearest" });
 });
 
 tick();

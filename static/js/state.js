@@ -4,10 +4,11 @@
 import { stood } from "./outage.js";
 
 /**
- * @param {{slug: string, ticket?: string | null, email?: string, shop?: Sale.Shop}} boot
+ * @param {{slug: string, ticket?: string | null, email?: string, shop?: Sale.Shop, code?: boolean}} boot `code`: an access
+ *   code is kept, which was good when it was given
  * @returns {Sale.State}
  */
-export function initial({ slug, ticket = null, email = "", shop = NO_SHOP }) {
+export function initial({ slug, ticket = null, email = "", shop = NO_SHOP, code = false }) {
   return {
     slug,
     shop,
@@ -43,6 +44,7 @@ export function initial({ slug, ticket = null, email = "", shop = NO_SHOP }) {
     checkout: NO_CHECKOUT,
     reservation: null,
     problem: null,
+    code: code ? { step: "taken", why: null } : null,
     ui: {
       mode: "map",
       filter: null,
@@ -164,30 +166,4 @@ export function pendingSeats(state, kind) {
     if (request.kind === kind) for (const seat of request.seats) seats.add(seat);
   }
   return seats;
-}
-
-const ABOUT_CODES = new Set(["code_required", "code_not_valid", "code_used"]);
-
-/**
- * Whether the buyer has to give an access code (another one) before a place can be asked for.
- * @param {Sale.State} state
- */
-export const wantsCode = (state) => state.presence === "joining" && codeProblem(state) !== null;
-
-/**
- * What is wrong with the code that was given, or with none having been.
- * @param {Sale.State} state
- */
-export const codeProblem = ({ problem }) => (problem && ABOUT_CODES.has(problem.code) ? problem.code : null);
-
-/**
- * Whether a part of the sale is open to who has a code: one may gather for the next part, and come in by this one.
- * @param {Sale.State} state
- */
-export function takesCodes(state) {
-  const now = serverNow(state);
-  return (state.event?.phases ?? []).some(
-    ({ needs_code, opens_at, closes_at }) =>
-      needs_code && Date.parse(opens_at) <= now && (closes_at === null || now < Date.parse(closes_at)),
-  );
 }

@@ -78,6 +78,43 @@ async def test_the_code_form_is_accessible_and_fits(
     assert await page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
 
 
+async def test_a_code_is_given_where_everybody_may_come_in(
+    server: Server, make_sale: MakeSale, open_page: OpenPage
+) -> None:
+    """F7: a part for all and one for codes are open at once. The page lets all in and has a field for a code: a wrong
+    one is refused and costs nothing, a good one counts from the next seat, and another's is told as used."""
+    slug = await make_sale(seats=24, status=SaleStatus.SCHEDULED)
+    since = iso(datetime.now(UTC) - timedelta(hours=1))
+    parts = [
+        {"name": "general", "opens_at": since, "max_seats": 1},
+        {"name": "fans", "opens_at": since, "code_group": "fans", "max_seats": 3},
+    ]
+    path = f"/api/operator/events/{slug}"
+    server.operator("PATCH", path, json={"phases": parts})
+    csv = {"Authorization": f"Bearer {OPERATOR_TOKEN}", "Content-Type": "text/csv"}
+    HTTP.post(f"{server.url}{path}/codes/imports?group=fans", content=b"FAN-00001\n", headers=csv).raise_for_status()
+    page = await open_page(slug, locale="ko-KR")
+    await page.map_ready()
+    await page.get_by_test_id("own-code").locator("summary").click()
+    await page.fill("#code", "WRONG-CODE")
+    await page.press("#code", "Enter")
+    await expect(page.locator("#code-wrong")).to_contain_text("이 판매에 쓸 수 없는 코드입니다")
+    await _clean(page)
+    await page.fill("#code", "fan 00001")
+    await page.press("#code", "Enter")
+    await expect(page.get_by_test_id("code-taken")).to_be_focused()
+    await page.pick(3, 4)  # one more than everybody may have
+
+    other = await open_page(slug)
+    await other.map_ready()
+    await other.get_by_test_id("own-code").locator("summary").click()
+    await other.fill("#code", "FAN-00001")
+    await other.press("#code", "Enter")
+    await expect(other.locator("#code-wrong")).to_contain_text("used already")
+    await other.page.reload()
+    await other.pick(6)
+
+
 @pytest.mark.parametrize("look", LOOKS)
 async def test_who_has_a_code_comes_in_while_everybody_gathers(
     server: Server, make_sale: MakeSale, open_page: OpenPage, look: dict[str, object]

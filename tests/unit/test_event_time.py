@@ -55,6 +55,10 @@ def test_a_moment_is_told_as_the_events_clocks_show_it() -> None:
     assert languages.moment("ko", start, BERLIN) == "2026년 10월 10일 토요일 19:30 (베를린)"
     assert languages.moment("en", start, "UTC") == "Saturday, 10 October 2026, 17:30 (UTC)"
     assert languages.moment("en", start, BERLIN, short=True) == "10 Oct, 19:30 (Berlin)"
+    assert languages.place_of("en", "America/Argentina/Buenos_Aires") == "Buenos Aires"
+    console = languages.browser_messages("ko", console=True)
+    assert console["ops.zone.Asia/Seoul"] == languages.place_of("ko", "Asia/Seoul") == "서울"
+    assert console["ops.zone.Asia/Calcutta"] == languages.place_of("ko", "Asia/Kolkata")
 
 
 def test_two_moments_of_the_same_wall_time_are_told_apart() -> None:

@@ -4,7 +4,7 @@ import { live } from "../../vendor/lit-html/directives/live.js";
 import { t } from "../i18n.js";
 import { force } from "./actions.js";
 import { figure } from "./format.js";
-import { circuitList } from "./parts.js";
+import { circuitList, fold } from "./parts.js";
 
 /** @typedef {Api.Reconciled | {error: string}} Report */
 /** @typedef {{limit: string | null, reconcile: Report | null, reconciling: import("../busy.js").Busy}} Draft what is typed and not sent yet */
@@ -51,8 +51,12 @@ export function controls(news, page) {
     draft.limit = null;
     page.draw();
   };
-  return html`
-    <h2 id="controls-title">${t("ops.controls")}</h2>
+  const turned = news.circuits.filter(({ mode }) => mode !== "CLOSED");
+  const lead = [
+    `${t("ops.limit.name")} ${figure(news.active_limit)}`,
+    ...turned.map(({ provider, mode }) => `${provider}: ${t(`ops.circuit.${mode}`)}`),
+  ];
+  const content = html`
     <form class="limit" @submit=${apply}>
       <label for="limit">${t("ops.limit.label")}</label>
       <input
@@ -97,6 +101,7 @@ export function controls(news, page) {
     </div>
     ${draft.reconcile ? reconciled(draft.reconcile, page) : nothing}
   `;
+  return fold("controls", t("ops.controls"), content, { lead: lead.join(" · "), alarming: turned.length > 0 });
 }
 
 /**

@@ -50,7 +50,10 @@ export class Networks {
     this.host.hidden = networks.length === 0;
     const shown = all ? networks : networks.slice(0, SHOWN);
     render(
-      html`<h2 id="networks-title">${t("ops.networks.title")}</h2>
+      html`<summary>
+          <h2 id="networks-title">${t("ops.networks.title")}</h2>
+          <small>${networks.length ? `${networks[0].network} · ${figure(networks[0].places)}` : nothing}</small>
+        </summary>
         <p class="quiet">${t("ops.networks.text")}</p>
         <div class="scroll" tabindex="0" role="group" aria-labelledby="networks-title">
           <table data-testid="networks">

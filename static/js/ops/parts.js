@@ -15,6 +15,26 @@ export const tile = (name, value, { note = nothing, level = "", wide = false } =
     <dd>${value}<small>${note}</small></dd>
   </div>`;
 
+/** Where there is room everything lies open; on a phone a line says it, until somebody wants more. */
+export const ROOMY = matchMedia("(min-width: 861px)").matches;
+
+/**
+ * A part of a page that is folded on a phone, and never while it is alarming. `lead`: what it says when it is folded;
+ * `bare`: its content brings frames of its own.
+ * @param {string} id
+ * @param {string} title
+ * @param {unknown} content
+ * @param {{lead?: unknown, alarming?: boolean, bare?: boolean}} more
+ */
+export const fold = (id, title, content, { lead = nothing, alarming = false, bare = false } = {}) =>
+  html`<details class="card ${bare ? "bare" : ""}" id=${id} ?open=${ROOMY || alarming}>
+    <summary>
+      <h2>${title}</h2>
+      <small>${lead}</small>
+    </summary>
+    ${content}
+  </details>`;
+
 /**
  * @param {string} kind
  * @param {string} text

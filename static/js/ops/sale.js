@@ -9,13 +9,13 @@ import { Chart, Series } from "./charts.js";
 import { controls } from "./controls.js";
 import { EventRefund } from "./event_refund.js";
 import { DrawPanel } from "./draw.js";
-import { figure, span } from "./format.js";
+import { at, figure, span } from "./format.js";
 import { FIELDS, sampleOf, tiles } from "./figures.js";
 import { Inspector } from "./inspector.js";
 import { Networks } from "./networks.js";
 import { WaitingList } from "./waiting_list.js";
 import { why } from "./notice.js";
-import { alertList, auditTable, salePill } from "./parts.js";
+import { alertList, auditTable, fold, ROOMY, salePill } from "./parts.js";
 import { Phases } from "./phases.js";
 import { Poll } from "./poll.js";
 import { SaleSettings } from "./sale_settings.js";
@@ -191,7 +191,7 @@ class SalePage {
   };
 
   draw() {
-    const { news, lost } = this;
+    const { news, lost, trail } = this;
     render(
       html`
         <div class="head">
@@ -200,36 +200,39 @@ class SalePage {
         </div>
         ${lost ? html`<p class="callout" data-kind="bad" role="alert">${news ? t("ops.stale") : nothing} ${why(lost)}</p>` : nothing}
         ${news?.away.map((store) => html`<p class="callout" data-kind="bad" role="alert">${t(`ops.away.${store}`)}</p>`)}
-        ${news ? alertList(news.alerts) : nothing} ${news ? tiles(news) : nothing}
-        <section aria-labelledby="charts-title">
-          <div class="head">
-            <h2 id="charts-title">${t("ops.charts")}</h2>
-            <div class="segments" role="group" aria-label=${t("ops.range.label")}>
-              ${RANGES.map(([seconds, key]) => html`<button type="button" aria-pressed=${this.seconds === seconds} @click=${() => this.#range(seconds)}>${t(key)}</button>`)}
+        <div class="sale-desk" ?hidden=${!news}>
+          ${news ? alertList(news.alerts) : nothing} ${news ? tiles(news) : nothing}
+          ${fold("charts", t("ops.charts"), this.#charts(), { bare: true })}
+          <div class="columns">
+            <section class="card" id="inspector" aria-labelledby="find-title"></section>
+            <div class="column">
+              ${news ? controls(news, this) : nothing}
+              <section class="card" id="draw" aria-labelledby="draw-title" hidden></section>
+              <details class="card" id="settings" hidden></details>
+              <details class="card" id="phases" hidden></details>
+              <details class="card" id="cancelled" hidden></details>
+              ${news ? workings(news) : nothing}
             </div>
           </div>
-          ${this.chartHost}
-        </section>
-        <div class="columns">
-          <div class="column">
-            <section class="card" aria-labelledby="controls-title">${news ? controls(news, this) : nothing}</section>
-            <section class="card" id="draw" aria-labelledby="draw-title" hidden></section>
-            <details class="card" id="settings" hidden></details>
-            <details class="card" id="phases" hidden></details>
-            <details class="card" id="cancelled" hidden></details>
-            ${news ? workings(news) : nothing}
-          </div>
-          <section class="card" id="inspector" aria-labelledby="find-title"></section>
+          <details class="card" id="returns" ?open=${ROOMY} hidden></details>
+          <details class="card" id="networks" ?open=${ROOMY} hidden></details>
+          ${fold("trail", t("ops.audit.title"), this.#trail(), { lead: trail.length ? `${at(trail[0].at)} · ${trail[0].action}` : nothing, bare: true })}
         </div>
-        <section class="card" id="returns" aria-labelledby="waiting-list-title" hidden></section>
-        <section class="card" id="networks" aria-labelledby="networks-title" hidden></section>
-        <section aria-labelledby="trail-title">
-          <h2 id="trail-title">${t("ops.audit.title")}</h2>
-          ${this.trail.length ? auditTable(this.trail, { subject: false }) : html`<p class="quiet">${t("ops.audit.none")}</p>`}
-        </section>
       `,
       this.root,
     );
+  }
+
+  #charts() {
+    return html`<div class="segments" role="group" aria-label=${t("ops.range.label")}>
+        ${RANGES.map(([seconds, key]) => html`<button type="button" aria-pressed=${this.seconds === seconds} @click=${() => this.#range(seconds)}>${t(key)}</button>`)}
+      </div>
+      ${this.chartHost}`;
+  }
+
+  #trail() {
+    if (!this.trail.length) return html`<p class="quiet">${t("ops.audit.none")}</p>`;
+    return auditTable(this.trail, { subject: false });
   }
 
   /** @param {Api.SaleFigures} news */

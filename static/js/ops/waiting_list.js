@@ -28,7 +28,13 @@ export class WaitingList {
   draw(list) {
     this.host.hidden = FIGURES.every((name) => list[name] === 0);
     render(
-      html`<h2 id="waiting-list-title">${t("ops.returns.title")}</h2>
+      html`<summary>
+          <h2 id="waiting-list-title">${t("ops.returns.title")}</h2>
+          <small
+            >${t("ops.returns.waiting")} ${figure(list.waiting)} · ${t("ops.returns.offered")}
+            ${figure(list.offered)}</small
+          >
+        </summary>
         <p class="quiet">${t("ops.returns.text")}</p>
         <dl class="facts small" data-testid="waiting-list-figures">
           ${FIGURES.map(

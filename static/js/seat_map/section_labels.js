@@ -6,6 +6,8 @@ import { bitmap, contextOf } from "./bitmap.js";
 const LEADING = 1.22; // of a line's size
 const MOST_WIDTHS = 5000;
 const PADDING = 3; // CSS pixels around a label's text
+const SMALLEST = 9; // CSS pixels of letters
+const ACROSS = [-1, 1, 0, -0.5, 0.5, -0.75, 0.75, -0.25, 0.25]; // of half a label: the likeliest to lie outside first
 
 /** @typedef {import("./sections.js").Section} Section */
 /** @typedef {{text: string, size: number, strong: boolean}} Line `size`: CSS pixels */
@@ -87,9 +89,14 @@ export class SectionLabels {
       const height = lines.reduce((sum, { size }) => sum + size * LEADING, 0);
       const width = Math.max(...lines.map((line) => this.#width(ctx, theme, line)));
       if (this.#fits(section, width + PADDING, height + PADDING, girth))
-        return { section, picture: picture(lines, width + 4, height, section, ratio, theme) };
+        return { section, picture: picture(lines, width + 4, height, section.level === "few", section, ratio, theme) };
     }
-    return null;
+    // Too small for anything to lie on its seats: a letter in the middle of it, set apart from the ground (V2).
+    if (!said.letter) return null;
+    const lines = [{ text: said.letter, size: SMALLEST, strong: true }];
+    const [width, height] = [this.#width(ctx, theme, lines[0]), SMALLEST];
+    if (!this.#holds(section.zone, width, height, girth)) return null;
+    return { section, picture: picture(lines, width + 4, height * LEADING, true, section, ratio, theme) };
   }
 
   /**
@@ -120,15 +127,25 @@ export class SectionLabels {
     const { plan, index, scale } = this;
     const reach = girth / 2 - this.sections.radius * 0.7;
     const [halfX, halfY] = [width / 2 / scale, height / 2 / scale];
-    const { minX, minY, maxX, maxY } = zone.box;
-    if (halfX * 2 > maxX - minX + girth || halfY * 2 > maxY - minY + girth) return false;
-    for (const dy of [-1, 1]) {
-      for (const dx of [-1, -0.5, 0, 0.5, 1]) {
+    if (!this.#holds(zone, width, height, girth)) return false;
+    for (const dy of [-1, 0, 1]) {
+      for (const dx of ACROSS) {
         const near = index.nearest(at.x + dx * halfX, at.y + dy * halfY, reach);
         if (near < 0 || plan.zoneOf[near] !== zone.index) return false;
       }
     }
     return true;
+  }
+
+  /**
+   * Whether the section, edge included, is as large as a box.
+   * @param {Sale.Zone} zone
+   * @param {number} width CSS pixels
+   * @param {number} height
+   * @param {number} girth
+   */
+  #holds({ box: { minX, minY, maxX, maxY } }, width, height, girth) {
+    return width <= (maxX - minX + girth) * this.scale && height <= (maxY - minY + girth) * this.scale;
   }
 
   /**
@@ -158,11 +175,12 @@ export class SectionLabels {
  * @param {Line[]} lines
  * @param {number} width CSS pixels
  * @param {number} height
+ * @param {boolean} apart what lies below is hatched, or something else's: the letters bring their ground along
  * @param {Section} section
  * @param {number} ratio
  * @param {import("./colors.js").Theme} theme
  */
-function picture(lines, width, height, { level }, ratio, theme) {
+function picture(lines, width, height, apart, { level }, ratio, theme) {
   const canvas = bitmap(Math.ceil(width * ratio), Math.ceil(height * ratio));
   const ctx = contextOf(canvas);
   ctx.scale(ratio, ratio);
@@ -176,8 +194,7 @@ function picture(lines, width, height, { level }, ratio, theme) {
   for (const { text, size, strong } of lines) {
     ctx.font = font(theme, size, strong);
     const middle = top + (size * LEADING) / 2;
-    // What lies below is hatched: the letters keep a clear ground.
-    if (level === "few") ctx.strokeText(text, width / 2, middle);
+    if (apart) ctx.strokeText(text, width / 2, middle);
     ctx.fillText(text, width / 2, middle);
     top += size * LEADING;
   }
@@ -206,18 +223,18 @@ function layouts({ name, short, from, free, letters, letter }) {
       found.push([...lines, ...[from, free].filter(Boolean).map((text) => plain(text, small))]);
     }
   }
-  // The letter says what the colour says: it goes last (V2).
+  // The letter says what the colour says: it stays when the name has to go (V2).
   const left = [letters, free].filter(Boolean).join(" · ");
+  const bare = letters.replaceAll(", ", "/");
   for (const text of new Set([name, short])) {
     found.push([strong(text, 12), plain(left, 10)]);
     if (letters) found.push([strong(text, 12), plain(letters, 10)]);
   }
   for (const size of [11, 10, 9]) if (letters) found.push([strong(short, size), plain(letters, 9)]);
-  for (const text of new Set([name, short])) found.push([strong(text, 12)]);
-  for (const size of [11, 10, 9]) found.push([strong(short, size)]);
-  // Nothing else fits, and there is more than one price: not by colour alone.
-  if (letters) found.push([strong(letters.replaceAll(", ", "/"), 9)]);
-  if (letter) found.push([strong(letter, 9)]);
+  for (const size of [11, 10, 9]) if (letters) found.push([strong(`${short} (${bare})`, size)]);
+  if (letters) found.push([strong(bare, 9)], [strong(letter, 9)]);
+  if (!letters) for (const text of new Set([name, short])) found.push([strong(text, 12)]);
+  if (!letters) for (const size of [11, 10, 9]) found.push([strong(short, size)]);
   return found;
 }
 

@@ -1,9 +1,10 @@
 // Gathered for the opening: the countdown, how many are here, the receipt; then the order is drawn.
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { counted, moment, t } from "../i18n.js";
-import { codeProblem, secondsLeft, takesCodes } from "../state.js";
+import { secondsLeft } from "../state.js";
+import { ownCode } from "./access_code.js";
 import { checkLink } from "./parts.js";
-import { clockFace, codeFields, nextSteps, notify } from "./waiting.js";
+import { clockFace, nextSteps, notify } from "./waiting.js";
 
 /** @param {Sale.WithEvent<Sale.Model>} model */
 export function gathering({ state, act }) {
@@ -20,14 +21,7 @@ export function gathering({ state, act }) {
     </p>
     ${gathered === null ? nothing : html`<p class="callout" data-testid="gathered">${counted("gather.count", gathered)}</p>`}
     ${nextSteps([t("gather.next.1"), t("gather.next.2"), t("gather.next.3")])} ${notify(state.ui, act)}
-    ${
-      takesCodes(state)
-        ? html`<details class="own-code" data-testid="own-code" ?open=${codeProblem(state) !== null}>
-            <summary>${t("gather.code")}</summary>
-            ${codeFields({ state, act })}
-          </details>`
-        : nothing
-    }
+    ${ownCode({ state, act })}
     <details class="own-receipt">
       <summary>${t("gather.receipt")}</summary>
       <p><code data-testid="receipt">${entry.receipt}</code></p>

@@ -1,9 +1,11 @@
 // Picking seats: map or list, legend and filter, basket.
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
+import { repeat } from "../../vendor/lit-html/directives/repeat.js";
 import { clock, counted, money, t } from "../i18n.js";
 import { deadline, isUrgent } from "../deadline.js";
 import { whatIsLeft } from "../sold_out.js";
 import { turnSecondsLeft } from "../state.js";
+import { ownCode } from "./access_code.js";
 import { basket } from "./basket.js";
 import { glyph, LOOKS } from "./parts.js";
 import { nothingLeft } from "./sold_out.js";
@@ -49,13 +51,18 @@ export function hall(model) {
       <div class="map-host" ?hidden=${ui.mode !== "map"}>${seatMap.element}${key()}</div>
       <div class="list-host" ?hidden=${ui.mode !== "list"}>${seatList.element}</div>
     </div>
-    <aside class="side" aria-label=${t(list ? "returns.title" : "basket.title")}>
-      ${list ? nothing : sheetHandle(model)} ${wish(model)} ${nothingLeft(model)}
-      <div class="sheet-body">
-        ${list ? nothing : basket(model)} ${returns} ${turnLeft(state)}
-        <p class="quiet"><button type="button" class="link" @click=${act.leave}>${t("hall.leave")}</button></p>
-      </div>
-    </aside>
+    ${repeat(
+      [list ? "list" : "basket"],
+      (which) => which, // the one is another thing than the other, and does not grow out of it
+      () =>
+        html`<aside class="side" aria-label=${list ? t("returns.title") : t("basket.title")}>
+          ${list ? nothing : sheetHandle(model)} ${wish(model)} ${nothingLeft(model)}
+          <div class="sheet-body">
+            ${list ? nothing : basket(model)} ${returns} ${seats.length ? nothing : ownCode(model)} ${turnLeft(state)}
+            <p class="quiet"><button type="button" class="link" @click=${act.leave}>${t("hall.leave")}</button></p>
+          </div>
+        </aside>`,
+    )}
   </section>`;
 }
 

@@ -102,9 +102,11 @@ export function confirmed({ state, plan, act }) {
     </div>
     ${
       saleState(state) === "open"
-        ? html`<p class="quiet">
+        ? html`<p class="quiet more">
             <button type="button" class="link" @click=${act.seen}>${t("confirmed.more")}</button>
-            ${state.presence === "active" && state.session ? t("confirmed.more_for", { time: clock(secondsLeft(state, state.session.until)) }) : nothing}
+            <span
+              >${state.presence === "active" && state.session ? t("confirmed.more_for", { time: clock(secondsLeft(state, state.session.until)) }) : "\u00a0"}</span
+            >
           </p>`
         : nothing
     }
@@ -135,13 +137,14 @@ export function failed({ state, act }) {
  */
 function seats({ reservation, event }, plan) {
   const currency = reservation.currency ?? event?.currency;
-  if (!plan || !reservation.seats || reservation.amount === undefined || !currency) return nothing;
+  if (!reservation.seats || reservation.amount === undefined || !currency) return nothing;
+  // Their names come with the plan, and have their place before: nothing moves when they do.
   return html`<div class="receipt">
-    <ul class="summary-seats">
+    <ul class="summary-seats" aria-busy=${plan ? nothing : "true"}>
       ${reservation.seats.map((ordinal) => {
-        const seat = plan.seat(ordinal);
+        const seat = plan?.seat(ordinal);
         return html`<li>
-          <span>${seatName(seat)}<small>${seat.category}</small></span>
+          <span>${seat ? seatName(seat) : "\u00a0"}<small>${seat ? seat.category : "\u00a0"}</small></span>
         </li>`;
       })}
     </ul>

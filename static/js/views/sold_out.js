@@ -7,11 +7,15 @@ import { whatIsLeft } from "../sold_out.js";
  * In the place of the wish, for who is in and has nothing to pick: the map stays where it is.
  * @param {Sale.WithPlan} model
  */
-export function nothingLeft({ state, board, own }) {
+export function nothingLeft({ state, board, own, wishHeight }) {
   const { kind, held } = whatIsLeft(board, own.size);
   if (own.size || (kind !== "held" && kind !== "gone")) return nothing;
   const { event } = state;
-  return html`<section class="wish nothing-left" data-testid=${kind === "gone" ? "sold-out" : "all-held"}>
+  return html`<section
+    class="wish nothing-left"
+    data-testid=${kind === "gone" ? "sold-out" : "all-held"}
+    .style=${wishHeight && kind === "held" ? `min-height: ${wishHeight}px` : ""}
+  >
     <h2 role="status">${kind === "gone" ? t("sold_out.title") : t("all_held.title")}</h2>
     <p>${kind === "gone" ? t("sold_out.text") : counted("all_held.text", held, { time: clock(event.hold_seconds) })}</p>
     <div class="actions">

@@ -1,8 +1,10 @@
 // Before the sale, and in the queue.
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
+import { wantsCode } from "../access_code.js";
 import { counted, moment, number, reason, t } from "../i18n.js";
-import { codeProblem, opensAt, secondsLeft, wantsCode } from "../state.js";
+import { opensAt, secondsLeft } from "../state.js";
 import { band, progress } from "../wait.js";
+import { codeForm, ownCode } from "./access_code.js";
 import { checkLink } from "./parts.js";
 import { heldAhead } from "./sold_out.js";
 
@@ -101,7 +103,8 @@ export function waiting(model) {
       </div>
     </dl>
     ${state.lapsed ? html`<p class="callout" data-kind="warn">${t("queue.lapsed")}</p>` : nothing} ${heldAhead(model)}
-    ${model.returns} ${event.paused ? html`<p class="callout" data-kind="warn">${t("queue.paused")}</p>` : nothing}
+    ${model.returns} ${ownCode(model)}
+    ${event.paused ? html`<p class="callout" data-kind="warn">${t("queue.paused")}</p>` : nothing}
     ${nextSteps([t("queue.next.1"), t("queue.next.2"), t("queue.next.3")])} ${notify(state.ui, act)}
     ${state.entry ? html`<p class="quiet" data-testid="check-draw">${checkLink(state)}</p>` : nothing}
     <p class="quiet">
@@ -148,53 +151,6 @@ function priced({ state, act, captcha }) {
     ${price === "insecure" && location.protocol === "http:" ? html`<p><a class="button primary" href=${`https://${location.host}${location.pathname}`}>${t("price.insecure.open")}</a></p>` : nothing}
     <p class="quiet">${t("price.why")}</p>
   </section>`;
-}
-
-/**
- * The part of the sale that is open wants an access code.
- * @param {Sale.Model} model
- */
-function codeForm({ state, act }) {
-  const general = state.event?.phases.find((phase) => !phase.needs_code && Date.parse(phase.opens_at) > Date.now());
-  return html`<section class="waiting" data-testid="code-form">
-    <p class="eyebrow">${state.event?.name ?? ""}</p>
-    <h1 tabindex="-1" data-focus>${t("entry.code_title")}</h1>
-    <p class="lead">${t("entry.code_text")}</p>
-    ${codeFields({ state, act })}
-    ${general && state.event ? html`<p class="quiet">${t("entry.code_general", { time: moment(general.opens_at, state.event.time_zone) })}</p>` : nothing}
-  </section>`;
-}
-
-/**
- * The code itself, and what is wrong with the one before.
- * @param {Pick<Sale.Model, "state" | "act">} model
- */
-export function codeFields({ state, act }) {
-  const problem = codeProblem(state);
-  const wrong = problem === null || problem === "code_required" ? null : reason(problem);
-  /** @param {InputOf<HTMLFormElement>} event */
-  const submit = (event) => {
-    event.preventDefault();
-    const code = String(new FormData(event.target).get("code") ?? "").trim();
-    if (code) act.giveCode(code);
-  };
-  return html`<form class="code-form" @submit=${submit}>
-    <label for="code">${t("entry.code_label")}</label>
-    <input
-      id="code"
-      name="code"
-      type="text"
-      maxlength="100"
-      autocomplete="off"
-      autocapitalize="characters"
-      spellcheck="false"
-      required
-      aria-invalid=${wrong ? "true" : "false"}
-      aria-describedby=${wrong ? "code-wrong" : nothing}
-    />
-    ${wrong ? html`<p class="field-error" id="code-wrong" role="alert">${wrong}</p>` : nothing}
-    <button class="button primary" type="submit">${t("entry.code_go")}</button>
-  </form>`;
 }
 
 /** @param {string[]} steps */

@@ -204,8 +204,9 @@ export function aSectionSaysAsMuchAsItHasRoomFor() {
   same(said(4).slice(0, 2), ["Block 1", "A, B: from $10 · 10 free"]);
   same(said(0.55).slice(0, 2), ["Block 1", "A, B · 10 free"]);
   same(said(0.42).slice(0, 2), ["1", "A, B"]);
-  same(said(0.3).slice(0, 2), ["1", "2"]);
-  same(said(0.05), []);
+  same(said(0.3).slice(0, 2), ["1 (A/B)", "2 (A/B)"]);
   number = "1000000000000";
-  that(["A/B", "B"].includes(said(0.3)[0]), "a letter, where not even the number fits");
+  that(["A/B", "B"].includes(said(0.31)[0]), "letters, where the number does not fit");
+  same(said(0.14), Array(6).fill("B")); // some 15 by 10 pixels: nothing is said by colour alone (V2)
+  same(said(0.01), []);
 }

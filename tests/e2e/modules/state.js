@@ -265,3 +265,27 @@ export const theNextPartOpensNext = () => {
   same(opens({ opens_at: null, phases: [part(9000), part(500), part(3000)] }), at(3000));
   same(opens({ opens_at: null, phases: [part(500)] }), null);
 };
+
+// F7: a code that is given besides a place is taken with the next word of that place, refused by itself, and not given twice.
+export function whatBecomesOfACode() {
+  const give = { type: "code", given: true };
+  const place = { type: "queue", number: 9, ahead: 3, waiting: 8, ticket: "T" };
+  const problem = (code) => ({ type: "problem", code, detail: "" });
+  const step = (...actions) => run(...OPEN, ...actions).code;
+  const waiting = [{ type: "welcome", state: "waiting", now: at(1000) }, place];
+  const joining = [{ type: "welcome", state: "none", now: at(1000) }];
+  same(step(...waiting, give), { step: "asked", why: null });
+  same(step(...waiting, give, place), { step: "taken", why: null });
+  same(step(...waiting, give, place, place), { step: "taken", why: null });
+  same(step(...INSIDE, give, ADMITTED), { step: "taken", why: null });
+  for (const why of ["code_not_valid", "code_used", "too_many_requests", "store_unavailable"])
+    same(step(...waiting, give, problem(why)), { step: "refused", why });
+  // Who has no place asks again with the code, until it is the code that is wrong.
+  same(step(...joining, give, problem("store_unavailable")), { step: "asked", why: null });
+  same(step(...joining, give, problem("code_used")), { step: "refused", why: "code_used" });
+  same(step(...joining, give, problem("code_used"), problem("code_required")), { step: "refused", why: "code_used" });
+  // Bought with, or wanted for the seats: asked for anew.
+  same(step(...INSIDE, give, ADMITTED, HELD, { type: "submitting" }, told("a", "CONFIRMED")), null);
+  const refused = run(...INSIDE, { type: "refused", id: "", code: "code_required", seats: [1] });
+  same([refused.code, refused.ui.sheet], [null, true]);
+}

@@ -142,6 +142,8 @@ declare namespace Sale {
     checkout: Checkout;
     reservation: Purchase | null;
     problem: { code: string; detail: string } | null;
+    /** the access code that was given last: on its way, taken, or refused, and why */
+    code: { step: "asked" | "taken" | "refused"; why: string | null } | null;
     ui: Ui;
   }>;
 
@@ -172,7 +174,8 @@ declare namespace Sale {
     | { type: "submit-again"; seconds: number }
     | { type: "submit-failed"; code: string | null; retryAfter?: number | null }
     | { type: "dismiss" }
-    | { type: "code" }
+    /** an access code is given, or taken back */
+    | { type: "code"; given: boolean }
     | { type: "rejoin" }
     | { type: "mode"; mode: Mode }
     /** turns one category on or off */
@@ -223,6 +226,8 @@ declare namespace Sale {
     pay(): void;
     dismiss(): void;
     giveCode(code: string): void;
+    /** asks for a place without one */
+    noCode(): void;
     notify(): void;
   };
 
@@ -244,6 +249,8 @@ declare namespace Sale {
     free: number[];
     /** category -> CSS colour */
     swatches: Map<string, string>;
+    /** of the form in which seats are asked for, when it was last seen: CSS pixels, 0 when it never was */
+    wishHeight: number;
   };
 
   /** The same where the event is known, which is everywhere but in the first moment. */
