@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
 
 from starlette.responses import Response
 
@@ -81,7 +80,7 @@ async def block(call: Call[BlockSeats]) -> Response:
 
 async def _left(call: Call[BlockSeats], event: Event, ordinals: list[int]) -> list[SeatLeft]:
     """What is done is done, whether or not it can still be learnt why the rest was not."""
-    known: Mapping[int, Any] = {}
+    known: Mapping[int, str] = {}
     if ordinals:
         with contextlib.suppress(StoreUnavailable):
             known = await call.parts.seats.statuses(event, ordinals)

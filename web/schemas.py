@@ -22,6 +22,7 @@ from pydantic import (
 )
 from pydantic.json_schema import SkipJsonSchema
 
+from core.booking.reservation import SeatStatus
 from core.clock import iso
 from core.errors import PaymentOrderFirst
 from core.languages import Language
@@ -334,7 +335,7 @@ class SaleControl(ResponseBody):
 
 class SeatLeft(ResponseBody):
     seat: int
-    status: Literal["AVAILABLE", "PAYING", "SOLD", "BLOCKED"] | None = Field(description="null: could not be learnt")
+    status: SeatStatus | None = Field(description="null: could not be learnt")
 
 
 class BlockedSeats(ResponseBody):

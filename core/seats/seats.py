@@ -160,7 +160,7 @@ class Seats:
         return await (self._boards.block(event, ordinals) if blocked else self._boards.unblock(event, ordinals))
 
     async def statuses(self, event: Event, ordinals: Sequence[int]) -> dict[int, str]:
-        """What PostgreSQL has of these seats: AVAILABLE, PAYING, SOLD, BLOCKED. Raises StoreUnavailable."""
+        """What PostgreSQL has of these seats, a `SeatStatus` each. Raises StoreUnavailable."""
         return await self._boards.statuses(event, ordinals)
 
     async def ensure_board(self, event: Event) -> None:

@@ -335,16 +335,16 @@ class TestOperator:
     async def test_what_a_block_leaves_as_it_was_is_named_with_why(
         self, operator: Api, make_event: MakeEvent, runtime: Runtime
     ) -> None:
-        """V5: of those that are asked for, the sold, the paid for and the blocked ones."""
+        """V5: of those that are asked for, the sold, the paid for, the blocked and those that were given back."""
         event = await make_event()
         blocks = f"/api/operator/events/{event.slug}/blocks"
-        states = {2: "SOLD", 3: "PAYING", 4: "BLOCKED"}
+        states = {2: "SOLD", 3: "PAYING", 4: "BLOCKED", 6: "RETURNED"}
         for seat, status in states.items():
             await runtime.database.execute(
                 "UPDATE seats SET status = :status WHERE event_id = :id AND ordinal = :seat",
                 {"status": status, "id": event.id, "seat": seat},
             )
-        body = (await operator.call("POST", blocks, json={"seats": [5, 4, 3, 2], "blocked": True}, expect=200)).json()
+        body = (await operator.call("POST", blocks, json={"seats": [6, 5, 4, 3, 2], "blocked": True}, expect=200)).json()
         assert body["seats"] == [5]
         assert body["unchanged"] == [{"seat": seat, "status": status} for seat, status in states.items()]
         body = (await operator.call("POST", blocks, json={"seats": [0, 5], "blocked": False}, expect=200)).json()

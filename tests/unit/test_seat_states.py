@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from core.booking.reservation import SeatStatus
+from core.languages import LANGUAGES, catalog
 from core.seats.board import STATE_OF_STATUS, SeatState
 
 ROOT = Path(__file__).parents[2]
@@ -42,6 +43,12 @@ def test_every_status_of_a_row_has_its_state() -> None:
     allowed = re.search(r"ADD CONSTRAINT seats_status_check\s+CHECK \(status IN \(([^)]*)\)\)", latest)
     assert allowed
     assert set(re.findall(r"'([A-Z]+)'", allowed[1])) == set(SeatStatus)
+
+
+def test_the_console_has_words_for_every_status() -> None:
+    """Of seats that a block leaves as they are."""
+    for language in LANGUAGES:
+        assert [one for one in SeatStatus if not catalog(language).get(f"ops.seat.left_{one}")] == []
 
 
 def test_the_wire_names_them_all() -> None:
