@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from typing import Final
 
 from redis.asyncio import Redis
 
 from core import keys
 from core.clock import iso
 from core.diagnosis.finding import Cause, Finding, fail, passed, warn
-from core.seats.board import SeatState
+from core.seats.board import STATE_OF_STATUS, SeatState
 from core.seats.hold_scripts_redis import HOLD_KEPT_MS
 from core.seats.scripts_redis import PAYMENT_PROTECTION_MS, SeatScripts
 from core.upkeep.mismatch import Seen, mismatch_of
 from core.upkeep.seat_rows_postgres import SeatRows
 from core.venue.event import Event
+
+#: Why a seat of this status cannot be had, while no reservation and no hold says so.
+NOT_FOR_SALE: Final[Mapping[str, Cause]] = {
+    "SOLD": Cause.SEAT_SOLD,
+    "BLOCKED": Cause.SEAT_BLOCKED,
+    "RETURNED": Cause.SEAT_RETURNED,
+}
 
 
 async def seat(
@@ -47,12 +55,9 @@ async def seat(
         )
     elif row.status == "SOLD" and bought:
         yield passed("seat", f"{truth}; bought by this visitor")
-    elif row.status == "RETURNED":
-        yield warn("seat", Cause.SEAT_RETURNED, f"{truth}; shown as sold until it is offered or free")
-    elif row.status == "SOLD":
-        yield warn("seat", Cause.SEAT_SOLD, truth)
-    elif row.status == "BLOCKED":
-        yield warn("seat", Cause.SEAT_BLOCKED, truth)
+    elif row.status in NOT_FOR_SALE:
+        looks = STATE_OF_STATUS[row.status].name
+        yield warn("seat", NOT_FOR_SALE[row.status], truth if looks == row.status else f"{truth}; looks {looks}")
     elif row.status == "PAYING":
         own = row.payer == visitor
         yield (

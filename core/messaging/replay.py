@@ -14,8 +14,9 @@ from enum import StrEnum
 from core.messaging.reservation_message import ReservationMessage
 
 _UNTOUCHED = "AVAILABLE"
-# An organiser blocks seats that are available, and what was given back waits for its buyers: no event tells of it.
-_NOBODYS = ("BLOCKED", "RETURNED")
+# What messages tell of. An organiser blocks seats that are available, what was given back waits for its buyers: of
+# such a seat they know that it is nobody's.
+_TOLD = (_UNTOUCHED, "PAYING", "SOLD")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ class SeatLog:
                 )
                 continue
             status, reached = self.seat(row.event_id, row.ordinal, row.version)
-            shown = _UNTOUCHED if row.status in _NOBODYS else row.status
+            shown = row.status if row.status in _TOLD else _UNTOUCHED
             if row.waiting:
                 result.behind += 1
             elif status != shown:

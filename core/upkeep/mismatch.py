@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from core.seats.board import SeatState
+from core.seats.board import STATE_OF_STATUS, SeatState
 
 #: A payment that began this long ago and has no reservation will never have one: the statement's own limit is 15 s.
 ORPHANED_PAYMENT_MS = 60_000
@@ -75,6 +75,9 @@ class Mismatch:
     mend: Mend
 
 
+_NOT_SHOWN = {SeatState.SOLD: Kind.SOLD_NOT_SHOWN, SeatState.BLOCKED: Kind.BLOCKED_NOT_SHOWN}
+
+
 def mismatch_of(row: Row, seen: Seen, payment_protection_ms: int) -> Mismatch | None:
     """None when the two agree, or differ only as they may."""
 
@@ -82,20 +85,17 @@ def mismatch_of(row: Row, seen: Seen, payment_protection_ms: int) -> Mismatch | 
         return Mismatch(row.ordinal, kind, _described(seen), row.status, row.updated_at, Mend(byte, state))
 
     match row.status:
-        # RETURNED: nobody sees that it came back until it is on the map again.
-        case "SOLD" | "RETURNED":
-            if seen.byte != SeatState.SOLD or seen.state:
-                return wrong(Kind.SOLD_NOT_SHOWN, SeatState.SOLD)
-        case "BLOCKED":
-            # Nobody may have it: it would come back on sale with the end of that hold (R11).
-            if seen.byte != SeatState.BLOCKED or seen.state:
-                return wrong(Kind.BLOCKED_NOT_SHOWN, SeatState.BLOCKED)
+        case "AVAILABLE":
+            return _judge_available(row, seen, payment_protection_ms, wrong)
         case "PAYING":
             paying = f"{row.payer}|{row.fence}|paying"
             if seen.byte != SeatState.HELD or seen.state != paying or seen.ttl_ms == -1:
                 return wrong(Kind.PAYING_NOT_SHOWN, SeatState.HELD, paying)
         case _:
-            return _judge_available(row, seen, payment_protection_ms, wrong)
+            # Nobody may have it, whatever it looks like: it would come back on sale with the end of that hold (R11).
+            shown = STATE_OF_STATUS[row.status]
+            if seen.byte != shown or seen.state:
+                return wrong(_NOT_SHOWN[shown], shown)
     return None
 
 
@@ -121,7 +121,7 @@ def _judge_available(row: Row, seen: Seen, protection_ms: int, wrong: _Wrong) ->
 
 
 def _described(seen: Seen) -> str:
-    name = SeatState(seen.byte).name if 0 <= seen.byte <= 3 else "NO BOARD"
+    name = SeatState(seen.byte).name if 0 <= seen.byte <= max(SeatState) else "NO BOARD"
     if not seen.state:
         return name
     visitor, _, rest = seen.state.partition("|")

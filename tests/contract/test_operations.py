@@ -344,7 +344,9 @@ class TestOperator:
                 "UPDATE seats SET status = :status WHERE event_id = :id AND ordinal = :seat",
                 {"status": status, "id": event.id, "seat": seat},
             )
-        body = (await operator.call("POST", blocks, json={"seats": [6, 5, 4, 3, 2], "blocked": True}, expect=200)).json()
+        body = (
+            await operator.call("POST", blocks, json={"seats": [6, 5, 4, 3, 2], "blocked": True}, expect=200)
+        ).json()
         assert body["seats"] == [5]
         assert body["unchanged"] == [{"seat": seat, "status": status} for seat, status in states.items()]
         body = (await operator.call("POST", blocks, json={"seats": [0, 5], "blocked": False}, expect=200)).json()
