@@ -23,6 +23,7 @@ from tests.e2e.sale_page import SalePage
 from tests.e2e.test_accessibility import ALL_RULES, violations
 from tests.e2e.test_purchase import PHONE
 from tests.sale_server import OPERATOR_TOKEN, Guest, Server, sale_server
+from web.ops.pages import VIEWS
 
 PAGE: Final = Path("docs/benchmarks.md")
 #: How the pages are looked at: column -> options of the browser.
@@ -30,16 +31,6 @@ LOOKS: Final[dict[str, dict[str, Any]]] = {
     "desktop, light, English": {"locale": "en-GB"},
     "phone, dark, Korean": {"locale": "ko-KR", "color_scheme": "dark"} | PHONE,
     "phone, forced colours, English": {"locale": "en-GB", "forced_colors": "active"} | PHONE,
-}
-CONSOLE: Final = {
-    "overview": "/ops",
-    "a sale": "/ops/events/{slug}",
-    "new sale": "/ops/new",
-    "refunds": "/ops/refunds",
-    "findings": "/ops/findings",
-    "dead letters": "/ops/dead-letters",
-    "trail": "/ops/audit",
-    "sessions": "/ops/sessions",
 }
 _MARKS: Final = re.compile(r"(<!-- axe -->\n).*(<!-- /axe -->)", re.DOTALL)
 
@@ -112,7 +103,7 @@ async def walk(browser: Browser, server: Server, slug: str, look: dict[str, Any]
     await page.fill("#name", "Kim")
     await page.fill("#token", OPERATOR_TOKEN)
     await page.press("#token", "Enter")
-    for name, path in CONSOLE.items():
+    for path, name in VIEWS.items():
         await page.wait_for_selector("#content[data-view] h1")
         await page.goto(server.url + path.format(slug=slug))
         await page.wait_for_selector("#content[data-view] :is(.head, h1):not(.visually-hidden)")

@@ -13,6 +13,7 @@ from tests.e2e.conftest import MakeSale, OpenConsole, OpenPage, Server
 from tests.e2e.sale_page import PATIENCE
 from tests.e2e.test_accessibility import LOOKS, _clean
 from tests.sale_server import OPERATOR_TOKEN, Guest
+from web.ops.pages import VIEWS
 
 
 @pytest.fixture
@@ -305,7 +306,8 @@ async def test_the_console_is_accessible_and_fits(
     await page.wait_for_selector("dialog[open]")
     await checked()
     await page.keyboard.press("Escape")
-    for path in ("/ops/dead-letters", "/ops/audit", "/ops/findings", "/ops/sessions"):
+    # New sale and refunds are looked at as they are filled in: test_console_new_sale, test_refund_desk.
+    for path in sorted(VIEWS.keys() - {"/ops", "/ops/events/{slug}", "/ops/new", "/ops/refunds"}):
         await page.goto(server.url + path)
         await page.wait_for_selector("h1:not(.visually-hidden)")
         await checked()

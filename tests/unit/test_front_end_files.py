@@ -10,6 +10,7 @@ import pytest
 
 from web.assets import BUNDLE, BUNDLED, Assets, digest_of, stale_sources
 from web.caching import Body
+from web.ops.pages import VIEWS
 
 ROOT = Path(__file__).parents[2]
 STATIC = ROOT / "static"
@@ -36,6 +37,12 @@ def test_the_sale_page_asks_for_all_its_modules_at_once() -> None:
     page = (ROOT / "templates" / "sale.html").read_text()
     preloaded = set(re.findall(r'rel="modulepreload" href="\{\{ static \}\}/([^"]+)"', page))
     assert preloaded == modules("js/sale.js")
+
+
+def test_every_page_of_the_console_has_its_view() -> None:
+    main = (STATIC / "js" / "ops" / "main.js").read_text()
+    [listed] = re.findall(r"^const VIEWS = \{([^}]*)\};$", main, re.MULTILINE)
+    assert {one.partition(":")[0].strip() for one in listed.split(",")} - {""} == set(VIEWS.values())
 
 
 def test_the_bundle_is_made_of_the_sources_as_they_are() -> None:

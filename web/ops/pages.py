@@ -7,7 +7,7 @@ in gets the sign-in page under the address that was asked for, so that a link fr
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 from urllib.parse import parse_qs
 
@@ -26,6 +26,18 @@ from web.security import Operator, require_same_site
 _NEXT: Final = re.compile(r"/ops(/[a-z0-9-]+)*")
 _KEEP_NOTHING: Final = "private, no-store"
 
+#: Every page of the console -> its name in `VIEWS` of static/js/ops/main.js.
+VIEWS: Final[Mapping[str, str]] = {
+    "/ops": "overview",
+    "/ops/new": "new_sale",
+    "/ops/events/{slug}": "sale",
+    "/ops/refunds": "refunds",
+    "/ops/findings": "findings",
+    "/ops/sessions": "sessions",
+    "/ops/dead-letters": "dead_letters",
+    "/ops/audit": "audit",
+}
+
 Page = Callable[[Request, Operator], Awaitable[Response]]
 
 
@@ -36,23 +48,16 @@ class Console:
         self._pages = pages
 
     def routes(self) -> list[Route]:
-        pages: dict[str, Page] = {
-            "/ops": self.view("overview"),
-            "/ops/new": self.view("new_sale"),
-            "/ops/events/{slug}": self.view("sale"),
-            "/ops/refunds": self.view("refunds"),
-            "/ops/findings": self.view("findings"),
-            "/ops/sessions": self.view("sessions"),
-            "/ops/dead-letters": self.view("dead_letters"),
-            "/ops/audit": self.view("audit"),
-        }
         return [
-            *(Route(path, self._signed_in(path, page), methods=["GET"], name=path) for path, page in pages.items()),
+            *(
+                Route(path, self._signed_in(path, self._view(name)), methods=["GET"], name=path)
+                for path, name in VIEWS.items()
+            ),
             Route("/ops/login", self.sign_in, methods=["POST"], name="/ops/login"),
             Route("/ops/logout", self.sign_out, methods=["POST"], name="/ops/logout"),
         ]
 
-    def view(self, name: str) -> Page:
+    def _view(self, name: str) -> Page:
         async def draw(request: Request, operator: Operator) -> Response:
             slug = request.path_params.get("slug", "")
             if slug and not SLUG.fullmatch(slug):
