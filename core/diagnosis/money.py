@@ -10,12 +10,9 @@ from core.clock import iso
 from core.diagnosis.finding import Cause, Finding, fail, passed, warn
 from core.payments.breaker import Mode
 from core.payments.breaker_redis import CircuitView
-from core.payments.kcp import codes as kcp_codes
 from core.payments.payments import WhenOpen
-from core.payments.toss import codes as toss_codes
+from core.payments.registry import shops_fault_codes
 
-#: The provider refuses the shop, not the buyer; those of PortOne and Stripe are met by asking them (providers_http.py).
-_OURS = toss_codes.MISCONFIGURED | kcp_codes.MISCONFIGURED
 _SHUT = frozenset({Mode.OPEN, Mode.FORCED_OPEN})
 
 
@@ -51,7 +48,7 @@ async def reservation(row: Any, is_gone: Callable[[str], bool]) -> AsyncIterator
         yield fail(step, Cause.REFUND_REFUSED, refused, "refund", str(row["id"]))
         return
     match row["status"], row["reason"]:
-        case "PAYING", _ if row["error_code"] in _OURS and row["payment"] in ("AUTHORISED", "CALLED"):
+        case "PAYING", _ if row["payment"] in ("AUTHORISED", "CALLED") and _refuses_us(row):
             # Asked until the deadline, and refused each time: waiting mends nothing.
             yield fail(step, Cause.SHOPS_FAULT, f"{detail}; the provider refuses our key")
         case "PAYING", Reason.PARKED:
@@ -76,6 +73,11 @@ async def reservation(row: Any, is_gone: Callable[[str], bool]) -> AsyncIterator
             yield warn(step, Cause.PAYMENT_FAILED, f"{detail}; reason {row['reason']}")
         case _:
             yield warn(step, Cause.RESERVATION_CANCELLED, f"{detail}; reason {row['reason']}")
+
+
+def _refuses_us(row: Any) -> bool:
+    """The provider's last word is about the shop, not the buyer."""
+    return row["error_code"] in shops_fault_codes(row["provider"])
 
 
 async def circuits(views: Sequence[CircuitView], when_open: WhenOpen) -> AsyncIterator[Finding]:

@@ -1,12 +1,13 @@
 """Every payment provider there is: one line each (P4). Whatever lists providers reads them here.
 
-A further provider is a package beside `toss` with a `composition` module, a line below, its tests and a section of
-`docs/going-live.md`.
+A further provider is a package beside `toss` with the modules `composition` and `codes`, a line below, its tests and a
+section of `docs/going-live.md`: CONTRIBUTING.md has the steps.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Final
 
 from core.payments.provider_package import ProviderPackage
@@ -33,3 +34,13 @@ PROVIDERS: Final[Mapping[str, ProviderPackage]] = {one.name: one for one in _ALL
 
 #: Those that the payment simulator plays; the first is meant where none is named.
 PLAYED: Final = tuple(one.name for one in _ALL if one.played)
+
+
+def shops_fault_codes(provider: str) -> frozenset[str]:
+    """Codes by which a provider refuses the shop and not the buyer (P9): `MISCONFIGURED` of its `codes` module. None of
+    a name that is no provider's (any more).
+    """
+    if provider not in PROVIDERS:
+        return frozenset()
+    found: frozenset[str] = import_module(f"core.payments.{provider}.codes").MISCONFIGURED
+    return found

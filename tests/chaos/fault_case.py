@@ -28,7 +28,7 @@ from core.booking.reservation import Reason
 from core.embedded import Engines
 from core.errors import OnsaleError, StoreUnavailable
 from core.payments.composition import open_payments
-from core.payments.registry import PROVIDERS as REGISTERED
+from core.payments.registry import PLAYED
 from core.process.supervisor import Supervisor
 from core.runtime import Runtime
 from core.settings import Settings
@@ -58,7 +58,6 @@ class Fault(StrEnum):
     REFUSES = "provider says no"
 
 
-PROVIDERS = ("toss", "kcp", "portone", "stripe")
 #: NHN KCP has neither webhooks for cards nor a list of charges.
 _NOT_AT = {"kcp": ("webhook", "compares")}
 
@@ -84,7 +83,7 @@ class Case:
 
 CASES = [
     Case(provider, step, fault)
-    for provider in PROVIDERS
+    for provider in PLAYED
     for step in (*SALE_STEPS, *OTHER_STEPS)
     for fault in Fault
     if cashier.does(step) not in _NOT_AT.get(provider, ())
@@ -92,7 +91,7 @@ CASES = [
 
 #: A server is a fork of one process that has everything imported: it begins at once, and can be killed like any other.
 _SERVERS = multiprocessing.get_context("forkserver")
-_SERVERS.set_forkserver_preload([cashier.__name__, *(f"core.payments.{name}.composition" for name in REGISTERED)])
+_SERVERS.set_forkserver_preload([cashier.__name__, *(f"core.payments.{name}.composition" for name in PLAYED)])
 
 
 def start_servers() -> None:

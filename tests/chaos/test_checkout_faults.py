@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from core.embedded import Engines
+from core.payments.registry import PLAYED
 from core.runtime import open_runtime
 from core.settings import Settings
 from core.venue.event import SaleStatus
@@ -27,7 +28,6 @@ from core.venue.new_event import NewEvent
 from tests.chaos.fault_case import (
     CASES,
     OTHER_STEPS,
-    PROVIDERS,
     SALE_STEPS,
     Case,
     Fault,
@@ -123,7 +123,7 @@ async def test_a_draw_of_the_faults(
 @pytest.mark.chaos
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("step", [*SALE_STEPS, *OTHER_STEPS])
-@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("provider", PLAYED)
 async def test_all_faults(
     provider: str, step: str, empty: Engines, settings: Settings, tmp_path: Path, played: list[Told]
 ) -> None:

@@ -62,7 +62,6 @@ COMPOSED = (
     "ops.refund.nothing.",
     "ops.cancelled.state.",
     "ops.attempt.",
-    "pay.provider.",
     "paysim.card.",
 )
 

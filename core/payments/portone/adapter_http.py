@@ -45,15 +45,8 @@ from core.payments.gateway import (
     Window,
     WindowUrls,
 )
-from core.payments.portone.payment import (
-    CLOSED_WINDOW,
-    MISCONFIGURED,
-    PROVIDER,
-    WRONG_KEY,
-    code_of,
-    moment,
-    outcome_of,
-)
+from core.payments.portone.codes import CLOSED_WINDOW, MISCONFIGURED, WRONG_KEY
+from core.payments.portone.payment import PROVIDER, code_of, moment, outcome_of
 from core.payments.provider_package import Limits
 from core.payments.sdk_errors_http import failed_call
 from core.payments.transport_http import LIST_TOO_LONG, ListFailed, NoAnswer
