@@ -10,11 +10,14 @@ messaging/     (5) outbox, relay, Kafka or local bus, consumers
 notifications/ (6) e-mail, Slack; when something is an alert
 waiting_list/  (7) seats given back: wishes and offers
 upkeep/        periodic jobs, consistency, limits
+figures/       what operators look at, of a sale and of the processes
 diagnosis/     "I can't book", step by step
 process/       the ground floor: tasks, jobs, leases, calls to the stores
 
-settings.py errors.py clock.py keys.py   what everything uses
-runtime.py     the composition root: `async with open_runtime(settings, engines) as runtime:`
+settings/ errors.py clock.py keys.py   what everything uses
+runtime/       the composition root: `async with open_runtime(settings, engines) as runtime:`
 embedded/      PostgreSQL and Valkey as child processes when no URL is configured
+migrations/    the schema, step by step
+locale/        every text, by language
 database.py    opening PostgreSQL
 """

@@ -239,7 +239,7 @@ ADVICE: dict[Cause, str] = {
         "buyers meet it, raise ONSALE_HOARDING_BASKETS or ONSALE_HOARDING_VISITORS."
     ),
     Cause.PAYMENT_PAUSED: "Five payments of this visitor failed in a row: the next may begin at the time shown.",
-    Cause.CODE_USED: "The access code is spent, or was revoked: make another one with `onsale code make`.",
+    Cause.CODE_USED: "The access code is spent, or was revoked: make another one with `onsale code create`.",
     Cause.CODE_WANTED: "What is open wants an access code: the customer needs one, or waits for the next phase.",
     Cause.QUOTA_REACHED: "The phase has sold what it may: raise its quota, or the customer waits for the next phase.",
     Cause.NETWORKS_REMOVED: (

@@ -4,15 +4,33 @@ from __future__ import annotations
 
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
+from typer.core import TyperGroup
 from typer.testing import CliRunner
 
 from cli.main import app
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+#: Where the program tells people what to run: messages, replies, help texts.
+CODE = sorted(
+    path
+    for path in [*ROOT.glob("core/**/*.py"), *ROOT.glob("cli/**/*.py"), *ROOT.glob("core/locale/*.po")]
+    if "onsale " in path.read_text()
+)
+
+
+def listed() -> list[Path]:
+    """What the repository has, as far as it is there."""
+    names = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    return [ROOT / name for name in names if (ROOT / name).exists()]
+
+
 _LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 
 
@@ -23,36 +41,87 @@ def test_every_link_leads_somewhere(page: Path) -> None:
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        "serve",
-        "worker",
-        "event create",
-        "event open",
-        "event close",
-        "event list",
-        "draw verify",
-        "plan check",
-        "rush",
-        "crowd",
-        "diagnose",
-        "reconcile",
-        "replay",
-        "messages dead list",
-        "messages dead retry",
-    ],
-)
-def test_every_command_has_a_help_page(command: str) -> None:
-    result = CliRunner().invoke(app, [*command.split(), "--help"])
-    assert result.exit_code == 0
-    assert "Usage:" in result.output
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_file_that_is_named_is_there(page: Path) -> None:
+    """By its whole path, or by the end of it. The changelog tells of what was."""
+    if page.name == "CHANGELOG.md":
+        return
+    files = [path.relative_to(ROOT) for path in listed()]
+    known = {f"/{path}" for file in files for path in (file, *file.parents)}
+    named = {name.rstrip("/") for name in re.findall(r"`([a-z][\w./-]*/[\w./-]+)`", page.read_text())}
+    ours = {name for name in named if "NAME" not in name and "XX" not in name}
+    assert sorted(name for name in ours if not any(path.endswith(f"/{name}") for path in known)) == []
 
 
-def test_the_readme_names_targets_that_exist() -> None:
+#: A command in backticks or on a line of its own, up to what is no word of it; and `make` of the same kind.
+_COMMAND = re.compile(r"(?:`|^|\$ )onsale ([a-z][^`\n#>]*)", re.MULTILINE)
+_TARGET = re.compile(r"(?:`|^)make ([a-z-]+)", re.MULTILINE)
+
+
+def wrong_in(command: str) -> str | None:
+    """What of `onsale COMMAND` is not there: a command, or an option of it."""
+    node: Any = typer.main.get_command(app)
+    words = [word.strip("()[],.;:…\\") for word in command.partition(" | ")[0].split()]
+    while isinstance(node, TyperGroup):
+        # `onsale event create|update`, `onsale event`: one of several, or the group as a whole.
+        names = words.pop(0).split("|") if words and not words[0].startswith("-") else []
+        for name in names:
+            if name not in node.list_commands(None):
+                return f"there is no command {name!r}"
+        if not names:
+            break
+        node = node.get_command(None, names[0])
+    known = {option for parameter in node.params for option in parameter.opts} | {"--help", "--version"}
+    return next((f"there is no {word}" for word in words if word.startswith("--") and word not in known), None)
+
+
+@pytest.mark.parametrize("path", [*PAGES, *CODE], ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_command_that_is_named_is_there(path: Path) -> None:
+    """In the documents, and in what the program itself tells people to do."""
+    if path.name == "CHANGELOG.md":
+        return
+    text = path.read_text()
+    found = {command: wrong_in(command) for command in _COMMAND.findall(text)}
+    assert {command: wrong for command, wrong in found.items() if wrong} == {}
     makefile = (ROOT / "Makefile").read_text()
-    for target in set(re.findall(r"`?make ([a-z]+)", (ROOT / "README.md").read_text())):
-        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+    assert [one for one in _TARGET.findall(text) if not re.search(rf"^{one}:", makefile, re.MULTILINE)] == []
+
+
+def commands(node: Any, *before: str) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every command that does something, by its words."""
+    if not isinstance(node, TyperGroup):
+        yield before, node
+        return
+    for name in node.list_commands(None):  # type: ignore[arg-type]
+        found = node.get_command(None, name)
+        if not found.hidden:
+            yield from commands(found, *before, name)
+
+
+def test_every_command_and_option_says_what_it_is() -> None:
+    found = dict(commands(typer.main.get_command(app)))
+    assert len(found) > 25
+    for words, command in found.items():
+        result = CliRunner().invoke(app, [*words, "--help"])
+        assert result.exit_code == 0
+        assert f"Usage: onsale {' '.join(words)}" in result.output
+        silent = [one.name for one in command.params if one.name != "help" and not one.help]
+        assert silent == [], words
+
+
+def test_the_lint_of_commands_sees_what_it_is_for() -> None:
+    assert wrong_in("event open gala --json") is None
+    assert wrong_in("event sell gala") == "there is no command 'sell'"
+    assert wrong_in("event open gala --at noon") == "there is no --at"
+    assert _COMMAND.findall("`onsale code make`") == ["code make"]
+
+
+def test_every_room_is_in_the_architecture() -> None:
+    rooms = {f"`{path.parent.relative_to(ROOT)}`" for path in ROOT.glob("core/*/__init__.py")}
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    assert [room for room in sorted(rooms) if f"| {room} |" not in page] == []
+    flow = (ROOT / "core" / "__init__.py").read_text()
+    assert [room for room in sorted(rooms) if f"{room[6:-1]}/" not in flow] == []
 
 
 def test_the_changelog_cites_rows() -> None:
@@ -62,13 +131,9 @@ def test_the_changelog_cites_rows() -> None:
 
 
 def test_the_tree_has_no_paths_of_a_machine() -> None:
-    files = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.split()
-    for name in files:
-        if name.endswith((".py", ".md", ".js", ".html", ".yml", ".toml", ".sh")) and not name.startswith(
-            "static/vendor/"
-        ):
-            text = (ROOT / name).read_text(errors="replace")
-            assert "/work/" + "main" not in text, name
+    for path in listed():
+        if path.suffix in (".py", ".md", ".js", ".html", ".yml", ".toml", ".sh") and "vendor/" not in str(path):
+            assert "/work/" + "main" not in path.read_text(errors="replace"), path
 
 
 #: Where rows and rules are cited.
@@ -78,10 +143,7 @@ _ROW = re.compile(r"(?<![%\w'\"/.-])[DSRPFTVE]\d{1,2}(?![\w.])")
 
 def citing() -> list[Path]:
     """The project's own texts that are read by people: code, tests, pages."""
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
-    return [
-        ROOT / name for name in listed if name.endswith(CITING) and "vendor/" not in name and (ROOT / name).exists()
-    ]
+    return [path for path in listed() if path.name.endswith(CITING) and "vendor/" not in str(path)]
 
 
 def test_every_row_that_is_cited_is_in_the_requirements() -> None:
