@@ -46,7 +46,9 @@ def create(
 @app.command("import")
 def bring(
     slug: Slug,
-    file: Annotated[Path, typer.Argument(help="CSV, a code in the first column of each line.", exists=True)],
+    file: Annotated[
+        Path, typer.Argument(help="CSV, a code in the first column of each line.", exists=True, dir_okay=False)
+    ],
     group: Group,
     uses: Uses = 1,
 ) -> None:
@@ -62,7 +64,7 @@ def bring(
     try:
         added = with_runtime(work)
     except UnicodeDecodeError:
-        raise typer.BadParameter("it is not text in UTF-8", param_hint="FILE") from None
+        raise typer.BadParameter(f"{file} is not UTF-8 text: save it once more as UTF-8", param_hint="FILE") from None
     known = f"; {added.known} were known" if added.known else ""
     print(f"{added.codes} new code{'' if added.codes == 1 else 's'} of {group}{known}")
 
@@ -87,7 +89,7 @@ def show(
             for one in await runtime.codes.groups(event.id)
         ]
 
-    found = with_runtime(work)
+    found = with_runtime(work, writes=False)
     if as_json:
         print(orjson.dumps({"groups": found}, option=orjson.OPT_INDENT_2).decode())
         return

@@ -12,6 +12,7 @@ from urllib.parse import quote, urlsplit
 
 import typer
 
+from cli.say import say
 from core.waiting_room import draw
 from core.waiting_room.draw import PublishedDraw
 
@@ -54,7 +55,7 @@ def verify(
         about, listed = _fetched(source, phase) if "://" in source else _saved(Path(source), entries)
         published = _published(about)
     except _Unreadable as error:
-        typer.echo(f"onsale: {error}", err=True)
+        say(str(error))
         raise typer.Exit(1) from None
     wrong = draw.differences(published, listed)
     if wrong:

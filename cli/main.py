@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 
 from cli.lazy_commands import LazyCommand, lazy_group
+from cli.say import say
 from core.errors import OnsaleError, StartupError
 
 #: In the order in which `--help` lists them.
@@ -78,6 +79,13 @@ COMMANDS = (
     LazyCommand("reservation", "cli.reservation", "app", "What is done for one buyer."),
 )
 
+#: What whoever is at the terminal can do about a refusal, by its code.
+HINTS = {
+    "event_not_found": "`onsale event list` shows the events that there are",
+    "reservation_not_found": "`onsale diagnose --reservation ID`, and the console's search by e-mail, look for one",
+    "finding_not_found": "`onsale payments compare` shows the findings that are open",
+}
+
 app = typer.Typer(
     name="onsale",
     cls=lazy_group(COMMANDS),
@@ -108,7 +116,7 @@ def _options(
 @app.command("events", hidden=True, add_help_option=False, context_settings={"ignore_unknown_options": True})
 def _renamed(arguments: Annotated[list[str] | None, typer.Argument()] = None) -> None:
     """The earlier name of `onsale messages`: an event is a performance."""
-    _say(f"`onsale events` is `onsale messages` now: run `{' '.join(['onsale messages', *(arguments or [])])}`")
+    say(f"`onsale events` is `onsale messages` now: run `{' '.join(['onsale messages', *(arguments or [])])}`")
     raise typer.Exit(2)
 
 
@@ -120,10 +128,11 @@ def run() -> None:
     try:
         app(prog_name="onsale")
     except StartupError as error:
-        _say(str(error))
+        say(str(error))
         sys.exit(1)
     except OnsaleError as error:
-        _say(error.detail)
+        hint = HINTS.get(error.code, "")
+        say(f"{error.detail}: {hint}" if hint and "`onsale" not in error.detail else error.detail)
         sys.exit(2)
     except BrokenPipeError:
         sys.exit(1)
@@ -131,7 +140,3 @@ def run() -> None:
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
-
-
-def _say(text: str) -> None:
-    print(f"onsale: {' '.join(text.split())}", file=sys.stderr)

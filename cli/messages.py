@@ -11,6 +11,7 @@ import typer
 from cli.audit import note
 from cli.runtime import with_runtime
 from core.clock import iso
+from core.errors import NotFound
 
 if TYPE_CHECKING:
     from core.messaging.dead_letters_postgres import DeadLetter
@@ -64,9 +65,7 @@ def retry_letters(
 
     count = with_runtime(work)
     print(f"{count} sent again")
-    if ids and count < len(set(ids)):
-        print(f"{len(set(ids)) - count} of them are not there, or were sent again or discarded before")
-        raise typer.Exit(1)
+    _require_all(ids or [], count)
 
 
 @dead.command("discard")
@@ -80,9 +79,15 @@ def discard_letters(ids: Annotated[list[int], typer.Argument(help="Ids from `lis
 
     count = with_runtime(work)
     print(f"{count} discarded")
-    if count < len(set(ids)):
-        print(f"{len(set(ids)) - count} of them are not there, or were sent again or discarded before")
-        raise typer.Exit(1)
+    _require_all(ids, count)
+
+
+def _require_all(ids: list[int], done: int) -> None:
+    """Raises NotFound when fewer than these were done."""
+    missing = len(set(ids)) - done if ids else 0
+    if missing:
+        looked = "`onsale messages dead list --retried`"
+        raise NotFound(f"{missing} of them are not there, or were sent again or discarded before: {looked}")
 
 
 def _plain(letter: DeadLetter) -> dict[str, object]:

@@ -14,7 +14,6 @@ from cli.audit import note, operator
 from cli.runtime import with_runtime
 from cli.stores import connected
 from core.clock import iso
-from core.errors import OnsaleError
 
 if TYPE_CHECKING:
     import databases
@@ -81,11 +80,7 @@ def compare(
             await note(runtime.database, "payments.mend", "-", finding=mend, kind=found.kind, order=found.order)
         return made, [one for one in await runtime.findings.latest(1000) if one.state == "OPEN" or one.id == id]
 
-    try:
-        made, found = with_runtime(work)
-    except OnsaleError as error:
-        print(error.detail, file=sys.stderr)
-        raise typer.Exit(1) from None
+    made, found = with_runtime(work)
     if as_json:
         print(orjson.dumps({"comparisons": made, "findings": found}, option=orjson.OPT_INDENT_2).decode())
     else:

@@ -10,6 +10,7 @@ import orjson
 import typer
 
 from cli.files import read_plan
+from cli.say import say
 from core.errors import PlanInvalid
 from core.venue.plan_import import load_plan, seats_by_category
 from core.venue.seat_plan import SeatPlan
@@ -53,7 +54,7 @@ def print_errors(file: Path, error: PlanInvalid) -> None:
     if more:
         print(f"{file}: and {more} more", file=sys.stderr)
     total = len(errors) + more
-    print(f"onsale: {file} is not a valid seat plan: {total} {'error' if total == 1 else 'errors'}", file=sys.stderr)
+    say(f"{file} is not a valid seat plan: {total} {'error' if total == 1 else 'errors'}")
 
 
 def print_warnings(file: Path, plan: SeatPlan) -> None:

@@ -12,6 +12,7 @@ import typer
 from cli.audit import note, operator
 from cli.runtime import with_runtime
 from core.clock import iso
+from core.errors import NotFound
 
 if TYPE_CHECKING:
     from core.runtime import Runtime
@@ -32,16 +33,18 @@ def add(
     minutes: Annotated[int, typer.Option(help="How long they stay out.", min=1, max=43_200)] = 60,
 ) -> None:
     """Put a visitor or a network out of a sale, and keep them out. Who is paying is out when the payment is over."""
+    from core.waiting_room.removals_postgres import network_of  # here: `--help` need not load it
+
+    if (visitor is None) == (network is None):
+        raise typer.BadParameter("name one of the two", param_hint="--visitor, --network")
+    try:
+        parsed = network_of(network) if network is not None else None
+    except ValueError:
+        raise typer.BadParameter(
+            f"{network!r} is no address or CIDR network, such as 203.0.113.0/24", param_hint="--network"
+        ) from None
 
     async def work(runtime: Runtime) -> Removal:
-        from core.waiting_room.removals_postgres import network_of
-
-        if (visitor is None) == (network is None):
-            raise typer.BadParameter("name a --visitor or a --network: one of the two")
-        try:
-            parsed = network_of(network) if network is not None else None
-        except ValueError:
-            raise typer.BadParameter("an address or a CIDR network, such as 203.0.113.0/24") from None
         event = await runtime.events.get(slug)
         until = runtime.clock.now() + timedelta(minutes=minutes)
         made = await runtime.removals.add(event, visitor=visitor, network=parsed, until=until, actor=operator())
@@ -84,8 +87,7 @@ def end(slug: Slug, id: Annotated[int, typer.Argument(help="From `list`.", show_
         return done
 
     if not with_runtime(work):
-        print(f"there is no removal {id} of {slug}, or it is over")
-        raise typer.Exit(1)
+        raise NotFound(f"there is no removal {id} of {slug}, or it is over: `onsale removal list {slug}`")
     print(f"removal {id} is over")
 
 

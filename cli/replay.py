@@ -36,7 +36,7 @@ def replay(
             slug=event or None,
         )
 
-    report = with_runtime(work)
+    report = with_runtime(work, writes=False)
     if as_json:
         print(orjson.dumps(report, option=orjson.OPT_INDENT_2).decode())
     else:

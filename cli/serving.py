@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Awaitable, Sequence
 
 from cli.preparation import DEMO_SLUG, REFUSED
+from cli.say import say
 from cli.web_processes import WebProcesses
 from core.embedded import Engines
 from core.errors import StartupError
@@ -40,7 +41,7 @@ async def serve_until_signalled(
     """
     stopping, hurry = _stop_signals()
     for warning in warnings:
-        _say(f"warning: {warning}")
+        say(f"warning: {warning}")
     port = listening.getsockname()[1]
     with tempfile.TemporaryDirectory(prefix="onsale-metrics-") as metrics:
         environment = _environment(settings, started, port, metrics, crowd)
@@ -48,7 +49,7 @@ async def serve_until_signalled(
             settings.workers,
             listening,
             environment,
-            _say,
+            say,
             settings.hang_seconds,
             settings.goodbye_seconds,
             standby=settings.standby == "on",
@@ -103,7 +104,7 @@ async def _prepare(environment: dict[str, str], demo: bool) -> None:
     lines = said.decode(errors="replace").splitlines()
     reason = lines.pop() if process.returncode == REFUSED and lines else None
     for line in lines:
-        _say(line)
+        say(line)
     if process.returncode:
         raise StartupError(reason or f"the start could not be prepared (exit code {process.returncode})")
 
@@ -117,7 +118,7 @@ def _stop_signals() -> tuple[asyncio.Event, asyncio.Event]:
             hurry.set()
         else:
             stopping.set()
-            print("onsale: ending; once more to end at once", file=sys.stderr, flush=True)
+            say("ending; once more to end at once")
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, received)
@@ -191,9 +192,9 @@ async def _keep_engines(started: Engines) -> None:
         await asyncio.sleep(_ENGINES_CHECK_SECONDS)
         try:
             for name in await asyncio.to_thread(started.revive):
-                _say(f"the embedded {name} had ended: started again")
+                say(f"the embedded {name} had ended: started again")
         except Exception as error:  # whatever it is: the server goes on, and so do we
-            _say(f"{str(error) or type(error).__name__}; trying again in {_ENGINES_CHECK_SECONDS:.0f} s")
+            say(f"{str(error) or type(error).__name__}; trying again in {_ENGINES_CHECK_SECONDS:.0f} s")
 
 
 async def _crowd(visitors: int, url: str, environment: dict[str, str]) -> None:
@@ -214,7 +215,7 @@ async def _crowd(visitors: int, url: str, environment: dict[str, str]) -> None:
     )
     try:
         code = await process.wait()
-        _say(f"the crowd has gone home (exit code {code}); the server goes on")
+        say(f"the crowd has gone home (exit code {code}); the server goes on")
         await asyncio.Event().wait()
     finally:
         if process.returncode is None:
@@ -225,7 +226,3 @@ async def _crowd(visitors: int, url: str, environment: dict[str, str]) -> None:
             except TimeoutError:
                 process.kill()
                 await process.wait()
-
-
-def _say(text: str) -> None:
-    print(f"onsale: {text}", file=sys.stderr, flush=True)

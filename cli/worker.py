@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-import sys
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from importlib.util import find_spec
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from cli.say import say
 from core.embedded import Engines, engines
 from core.process.cycle_collector import freeze_startup_objects
 from core.process.ending import FAILED, end_process
@@ -42,7 +42,7 @@ def worker() -> None:
     warnings = mail_warnings(settings)
     settings = resolve_secrets(settings)
     for warning in warnings:
-        _say(f"warning: {warning}")
+        say(f"warning: {warning}")
     with engines(settings) as started:
         _run(_work(settings, started))
 
@@ -66,7 +66,7 @@ async def _work(settings: Settings, started: Engines) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    waited = await first_of(until_migrated(started.database_url, _say), _stopped(stop))
+    waited = await first_of(until_migrated(started.database_url, say), _stopped(stop))
     if stop.is_set() or waited is None:
         return
     waited.result()
@@ -95,10 +95,6 @@ async def _work(settings: Settings, started: Engines) -> None:
 
 async def _stopped(stop: asyncio.Event) -> None:
     await stop.wait()
-
-
-def _say(text: str) -> None:
-    print(f"onsale: {text}", file=sys.stderr, flush=True)
 
 
 async def run_worker(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sys
 
 from cli.load.client import Client, Failed, RateLimited, Refused, require_server
 from cli.load.crowd import Crowd, ServerGone
@@ -12,6 +11,7 @@ from cli.load.measures import Calls
 from cli.load.neighbours import benches
 from cli.load.observer import observer
 from cli.load.rush import sale_of
+from cli.say import say
 from core.errors import EventNotFound, StartupError
 from core.process.tasks import first_of
 from core.settings import Settings
@@ -53,7 +53,7 @@ async def _run(slug: str, visitors: int, address: str) -> None:
                 raise StartupError(f"the live channel of {address} cannot be opened")
             crowd = Crowd(client, sale, benches(plan["seats"]), watcher, visitors)
             queue = "" if visitors > sale.active_limit else f" (no queue: {sale.active_limit} are let in at once)"
-            print(f"onsale: {visitors} simulated visitors come to {client.base}events/{slug}{queue}", file=sys.stderr)
+            say(f"{visitors} simulated visitors come to {client.base}events/{slug}{queue}")
             first = await first_of(crowd.run(), stopping.wait())
             if first is not None and not stopping.is_set():
                 first.result()

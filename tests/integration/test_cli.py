@@ -196,7 +196,8 @@ def test_a_slug_is_used_once(command: Command, slug: str) -> None:
 
 def test_unknown_events_are_refused(command: Command) -> None:
     for verb in ("open", "close", "show"):
-        assert "no such event" in refused(command("event", verb, "nowhere"))
+        said = refused(command("event", verb, "nowhere"))
+        assert said == "onsale: There is no such event: `onsale event list` shows the events that there are"
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,9 @@ def test_removals_are_made_listed_and_ended(settings: Settings) -> None:
     )
     ended = onsale_here("removal", "end", slug, str(listed["id"]), **stores)
     assert (ended.returncode, ended.stdout) == (0, f"removal {listed['id']} is over\n")
-    assert onsale_here("removal", "end", slug, str(listed["id"]), **stores).returncode == 1
+    again = onsale_here("removal", "end", slug, str(listed["id"]), **stores)
+    assert (again.returncode, again.stdout) == (2, "")
+    assert again.stderr.startswith(f"onsale: there is no removal {listed['id']} of {slug}")
     assert json.loads(onsale_here("removal", "list", slug, "--json", **stores).stdout) == []
     for wrong in (["--network", "nowhere"], [], ["--network", "10.0.0.0/8"]):
         refused = onsale_here("removal", "add", slug, *wrong, **stores)
