@@ -6,6 +6,9 @@ Exit codes: 0 done; 1 the command could not run, or its check failed; 2 wrong us
 
 from __future__ import annotations
 
+import contextlib
+import io
+import os
 import signal
 import sys
 from importlib.metadata import version
@@ -125,8 +128,14 @@ def run() -> None:
     # As Ctrl-C does: the command unwinds, and engines that it started are stopped.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
+    # A terminal of another encoding shows a question mark for what it has not: no reason to stop in the middle.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
     try:
-        app(prog_name="onsale")
+        try:
+            app(prog_name="onsale")
+        finally:
+            sys.stdout.flush()
     except StartupError as error:
         say(str(error))
         sys.exit(1)
@@ -134,7 +143,13 @@ def run() -> None:
         hint = HINTS.get(error.code, "")
         say(f"{error.detail}: {hint}" if hint and "`onsale" not in error.detail else error.detail)
         sys.exit(2)
-    except BrokenPipeError:
+    except OSError as error:
+        # What is left to be written is let go of: the interpreter would try it once more at its end, and tell of it.
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):  # `| head`: whoever reads has read enough
+            what = f"{error.filename}: " if error.filename else ""
+            say(f"{what}{error.strerror or error or type(error).__name__}")
         sys.exit(1)
 
 

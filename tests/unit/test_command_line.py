@@ -1,0 +1,54 @@
+"""`onsale` on terminals and pipes that do not take what it says: one line, or nothing, and never a trace (R6)."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.waits import PATIENCE
+
+ROOT = Path(__file__).parents[2]
+HALL = ROOT / "tests" / "data" / "riethsporthalle.json"
+
+
+def onsale(*arguments: str | Path, output: int, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "cli", *map(str, arguments)],
+        cwd=ROOT,
+        env=os.environ | environment,
+        stdout=output,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        timeout=PATIENCE,
+    )
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device here")
+@pytest.mark.parametrize("arguments", [("--version",), ("plan", "check", HALL)])
+def test_output_that_cannot_be_written_is_one_line(arguments: tuple[str | Path, ...]) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = onsale(*arguments, output=full.fileno())
+    assert (done.returncode, done.stderr) == (1, "onsale: No space left on device\n")
+
+
+def test_who_has_read_enough_is_told_nothing() -> None:
+    """`onsale ... | head`."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = onsale("plan", "check", HALL, output=writer)
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_a_terminal_without_the_letters_shows_the_rest(tmp_path: Path) -> None:
+    plan = tmp_path / "plan.json"
+    plan.write_text(HALL.read_text().replace("Riethsporthalle", "체육관"))
+    done = onsale("plan", "check", plan, output=subprocess.PIPE, PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"{plan}: ok: ??? Erfurt\n")
