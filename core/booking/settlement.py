@@ -45,8 +45,9 @@ from core.booking.reservations_postgres import Reservations
 from core.booking.results_redis import Results
 from core.booking.stored import AttemptChange, Claim, ClaimLost
 from core.errors import StoreUnavailable
+from core.payments.confirming import PARKED
 from core.payments.gateway import ChargeOutcome, ChargeResult, Order
-from core.payments.payments import NO_PROVIDER, PARKED, Payments
+from core.payments.payments import NO_PROVIDER, Payments
 
 log = structlog.get_logger(__name__)
 

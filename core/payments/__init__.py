@@ -9,6 +9,7 @@
     breaker.py        the circuit breaker: a pure state machine, time passed in
     breaker_redis.py  the same, shared by all processes of an installation
     payments.py       the choice of provider; the one entry for `core.booking`
+    confirming.py     the call that moves money, under the circuit
     metrics.py        what Prometheus sees of all this
 
 `docs/payments.md` explains the rules and cites the providers' documentation.

@@ -17,9 +17,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import statistics
-import time
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -31,6 +28,7 @@ from core.errors import CurrencyNotTaken, NoSuchProvider, PaymentUnavailable
 from core.payments import metrics
 from core.payments.breaker import Mode
 from core.payments.breaker_redis import CircuitView, SharedBreaker
+from core.payments.confirming import BeforeCall, Confirming
 from core.payments.gateway import (
     Authorisation,
     Buyer,
@@ -47,27 +45,14 @@ from core.payments.gateway import (
 log = structlog.get_logger(__name__)
 
 WhenOpen = Literal["fail_fast", "fallback", "park"]
-BeforeCall = Callable[[], Awaitable[None]]
 
-#: Our own codes, in `ChargeResult.code`.
-PARKED: Final = "parked"
-CIRCUIT_OPEN: Final = "circuit_open"
+#: Our own code, in `ChargeResult.code`.
 NOT_CONFIGURED: Final = "provider_not_configured"
 
 #: `payment_attempts.provider` of a purchase that costs nothing.
 NO_PROVIDER: Final = "none"
 #: In `environment` of attempts that were payments before accounts were written down (migration 0007).
 BEFORE_ACCOUNTS: Final = "before-0007"
-
-#: Toss Payments asks for "a moment" before the same is tried again; a buyer looks at the screen meanwhile.
-_RETRY_SECONDS: Final = 1.0
-
-# What the active limit is told of payment's latency (S10): enough charges to mean something, none that is old news.
-_LATEST: Final = 200
-_RECENT_SECONDS: Final = 60.0
-
-#: How often a charge that waits for the probes looks for their verdict.
-_LOOK_SECONDS: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +95,13 @@ class Payments:
         self._by_account = {account_of(gateway): gateway for gateway in former}
         self._by_account |= {account_of(one.gateway): one.gateway for one in providers}
         self._when_open = when_open
-        self._places = asyncio.Semaphore(concurrency)
-        self._retries = retries
         self._alternative = alternative
-        self._patience = patience
-        self._latest: deque[tuple[float, float]] = deque(maxlen=_LATEST)
+        self._confirming = Confirming(
+            concurrency=concurrency,
+            retries=retries,
+            patience=patience if when_open == "fail_fast" else 0,
+            park=when_open == "park",
+        )
 
     # New attempts
 
@@ -243,14 +230,15 @@ class Payments:
         gateway = self._of(account)
         if gateway is None:
             return _not_configured(account, ChargeOutcome.UNKNOWN if sent_before else ChargeOutcome.NOT_CHARGED)
-        async with self._places:
-            began = time.monotonic()
-            with metrics.UNDER_WAY.track_inprogress():
-                retries = 0 if sent_before else self._retries
-                result = await self._confirm(gateway, order, authorisation, idempotency_key, before_call, retries)
-            self._latest.append((time.monotonic(), time.monotonic() - began))
-        if sent_before and result.outcome is ChargeOutcome.NOT_CHARGED:
-            result = replace(result, outcome=ChargeOutcome.UNKNOWN, temporary=False)
+        result = await self._confirming.confirm(
+            gateway,
+            self._circuit(gateway),
+            order,
+            authorisation,
+            idempotency_key,
+            before_call=before_call,
+            sent_before=sent_before,
+        )
         # An approved one is told by the reservation that ends with it.
         level = log.debug if result.outcome is ChargeOutcome.APPROVED else log.info
         level("payment", order=order.number, outcome=result.outcome, provider=gateway.name, code=result.code)
@@ -258,9 +246,7 @@ class Payments:
 
     def recent_seconds(self) -> float | None:
         """How long this process's charges of the last minute took: their median; None when there were none."""
-        oldest = time.monotonic() - _RECENT_SECONDS
-        recent = [seconds for at, seconds in self._latest if at >= oldest]
-        return statistics.median(recent) if recent else None
+        return self._confirming.recent_seconds()
 
     async def look_up(self, account: Account, order: Order, provider_key: str | None = None) -> ChargeResult:
         """What the provider says of an order whose outcome is not known.
@@ -364,32 +350,6 @@ class Payments:
             alternative=self._alternative,
         )
 
-    async def _confirm(
-        self,
-        gateway: PaymentGateway,
-        order: Order,
-        authorisation: Authorisation,
-        key: str,
-        before_call: BeforeCall,
-        retries: int,
-    ) -> ChargeResult:
-        """Again, `retries` times at most, after a temporary error that is proven not to have charged."""
-        circuit = self._circuit(gateway)
-        for attempt in range(retries + 1):
-            if attempt:
-                await asyncio.sleep(_RETRY_SECONDS)
-            permit = await self._permit(circuit) if circuit is not None else None
-            if circuit is not None and permit is None:
-                result = ChargeResult(ChargeOutcome.NOT_CHARGED, gateway.name, code=CIRCUIT_OPEN)
-                break
-            # A provider remembers the error that it gave under a key; that nothing was charged is proven.
-            own = key if not attempt else f"{key}-{attempt}"
-            result = await self._call(gateway, circuit, permit or 0, order, authorisation, own, before_call)
-            if result.outcome is not ChargeOutcome.NOT_CHARGED or not result.temporary:
-                break
-        away = result.outcome is ChargeOutcome.NOT_CHARGED and (result.temporary or result.code == CIRCUIT_OPEN)
-        return replace(result, code=PARKED) if away and self._when_open == "park" else result
-
     def _of(self, account: Account) -> PaymentGateway | None:
         """None: this installation has no keys for that account (any more)."""
         found = self._by_account.get(account)
@@ -406,40 +366,6 @@ class Payments:
         """None for a former account: what is finished there is finished whatever the new one's circuit says."""
         provider = self._by_name.get(gateway.name)
         return provider.circuit if provider is not None and provider.gateway is gateway else None
-
-    async def _permit(self, circuit: SharedBreaker) -> int | None:
-        """A permit, or None. A buyer who was let in just before the probes went out is not failed for their sake."""
-        until = time.monotonic() + self._patience
-        while True:
-            permit = await circuit.admit()
-            probing = permit is None and circuit.view().mode is Mode.HALF_OPEN
-            if not probing or self._when_open != "fail_fast" or time.monotonic() > until:
-                return permit
-            await asyncio.sleep(_LOOK_SECONDS)
-
-    async def _call(
-        self,
-        gateway: PaymentGateway,
-        circuit: SharedBreaker | None,
-        permit: int,
-        order: Order,
-        authorisation: Authorisation,
-        key: str,
-        before_call: BeforeCall,
-    ) -> ChargeResult:
-        """One request under one permit, which is always given back or accounted for."""
-        health, started = CallHealth.IGNORED, time.perf_counter()
-        try:
-            await before_call()
-            started = time.perf_counter()
-            result = await gateway.confirm(order, authorisation, key)
-            health = result.health
-        finally:
-            # Also when we are cancelled: a probe's permit must not be lost with its task.
-            if circuit is not None:
-                await asyncio.shield(circuit.record(permit, health, time.perf_counter() - started))
-        metrics.CALLS.labels(gateway.name, "confirm", result.outcome).inc()
-        return result
 
     async def _ask(
         self, operation: str, account: Account, ask: Callable[[PaymentGateway], Awaitable[ChargeResult]]

@@ -91,7 +91,7 @@ async def test_a_temporary_error_is_tried_again_under_another_key(
     paysim: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The provider remembers the error that it gave under a key: the same key would never be approved."""
-    monkeypatch.setattr("core.payments.payments._RETRY_SECONDS", 0.01)
+    monkeypatch.setattr("core.payments.confirming._RETRY_SECONDS", 0.01)
     # With this seed each order's second try is drawn anew; over twenty orders some succeed only then.
     await paysim.behave(error_rate=0.5, seed=7)
     async with payments_with(simulator_url=paysim.url, payment_retries=3) as payments:
