@@ -18,8 +18,8 @@ from cli.runtime import look_at_runtime
 from core.errors import StoreUnavailable
 
 if TYPE_CHECKING:
-    from core.diagnosis.diagnose import Diagnosis
     from core.diagnosis.finding import Finding
+    from core.diagnosis.question import Diagnosis
     from core.runtime import Runtime
 
 _COLOURS = {"pass": "green", "warn": "yellow", "fail": "red"}
@@ -40,7 +40,7 @@ def diagnose(
 
     Exit code 0 when nothing failed, 1 when a step failed and was not mended.
     """
-    from core.diagnosis.diagnose import Question
+    from core.diagnosis.question import Question
 
     if seat is not None and not event:
         raise typer.BadParameter("a seat needs --event", param_hint="--seat")

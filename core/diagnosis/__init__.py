@@ -11,7 +11,8 @@ clocks_postgres.py    clocks that differ from Redis'
 draws_postgres.py     draws that are late
 messages_postgres.py  outbox, dead letters, the buyer's e-mail
 consumers.py          Kafka: its brokers, who consumes, how far behind
-diagnose.py           the walk, and the safe mends
+question.py           what is asked, answered, and learnt on the way
+diagnose.py           the walk; mending.py the mends that are safe
 health_check.py       the part of it that is about nobody in particular: what the health watch looks at
 health_watch.py       looks over and over, and tells the people on call
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.diagnosis.diagnose import Surroundings
+from core.diagnosis.question import Surroundings
 from core.diagnosis.steps_redis import PATIENCE_SECONDS
 from core.seats.composition import hoarding_budget
 from core.settings import Settings

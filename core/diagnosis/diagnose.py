@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
-from uuid import UUID
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
 from core.booking.checkout import Checkout
 from core.clock import Clock
@@ -38,16 +36,14 @@ from core.diagnosis import (
     shares_redis,
 )
 from core.diagnosis.disk import disk
-from core.diagnosis.finding import ADVICE, Cause, Finding, Level, fail, likeliest
+from core.diagnosis.finding import ADVICE, Cause, Finding, Level, fail, likeliest, reply
 from core.diagnosis.mending import Mending, Patient
-from core.diagnosis.processes_redis import Processes
+from core.diagnosis.question import Diagnosis, Question, Surroundings, Walk
 from core.diagnosis.steps_redis import PATIENCE_SECONDS, step
 from core.errors import EventNotFound
 from core.figures.vitals_redis import VitalsBoard
-from core.languages import LANGUAGES, translations
 from core.payments.payments import Payments
 from core.process.tasks import awaited, end
-from core.seats.hoarding import HoardingBudget
 from core.seats.scripts_redis import SeatScripts
 from core.seats.seats import Seats
 from core.signing_key_postgres import known_fingerprint
@@ -69,72 +65,6 @@ _MOST_SEATS: Final = 10
 
 #: By "postgresql" and "redis": what is wrong with an embedded engine, in one line; blocks for a few seconds.
 Troubles = Mapping[str, Callable[[], str | None]]
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What this process is set to. `data`: the data folder; `cap_seconds`: how often the load's cap on admission is
-    renewed (0: it never is); `provider_seconds`: how long a provider may take; `played`: by the simulator;
-    `extensions`: how often a basket gets more time.
-    """
-
-    data: Path
-    smtp_url: str
-    mail_from: str
-    channels_per_process: int
-    cap_seconds: float
-    provider_seconds: float
-    played: bool
-    hoarding: HoardingBudget
-    extensions: int
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """Whom or what it is about; whatever is missing is found from the reservation, or left out."""
-
-    visitor: str | None = None
-    reservation: UUID | None = None
-    event: str | None = None
-    seat: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Diagnosis:
-    """Every step's finding, the likeliest cause, what to do, and the reply to the customer by language."""
-
-    findings: tuple[Finding, ...]
-    cause: Cause
-    action: str
-    reply: dict[str, str]
-
-
-@dataclass(slots=True)
-class _Walk:
-    """What one walk has learnt so far. `postgres`, `redis`: they can be asked."""
-
-    question: Question
-    postgres: bool = True
-    redis: bool = True
-    processes: Processes = field(default_factory=lambda: Processes((), ()))
-    event: Event | None = None
-    visitor: str | None = None
-    row: Any | None = None
-    payers: frozenset[str] | None = None
-    code: bytes | None = None
-    network: str | None = None
-
-    @property
-    def slug(self) -> str | None:
-        return self.event.slug if self.event else self.row["slug"] if self.row else self.question.event
-
-    @property
-    def paid(self) -> bool:
-        """Whether who asks has bought what is asked about."""
-        row, seat = self.row, self.question.seat
-        if row is None or row["status"] != "CONFIRMED":
-            return False
-        return self.question.reservation is not None or (seat is None or seat in row["seats"])
 
 
 class Diagnose:
@@ -187,16 +117,16 @@ class Diagnose:
         self, question: Question, *, fix: bool = False, tell: Callable[[Finding], object] = lambda finding: None
     ) -> Diagnosis:
         """`tell` hears of each finding as soon as it is there, mended where it was."""
-        walk = _Walk(question, visitor=question.visitor)
+        walk = Walk(question, visitor=question.visitor)
         found: list[Finding] = []
         async for finding in self._findings(walk):
             patient = Patient(walk.event, walk.visitor, walk.row)
             found.append(await self.mending.mend(finding, patient) if fix and finding.fix else finding)
             tell(found[-1])
         cause = likeliest(found, paid=walk.paid)
-        return Diagnosis(tuple(found), cause, ADVICE[cause], _reply(cause, paid=walk.paid))
+        return Diagnosis(tuple(found), cause, ADVICE[cause], reply(cause, paid=walk.paid))
 
-    async def _findings(self, walk: _Walk) -> AsyncIterator[Finding]:
+    async def _findings(self, walk: Walk) -> AsyncIterator[Finding]:
         # They take longest, and know nothing of the stores: begun at once, told at the end.
         here = self._here
         others = [
@@ -240,7 +170,7 @@ class Diagnose:
     ) -> list[Finding]:
         return await step(name, steps, away=away, patience=patience)
 
-    async def _stores(self, walk: _Walk) -> AsyncIterator[Finding]:
+    async def _stores(self, walk: Walk) -> AsyncIterator[Finding]:
         """Both at once: one that hangs takes seconds to show it."""
         postgres, redis = await asyncio.gather(
             self._store("postgresql", dependencies_postgres.postgres(self._database), Cause.POSTGRES_AWAY),
@@ -270,14 +200,14 @@ class Diagnose:
 
     # Whom it is about
 
-    async def _subject(self, walk: _Walk) -> AsyncIterator[Finding]:
+    async def _subject(self, walk: Walk) -> AsyncIterator[Finding]:
         """Reservation and event; with PostgreSQL away the slug and the visitor are all that is known."""
         if not walk.postgres:
             return
         for finding in await self._step("reservation", self._find(walk), Cause.POSTGRES_AWAY):
             yield finding
 
-    async def _find(self, walk: _Walk) -> AsyncIterator[Finding]:
+    async def _find(self, walk: Walk) -> AsyncIterator[Finding]:
         question = walk.question
         if question.reservation is not None:
             walk.row = await money_postgres.find_reservation(self._database, question.reservation)
@@ -301,7 +231,7 @@ class Diagnose:
 
     # The sale
 
-    async def _sale(self, walk: _Walk) -> AsyncIterator[Finding]:
+    async def _sale(self, walk: Walk) -> AsyncIterator[Finding]:
         now = self._clock.now()
         event, slug = walk.event, walk.slug
         if event is not None:
@@ -351,7 +281,7 @@ class Diagnose:
                 if walk.row is None or finding.about != str(walk.row["id"]):
                     yield finding
 
-    async def _look_at_processes(self, walk: _Walk) -> AsyncIterator[Finding]:
+    async def _look_at_processes(self, walk: Walk) -> AsyncIterator[Finding]:
         walk.processes = await processes_redis.known_processes(self._vitals)
         async for finding in processes_redis.processes(walk.processes, self._clock):
             yield finding
@@ -366,7 +296,7 @@ class Diagnose:
 
     # The person, the seat, the money
 
-    async def _share(self, walk: _Walk, event: Event, visitor: str) -> AsyncIterator[Finding]:
+    async def _share(self, walk: Walk, event: Event, visitor: str) -> AsyncIterator[Finding]:
         here = self._here
         steps = shares_redis.may_hold(self._redis, self._clock, event, visitor, here.hoarding, here.extensions)
         async for finding in steps:
@@ -374,7 +304,7 @@ class Diagnose:
         walk.code = await shares_redis.code_of(self._redis, event, visitor)
         walk.network = await shares_redis.network_of(self._redis, event, visitor)
 
-    async def _person(self, walk: _Walk) -> AsyncIterator[Finding]:
+    async def _person(self, walk: Walk) -> AsyncIterator[Finding]:
         event, visitor, row = walk.event, walk.visitor, walk.row
         if walk.redis and visitor is not None and walk.slug is not None:
             steps = (
@@ -419,7 +349,7 @@ class Diagnose:
                     yield finding
 
     @staticmethod
-    def _seats_of(walk: _Walk) -> Sequence[int]:
+    def _seats_of(walk: Walk) -> Sequence[int]:
         if walk.question.seat is not None:
             return [walk.question.seat]
         row = walk.row
@@ -427,13 +357,13 @@ class Diagnose:
             return ()
         return list(row["seats"])[:_MOST_SEATS]
 
-    def _is_gone(self, walk: _Walk) -> Callable[[str], bool]:
+    def _is_gone(self, walk: Walk) -> Callable[[str], bool]:
         """Without Redis nobody tells which processes live: then none is called gone."""
         return walk.processes.is_gone if walk.redis else lambda name: False
 
     # What is about nobody in particular
 
-    async def _installation(self, walk: _Walk) -> AsyncIterator[Finding]:
+    async def _installation(self, walk: Walk) -> AsyncIterator[Finding]:
         if walk.redis:
             for finding in await self._step("payment circuit", self._circuits(), Cause.REDIS_AWAY):
                 yield finding
@@ -456,7 +386,7 @@ class Diagnose:
         async for finding in money.circuits(self._payments.circuits(), self._payments.when_open):
             yield finding
 
-    async def _signing_keys(self, walk: _Walk) -> AsyncIterator[Finding]:
+    async def _signing_keys(self, walk: Walk) -> AsyncIterator[Finding]:
         known = await known_fingerprint(self._database)
         for finding in processes_redis.signing_keys(walk.processes, known):
             yield finding
@@ -464,15 +394,3 @@ class Diagnose:
 
 def _failed(found: Sequence[Finding], *causes: Cause) -> bool:
     return any(finding.level is Level.FAIL and finding.cause in causes for finding in found)
-
-
-def _reply(cause: Cause, *, paid: bool) -> dict[str, str]:
-    """By language. Who has paid reads first that the seats are theirs, whatever else is wrong."""
-    replies = {}
-    for language in LANGUAGES:
-        text = translations(language).gettext
-        reply = text(f"support.reply.{cause}")
-        replies[language] = (
-            f"{text('support.confirmed')} {reply}" if paid and cause is not Cause.PURCHASE_CONFIRMED else reply
-        )
-    return replies

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from core.languages import LANGUAGES, translations
+
 
 class Level(StrEnum):
     PASS = "pass"  # noqa: S105 - the word of the report
@@ -342,3 +344,15 @@ def likeliest(findings: Sequence[Finding], *, paid: bool = False) -> Cause:
         if causes:
             return min(causes, key=lambda cause: order[cause])
     return Cause.PURCHASE_CONFIRMED if paid else Cause.NOTHING_FOUND
+
+
+def reply(cause: Cause, *, paid: bool) -> dict[str, str]:
+    """By language. Who has paid reads first that the seats are theirs, whatever else is wrong."""
+    replies = {}
+    for language in LANGUAGES:
+        text = translations(language).gettext
+        told = text(f"support.reply.{cause}")
+        replies[language] = (
+            f"{text('support.confirmed')} {told}" if paid and cause is not Cause.PURCHASE_CONFIRMED else told
+        )
+    return replies

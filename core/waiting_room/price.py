@@ -48,10 +48,9 @@ NOTHING_PAID: Final = Paid(-1, "-", 1)
 
 @dataclass(frozen=True, slots=True)
 class Bidder:
-    """Who asks for a place: `network` as `core.network` names it, empty where the caller is
-    not known (tools); `proof` is what the caller hands in, a solved challenge or a captcha's token; `address` the
-    caller's own, for a captcha's service. `fresh`: the caller's identity was signed lately
-    enough for a new place.
+    """Who asks for a place: `network` such as `203.0.113.0/24`, empty where the caller is not known (tools); `proof` is
+    what the caller hands in, a solved challenge or a captcha's token; `address` the caller's own, for a captcha's
+    service. `fresh`: the caller's identity was signed lately enough for a new place.
     """
 
     network: str = ""

@@ -10,9 +10,9 @@ from uuid import uuid4
 import pytest
 
 from core.booking.refund import REFUND_TRIES
-from core.diagnosis.diagnose import Question
 from core.diagnosis.finding import Cause
 from core.diagnosis.health_check import HealthCheck
+from core.diagnosis.question import Question
 from core.errors import ReservationNotFound
 from core.process.once import Once
 from core.process.successes_redis import Successes

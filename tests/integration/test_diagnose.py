@@ -18,8 +18,8 @@ import pytest
 from core import keys
 from core.diagnosis import money
 from core.diagnosis.consumers import consumers
-from core.diagnosis.diagnose import Diagnosis, Question
 from core.diagnosis.finding import ADVICE, Cause, Finding, Level, likeliest, warn
+from core.diagnosis.question import Diagnosis, Question
 from core.embedded import Engines
 from core.figures.vitals_redis import VitalsBoard
 from core.languages import LANGUAGES, translations

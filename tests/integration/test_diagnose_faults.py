@@ -17,8 +17,8 @@ import pytest
 
 from core import keys
 from core.booking.reservation import Reason, Reservation, ReservationStatus
-from core.diagnosis.diagnose import Diagnosis, Question
 from core.diagnosis.finding import ADVICE, Cause, Level
+from core.diagnosis.question import Diagnosis, Question
 from core.figures.vitals_redis import Vitals
 from core.process.successes_redis import Successes
 from core.runtime import Runtime

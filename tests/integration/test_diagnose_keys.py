@@ -9,8 +9,8 @@ import pytest
 
 from core import keys
 from core.diagnosis import keys_redis
-from core.diagnosis.diagnose import Diagnosis, Question
 from core.diagnosis.finding import Cause, Finding, Level
+from core.diagnosis.question import Diagnosis, Question
 from core.process.successes_redis import Successes
 from core.runtime import Runtime
 from core.venue.event import Event

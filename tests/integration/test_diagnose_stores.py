@@ -19,11 +19,11 @@ import pytest
 from core import keys
 from core.diagnosis import disk as disk_module
 from core.diagnosis.dependencies_redis import redis as look_at_redis
-from core.diagnosis.diagnose import Diagnosis, Question
 from core.diagnosis.disk import disk
 from core.diagnosis.finding import Cause, Finding, Level
 from core.diagnosis.mail_smtp import mail
 from core.diagnosis.providers_http import providers
+from core.diagnosis.question import Diagnosis, Question
 from core.embedded import Engines
 from core.payments.gateway import CallHealth, ChargeOutcome, ChargeResult
 from core.runtime import Runtime, open_runtime

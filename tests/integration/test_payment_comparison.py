@@ -22,9 +22,9 @@ from core.booking.findings_postgres import FindingRows, Found
 from core.booking.refund import RefundAsked
 from core.booking.reservation import Reservation
 from core.diagnosis import money_postgres
-from core.diagnosis.diagnose import Question
 from core.diagnosis.finding import Cause
 from core.diagnosis.health_check import HealthCheck
+from core.diagnosis.question import Question
 from core.embedded import Engines
 from core.errors import FindingNotFound, NotMended
 from core.runtime import Runtime, open_runtime

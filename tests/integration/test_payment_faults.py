@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from core.booking.attempt import AttemptState
-from core.diagnosis.diagnose import Question
 from core.diagnosis.finding import Cause
 from core.diagnosis.health_check import HealthCheck
+from core.diagnosis.question import Question
 from core.payments.faults import VISITORS
 from core.payments.faults_postgres import shops_faults
 from core.payments.gateway import ReturnRefused

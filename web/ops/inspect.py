@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from core import keys
-from core.diagnosis.diagnose import Question
+from core.diagnosis.question import Question
 from core.errors import EventNotFound, InvalidRequest, NoSuchSeat
 from core.figures.inspection_postgres import find_reservations, reservations_of_seat, seat_row
 from core.process.calls import redis_call
