@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,8 @@ import pytest
 from core.settings import Settings
 from tests.integration.onsale_process import onsale, onsale_here
 
-HALL = Path(__file__).parents[1] / "data" / "riethsporthalle.json"
+ROOT = Path(__file__).parents[2]
+HALL = ROOT / "tests" / "data" / "riethsporthalle.json"
 PRICES = ("--price", "Kategorie I=4500", "--price", "Kategorie II=3000", "--price", "VIP=12000")
 
 
@@ -50,6 +53,20 @@ def refused(done: subprocess.CompletedProcess[str]) -> str:
     (line,) = done.stderr.splitlines()
     assert line.startswith("onsale: ")
     return line
+
+
+def test_the_sale_of_the_readme(command: Command, slug: str) -> None:
+    """As it stands there, line by line, with a plan that a fresh clone has."""
+    page = (ROOT / "README.md").read_text()
+    [block] = re.findall(r"^## Open a sale$.*?^```sh$\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    lines = block.replace("\\\n", " ").splitlines()
+    assert len(lines) == 4
+    for line in lines:
+        program, *words = shlex.split(line, comments=True)
+        assert program == "onsale"
+        done = command(*({"gala": slug}.get(word, word) for word in words))
+        assert (done.returncode, done.stderr) == (0, ""), line
+    assert command.json("event", "show", slug)["max_seats"] == 4
 
 
 def test_a_sale_from_creation_to_its_end(command: Command, slug: str) -> None:
