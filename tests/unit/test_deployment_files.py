@@ -16,6 +16,7 @@ import yaml
 
 from core.errors import StartupError
 from core.notifications.composition import mail_warnings
+from core.payments.registry import PROVIDERS
 from core.settings import Settings, variable_name
 from tests.debian_tools import ROOT, tool
 from tests.kafka_broker import KAFKA_VERSION
@@ -160,8 +161,17 @@ def test_every_variable_is_in_the_example_and_no_secret_has_a_value(compose: dic
         assert example[name] == ""
         # A password that nobody has set stops the start; it is never an empty one.
         assert name == "SLACK_WEBHOOK_URL" or f"${{{name}:?" in text
-    ignored = subprocess.run(["git", "check-ignore", "-q", ".env"], cwd=ROOT)
-    assert ignored.returncode == 0
+    for name in (".env", "onsale.env"):
+        assert subprocess.run(["git", "check-ignore", "-q", name], cwd=ROOT).returncode == 0
+
+
+def test_every_payment_provider_can_be_paid_with(compose: dict[str, Any]) -> None:
+    """P4: its keys come by a file; one that compose set besides, if only to nothing, would win."""
+    for name in OURS:
+        service = compose["services"][name]
+        assert service["env_file"] == [{"path": "onsale.env", "required": False}]
+        keys = {variable_name(field) for package in PROVIDERS.values() for field in package.needed}
+        assert keys.isdisjoint(service["environment"])
 
 
 def test_redis_refuses_rather_than_forgets(compose: dict[str, Any]) -> None:
