@@ -63,14 +63,15 @@ def wrong_in(command: str) -> str | None:
     node: Any = typer.main.get_command(app)
     words = [word.strip("()[],.;:…\\") for word in command.partition(" | ")[0].split()]
     while isinstance(node, TyperGroup):
+        context = typer.Context(node)
         # `onsale event create|update`, `onsale event`: one of several, or the group as a whole.
         names = words.pop(0).split("|") if words and not words[0].startswith("-") else []
         for name in names:
-            if name not in node.list_commands(None):
+            if name not in node.list_commands(context):
                 return f"there is no command {name!r}"
         if not names:
             break
-        node = node.get_command(None, names[0])
+        node = node.get_command(context, names[0])
     known = {option for parameter in node.params for option in parameter.opts} | {"--help", "--version"}
     return next((f"there is no {word}" for word in words if word.startswith("--") and word not in known), None)
 
@@ -92,9 +93,10 @@ def commands(node: Any, *before: str) -> Iterator[tuple[tuple[str, ...], Any]]:
     if not isinstance(node, TyperGroup):
         yield before, node
         return
-    for name in node.list_commands(None):  # type: ignore[arg-type]
-        found = node.get_command(None, name)
-        if not found.hidden:
+    context = typer.Context(node)
+    for name in node.list_commands(context):
+        found = node.get_command(context, name)
+        if found is not None and not found.hidden:
             yield from commands(found, *before, name)
 
 
