@@ -93,6 +93,8 @@ def show(
     if as_json:
         print(orjson.dumps({"groups": found}, option=orjson.OPT_INDENT_2).decode())
         return
+    if not found:
+        print(f"{slug} has no codes: `onsale code create --help`")
     for one in found:
         print(
             f"{one['name']}: {one['codes']} codes, each for {one['uses']}; {one['spent']} purchases, "

@@ -14,6 +14,7 @@ from cli.audit import note, operator
 from cli.runtime import with_runtime
 from cli.stores import connected
 from core.clock import iso
+from core.errors import StartupError
 
 if TYPE_CHECKING:
     import databases
@@ -72,6 +73,11 @@ def compare(
         raise typer.BadParameter(f"{mend!r} is no finding's id", param_hint="--mend") from None
 
     async def work(runtime: Runtime) -> tuple[list[Comparison], list[Found]]:
+        if not runtime.payments.accounts():
+            # Nothing compared looks like nothing found.
+            raise StartupError(
+                "no provider is known here to ask: set ONSALE_PAYMENT, and its keys, as the servers have them"
+            )
         if id is None:
             made = await runtime.comparing.compare(first, last)
             await note(runtime.database, "payments.compare", "-", new=sum(one.new for one in made))
