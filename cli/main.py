@@ -135,7 +135,8 @@ def run() -> None:
         try:
             app(prog_name="onsale")
         finally:
-            sys.stdout.flush()
+            if sys.stdout:  # `>&-` leaves none
+                sys.stdout.flush()
     except StartupError as error:
         say(str(error))
         sys.exit(1)

@@ -73,7 +73,7 @@ def compare(
         raise typer.BadParameter(f"{mend!r} is no finding's id", param_hint="--mend") from None
 
     async def work(runtime: Runtime) -> tuple[list[Comparison], list[Found]]:
-        if not runtime.payments.accounts():
+        if not runtime.payments.accounts() and not by_hand:
             # Nothing compared looks like nothing found.
             raise StartupError(
                 "no provider is known here to ask: set ONSALE_PAYMENT, and its keys, as the servers have them"
