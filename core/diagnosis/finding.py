@@ -225,7 +225,9 @@ ADVICE: dict[Cause, str] = {
         "ONSALE_FORWARDED_ALLOW_IPS. Until then they share one address's limits, and places are dear."
     ),
     Cause.QUEUE_FULL: "All places are taken: normal at the peak. Raise the active limit if the machines bear it.",
-    Cause.DRAW_WAITS: "Everybody who gathered waits: look at the beacon (ONSALE_BEACON_URL) and the draw job's log.",
+    Cause.DRAW_WAITS: (
+        "Everybody who gathered waits: look whether the beacon that the draw names answers, and at the draw job's log."
+    ),
     Cause.CHANNELS_FULL: (
         "A process takes no further browsers: start more (WORKERS), or raise ONSALE_CHANNELS_PER_PROCESS."
     ),

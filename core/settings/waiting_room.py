@@ -56,7 +56,7 @@ class WaitingRoomSettings(Group):
     active_limit: int = setting(100, "active visitors when an event names no limit", unit="visitors", row="S8", ge=1)
     beacon_url: str = setting(
         "",
-        "drand chain whose value goes into each draw, such as https://api.drand.sh/CHAIN-HASH; a draw waits for it. Empty: none",
+        "drand chain whose value goes into each draw that is announced from now on, such as https://api.drand.sh/CHAIN-HASH; a draw waits for the one that was named with it. Empty: none",
         row="F2",
     )
     active_limit_mode: Literal["fixed", "computed", "load"] = setting(

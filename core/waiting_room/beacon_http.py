@@ -6,6 +6,7 @@ whoever verifies a draw to check against the source: it is named with the draw.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import math
 import re
@@ -32,31 +33,33 @@ def goes_encrypted(url: str) -> bool:
     return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
 
 
-def check_beacon_url(url: str) -> None:
-    """Raises StartupError: what comes without encryption could be anybody's."""
-    if goes_encrypted(url):
-        return
-    raise StartupError("ONSALE_BEACON_URL must be an https address, such as https://api.drand.sh/CHAIN-HASH")
+def beacon_source(url: str) -> str:
+    """What draws that are announced from now on name, of `ONSALE_BEACON_URL`; empty where none is set.
+
+    Raises StartupError: what comes without encryption could be anybody's.
+    """
+    if url and not goes_encrypted(url):
+        raise StartupError("ONSALE_BEACON_URL must be an https address, such as https://api.drand.sh/CHAIN-HASH")
+    return url.rstrip("/")
 
 
 class HttpBeacon:
-    """`core.waiting_room.drawing.Beacon` of a source such as `https://api.drand.sh/CHAIN-HASH`."""
+    """`core.waiting_room.drawing.Beacon`: reads whichever source a draw names."""
 
-    def __init__(self, source: str) -> None:
-        """Raises StartupError."""
-        check_beacon_url(source)
-        self._source = source.rstrip("/")
-        self._client = httpx.AsyncClient(timeout=_TIMEOUT, follow_redirects=False, verify=trusted())
+    def __init__(self) -> None:
         self._times: dict[str, tuple[float, float]] = {}
 
     async def aclose(self) -> None:
-        await self._client.aclose()
+        if "_client" in self.__dict__:
+            await self._client.aclose()
 
-    async def round_after(self, moment: float, source: str | None = None) -> BeaconRound:
-        """The first round that is made at `moment` (seconds since 1970) or after it; of the `source` that was named
-        with a draw, or of the one that is set now. Raises StoreUnavailable.
-        """
-        source = source or self._source
+    @functools.cached_property
+    def _client(self) -> httpx.AsyncClient:
+        # Most installations name no beacon: none of them pays for reading certificates.
+        return httpx.AsyncClient(timeout=_TIMEOUT, follow_redirects=False, verify=trusted())
+
+    async def round_after(self, moment: float, source: str) -> BeaconRound:
+        """The first round that is made at `moment` (seconds since 1970) or after it. Raises StoreUnavailable."""
         genesis, period = await self._rounds(source)
         return BeaconRound(source, max(1, math.ceil((moment - genesis) / period) + 1))
 

@@ -18,7 +18,7 @@ from core.venue.codes_postgres import Codes
 from core.venue.event_store_postgres import EventStore
 from core.waiting_room.access_redis import Access
 from core.waiting_room.admission_price import AdmissionPrice
-from core.waiting_room.beacon_http import HttpBeacon
+from core.waiting_room.beacon_http import HttpBeacon, beacon_source
 from core.waiting_room.captcha_http import Captcha, script_of
 from core.waiting_room.drawing import Announcer, Drawing
 from core.waiting_room.draws_postgres import Draws
@@ -111,10 +111,9 @@ def open_waiting_room(
     times = visit_times(settings)
     scripts = QueueScripts(run=run, session_seconds=times.session, clock=clock)
     draws, turns = Draws(database), Turns(database)
-    beacon = HttpBeacon(settings.beacon_url) if settings.beacon_url else None
-    if beacon is not None:
-        stack.push_async_callback(beacon.aclose)
-    announcer = Announcer(draws=draws, events=events, beacon=beacon, clock=clock)
+    beacon, source = HttpBeacon(), beacon_source(settings.beacon_url)
+    stack.push_async_callback(beacon.aclose)
+    announcer = Announcer(draws=draws, events=events, beacon=beacon, source=source, clock=clock)
     waiting_room = WaitingRoom(
         scripts=scripts,
         boards=boards,

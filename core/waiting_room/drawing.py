@@ -36,13 +36,11 @@ BEACON_WAIT = Gauge(
 
 
 class Beacon(Protocol):
-    """A source of public values that nobody knows before their time."""
+    """Reads sources of public values that nobody knows before their time. A draw names its own: it is that one which
+    is read, whatever is set since."""
 
-    async def round_after(self, moment: float, source: str | None = None) -> BeaconRound:
-        """The first one that is made after `moment` (seconds since 1970), of `source`; None: of the one that is set.
-
-        Raises StoreUnavailable.
-        """
+    async def round_after(self, moment: float, source: str) -> BeaconRound:
+        """The first one of `source` that is made after `moment` (seconds since 1970). Raises StoreUnavailable."""
         ...
 
     async def value(self, of: BeaconRound) -> str | None:
@@ -57,12 +55,16 @@ PUBLIC_SECONDS = 3.0
 
 
 class Announcer:
-    """Makes draws public before anybody enters; `core.waiting_room.queue_redis.Openings`."""
+    """Makes draws public before anybody enters; `core.waiting_room.queue_redis.Openings`.
 
-    def __init__(self, *, draws: Draws, events: EventStore, beacon: Beacon | None, clock: Clock) -> None:
+    `source`: the beacon's that is named with them; empty: they have none.
+    """
+
+    def __init__(self, *, draws: Draws, events: EventStore, beacon: Beacon, source: str, clock: Clock) -> None:
         self._draws = draws
         self._events = events
         self._beacon = beacon
+        self._source = source
         self._clock = clock
 
     async def announced(self, event: Event, phase: Phase) -> Opening:
@@ -71,11 +73,14 @@ class Announcer:
         return row.opening
 
     async def announce(self, event: Event, phase: Phase) -> DrawRow:
+        known = next((row for row in await self._draws.to_come(event) if row.phase == phase.name), None)
+        # An opening that is moved keeps its beacon where none is set any more: nobody gets rid of it that way.
+        source = self._source or (known.beacon.source if known and known.beacon else "")
         named = None
-        if self._beacon is not None:
+        if source:
             # An opening that is set to a time that is past must not name a value that is known already.
             moment = max(phase.opens_at, self._clock.now()).timestamp()
-            named = await self._beacon.round_after(moment + BEACON_SECONDS)
+            named = await self._beacon.round_after(moment + BEACON_SECONDS, source)
         row = await self._draws.announce(event, phase, named)
         self._events.doubt(event.slug)
         return row
@@ -94,7 +99,7 @@ class Drawing:
         draws: Draws,
         entries: Entries,
         announcer: Announcer,
-        beacon: Beacon | None,
+        beacon: Beacon,
         clock: Clock,
     ) -> None:
         self._events = events
@@ -147,7 +152,7 @@ class Drawing:
         if row.state is not DrawState.ANNOUNCED or row.draw_at <= now:
             return
         named = None
-        if self._beacon is not None and row.beacon is not None:
+        if row.beacon is not None:
             named = await self._beacon.round_after(now.timestamp() + BEACON_SECONDS, row.beacon.source)
         await self._draws.open_now(row.id, named, now)
         self._events.doubt(event.slug)
@@ -200,8 +205,6 @@ class Drawing:
         The root is public before its beacon speaks: a freeze that came late, as all servers were down, names a later
         round. Which one is settled by the moment of the freeze, so that nobody can look again until it pleases.
         """
-        if self._beacon is None:
-            return row, None
         if row.frozen_at is not None:
             frozen_at = row.frozen_at.timestamp()
             first = await self._beacon.round_after(frozen_at + PUBLIC_SECONDS, named.source)

@@ -21,7 +21,7 @@ from core.runtime import Runtime, open_runtime
 from core.settings import Settings
 from core.venue.event import DrawState, Event, SaleStatus
 from core.waiting_room import draw
-from core.waiting_room.beacon_http import HttpBeacon, check_beacon_url
+from core.waiting_room.beacon_http import HttpBeacon, beacon_source
 from core.waiting_room.draw import PublishedDraw
 from core.waiting_room.drawing import BEACON_WAIT
 from core.waiting_room.draws_postgres import BeaconRound
@@ -142,7 +142,7 @@ async def test_a_root_that_comes_after_its_beacon_names_a_later_round(
         assert announced is not None
         assert announced.beacon is not None
         past = datetime.now(UTC) - timedelta(seconds=120)
-        known = (await runtime.announcer._beacon.round_after(past.timestamp() + 10)).round  # type: ignore[union-attr]
+        known = (await runtime.announcer._beacon.round_after(past.timestamp() + 10, drand.url)).round
         await rows(runtime, "UPDATE events SET opens_at = $2 WHERE id = $1", event.id, past)
         await rows(
             runtime, "UPDATE draws SET draw_at = $2, beacon_round = $3 WHERE event_id = $1", event.id, past, known
@@ -212,6 +212,46 @@ async def test_another_beacon_that_is_set_since_changes_no_draw_that_has_one(
         assert row.told
 
 
+async def test_a_beacon_that_is_set_no_more_is_read_all_the_same(
+    settings: Settings, stores: Engines, make_event: MakeEvent, drand: Drand
+) -> None:
+    """F2: the servers start again without ONSALE_BEACON_URL. The draw has named its beacon: it neither goes on without
+    nor waits for ever, and moving the opening does not get rid of it.
+    """
+    async with open_runtime(settings.model_copy(update={"beacon_url": drand.url}), stores) as runtime:
+        event = await gathered(runtime, make_event)
+        announced = await runtime.draws.shown(event)
+        assert announced is not None
+        assert announced.beacon is not None
+    async with open_runtime(settings, stores) as runtime:
+        await runtime.events.update(event.slug, opens_at=datetime.now(UTC) + timedelta(seconds=300))
+        await runtime.drawing.run()
+        moved = await runtime.draws.shown(event)
+        assert moved is not None
+        assert moved.beacon is not None
+        assert (moved.beacon.source, moved.commitment) == (drand.url, announced.commitment)
+        made_at = GENESIS + (moved.beacon.round - 1) * PERIOD
+        assert 10 <= made_at - moved.draw_at.timestamp() < 10 + PERIOD
+
+        drand.silent = True
+        await runtime.events.set_status(event.slug, SaleStatus.OPEN)
+        await rounds(runtime)
+        waits = await runtime.draws.shown(event)
+        assert waits is not None
+        assert (waits.state, waits.beacon_value) == (DrawState.FROZEN, None)
+        drand.silent, drand.ahead = False, 3600.0
+        await rounds(runtime, 2)
+        row = await runtime.draws.shown(event)
+        assert row is not None
+        assert row.told
+        assert row.beacon_value
+    async with open_runtime(settings, stores) as runtime:
+        event = await gathered(runtime, make_event)
+        plain = await runtime.draws.shown(event)
+        assert plain is not None
+        assert plain.beacon is None, "where none was named none is waited for"
+
+
 async def test_an_opening_by_hand_names_a_round_of_its_own(
     settings: Settings, stores: Engines, make_event: MakeEvent, drand: Drand
 ) -> None:
@@ -230,10 +270,10 @@ async def test_an_opening_by_hand_names_a_round_of_its_own(
 
 
 async def test_the_first_round_at_or_after_a_moment(drand: Drand) -> None:
-    beacon = HttpBeacon(drand.url)
-    assert (await beacon.round_after(GENESIS)).round == 1
-    assert (await beacon.round_after(GENESIS + 1)).round == 2
-    assert (await beacon.round_after(GENESIS + PERIOD)).round == 2
+    beacon = HttpBeacon()
+    assert (await beacon.round_after(GENESIS, drand.url)).round == 1
+    assert (await beacon.round_after(GENESIS + 1, drand.url)).round == 2
+    assert (await beacon.round_after(GENESIS + PERIOD, drand.url)).round == 2
     assert await beacon.value(BeaconRound(drand.url, 10**9)) is None, "not yet"
     await beacon.aclose()
 
@@ -241,4 +281,4 @@ async def test_the_first_round_at_or_after_a_moment(drand: Drand) -> None:
 @pytest.mark.parametrize("url", ["http://api.drand.sh/x", "ftp://x", "drand"])
 def test_a_beacon_without_encryption_is_refused(url: str) -> None:
     with pytest.raises(StartupError):
-        check_beacon_url(url)
+        beacon_source(url)
