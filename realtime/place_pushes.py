@@ -30,8 +30,8 @@ _WAITS_SECONDS: Final = 10.0
 
 
 class PlacePushes:
-    """`run` never returns. `waiting` (visitors), `pace` (departures a minute) and `waits_spread` (see `wait_band`) are
-    what the queue told last."""
+    """`run` never returns. `waiting` (visitors), `room` (so many from the head the next sweep lets in), `pace`
+    (departures a minute) and `waits_spread` (see `wait_band`) are what the queue told last."""
 
     def __init__(
         self,
@@ -53,6 +53,7 @@ class PlacePushes:
         self._first: dict[str, None] = {}
         self._first_at_once = 0
         self.waiting = 0
+        self.room = 0
         self.pace: float | None = None
         self.waits_spread: tuple[float, float] | None = None
 
@@ -132,6 +133,6 @@ class PlacePushes:
                 metrics.PLACES_SENT.inc(len(attendance.tabs))
 
     def _place(self, event: Event, entry: Entry) -> ToldPlace:
-        eta = eta_seconds(entry.ahead, self.pace, event.active_limit, self._session_seconds)
+        eta = eta_seconds(entry.ahead, self.pace, event.active_limit, self._session_seconds, self.room)
         wait = wait_band(eta, self.waits_spread)
         return ToldPlace(entry.ahead, max(self.waiting, entry.ahead + 1), eta, wait.high if wait else None)

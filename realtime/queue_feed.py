@@ -213,6 +213,7 @@ class QueueFeed:
         if heard is Heard.OLD and time.monotonic() - self._fetched_at > _LATE_SECONDS:
             self.resync.begin("anew")
         self._pushes.waiting = message.get("waiting", self._pushes.waiting)
+        self._pushes.room = message.get("room", 0)
         self._pushes.pace = message.get("pace", self._pushes.pace)
         if spread := message.get("spread"):
             self._pushes.waits_spread = (spread[0], spread[1])

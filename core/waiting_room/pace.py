@@ -11,16 +11,24 @@ from core.clock import from_millis
 
 #: Below this many departures a minute the measured pace says nothing yet.
 _SLOWEST_PACE = 0.5
+#: The next sweep comes within this long, and lets in as many as there is room for.
+_NEXT_SWEEP_SECONDS: Final = 1
 
 
-def eta_seconds(ahead: int, pace_per_minute: float | None, active_limit: int, session_seconds: float) -> int | None:
-    """Seconds until the visitor with `ahead` others before is let in, rounded up.
+def eta_seconds(
+    ahead: int, pace_per_minute: float | None, active_limit: int, session_seconds: float, room: int = 0
+) -> int | None:
+    """Seconds until the visitor with `ahead` others before is let in, rounded up. For the first `room` there is room
+    already: they stand in nobody's way.
 
     With no measured pace: the longest it can take when every session lasts its full time, which is a promise that can
     only turn out better. None when there is no room at all to reckon with.
     """
     if ahead < 0 or active_limit < 1:
         return None
+    ahead -= room
+    if ahead < 0:
+        return _NEXT_SWEEP_SECONDS
     if pace_per_minute is not None and pace_per_minute >= _SLOWEST_PACE:
         return math.ceil((ahead + 1) * 60 / pace_per_minute)
     return math.ceil((ahead // active_limit + 1) * session_seconds)

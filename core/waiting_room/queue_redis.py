@@ -343,7 +343,7 @@ class WaitingRoom:
         pace = float(answer[7]) if answer[7] else None
         is_active = state is PlaceState.ACTIVE
         spread = (float(answer[8]), float(answer[9])) if answer[8] and answer[9] else None
-        expected = eta_seconds(ahead, pace, event.active_limit, self._times.session)
+        expected = eta_seconds(ahead, pace, event.active_limit, self._times.session, room=int(answer[10]))
         return Place(
             state=state,
             number=number,

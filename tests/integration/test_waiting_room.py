@@ -316,6 +316,7 @@ async def test_a_limit_raised_by_far_lets_all_in_by_batches(runtime: Runtime, ma
     event = await make_event(active_limit=1)
     names = await _waits(runtime, event, 20_000)
     sizes: list[int] = []
+    room: list[int] = []
     entered: list[str] = []
     async with runtime.redis.pubsub() as pubsub:
         await pubsub.subscribe(keys.queue_channel(event.slug))
@@ -330,11 +331,15 @@ async def test_a_limit_raised_by_far_lets_all_in_by_batches(runtime: Runtime, ma
         async with asyncio.timeout(PATIENCE):
             while len(entered) < len(names) + 1:
                 message = await pubsub.get_message(ignore_subscribe_messages=True, timeout=1)
-                admitted = json.loads(message["data"]).get("admitted", []) if message else []
+                said = json.loads(message["data"]) if message else {}
+                admitted = said.get("admitted", [])
                 sizes.append(len(admitted))
+                room += [said.get("room", 0)] if admitted else []
                 entered += [visitor for visitor, _, _ in admitted]
     assert entered == [*names, "late"]
     assert max(sizes) == SWEEP_BATCH
+    # Browsers are told for how many there is room already (F9).
+    assert (room[0], room[-1], room == sorted(room, reverse=True)) == (24_900, 0, True)
     assert await runtime.redis.zcard(keys.waiting_queue(event.slug)) == 0
     # All of them end at once as well, and a crowd of payments under way at the head keeps nobody in.
     paying = names[:1500]

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from core import keys
 from core.runtime import Runtime
+from core.seats.board import SeatState
 from core.venue.event import Event
 from core.waiting_room.pace import USUAL_SPREAD, past_wait, wait_band
+from core.waiting_room.place import Place
 from tests.conftest import MakeEvent
 
 shares = st.floats(0, 50)
@@ -96,3 +98,24 @@ async def test_the_record_is_bounded(runtime: Runtime, event: Event) -> None:
     await wait_and_enter(runtime, event, "v", 1)
     assert await as_any(runtime.redis.llen(keys.waits(event.slug))) == 500
     assert len(await runtime.waiting_room.past_waits(event)) == 200
+
+
+async def test_who_has_room_already_is_told_so(runtime: Runtime, event: Event) -> None:
+    """F9: the next sweep lets them in; unless every seat is sold, when nobody comes in whatever room there is."""
+    room = runtime.waiting_room
+    for visitor in ("in", "a", "b", "c"):
+        await room.join(event, visitor)
+    raised = await runtime.events.update(event.slug, active_limit=3)
+
+    async def told() -> list[int | None]:
+        places = [await room.place(raised, visitor) for visitor in "abc"]
+        return [place.eta_seconds for place in places if isinstance(place, Place)]
+
+    session = int(runtime.settings.session_seconds)
+    assert await told() == [1, 1, session]
+    board = await as_any(runtime.redis.get(keys.board(event.slug)))
+    await runtime.redis.set(keys.board(event.slug), bytes([SeatState.SOLD]) * len(board))
+    assert await told() == [session] * 3
+    assert (await room.sweep(raised)).admitted == 0
+    await runtime.redis.set(keys.board(event.slug), board)
+    assert (await room.sweep(raised)).admitted == 2

@@ -6,6 +6,9 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
 
+import orjson
+
+from core.waiting_room.pace import wait_band
 from core.waiting_room.place import Out, Place, PlaceState
 from realtime import queue_feed
 from realtime.attendance import Attendance, Attendances
@@ -103,6 +106,27 @@ async def test_who_was_not_found_is_out_unless_newer_news_has_come() -> None:
     feed.absent(attendance, attendance.revision, "session")
     assert attendance.state is None
     assert tab.news == ["waiting", "admitted", "expired session"]
+
+
+async def test_who_has_room_already_is_told_no_long_wait() -> None:
+    """F9: the first page after a draw said "8 to 14 minutes" to those whom the next sweep let in."""
+    feed, attendance, _ = feed_of()
+
+    def told_wait() -> tuple[int, int]:
+        message = feed._pushes.message(attendance, ticket=False)
+        assert message is not None
+        wait = orjson.loads(message)["wait"]
+        return wait["low"], wait["high"]
+
+    feed._places.track("v1", 7, 2, 0)
+    attendance.waits(7, 0)
+    assert told_wait() == wait_band(1800, None)
+    assert feed.take({"v": 0, "waiting": 5, "room": 3})
+    assert told_wait() == (0, 2)
+    assert feed.take({"v": 0, "waiting": 5, "room": 2})
+    assert told_wait() == wait_band(600, None)
+    assert feed.take({"v": 0, "waiting": 5})
+    assert told_wait() == wait_band(1800, None)
 
 
 async def test_what_is_kept_back_while_places_are_fetched_is_bounded() -> None:

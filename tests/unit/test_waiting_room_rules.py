@@ -53,9 +53,9 @@ def test_a_ticket_is_dated_by_the_clock_of_all(ahead: float, good: bool) -> None
     assert (Tickets("secret", 1, reader).read(token, "gala", "v") is not None) == good
 
 
-@given(st.integers(0, 200_000), st.one_of(st.none(), st.floats(0, 10_000)), st.integers(1, 1000))
-def test_the_estimate_grows_with_the_place(ahead: int, pace: float | None, limit: int) -> None:
-    here, behind = eta_seconds(ahead, pace, limit, 600), eta_seconds(ahead + 1, pace, limit, 600)
+@given(st.integers(0, 200_000), st.one_of(st.none(), st.floats(0, 10_000)), st.integers(1, 1000), st.integers(0, 1000))
+def test_the_estimate_grows_with_the_place(ahead: int, pace: float | None, limit: int, room: int) -> None:
+    here, behind = (eta_seconds(place, pace, limit, 600, room) for place in (ahead, ahead + 1))
     assert here is not None
     assert behind is not None
     assert 0 < here <= behind
@@ -65,6 +65,14 @@ def test_the_measured_pace_is_used() -> None:
     assert eta_seconds(59, 60.0, 100, 600) == 60
     assert eta_seconds(250, None, 100, 600) == 1800
     assert eta_seconds(0, None, 0, 600) is None
+
+
+def test_who_has_room_already_waits_for_the_next_sweep_and_is_in_nobodys_way() -> None:
+    """F9: after a draw the hall is empty still."""
+    assert [eta_seconds(ahead, pace, 100, 600, room=60) for pace in (None, 60.0) for ahead in (0, 59)] == [1] * 4
+    assert [eta_seconds(ahead, None, 100, 600, room=60) for ahead in (60, 159, 160)] == [600, 600, 1200]
+    assert eta_seconds(60, 60.0, 100, 600, room=60) == 1
+    assert eta_seconds(119, 60.0, 100, 600, room=60) == 60
 
 
 def test_a_holds_key_outlives_the_longest_that_the_clock_may_stand() -> None:

@@ -55,7 +55,7 @@ if not known then
   redis.call('ZADD', QUEUE, integer(number), visitor)
   admit(AT_ONCE)
   local rank = redis.call('ZRANK', QUEUE, visitor)
-  if rank then promise(visitor, rank) end
+  if rank then promise(visitor, rank, room_for_head()) end
   publish_queue(false)
 end
 if redis.call('ZSCORE', ACTIVE, visitor) then

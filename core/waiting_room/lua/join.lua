@@ -2,7 +2,7 @@
 -- KEYS, ARGV 1-5: see queue.lua
 -- ARGV 6 visitor  7 number on the visitor's ticket, 0 without one  8-15 the price: see queue.lua, charge
 --      16 that number's turn: see queue.lua, number_after_loss
--- Returns {'waiting' or 'active', number, ahead, waiting, active, queue version, until ms, pace, low, high}, {'no_board'}, or
+-- Returns {'waiting' or 'active', number, ahead, waiting, active, queue version, until ms, pace, low, high, room}, {'no_board'}, or
 --         {'turn'} when it has to be known what became of the number's turn, or {'proof', step} when the place costs a proof of work that was not handed in
 --#include queue.lua
 
@@ -44,7 +44,7 @@ else
   redis.call('ZADD', BEATS, integer(now), visitor)
   admit(AT_ONCE)
   local rank = redis.call('ZRANK', QUEUE, visitor)
-  if rank then promise(visitor, rank) end
+  if rank then promise(visitor, rank, room_for_head()) end
   publish_queue(false)
 end
 return place_reply(visitor)

@@ -54,10 +54,10 @@ local function begin_session(visitor)
 end
 
 -- What a visitor with so many ahead is promised, remembered until it is known what came of it (F9). The arithmetic of
--- core/waiting_room/pace.py. Those for whom there is room are let in at once: they are promised nothing, and stand in
--- nobody's way (after a draw the hall is empty still).
-local function promise(visitor, ahead)
-  ahead = ahead - math.max(0, LIMIT - redis.call('ZCARD', ACTIVE))
+-- core/waiting_room/pace.py. The first `room` are let in at once: they are promised nothing, and stand in nobody's way
+-- (after a draw the hall is empty still).
+local function promise(visitor, ahead, room)
+  ahead = ahead - room
   if ahead < 0 then return end
   local pace = redis.call('HMGET', PACE, 'departures', 'low', 'high')
   local departures, eta = tonumber(pace[1] or '0'), nil
@@ -92,30 +92,44 @@ local function note_turn(visitor, number, till)
 end
 
 -- Whether anybody who comes in may find a seat to pick (V3): a free one, or one in a basket, which may be let go any
--- moment. A piece of the board at a time: mostly the first one has one.
+-- moment. A piece of the board at a time: mostly the first one has one. Looked at once a script, and again when it freed seats.
 local PIECE = 8192
+local hope, hope_at
 local function has_hope()
+  if hope_at == #seat_changes then return hope end
+  hope, hope_at = false, #seat_changes
   local at = 0
   repeat
     local states = redis.call('GETRANGE', BOARD, at, at + PIECE - 1)
     for _, state in ipairs({ AVAILABLE, HELD }) do
-      if string.find(states, string.char(state), 1, true) then return true end
+      hope = hope or string.find(states, string.char(state), 1, true) ~= nil
     end
     at = at + PIECE
-  until #states < PIECE
-  return false
+  until hope or #states < PIECE
+  return hope
+end
+
+-- How many more may come in. Nobody is let in to a hall in which every seat is sold: they keep their places, and come in
+-- when one comes back.
+local function free_room()
+  local room = LIMIT - redis.call('ZCARD', ACTIVE)
+  return room > 0 and has_hope() and room or 0
+end
+
+-- How many at the head of the queue come in with the next sweep at the latest.
+local function room_for_head()
+  if redis.call('EXISTS', QUEUE) == 0 then return 0 end
+  if draw_state() ~= 'frozen' then return free_room() end
+  -- The drawn numbers are not in the queue yet: nobody behind them may come in first.
+  local before = redis.call('ZCOUNT', QUEUE, '-inf', redis.call('HGET', DRAW, 'base'))
+  return before > 0 and math.min(free_room(), before) or 0
 end
 
 -- Moves visitors from the head of the queue to active while there is room, `most` at once: the only way in.
--- Nobody is let in to a hall in which every seat is sold: they keep their places, and come in when one comes back.
 -- A limit that was raised by a hundred thousand must not keep Redis to itself: the sweep goes on with the rest.
 local function admit(most)
-  local room = math.min(LIMIT - redis.call('ZCARD', ACTIVE), most)
-  if room > 0 and draw_state() == 'frozen' then
-    -- The drawn numbers are not in the queue yet: nobody behind them may come in first.
-    room = math.min(room, redis.call('ZCOUNT', QUEUE, '-inf', redis.call('HGET', DRAW, 'base')))
-  end
-  if room <= 0 or redis.call('EXISTS', QUEUE) == 0 or not has_hope() then return end
+  local room = math.min(room_for_head(), most)
+  if room <= 0 then return end
   local head = redis.call('ZPOPMIN', QUEUE, room)
   for i = 1, #head, 2 do
     local visitor, number = head[i], head[i + 1]
@@ -305,6 +319,8 @@ local function publish_queue(always)
   }
   local pace = redis.call('HMGET', PACE, 'departures', 'low', 'high')
   if pace[1] then message.pace = tonumber(pace[1]) end
+  local room = room_for_head()
+  if room > 0 then message.room = room end
   if pace[2] then message.spread = { tonumber(pace[2]), tonumber(pace[3]) } end
   local drawing = draw_state()
   if drawing == 'gathering' then message.entered = redis.call('HLEN', ENTRIES) end
@@ -343,9 +359,10 @@ local function place_reply(visitor)
   end
   local till = redis.call('ZSCORE', UNTIL, visitor)
   if till and redis.call('ZSCORE', ACTIVE, visitor) then
-    return { 'active', redis.call('ZSCORE', SPENT, visitor) or '0', 0, waiting, active, version, till, pace, low, high }
+    return { 'active', redis.call('ZSCORE', SPENT, visitor) or '0', 0, waiting, active, version, till, pace, low, high, 0 }
   end
   local number = redis.call('ZSCORE', QUEUE, visitor)
   if not number then return { 'none', why_out(visitor) } end
-  return { 'waiting', number, redis.call('ZRANK', QUEUE, visitor), waiting, active, version, '0', pace, low, high }
+  local ahead = redis.call('ZRANK', QUEUE, visitor)
+  return { 'waiting', number, ahead, waiting, active, version, '0', pace, low, high, room_for_head() }
 end
