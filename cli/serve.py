@@ -54,7 +54,7 @@ def serve(
         if is_open_to_others(settings.data):
             warnings = [
                 *warnings,
-                f"every user of this machine can look into the data folder: chmod 700 {settings.data}",
+                f"other users of this machine can look into the data folder: chmod 700 {settings.data}",
             ]
         with engines(settings) as started:
             asyncio.run(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import grp
+import pwd
 import stat
 from pathlib import Path
 
@@ -28,12 +30,24 @@ def data_folder(path: Path) -> Path:
 
 
 def is_open_to_others(path: Path) -> bool:
-    """Whether any user of this machine can list the folder; False when there is none."""
+    """Whether other users of this machine can list the folder: all of them, or those of its group, unless that is the
+    owner's own. False when there is none.
+    """
     try:
-        mode = path.expanduser().stat().st_mode
+        found = path.expanduser().stat()
     except OSError:
         return False
-    return bool(mode & stat.S_IROTH)
+    by_group = found.st_mode & stat.S_IRGRP and not _is_private(found.st_gid, found.st_uid)
+    return bool(found.st_mode & stat.S_IROTH or by_group)
+
+
+def _is_private(group: int, owner: int) -> bool:
+    """Whether nobody but the owner is in the group: most systems make one such for each user, of the same name."""
+    try:
+        user, its = pwd.getpwuid(owner), grp.getgrgid(group)
+    except KeyError:
+        return group == owner  # in a container they may have no names
+    return (its.gr_gid, its.gr_name) == (user.pw_gid, user.pw_name) and set(its.gr_mem) <= {user.pw_name}
 
 
 def close_listing(folder: Path) -> None:
