@@ -144,6 +144,37 @@ async def test_the_pace_is_kept_over_all_processes(stores: Engines) -> None:
         await redis.aclose()
 
 
+@pytest.mark.parametrize(
+    ("away", "milliseconds"),
+    [
+        # Written under a clock that has been set back since, or by another's hand.
+        (3_600_000, 60_000),
+        # Without an end nobody ever takes it away: the pace of nobody.
+        (50_000, None),
+        ("inf", 60_000),
+        ("nan", 60_000),
+        ("soon", 60_000),
+    ],
+)
+async def test_a_turn_that_nobody_can_have_been_given_heals(
+    stores: Engines, away: int | str, milliseconds: int | None
+) -> None:
+    """R3: else no e-mail leaves until somebody deletes a key. A turn that is only late is waited for."""
+    box, redis = Box(), await open_redis(stores.redis_url, 4)
+    mailer = PacedMailer(box, ScriptRunner(redis), 20)
+    try:
+        seconds, micros = await redis.time()
+        turn = away if isinstance(away, str) else seconds * 1000 + micros // 1000 + away
+        await redis.set("ticket:mail:turn", turn, px=milliseconds)
+        assert await mailer._turn() == 0
+        assert 0 < await redis.pttl("ticket:mail:turn") < 10_000
+        await redis.set("ticket:mail:turn", seconds * 1000 + 50_000, px=60_000)
+        assert 0 < await mailer._turn() <= 50
+    finally:
+        await redis.delete("ticket:mail:turn")
+        await redis.aclose()
+
+
 async def test_without_redis_each_process_keeps_the_pace(unused_tcp_port: int) -> None:
     box = Box()
     redis = redis_client(f"redis://127.0.0.1:{unused_tcp_port}", 2)

@@ -5,7 +5,7 @@
 local time = redis.call('TIME')
 local now = time[1] * 1000 + time[2] / 1000
 local pause, longest = tonumber(ARGV[1]), tonumber(ARGV[2])
-local due = math.max(tonumber(redis.call('GET', KEYS[1]) or 0) or 0, now)
+local due = math.max(now, tonumber(redis.call('GET', KEYS[1]) or 0) or 0)  -- in that order: no number is never more
 -- Further away than any turn that was given, or without an end: not of this clock, or not ours.
 if due > now + longest + 3 * pause or redis.call('PTTL', KEYS[1]) == -1 then due = now end
 local wait = due - now
