@@ -156,7 +156,16 @@ class WebProcesses:
     async def _start_one(self, index: int) -> None:
         self._starting += 1
         try:
-            await self._start_and_listen(index, self._take_standby() or await self._load())
+            if (standby := self._take_standby()) is not None:
+                try:
+                    await self._start_and_listen(index, standby)
+                    return
+                except StartupError:
+                    # Killed together with the one whose place it takes, which nobody has noticed yet: that is no fault
+                    # of this place, whose next process would begin after a pause.
+                    if (standby.process.returncode or 0) >= 0:
+                        raise
+            await self._start_and_listen(index, await self._load())
         finally:
             self._starting -= 1
 

@@ -163,6 +163,31 @@ async def test_a_pipe_that_cannot_be_made_leaves_none_open(
     await processes.stop(asyncio.Event())
 
 
+async def test_one_that_was_killed_with_the_others_takes_nobodys_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listening: socket.socket, pauses: Pauses
+) -> None:
+    """Else whoever had the place would be started again only after a pause, as one that lives too short."""
+    serves = (
+        "import os, sys, time; ready = int(sys.argv[4]); os.write(ready, b'ready'); os.close(ready); time.sleep(3600)"
+    )
+    real = sys.executable
+    monkeypatch.setattr(sys, "executable", program(tmp_path, "exec sleep 3600"))
+    said: list[str] = []
+    processes = WebProcesses(1, listening, {}, said.append, 60.0)
+    processes.go()
+    processes._standby = waits = await processes._load()
+    monkeypatch.setattr(sys, "executable", program(tmp_path, f'exec {real} -c "{serves}" "$@"'))
+    try:
+        waits.process.kill()
+        assert waits.process.returncode is None, "not noticed yet"
+        async with asyncio.timeout(PATIENCE):
+            await processes._start_one(0)
+        assert processes._watched[0].process.pid != waits.process.pid
+        assert processes._processes[0].returncode is None
+    finally:
+        await processes.stop(asyncio.Event())
+
+
 @dataclass
 class Process:
     """Tells what it was asked for. `ends`: whether it is ever gone."""
