@@ -14,7 +14,7 @@ from typing import Any, Final
 import orjson
 import uvloop
 
-from bench import arrival, offers, public_path, storm
+from bench import arrival, offers, outages, public_path, storm
 from bench.bare import Bare, bare
 from bench.begin import begin
 from bench.best_seats import best_seats
@@ -117,6 +117,13 @@ async def _offers(world: World, effort: Effort) -> list[Figure]:
     return await offers.offers(world.runtime, effort)
 
 
+async def _outages(world: World, effort: Effort) -> list[Figure]:
+    figures = await outages.told(world.serve, effort)
+    # A process whose stores hung a moment ago is none to measure the next row by.
+    await asyncio.to_thread(world.end)
+    return figures + await outages.time_given(world.runtime, effort)
+
+
 async def _recovery(world: World, effort: Effort) -> list[Figure]:
     await asyncio.to_thread(world.end)
     return await recovery(effort.rounds)
@@ -135,6 +142,7 @@ ROWS: Final[Mapping[str, Row]] = {
     "best-seats": _of_runtime(best_seats),
     "draw": _of_runtime(opening_draw),
     "offers": _offers,
+    "outages": _outages,
     "reservations": _of_runtime(reservations),
     "begin": _of_runtime(begin),
     "checkout": _of_runtime(purchases),

@@ -71,9 +71,14 @@ class Served:
 
     def cpu(self) -> Cpu:
         """What each part has had until now."""
-        postgresql = [self._postmaster, *self._postmaster.children(recursive=True)] if self._postmaster else []
-        parts = {WEB: self._webs, POSTGRESQL: postgresql, VALKEY: [self._valkey]}
+        parts = {name: self.processes(name) for name in (WEB, POSTGRESQL, VALKEY)}
         return Cpu({name: {one.pid: seconds_of(one) for one in processes} for name, processes in parts.items()})
+
+    def processes(self, part: str) -> Sequence[psutil.Process]:
+        """Those of one part, now; none of a PostgreSQL that is elsewhere."""
+        if part == POSTGRESQL:
+            return [self._postmaster, *self._postmaster.children(recursive=True)] if self._postmaster else []
+        return self._webs if part == WEB else [self._valkey]
 
     def operator(self, method: str, path: str, body: Any = None) -> Any:
         answer = self.http.request(method, path, json=body)

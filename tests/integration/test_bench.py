@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import begin, capacity, fan_out, guards, holds, memory, opening_draw, purchases, reservations
+from bench import begin, capacity, fan_out, guards, holds, memory, opening_draw, purchases, recovery, reservations
 from bench.bare import Bare, bare
 from bench.compare import tree_of
 from bench.load import Call, Channel, Job, LoadGenerator, text_frame
@@ -122,7 +122,7 @@ async def small_world() -> AsyncIterator[World]:
         await asyncio.to_thread(manager.__exit__, None, None, None)
 
 
-@pytest.mark.parametrize("name", [*SERVED, "purchases", "offers", "processes", "calm"])
+@pytest.mark.parametrize("name", [*SERVED, "outages", "purchases", "offers", "processes", "calm"])
 async def test_every_row_of_a_served_sale_runs(small_world: World, name: str) -> None:
     """E1: each call ends as the row says (it checks that itself), beside a limit of the same run."""
     figures = await ROWS[name](small_world, Effort(rounds=1, seconds=0.002))
@@ -135,6 +135,32 @@ async def test_every_row_of_a_served_sale_runs(small_world: World, name: str) ->
     limited = [figure for figure in figures if figure.limit is not None]
     assert limited or name == "calm"
     assert all(figure.limit_is for figure in limited)
+
+
+async def test_recovery_ends_and_tells_what_it_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    """R4: what is not served again is told as that, and not killed again; of the others the worst round counts; when
+    the time is over no other round begins.
+    """
+    kills: list[str] = []
+
+    async def recovers() -> recovery.Recovered:
+        kills.append("recovers")
+        return recovery.Recovered(1.0, 1.0 + len(kills))
+
+    async def stays_away() -> recovery.Recovered:
+        kills.append("stays away")
+        raise TimeoutError
+
+    kinds = {"one": recovers, "another": stays_away}
+    one, another = await recovery.measured(kinds, 3)
+    assert kills == ["recovers", "stays away", "recovers", "recovers"]
+    assert (one.value, one.limit, one.most, one.met) == (5.0, 1.0, 6.0, True)
+    assert "not served" in another.name
+    assert not another.met
+    assert "another killed: no call is served" in capsys.readouterr().err
+    kills.clear()
+    await recovery.measured(kinds, 3, within=-1.0)
+    assert kills == ["recovers", "stays away"]
 
 
 async def test_memory(small_world: World, monkeypatch: pytest.MonkeyPatch) -> None:
