@@ -416,15 +416,41 @@ async def test_an_attempt_is_finished_where_it_was_made(runtime: Runtime, make_e
 
 
 async def test_without_the_old_account_nothing_is_guessed(runtime: Runtime, make_event: MakeEvent) -> None:
-    event, old, new = await make_event(), Bank(says="hang", reachable=False), Bank(environment="test:new")
+    """P1: who has no keys for an account neither asks another one, nor takes its payments and refunds from those who
+    have.
+    """
+    event, old, new = await make_event(), Bank(), Bank(environment="test:new")
     before = desk(runtime, old)
+    paid = await before.ended(await before.buy(event, "w", 4))
+    old.says, old.reachable = "hang", False
     begun = await before.buy(event, "v", 3)
     await before.until(begun, AttemptState.CALLED)
     after = desk(runtime, new)
+    await after.checkout.cancel(paid.id, "w")
+
+    async def not_claimed() -> bool:
+        return not any(row["claimed_by"] for row in (*await attempts(runtime, event), *await refunds(runtime, event)))
+
+    async def tries() -> list[int]:
+        return [row["tries"] for row in (*await attempts(runtime, event), *await refunds(runtime, event))]
+
+    await until(not_claimed)
+    known = await tries()
+    for table in ("payment_attempts", "refunds"):
+        await rows(
+            runtime,
+            f"UPDATE {table} SET next_attempt_at = now() FROM reservations r "
+            f"WHERE r.id = reservation_id AND r.event_id = $1 AND {table}.state IN ('CALLED', 'PENDING')",
+            event.id,
+        )
     for _ in range(3):
         await after.checkout.finish_due()
-    now = await after.now(begun)
-    assert (now.status, new.asked) == ("PAYING", [])
+    assert await tries() == known
+    assert (new.calls, new.asked, new.cancels, new.voids) == (0, [], [], [])
+    assert (await after.now(begun)).status == "PAYING"
+    old.reachable = True
+    await finish_all(before, event)
+    assert await check_books(runtime, event, old) == {"CONFIRMED": 1, "CANCELLED": 1}
 
 
 async def test_a_sale_that_closes_honours_returns(runtime: Runtime, make_event: MakeEvent) -> None:
