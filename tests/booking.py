@@ -141,8 +141,12 @@ class Bank:
         if says == "shop":
             return ChargeResult(ChargeOutcome.NOT_CHARGED, self.name, code="UNAUTHORIZED_KEY", shops_fault=True)
         self.calls += 1
-        if self.keys.get(key) != order.number:
-            return ChargeResult(ChargeOutcome.WRONG_KEY, self.name, key, "NOT_FOUND_PAYMENT_SESSION")
+        known = self._remembered.get(idempotency_key) if self.idempotent else None
+        if self.keys.get(key) != order.number or (known is not None and known.outcome is ChargeOutcome.WRONG_KEY):
+            # Errors are remembered as well, and the body is no part of what they are remembered by.
+            wrong = ChargeResult(ChargeOutcome.WRONG_KEY, self.name, key, "NOT_FOUND_PAYMENT_SESSION")
+            self._remembered.setdefault(idempotency_key, wrong)
+            return wrong
         if self.before_charge is not None:
             self.before_charge()
         self._at_once += 1

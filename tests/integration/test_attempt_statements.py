@@ -21,10 +21,11 @@ from core.booking.attempt import (
 )
 from core.booking.reservations_postgres import Reservations
 from core.booking.stored import ClaimLost, NewReservation
+from core.database import raw
 from core.payments.gateway import Authorisation
 from core.payments.payments import Account
 from core.runtime import Runtime
-from tests.booking import rows
+from tests.booking import rows, until
 from tests.conftest import MakeEvent
 
 ACCOUNT = Account("toss", "test:x")
@@ -186,3 +187,20 @@ async def test_an_attempt_that_is_anothers_by_now_is_not_opened_again(
     assert await _keys(runtime, id) == ("OPEN", None, ["forged"])
     with pytest.raises(ClaimLost):
         await reservations.reopen(order_of(id), "mine", "NOT_FOUND", shops_fault=False)
+
+
+async def test_a_next_attempt_waits_for_who_claims_the_last_one(runtime: Runtime, make_event: MakeEvent) -> None:
+    """Its timer would end the reservation, which has an open order by then."""
+    reservations, id, last = await closed(runtime, make_event, None)
+
+    async def waits() -> bool:
+        waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%NOT superseded%'"
+        return bool(await rows(runtime, waiting)) or asked.done()
+
+    async with raw(runtime.database, writes=True) as connection, connection.transaction():
+        await connection.execute(_ATTEMPT.format("claimed_by = 't', claimed_until = now() + interval '1 min'"), id)
+        asked = asyncio.create_task(reservations.next_attempt(last, ACCOUNT))
+        await until(waits)
+    # On a machine that is busy enough it may have waited for too long.
+    assert (await asyncio.gather(asked, return_exceptions=True))[0] is not True
+    assert await _count(runtime, id) == 1

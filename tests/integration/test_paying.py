@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 
 from core import keys
 from core.booking.attempt import MOST_REFUSED_KEYS, AttemptState
-from core.booking.hints import ORDER_SECONDS, PAUSE_SECONDS
+from core.booking.hints import LONGEST_SECONDS, ORDER_SECONDS, PAUSE_SECONDS
 from core.booking.hints_redis import SharedHints
 from core.booking.reservation import Reservation
 from core.clock import SystemClock
@@ -457,8 +457,11 @@ async def test_a_sale_that_closes_honours_returns(runtime: Runtime, make_event: 
     event, bank = await make_event(), Bank()
     at = desk(runtime, bank)
     begun = await at.order(event, "v", 3)
+    await at.basket(event, "idler", 5)
     await runtime.events.set_status(event.slug, SaleStatus.CLOSED)
     await runtime.waiting_room.sweep(await runtime.events.get(event.slug))
+    inside = await runtime.redis.zrange(keys.active_users(event.slug), 0, -1)
+    assert inside == [b"v"], "everybody is out, but who pays"
     assert (await at.ended(await at.pay(begun))).status == "CONFIRMED"
     await finish_all(at, event)
     assert await check_books(runtime, event, bank) == {"CONFIRMED": 1}
@@ -599,6 +602,9 @@ async def test_seats_and_visitor_stay_while_the_buyer_is_in_the_banks_app(
     at = desk(runtime, bank, retry_seconds=60.0)
     begun = await at.order(event, "phone", 3)
     await at.basket(event, "idler", 5)
+    # They came in long ago: their sessions end while the phone is in the window.
+    for visitor in ("phone", "idler"):
+        await runtime.redis.zincrby(keys.active_until(event.slug), -500_000, visitor)
     room = runtime.waiting_room
     rounds = ReconcileRounds(
         events=runtime.events,
@@ -716,6 +722,34 @@ async def test_webhooks_at_once_wait_for_their_reading(
     await until(all_asked)
 
 
+async def test_a_webhook_that_tells_nothing_new_costs_nothing(
+    runtime: Runtime, make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P6: another provider's order is not asked about; one that is looked up anyway is not read again."""
+    event, bank = await make_event(), Bank()
+    await runtime.redis.delete(keys.HINTS)
+    at = desk(runtime, bank)
+    not_theirs, own = [order_of(await at.order(event, f"v{number}", number)) for number in range(2)]
+    read, reads = at.checkout._reservations.attempt, list[str]()
+
+    async def counted(order: str) -> Any:
+        reads.append(order)
+        return await read(order)
+
+    monkeypatch.setattr(at.checkout._reservations, "attempt", counted)
+    await at.checkout.hint("kcp", not_theirs)
+    for _ in range(20):
+        await at.checkout.hint("toss", own)
+    # For the look-up of now, and for the one in ten seconds.
+    assert reads.count(own) < 10
+
+    async def asked() -> bool:
+        return own in bank.asked
+
+    await until(asked)
+    assert not_theirs not in bank.asked, "it would have been asked about first"
+
+
 async def test_a_turn_of_a_process_that_died_is_somebodys_again(runtime: Runtime) -> None:
     """P6: a process whose hint was refused for another's turn asks anew with the next one."""
     await runtime.redis.delete(keys.HINTS)
@@ -733,6 +767,16 @@ async def test_a_turn_of_a_process_that_died_is_somebodys_again(runtime: Runtime
     wait = lives.wait("a")
     assert wait is not None
     assert await lives.turn("a", wait) is not None
+
+
+async def test_a_look_up_that_could_only_be_made_much_later_is_not_made(runtime: Runtime) -> None:
+    """P6: a flood about orders that there are is bounded, over all processes; the comparison finds what is left."""
+    await runtime.redis.delete(keys.HINTS)
+    hints = SharedHints(runtime.redis, SystemClock().monotonic)
+    turns = [await hints.turn(f"order-{number}", 0.0) for number in range(400)]
+    assert turns[0] is not None
+    assert max(turn for turn in turns if turn is not None) <= LONGEST_SECONDS
+    await runtime.redis.delete(keys.HINTS)
 
 
 async def test_webhooks_without_redis(unused_tcp_port: int) -> None:

@@ -135,6 +135,20 @@ async def test_a_session_ends_however_much_it_beats(settings: Any, stores: Any, 
         assert (await room.join(event, "a", ticket)).number == 3
 
 
+async def test_a_payment_keeps_its_buyer_in_until_its_own_time_is_over(runtime: Runtime, make_event: MakeEvent) -> None:
+    """Rule 5: past the session's end, and not for ever, as where all who could end it have died."""
+    event, room = await make_event(active_limit=2), runtime.waiting_room
+    for visitor in ("pays", "left"):
+        await room.join(event, visitor)
+    seconds, _ = await runtime.redis.time()
+    now = 1000 * seconds
+    await runtime.redis.zadd(keys.active_until(event.slug), {"pays": now - 1000, "left": now - 1000})
+    await runtime.redis.zadd(keys.active_paying(event.slug), {"pays": now + 600_000, "left": now - 1000})
+    assert (await room.sweep(event)).sessions_ended == 1
+    assert await room.place(event, "left") is None
+    assert (await room.place(event, "pays")).state is PlaceState.ACTIVE  # type: ignore[union-attr]
+
+
 async def test_sale_state_and_pause_are_obeyed(runtime: Runtime, make_event: MakeEvent) -> None:
     room = runtime.waiting_room
     later = datetime.now(UTC) + timedelta(hours=1)
