@@ -214,10 +214,7 @@ async def _after_engine(shop: _Shop, engine: EmbeddedPostgres | EmbeddedValkey, 
 async def _after_web(shop: _Shop, count: int) -> Recovered:
     """The `count` oldest are killed."""
     await shop.until_one_waits()
-    began = time.perf_counter()
-    alone = await asyncio.create_subprocess_exec(sys.executable, "-c", "import web.server")
-    await alone.wait()
-    loaded = time.perf_counter() - began
+    loaded = await _loading()
     for process in shop.web()[:count]:
         process.kill()
     try:
@@ -225,3 +222,18 @@ async def _after_web(shop: _Shop, count: int) -> Recovered:
     finally:
         shop.began = time.monotonic()
     return Recovered(loaded, call)
+
+
+async def _loading() -> float:
+    """Seconds that a process takes to load the program; those after which nobody waits any longer, at most."""
+    began = time.perf_counter()
+    alone = await asyncio.create_subprocess_exec(sys.executable, "-c", "import web.server")
+    try:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LONGEST_SECONDS):
+                await alone.wait()
+    finally:
+        if alone.returncode is None:
+            alone.kill()
+            await alone.wait()
+    return time.perf_counter() - began
