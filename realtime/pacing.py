@@ -62,11 +62,12 @@ class Pacing:
 
     def due(self, budget: int) -> Iterator[str]:
         """All who are near, then `budget` others. Each is due no more once it is given: what follows stays due when
-        the caller stops in the middle."""
-        for _ in range(len(self._near)):
-            yield _first(self._near)
-        for _ in range(min(budget, len(self._far))):
-            yield _first(self._far)
+        the caller stops in the middle, and whoever is forgotten meanwhile is given no more."""
+        for visitors, most in ((self._near, len(self._near)), (self._far, budget)):
+            for _ in range(most):
+                if not visitors:
+                    break
+                yield _first(visitors)
 
 
 def _first(visitors: dict[str, None]) -> str:

@@ -15,7 +15,7 @@ import pytest
 
 from core import keys
 from core.embedded import Engines
-from core.errors import ProofRequired
+from core.errors import ProofRequired, StoreUnavailable
 from core.runtime import Runtime, open_runtime
 from core.settings import Settings
 from core.venue.event import Event, SaleStatus
@@ -361,6 +361,8 @@ async def test_a_hundred_and_fifty_behind_one_address_get_in_within_a_minute(
             while True:
                 try:
                     await runtime.waiting_room.join(event, visitor, None, None, Bidder(CAMPUS, proof))
+                except StoreUnavailable:
+                    await asyncio.sleep(0.1)  # the machine has no time: as a browser does
                 except ProofRequired as required:
                     proof, seconds = await asyncio.to_thread(work, required.data["challenge"])
                     spent[visitor] += seconds

@@ -96,3 +96,16 @@ def test_what_is_worth_a_message() -> None:
     assert not worth_telling(few, few._replace(waiting=7, eta=8)), "five of few are no news"
     unknown = told._replace(eta=None)
     assert not worth_telling(unknown, unknown)
+
+
+def test_who_is_forgotten_while_others_are_told_is_not_told() -> None:
+    """R1: the teller lets other work in between two messages, and a browser may go meanwhile."""
+    pacing = Pacing()
+    for number, visitor in enumerate("abcd"):
+        pacing.mark(visitor, 0 if number < 2 else FAR)
+    told = []
+    for visitor in pacing.due(10):
+        told.append(visitor)
+        pacing.forget("b")
+        pacing.forget("d")
+    assert told == ["a", "c"]

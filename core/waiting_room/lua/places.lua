@@ -5,12 +5,16 @@
 --          -2: has entered, and not everybody has a number yet
 --#include queue.lua
 
-local reply = { tonumber(redis.call('GET', VERSION) or '0') }
+local visitors = {}
+for i = 6, #ARGV do visitors[#visitors + 1] = ARGV[i] end
 local drawing = draw_state()
 local entries = drawing == 'gathering' or drawing == 'frozen'
-for i = 6, #ARGV do
-  local entered = entries and redis.call('HEXISTS', ENTRIES, ARGV[i]) == 1
-  reply[#reply + 1] = redis.call('ZSCORE', QUEUE, ARGV[i]) or '0'
-  reply[#reply + 1] = entered and -2 or redis.call('ZRANK', QUEUE, ARGV[i]) or -1
+local numbers = each_of('ZMSCORE', QUEUE, visitors)
+local entered = entries and each_of('HMGET', ENTRIES, visitors) or {}
+local reply = { tonumber(redis.call('GET', VERSION) or '0') }
+for i, visitor in ipairs(visitors) do
+  reply[#reply + 1] = numbers[i] or '0'
+  -- Who has no number has no rank either.
+  reply[#reply + 1] = entered[i] and -2 or numbers[i] and redis.call('ZRANK', QUEUE, visitor) or -1
 end
 return reply

@@ -338,6 +338,17 @@ local function publish_queue(always)
   redis.call('PUBLISH', QUEUE_CHANNEL, cjson.encode(message))
 end
 
+-- What ZMSCORE, or HMGET, says of each of them: one call for a thousand. More at once Lua cannot hand over.
+local function each_of(command, key, members)
+  local found = {}
+  for first = 1, #members, 1000 do
+    for _, value in ipairs(redis.call(command, key, unpack(members, first, math.min(first + 999, #members)))) do
+      found[#found + 1] = value
+    end
+  end
+  return found
+end
+
 -- Why a visitor is in nothing, '' where nothing is known of it: one of `realtime/wire.py:ExpiredReason`.
 local function why_out(visitor)
   return redis.call('HGET', SHARES, 'o|' .. visitor) or ''

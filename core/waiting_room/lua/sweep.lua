@@ -127,8 +127,9 @@ local function not_paying(key, till)
     local page = redis.call('ZRANGEBYSCORE', key, '-inf', till, 'LIMIT', offset, math.min(PAGE, left_to_do - #free))
     if #page == 0 then break end
     offset = offset + #page
-    for _, visitor in ipairs(page) do
-      if not redis.call('ZSCORE', PAYING, visitor) then free[#free + 1] = visitor end
+    local paying = each_of('ZMSCORE', PAYING, page)
+    for i, visitor in ipairs(page) do
+      if not paying[i] then free[#free + 1] = visitor end
     end
   end
   return looked_at(free)
@@ -235,12 +236,12 @@ if redis.call('EXISTS', PLACES) == 0 then
 else
   local scan = redis.call('HSCAN', PLACES, redis.call('HGET', PACE, 'places') or '0', 'COUNT', PLACES_A_SWEEP)
   redis.call('HSET', PACE, 'places', scan[1])
-  for i = 1, #scan[2], 2 do
-    local visitor = scan[2][i]
-    if not (redis.call('ZSCORE', ACTIVE, visitor) or redis.call('ZSCORE', QUEUE, visitor))
-      and redis.call('HEXISTS', ENTRIES, visitor) == 0 then
-      keep_place(visitor)
-    end
+  local found = {}
+  for i = 1, #scan[2], 2 do found[#found + 1] = scan[2][i] end
+  local active, waiting = each_of('ZMSCORE', ACTIVE, found), each_of('ZMSCORE', QUEUE, found)
+  local entered = each_of('HMGET', ENTRIES, found)
+  for i, visitor in ipairs(found) do
+    if not (active[i] or waiting[i] or entered[i]) then keep_place(visitor) end
   end
 end
 
