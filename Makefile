@@ -6,11 +6,13 @@ unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
 LOCK := uv.lock pyproject.toml
 CROWD ?= 300
+# The CPython of the image (Dockerfile).
+OTHER ?= 3.13
 # Test files are shared out among so many processes, each with stores of its own: `logical` is five for two cores.
 TESTERS ?= logical
 
 .DEFAULT_GOAL := help
-.PHONY: run demo dev quick test test-browsers fuzz coverage check static bench bench-compare bench-attacks bench-page lighthouse axe chaos docs clean help
+.PHONY: run demo dev quick test test-browsers fuzz coverage check static bench bench-compare bench-python bench-attacks bench-page lighthouse axe chaos docs clean help
 
 # What the program needs, and what working on it needs as well; done again only when the lock changes.
 .venv/onsale-run: $(LOCK) scripts/uv.sh
@@ -68,6 +70,11 @@ bench: .venv/onsale-dev ## the whole path against its limits on this machine, ha
 bench-compare: .venv/onsale-dev ## what a change cost: REF=commit, measured beside this tree in one run; ROWS="hold join"
 	@test -n "$(REF)" || { echo "name a commit: make bench-compare REF=HEAD~1"; exit 2; }
 	$(BIN)/python -m bench compare $(REF) $(ROWS)
+
+bench-python: .venv/onsale-dev ## the five hot calls under the image's CPython beside this one, in turns: OTHER=3.13, or its path
+	@uv=$$(scripts/uv.sh $(PYTHON)) && UV_PROJECT_ENVIRONMENT=.cache/bench-$(notdir $(OTHER)) \
+		$$uv sync --frozen --no-dev --python $(OTHER) --quiet
+	$(BIN)/python -m bench interpreters .cache/bench-$(notdir $(OTHER))/bin/python --write
 
 bench-attacks: .venv/onsale-dev ## attack a served sale from one address; writes the table of docs/security.md
 	$(BIN)/python -m bench.attacks --write

@@ -1,7 +1,7 @@
 """Benchmarks: each figure beside its limit on this machine, measured in the same run. `python -m bench --help`.
 
 run.py            which are run, on what, and what is printed; report.py writes it into docs
-compare.py        two trees served at once, measured in turns
+compare.py        two trees, or two interpreters, served at once and measured in turns
 measure.py        a figure, its limit and their ratio; rounds that alternate
 stores.py         stores of the run's own, and what is prepared on them
 load.py           the load generator: a process with raw sockets; load_arrivals.py, load_purchase.py: more of its work
@@ -17,8 +17,10 @@ holds.py          holds through `Seats.hold`, against the same script called by 
 reservations.py   checkout's `begin`, against the bare statement through asyncpg
 events.py         relay and consumer, against a bare producer and consumer on a real Kafka
 purchases.py      checkout without HTTP, against its five bare statements
+processes.py      two web processes beside one: holds, and changes delivered
 memory.py         what a waiting browser costs a serving process
 scale.py          a million in one queue, 20,000 channels of one process; capacity.py goes on from there by arithmetic
+subscribers.py    a change published to so many web processes
 guards.py         the three seat guards side by side (S2, S4)
 
 A ratio says what the product adds to what cannot be avoided; it holds on a busy machine, where figures do not.

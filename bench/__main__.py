@@ -60,6 +60,23 @@ def compare_command(
     compare(ref, names or list(SERVED), Effort(rounds, seconds))
 
 
+@application.command("interpreters")
+def interpreters_command(
+    python: Annotated[Path, typer.Argument(help="Another interpreter whose environment has the same packages.")],
+    names: Annotated[list[str] | None, typer.Argument(help="Rows of a served sale.", show_default=False)] = None,
+    rounds: Annotated[int, _ROUNDS] = 7,
+    seconds: Annotated[float, _SECONDS] = 1.0,
+    write: Annotated[bool, typer.Option("--write", help="Into docs/benchmarks.md.")] = False,
+) -> None:
+    """This tree under another CPython and under this one: both served at once, measured in turns."""
+    from bench.compare import HOT, interpreters
+    from bench.measure import Effort
+    from bench.run import SERVED
+
+    _known(names or [], tuple(SERVED))
+    interpreters(python, names or HOT, Effort(rounds, seconds), write=write)
+
+
 @application.command("scale")
 def scale_command(
     visitors: Annotated[int, typer.Option(min=2_000, help="In the queue of one Valkey.")] = 1_000_000,

@@ -1,25 +1,33 @@
-"""Two trees of the product, each served on stores of its own, measured in turns beside the same limit.
+"""The product twice, each served on stores of its own, measured in turns beside the same limit: another commit beside
+this tree, or another CPython beside this one.
 
 The other commit is checked out into a worktree that goes away again. Both run with the packages of this environment:
-where the lock has changed meanwhile, the other tree runs with other packages than it had.
+where the lock has changed meanwhile, the other tree runs with other packages than it had. The other CPython is that of
+an environment which has the same packages: `make bench-python` makes it.
 """
 
 from __future__ import annotations
 
 import contextlib
+import platform
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Final
 
 import uvloop
 
 from bench.bare import Bare, bare
 from bench.measure import Effort, Figure, markdown, number
+from bench.report import PAGE, put, run_of
 from bench.run import SERVED
 from bench.served import HERE, Served, served
 from bench.stores import engines_of_run
+
+#: The five calls of a rush.
+HOT: Final = ("hold", "refused-hold", "join", "board", "page")
 
 
 def compare(ref: str, names: Sequence[str], effort: Effort) -> None:
@@ -27,6 +35,21 @@ def compare(ref: str, names: Sequence[str], effort: Effort) -> None:
     with bare() as limit, tree_of(ref) as other, _serving(other, limit) as before, _serving(HERE, limit) as now:
         rows = uvloop.run(_rows(names, effort, before, now, limit))
     print(markdown([("figure", ref, "this tree", "of it", "limit"), *rows]))
+
+
+def interpreters(python: Path, names: Sequence[str], effort: Effort, *, write: bool) -> None:
+    """Prints the table. `python`: the other interpreter. Raises CalledProcessError for one that does not run."""
+    version = subprocess.run(
+        [python, "-c", "import platform; print(platform.python_version())"], check=True, capture_output=True, text=True
+    ).stdout.strip()
+    with bare() as limit, _serving(HERE, limit, python) as other, _serving(HERE, limit) as ours:
+        rows = uvloop.run(_rows(names, effort, other, ours, limit))
+    head = ("figure", f"CPython {version}", f"CPython {platform.python_version()}", "of it", "limit")
+    found = f"{run_of(f'{effort.rounds} rounds of {effort.seconds:g} s for each side, in turns')}.\n\n"
+    found += markdown([head, *rows])
+    print(found)
+    if write:
+        put(PAGE, "interpreters", found)
 
 
 @contextlib.contextmanager
@@ -42,9 +65,9 @@ def tree_of(ref: str) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _serving(tree: Path, limit: Bare) -> Iterator[Served]:
+def _serving(tree: Path, limit: Bare, python: Path = Path(sys.executable)) -> Iterator[Served]:
     """`onsale serve` makes the tables itself: those of its own commit."""
-    with engines_of_run() as (settings, _), served(settings, tree, changes=limit.provider()) as started:
+    with engines_of_run() as (settings, _), served(settings, tree, python, changes=limit.provider()) as started:
         yield started
 
 

@@ -101,7 +101,7 @@ async def _bought(world: World, effort: Effort) -> list[Figure]:
 
 
 async def _processes(world: World, effort: Effort) -> list[Figure]:
-    return await processes(world.serve, effort)
+    return await processes(world.runtime, world.serve, effort)
 
 
 async def _calm(world: World, effort: Effort) -> list[Figure]:

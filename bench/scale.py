@@ -4,7 +4,9 @@
     sweep      a look at a queue in which nothing is due
     wave       the limit is raised: how many are let in a second, and how long Redis is kept at a time
     draw       as many entries for an opening (opening_draw.py)
-    channels   so many open channels of one web process: memory of one that waits, one change to all that watch
+    changes    one change published to so many web processes (subscribers.py)
+    channels   so many open channels of one web process: memory of one that waits, a new place to all of them, one
+               change to all that watch
 
 `capacity.py` goes on from these figures to what a larger sale needs.
 """
@@ -23,7 +25,7 @@ from typing import Any, Final
 import psutil
 import uvloop
 
-from bench import capacity, opening_draw
+from bench import capacity, opening_draw, subscribers
 from bench.load import Channel, Job, LoadGenerator, text_frame
 from bench.measure import Figure
 from bench.memory import settled, until_waiting
@@ -67,6 +69,7 @@ def run_scale(*, visitors: int, channels: int, wave: int, of: int, write: bool) 
 async def scale(opened: World, *, visitors: int, channels: int, wave: int) -> list[Figure]:
     figures = await queue(opened.runtime, visitors, wave)
     figures += await opening_draw.opening_draw(opened.runtime, entries=visitors)
+    figures += await subscribers.subscribers(opened.runtime)
     return figures + await asyncio.to_thread(_channels, opened.served_anew, channels)
 
 
@@ -167,16 +170,33 @@ def _channels(serve: Callable[[], AbstractContextManager[Served]], channels: int
             until_waiting(server.port, slug, count)
             opened, spent = time.perf_counter() - began, seconds_of(server.web) - cpu
             memory = (settled(server.web) - before) / count / 1024
+            moved = _moved(server, slug, count)
         watched, fan_cpu = _to_watchers(server, slug, owner, count)
-        beat = _beat(server, slug, tokens[: min(count, _TALKING)])
+        # Not those of the head, of whom one has been let in.
+        beat = _beat(server, slug, tokens[count // 2 :][:_TALKING])
     many = f"{count:,} channels"
     return [
         Figure(f"{many} of one process: memory of one that waits", memory, "KiB"),
         Figure(f"{many} of one process: opened and joined", 1000 * spent / count, "ms CPU", detail={"seconds": opened}),
+        Figure(f"{many} of one process: a new place to all", moved, "s", most=2.0),
         Figure(f"{many} of one process: one change to all", watched, "ms"),
         Figure(f"{many} of one process: one change to one of them", fan_cpu, "us CPU"),
         Figure("a beat in the web process", beat, "us CPU"),
     ]
+
+
+def _moved(server: Served, slug: str, count: int) -> float:
+    """Seconds from the moment in which a place comes free until the new place is sent to the last of those who wait."""
+    before, began = _sent(server), time.perf_counter()
+    server.operator("POST", f"/api/operator/events/{slug}/limit", {"active_limit": 2})
+    _until(lambda: _sent(server) - before >= count - 1)
+    return time.perf_counter() - began
+
+
+def _sent(server: Served) -> float:
+    name = "onsale_queue_places_sent_total "
+    lines = server.http.get("/metrics").text.splitlines()
+    return sum(float(line.removeprefix(name)) for line in lines if line.startswith(name))
 
 
 def _beat(server: Served, slug: str, tokens: Sequence[str]) -> float:

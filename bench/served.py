@@ -154,8 +154,12 @@ def _valkey(url: str) -> psutil.Process:
 
 
 @contextlib.contextmanager
-def served(settings: Settings, tree: Path = HERE, *, changes: Mapping[str, str]) -> Iterator[Served]:
-    """The program of `tree` on the stores that `settings` name, with these settings besides; it ends with the block."""
+def served(
+    settings: Settings, tree: Path = HERE, python: Path = Path(sys.executable), *, changes: Mapping[str, str]
+) -> Iterator[Served]:
+    """The program of `tree`, run by `python`, on the stores that `settings` name, with these settings besides; it ends
+    with the block.
+    """
     secret, token = settings.secret_key.get_secret_value(), settings.operator_token.get_secret_value()
     ours = {
         "database_url": settings.database_url,
@@ -177,7 +181,7 @@ def served(settings: Settings, tree: Path = HERE, *, changes: Mapping[str, str])
         output, errors = Path(folder) / "output", Path(folder) / "errors"
         with output.open("wb") as out, errors.open("wb") as err:
             server = subprocess.Popen(
-                [sys.executable, "-m", "cli", "serve"],
+                [python, "-m", "cli", "serve"],
                 env=environment,
                 cwd=tree,
                 stdout=out,

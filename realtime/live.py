@@ -25,12 +25,12 @@ from realtime import metrics, wire
 from realtime.arrivals import Arrivals, come_back_after
 from realtime.channel import Channel
 from realtime.channel_limits import ChannelLimits
+from realtime.cluster_subscriptions import subscriptions_of
 from realtime.connection import Connection
 from realtime.frames import text_frame
 from realtime.live_event import LiveEvent
 from realtime.presence import Presence
 from realtime.resync import PAUSES
-from realtime.subscriptions import Subscriptions
 from realtime.wire import CloseCode
 
 log = structlog.get_logger(__name__)
@@ -68,7 +68,7 @@ class Live:
         self._removals = removals
         self._stores = stores
         stores.follow(self._stores_changed)
-        self._subscriptions = Subscriptions(redis)
+        self._subscriptions = subscriptions_of(redis)
         self._presence = Presence(waiting_room)
         self._live: dict[str, LiveEvent] = {}
         #: Whose they are: event, visitor, address.

@@ -33,7 +33,7 @@ from realtime.queue_feed import QueueFeed
 from realtime.resync import PAUSES
 from realtime.sale_clock import SaleClock
 from realtime.seat_feed import SeatFeed
-from realtime.subscriptions import Listener, Subscriptions
+from realtime.subscriptions import Listener, Subscribed
 
 log = structlog.get_logger(__name__)
 
@@ -61,7 +61,7 @@ class LiveEvent:
         limits: ChannelLimits,
         clock: Clock,
         supervisor: Supervisor,
-        subscriptions: Subscriptions,
+        subscriptions: Subscribed,
         events: EventStore,
         waiting_room: WaitingRoom,
         seats: Seats,

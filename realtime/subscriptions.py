@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable, Iterable
 from typing import Any, Final, NoReturn, Protocol
 
 import structlog
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
+from redis.crc import key_slot
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from core.process.backoff import Backoff
@@ -40,13 +42,39 @@ class Listener(Protocol):
     def message(self, data: bytes) -> None: ...
 
 
+class Subscribed(Protocol):
+    """What keeps channels subscribed."""
+
+    def start(self, supervisor: Supervisor) -> None: ...
+
+    async def stop(self) -> None: ...
+
+    def add(self, channel: str, listener: Listener) -> None: ...
+
+    def remove(self, channel: str, listener: Listener) -> None: ...
+
+
 class Subscriptions:
     """Keeps the wanted channels subscribed. `start`, then `add` and `remove` at will, then `stop`."""
 
-    def __init__(self, redis: Redis, *, silence_seconds: float = _SILENCE_SECONDS) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        *,
+        silence_seconds: float = _SILENCE_SECONDS,
+        sharded: bool = False,
+        lost: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`sharded`: `redis` is a node of a Cluster, and hears what is published within its shard. `lost` is called
+        each time that the connection is given up, before it is made anew.
+        """
         self._redis = redis
         self._silence = silence_seconds
+        self._sharded = sharded
+        self._lost = lost
         self._wanted: dict[str, Listener] = {}
+        #: Channels that Redis was asked to say no more of, and has not confirmed yet.
+        self._leaving: set[str] = set()
         self._changed = asyncio.Event()
         self._connected = False
         self._service: Service | None = None
@@ -81,6 +109,7 @@ class Subscriptions:
                 self._changed.clear()
                 await self._changed.wait()
             pubsub = self._redis.pubsub()
+            self._leaving.clear()
             try:
                 asked = await self._ask(pubsub, {})
                 self._connected = True
@@ -92,6 +121,7 @@ class Subscriptions:
                 failures += 1
                 metrics.SUBSCRIPTION_DROPS.inc()
                 log.warning("pub/sub connection lost", error=str(error), times=failures)
+                self._lost()
             finally:
                 self._connected = False
                 await self._discard(pubsub)
@@ -106,15 +136,23 @@ class Subscriptions:
             asked = await self._ask(pubsub, asked)
 
     async def _ask(self, pubsub: PubSub, asked: dict[str, Listener]) -> dict[str, Listener]:
-        """One command for all that is new, also for a channel with a new listener, whom Redis is to confirm it to."""
+        """One command for all that is new (a Cluster takes those of one slot), also for a channel with a new listener,
+        whom Redis is to confirm it to."""
         self._changed.clear()
         wanted = dict(self._wanted)
         old = [channel for channel in asked if channel not in wanted]
         new = [channel for channel, listener in wanted.items() if asked.get(channel) is not listener]
-        if old:
-            await pubsub.unsubscribe(*old)
-        if new:
-            await pubsub.subscribe(*new)
+        self._leaving.update(old)
+        if not self._sharded:
+            if old:
+                await pubsub.unsubscribe(*old)
+            if new:
+                await pubsub.subscribe(*new)
+            return wanted
+        for channels in _by_slot(old):
+            await pubsub.sunsubscribe(*channels)
+        for channels in _by_slot(new):
+            await pubsub.ssubscribe(*channels)
         return wanted
 
     async def _read(self, pubsub: PubSub) -> NoReturn:
@@ -130,14 +168,23 @@ class Subscriptions:
                 await pubsub.ping()
                 continue
             asked = False
-            if message["type"] in ("message", "subscribe"):
+            if message["type"] in ("unsubscribe", "sunsubscribe"):
+                self._ended(_text(message["channel"]))
+            elif message["type"] != "pong":
                 self._tell(message)
+
+    def _ended(self, channel: str) -> None:
+        """Redis says no more of it: as it was asked to, or because its slot has moved to another node."""
+        if channel in self._leaving:
+            self._leaving.discard(channel)
+        elif channel in self._wanted:
+            raise RedisConnectionError(f"{channel} has moved")
 
     def _tell(self, message: dict[str, Any]) -> None:
         listener = self._wanted.get(_text(message["channel"]))
         if listener is None:
             return
-        if message["type"] == "subscribe":
+        if message["type"] in ("subscribe", "ssubscribe"):
             listener.subscribed()
             return
         try:
@@ -151,6 +198,13 @@ class Subscriptions:
     async def _discard(pubsub: PubSub) -> None:
         with contextlib.suppress(*REDIS_LOST):
             await pubsub.aclose()
+
+
+def _by_slot(channels: Iterable[str]) -> list[list[str]]:
+    slots: dict[int, list[str]] = {}
+    for channel in channels:
+        slots.setdefault(key_slot(channel.encode()), []).append(channel)
+    return list(slots.values())
 
 
 def _text(name: str | bytes) -> str:

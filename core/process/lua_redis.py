@@ -65,7 +65,14 @@ class Script:
         self.changes = changes
         self.begins = begins
         self.text = files[name]
-        self.digest = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
+        self.digest = _digest(self.text)
+        #: The same, but what it publishes goes to the nodes that have its keys and to no others of a Cluster.
+        self.sharded_text = self.text.replace("redis.call('PUBLISH'", "redis.call('SPUBLISH'")
+        self.sharded_digest = _digest(self.sharded_text)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
 class _ScriptCall:
@@ -101,9 +108,12 @@ class ScriptRunner:
     #: What a call may take when it is this process that has no time.
     LONGEST_BUSY = 15.0
 
-    def __init__(self, redis: Redis, now_ms: Callable[[], int] = lambda: 0) -> None:
-        """`now_ms`: Redis' time in milliseconds as this process knows it, 0 when it does not."""
+    def __init__(self, redis: Redis, now_ms: Callable[[], int] = lambda: 0, *, sharded: bool = False) -> None:
+        """`now_ms`: Redis' time in milliseconds as this process knows it, 0 when it does not. `sharded`: what scripts
+        publish stays within the shard (`docs/decisions/sharded-channels.md`).
+        """
         self._redis = redis
+        self._sharded = sharded
         self._now_ms = now_ms
         self._waiting: deque[_ScriptCall] = deque()
         self.line = Line("redis", most=_LINE_SECONDS, most_busy=self.LONGEST_BUSY)
@@ -188,13 +198,19 @@ class ScriptRunner:
         if not batch:
             return []
         try:
-            answers = await exchange([_command("EVALSHA", call.script.digest, call) for call in batch])
+            answers = await exchange([_command("EVALSHA", self._digest(call.script), call) for call in batch])
             self._failing = False
         except REDIS_LOST as error:
             answers = [error] * len(batch)
             self._failing = True
         await self._load_missing(exchange, batch, answers)
         return answers
+
+    def _digest(self, script: Script) -> str:
+        return script.sharded_digest if self._sharded else script.digest
+
+    def _text(self, script: Script) -> str:
+        return script.sharded_text if self._sharded else script.text
 
     def _take(self) -> list[_ScriptCall]:
         """The next batch. What has waited too long behind a lost Redis is refused, so that nobody hangs (S16).
@@ -232,7 +248,7 @@ class ScriptRunner:
         if not missing:
             return
         try:
-            again = await exchange([_command("EVAL", batch[n].script.text, batch[n]) for n in missing])
+            again = await exchange([_command("EVAL", self._text(batch[n].script), batch[n]) for n in missing])
         except REDIS_LOST as error:
             again = [error] * len(missing)
         for n, answer in zip(missing, again, strict=True):

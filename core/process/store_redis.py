@@ -91,6 +91,19 @@ def _cluster(url: str, connections: int) -> Redis:
     return cast(Redis, cluster)
 
 
+def cluster_of(redis: Redis) -> RedisCluster | None:
+    """The same client, where it is one of a Cluster."""
+    client: object = redis
+    return client if isinstance(client, RedisCluster) else None
+
+
+def node_client(cluster: RedisCluster, host: str, port: int) -> Redis:
+    """One node of the Cluster by itself, with the Cluster's credentials: for a subscription, which is of one node."""
+    known = cluster.get_connection_kwargs()
+    credentials: dict[str, Any] = {name: known[name] for name in ("username", "password") if known.get(name)}
+    return Redis(host=host, port=port, client_name="onsale", **credentials, **_limits())
+
+
 def _addresses(netloc: str, default_port: int) -> list[tuple[str, int]]:
     addresses = []
     for part in netloc.rpartition("@")[2].split(","):

@@ -40,7 +40,7 @@ from core.process.job_watch import JobWatch
 from core.process.jobs import Jobs
 from core.process.lease_redis import Leases
 from core.process.lua_redis import ScriptRunner
-from core.process.store_redis import open_redis
+from core.process.store_redis import cluster_of, open_redis
 from core.process.store_watch import DATABASE, PAYMENT, REDIS, StoreWatch
 from core.process.successes_redis import Successes
 from core.process.supervisor import Supervisor
@@ -93,7 +93,8 @@ async def open_runtime(
             await time.begin()
         clock = clock or time
 
-        supervisor, run = Supervisor(), ScriptRunner(redis, time.now_ms)
+        sharded = settings.redis_pubsub == "sharded" and cluster_of(redis) is not None
+        supervisor, run = Supervisor(), ScriptRunner(redis, time.now_ms, sharded=sharded)
         leases, successes = Leases(redis, process), Successes(redis)
         jobs = Jobs(supervisor=supervisor, leases=leases, successes=successes)
         job_watch = JobWatch(

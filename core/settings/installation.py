@@ -68,6 +68,12 @@ class InstallationSettings(Group):
         unit="connections",
         ge=16,
     )
+    redis_pubsub: Literal["plain", "sharded"] = setting(
+        "plain",
+        "how a sale's changes reach the web processes where Redis is a Cluster: `plain`, through every node of it; "
+        "`sharded`, through those that have the sale, once every process is of a release that knows this setting",
+        row="S12",
+    )
     log_format: Literal["text", "json"] = setting("text", "log lines for a terminal, or as JSON", row="S34")
     traces_url: str = setting(
         "",

@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import re
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
-from bench import begin, capacity, fan_out, guards, holds, memory, opening_draw, purchases, recovery, reservations
+from bench import (
+    begin,
+    capacity,
+    fan_out,
+    guards,
+    holds,
+    memory,
+    opening_draw,
+    purchases,
+    recovery,
+    reservations,
+    subscribers,
+)
 from bench.bare import Bare, bare
 from bench.compare import tree_of
 from bench.load import Call, Channel, Job, LoadGenerator, text_frame
@@ -19,7 +33,7 @@ from bench.report import PAGE, PROFILES, SCALING, marks, write
 from bench.resp import BareClient, command
 from bench.run import ROWS, SERVED, World, world
 from bench.scale import scale
-from bench.served import HERE
+from bench.served import HERE, served
 from bench.served_row import IDLE
 from bench.stores import stores as stores_of_run
 from core.booking.statements_postgres import STATEMENTS
@@ -62,7 +76,8 @@ def test_the_table_of_a_run_replaces_the_one_before(tmp_path: Path) -> None:
     page.write_text("no marks")
     with pytest.raises(ValueError, match="no marks"):
         write(page, [], Effort())
-    for ours, names in ((PAGE, ("limits", "scale")), (SCALING, ("capacity",)), (PROFILES, ("profiles",))):
+    blocks = {PAGE: ("limits", "scale", "interpreters"), SCALING: ("capacity",), PROFILES: ("profiles",)}
+    for ours, names in blocks.items():
         assert all(marks(name).search((Path(__file__).parents[2] / ours).read_text()) for name in names)
 
 
@@ -230,11 +245,13 @@ async def test_begin_beside_itself_without_its_guard_and_a_plain_transition(
 async def test_scale(small_world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """E1: everybody joined, a wave was let in, all channels waited; and what a larger sale needs follows from it."""
     monkeypatch.setattr(memory, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(subscribers, "_MESSAGES", 20)
     figures = await scale(small_world, visitors=2_000, channels=20, wave=200)
     assert len({figure.name for figure in figures}) == len(figures)
     measured = capacity.Measured.of(figures)
     assert measured.visitor_bytes > 50
     assert measured.open_ms > 0
+    assert measured.change_us > 0
     assert "| PostgreSQL's connections" in capacity.page(figures, 2_000_000)
 
 
@@ -252,6 +269,16 @@ def test_what_a_larger_sale_needs() -> None:
     assert "for 2,000,000 a beat of 26 s" in capacity._beyond(measured, 2_000_000, wall)
     assert "arrivals alone" in capacity._beyond(measured, 3_000_000, wall)
     assert "more than this sale has" in capacity._beyond(measured, 1_000_000, wall)
+    # 100 processes hear 900 changes a second: 900 x (10 + 99 x 5) us are 45.45% of the core, which beats cannot have.
+    told = dataclasses.replace(measured, change_us=10.0, process_us=5.0)
+    assert capacity.changes(told, 2_000_000) == pytest.approx(0.4545)
+    loaded = next(step for step in capacity.steps(told, 2_000_000) if step.wall)
+    assert loaded.bears == pytest.approx((0.6 - 0.4545) / 2e-7)
+    assert "for 2,000,000 a beat of 28 s" in capacity._beyond(told, 2_000_000, loaded)
+    deaf = dataclasses.replace(measured, process_us=10.0)
+    assert "more channels" in capacity._beyond(deaf, 2_000_000, loaded)
+    ports = next(step for step in steps if step.part.startswith("ports"))
+    assert ports.bears == 13 * 28_232
     memory = next(step for step in steps if step.part == "a web machine's memory")
     assert round(memory.bears) == round(24 * 1024**2 / 30)
     # 20,000 channels a process; the arrivals and beats would do with 32.
@@ -263,6 +290,22 @@ def test_what_a_larger_sale_needs() -> None:
     one, two = (capacity.cost(measured, visitors) for visitors in (2_000_000, 4_000_000))
     assert 1.5 < two["month"] / one["month"] <= 2.0
     assert two["sent"] == 2 * one["sent"]
+    # 2,000,000 times 1,200 bytes each 10 s are 864 GB an hour, which is what the balancer charges for here.
+    assert one["balancer"] == pytest.approx(0.0225 + 864 * 0.006)
+
+
+async def test_this_tree_is_served_by_another_interpreter(small_world: World, tmp_path: Path) -> None:
+    """E1: the one that is named, with all of its processes; here a script that stands for another CPython."""
+    other = tmp_path / "python"
+    other.write_text(f'#!/bin/sh\nBENCH_OTHER=1 exec {sys.executable} "$@"\n')
+    other.chmod(0o755)
+    await asyncio.to_thread(small_world.end)
+
+    def asked() -> str | None:
+        with served(small_world.settings, python=other, changes=small_world.bare.provider()) as sale:
+            return sale.web.environ().get("BENCH_OTHER")
+
+    assert await asyncio.to_thread(asked) == "1"
 
 
 def test_another_commit_is_there_for_a_comparison_and_gone_after_it() -> None:
