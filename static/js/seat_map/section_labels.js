@@ -128,7 +128,7 @@ export class SectionLabels {
     const reach = girth / 2 - this.sections.radius * 0.7;
     const [halfX, halfY] = [width / 2 / scale, height / 2 / scale];
     if (!this.#holds(zone, width, height, girth)) return false;
-    for (const dy of [-1, 0, 1]) {
+    for (const dy of [-1, 1, 0, -0.5, 0.5]) {
       for (const dx of ACROSS) {
         const near = index.nearest(at.x + dx * halfX, at.y + dy * halfY, reach);
         if (near < 0 || plan.zoneOf[near] !== zone.index) return false;
