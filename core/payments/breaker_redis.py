@@ -70,6 +70,17 @@ class CircuitView:
 _Change = Callable[[BreakerState, float], BreakerState]
 
 
+class _Asked:
+    """A change that waits for its turn; `made` by whoever had one."""
+
+    __slots__ = ("change", "made", "read")
+
+    def __init__(self, change: _Change, read: bool) -> None:
+        self.change = change
+        self.read = read
+        self.made = False
+
+
 class SharedBreaker:
     """Asked before each charge (`admit`), told after it (`record`). `redis` None: the process has its own circuit."""
 
@@ -86,6 +97,7 @@ class SharedBreaker:
         self._outcomes: list[_Outcome] = []
         self._untold: list[_Outcome] = []
         self._turn = asyncio.Lock()
+        self._asked: list[_Asked] = []
         self._read_at = float("-inf")
         self._away_until = float("-inf")
         self._shared = self._run is not None
@@ -141,6 +153,7 @@ class SharedBreaker:
         Raises ValueError for another mode, StoreUnavailable when the other processes could not be told (this one then
         does as it was told).
         """
+        breaker.force(self._state, mode, self._now())  # another mode is this caller's fault, and nobody else's
         await self._change(lambda state, now: breaker.force(state, mode, now), read=True)
         log.warning("circuit forced", provider=self.provider, mode=mode)
         if self._run is not None and not self._shared:
@@ -152,20 +165,42 @@ class SharedBreaker:
     # The copy and the swap
 
     async def _change(self, change: _Change, *, read: bool) -> None:
-        """Applies what was learnt, then `change`, to the newest state; `read` insists on seeing Redis' newest first."""
-        async with self._turn:
-            if self._run is None or self._clock.monotonic() < self._away_until:
-                self._alone(change)
-                return
-            try:
-                async with asyncio.timeout(_PATIENCE_SECONDS):
-                    told = await self._together(self._run, change, read=read or not self._shared)
-            except (StoreUnavailable, TimeoutError) as error:
-                self._away_until = self._clock.monotonic() + _AWAY_SECONDS
-                self._set_shared(False, error)
-                told = False
-            if not told:
-                self._alone(change)
+        """Applies what was learnt, then `change`, to the newest state; `read` insists on seeing Redis' newest first.
+
+        Whoever has the turn makes all changes that were asked for by then: one round trip to Redis for all of them.
+        """
+        asked = _Asked(change, read)
+        self._asked.append(asked)
+        try:
+            async with self._turn:
+                if not asked.made:
+                    taken = list(self._asked)
+                    await self._make(taken)
+                    for one in taken:
+                        one.made = True
+        finally:
+            # Who has given up is not waited for; whom the one before has left unmade, makes it in the next turn.
+            self._asked = [one for one in self._asked if one is not asked and not one.made]
+
+    async def _make(self, taken: Sequence[_Asked]) -> None:
+        def change(state: BreakerState, now: float) -> BreakerState:
+            for one in taken:
+                state = one.change(state, now)
+            return state
+
+        if self._run is None or self._clock.monotonic() < self._away_until:
+            self._alone(change)
+            return
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                read = not self._shared or any(one.read for one in taken)
+                told = await self._together(self._run, change, read=read)
+        except (StoreUnavailable, TimeoutError) as error:
+            self._away_until = self._clock.monotonic() + _AWAY_SECONDS
+            self._set_shared(False, error)
+            told = False
+        if not told:
+            self._alone(change)
 
     async def _together(self, run: ScriptRunner, change: _Change, *, read: bool) -> bool:
         """False when others were faster every time."""

@@ -10,7 +10,7 @@ from typing import Final
 import structlog
 
 from core.errors import StoreUnavailable
-from core.process.tasks import beside, cancelled
+from core.process.tasks import cancelled, end, watched
 
 log = structlog.get_logger(__name__)
 
@@ -29,15 +29,31 @@ async def kept(
     `limit_seconds` hangs: its lease is let go, so that another process can do it. The keeper ends with the block,
     also when its cancel meets the answer of a renewal, which swallows it.
     """
-    async with beside(f"lease {name}", _renewing(name, renew, lease_seconds / _RENEWALS, limit_seconds)):
+    loop, every = asyncio.get_running_loop(), lease_seconds / _RENEWALS
+    until = loop.time() + limit_seconds
+    keeper: asyncio.Task[None] | None = None
+
+    def begin() -> None:
+        nonlocal keeper
+        keeper = watched(f"lease {name}", _renewing(name, renew, every, until, limit_seconds))
+
+    # Most work is done long before the first renewal: a task of its own, begun and ended, would cost it more than a
+    # statement does.
+    first = loop.call_later(every, begin)
+    try:
         yield
+    finally:
+        first.cancel()
+        await end(keeper)
 
 
-async def _renewing(name: str, renew: Callable[[], Awaitable[object]], every: float, limit: float) -> None:
-    loop = asyncio.get_running_loop()
-    until = loop.time() + limit
+async def _renewing(
+    name: str, renew: Callable[[], Awaitable[object]], every: float, until: float, limit: float
+) -> None:
+    loop, pause = asyncio.get_running_loop(), 0.0
     while not cancelled():
-        await asyncio.sleep(every)
+        await asyncio.sleep(pause)
+        pause = every
         if loop.time() > until:
             log.error("lease not renewed any more: its work hangs", lease=name, limit_seconds=limit)
             return
