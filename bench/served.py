@@ -116,9 +116,9 @@ class Served:
     def call(self, method: str, path: str, token: str, body: Any = None, **headers: str) -> Call:
         return Call(request(method, path, token, body, **headers))
 
-    def channel(self, slug: str, token: str) -> bytes:
+    def channel(self, slug: str, token: str, asks: str = "") -> bytes:
         """The handshake of a live channel."""
-        return handshake(f"/ws/events/{slug}", token)
+        return handshake(f"/ws/events/{slug}{asks}", token)
 
     def send(self, works: Sequence[Work], *, keep: bool = False, connections: int = CONNECTIONS) -> Result:
         """What is not measured. Raises RuntimeError when one of them was refused."""

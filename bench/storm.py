@@ -1,4 +1,4 @@
-"""All browsers come back at once: open, join, and the first word about the place; connections of before are gone.
+"""All browsers come back at once: opened with `?join=now`, as a page does, until the first word about the place.
 
 The limit: as many echo channels of a bare Starlette, opened at once, each until its first echo.
 """
@@ -35,7 +35,8 @@ def _back(served: Served, effort: Effort) -> Kind:
     slug = served.event(2000, active_limit=1)
     served.inside(slug, 1)
     channels = [
-        Channel(served.channel(slug, token), _JOIN, b'"type":"queue"') for token in served.visitors(_count(effort))
+        Channel(served.channel(slug, token, "?join=now"), b"", b'"type":"queue"')
+        for token in served.visitors(_count(effort))
     ]
     return lambda: _opened(Job(served.port, channels=channels), lambda: seconds_of(served.web))
 

@@ -60,12 +60,15 @@ class Channel:
         seats: Seats,
         require_entry: Callable[[], None] = lambda: None,
         early_board: bool = True,
+        joins: bool = False,
         welcomed: Callable[[Connection], None] = lambda connection: None,
     ) -> None:
         """`require_entry` raises an OnsaleError for who is kept out of the sale. `early_board`: who has no place yet
-        gets the board at once, and again when let in; else with the admission alone. `welcomed` hears when the browser
-        has been told where it stands.
+        gets the board at once, and again when let in; else with the admission alone. `joins`: who has no place asks for
+        one with the opening, in the same call to Redis. `welcomed` hears when the browser has been told where it
+        stands.
         """
+        self._joins = joins
         self._welcomed = welcomed
         self._connection = connection
         self._require_entry = require_entry
@@ -129,7 +132,7 @@ class Channel:
     async def _welcome(self) -> bool:
         """Says where the visitor stands, with all that a browser needs to go on. False: the channel is closed."""
         try:
-            await self._learn(self._waiting_room.standing(self._event, self._attendance.visitor))
+            refused = await self._arrive()
             active = self._attendance.state is PlaceState.ACTIVE
             basket = await self._seats.basket(self._event, self._attendance.visitor) if active else None
         except OnsaleError as error:
@@ -141,9 +144,11 @@ class Channel:
         waits = state in (PlaceState.WAITING, PlaceState.ENTERED)
         self._open = True
         ended = self._attendance.ended
+        refused = refused if state is None else None
         self._send(
             "welcome",
             **({"ended": ended} if state is None and ended is not None else {}),
+            **({"asked": True} if refused is not None else {}),
             event=self._event.slug,
             visitor=self._attendance.visitor,
             state=state or "none",
@@ -158,6 +163,8 @@ class Channel:
         if waits:
             self._send_state()
             return True
+        if refused is not None:
+            self._problem(refused)
         if state is PlaceState.ACTIVE:
             self._send_admitted()
             if basket is not None:
@@ -165,6 +172,20 @@ class Channel:
         if state is PlaceState.ACTIVE or self._early_board:
             self._live.seat_feed.watch(self._connection)
         return True
+
+    async def _arrive(self) -> OnsaleError | None:
+        """Learns where the visitor stands. Returns why there is no place for who asked for one with the opening."""
+        refused = None
+        if self._joins:
+            metrics.MESSAGES.labels("join").inc()
+            try:
+                self._require_entry()
+                await self._learn(self._waiting_room.join(self._event, self._attendance.visitor, bidder=self._bidder))
+                return None
+            except OnsaleError as error:
+                refused = error
+        await self._learn(self._waiting_room.standing(self._event, self._attendance.visitor))
+        return refused
 
     # Messages of the browser.
 

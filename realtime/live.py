@@ -124,8 +124,9 @@ class Live:
         bidder: Bidder = NOBODY,
         *,
         early_board: bool = True,
+        joins: bool = False,
     ) -> None:
-        """Runs one accepted channel to its end. `bidder`: where the visitor comes from."""
+        """Runs one accepted channel to its end. `bidder`: where the visitor comes from. `joins`: asks for a place."""
         if self._stopping:
             connection.close(CloseCode.GOING_AWAY, "the server restarts: reconnect")
             return
@@ -151,7 +152,7 @@ class Live:
         self._of_visitor[visitor] += 1
         self._connections[connection] = (event, visitor, bidder.address)
         try:
-            await self._serve(connection, event, visitor, bidder, early_board)
+            await self._serve(connection, event, visitor, bidder, early_board, joins)
         finally:
             if connection in self._opening:
                 self._opening.discard(connection)
@@ -162,7 +163,7 @@ class Live:
                 del self._of_visitor[visitor]
 
     async def _serve(
-        self, connection: Connection, event: Event, visitor: str, bidder: Bidder, early_board: bool
+        self, connection: Connection, event: Event, visitor: str, bidder: Bidder, early_board: bool, joins: bool
     ) -> None:
         live = self._event(event)
         if not live.clock.quiet:
@@ -187,6 +188,7 @@ class Live:
             seats=self._seats,
             require_entry=lambda: self._removals.require(event, visitor, bidder.address),
             early_board=early_board,
+            joins=joins,
             welcomed=self._welcomed,
         )
         await channel.run()

@@ -17,10 +17,11 @@ Browser -> server
     leave                    give up the place and the seats
 
 Server -> browser
-    welcome {event, visitor, state, now, beat_seconds, grace_seconds, ended?}
+    welcome {event, visitor, state, now, beat_seconds, grace_seconds, ended?, asked?}
                                                                              ended: why who is in nothing was put out, a
                                                                              reason of `expired`; state: none, entered,
-                                                                             waiting, active
+                                                                             waiting, active; asked: a place, by the
+                                                                             opening, and a problem says why not
     beat {now}                                                               the answer to each `beat`
     sale {status, paused, opens_at, closes_at, gathers_at, entered}
                                                                              status: before, open, closed; comes

@@ -43,11 +43,13 @@ class LiveServer:
         return self._visitors.token(visitor)
 
     @contextlib.asynccontextmanager
-    async def browser(self, slug: str, visitor: str | None = None, **options: Any) -> AsyncIterator[Browser]:
-        """An open channel, with the bearer token of `visitor` (a new one when None)."""
+    async def browser(
+        self, slug: str, visitor: str | None = None, *, asks: str = "", **options: Any
+    ) -> AsyncIterator[Browser]:
+        """An open channel, with the bearer token of `visitor` (a new one when None). `asks`: `?join=now`, say."""
         visitor = visitor or self.visitor()
         headers = {"Authorization": f"Bearer {self.token(visitor)}"}
-        url = f"ws://127.0.0.1:{self.port}/ws/events/{slug}"
+        url = f"ws://127.0.0.1:{self.port}/ws/events/{slug}{asks}"
         options = {"open_timeout": PATIENCE} | options
         async with connect(url, additional_headers=headers, proxy=None, **options) as connection:
             yield Browser(connection, visitor)

@@ -53,6 +53,8 @@ async def channel(websocket: WebSocket) -> None:
 
 #: What a page asks for that draws nothing before it is in, and reads boards of two bits a seat.
 _PACKED: Final = "packed"
+#: What a page asks for that has nothing to tell with its `join`: its place comes with the welcome.
+_NOW: Final = "now"
 
 
 def slug_of(path: str) -> str | None:
@@ -96,10 +98,11 @@ async def _admitted(websocket: WebSocket, connection: Connection, visitor: Visit
         return None
     # A page that will ask for a place needs no board before it has one: 80 kB of a large hall, twice.
     early = websocket.query_params.get("board") not in ("admitted", _PACKED)
+    joins = websocket.query_params.get("join") == _NOW
     bidder = parts.networks.bidder(websocket, visitor)
     if isinstance(connection, FrameConnection):
         connection.forget_handshake()
-    return parts.live.serve(connection, event, visitor.id, bidder, early_board=early)
+    return parts.live.serve(connection, event, visitor.id, bidder, early_board=early, joins=joins)
 
 
 def _connection(websocket: WebSocket, *, packed: bool) -> Connection:

@@ -150,6 +150,53 @@ async def test_reload_and_second_tab_find_place_and_basket(server: LiveServer, m
             assert (await waiter.until("queue"))["number"] == place["number"]
 
 
+async def test_a_place_comes_with_the_opening_in_one_call_to_redis(
+    server: LiveServer, make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S7, E1: `?join=now`; who asks so again is where they were, and their basket is there."""
+    event = await make_event(active_limit=1)
+
+    async def never(*_: object) -> None:
+        raise AssertionError("asked where somebody stands, besides")
+
+    async with server.browser(event.slug, asks="?join=now&board=admitted") as holder:
+        welcome = await holder.until("welcome")
+        assert (welcome["state"], "asked" in welcome) == ("active", False)
+        await holder.until("admitted")
+        await holder.until("board")
+        await holder.ask("hold", seats=[2])
+        # Who is let in at once hears so by two ways, and may ask which is the newer one; nobody else has reason to.
+        monkeypatch.setattr(server.runtime.waiting_room, "standing", never)
+        async with (
+            server.browser(event.slug, asks="?join=now") as waiter,
+            server.browser(event.slug, holder.visitor, asks="?join=now") as again,
+        ):
+            assert (await waiter.until("welcome"))["state"] == "waiting"
+            place = await waiter.until("queue")
+            assert (place["number"], place["ahead"]) == (2, 0)
+            assert place["ticket"]
+            assert (await again.until("welcome"))["state"] == "active"
+            assert (await again.until("held"))["seats"] == [2]
+            monkeypatch.undo()
+            await holder.send("leave")
+            assert (await waiter.until("admitted"))["number"] == 2
+
+
+async def test_who_gets_no_place_with_the_opening_is_told_why_after_the_welcome(
+    server: LiveServer, make_event: MakeEvent
+) -> None:
+    """S7: nothing is lost; a `join` later is as good."""
+    event = await make_event(status=SaleStatus.SCHEDULED)
+    async with server.browser(event.slug, asks="?join=now") as early:
+        welcome = await early.next()
+        assert (welcome["type"], welcome["state"], welcome["asked"]) == ("welcome", "none", True)
+        assert (await early.until("problem"))["code"] == "sale_not_open"
+        await server.runtime.events.set_status(event.slug, SaleStatus.OPEN)
+        await early.until("sale", lambda sale: sale["status"] == "open")
+        await early.send("join")
+        await early.until("admitted")
+
+
 async def test_ticket_of_an_earlier_place_is_taken_by_join(quick: LiveServer, make_event: MakeEvent) -> None:
     """A phone that slept comes back to its place with the signed ticket."""
     event = await make_event(active_limit=1)
