@@ -31,7 +31,8 @@ class SystemClock:
 
 def iso(moment: datetime) -> str:
     """ISO 8601 in UTC with milliseconds and a `Z`: the one form in which times leave the system."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return utc.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def from_millis(milliseconds: int | float) -> datetime:

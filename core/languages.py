@@ -45,10 +45,13 @@ def choose(chosen: str | None, accept_language: str | None) -> str:
 
     `accept_language` is the header as sent (RFC 9110 section 12.5.4); nonsense in either is ignored.
     """
-    if chosen in LANGUAGES:
-        return str(chosen)
+    return str(chosen) if chosen in LANGUAGES else _preferred((accept_language or "")[:500])
+
+
+@functools.lru_cache(256)
+def _preferred(accept_language: str) -> str:
     ranked: list[tuple[float, int, str]] = []
-    for position, part in enumerate((accept_language or "")[:500].split(",")):
+    for position, part in enumerate(accept_language.split(",")):
         tag, _, parameter = part.strip().partition(";")
         name, _, value = parameter.strip().partition("=")
         try:

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from web.encodings import CODINGS, Coding, chosen
+from web.whole_answers import Made, RawHeaders
 
 #: Below this many bytes a compressed body is not worth its headers.
 _WORTH_COMPRESSING = 1024
+#: Forms in which a body is answered (coding, status, headers): those of a page are a few.
+_MOST_FORMS: Final = 16
+
+
+class Ready(Made):
+    """One whose body is there in the coding in which it is sent, too: it is compressed no more."""
 
 
 @dataclass(slots=True)
@@ -25,6 +34,7 @@ class Body:
     media_type: str
     quick: bool = False
     _coded: dict[str, bytes] = field(default_factory=dict, repr=False)
+    _heads: dict[Hashable, RawHeaders] = field(default_factory=dict, repr=False)
 
     @property
     def etag(self) -> str:
@@ -40,6 +50,20 @@ class Body:
             made = self._coded[coding.name] = made if len(made) < len(self.content) else b""
         return made or None
 
+    def answered(self, coding: Coding | None, status: int, headers: Mapping[str, str]) -> Response:
+        """The answer in this coding, where that makes it smaller. `headers`: besides those of the body itself."""
+        coded = self.coded(coding) if coding is not None else None
+        name = coding.name if coding is not None and coded else ""
+        form = (name, status, *headers.items())
+        head = self._heads.get(form)
+        if head is None:
+            said = {**headers, "Content-Encoding": name} if name else headers
+            head = Response(coded or self.content, status, said, media_type=self.media_type).raw_headers
+            if len(self._heads) >= _MOST_FORMS:
+                self._heads.clear()
+            self._heads[form] = head
+        return Ready(status, head, coded or self.content)
+
     def compress(self) -> None:
         """Makes every coding now: for a thread, before anybody asks."""
         for coding in CODINGS:
@@ -51,11 +75,7 @@ def respond(request: Request, body: Body, *, cache_control: str) -> Response:
     headers = {"ETag": body.etag, "Cache-Control": cache_control, "Vary": "Accept-Encoding"}
     if is_known(request.headers.get("if-none-match"), body.tag):
         return Response(status_code=304, headers=headers)
-    coding = chosen(request.headers.get("accept-encoding"))
-    coded = body.coded(coding) if coding else None
-    if coding is not None and coded is not None:
-        headers["Content-Encoding"] = coding.name
-    return Response(coded or body.content, headers=headers, media_type=body.media_type)
+    return body.answered(chosen(request.headers.get("accept-encoding")), 200, headers)
 
 
 def is_known(if_none_match: str | None, tag: str) -> bool:

@@ -7,9 +7,10 @@ found is what Starlette would have found, which a test shows for every call.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from types import MappingProxyType
+from typing import Final, Protocol
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -43,6 +44,12 @@ def pages_of(routes: Iterable[Route]) -> list[Page]:
     ]
 
 
+Found = tuple[Answering, Mapping[str, str]]
+#: Addresses that are remembered: the calls of a sale are asked for by everybody, all of them by a few addresses.
+_MOST: Final = 512
+_LONGEST: Final = 128
+
+
 @dataclass(slots=True)
 class _Node:
     """What may come after the parts so far: a part with a name of its own before one that is a parameter."""
@@ -57,6 +64,7 @@ class CallTable:
 
     def __init__(self, endpoints: Iterable[Answering]) -> None:
         self._root = _Node()
+        self._found: dict[tuple[str, str], Found] = {}
         for endpoint in endpoints:
             self._add(endpoint)
 
@@ -72,8 +80,19 @@ class CallTable:
         if endpoint.method == "GET":
             node.methods["HEAD"] = endpoint
 
-    def find(self, method: str, path: str) -> tuple[Answering, dict[str, str]] | None:
-        """The call and the parameters in its path; None: ask Starlette."""
+    def find(self, method: str, path: str) -> Found | None:
+        """The call and the parameters in its path, which are nobody's to change; None: ask Starlette."""
+        asked = (method, path)
+        found = self._found.get(asked)
+        if found is None:
+            found = self._look(method, path)
+            if found is not None and len(path) <= _LONGEST:
+                if len(self._found) >= _MOST:
+                    self._found.clear()  # made up by somebody, most of them: those of the sale are found again at once
+                found = self._found[asked] = found[0], MappingProxyType(dict(found[1]))
+        return found
+
+    def _look(self, method: str, path: str) -> Found | None:
         parameters: dict[str, str] = {}
         node = _node_of(self._root, path.split("/"), 1, parameters)
         endpoint = node.methods.get(method) if node is not None else None

@@ -13,6 +13,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from web.caching import Ready
 from web.encodings import Coding, chosen
 
 #: Below so many bytes a compressed body is not worth its headers.
@@ -44,10 +45,10 @@ def shrunk(request: Request, response: Response) -> Response:
 
 def _coding(request: Request, response: Response) -> Coding | None:
     """What the answer is to be sent in; None: as it is. Says either way that it depends on what the caller takes."""
+    if isinstance(response, Ready) or (not isinstance(response, StreamingResponse) and len(response.body) < WORTH):
+        return None
     headers = response.headers
     if "content-encoding" in headers or not headers.get("content-type", "").startswith(_TEXTS):
-        return None
-    if not isinstance(response, StreamingResponse) and len(response.body) < WORTH:
         return None
     if "accept-encoding" not in headers.get("vary", "").lower():
         headers.add_vary_header("Accept-Encoding")

@@ -43,9 +43,5 @@ class DrawnPages:
 
 def sent(request: Request, body: Body, status: int, headers: Mapping[str, str]) -> Response:
     """The page in what the caller takes; never stored by anybody in between, so it needs no name."""
-    coding = chosen(request.headers.get("accept-encoding"))
-    coded = body.coded(coding) if coding is not None else None
     said = {**headers, "Vary": f"{headers['Vary']}, Accept-Encoding"}
-    if coding is not None and coded is not None:
-        said["Content-Encoding"] = coding.name
-    return Response(coded or body.content, status, said, media_type=body.media_type)
+    return body.answered(chosen(request.headers.get("accept-encoding")), status, said)

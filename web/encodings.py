@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import zlib
 from collections.abc import Callable, Mapping
@@ -66,6 +67,11 @@ CODINGS: Final = (
 )
 
 
+#: Browsers say one of a dozen things, none of them long: those are understood once.
+_SAYINGS: Final = 64
+_LONGEST_SAYING: Final = 100
+
+
 def chosen(accept_encoding: str | None) -> Coding | None:
     """The coding that a caller with this `Accept-Encoding` gets; None: the bytes as they are (RFC 9110 section 12.5.3).
 
@@ -73,12 +79,19 @@ def chosen(accept_encoding: str | None) -> Coding | None:
     """
     if not accept_encoding:
         return None
+    return (_known if len(accept_encoding) <= _LONGEST_SAYING else _chosen)(accept_encoding)
+
+
+def _chosen(accept_encoding: str) -> Coding | None:
     wishes = _weights(accept_encoding)
     others = wishes.get("*", 0.0)
     # Who forbids nothing takes the bytes as they are as well, but never rather than a coding that is named.
     best = max(CODINGS, key=lambda coding: wishes.get(coding.name, others))
     weight = wishes.get(best.name, others)
     return best if weight > 0 and weight >= wishes.get("identity", 0.0) else None
+
+
+_known: Final = functools.lru_cache(_SAYINGS)(_chosen)
 
 
 def _weights(header: str) -> Mapping[str, float]:

@@ -42,7 +42,7 @@ from web.app_state import AppState, app_state_of
 from web.compression import compressed
 from web.security import Operator, require_same_site
 from web.security import address_of as address_of
-from web.whole_answers import is_whole
+from web.whole_answers import Made, is_whole
 
 B = TypeVar("B")
 M = TypeVar("M", bound=BaseModel)
@@ -245,9 +245,16 @@ async def _arrived(request: Request, most: int) -> bytes:
 
 def answer(model: BaseModel, *, status: int = 200, headers: Mapping[str, str] | None = None, **dump: Any) -> Response:
     """A JSON response of a declared answer."""
-    return Response(
-        model.model_dump_json(**dump), status_code=status, headers=dict(headers or {}), media_type="application/json"
-    )
+    return json_response(model.model_dump_json(**dump).encode(), status=status, headers=headers)
+
+
+def json_response(body: bytes, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    if headers:
+        return Response(body, status_code=status, headers=headers, media_type="application/json")
+    return Made(status, [(b"content-length", b"%d" % len(body)), _JSON], body)
+
+
+_JSON: Final = (b"content-type", b"application/json")
 
 
 def nothing() -> Response:

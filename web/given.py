@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
+
+
+@functools.lru_cache(256)
+def _raw(name: str) -> bytes:
+    """A header's name as it is sent. Those that are asked for are ours, a few dozen."""
+    return name.lower().encode("latin-1")
 
 
 class GivenHeaders(Headers):
@@ -16,14 +23,14 @@ class GivenHeaders(Headers):
         self._first = dict(reversed(raw))
 
     def __getitem__(self, key: str) -> str:
-        return self._first[key.lower().encode("latin-1")].decode("latin-1")
+        return self._first[_raw(key)].decode("latin-1")
 
     def get(self, key: str, default: Any = None) -> Any:
-        value = self._first.get(key.lower().encode("latin-1"))
+        value = self._first.get(_raw(key))
         return default if value is None else value.decode("latin-1")
 
     def __contains__(self, key: Any) -> bool:
-        return key.lower().encode("latin-1") in self._first
+        return _raw(key) in self._first
 
 
 class GivenRequest(Request):

@@ -50,6 +50,10 @@ class LimitedProtocol(HttpToolsProtocol):
         self._counted = False
         #: Bytes of the head that is being read; None while none is.
         self._head: int | None = None
+        #: Bytes that are being parsed; those since the request began, at most; how many of its headers are `Host`.
+        self._portion = 0
+        self._came = 0
+        self._hosts = 0
         self._refused: _Refused | None = None
 
     def connection_made(self, transport: Any) -> None:
@@ -96,8 +100,10 @@ class LimitedProtocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         if self._head is None and self._is_between():
             self._expect()
+        self._portion = len(data)
+        self._came += self._portion
         if self._head is not None:
-            self._head += len(data)
+            self._head += self._portion
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -118,22 +124,27 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self._came = self._portion
+        self._hosts = 0
         if self._head is None:
             self._expect()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if len(self.headers) >= _MOST_HEADERS:
             self._refuse(431, f"at most {_MOST_HEADERS} headers")
-        super().on_header(name, value)
+        # As uvicorn's own, which would be one more call for each.
+        name = name.lower()
+        if name == b"host":
+            self._hosts += 1
+        elif name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
-        size, hosts = len(self.url), 0
-        for name, value in self.headers:
-            size += len(name) + len(value) + 4
-            hosts += name == b"host"
-        if size > MOST_HEAD:
+        # What came is no smaller than the head, but for what may be left out between a name and its value.
+        if self._came + _MOST_HEADERS > MOST_HEAD and self._size() > MOST_HEAD:
             self._refuse(431, f"at most {MOST_HEAD // 1024} KB of headers")
-        if hosts > 1 or (hosts == 0 and self.parser.get_http_version() == "1.1"):
+        if self._hosts != 1 and (self._hosts or self.parser.get_http_version() == "1.1"):
             # Two names of a site are two sites for two programs in a row (RFC 9112 section 3.2).
             self._refuse(400, "send one Host")
         if not self.url.isascii():
@@ -143,6 +154,9 @@ class LimitedProtocol(HttpToolsProtocol):
         self._head = None
         self._peers.head_is_there(self)
         super().on_headers_complete()
+
+    def _size(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
 
     def on_message_complete(self) -> None:
         self._peers.complete(self, self._peer)

@@ -6,6 +6,7 @@ everything that changes while a page is open is read by its scripts from the API
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -252,7 +253,7 @@ class Pages:
         **context: Any,
     ) -> Response:
         """`shared`: it shows everybody the same, and all of that is in `context`."""
-        wanted = request.query_params.get("lang")
+        wanted = _wanted(request)
         language = self._language(request)
         frame = {"here": _here(request), "static": self._assets.base, "bundled": self._assets.bundled}
         draw = partial(self._draw, template, language, frame, context)
@@ -280,7 +281,7 @@ class Pages:
         )
 
     def _language(self, request: Request) -> str:
-        wanted = request.query_params.get("lang")
+        wanted = _wanted(request)
         chosen = wanted if wanted in languages.LANGUAGES else request.cookies.get(LANGUAGE_COOKIE)
         return languages.choose(chosen, request.headers.get("accept-language"))
 
@@ -289,6 +290,9 @@ class Pages:
             self._environments[language] = _environment(self._loader, language)
         return self._environments[language]
 
+
+#: One that stands in an address as it is.
+_PLAIN_PATH: Final = re.compile(r"[A-Za-z0-9/_-]+")
 
 #: What a page is asked by, by route. Its links to other languages repeat that and nothing else: a stranger's link must
 #: not choose what stands beside a secret.
@@ -302,9 +306,17 @@ _ASKED_BY: Final[Mapping[str, Sequence[str]]] = {
 }
 
 
+def _wanted(request: Request) -> str | None:
+    """`?lang=`, which few pages are asked by."""
+    return request.query_params.get("lang") if request.scope["query_string"] else None
+
+
 def _here(request: Request) -> str:
     """This page's address, to which `lang=` is added: what else it was asked by stays, a signature above all."""
     names = _ASKED_BY.get(request.scope["state"].get("route", ""), ())
+    path = request.scope["path"]
+    if not names and _PLAIN_PATH.fullmatch(path):
+        return f"{own_path(path)}?lang="  # the same, without what it takes to put an address together
     kept = [(name, value) for name in names if (value := request.query_params.get(name)) is not None]
     return f"{own_path(request.url.path)}?{urlencode([*kept, ('lang', '')])}"
 

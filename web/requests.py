@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from typing import Final
 
 import structlog
@@ -148,7 +148,7 @@ class Requests:
             structlog.contextvars.reset_contextvars(**bound)
 
     async def _called(
-        self, endpoint: Answering, parameters: dict[str, str], scope: Scope, receive: Receive, send: Send
+        self, endpoint: Answering, parameters: Mapping[str, str], scope: Scope, receive: Receive, send: Send
     ) -> Response:
         scope["path_params"] = parameters
         request = GivenRequest(scope, receive, send)

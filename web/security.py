@@ -159,7 +159,8 @@ def address_of(connection: HTTPConnection) -> str:
 
 
 def is_https(connection: HTTPConnection) -> bool:
-    return connection.url.scheme in ("https", "wss")
+    # As `connection.url.scheme`, without making the whole address for it.
+    return connection.scope.get("scheme") in ("https", "wss")
 
 
 def own_origin(connection: HTTPConnection) -> str:

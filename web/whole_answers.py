@@ -7,6 +7,7 @@ that takes nothing, another server) is sent as ASGI says.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from starlette.responses import Response
@@ -16,6 +17,20 @@ from uvicorn.protocols.http.httptools_impl import HEADER_VALUE_RE, STATUS_LINE, 
 #: What says how an answer is framed, and is for the server to say.
 _FRAMING: Final = frozenset({b"connection", b"transfer-encoding"})
 _NO_BODY: Final = frozenset({204, 304})
+
+
+RawHeaders = Sequence[tuple[bytes, bytes]]
+
+
+class Made(Response):
+    """An answer whose headers are there in the form in which they are sent: Starlette makes them anew for each."""
+
+    def __init__(self, status: int, raw_headers: RawHeaders, body: bytes) -> None:
+        # Not Starlette's own, which does nothing else.
+        self.status_code = status
+        self.background = None
+        self.body = body
+        self.raw_headers = list(raw_headers)
 
 
 def write_whole(send: Send, response: Response, more: bytes) -> bool:

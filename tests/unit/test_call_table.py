@@ -37,7 +37,7 @@ def by_starlette(method: str, path: str) -> tuple[str, dict[str, str]] | None:
 
 def by_table(method: str, path: str) -> tuple[str, dict[str, str]] | None:
     found = TABLE.find(method, path)
-    return (found[0].path, found[1]) if found is not None else None
+    return (found[0].path, dict(found[1])) if found is not None else None
 
 
 def whole(endpoint: Answering) -> bool:
@@ -99,3 +99,19 @@ def test_headers_say_what_starlettes_say() -> None:
     with pytest.raises(KeyError):
         given["missing"]
     assert given.items() == starlettes.items()
+
+
+def test_a_call_is_the_same_when_it_is_asked_for_again_and_made_up_addresses_fill_no_memory() -> None:
+    table = CallTable(CALLS)
+    first = table.find("GET", "/api/events/summer/board")
+    assert first is not None
+    for number in range(2_000):
+        table.find("GET", f"/api/events/{number}/board")
+    table.find("GET", "/api/events/" + "x" * 200 + "/board")
+    assert table.find("GET", "/api/events/nowhere/at/all") is None
+    assert len(table._found) <= 512
+    for _ in range(2):
+        again = table.find("GET", "/api/events/summer/board")
+        assert again is not None
+        assert (again[0], dict(again[1])) == (first[0], {"slug": "summer"})
+        assert table.find("POST", "/api/events/summer/board") is None
