@@ -87,6 +87,7 @@ const leaving = new Leaving({
 const channel = new Channel({
   slug,
   api,
+  joins: asksAtOnce,
   onMessage(message) {
     if (message.type === "board") hall.boardCame(board.load(message));
     else if (message.type === "seats") seatsCame(message);
@@ -94,7 +95,7 @@ const channel = new Channel({
     if (message.type === "seats" || message.type === "returns") return;
     tick();
     if (message.type === "welcome") {
-      askedAt = -Infinity;
+      askedAt = message.asked ? performance.now() : -Infinity;
       heartbeat.every(message.beat_seconds);
     }
     dispatch(message);
@@ -205,6 +206,16 @@ function ask() {
   if (!price.mayAsk || now - askedAt < ASK_AGAIN || (saleState(state) === "before" && now < (enterAt ?? 0))) return;
   if (wantsCode(state)) return; // the buyer is asked for it first
   join();
+}
+
+/** Whether the channel's opening asks for a place: one is wanted, and nothing is to be told with the wish. */
+function asksAtOnce() {
+  const { event, presence, reservation, ticket, ui } = store.state;
+  const wanted = presence === "unknown" || presence === "joining";
+  if (!wanted || ui.leaving || BOUGHT.has(reservation?.status ?? "")) return false;
+  // The receipt of a draw is made of what this browser adds to it.
+  if (!event || saleState(store.state) !== "open" || event.phases.length || event.draw === "announced") return false;
+  return price.mayAsk && !price.proof && !ticket && !session.getItem(codeName);
 }
 
 function join() {

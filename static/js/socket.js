@@ -18,12 +18,13 @@ const TO_READ = 2000; // milliseconds that such a page is given to read what cam
  * reconnecting, offline, polling, stopped, with the close code for the last.
  */
 export class Channel {
-  /** @param {Sale.ChannelParts & {slug: string, random?: () => number}} parts */
-  constructor({ slug, api, onMessage, onStatus, random = Math.random }) {
+  /** @param {Sale.ChannelParts & {slug: string, joins?: () => boolean, random?: () => number}} parts */
+  constructor({ slug, api, onMessage, onStatus, joins = () => false, random = Math.random }) {
     this.slug = slug;
     this.api = api;
     this.onMessage = onMessage;
     this.onStatus = onStatus;
+    this.joins = joins; // whether a place is wanted, and nothing is to be told with the wish
     this.random = random;
     /** @type {WebSocket | null} */
     this.socket = null;
@@ -84,7 +85,8 @@ export class Channel {
     try {
       const scheme = location.protocol === "https:" ? "wss" : "ws";
       // The board comes with the admission: before it nothing is drawn.
-      const address = `${location.host}/ws/events/${encodeURIComponent(this.slug)}?board=packed`;
+      const wishes = this.joins() ? "board=packed&join=now" : "board=packed";
+      const address = `${location.host}/ws/events/${encodeURIComponent(this.slug)}?${wishes}`;
       socket = new WebSocket(`${scheme}://${address}`);
     } catch {
       // No WebSocket in this browser, or forbidden by policy.

@@ -34,15 +34,17 @@ async function during(test) {
   globalThis.WebSocket = Socket;
   const none = () => Promise.reject(new Refusal(404, { code: "not_in_queue" }, null));
   const api = { event: async () => ({ body: { now: "2030-05-01T20:00:00Z", beat_seconds: 10 }, at: null }), place: none };
+  let asks = false;
   const made = new Channel({
     slug: "a b",
     api,
+    joins: () => asks,
     onMessage: (message) => messages.push(message),
     onStatus: (...status) => statuses.push(status),
     random: () => 0, // the shortest pauses
   });
   try {
-    await test({ made, sockets, messages, statuses });
+    await test({ made, sockets, messages, statuses, asksAtOnce: (now) => (asks = now) });
   } finally {
     made.stop();
     globalThis.WebSocket = real;
@@ -62,6 +64,19 @@ export const aSocketIsOnlineFromItsWelcome = () =>
     sockets[0].says(WELCOME);
     same([made.send({ type: "beat" }), sockets[0].sent], [true, [{ type: "beat" }]]);
     same([statuses, messages], [[["online"]], [WELCOME]]);
+  });
+
+// S7: who has a place by then, or something to tell with the wish, opens it without.
+export const aPlaceIsAskedForByTheOpeningWhereThePageSaysSo = () =>
+  during(async ({ made, sockets, asksAtOnce }) => {
+    asksAtOnce(true);
+    made.start();
+    that(sockets[0].url.endsWith("?board=packed&join=now"), sockets[0].url);
+    asksAtOnce(false);
+    sockets[0].says(WELCOME);
+    sockets[0].ends(1006);
+    await until(() => sockets.length === 2);
+    that(sockets[1].url.endsWith("?board=packed"), sockets[1].url);
   });
 
 export const aLostSocketComesBack = () =>
