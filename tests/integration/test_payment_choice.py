@@ -189,11 +189,17 @@ async def test_park_keeps_the_authorisation_for_later(paysim: Simulator) -> None
 
 async def test_a_misconfigured_provider_is_not_parked(paysim: Simulator) -> None:
     """P9: waiting would not help: an operator has to act, and the buyer is told now."""
-    wrong: dict[str, Any] = {"toss_secret": "test_sk_of_another_shop", "payment_when_open": "park"}
+    wrong: dict[str, Any] = {
+        "toss_secret": "test_sk_of_another_shop",
+        "payment_when_open": "park",
+        "payment_retries": 3,
+    }
     async with payments_with(simulator_url=paysim.url, **wrong) as payments:
-        result = await confirm(payments, paysim)
+        asked = Asked()
+        result = await confirm(payments, paysim, asked=asked)
         assert (result.outcome, result.code) == (ChargeOutcome.NOT_CHARGED, "UNAUTHORIZED_KEY")
         assert result.shops_fault
+        assert asked.times == 1, "asked again, it would only say the same"
 
 
 async def test_nothing_is_sent_when_it_cannot_be_written_down_first(paysim: Simulator) -> None:
