@@ -136,10 +136,10 @@ async def test_who_has_paid_in_full_has_paid_however_many_come(room: Room) -> No
     await room.priced("w", proof=solved(room.cheap("w", step=5)))
 
 
-async def test_a_thousand_challenges_fetched_beforehand_are_not_cheap(room: Room) -> None:
+async def test_hundreds_of_challenges_fetched_beforehand_are_not_cheap(room: Room) -> None:
     """All fetched while the network was empty: they are good for the first two steps only."""
     await room.filled(8)
-    proofs = [(f"v{number}", solved(room.cheap(f"v{number}", step=0))) for number in range(1_000)]
+    proofs = [(f"v{number}", solved(room.cheap(f"v{number}", step=0))) for number in range(300)]
     let_in = 0
     for visitor, proof in proofs:
         try:
@@ -390,7 +390,7 @@ def test_a_thousand_places_from_one_machine_cost_an_hour_of_its_cpu(runtime: Run
     made.parameters.key_prefix = "ff" * 16  # is not found: a set number of tries
     began, count = time.process_time(), 0
     salt, nonce = bytes.fromhex(made.parameters.salt), bytes.fromhex(made.parameters.nonce)
-    while count < 400:
+    while count < 100:
         altcha.derive_key_pbkdf2(made.parameters, salt, nonce + count.to_bytes(4, "big"))
         count += 1
     one = (time.process_time() - began) / count
