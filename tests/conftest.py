@@ -55,9 +55,17 @@ structlog.configure(
 )
 
 # An example that took long says that the machine is busy, not that the rule is wrong.
-hypothesis.settings.register_profile("onsale", hypothesis.settings(), deadline=None)
+hypothesis.settings.register_profile(
+    "onsale", hypothesis.settings(), deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("onsale")
-hypothesis.settings.register_profile("quick", deadline=None, max_examples=15, stateful_step_count=15)
+hypothesis.settings.register_profile(
+    "quick",
+    deadline=None,
+    max_examples=15,
+    stateful_step_count=15,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

@@ -11,6 +11,7 @@ from functools import partial
 
 import pytest
 
+from tests.waits import PATIENCE
 from web.acceptor import Acceptor
 
 BURST = 300
@@ -38,7 +39,7 @@ class Counted(asyncio.Protocol):
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         while not condition():
             await asyncio.sleep(0.01)
 

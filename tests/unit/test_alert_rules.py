@@ -279,7 +279,7 @@ def test_prometheus_and_alertmanager_read_their_files() -> None:
         [tool("promtool", "prometheus"), "check", "config", str(CONFIG)],
         [tool("amtool", "prometheus-alertmanager"), "check-config", str(ROOT / "deploy" / "alertmanager.yml")],
     ):
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
         assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -20,6 +20,7 @@ from core.payments.registry import PROVIDERS
 from core.settings import Settings, variable_name
 from tests.debian_tools import ROOT, tool
 from tests.kafka_broker import KAFKA_VERSION
+from tests.waits import PATIENCE
 
 SCHEMA = Path(__file__).parent.parent / "data" / "compose-spec.schema.json.gz"
 OURS = ("web1", "web2", "worker", "provider")
@@ -216,7 +217,7 @@ def test_haproxy_reads_its_file() -> None:
         "ONSALE_PROVIDER": "127.0.0.1:3",
     }
     command = [tool("haproxy", "haproxy"), "-c", "-f", str(ROOT / "deploy" / "haproxy.cfg")]
-    done = subprocess.run(command, env=places, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, env=places, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "[WARNING]" not in done.stderr
 

@@ -13,6 +13,7 @@ from prometheus_client import REGISTRY
 from core.errors import StoreUnavailable
 from core.process.jobs import Job, Jobs
 from core.process.supervisor import Supervisor
+from tests.waits import PATIENCE
 
 
 async def _well() -> None: ...
@@ -42,7 +43,7 @@ async def test_each_run_is_counted_and_measured(run: Callable[[], Coroutine[Any,
     supervisor, began = Supervisor(), time.time()
     jobs = Jobs(supervisor=supervisor, leases=None)  # type: ignore[arg-type]
     jobs.start(Job(name, every=0.01, run=run, lease=False, limit=0.05))
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         while not sample("onsale_job_runs_total", job=name, result=result):
             await asyncio.sleep(0.01)
     await jobs.stop()

@@ -369,9 +369,9 @@ def test_what_is_not_a_json_object_is_told_with_line_and_column(text: bytes, pla
 @pytest.mark.parametrize("size", [100_000_000, 60_000_000, 500_000, MAX_DEPTH * 12])
 def test_deep_nesting_is_refused_quickly_with_one_message(opening: bytes, size: int) -> None:
     nested = opening * (size // len(opening))
-    began = time.perf_counter()
+    began = time.thread_time()
     found = errors_of(nested)
-    assert time.perf_counter() - began < 2
+    assert time.thread_time() - began < 2
     assert len(found) == 1
 
 

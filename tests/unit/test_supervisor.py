@@ -12,6 +12,7 @@ from core.process import tasks
 from core.process.backoff import Backoff
 from core.process.supervisor import RESTARTS, Supervisor
 from core.process.tasks import FAILURES, beside, end, first_of, within
+from tests.waits import PATIENCE
 
 QUICK = Backoff(first=0.001, longest=0.01)
 
@@ -57,7 +58,7 @@ async def test_a_service_is_made_anew_whatever_ends_it(supervisor: Supervisor) -
 
     failed, anew = FAILURES.labels("feed")._value.get(), RESTARTS.labels("feed")._value.get()
     service = supervisor.run_forever("feed opening-night", feed, backoff=QUICK)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         await well.wait()
     assert service.failing
     assert service.failures == 3
@@ -84,7 +85,7 @@ async def test_a_service_that_runs_for_a_while_is_well_again(
         await asyncio.Event().wait()
 
     service = supervisor.run_forever("feed", feed, backoff=QUICK)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         while not service.failing:
             await asyncio.sleep(0)
         while service.failing:
@@ -95,7 +96,7 @@ async def test_a_wanted_return_is_the_end(supervisor: Supervisor) -> None:
     async def relay() -> None: ...
 
     service = supervisor.run_forever("relay", relay, until_return=True)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         await service.finished()
     assert service.done
     assert service.failures == 0
@@ -112,7 +113,7 @@ async def test_restart_needs_no_failure_and_waits_for_no_pause(supervisor: Super
         await asyncio.Event().wait()
 
     service = supervisor.run_forever("feed", feed, backoff=Backoff(first=3600, longest=3600))
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         for wanted in (1, 2, 3):
             while runs < wanted:
                 await asyncio.sleep(0)
@@ -131,7 +132,7 @@ async def test_what_goes_on_in_spite_of_its_cancel_stops_neither_restart_nor_end
         await deaf.run()
 
     service = supervisor.run_forever("feed", feed, backoff=QUICK)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         while runs < 1:
             await asyncio.sleep(0)
         service.restart()
@@ -193,7 +194,7 @@ async def test_drain_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     supervisor, deaf = Supervisor(), Deaf()
     supervisor.spawn("deaf", deaf.run())
     supervisor.run_forever("deaf too", deaf.run)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         assert await supervisor.drain(0.01) == 1
     deaf.free.set()
 

@@ -6,6 +6,7 @@ import asyncio
 import os
 
 from cli.web_ticks import LOOK_SECONDS, TICK_SECONDS, Listener, Silence, Ticker
+from tests.waits import PATIENCE
 
 
 def looks(silence: Silence, start: float, seconds: float, *, heard: bool = False) -> float:
@@ -45,7 +46,7 @@ def test_the_listener_hears_ticks_until_the_other_end_is_closed() -> None:
         ticker.start()
         assert listener.heard()
         assert not listener.heard()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while not listener.heard():
                 await asyncio.sleep(TICK_SECONDS / 10)
         ticker.stop()

@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
 from core.errors import SeatTaken
+from tests.waits import PATIENCE
 from web.call_table import CallTable
 from web.endpoint import Call, Endpoint
 from web.http_protocol import LimitedProtocol
@@ -69,7 +70,7 @@ async def pieces(asked: bytes, answer: Callable[[], Response]) -> Wire:
     protocol = LimitedProtocol(config=config, server_state=state, app_state={})
     protocol.connection_made(wire)
     protocol.data_received(asked)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while not (protocol.cycle.response_complete or wire.closed):
             await asyncio.sleep(0)
     if protocol.timeout_keep_alive_task is not None:
