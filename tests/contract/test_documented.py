@@ -26,7 +26,7 @@ from tests.contract.api_client import Api, open_client
 from tests.contract.door_refusals import invalid, malformed
 from tests.contract.scene import Meet, Scene, filled, good_body, headers_of
 from tests.contract.store_proxy import behind_proxies
-from tests.waits import until
+from tests.waits import PATIENCE, until
 from web import api_docs
 from web.app import ENDPOINTS, create_app
 from web.endpoint import Caller, Endpoint
@@ -129,7 +129,7 @@ async def test_a_store_that_is_away_is_said_plainly(
                 anybody = api if endpoint.path.startswith("/actuator") else visitor
                 by = api.as_operator() if endpoint.caller is Caller.OPERATOR else anybody
                 # S16's 3 s, and some for a machine that is busy with other tests.
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(PATIENCE):
                     response = await by.call(
                         endpoint.method,
                         filled(endpoint.path, slug=event.slug),

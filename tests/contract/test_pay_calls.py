@@ -21,6 +21,7 @@ from core.venue.event import Event
 from tests.booking import Bank, Desk, desk, payments_of, results, until, way_back
 from tests.conftest import MakeEvent
 from tests.contract.api_client import open_client
+from tests.waits import PATIENCE
 from web.app import create_app
 from web.pay.webhooks import MOST_BODY
 
@@ -249,12 +250,12 @@ async def test_a_webhook_waits_for_no_store(
     _, _, order, _ = await _ordered(at, make_event)
 
     async def hangs(*_: Any) -> None:
-        await asyncio.sleep(60)
+        await asyncio.sleep(2 * PATIENCE)
 
     monkeypatch.setattr(at.checkout, "hint", hangs)
     began = time.monotonic()
     assert (await browser.post("/webhooks/toss", content=order.encode())).status_code == 200
-    assert time.monotonic() - began < 30, "it waited for what hangs"
+    assert time.monotonic() - began < PATIENCE, "it waited for what hangs"
 
 
 async def test_a_flood_of_webhooks_asks_the_provider_little(
@@ -262,6 +263,7 @@ async def test_a_flood_of_webhooks_asks_the_provider_little(
 ) -> None:
     """P6: one look-up in ten seconds for each order."""
     _, _, order, _ = await _ordered(at, make_event)
+    began = time.monotonic()
     for _ in range(40):
         assert (await browser.post("/webhooks/toss", content=order.encode())).status_code == 200
 
@@ -270,4 +272,4 @@ async def test_a_flood_of_webhooks_asks_the_provider_little(
 
     await until(asked)
     await asyncio.sleep(0.5)  # what is shown here is that nothing more comes
-    assert len(bank.asked) <= 2
+    assert len(bank.asked) <= 2 + (time.monotonic() - began) // 10
