@@ -27,6 +27,7 @@ from core.payments.payments import Payments
 from core.payments.provider_package import Limits
 from core.payments.registry import PLAYED, PROVIDERS
 from core.settings import Settings
+from tests.waits import PATIENCE
 from tests.waits import free_port as free_port
 from web import problems
 from web.paysim import SimulatorStore, paysim_routes
@@ -52,7 +53,7 @@ def urls_of(order: Order, provider: str = "toss") -> WindowUrls:
     )
 
 
-def gateway_at(url: str, provider: str = "toss", *, connect: float = 1, read: float = 5, **settings: Any) -> Any:
+def gateway_at(url: str, provider: str = "toss", *, connect: float = 20, read: float = 60, **settings: Any) -> Any:
     """A provider's adapter as the registry opens it for the simulator at `url`."""
     opened = Settings(**{"secret_key": SECRET_KEY, "simulator_url": url, **settings})
     return open_provider(PROVIDERS[provider], opened, Limits(connect, read, 20), played_at(opened, provider))
@@ -200,7 +201,10 @@ async def simulator(path: Path, secret_key: str = SECRET_KEY) -> AsyncIterator[S
         async with (
             serve(simulator_app(store, secret_key)) as address,
             httpx.AsyncClient(
-                base_url=f"{address}/paysim", headers={"Authorization": f"Bearer {TOKEN}"}, trust_env=False
+                base_url=f"{address}/paysim",
+                headers={"Authorization": f"Bearer {TOKEN}"},
+                trust_env=False,
+                timeout=PATIENCE,
             ) as client,
         ):
             running = Simulator(f"{address}/paysim", client)

@@ -18,6 +18,7 @@ from core.payments.gateway import ChargeOutcome, ChargeResult
 from core.payments.payments import Account, Payments, account_of
 from core.settings import Settings
 from tests.payment_servers import Asked, Simulator, an_order, payments_with, scripted, simulator
+from tests.waits import PATIENCE
 
 BOTH = "simulator:toss,kcp"
 _KEYS: dict[str, Any] = {"toss_client_key": "test_ck_a", "toss_secret": "test_sk_a"}
@@ -226,7 +227,7 @@ async def test_a_cancelled_task_gives_its_permit_back(paysim: Simulator) -> None
         await _open(payments, paysim)
         await asyncio.sleep(0.02)
         probe = asyncio.create_task(confirm(payments, paysim, card="hang"))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while not any(line["charged"] for line in await paysim.ledger()):
                 await asyncio.sleep(0.01)
         probe.cancel()

@@ -41,9 +41,10 @@ from tests.payment_servers import (
     simulator,
     urls_of,
 )
+from tests.waits import PATIENCE
 
 GIVEN = Authorisation("enc_x", {"tran_cd": "00101234", "enc_data": "a.b", "enc_info": "c.d__", "ordr_chk": "x|1"})
-LIMITS = Limits(1, 5, 20)
+LIMITS = Limits(20, 60, 20)
 
 
 @pytest.fixture
@@ -306,7 +307,7 @@ async def test_no_such_order_after_a_lost_answer_stays_unknown(script: Scripted,
     order = an_order()
     script.answer = None
     first = asyncio.create_task(at_script.confirm(order, GIVEN, "nobodys"))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while not script.requests:
             await asyncio.sleep(0)
     script.says(b'{"res_cd": "SIM404"}')
@@ -372,7 +373,7 @@ async def test_anything_but_a_clear_approval_is_unknown(script: Scripted, at_scr
     """And an answer to the net-cancel that nobody understands does not make it any clearer."""
     script.says(body)
     first = asyncio.create_task(at_script.confirm(an_order(), GIVEN, "nobodys"))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while not script.requests:
             await asyncio.sleep(0)
     script.says(b'{"res_cd": "8888"}')

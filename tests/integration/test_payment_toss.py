@@ -31,6 +31,7 @@ from tests.payment_servers import (
     simulator,
     urls_of,
 )
+from tests.waits import PATIENCE
 
 KEY = Authorisation("tviva_key")
 
@@ -62,7 +63,7 @@ async def at_script(script: Scripted) -> AsyncIterator[TossPayments]:
 
 
 def toss(
-    url: str, *, secret: str = "test_sk_x", connect: float = 1, read: float = 5, charges: int = 20
+    url: str, *, secret: str = "test_sk_x", connect: float = 20, read: float = 60, charges: int = 20
 ) -> TossPayments:
     return TossPayments(
         url=url,
@@ -326,14 +327,15 @@ async def test_the_same_confirmation_again_is_the_same_charge(paysim: Simulator,
 
 
 async def test_a_key_under_way_is_unknown_and_nobodys_fault(paysim: Simulator) -> None:
-    gateway, order = gateway_at(paysim.url, read=0.3), an_order()
-    authorisation = await paysim.authorised(gateway, order)
-    await paysim.behave(latency_seconds=30)
-    assert (await gateway.confirm(order, authorisation, "k1")).code == "read_timeout"
-    second = await gateway.confirm(order, authorisation, "k1")
+    impatient, patient, order = gateway_at(paysim.url, read=0.3), gateway_at(paysim.url), an_order()
+    authorisation = await paysim.authorised(patient, order)
+    await paysim.behave(latency_seconds=100)
+    assert (await impatient.confirm(order, authorisation, "k1")).code == "read_timeout"
+    second = await patient.confirm(order, authorisation, "k1")
     assert (second.outcome, second.code) == (ChargeOutcome.UNKNOWN, "IDEMPOTENT_REQUEST_PROCESSING")
     assert second.health is CallHealth.IGNORED
-    await gateway.aclose()
+    for one in (impatient, patient):
+        await one.aclose()
 
 
 @pytest.mark.parametrize(("card", "outcome"), [("good", ChargeOutcome.APPROVED), ("declined", ChargeOutcome.DECLINED)])
@@ -364,13 +366,14 @@ async def test_a_temporary_error_is_an_http_400_without_a_charge(paysim: Simulat
 
 async def test_a_hanging_provider_is_unknown_and_the_look_up_knows(paysim: Simulator) -> None:
     """S27: a timeout is an unknown outcome, never a failure. The charge is there."""
-    gateway, order = gateway_at(paysim.url, read=0.3), an_order()
-    authorisation = await paysim.authorised(gateway, order, card="hang")
-    result = await gateway.confirm(order, authorisation, "k1")
+    impatient, patient, order = gateway_at(paysim.url, read=0.3), gateway_at(paysim.url), an_order()
+    authorisation = await paysim.authorised(patient, order, card="hang")
+    result = await impatient.confirm(order, authorisation, "k1")
     assert (result.outcome, result.code, result.health) == (ChargeOutcome.UNKNOWN, "read_timeout", CallHealth.TIMEOUT)
     assert await paysim.charged(order.number) == [(True, False)]
-    assert (await gateway.look_up(order, authorisation.key)).outcome is ChargeOutcome.APPROVED
-    await gateway.aclose()
+    assert (await patient.look_up(order, authorisation.key)).outcome is ChargeOutcome.APPROVED
+    for one in (impatient, patient):
+        await one.aclose()
 
 
 async def test_connection_refused_is_proven_not_charged() -> None:
@@ -577,9 +580,9 @@ async def test_a_full_pool_is_not_the_providers_fault(paysim: Simulator, monkeyp
         await paysim.authorised(patient, order, card="hang"),
         await paysim.authorised(patient, an_order()),
     )
-    gateway = toss(f"{paysim.url}/toss", charges=1, connect=0.2, read=20, secret=_secret(patient))
+    gateway = toss(f"{paysim.url}/toss", charges=1, connect=1, read=PATIENCE, secret=_secret(patient))
     hanging = asyncio.create_task(gateway.confirm(order, hanging_key, "k1"))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while not await paysim.ledger():
             await asyncio.sleep(0.01)
     result = await gateway.confirm(an_order(), key, "k2")
@@ -598,9 +601,9 @@ async def test_look_ups_get_through_while_every_charge_hangs(paysim: Simulator) 
     """S27: the resolver must be able to ask about the very charges that hang."""
     patient, order = gateway_at(paysim.url), an_order()
     authorisation = await paysim.authorised(patient, order, card="hang")
-    gateway = toss(f"{paysim.url}/toss", charges=1, connect=0.5, read=20, secret=_secret(patient))
+    gateway = toss(f"{paysim.url}/toss", charges=1, connect=PATIENCE, read=PATIENCE, secret=_secret(patient))
     hanging = asyncio.create_task(gateway.confirm(order, authorisation, "k1"))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while not await paysim.ledger():
             await asyncio.sleep(0.01)
     assert (await gateway.look_up(order)).outcome is ChargeOutcome.APPROVED

@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 from core.payments.gateway import CallHealth
 from core.payments.provider_package import Limits
 from core.payments.transport_http import NoAnswer, ProviderHttp, ProviderResponse
+from tests.waits import PATIENCE
 
 SECRET = "Basic c2VjcmV0Og=="
 Says = Callable[[asyncio.StreamWriter], Awaitable[None]]
@@ -132,7 +133,7 @@ async def test_what_fails_after_sending_is_unknown(server: Server, said: Says, c
 async def test_an_answer_that_never_ends_has_an_end(server: Server) -> None:
     """The read timeout starts anew with each byte; the whole call has a time as well."""
     server.says = [drips]
-    async with client(f"http://127.0.0.1:{server.port}", connect=0.1, read=0.4) as http, asyncio.timeout(60):
+    async with client(f"http://127.0.0.1:{server.port}", connect=1, read=1) as http, asyncio.timeout(PATIENCE):
         assert await failed(http) == NoAnswer(sent=True, code="read_timeout", health=CallHealth.TIMEOUT)
 
 

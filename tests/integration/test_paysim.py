@@ -35,6 +35,7 @@ from tests.payment_servers import (
     simulator_app,
     urls_of,
 )
+from tests.waits import PATIENCE
 from web.paysim import SimulatorStore, kcp, toss
 from web.paysim.behaviour import CARDS, Behaviour, Fate, draw
 from web.paysim.store_sqlite import Books
@@ -229,7 +230,7 @@ async def test_the_charge_is_written_before_the_delay(paysim: Simulator) -> None
         authorisation = await paysim.authorised(gateway, order)
         await paysim.behave(provider, latency_seconds=60)
         waiting = asyncio.create_task(gateway.confirm(order, authorisation, "k1"))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while not await paysim.ledger(provider):
                 await asyncio.sleep(0.01)
         assert not waiting.done()
@@ -355,7 +356,7 @@ async def test_webhooks_late_twice_and_out_of_order(paysim: Simulator) -> None:
         key = returned(await paysim.end(await paysim.open(fields)))["paymentKey"]
         await confirm(paysim, {"paymentKey": key, "orderId": order.number, "amount": 15_000})
         await paysim.client.post(f"/toss/payments/{key}/refund", json={})
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while len(shop.requests) < 4:
                 await asyncio.sleep(0.05)
         assert all(request.startswith(b"POST /webhooks/toss HTTP/1.1") for request in shop.requests)

@@ -23,6 +23,7 @@ from tests.booking import until
 from tests.conftest import MakeEvent
 from tests.integration.onsale_process import serving
 from tests.payment_servers import Simulator, a_buyer, an_order, gateway_at, returned, simulator, through_window, urls_of
+from tests.waits import PATIENCE
 
 BOTH = pytest.mark.parametrize("provider", ["portone", "stripe"])
 
@@ -272,7 +273,7 @@ async def test_a_whole_purchase_at_each_provider(tmp_path: Path) -> None:
     ) as server:
         headers = {"Authorization": f"Bearer {server.token}"}
         for seat, provider in enumerate(("toss", "kcp", "portone", "stripe")):
-            async with httpx.AsyncClient(base_url=server.url, timeout=60, trust_env=False) as browser:
+            async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE, trust_env=False) as browser:
                 good = {"success_rate": 1.0, "latency_seconds": 0}
                 answer = await browser.put(f"/paysim/{provider}/behaviour", json=good, headers=headers)
                 assert answer.status_code == 200, answer.text
@@ -284,7 +285,7 @@ async def test_a_whole_purchase_at_each_provider(tmp_path: Path) -> None:
                 sent = {"email": "kim@example.org", "provider": provider}
                 made = await browser.post(f"{at}/reservations", json=sent, headers={"Idempotency-Key": provider})
                 assert made.status_code == 202, made.text
-                async with httpx.AsyncClient(base_url=server.url, timeout=60, trust_env=False) as another:
+                async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE, trust_env=False) as another:
                     # Neither page nor way back need the visitor's token.
                     await through_window(another, made.json()["payment"])
 
