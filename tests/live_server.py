@@ -50,7 +50,7 @@ class LiveServer:
         visitor = visitor or self.visitor()
         headers = {"Authorization": f"Bearer {self.token(visitor)}"}
         url = f"ws://127.0.0.1:{self.port}/ws/events/{slug}{asks}"
-        options = {"open_timeout": PATIENCE} | options
+        options = {"open_timeout": PATIENCE, "ping_timeout": PATIENCE} | options
         async with connect(url, additional_headers=headers, proxy=None, **options) as connection:
             yield Browser(connection, visitor)
 

