@@ -19,7 +19,8 @@ from core.venue.phase import Phase
 from core.waiting_room.place import PlaceState
 from tests.conftest import MakeEvent
 from tests.integration.test_draw_beacon import Drand, drand
-from tests.integration.test_draw_redis import PATIENCE, checked, enter, gathering
+from tests.integration.test_draw_redis import checked, enter, gathering
+from tests.waits import PATIENCE
 
 __all__ = ["drand"]
 

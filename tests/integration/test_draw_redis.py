@@ -20,8 +20,7 @@ from core.waiting_room.draw import PublishedDraw
 from core.waiting_room.place import PlaceState
 from tests.booking import Killed
 from tests.conftest import MakeEvent
-
-PATIENCE = 60
+from tests.waits import PATIENCE
 
 
 def soon(seconds: float) -> datetime:
@@ -139,26 +138,24 @@ async def test_nobody_gathers_before_the_pre_queue_and_none_without_one(
         await runtime.waiting_room.join(without, "a")
 
 
-async def test_silent_entries_are_out(settings: Any, stores: Any, make_event: MakeEvent) -> None:
+async def test_silent_entries_are_out(runtime: Runtime, make_event: MakeEvent) -> None:
     """An entry counts only while it beats; its ticket brings the same one back in time."""
     event = await gathering(make_event)
-    quick = settings.model_copy(update={"waiting_grace_seconds": 0.5})
-    async with open_runtime(quick, stores) as runtime:
-        entered = await enter(runtime, event, "awake", "asleep", "back")
-        room = runtime.waiting_room
-        event = await runtime.events.fresh(event.slug)
-        async with asyncio.timeout(PATIENCE):
-            while await room.place(event, "asleep") is not None:
-                await room.beat(event, ["awake"])
-                await room.sweep(event)
-                await asyncio.sleep(0.05)
-        assert await room.beat(event, ["asleep", "awake"]) == {"asleep": "heartbeat"}
-        place = await room.join(event, "back", entered["back"][1])
-        assert place.entry is not None
-        assert place.entry.receipt == entered["back"][0]
-    async with open_runtime(settings, stores) as runtime:
-        event = await opened(runtime, event)
-        assert sorted(await checked(runtime, event)) == sorted([entered["awake"][0], entered["back"][0]])
+    entered = await enter(runtime, event, "awake", "asleep", "back")
+    room = runtime.waiting_room
+    event = await runtime.events.fresh(event.slug)
+    await room.sweep(event)
+    silent_since = (runtime.clock.now() - timedelta(minutes=10)).timestamp() * 1000
+    await runtime.redis.zadd(keys.entry_beats(event.slug), dict.fromkeys(entered, silent_since), xx=True)
+    await room.beat(event, ["awake"])
+    await room.sweep(event)
+    assert [await room.place(event, visitor) is None for visitor in ("asleep", "back")] == [True, True]
+    assert await room.beat(event, ["asleep", "awake"]) == {"asleep": "heartbeat"}
+    place = await room.join(event, "back", entered["back"][1])
+    assert place.entry is not None
+    assert place.entry.receipt == entered["back"][0]
+    event = await opened(runtime, event)
+    assert sorted(await checked(runtime, event)) == sorted([entered["awake"][0], entered["back"][0]])
 
 
 async def test_who_leaves_is_not_drawn(runtime: Runtime, make_event: MakeEvent) -> None:

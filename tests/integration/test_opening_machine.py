@@ -28,7 +28,7 @@ from core.waiting_room.price import Bidder
 from core.waiting_room.proof_of_work import ProofOfWork
 from tests.conftest import small_plan
 from tests.integration.test_waiting_room_machine import LONG_AGO, VISITORS, visitors
-from tests.machine_world import World, opened_world
+from tests.machine_world import PATIENT, World, opened_world
 
 #: Now and then: most stay, and have no code, so that the parts of the sale meet who is left from the one before.
 few = st.sampled_from([False, False, False, True])
@@ -39,7 +39,7 @@ NETWORKS = ["198.51.100.0/24", "203.0.113.0/24"]
 
 @pytest.fixture(scope="module")
 def priced_world(settings: Settings, stores: Engines) -> Iterator[World]:
-    with opened_world(settings.model_copy(update=PRICE), stores) as opened:
+    with opened_world(settings.model_copy(update=PATIENT | PRICE), stores) as opened:
         yield opened
 
 

@@ -20,7 +20,7 @@ from core.venue.event import Event, SaleStatus
 from core.venue.new_event import NewEvent
 from core.venue.phase import Phase
 from tests.conftest import small_plan
-from tests.machine_world import World, opened_world
+from tests.machine_world import PATIENT, World, opened_world
 
 VISITORS = [f"v{i}" for i in range(3)]
 visitors = st.sampled_from(VISITORS)
@@ -40,7 +40,7 @@ WRONG = "WRONG-WRONG"
 @pytest.fixture(scope="module")
 def world(settings: Settings, stores: Engines) -> Iterator[World]:
     # How often somebody may guess is another rule's.
-    with opened_world(settings.model_copy(update={"rate_limits": "off"}), stores) as opened:
+    with opened_world(settings.model_copy(update=PATIENT | {"rate_limits": "off"}), stores) as opened:
         yield opened
 
 

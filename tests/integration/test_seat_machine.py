@@ -37,7 +37,7 @@ from core.upkeep import reconcile
 from core.venue.event import Event, SaleStatus
 from core.venue.new_event import NewEvent
 from tests.conftest import small_plan
-from tests.machine_world import World, opened_world
+from tests.machine_world import PATIENT, World, opened_world
 
 # Few of each, so that they meet often.
 SEATS, MOST, EXTENSIONS = 4, 2, 1
@@ -638,8 +638,7 @@ class Hall(RuleBasedStateMachine):
 
 @pytest.fixture(scope="module")
 def world(settings: Settings, stores: Engines) -> Iterator[World]:
-    patient = {"active_grace_seconds": 3_600.0, "session_seconds": 7_200.0, "session_after_purchase_seconds": 7_200.0}
-    with opened_world(settings.model_copy(update=patient), stores) as opened:
+    with opened_world(settings.model_copy(update=PATIENT), stores) as opened:
         yield opened
 
 

@@ -24,7 +24,7 @@ from core.venue.event import SaleStatus
 from core.venue.new_event import NewEvent
 from tests.booking import close_desks, retire, rows
 from tests.conftest import small_plan
-from tests.machine_world import World, opened_world
+from tests.machine_world import PATIENT, World, opened_world
 from tests.waiting_list import ListOfSale, list_of
 
 SEATS = 4
@@ -196,7 +196,7 @@ class List(RuleBasedStateMachine):
 
 @pytest.fixture(scope="module")
 def world(settings: Settings, stores: Engines) -> Iterator[World]:
-    with opened_world(settings, stores) as opened:
+    with opened_world(settings.model_copy(update=PATIENT), stores) as opened:
         yield opened
 
 

@@ -20,7 +20,7 @@ from core.venue.event import Event, SaleStatus
 from core.venue.new_event import NewEvent
 from core.waiting_room.place import PlaceState
 from tests.conftest import small_plan
-from tests.machine_world import World, opened_world
+from tests.machine_world import PATIENT, World, opened_world
 
 VISITORS = [f"v{i}" for i in range(8)]
 visitors = st.sampled_from(VISITORS)
@@ -30,7 +30,7 @@ SEATS = 2
 
 @pytest.fixture(scope="module")
 def world(settings: Settings, stores: Engines) -> Iterator[World]:
-    with opened_world(settings, stores) as opened:
+    with opened_world(settings.model_copy(update=PATIENT), stores) as opened:
         yield opened
 
 
