@@ -10,6 +10,7 @@ from uuid import UUID
 import databases
 
 from core.database import raw
+from tests.waits import PATIENCE
 
 
 def payload(reservation: UUID, **fields: Any) -> dict[str, Any]:
@@ -69,6 +70,7 @@ async def write(
             reservation,
             type_,
             payload(reservation, **fields),
+            timeout=PATIENCE,
         )
     assert record is not None
     return record["id"], record["event_uid"]
@@ -76,4 +78,4 @@ async def write(
 
 async def fetch(database: databases.Database, query: str, *values: Any) -> Sequence[Any]:
     async with raw(database) as connection:
-        return list(await connection.fetch(query, *values))
+        return list(await connection.fetch(query, *values, timeout=PATIENCE))

@@ -16,13 +16,13 @@ from core.process.exchange_redis import Exchange
 from core.process.store_redis import redis_client
 from tests import topologies
 from tests.contract.store_proxy import StoreProxy
-from tests.waits import until
+from tests.waits import PATIENCE, until
 
 
 @pytest.fixture
 async def client(stores: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Redis]:
-    """Of few connections, with little patience."""
-    monkeypatch.setattr(store_redis, "ANSWER_SECONDS", 0.5)
+    """Of few connections, with much patience."""
+    monkeypatch.setattr(store_redis, "ANSWER_SECONDS", PATIENCE)
     opened = redis_client(stores.redis_url, 2)
     yield opened
     await opened.aclose()
@@ -55,10 +55,7 @@ async def test_whoever_goes_on_keeps_its_connection_and_gives_it_back(client: Re
     assert taken(client) == 0
 
 
-async def test_one_who_is_cut_off_leaves_nobody_a_foreign_answer(stores: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Patient, so that nothing but the cut ends it.
-    monkeypatch.setattr(store_redis, "ANSWER_SECONDS", 60.0)
-    client = redis_client(stores.redis_url, 2)
+async def test_one_who_is_cut_off_leaves_nobody_a_foreign_answer(client: Redis) -> None:
     exchange = Exchange(client)
     cut = asyncio.create_task(exchange([("ECHO", "first"), ("BLPOP", "speed:nothing", 60)]))
     await until(lambda: taken(client) == 1)
@@ -71,19 +68,21 @@ async def test_one_who_is_cut_off_leaves_nobody_a_foreign_answer(stores: Any, mo
         assert await exchange([("ECHO", str(number))]) == [str(number).encode()]
     assert await client.echo("by the library") == b"by the library"
     await exchange.end()
-    await client.aclose()
 
 
-async def test_silence_ends_and_the_next_exchange_is_a_new_one(client: Redis) -> None:
+async def test_silence_ends_and_the_next_exchange_is_a_new_one(stores: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_redis, "ANSWER_SECONDS", 2.0)
+    client = redis_client(stores.redis_url, 2)
     exchange = Exchange(client)
     with pytest.raises(TimeoutError):
         await exchange([("BLPOP", "speed:nothing", 30)])
     assert taken(client) == 0
     assert await exchange([("PING",)]) == [b"PONG"]
     # Answers that are each within the time may take longer together.
-    slow = [("BLPOP", "speed:nothing", 0.3)] * 3
+    slow = [("BLPOP", "speed:nothing", 0.75)] * 3
     assert await exchange(slow) == [None] * 3
     await exchange.end()
+    await client.aclose()
 
 
 async def test_a_connection_that_redis_closes_is_told_and_made_anew(client: Redis) -> None:

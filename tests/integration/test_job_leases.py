@@ -10,6 +10,7 @@ from core.process.jobs import Job, Jobs
 from core.process.lease_redis import Leases
 from core.process.supervisor import Supervisor
 from core.runtime import Runtime
+from tests.waits import PATIENCE
 
 
 async def test_a_long_run_keeps_its_lease(runtime: Runtime) -> None:
@@ -25,7 +26,7 @@ async def test_a_long_run_keeps_its_lease(runtime: Runtime) -> None:
     jobs = Jobs(supervisor=supervisor, leases=Leases(runtime.redis, "one"))
     other = Leases(runtime.redis, "other")
     jobs.start(Job(name, every=0.01, run=long))
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         await began.wait()
         given = await runtime.redis.pttl(lease)
         await runtime.redis.pexpire(lease, given * 2 // 3)  # as if most of a period had gone by

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
@@ -187,21 +188,28 @@ async def test_a_success_in_any_process_counts_for_all(process: Callable[[], Pro
 
     for each in (one, other):
         each.jobs.start(Job(name, every=0.02, run=run))
-    loop = asyncio.get_running_loop()
-    ends = loop.time() + 1.0
-    while loop.time() < ends:
-        await one.watch.look()
-        await other.watch.look()
-        assert one.watch.late() == other.watch.late() == ()
+    stood_still = False
+
+    async def look(at: Process) -> None:
+        """Nothing is late, unless the machine stood still for so long that nobody had a success."""
+        nonlocal stood_still
+        newest = max((each.jobs.loops[0][0].succeeded or began for each in (one, other)), default=began)
+        await at.watch.look()
+        if at.watch.late():
+            assert time.monotonic() - newest > 0.3
+            stood_still = True
+
+    began = time.monotonic()
+    while time.monotonic() < began + 1.0:
+        for each in (one, other):
+            await look(each)
         await asyncio.sleep(0.02)
     idle = next(each for each in (one, other) if each.jobs.loops[0][0].succeeded is None)
     found = (await idle.successes.read())[name]
-    assert found.seconds < 10
     assert not (found.late and found.seconds < 0.3)
     await one.runtime.redis.delete(keys.JOBS)
-    await idle.watch.look()
-    assert idle.watch.late() == ()
-    assert one.restarts == other.restarts == 0
+    await look(idle)
+    assert stood_still or one.restarts == other.restarts == 0
     assert await one.runtime.redis.ttl(keys.JOBS) > 0 or not await one.runtime.redis.exists(keys.JOBS)
 
 

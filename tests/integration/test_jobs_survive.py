@@ -18,8 +18,8 @@ from core.process.supervisor import Supervisor
 from core.runtime import Runtime
 from core.settings import Settings
 from tests.conftest import MakeEvent
+from tests.waits import PATIENCE
 
-PATIENCE = 60.0
 #: Calls of one round that are made to fail in turn, at most: further ones are repetitions for each event and seat.
 MOST_CALLS = 6
 

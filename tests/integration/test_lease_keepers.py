@@ -19,8 +19,9 @@ from core.process.jobs import Job, Jobs
 from core.process.lease_redis import Leases
 from core.process.leases import kept
 from core.process.supervisor import Supervisor
-from core.process.tasks import END_SECONDS, STUCK
+from core.process.tasks import STUCK
 from core.runtime import Runtime
+from tests.waits import PATIENCE
 
 Renew = Callable[[], Awaitable[object]]
 
@@ -45,7 +46,7 @@ async def test_a_keeper_ends_when_the_cancel_meets_the_answer(runtime: Runtime, 
             async with kept("test", renew, lease_seconds=0.003, limit_seconds=60):
                 await asyncio.sleep(random.uniform(0.001, 0.004))
 
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(PATIENCE):
         await asyncio.gather(*(works(renewals(runtime, store)) for _ in range(20)))
     assert STUCK.labels("lease")._value.get() == stuck
 
@@ -59,7 +60,7 @@ async def test_the_race_is_real(runtime: Runtime) -> None:
             await asyncio.sleep(0.001)
             await renew()
 
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(PATIENCE):
         while not survived:
             keepers = [asyncio.create_task(naive()) for _ in range(20)]
             await asyncio.sleep(random.uniform(0.005, 0.02))
@@ -87,9 +88,11 @@ async def test_a_renewal_that_swallows_its_cancel_ends_the_keeper(runtime: Runti
             return True
         raise AssertionError
 
-    async with asyncio.timeout(END_SECONDS):
+    stuck = STUCK.labels("lease")._value.get()
+    async with asyncio.timeout(PATIENCE):
         async with kept("test", swallowing, lease_seconds=0.003, limit_seconds=60):
             await asked.wait()
+    assert STUCK.labels("lease")._value.get() == stuck, "it was given up, and has not ended"
 
 
 async def test_nothing_is_renewed_for_work_that_hangs(runtime: Runtime) -> None:
@@ -98,7 +101,7 @@ async def test_nothing_is_renewed_for_work_that_hangs(runtime: Runtime) -> None:
     mine, other = Leases(runtime.redis, "one"), Leases(runtime.redis, "other")
     assert await mine.take(job, 0.3)
     async with kept("test", lambda: mine.take(job, 0.3), lease_seconds=0.3, limit_seconds=0.6):
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             while not await other.take(job, 1):
                 await asyncio.sleep(0.02)
 
@@ -122,10 +125,10 @@ async def test_a_job_that_ignores_its_cancel_keeps_nobody_from_the_job(
     supervisor = Supervisor()
     jobs = Jobs(supervisor=supervisor, leases=Leases(runtime.redis, "one"))
     jobs.start(Job(job, every=0.05, run=deaf, limit=0.1))
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         while runs < 2:
             await asyncio.sleep(0.02)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         await jobs.stop()
         await supervisor.drain(0)
     free.set()

@@ -287,13 +287,13 @@ async def test_connection_that_is_open_but_dead_is_noticed(settings: Settings, s
     url = await asyncio.to_thread(valkey.start)
     pid = int((tmp_path / "valkey" / "valkey.pid").read_text())
     redis = redis_client(url, 4)
-    subscriptions = Subscriptions(redis, silence_seconds=0.2)
+    subscriptions = Subscriptions(redis, silence_seconds=1.0)
     subscriptions.start(Supervisor())
     heard = _Heard()
     try:
         subscriptions.add("t-silence", heard)
         await until(lambda: heard.times_subscribed == 1)
-        await asyncio.sleep(1.0)
+        await asyncio.sleep(2.5)
         assert subscriptions.connected, "a quiet channel that answers pings is alive"
         assert heard.times_subscribed == 1
         os.kill(pid, signal.SIGSTOP)

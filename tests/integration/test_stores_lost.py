@@ -51,7 +51,7 @@ async def test_a_frozen_redis_hangs_nobody(settings: Settings, stores: Engines, 
                     asyncio.gather(
                         *(runtime.seats.hold(event, f"v{i}", [i % 200]) for i in range(600)), return_exceptions=True
                     ),
-                    30,
+                    PATIENCE,
                 )
             finally:
                 os.kill(server.process.pid, signal.SIGCONT)
