@@ -41,6 +41,7 @@ from core.payments.payments import Payments, Provider, WhenOpen
 from core.process.supervisor import Supervisor
 from core.runtime import Runtime
 from core.venue.event import Event
+from tests.waits import PATIENCE
 from tests.waits import until as until
 
 T = TypeVar("T")
@@ -372,7 +373,7 @@ async def close_desks() -> None:
 
 async def rows(runtime: Runtime, query: str, *values: Any) -> Sequence[Any]:
     async with raw(runtime.database) as connection:
-        return list(await connection.fetch(query, *values))
+        return list(await connection.fetch(query, *values, timeout=PATIENCE))
 
 
 async def attempts(runtime: Runtime, event: Event) -> list[Any]:
@@ -496,11 +497,11 @@ async def results(runtime: Runtime, event: Event) -> AsyncIterator[Callable[[], 
         await pubsub.subscribe(keys.reservations_channel(event.slug))
 
         async def next_message() -> dict[str, Any]:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE):
                 while True:
                     message = await pubsub.get_message(ignore_subscribe_messages=True, timeout=1)
                     if message is not None:
                         return dict(orjson.loads(message["data"]))
 
-        await pubsub.get_message(timeout=5)  # the subscription itself
+        await pubsub.get_message(timeout=PATIENCE)  # the subscription itself
         yield next_message

@@ -66,7 +66,7 @@ class ValkeyProcess:
         _eventually(f"a Valkey on port {self.port}", lambda: bool(self.client().ping()))
 
     def client(self) -> Redis:
-        return Redis(port=self.port, socket_timeout=5, socket_connect_timeout=2)
+        return Redis(port=self.port, socket_timeout=60, socket_connect_timeout=60)
 
     def kill(self) -> None:
         self._end(signal.SIGKILL)

@@ -20,6 +20,7 @@ from core.settings import Settings
 from tests.kafka_broker import RunningKafka
 from tests.ledger_consumer import QUICK, Ledger, prepare
 from tests.own_database import own_database
+from tests.waits import PATIENCE
 
 
 @pytest.fixture(scope="session")
@@ -101,4 +102,4 @@ async def start(database: databases.Database, kafka_settings: Settings, topics: 
 
     yield begin
     await asyncio.gather(*(pipeline.stop() for pipeline in running))
-    assert await supervisor.drain(5) == 0
+    assert await supervisor.drain(PATIENCE) == 0

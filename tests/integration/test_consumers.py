@@ -28,6 +28,7 @@ from core.process.supervisor import Supervisor
 from core.settings import Settings
 from tests.ledger_consumer import Ledger, effects
 from tests.outbox_rows import fetch, payload, write
+from tests.waits import PATIENCE
 
 
 def event(reservation: uuid.UUID | None = None, **fields: object) -> ReservationMessage:
@@ -211,13 +212,13 @@ async def test_the_pipeline_writes_one_e_mail_file_for_each_event(
     ]
     for pipeline in pipelines:
         await pipeline.start()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while (await pipelines[0].lag()).unsent:
             await asyncio.sleep(0.01)
     for pipeline in pipelines:
         await pipeline.stop()
     assert {file.stem for file in (tmp_path / "mail").iterdir()} == uids
-    assert await supervisor.drain(1) == 0
+    assert await supervisor.drain(PATIENCE) == 0
 
 
 async def test_a_killed_transaction_gives_the_event_back(database: databases.Database) -> None:
@@ -232,7 +233,7 @@ async def test_a_killed_transaction_gives_the_event_back(database: databases.Dat
             await asyncio.Event().wait()
 
     dying = asyncio.create_task(deliver(database, Hanging(), [one]))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await started.wait()
     async with raw(database) as connection:
         await connection.execute(

@@ -119,6 +119,8 @@ async def installation(
                 # A dead process's payments are taken over sooner than in 30 s, so that nobody waits for the test.
                 "ONSALE_CLAIM_SECONDS": "3",
                 "ONSALE_RESOLVER_SECONDS": "1",
+                # Nobody gives up waiting for the provider before the process is killed that waits for it.
+                "ONSALE_PAYMENT_READ_SECONDS": "100",
             }
             (tmp_path / "plan.json").write_bytes(small_plan(20))
             made = await asyncio.to_thread(
@@ -185,7 +187,7 @@ async def installation(
 def figure(url: str, name: str, **labels: str) -> float:
     """The sum of a figure over the series with these labels; 0 where there is none."""
     time.sleep(1.1)  # figures are made once a second, however many ask
-    text = HTTP.get(f"{url}/metrics", timeout=30).raise_for_status().text
+    text = HTTP.get(f"{url}/metrics").raise_for_status().text
     return sum(
         sample.value
         for family in text_string_to_metric_families(text)
@@ -246,7 +248,7 @@ def kill_web(web: Web) -> None:
 
 async def test_the_balancer_keeps_what_is_ours_to_itself(installation: Installation) -> None:
     """Figures, health and the provider's own calls are not for buyers; who they are is what the balancer saw."""
-    async with httpx.AsyncClient(base_url=installation.url, timeout=30) as client:
+    async with httpx.AsyncClient(base_url=installation.url, timeout=PATIENCE) as client:
         closed = ("/metrics", "/%6detrics", "/METRICS", "/actuator/health", "/actuator%2Fhealth")
         played = ("/paysim/ledger", "/paysim/toss/payments", "/PAYSIM/ledger", "/paysim%2Fledger", "/paysim/rules")
         provider = ("/paysim/toss/v1/transactions", "/paysim/toss/windows/../ledger", "/paysim/kcp/std/inquery")
@@ -291,7 +293,7 @@ async def test_prometheus_sees_this_installation_with_its_own_rules(installation
         f"--storage.tsdb.path={tmp_path / 'tsdb'}",
         f"--web.listen-address=127.0.0.1:{port}",
     ]
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}/api/v1", timeout=30) as client:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}/api/v1", timeout=PATIENCE) as client:
 
         async def found(query: str) -> list[dict[str, Any]]:
             try:
@@ -350,7 +352,7 @@ async def test_a_sale_behind_a_balancer_survives_a_web_server(installation: Inst
     at_once = httpx.Limits(max_keepalive_connections=0)
     async with contextlib.AsyncExitStack() as stack:
         client = await stack.enter_async_context(
-            httpx.AsyncClient(base_url=installation.url, timeout=30, limits=at_once)
+            httpx.AsyncClient(base_url=installation.url, timeout=PATIENCE, limits=at_once)
         )
         # The balancer takes the one with the fewest channels: two browsers come to two processes.
         visitor = installation.buyers.visitor()
@@ -373,10 +375,12 @@ async def test_a_sale_behind_a_balancer_survives_a_web_server(installation: Inst
 
         # Again, and the process that took it on is gone when the provider has charged, but not answered yet.
         provider = httpx.AsyncClient(
-            base_url=f"{installation.provider.url}/paysim", headers={"Authorization": f"Bearer {OPERATOR}"}, timeout=30
+            base_url=f"{installation.provider.url}/paysim",
+            headers={"Authorization": f"Bearer {OPERATOR}"},
+            timeout=PATIENCE,
         )
         await stack.enter_async_context(provider)
-        (await provider.put("/behaviour", json={"latency_seconds": 8.0})).raise_for_status()
+        (await provider.put("/behaviour", json={"latency_seconds": 100.0})).raise_for_status()
         assert (await buyer_channel.ask("hold", seats=[7]))["type"] == "held"
         await watcher.until_seat(7, SeatState.HELD)
         second = await buyer.pay("second", at=victim.url)
@@ -420,7 +424,7 @@ async def test_a_web_server_that_is_stopped_says_where_to_go_on(installation: In
     """D5, S9: SIGTERM, as at every deployment: each browser hears 4002, and keeps its place and its seats elsewhere."""
     stopping = next(web for web in installation.webs if web.serving.process.poll() is None)
     here, there = (LiveServer(web.port, Visitors(SECRET, SystemClock())) for web in (stopping, installation.provider))
-    operator = httpx.AsyncClient(headers={"Authorization": f"Bearer {OPERATOR}"}, timeout=30)
+    operator = httpx.AsyncClient(headers={"Authorization": f"Bearer {OPERATOR}"}, timeout=PATIENCE)
     async with contextlib.AsyncExitStack() as stack:
         await stack.enter_async_context(operator)
         holder, *waiting = [await stack.enter_async_context(here.browser(SLUG)) for _ in range(4)]

@@ -39,6 +39,7 @@ from tests.kafka_broker import RunningKafka
 from tests.outbox_rows import write
 from tests.own_database import own_database
 from tests.sale_keys import sale_keys
+from tests.waits import PATIENCE
 
 
 @dataclass
@@ -281,7 +282,7 @@ async def test_the_stages_of_a_payment_are_told_apart(scene: Scene) -> None:
         return (await scene.runtime.diagnose.run(Question(reservation=paying.id))).cause
 
     assert await cause() is Cause.PAYMENT_UNDER_WAY
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         while True:
             await scene.sql(
                 "UPDATE payment_attempts "
@@ -343,7 +344,7 @@ async def test_faults_of_kafka_are_named(settings: Settings, stores: Engines, ru
             return await runtime.diagnose.run(Question())
 
         async def until(runtime: Runtime, cause: Cause) -> Diagnosis:
-            async with asyncio.timeout(90):
+            async with asyncio.timeout(PATIENCE):
                 while (last := await found(runtime)).cause is not cause:
                     await asyncio.sleep(0.1)
             return last

@@ -26,7 +26,7 @@ from core.embedded import EmbeddedValkey, Engines, engines
 from core.errors import StartupError
 from core.settings import Settings
 from tests.integration.onsale_process import environment, onsale_here, processes_with
-from tests.waits import wait_until
+from tests.waits import PATIENCE, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -170,7 +170,7 @@ def refused(folder: Path) -> str:
     began = time.monotonic()
     with mock.patch("core.embedded.engine.ANSWER_SECONDS", 0.5):
         done = onsale_here("event", "list", ONSALE_DATA=str(folder))
-    assert time.monotonic() - began < 60, "a few seconds, and what a busy machine adds"
+    assert time.monotonic() - began < PATIENCE, "a few seconds, and what a busy machine adds"
     assert servers(folder) == running
     assert (done.returncode, done.stdout) == (1, "")
     (line,) = done.stderr.splitlines()
@@ -248,11 +248,11 @@ def test_the_lock_is_the_engines_own(folder: Path) -> None:
         again = program + "EmbeddedValkey(Path(sys.argv[1])).start()"
         before = servers(folder)
         kill(valkey_pid(folder))
-        assert subprocess.run([sys.executable, "-c", again, str(folder)], timeout=60).returncode == 0
+        assert subprocess.run([sys.executable, "-c", again, str(folder)], timeout=PATIENCE).returncode == 0
         starter_has_gone = servers(folder)
         assert len(starter_has_gone) == len(before)
         (folder / "valkey" / "valkey.pid").rename(folder / "valkey" / "hidden")
-        assert subprocess.run([sys.executable, "-c", again, str(folder)], timeout=60).returncode == 0
+        assert subprocess.run([sys.executable, "-c", again, str(folder)], timeout=PATIENCE).returncode == 0
         assert servers(folder) == starter_has_gone
         (folder / "valkey" / "hidden").rename(folder / "valkey" / "valkey.pid")
     assert servers(folder) == set()
@@ -275,7 +275,7 @@ async def test_an_engine_that_cannot_be_started_again_does_not_end_the_server(
         return ["Valkey"]
 
     keeper = asyncio.create_task(serving._keep_engines(Engines("", "", revive)))
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         while len(tries) < 4:
             await asyncio.sleep(0.01)
     keeper.cancel()

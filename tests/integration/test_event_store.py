@@ -21,6 +21,7 @@ from core.venue.event_store_postgres import CACHE_SECONDS, EventStore
 from core.venue.new_event import NewEvent
 from core.venue.plan_import import load_plan
 from tests.manual_clock import ManualClock
+from tests.waits import PATIENCE
 
 HALL = (Path(__file__).parent.parent / "data" / "riethsporthalle.json").read_bytes()
 HALL_PRICES = {"Kategorie I": 4500, "Kategorie II": 3000, "VIP": 12000}
@@ -276,5 +277,5 @@ async def test_while_postgresql_is_away_the_last_known_event_is_given(settings: 
 
     store._read = hangs  # type: ignore[method-assign]
     clock.advance(CACHE_SECONDS)
-    assert await asyncio.wait_for(store.get(made.slug), 3) == made
+    assert await asyncio.wait_for(store.get(made.slug), PATIENCE) == made
     await database.disconnect()

@@ -32,6 +32,7 @@ from tests.booking import rows
 from tests.conftest import MakeEvent
 from tests.contract.store_proxy import StoreProxy, behind_proxies
 from tests.manual_clock import ManualClock
+from tests.waits import PATIENCE
 
 
 @dataclass
@@ -263,7 +264,7 @@ async def test_kafka_away_does_not_hold_the_watch_up(
     if how == "refuses":
         listening.close()
     named = settings.model_copy(update={"kafka_bootstrap_servers": f"127.0.0.1:{port}"})
-    async with open_runtime(named, stores) as runtime, asyncio.timeout(60):
+    async with open_runtime(named, stores) as runtime, asyncio.timeout(PATIENCE):
         for _ in range(3):
             await runtime.watch.run()
         [alert] = runtime.watch.firing()

@@ -41,7 +41,7 @@ from tests.integration.conftest import Start
 from tests.kafka_broker import SASL_PASSWORD, SASL_USER, RunningKafka
 from tests.ledger_consumer import QUICK, Ledger, effects
 from tests.outbox_rows import write
-from tests.waits import until
+from tests.waits import PATIENCE, until
 
 
 async def had_effect(database: databases.Database, uids: set[uuid.UUID], consumer: str = "ledger") -> None:
@@ -67,7 +67,7 @@ async def reader(settings: Settings, topic: str) -> AsyncIterator[AIOKafkaConsum
 async def messages(settings: Settings, topic: str, count: int) -> list[ConsumerRecord]:
     """The first `count` messages of a topic; waits for them."""
     found: list[ConsumerRecord] = []
-    async with reader(settings, topic) as consumer, asyncio.timeout(60):
+    async with reader(settings, topic) as consumer, asyncio.timeout(PATIENCE):
         while len(found) < count:
             for records in (await consumer.getmany(timeout_ms=200)).values():
                 found += records
@@ -153,7 +153,7 @@ async def test_a_member_leaves_its_group_also_while_a_commit_hangs(
     try:
         await member._close(consumer)
         with pytest.raises(ConsumerStoppedError):
-            await asyncio.wait_for(consumer.getmany(timeout_ms=0), 10)
+            await asyncio.wait_for(consumer.getmany(timeout_ms=0), PATIENCE)
     finally:
         await consumer.stop()
 
@@ -179,7 +179,7 @@ async def dying_worker(settings: Settings, topics: Topics, *killer: str) -> Asyn
         stdout=asyncio.subprocess.PIPE,
     )
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             yield process
     finally:
         if process.returncode is None:
@@ -293,7 +293,7 @@ async def test_the_broker_goes_and_comes_back_while_sales_go_on(
     await until(both_have_some)
     broker.stop(kill=True)
     # A process that is told to end while the brokers are away does not wait for them.
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(PATIENCE):
         await leaver.stop()
     # Sales do not notice: rows pile up where they are safe.
     for _ in range(20):

@@ -27,6 +27,7 @@ from tests.conftest import MakeEvent
 from tests.integration.onsale_process import SECRET_KEY
 from tests.live_server import Browser, LiveServer, live_server, sweeping
 from tests.sale_server import OPERATOR_TOKEN
+from tests.waits import PATIENCE
 from web.visitors import Visitors
 
 HELD, FREE = 1, 0
@@ -148,7 +149,7 @@ async def test_what_an_operator_does_to_the_sale_is_told_by_every_process(
         operator = await stack.enter_async_context(
             httpx.AsyncClient(
                 base_url=f"http://127.0.0.1:{servers[0].port}/api/operator/events/{event.slug}",
-                timeout=60,
+                timeout=PATIENCE,
                 headers={"Authorization": "Bearer operator"},
             )
         )
@@ -184,7 +185,7 @@ async def test_every_page_of_a_visitor_sees_the_basket_whoever_changed_it(
         client = await stack.enter_async_context(
             httpx.AsyncClient(
                 base_url=f"http://127.0.0.1:{here.port}/api/events/{event.slug}",
-                timeout=60,
+                timeout=PATIENCE,
                 headers={"Authorization": f"Bearer {here.token(tab.visitor)}"},
             )
         )
@@ -279,7 +280,8 @@ async def test_places_of_many_waiting_browsers_cost_no_redis_call_each(
             await runtime.waiting_room.leave(event, visitor)
         for place, browser in enumerate(browsers):
             await browser.until("queue", partial(_has_ahead, place))
-        assert await _scripts_run(redis) - before <= 20 + 15, "the 20 departures, and a few beats"
+        # The 20 departures, and all beats together each second: of a call for each browser there were thousands.
+        assert await _scripts_run(redis) - before < len(browsers)
         last = await runtime.waiting_room.place(event, browsers[-1].visitor)
         assert last is not None
         assert (last.state, last.ahead) == (PlaceState.WAITING, 149)

@@ -26,7 +26,7 @@ from core.waiting_room.queue_redis import _GIVE_BATCH
 from tests.conftest import MakeEvent
 from tests.contract.store_proxy import StoreProxy, behind_proxies
 from tests.live_server import LiveServer, live_server
-from tests.waits import until
+from tests.waits import PATIENCE, until
 
 AWAY = Outage(seconds=0.0)
 
@@ -323,7 +323,7 @@ async def test_a_page_hears_what_is_away_and_gets_its_time_back(shop: Shop, stor
 
 
 async def test_a_page_without_a_channel_asks(shop: Shop) -> None:
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{shop.server.port}") as http:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{shop.server.port}", timeout=PATIENCE) as http:
 
         async def away() -> list[str] | None:
             return list((await http.get("/api/outage")).json()["away"])

@@ -44,7 +44,7 @@ def server(folder: Path) -> Iterator[Serving]:
 def case(server: Serving, folder: Path) -> dict[str, str]:
     """The environment of the one who was woken: a buyer with a ticket, and another who holds a seat."""
     at = "/api/events/demo"
-    with httpx.Client(base_url=server.url, timeout=60) as client:
+    with httpx.Client(base_url=server.url, timeout=PATIENCE) as client:
         enter(client)
         client.post(f"{at}/holds", json={"seats": [10]}).raise_for_status()
         ordered = client.post(
@@ -79,7 +79,7 @@ def enter(client: httpx.Client) -> str:
 
 
 async def pay(server: Serving, payment: dict[str, Any]) -> None:
-    async with httpx.AsyncClient(base_url=server.url, timeout=60) as browser:
+    async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE) as browser:
         await through_window(browser, payment)
 
 

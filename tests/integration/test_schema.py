@@ -26,6 +26,7 @@ from core.schema_postgres import (
     until_migrated,
 )
 from tests.own_database import own_database
+from tests.waits import PATIENCE
 
 
 @pytest.fixture
@@ -101,13 +102,13 @@ async def test_a_worker_waits_for_the_schema(empty: str) -> None:
     said: list[str] = []
     waiting = asyncio.create_task(until_migrated(empty, said.append))
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while not said:
                 await asyncio.sleep(0.05)
         assert not waiting.done()
         assert (await schema_of(empty)).state is SchemaState.EMPTY
         await migrate(empty)
-        await asyncio.wait_for(waiting, 30)
+        await asyncio.wait_for(waiting, PATIENCE)
     finally:
         waiting.cancel()
         with contextlib.suppress(asyncio.CancelledError):

@@ -20,6 +20,7 @@ from core.upkeep.mismatch import Kind
 from core.venue.event import Event
 from tests.booking import Bank, desk, rows
 from tests.conftest import MakeEvent
+from tests.waits import PATIENCE
 
 
 async def _statuses(runtime: Runtime, event: Event) -> list[str]:
@@ -42,7 +43,7 @@ async def test_a_held_seat_leaves_the_basket_and_its_owner_is_told(runtime: Runt
     event = await make_event()
     await _hold(runtime, event, "a", 3, 4)
     told: dict[str | None, list[list[int]]] = {}
-    async with runtime.redis.pubsub() as pubsub, asyncio.timeout(20):
+    async with runtime.redis.pubsub() as pubsub, asyncio.timeout(PATIENCE):
         await pubsub.subscribe(keys.seats_channel(event.slug))
         assert await runtime.seats.block(event, [4, 5], True) == [4, 5]
         while len(told) < 2:
@@ -63,7 +64,7 @@ async def test_the_end_of_the_hold_does_not_bring_it_back(settings: Any, stores:
     async with open_runtime(settings, stores) as runtime:
         await _hold(runtime, event, "a", 3, 4)
         await runtime.seats.block(event, [3], True)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while (await runtime.waiting_room.sweep(event)).lapsed == 0:
                 await asyncio.sleep(0.05)
         assert (await runtime.seats.board(event)).states[3:5] == bytes([SeatState.BLOCKED, SeatState.AVAILABLE])

@@ -16,6 +16,7 @@ from core.seats.board import SeatState
 from core.seats.hold_scripts_redis import HOLD_KEPT_MS
 from core.venue.event import Event
 from tests.conftest import MakeEvent
+from tests.waits import PATIENCE
 
 
 async def _enter(runtime: Runtime, event: Event, *visitors: str) -> None:
@@ -25,7 +26,7 @@ async def _enter(runtime: Runtime, event: Event, *visitors: str) -> None:
 
 async def _gone(runtime: Runtime, event: Event, ordinal: int) -> None:
     """Once the seat's deadline is over. Its key outlives that by so much as an outage may give back (R4)."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while await runtime.redis.pttl(keys.seat_state(event.slug, ordinal)) > HOLD_KEPT_MS:
             await asyncio.sleep(0.05)
 

@@ -45,7 +45,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def events_of(server: Serving) -> list[str]:
-    body = HTTP.get(f"{server.url}/api/events", timeout=30).raise_for_status().json()
+    body = HTTP.get(f"{server.url}/api/events").raise_for_status().json()
     return [event["slug"] for event in body["events"]]
 
 
@@ -86,7 +86,7 @@ def test_the_whole_life_of_an_embedded_installation(home: Path) -> None:
         assert events_of(server) == ["demo"]
         assert f"{server.url}/events/demo" in server.output
         assert "payment         SIMULATED: no money moves" in server.output, "P5: said at the start"
-        page = HTTP.get(f"{server.url}/events/demo", timeout=30)
+        page = HTTP.get(f"{server.url}/events/demo")
         assert page.status_code == 200
         assert "server" not in page.headers
         for name in ("secret_key", "operator_token"):

@@ -16,6 +16,7 @@ import structlog
 from core.notifications.alert_messages import AlertMessage, Healed, MessengerAway
 from core.notifications.alerts import Alert
 from core.notifications.slack_http import SlackMessenger, payload
+from tests.waits import PATIENCE
 
 SECRET = "T00000000/B00000000/XXXXXXXXXXXXXXXXXXXXXXXX"
 NOW = 1_800_000_000.0
@@ -145,7 +146,7 @@ async def test_a_slack_that_is_away_or_silent_is_waited_for_only_so_long(
     slack.says = None
     for url in (slack.url, "http://127.0.0.1:1/services/" + SECRET, "http://[/" + SECRET, "nonsense"):
         messenger = SlackMessenger(url)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             with pytest.raises(MessengerAway) as refused:
                 await messenger.send(message(alert()))
         await messenger.aclose()

@@ -21,7 +21,7 @@ from typer.main import get_command
 from cli.main import app
 from core.settings import Settings
 from tests.integration.onsale_process import environment, see_off
-from tests.waits import wait_until
+from tests.waits import PATIENCE, wait_until
 
 ROOT = Path(__file__).parents[2]
 HALL = ROOT / "tests" / "data" / "riethsporthalle.json"
@@ -105,7 +105,7 @@ def run(installed: Path, *arguments: str | Path, **settings: str) -> subprocess.
         env=environment(**settings),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE,
     )
 
 
@@ -176,7 +176,7 @@ def test_it_serves_its_pages(installed: Path, settings: Settings, tmp_path: Path
         wait_until(lambda: "Ctrl-C" in output.read_text() or process.poll() is not None, "the address of the server")
         found = re.search(r"runs at (http://\S+)", output.read_text())
         assert found, errors.read_text()
-        with httpx.Client(base_url=found[1], headers={"accept-language": "ko"}, timeout=60) as client:
+        with httpx.Client(base_url=found[1], headers={"accept-language": "ko"}, timeout=PATIENCE) as client:
             page = client.get("/", headers={"accept": "text/html"})
             assert page.status_code == 200
             assert 'lang="ko"' in page.text
