@@ -40,6 +40,7 @@ from core.venue.new_event import SLUG
 from web import problems
 from web.app_state import AppState, app_state_of
 from web.compression import compressed
+from web.half_characters import half_character
 from web.security import Operator, require_same_site
 from web.security import address_of as address_of
 from web.whole_answers import Made, is_whole
@@ -202,7 +203,7 @@ def _parsed(raw: bytes, model: type[M]) -> M:
     try:
         value = orjson.loads(raw)
     except ValueError:
-        raise Malformed("the body is not JSON") from None
+        raise Malformed(half_character(raw) or "the body is not JSON") from None
     try:
         return model.model_validate(value)
     except ValidationError as error:

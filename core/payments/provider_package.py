@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from urllib.parse import urlsplit
+
+from core.payments.gateway import ContentSources
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +58,18 @@ def origin_of(url: str) -> tuple[str, ...]:
     """As a Content-Security-Policy takes it; nothing for an address at the shop's own origin."""
     parts = urlsplit(url)
     return (f"{parts.scheme}://{parts.netloc}",) if parts.netloc else ()
+
+
+def sources_with(script: str, theirs: ContentSources) -> ContentSources:
+    """`theirs`, and the origin of a window's script that a setting takes from elsewhere: so does what it opens."""
+    origin = origin_of(script)
+    if not origin or any(fnmatchcase(origin[0], known) for known in theirs.script):
+        return theirs
+    return ContentSources(
+        script=theirs.script + origin,
+        connect=theirs.connect + origin,
+        frame=theirs.frame + origin,
+        form=theirs.form + origin,
+        image=theirs.image + origin,
+        style=theirs.style + origin,
+    )

@@ -112,6 +112,7 @@ def fit(plan: SeatPlan) -> SeatPlan:
             for area in plan.areas
         ),
         row_labels=tuple(replace(label, x=label.x + dx, y=label.y + dy) for label in plan.row_labels),
+        moved=(dx, dy),
     )
 
 

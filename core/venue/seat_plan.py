@@ -71,6 +71,8 @@ class PlanWarning:
 
 @dataclass(frozen=True, slots=True)
 class SeatPlan:
+    """`moved`: how far, right and down, everything lies from where the file has it (`plan_geometry.fit`)."""
+
     name: str
     width: float
     height: float
@@ -80,3 +82,4 @@ class SeatPlan:
     areas: tuple[Area, ...] = ()
     row_labels: tuple[RowLabel, ...] = ()
     warnings: tuple[PlanWarning, ...] = field(default=(), compare=False)
+    moved: tuple[float, float] = (0.0, 0.0)

@@ -70,9 +70,12 @@ def runs_of(plan: SeatPlan, companions: int = 0) -> tuple[Run, ...]:
 
 
 def focal_point(plan: SeatPlan, focus: Point | None = None) -> Point:
-    """The event's own `focus`; else the place that says so; else the middle of the front row (the uppermost)."""
+    """The event's own `focus`; else the place that says so; else the middle of the front row (the uppermost).
+
+    `focus` is in the file's units, whose drawing may have been moved; the answer is in those of `plan`.
+    """
     if focus is not None:
-        return focus
+        return focus[0] + plan.moved[0], focus[1] + plan.moved[1]
     named = [area for area in plan.areas if _FOCUS.search(area.text)]
     if named:
         # "STAGE" before "Stage door": what says nothing else.

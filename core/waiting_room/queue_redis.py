@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
+from core import keys
 from core.clock import Clock, from_millis, to_millis
 from core.errors import NoVisitor, OutcomeUnknown, StoreUnavailable
 from core.seats.board_redis import BoardStore
@@ -259,7 +260,8 @@ class WaitingRoom:
         """Gives up the place or the session; holds are freed. False for who had neither."""
         self._forget(event.slug, visitor)
         try:
-            return bool(await self._scripts("leave", event, [visitor, reason]))
+            codes = (keys.code_claims(event.slug), keys.visitor_codes(event.slug))
+            return bool(await self._scripts("leave", event, [visitor, reason], codes))
         except OutcomeUnknown as unknown:
             if await self._read_back(event, visitor, unknown) is not None:
                 raise

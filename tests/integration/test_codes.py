@@ -173,20 +173,29 @@ async def test_a_place_that_is_given_up_frees_the_use(runtime: Runtime, make_eve
     event, (code,) = await with_codes(runtime, await of_phases(runtime, make_event, FANS), 1)
     await join(runtime, event, "a", code)
     await runtime.waiting_room.leave(event, "a")
-    # A claim counts for ten seconds without a place: those of the join that follows it.
-    await _age_claims(runtime, event)
     await join(runtime, event, "b", code)
     for given in (code, None):  # who has given it before need not give it again, and it is another's now
         with pytest.raises(CodeUsed):
             await join(runtime, event, "a", given)
 
 
-async def _age_claims(runtime: Runtime, event: Event) -> None:
-    key = f"ticket:codes:claims:{{{event.slug}}}"
-    found: Any = await runtime.redis.hgetall(key)
-    for code, claims in found.items():
-        aged = ";".join(f"{one.split(',')[0]},1" for one in str(claims, "ascii").split(";"))
-        await runtime.redis.hset(key, code, aged)
+async def test_of_two_places_that_met_one_use_only_its_claimant_can_hold(
+    runtime: Runtime, make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One tab of a visitor leaves while another joins: its claim is older than the leaving, its place younger."""
+    event, (code,) = await with_codes(runtime, await of_phases(runtime, make_event, FANS), 1)
+    await join(runtime, event, "a", code)
+    await runtime.waiting_room.leave(event, "a")
+    await join(runtime, event, "b", code)
+
+    async def claimed_before(event: Event, visitor: str, code: str | None, address: str) -> str:
+        return "fans"
+
+    monkeypatch.setattr(runtime.access, "claim", claimed_before)
+    assert (await join(runtime, event, "a", code)).state is PlaceState.ACTIVE
+    with pytest.raises(CodeRequired):
+        await runtime.seats.hold(event, "a", [1])
+    await runtime.seats.hold(event, "b", [1])
 
 
 async def test_a_code_is_spent_with_the_purchase_and_free_when_nothing_came_of_it(
@@ -207,7 +216,6 @@ async def test_a_code_is_spent_with_the_purchase_and_free_when_nothing_came_of_i
     with pytest.raises(CodeRequired):
         await runtime.seats.hold(event, "a", [2])
     await runtime.waiting_room.leave(event, "a")
-    await _age_claims(runtime, event)
     with pytest.raises(CodeUsed):
         await join(runtime, event, "b", codes[0])
 

@@ -139,6 +139,21 @@ def test_the_events_own_focus_comes_first() -> None:
     assert max(distances(plan, (100.0, 0.0))) == FARTHEST
 
 
+def test_the_events_own_focus_is_where_the_file_has_it() -> None:
+    """The drawing is moved where something lies outside of it: seats left of the origin, here by 50 units and more."""
+    seats = [
+        {"seat_guid": f"s{n}", "seat_number": str(n + 1), "position": {"x": 30 * n, "y": 0}, "category": "A"}
+        for n in range(9)
+    ]
+    zone = {"name": "M", "position": {"x": -40, "y": -70}, "areas": [], "rows": []}
+    row = {"row_number": "1", "row_number_position": "both", "position": {"x": 0, "y": 0}, "seats": seats}
+    document = {"name": "H", "size": {"width": 300, "height": 100}, "categories": [{"name": "A", "color": "#3ff"}]}
+    plan = load_plan(json.dumps(document | {"zones": [zone | {"rows": [row]}]}).encode())
+    assert plan.seats[0].x > 0, "moved"
+    for n in (2, 6):
+        assert _best(hall_of(plan, (-40.0 + 30 * n, -70.0)), bytes(9), 1) == (n,)
+
+
 # The best together
 
 

@@ -7,6 +7,7 @@ import pytest
 from core.booking.addresses import masked
 from core.payments.gateway import ContentSources
 from core.payments.links import PaymentLinks, Purpose
+from core.payments.provider_package import sources_with
 from web.pay.policy import content_security_policy
 
 ORDER = "0123456789abcdef0123456789abcdefa1"
@@ -49,6 +50,17 @@ def test_only_one_providers_sources_are_allowed() -> None:
     assert directives["form-action"] == "'self'"
     assert directives["frame-ancestors"] == "'none'"
     assert "unsafe" not in policy
+
+
+def test_a_script_from_elsewhere_brings_its_origin_along() -> None:
+    """P2: `ONSALE_TOSS_SCRIPT` says whence the window's script comes; the page would not load it else."""
+    theirs = ContentSources(script=("https://*.pay.example",), form=("https://*.pay.example",))
+    assert sources_with("https://js.pay.example/v2/standard", theirs) == theirs
+    elsewhere = sources_with("http://localhost:9000/v2/standard", theirs)
+    assert elsewhere.script == elsewhere.form == ("https://*.pay.example", "http://localhost:9000")
+    assert elsewhere.connect == elsewhere.frame == ("http://localhost:9000",)
+    # Whose name only ends like the provider's is not the provider.
+    assert "https://evil-pay.example" in sources_with("https://evil-pay.example/x.js", theirs).script
 
 
 @pytest.mark.parametrize(

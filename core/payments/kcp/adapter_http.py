@@ -46,7 +46,7 @@ from core.payments.gateway import (
 )
 from core.payments.kcp import codes, window
 from core.payments.kcp.signature import Signer
-from core.payments.provider_package import Limits, origin_of
+from core.payments.provider_package import Limits, origin_of, sources_with
 from core.payments.transport_http import NoAnswer, ProviderHttp, ProviderResponse
 
 log = structlog.get_logger(__name__)
@@ -282,7 +282,8 @@ def _sources(script: str, played: bool) -> ContentSources:
         ours = ("https://*.kcp.co.kr",)
         # The script lays its window over the page, and styles it as it goes.
         style = (*ours, "'unsafe-inline'")
-        return ContentSources(script=ours, connect=ours, frame=ours, form=ours, image=ours, style=style)
+        theirs = ContentSources(script=ours, connect=ours, frame=ours, form=ours, image=ours, style=style)
+        return sources_with(script, theirs)
     origin = origin_of(script)
     return ContentSources(script=origin, connect=origin, frame=origin or ("'self'",), form=origin)
 

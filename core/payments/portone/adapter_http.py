@@ -47,7 +47,7 @@ from core.payments.gateway import (
 )
 from core.payments.portone.codes import CLOSED_WINDOW, MISCONFIGURED, WRONG_KEY
 from core.payments.portone.payment import PROVIDER, code_of, moment, outcome_of
-from core.payments.provider_package import Limits
+from core.payments.provider_package import Limits, sources_with
 from core.payments.sdk_errors_http import failed_call
 from core.payments.transport_http import LIST_TOO_LONG, ListFailed, NoAnswer
 
@@ -98,9 +98,10 @@ class PortOne:
         self.environment = environment
         # The bank's own pages are framed and posted to: whose they are is known only once the buyer has chosen a card.
         anywhere = ("https:",)
-        self.sources = ContentSources(
+        theirs = ContentSources(
             script=(*_OURS, *_BEHIND), connect=_OURS, frame=anywhere, form=anywhere, image=anywhere, style=_OURS
         )
+        self.sources = sources_with(script, theirs)
         self._script, self._store, self._channel = script, store, channel
         self._webhook_secret = webhook_secret
         self._longest = limits.connect + limits.read

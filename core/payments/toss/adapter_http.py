@@ -43,7 +43,7 @@ from core.payments.gateway import (
     Window,
     WindowUrls,
 )
-from core.payments.provider_package import Limits, origin_of
+from core.payments.provider_package import Limits, origin_of, sources_with
 from core.payments.toss import codes
 from core.payments.toss.payment import PROVIDER, moment, outcome_of, refund_of
 from core.payments.transport_http import LIST_TOO_LONG, ListFailed, NoAnswer, ProviderHttp, ProviderResponse
@@ -328,9 +328,9 @@ class TossPayments:
 def _sources(script: str, played: bool) -> ContentSources:
     if not played:
         ours = ("https://*.tosspayments.com",)
-        return ContentSources(
-            script=ours, connect=ours, frame=ours, form=ours, image=(*ours, "https://*.toss.im"), style=ours
-        )
+        image = (*ours, "https://*.toss.im")
+        theirs = ContentSources(script=ours, connect=ours, frame=ours, form=ours, image=image, style=ours)
+        return sources_with(script, theirs)
     origin = origin_of(script)
     return ContentSources(script=origin, connect=origin)
 

@@ -9,7 +9,7 @@ local CLAIMS, OF, SPENDINGS = KEYS[#KEYS - 2], KEYS[#KEYS - 1], KEYS[#KEYS]
 local visitor, code, group = ARGV[6], ARGV[7], ARGV[8]
 local uses, fresh = tonumber(ARGV[9]), now - tonumber(ARGV[10])
 
--- A claim lives as long as its place does, whoever ended that: nothing has to be told when a place is given up.
+-- A claim lives as long as its place does, whoever ended that.
 local function lives(claimant, at)
   if redis.call('HGET', OF, claimant) ~= code .. '|' .. group then return false end
   return at > fresh or redis.call('ZSCORE', QUEUE, claimant) or redis.call('ZSCORE', ACTIVE, claimant)
@@ -22,6 +22,9 @@ for claimant, at in string.gmatch(redis.call('HGET', CLAIMS, code) or '', '([^,;
     own = lives(claimant, tonumber(at))
   elseif lives(claimant, tonumber(at)) then
     kept[#kept + 1] = claimant .. ',' .. at
+  elseif redis.call('HGET', OF, claimant) == code .. '|' .. group then
+    -- A place that this visitor is about to take after all opens no phase: the code has to be claimed anew.
+    redis.call('HSET', OF, claimant, code .. '|')
   end
 end
 local spent = tonumber(redis.call('HGET', SPENDINGS, code) or '0')
