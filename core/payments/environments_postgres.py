@@ -44,12 +44,11 @@ async def check_environments(database: databases.Database, payments: Payments) -
             continue
         kind, provider = row["environment"].partition(":")[0], row["provider"]
         old = f"ONSALE_{provider.upper()}_OLD_"
-        given = f"{old}SITE_CODE, {old}CERTIFICATE and {old}PRIVATE_KEY" if provider == "kcp" else f"{old}SECRET"
         how = (
             "set ONSALE_PAYMENT=simulator until they are over"
             if kind == "played"
-            else f"give the keys that they were made with as {given} (and {old}URL where that was another), to finish "
-            "them with"
+            else f"give the keys that they were made with as {old}SECRET (and {old}URL; for NHN KCP {old}SITE_CODE, "
+            f"{old}CERTIFICATE and {old}PRIVATE_KEY), to finish them with"
         )
         raise StartupError(
             f"{row['attempts']} payments under way were made at {provider} in another environment ({kind}): {how}"
