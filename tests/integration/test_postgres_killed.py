@@ -85,7 +85,10 @@ class Crowd:
             for path in paths:
                 await self._call(operator, "GET", path)
             await self._call(
-                operator, "PATCH", f"/api/operator/events/{self.slug}", json={"active_limit": random.randint(50, 60)}
+                operator,
+                "POST",
+                f"/api/operator/events/{self.slug}/limit",
+                json={"active_limit": random.randint(50, 60)},
             )
 
 
