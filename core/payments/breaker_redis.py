@@ -13,6 +13,7 @@ refuse, or refuse a call that would have worked.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -29,7 +30,7 @@ from core.payments.gateway import CallHealth
 from core.process.lua_redis import Script, ScriptRunner
 from core.process.once import Once
 from core.process.source_files import SourceFiles
-from core.process.tasks import end
+from core.process.tasks import cancelled, end
 
 log = structlog.get_logger(__name__)
 
@@ -71,14 +72,17 @@ _Change = Callable[[BreakerState, float], BreakerState]
 
 
 class _Asked:
-    """A change that waits for its turn; `made` by whoever had one."""
+    """A change that waits for its turn; `made` by whoever had one. `gone`: who asked was cancelled meanwhile."""
 
-    __slots__ = ("change", "made", "read")
+    __slots__ = ("change", "gone", "made", "permit", "read")
 
     def __init__(self, change: _Change, read: bool) -> None:
         self.change = change
         self.read = read
         self.made = False
+        self.gone = False
+        #: What `change` was granted, if it asks for a permit.
+        self.permit: int | None = None
 
 
 class SharedBreaker:
@@ -96,7 +100,7 @@ class SharedBreaker:
         self._there = False
         self._outcomes: list[_Outcome] = []
         self._untold: list[_Outcome] = []
-        self._turn = asyncio.Lock()
+        self._turns = Once[None](f"circuit turn {provider}")
         self._asked: list[_Asked] = []
         self._read_at = float("-inf")
         self._away_until = float("-inf")
@@ -125,27 +129,26 @@ class SharedBreaker:
 
     async def refresh(self) -> None:
         """Reads what the others learnt, and tells what could not be told before."""
-        await self._change(lambda state, now: state, read=True)
+        await self._change(_Asked(lambda state, now: state, read=True))
 
     async def admit(self) -> int | None:
         """A permit for one call, to be given to `record`; None: the circuit keeps the call back."""
-        permit: int | None = None
 
         def ask(state: BreakerState, now: float) -> BreakerState:
-            nonlocal permit
-            state, permit = breaker.admit(state, now, self._config)
+            state, asked.permit = breaker.admit(state, now, self._config)
             return state
 
-        await self._change(ask, read=True)
-        if permit is None:
+        asked = _Asked(ask, read=True)
+        await self._change(asked)
+        if asked.permit is None:
             metrics.NOT_PERMITTED.labels(self.provider).inc()
-        return permit
+        return asked.permit
 
     async def record(self, permit: int, health: CallHealth, seconds: float) -> None:
         """What the call taught; `seconds` is how long it took."""
         self._outcomes.append(_Outcome(permit, health, seconds))
         # Whoever has the turn next tells all that have come together by then.
-        await self._change(lambda state, now: state, read=False)
+        await self._change(_Asked(lambda state, now: state, read=False))
 
     async def force(self, mode: Mode) -> None:
         """For operators: FORCED_OPEN, DISABLED (let everything through), or CLOSED (back to work, counting afresh).
@@ -154,43 +157,69 @@ class SharedBreaker:
         does as it was told).
         """
         breaker.force(self._state, mode, self._now())  # another mode is this caller's fault, and nobody else's
-        await self._change(lambda state, now: breaker.force(state, mode, now), read=True)
+        await self._change(_Asked(lambda state, now: breaker.force(state, mode, now), read=True))
         log.warning("circuit forced", provider=self.provider, mode=mode)
         if self._run is not None and not self._shared:
             raise StoreUnavailable("The other processes could not be told: Redis is away", retry_after=2)
 
     async def aclose(self) -> None:
-        await end(*self._refreshing.open)
+        # Permits that are on their way back get there; nothing of it takes longer than Redis is waited for.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                while (under_way := [*self._refreshing.open, *self._turns.open]) and not cancelled():
+                    await asyncio.wait(under_way)
+        await end(*self._refreshing.open, *self._turns.open)
 
     # The copy and the swap
 
-    async def _change(self, change: _Change, *, read: bool) -> None:
-        """Applies what was learnt, then `change`, to the newest state; `read` insists on seeing Redis' newest first.
+    async def _change(self, asked: _Asked) -> None:
+        """Applies what was learnt, then the change, to the newest state; `read` insists on seeing Redis' newest first.
 
-        Whoever has the turn makes all changes that were asked for by then: one round trip to Redis for all of them.
+        One turn makes all changes that were asked for by then: one round trip to Redis for all of them. It is no
+        caller's own: the cancel of one must not leave the others without an answer that Redis has given.
         """
-        asked = _Asked(change, read)
         self._asked.append(asked)
         try:
-            async with self._turn:
-                if not asked.made:
-                    taken = list(self._asked)
-                    await self._make(taken)
-                    for one in taken:
-                        one.made = True
+            while not asked.made:
+                await self._turns("turn", self._take_turn)
+        except asyncio.CancelledError:
+            asked.gone = True
+            if asked.made:
+                self._give_back(asked)
+            raise
         finally:
-            # Who has given up is not waited for; whom the one before has left unmade, makes it in the next turn.
-            self._asked = [one for one in self._asked if one is not asked and not one.made]
+            self._asked = [one for one in self._asked if one is not asked]
 
-    async def _make(self, taken: Sequence[_Asked]) -> None:
+    async def _take_turn(self) -> None:
+        taken, self._asked = self._asked, []
+        try:
+            for one in await self._make(taken):
+                one.made = True
+                if one.gone:
+                    self._give_back(one)
+        finally:
+            # Who asks from here on begins another turn, and does not wait for one that is over.
+            self._turns.forget("turn")
+
+    def _give_back(self, asked: _Asked) -> None:
+        """Nobody makes the call that it was granted: a probe's permit must not be lost with its task."""
+        if asked.permit is not None:
+            self._outcomes.append(_Outcome(asked.permit, CallHealth.IGNORED, 0.0))
+            self._refreshing.begin(asked, self.refresh)
+
+    async def _make(self, taken: Sequence[_Asked]) -> Sequence[_Asked]:
+        """Those whose change was made: all but who had gone before."""
+        made: list[_Asked] = []
+
         def change(state: BreakerState, now: float) -> BreakerState:
-            for one in taken:
+            made[:] = [one for one in taken if not one.gone]
+            for one in made:
                 state = one.change(state, now)
             return state
 
         if self._run is None or self._clock.monotonic() < self._away_until:
             self._alone(change)
-            return
+            return made
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
                 read = not self._shared or any(one.read for one in taken)
@@ -201,6 +230,7 @@ class SharedBreaker:
             told = False
         if not told:
             self._alone(change)
+        return made
 
     async def _together(self, run: ScriptRunner, change: _Change, *, read: bool) -> bool:
         """False when others were faster every time."""

@@ -94,6 +94,61 @@ async def test_probes_are_counted_across_processes(provider: str, redis: Redis) 
     assert processes[3].view().mode is Mode.CLOSED
 
 
+class Gate:
+    """A Redis client that stops at one of its calls, before it is sent or before its answer is heard."""
+
+    def __init__(self, redis: Redis, stop_at: str) -> None:
+        self._redis = redis
+        self._stop_at = stop_at
+        self._calls = 0
+        self.reached, self.open = asyncio.Event(), asyncio.Event()
+
+    async def evalsha(self, *arguments: object) -> object:
+        self._calls += 1
+        call = self._calls
+        await self._stop(f"{call} sent")
+        answer = await self._redis.evalsha(*arguments)  # type: ignore[arg-type]
+        await self._stop(f"{call} done")
+        return answer
+
+    async def eval(self, *arguments: object) -> object:
+        return await self._redis.eval(*arguments)  # type: ignore[arg-type]
+
+    async def _stop(self, moment: str) -> None:
+        if moment == self._stop_at:
+            self.reached.set()
+            await self.open.wait()
+
+
+@pytest.mark.parametrize("moment", ["1 sent", "1 done", "2 sent", "2 done"])
+@pytest.mark.parametrize("cancelled", [(0,), (1,), (0, 1, 2)])
+async def test_a_cancelled_charge_loses_no_probe(
+    redis: Redis, moment: str, cancelled: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three ask in one turn: call 1 reads, call 2 swaps. Who is cancelled meanwhile takes no permit along (S24)."""
+    monkeypatch.setattr("core.payments.breaker_redis._PATIENCE_SECONDS", PATIENCE)
+    config = replace(SOON, wait_duration_in_open_state=0.01)
+    provider = f"test{secrets.token_hex(4)}"
+    other = process(provider, redis, config)
+    for _ in range(3):
+        await call(other, LATE)
+    await asyncio.sleep(0.02)
+    gate = Gate(redis, moment)
+    breaker = process(provider, gate, config)  # type: ignore[arg-type]
+    async with asyncio.timeout(PATIENCE):
+        asking = [asyncio.create_task(breaker.admit()) for _ in range(3)]
+        await gate.reached.wait()
+        for one in cancelled:
+            asking[one].cancel()
+        await asyncio.sleep(0)
+        gate.open.set()
+        answers = await asyncio.gather(*asking, return_exceptions=True)
+        await breaker.aclose()
+    assert [isinstance(answer, int) for answer in answers] == [n not in cancelled for n in range(3)]
+    free = [await other.admit() is not None for _ in range(4)]
+    assert free.count(True) == len(cancelled)
+
+
 async def test_probes_of_a_process_that_died_do_not_block_the_rest(provider: str, redis: Redis) -> None:
     config = replace(SOON, max_wait_duration_in_half_open_state=2.0)
     dead, alive = process(provider, redis, config), process(provider, redis, config)
