@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import gc
+import math
 import os
 import pickle
 import selectors
@@ -71,13 +72,16 @@ class Channel:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """`works` are shared out over `connections`; channels have one each. `keep`: the answers' bodies are wanted."""
+    """`works` are shared out over `connections`; channels have one each. `keep`: the answers' bodies are wanted.
+    `longest`: seconds that a run may take, whatever else comes meanwhile.
+    """
 
     port: int
     works: Sequence[Work] = ()
     connections: int = 0
     channels: Sequence[Channel] = ()
     keep: bool = False
+    longest: float = math.inf
 
     def open(self) -> Opened:
         return Opened(self)
@@ -301,6 +305,7 @@ class Opened:
         count = min(job.connections, len(job.works))
         self._http = [_Connection(job, self._left, self.result) for _ in range(count)]
         self._sockets: list[_Socket] = []
+        self._longest = job.longest
         self._connect(job)
         self.result.opened = time.perf_counter() - began
         for one in self._http:
@@ -346,11 +351,12 @@ class Opened:
         cpu, began = time.process_time(), time.perf_counter()
         all_of_them: list[_Connection | _Socket] = [*self._http, *self._sockets]
         under_way = {one for one in all_of_them if one.begin()}
-        last = time.monotonic()
+        started = last = time.monotonic()
         while under_way:
             events = self._selector.select(1.0)
-            last = time.monotonic() if events else last
-            if time.monotonic() - last > _PATIENCE:
+            now = time.monotonic()
+            last = now if events else last
+            if now - last > _PATIENCE or now - started > self._longest:
                 raise RuntimeError(f"{len(under_way)} get no answer")
             for key, _ in events:
                 one = cast(_Connection | _Socket, key.data)

@@ -70,8 +70,10 @@ def _told(served: Served, effort: Effort) -> list[Figure]:
 
 
 def _heard(served: Served, store: str, channels: Sequence[Channel]) -> float:
-    """Seconds from the stop until the last page has heard. Raises RuntimeError when one hears something else."""
-    with LoadGenerator(Job(served.port, channels=channels)) as load:
+    """Seconds from the stop until the last page has heard. Raises RuntimeError when one hears something else, or
+    nothing.
+    """
+    with LoadGenerator(Job(served.port, channels=channels, longest=_PATIENCE)) as load:
         began = time.perf_counter()
         with _stopped(served.processes(store)):
             before = time.perf_counter() - began
@@ -106,9 +108,14 @@ async def time_given(runtime: Runtime, effort: Effort) -> list[Figure]:
     """Of the worst round."""
     count = effort.of(_BUYERS, most=_BUYERS)
     event = await _holding(runtime, count)
+    before = await runtime.redis.config_get("slowlog-*")
     await runtime.redis.config_set("slowlog-log-slower-than", 100)
     await runtime.redis.config_set("slowlog-max-len", 4_096)
-    taken = [await _given(runtime, event, count) for _ in range(min(effort.rounds, _ROUNDS))]
+    try:
+        taken = [await _given(runtime, event, count) for _ in range(min(effort.rounds, _ROUNDS))]
+    finally:
+        for name, value in before.items():
+            await runtime.redis.config_set(str(name), str(value))
     seconds, longest = (max(figures) for figures in zip(*taken, strict=True))
     detail = {"buyers": count, "seconds": seconds, "redis_longest_ms": longest}
     return [

@@ -68,7 +68,7 @@ async def recovery(rounds: int = _ROUNDS) -> list[Figure]:
 
 async def measured(kinds: Mapping[str, Kill], rounds: int, *, within: float = _WITHIN_SECONDS) -> list[Figure]:
     """The worst round of each kind. No round but the first begins after `within` seconds; what was not served again in
-    its time (TimeoutError) is told as that, and not killed a second time.
+    its time (TimeoutError), or where there was nothing to kill, is told as that, and not killed a second time.
     """
     taken: dict[str, list[Recovered]] = {name: [] for name in kinds}
     lost: set[str] = set()
@@ -79,9 +79,9 @@ async def measured(kinds: Mapping[str, Kill], rounds: int, *, within: float = _W
                 continue
             try:
                 one = await kill()
-            except TimeoutError:
+            except (TimeoutError, psutil.Error, LookupError) as error:
                 lost.add(name)
-                print(f"  {name} killed: no call is served", file=sys.stderr, flush=True)
+                print(f"  {name} killed: no call is served ({error!r})", file=sys.stderr, flush=True)
             else:
                 taken[name].append(one)
                 print(f"  {name} killed: {one.call:.1f} s (itself {one.itself:.1f})", file=sys.stderr, flush=True)
@@ -195,6 +195,10 @@ async def _first(check: Callable[[], Awaitable[bool]], began: float) -> float:
     return time.perf_counter() - began
 
 
+def _raise(error: BaseException) -> float:
+    raise error
+
+
 async def _after_engine(shop: _Shop, engine: EmbeddedPostgres | EmbeddedValkey, method: str, path: str) -> Recovered:
     async def answers() -> bool:
         reply = await asyncio.to_thread(engine.reply)
@@ -202,13 +206,20 @@ async def _after_engine(shop: _Shop, engine: EmbeddedPostgres | EmbeddedValkey, 
 
     await asyncio.sleep(_CALM_SECONDS)
     pid = engine.pid()
-    assert pid is not None
-    os.kill(pid, signal.SIGKILL)
+    if pid is None:
+        raise LookupError("no engine that could be killed")
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
     began = time.perf_counter()
     async with asyncio.timeout(_LONGEST_SECONDS):
         while engine.pid() == pid and engine.alive():  # another one may be there by the next look
             await asyncio.sleep(0.001)
-    return Recovered(*await asyncio.gather(_first(answers, began), _first(lambda: shop.served(method, path), began)))
+    # All of it: what is asked for in vain must not be asked for into the next kill.
+    found = await asyncio.gather(
+        _first(answers, began), _first(lambda: shop.served(method, path), began), return_exceptions=True
+    )
+    itself, call = (one if isinstance(one, float) else _raise(one) for one in found)
+    return Recovered(itself, call)
 
 
 async def _after_web(shop: _Shop, count: int) -> Recovered:

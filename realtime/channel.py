@@ -182,8 +182,13 @@ class Channel:
                 self._require_entry()
                 await self._learn(self._waiting_room.join(self._event, self._attendance.visitor, bidder=self._bidder))
                 return None
+            except OutcomeUnknown:
+                raise  # Redis is away: to ask it for more would keep a browser for longer than it waits
             except OnsaleError as error:
                 refused = error
+            except Exception:
+                log.exception("command failed", command="join", visitor=self._attendance.visitor)
+                refused = OnsaleError()
         await self._learn(self._waiting_room.standing(self._event, self._attendance.visitor))
         return refused
 

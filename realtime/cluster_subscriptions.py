@@ -23,6 +23,8 @@ from realtime.subscriptions import Listener, Subscribed, Subscriptions
 
 #: How often slots are looked at that nobody said have moved.
 _LOOK_SECONDS: Final = 1.0
+#: How long a node may take to say so: the client itself asks a silent one ten times.
+_ANSWER_SECONDS: Final = 5.0
 _PAUSES: Final = Backoff(first=0.1, longest=2.0, jitter=0.3)
 
 log = structlog.get_logger(__name__)
@@ -87,10 +89,12 @@ class ClusterSubscriptions:
     async def _run(self) -> None:
         while not cancelled():
             self._changed.clear()
+            # A node that is silent keeps nobody from hearing the others: what is known is followed before it is asked.
+            self._follow()
             if self._doubtful:
                 self._doubtful = False
                 await self._look()
-            self._follow()
+                self._follow()
             used = {master for master, _ in self._heard.values()}
             for master in [master for master in self._nodes if master not in used]:
                 await self._let_go(master)
@@ -104,11 +108,12 @@ class ClusterSubscriptions:
         """Asks for something of each sale: the client follows what the nodes answer, and knows their slots then."""
         for channel in list(self._wanted):
             try:
-                await self._cluster.exists(channel)
-            except REDIS_LOST as error:
+                async with asyncio.timeout(_ANSWER_SECONDS):
+                    await self._cluster.exists(channel)
+            except (*REDIS_LOST, TimeoutError) as error:
                 self._doubtful = True
-                log.warning("no node has the sale", channel=channel, error=str(error))
-                return
+                log.warning("no node has the sale", channel=channel, error=repr(error))
+            self._follow()
 
     def _follow(self) -> None:
         """Each channel is heard where its slot is now."""
@@ -149,9 +154,11 @@ class ClusterSubscriptions:
         return node
 
     async def _let_go(self, master: tuple[str, int]) -> None:
-        node = self._nodes.pop(master)
+        node = self._nodes[master]
         await node.subscriptions.stop()
         await node.redis.aclose()
+        # Only now: one who is cancelled before has it in his list still.
+        del self._nodes[master]
 
     def _doubt(self) -> None:
         """A node is gone, or has no more what it had."""

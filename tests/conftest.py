@@ -40,12 +40,6 @@ from tests.waits import until
 # Tests start hundreds of processes: without kept bytecode each of them compiles all that it imports.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
-# Of what is made while the tests are collected nothing is garbage: looking for it took a sixth of the time.
-gc.disable()
-
-# Each client of httpx reads the machine's certificates, and PortOne's SDK is twelve clients: a third of a second.
-mock.patch("httpx._transports.default.create_ssl_context", functools.cache(httpx.create_ssl_context)).start()
-
 # Where it is installed, structlog draws an exception by `rich`: half a second of a core for each that a test provokes.
 structlog.configure(
     processors=[
@@ -68,12 +62,22 @@ hypothesis.settings.register_profile(
 )
 
 
+def pytest_configure() -> None:
+    # Each client of httpx reads the machine's certificates, and PortOne's SDK is twelve clients: a third of a second.
+    mock.patch("httpx._transports.default.create_ssl_context", functools.cache(httpx.create_ssl_context)).start()
+
+
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Each process of a run loads its share of the test files first, and leaves their bytecode to the others.
 
     Else all of them compile all files of a fresh clone at the same time, nine seconds of a core each.
     """
-    if (worker := getattr(session.config, "workerinput", None)) is None:
+    worker = getattr(session.config, "workerinput", None)
+    if worker is None and session.config.option.numprocesses:
+        return  # it collects nothing itself
+    # Of what is made while the tests are collected nothing is garbage: looking for it took a sixth of the time.
+    gc.disable()
+    if worker is None:
         return
     given = [session.config.rootpath / argument.partition("::")[0] for argument in session.config.args]
     files = sorted({file for path in given for file in (path.glob("**/test_*.py") if path.is_dir() else [path])})

@@ -100,8 +100,9 @@ def cluster() -> Iterator[tuple[str, list[ValkeyProcess]]]:
                 Path(folder) / str(i),
                 "--cluster-enabled",
                 "yes",
+                # A machine that stands still for a moment is no dead master.
                 "--cluster-node-timeout",
-                "2000",
+                "5000",
                 "--cluster-replica-validity-factor",
                 "0",
                 "--cluster-config-file",

@@ -143,7 +143,7 @@ async def test_a_removed_visitor_is_told_and_the_next_comes_in(
     buyer = await open_page(slug)
     await buyer.map_ready()
     # What is done to the sale is told: the page itself looks once a minute, and here it never does.
-    never = "const timer = setTimeout; globalThis.setTimeout = (f, ms, ...a) => timer(f, ms < 40000 ? ms : 1e9, ...a);"
+    never = "const timer = setTimeout; globalThis.setTimeout = (f, ms, ...a) => timer(f, ms >= 40000 ? 1e9 : ms, ...a);"
     following = await open_page(slug, before=never)
     await following.reaches("waiting")
     paused = following.page.get_by_text("Admission is paused")

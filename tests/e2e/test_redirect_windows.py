@@ -71,7 +71,9 @@ async def test_a_buyers_day_in_the_window(
     await page.in_window()
     assert not await violations(page.page)
     await page.click("form[action$='/close'] button")
-    await expect(page.get_by_test_id(f"again-{provider}")).to_be_visible()
+    await expect(page.get_by_test_id(f"again-{provider}")).to_contain_text(
+        {"portone": "포트원", "stripe": "Stripe"}[provider]
+    )
     assert not await violations(page.page)
     await page.get_by_test_id(f"again-{provider}").click()
     await page.in_window()

@@ -20,8 +20,9 @@ from core.booking.attempt import (
     order_number,
 )
 from core.booking.reservations_postgres import Reservations
-from core.booking.stored import ClaimLost, NewReservation
+from core.booking.stored import Claim, ClaimLost, NewReservation
 from core.database import raw
+from core.errors import StoreUnavailable
 from core.payments.gateway import Authorisation
 from core.payments.payments import Account
 from core.runtime import Runtime
@@ -136,8 +137,10 @@ async def test_one_next_attempt_however_many_ask(how: str, runtime: Runtime, mak
     """The other side: it is the guards that refuse."""
     reservations, id, last = await closed(runtime, make_event, FINE[how])
     before = await _count(runtime, id)
-    made = await asyncio.gather(*(reservations.next_attempt(last, ACCOUNT) for _ in range(5)))
-    assert sorted(made) == [False] * 4 + [True]
+    made = await asyncio.gather(*(reservations.next_attempt(last, ACCOUNT) for _ in range(5)), return_exceptions=True)
+    # On a machine that is busy enough one may wait for the others for too long, and not know what became of it.
+    assert made.count(True) <= 1
+    assert all(one in (True, False) or isinstance(one, StoreUnavailable) for one in made)
     assert await _count(runtime, id) == before + 1
     found = await rows(runtime, "SELECT state, superseded FROM payment_attempts WHERE order_no = $1", last.order)
     assert [row["superseded"] for row in found] == [True]
@@ -164,11 +167,16 @@ async def test_one_key_is_bound_however_many_come(how: str, runtime: Runtime, ma
     reservations, id = await opened(runtime, make_event, BOUND[how])
     returns = [Authorisation(f"key-{number}") for number in range(5)]
     order = order_number(id, 1)
-    claims = [
-        claim for claim in await asyncio.gather(*(reservations.bind(order, key, "t") for key in returns)) if claim
-    ]
-    assert [claim.authorisation in returns for claim in claims] == [True]
-    assert (await _keys(runtime, id))[:2] == ("AUTHORISED", claims[0].attempt.provider_key)
+    found = await asyncio.gather(*(reservations.bind(order, key, "t") for key in returns), return_exceptions=True)
+    # On a machine that is busy enough one may wait for the others for too long, and not know what became of it.
+    unknown = [one for one in found if isinstance(one, StoreUnavailable)]
+    claims = [one for one in found if isinstance(one, Claim)]
+    assert len(claims) == 1 or (unknown and not claims)
+    assert len(claims) + len(unknown) + found.count(None) == len(returns)
+    state, key, _ = await _keys(runtime, id)
+    assert state == "AUTHORISED"
+    assert key in {one.key for one in returns}
+    assert all(claim.authorisation in returns and claim.attempt.provider_key == key for claim in claims)
 
 
 @pytest.mark.parametrize("change", ["claimed_by = 'theirs'", "state = 'AUTHORISED'", "state = 'APPROVED'"])

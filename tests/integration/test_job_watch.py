@@ -204,7 +204,8 @@ async def test_a_success_in_any_process_counts_for_all(process: Callable[[], Pro
         for each in (one, other):
             await look(each)
         await asyncio.sleep(0.02)
-    idle = next(each for each in (one, other) if each.jobs.loops[0][0].succeeded is None)
+    # A machine that stood still for longer than a lease has let both of them have it.
+    idle = next((each for each in (one, other) if each.jobs.loops[0][0].succeeded is None), other)
     found = (await idle.successes.read())[name]
     assert not (found.late and found.seconds < 0.3)
     await one.runtime.redis.delete(keys.JOBS)

@@ -124,6 +124,10 @@ async def _hears_all(redis: Any, ears: dict[str, Ear], command: str) -> None:
         await until(heard)
 
 
+#: For how long a master waits until its replica knows too, in milliseconds.
+_PATIENT = ("TIMEOUT", 60_000)
+
+
 def _channels(nodes: list[topologies.ValkeyProcess]) -> tuple[str, str]:
     """Channels of the first and of the second master."""
     by_slot: dict[int, str] = {}
@@ -136,15 +140,21 @@ def _channels(nodes: list[topologies.ValkeyProcess]) -> tuple[str, str]:
 
 def _owner(nodes: list[topologies.ValkeyProcess], channel: str) -> topologies.ValkeyProcess:
     slot = int(nodes[0].client().execute_command("CLUSTER KEYSLOT", channel))
-    return nodes[slot * 3 // 16384]
+    return _master(nodes, slot * 3 // 16384)
+
+
+def _master(nodes: list[topologies.ValkeyProcess], shard: int) -> topologies.ValkeyProcess:
+    """Three masters come first, then the replica of each."""
+    first, replica = nodes[shard], nodes[shard + 3]
+    return first if first.client().role()[0] == b"master" else replica
 
 
 def _move(nodes: list[topologies.ValkeyProcess], channel: str) -> None:
     """The slot goes from the first master to the third; it has no keys."""
-    source, target = nodes[0], nodes[2]
+    source, between, target = (_master(nodes, shard) for shard in range(3))
     slot = int(source.client().execute_command("CLUSTER KEYSLOT", channel))
     source_id, target_id = (node.client().execute_command("CLUSTER MYID") for node in (source, target))
-    target.client().execute_command("CLUSTER SETSLOT", slot, "IMPORTING", source_id)
-    source.client().execute_command("CLUSTER SETSLOT", slot, "MIGRATING", target_id)
-    for node in (target, source, nodes[1]):
-        node.client().execute_command("CLUSTER SETSLOT", slot, "NODE", target_id)
+    target.client().execute_command("CLUSTER SETSLOT", slot, "IMPORTING", source_id, *_PATIENT)
+    source.client().execute_command("CLUSTER SETSLOT", slot, "MIGRATING", target_id, *_PATIENT)
+    for node in (target, source, between):
+        node.client().execute_command("CLUSTER SETSLOT", slot, "NODE", target_id, *_PATIENT)

@@ -141,6 +141,17 @@ def test_pages_ask_for_texts_that_exist() -> None:
     assert [(file, key) for file, key in used() if key not in known] == []
 
 
+def test_texts_that_pages_put_together_exist() -> None:
+    """`_("reservation.status." ~ status)`: at least one begins so."""
+    asked = {
+        begin
+        for page in ROOT.glob("templates/*.html")
+        for begin in re.findall(r'_\("([a-z_.]+\.)" ~', page.read_text())
+    }
+    assert asked
+    assert {begin for begin in asked if not any(key.startswith(begin) for key in keys("en"))} == set()
+
+
 def test_every_text_is_used() -> None:
     asked = {key for _, key in used()}
     assert [key for key in sorted(keys("en")) if key not in asked and not key.startswith(COMPOSED)] == []
