@@ -138,7 +138,8 @@ export function failed({ state, act }) {
 function seats({ reservation, event }, plan) {
   const currency = reservation.currency ?? event?.currency;
   if (!reservation.seats || reservation.amount === undefined || !currency) return nothing;
-  // Their names come with the plan, and have their place before: nothing moves when they do.
+  // Their names come with the plan, the digits of the currency with the event, and have their place before: nothing
+  // moves when they do.
   return html`<div class="receipt">
     <ul class="summary-seats" aria-busy=${plan ? nothing : "true"}>
       ${reservation.seats.map((ordinal) => {
@@ -150,7 +151,7 @@ function seats({ reservation, event }, plan) {
     </ul>
     <p class="total">
       <span>${counted("seats.count", reservation.seats.length)}</span>
-      <strong>${money(reservation.amount, currency)}</strong>
+      <strong>${event ? money(reservation.amount, currency) : "\u00a0"}</strong>
     </p>
   </div>`;
 }
