@@ -163,6 +163,7 @@ class WebProcesses:
                 except StartupError:
                     # Killed together with the one whose place it takes, which nobody has noticed yet: that is no fault
                     # of this place, whose next process would begin after a pause.
+                    self._forget_metrics(standby.process.pid)
                     if (standby.process.returncode or 0) >= 0:
                         raise
             await self._start_and_listen(index, await self._load())

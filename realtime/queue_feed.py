@@ -212,8 +212,9 @@ class QueueFeed:
             return False
         if heard is Heard.OLD and time.monotonic() - self._fetched_at > _LATE_SECONDS:
             self.resync.begin("anew")
-        self._pushes.waiting = message.get("waiting", self._pushes.waiting)
-        self._pushes.room = message.get("room", 0)
+        if (crowd := message.get("waiting")) is not None:
+            # A purchase's message (settle.lua) knows neither; where the crowd is told, no room is none.
+            self._pushes.waiting, self._pushes.room = crowd, message.get("room", 0)
         self._pushes.pace = message.get("pace", self._pushes.pace)
         if spread := message.get("spread"):
             self._pushes.waits_spread = (spread[0], spread[1])

@@ -44,9 +44,10 @@ async def network_of(client: Redis, event: Event, visitor: str) -> str | None:
 
 
 async def code_of(client: Redis, event: Event, visitor: str) -> bytes | None:
-    """The digest of the access code that the visitor's place was taken with."""
-    code = _text(await client.hget(keys.visitor_codes(event.slug), visitor)).partition("|")[0]
-    return bytes.fromhex(code) if code else None
+    """The digest of the access code that the visitor's place was taken with; None without one, and where it is named
+    without a group that it lets in."""
+    code, _, group = _text(await client.hget(keys.visitor_codes(event.slug), visitor)).partition("|")
+    return bytes.fromhex(code) if code and group else None
 
 
 def _text(value: bytes | str | None) -> str:

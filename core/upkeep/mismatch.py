@@ -75,7 +75,7 @@ class Mismatch:
     mend: Mend
 
 
-_NOT_SHOWN = {SeatState.SOLD: Kind.SOLD_NOT_SHOWN, SeatState.BLOCKED: Kind.BLOCKED_NOT_SHOWN}
+_NOT_SHOWN = {SeatState.SOLD: Kind.SOLD_NOT_SHOWN}
 
 
 def mismatch_of(row: Row, seen: Seen, payment_protection_ms: int) -> Mismatch | None:
@@ -93,9 +93,10 @@ def mismatch_of(row: Row, seen: Seen, payment_protection_ms: int) -> Mismatch | 
                 return wrong(Kind.PAYING_NOT_SHOWN, SeatState.HELD, paying)
         case _:
             # Nobody may have it, whatever it looks like: it would come back on sale with the end of that hold (R11).
-            shown = STATE_OF_STATUS[row.status]
+            # A status of a later release is for nobody here, and no reason to leave the other seats unmended.
+            shown = STATE_OF_STATUS.get(row.status, SeatState.BLOCKED)
             if seen.byte != shown or seen.state:
-                return wrong(_NOT_SHOWN[shown], shown)
+                return wrong(_NOT_SHOWN.get(shown, Kind.BLOCKED_NOT_SHOWN), shown)
     return None
 
 

@@ -12,12 +12,15 @@ goes on with, and the draw happens once whoever makes it:
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import Iterator
 from typing import Protocol
 
 import structlog
 from prometheus_client import Gauge, Histogram
 
 from core.clock import Clock
+from core.errors import StoreUnavailable
 from core.venue.event import DrawState, Event, Opening, SaleStatus
 from core.venue.event_store_postgres import EventStore
 from core.venue.phase import Phase
@@ -80,13 +83,29 @@ class Announcer:
         if source:
             # An opening that is set to a time that is past must not name a value that is known already.
             moment = max(phase.opens_at, self._clock.now()).timestamp()
-            named = await self._beacon.round_after(moment + BEACON_SECONDS, source)
+            try:
+                named = await self._beacon.round_after(moment + BEACON_SECONDS, source)
+            except StoreUnavailable:
+                named = _kept(known, phase, source)
+                if named is None:
+                    raise
         row = await self._draws.announce(event, phase, named)
         self._events.doubt(event.slug)
         return row
 
     async def number(self, draw_id: int, receipt: str) -> int:
         return await self._draws.number(draw_id, receipt)
+
+
+def _kept(known: DrawRow | None, phase: Phase, source: str) -> BeaconRound | None:
+    """What a draw whose beacon does not answer is moved with: the round that it has, of the same source.
+
+    Only to a later opening: where that round speaks before the freeze, `_spoken` names another one. An earlier draw
+    would wait for it until the time that was set before, also when the source answers again in a moment.
+    """
+    if known is None or known.beacon is None or known.beacon.source != source or phase.opens_at < known.draw_at:
+        return None
+    return known.beacon
 
 
 class Drawing:
@@ -117,10 +136,12 @@ class Drawing:
             if event.opening is None and phase is None:
                 continue
             try:
-                await self._prepare(event, phase)
+                unmoved, trouble = await self._prepare(event, phase)
+                failed = failed or trouble
                 for row in await self._draws.to_come(event):
                     # Redis knows of one draw at a time: the next one's entries must not take the place of this one's.
-                    if not await self._go_on(event, row):
+                    # What could not be moved must not happen at the time that it had.
+                    if row.id in unmoved or not await self._go_on(event, row):
                         break
             except Exception as error:
                 log.warning("a draw could not go on", slug=event.slug, error=repr(error))
@@ -128,14 +149,33 @@ class Drawing:
         if failed is not None:
             raise failed
 
-    async def _prepare(self, event: Event, phase: Phase | None) -> None:
-        """The draws that are announced are those of the openings that are to come."""
+    async def _prepare(self, event: Event, phase: Phase | None) -> tuple[set[int], Exception | None]:
+        """The draws that are announced are those of the openings that are to come.
+
+        Returns the ids of those that could not be brought there, and the first error: a beacon that does not answer
+        keeps no other draw of the sale from happening.
+        """
+        unmoved: set[int] = set()
+        errors: list[Exception] = []
+
+        @contextlib.contextmanager
+        def apart(row: DrawRow | None) -> Iterator[None]:
+            try:
+                yield
+            except StoreUnavailable as error:
+                log.warning("a draw could not be prepared", slug=event.slug, error=repr(error))
+                errors.append(error)
+                if row is not None:
+                    unmoved.add(row.id)
+
         rows = await self._draws.to_come(event)
         if phase is not None and all(row.phase != phase.name for row in rows):
-            await self._announcer.announce(event, phase)
+            with apart(None):
+                await self._announcer.announce(event, phase)
         if event.status is SaleStatus.OPEN:
             for row in rows:
-                await self._open_now(event, row)
+                with apart(row):
+                    await self._open_now(event, row)
         elif event.status is SaleStatus.SCHEDULED:
             openings = {one.name: one for one in event.openings if one.prequeue_seconds > 0}
             for row in (row for row in rows if row.state is DrawState.ANNOUNCED):
@@ -144,7 +184,9 @@ class Drawing:
                     await self._draws.withdraw(row.id)
                     self._events.doubt(event.slug)
                 elif opening.opens_at != row.draw_at:
-                    await self._announcer.announce(event, opening)
+                    with apart(row):
+                        await self._announcer.announce(event, opening)
+        return unmoved, errors[0] if errors else None
 
     async def _open_now(self, event: Event, row: DrawRow) -> None:
         """The sale was opened by hand: the draw is due, with a beacon's value from after this moment."""

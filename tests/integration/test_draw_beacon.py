@@ -16,7 +16,7 @@ import pytest
 from core.diagnosis import draws_postgres
 from core.diagnosis.finding import Cause
 from core.embedded import Engines
-from core.errors import StartupError
+from core.errors import StartupError, StoreUnavailable
 from core.runtime import Runtime, open_runtime
 from core.settings import Settings
 from core.venue.event import DrawState, Event, SaleStatus
@@ -250,6 +250,39 @@ async def test_a_beacon_that_is_set_no_more_is_read_all_the_same(
         plain = await runtime.draws.shown(event)
         assert plain is not None
         assert plain.beacon is None, "where none was named none is waited for"
+
+
+async def test_a_beacon_that_does_not_answer_keeps_no_opening_from_being_moved_to_later(
+    settings: Settings, stores: Engines, make_event: MakeEvent, drand: Drand
+) -> None:
+    """F2: the servers have started again and know nothing of the source. An earlier opening waits for its answer: its
+    draw would hang on the round of the time that was set before.
+    """
+    of_drand = settings.model_copy(update={"beacon_url": drand.url})
+    async with open_runtime(of_drand, stores) as runtime:
+        event = await gathered(runtime, make_event)
+        announced = await runtime.draws.shown(event)
+        assert announced is not None
+    drand.silent = True
+    async with open_runtime(of_drand, stores) as runtime:
+        later = announced.draw_at + timedelta(seconds=300)
+        await runtime.events.update(event.slug, opens_at=later)
+        await runtime.drawing.run()
+        moved = await runtime.draws.shown(event)
+        assert moved is not None
+        assert (moved.draw_at, moved.beacon, moved.id) == (later, announced.beacon, announced.id)
+
+        await runtime.events.update(event.slug, opens_at=announced.draw_at)
+        with pytest.raises(StoreUnavailable):
+            await runtime.drawing.run()
+        waits = await runtime.draws.shown(event)
+        assert waits is not None
+        assert waits.draw_at == later
+        drand.silent = False
+        await runtime.drawing.run()
+        back = await runtime.draws.shown(event)
+        assert back is not None
+        assert (back.draw_at, back.beacon) == (announced.draw_at, announced.beacon)
 
 
 async def test_an_opening_by_hand_names_a_round_of_its_own(

@@ -17,6 +17,7 @@ from core.settings import Settings
 from core.venue.event import DrawState, Event
 from core.venue.phase import Phase
 from core.waiting_room.place import PlaceState
+from tests.booking import rows
 from tests.conftest import MakeEvent
 from tests.integration.test_draw_beacon import Drand, drand
 from tests.integration.test_draw_redis import checked, enter, gathering
@@ -78,6 +79,27 @@ async def test_a_phases_draw_stands_behind_who_is_queued_already(runtime: Runtim
         await runtime.waiting_room.leave(event, visitor)
     head = next(visitor for visitor in late if late[visitor] == order[0])
     await runtime.seats.hold(event, head, [0])
+
+
+async def test_a_beacon_that_does_not_answer_keeps_no_other_draw_of_the_sale(
+    settings: Settings, stores: Engines, make_event: MakeEvent, drand: Drand
+) -> None:
+    """F2: the next part's draw cannot be announced; the one that is due, which has no beacon, happens."""
+    first = Phase("first", now() + timedelta(seconds=600), now() + timedelta(seconds=900), 900)
+    second = Phase("second", now() + timedelta(seconds=1200), None, 900)
+    async with open_runtime(settings, stores) as runtime:
+        event = await gathering(make_event, phases=(first,), opens_at=None, active_limit=1)
+        await enter(runtime, event, *"abc")
+    drand.silent = True
+    async with open_runtime(settings.model_copy(update={"beacon_url": drand.url}), stores) as runtime:
+        first = replace(first, opens_at=now() - timedelta(seconds=1))
+        await runtime.events.update(event.slug, phases=(first, second))
+        await rows(runtime, "UPDATE draws SET draw_at = $2 WHERE event_id = $1", event.id, first.opens_at)
+        async with asyncio.timeout(PATIENCE):
+            while (row := await runtime.draws.shown(event, "first")) is None or not row.told:
+                with pytest.raises(StoreUnavailable):
+                    await runtime.drawing.run()
+        assert sorted([await number(runtime, event, visitor) for visitor in "abc"]) == [1, 2, 3]
 
 
 async def drawn(runtime: Runtime, event: Event, phase: str) -> None:

@@ -123,6 +123,8 @@ async def test_who_has_room_already_is_told_no_long_wait() -> None:
     assert told_wait() == wait_band(1800, None)
     assert feed.take({"v": 0, "waiting": 5, "room": 3})
     assert told_wait() == (0, 2)
+    assert feed.take({"v": 0, "admitted": [["v9", 1, 1_777_000_000_000]]})
+    assert told_wait() == (0, 2), "a purchase's message says nothing of it"
     assert feed.take({"v": 0, "waiting": 5, "room": 2})
     assert told_wait() == wait_band(600, None)
     assert feed.take({"v": 0, "waiting": 5})

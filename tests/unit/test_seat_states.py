@@ -11,7 +11,7 @@ from core.diagnosis.seats_redis import NOT_FOR_SALE
 from core.languages import LANGUAGES, catalog
 from core.messaging.replay import SeatLog, SeatRow
 from core.seats.board import STATE_OF_STATUS, SeatState
-from core.upkeep.mismatch import Mend, Row, Seen, mismatch_of
+from core.upkeep.mismatch import Kind, Mend, Row, Seen, mismatch_of
 
 ROOT = Path(__file__).parents[2]
 LUA = sorted((ROOT / "core").glob("**/*.lua"))
@@ -57,6 +57,14 @@ def test_a_seat_that_is_shown_as_its_status_looks_is_right_and_else_is_not() -> 
         for state in set(SeatState) - {SeatState.HELD}:
             found = mismatch_of(row, Seen(byte=state, state="", ttl_ms=-2), 1_000)
             assert (found and found.mend) == (None if state == looks else Mend(looks)), (status, state)
+
+
+def test_a_status_of_a_later_release_is_for_nobody_and_ends_no_run() -> None:
+    row = Row(ordinal=1, status="LENT", fence=7, payer="", updated_at=datetime(2026, 5, 1, tzinfo=UTC))
+    found = mismatch_of(row, Seen(byte=SeatState.AVAILABLE, state="", ttl_ms=-2), 1_000)
+    assert found is not None
+    assert (found.mend, found.kind) == (Mend(SeatState.BLOCKED), Kind.BLOCKED_NOT_SHOWN)
+    assert mismatch_of(row, Seen(byte=SeatState.BLOCKED, state="", ttl_ms=-2), 1_000) is None
 
 
 def test_every_status_is_told_of_by_messages_or_is_nobodys() -> None:

@@ -173,9 +173,12 @@ async def test_one_that_was_killed_with_the_others_takes_nobodys_place(
     real = sys.executable
     monkeypatch.setattr(sys, "executable", program(tmp_path, "exec sleep 3600"))
     said: list[str] = []
-    processes = WebProcesses(1, listening, {}, said.append, 60.0)
+    metrics = tmp_path / "metrics"
+    metrics.mkdir()
+    processes = WebProcesses(1, listening, {"PROMETHEUS_MULTIPROC_DIR": str(metrics)}, said.append, 60.0)
     processes.go()
     processes._standby = waits = await processes._load()
+    (metrics / f"gauge_livesum_{waits.process.pid}.db").touch()
     monkeypatch.setattr(sys, "executable", program(tmp_path, f'exec {real} -c "{serves}" "$@"'))
     try:
         waits.process.kill()
@@ -183,6 +186,7 @@ async def test_one_that_was_killed_with_the_others_takes_nobodys_place(
         async with asyncio.timeout(PATIENCE):
             await processes._start_one(0)
         assert processes._watched[0].process.pid != waits.process.pid
+        assert list(metrics.iterdir()) == [], "what it counted is not there for ever"
         assert processes._processes[0].returncode is None
     finally:
         await processes.stop(asyncio.Event())
