@@ -128,9 +128,13 @@ def run() -> None:
     # As Ctrl-C does: the command unwinds, and engines that it started are stopped.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
-    # A terminal of another encoding shows a question mark for what it has not: no reason to stop in the middle.
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")
+        if sys.stdout.isatty():
+            # A terminal of another encoding shows a question mark for what it has not: no reason to stop in the middle.
+            sys.stdout.reconfigure(errors="replace")
+        else:
+            # What is read by a program, or later, loses no letter to the machine's locale.
+            sys.stdout.reconfigure(encoding="utf-8")
     try:
         try:
             app(prog_name="onsale")
@@ -147,11 +151,25 @@ def run() -> None:
     except OSError as error:
         # What is left to be written is let go of: the interpreter would try it once more at its end, and tell of it.
         with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            if sys.stdout:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if not isinstance(error, BrokenPipeError):  # `| head`: whoever reads has read enough
+            if sys.argv[1:2] in (["serve"], ["worker"]):
+                _log_place()
             what = f"{error.filename}: " if error.filename else ""
-            say(f"{what}{error.strerror or error or type(error).__name__}")
+            say(f"{what}{error.strerror or str(error) or type(error).__name__}")
         sys.exit(1)
+
+
+def _log_place() -> None:
+    """What ended a command that runs for days is not found again without the place where it happened."""
+    import structlog  # here: other commands need not load it
+
+    from core.logs import configure_logs
+
+    if not structlog.is_configured():
+        configure_logs(level="INFO", form="console")
+    structlog.get_logger(__name__).exception("the command ended", command=sys.argv[1])
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -12,15 +12,19 @@ from __future__ import annotations
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
+import structlog
 from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster
 from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisClusterException, RedisError
+from redis.exceptions import RedisClusterException, RedisError, ResponseError
 
+from core import keys
 from core.errors import StartupError
 from core.process.exchange_redis import exchanging
+
+log = structlog.get_logger(__name__)
 
 #: What a lost, hanging or refusing Redis looks like. RedisClusterException is no RedisError.
 REDIS_LOST = (RedisError, RedisClusterException, OSError, TimeoutError)
@@ -133,6 +137,21 @@ async def open_redis(url: str, connections: int, *, must_answer: bool = True) ->
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise StartupError(f"Redis at {_without_password(url)} cannot be reached: {reason}: check REDIS_URL") from None
     return redis
+
+
+async def require_sharded_channels(redis: Redis) -> None:
+    """Raises StartupError where a server that answers knows no `SPUBLISH` (before Redis 7): each script would fail."""
+    try:
+        # To no sale, and as scripts do: the client would not send a command that the server does not list.
+        await cast(Any, redis).eval("return redis.call('SPUBLISH', KEYS[1], '')", 1, keys.seats_channel(""))
+    except ResponseError as error:
+        if "unknown" in str(error).lower():
+            raise StartupError(
+                "This Redis has no sharded channels (Redis 7 and Valkey have them): set ONSALE_REDIS_PUBSUB to plain"
+            ) from None
+        log.warning("sharded channels could not be tried", error=str(error))
+    except REDIS_LOST as error:
+        log.warning("sharded channels could not be tried", error=repr(error))
 
 
 def _without_password(url: str) -> str:

@@ -40,7 +40,7 @@ from core.process.job_watch import JobWatch
 from core.process.jobs import Jobs
 from core.process.lease_redis import Leases
 from core.process.lua_redis import ScriptRunner
-from core.process.store_redis import cluster_of, open_redis
+from core.process.store_redis import cluster_of, open_redis, require_sharded_channels
 from core.process.store_watch import DATABASE, PAYMENT, REDIS, StoreWatch
 from core.process.successes_redis import Successes
 from core.process.supervisor import Supervisor
@@ -94,6 +94,8 @@ async def open_runtime(
         clock = clock or time
 
         sharded = settings.redis_pubsub == "sharded" and cluster_of(redis) is not None
+        if sharded and must_answer:
+            await require_sharded_channels(redis)
         supervisor, run = Supervisor(), ScriptRunner(redis, time.now_ms, sharded=sharded)
         leases, successes = Leases(redis, process), Successes(redis)
         jobs = Jobs(supervisor=supervisor, leases=leases, successes=successes)

@@ -371,6 +371,12 @@ async def _no_code(scene: Scene) -> None:
     await scene.redis.delete(keys.visitor_codes(scene.event.slug))
 
 
+async def _code_claimed_since(scene: Scene) -> None:
+    """Another visitor claimed its use meanwhile (claim.lua)."""
+    digest = await _presale(scene)
+    await scene.redis.hset(keys.visitor_codes(scene.event.slug), "a", f"{digest.hex()}|")
+
+
 async def _quota(scene: Scene) -> None:
     await _presale(scene, quota=1)
     await scene.shop.ended(await scene.shop.buy(scene.event, "b", 1))
@@ -483,6 +489,7 @@ FAULTS = {
     "five cards that failed": Fault(_cards_failed, Cause.PAYMENT_PAUSED, about="visitor"),
     "a code that somebody else has used": Fault(_code_spent, Cause.CODE_USED, about="visitor"),
     "a code that was revoked": Fault(_code_revoked, Cause.CODE_USED, about="visitor"),
+    "a code whose use another visitor has claimed": Fault(_code_claimed_since, Cause.CODE_WANTED, about="visitor"),
     "no code in a presale": Fault(_no_code, Cause.CODE_WANTED, about="visitor"),
     "a phase that has sold its quota": Fault(_quota, Cause.QUOTA_REACHED),
     "a seat that was given back": Fault(_given_back, Cause.SEAT_RETURNED, about="another seat"),

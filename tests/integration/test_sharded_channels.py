@@ -10,9 +10,10 @@ import pytest
 from redis.exceptions import RedisError
 
 from core import keys
+from core.errors import StartupError
 from core.process.lua_redis import Script, ScriptRunner
 from core.process.source_files import SourceFiles
-from core.process.store_redis import cluster_of, redis_client
+from core.process.store_redis import cluster_of, redis_client, require_sharded_channels
 from core.process.supervisor import Supervisor
 from core.runtime import Runtime
 from core.seats.composition import seat_scripts
@@ -48,6 +49,16 @@ def test_no_script_of_the_sharded_form_publishes_to_everybody(room: str) -> None
         assert "'PUBLISH'" not in script.sharded_text, script.name
         assert script.sharded_text.count("'SPUBLISH'") == script.text.count("'PUBLISH'") > 0, script.name
         assert script.sharded_digest != script.digest
+
+
+async def test_a_server_without_sharded_channels_is_told_at_the_start(runtime: Runtime) -> None:
+    """S12: else every script that publishes would fail, one by one."""
+    await require_sharded_channels(runtime.redis)
+    with topologies.single("--rename-command", "SPUBLISH", "") as server:
+        redis = redis_client(f"redis://127.0.0.1:{server.port}", 2)
+        with pytest.raises(StartupError, match=r"^This Redis has no sharded channels .* ONSALE_REDIS_PUBSUB to plain$"):
+            await require_sharded_channels(redis)
+        await redis.aclose()
 
 
 async def test_a_hold_is_published_within_the_shard_only(runtime: Runtime, make_event: MakeEvent) -> None:

@@ -46,9 +46,58 @@ def test_who_has_read_enough_is_told_nothing() -> None:
     assert (done.returncode, done.stderr) == (1, "")
 
 
-def test_a_terminal_without_the_letters_shows_the_rest(tmp_path: Path) -> None:
+def test_a_terminal_without_the_letters_shows_the_rest_and_a_pipe_has_them_all(tmp_path: Path) -> None:
     plan = tmp_path / "plan.json"
     plan.write_text(HALL.read_text().replace("Riethsporthalle", "체육관"))
+    shown, terminal = os.openpty()
+    try:
+        done = onsale("plan", "check", plan, output=terminal, PYTHONIOENCODING="ascii")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "ok: ??? Erfurt" in os.read(shown, 65_536).decode()
+    finally:
+        os.close(shown)
+        os.close(terminal)
     done = onsale("plan", "check", plan, output=subprocess.PIPE, PYTHONIOENCODING="ascii")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith(f"{plan}: ok: ??? Erfurt\n")
+    assert done.stdout.startswith(f"{plan}: ok: 체육관 Erfurt\n")
+
+
+FAILS = """
+import sys
+from cli import main
+
+def it_fails(**_: object) -> None:
+    raise {error}
+
+main.app = it_fails
+sys.argv = ["onsale", "{command}"]
+{before}
+main.run()
+"""
+
+
+@pytest.mark.parametrize(
+    ("command", "error", "before", "line"),
+    [
+        ("migrate", "OSError('the disk hangs')", "sys.stdout = None", "the disk hangs"),
+        ("migrate", "TimeoutError", "", "TimeoutError"),
+        ("serve", "OSError('the disk hangs')", "sys.stdout = None", "the disk hangs"),
+        ("worker", "TimeoutError", "", "TimeoutError"),
+    ],
+)
+def test_what_ends_a_long_lived_command_is_told_with_its_place(
+    command: str, error: str, before: str, line: str
+) -> None:
+    """Also where stdout is closed (`>&-`); of a short one the line is enough."""
+    done = subprocess.run(
+        [sys.executable, "-c", FAILS.format(command=command, error=error, before=before)],
+        cwd=ROOT,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=PATIENCE,
+    )
+    assert done.returncode == 1
+    *trace, last = done.stderr.splitlines()
+    assert last == f"onsale: {line}"
+    assert any("it_fails" in one for one in trace) == (command in ("serve", "worker")), done.stderr
+    assert trace == [] or command in ("serve", "worker")
