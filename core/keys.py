@@ -169,7 +169,7 @@ def turns(slug: str) -> str:
 
 def pace(slug: str) -> str:
     """hash: at (milliseconds), departures (a minute): how fast active visitors make room; places: how far the sweep has
-    looked through `places`."""
+    looked through `places`; hopeless: the version of the board in which it found no seat that anybody may get."""
     return f"ticket:waiting:pace:{{{slug}}}"
 
 

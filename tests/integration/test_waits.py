@@ -118,4 +118,5 @@ async def test_who_has_room_already_is_told_so(runtime: Runtime, event: Event) -
     assert await told() == [session] * 3
     assert (await room.sweep(raised)).admitted == 0
     await runtime.redis.set(keys.board(event.slug), board)
+    assert await told() == [session] * 3, "a board that did not change is not looked through for each who asks"
     assert (await room.sweep(raised)).admitted == 2

@@ -116,6 +116,22 @@ local function free_room()
   return room > 0 and has_hope() and room or 0
 end
 
+local function board_version()
+  local at = redis.call('HMGET', BOARD_VERSION, 'epoch', 'counter')
+  return (at[1] or '') .. '|' .. (at[2] or '')
+end
+
+-- Which board the sweep found without hope, where it had to look: who reads a place need not look through it again.
+local function note_hope()
+  if hope_at ~= #seat_changes then return end
+  local hopeless, noted = not hope and board_version() or nil, redis.call('HGET', PACE, 'hopeless') or nil
+  if hopeless and hopeless ~= noted then
+    redis.call('HSET', PACE, 'hopeless', hopeless)
+  elseif noted and not hopeless then
+    redis.call('HDEL', PACE, 'hopeless')
+  end
+end
+
 -- How many at the head of the queue come in with the next sweep at the latest.
 local function room_for_head()
   if redis.call('EXISTS', QUEUE) == 0 then return 0 end
@@ -357,7 +373,7 @@ end
 local function place_reply(visitor)
   local version = tonumber(redis.call('GET', VERSION) or '0')
   local waiting, active = redis.call('ZCARD', QUEUE), redis.call('ZCARD', ACTIVE)
-  local known = redis.call('HMGET', PACE, 'departures', 'low', 'high')
+  local known = redis.call('HMGET', PACE, 'departures', 'low', 'high', 'hopeless')
   local pace, low, high = known[1] or '', known[2] or '', known[3] or ''
   local drawing = draw_state()
   if drawing == 'gathering' or drawing == 'frozen' then
@@ -375,5 +391,7 @@ local function place_reply(visitor)
   local number = redis.call('ZSCORE', QUEUE, visitor)
   if not number then return { 'none', why_out(visitor) } end
   local ahead = redis.call('ZRANK', QUEUE, visitor)
-  return { 'waiting', number, ahead, waiting, active, version, '0', pace, low, high, room_for_head() }
+  local hopeless = known[4] and known[4] == board_version()
+  local room = hopeless and 0 or room_for_head()
+  return { 'waiting', number, ahead, waiting, active, version, '0', pace, low, high, room }
 end

@@ -308,6 +308,7 @@ end
 admit(left_to_do)
 left_to_do = left_to_do - #admitted
 publish_queue(true)
+note_hope()
 -- Nothing grows without bound (rule 8): a closed sale's keys die, unless it opens again before they do.
 -- A board that was built anew has an end as well until the first sweep of an open sale (rebuild.lua).
 local unnoted = unnoted_stops(nil)
