@@ -24,6 +24,19 @@ export const takesCodes = (state) => openNow(state).some(({ needs_code }) => nee
  */
 export const takesAll = (state) => openNow(state).some(({ needs_code }) => !needs_code);
 
+/**
+ * Whether the code that was taken counts: one of the parts that it was good for is open still.
+ * @param {Sale.State} state
+ */
+export const codeCounts = (state) =>
+  state.code?.step === "taken" && partsOfCodes(state).some((name) => state.code?.parts?.includes(name));
+
+/** @param {Sale.State} state */
+const partsOfCodes = (state) =>
+  openNow(state)
+    .filter(({ needs_code }) => needs_code)
+    .map(({ name }) => name);
+
 /** @param {Sale.State} state */
 function openNow(state) {
   const now = serverNow(state);
@@ -37,7 +50,18 @@ function openNow(state) {
  * @param {Sale.State} state
  * @returns {Sale.State["code"]}
  */
-export const answered = ({ code }) => (code?.step === "asked" ? { step: "taken", why: null } : code);
+export const answered = (state) =>
+  state.code?.step === "asked" ? { step: "taken", why: null, parts: partsOfCodes(state) } : state.code;
+
+/**
+ * A new connection knows nothing of a code that was on its way. Who has a place is told of it first, which is no answer;
+ * then the code is given again. Who has none gives it with the question for one.
+ * @param {Sale.State} state
+ * @param {boolean} placed
+ * @returns {Sale.State["code"]}
+ */
+export const unanswered = ({ code }, placed) =>
+  code?.step === "asked" || code?.step === "given" ? { step: placed ? "given" : "asked", why: null } : code;
 
 /**
  * @param {Sale.State} state
@@ -48,6 +72,6 @@ export function refused({ code, presence }, problem) {
   // Who has no place asks again with the same code, where it is not the code that is wrong.
   const lost = code?.step === "asked" && presence !== "joining";
   if (problem.code === "code_required") return code?.step === "refused" ? code : null;
-  const wrong = ABOUT_CODES.has(problem.code) || problem.code === "too_many_requests" || lost;
+  const wrong = ABOUT_CODES.has(problem.code) || lost;
   return code && wrong ? { step: "refused", why: problem.code } : code;
 }

@@ -14,6 +14,7 @@ import { sectionWords } from "./section_words.js";
 // Who asks for a place may be let in at once: the plan is on its way meanwhile.
 const DRAWS = new Set(["joining", "map", "checkout", "paying", "confirmed"]);
 const GONE = new Set([AVAILABLE, BLOCKED]);
+const AGAIN_AFTER = 2000; // milliseconds
 const LOST_AFTER = 1000; // milliseconds
 const LIST_EVERY = 250; // milliseconds between two drawings of list and counts while the crowd picks
 
@@ -75,14 +76,15 @@ export class Hall {
   need() {
     const version = this.store.state.event?.plan_version;
     if (version === undefined) return;
-    this.loading ??= this.load(version).then(
-      (plan) => this.#build(plan),
-      () =>
+    this.loading ??= this.load(version)
+      .then((plan) => this.#build(plan))
+      .catch((error) => {
+        if (this.drawn) throw error; // seen, and not to be built twice
         setTimeout(() => {
           this.loading = null;
           this.need();
-        }, 2000),
-    );
+        }, AGAIN_AFTER);
+      });
   }
 
   /** @param {number[] | null} changed null: all seats may have */

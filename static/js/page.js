@@ -67,6 +67,7 @@ export class Page {
     this.arrived = false;
     this.free = false; // the hall has seats to ask for
     this.wishHeight = 0; // of the form in which they are asked for, CSS pixels
+    this.wishWidth = 0; // of the window then: a turned phone breaks the lines elsewhere
     this.backUntil = 0;
     /** @type {Sale.Connection} */
     this.connection = "connecting";
@@ -117,7 +118,7 @@ export class Page {
     const free = view === "map" && whatIsLeft(this.board, this.hall.own.size).kind === "free";
     /** @type {HTMLElement | null} */
     const form = this.free && !free ? this.root.querySelector("form.wish") : null;
-    if (form) this.wishHeight = form.offsetHeight;
+    if (form) [this.wishHeight, this.wishWidth] = [form.offsetHeight, innerWidth];
     this.free = free;
   }
 
@@ -158,7 +159,7 @@ export class Page {
       asked: hall.asked,
       free: hall.free,
       swatches: hall.swatches,
-      wishHeight: this.wishHeight,
+      wishHeight: innerWidth === this.wishWidth ? this.wishHeight : 0,
     };
   }
 

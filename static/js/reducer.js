@@ -2,7 +2,7 @@
 //
 // Actions are the server's messages as they come (realtime/wire.py), and what happens in the page itself (tools/js/types/sale.d.ts).
 
-import { answered, refused } from "./access_code.js";
+import { answered, refused, unanswered } from "./access_code.js";
 import { afterNews, afterTime, afterWelcome } from "./outage.js";
 import { EMPTY_BASKET, NO_CHECKOUT } from "./state.js";
 import { insteadOf } from "./wish.js";
@@ -29,6 +29,7 @@ const HANDLERS = {
       problem: null,
       pending: {},
       basketUnsure: true,
+      code: unanswered(state, message.state !== "none"),
     };
     if (message.state === "active") return { ...next, presence: "active", outReason: null };
     if (message.state === "waiting") return { ...next, presence: "waiting", outReason: null };
@@ -68,14 +69,13 @@ const HANDLERS = {
   // Gathered for the opening: after the draw, `queue` or `admitted` comes by itself.
   entered(state, message) {
     return {
-      ...state,
+      ...withAnswer(state),
       presence: "entered",
       outReason: null,
       lapsed: false,
       problem: null,
       price: null,
       queue: null,
-      code: answered(state),
       ticket: message.ticket,
       entry: { receipt: message.receipt, drawAt: Date.parse(message.draw_at) },
       gathered: Math.max(state.gathered ?? 0, message.entered),
@@ -84,12 +84,12 @@ const HANDLERS = {
 
   queue(state, message) {
     const firstAhead = Math.max(state.queue?.firstAhead ?? 0, message.ahead);
+    // Only an answer brings the ticket: that the place has moved says nothing of a code.
     return {
-      ...state,
+      ...(message.ticket ? withAnswer(state) : state),
       presence: "waiting",
       outReason: null,
       price: null,
-      code: answered(state),
       ticket: message.ticket ?? state.ticket,
       queue: {
         number: message.number,
@@ -104,15 +104,15 @@ const HANDLERS = {
   admitted(state, message) {
     // What is at stake is another thing now: a question that was not answered yet is moot.
     const asked = state.ui.leaving?.step === "asked";
+    const told = withAnswer(state);
     return {
-      ...(asked ? withUi(state, { leaving: null }) : state),
+      ...(asked ? withUi(told, { leaving: null }) : told),
       presence: "active",
       outReason: null,
       lapsed: false,
       price: null,
       queue: null,
       problem: null,
-      code: answered(state),
       ticket: message.ticket ?? state.ticket,
       session: { until: Date.parse(message.until), warningSeconds: message.warning_seconds ?? 60 },
     };
@@ -345,6 +345,10 @@ const HANDLERS = {
     return withUi(state, { email, emailWrong: false });
   },
 
+  "code-text"(state, { text }) {
+    return withUi(state, { code: text });
+  },
+
   "email-wrong"(state) {
     return { ...withUi(state, { emailWrong: true }), checkout: NO_CHECKOUT };
   },
@@ -381,6 +385,16 @@ const HANDLERS = {
  */
 function withUi(state, ui) {
   return { ...state, ui: { ...state.ui, ...ui } };
+}
+
+/**
+ * What is typed is kept until the code is taken.
+ * @param {Sale.State} state
+ * @returns {Sale.State}
+ */
+function withAnswer(state) {
+  const code = answered(state);
+  return code === state.code ? state : withUi({ ...state, code }, { code: null });
 }
 
 /** What counts for one buyer's share (F3). */

@@ -34,6 +34,9 @@ const ASK_AGAIN = 3000; // milliseconds until a `join` without an answer is sent
 /** Who looks at the result of an order wants no place; one that is asked for after it is another visit. */
 const BOUGHT = new Set(["PAYING", "CONFIRMED"]);
 
+/** With one of them a welcome says which place there is. @type {ReadonlySet<string>} */
+const PLACES = new Set(["entered", "queue", "admitted"]);
+
 const root = byId("sale");
 const { slug = "", language = "en", assets = "", providers = "", alternative = "" } = root.dataset;
 const { plan = "", planWorker = "" } = root.dataset;
@@ -69,6 +72,7 @@ const { dispatch } = store;
 
 let requests = 0;
 let askedAt = -Infinity;
+let gaveCode = false; // by hand, and what became of it was not told yet
 let sawBefore = false; // the page was open before people could gather
 /** @type {number | null} */
 let enterAt = null;
@@ -101,7 +105,10 @@ const channel = new Channel({
     dispatch(message);
     if (message.type === "entered") entry.learn(message);
     // A code that was given to a connection that is gone, by who has a place: nobody asks for one any more.
-    if (message.type === "welcome" && message.state !== "none" && store.state.code?.step === "asked") join();
+    if (PLACES.has(message.type) && store.state.code?.step === "given") {
+      dispatch({ type: "code", given: true });
+      join();
+    }
     // The turn is over, and the news of it is on its way: a sign of life brings it, with the reason.
     if (message.type === "refused" && message.code === "not_active") channel.send({ type: "beat" });
     if (message.type === "problem" && message.code === "proof_required") price.want(message);
@@ -167,13 +174,17 @@ const act = {
   },
   giveCode(code) {
     session.setItem(codeName, code);
+    gaveCode = true;
+    page.arrived = true; // the heading of what comes now is where the buyer goes on
     dispatch({ type: "code", given: true });
     askedAt = -Infinity;
     if (store.state.presence === "joining") ask();
     else join();
   },
+  codeText: (event) => dispatch({ type: "code-text", text: event.target.value }),
   noCode() {
     session.removeItem(codeName);
+    gaveCode = false;
     dispatch({ type: "code", given: false });
     askedAt = -Infinity;
     ask();
@@ -274,12 +285,23 @@ store.subscribe((state) => {
   sawBefore ||= saleState(state) === "before" && !mayJoin(state);
   ask();
   page.draw();
-  // The form that had the focus is gone, and what came of it stands in its place.
-  /** @type {HTMLElement | null} */
-  const told = codeTaken && document.activeElement === document.body ? root.querySelector(".code-taken") : null;
-  told?.focus();
-  if (codeRefused) root.querySelector("#code-wrong")?.scrollIntoView({ block: "nearest" });
+  if (gaveCode && (codeTaken || codeRefused)) tellOfCode(codeTaken);
 });
+
+/** What became of the code that was typed: it gets the focus, unless the buyer went elsewhere meanwhile. @param {boolean} taken */
+function tellOfCode(taken) {
+  gaveCode = false;
+  const { activeElement } = document;
+  const there = activeElement === document.body || Boolean(activeElement?.closest(".code-form"));
+  /** @type {HTMLElement | null} */
+  const counts = root.querySelector(".code-taken");
+  // Where only codes are let in, the form made room for the place itself.
+  if (taken && !counts) announce(i18n.t("entry.code_taken"));
+  /** @type {HTMLElement | null} */
+  const told = taken ? (counts ?? root.querySelector("[data-focus]")) : root.querySelector("#code");
+  if (there) told?.focus({ preventScroll: taken && !counts });
+  if (!taken) root.querySelector("#code-wrong")?.scrollIntoView({ block: "nearest" });
+}
 
 tick();
 const resumed = buying.resume(); // both are asked for at once

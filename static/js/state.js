@@ -5,7 +5,7 @@ import { stood } from "./outage.js";
 
 /**
  * @param {{slug: string, ticket?: string | null, email?: string, shop?: Sale.Shop, code?: boolean}} boot `code`: an access
- *   code is kept, which was good when it was given
+ *   code is kept; whether it ever reached the server is not known
  * @returns {Sale.State}
  */
 export function initial({ slug, ticket = null, email = "", shop = NO_SHOP, code = false }) {
@@ -44,7 +44,7 @@ export function initial({ slug, ticket = null, email = "", shop = NO_SHOP, code 
     checkout: NO_CHECKOUT,
     reservation: null,
     problem: null,
-    code: code ? { step: "taken", why: null } : null,
+    code: code ? { step: "asked", why: null } : null,
     ui: {
       mode: "map",
       filter: null,
@@ -52,6 +52,7 @@ export function initial({ slug, ticket = null, email = "", shop = NO_SHOP, code 
       sheet: false,
       email,
       emailWrong: false,
+      code: null,
       provider: null,
       givingBack: { busy: false, failed: null },
       notify: false,

@@ -67,6 +67,12 @@ export class Inspector {
     this.asking = false;
     if (result) this.result = result;
     this.draw();
+    this.focus();
+  }
+
+  /** Goes to what was found, if anything was asked for. */
+  focus() {
+    if (!this.turn || this.asking) return;
     /** @type {HTMLElement | null} */
     const shown = this.host.querySelector("[data-result]");
     shown?.focus({ preventScroll: true });

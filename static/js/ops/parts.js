@@ -1,5 +1,6 @@
 // Pieces that several views of the console share.
-import { html, nothing } from "../../vendor/lit-html/lit-html.js";
+import { Directive, directive } from "../../vendor/lit-html/directive.js";
+import { html, noChange, nothing } from "../../vendor/lit-html/lit-html.js";
 import { t } from "../i18n.js";
 import { at, figure, percent, span } from "./format.js";
 
@@ -18,8 +19,31 @@ export const tile = (name, value, { note = nothing, level = "", wide = false } =
 /** Where there is room everything lies open; on a phone a line says it, until somebody wants more. */
 export const ROOMY = matchMedia("(min-width: 861px)").matches;
 
+/** Opens a `<details>` when `wanted` becomes true; whether it is folded after that is the operator's business. */
+const opens = directive(
+  class extends Directive {
+    was = false;
+
+    /**
+     * @override
+     * @param {import("../../vendor/lit-html/directive.js").ElementPart} part
+     * @param {[boolean]} wanted
+     */
+    update(part, [wanted]) {
+      if (wanted && !this.was) /** @type {HTMLDetailsElement} */ (part.element).open = true;
+      this.was = wanted;
+      return noChange;
+    }
+
+    /** @param {boolean} _wanted */
+    render(_wanted) {
+      return noChange;
+    }
+  },
+);
+
 /**
- * A part of a page that is folded on a phone, and never while it is alarming. `lead`: what it says when it is folded;
+ * A part of a page that is folded on a phone, and opens when it begins to alarm. `lead`: what it says when it is folded;
  * `bare`: its content brings frames of its own.
  * @param {string} id
  * @param {string} title
@@ -27,7 +51,7 @@ export const ROOMY = matchMedia("(min-width: 861px)").matches;
  * @param {{lead?: unknown, alarming?: boolean, bare?: boolean}} more
  */
 export const fold = (id, title, content, { lead = nothing, alarming = false, bare = false } = {}) =>
-  html`<details class="card ${bare ? "bare" : ""}" id=${id} ?open=${ROOMY || alarming}>
+  html`<details class="card ${bare ? "bare" : ""}" id=${id} ?open=${ROOMY} ${opens(alarming)}>
     <summary>
       <h2>${title}</h2>
       <small>${lead}</small>

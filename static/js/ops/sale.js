@@ -129,6 +129,7 @@ class SalePage {
 
   /** @param {Api.SaleFigures} news */
   #got(news) {
+    const first = !this.news;
     this.news = news;
     this.lost = null;
     this.series.add(sampleOf(news));
@@ -149,6 +150,8 @@ class SalePage {
     this.looks += 1;
     this.cancelled?.learn(news);
     this.draw();
+    // What the address asked for may have been found before there was a desk to be seen.
+    if (first && document.activeElement === document.body) this.inspector?.focus();
     this.drawing?.draw();
     this.#plot();
   }
@@ -200,7 +203,7 @@ class SalePage {
         </div>
         ${lost ? html`<p class="callout" data-kind="bad" role="alert">${news ? t("ops.stale") : nothing} ${why(lost)}</p>` : nothing}
         ${news?.away.map((store) => html`<p class="callout" data-kind="bad" role="alert">${t(`ops.away.${store}`)}</p>`)}
-        <div class="sale-desk" ?hidden=${!news}>
+        <div class="sale-desk" ?hidden=${!news && !lost}>
           ${news ? alertList(news.alerts) : nothing} ${news ? tiles(news) : nothing}
           ${fold("charts", t("ops.charts"), this.#charts(), { bare: true })}
           <div class="columns">

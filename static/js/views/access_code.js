@@ -1,6 +1,6 @@
 // The field for an access code: alone where one is wanted, folded where one can do without.
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
-import { takesAll, takesCodes } from "../access_code.js";
+import { codeCounts, takesAll, takesCodes } from "../access_code.js";
 import { moment, reason, t } from "../i18n.js";
 
 /**
@@ -26,13 +26,13 @@ export function codeForm({ state, act }) {
  */
 export function ownCode({ state, act }) {
   if (!takesCodes(state)) return nothing;
-  if (state.code?.step === "taken")
+  if (codeCounts(state))
     return takesAll(state)
       ? html`<p class="code-taken" data-testid="code-taken" tabindex="-1">
           <span aria-hidden="true">✓</span> ${t("entry.code_taken")}
         </p>`
       : nothing;
-  const open = state.code !== null || state.refusal?.code === "code_required";
+  const open = state.ui.code !== null || state.code?.step === "refused" || state.refusal?.code === "code_required";
   return html`<details class="own-code" data-testid="own-code" ?open=${open} @toggle=${inSight}>
     <summary>${state.presence === "entered" ? t("gather.code") : t("entry.code_have")}</summary>
     ${codeFields({ state, act })}
@@ -65,6 +65,8 @@ function codeFields({ state, act }) {
       autocapitalize="characters"
       spellcheck="false"
       required
+      .value=${state.ui.code ?? ""}
+      @input=${act.codeText}
       aria-invalid=${wrong ? "true" : "false"}
       aria-describedby=${wrong ? "code-wrong" : nothing}
     />

@@ -20,7 +20,7 @@ const PLAN = {
 const board = (states, version = 1) => ({ epoch: 1, version, states: btoa(String.fromCharCode(...states)) });
 
 /** A visitor who is in, in front of six seats; `sent` are the commands, `online` whether there is anybody to send to. */
-async function inTheHall(states = [0, 0, 0, 0, 0, 0]) {
+async function inTheHall(states = [0, 0, 0, 0, 0, 0], plans = []) {
   await use("en", (await (await fetch("/static/i18n/en.json")).json()));
   for (const id of ["live-urgent", "live-polite"])
     if (!document.getElementById(id)) document.body.append(Object.assign(document.createElement("div"), { id }));
@@ -30,7 +30,7 @@ async function inTheHall(states = [0, 0, 0, 0, 0, 0]) {
   const seats = new Board();
   let count = 0;
   const hall = new Hall({
-    load: async () => new Plan(fromSeats(PLAN)),
+    load: async () => plans.shift() ?? new Plan(fromSeats(PLAN)),
     board: seats,
     store,
     channel: { send: (message) => server.online && Boolean(sent.push(message)) },
@@ -185,4 +185,11 @@ export async function aPlanThatDoesNotComeIsAskedForAgain() {
   hall.need();
   same(answers.length, 1);
   await until(() => hall.drawn);
+}
+
+// V1: a plan that could not be drawn is asked for again: the page does not stay at "one moment" for ever.
+export async function aPlanThatCannotBeDrawnIsAskedForAgain() {
+  const plans = [{}];
+  const { hall } = await inTheHall(undefined, plans);
+  same([plans.length, hall.drawn.plan.zones.length], [0, 1]);
 }

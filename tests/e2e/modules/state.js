@@ -1,3 +1,4 @@
+import { codeCounts } from "/static/js/access_code.js";
 import { mayHold, mayPay, saying } from "/static/js/outage.js";
 import { reduce } from "/static/js/reducer.js";
 import { initial, mayJoin, opensAt, pendingSeats, saleState, secondsLeft, stage, turnSecondsLeft } from "/static/js/state.js";
@@ -271,21 +272,58 @@ export function whatBecomesOfACode() {
   const give = { type: "code", given: true };
   const place = { type: "queue", number: 9, ahead: 3, waiting: 8, ticket: "T" };
   const problem = (code) => ({ type: "problem", code, detail: "" });
-  const step = (...actions) => run(...OPEN, ...actions).code;
+  const step = (...actions) => {
+    const { step, why } = run(...OPEN, ...actions).code ?? {};
+    return step ? { step, why } : null;
+  };
   const waiting = [{ type: "welcome", state: "waiting", now: at(1000) }, place];
   const joining = [{ type: "welcome", state: "none", now: at(1000) }];
   same(step(...waiting, give), { step: "asked", why: null });
   same(step(...waiting, give, place), { step: "taken", why: null });
   same(step(...waiting, give, place, place), { step: "taken", why: null });
   same(step(...INSIDE, give, ADMITTED), { step: "taken", why: null });
+  // That the place has moved is no answer.
+  same(step(...waiting, give, { ...place, ticket: undefined }), { step: "asked", why: null });
   for (const why of ["code_not_valid", "code_used", "too_many_requests", "store_unavailable"])
     same(step(...waiting, give, problem(why)), { step: "refused", why });
   // Who has no place asks again with the code, until it is the code that is wrong.
-  same(step(...joining, give, problem("store_unavailable")), { step: "asked", why: null });
+  for (const why of ["store_unavailable", "too_many_requests"])
+    same(step(...joining, give, problem(why)), { step: "asked", why: null });
   same(step(...joining, give, problem("code_used")), { step: "refused", why: "code_used" });
   same(step(...joining, give, problem("code_used"), problem("code_required")), { step: "refused", why: "code_used" });
   // Bought with, or wanted for the seats: asked for anew.
   same(step(...INSIDE, give, ADMITTED, HELD, { type: "submitting" }, told("a", "CONFIRMED")), null);
   const refused = run(...INSIDE, { type: "refused", id: "", code: "code_required", seats: [1] });
   same([refused.code, refused.ui.sheet], [null, true]);
+}
+
+// F7: whether a code that is kept ever reached the server is not known: it is given again, and only then it can be taken.
+export function aCodeThatIsKeptIsGivenAgain() {
+  const kept = (...actions) => [...OPEN, ...actions].reduce(reduce, initial({ slug: "x", code: true })).code.step;
+  const give = { type: "code", given: true };
+  const place = { type: "queue", number: 9, ahead: 3, waiting: 8, ticket: "T" };
+  const welcome = (state) => ({ type: "welcome", state, now: at(1000) });
+  same(kept(), "asked");
+  same(kept(welcome("none"), place), "taken");
+  same(kept(welcome("waiting"), place), "given");
+  same(kept(welcome("active"), ADMITTED), "given");
+  same(kept(welcome("active"), ADMITTED, give, ADMITTED), "taken");
+  // The connection goes once more before the answer, and the place as well.
+  same(kept(welcome("waiting"), place, give, welcome("waiting"), place), "given");
+  same(kept(welcome("waiting"), place, welcome("none"), place), "taken");
+}
+
+// F7: a code counts while one of the parts is open that it was good for; and what is typed is there until it is taken.
+export function aCodeCountsForItsOwnParts() {
+  const part = (name, opens, closes) => ({ name, opens_at: at(opens), closes_at: closes && at(closes), needs_code: true });
+  const phases = [part("a", 0, 5000), part("b", 5000, null), { ...part("all", 0, null), needs_code: false }];
+  const typed = [...INSIDE, { type: "event", event: { ...EVENT, phases } }, { type: "code-text", text: "FAN" }];
+  const give = { type: "code", given: true };
+  const later = { type: "tick", local: 6000 };
+  const counts = (...actions) => codeCounts(run(...typed, ...actions));
+  same([counts(give), counts(give, ADMITTED), counts(give, ADMITTED, later)], [false, true, false]);
+  same(counts(give, ADMITTED, later, give, ADMITTED), true);
+  const text = (...actions) => run(...typed, ...actions).ui.code;
+  const wrong = { type: "problem", code: "code_used", detail: "" };
+  same([text(give), text(give, wrong), text(HELD), text(give, ADMITTED)], ["FAN", "FAN", "FAN", null]);
 }

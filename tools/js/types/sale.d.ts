@@ -72,6 +72,8 @@ declare namespace Sale {
     sheet: boolean;
     email: string;
     emailWrong: boolean;
+    /** the access code that is typed; null: nothing was typed since the last one was taken */
+    code: string | null;
     /** whose window the buyer wants to pay in; null: the shop's first */
     provider: string | null;
     /** the seats of an order are being given back, or why they could not be */
@@ -142,8 +144,11 @@ declare namespace Sale {
     checkout: Checkout;
     reservation: Purchase | null;
     problem: { code: string; detail: string } | null;
-    /** the access code that was given last: on its way, taken, or refused, and why */
-    code: { step: "asked" | "taken" | "refused"; why: string | null } | null;
+    /**
+     * the access code that was given last: to be given again, on its way, taken (`parts`: the names of those that wanted a code
+     * then), or refused, and why
+     */
+    code: { step: "given" | "asked" | "taken" | "refused"; why: string | null; parts?: readonly string[] } | null;
     ui: Ui;
   }>;
 
@@ -176,6 +181,7 @@ declare namespace Sale {
     | { type: "dismiss" }
     /** an access code is given, or taken back */
     | { type: "code"; given: boolean }
+    | { type: "code-text"; text: string }
     | { type: "rejoin" }
     | { type: "mode"; mode: Mode }
     /** turns one category on or off */
@@ -226,6 +232,7 @@ declare namespace Sale {
     pay(): void;
     dismiss(): void;
     giveCode(code: string): void;
+    codeText(event: InputOf<HTMLInputElement>): void;
     /** asks for a place without one */
     noCode(): void;
     notify(): void;
