@@ -103,7 +103,7 @@ async def test_each_confirmation_is_written_once(
                 "smtp_url": type(settings.smtp_url)(f"smtp://127.0.0.1:{port}"),
                 "outbox_seconds": 0.05,
                 # What a killed process had in hand is waited for; nobody loses a lease for being busy.
-                "outbox_lease_seconds": 20 if end == "kill" else 60,
+                "outbox_lease_seconds": 10 if end == "kill" else 60,
             }
         )
         async with writers(mine, 2) as processes:
