@@ -165,6 +165,8 @@ async def test_a_sale_under_kills(run: int, tmp_path: Path) -> None:
         "ONSALE_STANDBY": "on",
         "ONSALE_PAYMENT_WINDOW_SECONDS": "60",
         "ONSALE_RETRY_SECONDS": "2",
+        # An order whose process died while it asked is sent by nobody again: it ends with this.
+        "ONSALE_PAYMENT_DEADLINE_SECONDS": "90",
         "ONSALE_LOG_LEVEL": "warning",
     }
     with serving(tmp_path, "--demo", WORKERS="2", **told) as server:
