@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, cast
 
 from bench.measure import Figure
+from bench.slow_log import slow_log
 from bench.stores import event_of
 from core import keys
 from core.runtime import Runtime
@@ -25,16 +26,13 @@ _PAGE: Final = 5_000
 async def opening_draw(runtime: Runtime, *, rounds: int = 1, entries: int = _ENTRIES) -> list[Figure]:
     """One draw counts as one round: nothing in it is shorter than noise."""
     event = await _gathered(runtime, entries)
-    await runtime.redis.config_set("slowlog-log-slower-than", 1_000)
-    await runtime.redis.config_set("slowlog-max-len", 4_096)
-    await runtime.redis.slowlog_reset()
-    await runtime.events.update(event.slug, opens_at=datetime.now(UTC))
-    began = time.perf_counter()
-    while (await runtime.events.fresh(event.slug)).opening is not None:
-        await runtime.drawing.run()
-    took = time.perf_counter() - began
-    slow: list[dict[str, Any]] = await runtime.redis.slowlog_get(4_096)
-    longest = max((entry["duration"] for entry in slow), default=1_000) / 1000
+    async with slow_log(runtime.redis, from_us=1_000) as slow:
+        await runtime.events.update(event.slug, opens_at=datetime.now(UTC))
+        began = time.perf_counter()
+        while (await runtime.events.fresh(event.slug)).opening is not None:
+            await runtime.drawing.run()
+        took = time.perf_counter() - began
+        longest = await slow.longest_ms()
     row = await runtime.draws.shown(event)
     if row is None or row.count != entries:
         raise RuntimeError("a draw without its entries would be another benchmark")

@@ -13,13 +13,14 @@ import resource
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final
+from typing import Final
 
 import psutil
 
 from bench.load import Channel, Job, LoadGenerator, text_frame
 from bench.measure import Effort, Figure
 from bench.served import POSTGRESQL, VALKEY, Served
+from bench.slow_log import SlowLog, slow_log
 from bench.stores import event_of, let_in
 from core.process.store_watch import GIVEN_WITHIN_SECONDS, SILENT_SECONDS
 from core.runtime import Runtime
@@ -108,14 +109,8 @@ async def time_given(runtime: Runtime, effort: Effort) -> list[Figure]:
     """Of the worst round."""
     count = effort.of(_BUYERS, most=_BUYERS)
     event = await _holding(runtime, count)
-    before = await runtime.redis.config_get("slowlog-*")
-    await runtime.redis.config_set("slowlog-log-slower-than", 100)
-    await runtime.redis.config_set("slowlog-max-len", 4_096)
-    try:
-        taken = [await _given(runtime, event, count) for _ in range(min(effort.rounds, _ROUNDS))]
-    finally:
-        for name, value in before.items():
-            await runtime.redis.config_set(str(name), str(value))
+    async with slow_log(runtime.redis, from_us=100) as slow:
+        taken = [await _given(runtime, event, count, slow) for _ in range(min(effort.rounds, _ROUNDS))]
     seconds, longest = (max(figures) for figures in zip(*taken, strict=True))
     detail = {"buyers": count, "seconds": seconds, "redis_longest_ms": longest}
     return [
@@ -132,19 +127,18 @@ async def time_given(runtime: Runtime, effort: Effort) -> list[Figure]:
     ]
 
 
-async def _given(runtime: Runtime, event: Event, count: int) -> tuple[float, float]:
+async def _given(runtime: Runtime, event: Event, count: int, slow: SlowLog) -> tuple[float, float]:
     """Seconds until all have the time back, and milliseconds of Redis for the longest batch of it."""
     await runtime.waiting_room.sweep(event, outage=Outage(seconds=1.0))
-    await runtime.redis.slowlog_reset()
+    await slow.empty()
     began, given, more = time.perf_counter(), 0, True
     while more:
         report = await runtime.waiting_room.sweep(event, batches=1)
         given, more = given + report.given_time, report.more
     seconds = time.perf_counter() - began
-    slow: list[dict[str, Any]] = await runtime.redis.slowlog_get(4_096)
     if given != 2 * count:
         raise RuntimeError(f"a benchmark of something else: {given} sessions and baskets instead of {2 * count}")
-    return seconds, max((entry["duration"] for entry in slow), default=100) / 1000
+    return seconds, await slow.longest_ms()
 
 
 async def _holding(runtime: Runtime, count: int) -> Event:

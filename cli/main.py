@@ -168,7 +168,7 @@ def _log_place() -> None:
     from core.logs import configure_logs
 
     if not structlog.is_configured():
-        configure_logs(level="INFO", form="console")
+        configure_logs(level="info", form="text")
     structlog.get_logger(__name__).exception("the command ended", command=sys.argv[1])
 
 

@@ -7,9 +7,6 @@ import logging
 import re
 import sys
 import threading
-import time
-from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any, Final, TextIO
 
 import orjson
@@ -47,24 +44,6 @@ def _as_json(line: EventDict, **given: Any) -> str:
     except TypeError:  # what only the standard library writes: a half surrogate, a number of more than 64 bits
         return json.dumps(line, **given)
     return text.decode() if text.isascii() else json.dumps(line, **given)
-
-
-class Stamp:
-    """Adds when it was, as structlog's TimeStamper does in ISO 8601, without writing down the same second anew."""
-
-    def __init__(self, now: Callable[[], int] = time.time_ns) -> None:
-        """`now`: nanoseconds since 1970."""
-        self._now = now
-        self._known = -1, ""
-
-    def __call__(self, logger: Any, method: str, line: EventDict) -> EventDict:
-        second, nanos = divmod(self._now(), 1_000_000_000)
-        known, text = self._known
-        if second != known:
-            text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-            self._known = second, text
-        line["timestamp"] = f"{text}.{nanos // 1000:06d}Z"
-        return line
 
 
 class PlainLines:
@@ -139,7 +118,7 @@ def configure_logs(*, level: str, form: str) -> None:
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
-        Stamp(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     # Traces without local variables: those hold tokens, addresses, keys.
     traces = structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False))

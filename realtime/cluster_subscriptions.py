@@ -10,6 +10,7 @@ quiet connection.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Final, NamedTuple
 
 import structlog
@@ -156,7 +157,8 @@ class ClusterSubscriptions:
     async def _let_go(self, master: tuple[str, int]) -> None:
         node = self._nodes[master]
         await node.subscriptions.stop()
-        await node.redis.aclose()
+        with contextlib.suppress(*REDIS_LOST):
+            await node.redis.aclose()
         # Only now: one who is cancelled before has it in his list still.
         del self._nodes[master]
 

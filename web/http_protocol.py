@@ -132,13 +132,9 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         if len(self.headers) >= _MOST_HEADERS:
             self._refuse(431, f"at most {_MOST_HEADERS} headers")
-        # As uvicorn's own, which would be one more call for each.
-        name = name.lower()
-        if name == b"host":
+        super().on_header(name, value)
+        if self.headers[-1][0] == b"host":
             self._hosts += 1
-        elif name == b"expect" and value.lower() == b"100-continue":
-            self.expect_100_continue = True
-        self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         # What came is no smaller than the head, but for what may be left out between a name and its value.

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 
@@ -20,16 +20,15 @@ from core.booking.attempt import (
     order_number,
 )
 from core.booking.reservations_postgres import Reservations
-from core.booking.stored import Claim, ClaimLost, NewReservation
+from core.booking.stored import Claim, ClaimLost
 from core.database import raw
 from core.errors import StoreUnavailable
 from core.payments.gateway import Authorisation
-from core.payments.payments import Account
 from core.runtime import Runtime
 from tests.booking import rows, until
 from tests.conftest import MakeEvent
+from tests.orders import ACCOUNT, new_reservation
 
-ACCOUNT = Account("toss", "test:x")
 _EARLIER = """
 INSERT INTO payment_attempts (order_no, reservation_id, number, provider, environment, amount, currency, state,
                               shops_fault, superseded, next_attempt_at)
@@ -89,18 +88,7 @@ async def opened(runtime: Runtime, make_event: MakeEvent, *changes: str | None) 
     """A reservation with an attempt that is open; and then these changes."""
     event = await make_event()
     reservations = Reservations(runtime.database, lease_seconds=60, deadline_seconds=600)
-    new = NewReservation(
-        id=uuid4(),
-        event_id=event.id,
-        visitor="v",
-        idempotency_key="k",
-        request_digest="d",
-        email="a@example.org",
-        language="en",
-        seats=[1],
-        fence=7,
-        account=ACCOUNT,
-    )
+    new = new_reservation(event, seats=[1], fence=7)
     assert await reservations.begin(new, "t") is not None
     await rows(runtime, _ATTEMPT.format("claimed_by = NULL, claimed_until = NULL"), new.id)
     for change in changes:

@@ -17,11 +17,11 @@ from core.booking.reservations_postgres import Reservations
 from core.booking.stored import NewReservation
 from core.embedded import Engines
 from core.errors import TooManySeats
-from core.payments.payments import Account
 from core.runtime import Runtime
 from core.venue.event import Event
 from tests.booking import Bank, Desk, close_desks, desk, retire, rows, until
 from tests.conftest import MakeEvent
+from tests.orders import new_reservation
 
 
 @pytest.fixture
@@ -32,18 +32,7 @@ async def till(runtime: Runtime) -> AsyncIterator[Desk]:
 
 
 def order(event: Event, visitor: str, seats: Sequence[int], fence: int, email: str) -> NewReservation:
-    return NewReservation(
-        id=uuid4(),
-        event_id=event.id,
-        visitor=visitor,
-        idempotency_key=str(uuid4()),
-        request_digest="d",
-        email=email,
-        language="en",
-        seats=seats,
-        fence=fence,
-        account=Account("toss", "test:x"),
-    )
+    return new_reservation(event, visitor, seats=seats, fence=fence, key=str(uuid4()), email=email)
 
 
 async def at_once(runtime: Runtime, event: Event) -> list[Reservation]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import product
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 
@@ -18,12 +18,12 @@ from core.booking.reservation import (
     SeatStatus,
 )
 from core.booking.reservations_postgres import Reservations
-from core.booking.stored import AttemptChange, NewReservation
-from core.payments.payments import Account
+from core.booking.stored import AttemptChange
 from core.runtime import Runtime
 from core.venue.event import Event
 from tests.booking import rows
 from tests.conftest import MakeEvent
+from tests.orders import new_reservation
 
 #: How a reservation gets into each state.
 WAYS: dict[ReservationStatus, list[Change]] = {
@@ -66,18 +66,7 @@ async def test_the_statement_follows_the_table(
 ) -> None:
     event = await make_event()
     reservations = Reservations(runtime.database, lease_seconds=60, deadline_seconds=600)
-    new = NewReservation(
-        id=uuid4(),
-        event_id=event.id,
-        visitor="v",
-        idempotency_key="k",
-        request_digest="d",
-        email="a@example.org",
-        language="en",
-        seats=[2, 1],
-        fence=7,
-        account=Account("toss", "test:x"),
-    )
+    new = new_reservation(event, seats=[2, 1], fence=7)
     begun = await reservations.begin(new, "t")
     assert begun is not None
     before, token = begun, None
@@ -128,18 +117,7 @@ async def test_a_seat_whose_fence_has_moved_on_is_somebody_elses(
     """Rule 1: it is being paid for again, by the next buyer; the first one's end neither sells nor frees it."""
     event = await make_event()
     reservations = Reservations(runtime.database, lease_seconds=60, deadline_seconds=600)
-    new = NewReservation(
-        id=uuid4(),
-        event_id=event.id,
-        visitor="v",
-        idempotency_key="k",
-        request_digest="d",
-        email="a@example.org",
-        language="en",
-        seats=[1, 2],
-        fence=7,
-        account=Account("toss", "test:x"),
-    )
+    new = new_reservation(event, seats=[1, 2], fence=7)
     assert await reservations.begin(new, "t") is not None
     await rows(runtime, "UPDATE seats SET fence = 9 WHERE event_id = $1 AND ordinal = 2", event.id)
     before = await _all(runtime, event)

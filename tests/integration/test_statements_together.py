@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from typing import Any
-from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -17,11 +16,11 @@ from core.booking.stored import AttemptChange, ClaimLost, NewReservation
 from core.database import LOCK_SECONDS
 from core.errors import OutcomeUnknown, StoreUnavailable
 from core.payments.gateway import Authorisation
-from core.payments.payments import Account
 from core.runtime import Runtime
 from core.venue.event import Event
 from tests.booking import rows
 from tests.conftest import MakeEvent
+from tests.orders import new_reservation
 
 AT_WORK = (AttemptState.AUTHORISED, AttemptState.CALLED)
 
@@ -32,18 +31,7 @@ def reservations(runtime: Runtime) -> Reservations:
 
 
 def new(event: Event, number: int, seats: Sequence[int], email: str = "", key: str = "k") -> NewReservation:
-    return NewReservation(
-        id=uuid4(),
-        event_id=event.id,
-        visitor=f"v{number}",
-        idempotency_key=key,
-        request_digest="d",
-        email=email or f"{number}@example.org",
-        language="en",
-        seats=seats,
-        fence=10,
-        account=Account("toss", "test:x"),
-    )
+    return new_reservation(event, f"v{number}", seats=seats, key=key, email=email or f"{number}@example.org")
 
 
 async def begun(reservations: Reservations, event: Event, count: int) -> list[Reservation]:

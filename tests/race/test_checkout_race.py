@@ -26,6 +26,7 @@ from core.venue.event import Event
 from tests.booking import rows
 from tests.conftest import MakeEvent
 from tests.live_server import PATIENCE
+from tests.orders import new_reservation
 
 CROWD = 50
 
@@ -57,18 +58,7 @@ def reservations(many: Any, request: pytest.FixtureRequest) -> Any:
 
 
 def _new(event: Event, visitor: str, seats: Sequence[int], fence: int = 10, key: str = "k") -> NewReservation:
-    return NewReservation(
-        id=uuid4(),
-        event_id=event.id,
-        visitor=visitor,
-        idempotency_key=key,
-        request_digest="d",
-        email="a@example.org",
-        language="en",
-        seats=seats,
-        fence=fence,
-        account=Account("toss", "test:x"),
-    )
+    return new_reservation(event, visitor, seats=seats, fence=fence, key=key)
 
 
 async def _live(runtime: Runtime, event: Event) -> list[int]:

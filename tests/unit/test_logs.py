@@ -10,13 +10,12 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import structlog
 
-from core.logs import ROOTS, PlainLines, Stamp, configure_logs, escape_controls
+from core.logs import ROOTS, PlainLines, configure_logs, escape_controls
 from tests.source_trees import tree_of
 
 
@@ -231,13 +230,3 @@ def test_a_plain_line_is_the_one_that_structlog_writes(line: dict[str, object]) 
     console = structlog.dev.ConsoleRenderer(colors=False)
     wanted = console(None, "info", escape_controls(None, "info", dict(line)))
     assert PlainLines(console)(None, "info", dict(line)) == wanted
-
-
-def test_a_stamp_is_the_one_that_structlog_writes() -> None:
-    """S34: over the end of a second too, and back, as threads may have it."""
-    for nanos in (1_764_158_454_032_549_999, 1_764_158_454_999_999_999, 1_764_158_455_000_000_000, 999):
-        moment = datetime.fromtimestamp(nanos // 1_000_000_000, UTC).replace(microsecond=nanos // 1000 % 1_000_000)
-        stamp = Stamp(lambda: 1_764_158_454_000_001_000)
-        stamp(None, "info", {})
-        stamp._now = lambda nanos=nanos: nanos  # type: ignore[misc]
-        assert stamp(None, "info", {})["timestamp"] == moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
