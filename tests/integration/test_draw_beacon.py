@@ -43,6 +43,8 @@ class Drand:
     def answer(self, path: str) -> tuple[int, dict[str, Any]]:
         if self.silent:
             return 503, {}
+        if not path.startswith("/chain/"):
+            return 404, {}
         if path == "/chain/info":
             return 200, {"genesis_time": GENESIS, "period": PERIOD, "schemeID": "pedersen-bls-chained"}
         number = int(path.removeprefix("/chain/public/"))
@@ -283,6 +285,25 @@ async def test_a_beacon_that_does_not_answer_keeps_no_opening_from_being_moved_t
         back = await runtime.draws.shown(event)
         assert back is not None
         assert (back.draw_at, back.beacon) == (announced.draw_at, announced.beacon)
+
+
+async def test_a_draw_that_could_not_be_moved_does_not_happen_at_the_time_it_had(
+    settings: Settings, stores: Engines, make_event: MakeEvent, drand: Drand
+) -> None:
+    """F2: another source is set since, and does not answer: it cannot be named, and the old one is not gone on with."""
+    async with open_runtime(settings.model_copy(update={"beacon_url": drand.url}), stores) as runtime:
+        event = await gathered(runtime, make_event)
+    other = settings.model_copy(update={"beacon_url": drand.url.replace("/chain", "/nothing")})
+    async with open_runtime(other, stores) as runtime:
+        await runtime.events.update(event.slug, opens_at=datetime.now(UTC) + timedelta(seconds=900))
+        past = datetime.now(UTC) - timedelta(seconds=5)
+        await rows(runtime, "UPDATE draws SET draw_at = $2 WHERE event_id = $1", event.id, past)
+        for _ in range(3):
+            with pytest.raises(StoreUnavailable):
+                await runtime.drawing.run()
+        row = await runtime.draws.shown(event)
+        assert row is not None
+        assert (row.state, row.root) == (DrawState.ANNOUNCED, None)
 
 
 async def test_an_opening_by_hand_names_a_round_of_its_own(
