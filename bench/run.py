@@ -132,11 +132,12 @@ async def _recovery(world: World, effort: Effort) -> list[Figure]:
 #: Those that a tree of another commit can be measured by.
 SERVED: Final = {row.name: row for row in (*public_path.ROWS, *arrival.ROWS, *storm.ROWS, *offers.ROWS)}
 ROWS: Final[Mapping[str, Row]] = {
+    # The first: sessions of the crowds of other rows that end while nothing should happen are no calm.
+    "calm": _calm,
     **{name: _of_served(row) for name, row in SERVED.items()},
     "purchases": _bought,
     "processes": _processes,
     "memory": _memory,
-    "calm": _calm,
     "fan-out": _of_runtime(fan_out),
     "holds": _of_runtime(holds),
     "best-seats": _of_runtime(best_seats),
