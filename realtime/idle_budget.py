@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import Final
 
-#: Of the time to spare, so much at most: a quarter leaves the rest of the process quick.
-_SHARE: Final = 0.25
+#: Of the time to spare, so much at most, which leaves the rest of the process quick.
+_SHARE: Final = 0.4
 #: A tick that comes so many seconds late comes to a busy machine.
 _LATE: Final = 0.05
 #: How much the last price of one piece counts against those before.

@@ -29,8 +29,9 @@ _TURN: Final = 200
 _LEAST_A_SECOND: Final = 2_000
 #: What such a message costs, in seconds of processor time, until it was measured.
 _SECONDS_EACH: Final = 15e-6
-#: Where there is time, everybody has the new place within so many seconds; more often nobody needs it.
-_ALL_SECONDS: Final = 2.0
+#: Where there is time, telling everybody takes so many seconds: with the sweep and the tick before it, a new place is
+#: on every screen within about two. More often nobody needs it.
+_ALL_SECONDS: Final = 1.0
 #: How often the waits of visitors whose place does not move are looked at.
 _WAITS_SECONDS: Final = 10.0
 
