@@ -313,14 +313,20 @@ class Desk:
 
         return await until(there)
 
-    async def ended(self, reservation: Reservation) -> Reservation:
-        """The reservation once it is not PAYING any more."""
+    async def over(self, reservation: Reservation) -> Reservation:
+        """The reservation once it is not PAYING any more. Redis may not have heard of that, or be away."""
 
-        async def over() -> Reservation | None:
+        async def is_over() -> Reservation | None:
             now = await self.checkout.get(reservation.id, reservation.visitor)
             return now if now.status is not ReservationStatus.PAYING else None
 
-        return await until(over)
+        return await until(is_over)
+
+    async def ended(self, reservation: Reservation) -> Reservation:
+        """The same once Redis has heard of it as well: its seats and its visitor's basket are as PostgreSQL says."""
+        over = await self.over(reservation)
+        await until(lambda: told(self.runtime, reservation.id), "Redis to be told of the end")
+        return over
 
 
 def desk(
@@ -374,6 +380,12 @@ async def close_desks() -> None:
 async def rows(runtime: Runtime, query: str, *values: Any) -> Sequence[Any]:
     async with raw(runtime.database) as connection:
         return list(await connection.fetch(query, *values, timeout=PATIENCE))
+
+
+async def told(runtime: Runtime, reservation: UUID | str) -> bool:
+    """Whether Redis has heard how the reservation ended, which it does after PostgreSQL."""
+    query = "SELECT 1 FROM payment_attempts WHERE reservation_id = $1::uuid AND untold"
+    return not await rows(runtime, query, reservation)
 
 
 async def attempts(runtime: Runtime, event: Event) -> list[Any]:

@@ -204,9 +204,9 @@ async def payment_paused(scene: Scene, endpoint: Endpoint) -> httpx.Response:
     scene.bank.says = "decline"
     by, event = await scene.holding()
     for number in range(5):
-        await scene.holds_again(by, event, number)
+        await scene.hold(by, event, number)
         await scene.ended(by, await scene.paid(by, event, f"key-{number}"))
-    await scene.holds_again(by, event, 9)
+    await scene.hold(by, event, 9)
     return await scene.call(endpoint, by=by, slug=event.slug)
 
 

@@ -10,7 +10,7 @@ import httpx
 
 from core.runtime import Runtime
 from core.venue.event import Event
-from tests.booking import Bank, until
+from tests.booking import Bank, told, until
 from tests.conftest import MakeEvent, small_plan
 from tests.contract import waiting_list_refusals
 from tests.contract.api_client import Api
@@ -84,17 +84,11 @@ class Scene:
         by = await self.nobody.as_visitor()
         await by.call("POST", f"/api/events/{made.slug}/queue", expect=200)
         if seats:
-            await by.call("POST", f"/api/events/{made.slug}/holds", json={"seats": list(seats)}, expect=201)
+            await self.hold(by, made, *seats)
         return by, made
 
-    async def holds_again(self, by: Api, event: Event, seat: int) -> None:
-        """After a reservation has ended: the basket hears of that after PostgreSQL does."""
-        path = f"/api/events/{event.slug}/holds"
-
-        async def held() -> bool:
-            return (await by.call("POST", path, json={"seats": [seat]})).status_code == 201
-
-        await until(held)
+    async def hold(self, by: Api, event: Event, *seats: int) -> None:
+        await by.call("POST", f"/api/events/{event.slug}/holds", json={"seats": list(seats)}, expect=201)
 
     async def submit(self, by: Api, event: Event, key: str = "a-key", **sent: Any) -> httpx.Response:
         path = f"/api/events/{event.slug}/reservations"
@@ -120,8 +114,11 @@ class Scene:
         return by, location.rpartition("/")[2]
 
     async def ended(self, by: Api, location: str) -> None:
+        """In PostgreSQL, and Redis has heard of it: the buyer may hold seats again."""
+
         async def over() -> bool:
-            return bool((await by.call("GET", location)).json()["status"] != "PAYING")
+            found = (await by.call("GET", location)).json()
+            return found["status"] != "PAYING" and await told(self.runtime, found["id"])
 
         await until(over)
 

@@ -25,7 +25,7 @@ from tests.booking import rows
 from tests.conftest import MakeEvent
 from tests.contract.api_client import Api, open_client
 from tests.contract.store_proxy import behind_proxies
-from tests.waits import PATIENCE
+from tests.waits import PATIENCE, until
 from web import health_checks
 from web.app import create_app
 from web.composition import health_checks as health_checks_of
@@ -62,17 +62,25 @@ async def test_health_answers_soon_when_a_store_hangs(hanging: str, settings: Se
     async with behind_proxies(stores) as (engines, postgres, redis), open_runtime(settings, engines) as runtime:
         app = create_app(runtime, None)
         async with open_client(app) as client:
-            assert (await client.get("/actuator/health")).json()["status"] in ("UP", "DEGRADED")
+
+            async def down() -> set[str]:
+                """Of the two. A check that a busy machine makes later than its limit is asked again."""
+                async with asyncio.timeout(PATIENCE):
+                    response = await client.get("/actuator/health")
+                body = response.json()
+                found = {name for name, one in body["components"].items() if one["status"] == "DOWN"}
+                assert not found & {"database", "redis"} or (response.status_code, body["status"]) == (503, "DOWN")
+                return found & {"database", "redis"}
+
+            async def only(*stores: str) -> bool:
+                return await down() == set(stores)
+
+            await until(only)
             for proxy, name in ((postgres, "postgres"), (redis, "redis")):
                 if hanging in (name, "both"):
                     proxy.hang()
-            async with asyncio.timeout(PATIENCE):
-                response = await client.get("/actuator/health")
-            body = response.json()
-            assert (response.status_code, body["status"]) == (503, "DOWN")
-            down = {name for name, one in body["components"].items() if one["status"] == "DOWN"}
-            assert ("database" in down) == (hanging != "redis")
-            assert ("redis" in down) == (hanging != "postgres")
+            names = {"postgres": "database", "redis": "redis"}
+            await until(lambda: only(*(names.values() if hanging == "both" else [names[hanging]])))
             assert (await client.get("/actuator/health/liveness")).json() == {"status": "UP"}
             assert (await client.get("/actuator/health/readiness")).json() == {"status": "UP"}
             await redis.cut()  # the end of a process waits for no hanging PostgreSQL

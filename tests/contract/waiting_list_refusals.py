@@ -129,7 +129,7 @@ async def payment_paused(scene: Scene, endpoint: Endpoint) -> httpx.Response:
     scene.bank.says = "decline"
     by, event = await scene.holding()
     for number in range(5):
-        await scene.holds_again(by, event, number)
+        await scene.hold(by, event, number)
         await scene.ended(by, await scene.paid(by, event, f"key-{number}"))
     return await scene.call(endpoint, by=by, id=await offered(scene, by, event))
 

@@ -47,7 +47,7 @@ async def test_another_key_after_the_end_is_led_to_the_reservation(
     event, bank = await make_event(), Bank(says=says)
     slow = SlowBoard(runtime.seats)
     at, other = desk(runtime, bank, seats=slow), desk(runtime, bank)
-    ended = await at.ended(await at.buy(event, "v", 3, key="first"))
+    ended = await at.over(await at.buy(event, "v", 3, key="first"))
     with pytest.raises(error, match=words) as refused:
         await other.submit(event, "v", key="second")
     assert refused.value.data["reservation"] == str(ended.id)

@@ -31,7 +31,6 @@ from tests.booking import (
     results,
     retire,
     rows,
-    unfinished,
     until,
 )
 from tests.conftest import MakeEvent
@@ -209,11 +208,6 @@ async def test_killed_while_refunding(
     event, bank = await make_event(), Bank()
     at, dying, other = (desk(runtime, bank) for _ in range(3))
     begun = await at.ended(await at.buy(event, "v", 3))
-
-    async def told() -> bool:
-        return not await unfinished(runtime, event)
-
-    await until(told)
     kill(parts(dying.checkout)[part], method, when)
     try:
         await dying.checkout.cancel(begun.id, "v")
@@ -288,7 +282,7 @@ async def test_redis_away_after_the_commit(
     event, bank, seats = await make_event(), Bank(says=says), _RedisAway(runtime.seats)
     at = desk(runtime, bank, seats=seats)
     seats.away = True
-    ended = await at.ended(await at.buy(event, "v", 3))
+    ended = await at.over(await at.buy(event, "v", 3))
     assert ended.status == end
     assert (await runtime.seats.board(event)).states[3] == SeatState.HELD
     for _ in range(3):
@@ -306,7 +300,7 @@ async def test_cancelled_while_the_board_still_waits_for_the_sale(runtime: Runti
     event, bank, seats = await make_event(), Bank(), _RedisAway(runtime.seats)
     at = desk(runtime, bank, seats=seats)
     seats.away = True
-    ended = await at.ended(await at.buy(event, "v", 3))
+    ended = await at.over(await at.buy(event, "v", 3))
     assert (await at.checkout.cancel(ended.id, "v")).status == "CANCELLED"
     seats.away = False
     await finish_all(at, event)
@@ -338,7 +332,7 @@ async def test_postgresql_answer_lost_while_paying(
     event, bank = await make_event(), Bank(says=says)
     at = desk(runtime, bank)
     _answer_lost(parts(at.checkout)["rows"], method, carried_out=carried_out)
-    ended = await at.ended(await at.buy(event, "v", 3))
+    ended = await at.over(await at.buy(event, "v", 3))
     assert ended.status == end
     await finish_all(at, event)
     assert bank.calls == 1

@@ -137,7 +137,7 @@ async def test_a_slow_head_has_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 async def test_a_body_may_take_longer_than_a_head(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection_limits, "HEAD_SECONDS", 0.5)
+    monkeypatch.setattr(connection_limits, "HEAD_SECONDS", 1.2)
     async with served(Peers()) as connect:
         reader, writer = await connect()
         writer.write(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nab")

@@ -7,7 +7,6 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -335,12 +334,6 @@ async def _cards_failed(scene: Scene) -> None:
     for seat in range(1, 6):
         ended = await scene.shop.ended(await scene.shop.buy(scene.event, "a", seat, key=f"key-{seat}"))
         assert ended.status is ReservationStatus.FAILED
-        await until(partial(_may_pick, scene), "Redis to be told of it")
-
-
-async def _may_pick(scene: Scene) -> bool:
-    basket = await scene.runtime.seats.basket(scene.event, "a")
-    return basket is None or not basket.paying
 
 
 async def _presale(scene: Scene, *, quota: int = 100, uses: int = 1) -> bytes:

@@ -40,7 +40,6 @@ from tests.booking import (
     refunds,
     retire,
     rows,
-    unfinished,
     until,
 )
 from tests.conftest import MakeEvent
@@ -56,13 +55,7 @@ async def _alone(runtime: Runtime) -> AsyncIterator[None]:
 
 
 async def bought(at: Desk, event: Event, *seats: int, visitor: str = "v") -> Reservation:
-    reservation = await at.ended(await at.buy(event, visitor, *seats))
-
-    async def told() -> bool:
-        return not await unfinished(at.runtime, event)
-
-    await until(told)
-    return reservation
+    return await at.ended(await at.buy(event, visitor, *seats))
 
 
 def asked(key: str = "k", **changes: Any) -> RefundAsked:
@@ -436,4 +429,5 @@ async def test_no_money_at_the_provider(runtime: Runtime, make_event: MakeEvent)
     again = await job.start(event.id, key="k", reason="storm", asked_by="operator")
     assert (again.id, again.state) == (begun.id, "RUNNING")
     await until(lambda: in_state("DONE"))
+    await finish_all(at, event)
     assert await check_books(runtime, event, bank) == {"CANCELLED": 30}

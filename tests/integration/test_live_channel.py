@@ -217,8 +217,8 @@ async def test_ticket_of_an_earlier_place_is_taken_by_join(quick: LiveServer, ma
         async with quick.browser(event.slug, ping_interval=None) as sleeper:
             await sleeper.send("join")
             mine = await sleeper.until("queue")
-        await other.send("join")
-        await other.until("queue", lambda m: m["ahead"] == 1)
+            await other.send("join")
+            await other.until("queue", lambda m: m["ahead"] == 1)
         # The tab is closed: after the grace its entry is gone, and the next one moves up.
         await other.until("queue", lambda m: m["ahead"] == 0)
         async with quick.browser(event.slug, sleeper.visitor) as back:
@@ -305,7 +305,7 @@ async def test_open_socket_without_pongs_or_beats_is_out(
         async def beat() -> None:
             while True:
                 await beating.send("beat")
-                await asyncio.sleep(0.4)
+                await asyncio.sleep(0.1)
 
         beats = asyncio.create_task(beat())
         assert (await silent.until("expired"))["reason"] == "heartbeat"

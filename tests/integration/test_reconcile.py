@@ -15,7 +15,7 @@ from core.seats.board import Board, SeatState
 from core.upkeep.janitor_redis import delete_locks_without_ttl
 from core.upkeep.mismatch import Kind
 from core.venue.event import Event
-from tests.booking import Bank, check_books, desk, finish_all, until
+from tests.booking import Bank, check_books, desk, finish_all
 from tests.conftest import MakeEvent
 
 
@@ -154,10 +154,6 @@ async def test_it_does_not_fight_holds_and_payments(runtime: Runtime, make_event
         while not stop.is_set():
             await runtime.reconcile.run(event)
 
-    async def told(name: str) -> bool:
-        """Redis hears of a payment's end after PostgreSQL: until then its visitor may neither hold nor let go."""
-        return await runtime.seats.basket(event, name) is None
-
     async def visitor(number: int) -> None:
         name = f"v{number}"
         await runtime.waiting_room.join(event, name)
@@ -169,7 +165,6 @@ async def test_it_does_not_fight_holds_and_payments(runtime: Runtime, make_event
                     await runtime.seats.release(event, name)
                 else:
                     await shop.ended(await shop.pay(await shop.submit(event, name, key=f"{turn}")))
-                    await until(lambda: told(name))
             except OnsaleError:
                 await runtime.seats.release(event, name)
 

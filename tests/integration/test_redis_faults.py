@@ -112,7 +112,7 @@ class Sale:
         assert self.bank.gate is not None
         assert self.paying is not None
         self.bank.gate.set()
-        assert (await self.desk.ended(self.paying)).status is ReservationStatus.CONFIRMED
+        assert (await self.desk.over(self.paying)).status is ReservationStatus.CONFIRMED
         assert await self.desk.supervisor.drain(PATIENCE) == 0
         await runtime.reconcile.run(event)
         board = await runtime.seats.board(event)
@@ -480,7 +480,7 @@ async def test_a_minute_without_redis(scene: Scene) -> None:
     assert await others.join("w3") is PlaceState.ACTIVE
     assert sale.bank.gate is not None
     sale.bank.gate.set()
-    assert (await sale.desk.ended(paying)).status is ReservationStatus.CONFIRMED
+    assert (await sale.desk.over(paying)).status is ReservationStatus.CONFIRMED
 
 
 def test_nobody_is_kept_waiting_for_longer_than_three_seconds() -> None:

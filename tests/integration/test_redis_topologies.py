@@ -70,7 +70,7 @@ async def _sold(shop: Desk, event: Event, number: int) -> None:
                     await asyncio.sleep(0.2)
                     continue
                 reservation = await shop.checkout.get(row["reservation_id"], visitor)
-            assert (await shop.ended(await shop.pay(reservation))).status is ReservationStatus.CONFIRMED
+            assert (await shop.over(await shop.pay(reservation))).status is ReservationStatus.CONFIRMED
             return
 
 

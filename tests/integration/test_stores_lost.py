@@ -129,7 +129,7 @@ async def test_holds_go_on_without_postgresql(settings: Settings, stores: Engine
                         break
                     except OnsaleError:
                         await asyncio.sleep(0.2)
-            await shop.ended(await shop.pay(reservation))
+            await shop.over(await shop.pay(reservation))
             assert sum(entry.charged for entry in bank.ledger.values()) == 1
             await shop.supervisor.drain(10)
     finally:
