@@ -5,6 +5,7 @@ A package of tests imports the fixtures into its `conftest.py`.
 
 from __future__ import annotations
 
+import base64
 import secrets
 import tempfile
 import threading
@@ -21,6 +22,7 @@ import pytest
 from core.clock import SystemClock
 from core.database import open_database
 from core.embedded import Engines, engines
+from core.seats.board import SeatState
 from core.settings import Settings
 from core.venue.event import SaleStatus
 from core.venue.event_store_postgres import EventStore
@@ -70,6 +72,11 @@ class Server:
         response = HTTP.request(method, self.url + path, headers=headers, **options)
         response.raise_for_status()
         return response.json() if response.content else None
+
+    def sold_out(self, slug: str) -> bool:
+        """Redis, which lets nobody in then, has heard of the last purchase: a moment after its buyer may."""
+        board = self.operator("GET", f"/api/events/{slug}/board")
+        return set(base64.b64decode(board["states"])) == {SeatState.SOLD}
 
     def bank(self, **behaviour: float) -> None:
         """How the simulated payment provider behaves from now on."""

@@ -9,6 +9,7 @@ from playwright.async_api import expect
 
 from tests.e2e.conftest import MakeSale, OpenPage, Server
 from tests.e2e.sale_page import PATIENCE, SalePage
+from tests.waits import until
 
 
 async def test_two_browsers_see_each_others_holds(make_sale: MakeSale, open_page: OpenPage) -> None:
@@ -149,12 +150,13 @@ async def test_a_second_tab_of_the_same_buyer_follows(make_sale: MakeSale, open_
     await expect(tab.basket).to_have_count(1)
 
 
-async def test_who_waits_for_nothing_is_told(make_sale: MakeSale, open_page: OpenPage) -> None:
+async def test_who_waits_for_nothing_is_told(server: Server, make_sale: MakeSale, open_page: OpenPage) -> None:
     slug = await make_sale(seats=1, active_limit=1)
     page = await open_page(slug)
     await page.pick(0)
     await page.check_out()
     await page.reaches("confirmed")
+    await until(lambda: server.sold_out(slug))
     waits = await open_page(slug)
     await waits.reaches("soldout")
     await expect(waits.get_by_test_id("sold-out")).to_contain_text("There is nothing to let you in to")

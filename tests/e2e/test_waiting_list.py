@@ -14,6 +14,7 @@ from tests.e2e.conftest import MakeSale, OpenPage, Server
 from tests.e2e.sale_page import SalePage
 from tests.e2e.test_accessibility import _clean
 from tests.e2e.test_purchase import PHONE
+from tests.waits import until
 
 #: A folder for pictures of each state, for whoever wants to look at them.
 _PICTURES = os.environ.get("PICTURES")
@@ -43,6 +44,7 @@ async def test_from_sold_out_to_a_ticket(
     await owner.pick(0, 1)
     await owner.check_out()
     await owner.reaches("confirmed")
+    await until(lambda: server.sold_out(slug))
 
     page = await open_page(slug, **look)
     # Nobody is let in where there is nothing to pick.
