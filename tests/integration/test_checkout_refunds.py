@@ -18,7 +18,7 @@ from core.process.once import Once
 from core.process.successes_redis import Successes
 from core.runtime import Runtime
 from core.venue.event import Event
-from tests.booking import Bank, Desk, check_books, close_desks, desk, refunds, retire, rows, until
+from tests.booking import Bank, Desk, check_books, close_desks, desk, finish_all, refunds, retire, rows, until
 from tests.conftest import MakeEvent
 from web.composition import store_figures
 from web.metrics import exposition
@@ -80,6 +80,7 @@ async def test_a_refused_refund_asks_for_a_person_and_an_operator_ends_it(
     done = await at.checkout.refund_now(reservation.id)
     assert (done.owed, done.needs_person_at, done.next_try_at) == (0, None, None)
     assert await figure(runtime) == 0
+    await finish_all(at, event)
     assert await check_books(runtime, event, bank) == {"CANCELLED": 1}
 
 
@@ -161,6 +162,7 @@ async def test_a_charge_that_turned_up_late_is_refused_back(runtime: Runtime, ma
     assert (row["state"], row["kind"]) == ("PENDING", "refund")
     bank.refunds = True
     assert (await at.checkout.refund_now(begun.id)).owed == 0
+    await finish_all(at, event)
     assert await check_books(runtime, event, bank) == {"FAILED": 1}
 
 

@@ -23,7 +23,7 @@ from core.settings import Settings
 from tests.http_client import HTTP
 from tests.integration.onsale_process import Serving, environment, onsale_here, serving
 from tests.own_database import own_database
-from tests.waits import wait_until
+from tests.waits import PATIENCE, wait_until
 
 
 @dataclass(frozen=True)
@@ -240,7 +240,7 @@ def test_a_crowd_waits_picks_and_goes_home(installation: Installation, tmp_path:
         assert crowd.poll() is None
     finally:
         os.kill(crowd.pid, signal.SIGTERM)
-        assert crowd.wait(60) == 0
+        assert crowd.wait(PATIENCE) == 0
     lines = errors.read_text().splitlines()
     assert len(lines) == 1, lines
     assert "30 simulated visitors" in lines[0]

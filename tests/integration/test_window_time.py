@@ -191,7 +191,7 @@ async def test_who_dies_before_it_was_noted_is_followed_by_another(runtime: Runt
 
     await until(noted, "PostgreSQL has it, and Redis forgets it")
     after, _ = await _ends(runtime, order)
-    assert 149 <= (after - before).total_seconds() < 200, "once, by three processes"
+    assert 149 <= (after - before).total_seconds() < 299, "once, by three processes"
     assert set(tried) == {tried[0]}
 
 
