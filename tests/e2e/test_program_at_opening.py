@@ -24,6 +24,7 @@ from core.venue.event import SaleStatus
 from core.venue.event_store_postgres import EventStore
 from core.waiting_room.composition import price_of
 from tests.sale_server import PATIENCE, MakeSale, Server, sale_server
+from tests.waits import until
 
 BROWSERS = 6
 ENTRIES = 60
@@ -166,10 +167,15 @@ async def test_its_share_of_places_is_its_share_of_entries_and_entries_cost(
         assert abs(drawn - half * share) <= 6 * sigma, f"{drawn} of {half}"
 
         # Its places are the drawn ones, each of them: the first are in, the others wait in that order.
-        places = await program.places()
+        async def first_are_in() -> list[dict[str, Any]] | None:
+            """Once the sweep has let them in."""
+            places = await program.places()
+            both = zip(program.receipts, places, strict=True)
+            first = {receipt for receipt, place in both if place["state"] == "active"}
+            return places if first == set(order[:ACTIVE]) - own else None
+
+        places = await until(first_are_in, "the first to be in, and nobody else")
         assert [place["number"] for place in places] == [order.index(receipt) + 1 for receipt in program.receipts]
-        first = {receipt for receipt, place in zip(program.receipts, places, strict=True) if place["state"] == "active"}
-        assert first == set(order[:ACTIVE]) - own
 
         # Who comes after the opening stands behind everybody who was there, however fast.
         late = await program.enter()
