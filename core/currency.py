@@ -7,6 +7,7 @@ Hungarian forint); banks and payment providers follow ISO 4217, and so does ever
 from __future__ import annotations
 
 import copy
+import functools
 import re
 from collections.abc import Mapping
 from decimal import Decimal
@@ -32,6 +33,7 @@ def minor_digits(currency: str) -> int:
     return MINOR_DIGITS.get(currency, _USUAL_DIGITS)
 
 
+@functools.lru_cache(1024)
 def written(amount: int, currency: str, language: str) -> str:
     """`amount` in the minor unit as people write it: 1500, EUR -> €15.00; 150000, RSD -> RSD 1,500.00."""
     digits = minor_digits(currency)

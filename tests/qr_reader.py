@@ -52,13 +52,19 @@ def modules_of_png(image: bytes, scale: int = 6, border: int = 4) -> Modules:
 
 
 def _lines(data: bytes, length: int) -> Iterator[bytes]:
-    """The image's lines, each told as it is (filter 0) or by how it differs from the one above (filter 2)."""
+    """The image's lines, each told as it is or by how it differs from its neighbours (PNG's five filters)."""
     line = bytes(length)
     for at in range(0, len(data), length + 1):
-        kind, told = data[at], data[at + 1 : at + 1 + length]
-        assert kind in (0, 2)
-        line = told if kind == 0 else bytes((one + above) % 256 for one, above in zip(told, line, strict=True))
+        kind, above, line = data[at], line, b""
+        for place, told in enumerate(data[at + 1 : at + 1 + length]):
+            left, corner = (line[-1], above[place - 1]) if place else (0, 0)
+            line += bytes([(told + _guess(kind, left, above[place], corner)) % 256])
         yield line
+
+
+def _guess(kind: int, left: int, above: int, corner: int) -> int:
+    nearest = min((left, above, corner), key=lambda one: abs(left + above - corner - one))
+    return (0, left, above, (left + above) // 2, nearest)[kind]
 
 
 def read_qr(modules: Modules) -> str:

@@ -159,9 +159,11 @@ def mailbox(text: str) -> Address:
 def recipient(email: str) -> Address:
     """A buyer, as the e-mail goes out. Raises MailRefused."""
     try:
-        return Address(addr_spec=mail_address(email).mailed)
+        name, _, domain = mail_address(email).mailed.rpartition("@")
     except NotMailable as error:
         raise MailRefused(f"not an e-mail address: {error}") from error
+    # In two parts: as one it is parsed again.
+    return Address(username=name, domain=domain)
 
 
 def _paid(say: _Say, language: str, paid: Receipt, zone: str) -> list[str]:

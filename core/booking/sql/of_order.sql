@@ -1,2 +1,0 @@
---#include reservation.sql
-WHERE r.id = (SELECT reservation_id FROM payment_attempts WHERE order_no = $1)
