@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from itsdangerous import BadData, TimestampSigner, URLSafeTimedSerializer
+from itsdangerous.encoding import base64_encode
+from itsdangerous.url_safe import URLSafeSerializerMixin
 
 from core.clock import Clock, to_millis
 from core.waiting_room import draw
@@ -30,6 +32,15 @@ class KeptPlace:
 _AHEAD: Final = 60.0
 
 
+class _Plain(URLSafeTimedSerializer):
+    """Reads packed tickets as well, and packs none: of so few letters zlib makes no fewer, and its tables are three
+    quarters of what a ticket costs.
+    """
+
+    def dump_payload(self, obj: Any) -> bytes:
+        return base64_encode(super(URLSafeSerializerMixin, self).dump_payload(obj))
+
+
 class Tickets:
     """A ticket is good for one event, one visitor and `hours`, by the installation's clock (R3); it says nothing to
     anybody else.
@@ -41,7 +52,7 @@ class Tickets:
                 return int(clock.now().timestamp())
 
         self._clock = clock
-        self._signer = URLSafeTimedSerializer(secret, salt="onsale.queue-ticket", signer=Dated)
+        self._signer = _Plain(secret, salt="onsale.queue-ticket", signer=Dated)
         self._max_age = hours * 3600
 
     def issue(self, slug: str, visitor: str, number: int, until: datetime | None = None) -> str:

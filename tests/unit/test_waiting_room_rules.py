@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from itsdangerous import URLSafeTimedSerializer
 
 from core.seats.hold_scripts_redis import HOLD_KEPT_MS
 from core.settings import Settings
@@ -33,6 +34,16 @@ def test_an_entrys_ticket_brings_the_same_receipt_back() -> None:
     assert tickets.read(token, "gala", "v_1") == KeptPlace(0, 5, receipt, salt)
     assert tickets.read(token, "gala", "v_2") is None
     assert tickets.read(tickets.issue_entry("gala", "v_1", 5, "no receipt", salt), "gala", "v_1") is None
+
+
+def test_a_ticket_that_was_packed_by_the_program_before_is_read() -> None:
+    """S7: browsers keep theirs over an update; and processes of before read ours, by the same library."""
+    tickets, sale = Tickets("secret", 1, CLOCK), "gala-gala-gala-gala-gala"
+    before = URLSafeTimedSerializer("secret", salt="onsale.queue-ticket", signer=tickets._signer.signer)
+    packed = before.dumps([sale, "v_1", 7])
+    assert packed.startswith("."), "packed"
+    assert tickets.read(packed, sale, "v_1") == KeptPlace(7)
+    assert before.loads(tickets.issue(sale, "v_1", 7)) == [sale, "v_1", 7]
 
 
 @pytest.mark.parametrize("token", [None, "", "x", "a.b.c", "é", "." * 500])
