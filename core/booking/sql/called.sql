@@ -21,7 +21,7 @@ SET state = 'CALLED', idempotency_key = $3, called_at = coalesce(p.called_at, no
     claimed_until = now() + make_interval(secs => $5::float8), updated_at = now()
 FROM reservations r, share
 WHERE r.id = share.id AND p.order_no = $1 AND p.claimed_by = $2 AND p.state IN ('AUTHORISED', 'CALLED')
-  AND r.id = p.reservation_id AND r.status = 'PAYING'
+  AND r.id = p.reservation_id AND r.status || '' = 'PAYING'
   AND NOT EXISTS (
       SELECT FROM reservation_seats l JOIN seats s ON s.event_id = l.event_id AND s.ordinal = l.ordinal
       WHERE l.reservation_id = r.id AND l.live AND NOT (s.status = 'PAYING' AND s.fence = r.fence)

@@ -12,7 +12,7 @@ WITH held AS MATERIALIZED (
 ), made AS (
     UPDATE reservations r SET reason = $5, updated_at = now()
     FROM payment_attempts p, held
-    WHERE p.order_no = held.order_no AND r.id = p.reservation_id AND r.status = 'PAYING'
+    WHERE p.order_no = held.order_no AND r.id = p.reservation_id AND r.status || '' = 'PAYING'
     RETURNING r.id
 ), ended AS (
     UPDATE payment_attempts p

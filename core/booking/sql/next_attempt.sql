@@ -10,7 +10,7 @@ WITH held AS MATERIALIZED (
 ), made AS (
     UPDATE reservations r SET reason = NULL, updated_at = now()
     FROM held
-    WHERE r.id = held.reservation_id AND r.status = 'PAYING' AND r.until > now() + make_interval(secs => $5::float8)
+    WHERE r.id = held.reservation_id AND r.status || '' = 'PAYING' AND r.until > now() + make_interval(secs => $5::float8)
       AND (SELECT count(*) FILTER (WHERE NOT shops_fault) FROM payment_attempts WHERE reservation_id = r.id) < $6
       AND (SELECT count(*) FROM payment_attempts WHERE reservation_id = r.id) < $7
     RETURNING r.id, r.until

@@ -15,7 +15,7 @@ WITH held AS MATERIALIZED (
       AND (claimed_until IS NULL OR claimed_until <= now())
     FOR UPDATE
 ), mine AS MATERIALIZED (
-    SELECT r.* FROM held JOIN reservations r ON r.id = held.reservation_id AND r.status = 'CONFIRMED' FOR UPDATE OF r
+    SELECT r.* FROM held JOIN reservations r ON r.id = held.reservation_id AND r.status || '' = 'CONFIRMED' FOR UPDATE OF r
 ), chosen AS MATERIALIZED (
     SELECT line.event_id, line.ordinal, line.price
     FROM mine JOIN reservation_seats line ON line.reservation_id = mine.id AND line.live

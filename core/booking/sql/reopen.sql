@@ -12,5 +12,5 @@ WITH held AS (
     RETURNING p.reservation_id
 )
 UPDATE reservations SET reason = NULL, updated_at = now()
-FROM held WHERE id = held.reservation_id AND status = 'PAYING'
+FROM held WHERE id = held.reservation_id AND status || '' = 'PAYING'
 RETURNING id

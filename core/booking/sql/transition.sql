@@ -14,7 +14,7 @@ WITH held AS MATERIALIZED (
 ), own AS MATERIALIZED (
     SELECT seat.event_id, seat.ordinal
     FROM held
-    JOIN reservations r ON r.id = held.reservation_id AND r.status = $2
+    JOIN reservations r ON r.id = held.reservation_id AND r.status || '' = $2
     JOIN reservation_seats line ON line.reservation_id = r.id AND line.live
     JOIN seats seat ON seat.event_id = line.event_id AND seat.ordinal = line.ordinal
     WHERE seat.status = $6 AND seat.fence = r.fence
@@ -23,7 +23,7 @@ WITH held AS MATERIALIZED (
 ), made AS (
     UPDATE reservations r SET status = $3, reason = $4, ticket_code = coalesce($5, ticket_code), updated_at = now()
     FROM held
-    WHERE r.id = held.reservation_id AND r.status = $2
+    WHERE r.id = held.reservation_id AND r.status || '' = $2
       AND (NOT $8::boolean OR (SELECT count(*) FROM own) =
            (SELECT count(*) FROM reservation_seats WHERE reservation_id = r.id AND live))
     RETURNING r.*

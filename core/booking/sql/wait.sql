@@ -11,5 +11,5 @@ WITH held AS (
     RETURNING reservation_id
 )
 UPDATE reservations SET reason = $4, updated_at = now()
-FROM held WHERE id = held.reservation_id AND status = 'PAYING'
+FROM held WHERE id = held.reservation_id AND status || '' = 'PAYING'
 RETURNING id
