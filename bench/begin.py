@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 import asyncpg
 
 from bench.measure import Figure, Round, Stopwatch, alternate, best_wall
-from bench.stores import event_of
+from bench.stores import PLANNED_ONCE, event_of
 from core.booking.attempt import GRACE_SECONDS, MOST_REFUSED_KEYS, AttemptState, confirm_key, order_number
 from core.booking.reservation import TRANSITIONS, Change
 from core.booking.statements_postgres import STATEMENTS
@@ -27,7 +27,7 @@ _FENCE: Final = 1_000_000
 
 
 async def begin(runtime: Runtime, *, rounds: int = 5) -> list[Figure]:
-    connection = await asyncpg.connect(runtime.settings.database_url)
+    connection = await asyncpg.connect(runtime.settings.database_url, server_settings=PLANNED_ONCE)
     guarded = await connection.prepare(STATEMENTS["begin"])
     unguarded = await connection.prepare(without_guard(STATEMENTS["begin"]))
     steps = {name: await connection.prepare(STATEMENTS[name]) for name in ("bind", "called", "transition")}

@@ -20,7 +20,7 @@ import asyncpg
 
 from bench.measure import Effort, Figure, Round, Stopwatch, alternate, best_cpu, best_wall
 from bench.served import POSTGRESQL, Cpu
-from bench.stores import event_of, let_in
+from bench.stores import PLANNED_ONCE, event_of, let_in
 from core.booking.attempt import GRACE_SECONDS, MOST_REFUSED_KEYS, AttemptState, confirm_key, order_number
 from core.booking.checkout import Checkout
 from core.booking.composition import open_checkout
@@ -94,7 +94,8 @@ async def statements_alone(runtime: Runtime, effort: Effort, cpu: Callable[[], C
 @contextlib.asynccontextmanager
 async def _prepared(runtime: Runtime) -> AsyncIterator[list[dict[str, Any]]]:
     """The statements, prepared on connections of their own."""
-    pool = [await asyncpg.connect(runtime.settings.database_url) for _ in range(runtime.settings.database_pool)]
+    url, connections = runtime.settings.database_url, runtime.settings.database_pool
+    pool = [await asyncpg.connect(url, server_settings=PLANNED_ONCE) for _ in range(connections)]
     try:
         yield [{name: await one.prepare(STATEMENTS[name]) for name in _STATEMENTS} for one in pool]
     finally:

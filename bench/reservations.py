@@ -10,7 +10,7 @@ from uuid import uuid4
 import asyncpg
 
 from bench.measure import Figure, Round, Stopwatch, alternate, best_cpu, best_wall
-from bench.stores import event_of
+from bench.stores import PLANNED_ONCE, event_of
 from core.booking.attempt import GRACE_SECONDS, order_number
 from core.booking.reservations_postgres import _BEGIN, Reservations
 from core.booking.stored import NewReservation
@@ -37,7 +37,7 @@ async def reservations(runtime: Runtime, *, rounds: int = 7) -> list[Figure]:
 
         return await _round(runtime, [begin] * connections)
 
-    pool = [await asyncpg.connect(settings.database_url) for _ in range(connections)]
+    pool = [await asyncpg.connect(settings.database_url, server_settings=PLANNED_ONCE) for _ in range(connections)]
     prepared = [await connection.prepare(_BEGIN) for connection in pool]
 
     async def bare() -> Round:

@@ -22,6 +22,9 @@ from core.venue.new_event import NewEvent
 #: The sockets of `sink.py` only listen: nobody asks them for signs of life, in seconds.
 UNHURRIED: Final = {"beat_seconds": 3600.0, "active_grace_seconds": 7200.0, "waiting_grace_seconds": 7200.0}
 
+#: As the product's own connections have it.
+PLANNED_ONCE: Final = {"plan_cache_mode": "force_generic_plan"}
+
 
 @contextlib.contextmanager
 def stores() -> Iterator[tuple[Settings, Engines]]:

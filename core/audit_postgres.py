@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import databases
 
-from core.database import raw
+from core.database import planned_anew, raw
 
 if TYPE_CHECKING:
     import asyncpg
@@ -65,7 +65,7 @@ async def page(
 
     Raises StoreUnavailable.
     """
-    async with raw(database) as connection:
+    async with raw(database) as connection, planned_anew(connection):
         return [Entry(*row.values()) for row in await connection.fetch(_PAGE, before, subject, limit)]
 
 

@@ -80,11 +80,24 @@ def first_line(error: BaseException) -> str:
 
 
 async def _prepare(connection: Any) -> None:
-    await connection.execute(f"SET lock_timeout = {LOCK_SECONDS * 1000:.0f}")
+    await connection.execute(f"SET lock_timeout = {LOCK_SECONDS * 1000:.0f}; SET plan_cache_mode = force_generic_plan")
     for name in ("json", "jsonb"):
         await connection.set_type_codec(
             name, encoder=lambda value: orjson.dumps(value).decode(), decoder=orjson.loads, schema="pg_catalog"
         )
+
+
+@contextlib.asynccontextmanager
+async def planned_anew(connection: asyncpg.Connection) -> AsyncIterator[None]:
+    """For statements whose arguments decide what is the best way to their rows: a plan for each run.
+
+    All others are planned once a connection. PostgreSQL by itself plans the first five runs of each anew, and goes on
+    with that where it takes planning for cheap: at the opening of a sale, on connections that are new, that was as much
+    as all that the statements of a purchase do.
+    """
+    async with connection.transaction():
+        await connection.execute("SET LOCAL plan_cache_mode = force_custom_plan")
+        yield
 
 
 async def _nothing_to_reset(connection: Any) -> None:

@@ -16,7 +16,7 @@ import databases
 
 from core.booking.statements_postgres import STATEMENTS
 from core.clock import iso
-from core.database import BACKGROUND_SECONDS, raw
+from core.database import BACKGROUND_SECONDS, planned_anew, raw
 
 _MOVEMENTS = STATEMENTS["movements"]
 _PAGE = 5000
@@ -51,7 +51,7 @@ async def movements(
     """
     last_at, last_id, head = None, "", [_line(COLUMNS)]
     while True:
-        async with raw(database) as connection:
+        async with raw(database) as connection, planned_anew(connection):
             rows = await connection.fetch(
                 _MOVEMENTS, event_id, since, before, last_at, last_id, _PAGE, timeout=BACKGROUND_SECONDS
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
@@ -13,7 +14,7 @@ from core.booking.attempt import Owed
 from core.booking.refund import Made, RefundAsked, RefundClaim, RefundStanding, RefundState, Worth
 from core.booking.statements_postgres import STATEMENTS, fetch_row
 from core.booking.stored import ClaimLost
-from core.database import raw
+from core.database import planned_anew, raw
 
 _ASK = STATEMENTS["refund"]
 _OF_CAUSE = STATEMENTS["refund_of"]
@@ -55,7 +56,7 @@ class RefundRows:
         """Up to `limit` refunds that are due (with `early`: also those whose time has not come), of any attempt or
         one's.
         """
-        async with raw(self._database) as connection:
+        async with raw(self._database) as connection, planned_anew(connection) if order else contextlib.nullcontext():
             rows = await connection.fetch(_CLAIM, limit, token, self._lease, order, early, self._accounts)
         return [_claim(row, token) for row in rows]
 

@@ -36,7 +36,7 @@ from core.booking.reservation import (
     SeatStatus,
     check_arguments,
 )
-from core.booking.statements_postgres import STATEMENTS, Together, fetch_row
+from core.booking.statements_postgres import STATEMENTS, LookedUp, Together, fetch_row
 from core.booking.stored import (
     AttemptChange,
     Claim,
@@ -82,7 +82,8 @@ SELECT id FROM events WHERE id = ANY ($1) AND EXISTS (
     SELECT FROM reservations WHERE event_id = events.id AND status = 'PAYING'
 )
 """
-_OF_ORDER = STATEMENTS["of_order"]
+_OF_ORDERS = STATEMENTS["of_orders"]
+_USED_KEYS = STATEMENTS["used_keys"]
 _KEY_REFUSED = """
 SELECT FROM payment_attempts WHERE order_no = $1 AND ($2 = ANY (refused_keys) OR cardinality(refused_keys) >= $3)
 """
@@ -128,6 +129,8 @@ class Reservations:
         self._called = Together(database, _CALLED)
         self._transition = Together(database, _TRANSITION)
         self._leave = Together(database, _LEAVE)
+        self._of_order = LookedUp(database, _OF_ORDERS)
+        self._used_key = LookedUp(database, _USED_KEYS)
 
     def require_room(self) -> None:
         """For who is about to begin one. Raises StoreUnavailable where its turn would come too late (R8)."""
@@ -224,6 +227,8 @@ class Reservations:
 
     async def find(self, visitor: str, event_id: int, idempotency_key: str) -> Stored | None:
         """The reservation that this visitor's key made."""
+        if await self._used_key(visitor, event_id, idempotency_key) is None:
+            return None
         return stored_of(await self._row(_OF_KEY, visitor, event_id, idempotency_key))
 
     async def get(self, id: UUID) -> Stored | None:
@@ -285,7 +290,7 @@ class Reservations:
 
     async def of_order(self, order: str) -> Stored | None:
         """The reservation whose attempt, current or not, has this order number."""
-        return stored_of(await self._row(_OF_ORDER, order))
+        return stored_of(await self._of_order(order))
 
     async def key_refused(self, order: str, key: str) -> bool:
         """Whether the order takes this key no more, or none at all."""

@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 
 from core import keys
 from core.booking.reservation import Reason, Reservation, ReservationStatus
-from core.process.calls import redis_call
+from core.process.publisher_redis import Publisher
 from core.seats.basket import Basket
 from core.seats.board import SeatState
 from core.venue.event import Event
@@ -70,7 +70,7 @@ class Results:
 
     def __init__(self, *, redis: Redis, seats: Seats, events: Events, access: Access) -> None:
         self._access = access
-        self._redis = redis
+        self._publish = Publisher(redis)
         self._seats = seats
         self._events = events
 
@@ -120,5 +120,4 @@ class Results:
                 "currency": reservation.currency,
             }
         )
-        with redis_call:
-            await self._redis.publish(keys.reservations_channel(reservation.slug), message)
+        await self._publish(keys.reservations_channel(reservation.slug), message)

@@ -97,3 +97,26 @@ class Together:
             raise
         found = {row[self._column]: row for row in rows}
         return [found.get(arguments[self._key]) for arguments in several]
+
+
+class LookedUp:
+    """One look for something that many tasks take at the same time, each with arguments of its own: one statement for
+    those that meet, and for each its own row, or None. What a caller is told was so after it asked.
+
+    The statement takes an array of each argument; a row's `n` says for which of them it is, counted from 1.
+    """
+
+    def __init__(self, database: databases.Database, query: str) -> None:
+        self._database = database
+        self._query = query
+        self._gathered: Gathered[Sequence[Any], Any] = Gathered("looks", self._run, most=64)
+
+    async def __call__(self, *arguments: Any) -> Any:
+        """Raises StoreUnavailable."""
+        return await self._gathered(arguments, key=object())
+
+    async def _run(self, several: list[Sequence[Any]]) -> list[Any]:
+        async with raw(self._database) as connection:
+            rows = await connection.fetch(self._query, *map(list, zip(*several, strict=True)))
+        found = {row["n"]: row for row in rows}
+        return [found.get(n) for n in range(1, len(several) + 1)]

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import databases
 
-from core.database import BACKGROUND_SECONDS, raw
+from core.database import BACKGROUND_SECONDS, planned_anew, raw
 from core.errors import InvalidRequest
 from core.process.once import Once
 from core.venue.codes import MOST_CODES, MOST_USES, CodeBook, CodeDigests, new_code
@@ -145,7 +145,7 @@ class Codes:
         if group is None and not codes:
             raise InvalidRequest("name a group, or the codes")
         digests = [self.digest(event, code) for code in codes] if codes is not None else None
-        async with raw(self._database, writes=True) as connection, connection.transaction():
+        async with raw(self._database, writes=True) as connection, planned_anew(connection):
             done = await connection.execute(_REVOKE, event.id, group, digests, timeout=BACKGROUND_SECONDS)
             await connection.execute(_CHANGED, event.id)
         return int(done.rpartition(" ")[2])

@@ -8,4 +8,7 @@ LEFT JOIN LATERAL (
     SELECT * FROM payment_attempts WHERE reservation_id = r.id ORDER BY number DESC LIMIT 1
 ) AS a ON true
 --#include counted.sql
---#include lines.sql
+CROSS JOIN LATERAL (
+    SELECT coalesce(array_agg(ordinal ORDER BY ordinal) FILTER (WHERE live), array_agg(ordinal ORDER BY ordinal)) AS seats
+    FROM reservation_seats WHERE reservation_id = r.id
+) AS line
