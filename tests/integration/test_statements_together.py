@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,8 +13,9 @@ import pytest
 from core.booking.attempt import AttemptState, confirm_key, order_number
 from core.booking.reservation import Change, Reservation
 from core.booking.reservations_postgres import Reservations
+from core.booking.statements_postgres import STATEMENTS
 from core.booking.stored import AttemptChange, ClaimLost, NewReservation
-from core.database import LOCK_SECONDS
+from core.database import LOCK_SECONDS, raw
 from core.errors import OutcomeUnknown, StoreUnavailable
 from core.payments.gateway import Authorisation
 from core.runtime import Runtime
@@ -174,3 +176,34 @@ async def test_locks_that_somebody_keeps_for_a_while_leave_nobodys_outcome_unkno
     assert isinstance(made.pop(5), (Reservation, StoreUnavailable)), "refused where a busy machine let go too late"
     assert all(isinstance(one, Reservation) for one in made)
     assert failed == [], "no connection went back with an open transaction"
+
+
+async def test_a_crowd_that_looks_for_its_orders_gets_each_its_own(
+    reservations: Reservations, runtime: Runtime, make_event: MakeEvent
+) -> None:
+    """E1: those that meet are one statement; what nobody ordered is nothing, and the same may be asked for twice."""
+    event = await make_event(seats=20)
+    made = await begun(reservations, event, 20)
+    asked = [order_number(one.id, 1) for one in made]
+    found = await asyncio.gather(*map(reservations.of_order, [*asked, "0" * 32 + "a1", asked[3]]))
+    assert [one and one.reservation.id for one in found] == [*(one.id for one in made), None, made[3].id]
+    keys = [(f"v{number}", event.id, "k") for number in range(20)]
+    stored = await asyncio.gather(*(reservations.find(*key) for key in [*keys, ("v0", event.id, "another")]))
+    assert [one and one.reservation.id for one in stored] == [*(one.id for one in made), None]
+
+
+@pytest.mark.parametrize("name", ["begin", "bind", "called", "transition", "wait", "reopen", "failures"])
+async def test_a_step_finds_its_reservation_by_its_key(name: str, runtime: Runtime) -> None:
+    """E1: without statistics, in a sale's first minute, a condition on the status led through everybody who was paying,
+    and one on the event through all that it had sold.
+    """
+    arguments = ", ".join(["NULL"] * max(map(int, re.findall(r"\$(\d+)", STATEMENTS[name]))))
+    async with raw(runtime.database) as connection:
+        await connection.execute(f"PREPARE step AS {STATEMENTS[name]}")
+        try:
+            told = await connection.fetch(f"EXPLAIN EXECUTE step ({arguments})")
+        finally:
+            await connection.execute("DEALLOCATE step")
+    plan = "\n".join(row[0] for row in told)
+    assert "reservations" in plan
+    assert not re.search("reservations_of_(event|address)", plan), plan
