@@ -6,6 +6,10 @@ import { figure } from "./format.js";
 const HOUR = 3600;
 const HEIGHT = 168; // pixels, without the legend
 
+// What the lines of a chart are drawn with, in their order, so that they are told apart without their colours (V2): CSS
+// pixels that are drawn and left out in turn.
+const STROKES = [[], [9, 4], [2, 3]];
+
 /** Samples in columns, as uPlot takes them; at most an hour of them. */
 /** @typedef {(number | null)[]} Sample in the order of a series' fields; the first is the time in seconds */
 /**
@@ -14,7 +18,6 @@ const HEIGHT = 168; // pixels, without the legend
  * @property {string} label
  * @property {string} color a token
  * @property {(value: number | null) => string} [format]
- * @property {number[]} [dash]
  */
 
 export class Series {
@@ -76,8 +79,15 @@ function clock(seconds, exact) {
   return exact ? `${minutes}:${two(date.getSeconds())}` : minutes;
 }
 
-/** @param {string} name */
-const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+/**
+ * A piece of the line as it is drawn, for the legend: a CSS background.
+ * @param {string} color
+ * @param {number[]} stroke
+ */
+const piece = (color, [drawn, left]) =>
+  drawn
+    ? `repeating-linear-gradient(90deg, ${color} 0 ${drawn}px, transparent ${drawn}px ${drawn + left}px)`
+    : `linear-gradient(${color}, ${color})`;
 
 /** One chart. */
 export class Chart {
@@ -99,7 +109,8 @@ export class Chart {
     this.plot = null;
     this.width = 0;
     new ResizeObserver(() => this.#resized()).observe(this.element);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#build());
+    for (const query of ["(prefers-color-scheme: dark)", "(forced-colors: active)"])
+      matchMedia(query).addEventListener("change", () => this.#build());
   }
 
   /**
@@ -137,6 +148,9 @@ export class Chart {
   #build() {
     if (!this.width) return;
     this.plot?.destroy();
+    const style = getComputedStyle(this.element);
+    /** @param {string} name */
+    const token = (name) => style.getPropertyValue(name).trim();
     const ink = token("--ink-3");
     const grid = { stroke: token("--line"), width: 1 };
     const font = "12px 'Pretendard Variable', system-ui, sans-serif";
@@ -148,7 +162,10 @@ export class Chart {
         height: this.height,
         padding: [8, 4, 0, 0],
         cursor: { y: false, points: { size: 6 } },
-        legend: { live: true, markers: { width: 2 } },
+        legend: {
+          live: true,
+          markers: { width: 0, fill: (_plot, i) => piece(token(this.lines[i - 1].color), STROKES[i - 1]) },
+        },
         hooks: { setCursor: [() => this.#idle()] },
         scales: { x: { time: true }, y: { range: (_plot, _low, high) => [0, Math.max(high ?? 0, 1) * 1.08] } },
         axes: [
@@ -166,11 +183,11 @@ export class Chart {
               value === null ? "" : clock(value, true),
             label: t("ops.audit.when"),
           },
-          ...this.lines.map((line) => ({
+          ...this.lines.map((line, i) => ({
             label: line.label,
             stroke: token(line.color),
             width: 2,
-            dash: line.dash,
+            dash: STROKES[i].map((length) => length * devicePixelRatio),
             spanGaps: true,
             points: { show: false },
             value: (/** @type {uPlot} */ _plot, /** @type {number | null} */ value) =>

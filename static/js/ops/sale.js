@@ -274,7 +274,7 @@ function charts() {
       lines: [
         { field: "waiting", label: t("ops.waiting"), color: "--chart-1" },
         { field: "active", label: t("ops.active"), color: "--chart-2" },
-        { field: "limit", label: t("ops.limit.name"), color: "--ink-3", dash: [4, 4] },
+        { field: "limit", label: t("ops.limit.name"), color: "--ink-3" },
       ],
     }),
     new Chart({

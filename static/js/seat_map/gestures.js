@@ -39,12 +39,14 @@ export function listen(element, on) {
   /** @type {Moment[]} */
   let trail = [];
   let glide = 0;
+  let box = new DOMRect(); // where the element was when a finger came down
 
-  /** @param {MouseEvent} event */
-  const place = (event) => {
-    const box = element.getBoundingClientRect();
-    return { x: event.clientX - box.left, y: event.clientY - box.top };
+  // To ask where the element lies makes the browser lay the page out: once a gesture, and not with each move of a finger.
+  const measure = () => {
+    box = element.getBoundingClientRect();
   };
+  /** @param {MouseEvent} event */
+  const place = (event) => ({ x: event.clientX - box.left, y: event.clientY - box.top });
 
   element.addEventListener("pointerdown", (event) => {
     if (event.button > 0) return;
@@ -55,6 +57,7 @@ export function listen(element, on) {
     } catch {
       return;
     }
+    if (pointers.size === 0) measure();
     const at = place(event);
     pointers.set(event.pointerId, at);
     if (pointers.size === 1) press = { ...at, start: at, moved: false, kind: event.pointerType };
@@ -66,6 +69,7 @@ export function listen(element, on) {
   });
 
   element.addEventListener("pointermove", (event) => {
+    if (pointers.size === 0) measure();
     const at = place(event);
     const before = pointers.get(event.pointerId);
     if (!before) {
@@ -167,6 +171,7 @@ export function listen(element, on) {
     (event) => {
       event.preventDefault();
       cancelAnimationFrame(glide);
+      measure();
       const at = place(event);
       const unit = event.deltaMode === 1 ? 16 : event.deltaMode === 2 ? 400 : 1;
       // A pinch on a trackpad arrives as a wheel with ctrl and small steps.

@@ -8,17 +8,12 @@ import { control } from "./controls.js";
 import { drawFrame } from "./frame.js";
 import { listen } from "./gestures.js";
 import { Pointing } from "./pointing.js";
+import { roomFor, sideBySide } from "./room.js";
 import { fitsTurned, sceneOf } from "./scene.js";
 import { SectionKeys } from "./section_keys.js";
 
 const COUNT_EVERY = 400; // milliseconds between two counts of the sections while the crowd picks
 const SPEAK_BUDGET = 5; // milliseconds in one go for naming sections
-const COMPACT = 640; // CSS pixels of width
-// CSS pixels that other things take; below, the basket's sheet has round corners.
-const WIDE = { top: 16, right: 56, bottom: 56, left: 56 };
-const NARROW = { top: 0, right: 0, bottom: 64, left: 0 };
-const BARE = 18;
-const CONTROLS = { width: 152, height: 64 }; // CSS pixels at the top right of a narrow map (static/css/map.css)
 
 /** @typedef {ReadonlySet<number>} Seats */
 /** @typedef {import("./sections.js").Section} Section */
@@ -334,27 +329,27 @@ export class SeatMap {
   }
 
   /**
-   * The controls lie at the right, and below single seats the key of their marks; on a phone the hall goes below both, and
-   * only where the controls, a row there, would lie on a section, it begins below them.
    * @param {number} width
    * @param {number} height
    */
   #fitInto(width, height) {
-    const { viewport, scene } = this;
-    const inset = width < COMPACT ? { ...NARROW } : { ...WIDE };
-    viewport.inset = inset;
+    const { viewport, scene, plan } = this;
+    this.element.toggleAttribute("data-row", sideBySide(width, height));
     viewport.resize(width, height);
-    if (scene.sections.drawnAt(viewport.fitScale)) inset.bottom = BARE;
-    if (innerWidth < COMPACT && this.#isUnderControls(width)) inset.top = CONTROLS.height;
-    viewport.refit();
-  }
-
-  /** Whether a section of the whole hall would lie under the controls. @param {number} width */
-  #isUnderControls(width) {
-    const { x, y, scale } = this.viewport.whole;
-    return this.plan.zones.some(
-      ({ box }) => box.maxX * scale + x > width - CONTROLS.width && box.minY * scale + y < CONTROLS.height,
+    viewport.inset = roomFor(
+      width,
+      height,
+      (inset) => {
+        viewport.inset = inset;
+        return scene.sections.drawnAt(viewport.fitScale);
+      },
+      (inset, right, top) => {
+        viewport.inset = inset;
+        const { x, y, scale } = viewport.whole;
+        return plan.zones.some(({ box }) => box.maxX * scale + x > width - right && box.minY * scale + y < top);
+      },
     );
+    viewport.refit();
   }
 
   /**

@@ -9,7 +9,8 @@ const OVERVIEW_SIDE = 1000; // device pixels: the longer side of the coarse pict
 
 /** @typedef {HTMLCanvasElement} Canvas */
 /** @typedef {CanvasRenderingContext2D} Context */
-/** @typedef {{canvas: Canvas, ctx: Context, i: number, j: number, used: number}} Tile */
+/** @typedef {{i: number, j: number}} Place of a tile, by its column and row */
+/** @typedef {Place & {canvas: Canvas, ctx: Context, used: number}} Tile */
 /** @typedef {{canvas: Canvas, ctx: Context, k: number, ox: number, oy: number, version: number}} Overview `version`: grows when it is drawn on */
 
 class Layer {
@@ -124,9 +125,11 @@ export class Tiles {
     const began = performance.now();
     const made = this.made;
     const complete = current !== null && this.#ensure(current, k, x, y, width, height, budget);
-    if (!complete) {
-      // Stand-ins that are gone in a moment: quickly is better than finely.
-      ctx.imageSmoothingQuality = "low";
+    // Stand-ins that are gone in a moment: quickly is better than finely.
+    if (!complete) ctx.imageSmoothingQuality = "low";
+    // While fingers go apart the layer fills all that is in sight: what would lie below it need not be enlarged.
+    const filled = current !== null && k > current.k && !this.#missing(current, k, x, y, width, height).length;
+    if (!complete && !filled) {
       if (overview) this.#copyOverview(ctx, overview, k, x, y, width, height);
       if (previous) this.#copy(ctx, previous, k, x, y, width, height);
     }
@@ -174,26 +177,44 @@ export class Tiles {
   #ensure(layer, k, x, y, width, height, budget) {
     // In the middle of a zoom nothing is drawn for a scale that will be gone with the next frame.
     if (Math.abs(layer.k - k) > 1e-6) return false;
-    const missing = [];
-    const { box } = this;
-    const from = { i: Math.floor(Math.max(-x, box.minX * k) / SIDE), j: Math.floor(Math.max(-y, box.minY * k) / SIDE) };
-    const to = {
-      i: Math.floor(Math.min(width - x, box.maxX * k) / SIDE),
-      j: Math.floor(Math.min(height - y, box.maxY * k) / SIDE),
-    };
+    const missing = this.#missing(layer, k, x, y, width, height);
     const centre = { i: (width / 2 - x) / SIDE - 0.5, j: (height / 2 - y) / SIDE - 0.5 };
-    for (let j = from.j; j <= to.j; j += 1) {
-      for (let i = from.i; i <= to.i; i += 1) {
-        const tile = layer.tiles.get(`${i},${j}`);
-        if (tile) tile.used = this.clock;
-        else missing.push({ i, j, far: Math.hypot(i - centre.i, j - centre.j) });
-      }
-    }
-    missing.sort((a, b) => a.far - b.far);
+    /** @param {Place} place */
+    const far = ({ i, j }) => Math.hypot(i - centre.i, j - centre.j);
+    missing.sort((a, b) => far(a) - far(b));
     const most = Math.max(1, Math.floor(budget / this.cost));
     for (const { i, j } of missing.slice(0, most)) this.#make(layer, i, j);
     if (layer.tiles.size > MOST_TILES) this.#trim(layer);
     return missing.length <= most;
+  }
+
+  /**
+   * The tiles that are in sight and not there, at whatever scale the layer is looked at; those that are count as used.
+   * @param {Layer} layer
+   * @param {number} k
+   * @param {number} x
+   * @param {number} y
+   * @param {number} width
+   * @param {number} height
+   * @returns {Place[]}
+   */
+  #missing(layer, k, x, y, width, height) {
+    const { box } = this;
+    const side = (SIDE * k) / layer.k;
+    const from = { i: Math.floor(Math.max(-x, box.minX * k) / side), j: Math.floor(Math.max(-y, box.minY * k) / side) };
+    const to = {
+      i: Math.floor(Math.min(width - x, box.maxX * k) / side),
+      j: Math.floor(Math.min(height - y, box.maxY * k) / side),
+    };
+    const missing = [];
+    for (let j = from.j; j <= to.j; j += 1) {
+      for (let i = from.i; i <= to.i; i += 1) {
+        const tile = layer.tiles.get(`${i},${j}`);
+        if (tile) tile.used = this.clock;
+        else missing.push({ i, j });
+      }
+    }
+    return missing;
   }
 
   /**

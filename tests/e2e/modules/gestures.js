@@ -75,3 +75,19 @@ export async function twoFingersZoomAndOneTaps() {
   same(done.at(-1), "tap");
   element.remove();
 }
+
+// V1: where the map lies is asked for once a gesture; with each move it would lay the page out, in the middle of a frame.
+export function aFingerThatMovesAsksForNoLayout() {
+  const { element, done, finger } = surface();
+  let asked = 0;
+  element.getBoundingClientRect = () => {
+    asked += 1;
+    return new DOMRect(0, 0, 100, 100);
+  };
+  finger("pointerdown", 0);
+  for (let x = 20; x <= 80; x += 20) finger("pointermove", x);
+  finger("pointerdown", 10, 2);
+  finger("pointermove", 5, 2);
+  element.remove();
+  same([asked, ...new Set(done)], [1, "pan", "zoom"]);
+}

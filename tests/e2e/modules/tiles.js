@@ -60,6 +60,22 @@ export function inTheMiddleOfAZoomNothingIsDrawn() {
   same([draw(1.5), tiles.previous], [false, null]);
 }
 
+// V1: a frame of a pinch has no time for what nobody sees.
+export function fingersThatGoApartEnlargeNothingThatIsCovered() {
+  const { tiles, ctx, draw } = hall();
+  tiles.setScale(1);
+  draw(1);
+  const copied = [];
+  ctx.drawImage = (...given) => {
+    copied.push(given[0]);
+    CanvasRenderingContext2D.prototype.drawImage.apply(ctx, given);
+  };
+  draw(1.5);
+  same([copied.length > 0, copied.includes(tiles.overview.canvas)], [true, false]);
+  draw(0.7);
+  that(copied.includes(tiles.overview.canvas), "what no tile has stands in");
+}
+
 export function aSeatThatChangedIsDrawnOnEveryTileThatItLiesOn() {
   const { tiles, painter, painted, draw, color } = hall();
   tiles.setScale(1);
