@@ -16,8 +16,8 @@ MEASURE = """async (frames) => {
     while (seatMap.frame) await next();
     let painted = 0;
     const times = [];
-    const [draw, paint] = [tiles.draw, painter.paint];
-    painter.paint = (...a) => { painted += 1; paint.apply(painter, a); };
+    const [draw, pieces] = [tiles.draw, painter.pieces];
+    painter.pieces = (...a) => { painted += 1; return pieces.apply(painter, a); };
     tiles.draw = (...a) => {
         const start = performance.now();
         const more = draw.apply(tiles, a);
@@ -31,7 +31,7 @@ MEASURE = """async (frames) => {
     }
     while (seatMap.frame) await next();
     delete tiles.draw;
-    delete painter.paint;
+    delete painter.pieces;
     times.sort((a, b) => a - b);
     return { painted, drawn: times.length, median: times[times.length >> 1] };
 }"""

@@ -1,30 +1,48 @@
 // What stands in the hall besides seats: stage, walls, bars, texts, the rows' names.
+import { write } from "./letters.js";
+
+const NAMES = 24; // of rows that are drawn in one go
+
+/** @typedef {{left: number, top: number, width: number, height: number}} Part of a bitmap, device pixels */
 
 /**
- * Draws into a context whose unit is device pixels; `k` device pixels a plan unit, (ox, oy) the plan's origin there.
+ * Draws a little at a time into a context whose unit is device pixels; `k` device pixels a plan unit, (ox, oy) the plan's
+ * origin there. Letters that do not reach into the `part` are left out.
  * @param {CanvasRenderingContext2D} ctx
  * @param {Sale.Plan} plan
  * @param {import("./colors.js").Theme} theme
  * @param {number} k
  * @param {number} ox
  * @param {number} oy
+ * @param {Part} part
+ * @returns {Generator<void, void, void>}
  */
-export function drawBackdrop(ctx, plan, theme, k, ox, oy) {
-  for (const area of plan.areas) drawArea(ctx, area, theme, k, ox, oy, plan.onItsSide);
+export function* backdrop(ctx, plan, theme, k, ox, oy, part) {
+  for (const area of plan.areas) {
+    drawArea(ctx, area, theme, k, ox, oy, plan.onItsSide, part);
+    if (area.text) yield;
+  }
   const size = 9 * k;
   // A row's name smaller than this is dust.
-  if (size >= 7) {
-    ctx.font = `500 ${Math.min(size, 26).toFixed(1)}px ${theme.font}`;
-    ctx.textAlign = "center";
-    ctx.textBaseline = "middle";
+  if (size < 7) return;
+  const names = plan.rowLabels.filter(({ x, y }) => isNear(part, x * k + ox, y * k + oy, 50));
+  for (let from = 0; from < names.length; from += NAMES) {
     ctx.fillStyle = theme["ink-3"];
-    for (const { text, x, y } of plan.rowLabels) {
-      const px = x * k + ox;
-      const py = y * k + oy;
-      if (px > -50 && py > -50 && px < ctx.canvas.width + 50 && py < ctx.canvas.height + 50) ctx.fillText(text, px, py);
-    }
+    for (const { text, x, y } of names.slice(from, from + NAMES))
+      write(ctx, text, x * k + ox, y * k + oy, Math.min(size, 26), 500, theme);
+    yield;
   }
 }
+
+/**
+ * Whether a place is in the part, or so near to it.
+ * @param {Part} part
+ * @param {number} x
+ * @param {number} y
+ * @param {number} reach
+ */
+const isNear = ({ left, top, width, height }, x, y, reach) =>
+  x > left - reach && y > top - reach && x < left + width + reach && y < top + height + reach;
 
 /**
  * @param {CanvasRenderingContext2D} ctx
@@ -34,8 +52,9 @@ export function drawBackdrop(ctx, plan, theme, k, ox, oy) {
  * @param {number} ox
  * @param {number} oy
  * @param {boolean} onItsSide the hall is turned; words stand upright all the same
+ * @param {Part} part
  */
-function drawArea(ctx, area, theme, k, ox, oy, onItsSide) {
+function drawArea(ctx, area, theme, k, ox, oy, onItsSide, part) {
   const { geometry: g } = area;
   ctx.save();
   ctx.translate(area.x * k + ox, area.y * k + oy);
@@ -66,14 +85,12 @@ function drawArea(ctx, area, theme, k, ox, oy, onItsSide) {
   }
   if (area.text) {
     const size = Math.max(0, area.text_size * k);
-    if (size >= 5) {
-      ctx.font = `600 ${size.toFixed(1)}px ${theme.font}`;
-      ctx.textAlign = "center";
-      ctx.textBaseline = "middle";
+    // No letter is broader than it is high, and by far.
+    if (size >= 5 && isNear(part, area.text_x * k + ox, area.text_y * k + oy, size * (area.text.length + 1))) {
       ctx.fillStyle = theme["ink-2"];
       ctx.translate((area.text_x - area.x) * k, (area.text_y - area.y) * k);
       if (onItsSide) ctx.rotate(Math.PI / 2);
-      ctx.fillText(area.text, 0, 0);
+      write(ctx, area.text, 0, 0, size, 600, theme);
     }
   }
   ctx.restore();

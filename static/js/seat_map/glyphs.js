@@ -4,6 +4,7 @@
 //   sold: small cross                                    blocked: small dash
 
 import { AVAILABLE, HELD, SOLD } from "../board.js";
+import { write } from "./letters.js";
 
 // A look is the board's state, or one of these two, which only this page knows.
 export const OWN = 4;
@@ -11,6 +12,8 @@ export const ASKED = 5;
 
 /** Below this radius, in device pixels, shapes cannot be told from each other: size tells instead. */
 export const SMALLEST_SHAPE = 2.6;
+
+const WEIGHT = 620; // of numbers and letters
 
 /** Radius in device pixels from which a wheelchair place has its sign. */
 export const WHEELCHAIR = 9;
@@ -123,8 +126,8 @@ export function smallSeat(look, fill, theme) {
 export function drawNumber(ctx, text, mark, x, y, r, fill, theme) {
   ctx.fillStyle = fill.text;
   const size = r * (text.length > 2 ? 0.74 : mark ? 0.82 : 0.94);
-  write(ctx, text, x, y + (mark ? r * 0.22 : size * 0.05), size, theme);
-  if (mark) write(ctx, mark, x, y - r * 0.5, r * 0.56, theme);
+  write(ctx, text, x, y + (mark ? r * 0.22 : size * 0.05), size, WEIGHT, theme);
+  if (mark) write(ctx, mark, x, y - r * 0.5, r * 0.56, WEIGHT, theme);
 }
 
 /**
@@ -139,22 +142,7 @@ export function drawNumber(ctx, text, mark, x, y, r, fill, theme) {
  */
 export function drawMark(ctx, mark, x, y, r, fill, theme) {
   ctx.fillStyle = fill.text;
-  write(ctx, mark, x, y + r * 0.06, r * 1.2, theme);
-}
-
-/**
- * @param {CanvasRenderingContext2D} ctx
- * @param {string} text
- * @param {number} x
- * @param {number} y
- * @param {number} size device pixels
- * @param {Theme} theme
- */
-function write(ctx, text, x, y, size, theme) {
-  ctx.font = `620 ${size.toFixed(1)}px ${theme.font}`;
-  ctx.textAlign = "center";
-  ctx.textBaseline = "middle";
-  ctx.fillText(text, x, y);
+  write(ctx, mark, x, y + r * 0.06, r * 1.2, WEIGHT, theme);
 }
 
 /**

@@ -1,7 +1,7 @@
 // Draws seats into any bitmap: whole tiles, or the spot of one seat that changed. Glyphs are drawn once for each
 // (look, category, size) and copied from then on; numbers are written when they can be read.
 import { AVAILABLE } from "../board.js";
-import { drawBackdrop } from "./backdrop.js";
+import { backdrop } from "./backdrop.js";
 import { bitmap, contextOf } from "./bitmap.js";
 import { ASKED, drawMark, drawNumber, drawSeat, OWN, SMALLEST_SHAPE, smallSeat, WHEELCHAIR } from "./glyphs.js";
 
@@ -9,6 +9,7 @@ const READABLE = 8.5; // CSS pixels of radius from which a seat's number is writ
 const MARKED = 4.5; // CSS pixels of radius from which its category's letter is
 const BOTH = 12; // CSS pixels of radius from which there is room for both
 const MOST_SPRITES = 400;
+const PIECE = 32; // seats that are painted in one go
 const DIMMED = 0.16; // opacity of seats that the filter leaves out
 
 /** @typedef {import("./colors.js").Theme} Theme */
@@ -73,6 +74,21 @@ export class Painter {
    * @param {number} oy
    */
   paint(ctx, box, k, ox, oy) {
+    const pieces = this.pieces(ctx, box, k, ox, oy);
+    while (!pieces.next().done);
+  }
+
+  /**
+   * The same a little at a time: who paints may leave the rest for the next frame, or leave it be (`return`). Meanwhile
+   * the context is this painting's.
+   * @param {CanvasRenderingContext2D} ctx
+   * @param {Geometry.Box} box
+   * @param {number} k
+   * @param {number} ox
+   * @param {number} oy
+   * @returns {Generator<void, void, void>}
+   */
+  *pieces(ctx, box, k, ox, oy) {
     const { theme } = this;
     if (!theme) return;
     const left = Math.floor(box.minX * k + ox);
@@ -80,14 +96,18 @@ export class Painter {
     const width = Math.ceil(box.maxX * k + ox) - left;
     const height = Math.ceil(box.maxY * k + oy) - top;
     ctx.save();
-    ctx.beginPath();
-    ctx.rect(left, top, width, height);
-    ctx.clip();
-    ctx.clearRect(left, top, width, height);
-    drawBackdrop(ctx, this.plan, theme, k, ox, oy);
-    if (this.drawsSections(k)) this.sections?.paint(ctx, box, theme, k, ox, oy, this.ratio);
-    else this.#seats(ctx, theme, this.index.inBox(box), k, ox, oy);
-    ctx.restore();
+    try {
+      ctx.beginPath();
+      ctx.rect(left, top, width, height);
+      ctx.clip();
+      ctx.clearRect(left, top, width, height);
+      yield;
+      yield* backdrop(ctx, this.plan, theme, k, ox, oy, { left, top, width, height });
+      if (this.drawsSections(k)) this.sections?.paint(ctx, box, theme, k, ox, oy, this.ratio);
+      else yield* this.#seats(ctx, theme, this.index.inBox(box), k, ox, oy);
+    } finally {
+      ctx.restore();
+    }
   }
 
   /**
@@ -97,13 +117,16 @@ export class Painter {
    * @param {number} k
    * @param {number} ox
    * @param {number} oy
+   * @returns {Generator<void, void, void>}
    */
-  #seats(ctx, theme, ordinals, k, ox, oy) {
+  *#seats(ctx, theme, ordinals, k, ox, oy) {
     const { plan } = this;
     const { filter } = this.looks;
     let paint = null;
     let alpha = 1;
+    let painted = 0;
     for (const i of ordinals) {
+      if ((painted += 1) % PIECE === 0) yield;
       const r = plan.r[i] * k;
       const x = plan.x[i] * k + ox;
       const y = plan.y[i] * k + oy;
@@ -120,7 +143,9 @@ export class Painter {
         ctx.fillRect(x - half, y - half, half * 2, half * 2);
         continue;
       }
+      const known = this.sprites.size;
       const sprite = this.#sprite(theme, look, category, r, plan.accessible[i] === 1);
+      if (this.sprites.size !== known) yield; // one that had to be drawn took its time
       const opacity = dim ? DIMMED : 1;
       if (opacity !== alpha) ctx.globalAlpha = alpha = opacity;
       ctx.drawImage(sprite, x - sprite.width / 2, y - sprite.height / 2);

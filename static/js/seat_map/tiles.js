@@ -1,16 +1,18 @@
 // The drawn plan, cut into bitmaps: a frame copies a dozen tiles however many seats there are. Tiles are drawn at
-// exactly the scale that is looked at, a few milliseconds' worth a frame; until they are there a coarse picture of the
+// exactly the scale that is looked at, a few milliseconds' worth a frame, the last one in pieces; until they are there a coarse picture of the
 // whole plan (which is also the minimap) and the tiles of the last zoom stand in.
 import { bitmap, contextOf } from "./bitmap.js";
 
-const SIDE = 512; // device pixels
-const MOST_TILES = 160;
+const SIDE = 256; // device pixels: a browser draws a tile as a whole when it is copied, so it is one that a frame has time for
+const MOST_TILES = 640;
+const MOST_SPARE = 128;
 const OVERVIEW_SIDE = 1000; // device pixels: the longer side of the coarse picture
 
 /** @typedef {HTMLCanvasElement} Canvas */
 /** @typedef {CanvasRenderingContext2D} Context */
 /** @typedef {{i: number, j: number}} Place of a tile, by its column and row */
 /** @typedef {Place & {canvas: Canvas, ctx: Context, used: number}} Tile */
+/** @typedef {Place & {canvas: Canvas, ctx: Context, pieces: Generator<void, void, void>, changed: Geometry.Box[]}} Begun `changed`: what is to be drawn again when all of it is there */
 /** @typedef {{canvas: Canvas, ctx: Context, k: number, ox: number, oy: number, version: number}} Overview `version`: grows when it is drawn on */
 
 class Layer {
@@ -24,7 +26,7 @@ class Layer {
 
 export class Tiles {
   /**
-   * @param {Pick<import("./painter.js").Painter, "paint" | "boxOf" | "drawsSections">} painter
+   * @param {Pick<import("./painter.js").Painter, "paint" | "pieces" | "boxOf" | "drawsSections">} painter
    * @param {Geometry.Box} box of everything drawn, plan units
    */
   constructor(painter, box) {
@@ -36,10 +38,12 @@ export class Tiles {
     this.previous = null;
     /** @type {Overview | null} */
     this.overview = null;
+    /** @type {Begun | null} */
+    this.begun = null; // the tile of the current layer that is being drawn
     this.clock = 0;
     // Milliseconds that a new tile takes, drawing and copying: many a browser draws only when a picture is copied, where no
     // clock inside of `#ensure` sees it. More than there is time for until it is known.
-    this.cost = 10;
+    this.cost = 4;
     this.made = 0; // tiles, ever
     // Bitmaps are expensive to make and to collect: what one zoom no longer needs the next one draws on.
     /** @type {Canvas[]} */
@@ -48,6 +52,7 @@ export class Tiles {
 
   /** Forgets everything drawn: another theme, filter, board. */
   reset() {
+    this.#leave();
     for (const layer of [this.current, this.previous]) if (layer) this.#drop(layer);
     this.current = null;
     this.previous = null;
@@ -61,6 +66,7 @@ export class Tiles {
       if (this.previous) this.#drop(this.previous);
       this.previous = this.current;
     }
+    this.#leave();
     this.current = new Layer(k);
   }
 
@@ -96,16 +102,26 @@ export class Tiles {
       painter.paint(overview.ctx, box, overview.k, overview.ox, overview.oy);
       overview.version += 1;
     }
+    if (this.current && meant(this.current.k)) this.begun?.changed.push(box);
     for (const layer of [this.current, this.previous]) {
       if (!layer || !meant(layer.k)) continue;
       const { k } = layer;
       for (let j = Math.floor((box.minY * k) / SIDE); j <= Math.floor((box.maxY * k) / SIDE); j += 1) {
         for (let i = Math.floor((box.minX * k) / SIDE); i <= Math.floor((box.maxX * k) / SIDE); i += 1) {
           const tile = layer.tiles.get(`${i},${j}`);
-          if (tile) painter.paint(tile.ctx, cut(box, i, j, k), k, -i * SIDE, -j * SIDE);
+          if (tile) this.#again(tile, box, k);
         }
       }
     }
+  }
+
+  /**
+   * @param {Tile} tile
+   * @param {Geometry.Box} box
+   * @param {number} k
+   */
+  #again({ ctx, i, j }, box, k) {
+    this.painter.paint(ctx, cut(box, i, j, k), k, -i * SIDE, -j * SIDE);
   }
 
   /**
@@ -165,7 +181,7 @@ export class Tiles {
   }
 
   /**
-   * Makes what is missing of the layer, nearest to the middle first; true when nothing is missing.
+   * Makes what is missing of the layer, what is begun first, then nearest to the middle; true when nothing is missing.
    * @param {Layer} layer
    * @param {number} k
    * @param {number} x
@@ -180,12 +196,13 @@ export class Tiles {
     const missing = this.#missing(layer, k, x, y, width, height);
     const centre = { i: (width / 2 - x) / SIDE - 0.5, j: (height / 2 - y) / SIDE - 0.5 };
     /** @param {Place} place */
-    const far = ({ i, j }) => Math.hypot(i - centre.i, j - centre.j);
+    const far = ({ i, j }) => (this.#isBegun(i, j) ? -1 : Math.hypot(i - centre.i, j - centre.j));
     missing.sort((a, b) => far(a) - far(b));
+    const end = performance.now() + budget;
     const most = Math.max(1, Math.floor(budget / this.cost));
-    for (const { i, j } of missing.slice(0, most)) this.#make(layer, i, j);
+    for (const { i, j } of missing.slice(0, most)) if (!this.#make(layer, i, j, end)) break;
     if (layer.tiles.size > MOST_TILES) this.#trim(layer);
-    return missing.length <= most;
+    return missing.every(({ i, j }) => layer.tiles.has(`${i},${j}`));
   }
 
   /**
@@ -229,19 +246,55 @@ export class Tiles {
   }
 
   /**
+   * Draws a tile until `end`, and goes on with it when it is asked for again; true when it is there.
    * @param {Layer} layer
    * @param {number} i
    * @param {number} j
+   * @param {number} end by performance.now()
    */
-  #make(layer, i, j) {
+  #make(layer, i, j, end) {
+    const { k } = layer;
+    const begun = this.#begin(layer, i, j);
+    while (!begun.pieces.next().done) if (performance.now() > end) return false;
+    this.begun = null;
+    const tile = { canvas: begun.canvas, ctx: begun.ctx, i, j, used: this.clock };
+    layer.tiles.set(`${i},${j}`, tile);
+    for (const box of begun.changed) if (meets(box, i, j, k)) this.#again(tile, box, k);
+    this.made += 1;
+    return true;
+  }
+
+  /**
+   * @param {Layer} layer
+   * @param {number} i
+   * @param {number} j
+   * @returns {Begun}
+   */
+  #begin(layer, i, j) {
+    if (this.begun && this.#isBegun(i, j)) return this.begun;
+    this.#leave();
     const { k } = layer;
     const canvas = this.spare.pop() ?? bitmap(SIDE, SIDE);
     const ctx = contextOf(canvas);
     const box = { minX: (i * SIDE) / k, minY: (j * SIDE) / k, maxX: ((i + 1) * SIDE) / k, maxY: ((j + 1) * SIDE) / k };
-    ctx.clearRect(0, 0, SIDE, SIDE);
-    this.painter.paint(ctx, box, k, -i * SIDE, -j * SIDE);
-    layer.tiles.set(`${i},${j}`, { canvas, ctx, i, j, used: this.clock });
-    this.made += 1;
+    const pieces = this.painter.pieces(ctx, box, k, -i * SIDE, -j * SIDE);
+    return (this.begun = { canvas, ctx, i, j, pieces, changed: [] });
+  }
+
+  /**
+   * @param {number} i
+   * @param {number} j
+   */
+  #isBegun(i, j) {
+    return this.begun?.i === i && this.begun.j === j;
+  }
+
+  /** What was begun is not wanted any more. */
+  #leave() {
+    if (!this.begun) return;
+    this.begun.pieces.return();
+    this.#save(this.begun.canvas);
+    this.begun = null;
   }
 
   /**
@@ -286,7 +339,7 @@ export class Tiles {
 
   /** @param {Canvas} canvas */
   #save(canvas) {
-    if (this.spare.length < 32) this.spare.push(canvas);
+    if (this.spare.length < MOST_SPARE) this.spare.push(canvas);
   }
 
   #drawOverview() {
@@ -318,4 +371,16 @@ function cut(box, i, j, k) {
     maxX: Math.min(box.maxX, ((i + 1) * SIDE) / k),
     maxY: Math.min(box.maxY, ((j + 1) * SIDE) / k),
   };
+}
+
+/**
+ * Whether some of the box lies on tile (i, j).
+ * @param {Geometry.Box} box
+ * @param {number} i
+ * @param {number} j
+ * @param {number} k
+ */
+function meets(box, i, j, k) {
+  const { minX, minY, maxX, maxY } = cut(box, i, j, k);
+  return minX < maxX && minY < maxY;
 }
