@@ -34,6 +34,7 @@ from core.settings import Settings
 from core.venue.event import Event, SaleStatus
 from core.venue.new_event import NewEvent
 from tests.kafka_broker import RunningKafka, kafka
+from tests.kept_pools import kept_pools
 from tests.own_database import emptied
 from tests.waits import until
 
@@ -179,10 +180,11 @@ def books_of_this_file(pytestconfig: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-async def stores(started_engines: Engines) -> Engines:
+async def stores(started_engines: Engines) -> AsyncIterator[Engines]:
     """The engines with the schema up to date."""
     await migrate(started_engines.database_url)
-    return started_engines
+    async with kept_pools(started_engines.database_url):
+        yield started_engines
 
 
 @pytest.fixture(scope="session")
