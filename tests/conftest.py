@@ -35,6 +35,7 @@ from core.venue.event import Event, SaleStatus
 from core.venue.new_event import NewEvent
 from tests.kafka_broker import RunningKafka, kafka
 from tests.kept_pools import kept_pools
+from tests.memory_folder import use_memory
 from tests.own_database import emptied
 from tests.waits import until
 
@@ -64,6 +65,7 @@ hypothesis.settings.register_profile(
 
 
 def pytest_configure() -> None:
+    use_memory()
     # Each client of httpx reads the machine's certificates, and PortOne's SDK is twelve clients: a third of a second.
     mock.patch("httpx._transports.default.create_ssl_context", functools.cache(httpx.create_ssl_context)).start()
 

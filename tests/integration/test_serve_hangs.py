@@ -78,8 +78,9 @@ def is_cut(channel: ClientConnection) -> bool:
     return False
 
 
-def test_a_stopped_web_process_is_replaced_and_its_buyers_come_back(home: Path) -> None:
-    settings = {"ONSALE_DATA": str(home / "data"), "ONSALE_HANG_SECONDS": "3", "ONSALE_RATE_LIMITS": "off"}
+def test_a_stopped_web_process_is_replaced_and_its_buyers_come_back(home: Path, addresses: dict[str, str]) -> None:
+    own = {"ONSALE_DATA": str(home / "other"), "ONSALE_HANG_SECONDS": "3", "ONSALE_RATE_LIMITS": "off"}
+    settings = addresses | own
     with serving(home, "--demo", WORKERS="2", **settings) as server, contextlib.ExitStack() as until:
         first, second = server.web_processes()
         channels = [channel(server, until) for _ in range(12)]

@@ -1,0 +1,44 @@
+"""Files of tests are kept in memory, where the machine has a file system for that and enough of it.
+
+A test run makes tens of thousands of files: PostgreSQL alone makes a hundred each time its tables are emptied, and 300
+for each database. On a disk each of them costs the machine half a millisecond; nothing of them is wanted afterwards.
+`TMPDIR=/tmp make test` keeps them there.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import psutil
+
+_MEMORY = Path("/dev/shm")
+#: Three times what a whole run has at once, beside what its processes need.
+_FREE_BYTES, _AVAILABLE_BYTES = 6 << 30, 10 << 30
+
+
+def use_memory() -> None:
+    """From here on `tempfile` and pytest's own folders are in memory, here and in what this process starts."""
+    if "TMPDIR" in os.environ or not _is_large_enough():
+        return
+    for earlier in _MEMORY.glob("onsale-[0-9]*"):
+        if not psutil.pid_exists(int(earlier.name.removeprefix("onsale-"))):  # it was killed
+            shutil.rmtree(earlier, ignore_errors=True)
+    folder = _MEMORY / f"onsale-{os.getpid()}"
+    folder.mkdir()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    os.environ["TMPDIR"] = str(folder)
+    tempfile.tempdir = None
+
+
+def _is_large_enough() -> bool:
+    """Programs that tests write there have to run as well."""
+    try:
+        found = os.statvfs(_MEMORY)
+    except OSError:
+        return False
+    roomy = found.f_bavail * found.f_frsize >= _FREE_BYTES and psutil.virtual_memory().available >= _AVAILABLE_BYTES
+    return roomy and not found.f_flag & os.ST_NOEXEC and os.access(_MEMORY, os.W_OK)
