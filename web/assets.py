@@ -102,19 +102,19 @@ class Assets:
                 self._tree = _read(self._folder, seen)
 
 
-def _paths(folder: Path) -> list[Path]:
+def _paths(folder: Path) -> list[str]:
     """Every file, in the order of their names."""
     hidden = (".", "__")
     found = []
     for below, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(hidden)]
         found += [os.path.join(below, name) for name in names if not name.startswith(hidden)]
-    return [Path(path) for path in sorted(found)]
+    return sorted(found)
 
 
 def _seen(folder: Path) -> frozenset[tuple[str, int, int]]:
     """Name, size and time of each file: changes when a file does."""
-    return frozenset((str(path), (stat := path.stat()).st_size, stat.st_mtime_ns) for path in _paths(folder))
+    return frozenset((path, (stat := os.stat(path)).st_size, stat.st_mtime_ns) for path in _paths(folder))
 
 
 @functools.lru_cache(maxsize=1)
@@ -122,7 +122,7 @@ def _read(folder: Path, seen: frozenset[tuple[str, int, int]]) -> _Tree:
     """The folder as it was `seen`; the applications of one process share it."""
     files: dict[str, Body] = {}
     whole = hashlib.sha256()
-    for path in _paths(folder):
+    for path in map(Path, _paths(folder)):
         name = path.relative_to(folder).as_posix()
         content = path.read_bytes()
         digest = digest_of(content)

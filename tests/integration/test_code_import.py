@@ -28,7 +28,7 @@ from web.app import create_app
 #: How many codes, and what they may take in memory beside a file of one line: as strings and their digests a million
 #: are some 140 MiB.
 FILES = [
-    pytest.param(200_000, 10, id="200000"),
+    pytest.param(100_000, 7, id="100000"),
     pytest.param(1_000_000, 40, id="million", marks=pytest.mark.chaos),  # half a minute of a core
 ]
 #: A machine that is ten times overloaded gets through as well.
@@ -96,7 +96,7 @@ async def test_more_codes_than_a_process_would_hold(
 
     fresh = await installed.events.fresh(event.slug)
     assert len(await installed.codes.book(fresh)) == count
-    for number in (0, 1, 9_999, 10_000, 143_210, count - 1):
+    for number in (0, 1, 9_999, 10_000, 43_210, count - 1):
         place = await installed.waiting_room.join(fresh, f"v{number}", code=code(number).lower())
         assert place.state is PlaceState.ACTIVE
     with pytest.raises(CodeNotValid):
