@@ -168,6 +168,7 @@ async def test_a_confirm_that_never_arrived_is_sent_again_identically(runtime: R
     at = desk(runtime, bank)
     begun = await at.buy(event, "v", 7)
     assert (await at.until(begun, AttemptState.CALLED)).status == "PAYING"
+    await until(lambda: bank.calls)  # written down first, then sent
     bank.says = "approve"
     await finish_all(at, event)
     assert bank.calls >= 2
