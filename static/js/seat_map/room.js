@@ -34,5 +34,7 @@ export function roomFor(width, height, isFar, isUnder) {
   const row = sideBySide(width, height);
   const corner = row ? ROW : COLUMN;
   if (!isUnder(inset, corner.width, corner.height)) return inset;
-  return row ? { ...inset, top: ROW.height } : { ...inset, right: WIDE.right };
+  // Above an open basket there may be less than the controls' own height to give away.
+  if (row) return height >= width ? { ...inset, top: ROW.height } : { ...inset, right: ROW.width };
+  return { ...inset, right: WIDE.right };
 }

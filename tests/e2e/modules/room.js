@@ -20,6 +20,7 @@ export function theHallMakesRoomOnlyWhereTheyWouldLieOnIt() {
   same(room(390, 600, false).inset, [0, 0, 18, 0]);
   same(room(390, 600, true).inset, [64, 0, 18, 0]);
   same(room(540, 320, true).inset, [0, 56, 18, 0]);
+  same(room(390, 120, true).inset, [0, 152, 18, 0]);
   same([room(390, 600, true).asked, room(540, 320, true).asked], [[[152, 64]], [[68, 162]]]);
 }
 
