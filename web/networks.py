@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from dataclasses import dataclass
 
@@ -26,6 +27,7 @@ class Networks:
         return Bidder(self.of(connection), proof, address_of(connection), visitor.fresh)
 
 
+@functools.lru_cache(4096)
 def network_of(address: str, ipv4_bits: int, ipv6_bits: int) -> str:
     """The network of a caller's address, such as `203.0.113.0/24` or `2001:db8:7::/48`.
 
