@@ -14,7 +14,7 @@ import contextlib
 import logging
 import weakref
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, Final
 
 import asyncpg
 import databases
@@ -79,8 +79,15 @@ def first_line(error: BaseException) -> str:
     return (str(error) or type(error).__name__).splitlines()[0]
 
 
+# A plan that was made while a table was small is kept until PostgreSQL has looked at the table again: by then a sale
+# has written ten thousand rows, through which each purchase would walk. Who looks for a few rows has an index.
+_SESSION: Final = (
+    f"SET lock_timeout = {LOCK_SECONDS * 1000:.0f}; SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off"
+)
+
+
 async def _prepare(connection: Any) -> None:
-    await connection.execute(f"SET lock_timeout = {LOCK_SECONDS * 1000:.0f}; SET plan_cache_mode = force_generic_plan")
+    await connection.execute(_SESSION)
     for name in ("json", "jsonb"):
         await connection.set_type_codec(
             name, encoder=lambda value: orjson.dumps(value).decode(), decoder=orjson.loads, schema="pg_catalog"
@@ -89,14 +96,14 @@ async def _prepare(connection: Any) -> None:
 
 @contextlib.asynccontextmanager
 async def planned_anew(connection: asyncpg.Connection) -> AsyncIterator[None]:
-    """For statements whose arguments decide what is the best way to their rows: a plan for each run.
+    """For statements whose arguments decide what is the best way to their rows, which may be all: a plan for each run.
 
     All others are planned once a connection. PostgreSQL by itself plans the first five runs of each anew, and goes on
     with that where it takes planning for cheap: at the opening of a sale, on connections that are new, that was as much
     as all that the statements of a purchase do.
     """
     async with connection.transaction():
-        await connection.execute("SET LOCAL plan_cache_mode = force_custom_plan")
+        await connection.execute("SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL enable_seqscan = on")
         yield
 
 
