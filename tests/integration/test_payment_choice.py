@@ -324,6 +324,75 @@ async def test_the_account_before_is_asked_at_its_own_address(given: dict[str, A
     assert not new.requests
 
 
+async def test_what_is_under_way_at_the_account_before_passes_by_the_new_ones_circuit(paysim: Simulator) -> None:
+    """P1, S24: the new account's provider is kept back; the buyer who has authorised at the old one is not."""
+    async with scripted() as old:
+        old.says(b'{"code": "REJECT_CARD_PAYMENT"}', status="403 Forbidden")
+        given: dict[str, Any] = {"payment": "toss", **_KEYS, "toss_secret": "test_sk_b", "toss_old_secret": "test_sk_a"}
+        async with (
+            payments_with(simulator_url=paysim.url) as well,
+            payments_with(**given, toss_url=paysim.url, toss_old_url=old.url) as payments,
+        ):
+            (before,) = payments.accounts() - {account_of(payments.gateway("toss"))}
+            await payments.force_circuit("toss", Mode.FORCED_OPEN)
+            order, asked = an_order(), Asked()
+            authorisation = await paysim.authorised(well.gateway("toss"), order)
+            result = await payments.confirm(before, order, authorisation, "k1", before_call=asked)
+    assert (result.outcome, asked.times, len(old.requests)) == (ChargeOutcome.DECLINED, 1, 1)
+
+
+@pytest.mark.parametrize("kept_back_by", ["the circuit", "a temporary error", "missing keys"])
+async def test_what_is_proven_of_a_repeated_confirm_proves_nothing_of_the_first(
+    paysim: Simulator, kept_back_by: str
+) -> None:
+    """Rule 2: the first one may have charged. Its outcome stays unknown, and no other idempotency key is tried."""
+    asked = Asked()
+    async with payments_with(simulator_url=paysim.url, payment_retries=2) as payments:
+        gateway, order = payments.gateway("toss"), an_order()
+        authorisation = await paysim.authorised(gateway, order, card="error")
+        account = Account("toss", "live:somebody") if kept_back_by == "missing keys" else account_of(gateway)
+        if kept_back_by == "the circuit":
+            await payments.force_circuit("toss", Mode.FORCED_OPEN)
+        result = await payments.confirm(account, order, authorisation, "k1", before_call=asked, sent_before=True)
+    assert (result.outcome, result.temporary) == (ChargeOutcome.UNKNOWN, False)
+    assert asked.times == (1 if kept_back_by == "a temporary error" else 0)
+
+
+async def test_who_comes_while_probes_are_out_waits_for_their_verdict(
+    paysim: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S24: a buyer who has authorised is not failed because three others are trying whether the provider is well."""
+    monkeypatch.setattr("core.payments.confirming._LOOK_SECONDS", 0.01)
+    async with payments_with(simulator_url=paysim.url, breaker_probes=1, breaker_open_seconds=0.01) as payments:
+        await _open(payments, paysim)
+        await asyncio.sleep(0.02)
+        out, go, asked = asyncio.Event(), asyncio.Event(), Asked()
+        circuit, kept_back = payments._by_name["toss"].circuit, 0
+        admit = circuit.admit
+
+        async def counted() -> int | None:
+            nonlocal kept_back
+            permit = await admit()
+            kept_back += permit is None
+            return permit
+
+        async def held_up() -> None:
+            out.set()
+            await go.wait()
+
+        monkeypatch.setattr(circuit, "admit", counted)
+        async with asyncio.timeout(PATIENCE):
+            probe = asyncio.create_task(confirm(payments, paysim, asked=held_up))
+            await out.wait()
+            other = asyncio.create_task(confirm(payments, paysim, asked=asked))
+            while kept_back < 2 and not other.done():
+                await asyncio.sleep(0.01)
+            go.set()
+            ends = await asyncio.gather(probe, other)
+    assert [one.outcome for one in ends] == [ChargeOutcome.APPROVED] * 2
+    assert asked.times == 1
+
+
 def test_what_cannot_work_is_said_at_the_start() -> None:
     settings = Settings(payment="toss,kcp", toss_client_key="test_ck_a", toss_secret="test_sk_a")
     with pytest.raises(StartupError, match="ONSALE_KCP_CERTIFICATE is empty"):
