@@ -14,7 +14,7 @@ from core.clock import SystemClock
 from core.errors import CurrencyNotTaken, NoSuchProvider, PaymentUnavailable, StartupError, StoreUnavailable
 from core.payments.breaker import Mode
 from core.payments.composition import alternative, open_payments
-from core.payments.gateway import ChargeOutcome, ChargeResult
+from core.payments.gateway import CallHealth, ChargeOutcome, ChargeResult
 from core.payments.payments import Account, Payments, account_of
 from core.settings import Settings
 from tests.payment_servers import Asked, Simulator, an_order, payments_with, scripted, simulator
@@ -356,6 +356,35 @@ async def test_what_is_proven_of_a_repeated_confirm_proves_nothing_of_the_first(
         result = await payments.confirm(account, order, authorisation, "k1", before_call=asked, sent_before=True)
     assert (result.outcome, result.temporary) == (ChargeOutcome.UNKNOWN, False)
     assert asked.times == (1 if kept_back_by == "a temporary error" else 0)
+
+
+async def test_who_waits_for_probes_waits_no_longer_than_for_an_answer(paysim: Simulator) -> None:
+    """S24: the probe that hangs is not waited for; the next try, with the same seats, is the buyer's own."""
+    impatient: dict[str, Any] = {
+        "payment_connect_seconds": 0.1,
+        "payment_read_seconds": 0.1,
+        "breaker_probe_seconds": 3600,
+    }
+    async with payments_with(
+        simulator_url=paysim.url, breaker_probes=1, breaker_open_seconds=0.01, **impatient
+    ) as payments:
+        circuit, failed = payments._by_name["toss"].circuit, asyncio.Event()
+        for _ in range(10):
+            await circuit.record(await circuit.admit() or 0, CallHealth.FAILURE, 0.0)
+        await asyncio.sleep(0.02)
+        out = asyncio.Event()
+
+        async def held_up() -> None:
+            out.set()
+            await failed.wait()
+
+        async with asyncio.timeout(PATIENCE):
+            probe = asyncio.create_task(confirm(payments, paysim, asked=held_up))
+            await out.wait()
+            other = await confirm(payments, paysim)
+            failed.set()
+            await probe
+    assert (other.outcome, other.code) == (ChargeOutcome.NOT_CHARGED, "circuit_open")
 
 
 async def test_who_comes_while_probes_are_out_waits_for_their_verdict(
