@@ -66,8 +66,7 @@ def verify(
     print(f"The draw holds: {len(listed)} entries, their root, the committed seed and the order were recomputed.")
     print(f"  commitment  {published.commitment}   (compare with the one that was shown before the sale)")
     print(f"  root        {published.root}")
-    beacon = about.get("beacon")
-    if beacon:
+    if beacon := about.get("beacon"):
         print(
             f"  beacon      {beacon['source']} round {beacon['round']}: {beacon['value']}   (compare with the source)"
         )
@@ -96,6 +95,9 @@ def _published(about: dict[str, Any]) -> PublishedDraw:
     try:
         if beacon and not beacon["value"]:
             raise _Unreadable("a beacon was named, but its value is not published")
+        if beacon:
+            # Without its source and round nobody can compare it. Half a character of UTF-16 is no text at all.
+            f"{beacon['source']}{beacon['round']}{beacon['value']}".encode()
         return PublishedDraw(
             algorithm=str(about["algorithm"]),
             commitment=str(about["commitment"]),
@@ -104,7 +106,7 @@ def _published(about: dict[str, Any]) -> PublishedDraw:
             count=int(about["count"]),
             beacon=str(beacon["value"]) if beacon else "",
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise _Unreadable(f"this is no published draw: {error}") from None
 
 
@@ -113,7 +115,7 @@ def _saved(path: Path, entries: Path | None) -> tuple[dict[str, Any], list[str]]
         about = json.loads(path.read_text())
     except OSError as error:
         raise typer.BadParameter(f"{path} cannot be read: {error.strerror}") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise _Unreadable(f"{path} is not JSON") from None
     if not isinstance(about, dict):
         raise _Unreadable(f"{path} is no published draw")
@@ -132,7 +134,11 @@ def _saved(path: Path, entries: Path | None) -> tuple[dict[str, Any], list[str]]
 
 def draw_address(url: str) -> str:
     """The draw's address in the API, of a sale's page, its page of the draw, or its API address. Raises _Unreadable."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        url.encode()
+    except ValueError as error:
+        raise _Unreadable(f"{url!a} is no address: {error}") from None
     steps = [step for step in parts.path.split("/") if step]
     if "events" not in steps or steps.index("events") + 1 >= len(steps):
         raise _Unreadable(f"{url} names no sale: give its page, such as https://tickets.example/events/gala")
@@ -157,7 +163,7 @@ def _fetched(url: str, phase: str) -> tuple[dict[str, Any], list[str]]:
             return about, _asked(client, f"{address}/entries", asked).text.split()
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise _Unreadable(f"{address} cannot be reached: {error or type(error).__name__}") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise _Unreadable(f"{address} answered with something else than a draw") from None
 
 

@@ -92,6 +92,31 @@ def test_what_is_no_draw_is_said_in_one_line(tmp_path: Path) -> None:
     assert (code, "cannot be reached" in said) == (1, True)
     code, said = verify("http://127.0.0.1:9/")
     assert (code, "names no sale" in said) == (1, True)
+    code, said = verify("http://[x/events/gala")
+    assert (code, "is no address" in said) == (1, True)
+    (tmp_path / "x.json").write_text("[" * 100_000)
+    code, said = verify(str(tmp_path / "x.json"))
+    assert (code, "not JSON" in said) == (1, True)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"beacon": {"value": "9"}},
+        {"beacon": {"value": "9", "source": "x"}},
+        {"beacon": "9"},
+        {"beacon": {"source": "x", "round": 1, "value": "\ud800"}},
+        {"count": float("inf")},
+        {"count": None},
+    ],
+)
+def test_what_is_written_oddly_is_no_trace_and_does_not_hold(tmp_path: Path, changes: dict[str, object]) -> None:
+    """R6, F2: a beacon that nobody could compare with its source proves nothing, whatever the order says."""
+    beacon = changes.get("beacon")
+    text = str(beacon["value"]) if isinstance(beacon, dict) else ""
+    order = draw.drawn_order(SEED, RECEIPTS, text) if text.isascii() else RECEIPTS
+    code, said = verify(saved(tmp_path, entries=order, **changes))
+    assert (code, "no published draw" in said) == (1, True)
 
 
 @pytest.mark.parametrize(
