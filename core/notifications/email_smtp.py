@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import unquote, urlsplit
@@ -23,6 +24,8 @@ _TIMEOUT_SECONDS = 10.0
 # After an e-mail's last byte a server may take its time (RFC 5321 section 4.5.3.2.6); who gives up too early sends
 # again what was taken.
 _TAKING_SECONDS = 60.0
+# An enhanced status code of a failure that passes (RFC 3463).
+_REASON: Final = re.compile(r"4\.(?P<subject>\d)\.\d")
 # Mail servers close idle connections after minutes; a connection this old is asked (NOOP) before it is used.
 _TRUSTED_IDLE_SECONDS = 10.0
 
@@ -83,11 +86,12 @@ class SmtpMailer:
                 raise MailAway(f"the mail server went away: {error}") from error
             except aiosmtplib.SMTPResponseException as error:
                 client.close()
-                # 421: "service not available, closing" (RFC 5321 section 4.2.3) is about the server, not the
-                # e-mail.
-                if error.code == 421:
-                    raise MailAway(f"the mail server is not available: {error.message}") from error
-                raise MailRefused(f"{error.code} {error.message}") from error
+                said = f"{error.code} {error.message}"
+                if isinstance(error, aiosmtplib.SMTPSenderRefused):
+                    raise MailAway(f"the mail server takes nothing from {letter.sender}: {said}") from error
+                if _is_of_all(error):
+                    raise MailAway(f"the mail server is not available: {said}") from error
+                raise MailRefused(said) from error
             except aiosmtplib.SMTPException as error:
                 client.close()
                 if isinstance(error, aiosmtplib.SMTPTimeoutError):
@@ -132,6 +136,18 @@ class SmtpMailer:
             client.close()
             raise MailAway(f"the mail server {server.host}:{server.port} cannot be used: {error}") from error
         return client
+
+
+def _is_of_all(error: aiosmtplib.SMTPResponseException) -> bool:
+    """Whether any other e-mail would have met the same answer: the server ends, is full, or has no more for us now.
+
+    421 and 452 are RFC 5321's (section 4.2.3); 454 is what large services say to who sends faster than they take; the
+    subjects 3 (mail system) and 4 (network) of a passing failure are RFC 3463's.
+    """
+    if error.code in (421, 454):
+        return True
+    reason = _REASON.match(error.message)
+    return reason["subject"] in "34" if reason else error.code == 452
 
 
 async def _hand_over(client: aiosmtplib.SMTP, letter: Letter) -> None:

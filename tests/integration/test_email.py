@@ -28,19 +28,25 @@ from tests.outbox_rows import payload
 
 
 class Inbox:
-    """What the server got; `answer` is its reply to DATA."""
+    """What the server got; `answer` is its reply to DATA, `of_sender` to MAIL, `of_recipient` to RCPT."""
 
     def __init__(self) -> None:
         self.messages: list[EmailMessage] = []
         self.content: list[bytes] = []
         self.recipients: list[str] = []
-        self.answer = "250 OK"
+        self.answer = self.of_sender = self.of_recipient = "250 OK"
         self.connections = 0
         self.logins: list[str] = []
+
+    async def handle_MAIL(self, server: Any, session: Session, envelope: Envelope, address: str, options: Any) -> str:
+        envelope.mail_from = address
+        return self.of_sender
 
     async def handle_RCPT(self, server: Any, session: Session, envelope: Envelope, address: str, options: Any) -> str:
         if address.startswith("gone@"):
             return "550 no such mailbox"
+        if not self.of_recipient.startswith("250"):
+            return self.of_recipient
         envelope.rcpt_tos.append(address)
         self.recipients.append(address)
         return "250 OK"
@@ -168,6 +174,35 @@ async def test_a_server_that_is_away_is_not_the_e_mails_fault() -> None:
         await mailer.send(message())
         await mailer.close()
     assert len(inbox.messages) == 2
+
+
+@pytest.mark.parametrize(
+    ("answered", "said", "kind"),
+    [
+        ("of_sender", "550 5.7.1 not your address", MailAway),
+        ("of_sender", "454 4.7.0 Throttling failure: Maximum sending rate exceeded", MailAway),
+        ("answer", "454 Throttling failure", MailAway),
+        ("answer", "452 insufficient system storage", MailAway),
+        ("of_recipient", "451 4.3.0 queue file write error", MailAway),
+        ("of_recipient", "451 4.4.3 DNS is away", MailAway),
+        ("of_recipient", "452 4.2.2 mailbox over quota", MailRefused),
+        ("of_recipient", "450 4.2.0 greylisted", MailRefused),
+        ("answer", "554 5.3.4 too large", MailRefused),
+        ("answer", "451 4.7.1 looks like spam", MailRefused),
+    ],
+)
+async def test_what_all_e_mails_would_meet_is_no_e_mails_fault(answered: str, said: str, kind: type[Exception]) -> None:
+    """S22: a server that slows a rush of confirmations down, or does not know our sender, makes no dead letters."""
+    inbox = Inbox()
+    setattr(inbox, answered, said)
+    async with mail_server(inbox) as port:
+        mailer = SmtpMailer(f"smtp://127.0.0.1:{port}")
+        with pytest.raises(kind, match=said[4:]):
+            await mailer.send(message())
+        setattr(inbox, answered, "250 OK")
+        await mailer.send(message())
+        await mailer.close()
+    assert len(inbox.messages) == 1
 
 
 @pytest.mark.parametrize(
