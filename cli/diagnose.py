@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from core.diagnosis.question import Diagnosis
     from core.runtime import Runtime
 
+#: PostgreSQL's `integer`: what is beyond it is a slip, and no seat that is looked for.
+_MOST_ORDINAL = 2**31 - 1
 _COLOURS = {"pass": "green", "warn": "yellow", "fail": "red"}
 
 
@@ -29,7 +31,9 @@ def diagnose(
     visitor: Annotated[str, typer.Option(help="The visitor's id (v_...).", show_default=False)] = "",
     reservation: Annotated[str, typer.Option(help="The reservation's id.", show_default=False)] = "",
     event: Annotated[str, typer.Option(help="The event.", metavar="SLUG", show_default=False)] = "",
-    seat: Annotated[int | None, typer.Option(help="The seat's ordinal; with --event.", show_default=False)] = None,
+    seat: Annotated[
+        int | None, typer.Option(help="The seat's ordinal; with --event.", show_default=False, min=0, max=_MOST_ORDINAL)
+    ] = None,
     fix: Annotated[bool, typer.Option("--fix", help="Make the mends that are safe while a sale runs.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
@@ -46,6 +50,9 @@ def diagnose(
         raise typer.BadParameter("a seat needs --event", param_hint="--seat")
     if visitor and not event and not reservation:
         raise typer.BadParameter("a visitor needs --event", param_hint="--visitor")
+    for text, option in ((event, "--event"), (visitor, "--visitor")):
+        if not text.isprintable():
+            raise typer.BadParameter(f"{text!a} is no text that anybody has", param_hint=option)
     try:
         id = UUID(reservation) if reservation else None
     except ValueError:

@@ -21,7 +21,7 @@ import databases
 import orjson
 import structlog
 
-from core.errors import OnsaleError, OutcomeUnknown, StartupError, StoreUnavailable
+from core.errors import InvalidRequest, OnsaleError, OutcomeUnknown, StartupError, StoreUnavailable
 from core.process.line import Line
 from core.process.waits import AnswerTimeout
 
@@ -158,7 +158,8 @@ async def close_database(database: databases.Database) -> None:
 
 @contextlib.asynccontextmanager
 async def raw(database: databases.Database, *, writes: bool = False) -> AsyncIterator[asyncpg.Connection]:
-    """asyncpg's connection of this task; a lost, hanging, full or read-only PostgreSQL is `StoreUnavailable`.
+    """asyncpg's connection of this task; a lost, hanging, full or read-only PostgreSQL is `StoreUnavailable`, a value
+    that no column can have InvalidRequest.
 
     `writes`: what is done with it changes something that a caller is told of. When its answer is lost that is
     OutcomeUnknown (R5).
@@ -203,6 +204,8 @@ async def raw(database: databases.Database, *, writes: bool = False) -> AsyncIte
         await _expire(database)
         raise StoreUnavailable(retry_after=2) from error
     except Exception as error:
+        if _is_odd_value(error):
+            raise InvalidRequest("A value cannot be kept: a number is too large, or a text is none") from error
         if isinstance(error, OnsaleError) or not (died or isinstance(error, LOST)):
             raise
         if isinstance(error, asyncpg.InternalClientError):
@@ -210,6 +213,13 @@ async def raw(database: databases.Database, *, writes: bool = False) -> AsyncIte
         if writes and connected and not isinstance(error, _REFUSED):
             raise OutcomeUnknown(retry_after=2) from error
         raise StoreUnavailable(retry_after=2) from error
+
+
+def _is_odd_value(error: Exception) -> bool:
+    """A number beyond its column's, half a character, U+0000: mostly seen by the driver, before anything is sent."""
+    if isinstance(error, (asyncpg.CharacterNotInRepertoireError, asyncpg.NumericValueOutOfRangeError)):
+        return True
+    return isinstance(error, asyncpg.DataError) and isinstance(error.__cause__, (OverflowError, UnicodeError))
 
 
 def line_of(database: databases.Database) -> Line:

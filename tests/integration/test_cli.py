@@ -211,6 +211,15 @@ def test_a_slug_is_used_once(command: Command, slug: str) -> None:
     assert "exists already" in refused(command("event", "create", slug, "--plan", HALL, *PRICES))
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [("messages", "dead", "retry", "9" * 30), ("event", "show", "\udcff"), ("payments", "export", "--event", "\udcff")],
+)
+def test_a_value_that_cannot_be_kept_is_refused_in_one_line(command: Command, arguments: tuple[str, ...]) -> None:
+    """R6: one line, and no trace."""
+    assert "cannot be kept" in refused(command(*arguments))
+
+
 def test_unknown_events_are_refused(command: Command) -> None:
     for verb in ("open", "close", "show"):
         said = refused(command("event", verb, "nowhere"))
@@ -233,6 +242,10 @@ def test_unknown_events_are_refused(command: Command) -> None:
         (("event", "update", "x", "--fee", "1=1", "--fee", "1=2"), "named twice"),
         (("serve", "--crowd", "10"), "--demo"),
         (("event", "sell", "x"), "sell"),
+        (("diagnose", "--event", "\udcff"), "no text"),
+        (("diagnose", "--event", "x", "--visitor", "a\x07"), "no text"),
+        (("diagnose", "--event", "x", "--seat", "-1"), "seat"),
+        (("diagnose", "--event", "x", "--seat", "9999999999"), "seat"),
     ],
 )
 def test_wrong_usage_is_explained(arguments: tuple[str, ...], said: str) -> None:

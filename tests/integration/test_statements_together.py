@@ -16,7 +16,7 @@ from core.booking.reservations_postgres import Reservations
 from core.booking.statements_postgres import STATEMENTS
 from core.booking.stored import AttemptChange, ClaimLost, NewReservation
 from core.database import LOCK_SECONDS, raw
-from core.errors import OutcomeUnknown, StoreUnavailable
+from core.errors import InvalidRequest, OutcomeUnknown, StoreUnavailable
 from core.payments.gateway import Authorisation
 from core.runtime import Runtime
 from core.venue.event import Event
@@ -94,7 +94,7 @@ async def test_one_that_was_refused_or_spoils_the_statement_takes_no_other_along
     first, gone, used, broken, good = outcomes
     assert isinstance(first, Reservation)
     assert (gone, used) == (None, None)
-    assert isinstance(broken, asyncpg.DataError)
+    assert isinstance(broken, InvalidRequest)
     assert isinstance(good, Reservation)
     live = await rows(runtime, "SELECT ordinal FROM reservation_seats WHERE event_id = $1 AND live", event.id)
     assert sorted(row["ordinal"] for row in live) == [0, 3, 9]
