@@ -44,6 +44,9 @@ def look_at_runtime(work: Callable[[Runtime], Awaitable[T]]) -> T:
     from core.runtime import open_runtime
 
     settings = known_secrets(Settings.load())
+    if "active_limit_mode" not in settings.model_fields_set:
+        # The processes may follow the load although this shell was not told so: a cap is judged by its end alone.
+        settings = settings.model_copy(update={"active_limit_mode": "load"})
 
     async def looked() -> T:
         async with open_runtime(settings, find_engines(settings), must_answer=False) as runtime:

@@ -12,6 +12,8 @@ from uuid import uuid4
 
 import pytest
 
+from cli.runtime import look_at_runtime
+from core.runtime import Runtime
 from core.settings import Settings
 from tests.integration.onsale_process import onsale, onsale_here
 
@@ -318,6 +320,21 @@ def test_commands_start_engines_that_keep_what_was_made(tmp_path: Path) -> None:
     listed = onsale("event", "list", **folder)
     assert listed.stdout.startswith("kept  "), listed.stderr
     assert not (tmp_path / "data" / "postgres" / "postmaster.pid").exists()
+
+
+@pytest.mark.parametrize(("mode", "seconds"), [("", 5.0), ("fixed", 0.0), ("load", 5.0)])
+def test_a_shell_that_is_not_told_the_limits_mode_calls_no_cap_left_behind(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, mode: str, seconds: float
+) -> None:
+    """R7: servers that follow the load renew it; `--fix` from a shell without their setting would let everybody in."""
+    monkeypatch.setenv("DATABASE_URL", settings.database_url)
+    monkeypatch.setenv("REDIS_URL", settings.redis_url)
+    monkeypatch.setenv("ONSALE_ACTIVE_LIMIT_MODE", mode)
+
+    async def told(runtime: Runtime) -> float:
+        return runtime.diagnose._here.cap_seconds
+
+    assert look_at_runtime(told) == seconds
 
 
 def test_diagnose_starts_and_makes_nothing(tmp_path: Path) -> None:
