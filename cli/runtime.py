@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
+from cli.say import log_to_stderr
 from core.embedded import engines, find_engines
 from core.secrets import known_secrets, resolve_secrets
 from core.settings import Settings
@@ -25,6 +26,7 @@ def with_runtime(work: Callable[[Runtime], Awaitable[T]], *, writes: bool = True
     from core.schema_postgres import require_schema
 
     settings = resolve_secrets(Settings.load())
+    log_to_stderr(settings)
 
     with engines(settings) as started:
 
@@ -44,6 +46,7 @@ def look_at_runtime(work: Callable[[Runtime], Awaitable[T]]) -> T:
     from core.runtime import open_runtime
 
     settings = known_secrets(Settings.load())
+    log_to_stderr(settings)
     if "active_limit_mode" not in settings.model_fields_set:
         # The processes may follow the load although this shell was not told so: a cap is judged by its end alone.
         settings = settings.model_copy(update={"active_limit_mode": "load"})

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cli.audit import note
+from cli.say import log_to_stderr
 from core.embedded import engines
 from core.settings import Settings
 
@@ -48,6 +49,7 @@ def connected(work: Callable[[EventStore, databases.Database], Awaitable[T]], *,
     from core.venue.event_store_postgres import EventStore
 
     settings = Settings.load()
+    log_to_stderr(settings)
 
     async def opened(database_url: str, redis_url: str) -> T:
         await require_schema(database_url, writes=writes)

@@ -208,6 +208,13 @@ def test_the_books_of_a_sale_without_buyers(command: Command, slug: str) -> None
     assert "no such event" in refused(command("payments", "export", "--event", "nowhere"))
 
 
+def test_lines_of_the_log_are_no_part_of_an_answer(command: Command) -> None:
+    """R7: who reads `--json`, or a CSV file, by a program reads that alone."""
+    done = command("payments", "compare", "--json", ONSALE_PAYMENT="simulator:kcp", ONSALE_LOG_LEVEL="info")
+    assert [one["code"] for one in json.loads(done.stdout)["comparisons"]] == ["no_list"]
+    assert "code=no_list" in done.stderr
+
+
 def test_a_slug_is_used_once(command: Command, slug: str) -> None:
     assert command("event", "create", slug, "--plan", HALL, *PRICES).returncode == 0
     assert "exists already" in refused(command("event", "create", slug, "--plan", HALL, *PRICES))
@@ -330,6 +337,7 @@ def test_a_shell_that_is_not_told_the_limits_mode_calls_no_cap_left_behind(
     monkeypatch.setenv("DATABASE_URL", settings.database_url)
     monkeypatch.setenv("REDIS_URL", settings.redis_url)
     monkeypatch.setenv("ONSALE_ACTIVE_LIMIT_MODE", mode)
+    monkeypatch.setattr("cli.runtime.log_to_stderr", lambda settings: None)  # of a process of its own
 
     async def told(runtime: Runtime) -> float:
         return runtime.diagnose._here.cap_seconds
