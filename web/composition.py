@@ -137,7 +137,7 @@ def health_checks(runtime: Runtime, live: Live | None = None) -> Mapping[str, Ch
         ahead=runtime.time.drift,
         outbox=Outbox(runtime.database, process=runtime.process),
         kafka_servers=runtime.settings.kafka_bootstrap_servers,
-        providers=runtime.payments.names,
+        payments=runtime.payments,
         late=runtime.job_watch.late,
         supervisor=runtime.supervisor,
         live=live,

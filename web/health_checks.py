@@ -16,9 +16,10 @@ from redis.exceptions import RedisError
 from core.clock import Clock
 from core.database import raw
 from core.diagnosis import clocks_postgres
-from core.errors import OnsaleError
+from core.errors import OnsaleError, PaymentUnavailable
 from core.messaging.outbox_postgres import Lag, Outbox
 from core.payments.faults_postgres import shops_faults
+from core.payments.payments import Payments
 from core.process.job_health import LateJob
 from core.process.once import Once
 from core.process.supervisor import Supervisor
@@ -51,7 +52,7 @@ def checks_of(
     ahead: Callable[[], float],
     outbox: Outbox,
     kafka_servers: str,
-    providers: Sequence[str],
+    payments: Payments,
     late: Callable[[], Sequence[LateJob]],
     supervisor: Supervisor,
     live: Live | None,
@@ -67,7 +68,7 @@ def checks_of(
         "kafka": partial(_kafka, kafka_servers, outbox),
         "clock": partial(_clock, database, clock, ahead),
         "queue": partial(_queue, events, redis, clock),
-        "payment": partial(_payment, database, providers),
+        "payment": partial(_payment, database, payments),
         "jobs": partial(_jobs, late),
         "tasks": partial(_tasks, supervisor),
     }
@@ -123,14 +124,20 @@ async def _queue(events: EventStore, redis: Redis, clock: Clock) -> ComponentHea
     )
 
 
-async def _payment(database: databases.Database, providers: Sequence[str]) -> ComponentHealth:
-    """DOWN while payments fail for a reason that is the shop's to mend (P9); the sale itself goes on."""
+async def _payment(database: databases.Database, payments: Payments) -> ComponentHealth:
+    """DOWN while payments fail for a reason that is the shop's to mend (P9), and while none can begin because of an
+    open circuit (S24); the sale itself goes on.
+    """
     found = await shops_faults(database)
-    detail: dict[str, Any] = {"providers": list(providers)}
-    if not found:
-        return ComponentHealth(status="UP", detail=detail)
-    faults = [{"provider": one.provider, "code": one.code, "failed": one.failed, "of": one.of} for one in found]
-    return ComponentHealth(status="DOWN", detail={**detail, "faults": faults})
+    detail: dict[str, Any] = {"providers": list(payments.names)}
+    if found:
+        faults = [{"provider": one.provider, "code": one.code, "failed": one.failed, "of": one.of} for one in found]
+        detail["faults"] = faults
+    try:
+        payments.require_available()
+    except PaymentUnavailable:
+        detail["circuits"] = {one.provider: one.mode.value for one in payments.circuits()}
+    return ComponentHealth(status="DOWN" if len(detail) > 1 else "UP", detail=detail)
 
 
 async def _jobs(late: Callable[[], Sequence[LateJob]]) -> ComponentHealth:

@@ -55,6 +55,9 @@ async def step(
 def _lost(name: str, error: BaseException, away: Cause) -> Finding:
     if isinstance(error, ResponseError) and not str(error).startswith(_OF_ITS_STATE):
         return fail(name, Cause.KEY_DAMAGED, f"Redis cannot work with a key: {first_line(error)}")
+    if isinstance(error, asyncpg.LockNotAvailableError):
+        # It answers. Whose session it is was said by the step that looks at PostgreSQL.
+        return fail(name, Cause.POSTGRES_BLOCKED, f"waits for somebody's lock: {first_line(error)}")
     if isinstance(error, (asyncpg.PostgresError, asyncpg.InterfaceError)):
         away = Cause.POSTGRES_AWAY
     elif isinstance(error, REDIS_LOST[:2]):

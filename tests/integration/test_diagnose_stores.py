@@ -127,16 +127,17 @@ async def test_a_session_that_keeps_a_lock(settings: Settings, stores: Engines, 
     holder, waiter = await asyncpg.connect(url), await asyncpg.connect(url)
     waiting = None
     try:
-        await holder.execute("BEGIN; LOCK TABLE seats IN ACCESS EXCLUSIVE MODE")
+        await holder.execute("BEGIN; LOCK TABLE seats, payment_attempts IN ACCESS EXCLUSIVE MODE")
         pid = await holder.fetchval("SELECT pg_backend_pid()")
         waiting = asyncio.create_task(waiter.execute("SELECT count(*) FROM seats"))
         async with asyncio.timeout(PATIENCE):
             while True:
                 found = await asked(settings, replace(stores, database_url=url))
-                if Cause.POSTGRES_BLOCKED in {one.cause for one in found.findings}:
+                said = [one.detail for one in found.findings if one.cause is Cause.POSTGRES_BLOCKED]
+                if any(f"process {pid} " in one for one in said):
                     break
                 await asyncio.sleep(0.5)
-        assert f"process {pid} " in of(found, Cause.POSTGRES_BLOCKED).detail
+        assert found.cause is Cause.POSTGRES_BLOCKED, "a step that waits for the lock met no lost PostgreSQL"
     finally:
         await holder.close()
         if waiting is not None:

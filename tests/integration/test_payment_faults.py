@@ -13,6 +13,7 @@ from core.booking.attempt import AttemptState
 from core.diagnosis.finding import Cause
 from core.diagnosis.health_check import HealthCheck
 from core.diagnosis.question import Question
+from core.payments.breaker import Mode
 from core.payments.faults import VISITORS
 from core.payments.faults_postgres import shops_faults
 from core.payments.gateway import ReturnRefused
@@ -66,6 +67,23 @@ async def test_a_wrong_secret_is_seen_at_once(runtime: Runtime, make_event: Make
     await at.ended(await at.pay(again))
     assert await watched(runtime) == []
     assert (await examine(Once[Any]("probe"), health_checks(runtime))).components["payment"].status == "UP"
+
+
+async def test_health_says_that_nobody_can_pay(runtime: Runtime) -> None:
+    """S24, S29: "UP: all well" is no word for an open circuit; the sale itself goes on."""
+
+    async def payment() -> tuple[str, str, Any]:
+        found = await examine(Once[Any]("probe"), health_checks(runtime))
+        one = found.components["payment"]
+        return found.status, one.status, one.detail.get("circuits")
+
+    try:
+        await runtime.payments.force_circuit("toss", Mode.FORCED_OPEN)
+        status, own, circuits = await payment()
+        assert (status, own, circuits["toss"]) == ("DEGRADED", "DOWN", "FORCED_OPEN")
+    finally:
+        await runtime.payments.force_circuit("toss", Mode.CLOSED)
+    assert (await payment())[1:] == ("UP", None)
 
 
 async def test_a_window_that_cannot_be_prepared(runtime: Runtime, make_event: MakeEvent) -> None:
