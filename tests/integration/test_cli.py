@@ -251,6 +251,8 @@ def test_unknown_events_are_refused(command: Command) -> None:
         (("event", "update", "x", "--fee", "1=1", "--fee", "1=2"), "named twice"),
         (("serve", "--crowd", "10"), "--demo"),
         (("event", "sell", "x"), "sell"),
+        (("removal", "add", "x", "--visitor", ""), "no visitor's id"),
+        (("removal", "add", "x", "--visitor", "v_somebody"), "no visitor's id"),
         (("diagnose", "--event", "\udcff"), "no text"),
         (("diagnose", "--event", "x", "--visitor", "a\x07"), "no text"),
         (("diagnose", "--event", "x", "--seat", "-1"), "seat"),
