@@ -21,6 +21,7 @@ class Cause(StrEnum):
     The values are stable; the reply to the customer is `support.reply.<value>` in the catalogues.
     """
 
+    DISK_FULL = "disk_full"
     POSTGRES_AWAY = "postgres_away"
     POSTGRES_READ_ONLY = "postgres_read_only"
     POSTGRES_EXHAUSTED = "postgres_out_of_connections"
@@ -28,7 +29,6 @@ class Cause(StrEnum):
     SCHEMA_OLDER = "schema_older"
     SCHEMA_TOO_NEW = "schema_too_new"
     REDIS_AWAY = "redis_away"
-    DISK_FULL = "disk_full"
     REDIS_READ_ONLY = "redis_read_only"
     REDIS_FULL = "redis_full"
     NO_PROCESS = "no_process"

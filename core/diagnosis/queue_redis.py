@@ -68,6 +68,10 @@ async def queue(
         if await _nothing_left(client, slug):
             yield warn("queue", Cause.NOTHING_LEFT, f"{detail}: no seat is left")
             return
+        if await _is_drawn(client, slug):
+            # Nobody comes in before everybody has a number; of one that does not go on `draws_postgres` tells.
+            yield passed("queue", f"{detail}: the order is being drawn")
+            return
         yield fail("queue", Cause.ADMISSION_STALLED, f"{detail}: there is room, and nobody is let in", fix="sweep")
     else:
         yield passed("queue", detail)
@@ -79,6 +83,14 @@ async def _nothing_left(client: Redis, slug: str) -> bool:
     """
     states = await client.get(keys.board(slug))
     return states is not None and SeatState.AVAILABLE not in states and SeatState.HELD not in states
+
+
+async def _is_drawn(client: Redis, slug: str) -> bool:
+    """Whether a draw is due and not told: a beacon speaks ten seconds after the opening at the earliest (F2)."""
+    state, draw_at = await client.hmget(keys.draw(slug), "state", "draw_at")
+    if state is None or draw_at is None or _text(state) not in ("gathering", "frozen"):
+        return False
+    return _text(state) == "frozen" or float(draw_at) <= int(await client.eval(_NOW, 0))
 
 
 async def _cap(client: Redis, slug: str, cap_seconds: float) -> AsyncIterator[Finding]:

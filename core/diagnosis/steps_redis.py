@@ -58,6 +58,8 @@ def _lost(name: str, error: BaseException, away: Cause) -> Finding:
     if isinstance(error, asyncpg.LockNotAvailableError):
         # It answers. Whose session it is was said by the step that looks at PostgreSQL.
         return fail(name, Cause.POSTGRES_BLOCKED, f"waits for somebody's lock: {first_line(error)}")
+    if isinstance(error, asyncpg.DiskFullError):
+        return fail(name, Cause.DISK_FULL, f"cannot be asked: {first_line(error)}")
     if isinstance(error, (asyncpg.PostgresError, asyncpg.InterfaceError)):
         away = Cause.POSTGRES_AWAY
     elif isinstance(error, REDIS_LOST[:2]):

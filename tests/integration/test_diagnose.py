@@ -255,6 +255,22 @@ async def test_who_waits_where_no_seat_is_left_is_told_so(scene: Scene) -> None:
     assert (await scene.ask(visitor="a")).cause is Cause.NOTHING_FOUND
 
 
+@pytest.mark.parametrize(
+    ("state", "late", "stands_still"),
+    [("frozen", -1, False), ("gathering", 1, False), ("gathering", -60, True), ("drawn", 1, True)],
+)
+async def test_who_waits_behind_a_draw_waits_for_no_sweep(
+    scene: Scene, state: str, late: float, stands_still: bool
+) -> None:
+    """F2, R7: a beacon speaks ten seconds after the opening; until everybody has a number nobody is let in."""
+    await _stalled(scene)
+    seconds, _ = await scene.runtime.redis.time()
+    at = {"state": state, "draw_at": 1000 * (int(seconds) - late)}
+    await scene.runtime.redis.hset(keys.draw(scene.event.slug), mapping=at)
+    causes = {finding.cause for finding in (await scene.ask(visitor="a")).findings}
+    assert (Cause.ADMISSION_STALLED in causes) is stands_still
+
+
 async def test_a_hold_without_a_ttl_is_a_mismatch(scene: Scene) -> None:
     await _held_without_ttl(scene)
     found = await scene.ask(visitor="a", seat=1)

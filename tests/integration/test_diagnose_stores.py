@@ -20,10 +20,11 @@ from core import keys
 from core.diagnosis import disk as disk_module
 from core.diagnosis.dependencies_redis import redis as look_at_redis
 from core.diagnosis.disk import disk
-from core.diagnosis.finding import Cause, Finding, Level
+from core.diagnosis.finding import Cause, Finding, Level, fail, likeliest
 from core.diagnosis.mail_smtp import mail
 from core.diagnosis.providers_http import providers
 from core.diagnosis.question import Diagnosis, Question
+from core.diagnosis.steps_redis import step
 from core.embedded import Engines
 from core.payments.gateway import CallHealth, ChargeOutcome, ChargeResult
 from core.runtime import Runtime, open_runtime
@@ -220,6 +221,18 @@ async def test_a_redis_that_cannot_write_to_its_disk() -> None:
     client: Any = Answers()
     (found,) = [one async for one in look_at_redis(client)]
     assert (found.cause, found.level) == (Cause.DISK_FULL, Level.FAIL)
+
+
+async def test_a_full_disk_explains_stores_that_cannot_work() -> None:
+    """R7: "bring PostgreSQL back" helps nobody who has no room."""
+
+    async def reads() -> AsyncIterator[Finding]:
+        raise asyncpg.DiskFullError("could not write init file: No space left on device")
+        yield
+
+    found = await step("reservation", reads(), away=Cause.POSTGRES_AWAY)
+    away = [fail("postgresql", Cause.POSTGRES_AWAY, "went away"), fail("redis", Cause.REDIS_AWAY, "MISCONF")]
+    assert likeliest([*away, *found]) is Cause.DISK_FULL
 
 
 async def test_a_full_disk(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
