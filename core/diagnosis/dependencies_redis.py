@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from redis.asyncio import Redis, RedisCluster
+from redis.exceptions import ResponseError
 
 from core.diagnosis.finding import Cause, Finding, fail, passed, warn
 from core.process.store_redis import REDIS_LOST
@@ -19,7 +20,7 @@ async def redis(client: Redis) -> AsyncIterator[Finding]:
     """Of the one server, or of each master of a Cluster."""
     began = time.monotonic()
     try:
-        await client.ping()
+        await _answers(client)
         milliseconds = (time.monotonic() - began) * 1000
         nodes = await _info(client)
     except REDIS_LOST as error:
@@ -30,6 +31,15 @@ async def redis(client: Redis) -> AsyncIterator[Finding]:
     for name, answer in nodes.items():
         for finding in _judged(name, answer, milliseconds):
             yield finding
+
+
+async def _answers(client: Redis) -> None:
+    """One that cannot write to its disk refuses even PING, in so many words: INFO says the rest."""
+    try:
+        await client.ping()
+    except ResponseError as error:
+        if not str(error).startswith("MISCONF"):
+            raise
 
 
 async def _info(client: Redis) -> Mapping[str, Mapping[str, Any]]:

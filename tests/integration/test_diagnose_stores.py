@@ -15,6 +15,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+from redis.exceptions import ResponseError
 
 from core import keys
 from core.diagnosis import disk as disk_module
@@ -209,11 +210,11 @@ async def test_with_postgresql_away_redis_is_walked(
 
 
 async def test_a_redis_that_cannot_write_to_its_disk() -> None:
-    """INFO says so after a failed write; what the product makes of it."""
+    """As Valkey 9 answered on a full disk: even PING is refused, and INFO says why."""
 
     class Answers:
         async def ping(self) -> bool:
-            return True
+            raise ResponseError("MISCONF Errors writing to the AOF file: No space left on device")
 
         async def info(self) -> dict[str, Any]:
             return {"used_memory": 1, "role": "master", "aof_last_write_status": "err"}
