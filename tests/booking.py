@@ -141,6 +141,11 @@ class Bank:
             )
         if says == "shop":
             return ChargeResult(ChargeOutcome.NOT_CHARGED, self.name, code="UNAUTHORIZED_KEY", shops_fault=True)
+        if says == "temporary":
+            result = ChargeResult(
+                ChargeOutcome.NOT_CHARGED, self.name, code="PROVIDER_ERROR", temporary=True, health=CallHealth.FAILURE
+            )
+            return self._remembered.setdefault(idempotency_key, result)
         self.calls += 1
         known = self._remembered.get(idempotency_key) if self.idempotent else None
         if self.keys.get(key) != order.number or (known is not None and known.outcome is ChargeOutcome.WRONG_KEY):

@@ -46,7 +46,7 @@ from core.booking.results_redis import Results
 from core.booking.stored import AttemptChange, Claim, ClaimLost
 from core.errors import StoreUnavailable
 from core.payments.confirming import PARKED
-from core.payments.gateway import ChargeOutcome, ChargeResult, Order
+from core.payments.gateway import Authorisation, ChargeOutcome, ChargeResult, Order
 from core.payments.payments import NO_PROVIDER, Payments
 
 log = structlog.get_logger(__name__)
@@ -150,7 +150,7 @@ class Settlement:
         authorisation = claim.authorisation
         if authorisation is None:
             raise AssertionError("AUTHORISED without a key: `bind` writes both in one statement")
-        key = confirm_key(claim.attempt.order, authorisation.key)
+        key = _key_to_send(claim, authorisation)
 
         async def note() -> None:
             order, token, of = claim.attempt.order, claim.token, claim.reservation
@@ -431,6 +431,17 @@ def count_end(ended: Claim) -> None:
         provider=ended.attempt.provider,
         code=ended.attempt.code,
     )
+
+
+def _key_to_send(claim: Claim, authorisation: Authorisation) -> str:
+    """The confirm's idempotency key. A call whose outcome is not known is repeated under its own. One that is proven
+    not to have charged, and was parked, is not: the provider remembers the error that it gave under that key, and would
+    give it for ever, which keeps the circuit open for everybody (S25).
+    """
+    key, sent = confirm_key(claim.attempt.order, authorisation.key), claim.sent_key
+    if sent is None or not sent.startswith(key):
+        return key
+    return sent if claim.attempt.state is AttemptState.CALLED else f"{key}.{claim.tries}"
 
 
 def _reason_of_end(claim: Claim) -> Reason:

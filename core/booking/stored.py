@@ -59,7 +59,7 @@ class Claim:
     nothing. `sold`, `freed`, `returned`: the ordinals whose seat still is as this reservation left it: only those are
     told.
     `untold`: Redis and the browser have not been told of the reservation's end yet. `key_age`: seconds since the buyer
-    authorised.
+    authorised. `sent_key`: the idempotency key of the latest call that may move money; None before the first.
     """
 
     token: str
@@ -67,6 +67,7 @@ class Claim:
     attempt: Attempt
     event_name: str
     authorisation: Authorisation | None
+    sent_key: str | None
     tries: int
     past_deadline: bool
     key_age: float
@@ -173,6 +174,7 @@ def claim_of(row: Any) -> Claim:
         attempt=attempt,
         event_name=row["event_name"],
         authorisation=Authorisation(key, row["authorisation"] or {}) if key is not None else None,
+        sent_key=row["sent_key"],
         tries=row["tries"],
         past_deadline=row["past_deadline"],
         key_age=row["key_age"],

@@ -392,9 +392,10 @@ async def test_what_cannot_be_cancelled(runtime: Runtime, make_event: MakeEvent)
         await at.checkout.cancel(failed.id, "v")
 
 
-async def test_a_parked_payment_waits_and_goes_on(runtime: Runtime, make_event: MakeEvent) -> None:
-    """S25: the seats stay; paid when a provider can be reached."""
-    event, bank = await make_event(), Bank(says="unavailable")
+@pytest.mark.parametrize("says", ["unavailable", "temporary"])
+async def test_a_parked_payment_waits_and_goes_on(says: str, runtime: Runtime, make_event: MakeEvent) -> None:
+    """S25: the seats stay; paid when a provider can be reached. It remembers the error that it gave under a key."""
+    event, bank = await make_event(), Bank(says=says)
     at = desk(runtime, bank, payments=payments_of(runtime, bank, when_open="park"))
     async with results(runtime, event) as pushed:
         begun = await at.buy(event, "v", 3)

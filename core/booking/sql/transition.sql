@@ -77,7 +77,7 @@ WITH held AS MATERIALIZED (
 )
 SELECT made.*, sale.slug, sale.name AS event_name, sale.starts_at,
        --#include attempt_columns.sql
-       , a.untold, a.tries, a.authorisation, a.claimed_by, false AS past_deadline, 0::float8 AS key_age,
+       , a.untold, a.tries, a.authorisation, a.idempotency_key AS sent_key, a.claimed_by, false AS past_deadline, 0::float8 AS key_age,
        made.until - now() AS time_left, 3 AS made, 3 AS counted,
        (SELECT array_agg(ordinal ORDER BY ordinal) FROM reservation_seats WHERE reservation_id = made.id
             AND (live OR $7 = 'AVAILABLE')) AS seats,
