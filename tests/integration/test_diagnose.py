@@ -265,8 +265,8 @@ async def test_who_waits_behind_a_draw_waits_for_no_sweep(
     """F2, R7: a beacon speaks ten seconds after the opening; until everybody has a number nobody is let in."""
     await _stalled(scene)
     seconds, _ = await scene.runtime.redis.time()
-    at = {"state": state, "draw_at": 1000 * (int(seconds) - late)}
-    await scene.runtime.redis.hset(keys.draw(scene.event.slug), mapping=at)
+    draw = keys.draw(scene.event.slug)
+    await scene.runtime.redis.hset(draw, mapping={"state": state, "draw_at": 1000 * (int(seconds) - late)})
     causes = {finding.cause for finding in (await scene.ask(visitor="a")).findings}
     assert (Cause.ADMISSION_STALLED in causes) is stands_still
 
