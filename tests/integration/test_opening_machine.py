@@ -253,6 +253,8 @@ class Opening(RuleBasedStateMachine):
         for visitor in over | absent:
             del model.counted[visitor]
         model.active -= over
+        # Who was silent for longer than a place is kept comes back behind those who stayed (F6).
+        model.spent |= {v: n for n, v in model.waiting if v in quiet}
         model.waiting = [(n, v) for n, v in model.waiting if v not in quiet]
         model.entered = {v: receipt for v, receipt in model.entered.items() if v not in quiet}
         self.admit()

@@ -118,6 +118,8 @@ class Queue(RuleBasedStateMachine):
         self.world.run(age())
         self.world.run(self.room.sweep(self.event))
         self.active -= quiet | ended
+        # Who was silent for longer than a place is kept comes back behind those who stayed (F6).
+        self.spent |= {v: n for n, v in self.waiting if v in quiet}
         self.waiting = [(n, v) for n, v in self.waiting if v not in quiet]
         self.admit()
 
