@@ -8,6 +8,7 @@ for each database. On a disk each of them costs the machine half a millisecond; 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import shutil
 import tempfile
@@ -16,6 +17,7 @@ from pathlib import Path
 import psutil
 
 _MEMORY = Path("/dev/shm")
+_CONTAINER = Path("/sys/fs/cgroup")
 #: Three times what a whole run has at once, beside what its processes need.
 _FREE_BYTES, _AVAILABLE_BYTES = 6 << 30, 10 << 30
 
@@ -40,5 +42,14 @@ def _is_large_enough() -> bool:
         found = os.statvfs(_MEMORY)
     except OSError:
         return False
-    roomy = found.f_bavail * found.f_frsize >= _FREE_BYTES and psutil.virtual_memory().available >= _AVAILABLE_BYTES
+    roomy = found.f_bavail * found.f_frsize >= _FREE_BYTES and _available() >= _AVAILABLE_BYTES
     return roomy and not found.f_flag & os.ST_NOEXEC and os.access(_MEMORY, os.W_OK)
+
+
+def _available() -> int:
+    """Bytes. A container may have less than its machine: files in memory count against its limit too."""
+    available = psutil.virtual_memory().available
+    with contextlib.suppress(OSError, ValueError):  # no limit is "max"
+        limit, used = (int((_CONTAINER / name).read_text()) for name in ("memory.max", "memory.current"))
+        available = min(available, limit - used)
+    return available
