@@ -18,6 +18,11 @@ import psutil
 
 _MEMORY = Path("/dev/shm")
 _CONTAINER = Path("/sys/fs/cgroup")
+#: Control groups of version 2, and of version 1.
+_LIMITS = (
+    ("memory.max", "memory.current"),
+    ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
+)
 #: Three times what a whole run has at once, beside what its processes need.
 _FREE_BYTES, _AVAILABLE_BYTES = 6 << 30, 10 << 30
 
@@ -49,7 +54,8 @@ def _is_large_enough() -> bool:
 def _available() -> int:
     """Bytes. A container may have less than its machine: files in memory count against its limit too."""
     available = psutil.virtual_memory().available
-    with contextlib.suppress(OSError, ValueError):  # no limit is "max"
-        limit, used = (int((_CONTAINER / name).read_text()) for name in ("memory.max", "memory.current"))
-        available = min(available, limit - used)
+    for names in _LIMITS:
+        with contextlib.suppress(OSError, ValueError):  # no limit is "max"
+            limit, used = (int((_CONTAINER / name).read_text()) for name in names)
+            available = min(available, limit - used)
     return available
