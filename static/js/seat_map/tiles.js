@@ -43,7 +43,7 @@ export class Tiles {
     this.clock = 0;
     // Milliseconds that a new tile takes, drawing and copying: many a browser draws only when a picture is copied, where no
     // clock inside of `#ensure` sees it. More than there is time for until it is known.
-    this.cost = 4;
+    this.cost = 10;
     this.made = 0; // tiles, ever
     // Bitmaps are expensive to make and to collect: what one zoom no longer needs the next one draws on.
     /** @type {Canvas[]} */
@@ -235,14 +235,14 @@ export class Tiles {
   }
 
   /**
-   * What grows is believed at once, what shrinks little by little.
+   * What grows is believed at once, what shrinks little by little: beside an empty corner lies a full one.
    * @param {number} spent milliseconds
    * @param {number} made tiles
    */
   #learn(spent, made) {
     if (!made) return;
     const each = Math.max(0.1, spent / made);
-    this.cost = Math.max(each, (this.cost + each) / 2);
+    this.cost = Math.max(each, this.cost * 0.9 + each * 0.1);
   }
 
   /**
