@@ -272,6 +272,14 @@ async def test_an_account_that_there_are_no_keys_for_is_asked_nothing(paysim: Si
             await payments.force_circuit("kcp", Mode.FORCED_OPEN)
 
 
+async def test_payments_of_before_accounts_are_finished_by_the_same_kind_of_the_same_provider() -> None:
+    """P1: migration 0007 could not tell more of them than played or live."""
+    async with payments_with(payment="toss", **_KEYS) as payments:
+        assert payments.can_finish(Account("toss", "live:before-0007:toss"))
+        assert not payments.can_finish(Account("toss", "played:before-0007:toss"))
+        assert not payments.can_finish(Account("kcp", "live:before-0007:kcp"))
+
+
 async def test_the_account_before_is_finished_with_its_own_key() -> None:
     """P1: `ONSALE_TOSS_OLD_SECRET`: new attempts go to the new account, what is under way to the old one."""
     async with scripted() as script:
