@@ -313,13 +313,15 @@ async def test_a_page_hears_what_is_away_and_gets_its_time_back(shop: Shop, stor
         while over["away"] or over["since"]:
             over = await page.until("outage")
         assert over["until"] is None
-        # Before the clock goes on the page knows the new ends.
-        assert any(news["type"] == "admitted" and news["until"] > admitted["until"] for news in page.seen), (
-            "the session has got its time back"
-        )
-        assert any(news["type"] == "held" and news["until"] > held["until"] for news in page.seen), (
-            "the hold has got its time back"
-        )
+        # Session and hold have got their time back. The page knows that before the clock goes on, unless a busy machine
+        # ran out of patience (tests/unit/test_live.py): then it is told all the same.
+        for before in (admitted, held):
+
+            def later(news: dict[str, Any], before: dict[str, Any] = before) -> bool:
+                return news["type"] == before["type"] and bool(news["until"] > before["until"])
+
+            if not any(map(later, page.seen)):
+                await page.until(before["type"], later)
 
 
 async def test_a_page_without_a_channel_asks(shop: Shop) -> None:

@@ -301,24 +301,27 @@ async def test_a_redis_that_does_not_serve(fault: str, reads: bool, scene: Scene
     sale, base = scene.sale, f"/api/events/{scene.sale.event.slug}"
     visitor = scene.newcomer
     await getattr(scene.broken, fault)()
-    if fault == "unreachable":
-        # What is sent into a connection that is gone, before a busy machine has told so, may have been done (R5).
-        await sale.runtime.redis.connection_pool.disconnect()
-    # Writes: refused, in words that say what to do and when to come back.
-    refused = await asyncio.gather(
-        visitor.call("POST", f"{base}/queue"),
-        scene.holder.call("POST", f"{base}/holds", json={"seats": [4]}),
-        scene.holder.call("POST", f"{base}/reservations", json=ORDER, headers={"Idempotency-Key": "k"}),
-    )
     # Nobody knows what a Redis that answers too late will yet do with what it was sent: not called unchanged (R5).
     late = fault in ("hanging", "slow")
-    codes = {"outcome_unknown", "store_unavailable"} if late else {"store_unavailable"}
-    for answer in refused:
-        assert answer.status_code == 503
-        assert answer.json()["code"] in codes, answer.text
-        if answer.json()["code"] == "store_unavailable":
-            assert answer.json()["detail"] == "The sale is interrupted for a moment: nothing was lost, try again"
-        assert "retry-after" in answer.headers
+
+    async def refused() -> bool:
+        """Writes: refused, in words that say what to do and when to come back."""
+        answers = await asyncio.gather(
+            visitor.call("POST", f"{base}/queue"),
+            scene.holder.call("POST", f"{base}/holds", json={"seats": [4]}),
+            scene.holder.call("POST", f"{base}/reservations", json=ORDER, headers={"Idempotency-Key": "k"}),
+        )
+        codes = {answer.json()["code"] for answer in answers}
+        assert codes <= {"outcome_unknown", "store_unavailable"}, [answer.text for answer in answers]
+        for answer in answers:
+            assert answer.status_code == 503
+            if answer.json()["code"] == "store_unavailable":
+                assert answer.json()["detail"] == "The sale is interrupted for a moment: nothing was lost, try again"
+            assert "retry-after" in answer.headers
+        # A process of a busy machine may run out of time before it knows that it could not even send.
+        return late or codes == {"store_unavailable"}
+
+    await until(refused, "writes to be refused plainly")
     # Reads: what PostgreSQL knows.
     board = (await visitor.call("GET", f"{base}/board", expect=200)).json()
     states = base64.b64decode(board["states"])
