@@ -44,9 +44,11 @@ class Baskets:
     def start(self, supervisor: Supervisor) -> list[Service]:
         return [supervisor.run_forever(f"realtime.baskets {self._slug}", self._look_ups.run, backoff=PAUSES)]
 
-    def told(self, attendance: Attendance, basket: Basket | None) -> None:
-        """The visitor's tabs were sent this basket."""
+    def told(self, attendance: Attendance, basket: Basket | None) -> bool:
+        """The visitor's tabs are sent this basket. True when that is news."""
+        news = not _is_told(attendance, basket)
         attendance.told_basket, attendance.told_until = _seats_of(basket), basket.until if basket else None
+        return news
 
     def paying(self, visitor: str) -> None:
         """A payment began or ended: what the tabs know of the basket is void, and the page itself asks."""

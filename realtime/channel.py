@@ -167,8 +167,9 @@ class Channel:
             self._problem(refused)
         if state is PlaceState.ACTIVE:
             self._send_admitted()
-            if basket is not None:
-                self._send_basket(basket)
+            # What is told here nobody else tells the tabs that were open before.
+            if basket is not None and self._send_basket(basket) and not basket.paying:
+                self._tell_others(basket)
         if state is PlaceState.ACTIVE or self._early_board:
             self._live.seat_feed.watch(self._connection)
         return True
@@ -319,13 +320,18 @@ class Channel:
             warning_seconds=self._times.warning,
         )
 
-    def _send_basket(self, basket: Basket | None, **more: Any) -> None:
-        self._live.baskets.told(self._attendance, basket)
+    def _send_basket(self, basket: Basket | None, **more: Any) -> bool:
+        """True when it is news to the visitor's tabs."""
+        news = self._live.baskets.told(self._attendance, basket)
         self.told(wire.held(basket, **more))
+        return news
 
     def _answer(self, basket: Basket | None, id_: str, **more: Any) -> None:
         """The basket, with the command's id to who asked and without to the visitor's other tabs."""
         self._send_basket(basket, id=id_, **more)
+        self._tell_others(basket)
+
+    def _tell_others(self, basket: Basket | None) -> None:
         others = [tab for tab in self._attendance.tabs if tab is not self]
         if others:
             message = wire.held(basket)

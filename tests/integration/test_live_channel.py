@@ -157,6 +157,21 @@ async def test_reload_and_second_tab_find_place_and_basket(server: LiveServer, m
             assert (await waiter.until("queue"))["number"] == place["number"]
 
 
+async def test_what_a_new_tab_reads_of_the_basket_is_told_to_the_others(
+    server: LiveServer, make_event: MakeEvent
+) -> None:
+    """D5, R4: more time, given while nobody told this process, is read by a tab that opens; the others hear of it."""
+    event = await make_event(hold_seconds=60)
+    async with server.browser(event.slug) as one:
+        await one.entered()
+        first = await one.ask("hold", seats=[2])
+        await server.runtime.seats.extend(event, one.visitor)
+        async with server.browser(event.slug, one.visitor) as two:
+            assert (await two.until("held"))["until"] > first["until"]
+            told = await one.until("held", lambda message: message["until"] > first["until"])
+            assert "id" not in told
+
+
 async def test_a_place_comes_with_the_opening_in_one_call_to_redis(
     server: LiveServer, make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch
 ) -> None:

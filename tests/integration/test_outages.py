@@ -314,7 +314,7 @@ async def test_a_page_hears_what_is_away_and_gets_its_time_back(shop: Shop, stor
             over = await page.until("outage")
         assert over["until"] is None
         # Session and hold have got their time back. The page knows that before the clock goes on, unless a busy machine
-        # ran out of patience (tests/unit/test_live.py): then it is told all the same.
+        # ran out of patience (tests/unit/test_sale_clock.py): then it is told all the same.
         for before in (admitted, held):
 
             def later(news: dict[str, Any], before: dict[str, Any] = before) -> bool:
