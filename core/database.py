@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 import weakref
 from collections.abc import AsyncIterator
 from typing import Any, Final
@@ -86,6 +87,13 @@ _SESSION: Final = (
 )
 
 
+#: So long a connection's plans are kept.
+_PLANNED_SECONDS: Final = 10.0
+_MOST_REMEMBERED: Final = 256
+#: Of each pool: when the plans of which server process were begun anew.
+_PLANNED: Final[weakref.WeakKeyDictionary[databases.Database, dict[int, float]]] = weakref.WeakKeyDictionary()
+
+
 async def _prepare(connection: Any) -> None:
     await connection.execute(_SESSION)
     for name in ("json", "jsonb"):
@@ -94,13 +102,26 @@ async def _prepare(connection: Any) -> None:
         )
 
 
+async def _plan_again(database: databases.Database, connection: asyncpg.Connection) -> None:
+    """Plans that are older than `_PLANNED_SECONDS` are made anew, by the size that the tables have now: PostgreSQL
+    keeps them until it has analysed a table once more, and in a minute of a rush one of thirty rows has thousands.
+    """
+    planned = _PLANNED.setdefault(database, {})
+    process, now = connection.get_server_pid(), time.monotonic()
+    if len(planned) > _MOST_REMEMBERED:  # of connections that are gone
+        planned.clear()
+    if now - planned.setdefault(process, now) > _PLANNED_SECONDS:
+        planned[process] = now
+        await connection.execute("DISCARD PLANS")
+
+
 @contextlib.asynccontextmanager
 async def planned_anew(connection: asyncpg.Connection) -> AsyncIterator[None]:
     """For statements whose arguments decide what is the best way to their rows, which may be all: a plan for each run.
 
-    All others are planned once a connection. PostgreSQL by itself plans the first five runs of each anew, and goes on
-    with that where it takes planning for cheap: at the opening of a sale, on connections that are new, that was as much
-    as all that the statements of a purchase do.
+    All others are planned once a connection, and again after `_PLANNED_SECONDS`. PostgreSQL by itself plans the first
+    five runs of each anew, and goes on with that where it takes planning for cheap: at the opening of a sale, on
+    connections that are new, that was as much as all that the statements of a purchase do.
     """
     async with connection.transaction():
         await connection.execute("SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL enable_seqscan = on")
@@ -164,7 +185,7 @@ async def raw(database: databases.Database, *, writes: bool = False) -> AsyncIte
     `writes`: what is done with it changes something that a caller is told of. When its answer is lost that is
     OutcomeUnknown (R5).
     """
-    connected = died = False
+    connected = begun = died = False
     giving_up: asyncio.TimerHandle | None = None
     held = database.connection()
     line = line_of(database)
@@ -177,6 +198,8 @@ async def raw(database: databases.Database, *, writes: bool = False) -> AsyncIte
         finally:
             line.leave(int(connected), int(not connected))
         try:
+            await _plan_again(database, held.raw_connection)
+            begun = True
             yield held.raw_connection
         except OnsaleError:
             raise
@@ -210,7 +233,7 @@ async def raw(database: databases.Database, *, writes: bool = False) -> AsyncIte
             raise
         if isinstance(error, asyncpg.InternalClientError):
             log.warning("PostgreSQL connection lost", error=first_line(error))
-        if writes and connected and not isinstance(error, _REFUSED):
+        if writes and begun and not isinstance(error, _REFUSED):
             raise OutcomeUnknown(retry_after=2) from error
         raise StoreUnavailable(retry_after=2) from error
 

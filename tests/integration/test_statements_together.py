@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import asyncpg
+import databases
 import pytest
 
 from core.booking.attempt import AttemptState, confirm_key, order_number
@@ -15,7 +16,8 @@ from core.booking.reservation import Change, Reservation
 from core.booking.reservations_postgres import Reservations
 from core.booking.statements_postgres import STATEMENTS
 from core.booking.stored import AttemptChange, ClaimLost, NewReservation
-from core.database import LOCK_SECONDS, raw
+from core.database import LOCK_SECONDS, close_database, open_database, raw
+from core.embedded import Engines
 from core.errors import InvalidRequest, OutcomeUnknown, StoreUnavailable
 from core.payments.gateway import Authorisation
 from core.runtime import Runtime
@@ -23,6 +25,7 @@ from core.venue.event import Event
 from tests.booking import rows
 from tests.conftest import MakeEvent
 from tests.orders import new_reservation
+from tests.own_database import own_database
 
 AT_WORK = (AttemptState.AUTHORISED, AttemptState.CALLED)
 
@@ -192,13 +195,22 @@ async def test_a_crowd_that_looks_for_its_orders_gets_each_its_own(
     assert [one and one.reservation.id for one in stored] == [*(one.id for one in made), None]
 
 
+@pytest.fixture(scope="module")
+async def untouched(stores: Engines) -> AsyncIterator[databases.Database]:
+    """Tables of which PostgreSQL has no statistics: those of the tests' own database are of whatever ran before."""
+    async with own_database(stores.database_url) as url:
+        database = await open_database(url, 2)
+        yield database
+        await close_database(database)
+
+
 @pytest.mark.parametrize("name", ["begin", "bind", "called", "transition", "wait", "reopen", "failures", "used_keys"])
-async def test_a_step_finds_its_reservation_by_its_key(name: str, runtime: Runtime) -> None:
+async def test_a_step_finds_its_reservation_by_its_key(name: str, untouched: databases.Database) -> None:
     """E1: without statistics, in a sale's first minute, a condition on the status led through everybody who was paying,
     and one on the event through all that it had sold.
     """
     arguments = ", ".join(["NULL"] * max(map(int, re.findall(r"\$(\d+)", STATEMENTS[name]))))
-    async with raw(runtime.database) as connection:
+    async with raw(untouched) as connection:
         await connection.execute(f"PREPARE step AS {STATEMENTS[name]}")
         try:
             told = await connection.fetch(f"EXPLAIN EXECUTE step ({arguments})")
@@ -207,3 +219,32 @@ async def test_a_step_finds_its_reservation_by_its_key(name: str, runtime: Runti
     plan = "\n".join(row[0] for row in told)
     assert "reservations" in plan
     assert not re.search("reservations_of_(event|address)|Seq Scan", plan), plan
+    for scan in re.findall(r"Scan.* on reservations\b.*\n.*", plan):
+        assert "Index Cond" in scan, f"all of the table: {plan}"
+
+
+async def test_plans_are_made_anew_for_tables_that_have_grown(stores: Engines, monkeypatch: pytest.MonkeyPatch) -> None:
+    """E1: a plan for thirty rows would be kept while a rush writes thousands, and each purchase walk through them."""
+
+    async def told() -> str:
+        async with raw(database) as connection:
+            return "\n".join(row[0] for row in await connection.fetch("EXPLAIN EXECUTE step (NULL)"))
+
+    async with own_database(stores.database_url) as url:
+        database = await open_database(url, 1)
+        try:
+            async with raw(database) as connection:
+                await connection.execute("CREATE TABLE grown (id int PRIMARY KEY) WITH (autovacuum_enabled = off)")
+                await connection.execute("INSERT INTO grown SELECT generate_series(1, 30); ANALYZE grown")
+                step = "SELECT grown.id FROM unnest($1::int[]) AS asked (id) JOIN grown USING (id)"
+                await connection.execute(f"PREPARE step (int[]) AS {step}")
+            walks = await told()
+            async with raw(database) as connection:
+                await connection.execute("INSERT INTO grown SELECT generate_series(31, 100000)")
+            assert await told() == walks, "PostgreSQL keeps it"
+            monkeypatch.setattr("core.database._PLANNED_SECONDS", 0.0)
+            finds = await told()
+        finally:
+            await close_database(database)
+    assert "Index Cond" not in walks, walks
+    assert "Index Cond" in finds, finds
