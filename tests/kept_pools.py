@@ -25,33 +25,47 @@ from core.database import LOST
 _MOST_CONNECTIONS = 8
 #: Of the same settings: tests with several processes open as many.
 _MOST_POOLS = 3
+#: One that answers later is not kept, in seconds.
+_PATIENCE = 10
 
 
 class _Pool(asyncpg.Pool):
     """`close` gives it back where it can be used again."""
 
-    free: dict[str, list[_Pool]]
+    #: Where it goes back to; None: nowhere.
+    free: dict[str, list[_Pool]] | None = None
     settings: str
 
     async def close(self) -> None:
+        if self.free is None:
+            await super().close()
+            return
         free = self.free[self.settings]
         connections = self.get_size()
-        unused = not self.is_closing() and connections == self.get_idle_size()
+        unused = not self.is_closing() and connections == self.get_idle_size() and not self._acquiring()
         if unused and 0 < connections <= _MOST_CONNECTIONS and len(free) < _MOST_POOLS:
             free.append(self)
         else:
             await super().close()
 
+    def _acquiring(self) -> bool:
+        """Somebody is about to get a connection, who would be waited for without an end."""
+        return bool(self._queue.qsize() < self.get_max_size())  # type: ignore[attr-defined]
+
     async def works(self) -> bool:
         """Whether all its connections answer; a test may have ended them on the other side."""
         used: list[Any] = []
         try:
-            for _ in range(self.get_size()):
-                used.append(await self.acquire())
-            await asyncio.gather(*(connection.fetchval("SELECT 1") for connection in used))
+            async with asyncio.timeout(_PATIENCE):
+                for _ in range(self.get_size()):
+                    used.append(await self.acquire())
+                await asyncio.gather(*(connection.fetchval("SELECT 1") for connection in used))
         except (*LOST, asyncpg.PostgresError):
             self.terminate()
             return False
+        except asyncio.CancelledError:
+            self.terminate()
+            raise
         for connection in used:
             await self.release(connection)
         return True

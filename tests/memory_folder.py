@@ -9,14 +9,19 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import fcntl
 import os
 import shutil
 import tempfile
+import time
 from pathlib import Path
 
 import psutil
 
 _MEMORY = Path("/dev/shm")
+_BEGUN_SECONDS = 60
+#: Kept open as long as this process lives.
+_LOCKS: list[int | None] = []
 _CONTAINER = Path("/sys/fs/cgroup")
 #: Control groups of version 2, and of version 1.
 _LIMITS = (
@@ -31,14 +36,31 @@ def use_memory() -> None:
     """From here on `tempfile` and pytest's own folders are in memory, here and in what this process starts."""
     if "TMPDIR" in os.environ or not _is_large_enough():
         return
-    for earlier in _MEMORY.glob("onsale-[0-9]*"):
-        if not psutil.pid_exists(int(earlier.name.removeprefix("onsale-"))):  # it was killed
+    for earlier in _MEMORY.glob("onsale-tests-*"):
+        # Without a lock, and older than one that is about to get it: whose it was was killed.
+        if time.time() - earlier.stat().st_mtime > _BEGUN_SECONDS and _lock(earlier) is not None:
             shutil.rmtree(earlier, ignore_errors=True)
-    folder = _MEMORY / f"onsale-{os.getpid()}"
-    folder.mkdir()
+    folder = Path(tempfile.mkdtemp(prefix="onsale-tests-", dir=_MEMORY))
+    folder.chmod(0o755)  # PostgreSQL's user finds its own folder in it
+    _LOCKS.append(_lock(folder))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     os.environ["TMPDIR"] = str(folder)
     tempfile.tempdir = None
+
+
+def _lock(folder: Path) -> int | None:
+    """The lock of who works in the folder, which ends with its process; None: somebody has it. Process ids tell nothing
+    where containers share the memory.
+    """
+    descriptor = None
+    try:
+        descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        if descriptor is not None:
+            os.close(descriptor)
+        return None
+    return descriptor
 
 
 def _is_large_enough() -> bool:

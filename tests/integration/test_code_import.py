@@ -28,7 +28,7 @@ from web.app import create_app
 #: How many codes, and what they may take in memory beside a file of one line: as strings and their digests a million
 #: are some 140 MiB.
 FILES = [
-    pytest.param(100_000, 7, id="100000"),
+    pytest.param(100_000, 10, id="100000"),
     pytest.param(1_000_000, 40, id="million", marks=pytest.mark.chaos),  # half a minute of a core
 ]
 #: A machine that is ten times overloaded gets through as well.

@@ -257,7 +257,7 @@ async def test_who_waits_where_no_seat_is_left_is_told_so(scene: Scene) -> None:
 
 @pytest.mark.parametrize(
     ("state", "late", "stands_still"),
-    [("frozen", -1, False), ("gathering", 1, False), ("gathering", -60, True), ("drawn", 1, True)],
+    [("frozen", -1, False), ("gathering", 1, False), ("gathering", -3600, True), ("drawn", 1, True)],
 )
 async def test_who_waits_behind_a_draw_waits_for_no_sweep(
     scene: Scene, state: str, late: float, stands_still: bool

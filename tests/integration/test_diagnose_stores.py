@@ -93,7 +93,7 @@ async def test_a_postgresql_with_nearly_no_connection_left(settings: Settings, s
     try:
         while (
             await admin.fetchval("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'")
-            <= 0.8 * most
+            <= 0.8 * most + 10  # kept ones of other tests may end meanwhile
         ):
             crowd += await asyncio.gather(*(asyncpg.connect(url) for _ in range(4)))
         found = await asked(settings, replace(stores, database_url=url))
@@ -136,10 +136,10 @@ async def test_a_session_that_keeps_a_lock(settings: Settings, stores: Engines, 
             while True:
                 found = await asked(settings, replace(stores, database_url=url))
                 said = [one.detail for one in found.findings if one.cause is Cause.POSTGRES_BLOCKED]
-                if any(f"process {pid} " in one for one in said):
+                # A step that waits for the lock met no lost PostgreSQL, unless that was late to give up.
+                if found.cause is Cause.POSTGRES_BLOCKED and any(f"process {pid} " in one for one in said):
                     break
                 await asyncio.sleep(0.5)
-        assert found.cause is Cause.POSTGRES_BLOCKED, "a step that waits for the lock met no lost PostgreSQL"
     finally:
         await holder.close()
         if waiting is not None:
