@@ -25,7 +25,7 @@ _TIMEOUT_SECONDS = 10.0
 # again what was taken.
 _TAKING_SECONDS = 60.0
 # An enhanced status code of a failure that passes (RFC 3463).
-_REASON: Final = re.compile(r"4\.(?P<subject>\d)\.\d")
+_REASON: Final = re.compile(r"4\.(?P<subject>\d{1,3})\.\d{1,3}(?![\d.])")
 # Mail servers close idle connections after minutes; a connection this old is asked (NOOP) before it is used.
 _TRUSTED_IDLE_SECONDS = 10.0
 
@@ -142,12 +142,17 @@ def _is_of_all(error: aiosmtplib.SMTPResponseException) -> bool:
     """Whether any other e-mail would have met the same answer: the server ends, is full, or has no more for us now.
 
     421 and 452 are RFC 5321's (section 4.2.3); 454 is what large services say to who sends faster than they take; the
-    subjects 3 (mail system) and 4 (network) of a passing failure are RFC 3463's.
+    subjects 3 (mail system) and 4 (network) of a passing failure are RFC 3463's. Said of a recipient, a network or a
+    452 without a reason is that one's: a full mailbox, or a domain whose name servers are away. One such address must
+    not keep all e-mails back (S22).
     """
     if error.code in (421, 454):
         return True
+    of_recipient = isinstance(error, aiosmtplib.SMTPRecipientRefused)
     reason = _REASON.match(error.message)
-    return reason["subject"] in "34" if reason else error.code == 452
+    if reason is None:
+        return error.code == 452 and not of_recipient
+    return reason["subject"] in (("3",) if of_recipient else ("3", "4"))
 
 
 async def _hand_over(client: aiosmtplib.SMTP, letter: Letter) -> None:

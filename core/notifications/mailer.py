@@ -15,7 +15,9 @@ class MailAway(DependencyAway):
 
 
 class MailRefused(Exception):
-    """This e-mail was refused (its recipient, its size); another one may well pass."""
+    """This e-mail was refused (its recipient, their domain or mailbox, its size), for now or for good; another one may
+    well pass.
+    """
 
 
 class Mailer(Protocol):
