@@ -72,6 +72,14 @@ _REFUSED = (
 )
 
 
+#: What PostgreSQL itself, not the driver, says of a value that no column can have.
+_SAID_OF_A_VALUE = (
+    asyncpg.CharacterNotInRepertoireError,
+    asyncpg.UntranslatableCharacterError,
+    asyncpg.NumericValueOutOfRangeError,
+)
+
+
 _LINES: weakref.WeakKeyDictionary[databases.Database, Line] = weakref.WeakKeyDictionary()
 
 
@@ -228,6 +236,9 @@ async def raw(database: databases.Database, *, writes: bool = False) -> AsyncIte
         raise StoreUnavailable(retry_after=2) from error
     except Exception as error:
         if _is_odd_value(error):
+            if isinstance(error, _SAID_OF_A_VALUE):
+                # Mostly a caller's, but it may be a sum of ours that overflows.
+                log.warning("PostgreSQL refuses a value", error=first_line(error))
             raise InvalidRequest("A value cannot be kept: a number is too large, or a text is none") from error
         if isinstance(error, OnsaleError) or not (died or isinstance(error, LOST)):
             raise
@@ -240,7 +251,7 @@ async def raw(database: databases.Database, *, writes: bool = False) -> AsyncIte
 
 def _is_odd_value(error: Exception) -> bool:
     """A number beyond its column's, half a character, U+0000: mostly seen by the driver, before anything is sent."""
-    if isinstance(error, (asyncpg.CharacterNotInRepertoireError, asyncpg.NumericValueOutOfRangeError)):
+    if isinstance(error, _SAID_OF_A_VALUE):
         return True
     return isinstance(error, asyncpg.DataError) and isinstance(error.__cause__, (OverflowError, UnicodeError))
 

@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import databases
 import pytest
+import structlog
 
 from core.database import open_database, raw
 from core.errors import EventExists, EventNotFound, InvalidRequest, PlanInvalid, StoreUnavailable
@@ -279,3 +280,22 @@ async def test_while_postgresql_is_away_the_last_known_event_is_given(settings: 
     clock.advance(CACHE_SECONDS)
     assert await asyncio.wait_for(store.get(made.slug), PATIENCE) == made
     await database.disconnect()
+
+
+@pytest.mark.parametrize(
+    ("statement", "argument", "by_postgresql"),
+    [
+        ("SELECT 2147483647 + $1::int", 1, True),
+        ("SELECT $1::jsonb ->> 0", ["\0"], True),
+        ("SELECT $1::int", 2**40, False),
+        ("SELECT $1::text", "\ud800", False),
+    ],
+)
+async def test_a_value_that_nothing_can_keep_is_the_callers(
+    database: databases.Database, statement: str, argument: Any, by_postgresql: bool
+) -> None:
+    """What PostgreSQL says of it leaves a trace: it may be a statement of ours that overflows."""
+    with structlog.testing.capture_logs() as lines, pytest.raises(InvalidRequest):
+        async with raw(database) as connection:
+            await connection.fetchval(statement, argument)
+    assert ("PostgreSQL refuses a value" in [line["event"] for line in lines]) is by_postgresql
