@@ -23,7 +23,7 @@ from core.venue.new_event import NewEvent
 UNHURRIED: Final = {"beat_seconds": 3600.0, "active_grace_seconds": 7200.0, "waiting_grace_seconds": 7200.0}
 
 #: As the product's own connections have it.
-PLANNED_ONCE: Final = {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off"}
+PLANNED_ONCE: Final = {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "jit": "off"}
 
 
 @contextlib.contextmanager

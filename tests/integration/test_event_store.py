@@ -299,3 +299,10 @@ async def test_a_value_that_nothing_can_keep_is_the_callers(
         async with raw(database) as connection:
             await connection.fetchval(statement, argument)
     assert ("PostgreSQL refuses a value" in [line["event"] for line in lines]) is by_postgresql
+
+
+async def test_a_connections_statements_are_planned_once_and_not_compiled(database: databases.Database) -> None:
+    """E1: a sequential scan that is forbidden and done all the same counts as so dear that it would be compiled."""
+    async with raw(database) as connection:
+        told = [await connection.fetchval(f"SHOW {name}") for name in ("plan_cache_mode", "enable_seqscan", "jit")]
+    assert told == ["force_generic_plan", "off", "off"]
