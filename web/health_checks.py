@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 from core.clock import Clock
 from core.database import raw
 from core.diagnosis import clocks_postgres
-from core.errors import OnsaleError, PaymentUnavailable
+from core.errors import OnsaleError
 from core.messaging.outbox_postgres import Lag, Outbox
 from core.payments.faults_postgres import shops_faults
 from core.payments.payments import Payments
@@ -125,17 +125,15 @@ async def _queue(events: EventStore, redis: Redis, clock: Clock) -> ComponentHea
 
 
 async def _payment(database: databases.Database, payments: Payments) -> ComponentHealth:
-    """DOWN while payments fail for a reason that is the shop's to mend (P9), and while none can begin because of an
-    open circuit (S24); the sale itself goes on.
+    """DOWN while payments fail for a reason that is the shop's to mend (P9), and while none can begin at any provider
+    because of open circuits (S24); the sale itself goes on. A process without providers has no circuit to tell of.
     """
     found = await shops_faults(database)
     detail: dict[str, Any] = {"providers": list(payments.names)}
     if found:
         faults = [{"provider": one.provider, "code": one.code, "failed": one.failed, "of": one.of} for one in found]
         detail["faults"] = faults
-    try:
-        payments.require_available()
-    except PaymentUnavailable:
+    if payments.names and not payments.can_begin_anywhere():
         detail["circuits"] = {one.provider: one.mode.value for one in payments.circuits()}
     return ComponentHealth(status="DOWN" if len(detail) > 1 else "UP", detail=detail)
 

@@ -109,6 +109,12 @@ class Payments:
         """Raises PaymentUnavailable when an attempt begun now would be kept back, and is not to be parked."""
         self._require(self._candidates(self._providers))
 
+    def can_begin_anywhere(self) -> bool:
+        """Whether an attempt can begin at any provider, at least by its name (`choose`). False without providers."""
+        return bool(self._providers) and (
+            self._when_open == "park" or any(one.circuit.available() for one in self._providers)
+        )
+
     def choose(self, currency: str, provider: str | None = None, *, failed: str | None = None) -> PaymentGateway:
         """Where a new attempt goes: the provider that the buyer names, else by order of preference.
 
