@@ -7,7 +7,7 @@ from uuid import UUID
 
 import databases
 
-from core.database import raw
+from core.database import planned_anew, raw
 from core.diagnosis.finding import Cause, Finding, fail, passed, warn
 
 _LATE_SECONDS = 60
@@ -64,7 +64,7 @@ async def free_claims(database: databases.Database, claims: Sequence[str]) -> bo
 
 
 async def email(database: databases.Database, reservation: UUID) -> AsyncIterator[Finding]:
-    async with raw(database) as connection:
+    async with raw(database) as connection, planned_anew(connection):
         row = await connection.fetchrow(_EMAIL, reservation)
     if row is None:
         yield passed("e-mail", "none is due yet")

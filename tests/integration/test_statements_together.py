@@ -209,18 +209,29 @@ async def test_a_step_finds_its_reservation_by_its_key(name: str, untouched: dat
     """E1: without statistics, in a sale's first minute, a condition on the status led through everybody who was paying,
     and one on the event through all that it had sold.
     """
+    plan = await planned(untouched, name)
+    assert "reservations" in plan
+    assert not re.search("reservations_of_(event|address)|Seq Scan", plan), plan
+    for scan in re.findall(r"Scan.* on reservations\b.*\n.*", plan):
+        assert "Index Cond" in scan, f"all of the table: {plan}"
+
+
+async def test_refunds_that_are_due_are_found_by_their_time(untouched: databases.Database) -> None:
+    """P5: those whose time has not come, of a whole event perhaps, are not walked through each second."""
+    plan = await planned(untouched, "claim_refunds")
+    assert re.search(r"refunds_to_do on refunds d\b.*\n.*Index Cond: \(next_attempt_at <=", plan), plan
+
+
+async def planned(database: databases.Database, name: str) -> str:
+    """How PostgreSQL carries a statement out, whatever its arguments are."""
     arguments = ", ".join(["NULL"] * max(map(int, re.findall(r"\$(\d+)", STATEMENTS[name]))))
-    async with raw(untouched) as connection:
+    async with raw(database) as connection:
         await connection.execute(f"PREPARE step AS {STATEMENTS[name]}")
         try:
             told = await connection.fetch(f"EXPLAIN EXECUTE step ({arguments})")
         finally:
             await connection.execute("DEALLOCATE step")
-    plan = "\n".join(row[0] for row in told)
-    assert "reservations" in plan
-    assert not re.search("reservations_of_(event|address)|Seq Scan", plan), plan
-    for scan in re.findall(r"Scan.* on reservations\b.*\n.*", plan):
-        assert "Index Cond" in scan, f"all of the table: {plan}"
+    return "\n".join(row[0] for row in told)
 
 
 async def test_plans_are_made_anew_for_tables_that_have_grown(stores: Engines, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,8 @@
 -- $6 accounts that this process has keys for (text[]), or NULL: all
 WITH due AS (
     SELECT id FROM refunds d
-    WHERE state = 'PENDING' AND (next_attempt_at <= now() OR $5::boolean) AND ($4::text IS NULL OR order_no = $4)
+    WHERE state = 'PENDING' AND next_attempt_at <= CASE WHEN $5::boolean THEN 'infinity'::timestamptz ELSE now() END
+      AND ($4::text IS NULL OR order_no = $4)
       AND (claimed_until IS NULL OR claimed_until <= now())
       AND ($6::text[] IS NULL OR EXISTS (
           SELECT FROM payment_attempts a
