@@ -15,7 +15,16 @@ from typing import Final
 from core.payments import metrics
 from core.payments.breaker import Mode
 from core.payments.breaker_redis import SharedBreaker
-from core.payments.gateway import Authorisation, CallHealth, ChargeOutcome, ChargeResult, Order, PaymentGateway
+from core.payments.gateway import (
+    CONNECT_FAILED,
+    CONNECT_TIMEOUT,
+    Authorisation,
+    CallHealth,
+    ChargeOutcome,
+    ChargeResult,
+    Order,
+    PaymentGateway,
+)
 
 BeforeCall = Callable[[], Awaitable[None]]
 
@@ -61,9 +70,8 @@ class Confirming:
         async with self._places:
             began = time.monotonic()
             with metrics.UNDER_WAY.track_inprogress():
-                retries = 0 if sent_before else self._retries
                 result = await self._tried(
-                    gateway, circuit, order, authorisation, idempotency_key, before_call, retries
+                    gateway, circuit, order, authorisation, idempotency_key, before_call, sent_before
                 )
             self._latest.append((time.monotonic(), time.monotonic() - began))
         if sent_before and result.outcome is ChargeOutcome.NOT_CHARGED:
@@ -84,10 +92,10 @@ class Confirming:
         authorisation: Authorisation,
         key: str,
         before_call: BeforeCall,
-        retries: int,
+        sent_before: bool,
     ) -> ChargeResult:
         """Again, `retries` times at most, after a temporary error that is proven not to have charged."""
-        for attempt in range(retries + 1):
+        for attempt in range(1 if sent_before else self._retries + 1):
             if attempt:
                 await asyncio.sleep(_RETRY_SECONDS)
             permit = await self._permit(circuit) if circuit is not None else None
@@ -96,7 +104,9 @@ class Confirming:
                 break
             # A provider remembers the error that it gave under a key; that nothing was charged is proven.
             own = key if not attempt else f"{key}-{attempt}"
-            result = await self._call(gateway, circuit, permit or 0, order, authorisation, own, before_call)
+            result = await self._call(
+                gateway, circuit, permit or 0, order, authorisation, own, before_call, sent_before
+            )
             if result.outcome is not ChargeOutcome.NOT_CHARGED or not result.temporary:
                 break
         away = result.outcome is ChargeOutcome.NOT_CHARGED and (result.temporary or result.code == CIRCUIT_OPEN)
@@ -121,6 +131,7 @@ class Confirming:
         authorisation: Authorisation,
         key: str,
         before_call: BeforeCall,
+        sent_before: bool,
     ) -> ChargeResult:
         """One request under one permit, which is always given back or accounted for."""
         health, started = CallHealth.IGNORED, time.perf_counter()
@@ -128,10 +139,17 @@ class Confirming:
             await before_call()
             started = time.perf_counter()
             result = await gateway.confirm(order, authorisation, key)
-            health = result.health
+            health = CallHealth.IGNORED if sent_before and _may_be_remembered(result) else result.health
         finally:
             # Also when we are cancelled: a probe's permit must not be lost with its task.
             if circuit is not None:
                 await asyncio.shield(circuit.record(permit, health, time.perf_counter() - started))
         metrics.CALLS.labels(gateway.name, "confirm", result.outcome).inc()
         return result
+
+
+def _may_be_remembered(result: ChargeResult) -> bool:
+    """Of a request under a key that was used before: whether the provider may only have repeated the error that it gave
+    then. That says nothing of how it is now; after an outage it would open the circuit again for everybody.
+    """
+    return result.temporary and result.code not in (CONNECT_FAILED, CONNECT_TIMEOUT)

@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 from urllib.parse import urlsplit
 
 
@@ -133,6 +133,11 @@ class CallHealth(StrEnum):
     TIMEOUT = "timeout"
     #: The call says nothing of the provider (our own pool was full, the buyer's input was wrong).
     IGNORED = "ignored"
+
+
+#: `ChargeResult.code` of a request that found no connection: the provider has not answered.
+CONNECT_FAILED: Final = "connect_failed"
+CONNECT_TIMEOUT: Final = "connect_timeout"
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from aiohttp.tracing import Trace
 from yarl import URL
 
 from core.payments import metrics
-from core.payments.gateway import CallHealth, ChargeOutcome, ChargeResult
+from core.payments.gateway import CONNECT_FAILED, CONNECT_TIMEOUT, CallHealth, ChargeOutcome, ChargeResult
 from core.payments.provider_package import Limits
 from core.process.tls_http import trusted
 
@@ -124,7 +124,7 @@ class ListFailed(Exception):
 def not_sent(provider: str, path: str, error: Exception, *, late: bool) -> NoAnswer:
     """No connection: proven. `late`: none within the time for one."""
     log.warning("payment not sent", provider=provider, path=path, error=told(error))
-    return NoAnswer(sent=False, code="connect_timeout" if late else "connect_failed", health=CallHealth.FAILURE)
+    return NoAnswer(sent=False, code=CONNECT_TIMEOUT if late else CONNECT_FAILED, health=CallHealth.FAILURE)
 
 
 def maybe_sent(provider: str, path: str, error: Exception, *, late: bool) -> NoAnswer:

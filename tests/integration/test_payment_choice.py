@@ -366,6 +366,25 @@ async def test_what_is_proven_of_a_repeated_confirm_proves_nothing_of_the_first(
     assert asked.times == (1 if kept_back_by == "a temporary error" else 0)
 
 
+async def test_an_error_that_a_provider_remembers_opens_no_circuit(paysim: Simulator) -> None:
+    """S24: after an outage those who ask again under their key hear of it for long; that is no news of the provider.
+    A connection that it refuses is.
+    """
+    repeated: dict[str, Any] = {"before_call": Asked(), "sent_before": True}
+    async with (
+        payments_with(simulator_url=paysim.url) as payments,
+        payments_with(simulator_url="http://127.0.0.1:9") as unreached,
+    ):
+        gateway, order = payments.gateway("toss"), an_order()
+        authorisation = await paysim.authorised(gateway, order, card="error")
+        for circuits in (payments, unreached):
+            account = account_of(circuits.gateway("toss"))
+            await circuits.confirm(account, order, authorisation, "k1", **repeated)
+        assert [one.circuits()[0].calls for one in (payments, unreached)] == [0, 1]
+        await payments.confirm(account_of(gateway), order, authorisation, "k2", before_call=Asked())
+        assert payments.circuits()[0].calls == 1, "said for the first time under a key"
+
+
 async def test_who_waits_for_probes_waits_no_longer_than_for_an_answer(paysim: Simulator) -> None:
     """S24: the probe that hangs is not waited for; the next try, with the same seats, is the buyer's own."""
     impatient: dict[str, Any] = {
