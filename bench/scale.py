@@ -169,7 +169,8 @@ def _channels(serve: Callable[[], AbstractContextManager[Served]], channels: int
             waiting.wait_until_open()
             until_waiting(server.port, slug, count)
             opened, spent = time.perf_counter() - began, seconds_of(server.web) - cpu
-            memory = (settled(server.web) - before) / count / 1024
+            # Pages are 4 KiB: of few channels in a process that has room there may be none.
+            memory = max((settled(server.web) - before) / count / 1024, 0.01)
             moved = _moved(server, slug, count)
         watched, fan_cpu = _to_watchers(server, slug, owner, count)
         # Not those of the head, of whom one has been let in.

@@ -165,13 +165,14 @@ def test_a_process_that_drains_is_no_hanging_one(home: Path, addresses: dict[str
     with serving(home, **addresses, WORKERS="2", **settings) as server, contextlib.ExitStack() as until:
         first, _ = server.web_processes()
         address = ("127.0.0.1", urlsplit(server.url).port)
-        for _ in range(12):
+
+        def reached() -> bool:
+            # One more each time: which process takes it is the system's to say. And not by the number of files: a
+            # process that has just started opens connections to its stores as well.
             until.enter_context(socket.create_connection(address)).sendall(slow)
-        # Not by its number of files: a process that has just started opens connections to its stores as well.
-        wait_until(
-            lambda: any(one.laddr[1:] == address[1:] and one.raddr for one in first.net_connections("tcp")),
-            "a request to reach the one that will end",
-        )
+            return any(one.laddr[1:] == address[1:] and one.raddr for one in first.net_connections("tcp"))
+
+        wait_until(reached, "a request to reach the one that will end")
         began = time.monotonic()
         first.terminate()
         wait_until(lambda: first.pid not in pids(server), "the end of the one that was asked to end")
