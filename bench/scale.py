@@ -47,6 +47,8 @@ _SPARE_FILES: Final = 500
 #: Channels that beat, and how often.
 _TALKING: Final = 1000
 _BEATS_EACH: Final = 10
+#: In `queue`, and in `admitted`: who comes first of those that join at once is nobody's to say, and is let in.
+_PLACE: Final = b'"number":'
 
 
 def run_scale(*, visitors: int, channels: int, wave: int, of: int, write: bool) -> None:
@@ -173,7 +175,6 @@ def _channels(serve: Callable[[], AbstractContextManager[Served]], channels: int
             memory = max((settled(server.web) - before) / count / 1024, 0.01)
             moved = _moved(server, slug, count)
         watched, fan_cpu = _to_watchers(server, slug, owner, count)
-        # Not those of the head, of whom one has been let in.
         beat = _beat(server, slug, tokens[count // 2 :][:_TALKING])
     many = f"{count:,} channels"
     return [
@@ -204,7 +205,7 @@ def _sent(server: Served) -> float:
 def _beat(server: Served, slug: str, tokens: Sequence[str]) -> float:
     """Microseconds of the web process for a waiting browser's beat and its answer."""
     join, beats = text_frame(b'{"type":"join"}'), [text_frame(b'{"type":"beat"}')] * _BEATS_EACH
-    channels = [Channel(server.channel(slug, one), join, b'"type":"queue"', beats, b'"beat"') for one in tokens]
+    channels = [Channel(server.channel(slug, one), join, _PLACE, beats, b'"beat"') for one in tokens]
     with LoadGenerator(Job(server.port, channels=channels)) as load:
         before = seconds_of(server.web)
         count = load.run().count
