@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
@@ -14,15 +13,13 @@ from cli.audit import note, operator
 from cli.runtime import with_runtime
 from core.clock import iso
 from core.errors import NotFound
+from core.visitor_id import VISITOR_ID
 
 if TYPE_CHECKING:
     from core.runtime import Runtime
     from core.waiting_room.removals_postgres import Removal
 
 app = typer.Typer(help="Visitors and networks that are kept out of a sale for a while.", no_args_is_help=True)
-
-#: As `web/visitors.py` makes them: a slip would keep nobody out, and say that it does.
-_VISITOR = re.compile(r"v_[A-Za-z0-9_-]{22}")
 
 Slug = Annotated[str, typer.Argument(help="The event's slug.", show_default=False)]
 
@@ -41,7 +38,8 @@ def add(
 
     if (visitor is None) == (network is None):
         raise typer.BadParameter("name one of the two", param_hint="--visitor, --network")
-    if visitor is not None and not _VISITOR.fullmatch(visitor):
+    # A slip would keep nobody out, and say that it does.
+    if visitor is not None and not VISITOR_ID.fullmatch(visitor):
         raise typer.BadParameter(f"{visitor[:80]!r} is no visitor's id (v_...)", param_hint="--visitor")
     try:
         parsed = network_of(network) if network is not None else None

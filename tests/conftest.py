@@ -255,6 +255,16 @@ MakeEvent = Callable[..., Awaitable[Event]]
 
 
 @pytest.fixture
+async def alone(runtime: Runtime) -> AsyncIterator[None]:
+    """Nobody else's payments are under way when a test begins, and its desks are closed after it."""
+    from tests.booking import close_desks, retire  # with all of checkout, which most tests need not
+
+    await retire(runtime)
+    yield
+    await close_desks()
+
+
+@pytest.fixture
 async def make_event(runtime: Runtime) -> MakeEvent:
     """`await make_event(seats=20, active_limit=100, ...)`: an open event with a slug of its own."""
 

@@ -28,6 +28,7 @@ from starlette.responses import Response
 
 from core.clock import Clock
 from core.errors import NoVisitor
+from core.visitor_id import VISITOR_ID
 from web import cookies
 from web.security import bearer_of, is_https
 
@@ -43,7 +44,6 @@ _AHEAD: Final = 60.0
 #: Tokens were not dated before: browsers have forgotten the last of those by then.
 _UNDATED_UNTIL: Final = datetime(2027, 12, 31, tzinfo=UTC)
 
-_VISITOR: Final = re.compile(r"v_[A-Za-z0-9_-]{22}")
 _MOMENT: Final = re.compile(r"[0-9a-f]{8}")
 #: Of the moment's signature: 132 bits.
 _PROOF_CHARACTERS: Final = 22
@@ -115,7 +115,7 @@ class Visitors:
             visitor = self._signer.unsign(undated).decode()
         except UnicodeError:
             raise BadSignature("no text of ours") from None
-        if not _VISITOR.fullmatch(visitor):
+        if not VISITOR_ID.fullmatch(visitor):
             raise BadSignature("no visitor")
         if not dated:
             return visitor, None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -26,26 +25,19 @@ from tests.booking import (
     Desk,
     Entry,
     check_books,
-    close_desks,
     desk,
     finish_all,
     pass_time,
     payments_of,
     refunds,
     results,
-    retire,
     rows,
     unfinished,
     until,
 )
 from tests.conftest import MakeEvent
 
-
-@pytest.fixture(autouse=True)
-async def _alone(runtime: Runtime) -> AsyncIterator[None]:
-    await retire(runtime)
-    yield
-    await close_desks()
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 async def test_approved(runtime: Runtime, make_event: MakeEvent) -> None:

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from core.errors import HoldExpired, OnsaleError, PaymentInProgress
 from core.runtime import Runtime
-from tests.booking import Bank, close_desks, desk, finish_all, retire
+from tests.booking import Bank, desk, finish_all
 from tests.conftest import MakeEvent
 from tests.waits import until
 
-
-@pytest.fixture(autouse=True)
-async def _alone(runtime: Runtime) -> AsyncIterator[None]:
-    await retire(runtime)
-    yield
-    await close_desks()
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 class SlowBoard:

@@ -7,7 +7,7 @@ process dies. (`tests/chaos` kills real processes as well.)
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -24,12 +24,10 @@ from tests.booking import (
     Killed,
     attempts,
     check_books,
-    close_desks,
     desk,
     finish_all,
     pass_time,
     results,
-    retire,
     rows,
     until,
 )
@@ -59,11 +57,7 @@ def _expected_failures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("core.process.supervisor.log.error", lambda *_, **__: None)
 
 
-@pytest.fixture(autouse=True)
-async def _alone(runtime: Runtime) -> AsyncIterator[None]:
-    await retire(runtime)
-    yield
-    await close_desks()
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 #: part, method, when, what the provider says -> how it must end

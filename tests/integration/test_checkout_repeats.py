@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -20,22 +19,15 @@ from core.seats.board import SeatState
 from tests.booking import (
     Bank,
     check_books,
-    close_desks,
     desk,
     finish_all,
-    retire,
     rows,
     until,
 )
 from tests.conftest import MakeEvent
 from tests.integration.test_checkout import _none_open
 
-
-@pytest.fixture(autouse=True)
-async def _alone(runtime: Runtime) -> AsyncIterator[None]:
-    await retire(runtime)
-    yield
-    await close_desks()
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 async def test_twenty_submits_with_one_key_are_one_reservation(runtime: Runtime, make_event: MakeEvent) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -33,7 +33,7 @@ from core.venue.event import Event, SaleStatus
 from core.venue.phase import Phase
 from core.waiting_room.place import PlaceState
 from core.waiting_room.price import Bidder
-from tests.booking import Bank, Desk, close_desks, desk, finish_all, retire, rows, until
+from tests.booking import Bank, Desk, desk, finish_all, rows, until
 from tests.conftest import MakeEvent
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -41,11 +41,7 @@ FANS = Phase("fans", NOW - timedelta(hours=1), NOW + timedelta(hours=1), code_gr
 ALL = Phase("general", NOW - timedelta(hours=1))
 
 
-@pytest.fixture(autouse=True)
-async def _alone(runtime: Runtime) -> AsyncIterator[None]:
-    await retire(runtime)
-    yield
-    await close_desks()
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 async def of_phases(runtime: Runtime, make_event: MakeEvent, *phases: Phase, **changes: Any) -> Event:

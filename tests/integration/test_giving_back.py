@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -34,11 +33,9 @@ from tests.booking import (
     Desk,
     Killed,
     check_books,
-    close_desks,
     desk,
     finish_all,
     refunds,
-    retire,
     rows,
     until,
 )
@@ -47,11 +44,7 @@ from tests.conftest import MakeEvent
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-@pytest.fixture(autouse=True)
-async def _alone(runtime: Runtime) -> AsyncIterator[None]:
-    await retire(runtime)
-    yield
-    await close_desks()
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 async def bought(at: Desk, event: Event, *seats: int, visitor: str = "v") -> Reservation:

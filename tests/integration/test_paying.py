@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -34,12 +33,10 @@ from tests.booking import (
     Desk,
     attempts,
     check_books,
-    close_desks,
     desk,
     finish_all,
     pass_time,
     results,
-    retire,
     rows,
     until,
 )
@@ -48,11 +45,7 @@ from tests.conftest import MakeEvent
 CLOSED = "PAY_PROCESS_CANCELED"
 
 
-@pytest.fixture(autouse=True)
-async def _alone(runtime: Runtime) -> AsyncIterator[None]:
-    await retire(runtime)
-    yield
-    await close_desks()
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 def order_of(reservation: Reservation) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from core.booking.attempt import AttemptState
@@ -17,23 +15,16 @@ from tests.booking import (
     Bank,
     attempts,
     check_books,
-    close_desks,
     desk,
     finish_all,
     payments_of,
     refunds,
-    retire,
     rows,
     until,
 )
 from tests.conftest import MakeEvent
 
-
-@pytest.fixture(autouse=True)
-async def _alone(runtime: Runtime) -> AsyncIterator[None]:
-    await retire(runtime)
-    yield
-    await close_desks()
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 async def test_fallback_offers_the_next_attempt_elsewhere(runtime: Runtime, make_event: MakeEvent) -> None:

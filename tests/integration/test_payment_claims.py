@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from core.booking.attempt import AttemptState
 from core.runtime import Runtime
-from tests.booking import Bank, Desk, close_desks, desk, finish_all, pass_time, retire, rows, until
+from tests.booking import Bank, Desk, desk, finish_all, pass_time, rows, until
 from tests.conftest import MakeEvent
 
-
-@pytest.fixture(autouse=True)
-async def _alone(runtime: Runtime) -> AsyncIterator[None]:
-    await retire(runtime)
-    yield
-    await close_desks()
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 async def _left(at: Desk, order: str) -> bool:

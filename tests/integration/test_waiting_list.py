@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.policy import default
@@ -27,18 +27,14 @@ from core.runtime import Runtime
 from core.seats.board import SeatState
 from core.venue.event import Event, SaleStatus
 from core.venue.phase import Phase
-from tests.booking import Killed, check_books, close_desks, finish_all, retire, rows
+from tests.booking import Killed, check_books, finish_all, rows
 from tests.conftest import MakeEvent
 from tests.waiting_list import ListOfSale, list_of
 
 AVAILABLE, HELD, SOLD, BLOCKED = SeatState
 
 
-@pytest.fixture(autouse=True)
-async def _alone(runtime: Runtime) -> AsyncIterator[None]:
-    await retire(runtime)
-    yield
-    await close_desks()
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from core.errors import (
@@ -16,16 +14,11 @@ from core.runtime import Runtime
 from core.seats.best_seats import Hall
 from core.venue.event import Event
 from core.waiting_list import rounds_postgres
-from tests.booking import close_desks, retire, rows
+from tests.booking import rows
 from tests.conftest import MakeEvent
 from tests.waiting_list import ListOfSale, list_of
 
-
-@pytest.fixture(autouse=True)
-async def _alone(runtime: Runtime) -> AsyncIterator[None]:
-    await retire(runtime)
-    yield
-    await close_desks()
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -18,23 +17,16 @@ from tests.booking import (
     Bank,
     Entry,
     check_books,
-    close_desks,
     desk,
     finish_all,
     refunds,
-    retire,
     unfinished,
     until,
 )
 from tests.conftest import MakeEvent
 from tests.integration.test_paying import _reason, order_of
 
-
-@pytest.fixture(autouse=True)
-async def _alone(runtime: Runtime) -> AsyncIterator[None]:
-    await retire(runtime)
-    yield
-    await close_desks()
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 async def test_a_webhook_finds_what_the_redirect_lost(runtime: Runtime, make_event: MakeEvent) -> None:

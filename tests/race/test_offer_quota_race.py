@@ -6,7 +6,6 @@ With controls without the guards.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -23,7 +22,7 @@ from core.runtime import Runtime
 from core.venue.event import SaleStatus
 from core.venue.phase import Phase
 from core.waiting_list import rounds_postgres
-from tests.booking import check_books, close_desks, retire, rows
+from tests.booking import check_books, rows
 from tests.conftest import MakeEvent
 from tests.waiting_list import ListOfSale, list_of
 from tests.waits import until
@@ -41,11 +40,7 @@ SELECT (SELECT count(*) FROM reservations r JOIN reservation_seats l ON l.reserv
 """
 
 
-@pytest.fixture(autouse=True)
-async def _alone(runtime: Runtime) -> AsyncIterator[None]:
-    await retire(runtime)
-    yield
-    await close_desks()
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from core.process.calls import redis_call
 from core.seats.board import SeatState
 from core.seats.holder_redis import holder_of
 from core.venue.event import Event
+from core.visitor_id import VISITOR_ID
 from web.endpoint import Call, Caller, Endpoint, Parameter, answer
 from web.ops.audit import note, note_look_up
 from web.ops.schemas import (
@@ -31,7 +32,6 @@ from web.ops.schemas import (
     Step,
 )
 
-_VISITOR = re.compile(r"v_[A-Za-z0-9_-]{22}")
 #: An order's number at its provider.
 _ORDER = re.compile(r"[0-9a-f]{32}a[0-9]{1,3}")
 
@@ -120,7 +120,7 @@ async def _in_redis(redis: Redis, event: Event, ordinal: int) -> tuple[str | Non
 async def find(call: Call[Find]) -> Response:
     text = call.body.text.strip()
     by, value = "email", text
-    if _VISITOR.fullmatch(text):
+    if VISITOR_ID.fullmatch(text):
         by = "visitor"
     elif _ORDER.fullmatch(text.lower()):
         value, by = text.lower(), "order"

@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import Field, model_validator
 
 from core.venue.new_event import SLUG
+from core.visitor_id import VISITOR_ID
 from web.schemas import (
     Asked,
     Ordinal,
@@ -16,7 +17,7 @@ from web.schemas import (
 )
 
 _Slug = Annotated[str, Field(pattern=f"^{SLUG.pattern}$", description="an event's slug")]
-_VisitorId = Annotated[str, Field(pattern=r"^v_[A-Za-z0-9_-]{22}$")]
+_VisitorId = Annotated[str, Field(pattern=f"^{VISITOR_ID.pattern}$")]
 _Uuid = Annotated[str, Field(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")]
 
 #: A removal lasts for 30 days at most: longer than any sale.
