@@ -25,7 +25,7 @@ _TIMEOUT_SECONDS = 10.0
 # again what was taken.
 _TAKING_SECONDS = 60.0
 # An enhanced status code of a failure that passes (RFC 3463).
-_REASON: Final = re.compile(r"4\.(?P<subject>\d{1,3})\.\d{1,3}(?![\d.])")
+_REASON: Final = re.compile(r"4\.(?P<subject>\d{1,3})\.\d{1,3}")
 # Mail servers close idle connections after minutes; a connection this old is asked (NOOP) before it is used.
 _TRUSTED_IDLE_SECONDS = 10.0
 

@@ -259,3 +259,18 @@ async def test_plans_are_made_anew_for_tables_that_have_grown(stores: Engines, m
             await close_database(database)
     assert "Index Cond" not in walks, walks
     assert "Index Cond" in finds, finds
+
+
+async def test_a_connection_that_is_lost_before_anything_is_sent_leaves_nobodys_outcome_unknown(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R5: its plans were about to be made anew."""
+
+    async def lost(*_: object) -> None:
+        raise asyncpg.ConnectionDoesNotExistError("gone")
+
+    monkeypatch.setattr("core.database._plan_again", lost)
+    with pytest.raises(StoreUnavailable) as refused:
+        async with raw(runtime.database, writes=True):
+            raise AssertionError("nothing is to be sent")
+    assert not isinstance(refused.value, OutcomeUnknown)
