@@ -430,6 +430,7 @@ async def _number(browser: Browser) -> int:
             return int(told["number"])
         await browser.send("leave")
         await browser.until("expired")
+        await asyncio.sleep(0.5)  # so many messages a second are taken of one channel
 
 
 async def test_a_web_server_that_is_stopped_says_where_to_go_on(installation: Installation) -> None:
