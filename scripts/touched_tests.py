@@ -1,10 +1,13 @@
-"""Prints the test files that `make quick` runs: unit tests, and what the change since `main` touches, for a minute.
+"""Prints the test files that `make quick` runs: all quick unit tests, and what the change since `main` touches.
+
+A unit test file that is quick, or has never run here, always runs, and so does a test file that was changed itself.
+What else is touched runs as far as a minute goes, and the slow unit tests after it. Whatever is left out is named on
+standard error and left to `make test`.
 
 A test file is touched when it changed itself, imports a module that did or one that imports such a module, or is called
 after one (`test_figures.py`, which calls `web/ops/figures.py` over HTTP). A file that is no Python (a template, a
 document) counts as the modules that name it; a script in Lua or a statement in SQL as the modules of its room that run
-such files, and of the rooms whose files include it. How long each test file takes is kept by `tests/conftest.py`; what
-does not fit into the time is named on standard error and left to `make test`.
+such files, and of the rooms whose files include it. How long each test file takes is kept by `tests/conftest.py`.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Set
 from pathlib import Path
 
 import grimp
@@ -26,9 +29,9 @@ IO_SUFFIX = r"_(redis|postgres|kafka|http|smtp)$"
 
 #: Both processes of the run together; starting them and their stores comes to it.
 BUDGET_SECONDS = 60.0
-#: Of a test file that has never run here.
-UNKNOWN_SECONDS = 8.0
-#: A unit test file that takes longer waits until what is touched has found its place.
+#: Of a test file that has never run here, and of one in `tests/unit`.
+UNKNOWN_SECONDS, UNKNOWN_UNIT_SECONDS = 8.0, 1.0
+#: A unit test file that takes longer is not quick: it waits until what is touched has found its place.
 LONG_SECONDS = 5.0
 
 
@@ -104,34 +107,37 @@ def is_root(name: str) -> bool:
     return name.startswith(("core.runtime", "web.app")) or name.endswith(".composition")
 
 
-def chosen(changed: set[str], seconds: dict[str, float]) -> tuple[list[str], list[str]]:
-    """(to run, touched but left out for want of time)."""
-    unit = {str(path.relative_to(ROOT)) for path in (ROOT / "tests" / "unit").glob("test_*.py")}
-    touched = touched_tests(changed)
+def chosen(unit: Set[str], touched: Mapping[str, int], seconds: Mapping[str, float]) -> tuple[list[str], list[str]]:
+    """(to run, left out), both in the same order each time.
+
+    unit: the files of `tests/unit`; touched: what `touched_tests` says; seconds: how long a file took, where known.
+    """
 
     def cost(path: str) -> float:
-        return seconds.get(path, 1.0 if path in unit else UNKNOWN_SECONDS)
+        return seconds.get(path, UNKNOWN_UNIT_SECONDS if path in unit else UNKNOWN_SECONDS)
 
-    def rank(path: str) -> tuple[int, float]:
-        quick_unit = path in unit and cost(path) <= LONG_SECONDS
-        far = touched.get(path, 3)
-        return (0 if far == 0 else 1 if quick_unit else 1 + far), cost(path)
+    always = {path for path in unit if cost(path) <= LONG_SECONDS}
+    always |= {path for path, distance in touched.items() if distance == 0}
+
+    def rank(path: str) -> tuple[bool, int, float, str]:
+        return path not in always, touched.get(path, 3), cost(path), path
 
     run: list[str] = []
     left: list[str] = []
     spent = 0.0
     for path in sorted(unit | touched.keys(), key=rank):
-        if run and spent + cost(path) > BUDGET_SECONDS:
-            left.append(path)
-        else:
+        if path in always or spent + cost(path) <= BUDGET_SECONDS:
             run.append(path)
             spent += cost(path)
-    return run, [path for path in left if touched.get(path, 3) < 2]
+        else:
+            left.append(path)
+    return run, left
 
 
 def main() -> None:
     kept = ROOT / ".cache" / "test_seconds.json"
-    run, left = chosen(changed_files(), json.loads(kept.read_text()) if kept.exists() else {})
+    unit = {path for path in all_tests() if path.startswith("tests/unit/")}
+    run, left = chosen(unit, touched_tests(changed_files()), json.loads(kept.read_text()) if kept.exists() else {})
     if left:
         print(f"quick: left to `make test` for want of time: {' '.join(left)}", file=sys.stderr)
     print("\n".join(run))

@@ -256,8 +256,8 @@ ADVICE: dict[Cause, str] = {
     Cause.BASKET_LAPSED: "The hold ran out before payment. The customer picks seats again.",
     Cause.KAFKA_AWAY: "Bring Kafka back (KAFKA_BOOTSTRAP_SERVERS). Sales go on; e-mails wait in the outbox.",
     Cause.RELAY_STUCK: (
-        "Events do not leave the outbox: see that a process runs, and its log (`relay`); `--fix` frees claims of "
-        "dead ones."
+        "Events do not leave the outbox: see that a process runs, and its log (`relay waiting`); `--fix` frees claims "
+        "of dead ones."
     ),
     Cause.JOB_STOPPED: "A periodic job does not succeed: read the log (`job failed`, `job made anew`).",
     Cause.MAIL_AWAY: (

@@ -297,7 +297,7 @@ class SharedBreaker:
             metrics.CHANGES.labels(self.provider, before.mode, after.mode).inc()
             level = log.warning if after.mode in (Mode.OPEN, Mode.FORCED_OPEN) else log.info
             level(
-                "circuit_changed",
+                "circuit changed",
                 provider=self.provider,
                 was=before.mode,
                 now=after.mode,
