@@ -155,8 +155,13 @@ def old_gateways(settings: Settings) -> list[PaymentGateway]:
     return [gateway for gateway in opened if gateway is not None]
 
 
+def old_settings(provider: str) -> list[str]:
+    """The settings that name the account before this one; none of a name that is no provider's (any more)."""
+    return [name for name in Settings.model_fields if name.startswith(f"{provider}_old_")]
+
+
 def _has_old(settings: Settings, provider: str) -> bool:
-    old = (getattr(settings, field) for field in Settings.model_fields if field.startswith(f"{provider}_old_"))
+    old = (getattr(settings, name) for name in old_settings(provider))
     return any(value.get_secret_value() if isinstance(value, SecretStr) else value for value in old)
 
 
@@ -183,8 +188,9 @@ def simulator_url(settings: Settings) -> str:
 def played_at(settings: Settings, name: str) -> Played:
     """Where the simulator plays a provider, and the keys that it takes there."""
     client_key, secret = played_keys(settings.secret_key.get_secret_value(), name)
-    page = settings.simulator_page.rstrip("/") or "/paysim"
-    return Played(f"{simulator_url(settings)}/{name}", f"{page}/{name}", client_key, secret)
+    page = f"{settings.simulator_page.rstrip('/') or '/paysim'}/{name}"
+    script = PROVIDERS[name].played_script
+    return Played(f"{simulator_url(settings)}/{name}", page, f"{page}/{script}", client_key, secret)
 
 
 def _limits(settings: Settings) -> Limits:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 from core.database import raw
 from core.errors import StartupError
+from core.payments.composition import old_settings
 from core.payments.payments import NO_PROVIDER, Account, Payments
+from core.settings import variable_name
 
 if TYPE_CHECKING:
     import databases
@@ -43,13 +45,13 @@ async def check_environments(database: databases.Database, payments: Payments) -
         if payments.can_finish(Account(row["provider"], row["environment"])):
             continue
         kind, provider = row["environment"].partition(":")[0], row["provider"]
-        old = f"ONSALE_{provider.upper()}_OLD_"
-        how = (
-            "set ONSALE_PAYMENT=simulator until they are over"
-            if kind == "played"
-            else f"give the keys that they were made with as {old}SECRET (and {old}URL; for NHN KCP {old}SITE_CODE, "
-            f"{old}CERTIFICATE and {old}PRIVATE_KEY), to finish them with"
-        )
+        old = [variable_name(name) for name in old_settings(provider)]
+        if kind == "played":
+            how = "set ONSALE_PAYMENT=simulator until they are over"
+        elif old:
+            how = f"give the keys that they were made with ({', '.join(old)}), to finish them with"
+        else:
+            how = "this release does not know that provider: finish them with one that does"
         raise StartupError(
             f"{row['attempts']} payments under way were made at {provider} in another environment ({kind}): {how}"
         )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from urllib.parse import urlsplit
 
@@ -22,10 +23,13 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """Where the simulator plays a provider: `api` for the server, `page` for the buyer's browser (perhaps relative)."""
+    """Where the simulator plays a provider: `api` for the server; `page` and the window's `script` for the buyer's
+    browser (perhaps relative).
+    """
 
     api: str
     page: str
+    script: str
     client_key: str
     secret: str
 
@@ -33,13 +37,16 @@ class Played:
 @dataclass(frozen=True, slots=True)
 class ProviderPackage:
     """`name` in settings, URLs, metrics and the database; `needed`: settings without which a real one cannot be asked.
-    `played`: the simulator has it.
+    `played`: the simulator has it; `played_script`: where below its page it has the window's script, which the balancer
+    lets through (deploy/haproxy.cfg). `languages`: what its window calls ours, where it is told the buyer's.
     """
 
     name: str
     title: str
     needed: tuple[str, ...]
     played: bool = False
+    played_script: str = ""
+    languages: Mapping[str, str] = field(default_factory=dict)
 
 
 def played_keys(secret_key: str, provider: str) -> tuple[str, str]:

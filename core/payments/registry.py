@@ -13,20 +13,25 @@ from typing import Final
 from core.payments.provider_package import ProviderPackage
 
 _ALL: Final = (
-    ProviderPackage("toss", "Toss Payments", ("toss_client_key", "toss_secret"), played=True),
+    ProviderPackage(
+        "toss", "Toss Payments", ("toss_client_key", "toss_secret"), played=True, played_script="v2/standard"
+    ),
     ProviderPackage(
         "kcp",
         "NHN KCP",
         ("kcp_site_code", "kcp_certificate", "kcp_private_key"),
         played=True,
+        played_script="plugin/kcp_spay_hub.js",
     ),
     ProviderPackage(
         "portone",
         "PortOne",
         ("portone_client_key", "portone_channel_key", "portone_secret"),
         played=True,
+        played_script="v2/browser-sdk.js",
+        languages={"en": "EN_US", "ko": "KO_KR"},
     ),
-    ProviderPackage("stripe", "Stripe", ("stripe_secret",), played=True),
+    ProviderPackage("stripe", "Stripe", ("stripe_secret",), played=True, languages={"en": "en", "ko": "ko"}),
 )
 
 #: By name, in the order in which they are told of.
@@ -34,6 +39,12 @@ PROVIDERS: Final[Mapping[str, ProviderPackage]] = {one.name: one for one in _ALL
 
 #: Those that the payment simulator plays; the first is meant where none is named.
 PLAYED: Final = tuple(one.name for one in _ALL if one.played)
+
+
+def window_language(provider: str, language: str) -> str:
+    """What the provider's window calls one of ours (`core/languages.py`); its first one for what is none of them."""
+    known = PROVIDERS[provider].languages
+    return known.get(language) or next(iter(known.values()))
 
 
 def shops_fault_codes(provider: str) -> frozenset[str]:

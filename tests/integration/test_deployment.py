@@ -27,6 +27,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from core.clock import SystemClock
 from core.embedded import Engines
+from core.payments.registry import PROVIDERS
 from core.seats.board import SeatState
 from tests.conftest import small_plan
 from tests.debian_tools import ROOT, tool
@@ -255,7 +256,8 @@ async def test_the_balancer_keeps_what_is_ours_to_itself(installation: Installat
         for path in (*closed, *played, *provider):
             response = await client.get(path)
             assert (path, response.status_code) == (path, 404)
-        for path in ("/paysim/toss/v2/standard", "/paysim/assets/bank.css", "/paysim/kcp/plugin/kcp_spay_hub.js"):
+        scripts = [f"/paysim/{one.name}/{one.played_script}" for one in PROVIDERS.values() if one.played_script]
+        for path in ("/paysim/assets/bank.css", *scripts):
             assert (path, (await client.get(path)).status_code) == (path, 200)
         page = await client.get(f"/events/{SLUG}")
         assert page.status_code == 200

@@ -43,6 +43,9 @@ def test_every_page_of_the_console_has_its_view() -> None:
     main = (STATIC / "js" / "ops" / "main.js").read_text()
     [listed] = re.findall(r"^const VIEWS = \{([^}]*)\};$", main, re.MULTILINE)
     assert {one.partition(":")[0].strip() for one in listed.split(",")} - {""} == set(VIEWS.values())
+    readme = (ROOT / "templates" / "README.md").read_text()
+    [given] = re.findall(r"^\| `ops.html` \| `view`: ([^;]+);", readme, re.MULTILINE)
+    assert set(given.split(", ")) == set(VIEWS.values())
 
 
 def test_the_bundle_is_made_of_the_sources_as_they_are() -> None:

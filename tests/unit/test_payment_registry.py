@@ -12,10 +12,10 @@ import pytest
 from core.errors import StartupError
 from core.languages import LANGUAGES, catalog
 from core.payments.amounts import to_major, to_minor
-from core.payments.composition import chosen, gateways, old_gateways, open_provider, played_at
+from core.payments.composition import chosen, gateways, old_gateways, old_settings, open_provider, played_at
 from core.payments.gateway import PaymentGateway
 from core.payments.provider_package import Limits, Played, environment, played_keys
-from core.payments.registry import PLAYED, PROVIDERS, shops_fault_codes
+from core.payments.registry import PLAYED, PROVIDERS, shops_fault_codes, window_language
 from core.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -103,7 +103,7 @@ def test_what_the_simulator_does_not_play() -> None:
     """A further provider begins without."""
     further = replace(PROVIDERS["toss"], name="further", title="Further Pay", played=False)
     with pytest.raises(StartupError, match="the simulator does not play Further Pay"):
-        open_provider(further, Settings(), Limits(1, 1, 1), Played("http://a", "/a", "ck", "sk"))
+        open_provider(further, Settings(), Limits(1, 1, 1), Played("http://a", "/a", "/a/s.js", "ck", "sk"))
 
 
 def test_a_real_provider_without_its_keys_does_not_start() -> None:
@@ -142,6 +142,46 @@ def test_every_adapter_is_a_gateway() -> None:
     for gateway in (*real, *played):
         assert [name for name in wanted if not hasattr(gateway, name)] == []
         assert re.fullmatch(r"(live|test|played):[0-9a-f]{16}", gateway.environment)
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_window_that_is_told_the_buyers_language_knows_each_of_ours(provider: str) -> None:
+    """A third language was English to two of them. Which are told is in their adapters."""
+    told = "window_language(" in (ROOT / "core" / "payments" / provider / "adapter_http.py").read_text()
+    assert set(PROVIDERS[provider].languages) == (set(LANGUAGES) if told else set())
+    for language in LANGUAGES if told else ():
+        assert window_language(provider, language)
+
+
+def test_payments_of_an_old_account_name_the_settings_that_finish_them() -> None:
+    """P1: whichever they are; NHN KCP's keys are three, and a provider that is gone has none."""
+    assert {"kcp_old_site_code", "kcp_old_certificate", "kcp_old_private_key", "kcp_old_url"} == set(
+        old_settings("kcp")
+    )
+    for provider in PROVIDERS:
+        assert f"{provider}_old_url" in old_settings(provider)
+    assert old_settings("gone") == []
+
+
+@pytest.mark.parametrize("provider", PLAYED)
+def test_the_balancer_lets_a_browser_have_what_a_played_window_needs(provider: str) -> None:
+    """PortOne's script was played, and nobody who came through the balancer got it."""
+    haproxy = (ROOT / "deploy" / "haproxy.cfg").read_text()
+    (pattern,) = re.findall(r"^ *acl played_window path -m reg (\S+)$", haproxy, re.MULTILINE)
+    assert "\\" not in pattern, "HAProxy takes a backslash for its own"
+    at = played_at(Settings(simulator_page=""), provider)
+    script = PROVIDERS[provider].played_script
+    needed = [
+        f"{at.page}/windows",
+        f"{at.page}/windows/w1/pay",
+        f"{at.page}/receipts/w1",
+        *([at.script] if script else []),
+    ]
+    assert [path for path in needed if not re.search(pattern, path)] == []
+    kept = [f"{at.page}/{path}" for path in ("ledger", "rules", "behaviour", "payments", f"{script}/x", f"x/{script}")]
+    assert [path for path in kept if re.search(pattern, path)] == []
+    routes = (ROOT / "web" / "paysim" / "routes.py").read_text()
+    assert not script or f'_route("/{provider}/{script}", ' in routes
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ def open_gateway(settings: Settings, limits: Limits, played: Played | None) -> N
     if played is not None:
         return NhnKcp(
             url=played.api,
-            script=settings.kcp_script or f"{played.page}/plugin/kcp_spay_hub.js",
+            script=settings.kcp_script or played.script,
             site_code=played.client_key,
             signer=PlayedSigner(played.secret),
             not_found=not_found,

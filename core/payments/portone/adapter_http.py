@@ -48,6 +48,7 @@ from core.payments.gateway import (
 from core.payments.portone.codes import CLOSED_WINDOW, MISCONFIGURED, WRONG_KEY
 from core.payments.portone.payment import PROVIDER, code_of, moment, outcome_of
 from core.payments.provider_package import Limits, sources_with
+from core.payments.registry import window_language
 from core.payments.sdk_errors_http import failed_call
 from core.payments.transport_http import LIST_TOO_LONG, ListFailed, NoAnswer
 
@@ -124,7 +125,7 @@ class PortOne:
                 "payMethod": "CARD",
                 "redirectUrl": urls.returned,
                 "forceRedirect": True,
-                "locale": "KO_KR" if buyer.language == "ko" else "EN_US",
+                "locale": window_language(PROVIDER, buyer.language),
             },
         )
 

@@ -17,7 +17,7 @@ SCRIPT: Final = "https://cdn.portone.io/v2/browser-sdk.js"
 
 def open_gateway(settings: Settings, limits: Limits, played: Played | None) -> PortOne:
     if played is not None:
-        script = settings.portone_script or f"{played.page}/v2/browser-sdk.js"
+        script = settings.portone_script or played.script
         opened = PortOne(
             url=played.api,
             script=script,

@@ -26,7 +26,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 import orjson
@@ -49,6 +49,7 @@ from core.payments.gateway import (
     WindowUrls,
 )
 from core.payments.provider_package import Limits
+from core.payments.registry import window_language
 from core.payments.stripe.calls_http import Answer, StripeCalls, code_of, is_ours
 from core.payments.stripe.objects import PROVIDER, from_stripe, intent_outcome, order_of, to_stripe
 from core.payments.transport_http import LIST_TOO_LONG, ListFailed, NoAnswer
@@ -106,7 +107,7 @@ class Stripe:
             "success_url": f"{urls.returned}{separator}session_id={{CHECKOUT_SESSION_ID}}",
             "cancel_url": urls.closed,
             "expires_at": ends,
-            "locale": "ko" if buyer.language == "ko" else "en",
+            "locale": cast("Any", window_language(PROVIDER, buyer.language)),
         }
         key = f"{order.number}-window-{ends}-{_digest(f'{urls.returned} {buyer.language}')}"
         answer = await self._sdk.call(

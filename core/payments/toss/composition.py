@@ -25,7 +25,7 @@ def open_gateway(settings: Settings, limits: Limits, played: Played | None) -> T
             log.warning("simulator has keys of its own", given=["ONSALE_TOSS_CLIENT_KEY", "ONSALE_TOSS_SECRET"])
         return TossPayments(
             url=played.api,
-            script=settings.toss_script or f"{played.page}/v2/standard",
+            script=settings.toss_script or played.script,
             client_key=settings.toss_client_key or played.client_key,
             secret=secret or played.secret,
             environment=environment(PROVIDER, "played", ""),
