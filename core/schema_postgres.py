@@ -117,7 +117,7 @@ def head() -> str:
     return revisions()[-1]
 
 
-async def standing(connection: Any) -> Schema:
+async def read_schema(connection: Any) -> Schema:
     """What an asyncpg connection's database has. Raises what asyncpg raises. Changes nothing."""
     there = await connection.fetchrow(_KNOWN)
     revision = await connection.fetchval("SELECT version_num FROM alembic_version") if there["versioned"] else None
@@ -146,7 +146,7 @@ async def schema_of(database_url: str) -> Schema:
     except (*LOST, asyncpg.PostgresError, ValueError) as error:
         raise _unusable(database_url, error) from None
     try:
-        return await standing(connection)
+        return await read_schema(connection)
     except (*LOST, asyncpg.PostgresError) as error:
         raise _unusable(database_url, error) from None
     finally:

@@ -38,8 +38,8 @@ class Baskets:
         self._lapsed: set[str] = set()
 
     @property
-    def settled(self) -> bool:
-        return self._look_ups.settled
+    def in_step(self) -> bool:
+        return self._look_ups.none_left
 
     def start(self, supervisor: Supervisor) -> list[Service]:
         return [supervisor.run_forever(f"realtime.baskets {self._slug}", self._look_ups.run, backoff=PAUSES)]
@@ -64,7 +64,7 @@ class Baskets:
             unsure.update(changes)
         elif not attendance.knows(changes):
             self._unsure[visitor] = dict(changes)
-            asyncio.get_running_loop().call_later(_ANSWER_SECONDS, self._judge, visitor)
+            asyncio.get_running_loop().call_later(_ANSWER_SECONDS, self._look_up_if_untold, visitor)
 
     def unsure(self, visitor: str) -> None:
         """A command of the visitor's was not answered by Redis, or the basket was given time: it is looked up."""
@@ -88,7 +88,7 @@ class Baskets:
         self._look_ups.forget(visitor)
         self._lapsed.discard(visitor)
 
-    def _judge(self, visitor: str) -> None:
+    def _look_up_if_untold(self, visitor: str) -> None:
         changes = self._unsure.pop(visitor)
         attendance = self._attendances.get(visitor)
         if attendance is not None and not attendance.knows(changes.items()):

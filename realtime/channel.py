@@ -190,7 +190,7 @@ class Channel:
             except Exception:
                 log.exception("command failed", command="join", visitor=self._attendance.visitor)
                 refused = OnsaleError()
-        await self._learn(self._waiting_room.standing(self._event, self._attendance.visitor))
+        await self._learn(self._waiting_room.place_or_out(self._event, self._attendance.visitor))
         return refused
 
     # Messages of the browser.

@@ -255,7 +255,7 @@ class LiveEvent:
             self._outage_changed.clear()
 
     def _all_told(self) -> bool:
-        return self.queue_feed.settled and self.baskets.settled
+        return self.queue_feed.in_step and self.baskets.in_step
 
     def _until_next_look(self) -> float:
         """Seconds; the moment at which the clock changes the sale is told then, and not at some look after it."""

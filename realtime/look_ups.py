@@ -39,7 +39,7 @@ class LookUps:
         return len(self._doubted)
 
     @property
-    def settled(self) -> bool:
+    def none_left(self) -> bool:
         """Nobody is in doubt."""
         return not (self._doubted or self._asked)
 

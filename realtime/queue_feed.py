@@ -102,9 +102,9 @@ class QueueFeed:
         ]
 
     @property
-    def settled(self) -> bool:
+    def in_step(self) -> bool:
         """In step with Redis, and nobody's place is in doubt."""
-        return not self.resync.behind_for() and self._doubts.settled
+        return not self.resync.behind_for() and self._doubts.none_left
 
     # What the subscription tells.
 
@@ -130,7 +130,7 @@ class QueueFeed:
                 if outcome is not None:
                     return told or outcome
             told = told or attendance.revision != revision
-            call = self._waiting_room.standing(self._event(), attendance.visitor)
+            call = self._waiting_room.place_or_out(self._event(), attendance.visitor)
         place = await call
         # Fresh answers that are older than what is known: the queue was begun anew, and this is what is true now.
         self.resync.begin("anew")
@@ -302,7 +302,7 @@ class QueueFeed:
 
     async def _look_up(self, visitor: str) -> None:
         if attendance := self._attendances.get(visitor):
-            await self.learn(attendance, self._waiting_room.standing(self._event(), visitor))
+            await self.learn(attendance, self._waiting_room.place_or_out(self._event(), visitor))
 
 
 def _reason(name: str) -> ExpiredReason:

@@ -60,7 +60,7 @@ async def join(call: Call[JoinQueue]) -> Response:
 
 async def get_place(call: Call[None]) -> Response:
     event = await call.event()
-    return _standing(call, event, await call.parts.waiting_room.standing(event, call.visitor))
+    return _place_answer(call, event, await call.parts.waiting_room.place_or_out(event, call.visitor))
 
 
 async def beat(call: Call[None]) -> Response:
@@ -68,7 +68,7 @@ async def beat(call: Call[None]) -> Response:
     removals = call.parts.removals
     if removals.of(event, call.visitor, address_of(call.request)) and await removals.put_out(event, call.visitor):
         removals.require(event, call.visitor, address_of(call.request))
-    return _standing(call, event, await call.parts.waiting_room.heard(event, call.visitor))
+    return _place_answer(call, event, await call.parts.waiting_room.heard(event, call.visitor))
 
 
 async def leave(call: Call[None]) -> Response:
@@ -77,7 +77,7 @@ async def leave(call: Call[None]) -> Response:
     return nothing()
 
 
-def _standing(call: Call[None], event: Event, place: Place | Out) -> Response:
+def _place_answer(call: Call[None], event: Event, place: Place | Out) -> Response:
     if isinstance(place, Out):
         raise _not_in(place.reason)
     return _answer(call.parts.waiting_room, event, call.visitor, place)

@@ -19,7 +19,7 @@ from cli.load.funnel import End, Funnel, Outcome, funnel, paid_outcome
 from cli.load.journey import Timeouts, journey
 from cli.load.measures import Calls, Durations
 from cli.load.observer import observer
-from cli.load.truth import Simulator, read_truth, settled
+from cli.load.truth import Simulator, left_under_way, read_truth
 from cli.load.verdict import Difference, Truth, differences
 from cli.load.visitor import HttpVisitor, Sale
 from core.process.tasks import beside
@@ -106,7 +106,7 @@ async def rush(
         seconds = time.monotonic() - began
         calls, waits = client.calls, client.waits
         client.calls, client.waits = Calls(), Durations()
-        left = await settled(database, event, [end.visitor for end in seen.ended], plan.settle_seconds)
+        left = await left_under_way(database, event, [end.visitor for end in seen.ended], plan.settle_seconds)
         await _ask_again(client, sale, seen.ended)
         truth = await read_truth(database, event, client, watcher, simulator, own_event=plan.own_event)
         after = await _guard_figures(client)

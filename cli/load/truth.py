@@ -78,7 +78,7 @@ class Simulator:
         return await self.client.call(method, f"/paysim/{path}", f"/paysim/{path}", token=self.token, body=body)
 
 
-async def settled(database: databases.Database, event: Event, visitors: Collection[str], patience: float) -> int:
+async def left_under_way(database: databases.Database, event: Event, visitors: Collection[str], patience: float) -> int:
     """Waits until no reservation of these visitors is under way; returns how many are after `patience` seconds."""
     until = time.monotonic() + patience
     while True:

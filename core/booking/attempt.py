@@ -8,8 +8,8 @@
     OPEN --until + 60 s--> EXPIRED
 
 A row of `payment_attempts` is the durable job of its payment: claimed with a lease, so that any process can finish it.
-Everything here is pure. `judge` is the whole policy of money (rule 2), so that every case can be read and tested in one
-place:
+Everything here is pure. `decide` is the whole policy of money (rule 2), so that every case can be read and tested in
+one place:
 
 * only an answer that proves a charge confirms; a next attempt needs proof that the last one did not charge;
 * a confirm that may have gone out is never followed by another one, except the identical one (same key, same body), and
@@ -166,7 +166,7 @@ _CHECKING: Final = Verdict(Step.WAIT, AttemptState.CALLED, Reason.CHECKING)
 _DECLINED: Final = Verdict(Step.RETRY, AttemptState.DECLINED, Reason.DECLINED)
 
 
-def judge(question: Question, result: ChargeResult, at: Circumstances) -> Verdict:
+def decide(question: Question, result: ChargeResult, at: Circumstances) -> Verdict:
     """What follows from `result` as the answer to `question` about a CALLED attempt (or an AUTHORISED one whose confirm
     was kept back before it was sent).
     """

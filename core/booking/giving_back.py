@@ -20,7 +20,7 @@ import orjson
 
 from core.booking import measures
 from core.booking.paying import Paying
-from core.booking.refund import Made, RefundAsked, RefundStanding, Release
+from core.booking.refund import Made, RefundAsked, RefundProgress, Release
 from core.booking.reservation import Reason, Reservation, ReservationStatus
 from core.booking.stored import Stored
 from core.errors import (
@@ -160,7 +160,7 @@ class GivingBack(Paying):
         with contextlib.suppress(NotCancellable):
             await self._give_up(stored, Reason.EVENT_CANCELLED)
 
-    async def refund_now(self, id: UUID) -> RefundStanding:
+    async def refund_now(self, id: UUID) -> RefundProgress:
         """For operators: a refund that is owed is tried at once, whenever its next try would have been; how it stands
         after that. Nothing is tried where none is owed, or where a process is at it. Raises ReservationNotFound.
         """
@@ -168,10 +168,10 @@ class GivingBack(Paying):
         tasks = await self._tasks.refund_now(stored.order)
         if tasks:
             await asyncio.wait(tasks, timeout=_REFUND_SECONDS)
-        standing = await self._refunds.standing(id)
-        if standing is None:
+        progress = await self._refunds.progress(id)
+        if progress is None:
             raise ReservationNotFound()
-        return standing
+        return progress
 
     async def _refund(self, stored: Stored, asked: RefundAsked) -> Made:
         order, cause, digest = stored.order, f"asked:{asked.key}", _digest(asked)

@@ -67,7 +67,7 @@ class Worth:
 
 
 @dataclass(frozen=True, slots=True)
-class RefundStanding:
+class RefundProgress:
     """The money that is owed back for a reservation, for operators. `owed`: so many refunds are still to be made;
     `busy`: a process is at it; `next_try_at` is None when none is owed, or none is tried before an operator says so.
     """

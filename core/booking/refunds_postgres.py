@@ -11,7 +11,7 @@ import asyncpg
 import databases
 
 from core.booking.attempt import Owed
-from core.booking.refund import Made, RefundAsked, RefundClaim, RefundStanding, RefundState, Worth
+from core.booking.refund import Made, RefundAsked, RefundClaim, RefundProgress, RefundState, Worth
 from core.booking.statements_postgres import STATEMENTS, fetch_row
 from core.booking.stored import ClaimLost
 from core.database import planned_anew, raw
@@ -22,7 +22,7 @@ _CLAIM = STATEMENTS["claim_refunds"]
 _DONE = STATEMENTS["refund_done"]
 _LATER = STATEMENTS["refund_later"]
 _RENEW = STATEMENTS["refund_renew"]
-_STANDING = STATEMENTS["refund_standing"]
+_PROGRESS = STATEMENTS["refund_progress"]
 _WORTH = STATEMENTS["worth"]
 _OWE = STATEMENTS["owe"]
 _VOID_LATE = STATEMENTS["void_late"]
@@ -140,12 +140,12 @@ class RefundRows:
             return None
         return Worth(row["worth"], row["paid_for"], dict(row["prices"]))
 
-    async def standing(self, reservation: UUID) -> RefundStanding | None:
+    async def progress(self, reservation: UUID) -> RefundProgress | None:
         """None: there is no such reservation."""
-        row = await fetch_row(self._database, _STANDING, reservation)
+        row = await fetch_row(self._database, _PROGRESS, reservation)
         if row is None:
             return None
-        return RefundStanding(
+        return RefundProgress(
             owed=row["owed"],
             provider=row["provider"],
             code=row["code"],

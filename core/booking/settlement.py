@@ -12,7 +12,7 @@ What keeps it right at every point where a process may be killed:
 The lease (`claim_seconds`, 30 s) is longer than one request to a provider may take (3 s + 10 s), and is renewed every
 third of it while a call of several requests is under way. A process that stops for longer than its lease in the very
 moment between the note and the request is the one case in which a charge can arrive after somebody has asked; the
-recheck of `judge` and `owe` are for it.
+recheck of `decide` and `owe` are for it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from core.booking.attempt import (
     Step,
     Verdict,
     confirm_key,
-    judge,
+    decide,
     pause_seconds,
     retry_end,
 )
@@ -193,7 +193,7 @@ class Settlement:
         await self._answer(claim, Question.LOOK_UP, result, again)
 
     async def _answer(self, claim: Claim, question: Question, result: ChargeResult, again: int) -> None:
-        verdict = judge(
+        verdict = decide(
             question,
             result,
             Circumstances(

@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 from core.diagnosis.finding import Cause, Finding, fail, passed, warn
 from core.messaging.bus import BusUnavailable
-from core.messaging.group_standing import GroupStanding
+from core.messaging.group_lag import GroupLag
 
 #: Messages that a group may be behind: at the peak of a rush a few hundred are under way.
 _LAG_MESSAGES = 1_000
 
 #: Consumer's name -> how its group stands; None without Kafka. Raises BusUnavailable.
-Groups = Callable[[], Awaitable[Mapping[str, GroupStanding] | None]]
+Groups = Callable[[], Awaitable[Mapping[str, GroupLag] | None]]
 
 
 async def consumers(groups: Groups) -> AsyncIterator[Finding]:

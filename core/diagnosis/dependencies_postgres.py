@@ -12,7 +12,7 @@ import databases
 from core.database import first_line, raw
 from core.diagnosis.finding import Cause, Finding, fail, passed, warn
 from core.errors import StoreUnavailable
-from core.schema_postgres import SchemaState, head, standing
+from core.schema_postgres import SchemaState, head, read_schema
 
 _FULL = 0.8
 #: Who waits for a lock for so long is kept from something: checkout's statements take milliseconds.
@@ -74,7 +74,7 @@ async def schema(database: databases.Database) -> AsyncIterator[Finding]:
     """Passes where this program can read what is there."""
     try:
         async with raw(database) as connection:
-            found = await standing(connection)
+            found = await read_schema(connection)
     except asyncpg.PostgresError as error:
         yield _away(error)
         return

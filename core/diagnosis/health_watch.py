@@ -123,11 +123,11 @@ class HealthWatch:
         leads = await self._leads()
         if leads is False:
             return
-        standing = await self._look.run()
+        report = await self._look.run()
         now = self._clock.now().timestamp()
         before = self._book
-        unknown = {str(cause) for cause in standing.unknown}
-        self._book = alerts.look(before, _sightings(standing), unknown, RULES, now)
+        unknown = {str(cause) for cause in report.unknown}
+        self._book = alerts.look(before, _sightings(report), unknown, RULES, now)
         await self._note_changes(before, self._book, alone=leads is None)
         await self._save()
         await self._tell(now, alone=leads is None)
@@ -231,7 +231,7 @@ class HealthWatch:
             return True
 
 
-def _sightings(standing: HealthReport) -> list[Sighting]:
+def _sightings(report: HealthReport) -> list[Sighting]:
     return [
         Sighting(
             name=str(finding.cause),
@@ -240,7 +240,7 @@ def _sightings(standing: HealthReport) -> list[Sighting]:
             detail=finding.detail,
             action=ADVICE[finding.cause],
         )
-        for subject, finding in standing.wrong
+        for subject, finding in report.wrong
         if finding.cause is not None
     ]
 

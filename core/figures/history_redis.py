@@ -80,14 +80,14 @@ class History:
         return [sample for sample in samples if len(sample) == len(FIELDS)]
 
     async def _sample(self, event: Event, fanout: float | None) -> Sample:
-        standing = await admission(self._redis, event.slug)
+        admitted = await admission(self._redis, event.slug)
         ended = await checkouts(self._database, event.id)
         board = await self._seats.board(event)
-        limit = event.active_limit if standing.cap is None else min(event.active_limit, standing.cap)
+        limit = event.active_limit if admitted.cap is None else min(event.active_limit, admitted.cap)
         return Sample(
             at=round(self._clock.now().timestamp(), 1),
-            waiting=standing.waiting,
-            active=standing.active,
+            waiting=admitted.waiting,
+            active=admitted.active,
             limit=0 if event.paused else limit,
             held=board.states.count(SeatState.HELD),
             sold=board.states.count(SeatState.SOLD),

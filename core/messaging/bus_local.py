@@ -11,7 +11,7 @@ from core.errors import StoreUnavailable
 from core.messaging.bus import BusUnavailable, Deferral
 from core.messaging.consumer import Consumer
 from core.messaging.dead_letters_postgres import DeadLetters
-from core.messaging.delivery_postgres import Delivery, Patience, deliver
+from core.messaging.delivery_postgres import Delivery, TimeBudget, deliver
 from core.messaging.outbox_postgres import OutboxRow
 from core.messaging.reservation_message import EventInvalid, ReservationMessage, parse
 from core.messaging.retry import RetryPlan
@@ -37,10 +37,10 @@ class LocalBus:
         database: databases.Database,
         consumers: Sequence[Consumer],
         retries: RetryPlan,
-        patience: Patience | None = None,
+        budget: TimeBudget | None = None,
     ) -> None:
         self._database = database
-        self._patience = patience
+        self._budget = budget
         self._consumers = tuple(consumers)
         self._retries = retries
         self._dead = DeadLetters(database)
@@ -63,7 +63,7 @@ class LocalBus:
                 deferred[row.id] = Deferral(self._retries.pause(row.attempts), f"unreadable: {error}")
         try:
             deliveries = await asyncio.gather(
-                *(deliver(self._database, consumer, events, self._patience) for consumer in self._consumers)
+                *(deliver(self._database, consumer, events, self._budget) for consumer in self._consumers)
             )
             for consumer, delivery in zip(self._consumers, deliveries, strict=True):
                 await self._hand_over(consumer, delivery, by_uid, deferred)

@@ -12,7 +12,7 @@ from core.messaging.bus_kafka import ONLY_FOR, TYPE
 from core.messaging.codec import Decoder
 from core.messaging.consumer import Consumer, DependencyAway
 from core.messaging.dead_letters_kafka import DeadLetterTopic
-from core.messaging.delivery_postgres import Patience, deliver
+from core.messaging.delivery_postgres import TimeBudget, deliver
 from core.messaging.group_kafka import Batches, Progress
 from core.messaging.in_hand_postgres import InHand
 from core.messaging.reservation_message import EventInvalid, ReservationMessage
@@ -43,7 +43,7 @@ class EventHandler:
         dead: DeadLetterTopic,
         retries: RetryPlan,
         in_hand: InHand,
-        patience: Patience | None = None,
+        budget: TimeBudget | None = None,
     ) -> None:
         self._database = database
         self._consumer = consumer
@@ -51,7 +51,7 @@ class EventHandler:
         self._dead = dead
         self._retries = retries
         self._in_hand = in_hand
-        self._patience = patience
+        self._budget = budget
         self._tried: dict[UUID, int] = {}
         # Up to this offset a dead process had the partition's messages in hand.
         self._suspect: dict[TopicPartition, int] = {}
@@ -128,7 +128,7 @@ class EventHandler:
                 events.append(event)
                 # Delivered twice in one batch (a relay died between send and mark): judged by the first.
                 where.setdefault(event.uid, record)
-        delivery = await deliver(self._database, self._consumer, events, self._patience)
+        delivery = await deliver(self._database, self._consumer, events, self._budget)
         for uid, failure in delivery.failed.items():
             tried = self._tried.get(uid, 0) + 1
             if self._retries.exhausted(tried):

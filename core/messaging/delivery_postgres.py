@@ -49,7 +49,7 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class TimeBudget:
     """How long a batch may begin with further events: for so many `seconds`, and not once the process is `stopping`.
 
     An event that is cut off in the middle is delivered again: a mail server may have taken its e-mail.
@@ -73,13 +73,13 @@ async def deliver(
     database: databases.Database,
     consumer: Consumer,
     events: Sequence[ReservationMessage],
-    patience: Patience | None = None,
+    budget: TimeBudget | None = None,
 ) -> Delivery:
     """Gives `events` (in order) to the consumer, once each; raises StoreUnavailable when PostgreSQL is
-    away. What there is no `patience` for is `left`, where events are taken one by one.
+    away. What there is no `budget` for is `left`, where events are taken one by one.
     """
     result = Delivery()
-    may_begin = patience.begin() if patience else _always
+    may_begin = budget.begin() if budget else _always
     wanted = [event for event in events if event.only_for in ("", consumer.name) and event.type in consumer.types]
     measures.CONSUMED.labels(consumer.name, "passed").inc(len(events) - len(wanted))
     if consumer.batch > 1:

@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupIdNotFound, for_code
 
-from core.messaging.group_standing import GroupStanding
+from core.messaging.group_lag import GroupLag
 from core.messaging.topics_kafka import KafkaServer, Topics, client_options, partitions_of
 
 
@@ -38,7 +38,7 @@ async def consumer_lag(
 
 async def group_standings(
     server: KafkaServer, consumers: Sequence[str], *, topics: Topics | None = None
-) -> dict[str, GroupStanding]:
+) -> dict[str, GroupLag]:
     """Consumer's name -> how its group stands; no members for a group that never ran. Raises KafkaError."""
     topics = topics or Topics()
     lag = await consumer_lag(server, consumers, topics=topics)
@@ -51,7 +51,7 @@ async def group_standings(
             if code and for_code(code) is not GroupIdNotFound:
                 raise for_code(code)(name)
             members[name] = len(present)
-    return {name: GroupStanding(lag[name], members[name]) for name in consumers}
+    return {name: GroupLag(lag[name], members[name]) for name in consumers}
 
 
 # Closed also when they could not start: a broker that is away is asked again and again, and must not pile up clients.

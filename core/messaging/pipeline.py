@@ -19,9 +19,9 @@ from core.messaging.consumer import Consumer
 from core.messaging.consumer_kafka import EventHandler
 from core.messaging.dead_letters_kafka import KEEPER, DeadLetterKeeper, DeadLetterTopic
 from core.messaging.dead_letters_postgres import DeadLetters
-from core.messaging.delivery_postgres import Patience
+from core.messaging.delivery_postgres import TimeBudget
 from core.messaging.group_kafka import Handler, KafkaGroup
-from core.messaging.group_standing import GroupStanding
+from core.messaging.group_lag import GroupLag
 from core.messaging.in_hand_postgres import InHand
 from core.messaging.lag_kafka import consumer_lag, group_standings
 from core.messaging.outbox_postgres import Lag, Outbox
@@ -99,7 +99,7 @@ class EventPipeline:
                 database=database,
                 consumers=consumers,
                 retries=self._retries,
-                patience=self._patience(LONGEST_PUBLISH_LEASES * pace.lease_seconds),
+                budget=self._time_budget(LONGEST_PUBLISH_LEASES * pace.lease_seconds),
             )
         )
         self._outbox = Outbox(database, process=process)
@@ -127,7 +127,7 @@ class EventPipeline:
                     dead=self._dead_topic,
                     retries=self._retries,
                     in_hand=InHand(self._database, group=self._topics.group(consumer.name)),
-                    patience=self._patience(kafka.max_poll_seconds),
+                    budget=self._time_budget(kafka.max_poll_seconds),
                 ),
                 # One transaction for each message: so many are done well within the longest pause between two polls.
                 records=2000 if consumer.batch > 1 else 100,
@@ -148,8 +148,8 @@ class EventPipeline:
             records=records,
         )
 
-    def _patience(self, longest: float) -> Patience:
-        return Patience(_BEGIN_SHARE * longest, self._stopping.is_set)
+    def _time_budget(self, longest: float) -> TimeBudget:
+        return TimeBudget(_BEGIN_SHARE * longest, self._stopping.is_set)
 
     @property
     def assigned(self) -> dict[str, frozenset[int]]:
@@ -192,7 +192,7 @@ class EventPipeline:
         """Raises StoreUnavailable."""
         return await self._outbox.lag()
 
-    async def groups(self) -> dict[str, GroupStanding] | None:
+    async def groups(self) -> dict[str, GroupLag] | None:
         """Consumer's name -> how its group stands; None without Kafka, where the relay runs the consumers.
 
         Raises BusUnavailable, after `_KAFKA_PATIENCE_SECONDS` at the latest.

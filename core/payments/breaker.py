@@ -139,7 +139,7 @@ def record(
     )
     if state.mode is Mode.CLOSED and len(timeouts) >= config.timeout_limit and _often(tallies, config):
         return _to(state, Mode.OPEN, now)
-    return _judge(state, now, config)
+    return _by_rates(state, now, config)
 
 
 def force(state: BreakerState, mode: Mode, now: float) -> BreakerState:
@@ -186,7 +186,7 @@ def _on_time(state: BreakerState, now: float, config: BreakerConfig) -> BreakerS
     return state
 
 
-def _judge(state: BreakerState, now: float, config: BreakerConfig) -> BreakerState:
+def _by_rates(state: BreakerState, now: float, config: BreakerConfig) -> BreakerState:
     size = _window_size(state, config)
     if len(state.window) < (size if state.mode is Mode.HALF_OPEN else min(config.minimum_number_of_calls, size)):
         return state

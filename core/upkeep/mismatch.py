@@ -86,7 +86,7 @@ def mismatch_of(row: Row, seen: Seen, payment_protection_ms: int) -> Mismatch | 
 
     match row.status:
         case "AVAILABLE":
-            return _judge_available(row, seen, payment_protection_ms, wrong)
+            return _of_available(row, seen, payment_protection_ms, wrong)
         case "PAYING":
             paying = f"{row.payer}|{row.fence}|paying"
             if seen.byte != SeatState.HELD or seen.state != paying or seen.ttl_ms == -1:
@@ -104,7 +104,7 @@ class _Wrong(Protocol):
     def __call__(self, kind: Kind, byte: SeatState, state: str = "") -> Mismatch: ...
 
 
-def _judge_available(row: Row, seen: Seen, protection_ms: int, wrong: _Wrong) -> Mismatch | None:
+def _of_available(row: Row, seen: Seen, protection_ms: int, wrong: _Wrong) -> Mismatch | None:
     free = SeatState.AVAILABLE
     if seen.byte == SeatState.SOLD:
         return wrong(Kind.SHOWN_SOLD, free)

@@ -59,7 +59,7 @@ class Out(NamedTuple):
     reason: str
 
 
-class Standings(NamedTuple):
+class QueueSnapshot(NamedTuple):
     """Many visitors at one queue `version`: those who wait, as (number, visitors ahead), and those who have entered."""
 
     version: int

@@ -23,7 +23,7 @@ from core.waiting_room.admission_price import AdmissionPrice
 from core.waiting_room.outage import NO_OUTAGE, Outage
 from core.waiting_room.pace import PastWait, Wait, eta_seconds, past_wait, wait_band
 from core.waiting_room.phases import comes_in_now
-from core.waiting_room.place import Entry, Out, Place, PlaceState, Standings, SweepReport
+from core.waiting_room.place import Entry, Out, Place, PlaceState, QueueSnapshot, SweepReport
 from core.waiting_room.price import NOBODY, Bidder
 from core.waiting_room.scripts_redis import QueueScripts
 from core.waiting_room.ticket import KeptPlace, Tickets
@@ -122,9 +122,9 @@ class WaitingRoom:
             opening = await self._opening(event, group, known)
         except StoreUnavailable:
             # Who has a place, or an entry in the draw under way, is told so, whatever is to come.
-            standing = await self.heard(event, visitor)
-            if isinstance(standing, Place):
-                return standing
+            place = await self.heard(event, visitor)
+            if isinstance(place, Place):
+                return place
             raise
         if opening is None:
             event.require_open(self._clock.now())
@@ -214,22 +214,22 @@ class WaitingRoom:
 
     async def place(self, event: Event, visitor: str) -> Place | None:
         """None for who is neither waiting nor active nor gathered. Changes nothing."""
-        found = await self.standing(event, visitor)
+        found = await self.place_or_out(event, visitor)
         return found if isinstance(found, Place) else None
 
-    async def standing(self, event: Event, visitor: str) -> Place | Out:
+    async def place_or_out(self, event: Event, visitor: str) -> Place | Out:
         """The same, with why for who is in nothing."""
         answer = await self._scripts("place", event, [visitor])
         return self._place(event, answer) or Out(bytes(answer[1]).decode())
 
-    async def places(self, event: Event, visitors: Sequence[str]) -> Standings:
+    async def places(self, event: Event, visitors: Sequence[str]) -> QueueSnapshot:
         """Of those who wait, and of those who have entered and have no number yet, in one call."""
         version, *figures = await self._scripts("places", event, visitors)
-        standing = list(zip(visitors, figures[::2], map(int, figures[1::2]), strict=True))
-        return Standings(
+        found = list(zip(visitors, figures[::2], map(int, figures[1::2]), strict=True))
+        return QueueSnapshot(
             int(version),
-            {visitor: (int(float(number)), ahead) for visitor, number, ahead in standing if ahead >= 0},
-            {visitor for visitor, _, ahead in standing if ahead == _ENTERED},
+            {visitor: (int(float(number)), ahead) for visitor, number, ahead in found if ahead >= 0},
+            {visitor for visitor, _, ahead in found if ahead == _ENTERED},
         )
 
     async def past_waits(self, event: Event) -> list[PastWait]:

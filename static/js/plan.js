@@ -27,7 +27,7 @@ class Row {
    * @param {string} name
    * @param {number} zone
    * @param {number} index
-   * @param {import("./plan_columns.js").Parts} parts
+   * @param {import("./plan_columns.js").PlanArrays} parts
    */
   constructor(name, zone, index, parts) {
     this.name = name;
@@ -47,7 +47,7 @@ class Row {
 }
 
 export class Plan {
-  /** @param {import("./plan_columns.js").Parts} parts */
+  /** @param {import("./plan_columns.js").PlanArrays} parts */
   constructor(parts) {
     this.name = parts.name;
     this.size = parts.size;

@@ -3,7 +3,7 @@
 /**
  * What a plan is made of. Positions are plan units; `rowSeats` has the ordinals row after row, `rowStarts` where each
  * row begins in it, with one entry more at the end.
- * @typedef {object} Parts
+ * @typedef {object} PlanArrays
  * @property {string} name
  * @property {number} width
  * @property {number} height
@@ -34,7 +34,7 @@ export const FORMAT = 1;
 /**
  * Of GET .../plan/columns (docs/plan-columns.md). Throws for a format that this page does not know.
  * @param {Api.PlanColumns} body
- * @returns {Parts}
+ * @returns {PlanArrays}
  */
 export function fromColumns(body) {
   if (body.format !== FORMAT) throw new Error(`a plan of format ${body.format}`);
@@ -78,7 +78,7 @@ export function fromColumns(body) {
 /**
  * Of GET .../plan, or of a plan that is checked: a seat at a time.
  * @param {Api.Plan} body
- * @returns {Parts}
+ * @returns {PlanArrays}
  */
 export function fromSeats(body) {
   const size = body.seats.length;
@@ -125,7 +125,7 @@ export function fromSeats(body) {
 
 /**
  * Everything in `parts` that can be handed from a worker to its page without a copy.
- * @param {Parts} parts
+ * @param {PlanArrays} parts
  */
 export function buffers({ x, y, r, category, accessible, zoneOf, rowOf, number, rowZones, rowSeats, rowStarts, tree }) {
   const views = [x, y, r, category, accessible, zoneOf, rowOf, number, rowZones, rowSeats, rowStarts];

@@ -6,7 +6,7 @@ import { fromColumns } from "./plan_columns.js";
 
 const PATIENCE = 60000; // milliseconds: 100 kB may take a while on a bad line
 
-/** @typedef {import("./plan_columns.js").Parts} Parts */
+/** @typedef {import("./plan_columns.js").PlanArrays} PlanArrays */
 
 export class PlanLoader {
   /**
@@ -16,7 +16,7 @@ export class PlanLoader {
   constructor(slug, script) {
     this.path = `/api/events/${encodeURIComponent(slug)}/plan/columns`;
     this.script = script;
-    /** @type {{version: string, parts: Promise<Parts>} | null} */
+    /** @type {{version: string, parts: Promise<PlanArrays>} | null} */
     this.coming = null;
   }
 
@@ -42,7 +42,7 @@ export class PlanLoader {
 
   /**
    * @param {string} version
-   * @returns {Promise<Parts>}
+   * @returns {Promise<PlanArrays>}
    */
   async #parts(version) {
     const reader = new Reader(this.script); // its script comes with the plan, and not after it
@@ -71,9 +71,9 @@ class Reader {
   constructor(script) {
     /** @type {Worker | null} */
     this.worker = null;
-    /** @type {(parts: Parts | null) => void} */
+    /** @type {(parts: PlanArrays | null) => void} */
     this.done = () => {};
-    /** @type {Promise<Parts | null>} */
+    /** @type {Promise<PlanArrays | null>} */
     this.parts = new Promise((resolve) => {
       this.done = resolve;
     });

@@ -9,7 +9,7 @@ import { outlinesOf } from "./seat_map/outlines.js";
  */
 
 /**
- * @param {import("./plan_columns.js").Parts} parts
+ * @param {import("./plan_columns.js").PlanArrays} parts
  * @returns {Measures}
  */
 export function measuresOf(parts) {

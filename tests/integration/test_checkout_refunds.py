@@ -95,7 +95,7 @@ async def test_operators_see_it_and_try_it_again(
     await at.checkout.cancel(reservation.id, "v")
     await asked_for_a_person(at, event)
 
-    standing = await HealthCheck(
+    report = await HealthCheck(
         database=runtime.database,
         redis=runtime.redis,
         events=runtime.events,
@@ -104,7 +104,7 @@ async def test_operators_see_it_and_try_it_again(
         groups=runtime.pipeline.groups,
         vitals=runtime.vitals,
     ).run()
-    (told,) = [finding for _, finding in standing.wrong if finding.cause is Cause.REFUNDS_REFUSED]
+    (told,) = [finding for _, finding in report.wrong if finding.cause is Cause.REFUNDS_REFUSED]
     assert "1 refused, 15000 KRW, the oldest since " in told.detail
     assert str(reservation.id) in told.detail
 

@@ -23,7 +23,7 @@ from core.diagnosis.question import Diagnosis, Question
 from core.embedded import Engines
 from core.figures.vitals_redis import VitalsBoard
 from core.languages import LANGUAGES, translations
-from core.messaging.group_standing import GroupStanding
+from core.messaging.group_lag import GroupLag
 from core.payments.breaker import Mode
 from core.payments.breaker_redis import CircuitView
 from core.payments.payments import WhenOpen
@@ -393,8 +393,8 @@ async def test_faults_of_kafka_are_named(settings: Settings, stores: Engines, ru
 
 async def test_a_group_that_keeps_up_is_well() -> None:
     async def judged(lag: int, members: int) -> Finding:
-        async def groups() -> dict[str, GroupStanding]:
-            return {"email": GroupStanding(lag, members)}
+        async def groups() -> dict[str, GroupLag]:
+            return {"email": GroupLag(lag, members)}
 
         return [finding async for finding in consumers(groups)][-1]
 

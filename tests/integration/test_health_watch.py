@@ -18,7 +18,7 @@ from core.diagnosis.health_watch import HealthWatch
 from core.embedded import Engines
 from core.messaging import pipeline as event_pipeline
 from core.messaging.bus import BusUnavailable
-from core.messaging.group_standing import GroupStanding
+from core.messaging.group_lag import GroupLag
 from core.notifications.alert_messages import AlertMessage, MessengerAway
 from core.payments.breaker import Mode
 from core.process.lease_redis import Leases
@@ -225,12 +225,12 @@ async def test_with_both_stores_away_somebody_still_speaks(scene: Scene) -> None
 
 async def test_consumers_that_are_behind_are_told(scene: Scene) -> None:
     """S20: from the brokers' own figures; a Kafka that does not tell them resolves nothing."""
-    standing: Mapping[str, GroupStanding] | None = {"email": GroupStanding(1500, 1), "sales": GroupStanding(3, 1)}
+    groups_now: Mapping[str, GroupLag] | None = {"email": GroupLag(1500, 1), "sales": GroupLag(3, 1)}
 
-    async def groups() -> Mapping[str, GroupStanding]:
-        if standing is None:
+    async def groups() -> Mapping[str, GroupLag]:
+        if groups_now is None:
             raise BusUnavailable("no answer")
-        return standing
+        return groups_now
 
     scene.groups = groups  # type: ignore[assignment]
     watch = scene.process()
@@ -238,10 +238,10 @@ async def test_consumers_that_are_behind_are_told(scene: Scene) -> None:
     [alert] = watch.firing()
     assert (alert.name, alert.severity) == ("consumer_lag", "warn")
     assert alert.detail == "email is 1500 messages behind, 1 members in its group"
-    standing = None
+    groups_now = None
     await scene.looks(watch, times=3)
     assert {alert.name for alert in watch.firing()} == {"consumer_lag", "kafka_away"}
-    standing = {"email": GroupStanding(0, 1), "sales": GroupStanding(0, 1)}
+    groups_now = {"email": GroupLag(0, 1), "sales": GroupLag(0, 1)}
     await scene.looks(watch, times=3)
     assert watch.firing() == []
     assert scene.channel.told == [

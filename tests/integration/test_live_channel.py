@@ -188,7 +188,7 @@ async def test_a_place_comes_with_the_opening_in_one_call_to_redis(
         await holder.until("board")
         await holder.ask("hold", seats=[2])
         # Who is let in at once hears so by two ways, and may ask which is the newer one; nobody else has reason to.
-        monkeypatch.setattr(server.runtime.waiting_room, "standing", never)
+        monkeypatch.setattr(server.runtime.waiting_room, "place_or_out", never)
         async with (
             server.browser(event.slug, asks="?join=now") as waiter,
             server.browser(event.slug, holder.visitor, asks="?join=now") as again,

@@ -22,7 +22,7 @@ from core.booking.attempt import (
     Question,
     Step,
     confirm_key,
-    judge,
+    decide,
     order_number,
     pause_seconds,
     retry_end,
@@ -59,7 +59,7 @@ LIVE = {AttemptState.OPEN, AttemptState.AUTHORISED, AttemptState.CALLED, Attempt
 @pytest.mark.parametrize(("question", "result", "at"), CASES)
 def test_every_answer_has_a_right_end(question: Question, result: ChargeResult, at: Circumstances) -> None:
     """Rule 2, for all of the 512 cases."""
-    verdict, outcome = judge(question, result, at), result.outcome
+    verdict, outcome = decide(question, result, at), result.outcome
     # A ticket for an approved charge, and for nothing else.
     assert (
         (verdict.step is Step.CONFIRM)
@@ -98,7 +98,7 @@ def test_every_answer_has_a_right_end(question: Question, result: ChargeResult, 
 def test_unknown_is_never_a_refusal() -> None:
     """S27."""
     for question, past in product(Question, BOOLS):
-        verdict = judge(question, ChargeResult(ChargeOutcome.UNKNOWN), Circumstances(past_deadline=past))
+        verdict = decide(question, ChargeResult(ChargeOutcome.UNKNOWN), Circumstances(past_deadline=past))
         assert (verdict.state, verdict.owed) in [(AttemptState.CALLED, None), (AttemptState.VOIDED, Owed.REFUND)]
 
 
@@ -130,7 +130,7 @@ class World(RuleBasedStateMachine):
 
     def apply(self, question: Question, outcome: ChargeOutcome) -> None:
         at = Circumstances(past_deadline=self.past, fresh=True, idempotent=self.idempotent)
-        verdict = judge(question, ChargeResult(outcome), at)
+        verdict = decide(question, ChargeResult(outcome), at)
         self.state = verdict.state
         if verdict.owed is not None:
             self.owed[self.number] = verdict.owed

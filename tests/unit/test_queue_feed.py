@@ -48,7 +48,7 @@ class WaitingRoomThatSays:
         self._places = list(places)
         self.asked = 0
 
-    async def standing(self, event: object, visitor: str) -> Place | Out:
+    async def place_or_out(self, event: object, visitor: str) -> Place | Out:
         self.asked += 1
         return self._places.pop(0)
 
@@ -76,7 +76,7 @@ async def test_an_older_answer_about_a_place_is_not_believed() -> None:
     room = WaitingRoomThatSays(waiting(version=6), let_in(version=9))
     feed, attendance, tab = feed_of(room)
     attendance.admitted(1, UNTIL, 7)  # the news was faster than the answer of a moment before
-    told = await feed.learn(attendance, room.standing(None, "v1"))
+    told = await feed.learn(attendance, room.place_or_out(None, "v1"))
     assert (attendance.state, attendance.version) == (PlaceState.ACTIVE, 9)
     assert room.asked == 2, "the older answer was asked for again"
     assert tab.news == ["admitted"]
@@ -89,7 +89,7 @@ async def test_news_that_comes_while_an_answer_is_on_its_way_is_newer_than_it() 
 
     async def slow_answer() -> Place | Out:
         attendance.admitted(1, UNTIL, 8)
-        return await room.standing(None, "v1")
+        return await room.place_or_out(None, "v1")
 
     await feed.learn(attendance, slow_answer())
     assert attendance.state is PlaceState.ACTIVE

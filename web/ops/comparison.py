@@ -28,7 +28,7 @@ MOST_SHOWN = 200
 
 
 async def findings(call: Call[None]) -> Response:
-    return answer(await _standing(call.parts.findings))
+    return answer(await _findings(call.parts.findings))
 
 
 async def compare(call: Call[ComparePayments]) -> Response:
@@ -37,7 +37,7 @@ async def compare(call: Call[ComparePayments]) -> Response:
         raise InvalidRequest("since: it is not before until")
     made = await call.parts.comparing.compare(since, until)
     await note(call.parts, call.actor, "payments.compare", "-", new=sum(one.new for one in made))
-    shown = await _standing(call.parts.findings)
+    shown = await _findings(call.parts.findings)
     return answer(ComparisonsMade(comparisons=[_made(one) for one in made], findings=shown.findings, lists=shown.lists))
 
 
@@ -60,7 +60,7 @@ async def mend(call: Call[MendFinding]) -> Response:
     return answer(_finding(found))
 
 
-async def _standing(findings: FindingRows) -> PaymentFindings:
+async def _findings(findings: FindingRows) -> PaymentFindings:
     latest, lists = await findings.latest(MOST_SHOWN), await findings.compared()
     return PaymentFindings(
         findings=[_finding(one) for one in latest],

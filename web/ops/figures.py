@@ -82,7 +82,7 @@ FROM outbox WHERE sent_at IS NULL
 _SOLD = "SELECT event_id, sum(sold)::bigint AS sold FROM sales_by_category GROUP BY event_id"
 
 
-class _Parts:
+class _PartialResult:
     """Parts asked for at once, each with its limit; those that did not come are None, and their stores in `away`."""
 
     def __init__(self, call: Call[None], about: str) -> None:
@@ -105,9 +105,9 @@ async def figures(call: Call[None]) -> Response:
 
 
 async def _figures(call: Call[None], event: Event) -> SaleFigures:
-    parts, asked = call.parts, _Parts(call, event.slug)
+    parts, asked = call.parts, _PartialResult(call, event.slug)
     async with asyncio.TaskGroup() as group:
-        standing = group.create_task(asked.get("admission", partial(admission, parts.redis, event.slug)))
+        admitted = group.create_task(asked.get("admission", partial(admission, parts.redis, event.slug)))
         board = group.create_task(asked.get("board", partial(parts.seats.board, event)))
         sales = group.create_task(asked.get("sales", partial(sales_figures, parts.database, event.id)))
         ended = group.create_task(asked.get("checkouts", partial(checkouts, parts.database, event.id)))
@@ -127,7 +127,7 @@ async def _figures(call: Call[None], event: Event) -> SaleFigures:
         seat_guard=parts.terms.seat_guard,
         now=now,
         away=sorted(asked.away),
-        admission=_admission(standing.result()),
+        admission=_admission(admitted.result()),
         board=_counts(board.result()),
         sales=_sales(sales.result(), now),
         checkouts=_ended(ended.result()),
@@ -148,8 +148,8 @@ async def _lag(database: databases.Database) -> EventsLag:
     return EventsLag(unsent=row["unsent"], oldest_seconds=round(row["seconds"], 1), dead_letters=row["dead"])
 
 
-def _admission(standing: AdmissionFigures | None) -> Admission | None:
-    return Admission(**asdict(standing)) if standing else None
+def _admission(admitted: AdmissionFigures | None) -> Admission | None:
+    return Admission(**asdict(admitted)) if admitted else None
 
 
 def _counts(board: BoardSnapshot | None) -> SeatCounts | None:
@@ -233,10 +233,10 @@ async def overview(call: Call[None]) -> Response:
 
 
 async def _overview(call: Call[None]) -> Overview:
-    parts, asked = call.parts, _Parts(call, "all")
-    components, (events, standing), sold, lag = await asyncio.gather(
+    parts, asked = call.parts, _PartialResult(call, "all")
+    components, (events, present), sold, lag = await asyncio.gather(
         examine(parts.probes, parts.checks),
-        _standing(parts.events, parts.redis, asked),
+        _waiting_and_active(parts.events, parts.redis, asked),
         asked.get("sold", partial(_sold, parts.database)),
         asked.get("lag", partial(_lag, parts.database)),
     )
@@ -259,8 +259,8 @@ async def _overview(call: Call[None]) -> Overview:
                 picture=next(iter(pictures_of(event)), None),
                 seats=event.seat_count,
                 active_limit=event.active_limit,
-                waiting=standing.get(event.slug, (None, None))[0],
-                active=standing.get(event.slug, (None, None))[1],
+                waiting=present.get(event.slug, (None, None))[0],
+                active=present.get(event.slug, (None, None))[1],
                 sold=None if sold is None else sold.get(event.id, 0),
             )
             for event in events
@@ -271,8 +271,8 @@ async def _overview(call: Call[None]) -> Overview:
     )
 
 
-async def _standing(
-    store: EventStore, redis: Redis, asked: _Parts
+async def _waiting_and_active(
+    store: EventStore, redis: Redis, asked: _PartialResult
 ) -> tuple[Sequence[Event] | None, Mapping[str, tuple[int, int]]]:
     """The events; (waiting, active) of each by slug."""
     events = await asked.get("events", store.list)

@@ -109,8 +109,8 @@ async def change(call: Call[ChangeSale]) -> Response:
         return answer(settings_of(before))
     event = await call.parts.events.update(before.slug, **changes)
     await tell_sale_changed(call.parts, event)
-    trail = {name: [_plain(getattr(before, name)), _plain(getattr(event, name))] for name in sorted(changes)}
-    await note(call.parts, call.actor, "sale.change", event.slug, **trail)
+    before_and_after = {name: [_plain(getattr(before, name)), _plain(getattr(event, name))] for name in sorted(changes)}
+    await note(call.parts, call.actor, "sale.change", event.slug, **before_and_after)
     return answer(settings_of(event))
 
 

@@ -21,7 +21,7 @@ export function sentence(key) {
 }
 
 /**
- * @typedef {object} Look
+ * @typedef {object} FieldOptions
  * @property {string} [type]
  * @property {string} [mode] what a phone's keyboard shows
  * @property {string} [list] the id of a list of suggestions
@@ -34,7 +34,7 @@ export function sentence(key) {
 /**
  * @param {Console.Form} form
  * @param {string} name
- * @param {Look} look
+ * @param {FieldOptions} options
  */
 export function field(
   form,
@@ -162,7 +162,7 @@ function twice(form, name) {
  * A wall time of the form's zone.
  * @param {Console.TimesForm} form
  * @param {string} name
- * @param {Look} options
+ * @param {FieldOptions} options
  */
 export function timeField(form, name, options = {}) {
   const note = html`${options.note ?? nothing}${twice(form, name)}`;

@@ -54,7 +54,7 @@ export function drawFrame(map, theme, now) {
   // While nothing moves it is made ready, so that no frame of a pinch has to.
   if ((close || settled) && tiles.overview) minimap.draw(tiles.overview, viewport, theme, ratio);
   map.element.toggleAttribute("data-far", map.far);
-  if (idle && !unsaid) settle(map, look);
+  if (idle && !unsaid) placeKeys(map, look);
   return moving || more || map.overlay.moving || missing || unsaid || !settled || !still;
 }
 
@@ -63,7 +63,7 @@ export function drawFrame(map, theme, now) {
  * @param {import("./seat_map.js").SeatMap} map
  * @param {string} look
  */
-function settle(map, look) {
+function placeKeys(map, look) {
   if (!map.scene.sections.several) return;
   if (map.keys.unsaid) map.speak();
   else if (map.placed !== look) {

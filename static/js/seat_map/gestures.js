@@ -37,7 +37,7 @@ export function listen(element, on) {
   /** @type {Moment | null} */
   let lastTap = null;
   /** @type {Moment[]} */
-  let trail = [];
+  let recent = [];
   let glide = 0;
   let box = new DOMRect(); // where the element was when a finger came down
 
@@ -65,7 +65,7 @@ export function listen(element, on) {
       press = null;
       pinch = spread(pointers);
     }
-    trail = [];
+    recent = [];
   });
 
   element.addEventListener("pointermove", (event) => {
@@ -85,8 +85,8 @@ export function listen(element, on) {
       }
       if (press.moved) {
         on.pan(at.x - before.x, at.y - before.y);
-        trail.push({ ...at, time: event.timeStamp });
-        if (trail.length > 6) trail.shift();
+        recent.push({ ...at, time: event.timeStamp });
+        if (recent.length > 6) recent.shift();
       }
     } else if (pointers.size === 2 && pinch) {
       const now = spread(pointers);
@@ -142,7 +142,7 @@ export function listen(element, on) {
 
   /** @param {PointerEvent} event */
   function throwMap(event) {
-    const first = trail[0];
+    const first = recent[0];
     if (!first) return;
     const span = event.timeStamp - first.time;
     if (on.isStill() || span < 8 || span > 200) return;

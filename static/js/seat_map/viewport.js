@@ -18,7 +18,7 @@ export class Viewport {
     this.scale = 1;
     this.x = 0; // CSS pixels from the canvas' left to the plan's origin
     this.y = 0;
-    /** @type {{from: Geometry.Look, to: Geometry.Look, start: number, length: number} | null} */
+    /** @type {{from: Geometry.View, to: Geometry.View, start: number, length: number} | null} */
     this.motion = null;
     this.fitted = true;
     // Space that something else covers, so that what is fitted lies beside it.
@@ -188,7 +188,7 @@ export class Viewport {
   }
 
   /**
-   * @param {Geometry.Look} to
+   * @param {Geometry.View} to
    * @param {number} now
    * @param {boolean} still
    */
@@ -240,7 +240,7 @@ export class Viewport {
     };
   }
 
-  /** @param {Geometry.Look} look */
+  /** @param {Geometry.View} look */
   #apply({ scale, x, y }) {
     this.scale = scale;
     const { box } = this;

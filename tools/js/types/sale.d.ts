@@ -315,5 +315,5 @@ type InputOf<Element> = Event & { target: Element; currentTarget: Element };
 declare namespace Geometry {
   type Point = { x: number; y: number };
   type Box = { minX: number; minY: number; maxX: number; maxY: number };
-  type Look = { scale: number; x: number; y: number };
+  type View = { scale: number; x: number; y: number };
 }

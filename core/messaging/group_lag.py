@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class GroupStanding:
+class GroupLag:
     """`lag`: messages that the group has not committed; `members`: consumers that are in it at this moment."""
 
     lag: int
