@@ -17,7 +17,7 @@ from cli.say import say
 from cli.web_processes import WebProcesses
 from core.embedded import Engines
 from core.errors import StartupError
-from core.process.tasks import awaited, end, first_of
+from core.process.tasks import awaited, cancelled, end, first_of
 from core.settings import Settings
 
 # An engine that died is up again within this, and what it takes itself.
@@ -188,7 +188,7 @@ def _print_addresses(settings: Settings, port: int, demo: bool, new_token: bool)
 
 async def _keep_engines(started: Engines) -> None:
     """An embedded engine that died (out of memory, killed) comes back by itself, as a web process does."""
-    while True:
+    while not cancelled():
         await asyncio.sleep(_ENGINES_CHECK_SECONDS)
         try:
             for name in await asyncio.to_thread(started.revive):

@@ -261,7 +261,7 @@ class WebProcesses:
 
     async def _keep_running(self, index: int) -> None:
         short_lives = 0
-        while True:
+        while not cancelled():
             process, began = self._processes[index], time.monotonic()
             code = await process.wait()
             self._forget(index)

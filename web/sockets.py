@@ -16,7 +16,7 @@ from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from core.errors import CrossSite, EventNotFound, OnsaleError
-from core.process.tasks import end, first_of, watched
+from core.process.tasks import cancelled, end, first_of, watched
 from core.venue.new_event import SLUG
 from realtime.connection import Connection
 from realtime.frames import Frame
@@ -204,7 +204,7 @@ class AsgiConnection:
     async def _write(self) -> None:
         # A socket that is gone is met by `receive` as well.
         with contextlib.suppress(WebSocketDisconnect, RuntimeError, OSError):
-            while True:
+            while not cancelled():
                 item = await self._queue.get()
                 if isinstance(item, Frame):
                     if self._packed and item.packed is not None:

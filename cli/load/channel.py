@@ -22,7 +22,7 @@ from cli.load.client import Client, Failed, RateLimited, Refused
 from cli.load.measures import Durations
 from cli.load.proof import solved
 from cli.load.visitor import Hope, HttpVisitor, NotLetIn, Sale
-from core.process.tasks import awaited, end
+from core.process.tasks import awaited, cancelled, end
 from core.seats.board import Board, BoardSnapshot, SeatState
 
 _OPEN: Final = "channel open"
@@ -187,7 +187,7 @@ class LiveChannel:
         self._tell()
 
     async def _beat(self) -> None:
-        while True:
+        while not cancelled():
             await asyncio.sleep(self._sale.beat_seconds * random.uniform(0.8, 1.0))
             if self.state in ("waiting", "active"):
                 with contextlib.suppress(Failed):

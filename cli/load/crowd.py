@@ -20,6 +20,7 @@ from cli.load.measures import Durations
 from cli.load.neighbours import pick_together
 from cli.load.visitor import HttpVisitor, NotLetIn, Sale, new_key
 from cli.load.window import Ending
+from core.process.tasks import cancelled
 from core.seats.board import SeatState
 
 #: The first wave, and how long a visitor stays away before coming again, in seconds.
@@ -81,7 +82,7 @@ class Crowd:
     async def _regular(self) -> None:
         """One of the crowd: comes, goes, and comes again as a new visitor."""
         await asyncio.sleep(random.uniform(0, _FIRST_WAVE))
-        while True:
+        while not cancelled():
             try:
                 await self._visit()
                 self._answered_at = time.monotonic()

@@ -22,7 +22,7 @@ from cli.load.observer import observer
 from cli.load.truth import Simulator, left_under_way, read_truth
 from cli.load.verdict import Difference, Truth, differences
 from cli.load.visitor import HttpVisitor, Sale
-from core.process.tasks import beside
+from core.process.tasks import beside, cancelled
 from core.venue.event import Event
 
 #: What the server counts about its guard; each is told when the rush moved it.
@@ -143,7 +143,7 @@ async def _all(
         seen.ended.append(await journey(kind(client, sale, steps), plan.patience))
 
     async def tell() -> None:
-        while True:
+        while not cancelled():
             await asyncio.sleep(0.5)
             progress(seen)
 

@@ -18,14 +18,14 @@ Groups = Callable[[], Awaitable[Mapping[str, GroupLag] | None]]
 async def consumers(groups: Groups) -> AsyncIterator[Finding]:
     """Nothing at all without Kafka: then the relay itself runs the consumers."""
     try:
-        standings = await groups()
+        groups_now = await groups()
     except BusUnavailable as error:
         yield fail("kafka", Cause.KAFKA_AWAY, f"does not answer: {error}")
         return
-    if standings is None:
+    if groups_now is None:
         return
     yield passed("kafka", "answers")
-    for name, group in standings.items():
+    for name, group in groups_now.items():
         behind = f"{name} is {group.lag} messages behind, {group.members} members in its group"
         if group.lag and not group.members:
             yield fail("consumers", Cause.CONSUMER_LAG, f"{behind}: no `onsale worker` runs")

@@ -11,6 +11,8 @@ import asyncio
 from collections.abc import Callable, Coroutine, Hashable
 from typing import Any, Generic, TypeVar
 
+from core.process.tasks import awaited
+
 T = TypeVar("T")
 
 
@@ -40,7 +42,7 @@ class Once(Generic[T]):
         """The call that is under way, made if there is none. Nobody need wait for it."""
         task = self._open.get(key)
         if task is None:
-            task = asyncio.get_running_loop().create_task(make(), name=f"{self._name} {str(key)[:64]}")
+            task = awaited(f"{self._name} {str(key)[:64]}", make())
             self._open[key] = task
             task.add_done_callback(lambda done: self._ended(key, done))
         return task

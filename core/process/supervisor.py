@@ -24,7 +24,7 @@ import structlog
 from prometheus_client import Counter
 
 from core.process.backoff import Backoff
-from core.process.tasks import FAILURES, cancelled, end, first_of, first_word, watched
+from core.process.tasks import FAILURES, awaited, cancelled, end, first_of, first_word, watched
 
 log = structlog.get_logger(__name__)
 
@@ -96,7 +96,7 @@ class Service:
             self._anew.clear()
             self._began = asyncio.get_running_loop().time()
             # Not `watched`: what it raises is told below, together with what is done about it.
-            run = self._run = asyncio.get_running_loop().create_task(self._factory(), name=self.name)
+            run = self._run = awaited(self.name, self._factory())
             try:
                 await first_of(asyncio.wait({run}), self._anew.wait())
             finally:

