@@ -67,9 +67,9 @@ async def block(call: Call[BlockSeats]) -> Response:
         changed = await call.parts.seats.block(event, call.body.seats, call.body.blocked)
     except StoreUnavailable:
         # Tried, and perhaps done after all: the answer of a store may have been lost.
-        await note(call.parts, call.actor, action, event.slug, seats=call.body.seats, finished=False)
+        await note(call.parts.database, call.actor, action, event.slug, seats=call.body.seats, finished=False)
         raise
-    await note(call.parts, call.actor, action, event.slug, seats=changed)
+    await note(call.parts.database, call.actor, action, event.slug, seats=changed)
     left = sorted(set(call.body.seats).difference(changed))
     return answer(
         BlockedSeats(

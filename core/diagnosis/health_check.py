@@ -81,7 +81,7 @@ _OF_REDIS = frozenset(
 )
 _OF_KAFKA = frozenset({Cause.CONSUMER_LAG})
 #: The jobs whose lateness has a name of its own.
-_OF_JOBS = {"sweep": Cause.SWEEP_STOPPED, "payments": Cause.PAYMENTS_STOPPED}
+OF_JOBS = {"sweep": Cause.SWEEP_STOPPED, "payments": Cause.PAYMENTS_STOPPED}
 #: All that a look can find; other findings of the same steps (a full queue, a paused sale) are no fault.
 WATCHED = (
     _OF_POSTGRES
@@ -206,9 +206,9 @@ class HealthCheck:
     def _of_jobs(self) -> Iterator[Finding]:
         late = self._late()
         for job in late:
-            if job.name in _OF_JOBS:
-                yield fail("jobs", _OF_JOBS[job.name], f"no success for {job.seconds:.0f} s")
-        others = [f"{job.name} for {job.seconds:.0f} s" for job in late if job.name not in _OF_JOBS]
+            if job.name in OF_JOBS:
+                yield fail("jobs", OF_JOBS[job.name], f"no success for {job.seconds:.0f} s")
+        others = [f"{job.name} for {job.seconds:.0f} s" for job in late if job.name not in OF_JOBS]
         if others:
             yield warn("jobs", Cause.JOB_STOPPED, f"no success: {', '.join(others)}")
 

@@ -29,7 +29,7 @@ _LUA: Final = SourceFiles(__file__, "lua")
 _GHOSTS: Final = _LUA["ghosts"]
 _HEAR_GHOSTS: Final = _LUA["hear_ghosts"]
 _KEPT: Final = _LUA["kept_places"]
-_NOW: Final = "local clock = redis.call('TIME') return clock[1] * 1000 + math.floor(clock[2] / 1000)"
+_NOW: Final = _LUA["now"]
 
 
 async def queue(

@@ -19,6 +19,7 @@ from redis.asyncio import Redis
 from core import keys
 from core.errors import StoreUnavailable
 from core.process.calls import redis_call
+from core.process.source_files import SourceFiles
 from core.process.store_redis import redis_client
 
 #: How often a process reads Redis' time.
@@ -27,8 +28,7 @@ EVERY_SECONDS: Final = 2.0
 _WANDER: Final = 1e-4
 _READINGS: Final = 3
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-# With a key, so that a Cluster runs it on one node, the same for all.
-_TIME: Final = "return redis.call('TIME')"
+_TIME: Final = SourceFiles(__file__, "lua")["time"]
 
 
 class RedisClock:

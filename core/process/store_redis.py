@@ -23,6 +23,7 @@ from redis.exceptions import RedisClusterException, RedisError, ResponseError
 from core import keys
 from core.errors import StartupError
 from core.process.exchange_redis import exchanging
+from core.process.source_files import SourceFiles
 
 log = structlog.get_logger(__name__)
 
@@ -35,6 +36,7 @@ _CONNECT_SECONDS = 1.0
 # For one of our own connections, when all are in use.
 _POOL_SECONDS = 1.0
 _SENTINEL_PORT = 26379
+_TRY_SHARDED = SourceFiles(__file__, "lua")["try_sharded"]
 _CLUSTER_PORT = 6379
 
 
@@ -143,7 +145,7 @@ async def require_sharded_channels(redis: Redis) -> None:
     """Raises StartupError where a server that answers knows no `SPUBLISH` (before Redis 7): each script would fail."""
     try:
         # To no sale, and as scripts do: the client would not send a command that the server does not list.
-        await cast(Any, redis).eval("return redis.call('SPUBLISH', KEYS[1], '')", 1, keys.seats_channel(""))
+        await cast(Any, redis).eval(_TRY_SHARDED, 1, keys.seats_channel(""))
     except ResponseError as error:
         if "unknown" in str(error).lower():
             raise StartupError(

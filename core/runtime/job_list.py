@@ -61,14 +61,13 @@ def job_list(runtime: Runtime) -> list[Job]:
             needs=frozenset({"redis"}),
             vital=True,
         ),
-        # A draw that stands still keeps everybody out.
+        # Who gathered waits while it stands still, and `draw_waits` says so; what has been opened is sold on.
         Job(
             "draw",
             every=settings.sweep_seconds,
             run=runtime.drawing.run,
             limit=60.0,
             needs=frozenset({"redis", "database"}),
-            vital=True,
         ),
         Job("turns", every=settings.sweep_seconds, run=runtime.turn_log.run),
         Job(

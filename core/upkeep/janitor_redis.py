@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 
 from core import audit_postgres as audit
 from core.process.calls import redis_call
+from core.process.source_files import SourceFiles
 
 if TYPE_CHECKING:
     import databases
@@ -24,8 +25,7 @@ DELETED = Counter("onsale_locks_without_ttl_deleted", "Locks without a TTL that 
 
 _PATTERN = "lock:*"
 _PAGE = 500
-# Deletes only what still has no TTL: a lock that was taken properly meanwhile is left alone.
-_DELETE = "if redis.call('PTTL', KEYS[1]) == -1 then return redis.call('DEL', KEYS[1]) end return 0"
+_DELETE = SourceFiles(__file__, "lua")["delete_without_ttl"]
 
 
 async def delete_stray_locks(redis: Redis, database: databases.Database) -> None:

@@ -12,6 +12,7 @@ import pytest
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 
+from core.diagnosis import health_check
 from core.process.exchange_redis import Exchange
 from core.process.jobs import Jobs
 from core.process.supervisor import Supervisor
@@ -46,6 +47,11 @@ JOBS = [
     "removals",
     "purge_events",
 ]
+
+
+def test_without_two_jobs_nobody_can_buy(runtime: Runtime) -> None:
+    """Health is DOWN for them, and DEGRADED for any other one (docs/runbook.md), whose alert is a warning as well."""
+    assert {job.name for job in runtime.job_list() if job.vital} == set(health_check.OF_JOBS) == {"sweep", "payments"}
 
 
 class Anything(Exception):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -12,15 +12,18 @@ from core.errors import StoreUnavailable
 from core.venue.event import Event
 from web.app_state import AppState
 
+if TYPE_CHECKING:
+    import databases
+
 log = structlog.get_logger(__name__)
 
 
-async def note(parts: AppState, actor: str, action: str, subject: str, **detail: Any) -> bool:
+async def note(database: databases.Database, actor: str, action: str, subject: str, **detail: Any) -> bool:
     """For what has been done already and does not need PostgreSQL: it must not be answered with a refusal. Whether it
     stands in the trail.
     """
     try:
-        await audit.record(parts.database, actor=actor, action=action, subject=subject, **detail)
+        await audit.record(database, actor=actor, action=action, subject=subject, **detail)
     except StoreUnavailable:
         log.error("audit entry lost: PostgreSQL is away", actor=actor, action=action, subject=subject, detail=detail)
         return False
@@ -30,7 +33,7 @@ async def note(parts: AppState, actor: str, action: str, subject: str, **detail:
 async def note_look_up(parts: AppState, actor: str, action: str, subject: str, *, whom: str, **detail: Any) -> None:
     """That a buyer's data was looked at; `whom` tells one look-up from another one. Once a minute and process each."""
     look = actor, action, f"{subject} {whom}"
-    if parts.look_ups.is_new(*look) and await note(parts, actor, action, subject, **detail):
+    if parts.look_ups.is_new(*look) and await note(parts.database, actor, action, subject, **detail):
         parts.look_ups.written_down(*look)
 
 

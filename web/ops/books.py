@@ -22,7 +22,7 @@ async def payments(call: Call[None]) -> Response:
     pieces = movements(call.parts.database, event_id=event.id if event else None, since=since, before=before)
     # Before the first byte: a store that is away is then still a problem response.
     first = await anext(pieces)
-    await note(call.parts, call.actor, "payments.export", slug or "-")
+    await note(call.parts.database, call.actor, "payments.export", slug or "-")
 
     async def stream() -> AsyncIterator[str]:
         async with aclosing(pieces):

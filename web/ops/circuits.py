@@ -34,7 +34,7 @@ async def force(call: Call[ForceCircuit]) -> Response:
     if provider not in known:
         raise NoSuchProvider(f"There is no payment provider of this name: {', '.join(known)}")
     await call.parts.payments.force_circuit(provider, STATES[state])
-    await note(call.parts, call.actor, f"circuit.{state}", provider, before=known[provider].mode)
+    await note(call.parts.database, call.actor, f"circuit.{state}", provider, before=known[provider].mode)
     return answer(Circuits(circuits=circuits_of(call.parts.payments)))
 
 

@@ -30,7 +30,9 @@ async def make(call: Call[MakeCodes]) -> Response:
     event, asked = await call.event(), call.body
     made = await call.parts.codes.make(event, asked.group, asked.count, asked.uses)
     call.parts.events.doubt(event.slug)
-    await note(call.parts, call.actor, "codes.make", event.slug, group=asked.group, count=len(made), uses=asked.uses)
+    await note(
+        call.parts.database, call.actor, "codes.make", event.slug, group=asked.group, count=len(made), uses=asked.uses
+    )
     headers = {"Content-Disposition": 'attachment; filename="codes.csv"', "Cache-Control": "no-store"}
     # Of two million codes it is too long for the event loop.
     content = await asyncio.to_thread(lambda: "code\r\n" + "".join(f"{code}\r\n" for code in made))
@@ -55,7 +57,9 @@ async def bring(call: Call[None]) -> Response:
         except UnicodeDecodeError:
             raise Malformed("the file is not text in UTF-8") from None
     call.parts.events.doubt(event.slug)
-    await note(call.parts, call.actor, "codes.import", event.slug, group=group, count=added.codes, uses=int(uses))
+    await note(
+        call.parts.database, call.actor, "codes.import", event.slug, group=group, count=added.codes, uses=int(uses)
+    )
     return answer(ImportedCodes(added=added.codes, known=added.known))
 
 
@@ -100,7 +104,7 @@ async def revoke(call: Call[RevokeCodes]) -> Response:
     event, asked = await call.event(), call.body
     revoked = await call.parts.codes.revoke(event, asked.group, asked.codes)
     call.parts.events.doubt(event.slug)
-    await note(call.parts, call.actor, "codes.revoke", event.slug, group=asked.group, count=revoked)
+    await note(call.parts.database, call.actor, "codes.revoke", event.slug, group=asked.group, count=revoked)
     return answer(RevokedCodes(revoked=revoked))
 
 

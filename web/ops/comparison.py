@@ -36,7 +36,7 @@ async def compare(call: Call[ComparePayments]) -> Response:
     if since is not None and until is not None and since >= until:
         raise InvalidRequest("since: it is not before until")
     made = await call.parts.comparing.compare(since, until)
-    await note(call.parts, call.actor, "payments.compare", "-", new=sum(one.new for one in made))
+    await note(call.parts.database, call.actor, "payments.compare", "-", new=sum(one.new for one in made))
     shown = await _findings(call.parts.findings)
     return answer(ComparisonsMade(comparisons=[_made(one) for one in made], findings=shown.findings, lists=shown.lists))
 

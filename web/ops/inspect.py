@@ -43,7 +43,7 @@ async def diagnose(call: Call[Inspect]) -> Response:
     fixed = [finding.step for finding in found.findings if finding.fixed]
     whom, subject = asked.model_dump(include={"visitor", "reservation", "seat"}, exclude_none=True), asked.event or "-"
     if asked.fix:
-        await note(call.parts, call.actor, "diagnosis.fix", subject, fixed=fixed, cause=found.cause, **whom)
+        await note(call.parts.database, call.actor, "diagnosis.fix", subject, fixed=fixed, cause=found.cause, **whom)
     elif asked.visitor or asked.reservation:
         await note_look_up(
             call.parts, call.actor, "buyer.diagnose", subject, whom=str(whom), fixed=fixed, cause=found.cause, **whom

@@ -85,7 +85,9 @@ async def create(call: Call[NewSale]) -> Response:
         description=asked.description,
     )
     event = await call.parts.events.create(new, await asyncio.to_thread(_file, asked.plan))
-    await note(call.parts, call.actor, "sale.create", event.slug, status=event.status.value, seats=event.seat_count)
+    await note(
+        call.parts.database, call.actor, "sale.create", event.slug, status=event.status.value, seats=event.seat_count
+    )
     return answer(settings_of(event), status=201, headers={"Location": f"/api/events/{event.slug}"})
 
 
@@ -110,7 +112,7 @@ async def change(call: Call[ChangeSale]) -> Response:
     event = await call.parts.events.update(before.slug, **changes)
     await tell_sale_changed(call.parts, event)
     before_and_after = {name: [_plain(getattr(before, name)), _plain(getattr(event, name))] for name in sorted(changes)}
-    await note(call.parts, call.actor, "sale.change", event.slug, **before_and_after)
+    await note(call.parts.database, call.actor, "sale.change", event.slug, **before_and_after)
     return answer(settings_of(event))
 
 

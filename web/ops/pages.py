@@ -86,7 +86,7 @@ class Console:
             return self._sign_in_page(request, target, wrong=True, name=form.get("name", "")[:40])
         response = RedirectResponse(target, status_code=303)
         operator = await parts.gate.sign_in(request, response, form.get("name", ""))
-        await note(parts, f"{operator.actor}@{address}", "session.open", "-")
+        await note(parts.database, f"{operator.actor}@{address}", "session.open", "-")
         return response
 
     async def sign_out(self, request: Request) -> Response:
@@ -98,7 +98,7 @@ class Console:
         parts.operators.delete_cookie(response)
         if operator is not None:
             await parts.gate.sign_out(operator)
-            await note(parts, f"{operator.actor}@{address_of(request)}", "session.close", "-")
+            await note(parts.database, f"{operator.actor}@{address_of(request)}", "session.close", "-")
         return response
 
     def _signed_in(self, path: str, page: Page) -> Callable[[Request], Awaitable[Response]]:

@@ -31,7 +31,7 @@ async def bring(call: Call[None]) -> Response:
         raise PictureUnusable(f"the picture could not be read within {_SECONDS:.0f} s: save it smaller") from None
     changed = await call.parts.events.set_pictures(event.slug, made)
     await tell_sale_changed(call.parts, changed)
-    await note(call.parts, call.actor, "sale.picture", event.slug, picture=changed.pictures[-1].digest)
+    await note(call.parts.database, call.actor, "sale.picture", event.slug, picture=changed.pictures[-1].digest)
     return answer(settings_of(changed))
 
 
@@ -39,7 +39,7 @@ async def take_away(call: Call[None]) -> Response:
     event = await call.event()
     changed = await call.parts.events.set_pictures(event.slug, ())
     await tell_sale_changed(call.parts, changed)
-    await note(call.parts, call.actor, "sale.picture", event.slug, picture=None)
+    await note(call.parts.database, call.actor, "sale.picture", event.slug, picture=None)
     return answer(settings_of(changed))
 
 

@@ -68,13 +68,13 @@ def _letter(one: DeadLetter) -> DeadLetterAnswer:
 async def retry(call: Call[RetryDeadLetters]) -> Response:
     retried = await call.parts.dead_letters.retry(call.body.ids)
     call.parts.wake_relay()
-    await note(call.parts, call.actor, "dead_letters.retry", "-", ids=call.body.ids, retried=retried)
+    await note(call.parts.database, call.actor, "dead_letters.retry", "-", ids=call.body.ids, retried=retried)
     return answer(Retried(retried=retried))
 
 
 async def discard(call: Call[DiscardDeadLetters]) -> Response:
     discarded = await call.parts.dead_letters.discard(call.body.ids)
-    await note(call.parts, call.actor, "dead_letters.discard", "-", ids=call.body.ids, discarded=discarded)
+    await note(call.parts.database, call.actor, "dead_letters.discard", "-", ids=call.body.ids, discarded=discarded)
     return answer(Discarded(discarded=discarded))
 
 

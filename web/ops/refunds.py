@@ -104,7 +104,7 @@ async def refund_event(call: Call[RefundEvent]) -> Response:
     report = await call.parts.event_refunds.start(event.id, key=key, reason=call.body.reason, asked_by=call.actor)
     call.parts.events.forget(event.slug)
     await tell_sale_changed(call.parts, await call.parts.events.fresh(event.slug))
-    await note(call.parts, call.actor, "refund.event", event.slug, reason=call.body.reason)
+    await note(call.parts.database, call.actor, "refund.event", event.slug, reason=call.body.reason)
     return answer(_report(report), status=202)
 
 

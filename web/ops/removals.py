@@ -36,7 +36,7 @@ async def remove(call: Call[Remove]) -> Response:
         {"visitor": asked.visitor, "removed": removed, "seats": seats} if asked.visitor else {"network": str(network)}
     )
     lasting = {"until": iso(made.until), "id": made.id} if made else {}
-    await note(call.parts, call.actor, "visitor.remove", event.slug, **whom, **lasting)
+    await note(call.parts.database, call.actor, "visitor.remove", event.slug, **whom, **lasting)
     return answer(
         RemovalDone(
             slug=event.slug,
@@ -84,7 +84,7 @@ async def end(call: Call[None]) -> Response:
     number = int(id) if id.isascii() and id.isdigit() and len(id) < 19 else 0
     if not await call.parts.removals.end(event, number):
         raise NotFound("There is no such removal, or it is over")
-    await note(call.parts, call.actor, "removal.end", event.slug, id=number)
+    await note(call.parts.database, call.actor, "removal.end", event.slug, id=number)
     return nothing()
 
 

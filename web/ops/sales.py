@@ -17,7 +17,9 @@ async def limit(call: Call[ChangeLimit]) -> Response:
     event = await call.event()
     changed = await call.parts.events.update(event.slug, active_limit=call.body.active_limit)
     await tell_sale_changed(call.parts, changed)
-    await note(call.parts, call.actor, "sale.limit", event.slug, before=event.active_limit, after=changed.active_limit)
+    await note(
+        call.parts.database, call.actor, "sale.limit", event.slug, before=event.active_limit, after=changed.active_limit
+    )
     return answer(NewLimit(slug=event.slug, active_limit=changed.active_limit, before=event.active_limit))
 
 
@@ -32,7 +34,7 @@ async def release(call: Call[ReleaseSeat]) -> Response:
     if holder.paying:
         raise PaymentInProgress("The seat is being paid for: it comes free by itself when that fails")
     left = await call.parts.seats.release(event, holder.visitor, [ordinal])
-    await note(call.parts, call.actor, "seat.release", event.slug, seat=ordinal, visitor=holder.visitor)
+    await note(call.parts.database, call.actor, "seat.release", event.slug, seat=ordinal, visitor=holder.visitor)
     return answer(
         ReleasedSeat(slug=event.slug, seat=ordinal, visitor=holder.visitor, left=list(left.seats) if left else [])
     )

@@ -39,7 +39,7 @@ async def end(call: Call[None]) -> Response:
         raise NotFound() from None
     if not await call.parts.gate.sessions.end(id):
         raise NotFound("There is no such session, or it has ended")
-    await note(call.parts, call.actor, "session.end", "-", session=str(id))
+    await note(call.parts.database, call.actor, "session.end", "-", session=str(id))
     return nothing()
 
 
