@@ -14,4 +14,7 @@ truth.py         what PostgreSQL, the board and the payment simulator say afterw
 verdict.py       whether they and the API agree (pure)
 report.py        the run as text and as JSON
 crowd.py         visitors of a demonstration: unhurried, adjacent seats, some leave
+neighbours.py    seats beside each other (pure)
+proof.py         what a place costs, solved as a browser does it
+crowd_command.py rush_command.py   both from the command line
 """

@@ -12,4 +12,15 @@ tasks.py                  how many of both at once in this process, and what wai
 paying.py                 what buyer, browser and webhook do to an attempt: window, return, closed, next, give back
 mails_again_postgres.py   a ticket's e-mail once more, to its address or a corrected one
 checkout.py               what the rest of the system calls: submit, get, cancel, finish_due
+taking.py                 a reservation of seats that the waiting list has kept: past the queue, and never held
+giving_back.py            tickets given back for the money; event_refunds_postgres.py a whole event's
+accounts_postgres.py      one reservation's money, for the refund desk; books_postgres.py every movement as CSV
+comparing.py              the providers' lists against our books: comparison.py what a line says (pure),
+                          findings_postgres.py what differs, mending.py one press for each of them
+hints.py, hints_redis.py  how often a webhook makes us ask
+leases.py                 writes under a claim that outlast a PostgreSQL that is away
+addresses.py              which e-mail addresses are one buyer's (pure)
+receipts.py               what a buyer is shown of a payment that went through
+payment_times.py          how long the steps of a payment may take
+statements_postgres.py    the statements of sql/; measures.py what checkout measures
 """

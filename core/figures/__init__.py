@@ -6,4 +6,5 @@ vitals_redis.py        what each process measures of itself, shared through Redi
 windows.py             a quantile of the last minute out of cumulative histogram buckets
 inspection_postgres.py one seat, and the reservations of a seat or a customer
 history_redis.py       a sample of each open sale every few seconds, kept for an hour: the charts' past
+networks_redis.py      who has the places of a sale, by network
 """

@@ -11,6 +11,9 @@
     payments.py       the choice of provider; the one entry for `core.booking`
     confirming.py     the call that moves money, under the circuit
     metrics.py        what Prometheus sees of all this
+    environments_postgres.py  whether this installation may go on with the accounts that the books speak of
+    faults.py         what is the shop's to mend (pure); faults_postgres.py the latest attempts for it
+    links.py          the signed addresses of a payment
 
 `docs/payments.md` explains the rules and cites the providers' documentation.
 """

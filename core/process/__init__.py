@@ -16,4 +16,12 @@ store_redis.py lua_redis.py   opening Redis, running scripts in batches
 waits.py          a long wait: the store's fault or ours?
 line.py              a line that is too long: who would wait in vain is refused at once
 cycle_collector.py   Python's cycle collector, set for a long-lived process
+gathered.py          calls that many tasks make at the same time, made together; publisher_redis.py the same of
+                     messages
+exchange_redis.py    several commands over one connection, without what the library does for each
+store_watch.py       whether what a sale needs answers this process
+clock_redis.py       the one clock of an installation: Redis'
+rate_limit.py        how often each of many callers may do something, within one process
+source_files.py      Lua and SQL as files, joined with what they include
+spans.py             what a purchase did, as spans; tls_http.py whom this process believes over TLS
 """

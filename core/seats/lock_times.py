@@ -25,11 +25,10 @@ _QUANTILE = 0.99
 
 @dataclass(frozen=True, slots=True)
 class LockAdvice:
-    """Recommended times, and the 99th percentiles that they come from; `samples` of the scarcer of the two."""
+    """Recommended times, from 99th percentiles of both measurements; `samples` of the scarcer of them."""
 
     wait_seconds: float
     lease_seconds: float
-    round_trip_seconds: float
     critical_section_seconds: float
     samples: int
 
@@ -48,7 +47,6 @@ def advise(round_trips: Sequence[float], critical_sections: Sequence[float]) -> 
     return LockAdvice(
         wait_seconds=min(wait, LONGEST_WAIT_SECONDS),
         lease_seconds=max(LEAST_WAIT_SECONDS, LEASE_FACTOR * critical),
-        round_trip_seconds=trip,
         critical_section_seconds=critical,
         samples=samples,
     )

@@ -7,6 +7,7 @@ rounds_postgres.py      one round a second: offers that end, offers that begin, 
 offer_mail.py           what the e-mail about an offer says
 offer_mails_postgres.py which offers nobody was written to about yet
 waiting_list.py         what a visitor can do with it
+news_redis.py           tells open pages that their place has changed
 
 A seat that is given back is RETURNED in PostgreSQL and looks sold on every screen, in Redis as well, until it is free
 again or bought: nobody who watches can tell, and no script can hold it. Its row in `returned_seats` says what it waits

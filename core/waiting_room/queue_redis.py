@@ -122,9 +122,9 @@ class WaitingRoom:
             opening = await self._opening(event, group, known)
         except StoreUnavailable:
             # Who has a place, or an entry in the draw under way, is told so, whatever is to come.
-            place = await self.heard(event, visitor)
-            if isinstance(place, Place):
-                return place
+            there = await self.heard(event, visitor)
+            if isinstance(there, Place):
+                return there
             raise
         if opening is None:
             event.require_open(self._clock.now())

@@ -29,7 +29,7 @@
  * @property {import("./plan_measures.js").Measures} [measures]
  */
 
-export const FORMAT = 1;
+const FORMAT = 1;
 
 /**
  * Of GET .../plan/columns (docs/plan-columns.md). Throws for a format that this page does not know.

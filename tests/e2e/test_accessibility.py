@@ -1,4 +1,4 @@
-"""axe-core on every page and every view of the sale page, light and dark, wide and narrow (ANCHORS: WCAG 2.2 AA)."""
+"""axe-core on every page and every view of the sale page, light and dark, wide and narrow (WCAG 2.2 AA)."""
 
 from __future__ import annotations
 

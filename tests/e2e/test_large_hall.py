@@ -1,4 +1,4 @@
-"""A hall of 20,000 seats: a frame costs the same however many seats there are (ANCHORS: size)."""
+"""A hall of 20,000 seats: a frame costs the same however many seats there are."""
 
 from __future__ import annotations
 

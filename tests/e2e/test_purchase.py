@@ -322,7 +322,7 @@ async def test_a_reservation_is_given_back_only_after_a_second_yes(
 
 
 async def test_best_seats_together_by_one_press(make_sale: MakeSale, open_page: OpenPage) -> None:
-    """ANCHORS: one click picks N; when somebody is quicker the next best are taken, without the buyer noticing."""
+    """F8: one click picks N; when somebody is quicker the next best are taken, without the buyer noticing."""
     slug = await make_sale()
     page, other = await open_page(slug), await open_page(slug)
     await page.map_ready()

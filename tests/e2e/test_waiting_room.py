@@ -53,7 +53,7 @@ async def test_the_place_moves_survives_a_reload_and_ends_on_the_map(
 async def test_a_lost_browser_gets_its_place_back_by_ticket(
     server: Server, make_sale: MakeSale, open_page: OpenPage
 ) -> None:
-    """S7, ANCHORS: the entry is gone from the queue, the signed ticket in the browser brings the place back."""
+    """S7: the entry is gone from the queue, the signed ticket in the browser brings the place back."""
     slug = await make_sale(active_limit=1)
     await _behind(server, slug, 2)
     page = await open_page(slug)

@@ -142,7 +142,7 @@ async def test_redis_connections_have_a_writer_and_a_parser() -> None:
     """What `exchange` puts together and reads by itself."""
     connection = redis.asyncio.Connection()
     assert connection._writer is None
-    assert inspect.iscoroutinefunction(type(connection._parser).read_response)
+    assert inspect.iscoroutinefunction(getattr(connection._parser, "read_response", None))
     assert callable(connection.pack_command)
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -203,3 +205,21 @@ def test_the_rules_see_a_breach() -> None:
     for spelling in ("import core.settings", "from core import runtime", "from core.runtime import Runtime as Whole"):
         assert whole_breaches("realtime.live", ast.parse(spelling)), spelling
     assert not whole_breaches("core.payments.provider", ast.parse("from core.settings import variable_name"))
+
+
+INDEXED = [
+    path
+    for room in LAYERS
+    for path in sorted((ROOT / room).rglob("__init__.py"))
+    if re.search(r"^ *[\w*]+\.py\b", ast.get_docstring(tree_of(path)) or "", re.MULTILINE)
+]
+
+
+@pytest.mark.parametrize("path", INDEXED, ids=lambda path: str(path.parent.relative_to(ROOT)))
+def test_the_index_of_a_room_names_all_of_it(path: Path) -> None:
+    """Whoever looks for a thing reads it there; `composition` is what docs/architecture.md says of all of them."""
+    named = set(re.findall(r"(?<![\w/*])[\w*]+\.py\b", ast.get_docstring(tree_of(path)) or ""))
+    there = {one.name for one in path.parent.glob("*.py")} - {"__init__.py", "__main__.py"}
+    assert [one for one in sorted(there - {"composition.py"}) if not any(fnmatch(one, name) for name in named)] == []
+    anywhere = {one.name for layer in LAYERS for one in (ROOT / layer).rglob("*.py")}
+    assert [name for name in sorted(named) if not any(fnmatch(one, name) for one in anywhere)] == []

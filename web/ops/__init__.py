@@ -16,4 +16,8 @@ records.py   audit trail, dead letters
 figures.py   everything that the live page shows, in one body
 audit.py     what was done, written down
 pages.py     the console's pages, signing in and out
+picture.py   an event's picture
+waiting_list.py how long it is, what is on offer, what came of it
+look_ups.py  who looked at which buyer: once a minute and process
+response_cache.py answers that every open console asks for, made once
 """

@@ -48,7 +48,7 @@ async def mend(call: Call[MendFinding]) -> Response:
         raise FindingNotFound() from None
     found = await call.parts.mending.mend(id, call.actor, by_hand=call.body.by_hand)
     await note(
-        call.parts,
+        call.parts.database,
         call.actor,
         "payments.mend",
         "-",

@@ -79,7 +79,7 @@ async def refund(call: Call[RefundReservation]) -> Response:
     )
     reservation, made = await call.parts.checkout.refund(reservation_id(call.request.path_params["id"]), asked)
     await note(
-        call.parts,
+        call.parts.database,
         call.actor,
         "refund",
         reservation.slug,

@@ -46,7 +46,7 @@ async def reconcile(call: Call[Reconcile]) -> Response:
     within = timedelta(minutes=call.body.minutes) if call.body.minutes else None
     report = await call.parts.reconcile.run(event, changed_within=within, dry_run=dry_run)
     await note(
-        call.parts,
+        call.parts.database,
         call.actor,
         "sale.reconcile",
         event.slug,

@@ -9,4 +9,5 @@ its signature (`core/payments/links.py`) may do what the address says, and nothi
     result.py    how it stands, for whoever came back
     webhooks.py  the provider's hints
     policy.py    the Content-Security-Policy of a provider's window
+    visit.py     a request that came by a signed address
 """

@@ -18,6 +18,7 @@ buyer's choice in a window - or its HTTP twin, for programs.
     webhooks.py      late, twice, out of order
     operators.py     behaviour, rules, ledger, the dashboard; behind the operator token
     routes.py        all routes, to be mounted under /paysim
+    exchange.py      what all played providers do alike; guard.py who may look into the books
 
 It keeps its books outside of PostgreSQL and Redis, as a real provider would: they survive a killed server and a lost
 store, so that a test can hold them against the reservations. A charge is written down before the answer is delayed.

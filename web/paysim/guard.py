@@ -32,5 +32,9 @@ class OperatorGuard:
     async def changed(self, request: Request) -> None:
         actor = f"token@{address_of(request)}"
         await note(
-            app_state_of(request), actor, "simulator.change", "-", call=f"{request.method} {request.url.path}"[:200]
+            app_state_of(request).database,
+            actor,
+            "simulator.change",
+            "-",
+            call=f"{request.method} {request.url.path}"[:200],
         )

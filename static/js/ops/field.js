@@ -97,7 +97,7 @@ export function textArea(form, name, hint) {
  * @param {string} name
  * @param {{on: string, off: string, hint?: unknown}} values as the API has them
  */
-export function boxField(form, name, { on, off, hint = nothing }) {
+function boxField(form, name, { on, off, hint = nothing }) {
   const id = `${form.id}-${name}`;
   return html`<div class="field" data-field=${name}>
     <label class="check"

@@ -52,7 +52,7 @@ export function minorOf(text, currency) {
  * @param {string} text
  * @param {string} currency
  */
-export function faultOfPrice(text, currency) {
+function faultOfPrice(text, currency) {
   if (!Number.isNaN(minorOf(text, currency))) return null;
   if (!knownCurrencies().includes(currency)) return "price";
   const plain = text.trim().replaceAll(",", "");

@@ -2,7 +2,7 @@
 import { seatName } from "../seat_words.js";
 
 /** @type {Console.SeatState[]} */
-export const STATES = ["available", "held", "sold", "blocked"];
+const STATES = ["available", "held", "sold", "blocked"];
 export const MOST = 200;
 
 export class SeatFinder {

@@ -4,7 +4,7 @@ import { bitmap, contextOf } from "./bitmap.js";
 import { shapesOf } from "./section_shapes.js";
 
 /** CSS pixels of seat radius: from farther away sections are drawn instead of seats. */
-export const SECTIONS_BELOW = 5;
+const SECTIONS_BELOW = 5;
 
 const LINE = 1.25; // CSS pixels
 const HATCH = 6; // CSS pixels from one line of the pattern to the next
