@@ -2,7 +2,7 @@
 import { cancel, Refusal, reservation as look, reservations } from "./api.js";
 import { attemptFor, forget, provesNothing } from "./attempt.js";
 import { Busy } from "./busy.js";
-import { reason } from "./i18n.js";
+import { reason, t } from "./i18n.js";
 import { mayPay } from "./outage.js";
 import { beganNothing, pauseBefore } from "./repeat.js";
 import { stage } from "./state.js";
@@ -44,7 +44,11 @@ export class Buying {
         this.storage.removeItem(this.#name);
         store.dispatch({ type: "dismiss" });
       },
-      checkout: () => store.dispatch({ type: "step", step: "checkout" }),
+      /** Where nobody can pay, the form would only say so: it is said here, and the seats are still in sight. */
+      checkout: () => {
+        if (mayPay(store.state)) store.dispatch({ type: "step", step: "checkout" });
+        else note(store, t("outage.pay_off"));
+      },
       back: () => store.dispatch({ type: "step", step: "map" }),
       /** @param {InputOf<HTMLInputElement>} event */
       email: (event) => this.#email(event.target.value),

@@ -18,7 +18,7 @@ export const mayHold = ({ outage }) => !outage?.away.has("redis");
 
 /**
  * An order can be made, and paid.
- * @param {Sale.State} state
+ * @param {Pick<Sale.State, "outage">} state
  */
 export const mayPay = ({ outage }) => !outage?.away.size;
 

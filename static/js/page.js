@@ -1,6 +1,7 @@
 // Draws the sale page: which view, the banner, the tab's title, and where the focus goes when the view changes.
 import { html, render } from "../vendor/lit-html/lit-html.js";
 import { announce } from "./announce.js";
+import { tellInBar } from "./banner.js";
 import { clock, number, t } from "./i18n.js";
 import { byId } from "./dom.js";
 import { deadline } from "./deadline.js";
@@ -71,7 +72,7 @@ export class Page {
     this.backUntil = 0;
     /** @type {Sale.Connection} */
     this.connection = "connecting";
-    this.banner = byId("banner");
+    this.told = ""; // what the bar says instead of the event's name
     this.skip = byId("skip");
     this.toast = byId("toast");
     this.about = document.getElementById("about");
@@ -217,10 +218,9 @@ export class Page {
     else if (now < this.backUntil) kind = "banner.back";
     else if (connection === "polling") kind = "banner.polling";
     const shown = kind?.slice(kind.indexOf(".") + 1) ?? "";
-    if (shown === (this.banner.dataset.kind ?? "")) return;
-    this.banner.dataset.kind = shown;
-    this.banner.hidden = kind === null;
-    this.banner.textContent = kind === null ? "" : t(kind);
+    if (shown === this.told) return;
+    this.told = shown;
+    tellInBar(shown, kind === null ? "" : t(kind));
     if (kind?.startsWith("outage.")) announce(t(kind), { urgent: true });
   }
 

@@ -1,5 +1,6 @@
 // The reservation's page: follows its status (pushed by the channel, looked at as well) and gives it back on request.
 import { announce } from "./announce.js";
+import { tellInBar } from "./banner.js";
 import { cancel, EventApi, Refusal, reservation as look } from "./api.js";
 import { Busy } from "./busy.js";
 import { byId } from "./dom.js";
@@ -9,6 +10,7 @@ import { counted, learnCurrencies, load, moment, money, reason, t } from "./i18n
 import { Channel } from "./socket.js";
 import { TicketMail } from "./ticket_mail.js";
 import { Kept } from "./pay/kept.js";
+import { payWord, wayToPay } from "./views/parts.js";
 import { WAITS_FOR_BUYER, waitingTitle } from "./views/result.js";
 import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
 import { live } from "../vendor/lit-html/directives/live.js";
@@ -29,7 +31,6 @@ const {
   currency = "",
   digits = "0",
 } = element.dataset;
-const banner = byId("banner");
 const address = byId("buyer-email");
 const mailHost = byId("ticket-mail");
 const mail = new TicketMail({
@@ -62,8 +63,9 @@ const page = {
 const busy = new Busy(draw);
 const outage = new OutageWatch({
   changed: (kind) => {
-    tell();
-    if (kind) announce(banner.textContent ?? "", { urgent: true });
+    draw();
+    const said = tell();
+    if (kind) announce(said, { urgent: true });
   },
 });
 const kept = new Kept({
@@ -110,16 +112,16 @@ if (page.status === "PAYING") {
   }, LOOK_EVERY);
 }
 
-/** What is between this page and the result: the connection, or an outage. */
+/** Says in the bar what is between this page and the result, the connection or an outage; returns the words. */
 function tell() {
   const { kind } = outage;
   let key = "";
   if (connection === "offline" || (connection === "reconnecting" && !kind)) key = `banner.${connection}`;
   else if (kind === "over" || kind === "returning") key = `outage.${kind}`;
-  else if (kind) key = waitingForBuyer() ? `outage.pay_${kind}` : "outage.being_paid";
-  banner.hidden = !key;
-  banner.dataset.kind = key ? key.slice(key.indexOf(".") + 1) : "";
-  banner.textContent = key ? t(key) : "";
+  else if (kind) key = waitingForBuyer() ? `outage.${kind}` : "outage.being_paid";
+  const words = key ? t(key) : "";
+  tellInBar(key.slice(key.indexOf(".") + 1), words);
+  return words;
 }
 
 async function learn() {
@@ -218,12 +220,14 @@ function draw() {
  * @param {Api.PaymentState | null} waiting
  */
 function wayOn(waiting) {
-  /** @type {(href: string, words: string, id?: string) => unknown} */
-  const to = (href, words, testid) =>
+  /** @type {(href: string, words: string) => unknown} */
+  const to = (href, words) =>
     html`<div class="actions">
-      <a class="button primary" data-testid=${testid ?? nothing} href=${href}>${words}</a>
+      <a class="button primary" href=${href}>${words}</a>
     </div>`;
-  if (waiting) return to(waiting.page, t("paying.continue"), "continue-paying");
+  if (waiting)
+    return html`<div class="actions">${wayToPay(outage, waiting.page, t("paying.continue"))}</div>
+      <p class="field-hint pay-word">${payWord(outage)}</p>`;
   if (page.status === "CONFIRMED") return to(`/reservations/${id}/ticket`, t("confirmed.ticket"));
   return page.status === "PAYING" ? nothing : to(`/events/${slug}`, t("reservation.sale"));
 }

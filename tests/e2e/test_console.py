@@ -173,9 +173,9 @@ async def test_a_server_that_is_gone_is_said_and_figures_come_back(
     page = await open_console(f"/ops/events/{slug}")
     await expect(tile(page, "active")).to_contain_text("0")
     await page.context.set_offline(True)
-    await expect(page.locator(".callout[role=alert]")).to_contain_text("These figures are old.")
+    await expect(page.locator("#banner")).to_contain_text("These figures are old.")
     await page.context.set_offline(False)
-    await expect(page.locator(".callout[role=alert]")).to_have_count(0)
+    await expect(page.locator("#banner")).to_be_hidden()
 
 
 async def test_a_hidden_page_asks_nothing(make_sale: MakeSale, open_console: OpenConsole) -> None:

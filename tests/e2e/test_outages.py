@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -77,8 +78,8 @@ async def shop(started_engines: Engines) -> AsyncIterator[Shop]:
         yield Shop(f"{running.url}/events/{slug}", postgres, redis)
 
 
-async def _open(stack: AsyncExitStack, browser: Browser, url: str, *, locale: str, before: str = "") -> SalePage:
-    context = await browser.new_context(locale=locale, reduced_motion="reduce")
+async def open_at(stack: AsyncExitStack, browser: Browser, url: str, *, before: str = "", **look: Any) -> SalePage:
+    context = await browser.new_context(reduced_motion="reduce", **look)
     stack.push_async_callback(context.close)
     page = await context.new_page()
     page.set_default_timeout(PATIENCE * 1000)
@@ -88,10 +89,11 @@ async def _open(stack: AsyncExitStack, browser: Browser, url: str, *, locale: st
     return SalePage(page)
 
 
-async def _banner(page: SalePage, kind: str) -> str:
-    banner = page.page.locator(f'#banner[data-kind="{kind}"]')
-    await expect(banner).to_be_visible()
-    return await banner.inner_text()
+async def banner(page: SalePage, kind: str) -> str:
+    """Waits until the bar says this."""
+    said = page.page.locator(f'#banner[data-kind="{kind}"]')
+    await expect(said).to_be_visible()
+    return await said.inner_text()
 
 
 async def _seconds_left(page: SalePage) -> int:
@@ -101,43 +103,50 @@ async def _seconds_left(page: SalePage) -> int:
 
 async def test_pages_hear_of_an_outage_and_go_on_after_it(shop: Shop, chromium: Browser) -> None:
     async with AsyncExitStack() as stack:
-        buyer = await _open(stack, chromium, shop.url, locale="en-GB")
+        buyer = await open_at(stack, chromium, shop.url, locale="en-GB")
         await buyer.pick(7)
-        polls = await _open(stack, chromium, shop.url, locale="ko-KR", before=NO_SOCKETS)
+        polls = await open_at(stack, chromium, shop.url, locale="ko-KR", before=NO_SOCKETS)
         await polls.map_ready()
         await polls.click_seat(20)
         await polls.sees(20, "own")
 
         # PostgreSQL away: picking goes on, paying is off, and the clock stands.
         await shop.postgres.cut()
-        assert "Paying is off" in await _banner(buyer, "database")
-        assert KOREAN.search(await _banner(polls, "database"))
+        assert "Paying is off" in await banner(buyer, "database")
+        assert KOREAN.search(await banner(polls, "database"))
         await buyer.pick(8)
-        await buyer.page.get_by_test_id("continue").click()
-        await buyer.reaches("checkout")
-        await expect(buyer.page.get_by_test_id("paying-off")).to_be_visible()
-        await expect(buyer.page.get_by_test_id("pay")).to_have_attribute("aria-disabled", "true")
+        # The way to the form says so itself: nobody is led to a button that does nothing, and the seats stay in sight.
+        await expect(buyer.page.get_by_test_id("continue")).to_have_attribute("aria-disabled", "true")
+        await expect(buyer.page.get_by_test_id("continue")).to_contain_text("Paying is off")
+        await buyer.page.get_by_test_id("continue").click(force=True)
+        await expect(buyer.page.locator("#toast")).to_contain_text("Nothing was charged; your seats are kept")
+        await buyer.reaches("map")
+        assert await buyer.basket.count() == 2
         left = await _seconds_left(buyer)
         await buyer.page.wait_for_timeout(3000)  # what is shown here is that nothing happens
         assert await _seconds_left(buyer) == left
         await shop.postgres.restore()
-        await _banner(buyer, "over")
-        await _banner(polls, "over")
-        await expect(buyer.page.get_by_test_id("pay")).not_to_have_attribute("aria-disabled", "true")
+        await banner(buyer, "over")
+        await banner(polls, "over")
+        await expect(buyer.page.get_by_test_id("continue")).to_have_text("Continue to payment")
         assert left - await _seconds_left(buyer) < 60, "the time was given back"
 
-        # Redis hangs: nothing can be picked, and what is held stays.
+        # Redis hangs: nothing can be picked, and what is held stays. Who is at the form reads there that it is off.
+        await buyer.page.get_by_test_id("continue").click()
+        await buyer.reaches("checkout")
         shop.redis.hang()
-        await _banner(buyer, "redis")
-        await _banner(polls, "redis")
+        await banner(buyer, "redis")
+        await banner(polls, "redis")
+        await expect(buyer.page.get_by_test_id("pay")).to_have_attribute("aria-disabled", "true")
+        await expect(buyer.page.locator(".pay-word")).to_contain_text("Paying is off")
         await buyer.page.locator(".list-back").click()
         await buyer.map_ready()
         await buyer.click_seat(12)
         await expect(buyer.page.locator("#toast")).to_contain_text("Not at the moment")
         await expect(buyer.basket).to_have_count(2)
         await shop.redis.restore()
-        await _banner(buyer, "over")
-        await _banner(polls, "over")
+        await banner(buyer, "over")
+        await banner(polls, "over")
         await buyer.pick(12)
         await polls.sees(20, "own")
         await polls.click_seat(21)
@@ -155,15 +164,18 @@ async def test_pages_hear_of_an_outage_and_go_on_after_it(shop: Shop, chromium: 
         await reservation.page.goto(shop.url.partition("/events/")[0] + f"/reservations/{order}")
         await expect(reservation.page.get_by_test_id("continue-paying")).to_be_visible()
         await shop.postgres.cut()
-        assert "Nothing was charged" in await _banner(reservation, "pay_database")
+        assert "Paying is off" in await banner(reservation, "database")
+        await expect(reservation.page.locator(".pay-word")).to_contain_text("Nothing was charged")
+        await expect(reservation.page.get_by_test_id("continue-paying")).not_to_have_attribute("href", re.compile(""))
         await buyer.page.bring_to_front()  # a page that nobody sees asks nothing
-        assert "Nothing was charged" in await _banner(buyer, "database")
+        assert "Paying is off" in await banner(buyer, "database")
+        await expect(buyer.page.locator(".pay-word")).to_contain_text("Nothing was charged")
         await expect(window).to_have_attribute("aria-disabled", "true")
         left = await _time_to_pay(buyer)
         await buyer.page.wait_for_timeout(3000)
         assert await _time_to_pay(buyer) == left
         await shop.postgres.restore()
-        await _banner(buyer, "over")
+        await banner(buyer, "over")
         await expect(window).to_have_attribute("aria-disabled", "false")
         assert 0 <= left - await _time_to_pay(buyer) < 30, "the time was given back"
         await window.click()

@@ -2,7 +2,7 @@
 import { html, nothing, render } from "../../vendor/lit-html/lit-html.js";
 import { t } from "../i18n.js";
 import * as api from "./api.js";
-import { attempt, why } from "./notice.js";
+import { attempt } from "./notice.js";
 import { auditTable } from "./parts.js";
 import { Poll } from "./poll.js";
 
@@ -14,12 +14,9 @@ export function audit(root) {
   let entries = null;
   /** @type {number | null} */
   let next = null;
-  /** @type {unknown} */
-  let lost = null;
   const draw = () =>
     render(
       html`<div class="head"><h1>${t("ops.audit.title")}</h1></div>
-        ${lost ? html`<p class="callout" data-kind="bad" role="alert">${entries ? t("ops.stale") : nothing} ${why(lost)}</p>` : nothing}
         ${entries?.length ? auditTable(entries) : entries ? html`<p class="quiet">${t("ops.audit.none")}</p>` : nothing}
         ${next ? html`<button type="button" class="button secondary" @click=${more}>${t("ops.more")}</button>` : nothing}`,
       root,
@@ -35,16 +32,11 @@ export function audit(root) {
     ask: () => api.audit({}),
     every: EVERY,
     got: (page) => {
-      lost = null;
       const oldest = page.entries.at(-1)?.id ?? Infinity;
       // Older pages that are open stay, unless so much happened meanwhile that there would be a gap.
       const known = entries?.length && entries[0].id >= oldest ? entries : null;
       if (!known) next = page.next;
       entries = known ? [...page.entries, ...known.filter((entry) => entry.id < oldest)] : page.entries;
-      draw();
-    },
-    lost: (error) => {
-      lost = error;
       draw();
     },
   });

@@ -3,7 +3,7 @@ import { html, nothing, render } from "../../vendor/lit-html/lit-html.js";
 import { t } from "../i18n.js";
 import * as api from "./api.js";
 import { at, figure } from "./format.js";
-import { attempt, confirm, why } from "./notice.js";
+import { attempt, confirm } from "./notice.js";
 import { Poll } from "./poll.js";
 
 const EVERY = 5000; // milliseconds
@@ -12,14 +12,13 @@ const EVERY = 5000; // milliseconds
 export function deadLetters(root) {
   /** @type {Api.DeadLetterList | null} */
   let list = null;
-  /** @param {unknown} lost */
-  const draw = (lost) => render(page(list, lost, { retry, discard }), root);
+  const draw = () => render(page(list, { retry, discard }), root);
   const poll = new Poll({
     ask: api.deadLetters,
     every: EVERY,
     got: (news) => {
       list = news;
-      draw(null);
+      draw();
     },
     lost: draw,
   });
@@ -53,15 +52,13 @@ export function deadLetters(root) {
 
 /**
  * @param {Api.DeadLetterList | null} list
- * @param {unknown} lost
  * @param {{retry: (ids: number[] | null) => void, discard: (id: number) => void}} actions
  */
-const page = (list, lost, { retry, discard }) => html`
+const page = (list, { retry, discard }) => html`
   <div class="head">
     <h1>${t("ops.dead.title")}</h1>
     ${list?.waiting ? html`<button type="button" class="button small secondary" @click=${() => retry(null)}>${t("ops.dead.all")}</button>` : nothing}
   </div>
-  ${lost ? html`<p class="callout" data-kind="bad" role="alert">${list ? t("ops.stale") : nothing} ${why(lost)}</p>` : nothing}
   ${list ? html`<p class="quiet">${list.waiting ? t("ops.dead.waiting", { number: figure(list.waiting) }) : t("ops.dead.none")}</p>` : nothing}
   <ul class="letters">
     ${(list?.letters ?? []).map(

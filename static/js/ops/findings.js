@@ -4,7 +4,7 @@ import { Busy } from "../busy.js";
 import { money, t } from "../i18n.js";
 import * as api from "./api.js";
 import { at, figure } from "./format.js";
-import { attempt, confirm, sorry, tell, why } from "./notice.js";
+import { attempt, confirm, sorry, tell } from "./notice.js";
 import { Poll } from "./poll.js";
 
 const EVERY = 15000; // milliseconds: the lists are compared once an hour
@@ -13,20 +13,13 @@ const EVERY = 15000; // milliseconds: the lists are compared once an hour
 export function findings(root) {
   /** @type {Api.PaymentFindings | null} */
   let found = null;
-  /** @type {unknown} */
-  let lost = null;
-  const draw = () => render(page(found, lost, { comparing: comparing.on, compare, mend, close }), root);
+  const draw = () => render(page(found, { comparing: comparing.on, compare, mend, close }), root);
   const comparing = new Busy(draw, api.LONG);
   const poll = new Poll({
     ask: api.findings,
     every: EVERY,
     got: (news) => {
       found = news;
-      lost = null;
-      draw();
-    },
-    lost: (error) => {
-      lost = error;
       draw();
     },
   });
@@ -66,17 +59,15 @@ export function findings(root) {
 /**
  * @typedef {{comparing: boolean, compare: () => void, mend: (one: Api.PaymentFinding) => void, close: (one: Api.PaymentFinding) => void}} Acts
  * @param {Api.PaymentFindings | null} found
- * @param {unknown} lost
  * @param {Acts} acts
  */
-const page = (found, lost, acts) => html`
+const page = (found, acts) => html`
   <div class="head">
     <h1>${t("ops.findings.title")}</h1>
     <button type="button" class="button small secondary" aria-disabled=${acts.comparing} @click=${acts.compare}>
       ${acts.comparing ? html`<span class="spinner" aria-hidden="true"></span>` : nothing}${t("ops.findings.compare")}
     </button>
   </div>
-  ${lost ? html`<p class="callout" data-kind="bad" role="alert">${found ? t("ops.stale") : nothing} ${why(lost)}</p>` : nothing}
   ${found ? lists(found.lists) : nothing}
   ${found?.lists.some((one) => one.compared_until) && !found.findings.some((one) => one.state === "OPEN") ? html`<p class="quiet">${t("ops.findings.none")}</p>` : nothing}
   <ul class="letters">

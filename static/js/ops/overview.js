@@ -4,7 +4,6 @@ import { t } from "../i18n.js";
 import * as api from "./api.js";
 import { force } from "./actions.js";
 import { figure, span } from "./format.js";
-import { why } from "./notice.js";
 import { alertList, circuitList, pill } from "./parts.js";
 import { Poll } from "./poll.js";
 import { SaleCards } from "./sale_cards.js";
@@ -15,48 +14,41 @@ const KIND = { UP: "good", DEGRADED: "warn", DOWN: "bad" };
 export function overview(root) {
   /** @type {Api.Overview | null} */
   let news = null;
-  /** @type {unknown} */
-  let lost = null;
   const cards = new SaleCards();
   const draw = () =>
     render(
-      page(news, lost, cards, () => poll.now()),
+      page(news, cards, () => poll.now()),
       root,
     );
   const poll = new Poll({
     ask: api.overview,
     every: 2000,
+    // What was known of the sales stays in its place; the bar says that it is old.
+    away: ({ sales }) =>
+      sales === null ? `${news?.sales ? t("ops.stale") : ""} ${t("ops.away.postgresql")}`.trim() : "",
     got: (body) => {
-      news = body;
+      news = { ...body, sales: body.sales ?? news?.sales ?? null };
       cards.learn(body);
-      lost = null;
       document.title = `${body.alerts.length ? `(${body.alerts.length}) ` : ""}${t("ops.title")} · Onsale`;
       draw();
     },
-    lost: (error) => {
-      lost = error;
-      draw();
-    },
+    lost: draw,
   });
   poll.now();
 }
 
 /**
  * @param {Api.Overview | null} news
- * @param {unknown} lost
  * @param {SaleCards} cards
  * @param {() => void} refresh
  */
-function page(news, lost, cards, refresh) {
-  if (!news)
-    return html`<h1>${t("ops.title")}</h1>
-      ${lost ? html`<p class="callout" data-kind="bad" role="alert">${why(lost)}</p>` : nothing}`;
+function page(news, cards, refresh) {
+  if (!news) return html`<h1>${t("ops.title")}</h1>`;
   return html`
     <div class="head">
       <h1>${t("ops.title")}</h1>
       ${pill(KIND[news.status], t(`ops.health.${news.status}`))}
     </div>
-    ${lost ? html`<p class="callout" data-kind="bad" role="alert">${t("ops.stale")} ${why(lost)}</p>` : nothing}
     ${alertList(news.alerts)}
     <section aria-labelledby="sales-title">
       <div class="head">

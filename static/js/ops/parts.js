@@ -1,7 +1,7 @@
 // Pieces that several views of the console share.
 import { Directive, directive } from "../../vendor/lit-html/directive.js";
 import { html, noChange, nothing } from "../../vendor/lit-html/lit-html.js";
-import { t } from "../i18n.js";
+import { counted, t } from "../i18n.js";
 import { at, figure, percent, span } from "./format.js";
 
 /**
@@ -75,21 +75,34 @@ export const salePill = (sale) =>
     ? pill("warn", t("ops.state.paused"))
     : pill(sale.status === "open" ? "good" : "plain", t(`ops.state.${sale.status}`));
 
-/** @param {Api.AlertFigures[]} alerts */
-export const alertList = (alerts) =>
-  alerts.length
-    ? html`<ul class="alerts" aria-label=${t("ops.alerts")}>
-        ${alerts.map(
-          (alert) =>
-            html`<li data-level=${alert.severity}>
-              <strong>${alert.name.replaceAll("_", " ")}${alert.subject === "-" ? "" : ` · ${alert.subject}`}</strong>
-              <span class="since">${t("ops.since", { time: at(alert.since) })}</span>
-              <p>${alert.detail}</p>
-              <p class="advice">${alert.action}</p>
-            </li>`,
-        )}
-      </ul>`
-    : nothing;
+/** @param {Api.AlertFigures} alert */
+const alertName = ({ name, subject }) => `${name.replaceAll("_", " ")}${subject === "-" ? "" : ` · ${subject}`}`;
+
+/**
+ * What is wrong now, in a line that is always there: nothing moves when an alert begins or ends. All of it is one press away.
+ * @param {Api.AlertFigures[]} alerts
+ */
+export const alertList = (alerts) => {
+  const [first] = [...alerts].sort((a, b) => Number(b.severity === "fail") - Number(a.severity === "fail"));
+  if (!first) return html`<p class="alert-line" data-level="none">${t("ops.alerts.none")}</p>`;
+  return html`<details class="alerts" data-level=${first.severity}>
+    <summary class="alert-line">
+      <strong>${counted("ops.alerts.count", alerts.length)}</strong>
+      <span>${alertName(first)}: ${first.detail}</span>
+    </summary>
+    <ul aria-label=${t("ops.alerts")}>
+      ${alerts.map(
+        (alert) =>
+          html`<li data-level=${alert.severity}>
+            <strong>${alertName(alert)}</strong>
+            <span class="since">${t("ops.since", { time: at(alert.since) })}</span>
+            <p>${alert.detail}</p>
+            <p class="advice">${alert.action}</p>
+          </li>`,
+      )}
+    </ul>
+  </details>`;
+};
 
 /** @type {Record<Api.Circuit["mode"], string>} */
 const CIRCUIT_LEVELS = { CLOSED: "good", OPEN: "bad", FORCED_OPEN: "bad", HALF_OPEN: "warn", DISABLED: "warn" };

@@ -1,20 +1,29 @@
 // Asks again and again while the page is seen: at once when it is seen again, less often while nothing answers.
+import { announce } from "../announce.js";
+import { tellInBar } from "../banner.js";
+import { t } from "../i18n.js";
+import { why } from "./notice.js";
+
 const SLOWEST = 10000;
 
 /** @template News */
 export class Poll {
   /**
-   * `ask()` resolves to the news, `got(news)` shows it, `lost(error)` is told of each failure.
+   * `ask()` resolves to the news, `got(news)` shows it, `lost(error)` is told of each failure. That there is no answer
+   * stands in the bar, and what `away(news)` says while there is one.
    * @param {object} parts
    * @param {() => Promise<News>} parts.ask
    * @param {(news: News) => void} parts.got
-   * @param {(error: unknown) => void} parts.lost
+   * @param {(error: unknown) => void} [parts.lost]
+   * @param {(news: News) => string} [parts.away]
    * @param {number} [parts.every] milliseconds
    */
-  constructor({ ask, got, lost, every = 1000 }) {
+  constructor({ ask, got, lost = () => {}, away = () => "", every = 1000 }) {
     this.ask = ask;
     this.got = got;
     this.lost = lost;
+    this.away = away;
+    this.known = false;
     this.every = every;
     this.failures = 0;
     this.timer = 0;
@@ -36,9 +45,15 @@ export class Poll {
     try {
       const news = await this.ask();
       this.failures = 0;
+      this.known = true;
+      const away = this.away(news);
+      tellInBar(away && "away", away);
       this.got(news);
     } catch (error) {
       this.failures += 1;
+      const words = `${this.known ? t("ops.stale") : ""} ${why(error)}`.trim();
+      tellInBar("lost", words);
+      if (this.failures === 1) announce(words, { urgent: true });
       this.lost(error);
     } finally {
       this.asking = false;

@@ -6,7 +6,7 @@ import { askedInAddress } from "./address.js";
 import * as api from "./api.js";
 import { seatName } from "../seat_words.js";
 import { at } from "./format.js";
-import { sorry, why } from "./notice.js";
+import { sorry } from "./notice.js";
 import { MailForm } from "./mail_form.js";
 import { pill, statusPill } from "./parts.js";
 import { Poll } from "./poll.js";
@@ -33,8 +33,6 @@ class Desk {
     this.form = null;
     /** @type {MailForm | null} */
     this.mail = null;
-    /** @type {unknown} */
-    this.lost = null;
     this.busy = new Busy(() => this.draw());
     this.retrying = new Busy(() => this.draw());
     document.title = `${t("ops.refund.title")} · Onsale`;
@@ -42,12 +40,7 @@ class Desk {
       ask: async () => (this.chosen ? await api.account(this.chosen.id) : null),
       every: EVERY,
       got: (account) => {
-        this.lost = null;
         this.#took(account);
-      },
-      lost: (error) => {
-        this.lost = error;
-        this.draw();
       },
     });
     this.draw();
@@ -77,7 +70,6 @@ class Desk {
     this.account = null;
     this.form = null;
     this.mail = null;
-    this.lost = null;
     this.draw();
     if (one) this.poll.now();
   }
@@ -140,7 +132,6 @@ class Desk {
           <p class="hint">${t("ops.refund.find_hint")}</p>
           <div class="result" data-result tabindex="-1" aria-busy=${this.busy.on}>${this.#list()}</div>
         </section>
-        ${this.lost ? html`<p class="callout" data-kind="bad" role="alert">${this.account ? t("ops.stale") : nothing} ${why(this.lost)}</p>` : nothing}
         ${this.account && this.form ? this.#shown(this.account, this.form) : nothing}
       `,
       this.root,

@@ -78,6 +78,7 @@ class SalePage {
       ask: this.api.figures,
       got: (body) => this.#got(body),
       lost: (error) => this.#failed(error),
+      away: ({ away }) => away.map((store) => t(`ops.away.${store}`)).join(" "),
     });
     this.draw();
     this.#history();
@@ -201,8 +202,6 @@ class SalePage {
           <h1>${news?.name ?? this.slug}</h1>
           ${news ? salePill(news) : nothing} ${news ? this.#switches(news) : nothing}
         </div>
-        ${lost ? html`<p class="callout" data-kind="bad" role="alert">${news ? t("ops.stale") : nothing} ${why(lost)}</p>` : nothing}
-        ${news?.away.map((store) => html`<p class="callout" data-kind="bad" role="alert">${t(`ops.away.${store}`)}</p>`)}
         <div class="sale-desk" ?hidden=${!news && !lost}>
           ${news ? alertList(news.alerts) : nothing} ${news ? tiles(news) : nothing}
           ${fold("charts", t("ops.charts"), this.#charts(), { bare: true })}

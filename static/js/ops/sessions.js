@@ -3,7 +3,7 @@ import { html, nothing, render } from "../../vendor/lit-html/lit-html.js";
 import { t } from "../i18n.js";
 import * as api from "./api.js";
 import { at } from "./format.js";
-import { attempt, confirm, why } from "./notice.js";
+import { attempt, confirm } from "./notice.js";
 import { Poll } from "./poll.js";
 
 const EVERY = 15000; // milliseconds
@@ -12,14 +12,13 @@ const EVERY = 15000; // milliseconds
 export function sessions(root) {
   /** @type {Api.OpenSessions | null} */
   let list = null;
-  /** @param {unknown} lost */
-  const draw = (lost) => render(page(list, lost, end), root);
+  const draw = () => render(page(list, end), root);
   const poll = new Poll({
     ask: api.sessions,
     every: EVERY,
     got: (news) => {
       list = news;
-      draw(null);
+      draw();
     },
     lost: draw,
   });
@@ -42,12 +41,10 @@ export function sessions(root) {
 
 /**
  * @param {Api.OpenSessions | null} list
- * @param {unknown} lost
  * @param {(one: Api.OpenSession) => void} end
  */
-const page = (list, lost, end) => html`
+const page = (list, end) => html`
   <h1>${t("ops.sessions.title")}</h1>
-  ${lost ? html`<p class="callout" data-kind="bad" role="alert">${list ? t("ops.stale") : nothing} ${why(lost)}</p>` : nothing}
   <p class="quiet">${t("ops.sessions.lead")}</p>
   <ul class="letters">
     ${(list?.sessions ?? []).map(

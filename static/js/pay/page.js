@@ -1,4 +1,5 @@
 // The payment page: counts down, opens the provider's window, and follows what happens to the order elsewhere.
+import { tellInBar } from "../banner.js";
 import { byId } from "../dom.js";
 import { stood } from "../outage.js";
 import { OutageWatch } from "../outage_watch.js";
@@ -16,6 +17,8 @@ const main = byId("content");
 const { state = "", page = "", result = "", until = "", now = "", order = "" } = main.dataset;
 /** @type {HTMLFormElement | null} */
 const form = main.querySelector("form[data-open]");
+/** @type {HTMLFormElement | null} */
+const again = main.querySelector("form[data-again]");
 /** @type {HTMLElement | null} */
 const failure = main.querySelector("[data-failure]");
 const clock = main.querySelector("[data-clock]");
@@ -24,12 +27,13 @@ const clock = main.querySelector("[data-clock]");
 const said = (name) => main.querySelector(`[data-text="${name}"]`)?.textContent ?? "";
 
 let busy = false;
-const banner = byId("banner");
+/** @type {HTMLElement | null} What is said below the button. */
+const word = main.querySelector("[data-word]");
+const once = word?.textContent ?? "";
 const outage = new OutageWatch({
   changed(kind) {
-    banner.hidden = kind === null;
-    banner.dataset.kind = kind ?? "";
-    banner.textContent = kind === null ? "" : said(`outage.${kind}`);
+    tellInBar(kind, said(`outage.${kind}`));
+    if (word) word.textContent = isOff() ? said("outage.pay_off") : once;
     setBusy(busy);
     left.draw();
   },
@@ -98,6 +102,7 @@ const isOff = () => Boolean(outage.outage?.away.size);
 /** @param {boolean} value */
 function setBusy(value) {
   busy = value;
+  for (const button of again?.querySelectorAll("button") ?? []) button.setAttribute("aria-disabled", String(isOff()));
   const button = form?.querySelector("button");
   if (!button) return;
   button.setAttribute("aria-disabled", String(value || isOff()));
@@ -140,6 +145,9 @@ form?.addEventListener("submit", (event) => {
   event.preventDefault();
   open(form);
 });
+
+// The page that the server would draw could not be drawn: what is here stays.
+again?.addEventListener("submit", (event) => isOff() && event.preventDefault());
 
 window.addEventListener("pageshow", (event) => {
   // Back from the provider's window into a kept page: what it says may be old.

@@ -1,4 +1,5 @@
 // Looks until the payment has ended; at each step the server draws the page anew, in words and with the right buttons.
+import { tellInBar } from "../banner.js";
 import { byId } from "../dom.js";
 import { OutageWatch } from "../outage_watch.js";
 
@@ -28,12 +29,5 @@ async function look() {
 
 setTimeout(look, LOOK_EVERY[0]);
 
-const banner = byId("banner");
-new OutageWatch({
-  changed(kind) {
-    // Whatever is away: the payment is looked after.
-    banner.hidden = kind === null || kind === "over";
-    banner.dataset.kind = kind ?? "";
-    banner.textContent = banner.hidden ? "" : String(banner.dataset.text);
-  },
-}).start();
+// Whatever is away: the payment is looked after.
+new OutageWatch({ changed: (kind) => tellInBar(kind === "over" ? null : kind, shown.interrupted) }).start();

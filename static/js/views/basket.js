@@ -2,6 +2,7 @@
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { repeat } from "../../vendor/lit-html/directives/repeat.js";
 import { counted, money, t } from "../i18n.js";
+import { mayPay } from "../outage.js";
 import { seatName } from "../seat_words.js";
 import { whatIsLeft } from "../sold_out.js";
 import { share } from "../wish.js";
@@ -31,8 +32,14 @@ export function basket({ state, plan, act, board, own, asked, swatches }) {
               <span>${counted("seats.count", seats.length)}</span>
               <strong>${money(plan.total(seats), currency)}</strong>
             </p>
-            <button type="button" class="button primary wide" data-testid="continue" @click=${act.checkout}>
-              ${t("basket.continue")}
+            <button
+              type="button"
+              class="button primary wide"
+              data-testid="continue"
+              aria-disabled=${mayPay(state) ? nothing : "true"}
+              @click=${act.checkout}
+            >
+              ${mayPay(state) ? t("basket.continue") : t("outage.pay_off_short")}
             </button>
           </footer>`
         : nothing

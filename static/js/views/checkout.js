@@ -1,9 +1,9 @@
 // Paying: one field, one button, and the seats' time in sight.
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { counted, money, reason, spokenClock, t } from "../i18n.js";
-import { mayPay, saying } from "../outage.js";
+import { mayPay } from "../outage.js";
 import { seatName } from "../seat_words.js";
-import { emailField, spinner } from "./parts.js";
+import { emailField, payWord, spinner } from "./parts.js";
 import { timeLeft, timeWarning } from "./time_left.js";
 
 /** @param {Sale.WithPlan} model */
@@ -34,7 +34,6 @@ export function checkout({ state, plan, act }) {
         })}
         ${shop.providers.length > 1 ? providers(shop, ui, act, submitting) : nothing}
         ${code ? html`<p class="callout" data-kind="bad" role="alert">${reason(code)} ${code === "payment_unavailable" ? whatElse(retryAfter, shop.alternative) : nothing}</p>` : nothing}
-        ${state.outage && !mayPay(state) ? html`<p class="callout" data-kind="warn" data-testid="paying-off">${t(`outage.pay_${saying(state.outage)}`)}</p>` : nothing}
         <button
           type="submit"
           class="button primary wide"
@@ -43,8 +42,8 @@ export function checkout({ state, plan, act }) {
         >
           ${submitting ? html`${spinner()} ${t("checkout.sending")}` : t("checkout.pay", { amount: total })}
         </button>
-        <p class="field-hint" role="status" data-testid="sent-again">
-          ${submitting && retryAfter !== null ? t("checkout.again", { time: spokenClock(retryAfter) }) : t("checkout.once")}
+        <p class="field-hint pay-word" role="status" data-testid="sent-again">
+          ${submitting && retryAfter !== null ? t("checkout.again", { time: spokenClock(retryAfter) }) : payWord(state)}
         </p>
       </form>
     </div>

@@ -3,6 +3,7 @@ import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { repeat } from "../../vendor/lit-html/directives/repeat.js";
 import { clock, counted, money, t } from "../i18n.js";
 import { deadline, isUrgent } from "../deadline.js";
+import { mayPay } from "../outage.js";
 import { whatIsLeft } from "../sold_out.js";
 import { turnSecondsLeft } from "../state.js";
 import { ownCode } from "./access_code.js";
@@ -124,7 +125,7 @@ function sheetHandle({ state, plan, board, own, act }) {
         ${
           end
             ? html`<span class="sheet-time" data-urgent=${isUrgent(state, end) ? "" : nothing}
-                >${t("basket.kept", { time: clock(turnSecondsLeft(state, end.until)) })}</span
+                >${mayPay(state) ? t("basket.kept", { time: clock(turnSecondsLeft(state, end.until)) }) : t("outage.pay_off_short")}</span
               >`
             : html`<span class="sheet-time"
                 >${whatIsLeft(board, own.size).kind === "free" ? t("basket.pick") : t("basket.nothing_free")}</span
@@ -132,6 +133,17 @@ function sheetHandle({ state, plan, board, own, act }) {
         }
       </span>
     </button>
-    ${seats.length ? html`<button type="button" class="button primary" @click=${act.checkout}>${t("basket.continue_short")}</button>` : nothing}
+    ${
+      seats.length
+        ? html`<button
+            type="button"
+            class="button primary"
+            aria-disabled=${mayPay(state) ? nothing : "true"}
+            @click=${act.checkout}
+          >
+            ${t("basket.continue_short")}
+          </button>`
+        : nothing
+    }
   </div>`;
 }

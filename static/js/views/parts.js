@@ -2,6 +2,7 @@
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { whatIsWrong, WRONG } from "../email_words.js";
 import { t } from "../i18n.js";
+import { mayPay } from "../outage.js";
 
 /**
  * A centred page of one message: `actions` are buttons, `extra` anything below them.
@@ -23,6 +24,31 @@ export const LOOKS = ["free", "own", "held", "sold"];
 export const glyph = (look) => html`<span class="glyph" data-look=${look} aria-hidden="true"></span>`;
 
 export const spinner = () => html`<span class="spinner" aria-hidden="true"></span>`;
+
+/**
+ * What is said below what leads to paying: that it is off, or that nobody is charged twice. Its room is always there
+ * (`pay-word`), and nothing moves.
+ * @param {Pick<Sale.State, "outage">} state
+ */
+export const payWord = (state) => (mayPay(state) ? t("checkout.once") : t("outage.pay_off"));
+
+/**
+ * The way to the payment page, which could not be drawn while a store is away: then it leads nowhere, and nothing is lost.
+ * @param {Pick<Sale.State, "outage">} state
+ * @param {string} href
+ * @param {string} words
+ */
+export function wayToPay(state, href, words) {
+  const off = !mayPay(state);
+  return html`<a
+    class="button primary"
+    data-testid="continue-paying"
+    href=${off ? nothing : href}
+    role=${off ? "link" : nothing}
+    aria-disabled=${off ? "true" : nothing}
+    >${words}</a
+  >`;
+}
 
 /** @param {Sale.State} state */
 export function checkLink({ slug }) {

@@ -1,8 +1,9 @@
 // After paying: under way, paid, or why not.
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { clock, counted, money, reason, t } from "../i18n.js";
-import { saleState, secondsLeft } from "../state.js";
+import { saleState, secondsLeft, turnSecondsLeft } from "../state.js";
 import { seatName } from "../seat_words.js";
+import { payWord, wayToPay } from "./parts.js";
 
 /** States of an attempt in which the buyer has something to do. */
 export const WAITS_FOR_BUYER = new Set(["OPEN", "CLOSED", "DECLINED"]);
@@ -35,7 +36,7 @@ export function paying(model) {
  */
 function waitingForBuyer({ state, plan, act }, payment) {
   const { reservation, ui } = state;
-  const left = secondsLeft(state, Date.parse(payment.retry_until ?? payment.until));
+  const left = turnSecondsLeft(state, Date.parse(payment.retry_until ?? payment.until));
   const text = reservation.reason ? reason(reservation.reason) : t("paying.waiting_text");
   const { busy, failed: refused } = ui.givingBack;
   return html`<section class="notice" data-kind="paying" data-testid="waiting-for-payment">
@@ -46,9 +47,7 @@ function waitingForBuyer({ state, plan, act }, payment) {
     ${refused ? html`<p class="callout" data-kind="bad" role="alert">${reason(refused)}</p>` : nothing}
     ${seats(state, plan)}
     <div class="actions">
-      <a class="button primary" data-testid="continue-paying" href=${payment.page}
-        >${reservation.reason === "declined" ? t("paying.another_card") : t("paying.continue")}</a
-      >
+      ${wayToPay(state, payment.page, reservation.reason === "declined" ? t("paying.another_card") : t("paying.continue"))}
       <button
         type="button"
         class="button secondary"
@@ -59,6 +58,7 @@ function waitingForBuyer({ state, plan, act }, payment) {
         ${busy ? t("reservation.cancelling") : t("paying.give_back")}
       </button>
     </div>
+    <p class="field-hint pay-word">${payWord(state)}</p>
   </section>`;
 }
 

@@ -1,0 +1,200 @@
+"""V1: what comes while a page is read moves nothing and covers nothing: the connection, an outage, a lost console."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from bench.axe import make, walk
+from tests.e2e.conftest import MakeSale, OpenPage, Server
+from tests.e2e.sale_page import SalePage
+from tests.e2e.test_outages import NO_SOCKETS, Shop, banner, open_at
+from tests.e2e.test_outages import shop as shop
+from tests.e2e.test_purchase import PHONE
+from tests.sale_server import Guest
+
+#: Keeps what moves, but for what a press has moved: `still()` resolves to it when all is drawn.
+WATCH = """
+    {
+        const moved = [];
+        new PerformanceObserver((list) => {
+            for (const { value, hadRecentInput, sources } of list.getEntries()) {
+                const told = ({ node, previousRect: { x, y }, currentRect }) =>
+                    `${node?.nodeName}.${node?.className}: ${x} ${y} to ${currentRect.x} ${currentRect.y}`;
+                if (!hadRecentInput) moved.push([value, ...sources.map(told)].join("\\n"));
+            }
+        }).observe({ type: "layout-shift", buffered: true });
+        globalThis.still = async () => {
+            for (let i = 0; i < 3; i += 1) await new Promise((resolve) => requestAnimationFrame(resolve));
+            await new Promise((resolve) => setTimeout(resolve, 50));
+            return moved.splice(0);
+        };
+    }
+"""
+#: Controls that something lies on, each scrolled to where it can be pressed.
+COVERED = """() => {
+    const at = [scrollX, scrollY];
+    const found = [];
+    for (const one of document.querySelectorAll("a[href], button, input, select, textarea, summary")) {
+        const { width, height } = one.getBoundingClientRect();
+        // What has no look of its own is drawn, and pressed, on what lies behind it.
+        const seen = one.checkVisibility({ visibilityProperty: true }) && width > 2 && height > 2;
+        if (!seen || one.matches(".skip, .map-section, .visually-hidden *")) continue;
+        one.scrollIntoView({ block: "center", inline: "center", behavior: "instant" });
+        const box = one.getBoundingClientRect();
+        const hit = document.elementFromPoint(box.left + box.width / 2, box.top + box.height / 2);
+        const own = hit && (one.contains(hit) || hit.contains(one) || hit.closest("label")?.contains(one));
+        if (!own || hit.closest(".banner"))
+            found.push(`${one.outerHTML.slice(0, 120)}\\n is below ${hit?.outerHTML.slice(0, 120)}`);
+    }
+    scrollTo(...at);
+    return found;
+}"""
+#: Says one after the other in the bar, as the page does; resolves to what has no room there, or lies on a control.
+SAY = """async (kinds) => {
+    const root = document.querySelector("script[src*='/type.js']").src.replace("/js/type.js", "");
+    const { tellInBar } = await import(`${root}/js/banner.js`);
+    const read = async (language) => (await fetch(`${root}/i18n/${language}.json`)).json();
+    const languages = await Promise.all(["en", "ko"].map(read));
+    const banner = document.querySelector("#banner");
+    const wrong = [];
+    const all = languages.flatMap((texts) => Object.entries(kinds).map(([kind, key]) => [kind, texts[key]]));
+    for (const [kind, text] of all) {
+        tellInBar(kind, text);
+        await new Promise((resolve) => requestAnimationFrame(resolve));
+        const range = document.createRange();
+        range.selectNodeContents(banner);
+        const [words, own, row] = [range, banner, banner.parentElement].map((one) => one.getBoundingClientRect());
+        const beside = words.left >= own.left - 1 && words.right <= own.right + 1;
+        const inside = words.top >= row.top - 1 && words.bottom <= row.bottom + 1;
+        if (!beside || !inside || !words.width)
+            wrong.push(`"${banner.textContent}", ${JSON.stringify(words)}, does not fit in ${JSON.stringify(row)}`);
+    }
+    wrong.push(...(COVERED)());
+    tellInBar(null);
+    if (banner.checkVisibility()) wrong.push("it does not go");
+    return wrong;
+}""".replace("COVERED", COVERED)
+KINDS = {
+    "offline": "banner.offline",
+    "reconnecting": "banner.reconnecting",
+    "back": "banner.back",
+    "polling": "banner.polling",
+    "database": "outage.database",
+    "redis": "outage.redis",
+    "payment": "outage.payment",
+    "returning": "outage.returning",
+    "over": "outage.over",
+    "paid": "outage.being_paid",
+}
+#: A phone upright and with type twice as large, a desk, a phone on its side, 400% zoom.
+SIZES = [(390, 844, "100%"), (390, 844, "200%"), (1280, 800, "100%"), (844, 390, "100%"), (320, 256, "100%")]
+DESK_AND_PHONE = [
+    pytest.param({"locale": "en-GB"}, id="desk, English"),
+    pytest.param({"locale": "ko-KR"} | PHONE, id="phone, Korean"),
+]
+
+
+async def _is_still(page: Page, what: str) -> None:
+    moved = await page.evaluate("() => still()")
+    assert not moved, f"{what}: {page.url} {page.viewport_size}:\n" + "\n".join(moved)
+
+
+async def test_all_that_the_bar_can_say_moves_and_covers_nothing(server: Server, chromium: Browser) -> None:
+    """Each page of the shop, at each size, in both languages."""
+    slug = "still"
+    make(server, slug)
+    make(server, f"{slug}-full", active_limit=1)
+    make(server, f"{slug}-later", open=False)
+    Guest(server, f"{slug}-full").join()
+    found = []
+    async for name, page in walk(chromium, server, slug, {"locale": "en-GB"}):
+        if name.startswith("console"):  # which says other things, below
+            break
+        size = page.viewport_size
+        assert size
+        await page.evaluate(WATCH)
+        for width, height, type_size in SIZES:
+            await page.set_viewport_size({"width": width, "height": height})
+            await page.evaluate("(size) => { document.documentElement.style.fontSize = size; }", type_size)
+            await page.wait_for_timeout(400)  # what another size has moved
+            await page.evaluate("() => still()")
+            wrong = await page.evaluate(SAY, KINDS) + await page.evaluate("() => still()")
+            found += [f"{name}, {width}x{height}, {type_size}: {one}" for one in wrong]
+        await page.evaluate("() => { document.documentElement.style.fontSize = ''; }")
+        await page.set_viewport_size(size)
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("look", DESK_AND_PHONE)
+async def test_the_connection_comes_and_goes_and_nothing_moves(
+    server: Server, make_sale: MakeSale, open_page: OpenPage, look: dict[str, Any]
+) -> None:
+    async def there_and_back(page: SalePage, what: str) -> None:
+        await page.page.context.set_offline(True)
+        await banner(page, "offline")
+        await page.page.context.set_offline(False)
+        await banner(page, "back")
+        await expect(page.locator("#banner")).to_be_hidden()
+        await _is_still(page.page, what)
+
+    full = await make_sale(active_limit=1)
+    waits = await open_page(full, before=WATCH, **look)
+    if await waits.reaches("map", "waiting") == "map":
+        waits = await open_page(full, before=WATCH, **look)
+    await waits.reaches("waiting")
+    await waits.page.evaluate("() => still()")
+    await there_and_back(waits, "in the queue")
+    page = await open_page(await make_sale(), before=WATCH, **look)
+    await page.pick(3)
+    await page.page.evaluate("() => still()")
+    await there_and_back(page, "the map")
+    await page.page.evaluate("() => document.querySelector('[data-testid=continue]').click()")
+    await page.reaches("checkout")
+    await page.page.evaluate("() => still()")
+    await there_and_back(page, "the form")
+    polls = await open_page(await make_sale(), before=NO_SOCKETS + WATCH, **look)
+    await polls.map_ready()
+    await banner(polls, "polling")
+    await _is_still(polls.page, "a network without live updates")
+
+
+@pytest.mark.parametrize("look", DESK_AND_PHONE)
+async def test_an_outage_comes_and_goes_and_nothing_moves(shop: Shop, chromium: Browser, look: dict[str, Any]) -> None:
+    """Who picks, who is at the form, who pays, and the reservation's page."""
+    async with AsyncExitStack() as stack:
+        page = await open_at(stack, chromium, shop.url, before=WATCH, **look)
+        other = await open_at(stack, chromium, shop.url, before=WATCH, **look)
+        await page.pick(7, 8)
+        await other.pick(20)
+        await other.page.evaluate("() => document.querySelector('[data-testid=continue]').click()")
+        await other.reaches("checkout")
+        for one in (page, other):
+            await one.page.evaluate("() => still()")
+
+        async def stands(kind: str) -> None:
+            for one in (page, other):
+                await banner(one, kind)
+                await _is_still(one.page, kind)
+                covered = await one.page.evaluate(COVERED)
+                assert not covered, "\n".join(covered)
+
+        async def goes_on(what: str) -> None:
+            # It is said for a moment, on both.
+            await asyncio.gather(banner(page, "over"), banner(other, "over"))
+            for one in (page, other):
+                await expect(one.locator("#banner")).to_be_hidden()
+                await _is_still(one.page, f"after {what}")
+
+        await shop.postgres.cut()
+        await stands("database")
+        await shop.postgres.restore()
+        await goes_on("database")
+        shop.redis.hang()
+        await stands("redis")
+        await shop.redis.restore()
+        await goes_on("redis")
