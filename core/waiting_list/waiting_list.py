@@ -83,8 +83,6 @@ class WaitingList:
                 errors=[{"at": "category", "message": "no such category"}],
             )
         self.try_mail(event, asked.email, asked.language)
-        if asked.seats + await self.wishes.bought(event.id, visitor) > event.max_seats:
-            raise TooManySeats.of_buyer(event.max_seats)
         new = NewWish(
             id=uuid4(),
             event_id=event.id,
@@ -96,11 +94,15 @@ class WaitingList:
             seats=asked.seats,
             category=asked.category,
         )
-        joined = await self.wishes.join(new)
+        bought, joined = await self.wishes.join(new, event.max_seats)
+        if joined is not None:
+            return joined
+        if asked.seats + bought > event.max_seats:
+            raise TooManySeats.of_buyer(event.max_seats)
         wish = await self.wishes.of_visitor(event.id, visitor)
         if wish is None or not wish.state.live:
             raise TooManyPlaces()
-        if not joined and (wish.seats, wish.category, wish.email) != (asked.seats, asked.category, asked.email):
+        if (wish.seats, wish.category, wish.email) != (asked.seats, asked.category, asked.email):
             raise AlreadyOnList()
         return wish
 

@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg
 import databases
 
-from core.booking.statements_postgres import fetch_row
+from core.booking.statements_postgres import Together, fetch_row
 from core.database import raw
 from core.process.source_files import SourceFiles
 from core.waiting_list.wish import NewWish, Offer, OfferState, Wish, WishState
@@ -19,10 +19,6 @@ _WISH = _SQL["wish"]
 _END_OFFER = _SQL["end_offer"]
 _OF_ID = _WISH + "WHERE w.id = $1"
 _OF_VISITOR = _WISH + "WHERE w.event_id = $1 AND w.visitor = $2 ORDER BY w.number DESC LIMIT 1"
-_BOUGHT = """
-SELECT count(*) FROM reservations r JOIN reservation_seats l ON l.reservation_id = r.id AND l.live
-WHERE r.event_id = $1 AND r.visitor = $2 AND r.status IN ('PAYING', 'CONFIRMED')
-"""
 _FENCE = "SELECT coalesce(max(fence), 0) FROM seats WHERE event_id = $1 AND ordinal = ANY ($2::int[])"
 _FIGURES = """
 SELECT count(*) FILTER (WHERE state = 'WAITING') AS waiting, count(*) FILTER (WHERE state = 'OFFERED') AS offered,
@@ -43,26 +39,40 @@ class Wishes:
     def __init__(self, database: databases.Database, *, places_of_network: int | None) -> None:
         """`places_of_network`: of one event, at most; None: any number."""
         self._database = database
+        # When a sale is sold out the list is joined by as many as its opening was.
+        self._join = Together(database, _JOIN, key=2, column="visitor")
         self.places_of_network = places_of_network
 
-    async def join(self, new: NewWish) -> bool:
-        """False: the visitor has a place, or the network has all of its own."""
-        return (
-            await fetch_row(
-                self._database,
-                _JOIN,
-                new.id,
-                new.event_id,
-                new.visitor,
-                new.email,
-                new.address,
-                new.language,
-                new.network,
-                new.seats,
-                new.category,
-                self.places_of_network,
-            )
-            is not None
+    async def join(self, new: NewWish, most: int) -> tuple[int, Wish | None]:
+        """Seats that the visitor has, or is paying for; and the new place. None: those and the wish's are more than
+        `most`, the visitor has a place, or the network has all of its own.
+        """
+        row = await self._join(
+            new.id,
+            new.event_id,
+            new.visitor,
+            new.email,
+            new.address,
+            new.language,
+            new.network,
+            new.seats,
+            new.category,
+            self.places_of_network,
+            most,
+        )
+        if row["id"] is None:
+            return int(row["bought"]), None
+        return int(row["bought"]), Wish(
+            id=row["id"],
+            event_id=new.event_id,
+            visitor=new.visitor,
+            email=new.email,
+            language=new.language,
+            seats=new.seats,
+            category=new.category,
+            state=WishState.WAITING,
+            ahead=row["ahead"],
+            joined_at=row["joined_at"],
         )
 
     async def get(self, id: UUID) -> Wish | None:
@@ -85,10 +95,6 @@ class Wishes:
     async def pass_on(self, id: UUID, offer: UUID) -> bool:
         """The wish waits again, for other seats. False: that offer is over."""
         return await fetch_row(self._database, _END_OFFER, id, offer, WishState.WAITING) is not None
-
-    async def bought(self, event_id: int, visitor: str) -> int:
-        """Seats that the visitor has, or is paying for."""
-        return int((await fetch_row(self._database, _BOUGHT, event_id, visitor))[0])
 
     async def highest_fence(self, event_id: int, ordinals: tuple[int, ...]) -> int:
         return int((await fetch_row(self._database, _FENCE, event_id, list(ordinals)))[0])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from core.errors import (
@@ -14,6 +16,7 @@ from core.runtime import Runtime
 from core.seats.best_seats import Hall
 from core.venue.event import Event
 from core.waiting_list import rounds_postgres
+from core.waiting_list.wish import Wish
 from tests.booking import rows
 from tests.conftest import MakeEvent
 from tests.waiting_list import ListOfSale, list_of
@@ -139,6 +142,33 @@ async def test_places_of_one_network(runtime: Runtime, make_event: MakeEvent) ->
     await sale.join("c", network="n2")
     await sale.waiting_list.leave(sale.event, "a")
     await sale.join("d", network="n1")
+
+
+async def test_many_join_at_once(runtime: Runtime, make_event: MakeEvent) -> None:
+    """E1, F3: they share a commit, and each has a place of its own, whoever is refused beside them; one visitor has
+    one.
+    """
+    sale = list_of(runtime, await make_event(), places_of_network=3)
+    names = [f"v{number}" for number in range(20)]
+    joined = await asyncio.gather(
+        *(sale.join(name, network=name) for name in names),
+        *(sale.join("twice", network="twice") for _ in range(3)),
+        *(sale.join(f"crowd{number}", network="crowd") for number in range(6)),
+        sale.join("v0", network="v0", seats=2),
+        return_exceptions=True,
+    )
+    places = [one for one in joined if isinstance(one, Wish)]
+    assert [wish.visitor for wish in places[:20]] == names
+    assert len({wish.id for wish in places if wish.visitor == "twice"}) == 1
+    assert sum(wish.visitor.startswith("crowd") for wish in places) == 3
+    assert sorted(type(one).__name__ for one in joined if not isinstance(one, Wish)) == [
+        "AlreadyOnList",
+        *["TooManyPlaces"] * 3,
+    ]
+    kept = await sale.waiting_list.wishes.of_event(sale.event.id)
+    assert [wish.ahead for wish in kept] == list(range(24))
+    told = {wish.id: wish.ahead for wish in places}
+    assert {wish.id: wish.ahead for wish in kept} == told
 
 
 async def test_who_an_operator_keeps_out_is_passed_over(sale: ListOfSale) -> None:
