@@ -63,10 +63,7 @@ def receipt(nonce: str, salt: str) -> str:
 
 def root(receipts: Iterable[str]) -> str:
     """Names the set of entries, whatever order they come in."""
-    digest = hashlib.sha256()
-    for entry in sorted(receipts):
-        digest.update(entry.encode("ascii") + b"\n")
-    return digest.hexdigest()
+    return hashlib.sha256("".join([f"{entry}\n" for entry in sorted(receipts)]).encode("ascii")).hexdigest()
 
 
 def drawn_order(seed: bytes, receipts: Sequence[str], beacon: str = "") -> list[str]:
