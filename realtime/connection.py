@@ -15,6 +15,12 @@ class Connection(Protocol):
         """Writes after everything sent before."""
         ...
 
+    def send_within(self, frame: Frame, most: int) -> bool:
+        """`send`; False, and nothing is sent, where more than `most` bytes were `buffered` before: one call for both,
+        because a broadcast makes it for each browser.
+        """
+        ...
+
     def buffered(self) -> int:
         """Bytes sent and not yet taken by the operating system: how far behind the browser is."""
         ...

@@ -44,10 +44,8 @@ class Hub:
 
     def send(self, connection: Connection, frame: Frame) -> None:
         """One frame to one browser, under the same bound."""
-        if connection.buffered() > self._limit:
+        if not connection.send_within(frame, self._limit):
             self._close_slow(connection)
-        else:
-            connection.send(frame)
 
     async def broadcast(self, frame: Frame) -> float:
         """To everybody who watches now; returns for how many seconds it kept the process busy. One broadcast of a hub
@@ -66,10 +64,8 @@ class Hub:
                 turn = time.perf_counter()
             for connection in connections[first : first + _TURN]:
                 # Looked at before the write, so that one large frame never makes a prompt browser "slow".
-                if connection.buffered() > limit:
+                if not connection.send_within(frame, limit):
                     self._close_slow(connection)
-                else:
-                    connection.send(frame)
         ended = time.perf_counter()
         metrics.DELIVERIES.inc(len(connections))
         metrics.FANOUT.observe(ended - started)

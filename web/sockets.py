@@ -108,7 +108,7 @@ async def _admitted(websocket: WebSocket, connection: Connection, visitor: Visit
 def _connection(websocket: WebSocket, *, packed: bool) -> Connection:
     extension = websocket.scope.get("extensions", {}).get(EXTENSION)
     if extension is not None:
-        return (PackedConnection if packed else FrameConnection)(extension["protocol"])
+        return FrameConnection(extension["protocol"], packed=packed)
     return AsgiConnection(websocket, packed=packed)
 
 
@@ -128,30 +128,21 @@ def _told(message: Mapping[str, Any]) -> str | bytes | None:
 class FrameConnection:
     """Over `FrameProtocol`: a frame goes straight into the transport's buffer."""
 
-    __slots__ = ("_received", "_write", "buffered", "close", "forget_handshake", "on_pong")
+    __slots__ = ("_received", "buffered", "close", "forget_handshake", "on_pong", "send", "send_within")
 
-    def __init__(self, protocol: FrameProtocol) -> None:
+    def __init__(self, protocol: FrameProtocol, *, packed: bool = False) -> None:
+        """`packed`: the browser takes a board packed."""
+        protocol.takes_packed = packed
         self._received = protocol.receive
-        self._write = protocol.write_frame
+        self.send = protocol.write_frame
+        self.send_within = protocol.write_within
         self.buffered = protocol.buffered
         self.close = protocol.close_with
         self.on_pong = protocol.on_pong
         self.forget_handshake = protocol.forget_handshake
 
-    def send(self, frame: Frame) -> None:
-        self._write(frame.wire)
-
     async def receive(self) -> str | bytes | None:
         return _told(await self._received())
-
-
-class PackedConnection(FrameConnection):
-    """Of a browser that takes a board packed."""
-
-    __slots__ = ()
-
-    def send(self, frame: Frame) -> None:
-        self._write(frame.wire if frame.packed is None else frame.packed[1])
 
 
 class AsgiConnection:
@@ -173,6 +164,12 @@ class AsgiConnection:
         if not self._closing:
             self._bytes += len(frame.wire)
             self._queue.put_nowait(frame)
+
+    def send_within(self, frame: Frame, most: int) -> bool:
+        if self._bytes > most:
+            return False
+        self.send(frame)
+        return True
 
     def buffered(self) -> int:
         return self._bytes

@@ -22,6 +22,7 @@ from websockets.protocol import State
 
 from core.process.rate import Allowance, Rate
 from core.waiting_room.visit_times import VisitTimes
+from realtime.frames import Frame as SharedFrame
 from realtime.wire import MAX_MESSAGE, CloseCode
 from web.http_protocol import LimitedProtocol
 from web.slim import Gate, Mailbox
@@ -83,6 +84,8 @@ class FrameProtocol(WebSocketsSansIOProtocol):
         # One task reads, and one writes.
         self.queue = Mailbox()  # type: ignore[assignment]
         self.writable = Gate()  # type: ignore[assignment]
+        #: Of a frame that there is packed as well, that form is written.
+        self.takes_packed = False
         self._pong: Callable[[], None] | None = None
         self._lost: Callable[[], None] | None = None
         self._most_waiting = messages_per_minute
@@ -107,10 +110,19 @@ class FrameProtocol(WebSocketsSansIOProtocol):
             if isinstance(headers, list):
                 headers.clear()  # in place: the application's WebSocket holds the same list
 
-    def write_frame(self, wire: bytes) -> None:
-        """`wire`: one complete, unmasked frame. Dropped before the handshake and after the close."""
+    def write_frame(self, frame: SharedFrame) -> None:
+        """Dropped before the handshake and after the close."""
         if self.handshake_complete and not self.close_sent and not self.transport.is_closing():
-            self.transport.write(wire)
+            self.transport.write(frame.packed[1] if self.takes_packed and frame.packed else frame.wire)
+
+    def write_within(self, frame: SharedFrame, most: int) -> bool:
+        """False: more than `most` bytes are `buffered`, and it was not written."""
+        transport = self.transport
+        if transport.get_write_buffer_size() > most:
+            return False
+        if self.handshake_complete and not self.close_sent and not transport.is_closing():
+            transport.write(frame.packed[1] if self.takes_packed and frame.packed else frame.wire)
+        return True
 
     def buffered(self) -> int:
         """Bytes that the operating system has not taken yet."""

@@ -25,6 +25,12 @@ class Browser:
             self.got.append(frame)
             self.waiting_bytes += 0 if self.reads else len(frame.wire)
 
+    def send_within(self, frame: Frame, most: int) -> bool:
+        if self.waiting_bytes > most:
+            return False
+        self.send(frame)
+        return True
+
     def buffered(self) -> int:
         return self.waiting_bytes
 
