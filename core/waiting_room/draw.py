@@ -63,7 +63,7 @@ def receipt(nonce: str, salt: str) -> str:
 
 def root(receipts: Iterable[str]) -> str:
     """Names the set of entries, whatever order they come in."""
-    return hashlib.sha256("".join([f"{entry}\n" for entry in sorted(receipts)]).encode("ascii")).hexdigest()
+    return hashlib.sha256("\n".join([*sorted(receipts), ""]).encode("ascii")).hexdigest()
 
 
 def drawn_order(seed: bytes, receipts: Sequence[str], beacon: str = "") -> list[str]:

@@ -259,11 +259,10 @@ class Drawing:
 
     async def _tell(self, event: Event, row: DrawRow, listed: dict[str, str]) -> None:
         order = await self._draws.receipts(row.id)
-        place_of = {receipt: place for place, receipt in enumerate(order, 1)}
-        numbers = sorted(
-            ((visitor, row.base + place_of[receipt]) for visitor, receipt in listed.items() if receipt in place_of),
-            key=lambda pair: pair[1],
-        )
+        visitor_of = {receipt: visitor for visitor, receipt in listed.items()}
+        numbers = [
+            (visitor_of[receipt], number) for number, receipt in enumerate(order, row.base + 1) if receipt in visitor_of
+        ]
         # Who came back after the freeze without having been in it has no number: the page joins again, at the tail.
         await self._entries.assign(event, row.id, numbers)
         await self._entries.finish(event, row.id)
