@@ -1,6 +1,7 @@
 """Benchmarks: each figure beside its limit on this machine, measured in the same run. `python -m bench --help`.
 
-run.py            which are run, on what, and what is printed; report.py writes it into docs
+run.py            which are run, on what, and what is printed; report.py writes it into docs,
+                  beside what was before (before.json)
 compare.py        two trees, or two interpreters, served at once and measured in turns
 measure.py        a figure, its limit and their ratio; rounds that alternate
 stores.py         stores of the run's own, and what is prepared on them
@@ -10,6 +11,9 @@ served_row.py     a row of the two: prepared, measured in turns
 public_path.py    a visitor's calls over HTTP and the channel; 1,000 on one seat
 arrival.py        from a hold call to another browser, at so many a second
 bought.py         purchases over HTTP, and what each part spends on one
+watched.py        a thousand browsers look: a hold call meanwhile, and what a change costs to deliver
+sizes.py          plan and board of a hall of 60,000 seats, in bytes
+start.py          how soon a shop is there, and the memory of all its processes
 storm.py          5,000 channels that come back at once
 offers.py         the waiting list: joining, and a round of offers
 fan_out.py        one message to 1,000 live channels, against bare transport writes (sink.py takes the bytes)

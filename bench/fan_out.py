@@ -67,7 +67,7 @@ async def fan_out(runtime: Runtime, *, sockets: int = 1000, rounds: int = 7) -> 
             "deliveries/s a core",
             best_cpu(bare),
             "bare transport writes",
-            0.5,
+            0.9,
             {"value_wall": best_wall(ours), "limit_wall": best_wall(bare)},
         )
     ]

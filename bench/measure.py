@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import gc
+import json
 import statistics
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any
 
 
@@ -64,6 +67,22 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True)
+class Before:
+    """What was measured on another day; `figures` by their names, in which `*` stands for anything."""
+
+    date: str
+    figures: Mapping[str, str]
+
+    @classmethod
+    def read(cls, file: Path) -> Before:
+        return cls(**json.loads(file.read_text()))
+
+    def of(self, name: str) -> str:
+        """Empty: it was not measured."""
+        return next((value for known, value in self.figures.items() if fnmatchcase(name, known)), "")
+
+
+@dataclass(frozen=True, slots=True)
 class Effort:
     """How much is measured: `rounds` of each side, each of about `seconds`. To try a row: 1 of 0.1."""
 
@@ -71,7 +90,9 @@ class Effort:
     seconds: float = 1.0
 
     def of(self, a_second: int, least: int = 20, most: int | None = None) -> int:
-        """Things of one round where about so many go into a second."""
+        """Things of one round where about so many go into a second. What a row's name says is asked for twice as
+        often, so that half a second is enough for all of it.
+        """
         return min(most or a_second * 60, max(least, round(a_second * self.seconds)))
 
 
@@ -119,14 +140,15 @@ def median_cpu(rounds: list[Round]) -> float:
     return statistics.median(one.count / one.cpu for one in rounds)
 
 
-def table(figures: list[Figure]) -> str:
-    """The figures as a Markdown table, which is readable on a terminal as well."""
-    rows = [("figure", "value", "limit", "ratio", "aim", "")]
+def table(figures: list[Figure], before: Before | None = None) -> str:
+    """The figures as a Markdown table, which is readable on a terminal as well. `before`: a column of another day's."""
+    rows = [("figure", *([before.date] if before else []), "value", "limit", "ratio", "aim", "")]
     for one in figures:
         ratio = f"{one.ratio:.2f}" if one.ratio is not None else ""
         met = "" if not one.wanted else "met" if one.met else "MISSED"
         limit = f"{number(one.limit)} ({one.limit_is})" if one.limit is not None else ""
-        rows.append((one.name, f"{number(one.value)} {one.unit}", limit, ratio, one.wanted, met))
+        was = [before.of(one.name)] if before else []
+        rows.append((one.name, *was, f"{number(one.value)} {one.unit}", limit, ratio, one.wanted, met))
     return markdown(rows)
 
 

@@ -50,7 +50,7 @@ ROWS: Final = (
 
 
 async def offers(runtime: Runtime, effort: Effort) -> list[Figure]:
-    count = effort.of(_SEATS, most=_SEATS)
+    count = effort.of(2 * _SEATS, most=_SEATS)
 
     async def by_round() -> Round:
         event, _ = await _waiting(runtime, count)

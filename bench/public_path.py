@@ -130,7 +130,7 @@ def _echo(bare: Bare, effort: Effort) -> Kind:
 
 def _rush(served: Served, effort: Effort) -> Kind:
     """All at once on one seat, each over a connection of its own; another seat in each round."""
-    count = effort.of(_RIVALS, most=_RIVALS)
+    count = effort.of(2 * _RIVALS, most=_RIVALS)
     slug = served.event(effort.rounds + 1)
     tokens = served.inside(slug, count)
     seats = iter(range(effort.rounds + 1))
@@ -144,7 +144,7 @@ def _rush(served: Served, effort: Effort) -> Kind:
 
 
 def _bare_rush(bare: Bare, effort: Effort) -> Kind:
-    count = effort.of(_RIVALS, most=_RIVALS)
+    count = effort.of(2 * _RIVALS, most=_RIVALS)
     works = [Call(bare.call(b'{"seats":[7]}'))] * count
     return lambda: of_bare(bare, Job(bare.port, works, count))
 

@@ -10,12 +10,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from bench.measure import Effort, Figure, table
+from bench.measure import Before, Effort, Figure, table
 
 #: The page of the tables, and the page that goes on from them.
 PAGE: Final = Path("docs/benchmarks.md")
 SCALING: Final = Path("docs/scaling.md")
 PROFILES: Final = Path("docs/profiles.md")
+#: What the same rows were before they were worked on, on two cores as well.
+BEFORE: Final = Before.read(Path(__file__).parent / "before.json")
 
 
 def marks(name: str) -> re.Pattern[str]:
@@ -32,9 +34,9 @@ def put(page: Path, name: str, text: str) -> None:
 
 
 def told(figures: Sequence[Figure], about: str) -> str:
-    """The run's date and machine, what `about` says of it, and its table."""
+    """The run's date and machine, what `about` says of it, and its table, beside what was before."""
     load = f"load average at its end {os.getloadavg()[0]:.1f}"
-    return f"{run_of(about)}; {load}.\n\n{table(list(figures))}"
+    return f"{run_of(about)}; {load}.\n\n{table(list(figures), BEFORE)}"
 
 
 def run_of(about: str) -> str:

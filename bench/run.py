@@ -14,7 +14,7 @@ from typing import Any, Final
 import orjson
 import uvloop
 
-from bench import arrival, offers, outages, public_path, storm
+from bench import arrival, offers, outages, public_path, storm, watched
 from bench.bare import Bare, bare
 from bench.begin import begin
 from bench.best_seats import best_seats
@@ -34,6 +34,8 @@ from bench.report import write
 from bench.reservations import reservations
 from bench.served import Served, served
 from bench.served_row import ServedRow
+from bench.sizes import sizes
+from bench.start import start
 from bench.stores import stores
 from core.embedded import Engines
 from core.logs import configure_logs
@@ -100,6 +102,19 @@ async def _bought(world: World, effort: Effort) -> list[Figure]:
     return await bought(world.runtime, world.serve, effort)
 
 
+async def _delivered(world: World, effort: Effort) -> list[Figure]:
+    return await watched.delivered(world.runtime, world.serve, world.bare, effort)
+
+
+async def _sizes(world: World, effort: Effort) -> list[Figure]:
+    return await sizes(world.runtime, world.serve, effort)
+
+
+async def _start(world: World, effort: Effort) -> list[Figure]:
+    await asyncio.to_thread(world.end)
+    return await start(effort)
+
+
 async def _processes(world: World, effort: Effort) -> list[Figure]:
     return await processes(world.runtime, world.serve, effort)
 
@@ -130,13 +145,16 @@ async def _recovery(world: World, effort: Effort) -> list[Figure]:
 
 
 #: Those that a tree of another commit can be measured by.
-SERVED: Final = {row.name: row for row in (*public_path.ROWS, *arrival.ROWS, *storm.ROWS, *offers.ROWS)}
+SERVED: Final = {row.name: row for row in (*public_path.ROWS, *arrival.ROWS, *watched.ROWS, *storm.ROWS, *offers.ROWS)}
 ROWS: Final[Mapping[str, Row]] = {
     # The first: sessions of the crowds of other rows that end while nothing should happen are no calm.
     "calm": _calm,
     **{name: _of_served(row) for name, row in SERVED.items()},
+    "delivered": _delivered,
+    "sizes": _sizes,
     "purchases": _bought,
     "processes": _processes,
+    "start": _start,
     "memory": _memory,
     "fan-out": _of_runtime(fan_out),
     "holds": _of_runtime(holds),

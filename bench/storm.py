@@ -19,7 +19,7 @@ _JOIN: Final = text_frame(b'{"type":"join"}')
 
 
 def _count(effort: Effort) -> int:
-    return effort.of(_CHANNELS, most=_CHANNELS)
+    return effort.of(2 * _CHANNELS, most=_CHANNELS)
 
 
 def _opened(job: Job, spent: Callable[[], float]) -> Taken:

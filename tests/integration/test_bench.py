@@ -23,13 +23,15 @@ from bench import (
     purchases,
     recovery,
     reservations,
+    start,
     subscribers,
 )
 from bench.bare import Bare, bare
 from bench.compare import tree_of
 from bench.load import Call, Channel, Job, LoadGenerator, text_frame
-from bench.measure import Effort, Figure, Round, best_cpu, best_wall, table
-from bench.report import PAGE, PROFILES, SCALING, marks, write
+from bench.load_arrivals import Paced
+from bench.measure import Before, Effort, Figure, Round, best_cpu, best_wall, table
+from bench.report import BEFORE, PAGE, PROFILES, SCALING, marks, write
 from bench.resp import BareClient, command
 from bench.run import ROWS, SERVED, World, world
 from bench.scale import scale
@@ -71,7 +73,10 @@ def test_the_table_of_a_run_replaces_the_one_before(tmp_path: Path) -> None:
     text = page.read_text()
     assert "older" not in text
     assert re.search(r"^Run of \d{4}-\d\d-\d\d, .*3 rounds of 0.5 s", text, re.MULTILINE)
-    assert "| hold   | 80.00 us CPU | 45.00 (bare answer) | 1.78  | at most 90.00 us CPU | met |" in text
+    assert "| hold   |            | 80.00 us CPU | 45.00 (bare answer) | 1.78  | at most 90.00 us CPU | met |" in text
+    write(page, [Figure("hold over HTTP", 80.0, "us CPU")], Effort())
+    assert f"| {BEFORE.date} |" in page.read_text()
+    assert f"| hold over HTTP | {BEFORE.figures['hold over HTTP']} | 80.00 us CPU |" in page.read_text()
     assert (text.startswith("before\n"), text.endswith("after\n")) == (True, True)
     page.write_text("no marks")
     with pytest.raises(ValueError, match="no marks"):
@@ -79,6 +84,13 @@ def test_the_table_of_a_run_replaces_the_one_before(tmp_path: Path) -> None:
     blocks = {PAGE: ("limits", "scale", "interpreters"), SCALING: ("capacity",), PROFILES: ("profiles",)}
     for ours, names in blocks.items():
         assert all(marks(name).search((Path(__file__).parents[2] / ours).read_text()) for name in names)
+
+
+def test_what_was_before_is_found_by_a_rows_name() -> None:
+    """E1: a name may have `*` for what depends on the effort."""
+    before = Before("a day", {"calm, * waiting: Redis commands": "2,950 /s"})
+    assert before.of("calm, 4,000 waiting: Redis commands") == "2,950 /s"
+    assert before.of("calm, 4,000 waiting: Valkey") == ""
 
 
 @pytest.fixture(scope="module")
@@ -137,16 +149,17 @@ async def small_world() -> AsyncIterator[World]:
         await asyncio.to_thread(manager.__exit__, None, None, None)
 
 
-@pytest.mark.parametrize("name", [*SERVED, "outages", "purchases", "offers", "processes", "calm"])
+@pytest.mark.parametrize("name", [*SERVED, "outages", "purchases", "offers", "processes", "calm", "delivered", "sizes"])
 async def test_every_row_of_a_served_sale_runs(small_world: World, name: str) -> None:
     """E1: each call ends as the row says (it checks that itself), beside a limit of the same run."""
     figures = await ROWS[name](small_world, Effort(rounds=1, seconds=0.002))
     assert figures
     for figure in figures:
-        assert figure.unit in ("us CPU", "ms CPU", "ms", "/s", "s", "/s of CPU", "% CPU")
+        assert figure.unit in ("us CPU", "ms CPU", "ms", "/s", "s", "/s of CPU", "% CPU", "KB")
         assert figure.limit is None or figure.limit > 0
         # An e-mail's cost is a difference, which the noise of a small run may make nothing of.
         assert figure.value > 0 or figure.name == "a purchase: e-mail"
+        assert BEFORE.of(figure.name) or name not in ("watched", "delivered", "sizes")
     limited = [figure for figure in figures if figure.limit is not None]
     assert limited or name == "calm"
     assert all(figure.limit_is for figure in limited)
@@ -176,6 +189,27 @@ async def test_recovery_ends_and_tells_what_it_measured(capsys: pytest.CaptureFi
     kills.clear()
     await recovery.measured(kinds, 3, within=-1.0)
     assert kills == ["recovers", "stays away"]
+
+
+async def test_how_soon_a_shop_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """R7: its health answers, and the memory is that of all of its processes, engines among them."""
+    monkeypatch.setattr(start, "SETTLE_SECONDS", 0.1)
+    help_, healthy, both, alone = await start.start(Effort(rounds=1))
+    assert help_.value > 0
+    assert healthy.value > 0
+    assert both.value > alone.value > 30
+    assert all(figure.limit and BEFORE.of(figure.name) for figure in (help_, healthy))
+    assert BEFORE.of(both.name)
+
+
+async def test_calls_at_a_fixed_rate_are_each_answered(answering: Bare) -> None:
+    """And timed from the moment in which each was due, also where its connection waits for another answer."""
+    with LoadGenerator(Paced(answering.port, [answering.call()] * 40, 400, 3)) as load:
+        result = await asyncio.to_thread(load.run)
+    assert result.outcomes == {200: 40}
+    assert len(result.took) == 40
+    assert result.wall >= 39 / 400
+    assert 0 < result.percentile(0.5) <= result.percentile(0.99)
 
 
 async def test_memory(small_world: World, monkeypatch: pytest.MonkeyPatch) -> None:
