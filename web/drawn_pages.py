@@ -5,13 +5,13 @@ In the minute before an opening everybody opens one page, and to draw it costs t
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from core.process.bounded import Bounded
 from web.caching import Body
 from web.encodings import chosen
 
@@ -26,7 +26,7 @@ class DrawnPages:
     """`body(name, shows, draw)`: what `draw` made when it was asked for first."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[Hashable, tuple[Shown, Body]] = OrderedDict()
+        self._kept: Bounded[Hashable, tuple[Shown, Body]] = Bounded(_MOST)
 
     def body(self, name: Hashable, shows: Shown, draw: Callable[[], str]) -> Body:
         """`shows`: where the page stands and what it is made of, compared by `==`; its first part has its address."""
@@ -34,10 +34,7 @@ class DrawnPages:
         known = self._kept.get(key)
         body = known[1] if known is not None and known[0] == shows else Body(draw().encode(), "", "text/html")
         # Also where it is equal: what is compared the next time is the same object.
-        self._kept[key] = (shows, body)
-        self._kept.move_to_end(key)
-        if len(self._kept) > _MOST:
-            self._kept.popitem(last=False)
+        self._kept.keep(key, (shows, body))
         return body
 
 

@@ -18,6 +18,7 @@ class Pictures:
         self._events = events
         self._most = most
         self._size = 0
+        # Bounded by their bytes and not by their number (core/process/bounded.py).
         self._kept: OrderedDict[str, bytes] = OrderedDict()
         self._reads = Once[bytes]("picture")
 

@@ -9,11 +9,11 @@ call to Redis for each API call would cost as much as the call itself. What that
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import Final
 
 from core.clock import Clock
 from core.errors import TooManyRequests
+from core.process.bounded import Bounded
 from core.process.rate_limit import RateLimit as RateLimit
 from core.process.rate_limit import network as network
 
@@ -29,15 +29,12 @@ class Refusals:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._counts: OrderedDict[str, tuple[int, float]] = OrderedDict()
+        self._counts: Bounded[str, tuple[int, float]] = Bounded(_MOST_REFUSED)
 
     def note(self, who: str) -> None:
         count, at = self._counts.get(who, (0, 0.0))
         now = self._clock.monotonic()
-        self._counts[who] = (count + 1 if now - at < _REMEMBERED_SECONDS else 1, now)
-        self._counts.move_to_end(who)
-        if len(self._counts) > _MOST_REFUSED:
-            self._counts.popitem(last=False)
+        self._counts.keep(who, (count + 1 if now - at < _REMEMBERED_SECONDS else 1, now))
 
     def recent(self) -> dict[str, int]:
         since = self._clock.monotonic() - _REMEMBERED_SECONDS

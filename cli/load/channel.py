@@ -22,6 +22,7 @@ from cli.load.client import Client, Failed, RateLimited, Refused
 from cli.load.measures import Durations
 from cli.load.proof import solved
 from cli.load.visitor import Hope, HttpVisitor, NotLetIn, Sale
+from core.process.backoff import Backoff
 from core.process.tasks import awaited, cancelled, end
 from core.seats.board import Board, BoardSnapshot, SeatState
 
@@ -31,7 +32,7 @@ _HOLD: Final = "channel hold"
 _ANSWER_SECONDS: Final = 30.0
 #: How often a lost channel is opened again, and the pause before it.
 _RETURNS: Final = 5
-_PAUSE_SECONDS: Final = (0.2, 3.0)
+_PAUSES: Final = Backoff(first=0.5, longest=2.5, jitter=0.3)
 #: A pushed result that has not come after this long is asked for.
 _PUSH_SECONDS: Final = 5.0
 #: A seat that was refused is drawn as taken by then.
@@ -171,7 +172,7 @@ class LiveChannel:
             for answer in self._answers.values():
                 if not answer.done():
                     answer.set_exception(Failed("channel", f"closed with {code}"))
-            await asyncio.sleep(min(_PAUSE_SECONDS[0] * 3**returns, _PAUSE_SECONDS[1]) * random.uniform(0.5, 1.0))
+            await asyncio.sleep(_PAUSES.seconds(returns))
             try:
                 self._socket = await self._connect()
             except Failed as failed:

@@ -214,8 +214,3 @@ def retry_end(
         return None
     end = until if state is AttemptState.CLOSED else min(until, now + timedelta(seconds=retry))
     return end if end > now else None
-
-
-def pause_seconds(first: float, tries: int, longest: float) -> float:
-    """Growing pauses between two tries: `first`, twice that, and so on up to `longest` seconds."""
-    return min(longest, first * 2.0 ** min(max(tries, 0), 30))

@@ -58,6 +58,7 @@ from core.errors import (
     TooManySeats,
 )
 from core.payments.payments import NO_PROVIDER, Account, Payments, account_of
+from core.process.backoff import Backoff
 from core.process.supervisor import Supervisor
 from core.seats.basket import Basket
 from core.seats.board import SeatState
@@ -70,6 +71,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 _FIND_OUT_SECONDS = 300.0
+_PAUSES = Backoff(first=0.2, longest=5.0)
+_PAUSE_ANSWERED = 0.5
 # Before the buyer is told that it is not known.
 _READ_BACK_SECONDS = 1.0
 # A statement that PostgreSQL has been given may still be carried out for so long after it answers others again.
@@ -375,17 +378,18 @@ class Checkout(GivingBack):
     async def _find_out(self, submit: Submit, new: NewReservation) -> None:
         """PostgreSQL did not answer the guard: asks until it is known whether there is a reservation."""
         loop = asyncio.get_running_loop()
-        until, pause = loop.time() + _FIND_OUT_SECONDS, 0.2
+        until, failures, pause = loop.time() + _FIND_OUT_SECONDS, 1, _PAUSES.seconds(1)
         answered: float | None = None
         while loop.time() < until:
             await asyncio.sleep(pause)
-            pause = min(2 * pause, 5.0)
+            failures += 1
+            pause = _PAUSES.seconds(failures)
             try:
                 # A reservation that is there has its job in its attempt's row.
                 if await self._reservations.get(new.id) is None:
                     if answered is None or loop.time() < answered + _MAY_STILL_COME_SECONDS:
                         # A PostgreSQL that hung carries out what it was given meanwhile, in any order.
-                        answered, pause = answered or loop.time(), 0.5
+                        answered, failures, pause = answered or loop.time(), 1, _PAUSE_ANSWERED
                         continue
                     await self._seats.abort_payment(submit.event, new.visitor, new.fence, new.seats)
                 return

@@ -11,6 +11,7 @@ from typing import Final, TypeVar
 
 from core.booking.stored import ClaimLost
 from core.errors import StoreUnavailable
+from core.process.backoff import Backoff
 from core.process.leases import kept
 
 T = TypeVar("T")
@@ -18,12 +19,13 @@ T = TypeVar("T")
 #: A run that takes longer than this many leases hangs, and its claim is let go: the requests to a provider (13 s each),
 #: and PostgreSQL away for a lease at each of the steps around them, take less.
 _LONGEST_RUN_LEASES: Final = 6
+_PAUSES: Final = Backoff(first=0.1, longest=2.0)
 
 
 async def persist(write: Callable[[], Awaitable[T]], lease: float) -> T:
     """Repeats a write while PostgreSQL is away, for `lease` seconds: afterwards another process may be at it."""
     loop = asyncio.get_running_loop()
-    until, pause = loop.time() + lease, 0.1
+    until, failures = loop.time() + lease, 0
     while True:
         try:
             return await write()
@@ -31,8 +33,8 @@ async def persist(write: Callable[[], Awaitable[T]], lease: float) -> T:
             left = until - loop.time()
             if left <= 0:
                 raise
-            await asyncio.sleep(min(pause, left))
-            pause = min(2 * pause, 2.0)
+            failures += 1
+            await asyncio.sleep(min(_PAUSES.seconds(failures), left))
 
 
 def renewing(name: str, renew: Callable[[], Awaitable[None]], lease: float) -> AbstractAsyncContextManager[None]:

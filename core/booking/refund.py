@@ -13,9 +13,10 @@ from enum import StrEnum
 from typing import Literal
 from uuid import UUID
 
-from core.booking.attempt import Owed, pause_seconds
+from core.booking.attempt import Owed
 from core.booking.reservation import Reason
 from core.payments.gateway import ChargeOutcome
+from core.process.backoff import Backoff
 
 
 class RefundState(StrEnum):
@@ -150,4 +151,4 @@ def next_refund(first: float, tries: int, *, refused: bool, marked: bool) -> Nex
     """
     if marked or (refused and tries + 1 >= REFUND_TRIES) or tries + 1 >= REFUND_TRIES_AWAY:
         return NextRefund(_SLOW_REFUND_PAUSE if tries + 1 < MOST_REFUND_TRIES else None, needs_person=True)
-    return NextRefund(pause_seconds(first, tries, _LONGEST_REFUND_PAUSE), needs_person=False)
+    return NextRefund(Backoff(first, _LONGEST_REFUND_PAUSE).seconds(tries + 1), needs_person=False)

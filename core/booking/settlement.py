@@ -35,7 +35,6 @@ from core.booking.attempt import (
     Verdict,
     confirm_key,
     decide,
-    pause_seconds,
     retry_end,
 )
 from core.booking.leases import persist, renewing
@@ -48,6 +47,7 @@ from core.errors import StoreUnavailable
 from core.payments.confirming import PARKED
 from core.payments.gateway import Authorisation, ChargeOutcome, ChargeResult, Order
 from core.payments.payments import NO_PROVIDER, Payments
+from core.process.backoff import Backoff
 
 log = structlog.get_logger(__name__)
 
@@ -316,7 +316,7 @@ class Settlement:
     async def _wait(self, claim: Claim, verdict: Verdict, result: ChargeResult) -> None:
         measures.UNSURE.labels("waiting").inc()
         longest = LONGEST_PARKED_PAUSE if verdict.reason is Reason.PARKED else LONGEST_PAUSE
-        pause = pause_seconds(self._first_pause, claim.tries, longest)
+        pause = Backoff(self._first_pause, longest).seconds(claim.tries + 1)
         reason, state = verdict.reason or Reason.CHECKING, verdict.state
         order, token = claim.attempt.order, claim.token
         await persist(
@@ -376,7 +376,7 @@ class Settlement:
                 told = False
                 measures.UNTOLD.inc()
                 log.warning("the result stands, Redis is told later", cause=repr(error.__cause__))
-        pause = pause_seconds(self._first_pause, claim.tries, LONGEST_PAUSE)
+        pause = Backoff(self._first_pause, LONGEST_PAUSE).seconds(claim.tries + 1)
         await self._reservations.leave(claim.attempt.order, claim.token, told=told, pause=pause)
 
     async def _change(

@@ -12,6 +12,7 @@ from core.errors import InvalidRequest, MailImpossible
 from core.messaging.reservation_message import EventType, ReservationMessage, SeatChange
 from core.notifications.mailer import MailRefused
 from core.notifications.messages import addressed, compose
+from core.process.bounded import Bounded
 from core.venue.event import Event
 
 log = structlog.get_logger(__name__)
@@ -31,7 +32,7 @@ class MailTrial:
         self._base_url = base_url.rstrip("/")
         self._sender = sender
         self._reply_to = reply_to
-        self._good: dict[tuple[object, ...], None] = {}
+        self._good: Bounded[tuple[object, ...], None] = Bounded(_REMEMBERED)
 
     def __call__(self, event: Event, email: str, language: str) -> None:
         """Raises InvalidRequest (the address cannot be mailed) or MailImpossible; nothing was changed."""
@@ -63,9 +64,7 @@ class MailTrial:
             description=event.description,
             picture=event.pictures[0].path if event.pictures else None,
         )
-        while len(self._good) >= _REMEMBERED:
-            del self._good[next(iter(self._good))]
-        self._good[key] = None
+        self._good.keep(key, None)
 
 
 def _confirmation(event: Event, email: str, language: str) -> ReservationMessage:

@@ -21,6 +21,7 @@ gathered.py          calls that many tasks make at the same time, made together;
 exchange_redis.py    several commands over one connection, without what the library does for each
 store_watch.py       whether what a sale needs answers this process
 clock_redis.py       the one clock of an installation: Redis'
+bounded.py           a dictionary that stays small
 rate_limit.py        how often each of many callers may do something, within one process
 source_files.py      Lua and SQL as files, joined with what they include
 spans.py             what a purchase did, as spans; tls_http.py whom this process believes over TLS

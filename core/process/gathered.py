@@ -25,7 +25,7 @@ _LONG_SECONDS: Final = 0.25
 _AGAIN_AT_ONCE: Final = 8
 
 
-class _Call(Generic[Asked, Answer]):
+class _WaitingCall(Generic[Asked, Answer]):
     __slots__ = ("asked", "future", "key", "place")
 
     def __init__(self, asked: Asked, key: Hashable, place: str, future: asyncio.Future[Answer]) -> None:
@@ -51,7 +51,7 @@ class Gathered(Generic[Asked, Answer]):
         self._name = name
         self._together = together
         self._most = most
-        self._waiting: list[_Call[Asked, Answer]] = []
+        self._waiting: list[_WaitingCall[Asked, Answer]] = []
         self._sender: asyncio.Task[None] | None = None
         self._alone_until = 0.0
 
@@ -65,7 +65,7 @@ class Gathered(Generic[Asked, Answer]):
         loop = asyncio.get_running_loop()
         if loop.time() < self._alone_until:
             return (await self._together([asked]))[0]
-        call: _Call[Asked, Answer] = _Call(asked, key, place, loop.create_future())
+        call: _WaitingCall[Asked, Answer] = _WaitingCall(asked, key, place, loop.create_future())
         self._waiting.append(call)
         if self._sender is None:
             self._sender = awaited(self._name, self._send())
@@ -83,8 +83,8 @@ class Gathered(Generic[Asked, Answer]):
                 call.future.cancel()
             self._waiting.clear()
 
-    def _take(self) -> list[_Call[Asked, Answer]]:
-        taken: dict[Hashable, _Call[Asked, Answer]] = {}
+    def _take(self) -> list[_WaitingCall[Asked, Answer]]:
+        taken: dict[Hashable, _WaitingCall[Asked, Answer]] = {}
         left = []
         for call in self._waiting:
             if call.future.done():
@@ -96,7 +96,7 @@ class Gathered(Generic[Asked, Answer]):
         self._waiting = left
         return sorted(taken.values(), key=lambda call: call.place)
 
-    async def _made(self, batch: list[_Call[Asked, Answer]]) -> None:
+    async def _made(self, batch: list[_WaitingCall[Asked, Answer]]) -> None:
         clock = asyncio.get_running_loop().time
         began = clock()
         try:
@@ -120,7 +120,7 @@ class Gathered(Generic[Asked, Answer]):
             if not call.future.done():
                 call.future.set_result(answer)
 
-    async def _again(self, batch: list[_Call[Asked, Answer]]) -> None:
+    async def _again(self, batch: list[_WaitingCall[Asked, Answer]]) -> None:
         """Each by itself, a few at a time."""
         left = iter(batch)
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
-from collections import OrderedDict
 from typing import Final
 
 from core.clock import Clock
 from core.errors import TooManyRequests
+from core.process.bounded import Bounded
 from core.process.rate import Rate
 
 #: Callers remembered at once by one limit; the one not seen for longest is forgotten first. About 10 MB when full.
@@ -20,26 +20,19 @@ class RateLimit:
     def __init__(self, per_minute: int, clock: Clock, *, most_callers: int = _MOST_CALLERS) -> None:
         self._rate = Rate(per_minute)
         self._clock = clock
-        self._most = most_callers
-        self._due: OrderedDict[str, float] = OrderedDict()
+        self._due: Bounded[str, float] = Bounded(most_callers)
 
     def take(self, who: str) -> None:
         """Counts one call. Raises TooManyRequests, which says when the next one would be accepted."""
         self.require(who)
         # A refused call is not counted: who waits as told is served.
-        self._remember(who, self._rate.after(self._due.get(who, 0.0), self._clock.monotonic()))
+        self._due.keep(who, self._rate.after(self._due.get(who, 0.0), self._clock.monotonic()))
 
     def require(self, who: str) -> None:
         """Like `take`, but counts nothing."""
         wait = self._rate.wait(self._due.get(who, 0.0), self._clock.monotonic())
         if wait:
             raise TooManyRequests(retry_after=wait)
-
-    def _remember(self, who: str, due: float) -> None:
-        self._due[who] = due
-        self._due.move_to_end(who)
-        if len(self._due) > self._most:
-            self._due.popitem(last=False)
 
     def __len__(self) -> int:
         return len(self._due)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Sequence
 
 import databases
@@ -12,6 +11,7 @@ from redis.asyncio import Redis
 
 from core.database import raw
 from core.errors import SeatTaken
+from core.process.backoff import Backoff
 from core.seats.basket import Basket
 from core.seats.guard_lock_redis import require_free
 from core.seats.scripts_redis import SeatScripts
@@ -28,7 +28,8 @@ locked AS (
 UPDATE seats s SET version = version + 1 FROM locked l
 WHERE s.event_id = $1 AND s.ordinal = l.ordinal AND (SELECT count(*) FROM locked) = cardinality($2::int[])
 """
-_PAUSE_SECONDS = 0.005
+# Anything up to 5 ms, then up to twice that, and so on: those who met do not meet again.
+_PAUSES = Backoff(first=0.0025, longest=1.0, jitter=1.0)
 
 CONFLICTS = Counter("onsale_optimistic_conflicts", "Version conflicts met by the optimistic guard: the retry storm")
 
@@ -71,5 +72,5 @@ class OptimisticGuard:
                 if done == f"UPDATE {len(wanted)}":
                     return await self._scripts.hold(event, visitor, ordinals, runs, check=False, call=call)
             CONFLICTS.inc()
-            await asyncio.sleep(random.uniform(0, _PAUSE_SECONDS * 2**attempt))
+            await asyncio.sleep(_PAUSES.seconds(attempt + 1))
         raise SeatTaken(list(ordinals))

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
+from core.process.bounded import Bounded
+from core.process.once import Once
 from core.seats.best_seats import Hall, hall_of
 from core.seats.best_seats_table import DIGEST_BYTES, packed
 from core.venue.event import Event
@@ -32,21 +35,18 @@ class Halls:
 
     def __init__(self, plan: Callable[[Event], Awaitable[SeatPlan]]) -> None:
         self._plan = plan
-        self._tables: dict[tuple[str, tuple[float, float] | None, int], SeatTable] = {}
-        self._building = asyncio.Lock()
+        self._tables: Bounded[tuple[str, tuple[float, float] | None, int], SeatTable] = Bounded(_KEPT)
+        self._builds = Once[SeatTable]("hall")
 
     async def table(self, event: Event) -> SeatTable:
         name = (event.plan_digest, event.focus, event.companions)
         if (kept := self._tables.get(name)) is not None:
             return kept
-        plan = await self._plan(event)
-        async with self._building:  # one builds, the others find it done
-            if (kept := self._tables.get(name)) is not None:
-                return kept
-            made = await asyncio.to_thread(_table, plan, event.focus, event.companions)
-            while len(self._tables) >= _KEPT:
-                del self._tables[next(iter(self._tables))]
-            self._tables[name] = made
+        return await self._builds(name, partial(self._build, event))
+
+    async def _build(self, event: Event) -> SeatTable:
+        made = await asyncio.to_thread(_table, await self._plan(event), event.focus, event.companions)
+        self._tables.keep((event.plan_digest, event.focus, event.companions), made)
         return made
 
     async def runs(self, event: Event, ordinals: Sequence[int]) -> list[Sequence[int]]:

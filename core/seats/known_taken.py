@@ -114,6 +114,7 @@ class KnownTaken:
         if slug not in self._mirrors:
             return
         key = (slug, visitor)
+        # `Bounded` by hand: each hold comes by here, and a call more is a call more.
         self._standing[key] = standing
         self._standing.move_to_end(key)
         if len(self._standing) > _MOST:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -23,6 +22,7 @@ from core.errors import (
     PictureNotFound,
     StoreUnavailable,
 )
+from core.process.bounded import Bounded
 from core.process.once import Once
 from core.venue.event import Event, SaleStatus
 from core.venue.event_name import kept_text
@@ -97,7 +97,7 @@ class EventStore:
         self._cache: dict[str, _Cached] = {}
         self._slugs: dict[int, str] = {}
         self._reads = Once[Event]("event")
-        self._plans: OrderedDict[str, LoadedPlan] = OrderedDict()
+        self._plans: Bounded[str, LoadedPlan] = Bounded(KEPT_PLANS)
         self._loads = Once[LoadedPlan]("plan")
 
     async def get(self, slug: str) -> Event:
@@ -333,7 +333,5 @@ class EventStore:
             raise EventNotFound()
         plan = await asyncio.to_thread(build_plan, document)
         loaded = LoadedPlan(plan, await asyncio.to_thread(plan_body, plan, event.prices))
-        self._plans[event.plan_digest] = loaded
-        if len(self._plans) > KEPT_PLANS:
-            self._plans.popitem(last=False)
+        self._plans.keep(event.plan_digest, loaded)
         return loaded

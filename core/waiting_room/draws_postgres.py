@@ -15,6 +15,7 @@ import asyncpg
 import databases
 
 from core.database import BACKGROUND_SECONDS, raw
+from core.process.bounded import Bounded
 from core.venue.event import DrawState, Event, Opening
 from core.venue.phase import Phase
 from core.waiting_room import draw
@@ -67,7 +68,7 @@ class Draws:
 
     def __init__(self, database: databases.Database) -> None:
         self._database = database
-        self._orders: dict[int, dict[bytes, int]] = {}
+        self._orders: Bounded[int, dict[bytes, int]] = Bounded(_KEPT_ORDERS)
 
     async def announce(self, event: Event, phase: Phase, beacon: BeaconRound | None = None) -> DrawRow:
         """The phase's draw to come, with its commitment: made when there is none, moved when its opening was moved."""
@@ -209,9 +210,7 @@ class Draws:
         if order is None:
             listed = await self.receipts(draw_id)
             order = {bytes.fromhex(entry): place for place, entry in enumerate(listed, 1)}
-            while len(self._orders) >= _KEPT_ORDERS:
-                del self._orders[next(iter(self._orders))]
-            self._orders[draw_id] = order
+            self._orders.keep(draw_id, order)
         place = order.get(bytes.fromhex(receipt), 0)
         return row.base + place if place else 0
 

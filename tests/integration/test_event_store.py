@@ -100,7 +100,7 @@ async def test_the_stored_plan_is_the_plan_of_the_file(store: EventStore, databa
 
 
 async def test_a_process_keeps_a_bounded_number_of_plans(store: EventStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.venue.event_store_postgres.KEPT_PLANS", 2)
+    monkeypatch.setattr(store._plans, "most", 2)
     events = [await store.create(new_event(prices={"A": price}), small_plan()) for price in (1, 2, 3)]
     for event in [*events, *events]:
         assert (await store.plan(event)).seats

@@ -24,7 +24,6 @@ from core.booking.attempt import (
     confirm_key,
     decide,
     order_number,
-    pause_seconds,
     retry_end,
 )
 from core.booking.hints import A_SECOND, LONGEST_SECONDS, ORDER_SECONDS, Hints
@@ -253,12 +252,6 @@ def test_order_numbers_and_keys(reservation: object, number: int, key: str, othe
     assert len(order) <= 40
     assert order != order_number(uuid4(), number)
     assert (confirm_key(order, key) == confirm_key(order, other)) == (key == other)
-
-
-@given(st.floats(0.01, 60), st.integers(-1, 10_000), st.floats(60, 600))
-def test_pauses_grow_up_to_a_limit(first: float, tries: int, longest: float) -> None:
-    here, next_one = pause_seconds(first, tries, longest), pause_seconds(first, tries + 1, longest)
-    assert first <= here <= next_one <= longest
 
 
 @given(st.floats(0.01, 60), st.integers(0, 10_000), st.booleans(), st.booleans())

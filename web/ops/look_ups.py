@@ -4,10 +4,10 @@ seconds.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import Final
 
 from core.clock import Clock
+from core.process.bounded import Bounded
 
 _SECONDS: Final = 60.0
 #: Look-ups remembered by a process; of more than these in a minute some stand in the trail twice, as does what two ask
@@ -20,7 +20,7 @@ class LookUps:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._noted: OrderedDict[tuple[str, str, str], float] = OrderedDict()
+        self._noted: Bounded[tuple[str, str, str], float] = Bounded(_MOST)
 
     def is_new(self, actor: str, action: str, whom: str) -> bool:
         """It has not been written down within the last minute."""
@@ -28,8 +28,4 @@ class LookUps:
 
     def written_down(self, actor: str, action: str, whom: str) -> None:
         """It stands in the trail: its minute begins."""
-        look = (actor, action, whom)
-        self._noted[look] = self._clock.monotonic() + _SECONDS
-        self._noted.move_to_end(look)
-        if len(self._noted) > _MOST:
-            self._noted.popitem(last=False)
+        self._noted.keep((actor, action, whom), self._clock.monotonic() + _SECONDS)
