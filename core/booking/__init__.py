@@ -18,6 +18,7 @@ accounts_postgres.py      one reservation's money, for the refund desk; books_po
 comparing.py              the providers' lists against our books: comparison.py what a line says (pure),
                           findings_postgres.py what differs, mending.py one press for each of them
 hints.py, hints_redis.py  how often a webhook makes us ask
+unanswered.py             a reservation whose guard PostgreSQL did not answer
 leases.py                 writes under a claim that outlast a PostgreSQL that is away
 addresses.py              which e-mail addresses are one buyer's (pure)
 receipts.py               what a buyer is shown of a payment that went through

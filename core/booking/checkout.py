@@ -41,6 +41,7 @@ from core.booking.results_redis import Access, Events, Results, Seats
 from core.booking.settlement import Settlement
 from core.booking.stored import NewReservation
 from core.booking.tasks import PaymentTasks
+from core.booking.unanswered import Unanswered
 from core.clock import Clock
 from core.errors import (
     CodeUsed,
@@ -58,7 +59,6 @@ from core.errors import (
     TooManySeats,
 )
 from core.payments.payments import NO_PROVIDER, Account, Payments, account_of
-from core.process.backoff import Backoff
 from core.process.supervisor import Supervisor
 from core.seats.basket import Basket
 from core.seats.board import SeatState
@@ -70,13 +70,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-_FIND_OUT_SECONDS = 300.0
-_PAUSES = Backoff(first=0.2, longest=5.0)
-_PAUSE_ANSWERED = 0.5
-# Before the buyer is told that it is not known.
-_READ_BACK_SECONDS = 1.0
-# A statement that PostgreSQL has been given may still be carried out for so long after it answers others again.
-_MAY_STILL_COME_SECONDS = 3.0
 # What costs nothing asks nobody; when PostgreSQL is away in this moment the answer is PAYING.
 _FREE_SECONDS = 5.0
 
@@ -178,6 +171,7 @@ class Checkout(GivingBack):
             clock=clock,
         )
         self._seats = seats
+        self._unanswered = Unanswered(reservations, seats)
         self._access = access
         self._supervisor = supervisor
         self._try_mail = try_mail
@@ -354,9 +348,9 @@ class Checkout(GivingBack):
             made = await self._reservations.begin(new, token)
         except StoreUnavailable as error:
             # The statement may have been carried out. Nothing is undone before that is known.
-            found = await self._read_back(new) if isinstance(error, OutcomeUnknown) else None
+            found = await self._unanswered.read_back(new) if isinstance(error, OutcomeUnknown) else None
             if found is None:
-                self._supervisor.spawn(f"find-out {new.id}", self._find_out(submit, new))
+                self._supervisor.spawn(f"find-out {new.id}", self._unanswered.find_out(submit.event, new))
                 raise
             return found
         if made is None or made.payment is not None:
@@ -365,37 +359,6 @@ class Checkout(GivingBack):
         if claim is not None:
             await asyncio.wait([self._tasks.work_on(claim)], timeout=_FREE_SECONDS)
         return (await self._stored(new.id)).reservation
-
-    async def _read_back(self, new: NewReservation) -> Reservation | None:
-        """The reservation whose guard's answer was lost, if it is there."""
-        try:
-            async with asyncio.timeout(_READ_BACK_SECONDS):
-                stored = await self._reservations.get(new.id)
-        except (StoreUnavailable, TimeoutError):
-            return None
-        return stored.reservation if stored is not None else None
-
-    async def _find_out(self, submit: Submit, new: NewReservation) -> None:
-        """PostgreSQL did not answer the guard: asks until it is known whether there is a reservation."""
-        loop = asyncio.get_running_loop()
-        until, failures, pause = loop.time() + _FIND_OUT_SECONDS, 1, _PAUSES.seconds(1)
-        answered: float | None = None
-        while loop.time() < until:
-            await asyncio.sleep(pause)
-            failures += 1
-            pause = _PAUSES.seconds(failures)
-            try:
-                # A reservation that is there has its job in its attempt's row.
-                if await self._reservations.get(new.id) is None:
-                    if answered is None or loop.time() < answered + _MAY_STILL_COME_SECONDS:
-                        # A PostgreSQL that hung carries out what it was given meanwhile, in any order.
-                        answered, failures, pause = answered or loop.time(), 1, _PAUSE_ANSWERED
-                        continue
-                    await self._seats.abort_payment(submit.event, new.visitor, new.fence, new.seats)
-                return
-            except StoreUnavailable:
-                answered = None
-        log.error("whether a reservation was made could not be learnt", reservation=str(new.id), visitor=new.visitor)
 
     async def _refused(self, submit: Submit, basket: Basket, new: NewReservation) -> Reservation:
         """PostgreSQL's guard said no: it is this very request, another one of this visitor's, or Redis was wrong."""
