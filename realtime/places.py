@@ -63,7 +63,7 @@ class Places:
 
     def __init__(self, version: int, remember: int = 1024) -> None:
         self.version = version
-        self._settled = version
+        self._bound_to = version
         self._log: deque[_Departures] = deque()
         self._remember = remember
         self._entries: dict[str, Entry] = {}
@@ -111,7 +111,7 @@ class Places:
         self.version = version
         self._log.append(_Departures(version, sorted(left), sorted(returned)))
         if len(self._log) > self._remember:
-            if self._log[0].version > self._settled:
+            if self._log[0].version > self._bound_to:
                 self._bound()
             self._log.popleft()
         return Heard.APPLIED
@@ -141,7 +141,7 @@ class Places:
         """
         self._bound()
         anew = version < self.version
-        self.version = self._settled = version
+        self.version = self._bound_to = version
         self._log.clear()
         missing = []
         for visitor, entry in self._entries.items():
@@ -160,15 +160,15 @@ class Places:
 
     def _bound(self) -> None:
         """Brings every entry up to `version`. All messages since the last time go in one pass over the entries."""
-        if self._settled == self.version:
+        if self._bound_to == self.version:
             return
-        news = [past for past in self._log if past.version > self._settled]
+        news = [past for past in self._log if past.version > self._bound_to]
         left = sorted(number for past in news for number in past.left)
         returned = sorted(number for past in news for number in past.returned)
-        settled, version = self._settled, self.version
+        bound_to, version = self._bound_to, self.version
         for visitor, entry in self._entries.items():
             number = entry.number
-            if entry.version == settled:
+            if entry.version == bound_to:
                 step = bisect_left(returned, number) - bisect_left(left, number)
                 entry.version = version
             else:
@@ -177,7 +177,7 @@ class Places:
             if step:
                 entry.ahead += step
                 self._changed[visitor] = entry
-        self._settled = version
+        self._bound_to = version
 
 
 def _contains(ordered: list[int], number: int) -> bool:

@@ -2,6 +2,9 @@
 
 The first call leaves at once. What is called while it is on its way leaves together when it is back. So a call that is
 alone waits for nobody, and the more there are the fewer round trips each of them costs.
+
+Scripts leave in batches of their own (`lua_redis.py`): several at once, each call with a deadline that the script
+reads, made again with its text where Redis does not know it. Neither would be simpler for being the other.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from core.payments.registry import PROVIDERS
 from core.payments.stripe.objects import from_stripe, to_stripe
 from web.paysim.behaviour import Fate, draw
 from web.paysim.exchange import Reply, read_bytes, send
@@ -36,6 +37,8 @@ _CREATE: Final = re.compile(
     r"line_items\[0\]\[(quantity|price_data\]\[(currency|unit_amount|product_data\]\[name))\]|"
     r"payment_intent_data\[(capture_method|metadata\]\[\w+)\]"
 )
+#: Of the languages that Checkout speaks, those that the shop may ask for.
+_LOCALES: Final = frozenset(PROVIDERS[PROVIDER].languages.values())
 _LEAST_OPEN: Final = 30 * 60
 _LONGEST_OPEN: Final = 24 * 3600
 _MOST_LINES: Final = 100
@@ -198,7 +201,7 @@ class StripeSimulator:
             "payment_intent_data[metadata][order]": form.get("payment_intent_data[metadata][order]") != order,
             "metadata[order]": form.get("metadata[order]") != order,
             "expires_at": ends is None or not _LEAST_OPEN - 5 <= ends - now <= _LONGEST_OPEN + 5,
-            "locale": form.get("locale") not in (None, "auto", "ko", "en"),
+            "locale": form.get("locale") not in (None, "auto", *_LOCALES),
             # The shop's secret vouches for whose address it is; that it is this order's is seen.
             "success_url": not is_return(returned, f"/pay/{PROVIDER}/return/{order}"),
             "cancel_url": not is_return(closed, f"/pay/{PROVIDER}/closed/{order}"),
