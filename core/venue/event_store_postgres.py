@@ -33,7 +33,7 @@ from core.venue.phase import check_phases
 from core.venue.picture import Rendition
 from core.venue.plan_body import plan_body
 from core.venue.plan_check import SEAT_COLUMNS, prepare
-from core.venue.plan_import import build_plan
+from core.venue.plan_import import stored_plan
 from core.venue.seat_plan import SeatPlan
 
 #: What an operator does to a sale reaches every process within this many seconds.
@@ -331,7 +331,7 @@ class EventStore:
             document = await connection.fetchval("SELECT plan FROM events WHERE id = $1", event.id, timeout=60)
         if document is None:
             raise EventNotFound()
-        plan = await asyncio.to_thread(build_plan, document)
+        plan = await asyncio.to_thread(stored_plan, document)
         loaded = LoadedPlan(plan, await asyncio.to_thread(plan_body, plan, event.prices))
         self._plans.keep(event.plan_digest, loaded)
         return loaded

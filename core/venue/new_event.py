@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from core.currency import MINOR_DIGITS, minor_digits
 from core.errors import InvalidRequest
@@ -17,7 +17,10 @@ from core.venue.event_time import check_zone
 from core.venue.fees import DEFAULT_FEES, FeeLine
 from core.venue.phase import MOST_PREQUEUE_SECONDS, PREQUEUE_SECONDS, Phase, check_phases
 from core.venue.picture import Rendition
+from core.venue.plan_schema import as_read
 from core.venue.seat_plan import SeatPlan
+
+T = TypeVar("T")
 
 #: A slug is part of addresses and of Redis keys (inside a hash tag, so no braces).
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
@@ -65,6 +68,13 @@ class NewEvent:
     description: str = ""
     pictures: Sequence[Rendition] = ()
 
+    def __post_init__(self) -> None:
+        # As the plan's names are read: a category and its price are the same text, or the seats would cost nothing.
+        object.__setattr__(self, "prices", _by_name(self.prices))
+        object.__setattr__(self, "blocked", {as_read(name) for name in self.blocked})
+        labels = {name: as_read(label) for name, label in self.labels.items()}
+        object.__setattr__(self, "labels", _by_name(labels))
+
     def labelled(self) -> NewEvent:
         """The same with the labels in place of the plan's names, as the sale is kept."""
         return replace(
@@ -73,6 +83,12 @@ class NewEvent:
             blocked={self.labels.get(name, name) for name in self.blocked},
             labels={},
         )
+
+
+def _by_name(given: Mapping[str, T]) -> dict[str, T]:
+    """By names as a plan's are read. Where two would be one, as they are: then one is no category's."""
+    read = {as_read(name): value for name, value in given.items()}
+    return read if len(read) == len(given) else dict(given)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +212,12 @@ def check_prices(prices: Mapping[str, int], plan: SeatPlan, currency: str, block
         message = f"the seat plan has no category {_named(unknown)}; its categories are {_named(known)}"
         raise _wrong([f"prices.{name}" for name in unknown], message, categories=unknown)
     used = {seat.category for seat in plan.seats}
-    missing = [name for name in known if name in used and name not in prices and name not in blocked]
+    # Those too that only seats name: no plan that is read has any, and nothing may be sold without a price.
+    missing = [
+        name
+        for name in dict.fromkeys([*known, *sorted(used)])
+        if name in used and name not in prices and name not in blocked
+    ]
     if missing:
         raise _wrong([f"prices.{name}" for name in missing], f"no price for {_named(missing)}", categories=missing)
     if used and used <= set(blocked):

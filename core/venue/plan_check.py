@@ -93,7 +93,7 @@ def prepared_plan(asked: bytes) -> bytes:
             seat.number,
             seat.category,
             sold.prices.get(seat.category, 0),
-            "BLOCKED" if seat.category in sold.blocked else "AVAILABLE",
+            "AVAILABLE" if seat.category in sold.prices else "BLOCKED",
         )
         for ordinal, seat in enumerate(plan.seats)
     ]

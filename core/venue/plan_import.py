@@ -44,16 +44,28 @@ def load_plan(data: bytes) -> SeatPlan:
 
 
 def build_plan(document: dict[str, Any]) -> SeatPlan:
-    """The plan of a parsed document (`parse_document`, or one that was stored). Raises PlanInvalid."""
-    problems = Problems()
+    """The plan of a document that somebody brings (`parse_document`). Raises PlanInvalid."""
+    return _built(document, Problems(), check=True)
+
+
+def stored_plan(document: dict[str, Any]) -> SeatPlan:
+    """The plan of a sale that was made: what became a rule later is not held against it.
+
+    A category that only seats name is one without a price: not for sale. Raises PlanInvalid.
+    """
+    return _built(document, Problems(), check=False)
+
+
+def _built(document: dict[str, Any], problems: Problems, *, check: bool) -> SeatPlan:
     seat_count = sum(1 for _ in _raw_seats(document))
     if seat_count > MAX_SEATS:
         problems.add("zones", f"the plan has {seat_count} seats: at most {MAX_SEATS} can be sold in one event")
         problems.stop_if_any()
     warnings = Warnings([])
     part = _validated(mended(document, warnings.add), problems)
-    _check_categories(document, problems)
-    _check_seats(document, problems)
+    if check:
+        _check_categories(document, problems)
+        _check_seats(document, problems)
     problems.stop_if_any()
     assert part is not None  # noqa: S101 - `_validated` gives None only together with a problem
     plan = _assemble(part)
@@ -104,23 +116,24 @@ def _list(value: Any, key: str) -> list[Any]:
 def _check_categories(document: dict[str, Any], problems: Problems) -> None:
     first: dict[str, int] = {}
     for index, category in enumerate(_list(document, "categories")):
-        name = category.get("name") if isinstance(category, dict) else None
+        name = as_read(category.get("name")) if isinstance(category, dict) else None
         if isinstance(name, str) and first.setdefault(name, index) != index:
             problems.add(("categories", index, "name"), f"{_shown(name)} is also the name of categories[{first[name]}]")
 
 
 def _check_seats(document: dict[str, Any], problems: Problems) -> None:
-    names = [category.get("name") for category in _list(document, "categories") if isinstance(category, dict)]
+    """What is compared is what will be stored: 7 is "7", and a no-break space a space."""
+    names = [as_read(category.get("name")) for category in _list(document, "categories") if isinstance(category, dict)]
     categories = {name for name in names if isinstance(name, str)}
     first: dict[str, Path] = {}
     seats = 0
     for path, seat in _raw_seats(document):
         seats += 1
-        category = seat.get("category")
+        category = as_read(seat.get("category"))
         if isinstance(category, str) and category not in categories:
             known = ", ".join(_shown(name) for name in sorted(categories)[:20]) or "none"
             problems.add((*path, "category"), f"there is no category {_shown(category)} (there are: {known})")
-        guid = seat.get("seat_guid")
+        guid = as_read(seat.get("seat_guid"))
         if isinstance(guid, str) and guid:
             earlier = first.setdefault(guid, path)
             if earlier is not path:
@@ -163,13 +176,15 @@ def _assemble(part: PlanPart) -> SeatPlan:
                 )
                 for seat in row.seats
             )
+    # The seats' as well: in a plan that was stored long ago they may name one that there is not.
+    colors = dict.fromkeys([*(one.name for one in part.categories), *(seat.category for seat in seats)], "")
+    colors |= {one.name: one.color for one in part.categories}
     plan = SeatPlan(
         name=part.name,
         width=part.size.width if part.size else 0.0,
         height=part.size.height if part.size else 0.0,
         categories=tuple(
-            Category(category.name, category.color or _COLORS[index % len(_COLORS)])
-            for index, category in enumerate(part.categories)
+            Category(name, color or _COLORS[index % len(_COLORS)]) for index, (name, color) in enumerate(colors.items())
         ),
         zones=tuple(dict.fromkeys(seat.zone for seat in seats)),
         seats=tuple(seats),

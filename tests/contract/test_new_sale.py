@@ -296,3 +296,39 @@ async def test_a_change_is_compared_with_what_is_true_now(
     other.forget(event.slug)
     assert (await other.get(event.slug)).max_seats == 4
     assert (await trail(runtime, event.slug))[-1]["detail"] == {"max_seats": [6, 4]}
+
+
+@pytest.mark.parametrize(
+    ("case", "at"),
+    [
+        ("category_number", "zones[0].rows[0].seats[0].category"),
+        ("guid_number_twice", "zones[0].rows[0].seats[1].seat_guid"),
+    ],
+)
+async def test_numbers_for_names_are_compared_as_they_are_stored(operator: Api, case: str, at: str) -> None:
+    """A seat of category 7, which was none, was sold for nothing; two seats 1 were an error of ours (V4)."""
+    plan = json.loads((HALL.parent / "plans" / f"{case}.json").read_text())
+    for path, body in ((CHECK, {"plan": plan}), (EVENTS, sale(plan=plan, prices={"A": 15000}))):
+        refused = await operator.refused("POST", path, 422, "plan_invalid", json=body)
+        assert [one["at"] for one in refused["errors"]] == [at]
+
+
+async def test_a_stored_plan_with_a_category_that_is_none_is_shown_and_not_sold(
+    operator: Api, nobody: Api, runtime: Runtime
+) -> None:
+    """As one was taken before: its plan can be drawn, and the seat has no price."""
+    plan = json.loads((HALL.parent / "plans" / "category_numbers.json").read_text())
+    asked = sale(plan=plan, prices={"7": 15000}, open=True)
+    await operator.call("POST", EVENTS, json=asked, expect=201)
+    await rows(
+        runtime,
+        "UPDATE events SET plan = jsonb_set(plan, '{categories,0,name}', '\"A\"'), prices = '{\"A\": 15000}', "
+        "plan_digest = $2 WHERE slug = $1",
+        asked["slug"],
+        secrets.token_hex(16),
+    )
+    runtime.events.forget(asked["slug"])
+    path = f"/api/events/{asked['slug']}"
+    columns = (await nobody.call("GET", f"{path}/plan/columns", expect=200)).json()
+    assert {one["name"]: one["price"] for one in columns["categories"]} == {"A": 15000, "7": None}
+    assert [one["name"] for one in (await nobody.call("GET", path, expect=200)).json()["categories"]] == ["A"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib import import_module
 from itertools import product
 from uuid import UUID
 
@@ -132,3 +133,24 @@ async def test_a_seat_whose_fence_has_moved_on_is_somebody_elses(
         runtime, "SELECT status, fence FROM seats WHERE event_id = $1 AND ordinal IN (1, 2) ORDER BY ordinal", event.id
     )
     assert [tuple(seat) for seat in seats] == [("AVAILABLE", 8), ("PAYING", 9)]
+
+
+async def test_a_seat_of_a_category_without_a_price_is_never_sold(runtime: Runtime, make_event: MakeEvent) -> None:
+    """A plan that was stored long ago may have some, at a price of 0: nobody gets one for nothing (V5)."""
+    event = await make_event()
+    reservations = Reservations(runtime.database, lease_seconds=60, deadline_seconds=600)
+    await rows(runtime, "UPDATE seats SET category = '7', price = 0 WHERE event_id = $1 AND ordinal = 1", event.id)
+    before = await _all(runtime, event)
+    for seats in ([1], [1, 2]):
+        assert await reservations.begin(new_reservation(event, seats=seats, fence=7), "t") is None
+    assert await _all(runtime, event) == before
+    assert await reservations.begin(new_reservation(event, seats=[2], fence=7), "t") is not None
+
+
+async def test_the_migration_blocks_free_seats_without_a_price(runtime: Runtime, make_event: MakeEvent) -> None:
+    event = await make_event(prices={"Standard": 0})
+    await rows(runtime, "UPDATE seats SET category = '7' WHERE event_id = $1 AND ordinal IN (1, 2)", event.id)
+    await rows(runtime, "UPDATE seats SET status = 'SOLD' WHERE event_id = $1 AND ordinal = 2", event.id)
+    await rows(runtime, import_module("core.migrations.versions.0032_unpriced").BLOCK)
+    found = await rows(runtime, "SELECT ordinal, status FROM seats WHERE event_id = $1 ORDER BY ordinal", event.id)
+    assert [row["status"] for row in found][:4] == ["AVAILABLE", "BLOCKED", "SOLD", "AVAILABLE"]

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from core.errors import InvalidRequest, PlanInvalid
 from core.languages import seat_name
 from core.venue import plan_check
-from core.venue.new_event import NewEvent
+from core.venue.new_event import NewEvent, check_new_event
+from core.venue.plan_body import shown_categories
+from core.venue.plan_columns import plan_columns
 from core.venue.plan_document import parse_document
-from core.venue.plan_import import build_plan, load_plan, relabelled
+from core.venue.plan_import import build_plan, load_plan, relabelled, stored_plan
 from core.venue.seat_plan import SeatPlan
 from core.venue.seat_runs import focal_point
 
@@ -70,6 +73,40 @@ def test_an_area_that_cannot_be_drawn_is_left_out(wrong: object) -> None:
     assert plan.areas == ()
     assert plan.warnings
     assert all(one.at.startswith("zones[0].areas[0]") for one in plan.warnings)
+
+
+@pytest.mark.parametrize(
+    ("name", "at", "said"),
+    [
+        ("category_number", "zones[0].rows[0].seats[0].category", "there is no category '7' (there are: 'A')"),
+        ("guid_number_twice", "zones[0].rows[0].seats[1].seat_guid", "'1' is also the seat_guid of"),
+        ("guid_number_and_text", "zones[0].rows[0].seats[1].seat_guid", "'1' is also the seat_guid of"),
+        ("nbsp_category_twice", "categories[1].name", "'VIP A' is also the name of categories[0]"),
+    ],
+)
+def test_what_decides_who_sits_where_is_one_error_with_its_place(name: str, at: str, said: str) -> None:
+    with pytest.raises(PlanInvalid) as refused:
+        case(name)
+    [error] = refused.value.data["errors"]
+    assert error["at"] == at
+    assert said in error["message"]
+
+
+@pytest.mark.parametrize(("name", "category"), [("category_numbers", "7"), ("nbsp_category", "VIP A")])
+def test_a_category_is_the_same_however_its_name_is_written(name: str, category: str) -> None:
+    plan = case(name)
+    assert {seat.category for seat in plan.seats} == {one.name for one in plan.categories} == {category}
+    check_new_event(NewEvent("gala", "Gala", prices={category: 15000}), plan)
+
+
+def test_a_plan_that_was_stored_with_a_category_that_is_none_shows_it_as_not_for_sale() -> None:
+    document = parse_document((PLANS / "category_number.json").read_bytes())
+    plan = stored_plan(document)
+    assert [seat.category for seat in plan.seats] == ["7", "A"]
+    assert {one["name"]: one["price"] for one in shown_categories(plan, {"A": 1})} == {"A": 1, "7": None}
+    assert json.loads(plan_columns(plan, {"A": 1}))["seats"] == 2
+    with pytest.raises(InvalidRequest, match="no price for '7'"):
+        check_new_event(NewEvent("gala", "Gala", prices={"A": 15000}), plan)
 
 
 @pytest.mark.parametrize("text", ["a\u202eb", "a\u0007b", "a\u2066b"])
@@ -177,3 +214,25 @@ async def test_what_is_kept_of_it_has_the_names_that_buyers_read(where: str) -> 
         *((name, 0, "BLOCKED") for name in others),
     }
     assert json.loads(kept.document)["categories"][0]["name"] == "Stalls"
+
+
+async def test_a_label_and_its_price_are_one_category(where: str) -> None:
+    """A label with a no-break space, as a text program writes it: its seats would cost nothing."""
+    data = (PLANS / "nbsp_category.json").read_bytes()
+    new = NewEvent("gala", "Gala", prices={"VIP\u00a0A": 15000}, labels={"VIP A": "Loge\u00a01"})
+    kept = await plan_check.prepare(new, data)
+    columns = [dict(zip(plan_check.SEAT_COLUMNS, seat, strict=True)) for seat in kept.seats]
+    assert {(one["category"], one["price"], one["status"]) for one in columns} == {("Loge 1", 15000, "AVAILABLE")}
+    assert dict(new.labelled().prices) == {"Loge 1": 15000}
+    with pytest.raises(InvalidRequest, match="two categories would be called 'Loge 1'"):
+        await plan_check.prepare(
+            NewEvent("gala", "Gala", prices={"A": 1, "B": 1}, labels={"A": "Loge\u00a01", "B": "Loge 1"}),
+            json.dumps(two_categories()).encode(),
+        )
+
+
+def two_categories() -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((PLANS / "same_place.json").read_text())
+    document["categories"].append({"name": "B"})
+    document["zones"][0]["rows"][0]["seats"][1]["category"] = "B"
+    return document

@@ -5,9 +5,9 @@
 -- $13 the time to pay, seconds  $14 grace after it, seconds  $15 claim token  $16 lease, seconds  $17 the address's key
 -- $18 the phase that the seats were held in, or NULL  $19 the code that is spent (its digest), or NULL
 -- $20 an offer of the waiting list: its seats are kept for it, and were never held; or NULL
--- One row (see reservation.sql), or none: a seat is not free, or has met a younger fence; the event does not take place;
--- the visitor's last five payments failed, the last of them within a minute; they would be more seats than one buyer may
--- have, or than the phase may sell; the code is not good (any more); or the offer is over.
+-- One row (see reservation.sql), or none: a seat is not free, has no price, or has met a younger fence; the event does
+-- not take place; the visitor's last five payments failed, the last of them within a minute; they would be more seats
+-- than one buyer may have, or than the phase may sell; the code is not good (any more); or the offer is over.
 -- Raises unique_violation when the key was used, or when a seat is in a live reservation after all.
 WITH pause AS (
     --#include failures_of.sql
@@ -15,7 +15,7 @@ WITH pause AS (
     -- Of a visitor all that is paid or being paid for counts; of an address what is paid or about to be: a stranger's
     -- open windows lock nobody out (F3). In this order, so that two statements never wait for each other's buyer.
     -- Then the phase's seats, those on offer too, and the code's uses (F7), which others count at the same time as well.
-    SELECT events.id, slug, name, currency
+    SELECT events.id, slug, name, currency, prices
     FROM events, pause,
          LATERAL (SELECT least(max_seats, (SELECT p.max_seats FROM phases p WHERE p.event_id = $2 AND p.name = $18)) AS most)
     WHERE events.id = $2 AND pause.seconds <= 0 AND events.cancelled_at IS NULL
@@ -38,6 +38,7 @@ WITH pause AS (
           WHERE kept.event_id = $2 AND kept.ordinal = seats.ordinal
       ) END
       AND EXISTS (SELECT FROM sale)
+      AND (SELECT prices FROM sale) ? category  -- what has no price is not for sale, and not for nothing
     ORDER BY ordinal
     FOR UPDATE
 ), taken AS (
