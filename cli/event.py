@@ -17,6 +17,7 @@ from cli.event_options import (
     PictureFile,
     Slug,
     Venue,
+    fitted,
     read_fees,
     read_moment,
     read_phases,
@@ -141,6 +142,7 @@ def create(
     document = read_plan(plan)
     try:
         loaded = load_plan(document)
+        new = fitted(new, loaded)
         check_new_event(new, loaded)  # before engines are started for nothing
         print_warnings(plan, loaded)
     except PlanInvalid as error:

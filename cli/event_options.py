@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -14,8 +15,10 @@ from cli.files import read_file
 from core.errors import InvalidRequest, PictureUnusable
 from core.venue.event_time import read_time
 from core.venue.fees import FeeLine, fee_table
+from core.venue.new_event import NewEvent
 from core.venue.phase import Phase, check_phases
 from core.venue.picture import MOST_BYTES, Rendition, renditions
+from core.venue.seat_plan import SeatPlan
 
 Slug = Annotated[str, typer.Argument(help="The event's name in addresses: small letters, digits, hyphens.")]
 Fees = Annotated[
@@ -76,6 +79,22 @@ def read_prices(given: list[str]) -> tuple[dict[str, int], dict[str, str]]:
         if found["label"]:
             labels[category] = found["label"].strip()
     return prices, labels
+
+
+def fitted(new: NewEvent, plan: SeatPlan) -> NewEvent:
+    """With the plan's own names where they differ by spaces at their ends, which a shell's option does not keep."""
+    known = [category.name for category in plan.categories]
+
+    def fit(name: str) -> str:
+        found = [one for one in known if one.strip() == name]
+        return found[0] if name not in known and len(found) == 1 else name
+
+    return replace(
+        new,
+        prices={fit(name): price for name, price in new.prices.items()},
+        labels={fit(name): label for name, label in new.labels.items()},
+        blocked={fit(name) for name in new.blocked},
+    )
 
 
 def read_fees(given: list[str] | None) -> tuple[FeeLine, ...]:

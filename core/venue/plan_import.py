@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from itertools import count
+from itertools import chain, count
 from typing import Any
 
 from pydantic import ValidationError
@@ -64,6 +64,7 @@ def _built(document: dict[str, Any], problems: Problems, *, check: bool) -> Seat
     warnings = Warnings([])
     part = _validated(mended(document, warnings.add), problems)
     if check:
+        _check_lines(document, problems)
         _check_categories(document, problems)
         _check_seats(document, problems)
     problems.stop_if_any()
@@ -71,7 +72,7 @@ def _built(document: dict[str, Any], problems: Problems, *, check: bool) -> Seat
     plan = _assemble(part)
     places = (path for path, _ in _raw_seats(document))
     warn_of_twins(zip(places, plan.seats, strict=True), warnings.add)
-    return replace(plan, warnings=tuple(warnings.kept))
+    return replace(plan, warnings=tuple(warnings.kept), more_warnings=warnings.more)
 
 
 def relabelled(document: dict[str, Any], labels: Mapping[str, str]) -> dict[str, Any]:
@@ -111,6 +112,23 @@ def _raw_seats(document: dict[str, Any]) -> Iterator[tuple[Path, dict[str, Any]]
 def _list(value: Any, key: str) -> list[Any]:
     found = value.get(key) if isinstance(value, dict) else None
     return found if isinstance(found, list) else []
+
+
+def _check_lines(document: dict[str, Any], problems: Problems) -> None:
+    """A text that is drawn in the hall may have lines; a name is one, on tickets and in subjects of e-mails."""
+    parts: list[tuple[Path, Any, tuple[str, ...]]] = [((), document, ("name",))]
+    for c, category in enumerate(_list(document, "categories")):
+        parts.append((("categories", c), category, ("name",)))
+    for z, zone in enumerate(_list(document, "zones")):
+        parts.append((("zones", z), zone, ("name", "zone_id")))
+        for r, row in enumerate(_list(zone, "rows")):
+            parts.append((("zones", z, "rows", r), row, ("row_number", "row_label", "seat_label")))
+    seats = ((path, seat, ("seat_guid", "seat_number")) for path, seat in _raw_seats(document))
+    for path, part, names in chain(parts, seats):
+        for name in names:
+            value = part.get(name) if isinstance(part, dict) else None
+            if isinstance(value, str) and ("\n" in value or "\r" in value):
+                problems.add((*path, name), "has a line break (U+000A or U+000D): it is shown in one line")
 
 
 def _check_categories(document: dict[str, Any], problems: Problems) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from core.venue.plan_problems import MAX_LISTED, Path, in_plain_words, json_path
-from core.venue.plan_schema import AreaPart, CategoryPart, Size
+from core.venue.plan_schema import MAX_RADIUS, AreaPart, CategoryPart, Size
 from core.venue.seat_plan import PlanWarning, Seat
 
 #: Where a row's number may stand.
@@ -27,41 +27,62 @@ _Warn = Callable[[Path, str], None]
 
 @dataclass(slots=True)
 class Warnings:
-    """Gathers warnings by place; no more than `MAX_LISTED` of them are kept."""
+    """Gathers warnings by place; no more than `MAX_LISTED` of them are kept, the others are counted: `more`."""
 
     kept: list[PlanWarning]
+    more: int = 0
 
     def add(self, path: Path, message: str) -> None:
         if len(self.kept) < MAX_LISTED:
             self.kept.append(PlanWarning(json_path(path), message))
+        else:
+            self.more += 1
 
 
 def mended(document: dict[str, Any], warn: _Warn) -> dict[str, Any]:
     """The document as it can be drawn; the one that is given stays as it is. Anything may be in it."""
     plan = dict(document)
+    if plan.get("name") is None:
+        warn(("name",), "is missing: the plan has no name")
+        plan["name"] = ""
     if plan.get("size") is not None and not _fits(Size, plan["size"]):
         warn(("size",), "is not a width and a height above 0: the plan gets its size from what is drawn")
         plan["size"] = None
     if isinstance(plan.get("categories"), list):
         plan["categories"] = [_category(one, ("categories", at), warn) for at, one in enumerate(plan["categories"])]
-    _warn_of_states(plan.get("zones"), warn)
+    _warn_of_seats(plan.get("zones"), warn)
     if isinstance(plan.get("zones"), list):
         plan["zones"] = [_zone(one, ("zones", at), warn) for at, one in enumerate(plan["zones"])]
     return plan
 
 
-def _warn_of_states(zones: Any, warn: _Warn) -> None:
-    """Some editors write into the plan what was sold or blocked elsewhere: every seat of a plan is for sale."""
-    found: list[Path] = [
-        ("zones", z, "rows", r, "seats", s, "status")
-        for z, zone in enumerate(_list(zones))
-        for r, row in enumerate(_list(_of(zone, "rows")))
-        for s, seat in enumerate(_list(_of(row, "seats")))
-        if _of(seat, "status") not in (None, "", "free", "available")
-    ]
-    if found:
-        and_more = f", and {len(found) - 1} more like it" if len(found) > 1 else ""
-        warn(found[0], f"is not read{and_more}: the seat is for sale until it is blocked")
+def _warn_of_seats(zones: Any, warn: _Warn) -> None:
+    """What every seat of a plan may have is said once.
+
+    Some editors write into the plan what was sold or blocked elsewhere: every seat of a plan is for sale.
+    """
+    states: list[Path] = []
+    radii: list[Path] = []
+    for z, zone in enumerate(_list(zones)):
+        for r, row in enumerate(_list(_of(zone, "rows"))):
+            for s, seat in enumerate(_list(_of(row, "seats"))):
+                if _of(seat, "status") not in (None, "", "free", "available"):
+                    states.append(("zones", z, "rows", r, "seats", s, "status"))
+                if not _is_radius(_of(seat, "radius")):
+                    radii.append(("zones", z, "rows", r, "seats", s, "radius"))
+    if states:
+        warn(states[0], f"is not read{_and_more(states)}: the seat is for sale until it is blocked")
+    if radii:
+        said = f"is not above 0 and at most {MAX_RADIUS}{_and_more(radii)}: the seat has the usual size"
+        warn(radii[0], said)
+
+
+def _and_more(found: list[Path]) -> str:
+    return f", and {len(found) - 1} more like it" if len(found) > 1 else ""
+
+
+def _is_radius(value: Any) -> bool:
+    return value is None or (type(value) in (int, float) and 0 < value <= MAX_RADIUS)
 
 
 def _of(part: Any, name: str) -> Any:
@@ -83,6 +104,13 @@ def _zone(zone: Any, path: Path, warn: _Warn) -> Any:
     if not isinstance(zone, dict):
         return zone
     made = dict(zone)
+    _warn_of_count(zone, path, "the zone", warn)
+    if made.get("rows") is None:
+        warn((*path, "rows"), "is missing: the zone has no seats")
+        made["rows"] = []
+    if not isinstance(made.get("areas"), list | None):
+        warn((*path, "areas"), "is not a list: no area is drawn")
+        made["areas"] = None
     if isinstance(made.get("rows"), list):
         made["rows"] = [_row(one, (*path, "rows", at), warn) for at, one in enumerate(made["rows"])]
     if isinstance(made.get("areas"), list):
@@ -94,20 +122,32 @@ def _zone(zone: Any, path: Path, warn: _Warn) -> Any:
 def _row(row: Any, path: Path, warn: _Warn) -> Any:
     if not isinstance(row, dict):
         return row
+    row = dict(row)
+    if "position" in row and row["position"] is None:
+        warn((*path, "position"), "is missing: the row begins at its zone's corner")
+        del row["position"]
+    if not all(_is_radius(_of(seat, "radius")) for seat in _list(row.get("seats"))):
+        row["seats"] = [
+            seat if _is_radius(_of(seat, "radius")) else {**seat, "radius": None} for seat in row["seats"]
+        ]
     where = row.get("row_number_position")
     if where not in _NUMBER_POSITIONS:
         warn(
             (*path, "row_number_position"),
             f"is not start, end or both ({str(where)[:40]!r}): no number is drawn",
         )
-        return {**row, "row_number_position": None}
+        row["row_number_position"] = None
     return row
+
+
+def _warn_of_count(part: Any, path: Path, called: str, warn: _Warn) -> None:
+    if counted := next((name for name in _COUNTED if _of(part, name) is not None), None):
+        warn((*path, counted), f"is not sold: only places with a seat of their own are; {called} is drawn")
 
 
 def _area(area: Any, path: Path, warn: _Warn) -> Any:
     """None: it cannot be drawn."""
-    if counted := next((name for name in _COUNTED if _of(area, name) is not None), None):
-        warn((*path, counted), "is not sold: only places with a seat of their own are; the area is drawn")
+    _warn_of_count(area, path, "the area", warn)
     if isinstance(area, dict) and area.get("position") is None:
         warn((*path, "position"), "is missing: the area is drawn at its zone's corner")
         area = {**area, "position": {"x": 0, "y": 0}}

@@ -16,6 +16,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 #: Plan units. A hall is a few thousand wide; beyond this a browser's canvas has no precision left.
 MAX_COORDINATE = 1_000_000
 
+#: Plan units.
+MAX_RADIUS = 1000
+
 #: Characters of a name or a number.
 MAX_TEXT = 200
 
@@ -94,7 +97,7 @@ class SeatPart(_Part):
     seat_number: OptionalText
     position: Position
     category: Text
-    radius: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)] | None = None
+    radius: Annotated[float, Field(gt=0, le=MAX_RADIUS, allow_inf_nan=False)] | None = None
 
 
 class RowPart(_Part):

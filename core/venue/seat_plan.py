@@ -71,7 +71,7 @@ class PlanWarning:
 
 @dataclass(frozen=True, slots=True)
 class SeatPlan:
-    """`moved`: how far, right and down, everything lies from where the file has it (`plan_geometry.fit`)."""
+    """`more_warnings`: how many are not listed. `moved`: how far, right and down, everything lies from where the file has it (`plan_geometry.fit`)."""
 
     name: str
     width: float
@@ -82,4 +82,5 @@ class SeatPlan:
     areas: tuple[Area, ...] = ()
     row_labels: tuple[RowLabel, ...] = ()
     warnings: tuple[PlanWarning, ...] = field(default=(), compare=False)
+    more_warnings: int = field(default=0, compare=False)
     moved: tuple[float, float] = (0.0, 0.0)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from cli.event_options import fitted
 from core.errors import InvalidRequest, PlanInvalid
 from core.languages import seat_name
 from core.venue import plan_check
@@ -15,7 +16,8 @@ from core.venue.new_event import NewEvent, check_new_event
 from core.venue.plan_body import shown_categories
 from core.venue.plan_columns import plan_columns
 from core.venue.plan_document import parse_document
-from core.venue.plan_import import build_plan, load_plan, relabelled, stored_plan
+from core.venue.plan_import import DEFAULT_RADIUS, build_plan, load_plan, relabelled, stored_plan
+from core.venue.plan_problems import MAX_LISTED
 from core.venue.seat_plan import SeatPlan
 from core.venue.seat_runs import focal_point
 
@@ -51,12 +53,25 @@ def test_whole_floats_are_integers() -> None:
         ("size_zero", "size"),
         ("dup_labels", "zones[0].rows[0].seats[1].seat_number"),
         ("same_place", "zones[0].rows[0].seats[1].position"),
+        ("radius_zero", "zones[0].rows[0].seats[0].radius"),
+        ("radius_negative", "zones[0].rows[0].seats[0].radius"),
+        ("radius_large", "zones[0].rows[0].seats[0].radius"),
+        ("radius_text", "zones[0].rows[0].seats[0].radius"),
+        ("radius_zero_everywhere", "zones[0].rows[0].seats[0].radius"),
+        ("row_position_null", "zones[0].rows[0].position"),
+        ("zone_without_rows", "zones[1].rows"),
+        ("zone_rows_null", "zones[1].rows"),
+        ("zone_capacity", "zones[1].capacity"),
+        ("name_missing", "name"),
+        ("name_null", "name"),
+        ("areas_object", "zones[0].areas"),
     ],
 )
 def test_what_concerns_the_drawing_is_one_warning_with_its_place(name: str, at: str) -> None:
     plan = case(name)
     assert [one.at for one in plan.warnings] == [at]
     assert len(plan.seats) == 2
+    assert {seat.radius for seat in plan.seats} == {DEFAULT_RADIUS}
     assert plan.width > 0
     assert plan.height > 0
 
@@ -82,6 +97,11 @@ def test_an_area_that_cannot_be_drawn_is_left_out(wrong: object) -> None:
         ("guid_number_twice", "zones[0].rows[0].seats[1].seat_guid", "'1' is also the seat_guid of"),
         ("guid_number_and_text", "zones[0].rows[0].seats[1].seat_guid", "'1' is also the seat_guid of"),
         ("nbsp_category_twice", "categories[1].name", "'VIP A' is also the name of categories[0]"),
+        ("crlf_name", "name", "has a line break"),
+        ("crlf_category_name", "categories[0].name", "has a line break"),
+        ("crlf_zone_name", "zones[0].name", "has a line break"),
+        ("crlf_row_number", "zones[0].rows[0].row_number", "has a line break"),
+        ("crlf_seat_number", "zones[0].rows[0].seats[0].seat_number", "has a line break"),
     ],
 )
 def test_what_decides_who_sits_where_is_one_error_with_its_place(name: str, at: str, said: str) -> None:
@@ -97,6 +117,28 @@ def test_a_category_is_the_same_however_its_name_is_written(name: str, category:
     plan = case(name)
     assert {seat.category for seat in plan.seats} == {one.name for one in plan.categories} == {category}
     check_new_event(NewEvent("gala", "Gala", prices={category: 15000}), plan)
+
+
+@pytest.mark.parametrize("name", ["crlf_zone_name", "crlf_seat_number", "crlf_category_name"])
+def test_a_plan_that_was_stored_with_lines_in_its_names_is_read(name: str) -> None:
+    document = parse_document((PLANS / f"{name}.json").read_bytes())
+    assert len(stored_plan(document).seats) == 2
+
+
+def test_the_warnings_that_are_not_listed_are_counted() -> None:
+    document = json.loads((PLANS / "dup_labels.json").read_text())
+    [seat, _] = document["zones"][0]["rows"][0]["seats"]
+    seats = [{**seat, "seat_guid": f"g{n}", "position": {"x": n, "y": 0}} for n in range(MAX_LISTED + 51)]
+    document["zones"][0]["rows"][0]["seats"] = seats
+    plan = load_plan(json.dumps(document).encode())
+    assert (len(plan.warnings), plan.more_warnings) == (MAX_LISTED, 50)
+
+
+def test_a_price_of_the_shell_is_for_the_category_whose_name_ends_in_a_space() -> None:
+    plan = case("category_ends_in_space")
+    new = NewEvent("gala", "Gala", prices={"A": 15000}, labels={"A": "Stalls"})
+    check_new_event(fitted(new, plan), plan)
+    assert dict(fitted(new, plan).labelled().prices) == {"Stalls": 15000}
 
 
 def test_a_plan_that_was_stored_with_a_category_that_is_none_shows_it_as_not_for_sale() -> None:

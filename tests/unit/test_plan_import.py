@@ -249,7 +249,6 @@ AREA = {"position": {"x": 0, "y": 0}}
 @pytest.mark.parametrize(
     ("change", "place", "said"),
     [
-        (without("name"), "name", "is missing"),
         (without("zones"), "zones", "is missing"),
         (without("categories"), "categories", "is missing"),
         (without("zones", 1, "position"), "zones[1].position", "is missing"),
@@ -272,7 +271,6 @@ AREA = {"position": {"x": 0, "y": 0}}
             "less than or equal to 1000000",
         ),
         (at(*SEAT, "position", value=[1, 2]), "zones[0].rows[1].seats[0].position", "must be an object"),
-        (at(*SEAT, "radius", value=0), "zones[0].rows[1].seats[0].radius", "greater than 0"),
         (at(*SEAT, value="s3"), "zones[0].rows[1].seats[0]", "must be an object"),
         (at(*SEAT, "seat_number", value="\x07"), "zones[0].rows[1].seats[0].seat_number", "cannot be printed"),
         (at(*SEAT, "seat_number", value="\x00"), "zones[0].rows[1].seats[0].seat_number", "NUL"),
@@ -298,6 +296,8 @@ def test_each_error_is_told_with_its_place(change: Change, place: str, said: str
             "zones[0].rows[0].row_number_position",
             "is not start, end or both",
         ),
+        (without("name"), "name", "is missing"),
+        (at(*SEAT, "radius", value=0), "zones[0].rows[1].seats[0].radius", "is not above 0"),
         (at("size", "width", value=0), "size", "above 0"),
         (at("categories", 0, "color", value="url(javascript:x)"), "categories[0].color", "is not a colour"),
         (at("zones", 0, "areas", value=[AREA]), "zones[0].areas[0]", "needs a `shape`"),
