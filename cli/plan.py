@@ -40,7 +40,7 @@ def check(
         raise typer.Exit(1) from None
     if as_json:
         warnings = [{"at": one.at, "message": one.message} for one in plan.warnings]
-        _print_json({"ok": True, **_summary(plan), "warnings": warnings})
+        _print_json({"ok": True, **_summary(plan), "warnings": warnings, "more_warnings": plan.more_warnings})
     else:
         _print_summary(file, plan)
         print_warnings(file, plan)
@@ -61,6 +61,8 @@ def print_warnings(file: Path, plan: SeatPlan) -> None:
     """One line a warning on stderr: the plan can be sold all the same."""
     for one in plan.warnings:
         print(f"{file}: warning: {one.at}: {one.message}", file=sys.stderr)
+    if plan.more_warnings:
+        print(f"{file}: and {plan.more_warnings} more warnings", file=sys.stderr)
 
 
 def _summary(plan: SeatPlan) -> dict[str, object]:

@@ -34,7 +34,7 @@ from core.venue.picture import Rendition
 from core.venue.plan_body import plan_body
 from core.venue.plan_check import SEAT_COLUMNS, prepare
 from core.venue.plan_import import stored_plan
-from core.venue.seat_plan import SeatPlan
+from core.venue.seat_plan import PlanWarning, SeatPlan
 
 #: What an operator does to a sale reaches every process within this many seconds.
 CACHE_SECONDS = 1.0
@@ -84,6 +84,15 @@ class LoadedPlan:
     body: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class MadeEvent:
+    """A new event, and what its plan's organiser is told: `more_warnings` are not listed."""
+
+    event: Event
+    warnings: Sequence[PlanWarning]
+    more_warnings: int
+
+
 class EventStore:
     """Reads are at most `CACHE_SECONDS` old. Raises StoreUnavailable when PostgreSQL is away and nothing is cached."""
 
@@ -130,6 +139,10 @@ class EventStore:
         return await self.get(slug)
 
     async def create(self, new: NewEvent, plan_document: bytes) -> Event:
+        """`make`, for whom the plan's warnings are nothing new."""
+        return (await self.make(new, plan_document)).event
+
+    async def make(self, new: NewEvent, plan_document: bytes) -> MadeEvent:
         """Writes the event and its seats in one transaction.
 
         `plan_document` is a seating plan file's content. Raises PlanInvalid, InvalidRequest, EventExists,
@@ -187,7 +200,7 @@ class EventStore:
                 records=((event.id, *seat) for seat in plan.seats),
                 timeout=120,
             )
-        return self._keep(event)
+        return MadeEvent(self._keep(event), plan.warnings, plan.more_warnings)
 
     async def set_status(self, slug: str, status: SaleStatus) -> Event:
         """Opens, closes or schedules the sale. Raises EventNotFound, CurrencyNotTaken, ReopenTooLate."""

@@ -19,6 +19,7 @@ from core.venue.new_event import NewEvent, check_new_event
 from core.venue.plan_body import digest, plan_body
 from core.venue.plan_document import parse_document
 from core.venue.plan_import import build_plan, load_plan, relabelled, seats_by_category
+from core.venue.seat_plan import PlanWarning
 
 #: Bytes of a plan that is checked on the spot, in some ten milliseconds.
 SMALL: Final = 500_000
@@ -28,18 +29,24 @@ _LONGEST: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class PreparedPlan:
-    """What is written of a plan when its sale is made. `seats`: in ordinal order, as `SEAT_COLUMNS` names them."""
+    """What is written of a plan when its sale is made. `seats`: in ordinal order, as `SEAT_COLUMNS` names them.
+
+    `warnings` and `more_warnings`: what its organiser is told.
+    """
 
     document: str
     digest: str
     seats: list[tuple[object, ...]]
+    warnings: tuple[PlanWarning, ...] = ()
+    more_warnings: int = 0
 
 
 SEAT_COLUMNS: Final = ("ordinal", "seat_guid", "zone", "row_label", "seat_number", "category", "price", "status")
 
 
 async def check(data: bytes) -> bytes:
-    """What is in a plan file, as JSON: `{name, seats, zones, categories, warnings, plan}`. Raises PlanInvalid.
+    """What is in a plan file, as JSON: `{name, seats, zones, categories, warnings, more_warnings, plan}`. Raises
+    PlanInvalid.
 
     `categories` are those that have seats, `{name, color, seats}`; `plan` is the body that browsers will get, with
     prices of 0.
@@ -68,6 +75,7 @@ def checked(data: bytes) -> bytes:
                 if one.name in counts
             ],
             "warnings": [{"at": one.at, "message": one.message} for one in loaded.warnings],
+            "more_warnings": loaded.more_warnings,
             "plan": orjson.Fragment(plan_body(loaded, dict.fromkeys(counts, 0))),
         }
     )
@@ -98,7 +106,8 @@ def prepared_plan(asked: bytes) -> bytes:
         for ordinal, seat in enumerate(plan.seats)
     ]
     body = plan_body(plan, sold.prices)
-    return pickle.dumps(PreparedPlan(orjson.dumps(document).decode(), digest(body), seats))
+    kept = PreparedPlan(orjson.dumps(document).decode(), digest(body), seats, plan.warnings, plan.more_warnings)
+    return pickle.dumps(kept)
 
 
 async def _run(work: Callable[[bytes], bytes], given: bytes, size: int) -> bytes:

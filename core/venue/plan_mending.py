@@ -127,9 +127,7 @@ def _row(row: Any, path: Path, warn: _Warn) -> Any:
         warn((*path, "position"), "is missing: the row begins at its zone's corner")
         del row["position"]
     if not all(_is_radius(_of(seat, "radius")) for seat in _list(row.get("seats"))):
-        row["seats"] = [
-            seat if _is_radius(_of(seat, "radius")) else {**seat, "radius": None} for seat in row["seats"]
-        ]
+        row["seats"] = [seat if _is_radius(_of(seat, "radius")) else {**seat, "radius": None} for seat in row["seats"]]
     where = row.get("row_number_position")
     if where not in _NUMBER_POSITIONS:
         warn(

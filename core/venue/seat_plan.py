@@ -71,7 +71,10 @@ class PlanWarning:
 
 @dataclass(frozen=True, slots=True)
 class SeatPlan:
-    """`more_warnings`: how many are not listed. `moved`: how far, right and down, everything lies from where the file has it (`plan_geometry.fit`)."""
+    """`more_warnings`: how many are not listed.
+
+    `moved`: how far, right and down, everything lies from where the file has it (`plan_geometry.fit`).
+    """
 
     name: str
     width: float

@@ -50,6 +50,8 @@ async def test_a_sale_is_made_from_a_plan_and_bought_from(operator: Api, visitor
     settings = runtime.settings
     assert response.json() == {
         "slug": asked["slug"],
+        "warnings": [],
+        "more_warnings": 0,
         "phases": [],
         "reopen_until": "2030-01-01T00:00:00.000Z",
         "name": "Gala",
@@ -311,6 +313,20 @@ async def test_numbers_for_names_are_compared_as_they_are_stored(operator: Api, 
     for path, body in ((CHECK, {"plan": plan}), (EVENTS, sale(plan=plan, prices={"A": 15000}))):
         refused = await operator.refused("POST", path, 422, "plan_invalid", json=body)
         assert [one["at"] for one in refused["errors"]] == [at]
+
+
+async def test_who_makes_a_sale_is_told_what_is_drawn_otherwise(operator: Api) -> None:
+    """All are counted, a hundred listed: by the check as when the sale is made (V4)."""
+    plan = json.loads((HALL.parent / "plans" / "dup_labels.json").read_text())
+    [seat, _] = plan["zones"][0]["rows"][0]["seats"]
+    plan["zones"][0]["rows"][0]["seats"] = [
+        {**seat, "seat_guid": f"g{n}", "position": {"x": n, "y": 0}} for n in range(151)
+    ]
+    checked = (await operator.call("POST", CHECK, json={"plan": plan}, expect=200)).json()
+    made = (await operator.call("POST", EVENTS, json=sale(plan=plan, prices={"A": 15000}), expect=201)).json()
+    for told in (checked, made):
+        assert (len(told["warnings"]), told["more_warnings"]) == (100, 50)
+        assert told["warnings"][0]["at"] == "zones[0].rows[0].seats[1].seat_number"
 
 
 async def test_a_stored_plan_with_a_category_that_is_none_is_shown_and_not_sold(

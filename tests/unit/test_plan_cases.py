@@ -230,6 +230,7 @@ async def test_a_plan_is_the_same_wherever_it_is_checked(where: str) -> None:
     plan = load_plan(data)
     assert (found["name"], found["seats"], found["zones"]) == (plan.name, 2, 1)
     assert [one["at"] for one in found["warnings"]] == ["zones[0].rows[0].seats[1].seat_number"]
+    assert found["more_warnings"] == 0
     assert [one["number"] for one in found["plan"]["seats"]] == [seat.number for seat in plan.seats]
 
 

@@ -36,7 +36,9 @@ from web.ops.sale_schemas import (
     FeeLineOf,
     FeeOf,
     NewSale,
+    NewSaleSettings,
     PhaseSettings,
+    PlanWarningAt,
     SaleSettings,
 )
 
@@ -84,11 +86,17 @@ async def create(call: Call[NewSale]) -> Response:
         address=asked.address,
         description=asked.description,
     )
-    event = await call.parts.events.create(new, await asyncio.to_thread(_file, asked.plan))
+    made = await call.parts.events.make(new, await asyncio.to_thread(_file, asked.plan))
+    event = made.event
     await note(
         call.parts.database, call.actor, "sale.create", event.slug, status=event.status.value, seats=event.seat_count
     )
-    return answer(settings_of(event), status=201, headers={"Location": f"/api/events/{event.slug}"})
+    told = NewSaleSettings(
+        **dict(settings_of(event)),
+        warnings=[PlanWarningAt(at=one.at, message=one.message) for one in made.warnings],
+        more_warnings=made.more_warnings,
+    )
+    return answer(told, status=201, headers={"Location": f"/api/events/{event.slug}"})
 
 
 async def change(call: Call[ChangeSale]) -> Response:
@@ -185,7 +193,7 @@ ENDPOINTS = (
         "Create a sale from a seat plan",
         "operator",
         success=201,
-        answer=SaleSettings,
+        answer=NewSaleSettings,
         body=NewSale,
         most_body=MAX_BYTES,
         caller=Caller.OPERATOR,

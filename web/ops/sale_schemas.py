@@ -220,10 +220,20 @@ class PlanWarningAt(ResponseBody):
     message: str
 
 
+_WARNINGS: Final = "what concerns the drawing alone; the plan can be sold"
+_MORE_WARNINGS: Final = "warnings that are not listed"
+
+
+class NewSaleSettings(SaleSettings):
+    warnings: list[PlanWarningAt] = Field(description=_WARNINGS)
+    more_warnings: int = Field(description=_MORE_WARNINGS)
+
+
 class CheckedPlan(ResponseBody):
     name: str
     seats: int
     zones: int
     categories: list[CategoryCount] = Field(description="those that have seats, and so need a price")
-    warnings: list[PlanWarningAt] = Field(description="what concerns the drawing alone; the plan can be sold")
+    warnings: list[PlanWarningAt] = Field(description=_WARNINGS)
+    more_warnings: int = Field(description=_MORE_WARNINGS)
     plan: Plan = Field(description="for drawing: what `GET /api/events/{slug}/plan` will answer, with prices of 0")

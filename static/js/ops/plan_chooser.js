@@ -114,19 +114,20 @@ export class PlanChooser {
         ${this.checking ? html`<p class="checking"><span class="spinner" aria-hidden="true"></span> ${t("ops.plan.checking", { name: this.name })}</p>` : nothing}
         ${this.plan ? html`<p class="plan-summary"><strong>${this.plan.name || this.name}</strong> ${t("ops.plan.has", { seats: counted("ops.plan.seats", this.plan.seats), zones: counted("ops.plan.zones", this.plan.zones) })}</p>` : nothing}
       </div>
-      ${this.plan?.warnings.length ? this.#warnings(this.plan.warnings) : nothing} ${invalid ? this.#wrong() : nothing}
+      ${this.plan?.warnings.length ? this.#warnings(this.plan) : nothing} ${invalid ? this.#wrong() : nothing}
       ${this.picture ? this.picture.element : nothing}
     `;
   }
 
-  /** @param {Api.PlanWarningAt[]} warnings */
-  #warnings(warnings) {
-    const title = counted("ops.plan.warnings", warnings.length);
+  /** @param {Api.CheckedPlan} plan */
+  #warnings({ warnings, more_warnings: more }) {
+    const title = counted("ops.plan.warnings", warnings.length + more);
     return html`<div class="callout plan-errors" data-kind="warn">
       <p>${title}</p>
       <ul tabindex="0" aria-label=${title}>
         ${warnings.map((one) => html`<li><code>${one.at}</code> <span lang="en">${one.message}</span></li>`)}
       </ul>
+      ${more ? html`<p>${t("ops.plan.more_warnings", { number: figure(more) })}</p>` : nothing}
     </div>`;
   }
 
