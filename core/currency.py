@@ -23,14 +23,14 @@ MINOR_DIGITS: Final[Mapping[str, int]] = MappingProxyType(
 )
 
 #: Of a currency that was withdrawn while its sale is kept.
-_USUAL_DIGITS: Final = 2
+USUAL_DIGITS: Final = 2
 
 _TOUCHING: Final = re.compile(r"(?<=[A-Za-z])(?=\d)")
 
 
 def minor_digits(currency: str) -> int:
     """Decimal places of the currency's minor unit."""
-    return MINOR_DIGITS.get(currency, _USUAL_DIGITS)
+    return MINOR_DIGITS.get(currency, USUAL_DIGITS)
 
 
 @functools.lru_cache(1024)

@@ -82,13 +82,17 @@ export const number = (value) => formatter("number").format(value);
 
 /** @type {Map<string, number>} */
 const digitsOf = new Map();
+/** @type {number | undefined} */
+let otherwise;
 
 /**
  * What the server says about currencies: code -> decimal places of the minor unit (ISO 4217). Engines' own tables differ
  * from it and from each other.
  * @param {Record<string, number>} table
+ * @param {number} [others] of currencies that were withdrawn while their sales are kept: no new sale may have them
  */
-export function learnCurrencies(table) {
+export function learnCurrencies(table, others) {
+  otherwise = others ?? otherwise;
   for (const [currency, digits] of Object.entries(table)) digitsOf.set(currency, digits);
 }
 
@@ -100,7 +104,7 @@ export const knownCurrencies = () => [...digitsOf.keys()];
  * @param {string} currency
  */
 export function decimals(currency) {
-  const digits = digitsOf.get(currency);
+  const digits = digitsOf.get(currency) ?? otherwise;
   if (digits === undefined) throw new RangeError(`the server has said nothing about ${currency}`);
   return digits;
 }

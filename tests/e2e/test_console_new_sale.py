@@ -41,6 +41,10 @@ async def test_a_sale_is_made_in_the_console_and_bought_from(
     await page.get_by_label("Venue").fill("Stadthalle")
     await page.get_by_label("Address", exact=True).fill("Marktplatz 1")
     await page.get_by_label("Description").fill("Doors **19:00**")
+    # A drawing is no picture: said by the form, before anything is sent (T9).
+    svg: FilePayload = {"name": "p.svg", "mimeType": "image/svg+xml", "buffer": b"<svg/>"}
+    await page.set_input_files("#sale-picture", svg)
+    await expect(page.locator("#sale-picture-wrong")).to_contain_text("take a JPEG, PNG, WebP or GIF file")
     await page.set_input_files("#sale-picture", {"name": "p.png", "mimeType": "image/png", "buffer": a_picture()})
     await expect(page.locator(".picture-field img")).to_have_js_property("naturalWidth", 800)
     await expect(page.get_by_label("Time zone")).to_have_value("Asia/Seoul")
@@ -89,6 +93,10 @@ async def test_what_is_wrong_is_told_at_its_field(make_sale: MakeSale, open_cons
     }
     await page.set_input_files("#plan-file", file)
     await expect(page.locator(".plan-errors")).to_contain_text("zones[0].rows[0].seats[2].category")
+    # A file that is not UTF-8 would be sold with a replacement for each letter that could not be read (V4).
+    latin: FilePayload = {**file, "buffer": small_plan().replace(b"Standard", "Stühle".encode("latin-1"))}
+    await page.set_input_files("#plan-file", latin)
+    await expect(page.locator(".plan-errors")).to_contain_text("not UTF-8 text: save it once more")
     # What concerns the drawing alone is told with its place, and keeps nobody from selling (V5).
     await page.set_input_files("#plan-file", HALL.parent / "plans" / "dup_labels.json")
     warned = page.locator(".plan-errors[data-kind=warn] li")

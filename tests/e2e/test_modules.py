@@ -15,10 +15,12 @@ from playwright.async_api import Browser, Page, Route
 
 from core import languages
 from core.currency import MINOR_DIGITS
-from core.venue.event_name import what_is_wrong
+from core.venue.event_name import what_is_wrong, what_is_wrong_with_part
+from core.venue.event_time import zones
 from tests.e2e.conftest import Server
 from tests.money import WRITTEN, figures
-from tests.unit.test_event_name import REFUSED, TAKEN
+from tests.unit.test_event_name import PARTS, REFUSED, TAKEN
+from tests.unit.test_seat_words import BARE, IN_WORDS
 
 FOLDER = Path(__file__).parent / "modules"
 CASES = [
@@ -60,6 +62,39 @@ async def test_money_is_written_with_the_servers_digits_in_every_currency(page: 
     assert {code: figures(text) for code, text in ours.items()} == {
         code: figures(languages.money("en", 1234567, code)) for code in MINOR_DIGITS
     }
+
+
+async def test_rows_and_seats_are_called_the_same_in_the_browser_as_in_an_email(page: Page) -> None:
+    told = await page.evaluate(
+        """async (names) => {
+            const { inWords } = await import("/static/js/seat_words.js");
+            return names.map(inWords);
+        }""",
+        [*IN_WORDS, *BARE],
+    )
+    assert told == [True] * len(IN_WORDS) + [False] * len(BARE)
+
+
+@pytest.mark.parametrize("name", PARTS)
+async def test_the_form_and_the_server_have_one_rule_for_groups_of_codes(page: Page, name: str) -> None:
+    taken = await page.evaluate(
+        """async (name) => (await import("/static/js/ops/event_texts.js")).isPartName(name)""", name
+    )
+    assert taken is (what_is_wrong_with_part(name) is None)
+
+
+@pytest.mark.parametrize(
+    "zone",
+    [
+        *("UTC", "Europe/Berlin", "Asia/Seoul", "America/Argentina/Buenos_Aires", "US/Pacific"),
+        *("Etc/GMT+3", "Etc/UTC", "europe/berlin", "EUROPE/BERLIN", "GMT", "utc", "+03:00", "Mars/Base", ""),
+    ],
+)
+async def test_the_form_and_the_server_have_one_rule_for_zones(page: Page, zone: str) -> None:
+    taken = await page.evaluate(
+        """async (zone) => (await import("/static/js/ops/sale_fields.js")).isZone(zone)""", zone
+    )
+    assert taken is (zone in zones())
 
 
 @pytest.mark.parametrize("name", [*TAKEN, *REFUSED, " ", "\u200d", "a" * 200, "a" * 201, "😀" * 200])

@@ -21,6 +21,21 @@ TAKEN = [
     "공연",
     "a" * 200,
 ]
+PARTS = [
+    "Fan club",
+    "팬클럽",
+    "a" * 60,
+    "a" * 61,
+    "😀" * 60,
+    "a;b",
+    "",
+    " ",
+    "\u200d",
+    "a\u202eb",
+    "a\u2066",
+    "a\u0007",
+    "a\nb",
+]
 REFUSED = ["ab\u0007c", "abc\u202edef", "\u2066abc", "abc\ud800", "two\r\nlines", "a\u2028b"]
 
 

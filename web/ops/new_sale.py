@@ -15,7 +15,7 @@ import orjson
 from starlette.responses import Response
 
 from core.clock import iso
-from core.currency import MINOR_DIGITS, minor_digits
+from core.currency import MINOR_DIGITS, USUAL_DIGITS, minor_digits
 from core.errors import CurrencyNotTaken, EventExists, EventNotFound, PlanInvalid
 from core.venue import plan_check
 from core.venue.demo_plan import DEMO_PLAN
@@ -173,7 +173,7 @@ async def settings(call: Call[None]) -> Response:
 
 
 async def currencies(call: Call[None]) -> Response:
-    return answer(Currencies(minor_digits=dict(MINOR_DIGITS)))
+    return answer(Currencies(minor_digits=dict(MINOR_DIGITS), otherwise=USUAL_DIGITS))
 
 
 ENDPOINTS = (

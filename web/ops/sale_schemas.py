@@ -117,6 +117,7 @@ _PHASES: Final = (
 
 class Currencies(ResponseBody):
     minor_digits: dict[str, int] = Field(description="ISO 4217 code -> decimal places of its minor unit")
+    otherwise: int = Field(description="of a currency that ISO 4217 has withdrawn while its sale is kept")
 
 
 class CheckPlan(Asked):

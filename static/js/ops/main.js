@@ -26,7 +26,7 @@ const [common, own, currencies] = await Promise.all([
   catalogue(`ops.${language}`),
   api.currencies(),
 ]);
-learnCurrencies(currencies.minor_digits);
+learnCurrencies(currencies.minor_digits, currencies.otherwise);
 await use(language, { ...common, ...own });
 root.replaceChildren();
 VIEWS[view](root, slug);

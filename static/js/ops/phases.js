@@ -4,6 +4,7 @@ import { live } from "../../vendor/lit-html/directives/live.js";
 import { Busy } from "../busy.js";
 import { t } from "../i18n.js";
 import { LONG } from "./api.js";
+import { isPartName } from "./event_texts.js";
 import { field, goToFirst } from "./field.js";
 import { figure } from "./format.js";
 import { attempt, confirm, sorry, tell, why } from "./notice.js";
@@ -114,7 +115,7 @@ export class Phases {
   #named() {
     const { code_group: group, code_uses: uses } = this.fields;
     this.wrong = new Map();
-    if (!group.trim() || group.length > 60 || group.includes(";")) this.wrong.set("code_group", "code_group");
+    if (!isPartName(group.trim())) this.wrong.set("code_group", "code_group");
     if (!/^[1-9]\d{0,4}$/.test(uses)) this.wrong.set("code_uses", "code_uses");
     this.draw();
     if (!this.wrong.size) return { group: group.trim(), uses: Number(uses) };

@@ -1,7 +1,7 @@
 // The event's picture in a form: chosen, shown, taken away. Who has the form sends it.
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { Busy } from "../busy.js";
-import { t } from "../i18n.js";
+import { reason, t } from "../i18n.js";
 import { LONG } from "./api.js";
 
 export const MOST_BYTES = 2 * 1024 * 1024; // core/venue/picture.py
@@ -34,6 +34,8 @@ export class PictureField {
     target.value = ""; // the same file can be chosen again
     if (!file) return;
     this.failure = file.size > MOST_BYTES ? t("ops.picture.large") : "";
+    // A drawing is none; what the browser does not know by its name is for the server to see.
+    if (file.type && !TYPES.split(",").includes(file.type)) this.failure = reason("picture_unusable");
     if (this.failure) this.redraw();
     else this.#read(file);
   };
@@ -47,6 +49,10 @@ export class PictureField {
     reader.onload = () => {
       this.shown = { url: String(reader.result) };
       this.changed(file);
+    };
+    reader.onerror = () => {
+      this.failure = reason("picture_unusable");
+      this.redraw();
     };
     reader.readAsDataURL(file);
   }

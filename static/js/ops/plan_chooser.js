@@ -10,6 +10,19 @@ import { PlanPicture } from "./plan_picture.js";
 
 const MOST_BYTES = 64_000_000; // core/venue/plan_document.py
 
+/**
+ * `file.text()` would put a replacement in place of what it cannot read, and the hall's names were sold so.
+ * @param {File} file
+ */
+async function textOf(file) {
+  const bytes = await file.arrayBuffer();
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw new Error(t("ops.plan.not_utf8"));
+  }
+}
+
 export class PlanChooser {
   /** @param {() => void} changed is told of every news; `plan` is then null or what the check answered */
   constructor(changed) {
@@ -34,7 +47,7 @@ export class PlanChooser {
     if (!file) return;
     this.#take(file.name, async () => {
       if (file.size > MOST_BYTES) throw new Error(t("ops.plan.too_large", { most: figure(MOST_BYTES / 1e6) }));
-      return file.text();
+      return textOf(file);
     });
   }
 

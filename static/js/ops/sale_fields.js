@@ -65,10 +65,15 @@ function faultOfPrice(text, currency) {
 /** The reader's own zone. */
 export const OWN_ZONE = new Intl.DateTimeFormat().resolvedOptions().timeZone;
 
-/** @param {string} zone */
+/**
+ * As the server takes it (core/venue/event_time.py): UTC, or an area and a city, spelt as IANA does.
+ * @param {string} zone
+ */
 export function isZone(zone) {
+  if (!/^UTC$|^(?!Etc\/)[A-Z]\w+\//.test(zone)) return false;
   try {
-    return new Intl.DateTimeFormat("en", { timeZone: zone }).resolvedOptions().timeZone !== "" && /^UTC$|\//.test(zone);
+    const known = new Intl.DateTimeFormat("en", { timeZone: zone }).resolvedOptions().timeZone;
+    return known === zone || known.toLowerCase() !== zone.toLowerCase(); // else an older name of the same zone
   } catch {
     return false;
   }

@@ -1,6 +1,6 @@
 import { NoAnswer, Refusal } from "/static/js/api.js";
 import { faults, fieldOf, focusOf, focusText, minorOf, momentOf, momentsOf, refused, slugOf } from "/static/js/ops/sale_fields.js";
-import { learnCurrencies } from "/static/js/i18n.js";
+import { knownCurrencies, learnCurrencies, load, money } from "/static/js/i18n.js";
 import { same } from "./same.js";
 
 learnCurrencies({ KWD: 3, KRW: 0, EUR: 2, BHD: 3, HUF: 2 });
@@ -94,3 +94,11 @@ export const aFocusIsAPlaceOrNothing = () => {
   same([...faults({ focus: "here", companions: "4" })], [["companions", "companions"], ["focus", "focus"]]);
   same([...faults({ focus: "", companions: "0" })], []);
 };
+
+// Its sale is kept, and looked at; a new one may not have it.
+export async function theMoneyOfACurrencyThatWasWithdrawnIsWritten() {
+  await load("en", "/static");
+  learnCurrencies({}, 2);
+  same(money(12345, "HRK").includes("123.45"), true);
+  same([knownCurrencies().includes("HRK"), Number.isNaN(minorOf("5", "HRK"))], [false, true]);
+}
