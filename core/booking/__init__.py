@@ -7,6 +7,7 @@ stored.py                 what is written and read of a reservation, and how a r
 sql/, reservations_postgres.py, refunds_postgres.py   each step as one guarded statement
 results_redis.py          tells Redis and the buyer's browser what PostgreSQL decided
 settlement.py             brings one claimed attempt to its end, whatever happened to the process before
+attempt_ends.py           its end in PostgreSQL, and the telling of it
 refunding.py              makes one claimed refund, or lets go of one authorisation
 tasks.py                  how many of both at once in this process, and what waits for room
 paying.py                 what buyer, browser and webhook do to an attempt: window, return, closed, next, give back

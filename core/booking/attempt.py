@@ -58,6 +58,8 @@ class AttemptState(StrEnum):
     VOIDED = "VOIDED"
 
 
+#: Money is asked for, or may have been.
+AT_WORK: Final = (AttemptState.AUTHORISED, AttemptState.CALLED)
 #: Money has not moved, and cannot: the seats can be given back.
 UNSENT: Final = frozenset({AttemptState.OPEN, AttemptState.AUTHORISED, AttemptState.CLOSED, AttemptState.DECLINED})
 #: After these another attempt may follow.

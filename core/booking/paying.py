@@ -16,6 +16,7 @@ from uuid import UUID
 import structlog
 
 from core.booking.attempt import LAST_SECONDS, RETRIABLE, UNSENT, Attempt, AttemptState, Owed, retry_end
+from core.booking.attempt_ends import count_end
 from core.booking.comparing import seen
 from core.booking.findings_postgres import FindingRows
 from core.booking.hints_redis import SharedHints
@@ -23,7 +24,6 @@ from core.booking.refunds_postgres import RefundRows
 from core.booking.reservation import Change, Reason, Reservation, ReservationStatus
 from core.booking.reservations_postgres import Reservations
 from core.booking.results_redis import Results
-from core.booking.settlement import count_end
 from core.booking.stored import AttemptChange, Stored
 from core.booking.tasks import PaymentTasks
 from core.clock import Clock

@@ -20,12 +20,12 @@ from __future__ import annotations
 import contextlib
 import secrets
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 import structlog
 
 from core.booking import measures
 from core.booking.attempt import (
+    AT_WORK,
     KEY_SECONDS,
     AttemptState,
     Circumstances,
@@ -37,9 +37,10 @@ from core.booking.attempt import (
     decide,
     retry_end,
 )
+from core.booking.attempt_ends import AttemptEnds
 from core.booking.leases import persist, renewing
 from core.booking.refunds_postgres import RefundRows
-from core.booking.reservation import TRANSITIONS, Change, Reason
+from core.booking.reservation import Change, Reason
 from core.booking.reservations_postgres import Reservations
 from core.booking.results_redis import Results
 from core.booking.stored import AttemptChange, Claim, ClaimLost
@@ -59,8 +60,6 @@ LONGEST_PARKED_PAUSE = 10.0
 AMOUNT_DIFFERS = "amount_differs"
 #: The identical confirm again, at once: after so many within one claim it waits like an unknown outcome.
 _AGAIN = 2
-
-_AT_WORK = (AttemptState.AUTHORISED, AttemptState.CALLED)
 
 
 class Settlement:
@@ -90,6 +89,9 @@ class Settlement:
         self._first_pause = first_pause
         self._retry = retry_seconds
         self._owed = owed
+        self._ends = AttemptEnds(
+            reservations=reservations, results=results, lease_seconds=lease_seconds, first_pause=first_pause, owed=owed
+        )
 
     async def finish(self, claim: Claim) -> None:
         """Does all that can be done now. What is left is in PostgreSQL, for any process, when it returns or dies."""
@@ -114,13 +116,13 @@ class Settlement:
     async def tell(self, claim: Claim) -> None:
         """A reservation was ended in PostgreSQL by a statement of the caller's: tells it, and gives the claim back."""
         try:
-            await self._after_end(claim)
+            await self._ends.tell(claim)
         except StoreUnavailable as error:
             log.warning("PostgreSQL is away: the result is told when its lease is over", cause=repr(error.__cause__))
 
     async def _finish(self, claim: Claim) -> None:
         if claim.untold:
-            await self._after_end(claim)
+            await self._ends.tell(claim)
             return
         match claim.attempt.state:
             case AttemptState.AUTHORISED if claim.attempt.provider == NO_PROVIDER:
@@ -138,13 +140,13 @@ class Settlement:
             case AttemptState.CALLED:
                 await self._look_up(claim, 0)
             case AttemptState.OPEN:
-                await self._end(
+                await self._ends.end(
                     claim, AttemptState.EXPIRED, Reason.WINDOW_ENDED, owed=Owed.VOID, code=claim.attempt.code
                 )
             case AttemptState.CLOSED | AttemptState.DECLINED as state:
-                await self._end(claim, state, _reason_of_end(claim), code=claim.attempt.code)
+                await self._ends.end(claim, state, _reason_of_end(claim), code=claim.attempt.code)
             case _:
-                await self._after_end(claim)
+                await self._ends.tell(claim)
 
     async def _ask_for_money(self, claim: Claim, again: int) -> None:
         authorisation = claim.authorisation
@@ -179,12 +181,12 @@ class Settlement:
         reason, code = Reason.CANCELLED_AT_PROVIDER, "seats_lost"
         if await self._reservations.address_full(now.reservation):
             reason, code = Reason.SHARE_REACHED, "share_reached"
-        await self._end(claim, AttemptState.VOIDED, reason, owed=Owed.VOID, code=code)
+        await self._ends.end(claim, AttemptState.VOIDED, reason, owed=Owed.VOID, code=code)
 
     async def _end_for_event(self, claim: Claim) -> None:
         """As for whoever was still in the window (`Paying._give_up`)."""
         gone = Reason.EVENT_CANCELLED
-        await self._end(claim, AttemptState.CLOSED, gone, change=Change.GIVE_UP, owed=Owed.VOID, code=gone)
+        await self._ends.end(claim, AttemptState.CLOSED, gone, change=Change.GIVE_UP, owed=Owed.VOID, code=gone)
 
     async def _look_up(self, claim: Claim, again: int) -> None:
         await self._reservations.renew(claim.attempt.order, claim.token)
@@ -225,7 +227,7 @@ class Settlement:
             case Step.SEND_AGAIN:
                 await self._wait(claim, verdict, result)
             case Step.END:
-                await self._end(
+                await self._ends.end(
                     claim,
                     verdict.state,
                     verdict.reason or Reason.NOT_CHARGED,
@@ -240,22 +242,22 @@ class Settlement:
 
     async def _confirm(self, claim: Claim, result: ChargeResult) -> None:
         approved = AttemptChange(
-            _AT_WORK, AttemptState.APPROVED, result.provider_key, result.code, receipt=result.receipt
+            AT_WORK, AttemptState.APPROVED, result.provider_key, result.code, receipt=result.receipt
         )
-        ended = await self._change(claim, Change.CONFIRM, approved, ticket_code=secrets.token_urlsafe(16))
+        ended = await self._ends.change(claim, Change.CONFIRM, approved, ticket_code=secrets.token_urlsafe(16))
         if ended is not None:
-            await self._after_end(ended)
+            await self._ends.tell(ended)
             return
         # The money is taken, but there is no reservation to confirm. Still ours and PAYING: a seat is not its own
         # any more (somebody changed it by hand). Over: it was ended while this charge was on its way.
         log.warning("approved charge has no reservation to confirm", provider=claim.attempt.provider)
         owed = AttemptChange(
-            _AT_WORK, AttemptState.VOIDED, result.provider_key, result.code, Owed.REFUND, receipt=result.receipt
+            AT_WORK, AttemptState.VOIDED, result.provider_key, result.code, Owed.REFUND, receipt=result.receipt
         )
-        ended = await self._change(claim, Change.FAIL, owed, reason=Reason.CANCELLED_AT_PROVIDER)
+        ended = await self._ends.change(claim, Change.FAIL, owed, reason=Reason.CANCELLED_AT_PROVIDER)
         if ended is not None:
             self._owed(claim.attempt.order)
-            await self._after_end(ended)
+            await self._ends.tell(ended)
             return
         if await persist(lambda: self._refunds.owe(claim.attempt.order, result.provider_key), self._lease):
             self._owed(claim.attempt.order)
@@ -278,7 +280,7 @@ class Settlement:
             kept = await persist(
                 lambda: self._reservations.end_attempt(
                     order,
-                    _AT_WORK,
+                    AT_WORK,
                     verdict.state,
                     expected_token=claim.token,
                     reason=reason,
@@ -296,7 +298,7 @@ class Settlement:
                 self._owed(order)
             await self._push(claim)
             return
-        await self._end(
+        await self._ends.end(
             claim,
             verdict.state,
             reason,
@@ -340,97 +342,6 @@ class Settlement:
             stored = await self._reservations.get(claim.reservation.id)
             if stored is not None:
                 await self._results.push(stored.reservation)
-
-    async def _end(
-        self,
-        claim: Claim,
-        state: AttemptState,
-        reason: Reason,
-        *,
-        change: Change = Change.FAIL,
-        owed: Owed | None = None,
-        code: str | None = None,
-        provider_key: str | None = None,
-        pause: float = 0.0,
-        shops_fault: bool = False,
-    ) -> None:
-        """FAILED (or what `change` leads to), and the seats are free. Raises ClaimLost."""
-        before = (
-            (claim.attempt.state, AttemptState.CALLED) if claim.attempt.state in _AT_WORK else (claim.attempt.state,)
-        )
-        attempt = AttemptChange(before, state, provider_key, code, owed, pause, shops_fault=shops_fault)
-        ended = await self._change(claim, change, attempt, reason=reason)
-        if ended is None:
-            raise ClaimLost
-        if owed is not None and not pause:
-            self._owed(claim.attempt.order)
-        await self._after_end(ended)
-
-    async def _after_end(self, claim: Claim) -> None:
-        """The reservation is over or confirmed in PostgreSQL: tells it, and gives the claim back."""
-        told = True
-        if claim.untold:
-            try:
-                await self._results.tell(claim.reservation, sold=claim.sold, freed=claim.freed, returned=claim.returned)
-            except StoreUnavailable as error:
-                told = False
-                measures.UNTOLD.inc()
-                log.warning("the result stands, Redis is told later", cause=repr(error.__cause__))
-        pause = Backoff(self._first_pause, LONGEST_PAUSE).seconds(claim.tries + 1)
-        await self._reservations.leave(claim.attempt.order, claim.token, told=told, pause=pause)
-
-    async def _change(
-        self,
-        claim: Claim,
-        change: Change,
-        attempt: AttemptChange,
-        *,
-        reason: Reason | None = None,
-        ticket_code: str | None = None,
-    ) -> Claim | None:
-        """The transition, repeated while PostgreSQL is away. None: the claim or the state is not what it was."""
-        repeated = False
-
-        async def write() -> Claim | None:
-            nonlocal repeated
-            try:
-                return await self._reservations.change(
-                    claim.attempt.order,
-                    change,
-                    attempt,
-                    expected_token=claim.token,
-                    token=claim.token,
-                    reason=reason,
-                    ticket_code=ticket_code,
-                )
-            except StoreUnavailable:
-                repeated = True
-                raise
-
-        ended = await persist(write, self._lease)
-        if ended is None and repeated:
-            # The answer to an earlier try was lost: it may have been carried out after all.
-            ended = await self._reservations.claimed(claim.attempt.order, claim.token)
-            if ended is not None and ended.reservation.status is not TRANSITIONS[change].after:
-                ended = None
-        if ended is not None:
-            count_end(ended)
-        return ended
-
-
-def count_end(ended: Claim) -> None:
-    reservation = ended.reservation
-    measures.RESERVATIONS.labels(reservation.status, reservation.reason or "").inc()
-    seconds = (datetime.now(UTC) - reservation.created_at).total_seconds()
-    measures.CHECKOUT_SECONDS.labels(reservation.status).observe(seconds)
-    log.info(
-        "reservation ended",
-        status=reservation.status,
-        reason=reservation.reason,
-        seats=reservation.seats,
-        provider=ended.attempt.provider,
-        code=ended.attempt.code,
-    )
 
 
 def _key_to_send(claim: Claim, authorisation: Authorisation) -> str:

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 MAY = {
     "core/clock.py": "defines it",
     "core/process/clock_redis.py": "compares it with Redis', and has no other before the first reading",
-    "core/booking/settlement.py": "a figure for metrics",
+    "core/booking/attempt_ends.py": "a figure for metrics",
     "core/messaging/delivery_postgres.py": "a figure for metrics",
     "core/runtime/traces_http.py": "the times of spans, which others draw",
     "core/notifications/trial.py": "the date of an e-mail that is never sent",
