@@ -10,12 +10,11 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Awaitable, Callable
-from functools import partial
 
 import orjson
 
 from core.clock import Clock
-from core.process.once import Once
+from core.process.tasks import awaited
 from core.seats.board import BoardSnapshot
 from core.venue.event import Event
 from realtime.gathering import Gathering
@@ -42,40 +41,67 @@ class Boards:
 
 
 class _Shared:
-    """The reads of one event."""
+    """The reads of one event, one after the other, each by one task for all who wait for it."""
 
     def __init__(self, read: Read, clock: Clock, pause: float) -> None:
         self._read = read
         self._clock = clock
         self._gathering = Gathering(pause)
-        self._turn = asyncio.Lock()
+        self._event: Event
         #: When the next read may begin, by the monotonic clock.
         self._due = float("-inf")
-        self._asked = 0
-        self._next = Once[Body]("board")
+        #: Who asked since the last read began: a future each, so that one who goes away takes nobody's answer.
+        self._waiting: list[asyncio.Future[Body]] = []
+        self._reader: asyncio.Task[None] | None = None
         self._snapshot: BoardSnapshot | None = None
         self._body: Body | None = None
 
-    async def fresh(self, event: Event) -> Body:
-        self._asked += 1
-        return await self._next(event.slug, partial(self._when_due, event))
+    def fresh(self, event: Event) -> asyncio.Future[Body]:
+        asked: asyncio.Future[Body] = asyncio.get_running_loop().create_future()
+        self._waiting.append(asked)
+        self._event = event
+        if self._reader is None:
+            # It goes on when those who asked have gone: a driver that is cancelled would first talk to its server.
+            self._reader = awaited(f"board {event.slug}", self._read_for_all())
+        return asked
 
-    async def _when_due(self, event: Event) -> Body:
-        async with self._turn:
-            wait = self._due - self._clock.monotonic()
-            if wait > 0:
-                await asyncio.sleep(wait)
-            # From here on the read may miss what happens: who asks now needs the next one.
-            self._next.forget(event.slug)
-            began, asked, self._asked = self._clock.monotonic(), self._asked, 0
-            try:
-                snapshot = await self._read(event)
-                if self._body is None or snapshot != self._snapshot:
-                    self._snapshot, self._body = snapshot, encode(snapshot)
-                return self._body
-            finally:
-                took = self._clock.monotonic() - began
-                self._due = began + self._gathering.pause(began, took, asked)
+    async def _read_for_all(self) -> None:
+        try:
+            while self._waiting:
+                wait = self._due - self._clock.monotonic()
+                if wait > 0:
+                    await asyncio.sleep(wait)
+                await self._read_for(self._waiting)
+        finally:
+            # Here and not when the task is reaped: who asks in between must start a new one.
+            self._reader = None
+            for asked in self._waiting:
+                asked.cancel()  # only where this task was cancelled
+            self._waiting = []
+
+    async def _read_for(self, all_of_them: list[asyncio.Future[Body]]) -> None:
+        # From here on the read may miss what happens: who asks now needs the next one.
+        self._waiting = []
+        began = self._clock.monotonic()
+        try:
+            snapshot = await self._read(self._event)
+            if self._body is None or snapshot != self._snapshot:
+                self._snapshot, self._body = snapshot, encode(snapshot)
+            body = self._body
+        except asyncio.CancelledError:
+            self._waiting += all_of_them
+            raise
+        except Exception as error:
+            for asked in all_of_them:
+                if not asked.done():
+                    asked.set_exception(error)
+        else:
+            for asked in all_of_them:
+                if not asked.done():
+                    asked.set_result(body)
+        finally:
+            took = self._clock.monotonic() - began
+            self._due = began + self._gathering.pause(began, took, len(all_of_them))
 
 
 def encode(snapshot: BoardSnapshot) -> Body:

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from web.encodings import CODINGS, Coding, chosen
-from web.whole_answers import Made, RawHeaders
+from web.whole_answers import Head, Made
 
 #: Below this many bytes a compressed body is not worth its headers.
 _WORTH_COMPRESSING = 1024
@@ -34,7 +34,7 @@ class Body:
     media_type: str
     quick: bool = False
     _coded: dict[str, bytes] = field(default_factory=dict, repr=False)
-    _heads: dict[Hashable, RawHeaders] = field(default_factory=dict, repr=False)
+    _heads: dict[Hashable, Head] = field(default_factory=dict, repr=False)
 
     @property
     def etag(self) -> str:
@@ -58,7 +58,8 @@ class Body:
         head = self._heads.get(form)
         if head is None:
             said = {**headers, "Content-Encoding": name} if name else headers
-            head = Response(coded or self.content, status, said, media_type=self.media_type).raw_headers
+            made = Response(b"", status, said, media_type=self.media_type)
+            head = Head([header for header in made.raw_headers if header[0] != b"content-length"])
             if len(self._heads) >= _MOST_FORMS:
                 self._heads.clear()
             self._heads[form] = head

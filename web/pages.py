@@ -282,7 +282,9 @@ class Pages:
 
     def _language(self, request: Request) -> str:
         wanted = _wanted(request)
-        chosen = wanted if wanted in languages.LANGUAGES else request.cookies.get(LANGUAGE_COOKIE)
+        chosen = wanted if wanted in languages.LANGUAGES else None
+        if chosen is None and LANGUAGE_COOKIE in request.headers.get("cookie", ""):
+            chosen = request.cookies.get(LANGUAGE_COOKIE)  # all of them are read for it
         return languages.choose(chosen, request.headers.get("accept-language"))
 
     def _environment(self, language: str) -> Environment:

@@ -36,15 +36,14 @@ from core.errors import (
     TooLarge,
     TooManyRequests,
 )
-from web.whole_answers import Made
+from web.whole_answers import Head, Made
 
 log = structlog.get_logger(__name__)
 
 MEDIA_TYPE: Final = "application/problem+json"
 TYPE_PREFIX: Final = "tag:onsale.example,2026:problem:"
 
-_NOT_KEPT: Final = (b"cache-control", b"no-store")
-_TYPE: Final = (b"content-type", MEDIA_TYPE.encode())
+_HEAD: Final = Head([(b"cache-control", b"no-store"), (b"content-type", MEDIA_TYPE.encode())])
 
 #: Statuses that mean "not now": the answer always says when to come back, in seconds.
 _COME_BACK: Final[Mapping[int, float]] = {TooManyRequests.status: 1, StoreUnavailable.status: 2}
@@ -136,7 +135,7 @@ def response(error: OnsaleError, scope: Scope, headers: Mapping[str, str] | None
     scope.setdefault("state", {})["code"] = error.code
     body = orjson.dumps(document(error, scope), default=_plain, option=orjson.OPT_PASSTHROUGH_DATETIME)
     if len(sent) == 1 and headers is None:
-        return Made(status_of(error), [_NOT_KEPT, (b"content-length", b"%d" % len(body)), _TYPE], body)
+        return Made(status_of(error), _HEAD, body)
     return Response(body, status_code=status_of(error), headers=sent, media_type=MEDIA_TYPE)
 
 

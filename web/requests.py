@@ -7,6 +7,7 @@ or was refused at `info`, faults at `error`: a rush of reads or of beats must no
 
 from __future__ import annotations
 
+import logging
 import re
 import secrets
 import time
@@ -28,7 +29,7 @@ from web.problems import Problems
 from web.refusal_log import RefusalLog
 from web.security import SECURITY_HEADERS, STRICT_TRANSPORT
 from web.sockets import channel, slug_of
-from web.whole_answers import write_whole
+from web.whole_answers import Head, head_of, write_whole
 
 log = structlog.get_logger(__name__)
 
@@ -59,9 +60,9 @@ _HTTPS_LINE: Final = b"%b: %b\r\n" % _HTTPS
 _NOT_KEPT_LINE: Final = b"%b: %b\r\n" % _NOT_KEPT
 
 
-def _complete_lines(headers: list[tuple[bytes, bytes]], scope: Scope, given: str) -> bytes | None:
+def _complete_lines(head: Head, scope: Scope, given: str) -> bytes | None:
     """What `_complete` would add, as lines; None for an answer that has said some of it in its own way."""
-    said = {name for name, _ in headers}
+    said = head.names
     if not _ALWAYS_NAMES.isdisjoint(said):
         return None
     lines = b"x-request-id: %b\r\n%b" % (given.encode(), _ALWAYS_LINES)
@@ -97,6 +98,8 @@ class Requests:
         self._problems = problems
         self._calls = calls
         self._refusals = RefusalLog(time.monotonic)
+        #: Where reads leave no line, none is put together for them: they are most of what is asked.
+        self._tells_reads: bool = log.is_enabled_for(logging.DEBUG)
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] == "http":
@@ -131,8 +134,9 @@ class Requests:
                 await self._app(scope, receive, send_with_headers)
             else:
                 response = await self._called(*found, scope, receive, send)
-                more = _complete_lines(response.raw_headers, scope, given)
-                if more is not None and write_whole(send, response, more):
+                head = head_of(response)
+                more = _complete_lines(head, scope, given)
+                if more is not None and write_whole(send, response, head, more):
                     status = response.status_code
                 else:
                     await response(scope, receive, send_with_headers)
@@ -166,6 +170,8 @@ class Requests:
         if 400 <= status < 500 and not self._refusals.take(f"{route} {status} {state.get('code', '')}"):
             return
         quiet = status < 400 and (method in _READS or route in _BEATS)
+        if quiet and not self._tells_reads:
+            return
         level = log.error if status >= 500 else log.debug if quiet else log.info
         level(
             "request",

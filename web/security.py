@@ -155,7 +155,9 @@ def bearer_of(headers: Mapping[str, str]) -> str | None:
 
 def address_of(connection: HTTPConnection) -> str:
     """The caller's address; uvicorn has applied X-Forwarded-For of the proxies that the settings name."""
-    return connection.client.host if connection.client else "unknown"
+    # As `connection.client.host`, without a tuple with names for each time that it is asked.
+    client = connection.scope.get("client")
+    return client[0] if client else "unknown"
 
 
 def is_https(connection: HTTPConnection) -> bool:

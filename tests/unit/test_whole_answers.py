@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import structlog
 import uvicorn
 from starlette.background import BackgroundTask
 from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
@@ -16,11 +18,14 @@ from uvicorn.server import ServerState
 
 from core.errors import SeatTaken
 from tests.waits import PATIENCE
+from web.caching import Body
 from web.call_table import CallTable
-from web.endpoint import Call, Endpoint
+from web.encodings import CODINGS
+from web.endpoint import Call, Endpoint, json_response
 from web.http_protocol import LimitedProtocol
 from web.problems import Problems
 from web.requests import Requests
+from web.whole_answers import Made
 
 
 class Wire:
@@ -78,6 +83,31 @@ async def pieces(asked: bytes, answer: Callable[[], Response]) -> Wire:
     return wire  # type: ignore[no-any-return]
 
 
+def test_prebuilt_headers_are_everybodys_and_stay_as_they_are() -> None:
+    first = changed(KEPT.answered(None, 200, {"Vary": "Cookie"}))
+    second = KEPT.answered(None, 200, {"Vary": "Cookie"})
+    assert "set-cookie" in first.headers
+    assert isinstance(second, Made)
+    assert second.head is not None
+    assert not {b"set-cookie", b"cache-control"} & second.head.names
+    assert second.headers["content-length"] == "5003"
+
+
+@pytest.mark.parametrize(("level", "lines"), [(logging.INFO, ["POST"]), (logging.DEBUG, ["GET", "POST"])])
+async def test_reads_leave_a_line_only_where_details_are_told(level: int, lines: list[str]) -> None:
+    """S34. A line that is not written is not put together either."""
+    found = structlog.testing.LogCapture()
+    kept = structlog.get_config()
+    structlog.configure(processors=[found], wrapper_class=structlog.make_filtering_bound_logger(level))
+    try:
+        requests = Requests(nothing, Problems(lambda request, error: Response()), CallTable([]))
+        for method in ("GET", "POST"):
+            requests._told({"method": method, "path": "/api/x", "state": {"route": "/api/x"}}, 200, 0.001)
+    finally:
+        structlog.configure(**kept)
+    assert [line["method"] for line in found.entries if line["event"] == "request"] == lines
+
+
 async def nothing(scope: Scope, receive: Receive, send: Send) -> None:
     raise AssertionError("no other application is asked")
 
@@ -88,6 +118,16 @@ async def some() -> AsyncIterator[bytes]:
 
 def request(line: str = "GET /api/x HTTP/1.1", *headers: str) -> bytes:
     return "\r\n".join([line, "Host: h", "X-Request-ID: abcdefgh", *headers, "", ""]).encode()
+
+
+#: Another answer from the same prebuilt headers must not have what one was changed to.
+KEPT = Body(b"<p>" + b"a" * 5_000, "1", "text/html")
+
+
+def changed(answer: Response) -> Response:
+    answer.headers["Cache-Control"] = "private"
+    answer.set_cookie("a", "b")
+    return answer
 
 
 def refused() -> Response:
@@ -107,6 +147,10 @@ WHOLE: dict[str, tuple[bytes, Callable[[], Response]]] = {
     "page": (request("GET /x HTTP/1.1"), lambda: HTMLResponse("<p>가</p>")),
     "elsewhere": (request("GET /x HTTP/1.1"), lambda: RedirectResponse("/y", status_code=303)),
     "view": (request(), lambda: Response(memoryview(b"abc"))),
+    "prebuilt": (request(), lambda: json_response(b'{"a":1}', status=201)),
+    "prebuilt, then changed": (request(), lambda: changed(json_response(b'{"a":1}'))),
+    "kept, then changed": (request("GET /x HTTP/1.1"), lambda: changed(KEPT.answered(None, 200, {"Vary": "Cookie"}))),
+    "kept and compressed": (request(), lambda: KEPT.answered(CODINGS[0], 200, {"ETag": KEPT.etag})),
     "last of its connection": (request("GET /api/x HTTP/1.1", "Connection: close"), lambda: Response(b"x")),
     "old": (request("GET /api/x HTTP/1.0"), lambda: Response(b"x")),
 }
