@@ -15,7 +15,7 @@ import contextlib
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -137,11 +137,16 @@ def _ready() -> None:
 
 
 class Bare:
-    """The process, seen from the one that measures."""
+    """The process, or several that share a port, seen from the one that measures."""
 
-    def __init__(self, port: int, process: psutil.Process) -> None:
+    def __init__(self, port: int, processes: Sequence[psutil.Process]) -> None:
         self.port = port
-        self.process = process
+        self.processes = processes
+
+    @property
+    def process(self) -> psutil.Process:
+        """The first."""
+        return self.processes[0]
 
     def call(self, body: bytes = b"") -> bytes:
         """A request like those of a buyer's browser, as long as they are."""
@@ -181,27 +186,32 @@ def handshake(path: str, token: str) -> bytes:
 
 
 @contextlib.contextmanager
-def bare(kind: str = "http") -> Iterator[Bare]:
-    """`kind` as `main` takes it. Ends with the block."""
+def bare(kind: str = "http", *, count: int = 1) -> Iterator[Bare]:
+    """`kind` as `main` takes it; `count` processes. They end with the block."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen(4096)
-        process = subprocess.Popen(
-            [sys.executable, "-m", "bench.bare", kind, str(listening.fileno())],
-            pass_fds=[listening.fileno()],
-            stdout=subprocess.PIPE,
-        )
+        processes = [
+            subprocess.Popen(
+                [sys.executable, "-m", "bench.bare", kind, str(listening.fileno())],
+                pass_fds=[listening.fileno()],
+                stdout=subprocess.PIPE,
+            )
+            for _ in range(count)
+        ]
         port = listening.getsockname()[1]
     try:
-        assert process.stdout is not None
-        if process.stdout.readline() != _READY:
-            raise RuntimeError("the bare server did not start")
-        yield Bare(port, psutil.Process(process.pid))
+        for process in processes:
+            assert process.stdout is not None
+            if process.stdout.readline() != _READY:
+                raise RuntimeError("the bare server did not start")
+        yield Bare(port, [psutil.Process(process.pid) for process in processes])
     finally:
-        process.kill()
-        process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
+        for process in processes:
+            process.kill()
+            process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
 
 
 if __name__ == "__main__":

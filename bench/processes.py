@@ -1,5 +1,7 @@
 """What a second web process costs: the same work, shared out over two, beside one that has all of it.
 
+    bare       answers of a bare Starlette, whose processes have nothing in common but the port: what a second one costs
+               on this machine, whoever it is of. With half of the calls each has fewer of them in a turn of its loop
     holds      over HTTP; nothing but the stores is shared, so what one costs more is what two processes tell each other
     fan-out    a thousand changes a second to a thousand browsers: each process hears every change, and tells its own
 
@@ -14,8 +16,9 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
+from bench.bare import bare
 from bench.measure import Effort, Figure
-from bench.public_path import holding
+from bench.public_path import bare_calls, holding
 from bench.served import Served
 from bench.served_row import Taken, cheapest
 from bench.watched import fan_out
@@ -34,8 +37,10 @@ async def processes(runtime: Runtime, serve: Callable[..., Served], effort: Effo
         delivered[workers] = await fan_out(runtime, served, effort, _A_SECOND)
     a_second = {workers: 1e6 / cheapest(rounds).each for workers, rounds in holds.items()}
     by_clock = {workers: max(one.count / one.wall for one in rounds) for workers, rounds in holds.items()}
+    answers = await asyncio.to_thread(_bare, effort)
     one = "one web process"
     return [
+        Figure("bare answers of two processes", answers[2], "/s of CPU", answers[1], "one bare Starlette"),
         Figure("holds of two web processes", a_second[2], "/s of CPU", a_second[1], one, 0.95),
         Figure(
             "changes delivered by two web processes", 1e6 / delivered[2], "/s of CPU", 1e6 / delivered[1], one, 0.95
@@ -48,3 +53,14 @@ def _holds(served: Served, effort: Effort) -> list[Taken]:
     kind = holding(served, effort)
     taken = [kind() for _ in range(effort.rounds + 1)]
     return taken[1:]
+
+
+def _bare(effort: Effort) -> dict[int, float]:
+    """Answers a second of processor time, of one process and of two, which take turns."""
+    with bare() as one, bare(count=2) as two:
+        kinds = {len(side.processes): bare_calls(8000, b'{"seats":[1207]}')(side, effort) for side in (one, two)}
+        taken: dict[int, list[Taken]] = {count: [] for count in kinds}
+        for _ in range(effort.rounds + 1):
+            for count, kind in kinds.items():
+                taken[count].append(kind())
+    return {count: 1e6 / cheapest(rounds[1:]).each for count, rounds in taken.items()}

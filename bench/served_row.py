@@ -72,9 +72,9 @@ def of_served(served: Served, job: Job, wanted: dict[int, int] | int) -> Taken:
 
 def of_bare(bare: Bare, job: Job) -> Taken:
     with LoadGenerator(job) as load:
-        before = seconds_of(bare.process)
+        before = sum(map(seconds_of, bare.processes))
         result = load.run()
-        spent = seconds_of(bare.process) - before
+        spent = sum(map(seconds_of, bare.processes)) - before
     return Taken(_checked(result, 200), result.wall, {WEB: spent}, result)
 
 
