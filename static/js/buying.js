@@ -25,12 +25,16 @@ const LOOKS_LIKE_EMAIL = /^[^\s@]+@[^\s@]+\.[^\s@]+$/; // the server judges; thi
 /** What `store.state` needs to have of a reservation, whoever tells it. @typedef {Omit<Sale.ReservationNews, "type">} News */
 
 export class Buying {
-  /** @param {{slug: string, api: Pick<import("./api.js").EventApi, "reserve">, store: Sale.Store, storage: Sale.Items}} parts */
-  constructor({ slug, api, store, storage }) {
+  /**
+   * `storage` is this tab's, `shared` one of all tabs of this browser.
+   * @param {{slug: string, api: Pick<import("./api.js").EventApi, "reserve">, store: Sale.Store, storage: Sale.Items, shared: Sale.Items}} parts
+   */
+  constructor({ slug, api, store, storage, shared }) {
     this.slug = slug;
     this.api = api;
     this.store = store;
     this.storage = storage;
+    this.shared = shared;
     this.busy = new Busy(() => {}, LONGEST);
     this.looks = 0;
     this.timer = 0;
@@ -67,11 +71,32 @@ export class Buying {
     return `onsale.reservation.${this.slug}`;
   }
 
+  /** Under which the tabs tell each other of an order. */
+  get #told() {
+    return `onsale.order.${this.slug}`;
+  }
+
   /** After a reload, and in another tab: an order that waits for its payment, or is being paid for, is shown again. */
   async resume() {
     const id = this.storage.getItem(this.#name);
     if (id) await this.#again(id);
     await this.#find(!id);
+  }
+
+  /**
+   * Another tab has written something: the order that it has made of the seats that this one shows as its basket.
+   * @param {string | null} name
+   * @param {string | null} id
+   */
+  async heard(name, id) {
+    if (name === this.#told && id && !this.store.state.reservation) await this.#again(id);
+  }
+
+  /** Whether an order waits for its payment of which this page does not know; it is shown then. */
+  async find() {
+    if (this.busy.on || this.store.state.reservation) return false;
+    await this.#find(true);
+    return this.store.state.reservation !== null;
   }
 
   /** @param {string} id */
@@ -118,6 +143,7 @@ export class Buying {
         const form = { email, provider: ui.provider };
         const body = await this.#send(attemptFor(this.storage, this.slug, basket.fence, form), basket);
         this.#under(body);
+        if (body.status === "PAYING") this.shared.setItem(this.#told, body.id);
         // The order is made and the seats are kept: the money's part is a page of its own.
         if (body.status === "PAYING" && body.payment) this.go(body.payment.page);
       },
@@ -235,6 +261,7 @@ export class Buying {
   #over() {
     clearTimeout(this.timer);
     this.storage.removeItem(this.#name);
+    this.shared.removeItem(this.#told);
     forget(this.storage, this.slug);
   }
 

@@ -16,6 +16,7 @@ import { Entry } from "./entry.js";
 import { looksEvery } from "./sold_out.js";
 import { initial, mayJoin, opensAt, saleState, serverNow, stage } from "./state.js";
 import { lasting, session } from "./storage.js";
+import { Overdue } from "./overdue.js";
 import { Steps } from "./steps.js";
 import "./site.js";
 import { isUnanswered } from "./unanswered.js";
@@ -111,6 +112,9 @@ const channel = new Channel({
     }
     // The turn is over, and the news of it is on its way: a sign of life brings it, with the reason.
     if (message.type === "refused" && message.code === "not_active") channel.send({ type: "beat" });
+    // Nobody tells a tab that another one has made an order of the seats: it is asked for whenever that may be so.
+    const back = message.type === "welcome" && message.state === "active" && store.state.basket.seats.length > 0;
+    if (back || (message.type === "refused" && message.code === "payment_in_progress")) void buying.find();
     if (message.type === "problem" && message.code === "proof_required") price.want(message);
     // Open for more than a day before it asked: the page has its cookie renewed by being loaded.
     if (message.type === "problem" && message.code === "no_visitor" && !session.getItem(renewedName)) {
@@ -155,7 +159,15 @@ const cramped = matchMedia("(max-height: 359px) and (max-width: 559px)");
 const listWhereCramped = () => cramped.matches && dispatch({ type: "mode", mode: "list" });
 cramped.addEventListener("change", listWhereCramped);
 listWhereCramped();
-const buying = new Buying({ slug, api, store, storage: session });
+const buying = new Buying({ slug, api, store, storage: session, shared: lasting });
+addEventListener("storage", ({ key, newValue }) => void buying.heard(key, newValue));
+const overdue = new Overdue({
+  store,
+  async ask() {
+    // A channel by looks is told with the next one.
+    if (!(await buying.find())) channel.renew();
+  },
+});
 
 /** @type {Sale.Act} */
 const act = {
@@ -312,6 +324,7 @@ if (!list.known) list.look();
 setInterval(() => {
   tick();
   leaving.tick();
+  overdue.tick();
   list.tick();
   ask();
   if (isUnanswered(store.state)) channel.renew();

@@ -147,6 +147,34 @@ async def test_the_sale_page_says_that_the_payment_waits(make_sale: MakeSale, op
     await watcher.sees(5, "free")
 
 
+async def test_a_tab_that_was_open_before_shows_the_order_of_another_one(
+    make_sale: MakeSale, open_page: OpenPage
+) -> None:
+    """V3: at once where the browser tells it; where it does not, with the first thing that is tried there, and when
+    the clock that it shows has run out.
+    """
+    page = await open_page(await make_sale())
+    await page.pick(5)
+    tabs = []
+    for deaf in (False, True, True):
+        tab = await page.page.context.new_page()
+        tab.set_default_timeout(PATIENCE * 1000)
+        if deaf:
+            await tab.add_init_script("addEventListener('storage', (told) => told.stopImmediatePropagation())")
+        await tab.goto(page.sale_url)
+        await expect(tab.locator(".basket-seat")).to_have_count(1)
+        tabs.append(tab)
+    told, tries, waits = tabs
+    await page.order()
+    await page.in_window()
+    await expect(told.get_by_test_id("waiting-for-payment")).to_be_visible()
+    await tries.locator(".basket-seat .remove").click()
+    await expect(tries.get_by_test_id("waiting-for-payment")).to_be_visible()
+    await expect(waits.locator(".basket-seat")).to_have_count(1)
+    await waits.evaluate("() => { const real = Date.now; Date.now = () => real() + 20 * 60 * 1000; }")
+    await expect(waits.get_by_test_id("waiting-for-payment")).to_be_visible()
+
+
 async def test_seats_given_back_in_the_window_are_free_and_a_late_return_charges_nothing(
     server: Server, make_sale: MakeSale, open_page: OpenPage
 ) -> None:

@@ -51,6 +51,9 @@ export function turnLeft(state) {
 export function timeWarning(state, act) {
   const end = deadline(state);
   if (!end || !isUrgent(state, end)) return nothing;
+  // Nothing can be done before it any more; what became of it, the server says, or is asked (overdue.js).
+  if (turnSecondsLeft(state, end.until) === 0)
+    return html`<p class="callout time-warning" data-kind="warn" data-testid="time-over">${t("session.over")}</p>`;
   if (end.of === "turn") {
     const time = clock(turnSecondsLeft(state, end.until));
     const text = state.basket.seats.length ? t("session.warning", { time }) : t("session.warning_empty", { time });

@@ -11,11 +11,13 @@ const PAID = { id: "r1", status: "CONFIRMED", reason: null, seats: [4], amount: 
 
 /** A page in the middle of paying for seat 4; `reserve(key, body)` is the server. */
 function shop(reserve, items = new Map()) {
-  const storage = {
+  const kept = (items) => ({
     getItem: (key) => items.get(key) ?? null,
     setItem: (key, value) => void items.set(key, value),
     removeItem: (key) => void items.delete(key),
-  };
+  });
+  const storage = kept(items);
+  const told = new Map(); // what all tabs have
   const store = createStore(initial({ slug: "x", email: "k@l.m" }));
   for (const action of [
     { type: "tick", local: Date.parse(now) },
@@ -33,10 +35,10 @@ function shop(reserve, items = new Map()) {
       return { body: await reserve(key, body, sent.length), at: null };
     },
   };
-  const buying = new Buying({ slug: "x", api, store, storage });
+  const buying = new Buying({ slug: "x", api, store, storage, shared: kept(told) });
   const waited = []; // [milliseconds, what the page has of it meanwhile]
   buying.wait = async (ms) => void waited.push([ms, store.state.checkout]);
-  return { buying, store, storage, items, sent, waited };
+  return { buying, store, storage, items, told, sent, waited };
 }
 
 const refuse = (status, code, more = {}) => Promise.reject(new Refusal(status, { code, ...more }, more.retry ?? null));
@@ -194,14 +196,15 @@ export async function theFirstFormCountsWhenItHadArrived() {
 }
 
 export async function newsByTheChannelEndsThePayment() {
-  const { buying, store, items } = shop(async () => ({ ...PAID, status: "PAYING" }));
+  const { buying, store, items, told } = shop(async () => ({ ...PAID, status: "PAYING" }));
   await buying.submit();
   same([...items.keys()].sort(), ["onsale.attempt.x", "onsale.reservation.x"]);
+  same([...told], [["onsale.order.x", PAID.id]]);
   store.dispatch({ type: "reservation", ...PAID });
   buying.told();
   // The result is shown again after a reload, until it was seen.
   await until(() => !items.has("onsale.attempt.x"));
-  same([...items.keys()], ["onsale.reservation.x"]);
+  same([[...items.keys()], told.size], [["onsale.reservation.x"], 0]);
 }
 
 // Back while the order is being sent: it goes on being sent, and the form that is opened again says so.
