@@ -3,6 +3,38 @@
 export const UNDO_MS = 10000;
 const AGAIN_MS = 5000; // until a server that was told, and says nothing, is told once more: to leave twice is to leave
 
+/** How this page was come to: only who came by a link asks for a place by coming. */
+function isLoadedAgain() {
+  const [entry] = performance.getEntriesByType("navigation");
+  return entry instanceof PerformanceNavigationTiming && entry.type !== "navigate";
+}
+
+/**
+ * That this visitor has left is kept for this tab: F5 on the page that says so, or meanwhile, is no wish for a new place.
+ * @param {Sale.Items} storage
+ * @param {string} slug
+ */
+export function departure(storage, slug, again = isLoadedAgain()) {
+  const name = `onsale.left.${slug}`;
+  const known = again && storage.getItem(name) !== null;
+  if (!known) storage.removeItem(name);
+  return {
+    /** The page was loaded again by somebody who has left. */
+    known,
+    keep: () => storage.setItem(name, "1"),
+    /**
+     * Told of each change of the state.
+     * @param {Sale.State} before
+     * @param {Sale.State} state
+     */
+    follow(before, state) {
+      if (state.presence === before.presence) return;
+      if (state.presence === "out" && state.outReason === "left") storage.setItem(name, "1");
+      else if (before.presence === "out") storage.removeItem(name);
+    },
+  };
+}
+
 export class Leaving {
   /**
    * `give()` tells the server, and answers whether it could be told.

@@ -200,7 +200,7 @@ export class PollChannel {
 
   // What a socket's welcome tells: whether the server knows us, its clock, and how often it wants to hear of us.
   async #hello() {
-    const [{ body: rules }, place] = await Promise.all([this.api.event(), this.#place()]);
+    const [{ body: rules }, { place, ended }] = await Promise.all([this.api.event(), this.#place()]);
     if (this.stopped) return;
     this.rules = rules;
     const now = Date.parse(rules.now);
@@ -212,6 +212,7 @@ export class PollChannel {
       event: rules.slug,
       visitor: "",
       state: place?.state ?? "none",
+      ended,
       now: new Date(now).toISOString(),
       beat_seconds: this.rules.beat_seconds,
       grace_seconds:
@@ -220,12 +221,16 @@ export class PollChannel {
     if (place) this.placed(place);
   }
 
-  // The own place, or null when there is none.
+  /**
+   * The own place, or null when there is none; `ended`: why the last one is over, where the server knows.
+   * @returns {Promise<{place: Api.QueueAnswer | null, ended?: Wire.Welcome["ended"]}>}
+   */
   async #place() {
     try {
-      return (await this.api.place()).body;
+      return { place: (await this.api.place()).body };
     } catch (error) {
-      if (error instanceof Refusal && error.status < 500 && error.status !== 429) return null;
+      if (error instanceof Refusal && error.status < 500 && error.status !== 429)
+        return { place: null, ended: error.data.reason };
       throw error;
     }
   }

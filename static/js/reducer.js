@@ -4,7 +4,7 @@
 
 import { answered, refused, unanswered } from "./access_code.js";
 import { afterNews, afterTime, afterWelcome } from "./outage.js";
-import { EMPTY_BASKET, NO_CHECKOUT } from "./state.js";
+import { EMPTY_BASKET, isShorter, NO_CHECKOUT } from "./state.js";
 import { insteadOf } from "./wish.js";
 
 /**
@@ -213,6 +213,7 @@ const HANDLERS = {
       ...withUi(state, { leaving: null }),
       presence: "out",
       outReason: message.reason,
+      bought: isShorter(state),
       basket: EMPTY_BASKET,
       pending: {},
       session: null,
@@ -268,7 +269,9 @@ const HANDLERS = {
   },
 
   orders(state, { reservations }) {
-    return { ...state, orders: reservations.reduce(counted, {}) };
+    const bought = reservations.filter(({ status }) => status === "CONFIRMED");
+    const orderedAt = bought.length ? Math.max(...bought.map((one) => Date.parse(one.created_at))) : null;
+    return { ...state, orders: reservations.reduce(counted, {}), orderedAt };
   },
 
   wish(state, { wish }) {
@@ -319,6 +322,7 @@ const HANDLERS = {
       outReason: null,
       lapsed: false,
       bought: false,
+      orderedAt: null,
       queue: null,
       entry: null,
       basketExpired: false,

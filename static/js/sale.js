@@ -9,7 +9,7 @@ import { byId } from "./dom.js";
 import * as i18n from "./i18n.js";
 import { Hall } from "./hall.js";
 import { Heartbeat } from "./heartbeat.js";
-import { Leaving } from "./leaving.js";
+import { departure, Leaving } from "./leaving.js";
 import * as notify from "./notify.js";
 import { Channel } from "./socket.js";
 import { Entry } from "./entry.js";
@@ -59,6 +59,7 @@ for (let tried = 0; ; tried += 1) {
 }
 
 const api = new EventApi(slug);
+const left = departure(session, slug);
 const board = new Board();
 const store = createStore(
   initial({
@@ -67,6 +68,7 @@ const store = createStore(
     email: session.getItem("onsale.email") ?? "",
     shop: { providers: providers.split(" ").filter(Boolean), alternative },
     code: session.getItem(codeName) !== null,
+    left: left.known,
   }),
 );
 const { dispatch } = store;
@@ -84,6 +86,7 @@ const leaving = new Leaving({
   store,
   give() {
     if (!channel.send({ type: "leave" })) return false;
+    left.keep();
     lasting.removeItem(ticketName);
     return true;
   },
@@ -289,6 +292,7 @@ store.subscribe((state) => {
   // Neither a wrong code nor one that was bought with is given again by itself.
   if (before.code && state.code !== before.code && (state.code?.step ?? "refused") === "refused")
     session.removeItem(codeName);
+  left.follow(before, state);
   hall.follow(before, state);
   steps.follow(before, state);
   const codeTaken = before.code?.step === "asked" && state.code?.step === "taken";

@@ -4,11 +4,12 @@
 import { stood } from "./outage.js";
 
 /**
- * @param {{slug: string, ticket?: string | null, email?: string, shop?: Sale.Shop, code?: boolean}} boot `code`: an access
- *   code is kept; whether it ever reached the server is not known
+ * @param {{slug: string, ticket?: string | null, email?: string, shop?: Sale.Shop, code?: boolean, left?: boolean}} boot
+ *   `code`: an access code is kept; whether it ever reached the server is not known. `left`: the visitor has left, and has not
+ *   asked for a place since
  * @returns {Sale.State}
  */
-export function initial({ slug, ticket = null, email = "", shop = NO_SHOP, code = false }) {
+export function initial({ slug, ticket = null, email = "", shop = NO_SHOP, code = false, left = false }) {
   return {
     slug,
     shop,
@@ -23,10 +24,11 @@ export function initial({ slug, ticket = null, email = "", shop = NO_SHOP, code 
     outageOverAt: null,
     offset: 0,
     local: 0,
-    presence: "unknown",
-    outReason: null,
+    presence: left ? "out" : "unknown",
+    outReason: left ? "left" : null,
     lapsed: false,
     bought: false,
+    orderedAt: null,
     queue: null,
     entry: null,
     price: null,
@@ -133,6 +135,16 @@ const IN = new Set(["entered", "waiting", "active"]);
 
 /** @type {Record<Wire.Reservation["status"], Sale.Stage>} */
 const ENDED = { PAYING: "paying", CONFIRMED: "confirmed", FAILED: "failed", CANCELLED: "cancelled" };
+
+/**
+ * Whether something was bought in this turn, which is shorter since: by what was told here, or, after a reload, by the last
+ * confirmed order. A turn lasts no longer than a session: an order from before that belongs to an earlier one.
+ * @param {Sale.State} state
+ */
+export function isShorter({ bought, event, orderedAt, session }) {
+  if (bought || !event || !session || orderedAt === null) return bought;
+  return orderedAt >= session.until - event.session_seconds * 1000;
+}
 
 /**
  * Which of the page's views is shown.

@@ -142,7 +142,36 @@ async def test_leaving_and_coming_back(server: Server, make_sale: MakeSale, open
     await page.get_by_role("button", name="Leave the queue").click()
     await page.get_by_test_id("go").click()
     await page.reaches("out")
+    await page.page.reload()
+    await page.reaches("out")
     await page.get_by_role("button", name="Join the queue again").click()
+    await page.reaches("waiting")
+
+
+async def test_a_reload_while_leaving_takes_no_new_place(
+    server: Server, make_sale: MakeSale, open_page: OpenPage
+) -> None:
+    """V3: it gives the place up, and says so; who comes by a link later wants one."""
+    slug = await make_sale(active_limit=1)
+    await _behind(server, slug, 1)
+    page = await open_page(slug)
+    await page.reaches("waiting")
+    await page.get_by_role("button", name="Leave the queue").click()
+    await page.get_by_test_id("go").click()
+    await expect(page.locator("h1")).to_have_text("You are leaving")
+    await page.page.reload()
+    await page.reaches("out")
+    await expect(page.locator("h1")).to_have_text("You left the sale")
+    await page.get_by_role("button", name="Join the queue again").click()
+    await page.reaches("waiting")
+    await page.page.reload()
+    await page.reaches("waiting")
+    await page.get_by_role("button", name="Leave the queue").click()
+    await page.get_by_test_id("go").click()
+    await expect(page.locator("h1")).to_have_text("You are leaving")
+    await page.page.reload()
+    await page.reaches("out")
+    await page.to_sale()
     await page.reaches("waiting")
 
 

@@ -3,7 +3,7 @@
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { deadline, isUrgent, moreTimeAdds } from "../deadline.js";
 import { clock, t } from "../i18n.js";
-import { turnSecondsLeft } from "../state.js";
+import { isShorter, turnSecondsLeft } from "../state.js";
 
 /**
  * With a ring that runs down.
@@ -39,7 +39,7 @@ export function turnLeft(state) {
   if (!end || state.basket.seats.length) return nothing;
   return html`<p class="session" data-urgent=${isUrgent(state, end) ? "" : nothing}>
     ${t("session.left")} <span role="timer">${clock(turnSecondsLeft(state, end.until))}</span>
-    ${state.bought ? html`<span class="session-why">${t("session.after_purchase")}</span>` : nothing}
+    ${isShorter(state) ? html`<span class="session-why">${t("session.after_purchase")}</span>` : nothing}
   </p>`;
 }
 

@@ -1,4 +1,4 @@
-import { Leaving, UNDO_MS } from "/static/js/leaving.js";
+import { departure, Leaving, UNDO_MS } from "/static/js/leaving.js";
 import { reduce } from "/static/js/reducer.js";
 import { initial, stage } from "/static/js/state.js";
 import { createStore } from "/static/js/store.js";
@@ -104,4 +104,28 @@ export function theTurnThatComesMeanwhileAsksAnew() {
   leaving.actions.leave();
   store.dispatch({ type: "admitted", until: "2030-01-01T00:00:00Z" });
   same(stage(), "map");
+}
+
+// F5 within the ten seconds, or on the page that says that one has left, is no wish for a place; a link is one.
+export function aReloadIsNoWishForAnotherPlace() {
+  const items = new Map();
+  const storage = {
+    getItem: (key) => items.get(key) ?? null,
+    setItem: (key, value) => void items.set(key, value),
+    removeItem: (key) => void items.delete(key),
+  };
+  const reload = () => departure(storage, "s", true);
+  same(reload().known, false);
+  reload().keep();
+  const again = reload();
+  const left = initial({ slug: "s", left: again.known });
+  same([stage({ ...left, event: EVENT }), reload().known], ["out", true]);
+  const joins = reduce(left, { type: "rejoin" });
+  again.follow(left, joins);
+  same(reload().known, false);
+  const waits = reduce(joins, QUEUE);
+  again.follow(waits, reduce(waits, { type: "expired", reason: "session" }));
+  same(reload().known, false);
+  again.follow(waits, reduce(waits, { type: "expired", reason: "left" }));
+  same([reload().known, departure(storage, "s", false).known, reload().known], [true, false, false]);
 }

@@ -100,8 +100,15 @@ export const onlyAnAnswerAboutThePlaceSaysThatThereIsNone = () =>
     served.place = () => refusal(404, "not_in_queue");
     clearTimeout(made.timer);
     await made.start();
-    same(of("welcome")[0].state, "none");
+    same([of("welcome")[0].state, of("welcome")[0].ended], ["none", undefined]);
   });
+
+// A turn that ended while a page that polls was away is told as what it was, as a socket's welcome does.
+export const whyATurnEndedMeanwhileIsTold = () =>
+  during(async ({ made, of }) => {
+    await made.start();
+    same([of("welcome")[0].state, of("welcome")[0].ended], ["none", "session"]);
+  }, { place: () => refusal(404, "not_in_queue", { reason: "session" }) });
 
 const outWith = (event, reason, silentSeconds = 0) =>
   during(async ({ made, served, of }) => {

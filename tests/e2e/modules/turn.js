@@ -1,6 +1,7 @@
-import { load } from "/static/js/i18n.js";
+import { learnCurrencies, load } from "/static/js/i18n.js";
 import { initial } from "/static/js/state.js";
 import { reduce } from "/static/js/reducer.js";
+import { out } from "/static/js/views/notices.js";
 import { confirmed, paying } from "/static/js/views/result.js";
 import { turnLeft } from "/static/js/views/time_left.js";
 import { render } from "/static/vendor/lit-html/lit-html.js";
@@ -13,9 +14,10 @@ const told = (status, more = {}) => ({ type: "reservation", id: "r", status, sea
 /** The text of a view after these messages. */
 async function shown(view, ...messages) {
   await load("en", "/static");
+  learnCurrencies({ KRW: 0 });
   const state = [
     { type: "tick", local: Date.parse(NOW) },
-    { type: "event", event: { status: "open", opens_at: null, closes_at: null, phases: [], max_seats: 4, hold_seconds: 300 } },
+    { type: "event", event: { status: "open", opens_at: null, closes_at: null, phases: [], max_seats: 4, hold_seconds: 300, session_seconds: 1800 } },
     { type: "welcome", state: "active", now: NOW },
     { type: "admitted", until: "2030-05-01T20:30:00Z" },
     ...messages,
@@ -33,6 +35,16 @@ export async function aTurnThatGetsShorterSaysWhy() {
   const map = await shown(({ state }) => turnLeft(state), told("CONFIRMED"), shorter, { type: "dismiss" });
   that(/2:00/.test(map) && /purchase/.test(map), map);
   same(/purchase/.test(await shown(({ state }) => turnLeft(state))), false);
+  // After a reload the orders say so; those of an earlier turn say nothing of this one.
+  const orders = (created_at, status = "CONFIRMED") => ({ type: "orders", reservations: [{ id: "r", status, seats: [4], created_at }] });
+  const turn = ({ state }) => turnLeft(state);
+  for (const told of [[orders("2030-05-01T19:58:00Z"), shorter], [shorter, orders("2030-05-01T19:58:00Z")]])
+    that(/purchase/.test(await shown(turn, ...told)), "after a reload");
+  for (const told of [orders("2030-05-01T19:58:00Z", "CANCELLED"), orders("2030-05-01T19:20:00Z")])
+    same(/purchase/.test(await shown(turn, told, shorter)), false);
+  const ended = [orders("2030-05-01T19:58:00Z"), shorter, { type: "expired", reason: "session" }];
+  that(/tickets/i.test(await shown(out, ...ended)), await shown(out, ...ended));
+  same(/tickets/i.test(await shown(out, { type: "expired", reason: "session" })), false);
 }
 
 // V3: the seats of the order are kept for its payment, whatever becomes of the turn; and that is said.

@@ -119,6 +119,8 @@ declare namespace Sale {
     lapsed: boolean;
     /** something was bought in this visit: the turn is shorter since */
     bought: boolean;
+    /** when the last confirmed order was made, as far as it was asked: milliseconds of the server's clock */
+    orderedAt: number | null;
     queue: Queue | null;
     /** what stands for this visitor in the draw; kept when it is over. `drawAt`: milliseconds of the server's clock */
     entry: { receipt: string; drawAt: number } | null;
