@@ -10,7 +10,7 @@ from playwright.async_api import expect
 from core.clock import iso
 from core.venue.event import SaleStatus
 from tests.e2e.conftest import MakeSale, OpenConsole, OpenPage, Server
-from tests.e2e.test_accessibility import LOOKS, _clean
+from tests.e2e.test_accessibility import LOOKS, _spotless
 from tests.http_client import HTTP
 from tests.sale_server import OPERATOR_TOKEN
 
@@ -67,17 +67,51 @@ async def test_from_the_console_to_the_map(
     await expect(other.get_by_test_id("code-form").locator("[role=alert]")).to_contain_text("used already")
 
 
+async def test_what_is_wrong_with_parts_and_codes_is_said_and_led_to(
+    server: Server, make_sale: MakeSale, open_console: OpenConsole
+) -> None:
+    """As with a sale's other times: of one that comes twice it is asked which is meant, one that does not exist is
+    refused; and a summary links to each field.
+    """
+    slug = await make_sale(status=SaleStatus.SCHEDULED, time_zone="Europe/Berlin")
+    console = await open_console(f"/ops/events/{slug}")
+    phases = console.locator("#phases")
+    await phases.locator("summary").click()
+    await phases.locator("[data-more]").click()
+    await phases.locator("form [type=submit]").click()
+    await expect(phases.locator("form .error-summary a")).to_have_count(2)
+    await phases.locator("form .error-summary a", has_text="Opens").click()
+    await expect(console.locator("#phase-0-opens_at")).to_be_focused()
+    await console.fill("#phase-0-opens_at", "2027-03-28T02:30")
+    await expect(console.locator("#phase-0-opens_at-wrong")).to_contain_text("There is no such time there")
+    await console.fill("#phase-0-opens_at", "2027-10-31T02:30")
+    await expect(console.locator("#phase-0-opens_at-wrong")).to_contain_text("comes twice")
+    await console.fill("#phase-0-name", "fans")
+    await phases.get_by_label("02:30 GMT+1", exact=True).check()
+    await expect(phases.locator("form .error-summary")).to_have_count(0)
+    await phases.locator("form [type=submit]").click()
+    await expect(phases.locator("summary small")).to_have_text("fans")
+    await expect(phases.locator("form > .actions button")).to_have_count(2)  # saved: there is nothing to undo
+    saved = server.operator("GET", f"/api/operator/events/{slug}")["phases"]
+    assert datetime.fromisoformat(saved[0]["opens_at"]) == datetime(2027, 10, 31, 1, 30, tzinfo=UTC)
+    await console.get_by_role("button", name="Make and download").click()
+    await expect(console.locator("#codes-code_group")).to_be_focused()
+    await console.fill("#codes-code_count", "0")
+    await phases.locator(".codes .error-summary a", has_text="How many").click()
+    await expect(console.locator("#codes-code_count")).to_be_focused()
+
+
 @pytest.mark.parametrize("look", LOOKS)
 async def test_the_code_form_is_accessible_and_fits(
     server: Server, make_sale: MakeSale, open_page: OpenPage, look: dict[str, object]
 ) -> None:
     page = await open_page(await sale_for_fans(server, make_sale), **look)
     await expect(page.get_by_test_id("code-form")).to_be_visible()
-    await _clean(page)
+    await _spotless(page)
     await page.fill("#code", "WRONG-CODE")
     await page.press("#code", "Enter")
     await expect(page.locator("#code-wrong")).to_be_visible()
-    await _clean(page)
+    await _spotless(page)
     assert await page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
 
 
@@ -102,7 +136,7 @@ async def test_a_code_is_given_where_everybody_may_come_in(
     await page.fill("#code", "WRONG-CODE")
     await page.press("#code", "Enter")
     await expect(page.locator("#code-wrong")).to_contain_text("이 판매에 쓸 수 없는 코드입니다")
-    await _clean(page)
+    await _spotless(page)
     await page.fill("#code", "fan 00001")
     await page.press("#code", "Enter")
     await expect(page.get_by_test_id("code-taken")).to_be_focused()
@@ -146,7 +180,7 @@ async def test_who_has_a_code_comes_in_while_everybody_gathers(
     await page.fill("#code", "WRONG-CODE")
     await page.press("#code", "Enter")
     await expect(page.locator("#code-wrong")).to_be_visible()
-    await _clean(page)
+    await _spotless(page)
     assert await page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
     await page.page.reload()
     await page.reaches("gathering")

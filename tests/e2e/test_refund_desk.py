@@ -12,7 +12,7 @@ from playwright.async_api import Page, expect
 
 from core.venue.fees import FeeLine
 from tests.e2e.conftest import MakeSale, OpenConsole, OpenPage, Server
-from tests.e2e.test_accessibility import LOOKS, _clean
+from tests.e2e.test_accessibility import LOOKS, _spotless
 from tests.sale_server import HTTP, OPERATOR_TOKEN, PATIENCE, Guest
 from tests.waits import wait_until
 
@@ -86,6 +86,12 @@ async def test_a_single_seat_goes_back_less_a_fee(
     # Without a reason nothing is asked for.
     await page.locator("form.sale-form").get_by_role("button", name="Give back").click()
     await expect(page.get_by_label("Reason")).to_be_focused()
+    await page.get_by_label("Stalls, row 1, seat 4").uncheck()
+    await page.locator("form.sale-form .error-summary a", has_text="Which seats").click()
+    await expect(page.locator("#refund-seats")).to_be_focused()
+    await page.get_by_label("Stalls, row 1, seat 4").check()
+    await page.locator("form.sale-form .error-summary a").click()
+    await expect(page.get_by_label("Reason")).to_be_focused()
     await page.get_by_label("Reason").fill("ill")
     await page.locator("form.sale-form").get_by_role("button", name="Give back").click()
     await expect(page.get_by_role("dialog")).to_contain_text("₩13,500 goes back?")
@@ -158,6 +164,9 @@ async def test_an_event_that_does_not_take_place(
     buyers = [buy(slug, seat) for seat in range(3)]
     page = await open_console(f"/ops/events/{slug}")
     await page.locator("#cancelled summary").click()
+    await page.locator("#cancelled").get_by_role("button", name="Refund everybody").click()
+    await page.locator("#cancelled .error-summary a").click()
+    await expect(page.locator("#cancelled").get_by_label("Reason")).to_be_focused()
     await page.locator("#cancelled").get_by_label("Reason").fill("storm")
     await page.locator("#cancelled").get_by_role("button", name="Refund everybody").click()
     await page.get_by_role("dialog").locator("input").fill(slug)
@@ -219,7 +228,7 @@ async def test_the_desk_is_accessible_and_fits(
     await page.press("#token", "Enter")
 
     async def checked() -> None:
-        await _clean(page)
+        await _spotless(page)
         assert await page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
 
     await page.wait_for_selector("#find")

@@ -147,6 +147,36 @@ def test_every_busy_button_is_free_again_by_one_mechanism() -> None:
     assert len([name for name, text in texts.items() if "new Busy(" in text]) > 10
 
 
+def test_no_flag_stays_up_where_what_was_waited_for_throws() -> None:
+    """V3: whatever it is called, a flag that is up over an `await` comes down in a `finally`, or with a `Busy`."""
+    own, met = [], 0
+    for file in STATIC.glob("js/**/*.js"):
+        text = file.read_text()
+        for up in re.finditer(r"\b(\w+)( =|:) true\b", text):
+            end = _end_of_block(text, up.end())
+            if up[2] == ":":
+                end = _end_of_block(text, end + 1)  # of an object that is being made, the block around it
+            down = re.search(rf"\b{up[1]}(?: =|:) false\b", text[up.end() : end])
+            meanwhile = text[up.end() : up.end() + down.start()] if down else ""
+            if "await " not in meanwhile:
+                continue
+            met += 1
+            works = text[:up.start()].rfind(".run(") > text[:up.start()].rfind("\n  async ")
+            if not works and "finally {" not in meanwhile and ".run(" not in meanwhile:
+                own.append(f"{file.name}: {up[1]}")
+    assert met > 4
+    assert own == []
+
+
+def _end_of_block(text: str, at: int) -> int:
+    """Where the block ends that `at` is in."""
+    depth = 1
+    while depth and at < len(text):
+        depth += {"{": 1, "}": -1}.get(text[at], 0)
+        at += 1
+    return at - 1
+
+
 def test_every_question_of_a_page_has_an_end() -> None:
     """V3: what waits for an answer that never comes keeps its button busy, or its page as it was, for ever."""
     asked = endless = 0

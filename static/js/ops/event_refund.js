@@ -3,6 +3,7 @@ import { html, nothing, render } from "../../vendor/lit-html/lit-html.js";
 import { Refusal } from "../api.js";
 import { Busy } from "../busy.js";
 import { counted, money, t } from "../i18n.js";
+import { errorSummary, faultsOf } from "./error_summary.js";
 import { field, goToFirst } from "./field.js";
 import { at, figure } from "./format.js";
 import { confirm, tell, why } from "./notice.js";
@@ -140,6 +141,7 @@ export class EventRefund {
     return html`<form class="sale-form" novalidate @submit=${this.#submit}>
       <p class="hint">${t("ops.cancelled.text")}</p>
       ${field(this, "cancelled_reason", { hint: t("ops.cancelled.reason_hint") })}
+      ${this.wrong.size ? errorSummary(faultsOf(this)) : nothing}
       <div class="actions">
         <button class="button small danger" type="submit" aria-disabled=${this.busy.on}>
           ${t("ops.cancelled.go")}

@@ -23,6 +23,7 @@ export function sentence(key) {
 /**
  * @typedef {object} FieldOptions
  * @property {string} [type]
+ * @property {string} [label] where it is not that of the name
  * @property {string} [mode] what a phone's keyboard shows
  * @property {string} [list] the id of a list of suggestions
  * @property {unknown} [hint]
@@ -39,13 +40,13 @@ export function sentence(key) {
 export function field(
   form,
   name,
-  { type = "text", mode, list, hint = nothing, note = nothing, max, lower = false } = {},
+  { type = "text", label, mode, list, hint = nothing, note = nothing, max, lower = false } = {},
 ) {
   const id = `${form.id}-${name}`;
   const wrong = form.wrong.get(name);
   const described = [hint === nothing ? "" : `${id}-hint`, wrong ? `${id}-wrong` : ""].filter(Boolean).join(" ");
   return html`<div class="field" data-field=${name}>
-    <label for=${id}>${t(`ops.field.${name}`)}</label>
+    <label for=${id}>${label ?? t(`ops.field.${name}`)}</label>
     <input
       id=${id}
       name=${name}

@@ -62,11 +62,16 @@ export class Inspector {
     const turn = (this.turn += 1);
     this.asking = true;
     this.draw();
-    const result = await attempt(action);
-    if (turn !== this.turn) return; // something else was asked meanwhile
-    this.asking = false;
-    if (result) this.result = result;
-    this.draw();
+    try {
+      const result = await attempt(action);
+      if (turn !== this.turn) return; // something else was asked meanwhile
+      if (result) this.result = result;
+    } finally {
+      if (turn === this.turn) {
+        this.asking = false;
+        this.draw();
+      }
+    }
     this.focus();
   }
 

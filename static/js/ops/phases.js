@@ -1,11 +1,12 @@
 // A sale in parts, and the access codes that open them: made, brought along, revoked.
 import { html, nothing, render } from "../../vendor/lit-html/lit-html.js";
-import { live } from "../../vendor/lit-html/directives/live.js";
 import { Busy } from "../busy.js";
+import { byId } from "../dom.js";
 import { t } from "../i18n.js";
 import { LONG } from "./api.js";
+import { errorSummary, faultsOf } from "./error_summary.js";
 import { isPartName } from "./event_texts.js";
-import { field, goToFirst } from "./field.js";
+import { field, goToFirst, timeField } from "./field.js";
 import { figure } from "./format.js";
 import { attempt, confirm, sorry, tell, why } from "./notice.js";
 import { emptyRow, MOST_PHASES, phaseFaults, phasesOf, rowsOf } from "./phase_rows.js";
@@ -38,8 +39,9 @@ export class Phases {
     /** @type {Row[]} */
     this.rows = [];
     this.touched = false;
-    /** @type {Set<string>} */
-    this.faults = new Set();
+    /** @type {Map<string, string>[]} */
+    this.faults = []; // of each row, once the form was sent
+    this.tried = false;
     this.failure = "";
     this.busy = new Busy(() => this.draw(), LONG);
     /** @type {Api.CodeGroupOf[] | null} */
@@ -48,6 +50,7 @@ export class Phases {
     this.fields = { code_group: "", code_count: "100", code_uses: "1" };
     /** @type {Map<string, string>} */
     this.wrong = new Map();
+    this.made = false; // what is wrong is what keeps codes from being made here
     this.refresh();
   }
 
@@ -72,8 +75,19 @@ export class Phases {
   #write(rows) {
     this.rows = rows;
     this.touched = true;
-    if (this.faults.size) this.faults = phaseFaults(rows, this.zone);
+    if (this.tried) this.faults = phaseFaults(rows, this.zone);
     this.draw();
+  }
+
+  /** @returns {import("./error_summary.js").Fault[]} */
+  #wrong() {
+    return this.faults.flatMap((wrong, index) =>
+      [...wrong].map(([name, fault]) => ({
+        id: `phase-${index}-${name}`,
+        label: `${this.rows[index].name.trim() || index + 1} · ${t(`ops.field.phase_${name}`)}`,
+        fault,
+      })),
+    );
   }
 
   /** @param {Event} event */
@@ -81,9 +95,10 @@ export class Phases {
     event.preventDefault();
     if (this.busy.on) return;
     this.failure = "";
+    this.tried = true;
     this.faults = phaseFaults(this.rows, this.zone);
     this.draw();
-    if (this.faults.size) {
+    if (this.#wrong().length) {
       goToFirst(this.host);
       return;
     }
@@ -91,6 +106,7 @@ export class Phases {
       async () => {
         await this.sale.change({ phases: phasesOf(this.rows, this.zone) });
         this.touched = false;
+        this.tried = false;
         tell(t("ops.settings.done"));
         this.changed();
       },
@@ -108,31 +124,42 @@ export class Phases {
    */
   typed = (name, input) => {
     this.fields[name] = input.value;
+    if (this.wrong.size) this.wrong = this.#faultsOfCodes(this.made);
     this.draw();
   };
 
-  /** The group and the uses of what is made or brought along; null: one is wrong, and said. */
-  #named() {
+  /**
+   * What of the codes' fields is wrong.
+   * @param {boolean} made codes are made here, and their number counts too
+   */
+  #faultsOfCodes(made) {
+    const { code_group: group, code_uses: uses, code_count: count } = this.fields;
+    /** @type {Map<string, string>} */
+    const wrong = new Map();
+    if (!isPartName(group.trim())) wrong.set("code_group", "code_group");
+    if (!/^[1-9]\d{0,4}$/.test(uses)) wrong.set("code_uses", "code_uses");
+    if (made && !(/^[1-9]\d{0,5}$/.test(count) && Number(count) <= 100_000)) wrong.set("code_count", "code_count");
+    return wrong;
+  }
+
+  /**
+   * The group and the uses of what is made or brought along; null: one is wrong, and said.
+   * @param {boolean} made
+   */
+  #named(made) {
     const { code_group: group, code_uses: uses } = this.fields;
-    this.wrong = new Map();
-    if (!isPartName(group.trim())) this.wrong.set("code_group", "code_group");
-    if (!/^[1-9]\d{0,4}$/.test(uses)) this.wrong.set("code_uses", "code_uses");
+    this.made = made;
+    this.wrong = this.#faultsOfCodes(made);
     this.draw();
     if (!this.wrong.size) return { group: group.trim(), uses: Number(uses) };
-    goToFirst(this.host);
+    goToFirst(byId("codes-fields"));
     return null;
   }
 
   #make = async () => {
-    const named = this.#named();
+    const named = this.#named(true);
     if (!named || this.busy.on) return;
-    const count = /^[1-9]\d{0,5}$/.test(this.fields.code_count) ? Number(this.fields.code_count) : 0;
-    if (count < 1 || count > 100_000) {
-      this.wrong = new Map([["code_count", "code_count"]]);
-      this.draw();
-      goToFirst(this.host);
-      return;
-    }
+    const count = Number(this.fields.code_count);
     await this.busy.run(async () => {
       save(await this.sale.makeCodes({ ...named, count }), `${this.sale.slug}-${named.group}.csv`);
       tell(t("ops.codes.made", { number: figure(count) }));
@@ -146,7 +173,7 @@ export class Phases {
     const [file] = event.target.files ?? [];
     event.target.value = "";
     if (!file) return;
-    const named = this.#named();
+    const named = this.#named(false);
     if (!named || this.busy.on) return;
     await this.busy.run(async () => {
       const { added, known } = await this.sale.bringCodes(named, file);
@@ -188,7 +215,7 @@ export class Phases {
           <ul class="phase-rows">
             ${this.rows.map((row, index) => this.#row(row, index))}
           </ul>
-          ${this.faults.size ? html`<p class="wrong" id="phases-wrong">${t("ops.field.wrong.phases")}</p>` : nothing}
+          ${this.#wrong().length ? errorSummary(this.#wrong()) : nothing}
           ${this.failure ? html`<p class="callout" data-kind="bad" role="alert">${this.failure}</p>` : nothing}
           <div class="actions">
             ${this.rows.length < MOST_PHASES ? html`<button type="button" class="button small secondary" data-more @click=${() => this.#write([...this.rows, emptyRow()])}>${t("ops.phases.more")}</button>` : nothing}
@@ -206,7 +233,8 @@ export class Phases {
 
   #undo = async () => {
     this.touched = false;
-    this.faults = new Set();
+    this.tried = false;
+    this.faults = [];
     this.failure = "";
     await this.refresh();
   };
@@ -216,25 +244,28 @@ export class Phases {
    * @param {number} index
    */
   #row(row, index) {
+    /** @param {Partial<Row>} changes */
+    const write = (changes) => this.#write(this.rows.map((one, at) => (at === index ? { ...one, ...changes } : one)));
+    const { chosen, incomplete } = row;
+    /** @type {Console.TimesForm} */
+    const form = {
+      id: `phase-${index}`,
+      fields: { ...Object.fromEntries(COLUMNS.map((name) => [name, row[name]])), time_zone: this.zone },
+      wrong: this.faults[index] ?? new Map(),
+      chosen,
+      typed: (name, { value, validity }) =>
+        write({
+          [name]: value,
+          chosen: new Map([...chosen].filter(([time]) => time !== name)),
+          incomplete: new Set([...incomplete, name].filter((time) => time !== name || validity.badInput)),
+        }),
+      choose: (name, second) => write({ chosen: new Map([...chosen, [name, second]]) }),
+    };
     /** @param {typeof COLUMNS[number]} name */
     const input = (name) => {
-      const id = `phase-${index}-${name}`;
-      /** @param {InputOf<HTMLInputElement>} event */
-      const typed = (event) =>
-        this.#write(this.rows.map((one, at) => (at === index ? { ...one, [name]: event.target.value } : one)));
-      return html`<div class="field">
-        <label for=${id}>${t(`ops.field.phase_${name}`)}</label>
-        <input
-          id=${id}
-          type=${name.endsWith("_at") ? "datetime-local" : "text"}
-          inputmode=${NUMBERS.has(name) ? "numeric" : nothing}
-          autocomplete="off"
-          aria-invalid=${this.faults.has(`${index}.${name}`) ? "true" : "false"}
-          aria-describedby=${this.faults.size ? "phases-wrong" : nothing}
-          .value=${live(row[name])}
-          @input=${typed}
-        />
-      </div>`;
+      const label = t(`ops.field.phase_${name}`);
+      if (name.endsWith("_at")) return timeField(form, name, { label });
+      return field(form, name, { label, mode: NUMBERS.has(name) ? "numeric" : undefined });
     };
     return html`<li>
       <div class="fields">${COLUMNS.map(input)}</div>
@@ -268,10 +299,11 @@ export class Phases {
             </ul>`
           : nothing
       }
-      <div class="fields">
+      <div class="fields" id="codes-fields">
         ${field(this, "code_group", { lower: true })} ${field(this, "code_uses", { mode: "numeric" })}
         ${field(this, "code_count", { mode: "numeric", hint: t("ops.codes.count_hint") })}
       </div>
+      ${this.wrong.size ? errorSummary(faultsOf(this)) : nothing}
       <div class="actions">
         <button type="button" class="button small primary" aria-disabled=${this.busy.on} @click=${this.#make}>
           ${t("ops.codes.make")}

@@ -70,11 +70,13 @@ export class PlanChooser {
       const picture = new PlanPicture(plan.plan, label, this.changed);
       Object.assign(this, { text, plan, picture });
     } catch (error) {
-      if (turn !== this.turn) return;
-      this.#refused(error);
+      if (turn === this.turn) this.#refused(error);
+    } finally {
+      if (turn === this.turn) {
+        this.checking = false;
+        this.changed();
+      }
     }
-    this.checking = false;
-    this.changed();
   }
 
   /** @param {unknown} error */

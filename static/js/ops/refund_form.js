@@ -7,6 +7,7 @@ import { randomId } from "../attempt.js";
 import { Busy } from "../busy.js";
 import { counted, money, t } from "../i18n.js";
 import * as api from "./api.js";
+import { errorSummary } from "./error_summary.js";
 import { field, goToFirst } from "./field.js";
 import { seatName } from "../seat_words.js";
 import { confirm, why } from "./notice.js";
@@ -129,6 +130,15 @@ export class RefundForm {
     if (sure) await this.#send(body);
   };
 
+  /** @returns {import("./error_summary.js").Fault[]} */
+  #faults() {
+    return [...this.wrong].map(([name, fault]) => ({
+      id: `${this.id}-${name}`,
+      label: name === "seats" ? t("ops.refund.which") : t(`ops.field.${name}`),
+      fault,
+    }));
+  }
+
   /** What becomes of the seats, in words. */
   #seatsSaid() {
     const { account, way, release } = this;
@@ -215,7 +225,12 @@ export class RefundForm {
       ${way !== "amount" && !release ? html`<p class="note">${t("ops.refund.release_not")}</p>` : nothing}
       ${
         seatsAsked
-          ? html`<fieldset class="ways" aria-invalid=${wrong.has("seats") ? "true" : nothing} tabindex="-1">
+          ? html`<fieldset
+              class="ways"
+              id="refund-seats"
+              aria-invalid=${wrong.has("seats") ? "true" : nothing}
+              tabindex="-1"
+            >
               <legend>${t("ops.refund.which")}</legend>
               ${own.map(
                 (seat) =>
@@ -234,6 +249,7 @@ export class RefundForm {
       }
       ${way === "amount" ? nothing : field(this, "refund_fee", { mode: "decimal", hint: t("ops.refund.fee_hint") })}
       ${field(this, "refund_reason", { hint: t("ops.refund.reason_hint") })}
+      ${wrong.size ? errorSummary(this.#faults()) : nothing}
       <p class="sum" aria-live="polite">
         <span>${t("ops.refund.back")}</span>
         <strong>${Number.isNaN(back) ? "–" : money(back, currency)}</strong>
