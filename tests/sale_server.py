@@ -181,6 +181,10 @@ class Guest:
                 if answer.status_code in (404, 410):  # it is in no more, or the sale of the test is over
                     return
 
+    def hold(self, *seats: int) -> None:
+        answer = HTTP.post(f"{self._event}/holds", json={"seats": list(seats)}, headers=self._headers)
+        answer.raise_for_status()
+
     def leave(self) -> None:
         self._gone.set()
         HTTP.delete(f"{self._event}/queue", headers=self._headers).raise_for_status()

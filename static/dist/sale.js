@@ -300,7 +300,7 @@ var ja=Object.create;var Ai=Object.defineProperty;var za=Object.getOwnPropertyDe
     data-testid=${i==="gone"?"sold-out":"all-held"}
     .style=${n&&i==="held"?`min-height: ${n}px`:""}
   >
-    <h2 role="status">${i==="gone"?f("sold_out.title"):f("all_held.title")}</h2>
+    <div role="status"><h2>${i==="gone"?f("sold_out.title"):f("all_held.title")}</h2></div>
     <p>${i==="gone"?f("sold_out.text"):N("all_held.text",o,{time:et(r.hold_seconds)})}</p>
     <div class="actions">
       <a class="button secondary small" href="/">${f("closed.others")}</a>

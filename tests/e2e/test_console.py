@@ -11,7 +11,7 @@ from playwright.async_api import Browser, Locator, Page, expect
 from core.venue.event import SaleStatus
 from tests.e2e.conftest import MakeSale, OpenConsole, OpenPage, Server
 from tests.e2e.sale_page import PATIENCE
-from tests.e2e.test_accessibility import LOOKS, _clean
+from tests.e2e.test_accessibility import LOOKS, _spotless
 from tests.sale_server import OPERATOR_TOKEN, Guest
 from web.ops.pages import VIEWS
 
@@ -278,7 +278,7 @@ async def test_the_console_is_accessible_and_fits(
     page = await open_page(path="/ops", **look)
 
     async def checked() -> None:
-        await _clean(page)
+        await _spotless(page)
         assert await page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
 
     await checked()

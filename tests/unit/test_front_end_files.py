@@ -161,7 +161,7 @@ def test_no_flag_stays_up_where_what_was_waited_for_throws() -> None:
             if "await " not in meanwhile:
                 continue
             met += 1
-            works = text[:up.start()].rfind(".run(") > text[:up.start()].rfind("\n  async ")
+            works = text[: up.start()].rfind(".run(") > text[: up.start()].rfind("\n  async ")
             if not works and "finally {" not in meanwhile and ".run(" not in meanwhile:
                 own.append(f"{file.name}: {up[1]}")
     assert met > 4

@@ -16,7 +16,7 @@ export function nothingLeft({ state, board, own, wishHeight }) {
     data-testid=${kind === "gone" ? "sold-out" : "all-held"}
     .style=${wishHeight && kind === "held" ? `min-height: ${wishHeight}px` : ""}
   >
-    <h2 role="status">${kind === "gone" ? t("sold_out.title") : t("all_held.title")}</h2>
+    <div role="status"><h2>${kind === "gone" ? t("sold_out.title") : t("all_held.title")}</h2></div>
     <p>${kind === "gone" ? t("sold_out.text") : counted("all_held.text", held, { time: clock(event.hold_seconds) })}</p>
     <div class="actions">
       <a class="button secondary small" href="/">${t("closed.others")}</a>
