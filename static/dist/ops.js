@@ -29,20 +29,20 @@ var xd=Object.create;var pa=Object.defineProperty;var Ad=Object.getOwnPropertyDe
       <small>${i}</small>
     </summary>
     ${s}
-  </details>`,Pe=(e,t)=>_`<span class="pill" data-kind=${e}>${t}</span>`,gn=e=>Pe(e==="CONFIRMED"?"good":e==="PAYING"?"warn":"plain",l(`reservation.status.${e}`)),to=e=>e.status==="open"&&e.paused?Pe("warn",l("ops.state.paused")):Pe(e.status==="open"?"good":"plain",l(`ops.state.${e.status}`)),ic=({name:e,subject:t})=>`${e.replaceAll("_"," ")}${t==="-"?"":` \xB7 ${t}`}`,eo=e=>{let[t]=[...e].sort((s,i)=>+(i.severity==="fail")-+(s.severity==="fail"));return t?_`<details class="alerts" data-level=${t.severity}>
+  </details>`,Pe=(e,t)=>_`<span class="pill" data-kind=${e}>${t}</span>`,gn=e=>Pe(e==="CONFIRMED"?"good":e==="PAYING"?"warn":"plain",l(`reservation.status.${e}`)),to=e=>e.status==="open"&&e.paused?Pe("warn",l("ops.state.paused")):Pe(e.status==="open"?"good":"plain",l(`ops.state.${e.status}`)),ic=({name:e,subject:t})=>`${e.replaceAll("_"," ")}${t==="-"?"":` \xB7 ${t}`}`,eo=(e,t)=>{let[s]=[...e].sort((i,n)=>+(n.severity==="fail")-+(i.severity==="fail"));return s?_`<details class="alerts" data-level=${s.severity}>
     <summary class="alert-line">
       <strong>${ke("ops.alerts.count",e.length)}</strong>
-      <span>${ic(t)}: ${t.detail}</span>
+      <span>${ic(s)}: ${s.detail}</span>
     </summary>
     <ul aria-label=${l("ops.alerts")}>
-      ${e.map(s=>_`<li data-level=${s.severity}>
-            <strong>${ic(s)}</strong>
-            <span class="since">${l("ops.since",{time:Ut(s.since)})}</span>
-            <p>${s.detail}</p>
-            <p class="advice">${s.action}</p>
+      ${e.map(i=>_`<li data-level=${i.severity}>
+            <strong>${ic(i)}</strong>
+            <span class="since">${l("ops.since",{time:Ut(i.since)})}</span>
+            <p>${i.detail}</p>
+            <p class="advice">${i.action}</p>
           </li>`)}
     </ul>
-  </details>`:_`<p class="alert-line" data-level="none">${l("ops.alerts.none")}</p>`},Bd={CLOSED:"good",OPEN:"bad",FORCED_OPEN:"bad",HALF_OPEN:"warn",DISABLED:"warn"},Wd=[["automatic",["CLOSED","OPEN","HALF_OPEN"]],["open",["FORCED_OPEN"]],["closed",["DISABLED"]]],so=(e,t)=>_`<ul class="circuits">
+  </details>`:_`<p class="alert-line" data-level="none">${t?l("ops.stale"):l("ops.alerts.none")}</p>`},Bd={CLOSED:"good",OPEN:"bad",FORCED_OPEN:"bad",HALF_OPEN:"warn",DISABLED:"warn"},Wd=[["automatic",["CLOSED","OPEN","HALF_OPEN"]],["open",["FORCED_OPEN"]],["closed",["DISABLED"]]],so=(e,t)=>_`<ul class="circuits">
     ${e.map(s=>_`<li>
           <div>
             <strong>${s.provider}</strong> ${Pe(Bd[s.mode],l(`ops.circuit.${s.mode}`))}
@@ -432,29 +432,29 @@ var xd=Object.create;var pa=Object.defineProperty;var Ad=Object.getOwnPropertyDe
       </div>
       <progress class="sold" max="1" .value=${s??0} aria-label=${`${t.name}: ${l("ops.sold")}`}></progress>
       ${this.live.get(t.slug)?.chart.element??A}
-    </li>`}};var Th={UP:"good",DEGRADED:"warn",DOWN:"bad"};function Oh(e){let t=null,s=new Bo,i=()=>Lt(Wm(t,s,()=>n.now()),e),n=new Ie({ask:_a,every:2e3,away:({sales:o})=>o===null?`${t?.sales?l("ops.stale"):""} ${l("ops.away.postgresql")}`.trim():"",got:o=>{t={...o,sales:o.sales??t?.sales??null},s.learn(o),document.title=`${o.alerts.length?`(${o.alerts.length}) `:""}${l("ops.title")} \xB7 Onsale`,i()},lost:i});n.now()}function Wm(e,t,s){return e?_`
+    </li>`}};var Th={UP:"good",DEGRADED:"warn",DOWN:"bad"};function Oh(e){let t=null,s=new Bo,i=()=>Lt(Wm(t,n.failures>0,s,()=>n.now()),e),n=new Ie({ask:_a,every:2e3,away:({sales:o})=>o===null?`${t?.sales?l("ops.stale"):""} ${l("ops.away.postgresql")}`.trim():"",got:o=>{t={...o,sales:o.sales??t?.sales??null},s.learn(o),document.title=`${o.alerts.length?`(${o.alerts.length}) `:""}${l("ops.title")} \xB7 Onsale`,i()},lost:i});n.now()}function Wm(e,t,s,i){return e?_`
     <div class="head">
       <h1>${l("ops.title")}</h1>
       ${Pe(Th[e.status],l(`ops.health.${e.status}`))}
     </div>
-    ${eo(e.alerts)}
+    ${eo(e.alerts,t)}
     <section aria-labelledby="sales-title">
       <div class="head">
         <h2 id="sales-title">${l("ops.nav.sales")}</h2>
         <a class="button small secondary new-sale" href="/ops/new">${l("ops.new.title")}</a>
       </div>
-      ${e.sales===null?_`<p class="callout" data-kind="bad">${l("ops.away.postgresql")}</p>`:e.sales.length?t.draw(e.sales):_`<p class="quiet">${l("ops.no_sales")}</p>`}
+      ${e.sales===null?_`<p class="callout" data-kind="bad">${l("ops.away.postgresql")}</p>`:e.sales.length?s.draw(e.sales):_`<p class="quiet">${l("ops.no_sales")}</p>`}
     </section>
     <div class="columns">
       <section class="card" aria-labelledby="health-title">
         <h2 id="health-title">${l("ops.health.title")}</h2>
         <ul class="components">
-          ${Object.entries(e.components).map(([i,n])=>Gm(i,n))}
+          ${Object.entries(e.components).map(([n,o])=>Gm(n,o))}
         </ul>
       </section>
       <section class="card" aria-labelledby="circuits-title">
         <h2 id="circuits-title">${l("ops.circuit.title")}</h2>
-        ${so(e.circuits,(i,n)=>To(i,n,s))}
+        ${so(e.circuits,(n,o)=>To(n,o,i))}
       </section>
     </div>
     ${e.dead_letters?_`<p><a href="/ops/dead-letters">${l("ops.dead.waiting",{number:z(e.dead_letters)})}</a></p>`:A}
@@ -1116,7 +1116,7 @@ var xd=Object.create;var pa=Object.defineProperty;var Ad=Object.getOwnPropertyDe
           ${t?to(t):A} ${t?this.#a(t):A}
         </div>
         <div class="sale-desk" ?hidden=${!t&&!s}>
-          ${t?eo(t.alerts):A} ${t?Dh(t):A}
+          ${t?eo(t.alerts,s!==null):A} ${t?Dh(t):A}
           ${mn("charts",l("ops.charts"),this.#r(),{bare:!0})}
           <div class="columns">
             <section class="card" id="inspector" aria-labelledby="find-title"></section>

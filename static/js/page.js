@@ -151,6 +151,7 @@ export class Page {
       state,
       captcha,
       returns: shown ? list.box : null,
+      offered: shown && list.place?.state === "offered",
       board,
       act,
       plan: hall.drawn?.plan ?? null,

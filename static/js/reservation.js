@@ -183,6 +183,7 @@ function draw() {
   const { status } = page;
   const waiting = waitingForBuyer();
   element.dataset.status = status;
+  document.querySelector("[data-calendar]")?.classList.toggle("not-any-more", status !== "CONFIRMED");
   if (mailHost.hidden && status === "CONFIRMED") mail.draw();
   mailHost.hidden = status !== "CONFIRMED";
   // What the server drew made way for what follows changes.

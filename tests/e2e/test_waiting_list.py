@@ -78,3 +78,24 @@ async def test_from_sold_out_to_a_ticket(
     await page.page.reload()
     await expect(page.get_by_test_id("take")).to_have_count(0)
     await _seen(page, f"{kind}-5-taken-elsewhere")
+
+
+async def test_an_offer_is_in_sight_on_a_phone_whose_sheet_is_closed(
+    server: Server, make_sale: MakeSale, open_page: OpenPage
+) -> None:
+    """V3: of what comes back a part is offered, the rest is on the map again; the offer stands for a time only."""
+    slug = await make_sale(seats=4, starts_at=datetime.now(UTC) + timedelta(days=30))
+    owner = await open_page(slug)
+    await owner.pick(0, 1, 2, 3)
+    await owner.check_out()
+    await owner.reaches("confirmed")
+    await until(lambda: server.sold_out(slug))
+    page = await open_page(slug, **PHONE)
+    await page.reaches("soldout")
+    await page.fill("#returns-email", "wait@example.com")
+    await page.get_by_test_id("waiting-list").locator("button[type=submit]").click()
+    await expect(page.get_by_test_id("list-place")).to_be_visible()
+    assert await owner.page.evaluate(GIVE_BACK) == 200
+    await page.map_ready()
+    await expect(page.get_by_test_id("offer")).to_be_in_viewport()
+    await expect(page.locator(".sheet-body")).to_be_hidden()

@@ -17,7 +17,7 @@ export function overview(root) {
   const cards = new SaleCards();
   const draw = () =>
     render(
-      page(news, cards, () => poll.now()),
+      page(news, poll.failures > 0, cards, () => poll.now()),
       root,
     );
   const poll = new Poll({
@@ -39,17 +39,18 @@ export function overview(root) {
 
 /**
  * @param {Api.Overview | null} news
+ * @param {boolean} old
  * @param {SaleCards} cards
  * @param {() => void} refresh
  */
-function page(news, cards, refresh) {
+function page(news, old, cards, refresh) {
   if (!news) return html`<h1>${t("ops.title")}</h1>`;
   return html`
     <div class="head">
       <h1>${t("ops.title")}</h1>
       ${pill(KIND[news.status], t(`ops.health.${news.status}`))}
     </div>
-    ${alertList(news.alerts)}
+    ${alertList(news.alerts, old)}
     <section aria-labelledby="sales-title">
       <div class="head">
         <h2 id="sales-title">${t("ops.nav.sales")}</h2>

@@ -81,10 +81,11 @@ const alertName = ({ name, subject }) => `${name.replaceAll("_", " ")}${subject 
 /**
  * What is wrong now, in a line that is always there: nothing moves when an alert begins or ends. All of it is one press away.
  * @param {Api.AlertFigures[]} alerts
+ * @param {boolean} old nobody knows whether they are still all
  */
-export const alertList = (alerts) => {
+export const alertList = (alerts, old) => {
   const [first] = [...alerts].sort((a, b) => Number(b.severity === "fail") - Number(a.severity === "fail"));
-  if (!first) return html`<p class="alert-line" data-level="none">${t("ops.alerts.none")}</p>`;
+  if (!first) return html`<p class="alert-line" data-level="none">${old ? t("ops.stale") : t("ops.alerts.none")}</p>`;
   return html`<details class="alerts" data-level=${first.severity}>
     <summary class="alert-line">
       <strong>${counted("ops.alerts.count", alerts.length)}</strong>

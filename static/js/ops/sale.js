@@ -203,7 +203,7 @@ class SalePage {
           ${news ? salePill(news) : nothing} ${news ? this.#switches(news) : nothing}
         </div>
         <div class="sale-desk" ?hidden=${!news && !lost}>
-          ${news ? alertList(news.alerts) : nothing} ${news ? tiles(news) : nothing}
+          ${news ? alertList(news.alerts, lost !== null) : nothing} ${news ? tiles(news) : nothing}
           ${fold("charts", t("ops.charts"), this.#charts(), { bare: true })}
           <div class="columns">
             <section class="card" id="inspector" aria-labelledby="find-title"></section>

@@ -18,10 +18,11 @@ const MODES = ["map", "list"];
 
 /** @param {Sale.WithPlan} model */
 export function hall(model) {
-  const { state, board, act, seatMap, seatList, returns, own } = model;
+  const { state, board, act, seatMap, seatList, returns, offered, own } = model;
   const { ui } = state;
   const { seats } = state.basket;
-  // Sold out: the waiting list stands where there is nothing to pick.
+  // Sold out: the waiting list stands where there is nothing to pick. What it offers, for a time, stands in the place of
+  // the wish: on a phone whose sheet is closed as well.
   const list = seats.length || whatIsLeft(board, own.size).kind !== "gone" ? null : returns;
   return html`<section
     class="hall"
@@ -57,9 +58,11 @@ export function hall(model) {
       (which) => which, // the one is another thing than the other, and does not grow out of it
       () =>
         html`<aside class="side" aria-label=${list ? t("returns.title") : t("basket.title")}>
-          ${list ? nothing : sheetHandle(model)} ${wish(model)} ${nothingLeft(model)}
+          ${list ? nothing : sheetHandle(model)}
+          ${offered ? html`<div class="wish offer">${returns}</div>` : html`${wish(model)} ${nothingLeft(model)}`}
           <div class="sheet-body">
-            ${list ? nothing : basket(model)} ${returns} ${seats.length ? nothing : ownCode(model)} ${turnLeft(state)}
+            ${list ? nothing : basket(model)} ${offered ? nothing : returns} ${seats.length ? nothing : ownCode(model)}
+            ${turnLeft(state)}
             <p class="quiet"><button type="button" class="link" @click=${act.leave}>${t("hall.leave")}</button></p>
           </div>
         </aside>`,

@@ -250,6 +250,8 @@ declare namespace Sale {
     captcha: HTMLElement | null;
     /** the waiting list, where it has something to say */
     returns: HTMLElement | null;
+    /** it has seats for this visitor, for a time */
+    offered: boolean;
     seatMap: import("../../../static/js/seat_map/seat_map.js").SeatMap | null;
     seatList: import("../../../static/js/seat_list/seat_list.js").SeatList | null;
     own: ReadonlySet<number>;
