@@ -11,8 +11,9 @@ import pytest
 from prometheus_client import REGISTRY
 
 from core.errors import StoreUnavailable
-from core.process.jobs import Job, Jobs
+from core.process.jobs import Job, JobLoop, Jobs
 from core.process.supervisor import Supervisor
+from core.process.tasks import awaited, end
 from tests.waits import PATIENCE
 
 
@@ -53,3 +54,36 @@ async def test_each_run_is_counted_and_measured(run: Callable[[], Coroutine[Any,
     assert (sample("onsale_job_last_success_timestamp_seconds", job=name) >= began) == (result == "ok")
     if run is _hangs:
         assert sample("onsale_job_duration_seconds_sum", job=name) >= 0.05
+
+
+class DeafLeases:
+    """Of a store whose client swallows each cancel that meets a call, until `free`."""
+
+    def __init__(self) -> None:
+        self.asked, self.free = asyncio.Event(), asyncio.Event()
+        self.cancels = 0
+
+    async def take(self, job: str, seconds: float) -> bool:
+        self.asked.set()
+        while not self.free.is_set():
+            try:
+                await self.free.wait()
+            except asyncio.CancelledError:
+                self.cancels += 1
+                return False
+        return False
+
+
+async def test_a_loop_ends_although_taking_its_lease_swallows_each_cancel() -> None:
+    """R1: the loop asks whether it was cancelled; nothing would end it otherwise, and who waits for its end hangs."""
+    leases = DeafLeases()
+    loop = JobLoop(Job("deaf", every=0.001, run=_well), leases, None)  # type: ignore[arg-type]
+    running = awaited("job:deaf", loop.run())
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await leases.asked.wait()
+        assert await end(running) == 0, "it goes on"
+        assert (leases.cancels, loop.result, loop.succeeded) == (1, "ok", None)
+    finally:
+        leases.free.set()
+        await end(running)
