@@ -18,6 +18,7 @@ from uuid import uuid4
 
 import asyncpg
 
+from bench.begin import forget
 from bench.measure import Effort, Figure, Round, Stopwatch, alternate, best_cpu, best_wall
 from bench.served import POSTGRESQL, Cpu
 from bench.stores import PLANNED_ONCE, event_of, let_in
@@ -187,7 +188,7 @@ async def _bought(runtime: Runtime) -> Round:
                 await checkout.finish_due(wait=False)
                 await asyncio.sleep(_LOOK_SECONDS)
     await supervisor.drain(5)
-    await _forget(runtime, event)
+    await forget(runtime, event)
     return watch.round(_PURCHASES)
 
 
@@ -241,7 +242,7 @@ async def _stated(runtime: Runtime, prepared: list[dict[str, Any]], count: int) 
         await asyncio.gather(*(of(statements)() for statements in prepared))
     if await _told(runtime, event) != count:
         raise RuntimeError("not every reservation was confirmed")
-    await _forget(runtime, event)
+    await forget(runtime, event)
     return watch.round(count)
 
 
@@ -314,12 +315,3 @@ async def _told(runtime: Runtime, event: Event) -> int:
             event.id,
         )
     return count
-
-
-async def _forget(runtime: Runtime, event: Event) -> None:
-    """What one round wrote is nothing that the next one has to wade through."""
-    async with raw(runtime.database) as connection:
-        await connection.execute(
-            "DELETE FROM outbox WHERE reservation_id IN (SELECT id FROM reservations WHERE event_id = $1)", event.id
-        )
-        await connection.execute("DELETE FROM reservations WHERE event_id = $1", event.id)

@@ -251,6 +251,11 @@ class Bank:
     async def aclose(self) -> None: ...
 
 
+async def all_free(runtime: Runtime, event: Event) -> bool:
+    """On the board: PostgreSQL's word comes there a moment later."""
+    return not any((await runtime.seats.board(event)).states)
+
+
 def way_back(bank: Bank, order: str, secret: str = "test-secret") -> str:
     """Where the buyer's browser is sent from the window when the order was approved there."""
     return f"{PaymentLinks(secret).returned(bank.name, order)}&paymentKey={bank.authorise(order)}"
@@ -317,6 +322,16 @@ class Desk:
             return now if now.payment is not None and now.payment.state in states else None
 
         return await until(there)
+
+    async def failed(self, reservation: Reservation) -> Reservation:
+        """The reservation once it is FAILED; what is due is done until then."""
+
+        async def is_failed() -> Reservation | None:
+            await self.checkout.finish_due()
+            now = await self.now(reservation)
+            return now if now.status is ReservationStatus.FAILED else None
+
+        return await until(is_failed)
 
     async def over(self, reservation: Reservation) -> Reservation:
         """The reservation once it is not PAYING any more. Redis may not have heard of that, or be away."""

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Self
 
 import orjson
+import pytest
 import uvicorn
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
@@ -196,6 +197,13 @@ async def live_server(runtime: Runtime, **options: Any) -> AsyncIterator[LiveSer
         await stop()
         await live.stop()
         listening.close()
+
+
+@pytest.fixture
+async def server(runtime: Runtime) -> AsyncIterator[LiveServer]:
+    """A package of tests imports it into its `conftest.py`."""
+    async with live_server(runtime) as started:
+        yield started
 
 
 @contextlib.asynccontextmanager

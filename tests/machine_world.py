@@ -5,34 +5,19 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import ExitStack, contextmanager
-from typing import Any, Final, TypeVar
-from unittest import mock
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
 import hypothesis
 from hypothesis import HealthCheck
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 
-from core import database
 from core.embedded import Engines
-from core.process import lua_redis, store_redis
-from core.process.lua_redis import ScriptRunner
 from core.runtime import Runtime, open_runtime
 from core.settings import Settings
-from tests.waits import PATIENCE
+from tests.patient_stores import patient_stores
 
 T = TypeVar("T")
-
-#: Of thousands of steps one would meet a moment in which a busy machine's store is later than a buyer waits.
-_WAITS: Final[tuple[tuple[object, str, float], ...]] = (
-    (database, "ANSWER_SECONDS", PATIENCE),
-    (database, "POOL_SECONDS", PATIENCE),
-    (store_redis, "ANSWER_SECONDS", PATIENCE),
-    (lua_redis, "ANSWER_SECONDS", PATIENCE),
-    # Waiting and the answer together: what has waited for the difference is refused before it is sent.
-    (ScriptRunner, "LONGEST", 2 * PATIENCE),
-    (ScriptRunner, "LONGEST_BUSY", 2 * PATIENCE),
-)
 
 #: Nobody is out because an example took long: only what a machine does ends anything.
 PATIENT: dict[str, Any] = {
@@ -79,10 +64,7 @@ class World:
 
 @contextmanager
 def opened_world(settings: Settings, stores: Engines) -> Iterator[World]:
-    with ExitStack() as stack:
-        for owner, name, seconds in _WAITS:
-            stack.enter_context(mock.patch.object(owner, name, seconds))
-        thread = stack.enter_context(concurrent.futures.ThreadPoolExecutor(1))
+    with patient_stores(), concurrent.futures.ThreadPoolExecutor(1) as thread:
         world = thread.submit(World, settings, stores, thread).result()
         try:
             yield world

@@ -152,7 +152,7 @@ def server(started_engines: Engines) -> Iterator[Server]:
         yield running
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 async def events(server: Server) -> AsyncIterator[EventStore]:
     database = await open_database(server.database_url, 2)
     yield EventStore(database, SystemClock())

@@ -7,6 +7,7 @@ import inspect
 import socket
 import time
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar, overload
 
 T = TypeVar("T")
@@ -54,6 +55,11 @@ def wait_until(check: Callable[[], object], what: str, *, despite: tuple[type[Ex
             pass
         assert time.monotonic() < began + PATIENCE, f"waited {PATIENCE:.0f} s in vain: {what}"
         time.sleep(_pause(began))
+
+
+def soon(seconds: float) -> datetime:
+    """So long from now: when a sale opens, say."""
+    return datetime.now(UTC) + timedelta(seconds=seconds)
 
 
 def free_port(highest: int = 65535) -> int:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
 from starlette.applications import Starlette
 
+from core.booking.taking import Taking
 from core.runtime import Runtime
+from tests.booking import Bank, Desk, close_desks, desk
 from tests.contract.api_client import Api, open_client
 from web.app import create_app
 
@@ -18,7 +20,26 @@ _READ: dict[bytes, dict[str, Any]] = {}
 
 
 @pytest.fixture
-def app(runtime: Runtime) -> Starlette:
+def bank(runtime: Runtime) -> Bank:
+    """Where buyers of this application pay; it sells by a desk of its own then."""
+    bank = Bank()
+    runtime.checkout = desk(runtime, bank).checkout
+    runtime.waiting_list.waiting_list.checkout = cast(Taking, runtime.checkout)
+    return bank
+
+
+@pytest.fixture
+async def till(runtime: Runtime) -> AsyncIterator[Desk]:
+    """A desk whose bank approves, beside the application's."""
+    yield desk(runtime, Bank())
+    await close_desks()
+
+
+@pytest.fixture
+def app(runtime: Runtime, request: pytest.FixtureRequest) -> Starlette:
+    """With a `bank`, or the desk `at` which a file's buyers pay, where a test has one: made before the application."""
+    for shop in {"bank", "at"} & set(request.fixturenames):
+        request.getfixturevalue(shop)
     return create_app(runtime, None)
 
 

@@ -14,16 +14,12 @@ from web.endpoint import Caller, Endpoint
 from web.security import Operators
 
 
-async def no_visitor(scene: Scene, endpoint: Endpoint) -> httpx.Response:
+async def by_nobody(scene: Scene, endpoint: Endpoint) -> httpx.Response:
     return await scene.call(endpoint, by=scene.nobody)
 
 
 async def forbidden(scene: Scene, endpoint: Endpoint) -> httpx.Response:
     return await scene.call(endpoint, by=await scene.nobody.as_visitor())
-
-
-async def sign_in_required(scene: Scene, endpoint: Endpoint) -> httpx.Response:
-    return await scene.call(endpoint, by=scene.nobody)
 
 
 async def not_found(scene: Scene, endpoint: Endpoint) -> httpx.Response:
@@ -80,9 +76,9 @@ async def too_many_requests(scene: Scene, endpoint: Endpoint) -> httpx.Response:
 
 
 MEET: dict[str, Meet] = {
-    "no_visitor": no_visitor,
+    "no_visitor": by_nobody,
     "forbidden": forbidden,
-    "sign_in_required": sign_in_required,
+    "sign_in_required": by_nobody,
     "event_not_found": not_found,
     "reservation_not_found": not_found,
     "finding_not_found": not_found,

@@ -39,12 +39,8 @@ async def closed(scene: Scene, endpoint: Endpoint) -> httpx.Response:
     return await scene.call(endpoint, slug=(await scene.make_event(status=SaleStatus.CLOSED)).slug)
 
 
-async def outside(scene: Scene, endpoint: Endpoint) -> httpx.Response:
-    """Of a visitor who is neither waiting nor active."""
-    return await scene.call(endpoint, slug=(await scene.make_event()).slug)
-
-
-async def not_drawn(scene: Scene, endpoint: Endpoint) -> httpx.Response:
+async def new_sale(scene: Scene, endpoint: Endpoint) -> httpx.Response:
+    """In which nobody has been in yet, nothing is held and nothing was drawn."""
     return await scene.call(endpoint, slug=(await scene.make_event()).slug)
 
 
@@ -97,10 +93,6 @@ async def no_such_seat(scene: Scene, endpoint: Endpoint) -> httpx.Response:
     name = "seat" if "seat" in endpoint.body.model_fields else "seats"
     wrong = {**good_body(endpoint), name: 500 if name == "seat" else [500]}
     return await scene.call(endpoint, by=by, slug=event.slug, json=wrong)
-
-
-async def not_held(scene: Scene, endpoint: Endpoint) -> httpx.Response:
-    return await scene.call(endpoint, slug=(await scene.make_event()).slug)
 
 
 async def not_extendable(scene: Scene, endpoint: Endpoint) -> httpx.Response:
@@ -182,11 +174,11 @@ MEET: dict[str, Meet] = {
     "quota_reached": quota_reached,
     "reopen_too_late": reopen_too_late,
     "proof_required": proof_required,
-    "draw_not_found": not_drawn,
+    "draw_not_found": new_sale,
     "sale_closed": closed,
-    "not_in_queue": outside,
-    "not_on_list": outside,
-    "not_active": outside,
+    "not_in_queue": new_sale,
+    "not_on_list": new_sale,
+    "not_active": new_sale,
     "seat_taken": seat_taken,
     "too_many_seats": too_many_seats,
     "cool_down": cool_down,
@@ -195,7 +187,7 @@ MEET: dict[str, Meet] = {
     "no_such_seat": no_such_seat,
     "hold_not_extendable": not_extendable,
     "hold_expired": hold_expired,
-    "seat_not_held": not_held,
+    "seat_not_held": new_sale,
     "removed": removed,
     "network_too_wide": network_too_wide,
 }

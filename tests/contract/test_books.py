@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from starlette.applications import Starlette
 
 from core.runtime import Runtime
 from core.venue.event import Event
@@ -16,12 +15,8 @@ from core.venue.fees import FeeLine
 from tests.booking import Bank, Desk, desk, finish_all, rows
 from tests.conftest import MakeEvent
 from tests.contract.api_client import Api
-from web.app import create_app
 
-
-@pytest.fixture
-def bank() -> Bank:
-    return Bank()
+pytestmark = pytest.mark.usefixtures("at")
 
 
 @pytest.fixture
@@ -29,11 +24,6 @@ def at(runtime: Runtime, bank: Bank) -> Desk:
     made = desk(runtime, bank)
     runtime.checkout = made.checkout
     return made
-
-
-@pytest.fixture
-def app(runtime: Runtime, at: Desk) -> Starlette:
-    return create_app(runtime, None)
 
 
 async def exported(operator: Api, event: Event, more: str = "") -> list[dict[str, Any]]:

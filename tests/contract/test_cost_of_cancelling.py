@@ -6,28 +6,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from starlette.applications import Starlette
 
 from core.clock import iso
 from core.runtime import Runtime
 from core.venue.fees import FeeLine
-from tests.booking import Bank, desk, rows
+from tests.booking import Bank, rows
 from tests.conftest import MakeEvent
 from tests.contract.api_client import Api
 from tests.contract.test_reservations import bought, ended
-from web.app import create_app
 
-
-@pytest.fixture
-def bank(runtime: Runtime) -> Bank:
-    bank = Bank()
-    runtime.checkout = desk(runtime, bank).checkout
-    return bank
-
-
-@pytest.fixture
-def app(runtime: Runtime, bank: Bank) -> Starlette:
-    return create_app(runtime, None)
+pytestmark = pytest.mark.usefixtures("bank")
 
 
 async def page_of(visitor: Api, state: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ import asyncio
 import json
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import httpx
 import pytest
@@ -14,12 +14,11 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from core.booking.taking import Taking
 from core.embedded import Engines
 from core.errors import OnsaleError
 from core.runtime import Runtime, open_runtime
 from core.settings import Settings
-from tests.booking import Bank, desk
+from tests.booking import Bank
 from tests.conftest import MakeEvent
 from tests.contract import door_refusals, payment_refusals, sale_refusals, waiting_list_refusals
 from tests.contract.api_client import Api, open_client
@@ -31,6 +30,8 @@ from web import api_docs
 from web.app import ENDPOINTS, create_app
 from web.endpoint import Caller, Endpoint
 from web.openapi import operation_id
+
+pytestmark = pytest.mark.usefixtures("bank")
 
 #: How each code is met. `store_unavailable` has tests of its own below.
 MEET: dict[str, Meet] = {**door_refusals.MEET, **sale_refusals.MEET, **payment_refusals.MEET}
@@ -58,19 +59,6 @@ REFUSALS = [
     for endpoint, refusal in DOCUMENTED
     if refusal.code not in AT_THE_DOOR
 ]
-
-
-@pytest.fixture
-def bank(runtime: Runtime) -> Bank:
-    bank = Bank()
-    runtime.checkout = desk(runtime, bank).checkout
-    runtime.waiting_list.waiting_list.checkout = cast(Taking, runtime.checkout)
-    return bank
-
-
-@pytest.fixture
-def app(runtime: Runtime, bank: Bank) -> Starlette:
-    return create_app(runtime, None)
 
 
 @pytest.mark.parametrize(("endpoint", "refusal"), REFUSALS)

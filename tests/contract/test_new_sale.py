@@ -16,6 +16,7 @@ from core.venue.event_store_postgres import EventStore
 from tests.booking import rows
 from tests.conftest import MakeEvent, small_plan
 from tests.contract.api_client import Api
+from tests.contract.audit import trail
 
 HALL = Path(__file__).parent.parent / "data" / "riethsporthalle.json"
 EVENTS, CHECK = "/api/operator/events", "/api/operator/plans/check"
@@ -29,10 +30,6 @@ def sale(**changes: Any) -> dict[str, Any]:
         "prices": {"Standard": 15000},
     }
     return made | changes
-
-
-async def trail(runtime: Runtime, subject: str) -> list[Any]:
-    return list(await rows(runtime, "SELECT actor, action, detail FROM audit WHERE subject = $1 ORDER BY id", subject))
 
 
 async def test_a_sale_is_made_from_a_plan_and_bought_from(operator: Api, visitor: Api, runtime: Runtime) -> None:

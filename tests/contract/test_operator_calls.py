@@ -19,9 +19,10 @@ from core.process.successes_redis import Successes
 from core.runtime import Runtime, open_runtime
 from core.settings import Settings
 from core.venue.event import Event
-from tests.booking import Bank, Desk, close_desks, desk, rows, until
+from tests.booking import Desk, rows, until
 from tests.conftest import MakeEvent
 from tests.contract.api_client import Api, open_client
+from tests.contract.audit import trail
 from tests.contract.store_proxy import behind_proxies
 from tests.waits import PATIENCE
 from web.app import ENDPOINTS, create_app
@@ -29,17 +30,6 @@ from web.endpoint import Caller
 from web.security import OPERATOR_COOKIE
 
 OPERATOR_ENDPOINTS = [one for one in ENDPOINTS if one.caller is Caller.OPERATOR]
-
-
-@pytest.fixture
-async def till(runtime: Runtime) -> Any:
-    """A desk whose bank approves."""
-    yield desk(runtime, Bank())
-    await close_desks()
-
-
-async def trail(runtime: Runtime, subject: str) -> list[Any]:
-    return list(await rows(runtime, "SELECT actor, action, detail FROM audit WHERE subject = $1 ORDER BY id", subject))
 
 
 async def test_every_call_is_refused_without_the_token(client: httpx.AsyncClient) -> None:

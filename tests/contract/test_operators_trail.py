@@ -12,18 +12,11 @@ import pytest
 from core import audit_postgres
 from core.errors import StoreUnavailable
 from core.runtime import Runtime
-from tests.booking import Bank, Desk, close_desks, desk, rows
+from tests.booking import Desk, rows
 from tests.conftest import MakeEvent
 from tests.contract.api_client import OWN_PAGE, Api, open_client
 from web.app import create_app
 from web.paysim import SimulatorStore
-
-
-@pytest.fixture
-async def till(runtime: Runtime) -> AsyncIterator[Desk]:
-    """A desk whose bank approves."""
-    yield desk(runtime, Bank())
-    await close_desks()
 
 
 @pytest.fixture

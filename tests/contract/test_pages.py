@@ -16,28 +16,17 @@ from starlette.applications import Starlette
 from core.runtime import Runtime
 from core.venue.event import SaleStatus
 from core.venue.phase import Phase
-from tests.booking import Bank, desk, until, way_back
+from tests.booking import Bank, until, way_back
 from tests.conftest import MakeEvent
 from tests.contract.api_client import OWN_PAGE, open_client
-from web.app import create_app
 from web.assets import Assets
 from web.caching import Body
 from web.drawn_pages import DrawnPages, Shown
 from web.pages import TEMPLATES
 
+pytestmark = pytest.mark.usefixtures("bank")
+
 HTML = {"accept": "text/html"}
-
-
-@pytest.fixture
-def bank(runtime: Runtime) -> Bank:
-    bank = Bank()
-    runtime.checkout = desk(runtime, bank).checkout
-    return bank
-
-
-@pytest.fixture
-def app(runtime: Runtime, bank: Bank) -> Starlette:
-    return create_app(runtime, None)
 
 
 class Browser:

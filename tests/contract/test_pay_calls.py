@@ -30,11 +30,6 @@ JSON = {"Accept": "application/json"}
 
 
 @pytest.fixture
-def bank() -> Bank:
-    return Bank()
-
-
-@pytest.fixture
 def at(runtime: Runtime, bank: Bank) -> Desk:
     made = desk(runtime, bank, retry_seconds=60.0)
     runtime.checkout, runtime.payments = made.checkout, made.checkout._payments

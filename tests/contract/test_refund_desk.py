@@ -7,26 +7,14 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from starlette.applications import Starlette
 
 from core.runtime import Runtime
-from tests.booking import Bank, desk, until
+from tests.booking import Bank, until
 from tests.conftest import MakeEvent
 from tests.contract.api_client import Api
 from tests.contract.test_reservations import bought, ended
-from web.app import create_app
 
-
-@pytest.fixture
-def bank(runtime: Runtime) -> Bank:
-    bank = Bank()
-    runtime.checkout = desk(runtime, bank).checkout
-    return bank
-
-
-@pytest.fixture
-def app(runtime: Runtime, bank: Bank) -> Starlette:
-    return create_app(runtime, None)
+pytestmark = pytest.mark.usefixtures("bank")
 
 
 async def account(operator: Api, id: str) -> dict[str, Any]:

@@ -7,30 +7,18 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from starlette.applications import Starlette
 
 from core.payments.breaker import Mode
 from core.payments.links import PaymentLinks, Purpose
 from core.runtime import Runtime
 from core.venue.event import Event
-from tests.booking import Bank, desk, rows, until, way_back
+from tests.booking import Bank, rows, until, way_back
 from tests.conftest import MakeEvent
 from tests.contract.api_client import Api
-from web.app import create_app
+
+pytestmark = pytest.mark.usefixtures("bank")
 
 BODY = {"email": "kim@example.org"}
-
-
-@pytest.fixture
-def bank(runtime: Runtime) -> Bank:
-    bank = Bank()
-    runtime.checkout = desk(runtime, bank).checkout
-    return bank
-
-
-@pytest.fixture
-def app(runtime: Runtime, bank: Bank) -> Starlette:
-    return create_app(runtime, None)
 
 
 async def hold(api: Api, event: Event, *seats: int) -> None:

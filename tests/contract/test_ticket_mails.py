@@ -10,7 +10,6 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from starlette.applications import Starlette
 
 from core.booking.addresses import masked
 from core.messaging.delivery_postgres import deliver
@@ -18,27 +17,16 @@ from core.messaging.reservation_message import EventType, ReservationMessage, pa
 from core.notifications.email_consumer import EmailConsumer
 from core.runtime import Runtime
 from core.venue.event import Event
-from tests.booking import Bank, desk, rows
+from tests.booking import Bank, rows
 from tests.conftest import MakeEvent
 from tests.contract.api_client import Api
 from tests.contract.test_refund_desk import refund, settled
 from tests.contract.test_reservations import bought, ended, hold, pay, submit
 from tests.integration.test_failure_mails import Box
-from web.app import create_app
+
+pytestmark = pytest.mark.usefixtures("bank")
 
 KIM, LEE = "kim@example.org", "lee@example.org"
-
-
-@pytest.fixture
-def bank(runtime: Runtime) -> Bank:
-    bank = Bank()
-    runtime.checkout = desk(runtime, bank).checkout
-    return bank
-
-
-@pytest.fixture
-def app(runtime: Runtime, bank: Bank) -> Starlette:
-    return create_app(runtime, None)
 
 
 async def paid(api: Api, bank: Bank, event: Event, *seats: int) -> dict[str, Any]:

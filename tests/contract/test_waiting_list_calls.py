@@ -2,30 +2,14 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import pytest
-from starlette.applications import Starlette
 
-from core.booking.taking import Taking
 from core.runtime import Runtime
-from tests.booking import Bank, desk, rows
+from tests.booking import Bank, rows
 from tests.conftest import MakeEvent
 from tests.contract.api_client import Api
-from web.app import create_app
 
-
-@pytest.fixture
-def bank(runtime: Runtime) -> Bank:
-    bank = Bank()
-    runtime.checkout = desk(runtime, bank).checkout
-    runtime.waiting_list.waiting_list.checkout = cast(Taking, runtime.checkout)
-    return bank
-
-
-@pytest.fixture
-def app(runtime: Runtime, bank: Bank) -> Starlette:
-    return create_app(runtime, None)
+pytestmark = pytest.mark.usefixtures("bank")
 
 
 async def test_join_offer_take(

@@ -41,6 +41,12 @@ async def _spotless(page: SalePage) -> None:
     assert not told, "\n".join(told)
 
 
+async def spotless_and_fits(page: SalePage) -> None:
+    """Also no wider than its screen."""
+    await _spotless(page)
+    assert await page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+
+
 async def violations(page: Page, rules: dict[str, Any] = RULES) -> list[str]:
     """What axe finds, whatever it calls its impact."""
     if not await page.evaluate("() => 'axe' in window"):

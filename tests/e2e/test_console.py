@@ -11,7 +11,7 @@ from playwright.async_api import Browser, Locator, Page, expect
 from core.venue.event import SaleStatus
 from tests.e2e.conftest import MakeSale, OpenConsole, OpenPage, Server
 from tests.e2e.sale_page import PATIENCE
-from tests.e2e.test_accessibility import LOOKS, _spotless
+from tests.e2e.test_accessibility import LOOKS, spotless_and_fits
 from tests.sale_server import OPERATOR_TOKEN, Guest
 from web.ops.pages import VIEWS
 
@@ -277,41 +277,37 @@ async def test_the_console_is_accessible_and_fits(
     guests(slug, 3)
     page = await open_page(path="/ops", **look)
 
-    async def checked() -> None:
-        await _spotless(page)
-        assert await page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
-
-    await checked()
+    await spotless_and_fits(page)
     await page.fill("#token", OPERATOR_TOKEN)
     await page.press("#token", "Enter")
     await page.wait_for_selector(".sale-list")
-    await checked()
+    await spotless_and_fits(page)
     await page.goto(f"{server.url}/ops/events/{slug}")
     await page.wait_for_selector(".tiles")
     # Folded on a phone, as far as nothing is alarming; then all of it open.
     await expect(page.locator("#networks")).to_be_visible()
     folded = page.locator("#charts:not([open]), #networks:not([open]), #trail:not([open])")
     await expect(folded).to_have_count(3 if "viewport" in look else 0)
-    await checked()
+    await spotless_and_fits(page)
     await page.evaluate("() => { for (const one of document.querySelectorAll('details')) one.open = true; }")
     await page.wait_for_selector(".u-legend")
-    await checked()
+    await spotless_and_fits(page)
     await page.fill("#find", "1")
     await page.press("#find", "Enter")
     await page.wait_for_selector(".seats")
-    await checked()
+    await spotless_and_fits(page)
     await page.locator(".seats .link").first.click()
     await page.wait_for_selector(".steps")
-    await checked()
+    await spotless_and_fits(page)
     await page.locator(".switches button").nth(1).click()
     await page.wait_for_selector("dialog[open]")
-    await checked()
+    await spotless_and_fits(page)
     await page.keyboard.press("Escape")
     # New sale and refunds are looked at as they are filled in: test_console_new_sale, test_refund_desk.
     for path in sorted(VIEWS.keys() - {"/ops", "/ops/events/{slug}", "/ops/new", "/ops/refunds"}):
         await page.goto(server.url + path)
         await page.wait_for_selector("h1:not(.visually-hidden)")
-        await checked()
+        await spotless_and_fits(page)
 
 
 async def test_what_others_do_is_seen_without_a_reload(

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import pytest
 from playwright.async_api import expect
 
-from core.clock import SystemClock
-from core.database import open_database
 from core.embedded import Engines
-from core.venue.event_store_postgres import EventStore
 from tests.e2e.conftest import MakeSale, OpenPage
 from tests.sale_server import Server, sale_server
 
@@ -24,13 +21,6 @@ def retry_seconds(request: pytest.FixtureRequest) -> str:
 def server(started_engines: Engines, retry_seconds: str) -> Iterator[Server]:
     with sale_server(started_engines, ONSALE_RETRY_SECONDS=retry_seconds) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-async def events(server: Server) -> AsyncIterator[EventStore]:
-    database = await open_database(server.database_url, 2)
-    yield EventStore(database, SystemClock())
-    await database.disconnect()
 
 
 async def test_the_seats_of_a_declined_payment_are_free_on_every_screen_when_their_time_is_over(

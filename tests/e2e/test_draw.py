@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 from playwright.async_api import expect
@@ -13,12 +13,9 @@ from tests.e2e.conftest import MakeSale, OpenPage, Server
 from tests.e2e.test_accessibility import _spotless
 from tests.http_client import HTTP
 from tests.sale_server import Guest
+from tests.waits import soon
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
-
-
-def soon(seconds: float) -> datetime:
-    return datetime.now(UTC) + timedelta(seconds=seconds)
 
 
 def opens_now(server: Server, slug: str) -> datetime:

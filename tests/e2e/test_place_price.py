@@ -41,23 +41,16 @@ onsaleCaptcha();
 
 
 @pytest.fixture(scope="module")
-def priced(started_engines: Engines) -> Iterator[Server]:
+def server(started_engines: Engines) -> Iterator[Server]:
     with sale_server(started_engines, ONSALE_RATE_LIMITS="on", ONSALE_PROOF_TRIES="60") as running:
         yield running
 
 
 @pytest.fixture
-async def redis(priced: Server) -> AsyncIterator[Redis]:
-    client = Redis.from_url(priced.redis_url)
+async def redis(server: Server) -> AsyncIterator[Redis]:
+    client = Redis.from_url(server.redis_url)
     yield client
     await client.aclose()
-
-
-@pytest.fixture
-async def events(priced: Server) -> AsyncIterator[EventStore]:
-    database = await open_database(priced.database_url, 2)
-    yield EventStore(database, SystemClock())
-    await database.disconnect()
 
 
 @pytest.fixture
@@ -83,42 +76,42 @@ async def count(redis: Redis, slug: str) -> int:
     return int(await redis.zscore(keys.networks(slug), NETWORK) or 0)
 
 
-async def test_the_browser_pays_by_itself(priced: Server, make_sale: MakeSale, redis: Redis, page: Page) -> None:
+async def test_the_browser_pays_by_itself(server: Server, make_sale: MakeSale, redis: Redis, page: Page) -> None:
     slug = await make_sale()
     await crowded(redis, slug, 40)
-    await page.goto(f"{priced.url}/events/{slug}")
+    await page.goto(f"{server.url}/events/{slug}")
     await page.wait_for_selector("[data-stage=map]")
     assert await count(redis, slug) == 41
 
 
-async def test_without_websockets_too(priced: Server, make_sale: MakeSale, redis: Redis, page: Page) -> None:
+async def test_without_websockets_too(server: Server, make_sale: MakeSale, redis: Redis, page: Page) -> None:
     slug = await make_sale()
     await crowded(redis, slug, 40)
     await page.add_init_script("delete globalThis.WebSocket")
-    await page.goto(f"{priced.url}/events/{slug}")
+    await page.goto(f"{server.url}/events/{slug}")
     await page.wait_for_selector("[data-stage=map]")
     assert await count(redis, slug) == 41
 
 
 async def test_an_entry_for_the_draw_is_paid_for_before_the_draw(
-    priced: Server, make_sale: MakeSale, redis: Redis, page: Page
+    server: Server, make_sale: MakeSale, redis: Redis, page: Page
 ) -> None:
     opens = datetime.now(UTC) + timedelta(seconds=600)
     slug = await make_sale(status=SaleStatus.SCHEDULED, opens_at=opens, prequeue_seconds=900)
     await crowded(redis, slug, 40)
-    await page.goto(f"{priced.url}/events/{slug}")
+    await page.goto(f"{server.url}/events/{slug}")
     await page.wait_for_selector("[data-testid=gathering]")
     assert await count(redis, slug) == 41
 
 
 async def test_while_it_works_the_page_says_so_and_needs_nobody(
-    priced: Server, make_sale: MakeSale, redis: Redis, page: Page
+    server: Server, make_sale: MakeSale, redis: Redis, page: Page
 ) -> None:
     slug = await make_sale()
     await crowded(redis, slug, 40)
     # A browser whose workers take their time.
     await page.route("**/vendor/altcha/pbkdf2.js", lambda route: route.fulfill(body="", content_type="text/javascript"))
-    await page.goto(f"{priced.url}/events/{slug}")
+    await page.goto(f"{server.url}/events/{slug}")
     shown = page.locator("[data-price=working]")
     await expect(shown).to_contain_text("nothing to do")
     await expect(shown.locator("button, input, a")).to_have_count(0)
@@ -126,13 +119,13 @@ async def test_while_it_works_the_page_says_so_and_needs_nobody(
 
 
 async def test_without_crypto_there_is_a_clear_word(
-    priced: Server, make_sale: MakeSale, redis: Redis, page: Page
+    server: Server, make_sale: MakeSale, redis: Redis, page: Page
 ) -> None:
     """As on a page over plain http, where WebCrypto is not there."""
     slug = await make_sale()
     await crowded(redis, slug, 8)
     await page.add_init_script("Object.defineProperty(crypto, 'subtle', { value: undefined })")
-    await page.goto(f"{priced.url}/events/{slug}")
+    await page.goto(f"{server.url}/events/{slug}")
     shown = page.locator("[data-price=insecure]")
     await expect(shown).to_contain_text("https")
     assert (await shown.locator("a").get_attribute("href") or "").startswith("https://")
@@ -140,7 +133,7 @@ async def test_without_crypto_there_is_a_clear_word(
 
 
 async def test_a_worker_that_dies_is_said_and_tried_again(
-    priced: Server, make_sale: MakeSale, redis: Redis, page: Page
+    server: Server, make_sale: MakeSale, redis: Redis, page: Page
 ) -> None:
     slug = await make_sale()
     await crowded(redis, slug, 40)
@@ -153,7 +146,7 @@ async def test_a_worker_that_dies_is_said_and_tried_again(
             await route.continue_()
 
     await page.route("**/vendor/altcha/pbkdf2.js", serve)
-    await page.goto(f"{priced.url}/events/{slug}")
+    await page.goto(f"{server.url}/events/{slug}")
     again = page.locator("[data-price=failed] button")
     await expect(again).to_be_visible()
     assert await violations(page) == []

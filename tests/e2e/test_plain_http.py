@@ -7,10 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from core.clock import SystemClock
-from core.database import open_database
 from core.embedded import Engines
-from core.venue.event_store_postgres import EventStore
 from tests.e2e.conftest import PLAIN_HOST, MakeSale
 from tests.e2e.sale_page import PATIENCE, SalePage
 from tests.sale_server import Server, sale_server
@@ -21,13 +18,6 @@ def server(started_engines: Engines) -> Iterator[Server]:
     # As a demo has it: the test bank is at the shop's own address, whichever one that is.
     with sale_server(started_engines, ONSALE_SIMULATOR_PAGE="") as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-async def events(server: Server) -> AsyncIterator[EventStore]:
-    database = await open_database(server.database_url, 2)
-    yield EventStore(database, SystemClock())
-    await database.disconnect()
 
 
 @pytest.fixture

@@ -16,8 +16,6 @@ import httpx
 import pytest
 from playwright.async_api import Browser, Page
 
-from core.clock import SystemClock
-from core.database import open_database
 from core.embedded import Engines
 from core.settings import Settings
 from core.venue.event import SaleStatus
@@ -37,18 +35,11 @@ TRIES = 15
 
 
 @pytest.fixture(scope="module")
-def priced(started_engines: Engines) -> Iterator[Server]:
+def server(started_engines: Engines) -> Iterator[Server]:
     # A program that is slow to beat, on a busy machine, is not silent.
     patient = {"ONSALE_ACTIVE_GRACE_SECONDS": "120", "ONSALE_WAITING_GRACE_SECONDS": "120"}
     with sale_server(started_engines, ONSALE_RATE_LIMITS="on", ONSALE_PROOF_TRIES=str(TRIES), **patient) as running:
         yield running
-
-
-@pytest.fixture
-async def events(priced: Server) -> AsyncIterator[EventStore]:
-    database = await open_database(priced.database_url, 2)
-    yield EventStore(database, SystemClock())
-    await database.disconnect()
 
 
 @dataclass
@@ -129,17 +120,17 @@ class Program:
 
 
 async def test_its_share_of_places_is_its_share_of_entries_and_entries_cost(
-    priced: Server, make_sale: MakeSale, chromium: Browser, events: EventStore
+    server: Server, make_sale: MakeSale, chromium: Browser, events: EventStore
 ) -> None:
     opens = datetime.now(UTC) + timedelta(hours=1)
     slug = await make_sale(
         seats=200, status=SaleStatus.SCHEDULED, opens_at=opens, prequeue_seconds=2 * 3600, active_limit=ACTIVE
     )
-    pages = [await _gathered(chromium, priced, slug) for _ in range(BROWSERS)]
+    pages = [await _gathered(chromium, server, slug) for _ in range(BROWSERS)]
     own = {await _receipt(page) for page in pages}
     assert len(own) == BROWSERS
-    async with httpx.AsyncClient(base_url=priced.url, timeout=PATIENCE) as client, AsyncExitStack() as meanwhile:
-        program = Program(priced, slug, client)
+    async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE) as client, AsyncExitStack() as meanwhile:
+        program = Program(server, slug, client)
         await meanwhile.enter_async_context(program.heard())
         for _ in range(ENTRIES):
             program.receipts.append((await program.enter())["receipt"])

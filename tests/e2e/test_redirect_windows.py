@@ -4,15 +4,12 @@ browser pays (P3, P4, P11).
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import pytest
 from playwright.async_api import expect
 
-from core.clock import SystemClock
-from core.database import open_database
 from core.embedded import Engines
-from core.venue.event_store_postgres import EventStore
 from tests.e2e.conftest import MakeSale, OpenPage
 from tests.e2e.test_accessibility import violations
 from tests.e2e.test_purchase import PHONE
@@ -27,13 +24,6 @@ def server(started_engines: Engines) -> Iterator[Server]:
         for provider in ("portone", "stripe"):
             running.operator("PUT", f"/paysim/{provider}/behaviour", json={"success_rate": 1.0, "latency_seconds": 0.1})
         yield running
-
-
-@pytest.fixture(scope="module")
-async def events(server: Server) -> AsyncIterator[EventStore]:
-    database = await open_database(server.database_url, 2)
-    yield EventStore(database, SystemClock())
-    await database.disconnect()
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from playwright.async_api import Page, expect
 
 from core.venue.fees import FeeLine
 from tests.e2e.conftest import MakeSale, OpenConsole, OpenPage, Server
-from tests.e2e.test_accessibility import LOOKS, _spotless
+from tests.e2e.test_accessibility import LOOKS, spotless_and_fits
 from tests.sale_server import HTTP, OPERATOR_TOKEN, PATIENCE, Guest
 from tests.waits import wait_until
 
@@ -227,12 +227,8 @@ async def test_the_desk_is_accessible_and_fits(
     await page.fill("#token", OPERATOR_TOKEN)
     await page.press("#token", "Enter")
 
-    async def checked() -> None:
-        await _spotless(page)
-        assert await page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
-
     await page.wait_for_selector("#find")
-    await checked()
+    await spotless_and_fits(page)
     await page.fill("#find", buyer.id)
     await page.press("#find", "Enter")
     await page.wait_for_selector("#desk-money")
@@ -240,10 +236,10 @@ async def test_the_desk_is_accessible_and_fits(
         await page.locator("input[name=refund-way]").nth(way).check()
         await page.locator("form.sale-form button.primary[type=submit]").click()
         await page.wait_for_selector(".wrong")
-        await checked()
+        await spotless_and_fits(page)
     await page.goto(f"{server.url}/ops/events/{slug}")
     await page.wait_for_selector(".tiles")
     await page.locator("#cancelled summary").click()
     await page.locator("#settings summary").click()
     await page.locator(".fees [data-more]").click()
-    await checked()
+    await spotless_and_fits(page)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
 
 import databases
 import pytest
@@ -16,10 +17,16 @@ from core.messaging.pipeline import EventPipeline
 from core.messaging.retry import RetryPlan
 from core.messaging.topics_kafka import Topics, make_topics
 from core.process.supervisor import Supervisor
+from core.runtime import Runtime
 from core.settings import Settings
+from tests.conftest import MakeEvent
 from tests.kafka_broker import RunningKafka
 from tests.ledger_consumer import QUICK, Ledger, prepare
+from tests.live_server import server as server
+from tests.machine_world import PATIENT, World, opened_world
 from tests.own_database import own_database
+from tests.payment_servers import Scripted, Simulator, scripted, simulator
+from tests.waiting_list import ListOfSale, list_of
 from tests.waits import PATIENCE
 
 
@@ -37,11 +44,51 @@ async def events_database(events_url: str) -> AsyncIterator[databases.Database]:
     await opened.disconnect()
 
 
+@pytest.fixture(scope="module")
+async def own_url(stores: Engines) -> AsyncIterator[str]:
+    """A database of this file's own."""
+    async with own_database(stores.database_url) as mine:
+        yield mine
+
+
 @pytest.fixture
 async def database(events_database: databases.Database) -> databases.Database:
     """With empty event tables."""
     await prepare(events_database)
     return events_database
+
+
+@pytest.fixture
+def addresses(settings: Settings) -> dict[str, str]:
+    """The settings by which a process of its own finds the stores of this run."""
+    return {"DATABASE_URL": settings.database_url, "REDIS_URL": settings.redis_url}
+
+
+@pytest.fixture(scope="module")
+def world(settings: Settings, stores: Engines) -> Iterator[World]:
+    """What a state machine runs on; nobody is out because its examples take long."""
+    with opened_world(settings.model_copy(update=PATIENT), stores) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def sale(runtime: Runtime, make_event: MakeEvent) -> ListOfSale:
+    """Six seats, sold by a desk, and their waiting list."""
+    return list_of(runtime, await make_event(seats=6))
+
+
+@pytest.fixture
+async def paysim(tmp_path: Path) -> AsyncIterator[Simulator]:
+    """The payment simulator, with books of its own."""
+    async with simulator(tmp_path / "paysim.sqlite3") as running:
+        yield running
+
+
+@pytest.fixture
+async def script() -> AsyncIterator[Scripted]:
+    """A payment provider that answers what a test says."""
+    async with scripted() as running:
+        yield running
 
 
 @pytest.fixture

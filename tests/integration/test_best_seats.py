@@ -38,6 +38,7 @@ from core.venue.seat_plan import SeatPlan
 from tests.conftest import MakeEvent, small_plan
 from tests.halls import plans, single_seats, wishes
 from tests.machine_world import World, opened_world
+from tests.queueing import enter
 
 #: Only its figures count here: no store knows it.
 EVENT = Event(
@@ -161,14 +162,9 @@ def test_the_script_puts_each_group_where_the_rule_says(world: World) -> None:
     world.do(check)
 
 
-async def _enter(runtime: Runtime, event: Event, *visitors: str) -> None:
-    for visitor in visitors:
-        await runtime.waiting_room.join(event, visitor)
-
-
 async def test_best_seats_are_held_like_others(runtime: Runtime, make_event: MakeEvent) -> None:
     event = await make_event(seats=20)  # two rows of ten
-    await _enter(runtime, event, "a")
+    await enter(runtime, event, "a")
     basket = await runtime.seats.best(event, "a", Wish(2))
     assert basket.seats == (4, 5)
     assert basket == await runtime.seats.basket(event, "a")
@@ -183,7 +179,7 @@ async def test_best_seats_are_held_like_others(runtime: Runtime, make_event: Mak
 
 async def test_refusals_change_nothing(runtime: Runtime, make_event: MakeEvent) -> None:
     event = await make_event(seats=20, max_seats=12)
-    await _enter(runtime, event, "a")
+    await enter(runtime, event, "a")
     with pytest.raises(NotActive):
         await runtime.seats.best(event, "stranger", Wish(2))
     with pytest.raises(TooManySeats):
@@ -202,7 +198,7 @@ async def test_refusals_change_nothing(runtime: Runtime, make_event: MakeEvent) 
 async def test_groups_apart_are_held_at_once_or_not_at_all(runtime: Runtime, make_event: MakeEvent) -> None:
     """One step for all of them: nobody is left with half of what was asked for."""
     event = await make_event(seats=20, max_seats=12)  # two rows of ten
-    await _enter(runtime, event, "a", "b")
+    await enter(runtime, event, "a", "b")
     basket = await runtime.seats.best(event, "a", Wish(12, groups=2))
     assert len(basket.seats) == 12
     assert sorted(seat // 10 for seat in basket.seats) == [0] * 6 + [1] * 6
@@ -222,7 +218,7 @@ async def test_groups_apart_are_held_at_once_or_not_at_all(runtime: Runtime, mak
 async def test_one_wish_does_not_keep_redis_to_itself(runtime: Runtime, make_event: MakeEvent) -> None:
     """F8, E1: each group is a search; after so many of them nothing more is looked for, and nothing is held."""
     event = await make_event(seats=100, max_seats=60)
-    await _enter(runtime, event, "a")
+    await enter(runtime, event, "a")
     before = (await runtime.seats.board(event)).states
     with pytest.raises(NotTogether) as refusal:
         await runtime.seats.best(event, "a", Wish(50, groups=50))
@@ -234,7 +230,7 @@ async def test_one_wish_does_not_keep_redis_to_itself(runtime: Runtime, make_eve
 async def test_large_groups_do_not_take_the_room_of_several_small_ones(runtime: Runtime, make_event: MakeEvent) -> None:
     """Three, two, two and two in rows of six and of three: the three are nearest in the six, and in the way there."""
     event = await make_event(plan=small_plan(9, row=6), max_seats=9)
-    await _enter(runtime, event, "a")
+    await enter(runtime, event, "a")
     assert sorted((await runtime.seats.best(event, "a", Wish(9, groups=4))).seats) == list(range(9))
 
 
@@ -267,7 +263,7 @@ async def test_the_other_guards_give_them_as_well(
     event = await make_event(seats=40, active_limit=20)
     async with open_runtime(settings.model_copy(update={"seat_guard": guard}), stores) as runtime:
         visitors = [f"v{n}" for n in range(10)]
-        await _enter(runtime, event, *visitors)
+        await enter(runtime, event, *visitors)
         taken = await asyncio.gather(*(runtime.seats.best(event, v, Wish(2)) for v in visitors), return_exceptions=True)
         got = [seat for basket in taken if not isinstance(basket, BaseException) for seat in basket.seats]
         assert len(got) == len(set(got)) >= 2
@@ -276,7 +272,7 @@ async def test_the_other_guards_give_them_as_well(
 
 async def test_a_table_that_redis_lost_or_that_is_old_is_written_again(runtime: Runtime, make_event: MakeEvent) -> None:
     event = await make_event(seats=20)
-    await _enter(runtime, event, "a", "b")
+    await enter(runtime, event, "a", "b")
     await runtime.seats.best(event, "a", Wish(2))
     assert 0 < await runtime.redis.pttl(keys.seat_table(event.slug)) <= 24 * 3600 * 1000
     await runtime.redis.delete(keys.seat_table(event.slug))
@@ -288,7 +284,7 @@ async def test_a_seat_that_is_held_though_the_board_offers_it_is_passed_over(
     runtime: Runtime, make_event: MakeEvent
 ) -> None:
     event = await make_event(seats=20)
-    await _enter(runtime, event, "a")
+    await enter(runtime, event, "a")
     await runtime.seats.ensure_board(event)
     await runtime.redis.set(keys.seat_state(event.slug, 4), "ghost|1|held", px=60_000)
     basket = await runtime.seats.best(event, "a", Wish(2))
@@ -304,7 +300,7 @@ async def test_a_single_seat_may_not_be_left_over_where_the_event_forbids_it(
 ) -> None:
     allowed = await make_event(seats=20)
     event = replace(allowed, orphans=Orphans.FORBID)
-    await _enter(runtime, event, "a", "b")
+    await enter(runtime, event, "a", "b")
     with pytest.raises(LeavesSingleSeat) as refusal:
         await runtime.seats.hold(event, "a", [1])
     assert refusal.value.seats == [0]
@@ -325,7 +321,7 @@ async def test_a_single_seat_may_not_be_left_over_where_the_event_forbids_it(
 async def test_of_what_is_longer_by_one_any_may_be_taken(runtime: Runtime, make_event: MakeEvent) -> None:
     """The row leaves no other way: whatever two of three are taken, one is left over."""
     event = replace(await make_event(seats=3), orphans=Orphans.FORBID)
-    await _enter(runtime, event, "a", "b")
+    await enter(runtime, event, "a", "b")
     await runtime.seats.hold(event, "a", [0, 2])
     await runtime.seats.release(event, "a")
     await runtime.seats.hold(event, "b", [0, 1])
@@ -339,7 +335,7 @@ async def forbidding(settings: Settings, stores: Engines) -> AsyncIterator[Runti
 
 async def test_every_guard_forbids_it(forbidding: Runtime, make_event: MakeEvent) -> None:
     event = replace(await make_event(seats=20), orphans=Orphans.FORBID)
-    await _enter(forbidding, event, "a")
+    await enter(forbidding, event, "a")
     with pytest.raises(LeavesSingleSeat):
         await forbidding.seats.hold(event, "a", [1])
 
@@ -367,7 +363,7 @@ async def test_companions_sit_beside_a_wheelchair_place(runtime: Runtime) -> Non
     """With it, and for nobody else; kept with the event, and changed with it."""
     event = await runtime.events.create(_sale(2), _with_a_wheelchair_place())
     assert (event.companions, (await runtime.events.fresh(event.slug)).companions) == (2, 2)
-    await _enter(runtime, event, "a", "b", "c")
+    await enter(runtime, event, "a", "b", "c")
     with pytest.raises(NotTogether) as refusal:
         await runtime.seats.best(event, "a", Wish(5))
     assert refusal.value.largest == 4, "the seats on both sides are for who comes with a wheelchair"
@@ -386,7 +382,7 @@ async def test_companions_sit_beside_a_wheelchair_place(runtime: Runtime) -> Non
 async def test_who_comes_alone_may_leave_the_companions_seats_over(runtime: Runtime) -> None:
     """There is no other way to take the wheelchair place."""
     event = await runtime.events.create(_sale(2, Orphans.FORBID), _with_a_wheelchair_place())
-    await _enter(runtime, event, "a")
+    await enter(runtime, event, "a")
     assert (await runtime.seats.hold(event, "a", [4])).seats == (4,)
     with pytest.raises(LeavesSingleSeat):
         await runtime.seats.hold(event, "a", [8])

@@ -7,25 +7,17 @@ import base64
 import contextlib
 import os
 import struct
-from collections.abc import AsyncIterator
 
 import pytest
 
-from core.runtime import Runtime
 from core.venue.event import Event
 from tests.conftest import MakeEvent
-from tests.live_server import LiveServer, live_server
+from tests.live_server import LiveServer
 from tests.waits import PATIENCE
 from web import ws_protocol
 
 Connected = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 TEXT, CONT, PING, PONG = 0x1, 0x0, 0x9, 0xA
-
-
-@pytest.fixture
-async def server(runtime: Runtime) -> AsyncIterator[LiveServer]:
-    async with live_server(runtime) as started:
-        yield started
 
 
 def frame(opcode: int, data: bytes = b"", *, fin: bool = True) -> bytes:

@@ -24,6 +24,7 @@ from tests.booking import (
     Bank,
     Desk,
     Entry,
+    all_free,
     check_books,
     desk,
     finish_all,
@@ -228,11 +229,7 @@ async def test_a_charge_that_arrives_after_it_was_asked_about_is_given_back(
     begun = await at.buy(event, "v", 7)
     order = begun.payment.order if begun.payment else ""
 
-    async def failed() -> bool:
-        await at.checkout.finish_due()
-        return (await at.checkout.get(begun.id, "v")).status == "FAILED"
-
-    await until(failed)
+    await at.failed(begun)
     bank.ledger[order].charged += 1
     await finish_all(at, event)
     assert bank.ledger[order].left == 0
@@ -245,11 +242,7 @@ async def test_past_the_deadline_it_is_cancelled_at_the_provider(runtime: Runtim
     at = desk(runtime, bank, payment_deadline_seconds=0.5)
     begun = await at.buy(event, "v", 7)
 
-    async def failed() -> bool:
-        await at.checkout.finish_due()
-        return (await at.checkout.get(begun.id, "v")).status == "FAILED"
-
-    await until(failed)
+    await at.failed(begun)
     assert (await at.checkout.get(begun.id, "v")).reason == "payment_unknown_cancelled"
     assert not any((await runtime.seats.board(event)).states)
     assert [entry.refunded for entry in bank.ledger.values()] == [0]
@@ -348,10 +341,7 @@ async def test_cancel_gives_money_and_seats_back(runtime: Runtime, make_event: M
     first, second = await asyncio.gather(at.checkout.cancel(begun.id, "v"), at.checkout.cancel(begun.id, "v"))
     assert (first.status, first.reason, second.status) == ("CANCELLED", "cancelled_by_buyer", "CANCELLED")
 
-    async def free() -> bool:
-        return not any((await runtime.seats.board(event)).states)
-
-    await until(free)
+    await until(lambda: all_free(runtime, event))
     assert [(row["kind"], row["state"]) for row in await refunds(runtime, event)] == [("refund", "PENDING")]
     bank.reachable = True
     await finish_all(desk(runtime, bank), event)

@@ -152,11 +152,7 @@ async def test_a_charge_that_turned_up_late_is_refused_back(runtime: Runtime, ma
     at = desk(runtime, bank, resolver_seconds=0.001, payment_deadline_seconds=0.2)
     begun = await at.buy(event, "v", 3)
 
-    async def failed() -> bool:
-        await at.checkout.finish_due()
-        return (await at.checkout.get(begun.id, "v")).status == "FAILED"
-
-    await until(failed)
+    await at.failed(begun)
     bank.reachable = True
     row = await asked_for_a_person(at, event)
     assert (row["state"], row["kind"]) == ("PENDING", "refund")

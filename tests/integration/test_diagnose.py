@@ -8,7 +8,7 @@ import re
 import socket
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -31,10 +31,10 @@ from core.process.successes_redis import Successes
 from core.runtime import Runtime, open_runtime
 from core.seats.seat_lock_redis import SeatLocks
 from core.settings import Settings
-from core.venue.event import Event, SaleStatus
 from tests import topologies
-from tests.booking import Bank, Desk, desk
+from tests.booking import Bank, desk
 from tests.conftest import MakeEvent
+from tests.integration.diagnosed_sale import Scene, close_by_hand
 from tests.kafka_broker import RunningKafka
 from tests.outbox_rows import write
 from tests.own_database import own_database
@@ -42,24 +42,9 @@ from tests.sale_keys import sale_keys
 from tests.waits import PATIENCE
 
 
-@dataclass
-class Scene:
-    """A sale in which the `sweep` lease is taken, as it is while a server runs."""
-
-    runtime: Runtime
-    event: Event
-    bank: Bank
-    shop: Desk
-
-    async def sql(self, statement: str, **values: object) -> None:
-        await self.runtime.database.execute(statement, values)
-
-    async def ask(self, fix: bool = False, **question: object) -> Diagnosis:
-        return await self.runtime.diagnose.run(Question(event=self.event.slug, **question), fix=fix)  # type: ignore[arg-type]
-
-
 @pytest.fixture
 async def scene(runtime: Runtime, make_event: MakeEvent) -> AsyncIterator[Scene]:
+    """In which the `sweep` lease is taken, as it is while a server runs."""
     event = await make_event(active_limit=2)
     await runtime.seats.ensure_board(event)
     await Successes(runtime.redis).note("sweep", 600)
@@ -127,10 +112,6 @@ async def _out(scene: Scene) -> None: ...
 async def _paused(scene: Scene) -> None:
     await scene.runtime.waiting_room.join(scene.event, "a")
     await scene.runtime.events.update(scene.event.slug, paused=True)
-
-
-async def _closed(scene: Scene) -> None:
-    await scene.runtime.events.set_status(scene.event.slug, SaleStatus.CLOSED)
 
 
 async def _sold_only_in_postgres(scene: Scene) -> None:
@@ -214,7 +195,7 @@ FAULTS: dict[Cause, Callable[[Scene], Awaitable[None]]] = {
     Cause.ADMISSION_CAPPED: _capped,
     Cause.VISITOR_OUT: _out,
     Cause.SALE_PAUSED: _paused,
-    Cause.SALE_CLOSED: _closed,
+    Cause.SALE_CLOSED: close_by_hand,
     Cause.MISMATCH: _sold_only_in_postgres,
     Cause.LOCK_WITHOUT_TTL: _lock_without_ttl,
     Cause.SEAT_HELD: _held_by_other,

@@ -14,15 +14,9 @@ from core.venue.event import SaleStatus
 from core.waiting_room import draw
 from realtime import live_event
 from tests.conftest import MakeEvent
-from tests.live_server import PATIENCE, LiveServer, live_server, sweeping
+from tests.live_server import PATIENCE, LiveServer, sweeping
 
 NONCE = "0123456789abcdef" * 2
-
-
-@pytest.fixture
-async def server(runtime: Runtime) -> AsyncIterator[LiveServer]:
-    async with live_server(runtime) as started:
-        yield started
 
 
 @contextlib.asynccontextmanager

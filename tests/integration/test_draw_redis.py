@@ -20,11 +20,7 @@ from core.waiting_room.draw import PublishedDraw
 from core.waiting_room.place import PlaceState
 from tests.booking import Killed
 from tests.conftest import MakeEvent
-from tests.waits import PATIENCE
-
-
-def soon(seconds: float) -> datetime:
-    return datetime.now(UTC) + timedelta(seconds=seconds)
+from tests.waits import PATIENCE, soon
 
 
 async def gathering(make_event: MakeEvent, seconds: float = 600, **changes: Any) -> Event:

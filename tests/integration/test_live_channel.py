@@ -15,19 +15,13 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from core import keys
 from core.embedded import Engines
-from core.runtime import Runtime, open_runtime
+from core.runtime import open_runtime
 from core.settings import Settings
 from core.venue.event import Event, SaleStatus
 from tests.conftest import MakeEvent
 from tests.live_server import PATIENCE, Browser, LiveServer, live_server, sweeping
 
 HELD, FREE = 1, 0
-
-
-@pytest.fixture
-async def server(runtime: Runtime) -> AsyncIterator[LiveServer]:
-    async with live_server(runtime) as started:
-        yield started
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 
-import pytest
 from redis.asyncio import Redis
 
 from core import keys
@@ -30,12 +29,6 @@ from tests.sale_keys import sale_keys
 from tests.waits import until
 
 HELD, FREE = SeatState.HELD, SeatState.AVAILABLE
-
-
-@pytest.fixture
-async def server(runtime: Runtime) -> AsyncIterator[LiveServer]:
-    async with live_server(runtime) as started:
-        yield started
 
 
 @contextlib.asynccontextmanager

@@ -33,7 +33,6 @@ from tests.conftest import small_plan
 from tests.contract.api_client import Api, open_client
 from tests.contract.store_proxy import StoreProxy, behind_proxies
 from tests.live_server import live_server
-from tests.own_database import own_database
 from tests.waits import PATIENCE
 from web.app import create_app
 
@@ -64,12 +63,6 @@ class Shop:
         async with asyncio.timeout(PATIENCE):
             while (await self.buyer.call("GET", self.holds)).status_code != 200:
                 await asyncio.sleep(0.05)
-
-
-@pytest.fixture(scope="module")
-async def own_url(stores: Engines) -> AsyncIterator[str]:
-    async with own_database(stores.database_url) as url:
-        yield url
 
 
 @pytest.fixture

@@ -31,6 +31,7 @@ from tests.booking import (
     URLS,
     Bank,
     Desk,
+    all_free,
     attempts,
     check_books,
     desk,
@@ -51,10 +52,6 @@ pytestmark = pytest.mark.usefixtures("alone")
 def order_of(reservation: Reservation) -> str:
     assert reservation.payment is not None
     return reservation.payment.order
-
-
-async def free(runtime: Runtime, event: Event) -> bool:
-    return not any((await runtime.seats.board(event)).states)
 
 
 async def test_the_window_is_opened_for_an_open_order_only(runtime: Runtime, make_event: MakeEvent) -> None:
@@ -139,7 +136,7 @@ async def test_three_attempts_in_all(runtime: Runtime, make_event: MakeEvent) ->
         assert begun.attempts_left == 2 - number
     ended = await at.ended(await at.pay(begun))
     assert (ended.status, ended.reason) == ("FAILED", "declined")
-    await until(lambda: free(runtime, event))
+    await until(lambda: all_free(runtime, event))
     with pytest.raises(NoAttemptsLeft):
         await at.checkout.next_attempt(begun.id)
     assert await check_books(runtime, event, bank) == {"FAILED": 1}
@@ -154,7 +151,7 @@ async def test_the_third_window_closed_frees_the_seats(runtime: Runtime, make_ev
         begun, _ = await at.checkout.next_attempt(begun.id)
     ended = await at.checkout.closed(order_of(begun), CLOSED)
     assert (ended.status, ended.reason) == ("FAILED", "payment_window_ended")
-    await until(lambda: free(runtime, event))
+    await until(lambda: all_free(runtime, event))
 
 
 @pytest.mark.parametrize("code", ["REJECT", CLOSED])
@@ -282,7 +279,7 @@ async def test_giving_the_seats_back(runtime: Runtime, make_event: MakeEvent) ->
     ended = await at.checkout.give_back(order_of(begun))
     assert (ended.status, ended.reason) == ("CANCELLED", "cancelled_by_buyer")
     assert (await at.checkout.give_back(order_of(begun))).status == "CANCELLED"
-    await until(lambda: free(runtime, event))
+    await until(lambda: all_free(runtime, event))
     # The window was still open in another tab.
     key = bank.authorise(order_of(begun))
     assert (await at.checkout.returned(order_of(begun), {"paymentKey": key}, {})).status == "CANCELLED"
@@ -381,12 +378,12 @@ async def test_five_failures_in_a_row_and_a_pause(runtime: Runtime, make_event: 
     at = desk(runtime, bank)
     for number in range(5):
         await at.ended(await at.buy(event, "v", 3, key=str(number)))
-        await until(lambda: free(runtime, event))
+        await until(lambda: all_free(runtime, event))
     await at.basket(event, "v", 3)
     with pytest.raises(PaymentPaused) as paused:
         await at.submit(event, "v", "sixth")
     assert 0 < (paused.value.retry_after or 0) <= 60
-    assert await free(runtime, event)
+    assert await all_free(runtime, event)
     assert await runtime.seats.basket(event, "v") is None
     bank.says = "approve"
     assert (await at.ended(await at.buy(event, "w", 3))).status == "CONFIRMED"
@@ -501,7 +498,7 @@ async def test_when_the_time_to_pay_is_over_seats_and_place_are_given_up(
     await finish_all(at, event)
     ended = await at.ended(begun)
     assert (ended.status, ended.reason) == ("FAILED", "payment_window_ended")
-    assert await free(runtime, event)
+    assert await all_free(runtime, event)
     await runtime.waiting_room.sweep(event)
     await runtime.redis.hdel(keys.pace(event.slug), "amnesty")
     await runtime.waiting_room.sweep(event)

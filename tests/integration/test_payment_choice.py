@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,17 +15,11 @@ from core.payments.composition import alternative, open_payments
 from core.payments.gateway import CallHealth, ChargeOutcome, ChargeResult
 from core.payments.payments import Account, Payments, account_of
 from core.settings import Settings
-from tests.payment_servers import Asked, Simulator, an_order, payments_with, scripted, simulator
+from tests.payment_servers import Asked, Simulator, an_order, payments_with, scripted
 from tests.waits import PATIENCE
 
 BOTH = "simulator:toss,kcp"
 _KEYS: dict[str, Any] = {"toss_client_key": "test_ck_a", "toss_secret": "test_sk_a"}
-
-
-@pytest.fixture
-async def paysim(tmp_path: Path) -> AsyncIterator[Simulator]:
-    async with simulator(tmp_path / "paysim.sqlite3") as running:
-        yield running
 
 
 async def confirm(

@@ -37,26 +37,12 @@ from tests.payment_servers import (
     free_port,
     gateway_at,
     returned,
-    scripted,
-    simulator,
     urls_of,
 )
 from tests.waits import PATIENCE
 
 GIVEN = Authorisation("enc_x", {"tran_cd": "00101234", "enc_data": "a.b", "enc_info": "c.d__", "ordr_chk": "x|1"})
 LIMITS = Limits(20, 60, 20)
-
-
-@pytest.fixture
-async def paysim(tmp_path: Path) -> AsyncIterator[Simulator]:
-    async with simulator(tmp_path / "paysim.sqlite3") as running:
-        yield running
-
-
-@pytest.fixture
-async def script() -> AsyncIterator[Scripted]:
-    async with scripted() as running:
-        yield running
 
 
 @pytest.fixture

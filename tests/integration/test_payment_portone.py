@@ -22,16 +22,10 @@ from core.payments.provider_package import Limits
 from core.payments.registry import PROVIDERS
 from core.payments.transport_http import ListFailed
 from core.settings import Settings
-from tests.payment_servers import Scripted, a_buyer, an_order, free_port, scripted, urls_of
+from tests.payment_servers import Scripted, a_buyer, an_order, free_port, urls_of
 
 TOKEN = Authorisation("token-1", {"txId": "tx-1"})
 WEBHOOK_SECRET = "whsec_" + base64.b64encode(b"a secret of tests").decode()
-
-
-@pytest.fixture
-async def script() -> AsyncIterator[Scripted]:
-    async with scripted() as running:
-        yield running
 
 
 @pytest.fixture

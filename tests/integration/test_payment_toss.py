@@ -6,7 +6,6 @@ import asyncio
 import base64
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -27,8 +26,6 @@ from tests.payment_servers import (
     free_port,
     gateway_at,
     returned,
-    scripted,
-    simulator,
     urls_of,
 )
 from tests.waits import PATIENCE
@@ -37,27 +34,8 @@ KEY = Authorisation("tviva_key")
 
 
 @pytest.fixture
-async def paysim(tmp_path: Path) -> AsyncIterator[Simulator]:
-    async with simulator(tmp_path / "paysim.sqlite3") as running:
-        yield running
-
-
-@pytest.fixture
-async def script() -> AsyncIterator[Scripted]:
-    async with scripted() as running:
-        yield running
-
-
-@pytest.fixture
 async def gateway(paysim: Simulator) -> AsyncIterator[TossPayments]:
     opened = gateway_at(paysim.url)
-    yield opened
-    await opened.aclose()
-
-
-@pytest.fixture
-async def at_script(script: Scripted) -> AsyncIterator[TossPayments]:
-    opened = toss(script.url)
     yield opened
     await opened.aclose()
 

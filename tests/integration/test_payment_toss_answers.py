@@ -15,14 +15,7 @@ from tests.integration.test_payment_toss import KEY, refund, toss
 from tests.payment_servers import (
     Scripted,
     an_order,
-    scripted,
 )
-
-
-@pytest.fixture
-async def script() -> AsyncIterator[Scripted]:
-    async with scripted() as running:
-        yield running
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import sqlite3
 import sys
 import textwrap
 import uuid
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +40,6 @@ from web.paysim.behaviour import CARDS, Behaviour, Fate, draw
 from web.paysim.store_sqlite import Books
 
 SECRET = httpx.BasicAuth(played_keys(SECRET_KEY, "toss")[1], "")
-
-
-@pytest.fixture
-async def paysim(tmp_path: Path) -> AsyncIterator[Simulator]:
-    async with simulator(tmp_path / "paysim.sqlite3") as running:
-        yield running
 
 
 async def paid(paysim: Simulator, order: str = "", *, key: str | None = None, **chosen: str) -> httpx.Response:

@@ -5,23 +5,16 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from core.payments.provider_package import played_keys
-from tests.payment_servers import SECRET_KEY, SHOP, Simulator, an_order, returned, simulator, urls_of
+from tests.payment_servers import SECRET_KEY, SHOP, Simulator, an_order, returned, urls_of
 
 CLIENT_KEY, SECRET = played_keys(SECRET_KEY, "toss")
 AUTH = httpx.BasicAuth(SECRET, "")
-
-
-@pytest.fixture
-async def paysim(tmp_path: Path) -> AsyncIterator[Simulator]:
-    async with simulator(tmp_path / "paysim.sqlite3") as running:
-        yield running
 
 
 @pytest.fixture

@@ -38,7 +38,6 @@ from tests.booking import Bank, Desk, desk, rows
 from tests.conftest import MakeEvent, small_plan
 from tests.contract.api_client import Api, open_client
 from tests.contract.store_proxy import StoreProxy
-from tests.own_database import own_database
 from tests.sale_keys import sale_keys
 from tests.waits import PATIENCE, until
 from web.app import create_app
@@ -241,12 +240,6 @@ class Broken:
 def valkey() -> Iterator[topologies.ValkeyProcess]:
     with topologies.single() as server:
         yield server
-
-
-@pytest.fixture(scope="module")
-async def own_url(stores: Engines) -> AsyncIterator[str]:
-    async with own_database(stores.database_url) as url:
-        yield url
 
 
 @dataclass

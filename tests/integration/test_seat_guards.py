@@ -16,12 +16,8 @@ from core.seats.board import SeatState
 from core.seats.hold_scripts_redis import HOLD_KEPT_MS
 from core.venue.event import Event
 from tests.conftest import MakeEvent
+from tests.queueing import enter
 from tests.waits import PATIENCE
-
-
-async def _enter(runtime: Runtime, event: Event, *visitors: str) -> None:
-    for visitor in visitors:
-        await runtime.waiting_room.join(event, visitor)
 
 
 async def _gone(runtime: Runtime, event: Event, ordinal: int) -> None:
@@ -34,7 +30,7 @@ async def _gone(runtime: Runtime, event: Event, ordinal: int) -> None:
 async def test_a_fence_grows_after_redis_lost_the_counter(runtime: Runtime, make_event: MakeEvent) -> None:
     """PostgreSQL refuses a younger fence's seat to an older one: a counter that began again would sell nothing."""
     event = await make_event()
-    await _enter(runtime, event, "a", "b")
+    await enter(runtime, event, "a", "b")
     first = await runtime.seats.hold(event, "a", [0])
     await runtime.redis.delete(keys.fence(event.slug))
     second = await runtime.seats.hold(event, "b", [1])
@@ -43,7 +39,7 @@ async def test_a_fence_grows_after_redis_lost_the_counter(runtime: Runtime, make
 
 async def test_a_fence_grows_when_the_clock_of_redis_is_set_back(runtime: Runtime, make_event: MakeEvent) -> None:
     event = await make_event()
-    await _enter(runtime, event, "a")
+    await enter(runtime, event, "a")
     first = await runtime.seats.hold(event, "a", [0])
     ahead = first.fence + 3_600_000_000
     await runtime.redis.set(keys.fence(event.slug), ahead)
@@ -53,7 +49,7 @@ async def test_a_fence_grows_when_the_clock_of_redis_is_set_back(runtime: Runtim
 async def test_a_hold_ends_with_its_session(runtime: Runtime, make_event: MakeEvent) -> None:
     """What the buyer reads is the moment at which the seats are lost: the session's end, when that comes first."""
     event = await make_event(hold_seconds=3_000)
-    await _enter(runtime, event, "a")
+    await enter(runtime, event, "a")
     place = await runtime.waiting_room.place(event, "a")
     assert place is not None
     assert place.until is not None
@@ -67,7 +63,7 @@ async def test_a_hold_ends_with_its_session(runtime: Runtime, make_event: MakeEv
 async def test_a_hold_that_is_over_ends_before_any_sweep(runtime: Runtime, make_event: MakeEvent) -> None:
     """Nobody sweeps here: neither a new hold, nor more time, nor a payment brings it back to life."""
     event = await make_event(hold_seconds=1)
-    await _enter(runtime, event, "a", "b", "c")
+    await enter(runtime, event, "a", "b", "c")
     for visitor, seat in (("a", 0), ("b", 1), ("c", 2)):
         await runtime.seats.hold(event, visitor, [seat])
     for seat in range(3):
@@ -88,7 +84,7 @@ async def test_a_hold_that_no_basket_names_is_freed_by_the_sweep(
     """The second net: Redis lost the basket, and only the deadline says that the seat was held."""
     event = await make_event()
     async with open_runtime(settings, stores) as runtime:
-        await _enter(runtime, event, "a")
+        await enter(runtime, event, "a")
         await runtime.seats.hold(event, "a", [0, 1])
         await runtime.redis.delete(keys.baskets(event.slug), keys.basket_deadlines(event.slug))
         await runtime.waiting_room.sweep(event)
@@ -106,7 +102,7 @@ async def test_a_result_that_is_told_again_leaves_the_next_basket_alone(
 ) -> None:
     """The process died between telling and noting it: the next one tells again, while the buyer buys more."""
     event = await make_event()
-    await _enter(runtime, event, "a")
+    await enter(runtime, event, "a")
     await runtime.seats.hold(event, "a", [0])
     first = await runtime.seats.begin_payment(event, "a")
     await runtime.seats.settle(event, "a", first.fence, [0], SeatState.SOLD)
@@ -125,7 +121,7 @@ async def test_a_result_that_is_told_again_leaves_the_next_basket_alone(
 async def test_a_second_sale_does_not_lengthen_the_session(runtime: Runtime, make_event: MakeEvent) -> None:
     """The session that a purchase leaves ends when it said, also when the same result is told much later."""
     event = await make_event()
-    await _enter(runtime, event, "a")
+    await enter(runtime, event, "a")
     await runtime.seats.hold(event, "a", [0])
     first = await runtime.seats.begin_payment(event, "a")
     soon = int((await runtime.waiting_room.place(event, "a")).until.timestamp()) * 1000  # type: ignore[union-attr]
@@ -139,7 +135,7 @@ async def test_an_old_basket_frees_no_seat_that_is_somebody_elses_now(runtime: R
     """Its time was over when Redis lost the board: the seat was free, and is the next buyer's before any sweep."""
     event = await make_event(hold_seconds=1)
     patient = replace(event, hold_seconds=600)
-    await _enter(runtime, event, "a", "b")
+    await enter(runtime, event, "a", "b")
     await runtime.seats.hold(event, "a", [0, 1])
     for seat in (0, 1):
         await _gone(runtime, event, seat)

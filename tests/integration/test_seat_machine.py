@@ -8,7 +8,6 @@ corrupted and mended in between; a BLOCKED row never shows free.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -19,7 +18,6 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from core import keys
 from core.database import raw
-from core.embedded import Engines
 from core.errors import (
     HoldExpired,
     HoldNotExtendable,
@@ -32,12 +30,11 @@ from core.errors import (
 from core.seats.board import SeatState
 from core.seats.hold_scripts_redis import HOLD_KEPT_MS
 from core.seats.scripts_redis import PAYMENT_PROTECTION_MS
-from core.settings import Settings
 from core.upkeep import reconcile
 from core.venue.event import Event, SaleStatus
 from core.venue.new_event import NewEvent
 from tests.conftest import small_plan
-from tests.machine_world import PATIENT, World, opened_world
+from tests.machine_world import World
 
 # Few of each, so that they meet often.
 SEATS, MOST, EXTENSIONS = 4, 2, 1
@@ -634,12 +631,6 @@ class Hall(RuleBasedStateMachine):
             await self.world.runtime.redis.pexpire(name, PAYMENT_PROTECTION_MS - 61_000)
         report = await self.world.runtime.reconcile.run_paying(self.event)
         assert {m.ordinal for m in report.found} == set(basket.seats)
-
-
-@pytest.fixture(scope="module")
-def world(settings: Settings, stores: Engines) -> Iterator[World]:
-    with opened_world(settings.model_copy(update=PATIENT), stores) as opened:
-        yield opened
 
 
 @pytest.mark.parametrize("examples", [20, pytest.param(400, marks=pytest.mark.chaos)])

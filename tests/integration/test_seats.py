@@ -26,6 +26,7 @@ from core.seats.board import Board, SeatState
 from core.seats.hold_scripts_redis import HOLD_KEPT_MS
 from core.venue.event import Event
 from tests.conftest import MakeEvent
+from tests.queueing import enter
 from tests.sale_keys import sale_keys
 from tests.waits import PATIENCE
 
@@ -37,14 +38,9 @@ async def guarded(request: pytest.FixtureRequest, settings: Any, stores: Any) ->
         yield opened
 
 
-async def _enter(runtime: Runtime, event: Event, *visitors: str) -> None:
-    for visitor in visitors:
-        await runtime.waiting_room.join(event, visitor)
-
-
 async def test_a_hold_is_all_or_nothing(guarded: Runtime, make_event: MakeEvent) -> None:
     event = await make_event()
-    await _enter(guarded, event, "a", "b")
+    await enter(guarded, event, "a", "b")
     basket = await guarded.seats.hold(event, "a", [3, 4])
     assert basket.seats == (3, 4)
     with pytest.raises(SeatTaken) as refusal:
@@ -59,7 +55,7 @@ async def test_a_hold_is_all_or_nothing(guarded: Runtime, make_event: MakeEvent)
 
 async def test_a_hold_has_a_ttl_of_the_hold_time(guarded: Runtime, make_event: MakeEvent) -> None:
     event = await make_event(hold_seconds=300)
-    await _enter(guarded, event, "a")
+    await enter(guarded, event, "a")
     await guarded.seats.hold(event, "a", [0])
     # The key outlives the deadline by the longest that the sale's clock may stand (R4).
     assert 290_000 < await guarded.redis.pttl(keys.seat_state(event.slug, 0)) - HOLD_KEPT_MS <= 300_000
@@ -68,7 +64,7 @@ async def test_a_hold_has_a_ttl_of_the_hold_time(guarded: Runtime, make_event: M
 
 async def test_a_second_hold_adds_and_keeps_the_deadline(guarded: Runtime, make_event: MakeEvent) -> None:
     event = await make_event()
-    await _enter(guarded, event, "a")
+    await enter(guarded, event, "a")
     first = await guarded.seats.hold(event, "a", [0])
     second = await guarded.seats.hold(event, "a", [1, 0])
     assert second.seats == (0, 1)
@@ -80,7 +76,7 @@ async def test_a_second_hold_adds_and_keeps_the_deadline(guarded: Runtime, make_
 
 async def test_who_is_not_active_holds_nothing(guarded: Runtime, make_event: MakeEvent) -> None:
     event = await make_event(active_limit=1)
-    await _enter(guarded, event, "a", "waiting")
+    await enter(guarded, event, "a", "waiting")
     for visitor in ("waiting", "stranger"):
         with pytest.raises(NotActive):
             await guarded.seats.hold(event, visitor, [0])
@@ -89,7 +85,7 @@ async def test_who_is_not_active_holds_nothing(guarded: Runtime, make_event: Mak
 
 async def test_limits_and_unknown_seats_change_nothing(guarded: Runtime, make_event: MakeEvent) -> None:
     event = await make_event(max_seats=2)
-    await _enter(guarded, event, "a")
+    await enter(guarded, event, "a")
     await guarded.seats.hold(event, "a", [0])
     with pytest.raises(TooManySeats):
         await guarded.seats.hold(event, "a", [1, 2])
@@ -104,7 +100,7 @@ async def test_limits_and_unknown_seats_change_nothing(guarded: Runtime, make_ev
 
 async def test_a_blocked_or_sold_seat_cannot_be_held(guarded: Runtime, make_event: MakeEvent) -> None:
     event = await make_event()
-    await _enter(guarded, event, "a")
+    await enter(guarded, event, "a")
     assert await guarded.seats.block(event, [7, 8], True) == [7, 8]
     with pytest.raises(SeatTaken):
         await guarded.seats.hold(event, "a", [7])
@@ -115,7 +111,7 @@ async def test_a_blocked_or_sold_seat_cannot_be_held(guarded: Runtime, make_even
 
 async def test_release_gives_back_only_ones_own(runtime: Runtime, make_event: MakeEvent) -> None:
     event = await make_event()
-    await _enter(runtime, event, "a", "b")
+    await enter(runtime, event, "a", "b")
     await runtime.seats.hold(event, "a", [0, 1])
     await runtime.seats.hold(event, "b", [2])
     left = await runtime.seats.release(event, "a", [1, 2])
@@ -129,7 +125,7 @@ async def test_release_gives_back_only_ones_own(runtime: Runtime, make_event: Ma
 
 async def test_a_basket_is_extended_once_and_never_past_the_session(runtime: Runtime, make_event: MakeEvent) -> None:
     event = await make_event(hold_seconds=200)
-    await _enter(runtime, event, "a")
+    await enter(runtime, event, "a")
     with pytest.raises(NoSeatsHeld):
         await runtime.seats.extend(event, "a")
     before = await runtime.seats.hold(event, "a", [0])
@@ -140,7 +136,7 @@ async def test_a_basket_is_extended_once_and_never_past_the_session(runtime: Run
         await runtime.seats.extend(event, "a")
     place = await runtime.waiting_room.place(event, "a")
     longer = await make_event(hold_seconds=500)
-    await _enter(runtime, longer, "a")
+    await enter(runtime, longer, "a")
     await runtime.seats.hold(longer, "a", [0])
     capped = await runtime.seats.extend(longer, "a")
     place = await runtime.waiting_room.place(longer, "a")
@@ -151,7 +147,7 @@ async def test_a_basket_is_extended_once_and_never_past_the_session(runtime: Run
 async def test_a_basket_lapses_and_the_buyer_is_told_why(settings: Any, stores: Any, make_event: MakeEvent) -> None:
     event = await make_event(hold_seconds=1)
     async with open_runtime(settings, stores) as runtime:
-        await _enter(runtime, event, "a")
+        await enter(runtime, event, "a")
         await runtime.seats.hold(event, "a", [0])
         messages = await _listen(runtime, event)
         async with asyncio.timeout(PATIENCE):
@@ -175,7 +171,7 @@ async def _all_is_long_over(runtime: Runtime, event: Event) -> None:
 async def test_paying_seats_outlive_hold_and_visitor(runtime: Runtime, make_event: MakeEvent) -> None:
     """Rule 5: a visitor whose payment is under way is never cut off."""
     event = await make_event()
-    await _enter(runtime, event, "payer", "idler")
+    await enter(runtime, event, "payer", "idler")
     await runtime.seats.hold(event, "payer", [0])
     await runtime.seats.hold(event, "idler", [1])
     basket = await runtime.seats.begin_payment(event, "payer")
@@ -199,7 +195,7 @@ async def test_paying_seats_outlive_hold_and_visitor(runtime: Runtime, make_even
 
 async def test_a_payment_that_did_not_begin_gives_the_hold_back(runtime: Runtime, make_event: MakeEvent) -> None:
     event = await make_event()
-    await _enter(runtime, event, "a")
+    await enter(runtime, event, "a")
     held = await runtime.seats.hold(event, "a", [0, 1])
     paying = await runtime.seats.begin_payment(event, "a")
     with pytest.raises(PaymentInProgress):
@@ -213,7 +209,7 @@ async def test_a_payment_that_did_not_begin_gives_the_hold_back(runtime: Runtime
 
 async def test_settling_twice_or_late_never_opens_a_sold_seat(runtime: Runtime, make_event: MakeEvent) -> None:
     event = await make_event()
-    await _enter(runtime, event, "a", "b")
+    await enter(runtime, event, "a", "b")
     await runtime.seats.hold(event, "a", [0])
     first = await runtime.seats.begin_payment(event, "a")
     await runtime.seats.settle(event, "a", first.fence, [0], SeatState.AVAILABLE)
@@ -250,7 +246,7 @@ async def test_a_board_is_rebuilt_while_an_operator_changes_the_event(runtime: R
 async def test_a_lost_board_is_rebuilt_from_postgresql(runtime: Runtime, make_event: MakeEvent) -> None:
     """S13: Redis may be lost at any time; what PostgreSQL has sold stays sold, and fences go on growing."""
     event = await make_event()
-    await _enter(runtime, event, "a")
+    await enter(runtime, event, "a")
     fence = (await runtime.seats.hold(event, "a", [5])).fence
     before = await runtime.seats.board(event)
     await runtime.database.execute(
@@ -261,14 +257,14 @@ async def test_a_lost_board_is_rebuilt_from_postgresql(runtime: Runtime, make_ev
     boards = await asyncio.gather(*(runtime.seats.board(event) for _ in range(20)))
     assert {board.epoch for board in boards} == {before.epoch + 1}
     assert boards[0].states[2] == SeatState.SOLD
-    await _enter(runtime, event, "a")
+    await enter(runtime, event, "a")
     assert (await runtime.seats.hold(event, "a", [6])).fence > fence + 10**9
 
 
 async def test_every_change_is_published_with_its_version(runtime: Runtime, make_event: MakeEvent) -> None:
     """D5, rule 6: the published changes replay to the board."""
     event = await make_event()
-    await _enter(runtime, event, "a", "b")
+    await enter(runtime, event, "a", "b")
     copy = Board(await runtime.seats.board(event))
     pubsub = runtime.redis.pubsub()
     await pubsub.subscribe(keys.seats_channel(event.slug))
@@ -307,7 +303,7 @@ async def _listen(runtime: Runtime, event: Event) -> Callable[[], Any]:
 async def test_who_has_bought_makes_room_soon(runtime: Runtime, make_event: MakeEvent) -> None:
     """S8: the session ends two minutes after a purchase, and the browser hears of it; other ends change nothing."""
     event = await make_event()
-    await _enter(runtime, event, "a")
+    await enter(runtime, event, "a")
     before = await runtime.waiting_room.place(event, "a")
     assert before is not None
     assert before.until is not None

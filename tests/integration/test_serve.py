@@ -17,7 +17,6 @@ import httpx
 import psutil
 import pytest
 
-from core.settings import Settings
 from tests.http_client import HTTP
 from tests.integration.onsale_process import (
     Serving,
@@ -31,11 +30,6 @@ from tests.integration.onsale_process import (
 from tests.waits import PATIENCE, wait_until
 
 HALL = Path(__file__).parents[1] / "data" / "riethsporthalle.json"
-
-
-@pytest.fixture
-def addresses(settings: Settings) -> dict[str, str]:
-    return {"DATABASE_URL": settings.database_url, "REDIS_URL": settings.redis_url}
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,6 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from core.settings import Settings
 from tests.http_client import HTTP
 from tests.integration.onsale_process import Serving, is_idle, serving
 from tests.waits import PATIENCE, wait_until
@@ -36,11 +35,6 @@ signal.signal(signal.SIGUSR2, wedged)
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("hangs")
-
-
-@pytest.fixture
-def addresses(settings: Settings) -> dict[str, str]:
-    return {"DATABASE_URL": settings.database_url, "REDIS_URL": settings.redis_url}
 
 
 def pids(server: Serving) -> set[int]:

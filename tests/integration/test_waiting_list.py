@@ -37,11 +37,6 @@ AVAILABLE, HELD, SOLD, BLOCKED = SeatState
 pytestmark = pytest.mark.usefixtures("alone")
 
 
-@pytest.fixture
-async def sale(runtime: Runtime, make_event: MakeEvent) -> ListOfSale:
-    return list_of(runtime, await make_event(seats=6))
-
-
 async def test_a_returned_pair_goes_to_the_first_whose_wish_it_meets(sale: ListOfSale) -> None:
     """Free on no screen meanwhile, held by nobody; bought on another device; all books agree afterwards."""
     bought = await sale.sell(1, 2)

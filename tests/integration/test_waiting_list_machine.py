@@ -8,23 +8,19 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Iterator
 from typing import Any
 
 import hypothesis.strategies as st
-import pytest
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from core.booking.refund import RefundAsked
 from core.booking.reservation import Reservation
-from core.embedded import Engines
 from core.errors import AlreadyOnList, NotOnList, OfferOver, OfferTaken, TooManySeats
-from core.settings import Settings
 from core.venue.event import SaleStatus
 from core.venue.new_event import NewEvent
 from tests.booking import close_desks, retire, rows
 from tests.conftest import small_plan
-from tests.machine_world import PATIENT, World, opened_world
+from tests.machine_world import World
 from tests.waiting_list import ListOfSale, list_of
 
 SEATS = 4
@@ -192,12 +188,6 @@ class List(RuleBasedStateMachine):
             assert (row["ordinal"] in kept) == (row["status"] == "RETURNED" or by_list), row
             looks = 0 if row["status"] == "AVAILABLE" else 2
             assert board[row["ordinal"]] == looks, (row, board)
-
-
-@pytest.fixture(scope="module")
-def world(settings: Settings, stores: Engines) -> Iterator[World]:
-    with opened_world(settings.model_copy(update=PATIENT), stores) as opened:
-        yield opened
 
 
 def test_the_waiting_list_in_any_order(world: World) -> None:

@@ -24,11 +24,6 @@ from tests.waiting_list import ListOfSale, list_of
 pytestmark = pytest.mark.usefixtures("alone")
 
 
-@pytest.fixture
-async def sale(runtime: Runtime, make_event: MakeEvent) -> ListOfSale:
-    return list_of(runtime, await make_event(seats=6))
-
-
 async def test_one_buyers_share_counts(sale: ListOfSale) -> None:
     """F3: told when joining; who bought meanwhile is passed over; a taker with too many seats is refused, and can pass
     the offer to somebody else.

@@ -4,34 +4,24 @@ pre-queue, draws, phases and prices: test_opening_machine.py; with returned seat
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from core import keys
-from core.embedded import Engines
 from core.seats.board import SeatState
-from core.settings import Settings
 from core.venue.event import Event, SaleStatus
 from core.venue.new_event import NewEvent
 from core.waiting_room.place import PlaceState
 from tests.conftest import small_plan
-from tests.machine_world import PATIENT, World, opened_world
+from tests.machine_world import World
 
 VISITORS = [f"v{i}" for i in range(8)]
 visitors = st.sampled_from(VISITORS)
 LONG_AGO = 1_000.0
 SEATS = 2
-
-
-@pytest.fixture(scope="module")
-def world(settings: Settings, stores: Engines) -> Iterator[World]:
-    with opened_world(settings.model_copy(update=PATIENT), stores) as opened:
-        yield opened
 
 
 class Queue(RuleBasedStateMachine):

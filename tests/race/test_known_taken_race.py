@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
 from typing import Any
 
 import orjson
@@ -18,18 +17,12 @@ from core.seats.board import SeatState
 from core.venue.event import Event
 from realtime.resync import Resync
 from tests.conftest import MakeEvent
-from tests.live_server import PATIENCE, LiveServer, live_server
+from tests.live_server import PATIENCE, LiveServer
 from tests.waits import until
 
 CROWD = 20
 ROUNDS = 40
 SEATS = 4
-
-
-@pytest.fixture
-async def server(runtime: Runtime) -> AsyncIterator[LiveServer]:
-    async with live_server(runtime) as started:
-        yield started
 
 
 @pytest.fixture
