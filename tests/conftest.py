@@ -9,6 +9,7 @@ import importlib
 import json
 import os
 import secrets
+import signal
 import tempfile
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -65,6 +66,9 @@ hypothesis.settings.register_profile(
 
 
 def pytest_configure() -> None:
+    # A shell's run in the background ignores Ctrl-C, and so would the servers that tests interrupt.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     use_memory()
     # Each client of httpx reads the machine's certificates, and PortOne's SDK is twelve clients: a third of a second.
     mock.patch("httpx._transports.default.create_ssl_context", functools.cache(httpx.create_ssl_context)).start()
