@@ -8,27 +8,30 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import inspect
 import random
-from collections.abc import Coroutine, Generator, Iterator
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 
-import realtime
+from core import keys
 from core.errors import NotActive, SeatTaken, TooManySeats
+from core.process.store_redis import cluster_of, redis_client
+from core.process.supervisor import Supervisor
 from core.runtime import Runtime
 from core.seats.board import BoardSnapshot
-from realtime import hub
+from realtime import cluster_subscriptions, hub, live, subscriptions
 from realtime.attendance import Attendance
+from realtime.cluster_subscriptions import ClusterSubscriptions
 from realtime.presence import Presence
 from realtime.resync import PAUSES
+from tests import topologies
 from tests.conftest import MakeEvent
-from tests.live_server import PATIENCE
+from tests.live_server import PATIENCE, live_server
 from tests.live_tabs import Tab, process, truth
+from tests.strikes import Strikes, begins_in, short_pauses
+from tests.waits import until
 
-ROOM = Path(realtime.__file__).parent
 SEATS = 12
 MOST_ROUNDS = 200
 
@@ -36,6 +39,7 @@ MOST_ROUNDS = 200
 AWAITS = {
     "hub.Hub.broadcast",
     "live_event.LiveEvent._look",
+    "live_event.LiveEvent._tell_outage",
     "live_event.LiveEvent._tell_everybody",
     "look_ups.LookUps.run",
     "look_ups.LookUps._ask_about_some",
@@ -51,116 +55,30 @@ AWAITS = {
     "seat_feed.SeatFeed.fetch",
     "seat_feed.SeatFeed.current",
     "seat_feed.SeatFeed._send",
+    "subscriptions.Subscriptions._run",
     "subscriptions.Subscriptions._ask",
     "subscriptions.Subscriptions._read",
     "subscriptions.Subscriptions._follow",
 }
 
 
-class Injected(Exception):
-    """What nobody expects."""
-
-
-class Await(NamedTuple):
-    """The innermost function of `realtime` that waits, and the line."""
-
-    function: str
-    line: int
-
-
-class Strikes:
-    """`arm`: the next await that was not struck yet raises."""
-
-    def __init__(self) -> None:
-        self.struck: list[Await] = []
-        self.armed = False
-
-    @property
-    def functions(self) -> set[str]:
-        return {place.function for place in self.struck}
-
-    def arm(self) -> None:
-        self.armed = True
-
-    def due(self, coroutine: Any) -> bool:
-        if not self.armed:
-            return False
-        place = _waits_at(coroutine)
-        if place is None or place in self.struck:
-            return False
-        self.struck.append(place)
-        self.armed = False
-        return True
-
-
-def _waits_at(coroutine: Any) -> Await | None:
-    """None for one that has not begun."""
-    found, inner = None, coroutine
-    while inspect.iscoroutine(inner) and inspect.getcoroutinestate(inner) == inspect.CORO_SUSPENDED:
-        code = inner.cr_code
-        if Path(code.co_filename).parent == ROOM:
-            line = inner.cr_frame.f_lineno if inner.cr_frame else 0
-            found = Await(f"{Path(code.co_filename).stem}.{code.co_qualname}", line)
-        inner = inner.cr_await
-    return found
-
-
-class Struck(Coroutine[Any, Any, Any]):
-    """A coroutine whose awaits raise when that is due."""
-
-    def __init__(self, coroutine: Coroutine[Any, Any, Any], strikes: Strikes) -> None:
-        self._coroutine = coroutine
-        self._strikes = strikes
-
-    def send(self, value: Any) -> Any:
-        if self._strikes.due(self._coroutine):
-            return self._coroutine.throw(Injected(str(self._strikes.struck[-1])))
-        return self._coroutine.send(value)
-
-    def throw(self, *error: Any) -> Any:
-        return self._coroutine.throw(*error)
-
-    def close(self) -> None:
-        self._coroutine.close()
-
-    def __await__(self) -> Generator[Any, Any, Any]:
-        return (yield from self._coroutine.__await__())
-
-
-@pytest.fixture
-async def strikes(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Strikes every task whose outermost function is one of `realtime`."""
-    strikes = Strikes()
-
-    def factory(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> asyncio.Task[Any]:
-        ours = inspect.iscoroutine(coroutine) and Path(coroutine.cr_code.co_filename).parent == ROOM
-        return asyncio.Task(Struck(coroutine, strikes) if ours else coroutine, loop=loop, **options)
-
-    monkeypatch.setattr(hub, "_TURN", 1)  # a broadcast waits between two browsers, as it does between two of 500
-    loop = asyncio.get_running_loop()
-    loop.set_task_factory(factory)
-    yield strikes
-    loop.set_task_factory(None)
-
-
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def quick_restarts() -> Iterator[None]:
-    """Struck some thirty times in a row, a feed would pause for two seconds each time."""
-    longest = PAUSES.longest
-    object.__setattr__(PAUSES, "longest", 0.2)
-    yield
-    object.__setattr__(PAUSES, "longest", longest)
+    with short_pauses(PAUSES, cluster_subscriptions._PAUSES, subscriptions._PAUSES):
+        yield
 
 
-@pytest.mark.usefixtures("quick_restarts")
 async def test_map_queue_and_baskets_are_true_again_after_an_error_at_any_await(
-    runtime: Runtime, make_event: MakeEvent, strikes: Strikes
+    runtime: Runtime, make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    chance = random.Random(7)
+    monkeypatch.setattr(hub, "_TURN", 1)  # a broadcast waits between two browsers, as it does between two of 500
+    chance, strikes = random.Random(7), Strikes(within=["realtime"])
     event = await make_event(seats=SEATS, active_limit=2)
     room, seats = runtime.waiting_room, runtime.seats
     presence = Presence(room, tick_seconds=0.05)
-    async with process(runtime, event, audit_seconds=0.2) as live:
+    async with contextlib.AsyncExitStack() as stack:
+        stack.enter_context(strikes.on(begins_in("realtime")))
+        live = await stack.enter_async_context(process(runtime, event, audit_seconds=0.2))
         presence.start(runtime.supervisor)
         tabs = [Tab(live, f"visitor-{n}") for n in range(6)]
         for tab in tabs:
@@ -229,3 +147,87 @@ async def test_map_queue_and_baskets_are_true_again_after_an_error_at_any_await(
 
 def _version(tabs: list[Tab]) -> int:
     return max(tab.attendance.version for tab in tabs)
+
+
+async def test_who_is_put_out_goes_and_what_is_empty_is_let_go_after_an_error_at_any_await(
+    runtime: Runtime, make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a process does for all of its sales: `realtime.removals` and `realtime.linger`."""
+    for name in ("_LINGER_SECONDS", "FRESH_SECONDS"):
+        monkeypatch.setattr(live, name, 0.05)
+    wanted = {"live.Live._put_out", "live.Live._let_go", "live_event.LiveEvent.close"}
+    strikes = Strikes(wanted, within=["realtime"])
+    rounds = fruitless = 0
+    with strikes.on(begins_in("realtime")):
+        async with live_server(runtime) as server:
+            while rounds < MOST_ROUNDS and fruitless < 4:
+                rounds += 1
+                before = len(strikes.struck)
+                strikes.arm()
+                event = await make_event()
+                async with server.browser(event.slug) as browser:
+                    await browser.entered()
+                    ends = runtime.clock.now() + timedelta(minutes=30)
+                    await runtime.removals.add(event, visitor=browser.visitor, until=ends, actor="test")
+                    await runtime.removals.refresh()
+                    await browser.until("expired")
+                    assert await runtime.waiting_room.place(event, browser.visitor) is None
+                await until(lambda: not server.live._live, "an empty sale is let go")
+                fruitless = fruitless + 1 if len(strikes.struck) == before else 0
+            strikes.armed = False
+    assert strikes.functions == wanted, strikes.struck
+    # A pause and a call each.
+    assert len([one for one in strikes.struck if one.function == "live.Live._put_out"]) == 2, strikes.struck
+
+
+class Ear:
+    """Remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.heard: set[bytes] = set()
+
+    def subscribed(self) -> None: ...
+
+    def message(self, data: bytes) -> None:
+        self.heard.add(data)
+
+
+async def test_each_shard_is_heard_again_after_an_error_at_any_await(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a Cluster: channels come and go, connections are lost, slots are asked for."""
+    monkeypatch.setattr(cluster_subscriptions, "_LOOK_SECONDS", 0.05)
+    ours = ("ClusterSubscriptions._run", "ClusterSubscriptions._look", "ClusterSubscriptions._let_go")
+    wanted = {f"cluster_subscriptions.{name}" for name in ours}
+    # Whoever ends a connection waits in the ends of its services.
+    strikes = Strikes(wanted | {"subscriptions.Subscriptions.stop"}, within=["realtime"])
+    with topologies.cluster() as (url, _), strikes.on(begins_in("realtime")):
+        redis, supervisor = redis_client(url, 16), Supervisor()
+        cluster = cluster_of(redis)
+        assert cluster is not None
+        subscribed = ClusterSubscriptions(redis, cluster)
+        subscribed.start(supervisor)
+        rounds = fruitless = 0
+        while rounds < MOST_ROUNDS and fruitless < 4:
+            rounds += 1
+            before = len(strikes.struck)
+            ears = {keys.seats_channel(f"s-{rounds}-{number}"): Ear() for number in range(6)}
+            for channel, ear in ears.items():
+                subscribed.add(channel, ear)
+            strikes.arm()
+            subscribed._doubt()
+
+            async def all_hear(ears: dict[str, Ear] = ears) -> bool:
+                for channel in ears:
+                    for command in ("PUBLISH", "SPUBLISH"):
+                        await redis.execute_command(command, channel, command.encode())
+                return all(ear.heard == {b"PUBLISH", b"SPUBLISH"} for ear in ears.values())
+
+            await until(all_hear, "all hear both")
+            for channel, ear in ears.items():
+                subscribed.remove(channel, ear)
+            await until(lambda: not subscribed._nodes, "no node is kept that nobody needs")
+            fruitless = fruitless + 1 if len(strikes.struck) == before else 0
+        strikes.armed = False
+        await subscribed.stop()
+        await supervisor.drain(10)
+        await redis.aclose()
+    assert strikes.functions >= wanted, strikes.struck
