@@ -191,7 +191,10 @@ def update(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change what is named of an event; servers notice within a second. A new zone moves no time, only its reading."""
+    """Change what is named of an event; servers notice within a second.
+
+    With a new zone the clocks go on showing what they showed, 20:00 there, but for times that are named with it.
+    """
     plain = {
         "name": name if name is None else name.strip(),
         "time_zone": time_zone,

@@ -35,6 +35,7 @@ from core.venue.plan_body import plan_body
 from core.venue.plan_check import SEAT_COLUMNS, prepare
 from core.venue.plan_import import stored_plan
 from core.venue.seat_plan import PlanWarning, SeatPlan
+from core.venue.zone_change import moved_times
 
 #: What an operator does to a sale reaches every process within this many seconds.
 CACHE_SECONDS = 1.0
@@ -211,6 +212,8 @@ class EventStore:
     async def update(self, slug: str, /, **changes: Any) -> Event:
         """Changes what `_CHANGEABLE` names; `fees` and `phases` as in `Event`: all there are from now on.
 
+        With another `time_zone`, times that are not named keep what the clocks show (`zone_change`).
+
         Raises EventNotFound, InvalidRequest.
         """
         unknown = sorted(changes.keys() - _CHANGEABLE)
@@ -291,8 +294,11 @@ class EventStore:
             row = await connection.fetchrow(f"SELECT {COLUMNS} FROM events WHERE slug = $1 FOR UPDATE", slug)  # noqa: S608
             if row is None:
                 raise EventNotFound()
+            event, asked, now = event_of(row), changes, self._clock.now()
+            changes = changes | moved_times(event, changes)
             merged = {**row, **changes}
-            check_closing(changes.get("closes_at"), self._clock.now())
+            if "closes_at" in asked or (event.closes_at is not None and event.closes_at > now):
+                check_closing(changes.get("closes_at"), now)
             check_sale(
                 **{
                     name: merged[name]
@@ -314,7 +320,7 @@ class EventStore:
                     )
                 }
             )
-            if changes.get("status") == SaleStatus.OPEN or changes.get("opens_at") is not None:
+            if asked.get("status") == SaleStatus.OPEN or asked.get("opens_at") is not None:
                 self._check_currency(row["currency"], row["prices"])
             phases = changes.pop("phases", None)
             if phases is not None:

@@ -345,3 +345,17 @@ async def test_a_stored_plan_with_a_category_that_is_none_is_shown_and_not_sold(
     columns = (await nobody.call("GET", f"{path}/plan/columns", expect=200)).json()
     assert {one["name"]: one["price"] for one in columns["categories"]} == {"A": 15000, "7": None}
     assert [one["name"] for one in (await nobody.call("GET", path, expect=200)).json()["categories"]] == ["A"]
+
+
+async def test_a_new_zone_moves_the_times_that_are_not_named_with_it(operator: Api, runtime: Runtime) -> None:
+    """T9: the clocks show what they showed; a time that is named stays, even when it is the one that was."""
+    asked = sale(opens_at="2030-01-01T20:00:00Z", starts_at="2030-02-01T20:00:00Z", time_zone="UTC")
+    await operator.call("POST", EVENTS, json=asked, expect=201)
+    change = {"time_zone": "Asia/Seoul", "starts_at": asked["starts_at"]}
+    made = (await operator.call("PATCH", f"{EVENTS}/{asked['slug']}", json=change, expect=200)).json()
+    assert (made["opens_at"], made["starts_at"]) == ("2030-01-01T11:00:00.000Z", "2030-02-01T20:00:00.000Z")
+    told = (await trail(runtime, asked["slug"]))[-1]["detail"]
+    assert told == {
+        "time_zone": ["UTC", "Asia/Seoul"],
+        "opens_at": ["2030-01-01T20:00:00.000Z", "2030-01-01T11:00:00.000Z"],
+    }

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import databases
 import pytest
@@ -20,6 +21,7 @@ from core.settings import Settings
 from core.venue.event import SaleStatus
 from core.venue.event_store_postgres import CACHE_SECONDS, EventStore
 from core.venue.new_event import NewEvent
+from core.venue.phase import Phase
 from core.venue.plan_import import load_plan
 from tests.manual_clock import ManualClock
 from tests.waits import PATIENCE
@@ -203,6 +205,42 @@ async def test_changes_are_seen_by_other_processes_within_a_second(
     other.forget(made.slug)
     seen = await other.get(made.slug)
     assert (seen.active_limit, seen.paused, seen.name) == (5, True, "Another night")
+
+
+async def test_a_new_zone_keeps_what_the_clocks_show(store: EventStore) -> None:
+    """T9: shell, API and console alike; the times of parts as well. What is named with the zone is as it is named."""
+    berlin, seoul = ZoneInfo("Europe/Berlin"), ZoneInfo("Asia/Seoul")
+    opens = datetime(2030, 7, 1, 20, 0, tzinfo=berlin)
+    part = Phase("Fans", opens, opens + timedelta(hours=2))
+    new = new_event(
+        time_zone="Europe/Berlin",
+        opens_at=opens,
+        starts_at=datetime(2030, 12, 1, 19, 30, tzinfo=berlin),
+        phases=[part],
+    )
+    await store.create(new, small_plan())
+    named = datetime(2030, 7, 9, tzinfo=UTC)
+    moved = await store.update(new.slug, time_zone="Asia/Seoul", closes_at=named)
+    there = opens.replace(tzinfo=seoul)
+    assert (moved.opens_at, moved.closes_at) == (there, named)
+    assert moved.starts_at == datetime(2030, 12, 1, 19, 30, tzinfo=seoul)
+    [shown] = moved.phases
+    assert (shown.opens_at, shown.closes_at) == (there, there + timedelta(hours=2))
+    assert await store.update(new.slug, time_zone="Asia/Seoul") == moved
+
+
+@pytest.mark.parametrize(("hour", "said"), [("03-31T02:30", "does not exist"), ("10-27T02:30", "exists twice")])
+async def test_a_time_that_the_new_zones_clocks_do_not_show_once_is_asked_about(
+    store: EventStore, hour: str, said: str
+) -> None:
+    new = new_event(starts_at=datetime.fromisoformat(f"2030-{hour}:00+00:00"))
+    before = await store.create(new, small_plan())
+    with pytest.raises(InvalidRequest, match=said) as refused:
+        await store.update(new.slug, time_zone="Europe/Berlin")
+    assert [one["at"] for one in refused.value.data["errors"]] == ["starts_at"]
+    assert await store.fresh(new.slug) == before
+    named = datetime(2030, 10, 27, 0, 30, tzinfo=UTC)
+    assert (await store.update(new.slug, time_zone="Europe/Berlin", starts_at=named)).starts_at == named
 
 
 async def test_a_change_that_breaks_the_rules_changes_nothing(store: EventStore) -> None:

@@ -11,6 +11,8 @@ import pytest
 from cli.event_options import fitted
 from core.errors import InvalidRequest, PlanInvalid
 from core.languages import seat_name
+from core.seats.best_seats import Wish, hall_of, largest, pick, resolved
+from core.seats.board import STATE_OF_STATUS
 from core.venue import plan_check
 from core.venue.new_event import NewEvent, check_new_event
 from core.venue.plan_body import shown_categories
@@ -279,3 +281,21 @@ def two_categories() -> dict[str, Any]:
     document["categories"].append({"name": "B"})
     document["zones"][0]["rows"][0]["seats"][1]["category"] = "B"
     return document
+
+
+async def test_what_is_not_for_sale_is_never_offered_as_best(where: str) -> None:
+    """V5: an editor's "NOT AVAILABLE" beside the seats that are sold; a wish for it finds nothing."""
+    data = (PLANS / "internal_category_names.json").read_bytes()
+    plan = load_plan(data)
+    sold, other = (one.name for one in plan.categories)
+    kept = await plan_check.prepare(NewEvent("gala", "Gala", prices={sold: 15000}, blocked={other}), data)
+    status = plan_check.SEAT_COLUMNS.index("status")
+    states = bytes(STATE_OF_STATUS[str(seat[status])] for seat in kept.seats)
+    hall = hall_of(plan, None)
+    for count in (1, 2):
+        found = pick(hall, states, Wish(count))
+        assert found is not None
+        assert {plan.seats[ordinal].category for ordinal in found.seats} == {sold}
+    assert pick(hall, states, Wish(3)) is None
+    assert pick(hall, states, resolved(hall, Wish(1, other))) is None
+    assert largest(hall, states, Wish(1)) == 2

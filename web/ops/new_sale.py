@@ -25,6 +25,7 @@ from core.venue.fees import FeeLine, fee_table, stored_fees
 from core.venue.new_event import NewEvent
 from core.venue.phase import Phase
 from core.venue.plan_document import MAX_BYTES
+from core.venue.zone_change import TIMES
 from web.api_events import pictures_of
 from web.endpoint import Call, Caller, Endpoint, answer
 from web.ops.audit import note, tell_sale_changed
@@ -117,9 +118,13 @@ async def change(call: Call[ChangeSale]) -> Response:
     changes = {name: value for name, value in asked.items() if value != getattr(before, name)}
     if not changes:
         return answer(settings_of(before))
+    moving = {*TIMES, "phases"} if "time_zone" in changes else set()
+    changes |= {name: asked[name] for name in moving & asked.keys()}  # named, they stay: else they would move with it
     event = await call.parts.events.update(before.slug, **changes)
     await tell_sale_changed(call.parts, event)
-    before_and_after = {name: [_plain(getattr(before, name)), _plain(getattr(event, name))] for name in sorted(changes)}
+    names = sorted(changes.keys() | moving)
+    changed = {name: [_plain(getattr(before, name)), _plain(getattr(event, name))] for name in names}
+    before_and_after = {name: values for name, values in changed.items() if values[0] != values[1]}
     await note(call.parts.database, call.actor, "sale.change", event.slug, **before_and_after)
     return answer(settings_of(event))
 

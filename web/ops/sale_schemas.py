@@ -165,7 +165,11 @@ class ChangeSale(Asked):
     opens_at: Moment | None = Field(default_factory=lambda: None, description=_OPENS)
     closes_at: Moment | None = Field(default_factory=lambda: None, description=_CLOSES)
     starts_at: Moment | None = Field(default_factory=lambda: None, description=_STARTS)
-    time_zone: _TimeZone = Field(default_factory=str)
+    time_zone: _TimeZone = Field(
+        default_factory=str,
+        description="times that are not named with it, those of `phases` too, go on showing what they showed: 20:00 "
+        "there",
+    )
     hold_seconds: _HoldSeconds = Field(
         default_factory=int, description="counts for seats picked or extended from now on; held ones keep their end"
     )

@@ -60,8 +60,8 @@ export class Phases {
     try {
       const [settings, codes] = await Promise.all([this.sale.settings(), this.sale.codes()]);
       this.groups = codes.groups;
+      this.zone = settings.time_zone; // what is typed is a wall time, whichever zone has been named since
       if (!this.touched) {
-        this.zone = settings.time_zone;
         this.rows = rowsOf(settings.phases, this.zone);
       }
       this.draw();
