@@ -36,6 +36,7 @@ from core.errors import (
     TooLarge,
     TooManyRequests,
 )
+from web.compression import WORTH, shrunk
 from web.whole_answers import Head, Made
 
 log = structlog.get_logger(__name__)
@@ -163,6 +164,8 @@ class Problems:
 
     def answer(self, request: Request, error: OnsaleError, headers: Mapping[str, str] | None = None) -> Response:
         plain = response(error, request.scope, headers)
+        if len(plain.body) >= WORTH:  # a hundred errors of a plan; nearly every other refusal is shorter
+            plain = shrunk(request, plain)
         if not wants_page(request.scope):
             return plain
         try:

@@ -359,3 +359,17 @@ async def test_a_new_zone_moves_the_times_that_are_not_named_with_it(operator: A
         "time_zone": ["UTC", "Asia/Seoul"],
         "opens_at": ["2030-01-01T20:00:00.000Z", "2030-01-01T11:00:00.000Z"],
     }
+
+
+@pytest.mark.parametrize(("seats", "takes", "coding"), [(100, "br", "br"), (100, "identity", None), (1, "br", None)])
+async def test_a_long_refusal_is_compressed_as_any_answer_is(
+    operator: Api, seats: int, takes: str, coding: str | None
+) -> None:
+    """V5: a plan with a hundred errors; a short refusal is not worth it."""
+    plan = json.loads((HALL.parent / "plans" / "category_number.json").read_text())
+    [seat, _] = plan["zones"][0]["rows"][0]["seats"]
+    plan["zones"][0]["rows"][0]["seats"] = [{**seat, "seat_guid": f"g{n}"} for n in range(seats)]
+    refused = await operator.call("POST", CHECK, json={"plan": plan}, headers={"accept-encoding": takes}, expect=422)
+    assert refused.headers.get("content-encoding") == coding
+    assert ("vary" in refused.headers) is (seats > 1)
+    assert len(refused.json()["errors"]) == seats
