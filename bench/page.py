@@ -7,12 +7,15 @@ its cache: the median of five visits for each size of hall. The table goes betwe
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import statistics
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final
 
@@ -41,14 +44,15 @@ _PHONE: Final[dict[str, Any]] = {
     "has_touch": True,
     "locale": "en-GB",
 }
+#: What the browser's trace calls script that runs.
+_SCRIPT: Final = {"FunctionCall", "EvaluateScript", "RunMicrotasks"}
 #: Seconds for one step of a visit: long enough for a machine that does other things as well, and an end all the same.
 _PATIENCE: Final = 60.0
 
-# In the page from its first moment: when the sections have been drawn with a board, when all is there with its names,
-# and how long scripts hold a frame.
+# In the page from its first moment: when the sections have been drawn with a board, and when all is there with names.
 _WATCH: Final = """
 (() => {
-    const bench = (window.__bench = { drawn: 0, whole: 0, longest: 0 });
+    const bench = (window.__bench = { drawn: 0, whole: 0 });
     const look = () => {
         const map = document.querySelector(".map")?.seatMap;
         const ready = map && map.theme && map.board.ready && map.tiles.overview;
@@ -57,38 +61,23 @@ _WATCH: Final = """
         else setTimeout(look, 8);
     };
     look();
-    const real = window.requestAnimationFrame.bind(window);
-    let [frame, spent] = [0, 0];
-    window.requestAnimationFrame = (callback) => real((now) => {
-        if (now !== frame) [frame, spent] = [now, 0];
-        const began = performance.now();
-        callback(now);
-        spent += performance.now() - began;
-        bench.longest = Math.max(bench.longest, spent);
-    });
 })();
 """
 
-# A pan and a pinch of 60 frames each, by the events that fingers make; the longest frame of script, events included.
+# A pan and a pinch of 60 frames each, by the events that fingers make, with a mark where each frame begins.
 _MOVE: Final = """async () => {
     const { canvas } = document.querySelector(".map").seatMap;
     const box = canvas.getBoundingClientRect();
     const next = () => new Promise((resolve) => requestAnimationFrame(resolve));
-    let longest = 0;
     canvas.setPointerCapture = () => {};
-    const fire = (type, id, x, y) => {
-        const began = performance.now();
+    const fire = (type, id, x, y) =>
         canvas.dispatchEvent(new PointerEvent(type, { pointerId: id, pointerType: "touch", isPrimary: id === 1,
             clientX: box.left + x, clientY: box.top + y, bubbles: true, cancelable: true }));
-        return performance.now() - began;
-    };
     const [cx, cy] = [box.width / 2, box.height / 2];
     const frame = async (moves) => {
-        window.__bench.longest = 0;
-        let spent = 0;
-        for (const move of moves) spent += fire("pointermove", ...move);
+        performance.mark("bench-frame");
+        for (const move of moves) fire("pointermove", ...move);
         await next();
-        longest = Math.max(longest, spent + window.__bench.longest);
     };
     fire("pointerdown", 1, cx - 20, cy);
     fire("pointerdown", 2, cx + 20, cy);
@@ -98,8 +87,8 @@ _MOVE: Final = """async () => {
     }
     fire("pointerup", 2, cx, cy);
     for (let i = 0; i < 60; i += 1) await frame([[1, cx + 60 * Math.sin(i / 8), cy + 2 * i]]);
+    performance.mark("bench-frame");
     fire("pointerup", 1, cx, cy);
-    return longest;
 }"""
 
 # From a finger on a free seat to the picture in which it is asked for.
@@ -160,7 +149,7 @@ async def visit(browser: Browser, url: str) -> Visit:
         await page.wait_for_function("() => window.__bench.whole > 0", polling=20)
         whole = await page.evaluate("() => window.__bench.whole")
         async with asyncio.timeout(_PATIENCE):
-            frame = await _moved(page)
+            frame = await _moved(browser, page)
         async with asyncio.timeout(_PATIENCE):
             tap = await page.evaluate(_TAP)
         return Visit(drawn, whole, come["bytes"], come["requests"], frame, tap)
@@ -205,10 +194,37 @@ async def _slow(session: CDPSession) -> dict[str, int]:
     return come
 
 
-async def _moved(page: Page) -> float:
+async def _moved(browser: Browser, page: Page) -> float:
     # What is still drawn of the beginning is not what moving costs.
     await page.wait_for_function("() => !document.querySelector('.map').seatMap.frame")
-    return float(await page.evaluate(_MOVE))
+    await browser.start_tracing(page=page, categories=["devtools.timeline", "blink.user_timing"])
+    await page.evaluate(_MOVE)
+    return worst_frame(json.loads(await browser.stop_tracing())["traceEvents"])
+
+
+def worst_frame(trace: list[dict[str, Any]]) -> float:
+    """Milliseconds of script between two of the marks, at most: callbacks of frames, events, timers and promises, as
+    the browser itself has written them down.
+    """
+    marks = [one for one in trace if one["name"] == "bench-frame" and one["ph"] in "IRn"]
+    thread = (marks[0]["pid"], marks[0]["tid"])
+    slices = sorted(
+        (one["ts"], one["ts"] + one["dur"])
+        for one in trace
+        if one["ph"] == "X" and one["name"] in _SCRIPT and (one["pid"], one["tid"]) == thread
+    )
+    # One calls the other: each moment counts once.
+    apart: list[list[float]] = []
+    for began, ended in slices:
+        if apart and began <= apart[-1][1]:
+            apart[-1][1] = max(apart[-1][1], ended)
+        else:
+            apart.append([began, ended])
+    spent = [
+        sum(max(0, min(ended, after["ts"]) - max(began, before["ts"])) for began, ended in apart)
+        for before, after in pairwise(sorted(marks, key=itemgetter("ts")))
+    ]
+    return float(max(spent)) / 1000
 
 
 def row(seats: int, visits: list[Visit]) -> str:
