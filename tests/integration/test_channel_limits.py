@@ -1,0 +1,227 @@
+"""Who may open a live channel, and when it is closed: refusals, limits, other servers (D3-D6, R8)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import orjson
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from core.embedded import Engines
+from core.runtime import open_runtime
+from core.settings import Settings
+from core.venue.event import Event, SaleStatus
+from tests.conftest import MakeEvent
+from tests.live_server import PATIENCE, Browser, LiveServer, live_server
+
+HELD, FREE = 1, 0
+
+
+@pytest.fixture
+async def plain(settings: Settings, stores: Engines) -> AsyncIterator[LiveServer]:
+    """The application under a server that knows nothing of shared frames."""
+    changed = settings.model_copy(update={"rate_limits": "off", "channel_buffer_bytes": 65_536})
+    async with open_runtime(changed, stores) as runtime, live_server(runtime, ws="websockets-sansio") as started:
+        yield started
+
+
+async def test_any_asgi_server_will_do(plain: LiveServer, make_event: MakeEvent) -> None:
+    event = await make_event()
+    async with plain.browser(event.slug) as one, plain.browser(event.slug) as two:
+        await one.entered()
+        await two.until("board")
+        assert (await one.ask("hold", seats=[3]))["type"] == "held"
+        await two.until_seat(3, HELD)
+        for _ in range(5):
+            await one.connection.send("nonsense")
+        assert await one.close_code() == 4104
+        async with plain.browser("no-such-event") as lost:
+            assert await lost.close_code() == 4102
+        async with asyncio.timeout(PATIENCE):
+            while plain.live.channels > 1:
+                await asyncio.sleep(0.01)
+
+
+async def test_slow_browser_is_sent_away_by_any_asgi_server(plain: LiveServer, make_event: MakeEvent) -> None:
+    """Without the shared frames the same bound holds, for a queue of the connection's own."""
+    event = await make_event(seats=3000)
+    small = socket.socket()
+    small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    small.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(small, ("127.0.0.1", plain.port))
+    async with (
+        plain.browser(event.slug, sock=small, max_queue=1, ping_interval=None) as slow,
+        plain.browser(event.slug) as one,
+    ):
+        await one.until("board")
+        async with asyncio.timeout(PATIENCE):
+            while plain.live.channels > 1:
+                with contextlib.suppress(ConnectionClosed):
+                    await slow.send("sync", epoch=-1, version=-1)
+                await asyncio.sleep(0)
+        await one.send("join")
+        await one.until("admitted")
+        await one.ask("hold", seats=[0])
+        await one.until_seat(0, HELD)
+
+
+Refusal = Callable[[LiveServer, Event], Awaitable[tuple[str, dict[str, str]]]]
+
+
+async def _no_visitor(server: LiveServer, event: Event) -> tuple[str, dict[str, str]]:
+    return event.slug, {}
+
+
+async def _forged(server: LiveServer, event: Event) -> tuple[str, dict[str, str]]:
+    return event.slug, {"Authorization": f"Bearer {server.visitor()}.forged"}
+
+
+async def _long(server: LiveServer, event: Event) -> tuple[str, dict[str, str]]:
+    return event.slug, {"Authorization": f"Bearer {'x' * 5000}"}
+
+
+async def _no_slug(server: LiveServer, event: Event) -> tuple[str, dict[str, str]]:
+    return "%00", {"Authorization": f"Bearer {server.token(server.visitor())}"}
+
+
+async def _no_event(server: LiveServer, event: Event) -> tuple[str, dict[str, str]]:
+    return "no-such-event", {"Authorization": f"Bearer {server.token(server.visitor())}"}
+
+
+async def _other_site(server: LiveServer, event: Event) -> tuple[str, dict[str, str]]:
+    return event.slug, {
+        "Cookie": f"onsale_visitor={server.token(server.visitor())}",
+        "Origin": "https://evil.example",
+    }
+
+
+async def _cookie_without_origin(server: LiveServer, event: Event) -> tuple[str, dict[str, str]]:
+    return event.slug, {"Cookie": f"onsale_visitor={server.token(server.visitor())}"}
+
+
+async def _own_page(server: LiveServer, event: Event) -> tuple[str, dict[str, str]]:
+    return event.slug, {
+        "Cookie": f"onsale_visitor={server.token(server.visitor())}",
+        "Origin": f"http://127.0.0.1:{server.port}",
+    }
+
+
+@pytest.mark.parametrize(
+    ("refusal", "code"),
+    [
+        (_no_visitor, 401),
+        (_forged, 401),
+        (_long, 401),
+        (_no_event, 4102),
+        (_no_slug, 404),
+        (_other_site, 403),
+        (_cookie_without_origin, 403),
+        (_own_page, None),
+    ],
+)
+async def test_who_may_open_the_channel(
+    server: LiveServer, make_event: MakeEvent, refusal: Refusal, code: int | None
+) -> None:
+    """A program, or another site's page, is refused before the handshake; what a buyer's page meets is a close code."""
+    slug, headers = await refusal(server, await make_event())
+    url = f"ws://127.0.0.1:{server.port}/ws/events/{slug}"
+    if code is not None and code < 1000:
+        with pytest.raises(InvalidStatus) as refused:
+            await connect(url, additional_headers=headers, proxy=None, open_timeout=PATIENCE)
+        assert refused.value.response.status_code == code
+        assert orjson.loads(refused.value.response.body or b"")["status"] == code
+        assert not server.live.channels
+        return
+    async with connect(url, additional_headers=headers, proxy=None, open_timeout=PATIENCE) as connection:
+        browser = Browser(connection, "")
+        if code is None:
+            await browser.until("welcome")
+        else:
+            assert await browser.close_code() == code
+
+
+async def test_sixth_tab_of_one_visitor_is_refused_and_a_closed_one_makes_room(
+    server: LiveServer, make_event: MakeEvent
+) -> None:
+    event = await make_event()
+    visitor = server.visitor()
+    async with contextlib.AsyncExitStack() as stack:
+        tabs = [await stack.enter_async_context(server.browser(event.slug, visitor)) for _ in range(5)]
+        for tab in tabs:
+            await tab.until("welcome")
+        async with server.browser(event.slug, visitor) as sixth:
+            assert await sixth.close_code() == 4100
+        await tabs[0].connection.close()
+        async with asyncio.timeout(PATIENCE):
+            while server.live.channels > 4:
+                await asyncio.sleep(0.01)
+        async with server.browser(event.slug, visitor) as again:
+            await again.until("welcome")
+
+
+async def test_a_full_process_sends_the_next_one_away_for_now(
+    settings: Settings, stores: Engines, make_event: MakeEvent
+) -> None:
+    """Rule 8: "come back", not "go away"; also where nothing else is limited."""
+    event = await make_event()
+    changed = settings.model_copy(update={"rate_limits": "off", "channels_per_process": 2})
+    async with (
+        open_runtime(changed, stores) as runtime,
+        live_server(runtime) as full,
+        full.browser(event.slug) as one,
+        full.browser(event.slug) as two,
+        full.browser(event.slug) as third,
+    ):
+        await one.until("welcome")
+        await two.until("welcome")
+        assert await third.close_code() == 4004
+        await one.connection.close()
+        async with asyncio.timeout(PATIENCE):
+            while full.live.channels > 1:
+                await asyncio.sleep(0.01)
+        async with full.browser(event.slug) as again:
+            await again.until("welcome")
+
+
+async def test_too_many_messages_close_the_channel(server: LiveServer, make_event: MakeEvent) -> None:
+    event = await make_event()
+    async with server.browser(event.slug) as browser:
+        await browser.until("welcome")
+        for _ in range(server.runtime.settings.channel_messages_per_minute + 5):
+            await browser.send("beat")
+        assert await browser.close_code() == 4103
+
+
+async def test_bad_messages_are_answered_and_then_end_the_channel(server: LiveServer, make_event: MakeEvent) -> None:
+    """Rule 9: bad input changes nothing and gets one clear answer."""
+    event = await make_event()
+    async with server.browser(event.slug) as browser:
+        await browser.until("welcome")
+        for bad in ("{", '{"type":"fly"}', '{"type":"hold","seats":["1"]}', b"binary"):
+            await browser.connection.send(bad)
+            assert (await browser.until("problem"))["code"] == "invalid_request"
+        await browser.connection.send('{"type":"hold","seats":[]}')
+        assert await browser.close_code() == 4104
+
+
+async def test_message_above_the_limit_is_refused_by_the_protocol(server: LiveServer, make_event: MakeEvent) -> None:
+    event = await make_event()
+    async with server.browser(event.slug) as browser:
+        await browser.until("welcome")
+        await browser.connection.send('{"type":"join","ticket":"' + "x" * 5000 + '"}')
+        assert await browser.close_code() == 1009
+
+
+async def test_refusals_of_join_are_problems_and_the_channel_stays(server: LiveServer, make_event: MakeEvent) -> None:
+    event = await make_event(status=SaleStatus.SCHEDULED)
+    async with server.browser(event.slug) as browser:
+        await browser.until("welcome")
+        await browser.send("join")
+        assert (await browser.until("problem"))["code"] == "sale_not_open"
+        await browser.send("sync", epoch=-1, version=-1)
+        await browser.until("board")
