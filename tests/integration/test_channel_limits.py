@@ -19,7 +19,7 @@ from core.venue.event import Event, SaleStatus
 from tests.conftest import MakeEvent
 from tests.live_server import PATIENCE, Browser, LiveServer, live_server
 
-HELD, FREE = 1, 0
+HELD = 1
 
 
 @pytest.fixture
