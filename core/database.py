@@ -139,11 +139,31 @@ async def planned_anew(connection: asyncpg.Connection) -> AsyncIterator[None]:
         yield
 
 
-async def _nothing_to_reset(connection: Any) -> None:
-    """asyncpg rolls an open transaction back by itself; no code here leaves anything else behind in a session.
+#: Server processes whose last statement failed, or was left, and perhaps was not carried further than its preparation.
+_LEFT: Final[set[int]] = set()
 
-    Its own reset is one more statement after each use of a connection: measured, half of what a small one costs.
+
+def _leaves(connection: Any, error: BaseException) -> None:
+    # A refusal that nothing caused is raised after an answer was read.
+    if isinstance(error, OnsaleError) and error.__context__ is None:
+        return
+    if len(_LEFT) > _MOST_REMEMBERED:  # of connections that are gone
+        _LEFT.clear()
+    with contextlib.suppress(asyncpg.InterfaceError):  # the pool has taken it back
+        _LEFT.add(connection.get_server_pid())
+
+
+async def _end_what_was_prepared(connection: Any) -> None:
+    """asyncpg rolls an open transaction back by itself. But it prepares a statement without ending PostgreSQL's own
+    transaction, which the run is to do: a value that the driver cannot send leaves it open, with its snapshot and its
+    locks, and the next user's transaction cannot choose its isolation. Nothing else is left behind in a session.
+
+    asyncpg's own reset is one more statement after each use of a connection: measured, half of what a small one costs.
     """
+    process = connection.get_server_pid()
+    if process in _LEFT:
+        _LEFT.discard(process)
+        await connection.execute("SELECT")  # asyncpg cannot read the answer to nothing
 
 
 class _OneLine(logging.Filter):
@@ -171,7 +191,7 @@ async def open_database(database_url: str, pool: int, *, must_answer: bool = Tru
         command_timeout=ANSWER_SECONDS,
         timeout=ANSWER_SECONDS,
         init=_prepare,
-        reset=_nothing_to_reset,
+        reset=_end_what_was_prepared,
         server_settings={"application_name": "onsale"},
     )
     try:
@@ -211,7 +231,11 @@ async def raw(database: databases.Database, *, writes: bool = False) -> AsyncIte
         try:
             await _plan_again(database, held.raw_connection)
             begun = True
-            yield held.raw_connection
+            try:
+                yield held.raw_connection
+            except BaseException as error:
+                _leaves(held.raw_connection, error)
+                raise
         except OnsaleError:
             raise
         except (TimeoutError, asyncio.CancelledError):
