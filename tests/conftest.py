@@ -120,10 +120,32 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 #: Each process that runs one of these starts a Kafka: they go to one.
 WITH_KAFKA = ("test_kafka.py", "test_kafka_replay.py", "test_deployment.py", "test_diagnose.py")
+_KAFKA = "with Kafka"
+#: Of all that take more than a hundredth of a run, what takes longest first: one that begins late ends alone.
+LONGEST = (
+    "tests/integration/test_bench.py",
+    _KAFKA,
+    "tests/e2e/test_nothing_moves.py",
+    "tests/integration/test_serve.py",
+    "tests/e2e/test_accessibility.py",
+    "tests/e2e/test_console.py",
+    "tests/integration/test_serve_hangs.py",
+    "tests/e2e/test_purchase.py",
+    "tests/integration/test_seat_machine.py",
+    "tests/integration/test_wheel.py",
+    "tests/e2e/test_outages.py",
+    "tests/e2e/test_payment_window.py",
+    "tests/integration/test_cli.py",
+    "tests/contract/test_documented.py",
+    "tests/e2e/test_modules.py",
+    "tests/integration/test_rush.py",
+    "tests/integration/test_code_import.py",
+    "tests/integration/test_waiting_list.py",
+)
 
 
 class Files(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
-    """A process takes a whole file at a time.
+    """A process takes a whole file at a time, the longest first, so that the processes of a run end together.
 
     Every other process takes those with a browser first: they want all of a core, while the others mostly wait for what
     must happen. Each process that has one of them starts a browser and a server.
@@ -131,13 +153,14 @@ class Files(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
 
     def _split_scope(self, nodeid: str) -> str:
         file = str(super()._split_scope(nodeid))
-        return "with Kafka" if file.endswith(WITH_KAFKA) else file
+        return _KAFKA if file.endswith(WITH_KAFKA) else file
 
     def _assign_work_unit(self, node: Any) -> None:
         browsers = self.nodes.index(node) % 2 == 1
-        liked = (file for file in self.workqueue if file.startswith("tests/e2e/") == browsers)
-        if (first := next(liked, None)) is not None:
-            self.workqueue.move_to_end(first, last=False)
+        liked = [file for file in self.workqueue if file.startswith("tests/e2e/") == browsers]
+        long = [file for file in LONGEST if file in (liked or self.workqueue)]
+        if first := [*long, *liked][:1]:
+            self.workqueue.move_to_end(first[0], last=False)
         super()._assign_work_unit(node)
 
 
