@@ -57,7 +57,7 @@ def test_it_fires_and_ends_exactly_when_the_rule_says(looks: list[str], rule: Ru
         assert bool(alerts.firing(book)) == expected(looks[: at + 1], rule)
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(
     looks=st.lists(st.tuples(verdicts, st.booleans()), min_size=10, max_size=60),
     rule=st.builds(Rule, bad=st.integers(1, 2), good=st.integers(1, 2)),

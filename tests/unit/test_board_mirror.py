@@ -183,7 +183,7 @@ class MirrorMachine(RuleBasedStateMachine):
 
 
 TestBoardMirror = MirrorMachine.TestCase
-TestBoardMirror.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestBoardMirror.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
 
 
 def test_messages_held_back_are_bounded_and_still_lead_to_the_truth() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import subprocess
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ CODE = sorted(
 )
 
 
+@functools.cache
 def listed() -> list[Path]:
     """What the repository has, as far as it is there."""
     names = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
@@ -58,9 +60,14 @@ _COMMAND = re.compile(r"(?:`|^|\$ )onsale ([a-z][^`\n#>]*)", re.MULTILINE)
 _TARGET = re.compile(r"(?:`|^)make ([a-z-]+)", re.MULTILINE)
 
 
+@functools.cache
+def whole_program() -> Any:
+    return typer.main.get_command(app)
+
+
 def wrong_in(command: str) -> str | None:
     """What of `onsale COMMAND` is not there: a command, or an option of it."""
-    node: Any = typer.main.get_command(app)
+    node = whole_program()
     words = [word.strip("()[],.;:…\\") for word in command.partition(" | ")[0].split()]
     while isinstance(node, TyperGroup):
         context = typer.Context(node)
@@ -101,7 +108,7 @@ def commands(node: Any, *before: str) -> Iterator[tuple[tuple[str, ...], Any]]:
 
 
 def test_every_command_and_option_says_what_it_is() -> None:
-    found = dict(commands(typer.main.get_command(app)))
+    found = dict(commands(whole_program()))
     assert len(found) > 25
     for words, command in found.items():
         result = CliRunner().invoke(app, [*words, "--help"])

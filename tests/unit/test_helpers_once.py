@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,14 +19,19 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 def written_twice(trees: dict[str, ast.AST]) -> list[list[str]]:
     """Functions with the same statements, and the same life where they are fixtures: `path:line name` of each."""
-    found: dict[str, list[str]] = defaultdict(list)
+    alike: dict[tuple[str, ...], list[tuple[str, Function]]] = defaultdict(list)
     for path, tree in trees.items():
         for function in _functions(tree):
-            body = _body(function)
-            if len("\n".join(map(ast.unparse, body))) >= SHORT:
-                life = [ast.unparse(decorator) for decorator in function.decorator_list]
-                alike = ast.dump(ast.Module(body, [])) + repr(life)
-                found[alike].append(f"{path}:{function.lineno} {function.name}")
+            # To write all of them out takes ten times as long as to see that most are like no other.
+            kinds = (type(node).__name__ for statement in _body(function) for node in ast.walk(statement))
+            alike[tuple(kinds)].append((path, function))
+    found: dict[str, list[str]] = defaultdict(list)
+    for path, function in itertools.chain.from_iterable(some for some in alike.values() if len(some) > 1):
+        body = _body(function)
+        if len("\n".join(map(ast.unparse, body))) >= SHORT:
+            life = [ast.unparse(decorator) for decorator in function.decorator_list]
+            same = ast.dump(ast.Module(body, [])) + repr(life)
+            found[same].append(f"{path}:{function.lineno} {function.name}")
     return [places for places in found.values() if len(places) > 1]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import io
 import json
 import logging
@@ -91,18 +92,21 @@ def documented_names() -> Iterator[tuple[str, str]]:
             yield from ((page.name, name) for name in re.findall(r"`([^`]+)`", "".join(said)))
 
 
-def calls() -> Iterator[tuple[str, ast.Call]]:
-    """Every call in the product, with the file and line where it stands."""
-    for root in ROOTS:
-        for path in sorted((PROJECT / root).rglob("*.py")):
-            for node in ast.walk(tree_of(path)):
-                if isinstance(node, ast.Call):
-                    yield f"{path.relative_to(PROJECT)}:{node.lineno}", node
+@functools.cache
+def calls() -> list[tuple[str, str, ast.Call]]:
+    """Every call in the product: the file and line where it stands, what is called, and the call."""
+    return [
+        (f"{path.relative_to(PROJECT)}:{node.lineno}", ast.unparse(node.func), node)
+        for root in ROOTS
+        for path in sorted((PROJECT / root).rglob("*.py"))
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Call)
+    ]
 
 
 def test_every_logger_has_its_modules_name() -> None:
     """One called "payments" was under none of the roots: no line of any payment was ever written."""
-    loggers = [(place, node) for place, node in calls() if ast.unparse(node.func) == "structlog.get_logger"]
+    loggers = [(place, node) for place, called, node in calls() if called == "structlog.get_logger"]
     assert len(loggers) > 30
     assert [place for place, node in loggers if ast.unparse(node) != "structlog.get_logger(__name__)"] == []
 
@@ -134,11 +138,11 @@ def test_every_logger_of_the_product_is_heard() -> None:
 
 
 def event_names() -> Iterator[tuple[str, str]]:
-    for place, node in calls():
+    for place, called, node in calls():
         logs = [part for part in ast.walk(node.func) if isinstance(part, ast.Attribute) and part.attr in LEVELS]
         logged = any(ast.unparse(part.value) in ("log", "self._log", "self.log") for part in logs)
         # `level = log.warning if ... else log.info` stands above the line.
-        if not (logged or ast.unparse(node.func) == "level") or not node.args:
+        if not (logged or called == "level") or not node.args:
             continue
         named = ast.walk(node.args[0])
         yield from (

@@ -238,5 +238,5 @@ class AgainstModel(RuleBasedStateMachine):
         assert breaker.from_json(breaker.to_json(self.state)) == self.state
 
 
-AgainstModel.TestCase.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
+AgainstModel.TestCase.settings = settings(max_examples=100, stateful_step_count=50, deadline=None)
 TestAgainstModel = AgainstModel.TestCase

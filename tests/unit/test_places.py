@@ -157,7 +157,7 @@ class PlacesMachine(RuleBasedStateMachine):
 
 
 TestPlaces = PlacesMachine.TestCase
-TestPlaces.settings = settings(max_examples=200, stateful_step_count=50, deadline=None)
+TestPlaces.settings = settings(max_examples=100, stateful_step_count=50, deadline=None)
 
 
 def test_only_departures_before_me_bring_me_forward() -> None:
