@@ -38,6 +38,7 @@ from tests.kafka_broker import RunningKafka, kafka
 from tests.kept_pools import kept_pools
 from tests.memory_folder import use_memory
 from tests.own_database import emptied
+from tests.own_logs import logs_as_before
 from tests.waits import until
 
 # Tests start hundreds of processes: without kept bytecode each of them compiles all that it imports.
@@ -63,6 +64,12 @@ hypothesis.settings.register_profile(
     stateful_step_count=15,
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
+
+
+@pytest.fixture(autouse=True)
+def own_logs() -> Iterator[None]:
+    with logs_as_before():
+        yield
 
 
 def pytest_configure() -> None:

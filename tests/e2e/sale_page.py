@@ -97,9 +97,10 @@ class SalePage:
         return self.page.locator(".basket-seat")
 
     async def pick(self, *ordinals: int) -> None:
-        """Clicks seats on the map one after the other and waits until each is held."""
+        """Clicks seats on the map one after the other, each when it is free there, and waits until each is held."""
         await self.map_ready()
         for ordinal in ordinals:
+            await self.sees(ordinal, "free")
             await self.click_seat(ordinal)
             await self.sees(ordinal, "own")
 

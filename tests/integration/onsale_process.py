@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import logging
 import os
 import re
 import signal
@@ -17,11 +16,10 @@ from typing import Any
 from unittest import mock
 
 import psutil
-import structlog
 
 from cli.main import run
-from core.logs import ROOTS
 from core.settings import Settings, variable_name
+from tests.own_logs import logs_as_before
 from tests.waits import PATIENCE, wait_until
 
 #: Several installations of the tests share a database, and a database knows one key (R10).
@@ -59,7 +57,7 @@ def onsale_here(*arguments: str | Path, **settings: str) -> subprocess.Completed
     output, errors = io.StringIO(), io.StringIO()
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
     with (
-        _logs_as_before(),
+        logs_as_before(),
         mock.patch.dict(os.environ, environment(**settings), clear=True),
         mock.patch.object(sys, "argv", ["onsale", *map(str, arguments)]),
         redirect_stdout(output),
@@ -75,27 +73,6 @@ def onsale_here(*arguments: str | Path, **settings: str) -> subprocess.Completed
                 signal.signal(number, handler)
     assert code is None or isinstance(code, int)
     return subprocess.CompletedProcess(arguments, code or 0, output.getvalue(), errors.getvalue())
-
-
-@contextmanager
-def _logs_as_before() -> Iterator[None]:
-    """A command says where lines of the log go; later tests of this process listen where they did before."""
-    configure, before = structlog.configure, structlog.get_config()
-    root = logging.getLogger()
-    handlers, levels = root.handlers, {name: logging.getLogger(name).level for name in ("", *ROOTS)}
-
-    def not_for_good(**given: Any) -> None:
-        # A logger that is kept on its first use would speak through what the command set for ever.
-        configure(**{**given, "cache_logger_on_first_use": False})
-
-    try:
-        with mock.patch.object(structlog, "configure", not_for_good):
-            yield
-    finally:
-        configure(**before)
-        root.handlers = handlers
-        for name, level in levels.items():
-            logging.getLogger(name).setLevel(level)
 
 
 class Serving:
