@@ -55,7 +55,8 @@ export class Hall {
     this.section = null;
     /** The zone and the row that the list begins with. @type {[number | null, number | null]} */
     this.begins = [null, null];
-    this.later = 0;
+    /** @type {(() => void) | null} */
+    this.later = null; // the next count
     this.picking = new Picking(this, { board, store, channel, newId });
     this.actions = {
       ...this.picking.actions,
@@ -236,12 +237,13 @@ export class Hall {
     if (this.store.state.ui.mode === "list") this.drawn?.list.update();
   }
 
+  /** The crowd's seats are counted between two movements of the map. */
   #countSoon() {
-    this.later ||= setTimeout(() => this.#count(), LIST_EVERY);
+    this.later ??= this.drawn?.map.rest.later(() => this.#count(), LIST_EVERY) ?? null;
   }
 
   #count() {
-    this.later = 0;
+    this.later = null;
     if (!this.drawn) return;
     const { plan } = this.drawn;
     /** @type {number[]} */

@@ -12,7 +12,7 @@ export function outageOf({ away, since, until }) {
 
 /**
  * Seats can be held and let go.
- * @param {Sale.State} state
+ * @param {Pick<Sale.State, "outage">} state
  */
 export const mayHold = ({ outage }) => !outage?.away.has("redis");
 

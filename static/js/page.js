@@ -16,6 +16,7 @@ import { leaving } from "./views/leaving.js";
 import { soldOutAhead } from "./views/sold_out.js";
 import { gathering } from "./views/gathering.js";
 import { before, joining, waiting } from "./views/waiting.js";
+import { isUsedUp } from "./wish.js";
 
 const VIEWS = {
   loading,
@@ -145,7 +146,10 @@ export class Page {
    */
   #model(state) {
     const { board, hall, act, captcha, list } = this;
-    const shown = list.shown(whatIsLeft(board, hall.own.size).kind === "gone");
+    const { event } = state;
+    // The server takes nobody whose share is used up.
+    const more = event === null || !isUsedUp({ ...state, event });
+    const shown = list.shown(more && whatIsLeft(board, hall.own.size).kind === "gone");
     if (shown) list.draw();
     return {
       state,

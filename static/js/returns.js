@@ -5,6 +5,7 @@ import { ListApi, Refusal } from "./api.js";
 import { Busy } from "./busy.js";
 import { moment, t } from "./i18n.js";
 import { returns } from "./views/returns.js";
+import { kept } from "./kept.js";
 import { render } from "../vendor/lit-html/lit-html.js";
 
 const LOOK_EVERY = 20000; // milliseconds, while something may come
@@ -33,6 +34,13 @@ export class Returns {
     /** @type {string | null} */
     this.failed = null;
     this.lookedAt = -Infinity;
+    this.view = kept((/** @type {Omit<import("./views/returns.js").Shown, "join" | "leave">} */ shown) =>
+      returns({
+        ...shown,
+        join: (submitted) => this.#join(submitted),
+        leave: () => this.#run(() => this.api.leave().then(() => this.#take(null))),
+      }),
+    );
   }
 
   /** Whether the visitor waits, or has an offer. */
@@ -40,9 +48,9 @@ export class Returns {
     return this.place?.state === "waiting" || this.place?.state === "offered";
   }
 
-  /** Whether it has something to say: there is nothing to pick, or the visitor has a place. @param {boolean} soldOut */
-  shown(soldOut) {
-    return this.known && (soldOut || this.live || this.place?.state === "lapsed");
+  /** Whether it has something to say: it can be joined, or the visitor has a place. @param {boolean} open */
+  shown(open) {
+    return this.known && (open || this.live || this.place?.state === "lapsed");
   }
 
   /** Called often: looks when it is time. */
@@ -65,18 +73,8 @@ export class Returns {
     const { event, ui } = this.state();
     if (!event) return;
     const { place, known, busy, failed } = this;
-    render(
-      returns({
-        event,
-        place: known ? place : undefined,
-        busy: busy.on,
-        failed,
-        email: ui.email,
-        join: (submitted) => this.#join(submitted),
-        leave: () => this.#run(() => this.api.leave().then(() => this.#take(null))),
-      }),
-      this.box,
-    );
+    const shown = { event, place: known ? place : undefined, busy: busy.on, failed, email: ui.email };
+    render(this.view(shown), this.box);
   }
 
   /** @param {InputOf<HTMLFormElement>} submitted */

@@ -1,6 +1,7 @@
 // What the page knows, as one value, and what can be asked of it; reducer.js has the only way it changes. No DOM, no network,
 // no clock in here.
 
+import { kept } from "./kept.js";
 import { stood } from "./outage.js";
 
 /**
@@ -71,6 +72,19 @@ export const NO_CHECKOUT = { submitting: false, code: null, retryAfter: null };
 
 /** @type {Sale.Basket} */
 export const EMPTY_BASKET = Object.freeze({ seats: Object.freeze([]), until: null, fence: null, extensionsLeft: 0 });
+
+/** @type {(state: object) => object} */
+const unchanged = kept((state) => state);
+
+/**
+ * The state without the time: the very same while nothing but a second has passed.
+ * @template {Sale.State} Of
+ * @param {Of} state
+ * @returns {Omit<Of, "local">}
+ */
+export function timeless({ local, ...others }) {
+  return /** @type {Omit<Of, "local">} */ (unchanged(others));
+}
 
 /**
  * The server's time now, milliseconds.

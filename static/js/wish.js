@@ -7,7 +7,7 @@ const MOST_GROUPS = 8;
 
 /**
  * One buyer's seats here: how many there may be, over all purchases, and how many more may be held (F3).
- * @param {Sale.State & {event: Api.EventDetails}} state
+ * @param {Pick<Sale.State, "most" | "orders" | "basket"> & {event: Api.EventDetails}} state
  */
 export function share({ event, most: told, orders, basket }) {
   const most = Math.min(event.max_seats, told ?? Infinity);
@@ -16,8 +16,17 @@ export function share({ event, most: told, orders, basket }) {
 }
 
 /**
+ * Whether all of it is bought: what is free, or comes back, is no longer for this buyer.
+ * @param {Parameters<typeof share>[0]} state
+ */
+export function isUsedUp(state) {
+  const { bought, left } = share(state);
+  return left === 0 && bought > 0;
+}
+
+/**
  * How many the buyer asks for: what was chosen, as far as it may be; two where nothing was.
- * @param {Sale.State & {event: Api.EventDetails}} state
+ * @param {Parameters<typeof share>[0] & Pick<Sale.State, "ui">} state
  */
 export const wanted = (state) => Math.max(1, Math.min(state.ui.wish.count ?? 2, share(state).left));
 

@@ -67,6 +67,43 @@ async def _calm(page: SalePage, clip: dict[str, float]) -> bytes:
     raise AssertionError("the map never came to rest")
 
 
+#: A finger that goes to and fro on the map until `stop()`.
+_PAN = """() => {
+    const { canvas } = document.querySelector(".map").seatMap;
+    const box = canvas.getBoundingClientRect();
+    canvas.setPointerCapture = () => {};
+    const fire = (type, x) =>
+        canvas.dispatchEvent(new PointerEvent(type, { pointerId: 1, pointerType: "touch", isPrimary: true,
+            clientX: box.left + box.width / 2 + x, clientY: box.top + box.height / 2, bubbles: true }));
+    let moves = 0;
+    fire("pointerdown", 0);
+    const timer = setInterval(() => fire("pointermove", 40 * Math.sin((moves += 1) / 4)), 20);
+    window.stop = () => {
+        clearInterval(timer);
+        fire("pointercancel", 0);
+    };
+}"""
+
+
+async def test_what_changes_during_a_pan_is_shown_and_counted_after_it(
+    make_sale: MakeSale, open_page: OpenPage
+) -> None:
+    """V1: the clock and the seats go on meanwhile; how many are free is counted when the finger rests."""
+    slug = await make_sale()
+    one, two = await open_page(slug), await open_page(slug)
+    await two.map_ready()
+    await one.pick(0)
+    await expect(one.locator(".chip-free")).to_contain_text("39")
+    clock = one.locator(".hold-clock [role=timer]")
+    before = await clock.inner_text()
+    await one.evaluate(_PAN)
+    await two.pick(5)
+    await one.sees(5, "held")
+    await expect(clock).not_to_have_text(before)
+    await one.evaluate("() => window.stop()")
+    await expect(one.locator(".chip-free")).to_contain_text("38")
+
+
 async def test_a_refusal_is_said_at_the_seat(make_sale: MakeSale, open_page: OpenPage) -> None:
     """D6: the board of the second browser is a moment behind: it asks, is refused, and says so at the seat."""
     slug = await make_sale()
@@ -188,3 +225,20 @@ async def test_blocked_seats_are_taken_off_the_map_at_once(
     await page.sees(3, "blocked")
     await page.click_seat(3)
     await expect(page.locator(".map-hint")).to_have_text("Not for sale")
+
+
+async def test_who_bought_the_last_seats_is_told_one_thing(
+    server: Server, make_sale: MakeSale, open_page: OpenPage
+) -> None:
+    """V3: the share is used up, whatever comes back: no other box, and no list that would refuse its name."""
+    slug = await make_sale(seats=2, max_seats=2)
+    page = await open_page(slug)
+    await page.pick(0, 1)
+    await page.check_out()
+    await page.reaches("confirmed")
+    await until(lambda: server.sold_out(slug))
+    await page.get_by_role("button", name="Pick more seats").click()
+    await page.map_ready()
+    await expect(page.get_by_test_id("used-up")).to_contain_text("2 of 2 seats bought")
+    for other in ("sold-out", "all-held", "waiting-list"):
+        await expect(page.get_by_test_id(other)).to_have_count(0)

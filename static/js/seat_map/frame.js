@@ -5,7 +5,7 @@ import { drawPins, pinsOf } from "./pins.js";
 // Milliseconds of a frame for drawing tiles. While nothing moves no more than a slow phone, which takes four times as long,
 // can do without keeping a finger waiting.
 const TILE_BUDGET = { moving: 7, still: 10 };
-const PATCH_BUDGET = 5; // milliseconds of a frame for seats that changed
+const PATCH_BUDGET = 5; // milliseconds of a frame for seats and sections that changed
 const NAME_BUDGET = 8; // milliseconds of a frame for sections' names, once nothing moves
 const SETTLED = 130; // milliseconds without zooming until tiles of the new scale are drawn
 
@@ -23,6 +23,7 @@ export function drawFrame(map, theme, now) {
   // Once for all that made them so since the last picture.
   if (map.stale) {
     tiles.reset();
+    map.recounted.clear();
     map.stale = false;
   }
   const more = patch(map);
@@ -73,11 +74,17 @@ function placeKeys(map, look) {
 }
 
 /**
- * Draws seats that changed; true when there are more of them.
+ * Draws seats and sections that changed; true when there are more of them.
  * @param {import("./seat_map.js").SeatMap} map
  */
-function patch({ waiting, tiles }) {
+function patch({ waiting, recounted, tiles }) {
   const end = performance.now() + PATCH_BUDGET;
+  // There are few of them, and they come a few times a second at most: seats get their turn.
+  for (const box of recounted) {
+    tiles.patchSection(box);
+    recounted.delete(box);
+    if (performance.now() > end) return true;
+  }
   for (const ordinal of waiting) {
     tiles.patch([ordinal]);
     waiting.delete(ordinal);

@@ -31,10 +31,12 @@ export class Pointing {
       isStill: () => map.still,
       isGoing: () => map.viewport.motion !== null,
       pan: (dx, dy) => {
+        map.rest.moved();
         map.viewport.pan(dx, dy);
         map.redraw();
       },
       zoom: (factor, x, y) => {
+        map.rest.moved();
         map.viewport.zoom(factor, x, y);
         map.zooming();
       },

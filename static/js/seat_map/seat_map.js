@@ -8,6 +8,7 @@ import { control } from "./controls.js";
 import { drawFrame } from "./frame.js";
 import { listen } from "./gestures.js";
 import { Pointing } from "./pointing.js";
+import { Rest } from "./rest.js";
 import { roomFor, sideBySide } from "./room.js";
 import { fitsTurned, sceneOf } from "./scene.js";
 import { SectionKeys } from "./section_keys.js";
@@ -56,8 +57,12 @@ export class SeatMap {
     this.zoomedAt = 0;
     this.frame = 0;
     this.stale = true; // all of the tiles are
-    this.counting = 0;
-    this.speaking = 0;
+    this.rest = new Rest();
+    /** @type {Set<Geometry.Box>} */
+    this.recounted = new Set(); // sections that look different, to be drawn anew
+    /** @type {(() => void) | null} */
+    this.counting = null; // calls the next count off
+    this.speaking = false;
     this.looked = ""; // the look that was drawn last
     this.placed = ""; // the look that the sections' buttons lie for
     /** @type {import("./pins.js").Pin[]} */
@@ -132,7 +137,7 @@ export class SeatMap {
         if (!document.hidden && !this.far)
           this.overlay.pulse(ordinal, this.board.states[ordinal] === AVAILABLE ? "free" : "gone", now);
       }
-      this.counting ||= setTimeout(() => this.#count(), COUNT_EVERY);
+      this.counting ??= this.rest.later(() => this.#count(), COUNT_EVERY);
     }
     this.redraw();
   }
@@ -205,10 +210,12 @@ export class SeatMap {
       });
   }
 
-  /** Names the sections for who does not see them: between pictures, and a little at a time. */
+  /** Names the sections for who does not see them: between pictures and movements, and a little at a time. */
   speak() {
-    this.speaking ||= setTimeout(() => {
-      this.speaking = 0;
+    if (this.speaking) return;
+    this.speaking = true;
+    this.rest.later(() => {
+      this.speaking = false;
       if (this.keys.name(this.words.said, SPEAK_BUDGET)) this.speak();
       else this.redraw();
     });
@@ -238,12 +245,12 @@ export class SeatMap {
   }
 
   #count() {
-    clearTimeout(this.counting);
-    this.counting = 0;
+    this.counting?.();
+    this.counting = null;
     const { sections } = this.scene;
     const boxes = sections.count(this.board.states, this.looks.filter);
     this.scene.labels.counted();
-    if (!this.stale) for (const box of boxes) this.tiles.patchSection(box);
+    for (const box of boxes) this.recounted.add(box);
     this.keys.counted(sections.list);
     this.redraw();
   }
@@ -363,6 +370,7 @@ export class SeatMap {
     this.scene = this.#sceneOf(turned ? this.upright.turned() : this.upright);
     element.replaceWith(this.scene.minimap.element);
     this.waiting.clear();
+    this.recounted.clear();
     this.#count();
     if (this.theme) this.#retheme();
   }

@@ -4,25 +4,35 @@ import { repeat } from "../../vendor/lit-html/directives/repeat.js";
 import { counted, money, t } from "../i18n.js";
 import { mayPay } from "../outage.js";
 import { seatName } from "../seat_words.js";
-import { whatIsLeft } from "../sold_out.js";
 import { share } from "../wish.js";
 import { timeLeft } from "./time_left.js";
 
-/** @param {Sale.WithPlan} model */
-export function basket({ state, plan, act, board, own, asked, swatches }) {
-  const { seats } = state.basket;
-  const { currency } = state.event;
+/**
+ * @param {Sale.WithPlan["state"]} state
+ * @param {unknown} content of `inBasket`
+ */
+export function basket(state, content) {
   return html`<section class="basket" aria-labelledby="basket-title">
     <header class="basket-head">
       <h2 id="basket-title">${t("basket.title")}</h2>
-      ${seats.length ? timeLeft(state) : nothing}
+      ${state.basket.seats.length ? timeLeft(state) : nothing}
     </header>
-    ${seats.length === 0 ? empty(state, asked, whatIsLeft(board, own.size).kind === "free") : nothing}
+    ${content}
+  </section>`;
+}
+
+/** All of it but the clock. @param {Sale.Lasting} model */
+export function inBasket({ state, plan, act, left, asked, swatches }) {
+  const { seats } = state.basket;
+  const { currency } = state.event;
+  // `repeat` asks for each line whenever it is drawn.
+  const lines = new Map(seats.map((ordinal) => [ordinal, line(plan.seat(ordinal), currency, act, swatches)]));
+  return html`${seats.length === 0 ? empty(state, asked, left === "free") : nothing}
     <ul class="basket-seats">
       ${repeat(
         seats,
         (ordinal) => ordinal,
-        (ordinal) => line(plan.seat(ordinal), currency, act, swatches),
+        (ordinal) => lines.get(ordinal),
       )}
     </ul>
     ${
@@ -43,21 +53,20 @@ export function basket({ state, plan, act, board, own, asked, swatches }) {
             </button>
           </footer>`
         : nothing
-    }
-  </section>`;
+    }`;
 }
 
 /**
- * @param {Sale.WithPlan["state"]} state
+ * @param {Sale.Lasting["state"]} state
  * @param {ReadonlySet<number>} asked
  * @param {boolean} free there is a seat to tap
  */
 function empty(state, asked, free) {
   if (state.basketExpired) return html`<p class="callout" data-kind="warn">${t("basket.expired")}</p>`;
   if (asked.size) return html`<p class="basket-empty">${t("basket.asking")}</p>`;
-  if (!free) return html`<p class="basket-empty">${t("basket.nothing_free")}</p>`;
   const { left } = share(state);
-  return left ? html`<p class="basket-empty">${counted("basket.empty", left)}</p>` : nothing;
+  if (left === 0) return nothing; // the wish's place says why
+  return html`<p class="basket-empty">${free ? counted("basket.empty", left) : t("basket.nothing_free")}</p>`;
 }
 
 /**

@@ -3,11 +3,13 @@ import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { repeat } from "../../vendor/lit-html/directives/repeat.js";
 import { clock, counted, money, t } from "../i18n.js";
 import { deadline, isUrgent } from "../deadline.js";
+import { kept } from "../kept.js";
 import { mayPay } from "../outage.js";
 import { whatIsLeft } from "../sold_out.js";
-import { turnSecondsLeft } from "../state.js";
+import { timeless, turnSecondsLeft } from "../state.js";
+import { isUsedUp, share } from "../wish.js";
 import { ownCode } from "./access_code.js";
-import { basket } from "./basket.js";
+import { basket, inBasket } from "./basket.js";
 import { glyph, LOOKS } from "./parts.js";
 import { nothingLeft } from "./sold_out.js";
 import { timeWarning, turnLeft } from "./time_left.js";
@@ -16,14 +18,25 @@ import { wish } from "./wish.js";
 /** @type {Sale.Mode[]} */
 const MODES = ["map", "list"];
 
+/** What no second changes of it. */
+const lasting = kept((/** @type {Sale.Lasting} */ model) => ({
+  top: top(model),
+  key: key(),
+  wish: wish(model),
+  content: inBasket(model),
+}));
+
 /** @param {Sale.WithPlan} model */
 export function hall(model) {
-  const { state, board, act, seatMap, seatList, returns, offered, own } = model;
+  const { state, board, act, seatMap, seatList, returns, offered, own, plan, asked, free, swatches } = model;
   const { ui } = state;
   const { seats } = state.basket;
   // Sold out: the waiting list stands where there is nothing to pick. What it offers, for a time, stands in the place of
   // the wish: on a phone whose sheet is closed as well.
-  const list = seats.length || whatIsLeft(board, own.size).kind !== "gone" ? null : returns;
+  const left = whatIsLeft(board, own.size).kind;
+  const list = seats.length || left !== "gone" ? null : returns;
+  const { ready } = board;
+  const parts = lasting({ state: timeless(state), act, plan, asked, free, swatches, ready, left });
   return html`<section
     class="hall"
     data-mode=${ui.mode}
@@ -33,24 +46,10 @@ export function hall(model) {
   >
     <h1 class="visually-hidden" tabindex="-1" data-focus>${t("hall.title", { event: state.event.name })}</h1>
     ${ui.mode === "map" ? html`<button type="button" class="skip" @click=${() => act.mode("list")}>${t("skip.list")}</button>` : nothing}
-    <div class="hall-top">
-      <div class="segmented" role="group" aria-label=${t("hall.view")}>
-        ${MODES.map(
-          (mode) =>
-            html`<button
-              type="button"
-              aria-pressed=${ui.mode === mode ? "true" : "false"}
-              @click=${() => act.mode(mode)}
-            >
-              ${t(`hall.${mode}`)}
-            </button>`,
-        )}
-      </div>
-      ${legend(model)}
-    </div>
+    ${parts.top}
     <div class="hall-notes">${timeWarning(state, act)}</div>
     <div class="hall-main">
-      <div class="map-host" ?hidden=${ui.mode !== "map"}>${seatMap.element}${key()}</div>
+      <div class="map-host" ?hidden=${ui.mode !== "map"}>${seatMap.element}${parts.key}</div>
       <div class="list-host" ?hidden=${ui.mode !== "list"}>${seatList.element}</div>
     </div>
     ${repeat(
@@ -59,10 +58,10 @@ export function hall(model) {
       () =>
         html`<aside class="side" aria-label=${list ? t("returns.title") : t("basket.title")}>
           ${list ? nothing : sheetHandle(model)}
-          ${offered ? html`<div class="wish offer">${returns}</div>` : html`${wish(model)} ${nothingLeft(model)}`}
+          ${offered ? html`<div class="wish offer">${returns}</div>` : html`${parts.wish} ${nothingLeft(model)}`}
           <div class="sheet-body">
-            ${list ? nothing : basket(model)} ${offered ? nothing : returns} ${seats.length ? nothing : ownCode(model)}
-            ${turnLeft(state)}
+            ${list ? nothing : basket(state, parts.content)} ${offered ? nothing : returns}
+            ${seats.length ? nothing : ownCode(model)} ${turnLeft(state)}
             <p class="quiet"><button type="button" class="link" @click=${act.leave}>${t("hall.leave")}</button></p>
           </div>
         </aside>`,
@@ -82,8 +81,28 @@ export function opening({ state }) {
   </section>`;
 }
 
-/** @param {Sale.WithPlan} model */
-function legend({ state, plan, board, act, free, swatches }) {
+/** @param {Sale.Lasting} model */
+function top(model) {
+  const { state, act } = model;
+  return html`<div class="hall-top">
+    <div class="segmented" role="group" aria-label=${t("hall.view")}>
+      ${MODES.map(
+        (mode) =>
+          html`<button
+            type="button"
+            aria-pressed=${state.ui.mode === mode ? "true" : "false"}
+            @click=${() => act.mode(mode)}
+          >
+            ${t(`hall.${mode}`)}
+          </button>`,
+      )}
+    </div>
+    ${legend(model)}
+  </div>`;
+}
+
+/** @param {Sale.Lasting} model */
+function legend({ state, plan, ready, act, free, swatches }) {
   const { filter } = state.ui;
   const { currency } = state.event;
   return html`<div class="legend" role="group" aria-label=${t("hall.filter")}>
@@ -99,7 +118,7 @@ function legend({ state, plan, board, act, free, swatches }) {
         <span class="swatch" .style=${swatches.get(category.name) ?? ""} aria-hidden="true">${plan.marks[index]}</span>
         <span class="chip-name">${category.name}</span>
         <span class="chip-price">${money(category.price, currency)}</span>
-        <span class="chip-free">${board.ready ? counted("seats.free", free[index] ?? 0) : nothing}</span>
+        <span class="chip-free">${ready ? counted("seats.free", free[index] ?? 0) : nothing}</span>
       </button>`;
     })}
   </div>`;
@@ -130,9 +149,7 @@ function sheetHandle({ state, plan, board, own, act }) {
             ? html`<span class="sheet-time" data-urgent=${isUrgent(state, end) ? "" : nothing}
                 >${mayPay(state) ? t("basket.kept", { time: clock(turnSecondsLeft(state, end.until)) }) : t("outage.pay_off_short")}</span
               >`
-            : html`<span class="sheet-time"
-                >${whatIsLeft(board, own.size).kind === "free" ? t("basket.pick") : t("basket.nothing_free")}</span
-              >`
+            : html`<span class="sheet-time">${whatToDo(state, whatIsLeft(board, own.size).kind === "free")}</span>`
         }
       </span>
     </button>
@@ -149,4 +166,14 @@ function sheetHandle({ state, plan, board, own, act }) {
         : nothing
     }
   </div>`;
+}
+
+/**
+ * @param {Sale.WithPlan["state"]} state
+ * @param {boolean} free there is a seat to tap
+ */
+function whatToDo(state, free) {
+  const { most, bought } = share(state);
+  if (isUsedUp(state)) return counted("share.bought", most, { bought });
+  return free ? t("basket.pick") : t("basket.nothing_free");
 }

@@ -2,14 +2,16 @@
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { clock, counted, t } from "../i18n.js";
 import { whatIsLeft } from "../sold_out.js";
+import { isUsedUp } from "../wish.js";
 
 /**
- * In the place of the wish, for who is in and has nothing to pick: the map stays where it is.
+ * In the place of the wish, for who is in and has nothing to pick: the map stays where it is. Who has bought a whole share
+ * is told that there, and it stays true whatever comes back.
  * @param {Sale.WithPlan} model
  */
 export function nothingLeft({ state, board, own, wishHeight }) {
   const { kind, held } = whatIsLeft(board, own.size);
-  if (own.size || (kind !== "held" && kind !== "gone")) return nothing;
+  if (own.size || isUsedUp(state) || (kind !== "held" && kind !== "gone")) return nothing;
   const { event } = state;
   return html`<section
     class="wish nothing-left"

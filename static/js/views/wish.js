@@ -4,19 +4,18 @@ import { live } from "../../vendor/lit-html/directives/live.js";
 import { counted, money, t } from "../i18n.js";
 import { mayHold } from "../outage.js";
 import { numberName, seatName } from "../seat_words.js";
-import { whatIsLeft } from "../sold_out.js";
-import { MOST_BUTTONS, share, sizes, wanted, ways } from "../wish.js";
+import { MOST_BUTTONS, isUsedUp, share, sizes, wanted, ways } from "../wish.js";
 
 /**
  * At most one of: what can be had instead of what was refused; that one buyer's share is used up; the wish.
- * @param {Sale.WithPlan} model
+ * @param {Sale.Lasting} model
  */
 export function wish(model) {
   const { state } = model;
   if (state.instead) return instead(model, state.instead);
   const { most, bought, left } = share(state);
-  if (left === 0 && bought > 0) return usedUp(most, bought);
-  if (left === 0 || state.basket.seats.length > 0 || whatIsLeft(model.board, 0).kind !== "free") return nothing;
+  if (isUsedUp(state)) return usedUp(most, bought);
+  if (left === 0 || state.basket.seats.length > 0 || model.left !== "free") return nothing;
   return form(model);
 }
 
@@ -32,7 +31,7 @@ function usedUp(most, bought) {
   </section>`;
 }
 
-/** @param {Sale.WithPlan} model */
+/** @param {Sale.Lasting} model */
 function form(model) {
   const { state, plan, act, asked } = model;
   const { most, bought, left } = share(state);
@@ -71,7 +70,7 @@ function form(model) {
 }
 
 /**
- * @param {Sale.WithPlan} model
+ * @param {Sale.Lasting} model
  * @param {number} left
  * @param {number} count
  */
@@ -93,7 +92,7 @@ function countButtons({ act }, left, count) {
 }
 
 /**
- * @param {Sale.WithPlan} model
+ * @param {Sale.Lasting} model
  * @param {number} left
  * @param {number} count
  */
@@ -111,9 +110,9 @@ function countList({ act }, left, count) {
 
 /**
  * The categories that the map shows in full are those that are asked for: one, all, or several.
- * @param {Sale.WithPlan} model
+ * @param {Sale.Lasting} model
  */
-function categories({ state, plan, board, act, free }) {
+function categories({ state, plan, ready, act, free }) {
   const { currency } = state.event;
   const { filter } = state.ui;
   const several = (filter?.size ?? 0) > 1;
@@ -126,10 +125,10 @@ function categories({ state, plan, board, act, free }) {
     ${plan.categories.map(({ name, price }, index) => {
       if (price === null) return nothing;
       const count = free[index] ?? 0;
-      const said = [name, money(price, currency), ...(board.ready ? [counted("seats.free", count)] : [])];
+      const said = [name, money(price, currency), ...(ready ? [counted("seats.free", count)] : [])];
       return html`<option
         value=${index}
-        ?disabled=${board.ready && count === 0}
+        ?disabled=${ready && count === 0}
         .selected=${live(!several && (filter?.has(index) ?? false))}
       >
         ${said.join(" · ")}
@@ -140,7 +139,7 @@ function categories({ state, plan, board, act, free }) {
 
 /**
  * What the button's press will cost: exact for one category.
- * @param {Sale.WithPlan} model
+ * @param {Sale.Lasting} model
  * @param {number} count
  */
 function costs({ state, plan }, count) {
@@ -155,11 +154,11 @@ function costs({ state, plan }, count) {
 }
 
 /**
- * @param {Sale.WithPlan} model
+ * @param {Sale.Lasting} model
  * @param {Sale.Instead} refused
  */
-function instead({ state, plan, board, free, act }, refused) {
-  const found = ways(refused, plan, share(state).left, board.ready ? free : []);
+function instead({ state, plan, ready, free, act }, refused) {
+  const found = ways(refused, plan, share(state).left, ready ? free : []);
   return html`<section class="wish callout" data-kind="warn" data-testid="instead" aria-labelledby="instead-title">
     <p id="instead-title" class="wish-title">${why(refused, plan)}</p>
     ${found.length ? html`<p class="wish-choose">${t("instead.choose")}</p>` : nothing}

@@ -193,3 +193,20 @@ export async function aPlanThatCannotBeDrawnIsAskedForAgain() {
   const { hall } = await inTheHall(undefined, plans);
   same([plans.length, hall.drawn.plan.zones.length], [0, 1]);
 }
+
+// V1: while fingers move the map nobody counts the crowd's seats; when it rests they are counted, and drawn.
+export async function theCrowdsSeatsAreCountedWhenTheMapRests() {
+  const { hall, seats } = await inTheHall();
+  const { map } = hall.drawn;
+  let rested = null;
+  hall.redraw = () => (rested ??= performance.now() - map.rest.movedAt);
+  map.rest.moved();
+  hall.seatsChanged(seats.apply({ epoch: 1, version: 2, changes: [[0, 1]] }));
+  for (const end = performance.now() + 900; performance.now() < end; ) {
+    map.rest.moved();
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  await until(() => rested !== null && map.counting === null);
+  that(rested >= 250, `counted ${rested} ms after a movement`);
+  same([hall.free, map.scene.sections.list.map(({ free }) => free)], [[5], [5]]);
+}

@@ -1,7 +1,7 @@
 import { codeCounts } from "/static/js/access_code.js";
 import { mayHold, mayPay, saying } from "/static/js/outage.js";
 import { reduce } from "/static/js/reducer.js";
-import { initial, mayJoin, opensAt, pendingSeats, saleState, secondsLeft, stage, turnSecondsLeft } from "/static/js/state.js";
+import { initial, mayJoin, opensAt, pendingSeats, saleState, secondsLeft, stage, timeless, turnSecondsLeft } from "/static/js/state.js";
 import { same } from "./same.js";
 
 const at = (milliseconds) => new Date(milliseconds).toISOString();
@@ -14,6 +14,15 @@ const INSIDE = [...OPEN, WELCOME, ADMITTED, { type: "board" }];
 const HELD = { type: "held", id: "", seats: [4, 2], until: at(300000), fence: 7, extensions_left: 1 };
 const CHECKOUT = { type: "step", step: "checkout" };
 const told = (id, status, more = {}) => ({ type: "reservation", id, status, ...more });
+
+// What is drawn of it is not drawn again (views/hall.js).
+export function aSecondChangesNothingButTheTime() {
+  const state = run(...INSIDE, HELD);
+  const first = timeless(state);
+  const second = timeless(reduce(state, { type: "tick", local: 2000 }));
+  const third = timeless(reduce(state, { type: "sheet" }));
+  same([second === first, third === first, "local" in first], [true, false, false]);
+}
 
 export function theWayThroughTheSale() {
   const story = [

@@ -273,6 +273,14 @@ declare namespace Sale {
     seatList: NonNullable<Model["seatList"]>;
   };
 
+  /** What of it no second changes, with what is asked of the board, which changes in place (static/js/kept.js). */
+  type Lasting = Pick<WithPlan, "act" | "plan" | "asked" | "free" | "swatches"> & {
+    state: Omit<WithPlan["state"], "local">;
+    /** the board is known */
+    ready: boolean;
+    left: import("../../../static/js/sold_out.js").Left["kind"];
+  };
+
   /** The same where a purchase is under way or over. */
   type WithReservation = Model & { state: State & { reservation: Purchase } };
 

@@ -1,0 +1,83 @@
+import { learnCurrencies, use } from "/static/js/i18n.js";
+import { Plan } from "/static/js/plan.js";
+import { fromSeats } from "/static/js/plan_columns.js";
+import { reduce } from "/static/js/reducer.js";
+import { initial } from "/static/js/state.js";
+import { hall } from "/static/js/views/hall.js";
+import { render } from "/static/vendor/lit-html/lit-html.js";
+import { same, that } from "./same.js";
+
+const at = (milliseconds) => new Date(milliseconds).toISOString();
+const EVENT = { name: "Night", status: "open", opens_at: null, closes_at: null, max_seats: 2, currency: "KRW", hold_seconds: 300, phases: [] };
+const INSIDE = [
+  { type: "tick", local: 1000 },
+  { type: "event", event: EVENT },
+  { type: "welcome", state: "active", now: at(1000) },
+  { type: "admitted", until: at(600000), warning_seconds: 60 },
+  { type: "board" },
+];
+const HELD = { type: "held", id: "", seats: [1, 2], until: at(301000), fence: 7, extensions_left: 1 };
+const SEATS = Array.from({ length: 6 }, (_, i) => ({
+  ordinal: i, guid: `${i}`, zone: "A", row: "1", number: `${i + 1}`, category: "Near", x: i * 20, y: 0, r: 8, accessible: false,
+}));
+const PLAN = {
+  name: "", width: 100, height: 20, zones: ["A"], areas: [], row_labels: [], seats: SEATS,
+  categories: [{ name: "Near", color: "#00aa00", price: 2 }],
+};
+
+/** The hall's view of a visitor who is in; `asked` counts what was put together anew. */
+async function seen(...actions) {
+  learnCurrencies({ KRW: 0 });
+  await use("en", await (await fetch("/static/i18n/en.json")).json());
+  const box = document.createElement("div");
+  const made = { asked: 0 };
+  const parts = {
+    act: {}, captcha: null, returns: null, offered: false, plan: new Plan(fromSeats(PLAN)), own: new Set(), asked: new Set(),
+    seatMap: { element: document.createElement("div") }, seatList: { element: document.createElement("div") },
+    swatches: { get: () => ((made.asked += 1), "") }, free: [4], board: { ready: true, counts: [4, 2, 0, 0] }, wishHeight: 0,
+  };
+  const state = [...INSIDE, ...actions].reduce(reduce, initial({ slug: "x" }));
+  const draw = (now, more = {}) => render(hall({ ...parts, ...more, state: now }), box);
+  const text = (selector) => box.querySelector(selector)?.textContent.trim() ?? null;
+  return { box, made, state, draw, text };
+}
+
+// V1: what no clock moves is not put together again each second, in the middle of a pan.
+export async function aSecondDrawsTheClockAndNothingElse() {
+  const { made, state, draw, text } = await seen(HELD);
+  draw(state);
+  same(text(".hold-clock [role=timer]"), "5:00");
+  const before = made.asked;
+  that(before > 0, "the legend is drawn");
+  const later = reduce(state, { type: "tick", local: 2000 });
+  draw(later);
+  same([text(".hold-clock [role=timer]"), made.asked], ["4:59", before]);
+  draw(later, { free: [1] });
+  that(made.asked > before, "what has changed is drawn");
+  that(text(".chip-free").includes("1"), text(".chip-free"));
+}
+
+export async function theEndOfTheTimeIsDrawnWithTheSecondThatBringsIt() {
+  const { state, draw, text } = await seen(HELD);
+  draw(state);
+  same(text(".time-warning"), null);
+  draw(reduce(state, { type: "tick", local: 245000 }));
+  that(text("[data-testid=hold-warning]"), "it is nearly over");
+  draw(reduce(state, { type: "tick", local: 302000 }));
+  that(text("[data-testid=time-over]"), "it is over");
+}
+
+// V3: who has bought a whole share is told that, and not to wait for what comes back.
+export async function aShareThatIsUsedUpIsTheOneBox() {
+  const orders = { type: "orders", reservations: [{ id: "a", status: "CONFIRMED", seats: [1, 2], created_at: at(0) }] };
+  const buyer = await seen(orders);
+  const other = await seen();
+  const boxes = ({ box }) => [...box.querySelectorAll(".wish")].map((one) => one.dataset.testid);
+  for (const [counts, said] of [[[0, 0, 6, 0], "sold-out"], [[0, 4, 2, 0], "all-held"]]) {
+    const board = { ready: true, counts };
+    buyer.draw(buyer.state, { board });
+    other.draw(other.state, { board });
+    same([boxes(buyer), boxes(other)], [["used-up"], [said]]);
+    same([buyer.text(".sheet-time"), buyer.text(".basket-empty")], ["2 of 2 seats bought", null]);
+  }
+}

@@ -1,0 +1,42 @@
+import { Rest } from "/static/js/seat_map/rest.js";
+import { same, that, until } from "./same.js";
+
+const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+/** Fingers that go on for longer than they would have to rest. */
+async function moveFor(rest, milliseconds) {
+  for (const end = performance.now() + milliseconds; performance.now() < end; await pause(10)) rest.moved();
+}
+
+// V1: no frame of a pan has to carry what can wait; a quarter of a second after the last movement it is done.
+export async function whatCanWaitIsDoneWhenTheMapRests() {
+  const rest = new Rest();
+  let rested = null;
+  rest.moved();
+  rest.later(() => (rested = performance.now() - rest.movedAt));
+  await moveFor(rest, 600);
+  await until(() => rested !== null);
+  that(rested >= 250, `done ${rested} ms after a movement`);
+}
+
+export async function whereNothingMovesItIsDoneAtOnceAndCanBeCalledOff() {
+  const rest = new Rest();
+  const done = [];
+  rest.later(() => done.push("never"))();
+  rest.later(() => done.push("a"));
+  rest.later(() => done.push("b"), 5);
+  await until(() => done.length === 2);
+  same(done, ["a", "b"]);
+}
+
+export async function whatIsPutOffCanBeCalledOff() {
+  const rest = new Rest();
+  const done = [];
+  rest.moved();
+  const off = rest.later(() => done.push("never"));
+  await pause(20); // it has looked once
+  off();
+  rest.later(() => done.push("after"));
+  await until(() => done.length);
+  same(done, ["after"]);
+}
