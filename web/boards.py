@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 import orjson
 
 from core.clock import Clock
+from core.process.gathered import own_error
 from core.process.tasks import awaited
 from core.seats.board import BoardSnapshot
 from core.venue.event import Event
@@ -94,7 +95,7 @@ class _Shared:
         except Exception as error:
             for asked in all_of_them:
                 if not asked.done():
-                    asked.set_exception(error)
+                    asked.set_exception(own_error(error))
         else:
             for asked in all_of_them:
                 if not asked.done():

@@ -117,7 +117,7 @@ class Gathered(Generic[Asked, Answer]):
                 return
             for call in batch:
                 if not call.future.done():
-                    call.future.set_exception(_own(error) if len(batch) > 1 else error)
+                    call.future.set_exception(own_error(error) if len(batch) > 1 else error)
             return
         for call, answer in zip(batch, answers, strict=True):
             if not call.future.done():
@@ -134,7 +134,7 @@ class Gathered(Generic[Asked, Answer]):
         await asyncio.gather(*(some() for _ in range(_AGAIN_AT_ONCE)))
 
 
-def _own(error: Exception) -> Exception:
+def own_error(error: Exception) -> Exception:
     """The same error for one more caller: raised, an exception gathers the tracebacks of all who raise it."""
     own = copy(error)
     own.__traceback__, own.__cause__, own.__context__ = error.__traceback__, error.__cause__, error.__context__

@@ -295,7 +295,7 @@ class EventStore:
             if row is None:
                 raise EventNotFound()
             event, asked, now = event_of(row), changes, self._clock.now()
-            changes = changes | moved_times(event, changes)
+            changes = changes | moved_times(event, changes, now)
             merged = {**row, **changes}
             if "closes_at" in asked or (event.closes_at is not None and event.closes_at > now):
                 check_closing(changes.get("closes_at"), now)

@@ -87,7 +87,7 @@ def relabelled(document: dict[str, Any], labels: Mapping[str, str]) -> dict[str,
     return {
         **document,
         "categories": [named(category, "name") for category in document["categories"]],
-        "zones": [{**zone, "rows": [row(found) for found in zone["rows"]]} for zone in document["zones"]],
+        "zones": [{**zone, "rows": [row(found) for found in _list(zone, "rows")]} for zone in document["zones"]],
     }
 
 

@@ -11,16 +11,17 @@ from datetime import datetime
 from typing import Any, Final
 
 from core.errors import InvalidRequest
-from core.venue.event import Event
+from core.venue.event import Event, SaleState
 from core.venue.event_time import check_zone, local, read_time
 
 TIMES: Final = ("opens_at", "closes_at", "starts_at")
 
 
-def moved_times(event: Event, changes: Mapping[str, Any]) -> dict[str, Any]:
+def moved_times(event: Event, changes: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     """The times that `changes`, as of `EventStore.update`, does not name, as they are in its zone; {} without another.
 
-    Raises InvalidRequest for one that does not exist in the new zone, or exists twice: it has to be named.
+    Raises InvalidRequest for one that does not exist in the new zone, or exists twice, and where the sale would open,
+    stop or begin anew by it: then it has to be named.
     """
     zone = changes.get("time_zone", event.time_zone)
     if zone == event.time_zone:
@@ -42,4 +43,13 @@ def moved_times(event: Event, changes: Mapping[str, Any]) -> dict[str, Any]:
             )
             for one in event.phases
         )
+    asked = replace(event, **{name: value for name, value in changes.items() if name in (*TIMES, "phases", "status")})
+    if _on_sale(asked, now) != _on_sale(replace(asked, **times), now):
+        message = "the sale would open, stop or begin anew at once by its clocks there: name its times with the zone"
+        raise InvalidRequest(f"time_zone: {message}", errors=[{"at": "time_zone", "message": message}])
     return times
+
+
+def _on_sale(event: Event, now: datetime) -> tuple[SaleState, list[str]]:
+    """What a buyer meets, and the parts that are open."""
+    return event.sale_state(now), [one.name for one in event.openings if one.is_open(now)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from core.venue.event_store_postgres import CACHE_SECONDS, EventStore
 from core.venue.new_event import NewEvent
 from core.venue.phase import Phase
 from core.venue.plan_import import load_plan
+from core.venue.zone_change import moved_times
 from tests.manual_clock import ManualClock
 from tests.waits import PATIENCE
 
@@ -241,6 +243,29 @@ async def test_a_time_that_the_new_zones_clocks_do_not_show_once_is_asked_about(
     assert await store.fresh(new.slug) == before
     named = datetime(2030, 10, 27, 0, 30, tzinfo=UTC)
     assert (await store.update(new.slug, time_zone="Europe/Berlin", starts_at=named)).starts_at == named
+
+
+@pytest.mark.parametrize(
+    ("hours", "zone"),
+    [
+        ({"opens_at": -1}, "Europe/Berlin"),  # it is on sale, and would not be for hours
+        ({"opens_at": -9, "closes_at": -1}, "Europe/Berlin"),  # it is over, and would begin anew
+        ({"opens_at": 1}, "Pacific/Auckland"),  # it would open at this moment
+        ({"opens_at": -9, "closes_at": 1}, "Pacific/Auckland"),  # it would be over
+    ],
+)
+async def test_a_new_zone_alone_neither_opens_nor_stops_a_sale(
+    store: EventStore, hours: dict[str, int], zone: str
+) -> None:
+    """T9: the clocks' times are named with the zone where that is meant."""
+    now = datetime(2030, 7, 1, 12, tzinfo=UTC)
+    times = {name: now + timedelta(hours=hour) for name, hour in hours.items()}
+    made = await store.create(new_event(time_zone="Asia/Seoul", opens_at=now), small_plan())
+    event = replace(made, opens_at=times["opens_at"], closes_at=times.get("closes_at"))
+    with pytest.raises(InvalidRequest, match="name its times") as refused:
+        moved_times(event, {"time_zone": zone}, now)
+    assert [one["at"] for one in refused.value.data["errors"]] == ["time_zone"]
+    assert moved_times(event, {"time_zone": zone, **times}, now) == {}
 
 
 async def test_a_change_that_breaks_the_rules_changes_nothing(store: EventStore) -> None:

@@ -102,7 +102,7 @@ def test_unknown_is_never_a_refusal() -> None:
 
 
 class World(RuleBasedStateMachine):
-    """A provider whose answers get lost, requests that are held up, forged keys, processes that die: `judge` alone
+    """A provider whose answers get lost, requests that are held up, forged keys, processes that die: `decide` alone
     decides what is sent next. Whatever the order of it all: nobody is charged twice, and in the end either the
     reservation is confirmed and one charge is kept, or none is.
     """

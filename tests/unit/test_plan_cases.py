@@ -187,6 +187,13 @@ def test_best_seats_are_nearest_the_stage_whatever_lies_below_the_hall() -> None
     assert focal_point(plan) == (300.0, 650.0)
 
 
+@pytest.mark.parametrize("name", ["zone_without_rows", "zone_rows_null"])
+def test_labels_are_given_where_a_zone_has_no_rows(name: str) -> None:
+    document = json.loads((PLANS / f"{name}.json").read_text())
+    labels = {category.name: f"{category.name}, new" for category in build_plan(document).categories}
+    assert {seat.category for seat in build_plan(relabelled(document, labels)).seats} <= set(labels.values())
+
+
 def test_labels_take_the_place_of_categories() -> None:
     document = parse_document((PLANS / "internal_category_names.json").read_bytes())
     plan = build_plan(relabelled(document, {"NOT AVAILABLE": "Kept"}))
