@@ -37,6 +37,7 @@ _WAITS: Final[tuple[tuple[object, str, float], ...]] = (
 def patient_stores() -> Iterator[None]:
     """For what is opened meanwhile; PostgreSQL's locks are waited for as well."""
     settled = database._SESSION.replace(f"{database.LOCK_SECONDS * 1000:.0f}", f"{PATIENCE * 1000:.0f}")
+    assert settled != database._SESSION
     with ExitStack() as stack:
         for owner, name, seconds in _WAITS:
             stack.enter_context(mock.patch.object(owner, name, seconds))

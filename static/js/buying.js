@@ -143,9 +143,9 @@ export class Buying {
         const form = { email, provider: ui.provider };
         const body = await this.#send(attemptFor(this.storage, this.slug, basket.fence, form), basket);
         this.#under(body);
-        if (body.status === "PAYING") this.shared.setItem(this.#told, body.id);
-        // The order is made and the seats are kept: the money's part is a page of its own.
+        // The order is made and the seats are kept: the money's part is a page of its own, whatever becomes of the note.
         if (body.status === "PAYING" && body.payment) this.go(body.payment.page);
+        if (body.status === "PAYING") this.shared.setItem(this.#told, body.id);
       },
       (error) => this.#failed(error),
     );

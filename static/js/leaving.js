@@ -3,9 +3,10 @@
 export const UNDO_MS = 10000;
 const AGAIN_MS = 5000; // until a server that was told, and says nothing, is told once more: to leave twice is to leave
 
-/** How this page was come to: only who came by a link asks for a place by coming. */
+/** How this page was come to: only who came by a link asks for a place by coming, and not by that to another language. */
 function isLoadedAgain() {
   const [entry] = performance.getEntriesByType("navigation");
+  if (new URLSearchParams(location.search).has("lang")) return true;
   return entry instanceof PerformanceNavigationTiming && entry.type !== "navigate";
 }
 

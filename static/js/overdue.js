@@ -4,32 +4,44 @@ import { stood } from "./outage.js";
 import { serverNow } from "./state.js";
 
 const PATIENCE = 3000; // milliseconds: the server says so by itself within about one
-const AGAIN = 10000; // milliseconds until it is asked once more
+const SPREAD = 5000; // milliseconds at most by which pages that were let in together do not ask together
+const AGAIN = 10000; // milliseconds until it is asked once more, and each time twice as many
+const LONGEST = 60000;
 
 /**
  * Whether the clock has shown nothing for longer than the server takes to say why. An order that waits has a clock of its own.
  * @param {Sale.State} state
+ * @param {number} [patience]
  */
-export function isOverdue(state) {
-  const { connection, outage, presence, reservation } = state;
+export function isOverdue(state, patience = PATIENCE) {
+  const { connection, doubted, outage, presence, reservation } = state;
   const end = deadline(state);
-  if (!end || presence !== "active" || reservation || !["online", "polling"].includes(connection)) return false;
+  if (!end || doubted || presence !== "active" || reservation || !["online", "polling"].includes(connection))
+    return false;
   const now = serverNow(state);
-  return now - stood(outage, now) - end.until >= PATIENCE;
+  return now - stood(outage, now) - end.until >= patience;
 }
 
 export class Overdue {
-  /** @param {{store: Sale.Store, ask: () => unknown, now?: () => number}} parts */
-  constructor({ store, ask, now = () => performance.now() }) {
+  /** @param {{store: Sale.Store, ask: () => unknown, now?: () => number, random?: () => number}} parts */
+  constructor({ store, ask, now = () => performance.now(), random = Math.random }) {
     this.store = store;
     this.ask = ask;
     this.now = now;
+    this.patience = PATIENCE + random() * SPREAD;
     this.askedAt = -Infinity;
+    this.pause = AGAIN;
   }
 
   /** Called about once a second. */
   tick() {
-    if (!isOverdue(this.store.state) || this.now() - this.askedAt < AGAIN) return;
+    if (!isOverdue(this.store.state, this.patience)) {
+      this.pause = AGAIN;
+      return;
+    }
+    const pause = this.askedAt === -Infinity ? 0 : this.pause;
+    if (this.now() - this.askedAt < pause) return;
+    if (pause) this.pause = Math.min(LONGEST, this.pause * 2);
     this.askedAt = this.now();
     this.ask();
   }

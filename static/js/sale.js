@@ -168,7 +168,7 @@ const overdue = new Overdue({
   store,
   async ask() {
     // A channel by looks is told with the next one.
-    if (!(await buying.find())) channel.renew();
+    if (!buying.busy.on && !(await buying.find())) channel.renew();
   },
 });
 

@@ -172,7 +172,8 @@ export function stage(state) {
   const sale = saleState(state);
   if (sale === "unknown") return "loading";
   if (state.presence === "entered" && sale !== "closed") return "gathering";
-  if (sale === "before") return "before";
+  // Who is out is not among those who are drawn, and may come back.
+  if (sale === "before") return state.presence === "out" && mayJoin(state) ? "out" : "before";
   // A closing sale lets the active finish until the server says otherwise.
   if (state.presence === "active") return state.step === "checkout" && state.basket.seats.length ? "checkout" : "map";
   if (sale === "closed" || state.outReason === "closed") return "closed";

@@ -20,8 +20,8 @@ export function share({ event, most: told, orders, basket }) {
  * @param {Parameters<typeof share>[0]} state
  */
 export function isUsedUp(state) {
-  const { bought, left } = share(state);
-  return left === 0 && bought > 0;
+  const { most, bought } = share(state);
+  return bought > 0 && bought >= most;
 }
 
 /**

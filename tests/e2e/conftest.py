@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, Page, async_playwright
 
-from tests.e2e.sale_page import SalePage
+from tests.e2e.sale_page import KEEPS_WHAT_IS_SAID, SalePage
 from tests.sale_server import HALL as HALL
 from tests.sale_server import OPERATOR_TOKEN, PATIENCE
 from tests.sale_server import MakeSale as MakeSale
@@ -65,8 +65,7 @@ async def open_page(server: Server, chromium: Browser) -> AsyncIterator[OpenPage
                 "console",
                 lambda said: wrong.append(said.text) if "Content Security Policy" in said.text else None,
             )
-            if before:
-                await page.add_init_script(before)
+            await page.add_init_script(KEEPS_WHAT_IS_SAID + before)
             await page.goto(server.url + (path or f"/events/{slug}"))
             return SalePage(page)
 

@@ -14,6 +14,17 @@ expect.set_options(timeout=PATIENCE * 1000)
 #: static/js/seat_map/glyphs.js
 LOOKS = ("free", "held", "sold", "blocked", "own", "asked")
 
+#: Keeps each kind that the bar says, for what it says for a moment only; `said_in_bar` reads it. An initial script.
+KEEPS_WHAT_IS_SAID = """
+    globalThis.saidInBar = [];
+    addEventListener("DOMContentLoaded", () => {
+        const banner = document.querySelector("#banner");
+        if (!banner) return;
+        const keep = () => globalThis.saidInBar.push(banner.dataset.kind ?? "");
+        new MutationObserver(keep).observe(banner, { attributes: true, attributeFilter: ["data-kind"] });
+    });
+"""
+
 #: An order's result or payment page; not the return, which leads there.
 _BACK_IN_SHOP = re.compile(r"/pay/[0-9a-f]{32}a[0-9]+(/result)?\?")
 
@@ -32,6 +43,17 @@ class SalePage:
         """Waits until the page shows one of these views (static/js/state.js, `stage`)."""
         await self.page.wait_for_selector(", ".join(f'html[data-stage="{stage}"]' for stage in stages))
         return str(await self.page.evaluate("() => document.documentElement.dataset.stage"))
+
+    async def said_in_bar(self, kind: str) -> None:
+        """Waits until the bar has said this since it was last asked for, whether it still does or not."""
+        await self.page.wait_for_function(
+            """(kind) => {
+                const at = globalThis.saidInBar.indexOf(kind);
+                return at >= 0 && globalThis.saidInBar.splice(0, at + 1);
+            }""",
+            arg=kind,
+            polling=50,
+        )
 
     async def map_ready(self) -> None:
         await self.reaches("map")

@@ -31,7 +31,7 @@ LOOKS = [
 ]
 
 
-async def _spotless(page: SalePage) -> None:
+async def spotless(page: SalePage) -> None:
     """Nothing that axe finds, best practices included, by light and by dark (V2)."""
     told = []
     for scheme, rules in (("dark", RULES_OF_COLOURS), ("light", RULES)):
@@ -43,7 +43,7 @@ async def _spotless(page: SalePage) -> None:
 
 async def spotless_and_fits(page: SalePage) -> None:
     """Also no wider than its screen."""
-    await _spotless(page)
+    await spotless(page)
     assert await page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
 
 
@@ -72,33 +72,33 @@ async def test_the_whole_purchase_is_accessible(
     slug = await make_sale(seats=24, starts_at=datetime.now(UTC) + timedelta(days=30))
     page = await open_page(slug, **look)
     await page.map_ready()
-    await _spotless(page)
+    await spotless(page)
     await page.pick(3)
-    await _spotless(page)
+    await spotless(page)
     if "viewport" in look:
         await page.locator(".sheet-toggle").click()
-        await _spotless(page)
+        await spotless(page)
     await page.locator(".segmented button").nth(1).click()
-    await _spotless(page)
+    await spotless(page)
     await page.locator(".list-choice").first.click()
-    await _spotless(page)
+    await spotless(page)
     server.bank(latency_seconds=2.0)
     await page.order(email="wrong")
-    await _spotless(page)
+    await spotless(page)
     await page.fill("#email", "axe@example.com")
     await page.get_by_test_id("pay").click()
     await page.approve()
     await page.to_sale()
     await page.reaches("paying", "confirmed")
-    await _spotless(page)
+    await spotless(page)
     await page.reaches("confirmed")
-    await _spotless(page)
+    await spotless(page)
     await page.get_by_test_id("ticket").click()
     await expect(page.locator(".ticket")).to_be_visible()
-    await _spotless(page)
+    await spotless(page)
     await page.locator(".actions a:not([href*=calendar])").click()
     await page.locator("[data-ask]").click()
-    await _spotless(page)
+    await spotless(page)
 
 
 @pytest.mark.parametrize("look", LOOKS)
@@ -178,7 +178,7 @@ async def test_what_a_payment_page_says_of_a_fault_and_of_the_end_is_accessible(
 
 async def _fits(page: SalePage) -> None:
     """Clean, and nothing to be scrolled sideways."""
-    await _spotless(page)
+    await spotless(page)
     assert await page.evaluate("() => document.documentElement.scrollWidth <= document.documentElement.clientWidth")
 
 
@@ -194,35 +194,35 @@ async def test_waiting_and_the_other_pages_are_accessible(
     )
     page = await open_page(path="/", **look)
     await expect(page.locator(".event").first).to_be_visible()
-    await _spotless(page)
+    await spotless(page)
     await page.goto(f"{server.url}/events/{later}")
     await page.reaches("before")
-    await _spotless(page)
+    await spotless(page)
     slug = await make_sale(active_limit=1)
     Guest(server, slug).join()
     await page.goto(f"{server.url}/events/{slug}")
     await page.reaches("waiting")
-    await _spotless(page)
+    await spotless(page)
     await page.page.context.set_offline(True)
     await expect(page.locator("#banner")).to_be_visible()
-    await _spotless(page)
+    await spotless(page)
     await page.page.context.set_offline(False)
     await expect(page.locator("#banner")).to_be_hidden()
     await page.locator("button.link").click()
     await page.reaches("leaving")
-    await _spotless(page)
+    await spotless(page)
     await page.get_by_test_id("go").click()
     await expect(page.get_by_test_id("go")).to_be_hidden()
-    await _spotless(page)
+    await spotless(page)
     await page.reaches("out")
-    await _spotless(page)
+    await spotless(page)
     server.operator("POST", f"/api/operator/events/{slug}/close")
     await page.reload()
     await page.reaches("closed")
-    await _spotless(page)
+    await spotless(page)
     await page.goto(f"{server.url}/events/no-such-event")
     await expect(page.locator("h1")).to_be_visible()
-    await _spotless(page)
+    await spotless(page)
 
 
 @pytest.mark.parametrize("look", LOOKS)

@@ -10,7 +10,7 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from tests.e2e.sale_page import SalePage
-from tests.e2e.test_accessibility import LOOKS, _spotless
+from tests.e2e.test_accessibility import LOOKS, spotless
 from tests.http_client import HTTP
 from tests.sale_server import Server
 from tests.waits import PATIENCE
@@ -59,13 +59,13 @@ async def test_the_window_is_accessible(server: Server, page: Page) -> None:
     for summary in await page.locator("summary").all():
         await summary.click()
     await expect(page.locator(".qr svg")).to_be_visible()
-    await _spotless(SalePage(page))
+    await spotless(SalePage(page))
     width = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert width <= 0, "nothing is wider than the screen"
     HTTP.post(f"{address}/close", timeout=PATIENCE)
     await page.reload()
     await expect(page.locator(".state")).to_be_visible()
-    await _spotless(SalePage(page))
+    await spotless(SalePage(page))
 
 
 @pytest.mark.e2e

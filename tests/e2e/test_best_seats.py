@@ -10,7 +10,7 @@ from playwright.async_api import expect
 from core.venue.event import Orphans
 from tests.conftest import small_plan
 from tests.e2e.conftest import MakeSale, OpenPage, Server
-from tests.e2e.test_accessibility import LOOKS, _spotless
+from tests.e2e.test_accessibility import LOOKS, spotless
 from tests.e2e.test_purchase import PHONE
 
 
@@ -49,7 +49,7 @@ async def test_a_phone_asks_how_many_first(make_sale: MakeSale, open_page: OpenP
         ]
     )
     await expect(page.locator("#live-urgent")).to_contain_text("no 4 seats of VIP together")
-    await _spotless(page)
+    await spotless(page)
     await ways.nth(1).tap()
     await page.locator(".sheet-toggle").tap()
     await expect(page.basket).to_have_count(4)
@@ -68,7 +68,7 @@ async def test_the_list_has_it_as_well(server: Server, make_sale: MakeSale, open
     instead = page.get_by_test_id("instead")
     await expect(instead).to_contain_text("Seat 1 would be left alone")
     await expect(instead.locator("[data-way]")).to_have_text(["Seat 1, Seat 2 together", "Seat 1 instead"])
-    await _spotless(page)
+    await spotless(page)
     await instead.get_by_role("button", name="Choose something else").press("Enter")
     await page.get_by_test_id("best").press("Enter")
     await expect(page.basket).to_have_count(2)
@@ -81,7 +81,7 @@ async def test_the_list_has_it_as_well(server: Server, make_sale: MakeSale, open
     await page.page.reload()
     await page.map_ready()
     await expect(page.get_by_test_id("used-up")).to_contain_text("2 of 2 seats bought")
-    await _spotless(page)
+    await spotless(page)
 
 
 @pytest.mark.parametrize("look", LOOKS)
@@ -104,5 +104,5 @@ async def test_waits_are_shown_to_anybody(
     await expect(waits.locator(".waits canvas")).to_be_visible()
     await waits.locator("summary").click()
     await expect(waits.locator(".waits tbody tr")).to_have_count(1)
-    await _spotless(waits)
+    await spotless(waits)
     assert await waits.evaluate("() => document.documentElement.scrollWidth <= innerWidth")

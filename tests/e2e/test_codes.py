@@ -10,7 +10,7 @@ from playwright.async_api import expect
 from core.clock import iso
 from core.venue.event import SaleStatus
 from tests.e2e.conftest import MakeSale, OpenConsole, OpenPage, Server
-from tests.e2e.test_accessibility import LOOKS, _spotless
+from tests.e2e.test_accessibility import LOOKS, spotless
 from tests.http_client import HTTP
 from tests.sale_server import OPERATOR_TOKEN
 
@@ -107,11 +107,11 @@ async def test_the_code_form_is_accessible_and_fits(
 ) -> None:
     page = await open_page(await sale_for_fans(server, make_sale), **look)
     await expect(page.get_by_test_id("code-form")).to_be_visible()
-    await _spotless(page)
+    await spotless(page)
     await page.fill("#code", "WRONG-CODE")
     await page.press("#code", "Enter")
     await expect(page.locator("#code-wrong")).to_be_visible()
-    await _spotless(page)
+    await spotless(page)
     assert await page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
 
 
@@ -136,7 +136,7 @@ async def test_a_code_is_given_where_everybody_may_come_in(
     await page.fill("#code", "WRONG-CODE")
     await page.press("#code", "Enter")
     await expect(page.locator("#code-wrong")).to_contain_text("이 판매에 쓸 수 없는 코드입니다")
-    await _spotless(page)
+    await spotless(page)
     await page.fill("#code", "fan 00001")
     await page.press("#code", "Enter")
     await expect(page.get_by_test_id("code-taken")).to_be_focused()
@@ -180,7 +180,7 @@ async def test_who_has_a_code_comes_in_while_everybody_gathers(
     await page.fill("#code", "WRONG-CODE")
     await page.press("#code", "Enter")
     await expect(page.locator("#code-wrong")).to_be_visible()
-    await _spotless(page)
+    await spotless(page)
     assert await page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
     await page.page.reload()
     await page.reaches("gathering")

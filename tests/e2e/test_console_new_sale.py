@@ -13,7 +13,7 @@ from playwright.async_api import FilePayload, Locator, Page, expect
 from tests.conftest import small_plan
 from tests.e2e.conftest import HALL, MakeSale, OpenConsole, OpenPage, Server
 from tests.e2e.sale_page import SalePage
-from tests.e2e.test_accessibility import LOOKS, _spotless
+from tests.e2e.test_accessibility import LOOKS, spotless
 
 
 def a_picture() -> bytes:
@@ -164,5 +164,5 @@ async def test_the_form_is_accessible_and_fits(open_console: OpenConsole, look: 
     await page.wait_for_selector(".plan-picture")
     await page.locator(".send [type=submit]").click()
     await page.wait_for_selector(".send .callout")
-    await _spotless(SalePage(page))
+    await spotless(SalePage(page))
     assert await page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")

@@ -10,7 +10,7 @@ from playwright.async_api import expect
 from core.clock import iso
 from core.venue.event import SaleStatus
 from tests.e2e.conftest import MakeSale, OpenPage, Server
-from tests.e2e.test_accessibility import _spotless
+from tests.e2e.test_accessibility import spotless
 from tests.http_client import HTTP
 from tests.sale_server import Guest
 from tests.waits import soon
@@ -39,7 +39,7 @@ async def test_from_the_room_before_the_opening_to_the_drawn_place_and_its_check
     await expect(page.get_by_test_id("gathered")).to_contain_text("6")
     await page.locator(".own-receipt > summary").click()
     receipt = await page.get_by_test_id("receipt").inner_text()
-    await _spotless(page)
+    await spotless(page)
     await page.reload()
     await page.reaches("gathering")
     await page.locator(".own-receipt > summary").click()
@@ -57,7 +57,7 @@ async def test_from_the_room_before_the_opening_to_the_drawn_place_and_its_check
     verdict = page.get_by_test_id("verdict")
     await expect(verdict).to_have_attribute("data-kind", "good")
     await expect(page.get_by_test_id("own-place")).to_have_text(str(place))
-    await _spotless(page)
+    await spotless(page)
     await expect(page.get_by_test_id("own")).to_contain_text({"ko-KR": "예"}.get(str(options.get("locale")), "yes"))
 
 

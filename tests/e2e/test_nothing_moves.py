@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -121,8 +120,11 @@ async def test_all_that_the_bar_can_say_moves_and_covers_nothing(server: Server,
         for width, height, type_size in SIZES:
             await page.set_viewport_size({"width": width, "height": height})
             await page.evaluate("(size) => { document.documentElement.style.fontSize = size; }", type_size)
-            await page.wait_for_timeout(400)  # what another size has moved
-            await page.evaluate("() => still()")
+            quiet = 0
+            for _ in range(40):  # what another size has moved
+                quiet = 0 if await page.evaluate("() => still()") else quiet + 1
+                if quiet == 2:
+                    break
             wrong = await page.evaluate(SAY, KINDS) + await page.evaluate("() => still()")
             found += [f"{name}, {width}x{height}, {type_size}: {one}" for one in wrong]
         await page.evaluate("() => { document.documentElement.style.fontSize = ''; }")
@@ -138,7 +140,7 @@ async def test_the_connection_comes_and_goes_and_nothing_moves(
         await page.page.context.set_offline(True)
         await banner(page, "offline")
         await page.page.context.set_offline(False)
-        await banner(page, "back")
+        await page.said_in_bar("back")
         await expect(page.locator("#banner")).to_be_hidden()
         await _is_still(page.page, what)
 
@@ -184,9 +186,8 @@ async def test_an_outage_comes_and_goes_and_nothing_moves(shop: Shop, chromium: 
                 assert not covered, "\n".join(covered)
 
         async def goes_on(what: str) -> None:
-            # It is said for a moment, on both.
-            await asyncio.gather(banner(page, "over"), banner(other, "over"))
             for one in (page, other):
+                await one.said_in_bar("over")
                 await expect(one.locator("#banner")).to_be_hidden()
                 await _is_still(one.page, f"after {what}")
 

@@ -25,7 +25,7 @@ from core.venue.event_store_postgres import EventStore
 from core.venue.new_event import NewEvent
 from tests.conftest import small_plan
 from tests.contract.store_proxy import StoreProxy, behind_proxies
-from tests.e2e.sale_page import SalePage
+from tests.e2e.sale_page import KEEPS_WHAT_IS_SAID, SalePage
 from tests.integration.onsale_process import serving
 from tests.own_database import own_database
 from tests.sale_server import SETTINGS
@@ -83,8 +83,7 @@ async def open_at(stack: AsyncExitStack, browser: Browser, url: str, *, before: 
     stack.push_async_callback(context.close)
     page = await context.new_page()
     page.set_default_timeout(PATIENCE * 1000)
-    if before:
-        await page.add_init_script(before)
+    await page.add_init_script(KEEPS_WHAT_IS_SAID + before)
     await page.goto(url)
     return SalePage(page)
 
@@ -126,8 +125,8 @@ async def test_pages_hear_of_an_outage_and_go_on_after_it(shop: Shop, chromium: 
         await buyer.page.wait_for_timeout(3000)  # what is shown here is that nothing happens
         assert await _seconds_left(buyer) == left
         await shop.postgres.restore()
-        await banner(buyer, "over")
-        await banner(polls, "over")
+        await buyer.said_in_bar("over")
+        await polls.said_in_bar("over")
         await expect(buyer.page.get_by_test_id("continue")).to_have_text("Continue to payment")
         assert left - await _seconds_left(buyer) < 60, "the time was given back"
 
@@ -145,8 +144,8 @@ async def test_pages_hear_of_an_outage_and_go_on_after_it(shop: Shop, chromium: 
         await expect(buyer.page.locator("#toast")).to_contain_text("Not at the moment")
         await expect(buyer.basket).to_have_count(2)
         await shop.redis.restore()
-        await banner(buyer, "over")
-        await banner(polls, "over")
+        await buyer.said_in_bar("over")
+        await polls.said_in_bar("over")
         await buyer.pick(12)
         await polls.sees(20, "own")
         await polls.click_seat(21)
@@ -175,7 +174,7 @@ async def test_pages_hear_of_an_outage_and_go_on_after_it(shop: Shop, chromium: 
         await buyer.page.wait_for_timeout(3000)
         assert await _time_to_pay(buyer) == left
         await shop.postgres.restore()
-        await banner(buyer, "over")
+        await buyer.said_in_bar("over")
         await expect(window).to_have_attribute("aria-disabled", "false")
         assert 0 <= left - await _time_to_pay(buyer) < 30, "the time was given back"
         await window.click()

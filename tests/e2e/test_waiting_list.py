@@ -12,7 +12,7 @@ from playwright.async_api import expect
 
 from tests.e2e.conftest import MakeSale, OpenPage, Server
 from tests.e2e.sale_page import SalePage
-from tests.e2e.test_accessibility import _spotless
+from tests.e2e.test_accessibility import spotless
 from tests.e2e.test_purchase import PHONE
 from tests.waits import until
 
@@ -30,7 +30,7 @@ async def _seen(page: SalePage, name: str) -> None:
     if _PICTURES:
         Path(_PICTURES).mkdir(exist_ok=True, parents=True)
         await page.page.screenshot(path=f"{_PICTURES}/{name}.png", full_page=True)
-    await _spotless(page)
+    await spotless(page)
 
 
 @pytest.mark.parametrize("look", [{}, {"locale": "ko-KR"} | PHONE], ids=["desktop", "phone-ko"])

@@ -86,7 +86,7 @@ async def test_a_lost_connection_is_said_and_comes_back(
     await expect(banner).to_contain_text("Your place is kept")
     crowd[1].leave()
     await page.page.context.set_offline(False)
-    await expect(banner).to_have_attribute("data-kind", "back")
+    await page.said_in_bar("back")
     await expect(page.locator(".place-number")).to_have_text("1")
     await expect(banner).to_be_hidden()
 

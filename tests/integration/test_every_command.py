@@ -1,6 +1,6 @@
 """Every command that is given what is wrong says so, in one line or by how it is used, without a trace.
 
-What only reads, reads empty stores.
+What only reads, reads the stores of the run.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tests.integration.test_cli import HALL
 from tests.integration.test_wheel import commands
 
 NOBODY = "00000000-0000-0000-0000-000000000000"
-#: Each as somebody may give it who has mistyped a name. The rest are asked with nothing at all.
+#: Each as somebody may give it who has mistyped a name.
 WRONG: dict[str, list[str]] = {
     "crowd": ["nowhere"],
     "event create": ["nowhere", "--plan", "nowhere.json"],
@@ -73,5 +73,5 @@ def test_what_only_reads(arguments: list[str], addresses: dict[str, str], stores
     assert done.stdout
 
 
-def test_whoever_needs_a_name_is_tried_with_a_wrong_one() -> None:
+def test_each_that_is_tried_is_a_command() -> None:
     assert set(WRONG) <= set(leaves())

@@ -86,7 +86,7 @@ async def test_relay_and_consumers(database: databases.Database, events_url: str
 
 
 async def test_the_watch_over_the_jobs(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs, "late_after", lambda every, limit: 0.2)
+    monkeypatch.setattr(jobs, "late_after", lambda every, limit: 1.0)
     monkeypatch.setattr(job_watch, "_LOOK_SECONDS", 0.01)
     name, running, strikes, fails = f"test-{secrets.token_hex(4)}", Supervisor(), Strikes(), False
 

@@ -26,6 +26,7 @@ export class Poll {
     this.known = false;
     this.every = every;
     this.failures = 0;
+    this.said = "";
     this.timer = 0;
     this.asking = false;
     this.stale = false; // something was done since the question that is under way
@@ -48,6 +49,8 @@ export class Poll {
       this.known = true;
       const away = this.away(news);
       tellInBar(away && "away", away);
+      if (away && away !== this.said) announce(away, { urgent: true });
+      this.said = away;
       this.got(news);
     } catch (error) {
       this.failures += 1;

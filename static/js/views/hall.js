@@ -28,7 +28,9 @@ const lasting = kept((/** @type {Sale.Lasting} */ model) => ({
 
 /** @param {Sale.WithPlan} model */
 export function hall(model) {
-  const { state, board, act, seatMap, seatList, returns, offered, own, plan, asked, free, swatches } = model;
+  const { state, board, act, seatMap, seatList, returns, own, plan, asked, free, swatches } = model;
+  // What can be had instead of seats that were refused is said in the same place, and was asked for just now.
+  const offered = model.offered && !state.instead;
   const { ui } = state;
   const { seats } = state.basket;
   // Sold out: the waiting list stands where there is nothing to pick. What it offers, for a time, stands in the place of

@@ -25,21 +25,34 @@ const state = (late, ...more) =>
 
 // V3: the server says why it is over; a page that was told nothing asks, unless the clock stands or an order has its own.
 export function aClockThatRanOutIsOverdueAfterTheServersTime() {
-  same([isOverdue(state(1000)), isOverdue(state(3000))], [false, true]);
+  same([isOverdue(state(1000)), isOverdue(state(3000)), isOverdue(state(3000), 4000)], [false, true, false]);
   same(isOverdue(state(60000, OUT)), false);
   same(isOverdue(state(60000, ORDER)), false);
   same(isOverdue(state(60000, { type: "connection", status: "reconnecting" })), false);
   same(isOverdue(state(60000, { type: "expired", reason: "hold" })), false);
 }
 
-export function itIsAskedNowAndThen() {
+export function itIsAskedNowAndThenAndLessAndLessOften() {
   let now = 0;
   let asked = 0;
-  const overdue = new Overdue({ store: { state: state(3000) }, ask: () => (asked += 1), now: () => now });
+  const store = { state: state(3000) };
+  const overdue = new Overdue({ store, ask: () => (asked += 1), now: () => now, random: () => 0 });
   for (now of [0, 1000, 9000]) overdue.tick();
   same(asked, 1);
-  for (now of [10000, 11000]) overdue.tick();
+  for (now of [10000, 11000, 29000]) overdue.tick();
   same(asked, 2);
+  for (now of [30000, 31000]) overdue.tick();
+  same(asked, 3);
+}
+
+// A thousand who were let in together do not ask in one second a server that is late.
+export function pagesAskOneAfterTheOther() {
+  const asked = [0, 0.5].map((luck) => {
+    let asks = 0;
+    new Overdue({ store: { state: state(4000) }, ask: () => (asks += 1), random: () => luck }).tick();
+    return asks;
+  });
+  same(asked, [1, 0]);
 }
 
 export async function nobodyIsAskedToFinishWhenTheTimeIsOver() {

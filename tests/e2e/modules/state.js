@@ -115,6 +115,8 @@ export function peopleGatherBeforeTheOpeningAndThePlaceComesByItself() {
   same([stage(early), mayJoin(early)], ["before", false]);
   const gathers = reduce(early, { type: "offset", now: at(20000) });
   same([stage(gathers), mayJoin(gathers)], ["before", true]);
+  // Who leaves then is not drawn, and is shown the way back.
+  same([stage({ ...gathers, presence: "out" }), stage({ ...early, presence: "out" })], ["out", "before"]);
   const entered = reduce(gathers, ENTERED);
   same([stage(entered), entered.gathered, entered.ticket, entered.entry.drawAt], ["gathering", 3, "T", 50000]);
   const more = reduce(entered, { ...GATHERS, type: "sale", paused: false, entered: 9 });

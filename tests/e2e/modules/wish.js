@@ -1,6 +1,6 @@
 import { reduce } from "/static/js/reducer.js";
 import { initial } from "/static/js/state.js";
-import { insteadOf, share, sizes, wanted, ways, wishOf } from "/static/js/wish.js";
+import { insteadOf, isUsedUp, share, sizes, wanted, ways, wishOf } from "/static/js/wish.js";
 import { same } from "./same.js";
 
 const plan = {
@@ -22,6 +22,14 @@ export const aShareIsBoughtAndHeldTogether = () => {
   const orders = bought(paid("a", [1, 2]), paid("b", [3], "CANCELLED"), paid("c", [4], "FAILED"));
   same(share(at(orders, held)), { most: 4, bought: 2, left: 1 });
   same(share(at(bought(paid("a", [1, 2, 3]), paid("b", [4], "PAYING")))), { most: 4, bought: 4, left: 0 });
+};
+
+// Seats in the basket are not bought: who holds the rest of a share is not told that it is used up.
+export const aShareIsUsedUpWhenAllOfItIsBought = () => {
+  const held = { type: "held", id: "", seats: [7, 8], until: null, fence: 1, extensions_left: 0 };
+  const orders = bought(paid("a", [1, 2]));
+  same([isUsedUp(at(held)), isUsedUp(at(orders, held)), isUsedUp(at(orders))], [false, false, false]);
+  same(isUsedUp(at(bought(paid("a", [1, 2, 3, 4])))), true);
 };
 
 // News of a purchase in another tab counts once, and no more when it is given back.
