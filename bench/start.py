@@ -32,7 +32,9 @@ from core.settings import Settings, variable_name
 T = TypeVar("T")
 
 _PATIENCE: Final = 120.0
+#: Between two looks at what is timed, and at what is only waited for: looking at processes costs them their time.
 _LOOK_SECONDS: Final = 0.01
+_SELDOM_SECONDS: Final = 0.2
 #: Between two looks at the memory, and how much it may grow between them when it is settled, in MB.
 SETTLE_SECONDS = 3.0
 _SETTLED_MB: Final = 1.0
@@ -54,7 +56,7 @@ async def start(effort: Effort) -> list[Figure]:
 def _start(rounds: int) -> list[Figure]:
     with tempfile.TemporaryDirectory(prefix="onsale-start-") as folder:
         data = Path(folder)
-        _served(data)  # the first one makes the data folder
+        _served(data, ONSALE_STANDBY="off")  # the first one makes the data folder
         # What a process has is no matter of rounds.
         taken = [_served(data, settle=number == 0) for number in range(rounds)]
         alone = _served(data, settle=True, ONSALE_STANDBY="off")
@@ -95,7 +97,7 @@ def _served(data: Path, *, settle: bool = False, **settings: str) -> Started:
         if not settle:
             return Started(healthy, 0.0)
         waiting = 0 if settings.get("ONSALE_STANDBY") == "off" else 1
-        _until(lambda: len(_webs(server.pid)) > waiting, server)
+        _until(lambda: len(_webs(server.pid)) > waiting, server, _SELDOM_SECONDS)
         return Started(healthy, _settled(server.pid, data / "data"))
 
 
@@ -121,13 +123,13 @@ def _serving(environment: dict[str, str], folder: Path) -> Iterator[tuple[subpro
             server.wait()
 
 
-def _until(true: Callable[[], T | None], server: subprocess.Popen[bytes]) -> T:
-    """What `true` says once it is. Raises RuntimeError when that does not come."""
+def _until(true: Callable[[], T | None], server: subprocess.Popen[bytes], pause: float = _LOOK_SECONDS) -> T:
+    """What `true` says once it is, looked at after each `pause`. Raises RuntimeError when that does not come."""
     until = time.monotonic() + _PATIENCE
     while not (found := true()):
         if server.poll() is not None or time.monotonic() > until:
             raise RuntimeError("the shop did not come up")
-        time.sleep(_LOOK_SECONDS)
+        time.sleep(pause)
     return found
 
 

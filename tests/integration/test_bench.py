@@ -7,7 +7,8 @@ import dataclasses
 import re
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from bench import (
     purchases,
     recovery,
     reservations,
+    run,
     start,
     subscribers,
 )
@@ -35,7 +37,7 @@ from bench.report import BEFORE, PAGE, PROFILES, SCALING, marks, write
 from bench.resp import BareClient, command
 from bench.run import ROWS, SERVED, World, world
 from bench.scale import scale
-from bench.served import HERE, served
+from bench.served import HERE, Served, served
 from bench.served_row import IDLE
 from bench.stores import stores as stores_of_run
 from core.booking.statements_postgres import STATEMENTS
@@ -149,9 +151,17 @@ async def small_world() -> AsyncIterator[World]:
         await asyncio.to_thread(manager.__exit__, None, None, None)
 
 
-@pytest.mark.parametrize("name", [*SERVED, "outages", "purchases", "offers", "processes", "calm", "delivered", "sizes"])
+#: So that one server serves as many of them in a row as it can: starting one costs more than most rows.
+_IN_TURN = ("calm", "processes", "purchases", *SERVED, "delivered", "sizes")
+
+
+@pytest.mark.parametrize("name", _IN_TURN)
 async def test_every_row_of_a_served_sale_runs(small_world: World, name: str) -> None:
     """E1: each call ends as the row says (it checks that itself), beside a limit of the same run."""
+    await is_measured(small_world, name)
+
+
+async def is_measured(small_world: World, name: str) -> None:
     figures = await ROWS[name](small_world, Effort(rounds=1, seconds=0.002))
     assert figures
     for figure in figures:
@@ -163,6 +173,29 @@ async def test_every_row_of_a_served_sale_runs(small_world: World, name: str) ->
     limited = [figure for figure in figures if figure.limit is not None]
     assert limited or name == "calm"
     assert all(figure.limit_is for figure in limited)
+
+
+async def test_scale(small_world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """E1: everybody joined, a wave was let in, all channels waited; and what a larger sale needs follows from it.
+
+    How much memory a channel has is not judged here: the server that is there will do.
+    """
+    monkeypatch.setattr(World, "served_anew", lambda world: nullcontext(world.serve()))
+    monkeypatch.setattr(memory, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(subscribers, "_MESSAGES", 20)
+    figures = await scale(small_world, visitors=2_000, channels=20, wave=200)
+    assert len({figure.name for figure in figures}) == len(figures)
+    measured = capacity.Measured.of(figures)
+    assert measured.visitor_bytes > 50
+    assert measured.open_ms > 0
+    assert measured.change_us > 0
+    assert "| PostgreSQL's connections" in capacity.page(figures, 2_000_000)
+
+
+@pytest.mark.parametrize("name", ["outages", "offers"])
+async def test_every_row_that_ends_its_server_runs(small_world: World, name: str) -> None:
+    """E1, R4, F7: the same of those after which nothing is served."""
+    await is_measured(small_world, name)
 
 
 async def test_recovery_ends_and_tells_what_it_measured(capsys: pytest.CaptureFixture[str]) -> None:
@@ -212,13 +245,30 @@ async def test_calls_at_a_fixed_rate_are_each_answered(answering: Bare) -> None:
     assert 0 < result.percentile(0.5) <= result.percentile(0.99)
 
 
-async def test_memory(small_world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of few channels it says nothing; that all of them wait, the row looks at itself."""
+async def test_memory_of_this_tree_served_by_another_interpreter(
+    small_world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """E1: the one that is named, with all of its processes; here a script that stands for another CPython. Of few
+    channels the row says nothing; that all of them wait, it looks at itself.
+    """
     monkeypatch.setattr(memory, "COUNTS", (20,))
     monkeypatch.setattr(memory, "LOOK_SECONDS", 0.1)
+    other = tmp_path / "python"
+    other.write_text(f'#!/bin/sh\nBENCH_OTHER=1 exec {sys.executable} "$@"\n')
+    other.chmod(0o755)
+    by: list[str | None] = []
+
+    @contextmanager
+    def served_by_the_other(settings: Settings, *, changes: Mapping[str, str]) -> Iterator[Served]:
+        with served(settings, python=other, changes=changes) as sale:
+            by.append(sale.web.environ().get("BENCH_OTHER"))
+            yield sale
+
+    monkeypatch.setattr(run, "served", served_by_the_other)
     (figure,) = await ROWS["memory"](small_world, Effort(rounds=1))
     assert figure.unit == "KiB"
     assert figure.limit
+    assert by == ["1"]
 
 
 async def test_the_bare_client_makes_each_call_once(settings: Settings, runtime: Runtime) -> None:
@@ -276,19 +326,6 @@ async def test_begin_beside_itself_without_its_guard_and_a_plain_transition(
     assert [bool(figure.ratio and figure.ratio > 0) for figure in figures] == [True, True]
 
 
-async def test_scale(small_world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """E1: everybody joined, a wave was let in, all channels waited; and what a larger sale needs follows from it."""
-    monkeypatch.setattr(memory, "LOOK_SECONDS", 0.1)
-    monkeypatch.setattr(subscribers, "_MESSAGES", 20)
-    figures = await scale(small_world, visitors=2_000, channels=20, wave=200)
-    assert len({figure.name for figure in figures}) == len(figures)
-    measured = capacity.Measured.of(figures)
-    assert measured.visitor_bytes > 50
-    assert measured.open_ms > 0
-    assert measured.change_us > 0
-    assert "| PostgreSQL's connections" in capacity.page(figures, 2_000_000)
-
-
 def test_what_a_larger_sale_needs() -> None:
     """What one part bears does not hang on the sale; what breaks first stands first; twice the sale needs twice as
     much."""
@@ -326,20 +363,6 @@ def test_what_a_larger_sale_needs() -> None:
     assert two["sent"] == 2 * one["sent"]
     # 2,000,000 times 1,200 bytes each 10 s are 864 GB an hour, which is what the balancer charges for here.
     assert one["balancer"] == pytest.approx(0.0225 + 864 * 0.006)
-
-
-async def test_this_tree_is_served_by_another_interpreter(small_world: World, tmp_path: Path) -> None:
-    """E1: the one that is named, with all of its processes; here a script that stands for another CPython."""
-    other = tmp_path / "python"
-    other.write_text(f'#!/bin/sh\nBENCH_OTHER=1 exec {sys.executable} "$@"\n')
-    other.chmod(0o755)
-    await asyncio.to_thread(small_world.end)
-
-    def asked() -> str | None:
-        with served(small_world.settings, python=other, changes=small_world.bare.provider()) as sale:
-            return sale.web.environ().get("BENCH_OTHER")
-
-    assert await asyncio.to_thread(asked) == "1"
 
 
 def test_another_commit_is_there_for_a_comparison_and_gone_after_it() -> None:
