@@ -105,8 +105,9 @@ class Serving:
 
     def web_processes(self) -> list[psutil.Process]:
         found = []
-        for child in psutil.Process(self.process.pid).children():
+        for pid in _children(self.process.pid):
             with suppress(psutil.NoSuchProcess):  # ended just now
+                child = psutil.Process(pid)
                 if "cli.web_worker" in child.cmdline():
                     found.append(child)
         return found
@@ -138,6 +139,15 @@ def serving(folder: Path, *arguments: str, **settings: str) -> Iterator[Serving]
         yield running
     finally:
         see_off(process)
+
+
+def _children(pid: int) -> list[int]:
+    """Tests look at them ten times a second, and psutil would read each process of the machine each time."""
+    try:
+        threads = Path(f"/proc/{pid}/task").iterdir()
+        return sorted(int(child) for thread in threads for child in (thread / "children").read_text().split())
+    except OSError:  # a kernel without that list, or a thread that has just ended
+        return [child.pid for child in psutil.Process(pid).children()]
 
 
 def processes_with(text: str) -> list[psutil.Process]:

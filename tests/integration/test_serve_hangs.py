@@ -1,4 +1,6 @@
-"""R2: a web process that hangs is noticed, and another one takes its place; one that is merely busy is left alone."""
+"""R2: web processes share a port. One that hangs is noticed, and another one takes its place; one that is merely busy
+is left alone.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -17,6 +20,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from core.settings import Settings
 from tests.http_client import HTTP
 from tests.integration.onsale_process import Serving, is_idle, serving
 from tests.waits import PATIENCE, wait_until
@@ -72,35 +76,133 @@ def is_cut(channel: ClientConnection) -> bool:
     return False
 
 
-def test_a_stopped_web_process_is_replaced_and_its_buyers_come_back(home: Path, addresses: dict[str, str]) -> None:
-    own = {"ONSALE_DATA": str(home / "other"), "ONSALE_HANG_SECONDS": "3", "ONSALE_RATE_LIMITS": "off"}
-    settings = addresses | own
-    with serving(home, "--demo", WORKERS="2", **settings) as server, contextlib.ExitStack() as until:
-        first, second = server.web_processes()
-        channels = [channel(server, until) for _ in range(12)]
+def by_age(server: Serving) -> list[psutil.Process]:
+    """The web processes, the oldest first: of two it is one that serves, whatever became of the other."""
+    return sorted(server.web_processes(), key=lambda one: one.create_time())
+
+
+def is_with(process: psutil.Process, one: socket.socket) -> bool:
+    """The process has taken this connection."""
+    return any(taken.raddr == one.getsockname() for taken in process.net_connections("tcp"))
+
+
+@pytest.fixture(scope="module")
+def shop(home: Path, settings: Settings) -> Iterator[Serving]:
+    """For the tests of this file, which may have its two web processes replaced, and can wedge them."""
+    (home / "sitecustomize.py").write_text(WEDGE)
+    given = {
+        "DATABASE_URL": settings.database_url,
+        "REDIS_URL": settings.redis_url,
+        "ONSALE_DATA": str(home / "other"),
+        "ONSALE_HANG_SECONDS": "3",
+        "ONSALE_RATE_LIMITS": "off",
+        "PYTHONPATH": str(home),
+        "WORKERS": "2",
+    }
+    with serving(home, "--demo", **given) as server:
+        yield server
+
+
+@pytest.fixture
+def pair(shop: Serving) -> Serving:
+    """With both of its web processes, whatever the test before did to them."""
+    wait_until(lambda: len(shop.web_processes()) == 2, "two web processes")
+    return shop
+
+
+def test_a_burst_of_connections_goes_to_all_web_processes(pair: Serving) -> None:
+    """300 at once went 287 to 13, and channels stay where they are for the rest of the sale."""
+    with contextlib.ExitStack() as stack:
+        port = urlsplit(pair.url).port
+        processes = pair.web_processes()
+        before = [process.num_fds() for process in processes]
+        crowd = [stack.enter_context(socket.socket()) for _ in range(300)]
+        for one in crowd:
+            one.setblocking(False)
+            one.connect_ex(("127.0.0.1", port))
+
+        def taken() -> list[int]:
+            return [process.num_fds() - had for process, had in zip(processes, before, strict=True)]
+
+        wait_until(lambda: sum(taken()) >= 300, "the last connection to be taken")
+        assert min(taken()) >= 100, taken()
+
+
+def test_a_stopped_web_process_is_replaced_and_its_buyers_come_back(pair: Serving) -> None:
+    with contextlib.ExitStack() as until:
+        first, second = pair.web_processes()
+        channels = [channel(pair, until) for _ in range(12)]
         first.suspend()
-        wait_until(lambda: first.pid not in pids(server), "the end of the stopped process")
-        wait_until(lambda: len(server.web_processes()) == 2, "another in its place")
-        assert f"(pid {first.pid}) hangs" in server.errors
-        assert second.pid in pids(server)
+        wait_until(lambda: first.pid not in pids(pair), "the end of the stopped process")
+        wait_until(lambda: len(pair.web_processes()) == 2, "another in its place")
+        assert f"(pid {first.pid}) hangs" in pair.errors
+        assert second.pid in pids(pair)
 
         # Its buyers hear of it, because their connections are cut, and are served when they come back.
         cut = [one for one in channels if is_cut(one)]
         assert 0 < len(cut) < len(channels)
         for _ in cut:
-            channel(server, until)
+            channel(pair, until)
 
 
-def test_a_wedged_loop_is_replaced_and_its_stacks_are_logged(home: Path, addresses: dict[str, str]) -> None:
-    (home / "sitecustomize.py").write_text(WEDGE)
-    with serving(
-        home, **addresses, ONSALE_DATA=str(home / "other"), ONSALE_HANG_SECONDS="3", PYTHONPATH=str(home)
-    ) as server:
-        (web,) = server.web_processes()
+def test_a_wedged_loop_is_replaced_and_its_stacks_are_logged(pair: Serving) -> None:
+    with contextlib.ExitStack() as until:
+        web, beside = by_age(pair)
         web.send_signal(signal.SIGUSR2)
-        wait_until(lambda: pids(server) - {web.pid} and not pids(server) & {web.pid}, "another in its place")
-        assert "in wedged" in server.errors
-        wait_until(lambda: answers(server), "an answer", despite=(httpx.HTTPError,))
+        wait_until(lambda: web.pid not in pids(pair), "the end of the wedged process")
+        assert "in wedged" in pair.errors
+        wait_until(lambda: pids(pair) - {beside.pid}, "another in its place")
+        another = by_age(pair)[-1]
+        assert another.pid not in (web.pid, beside.pid)
+        address = ("127.0.0.1", urlsplit(pair.url).port)
+
+        mine: list[socket.socket] = []
+
+        def reached() -> bool:
+            # Which process takes a connection is the system's to say.
+            mine.append(until.enter_context(socket.create_connection(address)))
+            return is_with(another, mine[-1])
+
+        wait_until(reached, "it to take a connection")
+        mine[-1].settimeout(PATIENCE)
+        mine[-1].sendall(b"GET /api/events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        assert mine[-1].recv(100).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_process_that_drains_is_no_hanging_one(pair: Serving) -> None:
+    """One that is asked to end lets its requests end: its silence is meant, however long it takes."""
+    slow = (
+        b"POST /ops/login HTTP/1.1\r\nHost: 127.0.0.1\r\nSec-Fetch-Site: same-origin\r\nContent-Length: 9\r\n"
+        b"Content-Type: application/x-www-form-urlencoded\r\n\r\n"
+    )
+    with contextlib.ExitStack() as until:
+        first, _ = by_age(pair)
+        address = ("127.0.0.1", urlsplit(pair.url).port)
+
+        def reached() -> bool:
+            # One more each time: which process takes it is the system's to say. And not by the number of files: a
+            # process that has just started opens connections to its stores as well.
+            until.enter_context(socket.create_connection(address)).sendall(slow)
+            return any(one.laddr[1:] == address[1:] and one.raddr for one in first.net_connections("tcp"))
+
+        wait_until(reached, "a request to reach the one that will end")
+        began = time.monotonic()
+        first.terminate()
+        wait_until(lambda: first.pid not in pids(pair), "the end of the one that was asked to end")
+        assert time.monotonic() - began > 6, "it waited for the bodies that were to come"
+        wait_until(lambda: len(pair.web_processes()) == 2, "another in its place")
+        assert f"(pid {first.pid}) hangs" not in pair.errors
+
+
+# The last one: it ends the server of the others.
+def test_a_second_signal_ends_at_once(pair: Serving) -> None:
+    """A web process that does not end by itself (stopped here) does not keep the operator waiting."""
+    webs = pair.web_processes()
+    webs[0].suspend()
+    pair.process.send_signal(signal.SIGINT)
+    wait_until(lambda: "once more" in pair.errors, "the announcement of the end")
+    assert pair.end(signal.SIGINT) == 0
+    assert not [one for one in webs if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
 
 
 def test_one_that_has_loaded_the_program_takes_the_place_of_one_that_ends(
@@ -110,7 +212,7 @@ def test_one_that_has_loaded_the_program_takes_the_place_of_one_that_ends(
     settings = {**addresses, "ONSALE_DATA": str(home / "other"), "ONSALE_STANDBY": "on"}
     with serving(home, WORKERS="2", **settings) as server:
         wait_until(lambda: len(server.web_processes()) == 3, "one more than serve")
-        first, second, waits = sorted(server.web_processes(), key=lambda one: one.create_time())
+        first, second, waits = by_age(server)
         # Once it has loaded, it waits without computing.
         wait_until(lambda: is_idle(waits), "the end of its loading")
         first.kill()
@@ -124,8 +226,7 @@ def test_one_that_has_loaded_the_program_takes_the_place_of_one_that_ends(
         assert not pids(server) & {first.pid, second.pid}
         assert waits.pid in pids(server)
         # It is no part of the service: when it is killed, nobody notices.
-        youngest = max(server.web_processes(), key=lambda one: one.create_time())
-        youngest.kill()
+        by_age(server)[-1].kill()
         assert answers(server)
         all_of_them = server.web_processes()
         assert server.end() == 0
@@ -147,29 +248,3 @@ def test_busy_loops_replace_nothing(home: Path, addresses: dict[str, str]) -> No
                 one.wait()
         assert pids(server) == before
         assert "hangs" not in server.errors
-
-
-def test_a_process_that_drains_is_no_hanging_one(home: Path, addresses: dict[str, str]) -> None:
-    """One that is asked to end lets its requests end: its silence is meant, however long it takes."""
-    slow = (
-        b"POST /ops/login HTTP/1.1\r\nHost: 127.0.0.1\r\nSec-Fetch-Site: same-origin\r\nContent-Length: 9\r\n"
-        b"Content-Type: application/x-www-form-urlencoded\r\n\r\n"
-    )
-    settings = {"ONSALE_DATA": str(home / "other"), "ONSALE_HANG_SECONDS": "3"}
-    with serving(home, **addresses, WORKERS="2", **settings) as server, contextlib.ExitStack() as until:
-        first, _ = server.web_processes()
-        address = ("127.0.0.1", urlsplit(server.url).port)
-
-        def reached() -> bool:
-            # One more each time: which process takes it is the system's to say. And not by the number of files: a
-            # process that has just started opens connections to its stores as well.
-            until.enter_context(socket.create_connection(address)).sendall(slow)
-            return any(one.laddr[1:] == address[1:] and one.raddr for one in first.net_connections("tcp"))
-
-        wait_until(reached, "a request to reach the one that will end")
-        began = time.monotonic()
-        first.terminate()
-        wait_until(lambda: first.pid not in pids(server), "the end of the one that was asked to end")
-        assert time.monotonic() - began > 6, "it waited for the bodies that were to come"
-        wait_until(lambda: len(server.web_processes()) == 2, "another in its place")
-        assert f"(pid {first.pid}) hangs" not in server.errors
