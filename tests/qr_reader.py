@@ -12,6 +12,11 @@ from collections.abc import Callable, Iterator, Sequence
 
 Modules = Sequence[Sequence[bool]]
 
+_END, _DIGITS, _LETTERS, _BYTES = 0, 1, 2, 4
+#: Bits that say how long a part is, up to version 9.
+_LENGTHS = {_DIGITS: 10, _LETTERS: 9, _BYTES: 8}
+_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:"
+
 _MASKS: Sequence[Callable[[int, int], bool]] = (
     lambda row, column: (row + column) % 2 == 0,
     lambda row, column: row % 2 == 0,
@@ -68,7 +73,7 @@ def _guess(kind: int, left: int, above: int, corner: int) -> int:
 
 
 def read_qr(modules: Modules) -> str:
-    """The text of a code in byte mode."""
+    """The text of a code, of ASCII."""
     side = len(modules)
     version = (side - 17) // 4
     told = [modules[8][column] for column in (0, 1, 2, 3, 4)]
@@ -78,10 +83,33 @@ def read_qr(modules: Modules) -> str:
     words = [int("".join(str(int(bit)) for bit in bits[at : at + 8]), 2) for at in range(0, len(bits) - 7, 8)]
     sizes = _BLOCKS[version, level]
     blocks = [words[number : sum(sizes) : len(sizes)] for number in range(len(sizes))]
-    text = "".join(f"{word:08b}" for block in blocks for word in block)
-    assert text[:4] == "0100", "not in byte mode"
-    length = int(text[4:12], 2)
-    return bytes(int(text[12 + 8 * at : 20 + 8 * at], 2) for at in range(length)).decode()
+    return _text("".join(f"{word:08b}" for block in blocks for word in block))
+
+
+def _text(bits: str) -> str:
+    """Its parts, each in the way in which it is shortest, until the end is told or nothing more fits."""
+    at, text = 0, ""
+
+    def taken(count: int) -> int:
+        nonlocal at
+        at += count
+        return int(bits[at - count : at], 2)
+
+    while len(bits) - at >= 4 and (mode := taken(4)) != _END:
+        left = taken(_LENGTHS[mode])
+        while left > 0:
+            if mode == _DIGITS:
+                digits = min(left, 3)
+                text += f"{taken(1 + 3 * digits):0{digits}d}"
+                left -= digits
+            elif mode == _LETTERS and left > 1:
+                first, second = divmod(taken(11), len(_ALPHABET))
+                text += _ALPHABET[first] + _ALPHABET[second]
+                left -= 2
+            else:
+                text += _ALPHABET[taken(6)] if mode == _LETTERS else chr(taken(8))
+                left -= 1
+    return text
 
 
 def _places(side: int, version: int) -> Iterator[tuple[int, int]]:
