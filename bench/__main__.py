@@ -52,12 +52,12 @@ def compare_command(
     seconds: Annotated[float, _SECONDS] = 1.0,
 ) -> None:
     """What a change cost: both trees served at once, measured in turns by one load generator."""
-    from bench.compare import compare
+    from bench.compare import PURCHASES, compare
     from bench.measure import Effort
     from bench.run import SERVED
 
-    _known(names or [], tuple(SERVED))
-    compare(ref, names or list(SERVED), Effort(rounds, seconds))
+    _known(names or [], (*SERVED, PURCHASES))
+    compare(ref, names or [*SERVED, PURCHASES], Effort(rounds, seconds))
 
 
 @application.command("interpreters")

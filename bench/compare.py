@@ -8,32 +8,43 @@ an environment which has the same packages: `make bench-python` makes it.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import platform
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import uvloop
 
 from bench.bare import Bare, bare
+from bench.bought import NO_MAILS, figures, prepared
 from bench.measure import Effort, Figure, markdown, number
 from bench.report import PAGE, put, run_of
 from bench.run import SERVED
 from bench.served import HERE, Served, served
+from bench.served_row import Taken
 from bench.stores import engines_of_run
+from core.database import close_database, open_database
 
+PURCHASES: Final = "purchases"
 #: The five calls of a rush.
 HOT: Final = ("hold", "refused-hold", "join", "board", "page")
 
 
 def compare(ref: str, names: Sequence[str], effort: Effort) -> None:
     """Prints the table. Raises subprocess.CalledProcessError for a commit that there is not."""
-    with bare() as limit, tree_of(ref) as other, _serving(other, limit) as before, _serving(HERE, limit) as now:
-        rows = uvloop.run(_rows(names, effort, before, now, limit))
+    rows = []
+    with bare() as limit, tree_of(ref) as other:
+        calls = [name for name in names if name != PURCHASES]
+        if calls:
+            with _serving(other, limit) as before, _serving(HERE, limit) as now:
+                rows += uvloop.run(_rows(calls, effort, before, now, limit))
+        if PURCHASES in names:
+            rows += uvloop.run(_bought(effort, other, limit))
     print(markdown([("figure", ref, "this tree", "of it", "limit"), *rows]))
 
 
@@ -65,10 +76,37 @@ def tree_of(ref: str) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _serving(tree: Path, limit: Bare, python: Path = Path(sys.executable)) -> Iterator[Served]:
+def _serving(
+    tree: Path, limit: Bare, python: Path = Path(sys.executable), changes: Mapping[str, str] | None = None
+) -> Iterator[Served]:
     """`onsale serve` makes the tables itself: those of its own commit."""
-    with engines_of_run() as (settings, _), served(settings, tree, python, changes=limit.provider()) as started:
+    given = {**limit.provider(), **(changes or {})}
+    with engines_of_run() as (settings, _), served(settings, tree, python, changes=given) as started:
         yield started
+
+
+async def _bought(effort: Effort, other: Path, limit: Bare) -> list[tuple[str, str, str, str, str]]:
+    """Purchases on both sides in turns, with e-mails and with e-mails that wait for later."""
+    print(f"{PURCHASES} ...", file=sys.stderr, flush=True)
+    taken: list[list[list[Taken]]] = []
+    for mails in (True, False):
+        taken.append([[], []])
+        async with contextlib.AsyncExitStack() as stack:
+            sides = []
+            for tree in (other, HERE):
+                serving = _serving(tree, limit, changes=None if mails else NO_MAILS)
+                side = await asyncio.to_thread(stack.enter_context, serving)
+                database = await open_database(side.database_url, 2)
+                stack.push_async_callback(close_database, database)
+                sides.append((side, database))
+            for number in range(effort.rounds + 1):
+                for rounds, (side, database) in zip(taken[-1], sides, strict=True):
+                    one = await (await prepared(database, side, effort, mails=mails))()
+                    if number:  # the first one warms it
+                        rounds.append(one)
+    mailed, later = taken
+    both = (figures(mailed[side], later[side]) for side in range(2))
+    return [_line(was, is_) for was, is_ in zip(*both, strict=True)]
 
 
 async def _rows(

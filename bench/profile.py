@@ -23,17 +23,17 @@ from typing import Final
 
 import uvloop
 
-from bench.bought import LATER, prepared
+from bench.bought import NO_MAILS, prepared
 from bench.measure import Effort, markdown
 from bench.report import PROFILES, put, run_of
 from bench.run import SERVED, World, world
 from bench.stores import stores
 from core.logs import configure_logs
 
-PURCHASES: Final = "purchases"
+PURCHASES, MAILED = "purchases", "purchases-mailed"
 #: Rows whose aim is missed somewhere, in the order of the table.
-ROWS: Final = ("hold", "refused-hold", "board", "page", "channel-hold", "storm", PURCHASES)
-NAMES: Final = (*SERVED, PURCHASES)
+ROWS: Final = ("hold", "refused-hold", "board", "page", "channel-hold", "storm", PURCHASES, MAILED)
+NAMES: Final = (*SERVED, PURCHASES, MAILED)
 _TOP: Final = 10
 _SAMPLER: Final = Path(__file__).parent / "sampler"
 _PATIENCE: Final = 60.0
@@ -132,10 +132,11 @@ def run_profile(names: Sequence[str], *, effort: Effort, write: bool) -> None:
 
 async def _profile(opened: World, name: str, effort: Effort, seen: Path) -> Profile:
     print(f"{name} ...", file=sys.stderr, flush=True)
-    if name == PURCHASES:
-        served = await asyncio.to_thread(opened.serve, mail_per_second=LATER)
+    if name in (PURCHASES, MAILED):
+        mails = name == MAILED
+        served = await asyncio.to_thread(opened.serve, **({} if mails else NO_MAILS))
         for number in range(2):  # the first one warms it
-            buy = await prepared(opened.runtime, served, effort, mails=False)
+            buy = await prepared(opened.runtime.database, served, effort, mails=mails)
             with looking(served.web.pid, seen) if number else contextlib.nullcontext():
                 await buy()
         return parse(seen.read_text())

@@ -57,7 +57,7 @@ class Served:
         self.port = port
         self.web, self._webs = webs[0], webs
         self._settings = settings
-        self.redis_url = settings.redis_url
+        self.database_url, self.redis_url = settings.database_url, settings.redis_url
         token = settings.operator_token.get_secret_value()
         self.http = httpx.Client(
             base_url=f"http://127.0.0.1:{port}", timeout=60, headers={"Authorization": f"Bearer {token}"}
