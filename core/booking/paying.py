@@ -51,6 +51,7 @@ from core.payments.gateway import (
     WindowUrls,
 )
 from core.payments.payments import Account, Payments
+from core.process.bounded import Bounded
 from core.venue.event import Event
 
 log = structlog.get_logger(__name__)
@@ -62,6 +63,8 @@ _PAUSE_SECONDS = 0.1
 # costs no more than that.
 _HINTS_READ = 5
 _HINTS_WAITING = 100
+# Windows whose way back is expected here; what falls out is looked for.
+_OPENED = 4096
 _OVER = frozenset({AttemptState.DECLINED, AttemptState.CLOSED, AttemptState.EXPIRED, AttemptState.VOIDED})
 
 
@@ -90,6 +93,7 @@ class Paying:
         self._hints = hints
         self._hints_read = asyncio.Semaphore(_HINTS_READ)
         self._hints_known = 0
+        self._opened: Bounded[str, tuple[Reservation, Attempt]] = Bounded(_OPENED)
 
     async def of_order(self, order: str) -> tuple[Reservation, Attempt]:
         """The reservation, and the attempt with this order number; the current one is the reservation's `payment`.
@@ -98,6 +102,12 @@ class Paying:
         """
         stored, attempt = await self._of_order(order)
         return stored.reservation, attempt
+
+    async def of_return(self, order: str) -> tuple[Reservation, Attempt]:
+        """`of_order` for the way back from the window, once: as it was when this process prepared the window. Whose it
+        is and what it costs never changes; how it stands now is for `returned` to find out, whose statement judges.
+        """
+        return self._opened.pop(order, None) or await self.of_order(order)
 
     async def open_window(
         self,
@@ -120,12 +130,14 @@ class Paying:
         asked = Order(order, attempt.amount, attempt.currency, event.name[:100])
         buyer = Buyer(reservation.email, reservation.language, device, phone)
         try:
-            return await self._payments.open_window(_account(attempt), asked, buyer, urls)
+            window = await self._payments.open_window(_account(attempt), asked, buyer, urls)
         except WindowFailed as failed:
             log.warning("window could not be prepared", order=order, provider=attempt.provider, code=failed.code)
             if failed.shops_fault:
                 await self._reservations.fault(order, failed.code)
             raise PaymentUnavailable(retry_after=5) from None
+        self._opened.keep(order, (reservation, attempt))
+        return window
 
     async def returned(
         self,
@@ -138,7 +150,7 @@ class Paying:
         """The buyer's browser is back from the window: compares, binds the key, and starts the payment's task.
 
         However often, and however parallel. One that comes too late is let go of at the provider, durably, and is no
-        error. `found`: what `of_order` has said just now. Raises ReservationNotFound, ReturnRefused (with `closed` or
+        error. `found`: what `of_return` has said. Raises ReservationNotFound, ReturnRefused (with `closed` or
         `declined` the attempt is ended already), PaymentUnavailable.
         """
         reservation, attempt = found or await self.of_order(order)

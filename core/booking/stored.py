@@ -103,7 +103,10 @@ class AttemptChange:
 
 
 def reservation_of(row: Any) -> Reservation:
-    attempt = attempt_of(row)
+    return _reservation_of(row, attempt_of(row))
+
+
+def _reservation_of(row: Any, attempt: Attempt | None) -> Reservation:
     left = min(MOST_ATTEMPTS - row["counted"], MOST_ATTEMPTS_IN_ALL - row["made"])
     return Reservation(
         id=row["id"],
@@ -170,7 +173,7 @@ def claim_of(row: Any) -> Claim:
     key = attempt.provider_key
     return Claim(
         token=row["claimed_by"] or "",
-        reservation=reservation_of(row),
+        reservation=_reservation_of(row, attempt),
         attempt=attempt,
         event_name=row["event_name"],
         authorisation=Authorisation(key, row["authorisation"] or {}) if key is not None else None,

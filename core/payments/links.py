@@ -33,12 +33,7 @@ class PaymentLinks:
     """Signs and checks; paths are relative to the shop's own address."""
 
     def __init__(self, secret: str) -> None:
-        self._signers = {
-            purpose: Signer(
-                secret, salt=f"onsale.payment.{purpose}", key_derivation="hmac", digest_method=hashlib.sha256
-            )
-            for purpose in Purpose
-        }
+        self._signers = {purpose: _signer(secret, f"onsale.payment.{purpose}") for purpose in Purpose}
         self._signed = functools.lru_cache(_REMEMBERED)(self._sign)
 
     def sign(self, purpose: Purpose, order: str) -> str:
@@ -65,3 +60,9 @@ class PaymentLinks:
 
     def closed(self, provider: str, order: str) -> str:
         return f"/pay/{provider}/closed/{order}?s={self.sign(Purpose.CLOSED, order)}"
+
+
+def _signer(secret: str, salt: str) -> Signer:
+    """A signer derives its key from the secret and the salt with each signature: here that is done once."""
+    key = Signer(secret, salt=salt, key_derivation="hmac", digest_method=hashlib.sha256).derive_key()
+    return Signer(key, salt=salt, key_derivation="none", digest_method=hashlib.sha256)

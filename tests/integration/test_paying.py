@@ -199,6 +199,28 @@ async def test_returns_twice_at_once_and_in_two_browsers(runtime: Runtime, make_
     assert await check_books(runtime, event, bank) == {"CONFIRMED": 1}
 
 
+async def test_the_way_back_is_judged_by_how_the_order_stands_now(runtime: Runtime, make_event: MakeEvent) -> None:
+    """P3: what this process remembers of the window is used once, and only for what never changes: the attempt was
+    closed at another process meanwhile, so no money is asked for, and the authorisation is let go of.
+    """
+    event, bank = await make_event(), Bank()
+    here, elsewhere = desk(runtime, bank), desk(runtime, bank)
+    begun = await here.order(event, "v", 3)
+    order = order_of(begun)
+    await here.checkout.open_window(order, device="pc", urls=URLS)
+    await elsewhere.checkout.closed(order, CLOSED)
+    key = bank.authorise(order)
+    found = await here.checkout.of_return(order)
+    assert found[1].state == "OPEN", "as it was when the window was opened"
+    answer = await here.checkout.returned(order, {"paymentKey": key}, {}, found=found)
+    assert answer.payment is not None
+    assert answer.payment.state == "CLOSED"
+    assert (await here.checkout.of_return(order))[1].state == "CLOSED", "the second time it is looked for"
+    await finish_all(here, event)
+    assert bank.calls == 0
+    assert (order, key) in bank.voids
+
+
 @pytest.mark.parametrize("query", [{"orderId": "other"}, {"amount": "1"}, {"paymentKey": ""}])
 async def test_a_return_that_was_tampered_with(query: dict[str, str], runtime: Runtime, make_event: MakeEvent) -> None:
     """P1: order and amount are compared with ours; nothing changes, and the genuine return still works."""

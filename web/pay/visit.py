@@ -98,7 +98,8 @@ def visited(
         parts = app_state_of(request)
         # The signature says who may come, not how often.
         parts.limits.call(f"order {order}")
-        reservation, attempt = await parts.checkout.of_order(order)
+        of = parts.checkout.of_return if purpose is Purpose.RETURN else parts.checkout.of_order
+        reservation, attempt = await of(order)
         if request.path_params.get("provider", attempt.provider) != attempt.provider:
             raise ReservationNotFound()
         request.scope["state"]["slug"] = reservation.slug
