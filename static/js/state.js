@@ -161,6 +161,12 @@ export function isShorter({ bought, event, orderedAt, session }) {
 }
 
 /**
+ * Whether the organiser lets this browser, or its network, have no place for a while: the page asks on by itself.
+ * @param {Sale.State} state
+ */
+export const isKeptOut = ({ presence, problem }) => presence === "joining" && problem?.code === "removed";
+
+/**
  * Which of the page's views is shown.
  * @param {Sale.State} state
  * @returns {Sale.Stage}
@@ -173,13 +179,13 @@ export function stage(state) {
   if (sale === "unknown") return "loading";
   if (state.presence === "entered" && sale !== "closed") return "gathering";
   // Who is out is not among those who are drawn, and may come back.
-  if (sale === "before") return state.presence === "out" && mayJoin(state) ? "out" : "before";
+  const isOut = state.presence === "out" || isKeptOut(state);
+  if (sale === "before") return isOut && mayJoin(state) ? "out" : "before";
   // A closing sale lets the active finish until the server says otherwise.
   if (state.presence === "active") return state.step === "checkout" && state.basket.seats.length ? "checkout" : "map";
   if (sale === "closed" || state.outReason === "closed") return "closed";
   if (state.presence === "waiting") return "waiting";
-  if (state.presence === "out") return "out";
-  return "joining";
+  return isOut ? "out" : "joining";
 }
 
 /**

@@ -162,7 +162,7 @@ async def test_time_that_runs_out_frees_the_seats_and_can_be_extended_once(
     await expect(one.get_by_test_id("hold-warning")).not_to_contain_text("once")
     assert first
     await expect(one.get_by_role("button", name="More time")).to_have_count(0)
-    await expect(one.locator(".basket")).to_contain_text("ran out")
+    await expect(one.get_by_test_id("seats-lost")).to_contain_text("ran out")
     await two.sees(30, "free")
     await expect(one.basket).to_have_count(0)
 

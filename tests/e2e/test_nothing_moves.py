@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 
 from bench.axe import make, walk
 from tests.e2e.conftest import MakeSale, OpenPage, Server
@@ -98,6 +98,14 @@ DESK_AND_PHONE = [
 ]
 
 
+#: What is nearly over, or is no more, by the page's own clock; `back()` sets it right again.
+LATER = """(milliseconds) => {
+    const real = Date.now;
+    Date.now = () => real() + milliseconds;
+    globalThis.back = () => { Date.now = real; };
+}"""
+
+
 async def _is_still(page: Page, what: str) -> None:
     moved = await page.evaluate("() => still()")
     assert not moved, f"{what}: {page.url} {page.viewport_size}:\n" + "\n".join(moved)
@@ -144,6 +152,21 @@ async def test_the_connection_comes_and_goes_and_nothing_moves(
         await expect(page.locator("#banner")).to_be_hidden()
         await _is_still(page.page, what)
 
+    async def nearly_over(page: SalePage, what: str) -> None:
+        """The word on the time comes by itself, and lies on no control."""
+        await page.evaluate(LATER, 250_000)
+        await expect(page.get_by_test_id("hold-warning")).to_be_visible()
+        await _is_still(page.page, f"little time, {what}")
+        covered = await page.evaluate(COVERED)
+        assert not covered, "\n".join(covered)
+        await page.evaluate("() => back()")
+        await expect(page.get_by_test_id("hold-warning")).to_be_hidden()
+        await _is_still(page.page, f"time again, {what}")
+
+    async def refused(route: Route) -> None:
+        await page.wait_for_timeout(600)  # longer than what moves is taken for the press's own doing
+        await route.fulfill(status=503, headers={"Retry-After": "30"}, json={"code": "payment_unavailable"})
+
     full = await make_sale(active_limit=1)
     waits = await open_page(full, before=WATCH, **look)
     if await waits.reaches("map", "waiting") == "map":
@@ -155,10 +178,17 @@ async def test_the_connection_comes_and_goes_and_nothing_moves(
     await page.pick(3)
     await page.page.evaluate("() => still()")
     await there_and_back(page, "the map")
+    await nearly_over(page, "the map")
     await page.page.evaluate("() => document.querySelector('[data-testid=continue]').click()")
     await page.reaches("checkout")
     await page.page.evaluate("() => still()")
     await there_and_back(page, "the form")
+    await nearly_over(page, "the form")
+    await page.page.route("**/reservations", refused)
+    await page.fill("#email", "buyer@example.com")
+    await page.get_by_test_id("pay").click()
+    await expect(page.locator(".checkout .callout")).to_be_visible()
+    await _is_still(page.page, "a refusal")
     polls = await open_page(await make_sale(), before=NO_SOCKETS + WATCH, **look)
     await polls.map_ready()
     await banner(polls, "polling")

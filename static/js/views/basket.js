@@ -62,7 +62,6 @@ export function inBasket({ state, plan, act, left, asked, swatches }) {
  * @param {boolean} free there is a seat to tap
  */
 function empty(state, asked, free) {
-  if (state.basketExpired) return html`<p class="callout" data-kind="warn">${t("basket.expired")}</p>`;
   if (asked.size) return html`<p class="basket-empty">${t("basket.asking")}</p>`;
   const { left } = share(state);
   if (left === 0) return nothing; // the wish's place says why

@@ -12,7 +12,7 @@ import { ownCode } from "./access_code.js";
 import { basket, inBasket } from "./basket.js";
 import { glyph, LOOKS } from "./parts.js";
 import { nothingLeft } from "./sold_out.js";
-import { timeWarning, turnLeft } from "./time_left.js";
+import { seatsLost, timeWarning, turnLeft } from "./time_left.js";
 import { wish } from "./wish.js";
 
 /** @type {Sale.Mode[]} */
@@ -49,7 +49,7 @@ export function hall(model) {
     <h1 class="visually-hidden" tabindex="-1" data-focus>${t("hall.title", { event: state.event.name })}</h1>
     ${ui.mode === "map" ? html`<button type="button" class="skip" @click=${() => act.mode("list")}>${t("skip.list")}</button>` : nothing}
     ${parts.top}
-    <div class="hall-notes">${timeWarning(state, act)}</div>
+    <div class="hall-notes">${seatsLost(state)}${timeWarning(state, act)}</div>
     <div class="hall-main">
       <div class="map-host" ?hidden=${ui.mode !== "map"}>${seatMap.element}${parts.key}</div>
       <div class="list-host" ?hidden=${ui.mode !== "list"}>${seatList.element}</div>

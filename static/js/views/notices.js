@@ -1,6 +1,7 @@
 // Pages of one message: out, closed, not allowed, loading.
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { reason, t } from "../i18n.js";
+import { isKeptOut } from "../state.js";
 import { notice } from "./parts.js";
 
 export function loading() {
@@ -15,6 +16,14 @@ export function loading() {
  * @param {Sale.WithEvent<Sale.Model>} model
  */
 export function out({ state, act }) {
+  if (isKeptOut(state))
+    return notice({
+      kind: "warn",
+      eyebrow: state.event.name,
+      title: t("out.kept.title"),
+      text: t("out.kept.text"),
+      actions: html`<a class="button secondary" href="/">${t("closed.others")}</a>`,
+    });
   const told = state.outReason && state.outReason !== "closed" ? state.outReason : "heartbeat";
   const known = told === "session" && state.bought ? "bought" : told;
   return notice({

@@ -44,6 +44,15 @@ export function turnLeft(state) {
 }
 
 /**
+ * What became of the seats whose time ran out, where a phone whose basket is closed shows it as well.
+ * @param {Sale.State} state
+ */
+export function seatsLost({ basket, basketExpired }) {
+  if (!basketExpired || basket.seats.length) return nothing;
+  return html`<p class="callout" data-kind="warn" data-testid="seats-lost">${t("basket.expired")}</p>`;
+}
+
+/**
  * One box, about what ends first; more time where that adds some.
  * @param {Sale.State} state
  * @param {Sale.Act} act

@@ -67,6 +67,21 @@ export async function theEndOfTheTimeIsDrawnWithTheSecondThatBringsIt() {
   that(text("[data-testid=time-over]"), "it is over");
 }
 
+// V1: a phone whose basket is closed shows what became of the seats as well, and nothing else says it again.
+export async function whatBecameOfTheSeatsIsSaidOutsideOfTheSheet() {
+  const { box, state, draw, text } = await seen(HELD);
+  const told = () => [...box.querySelectorAll("p")].filter((one) => one.textContent.includes("ran out"));
+  draw(state);
+  same(told(), []);
+  const lost = reduce(state, { type: "expired", reason: "hold" });
+  draw(lost);
+  same([told().length, told()[0].closest(".side")], [1, null]);
+  draw(reduce(lost, { type: "sent", id: "a", kind: "hold", seats: [3] }));
+  same(told(), []);
+  draw(reduce(lost, { ...HELD, extensions_left: 0 }));
+  same([told(), text(".hold-clock [role=timer]")], [[], "5:00"]);
+}
+
 // V3: who has bought a whole share is told that, and not to wait for what comes back.
 export async function aShareThatIsUsedUpIsTheOneBox() {
   const orders = { type: "orders", reservations: [{ id: "a", status: "CONFIRMED", seats: [1, 2], created_at: at(0) }] };

@@ -1,7 +1,7 @@
 import { codeCounts } from "/static/js/access_code.js";
 import { mayHold, mayPay, saying } from "/static/js/outage.js";
 import { reduce } from "/static/js/reducer.js";
-import { initial, mayJoin, opensAt, pendingSeats, saleState, secondsLeft, stage, timeless, turnSecondsLeft } from "/static/js/state.js";
+import { initial, isKeptOut, mayJoin, opensAt, pendingSeats, saleState, secondsLeft, stage, timeless, turnSecondsLeft } from "/static/js/state.js";
 import { same } from "./same.js";
 
 const at = (milliseconds) => new Date(milliseconds).toISOString();
@@ -224,6 +224,20 @@ export function aProblemAnswersItsRequest() {
     const asked = run(...INSIDE, { type: "sent", id: "a", kind: "hold", seats: [4] });
     same([...pendingSeats(reduce(asked, { type: "problem", id: "a", code, detail: "" }), "hold")], []);
   }
+}
+
+// V1, R9: who is kept out is told so, and is in again when the page is let in: no "one moment" that never ends.
+export function whoIsKeptOutIsToldSo() {
+  const removed = { type: "problem", code: "removed", detail: "" };
+  const out = run({ type: "event", event: EVENT }, { type: "expired", reason: "removed" });
+  same([out.outReason, isKeptOut(out), stage(out)], ["removed", false, "out"]);
+  const again = reduce(out, { type: "rejoin" });
+  same([isKeptOut(again), stage(again)], [false, "joining"]);
+  const kept = reduce(again, removed);
+  same([isKeptOut(kept), stage(kept)], [true, "out"]);
+  const gathers = { ...EVENT, status: "before", opens_at: at(90000), gathers_at: at(0) };
+  same(stage(reduce(kept, { type: "event", event: gathers })), "out");
+  same(stage(reduce(kept, { type: "queue", number: 1, ahead: 0, waiting: 1, ticket: "T" })), "waiting");
 }
 
 // R4: the clocks of session and hold stand, for ten minutes at most; that of the opening goes.
