@@ -15,13 +15,19 @@ PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "h
 
 
 async def test_buying_on_the_map_ends_with_a_ticket(server: Server, make_sale: MakeSale, open_page: OpenPage) -> None:
-    """D3, S26: hold, pay, result pushed, ticket with its code; the provider charged once."""
+    """D3, S26, P2: hold, to the window and back, result on its page and on the sale's, ticket with its code; the
+    provider charged once."""
     page = await open_page(await make_sale())
     await page.pick(4, 5)
     await expect(page.basket).to_have_count(2)
     await expect(page.locator(".basket .total strong")).to_have_text("₩30,000")
     before = server.orders()
-    await page.check_out()
+    await page.order()
+    await page.in_window()
+    assert page.page.url.startswith("http://localhost:")
+    await page.approve()
+    await expect(page.get_by_test_id("ticket")).to_be_visible()
+    await page.to_sale()
     assert await page.reaches("confirmed", "failed") == "confirmed"
     assert len(server.charges(but=before)) == 1
     await page.get_by_test_id("ticket").click()
@@ -197,7 +203,8 @@ async def test_the_third_decline_frees_the_seats_on_every_screen(make_sale: Make
 
 
 async def test_paying_twice_charges_once(server: Server, make_sale: MakeSale, open_page: OpenPage) -> None:
-    """Rule 2: a double click makes one order, and a reload while the payment is under way repeats nothing."""
+    """Rule 2: a double click makes one order, and a reload while the payment is under way repeats nothing. S27: who
+    stays on the page that the window led to reads that the bank is being asked, and the end of it."""
     page = await open_page(await make_sale())
     made: list[str] = []
     page.page.on("request", lambda asked: made.append(asked.url) if asked.url.endswith("/reservations") else None)
@@ -257,19 +264,6 @@ async def test_a_bank_that_never_answers_is_followed_to_the_end(
         await page.reaches("paying")
         await expect(page.locator(".lead")).to_contain_text("not answered yet")
     assert await page.reaches("confirmed", "failed") == "confirmed"
-
-
-async def test_the_result_page_says_that_the_bank_is_being_asked(
-    server: Server, make_sale: MakeSale, open_page: OpenPage
-) -> None:
-    """S27: who stays on the page that the window led to reads the same, and the end of it."""
-    page = await open_page(await make_sale())
-    await page.pick(2)
-    await page.order()
-    async with unanswered(server):
-        await page.approve("hang")
-        await expect(page.locator(".lead")).to_contain_text("not answered yet")
-    await expect(page.get_by_test_id("ticket")).to_be_visible()
 
 
 async def test_a_wrong_address_is_said_at_its_field(make_sale: MakeSale, open_page: OpenPage) -> None:
