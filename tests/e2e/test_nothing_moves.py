@@ -12,6 +12,7 @@ from bench.axe import make, walk
 from tests.e2e.conftest import MakeSale, OpenPage, Server
 from tests.e2e.sale_page import SalePage
 from tests.e2e.test_outages import NO_SOCKETS, Shop, banner, open_at
+from tests.e2e.test_outages import away as away
 from tests.e2e.test_outages import shop as shop
 from tests.e2e.test_purchase import PHONE
 from tests.sale_server import Guest
@@ -58,7 +59,7 @@ SAY = """async (kinds) => {
     const root = document.querySelector("script[src*='/type.js']").src.replace("/js/type.js", "");
     const { tellInBar } = await import(`${root}/js/banner.js`);
     const read = async (language) => (await fetch(`${root}/i18n/${language}.json`)).json();
-    const languages = await Promise.all(["en", "ko"].map(read));
+    const languages = (globalThis.languagesOfBar ??= await Promise.all(["en", "ko"].map(read)));
     const banner = document.querySelector("#banner");
     const wrong = [];
     const all = languages.flatMap((texts) => Object.entries(kinds).map(([kind, key]) => [kind, texts[key]]));

@@ -43,19 +43,27 @@ class Shop:
     redis: StoreProxy
 
 
-@pytest.fixture
-async def shop(started_engines: Engines) -> AsyncIterator[Shop]:
+@dataclass
+class _Away:
+    url: str
+    postgres: StoreProxy
+    redis: StoreProxy
+    events: EventStore
+
+
+@pytest.fixture(scope="module")
+async def away(started_engines: Engines) -> AsyncIterator[_Away]:
     """A server whose stores can be taken away."""
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="onsale-outage-"))
         database_url = await stack.enter_async_context(own_database(started_engines.database_url))
         settings = Settings.load(data=Path(folder), database_url=database_url)
         own = await asyncio.to_thread(stack.enter_context, engines(settings, durable=False))
-        away, postgres, redis = await stack.enter_async_context(behind_proxies(own))
+        behind, postgres, redis = await stack.enter_async_context(behind_proxies(own))
         port = free_port()
         stores = {
-            "DATABASE_URL": away.database_url,
-            "REDIS_URL": away.redis_url,
+            "DATABASE_URL": behind.database_url,
+            "REDIS_URL": behind.redis_url,
             "ONSALE_DATA": folder,
             "PORT": str(port),
             "ONSALE_SIMULATOR_PAGE": f"http://localhost:{port}/paysim",
@@ -63,19 +71,28 @@ async def shop(started_engines: Engines) -> AsyncIterator[Shop]:
         running = await asyncio.to_thread(stack.enter_context, serving(Path(folder), **(SETTINGS | stores)))
         database = await open_database(own.database_url, 2)
         stack.push_async_callback(database.disconnect)
-        slug = f"o-{secrets.token_hex(5)}"
-        event = NewEvent(
-            slug=slug,
-            name="Outage night",
-            currency="KRW",
-            prices={"Standard": 15000},
-            active_limit=2,
-            hold_seconds=300,
-            max_seats=4,
-            status=SaleStatus.OPEN,
-        )
-        await EventStore(database, SystemClock()).create(event, small_plan(40))
-        yield Shop(f"{running.url}/events/{slug}", postgres, redis)
+        yield _Away(running.url, postgres, redis, EventStore(database, SystemClock()))
+
+
+@pytest.fixture
+async def shop(away: _Away) -> AsyncIterator[Shop]:
+    """A sale of its own on that server; what a test took away and did not bring back would be missed by the next."""
+    slug = f"o-{secrets.token_hex(5)}"
+    event = NewEvent(
+        slug=slug,
+        name="Outage night",
+        currency="KRW",
+        prices={"Standard": 15000},
+        active_limit=2,
+        hold_seconds=300,
+        max_seats=4,
+        status=SaleStatus.OPEN,
+    )
+    await away.events.create(event, small_plan(40))
+    yield Shop(f"{away.url}/events/{slug}", away.postgres, away.redis)
+    await away.postgres.restore()
+    await away.redis.restore()
+    await away.events.set_status(slug, SaleStatus.CLOSED)
 
 
 async def open_at(stack: AsyncExitStack, browser: Browser, url: str, *, before: str = "", **look: Any) -> SalePage:
