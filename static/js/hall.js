@@ -73,6 +73,11 @@ export class Hall {
     };
   }
 
+  /** Fingers move the map. */
+  get moves() {
+    return this.drawn !== null && this.drawn.map.rest.left > 0;
+  }
+
   /** Loads the plan once; again after a failure, when it is asked for again. */
   need() {
     const version = this.store.state.event?.plan_version;

@@ -36,6 +36,7 @@ export async function use(code, messages) {
     // gettext's placeholders. lit-html escapes what it renders, so escaping here would do it twice.
     interpolation: { prefix: "%(", suffix: ")s", escapeValue: false },
   });
+  texts.clear();
 }
 
 /** @typedef {Record<string, unknown>} Values what stands in a text's placeholders */
@@ -46,7 +47,20 @@ export async function use(code, messages) {
  * @param {Values} [values]
  * @returns {string}
  */
-export const t = (key, values) => String(i18next.t(key, values));
+export const t = (key, values) => (values ? String(i18next.t(key, values)) : plain(key));
+
+/** @type {Map<string, string>} */
+const texts = new Map();
+
+/**
+ * A text without placeholders is looked up once: views ask for a dozen of them each time that they are drawn.
+ * @param {string} key
+ */
+function plain(key) {
+  let text = texts.get(key);
+  if (text === undefined) texts.set(key, (text = String(i18next.t(key))));
+  return text;
+}
 
 /**
  * Plain words for an error code or a reservation's reason; a general sentence for an unknown one.

@@ -4,12 +4,14 @@ import { announce } from "./announce.js";
 import { tellInBar } from "./banner.js";
 import { clock, number, t } from "./i18n.js";
 import { byId } from "./dom.js";
-import { deadline } from "./deadline.js";
+import { deadline, isUrgent } from "./deadline.js";
+import { isSame } from "./kept.js";
 import { saying } from "./outage.js";
 import { whatIsLeft } from "./sold_out.js";
 import { opensAt, secondsLeft, stage, turnSecondsLeft } from "./state.js";
 import { checkout } from "./views/checkout.js";
 import { hall as hallView, opening } from "./views/hall.js";
+import { setHands } from "./views/hands.js";
 import { broken, closed, loading, out, stopped } from "./views/notices.js";
 import { confirmed, failed, paying } from "./views/result.js";
 import { leaving } from "./views/leaving.js";
@@ -66,6 +68,8 @@ export class Page {
     this.shown = null;
     /** @type {Sale.Mode | null} */
     this.mode = null; // in which the hall is seen
+    /** @type {Sale.State | null} */
+    this.drawn = null; // the state that is shown, but for its time
     this.arrived = false;
     this.free = false; // the hall has seats to ask for
     this.wishHeight = 0; // of the form in which they are asked for, CSS pixels
@@ -83,9 +87,24 @@ export class Page {
     document.fonts?.load('560 1rem "Pretendard Variable"', t("banner.offline") + t("banner.reconnecting"));
   }
 
+  /**
+   * The state has changed. Of a second that passes while fingers move the map only the clocks are drawn, so that no frame
+   * of a pinch has to carry more (V1); all of it with the first one after that.
+   */
+  follow() {
+    const { state } = this.store;
+    if (this.hall.moves && this.drawn && isSecond(this.drawn, state) && this.#view(state) === this.shown) {
+      this.drawn = state;
+      setHands(state);
+      this.#title(this.shown, state);
+      this.#banner(state);
+    } else this.draw();
+  }
+
   draw() {
     const { hall } = this;
     const { state } = this.store;
+    this.drawn = state;
     const view = this.#view(state);
     document.documentElement.dataset.stage = view;
     if (!this.opening || !isOpening(view, state)) this.#render(view, state);
@@ -255,6 +274,20 @@ export class Page {
     this.toast.textContent = text;
     this.toast.hidden = !text;
   }
+}
+
+/**
+ * Whether only time has passed, and its end is neither near nor there by that.
+ * @param {Sale.State} old
+ * @param {Sale.State} state
+ */
+function isSecond(old, state) {
+  if (!isSame(old, state, "local")) return false;
+  const end = deadline(state);
+  if (!end) return true;
+  /** @param {Sale.State} at */
+  const isOver = (at) => turnSecondsLeft(at, end.until) === 0;
+  return isUrgent(old, end) === isUrgent(state, end) && isOver(old) === isOver(state);
 }
 
 /**

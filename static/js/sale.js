@@ -300,7 +300,7 @@ store.subscribe((state) => {
   before = state;
   sawBefore ||= saleState(state) === "before" && !mayJoin(state);
   ask();
-  page.draw();
+  page.follow();
   if (gaveCode && (codeTaken || codeRefused)) tellOfCode(codeTaken);
 });
 

@@ -113,6 +113,57 @@ async def test_a_change_redraws_its_seat_only(make_sale: MakeSale, open_page: Op
     assert 0 < reach < 40
 
 
+FINGERS = """() => {
+    const { seatMap } = document.querySelector(".map");
+    // Fingers that go on moving until they are lifted; how often the page is drawn meanwhile, and what its clock shows.
+    globalThis.fingers = { down: true, drawn: 0, shown: new Set() };
+    new MutationObserver(() => (fingers.drawn += 1)).observe(document.documentElement, {
+        attributes: true, attributeFilter: ["data-stage"],
+    });
+    const clock = document.querySelector(".hold-clock [role=timer]");
+    const move = () => {
+        if (!fingers.down) return;
+        seatMap.rest.moved();
+        seatMap.viewport.pan(fingers.shown.size % 2 ? 1 : -1, 0);
+        seatMap.redraw();
+        fingers.shown.add(clock?.textContent);
+        requestAnimationFrame(move);
+    };
+    move();
+}"""
+
+
+async def test_a_second_in_the_middle_of_a_pan_draws_the_clock_only(make_sale: MakeSale, open_page: OpenPage) -> None:
+    """V1: all the rest of the page waits for the fingers, and is drawn with the first second after that."""
+    page = await open_page(await make_sale(plan=stadium(2000)))
+    await page.map_ready()
+    await page.pick(500)
+    await expect(page.basket).to_have_count(1)
+    await page.evaluate(FINGERS)
+    await page.wait_for_function("() => fingers.shown.size >= 6")
+    # The server may have said something as well; five seconds have not drawn the page five times.
+    assert await page.evaluate("() => fingers.drawn") <= 2
+    await page.evaluate("() => Object.assign(fingers, { down: false, drawn: 0 })")
+    await page.wait_for_function("() => fingers.drawn > 0")
+
+
+async def test_a_seat_that_goes_in_the_middle_of_a_pan_is_drawn_meanwhile(
+    make_sale: MakeSale, open_page: OpenPage
+) -> None:
+    slug = await make_sale(plan=stadium(2000))
+    one, two = await open_page(slug), await open_page(slug)
+    await two.map_ready()
+    await two.place_of(500)
+    await two.evaluate(FINGERS)
+    await one.pick(500)
+    await two.wait_for_function(
+        """() => {
+            const { seatMap } = document.querySelector(".map");
+            return fingers.down && seatMap.painter.look(500) === 1 && !seatMap.waiting.has(500);
+        }"""
+    )
+
+
 async def test_sections_come_first_and_the_keyboard_reaches_each(make_sale: MakeSale, open_page: OpenPage) -> None:
     """V2: from afar sections and no seats; each has a button with its name, and opens in the list."""
     page = await open_page(await make_sale(plan=stadium(8000)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.page import worst_frame
+from bench.page import Frame, worst_frame
 
 
 def mark(at: int, thread: int = 1) -> dict[str, Any]:
@@ -29,5 +29,16 @@ def test_all_script_of_a_frame_counts_once_and_timers_too() -> None:
         mark(20000),
         ran("FunctionCall", 21000, 50000),  # when the moves are over
     ]
-    assert worst_frame(trace) == 6.0
-    assert worst_frame(trace[5:]) == 4.0
+    assert worst_frame(trace) == Frame(6.0, 6.0)
+    assert worst_frame(trace[5:]) == Frame(4.0, 4.0)
+
+
+def test_the_worst_frame_is_the_one_that_costs_most_and_not_the_one_that_other_programs_held_up() -> None:
+    trace = [
+        mark(0),
+        ran("FunctionCall", 1000, 9000) | {"tdur": 3000},
+        mark(10000),
+        ran("FunctionCall", 12000, 8000) | {"tdur": 4000},
+        mark(20000),
+    ]
+    assert worst_frame(trace) == Frame(8.0, 4.0)

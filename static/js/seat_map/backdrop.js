@@ -19,6 +19,7 @@ const NAMES = 24; // of rows that are drawn in one go
  */
 export function* backdrop(ctx, plan, theme, k, ox, oy, part) {
   for (const area of plan.areas) {
+    if (!isNear(part, area.x * k + ox, area.y * k + oy, reachOf(area) * k + 2)) continue;
     drawArea(ctx, area, theme, k, ox, oy, plan.onItsSide, part);
     if (area.text) yield;
   }
@@ -43,6 +44,28 @@ export function* backdrop(ctx, plan, theme, k, ox, oy, part) {
  */
 const isNear = ({ left, top, width, height }, x, y, reach) =>
   x > left - reach && y > top - reach && x < left + width + reach && y < top + height + reach;
+
+/** @type {WeakMap<import("../plan.js").Area, number>} */
+const reaches = new WeakMap();
+
+/**
+ * How far from its place an area draws anything, its text included; plan units.
+ * @param {import("../plan.js").Area} area
+ */
+function reachOf(area) {
+  let reach = reaches.get(area);
+  if (reach === undefined) reaches.set(area, (reach = measured(area)));
+  return reach;
+}
+
+/** @param {import("../plan.js").Area} area */
+function measured({ x, y, geometry: g, text, text_x, text_y, text_size }) {
+  const points = (g.points ?? []).map((point) => Math.hypot(...point));
+  const shape = Math.max(Math.hypot(g.width ?? 0, g.height ?? 0), g.radius ?? 0, g.rx ?? 0, g.ry ?? 0, ...points);
+  // No letter is broader than it is high, and by far.
+  const words = text ? Math.hypot(text_x - x, text_y - y) + Math.max(0, text_size) * (text.length + 1) : 0;
+  return Math.max(shape, words) * 1.01 + 2;
+}
 
 /**
  * @param {CanvasRenderingContext2D} ctx

@@ -2,11 +2,12 @@
 // picture, so that a finger is never waited for.
 import { drawPins, pinsOf } from "./pins.js";
 
-// Milliseconds of a frame for drawing tiles. While nothing moves no more than a slow phone, which takes four times as long,
-// can do without keeping a finger waiting.
-const TILE_BUDGET = { moving: 7, still: 10 };
-const PATCH_BUDGET = 5; // milliseconds of a frame for seats and sections that changed
+// Milliseconds of a frame for drawing what changed and what is missing, both together. While nothing moves no more than a
+// slow phone, which takes four times as long, can do without keeping a finger waiting.
+const BUDGET = { moving: 6, still: 10 };
+const PATCH_BUDGET = 4; // milliseconds of those for seats and sections that changed
 const NAME_BUDGET = 8; // milliseconds of a frame for sections' names, once nothing moves
+const MINIMAP_EVERY = 80; // milliseconds between two drawings of the small map while the large one moves
 const SETTLED = 130; // milliseconds without zooming until tiles of the new scale are drawn
 
 /**
@@ -17,6 +18,7 @@ const SETTLED = 130; // milliseconds without zooming until tiles of the new scal
  */
 export function drawFrame(map, theme, now) {
   const { ctx, canvas, ratio } = map;
+  const began = performance.now();
   const { plan, viewport, tiles, labels, minimap } = map.scene;
   const moving = viewport.step(now);
   if (moving) map.zoomedAt = now;
@@ -36,10 +38,9 @@ export function drawFrame(map, theme, now) {
   const y = settled ? Math.round(viewport.y * ratio) : viewport.y * ratio;
   ctx.setTransform(1, 0, 0, 1, 0, 0);
   ctx.clearRect(0, 0, canvas.width, canvas.height);
-  const look = `${viewport.x}/${viewport.y}/${viewport.scale}`;
-  const still = map.looked === look;
-  map.looked = look;
-  const budget = still ? TILE_BUDGET.still : TILE_BUDGET.moving;
+  const still = isSame(map.looked, viewport);
+  map.looked = { x: viewport.x, y: viewport.y, scale: viewport.scale };
+  const budget = (still ? BUDGET.still : BUDGET.moving) - (performance.now() - began);
   const missing = tiles.draw(ctx, k, x, y, canvas.width, canvas.height, budget);
   ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
   const idle = still && settled && !missing;
@@ -50,25 +51,35 @@ export function drawFrame(map, theme, now) {
   drawPins(ctx, map.pins, theme);
   map.bubble.place(now, viewport, plan);
   const close = viewport.scale > viewport.fitScale * 1.3;
-  minimap.element.hidden = !close;
-  map.fitButton.disabled = viewport.fitted && !moving;
-  // While nothing moves it is made ready, so that no frame of a pinch has to.
-  if ((close || settled) && tiles.overview) minimap.draw(tiles.overview, viewport, theme, ratio);
-  map.element.toggleAttribute("data-far", map.far);
-  if (idle && !unsaid) placeKeys(map, look);
+  if (minimap.element.hidden === close) minimap.element.hidden = !close;
+  const fits = viewport.fitted && !moving;
+  if (map.fitButton.disabled !== fits) map.fitButton.disabled = fits;
+  // While nothing moves it is made ready, so that no frame of a pinch has to; and it may lag behind fingers.
+  const lags = !still && now - minimap.drawnAt < MINIMAP_EVERY;
+  if ((close || settled) && tiles.overview && !lags) minimap.draw(tiles.overview, viewport, theme, ratio, now);
+  if (map.element.hasAttribute("data-far") !== map.far) map.element.toggleAttribute("data-far", map.far);
+  if (idle && !unsaid) {
+    placeKeys(map);
+    map.reserve();
+  }
   return moving || more || map.overlay.moving || missing || unsaid || !settled || !still;
 }
 
 /**
+ * @param {Geometry.View} one
+ * @param {Geometry.View} other
+ */
+const isSame = (one, other) => one.x === other.x && one.y === other.y && one.scale === other.scale;
+
+/**
  * The sections' buttons are named and put to their places: a hundred of them are not moved along with a finger.
  * @param {import("./seat_map.js").SeatMap} map
- * @param {string} look
  */
-function placeKeys(map, look) {
+function placeKeys(map) {
   if (!map.scene.sections.several) return;
   if (map.keys.unsaid) map.speak();
-  else if (map.placed !== look) {
-    map.placed = look;
+  else if (!isSame(map.placed, map.looked)) {
+    map.placed = map.looked;
     map.keys.place(map.viewport);
   }
 }

@@ -22,6 +22,7 @@ export class Minimap {
     // The hall made small, once for each look of it: to do that in every frame of a pan is what would cost.
     this.picture = bitmap(1, 1);
     this.pictured = ""; // what it is of
+    this.drawnAt = -Infinity; // milliseconds
     /** @param {PointerEvent} event */
     const move = (event) => {
       const at = this.element.getBoundingClientRect();
@@ -42,8 +43,10 @@ export class Minimap {
    * @param {import("./viewport.js").Viewport} viewport
    * @param {import("./colors.js").Theme} theme
    * @param {number} ratio device pixels a CSS pixel
+   * @param {number} now milliseconds
    */
-  draw(overview, viewport, theme, ratio) {
+  draw(overview, viewport, theme, ratio, now) {
+    this.drawnAt = now;
     const { element, ctx, k, box } = this;
     const width = Math.round(this.width * ratio);
     const height = Math.round(this.height * ratio);

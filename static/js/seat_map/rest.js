@@ -12,6 +12,11 @@ export class Rest {
     this.movedAt = performance.now();
   }
 
+  /** Milliseconds until they rest, if they move no more; not above 0 when they do. */
+  get left() {
+    return this.movedAt + REST - performance.now();
+  }
+
   /**
    * Does `work` after `wait` milliseconds, or, where the map is being moved then, as soon as it rests; answers what calls
    * it off.
@@ -19,12 +24,19 @@ export class Rest {
    * @param {number} [wait]
    */
   later(work, wait = 0) {
+    let frame = 0;
     const look = () => {
-      const left = this.movedAt + REST - performance.now();
-      if (left > 0) timer = setTimeout(look, left);
+      const { movedAt } = this;
+      const sure = () => (this.movedAt === movedAt ? work() : look());
+      if (this.left > 0) timer = setTimeout(look, this.left);
+      // On a slow phone a picture may take longer than the rest: what fingers did meanwhile is told right before the next one.
+      else if (movedAt > -Infinity && !document.hidden) frame = requestAnimationFrame(() => (timer = setTimeout(sure)));
       else work();
     };
     let timer = setTimeout(look, wait);
-    return () => clearTimeout(timer);
+    return () => {
+      clearTimeout(timer);
+      cancelAnimationFrame(frame);
+    };
   }
 }

@@ -15,6 +15,8 @@ import { SectionKeys } from "./section_keys.js";
 
 const COUNT_EVERY = 400; // milliseconds between two counts of the sections while the crowd picks
 const SPEAK_BUDGET = 5; // milliseconds in one go for naming sections
+const RESERVE_EVERY = 50; // milliseconds
+const NOWHERE = { x: NaN, y: NaN, scale: NaN };
 
 /** @typedef {ReadonlySet<number>} Seats */
 /** @typedef {import("./sections.js").Section} Section */
@@ -63,15 +65,18 @@ export class SeatMap {
     /** @type {(() => void) | null} */
     this.counting = null; // calls the next count off
     this.speaking = false;
-    this.looked = ""; // the look that was drawn last
-    this.placed = ""; // the look that the sections' buttons lie for
+    this.looked = NOWHERE; // the look that was drawn last
+    this.placed = NOWHERE; // the look that the sections' buttons lie for
+    this.reserving = false;
     /** @type {import("./pins.js").Pin[]} */
     this.pins = [];
     /** @type {import("./colors.js").Theme | null} */
     this.theme = null;
     this.ratio = 1; // device pixels a CSS pixel
     this.width = 0; // for which it was decided whether to turn the hall
-    this.motion = matchMedia("(prefers-reduced-motion: reduce)");
+    const motion = matchMedia("(prefers-reduced-motion: reduce)");
+    this.still = motion.matches; // asked in each frame, where a query would have the page's styles looked at
+    motion.addEventListener("change", () => (this.still = motion.matches));
     this.canvas = document.createElement("canvas");
     this.ctx = contextOf(this.canvas);
     this.bubble = new Bubble(() => this.redraw());
@@ -102,10 +107,6 @@ export class SeatMap {
 
   get overlay() {
     return this.scene.overlay;
-  }
-
-  get still() {
-    return this.motion.matches;
   }
 
   /** Whether sections are shown now, and not seats. */
@@ -219,6 +220,16 @@ export class SeatMap {
       if (this.keys.name(this.words.said, SPEAK_BUDGET)) this.speak();
       else this.redraw();
     });
+  }
+
+  /** Makes bitmaps ahead, one at a time: no frame of a pan has to. */
+  reserve() {
+    if (this.reserving) return;
+    this.reserving = true;
+    this.rest.later(() => {
+      this.reserving = false;
+      if (this.tiles.reserve()) this.reserve();
+    }, RESERVE_EVERY);
   }
 
   /** @param {Sale.Plan} plan */

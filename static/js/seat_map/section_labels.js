@@ -160,11 +160,14 @@ export class SectionLabels {
     for (const label of this.labels) {
       if (!label) continue;
       const { at } = label.section;
-      const [width, height] = [label.picture.width / ratio, label.picture.height / ratio];
-      const { x, y } = viewport.toScreen(at.x, at.y);
+      const width = label.picture.width / ratio;
+      const height = label.picture.height / ratio;
+      const x = at.x * viewport.scale + viewport.x;
+      const y = at.y * viewport.scale + viewport.y;
       if (x < -width || y < -height || x > viewport.width + width || y > viewport.height + height) continue;
       // Whole device pixels: letters are copied, not blurred.
-      const [left, top] = [x - width / 2, y - height / 2].map((one) => Math.round(one * ratio) / ratio);
+      const left = Math.round((x - width / 2) * ratio) / ratio;
+      const top = Math.round((y - height / 2) * ratio) / ratio;
       ctx.drawImage(label.picture, left, top, width, height);
     }
   }

@@ -6,6 +6,7 @@ import { bitmap, contextOf } from "./bitmap.js";
 const SIDE = 256; // device pixels: a browser draws a tile as a whole when it is copied, so it is one that a frame has time for
 const MOST_TILES = 640;
 const MOST_SPARE = 128;
+const READY = 24; // bitmaps that are made ahead: as many as come into sight with a swipe
 const OVERVIEW_SIDE = 1000; // device pixels: the longer side of the coarse picture
 
 /** @typedef {HTMLCanvasElement} Canvas */
@@ -19,8 +20,8 @@ class Layer {
   /** @param {number} k */
   constructor(k) {
     this.k = k;
-    /** @type {Map<string, Tile>} */
-    this.tiles = new Map(); // by "i,j"
+    /** @type {Map<number, Tile>} */
+    this.tiles = new Map(); // by `keyOf`
   }
 }
 
@@ -108,7 +109,7 @@ export class Tiles {
       const { k } = layer;
       for (let j = Math.floor((box.minY * k) / SIDE); j <= Math.floor((box.maxY * k) / SIDE); j += 1) {
         for (let i = Math.floor((box.minX * k) / SIDE); i <= Math.floor((box.maxX * k) / SIDE); i += 1) {
-          const tile = layer.tiles.get(`${i},${j}`);
+          const tile = layer.tiles.get(keyOf(i, j));
           if (tile) this.#again(tile, box, k);
         }
       }
@@ -194,6 +195,7 @@ export class Tiles {
     // In the middle of a zoom nothing is drawn for a scale that will be gone with the next frame.
     if (Math.abs(layer.k - k) > 1e-6) return false;
     const missing = this.#missing(layer, k, x, y, width, height);
+    if (!missing.length) return true;
     const centre = { i: (width / 2 - x) / SIDE - 0.5, j: (height / 2 - y) / SIDE - 0.5 };
     /** @param {Place} place */
     const far = ({ i, j }) => (this.#isBegun(i, j) ? -1 : Math.hypot(i - centre.i, j - centre.j));
@@ -202,7 +204,7 @@ export class Tiles {
     const most = Math.max(1, Math.floor(budget / this.cost));
     for (const { i, j } of missing.slice(0, most)) if (!this.#make(layer, i, j, end)) break;
     if (layer.tiles.size > MOST_TILES) this.#trim(layer);
-    return missing.every(({ i, j }) => layer.tiles.has(`${i},${j}`));
+    return missing.every(({ i, j }) => layer.tiles.has(keyOf(i, j)));
   }
 
   /**
@@ -218,15 +220,13 @@ export class Tiles {
   #missing(layer, k, x, y, width, height) {
     const { box } = this;
     const side = (SIDE * k) / layer.k;
-    const from = { i: Math.floor(Math.max(-x, box.minX * k) / side), j: Math.floor(Math.max(-y, box.minY * k) / side) };
-    const to = {
-      i: Math.floor(Math.min(width - x, box.maxX * k) / side),
-      j: Math.floor(Math.min(height - y, box.maxY * k) / side),
-    };
+    const [left, top] = [Math.floor(Math.max(-x, box.minX * k) / side), Math.floor(Math.max(-y, box.minY * k) / side)];
+    const right = Math.floor(Math.min(width - x, box.maxX * k) / side);
+    const bottom = Math.floor(Math.min(height - y, box.maxY * k) / side);
     const missing = [];
-    for (let j = from.j; j <= to.j; j += 1) {
-      for (let i = from.i; i <= to.i; i += 1) {
-        const tile = layer.tiles.get(`${i},${j}`);
+    for (let j = top; j <= bottom; j += 1) {
+      for (let i = left; i <= right; i += 1) {
+        const tile = layer.tiles.get(keyOf(i, j));
         if (tile) tile.used = this.clock;
         else missing.push({ i, j });
       }
@@ -258,7 +258,7 @@ export class Tiles {
     while (!begun.pieces.next().done) if (performance.now() > end) return false;
     this.begun = null;
     const tile = { canvas: begun.canvas, ctx: begun.ctx, i, j, used: this.clock };
-    layer.tiles.set(`${i},${j}`, tile);
+    layer.tiles.set(keyOf(i, j), tile);
     for (const box of begun.changed) if (meets(box, i, j, k)) this.#again(tile, box, k);
     this.made += 1;
     return true;
@@ -337,6 +337,18 @@ export class Tiles {
     layer.tiles.clear();
   }
 
+  /**
+   * Makes a bitmap ahead, with its memory: that takes a slow phone as long as to draw on it. True when more are wanted. Call
+   * while nothing moves.
+   */
+  reserve() {
+    if (this.spare.length >= READY) return false;
+    const canvas = bitmap(SIDE, SIDE);
+    contextOf(canvas).clearRect(0, 0, SIDE, SIDE);
+    this.spare.push(canvas);
+    return this.spare.length < READY;
+  }
+
   /** @param {Canvas} canvas */
   #save(canvas) {
     if (this.spare.length < MOST_SPARE) this.spare.push(canvas);
@@ -356,6 +368,13 @@ export class Tiles {
     this.overview = { canvas, ctx, k, ox, oy, version: (this.overview?.version ?? 0) + 1 };
   }
 }
+
+/**
+ * Names a tile of a layer without making a text for it: a hundred are looked up in each frame.
+ * @param {number} i column
+ * @param {number} j row, 32,768 up or down at most
+ */
+const keyOf = (i, j) => i * 65536 + j;
 
 /**
  * The part of the box that lies on tile (i, j).

@@ -10,6 +10,7 @@ import { timeless, turnSecondsLeft } from "../state.js";
 import { isUsedUp, share } from "../wish.js";
 import { ownCode } from "./access_code.js";
 import { basket, inBasket } from "./basket.js";
+import { hand } from "./hands.js";
 import { glyph, LOOKS } from "./parts.js";
 import { nothingLeft } from "./sold_out.js";
 import { seatsLost, timeWarning, turnLeft } from "./time_left.js";
@@ -149,7 +150,7 @@ function sheetHandle({ state, plan, board, own, act }) {
         ${
           end
             ? html`<span class="sheet-time" data-urgent=${isUrgent(state, end) ? "" : nothing}
-                >${mayPay(state) ? t("basket.kept", { time: clock(turnSecondsLeft(state, end.until)) }) : t("outage.pay_off_short")}</span
+                >${mayPay(state) ? keptFor(state, end) : t("outage.pay_off_short")}</span
               >`
             : html`<span class="sheet-time">${whatToDo(state, whatIsLeft(board, own.size).kind === "free")}</span>`
         }
@@ -169,6 +170,13 @@ function sheetHandle({ state, plan, board, own, act }) {
     }
   </div>`;
 }
+
+/**
+ * @param {Sale.State} state
+ * @param {import("../deadline.js").Deadline} end
+ */
+const keptFor = (state, { until }) =>
+  hand(state, (/** @type {Sale.State} */ now) => t("basket.kept", { time: clock(turnSecondsLeft(now, until)) }));
 
 /**
  * @param {Sale.WithPlan["state"]} state

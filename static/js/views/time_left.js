@@ -4,6 +4,15 @@ import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { deadline, isUrgent, moreTimeAdds } from "../deadline.js";
 import { clock, t } from "../i18n.js";
 import { isShorter, turnSecondsLeft } from "../state.js";
+import { hand } from "./hands.js";
+
+/**
+ * What ends then, as a clock that goes by itself.
+ * @param {Sale.State} state
+ * @param {import("../deadline.js").Deadline} end
+ */
+const running = (state, { until }) =>
+  hand(state, (/** @type {Sale.State} */ now) => clock(turnSecondsLeft(now, until)));
 
 /**
  * With a ring that runs down.
@@ -12,21 +21,16 @@ import { isShorter, turnSecondsLeft } from "../state.js";
 export function timeLeft(state) {
   const end = deadline(state);
   if (!end) return nothing;
-  const left = turnSecondsLeft(state, end.until);
+  const whole = state.event.hold_seconds;
+  /** @param {Sale.State} now */
+  const ring = (now) => `${Math.min(100, (turnSecondsLeft(now, end.until) / whole) * 100).toFixed(1)} 100`;
   return html`<span class="hold-clock" data-urgent=${isUrgent(state, end) ? "" : nothing} data-testid="hold-clock">
     <span class="visually-hidden">${t("basket.kept_for")}</span>
     <svg viewBox="0 0 20 20" aria-hidden="true">
       <circle cx="10" cy="10" r="8" pathLength="100" class="ring-back"></circle>
-      <circle
-        cx="10"
-        cy="10"
-        r="8"
-        pathLength="100"
-        class="ring"
-        stroke-dasharray="${Math.min(100, (left / state.event.hold_seconds) * 100).toFixed(1)} 100"
-      ></circle>
+      <circle cx="10" cy="10" r="8" pathLength="100" class="ring" stroke-dasharray=${hand(state, ring)}></circle>
     </svg>
-    <span role="timer">${clock(left)}</span>
+    <span role="timer">${running(state, end)}</span>
   </span>`;
 }
 
@@ -38,7 +42,7 @@ export function turnLeft(state) {
   const end = deadline(state);
   if (!end || state.basket.seats.length) return nothing;
   return html`<p class="session" data-urgent=${isUrgent(state, end) ? "" : nothing}>
-    ${t("session.left")} <span role="timer">${clock(turnSecondsLeft(state, end.until))}</span>
+    ${t("session.left")} <span role="timer">${running(state, end)}</span>
     ${isShorter(state) ? html`<span class="session-why">${t("session.after_purchase")}</span>` : nothing}
   </p>`;
 }
@@ -64,9 +68,14 @@ export function timeWarning(state, act) {
   if (turnSecondsLeft(state, end.until) === 0)
     return html`<p class="callout time-warning" data-kind="warn" data-testid="time-over">${t("session.over")}</p>`;
   if (end.of === "turn") {
-    const time = clock(turnSecondsLeft(state, end.until));
-    const text = state.basket.seats.length ? t("session.warning", { time }) : t("session.warning_empty", { time });
-    return html`<p class="callout time-warning" data-kind="warn" data-testid="session-warning">${text}</p>`;
+    /** @param {Sale.State} now */
+    const text = (now) => {
+      const time = clock(turnSecondsLeft(now, end.until));
+      return now.basket.seats.length ? t("session.warning", { time }) : t("session.warning_empty", { time });
+    };
+    return html`<p class="callout time-warning" data-kind="warn" data-testid="session-warning">
+      ${hand(state, text)}
+    </p>`;
   }
   const more = moreTimeAdds(state);
   return html`<div class="callout time-warning" data-kind="warn" data-testid="hold-warning">

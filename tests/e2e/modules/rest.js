@@ -41,3 +41,18 @@ export async function whatIsPutOffCanBeCalledOff() {
   await until(() => done.length);
   same(done, ["after"]);
 }
+
+// A slow phone: a picture takes longer than fingers have to rest, and what they did meanwhile is told with the next one.
+export async function aPictureThatTakesLongIsNoRest() {
+  const rest = new Rest();
+  let done = false;
+  rest.moved();
+  rest.later(() => (done = true));
+  for (let picture = 0; picture < 4; picture += 1) {
+    await new Promise((resolve) => requestAnimationFrame(resolve));
+    same(done, false);
+    rest.moved();
+    for (const end = performance.now() + 300; performance.now() < end; ); // and a timer is due before the next one
+  }
+  await until(() => done);
+}
