@@ -68,8 +68,8 @@ export class Picking {
     if (state.event) {
       const { most, bought, left } = share({ ...state, event: state.event });
       if (asked.size >= left) {
-        const text = bought ? counted("share.bought", most, { bought }) : counted("refused.too_many", most);
-        this.#tell(ordinal, text);
+        const spent = bought ? [counted("share.bought", most, { bought })] : [];
+        this.#tell(ordinal, [counted("refused.too_many", most), ...spent].join(". "));
         return;
       }
     }
