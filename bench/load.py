@@ -60,7 +60,8 @@ class Work(Protocol):
 class Channel:
     """A live channel: it is open when `ready` stands in a frame that came after `first` was sent.
 
-    Then each of `frames` is sent once the one before was answered: by a frame with `answer` in it.
+    Then each of `frames` is sent once the one before was answered: by a frame with `answer` in it, or by one of
+    `refusals`.
     """
 
     handshake: bytes
@@ -68,6 +69,7 @@ class Channel:
     ready: bytes
     frames: Sequence[bytes] = ()
     answer: bytes = b""
+    refusals: Sequence[bytes] = (b'"refused"', b'"problem"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,12 +239,12 @@ class _Socket:
                 if self.channel.ready in payload:
                     self.ready = True
                     return False
-            elif self._asking and (
-                self.channel.answer in payload or b'"refused"' in payload or b'"problem"' in payload
-            ):
+                continue
+            answered = self.channel.answer in payload
+            if self._asking and (answered or any(one in payload for one in self.channel.refusals)):
                 self._asking = False
                 self._result.took.append(time.perf_counter() - self._began)
-                self._result.outcomes[200 if self.channel.answer in payload else 409] += 1
+                self._result.outcomes[200 if answered else 409] += 1
                 return self.begin()
         return True
 

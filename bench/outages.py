@@ -49,8 +49,9 @@ def _told(served: Served, effort: Effort) -> list[Figure]:
     slug = served.event(100, active_limit=1)
     served.inside(slug, 1)
     most = min(_PAGES, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 200)
+    # A sign of life that the store does not take any more is answered too: that is not what is waited for.
     channels = [
-        Channel(served.channel(slug, token), _JOIN, b'"type":"queue"', [_BEAT], b'"type":"outage"')
+        Channel(served.channel(slug, token), _JOIN, b'"type":"queue"', [_BEAT], b'"type":"outage"', ())
         for token in served.visitors(effort.of(_PAGES, most=most))
     ]
     figures = []
