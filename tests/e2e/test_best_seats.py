@@ -81,6 +81,9 @@ async def test_the_list_has_it_as_well(server: Server, make_sale: MakeSale, open
     await page.page.reload()
     await page.map_ready()
     await expect(page.get_by_test_id("used-up")).to_contain_text("2 of 2 seats bought")
+    await page.sees(9, "free")
+    await page.click_seat(9)
+    await expect(page.locator(".map-hint")).to_have_text("You can have 2 seats at most. 2 of 2 seats bought")
     await spotless(page)
 
 

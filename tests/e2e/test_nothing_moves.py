@@ -187,6 +187,9 @@ async def test_the_connection_comes_and_goes_and_nothing_moves(
     await nearly_over(page, "the form")
     await page.page.route("**/reservations", refused)
     await page.fill("#email", "buyer@example.com")
+    # Type twice as large: there the refusal is higher than the line that it comes in the place of.
+    await page.evaluate("() => { document.documentElement.style.fontSize = '200%'; }")
+    await page.page.evaluate("() => still()")
     await page.get_by_test_id("pay").click()
     await expect(page.locator(".checkout .callout")).to_be_visible()
     await _is_still(page.page, "a refusal")

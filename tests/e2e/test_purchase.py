@@ -32,6 +32,10 @@ async def test_buying_on_the_map_ends_with_a_ticket(server: Server, make_sale: M
     assert len(server.charges(but=before)) == 1
     await page.get_by_test_id("ticket").click()
     await expect(page.locator(".ticket-seats li")).to_have_count(2)
+    await page.emulate_media(media="print", color_scheme="dark")
+    strip = "() => getComputedStyle(document.querySelector('#simulated')).backgroundColor"
+    assert await page.evaluate(strip) == "rgb(255, 255, 255)", "dark ink on dark paper"
+    await page.emulate_media(media="screen", color_scheme="light")
     await expect(page.locator(".qr svg")).to_be_visible()
 
 

@@ -20,6 +20,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from cli.web_processes import STOP_SECONDS
 from core.settings import Settings
 from tests.http_client import HTTP
 from tests.integration.onsale_process import Serving, is_idle, serving
@@ -210,7 +211,9 @@ def test_a_second_signal_ends_at_once(pair: Serving) -> None:
     webs[0].suspend()
     pair.process.send_signal(signal.SIGINT)
     wait_until(lambda: "once more" in pair.errors, "the announcement of the end")
+    told = time.monotonic()
     assert pair.end(signal.SIGINT) == 0
+    assert time.monotonic() - told < STOP_SECONDS, "it was waited for"
     assert not [one for one in webs if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
 
 

@@ -118,6 +118,8 @@ async def test_a_failure_is_told_to_all_and_not_kept() -> None:
     shared = boards(store)
     answers = await asyncio.gather(*(shared.body(EVENT) for _ in range(3)), return_exceptions=True)
     assert all(isinstance(one, StoreUnavailable) for one in answers)
+    # Each its own: one that many raise would gather the tracebacks of them all.
+    assert len({id(one) for one in answers}) == len(answers)
     store.error = None
     assert version(await shared.body(EVENT)) == 0
 
