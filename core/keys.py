@@ -43,6 +43,16 @@ def entry_beats(slug: str) -> str:
     return f"ticket:entries:beats:{{{slug}}}"
 
 
+def told_entries(slug: str) -> str:
+    """`entries` with TTL, from when each has its number until the draw job has taken them away, a page at a time."""
+    return f"ticket:entries:told:{{{slug}}}"
+
+
+def told_entry_beats(slug: str) -> str:
+    """`entry_beats` with TTL, as `told_entries`."""
+    return f"ticket:entries:told:beats:{{{slug}}}"
+
+
 def networks(slug: str) -> str:
     """zset network -> how many places its visitors have: entered, waiting, active, or silent and still welcome back."""
     return f"ticket:networks:{{{slug}}}"

@@ -278,3 +278,4 @@ class Drawing:
             numbers=len(numbers),
             seconds=round(seconds, 1),
         )
+        await self._entries.forget(event)

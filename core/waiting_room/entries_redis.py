@@ -19,6 +19,8 @@ from core.waiting_room.scripts_redis import QueueScripts
 #: Entries that one read fetches, and drawn numbers that one script writes, at most.
 READ_BATCH = 2_000
 ASSIGN_BATCH = 1_000
+#: Entries of a draw that was told are taken away at once; where that is interrupted they end after so long.
+TOLD_KEPT_MS = 3_600_000
 
 
 class Frozen(NamedTuple):
@@ -81,7 +83,24 @@ class Entries:
 
     async def finish(self, event: Event, opening_id: int) -> bool:
         """Every entry has its number: places are shown, and the head comes in. False: that was so already."""
-        return bool(await self._scripts("drawn", event, [opening_id]))
+        told = keys.told_entries(event.slug), keys.told_entry_beats(event.slug)
+        return bool(await self._scripts("drawn", event, [opening_id, *told, TOLD_KEPT_MS]))
+
+    async def forget(self, event: Event) -> None:
+        """Takes away the entries of a draw that was told; what is left of them when a process dies ends by itself."""
+        entries, beats = keys.told_entries(event.slug), keys.told_entry_beats(event.slug)
+        with redis_call:
+            # From the start each time: what was found is gone. A page without any is one of a table that shrinks.
+            while await self._redis.exists(entries):
+                cursor = 0
+                while True:
+                    cursor, page = await self._redis.hscan(entries, cursor, count=ASSIGN_BATCH)
+                    if page:
+                        await self._redis.hdel(entries, *page)
+                    if cursor == 0:
+                        break
+            while await self._redis.zremrangebyrank(beats, 0, ASSIGN_BATCH - 1):
+                pass
 
     async def _silent(self, slug: str, before_ms: int) -> set[bytes]:
         silent: set[bytes] = set()

@@ -15,8 +15,9 @@ from core.errors import SaleNotOpen
 from core.runtime import Runtime, open_runtime
 from core.settings import Settings
 from core.venue.event import DrawState, Event, SaleStatus
-from core.waiting_room import draw
+from core.waiting_room import draw, entries_redis
 from core.waiting_room.draw import PublishedDraw
+from core.waiting_room.entries_redis import Entries
 from core.waiting_room.place import PlaceState
 from tests.booking import Killed
 from tests.conftest import MakeEvent
@@ -334,3 +335,45 @@ async def forget(runtime: Runtime, event: Event) -> None:
     """Redis lost all of this event's keys."""
     found = [key async for key in runtime.redis.scan_iter(match=f"*{{{event.slug}}}*")]
     await runtime.redis.delete(keys.board(event.slug), *found)
+
+
+async def test_the_entries_of_a_draw_that_was_told_are_taken_away_in_pages(
+    runtime: Runtime, make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """E1: to free a million entries at once keeps Redis, even in a thread of its own: the allocator has one lock."""
+    monkeypatch.setattr(entries_redis, "ASSIGN_BATCH", 50)
+    event = await gathering(make_event)
+    await enter(runtime, event, "v1", "v2")
+    others = [f"{number:032x}" for number in range(300)]
+    kept = {name: f"{draw.receipt(draw.new_nonce(), name)}|{name}" for name in others}
+    await runtime.redis.hset(keys.entries(event.slug), mapping=cast(Any, kept))
+    await runtime.redis.zadd(keys.entry_beats(event.slug), dict.fromkeys(others, 0))
+    freed = (await runtime.redis.info("memory"))["lazyfreed_objects"]
+    await opened(runtime, event)
+    assert not await runtime.redis.exists(
+        keys.entries(event.slug),
+        keys.entry_beats(event.slug),
+        keys.told_entries(event.slug),
+        keys.told_entry_beats(event.slug),
+    )
+    assert (await runtime.redis.info("memory"))["lazyfreed_objects"] == freed
+
+
+async def test_entries_that_nobody_takes_away_end(
+    runtime: Runtime, make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S32: the process that draws may die when everybody has a number."""
+
+    async def killed(self: Entries, event: Event) -> None:
+        raise Killed
+
+    monkeypatch.setattr(Entries, "forget", killed)
+    event = await gathering(make_event)
+    await enter(runtime, event, "v1", "v2", "v3")
+    with contextlib.suppress(Killed):
+        await opened(runtime, event)
+    for key in (keys.told_entries(event.slug), keys.told_entry_beats(event.slug)):
+        assert 0 < await runtime.redis.pttl(key) <= entries_redis.TOLD_KEPT_MS
+    row = await runtime.draws.shown(event)
+    assert row is not None
+    assert row.told
