@@ -14,7 +14,7 @@ figures/       what operators look at, of a sale and of the processes
 diagnosis/     "I can't book", step by step
 process/       the ground floor: tasks, jobs, leases, calls to the stores
 
-settings/ errors.py clock.py keys.py   what everything uses
+settings/ errors.py clock.py keys.py   what everything uses; settings_group.py what settings are declared with
 runtime/       the composition root: `async with open_runtime(settings, engines) as runtime:`
 embedded/      PostgreSQL and Valkey as child processes when no URL is configured
 migrations/    the schema, step by step

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,13 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from core.settings import Settings, variable_name
+from core.settings.providers import GROUPS, AllProviderSettings
 
 _INTRODUCTION = """# Settings
 
 All settings are environment variables; an empty one counts as not set. A value that is not valid stops the start with
-one line that names the variable. Generated from `core/settings` by `make docs`: change it there. The last column
-names the row of the requirements that a setting comes from.
+one line that names the variable. Generated from `core/settings` and `core/payments/*/settings.py` by `make docs`:
+change it there. The last column names the row of the requirements that a setting comes from.
 """
 
 
@@ -52,7 +54,7 @@ def _default(value: Any) -> str:
 def _groups() -> list[tuple[str, list[str]]]:
     """Titles are the comments that stand on a line of their own inside the classes."""
     groups: list[tuple[str, list[str]]] = []
-    for group in reversed(Settings.__bases__):
+    for group in _classes():
         lines = inspect.getsource(group).splitlines()
         (found,) = ast.parse("\n".join(lines)).body
         assert isinstance(found, ast.ClassDef)  # noqa: S101 - it is the source of one
@@ -63,6 +65,11 @@ def _groups() -> list[tuple[str, list[str]]]:
                     groups.append((above.removeprefix("# "), []))
                 groups[-1][1].append(node.target.id)
     return groups
+
+
+def _classes() -> Iterator[type]:
+    for group in reversed(Settings.__bases__):
+        yield from GROUPS if group is AllProviderSettings else (group,)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from core.currency import minor_digits
 from core.errors import NotFound, OnsaleError
 from core.notifications import ticket_qr
 from core.notifications.calendar_file import Performance, calendar_file
+from core.payments.registry import title_in
 from core.seat_words import is_in_words
 from core.venue.description import as_html, as_text
 from core.venue.event import Event, SaleState
@@ -347,6 +348,8 @@ def _environment(loader: FileSystemLoader, language: str) -> Environment:
         place_of=partial(languages.place_of, language),
         date_part=partial(languages.date_part, language),
         reason=partial(languages.reason, language),
+        provider_title=partial(title_in, language),
+        provider_titles=lambda names: [{"name": name, "title": title_in(language, name)} for name in names],
     )
     return environment
 

@@ -2,7 +2,7 @@
 
     gateway.py        what a provider must promise: window, return, confirm, look up, cancel, void; outcomes
     registry.py       every provider there is, one line each; provider_package.py what such a line knows
-    toss/ kcp/ portone/ stripe/   one package a provider: its adapter, what its codes and objects prove
+    toss/ and so on   one package a provider: its adapter, its settings, what its codes and objects prove
     amounts.py        our minor units and theirs
     transport_http.py one HTTP call, and what is proven when it fails; sdk_errors_http.py the same of the SDKs' calls
     composition.py    what the settings choose, put together

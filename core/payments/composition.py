@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from pydantic import SecretStr
 
@@ -12,6 +12,7 @@ from core import languages
 from core.errors import StartupError
 from core.payments.provider_package import Limits, Played, ProviderPackage, played_keys
 from core.payments.registry import PLAYED, PROVIDERS
+from core.payments.toss.settings import ProviderSettings as TossSettings
 from core.settings import Settings, variable_name
 
 if TYPE_CHECKING:
@@ -34,11 +35,13 @@ class Choice:
 
 
 class ProviderComposition(Protocol):
-    """What a provider's `composition` module offers."""
+    """What a provider's `composition` module offers. `settings` are those that the provider's package declares; they
+    are among the installation's.
+    """
 
-    def open_gateway(self, settings: Settings, limits: Limits, played: Played | None) -> PaymentGateway: ...
+    def open_gateway(self, settings: Any, limits: Limits, played: Played | None) -> PaymentGateway: ...
 
-    def open_old_gateway(self, settings: Settings, limits: Limits) -> PaymentGateway | None:
+    def open_old_gateway(self, settings: Any, limits: Limits) -> PaymentGateway | None:
         """The account before this one, to finish its payments with (P1); None when no old keys are given."""
         ...
 
@@ -93,7 +96,7 @@ def chosen(settings: Settings) -> Choice:
     names = tuple(dict.fromkeys(name.strip() for name in listed.split(",") if name.strip()))
     if played and not names:
         names = PLAYED[:1]
-    if not text and settings.toss_url:
+    if not text and isinstance(settings, TossSettings) and settings.toss_url:
         # How Toss Payments was chosen while there was no ONSALE_PAYMENT: understood for one release.
         names = ("toss",)
     for name in names:

@@ -236,7 +236,8 @@ class PaymentGateway(Protocol):
     @property
     def idempotent(self) -> bool:
         """True when an identical `confirm` (same order, authorisation and idempotency key) can be sent again without a
-        second charge (Toss Payments, PortOne, Stripe); NHN KCP: False."""
+        second charge, as at most providers; NHN KCP: False.
+        """
         ...
 
     @property

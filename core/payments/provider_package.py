@@ -36,14 +36,16 @@ class Played:
 
 @dataclass(frozen=True, slots=True)
 class ProviderPackage:
-    """`name` in settings, URLs, metrics and the database; `needed`: settings without which a real one cannot be asked.
-    `played`: the simulator has it; `played_script`: where below its page it has the window's script, which the balancer
-    lets through (deploy/haproxy.cfg). `languages`: what its window calls ours, where it is told the buyer's.
+    """`name` in settings, URLs, metrics and the database; `title`: what people call it, `titles` where one of our
+    languages has another word; `needed`: settings without which a real one cannot be asked. `played`: the simulator has
+    it; `played_script`: where below its page it has the window's script, which the balancer lets through
+    (deploy/haproxy.cfg). `languages`: what its window calls ours, where it is told the buyer's.
     """
 
     name: str
     title: str
     needed: tuple[str, ...]
+    titles: Mapping[str, str] = field(default_factory=dict)
     played: bool = False
     played_script: str = ""
     languages: Mapping[str, str] = field(default_factory=dict)

@@ -1,7 +1,7 @@
 """Every payment provider there is: one line each (P4). Whatever lists providers reads them here.
 
-A further provider is a package beside `toss` with the modules `composition` and `codes`, a line below, its tests and a
-section of `docs/going-live.md`: CONTRIBUTING.md has the steps.
+A further provider is a package beside `toss` with the modules `composition`, `codes` and `settings`, a line below,
+its tests and a section of `docs/going-live.md`: CONTRIBUTING.md has the steps.
 """
 
 from __future__ import annotations
@@ -14,7 +14,12 @@ from core.payments.provider_package import ProviderPackage
 
 _ALL: Final = (
     ProviderPackage(
-        "toss", "Toss Payments", ("toss_client_key", "toss_secret"), played=True, played_script="v2/standard"
+        "toss",
+        "Toss Payments",
+        ("toss_client_key", "toss_secret"),
+        titles={"ko": "토스페이먼츠"},
+        played=True,
+        played_script="v2/standard",
     ),
     ProviderPackage(
         "kcp",
@@ -27,6 +32,7 @@ _ALL: Final = (
         "portone",
         "PortOne",
         ("portone_client_key", "portone_channel_key", "portone_secret"),
+        titles={"ko": "포트원"},
         played=True,
         played_script="v2/browser-sdk.js",
         languages={"en": "EN_US", "ko": "KO_KR"},
@@ -39,6 +45,12 @@ PROVIDERS: Final[Mapping[str, ProviderPackage]] = {one.name: one for one in _ALL
 
 #: Those that the payment simulator plays; the first is meant where none is named.
 PLAYED: Final = tuple(one.name for one in _ALL if one.played)
+
+
+def title_in(language: str, provider: str) -> str:
+    """What buyers who read `language` call the provider."""
+    package = PROVIDERS[provider]
+    return package.titles.get(language, package.title)
 
 
 def window_language(provider: str, language: str) -> str:

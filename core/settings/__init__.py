@@ -1,6 +1,7 @@
 """The only reader of the environment. Every setting has a unit, a default and the row it comes from.
 
-`docs/settings.md` is generated from this package (`make docs`); a test fails when they differ.
+Those of a payment provider stand in its package (`core/payments/NAME/settings.py`). `docs/settings.md` is generated from
+all of them (`make docs`); a test fails when they differ.
 """
 
 from __future__ import annotations
@@ -13,11 +14,19 @@ from core.errors import StartupError
 from core.settings.background import BackgroundSettings
 from core.settings.installation import InstallationSettings
 from core.settings.payment import PaymentSettings
+from core.settings.providers import AllProviderSettings
 from core.settings.seats import SeatSettings
 from core.settings.waiting_room import WaitingRoomSettings
 
 
-class Settings(BackgroundSettings, PaymentSettings, SeatSettings, WaitingRoomSettings, InstallationSettings):
+class Settings(
+    BackgroundSettings,
+    AllProviderSettings,
+    PaymentSettings,
+    SeatSettings,
+    WaitingRoomSettings,
+    InstallationSettings,
+):
     """All settings of an installation; `Settings()` reads the environment, keyword arguments override it.
 
     The groups stand from the last to the first: so pydantic has their fields in the order of the page.

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
-from pydantic import SecretStr
+from core.payments.registry import PLAYED, PROVIDERS
+from core.settings_group import Group, setting
 
-from core.settings.group import Group, setting
+_NAMES: Final = ", ".join(PROVIDERS)
+_TWO_PLAYED: Final = ",".join(PLAYED[:2])
 
 
 class PaymentSettings(Group):
     # Payment
     payment: str = setting(
         "",
-        "providers in order of preference, comma separated: toss, kcp, portone, stripe; or `simulator`, which plays Toss "
-        "Payments, `simulator:toss,kcp`, which plays both (no money moves). `onsale serve` wants it set",
+        f"providers in order of preference, comma separated: {_NAMES}; or `simulator`, which plays the first of them, "
+        f"`simulator:{_TWO_PLAYED}`, which plays both (no money moves). `onsale serve` wants it set",
         row="P5",
         env="ONSALE_PAYMENT",
         old="ONSALE_PAYMENT_PROVIDERS",
@@ -59,57 +61,8 @@ class PaymentSettings(Group):
     simulator_page: str = setting(
         "", "where buyers' browsers find the payment simulator; empty: `/paysim` at the shop's own address", row="P5"
     )
-    toss_url: str = setting(
-        "",
-        "Toss Payments' API; empty: https://api.tosspayments.com",
-        row="P2",
-        env="ONSALE_TOSS_URL",
-        old="ONSALE_PAYMENT_URL",
-    )
-    toss_script: str = setting(
-        "", "Toss Payments' window script; empty: https://js.tosspayments.com/v2/standard", row="P2"
-    )
-    toss_client_key: str = setting("", "Toss Payments' client key (for the window)", row="P2")
-    toss_secret: SecretStr = setting(
-        SecretStr(""), "Toss Payments' secret key", row="P2", env="ONSALE_TOSS_SECRET", old="ONSALE_PAYMENT_SECRET"
-    )
-    toss_old_url: str = setting("", "where payments made with the old secret are finished; empty: as now", row="P1")
-    toss_old_secret: SecretStr = setting(
-        SecretStr(""), "the secret key before this one: payments made with it are finished with it", row="P1"
-    )
-    kcp_url: str = setting("", "NHN KCP's API; empty: https://spl.kcp.co.kr", row="P4")
-    kcp_script: str = setting(
-        "", "NHN KCP's window script on a PC; empty: https://spay.kcp.co.kr/plugin/kcp_spay_hub.js", row="P4"
-    )
-    kcp_site_code: str = setting("T0000", "NHN KCP's `site_cd`; T0000 is its public test site", row="P4")
-    kcp_certificate: str = setting("", "file with the service certificate that NHN KCP issued (PEM)", row="P4")
-    kcp_private_key: str = setting("", "file with its private key (PEM, PKCS #8)", row="P4")
-    kcp_private_key_password: SecretStr = setting(SecretStr(""), "that private key's password", row="P4")
-    kcp_old_url: str = setting("", "where payments of the old `site_cd` are finished; empty: as now", row="P1")
-    kcp_old_site_code: str = setting("", "the `site_cd` before this one: its payments are finished with it", row="P1")
-    kcp_old_certificate: str = setting("", "its service certificate (file)", row="P1")
-    kcp_old_private_key: str = setting("", "its private key (file)", row="P1")
-    portone_url: str = setting("", "PortOne's API; empty: https://api.portone.io", row="P4")
-    portone_script: str = setting("", "PortOne's window script; empty: its CDN", row="P4")
-    portone_client_key: str = setting("", "PortOne's `storeId` (for the window)", row="P4")
-    portone_channel_key: str = setting("", "PortOne's `channelKey`: which provider behind it is paid with", row="P4")
-    portone_secret: SecretStr = setting(SecretStr(""), "PortOne's V2 API secret", row="P4")
-    portone_webhook_secret: SecretStr = setting(SecretStr(""), "what PortOne signs its webhooks with", row="P6")
-    portone_old_url: str = setting("", "where payments made with the old secret are finished; empty: as now", row="P1")
-    portone_old_secret: SecretStr = setting(SecretStr(""), "the API secret before this one", row="P1")
-    stripe_url: str = setting("", "Stripe's API; empty: https://api.stripe.com", row="P4")
-    stripe_secret: SecretStr = setting(SecretStr(""), "Stripe's secret key", row="P4")
-    stripe_webhook_secret: SecretStr = setting(SecretStr(""), "what Stripe signs its webhooks with", row="P6")
-    stripe_old_url: str = setting("", "where payments made with the old secret are finished; empty: as now", row="P1")
-    stripe_old_secret: SecretStr = setting(SecretStr(""), "the secret key before this one", row="P1")
     payment_connect_seconds: float = setting(3, "connect timeout to a provider", unit="s", row="S23", gt=0)
     payment_read_seconds: float = setting(10, "read timeout of a provider", unit="s", row="S23", gt=0)
-    kcp_not_found_codes: str = setting(
-        "SIM404",
-        "`res_cd` of NHN KCP for the net-cancel of an order that it does not know, comma separated (agreed with "
-        "NHN KCP; the default is the simulator's)",
-        row="S25",
-    )
     payment_retries: int = setting(
         1,
         "further tries of one payment after a temporary error that is proven not to have charged",

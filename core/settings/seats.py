@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from core.settings.group import Group, setting
+from core.settings_group import Group, setting
 
 
 class SeatSettings(Group):

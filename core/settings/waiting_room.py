@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import SecretStr
 
-from core.settings.group import Group, setting
+from core.settings_group import Group, setting
 
 
 class WaitingRoomSettings(Group):

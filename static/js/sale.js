@@ -39,7 +39,7 @@ const BOUGHT = new Set(["PAYING", "CONFIRMED"]);
 const PLACES = new Set(["entered", "queue", "admitted"]);
 
 const root = byId("sale");
-const { slug = "", language = "en", assets = "", providers = "", alternative = "" } = root.dataset;
+const { slug = "", language = "en", assets = "", providers = "[]", alternative = "" } = root.dataset;
 const { plan = "", planWorker = "" } = root.dataset;
 const ticketName = `onsale.ticket.${slug}`;
 const codeName = `onsale.code.${slug}`;
@@ -66,7 +66,7 @@ const store = createStore(
     slug,
     ticket: lasting.getItem(ticketName),
     email: session.getItem("onsale.email") ?? "",
-    shop: { providers: providers.split(" ").filter(Boolean), alternative },
+    shop: { providers: JSON.parse(providers), alternative },
     code: session.getItem(codeName) !== null,
     left: left.known,
   }),

@@ -48,7 +48,9 @@ async def test_a_buyers_day_in_the_window(
     await expect(page.locator('.list-seat[data-ordinal="3"]')).to_have_attribute("aria-pressed", "true")
     await page.evaluate("() => document.querySelector('[data-testid=continue]').click()")
     await page.fill("#email", "buyer@example.com")
-    await page.locator(f"input[name=provider][value={provider}]").check()
+    title = {"portone": "포트원", "stripe": "Stripe"}[provider]
+    await page.get_by_label(title, exact=True).check()
+    await expect(page.locator(f"input[name=provider][value={provider}]")).to_be_checked()
     await page.get_by_test_id("pay").click()
     await page.in_window()
     # Back opens nothing by itself, and a reload changes nothing.
@@ -61,9 +63,7 @@ async def test_a_buyers_day_in_the_window(
     await page.in_window()
     assert not await violations(page.page)
     await page.click("form[action$='/close'] button")
-    await expect(page.get_by_test_id(f"again-{provider}")).to_contain_text(
-        {"portone": "포트원", "stripe": "Stripe"}[provider]
-    )
+    await expect(page.get_by_test_id(f"again-{provider}")).to_contain_text(title)
     assert not await violations(page.page)
     await page.get_by_test_id(f"again-{provider}").click()
     await page.in_window()

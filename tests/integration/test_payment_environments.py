@@ -16,6 +16,7 @@ from core.embedded import Engines
 from core.errors import CurrencyNotTaken, StartupError
 from core.payments.composition import chosen, require_payment
 from core.payments.environments_postgres import check_environments
+from core.payments.toss.settings import ProviderSettings as TossSettings
 from core.runtime import Runtime
 from core.schema_postgres import migrate
 from core.settings import Settings
@@ -94,10 +95,11 @@ def test_old_names_of_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ONSALE_PAYMENT_SECRET", "test_sk_old")
     monkeypatch.setenv("ONSALE_PAYMENT_URL", "https://old.example")
     found = Settings.load()
+    assert isinstance(found, TossSettings)
     assert (found.payment, found.toss_url) == ("toss,kcp", "https://old.example")
     assert found.toss_secret.get_secret_value() == "test_sk_old"
     monkeypatch.setenv("ONSALE_TOSS_SECRET", "test_sk_new")
-    assert Settings.load().toss_secret.get_secret_value() == "test_sk_new"
+    assert TossSettings().toss_secret.get_secret_value() == "test_sk_new"
 
 
 async def test_a_currency_that_nobody_takes(runtime: Runtime, make_event: MakeEvent) -> None:

@@ -26,9 +26,9 @@ from core.payments.gateway import (
 )
 from core.payments.kcp.adapter_http import NhnKcp
 from core.payments.kcp.composition import open_gateway, open_old_gateway
+from core.payments.kcp.settings import ProviderSettings
 from core.payments.kcp.signature import PlayedSigner, RsaSigner, Signer
 from core.payments.provider_package import Limits
-from core.settings import Settings
 from tests.payment_servers import (
     Scripted,
     Simulator,
@@ -407,19 +407,19 @@ def test_environments_and_addresses(tmp_path: Path) -> None:
         "kcp_private_key": str(tmp_path / "key.pem"),
         "kcp_private_key_password": "changeit",
     }
-    test = open_gateway(Settings(kcp_site_code="T0000", **files), LIMITS, None)
-    live = open_gateway(Settings(kcp_site_code="A8QOB", **files), LIMITS, None)
+    test = open_gateway(ProviderSettings(kcp_site_code="T0000", **files), LIMITS, None)
+    live = open_gateway(ProviderSettings(kcp_site_code="A8QOB", **files), LIMITS, None)
     assert test.environment.startswith("test:")
     assert live.environment.startswith("live:")
     assert test._script.startswith("https://testspay.kcp.co.kr/")
     assert live._script.startswith("https://spay.kcp.co.kr/")
     old: dict[str, Any] = {f"kcp_old_{name}": files[f"kcp_{name}"] for name in ("certificate", "private_key")}
-    before = open_old_gateway(Settings(kcp_old_site_code="A8QOB", **files, **old), LIMITS)
+    before = open_old_gateway(ProviderSettings(kcp_old_site_code="A8QOB", **files, **old), LIMITS)
     assert before is not None
     assert before.environment == live.environment
-    assert open_old_gateway(Settings(**files), LIMITS) is None
+    assert open_old_gateway(ProviderSettings(**files), LIMITS) is None
     with pytest.raises(StartupError, match="ONSALE_KCP_OLD_CERTIFICATE"):
-        open_old_gateway(Settings(kcp_old_site_code="A8QOB"), LIMITS)
+        open_old_gateway(ProviderSettings(kcp_old_site_code="A8QOB"), LIMITS)
 
 
 def _key(folder: Path) -> tuple[rsa.RSAPrivateKey, RsaSigner]:

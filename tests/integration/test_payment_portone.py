@@ -18,6 +18,7 @@ from core.payments.composition import open_provider
 from core.payments.gateway import Authorisation, CallHealth, ChargeOutcome, Order, ReturnRefused
 from core.payments.portone.adapter_http import PortOne
 from core.payments.portone.composition import open_gateway, open_old_gateway
+from core.payments.portone.settings import ProviderSettings
 from core.payments.provider_package import Limits
 from core.payments.registry import PROVIDERS
 from core.payments.transport_http import ListFailed
@@ -298,10 +299,10 @@ def test_settings_and_environments() -> None:
     }
     opened = open_provider(PROVIDERS["portone"], Settings(**given), limits)
     assert opened.environment.startswith("live:")
-    assert opened.environment == open_gateway(Settings(**given), limits, None).environment
+    assert opened.environment == open_gateway(ProviderSettings(**given), limits, None).environment
     for missing in given:
         with pytest.raises(StartupError, match=f"ONSALE_{missing.upper()} is empty"):
             open_provider(PROVIDERS["portone"], Settings(**{**given, missing: ""}), limits)
-    old = open_old_gateway(Settings(**{**given, "portone_secret": "b", "portone_old_secret": "a"}), limits)
+    old = open_old_gateway(ProviderSettings(**{**given, "portone_secret": "b", "portone_old_secret": "a"}), limits)
     assert old is not None
     assert old.environment == opened.environment

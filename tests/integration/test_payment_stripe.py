@@ -26,6 +26,7 @@ from core.payments.registry import PROVIDERS
 from core.payments.stripe.adapter_http import Stripe
 from core.payments.stripe.composition import open_gateway, open_old_gateway
 from core.payments.stripe.objects import from_stripe, to_stripe
+from core.payments.stripe.settings import ProviderSettings
 from core.payments.transport_http import ListFailed
 from core.settings import Settings
 from tests.payment_servers import a_buyer, an_order, free_port, scripted, serve, urls_of
@@ -398,12 +399,12 @@ def test_amounts() -> None:
 
 
 def test_settings_and_environments() -> None:
-    test = open_gateway(Settings(stripe_secret="sk_test_a"), LIMITS, None).environment
+    test = open_gateway(ProviderSettings(stripe_secret="sk_test_a"), LIMITS, None).environment
     assert test.startswith("test:")
-    assert open_gateway(Settings(stripe_secret="sk_live_a"), LIMITS, None).environment.startswith("live:")
+    assert open_gateway(ProviderSettings(stripe_secret="sk_live_a"), LIMITS, None).environment.startswith("live:")
     assert "sk_test" not in test
     with pytest.raises(StartupError, match="ONSALE_STRIPE_SECRET is empty"):
         open_provider(PROVIDERS["stripe"], Settings(), LIMITS)
-    old = open_old_gateway(Settings(stripe_secret="sk_test_b", stripe_old_secret="sk_test_a"), LIMITS)
+    old = open_old_gateway(ProviderSettings(stripe_secret="sk_test_b", stripe_old_secret="sk_test_a"), LIMITS)
     assert old is not None
     assert old.environment == test

@@ -16,8 +16,8 @@ from core.payments.provider_package import Limits
 from core.payments.toss import codes
 from core.payments.toss.adapter_http import TossPayments
 from core.payments.toss.composition import open_gateway, open_old_gateway
+from core.payments.toss.settings import ProviderSettings
 from core.payments.transport_http import ListFailed
-from core.settings import Settings
 from tests.payment_servers import (
     Scripted,
     Simulator,
@@ -502,7 +502,7 @@ def test_environments_are_accounts_and_not_addresses() -> None:
     limits = Limits(1, 1, 1)
 
     def environment(**settings: Any) -> str:
-        return open_gateway(Settings(**settings), limits, None).environment
+        return open_gateway(ProviderSettings(**settings), limits, None).environment
 
     test = environment(toss_secret="test_sk_a")
     assert test == environment(toss_secret="test_sk_a", toss_url="https://API.tosspayments.com/")
@@ -511,10 +511,10 @@ def test_environments_are_accounts_and_not_addresses() -> None:
     assert environment(toss_secret="test_sk_b") != test
     assert "sk_a" not in test
     assert gateway_at("http://127.0.0.1:1/paysim").environment.startswith("played:")
-    old = open_old_gateway(Settings(toss_secret="test_sk_b", toss_old_secret="test_sk_a"), limits)
+    old = open_old_gateway(ProviderSettings(toss_secret="test_sk_b", toss_old_secret="test_sk_a"), limits)
     assert old is not None
     assert old.environment == test
-    assert open_old_gateway(Settings(toss_secret="test_sk_b"), limits) is None
+    assert open_old_gateway(ProviderSettings(toss_secret="test_sk_b"), limits) is None
 
 
 def _secret(gateway: TossPayments) -> str:

@@ -33,7 +33,6 @@ COMPOSED = (
     "reservation.status.",
     "reservation.text.",
     "queue.wait.",
-    "checkout.provider.",
     "hall.",
     "ops.returns.",
     "instead.",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,12 +13,12 @@ from typing import Any
 import pytest
 
 from core.errors import StartupError
-from core.languages import LANGUAGES, catalog
+from core.languages import LANGUAGES
 from core.payments.amounts import to_major, to_minor
 from core.payments.composition import chosen, gateways, old_gateways, old_settings, open_provider, played_at
 from core.payments.gateway import PaymentGateway
 from core.payments.provider_package import Limits, Played, environment, played_keys
-from core.payments.registry import PLAYED, PROVIDERS, shops_fault_codes, window_language
+from core.payments.registry import PLAYED, PROVIDERS, shops_fault_codes, title_in, window_language
 from core.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -23,6 +26,43 @@ ROOT = Path(__file__).parents[2]
 #: release how the first one was chosen when it was the only one.
 OWN = (*(f"core/payments/{name}/" for name in PROVIDERS), "web/paysim/", "core/payments/registry.py")
 FIRST = {"core/payments/composition.py": {"toss"}}
+
+#: The modules of a provider that there is not.
+FURTHER = {
+    "__init__": "",
+    "settings": """
+from pydantic import SecretStr
+from core.settings_group import Group, setting
+class ProviderSettings(Group):
+    # Further
+    further_url: str = setting("", "its API")
+    further_secret: SecretStr = setting(SecretStr(""), "its key")
+    further_old_url: str = setting("", "its API before")
+    further_old_secret: SecretStr = setting(SecretStr(""), "its key before")
+""",
+    "codes": "MISCONFIGURED = frozenset({'NO_KEY'})",
+    "composition": """
+def open_gateway(settings, limits, played):
+    return settings.further_secret.get_secret_value()
+def open_old_gateway(settings, limits):
+    return settings.further_old_secret.get_secret_value()
+""",
+}
+USES_FURTHER = """
+import sys
+import core.payments
+core.payments.__path__.append(sys.argv[1])
+from core.payments import registry
+from core.payments.provider_package import ProviderPackage
+registry.PROVIDERS["further"] = ProviderPackage("further", "Further", ("further_secret",), titles={"de": "Weiter"})
+from core.payments.composition import gateways, old_gateways
+from core.settings import Settings
+from core.settings_docs import document
+settings = Settings.load(payment="further")
+print(*gateways(settings), *old_gateways(settings))
+print(registry.title_in("en", "further"), registry.title_in("de", "further"), *registry.shops_fault_codes("further"))
+print(document().count("| `ONSALE_FURTHER_SECRET` |"))
+"""
 
 
 def test_no_other_module_names_a_provider() -> None:
@@ -37,6 +77,38 @@ def test_no_other_module_names_a_provider() -> None:
     assert listed == FIRST
 
 
+def test_no_other_file_lists_the_providers() -> None:
+    """P4: what names all of them is a place that somebody who adds one has to know of, unless it is written by a
+    program, tells of what was, or is about those that the simulator plays.
+    """
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True).stdout.split()
+    generated = {"docs/settings.md"}
+    asked_of_a_further_one = {"core/payments/registry.py", "docs/going-live.md"}
+    about_these = {"CHANGELOG.md", "docs/payments.md", "docs/requirements.md"}
+    listing = {
+        path
+        for path in tracked
+        if not path.startswith(("tests/", "web/paysim/", "static/dist/"))
+        and (ROOT / path).is_file()
+        and all(name.encode() in (ROOT / path).read_bytes().lower() for name in PROVIDERS)
+    }
+    assert listing == generated | asked_of_a_further_one | about_these
+
+
+def test_a_further_provider_is_one_package_and_one_line(tmp_path: Path) -> None:
+    """P4: nothing else of the program has to know of it: its settings, its adapter, its names and its codes."""
+    package = tmp_path / "further"
+    package.mkdir()
+    for name, text in FURTHER.items():
+        (package / f"{name}.py").write_text(text)
+    env = os.environ | {"ONSALE_FURTHER_SECRET": "of-the-shop", "ONSALE_FURTHER_OLD_SECRET": "before"}
+    said = subprocess.run(
+        [sys.executable, "-c", USES_FURTHER, str(tmp_path)], cwd=ROOT, env=env, capture_output=True, text=True
+    )
+    assert said.returncode == 0, said.stderr
+    assert said.stdout.split() == ["of-the-shop", "before", "Further", "Weiter", "NO_KEY", "1"]
+
+
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_every_provider_has_its_place(provider: str) -> None:
     """Settings, a name in each language, tests of its own, a section of the page that says how to go live."""
@@ -46,7 +118,8 @@ def test_every_provider_has_its_place(provider: str) -> None:
     assert re.search(rf"\b{provider}\b", Settings.model_fields["payment"].description or ""), (
         "as a choice of ONSALE_PAYMENT"
     )
-    assert [code for code in LANGUAGES if not catalog(code).get(f"checkout.provider.{provider}")] == []
+    assert all(title_in(code, provider) for code in LANGUAGES)
+    assert set(PROVIDERS[provider].titles) <= set(LANGUAGES)
     assert isinstance(shops_fault_codes(provider), frozenset)
     assert (ROOT / "tests" / "integration" / f"test_payment_{provider}.py").exists()
     guide = (ROOT / "docs" / "going-live.md").read_text()

@@ -10,9 +10,9 @@ import structlog
 
 from core.errors import StartupError
 from core.payments.kcp.adapter_http import PROVIDER, NhnKcp
+from core.payments.kcp.settings import ProviderSettings
 from core.payments.kcp.signature import PlayedSigner, RsaSigner
 from core.payments.provider_package import Limits, Played, environment
-from core.settings import Settings
 
 log = structlog.get_logger(__name__)
 
@@ -22,7 +22,7 @@ TEST_API: Final = "https://stg-spl.kcp.co.kr"
 TEST_SCRIPT: Final = "https://testspay.kcp.co.kr/plugin/kcp_spay_hub.js"
 
 
-def open_gateway(settings: Settings, limits: Limits, played: Played | None) -> NhnKcp:
+def open_gateway(settings: ProviderSettings, limits: Limits, played: Played | None) -> NhnKcp:
     """Raises StartupError when the certificate or the private key cannot be used."""
     site, not_found = settings.kcp_site_code.strip(), _codes(settings.kcp_not_found_codes)
     if played is not None:
@@ -36,7 +36,7 @@ def open_gateway(settings: Settings, limits: Limits, played: Played | None) -> N
             played=True,
             limits=limits,
         )
-    if settings.kcp_not_found_codes == Settings.model_fields["kcp_not_found_codes"].default:
+    if settings.kcp_not_found_codes == ProviderSettings.model_fields["kcp_not_found_codes"].default:
         log.warning("kcp not found codes are the simulators", setting="ONSALE_KCP_NOT_FOUND_CODES")
     return NhnKcp(
         url=settings.kcp_url or (TEST_API if _is_test(site) else API),
@@ -50,7 +50,7 @@ def open_gateway(settings: Settings, limits: Limits, played: Played | None) -> N
     )
 
 
-def open_old_gateway(settings: Settings, limits: Limits) -> NhnKcp | None:
+def open_old_gateway(settings: ProviderSettings, limits: Limits) -> NhnKcp | None:
     """Raises StartupError when a site code is given without its certificate and key."""
     site = settings.kcp_old_site_code.strip()
     if not site:
@@ -69,7 +69,7 @@ def open_old_gateway(settings: Settings, limits: Limits) -> NhnKcp | None:
     )
 
 
-def _signer(settings: Settings, certificate: str, private_key: str) -> RsaSigner:
+def _signer(settings: ProviderSettings, certificate: str, private_key: str) -> RsaSigner:
     return RsaSigner(
         certificate=Path(certificate),
         private_key=Path(private_key),

@@ -8,14 +8,14 @@ from core.payments.gateway import ContentSources
 from core.payments.portone.adapter_http import PortOne
 from core.payments.portone.payment import PROVIDER
 from core.payments.portone.played import played_channel
+from core.payments.portone.settings import ProviderSettings
 from core.payments.provider_package import Limits, Played, environment, origin_of
-from core.settings import Settings
 
 API: Final = "https://api.portone.io"
 SCRIPT: Final = "https://cdn.portone.io/v2/browser-sdk.js"
 
 
-def open_gateway(settings: Settings, limits: Limits, played: Played | None) -> PortOne:
+def open_gateway(settings: ProviderSettings, limits: Limits, played: Played | None) -> PortOne:
     if played is not None:
         script = settings.portone_script or played.script
         opened = PortOne(
@@ -35,13 +35,13 @@ def open_gateway(settings: Settings, limits: Limits, played: Played | None) -> P
     return _gateway(settings, limits, secret, settings.portone_url)
 
 
-def open_old_gateway(settings: Settings, limits: Limits) -> PortOne | None:
+def open_old_gateway(settings: ProviderSettings, limits: Limits) -> PortOne | None:
     secret = settings.portone_old_secret.get_secret_value().strip()
     url = settings.portone_old_url or settings.portone_url
     return _gateway(settings, limits, secret, url) if secret else None
 
 
-def _gateway(settings: Settings, limits: Limits, secret: str, url: str) -> PortOne:
+def _gateway(settings: ProviderSettings, limits: Limits, secret: str, url: str) -> PortOne:
     return PortOne(
         url=url or API,
         script=settings.portone_script or SCRIPT,

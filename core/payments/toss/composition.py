@@ -9,7 +9,7 @@ import structlog
 from core.payments.provider_package import Limits, Played, environment
 from core.payments.toss.adapter_http import TossPayments
 from core.payments.toss.payment import PROVIDER
-from core.settings import Settings
+from core.payments.toss.settings import ProviderSettings
 
 log = structlog.get_logger(__name__)
 
@@ -17,7 +17,7 @@ API: Final = "https://api.tosspayments.com"
 SCRIPT: Final = "https://js.tosspayments.com/v2/standard"
 
 
-def open_gateway(settings: Settings, limits: Limits, played: Played | None) -> TossPayments:
+def open_gateway(settings: ProviderSettings, limits: Limits, played: Played | None) -> TossPayments:
     secret = settings.toss_secret.get_secret_value().strip()
     if played is not None:
         if secret or settings.toss_client_key:
@@ -43,7 +43,7 @@ def open_gateway(settings: Settings, limits: Limits, played: Played | None) -> T
     )
 
 
-def open_old_gateway(settings: Settings, limits: Limits) -> TossPayments | None:
+def open_old_gateway(settings: ProviderSettings, limits: Limits) -> TossPayments | None:
     secret = settings.toss_old_secret.get_secret_value().strip()
     if not secret:
         return None

@@ -91,20 +91,20 @@ function whatElse(retryAfter, alternative) {
  * @param {boolean} submitting
  */
 function providers(shop, ui, act, submitting) {
-  const chosen = ui.provider ?? shop.providers[0];
+  const chosen = ui.provider ?? shop.providers[0]?.name;
   return html`<fieldset class="cards" ?disabled=${submitting}>
     <legend>${t("checkout.provider")}</legend>
     ${shop.providers.map(
-      (provider) =>
+      ({ name, title }) =>
         html`<label class="card">
           <input
             type="radio"
             name="provider"
-            value=${provider}
-            .checked=${chosen === provider}
-            @change=${() => act.provider(provider)}
+            value=${name}
+            .checked=${chosen === name}
+            @change=${() => act.provider(name)}
           />
-          <span class="card-name">${t(`checkout.provider.${provider}`)}</span>
+          <span class="card-name">${title}</span>
         </label>`,
     )}
   </fieldset>`;

@@ -89,8 +89,8 @@ declare namespace Sale {
   /** What is away (`database`, `redis`, `payment`), and when the clocks of sessions and holds stand: milliseconds of the server's clock. */
   type Outage = { away: ReadonlySet<string>; since: number | null; until: number | null };
 
-  /** How the shop takes money; `alternative`: what else can be used where a provider is away, "" when nothing. */
-  type Shop = { providers: string[]; alternative: string };
+  /** How the shop takes money, `title` as the buyer's language calls a provider; `alternative`: what else can be used where a provider is away, "" when nothing. */
+  type Shop = { providers: { name: string; title: string }[]; alternative: string };
 
   type State = Readonly<{
     slug: string;
