@@ -15,7 +15,7 @@ from core.booking.attempt import GRACE_SECONDS, order_number
 from core.booking.reservations_postgres import _BEGIN, Reservations
 from core.booking.stored import NewReservation
 from core.database import raw
-from core.payments.payments import Account
+from core.payments.account import Account
 from core.runtime import Runtime
 from core.venue.event import Event
 

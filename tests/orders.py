@@ -7,7 +7,7 @@ from typing import Final
 from uuid import uuid4
 
 from core.booking.stored import NewReservation
-from core.payments.payments import Account
+from core.payments.account import Account
 from core.venue.event import Event
 
 ACCOUNT: Final = Account("toss", "test:x")

@@ -28,6 +28,7 @@ from typing import Final
 from uuid import UUID
 
 from core.booking.reservation import Reason
+from core.payments.account import Account
 from core.payments.gateway import ChargeOutcome, ChargeResult
 
 #: Attempts of one reservation (those that the shop spoilt are not counted, up to the second figure).
@@ -64,6 +65,8 @@ AT_WORK: Final = (AttemptState.AUTHORISED, AttemptState.CALLED)
 UNSENT: Final = frozenset({AttemptState.OPEN, AttemptState.AUTHORISED, AttemptState.CLOSED, AttemptState.DECLINED})
 #: After these another attempt may follow.
 RETRIABLE: Final = frozenset({AttemptState.CLOSED, AttemptState.DECLINED})
+#: Ended without money: what still comes of it at the provider is let go of, or given back.
+OVER_UNPAID: Final = frozenset({AttemptState.DECLINED, AttemptState.CLOSED, AttemptState.EXPIRED, AttemptState.VOIDED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,11 @@ class Attempt:
     approval_number: str | None = None
     receipt_url: str | None = None
     approved_at: datetime | None = None
+
+    @property
+    def account(self) -> Account:
+        """Where it was made, and is finished."""
+        return Account(self.provider, self.environment)
 
 
 def order_number(reservation: UUID, number: int) -> str:

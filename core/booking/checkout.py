@@ -18,7 +18,7 @@ import asyncio
 import contextlib
 import hashlib
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -30,12 +30,15 @@ from core.booking import measures
 from core.booking.addresses import Addresses
 from core.booking.attempt import order_number
 from core.booking.findings_postgres import FindingRows
+from core.booking.following_hints import FollowingHints
 from core.booking.giving_back import GivingBack
 from core.booking.hints_redis import SharedHints
 from core.booking.payment_times import PaymentTimes
 from core.booking.refunding import Refunding
 from core.booking.refunds_postgres import RefundRows
-from core.booking.reservation import Reservation, ReservationStatus, SeatStatus
+from core.booking.refusals_postgres import Refusals
+from core.booking.refused_by_guard import RefusedByGuard
+from core.booking.reservation import Reservation, ReservationStatus
 from core.booking.reservations_postgres import Reservations
 from core.booking.results_redis import Access, Events, Results, Seats
 from core.booking.settlement import Settlement
@@ -44,24 +47,18 @@ from core.booking.tasks import PaymentTasks
 from core.booking.unanswered import Unanswered
 from core.clock import Clock
 from core.errors import (
-    CodeUsed,
     HoldExpired,
     KeyReused,
     OnsaleError,
     OutcomeUnknown,
     PaymentInProgress,
-    PaymentPaused,
-    QuotaReached,
     ReservationNotFound,
-    SaleClosed,
-    SeatTaken,
     StoreUnavailable,
-    TooManySeats,
 )
-from core.payments.payments import NO_PROVIDER, Account, Payments, account_of
+from core.payments.account import NO_PROVIDER, Account, account_of
+from core.payments.payments import Payments
 from core.process.supervisor import Supervisor
 from core.seats.basket import Basket
-from core.seats.board import SeatState
 from core.venue.event import Event
 
 if TYPE_CHECKING:
@@ -94,7 +91,7 @@ class Submit:
         return hashlib.sha256(f"{self.email}\n{self.provider or ''}".encode()).hexdigest()
 
 
-class Checkout(GivingBack):
+class Checkout(GivingBack, FollowingHints):
     """Raises StoreUnavailable besides what each method says."""
 
     def __init__(
@@ -139,6 +136,7 @@ class Checkout(GivingBack):
             wake=wake,
             return_seconds=return_seconds,
         )
+        self._refusals = Refusals(database, addresses)
         results = Results(redis=redis, seats=seats, events=events, access=access)
         tasks = PaymentTasks(
             reservations=reservations,
@@ -150,6 +148,7 @@ class Checkout(GivingBack):
         tasks.use(
             Settlement(
                 reservations=reservations,
+                refusals=self._refusals,
                 refunds=refunds,
                 payments=payments,
                 results=results,
@@ -172,6 +171,7 @@ class Checkout(GivingBack):
         )
         self._seats = seats
         self._unanswered = Unanswered(reservations, seats)
+        self._refused_by_guard = RefusedByGuard(reservations, self._refusals, seats)
         self._access = access
         self._supervisor = supervisor
         self._try_mail = try_mail
@@ -365,53 +365,4 @@ class Checkout(GivingBack):
         found = await self._repeated(submit)
         if found is not None:
             return found
-        event, visitor = submit.event, submit.visitor
-        earlier = await self._reservations.of_basket(visitor, event.id, basket.fence)
-        if earlier is not None:
-            raise _led_to(earlier.reservation)
-        if await self._reservations.event_cancelled(event.id):
-            await self._seats.abort_payment(event, visitor, basket.fence, basket.seats)
-            await self._seats.release(event, visitor, None)
-            raise SaleClosed("The event does not take place: nothing was charged")
-        pause = await self._reservations.pause_left(event.id, visitor)
-        if pause is not None:
-            # Free for others meanwhile: who tries one card after the other does not keep seats with it.
-            await self._seats.abort_payment(event, visitor, basket.fence, basket.seats)
-            await self._seats.release(event, visitor, None)
-            raise PaymentPaused(retry_after=pause)
-        most = await self._reservations.beyond_share(new)
-        if most is not None:
-            # Held as before: with fewer of them, or as another buyer's, the rest can still be bought.
-            await self._seats.abort_payment(event, visitor, basket.fence, basket.seats)
-            raise TooManySeats.of_buyer(most)
-        beyond = await self._reservations.beyond_phase(new)
-        if beyond is not None:
-            # Held as before: fewer seats may fit.
-            await self._seats.abort_payment(event, visitor, basket.fence, basket.seats)
-            raise QuotaReached(phase=new.phase) if beyond == "quota" else CodeUsed()
-        truth = await self._reservations.seat_truth(event.id, basket.seats)
-        log.warning("the guard refused what Redis had granted", visitor=visitor, seats=basket.seats, truth=truth)
-        sold = _with(truth, SeatStatus.SOLD)
-        if sold:
-            await self._seats.settle(event, visitor, basket.fence, sold, SeatState.SOLD)
-        free = _with(truth, SeatStatus.AVAILABLE)
-        await self._seats.settle(event, visitor, basket.fence, free, SeatState.AVAILABLE)
-        taken = [ordinal for ordinal, status in truth.items() if status is not SeatStatus.AVAILABLE]
-        if taken:
-            raise SeatTaken(taken)
-        raise HoldExpired()
-
-
-def _with(truth: Mapping[int, SeatStatus], status: SeatStatus) -> list[int]:
-    return [ordinal for ordinal, found in truth.items() if found is status]
-
-
-def _led_to(earlier: Reservation) -> OnsaleError:
-    """Another submit made a reservation of this basket, and it may have ended since: the answer names it."""
-    id = str(earlier.id)
-    match earlier.status:
-        case ReservationStatus.PAYING:
-            return PaymentInProgress(reservation=id)
-        case ReservationStatus.CONFIRMED:
-            return PaymentInProgress("These seats are yours already: your payment went through", reservation=id)
-    return HoldExpired("The payment for these seats is over: see its result, then pick seats again", reservation=id)
+        raise await self._refused_by_guard.why(submit.event, basket, new)

@@ -19,8 +19,9 @@ from prometheus_client import Counter
 
 from core.booking.comparison import difference
 from core.booking.findings_postgres import Compared, FindingRows
+from core.payments.account import Account
 from core.payments.gateway import ListedCharge
-from core.payments.payments import Account, Payments
+from core.payments.payments import Payments
 from core.payments.transport_http import ListFailed
 
 log = structlog.get_logger(__name__)

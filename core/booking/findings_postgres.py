@@ -14,7 +14,7 @@ from core.booking.attempt import AttemptState
 from core.booking.comparison import Booked, Difference, Kind
 from core.booking.statements_postgres import STATEMENTS, fetch_row
 from core.database import BACKGROUND_SECONDS, raw
-from core.payments.payments import Account
+from core.payments.account import Account
 
 _BOOKED = STATEMENTS["booked"]
 _FINDING = STATEMENTS["finding"]

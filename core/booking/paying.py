@@ -1,4 +1,4 @@
-"""From the payment page to the provider's window and back: what a buyer, a browser or a webhook does to an attempt.
+"""From the payment page to the provider's window and back: what a buyer or a browser does to an attempt.
 
 Every change is one guarded statement; two of them cannot both win. What is looked at before it only chooses the words
 of a refusal.
@@ -15,11 +15,8 @@ from uuid import UUID
 
 import structlog
 
-from core.booking.attempt import LAST_SECONDS, RETRIABLE, UNSENT, Attempt, AttemptState, Owed, retry_end
+from core.booking.attempt import LAST_SECONDS, OVER_UNPAID, RETRIABLE, UNSENT, Attempt, AttemptState, Owed, retry_end
 from core.booking.attempt_ends import count_end
-from core.booking.comparing import seen
-from core.booking.findings_postgres import FindingRows
-from core.booking.hints_redis import SharedHints
 from core.booking.refunds_postgres import RefundRows
 from core.booking.reservation import Change, Reason, Reservation, ReservationStatus
 from core.booking.reservations_postgres import Reservations
@@ -30,27 +27,24 @@ from core.clock import Clock
 from core.errors import (
     NoAttemptsLeft,
     NotCancellable,
-    OnsaleError,
     PaymentInProgress,
     PaymentUnavailable,
     ReservationNotFound,
     StoreUnavailable,
     WindowOver,
 )
+from core.payments.account import Account
 from core.payments.faults import WINDOW
 from core.payments.gateway import (
     Authorisation,
     Buyer,
-    ChargeOutcome,
-    ChargeResult,
-    ListedCharge,
     Order,
     ReturnRefused,
     Window,
     WindowFailed,
     WindowUrls,
 )
-from core.payments.payments import Account, Payments
+from core.payments.payments import Payments
 from core.process.bounded import Bounded
 from core.venue.event import Event
 
@@ -59,13 +53,8 @@ log = structlog.get_logger(__name__)
 # A change that meets a task at work on the attempt waits for it this long.
 _TRIES = 30
 _PAUSE_SECONDS = 0.1
-# Webhooks whose order is looked for in PostgreSQL at once, and those that wait for it besides: a flood of made-up ones
-# costs no more than that.
-_HINTS_READ = 5
-_HINTS_WAITING = 100
 # Windows whose way back is expected here; what falls out is looked for.
 _OPENED = 4096
-_OVER = frozenset({AttemptState.DECLINED, AttemptState.CLOSED, AttemptState.EXPIRED, AttemptState.VOIDED})
 
 
 class Paying:
@@ -78,21 +67,15 @@ class Paying:
         refunds: RefundRows,
         payments: Payments,
         results: Results,
-        findings: FindingRows,
         tasks: PaymentTasks,
-        hints: SharedHints,
         clock: Clock,
     ) -> None:
-        self._findings = findings
         self._reservations = reservations
         self._refunds = refunds
         self._payments = payments
         self._results = results
         self._tasks = tasks
         self._clock = clock
-        self._hints = hints
-        self._hints_read = asyncio.Semaphore(_HINTS_READ)
-        self._hints_known = 0
         self._opened: Bounded[str, tuple[Reservation, Attempt]] = Bounded(_OPENED)
 
     async def of_order(self, order: str) -> tuple[Reservation, Attempt]:
@@ -130,7 +113,7 @@ class Paying:
         asked = Order(order, attempt.amount, attempt.currency, event.name[:100])
         buyer = Buyer(reservation.email, reservation.language, device, phone)
         try:
-            window = await self._payments.open_window(_account(attempt), asked, buyer, urls)
+            window = await self._payments.open_window(attempt.account, asked, buyer, urls)
         except WindowFailed as failed:
             log.warning("window could not be prepared", order=order, provider=attempt.provider, code=failed.code)
             if failed.shops_fault:
@@ -156,7 +139,7 @@ class Paying:
         reservation, attempt = found or await self.of_order(order)
         asked = Order(order, attempt.amount, attempt.currency, "")
         try:
-            authorisation = self._payments.read_return(_account(attempt), asked, query, form)
+            authorisation = self._payments.read_return(attempt.account, asked, query, form)
         except ReturnRefused as refused:
             if refused.closed or refused.declined:
                 await self._left(order, refused.code, declined=refused.declined, shops_fault=refused.shops_fault)
@@ -169,7 +152,7 @@ class Paying:
         happens to an attempt that is under way or over. Raises ReservationNotFound.
         """
         _, attempt = await self._of_order(order)
-        account = _account(attempt)
+        account = attempt.account
         return await self._left(
             order,
             code,
@@ -221,61 +204,7 @@ class Paying:
         stored, _ = await self._of_order(order)
         return await self._give_up(stored)
 
-    async def hint(self, provider: str, order: str) -> None:
-        """A webhook: the order is looked up, soon and not too often; what was said is not believed."""
-        if self._hints.is_kept(order) or self._hints_known >= _HINTS_READ + _HINTS_WAITING:
-            return
-        self._hints_known += 1
-        try:
-            # A moment only: the caller's time ends it (`web/pay/webhooks.py`).
-            async with self._hints_read:
-                attempt = await self._reservations.attempt(order)
-        finally:
-            self._hints_known -= 1
-        if attempt is None or attempt.provider != provider:
-            return
-        wait = self._hints.wait(order)
-        if wait is not None:
-            self._tasks.spawn(f"hint {order}", self._follow(attempt, wait))
-
     # How
-
-    async def _follow(self, attempt: Attempt, wait: float) -> None:
-        turn = await self._hints.turn(attempt.order, wait)
-        if turn is None:
-            return
-        await asyncio.sleep(turn)
-        try:
-            await self._look(attempt.order)
-        except (StoreUnavailable, OnsaleError) as error:
-            log.info("hint not followed", order=attempt.order, cause=repr(error))
-
-    async def _look(self, order: str) -> None:
-        stored, attempt = await self._of_order(order)
-        account = _account(attempt)
-        if attempt.state is AttemptState.CALLED:
-            if await self._reservations.hint(attempt.provider, order):
-                await self._tasks.finish_due(wait=False)
-            return
-        # Where a look-up is itself a way to settle an order (NHN KCP), nobody asks out of curiosity.
-        if not self._payments.idempotent(account) or attempt.state is AttemptState.AUTHORISED:
-            return
-        asked = Order(order, attempt.amount, attempt.currency, "")
-        result = await self._payments.look_up(account, asked, attempt.provider_key)
-        log.info("hint followed", order=order, state=attempt.state, outcome=result.outcome, code=result.code)
-        match result.outcome, attempt.state:
-            case ChargeOutcome.AUTHORISED, AttemptState.OPEN if result.provider_key:
-                # The buyer has authorised, and the way back was lost: as if it had been loaded.
-                await self._bind(stored.reservation, attempt, Authorisation(result.provider_key))
-            case ChargeOutcome.AUTHORISED, state if state in _OVER and result.provider_key:
-                await self._void(order, result.provider_key)
-            case ChargeOutcome.APPROVED, state if state in _OVER:
-                log.error("a charge without an attempt was found", order=order, provider=attempt.provider)
-                if await self._refunds.owe(order, result.provider_key):
-                    self._tasks.owed(order)
-            case ((ChargeOutcome.APPROVED | ChargeOutcome.CANCELLED), AttemptState.APPROVED):
-                # Money that somebody gave back in the provider's dashboard.
-                await seen(self._findings, account, _charge(attempt, result))
 
     async def _bind(self, reservation: Reservation, attempt: Attempt, authorisation: Authorisation) -> Reservation:
         order = attempt.order
@@ -294,7 +223,7 @@ class Paying:
                     raise ReturnRefused("key_refused")
                 # Its timer is at it in this moment.
                 await asyncio.sleep(_PAUSE_SECONDS)
-        if attempt.state in _OVER and authorisation.key != attempt.provider_key:
+        if attempt.state in OVER_UNPAID and authorisation.key != attempt.provider_key:
             await self._void(order, authorisation.key)
         return reservation
 
@@ -419,20 +348,3 @@ class Paying:
         if stored is None:
             raise ReservationNotFound()
         return stored
-
-
-def _account(attempt: Attempt) -> Account:
-    return Account(attempt.provider, attempt.environment)
-
-
-def _charge(attempt: Attempt, result: ChargeResult) -> ListedCharge:
-    """What a look-up says of an approved attempt, as a line of the provider's list. Without a balance: all of it."""
-    balance = 0 if result.outcome is ChargeOutcome.CANCELLED else result.balance
-    return ListedCharge(
-        order=attempt.order,
-        provider_key=result.provider_key or attempt.provider_key or attempt.order,
-        amount=attempt.amount,
-        balance=attempt.amount if balance is None else balance,
-        currency=attempt.currency,
-        approved_at=attempt.approved_at or attempt.until,
-    )

@@ -11,8 +11,9 @@ from core.booking.refund import RefundClaim, is_done, next_refund
 from core.booking.refunds_postgres import RefundRows
 from core.booking.stored import ClaimLost
 from core.errors import StoreUnavailable
+from core.payments.account import Account
 from core.payments.gateway import ChargeOutcome, ChargeResult, Order
-from core.payments.payments import Account, Payments
+from core.payments.payments import Payments
 
 log = structlog.get_logger(__name__)
 

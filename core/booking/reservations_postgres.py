@@ -7,9 +7,9 @@ dies: there is no transaction to leave open. The statements say in their headers
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -33,7 +33,6 @@ from core.booking.reservation import (
     Change,
     Reason,
     Reservation,
-    SeatStatus,
     check_arguments,
 )
 from core.booking.statements_postgres import STATEMENTS, LookedUp, Together, fetch_row
@@ -49,8 +48,8 @@ from core.booking.stored import (
     stored_of,
 )
 from core.database import line_of, raw
+from core.payments.account import Account
 from core.payments.gateway import Authorisation, Receipt
-from core.payments.payments import Account
 from core.process.line import Begins
 
 _BEGIN = STATEMENTS["begin"]
@@ -71,7 +70,6 @@ _WAIT = STATEMENTS["wait"]
 _LEAVE = STATEMENTS["leave"]
 _HINT = STATEMENTS["hint"]
 _FAULT = STATEMENTS["fault"]
-_SEAT_TRUTH = STATEMENTS["seat_truth"]
 _RESERVATION = STATEMENTS["reservation"]
 _OF_KEY = _RESERVATION + "WHERE r.visitor = $1 AND r.event_id = $2 AND r.idempotency_key = $3"
 _OF_ID = _RESERVATION + "WHERE r.id = $1"
@@ -88,10 +86,6 @@ _KEY_REFUSED = """
 SELECT FROM payment_attempts WHERE order_no = $1 AND ($2 = ANY (refused_keys) OR cardinality(refused_keys) >= $3)
 """
 _ATTEMPT = STATEMENTS["attempt"]
-_NOT_TAKING_PLACE = "SELECT FROM events WHERE id = $1 AND cancelled_at IS NOT NULL"
-_PAUSED = STATEMENTS["failures"]
-_OVER_SHARE = STATEMENTS["over_share"]
-_PHASE_REFUSAL = STATEMENTS["phase_refusal"]
 
 
 class Reservations:
@@ -139,9 +133,8 @@ class Reservations:
     async def begin(self, new: NewReservation, token: str) -> Reservation | None:
         """PAYING with all that belongs to it; what costs nothing is claimed by `token`.
 
-        None: refused; a seat is not available, its fence is younger, the idempotency key was used, the event does not
-        take place (`event_cancelled`), the visitor's payments pause (`pause_left`), these would be too many seats for
-        one buyer (`beyond_share`), or the phase or the code says no (`beyond_phase`).
+        None: refused; a seat is not available, its fence is younger, the idempotency key was used, or what `Refusals`
+        tells of the event, the buyer, the phase and the code.
         """
         address = self._addresses.key(new.email)
         try:
@@ -249,44 +242,6 @@ class Reservations:
     async def of_basket(self, visitor: str, event_id: int, fence: int) -> Stored | None:
         """The visitor's reservation of the basket with this fence, under way or over."""
         return stored_of(await self._row(_OF_FENCE, visitor, event_id, fence))
-
-    async def seat_truth(self, event_id: int, ordinals: Sequence[int]) -> Mapping[int, SeatStatus]:
-        async with raw(self._database) as connection:
-            rows = await connection.fetch(_SEAT_TRUTH, event_id, list(ordinals))
-        return {row["ordinal"]: SeatStatus(row["status"]) for row in rows}
-
-    async def pause_left(self, event_id: int, visitor: str) -> float | None:
-        """Seconds for which the visitor's next payment waits, because the last ones failed; None: it does not."""
-        row = await self._row(_PAUSED, event_id, visitor)
-        return float(row["seconds"]) if row is not None and row["seconds"] > 0 else None
-
-    async def beyond_share(self, new: NewReservation) -> int | None:
-        """Seats of one buyer, at most, when these would be more: of the visitor, or of the address. Else None."""
-        address = self._addresses.key(new.email)
-        counted = [AttemptState.AUTHORISED, AttemptState.CALLED]
-        row = await self._row(_OVER_SHARE, new.event_id, new.visitor, address, len(new.seats), counted, None, new.phase)
-        return None if row is None else int(row["max"])
-
-    async def beyond_phase(self, new: NewReservation) -> Literal["quota", "code"] | None:
-        """What says no: the seats that the phase may sell, or the code. None: neither."""
-        row = await self._row(_PHASE_REFUSAL, new.event_id, new.phase, len(new.seats), new.code, new.offer)
-        assert row is not None  # noqa: S101 - an expression always has its row
-        return "quota" if not row["room"] else "code" if not row["good"] else None
-
-    async def event_cancelled(self, event_id: int) -> bool:
-        """Whether the event does not take place: nothing is ordered or paid for any more."""
-        return await self._row(_NOT_TAKING_PLACE, event_id) is not None
-
-    async def address_full(self, reservation: Reservation) -> bool:
-        """Whether the seats of this reservation, which is being paid for, are more than its address may have besides
-        those that it has.
-        """
-        address = self._addresses.key(reservation.email)
-        seats = len(reservation.seats)
-        row = await self._row(
-            _OVER_SHARE, reservation.event_id, None, address, seats, [AttemptState.CALLED], reservation.id, None
-        )
-        return row is not None
 
     async def of_order(self, order: str) -> Stored | None:
         """The reservation whose attempt, current or not, has this order number."""

@@ -40,14 +40,16 @@ from core.booking.attempt import (
 from core.booking.attempt_ends import AttemptEnds
 from core.booking.leases import persist, renewing
 from core.booking.refunds_postgres import RefundRows
+from core.booking.refusals_postgres import Refusals
 from core.booking.reservation import Change, Reason
 from core.booking.reservations_postgres import Reservations
 from core.booking.results_redis import Results
 from core.booking.stored import AttemptChange, Claim, ClaimLost
 from core.errors import StoreUnavailable
+from core.payments.account import NO_PROVIDER
 from core.payments.confirming import PARKED
 from core.payments.gateway import Authorisation, ChargeOutcome, ChargeResult, Order
-from core.payments.payments import NO_PROVIDER, Payments
+from core.payments.payments import Payments
 from core.process.backoff import Backoff
 
 log = structlog.get_logger(__name__)
@@ -73,6 +75,7 @@ class Settlement:
         self,
         *,
         reservations: Reservations,
+        refusals: Refusals,
         refunds: RefundRows,
         payments: Payments,
         results: Results,
@@ -82,6 +85,7 @@ class Settlement:
         owed: Callable[[str], None] = lambda order: None,
     ) -> None:
         self._reservations = reservations
+        self._refusals = refusals
         self._refunds = refunds
         self._payments = payments
         self._results = results
@@ -127,7 +131,7 @@ class Settlement:
         match claim.attempt.state:
             case AttemptState.AUTHORISED if claim.attempt.provider == NO_PROVIDER:
                 # Nothing to charge: no provider is asked, and no note before a call says that the event was cancelled.
-                if await self._reservations.event_cancelled(claim.reservation.event_id):
+                if await self._refusals.event_cancelled(claim.reservation.event_id):
                     await self._end_for_event(claim)
                 else:
                     await self._confirm(claim, ChargeResult(ChargeOutcome.APPROVED))
@@ -175,11 +179,11 @@ class Settlement:
         now = await self._reservations.claimed(claim.attempt.order, claim.token)
         if now is None or now.attempt.state is not AttemptState.AUTHORISED:
             raise ClaimLost
-        if await self._reservations.event_cancelled(now.reservation.event_id):
+        if await self._refusals.event_cancelled(now.reservation.event_id):
             await self._end_for_event(claim)
             return
         reason, code = Reason.CANCELLED_AT_PROVIDER, "seats_lost"
-        if await self._reservations.address_full(now.reservation):
+        if await self._refusals.address_full(now.reservation):
             reason, code = Reason.SHARE_REACHED, "share_reached"
         await self._ends.end(claim, AttemptState.VOIDED, reason, owed=Owed.VOID, code=code)
 

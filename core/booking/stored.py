@@ -10,8 +10,8 @@ from uuid import UUID
 
 from core.booking.attempt import MOST_ATTEMPTS, MOST_ATTEMPTS_IN_ALL, Attempt, AttemptState, Owed
 from core.booking.reservation import Reservation, ReservationStatus
+from core.payments.account import NO_PROVIDER, Account
 from core.payments.gateway import Authorisation, Receipt
-from core.payments.payments import NO_PROVIDER, Account
 
 
 class ClaimLost(Exception):
@@ -81,7 +81,7 @@ class Claim:
 
     @property
     def account(self) -> Account:
-        return Account(self.attempt.provider, self.attempt.environment)
+        return self.attempt.account
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from core.booking import measures
 from core.booking.checkout import Checkout, Submit
 from core.booking.reservation import Reservation, ReservationStatus
 from core.booking.stored import NewReservation
-from core.errors import CodeUsed, KeyReused, OfferOver, OnsaleError, PaymentPaused, QuotaReached, TooManySeats
+from core.errors import KeyReused, OfferOver
 from core.venue.event import Event
 
 
@@ -72,24 +72,12 @@ class Taking(Checkout):
             found = await self._reservations.find(visitor, event.id, key)
             if found is not None:
                 return found.reservation
-            refusal = await self._why_not(new)
+            # The offer stays as it is.
+            refusal = await self._refusals.of_buyer(new) or OfferOver()
             measures.REFUSED.labels(refusal.code).inc()
             raise refusal
         measures.RESERVATIONS.labels(ReservationStatus.PAYING, "").inc()
         return made
-
-    async def _why_not(self, new: NewReservation) -> OnsaleError:
-        """The offer stays as it is."""
-        pause = await self._reservations.pause_left(new.event_id, new.visitor)
-        if pause is not None:
-            return PaymentPaused(retry_after=pause)
-        most = await self._reservations.beyond_share(new)
-        if most is not None:
-            return TooManySeats.of_buyer(most)
-        beyond = await self._reservations.beyond_phase(new)
-        if beyond is not None:
-            return QuotaReached(phase=new.phase) if beyond == "quota" else CodeUsed()
-        return OfferOver()
 
 
 def _digest(kept: Allocation) -> str:

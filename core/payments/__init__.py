@@ -8,6 +8,7 @@
     composition.py    what the settings choose, put together
     breaker.py        the circuit breaker: a pure state machine, time passed in
     breaker_redis.py  the same, shared by all processes of an installation
+    account.py        where an attempt's money is, and which gateway asks there
     payments.py       the choice of provider; the one entry for `core.booking`
     confirming.py     the call that moves money, under the circuit
     metrics.py        what Prometheus sees of all this

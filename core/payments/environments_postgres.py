@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from core.database import raw
 from core.errors import StartupError
+from core.payments.account import NO_PROVIDER, Account
 from core.payments.composition import old_settings
-from core.payments.payments import NO_PROVIDER, Account, Payments
+from core.payments.payments import Payments
 from core.settings import variable_name
 
 if TYPE_CHECKING:

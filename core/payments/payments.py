@@ -26,6 +26,7 @@ import structlog
 
 from core.errors import CurrencyNotTaken, NoSuchProvider, PaymentUnavailable
 from core.payments import metrics
+from core.payments.account import NO_PROVIDER, Account, Accounts
 from core.payments.breaker import Mode
 from core.payments.breaker_redis import CircuitView, SharedBreaker
 from core.payments.confirming import BeforeCall, Confirming
@@ -49,11 +50,6 @@ WhenOpen = Literal["fail_fast", "fallback", "park"]
 #: Our own code, in `ChargeResult.code`.
 NOT_CONFIGURED: Final = "provider_not_configured"
 
-#: `payment_attempts.provider` of a purchase that costs nothing.
-NO_PROVIDER: Final = "none"
-#: In `environment` of attempts that were payments before accounts were written down (migration 0007).
-BEFORE_ACCOUNTS: Final = "before-0007"
-
 
 @dataclass(frozen=True, slots=True)
 class Provider:
@@ -61,14 +57,6 @@ class Provider:
 
     gateway: PaymentGateway
     circuit: SharedBreaker
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """Where an attempt was made: the provider's name, and the hash of merchant account and kind of key."""
-
-    provider: str
-    environment: str
 
 
 class Payments:
@@ -92,8 +80,7 @@ class Payments:
         self._providers = tuple(providers)
         self._former = tuple(former)
         self._by_name = {provider.gateway.name: provider for provider in providers}
-        self._by_account = {account_of(gateway): gateway for gateway in former}
-        self._by_account |= {account_of(one.gateway): one.gateway for one in providers}
+        self._accounts = Accounts(asked=[one.gateway for one in providers], former=former)
         self._when_open = when_open
         self._alternative = alternative
         self._confirming = Confirming(
@@ -143,14 +130,14 @@ class Payments:
 
     def knows(self, provider: str) -> bool:
         """Whether payments are made there, or finished."""
-        return any(account.provider == provider for account in self._by_account)
+        return self._accounts.of_provider(provider) is not None
 
     def gateway(self, provider: str) -> PaymentGateway:
         """The provider's adapter, for what does not depend on the account. Raises PaymentUnavailable."""
-        for gateway in (*(one.gateway for one in self._providers), *self._former):
-            if gateway.name == provider:
-                return gateway
-        raise PaymentUnavailable()
+        gateway = self._accounts.of_provider(provider)
+        if gateway is None:
+            raise PaymentUnavailable()
+        return gateway
 
     def takes(self, currency: str) -> bool:
         """Whether any provider takes it. True where none is configured: then nothing is sold for money at all."""
@@ -158,18 +145,14 @@ class Payments:
 
     def accounts(self) -> frozenset[Account]:
         """All that attempts can be finished in."""
-        return frozenset(self._by_account)
+        return self._accounts.all()
 
     def account_names(self) -> list[str]:
         """`provider/environment` of all of them, and of the rows from before accounts were written down."""
-        names = {f"{one.provider}/{one.environment}" for one in self._by_account}
-        for one in self._by_account:
-            kind = "played" if one.environment.startswith("played:") else "live"
-            names.add(f"{one.provider}/{kind}:{BEFORE_ACCOUNTS}:{one.provider}")
-        return sorted(names)
+        return self._accounts.names()
 
     def can_finish(self, account: Account) -> bool:
-        return account.provider == NO_PROVIDER or self._of(account) is not None
+        return account.provider == NO_PROVIDER or self._accounts.gateway(account) is not None
 
     async def reach(self) -> list[ChargeResult]:
         """What each provider answers about an order that there is not: whether it is reached, and takes our key.
@@ -185,12 +168,12 @@ class Payments:
     # An attempt
 
     def idempotent(self, account: Account) -> bool:
-        gateway = self._of(account)
+        gateway = self._accounts.gateway(account)
         return gateway is not None and gateway.idempotent
 
     async def open_window(self, account: Account, order: Order, buyer: Buyer, urls: WindowUrls) -> Window:
         """Raises WindowFailed, and PaymentUnavailable without keys for that account."""
-        gateway = self._of(account)
+        gateway = self._accounts.gateway(account)
         if gateway is None:
             raise PaymentUnavailable()
         return await gateway.open_window(order, buyer, urls)
@@ -199,19 +182,19 @@ class Payments:
         self, account: Account, order: Order, query: Mapping[str, str], form: Mapping[str, str]
     ) -> Authorisation:
         """Raises ReturnRefused, and PaymentUnavailable without keys for that account."""
-        gateway = self._of(account)
+        gateway = self._accounts.gateway(account)
         if gateway is None:
             raise PaymentUnavailable()
         return gateway.read_return(order, query, form)
 
     def is_decline(self, account: Account, code: str) -> bool:
         """Of a window that was left with this code."""
-        gateway = self._of(account)
+        gateway = self._accounts.gateway(account)
         return gateway is not None and gateway.is_decline(code)
 
     def is_shops_fault(self, account: Account, code: str) -> bool:
         """The same, for what is the shop's to mend."""
-        gateway = self._of(account)
+        gateway = self._accounts.gateway(account)
         return gateway is not None and gateway.is_shops_fault(code)
 
     async def confirm(
@@ -233,7 +216,7 @@ class Payments:
         `before_call()` is awaited right before each request that may charge leaves. An error of `before_call` goes to
         the caller and nothing is sent; after a `CancelledError` the outcome is unknown.
         """
-        gateway = self._of(account)
+        gateway = self._accounts.gateway(account)
         if gateway is None:
             return _not_configured(account, ChargeOutcome.UNKNOWN if sent_before else ChargeOutcome.NOT_CHARGED)
         result = await self._confirming.confirm(
@@ -300,7 +283,7 @@ class Payments:
 
     def list_charges(self, account: Account, since: datetime, until: datetime) -> AsyncIterator[ListedCharge]:
         """The provider's own list. Raises ListFailed, NotImplementedError (it has none, or there are no keys)."""
-        gateway = self._of(account)
+        gateway = self._accounts.gateway(account)
         if gateway is None:
             raise NotImplementedError(NOT_CONFIGURED)
         return gateway.list_charges(since, until)
@@ -356,18 +339,6 @@ class Payments:
             alternative=self._alternative,
         )
 
-    def _of(self, account: Account) -> PaymentGateway | None:
-        """None: this installation has no keys for that account (any more)."""
-        found = self._by_account.get(account)
-        if found is not None or BEFORE_ACCOUNTS not in account.environment:
-            return found
-        # Of the time when no account was written down: whoever played (or charged) then is the one that does now.
-        for gateway in (*(one.gateway for one in self._providers), *self._former):
-            played = gateway.environment.startswith("played:") == account.environment.startswith("played:")
-            if gateway.name == account.provider and played:
-                return gateway
-        return None
-
     def _circuit(self, gateway: PaymentGateway) -> SharedBreaker | None:
         """None for a former account: what is finished there is finished whatever the new one's circuit says."""
         provider = self._by_name.get(gateway.name)
@@ -377,16 +348,12 @@ class Payments:
         self, operation: str, account: Account, ask: Callable[[PaymentGateway], Awaitable[ChargeResult]]
     ) -> ChargeResult:
         """Look-ups and refunds pass by the circuit: they are how unknown outcomes end, and the caller paces them."""
-        gateway = self._of(account)
+        gateway = self._accounts.gateway(account)
         if gateway is None:
             return _not_configured(account, ChargeOutcome.UNKNOWN)
         result = await ask(gateway)
         metrics.CALLS.labels(gateway.name, operation, result.outcome).inc()
         return result
-
-
-def account_of(gateway: PaymentGateway) -> Account:
-    return Account(gateway.name, gateway.environment)
 
 
 def _takes(gateway: PaymentGateway, currency: str) -> bool:

@@ -12,9 +12,9 @@ import httpx
 from core.booking.attempt import order_number
 from core.booking.comparison import difference
 from core.errors import MailImpossible
+from core.payments.account import Account
 from core.payments.breaker import Mode
 from core.payments.gateway import ListedCharge
-from core.payments.payments import Account
 from core.venue.event import SaleStatus
 from tests.contract.scene import Meet, Scene, good_body
 from web.endpoint import Caller, Endpoint

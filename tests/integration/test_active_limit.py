@@ -17,8 +17,8 @@ import pytest
 from core import keys
 from core.database import raw
 from core.embedded import Engines
+from core.payments.account import account_of
 from core.payments.breaker import Mode
-from core.payments.payments import account_of
 from core.runtime import Runtime, open_runtime
 from core.settings import Settings
 from core.upkeep.composition import open_limits

@@ -10,10 +10,11 @@ from prometheus_client import REGISTRY
 
 from core.clock import SystemClock
 from core.errors import CurrencyNotTaken, NoSuchProvider, PaymentUnavailable, StartupError, StoreUnavailable
+from core.payments.account import Account, account_of
 from core.payments.breaker import Mode
 from core.payments.composition import alternative, open_payments
 from core.payments.gateway import CallHealth, ChargeOutcome, ChargeResult
-from core.payments.payments import Account, Payments, account_of
+from core.payments.payments import Payments
 from core.settings import Settings
 from tests.payment_servers import Asked, Simulator, an_order, payments_with, scripted
 from tests.waits import PATIENCE

@@ -19,8 +19,8 @@ from core.booking.reservation import Change, Reason, Reservation
 from core.booking.reservations_postgres import Reservations
 from core.booking.stored import AttemptChange, Claim, ClaimLost, NewReservation
 from core.database import open_database, raw
+from core.payments.account import Account
 from core.payments.gateway import Authorisation
-from core.payments.payments import Account
 from core.runtime import Runtime
 from core.venue.event import Event
 from tests.booking import rows

@@ -10,7 +10,6 @@ from starlette.responses import Response
 
 from core.errors import WindowNotOurs
 from core.payments.gateway import ReturnRefused
-from core.payments.payments import Account
 from web.pay.visit import KEEP_NOTHING, Visit
 
 log = structlog.get_logger(__name__)
@@ -35,7 +34,7 @@ async def ask_closed(visit: Visit) -> Response:
     """`GET /pay/{provider}/closed/{order}?s=`: a page that POSTs. A scanner that follows links closes nothing."""
     parts = visit.parts
     event = await parts.events.by_id(visit.reservation.event_id)
-    code, account = _code(visit) or "", Account(visit.attempt.provider, visit.attempt.environment)
+    code, account = _code(visit) or "", visit.attempt.account
     return visit.pages.page(
         visit.request,
         "pay_closed.html",
