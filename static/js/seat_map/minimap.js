@@ -39,7 +39,7 @@ export class Minimap {
   }
 
   /**
-   * @param {import("./tiles.js").Overview} overview
+   * @param {import("./overview.js").Overview} overview
    * @param {import("./viewport.js").Viewport} viewport
    * @param {import("./colors.js").Theme} theme
    * @param {number} ratio device pixels a CSS pixel
@@ -69,7 +69,7 @@ export class Minimap {
   }
 
   /**
-   * @param {import("./tiles.js").Overview} overview
+   * @param {import("./overview.js").Overview} overview
    * @param {number} width device pixels
    * @param {number} height
    */

@@ -1,20 +1,19 @@
 // The drawn plan, cut into bitmaps: a frame copies a dozen tiles however many seats there are. Tiles are drawn at
-// exactly the scale that is looked at, a few milliseconds' worth a frame, the last one in pieces; until they are there a coarse picture of the
-// whole plan (which is also the minimap) and the tiles of the last zoom stand in.
+// exactly the scale that is looked at, a few milliseconds' worth a frame, the last one in pieces; until they are there the
+// overview and the tiles of the last zoom stand in.
 import { bitmap, contextOf } from "./bitmap.js";
+import { Overview } from "./overview.js";
 
 const SIDE = 256; // device pixels: a browser draws a tile as a whole when it is copied, so it is one that a frame has time for
 const MOST_TILES = 640;
 const MOST_SPARE = 128;
 const READY = 24; // bitmaps that are made ahead: as many as come into sight with a swipe
-const OVERVIEW_SIDE = 1000; // device pixels: the longer side of the coarse picture
 
 /** @typedef {HTMLCanvasElement} Canvas */
 /** @typedef {CanvasRenderingContext2D} Context */
 /** @typedef {{i: number, j: number}} Place of a tile, by its column and row */
 /** @typedef {Place & {canvas: Canvas, ctx: Context, used: number}} Tile */
 /** @typedef {Place & {canvas: Canvas, ctx: Context, pieces: Generator<void, void, void>, changed: Geometry.Box[]}} Begun `changed`: what is to be drawn again when all of it is there */
-/** @typedef {{canvas: Canvas, ctx: Context, k: number, ox: number, oy: number, version: number}} Overview `version`: grows when it is drawn on */
 
 class Layer {
   /** @param {number} k */
@@ -38,7 +37,7 @@ export class Tiles {
     /** @type {Layer | null} */
     this.previous = null;
     /** @type {Overview | null} */
-    this.overview = null;
+    this.overview = null; // drawn with the first reset
     /** @type {Begun | null} */
     this.begun = null; // the tile of the current layer that is being drawn
     this.clock = 0;
@@ -57,7 +56,8 @@ export class Tiles {
     for (const layer of [this.current, this.previous]) if (layer) this.#drop(layer);
     this.current = null;
     this.previous = null;
-    this.#drawOverview();
+    this.overview ??= new Overview(this.painter, this.box);
+    this.overview.reset();
   }
 
   /** @param {number} k device pixels a plan unit */
@@ -99,10 +99,7 @@ export class Tiles {
     const { overview, painter } = this;
     /** @param {number} k */
     const meant = (k) => painter.drawsSections(k) === sections;
-    if (overview && meant(overview.k)) {
-      painter.paint(overview.ctx, box, overview.k, overview.ox, overview.oy);
-      overview.version += 1;
-    }
+    if (overview && meant(overview.k)) overview.patch(box);
     if (this.current && meant(this.current.k)) this.begun?.changed.push(box);
     for (const layer of [this.current, this.previous]) {
       if (!layer || !meant(layer.k)) continue;
@@ -147,7 +144,7 @@ export class Tiles {
     // While fingers go apart the layer fills all that is in sight: what would lie below it need not be enlarged.
     const filled = current !== null && k > current.k && !this.#missing(current, k, x, y, width, height).length;
     if (!complete && !filled) {
-      if (overview) this.#copyOverview(ctx, overview, k, x, y, width, height);
+      overview?.copy(ctx, k, x, y, width, height);
       if (previous) this.#copy(ctx, previous, k, x, y, width, height);
     }
     if (current) this.#copy(ctx, current, k, x, y, width, height);
@@ -157,28 +154,6 @@ export class Tiles {
     }
     this.#learn(performance.now() - began, this.made - made);
     return !complete;
-  }
-
-  /**
-   * Only the part that is in sight: enlarging all of it to throw most away is what would cost.
-   * @param {Context} ctx
-   * @param {Overview} overview
-   * @param {number} k
-   * @param {number} x
-   * @param {number} y
-   * @param {number} width
-   * @param {number} height
-   */
-  #copyOverview(ctx, { canvas, k: own, ox, oy }, k, x, y, width, height) {
-    const part = k / own;
-    const left = Math.max(0, Math.floor(ox - x / part));
-    const top = Math.max(0, Math.floor(oy - y / part));
-    const right = Math.min(canvas.width, Math.ceil((width - x) / part + ox));
-    const bottom = Math.min(canvas.height, Math.ceil((height - y) / part + oy));
-    if (right <= left || bottom <= top) return;
-    const w = right - left;
-    const h = bottom - top;
-    ctx.drawImage(canvas, left, top, w, h, x + (left - ox) * part, y + (top - oy) * part, w * part, h * part);
   }
 
   /**
@@ -352,20 +327,6 @@ export class Tiles {
   /** @param {Canvas} canvas */
   #save(canvas) {
     if (this.spare.length < MOST_SPARE) this.spare.push(canvas);
-  }
-
-  #drawOverview() {
-    const { box } = this;
-    const k = OVERVIEW_SIDE / Math.max(1, box.maxX - box.minX, box.maxY - box.minY);
-    const canvas =
-      this.overview?.canvas ??
-      bitmap(Math.ceil((box.maxX - box.minX) * k) + 4, Math.ceil((box.maxY - box.minY) * k) + 4);
-    const ctx = contextOf(canvas);
-    const ox = 2 - box.minX * k;
-    const oy = 2 - box.minY * k;
-    ctx.clearRect(0, 0, canvas.width, canvas.height);
-    this.painter.paint(ctx, box, k, ox, oy);
-    this.overview = { canvas, ctx, k, ox, oy, version: (this.overview?.version ?? 0) + 1 };
   }
 }
 
