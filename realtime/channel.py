@@ -326,7 +326,7 @@ class Channel:
         self.told(wire.held(basket, **more))
         return news
 
-    def _answer(self, basket: Basket | None, id_: str, **more: Any) -> None:
+    def _answer(self, basket: Basket | None, id_: str | int, **more: Any) -> None:
         """The basket, with the command's id to who asked and without to the visitor's other tabs."""
         self._send_basket(basket, id=id_, **more)
         self._tell_others(basket)
@@ -350,7 +350,7 @@ class Channel:
 
     def _problem(self, error: OnsaleError, command: wire.Command | None = None) -> None:
         id_ = getattr(command, "id", "")
-        told: dict[str, Any] = {"id": id_} if id_ else {}
+        told: dict[str, Any] = {"id": id_} if id_ != "" else {}
         if isinstance(error, ProofRequired):
             told |= error.data
         self._send("problem", code=error.code, detail=error.detail, **told)

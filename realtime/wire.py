@@ -60,10 +60,10 @@ import struct
 from collections.abc import Sequence
 from datetime import datetime
 from enum import IntEnum, StrEnum
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from core.clock import iso
 from core.seats.basket import Basket
@@ -72,6 +72,9 @@ from core.seats.board import BoardSnapshot
 
 #: A browser's message is at most this long, in bytes.
 MAX_MESSAGE = 4096
+#: A command's `id`: characters of a text, and a number that every program keeps as it is (RFC 8259 section 6).
+MAX_NAME = 64
+MOST_NUMBER = 2**53 - 1
 
 
 class CloseCode(IntEnum):
@@ -99,6 +102,18 @@ class ExpiredReason(StrEnum):
     HOLD = "hold"
 
 
+def _name(value: Any) -> str | int:
+    if isinstance(value, str) and len(value) <= MAX_NAME:
+        return value
+    if type(value) is int and abs(value) <= MOST_NUMBER:
+        return value
+    raise ValueError(f"must be a text of at most {MAX_NAME} characters or a whole number")
+
+
+#: What a page calls a command by, to know its answer, which has the same: a text, or a number as JSON-RPC has them.
+CommandId = Annotated[str | int, BeforeValidator(_name)]
+
+
 class _Message(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -117,13 +132,13 @@ class Beat(_Message):
 
 class HoldSeats(_Message):
     type: Literal["hold"]
-    id: str = Field(default="", max_length=64)
+    id: CommandId = ""
     seats: list[int] = Field(min_length=1, max_length=100)
 
 
 class BestSeats(_Message):
     type: Literal["best"]
-    id: str = Field(default="", max_length=64)
+    id: CommandId = ""
     count: int = Field(ge=1, le=100)
     groups: int = Field(default=1, ge=1, le=MOST_GROUPS)
     category: str | None = Field(default=None, max_length=200)
@@ -133,13 +148,13 @@ class BestSeats(_Message):
 
 class ReleaseSeats(_Message):
     type: Literal["release"]
-    id: str = Field(default="", max_length=64)
+    id: CommandId = ""
     seats: list[int] = Field(min_length=1, max_length=100)
 
 
 class Extend(_Message):
     type: Literal["extend"]
-    id: str = Field(default="", max_length=64)
+    id: CommandId = ""
 
 
 class Sync(_Message):
@@ -175,7 +190,7 @@ def parse(text: str | bytes) -> Command:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise BadMessage(f"{raw['type']}: {where}: {first['msg']}") from None
+        raise BadMessage(f"{raw['type']}: {where}: {first['msg'].removeprefix('Value error, ')}") from None
 
 
 _BY_TYPE: dict[str, type[Command]] = {

@@ -159,6 +159,7 @@ def _routes(
         *([sockets.ROUTE] if live is not None else []),
         *([_simulator(runtime, simulator)] if simulator is not None else []),
         Route("/static/{path:path}", assets.serve, methods=["GET"], name="static"),
+        sockets.NOWHERE,
     ]
 
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from core.errors import CrossSite, EventNotFound, OnsaleError
+from core.errors import CrossSite, EventNotFound, NotFound, OnsaleError
 from core.process.tasks import cancelled, end, first_of, watched
 from core.venue.new_event import SLUG
 from realtime.connection import Connection
@@ -32,8 +32,7 @@ async def channel(websocket: WebSocket) -> None:
     try:
         visitor = _caller(websocket)
     except OnsaleError as refusal:
-        with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # gone before it was answered
-            await websocket.send_denial_response(problems.response(refusal, websocket.scope))
+        await _refuse(websocket, refusal)
         return
     try:
         await websocket.accept()
@@ -63,8 +62,19 @@ def slug_of(path: str) -> str | None:
     return slug if found and slug and not before and "/" not in slug else None
 
 
+async def _nowhere(websocket: WebSocket) -> None:
+    await _refuse(websocket, NotFound())
+
+
+async def _refuse(websocket: WebSocket, refusal: OnsaleError) -> None:
+    with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # gone before it was answered
+        await websocket.send_denial_response(problems.response(refusal, websocket.scope))
+
+
 #: Added to the application's routes when a live channel is served.
 ROUTE: Final = WebSocketRoute("/ws/events/{slug}", channel, name="channel")
+#: The last of the routes: Starlette answers what is at none of them without a word.
+NOWHERE: Final = WebSocketRoute("/{path:path}", _nowhere, name="no channel")
 
 
 def _caller(websocket: WebSocket) -> Visitor:

@@ -6,16 +6,19 @@
 3. Pongs as signs of life: a background tab answers pings while its timers sleep (S9).
 
 uvicorn hands the protocol to the application in the scope's `extensions`; `web/sockets.py` works without it as well.
+
+What somebody sends us that is no text, or no handshake of ours, leaves no line in the log: it would fill it (R8).
 """
 
 from __future__ import annotations
 
 import functools
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import CloseCode as CloseReason
 from websockets.frames import Frame
 from websockets.http11 import Request
 from websockets.protocol import State
@@ -98,6 +101,12 @@ class FrameProtocol(WebSocketsSansIOProtocol):
     def when_lost(self, callback: Callable[[], None]) -> None:
         """Called once, when the connection is over."""
         self._lost = callback
+
+    async def send(self, message: Any) -> None:
+        """uvicorn takes a handshake that was refused with a body for one that nobody answered, and logs a fault."""
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
+            self.handshake_complete = True
 
     def forget_handshake(self) -> None:
         """What browser and server said to open the channel is needed no more: 7 KiB for each that stays open."""
@@ -186,6 +195,14 @@ class FrameProtocol(WebSocketsSansIOProtocol):
         self.close_with(CloseCode.TOO_MANY_MESSAGES, "too many frames")
         return False
 
+    def send_receive_event_to_app(self) -> None:
+        """Text that is not UTF-8 ends the channel (RFC 6455 section 8.1); uvicorn would log a trace as well."""
+        if self.curr_msg_data_type == "text" and not self.close_sent and not _is_utf8(self.frames):
+            self.frames = []
+            self.close_with(CloseReason.INVALID_DATA, "text is UTF-8")
+            return
+        super().send_receive_event_to_app()
+
     def handle_ping(self) -> None:
         if self._counts():
             super().handle_ping()
@@ -220,3 +237,14 @@ class FrameProtocol(WebSocketsSansIOProtocol):
             self.loop.call_later(pause, self.close_with, CloseCode.GOING_AWAY, "the server restarts: reconnect")
         else:
             super().shutdown()
+
+
+def _is_utf8(pieces: Sequence[bytes | bytearray | memoryview]) -> bool:
+    text = bytes(pieces[0]) if len(pieces) == 1 else b"".join(pieces)
+    if text.isascii():
+        return True
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -85,6 +85,11 @@ COMMAND_EXAMPLES = [
     {"type": "hold", "seats": ["1"]},
     {"type": "hold", "seats": list(range(101))},
     {"type": "hold", "id": 7, "seats": [1]},
+    {"type": "hold", "id": 0, "seats": [1]},
+    {"type": "hold", "id": 2**53 - 1, "seats": [1]},
+    {"type": "hold", "id": 2**53, "seats": [1]},
+    {"type": "hold", "id": True, "seats": [1]},
+    {"type": "hold", "id": None, "seats": [1]},
     {"type": "hold", "id": "x" * 65, "seats": [1]},
     {"type": "release", "seats": [0]},
     {"type": "extend", "id": "e"},
@@ -119,7 +124,7 @@ def test_what_the_document_allows_is_what_the_server_understands(command: dict[s
 
 def test_the_same_close_codes_and_the_same_advice() -> None:
     described = channel_schema.document()["channels"]["event"]["x-close-codes"]
-    assert {int(code) for code in described} == {int(code) for code in wire.CloseCode} | {1009}
+    assert {int(code) for code in described} == {int(code) for code in wire.CloseCode} | {1007, 1009}
     for code, text in described.items():
         come_back = 4000 <= int(code) < 4100
         assert text.endswith("Do not come back." if not come_back else ". Come back."), code

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -11,6 +12,7 @@ import orjson
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.frames import Frame, Opcode
 
 from core.embedded import Engines
 from core.runtime import open_runtime
@@ -125,9 +127,14 @@ async def _own_page(server: LiveServer, event: Event) -> tuple[str, dict[str, st
     ],
 )
 async def test_who_may_open_the_channel(
-    server: LiveServer, make_event: MakeEvent, refusal: Refusal, code: int | None
+    server: LiveServer,
+    make_event: MakeEvent,
+    refusal: Refusal,
+    code: int | None,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """A program, or another site's page, is refused before the handshake; what a buyer's page meets is a close code."""
+    """A program, or another site's page, is refused before the handshake; what a buyer's page meets is a close code.
+    No refusal leaves a fault in the log: whoever sends nonsense would fill it (R8)."""
     slug, headers = await refusal(server, await make_event())
     url = f"ws://127.0.0.1:{server.port}/ws/events/{slug}"
     if code is not None and code < 1000:
@@ -136,6 +143,7 @@ async def test_who_may_open_the_channel(
         assert refused.value.response.status_code == code
         assert orjson.loads(refused.value.response.body or b"")["status"] == code
         assert not server.live.channels
+        assert _faults(caplog) == []
         return
     async with connect(url, additional_headers=headers, proxy=None, open_timeout=PATIENCE) as connection:
         browser = Browser(connection, "")
@@ -143,6 +151,67 @@ async def test_who_may_open_the_channel(
             await browser.until("welcome")
         else:
             assert await browser.close_code() == code
+
+
+def _faults(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+@pytest.mark.parametrize("path", ["/ws/events/", "/ws/nowhere", "/api/events", "/"])
+async def test_no_channel_elsewhere(server: LiveServer, path: str) -> None:
+    """R6: a plain problem response, whoever asks for what."""
+    headers = {"Authorization": f"Bearer {server.token(server.visitor())}"}
+    with pytest.raises(InvalidStatus) as refused:
+        await connect(
+            f"ws://127.0.0.1:{server.port}{path}", additional_headers=headers, proxy=None, open_timeout=PATIENCE
+        )
+    response = refused.value.response
+    assert (response.status_code, response.headers["content-type"]) == (404, "application/problem+json")
+    assert orjson.loads(response.body or b"")["code"] == "not_found"
+
+
+async def test_text_that_is_none_ends_the_channel_and_leaves_no_trace(
+    server: LiveServer, make_event: MakeEvent, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whole or in pieces; a character may be in two of them (R6, R8)."""
+    event = await make_event()
+    character = "é".encode()
+    for pieces, code in (
+        ([b'"\xff"'], 1007),
+        ([b'"\xff', b'"'], 1007),
+        ([b'"' + character[:1], character[1:] + b'"'], None),
+    ):
+        async with server.browser(event.slug) as browser:
+            await browser.until("welcome")
+            last = len(pieces) - 1
+            for at, piece in enumerate(pieces):
+                opcode = Opcode.CONT if at else Opcode.TEXT
+                browser.connection.protocol.send_frame(Frame(opcode, piece, fin=at == last))
+            browser.connection.transport.write(b"".join(browser.connection.protocol.data_to_send()))
+            if code is None:
+                assert (await browser.until("problem"))["code"] == "invalid_request"
+            else:
+                assert await browser.close_code() == code
+    assert _faults(caplog) == []
+
+
+async def test_a_command_is_answered_by_the_id_that_it_had(server: LiveServer, make_event: MakeEvent) -> None:
+    """The `id` is of the page's own choice (D4): a text or a number, and the answer has the same."""
+    event = await make_event()
+    async with server.browser(event.slug) as browser:
+        await browser.entered()
+        for name in ("h1", "", 0, 1, -7, 2**53 - 1):
+            await browser.send("hold", id=name, seats=[3])
+            held = await browser.until("held")
+            assert (type(held["id"]), held["id"]) == (type(name), name)
+            await browser.send("hold", id=name, seats=[9999])
+            assert (await browser.until("refused"))["id"] == name
+        wrongs: list[object] = [1.5, True, None, [], "x" * 65, 2**53]
+        for wrong in wrongs:
+            async with server.browser(event.slug) as other:
+                await other.until("welcome")
+                await other.send("hold", id=wrong, seats=[3])
+                assert "id: must be a text" in (await other.until("problem"))["detail"]
 
 
 async def test_sixth_tab_of_one_visitor_is_refused_and_a_closed_one_makes_room(
