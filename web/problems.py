@@ -20,6 +20,7 @@ from uuid import UUID
 import orjson
 import structlog
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -45,6 +46,9 @@ MEDIA_TYPE: Final = "application/problem+json"
 TYPE_PREFIX: Final = "tag:onsale.example,2026:problem:"
 
 _HEAD: Final = Head([(b"cache-control", b"no-store"), (b"content-type", MEDIA_TYPE.encode())])
+
+#: What pydantic says where an object is wanted, with the name of our class.
+_NO_OBJECT: Final = frozenset({"model_type", "model_attributes_type"})
 
 #: Statuses that mean "not now": the answer always says when to come back, in seconds.
 _COME_BACK: Final[Mapping[int, float]] = {TooManyRequests.status: 1, StoreUnavailable.status: 2}
@@ -87,11 +91,17 @@ def of_framework(error: HTTPException) -> OnsaleError:
 def of_validation(error: ValidationError) -> InvalidRequest:
     """422 with everything that is wrong: `errors: [{"at": "seats[0]", "message": "..."}]`. Values are not echoed."""
     errors = [
-        {"at": where(found["loc"]), "message": found["msg"].removeprefix("Value error, ")}
+        {"at": where(found["loc"]), "message": _message(found)}
         for found in error.errors(include_url=False, include_context=False, include_input=False)[:20]
     ]
     first = errors[0]
     return InvalidRequest(f"{first['at']}: {first['message']}" if first["at"] else first["message"], errors=errors)
+
+
+def _message(found: ErrorDetails) -> str:
+    if found["type"] in _NO_OBJECT:
+        return "Input should be an object"
+    return found["msg"].removeprefix("Value error, ")
 
 
 def where(location: tuple[int | str, ...]) -> str:

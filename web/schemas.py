@@ -20,7 +20,6 @@ from pydantic import (
     RootModel,
     model_validator,
 )
-from pydantic.json_schema import SkipJsonSchema
 
 from core.booking.reservation import SeatStatus
 from core.clock import iso
@@ -111,6 +110,12 @@ def _one_way(asked: HoldSeats) -> HoldSeats:
     return asked
 
 
+def _never_null(schema: dict[str, Any]) -> None:
+    """Left out, or there: `null` names no seats (`_one_way`)."""
+    schema.pop("default", None)
+    (schema["$ref"],) = [form["$ref"] for form in schema.pop("anyOf") if "$ref" in form]
+
+
 class HoldSeats(Asked):
     """Exactly one of the two."""
 
@@ -119,8 +124,8 @@ class HoldSeats(Asked):
     seats: Annotated[list[Ordinal], AfterValidator(distinct)] = Field(
         default_factory=list, min_length=1, max_length=MOST_SEATS, json_schema_extra={"uniqueItems": True}
     )
-    best: BestSeats | SkipJsonSchema[None] = Field(
-        default_factory=lambda: None, description="the best seats together, found by the server"
+    best: BestSeats | None = Field(
+        None, description="the best seats together, found by the server", json_schema_extra=_never_null
     )
 
     _check = model_validator(mode="after")(_one_way)

@@ -134,6 +134,22 @@ async def test_the_best_seats_are_held_together(visitor: Api, other: Api, make_e
     assert again["seats"] == list(range(10, 20))
 
 
+async def test_what_is_wrong_is_said_at_its_place_in_the_body(visitor: Api, make_event: MakeEvent) -> None:
+    """Rule 9: one clear answer, in the words of the call and not of our program."""
+    event = await make_event()
+    holds = f"/api/events/{event.slug}/holds"
+    wrongs: list[tuple[Any, str, str]] = [
+        ({"best": {"count": "2"}}, "best.count", "Input should be a valid integer"),
+        ({"best": {"count": 2, "accessible": None}}, "best.accessible", "Input should be a valid boolean"),
+        ({"best": []}, "best", "Input should be an object"),
+        ([], "", "Input should be an object"),
+    ]
+    for body, at, message in wrongs:
+        refused = await visitor.refused("POST", holds, 422, "invalid_request", json=body)
+        assert refused["errors"] == [{"at": at, "message": message}]
+        assert refused["detail"] == (f"{at}: {message}" if at else message)
+
+
 async def test_no_single_seat_is_left_over_where_the_event_forbids_it(visitor: Api, make_event: MakeEvent) -> None:
     event = await make_event(seats=20, orphans=Orphans.FORBID)
     holds = f"/api/events/{event.slug}/holds"
