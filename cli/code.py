@@ -117,4 +117,5 @@ def revoke(
         await note(runtime.database, "codes.revoke", slug, group=group, count=revoked)
         return revoked
 
-    print(f"{with_runtime(work)} codes revoked")
+    revoked = with_runtime(work)
+    print(f"{revoked} code{'' if revoked == 1 else 's'} revoked")

@@ -15,10 +15,15 @@ if TYPE_CHECKING:
     from core.runtime import Runtime
     from core.upkeep.reconcile import Report
 
+#: In minutes.
+_YEAR = 525_600
+
 
 def reconcile(
     event: Annotated[str, typer.Option(help="Only this event.", metavar="SLUG", show_default=False)] = "",
-    recent: Annotated[float, typer.Option(help="Only seats changed in the last so many minutes; 0: all.", min=0)] = 0,
+    recent: Annotated[
+        float, typer.Option(help="Only seats changed in the last so many minutes; 0: all.", min=0, max=_YEAR)
+    ] = 0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what is wrong and change nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:

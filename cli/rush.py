@@ -8,6 +8,9 @@ from typing import Annotated
 import orjson
 import typer
 
+#: In seconds: longer, or without an end, no event loop waits.
+_DAY = 86_400
+
 
 class Channel(StrEnum):
     HTTP = "http"
@@ -26,14 +29,18 @@ def rush_command(
         Channel.HTTP
     ),
     connections: Annotated[int, typer.Option(min=1, max=10_000, help="HTTP calls under way at once, at most.")] = 200,
-    arrive: Annotated[float, typer.Option(min=0, help="All visitors come within this many seconds.")] = 0.0,
+    arrive: Annotated[float, typer.Option(min=0, max=_DAY, help="All visitors come within this many seconds.")] = 0.0,
     tries: Annotated[int, typer.Option(min=1, help="Refused holds before a visitor gives up.")] = 5,
     linger: Annotated[
-        float, typer.Option(min=0, help="Seconds a visitor waits while no seat is free but some are only held.")
+        float,
+        typer.Option(min=0, max=_DAY, help="Seconds a visitor waits while no seat is free but some are only held."),
     ] = 30.0,
-    patience: Annotated[float, typer.Option(min=1, help="Seconds a visitor waits in the queue, at most.")] = 600.0,
+    patience: Annotated[
+        float, typer.Option(min=1, max=_DAY, help="Seconds a visitor waits in the queue, at most.")
+    ] = 600.0,
     settle: Annotated[
-        float, typer.Option(min=1, help="Seconds that payments may take to their end after the buyers have gone.")
+        float,
+        typer.Option(min=1, max=_DAY, help="Seconds that payments may take to their end after the buyers have gone."),
     ] = 120.0,
     success_rate: Annotated[
         float | None, typer.Option(min=0, max=1, help="Payment simulator, for this rush: share of approved charges.")

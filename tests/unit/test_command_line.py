@@ -27,6 +27,14 @@ def onsale(*arguments: str | Path, output: int, **environment: str) -> subproces
     )
 
 
+@pytest.mark.parametrize("figure", ["inf", "1e300", "nan", "-1"])
+@pytest.mark.parametrize("option", [("reconcile", "--recent"), ("rush", "--arrive"), ("rush", "--patience")])
+def test_a_time_that_nobody_can_wait_is_refused_before_anything_begins(option: tuple[str, str], figure: str) -> None:
+    done = onsale(*option, figure, output=subprocess.PIPE, ONSALE_DATA="/dev/null/none")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"Invalid value for '{option[1]}'" in done.stderr
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device here")
 @pytest.mark.parametrize("arguments", [("--version",), ("plan", "check", HALL)])
 def test_output_that_cannot_be_written_is_one_line(arguments: tuple[str | Path, ...]) -> None:
