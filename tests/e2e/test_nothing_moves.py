@@ -107,7 +107,7 @@ LATER = """(milliseconds) => {
 }"""
 
 
-async def _is_still(page: Page, what: str) -> None:
+async def is_still(page: Page, what: str) -> None:
     moved = await page.evaluate("() => still()")
     assert not moved, f"{what}: {page.url} {page.viewport_size}:\n" + "\n".join(moved)
 
@@ -151,18 +151,18 @@ async def test_the_connection_comes_and_goes_and_nothing_moves(
         await page.page.context.set_offline(False)
         await page.said_in_bar("back")
         await expect(page.locator("#banner")).to_be_hidden()
-        await _is_still(page.page, what)
+        await is_still(page.page, what)
 
     async def nearly_over(page: SalePage, what: str) -> None:
         """The word on the time comes by itself, and lies on no control."""
         await page.evaluate(LATER, 250_000)
         await expect(page.get_by_test_id("hold-warning")).to_be_visible()
-        await _is_still(page.page, f"little time, {what}")
+        await is_still(page.page, f"little time, {what}")
         covered = await page.evaluate(COVERED)
         assert not covered, "\n".join(covered)
         await page.evaluate("() => back()")
         await expect(page.get_by_test_id("hold-warning")).to_be_hidden()
-        await _is_still(page.page, f"time again, {what}")
+        await is_still(page.page, f"time again, {what}")
 
     async def refused(route: Route) -> None:
         await page.wait_for_timeout(600)  # longer than what moves is taken for the press's own doing
@@ -192,11 +192,11 @@ async def test_the_connection_comes_and_goes_and_nothing_moves(
     await page.page.evaluate("() => still()")
     await page.get_by_test_id("pay").click()
     await expect(page.locator(".checkout .callout")).to_be_visible()
-    await _is_still(page.page, "a refusal")
+    await is_still(page.page, "a refusal")
     polls = await open_page(await make_sale(), before=NO_SOCKETS + WATCH, **look)
     await polls.map_ready()
     await banner(polls, "polling")
-    await _is_still(polls.page, "a network without live updates")
+    await is_still(polls.page, "a network without live updates")
 
 
 @pytest.mark.parametrize("look", DESK_AND_PHONE)
@@ -215,7 +215,7 @@ async def test_an_outage_comes_and_goes_and_nothing_moves(shop: Shop, chromium: 
         async def stands(kind: str) -> None:
             for one in (page, other):
                 await banner(one, kind)
-                await _is_still(one.page, kind)
+                await is_still(one.page, kind)
                 covered = await one.page.evaluate(COVERED)
                 assert not covered, "\n".join(covered)
 
@@ -223,7 +223,7 @@ async def test_an_outage_comes_and_goes_and_nothing_moves(shop: Shop, chromium: 
             for one in (page, other):
                 await one.said_in_bar("over")
                 await expect(one.locator("#banner")).to_be_hidden()
-                await _is_still(one.page, f"after {what}")
+                await is_still(one.page, f"after {what}")
 
         await shop.postgres.cut()
         await stands("database")

@@ -73,8 +73,9 @@ export function controls(news, page) {
         ${t("ops.limit.go")}
       </button>
     </form>
-    <p class="hint">
-      ${t("ops.limit.hint", { number: figure(news.active_limit) })}${news.admission?.cap != null ? ` ${t("ops.limit.cap", { number: figure(news.admission.cap) })}` : nothing}
+    <p class="hint">${t("ops.limit.hint", { number: figure(news.active_limit) })}</p>
+    <p class="hint cap">
+      ${news.admission?.cap != null ? t("ops.limit.cap", { number: figure(news.admission.cap) }) : nothing}
     </p>
     <h3>${t("ops.circuit.title")}</h3>
     ${circuitList(news.circuits, (provider, state) => force(provider, state, () => page.poll.now()))}

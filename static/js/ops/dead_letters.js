@@ -2,8 +2,10 @@
 import { html, nothing, render } from "../../vendor/lit-html/lit-html.js";
 import { t } from "../i18n.js";
 import * as api from "./api.js";
+import { Arrivals } from "./arrivals.js";
 import { at, figure } from "./format.js";
 import { attempt, confirm } from "./notice.js";
+import { either } from "./parts.js";
 import { Poll } from "./poll.js";
 
 const EVERY = 5000; // milliseconds
@@ -12,12 +14,15 @@ const EVERY = 5000; // milliseconds
 export function deadLetters(root) {
   /** @type {Api.DeadLetterList | null} */
   let list = null;
-  const draw = () => render(page(list, { retry, discard }), root);
+  const draw = () => render(page(list, shown, { retry, discard }), root);
+  /** @type {Arrivals<Api.DeadLetterAnswer>} */
+  const shown = new Arrivals({ id: ({ id }) => id, draw });
   const poll = new Poll({
     ask: api.deadLetters,
     every: EVERY,
     got: (news) => {
       list = news;
+      shown.learn(news.letters, { whole: news.waiting <= news.letters.length });
       draw();
     },
     lost: draw,
@@ -52,35 +57,38 @@ export function deadLetters(root) {
 
 /**
  * @param {Api.DeadLetterList | null} list
+ * @param {Arrivals<Api.DeadLetterAnswer>} shown
  * @param {{retry: (ids: number[] | null) => void, discard: (id: number) => void}} actions
  */
-const page = (list, { retry, discard }) => html`
+const page = (list, shown, { retry, discard }) => html`
   <div class="head">
     <h1>${t("ops.dead.title")}</h1>
-    ${list?.waiting ? html`<button type="button" class="button small secondary" @click=${() => retry(null)}>${t("ops.dead.all")}</button>` : nothing}
+    <button type="button" class="button small secondary" ?data-off=${!list?.waiting} @click=${() => retry(null)}>
+      ${t("ops.dead.all")}
+    </button>
   </div>
-  ${list ? html`<p class="quiet">${list.waiting ? t("ops.dead.waiting", { number: figure(list.waiting) }) : t("ops.dead.none")}</p>` : nothing}
+  ${shown.line(list ? (list.waiting ? t("ops.dead.waiting", { number: figure(list.waiting) }) : t("ops.dead.none")) : nothing)}
   <ul class="letters">
-    ${(list?.letters ?? []).map(
+    ${shown.rows.map(
       (letter) =>
-        html`<li class="card">
-          <div class="head">
-            <h2>${letter.consumer}: ${letter.type ?? t("ops.dead.unreadable")}</h2>
-            <div class="actions">
-              <button type="button" class="button small secondary" @click=${() => retry([letter.id])}>
-                ${t("ops.dead.retry")}
-              </button>
-              <button type="button" class="button small secondary" @click=${() => discard(letter.id)}>
-                ${t("ops.dead.discard")}
-              </button>
-            </div>
-          </div>
+        html`<li class="card" data-testid="letter" ?data-gone=${shown.gone.has(letter.id)}>
+          <h2>${letter.consumer}: ${letter.type ?? t("ops.dead.unreadable")}</h2>
           <p class="error">${letter.error}</p>
           <p class="quiet">
             ${at(letter.failed_at)} · ${t("ops.dead.tries", { number: figure(letter.attempts) })} ·
             <code>${letter.source}</code>
             ${letter.event ? html`· <a href=${`/ops/events/${letter.event}#find=${letter.reservation}`}>${letter.reservation}</a>` : nothing}
           </p>
+          ${either(
+            !shown.gone.has(letter.id),
+            html`<button type="button" class="button small secondary" @click=${() => retry([letter.id])}>
+                ${t("ops.dead.retry")}
+              </button>
+              <button type="button" class="button small secondary" @click=${() => discard(letter.id)}>
+                ${t("ops.dead.discard")}
+              </button>`,
+            t("ops.dead.gone"),
+          )}
         </li>`,
     )}
   </ul>

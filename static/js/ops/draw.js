@@ -15,7 +15,7 @@ export class DrawPanel {
     this.entered = entered;
     /** @type {Api.DrawShown | null} */
     this.known = null;
-    this.refresh();
+    this.ready = this.refresh();
   }
 
   async refresh() {

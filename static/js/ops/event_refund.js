@@ -7,7 +7,7 @@ import { errorSummary, faultsOf } from "./error_summary.js";
 import { field, goToFirst } from "./field.js";
 import { at, figure } from "./format.js";
 import { confirm, tell, why } from "./notice.js";
-import { pill, tile } from "./parts.js";
+import { pill, tile, unread } from "./parts.js";
 
 /** The same from every console: two operators at once start one job. */
 const KEY = "the-event-is-cancelled";
@@ -36,6 +36,7 @@ export class EventRefund {
     this.reports = null;
     /** @type {Api.SaleFigures | null} */
     this.news = null;
+    unread(host, t("ops.cancelled.title"));
     this.refresh();
   }
 
@@ -121,7 +122,6 @@ export class EventRefund {
   draw() {
     const { reports, failure } = this;
     if (!reports) return;
-    this.host.hidden = false;
     render(
       html`
         <summary>

@@ -3,6 +3,7 @@ import { html, nothing, render } from "../../vendor/lit-html/lit-html.js";
 import { t } from "../i18n.js";
 import { figure } from "./format.js";
 import { attempt, confirm } from "./notice.js";
+import { unread } from "./parts.js";
 
 const SHOWN = 10; // networks, before all are asked for
 const KEPT_OUT = 24 * 60; // minutes
@@ -18,7 +19,8 @@ export class Networks {
     /** @type {Api.NetworkOfSale[]} */
     this.networks = [];
     this.all = false;
-    this.refresh();
+    unread(host, t("ops.networks.title"));
+    this.ready = this.refresh();
   }
 
   async refresh() {
@@ -47,15 +49,14 @@ export class Networks {
 
   draw() {
     const { networks, all } = this;
-    this.host.hidden = networks.length === 0;
     const shown = all ? networks : networks.slice(0, SHOWN);
     render(
       html`<summary>
           <h2 id="networks-title">${t("ops.networks.title")}</h2>
           <small>${networks.length ? `${networks[0].network} · ${figure(networks[0].places)}` : nothing}</small>
         </summary>
-        <p class="quiet">${t("ops.networks.text")}</p>
-        <div class="scroll" tabindex="0" role="group" aria-labelledby="networks-title">
+        <p class="quiet">${networks.length ? t("ops.networks.text") : t("ops.networks.none")}</p>
+        <div class="scroll" tabindex="0" role="group" aria-labelledby="networks-title" ?hidden=${networks.length === 0}>
           <table data-testid="networks">
             <thead>
               <tr>

@@ -15,11 +15,13 @@ export function overview(root) {
   /** @type {Api.Overview | null} */
   let news = null;
   const cards = new SaleCards();
-  const draw = () =>
-    render(
-      page(news, poll.failures > 0, cards, () => poll.now()),
-      root,
-    );
+  const draw = () => render(page(news, poll.failures > 0, cards, { refresh: () => poll.now(), show }), root);
+  const show = () => {
+    cards.take();
+    draw();
+    root.focus({ preventScroll: true }); // the button is gone
+    void poll.now();
+  };
   const poll = new Poll({
     ask: api.overview,
     every: 2000,
@@ -41,9 +43,9 @@ export function overview(root) {
  * @param {Api.Overview | null} news
  * @param {boolean} old
  * @param {SaleCards} cards
- * @param {() => void} refresh
+ * @param {{refresh: () => void, show: () => void}} acts
  */
-function page(news, old, cards, refresh) {
+function page(news, old, cards, { refresh, show }) {
   if (!news) return html`<h1>${t("ops.title")}</h1>`;
   return html`
     <div class="head">
@@ -54,6 +56,9 @@ function page(news, old, cards, refresh) {
     <section aria-labelledby="sales-title">
       <div class="head">
         <h2 id="sales-title">${t("ops.nav.sales")}</h2>
+        <button type="button" class="button small secondary" ?data-off=${!cards.old} @click=${show}>
+          ${t("ops.sales.changed")}
+        </button>
         <a class="button small secondary new-sale" href="/ops/new">${t("ops.new.title")}</a>
       </div>
       ${
@@ -65,20 +70,33 @@ function page(news, old, cards, refresh) {
       }
     </section>
     <div class="columns">
+      <section class="card" aria-labelledby="circuits-title">
+        <h2 id="circuits-title">${t("ops.circuit.title")}</h2>
+        ${circuitList(news.circuits, (provider, state) => force(provider, state, refresh))}
+      </section>
       <section class="card" aria-labelledby="health-title">
         <h2 id="health-title">${t("ops.health.title")}</h2>
         <ul class="components">
           ${Object.entries(news.components).map(([name, one]) => component(name, one))}
         </ul>
-      </section>
-      <section class="card" aria-labelledby="circuits-title">
-        <h2 id="circuits-title">${t("ops.circuit.title")}</h2>
-        ${circuitList(news.circuits, (provider, state) => force(provider, state, refresh))}
+        <p class="letters-left">
+          ${news.dead_letters ? html`<a href="/ops/dead-letters">${t("ops.dead.waiting", { number: figure(news.dead_letters) })}</a>` : html`<span class="quiet">${t("ops.dead.none")}</span>`}
+        </p>
+        ${Object.entries(news.components).map(([name, one]) => fault(name, one))}
       </section>
     </div>
-    ${news.dead_letters ? html`<p><a href="/ops/dead-letters">${t("ops.dead.waiting", { number: figure(news.dead_letters) })}</a></p>` : nothing}
   `;
 }
+
+/**
+ * What a component says is wrong: below all else, where it moves nothing.
+ * @param {string} name
+ * @param {Api.ComponentHealth} one
+ */
+const fault = (name, one) =>
+  one.detail?.error
+    ? html`<p class="callout" data-kind="bad"><strong>${name}</strong>: ${one.detail.error}</p>`
+    : nothing;
 
 /**
  * @param {string} name
@@ -89,6 +107,6 @@ const component = (name, one) =>
     <strong>${name}</strong> ${pill(KIND[one.status], t(`ops.health.${one.status}`))}
     <small
       >${one.latency_ms == null ? nothing : span(one.latency_ms / 1000)}
-      ${one.detail?.bus === "local" ? t("ops.health.local_bus") : nothing} ${one.detail?.error ?? nothing}</small
+      ${one.detail?.bus === "local" ? t("ops.health.local_bus") : nothing}</small
     >
   </li>`;

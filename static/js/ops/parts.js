@@ -1,6 +1,6 @@
 // Pieces that several views of the console share.
 import { Directive, directive } from "../../vendor/lit-html/directive.js";
-import { html, noChange, nothing } from "../../vendor/lit-html/lit-html.js";
+import { html, noChange, nothing, render } from "../../vendor/lit-html/lit-html.js";
 import { counted, t } from "../i18n.js";
 import { at, figure, percent, span } from "./format.js";
 
@@ -19,39 +19,45 @@ export const tile = (name, value, { note = nothing, level = "", wide = false } =
 /** Where there is room everything lies open; on a phone a line says it, until somebody wants more. */
 export const ROOMY = matchMedia("(min-width: 861px)").matches;
 
-/** Opens a `<details>` when `wanted` becomes true; whether it is folded after that is the operator's business. */
-const opens = directive(
+/** Whether a `<details>` is open when it is first drawn; after that it is the operator's business. */
+const begins = directive(
   class extends Directive {
-    was = false;
+    begun = false;
 
     /**
      * @override
      * @param {import("../../vendor/lit-html/directive.js").ElementPart} part
-     * @param {[boolean]} wanted
+     * @param {[boolean]} open
      */
-    update(part, [wanted]) {
-      if (wanted && !this.was) /** @type {HTMLDetailsElement} */ (part.element).open = true;
-      this.was = wanted;
+    update(part, [open]) {
+      if (!this.begun) /** @type {HTMLDetailsElement} */ (part.element).open = open;
+      this.begun = true;
       return noChange;
     }
 
-    /** @param {boolean} _wanted */
-    render(_wanted) {
+    /** @param {boolean} _open */
+    render(_open) {
       return noChange;
     }
   },
 );
 
 /**
- * A part of a page that is folded on a phone, and opens when it begins to alarm. `lead`: what it says when it is folded;
- * `bare`: its content brings frames of its own.
+ * A part of a page that is folded on a phone, unless it alarms when it is first drawn. What begins to alarm later opens
+ * nothing, which would push away what is read: its line is coloured. `lead`: what it says when it is folded; `bare`: its
+ * content brings frames of its own; `open`: as it begins where there is room.
  * @param {string} id
  * @param {string} title
  * @param {unknown} content
- * @param {{lead?: unknown, alarming?: boolean, bare?: boolean}} more
+ * @param {{lead?: unknown, alarming?: boolean, bare?: boolean, open?: boolean}} more
  */
-export const fold = (id, title, content, { lead = nothing, alarming = false, bare = false } = {}) =>
-  html`<details class="card ${bare ? "bare" : ""}" id=${id} ?open=${ROOMY} ${opens(alarming)}>
+export const fold = (id, title, content, { lead = nothing, alarming = false, bare = false, open = ROOMY } = {}) =>
+  html`<details
+    class="card ${bare ? "bare" : ""}"
+    id=${id}
+    data-level=${alarming ? "warn" : ""}
+    ${begins(open || alarming)}
+  >
     <summary>
       <h2>${title}</h2>
       <small>${lead}</small>
@@ -60,10 +66,36 @@ export const fold = (id, title, content, { lead = nothing, alarming = false, bar
   </details>`;
 
 /**
+ * A folded part before anything is known of it: as high as it will be.
+ * @param {HTMLElement} host
+ * @param {string} title
+ */
+export const unread = (host, title) =>
+  render(
+    html`<summary>
+      <h2>${title}</h2>
+      <small></small>
+    </summary>`,
+    host,
+  );
+
+/**
  * @param {string} kind
  * @param {string} text
  */
 export const pill = (kind, text) => html`<span class="pill" data-kind=${kind}>${text}</span>`;
+
+/**
+ * What can be done, or in the same room what became of it: the change moves nothing.
+ * @param {boolean} open
+ * @param {unknown} actions
+ * @param {unknown} words
+ */
+export const either = (open, actions, words) =>
+  html`<div class="either">
+    <div class="actions" ?data-off=${!open}>${actions}</div>
+    <p class="quiet" ?data-off=${open}>${words}</p>
+  </div>`;
 
 /** @param {Api.FoundReservation["status"]} status of a reservation */
 export const statusPill = (status) =>
@@ -79,19 +111,34 @@ export const salePill = (sale) =>
 const alertName = ({ name, subject }) => `${name.replaceAll("_", " ")}${subject === "-" ? "" : ` · ${subject}`}`;
 
 /**
- * What is wrong now, in a line that is always there: nothing moves when an alert begins or ends. All of it is one press away.
+ * Opened, the list is as high as it was then, whatever comes and goes.
+ * @param {Event & {currentTarget: HTMLDetailsElement}} event
+ */
+const opened = ({ currentTarget: { open, lastElementChild: list } }) => {
+  if (list instanceof HTMLElement) list.style.height = open ? `${list.scrollHeight}px` : "";
+};
+
+/**
+ * What is wrong now, in a line that is always there: nothing moves when an alert begins or ends. All of it is one press
+ * away, and who reads it is not thrown out by the last one's end.
  * @param {Api.AlertFigures[]} alerts
  * @param {boolean} old nobody knows whether they are still all
  */
 export const alertList = (alerts, old) => {
   const [first] = [...alerts].sort((a, b) => Number(b.severity === "fail") - Number(a.severity === "fail"));
-  if (!first) return html`<p class="alert-line" data-level="none">${old ? t("ops.stale") : t("ops.alerts.none")}</p>`;
-  return html`<details class="alerts" data-level=${first.severity}>
+  const calm = old ? t("ops.stale") : t("ops.alerts.none");
+  if (!first && !document.querySelector(".alerts[open]"))
+    return html`<p class="alert-line" data-level="none">${calm}</p>`;
+  return html`<details class="alerts" data-level=${first?.severity ?? "none"} @toggle=${opened}>
     <summary class="alert-line">
-      <strong>${counted("ops.alerts.count", alerts.length)}</strong>
-      <span>${alertName(first)}: ${first.detail}</span>
+      ${
+        first
+          ? html`<strong>${counted("ops.alerts.count", alerts.length)}</strong>
+              <span>${alertName(first)}: ${first.detail}</span>`
+          : html`<span>${calm}</span>`
+      }
     </summary>
-    <ul aria-label=${t("ops.alerts")}>
+    <ul tabindex="0" aria-label=${t("ops.alerts")}>
       ${alerts.map(
         (alert) =>
           html`<li data-level=${alert.severity}>
@@ -159,28 +206,31 @@ const detailOf = (detail) =>
     .map(([name, value]) => `${name}: ${typeof value === "object" ? JSON.stringify(value) : value}`)
     .join(" · ");
 
-/** @param {Api.AuditEntry[]} entries */
+/**
+ * A table where there is room for one, else an entry below the other; the roles are said, as its rows are boxes then.
+ * @param {Api.AuditEntry[]} entries
+ */
 export const auditTable = (entries, { subject = true } = {}) =>
-  html`<div class="scroll" tabindex="0" role="group" aria-label=${t("ops.audit.title")}>
-    <table>
-      <thead>
-        <tr>
-          <th scope="col">${t("ops.audit.when")}</th>
-          <th scope="col">${t("ops.audit.who")}</th>
-          <th scope="col">${t("ops.audit.what")}</th>
-          ${subject ? html`<th scope="col">${t("ops.audit.subject")}</th>` : nothing}
-          <th scope="col">${t("ops.audit.detail")}</th>
+  html`<div class="trail">
+    <table role="table" aria-label=${t("ops.audit.title")}>
+      <thead role="rowgroup">
+        <tr role="row">
+          <th role="columnheader" scope="col">${t("ops.audit.when")}</th>
+          <th role="columnheader" scope="col">${t("ops.audit.who")}</th>
+          <th role="columnheader" scope="col">${t("ops.audit.what")}</th>
+          ${subject ? html`<th role="columnheader" scope="col">${t("ops.audit.subject")}</th>` : nothing}
+          <th role="columnheader" scope="col">${t("ops.audit.detail")}</th>
         </tr>
       </thead>
-      <tbody>
+      <tbody role="rowgroup">
         ${entries.map(
           (entry) =>
-            html`<tr>
-              <td class="time">${at(entry.at)}</td>
-              <td>${entry.actor}</td>
-              <td><code>${entry.action}</code></td>
-              ${subject ? html`<td>${entry.subject === "-" ? "" : entry.subject}</td>` : nothing}
-              <td class="detail">${detailOf(entry.detail)}</td>
+            html`<tr role="row">
+              <td role="cell" class="time">${at(entry.at)}</td>
+              <td role="cell" class="actor">${entry.actor}</td>
+              <td role="cell" class="action"><code>${entry.action}</code></td>
+              ${subject ? html`<td role="cell" class="about">${entry.subject === "-" ? "" : entry.subject}</td>` : nothing}
+              <td role="cell" class="detail">${detailOf(entry.detail)}</td>
             </tr>`,
         )}
       </tbody>

@@ -9,6 +9,7 @@ import { isPartName } from "./event_texts.js";
 import { field, goToFirst, timeField } from "./field.js";
 import { figure } from "./format.js";
 import { attempt, confirm, sorry, tell, why } from "./notice.js";
+import { unread } from "./parts.js";
 import { emptyRow, MOST_PHASES, phaseFaults, phasesOf, rowsOf } from "./phase_rows.js";
 
 /** @typedef {import("./phase_rows.js").Row} Row */
@@ -51,6 +52,7 @@ export class Phases {
     /** @type {Map<string, string>} */
     this.wrong = new Map();
     this.made = false; // what is wrong is what keeps codes from being made here
+    unread(host, t("ops.phases.title"));
     this.refresh();
   }
 
@@ -65,7 +67,6 @@ export class Phases {
         this.rows = rowsOf(settings.phases, this.zone);
       }
       this.draw();
-      this.host.hidden = false;
     } catch {
       // Asked again with a later look.
     }

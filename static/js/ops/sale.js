@@ -5,6 +5,7 @@ import { byId } from "../dom.js";
 import { t } from "../i18n.js";
 import { SaleActions } from "./actions.js";
 import * as api from "./api.js";
+import { Arrivals } from "./arrivals.js";
 import { Chart, Series } from "./charts.js";
 import { controls } from "./controls.js";
 import { EventRefund } from "./event_refund.js";
@@ -27,6 +28,8 @@ const RANGES = [
   [900, "ops.range.15"],
   [3600, "ops.range.60"],
 ];
+const LATEST = 1500; // milliseconds
+const MOST_TRAIL = 12;
 const AUDIT_EVERY = 5; // looks at the figures; what is inspected is looked at as often
 
 /**
@@ -51,8 +54,10 @@ class SalePage {
     /** @type {unknown} */
     this.lost = null;
     this.seconds = 900;
-    /** @type {Api.AuditEntry[]} */
-    this.trail = [];
+    /** @type {Arrivals<Api.AuditEntry>} */
+    this.trail = new Arrivals({ id: ({ id }) => id, draw: () => this.draw() });
+    this.own = false; // something was done here: what the trail says of it is no news
+    this.ready = false; // what takes room on this page is known, or long in coming
     this.looks = 0;
     /** @type {Inspector | null} */
     this.inspector = null;
@@ -91,13 +96,14 @@ class SalePage {
     this.networks = new Networks({ sale: this.api, host: byId("networks") });
     this.waitingList = new WaitingList({
       sale: this.api,
-      host: byId("returns"),
+      host: /** @type {HTMLDetailsElement} */ (byId("returns")),
     });
     this.drawing = new DrawPanel({
       sale: this.api,
       host: byId("draw"),
       entered: () => this.news?.admission?.entered ?? null,
     });
+    void this.#prepared(this.networks, this.waitingList, this.drawing);
     this.settings = new SaleSettings({
       sale: this.api,
       host: byId("settings"),
@@ -115,6 +121,28 @@ class SalePage {
     });
   }
 
+  /**
+   * All at once, so that nothing moves; but figures wait for nobody for long.
+   * @param {{ready: Promise<void>}[]} panels
+   */
+  async #prepared(...panels) {
+    await Promise.race([
+      Promise.all(panels.map(({ ready }) => ready)),
+      new Promise((resolve) => setTimeout(resolve, LATEST)),
+    ]);
+    this.ready = true;
+    this.#show();
+  }
+
+  /** Draws; what the address asked for may have been found before there was a desk to be seen. */
+  #show() {
+    const desk = this.root.querySelector(".sale-desk");
+    const hidden = !(desk instanceof HTMLElement) || desk.hidden;
+    this.draw();
+    const shown = hidden && desk instanceof HTMLElement && !desk.hidden;
+    if (shown && document.activeElement === document.body) this.inspector?.focus();
+  }
+
   async #history() {
     try {
       const history = await this.api.history();
@@ -130,7 +158,6 @@ class SalePage {
 
   /** @param {Api.SaleFigures} news */
   #got(news) {
-    const first = !this.news;
     this.news = news;
     this.lost = null;
     this.series.add(sampleOf(news));
@@ -150,9 +177,7 @@ class SalePage {
     }
     this.looks += 1;
     this.cancelled?.learn(news);
-    this.draw();
-    // What the address asked for may have been found before there was a desk to be seen.
-    if (first && document.activeElement === document.body) this.inspector?.focus();
+    this.#show();
     this.drawing?.draw();
     this.#plot();
   }
@@ -165,12 +190,17 @@ class SalePage {
 
   #changed() {
     this.looks = 0;
+    this.own = true;
     this.poll.now();
   }
 
   async #audit() {
     try {
-      this.trail = (await api.audit({ subject: this.slug })).entries.slice(0, 12);
+      const { own } = this;
+      this.own = false;
+      const { entries } = await api.audit({ subject: this.slug });
+      this.trail.learn(entries.slice(0, MOST_TRAIL), { whole: false });
+      if (own) this.trail.take();
       this.draw();
     } catch {
       // Asked again with a later look.
@@ -195,14 +225,20 @@ class SalePage {
   };
 
   draw() {
-    const { news, lost, trail } = this;
+    const { news, lost, ready } = this;
+    const [latest] = this.trail.latest;
+    const shown = Boolean((news && ready) || lost);
     render(
       html`
-        <div class="head">
-          <h1>${news?.name ?? this.slug}</h1>
-          ${news ? salePill(news) : nothing} ${news ? this.#switches(news) : nothing}
-        </div>
-        <div class="sale-desk" ?hidden=${!news && !lost}>
+        ${
+          shown
+            ? html`<div class="head">
+                <h1>${news?.name ?? this.slug}</h1>
+                ${news ? salePill(news) : nothing} ${news ? this.#switches(news) : nothing}
+              </div>`
+            : html`<h1 class="visually-hidden">${this.slug}</h1>`
+        }
+        <div class="sale-desk" ?hidden=${!shown}>
           ${news ? alertList(news.alerts, lost !== null) : nothing} ${news ? tiles(news) : nothing}
           ${fold("charts", t("ops.charts"), this.#charts(), { bare: true })}
           <div class="columns">
@@ -210,15 +246,17 @@ class SalePage {
             <div class="column">
               ${news ? controls(news, this) : nothing}
               <section class="card" id="draw" aria-labelledby="draw-title" hidden></section>
-              <details class="card" id="settings" hidden></details>
-              <details class="card" id="phases" hidden></details>
-              <details class="card" id="cancelled" hidden></details>
+              <details class="card" id="settings"></details>
+              <details class="card" id="phases"></details>
+              <details class="card" id="cancelled"></details>
               ${news ? workings(news) : nothing}
             </div>
           </div>
-          <details class="card" id="returns" ?open=${ROOMY} hidden></details>
-          <details class="card" id="networks" ?open=${ROOMY} hidden></details>
-          ${fold("trail", t("ops.audit.title"), this.#trail(), { lead: trail.length ? `${at(trail[0].at)} · ${trail[0].action}` : nothing, bare: true })}
+          ${fold("trail", t("ops.audit.title"), this.#trail(), { lead: latest ? `${at(latest.at)} · ${latest.action}` : nothing, bare: true })}
+          <div class="columns">
+            <details class="card" id="returns"></details>
+            <details class="card" id="networks" ?open=${ROOMY}></details>
+          </div>
         </div>
       `,
       this.root,
@@ -233,8 +271,9 @@ class SalePage {
   }
 
   #trail() {
-    if (!this.trail.length) return html`<p class="quiet">${t("ops.audit.none")}</p>`;
-    return auditTable(this.trail, { subject: false });
+    const { rows } = this.trail;
+    return html`${this.trail.line(rows.length ? t("ops.audit.current") : t("ops.audit.none"))}
+    ${rows.length ? auditTable(rows, { subject: false }) : nothing}`;
   }
 
   /** @param {Api.SaleFigures} news */

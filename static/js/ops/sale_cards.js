@@ -1,4 +1,5 @@
-// The sales of the overview: a card each, with what happens now as figures and, where a sale is open, as a chart.
+// The sales of the overview: a card each, with what happens now as figures and, where a sale is open, as a chart. A card
+// stays where it is: a sale that opens, ends or is made meanwhile takes its place after a press.
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { repeat } from "../../vendor/lit-html/directives/repeat.js";
 import { moment, t } from "../i18n.js";
@@ -50,15 +51,41 @@ class Live {
   }
 }
 
+/** @param {Api.SaleSummary[]} sales */
+function placesOf(sales) {
+  const [open, before, closed] = ["open", "before", "closed"].map((status) =>
+    sales.filter((sale) => sale.status === status).map(({ slug }) => slug),
+  );
+  return [open, [...before, ...closed]];
+}
+
 export class SaleCards {
   constructor() {
     /** @type {Map<string, Live>} */
     this.live = new Map();
+    /** The slugs as they are shown: what was open, then the others. @type {string[][]} */
+    this.places = [];
+    /** The same by what is known now. @type {string[][]} */
+    this.latest = [];
+  }
+
+  /** Whether other sales are shown, or elsewhere, than what is known now would have it. */
+  get old() {
+    return JSON.stringify(this.places) !== JSON.stringify(this.latest);
+  }
+
+  take() {
+    this.places = this.latest;
   }
 
   /** @param {Api.Overview} news */
   learn({ now, sales }) {
-    const open = (sales ?? []).filter(({ status }) => status === "open").slice(0, MOST_CHARTS);
+    if (sales) {
+      this.latest = placesOf(sales);
+      if (!this.places.flat().length) this.take();
+    }
+    const charted = this.places[0]?.slice(0, MOST_CHARTS) ?? [];
+    const open = (sales ?? []).filter(({ slug }) => charted.includes(slug));
     for (const slug of this.live.keys()) if (!open.some((sale) => sale.slug === slug)) this.live.delete(slug);
     for (const sale of open) {
       const live = this.live.get(sale.slug) ?? new Live(sale.slug);
@@ -72,10 +99,11 @@ export class SaleCards {
    * @param {Api.SaleSummary[]} sales
    */
   draw(sales) {
-    const [open, before, closed] = ["open", "before", "closed"].map((status) =>
-      sales.filter((sale) => sale.status === status),
-    );
-    return [open, [...before, ...closed]].filter((list) => list.length).map((list) => this.#list(list));
+    const known = new Map(sales.map((sale) => [sale.slug, sale]));
+    return this.places
+      .map((slugs) => slugs.flatMap((slug) => known.get(slug) ?? []))
+      .filter((list) => list.length)
+      .map((list) => this.#list(list));
   }
 
   /** @param {Api.SaleSummary[]} sales */

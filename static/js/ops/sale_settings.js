@@ -7,6 +7,7 @@ import { feeLines } from "./fee_lines.js";
 import { field, goToFirst, seatRules, textArea, timeField, zoneField } from "./field.js";
 import { span } from "./format.js";
 import { tell, why } from "./notice.js";
+import { unread } from "./parts.js";
 import { PictureField } from "./picture_field.js";
 import {
   faults,
@@ -55,6 +56,7 @@ export class SaleSettings {
       (file) => this.#picture(file),
       () => this.draw(),
     );
+    unread(host, t("ops.settings.title"));
     this.refresh();
   }
 
@@ -94,7 +96,6 @@ export class SaleSettings {
     this.chosen = this.#chosenOf(event);
     this.before = new Map(this.chosen);
     this.draw();
-    this.host.hidden = false;
   }
 
   /**

@@ -2,18 +2,21 @@
 import { html, render } from "../../vendor/lit-html/lit-html.js";
 import { moment, t } from "../i18n.js";
 import { figure } from "./format.js";
+import { ROOMY, unread } from "./parts.js";
 
 const FIGURES = /** @type {const} */ (["waiting", "offered", "seats", "kept", "taken", "lapsed"]);
 
-/** The panel of one sale; hidden while nobody ever waited and nothing was given back. */
+/** The panel of one sale. */
 export class WaitingList {
   /**
-   * @param {{sale: import("./api.js").SaleApi, host: HTMLElement}} parts
+   * @param {{sale: import("./api.js").SaleApi, host: HTMLDetailsElement}} parts
    */
   constructor({ sale, host }) {
     this.sale = sale;
     this.host = host;
-    this.refresh();
+    this.known = false;
+    unread(host, t("ops.returns.title"));
+    this.ready = this.refresh();
   }
 
   async refresh() {
@@ -26,7 +29,9 @@ export class WaitingList {
 
   /** @param {Api.WaitingListOfSale} list */
   draw(list) {
-    this.host.hidden = FIGURES.every((name) => list[name] === 0);
+    // Nobody ever waited, nothing was given back: a line, until somebody wants more.
+    if (!this.known) this.host.open = ROOMY && FIGURES.some((name) => list[name] > 0);
+    this.known = true;
     render(
       html`<summary>
           <h2 id="waiting-list-title">${t("ops.returns.title")}</h2>

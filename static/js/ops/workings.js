@@ -2,6 +2,7 @@
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { t } from "../i18n.js";
 import { figure, percent, span } from "./format.js";
+import { fold } from "./parts.js";
 
 // Each process tells of its jobs every 5 seconds.
 /** @type {Record<string, number>} */
@@ -10,14 +11,11 @@ const STALE_SECONDS = { sweep: 20, load: 60, vitals: 60, history: 60, health_wat
 /** @param {Api.SaleFigures} news */
 export function workings(news) {
   const late = (news.jobs ?? []).filter((job) => job.seconds_ago > (STALE_SECONDS[job.name] ?? Infinity));
-  return html`<details class="card" ?open=${late.length > 0}>
-    <summary>
-      <h2>${t("ops.workings")}</h2>
-      <small
-        >${t("ops.processes", { number: figure(news.processes?.length) })}${late.length ? ` · ${t("ops.jobs.late", { names: late.map((job) => job.name).join(", ") })}` : nothing}</small
-      >
-    </summary>
-    <div class="scroll" tabindex="0" role="group" aria-label=${t("ops.process")}>
+  const lead = [
+    t("ops.processes", { number: figure(news.processes?.length) }),
+    ...(late.length ? [t("ops.jobs.late", { names: late.map((job) => job.name).join(", ") })] : []),
+  ].join(" · ");
+  const content = html`<div class="scroll" tabindex="0" role="group" aria-label=${t("ops.process")}>
       <table>
         <thead>
           <tr>
@@ -48,8 +46,8 @@ export function workings(news) {
     <ul class="jobs">
       ${(news.jobs ?? []).map((job) => html`<li data-late=${late.includes(job)}><code>${job.name}</code> ${t("ops.jobs.ago", { time: span(job.seconds_ago) })}</li>`)}
     </ul>
-    ${locks(news)}
-  </details>`;
+    ${locks(news)}`;
+  return fold("workings", t("ops.workings"), content, { lead, alarming: late.length > 0, open: false });
 }
 
 /**
