@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import structlog
 
 from core.booking import measures
@@ -76,6 +78,10 @@ class Refunding:
             if result.outcome is not ChargeOutcome.APPROVED:
                 return result
             # Somebody has captured it meanwhile: it is a charge that nobody here wants.
+        if claim.amount is not None and claim.tries > 1 and self._payments.idempotent(account):
+            made = await self._made_before(account, order, claim, claim.amount)
+            if made is not None:
+                return made
         return await self._payments.cancel(
             account,
             order,
@@ -85,3 +91,17 @@ class Refunding:
             reason=claim.reason,
             idempotency_key=claim.idempotency_key,
         )
+
+    async def _made_before(
+        self, account: Account, order: Order, claim: RefundClaim, amount: int
+    ) -> ChargeResult | None:
+        """An amount that is asked for again: the answer to a try before may have been lost, and by now it would be
+        another request. A refusal leads to a new key, and keys are forgotten (Stripe's after a day). None: it was not
+        made; UNKNOWN: again.
+
+        Only where the order can be asked about; who has no keys (NHN KCP) compares what is left itself.
+        """
+        found = await self._payments.look_up(account, order, claim.provider_key)
+        if found.balance == order.amount - claim.refunded_before - amount:
+            return replace(found, outcome=ChargeOutcome.CANCELLED, code=None)
+        return found if found.outcome is ChargeOutcome.UNKNOWN else None

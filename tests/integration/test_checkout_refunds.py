@@ -9,11 +9,12 @@ from uuid import uuid4
 
 import pytest
 
-from core.booking.refund import REFUND_TRIES
+from core.booking.refund import REFUND_TRIES, RefundAsked
 from core.diagnosis.finding import Cause
 from core.diagnosis.health_check import HealthCheck
 from core.diagnosis.question import Question
 from core.errors import ReservationNotFound
+from core.payments.gateway import ChargeOutcome, ChargeResult, Order
 from core.process.once import Once
 from core.process.successes_redis import Successes
 from core.runtime import Runtime
@@ -82,6 +83,55 @@ async def test_a_refused_refund_asks_for_a_person_and_an_operator_ends_it(
     assert await figure(runtime) == 0
     await finish_all(at, event)
     assert await check_books(runtime, event, bank) == {"CANCELLED": 1}
+
+
+class Forgetful(Bank):
+    """The answer to its first refund is lost, although it was made. `forgets`: keys, by the time it is asked again;
+    else our secret is wrong for one call.
+    """
+
+    forgets: bool = True
+    refused: int = 0
+
+    async def cancel(self, order: Order, provider_key: str | None, **asked: Any) -> ChargeResult:
+        result = await super().cancel(order, provider_key, **asked)
+        if self.forgets:
+            self._refunded.clear()
+        lost = ChargeResult(ChargeOutcome.UNKNOWN, self.name, code="read_timeout")
+        return lost if len(self.cancels) == 1 else result
+
+    async def look_up(self, order: Order, provider_key: str | None = None) -> ChargeResult:
+        if not self.forgets and not self.refused:
+            self.refused += 1
+            return ChargeResult(ChargeOutcome.UNKNOWN, self.name, code="UNAUTHORIZED_KEY", refused=True)
+        return await super().look_up(order, provider_key)
+
+
+@pytest.mark.parametrize("forgets", [True, False])
+async def test_a_part_whose_answer_was_lost_is_not_given_back_again(
+    runtime: Runtime, make_event: MakeEvent, forgets: bool
+) -> None:
+    """P7, rule 2: by the time it is asked for again it may be another request, after a refusal or a day."""
+    event, bank = await make_event(), Forgetful()
+    bank.forgets = forgets
+    at = desk(runtime, bank, resolver_seconds=0.001)
+    begun = await at.buy(event, "v", 3, 4, 5)
+    reservation = await at.ended(begun)
+    await at.checkout.refund(
+        reservation.id, RefundAsked(key="r", reason="sorry", asked_by="kim", seats=[reservation.seats[0]])
+    )
+
+    async def done() -> bool:
+        await at.checkout.finish_due()
+        (row,) = await refunds(runtime, event)
+        return bool(row["state"] == "DONE")
+
+    await until(done)
+    (entry,) = bank.ledger.values()
+    assert entry.refunded == reservation.amount // 3, "a seat was given back twice"
+    assert len(bank.cancels) == 1
+    await finish_all(at, event)
+    assert await check_books(runtime, event, bank) == {"CONFIRMED": 1}
 
 
 async def test_operators_see_it_and_try_it_again(
