@@ -6,7 +6,7 @@ import re
 from decimal import Decimal
 from typing import Final
 
-from babel.numbers import get_currency_precision
+from core.currency import minor_digits
 
 #: Digits of an amount, at most: what is longer is no price.
 _LONGEST: Final = 16
@@ -15,7 +15,7 @@ _NUMBER: Final = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 def to_major(amount: int, currency: str) -> int | float:
     """As a JSON number: 15000 KRW -> 15000, 1550 EUR -> 15.5."""
-    digits = get_currency_precision(currency)
+    digits = minor_digits(currency)
     return amount if digits == 0 else float(Decimal(amount).scaleb(-digits))
 
 
@@ -26,5 +26,5 @@ def to_minor(value: object, currency: str) -> int | None:
     text = str(value)
     if len(text) > _LONGEST or not _NUMBER.fullmatch(text):
         return None
-    minor = Decimal(text).scaleb(get_currency_precision(currency))
+    minor = Decimal(text).scaleb(minor_digits(currency))
     return int(minor) if minor == minor.to_integral_value() else None

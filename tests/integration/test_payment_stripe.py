@@ -199,7 +199,9 @@ async def test_what_the_window_is_asked_for(told: Told, gateway: Stripe) -> None
 
 async def test_a_window_that_stripe_will_not_open(told: Told, gateway: Stripe) -> None:
     order = an_order()
-    for status, type_, fault in ((401, "authentication_error", True), (400, "invalid_request_error", False)):
+    """P9: what is asked for is the shop's, price and currency too; that Stripe is away is not."""
+    refusals = ((401, "authentication_error", True), (400, "invalid_request_error", True), (500, "api_error", False))
+    for status, type_, fault in refusals:
         told.error("POST /v1/checkout/sessions", status, type_, "a_code")
         with pytest.raises(WindowFailed) as failed:
             await gateway.open_window(order, a_buyer(), urls_of(order, "stripe"))
@@ -292,6 +294,25 @@ async def test_refunds(told: Told, gateway: Stripe) -> None:
     told.session(order, "succeeded", latest_charge=charge)
     made = await gateway.cancel(order, INTENT, amount=100, refunded_before=0, reason="x", idempotency_key="r3")
     assert (made.outcome, made.balance) == (ChargeOutcome.CANCELLED, 14_900)
+
+
+async def test_a_refund_under_way_is_not_refused(told: Told, gateway: Stripe) -> None:
+    """P7: what was refused is asked for under a new key; beside a part that is being given back, it would go twice."""
+    order = an_order()
+    told.session(order, "succeeded")
+    told.error("POST /v1/refunds", 409, "idempotency_error", "idempotency_key_in_use")
+    result = await gateway.cancel(order, INTENT, amount=100, refunded_before=0, reason="x", idempotency_key="r1")
+    assert (result.outcome, result.refused) == (ChargeOutcome.UNKNOWN, False)
+
+
+async def test_an_error_that_is_remembered_is_no_answer_to_what_was_made(told: Told, gateway: Stripe) -> None:
+    """P7: Stripe repeats a 500 under its key; whether all is given back the charge tells."""
+    order = an_order()
+    charge = {**intent_of(order, "succeeded")["latest_charge"], "amount_refunded": 15_000}
+    told.session(order, "succeeded", latest_charge=charge)
+    told.error("POST /v1/refunds", 500, "api_error", "")
+    made = await gateway.cancel(order, INTENT, amount=None, refunded_before=0, reason="x", idempotency_key="r1")
+    assert (made.outcome, made.balance) == (ChargeOutcome.CANCELLED, 0)
 
 
 async def test_an_authorisation_is_let_go_of(told: Told, gateway: Stripe) -> None:
@@ -396,6 +417,9 @@ def test_amounts() -> None:
         assert from_stripe(theirs, currency) == ours
     assert from_stripe(50_050, "ISK") is None
     assert from_stripe(True, "KRW") is None
+    # ISO 4217 has hundredths of an ariary, Stripe has none: 100 of them would be taken for one.
+    assert "MGA" not in (Stripe.currencies or ())
+    assert {"KRW", "EUR", "ISK", "KWD"} <= (Stripe.currencies or frozenset())
 
 
 def test_settings_and_environments() -> None:

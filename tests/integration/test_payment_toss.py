@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 import pytest
 
+from core.errors import StartupError
 from core.payments.gateway import Authorisation, CallHealth, ChargeOutcome, Order, ReturnRefused
 from core.payments.provider_package import Limits
 from core.payments.toss import codes
@@ -158,6 +159,10 @@ async def test_a_window_that_was_left_says_how(paysim: Simulator, gateway: TossP
         ("A_REFUSAL_THAT_IS_NEW", True, False),
         ("UNAUTHORIZED_KEY", False, True),
         ("INVALID_API_KEY", False, True),
+        ("INVALID_CLIENT_KEY", False, True),
+        ("NOT_SUPPORTED_METHOD", False, True),
+        ("NOT_AVAILABLE_PAYMENT_BY_MERCHANT", False, True),
+        ("DUPLICATED_ORDER_ID", False, False),
         ("NOT_FOUND_PAYMENT", False, False),
         ("NOT_FOUND_PAYMENT_SESSION", False, False),
         ("PROVIDER_ERROR", False, False),
@@ -191,6 +196,12 @@ async def test_parts_are_given_back_once_each(paysim: Simulator, gateway: TossPa
     assert (found.outcome, found.balance) == (ChargeOutcome.APPROVED, 10_000)
     rest = await refund(gateway, order, authorisation.key, None, 5_000, "r3")
     assert (rest.outcome, rest.balance) == (ChargeOutcome.CANCELLED, 0)
+    # The answer was lost: the real one says NOT_CANCELABLE_AMOUNT then, and not that all is given back already.
+    again = await refund(gateway, order, authorisation.key, None, 5_000, "r3")
+    assert (again.outcome, again.balance) == (ChargeOutcome.CANCELLED, 0)
+    for key in (authorisation.key, None):
+        assert (await gateway.look_up(order, key)).outcome is ChargeOutcome.CANCELLED
+    assert (await gateway.void(order, authorisation.key, reason="late", idempotency_key="v1")).balance == 0
     assert [one["amount"] for one in (await paysim.payments(order.number))[0]["refunds"]] == [4_000, 1_000, 10_000]
 
 
@@ -515,6 +526,13 @@ def test_environments_are_accounts_and_not_addresses() -> None:
     assert old is not None
     assert old.environment == test
     assert open_old_gateway(ProviderSettings(toss_secret="test_sk_b"), limits) is None
+
+
+@pytest.mark.parametrize(("client", "secret"), [("test_ck_a", "live_sk_a"), ("live_ck_a", "test_sk_a")])
+def test_a_test_key_beside_a_live_one_does_not_start(client: str, secret: str) -> None:
+    """R10, P9: buyers would get to the window, and each payment would be refused."""
+    with pytest.raises(StartupError, match="ONSALE_TOSS_CLIENT_KEY and ONSALE_TOSS_SECRET"):
+        open_gateway(ProviderSettings(toss_client_key=client, toss_secret=secret), Limits(1, 1, 1), None)
 
 
 def _secret(gateway: TossPayments) -> str:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from core.payments.gateway import CallHealth, ChargeOutcome
 from core.payments.toss import codes
@@ -15,7 +21,10 @@ from tests.integration.test_payment_toss import KEY, refund, toss
 from tests.payment_servers import (
     Scripted,
     an_order,
+    serve,
 )
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -117,3 +126,65 @@ async def test_a_wrong_secret_is_the_shops_fault(script: Scripted, at_script: To
     assert (result.outcome, result.shops_fault, result.temporary) == (ChargeOutcome.NOT_CHARGED, True, False)
     found = await at_script.look_up(an_order())
     assert (found.outcome, found.shops_fault) == (ChargeOutcome.UNKNOWN, True)
+
+
+async def test_parts_that_came_to_the_whole_are_all_of_it(script: Scripted, at_script: TossPayments) -> None:
+    """P6, P7: the real one leaves it PARTIAL_CANCELED then; its balance says that nothing is left."""
+    order = an_order()
+    payment = {"paymentKey": "k", "orderId": order.number, "totalAmount": order.amount}
+    script.says(orjson.dumps({**payment, "status": "PARTIAL_CANCELED", "balanceAmount": 0}))
+    found = await at_script.look_up(order)
+    assert (found.outcome, found.balance) == (ChargeOutcome.CANCELLED, 0), "a ticket for money that went back"
+    script.says(orjson.dumps({**payment, "status": "PARTIAL_CANCELED", "balanceAmount": 1}))
+    assert (await at_script.look_up(order)).outcome is ChargeOutcome.APPROVED
+
+
+@pytest.mark.parametrize("amount", [None, 5_000])
+async def test_a_refund_under_way_is_not_refused(script: Scripted, at_script: TossPayments, amount: int | None) -> None:
+    """P7: what was refused is asked for under a new key; beside a part that is being given back, it would go twice."""
+    order = an_order()
+    script.says(orjson.dumps({"code": "IDEMPOTENT_REQUEST_PROCESSING"}), status="409 Conflict")
+    result = await refund(at_script, order, "k", amount)
+    assert (result.outcome, result.refused) == (ChargeOutcome.UNKNOWN, False)
+    script.says(orjson.dumps({"code": "REFUND_REJECTED"}), status="400 Bad Request")
+    result = await refund(at_script, order, "k", amount)
+    assert (result.outcome, result.refused) == (ChargeOutcome.UNKNOWN, True)
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (500, "FAILED_REFUND_PROCESS"),
+        (500, "FAILED_PARTIAL_REFUND"),
+        (500, "A_CODE_OF_NEXT_YEAR"),
+        (400, "PROVIDER_ERROR"),
+        (429, "TOO_MANY_REQUESTS"),
+    ],
+)
+async def test_an_error_of_its_own_ends_the_request_that_had_it(status: int, code: str) -> None:
+    """P7: it is remembered for the key for 15 days. Where the balance has not moved, another key of this hour asks."""
+    order, keys = an_order(), list[str]()
+    payment = {"paymentKey": "k", "orderId": order.number, "totalAmount": order.amount}
+
+    async def handle(request: Request) -> Response:
+        if request.method == "GET":
+            return JSONResponse({**payment, "status": "DONE", "balanceAmount": order.amount})
+        keys.append(request.headers["idempotency-key"])
+        if keys[-1] == "r1":
+            return JSONResponse({"code": code}, status)
+        return JSONResponse({**payment, "status": "PARTIAL_CANCELED", "balanceAmount": order.amount - 5_000})
+
+    async with serve(Starlette(routes=[Route("/{path:path}", handle, methods=["GET", "POST"])])) as url:
+        gateway = toss(url)
+        made = await refund(gateway, order, "k", 5_000)
+        await gateway.aclose()
+    assert (made.outcome, made.balance) == (ChargeOutcome.CANCELLED, 10_000)
+    assert (keys[0], len(keys)) == ("r1", 2)
+    assert keys[1].startswith("r1-")
+
+
+def test_what_a_script_says_of_the_shop_is_known_on_both_sides() -> None:
+    """P9: a window that does not open for our keys is told to our server, which tells an operator."""
+    told = (ROOT / "static" / "js" / "pay" / "windows.js").read_text()
+    (listed,) = re.findall(r"const OURS = new Set\(\[(.*?)\]\)", told, re.DOTALL)
+    assert set(re.findall(r"[A-Z0-9_]+", listed)) == codes.WINDOW_MISCONFIGURED

@@ -18,12 +18,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.payments.gateway import Order
 from core.payments.kcp import codes as kcp_codes
 from core.payments.provider_package import played_keys
 from core.payments.toss import codes as toss_codes
 from tests.payment_servers import (
     SECRET_KEY,
     TOKEN,
+    Scripted,
     Simulator,
     an_order,
     gateway_at,
@@ -210,8 +212,11 @@ async def test_what_cannot_be_cancelled(paysim: Simulator) -> None:
     assert await cancel(key, cancelAmount=15_001) == (403, "NOT_CANCELABLE_AMOUNT")
     assert await cancel(key, cancelAmount=1) == (200, "PARTIAL_CANCELED")
     assert await cancel(key, cancelAmount=15_000) == (403, "NOT_CANCELABLE_AMOUNT")
-    assert await cancel(key) == (200, "CANCELED")
-    assert await cancel(key) == (400, "ALREADY_CANCELED_PAYMENT")
+    assert await cancel(key) == (200, "PARTIAL_CANCELED"), "as the real one leaves it after parts"
+    assert await cancel(key) == (403, "NOT_CANCELABLE_AMOUNT")
+    whole = (await paid(paysim)).json()["paymentKey"]
+    assert await cancel(whole) == (200, "CANCELED")
+    assert await cancel(whole) == (400, "ALREADY_CANCELED_PAYMENT")
     found = await paysim.client.get(f"/toss/v1/payments/{key}", auth=SECRET)
     assert [one["cancelAmount"] for one in found.json()["cancels"]] == [1, 14_999]
 
@@ -332,30 +337,55 @@ async def test_books_of_the_simulator_before_are_read_on(tmp_path: Path) -> None
         assert cancelled.json()["status"] == "CANCELED"
 
 
+def _of_a_shop(url: str, order: Order) -> dict[str, Any]:
+    return {
+        "method": "CARD",
+        "amount": {"currency": "KRW", "value": 15_000},
+        "orderId": order.number,
+        "orderName": "Test night",
+        "successUrl": f"{url}/pay/toss/return/{order.number}",
+        "failUrl": f"{url}/pay/toss/closed/{order.number}",
+    }
+
+
+async def _told(shop: Scripted, webhooks: int) -> list[dict[str, Any]]:
+    async with asyncio.timeout(PATIENCE):
+        while len(shop.requests) < webhooks:
+            await asyncio.sleep(0.05)
+    assert all(request.startswith(b"POST /webhooks/toss HTTP/1.1") for request in shop.requests)
+    return [orjson.loads(request.partition(b"\r\n\r\n")[2]) for request in shop.requests]
+
+
 async def test_webhooks_late_twice_and_out_of_order(paysim: Simulator) -> None:
     """P6: sent to the shop whose window it was; they prove nothing, and the shop has to look up."""
     async with scripted() as shop:
         shop.says(b"{}")
         await paysim.rules(webhook_copies=2, webhook_delay_seconds=0.2, webhook_disorder=True)
         order = an_order()
-        fields = {
-            "method": "CARD",
-            "amount": {"currency": "KRW", "value": 15_000},
-            "orderId": order.number,
-            "orderName": "Test night",
-            "successUrl": f"{shop.url}/pay/toss/return/{order.number}",
-            "failUrl": f"{shop.url}/pay/toss/closed/{order.number}",
-        }
-        key = returned(await paysim.end(await paysim.open(fields)))["paymentKey"]
+        key = returned(await paysim.end(await paysim.open(_of_a_shop(shop.url, order))))["paymentKey"]
         await confirm(paysim, {"paymentKey": key, "orderId": order.number, "amount": 15_000})
         await paysim.client.post(f"/toss/payments/{key}/refund", json={})
-        async with asyncio.timeout(PATIENCE):
-            while len(shop.requests) < 4:
-                await asyncio.sleep(0.05)
-        assert all(request.startswith(b"POST /webhooks/toss HTTP/1.1") for request in shop.requests)
-        bodies = [orjson.loads(request.partition(b"\r\n\r\n")[2]) for request in shop.requests]
+        bodies = await _told(shop, 4)
         assert [body["data"]["status"] for body in bodies] == ["CANCELED", "CANCELED", "DONE", "DONE"]
         assert {body["data"]["orderId"] for body in bodies} == {order.number}
+
+
+async def test_a_deposit_is_told_in_a_form_of_its_own(paysim: Simulator) -> None:
+    """P5: without `eventType`, `data` and payment key, and nobody is told of what waits for a deposit."""
+    async with scripted() as shop:
+        shop.says(b"{}")
+        await paysim.rules(webhook_copies=1)
+        order = an_order()
+        window = await paysim.open(_of_a_shop(shop.url, order))
+        key = returned(await paysim.end(window, method="VIRTUAL_ACCOUNT"))["paymentKey"]
+        await confirm(paysim, {"paymentKey": key, "orderId": order.number, "amount": 15_000})
+        await paysim.client.post(f"/toss/payments/{key}/deposit")
+        (told,) = await _told(shop, 1)
+    assert set(told) == {"createdAt", "secret", "status", "transactionKey", "orderId"}
+    assert (told["orderId"], told["status"]) == (order.number, "DONE")
+    gateway = gateway_at(paysim.url)
+    assert gateway.read_webhook({}, orjson.dumps(told)) == order.number
+    await gateway.aclose()
 
 
 def test_the_simulators_refusals_are_codes_that_the_adapters_know() -> None:

@@ -341,6 +341,10 @@ async def test_stripe_is_as_strict_as_its_documents(paysim: Simulator, gateway: 
     )
     assert await refused({"success_url": "http://shop.test/elsewhere"}, "s3") == "success_url"
     assert await refused({"expires_at": 1}, "s4") == "expires_at"
+    dinars = {"currency": "kwd", "product_data": {"name": "x"}}
+    for amount, wrong in ((5_124, "line_items[0][price_data][unit_amount]"), (5_120, "")):
+        lines = [{"quantity": 1, "price_data": {**dinars, "unit_amount": amount}}]
+        assert await refused({"line_items": lines}, f"s5-{amount}") == wrong, "the last of three digits is a 0"
 
 
 @pytest.mark.parametrize("provider", ["portone"])

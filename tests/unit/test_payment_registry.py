@@ -259,9 +259,20 @@ def test_the_balancer_lets_a_browser_have_what_a_played_window_needs(provider: s
 
 @pytest.mark.parametrize(
     ("minor", "currency", "major"),
-    [(15_000, "KRW", 15_000), (1_550, "EUR", 15.5), (1, "USD", 0.01), (1_234, "KWD", 1.234)],
+    [
+        (15_000, "KRW", 15_000),
+        (1_550, "EUR", 15.5),
+        (1, "USD", 0.01),
+        (1_234, "KWD", 1.234),
+        # What people write has no digits; ISO 4217, our prices and the banks have.
+        (150_000, "RSD", 1_500),
+        (25_000, "IQD", 25),
+        (150_000, "HUF", 1_500),
+        (12_345, "CLF", 1.2345),
+    ],
 )
 def test_units(minor: int, currency: str, major: float) -> None:
+    """V4: a provider is asked for the amount that the buyer was shown."""
     assert to_major(minor, currency) == major
     assert to_minor(major, currency) == to_minor(str(major), currency) == minor
 

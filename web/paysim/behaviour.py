@@ -43,7 +43,7 @@ class Behaviour(BaseModel):
 class Rules(BaseModel):
     """The provider's own times, and its webhooks.
 
-    `window_seconds`: from opening a window to its end without a confirmation. `session_seconds`: from the buyer's
+    `window_seconds`: from opening a window to its end without an authorisation. `session_seconds`: from the buyer's
     authorisation to the last confirmation. Webhooks go to `/webhooks/{provider}` of the shop whose window it was,
     `webhook_delay_seconds` late and `webhook_copies` times (0: none); with `webhook_disorder` every second one
     overtakes the one before.

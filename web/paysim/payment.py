@@ -61,17 +61,18 @@ class Payment:
         return self.status not in ("READY", "IN_PROGRESS", "ABORTED")
 
     def status_at(self, now: float, rules: Rules) -> str:
-        """EXPIRED once the window's time is over and nobody has confirmed."""
-        waiting = self.status in ("READY", "IN_PROGRESS")
-        return "EXPIRED" if waiting and now > self.opened_at + rules.window_seconds else self.status
+        """EXPIRED once its time is over: the window's until the buyer authorises, the authorisation's from then on."""
+        if self.status == "READY":
+            ends = self.opened_at + rules.window_seconds
+        elif self.status == "IN_PROGRESS":
+            ends = (self.authorised_at or self.opened_at) + rules.session_seconds
+        else:
+            return self.status
+        return "EXPIRED" if now > ends else self.status
 
     def is_confirmable(self, now: float, rules: Rules) -> bool:
         """Whether a confirmation would be let through now: authorised, and not too long ago."""
-        return (
-            self.status_at(now, rules) == "IN_PROGRESS"
-            and self.authorised_at is not None
-            and now <= self.authorised_at + rules.session_seconds
-        )
+        return self.status_at(now, rules) == "IN_PROGRESS"
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,8 @@ _LEAST_OPEN: Final = 30 * 60
 _LONGEST_OPEN: Final = 24 * 3600
 _MOST_LINES: Final = 100
 _LARGEST_AMOUNT: Final = 10**12
+#: Their last digit must be 0 (https://docs.stripe.com/currencies): 5124 thousandths are refused, 5120 are not.
+_TENS_OF_THOUSANDTHS: Final = frozenset({"BHD", "JOD", "KWD", "OMR", "TND"})
 
 Decision = tuple[Reply, Payment | None]
 Decide = Callable[[Books, Mapping[str, str]], Decision]
@@ -145,7 +147,7 @@ class StripeSimulator:
                 return error("charge_already_refunded"), None
             named = form.get("amount")
             amount = payment.balance if named is None else from_stripe(_whole(named), payment.currency)
-            if not amount or amount < 0:
+            if not amount or amount < 0 or (named is not None and not _is_even(amount, payment.currency)):
                 return error("parameter_invalid", param="amount"), None
             if amount > payment.balance:
                 return error("refund_too_large", param="amount"), None
@@ -195,7 +197,9 @@ class StripeSimulator:
             "client_reference_id": not re.fullmatch(r"[A-Za-z0-9_=-]{6,64}", order),
             "line_items[0][quantity]": form.get("line_items[0][quantity]") != "1",
             f"{price}[currency]": not re.fullmatch("[a-z]{3}", currency),
-            f"{price}[unit_amount]": minor is None or not 0 < minor <= _LARGEST_AMOUNT,
+            f"{price}[unit_amount]": minor is None
+            or not 0 < minor <= _LARGEST_AMOUNT
+            or not _is_even(minor, currency.upper()),
             f"{price}[product_data][name]": not 0 < len(name) <= 250,
             "payment_intent_data[capture_method]": form.get("payment_intent_data[capture_method]") != "manual",
             "payment_intent_data[metadata][order]": form.get("payment_intent_data[metadata][order]") != order,
@@ -366,6 +370,10 @@ def _charge_object(payment: Payment) -> dict[str, Any]:
 def _wide(sent: Mapping[str, str]) -> frozenset[str]:
     """What is asked to be expanded: `expand[0]=latest_charge`."""
     return frozenset(value for name, value in sent.items() if name.startswith("expand["))
+
+
+def _is_even(amount: int, currency: str) -> bool:
+    return currency not in _TENS_OF_THOUSANDTHS or amount % 10 == 0
 
 
 def _whole(text: str) -> int | None:

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from core.payments.amounts import to_major, to_minor
-from web.paysim.behaviour import Fate, Rules, draw
+from web.paysim.behaviour import Fate, draw
 from web.paysim.exchange import Reply, read_object, send, text
 from web.paysim.payment import CHARGED, Payment
 from web.paysim.store_sqlite import Books, Remembered, SimulatorStore
@@ -28,6 +28,8 @@ from web.paysim.webhooks import Webhooks
 _SEOUL: Final = timezone(timedelta(hours=9))
 #: Lines of the list in one answer, at most.
 _MOST_LINES: Final = 10_000
+#: Statuses that `PAYMENT_STATUS_CHANGED` is sent for: nobody is told of what waits, for the shop or for a deposit.
+_ANNOUNCED: Final = frozenset({"DONE", "ABORTED", "CANCELED", "PARTIAL_CANCELED"})
 _METHODS: Final[Mapping[str, str]] = {"CARD": "카드", "VIRTUAL_ACCOUNT": "가상계좌"}
 
 _REFUSALS: Final = (
@@ -78,7 +80,9 @@ class TossSimulator:
             if payment is None:
                 return error("NOT_FOUND_PAYMENT"), None
             if payment.status == "CANCELED":
-                return error("ALREADY_CANCELED_PAYMENT"), None
+                # As the real one was seen to answer: only what went back at once is told as cancelled.
+                parts = _told_status(books, payment) == "PARTIAL_CANCELED"
+                return error("NOT_CANCELABLE_AMOUNT" if parts else "ALREADY_CANCELED_PAYMENT"), None
             if payment.status == "WAITING_FOR_DEPOSIT":
                 given_up = books.give_back(payment, 0, reason)
                 return Reply(200, _payment(books, given_up)), given_up
@@ -158,7 +162,7 @@ class TossSimulator:
             return reply, changed
 
         reply, changed = await self._store.work(PROVIDER, once)
-        if changed is not None:
+        if changed is not None and changed.status in _ANNOUNCED:
             await self._webhooks.changed(changed)
         return await send(request, reply)
 
@@ -205,8 +209,7 @@ def _cancel_amount(body: Mapping[str, Any], payment: Payment) -> int | None:
 
 def _payment(books: Books, payment: Payment) -> dict[str, Any]:
     """Toss Payments' Payment object, with the members that matter here."""
-    rules: Rules = books.rules()
-    status = payment.status_at(books.now, rules)
+    status = _told_status(books, payment)
     code = "EXPIRED_PAYMENT" if status == "EXPIRED" else payment.code if status == "ABORTED" else None
     cancels = [
         {
@@ -244,6 +247,13 @@ def _payment(books: Books, payment: Payment) -> dict[str, Any]:
         "cancels": cancels or None,
         "failure": {"code": code, "message": error(code).body["message"]} if code else None,  # type: ignore[call-overload]
     }
+
+
+def _told_status(books: Books, payment: Payment) -> str:
+    """What was given back in parts stays PARTIAL_CANCELED, with a balance of 0 in the end."""
+    status = payment.status_at(books.now, books.rules())
+    in_parts = status == "CANCELED" and len(books.refunds(payment)) > 1
+    return "PARTIAL_CANCELED" if in_parts else status
 
 
 def _balance(payment: Payment) -> int:
@@ -288,9 +298,15 @@ def _when(seconds: float | None) -> str | None:
 
 
 def webhook(payment: Payment) -> dict[str, Any]:
-    """`DEPOSIT_CALLBACK` names the order outside of `data`, as the real one does."""
+    """`DEPOSIT_CALLBACK` has no `eventType`, no `data` and no payment key, as the real one has none."""
     if payment.method == "VIRTUAL_ACCOUNT" and payment.status == "DONE":
-        return {"eventType": "DEPOSIT_CALLBACK", "orderId": payment.order_id, "status": "DONE", "secret": None}
+        return {
+            "createdAt": _when(payment.decided_at),
+            "secret": f"ps_{payment.id}",
+            "status": "DONE",
+            "transactionKey": f"tx_{payment.id}",
+            "orderId": payment.order_id,
+        }
     return {
         "eventType": "PAYMENT_STATUS_CHANGED",
         "createdAt": _when(payment.decided_at or payment.opened_at),

@@ -51,7 +51,7 @@ from core.payments.gateway import (
 from core.payments.provider_package import Limits
 from core.payments.registry import window_language
 from core.payments.stripe.calls_http import Answer, StripeCalls, code_of, is_ours
-from core.payments.stripe.objects import PROVIDER, from_stripe, intent_outcome, order_of, to_stripe
+from core.payments.stripe.objects import CURRENCIES, PROVIDER, from_stripe, intent_outcome, order_of, to_stripe
 from core.payments.transport_http import LIST_TOO_LONG, ListFailed, NoAnswer
 
 log = structlog.get_logger(__name__)
@@ -64,6 +64,8 @@ _OPEN_SECONDS: Final = 1800
 _STEP_SECONDS: Final = 600
 #: A charge is listed by when it was authorised: its capture is later, by the window's time at most.
 _EARLIER: Final = timedelta(hours=1)
+#: HTTP status of a request that came while another with its idempotency key was being worked on.
+_UNDER_WAY: Final = 409
 _PAGE: Final = 100
 _PAGES: Final = 3000
 
@@ -75,7 +77,7 @@ class Stripe:
     idempotent = True
     needs_phone_number = False
     #: 135 and more, by the account's country: what an account does not take is refused when its window is opened.
-    currencies: frozenset[str] | None = None
+    currencies: frozenset[str] | None = CURRENCIES
     #: The browser goes to Stripe's own page: nothing of theirs is loaded into ours.
     sources = ContentSources()
 
@@ -118,7 +120,9 @@ class Stripe:
         if isinstance(answer, stripe.StripeError):
             code = code_of(answer)
             log.error("payment window refused", provider=self.name, order=order.number, code=code)
-            raise WindowFailed(code, health=CallHealth.FAILURE, shops_fault=is_ours(answer))
+            # What it is asked for is the shop's: no buyer has a hand in price, currency, name or addresses.
+            ours = is_ours(answer) or isinstance(answer, stripe.InvalidRequestError)
+            raise WindowFailed(code, health=CallHealth.FAILURE, shops_fault=ours)
         url = answer.get("url")
         if not isinstance(url, str) or not url:
             raise WindowFailed("bad_answer", health=CallHealth.FAILURE)
@@ -227,12 +231,14 @@ class Stripe:
             return _refunded(answer, provider_key, expected)
         if code_of(answer) == "charge_already_refunded":
             return ChargeResult(ChargeOutcome.CANCELLED, self.name, provider_key, code_of(answer), balance=0)
-        # More than is left: made before, perhaps. What is left of the charge tells.
+        # More than is left, or an error that is remembered for the key: made before, perhaps. The charge tells.
         found = await self.look_up(order, provider_key)
-        if amount is not None and found.balance == expected:
+        if found.outcome is ChargeOutcome.CANCELLED or (amount is not None and found.balance == expected):
             return replace(found, outcome=ChargeOutcome.CANCELLED, code=None)
         log.warning("refund refused", provider=self.name, order=order.number, code=code_of(answer))
-        return replace(self._unknown(answer), provider_key=provider_key, balance=found.balance)
+        result = replace(self._unknown(answer), provider_key=provider_key, balance=found.balance)
+        # Under way is no refusal: the next try is the same request, never another one beside it.
+        return replace(result, refused=False) if answer.http_status == _UNDER_WAY else result
 
     async def void(self, order: Order, provider_key: str | None, *, reason: str, idempotency_key: str) -> ChargeResult:
         """An authorisation holds the buyer's money for a week: it is let go of at once. An open session is closed."""

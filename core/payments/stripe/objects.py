@@ -15,12 +15,17 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from core.currency import MINOR_DIGITS
 from core.payments.gateway import CallHealth, ChargeOutcome, ChargeResult, Order, Receipt
 
 PROVIDER: Final = "stripe"
 
 #: Currencies that ISO 4217 gives no decimals, and that Stripe counts in hundredths all the same.
 _HUNDREDTHS: Final = frozenset({"ISK", "UGX"})
+
+#: What Stripe takes, or might; not the ariary, whose hundredths (ISO 4217) it does not know: it would take a price for
+#: a hundred times itself.
+CURRENCIES: Final = frozenset(MINOR_DIGITS) - {"MGA"}
 
 
 def to_stripe(amount: int, currency: str) -> int:

@@ -113,7 +113,7 @@ class TossPayments:
         return bool(code) and code not in codes.NO_REFUSAL
 
     def is_shops_fault(self, code: str) -> bool:
-        return code in codes.MISCONFIGURED
+        return code in codes.MISCONFIGURED or code in codes.WINDOW_MISCONFIGURED
 
     async def confirm(self, order: Order, authorisation: Authorisation, idempotency_key: str) -> ChargeResult:
         """After `temporary` the same may be sent again, under another idempotency key."""
@@ -168,25 +168,27 @@ class TossPayments:
     ) -> ChargeResult:
         """All that is left needs no key: it can be given back only once. A part carries the refund's own key.
 
-        Errors are remembered for that key. So when it has answered with a temporary error - which ends the request that
-        had it - and the balance has not moved, the refund is sent once more under a key of this hour.
+        Errors are remembered for that key. So when it has answered with an error of its own - which ends the request
+        that had it - and the balance has not moved, the refund is sent once more under a key of this hour.
         """
         if provider_key is None:
             found = await self.look_up(order)
             if found.outcome not in (ChargeOutcome.APPROVED, ChargeOutcome.AWAITING_DEPOSIT):
                 return _nothing_to_cancel(found)
             provider_key = found.provider_key
-        expected = None if amount is None else order.amount - refunded_before - amount
         result = await self._cancel(order, provider_key, amount, reason, idempotency_key if amount else None)
-        if result.outcome is not ChargeOutcome.UNKNOWN or expected is None:
+        if result.outcome is not ChargeOutcome.UNKNOWN:
             return result
-        again = result.temporary and result.code in codes.TEMPORARY
-        if not again and result.code not in codes.MORE_THAN_LEFT:
+        if not result.temporary and result.code not in codes.MORE_THAN_LEFT:
             return result
         found = await self.look_up(order, provider_key)
+        if amount is None:
+            # What was given back in parts is not told as given back already.
+            return found if found.outcome is ChargeOutcome.CANCELLED else result
+        expected = order.amount - refunded_before - amount
         if found.balance == expected:
             return replace(found, outcome=ChargeOutcome.CANCELLED, code=None)
-        if not again or found.balance != expected + (amount or 0):
+        if not result.temporary or found.balance != expected + amount:
             return result
         hour = SystemClock().now().strftime("%Y%m%d%H")
         return await self._cancel(order, provider_key, amount, reason, f"{idempotency_key}-{hour}")
@@ -278,7 +280,10 @@ class TossPayments:
         if code in codes.NOT_FOUND:
             return ChargeResult(ChargeOutcome.NOT_CHARGED, self.name, provider_key, code)
         log.warning("refund refused", provider=self.name, order=order.number, code=code)
-        return replace(self._unknown(answer), provider_key=provider_key)
+        # Under way is no refusal: the next try is the same request, never another one beside it.
+        own = code in codes.TEMPORARY or answer.status == codes.TOO_MANY or (answer.status >= 500 and code is not None)
+        refused = not own and code != codes.IN_PROGRESS and answer.status < 500
+        return replace(self._unknown(answer), provider_key=provider_key, temporary=own, refused=refused)
 
     async def _refused(self, answer: ProviderResponse, order: Order, key: str) -> ChargeResult:
         code = answer.text("code")

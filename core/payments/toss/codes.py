@@ -1,7 +1,8 @@
 """What Toss Payments' error codes prove. The code decides, never the HTTP status: PROVIDER_ERROR is a 400 as well.
 
-Sources, read for this table: https://docs.tosspayments.com/reference/error-codes (confirm, look-up, cancel) and
-https://docs.tosspayments.com/guides/using-api/idempotency-key (the last two). The answer to a call with a
+Sources, read for this table: https://docs.tosspayments.com/reference/error-codes (confirm, look-up, cancel),
+https://docs.tosspayments.com/sdk/v2/error-codes (the window) and
+https://docs.tosspayments.com/guides/using-api/idempotency-key (keys of requests). The answer to a call with a
 code that is in no set here is "unknown": Toss Payments adds codes without notice, and a new one must never lose
 anybody's money.
 """
@@ -72,6 +73,9 @@ TEMPORARY: Final = frozenset(
     }
 )
 
+#: HTTP status of more calls than Toss Payments takes at a time (100 a minute of each kind with test keys).
+TOO_MANY: Final = 429
+
 #: Refused at the door for a mistake in our installation: no charge was tried, and an operator must act.
 MISCONFIGURED: Final = frozenset(
     {
@@ -82,7 +86,33 @@ MISCONFIGURED: Final = frozenset(
         "NOT_FOUND_TERMINAL_ID",
         "INVALID_UNREGISTERED_SUBMALL",
         "NOT_REGISTERED_BUSINESS",
+        "NOT_AVAILABLE_PAYMENT_BY_MERCHANT",
         "INVALID_IDEMPOTENCY_KEY",
+    }
+)
+
+#: Of a window, or of the script that opens it: the shop's keys, its contract, or what its page has asked for.
+WINDOW_MISCONFIGURED: Final = frozenset(
+    {
+        "INVALID_CLIENT_KEY",
+        "INSECURE_KEY_USAGE",
+        "NOT_SUPPORTED_WIDGET_KEY",
+        "NOT_SUPPORTED_API_INDIVIDUAL_KEY",
+        "NOT_SUPPORTED_METHOD",
+        "NOT_SUPPORTED_PROMISE",
+        "V1_METHOD_NOT_SUPPORTED",
+        "NOT_REGISTERED_REDIRECT_URL",
+        "INCORRECT_SUCCESS_URL_FORMAT",
+        "INCORRECT_FAIL_URL_FORMAT",
+        "INVALID_SUCCESS_URL",
+        "INVALID_URL",
+        "INVALID_PARAMETERS",
+        "INVALID_CUSTOMER_KEY",
+        "INVALID_ORDER_ID",
+        "INVALID_ORDER_NAME",
+        "INVALID_AMOUNT_VALUE",
+        "INVALID_AMOUNT_CURRENCY",
+        "BELOW_ZERO_AMOUNT",
     }
 )
 
@@ -106,4 +136,7 @@ CLOSED_WINDOW: Final = frozenset({"PAY_PROCESS_CANCELED", "USER_CANCEL"})
 
 #: There as well: no refusal of the buyer's card. Any other code is one, those that are in no set here too: no money can
 #: have moved in a window that brought no key.
-NO_REFUSAL: Final = CLOSED_WINDOW | MISCONFIGURED | WRONG_KEY | TEMPORARY
+#: (DUPLICATED_ORDER_ID: the order was paid, or given back, before; the next attempt has another number.)
+NO_REFUSAL: Final = (
+    CLOSED_WINDOW | MISCONFIGURED | WINDOW_MISCONFIGURED | WRONG_KEY | TEMPORARY | {"DUPLICATED_ORDER_ID"}
+)

@@ -6,6 +6,7 @@ from typing import Final
 
 import structlog
 
+from core.errors import StartupError
 from core.payments.provider_package import Limits, Played, environment
 from core.payments.toss.adapter_http import TossPayments
 from core.payments.toss.payment import PROVIDER
@@ -32,10 +33,16 @@ def open_gateway(settings: ProviderSettings, limits: Limits, played: Played | No
             played=True,
             limits=limits,
         )
+    client_key = settings.toss_client_key.strip()
+    if {client_key[:5], secret[:5]} == {"live_", "test_"}:
+        # Each payment would be authorised with one and refused to the other.
+        raise StartupError(
+            "ONSALE_TOSS_CLIENT_KEY and ONSALE_TOSS_SECRET are of two kinds: one is a test key, the other moves money"
+        )
     return TossPayments(
         url=settings.toss_url or API,
         script=settings.toss_script or SCRIPT,
-        client_key=settings.toss_client_key.strip(),
+        client_key=client_key,
         secret=secret,
         environment=_environment(secret),
         played=False,

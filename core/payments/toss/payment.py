@@ -3,8 +3,9 @@
 READY                    the window is open, nobody has authorised
 IN_PROGRESS              the buyer has authorised, nobody has confirmed
 WAITING_FOR_DEPOSIT      a virtual account was issued
-DONE, PARTIAL_CANCELED   the money is taken; of the second a part is given back
-CANCELED                 taken and given back, or a virtual account that is not waited for any more
+DONE                     the money is taken
+PARTIAL_CANCELED         a part of it is given back; or all of it, in parts: its balance tells
+CANCELED                 taken and given back at once, or a virtual account that is not waited for any more
 ABORTED                  the confirmation was refused
 EXPIRED                  30 minutes without a confirmation
 """
@@ -32,6 +33,10 @@ def outcome_of(body: Mapping[str, Any], order: Order) -> ChargeResult:
         return ChargeResult(ChargeOutcome.UNKNOWN, PROVIDER, key, "amount_differs")
     balance = to_minor(body.get("balanceAmount"), order.currency)
     match status:
+        case "PARTIAL_CANCELED" if balance == 0:
+            return ChargeResult(
+                ChargeOutcome.CANCELLED, PROVIDER, key, status, balance=0, refund_key=_last_refund(body)
+            )
         case "DONE" | "PARTIAL_CANCELED":
             return ChargeResult(ChargeOutcome.APPROVED, PROVIDER, key, receipt=_receipt(body), balance=balance)
         case "CANCELED":

@@ -20,6 +20,29 @@ export async function openWindow(answer, phone = "") {
 /** The buyer left Toss Payments' window: no fault of anybody's. */
 const LEFT = new Set(["USER_CANCEL", "PAY_PROCESS_CANCELED", "PAY_PROCESS_ABORTED"]);
 
+/** It does not open for what is the shop's to mend: keys, contract, what its page asks for. Its server is told. */
+const OURS = new Set([
+  "BELOW_ZERO_AMOUNT",
+  "INCORRECT_FAIL_URL_FORMAT",
+  "INCORRECT_SUCCESS_URL_FORMAT",
+  "INSECURE_KEY_USAGE",
+  "INVALID_AMOUNT_CURRENCY",
+  "INVALID_AMOUNT_VALUE",
+  "INVALID_CLIENT_KEY",
+  "INVALID_CUSTOMER_KEY",
+  "INVALID_ORDER_ID",
+  "INVALID_ORDER_NAME",
+  "INVALID_PARAMETERS",
+  "INVALID_SUCCESS_URL",
+  "INVALID_URL",
+  "NOT_REGISTERED_REDIRECT_URL",
+  "NOT_SUPPORTED_API_INDIVIDUAL_KEY",
+  "NOT_SUPPORTED_METHOD",
+  "NOT_SUPPORTED_PROMISE",
+  "NOT_SUPPORTED_WIDGET_KEY",
+  "V1_METHOD_NOT_SUPPORTED",
+]);
+
 /** @type {Record<string, (fields: Pay.Fields, clientKey: string, phone: string) => Promise<void>>} */
 const SDKS = {
   // https://docs.tosspayments.com/sdk/v2/js
@@ -29,7 +52,7 @@ const SDKS = {
       await TossPayments(clientKey).payment({ customerKey: TossPayments.ANONYMOUS }).requestPayment(fields);
     } catch (error) {
       const code = error instanceof Object && "code" in error ? String(error.code) : "";
-      if (!LEFT.has(code)) throw error;
+      if (!LEFT.has(code) && !OURS.has(code)) throw error;
       location.assign(withCode(fields.failUrl, { code }));
     }
   },

@@ -95,8 +95,15 @@ export async function whoLeavesTheWindowOfTossGoesToTheClosedPage() {
   }
 }
 
+// P9: the shop's server is told of it, and tells an operator.
+export async function whatIsTheShopsToMendGoesToTheClosedPageToo() {
+  const code = "INVALID_CLIENT_KEY";
+  toss(() => Promise.reject({ code, message: "wrong" }));
+  same(await leads(() => openWindow(TOSS)), { path: "/pay/toss/closed/o1", query: { s: "x", code }, form: null });
+}
+
 export async function anyOtherErrorOfTossIsAFault() {
-  const fault = { code: "INVALID_CLIENT_KEY", message: "wrong" };
+  const fault = { code: "NETWORK_ERROR", message: "?" };
   toss(() => Promise.reject(fault));
   that((await refused(() => openWindow(TOSS))) === fault, "as it was thrown");
 }
