@@ -24,7 +24,7 @@ from typing import Any, Final
 
 import httpx
 
-from core.process.tasks import watched
+from core.process.watched_tasks import watched
 from web.connection_limits import use_all_files
 
 ATTACKER, NEIGHBOUR = "127.0.0.2", "127.0.0.3"

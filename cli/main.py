@@ -6,20 +6,15 @@ Exit codes: 0 done; 1 the command could not run, or its check failed; 2 wrong us
 
 from __future__ import annotations
 
-import contextlib
-import io
-import os
-import signal
 import sys
 from importlib.metadata import version
-from types import FrameType
 from typing import Annotated
 
 import typer
 
+from cli.ends import begin, told_in_one_line
 from cli.lazy_commands import LazyCommand, lazy_group
 from cli.say import say
-from core.errors import OnsaleError, StartupError
 
 #: In the order in which `--help` lists them.
 COMMANDS = (
@@ -82,13 +77,6 @@ COMMANDS = (
     LazyCommand("reservation", "cli.reservation", "app", "What is done for one buyer."),
 )
 
-#: What whoever is at the terminal can do about a refusal, by its code.
-HINTS = {
-    "event_not_found": "`onsale event list` shows the events that there are",
-    "reservation_not_found": "`onsale diagnose --reservation ID`, and the console's search by e-mail, look for one",
-    "finding_not_found": "`onsale payments compare` shows the findings that are open",
-}
-
 app = typer.Typer(
     name="onsale",
     cls=lazy_group(COMMANDS),
@@ -125,52 +113,6 @@ def _renamed(arguments: Annotated[list[str] | None, typer.Argument()] = None) ->
 
 def run() -> None:
     """The `onsale` program: whatever a user can cause ends as one clear line on stderr, never as a trace."""
-    # As Ctrl-C does: the command unwinds, and engines that it started are stopped.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        if sys.stdout.isatty():
-            # A terminal of another encoding shows a question mark for what it has not: no reason to stop in the middle.
-            sys.stdout.reconfigure(errors="replace")
-        else:
-            # What is read by a program, or later, loses no letter to the machine's locale.
-            sys.stdout.reconfigure(encoding="utf-8")
-    try:
-        try:
-            app(prog_name="onsale")
-        finally:
-            if sys.stdout:  # `>&-` leaves none
-                sys.stdout.flush()
-    except StartupError as error:
-        say(str(error))
-        sys.exit(1)
-    except OnsaleError as error:
-        hint = HINTS.get(error.code, "")
-        say(f"{error.detail}: {hint}" if hint and "`onsale" not in error.detail else error.detail)
-        sys.exit(2)
-    except OSError as error:
-        # What is left to be written is let go of: the interpreter would try it once more at its end, and tell of it.
-        with contextlib.suppress(OSError):
-            if sys.stdout:
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if not isinstance(error, BrokenPipeError):  # `| head`: whoever reads has read enough
-            if sys.argv[1:2] in (["serve"], ["worker"]):
-                _log_place()
-            what = f"{error.filename}: " if error.filename else ""
-            say(f"{what}{error.strerror or str(error) or type(error).__name__}")
-        sys.exit(1)
-
-
-def _log_place() -> None:
-    """What ended a command that runs for days is not found again without the place where it happened."""
-    import structlog  # here: other commands need not load it
-
-    from core.logs import configure_logs
-
-    if not structlog.is_configured():
-        configure_logs(level="info", form="text")
-    structlog.get_logger(__name__).exception("the command ended", command=sys.argv[1])
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+    begin()
+    command = next(iter(sys.argv[1:]), "")
+    told_in_one_line(lambda: app(prog_name="onsale"), long_lived=command if command in ("serve", "worker") else "")

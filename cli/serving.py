@@ -1,5 +1,7 @@
-"""What runs while `onsale serve` runs: web processes, engines, the crowd. It is there for as long as the sale is, so it
-loads nothing that only they need.
+"""What runs while `onsale serve` runs: web processes, engines, the crowd. It takes the place of the command itself, as
+`python -m cli.serving TOLD LISTENING`; the arguments are descriptors (`cli/handover.py`).
+
+It is there for as long as the sale is, so it loads nothing that only they need: no settings, no command line, no log.
 """
 
 from __future__ import annotations
@@ -10,15 +12,16 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable
 
+from cli.ends import begin, told_in_one_line
+from cli.handover import SIGNALS, Handover, taken_over
 from cli.preparation import DEMO_SLUG, REFUSED
 from cli.say import say
 from cli.web_processes import WebProcesses
-from core.embedded import Engines
+from core.embedded import Engines, engines
 from core.errors import StartupError
 from core.process.tasks import awaited, cancelled, end, first_of
-from core.settings import Settings
 
 # An engine that died is up again within this, and what it takes itself.
 _ENGINES_CHECK_SECONDS = 1.0
@@ -26,43 +29,48 @@ _ENGINES_CHECK_SECONDS = 1.0
 _END_SECONDS = 12.0
 
 
-async def serve_until_signalled(
-    settings: Settings,
-    started: Engines,
-    listening: socket.socket,
-    *,
-    demo: bool,
-    crowd: int,
-    new_token: bool,
-    warnings: Sequence[str] = (),
-) -> None:
+def main() -> None:
+    begin()
+    told_in_one_line(_serve, long_lived="serve")
+
+
+def _serve() -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)  # one that came in between ends it now
+    handover, listening = taken_over(*(int(argument) for argument in sys.argv[1:3]))
+    for warning in handover.warnings:
+        say(f"warning: {warning}")
+    with listening, engines(handover) as started:
+        asyncio.run(serve_until_signalled(handover, started, listening))
+
+
+async def serve_until_signalled(handover: Handover, started: Engines, listening: socket.socket) -> None:
     """Migrates, starts the web processes, and stops them in order at the first SIGINT, SIGTERM or SIGHUP; the second
-    one kills them. `settings` have their secrets; an operator token that is new is shown, once. Raises StartupError.
+    one kills them. Raises StartupError.
     """
     stopping, hurry = _stop_signals()
-    for warning in warnings:
-        say(f"warning: {warning}")
-    port = listening.getsockname()[1]
     with tempfile.TemporaryDirectory(prefix="onsale-metrics-") as metrics:
-        environment = _environment(settings, started, port, metrics, crowd)
+        stores = {"DATABASE_URL": started.database_url, "REDIS_URL": started.redis_url}
+        environment = {**os.environ, **handover.environment, **stores}
+        if handover.workers > 1:
+            environment["PROMETHEUS_MULTIPROC_DIR"] = metrics
         processes = WebProcesses(
-            settings.workers,
+            handover.workers,
             listening,
             environment,
             say,
-            settings.hang_seconds,
-            settings.goodbye_seconds,
-            standby=settings.standby == "on",
+            handover.hang_seconds,
+            handover.goodbye_seconds,
+            standby=handover.standby,
         )
         running: list[asyncio.Task[None]] = []
         try:
-            if not await _unless(stopping, _start(processes, environment, demo)):
+            if not await _unless(stopping, _start(processes, environment, handover.demo)):
                 return
-            _print_addresses(settings, port, demo, new_token)
+            print(handover.announcement, flush=True)
             running.append(awaited("web processes", processes.watch()))
             running.append(awaited("engines", _keep_engines(started)))
-            if crowd:
-                running.append(awaited("crowd", _crowd(crowd, _local_url(settings, port), environment)))
+            if handover.crowd:
+                running.append(awaited("crowd", _crowd(handover.crowd, handover.crowd_url, environment)))
             await _unless(stopping, asyncio.gather(*running))
         finally:
             await end(*running, within=_END_SECONDS)
@@ -120,7 +128,7 @@ def _stop_signals() -> tuple[asyncio.Event, asyncio.Event]:
             stopping.set()
             say("ending; once more to end at once")
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in SIGNALS:
         asyncio.get_running_loop().add_signal_handler(number, received)
     return stopping, hurry
 
@@ -138,52 +146,6 @@ async def _unless(stopping: asyncio.Event, work: Awaitable[object]) -> bool:
 
     first = await first_of(worked(), stopped())
     return first is not None and first.result()
-
-
-def _environment(settings: Settings, started: Engines, port: int, metrics: str, crowd: int) -> dict[str, str]:
-    """What the web processes get: this environment, with everything decided here filled in."""
-    environment = {
-        **os.environ,
-        "DATABASE_URL": started.database_url,
-        "REDIS_URL": started.redis_url,
-        "PORT": str(port),
-        "WORKERS": str(settings.workers),
-        "ONSALE_DATA": str(settings.data.expanduser().absolute()),
-        "ONSALE_SECRET_KEY": settings.secret_key.get_secret_value(),
-        "ONSALE_OPERATOR_TOKEN": settings.operator_token.get_secret_value(),
-        "ONSALE_PAYMENT": settings.payment,
-        "ONSALE_SIMULATOR_URL": settings.simulator_url or f"{_local_url(settings, port)}/paysim",
-    }
-    if settings.workers > 1:
-        environment["PROMETHEUS_MULTIPROC_DIR"] = metrics
-    if crowd:
-        # All of the crowd comes from one address; and what it does is to be seen in the browser, not in log lines.
-        environment.setdefault("ONSALE_RATE_LIMITS", "off")
-        environment.setdefault("ONSALE_LOG_LEVEL", "warning")
-    return environment
-
-
-def _local_url(settings: Settings, port: int) -> str:
-    """Where this machine reaches the server: the loopback address when it listens on all."""
-    host = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "[::1]"}.get(settings.host)  # noqa: S104
-    if host is None:
-        host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    return f"http://{host}:{port}"
-
-
-def _print_addresses(settings: Settings, port: int, demo: bool, new_token: bool) -> None:
-    url = settings.base_url.rstrip("/") or _local_url(settings, port)
-    lines = [
-        f"Onsale runs at {url}",
-        *([f"  sale page       {url}/events/{DEMO_SLUG}"] if demo else [f"  events          {url}/"]),
-        f"  operators       {url}/ops",
-        # Whoever can read the log of a later start should not be an operator for that.
-        *([f"  operator token  {settings.operator_token.get_secret_value()}"] if new_token else []),
-        f"  data folder     {settings.data.expanduser().absolute()}",
-        *(["  payment         SIMULATED: no money moves (ONSALE_PAYMENT)"] if settings.simulated_payment else []),
-        "Ctrl-C ends it.",
-    ]
-    print("\n".join(lines), flush=True)
 
 
 async def _keep_engines(started: Engines) -> None:
@@ -226,3 +188,7 @@ async def _crowd(visitors: int, url: str, environment: dict[str, str]) -> None:
             except TimeoutError:
                 process.kill()
                 await process.wait()
+
+
+if __name__ == "__main__":
+    main()

@@ -15,7 +15,7 @@ from typing import Final
 
 import structlog
 
-from core.process.tasks import watched
+from core.process.watched_tasks import watched
 
 log = structlog.get_logger(__name__)
 

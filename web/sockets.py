@@ -16,7 +16,8 @@ from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from core.errors import CrossSite, EventNotFound, NotFound, OnsaleError
-from core.process.tasks import cancelled, end, first_of, watched
+from core.process.tasks import cancelled, end, first_of
+from core.process.watched_tasks import watched
 from core.venue.new_event import SLUG
 from realtime.connection import Connection
 from realtime.frames import Frame

@@ -22,7 +22,8 @@ from cli.load.observer import observer
 from cli.load.truth import Simulator, left_under_way, read_truth
 from cli.load.verdict import Difference, Truth, differences
 from cli.load.visitor import HttpVisitor, Sale
-from core.process.tasks import beside, cancelled
+from core.process.tasks import cancelled
+from core.process.watched_tasks import beside
 from core.venue.event import Event
 
 #: What the server counts about its guard; each is told when the rush moved it.

@@ -28,7 +28,7 @@ from core.payments.payments import Payments
 from core.process.job_health import LateJob
 from core.process.once import Once
 from core.process.store_redis import REDIS_LOST
-from core.process.tasks import beside
+from core.process.watched_tasks import beside
 from core.venue.event import Event, SaleState
 from core.venue.event_store_postgres import EventStore
 

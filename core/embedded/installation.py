@@ -11,16 +11,29 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from core.data_folder import data_folder
 from core.embedded.engine import Engine
 from core.embedded.postgres import EmbeddedPostgres
 from core.embedded.valkey import EmbeddedValkey
 from core.errors import StartupError
-from core.settings import Settings
 
 # For another command that is starting or stopping the engines.
 _GATE_SECONDS = 150.0
+
+
+class NamesStores(Protocol):
+    """What an installation says of its stores, such as `Settings`; an empty URL means an embedded one."""
+
+    @property
+    def database_url(self) -> str: ...
+
+    @property
+    def redis_url(self) -> str: ...
+
+    @property
+    def data(self) -> Path: ...
 
 
 @dataclass(frozen=True)
@@ -107,7 +120,7 @@ def _undisturbed() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def engines(settings: Settings, *, durable: bool = True) -> Iterator[Engines]:
+def engines(settings: NamesStores, *, durable: bool = True) -> Iterator[Engines]:
     """The stores that `settings` names, with embedded ones started where none is named.
 
     `durable=False` is for tests: the servers are real, but do not wait for the disk.
@@ -118,8 +131,8 @@ def engines(settings: Settings, *, durable: bool = True) -> Iterator[Engines]:
         return
     folder = data_folder(settings.data)
     users = _Users(folder)
-    postgres = EmbeddedPostgres(folder, durable=durable) if settings.embedded_postgres else None
-    valkey = EmbeddedValkey(folder, durable=durable) if settings.embedded_redis else None
+    postgres = EmbeddedPostgres(folder, durable=durable) if not settings.database_url else None
+    valkey = EmbeddedValkey(folder, durable=durable) if not settings.redis_url else None
     entered = False
     try:
         with users.gate(), _undisturbed():
@@ -139,11 +152,11 @@ def engines(settings: Settings, *, durable: bool = True) -> Iterator[Engines]:
                                 engine.stop()
 
 
-def find_engines(settings: Settings) -> Engines:
+def find_engines(settings: NamesStores) -> Engines:
     """The same stores without starting, making or counting anything: whether they run is for the caller to see."""
     folder = settings.data.expanduser().absolute()
-    postgres = EmbeddedPostgres(folder) if settings.embedded_postgres else None
-    valkey = EmbeddedValkey(folder) if settings.embedded_redis else None
+    postgres = EmbeddedPostgres(folder) if not settings.database_url else None
+    valkey = EmbeddedValkey(folder) if not settings.redis_url else None
     return Engines(
         postgres.url() if postgres else settings.database_url,
         valkey.url() if valkey else settings.redis_url,

@@ -2,6 +2,7 @@
 
 supervisor.py     the one way to run a background task: named, watched, restarted, drained
 tasks.py          ending tasks, racing awaitables, limits: every wait for an end has one
+watched_tasks.py  tasks whose failure is logged and counted
 backoff.py        how long to wait before something is tried again
 jobs.py           periodic jobs: one list, one loop for each
 job_watch.py job_health.py successes_redis.py   which jobs are late, by their last success, and what is done about it

@@ -10,7 +10,8 @@ from typing import Final
 import structlog
 
 from core.errors import StoreUnavailable
-from core.process.tasks import cancelled, end, watched
+from core.process.tasks import cancelled, end
+from core.process.watched_tasks import watched
 
 log = structlog.get_logger(__name__)
 

@@ -24,7 +24,8 @@ import structlog
 from prometheus_client import Counter
 
 from core.process.backoff import Backoff
-from core.process.tasks import FAILURES, awaited, cancelled, end, first_of, first_word, watched
+from core.process.tasks import awaited, cancelled, end, first_of
+from core.process.watched_tasks import FAILURES, first_word, watched
 
 log = structlog.get_logger(__name__)
 

@@ -2,31 +2,23 @@
 
 Everything else calls `Supervisor.spawn` or `Supervisor.run_forever` (supervisor.py), or one of the helpers here:
 
-* `beside` runs a task for as long as a block runs;
 * `within` gives a coroutine a limit, also one that swallows its cancel;
 * `first_of` races awaitables;
 * `awaited` is a task whose value somebody waits for;
 * `end` cancels tasks and waits for them, never without a limit: a library may swallow a cancel that meets the answer
   it was waiting for (redis-py does, and Python 3.11's `asyncio.wait_for`), and such a task goes on.
+
+What goes wrong in a task is logged and counted by `watched_tasks.py`. This module loads neither the log nor Prometheus:
+who watches the web processes uses it, and stays small (cli/serving.py).
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Awaitable, Coroutine
+from collections.abc import Awaitable, Coroutine
 from typing import Any, TypeVar
 
-import structlog
-from prometheus_client import Counter, Gauge
-
-log = structlog.get_logger(__name__)
-
 T = TypeVar("T")
-
-FAILURES = Counter("onsale_task_failures", "Background tasks that ended with an exception", ["task"])
-STUCK = Counter("onsale_tasks_stuck", "Background tasks that went on although they were cancelled", ["task"])
-RUNNING = Gauge("onsale_tasks_running", "Background tasks under way", multiprocess_mode="livesum")
 
 #: How long `end` waits, in seconds, unless it is told otherwise: a call to a store that hangs ends within three.
 END_SECONDS = 5.0
@@ -36,32 +28,9 @@ class CancelledFromWithin(Exception):
     """A coroutine ended as cancelled although nobody had cancelled it."""
 
 
-def first_word(name: str) -> str:
-    """What metrics call a task: a name may carry an id after a space."""
-    return name.split(" ")[0]
-
-
 def awaited(name: str, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
     """A task whose value somebody waits for, who also hears its exception."""
     return asyncio.get_running_loop().create_task(coroutine, name=name)
-
-
-def watched(name: str, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-    """A task whose exception is logged and counted as soon as it ends. The caller keeps the reference and the end."""
-    task = awaited(name, coroutine)
-    RUNNING.inc()
-    task.add_done_callback(_ended)
-    return task
-
-
-def _ended(task: asyncio.Task[Any]) -> None:
-    RUNNING.dec()
-    if task.cancelled():
-        return
-    error = task.exception()
-    if error is not None:
-        FAILURES.labels(first_word(task.get_name())).inc()
-        log.error("background task failed", task=task.get_name(), exc_info=error)
 
 
 def cancelled() -> bool:
@@ -85,9 +54,9 @@ async def end(*tasks: asyncio.Future[Any] | None, within: float | None = None) -
                 task.cancel()
             _, left = await asyncio.wait(left, timeout=seconds / 2)
     for task in left:
-        name = task.get_name() if isinstance(task, asyncio.Task) else "future"
-        STUCK.labels(first_word(name)).inc()
-        log.error("task goes on although it was cancelled", task=name, seconds=seconds)
+        from core.process.watched_tasks import tell_of_stuck  # here: hardly ever needed, and it loads much
+
+        tell_of_stuck(task.get_name() if isinstance(task, asyncio.Task) else "future", seconds)
     for task in given - left:
         if not task.cancelled():
             task.exception()  # looked at: asyncio would complain about an exception that nobody has seen
@@ -108,16 +77,6 @@ async def within(seconds: float, name: str, coroutine: Coroutine[Any, Any, T]) -
             # Not who waits was cancelled: a cancel that comes from within is a failure like another.
             raise CancelledFromWithin(name)
         return task.result()
-    finally:
-        await end(task)
-
-
-@contextlib.asynccontextmanager
-async def beside(name: str, coroutine: Coroutine[Any, Any, T]) -> AsyncIterator[asyncio.Task[T]]:
-    """Runs a task for as long as the block does. The block is not told when the task ends earlier."""
-    task = watched(name, coroutine)
-    try:
-        yield task
     finally:
         await end(task)
 

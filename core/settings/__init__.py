@@ -45,14 +45,6 @@ class Settings(
             raise StartupError(f"{name} is not valid: {first['msg']}{given}") from None
 
     @property
-    def embedded_postgres(self) -> bool:
-        return not self.database_url
-
-    @property
-    def embedded_redis(self) -> bool:
-        return not self.redis_url
-
-    @property
     def simulated_payment(self) -> bool:
         """ONSALE_PAYMENT names the simulator: `onsale serve` plays the providers itself, under `/paysim` (P5)."""
         return self.payment.split(":")[0].strip() == "simulator"

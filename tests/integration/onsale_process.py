@@ -60,6 +60,8 @@ def onsale_here(*arguments: str | Path, **settings: str) -> subprocess.Completed
         logs_as_before(),
         mock.patch.dict(os.environ, environment(**settings), clear=True),
         mock.patch.object(sys, "argv", ["onsale", *map(str, arguments)]),
+        # `onsale serve` that is refused nothing becomes another program: it would take the tests with it.
+        mock.patch.object(os, "execv", side_effect=AssertionError("run it as a process of its own")),
         redirect_stdout(output),
         redirect_stderr(errors),
     ):

@@ -19,7 +19,7 @@ from core.process.jobs import Job, Jobs
 from core.process.lease_redis import Leases
 from core.process.leases import kept
 from core.process.supervisor import Supervisor
-from core.process.tasks import STUCK
+from core.process.watched_tasks import STUCK
 from core.runtime import Runtime
 from tests.waits import PATIENCE
 

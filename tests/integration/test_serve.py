@@ -53,6 +53,11 @@ def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
     return [process for process in processes if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
 
 
+def has_settings(process: psutil.Process) -> bool:
+    """Whether it has loaded pydantic's compiled part, by which settings are read."""
+    return any("pydantic_core" in one.path for one in process.memory_maps())
+
+
 def test_the_whole_life_of_an_embedded_installation(home: Path) -> None:
     """As `make run`: demonstration sale, two web processes, one killed and replaced, Ctrl-C; then again on its data.
 
@@ -81,6 +86,9 @@ def test_the_whole_life_of_an_embedded_installation(home: Path) -> None:
         assert sorted(events_of(server)) == ["demo", "hall"]
 
         first, second = server.web_processes()
+        # E1: who watches them has become a program without settings, long before they serve (cli/handover.py).
+        assert {has_settings(first), has_settings(second)} == {True}
+        assert not has_settings(psutil.Process(server.process.pid))
         first.kill()
         wait_until(
             lambda: first.pid not in [one.pid for one in server.web_processes()], "the end of the killed process"
@@ -105,7 +113,7 @@ def test_the_whole_life_of_an_embedded_installation(home: Path) -> None:
         assert "Traceback" not in server.errors
     assert alive([*children, *engines, *processes_with(str(data))]) == []
 
-    assert "another signing key" in one_line(other_key | {"PORT": "0"})
+    assert "another signing key" in one_line(other_key | {"PORT": "0"}, run=onsale)
     for said in ("from now on", "already"):
         adopted = onsale_here("keys", "adopt", **other_key)
         assert adopted.returncode == 0, adopted.stderr
@@ -120,7 +128,7 @@ def test_the_whole_life_of_an_embedded_installation(home: Path) -> None:
         assert "ONSALE_BASE_URL" in again.errors, "a mail catcher next door: only a warning"
         assert again.end(signal.SIGTERM) == 0
     assert alive(processes_with(str(data))) == []
-    assert "another signing key" in onsale_here("serve", PORT="0", **settings).stderr
+    assert "another signing key" in onsale("serve", PORT="0", **settings).stderr
 
 
 @pytest.mark.parametrize("moment", ["loading", "idle"])
@@ -205,10 +213,10 @@ def test_mail_that_leaves_needs_links_and_a_sender_that_exist(home: Path, addres
 
 def test_unreachable_stores_are_named(home: Path, addresses: dict[str, str]) -> None:
     settings = {"PORT": "0", "ONSALE_DATA": str(home / "unused-too"), **addresses}
-    line = one_line(settings | {"DATABASE_URL": "postgresql://u:secret@127.0.0.1:1/x"})
+    line = one_line(settings | {"DATABASE_URL": "postgresql://u:secret@127.0.0.1:1/x"}, run=onsale)
     assert "check DATABASE_URL" in line
     assert "secret" not in line
-    line = one_line(settings | {"REDIS_URL": "redis://:secret@127.0.0.1:1/0"})
+    line = one_line(settings | {"REDIS_URL": "redis://:secret@127.0.0.1:1/0"}, run=onsale)
     assert "check REDIS_URL" in line
     assert "secret" not in line
 

@@ -82,8 +82,7 @@ def test_the_environment_is_read_and_an_empty_variable_is_none(monkeypatch: pyte
     monkeypatch.setenv("WORKERS", "")
     loaded = Settings.load()
     assert (loaded.port, loaded.seat_guard, loaded.workers) == (9000, "lock", 1)
-    assert loaded.embedded_postgres
-    assert loaded.embedded_redis
+    assert (loaded.database_url, loaded.redis_url) == ("", ""), "both are embedded"
 
 
 def test_promised_variables_exist_and_all_others_start_with_onsale() -> None:

@@ -11,7 +11,8 @@ from core.process import supervisor as module
 from core.process import tasks
 from core.process.backoff import Backoff
 from core.process.supervisor import RESTARTS, Supervisor
-from core.process.tasks import FAILURES, beside, end, first_of, within
+from core.process.tasks import end, first_of, within
+from core.process.watched_tasks import FAILURES, beside, watched
 from tests.waits import PATIENCE
 
 QUICK = Backoff(first=0.001, longest=0.01)
@@ -155,7 +156,7 @@ async def test_end_cancels_again_what_swallowed_its_cancel() -> None:
                     raise
                 swallowed = True
 
-    task = tasks.watched("test", swallows_once())
+    task = watched("test", swallows_once())
     await asyncio.sleep(0)
     assert await end(task, within=2) == 0
     assert task.cancelled()
@@ -163,7 +164,7 @@ async def test_end_cancels_again_what_swallowed_its_cancel() -> None:
 
 async def test_end_has_a_limit_and_says_what_is_left() -> None:
     deaf = Deaf()
-    task = tasks.watched("test", deaf.run())
+    task = watched("test", deaf.run())
     await asyncio.sleep(0)
     assert await end(task, None, within=0.05) == 1
     deaf.free.set()
@@ -219,7 +220,7 @@ async def test_beside_ends_with_its_block_and_first_of_ends_the_losers() -> None
     async with beside("test", asyncio.Event().wait()) as task:
         await asyncio.sleep(0)
     assert task.cancelled()
-    lost = tasks.watched("loser", asyncio.Event().wait())
+    lost = watched("loser", asyncio.Event().wait())
     won = await first_of(lost, asyncio.sleep(0, "won"))
     assert won is not None
     assert won.result() == "won"

@@ -55,11 +55,40 @@ def test_the_command_line_loads_no_command() -> None:
     assert "core.settings" not in loaded
 
 
-def test_who_watches_the_web_processes_loads_nothing_that_only_they_need() -> None:
-    """It is there for as long as they are."""
-    loaded = loaded_by("import cli.main, cli.serve, cli.serving")
-    assert {"cli.web_processes", "core.embedded"} <= loaded
-    assert loaded.isdisjoint(HEAVY)
+#: All of the product that is there beside a sale's web processes, for as long as they are.
+WATCHING = {
+    "cli",
+    "cli.ends",
+    "cli.handover",
+    "cli.preparation",
+    "cli.say",
+    "cli.serving",
+    "cli.web_processes",
+    "cli.web_ticks",
+    "core",
+    "core.data_folder",
+    "core.embedded",
+    "core.embedded.engine",
+    "core.embedded.installation",
+    "core.embedded.postgres",
+    "core.embedded.valkey",
+    "core.errors",
+    "core.process",
+    "core.process.backoff",
+    "core.process.tasks",
+}
+
+
+def test_who_watches_the_web_processes_has_imported_nothing_of_the_product() -> None:
+    """But what starts processes and engines: it is there for as long as they are, and has a sixth of their memory."""
+    loaded = loaded_by("import cli.serving")
+    assert {name for name in loaded if name.split(".")[0] in ("cli", "core", "realtime", "web")} == WATCHING
+    others = {name.split(".")[0] for name in loaded} - set(sys.stdlib_module_names) - {"__main__", "cli", "core"}
+    assert {name for name in others if not name.startswith("_")} == {"psutil"}
+
+
+def test_who_decides_how_to_serve_loads_nothing_that_only_web_processes_need() -> None:
+    assert loaded_by("import cli.main, cli.serve").isdisjoint(HEAVY)
 
 
 def test_a_web_process_loads_no_provider_that_is_not_chosen() -> None:

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 import httpx
 import structlog
 
-from core.process.tasks import watched
 from core.process.tls_http import trusted
+from core.process.watched_tasks import watched
 from web.paysim.behaviour import Rules
 from web.paysim.payment import Payment
 from web.paysim.store_sqlite import SimulatorStore
