@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import re
+from pathlib import Path
 
 import pytest
 from starlette.datastructures import Headers
@@ -22,6 +24,19 @@ SHOWN = [*_PAGES.routes(), *payment_routes(_PAGES, PaymentLinks("secret"))]
 CALLS: list[Answering] = [*ENDPOINTS, *pages_of(SHOWN)]
 TABLE = CallTable(CALLS)
 ROUTES = [*routes(ENDPOINTS), *SHOWN]
+
+
+def test_every_module_with_endpoints_is_listed() -> None:
+    """Else its calls are written, and answer 404."""
+    root = Path(__file__).parents[2]
+    modules = [
+        ".".join(path.relative_to(root).with_suffix("").parts)
+        for path in sorted((root / "web").rglob("*.py"))
+        if re.search(r"^ENDPOINTS\b", path.read_text(), re.MULTILINE)
+    ]
+    assert len(modules) > 20
+    missing = {name for name in modules for one in importlib.import_module(name).ENDPOINTS if one not in ENDPOINTS}
+    assert missing == set()
 
 
 def by_starlette(method: str, path: str) -> tuple[str, dict[str, str]] | None:

@@ -48,6 +48,13 @@ def test_every_page_of_the_console_has_its_view() -> None:
     assert set(given.split(", ")) == set(VIEWS.values())
 
 
+def test_every_page_of_the_console_is_led_to() -> None:
+    """By its frame, or by another page; the page of one sale has an address for each."""
+    sources = [ROOT / "templates" / "ops.html", *(STATIC / "js" / "ops").glob("*.js")]
+    linked = {path for source in sources for path in re.findall(r'href="(/ops[a-z0-9/-]*)"', source.read_text())}
+    assert {path for path in VIEWS if "{" not in path} - linked == set()
+
+
 def test_the_bundle_is_made_of_the_sources_as_they_are() -> None:
     """V1: fifteen requests and not seventy. A server with an old bundle, or none, serves the sources."""
     if not (STATIC / BUNDLE).exists():

@@ -14,6 +14,7 @@ import web.api_draw
 import web.problems  # noqa: F401 - has errors of its own
 from core import errors, languages
 from core.booking.reservation import Reason, ReservationStatus
+from core.settings import Settings
 from core.venue.event import SaleState
 from realtime.wire import ExpiredReason
 
@@ -186,6 +187,13 @@ def test_the_browsers_plural_forms_are_those_of_the_catalogue(language: str, rul
 
 def test_the_languages_have_one_list() -> None:
     assert get_args(languages.Language) == tuple(languages.LANGUAGES)
+    assert set(languages._PATTERNS) == set(languages.LANGUAGES), "how a date is written"
+
+
+def test_what_buyers_use_while_payment_is_away_is_said_in_each_language() -> None:
+    """S25: where the shop has not set it; of a language that is missing buyers would read the English words."""
+    default = str(Settings.model_fields["payment_alternative"].default)
+    assert [part.split("=")[0] for part in default.split(";")] == list(languages.LANGUAGES)
 
 
 @pytest.mark.parametrize(
@@ -197,7 +205,7 @@ def test_the_languages_have_one_list() -> None:
         (None, "ko-KR,ko;q=0.9,en;q=0.8", "ko"),
         (None, "en-GB,ko;q=0.5", "en"),
         (None, "tlh;q=0.9,ko;q=0.8,en;q=0.1", "ko"),
-        (None, "de", "en"),
+        (None, "qaa", "en"),
         (None, "ko;q=0,en", "en"),
         (None, ";;;q=x,,ko;q=banana", "en"),
         ("ko", "en", "ko"),
