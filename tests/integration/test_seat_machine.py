@@ -8,9 +8,8 @@ corrupted and mended in between; a BLOCKED row never shows free.
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
 
 import hypothesis.strategies as st
 import pytest
@@ -35,6 +34,7 @@ from core.venue.event import Event, SaleStatus
 from core.venue.new_event import NewEvent
 from tests.conftest import small_plan
 from tests.machine_world import World
+from tests.seat_stores import Reservation, SeatStores
 
 # Few of each, so that they meet often.
 SEATS, MOST, EXTENSIONS = 4, 2, 1
@@ -61,15 +61,6 @@ class Basket:
     @property
     def has_states(self) -> bool:
         return self.paying or not self.over
-
-
-@dataclass(eq=False)
-class Reservation:
-    visitor: str
-    fence: int
-    seats: list[int]
-    status: str = "PAYING"
-    id: Any = field(default_factory=uuid4)
 
 
 class Hall(RuleBasedStateMachine):
@@ -101,6 +92,7 @@ class Hall(RuleBasedStateMachine):
                 small_plan(SEATS),
             )
         )
+        self.stores = SeatStores(self.world.runtime, self.event)
         self._enter()
 
     def _enter(self) -> None:
@@ -164,7 +156,7 @@ class Hall(RuleBasedStateMachine):
         basket.seats += new
         self.holds |= set(basket.seats)
         assert held.fence > basket.fence if new else held.fence == basket.fence
-        assert held.fence > max(self._fences(wanted)), "PostgreSQL would refuse it"
+        assert held.fence > max(self.world.run(self.stores.fences(wanted))), "PostgreSQL would refuse it"
         basket.fence = held.fence
         assert list(held.seats) == basket.seats
 
@@ -225,7 +217,7 @@ class Hall(RuleBasedStateMachine):
         if basket is None or not basket.paying or basket.reserved:
             return
         made = Reservation(visitor, basket.fence, list(basket.seats))
-        assert self.world.run(self._reserve(made)), "the guard refused what Redis had granted"
+        assert self.world.run(self.stores.reserve(made)), "the guard refused what Redis had granted"
         basket.reserved = True
         self.reservations.append(made)
         for seat in made.seats:
@@ -238,7 +230,7 @@ class Hall(RuleBasedStateMachine):
         visitor = data.draw(st.sampled_from([v for v, b in self.baskets.items() if b.paying and not b.reserved]))
         basket = self.baskets.pop(visitor)
         by_hand = data.draw(st.lists(st.sampled_from(basket.seats), min_size=1, unique=True))
-        assert not self.world.run(self._refused(Reservation(visitor, basket.fence, list(basket.seats)), by_hand))
+        assert not self.world.run(self.stores.refused(Reservation(visitor, basket.fence, list(basket.seats)), by_hand))
         for seat in basket.seats:
             self.board[seat] = AVAILABLE
         for seat in by_hand:
@@ -262,7 +254,7 @@ class Hall(RuleBasedStateMachine):
         ended.status = status
         for seat in ended.seats:
             self.rows[seat] = "SOLD" if status == "CONFIRMED" else "AVAILABLE"
-        self.world.run(self._end(ended))
+        self.world.run(self.stores.end(ended))
         if ended not in self.untold:
             self.untold.append(ended)
         if told:
@@ -279,7 +271,7 @@ class Hall(RuleBasedStateMachine):
         """As `Results.tell`: of the seats that are in PostgreSQL as this reservation's end left them."""
         if told in self.untold:
             self.untold.remove(told)
-        settled = self.world.run(self._settled(told))
+        settled = self.world.run(self.stores.settled(told))
         sold = told.status == "CONFIRMED"
         mine = self.baskets.get(told.visitor)
         bought = self.bought.setdefault(told.visitor, {})
@@ -334,7 +326,8 @@ class Hall(RuleBasedStateMachine):
         visitor = data.draw(st.sampled_from(list(self.baskets)))
         basket = self.baskets[visitor]
         forgotten = forgotten and not basket.paying
-        self.world.run(self._age(visitor, basket, forgotten))
+        own = [seat for seat in basket.seats if self._holder(seat) in (None, visitor)]
+        self.world.run(self.stores.age(visitor, own, forgotten=forgotten, paying=basket.paying))
         basket.over = True
         if forgotten:
             del self.baskets[visitor]
@@ -355,7 +348,7 @@ class Hall(RuleBasedStateMachine):
     @precondition(lambda self: any(row in ("AVAILABLE", "PAYING") for row in self.rows))
     @rule(parts=st.sampled_from(["board", "version", "both", "everything"]))
     def lose(self, parts: str) -> None:
-        self.world.run(self._lose(parts))
+        self.world.run(self.stores.lose(parts))
         if parts == "everything":
             self.baskets = {v: b for v, b in self.baskets.items() if b.reserved and self._paying(v, b)}
             self.lapsed.clear()
@@ -386,7 +379,7 @@ class Hall(RuleBasedStateMachine):
     @rule(seat=seats, byte=st.integers(0, 3))
     def corrupt(self, seat: int, byte: int) -> None:
         """Whatever the board says of a seat, reconcile makes all of Redis say what PostgreSQL says."""
-        self.world.run(self._corrupt(seat, byte))
+        self.world.run(self.stores.corrupt(seat, byte))
         self.board[seat] = SeatState(byte)
         self._mend_all()
 
@@ -396,7 +389,7 @@ class Hall(RuleBasedStateMachine):
         """Redis lost all that it knew of a payment; reconcile gives it back, with what keeps its payer in."""
         visitor = data.draw(st.sampled_from([v for v, b in self.baskets.items() if self._paying(v, b)]))
         basket = self.baskets[visitor]
-        self.world.run(self._forget(visitor, basket))
+        self.world.run(self.stores.forget(visitor, basket.seats))
         basket.seats.sort()
         self._mend_all()
 
@@ -406,7 +399,7 @@ class Hall(RuleBasedStateMachine):
         """The process between begin and reserve is gone: the payment never gets its reservation, and ends (S15)."""
         visitor = data.draw(st.sampled_from([v for v, b in self.baskets.items() if b.paying and not b.reserved]))
         basket = self.baskets[visitor]
-        self.world.run(self._orphan(basket))
+        self.world.run(self.stores.orphan(basket.seats))
         for seat in list(basket.seats):
             self._take(seat)
             self.board[seat] = AVAILABLE
@@ -490,150 +483,6 @@ class Hall(RuleBasedStateMachine):
         with pytest.raises(refusal):
             self.world.run(call)
         return None
-
-    def _fences(self, some: list[int]) -> list[int]:
-        async def read() -> list[int]:
-            async with raw(self.world.runtime.database) as connection:
-                rows = await connection.fetch(
-                    "SELECT fence FROM seats WHERE event_id = $1 AND ordinal = ANY ($2::int[])", self.event.id, some
-                )
-            return [row["fence"] for row in rows]
-
-        return self.world.run(read())
-
-    async def _reserve(self, made: Reservation) -> bool:
-        """What PostgreSQL's guard writes of seats and reservation (`booking/sql/begin.sql`)."""
-        row = {
-            "id": str(made.id),
-            "event_id": self.event.id,
-            "visitor": made.visitor,
-            "idempotency_key": str(made.id),
-            "request_digest": "",
-            "email": "a@example.org",
-            "address_key": "",
-            "language": "en",
-            "until": "now",
-            "status": "PAYING",
-            "amount": len(made.seats),
-            "currency": "KRW",
-            "fence": made.fence,
-            "created_at": "now",
-            "updated_at": "now",
-        }
-        async with raw(self.world.runtime.database) as connection, connection.transaction():
-            done = await connection.execute(
-                "UPDATE seats SET status = 'PAYING', fence = $3, updated_at = now() "
-                "WHERE event_id = $1 AND ordinal = ANY ($2::int[]) AND status = 'AVAILABLE' AND fence < $3 "
-                "AND (SELECT count(*) FROM seats WHERE event_id = $1 AND ordinal = ANY ($2::int[]) "
-                "AND status = 'AVAILABLE' AND fence < $3) = cardinality($2::int[])",
-                self.event.id,
-                made.seats,
-                made.fence,
-            )
-            if done != f"UPDATE {len(made.seats)}":
-                return False
-            await connection.execute(
-                "INSERT INTO reservations SELECT * FROM jsonb_populate_record(NULL::reservations, $1)", row
-            )
-            await connection.execute(
-                "INSERT INTO reservation_seats (reservation_id, event_id, ordinal, price) "
-                "SELECT $1, $2, unnest($3::int[]), 1",
-                made.id,
-                self.event.id,
-                made.seats,
-            )
-        return True
-
-    async def _refused(self, made: Reservation, by_hand: list[int]) -> bool:
-        async with raw(self.world.runtime.database) as connection:
-            await connection.execute(
-                "UPDATE seats SET status = 'BLOCKED', updated_at = now() "
-                "WHERE event_id = $1 AND ordinal = ANY ($2::int[])",
-                self.event.id,
-                by_hand,
-            )
-        if await self._reserve(made):
-            return True
-        free = [seat for seat in made.seats if seat not in by_hand]
-        await self.world.runtime.seats.settle(self.event, made.visitor, made.fence, free, AVAILABLE)
-        return False
-
-    async def _end(self, ended: Reservation) -> None:
-        """What PostgreSQL writes of seats and reservation (`booking/sql/transition.sql`)."""
-        after = "SOLD" if ended.status == "CONFIRMED" else "AVAILABLE"
-        async with raw(self.world.runtime.database) as connection, connection.transaction():
-            await connection.execute(
-                "UPDATE reservations SET status = $2, reason = 'test' WHERE id = $1", ended.id, ended.status
-            )
-            await connection.execute(
-                "UPDATE seats SET status = $3, fence = fence + ($3 = 'AVAILABLE')::int, updated_at = now() "
-                "WHERE event_id = $1 AND ordinal = ANY ($2::int[])",
-                self.event.id,
-                ended.seats,
-                after,
-            )
-            await connection.execute(
-                "UPDATE reservation_seats SET live = $2 = 'SOLD' WHERE reservation_id = $1", ended.id, after
-            )
-
-    async def _settled(self, told: Reservation) -> list[int]:
-        """As `booking/sql/claim_columns.sql`: what is in PostgreSQL as this reservation's end left it."""
-        status, fence = ("SOLD", told.fence) if told.status == "CONFIRMED" else ("AVAILABLE", told.fence + 1)
-        async with raw(self.world.runtime.database) as connection:
-            rows = await connection.fetch(
-                "SELECT ordinal FROM seats WHERE event_id = $1 AND ordinal = ANY ($2::int[]) AND status = $3 "
-                "AND fence = $4 ORDER BY ordinal",
-                self.event.id,
-                told.seats,
-                status,
-                fence,
-            )
-        return [row["ordinal"] for row in rows]
-
-    async def _age(self, visitor: str, basket: Basket, forgotten: bool) -> None:
-        """As if the basket's deadline had passed: the states of held seats end with it."""
-        redis, slug = self.world.runtime.redis, self.event.slug
-        stored: Any = await redis.hget(keys.baskets(slug), visitor)
-        text = stored.decode().split("|")
-        text[1] = "1000"
-        if forgotten:
-            await redis.hdel(keys.baskets(slug), visitor)
-            await redis.zrem(keys.basket_deadlines(slug), visitor)
-        else:
-            await redis.hset(keys.baskets(slug), visitor, "|".join(text))
-            await redis.zadd(keys.basket_deadlines(slug), {visitor: 1000}, xx=True)
-        if not basket.paying:
-            for seat in basket.seats:
-                if self._holder(seat) in (None, visitor):
-                    await redis.delete(keys.seat_state(slug, seat))
-                    await redis.zadd(keys.holds(slug), {str(seat): 1000}, xx=True)
-
-    async def _lose(self, parts: str) -> None:
-        redis, slug = self.world.runtime.redis, self.event.slug
-        if parts == "everything":
-            await redis.delete(*[name async for name in redis.scan_iter(f"*{{{slug}}}*")])
-        if parts in ("board", "both"):
-            await redis.delete(keys.board(slug))
-        if parts in ("version", "both"):
-            await redis.delete(keys.board_version(slug))
-
-    async def _corrupt(self, seat: int, byte: int) -> None:
-        await self.world.runtime.seats.ensure_board(self.event)
-        await self.world.runtime.redis.setrange(keys.board(self.event.slug), seat, bytes([byte]).decode())
-
-    async def _forget(self, visitor: str, basket: Basket) -> None:
-        redis, slug = self.world.runtime.redis, self.event.slug
-        await self.world.runtime.seats.ensure_board(self.event)
-        await redis.delete(*(keys.seat_state(slug, seat) for seat in basket.seats))
-        await redis.hdel(keys.baskets(slug), visitor)
-        await redis.zrem(keys.active_paying(slug), visitor)
-
-    async def _orphan(self, basket: Basket) -> None:
-        for seat in basket.seats:
-            name = keys.seat_state(self.event.slug, seat)
-            await self.world.runtime.redis.pexpire(name, PAYMENT_PROTECTION_MS - 61_000)
-        report = await self.world.runtime.reconcile.run_paying(self.event)
-        assert {m.ordinal for m in report.found} == set(basket.seats)
 
 
 @pytest.mark.parametrize("examples", [20, pytest.param(400, marks=pytest.mark.chaos)])
