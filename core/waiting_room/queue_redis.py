@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from core import keys
 from core.clock import Clock, from_millis, to_millis
-from core.errors import NoVisitor, OutcomeUnknown, StoreUnavailable
+from core.errors import CodeRequired, NoVisitor, OutcomeUnknown, StoreUnavailable
 from core.seats.board_redis import BoardStore
 from core.venue.event import DrawState, Event, Opening, SaleState
 from core.venue.phase import Phase
@@ -116,7 +116,14 @@ class WaitingRoom:
         kept = self._tickets.read(ticket, event.slug, visitor)
         group = None
         if event.phases and event.sale_state(self._clock.now()) is not SaleState.CLOSED:
-            group = await self._access.claim(event, visitor, code, bidder.address)
+            try:
+                group = await self._access.claim(event, visitor, code, bidder.address)
+            except CodeRequired:
+                # Who has a place keeps it, by a part that is over or a code that was spent: the hold asks again.
+                there = await self.heard(event, visitor)
+                if isinstance(there, Place):
+                    return there
+                raise
         known = kept or KeptPlace()
         try:
             opening = await self._opening(event, group, known)

@@ -194,6 +194,20 @@ async def test_of_two_places_that_met_one_use_only_its_claimant_can_hold(
     await runtime.seats.hold(event, "b", [1])
 
 
+async def test_who_has_a_place_has_it_while_paying_with_a_spent_code(runtime: Runtime, make_event: MakeEvent) -> None:
+    """A join is the same place again, also where its code was spent by the order that is being paid; seats want another
+    code (S7, F7)."""
+    event, (code,) = await with_codes(runtime, await of_phases(runtime, make_event, FANS), 1)
+    at = desk(runtime, Bank())
+    before = await join(runtime, event, "a", code)
+    await buys(at, event, "a", 1)
+    again = await join(runtime, event, "a")
+    assert (again.state, again.number) == (PlaceState.ACTIVE, before.number)
+    await runtime.waiting_room.leave(event, "a")
+    with pytest.raises(CodeRequired):
+        await join(runtime, event, "a")
+
+
 async def test_a_code_is_spent_with_the_purchase_and_free_when_nothing_came_of_it(
     runtime: Runtime, make_event: MakeEvent
 ) -> None:

@@ -135,6 +135,8 @@ class Sale(RuleBasedStateMachine):
         given = None if code is None else [*self.codes, WRONG][code]
         self.world.run(self._age_claims())
         refusal = self.refusal(visitor, code)
+        if refusal is CodeRequired and visitor in self.there:
+            refusal = None  # the same place again
         asked = self.world.runtime.waiting_room.join(self.event, visitor, code=given)
         if refusal is None:
             self.world.run(asked)
