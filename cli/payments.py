@@ -39,7 +39,7 @@ def export(
     before: Annotated[str, typer.Option("--to", help="Before this; as --from.", metavar="TIME")] = "",
 ) -> None:
     """Print every charge, refund and fee as CSV, the oldest first; money in minor units."""
-    first, last = _time(since, "--from"), _time(before, "--to")
+    first, last = _times(since, before)
 
     async def work(events: EventStore, database: databases.Database) -> None:
         from core.booking.books_postgres import movements
@@ -64,9 +64,7 @@ def compare(
 
     Exit code 1 when a difference is open or a list could not be read.
     """
-    first, last = _time(since, "--from"), _time(before, "--to")
-    if first is not None and last is not None and first >= last:
-        raise typer.BadParameter("it is not before --to", param_hint="--from")
+    first, last = _times(since, before)
     try:
         id = UUID(mend) if mend else None
     except ValueError:
@@ -106,6 +104,14 @@ def _show(made: list[Comparison], found: list[Found]) -> None:
             f"{each.id} {each.state} {each.kind}: {each.provider} order {each.order}, there {each.left_there} of "
             f"{each.amount_there}, here {each.left_here} of {each.amount_here} {each.currency}"
         )
+
+
+def _times(since: str, before: str) -> tuple[datetime | None, datetime | None]:
+    """Raises typer.BadParameter."""
+    first, last = _time(since, "--from"), _time(before, "--to")
+    if first is not None and last is not None and first >= last:
+        raise typer.BadParameter("it is not before --to", param_hint="--from")
+    return first, last
 
 
 def _time(text: str, option: str) -> datetime | None:

@@ -56,6 +56,13 @@ def what_is_wrong_with_part(name: str) -> str | None:
     return None
 
 
+def what_is_wrong_with_line(text: str, called: str) -> str | None:
+    """The same for a line that others read and that must say something: why money goes back."""
+    if refused := _refused(_REFUSED, text, called):
+        return refused
+    return None if _is_seen(text) else f"{called} needs at least one character that can be seen"
+
+
 def kept_text(text: str) -> str:
     """As it is kept: without spaces at its ends, its lines ended by a line feed alone."""
     return text.replace("\r\n", "\n").replace("\r", "\n").strip()

@@ -100,3 +100,5 @@ async def test_only_operators_and_only_what_can_be_read(operator: Api, visitor: 
     await visitor.refused("GET", path, 403, "forbidden")
     await operator.refused("GET", f"{path}?event=nowhere", 404, "event_not_found")
     await operator.refused("GET", f"{path}?from=yesterday", 422, "invalid_request")
+    for first, last in (("2026-05-02", "2026-05-01"), ("2026-05-01", "2026-05-01T00:00:00Z")):
+        await operator.refused("GET", f"{path}?from={first}&to={last}", 422, "invalid_request")

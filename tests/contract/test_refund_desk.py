@@ -98,6 +98,16 @@ async def test_two_operators_with_different_seats_make_one_refund_too(
     assert (await refund(operator, state["id"], "lee2", seats=[4])).status_code == 201
 
 
+@pytest.mark.parametrize("reason", [" ", "\u200b", "sorry\u202e", "two\nlines"])
+async def test_a_reason_is_a_line_that_can_be_read(operator: Api, reason: str) -> None:
+    """Rule 9, V4: it goes to the provider, who refuses an empty one, and into the books."""
+    for path in (f"reservations/{uuid4()}", "events/nowhere"):
+        refused = await operator.call(
+            "POST", f"/api/operator/{path}/refunds", headers={"Idempotency-Key": "r"}, json={"reason": reason}
+        )
+        assert (refused.status_code, refused.json()["errors"][0]["at"]) == (422, "reason")
+
+
 async def test_nobody_elses_reservation_is_shown(visitor: Api, operator: Api) -> None:
     for id in (str(uuid4()), "x"):
         await operator.refused("GET", f"/api/operator/reservations/{id}", 404, "reservation_not_found")

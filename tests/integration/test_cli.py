@@ -206,6 +206,9 @@ def test_the_books_of_a_sale_without_buyers(command: Command, slug: str) -> None
     assert done.stdout.splitlines()[0].startswith("at,kind,state,event,reservation,order,provider")
     assert len(done.stdout.splitlines()) == 1
     assert "no such event" in refused(command("payments", "export", "--event", "nowhere"))
+    backwards = command("payments", "export", "--from", "2026-05-02", "--to", "2026-05-01")
+    assert (backwards.returncode, backwards.stdout) == (2, ""), "no books of a time that there is not"
+    assert "not before" in backwards.stderr
 
 
 def test_lines_of_the_log_are_no_part_of_an_answer(command: Command) -> None:

@@ -18,6 +18,10 @@ from web.ops.audit import note
 async def payments(call: Call[None]) -> Response:
     slug = call.request.query_params.get("event")
     since, before = _time(call.request, "from"), _time(call.request, "to")
+    if since is not None and before is not None and since >= before:
+        # An empty export would be taken for a time in which nothing was sold.
+        message = "it is not before `to`"
+        raise InvalidRequest(f"from: {message}", errors=[{"at": "from", "message": message}])
     event = await event_of(call.parts.events, slug) if slug is not None else None
     pieces = movements(call.parts.database, event_id=event.id if event else None, since=since, before=before)
     # Before the first byte: a store that is away is then still a problem response.

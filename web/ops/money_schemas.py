@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field
 
+from core.venue.event_name import what_is_wrong_with_line
 from web.schemas import (
     MOST_SEATS,
     Asked,
@@ -19,10 +20,20 @@ from web.schemas import (
 )
 
 
+def _told(reason: str) -> str:
+    """It goes to the provider, who refuses an empty one, into the books and to the buyer's bank."""
+    if wrong := what_is_wrong_with_line(reason, "the reason"):
+        raise ValueError(wrong)
+    return reason
+
+
+Told = Annotated[str, AfterValidator(_told)]
+
+
 class RefundReservation(Asked):
     """Seats or neither: their prices go back, less the fee. An amount: as it is."""
 
-    reason: str = Field(min_length=1, max_length=200, description="why: for the books and the provider")
+    reason: Told = Field(min_length=1, max_length=200, description="why: for the books and the provider")
     seats: Annotated[list[Ordinal], AfterValidator(distinct)] | None = Field(
         None, min_length=1, max_length=MOST_SEATS, description="single seats; none: all that are left"
     )
@@ -35,7 +46,7 @@ class RefundReservation(Asked):
 
 
 class RefundEvent(Asked):
-    reason: str = Field(min_length=1, max_length=200, description="why: buyers read it at their bank")
+    reason: Told = Field(min_length=1, max_length=200, description="why: buyers read it at their bank")
 
 
 class ComparePayments(Asked):
