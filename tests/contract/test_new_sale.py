@@ -146,6 +146,13 @@ async def test_a_file_that_is_no_json_is_told_by_line(operator: Api) -> None:
     ]
 
 
+@pytest.mark.parametrize("plan", [5, [], None, True])
+async def test_what_is_no_plan_at_all_is_told_once(operator: Api, plan: Any) -> None:
+    """Rule 9: in the words of the call and not of our program."""
+    refused = await operator.refused("POST", CHECK, 422, "invalid_request", json={"plan": plan})
+    assert refused["errors"] == [{"at": "plan", "message": "Input should be an object, or the file's text"}]
+
+
 async def test_fees_are_set_and_changed(operator: Api, runtime: Runtime) -> None:
     """P7: the sale's own table, the most hours first; none at all: buyers cannot give back; null: the default."""
     fees = [{"hours": 24, "percent": 50}, {"hours": 72.5, "percent": 10}]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from core.venue.event import Orphans, SaleStatus
 from core.venue.event_name import MAX_PART
@@ -37,6 +37,15 @@ _TimeZone = Annotated[str, Field(max_length=60, description="IANA's name of the 
 
 _Orphans = Annotated[Orphans, Field(strict=False)]
 _Place = Annotated[float, Field(strict=False, ge=-MAX_PLACE, le=MAX_PLACE)]
+
+
+def _object_or_text(value: Any) -> Any:
+    if not isinstance(value, dict | str):
+        raise ValueError("Input should be an object, or the file's text")
+    return value
+
+
+_GivenPlan = Annotated[dict[str, Any] | str, BeforeValidator(_object_or_text)]
 _Focus = Annotated[tuple[_Place, _Place], Field(strict=False)]
 
 _Companions = Annotated[
@@ -121,13 +130,13 @@ class Currencies(ResponseBody):
 
 
 class CheckPlan(Asked):
-    plan: dict[str, Any] | str = Field(description=_DOCUMENT)
+    plan: _GivenPlan = Field(description=_DOCUMENT)
 
 
 class NewSale(Asked):
     slug: str = Field(description="the name in addresses: small letters, digits and inner hyphens, 64 at most")
     name: _Name
-    plan: dict[str, Any] | str = Field(description=_DOCUMENT)
+    plan: _GivenPlan = Field(description=_DOCUMENT)
     prices: dict[str, _Price | None] = Field(
         description="category -> price in the currency's minor unit; every category that has seats needs one, or null: "
         "its seats are never for sale"
