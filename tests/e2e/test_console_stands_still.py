@@ -9,8 +9,9 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from playwright.async_api import Page, Route, expect
+from playwright.async_api import FilePayload, Page, Route, ViewportSize, expect
 
+from tests.conftest import small_plan
 from tests.e2e.conftest import MakeSale, OpenConsole, Server
 from tests.e2e.test_nothing_moves import WATCH, is_still
 from tests.e2e.test_purchase import PHONE
@@ -313,3 +314,44 @@ async def test_every_page_is_reached_and_read_on_a_phone(server: Server, open_co
         await page.evaluate("(size) => { document.documentElement.style.fontSize = size; }", size)
         assert not await page.evaluate(beside), size
         assert await page.evaluate("() => document.documentElement.scrollWidth <= innerWidth"), size
+
+
+@pytest.mark.parametrize("look", LOOKS)
+async def test_a_plan_that_is_checked_and_a_refusal_of_a_new_sale_move_nothing(
+    make_sale: MakeSale, open_console: OpenConsole, look: dict[str, Any]
+) -> None:
+    """What is below a plan comes when it is known how much room the plan takes; the server's word has its place."""
+    taken = await make_sale()
+    page = await open_console("/ops/new", before=WATCH, **look)
+    await expect(page.locator(".send")).to_be_visible()
+
+    async def late(route: Route) -> None:
+        response = await route.fetch()
+        await page.wait_for_timeout(LATE_MILLISECONDS)
+        await route.fulfill(response=response)
+
+    await page.route("**/api/operator/plans/check", late)
+    await page.route("**/api/operator/events", late)
+    await page.evaluate("() => still()")
+    broken: FilePayload = {"name": "a.json", "mimeType": "application/json", "buffer": b'{"zones": []}'}
+    right: FilePayload = {**broken, "buffer": small_plan()}
+    await page.set_input_files("#plan-file", broken)
+    await expect(page.locator(".send")).to_have_count(0)
+    await expect(page.locator(".plan-errors")).to_be_visible()
+    await expect(page.locator(".send")).to_be_visible()
+    await is_still(page, "a plan that is refused")
+    await page.set_input_files("#plan-file", right)
+    await expect(page.locator(".prices")).to_be_visible()
+    await is_still(page, "a plan that is taken")
+    await page.fill("#sale-name", "Again")
+    await page.fill("#sale-slug", taken)
+    await page.fill(".prices .price", "15000")
+    # All of the form is in sight, as on a tall screen: what moves anywhere is seen.
+    tall: ViewportSize = {"width": page.viewport_size["width"] if page.viewport_size else 0, "height": 5000}
+    await page.set_viewport_size(tall)
+    await page.wait_for_timeout(LATE_MILLISECONDS)
+    await page.evaluate("() => still()")
+    await page.locator(".send [type=submit]").click()
+    await expect(page.locator("#sale-slug")).to_have_attribute("aria-invalid", "true")
+    await expect(page.locator(".error-summary")).to_be_visible()
+    await is_still(page, "a name that is taken")

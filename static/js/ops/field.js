@@ -30,6 +30,7 @@ export function sentence(key) {
  * @property {unknown} [note]
  * @property {string} [max]
  * @property {boolean} [lower] no words: no spelling, no capitals
+ * @property {boolean} [room] kept for what the server may say is wrong
  */
 
 /**
@@ -40,7 +41,7 @@ export function sentence(key) {
 export function field(
   form,
   name,
-  { type = "text", label, mode, list, hint = nothing, note = nothing, max, lower = false } = {},
+  { type = "text", label, mode, list, hint = nothing, note = nothing, max, lower = false, room = false } = {},
 ) {
   const id = `${form.id}-${name}`;
   const wrong = form.wrong.get(name);
@@ -62,7 +63,7 @@ export function field(
       .value=${live(form.fields[name])}
       @input=${(/** @type {InputOf<HTMLInputElement>} */ event) => form.typed(name, event.target)}
     />
-    ${wrong ? html`<p class="wrong" id="${id}-wrong">${sentence(wrong)}</p>` : nothing}
+    ${wrong || room ? html`<p class="${wrong ? "wrong" : ""} ${room ? "room" : ""}" id="${id}-wrong">${wrong ? sentence(wrong) : nothing}</p>` : nothing}
     ${hint === nothing ? nothing : html`<p class="hint" id="${id}-hint">${hint}</p>`} ${note}
   </div>`;
 }

@@ -3,15 +3,16 @@ import { html, nothing, render } from "../../vendor/lit-html/lit-html.js";
 import { live } from "../../vendor/lit-html/directives/live.js";
 import { Refusal } from "../api.js";
 import { Busy, gone } from "../busy.js";
-import { counted, knownCurrencies, money, t } from "../i18n.js";
+import { knownCurrencies, t } from "../i18n.js";
 import * as api from "./api.js";
 import { errorSummary, faultsOf } from "./error_summary.js";
 import { feeLines } from "./fee_lines.js";
-import { field, goToFirst, seatRules, sentence, textArea, timeField, zoneField } from "./field.js";
+import { field, goToFirst, seatRules, textArea, timeField, zoneField } from "./field.js";
 import { span } from "./format.js";
 import { why } from "./notice.js";
 import { PictureField } from "./picture_field.js";
 import { PlanChooser } from "./plan_chooser.js";
+import { priceFaults, priceList, pricesAsked } from "./price_list.js";
 import {
   faults,
   feesOf,
@@ -19,7 +20,6 @@ import {
   focusOf,
   isZone,
   LIMITS,
-  minorOf,
   momentOf,
   OWN_ZONE,
   refused,
@@ -129,6 +129,7 @@ class NewSale {
     this.#checked();
   };
 
+  /** Something was typed or chosen. */
   #checked() {
     if (this.tried) this.#check();
     this.draw();
@@ -189,12 +190,6 @@ class NewSale {
   /** @returns {Api.NewSale} */
   #asked() {
     const { fields, open, chooser } = this;
-    const prices = Object.fromEntries(
-      this.categories.map(({ name }) => {
-        const text = (this.prices[name] ?? "").trim();
-        return [name, text ? minorOf(text, fields.currency) : null];
-      }),
-    );
     return {
       name: fields.name.trim(),
       venue: fields.venue.trim(),
@@ -202,12 +197,7 @@ class NewSale {
       description: fields.description.trim(),
       slug: fields.slug,
       currency: fields.currency,
-      prices,
-      labels: Object.fromEntries(
-        this.categories
-          .map(({ name }) => [name, (this.labels[name] ?? "").trim()])
-          .filter(([name, label]) => label && label !== name),
-      ),
+      ...pricesAsked(this),
       open,
       plan: chooser.text ?? "",
       time_zone: fields.time_zone,
@@ -239,83 +229,25 @@ class NewSale {
 
   /** @returns {import("./error_summary.js").Fault[]} in the order of the page */
   #faults() {
-    const { wrong, categories, chooser } = this;
+    const { wrong, chooser } = this;
     const plan =
       chooser.missing || chooser.problem
         ? [{ id: "plan-file", label: t("ops.plan.title"), fault: chooser.missing ? "plan" : "plan_invalid" }]
         : [];
-    const ofCategories = categories.flatMap(({ name }, index) =>
-      ["labels", "prices"].flatMap((kind) => {
-        const fault = wrong.get(`${kind}.${name}`);
-        return fault ? [{ id: `${kind === "prices" ? "price" : "label"}-${index}`, label: name, fault }] : [];
-      }),
-    );
     const own = new Map([...wrong].filter(([name]) => !/^(labels|prices)\./.test(name)));
-    return [...plan, ...ofCategories, ...faultsOf({ id: this.id, wrong: own })];
+    return [...plan, ...priceFaults(this), ...faultsOf({ id: this.id, wrong: own })];
   }
 
   draw() {
-    const { fields } = this;
-    const bad = this.#faults();
     render(
       html`
         <div class="head"><h1>${t("ops.new.title")}</h1></div>
         <form class="sale-form" novalidate @submit=${this.submit}>
           <section class="card" aria-labelledby="plan-title">
             <h2 id="plan-title">${t("ops.plan.title")}</h2>
-            ${this.chooser.draw()} ${this.chooser.plan ? this.#prices() : nothing}
+            ${this.chooser.draw()} ${this.chooser.plan ? priceList(this, () => this.#checked()) : nothing}
           </section>
-          <section class="card" aria-labelledby="words-title">
-            <h2 id="words-title">${t("ops.new.words")}</h2>
-            ${field(this, "name")}
-            ${field(this, "slug", { lower: true, hint: html`${t("ops.field.slug_hint")} <span class="mono">${location.origin}/events/${fields.slug || "…"}</span>` })}
-          </section>
-          <section class="card" aria-labelledby="about-title">
-            <h2 id="about-title">${t("ops.new.about")}</h2>
-            <div class="fields">${field(this, "venue")} ${field(this, "address")}</div>
-            ${textArea(this, "description", t("ops.field.description_hint"))} ${this.picture.draw()}
-          </section>
-          <section class="card" aria-labelledby="times-title">
-            <h2 id="times-title">${t("ops.new.times")}</h2>
-            ${zoneField(this)}
-            <div class="fields">
-              ${timeField(this, "opens_at", { hint: t("ops.field.opens_hint") })}
-              ${field(this, "prequeue_seconds", { mode: "numeric", hint: t("ops.field.prequeue_hint") })}
-              ${timeField(this, "closes_at", { hint: t("ops.field.closes_hint"), note: isPast(fields.closes_at, fields.time_zone) ? html`<p class="note">${t("ops.field.closes_past")}</p>` : nothing })}
-              ${timeField(this, "starts_at", { hint: t("ops.field.starts_hint") })}
-            </div>
-          </section>
-          <section class="card" aria-labelledby="limits-title">
-            <h2 id="limits-title">${t("ops.new.limits")}</h2>
-            <div class="fields">
-              ${field(this, "active_limit", { mode: "numeric", hint: t("ops.field.active_hint") })}
-              ${field(this, "hold_seconds", { mode: "numeric", hint: t("ops.field.hold_hint", { time: span(Number(fields.hold_seconds) || null) }) })}
-              ${field(this, "max_seats", { mode: "numeric" })}
-            </div>
-          </section>
-          <section class="card" aria-labelledby="rules-title">
-            <h2 id="rules-title">${t("ops.new.rules")}</h2>
-            ${seatRules(this)}
-          </section>
-          <section class="card" aria-label=${t("ops.field.fees")}>${feeLines(this)}</section>
-          <div class="send">
-            <label class="check"
-              ><input type="checkbox" id="sale-open" .checked=${live(this.open)} @change=${this.#opened} />
-              <span>${t("ops.new.open")}</span></label
-            >
-            <p class="hint">
-              ${this.open ? t("ops.new.open_now") : fields.opens_at ? t("ops.new.open_then") : t("ops.new.open_by_hand")}
-            </p>
-            ${bad.length && this.tried ? errorSummary(bad) : nothing}
-            ${this.failure ? html`<p class="callout" data-kind="bad" role="alert">${this.failure}</p>` : nothing}
-            ${this.made ? html`<p><a class="button primary" href=${pageOf(this.made)}>${t("ops.new.made_open")}</a></p>` : nothing}
-            <div class="actions" ?hidden=${this.made !== ""}>
-              <button class="button primary" type="submit" aria-disabled=${this.busy.on}>
-                ${this.busy.on ? html`<span class="spinner" aria-hidden="true"></span>` : nothing}${this.busy.on ? t("ops.new.busy") : t("ops.new.go")}
-              </button>
-              <a class="button secondary" href="/ops">${t("ops.confirm.no")}</a>
-            </div>
-          </div>
+          ${this.chooser.checking ? nothing : this.#rest()}
         </form>
         <datalist id="currencies">${knownCurrencies().map((code) => html`<option value=${code}></option>`)}</datalist>
       `,
@@ -323,85 +255,81 @@ class NewSale {
     );
   }
 
+  /** What is below the plan, of which nobody knows yet how much room it takes while it is checked: not there, not moved. */
+  #rest() {
+    const { fields } = this;
+    const bad = this.tried ? this.#faults() : [];
+    const words = this.busy.on ? t("ops.new.busy") : t("ops.new.go");
+    return html`
+      <section class="card" aria-labelledby="words-title">
+        <h2 id="words-title">${t("ops.new.words")}</h2>
+        ${field(this, "name")}
+        ${field(this, "slug", { lower: true, room: this.tried, hint: html`${t("ops.field.slug_hint")} <span class="mono">${location.origin}/events/${fields.slug || "…"}</span>` })}
+      </section>
+      <section class="card" aria-labelledby="about-title">
+        <h2 id="about-title">${t("ops.new.about")}</h2>
+        <div class="fields">${field(this, "venue")} ${field(this, "address")}</div>
+        ${textArea(this, "description", t("ops.field.description_hint"))} ${this.picture.draw()}
+      </section>
+      <section class="card" aria-labelledby="times-title">
+        <h2 id="times-title">${t("ops.new.times")}</h2>
+        ${zoneField(this)}
+        <div class="fields">
+          ${timeField(this, "opens_at", { hint: t("ops.field.opens_hint") })}
+          ${field(this, "prequeue_seconds", { mode: "numeric", hint: t("ops.field.prequeue_hint") })}
+          ${timeField(this, "closes_at", { hint: t("ops.field.closes_hint"), note: isPast(fields.closes_at, fields.time_zone) ? html`<p class="note">${t("ops.field.closes_past")}</p>` : nothing })}
+          ${timeField(this, "starts_at", { hint: t("ops.field.starts_hint") })}
+        </div>
+      </section>
+      <section class="card" aria-labelledby="limits-title">
+        <h2 id="limits-title">${t("ops.new.limits")}</h2>
+        <div class="fields">
+          ${field(this, "active_limit", { mode: "numeric", hint: t("ops.field.active_hint") })}
+          ${field(this, "hold_seconds", { mode: "numeric", hint: t("ops.field.hold_hint", { time: span(Number(fields.hold_seconds) || null) }) })}
+          ${field(this, "max_seats", { mode: "numeric" })}
+        </div>
+      </section>
+      <section class="card" aria-labelledby="rules-title">
+        <h2 id="rules-title">${t("ops.new.rules")}</h2>
+        ${seatRules(this)}
+      </section>
+      <section class="card" aria-label=${t("ops.field.fees")}>${feeLines(this)}</section>
+      <div class="send">
+        <label class="check"
+          ><input type="checkbox" id="sale-open" .checked=${live(this.open)} @change=${this.#opened} />
+          <span>${t("ops.new.open")}</span></label
+        >
+        <p class="hint">
+          ${this.open ? t("ops.new.open_now") : fields.opens_at ? t("ops.new.open_then") : t("ops.new.open_by_hand")}
+        </p>
+        <div class="actions">
+          ${
+            this.made
+              ? html`<a class="button primary" href=${pageOf(this.made)}>${t("ops.new.made_open")}</a>`
+              : html`<button
+                    class="button primary waits"
+                    type="submit"
+                    aria-label=${words}
+                    aria-busy=${this.busy.on}
+                    aria-disabled=${this.busy.on}
+                  >
+                    <span>${t("ops.new.go")}</span>
+                    ${this.busy.on ? html`<i class="spinner" aria-hidden="true"></i>` : nothing}
+                  </button>
+                  <a class="button secondary" href="/ops">${t("ops.confirm.no")}</a>`
+          }
+        </div>
+        ${bad.length ? errorSummary(bad) : nothing}
+        ${this.failure ? html`<p class="callout" data-kind="bad" role="alert">${this.failure}</p>` : nothing}
+      </div>
+    `;
+  }
+
   /** @param {InputOf<HTMLInputElement>} event */
   #opened = (event) => {
     this.open = event.target.checked;
     this.draw();
   };
-
-  #prices() {
-    const swatches = this.chooser.picture?.swatches;
-    return html`
-      <h3>${t("ops.new.prices")}</h3>
-      ${field(this, "currency", { list: "currencies", lower: true })}
-      <p class="hint">${t("ops.new.prices_hint")}</p>
-      <ul class="prices">
-        ${this.categories.map((one, index) => this.#price(one, index, swatches?.get(one.name) ?? ""))}
-      </ul>
-    `;
-  }
-
-  /**
-   * @param {Api.CategoryCount} category
-   * @param {number} index
-   * @param {string} color
-   */
-  #price({ name, seats }, index, color) {
-    const id = `price-${index}`;
-    const wrong = this.wrong.get(`prices.${name}`);
-    const labelled = `label-${index}`;
-    const badLabel = this.wrong.get(`labels.${name}`);
-    /** @param {InputOf<HTMLInputElement>} event */
-    const named = (event) => {
-      this.labels[name] = event.target.value;
-      this.#checked();
-    };
-    const text = this.prices[name] ?? "";
-    const amount = minorOf(text, this.fields.currency);
-    /** @param {InputOf<HTMLInputElement>} event */
-    const typed = (event) => {
-      this.prices[name] = event.target.value;
-      this.#checked();
-    };
-    return html`<li>
-      <span class="swatch" .style=${`--swatch: ${color}`} aria-hidden="true"></span>
-      <label for=${id}>${name} <small>${counted("ops.plan.seats", seats)}</small></label>
-      <input
-        id=${labelled}
-        class="shown-as"
-        type="text"
-        autocomplete="off"
-        placeholder=${t("ops.field.label")}
-        aria-label=${t("ops.field.label_of", { category: name })}
-        aria-invalid=${badLabel ? "true" : "false"}
-        aria-describedby=${badLabel ? `${labelled}-wrong` : nothing}
-        .value=${live(this.labels[name] ?? "")}
-        @input=${named}
-      />
-      <span class="read" id="${id}-read"
-        >${
-          Number.isNaN(amount)
-            ? text.trim()
-              ? nothing
-              : t("ops.plan.not_for_sale")
-            : money(amount, this.fields.currency)
-        }</span
-      >
-      <input
-        id=${id}
-        class="price"
-        type="text"
-        inputmode="decimal"
-        autocomplete="off"
-        aria-invalid=${wrong ? "true" : "false"}
-        aria-describedby="${id}-read ${wrong ? `${id}-wrong` : ""}"
-        .value=${live(text)}
-        @input=${typed}
-      />
-      ${badLabel ? html`<p class="wrong" id="${labelled}-wrong">${sentence(badLabel)}</p>` : nothing}
-      ${wrong ? html`<p class="wrong" id="${id}-wrong">${sentence(wrong)}</p>` : nothing}
-    </li>`;
-  }
 }
 
 /** @param {string} slug */

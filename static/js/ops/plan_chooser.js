@@ -102,14 +102,7 @@ export class PlanChooser {
   draw() {
     const invalid = this.problem || this.missing;
     return html`
-      <div
-        class="drop"
-        ?data-over=${this.over}
-        ?data-chosen=${this.plan !== null}
-        @dragover=${this.#over}
-        @dragleave=${this.#left}
-        @drop=${this.#dropped}
-      >
+      <div class="drop" ?data-over=${this.over} @dragover=${this.#over} @dragleave=${this.#left} @drop=${this.#dropped}>
         <input
           id="plan-file"
           class="visually-hidden"
@@ -119,9 +112,7 @@ export class PlanChooser {
           aria-describedby="plan-hint${invalid ? " plan-wrong" : ""}"
           @change=${this.#picked}
         />
-        <label class="button small secondary" for="plan-file"
-          >${this.name ? t("ops.plan.other") : t("ops.plan.file")}</label
-        >
+        <label class="button small secondary" for="plan-file">${t("ops.plan.file")}</label>
         <button type="button" class="link" @click=${this.demonstration}>${t("ops.plan.use_demonstration")}</button>
         <p class="hint" id="plan-hint">${t("ops.plan.hint")}</p>
       </div>

@@ -57,7 +57,7 @@ function faultOfPrice(text, currency) {
   if (!knownCurrencies().includes(currency)) return "price";
   const plain = text.trim().replaceAll(",", "");
   const digits = decimals(currency);
-  if (/^\d{1,13}$/.test(plain) || /^\d{14,}(\.\d*)?$/.test(plain))
+  if (/^\d+(\.\d*)?$/.test(plain) && Number(plain) > MOST_PRICE / 10 ** digits)
     return `price_large:${MOST_PRICE / 10 ** digits}:${currency}`;
   return digits ? `price_digits:${currency}:${digits}` : `price_whole:${currency}`;
 }

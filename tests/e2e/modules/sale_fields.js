@@ -66,6 +66,8 @@ export function aPriceNamesTheRuleOfItsCurrency() {
   same(told("12.345", "EUR"), "price_digits:EUR:2");
   same(told("1.2345", "KWD"), "price_digits:KWD:3");
   same(told("9999999999999", "KRW").split(":")[0], "price_large");
+  // A comma in the wrong place is no large price.
+  same([told("1,5000", "KRW"), told("1,50", "EUR")], ["price_whole:KRW", "price_digits:EUR:2"]);
   same(told("12.50", "EUR"), null);
 }
 
