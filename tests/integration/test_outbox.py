@@ -6,6 +6,7 @@ import asyncio
 import random
 import uuid
 from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 import databases
@@ -236,10 +237,22 @@ async def test_the_lease_is_renewed_while_a_batch_takes_long(database: databases
     assert (await outbox.lag()).unsent == 0
 
 
-async def test_a_hint_saves_the_wait(database: databases.Database, outbox: Outbox) -> None:
-    bus = RecordingBus()
+async def test_a_hint_saves_the_wait(
+    database: databases.Database, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bus, real, looked = RecordingBus(), outbox.claim, asyncio.Event()
+
+    async def claim(*arguments: Any, **named: Any) -> Any:
+        found = await real(*arguments, **named)
+        looked.set()
+        return found
+
+    monkeypatch.setattr(outbox, "claim", claim)
     lazy = Relay(outbox=outbox, bus=bus, retries=RetryPlan(3), pace=RelayPace(10, idle_seconds=3600, lease_seconds=15))
     task = asyncio.create_task(lazy.run())
+    # It has looked once, and there was nothing: by itself it looks again in an hour.
+    async with asyncio.timeout(PATIENCE):
+        await looked.wait()
     await write(database)
     async with asyncio.timeout(PATIENCE):
         while not bus.taken:

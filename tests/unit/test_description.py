@@ -54,6 +54,7 @@ class Tags(HTMLParser):
         "[x](data:text/html;base64,PHNjcmlwdD4=)",
         "<javascript:alert(1)>",
         '[x](https://a.example "x" onmouseover="alert(1)")',
+        '[x](https://a.example "what a browser shows beside it")',
         "![x](https://spy.example/pixel.png)",
         "[![x](https://spy.example/pixel.png)](https://a.example)",
         "<a href='x' style='position:fixed'>x</a>",
