@@ -45,7 +45,8 @@ def as_html(description: str) -> str:
     return nh3.clean(
         markdown.renderer.render(tokens, markdown.options, {}),
         tags=_ELEMENTS,
-        attributes={"a": {"href"}},
+        # And nothing on all elements: by itself ammonia lets `title` and `lang` through.
+        attributes={"a": {"href"}, "*": set()},
         url_schemes=_ADDRESSES,
         link_rel="nofollow noopener noreferrer",
     ).strip()
