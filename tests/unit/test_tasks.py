@@ -60,6 +60,7 @@ ENDS_BY_ITSELF = {
     "core/payments/confirming.py _permit": _IN_TIME,
     "core/seats/hold_scripts_redis.py _read_back": _IN_TIME,
     "core/upkeep/seat_rows_postgres.py pages": _IN_PAGES,
+    "core/waiting_room/entries_redis.py forget": _IN_PAGES,
     "core/waiting_room/entries_redis.py read": _IN_PAGES,
     "core/waiting_room/entries_redis.py _silent": _IN_PAGES,
     "cli/load/journey.py _reserve": _IN_TIME,
