@@ -206,6 +206,7 @@ class LiveEvent:
             "sale",
             status=event.sale_state(now),
             paused=event.paused,
+            cancelled=event.cancelled_at is not None,
             opens_at=to_come.opens_at if to_come else event.opens_at,
             closes_at=event.closes_at,
             gathers_at=event.gathers_at(to_come) if to_come else None,

@@ -23,7 +23,7 @@ Server -> browser
                                                                              waiting, active; asked: a place, by the
                                                                              opening, and a problem says why not
     beat {now}                                                               the answer to each `beat`
-    sale {status, paused, opens_at, closes_at, gathers_at, entered}
+    sale {status, paused, cancelled, opens_at, closes_at, gathers_at, entered}
                                                                              status: before, open, closed; comes
                                                                              after welcome and at each change, those
                                                                              of the clock too; entered: how many

@@ -40,6 +40,7 @@ def summary(event: Event, now: datetime) -> EventSummary:
         name=event.name,
         status=event.sale_state(now).value,
         paused=event.paused,
+        cancelled=event.cancelled_at is not None,
         opens_at=event.opens_at,
         closes_at=event.closes_at,
         starts_at=event.starts_at,

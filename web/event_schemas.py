@@ -29,6 +29,7 @@ class EventSummary(ResponseBody):
     name: str
     status: Literal["before", "open", "closed"]
     paused: bool = Field(description="nobody is let in from the queue at the moment")
+    cancelled: bool = Field(description="the event does not take place: whatever was paid goes back")
     opens_at: UtcTime | None
     closes_at: UtcTime | None
     starts_at: UtcTime | None

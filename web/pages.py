@@ -21,7 +21,7 @@ from starlette.routing import Route
 
 from core import languages
 from core.booking.receipts import receipt_of
-from core.booking.reservation import Reservation, ReservationStatus
+from core.booking.reservation import MONEY_MAY_COME, Reservation, ReservationStatus
 from core.currency import minor_digits
 from core.errors import NotFound, OnsaleError
 from core.notifications import ticket_qr
@@ -133,7 +133,9 @@ class Pages:
 
     async def tickets(self, request: Request, parts: AppState, visitor: str) -> Response:
         """All that this browser has bought or is paying for, whichever page it was bought on (T2)."""
-        kept = [one for one in await parts.checkout.of_visitor(visitor) if one.status is not ReservationStatus.FAILED]
+        ordered = await parts.checkout.of_visitor(visitor)
+        # What came to nothing is left out, but for whoever looks for money that may have been charged.
+        kept = [one for one in ordered if one.status is not ReservationStatus.FAILED or one.reason in MONEY_MAY_COME]
         events = {one.event_id: await parts.events.by_id(one.event_id) for one in kept}
         bought = [(events[one.event_id], one) for one in kept]
         return self.page(request, "tickets.html", cache=_KEEP_NOTHING, bought=bought)

@@ -101,6 +101,8 @@ class GivingBack(Paying):
     async def fee(self, reservation: Reservation) -> int | None:
         """What giving back costs the buyer now, in per cent; None: it is not possible."""
         event = await self._event(reservation)
+        if event.cancelled_at is not None:  # all of it goes back by itself, without a fee
+            return None
         return fee_percent(event.fees, event.starts_at, self._clock.now())
 
     async def quote(self, reservation: Reservation) -> Quote | None:
@@ -108,7 +110,7 @@ class GivingBack(Paying):
         if reservation.status is not ReservationStatus.CONFIRMED:
             return None
         event = await self._event(reservation)
-        fee = fee_at(event.fees, event.starts_at, self._clock.now())
+        fee = fee_at(event.fees, event.starts_at, self._clock.now()) if event.cancelled_at is None else None
         worth = await self._refunds.worth(reservation.id)
         if fee is None or worth is None:
             return Quote(False)

@@ -81,6 +81,9 @@ class Reason(StrEnum):
 #: Reasons of a reservation that is still being paid for, and that never explain an end.
 WAITING_REASONS = frozenset({Reason.CHECKING, Reason.PARKED, Reason.CLOSED})
 
+#: Reasons of a failed reservation whose money was, or may have been, charged, and goes back.
+MONEY_MAY_COME = frozenset({Reason.UNKNOWN_CANCELLED, Reason.CANCELLED_AT_PROVIDER})
+
 
 class Change(StrEnum):
     """What can happen to a reservation."""

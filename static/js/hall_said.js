@@ -32,6 +32,9 @@ export function saySeats(plan, before, state) {
  */
 export function sayTime(before, state) {
   if (state.basketExpired && !before.basketExpired) announce(t("basket.expired"), { urgent: true });
+  // Back in, which was said first.
+  const back = state.presence === "active" && before.presence !== "active";
+  if (state.unheard && back) announce(t("basket.unheard"), { urgent: true });
   const end = deadline(state);
   if (!end || !isUrgent(state, end) || isUrgent(before, end)) return;
   if (end.of === "turn") announce(t("session.warning_said"), { urgent: true });

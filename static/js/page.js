@@ -66,6 +66,8 @@ export class Page {
     this.list = list;
     /** @type {View | null} */
     this.shown = null;
+    /** @type {string | null} */
+    this.step = null; // of leaving, that is shown
     /** @type {Sale.Mode | null} */
     this.mode = null; // in which the hall is seen
     /** @type {Sale.State | null} */
@@ -112,7 +114,10 @@ export class Page {
     this.#banner(state);
     this.#skip(view, state);
     this.#toast(state);
-    if (view !== this.shown) this.#changed(view);
+    // To leave is a way of its own: each step of it takes the control away that had the focus.
+    const step = view === "leaving" ? (state.ui.leaving?.step ?? null) : null;
+    if (view !== this.shown || step !== this.step) this.#changed(view);
+    this.step = step;
     const mode = view === "map" ? state.ui.mode : null;
     if (mode !== null && mode !== this.mode) hall.seen(mode, this.mode !== null);
     this.mode = mode;
@@ -155,7 +160,8 @@ export class Page {
     if ((wanted === "map" && !board.ready) || ((wanted === "map" || wanted === "checkout") && !hall.drawn))
       return "opening";
     // Nobody is let in to a hall that has nothing left: the place is not what matters any more.
-    if (wanted === "waiting" && whatIsLeft(board, 0).kind === "gone") return "soldout";
+    // What the list has for the buyer comes with it: nothing moves when it does.
+    if (wanted === "waiting" && whatIsLeft(board, 0).kind === "gone") return this.list.settled ? "soldout" : "joining";
     return wanted;
   }
 
@@ -235,6 +241,8 @@ export class Page {
     }
     const outage = state.outage ?? state.doubted?.outage;
     let kind = null;
+    // A place in the queue is kept for long, a turn is not.
+    const inside = state.presence === "active" && !state.reservation ? "_in" : "";
     if (connection === "offline") kind = "banner.offline";
     else if (outage) kind = `outage.${saying(outage)}`;
     else if (connection === "reconnecting" && state.wasOnline) kind = "banner.reconnecting";
@@ -244,7 +252,8 @@ export class Page {
     const shown = kind?.slice(kind.indexOf(".") + 1) ?? "";
     if (shown === this.told) return;
     this.told = shown;
-    tellInBar(shown, kind === null ? "" : t(kind));
+    const brief = shown === "offline" || shown === "reconnecting" ? inside : "";
+    tellInBar(shown, kind === null ? "" : t(kind + brief));
     if (kind?.startsWith("outage.")) announce(t(kind), { urgent: true });
   }
 

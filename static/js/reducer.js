@@ -48,16 +48,19 @@ const HANDLERS = {
       return HANDLERS.expired(next, { type: "expired", reason: message.ended });
     // The server does not know us (any more). The ticket brings a waiting place back, and after a lost Redis that of
     // who was in as well; who was away for too long is told so in the queue.
-    return state.presence === "out" ? next : { ...next, presence: "joining", lapsed: state.presence === "active" };
+    if (state.presence === "out") return next;
+    const lapsed = state.presence === "active";
+    const unheard = state.unheard || (lapsed && state.basket.seats.length > 0);
+    return { ...next, presence: "joining", lapsed, unheard, basket: lapsed ? EMPTY_BASKET : next.basket };
   },
 
   // What the organiser changed, at once. Before the event was read there is nothing that it could change.
-  sale(state, { status, paused, opens_at, closes_at, gathers_at, entered }) {
+  sale(state, { status, paused, cancelled, opens_at, closes_at, gathers_at, entered }) {
     if (!state.event) return state;
     // Closed by mistake, and open again: whoever was sent out by that comes back in by the ticket.
     /** @type {Partial<Sale.State>} */
     const again = status === "open" && state.outReason === "closed" ? { presence: "joining", outReason: null } : {};
-    const event = { ...state.event, status, paused, opens_at, closes_at, gathers_at };
+    const event = { ...state.event, status, paused, cancelled, opens_at, closes_at, gathers_at };
     return { ...state, ...again, event, gathered: entered };
   },
 
@@ -89,6 +92,7 @@ const HANDLERS = {
       ...(message.ticket ? withAnswer(state) : state),
       presence: "waiting",
       outReason: null,
+      unheard: false, // that the turn passed is told there
       price: null,
       ticket: message.ticket ?? state.ticket,
       queue: {
@@ -140,6 +144,7 @@ const HANDLERS = {
       basketUnsure: false,
       pending: without(state.pending, message.id),
       basketExpired: seats.length ? false : state.basketExpired,
+      unheard: seats.length ? false : state.unheard,
       step: seats.length ? state.step : "map",
     };
   },
@@ -265,7 +270,7 @@ const HANDLERS = {
 
   sent(state, { id, kind, seats, wish }) {
     const pending = { ...state.pending, [id]: { kind, seats, wish, at: state.local } };
-    return { ...state, pending, instead: null, basketExpired: false };
+    return { ...state, pending, instead: null, basketExpired: false, unheard: false };
   },
 
   orders(state, { reservations }) {
@@ -312,7 +317,7 @@ const HANDLERS = {
   },
 
   dismiss(state) {
-    return { ...state, reservation: null, basketExpired: false };
+    return { ...state, reservation: null, basketExpired: false, unheard: false };
   },
 
   rejoin(state) {
@@ -326,6 +331,7 @@ const HANDLERS = {
       queue: null,
       entry: null,
       basketExpired: false,
+      unheard: false,
       reservation: null,
       ticket: null,
     };

@@ -28,9 +28,12 @@ const {
   alternative = "",
   zone = "UTC",
   now = "",
+  off,
   currency = "",
   digits = "0",
 } = element.dataset;
+/** The event does not take place. */
+const isOff = off !== undefined;
 const address = byId("buyer-email");
 const mailHost = byId("ticket-mail");
 const mail = new TicketMail({
@@ -184,18 +187,19 @@ function draw() {
   const waiting = waitingForBuyer();
   element.dataset.status = status;
   document.querySelector("[data-calendar]")?.classList.toggle("not-any-more", status !== "CONFIRMED");
-  if (mailHost.hidden && status === "CONFIRMED") mail.draw();
-  mailHost.hidden = status !== "CONFIRMED";
+  const valid = status === "CONFIRMED" && !isOff;
+  if (mailHost.hidden && valid) mail.draw();
+  mailHost.hidden = !valid;
   // What the server drew made way for what follows changes.
   if (!page.drawn) for (const host of [element, desk]) host.replaceChildren();
   page.drawn = true;
   render(
     html`
       <p class="status-name">
-        ${waiting ? waitingTitle(page.reason, waiting.state) : t(`reservation.status.${status}`)}
+        ${owed() ? t("off.title") : waiting ? waitingTitle(page.reason, waiting.state) : t(`reservation.status.${status}`)}
       </p>
       <p class="status-text">
-        ${page.reason ? reason(page.reason) : t(waiting ? "paying.waiting_text" : `reservation.text.${status}`)}
+        ${owed() ? t("off.money") : page.reason ? reason(page.reason) : t(waiting ? "paying.waiting_text" : `reservation.text.${status}`)}
       </p>
       ${page.reason === "provider_unavailable" && alternative ? html`<p class="status-text">${t("payment.instead", { alternative })}</p>` : nothing}
       ${waiting ? html`<p class="pay-clock">${t("paying.kept")} <strong role="timer" data-clock></strong></p>` : nothing}
@@ -206,7 +210,7 @@ function draw() {
   render(
     html`
       ${status === "CONFIRMED" && page.receipt ? receiptOf(page.receipt) : nothing}
-      ${status === "CONFIRMED" && page.quote ? html`<p class="quiet" data-testid="cancel-cost">${cost(page.quote)}</p>` : nothing}
+      ${valid && page.quote ? html`<p class="quiet" data-testid="cancel-cost">${cost(page.quote)}</p>` : nothing}
       ${page.failure ? html`<p class="callout" data-kind="bad" role="alert">${page.failure}</p>` : nothing}
       ${mayCancel() && !page.asking ? html`<div class="actions"><button type="button" class="button secondary" data-ask @click=${() => ask(true)}>${waiting ? t("paying.give_back") : t("reservation.cancel")}</button></div>` : nothing}
       ${page.asking && mayCancel() ? confirmation() : nothing}
@@ -221,6 +225,8 @@ function draw() {
  * @param {Api.PaymentState | null} waiting
  */
 function wayOn(waiting) {
+  if (isOff && page.status !== "PAYING")
+    return html`<div class="actions"><a class="button secondary" href="/">${t("closed.others")}</a></div>`;
   /** @type {(href: string, words: string) => unknown} */
   const to = (href, words) =>
     html`<div class="actions">
@@ -231,6 +237,11 @@ function wayOn(waiting) {
       <p class="field-hint pay-word">${payWord(outage)}</p>`;
   if (page.status === "CONFIRMED") return to(`/reservations/${id}/ticket`, t("confirmed.ticket"));
   return page.status === "PAYING" ? nothing : to(`/events/${slug}`, t("reservation.sale"));
+}
+
+/** The event does not take place, and the money is on its way. */
+function owed() {
+  return isOff && page.status === "CONFIRMED";
 }
 
 function mayCancel() {

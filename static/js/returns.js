@@ -30,6 +30,7 @@ export class Returns {
     this.place = null;
     // Of a crowd at an opening nobody is asked about who has never joined.
     this.known = storage.getItem(this.name) === null;
+    this.settled = this.known; // it is known, or could not be learnt
     this.busy = new Busy(changed);
     /** @type {string | null} */
     this.failed = null;
@@ -67,6 +68,9 @@ export class Returns {
     } catch (error) {
       if (error instanceof Refusal && error.code === "not_on_list") this.#take(null);
     }
+    if (this.settled) return;
+    this.settled = true;
+    this.changed();
   }
 
   draw() {
@@ -94,7 +98,16 @@ export class Returns {
   #run(work) {
     if (this.busy.on) return;
     this.failed = null;
-    void this.busy.run(work, async (error) => {
+    const there = this.box.contains(document.activeElement);
+    const done = async () => {
+      await work();
+      // What was pressed is gone with what it belonged to: on from here, unless the buyer went elsewhere meanwhile.
+      const { activeElement } = document;
+      /** @type {HTMLElement | null} */
+      const heading = this.box.querySelector("#returns-title");
+      if (there && (activeElement === document.body || this.box.contains(activeElement))) heading?.focus();
+    };
+    void this.busy.run(done, async (error) => {
       this.failed = error instanceof Refusal ? error.code : "store_unavailable";
       // The place is known by another tab, perhaps.
       if (this.failed === "already_on_list") await this.look();
@@ -116,6 +129,7 @@ export class Returns {
         },
       );
     else if (place?.state === "waiting" && before !== "waiting") announce(t("returns.waiting"));
+    this.settled = true;
     this.changed();
   }
 }

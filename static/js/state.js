@@ -43,6 +43,7 @@ export function initial({ slug, ticket = null, email = "", shop = NO_SHOP, code 
     orders: {},
     most: null,
     basketExpired: false,
+    unheard: false,
     step: "map",
     checkout: NO_CHECKOUT,
     reservation: null,

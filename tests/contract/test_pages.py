@@ -232,6 +232,52 @@ async def test_all_that_a_browser_bought_is_found_from_every_page(
         assert bought not in (await Browser(others, browser.bank).open("/tickets")).text
 
 
+async def test_an_event_that_does_not_take_place_is_told_on_every_page(
+    browser: Browser, runtime: Runtime, make_event: MakeEvent
+) -> None:
+    """V3, T2, P7: before its money is back as well: no ticket to be shown, nothing to be given back for a fee."""
+    event = await make_event(starts_at=datetime.now(UTC) + timedelta(days=30))
+    bought = await browser.buy(event.slug, 3)
+    says, shows = "This event does not take place", "Whatever you have paid goes back"
+    api, ticket = f"/api/events/{event.slug}", f"/reservations/{bought}/ticket"
+    assert (await browser.client.get(api)).json()["cancelled"] is False
+    assert 'role="img"' in (await browser.open(ticket)).text
+    assert says not in (await browser.open(f"/reservations/{bought}")).text
+    await runtime.database.execute(
+        "UPDATE events SET status = 'CLOSED', cancelled_at = now() WHERE id = :id", {"id": event.id}
+    )
+    runtime.events.forget(event.slug)
+    assert (await browser.client.get(api)).json()["cancelled"] is True
+    for path in ("/", "/tickets"):
+        assert "Does not take place" in (await browser.open(path)).text
+    assert f'href="/reservations/{bought}"' in (await browser.open("/tickets")).text
+    for path in (f"/reservations/{bought}", ticket):
+        page = (await browser.open(path)).text
+        assert says in page
+        assert shows in page
+        assert "/calendar" not in page
+        assert 'role="img"' not in page
+    state = (await browser.client.get(f"/api/reservations/{bought}")).json()
+    assert state["status"] == "CONFIRMED"
+    assert state["cancel"]["possible"] is False
+    refused = await browser.post(f"/api/reservations/{bought}/cancel")
+    assert (refused.status_code, refused.json()["code"]) == (409, "not_cancellable")
+
+
+async def test_who_looks_for_money_finds_what_came_to_nothing(
+    browser: Browser, runtime: Runtime, make_event: MakeEvent
+) -> None:
+    """T2: an order whose outcome was never learnt may have been charged, and stays among what was bought."""
+    event = await make_event()
+    bought = await browser.buy(event.slug, 3)
+    for reason, is_there in (("payment_unknown_cancelled", True), ("payment_cancelled", True), ("declined", False)):
+        await runtime.database.execute(
+            "UPDATE reservations SET status = 'FAILED', reason = :reason WHERE id = :id",
+            {"id": bought, "reason": reason},
+        )
+        assert (bought in (await browser.open("/tickets")).text) is is_there, reason
+
+
 async def test_the_ticket_link_of_the_e_mail_works_on_another_device(
     browser: Browser, app: Starlette, make_event: MakeEvent
 ) -> None:

@@ -301,3 +301,18 @@ async def test_the_page_fits_narrow_screens_and_large_type(make_sale: MakeSale, 
     await page.locator(".sheet-bar .button").click()
     await page.reaches("checkout")
     assert await page.evaluate("() => document.documentElement.scrollWidth") <= 320
+
+
+@pytest.mark.parametrize("look", [{"locale": "en-GB"}, {"locale": "ko-KR"}], ids=["en", "ko"])
+async def test_the_list_of_events_fits_a_narrow_phone_and_large_type(
+    make_sale: MakeSale, open_page: OpenPage, look: dict[str, Any]
+) -> None:
+    """V2: when a sale opens is the longest that a card says of its state."""
+    later = datetime.now(UTC) + timedelta(days=30)
+    await make_sale(status=SaleStatus.SCHEDULED, opens_at=later, starts_at=later + timedelta(days=1))
+    page = await open_page(path="/", viewport={"width": 320, "height": 640}, **look)
+    await expect(page.locator(".event-state time").first).to_be_visible()
+    assert await fits(page)
+    await page.page.set_viewport_size({"width": 390, "height": 844})
+    await page.evaluate("() => { document.documentElement.style.fontSize = '200%'; }")
+    assert await fits(page)

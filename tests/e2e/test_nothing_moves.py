@@ -16,6 +16,7 @@ from tests.e2e.test_outages import away as away
 from tests.e2e.test_outages import shop as shop
 from tests.e2e.test_purchase import PHONE
 from tests.sale_server import Guest
+from tests.waits import until
 
 #: Keeps what moves, but for what a press has moved: `still()` resolves to it when all is drawn.
 WATCH = """
@@ -82,6 +83,9 @@ SAY = """async (kinds) => {
 KINDS = {
     "offline": "banner.offline",
     "reconnecting": "banner.reconnecting",
+    # By another name here: each is said once.
+    "offline in": "banner.offline_in",
+    "reconnecting in": "banner.reconnecting_in",
     "back": "banner.back",
     "polling": "banner.polling",
     "database": "outage.database",
@@ -197,6 +201,49 @@ async def test_the_connection_comes_and_goes_and_nothing_moves(
     await polls.map_ready()
     await banner(polls, "polling")
     await is_still(polls.page, "a network without live updates")
+
+
+@pytest.mark.parametrize("look", DESK_AND_PHONE)
+async def test_what_comes_to_the_queue_and_after_a_purchase_moves_nothing(
+    server: Server, make_sale: MakeSale, open_page: OpenPage, look: dict[str, Any]
+) -> None:
+    """A pause, seats that are all in baskets, for how long more can be had, and a place in the waiting list."""
+    slug = await make_sale(seats=2, active_limit=1)
+    inside = Guest(server, slug)
+    inside.join()
+    waits = await open_page(slug, before=WATCH, **look)
+    await waits.reaches("waiting")
+    await waits.page.evaluate("() => still()")
+    server.operator("POST", f"/api/operator/events/{slug}/pause")
+    await expect(waits.locator(".next-notes .callout")).to_be_visible()
+    await is_still(waits.page, "a pause")
+    inside.hold(0, 1)
+    await waits.page.reload()
+    await expect(waits.get_by_test_id("all-held")).to_be_visible()
+    await is_still(waits.page, "all in baskets")
+    server.operator("POST", f"/api/operator/events/{slug}/resume")
+    inside.leave()
+    await waits.pick(0, 1)
+    await waits.page.evaluate("() => document.querySelector('[data-testid=continue]').click()")
+    await waits.fill("#email", "buyer@example.com")
+    await waits.get_by_test_id("pay").click()
+    await waits.approve()
+    await waits.to_sale()
+    await waits.reaches("confirmed")
+    await expect(waits.locator(".summary-seats")).not_to_have_attribute("aria-busy", "true")
+    await expect(waits.locator(".more button")).to_be_visible()
+    await is_still(waits.page, "after the purchase")
+
+    await until(lambda: server.sold_out(slug))
+    listed = await open_page(slug, before=WATCH, **look)
+    await listed.reaches("soldout")
+    await listed.fill("#returns-email", "wait@example.com")
+    await listed.locator(".returns button[type=submit]").click()
+    await expect(listed.locator("#returns-title")).to_be_focused()
+    await expect(listed.get_by_test_id("list-place")).to_be_visible()
+    await listed.page.reload()
+    await expect(listed.get_by_test_id("list-place")).to_be_visible()
+    await is_still(listed.page, "the place in the list, after a reload")
 
 
 @pytest.mark.parametrize("look", DESK_AND_PHONE)

@@ -83,7 +83,7 @@ async def test_a_lost_connection_is_said_and_comes_back(
     await expect(banner).to_be_hidden()
     await page.page.context.set_offline(True)
     await expect(banner).to_have_attribute("data-kind", "offline")
-    await expect(banner).to_contain_text("Your place is kept")
+    await expect(banner).to_contain_text("Your place is kept")  # what a turn is not: see the basket
     crowd[1].leave()
     await page.page.context.set_offline(False)
     await page.said_in_bar("back")
@@ -137,6 +137,9 @@ async def test_leaving_and_coming_back(server: Server, make_sale: MakeSale, open
     await page.get_by_role("button", name="Leave the queue").click()
     await page.get_by_test_id("go").click()
     await expect(page.locator("h1")).to_have_text("You are leaving")
+    # The button that was pressed is gone: who uses a keyboard, or hears, goes on from here, and has ten seconds.
+    await expect(page.locator("h1")).to_be_focused()
+    await expect(page.locator("#live-polite")).to_have_text("You are leaving")
     await page.get_by_test_id("stay").click()
     await page.reaches("waiting")
     await page.get_by_role("button", name="Leave the queue").click()
@@ -233,6 +236,7 @@ async def test_the_basket_survives_a_lost_connection(make_sale: MakeSale, open_p
     await page.pick(5)
     await page.page.context.set_offline(True)
     await expect(page.locator("#banner")).to_have_attribute("data-kind", "offline")
+    await expect(page.locator("#banner")).to_contain_text("Your turn is kept briefly")
     await page.click_seat(6)
     await expect(page.locator(".map-hint")).to_contain_text("Not connected")
     await page.page.context.set_offline(False)

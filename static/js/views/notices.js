@@ -1,7 +1,7 @@
 // Pages of one message: out, closed, not allowed, loading.
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { reason, t } from "../i18n.js";
-import { isKeptOut } from "../state.js";
+import { isKeptOut, saleState } from "../state.js";
 import { notice } from "./parts.js";
 
 export function loading() {
@@ -26,24 +26,29 @@ export function out({ state, act }) {
     });
   const told = state.outReason && state.outReason !== "closed" ? state.outReason : "heartbeat";
   const known = told === "session" && state.bought ? "bought" : told;
+  // Who comes back before the opening stands behind nobody: the order is not drawn yet.
+  const undrawn = known === "left" && saleState(state) === "before";
+  const tickets = state.bought && known !== "left";
   return notice({
     kind: known === "left" || known === "bought" ? "plain" : "warn",
     eyebrow: state.event.name,
     title: t(`out.${known}.title`),
-    text: t(`out.${known}.text`),
-    actions: html`${known === "bought" ? html`<a class="button primary" href="/tickets">${t("bar.tickets")}</a>` : nothing}
-      <button type="button" class=${known === "bought" ? "button secondary" : "button primary"} @click=${act.rejoin}>
-        ${t("out.again")}
+    text: undrawn ? t("out.undrawn.text") : t(`out.${known}.text`),
+    actions: html`${tickets ? html`<a class="button primary" href="/tickets">${t("bar.tickets")}</a>` : nothing}
+      <button type="button" class=${tickets ? "button secondary" : "button primary"} @click=${act.rejoin}>
+        ${undrawn ? t("out.undrawn.again") : t("out.again")}
       </button>`,
   });
 }
 
 /** @param {Sale.WithEvent<Sale.Model>} model */
 export function closed({ state }) {
+  const { name, cancelled } = state.event;
   return notice({
-    eyebrow: state.event.name,
-    title: t("closed.title"),
-    text: t("closed.text"),
+    kind: cancelled ? "warn" : "plain",
+    eyebrow: name,
+    title: cancelled ? t("off.title") : t("closed.title"),
+    text: cancelled ? `${t("off.sale")} ${t("off.money")}` : t("closed.text"),
     actions: html`<a class="button secondary" href="/">${t("closed.others")}</a>`,
   });
 }

@@ -3,6 +3,8 @@ import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { clock, counted, money, reason, t } from "../i18n.js";
 import { saleState, secondsLeft, turnSecondsLeft } from "../state.js";
 import { seatName } from "../seat_words.js";
+import { whatIsLeft } from "../sold_out.js";
+import { isUsedUp } from "../wish.js";
 import { payWord, wayToPay } from "./parts.js";
 
 /** States of an attempt in which the buyer has something to do. */
@@ -81,8 +83,10 @@ const isTurnOver = (state) =>
   state.presence === "out" || (state.session !== null && secondsLeft(state, state.session.until) <= 0);
 
 /** @param {Sale.WithReservation} model */
-export function confirmed({ state, plan, act }) {
-  const { reservation } = state;
+export function confirmed({ state, plan, act, board }) {
+  const { reservation, event } = state;
+  // Nothing can be picked (any more), by anybody or by this buyer: there is a waiting list to be seen, or the hall.
+  const none = whatIsLeft(board, 0).kind === "gone" || (event !== null && isUsedUp({ ...state, event }));
   return html`<section class="notice" data-kind="good">
     <div class="seal" aria-hidden="true">
       <svg viewBox="0 0 48 48">
@@ -103,14 +107,26 @@ export function confirmed({ state, plan, act }) {
     ${
       saleState(state) === "open"
         ? html`<p class="quiet more">
-            <button type="button" class="link" @click=${act.seen}>${t("confirmed.more")}</button>
-            <span
-              >${state.presence === "active" && state.session ? t("confirmed.more_for", { time: clock(secondsLeft(state, state.session.until)) }) : "\u00a0"}</span
-            >
+            <button type="button" class="link" @click=${act.seen}>
+              ${none ? t("reservation.sale") : t("confirmed.more")}
+            </button>
+            ${moreFor(state, none)}
           </p>`
         : nothing
     }
   </section>`;
+}
+
+/**
+ * For how long. It has its place before that is told, however many lines it takes: nothing moves when it is.
+ * @param {Sale.State} state
+ * @param {boolean} none there is nothing to pick
+ */
+function moreFor(state, none) {
+  const { presence, session } = state;
+  if (presence === "active" && session && !none)
+    return html`<span>${t("confirmed.more_for", { time: clock(secondsLeft(state, session.until)) })}</span>`;
+  return html`<span class="not-any-more" aria-hidden="true">${t("confirmed.more_for", { time: clock(0) })}</span>`;
 }
 
 /** @param {Sale.WithReservation} model */
@@ -118,15 +134,25 @@ export function failed({ state, act }) {
   const { reservation, shop } = state;
   const cancelled = reservation.status === "CANCELLED";
   const active = state.presence === "active";
+  const over = saleState(state) === "closed";
   return html`<section class="notice" data-kind="bad">
     <h1 tabindex="-1" data-focus>${cancelled ? t("cancelled.title") : t("failed.title")}</h1>
     <p class="lead">${reason(reservation.reason)}</p>
     ${reservation.reason === "provider_unavailable" && shop.alternative ? html`<p>${t("payment.instead", { alternative: shop.alternative })}</p>` : nothing}
-    <p class="quiet">${cancelled ? t("cancelled.text") : t("failed.text")}</p>
+    ${over ? nothing : html`<p class="quiet">${t("failed.seats")}</p>`}
     <div class="actions">
-      <button type="button" class="button primary" data-testid="again" @click=${active ? act.dismiss : act.rejoin}>
-        ${active ? t("failed.again") : t("out.again")}
-      </button>
+      ${
+        over && !active
+          ? html`<a class="button secondary" href="/">${t("closed.others")}</a>`
+          : html`<button
+              type="button"
+              class="button primary"
+              data-testid="again"
+              @click=${active ? act.dismiss : act.rejoin}
+            >
+              ${active ? t("failed.again") : t("out.again")}
+            </button>`
+      }
     </div>
   </section>`;
 }

@@ -40,7 +40,7 @@ function outside(shown) {
   return html`
     ${place?.state === "lapsed" ? html`<p class="callout" data-kind="warn"><strong>${t("returns.lapsed")}</strong> ${t("returns.lapsed_text")}</p>` : nothing}
     ${place?.state === "taken" ? html`<p class="callout">${place.reservation ? html`<a href=${`/reservations/${place.reservation}`}>${t("returns.taken_link")}</a>` : t("returns.taken_elsewhere")}</p>` : nothing}
-    <h2 id="returns-title">${t("returns.title")}</h2>
+    <h2 id="returns-title" tabindex="-1">${t("returns.title")}</h2>
     <p>${t("returns.text")}</p>
     <form class="returns-form" @submit=${join}>
       <div class="returns-wish">
@@ -77,7 +77,7 @@ function outside(shown) {
  */
 function waits({ busy, leave }, place) {
   return html`
-    <h2 id="returns-title">${t("returns.waiting")}</h2>
+    <h2 id="returns-title" tabindex="-1">${t("returns.waiting")}</h2>
     <p class="returns-place" data-testid="list-place">
       ${place.ahead === 0 ? t("returns.first") : counted("returns.ahead", place.ahead)}
     </p>
@@ -97,7 +97,7 @@ function offered({ event, busy, leave }, place) {
   const { offer } = place;
   if (!offer) return nothing;
   return html`
-    <h2 id="returns-title">${t("returns.offered")}</h2>
+    <h2 id="returns-title" tabindex="-1">${t("returns.offered")}</h2>
     <p class="returns-place">
       ${counted("seats.count", offer.seats.length)} ·
       ${t("returns.until", { time: moment(offer.until, event.time_zone) })}

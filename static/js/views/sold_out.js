@@ -32,10 +32,12 @@ export function nothingLeft({ state, board, own, wishHeight }) {
  */
 export function heldAhead({ state, board }) {
   const { kind, held } = whatIsLeft(board, 0);
-  if (kind !== "held") return nothing;
-  return html`<p class="callout" data-testid="all-held">
-    ${counted("queue.all_held", held, { time: clock(state.event.hold_seconds) })}
-  </p>`;
+  if (kind !== "held") return [];
+  return [
+    html`<p class="callout" data-testid="all-held">
+      ${counted("queue.all_held", held, { time: clock(state.event.hold_seconds) })}
+    </p>`,
+  ];
 }
 
 /**

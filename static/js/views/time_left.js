@@ -48,12 +48,14 @@ export function turnLeft(state) {
 }
 
 /**
- * What became of the seats whose time ran out, where a phone whose basket is closed shows it as well.
+ * What became of the seats whose time ran out, or whose buyer was not heard from, where a phone whose basket is closed shows it as well.
  * @param {Sale.State} state
  */
-export function seatsLost({ basket, basketExpired }) {
-  if (!basketExpired || basket.seats.length) return nothing;
-  return html`<p class="callout" data-kind="warn" data-testid="seats-lost">${t("basket.expired")}</p>`;
+export function seatsLost({ basket, basketExpired, unheard }) {
+  if (!(basketExpired || unheard) || basket.seats.length) return nothing;
+  return html`<p class="callout" data-kind="warn" data-testid="seats-lost">
+    ${unheard ? t("basket.unheard") : t("basket.expired")}
+  </p>`;
 }
 
 /**

@@ -19,7 +19,7 @@ export function before({ state, act }) {
     ${left === null ? nothing : clockFace(left)}
     ${opens ? html`<p class="lead"><time datetime=${opens}>${moment(opens, event.time_zone)}</time></p>` : nothing}
     ${phases(event)}
-    ${nextSteps(event.gathers_at ? [t("before.gathers", { time: moment(event.gathers_at, event.time_zone) }), t("gather.next.1"), t("before.next.3")] : [t("before.next.1"), t("before.next.2"), t("before.next.3")])}
+    ${nextSteps(event.gathers_at ? [t("before.gathers", { time: moment(event.gathers_at, event.time_zone) }), t("gather.next.1"), t("before.next.3")] : [opens ? t("before.next.1") : t("before.unset.1"), t("before.next.2"), t("before.next.3")])}
     ${notify(state.ui, act)}
   </section>`;
 }
@@ -102,10 +102,10 @@ export function waiting(model) {
         <dd>${number(queue.number)}</dd>
       </div>
     </dl>
-    ${state.lapsed ? html`<p class="callout" data-kind="warn">${t("queue.lapsed")}</p>` : nothing} ${heldAhead(model)}
-    ${model.returns} ${ownCode(model)}
-    ${event.paused ? html`<p class="callout" data-kind="warn">${t("queue.paused")}</p>` : nothing}
-    ${nextSteps([t("queue.next.1"), t("queue.next.2"), t("queue.next.3")])} ${notify(state.ui, act)}
+    ${state.lapsed ? html`<p class="callout" data-kind="warn">${t("queue.lapsed")}</p>` : nothing} ${model.returns}
+    ${ownCode(model)}
+    ${nextSteps([t("queue.next.1"), t("queue.next.2"), t("queue.next.3")], [...heldAhead(model), ...pausedAhead(event)])}
+    ${notify(state.ui, act)}
     ${state.entry ? html`<p class="quiet" data-testid="check-draw">${checkLink(state)}</p>` : nothing}
     <p class="quiet">
       <a href="/events/${encodeURIComponent(state.slug)}/waits" target="_blank" rel="noopener">${t("waits.title")}</a>
@@ -153,13 +153,24 @@ function priced({ state, act, captcha }) {
   </section>`;
 }
 
-/** @param {string[]} steps */
-export function nextSteps(steps) {
+/** @param {Api.EventDetails} event */
+const pausedAhead = ({ paused }) =>
+  paused ? [html`<p class="callout" data-kind="warn">${t("queue.paused")}</p>`] : [];
+
+/**
+ * `notes`, which come and go while the page is read, stand in the place of the steps: nothing moves.
+ * @param {string[]} steps
+ * @param {unknown[]} notes
+ */
+export function nextSteps(steps, notes = []) {
   return html`<section class="next">
     <h2>${t("queue.next")}</h2>
-    <ol>
-      ${steps.map((step) => html`<li>${step}</li>`)}
-    </ol>
+    <div class="next-steps">
+      <ol>
+        ${steps.map((step) => html`<li>${step}</li>`)}
+      </ol>
+      ${notes.length ? html`<div class="next-notes">${notes}</div>` : nothing}
+    </div>
   </section>`;
 }
 

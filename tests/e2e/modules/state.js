@@ -162,6 +162,20 @@ export function whoWasAwayTooLongIsToldSoInTheQueue() {
   same(reduce(queued, ADMITTED).lapsed, false);
 }
 
+// V3: who is in again at once has no seats any more, and is told why.
+export function whoIsInAgainAfterASilenceIsToldOfTheSeats() {
+  const lost = run(...INSIDE, HELD, CHECKOUT, { type: "welcome", state: "none", now: at(90000) });
+  same([lost.basket.seats, lost.unheard], [[], true]);
+  const again = [ADMITTED, { type: "board" }].reduce(reduce, lost);
+  same([stage(again), again.unheard], ["map", true]);
+  same(reduce(again, HELD).unheard, false);
+  same(reduce(again, { type: "sent", id: "a", kind: "hold", seats: [1] }).unheard, false);
+  // In the queue that is told with the place.
+  same(reduce(lost, { type: "queue", number: 9, ahead: 3, waiting: 8, wait: null }).unheard, false);
+  same(run(...INSIDE, { type: "welcome", state: "none", now: at(90000) }).unheard, false);
+  same(run(...INSIDE, HELD, WELCOME).unheard, false);
+}
+
 // V3: each end has its own reason, also the one that came while the connection was gone.
 export function aTurnThatEndedMeanwhileIsToldAsThat() {
   const late = run(...INSIDE, HELD, { type: "welcome", state: "none", now: at(90000), ended: "session" });

@@ -142,6 +142,8 @@ declare namespace Sale {
     /** the seats of one buyer in this part of the sale, where a refusal has told them */
     most: number | null;
     basketExpired: boolean;
+    /** the seats went because this browser was not heard from, and who was in is in again */
+    unheard: boolean;
     step: "map" | "checkout";
     checkout: Checkout;
     reservation: Purchase | null;
