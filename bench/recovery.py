@@ -23,6 +23,7 @@ import httpx
 import psutil
 
 from bench.measure import Figure
+from cli.web_forks import WAITS
 from core.embedded import EmbeddedPostgres, EmbeddedValkey
 
 #: Beyond what the killed one takes by itself.
@@ -105,14 +106,14 @@ class _Shop:
     began: float
 
     def web(self) -> list[psutil.Process]:
-        """The oldest first: the youngest is the one that waits to take another's place."""
+        """Those that serve, the oldest first; the one that waits is the last."""
         children = psutil.Process(self.process.pid).children()
         found = []
         for child in children:
             with contextlib.suppress(psutil.Error):  # it has ended meanwhile
                 if "cli.web_worker" in child.cmdline():
                     found.append(child)
-        return sorted(found, key=psutil.Process.create_time)
+        return sorted(found, key=lambda one: (one.name() == WAITS, one.create_time()))
 
     async def served(self, method: str, path: str) -> bool:
         try:
@@ -223,7 +224,7 @@ async def _after_engine(shop: _Shop, engine: EmbeddedPostgres | EmbeddedValkey, 
 
 
 async def _after_web(shop: _Shop, count: int) -> Recovered:
-    """The `count` oldest are killed."""
+    """The first `count` are killed."""
     await shop.until_one_waits()
     loaded = await _loading()
     for process in shop.web()[:count]:

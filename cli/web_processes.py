@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from cli.web_forks import Adopted, Waiting, can_adopt
 from cli.web_ticks import LOOK_SECONDS, Listener, Silence
 from core.errors import StartupError
 from core.process.backoff import Backoff
@@ -40,6 +41,9 @@ _STACKS_SECONDS = 1.0
 _KILLED_SECONDS = 5.0
 
 
+#: What was started from here, and what the one that waits has forked.
+Child = asyncio.subprocess.Process | Adopted
+
 #: What a web process writes to its `ready` pipe when it answers requests; anything else is why it cannot.
 READY = "ready"
 
@@ -47,7 +51,7 @@ READY = "ready"
 class _Loading:
     """A process that loads its modules, or has: it serves once it is told to."""
 
-    def __init__(self, process: asyncio.subprocess.Process, listener: Listener, ready_read: int, go_write: int) -> None:
+    def __init__(self, process: Child, listener: Listener, ready_read: int, go_write: int) -> None:
         self.process = process
         self.listener = listener
         self._ready_read = ready_read
@@ -68,11 +72,16 @@ class _Loading:
                 os.close(descriptor)
         self._ready_read = self._go_write = -1
 
+    def let_go(self) -> None:
+        """All of its pipes."""
+        self.close()
+        self.listener.close()
+
 
 class _Watched:
     """A process that has answered, and how long its loop has said nothing."""
 
-    def __init__(self, process: asyncio.subprocess.Process, listener: Listener) -> None:
+    def __init__(self, process: Child, listener: Listener) -> None:
         self.process = process
         self.listener = listener
         self.silence = Silence()
@@ -84,7 +93,8 @@ class WebProcesses:
 
     `environment` is what the processes get; `say` prints one line for the operator. One whose loop stands still for
     `hang_seconds` is killed, and started again as any that ends (R2). A process that stops takes `goodbye_seconds` for
-    its channels. With `standby` one more has loaded its modules and waits: it takes the place of one that ends (R4).
+    its channels. With `standby` one more has loaded its modules and waits (R4): those that serve are forked from it
+    where this machine lets us have them, elsewhere it takes the place of one that ends.
     """
 
     def __init__(
@@ -104,12 +114,13 @@ class WebProcesses:
         self._listening = listening
         self._environment = dict(environment)
         self._say = say
-        self._processes: dict[int, asyncio.subprocess.Process] = {}
+        self._processes: dict[int, Child] = {}
         # Those that have answered; `_starting` are those that have not yet.
         self._watched: dict[int, _Watched] = {}
         self._starting = 0
         self._wants_standby = standby
-        self._standby: _Loading | None = None
+        self._forks = standby and can_adopt()
+        self._standby: _Loading | Waiting | None = None
         self._go = asyncio.Event()
         # Never written to: a process reads end of file from it when this one is gone, however it went.
         self._alive_read, self._alive_write = os.pipe()
@@ -120,6 +131,9 @@ class WebProcesses:
 
     async def start(self) -> None:
         """Raises StartupError when one of them ends, or does not answer in time."""
+        if self._forks:
+            with contextlib.suppress(OSError):  # each is loaded by itself then, and tells what is wrong
+                self._standby = await self._load_one_that_forks()
         try:
             async with asyncio.TaskGroup() as group:
                 for index in range(self._count):
@@ -156,7 +170,7 @@ class WebProcesses:
     async def _start_one(self, index: int) -> None:
         self._starting += 1
         try:
-            if (standby := self._take_standby()) is not None:
+            if (standby := await self._ready_made()) is not None:
                 try:
                     await self._start_and_listen(index, standby)
                     return
@@ -169,6 +183,33 @@ class WebProcesses:
             await self._start_and_listen(index, await self._load())
         finally:
             self._starting -= 1
+
+    async def _ready_made(self) -> _Loading | None:
+        """One that has loaded its modules, forked or the one that waits itself; None where each has to load them."""
+        standby = self._standby
+        return await self._fork(standby) if isinstance(standby, Waiting) else self._take_standby()
+
+    async def _fork(self, standby: Waiting) -> _Loading | None:
+        """Also while it still loads: it forks as soon as it can, which is no later than another one could serve."""
+        with contextlib.ExitStack() as kept, contextlib.ExitStack() as given:
+            try:
+                ticks_read, ticks_write = _pipe(kept, given)
+                ready_read, ready_write = _pipe(kept, given)
+                go_read, go_write = _pipe(given, kept)
+                async with asyncio.timeout(_START_SECONDS):
+                    process = await standby.fork(ready_write, ticks_write, go_read)
+            except TimeoutError:
+                await _kill(standby.process)  # it hangs: another one takes its place
+                return None
+            except OSError:
+                return None
+            except asyncio.CancelledError:
+                # What it answers now would be taken for the answer to the next order.
+                with contextlib.suppress(ProcessLookupError):
+                    standby.process.kill()
+                raise
+            kept.pop_all()
+        return _Loading(process, Listener(ticks_read), ready_read, go_write)
 
     async def _start_and_listen(self, index: int, loading: _Loading) -> None:
         try:
@@ -187,20 +228,31 @@ class WebProcesses:
             ticks_read, ticks_write = _pipe(kept, given)
             ready_read, ready_write = _pipe(kept, given)
             go_read, go_write = _pipe(given, kept)
-            inherited = (self._listening.fileno(), ready_write, self._alive_read, ticks_write, go_read)
-            # A session of its own: Ctrl-C in the terminal reaches `onsale serve` only, which ends them in order.
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "cli.web_worker",
-                *map(str, inherited),
-                env=self._environment,
-                pass_fds=inherited,
-                start_new_session=True,
-                stdin=asyncio.subprocess.DEVNULL,
-            )
+            process = await self._begin(self._listening.fileno(), ready_write, self._alive_read, ticks_write, go_read)
             kept.pop_all()
         return _Loading(process, Listener(ticks_read), ready_read, go_write)
+
+    async def _load_one_that_forks(self) -> Waiting:
+        """Raises OSError when there is none to be had."""
+        ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with contextlib.ExitStack() as kept, its:
+            kept.enter_context(ours)
+            process = await self._begin(self._listening.fileno(), self._alive_read, its.fileno())
+            kept.pop_all()
+        return Waiting(process, ours)
+
+    async def _begin(self, *inherited: int) -> asyncio.subprocess.Process:
+        # A session of its own: Ctrl-C in the terminal reaches `onsale serve` only, which ends them in order.
+        return await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "cli.web_worker",
+            *map(str, inherited),
+            env=self._environment,
+            pass_fds=inherited,
+            start_new_session=True,
+            stdin=asyncio.subprocess.DEVNULL,
+        )
 
     async def _until_it_answers(self, index: int, loading: _Loading) -> None:
         """Raises StartupError."""
@@ -235,7 +287,7 @@ class WebProcesses:
             elif standby is None and not self._starting and len(self._watched) == self._count:
                 began = time.monotonic()
                 try:
-                    self._standby = await self._load()
+                    self._standby = await (self._load_one_that_forks() if self._forks else self._load())
                     refused = 0
                 except OSError as error:
                     refused += 1
@@ -245,7 +297,7 @@ class WebProcesses:
 
     def _take_standby(self) -> _Loading | None:
         standby = self._standby
-        if standby is None or standby.process.returncode is not None:
+        if not isinstance(standby, _Loading) or standby.process.returncode is not None:
             return None
         self._standby = None
         return standby
@@ -254,8 +306,7 @@ class WebProcesses:
         standby, self._standby = self._standby, None
         if standby is None:
             return
-        standby.close()
-        standby.listener.close()
+        standby.let_go()
         await _kill(standby.process)
         self._forget_metrics(standby.process.pid)
 
@@ -326,7 +377,7 @@ def _pipe(reader: contextlib.ExitStack, writer: contextlib.ExitStack) -> tuple[i
     return read, write
 
 
-async def _kill(process: asyncio.subprocess.Process) -> None:
+async def _kill(process: Child) -> None:
     """Also one that was killed before; gone when this returns, or its machine's disk hangs."""
     with contextlib.suppress(ProcessLookupError):
         process.kill()

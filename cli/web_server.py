@@ -22,6 +22,7 @@ import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.importer import import_from_string
 
+from cli.web_forks import forked
 from cli.web_processes import READY, STACKS_SIGNAL
 from cli.web_ticks import Ticker
 from core.logs import configure_logs
@@ -146,15 +147,31 @@ def _wait_for(go_fd: int) -> None:
 
 def run(listen_fd: int, ready_fd: int, alive_fd: int, ticks_fd: int, go_fd: int) -> None:
     """Serves until it is asked to end. The arguments are descriptors."""
+    _serve(_loaded(), listen_fd, ready_fd, alive_fd, ticks_fd, go_fd)
+
+
+def run_and_fork(listen_fd: int, alive_fd: int, orders_fd: int) -> None:
+    """Waits with all that is loaded, and serves in each process that is forked for an order."""
+    settings = _loaded()
+    ready_fd, ticks_fd, go_fd = forked(socket.socket(fileno=orders_fd))
+    _serve(settings, listen_fd, ready_fd, alive_fd, ticks_fd, go_fd)
+
+
+def _loaded() -> Settings:
+    """Makes no thread, loop or connection: none of them would outlive a fork (tests/unit/test_web_forks.py)."""
     # Written by the interpreter's own handler, so also by a process whose loop stands still.
     faulthandler.register(STACKS_SIGNAL, all_threads=True)
     settings = Settings.load()
     configure_logs(level=settings.log_level, form=settings.log_format)
+    import_module(APP.partition(":")[0])
+    return settings
+
+
+def _serve(settings: Settings, listen_fd: int, ready_fd: int, alive_fd: int, ticks_fd: int, go_fd: int) -> None:
     peers = Peers(
         is_trusted=trusts(settings.forwarded_allow_ips),
         most=connections_of_one_peer(use_all_files()) if settings.rate_limits == "on" else None,
     )
-    import_module(APP.partition(":")[0])
     _wait_for(go_fd)
     server = _Server(_config(settings, ready_fd), ready_fd, Ticker(ticks_fd), peers)
     threading.Thread(target=_stop_with_parent, args=(server, alive_fd), daemon=True).start()

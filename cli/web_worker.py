@@ -1,5 +1,6 @@
 """The beginning of a web server process, started by `onsale serve` only:
-`python -m cli.web_worker LISTEN READY ALIVE TICKS GO`. The arguments are descriptors.
+`python -m cli.web_worker LISTEN READY ALIVE TICKS GO`, or, for one that waits and forks those that serve,
+`python -m cli.web_worker LISTEN ALIVE ORDERS`. The arguments are descriptors.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ def main() -> None:
     # Of what is made while modules are loaded nothing is garbage, and looking for it takes a sixth of the time. It is
     # looked for again once the process has started (core/process/cycle_collector.py).
     gc.disable()
-    from cli.web_server import run
+    from cli.web_server import run, run_and_fork
 
-    run(*(int(argument) for argument in sys.argv[1:6]))
+    descriptors = [int(argument) for argument in sys.argv[1:]]
+    (run if len(descriptors) == 5 else run_and_fork)(*descriptors)
 
 
 if __name__ == "__main__":

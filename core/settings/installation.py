@@ -27,8 +27,8 @@ class InstallationSettings(Group):
     )
     standby: Literal["on", "off"] = setting(
         "on",
-        "one more web process has loaded the program and waits: it takes the place of one that ends at once, and costs "
-        "some 100 MB of memory",
+        "one more web process has loaded the program and waits: one that ends has a successor at once, forked from it "
+        "(on Linux; elsewhere it takes that place itself). It costs some 40 MB of memory, elsewhere 100",
         row="R4",
     )
     data: Path = setting(Path(".onsale"), "data folder: embedded engines, secrets, e-mail files, logs")

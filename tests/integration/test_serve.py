@@ -16,6 +16,7 @@ import httpx
 import psutil
 import pytest
 
+from cli.web_forks import WAITS
 from tests.http_client import HTTP
 from tests.integration.onsale_process import (
     Serving,
@@ -131,15 +132,24 @@ def test_the_whole_life_of_an_embedded_installation(home: Path) -> None:
     assert "another signing key" in onsale("serve", PORT="0", **settings).stderr
 
 
+def new_ones(server: Serving, known: list[psutil.Process]) -> list[psutil.Process]:
+    return [one for one in server.web_processes() if one not in known]
+
+
 @pytest.mark.parametrize("moment", ["loading", "idle"])
 def test_web_processes_end_with_a_serve_that_was_killed(home: Path, addresses: dict[str, str], moment: str) -> None:
     """`kill -9` of the parent leaves no orphan that holds the port, also not the one that waits (R2, R4)."""
     with serving(home, **addresses, ONSALE_DATA=str(home / "other"), ONSALE_STANDBY="on") as server:
         wait_until(lambda: len(server.web_processes()) == 2, "one more than serves")
-        web = sorted(server.web_processes(), key=lambda one: one.create_time())
-        waits = web[1]
+        web = server.web_processes()
+        (waits,) = (one for one in web if one.name() == WAITS)
         if moment == "loading":
-            waits.suspend()  # it loads no further before `serve` is gone
+            # Another one, since this one has loaded already; it loads no further before `serve` is gone.
+            waits.kill()
+            wait_until(lambda: new_ones(server, web), "another one")
+            (waits,) = new_ones(server, web)
+            waits.suspend()
+            web = server.web_processes()
         else:
             wait_until(lambda: is_idle(waits), "the end of its loading")
         port = urlsplit(server.url).port

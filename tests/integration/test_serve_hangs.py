@@ -20,6 +20,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from cli.web_forks import WAITS
 from cli.web_processes import STOP_SECONDS
 from core.settings import Settings
 from tests.http_client import HTTP
@@ -224,7 +225,8 @@ def test_one_that_has_loaded_the_program_takes_the_place_of_one_that_ends(
     settings = {**addresses, "ONSALE_DATA": str(home / "other"), "ONSALE_STANDBY": "on"}
     with serving(home, WORKERS="2", **settings) as server:
         wait_until(lambda: len(server.web_processes()) == 3, "one more than serve")
-        first, second, waits = by_age(server)
+        (waits,) = (one for one in server.web_processes() if one.name() == WAITS)
+        first, second = (one for one in by_age(server) if one.pid != waits.pid)
         # Once it has loaded, it waits without computing.
         wait_until(lambda: is_idle(waits), "the end of its loading")
         first.kill()
@@ -233,14 +235,16 @@ def test_one_that_has_loaded_the_program_takes_the_place_of_one_that_ends(
         wait_until(lambda: answers(server), "an answer", despite=(httpx.HTTPError,))
         assert waits.is_running()
         wait_until(lambda: "web process 2" in server.errors, "the other one's end to be told")
-        # One that waits is there again when both serve.
-        wait_until(lambda: len(server.web_processes()) == 3, "another one that waits")
+        # The same one waits on, and both serve.
+        wait_until(lambda: len(server.web_processes()) == 3, "both")
         assert not pids(server) & {first.pid, second.pid}
         assert waits.pid in pids(server)
-        # It is no part of the service: when it is killed, nobody notices.
-        by_age(server)[-1].kill()
+        # It is no part of the service: when it is killed, nobody notices, and another one waits.
+        waits.kill()
         assert answers(server)
+        wait_until(lambda: any(one.name() == WAITS for one in server.web_processes()), "another one that waits")
         all_of_them = server.web_processes()
+        assert {one.ppid() for one in all_of_them} == {server.process.pid}, "each end is told to who watches"
         assert server.end() == 0
     assert not [one for one in all_of_them if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
 

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from cli import web_processes
+from cli.web_forks import Waiting
 from cli.web_processes import WebProcesses, _Loading
 from tests.waits import PATIENCE, until
 
@@ -97,10 +98,10 @@ async def test_one_that_was_killed_after_a_while_is_replaced_soon(
     said: list[str] = []
     processes = WebProcesses(0, listening, {}, said.append, 60.0)
     async with kept(processes):
-        first = await until(lambda: processes._standby)
+        first: _Loading | Waiting = await until(lambda: processes._standby)
         first.process.kill()
         await until(lambda: processes._standby not in (None, first))
-        second = await until(lambda: processes._standby)
+        second: _Loading | Waiting = await until(lambda: processes._standby)
         second.process.kill()
         await until(lambda: len(said) == 2)
     assert pauses.asked == [0, 0], "no life was short"

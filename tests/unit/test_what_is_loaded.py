@@ -63,6 +63,7 @@ WATCHING = {
     "cli.preparation",
     "cli.say",
     "cli.serving",
+    "cli.web_forks",
     "cli.web_processes",
     "cli.web_ticks",
     "core",
