@@ -304,15 +304,21 @@ async def test_a_sale_that_is_made_or_opens_takes_its_place_after_a_press(
 async def test_every_page_is_reached_and_read_on_a_phone(server: Server, open_console: OpenConsole) -> None:
     """V2: each tab lies within the screen, with large type too; nothing of the audit trail is scrolled sideways."""
     page = await open_console(**PHONE)
+    await changed(
+        page, "**/api/operator/audit*", lambda body: body["entries"].insert(0, entry(1) | {"action": "session.refused"})
+    )
     beside = """() => [...document.querySelectorAll(".ops-nav a, .ops-nav button, .trail td")]
         .filter((one) => one.checkVisibility())
         .map((one) => [one.textContent.trim(), one.getBoundingClientRect()])
         .filter(([, { left, right }]) => left < 0 || right > innerWidth)"""
+    # Words that are wider than their place lie on what is beside it.
+    wide = "() => [...document.querySelectorAll('.trail td')].filter((one) => one.scrollWidth > one.clientWidth).length"
     for size in ("100%", "200%"):
         await page.goto(f"{server.url}/ops/audit")
         await page.wait_for_selector(".trail tbody tr")
         await page.evaluate("(size) => { document.documentElement.style.fontSize = size; }", size)
         assert not await page.evaluate(beside), size
+        assert not await page.evaluate(wide), size
         assert await page.evaluate("() => document.documentElement.scrollWidth <= innerWidth"), size
 
 
