@@ -306,7 +306,7 @@ export class PollChannel {
   /**
    * Tells the basket: always as the answer to a command `id`, else only when it is news.
    * @param {Api.HeldSeats} body
-   * @param {string} [id]
+   * @param {string | number} [id]
    */
   basket({ seats, until, fence, extensions_left }, id) {
     const said = JSON.stringify([seats, until]);

@@ -159,7 +159,7 @@ const HANDLERS = {
       instead: insteadOf(request, message),
       most: message.code === "too_many_seats" ? (message.max ?? state.most) : state.most,
       refusal: {
-        id: message.id ?? "",
+        id: String(message.id ?? ""),
         code: message.code,
         seats: message.seats ?? [],
         detail: message.detail ?? "",
@@ -422,7 +422,7 @@ function counted(orders, { id, status, seats }) {
 
 /**
  * @param {Sale.State["pending"]} pending
- * @param {string | undefined} id
+ * @param {string | number | undefined} id
  */
 function without(pending, id) {
   if (id === undefined || !(id in pending)) return pending;
