@@ -505,7 +505,7 @@ var ol=Object.create;var Ci=Object.defineProperty;var rl=Object.getOwnPropertyDe
           <span class="clock-value">${String(o).padStart(2,"0")}</span>
           <span class="clock-unit">${p(i)}</span>
         </div>`)}
-  </div>`}function Pa(e){let{state:t,act:s}=e,{queue:n,event:i}=t;if(!n)return ki(e);let o=Ra(n.firstAhead,n.ahead);return $`<section class="waiting">
+  </div>`}function Pa(e){let{state:t,act:s}=e,{queue:n,event:i}=t;if(!n)return ki(e);let o=Ra(n.firstAhead,n.ahead),r=ka(e),c=r.length?r:pu(i);return $`<section class="waiting">
     <p class="eyebrow">${i.name}</p>
     <h1 tabindex="-1" data-focus>${p("queue.title")}</h1>
     <p class="place" data-testid="place">
@@ -532,8 +532,7 @@ var ol=Object.create;var Ci=Object.defineProperty;var rl=Object.getOwnPropertyDe
       </div>
     </dl>
     ${t.lapsed?$`<p class="callout" data-kind="warn">${p("queue.lapsed")}</p>`:A} ${e.returns}
-    ${Me(e)}
-    ${un([p("queue.next.1"),p("queue.next.2"),p("queue.next.3")],[...ka(e),...pu(i)])}
+    ${Me(e)} ${un([p("queue.next.1"),p("queue.next.2"),p("queue.next.3")],c)}
     ${dn(t.ui,s)}
     ${t.entry?$`<p class="quiet" data-testid="check-draw">${ln(t)}</p>`:A}
     <p class="quiet">

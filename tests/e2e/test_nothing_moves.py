@@ -83,9 +83,6 @@ SAY = """async (kinds) => {
 KINDS = {
     "offline": "banner.offline",
     "reconnecting": "banner.reconnecting",
-    # By another name here: each is said once.
-    "offline in": "banner.offline_in",
-    "reconnecting in": "banner.reconnecting_in",
     "back": "banner.back",
     "polling": "banner.polling",
     "database": "outage.database",

@@ -236,7 +236,7 @@ async def test_the_basket_survives_a_lost_connection(make_sale: MakeSale, open_p
     await page.pick(5)
     await page.page.context.set_offline(True)
     await expect(page.locator("#banner")).to_have_attribute("data-kind", "offline")
-    await expect(page.locator("#banner")).to_contain_text("Your turn is kept briefly")
+    await expect(page.locator("#banner")).to_contain_text("Your clock goes on")
     await page.click_seat(6)
     await expect(page.locator(".map-hint")).to_contain_text("Not connected")
     await page.page.context.set_offline(False)

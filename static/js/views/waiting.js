@@ -76,6 +76,9 @@ export function waiting(model) {
   const { queue, event } = state;
   if (!queue) return joining(model);
   const part = progress(queue.firstAhead, queue.ahead);
+  // One at a time, which has room there: a pause is told with the wait as well.
+  const held = heldAhead(model);
+  const notes = held.length ? held : pausedAhead(event);
   return html`<section class="waiting">
     <p class="eyebrow">${event.name}</p>
     <h1 tabindex="-1" data-focus>${t("queue.title")}</h1>
@@ -103,8 +106,7 @@ export function waiting(model) {
       </div>
     </dl>
     ${state.lapsed ? html`<p class="callout" data-kind="warn">${t("queue.lapsed")}</p>` : nothing} ${model.returns}
-    ${ownCode(model)}
-    ${nextSteps([t("queue.next.1"), t("queue.next.2"), t("queue.next.3")], [...heldAhead(model), ...pausedAhead(event)])}
+    ${ownCode(model)} ${nextSteps([t("queue.next.1"), t("queue.next.2"), t("queue.next.3")], notes)}
     ${notify(state.ui, act)}
     ${state.entry ? html`<p class="quiet" data-testid="check-draw">${checkLink(state)}</p>` : nothing}
     <p class="quiet">
