@@ -82,6 +82,10 @@ class Before:
         return next((value for known, value in self.figures.items() if fnmatchcase(name, known)), "")
 
 
+class TooBusy(RuntimeError):
+    """What other programs took of the machine is more than what was to be measured: to be tried again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Effort:
     """How much is measured: `rounds` of each side, each of about `seconds`. To try a row: 1 of 0.1."""

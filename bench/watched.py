@@ -16,7 +16,7 @@ from typing import Final
 from bench.bare import Bare
 from bench.load import Call, Job, LoadGenerator
 from bench.load_arrivals import Paced
-from bench.measure import Effort, Figure
+from bench.measure import Effort, Figure, TooBusy
 from bench.served import WEB, Served
 from bench.served_row import Kind, ServedRow, Taken, of_bare
 from bench.sink import Sink, sink
@@ -117,7 +117,7 @@ def _passed_on(bare: Bare, effort: Effort) -> float:
 async def fan_out(runtime: Runtime, served: Served, effort: Effort, rate: int) -> float:
     """Microseconds of all web processes for one change to one browser at `rate` changes a second, without what they
     need at rest, in whichever pause that was least; in the best round. The changes are made in the stores, by no web
-    process. Raises RuntimeError where a rush costs no more than rest.
+    process. Raises TooBusy where a rush costs no more than rest.
     """
     watchers, changes = effort.of(2 * WATCHERS, most=WATCHERS), effort.of(rate, least=_LEAST)
     event = await runtime.events.get(await asyncio.to_thread(served.event, changes))
@@ -147,7 +147,7 @@ async def fan_out(runtime: Runtime, served: Served, effort: Effort, rate: int) -
             await asyncio.to_thread(_quiet, watching)
     least = min(spent - min(rests) * took for spent, took in rushes)
     if least <= 0:
-        raise RuntimeError("a rush that costs nothing: the machine is too busy to tell")
+        raise TooBusy("a rush that costs nothing: the machine is too busy to tell")
     return 1e6 * least / changes / watchers
 
 

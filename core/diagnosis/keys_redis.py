@@ -35,6 +35,8 @@ OF_A_SALE: Final[Mapping[Callable[[str], str], str]] = {
     keys.draw: "hash",
     keys.entries: "hash",
     keys.entry_beats: "zset",
+    keys.told_entries: "hash",
+    keys.told_entry_beats: "zset",
     keys.networks: "zset",
     keys.places: "hash",
     keys.absent_places: "zset",

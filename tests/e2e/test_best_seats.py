@@ -74,7 +74,7 @@ async def test_the_list_has_it_as_well(server: Server, make_sale: MakeSale, open
     await expect(page.basket).to_have_count(2)
     await page.check_out()
     await page.reaches("confirmed")
-    await page.get_by_role("button", name="Pick more seats").click()
+    await page.get_by_role("button", name="To the sale").click()
     await page.map_ready()
     await expect(page.get_by_test_id("used-up")).to_contain_text("2 of 2 seats bought")
     await expect(page.get_by_test_id("wish")).to_have_count(0)

@@ -252,8 +252,9 @@ async def test_a_refund_in_the_providers_dashboard_is_found_and_noted_by_one_pre
     found = page.get_by_test_id("finding").filter(has_text=paid["order_id"])
     for _ in range(120):
         await page.get_by_role("button", name="Compare now").click()
-        if await page.get_by_role("button", name="Show").is_visible():  # findings of other tests stand there
-            await page.get_by_role("button", name="Show").click()
+        arrived = page.get_by_role("button", name="Show", exact=True)
+        if await arrived.is_visible():  # findings of other tests stand there
+            await arrived.click()
         try:
             await expect(found).to_be_visible(timeout=2500)
             break
@@ -327,7 +328,7 @@ async def test_what_others_do_is_seen_without_a_reload(
     server.operator("POST", f"/api/operator/events/{slug}/blocks", json={"seats": [5], "blocked": True})
     await expect(page.locator(".seat-facts")).to_contain_text("BLOCKED", timeout=PATIENCE * 1000)
     await expect(page.locator(".cause")).to_contain_text("seat_blocked")
-    await trail.get_by_role("button", name="Show").click(timeout=PATIENCE * 1000)
+    await trail.get_by_role("button", name="Show", exact=True).click(timeout=PATIENCE * 1000)
     await expect(trail.locator("tbody")).to_contain_text(slug)
 
 

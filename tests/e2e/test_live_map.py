@@ -237,7 +237,7 @@ async def test_who_bought_the_last_seats_is_told_one_thing(
     await page.check_out()
     await page.reaches("confirmed")
     await until(lambda: server.sold_out(slug))
-    await page.get_by_role("button", name="Pick more seats").click()
+    await page.get_by_role("button", name="To the sale").click()
     await page.map_ready()
     await expect(page.get_by_test_id("used-up")).to_contain_text("2 of 2 seats bought")
     for other in ("sold-out", "all-held", "waiting-list"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import re
 import subprocess
@@ -32,7 +33,7 @@ from bench.bare import Bare, bare
 from bench.compare import tree_of
 from bench.load import Call, Channel, Job, LoadGenerator, text_frame
 from bench.load_arrivals import Paced
-from bench.measure import Before, Effort, Figure, Round, best_cpu, best_wall, table
+from bench.measure import Before, Effort, Figure, Round, TooBusy, best_cpu, best_wall, table
 from bench.report import BEFORE, PAGE, PROFILES, SCALING, marks, write
 from bench.resp import BareClient, command
 from bench.run import ROWS, SERVED, World, world
@@ -44,6 +45,7 @@ from core.booking.statements_postgres import STATEMENTS
 from core.embedded import Engines
 from core.runtime import Runtime
 from core.settings import Settings
+from tests.waits import PATIENCE
 
 
 def test_a_ratio_is_of_the_best_rounds() -> None:
@@ -162,8 +164,12 @@ async def test_every_row_of_a_served_sale_runs(small_world: World, name: str) ->
 
 
 async def is_measured(small_world: World, name: str) -> None:
-    figures = await ROWS[name](small_world, Effort(rounds=1, seconds=0.002))
-    assert figures
+    figures: list[Figure] = []
+    async with asyncio.timeout(PATIENCE):
+        while not figures:
+            # Beside other tests so small an effort may drown in their noise, of which the row tells.
+            with contextlib.suppress(TooBusy):
+                figures = await ROWS[name](small_world, Effort(rounds=1, seconds=0.002))
     for figure in figures:
         assert figure.unit in ("us CPU", "ms CPU", "ms", "/s", "s", "/s of CPU", "% CPU", "KB")
         assert figure.limit is None or figure.limit > 0

@@ -23,7 +23,7 @@ async function shown(view, ...messages) {
     ...messages,
   ].reduce(reduce, initial({ slug: "x" }));
   const host = document.createElement("div");
-  render(view({ state, plan: null, act: {}, own: new Set() }), host);
+  render(view({ state, plan: null, act: {}, own: new Set(), board: { ready: false, counts: [] } }), host);
   return host.textContent.replace(/\s+/g, " ");
 }
 
