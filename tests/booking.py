@@ -20,6 +20,7 @@ from core.booking.checkout import Checkout
 from core.booking.composition import open_checkout
 from core.booking.reservation import Reservation, ReservationStatus
 from core.database import raw
+from core.errors import StoreUnavailable
 from core.payments.breaker import BreakerConfig
 from core.payments.breaker_redis import SharedBreaker
 from core.payments.gateway import (
@@ -257,8 +258,11 @@ async def finish_all(at: Desk, event: Event, seconds: float = 30.0) -> None:
     """Another process does what is left until nothing is."""
 
     async def nothing_left() -> bool:
-        await at.checkout.finish_due()
-        return not await unfinished(at.runtime, event)
+        # As the job: what does not answer, or is still known as a replica by one connection, is asked again.
+        with contextlib.suppress(StoreUnavailable):
+            await at.checkout.finish_due()
+            return not await unfinished(at.runtime, event)
+        return False
 
     await until(nothing_left)
 

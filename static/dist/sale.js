@@ -478,7 +478,7 @@ var ol=Object.create;var Ci=Object.defineProperty;var rl=Object.getOwnPropertyDe
     </ul>
     <p class="total">
       <span>${P("seats.count",e.seats.length)}</span>
-      <strong>${t?V(e.amount,n):"\xA0"}</strong>
+      ${t?$`<strong>${V(e.amount,n)}</strong>`:$`<strong>&nbsp;</strong>`}
     </p>
   </div>`}function Ia(e){if(!e||!Number.isFinite(e.low)||!Number.isFinite(e.high))return null;if(e.high<=60)return{kind:"soon"};let t=e.low/60,s=e.high/60;if(s>=90)return{kind:"hours",from:Math.max(1,Math.round(t/60)),to:Math.max(2,Math.ceil(s/60))};let n=s>20?5:1,i=Math.max(1,Math.floor(t/n)*n),o=Math.max(i+n,Math.ceil(s/n)*n);return{kind:"minutes",from:i,to:o}}function Ra(e,t){return e>0?Math.min(1,Math.max(0,1-t/e)):t>0?0:1}function Na({state:e,act:t}){let{event:s}=e,n=ge(e),i=n?Pt(e,Date.parse(n)):null;return $`<section class="waiting">
     <p class="eyebrow">${s.name}</p>

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
+from weakref import WeakKeyDictionary
 
 import pytest
 from playwright.async_api import FilePayload, Page, Route, ViewportSize, expect
@@ -27,8 +28,19 @@ LATE_MILLISECONDS = 700
 NOW = datetime.now(UTC).isoformat().replace("+00:00", "Z")
 
 
+_CHANGES: WeakKeyDictionary[Page, dict[str, Callable[[Any], None]]] = WeakKeyDictionary()
+
+
 async def changed(page: Page, address: str, change: Callable[[Any], None]) -> None:
-    """The answers of this call are the server's, with a change that others would have made."""
+    """The answers of this call are the server's, with a change that others would have made; the last one that is given.
+
+    One handler for all of them: one that is taken away while it answers would answer a call that is answered.
+    """
+    changes = _CHANGES.setdefault(page, {})
+    known = address in changes
+    changes[address] = change
+    if known:
+        return
 
     async def answer(route: Route) -> None:
         if route.request.method != "GET":
@@ -36,10 +48,9 @@ async def changed(page: Page, address: str, change: Callable[[Any], None]) -> No
             return
         response = await route.fetch()
         body = await response.json()
-        change(body)
+        changes[address](body)
         await route.fulfill(response=response, body=json.dumps(body))
 
-    await page.unroute(address)
     await page.route(address, answer)
 
 

@@ -24,9 +24,12 @@ WATCH = """
         const moved = [];
         new PerformanceObserver((list) => {
             for (const { value, hadRecentInput, sources } of list.getEntries()) {
-                const told = ({ node, previousRect: { x, y }, currentRect }) =>
-                    `${node?.nodeName}.${node?.className}: ${x} ${y} to ${currentRect.x} ${currentRect.y}`;
-                if (!hadRecentInput) moved.push([value, ...sources.map(told)].join("\\n"));
+                const box = ({ x, y, width, height }) => `${x} ${y} ${width}x${height}`;
+                const told = ({ node, previousRect, currentRect }) =>
+                    `${node?.nodeName}.${node?.className} "${node?.textContent.trim().slice(0, 60)}": ` +
+                    `${box(previousRect)} to ${box(currentRect)}`;
+                // So little is a figure that gets a digit more, and its unit beside it: that is what figures are for.
+                if (!hadRecentInput && value > 0.0001) moved.push([value, ...sources.map(told)].join("\\n"));
             }
         }).observe({ type: "layout-shift", buffered: true });
         globalThis.still = async () => {

@@ -165,7 +165,7 @@ function seats({ reservation, event }, plan) {
   const currency = reservation.currency ?? event?.currency;
   if (!reservation.seats || reservation.amount === undefined || !currency) return nothing;
   // Their names come with the plan, the digits of the currency with the event, and have their place before: nothing
-  // moves when they do.
+  // moves when they do; a sum that comes is another element, not a space that grows.
   return html`<div class="receipt">
     <ul class="summary-seats" aria-busy=${plan ? nothing : "true"}>
       ${reservation.seats.map((ordinal) => {
@@ -177,7 +177,7 @@ function seats({ reservation, event }, plan) {
     </ul>
     <p class="total">
       <span>${counted("seats.count", reservation.seats.length)}</span>
-      <strong>${event ? money(reservation.amount, currency) : "\u00a0"}</strong>
+      ${event ? html`<strong>${money(reservation.amount, currency)}</strong>` : html`<strong>&nbsp;</strong>`}
     </p>
   </div>`;
 }
