@@ -159,10 +159,11 @@ export class Page {
     if (state.connection === "stopped" && wanted !== "closed") return "stopped";
     if ((wanted === "map" && !board.ready) || ((wanted === "map" || wanted === "checkout") && !hall.drawn))
       return "opening";
+    if (wanted !== "waiting") return wanted;
+    // What the list has for the buyer comes with the view: nothing moves when it does.
+    if (!this.list.settled) return "joining";
     // Nobody is let in to a hall that has nothing left: the place is not what matters any more.
-    // What the list has for the buyer comes with it: nothing moves when it does.
-    if (wanted === "waiting" && whatIsLeft(board, 0).kind === "gone") return this.list.settled ? "soldout" : "joining";
-    return wanted;
+    return whatIsLeft(board, 0).kind === "gone" ? "soldout" : "waiting";
   }
 
   /**
