@@ -19,9 +19,9 @@ from tests.e2e.test_purchase import PHONE
 from tests.sale_server import Guest
 from tests.waits import until
 
-#: Keeps what moves, but for what a press has moved: `still()` resolves to it when all is drawn. A device that has no
-#: font for Korean, as a machine that tests often is, would get ours late, and its letters would move (static/js/type.js):
-#: it is taken for one that has its own.
+#: Keeps what moves, but for what a press has moved: `still()` resolves to it when all is drawn.
+#: A device without a font for Korean, as a machine that tests often is, would get ours late, and its letters would move
+#: (static/js/type.js): it is taken for one that has its own.
 WATCH = """
     {
         const measured = CanvasRenderingContext2D.prototype.measureText;
