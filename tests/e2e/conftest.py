@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from tests.e2e.sale_page import KEEPS_WHAT_IS_SAID, SalePage
 from tests.sale_server import HALL as HALL
@@ -41,6 +41,13 @@ async def chromium() -> AsyncIterator[Browser]:
         await browser.close()
 
 
+async def closed(context: BrowserContext) -> None:
+    """Closes it. A test's handler that is answering just now would fail by that, and the next test with it."""
+    for page in context.pages:
+        await page.unroute_all(behavior="ignoreErrors")
+    await context.close()
+
+
 OpenPage = Callable[..., Awaitable[SalePage]]
 
 
@@ -57,7 +64,7 @@ async def open_page(server: Server, chromium: Browser) -> AsyncIterator[OpenPage
             # Sixty pictures a second of something that moves are a core, of which two pages leave others nothing.
             given = {"locale": "en-GB", "reduced_motion": "reduce"} | options
             context = await chromium.new_context(**given)
-            stack.push_async_callback(context.close)
+            stack.push_async_callback(closed, context)
             page = await context.new_page()
             page.set_default_timeout(PATIENCE * 1000)
             page.on("pageerror", lambda error: wrong.append(f"{error}\n{error.stack}"))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from core.venue.event import SaleStatus
 from tests.e2e.conftest import MakeSale, OpenPage, Server
@@ -168,15 +168,17 @@ async def test_the_pages_of_a_payment_are_accessible(
     await _fits(page)
     await page.get_by_test_id("try-again").click()
     # The page hears of nothing until it was looked at, not even that the bank was asked in vain once.
-    unheard = re.compile(r"/pay/.*/result")
-    await page.page.route(
-        unheard, lambda route: route.abort() if route.request.resource_type == "fetch" else route.continue_()
-    )
+    deaf = True
+
+    async def answer(route: Route) -> None:
+        await (route.abort() if deaf and route.request.resource_type == "fetch" else route.continue_())
+
+    await page.page.route(re.compile(r"/pay/.*/result"), answer)
     async with unanswered(server):
         await page.approve("hang")
         await expect(page.locator("main[data-kind=paying]")).to_be_visible()
         await _fits(page)
-    await page.page.unroute(unheard)
+    deaf = False
     await expect(page.get_by_test_id("ticket")).to_be_visible()
     await _fits(page)
 

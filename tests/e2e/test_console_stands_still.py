@@ -163,7 +163,6 @@ async def test_each_page_is_drawn_once_and_stays(
             async with page.expect_response("**/api/operator/**"):
                 await page.evaluate(LOOK) if path not in ("/ops/new", "/ops/refunds") else await page.reload()
         await is_still(page, "polls")
-    await page.unroute_all(behavior="ignoreErrors")
 
 
 @pytest.mark.parametrize("look", LOOKS)

@@ -263,7 +263,6 @@ async def test_what_comes_to_the_queue_and_after_a_purchase_moves_nothing(
     await expect(listed.get_by_test_id("list-place")).to_be_visible()
     await listed.reaches("soldout")
     await is_still(listed.page, "the place in the list, after a reload")
-    await listed.page.unroute_all(behavior="ignoreErrors")
 
 
 @pytest.mark.parametrize("look", DESK_AND_PHONE)

@@ -25,6 +25,7 @@ from core.venue.event_store_postgres import EventStore
 from core.venue.new_event import NewEvent
 from tests.conftest import small_plan
 from tests.contract.store_proxy import StoreProxy, behind_proxies
+from tests.e2e.conftest import closed
 from tests.e2e.sale_page import KEEPS_WHAT_IS_SAID, SalePage
 from tests.integration.onsale_process import serving
 from tests.own_database import own_database
@@ -97,7 +98,7 @@ async def shop(away: _Away) -> AsyncIterator[Shop]:
 
 async def open_at(stack: AsyncExitStack, browser: Browser, url: str, *, before: str = "", **look: Any) -> SalePage:
     context = await browser.new_context(reduced_motion="reduce", **look)
-    stack.push_async_callback(context.close)
+    stack.push_async_callback(closed, context)
     page = await context.new_page()
     page.set_default_timeout(PATIENCE * 1000)
     await page.add_init_script(KEEPS_WHAT_IS_SAID + before)

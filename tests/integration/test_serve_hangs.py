@@ -124,7 +124,7 @@ def burst(address: tuple[str, int], processes: Sequence[psutil.Process]) -> list
             ended.register(one, select.POLLIN)
         ours = {one.getsockname() for one in crowd}
         # By their addresses: a process opens and closes files of its own meanwhile.
-        taken: list[set[tuple[str, int]]] = [set() for _ in processes]
+        taken: list[set[tuple[object, ...]]] = [set() for _ in processes]
 
         def all_are_seen() -> bool:
             for process, its in zip(processes, taken, strict=True):
@@ -192,17 +192,20 @@ def test_a_process_that_drains_is_no_hanging_one(pair: Serving) -> None:
     """One that is asked to end lets its requests end: its silence is meant, however long it takes."""
     slow = (
         b"POST /ops/login HTTP/1.1\r\nHost: 127.0.0.1\r\nSec-Fetch-Site: same-origin\r\nContent-Length: 9\r\n"
-        b"Content-Type: application/x-www-form-urlencoded\r\n\r\n"
+        b"Content-Type: application/x-www-form-urlencoded\r\nExpect: 100-continue\r\n\r\n"
     )
     with contextlib.ExitStack() as until:
         first, _ = by_age(pair)
         address = ("127.0.0.1", urlsplit(pair.url).port)
 
         def reached() -> bool:
-            # One more each time: which process takes it is the system's to say. And not by the number of files: a
-            # process that has just started opens connections to its stores as well.
-            until.enter_context(socket.create_connection(address)).sendall(slow)
-            return any(one.laddr[1:] == address[1:] and one.raddr for one in first.net_connections("tcp"))
+            # One more each time: which process takes it is the system's to say. And this very one: a process may not
+            # have noticed yet that those of the test before are closed.
+            mine = until.enter_context(socket.create_connection(address))
+            mine.settimeout(PATIENCE)
+            mine.sendall(slow)
+            assert mine.recv(100).startswith(b"HTTP/1.1 100 "), "its body is waited for"
+            return is_with(first, mine)
 
         wait_until(reached, "a request to reach the one that will end")
         began = time.monotonic()
