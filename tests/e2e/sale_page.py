@@ -108,6 +108,12 @@ class SalePage:
         )
         return x, y
 
+    async def seconds_left(self) -> int:
+        """What the clock of the seats says, or of the turn while there are none."""
+        shown = await self.page.locator(":is(.hold-clock, .session) [role=timer]").first.text_content()
+        minutes, seconds = (shown or "").split(":")
+        return int(minutes) * 60 + int(seconds)
+
     async def click_seat(self, ordinal: int) -> None:
         await self.page.mouse.click(*await self.place_of(ordinal))
 

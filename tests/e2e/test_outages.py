@@ -113,11 +113,6 @@ async def banner(page: SalePage, kind: str) -> str:
     return await said.inner_text()
 
 
-async def _seconds_left(page: SalePage) -> int:
-    minutes, seconds = (await page.page.locator("[data-testid=hold-clock]").first.inner_text()).split()[-1].split(":")
-    return int(minutes) * 60 + int(seconds)
-
-
 async def test_pages_hear_of_an_outage_and_go_on_after_it(shop: Shop, chromium: Browser) -> None:
     async with AsyncExitStack() as stack:
         buyer = await open_at(stack, chromium, shop.url, locale="en-GB")
@@ -139,14 +134,14 @@ async def test_pages_hear_of_an_outage_and_go_on_after_it(shop: Shop, chromium: 
         await expect(buyer.page.locator("#toast")).to_contain_text("Nothing was charged; your seats are kept")
         await buyer.reaches("map")
         assert await buyer.basket.count() == 2
-        left = await _seconds_left(buyer)
+        left = await buyer.seconds_left()
         await buyer.page.wait_for_timeout(3000)  # what is shown here is that nothing happens
-        assert await _seconds_left(buyer) == left
+        assert await buyer.seconds_left() == left
         await shop.postgres.restore()
         await buyer.said_in_bar("over")
         await polls.said_in_bar("over")
         await expect(buyer.page.get_by_test_id("continue")).to_have_text("Continue to payment")
-        assert left - await _seconds_left(buyer) < 60, "the time was given back"
+        assert left - await buyer.seconds_left() < 60, "the time was given back"
 
         # Redis hangs: nothing can be picked, and what is held stays. Who is at the form reads there that it is off.
         await buyer.page.get_by_test_id("continue").click()

@@ -197,7 +197,8 @@ async def test_the_turn_ends_with_a_warning(server: Server, make_sale: MakeSale,
     slug = await make_sale()
     page = await open_page(slug)
     await page.map_ready()
-    await page.evaluate("() => { const real = Date.now; Date.now = () => real() + 9.5 * 60 * 1000; }")
+    until_the_last_minute = (await page.seconds_left() - 45) * 1000
+    await page.evaluate("(later) => { const real = Date.now; Date.now = () => real() + later; }", until_the_last_minute)
     await expect(page.get_by_test_id("session-warning")).to_be_visible()
     await expect(page.locator("#live-urgent")).to_contain_text("ends soon")
 
