@@ -11,13 +11,20 @@ export function mayReturn(code) {
 }
 
 /**
+ * `first`, and twice as many each further time, up to `longest`: the one rule by which anything is tried less and less often.
+ * @param {number} first
+ * @param {number} times how often it was tried in vain
+ * @param {number} longest
+ */
+export const doubled = (first, times, longest) => Math.min(longest, first * 2 ** Math.min(times, 30));
+
+/**
  * Milliseconds to wait before attempt `attempt` (0, 1, 2, ...): exponential with full jitter, so that a thousand
  * browsers that lost one server do not come back in one wave.
  * @param {number} attempt
  */
 export function delay(attempt, random = Math.random, base = 500, ceiling = 15000) {
-  const top = Math.min(ceiling, base * 2 ** Math.min(attempt, 10));
-  return Math.round(base / 2 + random() * top);
+  return Math.round(base / 2 + random() * doubled(base, attempt, ceiling));
 }
 
 /**

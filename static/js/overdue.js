@@ -1,4 +1,5 @@
 // The time of the seats or of the turn is over, and nobody has said what became of them: the page asks.
+import { doubled } from "./backoff.js";
 import { deadline } from "./deadline.js";
 import { stood } from "./outage.js";
 import { serverNow } from "./state.js";
@@ -30,18 +31,17 @@ export class Overdue {
     this.now = now;
     this.patience = PATIENCE + random() * SPREAD;
     this.askedAt = -Infinity;
-    this.pause = AGAIN;
+    this.askedAgain = 0; // times, since it became overdue
   }
 
   /** Called about once a second. */
   tick() {
     if (!isOverdue(this.store.state, this.patience)) {
-      this.pause = AGAIN;
+      this.askedAgain = 0;
       return;
     }
-    const pause = this.askedAt === -Infinity ? 0 : this.pause;
-    if (this.now() - this.askedAt < pause) return;
-    if (pause) this.pause = Math.min(LONGEST, this.pause * 2);
+    if (this.now() - this.askedAt < doubled(AGAIN, this.askedAgain, LONGEST)) return;
+    if (this.askedAt !== -Infinity) this.askedAgain += 1;
     this.askedAt = this.now();
     this.ask();
   }

@@ -1,5 +1,6 @@
 // Asks again and again while the page is seen: at once when it is seen again, less often while nothing answers.
 import { announce } from "../announce.js";
+import { doubled } from "../backoff.js";
 import { tellInBar } from "../banner.js";
 import { t } from "../i18n.js";
 import { why } from "./notice.js";
@@ -60,7 +61,7 @@ export class Poll {
       this.lost(error);
     } finally {
       this.asking = false;
-      const pause = this.stale ? 0 : Math.min(this.every * 2 ** this.failures, SLOWEST);
+      const pause = this.stale ? 0 : doubled(this.every, this.failures, SLOWEST);
       this.timer = setTimeout(() => this.now(), pause);
     }
   }

@@ -1,9 +1,13 @@
-import { asked, delay, mayReturn } from "/static/js/backoff.js";
+import { asked, delay, doubled, mayReturn } from "/static/js/backoff.js";
 import { same, that } from "./same.js";
 
 export function closeCodesSayWhetherToComeBack() {
   same([1000, 1006, 4000, 4003, 4099, 4200].map(mayReturn), [true, true, true, true, true, true]);
   same([4100, 4105, 4199].map(mayReturn), [false, false, false]);
+}
+
+export function whatIsTriedInVainIsTriedLessOften() {
+  same([0, 1, 2, 3, 4, 2000].map((times) => doubled(1000, times, 10000)), [1000, 2000, 4000, 8000, 10000, 10000]);
 }
 
 export function pausesGrowAndAreBounded() {
