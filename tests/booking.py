@@ -235,6 +235,10 @@ async def unfinished(runtime: Runtime, event: Event) -> list[str]:
     ] + [f"{row['id']} {row['kind']}" for row in await refunds(runtime, event) if row["state"] == "PENDING"]
 
 
+async def none_open(runtime: Runtime, event: Event) -> bool:
+    return not await unfinished(runtime, event)
+
+
 async def pass_time(runtime: Runtime, reservation: UUID, seconds: float) -> None:
     """So many seconds have passed for the reservation's payment: everything that was to come is so much nearer."""
     await rows(

@@ -4,36 +4,29 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 import pytest
 
 from core.booking.attempt import AttemptState
-from core.booking.reservation import Reservation, ReservationStatus
+from core.booking.reservation import ReservationStatus
 from core.errors import (
     NoSeatsHeld,
     NotCancellable,
-    PaymentUnavailable,
     ReservationNotFound,
 )
-from core.payments.breaker import Mode
 from core.runtime import Runtime
 from core.seats.board import SeatState
 from tests.booking import (
     Bank,
-    Desk,
-    Entry,
     all_free,
     check_books,
     desk,
     finish_all,
-    pass_time,
-    payments_of,
+    none_open,
     refunds,
     results,
     rows,
-    unfinished,
     until,
 )
 from tests.conftest import MakeEvent
@@ -65,7 +58,7 @@ async def test_approved(runtime: Runtime, make_event: MakeEvent) -> None:
     confirmed = await at.checkout.get(str(begun.id), "v")
     assert confirmed.status is ReservationStatus.CONFIRMED
     assert len(confirmed.ticket_code or "") >= 20
-    await until(lambda: _none_open(runtime, event))
+    await until(lambda: none_open(runtime, event))
     assert await check_books(runtime, event, bank) == {"CONFIRMED": 1}
     assert await runtime.seats.basket(event, "v") is None
 
@@ -128,149 +121,8 @@ async def test_declined_frees_the_seats_at_once(runtime: Runtime, make_event: Ma
     again = await at.ended(await at.buy(event, "v", 0, 1, key="second"))
     assert again.status == "CONFIRMED"
     assert again.id != begun.id
-    await until(lambda: _none_open(runtime, event))
+    await until(lambda: none_open(runtime, event))
     assert await check_books(runtime, event, bank) == {"FAILED": 1, "CONFIRMED": 1}
-
-
-async def test_unknown_keeps_the_seats_until_it_is_known(runtime: Runtime, make_event: MakeEvent) -> None:
-    """S27: a timeout is not a failure."""
-    event, bank = await make_event(), Bank(says="hang", reachable=False)
-    at = desk(runtime, bank)
-    async with results(runtime, event) as pushed:
-        begun = await at.buy(event, "v", 7)
-        await pushed()
-        told = await pushed()
-        assert (told["status"], told["reason"]) == ("PAYING", "payment_checking")
-        for _ in range(3):
-            await at.checkout.finish_due()
-        assert (await runtime.seats.board(event)).states[7] == SeatState.HELD
-        assert (await at.checkout.get(begun.id, "v")).status == "PAYING"
-        bank.reachable = True
-        await finish_all(at, event)
-        assert (await pushed())["status"] == "CONFIRMED"
-    assert await check_books(runtime, event, bank) == {"CONFIRMED": 1}
-
-
-async def test_a_confirm_that_never_arrived_is_sent_again_identically(runtime: Runtime, make_event: MakeEvent) -> None:
-    """P1: a look-up that says "authorised", a young key and an idempotent provider."""
-    event, bank = await make_event(), Bank(says="lost")
-    at = desk(runtime, bank)
-    begun = await at.buy(event, "v", 7)
-    assert (await at.until(begun, AttemptState.CALLED)).status == "PAYING"
-    await until(lambda: bank.calls)  # written down first, then sent
-    bank.says = "approve"
-    await finish_all(at, event)
-    assert bank.calls >= 2
-    assert await check_books(runtime, event, bank) == {"CONFIRMED": 1}
-
-
-@pytest.mark.parametrize("says", ["unavailable", "shop"])
-async def test_a_second_sending_that_is_not_sent_proves_nothing_of_the_first(
-    runtime: Runtime, make_event: MakeEvent, says: str
-) -> None:
-    """Rule 2: the first is held up on its way, the second meets a closed door, and then the first arrives."""
-    event, bank = await make_event(), Bank(says="lost")
-    at = desk(runtime, bank, resolver_seconds=30.0, retry_seconds=60.0)
-    begun = await at.buy(event, "v", 7)
-    await at.until(begun, AttemptState.CALLED)
-    await until(lambda: _checking(at, begun))
-    assert begun.payment is not None
-    bank.says = says
-    looked_up = len(bank.asked)
-    await rows(runtime, "UPDATE payment_attempts SET next_attempt_at = now() WHERE order_no = $1", begun.payment.order)
-    await at.checkout.finish_due()
-    assert len(bank.asked) > looked_up, "it was not even looked up"
-    now = await at.now(begun)
-    assert now.payment is not None
-    assert (now.status, now.payment.state) == ("PAYING", "CALLED"), "what is not known was taken for proven"
-    assert (await runtime.seats.board(event)).states[7] == SeatState.HELD
-    bank.ledger[begun.payment.order] = Entry(15_000, charged=1)
-    await rows(runtime, "UPDATE payment_attempts SET next_attempt_at = now() WHERE order_no = $1", begun.payment.order)
-    await finish_all(at, event)
-    assert await check_books(runtime, event, bank) == {"CONFIRMED": 1}
-
-
-async def test_a_key_that_is_too_old_is_not_sent_again(runtime: Runtime, make_event: MakeEvent) -> None:
-    event, bank = await make_event(), Bank(says="lost")
-    at = desk(runtime, bank, resolver_seconds=30.0)
-    begun = await at.buy(event, "v", 7)
-    await at.until(begun, AttemptState.CALLED)
-    await until(lambda: _checking(at, begun))
-    calls = bank.calls
-    await rows(
-        runtime,
-        "UPDATE payment_attempts SET authorised_at = now() - interval '10 minutes', next_attempt_at = now() "
-        "WHERE reservation_id = $1",
-        begun.id,
-    )
-    await finish_all(at, event)
-    assert bank.calls == calls
-    ended = await at.now(begun)
-    assert (ended.status, ended.reason) == ("FAILED", "not_charged")
-    assert bank.voids, "the authorisation was not let go of"
-
-
-async def test_unknown_that_never_reached_the_provider_fails(runtime: Runtime, make_event: MakeEvent) -> None:
-    event, bank = await make_event(), Bank(says="lost", idempotent=False)
-    at = desk(runtime, bank)
-    begun = await at.buy(event, "v", 7)
-    await finish_all(at, event)
-    ended = await at.checkout.get(begun.id, "v")
-    assert (ended.status, ended.reason) == ("FAILED", "not_charged")
-    assert await check_books(runtime, event, bank) == {"FAILED": 1}
-
-
-async def test_a_charge_that_arrives_after_it_was_asked_about_is_given_back(
-    runtime: Runtime, make_event: MakeEvent
-) -> None:
-    """Rule 2: "no such order" said a moment before the order came."""
-    event, bank = await make_event(), Bank(says="lost", idempotent=False)
-    at = desk(runtime, bank)
-    begun = await at.buy(event, "v", 7)
-    order = begun.payment.order if begun.payment else ""
-
-    await at.failed(begun)
-    bank.ledger[order].charged += 1
-    await finish_all(at, event)
-    assert bank.ledger[order].left == 0
-    assert await check_books(runtime, event, bank) == {"FAILED": 1}
-
-
-async def test_past_the_deadline_it_is_cancelled_at_the_provider(runtime: Runtime, make_event: MakeEvent) -> None:
-    """S27: confirmed, or failed with the charge cancelled, however long the provider is away."""
-    event, bank = await make_event(), Bank(says="hang", reachable=False)
-    at = desk(runtime, bank, payment_deadline_seconds=0.5)
-    begun = await at.buy(event, "v", 7)
-
-    await at.failed(begun)
-    assert (await at.checkout.get(begun.id, "v")).reason == "payment_unknown_cancelled"
-    assert not any((await runtime.seats.board(event)).states)
-    assert [entry.refunded for entry in bank.ledger.values()] == [0]
-    assert [(row["kind"], row["state"]) for row in await refunds(runtime, event)] == [("refund", "PENDING")]
-    bank.reachable = True
-    await finish_all(at, event)
-    assert await check_books(runtime, event, bank) == {"FAILED": 1}
-
-
-async def test_no_provider_could_be_reached(runtime: Runtime, make_event: MakeEvent) -> None:
-    event, bank = await make_event(), Bank(says="unavailable")
-    at = desk(runtime, bank)
-    ended = await at.ended(await at.buy(event, "v", 7))
-    assert (ended.status, ended.reason) == ("FAILED", "provider_unavailable")
-
-
-async def test_payment_unavailable_keeps_the_hold(runtime: Runtime, make_event: MakeEvent) -> None:
-    """S25, rule 9: refused before anything changed."""
-    event, bank = await make_event(), Bank()
-    payments = payments_of(runtime, bank)
-    await payments.force_circuit("toss", Mode.FORCED_OPEN)
-    at = desk(runtime, bank, payments=payments)
-    await at.basket(event, "v", 5)
-    with pytest.raises(PaymentUnavailable):
-        await at.submit(event, "v")
-    basket = await runtime.seats.basket(event, "v")
-    assert basket is not None
-    assert (basket.seats, basket.paying) == ((5,), False)
 
 
 async def test_nothing_held(runtime: Runtime, make_event: MakeEvent) -> None:
@@ -284,10 +136,10 @@ async def test_free_seats_need_no_provider(runtime: Runtime, make_event: MakeEve
     at = desk(runtime, bank)
     ended = await at.order(event, "v", 5)
     assert (ended.status, ended.amount, ended.payment, bank.calls) == ("CONFIRMED", 0, None, 0)
-    await until(lambda: _none_open(runtime, event))
+    await until(lambda: none_open(runtime, event))
     cancelled = await at.checkout.cancel(ended.id, "v")
     assert cancelled.status == "CANCELLED"
-    await until(lambda: _none_open(runtime, event))
+    await until(lambda: none_open(runtime, event))
 
 
 async def test_the_books_are_really_compared(runtime: Runtime, make_event: MakeEvent) -> None:
@@ -295,7 +147,7 @@ async def test_the_books_are_really_compared(runtime: Runtime, make_event: MakeE
     event, bank = await make_event(), Bank()
     at = desk(runtime, bank)
     begun = await at.ended(await at.buy(event, "v", 3))
-    await until(lambda: _none_open(runtime, event))
+    await until(lambda: none_open(runtime, event))
     (entry,) = bank.ledger.values()
     for charged, refunded in [(2, 0), (1, entry.amount), (1, 1), (0, 0)]:
         entry.charged, entry.refunded = charged, refunded
@@ -310,15 +162,6 @@ async def test_the_books_are_really_compared(runtime: Runtime, make_event: MakeE
     await rows(runtime, "UPDATE seats SET status = 'AVAILABLE' WHERE event_id = $1 AND ordinal = 3", event.id)
     with pytest.raises(AssertionError):
         await check_books(runtime, event, bank)
-
-
-# Idempotency
-
-
-# PostgreSQL judges (rule 1)
-
-
-# The buyer's own
 
 
 async def test_only_the_owner_sees_a_reservation(runtime: Runtime, make_event: MakeEvent) -> None:
@@ -349,7 +192,7 @@ async def test_cancel_gives_money_and_seats_back(runtime: Runtime, make_event: M
     # The seat can be bought again, and a late repeat of the cancellation takes nothing from its new owner.
     await at.ended(await at.buy(event, "w", 3))
     assert (await at.checkout.cancel(begun.id, "v")).status == "CANCELLED"
-    await until(lambda: _none_open(runtime, event))
+    await until(lambda: none_open(runtime, event))
     assert await check_books(runtime, event, bank) == {"CANCELLED": 1, "CONFIRMED": 1}
 
 
@@ -374,53 +217,6 @@ async def test_what_cannot_be_cancelled(runtime: Runtime, make_event: MakeEvent)
         await at.checkout.cancel(failed.id, "v")
 
 
-@pytest.mark.parametrize("says", ["unavailable", "temporary"])
-async def test_a_parked_payment_waits_and_goes_on(says: str, runtime: Runtime, make_event: MakeEvent) -> None:
-    """S25: the seats stay; paid when a provider can be reached. It remembers the error that it gave under a key."""
-    event, bank = await make_event(), Bank(says=says)
-    at = desk(runtime, bank, payments=payments_of(runtime, bank, when_open="park"))
-    async with results(runtime, event) as pushed:
-        begun = await at.buy(event, "v", 3)
-        await pushed()
-        assert (await pushed())["reason"] == "payment_parked"
-    await at.checkout.finish_due()
-    assert (await at.checkout.get(begun.id, "v")).status == "PAYING"
-    assert (await runtime.seats.board(event)).states[3] == SeatState.HELD
-    bank.says = "approve"
-    await finish_all(at, event)
-    assert await check_books(runtime, event, bank) == {"CONFIRMED": 1}
-
-
-async def test_a_parked_payment_can_be_taken_back(runtime: Runtime, make_event: MakeEvent) -> None:
-    event, bank = await make_event(), Bank(says="unavailable")
-    at = desk(runtime, bank, payments=payments_of(runtime, bank, when_open="park"))
-    begun = await at.buy(event, "v", 3)
-
-    async def parked() -> bool:
-        return (await at.checkout.get(begun.id, "v")).reason == "payment_parked"
-
-    await until(parked)
-    assert (await at.checkout.cancel(begun.id, "v")).status == "CANCELLED"
-    bank.says = "approve"
-    await finish_all(at, event)
-    assert bank.calls == 0
-    assert await check_books(runtime, event, bank) == {"CANCELLED": 1}
-
-
-async def test_a_parked_payment_ends_at_its_deadline(runtime: Runtime, make_event: MakeEvent) -> None:
-    event, bank = await make_event(), Bank(says="unavailable")
-    at = desk(runtime, bank, payments=payments_of(runtime, bank, when_open="park"))
-    begun = await at.buy(event, "v", 3)
-    await until(lambda: _parked(at, begun))
-    await pass_time(runtime, begun.id, 600)
-    await finish_all(at, event)
-    ended = await at.checkout.get(begun.id, "v")
-    assert (ended.status, ended.reason) == ("FAILED", "provider_unavailable")
-
-
-# Bounds
-
-
 async def test_payments_under_way_are_bounded(runtime: Runtime, make_event: MakeEvent) -> None:
     """What has no room waits as a row, and begins as soon as there is room."""
     event, bank = await make_event(), Bank()
@@ -437,7 +233,7 @@ async def test_payments_under_way_are_bounded(runtime: Runtime, make_event: Make
     for reservation in begun:
         assert (await at.ended(reservation)).status == "CONFIRMED"
     assert bank.most_at_once == 3
-    await until(lambda: _none_open(runtime, event))
+    await until(lambda: none_open(runtime, event))
     assert await check_books(runtime, event, bank) == {"CONFIRMED": 10}
 
 
@@ -456,15 +252,3 @@ async def test_two_processes_share_what_is_due(runtime: Runtime, make_event: Mak
     assert sum(taken) <= 12
     assert bank.calls == 12
     assert await check_books(runtime, event, bank) == {"CONFIRMED": 12}
-
-
-async def _none_open(runtime: Runtime, event: Any) -> bool:
-    return not await unfinished(runtime, event)
-
-
-async def _checking(at: Desk, reservation: Reservation) -> bool:
-    return (await at.now(reservation)).reason == "payment_checking"
-
-
-async def _parked(at: Desk, reservation: Reservation) -> bool:
-    return (await at.now(reservation)).reason == "payment_parked"

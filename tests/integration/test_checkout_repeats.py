@@ -21,11 +21,11 @@ from tests.booking import (
     check_books,
     desk,
     finish_all,
+    none_open,
     rows,
     until,
 )
 from tests.conftest import MakeEvent
-from tests.integration.test_checkout import _none_open
 
 pytestmark = pytest.mark.usefixtures("alone")
 
@@ -38,7 +38,7 @@ async def test_twenty_submits_with_one_key_are_one_reservation(runtime: Runtime,
     begun = await asyncio.gather(*(desks[i % 5].submit(event, "v") for i in range(20)))
     assert len({reservation.id for reservation in begun}) == 1
     await desks[0].ended(await desks[0].pay(begun[0]))
-    await until(lambda: _none_open(runtime, event))
+    await until(lambda: none_open(runtime, event))
     assert bank.calls == 1
     assert await check_books(runtime, event, bank) == {"CONFIRMED": 1}
 
@@ -112,7 +112,7 @@ async def test_the_guard_refuses_what_redis_gave_away(runtime: Runtime, make_eve
     event, bank = await make_event(), Bank()
     at = desk(runtime, bank)
     await at.ended(await at.buy(event, "a", 3))
-    await until(lambda: _none_open(runtime, event))
+    await until(lambda: none_open(runtime, event))
     await runtime.seats.reopen(event, [3])
     await at.basket(event, "b", 3, 4)
     with pytest.raises(SeatTaken) as refusal:

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from core.payments.gateway import CallHealth, ChargeOutcome
 from core.payments.toss import codes
 from core.payments.toss.adapter_http import TossPayments
-from tests.integration.test_payment_toss import KEY, refund, toss
+from tests.integration.toss_gateway import KEY, refund, toss
 from tests.payment_servers import (
     Scripted,
     an_order,

@@ -1,9 +1,10 @@
 """Redis lost in every way, in the middle of a sale: restarted empty, flushed, unreachable, hanging, slow, read-only,
-out of memory, evicting, one key gone. In each: nothing is sold twice, the board is built anew, visitors keep their
+out of memory, evicting. In each: nothing is sold twice, the board is built anew, visitors keep their
 places by their tickets, reads fall back to PostgreSQL, writes are refused in plain words, and all is well again without
 a restart (S11, S13, S16; rules 1 and 3).
 
-Restarted stale: `test_stores_lost.py`; failed over: `test_redis_topologies.py`.
+One key gone: `test_redis_keys_evicted.py`; restarted stale: `test_stores_lost.py`; failed over:
+`test_redis_topologies.py`.
 """
 
 from __future__ import annotations
@@ -11,194 +12,35 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-import secrets
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
 from core import keys
-from core.booking.reservation import Reservation, ReservationStatus
+from core.booking.reservation import ReservationStatus
 from core.diagnosis.finding import Cause
 from core.embedded import Engines
-from core.errors import OnsaleError, SeatTaken, StoreUnavailable
+from core.errors import OnsaleError, StoreUnavailable
 from core.process import lua_redis, store_redis
 from core.process.lua_redis import ScriptRunner
-from core.runtime import Runtime, open_runtime
 from core.runtime import job_list as composition
+from core.runtime import open_runtime
 from core.seats.board import SeatState
 from core.settings import Settings
-from core.venue.event import Event, SaleStatus
-from core.venue.new_event import NewEvent
 from core.waiting_room.place import PlaceState
 from tests import topologies
-from tests.booking import Bank, Desk, desk, rows
-from tests.conftest import MakeEvent, small_plan
+from tests.booking import Bank, desk, rows
+from tests.conftest import small_plan
 from tests.contract.api_client import Api, open_client
 from tests.contract.store_proxy import StoreProxy
-from tests.sale_keys import sale_keys
+from tests.integration.interrupted_sale import HELD, PAID, SOLD, Sale, new_event
 from tests.waits import PATIENCE, until
 from web.app import create_app
 
-PAID, HELD, SOLD = (0, 1), 2, 7
 GRACE = 30.0
 ORDER = {"email": "kim@example.org"}
-
-
-@dataclass
-class Sale:
-    """Seat 7 is sold, `buyer` pays for 0 and 1 (the provider has not answered), `holder` holds 2, `sitter` is in too;
-    the others wait. Everybody has a ticket."""
-
-    runtime: Runtime
-    event: Event
-    desk: Desk
-    bank: Bank
-    tickets: dict[str, str] = field(default_factory=dict)
-    waiting: tuple[str, ...] = ("w1", "w2", "w3")
-    holder: str = "holder"
-    paying: Reservation | None = None
-
-    async def begin(self) -> None:
-        assert self.bank.gate is not None
-        self.bank.gate.set()
-        await self.desk.ended(await self.desk.buy(self.event, "first", SOLD))
-        await self.runtime.waiting_room.leave(self.event, "first")
-        self.bank.gate.clear()
-        for visitor in ("buyer", self.holder, "sitter", *self.waiting):
-            await self.join(visitor)
-        await self.runtime.seats.hold(self.event, "buyer", PAID)
-        await self.runtime.seats.hold(self.event, self.holder, [HELD])
-        self.paying = await self.desk.pay(await self.desk.submit(self.event, "buyer"))
-
-    async def join(self, visitor: str) -> PlaceState:
-        """As a browser does, again and again until it is told."""
-        room = self.runtime.waiting_room
-        async with asyncio.timeout(PATIENCE):
-            while True:
-                try:
-                    place = await room.join(self.event, visitor, self.tickets.get(visitor))
-                except StoreUnavailable:
-                    await asyncio.sleep(0.1)
-                    continue
-                self.tickets.setdefault(visitor, room.ticket(self.event, visitor, place.number))
-                return place.state
-
-    async def _is_taken(self, visitor: str, seat: int) -> bool:
-        """As a browser asks: again while it is refused as interrupted."""
-        try:
-            await self.runtime.seats.hold(self.event, visitor, [seat])
-        except SeatTaken:
-            return True
-        except StoreUnavailable:
-            return False
-        raise AssertionError(f"seat {seat} was given away twice")
-
-    async def is_well(self) -> None:
-        """Everybody comes back, the last first; then all that must be true is."""
-        runtime, event = self.runtime, self.event
-        for visitor in reversed(list(self.tickets)):
-            await self.join(visitor)
-        places = {v: await runtime.waiting_room.place(event, v) for v in self.tickets}
-        numbers = [place.number for v in self.waiting if (place := places[v]) and place.state is PlaceState.WAITING]
-        assert numbers == sorted(numbers), "the queue has its order"
-        assert sum(place.state is PlaceState.ACTIVE for place in places.values() if place) <= event.active_limit
-        inside = next(v for v, place in places.items() if v != "buyer" and place and place.state is PlaceState.ACTIVE)
-        for seat in (*PAID, SOLD):
-            await until(partial(self._is_taken, inside, seat), f"seat {seat} is taken")
-        assert self.bank.gate is not None
-        assert self.paying is not None
-        self.bank.gate.set()
-        assert (await self.desk.over(self.paying)).status is ReservationStatus.CONFIRMED
-        assert await self.desk.supervisor.drain(PATIENCE) == 0
-        await runtime.reconcile.run(event)
-        board = await runtime.seats.board(event)
-        assert [board.states[seat] for seat in (*PAID, SOLD)] == [SeatState.SOLD] * 3
-        assert board.version > 0 or board.epoch > 1
-        assert not (await runtime.reconcile.run(event, dry_run=True)).found
-        live = await rows(
-            runtime, "SELECT ordinal FROM reservation_seats WHERE event_id = $1 AND live ORDER BY 1", event.id
-        )
-        assert [row["ordinal"] for row in live] == [*PAID, SOLD]
-        assert [entry.charged for entry in self.bank.ledger.values()] == [1, 1]
-
-
-def _new_event() -> NewEvent:
-    return NewEvent(
-        slug=f"r-{secrets.token_hex(5)}",
-        name="Faults",
-        prices={"Standard": 1000},
-        status=SaleStatus.OPEN,
-        active_limit=3,
-    )
-
-
-# One key gone: what an eviction leaves behind. On the engines that all tests share.
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "waiting_queue",
-        "waiting_beats",
-        "waiting_number",
-        "waiting_spent",
-        "queue_version",
-        "active_users",
-        "active_until",
-        "active_paying",
-        "holds",
-        "baskets",
-        "basket_deadlines",
-        "pace",
-        "board",
-        "board_version",
-        "fence",
-        "epoch alone",
-        "state of the held seat",
-        "states of the paid seats",
-        "everything",
-    ],
-)
-async def test_whatever_is_evicted(name: str, runtime: Runtime, make_event: MakeEvent) -> None:
-    event = await make_event(seats=8, active_limit=3)
-    bank = Bank(gate=asyncio.Event())
-    sale = Sale(runtime, event, desk(runtime, bank), bank)
-    await sale.begin()
-    slug, redis = event.slug, runtime.redis
-    states = [keys.seat_state(slug, seat) for seat in range(8)]
-    if name == "epoch alone":
-        await redis.hdel(keys.board_version(slug), "epoch")
-    elif name == "everything":
-        await redis.delete(*sale_keys(slug), *states)
-    elif name.startswith("state"):
-        await redis.delete(*(states[seat] for seat in ((HELD,) if "held" in name else PAID)))
-    else:
-        assert await redis.delete(getattr(keys, name)(slug)) == (name != "active_paying" or 1)
-    if name == "waiting_number":
-        # A newcomer does not get in before those who wait.
-        assert await sale.join("late") is PlaceState.WAITING
-        sale.waiting = (*sale.waiting, "late")
-    if name in ("board", "board_version", "epoch alone"):
-        # What is held stays held, and who holds it can go on.
-        await runtime.waiting_room.sweep(event)
-        assert (await runtime.seats.board(event)).states[HELD] == SeatState.HELD
-        basket = await runtime.seats.basket(event, "holder")
-        assert basket is not None
-        assert basket.seats == (HELD,)
-    if name == "active_until":
-        await runtime.waiting_room.sweep(event)
-        assert (await runtime.seats.hold(event, "sitter", [4])).seats == (4,)
-    if name == "active_users":
-        # Whose session has not ended is inside again, also when others asked first.
-        await runtime.waiting_room.beat(event, ["sitter"])
-        assert await sale.join("sitter") is PlaceState.ACTIVE
-    await sale.is_well()
-
-
-# A server of its own that can fail.
 
 
 @dataclass
@@ -265,7 +107,7 @@ async def scene(
     broken = Broken(valkey, proxy)
     quick = settings.model_copy(update={"sweep_seconds": 0.2, "waiting_grace_seconds": GRACE})
     async with open_runtime(quick, Engines(own_url, f"redis://127.0.0.1:{proxy.port}/0")) as runtime:
-        event = await runtime.events.create(_new_event(), small_plan(8))
+        event = await runtime.events.create(new_event(), small_plan(8))
         bank = Bank(gate=asyncio.Event())
         sale = Sale(runtime, event, desk(runtime, bank), bank)
         runtime.checkout = sale.desk.checkout
@@ -419,7 +261,7 @@ async def test_a_minute_without_redis(scene: Scene) -> None:
     runtime, room, seats = sale.runtime, sale.runtime.waiting_room, sale.runtime.seats
     await runtime.jobs.stop()
     # Holds of 45 s, which would be over within the minute, and so would one session.
-    event = await runtime.events.create(replace(_new_event(), active_limit=4, hold_seconds=45), small_plan(8))
+    event = await runtime.events.create(replace(new_event(), active_limit=4, hold_seconds=45), small_plan(8))
     others = Sale(runtime, event, sale.desk, sale.bank, holder="holder")
     await runtime.redis.flushdb()
     for visitor in ("buyer", "holder", "loser", "over", "w1", "w2", "w3"):
