@@ -60,9 +60,15 @@ class Refusals:
         those that it has.
         """
         address = self._addresses.key(reservation.email)
-        seats = len(reservation.seats)
         row = await self._row(
-            _OVER_SHARE, reservation.event_id, None, address, seats, [AttemptState.CALLED], reservation.id, None
+            _OVER_SHARE,
+            reservation.event_id,
+            None,
+            address,
+            len(reservation.seats),
+            [AttemptState.CALLED],
+            reservation.id,
+            reservation.phase,
         )
         return row is not None
 

@@ -329,6 +329,26 @@ async def test_seats_of_a_buyer_in_a_phase(runtime: Runtime, make_event: MakeEve
     await runtime.seats.hold(event, "a", [1])
 
 
+async def test_an_address_has_no_more_seats_of_a_phase_than_the_phase_says(
+    runtime: Runtime, make_event: MakeEvent
+) -> None:
+    """Rule 11: two windows of one address are open and paid at once. What the phase says of a buyer counts where the
+    money moves as well, though the sale itself says more.
+    """
+    few = Phase("fans", FANS.opens_at, None, code_group="fans", max_seats=1)
+    event, codes = await with_codes(runtime, await of_phases(runtime, make_event, few, max_seats=4), 2)
+    at = desk(runtime, Bank())
+    orders = []
+    for n, code in enumerate(codes):
+        await join(runtime, event, f"v{n}", code)
+        await runtime.seats.hold(event, f"v{n}", [n])
+        orders.append(await at.submit(event, f"v{n}", email="kim@example.org"))
+    await asyncio.gather(*(at.pay(one) for one in orders))
+    ended = [await at.ended(one) for one in orders]
+    assert sorted(one.status for one in ended) == ["CONFIRMED", "FAILED"]
+    assert {one.reason for one in ended if one.status == "FAILED"} == {"share_reached"}
+
+
 async def test_revoked_codes(runtime: Runtime, make_event: MakeEvent) -> None:
     """Not for a new place; and a place that was taken before buys nothing."""
     event, codes = await with_codes(runtime, await of_phases(runtime, make_event, FANS), 3)

@@ -5,15 +5,17 @@
 -- asked for it. What was asked for before that is asked for again.
 WITH share AS MATERIALIZED (
     -- Before any row is locked. What others have only authorised does not count: they are judged here as well, and the
-    -- first one to be called wins. Who has no other seats passes, also after the event's limit was lowered.
+    -- first one to be called wins. Who has no other seats passes, also after the limit of event or phase was lowered.
     SELECT id FROM (
-        SELECT r.id, e.max_seats, seats_of_address(r.event_id, r.address_key, '{CALLED}', r.id) AS others,
+        SELECT r.id,
+               least(e.max_seats, (SELECT h.max_seats FROM phases h WHERE h.event_id = e.id AND h.name = r.phase)) AS most,
+               seats_of_address(r.event_id, r.address_key, '{CALLED}', r.id) AS others,
                (SELECT count(*) FROM reservation_seats WHERE reservation_id = r.id AND live) AS own
         FROM payment_attempts p JOIN reservations r ON r.id = p.reservation_id JOIN events e ON e.id = r.event_id
         WHERE p.order_no = $1 AND (p.state = 'CALLED' OR e.cancelled_at IS NULL)
         OFFSET 0  -- counted once
     ) AS counted
-    WHERE others = 0 OR others + own <= max_seats
+    WHERE others = 0 OR others + own <= most
 )
 UPDATE payment_attempts p
 SET state = 'CALLED', idempotency_key = $3, called_at = coalesce(p.called_at, now()),
