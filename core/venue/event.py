@@ -141,6 +141,16 @@ class Event:
         to_come = (phase for phase in self.openings if phase.prequeue_seconds > 0 and now < phase.opens_at)
         return min(to_come, key=lambda phase: phase.opens_at, default=None)
 
+    def draws_next(self, opening: Opening, now: datetime) -> bool:
+        """Whether an opening has come by an operator's word, though its draw is still set for later: the sale was
+        opened by hand, or the opening was moved into the past, and the draw job has not looked since (where a beacon
+        does not answer it waits for that). Who comes until then is one of those who are there.
+        """
+        if opening.state is not DrawState.ANNOUNCED or self.sale_state(now) is not SaleState.OPEN:
+            return False
+        own = next((phase for phase in self.openings if phase.name == opening.phase), None)
+        return self.status is SaleStatus.OPEN or (own is not None and own.prequeue_seconds > 0 and own.is_open(now))
+
     def next_change(self, now: datetime) -> datetime | None:
         """When the clock next changes something that people are told: a pre-queue or a phase opens, the sale ends."""
         moments = [moment for one in self.openings for moment in (self.gathers_at(one), one.opens_at, one.closes_at)]

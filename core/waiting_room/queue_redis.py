@@ -192,7 +192,7 @@ class WaitingRoom:
                 raise StoreUnavailable(_ANOTHER_IS_DRAWN, retry_after=2)
             # The commitment is public before anybody enters.
             return await self._openings.announced(event, phase)
-        if opening is None or (phase is None and now < opening.draw_at):
+        if opening is None or (phase is None and now < opening.draw_at and not event.draws_next(opening, now)):
             return None
         return opening
 

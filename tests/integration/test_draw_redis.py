@@ -174,6 +174,28 @@ async def test_an_opening_by_hand_draws_at_once(runtime: Runtime, make_event: Ma
     assert sorted(await checked(runtime, event)) == sorted(receipt for receipt, _ in entered.values())
 
 
+@pytest.mark.parametrize("changes", [None, {"opens_at": soon(-1)}], ids=["by hand", "moved into the past"])
+async def test_who_comes_before_the_draw_knows_that_it_is_opened_stands_before_nobody(
+    runtime: Runtime, make_event: MakeEvent, changes: dict[str, Any] | None
+) -> None:
+    """Rule 4: until the job looks, the draw is set for the old time. Who comes is one of those who are there."""
+    event = await gathering(make_event, 600)
+    entered = await enter(runtime, event, "a", "b", "c")
+    if changes is None:
+        await runtime.events.set_status(event.slug, SaleStatus.OPEN)
+    else:
+        await runtime.events.update(event.slug, **changes)
+    entered |= await enter(runtime, event, "late", "a")
+    async with asyncio.timeout(PATIENCE):
+        while (await runtime.events.fresh(event.slug)).opening is not None:
+            await runtime.drawing.run()
+    order = await checked(runtime, event)
+    event = await runtime.events.fresh(event.slug)
+    places = [await runtime.waiting_room.place(event, visitor) for visitor in entered]
+    number_of = {receipt: place.number for (receipt, _), place in zip(entered.values(), places, strict=True) if place}
+    assert [number_of[receipt] for receipt in order] == [1, 2, 3, 4]
+
+
 async def test_between_the_opening_and_the_draw_nobody_is_let_in(runtime: Runtime, make_event: MakeEvent) -> None:
     """Rule 4: the order is the draw's for who was there; who comes in that moment stands behind."""
     event = await gathering(make_event)
