@@ -8,7 +8,7 @@ import { deadline, isUrgent } from "./deadline.js";
 import { isSame } from "./kept.js";
 import { saying } from "./outage.js";
 import { whatIsLeft } from "./sold_out.js";
-import { opensAt, secondsLeft, stage, turnSecondsLeft } from "./state.js";
+import { opensAt, secondsLeft, stage, turnSecondsLeft, whileLost } from "./state.js";
 import { checkout } from "./views/checkout.js";
 import { hall as hallView, opening } from "./views/hall.js";
 import { setHands } from "./views/hands.js";
@@ -242,8 +242,6 @@ export class Page {
     }
     const outage = state.outage ?? state.doubted?.outage;
     let kind = null;
-    // A place in the queue is kept for long, a turn is not.
-    const inside = state.presence === "active" && !state.reservation ? "_in" : "";
     if (connection === "offline") kind = "banner.offline";
     else if (outage) kind = `outage.${saying(outage)}`;
     else if (connection === "reconnecting" && state.wasOnline) kind = "banner.reconnecting";
@@ -251,10 +249,11 @@ export class Page {
     else if (now < this.backUntil) kind = "banner.back";
     else if (connection === "polling") kind = "banner.polling";
     const shown = kind?.slice(kind.indexOf(".") + 1) ?? "";
-    if (shown === this.told) return;
-    this.told = shown;
-    const brief = shown === "offline" || shown === "reconnecting" ? inside : "";
-    tellInBar(shown, kind === null ? "" : t(kind + brief));
+    const end = shown === "offline" || shown === "reconnecting" ? whileLost(state) : "";
+    const said = kind === null ? "" : t(kind + end);
+    if (said === this.told) return;
+    this.told = said;
+    tellInBar(shown, said);
     if (kind?.startsWith("outage.")) announce(t(kind), { urgent: true });
   }
 

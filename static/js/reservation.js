@@ -11,7 +11,8 @@ import { Channel } from "./socket.js";
 import { TicketMail } from "./ticket_mail.js";
 import { Kept } from "./pay/kept.js";
 import { payWord, wayToPay } from "./views/parts.js";
-import { WAITS_FOR_BUYER, waitingTitle } from "./views/result.js";
+import { WAITS_FOR_BUYER, whileLost } from "./state.js";
+import { waitingTitle } from "./views/result.js";
 import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
 import { live } from "../vendor/lit-html/directives/live.js";
 
@@ -118,12 +119,15 @@ if (page.status === "PAYING") {
 /** Says in the bar what is between this page and the result, the connection or an outage; returns the words. */
 function tell() {
   const { kind } = outage;
-  let key = "";
-  if (connection === "offline" || (connection === "reconnecting" && !kind)) key = `banner.${connection}`;
-  else if (kind === "over" || kind === "returning") key = `outage.${kind}`;
-  else if (kind) key = waitingForBuyer() ? `outage.${kind}` : "outage.being_paid";
-  const words = key ? t(key) : "";
-  tellInBar(key.slice(key.indexOf(".") + 1), words);
+  let [said, words] = ["", ""];
+  if (connection === "offline" || (connection === "reconnecting" && !kind)) {
+    said = connection;
+    words = t(`banner.${connection}${whileLost({ reservation: page, presence: "unknown", ticket: null })}`);
+  } else if (kind) {
+    said = kind === "over" || kind === "returning" || waitingForBuyer() ? kind : "being_paid";
+    words = t(`outage.${said}`);
+  }
+  tellInBar(said, words);
   return words;
 }
 

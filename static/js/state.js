@@ -202,3 +202,20 @@ export function pendingSeats(state, kind) {
   }
   return seats;
 }
+
+/** Of an attempt: the buyer has something to do, for a time. @type {ReadonlySet<string>} */
+export const WAITS_FOR_BUYER = new Set(["OPEN", "CLOSED", "DECLINED"]);
+
+/**
+ * What becomes of what the visitor has while the connection is lost: the end of the key of the words for it. A place in the
+ * queue is kept for long, a turn and seats that are to be paid are not; who has none of them is promised nothing.
+ * @param {Pick<Sale.State, "presence" | "ticket"> & {reservation: Pick<Sale.Purchase, "status" | "payment"> | null}} state
+ */
+export function whileLost({ presence, ticket, reservation }) {
+  if (reservation?.status === "PAYING")
+    return WAITS_FOR_BUYER.has(reservation.payment?.state ?? "") ? "_in" : "_paying";
+  if (reservation) return "_plain";
+  if (presence === "active") return "_in";
+  const hasPlace = presence === "entered" || presence === "waiting" || (presence === "joining" && ticket !== null);
+  return hasPlace ? "" : "_plain";
+}

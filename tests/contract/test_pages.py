@@ -243,6 +243,8 @@ async def test_an_event_that_does_not_take_place_is_told_on_every_page(
     assert (await browser.client.get(api)).json()["cancelled"] is False
     assert 'role="img"' in (await browser.open(ticket)).text
     assert says not in (await browser.open(f"/reservations/{bought}")).text
+    home = (await browser.open("/")).text
+    assert re.search(rf'href="/events/{event.slug}".*?from .*?</a>', home, re.DOTALL)
     await runtime.database.execute(
         "UPDATE events SET status = 'CLOSED', cancelled_at = now() WHERE id = :id", {"id": event.id}
     )
@@ -250,6 +252,9 @@ async def test_an_event_that_does_not_take_place_is_told_on_every_page(
     assert (await browser.client.get(api)).json()["cancelled"] is True
     for path in ("/", "/tickets"):
         assert "Does not take place" in (await browser.open(path)).text
+    own = re.search(rf'href="/events/{event.slug}"(.*?)</a>', (await browser.open("/")).text, re.DOTALL)
+    assert own
+    assert "from " not in own[1], "what nobody can have any more has no price"
     assert f'href="/reservations/{bought}"' in (await browser.open("/tickets")).text
     for path in (f"/reservations/{bought}", ticket):
         page = (await browser.open(path)).text

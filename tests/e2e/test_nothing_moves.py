@@ -70,14 +70,14 @@ COVERED = """() => {
     return found;
 }"""
 #: Says one after the other in the bar, as the page does; resolves to what has no room there, or lies on a control.
-SAY = """async (kinds) => {
+SAY = """async (told) => {
     const root = document.querySelector("script[src*='/type.js']").src.replace("/js/type.js", "");
     const { tellInBar } = await import(`${root}/js/banner.js`);
     const read = async (language) => (await fetch(`${root}/i18n/${language}.json`)).json();
     const languages = (globalThis.languagesOfBar ??= await Promise.all(["en", "ko"].map(read)));
     const banner = document.querySelector("#banner");
     const wrong = [];
-    const all = languages.flatMap((texts) => Object.entries(kinds).map(([kind, key]) => [kind, texts[key]]));
+    const all = languages.flatMap((texts) => told.map(([kind, key]) => [kind, texts[key]]));
     for (const [kind, text] of all) {
         tellInBar(kind, text);
         await new Promise((resolve) => requestAnimationFrame(resolve));
@@ -94,18 +94,18 @@ SAY = """async (kinds) => {
     if (banner.checkVisibility()) wrong.push("it does not go");
     return wrong;
 }""".replace("COVERED", COVERED)
-KINDS = {
-    "offline": "banner.offline",
-    "reconnecting": "banner.reconnecting",
-    "back": "banner.back",
-    "polling": "banner.polling",
-    "database": "outage.database",
-    "redis": "outage.redis",
-    "payment": "outage.payment",
-    "returning": "outage.returning",
-    "over": "outage.over",
-    "paid": "outage.being_paid",
-}
+#: (how the bar looks, key of the words)
+TOLD = [
+    *((kind, f"banner.{kind}{end}") for kind in ("offline", "reconnecting") for end in ("", "_in", "_paying", "_plain")),
+    ("back", "banner.back"),
+    ("polling", "banner.polling"),
+    ("database", "outage.database"),
+    ("redis", "outage.redis"),
+    ("payment", "outage.payment"),
+    ("returning", "outage.returning"),
+    ("over", "outage.over"),
+    ("paid", "outage.being_paid"),
+]
 #: A phone upright and with type twice as large, a desk, a phone on its side, 400% zoom.
 SIZES = [(390, 844, "100%"), (390, 844, "200%"), (1280, 800, "100%"), (844, 390, "100%"), (320, 256, "100%")]
 DESK_AND_PHONE = [
@@ -149,7 +149,7 @@ async def test_all_that_the_bar_can_say_moves_and_covers_nothing(server: Server,
                 quiet = 0 if await page.evaluate("() => still()") else quiet + 1
                 if quiet == 2:
                     break
-            wrong = await page.evaluate(SAY, KINDS) + await page.evaluate("() => still()")
+            wrong = await page.evaluate(SAY, TOLD) + await page.evaluate("() => still()")
             found += [f"{name}, {width}x{height}, {type_size}: {one}" for one in wrong]
         await page.evaluate("() => { document.documentElement.style.fontSize = ''; }")
         await page.set_viewport_size(size)

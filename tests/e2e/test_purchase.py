@@ -260,13 +260,22 @@ async def test_a_lost_answer_is_asked_for_again_with_the_same_key(
 async def test_a_bank_that_never_answers_is_followed_to_the_end(
     server: Server, make_sale: MakeSale, open_page: OpenPage
 ) -> None:
-    """S27: the page says that the bank is being asked; the resolver finds the charge and confirms."""
+    """S27: the page says that the bank is being asked; the resolver finds the charge and confirms. Who has paid and loses
+    the connection has no place that is kept (V3)."""
     page = await open_page(await make_sale())
     await page.pick(2)
     async with unanswered(server):
         await page.check_out(card="hang")
         await page.reaches("paying")
         await expect(page.locator(".lead")).to_contain_text("not answered yet")
+        async with page.page.expect_websocket():  # the page is followed from then on
+            await page.locator(".notice .actions a").click()
+        await page.page.context.set_offline(True)
+        await expect(page.locator("#banner")).to_have_text("Offline. Payment goes on.")
+        await page.page.context.set_offline(False)
+        await expect(page.locator("#banner")).to_be_hidden()
+        await page.to_sale()
+        await page.reaches("paying")
     assert await page.reaches("confirmed", "failed") == "confirmed"
 
 

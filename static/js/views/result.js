@@ -1,14 +1,11 @@
 // After paying: under way, paid, or why not.
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { clock, counted, money, reason, t } from "../i18n.js";
-import { saleState, secondsLeft, turnSecondsLeft } from "../state.js";
+import { saleState, secondsLeft, turnSecondsLeft, WAITS_FOR_BUYER } from "../state.js";
 import { seatName } from "../seat_words.js";
 import { whatIsLeft } from "../sold_out.js";
 import { isUsedUp } from "../wish.js";
 import { payWord, wayToPay } from "./parts.js";
-
-/** States of an attempt in which the buyer has something to do. */
-export const WAITS_FOR_BUYER = new Set(["OPEN", "CLOSED", "DECLINED"]);
 
 /** @param {Sale.WithReservation} model */
 export function paying(model) {

@@ -1,7 +1,7 @@
 import { codeCounts } from "/static/js/access_code.js";
 import { mayHold, mayPay, saying } from "/static/js/outage.js";
 import { reduce } from "/static/js/reducer.js";
-import { initial, isKeptOut, mayJoin, opensAt, pendingSeats, saleState, secondsLeft, stage, timeless, turnSecondsLeft } from "/static/js/state.js";
+import { initial, isKeptOut, mayJoin, opensAt, pendingSeats, saleState, secondsLeft, stage, timeless, turnSecondsLeft, whileLost } from "/static/js/state.js";
 import { same } from "./same.js";
 
 const at = (milliseconds) => new Date(milliseconds).toISOString();
@@ -365,4 +365,19 @@ export function aCodeCountsForItsOwnParts() {
   const text = (...actions) => run(...typed, ...actions).ui.code;
   const wrong = { type: "problem", code: "code_used", detail: "" };
   same([text(give), text(give, wrong), text(HELD), text(give, ADMITTED)], ["FAN", "FAN", "FAN", null]);
+}
+
+// V3: only who has a place in the queue is told that it is kept.
+export function aLostConnectionPromisesWhatIsThere() {
+  const QUEUE = { type: "queue", number: 9, ahead: 3, waiting: 8, ticket: "T" };
+  const none = { type: "welcome", state: "none", now: at(1000) };
+  const paying = (state) => told("r", "PAYING", { payment: { state } });
+  const lost = (...actions) => whileLost(run(...OPEN, ...actions));
+  same([lost(none, QUEUE), lost(none, QUEUE, none)], ["", ""]);
+  same([lost(), lost(none), lost(none, { type: "expired", reason: "left" })], ["_plain", "_plain", "_plain"]);
+  same([lost(WELCOME, ADMITTED), lost(WELCOME, ADMITTED, HELD)], ["_in", "_in"]);
+  // Seats that are to be paid have a clock as well.
+  same(["OPEN", "CLOSED", "DECLINED"].map((state) => lost(WELCOME, ADMITTED, HELD, paying(state))), ["_in", "_in", "_in"]);
+  same([lost(WELCOME, paying("CALLED")), lost(none, told("r", "PAYING"))], ["_paying", "_paying"]);
+  same(["CONFIRMED", "FAILED", "CANCELLED"].map((status) => lost(WELCOME, told("r", "PAYING"), told("r", status))), ["_plain", "_plain", "_plain"]);
 }
