@@ -96,7 +96,11 @@ SAY = """async (told) => {
 }""".replace("COVERED", COVERED)
 #: (how the bar looks, key of the words)
 TOLD = [
-    *((kind, f"banner.{kind}{end}") for kind in ("offline", "reconnecting") for end in ("", "_in", "_paying", "_plain")),
+    *(
+        (kind, f"banner.{kind}{end}")
+        for kind in ("offline", "reconnecting")
+        for end in ("", "_in", "_paying", "_plain")
+    ),
     ("back", "banner.back"),
     ("polling", "banner.polling"),
     ("database", "outage.database"),
@@ -213,6 +217,40 @@ async def test_the_connection_comes_and_goes_and_nothing_moves(
     await polls.map_ready()
     await banner(polls, "polling")
     await is_still(polls.page, "a network without live updates")
+
+
+#: Controls of the form that the word on the time lies on as the page is seen, at its top and at its end.
+UNDER_THE_WORD = """() => {
+    const word = document.querySelector(".time-warning");
+    return [0, document.documentElement.scrollHeight].flatMap((top) => {
+        scrollTo(0, top);
+        const over = word.getBoundingClientRect();
+        return [...document.querySelectorAll(".checkout :is(button, input)")].filter((one) => {
+            const box = one.getBoundingClientRect();
+            const beside = box.right <= over.left || box.left >= over.right;
+            return !beside && box.bottom > over.top && box.top < over.bottom;
+        }).map((one) => `${one.outerHTML.slice(0, 80)} at ${top}`);
+    });
+}"""
+
+
+@pytest.mark.parametrize("size", [(844, 390), (667, 375)])
+async def test_on_its_side_a_phone_shows_the_form_beside_the_word_on_the_time(
+    make_sale: MakeSale, open_page: OpenPage, size: tuple[int, int]
+) -> None:
+    """V2: there is so little height that it lay on the field for the e-mail."""
+    look = PHONE | {"viewport": {"width": size[0], "height": size[1]}}
+    page = await open_page(await make_sale(), before=WATCH, **look)
+    await page.pick(3)
+    await page.page.evaluate("() => document.querySelector('[data-testid=continue]').click()")
+    await page.reaches("checkout")
+    await page.page.evaluate("() => still()")
+    await page.evaluate(LATER, 250_000)
+    word = page.get_by_test_id("hold-warning")
+    await expect(word).to_be_in_viewport(ratio=1)
+    await is_still(page.page, "little time")
+    assert await page.evaluate(UNDER_THE_WORD) == []
+    await expect(word).to_be_in_viewport(ratio=1)
 
 
 @pytest.mark.parametrize("look", DESK_AND_PHONE)

@@ -260,8 +260,8 @@ async def test_a_lost_answer_is_asked_for_again_with_the_same_key(
 async def test_a_bank_that_never_answers_is_followed_to_the_end(
     server: Server, make_sale: MakeSale, open_page: OpenPage
 ) -> None:
-    """S27: the page says that the bank is being asked; the resolver finds the charge and confirms. Who has paid and loses
-    the connection has no place that is kept (V3)."""
+    """S27: the page says that the bank is being asked; the resolver finds the charge and confirms. Who has paid
+    and loses the connection has no place that is kept (V3)."""
     page = await open_page(await make_sale())
     await page.pick(2)
     async with unanswered(server):
