@@ -311,25 +311,43 @@ async def test_a_sale_that_is_made_or_opens_takes_its_place_after_a_press(
     await expect(update).to_be_hidden()
 
 
-async def test_every_page_is_reached_and_read_on_a_phone(server: Server, open_console: OpenConsole) -> None:
-    """V2: each tab lies within the screen, with large type too; nothing of the audit trail is scrolled sideways."""
-    page = await open_console(**PHONE)
+@pytest.mark.parametrize("locale", ["en-GB", "ko-KR"])
+async def test_every_page_is_reached_and_read_on_a_phone(
+    server: Server, make_sale: MakeSale, open_console: OpenConsole, locale: str
+) -> None:
+    """V2: each tab lies within the screen, with large type too; nothing is wider than it, nor of the audit trail
+    scrolled sideways. The tabs take a fifth of the screen at most.
+    """
+    slug = await make_sale()
+    page = await open_console(locale=locale, **PHONE)
+    size_of_phone = page.viewport_size
+    assert size_of_phone is not None
+    width, height = size_of_phone["width"], size_of_phone["height"]
     await changed(
         page, "**/api/operator/audit*", lambda body: body["entries"].insert(0, entry(1) | {"action": "session.refused"})
     )
-    beside = """() => [...document.querySelectorAll(".ops-nav a, .ops-nav button, .trail td")]
+    # Not the window's own width: what is wider than a phone makes that wider as well.
+    beside = """(width) => [...document.querySelectorAll(".ops-nav :is(a, button), .trail td, .tile, .actions button")]
         .filter((one) => one.checkVisibility())
         .map((one) => [one.textContent.trim(), one.getBoundingClientRect()])
-        .filter(([, { left, right }]) => left < 0 || right > innerWidth)"""
+        .filter(([, { left, right }]) => left < 0 || right > width)"""
     # Words that are wider than their place lie on what is beside it.
     wide = "() => [...document.querySelectorAll('.trail td')].filter((one) => one.scrollWidth > one.clientWidth).length"
-    for size in ("100%", "200%"):
-        await page.goto(f"{server.url}/ops/audit")
-        await page.wait_for_selector(".trail tbody tr")
-        await page.evaluate("(size) => { document.documentElement.style.fontSize = size; }", size)
-        assert not await page.evaluate(beside), size
-        assert not await page.evaluate(wide), size
-        assert await page.evaluate("() => document.documentElement.scrollWidth <= innerWidth"), size
+    for path in VIEWS:
+        await page.goto(server.url + path.format(slug=slug))
+        await page.wait_for_selector("#content[data-view] :is(.head, h1):not(.visually-hidden)")
+        if path == "/ops/audit":
+            await page.wait_for_selector(".trail tbody tr")
+        if path == "/ops/events/{slug}":
+            await expect(page.locator("#workings")).to_be_visible()
+        for size in ("100%", "200%"):
+            await page.evaluate("(size) => { document.documentElement.style.fontSize = size; }", size)
+            assert not await page.evaluate(beside, width), (path, size)
+            assert not await page.evaluate(wide), (path, size)
+            assert await page.evaluate("() => document.documentElement.scrollWidth") <= width, (path, size)
+            tabs = await page.locator(".ops-nav").bounding_box()
+            assert tabs is not None
+            assert tabs["height"] <= height / 5, (path, size)
 
 
 @pytest.mark.parametrize("look", LOOKS)

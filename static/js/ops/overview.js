@@ -104,7 +104,8 @@ const fault = (name, one) =>
  */
 const component = (name, one) =>
   html`<li>
-    <strong>${name}</strong> ${pill(KIND[one.status], t(`ops.health.${one.status}`))}
+    <strong>${name}</strong>
+    <span class="state">${pill(KIND[one.status], t(`ops.health.${one.status}`))}</span>
     <small
       >${one.latency_ms == null ? nothing : span(one.latency_ms / 1000)}
       ${one.detail?.bus === "local" ? t("ops.health.local_bus") : nothing}</small

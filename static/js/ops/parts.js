@@ -163,6 +163,19 @@ const FORCES = [
 ];
 
 /**
+ * In one text, whose parts come and go: as several, each would move the next one.
+ * @param {Api.Circuit} circuit
+ */
+const circuitWords = ({ failure_rate: rate, calls, seconds_until_probe: probe, shared }) =>
+  [
+    rate === null ? t("ops.circuit.calm") : t("ops.circuit.rate", { rate: percent(rate / 100), calls: figure(calls) }),
+    probe && t("ops.circuit.probe", { time: span(probe) }),
+    !shared && t("ops.circuit.alone"),
+  ]
+    .filter(Boolean)
+    .join(" · ");
+
+/**
  * The payment providers with their circuits; `force(provider, state)` is asked for a change.
  * @param {Api.Circuit[]} circuits
  * @param {(provider: string, state: Console.CircuitForce) => void} force
@@ -174,11 +187,7 @@ export const circuitList = (circuits, force) =>
         html`<li>
           <div>
             <strong>${circuit.provider}</strong> ${pill(CIRCUIT_LEVELS[circuit.mode], t(`ops.circuit.${circuit.mode}`))}
-            <small>
-              ${circuit.failure_rate === null ? t("ops.circuit.calm") : t("ops.circuit.rate", { rate: percent(circuit.failure_rate / 100), calls: figure(circuit.calls) })}
-              ${circuit.seconds_until_probe ? ` · ${t("ops.circuit.probe", { time: span(circuit.seconds_until_probe) })}` : nothing}
-              ${circuit.shared ? nothing : ` · ${t("ops.circuit.alone")}`}
-            </small>
+            <small>${circuitWords(circuit)}</small>
           </div>
           <div class="segments" role="group" aria-label=${circuit.provider}>
             ${FORCES.map(
