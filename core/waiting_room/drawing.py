@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Iterator
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -181,8 +182,10 @@ class Drawing:
             for row in (row for row in rows if row.state is DrawState.ANNOUNCED):
                 opening = openings.get(row.phase)
                 if opening is None:
-                    await self._draws.withdraw(row.id)
-                    self._events.doubt(event.slug)
+                    with apart(row):
+                        await self._draws.withdraw(row.id, partial(self._entries.withdraw, event, row.id))
+                        log.info("draw withdrawn", slug=event.slug, phase=row.phase)
+                        self._events.doubt(event.slug)
                 elif opening.opens_at != row.draw_at:
                     with apart(row):
                         await self._announcer.announce(event, opening)

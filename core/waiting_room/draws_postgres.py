@@ -6,7 +6,7 @@ one goes on with from the row.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -113,10 +113,14 @@ class Draws:
             now,
         )
 
-    async def withdraw(self, draw_id: int) -> None:
-        """Nobody gathers for it any more: its phase was taken away."""
-        async with raw(self._database) as connection:
-            await connection.execute("DELETE FROM draws WHERE id = $1 AND state = 'announced'", draw_id)
+    async def withdraw(self, draw_id: int, tell: Callable[[], Awaitable[object]]) -> None:
+        """Nobody gathers for it any more: its phase was taken away. `tell` says so to Redis, before it is committed:
+        entries without a draw would hold up everybody behind them, so that what was not told is not done.
+        """
+        async with raw(self._database, writes=True) as connection, connection.transaction():
+            done: str = await connection.execute("DELETE FROM draws WHERE id = $1 AND state = 'announced'", draw_id)
+            if done == "DELETE 1":
+                await tell()
 
     async def to_come(self, event: Event) -> list[DrawRow]:
         """The event's draws that are not over, by their time."""

@@ -86,6 +86,10 @@ class Entries:
         told = keys.told_entries(event.slug), keys.told_entry_beats(event.slug)
         return bool(await self._scripts("drawn", event, [opening_id, *told, TOLD_KEPT_MS]))
 
+    async def withdraw(self, event: Event, opening_id: int) -> bool:
+        """Nobody gathers for this opening any more: who did joins anew. False: nobody did."""
+        return bool(await self._scripts("withdraw", event, [opening_id]))
+
     async def forget(self, event: Event) -> None:
         """Takes away the entries of a draw that was told; what is left of them when a process dies ends by itself."""
         entries, beats = keys.told_entries(event.slug), keys.told_entry_beats(event.slug)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
@@ -194,6 +195,34 @@ async def test_who_comes_before_the_draw_knows_that_it_is_opened_stands_before_n
     places = [await runtime.waiting_room.place(event, visitor) for visitor in entered]
     number_of = {receipt: place.number for (receipt, _), place in zip(entered.values(), places, strict=True) if place}
     assert [number_of[receipt] for receipt in order] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("frozen", [False, True], ids=["before its time", "when Redis has frozen them"])
+async def test_who_gathered_for_an_opening_that_is_taken_away_is_told_and_holds_up_nobody(
+    runtime: Runtime, make_event: MakeEvent, frozen: bool
+) -> None:
+    """Rules 4 and 10: without a draw nobody waits for its order, neither then nor at the time that it had."""
+    event = await gathering(make_event, 600, active_limit=9)
+    entered = await enter(runtime, event, "a", "b", "c")
+    if frozen:
+        event = await runtime.events.fresh(event.slug)
+        assert event.opening is not None
+        due = replace(event.opening, draw_at=soon(-1))
+        assert await runtime.drawing._entries.freeze_if_due(event, due) is not None
+    event = await runtime.events.update(event.slug, opens_at=soon(-1), prequeue_seconds=0)
+    await runtime.drawing.run()
+    event = await runtime.events.fresh(event.slug)
+    assert event.opening is None
+    room = runtime.waiting_room
+    assert [await room.place(event, visitor) for visitor in entered] == [None, None, None]
+    await room.sweep(event)
+    assert await room.beat(event, ["a"]) == {"a": "heartbeat"}, "the page joins anew by itself"
+    assert await runtime.redis.exists(keys.entries(event.slug), keys.entry_beats(event.slug)) == 0
+    assert (await room.join(event, "late")).state is PlaceState.ACTIVE
+    for visitor, (_, ticket) in entered.items():
+        assert (await room.join(event, visitor, ticket)).state is PlaceState.ACTIVE
+    await room.sweep(event)
+    assert (await room.join(event, "later")).state is PlaceState.ACTIVE
 
 
 async def test_between_the_opening_and_the_draw_nobody_is_let_in(runtime: Runtime, make_event: MakeEvent) -> None:

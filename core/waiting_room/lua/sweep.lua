@@ -190,15 +190,20 @@ if served > tonumber(ARGV[12]) then
   redis.call('HSET', PACE, 'late_numbers', integer((epoch - 1) * NUMBERS_OF_AN_EPOCH))
 end
 
--- An entry counts only while it beats; the ticket brings the same one back until the opening.
+-- An entry counts only while it beats; the ticket brings the same one back until the opening. Those of an opening that
+-- was taken away (withdraw.lua) count no more.
 freeze_if_due()
-if heard and draw_state() == 'gathering' then
+local drawing = draw_state()
+if not drawing or heard and drawing == 'gathering' then
+  local silent_since = drawing and '(' .. integer(now - tonumber(ARGV[7])) or '+inf'
   for _, visitor in ipairs(looked_at(
-    redis.call('ZRANGEBYSCORE', ENTRY_BEATS, '-inf', '(' .. integer(now - tonumber(ARGV[7])), 'LIMIT', 0, left_to_do))) do
-    keep_place(visitor)
+    redis.call('ZRANGEBYSCORE', ENTRY_BEATS, '-inf', silent_since, 'LIMIT', 0, math.max(left_to_do, 0)))) do
     redis.call('ZREM', ENTRY_BEATS, visitor)
     redis.call('HDEL', ENTRIES, visitor)
-    is_out(visitor, 'heartbeat')
+    if not redis.call('ZSCORE', ACTIVE, visitor) and not redis.call('ZSCORE', QUEUE, visitor) then
+      keep_place(visitor)
+      is_out(visitor, 'heartbeat')
+    end
   end
 end
 
