@@ -30,7 +30,7 @@ class Addresses:
 
     @classmethod
     def named(cls, tags: str, dots: str) -> Addresses:
-        """From the settings' comma separated domains."""
+        """The rules for the domains that the settings name, separated by commas."""
         return cls(_domains(tags), _domains(dots))
 
     def key(self, email: str) -> str:

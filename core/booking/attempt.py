@@ -129,7 +129,7 @@ class Step(StrEnum):
     REOPEN = "reopen"
     """The key was not this order's: it waits for the genuine return."""
     SEND_AGAIN = "send_again"
-    """Nobody has confirmed: the identical request again."""
+    """Nobody has confirmed: the identical request is sent again."""
     WAIT = "wait"
     END = "end"
     """The reservation has failed."""

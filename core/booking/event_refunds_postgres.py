@@ -152,7 +152,7 @@ class EventRefunds:
         return found
 
     async def of_event(self, event_id: int) -> Sequence[EventRefund]:
-        """Oldest first."""
+        """The event's jobs, the oldest first."""
         async with raw(self._database) as connection:
             return [await _report(connection, row) for row in await connection.fetch(_OF_EVENT, event_id)]
 
@@ -173,7 +173,7 @@ class EventRefunds:
             log.warning("event refund ended", event_id=row["event_id"], state=state)
 
     async def _round(self, row: Any) -> str:
-        """The job's state afterwards."""
+        """Does one round of the job; returns its state afterwards."""
         event_id = row["event_id"]
         async with raw(self._database) as connection:
             waiting = [one["order_no"] for one in await connection.fetch(_WAITING, event_id, AT_ONCE)]

@@ -60,7 +60,7 @@ class FollowingHints(Paying):
             return
         self._hints_known += 1
         try:
-            # A moment only: the caller's time ends it (`web/pay/webhooks.py`).
+            # This waits for a moment only: the caller's time ends it (`web/pay/webhooks.py`).
             async with self._hints_read:
                 attempt = await self._reservations.attempt(order)
         finally:

@@ -101,7 +101,7 @@ class Mending:
                 raise NotMended(f"The reservation is being changed in this moment ({refused.code}): again") from None
 
     async def _left_there(self, found: Found) -> int:
-        """Asked now. Raises NotMended."""
+        """What is left at the provider, which is asked now. Raises NotMended."""
         result = await self._payments.look_up(found.account, _order(found), found.provider_key)
         match result.outcome:
             case ChargeOutcome.APPROVED if result.balance is not None:

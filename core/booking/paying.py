@@ -204,7 +204,7 @@ class Paying:
         stored, _ = await self._of_order(order)
         return await self._give_up(stored)
 
-    # How
+    # How it is done.
 
     async def _bind(self, reservation: Reservation, attempt: Attempt, authorisation: Authorisation) -> Reservation:
         order = attempt.order
@@ -221,7 +221,7 @@ class Paying:
             if attempt.state is AttemptState.OPEN:
                 if await self._reservations.key_refused(order, authorisation.key):
                     raise ReturnRefused("key_refused")
-                # Its timer is at it in this moment.
+                # The timer of this attempt is at work on it in this moment.
                 await asyncio.sleep(_PAUSE_SECONDS)
         if attempt.state in OVER_UNPAID and authorisation.key != attempt.provider_key:
             await self._void(order, authorisation.key)
@@ -313,7 +313,7 @@ class Paying:
         raise NotCancellable("The payment is under way: wait for its result, then cancel")
 
     async def _push(self, reservation: Reservation) -> None:
-        """To the buyer's open pages; one that misses it asks."""
+        """Tells the buyer's open pages; a page that misses it asks."""
         try:
             await self._results.push(reservation)
         except StoreUnavailable as error:

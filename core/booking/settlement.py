@@ -188,7 +188,7 @@ class Settlement:
         await self._ends.end(claim, AttemptState.VOIDED, reason, owed=Owed.VOID, code=code)
 
     async def _end_for_event(self, claim: Claim) -> None:
-        """As for whoever was still in the window (`Paying._give_up`)."""
+        """The payment ends as that of a buyer who was still in the window (`Paying._give_up`)."""
         gone = Reason.EVENT_CANCELLED
         await self._ends.end(claim, AttemptState.CLOSED, gone, change=Change.GIVE_UP, owed=Owed.VOID, code=gone)
 

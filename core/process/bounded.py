@@ -17,7 +17,7 @@ class Bounded(OrderedDict[K, V]):
         self.most = most
 
     def keep(self, key: K, value: V) -> None:
-        """As the newest one, also where it was there."""
+        """`key` is the newest one from now on, also where it was there already."""
         self[key] = value
         self.move_to_end(key)
         if len(self) > self.most:

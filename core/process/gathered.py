@@ -124,7 +124,7 @@ class Gathered(Generic[Asked, Answer]):
                 call.future.set_result(answer)
 
     async def _again(self, batch: list[_WaitingCall[Asked, Answer]]) -> None:
-        """Each by itself, a few at a time."""
+        """Each of them is asked by itself, a few at a time."""
         left = iter(batch)
 
         async def some() -> None:

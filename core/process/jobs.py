@@ -100,7 +100,7 @@ class JobLoop:
         self._pauses_away = Backoff(job.every, max(job.every, _AWAY_PAUSE_SECONDS), jitter=0.1)
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """The job runs again and again until this is cancelled."""
         failures = 0
         # Asked each time: a library may swallow a cancel that comes with its answer, and the end would wait for ever.
         while not cancelled():

@@ -36,7 +36,7 @@ class Leases:
         return found.decode() if isinstance(found, bytes) else found
 
     async def take(self, job: str, seconds: float) -> bool:
-        """Takes or renews."""
+        """Takes the lease, or renews it. False: another process has it, or Redis does not say."""
         try:
             return bool(await self._redis.eval(_TAKE, 1, keys.job_lease(job), self._owner, int(seconds * 1000)))
         except REDIS_LOST:

@@ -64,5 +64,5 @@ async def _renewing(
         except StoreUnavailable:
             continue
         except Exception:
-            # One renewal that fails for reasons of its own: the next one may not, and the lease outlives two.
+            # This renewal failed for reasons of its own: the next one may succeed, and the lease outlives two failures.
             log.exception("lease not renewed", lease=name)

@@ -130,7 +130,7 @@ class Line:
         )
 
     def recently_refused(self) -> int:
-        """How many within the last minute."""
+        """How many calls were refused within the last minute."""
         return self._refused if self._monotonic() - self._refused_at < _RECENT_SECONDS else 0
 
     def _note(self) -> None:

@@ -33,7 +33,7 @@ REDIS_LOST = (RedisError, RedisClusterException, OSError, TimeoutError)
 # A call that has not been answered after this long is lost: the caller is told, and never waits more than 3 s (S16).
 ANSWER_SECONDS = 2.0
 _CONNECT_SECONDS = 1.0
-# For one of our own connections, when all are in use.
+# So long a call waits for one of our own connections, when all are in use.
 _POOL_SECONDS = 1.0
 _SENTINEL_PORT = 26379
 _TRY_SHARDED = SourceFiles(__file__, "lua")["try_sharded"]

@@ -40,12 +40,12 @@ class Successes:
         self._redis = redis
 
     async def note(self, job: str, late_after: float) -> None:
-        """Now. Raises StoreUnavailable."""
+        """The job has succeeded just now. Raises StoreUnavailable."""
         with redis_call:
             await self._redis.eval(_NOTE, 1, keys.JOBS, job, f"{late_after:g}", _KEPT_SECONDS)
 
     async def read(self) -> Mapping[str, LastSuccess]:
-        """By job; one that never succeeded is missing. Raises StoreUnavailable."""
+        """Each job's last success; one that never succeeded is missing. Raises StoreUnavailable."""
         with redis_call:
             now, flat = await self._redis.eval(_READ, 1, keys.JOBS)
         found = {}

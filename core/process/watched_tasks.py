@@ -45,7 +45,7 @@ def _ended(task: asyncio.Task[Any]) -> None:
 
 
 def tell_of_stuck(name: str, seconds: float) -> None:
-    """Of a task that goes on `seconds` after it was cancelled."""
+    """Counts and logs a task that goes on `seconds` after it was cancelled."""
     STUCK.labels(first_word(name)).inc()
     log.error("task goes on although it was cancelled", task=name, seconds=seconds)
 
