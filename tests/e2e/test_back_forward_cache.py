@@ -93,7 +93,7 @@ async def test_who_comes_back_in_time_finds_the_seats(server: Server, make_sale:
     assert "leave" not in await buyer.evaluate("said")
     await page.sees(7, "own")
     # It beats again: the seat outlives the grace.
-    await buyer.wait_for_function("() => said.filter((type) => type === 'beat').length > 6")
+    await buyer.wait_for_function("() => said.filter((type) => type === 'beat').length > 11")
     await page.sees(7, "own")
 
 
