@@ -38,8 +38,8 @@ HALL = Path(__file__).parent / "data" / "riethsporthalle.json"
 
 OPERATOR_TOKEN = "operator-of-the-sale"
 
-#: Short enough to wait for, long enough for a busy machine: a browser beats every other second, but not while a look at
-#: its whole page keeps it busy; at a grace of eight seconds one in thousands of tests was lost sight of.
+#: Short enough to wait for, long enough for a busy machine: a browser beats every other second, but not between two
+#: pages, and who came back from a payment had been lost sight of in eight.
 SETTINGS = {
     "ONSALE_BEAT_SECONDS": "2",
     "ONSALE_ACTIVE_GRACE_SECONDS": "20",
