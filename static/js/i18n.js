@@ -69,6 +69,13 @@ function plain(key) {
 export const reason = (code) => t(i18next.exists(`code.${code}`) ? `code.${code}` : "code.internal_error");
 
 /**
+ * The text of `key`; `otherwise` where the catalogue has none.
+ * @param {string} key
+ * @param {string} otherwise
+ */
+export const inWords = (key, otherwise) => (i18next.exists(key) ? t(key) : otherwise);
+
+/**
  * Text with a count: `number` is the count as the language writes it.
  * @param {string} key
  * @param {number} count

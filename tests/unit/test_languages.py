@@ -14,6 +14,8 @@ import web.api_draw
 import web.problems  # noqa: F401 - has errors of its own
 from core import errors, languages
 from core.booking.reservation import Reason, ReservationStatus
+from core.diagnosis.finding import ADVICE, Cause
+from core.diagnosis.health_check import WATCHED
 from core.settings import Settings
 from core.venue.event import SaleState
 from realtime.wire import ExpiredReason
@@ -46,6 +48,8 @@ COMPOSED = (
     "mail.",
     "support.",
     "ops.state.",
+    "ops.alert.",
+    "ops.advice.",
     "ops.health.",
     "ops.circuit.",
     "ops.force.",
@@ -128,6 +132,16 @@ def test_every_code_and_reason_has_plain_words(language: str) -> None:
     assert {f"events.state.{state}" for state in SaleState} <= known
     told = {ExpiredReason.CLOSED: "closed.title", ExpiredReason.HOLD: "basket.expired"}
     assert {told.get(reason, f"out.{reason}.title") for reason in ExpiredReason} <= known
+
+
+@pytest.mark.parametrize("language", languages.LANGUAGES)
+def test_every_alert_and_every_advice_has_its_words(language: str) -> None:
+    """The console says them in the operator's language; in English they are those of the API and the shell."""
+    known = keys(language)
+    assert {key for key in known if key.startswith("ops.alert.")} == {f"ops.alert.{cause}" for cause in WATCHED}
+    assert {key for key in known if key.startswith("ops.advice.")} == {f"ops.advice.{cause}" for cause in Cause}
+    for cause, advice in ADVICE.items():
+        assert (languages.text(language, f"ops.advice.{cause}") == advice) is (language == "en"), cause
 
 
 def test_codes_that_nobody_can_meet_any_more_are_taken_out() -> None:

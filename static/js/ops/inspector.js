@@ -7,7 +7,7 @@ import * as api from "./api.js";
 import { seatName } from "../seat_words.js";
 import { at, figure, span } from "./format.js";
 import { attempt, tell } from "./notice.js";
-import { pill, statusPill } from "./parts.js";
+import { advice, pill, seen, statusPill } from "./parts.js";
 import { MOST, SeatFinder } from "./seat_finder.js";
 
 const VISITOR = /^v_[A-Za-z0-9_-]{22}$/;
@@ -272,7 +272,7 @@ export class Inspector {
       <h3 class="subject">${title}</h3>
       ${seat ? this.#seatFacts(seat) : nothing}
       <p class="cause"><strong>${t("ops.find.cause")}</strong> <code>${diagnosis.cause}</code></p>
-      <p class="advice">${diagnosis.action}</p>
+      <p class="advice">${advice(diagnosis.cause, diagnosis.action)}</p>
       <div class="actions">
         ${diagnosis.steps.some((step) => step.fixable && !step.fixed) ? html`<button type="button" class="button small primary" @click=${() => this.#again(true)}>${t("ops.find.mend")}</button>` : nothing}
         ${seat && holder && !holder.paying ? html`<button type="button" class="button small secondary" @click=${() => this.#act(this.actions.release(seat.seat, holder.visitor))}>${t("ops.release.go")}</button>` : nothing}
@@ -288,7 +288,7 @@ export class Inspector {
           (step) =>
             html`<li data-level=${step.level}>
               <span class="level">${t(`ops.level.${step.level}`)}</span> <strong>${step.step}</strong>
-              <span>${step.detail}</span>
+              ${seen(step.detail)}
             </li>`,
         )}
       </ol>

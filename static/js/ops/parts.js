@@ -1,7 +1,7 @@
 // Pieces that several views of the console share.
 import { Directive, directive } from "../../vendor/lit-html/directive.js";
 import { html, noChange, nothing, render } from "../../vendor/lit-html/lit-html.js";
-import { counted, t } from "../i18n.js";
+import { counted, inWords, t } from "../i18n.js";
 import { at, figure, percent, span } from "./format.js";
 
 /**
@@ -108,7 +108,28 @@ export const salePill = (sale) =>
     : pill(sale.status === "open" ? "good" : "plain", t(`ops.state.${sale.status}`));
 
 /** @param {Api.AlertFigures} alert */
-const alertName = ({ name, subject }) => `${name.replaceAll("_", " ")}${subject === "-" ? "" : ` · ${subject}`}`;
+const alertName = ({ name, subject }) =>
+  `${inWords(`ops.alert.${name}`, name.replaceAll("_", " "))}${subject === "-" ? "" : ` · ${subject}`}`;
+
+/**
+ * What to do about a cause, in the page's language; a server that is newer than the page says it in English.
+ * @param {string} cause
+ * @param {string} action
+ */
+export const advice = (cause, action) => inWords(`ops.advice.${cause}`, action);
+
+const inEnglish = () => document.documentElement.lang === "en";
+
+const MOMENT = /\b\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)/g;
+
+/**
+ * What was seen, in the words of the API and the shell, which are English: its moments by the operator's own clock.
+ * @param {string} detail
+ */
+const byOwnClock = (detail) => detail.replace(MOMENT, at);
+
+/** @param {string} detail */
+export const seen = (detail) => html`<span lang="en">${byOwnClock(detail)}</span>`;
 
 /**
  * Opened, the list is as high as it was then, whatever comes and goes.
@@ -134,7 +155,9 @@ export const alertList = (alerts, old) => {
       ${
         first
           ? html`<strong>${counted("ops.alerts.count", alerts.length)}</strong>
-              <span>${alertName(first)}: ${first.detail}</span>`
+              <span
+                >${alertName(first)}: ${inEnglish() ? byOwnClock(first.detail) : advice(first.name, first.action)}</span
+              >`
           : html`<span>${calm}</span>`
       }
     </summary>
@@ -144,8 +167,8 @@ export const alertList = (alerts, old) => {
           html`<li data-level=${alert.severity}>
             <strong>${alertName(alert)}</strong>
             <span class="since">${t("ops.since", { time: at(alert.since) })}</span>
-            <p>${alert.detail}</p>
-            <p class="advice">${alert.action}</p>
+            <p>${seen(alert.detail)}</p>
+            <p class="advice">${advice(alert.name, alert.action)}</p>
           </li>`,
       )}
     </ul>
