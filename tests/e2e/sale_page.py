@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from playwright.async_api import Locator, Page, expect
@@ -115,10 +117,33 @@ class SalePage:
         return int(minutes) * 60 + int(seconds)
 
     async def click_seat(self, ordinal: int) -> None:
-        await self.page.mouse.click(*await self.place_of(ordinal))
+        await self._press_seat(ordinal, self.page.mouse.click)
 
     async def tap_seat(self, ordinal: int) -> None:
-        await self.page.touchscreen.tap(*await self.place_of(ordinal))
+        await self._press_seat(ordinal, self.page.touchscreen.tap)
+
+    async def _press_seat(self, ordinal: int, press: Callable[[float, float], Awaitable[None]]) -> None:
+        """Presses until a press met the seat: the map may have moved away between the look and the press."""
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            place = await self.place_of(ordinal)
+            await self.page.evaluate(
+                """(ordinal) => {
+                    const { viewport, plan, canvas } = document.querySelector(".map").seatMap;
+                    window.metSeat = null;
+                    addEventListener("pointerdown", (event) => {
+                        const at = viewport.toScreen(plan.x[ordinal], plan.y[ordinal]);
+                        const box = canvas.getBoundingClientRect();
+                        const off = Math.hypot(event.clientX - box.left - at.x, event.clientY - box.top - at.y);
+                        window.metSeat = event.target === canvas && off < 2;
+                    }, { capture: true, once: true });
+                }""",
+                ordinal,
+            )
+            await press(*place)
+            if await self.page.evaluate("() => window.metSeat") is not False:
+                return
+        raise AssertionError(f"no press met seat {ordinal} in {PATIENCE:.0f} s")
 
     @property
     def basket(self) -> Locator:

@@ -279,6 +279,7 @@ async def test_halls_with_nothing_to_pick_are_accessible(
         await _fits(one)
     server.operator("POST", f"/api/operator/events/{slug}/pause")
     guest.leave()
+    await expect(page.get_by_test_id("all-held")).to_be_hidden()
     await page.pick(0, 1, 2)
     await page.page.evaluate("() => document.querySelector('[data-testid=continue]').click()")
     await page.fill("#email", "axe@example.com")
