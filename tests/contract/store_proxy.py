@@ -24,6 +24,8 @@ class StoreProxy:
         self._late = 0.0
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
+        #: How often it was cut.
+        self._cuts = 0
         self._talks = asyncio.Event()
         self._talks.set()
         self.port = 0
@@ -34,6 +36,7 @@ class StoreProxy:
 
     async def cut(self) -> None:
         assert self._server is not None
+        self._cuts += 1
         self._server.close()
         cut = list(self._writers)
         for writer in cut:
@@ -67,6 +70,7 @@ class StoreProxy:
         self._talks.clear()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        cuts = self._cuts
         try:
             if isinstance(self._address, str):
                 there, to_there = await asyncio.open_unix_connection(self._address)
@@ -74,6 +78,11 @@ class StoreProxy:
                 there, to_there = await asyncio.open_connection(*self._address)
         except OSError:
             writer.close()
+            return
+        if self._cuts != cuts or self._server is None or not self._server.is_serving():
+            # Cut while it was being led through, so that it is none of those that were dropped.
+            writer.transport.abort()
+            to_there.close()
             return
         self._writers |= {writer, to_there}
         try:
