@@ -136,6 +136,13 @@ async def test_a_phone_buys_by_tapping(make_sale: MakeSale, open_page: OpenPage)
     await page.locator("form[data-pay] .approve").tap()
     await page.page.wait_for_url("**/pay/*/result?*")
     await expect(page.locator("h1")).to_have_text("예매가 완료되었습니다")
+    # Back in the hall a closed sheet says why there is less time than before (V3).
+    await page.to_sale()
+    await page.reaches("confirmed")
+    await page.locator(".more button").tap()
+    await page.map_ready()
+    await expect(page.locator(".hall")).to_have_attribute("data-sheet", "closed")
+    await expect(page.locator(".session-why")).to_be_visible()
 
 
 async def test_the_keyboard_alone_buys(make_sale: MakeSale, open_page: OpenPage) -> None:

@@ -6,7 +6,7 @@ import { deadline, isUrgent } from "../deadline.js";
 import { kept } from "../kept.js";
 import { mayPay } from "../outage.js";
 import { whatIsLeft } from "../sold_out.js";
-import { timeless, turnSecondsLeft } from "../state.js";
+import { isShorter, timeless, turnSecondsLeft } from "../state.js";
 import { isUsedUp, share } from "../wish.js";
 import { ownCode } from "./access_code.js";
 import { basket, inBasket } from "./basket.js";
@@ -39,6 +39,9 @@ export function hall(model) {
   const left = whatIsLeft(board, own.size).kind;
   const list = seats.length || left !== "gone" ? null : returns;
   const { ready } = board;
+  // Why a turn is shorter than it was is told on a phone whose sheet is closed as well.
+  const turn = turnLeft(state);
+  const isTold = isShorter(state);
   const parts = lasting({ state: timeless(state), act, plan, asked, free, swatches, ready, left });
   return html`<section
     class="hall"
@@ -62,9 +65,10 @@ export function hall(model) {
         html`<aside class="side" aria-label=${list ? t("returns.title") : t("basket.title")}>
           ${list ? nothing : sheetHandle(model)}
           ${offered ? html`<div class="wish offer">${returns}</div>` : html`${parts.wish} ${nothingLeft(model)}`}
+          ${isTold ? turn : nothing}
           <div class="sheet-body">
             ${list ? nothing : basket(state, parts.content)} ${offered ? nothing : returns}
-            ${seats.length ? nothing : ownCode(model)} ${turnLeft(state)}
+            ${seats.length ? nothing : ownCode(model)} ${isTold ? nothing : turn}
             <p class="quiet"><button type="button" class="link" @click=${act.leave}>${t("hall.leave")}</button></p>
           </div>
         </aside>`,
