@@ -259,12 +259,18 @@ async def test_a_full_process_sends_the_next_one_away_for_now(
 
 
 async def test_too_many_messages_close_the_channel(server: LiveServer, make_event: MakeEvent) -> None:
-    event = await make_event()
+    event, most = await make_event(), server.runtime.settings.channel_messages_per_minute
     async with server.browser(event.slug) as browser:
         await browser.until("welcome")
-        for _ in range(server.runtime.settings.channel_messages_per_minute + 5):
-            await browser.send("beat")
-        assert await browser.close_code() == 4103
+        closed, sent = asyncio.create_task(browser.close_code()), 0
+        # Messages that are allowed again while the machine stands still come on top.
+        with contextlib.suppress(ConnectionClosed):
+            while not closed.done():
+                await browser.send("beat")
+                sent += 1
+                await asyncio.sleep(0)
+        assert await closed == 4103
+        assert most < sent < 2 * most
 
 
 async def test_bad_messages_are_answered_and_then_end_the_channel(server: LiveServer, make_event: MakeEvent) -> None:

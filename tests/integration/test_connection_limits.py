@@ -25,7 +25,9 @@ Connected = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
-    """Reads the body, and answers."""
+    """Reads the body, and answers. Who is interested in it is told that it is asked (`served`)."""
+    if asked := scope["state"].get("asked"):
+        asked.set()
     while (await receive()).get("more_body"):
         pass
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
@@ -33,13 +35,17 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 @asynccontextmanager
-async def served(peers: Peers, *, kept: int = 5) -> AsyncIterator[Callable[..., Any]]:
-    """`kept`: seconds that a connection on which nothing comes is kept for."""
+async def served(
+    peers: Peers, *, kept: int = 5, asked: asyncio.Event | None = None
+) -> AsyncIterator[Callable[..., Any]]:
+    """`kept`: seconds that a connection on which nothing comes is kept for. `asked`: set when a head is there."""
     config = uvicorn.Config(app, lifespan="off", log_config=None, timeout_keep_alive=kept)
     config.load()
     state = ServerState()
     server = await asyncio.get_running_loop().create_server(
-        lambda: LimitedProtocol(config=config, server_state=state, app_state={PEERS: peers}), "127.0.0.1", 0
+        lambda: LimitedProtocol(config=config, server_state=state, app_state={PEERS: peers, "asked": asked}),
+        "127.0.0.1",
+        0,
     )
     port = server.sockets[0].getsockname()[1]
     peers.start()
@@ -111,14 +117,27 @@ async def test_what_is_no_request_is_answered_once_and_closed(
     assert not caplog.records, "nonsense leaves no line in the log"
 
 
+@pytest.fixture
+def patient_heads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody's time for a request is over, however long a busy machine takes to make the connections."""
+    monkeypatch.setattr(connection_limits, "HEAD_SECONDS", 10 * PATIENCE)
+
+
+@pytest.mark.usefixtures("patient_heads")
 async def test_a_slow_head_has_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Slowloris: a byte now and then. A second request on a kept connection has the same time."""
-    monkeypatch.setattr(connection_limits, "HEAD_SECONDS", 2.0)
-    async with served(Peers()) as connect:
+    async with served(Peers(), kept=10 * int(PATIENCE)) as connect:
+        connecting = time.monotonic()
         slow, silent, kept = await connect(), await connect(), await connect()
         assert (await answer(kept, GET)).startswith(b"HTTP/1.1 200")
-        began = time.monotonic()
+        monkeypatch.setattr(connection_limits, "HEAD_SECONDS", 2.0)
+        asking = time.monotonic()
         kept[1].write(b"GET /")
+
+        async def cut_off(connection: Connected, began: float) -> bytes:
+            said = await ended(connection)
+            assert time.monotonic() - began > 1.5
+            return said
 
         async def drip() -> None:
             with contextlib.suppress(ConnectionError):
@@ -129,26 +148,26 @@ async def test_a_slow_head_has_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> N
 
         slow[1].write(b"GET / HTTP/1.1\r\nX: ")
         dripping = asyncio.ensure_future(drip())
-        got, nothing, second = await asyncio.gather(*(ended(one) for one in (slow, silent, kept)))
-        assert time.monotonic() - began > 1.5
+        got, nothing, second = await asyncio.gather(
+            cut_off(slow, connecting), cut_off(silent, connecting), cut_off(kept, asking)
+        )
         dripping.cancel()
         assert got.startswith(b"HTTP/1.1 408") or got == b"", "a reset may eat the answer"
         assert (nothing, second[:12]) == (b"", b"HTTP/1.1 408")
 
 
+@pytest.mark.usefixtures("patient_heads")
 async def test_a_body_may_take_longer_than_a_head(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection_limits, "HEAD_SECONDS", 1.2)
-    async with served(Peers()) as connect:
+    asked = asyncio.Event()
+    async with served(Peers(), asked=asked) as connect:
         reader, writer = await connect()
         writer.write(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nab")
+        async with asyncio.timeout(PATIENCE):
+            await asked.wait()
+        # From here on a head that is not there would be late at the next look, which is in a second.
+        monkeypatch.setattr(connection_limits, "HEAD_SECONDS", 0.1)
         await asyncio.sleep(2.5)
         assert (await answer((reader, writer), b"cd")).startswith(b"HTTP/1.1 200")
-
-
-@pytest.fixture
-def patient_heads(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody's time for a request is over, however long a busy machine takes to make the connections."""
-    monkeypatch.setattr(connection_limits, "HEAD_SECONDS", 10 * PATIENCE)
 
 
 @pytest.mark.usefixtures("patient_heads")

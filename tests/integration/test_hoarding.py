@@ -82,7 +82,8 @@ async def test_an_honest_buyer_is_never_cooled_down(runtime: Runtime, event: Eve
     """Four seats for the whole hold, the extension and the whole time to pay, and longer by the provider's doing."""
     await enter(runtime, event, "v")
     await hoard(runtime, event, "v", [0, 1, 2, 3], LONGEST)
-    await hoard(runtime, event, "v", [0, 1, 2, 3], LONGEST - 1)
+    # Nearly as long again: what this machine takes meanwhile counts as well.
+    await hoard(runtime, event, "v", [0, 1, 2, 3], LONGEST - 60)
     await runtime.seats.hold(event, "v", [4])
 
 
