@@ -9,6 +9,7 @@ import { OutageWatch } from "./outage_watch.js";
 import { counted, learnCurrencies, load, moment, money, reason, t } from "./i18n.js";
 import { Channel } from "./socket.js";
 import { TicketMail } from "./ticket_mail.js";
+import { answered } from "./pay/clock.js";
 import { Kept } from "./pay/kept.js";
 import { payWord, wayToPay } from "./views/parts.js";
 import { WAITS_FOR_BUYER, whileLost } from "./state.js";
@@ -18,7 +19,7 @@ import { live } from "../vendor/lit-html/directives/live.js";
 
 const LOOK_EVERY = 5000; // milliseconds, while something may still change
 
-const drawn = performance.now();
+const drawn = answered();
 const element = byId("status");
 const desk = byId("desk");
 const {

@@ -65,8 +65,8 @@ async def open_page(server: Server, chromium: Browser) -> AsyncIterator[OpenPage
             given = {"locale": "en-GB", "reduced_motion": "reduce"} | options
             context = await chromium.new_context(**given)
             stack.push_async_callback(closed, context)
+            context.set_default_timeout(PATIENCE * 1000)  # also of further tabs, and of what a test asks for itself
             page = await context.new_page()
-            page.set_default_timeout(PATIENCE * 1000)
             page.on("pageerror", lambda error: wrong.append(f"{error}\n{error.stack}"))
             page.on(
                 "console",

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import re
+from datetime import datetime
 
-from playwright.async_api import Page, expect
+import pytest
+from playwright.async_api import Page, Route, expect
 
 from tests.e2e.conftest import MakeSale, OpenPage, Server
-from tests.e2e.sale_page import PATIENCE, SalePage
+from tests.e2e.sale_page import SalePage
+
+#: How late the scripts of a page come in a test.
+LATE_SECONDS = 4
 
 
 async def ordered(make_sale: MakeSale, open_page: OpenPage, *, seat: int = 3, **options: object) -> SalePage:
@@ -114,7 +119,6 @@ async def test_the_sale_page_says_that_the_payment_waits(make_sale: MakeSale, op
     """After a reload, and in another tab: clock, continue, give back."""
     page = await ordered(make_sale, open_page, seat=5)
     tab = await page.page.context.new_page()
-    tab.set_default_timeout(PATIENCE * 1000)
     await tab.goto(page.sale_url)
     await expect(tab.get_by_test_id("waiting-for-payment")).to_be_visible()
     await tab.reload()
@@ -123,7 +127,6 @@ async def test_the_sale_page_says_that_the_payment_waits(make_sale: MakeSale, op
     await expect(tab.get_by_test_id("continue-paying")).to_have_attribute("href", re.compile("^/pay/"))
     # The reservation's own page says the same.
     reservation = await page.page.context.new_page()
-    reservation.set_default_timeout(PATIENCE * 1000)
     await reservation.goto(page.sale_url.partition("/events/")[0] + "/tickets")
     await reservation.locator("a[href*='/reservations/']").first.click()
     await expect(reservation.locator(".status-name")).to_have_text("Your payment is waiting for you")
@@ -139,6 +142,20 @@ async def test_the_sale_page_says_that_the_payment_waits(make_sale: MakeSale, op
     await watcher.sees(5, "free")
 
 
+#: A tab that no other one tells anything. Its socket stays, however late the server is: a new one would tell how things
+#: stand.
+_DEAF = """
+    addEventListener("storage", (told) => told.stopImmediatePropagation());
+    globalThis.WebSocket = class extends WebSocket {
+        constructor(...given) {
+            super(...given);
+            const beat = () => this.dispatchEvent(new MessageEvent("message", { data: '{"type":"beat"}' }));
+            setInterval(beat, 200);
+        }
+    };
+"""
+
+
 async def test_a_tab_that_was_open_before_shows_the_order_of_another_one(
     make_sale: MakeSale, open_page: OpenPage
 ) -> None:
@@ -150,9 +167,8 @@ async def test_a_tab_that_was_open_before_shows_the_order_of_another_one(
     tabs = []
     for deaf in (False, True, True):
         tab = await page.page.context.new_page()
-        tab.set_default_timeout(PATIENCE * 1000)
         if deaf:
-            await tab.add_init_script("addEventListener('storage', (told) => told.stopImmediatePropagation())")
+            await tab.add_init_script(_DEAF)
         await tab.goto(page.sale_url)
         await expect(tab.locator(".basket-seat")).to_have_count(1)
         tabs.append(tab)
@@ -174,7 +190,6 @@ async def test_seats_given_back_in_the_window_are_free_and_a_late_return_charges
     before = server.orders()
     page = await ordered(make_sale, open_page, seat=7)
     tab = await page.page.context.new_page()
-    tab.set_default_timeout(PATIENCE * 1000)
     await tab.goto(page.sale_url)
     await tab.get_by_test_id("give-back").click()
     await expect(tab.get_by_test_id("waiting-for-payment")).to_have_count(0)
@@ -207,6 +222,33 @@ async def test_a_tampered_return_is_refused_in_plain_words(
     await page.page.goto(genuine)
     await expect(page.page.get_by_test_id("ticket")).to_be_visible()
     await only_charge(server, before)
+
+
+@pytest.mark.parametrize("script", ["pay/page.js", "reservation.js"])
+async def test_the_clock_is_right_where_scripts_come_late(
+    make_sale: MakeSale, open_page: OpenPage, script: str
+) -> None:
+    """P2: it counts from the server's answer, and not from what a slow line brings seconds later."""
+    page = await ordered(make_sale, open_page)
+    tab = page.page
+    shop = page.sale_url.partition("/events/")[0]
+    (order,) = (await (await tab.context.request.get(f"{shop}/api/reservations")).json())["reservations"]
+
+    async def late(route: Route) -> None:
+        await tab.wait_for_timeout(LATE_SECONDS * 1000)
+        await route.continue_()
+
+    await tab.route(f"**/js/{script}*", late)
+    if "pay" in script:
+        await tab.go_back()
+    else:
+        await tab.goto(f"{shop}/reservations/{order['id']}")
+    timer = tab.locator("[role=timer]")
+    await expect(timer).to_have_text(re.compile("^[0-9]+:[0-9]{2}$"))
+    minutes, seconds = (await timer.inner_text()).split(":")
+    drawn = await tab.locator("[data-now]").get_attribute("data-now")
+    whole = (datetime.fromisoformat(order["payment"]["until"]) - datetime.fromisoformat(drawn or "")).total_seconds()
+    assert int(minutes) * 60 + int(seconds) <= whole - LATE_SECONDS + 1
 
 
 async def test_seats_are_given_back_on_the_payment_page(make_sale: MakeSale, open_page: OpenPage) -> None:

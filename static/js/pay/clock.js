@@ -10,6 +10,15 @@ export function written(seconds) {
 }
 
 /**
+ * The moment, by performance.now(), at which the server's answer that this page is had come. On a slow line its scripts come
+ * seconds later: a clock that began with them would show more time than there is.
+ */
+export function answered() {
+  const [entry] = performance.getEntriesByType("navigation");
+  return entry instanceof PerformanceNavigationTiming ? entry.responseStart : performance.now();
+}
+
+/**
  * Counts down to `until` (ISO 8601), given the server's time `now` at the moment `drawn` (performance.now()).
  * Calls `show(seconds)` each second, and `over` once. `standing(at)`: for how many milliseconds the clock has stood in an
  * outage, by the server's time `at` (milliseconds). Returns what stops it, what

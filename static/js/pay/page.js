@@ -3,7 +3,7 @@ import { tellInBar } from "../banner.js";
 import { byId } from "../dom.js";
 import { stood } from "../outage.js";
 import { OutageWatch } from "../outage_watch.js";
-import { countDown, written } from "./clock.js";
+import { answered, countDown, written } from "./clock.js";
 import { untilLeft } from "./watch.js";
 import { openWindow } from "./windows.js";
 
@@ -12,7 +12,7 @@ const URGENT = 60; // seconds
 const ANSWER_TIMEOUT = 20000; // milliseconds until the server has said what the window needs
 const OPEN_TIMEOUT = 30000; // milliseconds until the browser has left for the window, or a layer lies over the page
 
-const drawn = performance.now();
+const drawn = answered();
 const main = byId("content");
 const { state = "", page = "", result = "", until = "", now = "", order = "" } = main.dataset;
 /** @type {HTMLFormElement | null} */
