@@ -22,7 +22,7 @@ from tests.e2e.conftest import CHROMIUM
 from tests.e2e.sale_page import SalePage
 from tests.e2e.test_accessibility import violations
 from tests.e2e.test_purchase import PHONE
-from tests.sale_server import OPERATOR_TOKEN, Guest, Server, sale_server
+from tests.sale_server import OPERATOR_TOKEN, PATIENCE, Guest, Server, sale_server
 from web.ops.pages import VIEWS
 
 PAGE: Final = Path("docs/benchmarks.md")
@@ -54,7 +54,7 @@ async def walk(browser: Browser, server: Server, slug: str, look: dict[str, Any]
     """Every page and view, by its name, ready to be looked at."""
     context = await browser.new_context(**{"reduced_motion": "reduce"} | look)
     page = await context.new_page()
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(PATIENCE * 1000)
     await page.goto(server.url)
     yield "home", page
     await page.goto(f"{server.url}/events/{slug}")

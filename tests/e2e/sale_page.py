@@ -16,19 +16,34 @@ expect.set_options(timeout=PATIENCE * 1000)
 #: static/js/seat_map/glyphs.js
 LOOKS = ("free", "held", "sold", "blocked", "own", "asked")
 
-#: Keeps each kind that the bar says, for what it says for a moment only; `said_in_bar` reads it. An initial script.
+#: Keeps each kind that the bar says, and each line at the page's edge, for what is said for a moment only:
+#: `said_in_bar` and `said_at_edge` read it. An initial script.
 KEEPS_WHAT_IS_SAID = """
     globalThis.saidInBar = [];
+    globalThis.saidAtEdge = [];
     addEventListener("DOMContentLoaded", () => {
-        const banner = document.querySelector("#banner");
-        if (!banner) return;
-        const keep = () => globalThis.saidInBar.push(banner.dataset.kind ?? "");
-        new MutationObserver(keep).observe(banner, { attributes: true, attributeFilter: ["data-kind"] });
+        const [banner, toast] = ["#banner", "#toast"].map((name) => document.querySelector(name));
+        const kind = () => globalThis.saidInBar.push(banner.dataset.kind ?? "");
+        if (banner) new MutationObserver(kind).observe(banner, { attributes: true, attributeFilter: ["data-kind"] });
+        const line = () => !toast.hidden && globalThis.saidAtEdge.push(toast.textContent);
+        if (toast) new MutationObserver(line).observe(toast, { attributes: true, childList: true });
     });
 """
 
 #: An order's result or payment page; not the return, which leads there.
 _BACK_IN_SHOP = re.compile(r"/pay/[0-9a-f]{32}a[0-9]+(/result)?\?")
+
+
+async def said_at_edge(page: Page, text: str) -> None:
+    """Waits until a line at the page's edge has said this since it was last asked for, whether it still does or not."""
+    await page.wait_for_function(
+        """(text) => {
+            const at = globalThis.saidAtEdge.findIndex((line) => line.includes(text));
+            return at >= 0 && globalThis.saidAtEdge.splice(0, at + 1);
+        }""",
+        arg=text,
+        polling=50,
+    )
 
 
 class SalePage:

@@ -19,6 +19,7 @@ from core.venue.event_name import what_is_wrong, what_is_wrong_with_part
 from core.venue.event_time import zones
 from tests.e2e.conftest import Server
 from tests.money import WRITTEN, figures
+from tests.sale_server import PATIENCE
 from tests.unit.test_event_name import PARTS, REFUSED, TAKEN
 from tests.unit.test_seat_words import BARE, IN_WORDS
 
@@ -34,6 +35,7 @@ CASES = [
 @pytest.fixture(scope="module")
 async def page(server: Server, chromium: Browser) -> AsyncIterator[Page]:
     page = await chromium.new_page()
+    page.set_default_timeout(PATIENCE * 1000)
 
     async def serve(route: Route) -> None:
         name = route.request.url.rpartition("/")[2]
@@ -119,6 +121,7 @@ async def test_a_device_without_hangul_loads_ours_also_where_boxes_differ(
 ) -> None:
     """V1: Gecko's box for a character beyond the BMP has six digits in it; that of a missing Hangul is narrower."""
     page = await chromium.new_page(locale="ko-KR")
+    page.set_default_timeout(PATIENCE * 1000)
     await page.add_init_script(
         f"""sessionStorage.setItem("onsale.type", "own");
         CanvasRenderingContext2D.prototype.measureText = (text) => (

@@ -6,6 +6,7 @@ import asyncio
 import re
 import secrets
 import tempfile
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -26,15 +27,17 @@ from core.venue.new_event import NewEvent
 from tests.conftest import small_plan
 from tests.contract.store_proxy import StoreProxy, behind_proxies
 from tests.e2e.conftest import closed
-from tests.e2e.sale_page import KEEPS_WHAT_IS_SAID, SalePage
+from tests.e2e.sale_page import KEEPS_WHAT_IS_SAID, SalePage, said_at_edge
 from tests.integration.onsale_process import serving
 from tests.own_database import own_database
 from tests.sale_server import SETTINGS
-from tests.waits import PATIENCE, free_port
+from tests.waits import PATIENCE, free_port, until
 
 #: A page without WebSockets: it polls.
 NO_SOCKETS = "delete globalThis.WebSocket;"
 KOREAN = re.compile("[가-힣]")
+#: Seconds by which two looks at a clock that shows whole ones may be off.
+ROUNDING = 2
 
 
 @dataclass
@@ -99,8 +102,8 @@ async def shop(away: _Away) -> AsyncIterator[Shop]:
 async def open_at(stack: AsyncExitStack, browser: Browser, url: str, *, before: str = "", **look: Any) -> SalePage:
     context = await browser.new_context(reduced_motion="reduce", **look)
     stack.push_async_callback(closed, context)
+    context.set_default_timeout(PATIENCE * 1000)
     page = await context.new_page()
-    page.set_default_timeout(PATIENCE * 1000)
     await page.add_init_script(KEEPS_WHAT_IS_SAID + before)
     await page.goto(url)
     return SalePage(page)
@@ -131,17 +134,20 @@ async def test_pages_hear_of_an_outage_and_go_on_after_it(shop: Shop, chromium: 
         await expect(buyer.page.get_by_test_id("continue")).to_have_attribute("aria-disabled", "true")
         await expect(buyer.page.get_by_test_id("continue")).to_contain_text("Paying is off")
         await buyer.page.get_by_test_id("continue").click(force=True)
-        await expect(buyer.page.locator("#toast")).to_contain_text("Nothing was charged; your seats are kept")
+        await said_at_edge(buyer.page, "Nothing was charged; your seats are kept")
         await buyer.reaches("map")
         assert await buyer.basket.count() == 2
         left = await buyer.seconds_left()
         await buyer.page.wait_for_timeout(3000)  # what is shown here is that nothing happens
-        assert await buyer.seconds_left() == left
+        # A page that has lost its socket just now does not know of the outage for a moment.
+        await until(lambda: _is_left(buyer, left), "the clock to stand")
+        restored = time.monotonic()
         await shop.postgres.restore()
         await buyer.said_in_bar("over")
         await polls.said_in_bar("over")
         await expect(buyer.page.get_by_test_id("continue")).to_have_text("Continue to payment")
-        assert left - await buyer.seconds_left() < 60, "the time was given back"
+        spent = left - await buyer.seconds_left()
+        assert spent <= time.monotonic() - restored + ROUNDING, "the time was given back"
 
         # Redis hangs: nothing can be picked, and what is held stays. Who is at the form reads there that it is off.
         await buyer.page.get_by_test_id("continue").click()
@@ -154,7 +160,7 @@ async def test_pages_hear_of_an_outage_and_go_on_after_it(shop: Shop, chromium: 
         await buyer.page.locator(".list-back").click()
         await buyer.map_ready()
         await buyer.click_seat(12)
-        await expect(buyer.page.locator("#toast")).to_contain_text("Not at the moment")
+        await said_at_edge(buyer.page, "Not at the moment")
         await expect(buyer.basket).to_have_count(2)
         await shop.redis.restore()
         await buyer.said_in_bar("over")
@@ -172,7 +178,6 @@ async def test_pages_hear_of_an_outage_and_go_on_after_it(shop: Shop, chromium: 
         await expect(window).to_be_visible()
         order = UUID(re.findall(r"/pay/([0-9a-f]{32})a1", buyer.page.url)[0])
         reservation = SalePage(await buyer.page.context.new_page())
-        reservation.page.set_default_timeout(PATIENCE * 1000)
         await reservation.page.goto(shop.url.partition("/events/")[0] + f"/reservations/{order}")
         await expect(reservation.page.get_by_test_id("continue-paying")).to_be_visible()
         await shop.postgres.cut()
@@ -186,13 +191,19 @@ async def test_pages_hear_of_an_outage_and_go_on_after_it(shop: Shop, chromium: 
         left = await _time_to_pay(buyer)
         await buyer.page.wait_for_timeout(3000)
         assert await _time_to_pay(buyer) == left
+        restored = time.monotonic()
         await shop.postgres.restore()
         await buyer.said_in_bar("over")
         await expect(window).to_have_attribute("aria-disabled", "false")
-        assert 0 <= left - await _time_to_pay(buyer) < 30, "the time was given back"
+        spent = left - await _time_to_pay(buyer)
+        assert -ROUNDING <= spent <= time.monotonic() - restored + ROUNDING, "the time was given back"
         await window.click()
         await buyer.approve("good")
         await expect(buyer.page.get_by_test_id("ticket")).to_be_visible()
+
+
+async def _is_left(page: SalePage, seconds: int) -> bool:
+    return await page.seconds_left() == seconds
 
 
 async def _time_to_pay(page: SalePage) -> int:

@@ -12,6 +12,7 @@ from playwright.async_api import Page, expect
 
 from core.venue.fees import FeeLine
 from tests.e2e.conftest import MakeSale, OpenConsole, OpenPage, Server
+from tests.e2e.sale_page import said_at_edge
 from tests.e2e.test_accessibility import LOOKS, spotless_and_fits
 from tests.sale_server import HTTP, OPERATOR_TOKEN, PATIENCE, Guest
 from tests.waits import wait_until
@@ -198,7 +199,7 @@ async def test_fees_are_set_in_the_console_and_told_before_the_press(
     await fees.get_by_label("Hours before the start").nth(0).fill("200")
     await expect(fees.locator(".wrong")).to_have_count(0)
     await page.get_by_role("button", name="Save the changes").click()
-    await expect(page.locator("#toast")).to_contain_text("The sale is changed.")
+    await said_at_edge(page, "The sale is changed.")
     saved = server.operator("GET", f"/api/operator/events/{slug}")
     assert saved["fees"] == [{"hours": 200, "percent": 0}, {"hours": 24, "percent": 10}]
     await buyer.page.goto(f"{server.url}/reservations/{await reservation_of(buyer.page)}")

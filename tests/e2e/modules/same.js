@@ -8,9 +8,9 @@ export function that(truth, what) {
   if (!truth) throw new Error(`not true: ${what}`);
 }
 
-/** Waits until `truth()`, ten seconds at most. */
+/** Waits until `truth()`, a minute at most. */
 export async function until(truth) {
-  for (const end = performance.now() + 10000; !truth(); ) {
+  for (const end = performance.now() + 60000; !truth(); ) {
     if (performance.now() > end) throw new Error(`never true: ${truth}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
