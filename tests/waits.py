@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import random
 import socket
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar, overload
 
@@ -62,11 +64,22 @@ def soon(seconds: float) -> datetime:
     return datetime.now(UTC) + timedelta(seconds=seconds)
 
 
-def free_port(highest: int = 65535) -> int:
-    """A port of 127.0.0.1 on which nobody listens."""
+#: Below the ports that the kernel gives to connections and to who asks for port 0: one of those may be gone before its
+#: use. The one that is 10,000 above is free as well: a Cluster's bus has it.
+_PORTS, _ABOVE = range(10_000, 20_000), 10_000
+#: What keeps the ports that this process was given from the other processes that test on this machine.
+_GIVEN: list[socket.socket] = []
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 on which nobody listens, and which no other test is given while this process runs."""
     while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
-        if port <= highest:
+        port = random.choice(_PORTS)
+        mark = socket.socket(socket.AF_UNIX)
+        with suppress(OSError), socket.socket() as probe, socket.socket() as above:
+            mark.bind(f"\0onsale-tests-port-{port}")
+            probe.bind(("127.0.0.1", port))
+            above.bind(("127.0.0.1", port + _ABOVE))
+            _GIVEN.append(mark)
             return port
+        mark.close()

@@ -36,7 +36,7 @@ CHROMIUM = [
 async def chromium() -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
         path = os.environ.get("CHROMIUM") or "/usr/bin/chromium"
-        browser = await playwright.chromium.launch(executable_path=path, args=CHROMIUM)
+        browser = await playwright.chromium.launch(executable_path=path, args=CHROMIUM, timeout=PATIENCE * 1000)
         yield browser
         await browser.close()
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import Error, Locator, Page, TimeoutError, expect
 
 from tests.sale_server import PATIENCE as PATIENCE
 
@@ -29,6 +29,9 @@ KEEPS_WHAT_IS_SAID = """
         if (toast) new MutationObserver(line).observe(toast, { attributes: true, childList: true });
     });
 """
+
+#: What a page says of a journey that another one, which it began itself meanwhile, has taken the place of.
+_OVERTAKEN = ("interrupted by another navigation", "net::ERR_ABORTED")
 
 #: An order's result or payment page; not the return, which leads there.
 _BACK_IN_SHOP = re.compile(r"/pay/[0-9a-f]{32}a[0-9]+(/result)?\?")
@@ -56,10 +59,32 @@ class SalePage:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.page, name)
 
+    async def goto(self, address: str) -> None:
+        """Goes there, whatever the page itself sets out for meanwhile: a payment's result looks again each second."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                await self.page.goto(address)
+                return
+            except Error as error:
+                overtaken = any(words in error.message for words in _OVERTAKEN)
+                if not overtaken or time.monotonic() > deadline:
+                    raise
+
+    async def said_at_edge(self, text: str) -> None:
+        await said_at_edge(self.page, text)
+
     async def reaches(self, *stages: str) -> str:
-        """Waits until the page shows one of these views (static/js/state.js, `stage`)."""
-        await self.page.wait_for_selector(", ".join(f'html[data-stage="{stage}"]' for stage in stages))
-        return str(await self.page.evaluate("() => document.documentElement.dataset.stage"))
+        """Waits until the page shows one of these views (static/js/state.js, `stage`); which one it was."""
+        shown = await self.page.wait_for_function(
+            """(stages) => {
+                const { stage } = document.documentElement.dataset;
+                return stages.includes(stage) && stage;
+            }""",
+            arg=stages,
+            polling=50,
+        )
+        return str(await shown.json_value())
 
     async def said_in_bar(self, kind: str) -> None:
         """Waits until the bar has said this since it was last asked for, whether it still does or not."""
@@ -88,18 +113,15 @@ class SalePage:
         return LOOKS[code]
 
     async def sees(self, ordinal: int, look: str) -> None:
-        """Waits until the map draws the seat so."""
-        await self.page.evaluate(
-            """async ([ordinal, wanted, patience]) => {
-                const end = performance.now() + patience;
-                const { painter } = document.querySelector(".map").seatMap;
-                while (painter.look(ordinal) !== wanted) {
-                    if (performance.now() > end) throw new Error(`seat ${ordinal} looks ${painter.look(ordinal)}`);
-                    await new Promise((resolve) => setTimeout(resolve, 25));
-                }
-            }""",
-            [ordinal, LOOKS.index(look), PATIENCE * 1000],
-        )
+        """Waits until the map, which may be another one by then, draws the seat so."""
+        seen = "(ordinal) => document.querySelector('.map')?.seatMap?.painter.look(ordinal)"
+        try:
+            await self.page.wait_for_function(
+                f"([ordinal, wanted]) => ({seen})(ordinal) === wanted", arg=[ordinal, LOOKS.index(look)], polling=25
+            )
+        except TimeoutError:
+            number = await self.page.evaluate(seen, ordinal)
+            raise AssertionError(f"seat {ordinal} looks {number} of {LOOKS}, not {look}") from None
 
     async def place_of(self, ordinal: int) -> tuple[float, float]:
         """Where the seat is on the screen, zoomed in to a size at which it can be picked."""
@@ -200,7 +222,7 @@ class SalePage:
 
     async def to_sale(self) -> None:
         """Back on the sale page that this browser came from."""
-        await self.page.goto(self.sale_url)
+        await self.goto(self.sale_url)
 
     async def place(self) -> int:
         """The place in the queue that the page shows."""

@@ -155,6 +155,7 @@ async def test_the_pages_of_a_payment_are_accessible(
     await expect(page.get_by_test_id("waiting-for-payment")).to_be_visible()
     await _fits(page)
     await page.get_by_test_id("continue-paying").click()
+    await expect(page.get_by_test_id("try-again")).to_be_visible()
     # As a browser shows it whose scripts do not run.
     await page.page.route("**/pay/closed.js", lambda route: route.abort())
     shown = page.page.url

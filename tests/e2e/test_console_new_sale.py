@@ -12,7 +12,7 @@ from playwright.async_api import FilePayload, Locator, Page, expect
 
 from tests.conftest import small_plan
 from tests.e2e.conftest import HALL, MakeSale, OpenConsole, OpenPage, Server
-from tests.e2e.sale_page import SalePage
+from tests.e2e.sale_page import SalePage, said_at_edge
 from tests.e2e.test_accessibility import LOOKS, spotless
 
 
@@ -150,7 +150,7 @@ async def test_times_and_limits_are_changed_in_the_sales_page(
     await expect(wrong(page, "closes_at")).to_contain_text("comes twice")
     await page.get_by_label("02:30 GMT+1").check()
     await page.get_by_role("button", name="Save the changes").click()
-    await expect(page.locator("#toast")).to_have_text("The sale is changed.")
+    await said_at_edge(page, "The sale is changed.")
     event = server.operator("GET", f"/api/events/{slug}")
     assert (event["hold_seconds"], event["closes_at"]) == (600, "2030-10-27T01:30:00.000Z")
     await expect(page.locator("#trail tbody")).to_contain_text("sale.change")

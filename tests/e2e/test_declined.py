@@ -12,7 +12,8 @@ from tests.e2e.conftest import MakeSale, OpenPage
 from tests.sale_server import Server, sale_server
 
 
-@pytest.fixture(scope="module", params=["0", "20"])
+#: Long enough for a busy machine to show what is offered meanwhile.
+@pytest.fixture(scope="module", params=["0", "40"])
 def retry_seconds(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

@@ -9,19 +9,27 @@ from playwright.async_api import expect
 from tests.e2e.conftest import MakeSale, OpenPage
 
 SEATS = 20_000
+#: How often a frame asks the canvas for something: what a frame costs, whatever else the machine does.
 MEASURE = """async (frames) => {
     const { seatMap } = document.querySelector(".map");
     const { tiles, painter, viewport } = seatMap;
     const next = () => new Promise((resolve) => requestAnimationFrame(resolve));
     while (seatMap.frame) await next();
-    let painted = 0;
-    const times = [];
+    let [painted, asked] = [0, 0];
+    const costs = [];
     const [draw, pieces] = [tiles.draw, painter.pieces];
+    const canvas = CanvasRenderingContext2D.prototype;
+    const methods = Object.entries(Object.getOwnPropertyDescriptors(canvas)).filter(([, { value }]) => value?.call);
+    for (const [name, { value }] of methods)
+        canvas[name] = function (...a) {
+            asked += 1;
+            return value.apply(this, a);
+        };
     painter.pieces = (...a) => { painted += 1; return pieces.apply(painter, a); };
     tiles.draw = (...a) => {
-        const start = performance.now();
+        const before = asked;
         const more = draw.apply(tiles, a);
-        times.push(performance.now() - start);
+        costs.push(asked - before);
         return more;
     };
     for (let i = 0; i < frames; i += 1) {
@@ -32,8 +40,9 @@ MEASURE = """async (frames) => {
     while (seatMap.frame) await next();
     delete tiles.draw;
     delete painter.pieces;
-    times.sort((a, b) => a - b);
-    return { painted, drawn: times.length, median: times[times.length >> 1] };
+    for (const [name, found] of methods) Object.defineProperty(canvas, name, found);
+    costs.sort((a, b) => a - b);
+    return { painted, drawn: costs.length, median: costs[costs.length >> 1] };
 }"""
 
 
@@ -74,12 +83,11 @@ async def test_moving_a_large_hall_copies_pictures_and_draws_no_seats(make_sale:
     whole = await page.evaluate(MEASURE, 40)
     assert whole["drawn"] >= 40
     assert whole["painted"] == 0
-    # A frame has 16 ms; the script's share was measured at 0.1 ms with 60,000 seats. Other tests run meanwhile.
-    assert whole["median"] < 16
+    assert whole["median"] < 100
     await page.pick(10_500)
     await expect(page.basket).to_have_count(1)
     close = await page.evaluate(MEASURE, 40)
-    assert close["median"] < 16
+    assert close["median"] < 100
 
 
 async def test_a_change_redraws_its_seat_only(make_sale: MakeSale, open_page: OpenPage) -> None:
@@ -102,15 +110,13 @@ async def test_a_change_redraws_its_seat_only(make_sale: MakeSale, open_page: Op
     )
     await one.pick(2500)
     await two.sees(2500, "held")
-    await two.wait_for_timeout(100)
-    reach = await two.evaluate(
-        """async () => {
-            const { seatMap } = document.querySelector(".map");
-            while (seatMap.waiting.size) await new Promise((resolve) => requestAnimationFrame(resolve));
-            return seatMap.painter.largest;
+    drawn = await two.page.wait_for_function(
+        """() => {
+            const { waiting, frame, painter } = document.querySelector(".map").seatMap;
+            return !waiting.size && !frame && painter.largest;
         }"""
     )
-    assert 0 < reach < 40
+    assert 0 < await drawn.json_value() < 40
 
 
 FINGERS = """() => {
@@ -140,9 +146,8 @@ async def test_a_second_in_the_middle_of_a_pan_draws_the_clock_only(make_sale: M
     await page.pick(500)
     await expect(page.basket).to_have_count(1)
     await page.evaluate(FINGERS)
-    await page.wait_for_function("() => fingers.shown.size >= 6")
-    # The server may have said something as well; five seconds have not drawn the page five times.
-    assert await page.evaluate("() => fingers.drawn") <= 2
+    # The server may have said something as well, and the more the longer it takes; a second alone never draws the page.
+    await page.wait_for_function("() => fingers.shown.size - fingers.drawn >= 5")
     await page.evaluate("() => Object.assign(fingers, { down: false, drawn: 0 })")
     await page.wait_for_function("() => fingers.drawn > 0")
 

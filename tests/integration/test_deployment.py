@@ -36,7 +36,7 @@ from tests.integration.onsale_process import Serving, environment, onsale, see_o
 from tests.kafka_broker import RunningKafka
 from tests.live_server import Browser, LiveServer
 from tests.own_database import own_database
-from tests.topologies import HIGHEST_PORT, single
+from tests.topologies import single
 from tests.waits import PATIENCE, free_port, until, wait_until
 from web.visitors import Visitors
 
@@ -104,7 +104,7 @@ async def installation(
     haproxy = tool("haproxy", "haproxy")
     tmp_path = tmp_path_factory.mktemp("installation")
     running_kafka.prepare("ticket.reservations", "ticket.reservations.dlq")
-    port, status, worker_port = free_port(HIGHEST_PORT), free_port(HIGHEST_PORT), free_port(HIGHEST_PORT)
+    port, status, worker_port = free_port(), free_port(), free_port()
     async with own_database(stores.database_url) as database_url:
         with contextlib.ExitStack() as stack:
             valkey = stack.enter_context(single("--maxmemory", "256mb", "--maxmemory-policy", "noeviction"))
@@ -144,7 +144,7 @@ async def installation(
             assert made.returncode == 0, made.stderr
 
             def serve(name: str) -> Web:
-                folder, web_port = tmp_path / name, free_port(HIGHEST_PORT)
+                folder, web_port = tmp_path / name, free_port()
                 folder.mkdir()
                 started = serving(folder, PORT=str(web_port), ONSALE_DATA=str(folder), **settings)
                 return Web(stack.enter_context(started), web_port)
@@ -281,7 +281,7 @@ async def test_prometheus_sees_this_installation_with_its_own_rules(installation
         "provider:8080": installation.provider.address,
         "worker:8081": f"127.0.0.1:{installation.worker_port}",
     }
-    port = free_port(HIGHEST_PORT)
+    port = free_port()
     for scrape in config["scrape_configs"]:
         for each in scrape["static_configs"]:
             each["targets"] = [places.get(target, f"127.0.0.1:{port}") for target in each["targets"]]
