@@ -162,10 +162,10 @@ def processes_with(text: str) -> list[psutil.Process]:
 
 
 def is_idle(process: psutil.Process) -> bool:
-    """It has loaded something, and now waits without computing."""
+    """It has loaded something, and now waits without computing; not one that the machine lets wait."""
     before = process.cpu_times().user
     time.sleep(0.5)
-    return before > 0.3 and process.cpu_times().user == before
+    return before > 0.3 and process.status() == psutil.STATUS_SLEEPING and process.cpu_times().user == before
 
 
 def see_off(process: subprocess.Popen[Any]) -> None:

@@ -290,12 +290,16 @@ async def _listen(runtime: Runtime, event: Event) -> Callable[[], Any]:
     await pubsub.subscribe(keys.queue_channel(event.slug))
 
     async def drain() -> list[dict[str, Any]]:
-        found = []
-        while (message := await pubsub.get_message(timeout=0.5)) is not None:
-            if message["type"] == "message":
-                found.append(json.loads(message["data"]))
+        """What was published until now, however late it comes."""
+        found: list[dict[str, Any]] = []
+        await runtime.redis.publish(keys.queue_channel(event.slug), '{"until": "here"}')
+        async with asyncio.timeout(PATIENCE):
+            while {"until": "here"} not in found:
+                message = await pubsub.get_message(ignore_subscribe_messages=True, timeout=5)
+                if message:
+                    found.append(json.loads(message["data"]))
         await pubsub.aclose()
-        return found
+        return found[:-1]
 
     return drain
 

@@ -150,7 +150,14 @@ def test_a_burst_of_connections_goes_to_all_web_processes(pair: Serving) -> None
 def test_a_stopped_web_process_is_replaced_and_its_buyers_come_back(pair: Serving) -> None:
     with contextlib.ExitStack() as until:
         first, second = pair.web_processes()
-        channels = [channel(pair, until) for _ in range(12)]
+        channels: list[ClientConnection] = []
+
+        def both_have_some() -> bool:
+            # Which process takes a connection is the system's to say: none of twelve goes to one that has to wait.
+            channels.append(channel(pair, until))
+            return all(any(is_with(one, mine.socket) for mine in channels) for one in (first, second))
+
+        wait_until(both_have_some, "channels at both of them")
         first.suspend()
         wait_until(lambda: first.pid not in pids(pair), "the end of the stopped process")
         wait_until(lambda: len(pair.web_processes()) == 2, "another in its place")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -44,15 +45,20 @@ async def as_any(call: Any) -> Any:
     return await call
 
 
-async def wait_and_enter(runtime: Runtime, event: Event, visitor: str, seconds: float) -> None:
-    """The visitor waits so long behind "in", who then leaves; and makes room."""
+async def wait_and_enter(runtime: Runtime, event: Event, visitor: str, seconds: float) -> float:
+    """The visitor waits so long behind "in", who then leaves; and makes room. By how much longer it may have been, in
+    seconds: a busy machine lets time pass between the steps.
+    """
+    began = time.monotonic()
     await runtime.waiting_room.join(event, "in")
     await runtime.waiting_room.join(event, visitor)
     name, field = keys.shares(event.slug), f"w|{visitor}"
     joined, *rest = (await as_any(runtime.redis.hget(name, field))).decode().split("|")
     await as_any(runtime.redis.hset(name, field, "|".join([str(int(joined) - int(seconds * 1000)), *rest])))
     await runtime.waiting_room.leave(event, "in")
+    late = time.monotonic() - began
     await runtime.waiting_room.leave(event, visitor)
+    return late
 
 
 @pytest.fixture
@@ -61,9 +67,9 @@ async def event(make_event: MakeEvent) -> Event:
 
 
 async def test_promised_and_actual_are_remembered(runtime: Runtime, event: Event) -> None:
-    await wait_and_enter(runtime, event, "v", 90)
+    late = await wait_and_enter(runtime, event, "v", 90)
     (wait,) = await runtime.waiting_room.past_waits(event)
-    assert wait.actual in (90, 91)
+    assert 90 <= wait.actual <= 91 + late
     expected = int(runtime.settings.session_seconds)
     assert wait.promised == wait_band(expected, None)
     assert not wait.kept
@@ -79,16 +85,15 @@ async def test_promised_and_actual_are_remembered(runtime: Runtime, event: Event
 async def test_the_band_follows_what_the_waits_came_to(runtime: Runtime, event: Event) -> None:
     """Twenty waits of 10% to 29% of what was expected: two shortest and two longest aside, that is the next band."""
     expected = int(runtime.settings.session_seconds)
-    for n in range(20):
-        await wait_and_enter(runtime, event, f"v{n}", expected * (10 + n) / 100)
+    late = max([await wait_and_enter(runtime, event, f"v{n}", expected * (10 + n) / 100) for n in range(20)])
     await as_any(runtime.redis.hdel(keys.pace(event.slug), "departures"))
     await runtime.waiting_room.sweep(event)
     await as_any(runtime.redis.hdel(keys.pace(event.slug), "departures"))
     await runtime.waiting_room.join(event, "in")
     place = await runtime.waiting_room.join(event, "v")
     assert place.wait is not None
-    assert place.wait.low == pytest.approx(expected * 0.12, abs=3)
-    assert place.wait.high == pytest.approx(expected * 0.27, abs=3)
+    for told, share in ((place.wait.low, 0.12), (place.wait.high, 0.27)):
+        assert -3 <= told - expected * share <= 3 + late
     assert (await runtime.waiting_room.place(event, "in")).wait == (0, 0)  # type: ignore[union-attr]
 
 
