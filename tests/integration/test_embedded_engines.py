@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import os
 import signal
 import subprocess
@@ -112,21 +113,29 @@ def test_remains_of_a_power_cut_name_another_program(
 
 def test_a_database_whose_making_was_cut_off_is_made_anew(folder: Path) -> None:
     """Out of memory, or a power cut, in the middle of initdb: what it left starts, and has not even a user."""
-    data = folder / "cut"
+    tries = (folder / f"cut-{number}" for number in itertools.count())
+    data = folder
+
+    def cut_off() -> bool:
+        """In the middle: who looks may stand still until initdb is over."""
+        nonlocal data
+        data = next(tries)
+        first = subprocess.Popen(
+            [sys.executable, "-m", "cli", "migrate"],
+            env=environment(ONSALE_DATA=str(data)),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        wait_until(lambda: (data / "postgres" / "PG_VERSION").exists(), "the beginning of initdb")
+        for one in processes_with(str(data)):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.kill()
+        first.kill()
+        first.wait()
+        return (data / "postgres.making").exists()
+
+    wait_until(cut_off, "an initdb that was cut off")
     settings = {"ONSALE_DATA": str(data)}
-    first = subprocess.Popen(
-        [sys.executable, "-m", "cli", "migrate"],
-        env=environment(**settings),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    wait_until(lambda: (data / "postgres" / "PG_VERSION").exists(), "the beginning of initdb")
-    for one in processes_with(str(data)):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            one.kill()
-    first.kill()
-    first.wait()
-    assert (data / "postgres.making").exists(), "not cut off in the middle: this test shows nothing"
     assert (data / "postgres" / "PG_VERSION").exists()
     assert onsale_here("migrate", **settings).returncode == 0
     again = onsale_here("event", "list", **settings)

@@ -13,6 +13,7 @@ from core import keys
 from core.errors import NotActive, SeatTaken, TooManySeats
 from core.process.lua_redis import ScriptRunner
 from core.runtime import Runtime
+from core.seats import known_taken
 from core.seats.board import SeatState
 from core.venue.event import Event
 from realtime.resync import Resync
@@ -23,6 +24,12 @@ from tests.waits import until
 CROWD = 20
 ROUNDS = 40
 SEATS = 4
+
+
+@pytest.fixture(autouse=True)
+def known_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is known of a visitor is forgotten by what happens, and not because the machine stands still."""
+    monkeypatch.setattr(known_taken, "KNOWN_SECONDS", PATIENCE)
 
 
 @pytest.fixture
