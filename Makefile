@@ -8,7 +8,7 @@ LOCK := uv.lock pyproject.toml
 CROWD ?= 300
 # The CPython of the image (Dockerfile).
 OTHER ?= 3.13
-# Test files are shared out among so many processes, each with stores of its own: `logical` is five for two cores.
+# Test files are shared out among so many processes, each with stores of its own: `logical` is four for two cores.
 TESTERS ?= logical
 
 .DEFAULT_GOAL := help

@@ -178,8 +178,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileSche
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Two and a half times as many as there are cores: tests mostly wait for what must happen."""
-    return (5 * (os.cpu_count() or 1) + 1) // 2
+    """Twice as many as there are cores: they keep the cores busy, and more of them only wait for each other."""
+    return 2 * (os.cpu_count() or 1)
 
 
 @pytest.fixture(scope="session")
