@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import AsyncIterator
 from typing import Any, cast
 
@@ -14,6 +15,7 @@ from core.booking.taking import Taking
 from core.runtime import Runtime
 from tests.booking import Bank, Desk, close_desks, desk
 from tests.contract.api_client import Api, open_client
+from tests.manual_clock import ManualClock
 from web.app import create_app
 
 _READ: dict[bytes, dict[str, Any]] = {}
@@ -33,6 +35,16 @@ async def till(runtime: Runtime) -> AsyncIterator[Desk]:
     """A desk whose bank approves, beside the application's."""
     yield desk(runtime, Bank())
     await close_desks()
+
+
+@pytest.fixture
+def still(runtime: Runtime) -> ManualClock:
+    """The clock of the application that is made next stands still: a test that counts calls is in no hurry.
+
+    Ten wrong tokens in a minute are eleven after six seconds, which a busy machine takes.
+    """
+    runtime.clock = clock = ManualClock(epoch=time.time())
+    return clock
 
 
 @pytest.fixture

@@ -87,6 +87,7 @@ async def test_nobody_is_sent_elsewhere(client: httpx.AsyncClient, next: str) ->
     assert (await sign_in(client, next=next)).headers["location"] == "/ops"
 
 
+@pytest.mark.usefixtures("still")
 async def test_a_wrong_token_is_said_and_guessing_is_limited(client: httpx.AsyncClient, runtime: Runtime) -> None:
     response = await sign_in(client, token="wrong")
     assert (response.status_code, "set-cookie" in response.headers) == (401, False)
@@ -132,6 +133,7 @@ async def opens(app: Starlette, cookie: str) -> int:
         return (await client.get("/ops", headers={"cookie": f"{OPERATOR_COOKIE}={cookie}"})).status_code
 
 
+@pytest.mark.usefixtures("still")
 async def test_wrong_tokens_lock_nobody_out_who_is_signed_in(client: httpx.AsyncClient, app: Starlette) -> None:
     """R9: whoever shares the operators' address, or knows that they are proxied, could keep them out of their sale."""
     await sign_in(client)

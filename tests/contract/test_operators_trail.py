@@ -123,6 +123,7 @@ async def test_whoever_changes_the_simulator_stands_in_the_trail(played: httpx.A
     ]
 
 
+@pytest.mark.usefixtures("still")
 async def test_the_simulator_is_behind_the_same_gate(played: httpx.AsyncClient) -> None:
     """No token: 401; a session is no token; wrong ones are counted with those of the console and the API."""
     assert (await played.get("/paysim/ledger")).status_code == 401
