@@ -173,6 +173,7 @@ class SalePage:
                         const box = canvas.getBoundingClientRect();
                         const off = Math.hypot(event.clientX - box.left - at.x, event.clientY - box.top - at.y);
                         window.metSeat = event.target === canvas && off < 2;
+                        if (!window.metSeat) event.stopImmediatePropagation(); // no other seat is meant
                     }, { capture: true, once: true });
                 }""",
                 ordinal,

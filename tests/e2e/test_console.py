@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from playwright.async_api import Browser, Locator, Page, expect
+from playwright.async_api import Browser, Locator, Page, Route, expect
 
 from core.venue.event import SaleStatus
 from tests.e2e.conftest import MakeSale, OpenConsole, OpenPage, Server
@@ -55,6 +57,31 @@ async def test_an_operator_pauses_admission_and_the_buyer_waits(
     trail = console.locator("#trail tbody")
     await expect(trail).to_contain_text("sale.resume")
     await expect(trail).to_contain_text("Kim@")
+
+
+async def test_what_was_done_here_is_no_news_though_its_trail_could_not_be_read_at_once(
+    server: Server, make_sale: MakeSale, open_console: OpenConsole
+) -> None:
+    """V1: a store that stands still refuses the first look; the next one shows it, and nobody has to press for it."""
+    slug = await make_sale()
+    server.operator("POST", f"/api/operator/events/{slug}/pause")
+    page = await open_console(f"/ops/events/{slug}")
+    trail = page.locator("#trail tbody")
+    await expect(trail).to_contain_text("sale.pause")
+    refusing, resumed, refused = True, False, asyncio.Event()
+
+    async def answer(route: Route) -> None:
+        if resumed:
+            refused.set()
+        await (route.fulfill(status=503) if refusing else route.continue_())
+
+    await page.route(re.compile("/api/operator/audit"), answer)
+    async with page.expect_response(lambda answer: answer.url.endswith("/resume")):
+        await page.get_by_role("button", name="Resume admission").click()
+    resumed = True
+    await refused.wait()
+    refusing = False
+    await expect(trail).to_contain_text("sale.resume")
 
 
 async def test_dangerous_things_are_asked_about(server: Server, make_sale: MakeSale, open_console: OpenConsole) -> None:

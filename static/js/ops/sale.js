@@ -195,15 +195,15 @@ class SalePage {
   }
 
   async #audit() {
+    const { own } = this;
+    this.own = false;
     try {
-      const { own } = this;
-      this.own = false;
       const { entries } = await api.audit({ subject: this.slug });
       this.trail.learn(entries.slice(0, MOST_TRAIL), { whole: false });
       if (own) this.trail.take();
       this.draw();
     } catch {
-      // Asked again with a later look.
+      this.own ||= own; // asked again with a later look, to which it is no news either
     }
   }
 
