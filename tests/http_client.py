@@ -8,4 +8,6 @@ import httpx
 from tests.waits import PATIENCE
 
 #: Nothing is kept open, because a server closes what was quiet for a while in the moment that it is used again.
-HTTP = httpx.Client(timeout=PATIENCE, verify=False, limits=httpx.Limits(max_keepalive_connections=0))
+NOTHING_KEPT = httpx.Limits(max_keepalive_connections=0)
+
+HTTP = httpx.Client(timeout=PATIENCE, verify=False, limits=NOTHING_KEPT)

@@ -38,10 +38,11 @@ HALL = Path(__file__).parent / "data" / "riethsporthalle.json"
 
 OPERATOR_TOKEN = "operator-of-the-sale"
 
-#: Short enough to wait for, long enough for a busy machine: a browser beats every other second, but not between two
-#: pages, and who came back from a payment had been lost sight of in eight.
+#: Short enough to wait for, long enough for a busy machine: a browser beats every four seconds, but not between two
+#: pages, and who came back from a payment had been lost sight of in eight. A server that is silent for one and a half
+#: beats loses the sockets of its pages.
 SETTINGS = {
-    "ONSALE_BEAT_SECONDS": "2",
+    "ONSALE_BEAT_SECONDS": "4",
     "ONSALE_ACTIVE_GRACE_SECONDS": "20",
     "ONSALE_WAITING_GRACE_SECONDS": "60",
     # At 0.3 a server that does nothing would cost nearly twice as much.

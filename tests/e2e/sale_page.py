@@ -9,6 +9,7 @@ from typing import Any
 
 from playwright.async_api import Error, Locator, Page, TimeoutError, expect
 
+from core.languages import LANGUAGES, text
 from tests.sale_server import PATIENCE as PATIENCE
 
 expect.set_options(timeout=PATIENCE * 1000)
@@ -32,6 +33,36 @@ KEEPS_WHAT_IS_SAID = """
 
 #: What a page says of a journey that another one, which it began itself meanwhile, has taken the place of.
 _OVERTAKEN = ("interrupted by another navigation", "net::ERR_ABORTED")
+
+#: Keeps the socket of a page that would open another one where a busy machine answers late. An initial script.
+KEEPS_SOCKET = """
+    globalThis.WebSocket = class extends WebSocket {
+        constructor(...given) {
+            super(...given);
+            const beat = () => this.dispatchEvent(new MessageEvent("message", { data: '{"type":"beat"}' }));
+            setInterval(beat, 200);
+        }
+    };
+"""
+
+#: Whether the server was asked for the seat that was pressed: a page whose server was silent for seconds tells that
+#: there is nobody to ask, and what else is told is for the test to see.
+_IS_ASKED_FOR = """async ([ordinal, told, words, patience]) => {
+    const end = performance.now() + patience;
+    while (document.querySelector(".map")?.seatMap?.painter.look(ordinal) === 0) {
+        const said = [document.querySelector(".map-hint")?.textContent, ...(globalThis.saidAtEdge ?? []).slice(told)];
+        if (said.some((line) => words.includes(line))) return false;
+        if (performance.now() > end) throw new Error(`nobody was asked for seat ${ordinal}: ${said}`);
+        await new Promise((resolve) => setTimeout(resolve, 25));
+    }
+    return true;
+}"""
+#: Answers how many lines were told at the page's edge by now.
+_FORGETS_HINT = """() => {
+    document.querySelector(".map-hint")?.replaceChildren();
+    return (globalThis.saidAtEdge ?? []).length;
+}"""
+_NOBODY_ASKED = [text(language, key) for language in LANGUAGES for key in ("refused.offline", "outage.no_hold")]
 
 #: An order's result or payment page; not the return, which leads there.
 _BACK_IN_SHOP = re.compile(r"/pay/[0-9a-f]{32}a[0-9]+(/result)?\?")
@@ -191,8 +222,12 @@ class SalePage:
         """Clicks seats on the map one after the other, each when it is free there, and waits until each is held."""
         await self.map_ready()
         for ordinal in ordinals:
-            await self.sees(ordinal, "free")
-            await self.click_seat(ordinal)
+            while True:
+                await self.sees(ordinal, "free")
+                told = await self.page.evaluate(_FORGETS_HINT)
+                await self.click_seat(ordinal)
+                if await self.page.evaluate(_IS_ASKED_FOR, [ordinal, told, list(_NOBODY_ASKED), PATIENCE * 1000]):
+                    break
             await self.sees(ordinal, "own")
 
     async def order(self, email: str = "buyer@example.com") -> None:

@@ -17,6 +17,7 @@ from core.venue.event import SaleStatus
 from core.venue.event_store_postgres import EventStore
 from core.venue.new_event import NewEvent
 from tests.conftest import small_plan
+from tests.http_client import NOTHING_KEPT
 from tests.sale_server import PATIENCE, Server, sale_server
 
 PHONE = {
@@ -60,7 +61,7 @@ class Order:
     """A reservation that is waiting for its payment, made over HTTP."""
 
     def __init__(self, server: Server, slug: str, seat: int) -> None:
-        self._client = httpx.Client(base_url=server.url, timeout=PATIENCE)
+        self._client = httpx.Client(base_url=server.url, timeout=PATIENCE, limits=NOTHING_KEPT)
         token = self._client.post("/api/visitors").json()["token"]
         self._client.headers["Authorization"] = f"Bearer {token}"
         event = f"/api/events/{slug}"

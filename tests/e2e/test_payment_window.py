@@ -10,7 +10,7 @@ import pytest
 from playwright.async_api import Page, Route, expect
 
 from tests.e2e.conftest import MakeSale, OpenPage, Server
-from tests.e2e.sale_page import SalePage
+from tests.e2e.sale_page import KEEPS_SOCKET, SalePage
 
 #: How late the scripts of a page come in a test.
 LATE_SECONDS = 4
@@ -142,18 +142,8 @@ async def test_the_sale_page_says_that_the_payment_waits(make_sale: MakeSale, op
     await watcher.sees(5, "free")
 
 
-#: A tab that no other one tells anything. Its socket stays, however late the server is: a new one would tell how things
-#: stand.
-_DEAF = """
-    addEventListener("storage", (told) => told.stopImmediatePropagation());
-    globalThis.WebSocket = class extends WebSocket {
-        constructor(...given) {
-            super(...given);
-            const beat = () => this.dispatchEvent(new MessageEvent("message", { data: '{"type":"beat"}' }));
-            setInterval(beat, 200);
-        }
-    };
-"""
+#: A tab that no other one tells anything, and no new socket either: that would tell how things stand.
+_DEAF = KEEPS_SOCKET + "addEventListener('storage', (told) => told.stopImmediatePropagation());"
 
 
 async def test_a_tab_that_was_open_before_shows_the_order_of_another_one(

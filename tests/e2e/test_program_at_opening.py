@@ -21,6 +21,7 @@ from core.settings import Settings
 from core.venue.event import SaleStatus
 from core.venue.event_store_postgres import EventStore
 from core.waiting_room.composition import price_of
+from tests.http_client import NOTHING_KEPT
 from tests.sale_server import PATIENCE, MakeSale, Server, sale_server
 from tests.waits import until
 
@@ -129,7 +130,9 @@ async def test_its_share_of_places_is_its_share_of_entries_and_entries_cost(
     pages = [await _gathered(chromium, server, slug) for _ in range(BROWSERS)]
     own = {await _receipt(page) for page in pages}
     assert len(own) == BROWSERS
-    async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE) as client, AsyncExitStack() as meanwhile:
+    async with AsyncExitStack() as meanwhile:
+        client = httpx.AsyncClient(base_url=server.url, timeout=PATIENCE, limits=NOTHING_KEPT)
+        await meanwhile.enter_async_context(client)
         program = Program(server, slug, client)
         await meanwhile.enter_async_context(program.heard())
         for _ in range(ENTRIES):

@@ -14,6 +14,7 @@ from core.venue.fees import FeeLine
 from tests.e2e.conftest import MakeSale, OpenConsole, OpenPage, Server
 from tests.e2e.sale_page import said_at_edge
 from tests.e2e.test_accessibility import LOOKS, spotless_and_fits
+from tests.http_client import NOTHING_KEPT
 from tests.sale_server import HTTP, OPERATOR_TOKEN, PATIENCE, Guest
 from tests.waits import wait_until
 
@@ -24,7 +25,9 @@ class Buyer(Guest):
     def __init__(self, server: Server, slug: str, *seats: int) -> None:
         super().__init__(server, slug)
         self._url = server.url
-        self._http = httpx.Client(base_url=server.url, headers=self._headers, timeout=PATIENCE, verify=False)
+        self._http = httpx.Client(
+            base_url=server.url, headers=self._headers, timeout=PATIENCE, verify=False, limits=NOTHING_KEPT
+        )
         self.join()
         self._http.post(f"{self._event}/holds", json={"seats": list(seats)}).raise_for_status()
         made = self._http.post(
