@@ -25,6 +25,7 @@ from tests.ledger_consumer import QUICK, Ledger, prepare
 from tests.live_server import server as server
 from tests.machine_world import PATIENT, World, opened_world
 from tests.own_database import own_database
+from tests.patient_stores import patient_stores
 from tests.payment_servers import Scripted, Simulator, scripted, simulator
 from tests.waiting_list import ListOfSale, list_of
 from tests.waits import PATIENCE
@@ -69,6 +70,13 @@ def world(settings: Settings, stores: Engines) -> Iterator[World]:
     """What a state machine runs on; nobody is out because its examples take long."""
     with opened_world(settings.model_copy(update=PATIENT), stores) as opened:
         yield opened
+
+
+@pytest.fixture
+def patient() -> Iterator[None]:
+    """For a file that looks for who gets what, and not for how long a store may take. Named before what opens one."""
+    with patient_stores():
+        yield
 
 
 @pytest.fixture

@@ -16,6 +16,8 @@ from core.messaging.reservation_message import ReservationMessage, parse
 from core.messaging.sales_projection_postgres import SalesProjection, Tally, sales_figures
 from tests.outbox_rows import fetch, payload
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 
 @pytest.fixture
 async def event_id(database: databases.Database) -> int:

@@ -22,6 +22,8 @@ from tests.booking import Bank, desk, rows
 from tests.conftest import MakeEvent
 from tests.waits import PATIENCE
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 
 async def _statuses(runtime: Runtime, event: Event) -> list[str]:
     return [

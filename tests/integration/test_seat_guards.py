@@ -19,6 +19,8 @@ from tests.conftest import MakeEvent
 from tests.queueing import enter
 from tests.waits import PATIENCE
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 
 async def _gone(runtime: Runtime, event: Event, ordinal: int) -> None:
     """Once the seat's deadline is over. Its key outlives that by so much as an outage may give back (R4)."""

@@ -30,6 +30,8 @@ from tests.queueing import enter
 from tests.sale_keys import sale_keys
 from tests.waits import PATIENCE
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 
 @pytest.fixture(params=["atomic", "lock", "optimistic"])
 async def guarded(request: pytest.FixtureRequest, settings: Any, stores: Any) -> Any:

@@ -11,6 +11,8 @@ from core.waiting_room.place import PlaceState
 from tests.conftest import MakeEvent
 from tests.sale_keys import sale_keys
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 
 @pytest.mark.parametrize(
     ("noted", "left", "keeps_old", "ahead"),

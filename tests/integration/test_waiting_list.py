@@ -34,7 +34,7 @@ from tests.waiting_list import ListOfSale, list_of
 AVAILABLE, HELD, SOLD, BLOCKED = SeatState
 
 
-pytestmark = pytest.mark.usefixtures("alone")
+pytestmark = pytest.mark.usefixtures("patient", "alone")
 
 
 async def test_a_returned_pair_goes_to_the_first_whose_wish_it_meets(sale: ListOfSale) -> None:

@@ -21,7 +21,7 @@ from tests.booking import rows
 from tests.conftest import MakeEvent
 from tests.waiting_list import ListOfSale, list_of
 
-pytestmark = pytest.mark.usefixtures("alone")
+pytestmark = pytest.mark.usefixtures("patient", "alone")
 
 
 async def test_one_buyers_share_counts(sale: ListOfSale) -> None:

@@ -26,6 +26,8 @@ from tests.conftest import MakeEvent
 from tests.sale_keys import sale_keys
 from tests.waits import PATIENCE
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 
 async def test_places_are_exact_and_in_order_of_arrival(runtime: Runtime, make_event: MakeEvent) -> None:
     event = await make_event(active_limit=2)

@@ -17,6 +17,8 @@ from core.waiting_room.pace import USUAL_SPREAD, past_wait, wait_band
 from core.waiting_room.place import Place
 from tests.conftest import MakeEvent
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 shares = st.floats(0, 50)
 
 

@@ -31,6 +31,8 @@ from tests.booking import Bank, desk, pass_time, retire, rows
 from tests.conftest import MakeEvent
 from tests.waits import PATIENCE, until
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 AWAY = Outage(seconds=0.0)
 
 
