@@ -12,6 +12,8 @@ from core.venue.event import Event
 from tests.conftest import MakeEvent
 from tests.sale_keys import sale_keys
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 GRACE, PATIENCE = 120, 600
 
 

@@ -25,7 +25,7 @@ from tests.booking import (
 )
 from tests.conftest import MakeEvent
 
-pytestmark = pytest.mark.usefixtures("alone")
+pytestmark = pytest.mark.usefixtures("patient", "alone")
 
 
 async def away(runtime: Runtime, event: Event, seconds: float) -> None:
@@ -95,8 +95,8 @@ async def test_seats_and_visitor_stay_while_the_buyer_is_in_the_banks_app(
     assert now.payment is not None
     assert (now.status, now.payment.state) == ("PAYING", "OPEN")
 
-    # To the last second of the time to pay, and of the minute for a return that is on its way.
-    await away(runtime, event, 420 - 300 + 50)
+    # The time to pay is over, and the minute for a return that is on its way is not, whatever this machine adds.
+    await away(runtime, event, 420 - 300 + 20)
     assert await looked_after() == bytes([0, 0, 0, SeatState.HELD, 0, 0])
     assert await room.place(event, "phone") is not None
     # The window was approved at last: the ticket.

@@ -23,6 +23,8 @@ from tests.booking import Bank, Desk, close_desks, desk, retire, rows, until
 from tests.conftest import MakeEvent
 from tests.orders import new_reservation
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 
 @pytest.fixture
 async def till(runtime: Runtime) -> AsyncIterator[Desk]:

@@ -16,6 +16,8 @@ from tests.live_server import LiveServer
 from tests.waits import PATIENCE
 from web import ws_protocol
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 Connected = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 TEXT, CONT, PING, PONG = 0x1, 0x0, 0x9, 0xA
 

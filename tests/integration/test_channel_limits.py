@@ -21,6 +21,8 @@ from core.venue.event import Event, SaleStatus
 from tests.conftest import MakeEvent
 from tests.live_server import PATIENCE, Browser, LiveServer, live_server
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 HELD = 1
 
 

@@ -31,7 +31,7 @@ from tests.booking import (
 )
 from tests.conftest import MakeEvent
 
-pytestmark = pytest.mark.usefixtures("alone")
+pytestmark = pytest.mark.usefixtures("patient", "alone")
 
 
 async def test_approved(runtime: Runtime, make_event: MakeEvent) -> None:

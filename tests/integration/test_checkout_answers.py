@@ -13,7 +13,7 @@ from tests.booking import Bank, desk, finish_all
 from tests.conftest import MakeEvent
 from tests.waits import until
 
-pytestmark = pytest.mark.usefixtures("alone")
+pytestmark = pytest.mark.usefixtures("patient", "alone")
 
 
 class SlowBoard:

@@ -52,7 +52,7 @@ def _expected_failures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("core.process.supervisor.log.error", lambda *_, **__: None)
 
 
-pytestmark = pytest.mark.usefixtures("alone")
+pytestmark = pytest.mark.usefixtures("patient", "alone")
 
 
 #: part, method, when, what the provider says -> how it must end

@@ -24,6 +24,8 @@ from tests.conftest import MakeEvent
 from web.composition import store_figures
 from web.metrics import exposition
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 
 @pytest.fixture(autouse=True)
 async def _alone(runtime: Runtime) -> AsyncIterator[None]:

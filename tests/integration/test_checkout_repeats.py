@@ -27,7 +27,7 @@ from tests.booking import (
 )
 from tests.conftest import MakeEvent
 
-pytestmark = pytest.mark.usefixtures("alone")
+pytestmark = pytest.mark.usefixtures("patient", "alone")
 
 
 async def test_twenty_submits_with_one_key_are_one_reservation(runtime: Runtime, make_event: MakeEvent) -> None:

@@ -22,7 +22,7 @@ from tests.booking import (
 )
 from tests.conftest import MakeEvent
 
-pytestmark = pytest.mark.usefixtures("alone")
+pytestmark = pytest.mark.usefixtures("patient", "alone")
 
 
 class _RedisAway:

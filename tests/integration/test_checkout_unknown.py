@@ -22,7 +22,7 @@ from tests.booking import (
 )
 from tests.conftest import MakeEvent
 
-pytestmark = pytest.mark.usefixtures("alone")
+pytestmark = pytest.mark.usefixtures("patient", "alone")
 
 
 async def test_unknown_keeps_the_seats_until_it_is_known(runtime: Runtime, make_event: MakeEvent) -> None:

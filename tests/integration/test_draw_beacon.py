@@ -28,6 +28,8 @@ from core.waiting_room.draws_postgres import BeaconRound
 from tests.booking import rows
 from tests.conftest import MakeEvent
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 GENESIS, PERIOD = 1_595_431_050, 3
 
 

@@ -16,6 +16,8 @@ from realtime import live_event
 from tests.conftest import MakeEvent
 from tests.live_server import PATIENCE, LiveServer, sweeping
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 NONCE = "0123456789abcdef" * 2
 
 

@@ -23,6 +23,8 @@ from tests.integration.test_draw_beacon import Drand, drand
 from tests.integration.test_draw_redis import checked, enter, gathering
 from tests.waits import PATIENCE
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 __all__ = ["drand"]
 
 

@@ -24,6 +24,8 @@ from tests.booking import Killed
 from tests.conftest import MakeEvent
 from tests.waits import PATIENCE, soon
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 
 async def gathering(make_event: MakeEvent, seconds: float = 600, **changes: Any) -> Event:
     fields = {"status": SaleStatus.SCHEDULED, "opens_at": soon(seconds), "prequeue_seconds": 900, "active_limit": 2}

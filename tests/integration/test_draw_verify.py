@@ -19,6 +19,8 @@ from tests.conftest import MakeEvent
 from tests.live_server import live_server
 from tests.waits import PATIENCE
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 SEED = bytes(range(32))
 RECEIPTS = [draw.receipt(f"{n:032x}", f"{n + 1:032x}") for n in range(20)]
 

@@ -32,6 +32,8 @@ from tests.live_tabs import Tab, process, truth
 from tests.strikes import Strikes, begins_in, short_pauses
 from tests.waits import until
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 SEATS = 12
 MOST_ROUNDS = 200
 

@@ -44,7 +44,7 @@ from tests.conftest import MakeEvent
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-pytestmark = pytest.mark.usefixtures("alone")
+pytestmark = pytest.mark.usefixtures("patient", "alone")
 
 
 async def bought(at: Desk, event: Event, *seats: int, visitor: str = "v") -> Reservation:

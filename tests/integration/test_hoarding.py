@@ -28,6 +28,8 @@ from core.seats.scripts_redis import SeatScripts
 from core.venue.event import Event
 from tests.conftest import MakeEvent
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 HOLD = 300
 #: A whole hold, its extension and the whole time to pay, seconds.
 LONGEST = 2 * HOLD + 420
