@@ -120,7 +120,7 @@ async def test_the_same_confirmation_again_is_the_same_charge(paysim: Simulator,
 
 
 async def test_a_key_under_way_is_unknown_and_nobodys_fault(paysim: Simulator) -> None:
-    impatient, patient, order = gateway_at(paysim.url, read=0.3), gateway_at(paysim.url), an_order()
+    impatient, patient, order = gateway_at(paysim.url, read=2.0), gateway_at(paysim.url), an_order()
     authorisation = await paysim.authorised(patient, order)
     await paysim.behave(latency_seconds=100)
     assert (await impatient.confirm(order, authorisation, "k1")).code == "read_timeout"
@@ -159,7 +159,7 @@ async def test_a_temporary_error_is_an_http_400_without_a_charge(paysim: Simulat
 
 async def test_a_hanging_provider_is_unknown_and_the_look_up_knows(paysim: Simulator) -> None:
     """S27: a timeout is an unknown outcome, never a failure. The charge is there."""
-    impatient, patient, order = gateway_at(paysim.url, read=0.3), gateway_at(paysim.url), an_order()
+    impatient, patient, order = gateway_at(paysim.url, read=2.0), gateway_at(paysim.url), an_order()
     authorisation = await paysim.authorised(patient, order, card="hang")
     result = await impatient.confirm(order, authorisation, "k1")
     assert (result.outcome, result.code, result.health) == (ChargeOutcome.UNKNOWN, "read_timeout", CallHealth.TIMEOUT)

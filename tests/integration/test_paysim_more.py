@@ -120,7 +120,7 @@ async def test_a_declined_card_and_a_passing_error(paysim: Simulator, gateway: A
 async def test_an_answer_that_never_comes_is_unknown_and_looked_up(
     paysim: Simulator, gateway: Any, provider: str
 ) -> None:
-    impatient, order = gateway_at(paysim.url, provider, read=0.5), an_order()
+    impatient, order = gateway_at(paysim.url, provider, read=2.0), an_order()
     authorisation = await paysim.authorised(gateway, order, card="hang")
     lost = await impatient.confirm(order, authorisation, "h")
     await impatient.aclose()
