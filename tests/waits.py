@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import random
 import socket
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -77,7 +78,8 @@ def free_port() -> int:
         port = random.choice(_PORTS)
         mark = socket.socket(socket.AF_UNIX)
         with suppress(OSError), socket.socket() as probe, socket.socket() as above:
-            mark.bind(f"\0onsale-tests-port-{port}")
+            if sys.platform == "linux":  # such names are Linux's own
+                mark.bind(f"\0onsale-tests-port-{port}")
             probe.bind(("127.0.0.1", port))
             above.bind(("127.0.0.1", port + _ABOVE))
             _GIVEN.append(mark)
