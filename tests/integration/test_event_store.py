@@ -336,12 +336,16 @@ async def test_while_postgresql_is_away_the_last_known_event_is_given(settings: 
     with pytest.raises(StoreUnavailable):
         await store.get("never-read")
 
+    tested = asyncio.Event()
+
     async def hangs(slug: str) -> Any:
-        await asyncio.Event().wait()
+        await tested.wait()
+        raise StoreUnavailable()
 
     store._read = hangs  # type: ignore[method-assign]
     clock.advance(CACHE_SECONDS)
     assert await asyncio.wait_for(store.get(made.slug), PATIENCE) == made
+    tested.set()
     await database.disconnect()
 
 
