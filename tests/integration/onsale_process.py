@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from unittest import mock
 import psutil
 
 from cli.main import run
+from cli.web_forks import WAITS
 from core.settings import Settings, variable_name
 from tests.own_logs import logs_as_before
 from tests.waits import PATIENCE, wait_until
@@ -118,6 +119,15 @@ class Serving:
                     found.append(child)
         return found
 
+    def waiting_processes(self) -> list[psutil.Process]:
+        """Those of the web processes that have loaded the program and wait to take another's place."""
+        found = []
+        for process in self.web_processes():
+            with suppress(psutil.NoSuchProcess):
+                if process.name() == WAITS:
+                    found.append(process)
+        return found
+
     def end(self, number: signal.Signals = signal.SIGINT) -> int:
         """Sends the signal and waits; the exit code."""
         self.process.send_signal(number)
@@ -162,6 +172,16 @@ def processes_with(text: str) -> list[psutil.Process]:
     for process in psutil.process_iter(["cmdline"]):
         if any(text in part for part in process.info["cmdline"] or ()):
             found.append(process)
+    return found
+
+
+def alive(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
+    """Those that have not ended. Each may end while it is looked at."""
+    found = []
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
     return found
 
 

@@ -26,7 +26,7 @@ from cli import serving
 from core.embedded import EmbeddedValkey, Engines, engines
 from core.errors import StartupError
 from core.settings import Settings
-from tests.integration.onsale_process import environment, onsale_here, processes_with
+from tests.integration.onsale_process import alive, environment, onsale_here, processes_with
 from tests.waits import PATIENCE, wait_until
 
 
@@ -53,7 +53,7 @@ def postgres_pid(folder: Path) -> int:
 def kill(pid: int) -> None:
     process = psutil.Process(pid)
     process.kill()
-    wait_until(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE, "the end of the engine")
+    wait_until(lambda: not alive([process]), "the end of the engine")
 
 
 def assert_both_answer(started: Engines) -> None:

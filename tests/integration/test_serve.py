@@ -16,10 +16,10 @@ import httpx
 import psutil
 import pytest
 
-from cli.web_forks import WAITS
 from tests.http_client import HTTP
 from tests.integration.onsale_process import (
     Serving,
+    alive,
     environment,
     is_idle,
     onsale,
@@ -48,10 +48,6 @@ def answers(server: Serving) -> bool:
         return HTTP.get(f"{server.url}/api/events", timeout=5).is_success
     except httpx.HTTPError:
         return False
-
-
-def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
-    return [process for process in processes if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
 
 
 def has_settings(process: psutil.Process) -> bool:
@@ -140,9 +136,9 @@ def new_ones(server: Serving, known: list[psutil.Process]) -> list[psutil.Proces
 def test_web_processes_end_with_a_serve_that_was_killed(home: Path, addresses: dict[str, str], moment: str) -> None:
     """`kill -9` of the parent leaves no orphan that holds the port, also not the one that waits (R2, R4)."""
     with serving(home, **addresses, ONSALE_DATA=str(home / "other"), ONSALE_STANDBY="on") as server:
-        wait_until(lambda: len(server.web_processes()) == 2, "one more than serves")
+        wait_until(lambda: len(server.web_processes()) == 2 and server.waiting_processes(), "one more than serves")
         web = server.web_processes()
-        (waits,) = (one for one in web if one.name() == WAITS)
+        (waits,) = server.waiting_processes()
         if moment == "loading":
             # Another one, since this one has loaded already; it loads no further before `serve` is gone.
             waits.kill()

@@ -21,11 +21,10 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from cli.web_forks import WAITS
 from cli.web_processes import STOP_SECONDS
 from core.settings import Settings
 from tests.http_client import HTTP
-from tests.integration.onsale_process import Serving, is_idle, serving
+from tests.integration.onsale_process import Serving, alive, is_idle, serving
 from tests.waits import PATIENCE, wait_until
 
 # The interpreter imports this before the product: the product has no way to be wedged from outside.
@@ -233,7 +232,7 @@ def test_a_second_signal_ends_at_once(pair: Serving) -> None:
     told = time.monotonic()
     assert pair.end(signal.SIGINT) == 0
     assert time.monotonic() - told < STOP_SECONDS, "it was waited for"
-    assert not [one for one in webs if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+    assert not alive(webs)
 
 
 def test_one_that_has_loaded_the_program_takes_the_place_of_one_that_ends(
@@ -242,8 +241,8 @@ def test_one_that_has_loaded_the_program_takes_the_place_of_one_that_ends(
     """R4: nobody waits for a program to load. One more waits then, and all end with `serve`."""
     settings = {**addresses, "ONSALE_DATA": str(home / "other"), "ONSALE_STANDBY": "on"}
     with serving(home, WORKERS="2", **settings) as server:
-        wait_until(lambda: len(server.web_processes()) == 3, "one more than serve")
-        (waits,) = (one for one in server.web_processes() if one.name() == WAITS)
+        wait_until(lambda: len(server.web_processes()) == 3 and server.waiting_processes(), "one more than serve")
+        (waits,) = server.waiting_processes()
         first, second = (one for one in by_age(server) if one.pid != waits.pid)
         # Once it has loaded, it waits without computing.
         wait_until(lambda: is_idle(waits), "the end of its loading")
@@ -260,11 +259,11 @@ def test_one_that_has_loaded_the_program_takes_the_place_of_one_that_ends(
         # It is no part of the service: when it is killed, nobody notices, and another one waits.
         waits.kill()
         assert answers(server)
-        wait_until(lambda: any(one.name() == WAITS for one in server.web_processes()), "another one that waits")
+        wait_until(lambda: alive(server.waiting_processes()), "another one that waits")
         all_of_them = server.web_processes()
         assert {one.ppid() for one in all_of_them} == {server.process.pid}, "each end is told to who watches"
         assert server.end() == 0
-    assert not [one for one in all_of_them if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+    assert not alive(all_of_them)
 
 
 # It takes the whole machine for itself: beside other tests it makes them late, and they make it late.
