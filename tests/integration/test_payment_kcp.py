@@ -123,7 +123,7 @@ async def test_a_phones_trade_is_registered_first(paysim: Simulator, gateway: Nh
     assert "buyr_tel2" not in window.fields
     # The form leads a browser to the window; one that was changed on the way does not.
     form = {name: str(value) for name, value in window.fields.items()}
-    async with httpx.AsyncClient(base_url=paysim.url, trust_env=False) as browser:
+    async with httpx.AsyncClient(base_url=paysim.url, trust_env=False, timeout=PATIENCE) as browser:
         answer = await browser.post("/kcp/pay", data=form)
         assert (answer.status_code, answer.headers["location"][:20]) == (303, "/paysim/kcp/windows/")
         cheaper = await browser.post("/kcp/pay", data={**form, "good_mny": "100"})
@@ -196,7 +196,9 @@ async def test_the_result_is_posted_by_the_buyers_browser(paysim: Simulator, gat
     order = an_order()
     opened = await gateway.open_window(order, a_buyer(), urls_of(order, "kcp"))
     window = await paysim.open(opened.fields, "kcp")
-    async with httpx.AsyncClient(base_url=paysim.url, headers={"Accept": "text/html"}, trust_env=False) as browser:
+    async with httpx.AsyncClient(
+        base_url=paysim.url, headers={"Accept": "text/html"}, trust_env=False, timeout=PATIENCE
+    ) as browser:
         page = await browser.post(f"/kcp/windows/{window}/approve", data={"card": "good"})
         assert page.status_code == 200
         assert f'action="{urls_of(order, "kcp").returned}"' in page.text

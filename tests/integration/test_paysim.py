@@ -74,7 +74,10 @@ async def confirm(paysim: Simulator, body: dict[str, Any], *, key: str | None = 
 async def test_defaults_and_partial_changes(tmp_path: Path) -> None:
     """S23: defaults 0.7, 2, 0, 0; one PUT may name one member, and keeps the others."""
     store = SimulatorStore(tmp_path / "new" / "paysim.sqlite3")
-    async with serve(simulator_app(store)) as url, httpx.AsyncClient(headers=_bearer(TOKEN), trust_env=False) as client:
+    async with (
+        serve(simulator_app(store)) as url,
+        httpx.AsyncClient(headers=_bearer(TOKEN), trust_env=False, timeout=PATIENCE) as client,
+    ):
         url = f"{url}/paysim/behaviour"
         first = {"success_rate": 0.7, "latency_seconds": 2.0, "hang_rate": 0.0, "error_rate": 0.0, "seed": None}
         assert (await client.get(url)).json() == first
@@ -120,7 +123,7 @@ async def test_a_body_that_is_no_object(paysim: Simulator, body: bytes) -> None:
 @pytest.mark.parametrize("path", ["/behaviour", "/ledger", "/toss/behaviour", "/kcp/ledger"])
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {TOKEN}"}])
 async def test_operator_calls_need_the_token(paysim: Simulator, path: str, headers: dict[str, str]) -> None:
-    async with httpx.AsyncClient(base_url=paysim.url, trust_env=False) as anybody:
+    async with httpx.AsyncClient(base_url=paysim.url, trust_env=False, timeout=PATIENCE) as anybody:
         for method in ("GET", "PUT") if "behaviour" in path else ("GET",):
             answer = await anybody.request(method, path, headers=headers, json={"success_rate": 0})
             assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")

@@ -12,6 +12,7 @@ import pytest
 
 from core.payments.provider_package import played_keys
 from tests.payment_servers import SECRET_KEY, SHOP, Simulator, an_order, returned, urls_of
+from tests.waits import PATIENCE
 
 CLIENT_KEY, SECRET = played_keys(SECRET_KEY, "toss")
 AUTH = httpx.BasicAuth(SECRET, "")
@@ -21,7 +22,7 @@ AUTH = httpx.BasicAuth(SECRET, "")
 async def browser(paysim: Simulator) -> AsyncIterator[httpx.AsyncClient]:
     """Somebody without the operator's token, who reads pages."""
     headers = {"Accept": "text/html,*/*"}
-    async with httpx.AsyncClient(base_url=paysim.url, headers=headers, trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=paysim.url, headers=headers, trust_env=False, timeout=PATIENCE) as client:
         yield client
 
 
