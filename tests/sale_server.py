@@ -32,7 +32,7 @@ from tests.http_client import HTTP as HTTP
 from tests.integration.onsale_process import serving
 from tests.own_database import own_database_here
 from tests.waits import PATIENCE as PATIENCE
-from tests.waits import free_port
+from tests.waits import free_port, wait_until
 
 HALL = Path(__file__).parent / "data" / "riethsporthalle.json"
 
@@ -61,6 +61,20 @@ SETTINGS = {
 }
 
 
+def answered(method: str, url: str, **options: Any) -> httpx.Response:
+    """The answer of a server whose stores are there. A store that a busy machine makes late is told as a 503, by which
+    nothing was changed: the same call is made again. Raises httpx.HTTPStatusError for other refusals.
+    """
+    answers: list[httpx.Response] = []
+
+    def is_answered() -> bool:
+        answers.append(HTTP.request(method, url, **options))
+        return answers[-1].status_code != httpx.codes.SERVICE_UNAVAILABLE
+
+    wait_until(is_answered, "an answer of the stores")
+    return answers[-1].raise_for_status()
+
+
 @dataclass(frozen=True)
 class Server:
     """A running `onsale serve`."""
@@ -72,8 +86,7 @@ class Server:
     def operator(self, method: str, path: str, **options: Any) -> Any:
         """An operator's call; the answer's body."""
         headers = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
-        response = HTTP.request(method, self.url + path, headers=headers, **options)
-        response.raise_for_status()
+        response = answered(method, self.url + path, headers=headers, **options)
         return response.json() if response.content else None
 
     def sold_out(self, slug: str) -> bool:
@@ -166,14 +179,14 @@ class Guest:
     one who has a browser, another voice of theirs."""
 
     def __init__(self, server: Server, slug: str, token: str = "") -> None:
-        token = token or HTTP.post(f"{server.url}/api/visitors").json()["token"]
+        token = token or answered("POST", f"{server.url}/api/visitors").json()["token"]
         self._event = f"{server.url}/api/events/{slug}"
         self._gone = threading.Event()
         self._headers = {"Authorization": f"Bearer {token}"}
 
     def join(self) -> str:
         """ "active" or "waiting". A browser may take its time to come in behind: the guest beats meanwhile."""
-        state = str(HTTP.post(f"{self._event}/queue", json={}, headers=self._headers).json()["state"])
+        state = str(answered("POST", f"{self._event}/queue", json={}, headers=self._headers).json()["state"])
         self.beat()
         return state
 
@@ -188,15 +201,14 @@ class Guest:
                     return
 
     def hold(self, *seats: int) -> None:
-        answer = HTTP.post(f"{self._event}/holds", json={"seats": list(seats)}, headers=self._headers)
-        answer.raise_for_status()
+        answered("POST", f"{self._event}/holds", json={"seats": list(seats)}, headers=self._headers)
 
     def be_silent(self) -> None:
         self._gone.set()
 
     def leave(self) -> None:
         self.be_silent()
-        HTTP.delete(f"{self._event}/queue", headers=self._headers).raise_for_status()
+        answered("DELETE", f"{self._event}/queue", headers=self._headers)
 
 
 MakeSale = Callable[..., Awaitable[str]]

@@ -15,7 +15,7 @@ from tests.e2e.conftest import MakeSale, OpenConsole, OpenPage, Server
 from tests.e2e.sale_page import said_at_edge
 from tests.e2e.test_accessibility import LOOKS, spotless_and_fits
 from tests.http_client import NOTHING_KEPT
-from tests.sale_server import HTTP, OPERATOR_TOKEN, PATIENCE, Guest
+from tests.sale_server import HTTP, OPERATOR_TOKEN, PATIENCE, Guest, answered
 from tests.waits import wait_until
 
 
@@ -29,10 +29,13 @@ class Buyer(Guest):
             base_url=server.url, headers=self._headers, timeout=PATIENCE, verify=False, limits=NOTHING_KEPT
         )
         self.join()
-        self._http.post(f"{self._event}/holds", json={"seats": list(seats)}).raise_for_status()
-        made = self._http.post(
-            f"{self._event}/reservations", json={"email": "kim@example.org"}, headers={"Idempotency-Key": "k"}
-        ).raise_for_status()
+        self.hold(*seats)
+        made = answered(
+            "POST",
+            f"{self._event}/reservations",
+            json={"email": "kim@example.org"},
+            headers=self._headers | {"Idempotency-Key": "k"},
+        )
         self.id, self.order = made.json()["id"], made.json()["payment"]["order"]
         page = self._http.get(made.json()["payment"]["page"], headers={"Accept": "application/json"}).json()
         # The bank is another's: it is not sent the shop's token.
